@@ -1,0 +1,177 @@
+/** The HTTPS API's bodies and resources. Times are RFC 3339, UTC. */
+import * as v from 'valibot';
+import { CommandState, KillPhase, KillSignal, TargetState } from './command.ts';
+import { MAX_GRACE_MS } from './limits.ts';
+import { CommandId, InstanceName, JobName, MachineName, RunId } from './names.ts';
+import { EndReason, RunState } from './run-state.ts';
+
+const Time = v.pipe(v.string(), v.isoTimestamp());
+const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+export const Run = v.object({
+  id: RunId,
+  job: JobName,
+  instance: InstanceName,
+  machine: MachineName,
+  state: RunState,
+  /** Whether nothing can change the state any more: false while it lives, and for `lost` until the run's true end is known. */
+  final: v.boolean(),
+  /** Whether the wrapper is connected, as far as the object knows. */
+  connected: v.boolean(),
+  /** The reported exit code; null while it runs. */
+  exit_code: v.nullable(v.number()),
+  /** What the command itself exited with. */
+  command_exit_code: v.nullable(v.number()),
+  signal: v.nullable(v.string()),
+  reason: v.nullable(EndReason),
+  started_at: Time,
+  ended_at: v.nullable(Time),
+  pid: v.nullable(v.number()),
+  command: v.string(),
+  wrapper_version: v.string(),
+  timeout_ms: v.nullable(v.number()),
+  grace_ms: v.number(),
+  /** Bytes of output stored so far; in lists as of the last change of state. */
+  output_bytes: Count,
+  /** Goes up with every change. Of two versions of a run the one with the higher `seq` is the newer. */
+  seq: Count,
+});
+export type Run = v.InferOutput<typeof Run>;
+
+const event = <const Type extends string, const Entries extends v.ObjectEntries>(type: Type, entries: Entries) =>
+  v.object({ id: Count, at: Time, type: v.literal(type), ...entries });
+
+/** Everything that happens to a run, in order. */
+export const RunEvent = v.variant('type', [
+  event('started', { machine: MachineName, pid: v.nullable(v.number()) }),
+  event('connected', {}),
+  event('disconnected', {}),
+  /** Nothing was heard for too long; the object has asked for a sign of life. */
+  event('suspected', { silent_ms: Count }),
+  event('lost', { silent_ms: Count }),
+  /** A lost run came back alive. */
+  event('returned', {}),
+  event('kill_requested', {
+    command: CommandId,
+    requested_by: v.string(),
+    reason: v.nullable(v.string()),
+    signal: KillSignal,
+    grace_ms: Count,
+  }),
+  event('kill_delivered', { command: CommandId }),
+  event('kill_progress', {
+    command: v.nullable(CommandId),
+    reason: EndReason,
+    phase: KillPhase,
+    signal: v.nullable(v.string()),
+    survivors: v.array(v.number()),
+  }),
+  event('output_gap', { from: Count, to: Count }),
+  event('ended', { state: RunState, exit_code: v.number(), reason: EndReason, duration_ms: Count }),
+]);
+export type RunEvent = v.InferOutput<typeof RunEvent>;
+/** An event before it has been given its number. */
+export type NewRunEvent = RunEvent extends infer Event ? (Event extends RunEvent ? Omit<Event, 'id'> : never) : never;
+
+export const Target = v.object({
+  run: RunId,
+  machine: MachineName,
+  state: TargetState,
+  exit_code: v.nullable(v.number()),
+  /** Processes that could not be ended. */
+  survivors: v.array(v.number()),
+});
+export type Target = v.InferOutput<typeof Target>;
+
+export const Command = v.object({
+  id: CommandId,
+  job: JobName,
+  kind: v.literal('kill'),
+  state: CommandState,
+  /** What it matches; null matches all. */
+  run: v.nullable(RunId),
+  instance: v.nullable(InstanceName),
+  machine: v.nullable(MachineName),
+  signal: KillSignal,
+  grace_ms: Count,
+  reason: v.nullable(v.string()),
+  requested_by: v.string(),
+  requested_at: Time,
+  expires_at: Time,
+  targets: v.array(Target),
+});
+export type Command = v.InferOutput<typeof Command>;
+
+export const KillRequest = v.strictObject({
+  run: v.optional(RunId),
+  instance: v.optional(InstanceName),
+  machine: v.optional(MachineName),
+  signal: v.optional(KillSignal, 'SIGTERM'),
+  grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000)), 5),
+  reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
+});
+export type KillRequest = v.InferOutput<typeof KillRequest>;
+
+export const Job = v.object({
+  name: JobName,
+  first_seen_at: Time,
+  last_run: v.nullable(Run),
+  running: v.array(Run),
+});
+export type Job = v.InferOutput<typeof Job>;
+
+export const SCOPES = ['run', 'read', 'kill', 'admin'] as const;
+export const Scope = v.picklist(SCOPES);
+export type Scope = v.InferOutput<typeof Scope>;
+
+/** `*` matches any characters; everything else matches itself. */
+const Glob = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9._*-]{1,128}$/, 'letters, digits, dots, underscores, dashes and *'),
+);
+
+export const NewToken = v.strictObject({
+  name: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
+  scopes: v.pipe(v.array(Scope), v.minLength(1)),
+  jobs: v.optional(Glob, '*'),
+  machines: v.optional(Glob, '*'),
+  expires_at: v.optional(v.nullable(Time), null),
+});
+export type NewToken = v.InferOutput<typeof NewToken>;
+
+export const Token = v.object({
+  id: v.string(),
+  name: v.string(),
+  scopes: v.array(Scope),
+  jobs: v.string(),
+  machines: v.string(),
+  created_at: Time,
+  expires_at: v.nullable(Time),
+});
+export type Token = v.InferOutput<typeof Token>;
+
+/** Who is signed in, and what they may do. */
+export const Session = v.object({
+  name: v.string(),
+  scopes: v.array(Scope),
+  jobs: v.string(),
+  expires_at: v.nullable(Time),
+});
+export type Session = v.InferOutput<typeof Session>;
+
+export const SignIn = v.strictObject({ token: v.pipe(v.string(), v.minLength(1), v.maxLength(256)) });
+
+export const RunBody = v.object({ run: Run });
+export const CommandBody = v.object({ command: Command });
+export const SessionBody = v.object({ session: Session });
+export const TokenBody = v.object({ token: Token, secret: v.string() });
+const Cursor = v.nullable(v.string());
+export const JobList = v.object({ jobs: v.array(Job), next_cursor: Cursor });
+export const RunList = v.object({ runs: v.array(Run), next_cursor: Cursor });
+export const EventList = v.object({ events: v.array(RunEvent), next_cursor: Cursor });
+export const TokenList = v.object({ tokens: v.array(Token), next_cursor: Cursor });
+
+/** On the answer to `GET /runs/{run}/output`: the offset that follows the last byte sent. */
+export const NEXT_OFFSET_HEADER = 'Leash-Next-Offset';
+/** On the same: which of the bytes asked for are missing, as `from-to` (`to` not included), separated by commas. */
+export const GAPS_HEADER = 'Leash-Gaps';

@@ -1,0 +1,56 @@
+/** An operator's order in the queue, today always a kill, and how far it has come. */
+import * as v from 'valibot';
+
+/**
+ * - `queued`: stored; no run has been found for it yet
+ * - `delivered`: it has targets, and at least one of them has not ended
+ * - `settled`: all its targets have ended
+ * - `expired`: nobody came
+ */
+export const COMMAND_STATES = ['queued', 'delivered', 'settled', 'expired'] as const;
+export const CommandState = v.picklist(COMMAND_STATES);
+export type CommandState = v.InferOutput<typeof CommandState>;
+
+/**
+ * How far a kill has come at one run.
+ *
+ * - `pending`: the run's wrapper is not connected; it gets the kill when it returns
+ * - `delivered`: handed to the wrapper's live socket; the wrapper has not answered yet
+ * - `term`: the first signal was sent to the whole group
+ * - `kill`: SIGKILL was sent to what was left
+ * - `gone`: nothing is left
+ * - `refused`: the run had already ended
+ * - `lost`: the run was declared lost
+ */
+export const TARGET_STATES = ['pending', 'delivered', 'term', 'kill', 'gone', 'refused', 'lost'] as const;
+export const TargetState = v.picklist(TARGET_STATES);
+export type TargetState = v.InferOutput<typeof TargetState>;
+
+/** Where the wrapper is with ending its command. */
+export const KILL_PHASES = ['term', 'kill', 'gone', 'refused'] as const;
+export const KillPhase = v.picklist(KILL_PHASES);
+export type KillPhase = v.InferOutput<typeof KillPhase>;
+
+const PROGRESS: Record<TargetState, number> = {
+  pending: 0,
+  delivered: 1,
+  term: 2,
+  kill: 3,
+  gone: 4,
+  refused: 4,
+  lost: 4,
+};
+
+/** Whether a target has moved forward: repeats and stragglers never move it back. */
+export function isProgress(from: TargetState, to: TargetState): boolean {
+  return PROGRESS[to] > PROGRESS[from];
+}
+
+export function isTargetEnded(state: TargetState): boolean {
+  return state === 'gone' || state === 'refused' || state === 'lost';
+}
+
+/** The signals an operator may ask for as the first one. */
+export const KILL_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGKILL'] as const;
+export const KillSignal = v.picklist(KILL_SIGNALS);
+export type KillSignal = v.InferOutput<typeof KillSignal>;

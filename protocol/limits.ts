@@ -1,0 +1,43 @@
+/** Sizes and times that both ends must agree on. A change here is a change of the wire protocol. */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** The largest binary output frame, header included. */
+export const MAX_OUTPUT_FRAME_BYTES = 256 * KIB;
+
+/** The largest text frame: a `start` with its 4 KiB command line and its list of applied kills fits many times over. */
+export const MAX_TEXT_FRAME_CHARS = 64 * KIB;
+
+/** Output that may be in flight unacked, so that a completion never waits behind a backlog. */
+export const MAX_UNACKED_BYTES = 512 * KIB;
+
+/** Output a viewer may leave unacked before it is told to fetch instead. */
+export const MAX_VIEWER_UNACKED_BYTES = MIB;
+
+/** The longest command line that is reported; the rest is cut. */
+export const MAX_COMMAND_LINE_BYTES = 4 * KIB;
+
+/** The text frame that says "still here", answered in kind by the runtime without waking the object. */
+export const HEARTBEAT = 'hb';
+
+/** How often a wrapper sends a heartbeat. */
+export const HEARTBEAT_INTERVAL_MS = 5_000;
+
+/** How long either end bears silence on a link before it doubts it: the wrapper hangs up and dials again. */
+export const WRAPPER_SILENCE_MS = 15_000;
+
+/** The longest pause between two attempts to connect. */
+export const RECONNECT_CAP_MS = 10_000;
+
+/** The grace between SIGTERM and SIGKILL when nobody names one. */
+export const DEFAULT_GRACE_MS = 5_000;
+
+/** The longest grace that can be asked for: a day. */
+export const MAX_GRACE_MS = 24 * 60 * 60 * 1000;
+
+/** How long a kill keeps matching runs that connect late. */
+export const COMMAND_TTL_MS = 10 * 60 * 1000;
+
+/** The longest `?wait=`. */
+export const MAX_WAIT_SECONDS = 60;

@@ -1,0 +1,70 @@
+/**
+ * Binary frames: a run's output on its way to the object, and from the object to a viewer.
+ *
+ * A run's output is one log of bytes. A frame says at which offset of that log it starts.
+ *
+ *     byte 0      format, always 1
+ *     byte 1      stream: 1 stdout, 2 stderr
+ *     bytes 2..7  start offset, unsigned, big endian
+ *     bytes 8..   the bytes, at least one
+ */
+import { MAX_OUTPUT_FRAME_BYTES } from './limits.ts';
+
+export type StreamName = 'stdout' | 'stderr';
+
+export interface OutputFrame {
+  readonly stream: StreamName;
+  /** Offset in the run's log of the first byte. */
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
+
+export const OUTPUT_HEADER_BYTES = 8;
+export const MAX_OUTPUT_PAYLOAD_BYTES = MAX_OUTPUT_FRAME_BYTES - OUTPUT_HEADER_BYTES;
+
+const FORMAT = 1;
+const MAX_OFFSET = 2 ** 48;
+
+export function encodeOutputFrame(frame: OutputFrame): Uint8Array<ArrayBuffer> {
+  if (frame.bytes.length > MAX_OUTPUT_PAYLOAD_BYTES) throw new RangeError('an output frame holds at most 256 KiB');
+  const encoded = new Uint8Array(OUTPUT_HEADER_BYTES + frame.bytes.length);
+  const header = new DataView(encoded.buffer);
+  header.setUint8(0, FORMAT);
+  header.setUint8(1, frame.stream === 'stdout' ? 1 : 2);
+  header.setUint16(2, Math.floor(frame.start / 2 ** 32));
+  header.setUint32(4, frame.start % 2 ** 32);
+  encoded.set(frame.bytes, OUTPUT_HEADER_BYTES);
+  return encoded;
+}
+
+export type DecodedOutputFrame =
+  | { readonly ok: true; readonly frame: OutputFrame }
+  | { readonly ok: false; readonly code: 'bad_frame' | 'frame_too_large'; readonly message: string };
+
+/** Reads a binary frame. The bytes are a view of `encoded`, not a copy. */
+export function decodeOutputFrame(encoded: ArrayBuffer | Uint8Array): DecodedOutputFrame {
+  const data = encoded instanceof Uint8Array ? encoded : new Uint8Array(encoded);
+  if (data.length > MAX_OUTPUT_FRAME_BYTES) {
+    return {
+      ok: false,
+      code: 'frame_too_large',
+      message: `an output frame has at most ${MAX_OUTPUT_FRAME_BYTES} bytes`,
+    };
+  }
+  if (data.length <= OUTPUT_HEADER_BYTES) {
+    return { ok: false, code: 'bad_frame', message: 'an output frame has an 8-byte header and at least one byte' };
+  }
+  const header = new DataView(data.buffer, data.byteOffset, OUTPUT_HEADER_BYTES);
+  const streamByte = header.getUint8(1);
+  if (header.getUint8(0) !== FORMAT || (streamByte !== 1 && streamByte !== 2)) {
+    return { ok: false, code: 'bad_frame', message: 'the frame is of an unknown format or stream' };
+  }
+  const start = header.getUint16(2) * 2 ** 32 + header.getUint32(4);
+  if (start + data.length > MAX_OFFSET) {
+    return { ok: false, code: 'bad_frame', message: 'the offset is out of range' };
+  }
+  return {
+    ok: true,
+    frame: { stream: streamByte === 1 ? 'stdout' : 'stderr', start, bytes: data.subarray(OUTPUT_HEADER_BYTES) },
+  };
+}

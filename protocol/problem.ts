@@ -1,0 +1,43 @@
+/** RFC 9457 problem details: every error of the HTTPS API, each with a stable code. */
+import * as v from 'valibot';
+
+const STATUS = {
+  bad_request: 400,
+  bad_json: 400,
+  bad_cursor: 400,
+  upgrade_required: 426,
+  unauthenticated: 401,
+  token_expired: 401,
+  forbidden: 403,
+  wrong_origin: 403,
+  not_found: 404,
+  unknown_job: 404,
+  unknown_run: 404,
+  unknown_command: 404,
+  method_not_allowed: 405,
+  idempotency_conflict: 422,
+  range_not_satisfiable: 416,
+  too_large: 413,
+  unsupported_media_type: 415,
+  internal: 500,
+  unavailable: 503,
+} as const;
+
+export type ProblemCode = keyof typeof STATUS;
+export const PROBLEM_CODES = Object.keys(STATUS) as ProblemCode[];
+
+export function problemStatus(code: ProblemCode): (typeof STATUS)[ProblemCode] {
+  return STATUS[code];
+}
+
+/** The body of an error, `application/problem+json`. `detail` says what failed and what to do. */
+export const Problem = v.object({
+  type: v.string(),
+  title: v.string(),
+  status: v.number(),
+  code: v.string(),
+  detail: v.string(),
+  /** Names the request in the control plane's logs. */
+  request_id: v.optional(v.string()),
+});
+export type Problem = v.InferOutput<typeof Problem>;

@@ -1,0 +1,53 @@
+/**
+ * `leash.watch.v1`: what a page or the CLI hears of runs as they change.
+ *
+ * `/watch` (the Fleet object) sends `run` and `command` of every job the viewer may read. `/jobs/{job}/watch` (the job's
+ * object) sends those of the job, and to a viewer that subscribed to a run also its events and its output, in binary
+ * frames (`output-frame.ts`). A viewer acks the output it has taken; one that falls too far behind gets `behind` and
+ * fetches the rest over HTTPS.
+ */
+import * as v from 'valibot';
+import { Command, Run, RunEvent } from './api.ts';
+import { RunId } from './names.ts';
+import { textFrameReader } from './text-frame.ts';
+
+export const WATCH_SUBPROTOCOL = 'leash.watch.v1';
+
+const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/** Follow one run's events, and its output from `offset`. Replaces an earlier subscription of this socket. */
+const Subscribe = v.object({ type: v.literal('subscribe'), run: RunId, offset: Offset });
+/** Taken: output up to `offset`. */
+const ViewerAck = v.object({ type: v.literal('ack'), run: RunId, offset: Offset });
+
+export type ViewerMessage = v.InferOutput<typeof Subscribe> | v.InferOutput<typeof ViewerAck>;
+export const readViewerMessage = textFrameReader({ subscribe: Subscribe, ack: ViewerAck });
+
+/** The subscription stands: what follows is complete from here on. */
+const Subscribed = v.object({ type: v.literal('subscribed'), run: RunId, offset: Offset });
+const RunChanged = v.object({ type: v.literal('run'), run: Run });
+const CommandChanged = v.object({ type: v.literal('command'), command: Command });
+const EventHappened = v.object({ type: v.literal('event'), run: RunId, event: RunEvent });
+/** The bytes [from, to) are missing for ever. */
+const OutputGap = v.object({ type: v.literal('gap'), run: RunId, from: Offset, to: Offset });
+/** Too much is unacked: nothing more is sent. Fetch from `offset`, then subscribe again. */
+const Behind = v.object({ type: v.literal('behind'), run: RunId, offset: Offset });
+const WatchError = v.object({ type: v.literal('error'), code: v.string(), message: v.string() });
+
+export type WatchMessage =
+  | v.InferOutput<typeof Subscribed>
+  | v.InferOutput<typeof RunChanged>
+  | v.InferOutput<typeof CommandChanged>
+  | v.InferOutput<typeof EventHappened>
+  | v.InferOutput<typeof OutputGap>
+  | v.InferOutput<typeof Behind>
+  | v.InferOutput<typeof WatchError>;
+export const readWatchMessage = textFrameReader({
+  subscribed: Subscribed,
+  run: RunChanged,
+  command: CommandChanged,
+  event: EventHappened,
+  gap: OutputGap,
+  behind: Behind,
+  error: WatchError,
+});

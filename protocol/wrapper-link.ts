@@ -1,0 +1,183 @@
+/**
+ * `leash.v1`: what a wrapper and its job's object say to each other.
+ *
+ * JSON text frames, told apart by `type`; output travels in binary frames (`output-frame.ts`); the bare text frame `hb`
+ * is the heartbeat. Unknown fields are ignored.
+ *
+ * Times that a wrapper reports are ages: milliseconds since its command started, by its monotonic clock. The object adds
+ * them to the start as it knows it, so that a machine whose clock is wrong still tells a true story.
+ */
+import * as v from 'valibot';
+import { KillPhase, KillSignal } from './command.ts';
+import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
+import { CommandId, RunId, RunKey } from './names.ts';
+import { EndReason } from './run-state.ts';
+import { textFrameReader } from './text-frame.ts';
+
+export const WRAPPER_SUBPROTOCOL = 'leash.v1';
+
+/** Why a WebSocket was closed by the object, beyond the standard codes. */
+export const CLOSE_CODES = {
+  /** A newer socket speaks for this run. */
+  superseded: 4001,
+  /** Nothing was heard for too long, or a kill stayed unanswered: dial again. */
+  unresponsive: 4002,
+  /** The peer broke the protocol. */
+  protocol: 4400,
+  /** The run id belongs to another key. Do not dial again. */
+  conflict: 4409,
+} as const;
+
+const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const AgeMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const ExitCode = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
+const SignalName = v.pipe(v.string(), v.regex(/^SIG[A-Z0-9]{1,12}$/, 'a signal name such as SIGTERM'));
+const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const Text = v.pipe(v.string(), v.maxLength(1024));
+
+/** How far the wrapper is with one kill. `at_ms` is the run's age. */
+const KillProgress = {
+  phase: KillPhase,
+  signal: v.nullable(SignalName),
+  at_ms: AgeMs,
+  /** What could not be ended. */
+  survivors: v.pipe(v.array(Pid), v.maxLength(64)),
+};
+
+/** A kill this wrapper has applied, with its last progress: repeats what may have been sent into a dead socket. */
+export const AppliedKill = v.object({ command: CommandId, ...KillProgress });
+export type AppliedKill = v.InferOutput<typeof AppliedKill>;
+const AppliedKills = v.pipe(v.array(AppliedKill), v.maxLength(100));
+
+/** First frame on every connection; idempotent. */
+export const Start = v.object({
+  type: v.literal('start'),
+  run: RunId,
+  run_key: RunKey,
+  /** `ended`: a completion follows. `abandoned`: the wrapper died and only its spool is left. */
+  phase: v.picklist(['running', 'ended', 'abandoned']),
+  pid: v.nullable(Pid),
+  command: v.pipe(v.string(), v.maxBytes(MAX_COMMAND_LINE_BYTES)),
+  age_ms: AgeMs,
+  version: v.pipe(v.string(), v.maxLength(64)),
+  limits: v.object({
+    timeout_ms: v.nullable(AgeMs),
+    grace_ms: v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS)),
+  }),
+  /** The part of the log that this wrapper still holds: [from, to). */
+  output: v.object({ from: Offset, to: Offset }),
+  applied_kills: AppliedKills,
+});
+
+/** The bytes [from, to) had to be dropped on the machine. */
+export const Gap = v.object({ type: v.literal('gap'), from: Offset, to: Offset });
+
+export const Killing = v.object({
+  type: v.literal('killing'),
+  /** The command this answers; null when the wrapper itself ends the run, by its limit or a local signal. */
+  command: v.nullable(CommandId),
+  reason: v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']),
+  ...KillProgress,
+});
+
+export const Complete = v.object({
+  type: v.literal('complete'),
+  /** The code the run is reported with. */
+  exit_code: ExitCode,
+  /** What the command itself exited with; null when a signal ended it or it never ran. */
+  command_exit_code: v.nullable(ExitCode),
+  signal: v.nullable(SignalName),
+  reason: EndReason,
+  duration_ms: AgeMs,
+  final_offset: Offset,
+  applied_kills: AppliedKills,
+});
+
+/** The answer to `probe`. */
+export const Alive = v.object({ type: v.literal('alive') });
+
+export type Start = v.InferOutput<typeof Start>;
+export type Gap = v.InferOutput<typeof Gap>;
+export type Killing = v.InferOutput<typeof Killing>;
+export type Complete = v.InferOutput<typeof Complete>;
+export type WrapperMessage = Start | Gap | Killing | Complete | v.InferOutput<typeof Alive>;
+export const readWrapperMessage = textFrameReader({
+  start: Start,
+  gap: Gap,
+  killing: Killing,
+  complete: Complete,
+  alive: Alive,
+});
+
+export const FlowMode = v.picklist(['eager', 'lazy']);
+export type FlowMode = v.InferOutput<typeof FlowMode>;
+
+/** Stored: the start, and how the wrapper is to behave on this link. */
+export const StartAck = v.object({
+  type: v.literal('ack'),
+  of: v.literal('start'),
+  /** Output is stored up to here: continue from here. */
+  offset: Offset,
+  flow: FlowMode,
+  /** Send `hb` this often. */
+  heartbeat_ms: v.pipe(v.number(), v.minValue(50)),
+  /** Hang up and dial again after so long without a frame. */
+  silence_ms: v.pipe(v.number(), v.minValue(100)),
+  /** The longest pause between two attempts to connect. */
+  reconnect_cap_ms: v.pipe(v.number(), v.minValue(50)),
+});
+
+/** Stored: output up to `offset`. */
+const OutputAck = v.object({ type: v.literal('ack'), of: v.literal('output'), offset: Offset });
+/** Stored: the completion. Nothing more is owed. */
+const CompleteAck = v.object({ type: v.literal('ack'), of: v.literal('complete') });
+
+/** Stored, by what is acknowledged. */
+export const Ack = v.variant('of', [StartAck, OutputAck, CompleteAck]);
+export type Ack = v.InferOutput<typeof Ack>;
+
+export const Kill = v.object({
+  type: v.literal('kill'),
+  command: CommandId,
+  signal: KillSignal,
+  grace_ms: v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS)),
+  requested_by: Text,
+  reason: v.nullable(Text),
+});
+export type Kill = v.InferOutput<typeof Kill>;
+
+export const Probe = v.object({ type: v.literal('probe') });
+export const Flow = v.object({ type: v.literal('flow'), mode: FlowMode });
+
+export const LINK_ERROR_CODES = [
+  'bad_frame',
+  'frame_too_large',
+  'unknown_type',
+  'start_expected',
+  'gap',
+  'bad_offset',
+  'run_conflict',
+  'run_mismatch',
+  'internal',
+] as const;
+
+export const LinkError = v.object({
+  type: v.literal('error'),
+  /** One of LINK_ERROR_CODES; a newer control plane may know more. */
+  code: v.pipe(v.string(), v.maxLength(64)),
+  message: Text,
+  /** `yes`: at once; `later`: with the usual pause; `never`: give this run up. Null: nothing is wrong with the link. */
+  retry: v.nullable(v.picklist(['yes', 'later', 'never'])),
+  /** With `gap`: the offset to rewind to. */
+  expected: v.optional(Offset),
+});
+export type LinkError = v.InferOutput<typeof LinkError> & { code: (typeof LINK_ERROR_CODES)[number] };
+
+export type ObjectMessage = Ack | Kill | v.InferOutput<typeof Probe> | v.InferOutput<typeof Flow> | LinkError;
+export const readObjectMessage = textFrameReader({
+  ack: Ack,
+  kill: Kill,
+  probe: Probe,
+  flow: Flow,
+  error: LinkError,
+});

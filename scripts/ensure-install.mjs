@@ -1,0 +1,36 @@
+/**
+ * Installs the dependencies unless node_modules already is what package-lock.json says. Runs before every npm script, so
+ * that each of them works on a fresh clone. Plain JavaScript for whatever Node the machine has; everything after it runs
+ * on the Node that is installed here.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const stampFile = join(root, 'node_modules', '.leash-lock');
+const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+
+if (installed() !== wanted) {
+  console.error('Installing the dependencies (once)…');
+  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (result.status !== 0) {
+    console.error('The install failed: see above. Nothing else was started.');
+    process.exit(result.status ?? 1);
+  }
+  writeFileSync(stampFile, wanted);
+}
+
+function installed() {
+  try {
+    return readFileSync(stampFile, 'utf8');
+  } catch {
+    // No stamp: nothing is installed yet, or something else installed it.
+    return null;
+  }
+}
