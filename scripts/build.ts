@@ -1,0 +1,130 @@
+/**
+ * Builds everything that is shipped, into dist/:
+ *
+ *     dist/leash.mjs        the wrapper, one file for Node 18 and later
+ *     dist/page/            the page, and a copy of leash.mjs, so that a machine can fetch it from its control plane
+ *     dist/worker/index.js  the Worker
+ *
+ * The Worker is bundled by `wrangler deploy --dry-run`: what the demo and the tests run is then, byte for byte, what a
+ * deploy would upload, and a mistake in wrangler.toml shows here. It costs a second more than calling esbuild.
+ *
+ * Each part is made aside and moved into place when it is whole, so that a build never shows a half-written page to a
+ * control plane that is running from dist/.
+ */
+import { spawn } from 'node:child_process';
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build as esbuild } from 'esbuild';
+import { build as viteBuild } from 'vite';
+import { DIST, ROOT } from './local/paths.ts';
+
+const aside = join(DIST, `.building-${process.pid}`);
+
+try {
+  await mkdir(aside, { recursive: true });
+  await Promise.all([buildPage(), buildWrapper()]);
+  // The wrapper goes where the page's files are, whatever the page's own build puts there.
+  await copyFile(join(aside, 'leash.mjs'), join(aside, 'page', 'leash.mjs'));
+  await Promise.all([moveIntoPlace('page'), moveIntoPlace('leash.mjs')]);
+  // After the page: wrangler looks at the assets too.
+  await buildWorker();
+  await moveIntoPlace('worker');
+  await report();
+} catch (error) {
+  console.error(`build failed: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+} finally {
+  await rm(aside, { recursive: true, force: true });
+}
+
+async function buildPage(): Promise<void> {
+  await viteBuild({
+    configFile: join(ROOT, 'dashboard', 'vite.config.ts'),
+    logLevel: 'warn',
+    build: { outDir: join(aside, 'page'), emptyOutDir: true },
+  });
+}
+
+async function buildWrapper(): Promise<void> {
+  const outfile = join(aside, 'leash.mjs');
+  await esbuild({
+    absWorkingDir: ROOT,
+    entryPoints: ['wrapper/src/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node18',
+    logLevel: 'warning',
+    legalComments: 'none',
+    define: { __LEASH_VERSION__: JSON.stringify(await packageVersion()) },
+    // ws tries these native add-ons and does without them.
+    external: ['bufferutil', 'utf-8-validate'],
+    banner: {
+      js: [
+        '#!/usr/bin/env node',
+        // ws is CommonJS: bundled into an ES module, its require() of Node's own modules needs a real one.
+        "import { createRequire as leashCreateRequire } from 'node:module';",
+        'const require = leashCreateRequire(import.meta.url);',
+      ].join('\n'),
+    },
+  });
+  await chmod(outfile, 0o755);
+}
+
+async function buildWorker(): Promise<void> {
+  const outdir = join(aside, 'worker');
+  const { status, output } = await run('wrangler', ['deploy', '--dry-run', '--outdir', outdir]);
+  if (status !== 0) throw new Error(`the Worker does not build:\n${output}`);
+}
+
+async function moveIntoPlace(name: string): Promise<void> {
+  const place = join(DIST, name);
+  const old = join(aside, `old-${name}`);
+  // A directory can't be replaced by rename while it has entries, so the old one steps aside first.
+  await rename(place, old).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await rename(join(aside, name), place);
+}
+
+async function report(): Promise<void> {
+  const sizes = [
+    ['leash.mjs', await sizeOf(join(DIST, 'leash.mjs'))],
+    ['page/', await sizeOf(join(DIST, 'page'))],
+    ['worker/index.js', await sizeOf(join(DIST, 'worker', 'index.js'))],
+  ] as const;
+  for (const [name, bytes] of sizes) {
+    console.log(`built dist/${name.padEnd(16)} ${(bytes / 1024).toFixed(0).padStart(6)} KiB`);
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const info = await stat(path);
+  if (!info.isDirectory()) return info.size;
+  const sizes = await Promise.all((await readdir(path)).map((name) => sizeOf(join(path, name))));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function packageVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
+
+function run(program: string, args: string[]): Promise<{ status: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(join(ROOT, 'node_modules', '.bin', program), args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' },
+    });
+    let output = '';
+    const keep = (chunk: Buffer) => {
+      output += chunk.toString();
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ status: code ?? 1, output }));
+  });
+}

@@ -1,0 +1,59 @@
+/** Format, lint and types of everything, side by side. Prints what failed, whole; its exit status says whether any did. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './local/paths.ts';
+
+/** Each has a tsconfig.json of its own; test/ has the one for scripts/, demo/ and bench/ too. */
+const TYPED_PARTS = ['protocol', 'worker', 'wrapper', 'dashboard', 'test'];
+
+interface Check {
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+interface Result {
+  readonly check: Check;
+  readonly status: number;
+  readonly seconds: number;
+  readonly output: string;
+}
+
+const checks: Check[] = [
+  { name: 'format and lint', program: 'biome', args: ['ci', '--error-on-warnings', '.'] },
+  ...TYPED_PARTS.map((part) => ({ name: `types of ${part}`, program: 'tsc', args: ['-p', join(ROOT, part)] })),
+];
+
+for (const part of TYPED_PARTS) {
+  if (!existsSync(join(ROOT, part, 'tsconfig.json'))) console.error(`${part}/tsconfig.json is missing`);
+}
+
+const results = await Promise.all(checks.map(perform));
+for (const { check, status, output } of results) {
+  if (status !== 0) console.error(`\n${check.name}:\n\n${output.trimEnd()}\n`);
+}
+for (const { check, status, seconds } of results) {
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${check.name.padEnd(20)} ${seconds.toFixed(1)} s`);
+}
+process.exitCode = results.every((result) => result.status === 0) ? 0 : 1;
+
+function perform(check: Check): Promise<Result> {
+  const started = performance.now();
+  return new Promise((resolve, reject) => {
+    const child = spawn(join(ROOT, 'node_modules', '.bin', check.program), check.args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const keep = (chunk: Buffer) => {
+      output += chunk.toString();
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.once('error', reject);
+    child.once('close', (code) =>
+      resolve({ check, status: code ?? 1, seconds: (performance.now() - started) / 1000, output }),
+    );
+  });
+}

@@ -1,0 +1,121 @@
+/**
+ * The control plane on the embedded local runtime: the built Worker, its objects, D1 and the page, as wrangler.toml
+ * describes them, with everything it stores under one directory.
+ */
+import './offline.ts';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { unstable_getMiniflareWorkerOptions as readWranglerToml } from 'wrangler';
+import { applyMigrations } from './migrations.ts';
+import { ROOT, WORKER_BUNDLE } from './paths.ts';
+
+export interface ControlPlaneOptions {
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Where everything that is stored is kept. */
+  readonly stateDir: string;
+  readonly adminToken: string;
+  /** In place of the values that wrangler.toml has under [vars]. */
+  readonly vars?: Readonly<Record<string, string>>;
+}
+
+export interface ControlPlane {
+  /** Without a slash at the end. */
+  readonly url: string;
+  /** What the Cron Trigger does each minute; here also at once. */
+  sweep(): Promise<void>;
+  /** Runs one statement on D1, as an operator with the database's console would. */
+  query(sql: string, bindings: readonly (string | number | null)[]): Promise<Record<string, unknown>[]>;
+  stop(): Promise<void>;
+}
+
+/** An error that its reader can do something about: the message is all there is to print. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+const CRON_INTERVAL_MS = 60_000;
+
+/** Starts the control plane, with the database's schema up to date. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  if (!existsSync(WORKER_BUNDLE)) throw new StartError('Nothing is built yet: run `npm run build` first.');
+  await assertPortIsFree(options.port);
+  const runtime = createRuntime(options);
+  try {
+    const url = await runtime.ready;
+    const db = await runtime.getD1Database('DB');
+    await applyMigrations(db, join(ROOT, 'migrations'));
+    const worker = await runtime.getWorker();
+    const sweep = async () => {
+      await worker.scheduled({ cron: '* * * * *' });
+    };
+    // The local runtime never fires a Cron Trigger by itself.
+    const cron = setInterval(
+      () => sweep().catch((error: unknown) => console.error('the sweep failed', error)),
+      CRON_INTERVAL_MS,
+    );
+    return {
+      url: url.origin,
+      sweep,
+      query: async (sql, bindings) => {
+        const { results } = await db
+          .prepare(sql)
+          .bind(...bindings)
+          .all();
+        return results;
+      },
+      stop: async () => {
+        clearInterval(cron);
+        await runtime.dispose();
+      },
+    };
+  } catch (error) {
+    await runtime.dispose();
+    throw error;
+  }
+}
+
+function createRuntime(options: ControlPlaneOptions): Miniflare {
+  // Read together with wrangler.toml, which says that this secret is required.
+  process.env.LEASH_ADMIN_TOKEN = options.adminToken;
+  const { workerOptions } = readWranglerToml(join(ROOT, 'wrangler.toml'));
+  return new Miniflare(
+    convertV4MiniflareOptions({
+      ...workerOptions,
+      rootPath: ROOT,
+      bindings: Object.assign({}, workerOptions.bindings, options.vars, { LEASH_ADMIN_TOKEN: options.adminToken }),
+      modulesRoot: ROOT,
+      modules: [{ type: 'ESModule', path: WORKER_BUNDLE }],
+      host: '127.0.0.1',
+      port: options.port,
+      // The one setting that persists D1 and the objects alike.
+      resourcePersistencePath: join(options.stateDir, 'resources'),
+      logRequests: false,
+      log: new Log(LogLevel.WARN),
+    }),
+  );
+}
+
+/** The runtime's own words for a taken port name neither the port nor a way out. */
+function assertPortIsFree(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new StartError(portProblem(port, error)));
+    });
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+  });
+}
+
+function portProblem(port: number, error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `Port ${port} is taken. Is Leash running already? Another port: npm start -- --port ${port + 1}`;
+    case 'EACCES':
+      return `Port ${port} needs more rights than this user has. Take one above 1023: npm start -- --port 8787`;
+    default:
+      return `Port ${port} can't be listened on: ${error.message}`;
+  }
+}
