@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { projects: ['protocol', 'worker', 'wrapper', 'dashboard', 'test'] },
+  test: {
+    projects: ['protocol', 'worker', 'wrapper', 'dashboard', 'test'],
+    reporters: ['default', './test/support/summary-reporter.ts'],
+  },
 });

@@ -37,8 +37,20 @@ export function signalGroup(group: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** A process and all that descends from it. What was orphaned before is not found. */
+export function processTree(root: number): number[] {
+  const all = livingProcesses();
+  const found = new Set([root]);
+  for (let before = 0; found.size > before; ) {
+    before = found.size;
+    for (const { pid, parent } of all) if (found.has(parent)) found.add(pid);
+  }
+  return [...found];
+}
+
 interface ProcessStat {
   readonly pid: number;
+  readonly parent: number;
   readonly group: number;
 }
 
@@ -56,11 +68,11 @@ function fromProc(): ProcessStat[] {
 
 /** Where there is no /proc, as on a Mac. A slim container has no ps, so that one isn't asked everywhere. */
 function fromPs(): ProcessStat[] {
-  return execFileSync('ps', ['-A', '-o', 'pid=,pgid=,stat='], { encoding: 'utf8' })
+  return execFileSync('ps', ['-A', '-o', 'pid=,ppid=,pgid=,stat='], { encoding: 'utf8' })
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .filter(([pid, , state]) => pid !== undefined && pid !== '' && state?.startsWith('Z') === false)
-    .map(([pid, group]) => ({ pid: Number(pid), group: Number(group) }));
+    .filter(([pid, , , state]) => pid !== undefined && pid !== '' && state?.startsWith('Z') === false)
+    .map(([pid, parent, group]) => ({ pid: Number(pid), parent: Number(parent), group: Number(group) }));
 }
 
 function readStat(pid: number): ProcessStat | null {
@@ -72,7 +84,7 @@ function readStat(pid: number): ProcessStat | null {
     return null;
   }
   // The name is in brackets and may hold anything, brackets too: what follows the last one is regular.
-  const [state, , group] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [state, parent, group] = text.slice(text.lastIndexOf(')') + 2).split(' ');
   if (state === 'Z' || state === 'X') return null;
-  return { pid, group: Number(group) };
+  return { pid, parent: Number(parent), group: Number(group) };
 }

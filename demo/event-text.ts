@@ -1,0 +1,57 @@
+/** What an event of a run is in words. */
+import type { RunEvent } from '#protocol/api';
+import type { Tone } from './narrator.ts';
+
+export interface EventText {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+/** Null for what a newcomer need not hear. */
+export function describeEvent(event: RunEvent): EventText | null {
+  switch (event.type) {
+    case 'started':
+      return { text: `started, process ${event.pid ?? 'none'}`, tone: 'plain' };
+    case 'connected':
+      return null;
+    case 'disconnected':
+      return { text: 'the link to the wrapper is cut', tone: 'signal' };
+    case 'suspected':
+      return { text: `silent for ${seconds(event.silent_ms)}: asked for a sign of life`, tone: 'signal' };
+    case 'lost':
+      return { text: `no sign of life for ${seconds(event.silent_ms)}: lost`, tone: 'signal' };
+    case 'returned':
+      return { text: 'came back alive', tone: 'plain' };
+    case 'kill_requested':
+      return {
+        text: `kill requested by ${event.requested_by}: ${event.signal}, after ${seconds(event.grace_ms)} SIGKILL`,
+        tone: 'signal',
+      };
+    case 'kill_delivered':
+      return { text: 'kill delivered to the wrapper', tone: 'signal' };
+    case 'kill_progress':
+      return { text: describePhase(event), tone: 'signal' };
+    case 'output_gap':
+      return { text: `output from ${event.from} to ${event.to} is missing`, tone: 'signal' };
+    case 'ended':
+      return { text: `ended: ${event.state}, exit code ${event.exit_code}`, tone: 'end' };
+  }
+}
+
+function describePhase(event: Extract<RunEvent, { type: 'kill_progress' }>): string {
+  const why = event.reason === 'timeout' ? 'its time limit is over: ' : '';
+  switch (event.phase) {
+    case 'term':
+      return `${why}${event.signal ?? 'SIGTERM'} sent to the whole process group`;
+    case 'kill':
+      return 'still there: SIGKILL sent to what is left';
+    case 'gone':
+      return event.survivors.length === 0 ? 'nothing is left of it' : `still there: ${event.survivors.join(', ')}`;
+    case 'refused':
+      return 'it had already ended';
+  }
+}
+
+function seconds(ms: number): string {
+  return `${Number((ms / 1000).toFixed(1))} s`;
+}

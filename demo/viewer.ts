@@ -1,0 +1,99 @@
+/** Someone who watches a job, and tells what they see as they see it. */
+import type { Run, RunEvent } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { JobWatch } from '../scripts/local/job-watch.ts';
+import { until } from '../scripts/local/until.ts';
+import type { WrapperProcess } from '../scripts/local/wrapper-process.ts';
+import { describeEvent } from './event-text.ts';
+import type { Narrator } from './narrator.ts';
+import type { SceneEnd } from './scenario.ts';
+import type { Stage } from './stage.ts';
+
+export class Viewer {
+  sawOutputWhileRunning = false;
+  readonly #job: string;
+  readonly #stage: Stage;
+  readonly #narrator: Narrator;
+  readonly #runs: Run[] = [];
+  readonly #lines: string[] = [];
+  readonly #decoder = new TextDecoder();
+  #watch: JobWatch | null = null;
+  #partialLine = '';
+  #sawEnd = false;
+  #lastEvent = -1;
+  /** Done when everything from before the subscription has been told. */
+  #caughtUp: Promise<void> = Promise.resolve();
+
+  private constructor(job: string, stage: Stage, narrator: Narrator) {
+    this.#job = job;
+    this.#stage = stage;
+    this.#narrator = narrator;
+  }
+
+  static async open(job: string, stage: Stage, narrator: Narrator): Promise<Viewer> {
+    const viewer = new Viewer(job, stage, narrator);
+    viewer.#watch = await JobWatch.open(stage.url, stage.operatorToken, job, {
+      run: (run) => viewer.#seeRun(run),
+      event: (_run, event) => void viewer.#caughtUp.then(() => viewer.#tell(event)),
+      output: ({ bytes }) => viewer.#seeOutput(bytes),
+    });
+    return viewer;
+  }
+
+  /** The run, as soon as the control plane knows of it. */
+  async firstRun(wrapper: WrapperProcess): Promise<Run> {
+    return until(() => this.#runs[0], { what: `the wrapper to connect (it printed: ${wrapper.printed.trim()})` });
+  }
+
+  async line(text: string): Promise<void> {
+    await until(() => this.#lines.includes(text), { what: `the line ${JSON.stringify(text)}` });
+  }
+
+  /** The run with all that is stored of it, once it has ended and that has been told. */
+  async end(id: string): Promise<SceneEnd> {
+    const { operator } = this.#stage;
+    const run = await until(
+      async () => {
+        const current = await operator.run(id);
+        return isLive(current.state) ? null : current;
+      },
+      { what: 'the run to end' },
+    );
+    const [events, output] = await Promise.all([operator.events(id), operator.output(id)]);
+    const last = events.at(-1)?.id ?? -1;
+    await until(() => this.#lastEvent >= last, { what: 'the last event to arrive over the watch socket' });
+    return { run, events, output: output.text };
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  #seeRun(run: Run): void {
+    this.#runs.push(run);
+    if (this.#runs.length > 1) return;
+    this.#watch?.subscribe(run.id);
+    this.#caughtUp = this.#stage.operator.events(run.id).then((events) => {
+      for (const event of events) this.#tell(event);
+    });
+  }
+
+  #seeOutput(bytes: Uint8Array): void {
+    const lines = (this.#partialLine + this.#decoder.decode(bytes, { stream: true })).split('\n');
+    this.#partialLine = lines.pop() ?? '';
+    for (const line of lines) {
+      this.#lines.push(line);
+      this.#narrator.event(this.#job, `│ ${line}`, 'output');
+    }
+    if (!this.#sawEnd) this.sawOutputWhileRunning = true;
+  }
+
+  #tell(event: RunEvent): void {
+    // It may come twice: over the watch socket, and with what happened before that was opened.
+    if (event.id <= this.#lastEvent) return;
+    this.#lastEvent = event.id;
+    if (event.type === 'ended') this.#sawEnd = true;
+    const description = describeEvent(event);
+    if (description !== null) this.#narrator.event(this.#job, description.text, description.tone);
+  }
+}

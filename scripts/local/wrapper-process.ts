@@ -1,0 +1,97 @@
+/** A real wrapper in a process of its own, as cron would start it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { LEASH_MJS } from './paths.ts';
+import { processTree, signalGroup } from './process-group.ts';
+
+export interface WrapperOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly job: string;
+  readonly machine: string;
+  readonly instance?: string;
+  /** Further flags of `leash run`. */
+  readonly flags?: readonly string[];
+  readonly command: readonly string[];
+  /** Where it may leave files. */
+  readonly home: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** How a process ended: exactly one of the two is set. */
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const KEPT_CHARS = 64 * 1024;
+
+export class WrapperProcess {
+  readonly pid: number;
+  /** What `leash run` itself exits with. */
+  readonly exit: Promise<ProcessExit>;
+  readonly #child: ChildProcess;
+  readonly #seen = new Set<number>();
+  #printed = '';
+
+  constructor(options: WrapperOptions) {
+    const { url, token, job, machine, instance, flags = [], command, home, env = {} } = options;
+    const names = ['--job', job, '--machine', machine, ...(instance === undefined ? [] : ['--instance', instance])];
+    this.#child = spawn(process.execPath, [LEASH_MJS, 'run', ...names, ...flags, '--', ...command], {
+      // Like a cron job: no terminal, and no Ctrl-C of ours.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', LEASH_URL: url, LEASH_TOKEN: token, ...env },
+    });
+    if (this.#child.pid === undefined) throw new Error('the wrapper could not be started');
+    this.pid = this.#child.pid;
+    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.on('data', (chunk) => this.#keep(chunk));
+    this.exit = new Promise((resolve) => this.#child.once('exit', (code, signal) => resolve({ code, signal })));
+  }
+
+  /** What it has printed so far, or the last of it. */
+  get printed(): string {
+    return this.#printed;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** What a power cut does to the machine: the wrapper and everything that it started is gone at once. */
+  losePower(): void {
+    this.#killTree();
+  }
+
+  /** Ends whatever is left of it, its command included. */
+  async clear(): Promise<void> {
+    this.#killTree();
+    if (this.isRunning) await this.exit;
+  }
+
+  /** Notes what it has started so far, so that {@link clear} finds that even when it has been orphaned. */
+  note(group: number): void {
+    this.#seen.add(group);
+  }
+
+  #killTree(): void {
+    const tree = this.isRunning ? processTree(this.pid) : [];
+    for (const pid of tree) killIfThere(pid);
+    for (const group of this.#seen) signalGroup(group, 'SIGKILL');
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#printed = (this.#printed + chunk.toString()).slice(-KEPT_CHARS);
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,112 @@
+/** A network between two ends that can be cut, stall without a word, and come back. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/**
+ * - `open`: bytes pass
+ * - `cut`: existing connections are reset, new ones refused at once
+ * - `stalled`: half open, as behind a middlebox that forgot the connection: everything stays up and no byte passes,
+ *   in neither direction, not even the news that an end has hung up
+ */
+type Weather = 'open' | 'cut' | 'stalled';
+
+interface Pair {
+  readonly near: Socket;
+  readonly far: Socket;
+  /** Connected before the last stall: it never passes a byte again. */
+  dead: boolean;
+}
+
+export class TcpProxy {
+  readonly url: string;
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  #targetPort: number;
+  #weather: Weather = 'open';
+
+  private constructor(server: Server, port: number, targetPort: number) {
+    this.#server = server;
+    this.#targetPort = targetPort;
+    this.url = `http://127.0.0.1:${port}`;
+    server.on('connection', (near) => this.#accept(near));
+  }
+
+  /** A way to `targetPort` on this machine. */
+  static open(targetPort: number): Promise<TcpProxy> {
+    const server = createServer({ allowHalfOpen: true });
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(0, '127.0.0.1', () => {
+        const address = server.address();
+        if (address === null || typeof address === 'string') throw new Error('a TCP server has an address');
+        resolve(new TcpProxy(server, address.port, targetPort));
+      });
+    });
+  }
+
+  cut(): void {
+    this.#weather = 'cut';
+    this.#resetAll();
+  }
+
+  stall(): void {
+    this.#weather = 'stalled';
+    for (const pair of this.#pairs) {
+      pair.dead = true;
+      pair.near.pause();
+      pair.far.pause();
+    }
+  }
+
+  /** New connections pass. Those of a stall stay dead: a middlebox doesn't remember. */
+  restore(): void {
+    this.#weather = 'open';
+  }
+
+  get connections(): number {
+    return [...this.#pairs].filter((pair) => !pair.dead).length;
+  }
+
+  close(): Promise<void> {
+    this.#resetAll();
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #accept(near: Socket): void {
+    near.on('error', () => near.destroy());
+    if (this.#weather === 'cut') {
+      near.resetAndDestroy();
+      return;
+    }
+    const far = connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true });
+    const pair: Pair = { near, far, dead: this.#weather === 'stalled' };
+    this.#pairs.add(pair);
+    this.#join(pair, near, far);
+    this.#join(pair, far, near);
+    if (pair.dead) near.pause();
+  }
+
+  #join(pair: Pair, from: Socket, to: Socket): void {
+    from.on('data', (chunk) => {
+      if (!pair.dead) to.write(chunk);
+    });
+    from.on('end', () => {
+      if (!pair.dead) to.end();
+    });
+    from.on('error', () => {
+      if (!pair.dead) to.resetAndDestroy();
+    });
+    from.on('close', () => {
+      if (pair.dead) return;
+      to.destroy();
+      this.#pairs.delete(pair);
+    });
+  }
+
+  #resetAll(): void {
+    for (const { near, far } of this.#pairs) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+    }
+    this.#pairs.clear();
+  }
+}

@@ -1,0 +1,165 @@
+/** A control plane, its tokens, and the wrappers and networks of one test file, with nothing left of it afterwards. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Run, RunEvent } from '#protocol/api';
+import { ApiClient } from '../../scripts/local/api-client.ts';
+import { type ControlPlaneChild, spawnControlPlane } from '../../scripts/local/control-plane-child.ts';
+import { until } from '../../scripts/local/until.ts';
+import { type WrapperOptions, WrapperProcess } from '../../scripts/local/wrapper-process.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+
+/** Short, so that a test about a deadline takes seconds; the proportions are those of wrangler.toml. */
+export const SHORT_DEADLINES = {
+  HEARTBEAT_MS: '300',
+  WRAPPER_SILENCE_MS: '1200',
+  RECONNECT_CAP_MS: '600',
+  SILENCE_MS: '2500',
+  PROBE_MS: '800',
+  DISCONNECT_MS: '2500',
+  KILL_ANSWER_MS: '1500',
+} as const;
+
+type WrapperSettings = Pick<WrapperOptions, 'job' | 'command'> &
+  Partial<Pick<WrapperOptions, 'machine' | 'instance' | 'flags' | 'url' | 'token' | 'env'>>;
+
+export class World {
+  controlPlane: ControlPlaneChild;
+  readonly adminToken: string;
+  readonly directory: string;
+  readonly admin: ApiClient;
+  /** May run. */
+  readonly machineToken: string;
+  /** May read and kill. */
+  readonly operatorToken: string;
+  readonly operator: ApiClient;
+  readonly #vars: Record<string, string>;
+  readonly #wrappers: WrapperProcess[] = [];
+  readonly #proxies: TcpProxy[] = [];
+
+  private constructor(
+    controlPlane: ControlPlaneChild,
+    secrets: { admin: string; machine: string; operator: string },
+    directory: string,
+    vars: Record<string, string>,
+  ) {
+    this.controlPlane = controlPlane;
+    this.adminToken = secrets.admin;
+    this.machineToken = secrets.machine;
+    this.operatorToken = secrets.operator;
+    this.directory = directory;
+    this.#vars = vars;
+    this.admin = new ApiClient(controlPlane.url, secrets.admin);
+    this.operator = new ApiClient(controlPlane.url, secrets.operator);
+  }
+
+  static async create(vars: Record<string, string> = SHORT_DEADLINES): Promise<World> {
+    const directory = await mkdtemp(join(tmpdir(), 'leash-test-'));
+    const adminToken = randomBytes(24).toString('base64url');
+    const stateDir = join(directory, 'control-plane');
+    const controlPlane = await spawnControlPlane({ port: 0, stateDir, adminToken, vars });
+    try {
+      const admin = new ApiClient(controlPlane.url, adminToken);
+      const machine = await admin.createToken({ name: 'machines', scopes: ['run'] });
+      const operator = await admin.createToken({ name: 'operator', scopes: ['read', 'kill'] });
+      const secrets = { admin: adminToken, machine: machine.secret, operator: operator.secret };
+      return new World(controlPlane, secrets, directory, vars);
+    } catch (error) {
+      await controlPlane.stop();
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  get url(): string {
+    return this.controlPlane.url;
+  }
+
+  wrapper(settings: WrapperSettings): WrapperProcess {
+    const wrapper = new WrapperProcess({
+      url: this.url,
+      token: this.machineToken,
+      machine: 'm1.example.com',
+      home: this.directory,
+      ...settings,
+    });
+    this.#wrappers.push(wrapper);
+    return wrapper;
+  }
+
+  /** A network of its own between a wrapper and the control plane. */
+  async proxy(): Promise<TcpProxy> {
+    const proxy = await TcpProxy.open(this.controlPlane.port);
+    this.#proxies.push(proxy);
+    return proxy;
+  }
+
+  /** SIGKILL to all of the control plane. */
+  crash(): Promise<void> {
+    return this.controlPlane.crash();
+  }
+
+  /** Starts it again where it was, with what it had stored. */
+  async restart(): Promise<void> {
+    this.controlPlane = await spawnControlPlane({
+      port: this.controlPlane.port,
+      stateDir: join(this.directory, 'control-plane'),
+      adminToken: this.adminToken,
+      vars: this.#vars,
+    });
+  }
+
+  /** The newest run of a job (on a machine), once there is one in which `holds` is true. */
+  runOf(job: string, holds: (run: Run) => boolean = () => true, machine?: string): Promise<Run> {
+    return until(
+      async () => {
+        const runs = await this.operator.runs({ job, ...(machine === undefined ? {} : { machine }) });
+        const [newest] = runs;
+        if (newest === undefined) return null;
+        // Lists may lag behind; the job's object knows.
+        const run = await this.operator.run(newest.id);
+        return holds(run) ? run : null;
+      },
+      { what: `a run of ${job}${machine === undefined ? '' : ` on ${machine}`} as wanted`, deadlineMs: 30_000 },
+    );
+  }
+
+  /** The run, once `holds` is true of it. */
+  run(id: string, holds: (run: Run) => boolean, what: string): Promise<Run> {
+    return until(
+      async () => {
+        const run = await this.operator.run(id);
+        return holds(run) ? run : null;
+      },
+      { what, deadlineMs: 40_000 },
+    );
+  }
+
+  event(run: string, holds: (event: RunEvent) => boolean, what: string): Promise<RunEvent> {
+    return until(async () => (await this.operator.events(run)).find(holds), { what, deadlineMs: 40_000 });
+  }
+
+  /** Waits until a text has been stored as output of the run. */
+  output(run: string, text: string): Promise<string> {
+    return until(
+      async () => {
+        const output = await this.operator.output(run);
+        return output.text.includes(text) ? output.text : null;
+      },
+      { what: `the output ${JSON.stringify(text)}`, deadlineMs: 40_000 },
+    );
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all(this.#wrappers.map((wrapper) => wrapper.clear()));
+    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
+    await this.controlPlane.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The names of a run's events; a kill's progress by its phase. */
+export function eventNames(events: readonly RunEvent[]): string[] {
+  return events.map((event) => (event.type === 'kill_progress' ? event.phase : event.type));
+}

@@ -1,0 +1,15 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+// End to end: the real runtime, real wrappers, real processes, a real browser. Times are limits on hangs, not
+// expectations: everything in here waits for what it needs.
+export default defineConfig({
+  root: fileURLToPath(new URL('.', import.meta.url)),
+  test: {
+    name: 'test',
+    environment: 'node',
+    include: ['**/*.test.ts'],
+    testTimeout: 90_000,
+    hookTimeout: 60_000,
+  },
+});
