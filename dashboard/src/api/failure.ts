@@ -1,0 +1,24 @@
+/** Why a call brought no answer that can be used, in words for whoever sits before the page. */
+export type Failure =
+  /** The control plane said no, and why. */
+  | { readonly kind: 'problem'; readonly status: number; readonly code: string; readonly detail: string }
+  /** Nobody answered. */
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  /** An answer came that this page cannot read. */
+  | { readonly kind: 'unreadable'; readonly detail: string };
+
+export type Result<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly failure: Failure };
+
+export function success<Value>(value: Value): Result<Value> {
+  return { ok: true, value };
+}
+
+export function failed(failure: Failure): { readonly ok: false; readonly failure: Failure } {
+  return { ok: false, failure };
+}
+
+export function isSignedOut(failure: Failure): boolean {
+  return failure.kind === 'problem' && failure.status === 401;
+}

@@ -1,0 +1,108 @@
+/** One HTTPS call: what is sent, how long it may take, and what becomes of an answer that is no success. */
+
+import * as v from 'valibot';
+import { Problem } from '#protocol/problem';
+import { type Failure, failed, isSignedOut, type Result, success } from './failure.ts';
+
+const TIMEOUT_MS = 15_000;
+const ROOT = '/api/v1';
+
+export interface Call {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  readonly timeoutMs?: number;
+}
+
+/** Told of every answer, for the clock, and of the end of the session. */
+interface Listeners {
+  answered(sentAt: number, receivedAt: number, dateHeader: string | null): void;
+  signedOut(): void;
+}
+
+let listeners: Listeners = { answered: () => undefined, signedOut: () => undefined };
+
+export function listenToCalls(to: Listeners): void {
+  listeners = to;
+}
+
+/** Calls, and gives back the response if it is a success. */
+export async function call(options: Call): Promise<Result<Response>> {
+  const { method = 'GET', path, body, headers = {}, timeoutMs = TIMEOUT_MS } = options;
+  const sentAt = Date.now();
+  let response: Response;
+  try {
+    response = await fetch(ROOT + path, {
+      method,
+      headers: { accept: 'application/json', ...(body === undefined ? {} : JSON_BODY), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      cache: 'no-store',
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+  } catch (error) {
+    return failed(unreachable(error));
+  }
+  listeners.answered(sentAt, Date.now(), response.headers.get('date'));
+  if (response.ok) return success(response);
+  const failure = await readProblem(response);
+  if (isSignedOut(failure)) listeners.signedOut();
+  return failed(failure);
+}
+
+/** Calls, and reads the JSON of the answer against its schema. */
+export async function callFor<Schema extends v.GenericSchema>(
+  schema: Schema,
+  options: Call,
+): Promise<Result<v.InferOutput<Schema>>> {
+  const answer = await call(options);
+  if (!answer.ok) return answer;
+  let json: unknown;
+  try {
+    json = await answer.value.json();
+  } catch {
+    // Cut off on its way, or not JSON: either way there is nothing to read.
+    return failed(unreadable('it was not JSON'));
+  }
+  const parsed = v.safeParse(schema, json);
+  if (parsed.success) return success(parsed.output);
+  const [issue] = parsed.issues;
+  return failed(unreadable(`${v.getDotPath(issue) ?? 'answer'}: ${issue.message}`));
+}
+
+const JSON_BODY = { 'content-type': 'application/json' };
+
+function unreachable(error: unknown): Failure {
+  const timedOut = error instanceof DOMException && error.name === 'TimeoutError';
+  return {
+    kind: 'unreachable',
+    detail: timedOut
+      ? 'The control plane did not answer in time. Try again.'
+      : 'The control plane cannot be reached. Check the network, then try again.',
+  };
+}
+
+function unreadable(why: string): Failure {
+  return {
+    kind: 'unreadable',
+    detail: `The control plane's answer cannot be read (${why}). Reload the page: it may be older than the control plane.`,
+  };
+}
+
+async function readProblem(response: Response): Promise<Failure> {
+  try {
+    const parsed = v.safeParse(Problem, await response.json());
+    if (parsed.success) {
+      const { code, detail, title } = parsed.output;
+      return { kind: 'problem', status: response.status, code, detail: detail || title };
+    }
+  } catch {
+    // Not from the API: a proxy's error page, say. The status has to do.
+  }
+  return {
+    kind: 'problem',
+    status: response.status,
+    code: 'unknown',
+    detail: `The control plane answered with status ${response.status}.`,
+  };
+}

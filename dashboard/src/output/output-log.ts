@@ -1,0 +1,194 @@
+/**
+ * A window on a run's output: bytes in, lines out.
+ *
+ * Frames may overlap what is already there and may split a character or an escape sequence; each stream has a decoder of
+ * its own, since the other stream may come in between. Only so many lines are kept, the last ones.
+ */
+import type { OutputFrame, StreamName } from '#protocol/output-frame';
+import { type Line, TextLine } from './line.ts';
+import { TerminalText } from './terminal-text.ts';
+
+export interface LogBounds {
+  readonly lines: number;
+  readonly characters: number;
+}
+
+/** A line without an end is broken here. */
+const LONGEST_LINE = 8192;
+const NEWLINE = 0x0a;
+
+interface Reader {
+  decoder: TextDecoder;
+  terminal: TerminalText;
+}
+
+export class OutputLog {
+  /** Where the window was opened. */
+  readonly start: number;
+  #bounds: LogBounds;
+  #readers: Record<StreamName, Reader>;
+  #lines: Line[] = [];
+  #characters = 0;
+  #nextNumber = 0;
+  #next: number;
+  #changedFrom = 0;
+  #skipContinuation: boolean;
+
+  constructor(start: number, bounds: LogBounds) {
+    this.start = start;
+    this.#next = start;
+    this.#bounds = bounds;
+    this.#readers = freshReaders();
+    // A window may open in the middle of a character.
+    this.#skipContinuation = start > 0;
+  }
+
+  get lines(): readonly Line[] {
+    return this.#lines;
+  }
+
+  /** The offset of the first byte that has not come yet. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The offset of the first byte that is shown. */
+  get shownFrom(): number {
+    return this.#lines[0]?.offset ?? this.#next;
+  }
+
+  setBounds(bounds: LogBounds): void {
+    this.#bounds = bounds;
+    this.#trim();
+  }
+
+  /** Takes a frame. Says 'hole' when bytes before it are missing: then it was not taken, and has to be asked for. */
+  push(frame: OutputFrame): 'taken' | 'known' | 'hole' {
+    const end = frame.start + frame.bytes.length;
+    if (end <= this.#next) return 'known';
+    if (frame.start > this.#next) return 'hole';
+    this.#write(frame.stream, frame.bytes.subarray(this.#next - frame.start));
+    this.#trim();
+    return 'taken';
+  }
+
+  /** Notes that the bytes up to `to` are missing for ever. */
+  gap(to: number): void {
+    if (to <= this.#next) return;
+    const missing = to - this.#next;
+    const last = this.#lines.at(-1);
+    if (last?.kind === 'text' && last.length === 0) this.#lines.pop();
+    this.#add({ kind: 'gap', number: this.#nextNumber, offset: this.#next, missing });
+    this.#next = to;
+    // What was left of a character before the gap has nothing to do with what comes after it.
+    this.#readers = freshReaders();
+    this.#skipContinuation = true;
+    this.#trim();
+  }
+
+  /** The number of the first line that has changed since this was last asked. */
+  takeChanges(): number {
+    const from = this.#changedFrom;
+    this.#changedFrom = this.#nextNumber;
+    return from;
+  }
+
+  #write(stream: StreamName, bytes: Uint8Array): void {
+    let from = 0;
+    if (this.#skipContinuation) {
+      while (from < bytes.length && isContinuation(bytes[from])) from += 1;
+      this.#next += from;
+      this.#skipContinuation = from === bytes.length;
+    }
+    // Line by line, so that each line knows its offset.
+    while (from < bytes.length) {
+      const newline = bytes.indexOf(NEWLINE, from);
+      const to = newline === -1 ? bytes.length : newline + 1;
+      this.#writePart(stream, bytes.subarray(from, to));
+      this.#next += to - from;
+      from = to;
+    }
+  }
+
+  #writePart(stream: StreamName, bytes: Uint8Array): void {
+    const reader = this.#readers[stream];
+    const text = reader.decoder.decode(bytes, { stream: true });
+    for (const token of reader.terminal.read(text)) {
+      const line = this.#currentLine();
+      const before = line.length;
+      switch (token.kind) {
+        case 'text':
+          this.#writeText(line, token.text, token.style, stream);
+          continue;
+        case 'newline':
+          this.#add(new TextLine(this.#nextNumber, this.#next + bytes.length));
+          break;
+        case 'return':
+          line.toStart();
+          break;
+        case 'backspace':
+          line.back();
+          break;
+        case 'erase':
+          line.erase(token.part, stream);
+          break;
+      }
+      this.#characters += line.length - before;
+    }
+  }
+
+  #writeText(line: TextLine, text: string, style: string, stream: StreamName): void {
+    let current = line;
+    for (let at = 0; at < text.length; at += LONGEST_LINE) {
+      if (current.length >= LONGEST_LINE) {
+        current = new TextLine(this.#nextNumber, this.#next);
+        this.#add(current);
+      }
+      const before = current.length;
+      current.write({ text: text.slice(at, at + LONGEST_LINE), style, stream });
+      this.#characters += current.length - before;
+      this.#changedFrom = Math.min(this.#changedFrom, current.number);
+    }
+  }
+
+  #currentLine(): TextLine {
+    const last = this.#lines.at(-1);
+    if (last?.kind === 'text') {
+      this.#changedFrom = Math.min(this.#changedFrom, last.number);
+      return last;
+    }
+    const line = new TextLine(this.#nextNumber, this.#next);
+    this.#add(line);
+    return line;
+  }
+
+  #add(line: Line): void {
+    this.#lines.push(line);
+    this.#nextNumber += 1;
+    this.#changedFrom = Math.min(this.#changedFrom, line.number);
+  }
+
+  #trim(): void {
+    let drop = Math.max(0, this.#lines.length - this.#bounds.lines);
+    let characters = this.#characters;
+    for (let i = 0; i < this.#lines.length - 1; i += 1) {
+      if (i >= drop && characters <= this.#bounds.characters) break;
+      const line = this.#lines[i];
+      if (line?.kind === 'text') characters -= line.length;
+      drop = Math.max(drop, i + 1);
+    }
+    if (drop === 0) return;
+    this.#lines.splice(0, drop);
+    this.#characters = characters;
+  }
+}
+
+function freshReaders(): Record<StreamName, Reader> {
+  const reader = (): Reader => ({ decoder: new TextDecoder(), terminal: new TerminalText() });
+  return { stdout: reader(), stderr: reader() };
+}
+
+/** Whether a byte is a character's second, third or fourth. */
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
+}

@@ -1,0 +1,94 @@
+import type { Run } from '#protocol/api';
+import { Clock } from '../../parts/time.tsx';
+import type { KillProgress, Step } from '../../state/kill-progress.ts';
+import { Countdown } from './countdown.tsx';
+
+interface KillStepsProps {
+  readonly run: Run;
+  readonly progress: KillProgress;
+}
+
+/** How far the kill has come. A step that is not done yet is never drawn as one that is. */
+export function KillSteps({ run, progress }: KillStepsProps) {
+  return (
+    <div class="kill-progress">
+      <p class="kill-summary" aria-live="polite">
+        {summaryOf(run, progress)}
+      </p>
+      <ol class="steps" aria-label="Progress of the kill">
+        {progress.steps.map((step) => (
+          <StepItem key={step.name} step={step} progress={progress} />
+        ))}
+      </ol>
+      {progress.survivors.length > 0 && (
+        <p class="problem" role="alert">
+          Could not be ended: {progress.survivors.join(', ')}. Look at them on {run.machine}.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function StepItem({ step, progress }: { readonly step: Step; readonly progress: KillProgress }) {
+  return (
+    <li class="step" data-step={step.name} data-step-state={step.state}>
+      <span class="step-mark" aria-hidden="true" />
+      <span class="step-name">
+        {stepName(step, progress)}
+        <span class="unseen">
+          {step.state === 'done' ? ', done' : step.state === 'skipped' ? ', not needed' : ', not yet'}
+        </span>
+      </span>
+      <span class="step-time">
+        <StepTime step={step} progress={progress} />
+      </span>
+    </li>
+  );
+}
+
+function StepTime({ step, progress }: { readonly step: Step; readonly progress: KillProgress }) {
+  if (step.at !== null) return <Clock at={step.at} />;
+  if (step.name === 'kill' && progress.graceEndsAt !== null) return <Countdown endsAt={progress.graceEndsAt} />;
+  if (step.state === 'skipped') return <>not needed</>;
+  return null;
+}
+
+function stepName(step: Step, progress: KillProgress): string {
+  const done = step.state === 'done';
+  switch (step.name) {
+    case 'requested':
+      return 'Requested';
+    case 'delivered':
+      return 'Delivered';
+    case 'term':
+      return done ? `${progress.firstSignal} sent` : progress.firstSignal;
+    case 'kill':
+      return done ? 'SIGKILL sent' : 'SIGKILL';
+    case 'gone':
+      return 'Gone';
+  }
+}
+
+function summaryOf(run: Run, progress: KillProgress): string {
+  const first = progress.orders[0];
+  const who = first === undefined ? OWN_REASONS[progress.ownReason ?? 'timeout'] : `Kill requested by ${first.by}`;
+  switch (progress.outcome) {
+    case 'under_way':
+      return progress.waitingForMachine ? `${who}. Stored; it waits until the machine is back in touch.` : `${who}.`;
+    case 'gone':
+      return run.exit_code === null ? `${who}. Gone.` : `${who}. Gone, exit code ${run.exit_code}.`;
+    case 'refused':
+      return `${who}. It had already ended by itself.`;
+    case 'lost':
+      return run.final
+        ? `${who}. The run was lost before it was done.`
+        : `${who}. The run was lost before it was done; if it comes back, it is killed.`;
+  }
+}
+
+const OWN_REASONS = {
+  timeout: 'Its time limit is reached',
+  idle_timeout: 'It printed nothing for too long',
+  offline_limit: 'It was out of reach for too long',
+  local_signal: 'Its wrapper was told to stop on its own machine',
+} as const;

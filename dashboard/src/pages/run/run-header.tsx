@@ -1,0 +1,96 @@
+import type { ComponentChildren } from 'preact';
+import type { Run, RunEvent } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { RunStateBadge } from '../../parts/run-state.tsx';
+import { Ago, Clock, Duration } from '../../parts/time.tsx';
+import { outOfTouchSince } from '../../state/contact.ts';
+import { REASON_SENTENCES } from './words.ts';
+
+interface RunHeaderProps {
+  readonly run: Run;
+  readonly events: readonly RunEvent[];
+}
+
+export function RunHeader({ run, events }: RunHeaderProps) {
+  return (
+    <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
+      <div class="run-title">
+        <h1>{run.job}</h1>
+        <RunStateBadge run={run} />
+      </div>
+      <code class="run-command">{run.command}</code>
+      <dl class="facts">
+        <Fact name="Machine">{run.machine}</Fact>
+        <Fact name="Started">
+          <Clock at={run.started_at} />
+        </Fact>
+        <Fact name={run.ended_at === null ? 'Running for' : 'Took'}>
+          <Duration from={run.started_at} to={run.ended_at} />
+        </Fact>
+        <Fact name="Exit code">
+          <ExitCode run={run} />
+        </Fact>
+        <Fact name="Process">{run.pid ?? '–'}</Fact>
+        <Fact name="Instance">{run.instance}</Fact>
+      </dl>
+      <Contact run={run} events={events} />
+    </header>
+  );
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  return (
+    <div class="fact">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function ExitCode({ run }: { readonly run: Run }) {
+  if (run.exit_code === null) return <>–</>;
+  const own = run.command_exit_code;
+  return (
+    <>
+      <strong data-exit-code={run.exit_code}>{run.exit_code}</strong>
+      {own !== null && own !== run.exit_code && <span class="aside"> the command itself: {own}</span>}
+      {run.signal !== null && <span class="aside"> {run.signal}</span>}
+    </>
+  );
+}
+
+/** What cannot be known of the run at present, or why it ended. */
+function Contact({ run, events }: RunHeaderProps) {
+  const since = outOfTouchSince(run, events);
+  if (isLive(run.state)) {
+    if (run.connected) return null;
+    return (
+      <p class="contact warn">
+        Out of touch
+        {since !== null && (
+          <>
+            {' '}
+            since <Clock at={since} /> (<Ago at={since} />)
+          </>
+        )}
+        . It may well go on running; what it prints is kept on its machine until it is back.
+      </p>
+    );
+  }
+  return (
+    <p class={run.state === 'lost' && !run.final ? 'contact warn' : 'contact'}>
+      {run.reason !== null && REASON_SENTENCES[run.reason]}
+      {run.state === 'lost' && !run.final && (
+        <>
+          {since !== null && (
+            <>
+              {' '}
+              Out of touch since <Clock at={since} />.
+            </>
+          )}{' '}
+          This is not final: it may still be running, and if it comes back, this is put right.
+        </>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,75 @@
+import './run.css';
+import './ansi.css';
+import { useEffect, useMemo } from 'preact/hooks';
+import type { Run } from '#protocol/api';
+import { Announcer } from '../../parts/announcer.tsx';
+import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
+import { Notice } from '../../parts/notice.tsx';
+import { usePageTitle } from '../../parts/page-title.ts';
+import { STATE_WORDS } from '../../parts/run-state.tsx';
+import { Link } from '../../router.tsx';
+import { followRun, type RunFollower } from '../../state/follow-run.ts';
+import { killProgress } from '../../state/kill-progress.ts';
+import { KillPanel } from './kill-panel.tsx';
+import { OutputPane } from './output-pane.tsx';
+import { RunHeader } from './run-header.tsx';
+import { Story } from './story.tsx';
+
+export function RunPage({ id }: { readonly id: string }) {
+  const follower = useMemo(() => followRun(id), [id]);
+  useEffect(() => () => follower.stop(), [follower]);
+  const run = follower.run.value;
+  usePageTitle(run === null ? 'Leash' : `${run.job}: ${STATE_WORDS[run.state]} – Leash`);
+
+  return (
+    <main class="page run" aria-busy={run === null}>
+      <nav class="page-head" aria-label="Where you are">
+        <Link to="/" class="back">
+          ← What runs
+        </Link>
+        <LinkStatus link={follower.link.value} />
+      </nav>
+      <Trouble follower={follower} />
+      {run !== null && <Loaded run={run} follower={follower} />}
+      <LinkBanner link={follower.link.value} />
+    </main>
+  );
+}
+
+function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFollower }) {
+  const events = follower.events.value;
+  const progress = killProgress(run, events, [...follower.commands.value.values()]);
+  return (
+    <>
+      <RunHeader run={run} events={events} />
+      <KillPanel run={run} progress={progress} answered={(command) => follower.answered(command)} />
+      <div class="columns">
+        <OutputPane follower={follower} run={run} />
+        <Story events={events} run={run} progress={progress} />
+      </div>
+      <Announcer text={spoken(run)} />
+    </>
+  );
+}
+
+function Trouble({ follower }: { readonly follower: RunFollower }) {
+  const failure = follower.failure.value;
+  if (failure === null) return null;
+  if (failure.kind === 'problem' && failure.status === 404) {
+    return (
+      <Notice tone="plain" title="No such run">
+        {failure.detail}
+      </Notice>
+    );
+  }
+  return (
+    <Notice tone="bad" title="This run cannot be loaded">
+      {failure.detail}
+    </Notice>
+  );
+}
+
+function spoken(run: Run): string {
+  const code = run.exit_code === null ? '' : `, exit code ${run.exit_code}`;
+  return `${run.job} on ${run.machine} is now ${STATE_WORDS[run.state]}${code}`;
+}

@@ -1,0 +1,102 @@
+/** What happened, in words. */
+import type { RunEvent } from '#protocol/api';
+import type { EndReason } from '#protocol/run-state';
+import { bytesText, durationText } from '../../parts/quantity.ts';
+import { STATE_WORDS } from '../../parts/run-state.tsx';
+
+export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
+  exited: 'The command exited by itself.',
+  signaled: 'A signal that nobody here sent ended it.',
+  local_signal: 'Ended from its own machine: the wrapper was told to stop there.',
+  operator: 'Ended by an operator’s kill.',
+  timeout: 'Ended by its time limit.',
+  idle_timeout: 'Ended because it printed nothing for longer than it may.',
+  offline_limit: 'Ended because it was out of reach for longer than it may run unsupervised.',
+  silence: 'No sign of life came within the deadline.',
+  wrapper_died: 'Its wrapper died; only what it had printed was saved.',
+  start_failed: 'The command could not be started.',
+  wrapper_failed: 'The wrapper itself failed.',
+};
+
+export interface Telling {
+  readonly text: string;
+  readonly detail: string | null;
+  readonly tone: 'plain' | 'good' | 'bad' | 'warn' | 'kill';
+}
+
+export function tell(event: RunEvent): Telling {
+  switch (event.type) {
+    case 'started':
+      return plain('Started', event.pid === null ? `on ${event.machine}` : `on ${event.machine}, process ${event.pid}`);
+    case 'connected':
+      return plain('Connected');
+    case 'disconnected':
+      return warn('Disconnected');
+    case 'suspected':
+      return warn('Asked for a sign of life', `nothing heard for ${durationText(event.silent_ms)}`);
+    case 'lost':
+      return { tone: 'bad', text: 'Declared lost', detail: `no sign of life for ${durationText(event.silent_ms)}` };
+    case 'returned':
+      return { tone: 'good', text: 'Came back alive', detail: null };
+    case 'kill_requested':
+      return kill(`Kill requested by ${event.requested_by}`, requestDetail(event));
+    case 'kill_delivered':
+      return kill('Kill delivered to the machine');
+    case 'kill_progress':
+      return tellProgress(event);
+    case 'output_gap':
+      return warn('Output is missing', bytesText(event.to - event.from));
+    case 'ended':
+      return {
+        tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
+        text: `Ended: ${STATE_WORDS[event.state]}, exit code ${event.exit_code}`,
+        detail: `after ${durationText(event.duration_ms)}`,
+      };
+  }
+}
+
+export function graceText(ms: number): string {
+  return ms === 0 ? 'no grace' : `${durationText(ms)} of grace`;
+}
+
+function requestDetail(event: Extract<RunEvent, { type: 'kill_requested' }>): string {
+  const how = event.signal === 'SIGKILL' ? 'SIGKILL at once' : `${event.signal}, ${graceText(event.grace_ms)}`;
+  return event.reason === null ? how : `${how}: “${event.reason}”`;
+}
+
+function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Telling {
+  const cause = event.command === null ? REASON_CAUSES[event.reason] : undefined;
+  const survivors = event.survivors.length > 0 ? `could not be ended: ${event.survivors.join(', ')}` : null;
+  const detail = [cause, survivors].filter((part) => part !== undefined && part !== null).join('; ') || null;
+  switch (event.phase) {
+    case 'term':
+      return kill(`${event.signal ?? 'SIGTERM'} sent`, detail);
+    case 'kill':
+      return kill('SIGKILL sent', detail);
+    case 'gone':
+      return survivors === null
+        ? kill('Gone: nothing of it is left', detail)
+        : { tone: 'bad', text: 'Not all of it is gone', detail };
+    case 'refused':
+      return plain('Kill came too late: it had already ended', detail);
+  }
+}
+
+const REASON_CAUSES: Partial<Record<EndReason, string>> = {
+  timeout: 'its time limit was reached',
+  idle_timeout: 'it printed nothing for too long',
+  offline_limit: 'it was out of reach for too long',
+  local_signal: 'its wrapper was told to stop on its own machine',
+};
+
+function plain(text: string, detail: string | null = null): Telling {
+  return { tone: 'plain', text, detail };
+}
+
+function warn(text: string, detail: string | null = null): Telling {
+  return { tone: 'warn', text, detail };
+}
+
+function kill(text: string, detail: string | null = null): Telling {
+  return { tone: 'kill', text, detail };
+}

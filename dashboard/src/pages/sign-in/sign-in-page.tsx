@@ -1,0 +1,64 @@
+import './sign-in.css';
+import type { TargetedSubmitEvent } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Mark } from '../../parts/mark.tsx';
+import { usePageTitle } from '../../parts/page-title.ts';
+import { signIn } from '../../state/session.ts';
+
+export function SignInPage({ notice }: { readonly notice: string | null }) {
+  const [problem, setProblem] = useState(notice);
+  const [busy, setBusy] = useState(false);
+  const input = useRef<HTMLInputElement | null>(null);
+  usePageTitle('Sign in – Leash');
+  useEffect(() => input.current?.focus(), []);
+
+  const submit = async (event: TargetedSubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const token = input.current?.value.trim() ?? '';
+    if (busy) return;
+    if (token === '') {
+      setProblem('Paste a token first.');
+      return;
+    }
+    setBusy(true);
+    setProblem(null);
+    const failure = await signIn(token);
+    setBusy(false);
+    if (failure !== null) {
+      setProblem(failure.detail);
+      input.current?.select();
+    }
+  };
+
+  return (
+    <main class="sign-in">
+      <form class="card" onSubmit={(event) => void submit(event)}>
+        <h1>
+          <Mark /> Leash
+        </h1>
+        <label for="token">Token</label>
+        <input
+          ref={input}
+          id="token"
+          name="token"
+          type="password"
+          autocomplete="current-password"
+          autocapitalize="off"
+          spellcheck={false}
+          aria-describedby="sign-in-problem sign-in-help"
+          aria-invalid={problem !== null}
+        />
+        <p id="sign-in-problem" class="problem" role="alert">
+          {problem}
+        </p>
+        <button type="submit" class="button primary" disabled={busy}>
+          {busy ? 'Signing in…' : 'Sign in'}
+        </button>
+        <p id="sign-in-help" class="help">
+          Any token that may <code>read</code>. To stop jobs from here it also needs <code>kill</code>. The browser
+          keeps a session, never the token.
+        </p>
+      </form>
+    </main>
+  );
+}

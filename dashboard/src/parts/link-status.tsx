@@ -1,0 +1,40 @@
+/** Whether what is shown is being kept up to date. */
+import type { LinkState } from '../api/watch-socket.ts';
+import { now } from '../state/clock.ts';
+import { durationText } from './quantity.ts';
+
+export function LinkStatus({ link }: { readonly link: LinkState }) {
+  return (
+    <p class="link-status" data-link={link.kind} role="status">
+      <span class="link-dot" aria-hidden="true" />
+      {linkText(link)}
+    </p>
+  );
+}
+
+function linkText(link: LinkState): string {
+  switch (link.kind) {
+    case 'connecting':
+      return 'connecting…';
+    case 'open':
+      return 'live';
+    case 'down':
+      return 'not connected, trying again…';
+  }
+}
+
+/** Below this a gap is a blink, and telling of it only startles. */
+const WORTH_TELLING_MS = 2_000;
+
+/** Stands over the page, so that nothing moves when it comes and goes. */
+export function LinkBanner({ link }: { readonly link: LinkState }) {
+  if (link.kind !== 'down') return null;
+  // By this machine's clock, as the link's own times are; the server's only makes it tick.
+  const downMs = now.value > 0 ? Date.now() - link.since : 0;
+  if (downMs < WORTH_TELLING_MS) return null;
+  return (
+    <div class="banner" role="alert">
+      <strong>Not connected for {durationText(downMs)}.</strong> What you see may be out of date. Trying again…
+    </div>
+  );
+}

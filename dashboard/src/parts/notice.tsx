@@ -1,0 +1,23 @@
+import type { ComponentChildren } from 'preact';
+
+interface NoticeProps {
+  readonly tone: 'plain' | 'bad' | 'warn';
+  readonly title: string;
+  readonly action?: { readonly label: string; run(): unknown };
+  readonly children: ComponentChildren;
+}
+
+/** Something the reader has to know, and what can be done about it. */
+export function Notice({ tone, title, action, children }: NoticeProps) {
+  return (
+    <section class={`notice ${tone}`} role={tone === 'plain' ? undefined : 'alert'}>
+      <strong>{title}</strong>
+      <div>{children}</div>
+      {action !== undefined && (
+        <button type="button" class="button" onClick={() => void action.run()}>
+          {action.label}
+        </button>
+      )}
+    </section>
+  );
+}

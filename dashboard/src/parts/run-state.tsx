@@ -1,0 +1,63 @@
+/** A run's state by shape, word and colour: any one of them is enough. */
+
+import type { JSX } from 'preact';
+import type { Run } from '#protocol/api';
+import { isLive, type RunState } from '#protocol/run-state';
+
+export const STATE_WORDS: Readonly<Record<RunState, string>> = {
+  running: 'running',
+  killing: 'being killed',
+  succeeded: 'succeeded',
+  failed: 'failed',
+  killed: 'killed',
+  timed_out: 'timed out',
+  lost: 'lost',
+  errored: 'errored',
+};
+
+export function RunStateBadge({ run }: { readonly run: Run }) {
+  const note = contactNote(run);
+  return (
+    <span class="state" data-state={run.state} data-connected={run.connected}>
+      <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+        {shapeOf(run.state)}
+      </svg>
+      <span class="state-words">
+        <span class="state-word">{STATE_WORDS[run.state]}</span>
+        {note !== null && <span class="state-note">{note}</span>}
+      </span>
+    </span>
+  );
+}
+
+/** What is not certain about the state. */
+function contactNote(run: Run): string | null {
+  if (isLive(run.state)) return run.connected ? null : 'out of touch';
+  return run.state === 'lost' && !run.final ? 'may come back' : null;
+}
+
+function shapeOf(state: RunState): JSX.Element {
+  switch (state) {
+    case 'running':
+      return <circle class="pulse" cx="8" cy="8" r="5" fill="currentColor" />;
+    case 'killing':
+      return (
+        <>
+          <circle cx="8" cy="8" r="6" class="stroke" />
+          <rect class="pulse" x="5.25" y="5.25" width="5.5" height="5.5" fill="currentColor" />
+        </>
+      );
+    case 'succeeded':
+      return <path d="m3 8.5 3.4 3.4L13 4.6" class="stroke" />;
+    case 'failed':
+      return <path d="m4 4 8 8m0-8-8 8" class="stroke" />;
+    case 'killed':
+      return <rect x="3.5" y="3.5" width="9" height="9" rx="1" fill="currentColor" />;
+    case 'timed_out':
+      return <path d="M8 4.5V8l2.4 1.8M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" class="stroke" />;
+    case 'lost':
+      return <path d="M5.6 6.1a2.5 2.5 0 1 1 3.4 2.3c-.7.3-1 .7-1 1.4M8 12.6v.2" class="stroke" />;
+    case 'errored':
+      return <path d="M8 6.4v3M8 11.5v.2M8 2.3 14.2 13H1.8Z" class="stroke" />;
+  }
+}

@@ -1,0 +1,156 @@
+/** Everything the run page shows of one run, as it changes. */
+
+import { batch, type ReadonlySignal, signal } from '@preact/signals';
+import type { Command, Run, RunEvent } from '#protocol/api';
+import type { WatchMessage } from '#protocol/watch-link';
+import { fetchEvents, fetchOutput, fetchRun } from '../api/calls.ts';
+import type { Failure } from '../api/failure.ts';
+import { type LinkState, openWatch, type WatchSocket } from '../api/watch-socket.ts';
+import { OutputFeed } from '../output/output-feed.ts';
+import { type Commands, withAnswer, withCommand } from './command-merge.ts';
+import { newerOf } from './newest.ts';
+import { doubtSession } from './session.ts';
+
+const RETRY_MS = 3_000;
+
+export interface RunFollower {
+  readonly run: ReadonlySignal<Run | null>;
+  readonly events: ReadonlySignal<readonly RunEvent[]>;
+  readonly commands: ReadonlySignal<Commands>;
+  readonly link: ReadonlySignal<LinkState>;
+  /** Why nothing can be shown, or why what is shown may be old. */
+  readonly failure: ReadonlySignal<Failure | null>;
+  readonly feed: ReadonlySignal<OutputFeed | null>;
+  /** Goes up whenever the feed has something new to draw. */
+  readonly outputVersion: ReadonlySignal<number>;
+  /** An answer of the API that told of a command. */
+  answered(command: Command): void;
+  stop(): void;
+}
+
+export function followRun(id: string): RunFollower {
+  const follower = new Follower(id);
+  void follower.begin();
+  return follower;
+}
+
+class Follower implements RunFollower {
+  readonly run = signal<Run | null>(null);
+  readonly events = signal<readonly RunEvent[]>([]);
+  readonly commands = signal<Commands>(new Map());
+  readonly link = signal<LinkState>({ kind: 'connecting' });
+  readonly failure = signal<Failure | null>(null);
+  readonly feed = signal<OutputFeed | null>(null);
+  readonly outputVersion = signal(0);
+  readonly #id: string;
+  #watch: WatchSocket | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #refreshing = 0;
+  #stopped = false;
+
+  constructor(id: string) {
+    this.#id = id;
+  }
+
+  /** The run has to be known before its job can be watched. */
+  async begin(): Promise<void> {
+    const answer = await fetchRun(this.#id);
+    if (this.#stopped) return;
+    if (!answer.ok) {
+      this.failure.value = answer.failure;
+      const hopeless = answer.failure.kind === 'problem' && answer.failure.status < 500;
+      if (!hopeless) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
+      return;
+    }
+    const run = answer.value;
+    batch(() => {
+      this.failure.value = null;
+      this.run.value = newerOf(this.run.value, run);
+      this.feed.value = this.#openFeed(run);
+    });
+    this.#watch = openWatch(`/jobs/${encodeURIComponent(run.job)}/watch`, {
+      opened: () => this.feed.value?.opened(),
+      message: (message) => this.#received(message),
+      output: (frame) => this.feed.value?.frame(frame),
+      state: (state) => {
+        this.link.value = state;
+      },
+      refused: doubtSession,
+    });
+  }
+
+  answered(command: Command): void {
+    this.commands.value = withAnswer(this.commands.value, command);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    this.#watch?.close();
+  }
+
+  #received(message: WatchMessage): void {
+    switch (message.type) {
+      case 'subscribed':
+        // From here on nothing is missed: now ask for what was before.
+        if (message.run === this.#id) void this.#refresh();
+        return;
+      case 'run':
+        if (message.run.id === this.#id) this.run.value = newerOf(this.run.value, message.run);
+        return;
+      case 'command':
+        this.commands.value = withCommand(this.commands.value, message.command);
+        return;
+      case 'event':
+        if (message.run === this.#id) this.#addEvents([message.event]);
+        return;
+      case 'gap':
+        if (message.run === this.#id) this.feed.value?.gap(message.from, message.to);
+        return;
+      case 'behind':
+        if (message.run === this.#id) void this.feed.value?.behind();
+        return;
+      case 'error':
+        console.warn(`watch: ${message.code}: ${message.message}`);
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    clearTimeout(this.#retry);
+    this.#refreshing += 1;
+    const mine = this.#refreshing;
+    const [run, events] = await Promise.all([fetchRun(this.#id), fetchEvents(this.#id)]);
+    if (this.#stopped || mine !== this.#refreshing) return;
+    batch(() => {
+      if (run.ok) this.run.value = newerOf(this.run.value, run.value);
+      if (events.ok) this.#addEvents(events.value);
+      this.failure.value = run.ok ? (events.ok ? null : events.failure) : run.failure;
+    });
+    if (this.failure.value !== null) this.#retry = setTimeout(() => void this.#refresh(), RETRY_MS);
+  }
+
+  #addEvents(arrived: readonly RunEvent[]): void {
+    const byId = new Map(this.events.value.map((event) => [event.id, event]));
+    const before = byId.size;
+    for (const event of arrived) byId.set(event.id, event);
+    if (byId.size === before) return;
+    this.events.value = [...byId.values()].sort((a, b) => a.id - b.id);
+  }
+
+  #openFeed(run: Run): OutputFeed {
+    return new OutputFeed(this.#id, run.output_bytes, {
+      send: (message) => this.#watch?.send(message) ?? false,
+      fetchOutput: (offset) => fetchOutput(this.#id, offset),
+      fetchTotal: async () => {
+        const answer = await fetchRun(this.#id);
+        return answer.ok ? answer.value.output_bytes : null;
+      },
+      changed: () => {
+        this.outputVersion.value += 1;
+      },
+      later: (task, ms) => {
+        setTimeout(task, ms);
+      },
+    });
+  }
+}

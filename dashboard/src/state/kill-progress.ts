@@ -1,0 +1,181 @@
+/**
+ * How far a kill of one run has come, told from what is known to have happened.
+ *
+ * Events and commands reach the page by different ways. Each of them is true when it arrives, so a step is done as soon
+ * as either says so, and no step is shown as done before.
+ */
+import type { Command, Run, RunEvent, Target } from '#protocol/api';
+import type { KillSignal } from '#protocol/command';
+import { isLive } from '#protocol/run-state';
+
+export const STEPS = ['requested', 'delivered', 'term', 'kill', 'gone'] as const;
+export type StepName = (typeof STEPS)[number];
+
+export interface Step {
+  readonly name: StepName;
+  /** - `skipped`: the run went without it */
+  readonly state: 'done' | 'next' | 'open' | 'skipped';
+  /** When, if an event has told. */
+  readonly at: string | null;
+}
+
+/** An operator's order, as far as this run is concerned. */
+export interface Order {
+  readonly id: string;
+  readonly by: string;
+  readonly reason: string | null;
+  readonly signal: KillSignal;
+  readonly graceMs: number;
+  readonly requestedAt: string;
+}
+
+export interface KillProgress {
+  /** The orders, the first one first; none when the wrapper ends the run for a reason of its own. */
+  readonly orders: readonly Order[];
+  readonly ownReason: 'timeout' | 'idle_timeout' | 'offline_limit' | 'local_signal' | null;
+  readonly steps: readonly Step[];
+  readonly firstSignal: string;
+  /** When SIGKILL follows; null when no grace runs. */
+  readonly graceEndsAt: number | null;
+  readonly waitingForMachine: boolean;
+  readonly survivors: readonly number[];
+  readonly outcome: 'under_way' | 'gone' | 'refused' | 'lost';
+}
+
+type Progress = Extract<RunEvent, { type: 'kill_progress' }>;
+type Delivered = Extract<RunEvent, { type: 'kill_delivered' }>;
+
+export function killProgress(run: Run, events: readonly RunEvent[], commands: readonly Command[]): KillProgress | null {
+  const orders = ordersOf(run, events, commands);
+  const progress = events.filter((event): event is Progress => event.type === 'kill_progress');
+  if (orders.length === 0 && progress.length === 0) return null;
+  const targets = commands.flatMap((command) => command.targets.filter((target) => target.run === run.id));
+  const delivered = events.filter((event): event is Delivered => event.type === 'kill_delivered');
+
+  const first = progress.find((event) => event.phase === 'term');
+  const firstSignal = first?.signal ?? orders[0]?.signal ?? 'SIGTERM';
+  const reached = reachedSteps(orders, delivered, progress, targets);
+  // An order to send SIGKILL at once is one step, not two.
+  if (firstSignal === 'SIGKILL' && reached.has('term')) {
+    reached.set('kill', reached.get('kill') ?? reached.get('term') ?? null);
+  }
+  const outcome = outcomeOf(run, reached, progress, targets);
+  return {
+    orders,
+    ownReason: orders.length > 0 ? null : ownReason(progress),
+    steps: stepsOf(reached, outcome, firstSignal === 'SIGKILL', orders.length > 0),
+    firstSignal,
+    graceEndsAt: outcome === 'under_way' ? graceEnd(run, orders, delivered, progress) : null,
+    waitingForMachine: outcome === 'under_way' && !reached.has('delivered') && orders.length > 0 && !run.connected,
+    survivors: progress.at(-1)?.survivors ?? targets.find((target) => target.survivors.length > 0)?.survivors ?? [],
+    outcome,
+  };
+}
+
+function ordersOf(run: Run, events: readonly RunEvent[], commands: readonly Command[]): Order[] {
+  const orders = new Map<string, Order>();
+  for (const event of events) {
+    if (event.type !== 'kill_requested') continue;
+    const { command: id, requested_by: by, reason, signal, grace_ms: graceMs, at: requestedAt } = event;
+    orders.set(id, { id, by, reason, signal, graceMs, requestedAt });
+  }
+  for (const command of commands) {
+    const concerned = command.run === run.id || command.targets.some((target) => target.run === run.id);
+    if (!concerned || orders.has(command.id)) continue;
+    const { id, requested_by: by, reason, signal, grace_ms: graceMs, requested_at: requestedAt } = command;
+    orders.set(id, { id, by, reason, signal, graceMs, requestedAt });
+  }
+  return [...orders.values()].sort((a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt));
+}
+
+function reachedSteps(
+  orders: readonly Order[],
+  delivered: readonly Delivered[],
+  progress: readonly Progress[],
+  targets: readonly Target[],
+): Map<StepName, string | null> {
+  const reached = new Map<StepName, string | null>();
+  const reach = (step: StepName, at: string | null) => {
+    if (!reached.has(step)) reached.set(step, at);
+  };
+  for (const order of orders) reach('requested', order.requestedAt);
+  for (const event of delivered) reach('delivered', event.at);
+  for (const event of progress) {
+    if (event.phase !== 'refused') reach(event.phase, event.at);
+  }
+  for (const { state } of targets) {
+    if (state === 'delivered' || state === 'term' || state === 'kill' || state === 'gone') reach('delivered', null);
+    if (state === 'term' || state === 'kill' || state === 'gone') reach(state, null);
+  }
+  // Whatever the machine has told of an order, it must have got it.
+  if (orders.length > 0 && (reached.has('term') || reached.has('kill') || reached.has('gone')))
+    reach('delivered', null);
+  return reached;
+}
+
+function outcomeOf(
+  run: Run,
+  reached: ReadonlyMap<StepName, string | null>,
+  progress: readonly Progress[],
+  targets: readonly Target[],
+): KillProgress['outcome'] {
+  if (reached.has('gone')) return 'gone';
+  const refused = progress.some((event) => event.phase === 'refused') || targets.some((t) => t.state === 'refused');
+  if (refused) return 'refused';
+  if (isLive(run.state)) return 'under_way';
+  if (run.state === 'lost') return 'lost';
+  // The run has ended, and no signal of ours was told of: it ended by itself.
+  return reached.has('term') || reached.has('kill') ? 'gone' : 'refused';
+}
+
+function stepsOf(
+  reached: ReadonlyMap<StepName, string | null>,
+  outcome: KillProgress['outcome'],
+  killOnly: boolean,
+  ordered: boolean,
+): Step[] {
+  const steps: Step[] = [];
+  let nextFound = false;
+  for (const name of STEPS) {
+    if (name === 'term' && killOnly) continue;
+    if (!ordered && (name === 'requested' || name === 'delivered')) continue;
+    const at = reached.get(name);
+    if (at !== undefined) steps.push({ name, state: 'done', at });
+    else if (outcome === 'gone' && name === 'gone') steps.push({ name, state: 'done', at: null });
+    else if (outcome === 'gone' || outcome === 'refused') steps.push({ name, state: 'skipped', at: null });
+    else {
+      steps.push({ name, state: nextFound || outcome === 'lost' ? 'open' : 'next', at: null });
+      nextFound = true;
+    }
+  }
+  return steps;
+}
+
+/** A later order may shorten the grace that runs, and never starts it again. */
+function graceEnd(
+  run: Run,
+  orders: readonly Order[],
+  delivered: readonly Delivered[],
+  progress: readonly Progress[],
+): number | null {
+  const term = progress.find((event) => event.phase === 'term');
+  if (term === undefined || progress.some((event) => event.phase === 'kill' || event.phase === 'gone')) return null;
+  const termAt = Date.parse(term.at);
+  const ends = orders.flatMap((order) => {
+    const arrival = delivered.find((event) => event.command === order.id);
+    if (arrival === undefined && term.command !== order.id) return [];
+    const from = arrival === undefined ? termAt : Math.max(termAt, Date.parse(arrival.at));
+    return [from + (order.signal === 'SIGKILL' ? 0 : order.graceMs)];
+  });
+  if (term.command === null) ends.push(termAt + run.grace_ms);
+  return ends.length === 0 ? null : Math.min(...ends);
+}
+
+function ownReason(progress: readonly Progress[]): KillProgress['ownReason'] {
+  for (const { reason } of progress) {
+    if (reason === 'timeout' || reason === 'idle_timeout' || reason === 'offline_limit' || reason === 'local_signal') {
+      return reason;
+    }
+  }
+  return null;
+}
