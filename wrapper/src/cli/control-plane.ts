@@ -1,0 +1,76 @@
+/** Which control plane a run is to be told to, and with which token. */
+
+export type TokenSource =
+  | { readonly kind: 'value'; readonly token: string }
+  /** Read anew for each connection, so that a token can be exchanged while runs go on. */
+  | { readonly kind: 'file'; readonly path: string };
+
+export interface ControlPlane {
+  /** `ws:` or `wss:`, without a slash at the end. */
+  readonly baseUrl: string;
+  readonly token: TokenSource;
+}
+
+export type Configuration =
+  | { readonly kind: 'supervised'; readonly controlPlane: ControlPlane; readonly warning: string | null }
+  | { readonly kind: 'unsupervised'; readonly why: string };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads flags and environment. Whatever is wrong with them, the command is to run: then unsupervised. */
+export function configure(
+  flags: { readonly url: string | null; readonly tokenFile: string | null },
+  env: Environment,
+): Configuration {
+  const url = flags.url ?? nonEmpty(env.LEASH_URL);
+  const token = tokenSource(flags.tokenFile, env);
+  const missing = [url === null ? 'LEASH_URL' : null, token === null ? 'LEASH_TOKEN (or LEASH_TOKEN_FILE)' : null];
+  if (url === null || token === null) {
+    return { kind: 'unsupervised', why: `set ${missing.filter((each) => each !== null).join(' and ')}` };
+  }
+  const parsed = linkUrl(url);
+  if (parsed === null) return { kind: 'unsupervised', why: `LEASH_URL is not an http(s) URL: ${url}` };
+  return { kind: 'supervised', controlPlane: { baseUrl: parsed.baseUrl, token }, warning: parsed.warning };
+}
+
+/** The command's environment: ours without the control plane's credentials. */
+export function commandEnvironment(env: Environment): Record<string, string | undefined> {
+  const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, ...rest } = env;
+  return rest;
+}
+
+function tokenSource(flag: string | null, env: Environment): TokenSource | null {
+  const token = nonEmpty(env.LEASH_TOKEN);
+  const file = nonEmpty(env.LEASH_TOKEN_FILE);
+  if (flag !== null) return { kind: 'file', path: flag };
+  if (token !== null) return { kind: 'value', token };
+  return file === null ? null : { kind: 'file', path: file };
+}
+
+const SCHEMES: Record<string, string> = { 'https:': 'wss:', 'wss:': 'wss:', 'http:': 'ws:', 'ws:': 'ws:' };
+
+function linkUrl(text: string): { baseUrl: string; warning: string | null } | null {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return null;
+  }
+  const scheme = SCHEMES[url.protocol];
+  if (scheme === undefined || url.host === '') return null;
+  const path = url.pathname.replace(/\/+$/, '');
+  const plain = scheme === 'ws:' && !isLoopback(url.hostname);
+  return {
+    baseUrl: `${scheme}//${url.host}${path}`,
+    warning: plain ? `the token travels unencrypted to ${url.host}; use https` : null,
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127\./.test(host);
+}
+
+function nonEmpty(text: string | undefined): string | null {
+  const trimmed = text?.trim();
+  return trimmed === undefined || trimmed === '' ? null : trimmed;
+}

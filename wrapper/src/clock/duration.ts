@@ -1,0 +1,25 @@
+/** Durations as people write them on a command line. */
+
+const FORM = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/;
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * Reads `90`, `90s`, `5m`, `2h`, `1d` or `500ms`; a bare number is seconds.
+ *
+ * @returns milliseconds, whole; null when `text` is no duration
+ */
+export function parseDuration(text: string): number | null {
+  const match = FORM.exec(text);
+  if (match === null) return null;
+  const unitMs = UNIT_MS[match[2] ?? 's'];
+  if (unitMs === undefined) return null;
+  const ms = Math.ceil(Number(match[1]) * unitMs);
+  return Number.isSafeInteger(ms) ? ms : null;
+}
+
+/** A duration for a person to read, e.g. `1.5 s`. */
+export function describeDuration(ms: number): string {
+  if (ms < 1_000) return `${ms} ms`;
+  if (ms < 120_000) return `${Math.round(ms / 100) / 10} s`;
+  return `${Math.round(ms / 6_000) / 10} min`;
+}

@@ -1,0 +1,19 @@
+/** A command line as it is reported: one string, cut to what the protocol carries. */
+import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
+
+const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
+const CUT_MARK = '…';
+
+/** Quotes what a shell would need quoted. */
+export function commandLine(command: readonly string[]): string {
+  return cut(command.map((word) => (PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' '));
+}
+
+function cut(text: string): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= MAX_COMMAND_LINE_BYTES) return bytes.toString();
+  // A character cut in half would decode to the three bytes of U+FFFD, and the text could grow past the limit.
+  let end = MAX_COMMAND_LINE_BYTES - Buffer.byteLength(CUT_MARK);
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end).toString() + CUT_MARK;
+}

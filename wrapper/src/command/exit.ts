@@ -1,0 +1,15 @@
+/** How a command ended, in the protocol's terms. */
+import os from 'node:os';
+import type { RawExit } from '#protocol/run-state';
+
+/** Reads what Node tells of a child's exit. */
+export function rawExit(code: number | null, signal: string | null): RawExit {
+  if (code !== null) return { kind: 'exited', code };
+  const name = signal ?? 'SIGKILL';
+  return { kind: 'signaled', signal: name, signalNumber: signalNumber(name) };
+}
+
+function signalNumber(name: string): number {
+  const numbers: Readonly<Record<string, number>> = os.constants.signals;
+  return numbers[name] ?? 0;
+}

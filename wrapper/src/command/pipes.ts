@@ -1,0 +1,82 @@
+/** Reading a command's stdout and stderr, and passing them on. */
+import type { Readable } from 'node:stream';
+import type { StreamName } from '#protocol/output-frame';
+import type { Log } from '../log.ts';
+import { describeError } from '../log.ts';
+import { READER_STUCK_MS, type Sink } from '../output/sink.ts';
+
+/** How long something that the command left behind may hold a pipe open after the command's exit. */
+export const LINGER_MS = 2_000;
+
+export interface Pipes {
+  /** Resolves when all output has been read, or LINGER_MS after the call: call it once the command has exited. */
+  finished(): Promise<void>;
+}
+
+/**
+ * Reads both streams to their end. `onOutput` gets every byte; the sinks are handed the same.
+ *
+ * Reading pauses only while our own reader is behind but still reading, as in a plain pipe.
+ */
+export function readPipes(
+  streams: Readonly<Record<StreamName, Readable>>,
+  sinks: Readonly<Record<StreamName, Sink>>,
+  onOutput: (stream: StreamName, bytes: Uint8Array) => void,
+  log: Log,
+): Pipes {
+  const pumps = (['stdout', 'stderr'] as const).map((name) => pump(name, streams[name], sinks[name], onOutput, log));
+  return {
+    finished: async () => {
+      for (const each of pumps) each.stopPausing();
+      let timer: NodeJS.Timeout | undefined;
+      const waited = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, LINGER_MS);
+      });
+      await Promise.race([Promise.all(pumps.map((each) => each.ended)), waited]);
+      clearTimeout(timer);
+      for (const name of ['stdout', 'stderr'] as const) streams[name].destroy();
+    },
+  };
+}
+
+interface Pump {
+  readonly ended: Promise<void>;
+  /** What is left after the exit is little: it is taken whatever our reader does. */
+  stopPausing(): void;
+}
+
+function pump(
+  name: StreamName,
+  stream: Readable,
+  sink: Sink,
+  onOutput: (stream: StreamName, bytes: Uint8Array) => void,
+  log: Log,
+): Pump {
+  let mayPause = true;
+  sink.listen({
+    relieved: () => stream.resume(),
+    dropping: () =>
+      log.tell(`nobody has read our ${name} for ${READER_STUCK_MS / 1000} s: the command goes on, output is dropped`),
+    dropped: (bytes) => log.tell(`${bytes} bytes of the command's ${name} were not passed on: nobody read them`),
+  });
+  stream.on('data', (bytes: Buffer) => {
+    onOutput(name, bytes);
+    sink.write(bytes);
+    if (mayPause && sink.congested) stream.pause();
+  });
+  const ended = new Promise<void>((resolve) => {
+    stream.once('close', resolve);
+    stream.once('end', resolve);
+    stream.on('error', (error) => {
+      log.note(`reading the command's ${name} failed: ${describeError(error)}`);
+      resolve();
+    });
+  });
+  return {
+    ended,
+    stopPausing: () => {
+      mayPause = false;
+      stream.resume();
+    },
+  };
+}

@@ -1,0 +1,130 @@
+/** One WebSocket to a job's object. */
+import fs from 'node:fs/promises';
+import WebSocket from 'ws';
+import { MIB } from '#protocol/limits';
+import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
+import { describeError } from '../log.ts';
+
+/** How an attempt or a connection ended. */
+export type Ending =
+  /** Nobody was reached, or the connection broke. */
+  | { readonly kind: 'lost'; readonly why: string }
+  /** Somebody answered, and said no: asking again soon is of no use. */
+  | { readonly kind: 'refused'; readonly why: string }
+  /** The object said that this run must not come back. */
+  | { readonly kind: 'rejected'; readonly why: string };
+
+export interface Handlers {
+  opened(): void;
+  text(frame: string): void;
+  /** A frame that carries nothing for a wrapper: binary, ping, pong. */
+  otherFrame(): void;
+  /** Told once, last. */
+  ended(ending: Ending): void;
+}
+
+export interface Connection {
+  send(frame: string | Uint8Array): void;
+  /** Says goodbye; `ended` follows. */
+  close(): void;
+  /** Hangs up without waiting for the peer; `ended` follows at once. */
+  terminate(why: string): void;
+}
+
+export interface RunAddress {
+  readonly controlPlane: ControlPlane;
+  readonly job: string;
+  readonly run: string;
+  readonly instance: string;
+  readonly machine: string;
+}
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const MAX_FRAME_BYTES = MIB;
+
+/** Starts to connect. Never throws: whatever goes wrong is told by `ended`. */
+export function dial(address: RunAddress, handlers: Handlers): Connection {
+  let socket: WebSocket | null = null;
+  let over = false;
+  const end = (ending: Ending) => {
+    if (over) return;
+    over = true;
+    socket?.terminate();
+    handlers.ended(ending);
+  };
+  readToken(address.controlPlane.token)
+    .then((token) => {
+      if (!over) socket = connect(address, token, handlers, end);
+    })
+    .catch((error: unknown) => end({ kind: 'refused', why: describeError(error) }));
+  return {
+    send: (frame) => {
+      if (!over && socket?.readyState === WebSocket.OPEN) socket.send(frame, ignoreSendError);
+    },
+    close: () => {
+      if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
+      else end({ kind: 'lost', why: 'closed before it was open' });
+    },
+    terminate: (why) => end({ kind: 'lost', why }),
+  };
+}
+
+/** The socket's own `error` and `close` tell of it. */
+function ignoreSendError(): void {}
+
+function connect(address: RunAddress, token: string, handlers: Handlers, end: (ending: Ending) => void): WebSocket {
+  const socket = new WebSocket(connectUrl(address), [WRAPPER_SUBPROTOCOL], {
+    headers: { Authorization: `Bearer ${token}` },
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    maxPayload: MAX_FRAME_BYTES,
+    perMessageDeflate: false,
+    followRedirects: false,
+  });
+  let why = 'the connection was closed';
+  socket.on('open', () => handlers.opened());
+  socket.on('message', (data, isBinary) => {
+    if (isBinary) handlers.otherFrame();
+    else handlers.text(data.toString());
+  });
+  socket.on('ping', () => handlers.otherFrame());
+  socket.on('pong', () => handlers.otherFrame());
+  socket.on('unexpected-response', (_request, response) => {
+    response.resume();
+    end(refusal(response.statusCode ?? 0));
+  });
+  socket.on('error', (error) => {
+    why = describeError(error);
+  });
+  socket.on('close', (code, reason) => {
+    if (code === CLOSE_CODES.conflict) end({ kind: 'rejected', why: 'the run id belongs to another wrapper' });
+    else end({ kind: 'lost', why: code === 1006 ? why : `closed with ${code} ${reason.toString()}`.trim() });
+  });
+  return socket;
+}
+
+function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): string {
+  const query = new URLSearchParams({ run, instance, machine });
+  return `${controlPlane.baseUrl}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`;
+}
+
+const REFUSALS: Readonly<Record<number, string>> = {
+  401: 'the token is missing, wrong or expired (401)',
+  403: 'the token may not run this job on this machine (403)',
+  404: 'there is no control plane at this URL (404)',
+  426: 'the control plane does not speak this version of the protocol (426)',
+};
+
+function refusal(status: number): Ending {
+  const known = REFUSALS[status];
+  if (known !== undefined) return { kind: 'refused', why: known };
+  const passing = status >= 500 || status === 408 || status === 425 || status === 429;
+  return { kind: passing ? 'lost' : 'refused', why: `the control plane answered ${status}` };
+}
+
+async function readToken(source: TokenSource): Promise<string> {
+  const text = source.kind === 'value' ? source.token : (await fs.readFile(source.path, 'utf8')).trim();
+  // What a header can't carry would be thrown by the HTTP client, with the token in the message.
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('the token is empty or holds characters that no token has');
+  return text;
+}

@@ -1,0 +1,252 @@
+/** The run's link to the control plane: dials, talks, and dials again. Nothing that happens here reaches the command. */
+import { performance } from 'node:perf_hooks';
+import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
+import { encodeOutputFrame } from '#protocol/output-frame';
+import type { Kill, Killing } from '#protocol/wrapper-link';
+import { Alarm } from '../clock/alarm.ts';
+import type { Log } from '../log.ts';
+import type { RunRecord } from '../run/record.ts';
+import { pauseBeforeDialling } from './backoff.ts';
+import { type Connection, dial, type Ending, type RunAddress } from './dial.ts';
+import { Session, type SessionAction } from './session.ts';
+
+/** How the link stands. */
+export type LinkState =
+  | 'offline'
+  | 'connected'
+  /** The control plane answers, and does not want us; asked again from time to time. */
+  | 'refused'
+  /** Not to be tried again. */
+  | 'given_up'
+  /** Everything is stored there. */
+  | 'settled';
+
+export interface LinkEvents {
+  kill(kill: Kill): void;
+  /** The state has changed, or something was stored. */
+  changed(): void;
+}
+
+/** A refusal is a person's mistake, and mended at a person's pace. */
+const REFUSED_PAUSE_MS = 60_000;
+const CLOSE_WAIT_MS = 250;
+
+export class Link {
+  readonly #address: RunAddress;
+  readonly #record: RunRecord;
+  readonly #events: LinkEvents;
+  readonly #log: Log;
+  readonly #deadline = new Alarm(now, () => this.#tick());
+  readonly #redial = new Alarm(now, () => this.#dial());
+  #state: LinkState = 'offline';
+  #connection: Connection | null = null;
+  #session: Session | null = null;
+  #open = false;
+  #attempt = 0;
+  #capMs = RECONNECT_CAP_MS;
+  /** What the session asked for when it hung up. */
+  #retry: 'yes' | 'later' | 'never' = 'later';
+  #lastFailure: string | null = null;
+  #told = new Set<string>();
+  #progressAt: number | null = null;
+  /** Told when a connection that was let go has ended. */
+  #closed: () => void = () => {};
+
+  constructor(address: RunAddress, record: RunRecord, events: LinkEvents, log: Log) {
+    this.#address = address;
+    this.#record = record;
+    this.#events = events;
+    this.#log = log;
+    this.#dial();
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Why the last connection or attempt ended; null before that. */
+  get lastFailure(): string | null {
+    return this.#lastFailure;
+  }
+
+  /** When (performance.now()) the control plane last accepted us or stored something; null: never. */
+  get progressAt(): number | null {
+    return this.#progressAt;
+  }
+
+  outputGrew(): void {
+    this.#talk((session) => session.outputGrew(now()));
+  }
+
+  killing(killing: Killing): void {
+    this.#talk((session) => session.killing(killing));
+  }
+
+  /** The record has its completion: tell it, and if we are between two attempts try at once. */
+  completed(): void {
+    this.#talk((session) => session.completed(now()));
+    if (this.#connection !== null || this.#state !== 'offline') return;
+    this.#attempt = 0;
+    this.#dial();
+  }
+
+  /** Ends the link for good, politely if it is open. Resolves within a fraction of a second. */
+  async close(): Promise<void> {
+    const connection = this.#connection;
+    const wasOpen = this.#open;
+    this.#stop(this.#state === 'settled' ? 'settled' : 'given_up');
+    if (connection === null) return;
+    if (!wasOpen) return connection.terminate('the run is over');
+    await new Promise<void>((resolve) => {
+      this.#closed = resolve;
+      setTimeout(resolve, CLOSE_WAIT_MS).unref();
+      connection.close();
+    });
+  }
+
+  /** Something in the wrapper failed: the link is dropped, the command is not. */
+  giveUp(why: string): void {
+    this.#lastFailure = why;
+    const connection = this.#connection;
+    this.#stop('given_up');
+    connection?.terminate(why);
+    this.#events.changed();
+  }
+
+  #stop(state: 'settled' | 'given_up'): void {
+    this.#redial.clear();
+    this.#deadline.clear();
+    this.#session = null;
+    this.#connection = null;
+    this.#open = false;
+    this.#state = state;
+  }
+
+  #dial(): void {
+    this.#redial.clear();
+    const session = new Session(this.#record, now());
+    this.#session = session;
+    this.#open = false;
+    this.#retry = 'later';
+    this.#log.note('connecting');
+    const connection = dial(this.#address, {
+      opened: () => {
+        if (this.#session !== session) return;
+        this.#open = true;
+        this.#talk(() => session.opened(now()));
+      },
+      text: (frame) => {
+        if (this.#session === session) this.#talk(() => session.received(frame, now()));
+      },
+      otherFrame: () => session.heard(now()),
+      ended: (ending) => {
+        if (this.#session === session) this.#ended(ending);
+        else this.#closed();
+      },
+    });
+    this.#connection = connection;
+  }
+
+  #tick(): void {
+    this.#talk((session) => session.tick(now()));
+  }
+
+  #talk(say: (session: Session) => SessionAction[]): void {
+    const session = this.#session;
+    if (session === null || !this.#open) return;
+    for (const action of say(session)) {
+      // A kill may have ended the talk that it came with.
+      if (this.#session !== session) return;
+      this.#act(action);
+    }
+    if (this.#session === session) this.#deadline.set(session.deadline());
+  }
+
+  #act(action: SessionAction): void {
+    switch (action.kind) {
+      case 'send':
+        this.#connection?.send(JSON.stringify(action.message));
+        return;
+      case 'send_output':
+        this.#connection?.send(encodeOutputFrame(action.frame));
+        return;
+      case 'send_heartbeat':
+        this.#connection?.send(HEARTBEAT);
+        return;
+      case 'accepted':
+        this.#attempt = 0;
+        this.#capMs = action.reconnectCapMs;
+        this.#told.clear();
+        this.#log.note('connected');
+        this.#enter('connected');
+        return;
+      case 'stored':
+        this.#progressAt = now();
+        this.#events.changed();
+        return;
+      case 'kill':
+        this.#events.kill(action.kill);
+        return;
+      case 'settled':
+        this.#enter('settled');
+        return;
+      case 'hang_up':
+        this.#retry = action.retry;
+        this.#connection?.terminate(action.why);
+        return;
+      case 'note':
+        this.#log.note(action.text);
+        return;
+    }
+  }
+
+  #enter(state: LinkState): void {
+    this.#state = state;
+    if (state === 'connected') this.#progressAt = now();
+    this.#events.changed();
+  }
+
+  #ended(ending: Ending): void {
+    const wasSettled = this.#state === 'settled';
+    this.#session = null;
+    this.#connection = null;
+    this.#open = false;
+    this.#deadline.clear();
+    this.#lastFailure = ending.why;
+    this.#log.note(`not connected: ${ending.why}`);
+    if (wasSettled) return;
+    if (ending.kind === 'rejected' || this.#retry === 'never') {
+      this.#tellOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
+      this.#enter('given_up');
+    } else if (ending.kind === 'refused') {
+      this.#tellOnce(`not supervised: ${ending.why}; the command runs on`);
+      this.#dialAfter(REFUSED_PAUSE_MS * (0.5 + Math.random() / 2));
+      this.#enter('refused');
+    } else {
+      this.#dialAfter(this.#pause());
+      this.#enter('offline');
+    }
+  }
+
+  #pause(): number {
+    const attempt = this.#attempt;
+    this.#attempt += 1;
+    // `yes` means at once, but only once: a peer that says so each time gets the usual pauses.
+    if (this.#retry === 'yes' && attempt === 0) return 0;
+    return pauseBeforeDialling(attempt, this.#capMs, Math.random());
+  }
+
+  #dialAfter(pauseMs: number): void {
+    this.#redial.set(now() + pauseMs);
+  }
+
+  #tellOnce(line: string): void {
+    if (this.#told.has(line)) return;
+    this.#told.add(line);
+    this.#log.tell(line);
+  }
+}
+
+function now(): number {
+  return performance.now();
+}

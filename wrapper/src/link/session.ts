@@ -1,0 +1,278 @@
+/**
+ * One connection's conversation with the job's object, without the connection: frames and moments go in, what to do comes
+ * out. A new connection gets a new session; what outlives it is in the run's record.
+ */
+import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, KIB, MAX_UNACKED_BYTES, WRAPPER_SILENCE_MS } from '#protocol/limits';
+import { MAX_OUTPUT_PAYLOAD_BYTES, type OutputFrame } from '#protocol/output-frame';
+import {
+  type Ack,
+  type FlowMode,
+  type Kill,
+  type Killing,
+  readObjectMessage,
+  type WrapperMessage,
+} from '#protocol/wrapper-link';
+import type { RunRecord } from '../run/record.ts';
+
+export type SessionAction =
+  | { readonly kind: 'send'; readonly message: WrapperMessage }
+  | { readonly kind: 'send_output'; readonly frame: OutputFrame }
+  | { readonly kind: 'send_heartbeat' }
+  /** The start was acked: the link works. */
+  | { readonly kind: 'accepted'; readonly reconnectCapMs: number }
+  /** The object has stored something more. */
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'kill'; readonly kill: Kill }
+  /** The completion and all output are stored: nothing more is owed. */
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'hang_up'; readonly why: string; readonly retry: 'yes' | 'later' | 'never' }
+  | { readonly kind: 'note'; readonly text: string };
+
+/** As it is read: a newer object may send error codes that this wrapper has no name for. */
+type Received = Extract<ReturnType<typeof readObjectMessage>, { kind: 'message' }>['message'];
+
+const FLUSH_AT_BYTES = 64 * KIB;
+const FLUSH_AFTER_MS: Readonly<Record<FlowMode, number>> = { eager: 30, lazy: 1_000 };
+/** A peer that asks again and again for the same offset will not be helped by one more rewind. */
+const MAX_REWINDS_WITHOUT_ACK = 8;
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+export class Session {
+  readonly #record: RunRecord;
+  #accepted = false;
+  #flow: FlowMode = 'lazy';
+  #heartbeatMs = HEARTBEAT_INTERVAL_MS;
+  #silenceMs = WRAPPER_SILENCE_MS;
+  #heardAt: number;
+  #heartbeatAt: number;
+  #acked = 0;
+  #sent = 0;
+  #highestSent = 0;
+  /** Gaps told but not yet acked: they count as nothing in flight. */
+  #gaps: Span[] = [];
+  /** Since when there has been output that was not sent; null when there is none. */
+  #pendingSince: number | null = null;
+  #rewinds = 0;
+  #completeSent = false;
+  #completeAcked = false;
+
+  /** @param now milliseconds on any monotonic clock, the same for all calls */
+  constructor(record: RunRecord, now: number) {
+    this.#record = record;
+    this.#heardAt = now;
+    this.#heartbeatAt = now + this.#heartbeatMs;
+  }
+
+  /** Whether the object has accepted this connection as the run's. */
+  get accepted(): boolean {
+    return this.#accepted;
+  }
+
+  /** The connection is open. */
+  opened(now: number): SessionAction[] {
+    this.#heardAt = now;
+    return [{ kind: 'send', message: this.#record.start() }];
+  }
+
+  /** A text frame came. Nothing that it may hold throws. */
+  received(frame: string, now: number): SessionAction[] {
+    this.#heardAt = now;
+    if (frame === HEARTBEAT) return [];
+    const read = readObjectMessage(frame);
+    switch (read.kind) {
+      case 'message':
+        return this.#understood(read.message, now);
+      case 'unknown_type':
+        return [{ kind: 'note', text: `ignored a message of the unknown type ${read.type}` }];
+      case 'malformed':
+        return [{ kind: 'note', text: `ignored a frame: ${read.message}` }];
+    }
+  }
+
+  /** A frame of no interest came; it still is a sign of life. */
+  heard(now: number): void {
+    this.#heardAt = now;
+  }
+
+  /** The log has grown. */
+  outputGrew(now: number): SessionAction[] {
+    return this.#pump(now);
+  }
+
+  /** The run is being ended, and this is how far it is. */
+  killing(killing: Killing): SessionAction[] {
+    return [{ kind: 'send', message: killing }];
+  }
+
+  /** The record has got its completion. */
+  completed(now: number): SessionAction[] {
+    return this.#accepted ? [...this.#sendCompletion(), ...this.#pump(now)] : [];
+  }
+
+  /** Call when `deadline()` is reached. */
+  tick(now: number): SessionAction[] {
+    if (now - this.#heardAt >= this.#silenceMs) {
+      return [{ kind: 'hang_up', why: `heard nothing for ${this.#silenceMs} ms`, retry: 'later' }];
+    }
+    const actions: SessionAction[] = [];
+    if (now >= this.#heartbeatAt) {
+      actions.push({ kind: 'send_heartbeat' });
+      this.#heartbeatAt = now + this.#heartbeatMs;
+    }
+    return [...actions, ...this.#pump(now)];
+  }
+
+  /** When `tick` is due. */
+  deadline(): number {
+    return Math.min(this.#heardAt + this.#silenceMs, this.#heartbeatAt, this.#flushAt());
+  }
+
+  #understood(message: Received, now: number): SessionAction[] {
+    switch (message.type) {
+      case 'ack':
+        return this.#onAck(message, now);
+      case 'kill':
+        return [{ kind: 'kill', kill: message }];
+      case 'probe':
+        return [{ kind: 'send', message: { type: 'alive' } }];
+      case 'flow':
+        this.#flow = message.mode;
+        return this.#pump(now);
+      case 'error':
+        return this.#onError(message, now);
+    }
+  }
+
+  #onAck(ack: Ack, now: number): SessionAction[] {
+    switch (ack.of) {
+      case 'start':
+        return this.#onStartAck(ack, now);
+      case 'output':
+        return this.#onOutputAck(ack.offset, now);
+      case 'complete':
+        if (!this.#completeSent) return [{ kind: 'note', text: 'ignored an ack of a completion that was not sent' }];
+        this.#completeAcked = true;
+        return [{ kind: 'stored' }, ...this.#settled()];
+    }
+  }
+
+  #onStartAck(ack: Extract<Ack, { of: 'start' }>, now: number): SessionAction[] {
+    if (this.#accepted) return [{ kind: 'note', text: 'ignored a second ack of the start' }];
+    const { log, ownKilling } = this.#record;
+    this.#accepted = true;
+    this.#flow = ack.flow;
+    this.#heartbeatMs = ack.heartbeat_ms;
+    this.#silenceMs = ack.silence_ms;
+    this.#heartbeatAt = now + ack.heartbeat_ms;
+    const actions: SessionAction[] = [{ kind: 'accepted', reconnectCapMs: ack.reconnect_cap_ms }];
+    if (ack.offset > log.end) {
+      actions.push({ kind: 'note', text: `the object claims ${ack.offset} bytes of output; there are ${log.end}` });
+    }
+    this.#acked = Math.min(ack.offset, log.end);
+    this.#sent = this.#acked;
+    this.#highestSent = this.#acked;
+    log.free(this.#acked);
+    if (ownKilling !== null) actions.push({ kind: 'send', message: ownKilling });
+    return [...actions, ...this.#sendCompletion(), ...this.#pump(now)];
+  }
+
+  #onOutputAck(offset: number, now: number): SessionAction[] {
+    if (offset > this.#highestSent) {
+      return [{ kind: 'note', text: `ignored an ack up to ${offset}: only ${this.#highestSent} was sent` }];
+    }
+    if (offset <= this.#acked) return [];
+    this.#acked = offset;
+    this.#sent = Math.max(this.#sent, offset);
+    this.#gaps = this.#gaps.filter((gap) => gap.to > offset);
+    this.#rewinds = 0;
+    this.#record.log.free(offset);
+    return [{ kind: 'stored' }, ...this.#pump(now), ...this.#settled()];
+  }
+
+  #onError(error: Extract<Received, { type: 'error' }>, now: number): SessionAction[] {
+    const text = `the control plane says ${error.code}: ${error.message}`;
+    if (error.code === 'gap' && error.expected !== undefined && error.retry !== 'never') {
+      return this.#rewind(error.expected, now);
+    }
+    if (error.retry !== null) return [{ kind: 'hang_up', why: text, retry: error.retry }];
+    return [{ kind: 'note', text }];
+  }
+
+  #rewind(expected: number, now: number): SessionAction[] {
+    if (!this.#accepted || expected > this.#highestSent) {
+      return [{ kind: 'note', text: `ignored a request to rewind to ${expected}` }];
+    }
+    this.#rewinds += 1;
+    if (this.#rewinds > MAX_REWINDS_WITHOUT_ACK) {
+      return [{ kind: 'hang_up', why: `asked ${this.#rewinds} times to rewind to ${expected}`, retry: 'later' }];
+    }
+    this.#sent = expected;
+    // What lies before was acked once, but the object has asked for it again: it is what counts as in flight.
+    this.#acked = Math.min(this.#acked, expected);
+    this.#gaps = this.#gaps.filter((gap) => gap.to <= expected);
+    return this.#pump(now);
+  }
+
+  #sendCompletion(): SessionAction[] {
+    const { completion } = this.#record;
+    if (completion === null || this.#completeSent) return [];
+    this.#completeSent = true;
+    return [{ kind: 'send', message: completion }];
+  }
+
+  #settled(): SessionAction[] {
+    const { completion } = this.#record;
+    if (!this.#completeAcked || completion === null || this.#acked < completion.final_offset) return [];
+    return [{ kind: 'settled' }];
+  }
+
+  /** Sends what is due, as far as the window goes. */
+  #pump(now: number): SessionAction[] {
+    const actions: SessionAction[] = [];
+    this.#notePending(now);
+    if (!this.#accepted || now < this.#flushAt()) return actions;
+    for (;;) {
+      const room = Math.min(MAX_OUTPUT_PAYLOAD_BYTES, MAX_UNACKED_BYTES - this.#inFlight());
+      // With a nearly full window every ack would let out one more tiny frame.
+      const left = this.#record.log.end - this.#sent;
+      if (room < Math.min(left, FLUSH_AT_BYTES)) break;
+      const piece = this.#record.log.read(this.#sent, room);
+      if (piece === null) break;
+      if (piece.kind === 'gap') {
+        actions.push({ kind: 'send', message: { type: 'gap', from: piece.from, to: piece.to } });
+        this.#gaps.push({ from: piece.from, to: piece.to });
+        this.#sent = piece.to;
+      } else {
+        actions.push({ kind: 'send_output', frame: piece });
+        this.#sent = piece.start + piece.bytes.length;
+      }
+      this.#highestSent = Math.max(this.#highestSent, this.#sent);
+    }
+    if (this.#sent >= this.#record.log.end) this.#pendingSince = null;
+    return actions;
+  }
+
+  #notePending(now: number): void {
+    if (this.#sent >= this.#record.log.end) this.#pendingSince = null;
+    else this.#pendingSince ??= now;
+  }
+
+  #inFlight(): number {
+    const gaps = this.#gaps.reduce((sum, gap) => sum + gap.to - Math.max(gap.from, this.#acked), 0);
+    return this.#sent - this.#acked - gaps;
+  }
+
+  /** When the output that waits is to be sent; infinite when there is none or no room for it. */
+  #flushAt(): number {
+    const left = this.#record.log.end - this.#sent;
+    if (!this.#accepted || this.#pendingSince === null || left <= 0) return Number.POSITIVE_INFINITY;
+    const room = MAX_UNACKED_BYTES - this.#inFlight();
+    if (room < Math.min(left, FLUSH_AT_BYTES)) return Number.POSITIVE_INFINITY;
+    const due = this.#record.completion !== null || left >= FLUSH_AT_BYTES;
+    return due ? this.#pendingSince : this.#pendingSince + FLUSH_AFTER_MS[this.#flow];
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The link as the rest of the run sees it: it may not be there yet, it may never be, and nothing that goes wrong in it
+ * comes back.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Kill, Killing } from '#protocol/wrapper-link';
+import { Alarm } from '../clock/alarm.ts';
+import { decideFarewell } from '../link/farewell.ts';
+import type { Link, LinkEvents, LinkState } from '../link/link.ts';
+import { describeError, type Log } from '../log.ts';
+
+export type OpenLink = (events: LinkEvents) => Promise<Link>;
+
+export class Uplink {
+  readonly #log: Log;
+  #link: Link | null = null;
+  #failure: string | null = null;
+  #wake: () => void = () => {};
+
+  /** @param open loads the network code and starts to dial; called once, at once */
+  constructor(open: OpenLink, onKill: (kill: Kill) => void, log: Log) {
+    this.#log = log;
+    open({ kill: onKill, changed: () => this.#wake() }).then(
+      (link) => {
+        if (this.#failure === null) this.#link = link;
+        else link.giveUp(this.#failure);
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  outputGrew(): void {
+    this.#guarded((link) => link.outputGrew());
+  }
+
+  killing(killing: Killing): void {
+    this.#guarded((link) => link.killing(killing));
+  }
+
+  /** Something in the wrapper failed: the run goes on without a link. */
+  fail(error: unknown): void {
+    if (this.#failure !== null) return;
+    this.#failure = `the wrapper failed: ${describeError(error)}`;
+    this.#log.tell(
+      `${this.#failure}; the command runs on, but can no longer be seen or stopped from the control plane`,
+    );
+    const link = this.#link;
+    this.#link = null;
+    link?.giveUp(this.#failure);
+    this.#wake();
+  }
+
+  /**
+   * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
+   *
+   * @returns null when they are, else why not
+   */
+  async farewell(): Promise<string | null> {
+    const endedAt = performance.now();
+    this.#guarded((link) => link.completed());
+    for (;;) {
+      const decision = decideFarewell({
+        state: this.#state,
+        now: performance.now(),
+        endedAt,
+        progressAt: this.#link?.progressAt ?? null,
+      });
+      if (decision.kind === 'leave') {
+        const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
+        await this.#link?.close();
+        return decision.told ? null : why;
+      }
+      await this.#changedOr(decision.until);
+    }
+  }
+
+  get #state(): LinkState {
+    if (this.#failure !== null) return 'given_up';
+    return this.#link?.state ?? 'offline';
+  }
+
+  #changedOr(until: number): Promise<void> {
+    return new Promise((resolve) => {
+      const alarm = new Alarm(() => performance.now(), done);
+      function done(): void {
+        alarm.clear();
+        resolve();
+      }
+      this.#wake = done;
+      alarm.set(until);
+    });
+  }
+
+  #guarded(use: (link: Link) => void): void {
+    if (this.#link === null) return;
+    try {
+      use(this.#link);
+    } catch (error) {
+      // Killing and reading go through here: a fault in the link must not stop them.
+      this.fail(error);
+    }
+  }
+}

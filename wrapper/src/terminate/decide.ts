@@ -1,0 +1,224 @@
+/**
+ * Ending a run: what to do when, decided without doing it.
+ *
+ * There is one way for an operator's kill, the run's own limit and a local signal: a first signal to the whole group,
+ * the grace, then SIGKILL to whatever is left of the *group* until nothing is. The leader's exit decides nothing, except
+ * that an exit before any signal was sent stands.
+ */
+import type { AppliedKill, Killing } from '#protocol/wrapper-link';
+
+/** Why a run is to end. */
+export type Cause =
+  | { readonly kind: 'operator'; readonly command: string }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'local_signal' };
+
+export interface EndRequest {
+  readonly cause: Cause;
+  readonly signal: string;
+  readonly graceMs: number;
+}
+
+export type EndingReason = Cause['kind'];
+
+/** How far a run is on its way out. Moments are the run's age in ms. */
+export type Stage =
+  | { readonly kind: 'running' }
+  /** The command exited before any signal was sent. */
+  | { readonly kind: 'exited' }
+  /** The first signal was sent; SIGKILL follows at `killAt`. */
+  | { readonly kind: 'term'; readonly reason: EndingReason; readonly killAt: number }
+  /** SIGKILL was sent, and is sent again until nothing is left or it is `giveUpAt`. */
+  | { readonly kind: 'kill'; readonly reason: EndingReason; readonly giveUpAt: number }
+  | { readonly kind: 'gone'; readonly reason: EndingReason; readonly survivors: readonly number[] };
+
+/** What one request was last answered. */
+export type Progress = Omit<AppliedKill, 'command'> & { readonly cause: Cause };
+
+export interface Termination {
+  readonly stage: Stage;
+  /** Every signal sent so far except SIGKILL: a repeat is not sent again. */
+  readonly sent: readonly string[];
+  /** The last progress of each request, oldest first; operators' kills each, own causes one per kind. */
+  readonly progress: readonly Progress[];
+}
+
+export type Action =
+  | { readonly kind: 'signal'; readonly signal: string }
+  | { readonly kind: 'report'; readonly killing: Killing };
+
+export interface Decision {
+  readonly next: Termination;
+  readonly actions: readonly Action[];
+}
+
+/** What can happen. */
+export type Happening =
+  | { readonly kind: 'requested'; readonly request: EndRequest }
+  /** The command's own process has ended. */
+  | { readonly kind: 'leader_exited' }
+  /** A look at the group: its living members. `leaderCollected`: the leader's exit has been seen. */
+  | { readonly kind: 'looked'; readonly members: readonly number[]; readonly leaderCollected: boolean };
+
+/** How long SIGKILL is repeated before survivors are reported. */
+export const SWEEP_MS = 5_000;
+const MAX_SURVIVORS = 64;
+
+export const NOT_ENDING: Termination = { stage: { kind: 'running' }, sent: [], progress: [] };
+
+/** The next state and what to do, in order. `now` is the run's age in ms. */
+export function decide(state: Termination, happening: Happening, now: number): Decision {
+  switch (happening.kind) {
+    case 'requested':
+      return onRequest(state, happening.request, now);
+    case 'leader_exited':
+      return state.stage.kind === 'running' ? still({ ...state, stage: { kind: 'exited' } }) : still(state);
+    case 'looked':
+      return onLook(state, happening.members, happening.leaderCollected, now);
+  }
+}
+
+/** When the group must be looked at even if nothing happens; null while nothing is under way. */
+export function isUnderWay(stage: Stage): stage is Extract<Stage, { kind: 'term' | 'kill' }> {
+  return stage.kind === 'term' || stage.kind === 'kill';
+}
+
+/** The operators' kills with their last progress, as `start` and `complete` carry them. */
+export function appliedKills(state: Termination): AppliedKill[] {
+  return state.progress.flatMap(({ cause, ...progress }) =>
+    cause.kind === 'operator' ? [{ command: cause.command, ...progress }] : [],
+  );
+}
+
+function onRequest(state: Termination, request: EndRequest, now: number): Decision {
+  const known = state.progress.find((each) => isSameKill(each.cause, request.cause));
+  if (known !== undefined) return { next: state, actions: [report(known)] };
+  switch (state.stage.kind) {
+    case 'running':
+      return begin(state, request, now);
+    case 'term':
+      return hasten(state, state.stage, request, now);
+    case 'kill':
+      return note(state, request.cause, { phase: 'kill', signal: 'SIGKILL', at_ms: now, survivors: [] });
+    case 'gone':
+    case 'exited':
+      // A limit or a local signal that comes too late needs no answer.
+      if (request.cause.kind !== 'operator') return still(state);
+      return note(state, request.cause, { phase: 'refused', signal: null, at_ms: now, survivors: [] });
+  }
+}
+
+function begin(state: Termination, request: EndRequest, now: number): Decision {
+  const reason = request.cause.kind;
+  if (request.signal === 'SIGKILL') return escalate(add(state, request, now), reason, now);
+  const first = note(
+    { ...add(state, request, now), stage: { kind: 'term', reason, killAt: now + request.graceMs } },
+    request.cause,
+    { phase: 'term', signal: request.signal, at_ms: now, survivors: [] },
+  );
+  return after({ next: first.next, actions: [...firstSignal(request.signal), ...first.actions] }, (next) =>
+    request.graceMs === 0 ? escalate(next, reason, now) : still(next),
+  );
+}
+
+/** A further request while the grace of the first is running: it can bring SIGKILL nearer, never push it away. */
+function hasten(
+  state: Termination,
+  stage: Extract<Stage, { kind: 'term' }>,
+  request: EndRequest,
+  now: number,
+): Decision {
+  const added = add(state, request, now);
+  const killAt = request.signal === 'SIGKILL' ? now : Math.min(stage.killAt, now + request.graceMs);
+  const moved: Termination = { ...added, stage: { ...stage, killAt } };
+  if (request.signal === 'SIGKILL') return escalate(moved, stage.reason, now);
+  const told = note(moved, request.cause, { phase: 'term', signal: request.signal, at_ms: now, survivors: [] });
+  // A second Ctrl-C means something to many programs; a second SIGTERM from another operator is the same wish again.
+  const resend = request.cause.kind === 'local_signal' || !state.sent.includes(request.signal);
+  return after(
+    { next: told.next, actions: [...(resend ? firstSignal(request.signal) : []), ...told.actions] },
+    (next) => (killAt <= now ? escalate(next, stage.reason, now) : still(next)),
+  );
+}
+
+function onLook(state: Termination, members: readonly number[], leaderCollected: boolean, now: number): Decision {
+  const { stage } = state;
+  if (!isUnderWay(stage)) return still(state);
+  if (members.length === 0 && leaderCollected) return finish(state, stage.reason, [], now);
+  if (stage.kind === 'term') return now >= stage.killAt ? escalate(state, stage.reason, now) : still(state);
+  if (now >= stage.giveUpAt) return finish(state, stage.reason, members.slice(0, MAX_SURVIVORS), now);
+  // What forked while the signal went round has not got it.
+  return members.length > 0 ? { next: state, actions: [{ kind: 'signal', signal: 'SIGKILL' }] } : still(state);
+}
+
+function escalate(state: Termination, reason: EndingReason, now: number): Decision {
+  const told = noteAll(
+    { ...state, stage: { kind: 'kill', reason, giveUpAt: now + SWEEP_MS } },
+    { phase: 'kill', signal: 'SIGKILL', at_ms: now, survivors: [] },
+  );
+  return { next: told.next, actions: [{ kind: 'signal', signal: 'SIGKILL' }, ...told.actions] };
+}
+
+function finish(state: Termination, reason: EndingReason, survivors: readonly number[], now: number): Decision {
+  return noteAll(
+    { ...state, stage: { kind: 'gone', reason, survivors } },
+    { phase: 'gone', signal: null, at_ms: now, survivors: [...survivors] },
+  );
+}
+
+/** A stopped process gets its signal only when it goes on. */
+function firstSignal(signal: string): Action[] {
+  return [
+    { kind: 'signal', signal },
+    { kind: 'signal', signal: 'SIGCONT' },
+  ];
+}
+
+type Answer = Omit<Progress, 'cause'>;
+
+function add(state: Termination, request: EndRequest, now: number): Termination {
+  const sent = state.sent.includes(request.signal) ? state.sent : [...state.sent, request.signal];
+  const answer: Answer = { phase: 'term', signal: request.signal, at_ms: now, survivors: [] };
+  return { ...state, sent, progress: withProgress(state.progress, { cause: request.cause, ...answer }) };
+}
+
+function note(state: Termination, cause: Cause, answer: Answer): Decision {
+  const progress: Progress = { cause, ...answer };
+  return { next: { ...state, progress: withProgress(state.progress, progress) }, actions: [report(progress)] };
+}
+
+/** Tells everyone who asked for the end; those that came too late have had their answer. */
+function noteAll(state: Termination, answer: Answer): Decision {
+  const progress = state.progress.map((each) => (each.phase === 'refused' ? each : { cause: each.cause, ...answer }));
+  return {
+    next: { ...state, progress },
+    actions: progress.filter((each) => each.phase !== 'refused').map(report),
+  };
+}
+
+function withProgress(all: readonly Progress[], one: Progress): Progress[] {
+  return [...all.filter((each) => !isSameCause(each.cause, one.cause)), one];
+}
+
+function report({ cause, ...progress }: Progress): Action {
+  const command = cause.kind === 'operator' ? cause.command : null;
+  return { kind: 'report', killing: { type: 'killing', command, reason: cause.kind, ...progress } };
+}
+
+function isSameKill(one: Cause, other: Cause): boolean {
+  return one.kind === 'operator' && isSameCause(one, other);
+}
+
+function isSameCause(one: Cause, other: Cause): boolean {
+  if (one.kind === 'operator' && other.kind === 'operator') return one.command === other.command;
+  return one.kind === other.kind;
+}
+
+function still(next: Termination): Decision {
+  return { next, actions: [] };
+}
+
+function after(first: Decision, then: (next: Termination) => Decision): Decision {
+  const second = then(first.next);
+  return { next: second.next, actions: [...first.actions, ...second.actions] };
+}

@@ -1,0 +1,124 @@
+/** Carries out what `decide` says: signals, looks at the group, and tells of it. */
+import type { AppliedKill, Killing } from '#protocol/wrapper-link';
+import { Alarm } from '../clock/alarm.ts';
+import type { ProcessGroup } from '../command/process-group.ts';
+import { describeError, type Log } from '../log.ts';
+import { appliedKills, decide, type EndRequest, type Happening, isUnderWay, NOT_ENDING, type Stage } from './decide.ts';
+
+const FIRST_LOOK_MS = 10;
+const LAST_LOOK_MS = 100;
+/** A look at a machine with very many processes takes long: at most this share of the time goes into looking. */
+const LOOK_SHARE = 0.1;
+
+export class Terminator {
+  readonly #group: ProcessGroup;
+  readonly #age: () => number;
+  readonly #onKilling: (killing: Killing) => void;
+  readonly #log: Log;
+  readonly #alarm: Alarm;
+  #state = NOT_ENDING;
+  #leaderCollected = false;
+  #pauseMs = FIRST_LOOK_MS;
+  #waiting: (() => void)[] = [];
+  #setGone: () => void = () => {};
+  readonly #gone = new Promise<void>((resolve) => {
+    this.#setGone = resolve;
+  });
+
+  /**
+   * @param age the run's age in ms
+   * @param onKilling is told each step, to be passed on
+   */
+  constructor(group: ProcessGroup, age: () => number, onKilling: (killing: Killing) => void, log: Log) {
+    this.#group = group;
+    this.#age = age;
+    this.#onKilling = onKilling;
+    this.#log = log;
+    this.#alarm = new Alarm(age, () => this.#look());
+  }
+
+  get stage(): Stage {
+    return this.#state.stage;
+  }
+
+  get appliedKills(): AppliedKill[] {
+    return appliedKills(this.#state);
+  }
+
+  /** An operator's kill, the run's limit, or a signal to us. */
+  request(request: EndRequest): void {
+    // An exit that has happened but has not been told to us yet still came first.
+    if (this.#state.stage.kind === 'running' && this.#group.leaderHasExited()) this.#happen({ kind: 'leader_exited' });
+    this.#happen({ kind: 'requested', request });
+    if (isUnderWay(this.stage)) {
+      this.#pauseMs = FIRST_LOOK_MS;
+      this.#lookLater(FIRST_LOOK_MS);
+    }
+  }
+
+  /** The command's own process has exited and been collected. */
+  leaderExited(): void {
+    this.#leaderCollected = true;
+    this.#happen({ kind: 'leader_exited' });
+    if (isUnderWay(this.stage)) this.#look();
+  }
+
+  /** Resolves at once unless the run is being ended; then when nothing is left or the sweep has given up. */
+  over(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#settle();
+    });
+  }
+
+  /** Resolves when the sweep is over, and never unless the run is being ended. */
+  gaveUp(): Promise<void> {
+    return this.#gone;
+  }
+
+  #look(): void {
+    const started = this.#age();
+    let members: number[];
+    try {
+      members = this.#group.members();
+    } catch (error) {
+      // Not knowing is no reason to stop: SIGKILL still goes to the group, and the sweep's end is bounded by time.
+      this.#log.note(`cannot list processes: ${describeError(error)}`);
+      members = this.#leaderCollected ? [] : [process.pid];
+    }
+    const tookMs = this.#age() - started;
+    this.#happen({ kind: 'looked', members, leaderCollected: this.#leaderCollected });
+    this.#pauseMs = Math.min(LAST_LOOK_MS, this.#pauseMs * 1.5);
+    this.#lookLater(Math.max(this.#pauseMs, tookMs / LOOK_SHARE));
+  }
+
+  #lookLater(ms: number): void {
+    const { stage } = this;
+    const next = this.#age() + ms;
+    if (!isUnderWay(stage)) this.#alarm.clear();
+    else this.#alarm.set(stage.kind === 'term' ? Math.min(next, stage.killAt) : next);
+  }
+
+  #happen(happening: Happening): void {
+    const before = this.stage.kind;
+    const { next, actions } = decide(this.#state, happening, this.#age());
+    this.#state = next;
+    for (const action of actions) {
+      switch (action.kind) {
+        case 'signal':
+          this.#group.signal(action.signal as NodeJS.Signals);
+          break;
+        case 'report':
+          this.#onKilling(action.killing);
+          break;
+      }
+    }
+    if (before !== this.stage.kind) this.#settle();
+  }
+
+  #settle(): void {
+    if (isUnderWay(this.stage)) return;
+    if (this.stage.kind === 'gone') this.#setGone();
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
