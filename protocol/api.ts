@@ -161,6 +161,7 @@ export type Session = v.InferOutput<typeof Session>;
 
 export const SignIn = v.strictObject({ token: v.pipe(v.string(), v.minLength(1), v.maxLength(256)) });
 
+export const JobBody = v.object({ job: Job });
 export const RunBody = v.object({ run: Run });
 export const CommandBody = v.object({ command: Command });
 export const SessionBody = v.object({ session: Session });
@@ -171,7 +172,9 @@ export const RunList = v.object({ runs: v.array(Run), next_cursor: Cursor });
 export const EventList = v.object({ events: v.array(RunEvent), next_cursor: Cursor });
 export const TokenList = v.object({ tokens: v.array(Token), next_cursor: Cursor });
 
-/** On the answer to `GET /runs/{run}/output`: the offset that follows the last byte sent. */
+/** On the answer to `GET /runs/{run}/output`: the offset of the first byte asked for. */
+export const OFFSET_HEADER = 'Leash-Offset';
+/** On the same: the offset that follows the last byte sent. */
 export const NEXT_OFFSET_HEADER = 'Leash-Next-Offset';
 /** On the same: which of the bytes asked for are missing, as `from-to` (`to` not included), separated by commas. */
 export const GAPS_HEADER = 'Leash-Gaps';

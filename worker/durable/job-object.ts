@@ -1,0 +1,311 @@
+/**
+ * The object behind one job name: the only writer of that job's runs and of its commands' progress.
+ *
+ * Its truth is in its SQLite. It may be evicted at any moment, so memory holds nothing that matters; what must happen
+ * later is a row behind its one alarm.
+ */
+import { DurableObject } from 'cloudflare:workers';
+import type { Command, Run, RunEvent } from '#protocol/api';
+import { readViewerMessage, WATCH_SUBPROTOCOL } from '#protocol/watch-link';
+import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { type Env, readDeadlines } from '../env.ts';
+import { log } from '../log.ts';
+import { unacceptedCommands } from '../src/db/commands.ts';
+import { CommandStore } from './job/command-store.ts';
+import { type Deadline, DeadlineBook } from './job/deadlines.ts';
+import { EventLog } from './job/event-log.ts';
+import { Journal } from './job/journal.ts';
+import { Kills } from './job/kills.ts';
+import { Liveness } from './job/liveness.ts';
+import { Outbox } from './job/outbox.ts';
+import { OutputLog, type OutputPiece } from './job/output-log.ts';
+import { RunStore, runResource } from './job/run-store.ts';
+import { jobName, migrate } from './job/schema.ts';
+import { attachmentOf, close, Sockets, send, type ViewerAttachment, type WrapperAttachment } from './job/sockets.ts';
+import { Viewers } from './job/viewers.ts';
+import { WrapperMessages } from './job/wrapper-messages.ts';
+import { answerClose, upgrade } from './web-sockets.ts';
+
+/** Look into the queue in D1 at most this often, however many wrappers connect. */
+const DRAIN_INTERVAL_MS = 10_000;
+/** What fails in an alarm is tried again after this long. */
+const RETRY_MS = 5_000;
+
+/** A stretch of a run's output. */
+export interface OutputPage {
+  readonly pieces: readonly OutputPiece[];
+}
+
+export interface OutputExtent {
+  /** Output is stored up to here. */
+  readonly end: number;
+  /** What of [from, end) was lost on the machine. */
+  readonly lost: readonly { start: number; end: number }[];
+}
+
+export class JobObject extends DurableObject<Env> {
+  readonly #job: string;
+  readonly #runs: RunStore;
+  readonly #events: EventLog;
+  readonly #output: OutputLog;
+  readonly #sockets: Sockets;
+  readonly #deadlines: DeadlineBook;
+  readonly #outbox: Outbox;
+  readonly #viewers: Viewers;
+  readonly #kills: Kills;
+  readonly #liveness: Liveness;
+  readonly #wrapperMessages: WrapperMessages;
+  #drainedAt = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    migrate(ctx.storage);
+    const sql = ctx.storage.sql;
+    const job = jobName(ctx);
+    const settings = readDeadlines(env);
+    const runs = new RunStore(sql);
+    const events = new EventLog(sql);
+    const output = new OutputLog(sql);
+    const commands = new CommandStore(sql);
+    const sockets = new Sockets(ctx);
+    const deadlines = new DeadlineBook(ctx.storage);
+    const viewers = new Viewers(sockets, runs, output);
+    const outbox = new Outbox(ctx, env, job, deadlines, {
+      run: (id) => this.run(id),
+      command: (id) => {
+        const seq = commands.get(id)?.seq;
+        const command = this.command(id);
+        return seq === undefined || command === null ? null : { command, seq };
+      },
+    });
+    const journal = new Journal(job, runs, events, viewers, outbox);
+    const kills = new Kills({
+      job,
+      answerMs: settings.killAnswerMs,
+      runs,
+      commands,
+      journal,
+      sockets,
+      deadlines,
+      viewers,
+      outbox,
+    });
+    const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, kills });
+    this.#job = job;
+    this.#runs = runs;
+    this.#events = events;
+    this.#output = output;
+    this.#sockets = sockets;
+    this.#deadlines = deadlines;
+    this.#outbox = outbox;
+    this.#viewers = viewers;
+    this.#kills = kills;
+    this.#liveness = liveness;
+    this.#wrapperMessages = new WrapperMessages({
+      job,
+      settings,
+      runs,
+      output,
+      journal,
+      sockets,
+      kills,
+      liveness,
+      viewers,
+    });
+    liveness.reconcile();
+  }
+
+  // --- what the Worker calls ---
+
+  /** Takes the upgrade of a wrapper or a viewer, whom the Worker has authorised. */
+  override fetch(request: Request): Response {
+    const url = new URL(request.url);
+    if (url.pathname !== '/connect') return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#sockets.acceptViewer(socket));
+    const { run = '', instance = '', machine = '' } = Object.fromEntries(url.searchParams);
+    return upgrade(WRAPPER_SUBPROTOCOL, (socket) => this.#sockets.acceptWrapper(socket, { run, instance, machine }));
+  }
+
+  /** Takes a command that is stored in the queue; a repeat changes nothing. Sends it before anything else is awaited. */
+  acceptCommand(command: Command): Command | null {
+    this.#kills.accept(command);
+    return this.#kills.get(command.id);
+  }
+
+  /** The command, at once or as soon as it is settled or expired, but after `waitMs` in any case. */
+  async commandAfter(id: string, waitMs: number): Promise<Command | null> {
+    if (waitMs > 0) await this.#kills.ended(id, waitMs);
+    return this.#kills.get(id);
+  }
+
+  command(id: string): Command | null {
+    return this.#kills.get(id);
+  }
+
+  run(id: string): Run | null {
+    const run = this.#runs.get(id);
+    return run === null ? null : runResource(this.#job, run);
+  }
+
+  /** Whether any run of this job was ever seen. */
+  isKnown(): boolean {
+    return !this.#runs.isEmpty();
+  }
+
+  events(run: string, after: number, limit: number): RunEvent[] {
+    return this.#events.list(run, after, limit);
+  }
+
+  /** How much output of a run is stored, and which of the bytes from `from` on are missing. */
+  outputExtent(run: string, from: number): OutputExtent {
+    const end = this.#runs.get(run)?.outputEnd ?? 0;
+    return { end, lost: this.#output.lost(run, from, end) };
+  }
+
+  /** The output in [from, to), as much of it as fits into about `maxBytes`. */
+  outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage {
+    return { pieces: this.#output.read(run, from, to, maxBytes) };
+  }
+
+  /** The sweep: catches what a failed call or an alarm that never rang left behind. */
+  async lookAfter(): Promise<void> {
+    await this.#drain();
+    this.#meetDeadlines();
+  }
+
+  // --- what the runtime calls ---
+
+  override webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): void {
+    const attachment = attachmentOf(socket);
+    try {
+      if (attachment.kind === 'wrapper') this.#receiveFromWrapper(socket, attachment, frame);
+      else this.#receiveFromViewer(socket, attachment, frame);
+    } catch (error) {
+      // A fault of ours. Every message is repeated until it is acked: on a new connection this one comes again.
+      log.error('message_failed', error, { job: this.#job });
+      send(socket, { type: 'error', code: 'internal', message: 'the control plane failed: try again', retry: 'later' });
+      close(socket, 1011, 'internal');
+    }
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    answerClose(socket, code);
+    this.#socketGone(socket);
+  }
+
+  override webSocketError(socket: WebSocket, error: unknown): void {
+    log.warn('socket_failed', { job: this.#job, error: String(error) });
+    this.#socketGone(socket);
+  }
+
+  override alarm(): void {
+    this.#meetDeadlines();
+  }
+
+  // --- details ---
+
+  #receiveFromWrapper(socket: WebSocket, attachment: WrapperAttachment, frame: string | ArrayBuffer): void {
+    this.#wrapperMessages.receive(socket, attachment, frame);
+    // A wrapper that has just introduced itself may be what a command in the queue waits for.
+    const introduced = attachment.generation === null && generationOf(socket) !== null;
+    if (introduced) this.#scheduleDrain();
+  }
+
+  #receiveFromViewer(socket: WebSocket, attachment: ViewerAttachment, frame: string | ArrayBuffer): void {
+    const read = typeof frame === 'string' ? readViewerMessage(frame) : null;
+    if (read?.kind !== 'message') {
+      const code = read?.kind === 'unknown_type' ? 'unknown_type' : 'bad_frame';
+      log.warn('viewer_refused', { job: this.#job, code });
+      send(socket, { type: 'error', code, message: 'a viewer may send `subscribe` and `ack`' });
+      return;
+    }
+    this.#viewers.receive(socket, attachment, read.message);
+    if (read.message.type !== 'subscribe') return;
+    const before = attachment.follows?.run;
+    if (before !== undefined && before !== read.message.run) this.#adjustFlow(before);
+    this.#adjustFlow(read.message.run);
+  }
+
+  #socketGone(socket: WebSocket): void {
+    const attachment = attachmentOf(socket);
+    if (attachment.kind === 'viewer') {
+      if (attachment.follows !== null) this.#adjustFlow(attachment.follows.run, socket);
+      return;
+    }
+    const run = this.#runs.get(attachment.run);
+    if (run?.connected && this.#sockets.speaksFor(socket, run)) this.#liveness.linkLost(run);
+  }
+
+  /** Tells a run's wrapper whether someone watches. */
+  #adjustFlow(id: string, leaving?: WebSocket): void {
+    const run = this.#runs.get(id);
+    const socket = run === null ? null : this.#sockets.current(run);
+    if (socket !== null) send(socket, { type: 'flow', mode: this.#viewers.flow(id, leaving) });
+  }
+
+  #meetDeadlines(): void {
+    for (const deadline of this.#deadlines.takeDue(Date.now())) {
+      try {
+        this.#meet(deadline);
+      } catch (error) {
+        // One that fails must not keep the others from being met.
+        log.error('deadline_failed', error, { job: this.#job, kind: deadline.kind, subject: deadline.subject });
+        this.#deadlines.arm(deadline.kind, deadline.subject, Date.now() + RETRY_MS);
+      }
+    }
+    this.#deadlines.ringNext();
+  }
+
+  #meet(deadline: Deadline): void {
+    switch (deadline.kind) {
+      case 'silence':
+        this.#liveness.checkSilence();
+        return;
+      case 'probe':
+        this.#liveness.probeDue(deadline);
+        return;
+      case 'disconnect':
+        this.#liveness.disconnectDue(deadline);
+        return;
+      case 'kill_answer':
+        this.#killUnanswered(deadline.subject);
+        return;
+      case 'expire':
+        this.#kills.expire(deadline.subject);
+        return;
+      case 'outbox':
+        this.ctx.waitUntil(this.#outbox.send());
+        return;
+      case 'drain':
+        this.ctx.waitUntil(this.#drain());
+        return;
+    }
+  }
+
+  #killUnanswered(id: string): void {
+    const run = this.#runs.get(id);
+    if (run === null || run.final) return;
+    if (this.#kills.unanswered(run) === 'give_up_link') this.#liveness.dropLink(run);
+  }
+
+  #scheduleDrain(): void {
+    const waitMs = this.#drainedAt + DRAIN_INTERVAL_MS - Date.now();
+    if (waitMs <= 0) this.ctx.waitUntil(this.#drain());
+    else if (!this.#deadlines.has('drain', '')) this.#deadlines.arm('drain', '', Date.now() + waitMs);
+  }
+
+  /** Takes what the queue in D1 holds for this job. Never throws: what fails is tried again by alarm. */
+  async #drain(): Promise<void> {
+    this.#drainedAt = Date.now();
+    try {
+      for (const command of await unacceptedCommands(this.env.DB, this.#job)) this.#kills.accept(command);
+    } catch (error) {
+      log.error('drain_failed', error, { job: this.#job });
+      this.#deadlines.arm('drain', '', Date.now() + DRAIN_INTERVAL_MS);
+    }
+  }
+}
+
+function generationOf(socket: WebSocket): number | null {
+  const attachment = attachmentOf(socket);
+  return attachment.kind === 'wrapper' ? attachment.generation : null;
+}

@@ -1,0 +1,197 @@
+/** The commands this object has accepted and their targets, as rows. */
+import type { Command } from '#protocol/api';
+import { type CommandState, isTargetEnded, type KillSignal, type TargetState } from '#protocol/command';
+import { isLive, type RunState } from '#protocol/run-state';
+import type { RunRecord } from './run-store.ts';
+
+/** Times are milliseconds since 1970. */
+export interface CommandRecord {
+  readonly id: string;
+  readonly state: CommandState;
+  readonly run: string | null;
+  readonly instance: string | null;
+  readonly machine: string | null;
+  readonly signal: KillSignal;
+  readonly graceMs: number;
+  readonly reason: string | null;
+  readonly requestedBy: string;
+  readonly requestedAt: number;
+  readonly expiresAt: number;
+  readonly seq: number;
+}
+
+/** One run that a command is for. */
+export interface TargetRecord {
+  readonly command: string;
+  readonly run: string;
+  readonly machine: string;
+  readonly state: TargetState;
+  readonly survivors: readonly number[];
+  /** How often the kill went down the run's present socket. */
+  readonly sends: number;
+  readonly runState: RunState;
+  readonly exitCode: number | null;
+}
+
+/** Two hosts' clocks may differ by this much: the one that stamped the kill and the one that saw the run start. */
+const CLOCK_SKEW_MS = 1_000;
+
+/** Whether a command is meant for a run: its selector fits, and the run started before it was given. */
+export function matchesRun(command: CommandRecord, run: RunRecord): boolean {
+  return (
+    !run.final &&
+    (command.run === null || command.run === run.id) &&
+    (command.instance === null || command.instance === run.instance) &&
+    (command.machine === null || command.machine === run.machine) &&
+    run.startedAt <= command.requestedAt + CLOCK_SKEW_MS
+  );
+}
+
+/** The state that follows from how far a command's targets have come. */
+export function commandState(targets: readonly TargetRecord[], expired: boolean): CommandState {
+  if (targets.length === 0) return expired ? 'expired' : 'queued';
+  // `gone` says that nothing is left of the command; only with the run's end is its exit code known.
+  const settled = targets.every((target) => isTargetEnded(target.state) && !isLive(target.runState));
+  return settled ? 'settled' : 'delivered';
+}
+
+type TargetRow = Omit<TargetRecord, 'survivors'> & { survivors: string };
+type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
+
+const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", reason,
+  requested_by AS "requestedBy", requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
+const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors, targets.sends,
+  runs.state AS "runState", runs.exit_code AS "exitCode" FROM targets JOIN runs ON runs.id = targets.run`;
+
+export class CommandStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  get(id: string): CommandRecord | null {
+    return this.#commands(`${SELECT_COMMAND} WHERE id = ?`, id)[0] ?? null;
+  }
+
+  /** The commands that still look for runs. */
+  searching(now: number): CommandRecord[] {
+    return this.#commands(`${SELECT_COMMAND} WHERE expires_at > ? ORDER BY requested_at, id`, now);
+  }
+
+  insert(command: CommandRecord): void {
+    this.#sql.exec(
+      `INSERT INTO commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, requested_at, expires_at, seq)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      command.id,
+      command.state,
+      command.run,
+      command.instance,
+      command.machine,
+      command.signal,
+      command.graceMs,
+      command.reason,
+      command.requestedBy,
+      command.requestedAt,
+      command.expiresAt,
+      command.seq,
+    );
+  }
+
+  setState(id: string, state: CommandState, seq: number): void {
+    this.#sql.exec('UPDATE commands SET state = ?, seq = ? WHERE id = ?', state, seq, id);
+  }
+
+  /** @returns whether the run was not a target of the command before */
+  addTarget(command: string, run: string): boolean {
+    const inserted = this.#sql.exec(
+      `INSERT INTO targets (command, run, state, survivors) VALUES (?, ?, 'pending', '[]')
+       ON CONFLICT DO NOTHING RETURNING 1`,
+      command,
+      run,
+    );
+    return inserted.toArray().length > 0;
+  }
+
+  setTarget(target: Pick<TargetRecord, 'command' | 'run'>, state: TargetState, survivors: readonly number[]): void {
+    this.#sql.exec(
+      'UPDATE targets SET state = ?, survivors = ? WHERE command = ? AND run = ?',
+      state,
+      JSON.stringify(survivors),
+      target.command,
+      target.run,
+    );
+  }
+
+  countSends(target: Pick<TargetRecord, 'command' | 'run'>, sends: number): void {
+    this.#sql.exec('UPDATE targets SET sends = ? WHERE command = ? AND run = ?', sends, target.command, target.run);
+  }
+
+  target(command: string, run: string): TargetRecord | null {
+    return this.#targets(`${SELECT_TARGET} WHERE targets.command = ? AND targets.run = ?`, command, run)[0] ?? null;
+  }
+
+  targetsOf(command: string): TargetRecord[] {
+    return this.#targets(`${SELECT_TARGET} WHERE targets.command = ? ORDER BY targets.run`, command);
+  }
+
+  /** The commands that a run is a target of, oldest first. */
+  targetsAt(run: string): TargetRecord[] {
+    return this.#targets(`${SELECT_TARGET} WHERE targets.run = ? ORDER BY targets.command`, run);
+  }
+
+  #commands(query: string, ...bindings: SqlStorageValue[]): CommandRecord[] {
+    return this.#sql.exec<SqlRow<CommandRecord>>(query, ...bindings).toArray();
+  }
+
+  #targets(query: string, ...bindings: SqlStorageValue[]): TargetRecord[] {
+    return this.#sql
+      .exec<SqlRow<TargetRow>>(query, ...bindings)
+      .toArray()
+      .map((row) => ({ ...row, survivors: JSON.parse(row.survivors) as number[] }));
+  }
+}
+
+/** The command as the API shows it. */
+export function commandResource(job: string, command: CommandRecord, targets: readonly TargetRecord[]): Command {
+  return {
+    id: command.id,
+    job,
+    kind: 'kill',
+    state: command.state,
+    run: command.run,
+    instance: command.instance,
+    machine: command.machine,
+    signal: command.signal,
+    grace_ms: command.graceMs,
+    reason: command.reason,
+    requested_by: command.requestedBy,
+    requested_at: new Date(command.requestedAt).toISOString(),
+    expires_at: new Date(command.expiresAt).toISOString(),
+    targets: targets.map((target) => ({
+      run: target.run,
+      machine: target.machine,
+      state: target.state,
+      exit_code: target.exitCode,
+      survivors: [...target.survivors],
+    })),
+  };
+}
+
+/** The command as the object keeps it, from what the API put into the queue. */
+export function commandRecord(command: Command): CommandRecord {
+  return {
+    id: command.id,
+    state: 'queued',
+    run: command.run,
+    instance: command.instance,
+    machine: command.machine,
+    signal: command.signal,
+    graceMs: command.grace_ms,
+    reason: command.reason,
+    requestedBy: command.requested_by,
+    requestedAt: Date.parse(command.requested_at),
+    expiresAt: Date.parse(command.expires_at),
+    seq: 1,
+  };
+}

@@ -1,0 +1,274 @@
+/**
+ * From an operator's order to its end: finds the runs a kill is for, gets it to their wrappers at least once, and records
+ * how far each has come.
+ */
+import type { Command, NewRunEvent } from '#protocol/api';
+import { isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/command';
+import { type EndReason, isLive } from '#protocol/run-state';
+import type { Kill } from '#protocol/wrapper-link';
+import { log } from '../../log.ts';
+import {
+  type CommandRecord,
+  type CommandStore,
+  commandRecord,
+  commandResource,
+  commandState,
+  matchesRun,
+  type TargetRecord,
+} from './command-store.ts';
+import type { DeadlineBook } from './deadlines.ts';
+import type { Journal } from './journal.ts';
+import type { Outbox } from './outbox.ts';
+import type { RunRecord, RunStore } from './run-store.ts';
+import { changeRun } from './run-transitions.ts';
+import { type Sockets, send } from './sockets.ts';
+import type { Viewers } from './viewers.ts';
+
+/** What a wrapper says about ending its command. */
+export interface KillReport {
+  /** Null when the wrapper itself ends the run. */
+  readonly command: string | null;
+  readonly reason: EndReason;
+  readonly phase: KillPhase;
+  readonly signal: string | null;
+  readonly at_ms: number;
+  readonly survivors: readonly number[];
+}
+
+/** A kill that stays unanswered is sent this often down one socket before the socket is given up. */
+const SENDS_PER_SOCKET = 2;
+
+export class Kills {
+  readonly #job: string;
+  readonly #answerMs: number;
+  readonly #runs: RunStore;
+  readonly #commands: CommandStore;
+  readonly #journal: Journal;
+  readonly #sockets: Sockets;
+  readonly #deadlines: DeadlineBook;
+  readonly #viewers: Viewers;
+  readonly #outbox: Outbox;
+  /** Calls that hold their answer until a command is settled. Lost with the object: the caller asks again. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  constructor(parts: {
+    job: string;
+    answerMs: number;
+    runs: RunStore;
+    commands: CommandStore;
+    journal: Journal;
+    sockets: Sockets;
+    deadlines: DeadlineBook;
+    viewers: Viewers;
+    outbox: Outbox;
+  }) {
+    this.#job = parts.job;
+    this.#answerMs = parts.answerMs;
+    this.#runs = parts.runs;
+    this.#commands = parts.commands;
+    this.#journal = parts.journal;
+    this.#sockets = parts.sockets;
+    this.#deadlines = parts.deadlines;
+    this.#viewers = parts.viewers;
+    this.#outbox = parts.outbox;
+  }
+
+  /** Takes a command from the queue; one that it has already is left as it is. */
+  accept(queued: Command): void {
+    if (this.#commands.get(queued.id) !== null) return;
+    const command = commandRecord(queued);
+    this.#commands.insert(command);
+    this.#deadlines.arm('expire', command.id, command.expiresAt);
+    for (const run of this.#runs.open()) {
+      if (matchesRun(command, run)) this.#bind(command, run);
+    }
+    this.#update(command.id);
+    log.info('kill_accepted', { job: this.#job, command: command.id });
+  }
+
+  get(id: string): Command | null {
+    const command = this.#commands.get(id);
+    return command === null ? null : commandResource(this.#job, command, this.#commands.targetsOf(id));
+  }
+
+  /** Resolves when the command is settled or expired, or the time is up. */
+  async ended(id: string, waitMs: number): Promise<void> {
+    const isOver = () => {
+      const state = this.#commands.get(id)?.state;
+      return state !== 'queued' && state !== 'delivered';
+    };
+    if (isOver()) return;
+    await new Promise<void>((resolve) => {
+      const watchers = this.#waiting.get(id) ?? new Set();
+      this.#waiting.set(id, watchers);
+      const stop = () => {
+        clearTimeout(timer);
+        watchers.delete(check);
+        if (watchers.size === 0) this.#waiting.delete(id);
+        resolve();
+      };
+      const check = () => {
+        if (isOver()) stop();
+      };
+      const timer = setTimeout(stop, waitMs);
+      watchers.add(check);
+    });
+  }
+
+  /** A run's wrapper has (re)connected: finds the kills that are meant for it and sends those it does not know yet. */
+  runConnected(run: RunRecord, applied: ReadonlySet<string>): void {
+    for (const command of this.#commands.searching(Date.now())) {
+      if (matchesRun(command, run)) this.#bind(command, run);
+    }
+    for (const target of this.#openTargets(run)) {
+      if (applied.has(target.command)) continue;
+      const command = this.#commands.get(target.command);
+      if (command !== null) this.#send(command, { ...target, sends: 0 }, run);
+    }
+  }
+
+  /** The wrapper says how far it is. Repeats and stragglers change nothing. */
+  progress(run: RunRecord, report: KillReport): RunRecord {
+    if (report.command !== null) {
+      const target = this.#commands.target(report.command, run.id);
+      if (target === null) {
+        log.warn('kill_unknown', { job: this.#job, run: run.id, command: report.command });
+        return run;
+      }
+      if (!isProgress(target.state, report.phase)) return run;
+      this.#commands.setTarget(target, report.phase, report.survivors);
+    }
+    const changed = this.#recordProgress(run, report);
+    if (report.command !== null) this.#update(report.command);
+    return changed;
+  }
+
+  runEnded(run: RunRecord): void {
+    this.#deadlines.cancel('kill_answer', run.id);
+    for (const target of this.#commands.targetsAt(run.id)) {
+      this.#commands.setTarget(target, endOfTarget(target, run), target.survivors);
+      this.#update(target.command);
+    }
+  }
+
+  runLost(run: RunRecord): void {
+    this.#deadlines.cancel('kill_answer', run.id);
+    for (const target of this.#commands.targetsAt(run.id)) {
+      if (!isTargetEnded(target.state)) this.#commands.setTarget(target, 'lost', target.survivors);
+      this.#update(target.command);
+    }
+  }
+
+  /** A lost run is back: what was meant for it counts again. */
+  runReturned(run: RunRecord): void {
+    for (const target of this.#commands.targetsAt(run.id)) {
+      if (target.state === 'lost') this.#commands.setTarget(target, 'pending', target.survivors);
+      this.#update(target.command);
+    }
+  }
+
+  /** The wrapper has not answered in time. @returns whether its link is to be given up */
+  unanswered(run: RunRecord): 'sent_again' | 'give_up_link' | 'answered' {
+    const open = this.#openTargets(run).filter((target) => target.state === 'delivered');
+    if (open.length === 0) return 'answered';
+    if (open.some((target) => target.sends >= SENDS_PER_SOCKET)) return 'give_up_link';
+    for (const target of open) {
+      const command = this.#commands.get(target.command);
+      if (command !== null) this.#send(command, target, run);
+    }
+    return 'sent_again';
+  }
+
+  /** Ends the search for runs. Targets stay bound until their runs have ended. */
+  expire(id: string): void {
+    this.#update(id);
+  }
+
+  #bind(command: CommandRecord, run: RunRecord): void {
+    if (!this.#commands.addTarget(command.id, run.id)) return;
+    this.#journal.tell(run, {
+      type: 'kill_requested',
+      at: new Date(command.requestedAt).toISOString(),
+      command: command.id,
+      requested_by: command.requestedBy,
+      reason: command.reason,
+      signal: command.signal,
+      grace_ms: command.graceMs,
+    });
+    const target = this.#commands.target(command.id, run.id);
+    if (target === null) return;
+    if (isLive(run.state)) this.#send(command, target, run);
+    else this.#commands.setTarget(target, 'lost', []);
+    this.#update(command.id);
+  }
+
+  /** Sends the kill down the run's socket; without one the target stays pending until the run connects. */
+  #send(command: CommandRecord, target: TargetRecord, run: RunRecord): void {
+    const socket = this.#sockets.current(run);
+    if (socket === null) return;
+    send(socket, {
+      type: 'kill',
+      command: command.id,
+      signal: command.signal,
+      grace_ms: command.graceMs,
+      requested_by: command.requestedBy,
+      reason: command.reason,
+    } satisfies Kill);
+    this.#commands.countSends(target, target.sends + 1);
+    this.#deadlines.arm('kill_answer', run.id, Date.now() + this.#answerMs);
+    if (target.state !== 'pending') return;
+    this.#commands.setTarget(target, 'delivered', target.survivors);
+    this.#journal.tell(run, { type: 'kill_delivered', at: new Date().toISOString(), command: command.id });
+    this.#update(command.id);
+  }
+
+  #recordProgress(run: RunRecord, report: KillReport): RunRecord {
+    const event: NewRunEvent = {
+      type: 'kill_progress',
+      at: new Date(Math.min(Date.now(), run.startedAt + report.at_ms)).toISOString(),
+      command: report.command,
+      reason: report.reason,
+      phase: report.phase,
+      signal: report.signal,
+      survivors: [...report.survivors],
+    };
+    const signalled = report.phase === 'term' || report.phase === 'kill';
+    const standing = signalled ? changeRun(run, { kind: 'signalled' }) : null;
+    if (standing !== null) return this.#journal.change(run, standing, event);
+    this.#journal.tell(run, event);
+    return run;
+  }
+
+  #openTargets(run: RunRecord): TargetRecord[] {
+    return this.#commands.targetsAt(run.id).filter((target) => !isTargetEnded(target.state));
+  }
+
+  /** Works out a command's state anew, and tells everyone. */
+  #update(id: string): void {
+    const command = this.#commands.get(id);
+    if (command === null) return;
+    const state = commandState(this.#commands.targetsOf(id), Date.now() >= command.expiresAt);
+    const seq = command.seq + 1;
+    this.#commands.setState(id, state, seq);
+    this.#viewers.command(commandResource(this.#job, { ...command, state, seq }, this.#commands.targetsOf(id)));
+    this.#outbox.note('command', id, seq);
+    for (const check of this.#waiting.get(id) ?? []) check();
+  }
+}
+
+/** How a kill ended at a run that has ended: by doing its work, or by coming too late. */
+function endOfTarget(target: TargetRecord, run: RunRecord): TargetState {
+  switch (target.state) {
+    case 'gone':
+    case 'refused':
+      return target.state;
+    case 'term':
+    case 'kill':
+      return 'gone';
+    case 'pending':
+    case 'delivered':
+      return 'refused';
+    case 'lost':
+      return run.reason === 'operator' ? 'gone' : 'refused';
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Whether a run still lives: heard, doubted, asked, and only then declared lost.
+ *
+ * A verdict needs a witness. The object may itself have been away: down, moved, evicted. So a run whose link was cut is
+ * judged only by an incarnation of the object that was up, and could have been reached, for the whole of the deadline;
+ * any younger one grants the deadline anew. While a verdict is pending the object therefore stays in memory.
+ */
+import { EXIT_LOST, isLive } from '#protocol/run-state';
+import { CLOSE_CODES } from '#protocol/wrapper-link';
+import type { Deadlines } from '../../env.ts';
+import { log } from '../../log.ts';
+import type { Deadline, DeadlineBook } from './deadlines.ts';
+import type { Journal } from './journal.ts';
+import type { Kills } from './kills.ts';
+import type { RunRecord, RunStore } from './run-store.ts';
+import { changeRun } from './run-transitions.ts';
+import { close, type Sockets, send } from './sockets.ts';
+
+/** Look for quiet runs at most this often. */
+const MIN_CHECK_MS = 250;
+
+export class Liveness {
+  readonly #job: string;
+  readonly #settings: Deadlines;
+  readonly #runs: RunStore;
+  readonly #journal: Journal;
+  readonly #sockets: Sockets;
+  readonly #deadlines: DeadlineBook;
+  readonly #kills: Kills;
+  #awakeUntil = 0;
+
+  constructor(parts: {
+    job: string;
+    settings: Deadlines;
+    runs: RunStore;
+    journal: Journal;
+    sockets: Sockets;
+    deadlines: DeadlineBook;
+    kills: Kills;
+  }) {
+    this.#job = parts.job;
+    this.#settings = parts.settings;
+    this.#runs = parts.runs;
+    this.#journal = parts.journal;
+    this.#sockets = parts.sockets;
+    this.#deadlines = parts.deadlines;
+    this.#kills = parts.kills;
+  }
+
+  /**
+   * Called when the object is constructed, which is also how it wakes from hibernation.
+   *
+   * A run that is marked connected and has no socket lost it while nobody was here to see: its deadline starts now. One
+   * that was waited for is granted its deadline anew: since this object stays in memory while it waits, to be constructed
+   * then means that it was away.
+   */
+  reconcile(): void {
+    for (const run of this.#runs.open()) {
+      if (run.connected && this.#sockets.current(run) === null) this.linkLost(run);
+      else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
+    }
+  }
+
+  /** The run's wrapper said `start`. */
+  connected(run: RunRecord): void {
+    this.#deadlines.cancel('disconnect', run.id);
+    this.#deadlines.cancel('probe', run.id);
+    if (!this.#deadlines.has('silence', '')) {
+      this.#deadlines.arm('silence', '', Date.now() + this.#settings.silenceMs);
+    }
+  }
+
+  /** The socket that spoke for the run is gone. */
+  linkLost(run: RunRecord): void {
+    this.#deadlines.cancel('probe', run.id);
+    this.#deadlines.cancel('kill_answer', run.id);
+    if (isLive(run.state)) this.#awaitReturn(run);
+    this.#journal.change(
+      run,
+      { connected: false, suspectedSince: null },
+      { type: 'disconnected', at: new Date().toISOString() },
+    );
+  }
+
+  /** Gives up a link that does not answer, so that the wrapper dials anew. */
+  dropLink(run: RunRecord): void {
+    const socket = this.#sockets.current(run);
+    if (socket !== null) close(socket, CLOSE_CODES.unresponsive, 'no answer: dial again');
+    this.linkLost(run);
+  }
+
+  /** A frame came from the run's wrapper. */
+  heard(run: RunRecord): RunRecord {
+    if (run.suspectedSince === null) return run;
+    this.#deadlines.cancel('probe', run.id);
+    this.#runs.patch(run.id, { suspectedSince: null });
+    return { ...run, suspectedSince: null };
+  }
+
+  /** The `silence` deadline: doubts the runs that were quiet for too long, and asks them. */
+  checkSilence(): void {
+    const now = Date.now();
+    let nextCheck: number | null = null;
+    for (const run of this.#runs.open()) {
+      const socket = run.connected && isLive(run.state) ? this.#sockets.current(run) : null;
+      if (socket === null) continue;
+      const heardAt = this.#sockets.lastHeard(socket);
+      const quietAt = heardAt + this.#settings.silenceMs;
+      if (quietAt <= now && run.suspectedSince === null) this.#suspect(run, socket, heardAt, now);
+      const checkAt = quietAt <= now ? now + this.#settings.silenceMs : quietAt;
+      nextCheck = Math.min(nextCheck ?? checkAt, checkAt);
+    }
+    if (nextCheck !== null) this.#deadlines.arm('silence', '', Math.max(nextCheck, now + MIN_CHECK_MS));
+  }
+
+  /** The `probe` deadline: a suspected run had its chance to answer. */
+  probeDue(deadline: Deadline): void {
+    const run = this.#runs.get(deadline.subject);
+    if (run === null || run.suspectedSince === null || !isLive(run.state)) return;
+    const socket = this.#sockets.current(run);
+    if (socket === null) return;
+    if (this.#sockets.lastHeard(socket) > run.suspectedSince) {
+      this.heard(run);
+      return;
+    }
+    if (this.#isLate(deadline)) {
+      this.#suspect(run, socket, run.suspectedSince, Date.now());
+      return;
+    }
+    this.#declareLost(run, Date.now() - run.suspectedSince);
+    close(socket, CLOSE_CODES.unresponsive, 'no sign of life: dial again');
+  }
+
+  /** The `disconnect` deadline: a run whose link was cut had its time to return. */
+  disconnectDue(deadline: Deadline): void {
+    const run = this.#runs.get(deadline.subject);
+    if (run === null || run.connected || !isLive(run.state)) return;
+    if (this.#isLate(deadline)) this.#awaitReturn(run);
+    else this.#declareLost(run, Date.now() - deadline.armedAt);
+  }
+
+  #suspect(run: RunRecord, socket: WebSocket, heardAt: number, now: number): void {
+    this.#runs.patch(run.id, { suspectedSince: heardAt });
+    this.#journal.tell(run, { type: 'suspected', at: new Date(now).toISOString(), silent_ms: now - heardAt });
+    send(socket, { type: 'probe' });
+    this.#deadlines.arm('probe', run.id, now + this.#settings.probeMs);
+    this.#stayAwake(now + this.#settings.probeMs);
+  }
+
+  #awaitReturn(run: RunRecord): void {
+    const dueAt = Date.now() + this.#settings.disconnectMs;
+    this.#deadlines.arm('disconnect', run.id, dueAt);
+    this.#stayAwake(dueAt);
+  }
+
+  #declareLost(run: RunRecord, silentMs: number): void {
+    const standing = changeRun(run, { kind: 'silent' });
+    if (standing === null) return;
+    const now = Date.now();
+    const lost = this.#journal.change(
+      run,
+      { ...standing, connected: false, suspectedSince: null, exitCode: EXIT_LOST, reason: 'silence', endedAt: now },
+      { type: 'lost', at: new Date(now).toISOString(), silent_ms: silentMs },
+    );
+    log.warn('run_lost', { job: this.#job, run: run.id, machine: run.machine, silent_ms: silentMs });
+    this.#kills.runLost(lost);
+  }
+
+  /** An alarm that rings long after its time says that the object was away: nothing may be judged by it. */
+  #isLate(deadline: Deadline): boolean {
+    return Date.now() - deadline.dueAt > (deadline.dueAt - deadline.armedAt) / 2;
+  }
+
+  /** A pending timer keeps the object from hibernating and from being evicted for idleness. */
+  #stayAwake(until: number): void {
+    const margin = 1_000;
+    if (until <= this.#awakeUntil) return;
+    this.#awakeUntil = until;
+    setTimeout(() => {}, until - Date.now() + margin);
+  }
+}

@@ -1,0 +1,138 @@
+/** The runs of this job, as rows. */
+import type { Run } from '#protocol/api';
+import type { EndReason, RunState } from '#protocol/run-state';
+
+/** A run as the object knows it. Times are milliseconds since 1970. */
+export interface RunRecord {
+  readonly id: string;
+  readonly keyHash: string;
+  readonly instance: string;
+  readonly machine: string;
+  readonly state: RunState;
+  readonly final: boolean;
+  readonly connected: boolean;
+  readonly generation: number;
+  readonly suspectedSince: number | null;
+  readonly exitCode: number | null;
+  readonly commandExitCode: number | null;
+  readonly signal: string | null;
+  readonly reason: EndReason | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly pid: number | null;
+  readonly command: string;
+  readonly wrapperVersion: string;
+  readonly timeoutMs: number | null;
+  readonly graceMs: number;
+  readonly outputEnd: number;
+  readonly finalOffset: number | null;
+  readonly seq: number;
+}
+
+const COLUMNS = {
+  id: 'id',
+  keyHash: 'key_hash',
+  instance: 'instance',
+  machine: 'machine',
+  state: 'state',
+  final: 'final',
+  connected: 'connected',
+  generation: 'generation',
+  suspectedSince: 'suspected_since',
+  exitCode: 'exit_code',
+  commandExitCode: 'command_exit_code',
+  signal: 'signal',
+  reason: 'reason',
+  startedAt: 'started_at',
+  endedAt: 'ended_at',
+  pid: 'pid',
+  command: 'command',
+  wrapperVersion: 'wrapper_version',
+  timeoutMs: 'timeout_ms',
+  graceMs: 'grace_ms',
+  outputEnd: 'output_end',
+  finalOffset: 'final_offset',
+  seq: 'seq',
+} as const satisfies Record<keyof RunRecord, string>;
+
+const SELECT = `SELECT ${Object.entries(COLUMNS)
+  .map(([field, column]) => `${column} AS "${field}"`)
+  .join(', ')} FROM runs`;
+
+type RunRow = { [Field in keyof RunRecord]: RunRecord[Field] extends boolean ? number : RunRecord[Field] };
+
+export class RunStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  get(id: string): RunRecord | null {
+    return this.#all(`${SELECT} WHERE id = ?`, id)[0] ?? null;
+  }
+
+  /** The runs whose end is not final: alive, or lost as the object declared it. */
+  open(): RunRecord[] {
+    return this.#all(`${SELECT} WHERE final = 0`);
+  }
+
+  isEmpty(): boolean {
+    return this.#sql.exec('SELECT 1 FROM runs LIMIT 1').toArray().length === 0;
+  }
+
+  insert(run: RunRecord): void {
+    const fields = Object.keys(COLUMNS) as (keyof RunRecord)[];
+    this.#sql.exec(
+      `INSERT INTO runs (${fields.map((field) => COLUMNS[field]).join(', ')}) VALUES (${fields.map(() => '?').join(', ')})`,
+      ...fields.map((field) => toSql(run[field])),
+    );
+  }
+
+  /** Changes some fields and nothing else; whoever calls decides whether `seq` goes up. */
+  patch(id: string, changes: Partial<RunRecord>): void {
+    const fields = Object.keys(changes) as (keyof RunRecord)[];
+    this.#sql.exec(
+      `UPDATE runs SET ${fields.map((field) => `${COLUMNS[field]} = ?`).join(', ')} WHERE id = ?`,
+      ...fields.map((field) => toSql(changes[field] ?? null)),
+      id,
+    );
+  }
+
+  #all(query: string, ...bindings: SqlStorageValue[]): RunRecord[] {
+    return this.#sql
+      .exec<RunRow>(query, ...bindings)
+      .toArray()
+      .map((row) => ({ ...row, final: row.final === 1, connected: row.connected === 1 }));
+  }
+}
+
+function toSql(value: string | number | boolean | null): SqlStorageValue {
+  return typeof value === 'boolean' ? Number(value) : value;
+}
+
+/** The run as the API shows it. */
+export function runResource(job: string, run: RunRecord): Run {
+  return {
+    id: run.id,
+    job,
+    instance: run.instance,
+    machine: run.machine,
+    state: run.state,
+    final: run.final,
+    connected: run.connected,
+    exit_code: run.exitCode,
+    command_exit_code: run.commandExitCode,
+    signal: run.signal,
+    reason: run.reason,
+    started_at: new Date(run.startedAt).toISOString(),
+    ended_at: run.endedAt === null ? null : new Date(run.endedAt).toISOString(),
+    pid: run.pid,
+    command: run.command,
+    wrapper_version: run.wrapperVersion,
+    timeout_ms: run.timeoutMs,
+    grace_ms: run.graceMs,
+    output_bytes: run.outputEnd,
+    seq: run.seq,
+  };
+}

@@ -1,0 +1,121 @@
+/** The SQLite schema of a job's object, as the migrations that lead to it. Add to the end; never change one that shipped. */
+const MIGRATIONS = [
+  `
+  CREATE TABLE identity (job TEXT NOT NULL) STRICT;
+
+  CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    key_hash TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    state TEXT NOT NULL,
+    final INTEGER NOT NULL,
+    connected INTEGER NOT NULL,
+    -- Which of the run's sockets speaks for it: the newest that said \`start\`.
+    generation INTEGER NOT NULL,
+    -- Set while the object doubts that the run lives: when it last heard of it.
+    suspected_since INTEGER,
+    exit_code INTEGER,
+    command_exit_code INTEGER,
+    signal TEXT,
+    reason TEXT,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    pid INTEGER,
+    command TEXT NOT NULL,
+    wrapper_version TEXT NOT NULL,
+    timeout_ms INTEGER,
+    grace_ms INTEGER NOT NULL,
+    output_end INTEGER NOT NULL,
+    final_offset INTEGER,
+    seq INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX runs_open ON runs (final) WHERE final = 0;
+
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL,
+    event TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX events_by_run ON events (run, id);
+
+  -- The log of each run, without holes: a stretch that was lost on the machine has no stream and no bytes.
+  CREATE TABLE output (
+    run TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    stream TEXT,
+    bytes BLOB,
+    PRIMARY KEY (run, start)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE commands (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    run TEXT,
+    instance TEXT,
+    machine TEXT,
+    signal TEXT NOT NULL,
+    grace_ms INTEGER NOT NULL,
+    reason TEXT,
+    requested_by TEXT NOT NULL,
+    requested_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX commands_by_expiry ON commands (expires_at);
+
+  CREATE TABLE targets (
+    command TEXT NOT NULL,
+    run TEXT NOT NULL,
+    state TEXT NOT NULL,
+    survivors TEXT NOT NULL,
+    -- How often the kill went down the run's present socket.
+    sends INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (command, run)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX targets_by_run ON targets (run);
+
+  CREATE TABLE deadlines (
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    armed_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, subject)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX deadlines_by_due ON deadlines (due_at);
+
+  -- What D1 has not been told yet. The row names it; what is sent is its state at that moment.
+  CREATE TABLE outbox (
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (kind, subject)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** Brings the storage of this object up to date. */
+export function migrate(storage: DurableObjectStorage): void {
+  storage.transactionSync(() => {
+    storage.sql.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY) STRICT');
+    const { applied } = storage.sql.exec<{ applied: number }>('SELECT count(*) AS applied FROM migrations').one();
+    MIGRATIONS.slice(applied).forEach((migration, index) => {
+      storage.sql.exec(migration);
+      storage.sql.exec('INSERT INTO migrations (version) VALUES (?)', applied + index + 1);
+    });
+  });
+}
+
+/**
+ * The name of the job this object is for.
+ *
+ * Kept, because on one older runtime an object that an alarm started did not know its name.
+ */
+export function jobName(ctx: DurableObjectState): string {
+  const kept = ctx.storage.sql.exec<{ job: string }>('SELECT job FROM identity').toArray()[0]?.job;
+  if (kept !== undefined) return kept;
+  if (ctx.id.name === undefined) throw new Error('a job object is addressed by its job name');
+  ctx.storage.sql.exec('INSERT INTO identity (job) VALUES (?)', ctx.id.name);
+  return ctx.id.name;
+}

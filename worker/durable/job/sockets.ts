@@ -1,0 +1,125 @@
+/**
+ * The object's WebSockets. What belongs to a socket is in its attachment, so that it survives hibernation; nothing here
+ * is kept in memory.
+ */
+import { HEARTBEAT } from '#protocol/limits';
+import type { WatchMessage } from '#protocol/watch-link';
+import { CLOSE_CODES, type ObjectMessage } from '#protocol/wrapper-link';
+import type { RunRecord } from './run-store.ts';
+
+export interface WrapperAttachment {
+  readonly kind: 'wrapper';
+  readonly run: string;
+  readonly instance: string;
+  readonly machine: string;
+  /** Which of its run's sockets this is; null until it said `start`. */
+  readonly generation: number | null;
+  /** When a frame other than a heartbeat last came, give or take HEARD_RESOLUTION_MS. */
+  readonly heardAt: number;
+}
+
+export interface ViewerAttachment {
+  readonly kind: 'viewer';
+  readonly follows: Following | null;
+}
+
+/** The run that a viewer follows, and how far it got with the run's output. */
+export interface Following {
+  readonly run: string;
+  readonly sent: number;
+  readonly acked: number;
+  /** It was told to fetch: nothing is sent until it subscribes again. */
+  readonly behind: boolean;
+}
+
+export type Attachment = WrapperAttachment | ViewerAttachment;
+
+const VIEWER_TAG = 'viewer';
+const runTag = (run: string) => `run:${run}`;
+
+/** How exactly the last sign of life is kept: to write an attachment for each frame of a flood would be waste. */
+const HEARD_RESOLUTION_MS = 500;
+
+export class Sockets {
+  readonly #ctx: DurableObjectState;
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx;
+    // Answered by the runtime: a heartbeat wakes nothing.
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
+  }
+
+  acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>): void {
+    this.#ctx.acceptWebSocket(socket, [runTag(who.run)]);
+    attach(socket, { kind: 'wrapper', ...who, generation: null, heardAt: Date.now() });
+  }
+
+  acceptViewer(socket: WebSocket): void {
+    this.#ctx.acceptWebSocket(socket, [VIEWER_TAG]);
+    attach(socket, { kind: 'viewer', follows: null });
+  }
+
+  /** The socket that speaks for a run: the newest that said `start`, if it is open. */
+  current(run: RunRecord): WebSocket | null {
+    return this.#open(runTag(run.id)).find((socket) => this.speaksFor(socket, run)) ?? null;
+  }
+
+  speaksFor(socket: WebSocket, run: RunRecord): boolean {
+    const attachment = attachmentOf(socket);
+    return attachment.kind === 'wrapper' && attachment.run === run.id && attachment.generation === run.generation;
+  }
+
+  /** Makes a socket the one that speaks for its run, and closes those that did before. */
+  promote(socket: WebSocket, attachment: WrapperAttachment, generation: number): void {
+    attach(socket, { ...attachment, generation, heardAt: Date.now() });
+    for (const other of this.#open(runTag(attachment.run))) {
+      const theirs = attachmentOf(other);
+      if (other !== socket && theirs.kind === 'wrapper' && theirs.generation !== null) {
+        close(other, CLOSE_CODES.superseded, 'superseded by a newer connection of this run');
+      }
+    }
+  }
+
+  /** Notes that a frame came. */
+  heard(socket: WebSocket, attachment: WrapperAttachment): void {
+    const now = Date.now();
+    if (now - attachment.heardAt >= HEARD_RESOLUTION_MS) attach(socket, { ...attachment, heardAt: now });
+  }
+
+  /** When anything last came over a wrapper's socket, heartbeats included. */
+  lastHeard(socket: WebSocket): number {
+    const attachment = attachmentOf(socket);
+    const heardAt = attachment.kind === 'wrapper' ? attachment.heardAt : 0;
+    return Math.max(heardAt, this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
+  }
+
+  viewers(): { socket: WebSocket; attachment: ViewerAttachment }[] {
+    return this.#open(VIEWER_TAG).flatMap((socket) => {
+      const attachment = attachmentOf(socket);
+      return attachment.kind === 'viewer' ? [{ socket, attachment }] : [];
+    });
+  }
+
+  /** `getWebSockets` still lists a socket that is being closed. */
+  #open(tag: string): WebSocket[] {
+    return this.#ctx.getWebSockets(tag).filter((socket) => socket.readyState === WebSocket.OPEN);
+  }
+}
+
+export function attachmentOf(socket: WebSocket): Attachment {
+  return socket.deserializeAttachment() as Attachment;
+}
+
+export function attach(socket: WebSocket, attachment: Attachment): void {
+  socket.serializeAttachment(attachment);
+}
+
+/** Sends a message, or nothing when the socket has closed meanwhile: its close event tells the rest. */
+export function send(socket: WebSocket, message: ObjectMessage | WatchMessage | Uint8Array): void {
+  if (socket.readyState !== WebSocket.OPEN) return;
+  socket.send(message instanceof Uint8Array ? message : JSON.stringify(message));
+}
+
+export function close(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
+}

@@ -1,0 +1,111 @@
+/** Pages and terminals that watch this job: state to all of them, events and output to those that follow the run. */
+import type { Command, Run, RunEvent } from '#protocol/api';
+import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
+import { encodeOutputFrame } from '#protocol/output-frame';
+import type { ViewerMessage } from '#protocol/watch-link';
+import type { FlowMode } from '#protocol/wrapper-link';
+import type { OutputLog, OutputPiece } from './output-log.ts';
+import type { RunStore } from './run-store.ts';
+import { attach, type Following, type Sockets, send, type ViewerAttachment } from './sockets.ts';
+
+export class Viewers {
+  readonly #sockets: Sockets;
+  readonly #runs: RunStore;
+  readonly #output: OutputLog;
+
+  constructor(sockets: Sockets, runs: RunStore, output: OutputLog) {
+    this.#sockets = sockets;
+    this.#runs = runs;
+    this.#output = output;
+  }
+
+  run(run: Run): void {
+    for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'run', run });
+  }
+
+  command(command: Command): void {
+    for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'command', command });
+  }
+
+  event(run: string, event: RunEvent): void {
+    for (const { socket, attachment } of this.#sockets.viewers()) {
+      if (attachment.follows?.run === run) send(socket, { type: 'event', run, event });
+    }
+  }
+
+  /** There is new output: sends it on to whoever follows the run. */
+  output(run: string): void {
+    for (const { socket, attachment } of this.#sockets.viewers()) {
+      if (attachment.follows?.run === run) this.#pump(socket, attachment.follows);
+    }
+  }
+
+  /** How eagerly a run's wrapper is to send: at once while someone follows it. */
+  flow(run: string, except?: WebSocket): FlowMode {
+    const watched = this.#sockets
+      .viewers()
+      .some(({ socket, attachment }) => socket !== except && attachment.follows?.run === run);
+    return watched ? 'eager' : 'lazy';
+  }
+
+  receive(socket: WebSocket, attachment: ViewerAttachment, message: ViewerMessage): void {
+    switch (message.type) {
+      case 'subscribe':
+        this.#subscribe(socket, message.run, message.offset);
+        return;
+      case 'ack':
+        this.#acked(socket, attachment, message.run, message.offset);
+        return;
+    }
+  }
+
+  #subscribe(socket: WebSocket, id: string, offset: number): void {
+    const run = this.#runs.get(id);
+    if (run === null) {
+      send(socket, { type: 'error', code: 'unknown_run', message: `this job has no run ${id}` });
+      return;
+    }
+    const from = Math.min(offset, run.outputEnd);
+    const follows: Following = { run: id, sent: from, acked: from, behind: false };
+    attach(socket, { kind: 'viewer', follows });
+    send(socket, { type: 'subscribed', run: id, offset: from });
+    this.#pump(socket, follows);
+  }
+
+  #acked(socket: WebSocket, attachment: ViewerAttachment, run: string, offset: number): void {
+    const follows = attachment.follows;
+    // An ack may be for a run that was followed before: it is late, not wrong.
+    if (follows?.run !== run || offset <= follows.acked) return;
+    this.#pump(socket, { ...follows, acked: Math.min(offset, follows.sent) });
+  }
+
+  /** Sends what is stored and not sent yet, or tells a viewer that takes too little of it to fetch. */
+  #pump(socket: WebSocket, follows: Following): void {
+    let { sent, behind } = follows;
+    const end = this.#runs.get(follows.run)?.outputEnd ?? sent;
+    while (!behind && sent < end) {
+      const room = MAX_VIEWER_UNACKED_BYTES - (sent - follows.acked);
+      if (room <= 0) {
+        behind = true;
+        send(socket, { type: 'behind', run: follows.run, offset: sent });
+        break;
+      }
+      const pieces = this.#output.read(follows.run, sent, end, room);
+      if (pieces.length === 0) throw new Error(`the log of run ${follows.run} has a hole at ${sent}`);
+      for (const piece of pieces) sent = sendPiece(socket, follows.run, piece);
+    }
+    attach(socket, { kind: 'viewer', follows: { ...follows, sent, behind } });
+  }
+}
+
+/** @returns the offset that follows the piece */
+function sendPiece(socket: WebSocket, run: string, piece: OutputPiece): number {
+  switch (piece.kind) {
+    case 'bytes':
+      send(socket, encodeOutputFrame(piece));
+      return piece.start + piece.bytes.length;
+    case 'lost':
+      send(socket, { type: 'gap', run, from: piece.start, to: piece.end });
+      return piece.end;
+  }
+}

@@ -1,0 +1,14 @@
+/** What every object's WebSockets need, whatever they carry. */
+
+/** Answers an upgrade: `accept` gets the object's end. Accept it with the hibernation API, or the object never sleeps. */
+export function upgrade(subprotocol: string, accept: (server: WebSocket) => void): Response {
+  const { 0: client, 1: server } = new WebSocketPair();
+  accept(server);
+  return new Response(null, { status: 101, webSocket: client, headers: { 'Sec-WebSocket-Protocol': subprotocol } });
+}
+
+/** Answers a peer's close. Without an answer a clean close hangs for ten seconds and ends as 1006. */
+export function answerClose(socket: WebSocket, code: number): void {
+  // Codes below 3000 belong to the protocol: some of them may not be sent at all, and none says more than 1000.
+  socket.close(code >= 3000 ? code : 1000);
+}

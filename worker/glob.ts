@@ -1,0 +1,18 @@
+/**
+ * Whether a name matches a glob, in which `*` stands for any characters and everything else for itself.
+ *
+ * Each literal part is taken at its first place, so that no glob costs more than the name is long.
+ */
+export function matchesGlob(glob: string, name: string): boolean {
+  const [first = '', ...rest] = glob.split('*');
+  const last = rest.pop();
+  if (last === undefined) return name === glob;
+  if (!name.startsWith(first)) return false;
+  let position = first.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, position);
+    if (found === -1) return false;
+    position = found + part.length;
+  }
+  return name.length - last.length >= position && name.endsWith(last);
+}

@@ -1,0 +1,100 @@
+/** Who calls, and what they may do. */
+import type { Scope } from '#protocol/api';
+import type { Env } from '../env.ts';
+import { matchesGlob } from '../glob.ts';
+import { equalDigests, sha256 } from '../hash.ts';
+import { findSession } from './db/sessions.ts';
+import { findTokenByHash, type TokenRecord } from './db/tokens.ts';
+import { ApiError } from './problem-response.ts';
+import { readSessionCookie } from './session-cookie.ts';
+
+/** A caller who has shown a valid token, or the cookie of a page that has. */
+export interface Caller {
+  readonly token: TokenRecord;
+  /** `cookie`: a browser sends it by itself, so changes must come from our own page. */
+  readonly by: 'bearer' | 'cookie';
+}
+
+/**
+ * Finds out who calls.
+ *
+ * @throws ApiError `unauthenticated` or `token_expired`
+ */
+export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
+  const bearer = readBearer(request);
+  if (bearer !== null) return { token: await resolveToken(env, sha256(bearer), now), by: 'bearer' };
+  const cookie = readSessionCookie(request);
+  if (cookie === null) {
+    throw new ApiError('unauthenticated', 'Send a token: `Authorization: Bearer …`, or sign in on the page.');
+  }
+  const tokenHash = await findSession(env.DB, sha256(cookie), now);
+  if (tokenHash === null) throw new ApiError('unauthenticated', 'This session has ended. Sign in again.');
+  return { token: await resolveToken(env, tokenHash, now), by: 'cookie' };
+}
+
+/**
+ * The token with this hash.
+ *
+ * The first admin token is a secret of the deployment and in no table: it is valid as long as the secret stands.
+ *
+ * @throws ApiError `unauthenticated` or `token_expired`
+ */
+export async function resolveToken(env: Env, hash: string, now: number): Promise<TokenRecord> {
+  const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
+  if (env.LEASH_ADMIN_TOKEN !== '' && equalDigests(hash, adminHash)) return adminToken(adminHash);
+  const token = await findTokenByHash(env.DB, hash);
+  if (token === null) throw new ApiError('unauthenticated', 'This token is not known. Check it, or ask for a new one.');
+  if (token.expiresAt !== null && token.expiresAt <= now) {
+    throw new ApiError('token_expired', `This token expired at ${new Date(token.expiresAt).toISOString()}.`);
+  }
+  return token;
+}
+
+/** Whether a token gives a right, for a job where one is concerned. `admin` includes the others. */
+export function allows(token: TokenRecord, scope: Scope, job?: string): boolean {
+  const inScope = token.scopes.includes(scope) || token.scopes.includes('admin');
+  return inScope && (job === undefined || matchesGlob(token.jobs, job));
+}
+
+/** @throws ApiError `forbidden` when none of the scopes is given for the job */
+export function requireScope(token: TokenRecord, scopes: readonly Scope[], job?: string): void {
+  if (scopes.some((scope) => allows(token, scope, job))) return;
+  const needed = scopes.join(' or ');
+  throw new ApiError(
+    'forbidden',
+    job === undefined
+      ? `This needs a token with the scope ${needed}.`
+      : `This needs a token with the scope ${needed} for the job ${job}.`,
+  );
+}
+
+/**
+ * A browser sends its cookie along with any page's request: only our own page's counts. A bearer token is never sent by
+ * itself.
+ *
+ * @throws ApiError `wrong_origin`
+ */
+export function requireOwnOrigin(request: Request, caller: Caller): void {
+  if (caller.by === 'bearer') return;
+  if (request.headers.get('Origin') !== new URL(request.url).origin) {
+    throw new ApiError('wrong_origin', 'With a session cookie this works only from the page itself. Use a token.');
+  }
+}
+
+function readBearer(request: Request): string | null {
+  const match = /^Bearer +(\S+)$/i.exec(request.headers.get('Authorization') ?? '');
+  return match?.[1] ?? null;
+}
+
+function adminToken(hash: string): TokenRecord {
+  return {
+    id: 'LEASH_ADMIN_TOKEN',
+    name: 'admin',
+    hash,
+    scopes: ['admin'],
+    jobs: '*',
+    machines: '*',
+    createdAt: 0,
+    expiresAt: null,
+  };
+}

@@ -1,0 +1,125 @@
+/** The command queue. */
+import * as v from 'valibot';
+import { Command } from '#protocol/api';
+import { type AuditEntry, recordAudit } from './audit.ts';
+
+/** Brings a command up to date, and takes it out of the queue. For the job's object. */
+export function mirrorCommand(db: D1Database, command: Command, seq: number): D1PreparedStatement {
+  return db
+    .prepare('UPDATE commands SET accepted = 1, seq = ?, resource = ? WHERE id = ? AND seq < ?')
+    .bind(seq, JSON.stringify(command), command.id, seq);
+}
+
+/** What the queue holds for a job, oldest first. */
+export async function unacceptedCommands(db: D1Database, job: string): Promise<Command[]> {
+  const { results } = await db
+    .prepare('SELECT resource FROM commands WHERE job = ? AND accepted = 0 ORDER BY requested_at LIMIT 100')
+    .bind(job)
+    .all<{ resource: string }>();
+  return results.map(({ resource }) => readCommand(resource));
+}
+
+/** The jobs for which something is in the queue, longest waiting first. */
+export async function jobsWithUnacceptedCommands(db: D1Database, limit: number): Promise<string[]> {
+  const { results } = await db
+    .prepare('SELECT job FROM commands WHERE accepted = 0 GROUP BY job ORDER BY min(requested_at) LIMIT ?')
+    .bind(limit)
+    .all<{ job: string }>();
+  return results.map(({ job }) => job);
+}
+
+export async function findCommand(db: D1Database, id: string): Promise<Command | null> {
+  const row = await db.prepare('SELECT resource FROM commands WHERE id = ?').bind(id).first<{ resource: string }>();
+  return row === null ? null : readCommand(row.resource);
+}
+
+/** The client's name for its call, and what it called. */
+export interface IdempotencyKey {
+  readonly actor: string;
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+export type Enqueued =
+  | { readonly kind: 'stored' }
+  /** The same call was made before: this is its command. */
+  | { readonly kind: 'repeated'; readonly command: Command }
+  /** The key was used before, for another call. */
+  | { readonly kind: 'key_reused' }
+  | { readonly kind: 'unknown_job' };
+
+/**
+ * Puts a command into the queue: command, audit entry and idempotency key in one batch, which is one round trip and one
+ * transaction.
+ *
+ * @param anyJob whether a job that was never seen will do
+ */
+export async function enqueueCommand(
+  db: D1Database,
+  command: Command,
+  audit: AuditEntry,
+  idempotency: IdempotencyKey | null,
+  anyJob: boolean,
+): Promise<Enqueued> {
+  const now = Date.parse(command.requested_at);
+  const jobIsKnown = '(?1 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE name = ?2))';
+  const claimKey =
+    idempotency === null
+      ? []
+      : [
+          db
+            .prepare(
+              `INSERT INTO idempotency (actor, key, fingerprint, command, created_at)
+               SELECT ?3, ?4, ?5, ?6, ?7 WHERE ${jobIsKnown} ON CONFLICT DO NOTHING`,
+            )
+            .bind(
+              Number(anyJob),
+              command.job,
+              idempotency.actor,
+              idempotency.key,
+              idempotency.fingerprint,
+              command.id,
+              now,
+            ),
+        ];
+  const keyIsOurs =
+    idempotency === null ? '' : 'AND EXISTS (SELECT 1 FROM idempotency WHERE actor = ?6 AND key = ?7 AND command = ?3)';
+  const store = db
+    .prepare(
+      `INSERT INTO commands (id, job, requested_at, resource)
+       SELECT ?3, ?2, ?4, ?5 WHERE ${jobIsKnown} ${keyIsOurs}`,
+    )
+    .bind(
+      Number(anyJob),
+      command.job,
+      command.id,
+      now,
+      JSON.stringify(command),
+      ...(idempotency === null ? [] : [idempotency.actor, idempotency.key]),
+    );
+  const results = await db.batch([...claimKey, store, recordAudit(db, audit, command.id)]);
+  if (results[claimKey.length]?.meta.changes === 1) return { kind: 'stored' };
+  return idempotency === null ? { kind: 'unknown_job' } : earlierUse(db, idempotency);
+}
+
+async function earlierUse(db: D1Database, { actor, key, fingerprint }: IdempotencyKey): Promise<Enqueued> {
+  const row = await db
+    .prepare(
+      `SELECT idempotency.fingerprint, commands.resource FROM idempotency
+       JOIN commands ON commands.id = idempotency.command WHERE actor = ? AND key = ?`,
+    )
+    .bind(actor, key)
+    .first<{ fingerprint: string; resource: string }>();
+  if (row === null) return { kind: 'unknown_job' };
+  if (row.fingerprint !== fingerprint) return { kind: 'key_reused' };
+  return { kind: 'repeated', command: readCommand(row.resource) };
+}
+
+/** Forgets the idempotency keys from before a time. */
+export function forgetIdempotencyKeys(db: D1Database, before: number): D1PreparedStatement {
+  return db.prepare('DELETE FROM idempotency WHERE created_at < ?').bind(before);
+}
+
+function readCommand(resource: string): Command {
+  return v.parse(Command, JSON.parse(resource));
+}

@@ -1,0 +1,85 @@
+/** The index of runs that lists are read from. The truth is in the jobs' objects. */
+import * as v from 'valibot';
+import { Run } from '#protocol/api';
+import type { RunState } from '#protocol/run-state';
+
+/** Brings a run up to date, unless a newer state of it is here already. For the job's object. */
+export function mirrorRun(db: D1Database, run: Run): D1PreparedStatement {
+  return db
+    .prepare(
+      // A run id that two jobs use stays with the one that used it first.
+      `INSERT INTO runs (id, job, machine, state, started_at, seq, resource) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET state = excluded.state, seq = excluded.seq, resource = excluded.resource
+       WHERE excluded.seq > runs.seq AND excluded.job = runs.job`,
+    )
+    .bind(run.id, run.job, run.machine, run.state, Date.parse(run.started_at), run.seq, JSON.stringify(run));
+}
+
+export async function findRun(db: D1Database, id: string): Promise<Run | null> {
+  const row = await db.prepare('SELECT resource FROM runs WHERE id = ?').bind(id).first<{ resource: string }>();
+  return row === null ? null : readRun(row.resource);
+}
+
+/** Where a list of runs goes on: after this one, newest first. */
+export interface RunPosition {
+  readonly startedAt: number;
+  readonly id: string;
+}
+
+export interface RunFilter {
+  /** The jobs that the caller may read. Our globs know only `*`, which SQLite's GLOB reads the same way. */
+  readonly jobGlob: string;
+  readonly job?: string | undefined;
+  readonly machine?: string | undefined;
+  readonly state?: RunState | undefined;
+  readonly after?: RunPosition | undefined;
+}
+
+/** Runs, newest first. */
+export async function listRuns(db: D1Database, filter: RunFilter, limit: number): Promise<Run[]> {
+  const conditions: [condition: string, ...values: (string | number)[]][] = [];
+  if (filter.jobGlob !== '*') conditions.push(['job GLOB ?', filter.jobGlob]);
+  if (filter.job !== undefined) conditions.push(['job = ?', filter.job]);
+  if (filter.machine !== undefined) conditions.push(['machine = ?', filter.machine]);
+  if (filter.state !== undefined) conditions.push(['state = ?', filter.state]);
+  if (filter.after !== undefined)
+    conditions.push(['(started_at, id) < (?, ?)', filter.after.startedAt, filter.after.id]);
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(([condition]) => condition).join(' AND ')}`;
+  const { results } = await db
+    .prepare(`SELECT resource FROM runs ${where} ORDER BY started_at DESC, id DESC LIMIT ?`)
+    .bind(...conditions.flatMap(([, ...values]) => values), limit)
+    .all<{ resource: string }>();
+  return results.map(({ resource }) => readRun(resource));
+}
+
+/** For each of some jobs: its newest run, and all that live. */
+export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promise<Run[]> {
+  if (jobs.length === 0) return [];
+  const names = JSON.stringify(jobs);
+  const [live, last] = await db.batch<{ resource: string }>([
+    db
+      .prepare(
+        `SELECT resource FROM runs WHERE state IN ('running', 'killing') AND job IN (SELECT value FROM json_each(?))
+         ORDER BY started_at DESC, id DESC LIMIT 1000`,
+      )
+      .bind(names),
+    db
+      .prepare(
+        `SELECT (SELECT resource FROM runs WHERE job = names.value ORDER BY started_at DESC, id DESC LIMIT 1) AS resource
+         FROM json_each(?) AS names`,
+      )
+      .bind(names),
+  ]);
+  const unique = new Map<string, Run>();
+  for (const { resource } of [...(live?.results ?? []), ...(last?.results ?? [])]) {
+    // A job without runs yet has no newest one.
+    if (resource === null) continue;
+    const run = readRun(resource);
+    unique.set(run.id, run);
+  }
+  return [...unique.values()];
+}
+
+function readRun(resource: string): Run {
+  return v.parse(Run, JSON.parse(resource));
+}

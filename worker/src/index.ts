@@ -1,0 +1,12 @@
+/** The Worker's entry: requests to the API, the Cron Trigger to the sweep, and the objects it is deployed with. */
+import type { Env } from '../env.ts';
+import { app } from './app.ts';
+import { sweep } from './sweep.ts';
+
+export { FleetObject } from '../durable/fleet-object.ts';
+export { JobObject } from '../durable/job-object.ts';
+
+export default {
+  fetch: app.fetch,
+  scheduled: (_event, env) => sweep(env),
+} satisfies ExportedHandler<Env>;
