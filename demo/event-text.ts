@@ -11,7 +11,10 @@ export interface EventText {
 export function describeEvent(event: RunEvent): EventText | null {
   switch (event.type) {
     case 'started':
-      return { text: `started, process ${event.pid ?? 'none'}`, tone: 'plain' };
+      return {
+        text: event.pid === null ? 'never got to be a process' : `started, process ${event.pid}`,
+        tone: 'plain',
+      };
     case 'connected':
       return null;
     case 'disconnected':

@@ -41,6 +41,7 @@ try {
   await stage?.clear();
   narrator.resume();
 }
+if (checks.failed > 0 && stage !== null) narrator.say(`\nThe control plane logged:\n${stage.log}`);
 narrator.say(`\n${checks.passed} passed, ${checks.failed} failed`);
 // By name: a scene that was cut off may still wait for something.
 process.exit(checks.failed === 0 ? 0 : 1);

@@ -3,7 +3,7 @@
 /** What a line is, which decides how loud it is. */
 export type Tone = 'plain' | 'command' | 'output' | 'signal' | 'end';
 
-const ACTOR_WIDTH = 14;
+const ACTOR_WIDTH = 18;
 const TONE_CODES: Record<Tone, string> = { plain: '', command: '1', output: '36', signal: '33', end: '1' };
 const DIM = '2';
 const GREEN = '32';

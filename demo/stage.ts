@@ -37,12 +37,14 @@ export class Stage {
   /** May run: what a machine holds. */
   readonly #machineToken: string;
   readonly #directory: string;
+  readonly #log: string[];
   readonly #wrappers = new Set<WrapperProcess>();
   #cleared = false;
 
   private constructor(
     controlPlane: ControlPlaneChild,
     directory: string,
+    log: string[],
     tokens: { readonly machine: string; readonly operator: string },
   ) {
     this.url = controlPlane.url;
@@ -52,23 +54,24 @@ export class Stage {
     this.#controlPlane = controlPlane;
     this.#machineToken = tokens.machine;
     this.#directory = directory;
+    this.#log = log;
   }
 
   static async set(): Promise<Stage> {
     const directory = await mkdtemp(join(tmpdir(), 'leash-demo-'));
+    const log: string[] = [];
     let controlPlane: ControlPlaneChild | null = null;
     try {
       const adminToken = randomBytes(24).toString('base64url');
-      controlPlane = await spawnControlPlane({
-        port: 0,
-        stateDir: join(directory, 'control-plane'),
-        adminToken,
-        vars: SHORT_DEADLINES,
-      });
+      controlPlane = await spawnControlPlane(
+        { port: 0, stateDir: join(directory, 'control-plane'), adminToken, vars: SHORT_DEADLINES },
+        // No part of the story, but of the search when it goes wrong.
+        (text) => log.push(text),
+      );
       const admin = new ApiClient(controlPlane.url, adminToken);
       const machine = await admin.createToken({ name: 'machines', scopes: ['run'] });
       const operator = await admin.createToken({ name: 'operator', scopes: ['read', 'kill'] });
-      return new Stage(controlPlane, directory, { machine: machine.secret, operator: operator.secret });
+      return new Stage(controlPlane, directory, log, { machine: machine.secret, operator: operator.secret });
     } catch (error) {
       await controlPlane?.stop();
       await rm(directory, { recursive: true, force: true });
@@ -87,6 +90,11 @@ export class Stage {
     });
     this.#wrappers.add(wrapper);
     return wrapper;
+  }
+
+  /** What the control plane has logged. */
+  get log(): string {
+    return this.#log.join('');
   }
 
   async clear(): Promise<void> {

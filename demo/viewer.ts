@@ -35,7 +35,7 @@ export class Viewer {
     viewer.#watch = await JobWatch.open(stage.url, stage.operatorToken, job, {
       run: (run) => viewer.#seeRun(run),
       event: (_run, event) => void viewer.#caughtUp.then(() => viewer.#tell(event)),
-      output: ({ bytes }) => viewer.#seeOutput(bytes),
+      output: ({ bytes }) => void viewer.#caughtUp.then(() => viewer.#seeOutput(bytes)),
     });
     return viewer;
   }

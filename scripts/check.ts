@@ -7,6 +7,9 @@ import { ROOT } from './local/paths.ts';
 /** Each has a tsconfig.json of its own; test/ has the one for scripts/, demo/ and bench/ too. */
 const TYPED_PARTS = ['protocol', 'worker', 'wrapper', 'dashboard', 'test'];
 
+/** Its output passes through a pipe, where biome would take its own guess. */
+const COLOURS = process.stderr.isTTY ? '--colors=force' : '--colors=off';
+
 interface Check {
   readonly name: string;
   readonly program: string;
@@ -21,7 +24,7 @@ interface Result {
 }
 
 const checks: Check[] = [
-  { name: 'format and lint', program: 'biome', args: ['ci', '--error-on-warnings', '.'] },
+  { name: 'format and lint', program: 'biome', args: ['ci', '--error-on-warnings', COLOURS, '.'] },
   ...TYPED_PARTS.map((part) => ({ name: `types of ${part}`, program: 'tsc', args: ['-p', join(ROOT, part)] })),
 ];
 

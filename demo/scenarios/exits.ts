@@ -6,7 +6,11 @@ export const exits: readonly Scenario[] = [
     title: 'A command that succeeds: 0',
     job: 'backup',
     machine: 'db-1.example.com',
-    command: ['sh', '-c', 'for t in users orders invoices; do echo "dumping $t"; sleep 0.4; done; echo done'],
+    command: [
+      'sh',
+      '-c',
+      'for t in users orders invoices; do echo "dumping $t"; sleep 0.4; done; echo done; sleep 0.2',
+    ],
     expect: {
       state: 'succeeded',
       exitCode: 0,
@@ -19,7 +23,11 @@ export const exits: readonly Scenario[] = [
     title: 'A command that fails: its own code',
     job: 'import',
     machine: 'web-1.example.com',
-    command: ['sh', '-c', 'echo "reading prices.csv"; sleep 0.4; echo "line 7: no such currency" >&2; exit 3'],
+    command: [
+      'sh',
+      '-c',
+      'echo "reading prices.csv"; sleep 0.4; echo "line 7: no such currency" >&2; sleep 0.2; exit 3',
+    ],
     expect: {
       state: 'failed',
       exitCode: 3,

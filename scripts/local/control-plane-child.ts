@@ -34,12 +34,20 @@ export interface ControlPlaneChild {
   crash(): Promise<void>;
 }
 
-/** Starts a control plane; rejects with a {@link StartError} where its user can do something about it. */
-export async function spawnControlPlane(options: ControlPlaneOptions): Promise<ControlPlaneChild> {
+/**
+ * Starts a control plane; rejects with a {@link StartError} where its user can do something about it.
+ *
+ * @param log gets what the Worker and the runtime log, as it comes
+ */
+export async function spawnControlPlane(
+  options: ControlPlaneOptions,
+  log: (text: string) => void = (text) => process.stderr.write(text),
+): Promise<ControlPlaneChild> {
   const child = spawn(process.execPath, ['--no-warnings', PROGRAM], {
     detached: true,
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', log);
   const requests = new Requests(child);
   const group = child.pid;
   if (group === undefined) throw new Error('the control plane could not be started');

@@ -21,6 +21,16 @@ export const SHORT_DEADLINES = {
   KILL_ANSWER_MS: '1500',
 } as const;
 
+/** With LEASH_TEST_LOG=1 it also goes to the terminal. */
+class Log {
+  text = '';
+
+  readonly write = (text: string): void => {
+    this.text += text;
+    if (process.env.LEASH_TEST_LOG === '1') process.stderr.write(text);
+  };
+}
+
 type WrapperSettings = Pick<WrapperOptions, 'job' | 'command'> &
   Partial<Pick<WrapperOptions, 'machine' | 'instance' | 'flags' | 'url' | 'token' | 'env'>>;
 
@@ -35,6 +45,7 @@ export class World {
   readonly operatorToken: string;
   readonly operator: ApiClient;
   readonly #vars: Record<string, string>;
+  readonly #log: Log;
   readonly #wrappers: WrapperProcess[] = [];
   readonly #proxies: TcpProxy[] = [];
 
@@ -43,6 +54,7 @@ export class World {
     secrets: { admin: string; machine: string; operator: string },
     directory: string,
     vars: Record<string, string>,
+    log: Log,
   ) {
     this.controlPlane = controlPlane;
     this.adminToken = secrets.admin;
@@ -50,6 +62,7 @@ export class World {
     this.operatorToken = secrets.operator;
     this.directory = directory;
     this.#vars = vars;
+    this.#log = log;
     this.admin = new ApiClient(controlPlane.url, secrets.admin);
     this.operator = new ApiClient(controlPlane.url, secrets.operator);
   }
@@ -58,18 +71,24 @@ export class World {
     const directory = await mkdtemp(join(tmpdir(), 'leash-test-'));
     const adminToken = randomBytes(24).toString('base64url');
     const stateDir = join(directory, 'control-plane');
-    const controlPlane = await spawnControlPlane({ port: 0, stateDir, adminToken, vars });
+    const log = new Log();
+    const controlPlane = await spawnControlPlane({ port: 0, stateDir, adminToken, vars }, log.write);
     try {
       const admin = new ApiClient(controlPlane.url, adminToken);
       const machine = await admin.createToken({ name: 'machines', scopes: ['run'] });
       const operator = await admin.createToken({ name: 'operator', scopes: ['read', 'kill'] });
       const secrets = { admin: adminToken, machine: machine.secret, operator: operator.secret };
-      return new World(controlPlane, secrets, directory, vars);
+      return new World(controlPlane, secrets, directory, vars, log);
     } catch (error) {
       await controlPlane.stop();
       await rm(directory, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** What the control plane has logged so far. */
+  get log(): string {
+    return this.#log.text;
   }
 
   get url(): string {
@@ -102,12 +121,15 @@ export class World {
 
   /** Starts it again where it was, with what it had stored. */
   async restart(): Promise<void> {
-    this.controlPlane = await spawnControlPlane({
-      port: this.controlPlane.port,
-      stateDir: join(this.directory, 'control-plane'),
-      adminToken: this.adminToken,
-      vars: this.#vars,
-    });
+    this.controlPlane = await spawnControlPlane(
+      {
+        port: this.controlPlane.port,
+        stateDir: join(this.directory, 'control-plane'),
+        adminToken: this.adminToken,
+        vars: this.#vars,
+      },
+      this.#log.write,
+    );
   }
 
   /** The newest run of a job (on a machine), once there is one in which `holds` is true. */

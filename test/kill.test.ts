@@ -1,0 +1,171 @@
+import { describe, expect, test } from 'vitest';
+import { groupMembers } from '../scripts/local/process-group.ts';
+import { until } from '../scripts/local/until.ts';
+import { FOREVER, STUBBORN } from './support/commands.ts';
+import { useWorld } from './support/use-world.ts';
+import { eventNames } from './support/world.ts';
+
+const world = useWorld();
+
+/** The process group of a run's command. */
+function groupOf(run: { pid: number | null }): number {
+  if (run.pid === null) throw new Error('the run has no process');
+  return run.pid;
+}
+
+describe('a kill over HTTPS', () => {
+  test('is answered when it is settled: SIGTERM sufficed', async () => {
+    const wrapper = world.current.wrapper({ job: 'polite', command: FOREVER });
+    const run = await world.current.runOf('polite');
+    await world.current.output(run.id, 'ready');
+
+    const { status, command } = await world.current.operator.kill('polite', { reason: 'test' }, 30);
+
+    expect(status).toBe(200);
+    expect(command).toMatchObject({
+      job: 'polite',
+      state: 'settled',
+      reason: 'test',
+      targets: [{ run: run.id, machine: 'm1.example.com', state: 'gone', exit_code: 143, survivors: [] }],
+    });
+    expect(await wrapper.exit).toEqual({ code: 143, signal: null });
+    expect(groupMembers(groupOf(run))).toEqual([]);
+    expect(await world.current.operator.run(run.id)).toMatchObject({
+      state: 'killed',
+      exit_code: 143,
+      reason: 'operator',
+      final: true,
+    });
+    const names = eventNames(await world.current.operator.events(run.id));
+    expect(names.filter((name) => name !== 'connected' && name !== 'disconnected')).toEqual([
+      'started',
+      'kill_requested',
+      'kill_delivered',
+      'term',
+      'gone',
+      'ended',
+    ]);
+    expect(await world.current.operator.command(command.id)).toEqual(command);
+  });
+
+  test('goes on to SIGKILL for a command and a child that ignore SIGTERM', async () => {
+    const wrapper = world.current.wrapper({ job: 'stubborn', command: STUBBORN });
+    const run = await world.current.runOf('stubborn');
+    await world.current.output(run.id, 'ready');
+    expect(groupMembers(groupOf(run)).length).toBeGreaterThanOrEqual(2);
+
+    const { status, command } = await world.current.operator.kill('stubborn', { grace_seconds: 0.5 }, 30);
+
+    expect(status).toBe(200);
+    expect(command.targets).toMatchObject([{ state: 'gone', exit_code: 143, survivors: [] }]);
+    expect(groupMembers(groupOf(run))).toEqual([]);
+    expect((await wrapper.exit).code).toBe(143);
+    const names = eventNames(await world.current.operator.events(run.id));
+    expect(names.filter((name) => ['term', 'kill', 'gone', 'ended'].includes(name))).toEqual([
+      'term',
+      'kill',
+      'gone',
+      'ended',
+    ]);
+  });
+
+  test('with SIGKILL skips the grace of a kill under way', async () => {
+    world.current.wrapper({ job: 'hurry', command: STUBBORN });
+    const run = await world.current.runOf('hurry');
+    await world.current.output(run.id, 'ready');
+    const first = await world.current.operator.kill('hurry', { grace_seconds: 3600 });
+    await world.current.event(run.id, (event) => event.type === 'kill_progress', 'SIGTERM to be sent');
+
+    const second = await world.current.operator.kill('hurry', { signal: 'SIGKILL', grace_seconds: 0 }, 30);
+
+    expect(second.command).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect(await world.current.operator.command(first.command.id, 30)).toMatchObject({ state: 'settled' });
+    expect(groupMembers(groupOf(run))).toEqual([]);
+  });
+
+  test('hits one machine, and then what is left of the instance', async () => {
+    const one = world.current.wrapper({ job: 'twins', instance: 'both', machine: 'm1', command: FOREVER });
+    const two = world.current.wrapper({ job: 'twins', instance: 'both', machine: 'm2', command: FOREVER });
+    const other = world.current.wrapper({ job: 'twins', instance: 'other', machine: 'm2', command: FOREVER });
+    const runs = await until(
+      async () => {
+        const found = await world.current.operator.runs({ job: 'twins' });
+        return found.length === 3 ? found : null;
+      },
+      { what: 'three runs' },
+    );
+
+    const byMachine = await world.current.operator.kill('twins', { machine: 'm1' }, 30);
+    expect(byMachine.command).toMatchObject({ state: 'settled', targets: [{ machine: 'm1', state: 'gone' }] });
+    expect((await one.exit).code).toBe(143);
+    expect([two.isRunning, other.isRunning]).toEqual([true, true]);
+
+    const byInstance = await world.current.operator.kill('twins', { instance: 'both' }, 30);
+    expect(byInstance.command).toMatchObject({ state: 'settled', targets: [{ machine: 'm2', state: 'gone' }] });
+    expect((await two.exit).code).toBe(143);
+    expect(other.isRunning).toBe(true);
+
+    const stillThere = runs.find((run) => run.instance === 'other');
+    const byRun = await world.current.operator.kill('twins', { run: stillThere?.id ?? '' }, 30);
+    expect(byRun.command).toMatchObject({ state: 'settled', targets: [{ run: stillThere?.id, state: 'gone' }] });
+    expect((await other.exit).code).toBe(143);
+  });
+
+  test('issued while the wrapper is cut off reaches it when it returns', async () => {
+    const network = await world.current.proxy();
+    const wrapper = world.current.wrapper({ job: 'cut-off', command: FOREVER, url: network.url });
+    const run = await world.current.runOf('cut-off');
+    await world.current.output(run.id, 'ready');
+    network.cut();
+    await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
+
+    const { status, command } = await world.current.operator.kill('cut-off', { grace_seconds: 1 });
+    expect(status).toBe(202);
+    expect(await world.current.operator.command(command.id)).toMatchObject({ targets: [{ state: 'pending' }] });
+    expect(wrapper.isRunning).toBe(true);
+
+    network.restore();
+    expect(await world.current.operator.command(command.id, 30)).toMatchObject({
+      state: 'settled',
+      targets: [{ state: 'gone', exit_code: 143 }],
+    });
+    expect((await wrapper.exit).code).toBe(143);
+  });
+
+  test('sent into a link that is dead without a word is sent again', async () => {
+    const network = await world.current.proxy();
+    const wrapper = world.current.wrapper({ job: 'half-open', command: FOREVER, url: network.url });
+    const run = await world.current.runOf('half-open');
+    await world.current.output(run.id, 'ready');
+    network.stall();
+    const { command } = await world.current.operator.kill('half-open', { grace_seconds: 1 });
+    expect(wrapper.isRunning).toBe(true);
+
+    network.restore();
+    expect(await world.current.operator.command(command.id, 30)).toMatchObject({
+      state: 'settled',
+      targets: [{ state: 'gone', exit_code: 143 }],
+    });
+    expect((await wrapper.exit).code).toBe(143);
+    expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'killed', exit_code: 143 });
+  });
+
+  test('sent twice under one key is one command', async () => {
+    world.current.wrapper({ job: 'once', command: FOREVER });
+    await world.current.runOf('once');
+    const order = () =>
+      fetch(`${world.current.url}/api/v1/jobs/once/kill`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${world.current.operatorToken}`,
+          'content-type': 'application/json',
+          'idempotency-key': 'the-same',
+        },
+        body: '{}',
+      }).then(async (response) => (await response.json()) as { command: { id: string } });
+
+    const [first, second] = [await order(), await order()];
+
+    expect(second.command.id).toBe(first.command.id);
+  });
+});

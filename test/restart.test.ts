@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { until } from '../scripts/local/until.ts';
+import { expectedLines, FOREVER, numberedLines } from './support/commands.ts';
+import { useWorld } from './support/use-world.ts';
+import { eventNames, SHORT_DEADLINES } from './support/world.ts';
+
+const world = useWorld();
+
+/** Longer than any deadline an object may have set before it went down, all of them together. */
+const LONG_OUTAGE_MS =
+  Number(SHORT_DEADLINES.SILENCE_MS) + Number(SHORT_DEADLINES.PROBE_MS) + Number(SHORT_DEADLINES.DISCONNECT_MS);
+
+async function outage(during: () => Promise<void> = async () => undefined): Promise<void> {
+  await world.current.crash();
+  const crashedAt = Date.now();
+  await during();
+  await until(() => Date.now() - crashedAt > LONG_OUTAGE_MS, { what: 'all deadlines to pass' });
+  await world.current.restart();
+}
+
+test('a crash in the middle of a run loses no line, doubles none, and declares nothing lost', async () => {
+  const LINES = 400;
+  const wrapper = world.current.wrapper({ job: 'counter', command: numberedLines(LINES, 0.03) });
+  const quiet = world.current.wrapper({ job: 'quiet', command: FOREVER });
+  const run = await world.current.runOf('counter');
+  const quietRun = await world.current.runOf('quiet');
+  await world.current.output(run.id, 'line 50\n');
+
+  await outage();
+
+  // A kill right away, before anyone may be back: the aftermath is when it matters.
+  const kill = await world.current.operator.kill('quiet', {}, 30);
+  expect(kill.command).toMatchObject({
+    state: 'settled',
+    targets: [{ run: quietRun.id, state: 'gone', exit_code: 143 }],
+  });
+  expect((await quiet.exit).code).toBe(143);
+
+  const output = await world.current.output(run.id, `line ${LINES}\n`);
+  expect(output).toBe(expectedLines(LINES));
+  const names = eventNames(await world.current.operator.events(run.id));
+  expect(names).toContain('disconnected');
+  expect(names).not.toContain('lost');
+  expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
+  expect(eventNames(await world.current.operator.events(quietRun.id))).not.toContain('lost');
+
+  const end = await world.current.operator.kill('counter', {}, 30);
+  expect(end.command).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+  expect((await wrapper.exit).code).toBe(143);
+  expect((await world.current.operator.output(run.id)).text).toBe(expectedLines(LINES));
+});
+
+test('a run that ends while the control plane is down gets its true end afterwards', async () => {
+  const command = ['sh', '-c', 'echo begun; while [ ! -e "$GO" ]; do sleep 0.1; done; echo finished; exit 7'];
+  const go = `${world.current.directory}/go`;
+  const wrapper = world.current.wrapper({ job: 'ends-alone', command, env: { GO: go } });
+  const run = await world.current.runOf('ends-alone');
+  await world.current.output(run.id, 'begun');
+
+  await outage(async () => {
+    const { writeFile } = await import('node:fs/promises');
+    await writeFile(go, '');
+    await until(() => wrapper.printed.includes('finished'), { what: 'the command to end' });
+  });
+
+  const ended = await world.current.run(run.id, ({ final }) => final, 'the true end');
+  expect(ended).toMatchObject({ state: 'failed', exit_code: 7, reason: 'exited' });
+  expect((await world.current.operator.output(run.id)).text).toBe('begun\nfinished\n');
+  expect((await wrapper.exit).code).toBe(7);
+});
+
+test('a kill that was stored and not yet delivered survives a crash', async () => {
+  const network = await world.current.proxy();
+  const wrapper = world.current.wrapper({ job: 'patient', command: FOREVER, url: network.url });
+  const run = await world.current.runOf('patient');
+  await world.current.output(run.id, 'ready');
+  network.cut();
+  await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
+  const { command } = await world.current.operator.kill('patient', {});
+
+  await outage();
+  network.restore();
+
+  expect(await world.current.operator.command(command.id, 30)).toMatchObject({
+    state: 'settled',
+    targets: [{ state: 'gone', exit_code: 143 }],
+  });
+  expect((await wrapper.exit).code).toBe(143);
+});
