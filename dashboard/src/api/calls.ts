@@ -5,11 +5,9 @@ import {
   type Command,
   CommandBody,
   EventList,
-  GAPS_HEADER,
   type Job,
   JobList,
   type KillRequest,
-  NEXT_OFFSET_HEADER,
   type Run,
   RunBody,
   type RunEvent,
@@ -17,9 +15,8 @@ import {
   type Session,
   SessionBody,
 } from '#protocol/api';
-import { failed, type Result, success } from './failure.ts';
+import { type Result, success } from './failure.ts';
 import { call, callFor } from './http.ts';
-import { type Gap, parseGaps } from './output-answer.ts';
 
 export async function fetchSession(): Promise<Result<Session>> {
   return pick(await callFor(SessionBody, { path: '/session' }), (body) => body.session);
@@ -67,29 +64,6 @@ export function fetchEvents(run: string): Promise<Result<readonly RunEvent[]>> {
   );
 }
 
-export interface OutputPiece {
-  readonly bytes: Uint8Array;
-  readonly next: number;
-  readonly gaps: readonly Gap[];
-}
-
-/** What a run printed from `offset` on. */
-export async function fetchOutput(run: string, offset: number): Promise<Result<OutputPiece>> {
-  const answer = await call({
-    path: outputPath(run, offset),
-    headers: { accept: 'text/plain' },
-    timeoutMs: 60_000,
-  });
-  if (!answer.ok) return answer;
-  const { headers } = answer.value;
-  const bytes = await readBytes(answer.value);
-  const next = Number(headers.get(NEXT_OFFSET_HEADER) ?? Number.NaN);
-  if (bytes === null || !Number.isSafeInteger(next)) {
-    return failed({ kind: 'unreadable', detail: 'The output broke off on its way.' });
-  }
-  return success({ bytes, next, gaps: parseGaps(headers.get(GAPS_HEADER) ?? '') });
-}
-
 /** Where a run's whole output is, for a link. */
 export function outputHref(run: string): string {
   return `/api/v1/runs/${encodeURIComponent(run)}/output`;
@@ -104,19 +78,6 @@ export async function postKill(job: string, request: Partial<KillRequest>, key: 
     headers: { 'idempotency-key': key },
   });
   return pick(answer, (body) => body.command);
-}
-
-function outputPath(run: string, offset: number): string {
-  return `/runs/${encodeURIComponent(run)}/output?offset=${offset}`;
-}
-
-async function readBytes(response: Response): Promise<Uint8Array | null> {
-  try {
-    return new Uint8Array(await response.arrayBuffer());
-  } catch {
-    // Cut off on its way.
-    return null;
-  }
 }
 
 function pick<From, To>(result: Result<From>, of: (value: From) => To): Result<To> {

@@ -2,19 +2,18 @@
  * Keeps a window on a run's output filled, whatever happens to the link.
  *
  * All of it comes over the watch socket, which tells the streams apart: the window opens some way before the end, and to
- * see more it is opened again further up. Only when the control plane says that we are too far behind is the rest
- * fetched over HTTPS.
+ * see more it is opened again further up. `behind` is answered by subscribing again, not by a fetch: everything that was
+ * sent has been read by then, and output that is fetched no longer says which stream it is of.
  */
 import { KIB, MIB } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
 import type { ViewerMessage } from '#protocol/watch-link';
-import type { OutputPiece } from '../api/calls.ts';
-import type { Result } from '../api/failure.ts';
-import { placePieces } from '../api/output-answer.ts';
 import { type LogBounds, OutputLog } from './output-log.ts';
 
 /** How much is shown at first. */
 export const TAIL_BYTES = 64 * KIB;
+/** Further behind than this, what lies between would scroll by unread. */
+const SKIP_BYTES = MIB;
 /** How much more each request for earlier output brings. */
 export const EARLIER_BYTES = 256 * KIB;
 /** Further up than this the page does not go: the whole log is a link away. */
@@ -29,7 +28,6 @@ const HELD_BOUNDS: LogBounds = { lines: 12_000, characters: 3 * MIB };
 
 export interface FeedPort {
   send(message: ViewerMessage): boolean;
-  fetchOutput(offset: number): Promise<Result<OutputPiece>>;
   /** How many bytes there are by now; null when nobody can be asked. */
   fetchTotal(): Promise<number | null>;
   changed(): void;
@@ -45,7 +43,11 @@ export class OutputFeed {
   #held = false;
   #acked = 0;
   #ackPlanned = false;
-  #catchingUp = false;
+  /** Subscriptions that were sent and not confirmed. What comes before the confirmation answers an earlier one. */
+  #unconfirmed = 0;
+  #skipping = false;
+  /** Where bytes were missing last. Missing there again, they are missing for good. */
+  #holeAt: number | null = null;
 
   constructor(run: string, total: number, port: FeedPort) {
     this.#run = run;
@@ -63,42 +65,39 @@ export class OutputFeed {
 
   /** Whether a wider window can be asked for. */
   get canLoadEarlier(): boolean {
-    return this.#log.shownFrom > 0 && this.#log.next - this.#log.shownFrom < WINDOW_BYTES;
+    const { shownFrom, next, lines } = this.#log;
+    return shownFrom > 0 && next - shownFrom < WINDOW_BYTES && lines.length < HELD_BOUNDS.lines;
   }
 
   /** The link is up, for the first time or again. */
   opened(): void {
+    this.#unconfirmed = 0;
     this.#subscribe();
   }
 
+  subscribed(): void {
+    this.#unconfirmed = Math.max(0, this.#unconfirmed - 1);
+  }
+
   frame(frame: OutputFrame): void {
-    if (this.#catchingUp) return;
-    const log = this.#filling;
-    if (log.push(frame) === 'hole') {
-      this.#subscribe();
-      return;
-    }
-    this.#taken();
+    if (this.#isDeaf || this.#isHole(frame.start)) return;
+    if (this.#filling.push(frame) === 'taken') this.#taken();
   }
 
   gap(from: number, to: number): void {
-    if (this.#catchingUp) return;
-    if (from > this.#filling.next) {
-      this.#subscribe();
-      return;
-    }
+    if (this.#isDeaf || this.#isHole(from)) return;
     this.#filling.gap(to);
     this.#taken();
   }
 
   /** Too much was unacked, and nothing more comes by itself. */
   async behind(): Promise<void> {
-    if (this.#catchingUp) return;
-    this.#catchingUp = true;
-    try {
-      await this.#catchUp();
-    } finally {
-      this.#catchingUp = false;
+    if (this.#isDeaf) return;
+    // Who reads further up, or asked for what is further up, is not taken to the end.
+    if (!this.#held && this.#growing === null) {
+      this.#skipping = true;
+      await this.#skipToEnd();
+      this.#skipping = false;
     }
     this.#subscribe();
   }
@@ -123,10 +122,27 @@ export class OutputFeed {
     return this.#growing ?? this.#log;
   }
 
+  get #isDeaf(): boolean {
+    return this.#unconfirmed > 0 || this.#skipping;
+  }
+
+  /** Asks again for what is missing before `start`; what never comes is shown as missing. */
+  #isHole(start: number): boolean {
+    const next = this.#filling.next;
+    if (start <= next) return false;
+    if (this.#holeAt === next) {
+      this.#filling.gap(start);
+      return false;
+    }
+    this.#holeAt = next;
+    this.#subscribe();
+    return true;
+  }
+
   #subscribe(): void {
     const offset = this.#filling.next;
     this.#acked = offset;
-    this.#port.send({ type: 'subscribe', run: this.#run, offset });
+    if (this.#port.send({ type: 'subscribe', run: this.#run, offset })) this.#unconfirmed += 1;
   }
 
   #taken(): void {
@@ -156,24 +172,12 @@ export class OutputFeed {
     if (this.#port.send({ type: 'ack', run: this.#run, offset })) this.#acked = offset;
   }
 
-  async #catchUp(): Promise<void> {
+  /** What is skipped can be loaded from there. */
+  async #skipToEnd(): Promise<void> {
     const total = await this.#port.fetchTotal();
-    if (total !== null && total - this.#filling.next > MIB) {
-      // So far behind that it would scroll by unread: go to the end. What lies between can be loaded from there.
-      this.#growing = null;
-      this.#log = openLog(total - TAIL_BYTES, this.#held ? HELD_BOUNDS : TAIL_BOUNDS);
-      this.#port.changed();
-      return;
-    }
-    const offset = this.#filling.next;
-    const answer = await this.#port.fetchOutput(offset);
-    // Without an answer the subscription starts again from here, and the control plane says again what it thinks.
-    if (!answer.ok) return;
-    for (const piece of placePieces(offset, answer.value.bytes, answer.value.gaps)) {
-      if (piece.kind === 'gap') this.#filling.gap(piece.to);
-      else this.#filling.push({ stream: 'stdout', start: piece.start, bytes: piece.bytes });
-    }
-    this.#taken();
+    if (total === null || total - this.#log.next <= SKIP_BYTES) return;
+    this.#log = openLog(total - TAIL_BYTES, TAIL_BOUNDS);
+    this.#port.changed();
   }
 }
 

@@ -5,14 +5,14 @@ import { isLive } from '#protocol/run-state';
 /** Null while it is in touch, or when nobody can tell since when. */
 export function outOfTouchSince(run: Run, events: readonly RunEvent[]): string | null {
   if (run.connected || !(isLive(run.state) || run.state === 'lost')) return null;
+  let silentSince: string | null = null;
   for (const event of events.toReversed()) {
-    if (event.type === 'connected' || event.type === 'returned') return null;
+    if (event.type === 'connected' || event.type === 'returned') break;
     if (event.type === 'disconnected') return event.at;
     // Told late: the silence began before it was noticed.
     if (event.type === 'suspected' || event.type === 'lost') {
-      const before = events.some((other) => other.type === 'disconnected' && other.id < event.id);
-      if (!before) return new Date(Date.parse(event.at) - event.silent_ms).toISOString();
+      silentSince ??= new Date(Date.parse(event.at) - event.silent_ms).toISOString();
     }
   }
-  return null;
+  return silentSince;
 }

@@ -3,7 +3,7 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { Command, Run, RunEvent } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
-import { fetchEvents, fetchOutput, fetchRun } from '../api/calls.ts';
+import { fetchEvents, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
@@ -93,7 +93,9 @@ class Follower implements RunFollower {
     switch (message.type) {
       case 'subscribed':
         // From here on nothing is missed: now ask for what was before.
-        if (message.run === this.#id) void this.#refresh();
+        if (message.run !== this.#id) return;
+        this.feed.value?.subscribed();
+        void this.#refresh();
         return;
       case 'run':
         if (message.run.id === this.#id) this.run.value = newerOf(this.run.value, message.run);
@@ -140,7 +142,6 @@ class Follower implements RunFollower {
   #openFeed(run: Run): OutputFeed {
     return new OutputFeed(this.#id, run.output_bytes, {
       send: (message) => this.#watch?.send(message) ?? false,
-      fetchOutput: (offset) => fetchOutput(this.#id, offset),
       fetchTotal: async () => {
         const answer = await fetchRun(this.#id);
         return answer.ok ? answer.value.output_bytes : null;

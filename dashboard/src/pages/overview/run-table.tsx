@@ -19,7 +19,7 @@ export function RunTable({ runs, labelledBy }: RunTableProps) {
           <th scope="col">Machine</th>
           <th scope="col">Started</th>
           <th scope="col" class="number">
-            Took
+            Duration
           </th>
           <th scope="col" class="number">
             Exit

@@ -42,8 +42,8 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   return (
     <>
       <RunHeader run={run} events={events} />
-      <KillPanel run={run} progress={progress} answered={(command) => follower.answered(command)} />
       <div class="columns">
+        <KillPanel run={run} progress={progress} answered={(command) => follower.answered(command)} />
         <OutputPane follower={follower} run={run} />
         <Story events={events} run={run} progress={progress} />
       </div>

@@ -22,7 +22,7 @@ export function Story({ events, progress }: StoryProps) {
         {progress !== null && progress.graceEndsAt !== null && (
           <li class="entry upcoming" data-tone="kill">
             <span class="entry-text">
-              <Countdown endsAt={progress.graceEndsAt} />
+              SIGKILL <Countdown endsAt={progress.graceEndsAt} />
             </span>
           </li>
         )}

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import { killProgress } from '../src/state/kill-progress.ts';
+import { at, COMMAND_ID, makeCommand, makeRun, RUN_ID, story } from './make.ts';
+
+const requested = {
+  at: at(10),
+  type: 'kill_requested',
+  command: COMMAND_ID,
+  requested_by: 'ops',
+  reason: null,
+  signal: 'SIGTERM',
+  grace_ms: 5000,
+} as const;
+const delivered = { at: at(11), type: 'kill_delivered', command: COMMAND_ID } as const;
+const phase = (name: 'term' | 'kill' | 'gone' | 'refused', seconds: number) =>
+  ({
+    at: at(seconds),
+    type: 'kill_progress',
+    command: COMMAND_ID,
+    reason: 'operator',
+    phase: name,
+    signal: name === 'term' ? 'SIGTERM' : name === 'kill' ? 'SIGKILL' : null,
+    survivors: [] as number[],
+  }) as const;
+const target = (state: 'pending' | 'delivered' | 'term') => ({
+  run: RUN_ID,
+  machine: 'web-1',
+  state,
+  exit_code: null,
+  survivors: [],
+});
+
+const killing = makeRun({ state: 'killing' });
+const states = (progress: ReturnType<typeof killProgress>) =>
+  Object.fromEntries((progress?.steps ?? []).map((step) => [step.name, step.state]));
+
+test('nothing asked, nothing to tell', () => {
+  expect(killProgress(makeRun(), story(), [])).toBeNull();
+  const elsewhere = makeCommand({ run: '01J00000000000000000000009' });
+  expect(killProgress(makeRun(), story(), [elsewhere])).toBeNull();
+});
+
+test('each step is done when it has happened and not before', () => {
+  const whole = [requested, delivered, phase('term', 12), phase('kill', 17), phase('gone', 18)];
+  const names = ['requested', 'delivered', 'term', 'kill', 'gone'];
+  for (let happened = 1; happened <= whole.length; happened += 1) {
+    const { steps, outcome } = killProgress(killing, story(...whole.slice(0, happened)), []) ?? { steps: [] };
+    expect(steps.filter((step) => step.state === 'done').map((step) => step.name)).toEqual(names.slice(0, happened));
+    expect(outcome).toBe(happened === whole.length ? 'gone' : 'under_way');
+  }
+});
+
+test('the answer to the call is enough to say that it is requested', () => {
+  const progress = killProgress(makeRun(), story(), [makeCommand({ targets: [target('pending')] })]);
+  expect(states(progress)).toEqual({ requested: 'done', delivered: 'next', term: 'open', kill: 'open', gone: 'open' });
+});
+
+test('a command’s target tells of a step whose event is still on its way', () => {
+  const progress = killProgress(killing, story(requested), [makeCommand({ targets: [target('term')] })]);
+  expect(states(progress)).toMatchObject({ delivered: 'done', term: 'done', kill: 'next' });
+});
+
+describe('the grace', () => {
+  const end = (...events: Parameters<typeof story>) => killProgress(killing, story(...events), [])?.graceEndsAt ?? null;
+
+  test('runs from the first signal', () => {
+    expect(end(requested, delivered)).toBeNull();
+    expect(end(requested, delivered, phase('term', 12))).toBe(Date.parse(at(17)));
+    expect(end(requested, delivered, phase('term', 12), phase('kill', 14))).toBeNull();
+  });
+
+  test('is shortened by a second order and never started again', () => {
+    const second = '01J00000000000000000000003';
+    const again = (grace_ms: number, seconds: number) =>
+      [
+        { ...requested, command: second, grace_ms, at: at(seconds) },
+        { ...delivered, command: second, at: at(seconds) },
+      ] as const;
+    const first = [requested, delivered, phase('term', 12)] as const;
+    expect(end(...first, ...again(1000, 13))).toBe(Date.parse(at(14)));
+    expect(end(...first, ...again(60_000, 13))).toBe(Date.parse(at(17)));
+  });
+
+  test('is the run’s own when the wrapper ends it by itself', () => {
+    const own = { ...phase('term', 12), command: null, reason: 'timeout' } as const;
+    const progress = killProgress(makeRun({ state: 'killing', grace_ms: 9000 }), story(own), []);
+    expect(progress).toMatchObject({ ownReason: 'timeout', graceEndsAt: Date.parse(at(21)) });
+    expect(states(progress)).toEqual({ term: 'done', kill: 'next', gone: 'open' });
+  });
+});
+
+describe('ends', () => {
+  const ended = makeRun({ state: 'killed', final: true, exit_code: 143 });
+
+  test('SIGKILL was not needed', () => {
+    const progress = killProgress(ended, story(requested, delivered, phase('term', 12), phase('gone', 13)), []);
+    expect(states(progress)).toMatchObject({ kill: 'skipped', gone: 'done' });
+  });
+
+  test('SIGKILL at once is one step', () => {
+    const order = { ...requested, signal: 'SIGKILL', grace_ms: 0 } as const;
+    for (const first of [phase('kill', 12), { ...phase('term', 12), signal: 'SIGKILL' }]) {
+      const progress = killProgress(ended, story(order, delivered, first, phase('gone', 13)), []);
+      expect(states(progress)).toEqual({ requested: 'done', delivered: 'done', kill: 'done', gone: 'done' });
+    }
+  });
+
+  test('too late: it had ended by itself', () => {
+    const over = makeRun({ state: 'succeeded', final: true, exit_code: 0 });
+    expect(killProgress(over, story(requested), [])?.outcome).toBe('refused');
+    expect(killProgress(over, story(requested, delivered, phase('refused', 12)), [])?.outcome).toBe('refused');
+  });
+
+  test('lost on the way stays open', () => {
+    const lost = makeRun({ state: 'lost', connected: false });
+    const progress = killProgress(lost, story(requested, delivered), []);
+    expect(progress?.outcome).toBe('lost');
+    expect(states(progress)).toMatchObject({ delivered: 'done', term: 'open', gone: 'open' });
+  });
+
+  test('what survived is told', () => {
+    const gone = { ...phase('gone', 13), survivors: [77] };
+    expect(killProgress(ended, story(requested, delivered, gone), [])?.survivors).toEqual([77]);
+  });
+});
+
+test('while the machine is away the kill waits', () => {
+  const away = makeRun({ connected: false });
+  expect(killProgress(away, story(requested), [])?.waitingForMachine).toBe(true);
+});

@@ -1,0 +1,61 @@
+/** Things to test with, each with nothing remarkable about it but what the test says. */
+import type { Command, NewRunEvent, Run, RunEvent } from '#protocol/api';
+
+export const RUN_ID = '01J00000000000000000000001';
+export const COMMAND_ID = '01J00000000000000000000002';
+const START = Date.parse('2026-03-01T00:00:00.000Z');
+
+export function at(seconds: number): string {
+  return new Date(START + seconds * 1000).toISOString();
+}
+
+export function makeRun(changes: Partial<Run> = {}): Run {
+  return {
+    id: RUN_ID,
+    job: 'backup',
+    instance: 'backup_1',
+    machine: 'web-1',
+    state: 'running',
+    final: false,
+    connected: true,
+    exit_code: null,
+    command_exit_code: null,
+    signal: null,
+    reason: null,
+    started_at: at(0),
+    ended_at: null,
+    pid: 42,
+    command: 'sh -c backup',
+    wrapper_version: '0.1.0',
+    timeout_ms: null,
+    grace_ms: 5000,
+    output_bytes: 0,
+    seq: 1,
+    ...changes,
+  };
+}
+
+export function makeCommand(changes: Partial<Command> = {}): Command {
+  return {
+    id: COMMAND_ID,
+    job: 'backup',
+    kind: 'kill',
+    state: 'queued',
+    run: RUN_ID,
+    instance: null,
+    machine: null,
+    signal: 'SIGTERM',
+    grace_ms: 5000,
+    reason: null,
+    requested_by: 'ops',
+    requested_at: at(10),
+    expires_at: at(610),
+    targets: [],
+    ...changes,
+  };
+}
+
+/** Events with their numbers, in the order given. */
+export function story(...events: NewRunEvent[]): RunEvent[] {
+  return events.map((event, index) => ({ ...event, id: index + 1 }) as RunEvent);
+}

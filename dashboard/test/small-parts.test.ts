@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest';
+import { pauseBefore } from '../src/api/backoff.ts';
+import { Heart, SILENCE_MS } from '../src/api/heart.ts';
+import { agoText, bytesText, durationText } from '../src/parts/quantity.ts';
+import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
+import { withAnswer, withCommand } from '../src/state/command-merge.ts';
+import { outOfTouchSince } from '../src/state/contact.ts';
+import { isKillable, matchesGlob, mayKill } from '../src/state/rights.ts';
+import { at, COMMAND_ID, makeCommand, makeRun, RUN_ID, story } from './make.ts';
+
+describe('pauses between attempts', () => {
+  test('grow, are spread over their whole length, and have an end', () => {
+    expect([1, 2, 3, 50].map((attempt) => pauseBefore(attempt, () => 0.999999))).toEqual([999, 1999, 3999, 9999]);
+    expect(pauseBefore(50, () => 0)).toBe(0);
+  });
+});
+
+describe('the heart', () => {
+  test('gives a silent link up', () => {
+    const heart = new Heart(0);
+    expect([5000, 10_000, SILENCE_MS].map((now) => heart.beat(now))).toEqual(['send', 'send', 'dead']);
+  });
+
+  test('hears any answer', () => {
+    const heart = new Heart(0);
+    heart.beat(5000);
+    heart.heard(5100);
+    expect([10_000, 15_000, 20_000].map((now) => heart.beat(now))).toEqual(['send', 'send', 'send']);
+    expect(heart.beat(25_000)).toBe('dead');
+  });
+
+  test('does not blame the link for time in which this machine slept', () => {
+    const heart = new Heart(0);
+    expect(heart.beat(3_600_000)).toBe('send');
+    expect(heart.beat(3_605_000)).toBe('send');
+    expect(heart.beat(3_610_000)).toBe('send');
+    expect(heart.beat(3_615_000)).toBe('dead');
+  });
+});
+
+describe('the clock', () => {
+  const sample = (sentAt: number, receivedAt: number, date: number) => ({ sentAt, receivedAt, date });
+
+  test('is left alone when it may be right', () => {
+    expect(offsetWithin(narrowOffset(ANY_OFFSET, sample(10_200, 10_300, 10_000)))).toBe(0);
+  });
+
+  test('is corrected by no more than is certain', () => {
+    expect(offsetWithin(narrowOffset(ANY_OFFSET, sample(10_200, 10_300, 70_000)))).toBe(59_700);
+    expect(offsetWithin(narrowOffset(ANY_OFFSET, sample(70_200, 70_300, 10_000)))).toBe(-59_200);
+  });
+
+  test('starts over when it was set', () => {
+    const before = narrowOffset(ANY_OFFSET, sample(10_200, 10_300, 10_000));
+    expect(offsetWithin(narrowOffset(before, sample(10_200, 10_300, 70_000)))).toBe(59_700);
+  });
+});
+
+describe('rights', () => {
+  const session = { name: 'x', scopes: ['read', 'kill'] as const, jobs: 'web-*', expires_at: null };
+
+  test('globs', () => {
+    expect(matchesGlob('*', 'anything')).toBe(true);
+    expect(matchesGlob('backup', 'backup')).toBe(true);
+    expect(matchesGlob('backup', 'backup2')).toBe(false);
+    expect(matchesGlob('a*b*c', 'a-b-b-c')).toBe(true);
+    expect(matchesGlob('a*a', 'a')).toBe(false);
+    expect(matchesGlob('*.daily', 'report.daily')).toBe(true);
+    expect(matchesGlob('*.daily', 'reportxdaily')).toBe(false);
+  });
+
+  test('a kill needs its scope and the job', () => {
+    expect(mayKill({ ...session, scopes: [...session.scopes] }, 'web-1')).toBe(true);
+    expect(mayKill({ ...session, scopes: [...session.scopes] }, 'db-1')).toBe(false);
+    expect(mayKill({ ...session, scopes: ['read'] }, 'web-1')).toBe(false);
+    expect(mayKill({ ...session, scopes: ['admin'] }, 'web-1')).toBe(true);
+  });
+
+  test('what may come back can still be killed', () => {
+    expect(isKillable(makeRun())).toBe(true);
+    expect(isKillable(makeRun({ state: 'lost', final: false }))).toBe(true);
+    expect(isKillable(makeRun({ state: 'lost', final: true }))).toBe(false);
+  });
+});
+
+describe('commands', () => {
+  const target = (state: 'delivered' | 'term') => ({
+    run: RUN_ID,
+    machine: 'web-1',
+    state,
+    exit_code: null,
+    survivors: [],
+  });
+
+  test('a late answer does not undo what the socket has told', () => {
+    const told = withCommand(new Map(), makeCommand({ targets: [target('term')] }));
+    expect(withAnswer(told, makeCommand())).toBe(told);
+    expect(withAnswer(told, makeCommand({ targets: [target('delivered')] }))).toBe(told);
+  });
+
+  test('an answer that knows more counts', () => {
+    const told = withCommand(new Map(), makeCommand({ targets: [target('delivered')] }));
+    const after = withAnswer(told, makeCommand({ targets: [target('term')] }));
+    expect(after.get(COMMAND_ID)?.targets[0]?.state).toBe('term');
+  });
+});
+
+describe('out of touch', () => {
+  const away = makeRun({ connected: false });
+
+  test('since the link was cut', () => {
+    const events = story({ at: at(1), type: 'connected' }, { at: at(9), type: 'disconnected' });
+    expect(outOfTouchSince(away, events)).toBe(at(9));
+    expect(outOfTouchSince(makeRun(), events)).toBeNull();
+  });
+
+  test('since it fell silent, when nothing was cut', () => {
+    const events = story({ at: at(1), type: 'connected' }, { at: at(40), type: 'lost', silent_ms: 35_000 });
+    expect(outOfTouchSince(makeRun({ state: 'lost', connected: false }), events)).toBe(at(5));
+  });
+
+  test('an earlier absence does not count', () => {
+    const events = story(
+      { at: at(1), type: 'disconnected' },
+      { at: at(2), type: 'connected' },
+      { at: at(40), type: 'lost', silent_ms: 35_000 },
+    );
+    expect(outOfTouchSince(makeRun({ state: 'lost', connected: false }), events)).toBe(at(5));
+  });
+});
+
+test('quantities', () => {
+  expect([0, 1, 1023, 1024, 1536, 5 * 1024 ** 3].map(bytesText)).toEqual([
+    '0 bytes',
+    '1 byte',
+    '1023 bytes',
+    '1.0 KiB',
+    '1.5 KiB',
+    '5.0 GiB',
+  ]);
+  expect([-5, 59_999, 60_000, 3_600_000, 90_000_000].map(durationText)).toEqual([
+    '0s',
+    '59s',
+    '1m 00s',
+    '1h 00m',
+    '1d 01h',
+  ]);
+  expect([-900, 12_000, 3_599_000, 7_200_000, 86_400_000 * 3].map(agoText)).toEqual([
+    'just now',
+    '12s ago',
+    '59m ago',
+    '2h ago',
+    '3d ago',
+  ]);
+});
