@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { name: 'wrapper', include: ['test/**/*.test.ts'], testTimeout: 20_000 },
+  test: { name: 'wrapper', include: ['test/**/*.test.ts'], testTimeout: 20_000, maxWorkers: 3 },
 });

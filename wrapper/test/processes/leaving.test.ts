@@ -1,0 +1,78 @@
+/** How long a run that has ended stays, and what it says when it goes untold. */
+import { expect, test } from 'vitest';
+import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { living } from '../support/processes.ts';
+import { until } from '../support/until.ts';
+
+test('something left behind that holds stdout open does not hold the wrapper up', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child & echo done`, mark), { plane });
+  expect((await leash.exited(8_000)).code).toBe(0);
+  expect(plane.stored.toString()).toBe('done\n');
+  expect(living(`${mark}-child`)).toHaveLength(1);
+});
+
+test('a short command is recorded, and the wrapper leaves as soon as it is', async () => {
+  const plane = await controlPlane();
+  const leash = leashRun(['echo', 'short'], { plane });
+  const began = performance.now();
+  await leash.exited();
+  expect(performance.now() - began).toBeLessThan(2_500);
+  expect(plane.stored.toString()).toBe('short\n');
+  expect(await plane.completed()).toMatchObject({ final_offset: 6 });
+});
+
+test('nobody listens: the wrapper leaves soon, with the command’s code, and says so', async () => {
+  const plane = await controlPlane();
+  await plane.stop();
+  const began = performance.now();
+  const leash = leashRun(['sh', '-c', 'echo lost; exit 5'], { plane });
+  expect((await leash.exited(8_000)).code).toBe(5);
+  expect(performance.now() - began).toBeLessThan(6_000);
+  expect(leash.stderr).toMatch(/^leash: the end of run .*\(exit code 5\).*the last 5 bytes.*ECONNREFUSED.*\n$/);
+});
+
+test.each(['hangUpgrade', 'mute'] as const)('a control plane that says nothing (%s) holds nothing up', async (how) => {
+  const plane = await controlPlane();
+  if (how === 'hangUpgrade') plane.script.hangUpgrade = true;
+  else plane.script = { ...plane.script, ackStart: false, answerHeartbeats: false };
+  const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
+  expect((await leash.exited(8_000)).code).toBe(5);
+  expect(leash.stderr).toContain('not confirmed');
+});
+
+test('a control plane that never acks the completion is waited for, and not for ever', async () => {
+  const plane = await controlPlane();
+  plane.script.ackComplete = false;
+  const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
+  expect((await leash.exited(12_000)).code).toBe(5);
+  expect(leash.stderr).toContain('not confirmed');
+});
+
+test('a wrapper that is between two attempts when the command ends tries at once', async () => {
+  const plane = await controlPlane();
+  plane.script.reconnectCapMs = 3_600_000;
+  const mark = marker();
+  const leash = leashRun(shell('trap "exit 7" USR1; echo $$; while :; do sleep 0.05; done', mark), { plane });
+  await until('output', () => plane.stored.includes('\n'));
+  const pid = Number(plane.stored.toString());
+  await plane.stop();
+  // Some attempts fail, and the pauses grow; then it comes back without the wrapper knowing.
+  await until('a link that is down', () => !plane.connected);
+  await plane.listen();
+  process.kill(pid, 'SIGUSR1');
+  expect((await leash.exited(8_000)).code).toBe(7);
+  expect(await plane.completed()).toMatchObject({ exit_code: 7 });
+});
+
+test.each([401, 403, 404])('a refusal (%i) is told in one line, and the command runs on', async (status) => {
+  const plane = await controlPlane();
+  plane.script.refuse = status;
+  const leash = leashRun(['sh', '-c', 'sleep 1; echo out; exit 6'], { plane });
+  expect((await leash.exited()).code).toBe(6);
+  expect(leash.stdout.toString()).toBe('out\n');
+  expect(plane.attempts).toBe(1);
+  expect(leash.stderr.split('\n').filter((line) => line.includes(`(${status})`)).length).toBeLessThanOrEqual(2);
+  expect(leash.stderr).toMatch(new RegExp(`^leash: not supervised: .*\\(${status}\\); the command runs on\\n`));
+});

@@ -1,0 +1,211 @@
+/** The link: cut, silent, refused, and told nonsense, while a command runs. */
+import { expect, test } from 'vitest';
+import { newCommand } from '../support/control-plane.ts';
+import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { until } from '../support/until.ts';
+
+/** A command that prints numbered lines until it is told to end by SIGUSR1. */
+const TICKING = 'trap "exit 0" USR1; n=0; while :; do n=$((n+1)); echo line $n; sleep 0.02; done';
+
+test('a large output arrives whole, every byte once, across a cut in the middle', async () => {
+  const plane = await controlPlane();
+  plane.script.dropAfterBytes = 1_500_000;
+  const leash = leashRun(['sh', '-c', 'seq 1 700000; exit 3'], { plane });
+  expect((await leash.exited()).code).toBe(3);
+  const expected = Buffer.from(Array.from({ length: 700_000 }, (_, index) => `${index + 1}\n`).join(''));
+  expect(plane.stored.equals(expected)).toBe(true);
+  expect(leash.stdout.equals(expected)).toBe(true);
+  expect(plane.of('start')).toHaveLength(2);
+  expect(plane.mostUnacked).toBeLessThanOrEqual(512 * 1024);
+  expect(await plane.completed()).toMatchObject({ final_offset: expected.length });
+}, 30_000);
+
+test('at most 512 KiB are in flight while nothing is acked', async () => {
+  const plane = await controlPlane();
+  plane.script.ackOutput = false;
+  const mark = marker();
+  leashRun(shell('seq 1 500000; sleep 1000; :', mark), { plane });
+  await until('a full window', () => plane.mostUnacked > 400 * 1024);
+  const before = plane.heartbeats;
+  await until('two heartbeats more', () => plane.heartbeats >= before + 2);
+  expect(plane.mostUnacked).toBeLessThanOrEqual(512 * 1024);
+  // Control messages pass by what waits.
+  const command = newCommand();
+  plane.kill(command);
+  await until('progress', () => plane.phases(command).includes('gone'));
+});
+
+test('bytes that are no text arrive as they are, and stdout and stderr are told apart', async () => {
+  const plane = await controlPlane();
+  const leash = leashRun(['sh', '-c', `printf '\\377\\000\\303'; sleep 0.3; printf 'err\\200' >&2`], { plane });
+  expect((await leash.exited()).code).toBe(0);
+  expect(plane.stored).toEqual(Buffer.from([0xff, 0, 0xc3, ...Buffer.from('err'), 0x80]));
+  expect(leash.stdout).toEqual(Buffer.from([0xff, 0, 0xc3]));
+});
+
+test('the command prints on while nobody is connected, and all of it arrives afterwards', async () => {
+  const plane = await controlPlane();
+  await plane.stop();
+  const mark = marker();
+  const leash = leashRun(shell('seq 1 200000; echo end; sleep 1000; :', mark), { plane });
+  await until('all of it on stdout', () => leash.stdout.includes('end'));
+  await plane.listen();
+  await until('all of it stored', () => plane.stored.includes('end'));
+  expect(plane.stored.equals(leash.stdout)).toBe(true);
+});
+
+test('a kill that comes as soon as the wrapper is back works', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const leash = leashRun(shell(TICKING, mark), { plane });
+  await plane.started();
+  const command = newCommand();
+  plane.script.afterStart = [
+    JSON.stringify({
+      type: 'kill',
+      command,
+      signal: 'SIGTERM',
+      grace_ms: 5_000,
+      requested_by: 'tester',
+      reason: 'while you were away',
+    }),
+  ];
+  plane.drop();
+  expect((await leash.exited()).code).toBe(143);
+  expect(plane.phases(command)).toEqual(['term', 'gone']);
+  expect(leash.stderr).toBe('leash: killed by tester: while you were away\n');
+});
+
+test('progress that nobody heard is repeated with the next start, and the kill is not applied again', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const script = 'trap "echo got" TERM; echo ready; while :; do sleep 0.05; done';
+  const leash = leashRun(shell(script, mark), { plane });
+  await until('ready', () => plane.stored.includes('ready'));
+  const command = newCommand();
+  plane.kill(command, { grace_ms: 2_000 });
+  await until('term', () => plane.phases(command).includes('term'));
+  plane.drop();
+  const again = await until('a second start', () => plane.of('start')[1]);
+  expect(again.applied_kills).toMatchObject([{ command, phase: 'term', signal: 'SIGTERM' }]);
+  await until('connected', () => plane.connected);
+  plane.kill(command, { grace_ms: 60_000 });
+  expect((await leash.exited()).code).toBe(143);
+  expect(plane.stored.toString().match(/got/g)).toHaveLength(1);
+});
+
+test('the start tells what has not changed, and the age grows', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  leashRun(shell('sleep 1000; :', mark), { plane, options: ['--grace', '7s'] });
+  const first = await plane.started();
+  await until('some age', () => plane.heartbeats > 0);
+  plane.drop();
+  const second = await until('a second start', () => plane.of('start')[1]);
+  expect(second).toMatchObject({ run: first.run, run_key: first.run_key, pid: first.pid, phase: 'running' });
+  expect(second.age_ms).toBeGreaterThan(first.age_ms);
+  expect(second.limits.grace_ms).toBe(7_000);
+  expect(first.command).toContain("'sleep 1000; :'");
+});
+
+test('a link that has gone silent is dropped and dialled again', async () => {
+  const plane = await controlPlane();
+  plane.script = { ...plane.script, answerHeartbeats: false, silenceMs: 600, heartbeatMs: 100 };
+  const mark = marker();
+  leashRun(shell('sleep 1000; :', mark), { plane });
+  await until('a second connection', () => plane.of('start').length > 1);
+  expect(plane.heartbeats).toBeGreaterThan(2);
+});
+
+test('a restarted control plane is found again, and nothing is lost', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const leash = leashRun(shell(TICKING, mark), { plane });
+  await until('some lines', () => plane.stored.includes('line 5\n'));
+  await plane.stop();
+  await until('more lines', () => leash.stdout.includes(`line ${plane.stored.toString().split('\n').length + 20}\n`));
+  await plane.listen();
+  await until('lines after the restart', () => plane.of('start').length > 1 && plane.connected);
+  const command = newCommand();
+  plane.kill(command);
+  expect((await leash.exited()).code).toBe(143);
+  expect(plane.stored.equals(leash.stdout)).toBe(true);
+});
+
+test('nonsense from the control plane does no harm', async () => {
+  const plane = await controlPlane();
+  const nonsense = [
+    'not json',
+    '[]',
+    '{"type":"reboot","now":true}',
+    '{"type":"kill"}',
+    '{"type":"kill","command":"01J00000000000000000000000","signal":"SIGSTOP","grace_ms":-1}',
+    '{"type":"ack","of":"output","offset":99999999}',
+    '{"type":"ack","of":"output","offset":-5}',
+    '{"type":"ack","of":"complete"}',
+    '{"type":"error","code":"from the future","message":"?","retry":null}',
+    '{"type":"error","code":"gap","message":"?","retry":null,"expected":123456789}',
+    new Uint8Array([1, 2, 3]),
+  ];
+  plane.script.afterStart = nonsense;
+  const mark = marker();
+  const leash = leashRun(shell(`echo ready; ${TICKING}`, mark), { plane });
+  await until('ready', () => plane.stored.includes('line 10\n'));
+  expect(plane.of('start')).toHaveLength(1);
+  const command = newCommand();
+  plane.kill(command);
+  expect((await leash.exited()).code).toBe(143);
+  expect(plane.stored.equals(leash.stdout)).toBe(true);
+  expect(leash.stderr).toBe('leash: killed by tester\n');
+});
+
+test('a request for bytes that were acked already is answered with a gap, and the rest follows', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const leash = leashRun(shell(TICKING, mark), { plane });
+  await until('some lines', () => plane.stored.includes('line 5\n'));
+  const lost = plane.stored.length;
+  plane.stored = Buffer.alloc(0);
+  plane.drop();
+  await until('a gap', () => plane.gaps().length > 0);
+  await until('more', () => plane.stored.length > lost + 20);
+  plane.kill(newCommand());
+  await leash.exited();
+  const [gap] = plane.gaps();
+  expect(plane.stored.subarray(gap?.to).equals(leash.stdout.subarray(gap?.to))).toBe(true);
+});
+
+test('retry never: the link is given up, said in one line, and the command runs on', async () => {
+  const plane = await controlPlane();
+  plane.script.ackStart = false;
+  const mark = marker();
+  const leash = leashRun(shell('trap "exit 8" USR1; echo $$; while :; do sleep 0.05; done', mark), { plane });
+  await plane.started();
+  plane.send({ type: 'error', code: 'run_conflict', message: 'another wrapper has this run', retry: 'never' });
+  await until('the line', () => leash.stderr.includes('run_conflict'));
+  process.kill(Number(leash.stdout.toString()), 'SIGUSR1');
+  expect((await leash.exited()).code).toBe(8);
+  expect(plane.attempts).toBe(1);
+  expect(leash.stderr.match(/runs on/g)).toHaveLength(1);
+});
+
+test('close code 4409 is final, any other is not', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const leash = leashRun(shell('sleep 1000; :', mark), { plane });
+  await plane.started();
+  plane.close(1012);
+  await until('a second connection', () => plane.of('start').length === 2 && plane.connected);
+  plane.close(4409);
+  await until('the line', () => leash.stderr.includes('runs on'));
+  expect(plane.attempts).toBe(2);
+});
+
+test('a probe is answered', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  leashRun(shell('sleep 1000; :', mark), { plane });
+  await plane.started();
+  plane.send({ type: 'probe' });
+  await until('alive', () => plane.of('alive').length === 1);
+});

@@ -1,0 +1,103 @@
+/** `leash run` as a real process. */
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect } from 'vitest';
+import { ControlPlane } from './control-plane.ts';
+import { endAll, newMarker } from './processes.ts';
+import { until } from './until.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+export interface Result {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export class Leash {
+  readonly process: ChildProcess;
+  readonly #exit: Promise<Result>;
+  #result: Result | null = null;
+  readonly #chunks: Buffer[] = [];
+  stderr = '';
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv, stdio: StdioOptions) {
+    this.process = spawn(process.execPath, [MAIN, ...args], { env, stdio });
+    this.process.stdout?.on('data', (bytes: Buffer) => this.#chunks.push(bytes));
+    this.process.stderr?.on('data', (bytes: Buffer) => {
+      this.stderr += bytes.toString();
+    });
+    const readable = this.process.stdout !== null && this.process.stderr !== null;
+    this.#exit = new Promise((resolve) => {
+      this.process.once(readable ? 'close' : 'exit', (code: number | null, signal: string | null) => {
+        this.#result = { code, signal };
+        resolve(this.#result);
+      });
+    });
+  }
+
+  get stdout(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  /** Resolves with how it exited; fails when it doesn't within `ms`. */
+  async exited(ms = 15_000): Promise<Result> {
+    await until('leash to exit', () => this.#result, ms);
+    return this.#exit;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+}
+
+const planes: ControlPlane[] = [];
+const leashes: Leash[] = [];
+const markers: string[] = [];
+
+/** A control plane that is gone, and was never told nonsense, when the test is over. */
+export async function controlPlane(): Promise<ControlPlane> {
+  const plane = await new ControlPlane().listen();
+  planes.push(plane);
+  return plane;
+}
+
+/** A marker whose processes are ended when the test is over. */
+export function marker(): string {
+  const made = newMarker();
+  markers.push(made);
+  return made;
+}
+
+export interface Options {
+  readonly plane?: ControlPlane;
+  readonly options?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  readonly stdio?: StdioOptions;
+}
+
+/** Runs `leash run --job test <options> -- <command>`. */
+export function leashRun(command: readonly string[], { plane, options = [], env = {}, stdio }: Options = {}): Leash {
+  const { LEASH_URL: _url, LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, ...inherited } = process.env;
+  const link = plane === undefined ? {} : { LEASH_URL: plane.url, LEASH_TOKEN: 'secret-token' };
+  const leash = new Leash(
+    ['run', '--job', 'test', ...options, '--', ...command],
+    { ...inherited, ...link, ...env },
+    stdio ?? ['ignore', 'pipe', 'pipe'],
+  );
+  leashes.push(leash);
+  return leash;
+}
+
+/** `sh -c script`, with the marker where `living` finds it: as `$0`. */
+export function shell(script: string, mark: string): string[] {
+  return ['sh', '-c', script, mark];
+}
+
+afterEach(async () => {
+  for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
+  for (const mark of markers.splice(0)) endAll(mark);
+  for (const plane of planes.splice(0)) {
+    await plane.stop();
+    expect(plane.violations).toEqual([]);
+  }
+});

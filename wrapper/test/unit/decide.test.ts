@@ -1,0 +1,162 @@
+import { expect, test } from 'vitest';
+import {
+  appliedKills,
+  decide,
+  type EndRequest,
+  type Happening,
+  NOT_ENDING,
+  SWEEP_MS,
+  type Termination,
+} from '../../src/terminate/decide.ts';
+
+const KILL_1 = '01J00000000000000000000001';
+const KILL_2 = '01J00000000000000000000002';
+
+function kill(command: string, graceMs = 5_000, signal = 'SIGTERM'): Happening {
+  return { kind: 'requested', request: { cause: { kind: 'operator', command }, signal, graceMs } };
+}
+
+function own(cause: 'timeout' | 'local_signal', graceMs = 5_000, signal = 'SIGTERM'): Happening {
+  const request: EndRequest = { cause: { kind: cause }, signal, graceMs };
+  return { kind: 'requested', request };
+}
+
+function looked(members: number[], leaderCollected = true): Happening {
+  return { kind: 'looked', members, leaderCollected };
+}
+
+/** Goes through what happens, and tells it in short: `!SIGTERM` for a signal, `1:term` for a report. */
+function play(...happenings: [at: number, happening: Happening][]): { story: string[]; end: Termination } {
+  const story: string[] = [];
+  let state = NOT_ENDING;
+  for (const [at, happening] of happenings) {
+    const { next, actions } = decide(state, happening, at);
+    state = next;
+    for (const action of actions) {
+      if (action.kind === 'signal') story.push(`${at} !${action.signal}`);
+      else story.push(`${at} ${action.killing.command?.slice(-1) ?? action.killing.reason}:${action.killing.phase}`);
+    }
+  }
+  return { story, end: state };
+}
+
+test('signal, grace, SIGKILL, and again until nothing is left', () => {
+  const { story, end } = play(
+    [10, kill(KILL_1, 100)],
+    [50, looked([7, 8], false)],
+    [110, looked([8])],
+    [120, looked([9])],
+    [130, looked([])],
+  );
+  expect(story).toEqual([
+    '10 !SIGTERM',
+    '10 !SIGCONT',
+    '10 1:term',
+    '110 !SIGKILL',
+    '110 1:kill',
+    '120 !SIGKILL',
+    '130 1:gone',
+  ]);
+  expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [] });
+});
+
+test('the leader’s exit ends nothing while members are left', () => {
+  const { end, story } = play([0, kill(KILL_1, 100)], [10, { kind: 'leader_exited' }], [20, looked([8])]);
+  expect(end.stage.kind).toBe('term');
+  expect(story).not.toContain('20 1:gone');
+});
+
+test('nobody left before the grace is over: gone at once', () => {
+  expect(play([0, kill(KILL_1, 60_000)], [30, looked([])]).story.at(-1)).toBe('30 1:gone');
+});
+
+test('an empty group whose leader has not been collected is not gone yet', () => {
+  expect(play([0, kill(KILL_1)], [30, looked([], false)]).end.stage.kind).toBe('term');
+});
+
+test('the sweep is bounded, and tells who survived', () => {
+  const { end, story } = play([0, kill(KILL_1, 0, 'SIGKILL')], [SWEEP_MS, looked([4, 5])]);
+  expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [4, 5] });
+  expect(story).toEqual(['0 !SIGKILL', '0 1:kill', `${SWEEP_MS} 1:gone`]);
+  expect(appliedKills(end)).toMatchObject([{ command: KILL_1, phase: 'gone', survivors: [4, 5] }]);
+});
+
+test('grace 0: SIGKILL at once after the first signal', () => {
+  expect(play([0, kill(KILL_1, 0)]).story).toEqual(['0 !SIGTERM', '0 !SIGCONT', '0 1:term', '0 !SIGKILL', '0 1:kill']);
+});
+
+test('an exit before any signal stands', () => {
+  const { story, end } = play([5, { kind: 'leader_exited' }], [6, kill(KILL_1)], [7, own('timeout')]);
+  expect(story).toEqual(['6 1:refused']);
+  expect(end.stage.kind).toBe('exited');
+});
+
+test('the first cause stays the reason', () => {
+  const { end } = play([0, own('timeout', 100)], [1, kill(KILL_1)], [2, own('local_signal')], [3, looked([])]);
+  expect(end.stage).toMatchObject({ kind: 'gone', reason: 'timeout' });
+});
+
+test('a second kill brings SIGKILL nearer', () => {
+  const { story } = play([0, kill(KILL_1, 60_000)], [10, kill(KILL_2, 100)], [110, looked([1])]);
+  expect(story.slice(3)).toEqual(['10 2:term', '110 !SIGKILL', '110 1:kill', '110 2:kill']);
+});
+
+test('a second kill never pushes SIGKILL away', () => {
+  const { story } = play([0, kill(KILL_1, 100)], [10, kill(KILL_2, 60_000)], [100, looked([1])]);
+  expect(story).toContain('100 !SIGKILL');
+});
+
+test('a second kill with SIGKILL skips the grace, and is never said to have sent another signal', () => {
+  const { story } = play([0, kill(KILL_1, 60_000)], [10, kill(KILL_2, 60_000, 'SIGKILL')]);
+  expect(story.slice(3)).toEqual(['10 !SIGKILL', '10 1:kill', '10 2:kill']);
+});
+
+test('a second kill with another signal sends it, with the same one does not', () => {
+  const { story } = play([0, kill(KILL_1, 900, 'SIGINT')], [1, kill(KILL_2, 900)], [2, own('timeout', 900)]);
+  expect(story.filter((each) => each.includes('!SIG') && !each.includes('CONT'))).toEqual(['0 !SIGINT', '1 !SIGTERM']);
+});
+
+test('a repeated kill is answered with its last progress and does nothing else', () => {
+  const { story, end } = play(
+    [0, kill(KILL_1, 100)],
+    [10, kill(KILL_1, 0, 'SIGKILL')],
+    [100, looked([1])],
+    [110, kill(KILL_1)],
+    [120, looked([])],
+    [130, kill(KILL_1)],
+  );
+  expect(story).toEqual([
+    '0 !SIGTERM',
+    '0 !SIGCONT',
+    '0 1:term',
+    '10 1:term',
+    '100 !SIGKILL',
+    '100 1:kill',
+    '110 1:kill',
+    '120 1:gone',
+    '130 1:gone',
+  ]);
+  expect(appliedKills(end)).toHaveLength(1);
+});
+
+test('a kill while SIGKILL is under way joins it; one after the end is refused, and stays so', () => {
+  const { story, end } = play(
+    [0, own('timeout', 0)],
+    [10, kill(KILL_1)],
+    [20, looked([])],
+    [30, kill(KILL_2)],
+    [40, looked([])],
+  );
+  expect(story.slice(5)).toEqual(['10 1:kill', '20 timeout:gone', '20 1:gone', '30 2:refused']);
+  expect(appliedKills(end).map((each) => each.phase)).toEqual(['gone', 'refused']);
+});
+
+test('every local signal is passed on, but the grace of the first counts', () => {
+  const { story } = play(
+    [0, own('local_signal', 100, 'SIGINT')],
+    [50, own('local_signal', 100, 'SIGINT')],
+    [100, looked([1])],
+  );
+  expect(story.filter((each) => each.includes('SIGINT'))).toEqual(['0 !SIGINT', '50 !SIGINT']);
+  expect(story).toContain('100 !SIGKILL');
+});

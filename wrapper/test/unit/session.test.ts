@@ -1,0 +1,268 @@
+import { expect, test } from 'vitest';
+import { MAX_UNACKED_BYTES } from '#protocol/limits';
+import type { Complete, ObjectMessage } from '#protocol/wrapper-link';
+import { Session, type SessionAction } from '../../src/link/session.ts';
+import { OutputLog } from '../../src/output/log.ts';
+import { RunRecord } from '../../src/run/record.ts';
+
+function newRecord(capacity = 10_000_000): RunRecord {
+  const facts = {
+    run: '01J00000000000000000000000',
+    run_key: '0'.repeat(32),
+    pid: 1,
+    command: 'true',
+    version: '0',
+    limits: { timeout_ms: null, grace_ms: 0 },
+  };
+  return new RunRecord(
+    facts,
+    new OutputLog(capacity),
+    () => 0,
+    () => [],
+  );
+}
+
+/** A session as it is after the start was acked at 0. */
+function accepted(record: RunRecord, ack: Partial<Extract<ObjectMessage, { of: 'start' }>> = {}) {
+  const session = new Session(record, 0);
+  session.opened(0);
+  const actions = say(
+    session,
+    {
+      type: 'ack',
+      of: 'start',
+      offset: 0,
+      flow: 'lazy',
+      heartbeat_ms: 5_000,
+      silence_ms: 15_000,
+      reconnect_cap_ms: 10_000,
+      ...ack,
+    },
+    0,
+  );
+  return { session, actions };
+}
+
+function say(session: Session, message: ObjectMessage, now: number): SessionAction[] {
+  return session.received(JSON.stringify(message), now);
+}
+
+function ackOutput(session: Session, offset: number, now: number): SessionAction[] {
+  return say(session, { type: 'ack', of: 'output', offset }, now);
+}
+
+/** Actions in short. */
+function brief(actions: SessionAction[]): string[] {
+  return actions.map((action) => {
+    switch (action.kind) {
+      case 'send':
+        return action.message.type === 'gap' ? `gap ${action.message.from}-${action.message.to}` : action.message.type;
+      case 'send_output':
+        return `${action.frame.stream} ${action.frame.start}+${action.frame.bytes.length}`;
+      case 'hang_up':
+        return `hang up, retry ${action.retry}`;
+      default:
+        return action.kind;
+    }
+  });
+}
+
+const END: Omit<Complete, 'type' | 'final_offset' | 'applied_kills'> = {
+  exit_code: 0,
+  command_exit_code: 0,
+  signal: null,
+  reason: 'exited',
+  duration_ms: 1,
+};
+
+test('the first frame is the start, and nothing but control follows until it is acked', () => {
+  const record = newRecord();
+  record.log.append('stdout', Buffer.alloc(100_000));
+  record.noteCompletion(END);
+  const session = new Session(record, 0);
+  expect(brief(session.opened(0))).toEqual(['start']);
+  expect(session.outputGrew(5_000)).toEqual([]);
+  expect(session.completed(5_000)).toEqual([]);
+  expect(brief(session.received('{"type":"probe"}', 5_000))).toEqual(['alive']);
+});
+
+test('lazily, little output waits a second and much does not', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.from('a'));
+  expect(session.outputGrew(100)).toEqual([]);
+  record.log.append('stdout', Buffer.from('b'));
+  expect(session.outputGrew(600)).toEqual([]);
+  expect(session.deadline()).toBe(1_100);
+  expect(brief(session.tick(1_100))).toEqual(['stdout 0+2']);
+  record.log.append('stderr', Buffer.alloc(70_000));
+  expect(brief(session.outputGrew(1_200))).toEqual(['stderr 2+70000']);
+});
+
+test('eagerly, output waits for 30 ms', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.from('a'));
+  session.outputGrew(100);
+  say(session, { type: 'flow', mode: 'eager' }, 110);
+  expect(session.deadline()).toBe(130);
+  expect(brief(session.tick(130))).toEqual(['stdout 0+1']);
+});
+
+test('no more than the window is in flight, and acks open it again', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.alloc(2 * MAX_UNACKED_BYTES));
+  const sent = session.outputGrew(1).flatMap((action) => (action.kind === 'send_output' ? [action.frame] : []));
+  expect(sent.reduce((sum, frame) => sum + frame.bytes.length, 0)).toBeLessThanOrEqual(MAX_UNACKED_BYTES);
+  const upTo = sent.reduce((_, frame) => frame.start + frame.bytes.length, 0);
+  expect(upTo).toBeGreaterThan(MAX_UNACKED_BYTES - 70_000);
+  expect(session.tick(2_000)).toEqual([]);
+  expect(brief(ackOutput(session, 100_000, 2_001))).toEqual(['stored', expect.stringMatching(`^stdout ${upTo}\\+`)]);
+  expect(record.log.start).toBe(100_000);
+});
+
+test('it continues from the offset that the start’s ack names', () => {
+  const record = newRecord();
+  record.log.append('stdout', Buffer.from('0123456789'));
+  const { session } = accepted(record, { offset: 4 });
+  expect(record.log.start).toBe(4);
+  expect(brief(session.tick(1_000))).toEqual(['stdout 4+6']);
+});
+
+test('an offset of which nothing is held any more is answered with a gap', () => {
+  const record = newRecord();
+  record.log.append('stdout', Buffer.from('0123456789'));
+  record.log.free(7);
+  const { session } = accepted(record, { offset: 2 });
+  expect(brief(session.tick(1_000))).toEqual(['gap 2-7', 'stdout 7+3']);
+});
+
+test('an object that claims more than there is does no harm', () => {
+  const record = newRecord();
+  record.log.append('stdout', Buffer.from('0123456789'));
+  const { session } = accepted(record, { offset: 1_000 });
+  record.log.append('stdout', Buffer.from('more'));
+  session.outputGrew(1);
+  expect(brief(session.tick(1_001))).toEqual(['stdout 10+4']);
+});
+
+test('what was dropped in the middle is told as a gap, and does not fill the window', () => {
+  const record = newRecord(200_000);
+  for (let each = 0; each < 100; each += 1) record.log.append('stdout', Buffer.alloc(20_000, each));
+  const { actions } = accepted(record);
+  const story = brief(actions);
+  expect(story[0]).toBe('accepted');
+  expect(story.filter((each) => each.startsWith('gap'))).toHaveLength(1);
+  expect(story.at(-1)).toMatch(/^stdout/);
+  const last = actions.at(-1);
+  expect(last?.kind === 'send_output' && last.frame.start + last.frame.bytes.length).toBe(2_000_000);
+});
+
+test('an error gap rewinds', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.alloc(70_000));
+  session.outputGrew(1);
+  ackOutput(session, 10, 2);
+  const rewind = { type: 'error', code: 'gap', message: '', retry: null, expected: 20 } as const;
+  expect(brief(session.received(JSON.stringify(rewind), 3))).toEqual(['stdout 20+69980']);
+});
+
+test('an object that asks for the same bytes for ever is hung up on', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.alloc(70_000));
+  session.outputGrew(1);
+  const rewind = JSON.stringify({ type: 'error', code: 'gap', message: '', retry: null, expected: 0 });
+  const stories = Array.from({ length: 20 }, () => brief(session.received(rewind, 2)));
+  expect(stories.flat()).toContain('hang up, retry later');
+});
+
+test('the completion overtakes the output, and all is settled when both are stored', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.alloc(2 * MAX_UNACKED_BYTES));
+  session.outputGrew(1);
+  record.noteCompletion(END);
+  expect(brief(session.completed(2))).toEqual(['complete']);
+  expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored']);
+  const settled = [];
+  for (let offset = 60_000; ; offset = Math.min(offset + 60_000, record.log.end)) {
+    settled.push(...brief(ackOutput(session, offset, 4)).filter((each) => each === 'settled'));
+    if (offset >= record.log.end) break;
+  }
+  expect(settled).toEqual(['settled']);
+});
+
+test('a completion without output is settled by its own ack, and only when it was sent', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  expect(brief(say(session, { type: 'ack', of: 'complete' }, 1))).toEqual(['note']);
+  record.noteCompletion(END);
+  expect(brief(session.completed(2))).toEqual(['complete']);
+  expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored', 'settled']);
+});
+
+test('what is left when the run ends does not wait for the lazy second', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.from('bye'));
+  session.outputGrew(1);
+  record.noteCompletion(END);
+  expect(brief(session.completed(2))).toEqual(['complete', 'stdout 0+3']);
+});
+
+test('the wrapper’s own ending is told again on a new connection', () => {
+  const record = newRecord();
+  record.noteKilling({
+    type: 'killing',
+    command: null,
+    reason: 'timeout',
+    phase: 'term',
+    signal: 'SIGTERM',
+    at_ms: 5,
+    survivors: [],
+  });
+  expect(brief(accepted(record).actions)).toEqual(['accepted', 'killing']);
+});
+
+test('heartbeats are sent as often as the object asks, and silence ends the session', () => {
+  const { session } = accepted(newRecord(), { heartbeat_ms: 100, silence_ms: 350 });
+  expect(session.deadline()).toBe(100);
+  expect(brief(session.tick(100))).toEqual(['send_heartbeat']);
+  session.received('hb', 120);
+  expect(brief(session.tick(200))).toEqual(['send_heartbeat']);
+  expect(brief(session.tick(300))).toEqual(['send_heartbeat']);
+  expect(session.deadline()).toBe(400);
+  expect(brief(session.tick(470))).toEqual(['hang up, retry later']);
+});
+
+test('a start that nobody acks is silence too', () => {
+  const session = new Session(newRecord(), 0);
+  session.opened(0);
+  expect(brief(session.tick(15_000))).toEqual(['hang up, retry later']);
+});
+
+test.each(['yes', 'later', 'never'] as const)('an error with retry %s hangs up', (retry) => {
+  const { session } = accepted(newRecord());
+  const error = { type: 'error', code: 'internal', message: '', retry };
+  expect(brief(session.received(JSON.stringify(error), 1))).toEqual([`hang up, retry ${retry}`]);
+});
+
+test.each([
+  'nonsense',
+  '[]',
+  'null',
+  '{"type":"never heard of"}',
+  '{"type":"ack","of":"output","offset":77}',
+  '{"type":"ack","of":"start"}',
+  '{"type":"kill","command":"x"}',
+  '{"type":"error","code":"unknown_type","message":"?","retry":null}',
+  '{"type":"error","code":"gap","message":"?","retry":null,"expected":77}',
+])('%s is noted, and that is all', (frame) => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  expect(brief(session.received(frame, 1))).toEqual(['note']);
+  expect(record.log.start).toBe(0);
+});

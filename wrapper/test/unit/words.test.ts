@@ -1,0 +1,123 @@
+import * as v from 'valibot';
+import { expect, test } from 'vitest';
+import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
+import { CommandId, MachineName, RunId, RunKey } from '#protocol/names';
+import { parseInvocation } from '../../src/cli/args.ts';
+import { commandEnvironment, configure } from '../../src/cli/control-plane.ts';
+import { parseDuration } from '../../src/clock/duration.ts';
+import { commandLine } from '../../src/command/command-line.ts';
+import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
+
+test.each([
+  ['90', 90_000],
+  ['90s', 90_000],
+  ['5m', 300_000],
+  ['2h', 7_200_000],
+  ['1d', 86_400_000],
+  ['500ms', 500],
+  ['1.5s', 1_500],
+  ['0', 0],
+  ['', null],
+  ['-1', null],
+  ['5 m', null],
+  ['m', null],
+  ['1e3', null],
+  ['99999999999999999999', null],
+])('the duration %j is %j ms', (text, ms) => {
+  expect(parseDuration(text)).toBe(ms);
+});
+
+test('what follows -- is the command, options and all', () => {
+  const invocation = parseInvocation(['run', '--job', 'a', '--grace', '0', '--', 'cmd', '--job', '--', 'x']);
+  expect(invocation).toMatchObject({
+    kind: 'run',
+    args: { job: 'a', graceMs: 0, timeoutMs: null, command: ['cmd', '--job', '--', 'x'] },
+  });
+});
+
+test.each([
+  [['run', '--', 'true'], '--job is missing'],
+  [['run', '--job', 'a'], 'the command is missing'],
+  [['run', '--job', 'a', '--'], 'the command is missing'],
+  [['run', '--job', 'a', 'true'], 'the command goes after --'],
+  [['run', '--job', '-a/b', '--', 'true'], '--job'],
+  [['run', '--job', 'a b', '--', 'true'], 'a job name'],
+  [['run', '--job', 'a', '--grace', '2d', '--', 'true'], 'at most a day'],
+  [['run', '--job', 'a', '--token', 'x', '--', 'true'], '--token'],
+  [['start'], 'there is no `leash start`'],
+])('%j is wrong usage', (argv, message) => {
+  const invocation = parseInvocation(argv);
+  expect(invocation.kind).toBe('usage_error');
+  expect(JSON.stringify(invocation)).toContain(message);
+});
+
+test('help and version', () => {
+  expect(parseInvocation([])).toEqual({ kind: 'help', topic: 'leash' });
+  expect(parseInvocation(['run', '--help'])).toEqual({ kind: 'help', topic: 'run' });
+  expect(parseInvocation(['--version'])).toEqual({ kind: 'version' });
+  // The command's own --help is the command's.
+  expect(parseInvocation(['run', '--job', 'a', '--', 'ls', '--help']).kind).toBe('run');
+});
+
+test('the control plane comes from flags, then from the environment', () => {
+  const none = { url: null, tokenFile: null };
+  const env = { LEASH_URL: 'https://leash.example.com/base/', LEASH_TOKEN: ' t ', LEASH_TOKEN_FILE: '/file' };
+  expect(configure(none, env)).toEqual({
+    kind: 'supervised',
+    controlPlane: { baseUrl: 'wss://leash.example.com/base', token: { kind: 'value', token: 't' } },
+    warning: null,
+  });
+  expect(configure({ url: 'http://127.0.0.1:8787', tokenFile: '/flag' }, env)).toMatchObject({
+    controlPlane: { baseUrl: 'ws://127.0.0.1:8787', token: { kind: 'file', path: '/flag' } },
+    warning: null,
+  });
+  expect(configure({ url: 'http://far.example.com', tokenFile: null }, env)).toMatchObject({
+    warning: expect.stringContaining('unencrypted'),
+  });
+});
+
+test.each([
+  [{}, 'set LEASH_URL and LEASH_TOKEN (or LEASH_TOKEN_FILE)'],
+  [{ LEASH_URL: 'https://x' }, 'set LEASH_TOKEN (or LEASH_TOKEN_FILE)'],
+  [{ LEASH_TOKEN: 't', LEASH_URL: '' }, 'set LEASH_URL'],
+  [{ LEASH_TOKEN: 't', LEASH_URL: 'leash.example.com' }, 'not an http(s) URL'],
+  [{ LEASH_TOKEN: 't', LEASH_URL: 'ftp://leash.example.com' }, 'not an http(s) URL'],
+])('%j means unsupervised', (env, why) => {
+  const configuration = configure({ url: null, tokenFile: null }, env);
+  expect(configuration).toMatchObject({ kind: 'unsupervised', why: expect.stringContaining(why) });
+});
+
+test('the command does not get our credentials', () => {
+  expect(commandEnvironment({ LEASH_TOKEN: 't', LEASH_TOKEN_FILE: '/f', LEASH_URL: 'u', PATH: '/bin' })).toEqual({
+    LEASH_URL: 'u',
+    PATH: '/bin',
+  });
+});
+
+test('a command line is quoted as a shell would need it', () => {
+  expect(commandLine(['sh', '-c', `echo "it's"`, '', 'a=b'])).toBe(`sh -c 'echo "it'\\''s"' '' a=b`);
+});
+
+test('a long command line is cut to the limit, between characters', () => {
+  for (const pad of ['', 'a', 'ab', 'abc']) {
+    const cut = commandLine([pad + '😀'.repeat(3_000)]);
+    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(MAX_COMMAND_LINE_BYTES);
+    expect(Buffer.byteLength(cut)).toBeGreaterThan(MAX_COMMAND_LINE_BYTES - 8);
+    expect(cut).not.toContain('\ufffd');
+  }
+});
+
+test('ids are what the protocol says', () => {
+  for (let each = 0; each < 100; each += 1) {
+    expect(v.is(RunId, newRunId())).toBe(true);
+    expect(v.is(CommandId, newRunId())).toBe(true);
+    expect(v.is(RunKey, newRunKey())).toBe(true);
+  }
+});
+
+test.each(['db-1.example.com', 'über host', '-x', '', '_', 'a'.repeat(300)])(
+  'the host %j has a machine name',
+  (host) => {
+    expect(v.is(MachineName, machineName(host))).toBe(true);
+  },
+);
