@@ -80,7 +80,10 @@ export class Kills {
     this.#commands.insert(command);
     this.#deadlines.arm('expire', command.id, command.expiresAt);
     for (const run of this.#runs.open()) {
-      if (matchesRun(command, run)) this.#bind(command, run);
+      if (!matchesRun(command, run)) continue;
+      this.#bind(command, run);
+      const target = this.#commands.target(command.id, run.id);
+      if (target !== null) this.#send(command, target, run);
     }
     this.#update(command.id);
     log.info('kill_accepted', { job: this.#job, command: command.id });
@@ -184,6 +187,7 @@ export class Kills {
     this.#update(id);
   }
 
+  /** Makes a run a target of a command, once. */
   #bind(command: CommandRecord, run: RunRecord): void {
     if (!this.#commands.addTarget(command.id, run.id)) return;
     this.#journal.tell(run, {
@@ -195,10 +199,8 @@ export class Kills {
       signal: command.signal,
       grace_ms: command.graceMs,
     });
-    const target = this.#commands.target(command.id, run.id);
-    if (target === null) return;
-    if (isLive(run.state)) this.#send(command, target, run);
-    else this.#commands.setTarget(target, 'lost', []);
+    // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
+    if (!isLive(run.state)) this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', []);
     this.#update(command.id);
   }
 

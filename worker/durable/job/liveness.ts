@@ -18,6 +18,8 @@ import { close, type Sockets, send } from './sockets.ts';
 
 /** Look for quiet runs at most this often. */
 const MIN_CHECK_MS = 250;
+/** An alarm may ring this much after its time. */
+const ALARM_DELAY_MS = 1_000;
 
 export class Liveness {
   readonly #job: string;
@@ -27,7 +29,7 @@ export class Liveness {
   readonly #sockets: Sockets;
   readonly #deadlines: DeadlineBook;
   readonly #kills: Kills;
-  #awakeUntil = 0;
+  #attending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: {
     job: string;
@@ -65,6 +67,7 @@ export class Liveness {
   connected(run: RunRecord): void {
     this.#deadlines.cancel('disconnect', run.id);
     this.#deadlines.cancel('probe', run.id);
+    this.#attend();
     if (!this.#deadlines.has('silence', '')) {
       this.#deadlines.arm('silence', '', Date.now() + this.#settings.silenceMs);
     }
@@ -75,6 +78,7 @@ export class Liveness {
     this.#deadlines.cancel('probe', run.id);
     this.#deadlines.cancel('kill_answer', run.id);
     if (isLive(run.state)) this.#awaitReturn(run);
+    else this.#attend();
     this.#journal.change(
       run,
       { connected: false, suspectedSince: null },
@@ -93,6 +97,7 @@ export class Liveness {
   heard(run: RunRecord): RunRecord {
     if (run.suspectedSince === null) return run;
     this.#deadlines.cancel('probe', run.id);
+    this.#attend();
     this.#runs.patch(run.id, { suspectedSince: null });
     return { ...run, suspectedSince: null };
   }
@@ -144,13 +149,12 @@ export class Liveness {
     this.#journal.tell(run, { type: 'suspected', at: new Date(now).toISOString(), silent_ms: now - heardAt });
     send(socket, { type: 'probe' });
     this.#deadlines.arm('probe', run.id, now + this.#settings.probeMs);
-    this.#stayAwake(now + this.#settings.probeMs);
+    this.#attend();
   }
 
   #awaitReturn(run: RunRecord): void {
-    const dueAt = Date.now() + this.#settings.disconnectMs;
-    this.#deadlines.arm('disconnect', run.id, dueAt);
-    this.#stayAwake(dueAt);
+    this.#deadlines.arm('disconnect', run.id, Date.now() + this.#settings.disconnectMs);
+    this.#attend();
   }
 
   #declareLost(run: RunRecord, silentMs: number): void {
@@ -171,11 +175,16 @@ export class Liveness {
     return Date.now() - deadline.dueAt > (deadline.dueAt - deadline.armedAt) / 2;
   }
 
-  /** A pending timer keeps the object from hibernating and from being evicted for idleness. */
-  #stayAwake(until: number): void {
-    const margin = 1_000;
-    if (until <= this.#awakeUntil) return;
-    this.#awakeUntil = until;
-    setTimeout(() => {}, until - Date.now() + margin);
+  /**
+   * Stays in memory while a verdict is pending, and no longer: a pending timer keeps the object from hibernating and from
+   * being evicted for idleness.
+   */
+  #attend(): void {
+    clearTimeout(this.#attending);
+    this.#attending = undefined;
+    const pending = [...this.#deadlines.of('probe'), ...this.#deadlines.of('disconnect')];
+    if (pending.length === 0) return;
+    const until = Math.max(...pending.map(({ dueAt }) => dueAt));
+    this.#attending = setTimeout(() => {}, until - Date.now() + ALARM_DELAY_MS);
   }
 }

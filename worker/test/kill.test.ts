@@ -1,0 +1,287 @@
+import { describe, expect, test } from 'vitest';
+import { call, kill, refusal } from './support/api.ts';
+import { pass, useFakeDate } from './support/clock.ts';
+import { env } from './support/env.ts';
+import { eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+async function command(id: string) {
+  const response = await call('GET', `/commands/${id}`);
+  return (await response.json<{ command: Awaited<ReturnType<typeof kill>> }>()).command;
+}
+
+describe('the kill path', () => {
+  test('is recorded step by step, and settles with the exit code', async () => {
+    const who = newIdentity('kill-steps');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job, { reason: 'runaway' });
+    expect(await wrapper.kill()).toMatchObject({
+      command: id,
+      signal: 'SIGTERM',
+      grace_ms: 5000,
+      requested_by: 'admin',
+      reason: 'runaway',
+    });
+    expect((await command(id)).targets).toMatchObject([{ run: who.run, state: 'delivered', exit_code: null }]);
+
+    wrapper.killing(id, 'term');
+    await wrapper.settled();
+    expect((await command(id)).targets).toMatchObject([{ state: 'term' }]);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killing', exit_code: null });
+
+    wrapper.killing(id, 'kill');
+    wrapper.killing(id, 'gone', [99]);
+    await wrapper.settled();
+    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'gone', survivors: [99] }] });
+
+    await wrapper.completed();
+    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killed', exit_code: 143, final: true });
+    expect(await eventTypes(who.job, who.run)).toEqual([
+      'started',
+      'connected',
+      'kill_requested',
+      'kill_delivered',
+      'kill_progress',
+      'kill_progress',
+      'kill_progress',
+      'ended',
+    ]);
+  });
+
+  test('holds the answer of ?wait= until the command is settled', async () => {
+    const who = newIdentity('kill-wait');
+    const wrapper = await TestWrapper.connect(who);
+    const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
+    const { command: id } = await wrapper.kill();
+    wrapper.killing(id, 'term');
+    wrapper.killing(id, 'gone');
+    wrapper.complete();
+    const response = await answer;
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ command: { id, state: 'settled', targets: [{ exit_code: 143 }] } });
+  });
+
+  test('reaches only the runs that its selector names', async () => {
+    const here = newIdentity('kill-select', 'web1');
+    const there = newIdentity('kill-select', 'web2');
+    const [one, two] = await Promise.all([TestWrapper.connect(here), TestWrapper.connect(there)]);
+    const { id, targets } = await kill('kill-select', { machine: 'web2' });
+    expect(targets).toMatchObject([{ run: there.run, machine: 'web2' }]);
+    expect((await two.kill()).command).toBe(id);
+    await one.settled();
+    expect(one.of('kill')).toEqual([]);
+  });
+
+  test('reaches a wrapper that was away when it was given', async () => {
+    const who = newIdentity('kill-away');
+    const first = await TestWrapper.connect(who);
+    first.close();
+    await until('the object to notice', async () => (await run(who.job, who.run))?.connected === false);
+    const { id, state, targets } = await kill(who.job);
+    expect(state).toBe('delivered');
+    expect(targets).toMatchObject([{ state: 'pending' }]);
+    const second = await TestWrapper.connect(who);
+    expect((await second.kill()).command).toBe(id);
+  });
+
+  test('survives an eviction between the order and the return of the wrapper', async () => {
+    const who = newIdentity('kill-evicted');
+    await TestWrapper.connect(who);
+    await restart(who.job);
+    const { id } = await kill(who.job);
+    await restart(who.job);
+    const back = await TestWrapper.connect(who);
+    expect((await back.kill()).command).toBe(id);
+    await hibernate(who.job);
+    back.killing(id, 'term');
+    back.killing(id, 'gone');
+    await back.completed();
+    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+  });
+
+  test('is repeated after a reconnect only where the wrapper does not say that it has applied it', async () => {
+    const who = newIdentity('kill-applied');
+    const first = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await first.kill();
+    await restart(who.job);
+    const applied = { command: id, phase: 'term' as const, signal: 'SIGTERM', at_ms: 150, survivors: [] };
+    const second = await TestWrapper.connect(who, { applied_kills: [applied] });
+    await second.settled();
+    expect(second.of('kill')).toEqual([]);
+    expect((await command(id)).targets).toMatchObject([{ state: 'term' }]);
+  });
+
+  test('never moves back on repeats and stragglers', async () => {
+    const who = newIdentity('kill-repeats');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    wrapper.killing(id, 'kill');
+    wrapper.killing(id, 'term');
+    wrapper.killing(id, 'kill');
+    await wrapper.settled();
+    expect((await command(id)).targets).toMatchObject([{ state: 'kill' }]);
+    expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
+  });
+
+  test('a run that ended by itself first refuses it and keeps its own end', async () => {
+    const who = newIdentity('kill-race');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
+    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded', exit_code: 0 });
+  });
+
+  test('two operators at once: both orders reach the wrapper, and both settle', async () => {
+    const who = newIdentity('kill-twice');
+    const wrapper = await TestWrapper.connect(who);
+    const [first, second] = await Promise.all([kill(who.job), kill(who.job, { signal: 'SIGKILL', grace_seconds: 0 })]);
+    await until('both kills', () => wrapper.of('kill').length === 2);
+    wrapper.killing(first.id, 'gone');
+    wrapper.killing(second.id, 'gone');
+    await wrapper.completed();
+    expect((await command(first.id)).state).toBe('settled');
+    expect((await command(second.id)).state).toBe('settled');
+  });
+
+  test('the same Idempotency-Key is the same command; for another call it is refused', async () => {
+    const who = newIdentity('kill-idempotent');
+    const wrapper = await TestWrapper.connect(who);
+    const key = { 'Idempotency-Key': 'once' };
+    const first = await kill(who.job, { reason: 'a' }, key);
+    const again = await kill(who.job, { reason: 'a' }, key);
+    expect(again.id).toBe(first.id);
+    const other = call('POST', `/jobs/${who.job}/kill`, { body: { reason: 'b' }, headers: key });
+    expect(await refusal(other)).toBe('422 idempotency_conflict');
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toHaveLength(1);
+  });
+
+  test('writes one audit entry, and none for a kill that was refused', async () => {
+    const who = newIdentity('kill-audit');
+    await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await call('POST', '/jobs/kill-audit-nobody/kill', { body: {} });
+    const { results } = await env.DB.prepare(
+      "SELECT actor, subject, detail FROM audit WHERE action = 'kill' AND subject LIKE 'kill-audit%'",
+    ).all<{ actor: string; subject: string; detail: string }>();
+    expect(results).toHaveLength(1);
+    expect(JSON.parse(results[0]?.detail ?? '')).toMatchObject({ command: id });
+  });
+});
+
+describe('a kill that nobody was there for', () => {
+  useFakeDate();
+
+  test('of a job that was never seen is refused, unless the run or instance is named', async () => {
+    expect(await refusal(call('POST', '/jobs/never-seen/kill', { body: {} }))).toBe('404 unknown_job');
+    const who = newIdentity('never-seen');
+    const { id, state } = await kill(who.job, { run: who.run });
+    expect(state).toBe('queued');
+    const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
+    expect((await wrapper.kill()).command).toBe(id);
+  });
+
+  test('does not reach runs that start after it', async () => {
+    const first = newIdentity('kill-later');
+    await TestWrapper.connect(first);
+    await kill(first.job);
+    await pass(first.job, 5_000);
+    const later = await TestWrapper.connect(newIdentity(first.job), { age_ms: 10 });
+    await later.settled();
+    expect(later.of('kill')).toEqual([]);
+  });
+
+  test('reaches a run that started before it and connects late, even when all others have settled it', async () => {
+    const known = newIdentity('kill-latecomer');
+    const wrapper = await TestWrapper.connect(known);
+    const { id } = await kill(known.job);
+    wrapper.killing(id, 'gone');
+    await wrapper.completed();
+    expect((await command(id)).state).toBe('settled');
+    await pass(known.job, 60_000);
+    const latecomer = await TestWrapper.connect(newIdentity(known.job), { age_ms: 120_000 });
+    expect((await latecomer.kill()).command).toBe(id);
+    expect((await command(id)).state).toBe('delivered');
+  });
+
+  test('expires, and then reaches nobody', async () => {
+    const who = newIdentity('kill-expires');
+    const { id } = await kill(who.job, { run: who.run });
+    await pass(who.job, 600_001);
+    expect((await command(id)).state).toBe('expired');
+    const wrapper = await TestWrapper.connect(who, { age_ms: 900_000 });
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toEqual([]);
+  });
+
+  test('unanswered, is sent again and then the link is given up', async () => {
+    const who = newIdentity('kill-unanswered');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.kill();
+    await pass(who.job, 3_001);
+    await until('the repeat', () => wrapper.of('kill').length === 2);
+    await pass(who.job, 3_001);
+    expect((await wrapper.wasClosed()).code).toBe(4002);
+    const back = await TestWrapper.connect(who);
+    expect((await back.kill()).command).toBe(id);
+  });
+
+  test('at a run that counts as lost settles, and is opened again when the run returns', async () => {
+    const who = newIdentity('kill-lost');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.close();
+    await until('the object to notice', async () => (await run(who.job, who.run))?.connected === false);
+    await pass(who.job, 30_001);
+    const { id, state, targets } = await kill(who.job);
+    expect(state).toBe('settled');
+    expect(targets).toMatchObject([{ state: 'lost', exit_code: 253 }]);
+    const back = await TestWrapper.connect(who);
+    expect((await back.kill()).command).toBe(id);
+    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'delivered', exit_code: null }] });
+  });
+});
+
+describe('the queue in D1', () => {
+  async function leaveInQueue(job: string): Promise<string> {
+    const template = await kill(job, { instance: 'nobody' });
+    const id = template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+    const queued = { ...template, id, instance: null, state: 'queued', targets: [] };
+    await env.DB.prepare('INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)')
+      .bind(id, job, Date.parse(template.requested_at), JSON.stringify(queued))
+      .run();
+    return id;
+  }
+
+  test('is drained by the sweep: what a failed call left behind is delivered', async () => {
+    const who = newIdentity('queue-sweep');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.settled();
+    const id = await leaveInQueue(who.job);
+    const { sweep } = await import('../src/sweep.ts');
+    await sweep(env);
+    expect((await wrapper.kill()).command).toBe(id);
+    await until('D1 to know', async () => {
+      const row = await env.DB.prepare('SELECT accepted FROM commands WHERE id = ?')
+        .bind(id)
+        .first<{ accepted: number }>();
+      return row?.accepted === 1;
+    });
+  });
+
+  test('is drained when a wrapper connects', async () => {
+    const who = newIdentity('queue-connect');
+    const { id: first } = await kill(who.job, { run: who.run });
+    await restart(who.job);
+    const id = await leaveInQueue(who.job);
+    await restart(who.job);
+    const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
+    await until('both kills', () => wrapper.of('kill').length === 2);
+    expect(wrapper.of('kill').map((message) => message.command)).toEqual([first, id]);
+    expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'delivered' });
+  });
+});

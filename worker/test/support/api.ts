@@ -1,0 +1,46 @@
+/** The API as a client calls it. */
+import { exports } from 'cloudflare:workers';
+import type * as v from 'valibot';
+import type { CommandBody, NewToken, TokenBody } from '#protocol/api';
+import { env } from './env.ts';
+
+export const ORIGIN = 'https://leash.test';
+
+export function request(path: string, init: RequestInit = {}): Promise<Response> {
+  return exports.default.fetch(new Request(`${ORIGIN}${path}`, init));
+}
+
+/** A call with a token; the admin token when none is given. */
+export function call(
+  method: string,
+  path: string,
+  options: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Response> {
+  const headers = new Headers({
+    Authorization: `Bearer ${options.token ?? env.LEASH_ADMIN_TOKEN}`,
+    ...options.headers,
+  });
+  if (options.body !== undefined) headers.set('Content-Type', 'application/json');
+  return request(`/api/v1${path}`, {
+    method,
+    headers,
+    ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
+  });
+}
+
+export async function kill(job: string, body: unknown = {}, headers: Record<string, string> = {}) {
+  const response = await call('POST', `/jobs/${job}/kill`, { body, headers });
+  return (await response.json<v.InferOutput<typeof CommandBody>>()).command;
+}
+
+export async function newToken(token: v.InferInput<typeof NewToken>) {
+  const response = await call('POST', '/tokens', { body: token });
+  return response.json<v.InferOutput<typeof TokenBody>>();
+}
+
+/** The status and the stable code of a refusal. */
+export async function refusal(response: Response | Promise<Response>): Promise<string> {
+  const answered = await response;
+  const { code } = await answered.json<{ code: string }>();
+  return `${answered.status} ${code}`;
+}

@@ -1,0 +1,10 @@
+import type { D1Migration } from 'cloudflare:test';
+import { env as bindings } from 'cloudflare:workers';
+import type { Env } from '../../env.ts';
+
+interface TestEnv extends Env {
+  readonly TEST_MIGRATIONS: D1Migration[];
+  readonly TEST_SCHEMA: string;
+}
+
+export const env = bindings as unknown as TestEnv;

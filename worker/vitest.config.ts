@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+const inRepo = (path: string) => join(import.meta.dirname, '..', path);
+
+export const ADMIN_TOKEN = 'the-admin-token-of-the-tests';
+
+// Read by wrangler, which would warn of a missing secret.
+process.env.LEASH_ADMIN_TOKEN = ADMIN_TOKEN;
+
+export default defineConfig(async () => ({
+  plugins: [
+    cloudflareTest({
+      wrangler: { configPath: inRepo('wrangler.toml') },
+      miniflare: {
+        bindings: {
+          LEASH_ADMIN_TOKEN: ADMIN_TOKEN,
+          TEST_MIGRATIONS: await readD1Migrations(inRepo('migrations')),
+          TEST_SCHEMA: readFileSync(inRepo('schema.sql'), 'utf8'),
+        },
+      },
+    }),
+  ],
+  test: { name: 'worker', include: ['test/**/*.test.ts'], setupFiles: ['test/support/setup.ts'], silent: 'passed-only' },
+}));
