@@ -20,8 +20,7 @@ function feedOf(total: number, later = total) {
     changed: () => undefined,
     later: (task) => tasks.push(task),
   });
-  const frame = (start: number, length: number) =>
-    feed.frame({ stream: 'stdout', start, bytes: linesOf(length) });
+  const frame = (start: number, length: number) => feed.frame({ stream: 'stdout', start, bytes: linesOf(length) });
   const open = () => {
     feed.opened();
     feed.subscribed();

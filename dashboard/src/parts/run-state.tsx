@@ -56,7 +56,12 @@ function shapeOf(state: RunState): JSX.Element {
     case 'timed_out':
       return <path d="M8 4.5V8l2.4 1.8M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" class="stroke" />;
     case 'lost':
-      return <path d="M5.6 6.1a2.5 2.5 0 1 1 3.4 2.3c-.7.3-1 .7-1 1.4M8 12.6v.2" class="stroke" />;
+      return (
+        <>
+          <circle cx="8" cy="8" r="6" class="stroke dashed" />
+          <circle cx="8" cy="8" r="1.6" fill="currentColor" />
+        </>
+      );
     case 'errored':
       return <path d="M8 6.4v3M8 11.5v.2M8 2.3 14.2 13H1.8Z" class="stroke" />;
   }

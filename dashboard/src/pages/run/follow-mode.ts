@@ -17,6 +17,8 @@ export function useFollowMode(box: RefObject<HTMLElement | null>, onHold: (held:
   const following = useSignal(true);
   const hold = useRef(onHold);
   hold.current = onHold;
+  /** How far the reader was from the end, as they last saw it. */
+  const fromEnd = useRef(0);
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
@@ -24,6 +26,7 @@ export function useFollowMode(box: RefObject<HTMLElement | null>, onHold: (held:
     const onScroll = () => {
       const up = element.scrollTop < before;
       before = element.scrollTop;
+      fromEnd.current = element.scrollHeight - element.scrollTop;
       if (isAtEnd(element)) following.value = true;
       else if (up) following.value = false;
       hold.current(!following.value);
@@ -45,12 +48,12 @@ export function useFollowMode(box: RefObject<HTMLElement | null>, onHold: (held:
       following,
       around: (change: () => 'extended' | 'redrawn') => {
         const element = box.current;
-        const fromEnd = element === null ? 0 : element.scrollHeight - element.scrollTop;
         const how = change();
         if (element === null) return;
         if (following.value) scrollToEnd(element);
         // More came in above: what stayed the same is the distance to the end.
-        else if (how === 'redrawn') element.scrollTop = element.scrollHeight - fromEnd;
+        else if (how === 'redrawn') element.scrollTop = element.scrollHeight - fromEnd.current;
+        fromEnd.current = element.scrollHeight - element.scrollTop;
       },
       toEnd: () => {
         following.value = true;

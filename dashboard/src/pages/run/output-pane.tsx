@@ -53,9 +53,7 @@ export function OutputPane({ run, follower }: OutputPaneProps) {
       <section ref={box} class="output-box" aria-label="Output of the run" data-output tabIndex={0}>
         {feed !== null && <Earlier feed={feed} />}
         <div ref={lines} class="lines" />
-        {total === 0 && (
-          <p class="nothing">{isLive(run.state) ? 'It has printed nothing yet.' : 'It printed nothing.'}</p>
-        )}
+        {total === 0 && <p class="nothing">{silenceOf(run)}</p>}
       </section>
       {!follow.following.value && (
         <button type="button" class="button to-end" onClick={follow.toEnd}>
@@ -64,6 +62,12 @@ export function OutputPane({ run, follower }: OutputPaneProps) {
       )}
     </section>
   );
+}
+
+/** What it means that there is no output. */
+function silenceOf(run: Run): string {
+  if (isLive(run.state) && run.connected) return 'It has printed nothing yet.';
+  return run.final ? 'It printed nothing.' : 'Nothing that it printed has arrived.';
 }
 
 /** What lies before the first line shown, and how to get at it. */

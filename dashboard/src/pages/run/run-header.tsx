@@ -63,7 +63,8 @@ function ExitCode({ run }: { readonly run: Run }) {
 function Contact({ run, events }: RunHeaderProps) {
   const since = outOfTouchSince(run, events);
   if (isLive(run.state)) {
-    if (run.connected) return null;
+    // Said in any case: a line that comes and goes would move everything below it.
+    if (run.connected) return <p class="contact">In touch: what it prints shows here as it arrives.</p>;
     return (
       <p class="contact warn">
         Out of touch

@@ -48,12 +48,13 @@ export function SignInPage({ notice }: { readonly notice: string | null }) {
           aria-describedby="sign-in-problem sign-in-help"
           aria-invalid={problem !== null}
         />
-        <p id="sign-in-problem" class="problem" role="alert">
-          {problem}
-        </p>
         <button type="submit" class="button primary" disabled={busy}>
           {busy ? 'Signing in…' : 'Sign in'}
         </button>
+        {/* Below the button, which must not move from under a pointer. */}
+        <p id="sign-in-problem" class="problem" role="alert">
+          {problem}
+        </p>
         <p id="sign-in-help" class="help">
           Any token that may <code>read</code>. To stop jobs from here it also needs <code>kill</code>. The browser
           keeps a session, never the token.
