@@ -23,5 +23,9 @@ export default defineConfig(async () => ({
       },
     }),
   ],
-  test: { name: 'worker', include: ['test/**/*.test.ts'], setupFiles: ['test/support/setup.ts'], silent: 'passed-only' },
+  test: {
+    name: 'worker',
+    include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/setup.ts'],
+  },
 }));

@@ -26,12 +26,12 @@ export async function readBody<Schema extends v.GenericSchema>(
   c: AppContext,
   schema: Schema,
 ): Promise<v.InferOutput<Schema>> {
+  const type = c.req.header('Content-Type')?.split(';')[0]?.trim().toLowerCase();
+  const isJson = type === 'application/json';
+  if (type !== undefined && !isJson) throw notJson();
   const text = await c.req.text();
   if (text === '') return readValue(schema, {}, 'body');
-  const type = c.req.header('Content-Type')?.split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/json') {
-    throw new ApiError('unsupported_media_type', 'Send JSON, with `Content-Type: application/json`.');
-  }
+  if (!isJson) throw notJson();
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -70,4 +70,8 @@ export function readQuery<Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> | undefined {
   const text = c.req.query(name);
   return text === undefined ? undefined : readValue(schema, text, name);
+}
+
+function notJson(): ApiError {
+  return new ApiError('unsupported_media_type', 'Send JSON, with `Content-Type: application/json`.');
 }

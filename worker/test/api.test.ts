@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { call, kill, newToken, refusal, request } from './support/api.ts';
+import { env } from './support/env.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+async function indexed(id: string): Promise<void> {
+  await until('D1 to know the run', () => env.DB.prepare('SELECT 1 FROM runs WHERE id = ?').bind(id).first());
+}
+
+describe('a token', () => {
+  test('that is missing, wrong or expired is refused, each with its own code', async () => {
+    expect(await refusal(request('/api/v1/jobs'))).toBe('401 unauthenticated');
+    expect(await refusal(call('GET', '/jobs', { token: 'leash_wrong' }))).toBe('401 unauthenticated');
+    const { secret } = await newToken({ name: 'old', scopes: ['read'], expires_at: '2020-01-01T00:00:00Z' });
+    expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 token_expired');
+  });
+
+  test('gives the rights of its scopes and no others', async () => {
+    const [run, read, killing] = await Promise.all([
+      newToken({ name: 'run', scopes: ['run'] }),
+      newToken({ name: 'read', scopes: ['read'] }),
+      newToken({ name: 'kill', scopes: ['kill'] }),
+    ]);
+    const who = newIdentity('scopes');
+    await TestWrapper.connect(who);
+    await indexed(who.run);
+    for (const { secret } of [run, killing]) {
+      for (const path of ['/jobs', '/runs', `/runs/${who.run}`, `/runs/${who.run}/output`, `/runs/${who.run}/events`]) {
+        expect(await refusal(call('GET', path, { token: secret }))).toBe('403 forbidden');
+      }
+    }
+    for (const { secret } of [run, read]) {
+      expect(await refusal(call('POST', '/jobs/scopes/kill', { token: secret, body: {} }))).toBe('403 forbidden');
+    }
+    for (const { secret } of [run, read, killing]) {
+      expect(await refusal(call('GET', '/tokens', { token: secret }))).toBe('403 forbidden');
+    }
+    expect((await call('POST', '/jobs/scopes/kill', { token: killing.secret, body: {} })).status).toBe(202);
+    expect((await call('GET', `/runs/${who.run}`, { token: read.secret })).status).toBe(200);
+  });
+
+  test('may be for some jobs only: the others do not exist for it', async () => {
+    const { secret } = await newToken({ name: 'web', scopes: ['read', 'kill'], jobs: 'web-*' });
+    const [mine, theirs] = [newIdentity('web-backup'), newIdentity('db-backup')];
+    await Promise.all([TestWrapper.connect(mine), TestWrapper.connect(theirs)]);
+    await Promise.all([indexed(mine.run), indexed(theirs.run)]);
+    const { runs } = await (await call('GET', '/runs', { token: secret })).json<{ runs: { job: string }[] }>();
+    expect(runs.map(({ job }) => job)).toEqual(['web-backup']);
+    const { jobs } = await (await call('GET', '/jobs', { token: secret })).json<{ jobs: { name: string }[] }>();
+    expect(jobs.map(({ name }) => name)).toEqual(['web-backup']);
+    expect(await refusal(call('GET', `/runs/${theirs.run}`, { token: secret }))).toBe('403 forbidden');
+    expect(await refusal(call('POST', '/jobs/db-backup/kill', { token: secret, body: {} }))).toBe('403 forbidden');
+  });
+
+  test('is stored as a hash, listed without its secret, and worth nothing once deleted', async () => {
+    const { token, secret } = await newToken({ name: 'short-lived', scopes: ['read'] });
+    expect(secret).toMatch(/^leash_[A-Za-z0-9_-]{43}$/);
+    const row = await env.DB.prepare('SELECT * FROM tokens WHERE id = ?').bind(token.id).first();
+    expect(JSON.stringify(row)).not.toContain(secret);
+    expect(await (await call('GET', '/tokens')).text()).not.toContain(secret);
+    expect((await call('GET', '/jobs', { token: secret })).status).toBe(200);
+    expect((await call('DELETE', `/tokens/${token.id}`)).status).toBe(204);
+    expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 unauthenticated');
+    expect(await refusal(call('DELETE', `/tokens/${token.id}`))).toBe('404 not_found');
+  });
+});
+
+describe('bad input', () => {
+  const body = (text: string, type = 'application/json') =>
+    request('/api/v1/jobs/any/kill', {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${env.LEASH_ADMIN_TOKEN}`, 'Content-Type': type },
+      body: text,
+    });
+
+  test('has a stable code and says what is wrong', async () => {
+    expect(await refusal(body('{"grace_seconds":'))).toBe('400 bad_json');
+    expect(await refusal(body('signal=SIGKILL', 'application/x-www-form-urlencoded'))).toBe(
+      '415 unsupported_media_type',
+    );
+    expect(await refusal(body('{"signal":"SIGFOO"}'))).toBe('400 bad_request');
+    expect(await refusal(body('{"grace_seconds":-1}'))).toBe('400 bad_request');
+    expect(await refusal(body('{"graceseconds":1}'))).toBe('400 bad_request');
+    expect(await refusal(body(JSON.stringify({ reason: 'x'.repeat(70_000) })))).toBe('413 too_large');
+    expect(await refusal(call('POST', '/jobs/a%2Fb/kill', { body: {} }))).toBe('400 bad_request');
+    expect(await refusal(call('POST', '/jobs/any/kill?wait=soon', { body: {} }))).toBe('400 bad_request');
+    expect(await refusal(call('POST', '/jobs/any/kill?wait=61', { body: {} }))).toBe('400 bad_request');
+    expect(await refusal(call('GET', '/runs?cursor=x'))).toBe('400 bad_cursor');
+    expect(await refusal(call('GET', '/runs?state=sleeping'))).toBe('400 bad_request');
+    expect(await refusal(call('GET', '/runs/01M82PTB40WMEYKY30XERGEN0N'))).toBe('404 unknown_run');
+    expect(await refusal(call('GET', '/commands/01M82PTB40WMEYKY30XERGEN0N'))).toBe('404 unknown_command');
+    expect(await refusal(call('GET', '/nothing/here'))).toBe('404 not_found');
+  });
+
+  test('is answered as a problem that names the field and the request', async () => {
+    const response = await body('{"signal":"SIGFOO"}');
+    expect(response.headers.get('Content-Type')).toBe('application/problem+json');
+    expect(await response.json()).toMatchObject({
+      status: 400,
+      code: 'bad_request',
+      detail: expect.stringContaining('signal'),
+      request_id: expect.any(String),
+    });
+  });
+});
+
+describe('lists', () => {
+  test('of runs are newest first, filtered, and continued by a cursor without repeats or omissions', async () => {
+    const ids: string[] = [];
+    for (let index = 0; index < 5; index++) {
+      const who = newIdentity('list-runs', index % 2 === 0 ? 'even' : 'odd');
+      await TestWrapper.connect(who, { age_ms: (5 - index) * 60_000 });
+      await indexed(who.run);
+      ids.unshift(who.run);
+    }
+    const seen: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page: { runs: { id: string }[]; next_cursor: string | null } = await (
+        await call('GET', `/runs?job=list-runs&limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`)
+      ).json();
+      seen.push(...page.runs.map(({ id }) => id));
+      cursor = page.next_cursor;
+    }
+    expect(seen).toEqual(ids);
+    const odd = await (await call('GET', '/runs?job=list-runs&machine=odd')).json<{ runs: unknown[] }>();
+    expect(odd.runs).toHaveLength(2);
+    const ended = await (await call('GET', '/runs?job=list-runs&state=failed')).json<{ runs: unknown[] }>();
+    expect(ended.runs).toEqual([]);
+  });
+
+  test('of jobs carry the last run and those that live', async () => {
+    const [older, newer] = [newIdentity('list-jobs'), newIdentity('list-jobs')];
+    await TestWrapper.connect(older, { age_ms: 60_000 });
+    const second = await TestWrapper.connect(newer);
+    await second.completed({ exit_code: 3, command_exit_code: 3, signal: null, reason: 'exited' });
+    const job = await until('D1 to know the end', async () => {
+      const body = await (await call('GET', '/jobs/list-jobs')).json<{
+        job?: { last_run: { id: string; state: string }; running: { id: string }[] };
+      }>();
+      return body.job?.last_run.state === 'failed' && body.job.running.length === 1 ? body.job : null;
+    });
+    expect(job.last_run.id).toBe(newer.run);
+    expect(job.running.map(({ id }) => id)).toEqual([older.run]);
+  });
+
+  test('of events are continued by a cursor', async () => {
+    const who = newIdentity('list-events');
+    const wrapper = await TestWrapper.connect(who);
+    await kill(who.job);
+    await wrapper.kill();
+    await indexed(who.run);
+    const first = await (await call('GET', `/runs/${who.run}/events?limit=3`)).json<{
+      events: { type: string }[];
+      next_cursor: string;
+    }>();
+    const rest = await (await call('GET', `/runs/${who.run}/events?cursor=${first.next_cursor}`)).json<{
+      events: { type: string }[];
+      next_cursor: null;
+    }>();
+    expect([...first.events, ...rest.events].map(({ type }) => type)).toEqual([
+      'started',
+      'connected',
+      'kill_requested',
+      'kill_delivered',
+    ]);
+    expect(rest.next_cursor).toBeNull();
+  });
+});
+
+test('/healthz answers without a token', async () => {
+  expect(await (await request('/healthz')).json()).toEqual({ status: 'ok' });
+});

@@ -1,0 +1,216 @@
+import { describe, expect, test, vi } from 'vitest';
+import { pass, useFakeDate } from './support/clock.ts';
+import { env } from './support/env.ts';
+import { eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+
+const SILENCE_MS = 30_000;
+const PROBE_MS = 5_000;
+const DISCONNECT_MS = 30_000;
+
+async function disconnected(who: Identity): Promise<void> {
+  await until('the object to notice', async () => (await run(who.job, who.run))?.connected === false);
+}
+
+describe('a run that falls silent on an open link', () => {
+  useFakeDate();
+
+  test('is suspected, asked, and only then lost', async () => {
+    const who = newIdentity('silent');
+    const wrapper = await TestWrapper.connect(who);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => wrapper.of('probe').length === 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
+
+    await pass(who.job, PROBE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({
+      state: 'lost',
+      final: false,
+      exit_code: 253,
+      reason: 'silence',
+      connected: false,
+    });
+    // The link may be half-open: the wrapper, if it lives, is made to dial anew.
+    expect((await wrapper.wasClosed()).code).toBe(4002);
+    expect(await eventTypes(who.job, who.run)).toEqual(['started', 'connected', 'suspected', 'lost']);
+  });
+
+  test('lives when it answers the probe', async () => {
+    const who = newIdentity('answers');
+    const wrapper = await TestWrapper.connect(who);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => wrapper.of('probe').length === 1);
+    wrapper.say({ type: 'alive' });
+    await wrapper.settled();
+    await pass(who.job, PROBE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: true });
+  });
+
+  test('is not suspected while anything is heard of it', async () => {
+    const who = newIdentity('chatty');
+    const wrapper = await TestWrapper.connect(who);
+    for (let offset = 0; offset < 4; offset++) {
+      await pass(who.job, SILENCE_MS - 5_000);
+      wrapper.print(offset, '.');
+      await wrapper.acked(offset + 1);
+    }
+    expect(wrapper.of('probe')).toEqual([]);
+  });
+
+  test('is not suspected while its heartbeats are answered, and they wake nothing', async () => {
+    const who = newIdentity('heartbeats');
+    const wrapper = await TestWrapper.connect(who);
+    await hibernate(who.job);
+    // The runtime stamps an answered heartbeat with the true time, so here the past is faked instead of the future.
+    vi.setSystemTime(Date.now() - SILENCE_MS);
+    wrapper.raw('hb');
+    await until('the answer', () => wrapper.received.includes('hb'));
+    vi.setSystemTime(Date.now() + SILENCE_MS);
+    await pass(who.job, SILENCE_MS - 1_000);
+    expect(wrapper.of('probe')).toEqual([]);
+  });
+
+  test('is doubted even when the object hibernated meanwhile', async () => {
+    const who = newIdentity('silent-asleep');
+    const wrapper = await TestWrapper.connect(who);
+    await hibernate(who.job);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => wrapper.of('probe').length === 1);
+    await pass(who.job, PROBE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+  });
+});
+
+describe('a run whose link was cut', () => {
+  useFakeDate();
+
+  test('is lost when it has not returned within the deadline', async () => {
+    const who = newIdentity('cut');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.close();
+    await disconnected(who);
+    await pass(who.job, DISCONNECT_MS - 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
+    await pass(who.job, 2);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', exit_code: 253, final: false });
+  });
+
+  test('goes on running when it returns in time', async () => {
+    const who = newIdentity('cut-returns');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, DISCONNECT_MS - 1);
+    await TestWrapper.connect(who);
+    await pass(who.job, 10_000);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: true });
+  });
+
+  test('is running again when it comes back after it was declared lost', async () => {
+    const who = newIdentity('lost-returns');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, DISCONNECT_MS + 1);
+    await TestWrapper.connect(who);
+    expect(await run(who.job, who.run)).toMatchObject({
+      state: 'running',
+      exit_code: null,
+      reason: null,
+      ended_at: null,
+      connected: true,
+    });
+    expect(await eventTypes(who.job, who.run)).toEqual([
+      'started',
+      'connected',
+      'disconnected',
+      'lost',
+      'connected',
+      'returned',
+    ]);
+  });
+
+  test('gets its true end from a completion that comes after it was declared lost', async () => {
+    const who = newIdentity('lost-completes');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, DISCONNECT_MS + 1);
+    const late = await TestWrapper.connect(who, { phase: 'ended' });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+    await late.completed({ exit_code: 7, command_exit_code: 7, signal: null, reason: 'exited' });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'failed', exit_code: 7, final: true });
+  });
+
+  test('is lost for good when only its spool comes back', async () => {
+    const who = newIdentity('abandoned');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    const flusher = await TestWrapper.connect(who, { phase: 'abandoned', output: { from: 0, to: 5 } });
+    flusher.print(0, 'hello');
+    await flusher.acked(5);
+    expect(await run(who.job, who.run)).toMatchObject({
+      state: 'lost',
+      final: true,
+      exit_code: 253,
+      reason: 'wrapper_died',
+      output_bytes: 5,
+    });
+  });
+});
+
+describe('an object that was itself away', () => {
+  useFakeDate();
+
+  test('notices at once that its sockets are gone, and grants the whole deadline from then', async () => {
+    const who = newIdentity('away');
+    await TestWrapper.connect(who);
+    await restart(who.job);
+    // Long past every deadline that was set before.
+    await pass(who.job, 3_600_000);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: false });
+    await pass(who.job, DISCONNECT_MS - 1_000);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
+    await TestWrapper.connect(who);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: true });
+    expect(await eventTypes(who.job, who.run)).not.toContain('lost');
+  });
+
+  test('judges nothing by an alarm that is long overdue', async () => {
+    const who = newIdentity('overdue');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, 3_600_000);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
+    await pass(who.job, DISCONNECT_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+  });
+
+  test('grants the deadline anew after each of many restarts, however they fall', async () => {
+    const who = newIdentity('crash-loop');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    for (let round = 0; round < 5; round++) {
+      // Down for most of the deadline and back just before it: the alarm that rings on time proves nothing.
+      await pass(who.job, DISCONNECT_MS - 1_000);
+      await restart(who.job);
+      await pass(who.job, 1_001);
+      expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
+    }
+    await pass(who.job, DISCONNECT_MS);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+  });
+
+  test('is looked after by the sweep when its alarm never rings', async () => {
+    const who = newIdentity('no-alarm');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await until('D1 to know the run', async () => {
+      const row = await env.DB.prepare('SELECT seq FROM runs WHERE id = ? AND seq >= 2').bind(who.run).first();
+      return row !== null;
+    });
+    vi.setSystemTime(Date.now() + DISCONNECT_MS + 1);
+    await env.DB.prepare('UPDATE jobs SET checked_at = 0').run();
+    const { sweep } = await import('../src/sweep.ts');
+    await sweep(env);
+    expect(await jobObject(who.job).run(who.run)).toMatchObject({ state: 'lost' });
+  });
+});

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import { kill, newToken } from './support/api.ts';
+import { env } from './support/env.ts';
+import { hibernate } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { TestViewer } from './support/viewer.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+describe('watching a run', () => {
+  test('shows what is stored, then what arrives, with events and states as they happen', async () => {
+    const who = newIdentity('watch-run');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.print(0, 'before ');
+    await wrapper.acked(7);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await until('the stored output', () => viewer.output === 'before ');
+    wrapper.print(7, 'after');
+    await until('the live output', () => viewer.output === 'before after');
+
+    const { id } = await kill(who.job);
+    await viewer.next('command', ({ command }) => command.id === id && command.state === 'delivered');
+    wrapper.killing(id, 'term');
+    await viewer.next('run', ({ run }) => run.state === 'killing');
+    await viewer.next('event', ({ event }) => event.type === 'kill_progress' && event.phase === 'term');
+    await wrapper.completed({ final_offset: 12 });
+    await viewer.next('run', ({ run }) => run.state === 'killed' && run.exit_code === 143);
+    await viewer.next('command', ({ command }) => command.state === 'settled');
+    const seqs = viewer.of('run').map(({ run }) => run.seq);
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+  });
+
+  test('makes its wrapper eager, and lazy again when nobody is left', async () => {
+    const who = newIdentity('watch-flow');
+    const wrapper = await TestWrapper.connect(who);
+    const modes = () => wrapper.of('flow').map(({ mode }) => mode);
+    const [one, two] = await Promise.all([
+      TestViewer.watch(`/jobs/${who.job}/watch`),
+      TestViewer.watch(`/jobs/${who.job}/watch`),
+    ]);
+    one.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await until('eager', () => modes().at(-1) === 'eager');
+    two.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await two.next('subscribed');
+    one.close();
+    await wrapper.settled();
+    expect(modes().at(-1)).toBe('eager');
+    two.close();
+    await until('lazy', () => modes().at(-1) === 'lazy');
+  });
+
+  test('goes on after the object hibernated', async () => {
+    const who = newIdentity('watch-asleep');
+    const wrapper = await TestWrapper.connect(who);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await viewer.next('subscribed');
+    await hibernate(who.job);
+    wrapper.print(0, 'awake');
+    await until('the output', () => viewer.output === 'awake');
+  });
+
+  test('tells a viewer that takes too little to fetch, and serves it again from where it says', async () => {
+    const who = newIdentity('watch-slow');
+    const wrapper = await TestWrapper.connect(who);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await viewer.next('subscribed');
+    const chunk = 'x'.repeat(200_000);
+    for (let index = 0; index < 8; index++) {
+      wrapper.print(index * chunk.length, chunk);
+      await wrapper.acked((index + 1) * chunk.length);
+    }
+    const { offset } = await viewer.next('behind');
+    expect(offset).toBeGreaterThanOrEqual(1_048_576);
+    expect(viewer.offset).toBe(offset);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 8 * chunk.length });
+    await until('the second subscription', () => viewer.of('subscribed').length === 2);
+    wrapper.print(8 * chunk.length, 'live again');
+    await until('the live output', () => viewer.output.endsWith('live again'));
+  });
+
+  test('never waits for an ack while less than the window is unacked, and goes on with acks beyond it', async () => {
+    const who = newIdentity('watch-acks');
+    const wrapper = await TestWrapper.connect(who);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await viewer.next('subscribed');
+    const chunk = 'y'.repeat(200_000);
+    for (let index = 0; index < 12; index++) {
+      const end = (index + 1) * chunk.length;
+      wrapper.print(index * chunk.length, chunk);
+      await until('the output', () => viewer.offset === end);
+      viewer.say({ type: 'ack', run: who.run, offset: end });
+    }
+    expect(viewer.of('behind')).toEqual([]);
+  });
+
+  test('of a run that does not exist, or in words that are none, gets an error', async () => {
+    const who = newIdentity('watch-errors');
+    await TestWrapper.connect(who);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.say({ type: 'subscribe', run: newIdentity('x').run, offset: 0 });
+    expect(await viewer.next('error')).toMatchObject({ code: 'unknown_run' });
+  });
+});
+
+describe('watching the fleet', () => {
+  test('hears of every change after D1 has it, but only of jobs that the viewer may read', async () => {
+    const { secret } = await newToken({ name: 'mine', scopes: ['read'], jobs: 'fleet-mine*' });
+    const [all, mine] = await Promise.all([TestViewer.watch('/watch'), TestViewer.watch('/watch', secret)]);
+    const [own, other] = [newIdentity('fleet-mine'), newIdentity('fleet-other')];
+    await TestWrapper.connect(other);
+    await all.next('run', ({ run }) => run.id === other.run);
+    const known = await env.DB.prepare('SELECT 1 FROM runs WHERE id = ?').bind(other.run).first();
+    expect(known).not.toBeNull();
+    await TestWrapper.connect(own);
+    await mine.next('run', ({ run }) => run.id === own.run);
+    expect(mine.of('run').map(({ run }) => run.job)).not.toContain('fleet-other');
+  });
+});
