@@ -57,6 +57,11 @@ function pump(
     relieved: () => stream.resume(),
     dropping: () =>
       log.tell(`nobody has read our ${name} for ${READER_STUCK_MS / 1000} s: the command goes on, output is dropped`),
+    broken: ({ readerGone, why }) => {
+      const line = `the command's ${name} is no longer passed on: ${why}`;
+      if (readerGone) log.note(line);
+      else log.tell(line);
+    },
     dropped: (bytes) => log.tell(`${bytes} bytes of the command's ${name} were not passed on: nobody read them`),
   });
   stream.on('data', (bytes: Buffer) => {

@@ -5,6 +5,7 @@ import { MIB } from '#protocol/limits';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
 import { describeError } from '../log.ts';
+import { lookup } from './lookup.ts';
 
 /** How an attempt or a connection ended. */
 export type Ending =
@@ -43,6 +44,9 @@ export interface RunAddress {
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const MAX_FRAME_BYTES = MIB;
 
+/** For `net.connect`. Left to itself, Node 18 tries only the first of several addresses. */
+const NETWORK = { lookup, autoSelectFamily: true };
+
 /** Starts to connect. Never throws: whatever goes wrong is told by `ended`. */
 export function dial(address: RunAddress, handlers: Handlers): Connection {
   let socket: WebSocket | null = null;
@@ -80,6 +84,7 @@ function connect(address: RunAddress, token: string, handlers: Handlers, end: (e
     maxPayload: MAX_FRAME_BYTES,
     perMessageDeflate: false,
     followRedirects: false,
+    ...NETWORK,
   });
   let why = 'the connection was closed';
   socket.on('open', () => handlers.opened());

@@ -59,6 +59,8 @@ export class Session {
   #rewinds = 0;
   #completeSent = false;
   #completeAcked = false;
+  /** Own steps sent on this connection and not known to have been heard. */
+  #steps: Killing[] = [];
 
   /** @param now milliseconds on any monotonic clock, the same for all calls */
   constructor(record: RunRecord, now: number) {
@@ -105,6 +107,11 @@ export class Session {
 
   /** The run is being ended, and this is how far it is. */
   killing(killing: Killing): SessionAction[] {
+    if (killing.command === null) {
+      // The ack of the start sends all that has not been heard.
+      if (!this.#accepted) return [];
+      this.#steps.push(killing);
+    }
     return [{ kind: 'send', message: killing }];
   }
 
@@ -148,6 +155,9 @@ export class Session {
   }
 
   #onAck(ack: Ack, now: number): SessionAction[] {
+    // Frames are worked through in order: what was sent before something that is acked now has been heard. (An ack that
+    // was under way when a step was sent says nothing of it; then an event may be missing, never the end's reason.)
+    this.#record.stepsTold(this.#steps.splice(0));
     switch (ack.of) {
       case 'start':
         return this.#onStartAck(ack, now);
@@ -162,7 +172,7 @@ export class Session {
 
   #onStartAck(ack: Extract<Ack, { of: 'start' }>, now: number): SessionAction[] {
     if (this.#accepted) return [{ kind: 'note', text: 'ignored a second ack of the start' }];
-    const { log, ownKilling } = this.#record;
+    const { log, untoldSteps } = this.#record;
     this.#accepted = true;
     this.#flow = ack.flow;
     this.#heartbeatMs = ack.heartbeat_ms;
@@ -176,7 +186,8 @@ export class Session {
     this.#sent = this.#acked;
     this.#highestSent = this.#acked;
     log.free(this.#acked);
-    if (ownKilling !== null) actions.push({ kind: 'send', message: ownKilling });
+    for (const step of untoldSteps) actions.push({ kind: 'send', message: step });
+    this.#steps.push(...untoldSteps);
     return [...actions, ...this.#sendCompletion(), ...this.#pump(now)];
   }
 

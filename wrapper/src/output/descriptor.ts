@@ -12,8 +12,8 @@ export type Written =
   | { readonly kind: 'written'; readonly bytes: number }
   /** Nobody has read what is there: try again in a while. */
   | { readonly kind: 'full' }
-  /** The reader has gone. */
-  | { readonly kind: 'broken'; readonly why: string };
+  /** `readerGone`: as after `| head`; else something is wrong, such as a full disk. */
+  | { readonly kind: 'broken'; readonly readerGone: boolean; readonly why: string };
 
 /** Writes some of `bytes`; the answer comes later, or never when the reader has stopped reading. */
 export type Writer = (bytes: Uint8Array, done: (result: Written) => void) => void;
@@ -50,7 +50,7 @@ function fileWriter(fd: number | null): Writer | null {
     fs.write(fd, bytes, 0, bytes.length, null, (error, written) => {
       if (error === null) done({ kind: 'written', bytes: written });
       else if (error.code === 'EAGAIN') done({ kind: 'full' });
-      else done({ kind: 'broken', why: error.message });
+      else done(broken(error));
     });
   };
 }
@@ -62,7 +62,11 @@ function socketWriter(fd: number): Writer {
   return (bytes, done) => {
     socket.write(bytes, (error) => {
       if (error === null || error === undefined) done({ kind: 'written', bytes: bytes.length });
-      else done({ kind: 'broken', why: error.message });
+      else done(broken(error));
     });
   };
+}
+
+function broken(error: NodeJS.ErrnoException): Written {
+  return { kind: 'broken', readerGone: error.code === 'EPIPE' || error.code === 'ECONNRESET', why: error.message };
 }

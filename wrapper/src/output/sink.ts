@@ -19,12 +19,14 @@ export interface SinkEvents {
   dropping(): void;
   /** The reader reads again; so many bytes are missing. */
   dropped(bytes: number): void;
+  /** Nothing can be written any more. */
+  broken(failure: Extract<Written, { kind: 'broken' }>): void;
 }
 
 export class Sink {
   readonly #write: Writer;
   readonly #queue = new Deque<Uint8Array>();
-  #events: SinkEvents = { relieved() {}, dropping() {}, dropped() {} };
+  #events: SinkEvents = { relieved() {}, dropping() {}, dropped() {}, broken() {} };
   #queued = 0;
   #writing = false;
   #broken = false;
@@ -88,6 +90,7 @@ export class Sink {
       case 'broken':
         this.#broken = true;
         this.#stopWatching();
+        this.#events.broken(result);
         this.#events.relieved();
         this.#settle();
         return;

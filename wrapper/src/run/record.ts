@@ -7,6 +7,8 @@ export type RunFacts = Pick<Start, 'run' | 'run_key' | 'pid' | 'command' | 'vers
 
 /** The newest of a protocol list of at most 100. */
 const MAX_APPLIED_KILLS = 100;
+/** Someone may lean on Ctrl-C. */
+const MAX_UNTOLD_STEPS = 20;
 
 export class RunRecord {
   readonly facts: RunFacts;
@@ -14,7 +16,7 @@ export class RunRecord {
   readonly #age: () => number;
   readonly #appliedKills: () => AppliedKill[];
   #completion: Complete | null = null;
-  #ownKilling: Killing | null = null;
+  #untoldSteps: Killing[] = [];
 
   /** @param age the run's age in ms, whole */
   constructor(facts: RunFacts, log: OutputLog, age: () => number, appliedKills: () => AppliedKill[]) {
@@ -28,13 +30,18 @@ export class RunRecord {
     return this.#completion;
   }
 
-  /** How far the wrapper is with ending the run by itself: `applied_kills` doesn't carry that. */
-  get ownKilling(): Killing | null {
-    return this.#ownKilling;
+  /** Steps of ending the run by ourselves that may not have been heard: `applied_kills` doesn't carry those. */
+  get untoldSteps(): readonly Killing[] {
+    return this.#untoldSteps;
   }
 
   noteKilling(killing: Killing): void {
-    if (killing.command === null) this.#ownKilling = killing;
+    if (killing.command === null) this.#untoldSteps = [...this.#untoldSteps, killing].slice(-MAX_UNTOLD_STEPS);
+  }
+
+  /** These have been heard. */
+  stepsTold(steps: readonly Killing[]): void {
+    this.#untoldSteps = this.#untoldSteps.filter((each) => !steps.includes(each));
   }
 
   noteCompletion(end: Omit<Complete, 'type' | 'final_offset' | 'applied_kills'>): Complete {

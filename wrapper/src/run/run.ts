@@ -21,6 +21,7 @@ import { Terminator } from '../terminate/terminator.ts';
 import { machineName, newRunId, newRunKey } from './identity.ts';
 import { catchLocalSignals, type LocalSignal } from './local-signals.ts';
 import { RunRecord } from './record.ts';
+import { standBy } from './stand-by.ts';
 import { Uplink } from './uplink.ts';
 
 /** The most output that is held while it can't be stored. */
@@ -64,15 +65,26 @@ export async function run(args: RunArgs, version: string): Promise<number> {
   const age = () => performance.now() - since;
   const started = await startCommand(args.command, commandEnvironment(process.env));
 
-  const parts = assemble(args, version, started, startedAt, { sinks, log, age });
-  process.on('uncaughtException', (error) => fail(parts, error));
-  onLocalSignal = (signal) => endBySignal(parts, signal);
-  for (const signal of early) endBySignal(parts, signal);
+  let exitCode: number;
+  try {
+    const parts = assemble(args, version, started, startedAt, { sinks, log, age });
+    process.on('uncaughtException', (error) => fail(parts, error));
+    onLocalSignal = (signal) => endBySignal(parts, signal);
+    for (const signal of early) endBySignal(parts, signal);
+    exitCode = await runToEnd(started, parts);
+  } catch (error) {
+    exitCode = await standBy(error, started, args, sinks, log, (handle) => {
+      onLocalSignal = handle;
+    });
+  }
+  await Promise.all([sinks.stdout.drained(), sinks.stderr.drained()]);
+  return exitCode;
+}
 
+async function runToEnd(started: Started, parts: Parts): Promise<number> {
   const end = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
   const { exitCode } = reportedEnd(end.reason, end.raw);
-  await tellEnd(parts, end, exitCode);
-  await Promise.all([sinks.stdout.drained(), sinks.stderr.drained()]);
+  await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
   return exitCode;
 }
 

@@ -91,3 +91,38 @@ test('the command has our stdin', async () => {
   expect((await leash.exited()).code).toBe(0);
   expect(leash.stdout.toString()).toBe('given\n');
 });
+
+/** Runs `script` in the wrapper's own process, before anything of it. */
+function sabotage(script: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
+}
+
+test('a fault in the wrapper that nobody caught costs the link, and nothing else', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const leash = leashRun(shell('trap "echo bye; exit 7" TERM; while :; do sleep 0.05; done', mark), {
+    plane,
+    env: sabotage('process.once("SIGUSR2", () => { throw new Error("boom") })'),
+  });
+  await plane.started();
+  leash.kill('SIGUSR2');
+  await until('the line', () => leash.stderr.includes('boom'));
+  leash.kill('SIGTERM');
+  expect((await leash.exited()).code).toBe(7);
+  expect(leash.stdout.toString()).toContain('bye');
+  expect(living(mark)).toEqual([]);
+});
+
+test('a wrapper that fails right after the start still waits for its command', async () => {
+  const mark = marker();
+  const leash = leashRun(shell('echo out; sleep 0.3; exit 7', mark), {
+    env: {
+      ...sabotage('Date.prototype.getTime = () => { throw new Error("boom") }'),
+      LEASH_URL: 'http://x',
+      LEASH_TOKEN: 't',
+    },
+  });
+  expect((await leash.exited()).code).toBe(7);
+  expect(leash.stdout.toString()).toBe('out\n');
+  expect(leash.stderr).toContain('boom');
+});

@@ -213,18 +213,26 @@ test('what is left when the run ends does not wait for the lazy second', () => {
   expect(brief(session.completed(2))).toEqual(['complete', 'stdout 0+3']);
 });
 
-test('the wrapper’s own ending is told again on a new connection', () => {
+test('the wrapper’s own steps are told on every new connection until they have been heard', () => {
   const record = newRecord();
-  record.noteKilling({
-    type: 'killing',
-    command: null,
-    reason: 'timeout',
-    phase: 'term',
-    signal: 'SIGTERM',
-    at_ms: 5,
-    survivors: [],
-  });
-  expect(brief(accepted(record).actions)).toEqual(['accepted', 'killing']);
+  for (const phase of ['term', 'kill'] as const) {
+    record.noteKilling({
+      type: 'killing',
+      command: null,
+      reason: 'timeout',
+      phase,
+      signal: 'SIGTERM',
+      at_ms: 5,
+      survivors: [],
+    });
+  }
+  expect(brief(accepted(record).actions)).toEqual(['accepted', 'killing', 'killing']);
+  const { session, actions } = accepted(record);
+  expect(brief(actions)).toEqual(['accepted', 'killing', 'killing']);
+  record.log.append('stdout', Buffer.alloc(70_000));
+  session.outputGrew(1);
+  ackOutput(session, 10, 2);
+  expect(brief(accepted(record, { offset: 70_000 }).actions)).toEqual(['accepted']);
 });
 
 test('heartbeats are sent as often as the object asks, and silence ends the session', () => {

@@ -41,6 +41,7 @@ function listening(sink: Sink) {
     relieved: () => events.push('relieved'),
     dropping: () => events.push('dropping'),
     dropped: (bytes) => events.push(`dropped ${bytes}`),
+    broken: () => events.push('broken'),
   });
   return events;
 }
@@ -93,11 +94,13 @@ test('a reader who has stopped reading is not waited for: what it can not hold i
 test('a reader who has gone costs nothing', async () => {
   const { write, answer, asked } = reader();
   const sink = new Sink(write);
+  const events = listening(sink);
   sink.write(Buffer.from('x'));
-  answer({ kind: 'broken', why: 'EPIPE' });
+  answer({ kind: 'broken', readerGone: true, why: 'EPIPE' });
   sink.write(Buffer.from('y'));
   await sink.drained();
   expect(asked()).toBe(1);
+  expect(events).toEqual(['broken', 'relieved']);
 });
 
 test('drained means written', async () => {
