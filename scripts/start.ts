@@ -26,6 +26,9 @@ interface AdminToken {
   readonly origin: 'given' | 'made' | 'kept';
 }
 
+/** What the run token's file holds: its id, to see whether it still stands, and the token. */
+const KeptToken = v.pipe(v.string(), v.parseJson(), v.object({ id: v.string(), secret: v.string() }));
+
 try {
   await start(readSettings(process.argv.slice(2)));
 } catch (error) {
@@ -96,8 +99,6 @@ async function chooseAdminToken(stateDir: string): Promise<AdminToken> {
   await writeFile(file, `${secret}\n`, { mode: 0o600 });
   return { secret, origin: 'made' };
 }
-
-const KeptToken = v.pipe(v.string(), v.parseJson(), v.object({ id: v.string(), secret: v.string() }));
 
 /** The token for wrappers: made once, kept, and made anew when someone has revoked it. */
 async function ensureRunToken(url: string, adminToken: string, stateDir: string): Promise<string> {

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FOREVER } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
@@ -7,7 +9,7 @@ const world = useWorld();
 
 test('a run that falls silent is suspected, then lost; coming back, it runs again and gets its true end', async () => {
   const network = await world.current.proxy();
-  const go = `${world.current.directory}/go`;
+  const go = join(world.current.directory, 'go');
   const command = ['sh', '-c', 'echo ready; while [ ! -e "$GO" ]; do sleep 0.1; done; echo over; exit 5'];
   const wrapper = world.current.wrapper({ job: 'silent', command, url: network.url, env: { GO: go } });
   const run = await world.current.runOf('silent');
@@ -26,7 +28,6 @@ test('a run that falls silent is suspected, then lost; coming back, it runs agai
   const back = await world.current.run(run.id, ({ state }) => state === 'running', 'the run to come back');
   expect(back).toMatchObject({ exit_code: null, ended_at: null, connected: true });
 
-  const { writeFile } = await import('node:fs/promises');
   await writeFile(go, '');
   const ended = await world.current.run(run.id, ({ final }) => final, 'its true end');
   expect(ended).toMatchObject({ state: 'failed', exit_code: 5, reason: 'exited' });

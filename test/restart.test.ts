@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { until } from '../scripts/local/until.ts';
 import { expectedLines, FOREVER, numberedLines } from './support/commands.ts';
@@ -50,18 +52,19 @@ test('a crash in the middle of a run loses no line, doubles none, and declares n
   expect((await world.current.operator.output(run.id)).text).toBe(expectedLines(LINES));
 });
 
-test('a run that ends while the control plane is down gets its true end afterwards', async () => {
+test('a run that ends while the control plane is out of reach gets its true end afterwards', async () => {
+  const network = await world.current.proxy();
+  const go = join(world.current.directory, 'go');
   const command = ['sh', '-c', 'echo begun; while [ ! -e "$GO" ]; do sleep 0.1; done; echo finished; exit 7'];
-  const go = `${world.current.directory}/go`;
-  const wrapper = world.current.wrapper({ job: 'ends-alone', command, env: { GO: go } });
+  const wrapper = world.current.wrapper({ job: 'ends-alone', command, env: { GO: go }, url: network.url });
   const run = await world.current.runOf('ends-alone');
   await world.current.output(run.id, 'begun');
 
-  await outage(async () => {
-    const { writeFile } = await import('node:fs/promises');
-    await writeFile(go, '');
-    await until(() => wrapper.printed.includes('finished'), { what: 'the command to end' });
-  });
+  // A wrapper whose command has ended waits for seconds only: the restart itself must not take any of them.
+  await outage(async () => network.cut());
+  await writeFile(go, '');
+  await until(() => wrapper.printed.includes('finished'), { what: 'the command to end' });
+  network.restore();
 
   const ended = await world.current.run(run.id, ({ final }) => final, 'the true end');
   expect(ended).toMatchObject({ state: 'failed', exit_code: 7, reason: 'exited' });

@@ -14,6 +14,12 @@ interface Pair {
   readonly far: Socket;
   /** Connected before the last stall: it never passes a byte again. */
   dead: boolean;
+  readonly triedInStall: boolean;
+}
+
+function reset({ near, far }: Pair): void {
+  near.resetAndDestroy();
+  far.resetAndDestroy();
 }
 
 export class TcpProxy {
@@ -57,13 +63,17 @@ export class TcpProxy {
     }
   }
 
-  /** New connections pass. Those of a stall stay dead: a middlebox doesn't remember. */
+  /**
+   * New connections pass. Those that a stall caught stay dead: a middlebox doesn't remember. Those that were tried during
+   * it are reset, as if their time was over.
+   */
   restore(): void {
     this.#weather = 'open';
-  }
-
-  get connections(): number {
-    return [...this.#pairs].filter((pair) => !pair.dead).length;
+    for (const pair of this.#pairs) {
+      if (!pair.triedInStall) continue;
+      reset(pair);
+      this.#pairs.delete(pair);
+    }
   }
 
   close(): Promise<void> {
@@ -78,7 +88,8 @@ export class TcpProxy {
       return;
     }
     const far = connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true });
-    const pair: Pair = { near, far, dead: this.#weather === 'stalled' };
+    const stalled = this.#weather === 'stalled';
+    const pair: Pair = { near, far, dead: stalled, triedInStall: stalled };
     this.#pairs.add(pair);
     this.#join(pair, near, far);
     this.#join(pair, far, near);
@@ -103,10 +114,7 @@ export class TcpProxy {
   }
 
   #resetAll(): void {
-    for (const { near, far } of this.#pairs) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
-    }
+    for (const pair of this.#pairs) reset(pair);
     this.#pairs.clear();
   }
 }

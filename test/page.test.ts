@@ -1,0 +1,135 @@
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { groupMembers } from '../scripts/local/process-group.ts';
+import { until } from '../scripts/local/until.ts';
+import { type OpenBrowser, openBrowser } from './support/browser.ts';
+import { expectedLines, numberedLines, STUBBORN } from './support/commands.ts';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+
+let open: OpenBrowser;
+let context: BrowserContext;
+let page: Page;
+/** What the page's own code got wrong. */
+let mistakes: string[];
+
+beforeAll(async () => {
+  open = await openBrowser();
+});
+
+afterAll(async () => {
+  await open?.close();
+});
+
+beforeEach(async () => {
+  context = await open.browser.newContext();
+  context.setDefaultTimeout(30_000);
+  page = await context.newPage();
+  mistakes = [];
+  page.on('pageerror', (error) => mistakes.push(String(error)));
+});
+
+afterEach(async () => {
+  await context.close();
+});
+
+async function signIn(): Promise<void> {
+  await page.goto(world.current.url);
+  await page.getByLabel('Token').fill(world.current.operatorToken);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+}
+
+const output = () => page.locator('[data-output]');
+
+/** The lines shown, as one reads them. */
+async function shownLines(): Promise<string[]> {
+  return (await output().textContent()).match(/line \d+/g) ?? [];
+}
+
+test('a wrong token is refused in words', async () => {
+  await page.goto(world.current.url);
+  await page.getByLabel('Token').fill('leash_wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await until(async () => (await page.locator('#sign-in-problem').textContent()) !== '', {
+    what: 'the page to say what is wrong',
+  });
+});
+
+test('a link with a token signs in, and the token leaves the address bar', async () => {
+  await page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
+  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+  expect(page.url()).toBe(`${world.current.url}/`);
+  // The session outlives the page's memory.
+  await page.reload();
+  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+  expect(mistakes).toEqual([]);
+});
+
+test('a run shows up, its output arrives live, and a kill is followed to its end', async () => {
+  await signIn();
+  const wrapper = world.current.wrapper({ job: 'watched', command: numberedLines(2_000, 0.1) });
+  // Without a reload: the list is live.
+  await page.getByRole('link', { name: 'watched on m1.example.com' }).click();
+  await output().getByText('line 3', { exact: true }).waitFor();
+  const seen = (await shownLines()).length;
+  await until(async () => (await shownLines()).length > seen + 5, { what: 'more output to arrive' });
+
+  await page.getByRole('button', { name: 'Kill', exact: true }).click();
+  expect(wrapper.isRunning).toBe(true);
+  await page.getByRole('button', { name: 'Kill now' }).click();
+
+  await page.locator('[data-step="gone"][data-step-state="done"]').waitFor();
+  await page.locator('[data-exit-code="143"]').waitFor();
+  await page.locator('.run-header[data-state="killed"]').waitFor();
+  expect((await wrapper.exit).code).toBe(143);
+  const states = await page
+    .locator('[data-step]')
+    .evaluateAll((steps) =>
+      steps.map((step) => `${step.getAttribute('data-step')} ${step.getAttribute('data-step-state')}`),
+    );
+  expect(states).toEqual(['requested done', 'delivered done', 'term done', 'kill skipped', 'gone done']);
+  expect(mistakes).toEqual([]);
+});
+
+test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', async () => {
+  await signIn();
+  const wrapper = world.current.wrapper({ job: 'stubborn', command: STUBBORN });
+  const run = await world.current.runOf('stubborn');
+  await world.current.output(run.id, 'ready');
+  await page.getByRole('link', { name: 'stubborn on m1.example.com' }).click();
+  await page.getByRole('button', { name: 'Kill', exact: true }).click();
+  await page.getByLabel('Grace before SIGKILL').selectOption('300');
+  await page.getByRole('button', { name: 'Kill now' }).click();
+  await page.locator('[data-step="term"][data-step-state="done"]').waitFor();
+  expect(wrapper.isRunning).toBe(true);
+
+  await page.getByRole('button', { name: 'Force kill now' }).click();
+
+  await page.locator('[data-step="kill"][data-step-state="done"]').waitFor();
+  await page.locator('[data-exit-code="143"]').waitFor();
+  expect((await wrapper.exit).code).toBe(143);
+  expect(run.pid === null ? [] : groupMembers(run.pid)).toEqual([]);
+  expect(mistakes).toEqual([]);
+});
+
+test('a lost connection is told, and what was missed is there when it is back', async () => {
+  const LINES = 150;
+  await signIn();
+  world.current.wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
+  await page.getByRole('link', { name: 'interrupted on m1.example.com' }).click();
+  await output().getByText('line 5', { exact: true }).waitFor();
+  await page.locator('[data-link="open"]').waitFor();
+
+  await world.current.crash();
+  await page.locator('[data-link="down"]').waitFor();
+  await world.current.restart();
+
+  await page.locator('[data-link="open"]').waitFor();
+  await output().getByText(`line ${LINES}`, { exact: true }).waitFor();
+  expect((await shownLines()).map((line) => `${line}\n`).join('')).toBe(expectedLines(LINES));
+  await world.current.operator.kill('interrupted', {}, 30);
+  await page.locator('[data-exit-code="143"]').waitFor();
+  expect(mistakes).toEqual([]);
+});

@@ -1,0 +1,69 @@
+import { ulid } from 'ulid';
+import { expect, test } from 'vitest';
+import type { Command } from '#protocol/api';
+import { until } from '../scripts/local/until.ts';
+import { FOREVER } from './support/commands.ts';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+
+test('the Cron sweep delivers a kill that was stored and whose call to the object was lost', async () => {
+  const wrapper = world.current.wrapper({ job: 'forgotten', command: FOREVER });
+  const run = await world.current.runOf('forgotten');
+  await world.current.output(run.id, 'ready');
+  const id = await storeWithoutCalling('forgotten');
+  expect(await world.current.operator.command(id)).toMatchObject({ state: 'queued', targets: [] });
+
+  await world.current.controlPlane.sweep();
+
+  expect(await world.current.operator.command(id, 30)).toMatchObject({
+    state: 'settled',
+    targets: [{ run: run.id, state: 'gone', exit_code: 143 }],
+  });
+  expect((await wrapper.exit).code).toBe(143);
+});
+
+test('a wrapper that connects late gets what the queue holds for its job', async () => {
+  const network = await world.current.proxy();
+  network.cut();
+  const wrapper = world.current.wrapper({ job: 'queued', command: FOREVER, url: network.url });
+  await until(() => wrapper.printed.includes('ready'), { what: 'the command to run' });
+  const id = await storeWithoutCalling('queued');
+
+  network.restore();
+
+  expect(await world.current.operator.command(id, 30)).toMatchObject({
+    state: 'settled',
+    targets: [{ state: 'gone', exit_code: 143 }],
+  });
+  expect((await wrapper.exit).code).toBe(143);
+});
+
+/** What the API leaves in D1 when it dies between storing a command and calling the job's object. */
+async function storeWithoutCalling(job: string): Promise<string> {
+  const now = Date.now();
+  const command: Command = {
+    id: ulid(now),
+    job,
+    kind: 'kill',
+    state: 'queued',
+    run: null,
+    instance: null,
+    machine: null,
+    signal: 'SIGTERM',
+    grace_ms: 5_000,
+    reason: null,
+    requested_by: 'test',
+    requested_at: new Date(now).toISOString(),
+    expires_at: new Date(now + 600_000).toISOString(),
+    targets: [],
+  };
+  await world.current.controlPlane.query(
+    'INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)',
+    command.id,
+    job,
+    now,
+    JSON.stringify(command),
+  );
+  return command.id;
+}
