@@ -19,7 +19,7 @@ function linkText(link: LinkState): string {
     case 'open':
       return 'live';
     case 'down':
-      return 'not connected, trying again…';
+      return 'not connected';
   }
 }
 

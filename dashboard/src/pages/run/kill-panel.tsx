@@ -1,6 +1,6 @@
 /** Ending a run: asked once, then told step by step. */
 
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { Command, KillRequest, Run } from '#protocol/api';
 import { postKill } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
@@ -36,8 +36,15 @@ export function KillPanel({ run, progress, answered }: KillPanelProps) {
   const killable = isKillable(run);
   const offered = allowed && killable;
 
+  const panel = useRef<HTMLElement | null>(null);
+  // The buttons that were just used are gone: without this the keyboard would be back at the top of the page.
+  const stopAsking = () => {
+    setAsking({ kind: 'idle' });
+    panel.current?.focus();
+  };
   const send = async (order: Order) => {
     setAsking({ kind: 'sending', order });
+    panel.current?.focus();
     const answer = await postKill(run.job, order.request, order.key);
     if (answer.ok) {
       answered(answer.value);
@@ -48,18 +55,18 @@ export function KillPanel({ run, progress, answered }: KillPanelProps) {
   };
   const order = (request: Partial<KillRequest>) => void send({ key: newKey(), request: { run: run.id, ...request } });
   const underWay = progress !== null && progress.outcome === 'under_way';
+  // A kill that a run was lost under still stands: it is carried out when the run comes back.
+  const stands = underWay || (progress !== null && progress.orders.length > 0 && progress.outcome === 'lost');
   const busy = asking.kind === 'sending';
 
   if (progress === null && !offered) return null;
   return (
-    <section class="kill-panel" aria-label="Kill" data-kill={progress?.outcome ?? 'none'}>
+    <section ref={panel} tabIndex={-1} class="kill-panel" aria-label="Kill" data-kill={progress?.outcome ?? 'none'}>
       {progress !== null && <KillSteps run={run} progress={progress} />}
-      {offered && asking.kind === 'confirming' && (
-        <KillConfirm run={run} confirm={order} cancel={() => setAsking({ kind: 'idle' })} />
-      )}
+      {offered && asking.kind === 'confirming' && <KillConfirm run={run} confirm={order} cancel={stopAsking} />}
       {offered && asking.kind !== 'confirming' && (
         <div class="kill-actions">
-          {!underWay && (
+          {!stands && (
             <button
               type="button"
               class="button danger"

@@ -64,7 +64,7 @@ function Contact({ run, events }: RunHeaderProps) {
   const since = outOfTouchSince(run, events);
   if (isLive(run.state)) {
     // Said in any case: a line that comes and goes would move everything below it.
-    if (run.connected) return <p class="contact">In touch: what it prints shows here as it arrives.</p>;
+    if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;
     return (
       <p class="contact warn">
         Out of touch

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { tell } from '../src/pages/run/words.ts';
+import { routeOf } from '../src/router.tsx';
+import { at, COMMAND_ID, RUN_ID, story } from './make.ts';
+
+const told = (...events: Parameters<typeof story>) =>
+  story(...events).map((event) => {
+    const { tone, text, detail } = tell(event);
+    return [tone, text, detail];
+  });
+
+test('a kill is told with who, how and why', () => {
+  const order = { at: at(1), type: 'kill_requested', command: COMMAND_ID, requested_by: 'ops' } as const;
+  expect(
+    told(
+      { ...order, reason: 'it runs away', signal: 'SIGTERM', grace_ms: 30_000 },
+      { ...order, reason: null, signal: 'SIGKILL', grace_ms: 0 },
+    ),
+  ).toEqual([
+    ['kill', 'Kill requested by ops', 'SIGTERM, 30s of grace: “it runs away”'],
+    ['kill', 'Kill requested by ops', 'SIGKILL at once'],
+  ]);
+});
+
+test('what could not be ended is never called gone', () => {
+  const gone = { at: at(1), type: 'kill_progress', command: COMMAND_ID, reason: 'operator', phase: 'gone' } as const;
+  expect(told({ ...gone, signal: null, survivors: [7, 8] }, { ...gone, signal: null, survivors: [] })).toEqual([
+    ['bad', 'Not all of it is gone', 'could not be ended: 7, 8'],
+    ['kill', 'Gone: nothing of it is left', null],
+  ]);
+});
+
+test('the wrapper’s own limit is told as such', () => {
+  const term = { at: at(1), type: 'kill_progress', command: null, reason: 'timeout', phase: 'term' } as const;
+  expect(told({ ...term, signal: 'SIGTERM', survivors: [] })).toEqual([
+    ['kill', 'SIGTERM sent', 'its time limit was reached'],
+  ]);
+});
+
+test('addresses', () => {
+  expect(routeOf('/')).toEqual({ page: 'overview' });
+  expect(routeOf(`/runs/${RUN_ID}`)).toEqual({ page: 'run', id: RUN_ID });
+  expect(routeOf('/runs/a/b')).toEqual({ page: 'unknown', path: '/runs/a/b' });
+});
