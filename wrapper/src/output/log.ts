@@ -40,6 +40,8 @@ export class OutputLog {
   readonly #head = new Deque<Item>();
   readonly #tail = new Deque<Chunk>();
   #headCost = 0;
+  /** Set when something did not fit, so that smaller chunks after it don't turn one gap into many. */
+  #headFull = false;
   #tailCost = 0;
   #start = 0;
   #end = 0;
@@ -86,6 +88,7 @@ export class OutputLog {
       this.#head.shift();
       this.#headCost -= costOf(item);
     }
+    if (this.#headCost < this.#headCapacity / 2) this.#headFull = false;
     for (let item = this.#tail.at(0); item !== undefined && itemEnd(item) <= upTo; item = this.#tail.at(0)) {
       this.#tail.shift();
       this.#tailCost -= costOf(item);
@@ -151,11 +154,12 @@ export class OutputLog {
     const oldest = this.#tail.shift();
     if (oldest === undefined) return;
     this.#tailCost -= costOf(oldest);
-    if (this.#headCost + costOf(oldest) <= this.#headCapacity) {
+    if (!this.#headFull && this.#headCost + costOf(oldest) <= this.#headCapacity) {
       this.#head.push(oldest);
       this.#headCost += costOf(oldest);
       return;
     }
+    this.#headFull = true;
     const from = Math.max(oldest.start, this.#start);
     this.#dropped += itemEnd(oldest) - from;
     const last = this.#head.last();

@@ -54,6 +54,32 @@ test('the command prints on while nobody is connected, and all of it arrives aft
   expect(plane.stored.equals(leash.stdout)).toBe(true);
 });
 
+test('of more output than can be held while nobody is connected, head and tail arrive, and what is missing is told', async () => {
+  const plane = await controlPlane();
+  await plane.stop();
+  const mark = marker();
+  const sizeBytes = 48 * 1024 * 1024;
+  const leash = leashRun(shell(`yes 0123456789abcde | head -c ${sizeBytes}; echo end; exec sleep 1000`, mark), {
+    plane,
+  });
+  let passedOn = 0;
+  leash.process.stdout?.on('data', (bytes: Buffer) => {
+    passedOn += bytes.length;
+  });
+  await until('all of it on stdout', () => passedOn === sizeBytes + 4);
+  await plane.listen();
+  await until('all that is left', () => plane.storedBytes === sizeBytes + 4);
+  const [gap, ...more] = plane.gaps();
+  if (gap === undefined) throw new Error('no gap was told');
+  expect(more).toEqual([]);
+  expect(gap.from).toBeGreaterThan(4 * 1024 * 1024);
+  expect(gap.to - gap.from).toBeGreaterThan(sizeBytes - 32 * 1024 * 1024 - 1);
+  expect(gap.to - gap.from).toBeLessThan(sizeBytes - 28 * 1024 * 1024);
+  const { stored, stdout } = { stored: plane.stored, stdout: leash.stdout };
+  expect(stored.subarray(0, gap.from).equals(stdout.subarray(0, gap.from))).toBe(true);
+  expect(stored.subarray(gap.to).equals(stdout.subarray(gap.to))).toBe(true);
+}, 30_000);
+
 test('a kill that comes as soon as the wrapper is back works', async () => {
   const plane = await controlPlane();
   const mark = marker();
@@ -165,7 +191,7 @@ test('a request for bytes that were acked already is answered with a gap, and th
   const leash = leashRun(shell(TICKING, mark), { plane });
   await until('some lines', () => plane.stored.includes('line 5\n'));
   const lost = plane.stored.length;
-  plane.stored = Buffer.alloc(0);
+  plane.forgetOutput();
   plane.drop();
   await until('a gap', () => plane.gaps().length > 0);
   await until('more', () => plane.stored.length > lost + 20);

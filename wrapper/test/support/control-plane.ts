@@ -57,8 +57,8 @@ export class ControlPlane {
   readonly requests: { url: string; authorization: string | undefined }[] = [];
   heartbeats = 0;
   attempts = 0;
-  /** What is stored: the bytes, with zeros in gaps. */
-  stored = Buffer.alloc(0);
+  storedBytes = 0;
+  #chunks: Buffer[] = [];
   /** How many bytes arrived that were stored already. */
   repeated = 0;
   /** The most bytes that were sent and not acked. */
@@ -72,6 +72,18 @@ export class ControlPlane {
 
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** What is stored: the bytes, with zeros in gaps. */
+  get stored(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] ?? Buffer.alloc(0);
+  }
+
+  /** Forgets all output, as a control plane does that was restored from nothing. */
+  forgetOutput(): void {
+    this.#chunks = [];
+    this.storedBytes = 0;
   }
 
   get connected(): boolean {
@@ -192,9 +204,9 @@ export class ControlPlane {
         this.#onStart(ws, say);
         return;
       case 'gap':
-        if (read.message.from !== this.stored.length) this.violations.push(`gap from ${read.message.from}`);
+        if (read.message.from !== this.storedBytes) this.violations.push(`gap from ${read.message.from}`);
         this.#store(Buffer.alloc(read.message.to - read.message.from));
-        if (this.script.ackOutput) say({ type: 'ack', of: 'output', offset: this.stored.length });
+        if (this.script.ackOutput) say({ type: 'ack', of: 'output', offset: this.storedBytes });
         return;
       case 'complete':
         if (this.script.ackComplete) say({ type: 'ack', of: 'complete' });
@@ -210,7 +222,7 @@ export class ControlPlane {
     say({
       type: 'ack',
       of: 'start',
-      offset: this.stored.length,
+      offset: this.storedBytes,
       flow: this.script.flow,
       heartbeat_ms: this.script.heartbeatMs,
       silence_ms: this.script.silenceMs,
@@ -223,10 +235,9 @@ export class ControlPlane {
     const decoded = decodeOutputFrame(data);
     if (!decoded.ok) return void this.violations.push(decoded.message);
     const { start, bytes } = decoded.frame;
-    if (start > this.stored.length)
-      return void this.violations.push(`output at ${start}, stored ${this.stored.length}`);
-    const overlap = this.stored.length - start;
-    const known = this.stored.subarray(start, start + bytes.length);
+    if (start > this.storedBytes) return void this.violations.push(`output at ${start}, stored ${this.storedBytes}`);
+    const overlap = this.storedBytes - start;
+    const known = overlap > 0 ? this.stored.subarray(start, start + bytes.length) : Buffer.alloc(0);
     if (!known.equals(bytes.subarray(0, known.length))) this.violations.push(`other bytes at ${start}`);
     this.repeated += Math.min(overlap, bytes.length);
     this.#unacked += bytes.length;
@@ -234,17 +245,18 @@ export class ControlPlane {
     if (overlap < bytes.length) this.#store(bytes.subarray(overlap));
     if (!this.script.ackOutput) return;
     const { dropAfterBytes } = this.script;
-    if (dropAfterBytes !== null && this.stored.length >= dropAfterBytes) {
+    if (dropAfterBytes !== null && this.storedBytes >= dropAfterBytes) {
       this.script.dropAfterBytes = null;
       this.drop();
       return;
     }
     this.#unacked = 0;
-    ws.send(JSON.stringify({ type: 'ack', of: 'output', offset: this.stored.length }));
+    ws.send(JSON.stringify({ type: 'ack', of: 'output', offset: this.storedBytes }));
   }
 
   #store(bytes: Uint8Array): void {
-    this.stored = Buffer.concat([this.stored, bytes]);
+    this.#chunks.push(Buffer.from(bytes));
+    this.storedBytes += bytes.length;
   }
 }
 

@@ -109,3 +109,9 @@ function lengthOf(piece: Piece): number {
 function bytesOf(text: string) {
   return expect.toSatisfy((bytes: Uint8Array) => Buffer.from(bytes).toString() === text);
 }
+
+test('chunks of several sizes leave one gap, not many', () => {
+  const log = new OutputLog(400_000);
+  for (let each = 0; each < 300; each += 1) log.append('stdout', Buffer.alloc(each % 2 === 0 ? 60_000 : 17_000, each));
+  expect(readAll(log, 0, 1_000_000).filter((each) => each.kind === 'gap')).toHaveLength(1);
+});
