@@ -53,6 +53,13 @@ describe('characters', () => {
   });
 });
 
+test('a window begins with a whole line, so that it shows no half of an escape sequence', () => {
+  const log = new OutputLog(100, BOUNDS);
+  log.push({ stream: 'stdout', start: 100, bytes: bytes('32mcut off\x1b[0m\nwhole\n') });
+  expect(shown(log)).toEqual(['whole', '']);
+  expect(log.shownFrom).toBe(115);
+});
+
 describe('offsets', () => {
   test('what is known already is not shown twice', () => {
     const log = logOf('abc');

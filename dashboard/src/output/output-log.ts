@@ -16,6 +16,8 @@ export interface LogBounds {
 /** A line without an end is broken here. */
 const LONGEST_LINE = 8192;
 const NEWLINE = 0x0a;
+/** How far into a window its first whole line may begin. */
+const LONGEST_CUT_LINE = 4096;
 
 interface Reader {
   decoder: TextDecoder;
@@ -32,15 +34,15 @@ export class OutputLog {
   #nextNumber = 0;
   #next: number;
   #changedFrom = 0;
-  #skipContinuation: boolean;
+  /** Whether what comes next may begin in the middle of something. */
+  #cutOff: 'line' | 'character' | null;
 
   constructor(start: number, bounds: LogBounds) {
     this.start = start;
     this.#next = start;
     this.#bounds = bounds;
     this.#readers = freshReaders();
-    // A window may open in the middle of a character.
-    this.#skipContinuation = start > 0;
+    this.#cutOff = start > 0 ? 'line' : null;
   }
 
   get lines(): readonly Line[] {
@@ -82,7 +84,7 @@ export class OutputLog {
     this.#next = to;
     // What was left of a character before the gap has nothing to do with what comes after it.
     this.#readers = freshReaders();
-    this.#skipContinuation = true;
+    this.#cutOff = 'character';
     this.#trim();
   }
 
@@ -94,12 +96,8 @@ export class OutputLog {
   }
 
   #write(stream: StreamName, bytes: Uint8Array): void {
-    let from = 0;
-    if (this.#skipContinuation) {
-      while (from < bytes.length && isContinuation(bytes[from])) from += 1;
-      this.#next += from;
-      this.#skipContinuation = from === bytes.length;
-    }
+    let from = this.#skipCutOff(bytes);
+    this.#next += from;
     // Line by line, so that each line knows its offset.
     while (from < bytes.length) {
       const newline = bytes.indexOf(NEWLINE, from);
@@ -108,6 +106,19 @@ export class OutputLog {
       this.#next += to - from;
       from = to;
     }
+  }
+
+  /**
+   * A window that opens in the middle of a line begins with the next one: half a line may be half an escape sequence.
+   * After a gap what is left of a line is shown, but not what is left of a character.
+   */
+  #skipCutOff(bytes: Uint8Array): number {
+    if (this.#cutOff === null) return 0;
+    const newline = this.#cutOff === 'line' ? bytes.subarray(0, LONGEST_CUT_LINE).indexOf(NEWLINE) : -1;
+    let skipped = newline + 1;
+    if (newline === -1) while (skipped < bytes.length && isContinuation(bytes[skipped])) skipped += 1;
+    this.#cutOff = skipped === bytes.length && newline === -1 ? 'character' : null;
+    return skipped;
   }
 
   #writePart(stream: StreamName, bytes: Uint8Array): void {
