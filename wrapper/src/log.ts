@@ -10,7 +10,8 @@ export interface Log {
 
 /** A log into `sink`; `note` is silent unless `verbose`. */
 export function logTo(sink: Sink, verbose: boolean): Log {
-  const write = (line: string) => sink.write(Buffer.from(`leash: ${line}\n`));
+  // Part of a line may come from elsewhere: no escape sequence gets from there to a terminal.
+  const write = (line: string) => sink.write(Buffer.from(`leash: ${line.replace(/\p{Cc}/gu, '?')}\n`));
   return { tell: write, note: verbose ? write : () => {} };
 }
 

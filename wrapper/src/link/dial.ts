@@ -1,7 +1,10 @@
 /** One WebSocket to a job's object. */
 import fs from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import * as v from 'valibot';
 import WebSocket from 'ws';
 import { MIB } from '#protocol/limits';
+import { Problem } from '#protocol/problem';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
 import { describeError } from '../log.ts';
@@ -42,7 +45,11 @@ export interface RunAddress {
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** For all of it: reading the token, finding the address, connecting, the handshake. */
+const DIAL_TIMEOUT_MS = 15_000;
 const MAX_FRAME_BYTES = MIB;
+const MAX_PROBLEM_CHARS = 8_192;
+const MAX_DETAIL_CHARS = 300;
 
 /** For `net.connect`. Left to itself, Node 18 tries only the first of several addresses. */
 const NETWORK = { lookup, autoSelectFamily: true };
@@ -54,12 +61,18 @@ export function dial(address: RunAddress, handlers: Handlers): Connection {
   const end = (ending: Ending) => {
     if (over) return;
     over = true;
+    clearTimeout(timer);
     socket?.terminate();
     handlers.ended(ending);
   };
+  const timer = setTimeout(() => end({ kind: 'lost', why: 'no connection in time' }), DIAL_TIMEOUT_MS);
+  const opened = () => {
+    clearTimeout(timer);
+    handlers.opened();
+  };
   readToken(address.controlPlane.token)
     .then((token) => {
-      if (!over) socket = connect(address, token, handlers, end);
+      if (!over) socket = connect(address, token, { ...handlers, opened }, end);
     })
     .catch((error: unknown) => end({ kind: 'refused', why: describeError(error) }));
   return {
@@ -95,8 +108,7 @@ function connect(address: RunAddress, token: string, handlers: Handlers, end: (e
   socket.on('ping', () => handlers.otherFrame());
   socket.on('pong', () => handlers.otherFrame());
   socket.on('unexpected-response', (_request, response) => {
-    response.resume();
-    end(refusal(response.statusCode ?? 0));
+    readDetail(response, (detail) => end(refusal(response.statusCode ?? 0, detail)));
   });
   socket.on('error', (error) => {
     why = describeError(error);
@@ -113,6 +125,36 @@ function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): 
   return `${controlPlane.baseUrl}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`;
 }
 
+/** The `detail` of a problem document, or nothing. `done` is called once, soon, whatever the peer sends. */
+function readDetail(response: IncomingMessage, done: (detail: string | null) => void): void {
+  let body = '';
+  let told = false;
+  const tell = () => {
+    if (told) return;
+    told = true;
+    clearTimeout(timer);
+    done(detailOf(body));
+  };
+  const timer = setTimeout(tell, 1_000);
+  response.setEncoding('utf8');
+  response.on('data', (text: string) => {
+    body += text;
+    if (body.length > MAX_PROBLEM_CHARS) tell();
+  });
+  response.on('close', tell);
+  response.on('error', tell);
+}
+
+function detailOf(body: string): string | null {
+  try {
+    const problem = v.safeParse(Problem, JSON.parse(body));
+    return problem.success ? problem.output.detail.slice(0, MAX_DETAIL_CHARS) : null;
+  } catch {
+    // Not JSON: it came from something else on the way.
+    return null;
+  }
+}
+
 const REFUSALS: Readonly<Record<number, string>> = {
   401: 'the token is missing, wrong or expired (401)',
   403: 'the token may not run this job on this machine (403)',
@@ -120,11 +162,10 @@ const REFUSALS: Readonly<Record<number, string>> = {
   426: 'the control plane does not speak this version of the protocol (426)',
 };
 
-function refusal(status: number): Ending {
-  const known = REFUSALS[status];
-  if (known !== undefined) return { kind: 'refused', why: known };
+function refusal(status: number, detail: string | null): Ending {
   const passing = status >= 500 || status === 408 || status === 425 || status === 429;
-  return { kind: passing ? 'lost' : 'refused', why: `the control plane answered ${status}` };
+  const said = REFUSALS[status] ?? `the control plane answered ${status}`;
+  return { kind: passing ? 'lost' : 'refused', why: detail === null ? said : `${said}: ${detail}` };
 }
 
 async function readToken(source: TokenSource): Promise<string> {

@@ -33,6 +33,10 @@ type Received = Extract<ReturnType<typeof readObjectMessage>, { kind: 'message' 
 
 const FLUSH_AT_BYTES = 64 * KIB;
 const FLUSH_AFTER_MS: Readonly<Record<FlowMode, number>> = { eager: 30, lazy: 1_000 };
+/** Whatever the object asks for, a dead link is noticed and dialled again within minutes. */
+const MAX_HEARTBEAT_MS = 60_000;
+const MAX_SILENCE_MS = 5 * 60_000;
+const MAX_RECONNECT_CAP_MS = 5 * 60_000;
 /** A peer that asks again and again for the same offset will not be helped by one more rewind. */
 const MAX_REWINDS_WITHOUT_ACK = 8;
 
@@ -175,10 +179,11 @@ export class Session {
     const { log, untoldSteps } = this.#record;
     this.#accepted = true;
     this.#flow = ack.flow;
-    this.#heartbeatMs = ack.heartbeat_ms;
-    this.#silenceMs = ack.silence_ms;
-    this.#heartbeatAt = now + ack.heartbeat_ms;
-    const actions: SessionAction[] = [{ kind: 'accepted', reconnectCapMs: ack.reconnect_cap_ms }];
+    this.#heartbeatMs = Math.min(ack.heartbeat_ms, MAX_HEARTBEAT_MS);
+    this.#silenceMs = Math.min(ack.silence_ms, MAX_SILENCE_MS);
+    this.#heartbeatAt = now + this.#heartbeatMs;
+    const reconnectCapMs = Math.min(ack.reconnect_cap_ms, MAX_RECONNECT_CAP_MS);
+    const actions: SessionAction[] = [{ kind: 'accepted', reconnectCapMs }];
     if (ack.offset > log.end) {
       actions.push({ kind: 'note', text: `the object claims ${ack.offset} bytes of output; there are ${log.end}` });
     }

@@ -71,20 +71,16 @@ export async function run(args: RunArgs, version: string): Promise<number> {
     process.on('uncaughtException', (error) => fail(parts, error));
     onLocalSignal = (signal) => endBySignal(parts, signal);
     for (const signal of early) endBySignal(parts, signal);
-    exitCode = await runToEnd(started, parts);
+    const end = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
+    exitCode = reportedEnd(end.reason, end.raw).exitCode;
+    onLocalSignal = () => parts.uplink?.hurry();
+    await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
   } catch (error) {
     exitCode = await standBy(error, started, args, sinks, log, (handle) => {
       onLocalSignal = handle;
     });
   }
   await Promise.all([sinks.stdout.drained(), sinks.stderr.drained()]);
-  return exitCode;
-}
-
-async function runToEnd(started: Started, parts: Parts): Promise<number> {
-  const end = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
-  const { exitCode } = reportedEnd(end.reason, end.raw);
-  await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
   return exitCode;
 }
 

@@ -15,6 +15,7 @@ export class Uplink {
   readonly #log: Log;
   #link: Link | null = null;
   #failure: string | null = null;
+  #hurried = false;
   #wake: () => void = () => {};
 
   /** @param open loads the network code and starts to dial; called once, at once */
@@ -50,6 +51,12 @@ export class Uplink {
     this.#wake();
   }
 
+  /** Someone wants us gone: the farewell is cut short. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#wake();
+  }
+
   /**
    * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
    *
@@ -65,10 +72,10 @@ export class Uplink {
         endedAt,
         progressAt: this.#link?.progressAt ?? null,
       });
-      if (decision.kind === 'leave') {
+      if (decision.kind === 'leave' || this.#hurried) {
         const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
         await this.#link?.close();
-        return decision.told ? null : why;
+        return decision.kind === 'leave' && decision.told ? null : why;
       }
       await this.#changedOr(decision.until);
     }

@@ -63,6 +63,8 @@ export type Happening =
 /** How long SIGKILL is repeated before survivors are reported. */
 export const SWEEP_MS = 5_000;
 const MAX_SURVIVORS = 64;
+/** A control plane gone mad must not fill the memory; more kills than this are never under way at once. */
+const MAX_REMEMBERED = 200;
 
 export const NOT_ENDING: Termination = { stage: { kind: 'running' }, sent: [], progress: [] };
 
@@ -197,7 +199,7 @@ function noteAll(state: Termination, answer: Answer): Decision {
 }
 
 function withProgress(all: readonly Progress[], one: Progress): Progress[] {
-  return [...all.filter((each) => !isSameCause(each.cause, one.cause)), one];
+  return [...all.filter((each) => !isSameCause(each.cause, one.cause)), one].slice(-MAX_REMEMBERED);
 }
 
 function report({ cause, ...progress }: Progress): Action {

@@ -101,7 +101,20 @@ export class ControlPlane {
       const { refuse, hangUpgrade } = this.script;
       this.requests.push({ url: request.url ?? '', authorization: request.headers.authorization });
       if (hangUpgrade) return;
-      if (refuse !== null) return void socket.end(`HTTP/1.1 ${refuse} No\r\nContent-Length: 0\r\n\r\n`);
+      if (refuse !== null) {
+        const problem = {
+          type: 'about:blank',
+          title: 'No',
+          status: refuse,
+          code: 'no',
+          detail: 'no\u001b[31m, really',
+        };
+        const body = JSON.stringify(problem);
+        socket.end(
+          `HTTP/1.1 ${refuse} No\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        );
+        return;
+      }
       this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#accept(ws));
     });
     this.#server = server;
