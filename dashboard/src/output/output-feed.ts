@@ -52,7 +52,7 @@ export class OutputFeed {
   constructor(run: string, total: number, port: FeedPort) {
     this.#run = run;
     this.#port = port;
-    this.#log = openLog(Math.max(0, total - TAIL_BYTES), TAIL_BOUNDS);
+    this.#log = new OutputLog(Math.max(0, total - TAIL_BYTES), TAIL_BOUNDS);
   }
 
   get log(): OutputLog {
@@ -105,7 +105,7 @@ export class OutputFeed {
   loadEarlier(): void {
     if (this.#growing !== null || !this.canLoadEarlier) return;
     this.#held = true;
-    this.#growing = openLog(Math.max(0, this.#log.shownFrom - EARLIER_BYTES), HELD_BOUNDS);
+    this.#growing = new OutputLog(Math.max(0, this.#log.shownFrom - EARLIER_BYTES), HELD_BOUNDS);
     this.#subscribe();
     this.#port.changed();
   }
@@ -176,11 +176,7 @@ export class OutputFeed {
   async #skipToEnd(): Promise<void> {
     const total = await this.#port.fetchTotal();
     if (total === null || total - this.#log.next <= SKIP_BYTES) return;
-    this.#log = openLog(total - TAIL_BYTES, TAIL_BOUNDS);
+    this.#log = new OutputLog(total - TAIL_BYTES, TAIL_BOUNDS);
     this.#port.changed();
   }
-}
-
-function openLog(start: number, bounds: LogBounds): OutputLog {
-  return new OutputLog(start, bounds);
 }

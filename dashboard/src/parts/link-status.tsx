@@ -29,8 +29,9 @@ const WORTH_TELLING_MS = 2_000;
 /** Stands over the page, so that nothing moves when it comes and goes. */
 export function LinkBanner({ link }: { readonly link: LinkState }) {
   if (link.kind !== 'down') return null;
-  // By this machine's clock, as the link's own times are; the server's only makes it tick.
-  const downMs = now.value > 0 ? Date.now() - link.since : 0;
+  // Read for its ticking alone: the link's times are by this machine's clock.
+  now.value;
+  const downMs = Date.now() - link.since;
   if (downMs < WORTH_TELLING_MS) return null;
   return (
     <div class="banner" role="alert">

@@ -45,7 +45,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
       <div class="columns">
         <KillPanel run={run} progress={progress} answered={(command) => follower.answered(command)} />
         <OutputPane follower={follower} run={run} />
-        <Story events={events} run={run} progress={progress} />
+        <Story events={events} progress={progress} />
       </div>
       <Announcer text={spoken(run)} />
     </>

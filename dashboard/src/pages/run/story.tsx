@@ -1,11 +1,10 @@
-import type { Run, RunEvent } from '#protocol/api';
+import type { RunEvent } from '#protocol/api';
 import { Clock } from '../../parts/time.tsx';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { Countdown } from './countdown.tsx';
 import { tell } from './words.ts';
 
 interface StoryProps {
-  readonly run: Run;
   readonly events: readonly RunEvent[];
   readonly progress: KillProgress | null;
 }
