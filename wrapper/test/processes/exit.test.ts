@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -91,11 +91,6 @@ test('the command has our stdin', async () => {
   expect((await leash.exited()).code).toBe(0);
   expect(leash.stdout.toString()).toBe('given\n');
 });
-
-/** Runs `script` in the wrapper's own process, before anything of it. */
-function sabotage(script: string): NodeJS.ProcessEnv {
-  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
-}
 
 test('a fault in the wrapper that nobody caught costs the link, and nothing else', async () => {
   const plane = await controlPlane();

@@ -1,6 +1,6 @@
 /** How long a run that has ended stays, and what it says when it goes untold. */
 import { expect, test } from 'vitest';
-import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -52,18 +52,20 @@ test('a control plane that never acks the completion is waited for, and not for 
 
 test('a wrapper that is between two attempts when the command ends tries at once', async () => {
   const plane = await controlPlane();
-  plane.script.reconnectCapMs = 3_600_000;
   const mark = marker();
-  const leash = leashRun(shell('trap "exit 7" USR1; echo $$; while :; do sleep 0.05; done', mark), { plane });
+  // Dice that make every pause last for minutes.
+  const leash = leashRun(shell('trap "exit 7" USR1; echo $$; while :; do sleep 0.05; done', mark), {
+    plane,
+    env: sabotage('Math.random = () => 1000'),
+  });
   await until('output', () => plane.stored.includes('\n'));
   const pid = Number(plane.stored.toString());
-  await plane.stop();
-  // Some attempts fail, and the pauses grow; then it comes back without the wrapper knowing.
+  plane.drop();
   await until('a link that is down', () => !plane.connected);
-  await plane.listen();
   process.kill(pid, 'SIGUSR1');
   expect((await leash.exited(8_000)).code).toBe(7);
   expect(await plane.completed()).toMatchObject({ exit_code: 7 });
+  expect(plane.of('start').map((each) => each.phase)).toEqual(['running', 'ended']);
 });
 
 test.each([401, 403, 404])('a refusal (%i) is told in one line, and the command runs on', async (status) => {

@@ -93,6 +93,11 @@ export function shell(script: string, mark: string): string[] {
   return ['sh', '-c', script, mark];
 }
 
+/** Runs `script` in the wrapper's own process, before anything of it. */
+export function sabotage(script: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
+}
+
 afterEach(async () => {
   for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
   for (const mark of markers.splice(0)) endAll(mark);
