@@ -21,6 +21,8 @@ export function describeEvent(event: RunEvent): EventText | null {
       return { text: 'the link to the wrapper is cut', tone: 'signal' };
     case 'suspected':
       return { text: `silent for ${seconds(event.silent_ms)}: asked for a sign of life`, tone: 'signal' };
+    case 'answered':
+      return { text: 'answered: it lives', tone: 'plain' };
     case 'lost':
       return { text: `no sign of life for ${seconds(event.silent_ms)}: lost`, tone: 'signal' };
     case 'returned':

@@ -18,6 +18,8 @@ export const Run = v.object({
   final: v.boolean(),
   /** Whether the wrapper is connected, as far as the object knows. */
   connected: v.boolean(),
+  /** Since when nothing was heard of a run that is not over for good; null while its wrapper is connected. */
+  out_of_touch_since: v.nullable(Time),
   /** The reported exit code; null while it runs. */
   exit_code: v.nullable(v.number()),
   /** What the command itself exited with. */
@@ -48,6 +50,8 @@ export const RunEvent = v.variant('type', [
   event('disconnected', {}),
   /** Nothing was heard for too long; the object has asked for a sign of life. */
   event('suspected', { silent_ms: Count }),
+  /** It gave one. */
+  event('answered', {}),
   event('lost', { silent_ms: Count }),
   /** A lost run came back alive. */
   event('returned', {}),
@@ -99,6 +103,8 @@ export const Command = v.object({
   requested_at: Time,
   expires_at: Time,
   targets: v.array(Target),
+  /** Goes up with every change. Of two versions of a command the one with the higher `seq` is the newer. */
+  seq: Count,
 });
 export type Command = v.InferOutput<typeof Command>;
 

@@ -30,7 +30,7 @@ const CommandChanged = v.object({ type: v.literal('command'), command: Command }
 const EventHappened = v.object({ type: v.literal('event'), run: RunId, event: RunEvent });
 /** The bytes [from, to) are missing for ever. */
 const OutputGap = v.object({ type: v.literal('gap'), run: RunId, from: Offset, to: Offset });
-/** Too much is unacked: nothing more is sent. Fetch from `offset`, then subscribe again. */
+/** Too much is unacked: nothing more is sent until the viewer subscribes again, wherever it likes to go on. */
 const Behind = v.object({ type: v.literal('behind'), run: RunId, offset: Offset });
 const WatchError = v.object({ type: v.literal('error'), code: v.string(), message: v.string() });
 

@@ -129,7 +129,7 @@ export const StartAck = v.object({
 
 /** Stored: output up to `offset`. */
 const OutputAck = v.object({ type: v.literal('ack'), of: v.literal('output'), offset: Offset });
-/** Stored: the completion. Nothing more is owed. */
+/** Stored: the completion. Output up to its `final_offset` may still be owed. */
 const CompleteAck = v.object({ type: v.literal('ack'), of: v.literal('complete') });
 
 /** Stored, by what is acknowledged. */

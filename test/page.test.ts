@@ -45,14 +45,14 @@ const output = () => page.locator('[data-output]');
 
 /** The lines shown, as one reads them. */
 async function shownLines(): Promise<string[]> {
-  return (await output().textContent()).match(/line \d+/g) ?? [];
+  return ((await output().textContent()) ?? '').match(/line \d+/g) ?? [];
 }
 
 test('a wrong token is refused in words', async () => {
   await page.goto(world.current.url);
   await page.getByLabel('Token').fill('leash_wrong');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await until(async () => (await page.locator('#sign-in-problem').textContent()) !== '', {
+  await until(async () => ((await page.locator('#sign-in-problem').textContent()) ?? '') !== '', {
     what: 'the page to say what is wrong',
   });
 });

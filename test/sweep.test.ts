@@ -57,6 +57,8 @@ async function storeWithoutCalling(job: string): Promise<string> {
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],
+    seq: 0,
+    seq: 0,
   };
   await world.current.controlPlane.query(
     'INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)',

@@ -18,6 +18,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     state: 'running',
     final: false,
     connected: true,
+    out_of_touch_since: null,
     exit_code: null,
     command_exit_code: null,
     signal: null,
@@ -51,6 +52,7 @@ export function makeCommand(changes: Partial<Command> = {}): Command {
     requested_at: at(10),
     expires_at: at(610),
     targets: [],
+    seq: 0,
     ...changes,
   };
 }

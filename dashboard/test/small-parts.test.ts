@@ -1,12 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { pauseBefore } from '../src/api/backoff.ts';
 import { Heart, SILENCE_MS } from '../src/api/heart.ts';
-import { agoText, bytesText, durationText } from '../src/parts/quantity.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
-import { withAnswer, withCommand } from '../src/state/command-merge.ts';
-import { outOfTouchSince } from '../src/state/contact.ts';
+import { mergeCommand } from '../src/state/command-merge.ts';
 import { isKillable, matchesGlob, mayKill } from '../src/state/rights.ts';
-import { at, COMMAND_ID, makeCommand, makeRun, RUN_ID, story } from './make.ts';
+import { COMMAND_ID, makeCommand, makeRun } from './make.ts';
 
 describe('pauses between attempts', () => {
   test('grow, are spread over their whole length, and have an end', () => {
@@ -84,72 +82,9 @@ describe('rights', () => {
 });
 
 describe('commands', () => {
-  const target = (state: 'delivered' | 'term') => ({
-    run: RUN_ID,
-    machine: 'web-1',
-    state,
-    exit_code: null,
-    survivors: [],
+  test('the one with the higher seq counts, whichever way and in whatever order they come', () => {
+    const told = mergeCommand(new Map(), makeCommand({ seq: 3, state: 'delivered' }));
+    expect(mergeCommand(told, makeCommand({ seq: 2 }))).toBe(told);
+    expect(mergeCommand(told, makeCommand({ seq: 4, state: 'settled' })).get(COMMAND_ID)?.state).toBe('settled');
   });
-
-  test('a late answer does not undo what the socket has told', () => {
-    const told = withCommand(new Map(), makeCommand({ targets: [target('term')] }));
-    expect(withAnswer(told, makeCommand())).toBe(told);
-    expect(withAnswer(told, makeCommand({ targets: [target('delivered')] }))).toBe(told);
-  });
-
-  test('an answer that knows more counts', () => {
-    const told = withCommand(new Map(), makeCommand({ targets: [target('delivered')] }));
-    const after = withAnswer(told, makeCommand({ targets: [target('term')] }));
-    expect(after.get(COMMAND_ID)?.targets[0]?.state).toBe('term');
-  });
-});
-
-describe('out of touch', () => {
-  const away = makeRun({ connected: false });
-
-  test('since the link was cut', () => {
-    const events = story({ at: at(1), type: 'connected' }, { at: at(9), type: 'disconnected' });
-    expect(outOfTouchSince(away, events)).toBe(at(9));
-    expect(outOfTouchSince(makeRun(), events)).toBeNull();
-  });
-
-  test('since it fell silent, when nothing was cut', () => {
-    const events = story({ at: at(1), type: 'connected' }, { at: at(40), type: 'lost', silent_ms: 35_000 });
-    expect(outOfTouchSince(makeRun({ state: 'lost', connected: false }), events)).toBe(at(5));
-  });
-
-  test('an earlier absence does not count', () => {
-    const events = story(
-      { at: at(1), type: 'disconnected' },
-      { at: at(2), type: 'connected' },
-      { at: at(40), type: 'lost', silent_ms: 35_000 },
-    );
-    expect(outOfTouchSince(makeRun({ state: 'lost', connected: false }), events)).toBe(at(5));
-  });
-});
-
-test('quantities', () => {
-  expect([0, 1, 1023, 1024, 1536, 5 * 1024 ** 3].map(bytesText)).toEqual([
-    '0 bytes',
-    '1 byte',
-    '1023 bytes',
-    '1.0 KiB',
-    '1.5 KiB',
-    '5.0 GiB',
-  ]);
-  expect([-5, 59_999, 60_000, 3_600_000, 90_000_000].map(durationText)).toEqual([
-    '0s',
-    '59s',
-    '1m 00s',
-    '1h 00m',
-    '1d 01h',
-  ]);
-  expect([-900, 12_000, 3_599_000, 7_200_000, 86_400_000 * 3].map(agoText)).toEqual([
-    'just now',
-    '12s ago',
-    '59m ago',
-    '2h ago',
-    '3d ago',
-  ]);
 });

@@ -72,11 +72,7 @@ export class JobObject extends DurableObject<Env> {
     const viewers = new Viewers(sockets, runs, output);
     const outbox = new Outbox(ctx, env, job, deadlines, {
       run: (id) => this.run(id),
-      command: (id) => {
-        const seq = commands.get(id)?.seq;
-        const command = this.command(id);
-        return seq === undefined || command === null ? null : { command, seq };
-      },
+      command: (id) => this.command(id),
     });
     const journal = new Journal(job, runs, events, viewers, outbox);
     const kills = new Kills({

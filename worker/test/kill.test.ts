@@ -126,6 +126,20 @@ describe('the kill path', () => {
     expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
   });
 
+  test('steps of a run that ends by its own limit are told once, however often they are repeated', async () => {
+    const who = newIdentity('kill-own-limit');
+    const wrapper = await TestWrapper.connect(who);
+    const step = { type: 'killing', command: null, reason: 'timeout', signal: 'SIGTERM', at_ms: 50 } as const;
+    wrapper.say({ ...step, phase: 'term', survivors: [] });
+    wrapper.say({ ...step, phase: 'term', survivors: [] });
+    wrapper.say({ ...step, phase: 'gone', survivors: [], at_ms: 60 });
+    await wrapper.settled();
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
+    await wrapper.completed({ reason: 'timeout', exit_code: 124 });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'timed_out', exit_code: 124 });
+    expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(2);
+  });
+
   test('a run that ended by itself first refuses it and keeps its own end', async () => {
     const who = newIdentity('kill-race');
     const wrapper = await TestWrapper.connect(who);

@@ -45,6 +45,7 @@ describe('a run that falls silent on an open link', () => {
     await wrapper.settled();
     await pass(who.job, PROBE_MS + 1);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: true });
+    expect(await eventTypes(who.job, who.run)).toEqual(['started', 'connected', 'suspected', 'answered']);
   });
 
   test('is not suspected while anything is heard of it', async () => {

@@ -7,7 +7,7 @@ import { fetchEvents, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
-import { type Commands, withAnswer, withCommand } from './command-merge.ts';
+import { type Commands, mergeCommand } from './command-merge.ts';
 import { newerOf } from './newest.ts';
 import { doubtSession } from './session.ts';
 
@@ -80,7 +80,7 @@ class Follower implements RunFollower {
   }
 
   answered(command: Command): void {
-    this.commands.value = withAnswer(this.commands.value, command);
+    this.commands.value = mergeCommand(this.commands.value, command);
   }
 
   stop(): void {
@@ -101,7 +101,7 @@ class Follower implements RunFollower {
         if (message.run.id === this.#id) this.run.value = newerOf(this.run.value, message.run);
         return;
       case 'command':
-        this.commands.value = withCommand(this.commands.value, message.command);
+        this.commands.value = mergeCommand(this.commands.value, message.command);
         return;
       case 'event':
         if (message.run === this.#id) this.#addEvents([message.event]);

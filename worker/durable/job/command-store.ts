@@ -175,6 +175,7 @@ export function commandResource(job: string, command: CommandRecord, targets: re
       exit_code: target.exitCode,
       survivors: [...target.survivors],
     })),
+    seq: command.seq,
   };
 }
 

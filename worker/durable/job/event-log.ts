@@ -15,6 +15,12 @@ export class EventLog {
     return { id, ...event };
   }
 
+  /** Whether the very same was told before. */
+  has(run: string, event: NewRunEvent): boolean {
+    const query = 'SELECT 1 FROM events WHERE run = ? AND event = ?';
+    return this.#sql.exec(query, run, JSON.stringify(event)).toArray().length > 0;
+  }
+
   /** A run's events with an id above `after`, oldest first. */
   list(run: string, after: number, limit: number): RunEvent[] {
     return this.#sql

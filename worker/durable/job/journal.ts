@@ -39,6 +39,11 @@ export class Journal {
     this.#viewers.event(run.id, this.#events.append(run.id, event));
   }
 
+  /** Whether the very same was said of the run before. */
+  hasTold(run: RunRecord, event: NewRunEvent): boolean {
+    return this.#events.has(run.id, event);
+  }
+
   #announce(run: RunRecord, events: readonly NewRunEvent[]): RunRecord {
     for (const event of events) this.tell(run, event);
     this.#viewers.run(runResource(this.#job, run));

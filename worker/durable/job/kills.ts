@@ -234,6 +234,8 @@ export class Kills {
       signal: report.signal,
       survivors: [...report.survivors],
     };
+    // A step that answers no command has no id by which a repeat could be known.
+    if (report.command === null && this.#journal.hasTold(run, event)) return run;
     const signalled = report.phase === 'term' || report.phase === 'kill';
     const standing = signalled ? changeRun(run, { kind: 'signalled' }) : null;
     if (standing !== null) return this.#journal.change(run, standing, event);

@@ -79,10 +79,11 @@ export class Liveness {
     this.#deadlines.cancel('kill_answer', run.id);
     if (isLive(run.state)) this.#awaitReturn(run);
     else this.#attend();
+    const now = Date.now();
     this.#journal.change(
       run,
-      { connected: false, suspectedSince: null },
-      { type: 'disconnected', at: new Date().toISOString() },
+      { connected: false, outOfTouchSince: now, suspectedSince: null },
+      { type: 'disconnected', at: new Date(now).toISOString() },
     );
   }
 
@@ -99,6 +100,7 @@ export class Liveness {
     this.#deadlines.cancel('probe', run.id);
     this.#attend();
     this.#runs.patch(run.id, { suspectedSince: null });
+    this.#journal.tell(run, { type: 'answered', at: new Date().toISOString() });
     return { ...run, suspectedSince: null };
   }
 
@@ -163,7 +165,15 @@ export class Liveness {
     const now = Date.now();
     const lost = this.#journal.change(
       run,
-      { ...standing, connected: false, suspectedSince: null, exitCode: EXIT_LOST, reason: 'silence', endedAt: now },
+      {
+        ...standing,
+        connected: false,
+        outOfTouchSince: run.outOfTouchSince ?? now - silentMs,
+        suspectedSince: null,
+        exitCode: EXIT_LOST,
+        reason: 'silence',
+        endedAt: now,
+      },
       { type: 'lost', at: new Date(now).toISOString(), silent_ms: silentMs },
     );
     log.warn('run_lost', { job: this.#job, run: run.id, machine: run.machine, silent_ms: silentMs });

@@ -24,7 +24,7 @@ interface Note {
 /** Where the outbox finds the state to send. */
 export interface OutboxSource {
   run(id: string): Run | null;
-  command(id: string): { command: Command; seq: number } | null;
+  command(id: string): Command | null;
 }
 
 const BATCH = 50;
@@ -90,10 +90,10 @@ export class Outbox {
         runs.push(run);
         statements.push(mirrorRun(db, run));
       } else {
-        const found = this.#source.command(note.subject);
-        if (found === null) continue;
-        commands.push(found.command);
-        statements.push(mirrorCommand(db, found.command, found.seq));
+        const command = this.#source.command(note.subject);
+        if (command === null) continue;
+        commands.push(command);
+        statements.push(mirrorCommand(db, command));
       }
     }
     await db.batch(statements);

@@ -11,6 +11,7 @@ export interface RunRecord {
   readonly state: RunState;
   readonly final: boolean;
   readonly connected: boolean;
+  readonly outOfTouchSince: number | null;
   readonly generation: number;
   readonly suspectedSince: number | null;
   readonly exitCode: number | null;
@@ -37,6 +38,7 @@ const COLUMNS = {
   state: 'state',
   final: 'final',
   connected: 'connected',
+  outOfTouchSince: 'out_of_touch_since',
   generation: 'generation',
   suspectedSince: 'suspected_since',
   exitCode: 'exit_code',
@@ -121,12 +123,13 @@ export function runResource(job: string, run: RunRecord): Run {
     state: run.state,
     final: run.final,
     connected: run.connected,
+    out_of_touch_since: timestamp(run.outOfTouchSince),
     exit_code: run.exitCode,
     command_exit_code: run.commandExitCode,
     signal: run.signal,
     reason: run.reason,
     started_at: new Date(run.startedAt).toISOString(),
-    ended_at: run.endedAt === null ? null : new Date(run.endedAt).toISOString(),
+    ended_at: timestamp(run.endedAt),
     pid: run.pid,
     command: run.command,
     wrapper_version: run.wrapperVersion,
@@ -135,4 +138,8 @@ export function runResource(job: string, run: RunRecord): Run {
     output_bytes: run.outputEnd,
     seq: run.seq,
   };
+}
+
+function timestamp(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }

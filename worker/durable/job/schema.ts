@@ -11,6 +11,7 @@ const MIGRATIONS = [
     state TEXT NOT NULL,
     final INTEGER NOT NULL,
     connected INTEGER NOT NULL,
+    out_of_touch_since INTEGER,
     -- Which of the run's sockets speaks for it: the newest that said \`start\`.
     generation INTEGER NOT NULL,
     -- Set while the object doubts that the run lives: when it last heard of it.

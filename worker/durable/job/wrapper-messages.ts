@@ -165,6 +165,7 @@ export class WrapperMessages {
       state: 'running',
       final: false,
       connected: true,
+      outOfTouchSince: null,
       generation,
       suspectedSince: null,
       exitCode: null,
@@ -197,7 +198,7 @@ export class WrapperMessages {
     }
     const at = new Date().toISOString();
     const standing = message.phase === 'running' ? changeRun(known, { kind: 'alive' }) : null;
-    const link = { generation, connected: true, suspectedSince: null };
+    const link = { generation, connected: true, outOfTouchSince: null, suspectedSince: null };
     if (standing === null) {
       if (known.connected && known.generation === generation) return known;
       return this.#journal.change(known, link, { type: 'connected', at });
@@ -243,6 +244,7 @@ export class WrapperMessages {
       {
         ...standing,
         connected: false,
+        outOfTouchSince: null,
         exitCode: EXIT_LOST,
         reason: 'wrapper_died',
         endedAt: run.endedAt ?? now,
@@ -359,6 +361,7 @@ export class WrapperMessages {
         {
           ...standing,
           connected: false,
+          outOfTouchSince: null,
           suspectedSince: null,
           exitCode: message.exit_code,
           commandExitCode: message.command_exit_code,

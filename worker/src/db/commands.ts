@@ -4,10 +4,10 @@ import { Command } from '#protocol/api';
 import { type AuditEntry, recordAudit } from './audit.ts';
 
 /** Brings a command up to date, and takes it out of the queue. For the job's object. */
-export function mirrorCommand(db: D1Database, command: Command, seq: number): D1PreparedStatement {
+export function mirrorCommand(db: D1Database, command: Command): D1PreparedStatement {
   return db
     .prepare('UPDATE commands SET accepted = 1, seq = ?, resource = ? WHERE id = ? AND seq < ?')
-    .bind(seq, JSON.stringify(command), command.id, seq);
+    .bind(command.seq, JSON.stringify(command), command.id, command.seq);
 }
 
 /** What the queue holds for a job, oldest first. */

@@ -121,6 +121,7 @@ function newCommand(c: AppContext, job: string, request: KillRequest): Command {
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + readDeadlines(c.env).commandTtlMs).toISOString(),
     targets: [],
+    seq: 0,
   };
 }
 

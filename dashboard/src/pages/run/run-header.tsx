@@ -1,17 +1,15 @@
 import type { ComponentChildren } from 'preact';
-import type { Run, RunEvent } from '#protocol/api';
+import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { RunStateBadge } from '../../parts/run-state.tsx';
 import { Ago, Clock, Duration } from '../../parts/time.tsx';
-import { outOfTouchSince } from '../../state/contact.ts';
 import { REASON_SENTENCES } from './words.ts';
 
 interface RunHeaderProps {
   readonly run: Run;
-  readonly events: readonly RunEvent[];
 }
 
-export function RunHeader({ run, events }: RunHeaderProps) {
+export function RunHeader({ run }: RunHeaderProps) {
   return (
     <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
       <div class="run-title">
@@ -33,7 +31,7 @@ export function RunHeader({ run, events }: RunHeaderProps) {
         <Fact name="Process">{run.pid ?? '–'}</Fact>
         <Fact name="Instance">{run.instance}</Fact>
       </dl>
-      <Contact run={run} events={events} />
+      <Contact run={run} />
     </header>
   );
 }
@@ -60,8 +58,8 @@ function ExitCode({ run }: { readonly run: Run }) {
 }
 
 /** What cannot be known of the run at present, or why it ended. */
-function Contact({ run, events }: RunHeaderProps) {
-  const since = outOfTouchSince(run, events);
+function Contact({ run }: RunHeaderProps) {
+  const since = run.out_of_touch_since;
   if (isLive(run.state)) {
     // Said in any case: a line that comes and goes would move everything below it.
     if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;

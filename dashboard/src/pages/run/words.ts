@@ -34,6 +34,8 @@ export function tell(event: RunEvent): Telling {
       return warn('Disconnected');
     case 'suspected':
       return warn('Asked for a sign of life', `nothing heard for ${durationText(event.silent_ms)}`);
+    case 'answered':
+      return plain('Answered');
     case 'lost':
       return { tone: 'bad', text: 'Declared lost', detail: `no sign of life for ${durationText(event.silent_ms)}` };
     case 'returned':
