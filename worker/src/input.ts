@@ -39,6 +39,8 @@ export async function readBody<Schema extends v.GenericSchema>(
     // Only JSON.parse throws here.
     throw new ApiError('bad_json', 'The body is not JSON.');
   }
+  // To the schema library an array is an object without entries, and that may mean "everything".
+  if (Array.isArray(json)) throw new ApiError('bad_request', 'body: send a JSON object, not an array.');
   return readValue(schema, json, 'body');
 }
 

@@ -97,8 +97,9 @@ export class Kills {
   /** Resolves when the command is settled or expired, or the time is up. */
   async ended(id: string, waitMs: number): Promise<void> {
     const isOver = () => {
-      const state = this.#commands.get(id)?.state;
-      return state !== 'queued' && state !== 'delivered';
+      const command = this.#commands.get(id);
+      // One that is still on its way here, in the queue, isn't over either.
+      return command !== null && command.state !== 'queued' && command.state !== 'delivered';
     };
     if (isOver()) return;
     await new Promise<void>((resolve) => {
