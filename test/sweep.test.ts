@@ -58,7 +58,6 @@ async function storeWithoutCalling(job: string): Promise<string> {
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],
     seq: 0,
-    seq: 0,
   };
   await world.current.controlPlane.query(
     'INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)',
