@@ -26,10 +26,13 @@ const stopRequested = onStopRequest();
 
 const told = new AbortController();
 let stage: Stage | null = null;
+/** Someone wanted no more of it: that is no fault to be searched for. */
+let stopped = false;
 
 try {
   stage = await setStage();
   const interrupted = await Promise.race([tellStory(stage).then(() => null), stopRequested, unexpected()]);
+  stopped = interrupted !== null;
   if (interrupted !== null) checks.that(`the story is told to its end, not stopped by ${interrupted}`, false);
   else if (!options.once) await stayUp(stage);
 } catch (error) {
@@ -41,7 +44,7 @@ try {
   await stage?.clear();
   narrator.resume();
 }
-if (checks.failed > 0 && stage !== null) narrator.say(`\nThe control plane logged:\n${stage.log}`);
+if (checks.failed > 0 && stage !== null && !stopped) narrator.say(`\nThe control plane logged:\n${stage.log}`);
 narrator.say(`\n${checks.passed} passed, ${checks.failed} failed`);
 // By name: a scene that was cut off may still wait for something.
 process.exit(checks.failed === 0 ? 0 : 1);
