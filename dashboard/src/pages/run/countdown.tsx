@@ -1,7 +1,8 @@
+import { durationText } from '../../parts/quantity.ts';
 import { now } from '../../state/clock.ts';
 
 /** When the machine will do it by itself. Once the time is up it may have done so: the event will tell. */
 export function Countdown({ endsAt }: { readonly endsAt: number }) {
-  const seconds = Math.ceil((endsAt - now.value) / 1000);
-  return <span class="countdown">{seconds > 0 ? `in ${seconds}s` : 'is due'}</span>;
+  const wholeMs = Math.ceil((endsAt - now.value) / 1000) * 1000;
+  return <span class="countdown">{wholeMs > 0 ? `in ${durationText(wholeMs)}` : 'is due'}</span>;
 }

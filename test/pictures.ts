@@ -1,0 +1,65 @@
+/** Takes the README's pictures of the page, of real runs: `npm run pictures`. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import type { Run } from '#protocol/api';
+import { ROOT } from '../scripts/local/paths.ts';
+import { openBrowser } from './support/browser.ts';
+import { World } from './support/world.ts';
+
+const IMAGES = join(ROOT, 'docs', 'images');
+const SCHEMES = ['light', 'dark'] as const;
+const VIEWPORT = { width: 1280, height: 800 };
+
+const sh = (script: string) => ['sh', '-c', script];
+const BACKUP = sh(`trap 'echo "SIGTERM: finishing this table first" >&2' TERM
+n=0; while :; do n=$((n + 1)); printf 'table \\033[36morders_%03d\\033[0m  \\033[32mok\\033[0m\\n' $n; sleep 0.2; done`);
+const ENDED = [
+  { job: 'rotate-logs', machine: 'web-1.example.com', command: sh('echo rotated 14 files') },
+  { job: 'rotate-logs', machine: 'web-2.example.com', command: sh('echo rotated 9 files') },
+  { job: 'sync-mirror', machine: 'edge-7.example.com', command: sh('echo "rsync: connection refused" >&2; exit 12') },
+  { job: 'report', machine: 'db-2.example.com', command: sh('sleep 30'), flags: ['--timeout', '2s'] },
+];
+const RUNNING = [
+  { job: 'sync-mirror', machine: 'edge-7.example.com', command: sh('while :; do date; sleep 1; done') },
+  { job: 'etl', machine: 'web-1.example.com', command: sh('sleep 600') },
+];
+
+const world = await World.create({});
+const { browser, close } = await openBrowser();
+try {
+  await mkdir(IMAGES, { recursive: true });
+  await Promise.all(ENDED.map((settings) => world.wrapper(settings).exit));
+  for (const settings of RUNNING) {
+    world.wrapper(settings);
+    await world.runOf(settings.job, (run) => run.state === 'running');
+  }
+  world.wrapper({ job: 'db-backup', machine: 'db-2.example.com', command: BACKUP });
+  const backup = await world.runOf('db-backup');
+  await world.output(backup.id, 'orders_030');
+  await picture(browser, 'overview', (page) => page.locator('tr[data-run]').nth(5).waitFor());
+  await world.operator.kill('db-backup', { grace_seconds: 300, reason: 'holds a lock on orders' });
+  await picture(browser, 'kill', (page) => openKill(page, backup));
+} finally {
+  await close();
+  await world.dispose();
+}
+
+/** Signs in, brings the page to what is to be seen, and takes it in light and in dark. */
+async function picture(browser: Browser, name: string, arrange: (page: Page) => Promise<unknown>): Promise<void> {
+  for (const colorScheme of SCHEMES) {
+    const page = await browser.newPage({ viewport: VIEWPORT, colorScheme, deviceScaleFactor: 2 });
+    await page.goto(`${world.url}/#token=${world.operatorToken}`);
+    await page.getByRole('heading', { name: 'What runs' }).waitFor();
+    await arrange(page);
+    await page.screenshot({ path: join(IMAGES, `${name}-${colorScheme}.png`) });
+    await page.close();
+    console.log(`took docs/images/${name}-${colorScheme}.png`);
+  }
+}
+
+async function openKill(page: Page, run: Run): Promise<void> {
+  await page.goto(`${world.url}/runs/${run.id}`);
+  await page.locator('[data-step=term][data-step-state=done]').waitFor();
+  await page.locator('[data-output] .line').nth(20).waitFor();
+}
