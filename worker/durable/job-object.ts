@@ -8,16 +8,19 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Command, Run, RunEvent } from '#protocol/api';
 import { readViewerMessage, WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
-import { type Env, readDeadlines } from '../env.ts';
+import type { Env } from '../env.ts';
 import { log } from '../log.ts';
+import { readSettings } from '../settings.ts';
 import { unacceptedCommands } from '../src/db/commands.ts';
 import { CommandStore } from './job/command-store.ts';
 import { type Deadline, DeadlineBook } from './job/deadlines.ts';
 import { EventLog } from './job/event-log.ts';
+import { Introductions } from './job/introductions.ts';
 import { Journal } from './job/journal.ts';
 import { Kills } from './job/kills.ts';
 import { Liveness } from './job/liveness.ts';
 import { Outbox } from './job/outbox.ts';
+import { OutputIntake } from './job/output-intake.ts';
 import { OutputLog, type OutputPiece } from './job/output-log.ts';
 import { RunStore, runResource } from './job/run-store.ts';
 import { jobName, migrate } from './job/schema.ts';
@@ -62,7 +65,7 @@ export class JobObject extends DurableObject<Env> {
     migrate(ctx.storage);
     const sql = ctx.storage.sql;
     const job = jobName(ctx);
-    const settings = readDeadlines(env);
+    const settings = readSettings(env);
     const runs = new RunStore(sql);
     const events = new EventLog(sql);
     const output = new OutputLog(sql);
@@ -99,14 +102,13 @@ export class JobObject extends DurableObject<Env> {
     this.#liveness = liveness;
     this.#wrapperMessages = new WrapperMessages({
       job,
-      settings,
       runs,
-      output,
       journal,
       sockets,
+      introductions: new Introductions({ job, settings, runs, journal, sockets, kills, liveness, viewers }),
+      intake: new OutputIntake({ runs, output, journal, viewers }),
       kills,
       liveness,
-      viewers,
     });
     liveness.reconcile();
   }

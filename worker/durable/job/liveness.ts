@@ -7,8 +7,8 @@
  */
 import { EXIT_LOST, isLive } from '#protocol/run-state';
 import { CLOSE_CODES } from '#protocol/wrapper-link';
-import type { Deadlines } from '../../env.ts';
 import { log } from '../../log.ts';
+import type { Settings } from '../../settings.ts';
 import type { Deadline, DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import type { Kills } from './kills.ts';
@@ -23,7 +23,7 @@ const ALARM_DELAY_MS = 1_000;
 
 export class Liveness {
   readonly #job: string;
-  readonly #settings: Deadlines;
+  readonly #settings: Settings;
   readonly #runs: RunStore;
   readonly #journal: Journal;
   readonly #sockets: Sockets;
@@ -33,7 +33,7 @@ export class Liveness {
 
   constructor(parts: {
     job: string;
-    settings: Deadlines;
+    settings: Settings;
     runs: RunStore;
     journal: Journal;
     sockets: Sockets;

@@ -6,20 +6,16 @@ export type OutputPiece =
   | { readonly kind: 'bytes'; readonly start: number; readonly stream: StreamName; readonly bytes: Uint8Array }
   | { readonly kind: 'lost'; readonly start: number; readonly end: number };
 
-/** What becomes of a stretch that arrives for a log that is stored up to `end`. */
-export type Placement =
-  /** Stored already; ack it again. */
-  | { readonly kind: 'duplicate' }
-  /** The bytes between `end` and its start have not arrived. */
-  | { readonly kind: 'gap' }
-  /** New from `skip` on. */
-  | { readonly kind: 'append'; readonly skip: number };
-
-/** Overlaps are trimmed; a stretch that starts beyond the end leaves a gap and is refused. */
-export function placeOutput(end: number, start: number, length: number): Placement {
-  if (start > end) return { kind: 'gap' };
-  if (start + length <= end) return { kind: 'duplicate' };
-  return { kind: 'append', skip: end - start };
+/**
+ * What becomes of a stretch [start, end) that arrives for a log that is stored up to `stored`.
+ *
+ * - `duplicate`: all of it is stored; ack it again
+ * - `gap`: what lies before it has not arrived
+ * - `append`: new from `stored` on; what overlaps is trimmed
+ */
+export function placeOutput(stored: number, start: number, end: number): 'duplicate' | 'gap' | 'append' {
+  if (start > stored) return 'gap';
+  return end <= stored ? 'duplicate' : 'append';
 }
 
 type Row = {

@@ -5,9 +5,9 @@ import * as v from 'valibot';
 import { type Command, type CommandBody, KillRequest } from '#protocol/api';
 import { MAX_WAIT_SECONDS } from '#protocol/limits';
 import { CommandId, JobName } from '#protocol/names';
-import { readDeadlines } from '../../env.ts';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
+import { readSettings } from '../../settings.ts';
 import { requireOwnOrigin, requireScope } from '../authentication.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import type { AuditEntry } from '../db/audit.ts';
@@ -119,7 +119,7 @@ function newCommand(c: AppContext, job: string, request: KillRequest): Command {
     reason: request.reason ?? null,
     requested_by: c.get('caller').token.name,
     requested_at: new Date(now).toISOString(),
-    expires_at: new Date(now + readDeadlines(c.env).commandTtlMs).toISOString(),
+    expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
     targets: [],
     seq: 0,
   };

@@ -1,0 +1,205 @@
+/** A wrapper says `start`: which run it speaks for, what that run has become, and what it has to catch up on. */
+import { EXIT_LOST } from '#protocol/run-state';
+import { CLOSE_CODES, type LinkError, type Start } from '#protocol/wrapper-link';
+import { equalDigests, sha256 } from '../../hash.ts';
+import { log } from '../../log.ts';
+import type { Settings } from '../../settings.ts';
+import type { Journal } from './journal.ts';
+import type { Kills } from './kills.ts';
+import type { Liveness } from './liveness.ts';
+import type { RunRecord, RunStore } from './run-store.ts';
+import { changeRun } from './run-transitions.ts';
+import { type Sockets, send, type WrapperAttachment } from './sockets.ts';
+import type { Viewers } from './viewers.ts';
+
+/** A wrapper that must not come back with this run. */
+export interface Rejection {
+  readonly closeCode: number;
+  readonly error: Omit<LinkError, 'type'>;
+}
+
+export class Introductions {
+  readonly #job: string;
+  readonly #settings: Settings;
+  readonly #runs: RunStore;
+  readonly #journal: Journal;
+  readonly #sockets: Sockets;
+  readonly #kills: Kills;
+  readonly #liveness: Liveness;
+  readonly #viewers: Viewers;
+
+  constructor(parts: {
+    job: string;
+    settings: Settings;
+    runs: RunStore;
+    journal: Journal;
+    sockets: Sockets;
+    kills: Kills;
+    liveness: Liveness;
+    viewers: Viewers;
+  }) {
+    this.#job = parts.job;
+    this.#settings = parts.settings;
+    this.#runs = parts.runs;
+    this.#journal = parts.journal;
+    this.#sockets = parts.sockets;
+    this.#kills = parts.kills;
+    this.#liveness = parts.liveness;
+    this.#viewers = parts.viewers;
+  }
+
+  /** Makes the socket the one that speaks for its run, or says why it may not. Idempotent. */
+  introduce(socket: WebSocket, attachment: WrapperAttachment, message: Start): Rejection | null {
+    const keyHash = sha256(message.run_key);
+    const known = this.#runs.get(message.run);
+    const rejection = reject(attachment, message, known, keyHash);
+    if (rejection !== null) return rejection;
+    const repeated = known !== null && this.#sockets.speaksFor(socket, known);
+    const generation = repeated ? known.generation : (known?.generation ?? 0) + 1;
+    this.#sockets.promote(socket, attachment, generation);
+    const run =
+      known === null
+        ? this.#openRun(attachment, message, keyHash, generation)
+        : this.#resumeRun(known, message, generation);
+    send(socket, {
+      type: 'ack',
+      of: 'start',
+      offset: run.outputEnd,
+      flow: this.#viewers.flow(run.id),
+      heartbeat_ms: this.#settings.heartbeatMs,
+      silence_ms: this.#settings.wrapperSilenceMs,
+      reconnect_cap_ms: this.#settings.reconnectCapMs,
+    });
+    this.#catchUp(run, message);
+    return null;
+  }
+
+  #openRun(attachment: WrapperAttachment, message: Start, keyHash: string, generation: number): RunRecord {
+    const now = Date.now();
+    const startedAt = now - message.age_ms;
+    const run: RunRecord = {
+      id: message.run,
+      keyHash,
+      instance: attachment.instance,
+      machine: attachment.machine,
+      state: 'running',
+      final: false,
+      connected: true,
+      outOfTouchSince: null,
+      generation,
+      suspectedSince: null,
+      exitCode: null,
+      commandExitCode: null,
+      signal: null,
+      reason: null,
+      startedAt,
+      endedAt: null,
+      pid: message.pid,
+      command: message.command,
+      wrapperVersion: message.version,
+      timeoutMs: message.limits.timeout_ms,
+      graceMs: message.limits.grace_ms,
+      outputEnd: 0,
+      finalOffset: null,
+      seq: 1,
+    };
+    return this.#journal.open(
+      run,
+      { type: 'started', at: new Date(startedAt).toISOString(), machine: run.machine, pid: run.pid },
+      { type: 'connected', at: new Date(now).toISOString() },
+    );
+  }
+
+  /** A run that is known: the same socket again, a reconnect, or a lost one that returns. */
+  #resumeRun(known: RunRecord, message: Start, generation: number): RunRecord {
+    if (known.final) {
+      this.#runs.patch(known.id, { generation });
+      return { ...known, generation };
+    }
+    const at = new Date().toISOString();
+    const standing = message.phase === 'running' ? changeRun(known, { kind: 'alive' }) : null;
+    const link = { generation, connected: true, outOfTouchSince: null, suspectedSince: null };
+    if (standing === null) {
+      if (known.connected && known.generation === generation) return known;
+      return this.#journal.change(known, link, { type: 'connected', at });
+    }
+    const returned = this.#journal.change(
+      known,
+      { ...link, ...standing, exitCode: null, reason: null, endedAt: null },
+      { type: 'connected', at },
+      { type: 'returned', at },
+    );
+    log.info('run_returned', { job: this.#job, run: known.id, machine: known.machine });
+    this.#kills.runReturned(returned);
+    return returned;
+  }
+
+  /** After the ack: what happened while the wrapper was away, and what was meant for it. */
+  #catchUp(run: RunRecord, message: Start): void {
+    if (run.final) return;
+    let caughtUp = run;
+    for (const applied of message.applied_kills) {
+      caughtUp = this.#kills.progress(caughtUp, { ...applied, reason: 'operator' });
+    }
+    switch (message.phase) {
+      // To a run that ended out of reach a kill is still sent: refused is an answer, silence is none.
+      case 'running':
+      case 'ended':
+        this.#liveness.connected(caughtUp);
+        this.#kills.runConnected(caughtUp, new Set(message.applied_kills.map(({ command }) => command)));
+        return;
+      case 'abandoned':
+        this.#abandon(caughtUp, message.output.to);
+        return;
+    }
+  }
+
+  #abandon(run: RunRecord, finalOffset: number): void {
+    const standing = changeRun(run, { kind: 'abandoned' });
+    if (standing === null) return;
+    const now = Date.now();
+    const at = new Date(now).toISOString();
+    const lost = this.#journal.change(
+      run,
+      {
+        ...standing,
+        connected: false,
+        outOfTouchSince: null,
+        exitCode: EXIT_LOST,
+        reason: 'wrapper_died',
+        endedAt: run.endedAt ?? now,
+        finalOffset,
+      },
+      {
+        type: 'ended',
+        at,
+        state: 'lost',
+        exit_code: EXIT_LOST,
+        reason: 'wrapper_died',
+        duration_ms: (run.endedAt ?? now) - run.startedAt,
+      },
+    );
+    this.#kills.runLost(lost);
+  }
+}
+
+function reject(
+  attachment: WrapperAttachment,
+  message: Start,
+  known: RunRecord | null,
+  keyHash: string,
+): Rejection | null {
+  if (message.run !== attachment.run) {
+    return {
+      closeCode: CLOSE_CODES.protocol,
+      error: { code: 'run_mismatch', message: 'the run in `start` is not the one in the URL', retry: 'never' },
+    };
+  }
+  if (known !== null && !equalDigests(known.keyHash, keyHash)) {
+    return {
+      closeCode: CLOSE_CODES.conflict,
+      error: { code: 'run_conflict', message: 'this run id belongs to a run with another key', retry: 'never' },
+    };
+  }
+  return null;
+}
