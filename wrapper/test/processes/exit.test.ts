@@ -1,10 +1,10 @@
 /** Exit codes, the environment, and how long a run that has ended stays. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
 test.each([
@@ -74,7 +74,7 @@ test('the run says which job, instance and machine it is', async () => {
 
 test('a token file is read again for each connection', async () => {
   const plane = await controlPlane();
-  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'leash-test-')), 'token');
+  const file = path.join(temporaryDirectory(), 'token');
   fs.writeFileSync(file, 'old-token\n');
   const mark = marker();
   leashRun(shell('sleep 1000; :', mark), { plane, env: { LEASH_TOKEN: '' }, options: ['--token-file', file] });

@@ -1,20 +1,17 @@
 /** What becomes of the wrapper, and of the command, when nobody reads the wrapper's own stdout. */
-import { spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
 /** A pipe as a shell makes it, which nobody reads. */
 function unreadPipe(): { readonly fd: number } {
-  const fifo = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'leash-test-')), 'fifo');
-  spawn('mkfifo', [fifo]);
-  const deadline = Date.now() + 5_000;
-  while (!fs.existsSync(fifo) && Date.now() < deadline)
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  const fifo = path.join(temporaryDirectory(), 'fifo');
+  execFileSync('mkfifo', [fifo]);
   const fd = fs.openSync(fifo, fs.constants.O_RDWR);
   onTestFinished(() => fs.closeSync(fd));
   return { fd };
