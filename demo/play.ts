@@ -36,7 +36,7 @@ async function check(
   const exit = await wrapper.exit;
   const exitText = exit.code === null ? `was ended by ${exit.signal}` : `exited with ${exit.code}`;
   narrator.event(machine, `the wrapper ${exitText}`);
-  checks.equal(`${job} is ${expect.state}`, run.state, expect.state);
+  checks.equal(`the state of ${job} is ${expect.state}`, run.state, expect.state);
   checks.equal(`its exit code is ${expect.exitCode}`, run.exit_code, expect.exitCode);
   if (expect.wrapperExit !== null) {
     checks.equal(`leash run exited with ${expect.wrapperExit}`, exit.code, expect.wrapperExit);
