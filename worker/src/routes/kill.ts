@@ -29,13 +29,12 @@ export const killRoutes = new Hono<AppEnv>()
 
     const command = await enqueue(c, job, request);
     const delivered = await deliver(c, command);
-    return answer(c, await commandAfter(c, delivered, waitSeconds));
+    return answer(c, waitSeconds === 0 ? delivered : await commandAfter(c, delivered, waitSeconds));
   })
   .get('/commands/:id', async (c) => {
     const id = readValue(CommandId, c.req.param('id'), 'id');
     const waitSeconds = readWait(c);
     const command = await findCommand(c.env.DB, id);
-    // A command of a job that the caller may not see is, to the caller, none.
     if (command === null) throw unknownCommand(id);
     requireScope(c.get('caller').token, ['read', 'kill'], command.job);
     return c.json<v.InferOutput<typeof CommandBody>>({ command: await commandAfter(c, command, waitSeconds) });
