@@ -1,4 +1,6 @@
+import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
+import { kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 import { eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
@@ -198,6 +200,16 @@ describe('an object that was itself away', () => {
     }
     await pass(who.job, DISCONNECT_MS);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+  });
+
+  test('sets its alarm again when the last one never rang', async () => {
+    const who = newIdentity('alarm-lost');
+    await TestWrapper.connect(who);
+    const alarm = () => runInDurableObject(jobObject(who.job), (_object, state) => state.storage.getAlarm());
+    await runInDurableObject(jobObject(who.job), (_object, state) => state.storage.deleteAlarm());
+    vi.setSystemTime(Date.now() + SILENCE_MS + 1);
+    await kill(who.job);
+    expect(await alarm()).not.toBeNull();
   });
 
   test('is looked after by the sweep when its alarm never rings', async () => {

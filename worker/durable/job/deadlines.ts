@@ -70,11 +70,13 @@ export class DeadlineBook {
   }
 
   #ringBy(dueAt: number): void {
-    if (this.#alarmAt !== null && this.#alarmAt <= dueAt) return;
-    // Not known where the alarm stands: an earlier one may be set. The earliest row tells.
+    const now = Date.now();
+    // One that should have rung by now may have been lost: it counts as unknown.
+    if (this.#alarmAt !== null && this.#alarmAt > now && this.#alarmAt <= dueAt) return;
+    // Where the alarm stands is not known: an earlier one may be set. The earliest row tells.
     const earliest = this.#select('ORDER BY due_at LIMIT 1')[0];
     // An alarm set to now or to the past stalls.
-    this.#alarmAt = Math.max(Math.min(dueAt, earliest?.dueAt ?? dueAt), Date.now() + 1);
+    this.#alarmAt = Math.max(Math.min(dueAt, earliest?.dueAt ?? dueAt), now + 1);
     void this.#storage.setAlarm(this.#alarmAt);
   }
 
