@@ -81,7 +81,7 @@ async function tellStory(stage: Stage): Promise<void> {
 async function stayUp(stage: Stage): Promise<void> {
   keepRunning(stage, told.signal);
   narrator.say(`
-${checks.passed} passed, ${checks.failed} failed. Now look for yourself: two jobs go on running.
+${checks.passed} passed, ${checks.failed} failed. Now look for yourself: two jobs go on running, and are\nstarted again five seconds after they end, as cron would.
 
   The page   ${stage.url}/#token=${stage.operatorToken}
   A kill     curl -X POST -H 'Authorization: Bearer ${stage.operatorToken}' \\

@@ -47,7 +47,8 @@ const event = <const Type extends string, const Entries extends v.ObjectEntries>
 export const RunEvent = v.variant('type', [
   event('started', { machine: MachineName, pid: v.nullable(v.number()) }),
   event('connected', {}),
-  event('disconnected', {}),
+  /** `control_plane_away`: nobody was here to see the link break; it may have been earlier. */
+  event('disconnected', { cause: v.picklist(['closed', 'control_plane_away']) }),
   /** Nothing was heard for too long; the object has asked for a sign of life. */
   event('suspected', { silent_ms: Count }),
   /** It gave one. */
@@ -182,5 +183,7 @@ export const TokenList = v.object({ tokens: v.array(Token), next_cursor: Cursor 
 export const OFFSET_HEADER = 'Leash-Offset';
 /** On the same: the offset that follows the last byte sent. */
 export const NEXT_OFFSET_HEADER = 'Leash-Next-Offset';
-/** On the same: which of the bytes asked for are missing, as `from-to` (`to` not included), separated by commas. */
+/** On the same: how many of the bytes asked for are missing. */
+export const MISSING_BYTES_HEADER = 'Leash-Missing-Bytes';
+/** On the same: which, as `from-to` (`to` not included), separated by commas; the first hundred stretches. */
 export const GAPS_HEADER = 'Leash-Gaps';

@@ -57,5 +57,6 @@ export function textFrameReader<const Schemas extends Record<string, Schema>>(sc
 /** One line on what is wrong, with the path to it. */
 export function describeIssue(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue);
+  if (issue.type === 'strict_object') return `${path ?? issue.received}: there is no such field`;
   return path === null ? issue.message : `${path}: ${issue.message}`;
 }

@@ -129,7 +129,7 @@ Paste this line in a terminal to put a first job on the leash (Node 18 or later)
 
   ${pasteLine(url, runToken)}
 
-Ctrl-C stops the control plane. Jobs that run go on, and report when it is back.
+Ctrl-C stops the control plane. Jobs that run go on, and come back by themselves.
 `;
 }
 

@@ -1,5 +1,5 @@
 /** A run's output as an HTTP answer: streamed from the object page by page, so that its size does not matter. */
-import { GAPS_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, type Run } from '#protocol/api';
+import { GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, type Run } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
 import type { OutputPage } from '../durable/job-object.ts';
@@ -15,16 +15,14 @@ export interface OutputRequest {
   readonly stream: StreamName | null;
 }
 
-/** More gaps than this are told as one count: a header must stay small. */
+/** A header must stay small: more gaps than this are told by their sum alone. */
 const MAX_GAPS_IN_HEADER = 100;
 
 export async function outputResponse(env: Env, run: Run, request: OutputRequest): Promise<Response> {
   const whole = await callJob(env, run.job, (object) => object.outputExtent(run.id, 0));
   const from = request.tail === null ? Math.min(request.offset, whole.end) : Math.max(0, whole.end - request.tail);
-  const gaps = whole.lost
-    .filter((gap) => gap.end > from)
-    .slice(-MAX_GAPS_IN_HEADER)
-    .map((gap) => `${Math.max(gap.start, from)}-${gap.end}`);
+  const gaps = whole.lost.map((gap) => ({ ...gap, start: Math.max(gap.start, from) })).filter((gap) => gap.end > from);
+  const missing = gaps.reduce((sum, gap) => sum + gap.end - gap.start, 0);
   return new Response(outputStream(env, run, from, whole.end, request.stream), {
     headers: {
       'Content-Type': 'text/plain; charset=utf-8',
@@ -34,9 +32,17 @@ export async function outputResponse(env: Env, run: Run, request: OutputRequest)
       'Content-Security-Policy': "sandbox; default-src 'none'",
       [OFFSET_HEADER]: String(from),
       [NEXT_OFFSET_HEADER]: String(whole.end),
-      ...(gaps.length > 0 && { [GAPS_HEADER]: gaps.join(', ') }),
+      [MISSING_BYTES_HEADER]: String(missing),
+      ...(gaps.length > 0 && { [GAPS_HEADER]: describeGaps(gaps) }),
     },
   });
+}
+
+function describeGaps(gaps: readonly { start: number; end: number }[]): string {
+  return gaps
+    .slice(0, MAX_GAPS_IN_HEADER)
+    .map((gap) => `${gap.start}-${gap.end}`)
+    .join(', ');
 }
 
 function outputStream(

@@ -149,6 +149,16 @@ describe('the kill path', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded', exit_code: 0 });
   });
 
+  test('a run that is named and over already refuses it at once', async () => {
+    const who = newIdentity('kill-over');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
+    expect(await kill(who.job, { run: who.run })).toMatchObject({
+      state: 'settled',
+      targets: [{ run: who.run, state: 'refused', exit_code: 0 }],
+    });
+  });
+
   test('two operators at once: both orders reach the wrapper, and both settle', async () => {
     const who = newIdentity('kill-twice');
     const wrapper = await TestWrapper.connect(who);

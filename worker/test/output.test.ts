@@ -49,7 +49,12 @@ describe('output', () => {
     await wrapper.acked(1_000_008);
     const { text, headers } = await output(who.run);
     expect(text).toBe('headtail');
-    expect(headers).toMatchObject({ 'leash-gaps': '4-1000004', 'leash-next-offset': '1000008', 'leash-offset': '0' });
+    expect(headers).toMatchObject({
+      'leash-gaps': '4-1000004',
+      'leash-missing-bytes': '1000000',
+      'leash-next-offset': '1000008',
+      'leash-offset': '0',
+    });
     expect((await output(who.run, '?tail=6')).headers).toMatchObject({
       'leash-offset': '1000002',
       'leash-gaps': '1000002-1000004',

@@ -16,7 +16,7 @@ switch (invocation.kind) {
     process.stdout.write(`leash ${VERSION}\n`);
     break;
   case 'usage_error':
-    process.stderr.write(`leash: ${invocation.message}\n`);
+    process.stderr.write(`leash: ${invocation.message} (see leash run --help)\n`);
     process.exitCode = EXIT_ERRORED;
     break;
   case 'run':

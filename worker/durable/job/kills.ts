@@ -79,6 +79,9 @@ export class Kills {
     const command = commandRecord(queued);
     this.#commands.insert(command);
     this.#deadlines.arm('expire', command.id, command.expiresAt);
+    const named = command.run === null ? null : this.#runs.get(command.run);
+    // Nobody is to wait for a run that is over.
+    if (named?.final) this.#bind(command, named);
     for (const run of this.#runs.open()) {
       if (!matchesRun(command, run)) continue;
       this.#bind(command, run);
@@ -201,7 +204,9 @@ export class Kills {
       grace_ms: command.graceMs,
     });
     // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
-    if (!isLive(run.state)) this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', []);
+    if (!isLive(run.state)) {
+      this.#commands.setTarget({ command: command.id, run: run.id }, run.final ? 'refused' : 'lost', []);
+    }
     this.#update(command.id);
   }
 

@@ -58,7 +58,7 @@ export class Liveness {
    */
   reconcile(): void {
     for (const run of this.#runs.open()) {
-      if (run.connected && this.#sockets.current(run) === null) this.linkLost(run);
+      if (run.connected && this.#sockets.current(run) === null) this.linkLost(run, 'control_plane_away');
       else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
     }
   }
@@ -74,7 +74,7 @@ export class Liveness {
   }
 
   /** The socket that spoke for the run is gone. */
-  linkLost(run: RunRecord): void {
+  linkLost(run: RunRecord, cause: 'closed' | 'control_plane_away' = 'closed'): void {
     this.#deadlines.cancel('probe', run.id);
     this.#deadlines.cancel('kill_answer', run.id);
     if (isLive(run.state)) this.#awaitReturn(run);
@@ -83,7 +83,7 @@ export class Liveness {
     this.#journal.change(
       run,
       { connected: false, outOfTouchSince: now, suspectedSince: null },
-      { type: 'disconnected', at: new Date(now).toISOString() },
+      { type: 'disconnected', at: new Date(now).toISOString(), cause },
     );
   }
 

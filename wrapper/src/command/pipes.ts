@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
 import type { Log } from '../log.ts';
 import { describeError } from '../log.ts';
-import { READER_STUCK_MS, type Sink } from '../output/sink.ts';
+import type { Sink } from '../output/sink.ts';
 
 /** How long something that the command left behind may hold a pipe open after the command's exit. */
 export const LINGER_MS = 2_000;
@@ -16,7 +16,8 @@ export interface Pipes {
 /**
  * Reads both streams to their end. `onOutput` gets every byte; the sinks are handed the same.
  *
- * Reading pauses only while our own reader is behind but still reading, as in a plain pipe.
+ * Reading pauses while our own reader is behind, and ends when it is gone: the command waits, or gets its SIGPIPE, as
+ * without us.
  */
 export function readPipes(
   streams: Readonly<Record<StreamName, Readable>>,
@@ -55,14 +56,15 @@ function pump(
   let mayPause = true;
   sink.listen({
     relieved: () => stream.resume(),
-    dropping: () =>
-      log.tell(`nobody has read our ${name} for ${READER_STUCK_MS / 1000} s: the command goes on, output is dropped`),
     broken: ({ readerGone, why }) => {
       const line = `the command's ${name} is no longer passed on: ${why}`;
-      if (readerGone) log.note(line);
-      else log.tell(line);
+      if (readerGone) {
+        log.note(line);
+        stream.destroy();
+      } else {
+        log.tell(line);
+      }
     },
-    dropped: (bytes) => log.tell(`${bytes} bytes of the command's ${name} were not passed on: nobody read them`),
   });
   stream.on('data', (bytes: Buffer) => {
     onOutput(name, bytes);

@@ -219,7 +219,7 @@ export class Link {
       this.#tellOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
       this.#enter('given_up');
     } else if (ending.kind === 'refused') {
-      this.#tellOnce(`not supervised: ${ending.why}; the command runs on`);
+      this.#tellOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command runs on`);
       this.#dialAfter(REFUSED_PAUSE_MS * (0.5 + Math.random() / 2));
       this.#enter('refused');
     } else {
@@ -231,8 +231,10 @@ export class Link {
   #pause(): number {
     const attempt = this.#attempt;
     this.#attempt += 1;
-    // `yes` means at once, but only once: a peer that says so each time gets the usual pauses.
-    if (this.#retry === 'yes' && attempt === 0) return 0;
+    // At once when asked to, and for a run that has ended and will not wait long; but only once: a peer that cuts us off
+    // each time gets the usual pauses.
+    const isUrgent = this.#retry === 'yes' || this.#record.completion !== null;
+    if (isUrgent && attempt === 0) return 0;
     return pauseBeforeDialling(attempt, this.#capMs, Math.random());
   }
 

@@ -66,6 +66,7 @@ export async function run(args: RunArgs, version: string): Promise<number> {
   const started = await startCommand(args.command, commandEnvironment(process.env));
 
   let exitCode: number;
+  let wasEnded = false;
   try {
     const parts = assemble(args, version, started, startedAt, { sinks, log, age });
     process.on('uncaughtException', (error) => fail(parts, error));
@@ -73,6 +74,7 @@ export async function run(args: RunArgs, version: string): Promise<number> {
     for (const signal of early) endBySignal(parts, signal);
     const end = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
     exitCode = reportedEnd(end.reason, end.raw).exitCode;
+    wasEnded = end.reason !== 'exited';
     onLocalSignal = () => parts.uplink?.hurry();
     await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
   } catch (error) {
@@ -80,7 +82,9 @@ export async function run(args: RunArgs, version: string): Promise<number> {
       onLocalSignal = handle;
     });
   }
-  await Promise.all([sinks.stdout.drained(), sinks.stderr.drained()]);
+  await passOnTheRest(sinks, log, wasEnded, (handle) => {
+    onLocalSignal = handle;
+  });
   return exitCode;
 }
 
@@ -240,8 +244,33 @@ function endByTimeout({ args, terminator, log }: Parts): void {
 }
 
 function endBySignal({ args, terminator, log }: Parts, signal: LocalSignal): void {
-  log.note(`got ${signal}`);
+  const { kind } = terminator.stage;
+  if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows in ${describeDuration(args.graceMs)}`);
+  else log.note(`got ${signal}`);
   terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });
+}
+
+/** How long a reader who has stopped reading holds up a run that was to be ended. */
+const LAST_WRITE_MS = 2_000;
+
+/**
+ * Waits until our own output is written. Of a command that ended by itself everything is passed on, however long its
+ * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once.
+ */
+async function passOnTheRest(
+  sinks: Sinks,
+  log: Log,
+  wasEnded: boolean,
+  onLocalSignal: (handle: () => void) => void,
+): Promise<void> {
+  const written = Promise.all([sinks.stdout.drained(), sinks.stderr.drained()]);
+  const noLonger = new Promise<void>((resolve) => {
+    onLocalSignal(resolve);
+    if (wasEnded) setTimeout(resolve, LAST_WRITE_MS);
+  });
+  await Promise.race([written, noLonger]);
+  const { queued } = sinks.stdout;
+  if (queued > 0) log.tell(`${queued} bytes of the command's stdout were not passed on: nobody read them`);
 }
 
 /** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */

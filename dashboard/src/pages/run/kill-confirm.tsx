@@ -29,18 +29,20 @@ export function KillConfirm({ run, confirm, cancel }: KillConfirmProps) {
   };
   const onKey = (event: TargetedKeyboardEvent<HTMLFormElement>) => {
     if (event.key === 'Escape') cancel();
+    // A held Enter would open the question and answer it.
+    if (event.key === 'Enter' && event.repeat) event.preventDefault();
   };
 
   return (
     <form class="kill-confirm" aria-label="Confirm the kill" onSubmit={submit} onKeyDown={onKey}>
       <p>
-        This ends <strong>{run.job}</strong> on <strong>{run.machine}</strong>
+        This ends <strong>{run.job}</strong> on <strong class="unbroken">{run.machine}</strong>
         {run.pid !== null && (
           <>
             , process <strong>{run.pid}</strong>
           </>
         )}
-        , with everything it has started.
+        , and its whole process group.
         {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
       </p>
       <div class="kill-options">

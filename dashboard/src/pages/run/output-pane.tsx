@@ -44,7 +44,7 @@ export function OutputPane({ run, follower }: OutputPaneProps) {
       <div class="output-head">
         <h2 id="output">Output</h2>
         <span class="aside">{bytesText(total)}</span>
-        <span class="aside legend">stderr</span>
+        <span class="aside legend">= stderr</span>
         <a class="raw" href={outputHref(run.id)} target="_blank" rel="noreferrer">
           Open the full log
         </a>

@@ -7,9 +7,11 @@ import { REASON_SENTENCES } from './words.ts';
 
 interface RunHeaderProps {
   readonly run: Run;
+  /** Whether what is shown is being kept up to date. */
+  readonly isUpToDate: boolean;
 }
 
-export function RunHeader({ run }: RunHeaderProps) {
+export function RunHeader({ run, isUpToDate }: RunHeaderProps) {
   return (
     <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
       <div class="run-title">
@@ -31,7 +33,7 @@ export function RunHeader({ run }: RunHeaderProps) {
         <Fact name="Process">{run.pid ?? '–'}</Fact>
         <Fact name="Instance">{run.instance}</Fact>
       </dl>
-      <Contact run={run} />
+      <Contact run={run} isUpToDate={isUpToDate} />
     </header>
   );
 }
@@ -58,9 +60,11 @@ function ExitCode({ run }: { readonly run: Run }) {
 }
 
 /** What cannot be known of the run at present, or why it ended. */
-function Contact({ run }: RunHeaderProps) {
+function Contact({ run, isUpToDate }: RunHeaderProps) {
   const since = run.out_of_touch_since;
   if (isLive(run.state)) {
+    if (!isUpToDate)
+      return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
     // Said in any case: a line that comes and goes would move everything below it.
     if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;
     return (
@@ -72,7 +76,7 @@ function Contact({ run }: RunHeaderProps) {
             since <Clock at={since} /> (<Ago at={since} />)
           </>
         )}
-        . It may well go on running; what it prints is kept on its machine until it is back.
+        . It may well go on running; its wrapper keeps what it prints until it is back.
       </p>
     );
   }

@@ -41,7 +41,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   const progress = killProgress(run, events, [...follower.commands.value.values()]);
   return (
     <>
-      <RunHeader run={run} />
+      <RunHeader run={run} isUpToDate={follower.link.value.kind === 'open'} />
       <div class="columns">
         <KillPanel run={run} progress={progress} answered={(command) => follower.answered(command)} />
         <OutputPane follower={follower} run={run} />

@@ -31,7 +31,9 @@ export function tell(event: RunEvent): Telling {
     case 'connected':
       return plain('Connected');
     case 'disconnected':
-      return warn('Disconnected');
+      return event.cause === 'closed'
+        ? warn('Disconnected')
+        : warn('Disconnected', 'the control plane was away itself, and noticed when it was back');
     case 'suspected':
       return warn('Asked for a sign of life', `nothing heard for ${durationText(event.silent_ms)}`);
     case 'answered':
@@ -77,7 +79,7 @@ function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Tell
       return kill('SIGKILL sent', detail);
     case 'gone':
       return survivors === null
-        ? kill('Gone: nothing of it is left', detail)
+        ? kill('Gone: nothing of its process group is left', detail)
         : { tone: 'bad', text: 'Not all of it is gone', detail };
     case 'refused':
       return plain('Kill came too late: it had already ended', detail);
