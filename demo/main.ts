@@ -19,7 +19,7 @@ import { Stage } from './stage.ts';
 
 const STORY: readonly Scenario[] = [...exits, timeLimit, killByTerm, killByKill, powerCut];
 
-const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+const options = readOptions();
 const narrator = new Narrator((text) => process.stdout.write(text), wantsColour(process.stdout));
 const checks = new Checks(narrator);
 const stopRequested = onStopRequest();
@@ -48,6 +48,16 @@ if (checks.failed > 0 && stage !== null && !stopped) narrator.say(`\nThe control
 narrator.say(`\n${checks.passed} passed, ${checks.failed} failed`);
 // By name: a scene that was cut off may still wait for something.
 process.exit(checks.failed === 0 ? 0 : 1);
+
+function readOptions(): { once: boolean } {
+  try {
+    return parseArgs({ options: { once: { type: 'boolean', default: false } } }).values;
+  } catch (error) {
+    // parseArgs throws for what it can't read, with a message that says what.
+    console.error(`${error instanceof Error ? error.message : error}\nUsage: npm run demo [-- --once]`);
+    process.exit(2);
+  }
+}
 
 async function setStage(): Promise<Stage> {
   narrator.say('Leash, from start to end: real commands under real wrappers, on the local Cloudflare runtime.\n');

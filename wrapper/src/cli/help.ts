@@ -13,6 +13,7 @@ Usage:
 
 Runs COMMAND in a process group of its own, passes its output on, sends it to the control plane, and ends the whole
 group when an operator asks for it. The command never waits for the network: without a connection it runs all the same.
+When it has ended, leash waits until that is stored: 3 seconds when nobody answers, never more than 10.
 
 Options:
   --job NAME           the job this is a run of, e.g. backup (required)
