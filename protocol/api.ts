@@ -5,7 +5,12 @@ import { MAX_GRACE_MS } from './limits.ts';
 import { CommandId, InstanceName, JobName, MachineName, RunId } from './names.ts';
 import { EndReason, RunState } from './run-state.ts';
 
-const Time = v.pipe(v.string(), v.isoTimestamp());
+// The pattern allows forms, such as the offset `+05`, that Date.parse does not read.
+const Time = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.check((text) => !Number.isNaN(Date.parse(text)), 'a time as in RFC 3339'),
+);
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 export const Run = v.object({
@@ -137,13 +142,19 @@ const Glob = v.pipe(
   v.regex(/^[A-Za-z0-9._*-]{1,128}$/, 'letters, digits, dots, underscores, dashes and *'),
 );
 
-export const NewToken = v.strictObject({
-  name: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
-  scopes: v.pipe(v.array(Scope), v.minLength(1)),
-  jobs: v.optional(Glob, '*'),
-  machines: v.optional(Glob, '*'),
-  expires_at: v.optional(v.nullable(Time), null),
-});
+export const NewToken = v.pipe(
+  v.strictObject({
+    name: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
+    scopes: v.pipe(v.array(Scope), v.minLength(1)),
+    jobs: v.optional(Glob, '*'),
+    machines: v.optional(Glob, '*'),
+    expires_at: v.optional(v.nullable(Time), null),
+  }),
+  v.check(
+    ({ scopes, machines }) => machines === '*' || scopes.every((scope) => scope === 'run'),
+    'machines limits where runs may be started from: only for tokens whose one scope is run',
+  ),
+);
 export type NewToken = v.InferOutput<typeof NewToken>;
 
 export const Token = v.object({

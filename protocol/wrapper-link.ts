@@ -30,6 +30,8 @@ export const CLOSE_CODES = {
 
 const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const AgeMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** Ten years: what claims to be older is nonsense, and its start would be a date that nobody can read. */
+const MAX_AGE_MS = 10 * 365 * 24 * 60 * 60 * 1000;
 const ExitCode = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
 const SignalName = v.pipe(v.string(), v.regex(/^SIG[A-Z0-9]{1,12}$/, 'a signal name such as SIGTERM'));
 const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -58,7 +60,7 @@ export const Start = v.object({
   phase: v.picklist(['running', 'ended', 'abandoned']),
   pid: v.nullable(Pid),
   command: v.pipe(v.string(), v.maxBytes(MAX_COMMAND_LINE_BYTES)),
-  age_ms: AgeMs,
+  age_ms: v.pipe(AgeMs, v.maxValue(MAX_AGE_MS)),
   version: v.pipe(v.string(), v.maxLength(64)),
   limits: v.object({
     timeout_ms: v.nullable(AgeMs),

@@ -89,7 +89,7 @@ export class JobObject extends DurableObject<Env> {
       viewers,
       outbox,
     });
-    const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, kills });
+    const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, kills, outbox });
     this.#job = job;
     this.#runs = runs;
     this.#events = events;
@@ -168,6 +168,7 @@ export class JobObject extends DurableObject<Env> {
   async lookAfter(): Promise<void> {
     await this.#drain();
     this.#meetDeadlines();
+    await this.#outbox.send();
   }
 
   // --- what the runtime calls ---
@@ -175,19 +176,24 @@ export class JobObject extends DurableObject<Env> {
   override webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): void {
     const attachment = attachmentOf(socket);
     try {
-      if (attachment.kind === 'wrapper') this.#receiveFromWrapper(socket, attachment, frame);
-      else this.#receiveFromViewer(socket, attachment, frame);
+      // All of a message or nothing: a run that ended while its kills did not would never be put right.
+      this.ctx.storage.transactionSync(() => {
+        if (attachment.kind === 'wrapper') this.#receiveFromWrapper(socket, attachment, frame);
+        else this.#receiveFromViewer(socket, attachment, frame);
+      });
     } catch (error) {
       // A fault of ours. Every message is repeated until it is acked: on a new connection this one comes again.
       log.error('message_failed', error, { job: this.#job });
+      // What was undone may have set the alarm.
+      this.#deadlines.ringNext();
       send(socket, { type: 'error', code: 'internal', message: 'the control plane failed: try again', retry: 'later' });
       close(socket, 1011, 'internal');
     }
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
-    answerClose(socket, code);
     this.#socketGone(socket);
+    answerClose(socket, code);
   }
 
   override webSocketError(socket: WebSocket, error: unknown): void {
@@ -243,7 +249,7 @@ export class JobObject extends DurableObject<Env> {
   #meetDeadlines(): void {
     for (const deadline of this.#deadlines.takeDue(Date.now())) {
       try {
-        this.#meet(deadline);
+        this.ctx.storage.transactionSync(() => this.#meet(deadline));
       } catch (error) {
         // One that fails must not keep the others from being met.
         log.error('deadline_failed', error, { job: this.#job, kind: deadline.kind, subject: deadline.subject });
@@ -271,6 +277,8 @@ export class JobObject extends DurableObject<Env> {
         this.#kills.expire(deadline.subject);
         return;
       case 'outbox':
+        // Taken out above: should the object end while D1 is being asked, the next alarm brings it back.
+        this.#deadlines.arm('outbox', '', Date.now() + RETRY_MS);
         this.ctx.waitUntil(this.#outbox.send());
         return;
       case 'drain':

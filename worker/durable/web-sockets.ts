@@ -10,5 +10,5 @@ export function upgrade(subprotocol: string, accept: (server: WebSocket) => void
 /** Answers a peer's close. Without an answer a clean close hangs for ten seconds and ends as 1006. */
 export function answerClose(socket: WebSocket, code: number): void {
   // Codes below 3000 belong to the protocol: some of them may not be sent at all, and none says more than 1000.
-  socket.close(code >= 3000 ? code : 1000);
+  socket.close(code >= 3000 && code < 5000 ? code : 1000);
 }

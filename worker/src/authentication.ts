@@ -69,6 +69,16 @@ export function requireScope(token: TokenRecord, scopes: readonly Scope[], job?:
 }
 
 /**
+ * To give rights one needs them all: an admin of some jobs only could make itself one of all.
+ *
+ * @throws ApiError `forbidden`
+ */
+export function requireFullAdmin(token: TokenRecord): void {
+  requireScope(token, ['admin']);
+  if (token.jobs !== '*') throw new ApiError('forbidden', 'Only an admin of all jobs may look after tokens.');
+}
+
+/**
  * A browser sends its cookie along with any page's request: only our own page's counts. A bearer token is never sent by
  * itself.
  *

@@ -20,7 +20,7 @@ export async function sweep(env: Env): Promise<void> {
   await env.DB.batch([forgetSessions(env.DB, now), forgetIdempotencyKeys(env.DB, now - IDEMPOTENCY_MS)]);
 }
 
-/** One object that fails must not keep the others from being called; the next sweep tries it again. */
+/** One object that fails must not keep the others from being called; its turn comes again. */
 async function lookAfter(env: Env, job: string): Promise<void> {
   try {
     await callJob(env, job, (object) => object.lookAfter());

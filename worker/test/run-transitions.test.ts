@@ -41,7 +41,6 @@ const EFFECTS: Record<string, string> = {
   'killing + ended start_failed 255': 'errored',
   'killing + ended offline_limit 253': 'lost',
   'lost? + alive': 'running',
-  'lost? + signalled': 'killing',
   'lost? + abandoned': 'lost',
   'lost? + ended exited 0': 'succeeded',
   'lost? + ended exited 3': 'failed',

@@ -120,7 +120,7 @@ export class Introductions {
     const standing = message.phase === 'running' ? changeRun(known, { kind: 'alive' }) : null;
     const link = { generation, connected: true, outOfTouchSince: null, suspectedSince: null };
     if (standing === null) {
-      if (known.connected && known.generation === generation) return known;
+      if (known.connected && known.generation === generation) return this.#liveness.heard(known);
       return this.#journal.change(known, link, { type: 'connected', at });
     }
     const returned = this.#journal.change(
@@ -149,7 +149,7 @@ export class Introductions {
         this.#kills.runConnected(caughtUp, new Set(message.applied_kills.map(({ command }) => command)));
         return;
       case 'abandoned':
-        this.#abandon(caughtUp, message.output.to);
+        this.#abandon(caughtUp, Math.max(message.output.to, caughtUp.outputEnd));
         return;
     }
   }

@@ -75,13 +75,16 @@ export class Kills {
 
   /** Takes a command from the queue; one that it has already is left as it is. */
   accept(queued: Command): void {
-    if (this.#commands.get(queued.id) !== null) return;
+    const known = this.#commands.get(queued.id);
+    if (known !== null) {
+      // Offered again because D1 has not heard that it was taken.
+      this.#outbox.note('command', known.id, known.seq);
+      return;
+    }
     const command = commandRecord(queued);
     this.#commands.insert(command);
     this.#deadlines.arm('expire', command.id, command.expiresAt);
-    const named = command.run === null ? null : this.#runs.get(command.run);
-    // Nobody is to wait for a run that is over.
-    if (named?.final) this.#bind(command, named);
+    this.#refuseIfOver(command);
     for (const run of this.#runs.open()) {
       if (!matchesRun(command, run)) continue;
       this.#bind(command, run);
@@ -124,18 +127,21 @@ export class Kills {
 
   /** A run's wrapper has (re)connected: finds the kills that are meant for it and sends those it does not know yet. */
   runConnected(run: RunRecord, applied: ReadonlySet<string>): void {
+    const changed = new Set<string>();
     for (const command of this.#commands.searching(Date.now())) {
-      if (matchesRun(command, run)) this.#bind(command, run);
+      if (matchesRun(command, run) && this.#bind(command, run)) changed.add(command.id);
     }
     for (const target of this.#openTargets(run)) {
       if (applied.has(target.command)) continue;
       const command = this.#commands.get(target.command);
-      if (command !== null) this.#send(command, { ...target, sends: 0 }, run);
+      if (command !== null && this.#send(command, { ...target, sends: 0 }, run)) changed.add(command.id);
     }
+    for (const id of changed) this.#update(id);
   }
 
   /** The wrapper says how far it is. Repeats and stragglers change nothing. */
   progress(run: RunRecord, report: KillReport): RunRecord {
+    if (run.final) return run;
     if (report.command !== null) {
       const target = this.#commands.target(report.command, run.id);
       if (target === null) {
@@ -144,6 +150,8 @@ export class Kills {
       }
       if (!isProgress(target.state, report.phase)) return run;
       this.#commands.setTarget(target, report.phase, report.survivors);
+      const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'delivered');
+      if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
     }
     const changed = this.#recordProgress(run, report);
     if (report.command !== null) this.#update(report.command);
@@ -191,9 +199,17 @@ export class Kills {
     this.#update(id);
   }
 
-  /** Makes a run a target of a command, once. */
-  #bind(command: CommandRecord, run: RunRecord): void {
-    if (!this.#commands.addTarget(command.id, run.id)) return;
+  /** A command for one run that is over for good is told so now, and not when it expires. */
+  #refuseIfOver(command: CommandRecord): void {
+    const run = command.run === null ? null : this.#runs.get(command.run);
+    if (!run?.final || !matchesRun(command, { ...run, final: false })) return;
+    this.#commands.addTarget(command.id, run.id);
+    this.#commands.setTarget({ command: command.id, run: run.id }, 'refused', []);
+  }
+
+  /** Makes a run a target of a command, once. @returns whether it was none before: then the command is to be updated */
+  #bind(command: CommandRecord, run: RunRecord): boolean {
+    if (!this.#commands.addTarget(command.id, run.id)) return false;
     this.#journal.tell(run, {
       type: 'kill_requested',
       at: new Date(command.requestedAt).toISOString(),
@@ -204,16 +220,18 @@ export class Kills {
       grace_ms: command.graceMs,
     });
     // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
-    if (!isLive(run.state)) {
-      this.#commands.setTarget({ command: command.id, run: run.id }, run.final ? 'refused' : 'lost', []);
-    }
-    this.#update(command.id);
+    if (!isLive(run.state)) this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', []);
+    return true;
   }
 
-  /** Sends the kill down the run's socket; without one the target stays pending until the run connects. */
-  #send(command: CommandRecord, target: TargetRecord, run: RunRecord): void {
+  /**
+   * Sends the kill down the run's socket; without one the target stays pending until the run connects.
+   *
+   * @returns whether the target's state has changed: then the command is to be updated
+   */
+  #send(command: CommandRecord, target: TargetRecord, run: RunRecord): boolean {
     const socket = this.#sockets.current(run);
-    if (socket === null) return;
+    if (socket === null) return false;
     send(socket, {
       type: 'kill',
       command: command.id,
@@ -223,11 +241,14 @@ export class Kills {
       reason: command.reason,
     } satisfies Kill);
     this.#commands.countSends(target, target.sends + 1);
-    this.#deadlines.arm('kill_answer', run.id, Date.now() + this.#answerMs);
-    if (target.state !== 'pending') return;
+    // The first that waits sets the time: who clicks again and again must not put it off.
+    if (!this.#deadlines.has('kill_answer', run.id)) {
+      this.#deadlines.arm('kill_answer', run.id, Date.now() + this.#answerMs);
+    }
+    if (target.state !== 'pending') return false;
     this.#commands.setTarget(target, 'delivered', target.survivors);
     this.#journal.tell(run, { type: 'kill_delivered', at: new Date().toISOString(), command: command.id });
-    this.#update(command.id);
+    return true;
   }
 
   #recordProgress(run: RunRecord, report: KillReport): RunRecord {

@@ -12,6 +12,7 @@ import type { Settings } from '../../settings.ts';
 import type { Deadline, DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import type { Kills } from './kills.ts';
+import type { Outbox } from './outbox.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, type Sockets, send } from './sockets.ts';
@@ -29,6 +30,7 @@ export class Liveness {
   readonly #sockets: Sockets;
   readonly #deadlines: DeadlineBook;
   readonly #kills: Kills;
+  readonly #outbox: Outbox;
   #attending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: {
@@ -39,6 +41,7 @@ export class Liveness {
     sockets: Sockets;
     deadlines: DeadlineBook;
     kills: Kills;
+    outbox: Outbox;
   }) {
     this.#job = parts.job;
     this.#settings = parts.settings;
@@ -47,6 +50,7 @@ export class Liveness {
     this.#sockets = parts.sockets;
     this.#deadlines = parts.deadlines;
     this.#kills = parts.kills;
+    this.#outbox = parts.outbox;
   }
 
   /**
@@ -109,10 +113,19 @@ export class Liveness {
     const now = Date.now();
     let nextCheck: number | null = null;
     for (const run of this.#runs.open()) {
-      const socket = run.connected && isLive(run.state) ? this.#sockets.current(run) : null;
-      if (socket === null) continue;
+      if (!run.connected) continue;
+      const socket = this.#sockets.current(run);
+      if (socket === null) {
+        // Closed by us, and the peer never answered: its close event may never come.
+        this.linkLost(run);
+        continue;
+      }
       const heardAt = this.#sockets.lastHeard(socket);
       const quietAt = heardAt + this.#settings.silenceMs;
+      if (quietAt <= now && !isLive(run.state)) {
+        this.dropLink(run);
+        continue;
+      }
       if (quietAt <= now && run.suspectedSince === null) this.#suspect(run, socket, heardAt, now);
       const checkAt = quietAt <= now ? now + this.#settings.silenceMs : quietAt;
       nextCheck = Math.min(nextCheck ?? checkAt, checkAt);
@@ -142,7 +155,8 @@ export class Liveness {
   disconnectDue(deadline: Deadline): void {
     const run = this.#runs.get(deadline.subject);
     if (run === null || run.connected || !isLive(run.state)) return;
-    if (this.#isLate(deadline)) this.#awaitReturn(run);
+    // While D1 is away no wrapper can sign in: nobody could have returned.
+    if (this.#isLate(deadline) || this.#outbox.isD1Away) this.#awaitReturn(run);
     else this.#declareLost(run, Date.now() - deadline.armedAt);
   }
 

@@ -37,6 +37,7 @@ export class Outbox {
   readonly #deadlines: DeadlineBook;
   readonly #source: OutboxSource;
   #sending = false;
+  #isD1Away = false;
 
   constructor(ctx: DurableObjectState, env: Env, job: string, deadlines: DeadlineBook, source: OutboxSource) {
     this.#ctx = ctx;
@@ -44,6 +45,11 @@ export class Outbox {
     this.#job = job;
     this.#deadlines = deadlines;
     this.#source = source;
+  }
+
+  /** Whether D1 did not take what it was last sent. */
+  get isD1Away(): boolean {
+    return this.#isD1Away;
   }
 
   /** Notes that a run or command has changed, and starts sending. */
@@ -96,7 +102,13 @@ export class Outbox {
         statements.push(mirrorCommand(db, command));
       }
     }
-    await db.batch(statements);
+    try {
+      await db.batch(statements);
+      this.#isD1Away = false;
+    } catch (error) {
+      this.#isD1Away = true;
+      throw error;
+    }
     await this.#env.FLEET.getByName('fleet').publish({ runs, commands });
     for (const { kind, subject, seq } of notes) {
       // Unless it has changed again meanwhile.

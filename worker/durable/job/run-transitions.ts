@@ -30,7 +30,7 @@ export function changeRun(run: RunStanding, change: RunChange): RunStanding | nu
     case 'alive':
       return live ? null : { state: 'running', final: false };
     case 'signalled':
-      return run.state === 'killing' ? null : { state: 'killing', final: false };
+      return run.state === 'running' ? { state: 'killing', final: false } : null;
     case 'silent':
       return live ? { state: 'lost', final: false } : null;
     case 'ended':

@@ -75,6 +75,8 @@ export class WrapperMessages {
   }
 
   #start(socket: WebSocket, attachment: WrapperAttachment, message: Start): void {
+    // Said on a socket that was given up meanwhile: a newer one may speak for the run.
+    if (socket.readyState !== WebSocket.OPEN) return;
     const rejection = this.#introductions.introduce(socket, attachment, message);
     if (rejection === null) return;
     this.#refuse(socket, attachment, rejection.error);

@@ -14,9 +14,13 @@ export interface AuditEntry {
   readonly requestId: string;
 }
 
-/** @param onlyWithCommand write the entry only if this command is stored, as the same batch may have refused it */
-export function recordAudit(db: D1Database, entry: AuditEntry, onlyWithCommand?: string): D1PreparedStatement {
-  const condition = onlyWithCommand === undefined ? '' : 'WHERE EXISTS (SELECT 1 FROM commands WHERE id = ?9)';
+/** @param onlyIf write the entry only if this row exists when its turn in the batch comes */
+export function recordAudit(
+  db: D1Database,
+  entry: AuditEntry,
+  onlyIf?: { table: 'commands' | 'tokens'; id: string },
+): D1PreparedStatement {
+  const condition = onlyIf === undefined ? '' : `WHERE EXISTS (SELECT 1 FROM ${onlyIf.table} WHERE id = ?9)`;
   return db
     .prepare(
       `INSERT INTO audit (id, at, actor, action, subject, detail, address, request_id)
@@ -31,6 +35,6 @@ export function recordAudit(db: D1Database, entry: AuditEntry, onlyWithCommand?:
       JSON.stringify(entry.detail),
       entry.address,
       entry.requestId,
-      ...(onlyWithCommand === undefined ? [] : [onlyWithCommand]),
+      ...(onlyIf === undefined ? [] : [onlyIf.id]),
     );
 }

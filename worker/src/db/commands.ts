@@ -97,7 +97,7 @@ export async function enqueueCommand(
       JSON.stringify(command),
       ...(idempotency === null ? [] : [idempotency.actor, idempotency.key]),
     );
-  const results = await db.batch([...claimKey, store, recordAudit(db, audit, command.id)]);
+  const results = await db.batch([...claimKey, store, recordAudit(db, audit, { table: 'commands', id: command.id })]);
   if (results[claimKey.length]?.meta.changes === 1) return { kind: 'stored' };
   return idempotency === null ? { kind: 'unknown_job' } : earlierUse(db, idempotency);
 }

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { type Command, type CommandBody, KillRequest } from '#protocol/api';
 import { MAX_WAIT_SECONDS } from '#protocol/limits';
 import { CommandId, JobName } from '#protocol/names';
+import { matchesGlob } from '../../glob.ts';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
 import { readSettings } from '../../settings.ts';
@@ -35,8 +36,10 @@ export const killRoutes = new Hono<AppEnv>()
     const id = readValue(CommandId, c.req.param('id'), 'id');
     const waitSeconds = readWait(c);
     const command = await findCommand(c.env.DB, id);
-    if (command === null) throw unknownCommand(id);
-    requireScope(c.get('caller').token, ['read', 'kill'], command.job);
+    const { token } = c.get('caller');
+    requireScope(token, ['read', 'kill']);
+    // A command of a job that the caller may not see is, to the caller, none.
+    if (command === null || !matchesGlob(token.jobs, command.job)) throw unknownCommand(id);
     return c.json<v.InferOutput<typeof CommandBody>>({ command: await commandAfter(c, command, waitSeconds) });
   });
 

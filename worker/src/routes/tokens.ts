@@ -5,7 +5,7 @@ import { ulid } from 'ulid';
 import * as v from 'valibot';
 import { NewToken, type TokenBody, type TokenList } from '#protocol/api';
 import { sha256 } from '../../hash.ts';
-import { requireOwnOrigin, requireScope } from '../authentication.ts';
+import { requireFullAdmin, requireOwnOrigin } from '../authentication.ts';
 import type { AppContext, AppEnv } from '../context.ts';
 import { type AuditEntry, recordAudit } from '../db/audit.ts';
 import { deleteToken, insertToken, listTokens, tokenResource } from '../db/tokens.ts';
@@ -19,7 +19,7 @@ const SECRET_PREFIX = 'leash_';
 
 export const tokenRoutes = new Hono<AppEnv>()
   .get('/tokens', async (c) => {
-    requireScope(c.get('caller').token, ['admin']);
+    requireFullAdmin(c.get('caller').token);
     const limit = readLimit(c);
     const tokens = await listTokens(c.env.DB, readQuery(c, 'cursor', TokenId) ?? '', limit + 1);
     const page = tokens.slice(0, limit);
@@ -28,7 +28,7 @@ export const tokenRoutes = new Hono<AppEnv>()
   })
   .post('/tokens', async (c) => {
     const caller = c.get('caller');
-    requireScope(caller.token, ['admin']);
+    requireFullAdmin(caller.token);
     requireOwnOrigin(c.req.raw, caller);
     const request = await readBody(c, NewToken);
     const now = Date.now();
@@ -45,12 +45,13 @@ export const tokenRoutes = new Hono<AppEnv>()
   })
   .delete('/tokens/:id', async (c) => {
     const caller = c.get('caller');
-    requireScope(caller.token, ['admin']);
+    requireFullAdmin(caller.token);
     requireOwnOrigin(c.req.raw, caller);
     const id = readValue(TokenId, c.req.param('id'), 'id');
-    const [deleted] = await c.env.DB.batch([
+    // The entry first: it is written only while the token is there.
+    const [, deleted] = await c.env.DB.batch([
+      recordAudit(c.env.DB, auditEntry(c, 'token_deleted', id, {}), { table: 'tokens', id }),
       deleteToken(c.env.DB, id),
-      recordAudit(c.env.DB, auditEntry(c, 'token_deleted', id, {})),
     ]);
     if (deleted?.meta.changes === 0) throw new ApiError('not_found', `There is no token ${id}.`);
     return c.body(null, 204);
