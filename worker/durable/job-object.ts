@@ -303,7 +303,11 @@ export class JobObject extends DurableObject<Env> {
   async #drain(): Promise<void> {
     this.#drainedAt = Date.now();
     try {
-      for (const command of await unacceptedCommands(this.env.DB, this.#job)) this.#kills.accept(command);
+      for (let after: string | undefined = ''; after !== undefined; ) {
+        const commands: Command[] = await unacceptedCommands(this.env.DB, this.#job, after);
+        for (const command of commands) this.#kills.accept(command);
+        after = commands.at(-1)?.id;
+      }
     } catch (error) {
       log.error('drain_failed', error, { job: this.#job });
       this.#deadlines.arm('drain', '', Date.now() + DRAIN_INTERVAL_MS);

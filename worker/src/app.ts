@@ -58,8 +58,16 @@ app.onError((error, c) => {
     return problemResponse(error, requestId);
   }
   log.error('request_failed', error, fields);
+  if (isD1Error(error)) {
+    return problemResponse(new ApiError('unavailable', 'The database does not answer. Try again.'), requestId);
+  }
   return problemResponse(
     new ApiError('internal', 'The control plane failed. Try again; its logs say more about this request id.'),
     requestId,
   );
 });
+
+/** D1's failures have no class of their own: their message is what tells. */
+function isD1Error(error: Error): boolean {
+  return error.message.startsWith('D1_ERROR');
+}

@@ -261,9 +261,9 @@ export class Kills {
       signal: report.signal,
       survivors: [...report.survivors],
     };
-    // A step that answers no command has no id by which a repeat could be known.
-    if (report.command === null && this.#journal.hasTold(run, event)) return run;
-    const signalled = report.phase === 'term' || report.phase === 'kill';
+    // A step is repeated after a reconnect, and again when a lost run returns.
+    if (this.#journal.hasTold(run, event)) return run;
+    const signalled = report.phase !== 'refused';
     const standing = signalled ? changeRun(run, { kind: 'signalled' }) : null;
     if (standing !== null) return this.#journal.change(run, standing, event);
     this.#journal.tell(run, event);

@@ -10,11 +10,11 @@ export function mirrorCommand(db: D1Database, command: Command): D1PreparedState
     .bind(command.seq, JSON.stringify(command), command.id, command.seq);
 }
 
-/** What the queue holds for a job, oldest first. */
-export async function unacceptedCommands(db: D1Database, job: string): Promise<Command[]> {
+/** What the queue holds for a job after the command `after`, oldest first: a page of it, empty at the end. */
+export async function unacceptedCommands(db: D1Database, job: string, after: string): Promise<Command[]> {
   const { results } = await db
-    .prepare('SELECT resource FROM commands WHERE job = ? AND accepted = 0 ORDER BY requested_at LIMIT 100')
-    .bind(job)
+    .prepare('SELECT resource FROM commands WHERE job = ? AND accepted = 0 AND id > ? ORDER BY id LIMIT 100')
+    .bind(job, after)
     .all<{ resource: string }>();
   return results.map(({ resource }) => readCommand(resource));
 }
