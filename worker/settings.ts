@@ -26,7 +26,8 @@ export interface Settings {
 /**
  * The settings as numbers.
  *
- * @throws when one is not a positive whole number: a deployment that would judge by nonsense must not come up
+ * @throws when one is not a positive whole number, or two do not go together: a deployment that would judge by nonsense
+ *   must not come up
  */
 export function readSettings(vars: SettingVars): Settings {
   const ms = (name: keyof SettingVars) => {
@@ -38,7 +39,7 @@ export function readSettings(vars: SettingVars): Settings {
     }
     return value;
   };
-  return {
+  const settings = {
     heartbeatMs: ms('HEARTBEAT_MS'),
     wrapperSilenceMs: ms('WRAPPER_SILENCE_MS'),
     reconnectCapMs: ms('RECONNECT_CAP_MS'),
@@ -48,4 +49,16 @@ export function readSettings(vars: SettingVars): Settings {
     killAnswerMs: ms('KILL_ANSWER_MS'),
     commandTtlMs: ms('COMMAND_TTL_MS'),
   };
+  requireOrder(settings.silenceMs > settings.heartbeatMs, 'SILENCE_MS must be longer than HEARTBEAT_MS');
+  requireOrder(settings.wrapperSilenceMs > settings.heartbeatMs, 'WRAPPER_SILENCE_MS must be longer than HEARTBEAT_MS');
+  // Less would declare runs lost whose wrappers are still between two attempts.
+  requireOrder(
+    settings.disconnectMs >= 2 * settings.reconnectCapMs,
+    'DISCONNECT_MS must be at least twice RECONNECT_CAP_MS',
+  );
+  return settings;
+}
+
+function requireOrder(holds: boolean, rule: string): void {
+  if (!holds) throw new Error(`wrangler.toml: ${rule}`);
 }

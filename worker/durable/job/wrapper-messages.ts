@@ -18,6 +18,9 @@ import type { RunRecord, RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, type Sockets, send, type WrapperAttachment } from './sockets.ts';
 
+/** What the protocol allows for an error's message. */
+const MAX_ERROR_CHARS = 1024;
+
 export class WrapperMessages {
   readonly #job: string;
   readonly #runs: RunStore;
@@ -192,7 +195,8 @@ export class WrapperMessages {
       code: error.code,
       message: error.message,
     });
-    send(socket, { type: 'error', ...error });
+    // What is quoted may be long, and a message that breaks the protocol would tell nothing.
+    send(socket, { type: 'error', ...error, message: error.message.slice(0, MAX_ERROR_CHARS) });
   }
 }
 
