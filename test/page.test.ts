@@ -114,6 +114,22 @@ test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', asy
   expect(mistakes).toEqual([]);
 });
 
+test('a key that is held opens the question and does not answer it; the keyboard alone can', async () => {
+  await signIn();
+  const wrapper = world.current.wrapper({ job: 'held-key', command: FOREVER });
+  await world.current.runOf('held-key');
+  await page.getByRole('link', { name: 'held-key on m1.example.com' }).click();
+  await page.getByRole('button', { name: 'Kill', exact: true }).focus();
+  for (let repeat = 0; repeat < 5; repeat++) await page.keyboard.down('Enter');
+  await page.keyboard.up('Enter');
+  await page.getByRole('button', { name: 'Kill now' }).waitFor();
+  expect(await page.locator('[data-step]').count()).toBe(0);
+
+  await page.keyboard.press('Enter');
+  await page.locator('[data-exit-code="143"]').waitFor();
+  expect((await wrapper.exit).code).toBe(143);
+});
+
 test('a lost connection is told, and what was missed is there when it is back', async () => {
   const LINES = 150;
   await signIn();
