@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { groupMembers } from '../scripts/local/process-group.ts';
 import { until } from '../scripts/local/until.ts';
 import { type OpenBrowser, openBrowser } from './support/browser.ts';
-import { expectedLines, numberedLines, STUBBORN } from './support/commands.ts';
+import { expectedLines, FOREVER, numberedLines, STUBBORN } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
 
 const world = useWorld();
