@@ -1,12 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { call, kill, newToken, refusal, request } from './support/api.ts';
+import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
-
-async function indexed(id: string): Promise<void> {
-  await until('D1 to know the run', () => env.DB.prepare('SELECT 1 FROM runs WHERE id = ?').bind(id).first());
-}
 
 describe('a token', () => {
   test('that is missing, wrong or expired is refused, each with its own code', async () => {

@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { call, kill, refusal } from './support/api.ts';
+import { call, command, kill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
-import { eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import { disconnected, eventTypes, hibernate, restart, run } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
-
-async function command(id: string) {
-  const response = await call('GET', `/commands/${id}`);
-  return (await response.json<{ command: Awaited<ReturnType<typeof kill>> }>()).command;
-}
 
 describe('the kill path', () => {
   test('is recorded step by step, and settles with the exit code', async () => {
@@ -78,7 +73,7 @@ describe('the kill path', () => {
     const who = newIdentity('kill-away');
     const first = await TestWrapper.connect(who);
     first.close();
-    await until('the object to notice', async () => (await run(who.job, who.run))?.connected === false);
+    await disconnected(who);
     const { id, state, targets } = await kill(who.job);
     expect(state).toBe('delivered');
     expect(targets).toMatchObject([{ state: 'pending' }]);
@@ -259,7 +254,7 @@ describe('a kill that nobody was there for', () => {
     const who = newIdentity('kill-lost');
     const wrapper = await TestWrapper.connect(who);
     wrapper.close();
-    await until('the object to notice', async () => (await run(who.job, who.run))?.connected === false);
+    await disconnected(who);
     await pass(who.job, 30_001);
     const { id, state, targets } = await kill(who.job);
     expect(state).toBe('settled');
@@ -267,45 +262,5 @@ describe('a kill that nobody was there for', () => {
     const back = await TestWrapper.connect(who);
     expect((await back.kill()).command).toBe(id);
     expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'delivered', exit_code: null }] });
-  });
-});
-
-describe('the queue in D1', () => {
-  async function leaveInQueue(job: string): Promise<string> {
-    const template = await kill(job, { instance: 'nobody' });
-    const id = template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
-    const queued = { ...template, id, instance: null, state: 'queued', targets: [] };
-    await env.DB.prepare('INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)')
-      .bind(id, job, Date.parse(template.requested_at), JSON.stringify(queued))
-      .run();
-    return id;
-  }
-
-  test('is drained by the sweep: what a failed call left behind is delivered', async () => {
-    const who = newIdentity('queue-sweep');
-    const wrapper = await TestWrapper.connect(who);
-    await wrapper.settled();
-    const id = await leaveInQueue(who.job);
-    const { sweep } = await import('../src/sweep.ts');
-    await sweep(env);
-    expect((await wrapper.kill()).command).toBe(id);
-    await until('D1 to know', async () => {
-      const row = await env.DB.prepare('SELECT accepted FROM commands WHERE id = ?')
-        .bind(id)
-        .first<{ accepted: number }>();
-      return row?.accepted === 1;
-    });
-  });
-
-  test('is drained when a wrapper connects', async () => {
-    const who = newIdentity('queue-connect');
-    const { id: first } = await kill(who.job, { run: who.run });
-    await restart(who.job);
-    const id = await leaveInQueue(who.job);
-    await restart(who.job);
-    const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
-    await until('both kills', () => wrapper.of('kill').length === 2);
-    expect(wrapper.of('kill').map((message) => message.command)).toEqual([first, id]);
-    expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'delivered' });
   });
 });

@@ -2,18 +2,15 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
+import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import { disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
 import { until } from './support/until.ts';
-import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SILENCE_MS = 30_000;
 const PROBE_MS = 5_000;
 const DISCONNECT_MS = 30_000;
-
-async function disconnected(who: Identity): Promise<void> {
-  await until('the object to notice', async () => (await run(who.job, who.run))?.connected === false);
-}
 
 describe('a run that falls silent on an open link', () => {
   useFakeDate();
@@ -61,17 +58,64 @@ describe('a run that falls silent on an open link', () => {
     expect(wrapper.of('probe')).toEqual([]);
   });
 
-  test('is not suspected while its heartbeats are answered, and they wake nothing', async () => {
+  test('is not suspected while its heartbeats are answered', async () => {
+    // The runtime stamps an answered heartbeat with the true time: so it is the connection that is moved into the past.
+    vi.setSystemTime(Date.now() - SILENCE_MS);
     const who = newIdentity('heartbeats');
     const wrapper = await TestWrapper.connect(who);
-    await hibernate(who.job);
-    // The runtime stamps an answered heartbeat with the true time, so here the past is faked instead of the future.
-    vi.setSystemTime(Date.now() - SILENCE_MS);
     wrapper.raw('hb');
     await until('the answer', () => wrapper.received.includes('hb'));
-    vi.setSystemTime(Date.now() + SILENCE_MS);
-    await pass(who.job, SILENCE_MS - 1_000);
+    await pass(who.job, SILENCE_MS + 1);
+    await wrapper.settled();
     expect(wrapper.of('probe')).toEqual([]);
+  });
+
+  test('lives when a heartbeat is all that follows the probe', async () => {
+    const who = newIdentity('heartbeat-answers');
+    const wrapper = await TestWrapper.connect(who);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => wrapper.of('probe').length === 1);
+    wrapper.raw('hb');
+    await until('the answer', () => wrapper.received.includes('hb'));
+    await pass(who.job, PROBE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: true });
+    expect(await eventTypes(who.job, who.run)).toContain('answered');
+  });
+
+  test('is asked again, and not judged, when the time to answer ended long ago', async () => {
+    const who = newIdentity('probe-late');
+    const wrapper = await TestWrapper.connect(who);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => wrapper.of('probe').length === 1);
+    await pass(who.job, 600_000);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
+    await until('another probe', () => wrapper.of('probe').length >= 2);
+    await pass(who.job, PROBE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+  });
+
+  test('is suspected anew after it came back on another link, and lost when that is silent too', async () => {
+    const who = newIdentity('suspected-returns');
+    const first = await TestWrapper.connect(who);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => first.of('probe').length === 1);
+    const second = await TestWrapper.connect(who);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe on the new link', () => second.of('probe').length === 1);
+    await pass(who.job, PROBE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+  });
+
+  test('is suspected anew after it said start again on the same link, and lost when nothing follows', async () => {
+    const who = newIdentity('suspected-restarts');
+    const wrapper = await TestWrapper.connect(who);
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => wrapper.of('probe').length === 1);
+    wrapper.start();
+    await until('the second ack of start', () => wrapper.of('ack').filter(({ of }) => of === 'start').length === 2);
+    await pass(who.job, SILENCE_MS + 1);
+    await pass(who.job, PROBE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
 
   test('is doubted even when the object hibernated meanwhile', async () => {
@@ -157,6 +201,75 @@ describe('a run whose link was cut', () => {
       reason: 'wrapper_died',
       output_bytes: 5,
     });
+  });
+
+  test('is lost too when the link was closed from here and the peer never answered that', async () => {
+    const who = newIdentity('close-unanswered');
+    await TestWrapper.connectHalfOpen(who);
+    await runInDurableObject(jobObject(who.job), (_object, state) => {
+      for (const socket of state.getWebSockets()) socket.close(1011, 'internal');
+    });
+    // First it is found to be out of touch, and then it has the whole deadline to return.
+    await pass(who.job, SILENCE_MS + 1);
+    for (let round = 0; round < 2; round++) await pass(who.job, DISCONNECT_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', connected: false });
+  });
+
+  test('counts as disconnected again when it came back only to tell its end, and then fell silent', async () => {
+    const who = newIdentity('lost-ended-silent');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, DISCONNECT_MS + 1);
+    await TestWrapper.connect(who, { phase: 'ended' });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', connected: true });
+    for (let round = 0; round < 3; round++) await pass(who.job, SILENCE_MS + 1);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', connected: false });
+  });
+
+  test('has neither exit code nor end while a step of its end is all that it told', async () => {
+    const who = newIdentity('lost-step');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, DISCONNECT_MS + 1);
+    const back = await TestWrapper.connect(who, { phase: 'ended' });
+    back.say({
+      type: 'killing',
+      command: null,
+      reason: 'timeout',
+      phase: 'term',
+      signal: 'SIGTERM',
+      at_ms: 50,
+      survivors: [],
+    });
+    await back.settled();
+    const found = await run(who.job, who.run);
+    // Either it still counts as lost, or it lives: but never half of each.
+    if (found?.state === 'killing') expect(found).toMatchObject({ exit_code: null, reason: null, ended_at: null });
+    else expect(found).toMatchObject({ state: 'lost', exit_code: 253 });
+  });
+
+  test('is not lost while D1 is away: wrappers cannot sign in then', async () => {
+    const who = newIdentity('d1-away');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    await without(['tokens', 'runs'], async () => {
+      wrapper.close();
+      await disconnected(who);
+      for (let round = 0; round < 6; round++) {
+        await pass(who.job, 5_001);
+        // Ends only when D1 has been asked.
+        await jobObject(who.job).lookAfter();
+      }
+      await pass(who.job, 5_001);
+      expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: false });
+    });
+  });
+
+  test('did not end in the future, whatever its wrapper says of how long it ran', async () => {
+    const who = newIdentity('ended-future');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed({ duration_ms: 3_600_000 });
+    expect(Date.parse((await run(who.job, who.run))?.ended_at ?? '')).toBeLessThanOrEqual(Date.now());
   });
 });
 

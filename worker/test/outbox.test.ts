@@ -1,30 +1,17 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { pass, useFakeDate } from './support/clock.ts';
+import { indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { jobObject, restart, run } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
-
-async function indexedState(id: string): Promise<string | undefined> {
-  const row = await env.DB.prepare('SELECT state FROM runs WHERE id = ?').bind(id).first<{ state: string }>();
-  return row?.state;
-}
 
 function pending(job: string): Promise<number> {
   return runInDurableObject(
     jobObject(job),
     (_object, state) => state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM outbox').one().n,
   );
-}
-
-async function withoutD1(what: () => Promise<void>): Promise<void> {
-  await env.DB.exec('ALTER TABLE runs RENAME TO runs_away');
-  try {
-    await what();
-  } finally {
-    await env.DB.exec('ALTER TABLE runs_away RENAME TO runs');
-  }
 }
 
 describe('the outbox', () => {
@@ -40,7 +27,7 @@ describe('the outbox', () => {
 
   test('keeps what D1 did not take, through a restart, and sends the latest state by alarm', async () => {
     const who = newIdentity('outbox-retry');
-    await withoutD1(async () => {
+    await without(['runs'], async () => {
       const wrapper = await TestWrapper.connect(who);
       // D1 is away, and the wrapper is served all the same.
       await wrapper.completed({ exit_code: 3, command_exit_code: 3, signal: null, reason: 'exited' });

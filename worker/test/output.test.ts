@@ -1,14 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { MAX_OUTPUT_PAYLOAD_BYTES } from '#protocol/output-frame';
 import { call, refusal } from './support/api.ts';
+import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { eventTypes, restart, run } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
-
-async function indexed(id: string): Promise<void> {
-  await until('D1 to know the run', () => env.DB.prepare('SELECT 1 FROM runs WHERE id = ?').bind(id).first());
-}
 
 async function output(id: string, query = ''): Promise<{ text: string; headers: Record<string, string> }> {
   await indexed(id);

@@ -33,6 +33,11 @@ export async function kill(job: string, body: unknown = {}, headers: Record<stri
   return (await response.json<v.InferOutput<typeof CommandBody>>()).command;
 }
 
+export async function command(id: string) {
+  const response = await call('GET', `/commands/${id}`);
+  return (await response.json<v.InferOutput<typeof CommandBody>>()).command;
+}
+
 export async function newToken(token: v.InferInput<typeof NewToken>) {
   const response = await call('POST', '/tokens', { body: token });
   return response.json<v.InferOutput<typeof TokenBody>>();

@@ -1,6 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import type { RunEvent } from '#protocol/api';
+import type { DeadlineKind } from '../../durable/job/deadlines.ts';
 import { env } from './env.ts';
+import { until } from './until.ts';
 
 export function jobObject(job: string) {
   return env.JOBS.getByName(job);
@@ -28,4 +30,30 @@ export async function restart(job: string): Promise<void> {
 /** What hibernation does: memory is gone and the sockets are still there. */
 export async function hibernate(job: string): Promise<void> {
   await evictDurableObject(jobObject(job), { webSockets: 'hibernate' });
+}
+
+/** The object has noticed that a run's link is gone. */
+export async function disconnected({ job, run: id }: { job: string; run: string }): Promise<void> {
+  await until('the object to notice', async () => (await run(job, id))?.connected === false);
+}
+
+/** How many deadlines of a kind are set. */
+export function deadlines(job: string, kind: DeadlineKind): Promise<number> {
+  return runInDurableObject(
+    jobObject(job),
+    (_object, state) =>
+      state.storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM deadlines WHERE kind = ?', kind).one().n,
+  );
+}
+
+/** While it lasts, the object's storage fails at this statement, as `UPDATE ON commands`: a fault of ours. */
+export async function withFault(job: string, statement: string, what: () => Promise<void>): Promise<void> {
+  const exec = (query: string) =>
+    runInDurableObject(jobObject(job), (_object, state) => void state.storage.sql.exec(query));
+  await exec(`CREATE TRIGGER fault BEFORE ${statement} BEGIN SELECT RAISE(ABORT, 'fault'); END`);
+  try {
+    await what();
+  } finally {
+    await exec('DROP TRIGGER fault');
+  }
 }

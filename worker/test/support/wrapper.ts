@@ -27,7 +27,7 @@ export class TestWrapper {
   readonly identity: Identity;
   readonly #socket: WebSocket;
 
-  private constructor(identity: Identity, socket: WebSocket) {
+  private constructor(identity: Identity, socket: WebSocket, halfOpen: boolean) {
     this.identity = identity;
     this.#socket = socket;
     socket.addEventListener('message', ({ data }) => {
@@ -36,11 +36,24 @@ export class TestWrapper {
     socket.addEventListener('close', ({ code }) => {
       this.closed = { code };
     });
-    socket.accept();
+    socket.accept({ allowHalfOpen: halfOpen });
   }
 
   /** Connects, and says `start` unless told not to. */
-  static async connect(identity: Identity, start: Partial<StartMessage> | null = {}): Promise<TestWrapper> {
+  static connect(identity: Identity, start: Partial<StartMessage> | null = {}): Promise<TestWrapper> {
+    return TestWrapper.#connect(identity, start, false);
+  }
+
+  /** Connects as a peer whose network is half dead: it never answers a close. */
+  static connectHalfOpen(identity: Identity, start: Partial<StartMessage> | null = {}): Promise<TestWrapper> {
+    return TestWrapper.#connect(identity, start, true);
+  }
+
+  static async #connect(
+    identity: Identity,
+    start: Partial<StartMessage> | null,
+    halfOpen: boolean,
+  ): Promise<TestWrapper> {
     const { job, run, machine, instance } = identity;
     const response = await request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
       headers: {
@@ -50,7 +63,7 @@ export class TestWrapper {
       },
     });
     if (response.webSocket === null) throw new Error(`not connected: ${response.status} ${await response.text()}`);
-    const wrapper = new TestWrapper(identity, response.webSocket);
+    const wrapper = new TestWrapper(identity, response.webSocket, halfOpen);
     if (start !== null) {
       wrapper.start(start);
       await wrapper.next('the ack of start', (message) => message.type === 'ack' && message.of === 'start');

@@ -1,0 +1,23 @@
+/** What D1 knows, and D1 that is away. */
+import { env } from './env.ts';
+import { until } from './until.ts';
+
+/** The state of a run as D1 has it. */
+export async function indexedState(id: string): Promise<string | undefined> {
+  const row = await env.DB.prepare('SELECT state FROM runs WHERE id = ?').bind(id).first<{ state: string }>();
+  return row?.state;
+}
+
+export async function indexed(id: string): Promise<void> {
+  await until('D1 to know the run', () => indexedState(id));
+}
+
+/** While it lasts, every query of these tables fails, as all of them do when D1 is away. */
+export async function without(tables: readonly string[], what: () => Promise<void>): Promise<void> {
+  for (const table of tables) await env.DB.exec(`ALTER TABLE ${table} RENAME TO ${table}_away`);
+  try {
+    await what();
+  } finally {
+    for (const table of tables) await env.DB.exec(`ALTER TABLE ${table}_away RENAME TO ${table}`);
+  }
+}
