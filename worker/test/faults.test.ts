@@ -1,0 +1,71 @@
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { describe, expect, test, vi } from 'vitest';
+import { command, kill } from './support/api.ts';
+import { pass, useFakeDate } from './support/clock.ts';
+import { disconnected, eventTypes, jobObject, run, withFault } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+describe('a fault of ours', () => {
+  useFakeDate();
+
+  test('is told to the wrapper, and the link dropped: what it repeats is taken', async () => {
+    const who = newIdentity('fault-told');
+    const wrapper = await TestWrapper.connect(who);
+    await withFault(who.job, 'INSERT ON output', async () => {
+      wrapper.print(0, 'x');
+      expect(await wrapper.error('internal')).toMatchObject({ retry: 'later' });
+      expect((await wrapper.wasClosed()).code).toBe(1011);
+    });
+    const back = await TestWrapper.connect(who);
+    back.print(0, 'x');
+    await back.acked(1);
+  });
+
+  test('in the middle of a completion leaves nothing half done', async () => {
+    const who = newIdentity('fault-complete');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    wrapper.killing(id, 'term');
+    await wrapper.settled();
+    await withFault(who.job, 'UPDATE ON targets', async () => {
+      wrapper.complete();
+      await wrapper.error('internal');
+    });
+    const back = await TestWrapper.connect(who, { phase: 'ended' });
+    await back.completed();
+    expect(await command(id)).toMatchObject({ state: 'settled' });
+  });
+
+  test('at one deadline does not keep the others from being met, and that one is met later', async () => {
+    const who = newIdentity('fault-deadline');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job, { instance: 'nobody' });
+    await withFault(who.job, 'UPDATE ON commands', async () => {
+      vi.setSystemTime(Date.now() + 600_001);
+      await runDurableObjectAlarm(jobObject(who.job));
+      await until('the probe all the same', () => wrapper.of('probe').length === 1);
+    });
+    await pass(who.job, 5_001);
+    expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'expired' });
+  });
+
+  test('of the network at a socket is a link that was cut', async () => {
+    const who = newIdentity('fault-socket');
+    await TestWrapper.connect(who);
+    await runInDurableObject(jobObject(who.job), (object, state) => {
+      for (const socket of state.getWebSockets()) object.webSocketError(socket, new Error('reset'));
+    });
+    await disconnected(who);
+    expect(await eventTypes(who.job, who.run)).toContain('disconnected');
+  });
+
+  test('of the peer that closes with a code nobody may send is a link that was cut', async () => {
+    const who = newIdentity('fault-close-code');
+    await TestWrapper.connectHalfOpen(who);
+    await runInDurableObject(jobObject(who.job), (object, state) => {
+      for (const socket of state.getWebSockets()) object.webSocketClose(socket, 5000);
+    });
+    expect(await run(who.job, who.run)).toMatchObject({ connected: false });
+  });
+});
