@@ -1,9 +1,13 @@
-import { describe, expect, test } from 'vitest';
-import { call, command, kill, refusal } from './support/api.ts';
+import { runInDurableObject } from 'cloudflare:test';
+import { describe, expect, test, vi } from 'vitest';
+import { sweep } from '../src/sweep.ts';
+import { call, command, kill, newToken, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
+import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { disconnected, eventTypes, hibernate, restart, run } from './support/objects.ts';
+import { disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
 import { until } from './support/until.ts';
+import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('the kill path', () => {
@@ -189,6 +193,203 @@ describe('the kill path', () => {
     ).all<{ actor: string; subject: string; detail: string }>();
     expect(results).toHaveLength(1);
     expect(JSON.parse(results[0]?.detail ?? '')).toMatchObject({ command: id });
+  });
+
+  test('gets its answer from ?wait= when the time is up, settled or not', async () => {
+    const who = newIdentity('kill-wait-ends');
+    await TestWrapper.connect(who);
+    expect((await call('POST', `/jobs/${who.job}/kill?wait=1`, { body: {} })).status).toBe(202);
+  });
+
+  test('goes to a run that ended out of reach as well: refused is an answer, silence is none', async () => {
+    const who = newIdentity('kill-ended');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    const { id } = await kill(who.job);
+    const back = await TestWrapper.connect(who, { phase: 'ended' });
+    expect((await back.kill()).command).toBe(id);
+  });
+
+  test('settles as lost when the wrapper died and only its spool comes back', async () => {
+    const who = newIdentity('kill-abandoned');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    const { id } = await kill(who.job);
+    await TestWrapper.connect(who, { phase: 'abandoned' });
+    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
+  });
+
+  test('learns from the completion what no step has told', async () => {
+    const who = newIdentity('kill-complete-applied');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.kill();
+    await wrapper.completed({
+      applied_kills: [{ command: id, phase: 'gone', signal: null, at_ms: 250, survivors: [77] }],
+    });
+    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', survivors: [77] }] });
+  });
+
+  test('shows the run as being killed though the last step is the first that is heard', async () => {
+    const who = newIdentity('kill-only-gone');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    wrapper.killing(id, 'gone');
+    await wrapper.settled();
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
+  });
+
+  test('tells nothing of a run after its end', async () => {
+    const who = newIdentity('kill-after-end');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed({ reason: 'timeout', exit_code: 124 });
+    wrapper.say({
+      type: 'killing',
+      command: null,
+      reason: 'timeout',
+      phase: 'gone',
+      signal: null,
+      at_ms: 50,
+      survivors: [],
+    });
+    await wrapper.settled();
+    expect((await eventTypes(who.job, who.run)).at(-1)).toBe('ended');
+  });
+
+  test('finds a job that its object knows and D1 does not know yet', async () => {
+    const who = newIdentity('kill-unindexed');
+    await without(['runs'], async () => {
+      const wrapper = await TestWrapper.connect(who);
+      expect((await call('POST', `/jobs/${who.job}/kill`, { body: {} })).status).toBe(202);
+      await wrapper.kill();
+    });
+  });
+
+  test('at many runs tells those who watch less often than once for each run', async () => {
+    const job = 'kill-many';
+    const count = 60;
+    await Promise.all(
+      Array.from({ length: count }, (_, index) => TestWrapper.connect(newIdentity(job, `machine${index}`))),
+    );
+    const viewer = await TestViewer.watch(`/jobs/${job}/watch`);
+    const { id } = await kill(job);
+    await viewer.next(
+      'command',
+      ({ command: { id: told, targets } }) =>
+        told === id && targets.length === count && targets.every(({ state }) => state === 'delivered'),
+    );
+    expect(viewer.of('command').length).toBeLessThan(count);
+  });
+
+  test('writes no audit entry for a repeat with the same key', async () => {
+    const who = newIdentity('kill-repeat-audit');
+    await TestWrapper.connect(who);
+    const key = { 'Idempotency-Key': 'audit' };
+    await kill(who.job, {}, key);
+    await kill(who.job, {}, key);
+    const { results } = await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(who.job).all();
+    expect(results).toHaveLength(1);
+  });
+});
+
+describe('a kill over time', () => {
+  useFakeDate();
+
+  test('does not put off the repeat of an unanswered one by being given again and again', async () => {
+    const who = newIdentity('kill-clicks');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.kill();
+    for (let click = 0; click < 2; click++) {
+      await pass(who.job, 2_000);
+      await kill(who.job);
+    }
+    await until('the repeat', () => wrapper.of('kill').filter(({ command }) => command === id).length === 2);
+  });
+
+  test('is repeated on each new link of a wrapper that does not answer, before that is given up', async () => {
+    const who = newIdentity('kill-new-link');
+    const first = await TestWrapper.connect(who);
+    await kill(who.job);
+    await first.kill();
+    await pass(who.job, 3_001);
+    await until('the repeat', () => first.of('kill').length === 2);
+    const second = await TestWrapper.connect(who);
+    await second.kill();
+    await pass(who.job, 3_001);
+    await until('the repeat on the new link', () => second.of('kill').length === 2);
+    expect(second.closed).toBeNull();
+  });
+
+  test('is not waited for any more when the link is gone', async () => {
+    const who = newIdentity('kill-link-gone');
+    const wrapper = await TestWrapper.connect(who);
+    await kill(who.job);
+    await wrapper.kill();
+    await pass(who.job, 3_001);
+    await until('the repeat', () => wrapper.of('kill').length === 2);
+    wrapper.close();
+    await disconnected(who);
+    await pass(who.job, 3_001);
+    expect((await eventTypes(who.job, who.run)).filter((type) => type === 'disconnected')).toHaveLength(1);
+  });
+
+  test('stays pending while the only link is one that is being closed', async () => {
+    const who = newIdentity('kill-closing');
+    await TestWrapper.connectHalfOpen(who);
+    await runInDurableObject(jobObject(who.job), (_object, state) => {
+      for (const socket of state.getWebSockets()) socket.close(1011);
+    });
+    expect((await kill(who.job)).targets).toMatchObject([{ state: 'pending' }]);
+  });
+
+  test('under way when its run is lost settles as lost, until the late end says how it went', async () => {
+    const ends = [
+      { reason: 'operator', exit_code: 143, command_exit_code: null, state: 'gone' },
+      { reason: 'exited', exit_code: 0, command_exit_code: 0, state: 'refused' },
+    ] as const;
+    for (const { state, ...end } of ends) {
+      const who = newIdentity(`kill-lost-${end.reason}`);
+      const wrapper = await TestWrapper.connect(who);
+      const { id } = await kill(who.job);
+      await wrapper.kill();
+      wrapper.close();
+      await disconnected(who);
+      await pass(who.job, 30_001);
+      expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
+      const late = await TestWrapper.connect(who, { phase: 'ended' });
+      await late.completed({ ...end, signal: null });
+      expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state, exit_code: end.exit_code }] });
+    }
+  });
+
+  test('reaches a run that started within the skew of the clocks, and none that started after that', async () => {
+    const who = newIdentity('kill-skew');
+    await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await pass(who.job, 900);
+    const near = await TestWrapper.connect(newIdentity(who.job), { age_ms: 0 });
+    expect((await near.kill()).command).toBe(id);
+    await pass(who.job, 200);
+    const after = await TestWrapper.connect(newIdentity(who.job), { age_ms: 0 });
+    await after.settled();
+    expect(after.of('kill')).toEqual([]);
+  });
+
+  test("has a key that is its token's own, is good for a day, and is then forgotten", async () => {
+    const who = newIdentity('kill-key-age');
+    await TestWrapper.connect(who);
+    const { secret } = await newToken({ name: 'other', scopes: ['kill'] });
+    const key = { 'Idempotency-Key': 'k1' };
+    const first = await kill(who.job, {}, key);
+    const response = await call('POST', `/jobs/${who.job}/kill`, { token: secret, body: {}, headers: key });
+    expect((await response.json<{ command: { id: string } }>()).command.id).not.toBe(first.id);
+    vi.setSystemTime(Date.now() + 23 * 3_600_000);
+    await sweep(env);
+    expect((await kill(who.job, {}, key)).id).toBe(first.id);
+    vi.setSystemTime(Date.now() + 2 * 3_600_000);
+    await sweep(env);
+    expect((await kill(who.job, {}, key)).id).not.toBe(first.id);
   });
 });
 
