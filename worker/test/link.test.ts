@@ -2,7 +2,7 @@ import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
 import { request } from './support/api.ts';
 import { env } from './support/env.ts';
-import { run } from './support/objects.ts';
+import { eventTypes, run } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('frames that no wrapper should send', () => {
@@ -44,6 +44,14 @@ describe('frames that no wrapper should send', () => {
     expect(await run(who.job, who.run)).toBeNull();
   });
 
+  test('a start with an age that makes no date', async () => {
+    const who = newIdentity('no-date');
+    const wrapper = await TestWrapper.connect(who, null);
+    wrapper.start({ age_ms: Number.MAX_SAFE_INTEGER });
+    await wrapper.error('bad_frame');
+    expect(await run(who.job, who.run)).toBeNull();
+  });
+
   test('a start for another run than the one in the URL', async () => {
     const who = newIdentity('mismatch');
     const wrapper = await TestWrapper.connect(who, null);
@@ -64,6 +72,23 @@ describe('which socket is the run', () => {
     await newer.acked(7);
     expect((await older.wasClosed()).code).toBe(4001);
     expect(await run(who.job, who.run)).toMatchObject({ connected: true, output_bytes: 7 });
+  });
+
+  test('not the older one, whatever it still says and however it ends', async () => {
+    const who = newIdentity('generations-old');
+    const older = await TestWrapper.connectHalfOpen(who);
+    const newer = await TestWrapper.connect(who);
+    await older.wasClosed();
+    // A peer that does not answer the close can go on talking.
+    older.complete({ exit_code: 9, command_exit_code: 9, signal: null, reason: 'exited' });
+    older.start();
+    older.close();
+    await newer.settled();
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: true });
+    expect(newer.closed).toBeNull();
+    expect(await eventTypes(who.job, who.run)).not.toContain('disconnected');
+    newer.print(0, 'mine');
+    await newer.acked(4);
   });
 
   test('not one with another key: it is refused for good, and the run is not harmed', async () => {

@@ -89,6 +89,28 @@ describe('output', () => {
     });
   });
 
+  test('is repeated without an error even where the completion says that there was less', async () => {
+    const who = newIdentity('out-less');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.print(0, 'hello');
+    await wrapper.acked(5);
+    await wrapper.completed({ final_offset: 3 });
+    wrapper.print(0, 'hello');
+    await wrapper.settled();
+    expect(wrapper.of('error').map(({ code }) => code)).not.toContain('bad_offset');
+  });
+
+  test('is repeated without an error even where the spool of a dead wrapper holds less', async () => {
+    const who = newIdentity('out-spool-less');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.print(0, 'hello');
+    await wrapper.acked(5);
+    const flusher = await TestWrapper.connect(who, { phase: 'abandoned', output: { from: 0, to: 3 } });
+    flusher.print(0, 'hello');
+    await flusher.settled();
+    expect(flusher.of('error').map(({ code }) => code)).toEqual(['unknown_type']);
+  });
+
   test('is told apart by stream, read from an offset and from its tail', async () => {
     const who = newIdentity('out-read');
     const wrapper = await TestWrapper.connect(who);
