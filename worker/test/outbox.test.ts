@@ -1,9 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
-import { indexedState, without } from './support/d1.ts';
+import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { jobObject, restart, run } from './support/objects.ts';
+import { deadlines, jobObject, restart, run } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -49,5 +50,90 @@ describe('the outbox', () => {
     expect(await run(who.job, who.run)).toMatchObject({ connected: false });
     await until('an empty outbox', async () => (await pending(who.job)) === 0);
     expect(await indexedState(who.run)).toBe('newer');
+  });
+
+  test('never lets an older state of a command overwrite a newer one', async () => {
+    const who = newIdentity('outbox-command');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await until('an empty outbox', async () => (await pending(who.job)) === 0);
+    await env.DB.prepare(
+      "UPDATE commands SET seq = 1000, resource = json_set(resource, '$.reason', 'newer') WHERE id = ?",
+    )
+      .bind(id)
+      .run();
+    await wrapper.completed();
+    await until('an empty outbox', async () => (await pending(who.job)) === 0);
+    const row = await env.DB.prepare('SELECT resource FROM commands WHERE id = ?')
+      .bind(id)
+      .first<{ resource: string }>();
+    expect(JSON.parse(row?.resource ?? '{}')).toMatchObject({ reason: 'newer' });
+  });
+
+  test('leaves a run id that two jobs use with the first', async () => {
+    const who = newIdentity('outbox-first');
+    await TestWrapper.connect(who);
+    await indexed(who.run);
+    const second = await TestWrapper.connect({ ...who, job: 'outbox-second' });
+    await second.completed();
+    await until('an empty outbox', async () => (await pending('outbox-second')) === 0);
+    const row = await env.DB.prepare("SELECT job, state, resource ->> 'job' AS shown FROM runs WHERE id = ?")
+      .bind(who.run)
+      .first();
+    expect(row).toEqual({ job: 'outbox-first', state: 'running', shown: 'outbox-first' });
+  });
+
+  test('sends what changes while D1 is being asked as well', async () => {
+    const who = newIdentity('outbox-meanwhile');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.killing(null, 'term');
+    wrapper.complete({ reason: 'timeout', exit_code: 124 });
+    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'timed_out');
+  });
+
+  test('tells D1 however often that did not answer', async () => {
+    const who = newIdentity('outbox-again');
+    await without(['runs'], async () => {
+      const wrapper = await TestWrapper.connect(who);
+      await wrapper.completed({ exit_code: 3, command_exit_code: 3, signal: null, reason: 'exited' });
+      for (let attempt = 0; attempt < 3; attempt++) {
+        await pass(who.job, 5_001);
+        // Ends only when D1 has been asked.
+        await jobObject(who.job).lookAfter();
+      }
+    });
+    await pass(who.job, 5_001);
+    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
+  });
+
+  test('is brought back by alarm when the object ends while D1 is being asked', async () => {
+    const who = newIdentity('outbox-dies');
+    await without(['runs'], async () => {
+      const wrapper = await TestWrapper.connect(who);
+      await wrapper.completed({ exit_code: 3, command_exit_code: 3, signal: null, reason: 'exited' });
+      vi.setSystemTime(Date.now() + 5_001);
+      const aborted = runInDurableObject(jobObject(who.job), async (object, state) => {
+        object.alarm();
+        await state.storage.sync();
+        state.abort('ended by the test');
+      });
+      // The call dies with the object.
+      await aborted.catch(() => {});
+    });
+    expect(await deadlines(who.job, 'outbox')).toBe(1);
+    await pass(who.job, 5_001);
+    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
+  });
+
+  test('sets the alarm that brings it back together with the note', async () => {
+    const job = 'outbox-armed';
+    const template = await kill(job, { instance: 'nobody' });
+    await until('an empty outbox', async () => (await pending(job)) === 0);
+    const next = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
+    const armed = await runInDurableObject(jobObject(job), (object, { storage }) => {
+      object.acceptCommand(next);
+      return storage.sql.exec("SELECT 1 FROM deadlines WHERE kind = 'outbox'").toArray();
+    });
+    expect(armed).toHaveLength(1);
   });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { kill, newToken } from './support/api.ts';
+import { pass, useFakeDate } from './support/clock.ts';
+import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { hibernate } from './support/objects.ts';
+import { hibernate, jobObject } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -96,6 +98,34 @@ describe('watching a run', () => {
     expect(viewer.of('behind')).toEqual([]);
   });
 
+  test('makes the wrapper of a run lazy when its only viewer follows another', async () => {
+    const [one, two] = [newIdentity('watch-move'), newIdentity('watch-move')];
+    const [wrapper] = await Promise.all([TestWrapper.connect(one), TestWrapper.connect(two)]);
+    const viewer = await TestViewer.watch('/jobs/watch-move/watch');
+    viewer.say({ type: 'subscribe', run: one.run, offset: 0 });
+    await until('eager', () => wrapper.of('flow').at(-1)?.mode === 'eager');
+    viewer.say({ type: 'subscribe', run: two.run, offset: 0 });
+    await until('lazy', () => wrapper.of('flow').at(-1)?.mode === 'lazy');
+  });
+
+  test('gains nothing by an ack of what was never sent, or of another run', async () => {
+    const [one, two] = [newIdentity('watch-lies'), newIdentity('watch-lies')];
+    const [wrapper] = await Promise.all([TestWrapper.connect(one), TestWrapper.connect(two)]);
+    const viewer = await TestViewer.watch('/jobs/watch-lies/watch');
+    viewer.say({ type: 'subscribe', run: one.run, offset: 0 });
+    await viewer.next('subscribed');
+    wrapper.print(0, 'x');
+    await until('the output', () => viewer.offset === 1);
+    viewer.say({ type: 'ack', run: one.run, offset: 1_000_000_000 });
+    viewer.say({ type: 'ack', run: two.run, offset: 1_000_000_000 });
+    const chunk = 'y'.repeat(200_000);
+    for (let index = 0; index < 8; index++) {
+      wrapper.print(1 + index * chunk.length, chunk);
+      await wrapper.acked(1 + (index + 1) * chunk.length);
+    }
+    await viewer.next('behind');
+  });
+
   test('of a run that does not exist, or in words that are none, gets an error', async () => {
     const who = newIdentity('watch-errors');
     await TestWrapper.connect(who);
@@ -106,6 +136,8 @@ describe('watching a run', () => {
 });
 
 describe('watching the fleet', () => {
+  useFakeDate();
+
   test('hears of every change after D1 has it, but only of jobs that the viewer may read', async () => {
     const { secret } = await newToken({ name: 'mine', scopes: ['read'], jobs: 'fleet-mine*' });
     const [all, mine] = await Promise.all([TestViewer.watch('/watch'), TestViewer.watch('/watch', secret)]);
@@ -117,5 +149,18 @@ describe('watching the fleet', () => {
     await TestWrapper.connect(own);
     await mine.next('run', ({ run }) => run.id === own.run);
     expect(mine.of('run').map(({ run }) => run.job)).not.toContain('fleet-other');
+  });
+
+  test('hears nothing of what D1 does not have yet', async () => {
+    const who = newIdentity('fleet-after');
+    const viewer = await TestViewer.watch('/watch');
+    await without(['runs'], async () => {
+      await TestWrapper.connect(who);
+      // Ends only when D1 has been asked.
+      await jobObject(who.job).lookAfter();
+      expect(viewer.of('run').filter(({ run }) => run.id === who.run)).toEqual([]);
+    });
+    await pass(who.job, 5_001);
+    await viewer.next('run', ({ run }) => run.id === who.run);
   });
 });
