@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { call, kill, newToken, refusal, request } from './support/api.ts';
-import { indexed } from './support/d1.ts';
+import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { jobObject } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -60,6 +61,71 @@ describe('a token', () => {
     expect((await call('DELETE', `/tokens/${token.id}`)).status).toBe(204);
     expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 unauthenticated');
     expect(await refusal(call('DELETE', `/tokens/${token.id}`))).toBe('404 not_found');
+  });
+
+  test('is made only by an admin of all jobs: one of some could make itself one of all', async () => {
+    const { secret } = await newToken({ name: 'web-admin', scopes: ['admin'], jobs: 'web-*' });
+    const made = call('POST', '/tokens', { token: secret, body: { name: 'more', scopes: ['admin'], jobs: '*' } });
+    expect(await refusal(made)).toBe('403 forbidden');
+  });
+
+  test('is for some machines only when starting runs is all that it may do', async () => {
+    const make = (scopes: string[]) =>
+      call('POST', '/tokens', { body: { name: 'machines', scopes, machines: 'web*' } });
+    for (const scope of ['read', 'kill', 'admin']) {
+      expect(await refusal(make([scope]))).toBe('400 bad_request');
+      expect(await refusal(make(['run', scope]))).toBe('400 bad_request');
+    }
+    expect((await make(['run'])).status).toBe(201);
+  });
+
+  test('ends at a time that is one, or is refused', async () => {
+    const body = { name: 'no-time', scopes: ['read'], expires_at: '2030-01-01T00:00:00+05' };
+    expect(await refusal(call('POST', '/tokens', { body }))).toBe('400 bad_request');
+    expect(await env.DB.prepare("SELECT 1 FROM tokens WHERE name = 'no-time'").first()).toBeNull();
+  });
+
+  test('that was not there to be deleted leaves no audit entry', async () => {
+    const id = '01M82PTB40WMEYKY30XERGEN0N';
+    expect(await refusal(call('DELETE', `/tokens/${id}`))).toBe('404 not_found');
+    expect(await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(id).first()).toBeNull();
+  });
+
+  test('for other jobs does not see their commands', async () => {
+    const who = newIdentity('db-command');
+    await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    const { secret } = await newToken({ name: 'web-only', scopes: ['read', 'kill'], jobs: 'web-*' });
+    expect(await refusal(call('GET', `/commands/${id}`, { token: secret }))).toBe('404 unknown_command');
+  });
+
+  test('connects wrappers only with its scope, for its jobs and from its machines', async () => {
+    const dial = (token: string, job: string, machine: string) => {
+      const query = new URLSearchParams({ run: newIdentity(job).run, machine, instance: 'one' });
+      return call('GET', `/jobs/${job}/connect?${query}`, {
+        token,
+        headers: { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'leash.v1' },
+      });
+    };
+    const { secret } = await newToken({ name: 'web-run', scopes: ['run'], jobs: 'web-*', machines: 'web*' });
+    const { secret: reader } = await newToken({ name: 'reader', scopes: ['read', 'kill'] });
+    expect(await refusal(dial(secret, 'web-a', 'db1'))).toBe('403 forbidden');
+    expect(await refusal(dial(secret, 'db-a', 'web1'))).toBe('403 forbidden');
+    expect(await refusal(dial(reader, 'web-a', 'web1'))).toBe('403 forbidden');
+    expect((await dial(secret, 'web-a', 'web1')).status).toBe(101);
+  });
+
+  test('watches only its jobs', async () => {
+    const { secret } = await newToken({ name: 'web-reader', scopes: ['read'], jobs: 'web-*' });
+    const headers = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'leash.watch.v1' };
+    expect(await refusal(call('GET', '/jobs/db-a/watch', { token: secret, headers }))).toBe('403 forbidden');
+  });
+
+  test('that cannot be looked up because D1 is away is not called wrong', async () => {
+    const { secret } = await newToken({ name: 'd1-away', scopes: ['read'] });
+    await without(['tokens'], async () => {
+      expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('503 unavailable');
+    });
   });
 });
 
@@ -140,6 +206,18 @@ describe('lists', () => {
     });
     expect(job.last_run.id).toBe(newer.run);
     expect(job.running.map(({ id }) => id)).toEqual([older.run]);
+  });
+
+  test('stand, whatever age a wrapper claims for its run', async () => {
+    const who = newIdentity('list-absurd');
+    const wrapper = await TestWrapper.connect(who, null);
+    wrapper.start({ age_ms: 1e14 });
+    await wrapper.settled();
+    await wrapper.next('an answer', ({ type }) => type === 'ack' || type === 'error');
+    // Whatever the object took over from it is in D1 after this.
+    await jobObject(who.job).lookAfter();
+    expect((await call('GET', '/runs')).status).toBe(200);
+    expect((await call('GET', '/jobs')).status).toBe(200);
   });
 
   test('of events are continued by a cursor', async () => {

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { newToken, ORIGIN, refusal, request } from './support/api.ts';
+import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -15,6 +16,8 @@ async function signIn(token: string): Promise<{ response: Response; cookie: stri
 }
 
 describe("the page's session", () => {
+  useFakeDate();
+
   test('is a cookie that scripts cannot read, opened with a token and saying what it may do', async () => {
     const { secret } = await newToken({ name: 'ops', scopes: ['read', 'kill'], jobs: 'web-*' });
     const { response, cookie } = await signIn(secret);
@@ -68,6 +71,23 @@ describe("the page's session", () => {
     const { cookie } = await signIn(secret);
     await env.DB.prepare('DELETE FROM tokens WHERE id = ?').bind(token.id).run();
     expect(await refusal(request('/api/v1/jobs', { headers: { Cookie: cookie } }))).toBe('401 unauthenticated');
+  });
+
+  test('ends by itself', async () => {
+    const { cookie } = await signIn(env.LEASH_ADMIN_TOKEN);
+    vi.setSystemTime(Date.now() + 12 * 3_600_000 + 1);
+    expect(await refusal(request('/api/v1/jobs', { headers: { Cookie: cookie } }))).toBe('401 unauthenticated');
+  });
+
+  test('makes and deletes no token, and does not end, for another origin', async () => {
+    const { cookie } = await signIn(env.LEASH_ADMIN_TOKEN);
+    const headers = { Cookie: cookie, Origin: 'https://evil.test', 'Content-Type': 'application/json' };
+    const { token } = await newToken({ name: 'stays', scopes: ['read'] });
+    const body = JSON.stringify({ name: 'evil', scopes: ['admin'] });
+    expect(await refusal(request('/api/v1/tokens', { method: 'POST', headers, body }))).toBe('403 wrong_origin');
+    const deletion = request(`/api/v1/tokens/${token.id}`, { method: 'DELETE', headers });
+    expect(await refusal(deletion)).toBe('403 wrong_origin');
+    expect(await refusal(request('/api/v1/session', { method: 'DELETE', headers }))).toBe('403 wrong_origin');
   });
 
   test('is not opened by a wrong token or from another origin', async () => {
