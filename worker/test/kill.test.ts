@@ -465,3 +465,54 @@ describe('a kill that nobody was there for', () => {
     expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'delivered', exit_code: null }] });
   });
 });
+
+describe('what a returning run repeats', () => {
+  useFakeDate();
+
+  async function lose(wrapper: TestWrapper): Promise<void> {
+    wrapper.close();
+    await disconnected(wrapper.identity);
+    await pass(wrapper.identity.job, 30_001);
+  }
+
+  test.each([
+    ['term', 'SIGTERM'],
+    ['gone', null],
+  ] as const)('is no second step, and its run is being killed as before (%s)', async (phase, signal) => {
+    const who = newIdentity(`kill-repeated-${phase}`);
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    wrapper.killing(id, phase);
+    await wrapper.settled();
+    await lose(wrapper);
+    const applied = { command: id, phase, signal, at_ms: 200, survivors: [] };
+    const back = await TestWrapper.connect(who, { applied_kills: [applied] });
+    await back.settled();
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
+    expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
+  });
+
+  test('is no second step even when its time had to be cut to the present', async () => {
+    const who = newIdentity('kill-clamped');
+    const wrapper = await TestWrapper.connect(who);
+    const step = { type: 'killing', command: null, reason: 'timeout', signal: 'SIGTERM', phase: 'term' } as const;
+    wrapper.say({ ...step, at_ms: 600_000, survivors: [] });
+    await wrapper.settled();
+    await pass(who.job, 5_000);
+    wrapper.say({ ...step, at_ms: 600_000, survivors: [] });
+    await wrapper.settled();
+    expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
+  });
+
+  test('an answer to one kill is none to another: that one is sent again', async () => {
+    const who = newIdentity('kill-half-answered');
+    const wrapper = await TestWrapper.connect(who);
+    const [answered, unanswered] = [await kill(who.job), await kill(who.job)];
+    await until('both kills', () => wrapper.of('kill').length === 2);
+    wrapper.killing(answered.id, 'term');
+    await wrapper.settled();
+    await pass(who.job, 3_001);
+    await until('the repeat', () => wrapper.of('kill').length === 3);
+    expect(wrapper.of('kill').at(-1)?.command).toBe(unanswered.id);
+  });
+});

@@ -1,6 +1,9 @@
 /** Everything that happened to this job's runs, in order. */
 import type { NewRunEvent, RunEvent } from '#protocol/api';
 
+/** What tells one step of ending a run from another. */
+export type KillStep = Pick<Extract<NewRunEvent, { type: 'kill_progress' }>, 'command' | 'reason' | 'phase' | 'signal'>;
+
 export class EventLog {
   readonly #sql: SqlStorage;
 
@@ -15,10 +18,20 @@ export class EventLog {
     return { id, ...event };
   }
 
-  /** Whether the very same was told before. */
-  has(run: string, event: NewRunEvent): boolean {
-    const query = 'SELECT 1 FROM events WHERE run = ? AND event = ?';
-    return this.#sql.exec(query, run, JSON.stringify(event)).toArray().length > 0;
+  /** Whether a step was told before. Its time is left out: it may have been cut to the present when it was first told. */
+  hasStep(run: string, { command, reason, phase, signal }: KillStep): boolean {
+    return this.#sql
+      .exec<{ event: string }>('SELECT event FROM events WHERE run = ?', run)
+      .toArray()
+      .map(({ event }) => JSON.parse(event) as NewRunEvent)
+      .some(
+        (told) =>
+          told.type === 'kill_progress' &&
+          told.command === command &&
+          told.reason === reason &&
+          told.phase === phase &&
+          told.signal === signal,
+      );
   }
 
   /** A run's events with an id above `after`, oldest first. */

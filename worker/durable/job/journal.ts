@@ -1,6 +1,6 @@
 /** The one way in which a run changes: stored, told to viewers, and noted for D1. */
 import type { NewRunEvent } from '#protocol/api';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, KillStep } from './event-log.ts';
 import type { Outbox } from './outbox.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 import { runResource } from './run-store.ts';
@@ -39,9 +39,9 @@ export class Journal {
     this.#viewers.event(run.id, this.#events.append(run.id, event));
   }
 
-  /** Whether the very same was said of the run before. */
-  hasTold(run: RunRecord, event: NewRunEvent): boolean {
-    return this.#events.has(run.id, event);
+  /** Whether this step of ending the run was told before. */
+  hasToldStep(run: RunRecord, step: KillStep): boolean {
+    return this.#events.hasStep(run.id, step);
   }
 
   #announce(run: RunRecord, events: readonly NewRunEvent[]): RunRecord {

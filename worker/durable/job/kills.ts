@@ -142,19 +142,19 @@ export class Kills {
   /** The wrapper says how far it is. Repeats and stragglers change nothing. */
   progress(run: RunRecord, report: KillReport): RunRecord {
     if (run.final) return run;
-    if (report.command !== null) {
-      const target = this.#commands.target(report.command, run.id);
-      if (target === null) {
-        log.warn('kill_unknown', { job: this.#job, run: run.id, command: report.command });
-        return run;
-      }
-      if (!isProgress(target.state, report.phase)) return run;
-      this.#commands.setTarget(target, report.phase, report.survivors);
-      const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'delivered');
-      if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
+    if (report.command === null) return this.#record(run, report, !this.#journal.hasToldStep(run, report));
+    const target = this.#commands.target(report.command, run.id);
+    if (target === null) {
+      log.warn('kill_unknown', { job: this.#job, run: run.id, command: report.command });
+      return run;
     }
-    const changed = this.#recordProgress(run, report);
-    if (report.command !== null) this.#update(report.command);
+    // A lost run that returns repeats where it is: no news of the target, but of the run.
+    if (!isProgress(target.state, report.phase)) return this.#record(run, report, false);
+    this.#commands.setTarget(target, report.phase, report.survivors);
+    const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'delivered');
+    if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
+    const changed = this.#record(run, report, !this.#journal.hasToldStep(run, report));
+    this.#update(report.command);
     return changed;
   }
 
@@ -251,7 +251,8 @@ export class Kills {
     return true;
   }
 
-  #recordProgress(run: RunRecord, report: KillReport): RunRecord {
+  /** @param isNews whether the step is to be told: it is repeated after a reconnect, and when a lost run returns */
+  #record(run: RunRecord, report: KillReport, isNews: boolean): RunRecord {
     const event: NewRunEvent = {
       type: 'kill_progress',
       at: new Date(Math.min(Date.now(), run.startedAt + report.at_ms)).toISOString(),
@@ -261,12 +262,9 @@ export class Kills {
       signal: report.signal,
       survivors: [...report.survivors],
     };
-    // A step is repeated after a reconnect, and again when a lost run returns.
-    if (this.#journal.hasTold(run, event)) return run;
-    const signalled = report.phase !== 'refused';
-    const standing = signalled ? changeRun(run, { kind: 'signalled' }) : null;
-    if (standing !== null) return this.#journal.change(run, standing, event);
-    this.#journal.tell(run, event);
+    const standing = report.phase === 'refused' ? null : changeRun(run, { kind: 'signalled' });
+    if (standing !== null) return this.#journal.change(run, standing, ...(isNews ? [event] : []));
+    if (isNews) this.#journal.tell(run, event);
     return run;
   }
 
