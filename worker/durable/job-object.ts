@@ -42,7 +42,7 @@ export interface OutputPage {
 export interface OutputExtent {
   /** Output is stored up to here. */
   readonly end: number;
-  /** What of [from, end) was lost on the machine. */
+  /** What of it was lost on the machine. */
   readonly lost: readonly { start: number; end: number }[];
 }
 
@@ -153,10 +153,10 @@ export class JobObject extends DurableObject<Env> {
     return this.#events.list(run, after, limit);
   }
 
-  /** How much output of a run is stored, and which of the bytes from `from` on are missing. */
-  outputExtent(run: string, from: number): OutputExtent {
+  /** How much output of a run is stored, and what of it is missing. */
+  outputExtent(run: string): OutputExtent {
     const end = this.#runs.get(run)?.outputEnd ?? 0;
-    return { end, lost: this.#output.lost(run, from, end) };
+    return { end, lost: this.#output.lost(run) };
   }
 
   /** The output in [from, to), as much of it as fits into about `maxBytes`. */
@@ -290,7 +290,7 @@ export class JobObject extends DurableObject<Env> {
   #killUnanswered(id: string): void {
     const run = this.#runs.get(id);
     if (run === null || run.final) return;
-    if (this.#kills.unanswered(run) === 'give_up_link') this.#liveness.dropLink(run);
+    if (this.#kills.unanswered(run)) this.#liveness.dropLink(run);
   }
 
   #scheduleDrain(): void {

@@ -19,7 +19,7 @@ export interface OutputRequest {
 const MAX_GAPS_IN_HEADER = 100;
 
 export async function outputResponse(env: Env, run: Run, request: OutputRequest): Promise<Response> {
-  const whole = await callJob(env, run.job, (object) => object.outputExtent(run.id, 0));
+  const whole = await callJob(env, run.job, (object) => object.outputExtent(run.id));
   const from = request.tail === null ? Math.min(request.offset, whole.end) : Math.max(0, whole.end - request.tail);
   const gaps = whole.lost.map((gap) => ({ ...gap, start: Math.max(gap.start, from) })).filter((gap) => gap.end > from);
   const missing = gaps.reduce((sum, gap) => sum + gap.end - gap.start, 0);

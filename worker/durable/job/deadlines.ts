@@ -51,8 +51,15 @@ export class DeadlineBook {
     return this.#storage.sql.exec(query, kind, subject).toArray().length > 0;
   }
 
-  of(kind: DeadlineKind): Deadline[] {
-    return this.#select('WHERE kind = ? ORDER BY due_at', kind);
+  /** When the last deadline of these kinds is due; null when there is none. */
+  latest(...kinds: DeadlineKind[]): number | null {
+    const places = kinds.map(() => '?').join(', ');
+    return this.#storage.sql
+      .exec<{ dueAt: number | null }>(
+        `SELECT max(due_at) AS "dueAt" FROM deadlines WHERE kind IN (${places})`,
+        ...kinds,
+      )
+      .one().dueAt;
   }
 
   /** Takes out what is due, earliest first. */

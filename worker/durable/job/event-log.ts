@@ -20,18 +20,9 @@ export class EventLog {
 
   /** Whether a step was told before. Its time is left out: it may have been cut to the present when it was first told. */
   hasStep(run: string, { command, reason, phase, signal }: KillStep): boolean {
-    return this.#sql
-      .exec<{ event: string }>('SELECT event FROM events WHERE run = ?', run)
-      .toArray()
-      .map(({ event }) => JSON.parse(event) as NewRunEvent)
-      .some(
-        (told) =>
-          told.type === 'kill_progress' &&
-          told.command === command &&
-          told.reason === reason &&
-          told.phase === phase &&
-          told.signal === signal,
-      );
+    const query = `SELECT 1 FROM events WHERE run = ? AND event ->> 'type' = 'kill_progress' AND event ->> 'command' IS ?
+      AND event ->> 'reason' = ? AND event ->> 'phase' = ? AND event ->> 'signal' IS ? LIMIT 1`;
+    return this.#sql.exec(query, run, command, reason, phase, signal).toArray().length > 0;
   }
 
   /** A run's events with an id above `after`, oldest first. */

@@ -182,16 +182,15 @@ export class Kills {
     }
   }
 
-  /** The wrapper has not answered in time. @returns whether its link is to be given up */
-  unanswered(run: RunRecord): 'sent_again' | 'give_up_link' | 'answered' {
+  /** The wrapper has not answered in time: sends again. @returns whether instead its link is to be given up */
+  unanswered(run: RunRecord): boolean {
     const open = this.#openTargets(run).filter((target) => target.state === 'delivered');
-    if (open.length === 0) return 'answered';
-    if (open.some((target) => target.sends >= SENDS_PER_SOCKET)) return 'give_up_link';
+    if (open.some((target) => target.sends >= SENDS_PER_SOCKET)) return true;
     for (const target of open) {
       const command = this.#commands.get(target.command);
       if (command !== null) this.#send(command, target, run);
     }
-    return 'sent_again';
+    return false;
   }
 
   /** Ends the search for runs. Targets stay bound until their runs have ended. */
@@ -276,10 +275,11 @@ export class Kills {
   #update(id: string): void {
     const command = this.#commands.get(id);
     if (command === null) return;
-    const state = commandState(this.#commands.targetsOf(id), Date.now() >= command.expiresAt);
+    const targets = this.#commands.targetsOf(id);
+    const state = commandState(targets, Date.now() >= command.expiresAt);
     const seq = command.seq + 1;
     this.#commands.setState(id, state, seq);
-    this.#viewers.command(commandResource(this.#job, { ...command, state, seq }, this.#commands.targetsOf(id)));
+    this.#viewers.command(commandResource(this.#job, { ...command, state, seq }, targets));
     this.#outbox.note('command', id, seq);
     for (const check of this.#waiting.get(id) ?? []) check();
   }

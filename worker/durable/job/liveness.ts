@@ -206,9 +206,8 @@ export class Liveness {
   #attend(): void {
     clearTimeout(this.#attending);
     this.#attending = undefined;
-    const pending = [...this.#deadlines.of('probe'), ...this.#deadlines.of('disconnect')];
-    if (pending.length === 0) return;
-    const until = Math.max(...pending.map(({ dueAt }) => dueAt));
+    const until = this.#deadlines.latest('probe', 'disconnect');
+    if (until === null) return;
     this.#attending = setTimeout(() => {}, until - Date.now() + ALARM_DELAY_MS);
   }
 }

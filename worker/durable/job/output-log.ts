@@ -82,14 +82,12 @@ export class OutputLog {
     return pieces;
   }
 
-  /** The stretches of [from, to) that were lost on the machine. */
-  lost(run: string, from: number, to: number): { start: number; end: number }[] {
+  /** The stretches that were lost on the machine. */
+  lost(run: string): { start: number; end: number }[] {
     return this.#sql
       .exec<{ start: number; end: number }>(
-        'SELECT max(start, ?2) AS start, min("end", ?3) AS "end" FROM output WHERE run = ?1 AND stream IS NULL AND start < ?3 AND "end" > ?2 ORDER BY start',
+        'SELECT start, "end" FROM output WHERE run = ? AND stream IS NULL ORDER BY start',
         run,
-        from,
-        to,
       )
       .toArray();
   }

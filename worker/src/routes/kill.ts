@@ -9,9 +9,9 @@ import { matchesGlob } from '../../glob.ts';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
 import { readSettings } from '../../settings.ts';
+import { auditEntry } from '../audit-entry.ts';
 import { requireOwnOrigin, requireScope } from '../authentication.ts';
 import type { AppContext, AppEnv } from '../context.ts';
-import type { AuditEntry } from '../db/audit.ts';
 import { type Enqueued, enqueueCommand, findCommand, type IdempotencyKey } from '../db/commands.ts';
 import { readBody, readInteger, readValue } from '../input.ts';
 import { callJob } from '../job-client.ts';
@@ -46,7 +46,14 @@ export const killRoutes = new Hono<AppEnv>()
 /** Stores the command in the queue. The call that repeats an earlier one gets that one's command. */
 async function enqueue(c: AppContext, job: string, request: KillRequest): Promise<Command> {
   const command = newCommand(c, job, request);
-  const audit = auditEntry(c, command);
+  const { id, run, instance, machine, signal, grace_ms, reason } = command;
+  const audit = auditEntry(c, {
+    at: Date.parse(command.requested_at),
+    actor: c.get('caller').token.id,
+    action: 'kill',
+    subject: job,
+    detail: { command: id, run, instance, machine, signal, grace_ms, reason },
+  });
   const idempotency = readIdempotencyKey(c, job, request);
   const isNamed = request.run !== undefined || request.instance !== undefined;
   const enqueued = await enqueueCommand(c.env.DB, command, audit, idempotency, isNamed);
@@ -124,19 +131,6 @@ function newCommand(c: AppContext, job: string, request: KillRequest): Command {
     expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
     targets: [],
     seq: 0,
-  };
-}
-
-function auditEntry(c: AppContext, command: Command): AuditEntry {
-  const { run, instance, machine, signal, grace_ms, reason } = command;
-  return {
-    at: Date.parse(command.requested_at),
-    actor: c.get('caller').token.id,
-    action: 'kill',
-    subject: command.job,
-    detail: { command: command.id, run, instance, machine, signal, grace_ms, reason },
-    address: c.req.header('CF-Connecting-IP') ?? null,
-    requestId: c.get('requestId'),
   };
 }
 

@@ -4,9 +4,10 @@ import { Hono } from 'hono';
 import type * as v from 'valibot';
 import { type SessionBody, SignIn } from '#protocol/api';
 import { sha256 } from '../../hash.ts';
+import { auditEntry } from '../audit-entry.ts';
 import { authenticate, requireOwnOrigin, resolveToken } from '../authentication.ts';
-import type { AppContext, AppEnv } from '../context.ts';
-import { type AuditEntry, recordAudit } from '../db/audit.ts';
+import type { AppEnv } from '../context.ts';
+import { recordAudit } from '../db/audit.ts';
 import { deleteSession, insertSession } from '../db/sessions.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { readBody } from '../input.ts';
@@ -22,7 +23,7 @@ export const sessionRoutes = new Hono<AppEnv>()
     const expiresAt = Math.min(now + SESSION_SECONDS * 1000, token.expiresAt ?? Number.POSITIVE_INFINITY);
     await c.env.DB.batch([
       insertSession(c.env.DB, sha256(value), token.hash, expiresAt),
-      recordAudit(c.env.DB, auditEntry(c, token, 'signed_in', now)),
+      recordAudit(c.env.DB, auditEntry(c, { at: now, actor: token.id, action: 'signed_in', subject: token.id })),
     ]);
     c.header('Set-Cookie', sessionCookie(c.req.raw, value));
     return c.json(sessionBody(token));
@@ -34,11 +35,12 @@ export const sessionRoutes = new Hono<AppEnv>()
   .delete('/session', async (c) => {
     const caller = await authenticate(c.req.raw, c.env, Date.now());
     requireOwnOrigin(c.req.raw, caller);
+    const { token } = caller;
     const value = readSessionCookie(c.req.raw);
     if (value !== null) {
       await c.env.DB.batch([
         deleteSession(c.env.DB, sha256(value)),
-        recordAudit(c.env.DB, auditEntry(c, caller.token, 'signed_out', Date.now())),
+        recordAudit(c.env.DB, auditEntry(c, { actor: token.id, action: 'signed_out', subject: token.id })),
       ]);
     }
     c.header('Set-Cookie', sessionCookie(c.req.raw, null));
@@ -53,17 +55,5 @@ function sessionBody(token: TokenRecord): v.InferOutput<typeof SessionBody> {
       jobs: token.jobs,
       expires_at: token.expiresAt === null ? null : new Date(token.expiresAt).toISOString(),
     },
-  };
-}
-
-function auditEntry(c: AppContext, token: TokenRecord, action: 'signed_in' | 'signed_out', at: number): AuditEntry {
-  return {
-    at,
-    actor: token.id,
-    action,
-    subject: token.id,
-    detail: {},
-    address: c.req.header('CF-Connecting-IP') ?? null,
-    requestId: c.get('requestId'),
   };
 }

@@ -5,9 +5,10 @@ import { ulid } from 'ulid';
 import * as v from 'valibot';
 import { NewToken, type TokenBody, type TokenList } from '#protocol/api';
 import { sha256 } from '../../hash.ts';
+import { auditEntry } from '../audit-entry.ts';
 import { requireFullAdmin, requireOwnOrigin } from '../authentication.ts';
-import type { AppContext, AppEnv } from '../context.ts';
-import { type AuditEntry, recordAudit } from '../db/audit.ts';
+import type { AppEnv } from '../context.ts';
+import { recordAudit } from '../db/audit.ts';
 import { deleteToken, insertToken, listTokens, tokenResource } from '../db/tokens.ts';
 import { readBody, readLimit, readQuery, readValue } from '../input.ts';
 import { ApiError } from '../problem-response.ts';
@@ -37,7 +38,15 @@ export const tokenRoutes = new Hono<AppEnv>()
     const { name, scopes, jobs, machines, expires_at } = request;
     await c.env.DB.batch([
       insertToken(c.env.DB, id, sha256(secret), request, now),
-      recordAudit(c.env.DB, auditEntry(c, 'token_created', id, { name, scopes, jobs, machines, expires_at })),
+      recordAudit(
+        c.env.DB,
+        auditEntry(c, {
+          actor: caller.token.id,
+          action: 'token_created',
+          subject: id,
+          detail: { name, scopes, jobs, machines, expires_at },
+        }),
+      ),
     ]);
     const expiresAt = expires_at === null ? null : Date.parse(expires_at);
     const token = tokenResource({ id, name, scopes, jobs, machines, createdAt: now, expiresAt });
@@ -50,26 +59,12 @@ export const tokenRoutes = new Hono<AppEnv>()
     const id = readValue(TokenId, c.req.param('id'), 'id');
     // The entry first: it is written only while the token is there.
     const [, deleted] = await c.env.DB.batch([
-      recordAudit(c.env.DB, auditEntry(c, 'token_deleted', id, {}), { table: 'tokens', id }),
+      recordAudit(c.env.DB, auditEntry(c, { actor: caller.token.id, action: 'token_deleted', subject: id }), {
+        table: 'tokens',
+        id,
+      }),
       deleteToken(c.env.DB, id),
     ]);
     if (deleted?.meta.changes === 0) throw new ApiError('not_found', `There is no token ${id}.`);
     return c.body(null, 204);
   });
-
-function auditEntry(
-  c: AppContext,
-  action: 'token_created' | 'token_deleted',
-  subject: string,
-  detail: AuditEntry['detail'],
-): AuditEntry {
-  return {
-    at: Date.now(),
-    actor: c.get('caller').token.id,
-    action,
-    subject,
-    detail,
-    address: c.req.header('CF-Connecting-IP') ?? null,
-    requestId: c.get('requestId'),
-  };
-}
