@@ -5,6 +5,13 @@ import type { OutputLog } from '../output/log.ts';
 /** What never changes. */
 export type RunFacts = Pick<Start, 'run' | 'run_key' | 'pid' | 'command' | 'version' | 'limits'>;
 
+/** What a wrapper that is no longer there left to be told: its end and its last steps, or neither if it was killed. */
+export interface Legacy {
+  /** Null: the wrapper died before the command's end was recorded. */
+  readonly completion: Complete | null;
+  readonly untoldSteps: readonly Killing[];
+}
+
 /** The newest of a protocol list of at most 100. */
 const MAX_APPLIED_KILLS = 100;
 /** Someone may lean on Ctrl-C. */
@@ -14,16 +21,30 @@ export class RunRecord {
   readonly facts: RunFacts;
   readonly log: OutputLog;
   readonly #age: () => number;
-  readonly #appliedKills: () => AppliedKill[];
-  #completion: Complete | null = null;
-  #untoldSteps: Killing[] = [];
+  readonly #appliedKills: () => readonly AppliedKill[];
+  /** Whether the wrapper died, so that no completion will ever follow. */
+  readonly isAbandoned: boolean;
+  #completion: Complete | null;
+  #untoldSteps: readonly Killing[];
 
-  /** @param age the run's age in ms, whole */
-  constructor(facts: RunFacts, log: OutputLog, age: () => number, appliedKills: () => AppliedKill[]) {
+  /**
+   * @param age the run's age in ms, whole
+   * @param legacy for a run whose wrapper is gone; null while it is supervised
+   */
+  constructor(
+    facts: RunFacts,
+    log: OutputLog,
+    age: () => number,
+    appliedKills: () => readonly AppliedKill[],
+    legacy: Legacy | null = null,
+  ) {
     this.facts = facts;
     this.log = log;
     this.#age = age;
     this.#appliedKills = appliedKills;
+    this.isAbandoned = legacy !== null && legacy.completion === null;
+    this.#completion = legacy?.completion ?? null;
+    this.#untoldSteps = legacy?.untoldSteps ?? [];
   }
 
   get completion(): Complete | null {
@@ -54,7 +75,7 @@ export class RunRecord {
     return {
       type: 'start',
       ...this.facts,
-      phase: this.#completion === null ? 'running' : 'ended',
+      phase: this.#phase(),
       age_ms: this.#age(),
       output: { from: this.log.start, to: this.log.end },
       applied_kills: this.appliedKills(),
@@ -63,5 +84,10 @@ export class RunRecord {
 
   appliedKills(): AppliedKill[] {
     return this.#appliedKills().slice(-MAX_APPLIED_KILLS);
+  }
+
+  #phase(): Start['phase'] {
+    if (this.isAbandoned) return 'abandoned';
+    return this.#completion === null ? 'running' : 'ended';
   }
 }
