@@ -1,119 +1,123 @@
 /** What the command line asks for. */
-import { parseArgs } from 'node:util';
-import * as v from 'valibot';
-import { DEFAULT_GRACE_MS, MAX_GRACE_MS } from '#protocol/limits';
-import { InstanceName, JobName, MachineName } from '#protocol/names';
-import { parseDuration } from '../clock/duration.ts';
+import { DEFAULT_GRACE_MS } from '#protocol/limits';
+import { RunId } from '#protocol/names';
+import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
+import { parseRunArgs, type RunArgs } from './run-args.ts';
 
-export interface RunArgs {
-  readonly job: string;
-  readonly instance: string | null;
-  readonly machine: string | null;
-  /** Null: no limit. */
-  readonly timeoutMs: number | null;
-  readonly graceMs: number;
+export interface FlushArgs {
+  /** How long to keep trying; null: each spool once. */
+  readonly forMs: number | null;
   readonly url: string | null;
   readonly tokenFile: string | null;
+  readonly logFile: string | null;
   readonly verbose: boolean;
-  /** Program and arguments, at least the program. */
-  readonly command: readonly [string, ...string[]];
 }
 
+export interface OrphansArgs {
+  /** Only these; empty: all. */
+  readonly runs: readonly string[];
+  readonly kill: { readonly signal: NodeJS.Signals; readonly graceMs: number } | null;
+  readonly verbose: boolean;
+}
+
+export const TOPICS = ['leash', 'run', 'flush', 'orphans'] as const;
+export type Topic = (typeof TOPICS)[number];
+
 export type Invocation =
-  | { readonly kind: 'help'; readonly topic: 'leash' | 'run' }
+  | { readonly kind: 'help'; readonly topic: Topic }
   | { readonly kind: 'version' }
   | { readonly kind: 'run'; readonly args: RunArgs }
-  | { readonly kind: 'usage_error'; readonly message: string };
+  | { readonly kind: 'flush'; readonly args: FlushArgs }
+  | { readonly kind: 'orphans'; readonly args: OrphansArgs }
+  | { readonly kind: 'usage_error'; readonly message: string; readonly topic: Topic };
 
 /** Reads the arguments that follow `leash`. */
 export function parseInvocation(argv: readonly string[]): Invocation {
   const [first, ...rest] = argv;
+  const topic = TOPICS.find((each) => each === first) ?? 'leash';
+  try {
+    return parse(first, rest);
+  } catch (error) {
+    if (error instanceof UsageError) return { kind: 'usage_error', message: error.message, topic };
+    throw error;
+  }
+}
+
+function parse(first: string | undefined, rest: readonly string[]): Invocation {
   switch (first) {
     case undefined:
     case '--help':
     case '-h':
     case 'help':
-      return { kind: 'help', topic: rest[0] === 'run' ? 'run' : 'leash' };
+      return { kind: 'help', topic: TOPICS.find((each) => each === rest[0]) ?? 'leash' };
     case '--version':
     case '-V':
       return { kind: 'version' };
-    case 'run':
-      return parseRun(rest);
+    case 'run': {
+      const args = parseRunArgs(rest);
+      return args === null ? { kind: 'help', topic: 'run' } : { kind: 'run', args };
+    }
+    case 'flush':
+      return parseFlush(rest);
+    case 'orphans':
+      return parseOrphans(rest);
     default:
-      return { kind: 'usage_error', message: `there is no \`leash ${first}\`; see leash --help` };
+      throw new UsageError(`there is no \`leash ${first}\``);
   }
 }
 
-class UsageError extends Error {}
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
 
-function parseRun(argv: readonly string[]): Invocation {
-  try {
-    const split = argv.indexOf('--');
-    const options = readOptions(split === -1 ? argv : argv.slice(0, split));
-    if (options.help) return { kind: 'help', topic: 'run' };
-    return { kind: 'run', args: readRun(options, split === -1 ? [] : argv.slice(split + 1)) };
-  } catch (error) {
-    if (error instanceof UsageError) return { kind: 'usage_error', message: error.message };
-    throw error;
-  }
-}
-
-function readOptions(argv: readonly string[]) {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      strict: true,
-      allowPositionals: false,
-      options: {
-        job: text,
-        instance: text,
-        machine: text,
-        timeout: text,
-        grace: text,
-        url: text,
-        'token-file': text,
-        verbose: flag,
-        help: { ...flag, short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    // parseArgs throws for what it can't read, with a message that says what.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(/positional/.test(message) ? 'the command goes after --' : message);
-  }
-}
-
-function readRun(options: ReturnType<typeof readOptions>, command: readonly string[]): RunArgs {
-  const [program, ...rest] = command;
-  if (options.job === undefined) throw new UsageError('--job is missing');
-  if (program === undefined || program === '') throw new UsageError('the command is missing: leash run … -- COMMAND');
-  const timeoutMs = duration('--timeout', options.timeout) ?? 0;
-  const graceMs = duration('--grace', options.grace) ?? DEFAULT_GRACE_MS;
-  if (graceMs > MAX_GRACE_MS) throw new UsageError('--grace is at most a day');
+function parseFlush(argv: readonly string[]): Invocation {
+  const flags = readFlags(
+    argv,
+    {
+      for: text,
+      url: text,
+      'token-file': text,
+      log: text,
+      verbose: { ...flag, short: 'v' },
+      help: { ...flag, short: 'h' },
+    },
+    'leash flush takes no words: it sends all there is',
+  );
+  if (flags.help) return { kind: 'help', topic: 'flush' };
   return {
-    job: name('--job', JobName, options.job),
-    instance: options.instance === undefined ? null : name('--instance', InstanceName, options.instance),
-    machine: options.machine === undefined ? null : name('--machine', MachineName, options.machine),
-    timeoutMs: timeoutMs === 0 ? null : timeoutMs,
-    graceMs,
-    url: options.url ?? null,
-    tokenFile: options['token-file'] ?? null,
-    verbose: options.verbose ?? false,
-    command: [program, ...rest],
+    kind: 'flush',
+    args: {
+      forMs: duration('--for', flags.for),
+      url: flags.url ?? null,
+      tokenFile: flags['token-file'] ?? null,
+      logFile: flags.log ?? null,
+      verbose: flags.verbose ?? false,
+    },
   };
 }
 
-function duration(option: string, text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const ms = parseDuration(text);
-  if (ms === null) throw new UsageError(`${option} ${text}: not a duration; write e.g. 90s, 5m, 2h or 500ms`);
-  return ms;
-}
-
-function name(option: string, schema: v.GenericSchema<string, string>, text: string): string {
-  const parsed = v.safeParse(schema, text);
-  if (!parsed.success) throw new UsageError(`${option} ${text}: ${parsed.issues[0].message}`);
-  return parsed.output;
+function parseOrphans(argv: readonly string[]): Invocation {
+  const { values: flags, positionals } = readFlagsAndWords(argv, {
+    kill: flag,
+    signal: text,
+    grace: text,
+    verbose: { ...flag, short: 'v' },
+    help: { ...flag, short: 'h' },
+  });
+  if (flags.help) return { kind: 'help', topic: 'orphans' };
+  if (!flags.kill && (flags.signal !== undefined || flags.grace !== undefined)) {
+    throw new UsageError('--signal and --grace go with --kill');
+  }
+  return {
+    kind: 'orphans',
+    args: {
+      runs: positionals.map((word) => name('RUN', RunId, word)),
+      kill: flags.kill
+        ? {
+            signal: flags.signal === undefined ? 'SIGTERM' : signalName('--signal', flags.signal),
+            graceMs: duration('--grace', flags.grace) ?? DEFAULT_GRACE_MS,
+          }
+        : null,
+      verbose: flags.verbose ?? false,
+    },
+  };
 }

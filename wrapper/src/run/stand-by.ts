@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { StreamName } from '#protocol/output-frame';
 import { EXIT_ERRORED, EXIT_TIMED_OUT, rawExitCode } from '#protocol/run-state';
-import type { RunArgs } from '../cli/args.ts';
+import type { RunArgs } from '../cli/run-args.ts';
 import { Alarm } from '../clock/alarm.ts';
 import { processGroup } from '../command/process-group.ts';
 import type { Started } from '../command/spawn.ts';

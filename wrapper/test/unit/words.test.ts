@@ -4,7 +4,7 @@ import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
 import { CommandId, MachineName, RunId, RunKey } from '#protocol/names';
 import { parseInvocation } from '../../src/cli/args.ts';
 import { commandEnvironment, configure } from '../../src/cli/control-plane.ts';
-import { parseDuration } from '../../src/clock/duration.ts';
+import { parseDuration } from '../../src/words/duration.ts';
 import { commandLine } from '../../src/command/command-line.ts';
 import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
 

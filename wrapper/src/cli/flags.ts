@@ -1,0 +1,70 @@
+/** Reading flags and their values. What can't be read is a `UsageError` that says what would be right. */
+import os from 'node:os';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import * as v from 'valibot';
+import { parseDuration } from '../words/duration.ts';
+import { parseSize } from '../words/size.ts';
+
+export class UsageError extends Error {}
+
+type Flags = NonNullable<ParseArgsConfig['options']>;
+
+/** @param onPositional what to say when a word stands where no word belongs */
+export function readFlags<const Options extends Flags>(
+  argv: readonly string[],
+  options: Options,
+  onPositional: string,
+) {
+  return parse({ args: [...argv], strict: true, allowPositionals: false, options }, onPositional).values;
+}
+
+/** The same with words between the flags. */
+export function readFlagsAndWords<const Options extends Flags>(argv: readonly string[], options: Options) {
+  return parse({ args: [...argv], strict: true, allowPositionals: true, options }, '');
+}
+
+function parse<const Config extends ParseArgsConfig>(config: Config, onPositional: string) {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    // parseArgs throws for what it can't read, with a message that says what; of some only the first sentence helps.
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UsageError(/positional/.test(message) && onPositional !== '' ? onPositional : firstSentence(message));
+  }
+}
+
+function firstSentence(message: string): string {
+  return message.replace(/\. (To specify|Did you).*$/s, '');
+}
+
+/** Milliseconds; null when the flag is absent. */
+export function duration(option: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const ms = parseDuration(text);
+  if (ms === null) throw new UsageError(`${option} ${text}: not a duration; write e.g. 90s, 5m, 2h or 500ms`);
+  return ms;
+}
+
+/** Bytes; null when the flag is absent. */
+export function size(option: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const bytes = parseSize(text);
+  if (bytes === null) throw new UsageError(`${option} ${text}: not a size; write e.g. 64M, 512K or 1G`);
+  return bytes;
+}
+
+/** A signal by its name, with or without SIG. */
+export function signalName(option: string, text: string): NodeJS.Signals {
+  const upper = text.toUpperCase();
+  const full = upper.startsWith('SIG') ? upper : `SIG${upper}`;
+  const known = Object.keys(os.constants.signals).find((each): each is NodeJS.Signals => each === full);
+  if (known === undefined) throw new UsageError(`${option} ${text}: no such signal; write e.g. TERM, INT or HUP`);
+  return known;
+}
+
+/** A name that follows its rule. */
+export function name(option: string, schema: v.GenericSchema<string, string>, text: string): string {
+  const parsed = v.safeParse(schema, text);
+  if (!parsed.success) throw new UsageError(`${option} ${text}: ${parsed.issues[0].message}`);
+  return parsed.output;
+}

@@ -1,0 +1,162 @@
+/** The command line of `leash run`. */
+import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS, MIB } from '#protocol/limits';
+import { InstanceName, JobName, MachineName } from '#protocol/names';
+import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
+
+/** What becomes of the command when the wrapper itself is killed. */
+export type WrapperDeath = 'keep' | 'kill';
+
+export interface RunArgs {
+  readonly job: string;
+  readonly instance: string | null;
+  readonly machine: string | null;
+  /** Null: no limit. */
+  readonly timeoutMs: number | null;
+  readonly idleTimeoutMs: number | null;
+  readonly maxOfflineMs: number | null;
+  /** Sent first when a limit ends the command. */
+  readonly signal: NodeJS.Signals;
+  readonly graceMs: number;
+  readonly wrapperDeath: WrapperDeath;
+  readonly cwd: string | null;
+  readonly user: string | null;
+  /** Added to the command's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** One pipe for stdout and stderr. */
+  readonly merge: boolean;
+  /** The command's output is not passed on. */
+  readonly quiet: boolean;
+  readonly detach: boolean;
+  readonly redaction: Redaction;
+  readonly spoolLimitBytes: number;
+  readonly url: string | null;
+  readonly tokenFile: string | null;
+  readonly logFile: string | null;
+  readonly verbose: boolean;
+  /** Program and arguments, at least the program. */
+  readonly command: readonly [string, ...string[]];
+  /** What is shown as the command: a shell's line without the shell. */
+  readonly shellLine: string | null;
+}
+
+export type Redaction = { readonly kind: 'off' } | { readonly kind: 'on'; readonly patterns: readonly string[] };
+
+export const DEFAULT_SPOOL_LIMIT_BYTES = 64 * MIB;
+const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
+
+const text = { type: 'string' } as const;
+const texts = { type: 'string', multiple: true } as const;
+const flag = { type: 'boolean' } as const;
+
+const FLAGS = {
+  job: text,
+  instance: text,
+  machine: text,
+  timeout: text,
+  'idle-timeout': text,
+  'max-offline': text,
+  signal: text,
+  grace: text,
+  'wrapper-death': text,
+  shell: flag,
+  cwd: text,
+  user: text,
+  env: texts,
+  merge: flag,
+  quiet: { ...flag, short: 'q' },
+  detach: flag,
+  redact: texts,
+  'no-redact': flag,
+  'spool-limit': text,
+  url: text,
+  'token-file': text,
+  log: text,
+  verbose: { ...flag, short: 'v' },
+  help: { ...flag, short: 'h' },
+} as const;
+
+/**
+ * Reads what follows `leash run`.
+ *
+ * @returns null when help is asked for
+ * @throws {UsageError} for what it can't read
+ */
+export function parseRunArgs(argv: readonly string[]): RunArgs | null {
+  const split = argv.indexOf('--');
+  const flags = readFlags(split === -1 ? argv : argv.slice(0, split), FLAGS, 'the command goes after --');
+  if (flags.help) return null;
+  const words = split === -1 ? [] : argv.slice(split + 1);
+  if (flags.job === undefined) throw new UsageError('--job is missing');
+  return {
+    job: name('--job', JobName, flags.job),
+    instance: flags.instance === undefined ? null : name('--instance', InstanceName, flags.instance),
+    machine: flags.machine === undefined ? null : name('--machine', MachineName, flags.machine),
+    timeoutMs: limit('--timeout', flags.timeout),
+    idleTimeoutMs: limit('--idle-timeout', flags['idle-timeout']),
+    maxOfflineMs: limit('--max-offline', flags['max-offline']),
+    signal: flags.signal === undefined ? 'SIGTERM' : signalName('--signal', flags.signal),
+    graceMs: grace(flags.grace),
+    wrapperDeath: wrapperDeath(flags['wrapper-death']),
+    cwd: flags.cwd ?? null,
+    user: flags.user ?? null,
+    env: additions(flags.env ?? []),
+    merge: flags.merge ?? false,
+    quiet: flags.quiet ?? false,
+    detach: flags.detach ?? false,
+    redaction: redaction(flags['no-redact'] ?? false, flags.redact ?? []),
+    spoolLimitBytes: spoolLimit(flags['spool-limit']),
+    url: flags.url ?? null,
+    tokenFile: flags['token-file'] ?? null,
+    logFile: flags.log ?? null,
+    verbose: flags.verbose ?? false,
+    ...command(words, flags.shell ?? false),
+  };
+}
+
+function command(words: readonly string[], isShell: boolean): Pick<RunArgs, 'command' | 'shellLine'> {
+  const [program, ...rest] = words;
+  if (program === undefined || program === '') throw new UsageError('the command is missing: leash run … -- COMMAND');
+  if (!isShell) return { command: [program, ...rest], shellLine: null };
+  if (rest.length > 0) throw new UsageError("with --shell the command line is one argument: -- 'first | second'");
+  return { command: ['/bin/sh', '-c', program], shellLine: program };
+}
+
+/** Nothing and 0 both mean: no limit. */
+function limit(option: string, value: string | undefined): number | null {
+  return duration(option, value) || null;
+}
+
+function grace(value: string | undefined): number {
+  const ms = duration('--grace', value) ?? DEFAULT_GRACE_MS;
+  if (ms > MAX_GRACE_MS) throw new UsageError('--grace is at most a day');
+  return ms;
+}
+
+function wrapperDeath(value: string | undefined): WrapperDeath {
+  if (value === undefined || value === 'keep') return 'keep';
+  if (value === 'kill') return 'kill';
+  throw new UsageError(`--wrapper-death ${value}: it is keep or kill`);
+}
+
+function additions(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      // The value is not repeated: it may be a secret.
+      if (at < 1) throw new UsageError('--env takes NAME=VALUE');
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+function redaction(isOff: boolean, patterns: readonly string[]): Redaction {
+  if (!isOff) return { kind: 'on', patterns };
+  if (patterns.length > 0) throw new UsageError('--redact and --no-redact exclude each other');
+  return { kind: 'off' };
+}
+
+function spoolLimit(value: string | undefined): number {
+  const bytes = size('--spool-limit', value) ?? DEFAULT_SPOOL_LIMIT_BYTES;
+  if (bytes < LEAST_SPOOL_LIMIT_BYTES) throw new UsageError('--spool-limit is at least 64K');
+  return bytes;
+}
