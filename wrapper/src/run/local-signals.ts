@@ -1,12 +1,30 @@
-/** Signals to the wrapper itself, on its own machine. */
+/** Signals to the wrapper itself, on its own machine: they are meant for the command. */
 
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-export type LocalSignal = (typeof SIGNALS)[number];
+/** These ask for the run's end. */
+const ENDING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+/** These are passed on and change nothing. Unhandled, Node opens its debugger at the first and dies of the second. */
+const PASSED_ON = ['SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
+
+export type EndingSignal = (typeof ENDING)[number];
+export type PassedOnSignal = (typeof PASSED_ON)[number];
+
+export type LocalSignal =
+  | { readonly kind: 'end'; readonly signal: EndingSignal }
+  | { readonly kind: 'pass_on'; readonly signal: PassedOnSignal }
+  /** Ctrl-Z: the command is to stop, and we with it, so that the shell is back. */
+  | { readonly kind: 'stop' };
 
 /**
  * Keeps the signals that would end the wrapper from doing so. Call before the command is started, or one that comes in
  * between leaves it unsupervised.
+ *
+ * @param ignored signals that were ignored when the wrapper was started (`nohup`): they stay ignored
  */
-export function catchLocalSignals(onSignal: (signal: LocalSignal) => void): void {
-  for (const signal of SIGNALS) process.on(signal, () => onSignal(signal));
+export function catchLocalSignals(ignored: readonly string[], onSignal: (signal: LocalSignal) => void): void {
+  const listen = (name: NodeJS.Signals, what: LocalSignal) =>
+    // Node has reset them all: to ignore one means to listen and do nothing.
+    process.on(name, ignored.includes(name) ? () => {} : () => onSignal(what));
+  for (const signal of ENDING) listen(signal, { kind: 'end', signal });
+  for (const signal of PASSED_ON) listen(signal, { kind: 'pass_on', signal });
+  listen('SIGTSTP', { kind: 'stop' });
 }

@@ -5,10 +5,9 @@ import { defaultInstance } from '#protocol/names';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
 import type { Kill, Killing } from '#protocol/wrapper-link';
-import type { RunArgs } from '../cli/run-args.ts';
 import { type Configuration, commandEnvironment, configure } from '../cli/control-plane.ts';
+import type { RunArgs } from '../cli/run-args.ts';
 import { Alarm } from '../clock/alarm.ts';
-import { describeDuration } from '../words/duration.ts';
 import { commandLine } from '../command/command-line.ts';
 import { readPipes } from '../command/pipes.ts';
 import { noGroup, processGroup } from '../command/process-group.ts';
@@ -18,6 +17,7 @@ import { openWriter } from '../output/descriptor.ts';
 import { OutputLog } from '../output/log.ts';
 import { Sink } from '../output/sink.ts';
 import { Terminator } from '../terminate/terminator.ts';
+import { describeDuration } from '../words/duration.ts';
 import { machineName, newRunId, newRunKey } from './identity.ts';
 import { catchLocalSignals, type LocalSignal } from './local-signals.ts';
 import { RunRecord } from './record.ts';
@@ -58,7 +58,7 @@ export async function run(args: RunArgs, version: string): Promise<number> {
   let onLocalSignal = (signal: LocalSignal): void => {
     early.push(signal);
   };
-  catchLocalSignals((signal) => onLocalSignal(signal));
+  catchLocalSignals([], (signal) => onLocalSignal(signal));
 
   const startedAt = new Date();
   const since = performance.now();
@@ -243,7 +243,9 @@ function endByTimeout({ args, terminator, log }: Parts): void {
   terminator.request({ cause: { kind: 'timeout' }, signal: 'SIGTERM', graceMs: args.graceMs });
 }
 
-function endBySignal({ args, terminator, log }: Parts, signal: LocalSignal): void {
+function endBySignal({ args, terminator, log }: Parts, local: LocalSignal): void {
+  if (local.kind !== 'end') return;
+  const { signal } = local;
   const { kind } = terminator.stage;
   if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows in ${describeDuration(args.graceMs)}`);
   else log.note(`got ${signal}`);

@@ -28,7 +28,7 @@ export async function standBy(
   log.tell(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
   if (started.kind === 'not_started') return EXIT_ERRORED;
   const group = processGroup(started.pid);
-  onLocalSignal((signal) => group.signal(signal));
+  onLocalSignal((local) => group.signal(local.kind === 'stop' ? 'SIGSTOP' : local.signal));
   for (const name of ['stdout', 'stderr'] as const) {
     // Whoever read it before may be what has failed.
     started.streams[name].removeAllListeners('data');
