@@ -2,11 +2,11 @@ import * as v from 'valibot';
 import { expect, test } from 'vitest';
 import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
 import { CommandId, MachineName, RunId, RunKey } from '#protocol/names';
-import { parseInvocation } from '../../src/cli/args.ts';
 import { commandEnvironment, configure } from '../../src/cli/control-plane.ts';
-import { parseDuration } from '../../src/words/duration.ts';
 import { commandLine } from '../../src/command/command-line.ts';
 import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
+import { parseDuration } from '../../src/words/duration.ts';
+import { parseSize } from '../../src/words/size.ts';
 
 test.each([
   ['90', 90_000],
@@ -27,36 +27,19 @@ test.each([
   expect(parseDuration(text)).toBe(ms);
 });
 
-test('what follows -- is the command, options and all', () => {
-  const invocation = parseInvocation(['run', '--job', 'a', '--grace', '0', '--', 'cmd', '--job', '--', 'x']);
-  expect(invocation).toMatchObject({
-    kind: 'run',
-    args: { job: 'a', graceMs: 0, timeoutMs: null, command: ['cmd', '--job', '--', 'x'] },
-  });
-});
-
 test.each([
-  [['run', '--', 'true'], '--job is missing'],
-  [['run', '--job', 'a'], 'the command is missing'],
-  [['run', '--job', 'a', '--'], 'the command is missing'],
-  [['run', '--job', 'a', 'true'], 'the command goes after --'],
-  [['run', '--job', '-a/b', '--', 'true'], '--job'],
-  [['run', '--job', 'a b', '--', 'true'], 'a job name'],
-  [['run', '--job', 'a', '--grace', '2d', '--', 'true'], 'at most a day'],
-  [['run', '--job', 'a', '--token', 'x', '--', 'true'], '--token'],
-  [['start'], 'there is no `leash start`'],
-])('%j is wrong usage', (argv, message) => {
-  const invocation = parseInvocation(argv);
-  expect(invocation.kind).toBe('usage_error');
-  expect(JSON.stringify(invocation)).toContain(message);
-});
-
-test('help and version', () => {
-  expect(parseInvocation([])).toEqual({ kind: 'help', topic: 'leash' });
-  expect(parseInvocation(['run', '--help'])).toEqual({ kind: 'help', topic: 'run' });
-  expect(parseInvocation(['--version'])).toEqual({ kind: 'version' });
-  // The command's own --help is the command's.
-  expect(parseInvocation(['run', '--job', 'a', '--', 'ls', '--help']).kind).toBe('run');
+  ['65536', 65_536],
+  ['64K', 65_536],
+  ['64KiB', 65_536],
+  ['1.5m', 1_572_864],
+  ['2G', 2_147_483_648],
+  ['', null],
+  ['-1', null],
+  ['64 M', null],
+  ['64T', null],
+  ['9999999999999G', null],
+])('the size %j is %j bytes', (text, bytes) => {
+  expect(parseSize(text)).toBe(bytes);
 });
 
 test('the control plane comes from flags, then from the environment', () => {

@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest';
+import { parseInvocation } from '../../src/cli/args.ts';
+import { HELP } from '../../src/cli/help.ts';
+
+test('what follows -- is the command, options and all', () => {
+  const invocation = parseInvocation(['run', '--job', 'a', '--grace', '0', '--', 'cmd', '--job', '--', 'x']);
+  expect(invocation).toMatchObject({
+    kind: 'run',
+    args: { job: 'a', graceMs: 0, timeoutMs: null, command: ['cmd', '--job', '--', 'x'] },
+  });
+});
+
+test.each([
+  [['run', '--', 'true'], '--job is missing'],
+  [['run', '--job', 'a'], 'the command is missing'],
+  [['run', '--job', 'a', '--'], 'the command is missing'],
+  [['run', '--job', 'a', 'true'], 'the command goes after --'],
+  [['run', '--job', '-a/b', '--', 'true'], '--job'],
+  [['run', '--job', 'a b', '--', 'true'], 'a job name'],
+  [['run', '--job', 'a', '--grace', '2d', '--', 'true'], 'at most a day'],
+  [['run', '--job', 'a', '--token', 'x', '--', 'true'], '--token'],
+  [['run', '--job', 'a', '--redact', 'x', '--no-redact', '--', 'true'], 'exclude each other'],
+  [['run', '--job', 'a', '--signal', 'SIGNOPE', '--', 'true'], 'no such signal'],
+  [['run', '--job', 'a', '--wrapper-death', 'maybe', '--', 'true'], 'keep or kill'],
+  [['run', '--job', 'a', '--env', 'NAME', '--', 'true'], '--env takes NAME=VALUE'],
+  [['run', '--job', 'a', '--spool-limit', '1', '--', 'true'], 'at least 64K'],
+  [['run', '--job', 'a', '--spool-limit', 'much', '--', 'true'], 'not a size'],
+  [['run', '--job', 'a', '--shell', '--', 'echo', 'x'], 'one argument'],
+  [['run', '--job', 'a', '--timeout', 'soon', '--', 'true'], 'not a duration'],
+  [['flush', 'now'], 'takes no words'],
+  [['flush', '--for', 'ever'], 'not a duration'],
+  [['orphans', 'backup'], 'a run id'],
+  [['orphans', '--grace', '1s'], 'go with --kill'],
+  [['start'], 'there is no `leash start`'],
+])('%j is wrong usage', (argv, message) => {
+  const invocation = parseInvocation(argv);
+  expect(invocation.kind).toBe('usage_error');
+  expect(JSON.stringify(invocation)).toContain(message);
+});
+
+test('help and version', () => {
+  expect(parseInvocation([])).toEqual({ kind: 'help', topic: 'leash' });
+  expect(parseInvocation(['run', '--help'])).toEqual({ kind: 'help', topic: 'run' });
+  expect(parseInvocation(['--version'])).toEqual({ kind: 'version' });
+  // The command's own --help is the command's.
+  expect(parseInvocation(['run', '--job', 'a', '--', 'ls', '--help']).kind).toBe('run');
+});
+
+test('limits are off by nothing and by 0, and the first signal can be named either way', () => {
+  const read = (...flags: string[]) => parseInvocation(['run', '--job', 'a', ...flags, '--', 'true']);
+  expect(read()).toMatchObject({
+    args: { timeoutMs: null, idleTimeoutMs: null, maxOfflineMs: null, signal: 'SIGTERM', wrapperDeath: 'keep' },
+  });
+  expect(read('--timeout', '0', '--idle-timeout', '0s', '--max-offline', '0')).toMatchObject({
+    args: { timeoutMs: null, idleTimeoutMs: null, maxOfflineMs: null },
+  });
+  expect(read('--timeout', '2h', '--idle-timeout', '90', '--max-offline', '5m', '--signal', 'int')).toMatchObject({
+    args: { timeoutMs: 7_200_000, idleTimeoutMs: 90_000, maxOfflineMs: 300_000, signal: 'SIGINT' },
+  });
+  expect(read('--signal', 'SIGHUP')).toMatchObject({ args: { signal: 'SIGHUP' } });
+});
+
+test('a shell line is run by sh and shown as it is', () => {
+  const invocation = parseInvocation(['run', '--job', 'a', '--shell', '--', 'pg_dump db | gzip > f']);
+  expect(invocation).toMatchObject({
+    args: { command: ['/bin/sh', '-c', 'pg_dump db | gzip > f'], shellLine: 'pg_dump db | gzip > f' },
+  });
+});
+
+test('what is repeated adds up', () => {
+  const invocation = parseInvocation([
+    'run',
+    '--job',
+    'a',
+    '--env',
+    'A=1',
+    '--env',
+    'B=x=y',
+    '--redact',
+    'one',
+    '--redact',
+    'two',
+    '--',
+    'true',
+  ]);
+  expect(invocation).toMatchObject({
+    args: { env: { A: '1', B: 'x=y' }, redaction: { kind: 'on', patterns: ['one', 'two'] } },
+  });
+});
+
+test('orphans are named by run', () => {
+  expect(parseInvocation(['orphans'])).toMatchObject({ kind: 'orphans', args: { runs: [], kill: null } });
+  expect(parseInvocation(['orphans', '--kill', '01J00000000000000000000001', '--grace', '0'])).toMatchObject({
+    args: { runs: ['01J00000000000000000000001'], kill: { signal: 'SIGTERM', graceMs: 0 } },
+  });
+});
+
+test('every option is in the help, and the help fits a terminal', () => {
+  for (const option of ['idle-timeout', 'max-offline', 'wrapper-death', 'spool-limit', 'no-redact', 'detach', 'cwd']) {
+    expect(HELP.run).toContain(`--${option}`);
+  }
+  for (const text of Object.values(HELP)) {
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  }
+});

@@ -1,0 +1,47 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parseConfig, readConfigFile, withConfig } from '../../src/cli/config-file.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+test('a line is a setting, an empty one or a comment', () => {
+  const { values, problems } = parseConfig(
+    '# the fleet\n\nLEASH_URL = https://leash.example.com\r\nLEASH_TOKEN="leash_a=b"\nNO_PROXY=\'.local\'\n',
+    '/etc/leash.conf',
+  );
+  expect(values).toEqual({
+    LEASH_URL: 'https://leash.example.com',
+    LEASH_TOKEN: 'leash_a=b',
+    NO_PROXY: '.local',
+  });
+  expect(problems).toEqual([]);
+});
+
+test('what is no setting is told by its line, and the rest holds', () => {
+  const { values, problems } = parseConfig('LEASH_URI=x\nleash_secret\n=y\nLEASH_MACHINE=m\n', 'f');
+  expect(values).toEqual({ LEASH_MACHINE: 'm' });
+  expect(problems).toEqual([
+    'f, line 1: unknown setting LEASH_URI',
+    'f, line 2: not KEY=VALUE',
+    'f, line 3: not KEY=VALUE',
+  ]);
+});
+
+test('the environment comes before the file, whole choices at a time', () => {
+  const file = { LEASH_URL: 'file', LEASH_TOKEN: 'file', HTTPS_PROXY: 'file', LEASH_MACHINE: 'file' };
+  expect(withConfig({ LEASH_TOKEN_FILE: '/env', https_proxy: 'env', LEASH_MACHINE: '' }, file)).toEqual({
+    LEASH_URL: 'file',
+    LEASH_TOKEN_FILE: '/env',
+    https_proxy: 'env',
+    LEASH_MACHINE: 'file',
+  });
+});
+
+test('a file that is named must be there, and be a file', () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'leash.conf');
+  expect(readConfigFile({ LEASH_CONFIG: path }).problems).toEqual([`cannot read ${path}: it is not there`]);
+  expect(readConfigFile({ LEASH_CONFIG: directory }).problems).toEqual([`cannot read ${directory}: it is a directory`]);
+  fs.writeFileSync(path, 'LEASH_URL=u\n');
+  expect(readConfigFile({ LEASH_CONFIG: path })).toEqual({ values: { LEASH_URL: 'u' }, problems: [] });
+});
