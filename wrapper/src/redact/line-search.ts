@@ -1,0 +1,114 @@
+/** Searching a stream for patterns, line by line. */
+import type { Span } from './span.ts';
+
+/** A longer line is searched piece by piece, so that what must be held back has a bound. */
+export const MAX_PIECE_BYTES = 64 * 1024;
+/** Pieces overlap by this: no shorter match is missed where two of them meet. */
+export const OVERLAP_BYTES = 4 * 1024;
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/**
+ * Finds matches within lines; a line ends with LF or CR. Which pieces a long line is searched in depends on the line
+ * alone, never on how it arrived.
+ *
+ * Offsets are those of the data handed in, which starts at the same byte each time until `forget` moves that on.
+ */
+export class LineSearch {
+  readonly #patterns: readonly RegExp[];
+  /** For each pattern, where its last match ended: the next one starts there or later. */
+  readonly #resume: number[];
+  /** What comes before has been searched. */
+  #pending = 0;
+  /** No line ends between `#pending` and here. */
+  #looked = 0;
+  /** Whether `#pending` lies within a line. */
+  #midLine = false;
+
+  /** @param patterns global ones for latin1 text, for this search alone: it sets their lastIndex */
+  constructor(patterns: readonly RegExp[]) {
+    this.#patterns = patterns;
+    this.#resume = patterns.map(() => 0);
+  }
+
+  /** Matches that start from here on have not been looked for. */
+  get pendingFrom(): number {
+    return this.#pending;
+  }
+
+  /** From here on the data is needed again: a pattern may look behind. */
+  get neededFrom(): number {
+    return this.#midLine ? Math.max(0, this.#pending - OVERLAP_BYTES) : this.#pending;
+  }
+
+  /** Adds to `spans` the matches in all lines that are complete, and in the full pieces of the one that is not. */
+  find(data: Buffer, spans: Span[]): void {
+    const origin = this.neededFrom;
+    let lineFeed = next(data, LF, this.#looked);
+    let carriageReturn = next(data, CR, this.#looked);
+    this.#looked = data.length;
+    if (Math.min(lineFeed, carriageReturn) === data.length && !this.#overlong(data.length)) return;
+    const text = data.toString('latin1', origin);
+    while (this.#pending < data.length) {
+      const lineEnd = Math.min(lineFeed, carriageReturn);
+      while (this.#overlong(lineEnd)) {
+        const pieceEnd = this.#pending + MAX_PIECE_BYTES;
+        this.#search(text, origin, pieceEnd, pieceEnd - OVERLAP_BYTES, spans);
+        this.#pending = pieceEnd - OVERLAP_BYTES;
+        this.#midLine = true;
+      }
+      if (lineEnd === data.length) return;
+      this.#search(text, origin, lineEnd, lineEnd, spans);
+      this.#pending = lineEnd + 1;
+      this.#midLine = false;
+      if (lineFeed === lineEnd) lineFeed = next(data, LF, lineEnd + 1);
+      else carriageReturn = next(data, CR, lineEnd + 1);
+    }
+  }
+
+  /** The same for the rest, once nothing more comes. Call `find` first. */
+  finish(data: Buffer, spans: Span[]): void {
+    const origin = this.neededFrom;
+    this.#search(data.toString('latin1', origin), origin, data.length, data.length, spans);
+    this.#pending = data.length;
+  }
+
+  /** The data handed in from now on starts `bytes` later: at most `neededFrom`. */
+  forget(bytes: number): void {
+    this.#pending -= bytes;
+    this.#looked -= bytes;
+    for (const [index, at] of this.#resume.entries()) this.#resume[index] = Math.max(0, at - bytes);
+  }
+
+  #overlong(end: number): boolean {
+    return end - this.#pending > MAX_PIECE_BYTES;
+  }
+
+  /** Searches up to `end` for matches that start before `startsBefore`. `text` starts at `origin`. */
+  #search(text: string, origin: number, end: number, startsBefore: number, spans: Span[]): void {
+    // What comes before `#pending` within the line is there for `^` and whatever looks behind.
+    const offset = this.#midLine ? Math.max(origin, this.#pending - OVERLAP_BYTES) : this.#pending;
+    if (end <= this.#pending) return;
+    const line = text.slice(offset - origin, end - origin);
+    for (const [index, pattern] of this.#patterns.entries()) {
+      pattern.lastIndex = Math.max(this.#pending, this.#resume[index] ?? 0) - offset;
+      for (let match = pattern.exec(line); match !== null; match = pattern.exec(line)) {
+        const from = offset + match.index;
+        if (from >= startsBefore) break;
+        if (match[0] === '') {
+          pattern.lastIndex += 1;
+          continue;
+        }
+        const to = from + match[0].length;
+        this.#resume[index] = to;
+        spans.push({ from, to });
+      }
+    }
+  }
+}
+
+function next(data: Buffer, byte: number, from: number): number {
+  const at = data.indexOf(byte, from);
+  return at === -1 ? data.length : at;
+}

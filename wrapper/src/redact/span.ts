@@ -1,0 +1,5 @@
+/** A range of bytes to be hidden, from `from` up to and without `to`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}

@@ -1,0 +1,259 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { MAX_PIECE_BYTES, OVERLAP_BYTES } from '../../src/redact/line-search.ts';
+import { compilePattern } from '../../src/redact/patterns.ts';
+import { MARK, type RedactionRules, Redactor, redactionRules, redactText } from '../../src/redact/redactor.ts';
+
+function pattern(source: string): RegExp {
+  const compiled = compilePattern(source);
+  if (compiled.kind === 'invalid') throw new Error(compiled.why);
+  return compiled.pattern;
+}
+
+const rulesOf = (values: string[], patterns: string[] = []) =>
+  redactionRules(
+    values.map((value) => Buffer.from(value, 'latin1')),
+    patterns.map(pattern),
+  );
+
+/** A redactor whose output can be looked at. What it is given is overwritten after each call, as a reader may do. */
+function redacting(rules: RedactionRules) {
+  let output = '';
+  const redactor = new Redactor(rules, (bytes) => {
+    expect(bytes.length).toBeGreaterThan(0);
+    output += Buffer.from(bytes).toString('latin1');
+  });
+  return {
+    write: (text: string) => {
+      const bytes = Buffer.from(text, 'latin1');
+      redactor.write(bytes);
+      bytes.fill('!');
+    },
+    end: () => redactor.end(),
+    output: () => output,
+  };
+}
+
+function redactChunks(rules: RedactionRules, chunks: readonly string[]): string {
+  const stream = redacting(rules);
+  for (const chunk of chunks) stream.write(chunk);
+  stream.end();
+  return stream.output();
+}
+
+/** The plainest way to say what is hidden: a flag for each byte. */
+function hiddenBytes(text: string, values: readonly string[], patterns: readonly string[] = []): boolean[] {
+  const hidden: boolean[] = new Array(text.length).fill(false);
+  for (const value of values) {
+    for (let at = text.indexOf(value); at !== -1; at = text.indexOf(value, at + 1))
+      hidden.fill(true, at, at + value.length);
+  }
+  for (const line of text.matchAll(/[^\r\n]+/g)) {
+    for (const source of patterns) {
+      for (const match of line[0].matchAll(pattern(source))) {
+        const at = line.index + match.index;
+        hidden.fill(true, at, at + match[0].length);
+      }
+    }
+  }
+  return hidden;
+}
+
+function render(text: string, hidden: readonly boolean[], upTo = text.length): string {
+  let result = '';
+  for (let at = 0; at < upTo; at += 1) {
+    if (!hidden[at]) result += text[at];
+    else if (at === 0 || !hidden[at - 1]) result += MARK;
+  }
+  return result;
+}
+
+/** What may be passed on of a text that may go on. */
+function renderSettled(text: string, values: readonly string[]): string {
+  let upTo = 0;
+  while (
+    upTo < text.length &&
+    !values.some((value) => value.length > text.length - upTo && value.startsWith(text.slice(upTo)))
+  ) {
+    upTo += 1;
+  }
+  const hidden = hiddenBytes(text, values);
+  while (hidden[upTo]) upTo += 1;
+  return render(text, hidden, upTo);
+}
+
+/** Few different bytes, so that values overlap, repeat and nearly match all the time; none of them is in the mark. */
+const bytes = (most: number, least = 0) =>
+  fc.string({ unit: fc.constantFrom('a', 'b', 'c', '\n', '\xe4'), minLength: least, maxLength: most });
+const someValues = fc.array(bytes(7, 2), { minLength: 1, maxLength: 5 });
+/** Texts of values, pieces of values and other bytes, in chunks of any size. */
+const valuesAndChunks = someValues.chain((values) =>
+  fc.tuple(
+    fc.constant(values),
+    fc.array(
+      fc
+        .array(
+          fc.oneof(fc.constantFrom(...values), fc.constantFrom(...values.map((value) => value.slice(1))), bytes(4)),
+          {
+            maxLength: 4,
+          },
+        )
+        .map((parts) => parts.join('')),
+      { maxLength: 12 },
+    ),
+  ),
+);
+const somePatterns = fc.subarray(['ab+', '^c', 'a$', '(?<=b)c.', '[^b]b', 'x*', '\\S\\s*a'], { minLength: 1 });
+
+test('in whatever chunks it comes, the output is that of the whole at once, and no secret is in it', () => {
+  fc.assert(
+    fc.property(valuesAndChunks, ([values, chunks]) => {
+      const text = chunks.join('');
+      const output = redactChunks(rulesOf(values), chunks);
+      expect(output).toBe(render(text, hiddenBytes(text, values)));
+      for (const value of values) expect(output).not.toContain(value);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('nothing is held back but what may grow into a secret, and that always', () => {
+  fc.assert(
+    fc.property(valuesAndChunks, ([values, chunks]) => {
+      const stream = redacting(rulesOf(values));
+      let text = '';
+      for (const chunk of chunks) {
+        stream.write(chunk);
+        text += chunk;
+        expect(stream.output()).toBe(renderSettled(text, values));
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('values and patterns together hide what either of them hides', () => {
+  fc.assert(
+    fc.property(valuesAndChunks, somePatterns, ([values, chunks], patterns) => {
+      const text = chunks.join('');
+      expect(redactChunks(rulesOf(values, patterns), chunks)).toBe(render(text, hiddenBytes(text, values, patterns)));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('every byte comes through as it is when nothing is hidden', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 300 })), fc.boolean(), (chunks, withPattern) => {
+      const rules = rulesOf(['\xff\x00\xff\x00no such secret'], withPattern ? ['no such pattern'] : []);
+      const output: Buffer[] = [];
+      const redactor = new Redactor(rules, (each) => output.push(Buffer.from(each)));
+      for (const chunk of chunks) redactor.write(chunk);
+      redactor.end();
+      expect(Buffer.concat(output).equals(Buffer.concat(chunks))).toBe(true);
+    }),
+  );
+});
+
+test('a secret cut anywhere, even in three, is hidden', () => {
+  const values = ['s3cret-value', 'value-two', 'ret-va', 's3cret-value-two-longer'];
+  const text = 'one s3cret-value-two three\ns3cret-value-two-longe, s3cret-s3cret-value-two-longer\n';
+  const expected = `one ${MARK} three\n${MARK}-longe, s3cret-${MARK}\n`;
+  for (let first = 0; first <= text.length; first += 1) {
+    for (let second = first; second <= text.length; second += 1) {
+      const chunks = [text.slice(0, first), text.slice(first, second), text.slice(second)];
+      expect(redactChunks(rulesOf(values), chunks)).toBe(expected);
+    }
+  }
+});
+
+test.each([
+  ['side by side', ['abcdef', 'ghijkl'], '-abcdefghijkl-', `-${MARK}-`],
+  ['overlapping', ['abcdef', 'efghij'], '-abcdefghij-', `-${MARK}-`],
+  ['overlapping itself', ['ababab'], '-abababab-', `-${MARK}-`],
+  ['a prefix of another', ['abcdef', 'abcdefgh'], 'abcdef abcdefg abcdefgh', `${MARK} ${MARK}g ${MARK}`],
+  ['within another', ['cdefgh', 'abcdefghij'], 'abcdefghij abcdefghi', `${MARK} ab${MARK}i`],
+  ['the end of another', ['efghij', 'abcdefghij'], 'abcdefghij xefghij', `${MARK} x${MARK}`],
+  ['over several lines', ['abc\ndef'], 'xabc\ndefx abc\r\ndef', `x${MARK}x abc\r\ndef`],
+  ['like the mark', ['REDACTED]x'], `abc${MARK}x REDACTED]x`, `abc[${MARK} ${MARK}`],
+])('secrets %s', (_, values, text, expected) => {
+  expect(redactChunks(rulesOf(values), [text])).toBe(expected);
+  expect(redactChunks(rulesOf(values), [...text])).toBe(expected);
+});
+
+test('what a mark and its surroundings form together is not looked at again', () => {
+  expect(redactChunks(rulesOf(['abcdef', `x${MARK}y`]), ['xabcdefy'])).toBe(`x${MARK}y`);
+  expect(redactChunks(rulesOf(['abcdef'], ['REDACTED', '\\[']), ['abcdef\n'])).toBe(`${MARK}\n`);
+});
+
+test('a pattern does not spare the rest of a secret that it cuts', () => {
+  expect(redactChunks(rulesOf(['abc123def'], ['\\d+d']), ['-abc123def-\n'])).toBe(`-${MARK}-\n`);
+});
+
+test('a pending secret over lines does not hold what is decided before it', () => {
+  const stream = redacting(rulesOf(['one\ntwo\nthree'], ['x+']));
+  stream.write('axa one\ntwo\nth');
+  expect(stream.output()).toBe(`a${MARK}a `);
+  stream.write('y');
+  expect(stream.output()).toBe(`a${MARK}a one\ntwo\n`);
+  stream.end();
+  expect(stream.output()).toBe(`a${MARK}a one\ntwo\nthy`);
+});
+
+test('with a pattern, complete lines are passed on and the last one is held', () => {
+  const stream = redacting(rulesOf([], ['x+y']));
+  stream.write('one\n50%\rxx');
+  expect(stream.output()).toBe('one\n50%\r');
+  stream.write('y\n');
+  expect(stream.output()).toBe(`one\n50%\r${MARK}\n`);
+});
+
+test.each([2_477, MAX_PIECE_BYTES + 1, 1_000_000])(
+  'matches are found in a line of a megabyte that comes by %i bytes, of which little is held',
+  (size) => {
+    const secret = `<${'s'.repeat(OVERLAP_BYTES - 2)}>`;
+    // So that a match begins at and around every place where two pieces may meet.
+    const line = Array.from({ length: 150 }, (_, index) => `${'.'.repeat(2_000 + index * 31)}${secret}`).join('');
+    const stream = redacting(rulesOf(['value-in-a-long-line'], ['<s*>', '^\\.{5}']));
+    for (let at = 0; at < line.length; at += size) {
+      stream.write(line.slice(at, at + size));
+      const settled = Math.max(0, Math.min(line.length, at + size) - MAX_PIECE_BYTES);
+      const expected = line.slice(0, settled).replace(/<s*>?|^\.{5}/g, MARK).length;
+      expect(stream.output().length).toBeGreaterThanOrEqual(expected);
+    }
+    stream.write('\n.....!');
+    stream.end();
+    expect(stream.output()).toBe(`${line}\n.....!`.replace(/<s*>|^\.{5}/gm, MARK));
+  },
+);
+
+test('a match that looks behind is found where pieces of a long line meet', () => {
+  for (const shift of [-2, -1, 0, 1, 2]) {
+    const before = '.'.repeat(MAX_PIECE_BYTES - OVERLAP_BYTES + shift);
+    const line = `${before}id=42${'.'.repeat(MAX_PIECE_BYTES)}`;
+    expect(redactChunks(rulesOf([], ['(?<=id=)\\d+', '^\\d+']), [line])).toBe(line.replace('42', MARK));
+  }
+});
+
+test('without rules the very bytes are passed on', () => {
+  const rules = redactionRules([]);
+  expect(rules.isEmpty).toBe(true);
+  expect(rulesOf(['ab']).isEmpty).toBe(false);
+  expect(rulesOf([], ['a']).isEmpty).toBe(false);
+  const chunk = Buffer.from('x');
+  let seen: Uint8Array | null = null;
+  const redactor = new Redactor(rules, (each) => {
+    seen = each;
+  });
+  redactor.write(chunk);
+  redactor.write(Buffer.alloc(0));
+  redactor.end();
+  expect(seen).toBe(chunk);
+});
+
+test('a text is redacted as a whole', () => {
+  const rules = redactionRules([Buffer.from('pässwörd')], [pattern('--token=\\S+')]);
+  expect(redactText(rules, "curl --token=x -u 'me:pässwörd' ü")).toBe(`curl ${MARK} -u 'me:${MARK}' ü`);
+  expect(redactText(rules, 'pässwör')).toBe('pässwör');
+  expect(redactText(redactionRules([]), 'as it is')).toBe('as it is');
+});
