@@ -10,9 +10,10 @@ import {
   type Kill,
   type Killing,
   readObjectMessage,
+  type Start,
   type WrapperMessage,
 } from '#protocol/wrapper-link';
-import type { RunRecord } from '../run/record.ts';
+import type { ToldRun } from './told-run.ts';
 
 export type SessionAction =
   | { readonly kind: 'send'; readonly message: WrapperMessage }
@@ -23,7 +24,7 @@ export type SessionAction =
   /** The object has stored something more. */
   | { readonly kind: 'stored' }
   | { readonly kind: 'kill'; readonly kill: Kill }
-  /** The completion and all output are stored: nothing more is owed. */
+  /** The completion, if there is to be one, and all output are stored: nothing more is owed. */
   | { readonly kind: 'settled' }
   | { readonly kind: 'hang_up'; readonly why: string; readonly retry: 'yes' | 'later' | 'never' }
   | { readonly kind: 'note'; readonly text: string };
@@ -37,6 +38,8 @@ const FLUSH_AFTER_MS: Readonly<Record<FlowMode, number>> = { eager: 30, lazy: 1_
 const MAX_HEARTBEAT_MS = 60_000;
 const MAX_SILENCE_MS = 5 * 60_000;
 const MAX_RECONNECT_CAP_MS = 5 * 60_000;
+/** A peer that answers heartbeats and stores nothing has forgotten us: on a new connection everything is said again. */
+const MAX_UNSTORED_MS = 60_000;
 /** A peer that asks again and again for the same offset will not be helped by one more rewind. */
 const MAX_REWINDS_WITHOUT_ACK = 8;
 
@@ -46,16 +49,23 @@ interface Span {
 }
 
 export class Session {
-  readonly #record: RunRecord;
+  readonly #record: ToldRun;
+  #phase: Start['phase'] = 'running';
   #accepted = false;
   #flow: FlowMode = 'lazy';
   #heartbeatMs = HEARTBEAT_INTERVAL_MS;
   #silenceMs = WRAPPER_SILENCE_MS;
   #heardAt: number;
   #heartbeatAt: number;
+  /** When the start must have been acked. */
+  #acceptedBy: number;
+  /** Since when something has been owed to us: the last ack of anything, or the sending of what is unacked. */
+  #owedSince: number | null = null;
   #acked = 0;
   #sent = 0;
   #highestSent = 0;
+  /** The offset of which the log said `later`; a wait for another one than the next to send is over. */
+  #awaited: number | null = null;
   /** Gaps told but not yet acked: they count as nothing in flight. */
   #gaps: Span[] = [];
   /** Since when there has been output that was not sent; null when there is none. */
@@ -67,10 +77,11 @@ export class Session {
   #steps: Killing[] = [];
 
   /** @param now milliseconds on any monotonic clock, the same for all calls */
-  constructor(record: RunRecord, now: number) {
+  constructor(record: ToldRun, now: number) {
     this.#record = record;
     this.#heardAt = now;
     this.#heartbeatAt = now + this.#heartbeatMs;
+    this.#acceptedBy = now + this.#silenceMs;
   }
 
   /** Whether the object has accepted this connection as the run's. */
@@ -78,10 +89,18 @@ export class Session {
     return this.#accepted;
   }
 
+  /** When the last sign of life came; before the first, when the session began. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   /** The connection is open. */
   opened(now: number): SessionAction[] {
     this.#heardAt = now;
-    return [{ kind: 'send', message: this.#record.start() }];
+    this.#acceptedBy = now + this.#silenceMs;
+    const start = this.#record.start();
+    this.#phase = start.phase;
+    return [{ kind: 'send', message: start }];
   }
 
   /** A text frame came. Nothing that it may hold throws. */
@@ -109,6 +128,12 @@ export class Session {
     return this.#pump(now);
   }
 
+  /** What the log answered with `later` may be there now. */
+  outputReadable(now: number): SessionAction[] {
+    this.#awaited = null;
+    return this.#pump(now);
+  }
+
   /** The run is being ended, and this is how far it is. */
   killing(killing: Killing): SessionAction[] {
     if (killing.command === null) {
@@ -121,13 +146,19 @@ export class Session {
 
   /** The record has got its completion. */
   completed(now: number): SessionAction[] {
-    return this.#accepted ? [...this.#sendCompletion(), ...this.#pump(now)] : [];
+    return this.#accepted ? [...this.#sendCompletion(now), ...this.#pump(now)] : [];
   }
 
   /** Call when `deadline()` is reached. */
   tick(now: number): SessionAction[] {
     if (now - this.#heardAt >= this.#silenceMs) {
       return [{ kind: 'hang_up', why: `heard nothing for ${this.#silenceMs} ms`, retry: 'later' }];
+    }
+    if (!this.#accepted && now >= this.#acceptedBy) {
+      return [{ kind: 'hang_up', why: 'the control plane did not accept the run in time', retry: 'later' }];
+    }
+    if (this.#owedSince !== null && now - this.#owedSince >= MAX_UNSTORED_MS) {
+      return [{ kind: 'hang_up', why: `nothing was stored for ${MAX_UNSTORED_MS} ms`, retry: 'later' }];
     }
     const actions: SessionAction[] = [];
     if (now >= this.#heartbeatAt) {
@@ -139,7 +170,10 @@ export class Session {
 
   /** When `tick` is due. */
   deadline(): number {
-    return Math.min(this.#heardAt + this.#silenceMs, this.#heartbeatAt, this.#flushAt());
+    const givenUpAt = this.#accepted
+      ? (this.#owedSince ?? Number.POSITIVE_INFINITY) + MAX_UNSTORED_MS
+      : this.#acceptedBy;
+    return Math.min(this.#heardAt + this.#silenceMs, this.#heartbeatAt, givenUpAt, this.#flushAt());
   }
 
   #understood(message: Received, now: number): SessionAction[] {
@@ -170,6 +204,7 @@ export class Session {
       case 'complete':
         if (!this.#completeSent) return [{ kind: 'note', text: 'ignored an ack of a completion that was not sent' }];
         this.#completeAcked = true;
+        this.#noteStored(now);
         return [{ kind: 'stored' }, ...this.#settled()];
     }
   }
@@ -193,7 +228,7 @@ export class Session {
     log.free(this.#acked);
     for (const step of untoldSteps) actions.push({ kind: 'send', message: step });
     this.#steps.push(...untoldSteps);
-    return [...actions, ...this.#sendCompletion(), ...this.#pump(now)];
+    return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#settled()];
   }
 
   #onOutputAck(offset: number, now: number): SessionAction[] {
@@ -206,6 +241,7 @@ export class Session {
     this.#gaps = this.#gaps.filter((gap) => gap.to > offset);
     this.#rewinds = 0;
     this.#record.log.free(offset);
+    this.#noteStored(now);
     return [{ kind: 'stored' }, ...this.#pump(now), ...this.#settled()];
   }
 
@@ -229,19 +265,23 @@ export class Session {
     this.#sent = expected;
     // What lies before was acked once, but the object has asked for it again: it is what counts as in flight.
     this.#acked = Math.min(this.#acked, expected);
-    this.#gaps = this.#gaps.filter((gap) => gap.to <= expected);
+    this.#gaps = this.#gaps
+      .filter((gap) => gap.from < expected)
+      .map((gap) => ({ from: gap.from, to: Math.min(gap.to, expected) }));
     return this.#pump(now);
   }
 
-  #sendCompletion(): SessionAction[] {
+  #sendCompletion(now: number): SessionAction[] {
     const { completion } = this.#record;
     if (completion === null || this.#completeSent) return [];
     this.#completeSent = true;
+    this.#owedSince ??= now;
     return [{ kind: 'send', message: completion }];
   }
 
   #settled(): SessionAction[] {
-    const { completion } = this.#record;
+    const { completion, log } = this.#record;
+    if (this.#phase === 'abandoned') return this.#acked < log.end ? [] : [{ kind: 'settled' }];
     if (!this.#completeAcked || completion === null || this.#acked < completion.final_offset) return [];
     return [{ kind: 'settled' }];
   }
@@ -256,8 +296,13 @@ export class Session {
       // With a nearly full window every ack would let out one more tiny frame.
       const left = this.#record.log.end - this.#sent;
       if (room < Math.min(left, FLUSH_AT_BYTES)) break;
+      this.#awaited = null;
       const piece = this.#record.log.read(this.#sent, room);
       if (piece === null) break;
+      if (piece.kind === 'later') {
+        this.#awaited = this.#sent;
+        break;
+      }
       if (piece.kind === 'gap') {
         actions.push({ kind: 'send', message: { type: 'gap', from: piece.from, to: piece.to } });
         this.#gaps.push({ from: piece.from, to: piece.to });
@@ -269,7 +314,13 @@ export class Session {
       this.#highestSent = Math.max(this.#highestSent, this.#sent);
     }
     if (this.#sent >= this.#record.log.end) this.#pendingSince = null;
+    if (this.#sent > this.#acked) this.#owedSince ??= now;
     return actions;
+  }
+
+  #noteStored(now: number): void {
+    const isOwed = this.#sent > this.#acked || this.#completeSent !== this.#completeAcked;
+    this.#owedSince = isOwed ? now : null;
   }
 
   #notePending(now: number): void {
@@ -282,10 +333,11 @@ export class Session {
     return this.#sent - this.#acked - gaps;
   }
 
-  /** When the output that waits is to be sent; infinite when there is none or no room for it. */
+  /** When the output that waits is to be sent; infinite when there is none, no room for it, or it is being fetched. */
   #flushAt(): number {
     const left = this.#record.log.end - this.#sent;
     if (!this.#accepted || this.#pendingSince === null || left <= 0) return Number.POSITIVE_INFINITY;
+    if (this.#awaited === this.#sent) return Number.POSITIVE_INFINITY;
     const room = MAX_UNACKED_BYTES - this.#inFlight();
     if (room < Math.min(left, FLUSH_AT_BYTES)) return Number.POSITIVE_INFINITY;
     const due = this.#record.completion !== null || left >= FLUSH_AT_BYTES;

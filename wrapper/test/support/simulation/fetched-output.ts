@@ -1,0 +1,78 @@
+/** A run's output, part of which must be fetched before it can be read, as if it lay on a disk. */
+import type { OutputSource } from '../../../src/link/told-run.ts';
+import type { OutputLog, Piece } from '../../../src/output/log.ts';
+import type { Random } from './random.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+export class FetchedOutput implements OutputSource {
+  onReadable: () => void = () => {};
+  /** What the source truly had to drop, as far as it was asked for. What was freed was not dropped. */
+  readonly dropped: Span[] = [];
+  readonly #log: OutputLog;
+  readonly #holes: readonly Span[];
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #laterPercent: number;
+  /** Where reading may go on at once. */
+  #fetched: number | null = null;
+  #fetching = 0;
+
+  /**
+   * @param holes what is missing although `log` has it
+   * @param laterPercent how often what is asked for must be fetched
+   */
+  constructor(log: OutputLog, holes: readonly Span[], time: VirtualTime, random: Random, laterPercent: number) {
+    this.#log = log;
+    this.#holes = holes;
+    this.#time = time;
+    this.#random = random;
+    this.#laterPercent = laterPercent;
+  }
+
+  get start(): number {
+    return this.#log.start;
+  }
+
+  get end(): number {
+    return this.#log.end;
+  }
+
+  free(offset: number): void {
+    this.#log.free(offset);
+  }
+
+  read(offset: number, maxBytes: number): Piece | { readonly kind: 'later' } | null {
+    const piece = this.#read(offset, maxBytes);
+    if (piece?.kind === 'gap') {
+      const dropped = { from: Math.max(piece.from, this.start), to: piece.to };
+      if (dropped.to > dropped.from) this.dropped.push(dropped);
+    }
+    if (piece?.kind !== 'bytes' || this.#fetched === offset || !this.#random.percent(this.#laterPercent)) return piece;
+    this.#fetch(offset);
+    return { kind: 'later' };
+  }
+
+  /** A newer fetch takes the place of one under way, as with one file that is read at a time. */
+  #fetch(offset: number): void {
+    this.#fetching += 1;
+    const fetching = this.#fetching;
+    this.#time.after(this.#random.below(80), () => {
+      if (this.#fetching !== fetching) return;
+      this.#fetched = offset;
+      this.onReadable();
+    });
+  }
+
+  #read(offset: number, maxBytes: number): Piece | null {
+    if (offset < this.start) return this.#log.read(offset, maxBytes);
+    const hole = this.#holes.find((each) => each.from <= offset && offset < each.to);
+    if (hole !== undefined) return { kind: 'gap', from: offset, to: hole.to };
+    const next = Math.min(...this.#holes.map((each) => each.from).filter((from) => from > offset));
+    return this.#log.read(offset, Math.min(maxBytes, next - offset));
+  }
+}
