@@ -1,8 +1,8 @@
 /**
  * Ending a run: what to do when, decided without doing it.
  *
- * There is one way for an operator's kill, the run's own limit and a local signal: a first signal to the whole group,
- * the grace, then SIGKILL to whatever is left of the *group* until nothing is. The leader's exit decides nothing, except
+ * There is one way for an operator's kill, the run's own limits and a local signal: a first signal to the whole family,
+ * the grace, then SIGKILL to whatever is left of the *family* until nothing is. The leader's exit decides nothing, except
  * that an exit before any signal was sent stands.
  */
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
@@ -11,6 +11,8 @@ import type { AppliedKill, Killing } from '#protocol/wrapper-link';
 export type Cause =
   | { readonly kind: 'operator'; readonly command: string }
   | { readonly kind: 'timeout' }
+  | { readonly kind: 'idle_timeout' }
+  | { readonly kind: 'offline_limit' }
   | { readonly kind: 'local_signal' };
 
 export interface EndRequest {
@@ -57,11 +59,14 @@ export type Happening =
   | { readonly kind: 'requested'; readonly request: EndRequest }
   /** The command's own process has ended. */
   | { readonly kind: 'leader_exited' }
-  /** A look at the group: its living members. `leaderCollected`: the leader's exit has been seen. */
-  | { readonly kind: 'looked'; readonly members: readonly number[]; readonly leaderCollected: boolean };
+  /** A look at the family: its living members. `leaderCollected`: the leader's exit has been seen. */
+  | { readonly kind: 'looked'; readonly members: readonly number[]; readonly leaderCollected: boolean }
+  /** It could not be looked at; `members` are those of the last look. Nothing is known to be gone. */
+  | { readonly kind: 'not_looked'; readonly members: readonly number[] };
 
 /** How long SIGKILL is repeated before survivors are reported. */
 export const SWEEP_MS = 5_000;
+/** As many as a message may tell of. */
 const MAX_SURVIVORS = 64;
 /** A control plane gone mad must not fill the memory; more kills than this are never under way at once. */
 const MAX_REMEMBERED = 200;
@@ -76,11 +81,16 @@ export function decide(state: Termination, happening: Happening, now: number): D
     case 'leader_exited':
       return state.stage.kind === 'running' ? still({ ...state, stage: { kind: 'exited' } }) : still(state);
     case 'looked':
-      return onLook(state, happening.members, happening.leaderCollected, now);
+      if (isUnderWay(state.stage) && happening.members.length === 0 && happening.leaderCollected) {
+        return finish(state, state.stage.reason, [], now);
+      }
+      return goOn(state, happening.members, now, happening.members.length > 0);
+    case 'not_looked':
+      return goOn(state, happening.members, now, true);
   }
 }
 
-/** When the group must be looked at even if nothing happens; null while nothing is under way. */
+/** Whether the end is under way, so that the family must be looked at even if nothing happens. */
 export function isUnderWay(stage: Stage): stage is Extract<Stage, { kind: 'term' | 'kill' }> {
   return stage.kind === 'term' || stage.kind === 'kill';
 }
@@ -143,14 +153,14 @@ function hasten(
   );
 }
 
-function onLook(state: Termination, members: readonly number[], leaderCollected: boolean, now: number): Decision {
+/** @param perhapsAlive whether there may be someone to signal */
+function goOn(state: Termination, members: readonly number[], now: number, perhapsAlive: boolean): Decision {
   const { stage } = state;
   if (!isUnderWay(stage)) return still(state);
-  if (members.length === 0 && leaderCollected) return finish(state, stage.reason, [], now);
   if (stage.kind === 'term') return now >= stage.killAt ? escalate(state, stage.reason, now) : still(state);
   if (now >= stage.giveUpAt) return finish(state, stage.reason, members.slice(0, MAX_SURVIVORS), now);
   // What forked while the signal went round has not got it.
-  return members.length > 0 ? { next: state, actions: [{ kind: 'signal', signal: 'SIGKILL' }] } : still(state);
+  return perhapsAlive ? { next: state, actions: [{ kind: 'signal', signal: 'SIGKILL' }] } : still(state);
 }
 
 function escalate(state: Termination, reason: EndingReason, now: number): Decision {

@@ -1,23 +1,31 @@
-/** Carries out what `decide` says: signals, looks at the group, and tells of it. */
+/** Carries out what `decide` says: signals, looks at the family, and tells of it. */
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
-import type { ProcessGroup } from '../command/process-group.ts';
 import { describeError, type Log } from '../log.ts';
+import type { ProcessFamily } from '../processes/family.ts';
 import { appliedKills, decide, type EndRequest, type Happening, isUnderWay, NOT_ENDING, type Stage } from './decide.ts';
 
 const FIRST_LOOK_MS = 10;
 const LAST_LOOK_MS = 100;
-/** A look at a machine with very many processes takes long: at most this share of the time goes into looking. */
-const LOOK_SHARE = 0.1;
+const BACK_OFF = 1.5;
+/**
+ * A look at a machine with very many processes takes long: at most this share of the time goes into looking. A grace may
+ * be hours; the sweep is seconds, and must keep up with what forks.
+ */
+const LOOK_SHARE = { term: 0.1, kill: 0.5 };
+
+/** What can be ended. */
+export type Endable = Pick<ProcessFamily, 'members' | 'leaderHasExited' | 'signal'>;
 
 export class Terminator {
-  readonly #group: ProcessGroup;
+  readonly #family: Endable;
   readonly #age: () => number;
   readonly #onKilling: (killing: Killing) => void;
   readonly #log: Log;
   readonly #alarm: Alarm;
   #state = NOT_ENDING;
   #leaderCollected = false;
+  #lastSeen: readonly number[] = [];
   #pauseMs = FIRST_LOOK_MS;
   #waiting: (() => void)[] = [];
   #setGone: () => void = () => {};
@@ -29,8 +37,8 @@ export class Terminator {
    * @param age the run's age in ms
    * @param onKilling is told each step, to be passed on
    */
-  constructor(group: ProcessGroup, age: () => number, onKilling: (killing: Killing) => void, log: Log) {
-    this.#group = group;
+  constructor(family: Endable, age: () => number, onKilling: (killing: Killing) => void, log: Log) {
+    this.#family = family;
     this.#age = age;
     this.#onKilling = onKilling;
     this.#log = log;
@@ -45,10 +53,10 @@ export class Terminator {
     return appliedKills(this.#state);
   }
 
-  /** An operator's kill, the run's limit, or a signal to us. */
+  /** An operator's kill, one of the run's limits, or a signal to us. */
   request(request: EndRequest): void {
     // An exit that has happened but has not been told to us yet still came first.
-    if (this.#state.stage.kind === 'running' && this.#group.leaderHasExited()) this.#happen({ kind: 'leader_exited' });
+    if (this.#state.stage.kind === 'running' && this.#family.leaderHasExited()) this.#happen({ kind: 'leader_exited' });
     this.#happen({ kind: 'requested', request });
     if (isUnderWay(this.stage)) {
       this.#pauseMs = FIRST_LOOK_MS;
@@ -78,18 +86,25 @@ export class Terminator {
 
   #look(): void {
     const started = this.#age();
-    let members: number[];
-    try {
-      members = this.#group.members();
-    } catch (error) {
-      // Not knowing is no reason to stop: SIGKILL still goes to the group, and the sweep's end is bounded by time.
-      this.#log.note(`cannot list processes: ${describeError(error)}`);
-      members = this.#leaderCollected ? [] : [process.pid];
-    }
+    const before = this.stage.kind;
+    const seen = this.#see();
     const tookMs = this.#age() - started;
-    this.#happen({ kind: 'looked', members, leaderCollected: this.#leaderCollected });
-    this.#pauseMs = Math.min(LAST_LOOK_MS, this.#pauseMs * 1.5);
-    this.#lookLater(Math.max(this.#pauseMs, tookMs / LOOK_SHARE));
+    this.#happen(seen);
+    // What has just been killed is gone in a moment.
+    this.#pauseMs = before === this.stage.kind ? Math.min(LAST_LOOK_MS, this.#pauseMs * BACK_OFF) : FIRST_LOOK_MS;
+    const share = this.stage.kind === 'kill' ? LOOK_SHARE.kill : LOOK_SHARE.term;
+    this.#lookLater(Math.max(this.#pauseMs, tookMs / share));
+  }
+
+  #see(): Happening {
+    try {
+      this.#lastSeen = this.#family.members();
+      return { kind: 'looked', members: this.#lastSeen, leaderCollected: this.#leaderCollected };
+    } catch (error) {
+      // Not knowing is no reason to stop: SIGKILL is still sent, and the sweep's end is bounded by time.
+      this.#log.note(`cannot look at the command's processes: ${describeError(error)}`);
+      return { kind: 'not_looked', members: this.#lastSeen };
+    }
   }
 
   #lookLater(ms: number): void {
@@ -106,7 +121,7 @@ export class Terminator {
     for (const action of actions) {
       switch (action.kind) {
         case 'signal':
-          this.#group.signal(action.signal as NodeJS.Signals);
+          this.#family.signal(action.signal as NodeJS.Signals);
           break;
         case 'report':
           this.#onKilling(action.killing);

@@ -1,0 +1,370 @@
+/** Everything that belongs to a run: finding it all, and signalling it all. */
+import { performance } from 'node:perf_hooks';
+import { type Cgroup, openCgroup } from './cgroup.ts';
+import { bootId, type ProcessRef } from './process-ref.ts';
+import { type ProcessEntry, type ProcessTable, processTable } from './process-table.ts';
+import { Roster } from './roster.ts';
+
+/** What a family is known by. Plain data, to be stored as JSON. */
+export interface FamilyOrigin {
+  /** The command's own process. It was started in a session and process group of its own. */
+  readonly leader: ProcessRef;
+  /** The name of an environment variable that every process of the run inherits, and that no other process has. */
+  readonly cookie: string;
+  /** The directory of the run's cgroup, if it has one. */
+  readonly cgroup: string | null;
+}
+
+export interface ProcessFamily {
+  /** One look: pids of all living processes of the run. Throws when the process table can't be read. */
+  members(): number[];
+  /**
+   * A cheap look for children of processes known already, while their parents still live.
+   *
+   * @returns how many were new, or null when there is no need to go on: a cgroup holds them all
+   */
+  observe(): number | null;
+  /** Whether the command's own process has exited, even if nobody has collected it yet. */
+  leaderHasExited(): boolean;
+  /**
+   * Sends a signal to every member; SIGKILL in such a way that what keeps forking is caught.
+   *
+   * @returns false when there was none that could be signalled
+   */
+  signal(signal: NodeJS.Signals): boolean;
+  /** Removes the run's cgroup, if it is empty. */
+  release(): void;
+}
+
+/** What a family needs of the operating system; replaced in tests. */
+export interface FamilySystem {
+  readonly table: ProcessTable;
+  /** As `process.kill`: throws when there is no such process or it may not be signalled. */
+  readonly kill: (pid: number, signal: NodeJS.Signals) => void;
+  readonly openCgroup: (directory: string) => Cgroup | null;
+  readonly ownPid: number;
+  readonly bootId: string;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** Of a command that was never started. */
+export const noFamily: ProcessFamily = {
+  members: () => [],
+  observe: () => null,
+  leaderHasExited: () => true,
+  signal: () => false,
+  release: () => {},
+};
+
+/**
+ * The family of a run.
+ *
+ * @param helpers processes of the wrapper's own that are never counted or signalled, although they may look like members
+ */
+export function processFamily(
+  origin: FamilyOrigin,
+  helpers: readonly ProcessRef[] = [],
+  system: FamilySystem = thisMachine(),
+): ProcessFamily {
+  // Whatever ran before the machine was restarted has ended, and start times of different boots may be equal.
+  return origin.leader.bootId === system.bootId ? new Family(origin, helpers, system) : noFamily;
+}
+
+function thisMachine(): FamilySystem {
+  return {
+    table: processTable,
+    kill: (pid, signal) => process.kill(pid, signal),
+    openCgroup,
+    ownPid: process.pid,
+    bootId: bootId(),
+    now: () => performance.now(),
+  };
+}
+
+/** A name so short may be anyone's variable. */
+const SHORTEST_COOKIE = 8;
+/** The longest that one `observe` may hold up everything else; of a family too large for that, the newest are seen. */
+const OBSERVE_BUDGET_MS = 20;
+/** How often all are stopped and looked for again before they are killed: each time only finds what was just forked. */
+const STOP_ROUNDS = 8;
+/** The longest that the rounds go on, and the longest that a chase after them may hold up everything else. */
+const STOP_MS = 100;
+const CHASE_MS = 100;
+const CLOSER_LOOK_MS = 15;
+/** How many of the newest pids a search looks at: others may be started beside ours. */
+const SEARCH_WIDTH = 16;
+
+class Family implements ProcessFamily {
+  readonly #leader: ProcessRef;
+  readonly #cookie: string | null;
+  readonly #cgroup: Cgroup | null;
+  readonly #helpers: readonly ProcessRef[];
+  readonly #system: FamilySystem;
+  readonly #roster: Roster;
+  /** Start times, by pid, of those that were seen not to have the cookie. */
+  #strangers = new Map<number, string>();
+  /** Our own process, its ancestors and helpers, as of the last look. */
+  #foreign: ReadonlySet<number> = new Set();
+  /** The process groups that they are in. */
+  #foreignGroups: ReadonlySet<number> = new Set();
+  #isContained = false;
+
+  constructor(origin: FamilyOrigin, helpers: readonly ProcessRef[], system: FamilySystem) {
+    this.#leader = origin.leader;
+    this.#cookie = origin.cookie.length >= SHORTEST_COOKIE ? origin.cookie : null;
+    this.#cgroup = origin.cgroup === null ? null : system.openCgroup(origin.cgroup);
+    this.#helpers = helpers;
+    this.#system = system;
+    this.#roster = new Roster(origin.leader);
+  }
+
+  members(): number[] {
+    const members = this.#look().map((each) => each.pid);
+    return members.length > 0 ? members : this.#hiddenInCgroup();
+  }
+
+  /** Who lives in the cgroup although no look has shown it. */
+  #hiddenInCgroup(): number[] {
+    const deadline = this.#system.now() + CLOSER_LOOK_MS;
+    while (this.#cgroup?.isPopulated() === true && this.#system.now() < deadline) {
+      const inside = this.#cgroup.members().filter((pid) => !this.#foreign.has(pid));
+      if (inside.length > 0) return inside;
+    }
+    return [];
+  }
+
+  observe(): number | null {
+    if (this.#cgroup !== null && !this.#isContained) {
+      this.#isContained = this.#cgroup.members().includes(this.#leader.pid);
+    }
+    if (this.#isContained) return null;
+    const { table } = this.#system;
+    const queue = this.#roster.pids;
+    const deadline = this.#system.now() + OBSERVE_BUDGET_MS;
+    let found = 0;
+    for (let pid = queue.pop(); pid !== undefined && this.#system.now() < deadline; pid = queue.pop()) {
+      const parent = table.entry(pid);
+      if (parent === null || !this.#roster.has(parent)) {
+        this.#roster.drop(pid);
+        continue;
+      }
+      const children = table.children(pid);
+      if (children === null) return this.#observeAll();
+      for (const child of children) {
+        const entry = table.entry(child);
+        // One that is not its child any more has ended, and its pid is another's.
+        if (entry === null || entry.ppid !== pid || this.#roster.has(entry)) continue;
+        this.#roster.add(entry, this.#system.now());
+        queue.push(child);
+        found += 1;
+      }
+    }
+    return found;
+  }
+
+  leaderHasExited(): boolean {
+    let entry: ProcessEntry | null;
+    try {
+      entry = this.#system.table.entry(this.#leader.pid);
+    } catch {
+      // It can't be looked at, for want of file descriptors perhaps: not known to have exited.
+      return false;
+    }
+    return entry === null || entry.startTime !== this.#leader.startTime || !entry.isAlive;
+  }
+
+  signal(signal: NodeJS.Signals): boolean {
+    try {
+      return signal === 'SIGKILL' ? this.#killAll() : this.#send(signal, this.#look());
+    } catch {
+      // The process table can't be read, for want of file descriptors perhaps: the leader's group needs no looking.
+      return this.#isOwnGroup(this.#leader.pid) && this.#sendTo(-this.#leader.pid, signal);
+    }
+  }
+
+  release(): void {
+    this.#cgroup?.remove();
+  }
+
+  /**
+   * Kills all of it. Stopped first, all of it: a process that is stopped forks no more, and unlike a dead one it still
+   * tells whose parent it is.
+   */
+  #killAll(): boolean {
+    const deadline = this.#system.now() + STOP_MS;
+    const wasKilled = this.#killCgroup();
+    const stopped = new Set<string>();
+    let members = this.#look();
+    for (let round = 0; round < STOP_ROUNDS && this.#system.now() < deadline; round += 1) {
+      const fresh = members.filter((each) => !stopped.has(identity(each)));
+      if (fresh.length === 0) break;
+      this.#send('SIGSTOP', fresh);
+      for (const each of fresh) stopped.add(identity(each));
+      members = this.#look();
+    }
+    const hasSignalled = this.#send('SIGKILL', members);
+    const stillGrowing = members.some((each) => !stopped.has(identity(each)));
+    return (stillGrowing && this.#chase()) || hasSignalled || wasKilled;
+  }
+
+  #killCgroup(): boolean {
+    if (this.#cgroup === null) return false;
+    const inside = this.#cgroup.members();
+    if (inside.length === 0) return false;
+    this.#findForeign((pid) => this.#system.table.entry(pid));
+    return !inside.some((pid) => this.#foreign.has(pid)) && this.#cgroup.kill();
+  }
+
+  /** Kills what a look at all processes is too slow for. */
+  #chase(): boolean {
+    let hasSignalled = false;
+    this.#searchNewest(CHASE_MS, (entry) => {
+      this.#roster.add(entry, this.#system.now());
+      hasSignalled = this.#sendTo(entry.pid, 'SIGKILL') || hasSignalled;
+      return false;
+    });
+    return hasSignalled;
+  }
+
+  /**
+   * Finds members that are gone again before a look at all processes is over, such as a chain of processes each of which
+   * starts the next and exits: looks at the newest pids alone, over and over, for as long as new ones are given out.
+   *
+   * @param isEnough is told of each living member found; true ends the search
+   */
+  #searchNewest(limitMs: number, isEnough: (entry: ProcessEntry) => boolean): void {
+    const { table, now } = this.#system;
+    const deadline = now() + limitMs;
+    let newest = table.newestPid();
+    while (newest !== null && now() < deadline) {
+      let hasFound = false;
+      for (let pid = newest; pid > newest - SEARCH_WIDTH && pid > 1; pid -= 1) {
+        const entry = table.entry(pid);
+        if (entry === null || !this.#isLivingMember(entry)) continue;
+        if (isEnough(entry)) return;
+        hasFound = true;
+      }
+      const next = table.newestPid();
+      // What was there has been looked at, and nothing has been started meanwhile.
+      if (next === newest && !hasFound) return;
+      newest = next;
+    }
+  }
+
+  #isLivingMember(entry: ProcessEntry): boolean {
+    if (!entry.isAlive || entry.isKernel || this.#foreign.has(entry.pid)) return false;
+    return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#hasCookie(entry);
+  }
+
+  /** All living members. */
+  #look(): ProcessEntry[] {
+    const { table, now } = this.#system;
+    const newest = table.newestPid();
+    const entries = table.list();
+    const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
+    this.#findForeign((pid) => byPid.get(pid) ?? null);
+    const inCgroup = new Set(this.#cgroup?.members());
+    const found = this.#roster.update(
+      entries,
+      (entry) => inCgroup.has(entry.pid) || this.#hasCookie(entry),
+      (entry) => this.#foreign.has(entry.pid),
+      now(),
+    );
+    for (const [pid, startTime] of this.#strangers) {
+      if (byPid.get(pid)?.startTime !== startTime) this.#strangers.delete(pid);
+    }
+    const living = found.filter((entry) => entry.isAlive);
+    return living.length > 0 ? living : this.#lookCloser(newest);
+  }
+
+  /**
+   * Makes sure that nobody is left: what lives only for the blink of an eye may have slipped through a look.
+   *
+   * @param newest the pid given out last before that look; if it still is, nothing slipped through
+   */
+  #lookCloser(newest: number | null): ProcessEntry[] {
+    const found: ProcessEntry[] = [];
+    if (this.#system.table.newestPid() === newest) return found;
+    this.#searchNewest(CLOSER_LOOK_MS, (entry) => {
+      this.#roster.add(entry, this.#system.now());
+      return found.push(entry) > 0;
+    });
+    return found;
+  }
+
+  /** The same where the system does not tell a process's children: by a look at all processes. */
+  #observeAll(): number {
+    const known = new Set(this.#roster.pids);
+    return this.#look().filter((each) => !known.has(each.pid)).length;
+  }
+
+  /** Read once for each process: it never gets the cookie later, except from an ancestor of ours. */
+  #hasCookie(entry: ProcessEntry): boolean {
+    if (this.#cookie === null || !entry.isAlive || this.#strangers.get(entry.pid) === entry.startTime) return false;
+    const has = this.#system.table.hasVariable(entry.pid, this.#cookie);
+    if (has === false) this.#strangers.set(entry.pid, entry.startTime);
+    return has === true;
+  }
+
+  /** Finds out who is never to be signalled, whatever it looks like: pid 1, ourselves, our ancestors, our helpers. */
+  #findForeign(entryOf: (pid: number) => ProcessEntry | null): void {
+    const foreign = new Set([1]);
+    const groups = new Set<number>();
+    const add = (entry: ProcessEntry) => {
+      foreign.add(entry.pid);
+      groups.add(entry.pgid);
+    };
+    let ancestor = entryOf(this.#system.ownPid);
+    while (ancestor !== null && !foreign.has(ancestor.pid)) {
+      add(ancestor);
+      ancestor = entryOf(ancestor.ppid);
+    }
+    foreign.add(this.#system.ownPid);
+    for (const helper of this.#helpers) {
+      const entry = entryOf(helper.pid);
+      if (entry?.startTime === helper.startTime) add(entry);
+    }
+    this.#foreign = foreign;
+    this.#foreignGroups = groups;
+  }
+
+  /** To whole process groups where all of one are members, so that none can slip through by forking; else one by one. */
+  #send(signal: NodeJS.Signals, members: readonly ProcessEntry[]): boolean {
+    const groups = new Map<number, ProcessEntry[]>();
+    let hasSignalled = false;
+    for (const each of members) {
+      if (this.#isOwnGroup(each.pgid)) groups.set(each.pgid, [...(groups.get(each.pgid) ?? []), each]);
+      else if (this.#isStill(each)) hasSignalled = this.#sendTo(each.pid, signal) || hasSignalled;
+    }
+    for (const [pgid, known] of groups) {
+      const isOurs = known.some((each) => this.#isStill(each));
+      if (isOurs) hasSignalled = this.#sendTo(-pgid, signal) || hasSignalled;
+    }
+    return hasSignalled;
+  }
+
+  #isOwnGroup(pgid: number): boolean {
+    return pgid > 1 && this.#roster.ownsGroup(pgid) && !this.#foreignGroups.has(pgid);
+  }
+
+  /** Whether the pid is still that process's: it may have ended, and another got its pid. */
+  #isStill({ pid, pgid, startTime }: ProcessEntry): boolean {
+    const now = this.#system.table.entry(pid);
+    return now !== null && now.startTime === startTime && now.pgid === pgid;
+  }
+
+  #sendTo(target: number, signal: NodeJS.Signals): boolean {
+    try {
+      this.#system.kill(target, signal);
+      return true;
+    } catch {
+      // ESRCH: it has just ended. EPERM: it is another user's; it stays a member, and is told as a survivor.
+      return false;
+    }
+  }
+}
+
+function identity({ pid, startTime }: ProcessEntry): string {
+  return `${pid} ${startTime}`;
+}

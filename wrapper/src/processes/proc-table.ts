@@ -1,0 +1,111 @@
+/** The process table as Linux shows it in /proc. */
+import fs from 'node:fs';
+import type { ProcessEntry, ProcessTable } from './process-table.ts';
+
+export const procTable: ProcessTable = {
+  list: () => fs.readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readEntry(name) ?? []) : [])),
+  entry: (pid) => readEntry(String(pid)),
+  children,
+  hasVariable,
+  newestPid,
+};
+
+/** `PF_KTHREAD` in the flags of a process. */
+const KERNEL_THREAD = 0x0020_0000;
+
+/** Reads `/proc/<pid>/stat`: `pid (name) state ppid pgrp …`, where the name may hold anything, parentheses too. */
+export function parseStat(stat: string): ProcessEntry | null {
+  const pid = Number.parseInt(stat, 10);
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, ppid, pgid, sid, , , flags] = fields;
+  const threads = Number(fields[17]);
+  const startTime = fields[19];
+  if (!Number.isInteger(pid) || state === undefined || startTime === undefined) return null;
+  return {
+    pid,
+    ppid: Number(ppid),
+    pgid: Number(pgid),
+    sid: Number(sid),
+    startTime,
+    // A process whose main thread has ended looks like a zombie while its other threads run on.
+    isAlive: !/[ZXx]/.test(state) || (state === 'Z' && threads > 1),
+    isKernel: (Number(flags) & KERNEL_THREAD) !== 0,
+  };
+}
+
+/** Longer than any line of `stat`, so that one read gets all of it. */
+const buffer = Buffer.allocUnsafe(4_096);
+
+function readEntry(pid: string): ProcessEntry | null {
+  try {
+    const file = fs.openSync(`/proc/${pid}/stat`, 'r');
+    try {
+      return parseStat(buffer.toString('latin1', 0, fs.readSync(file, buffer, 0, buffer.length, 0)));
+    } finally {
+      fs.closeSync(file);
+    }
+  } catch (error) {
+    // It ended before or while we looked, or it is hidden from us. Not to be able to look at all is something else.
+    if (isOutOfFiles(error)) throw error;
+    return null;
+  }
+}
+
+function children(pid: number): number[] | null {
+  try {
+    return fs
+      .readdirSync(`/proc/${pid}/task`)
+      .flatMap((thread) => numbers(fs.readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1')));
+  } catch {
+    // The process or one of its threads has just ended, or the kernel was built without these files.
+    return hasChildrenFiles() ? [] : null;
+  }
+}
+
+let childrenFiles: boolean | null = null;
+
+function hasChildrenFiles(): boolean {
+  childrenFiles ??= fs.existsSync(`/proc/self/task/${process.pid}/children`);
+  return childrenFiles;
+}
+
+function hasVariable(pid: number, name: string): boolean | null {
+  let environment: Buffer;
+  try {
+    environment = fs.readFileSync(`/proc/${pid}/environ`);
+  } catch (error) {
+    if (isOutOfFiles(error)) throw error;
+    // EACCES: another user's, or one that has changed its user. ENOENT, ESRCH: it has ended.
+    return codeOf(error) === 'EACCES' ? false : null;
+  }
+  // A process that is just being replaced by another program has no environment for a moment.
+  if (environment.length === 0) return null;
+  const assignment = Buffer.from(`${name}=`);
+  for (let at = environment.indexOf(assignment); at !== -1; at = environment.indexOf(assignment, at + 1)) {
+    if (at === 0 || environment[at - 1] === 0) return true;
+  }
+  return false;
+}
+
+function newestPid(): number | null {
+  try {
+    const pid = Number(fs.readFileSync('/proc/loadavg', 'latin1').trim().split(' ').at(-1));
+    return Number.isInteger(pid) ? pid : null;
+  } catch {
+    // A container may hide it.
+    return null;
+  }
+}
+
+function numbers(text: string): number[] {
+  return text.split(/\s+/).flatMap((word) => (word === '' ? [] : [Number(word)]));
+}
+
+function isOutOfFiles(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : null;
+}

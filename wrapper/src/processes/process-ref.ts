@@ -1,0 +1,66 @@
+/** A process known for certain, even by someone who reads of it after a crash or a restart of the machine. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import { type ProcessTable, processTable } from './process-table.ts';
+
+/** Plain data, to be stored as JSON. */
+export interface ProcessRef {
+  readonly pid: number;
+  /** As the process table tells it; means something only within the same boot. */
+  readonly startTime: string;
+  /** The boot of the machine that it belongs to. */
+  readonly bootId: string;
+}
+
+/**
+ * The process that has this pid now, even if it is dead and only not collected yet; null when there is none. Certain of
+ * a child that we have just started, because its pid is not given to another before its exit is collected.
+ */
+export function refOf(pid: number, table: ProcessTable = processTable): ProcessRef | null {
+  const entry = table.entry(pid);
+  return entry === null ? null : { pid, startTime: entry.startTime, bootId: bootId() };
+}
+
+/** Whether the process lives. A zombie does not. */
+export function isRunning(ref: ProcessRef, table: ProcessTable = processTable): boolean {
+  if (ref.bootId !== bootId()) return false;
+  const entry = table.entry(ref.pid);
+  return entry?.isAlive === true && entry.startTime === ref.startTime;
+}
+
+let knownBootId: string | null = null;
+
+/** What this boot of the machine is called; empty when the system does not tell. */
+export function bootId(): string {
+  knownBootId ??= readBootId();
+  return knownBootId;
+}
+
+function readBootId(): string {
+  if (process.platform !== 'linux') {
+    // The time of the boot is worked out from the clock, and moves when the clock is set: the second choice.
+    return sysctl('kern.bootsessionuuid') || (/\bsec = (\d+)/.exec(sysctl('kern.boottime'))?.[1] ?? '');
+  }
+  try {
+    return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    // Some containers hide it; processes are then told apart by pid and start time alone.
+    return '';
+  }
+}
+
+const TIME_LIMIT_MS = 2_000;
+
+function sysctl(name: string): string {
+  try {
+    return execFileSync('sysctl', ['-n', name], {
+      encoding: 'utf8',
+      timeout: TIME_LIMIT_MS,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` },
+    }).trim();
+  } catch {
+    // This system has no such setting, or no such program.
+    return '';
+  }
+}

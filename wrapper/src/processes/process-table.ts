@@ -1,0 +1,37 @@
+/** What the operating system knows of its processes, as far as finding and ending a run's needs it. */
+import { procTable } from './proc-table.ts';
+import { psTable } from './ps-table.ts';
+
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly ppid: number;
+  /** The process group it is in. */
+  readonly pgid: number;
+  /** The session it is in; 0 where that can't be told. */
+  readonly sid: number;
+  /** When it started: tells it apart from another that had or will have its pid. Compared for equality only. */
+  readonly startTime: string;
+  /** Zombies are not alive: they are dead, whoever has yet to notice. */
+  readonly isAlive: boolean;
+  /** A thread of the kernel's own: it has no environment, and no signal reaches it. */
+  readonly isKernel: boolean;
+}
+
+export interface ProcessTable {
+  /** One look at all processes, the dead that nobody has collected included. Throws when nothing can be seen. */
+  list(): ProcessEntry[];
+  /** One process, dead or alive; null when there is none with this pid. */
+  entry(pid: number): ProcessEntry | null;
+  /** Pids of the children of one process at a cost that does not grow with the machine; null where that is impossible. */
+  children(pid: number): number[] | null;
+  /**
+   * Whether the environment that the process was started with has a variable called `name`. False when it may never be
+   * seen because the process is another user's; null when it can't be seen now, because it is just being replaced.
+   */
+  hasVariable(pid: number, name: string): boolean | null;
+  /** The pid that was given out last; null where that can't be told. */
+  newestPid(): number | null;
+}
+
+/** This machine's. Elsewhere than on Linux it knows neither sessions nor environments. */
+export const processTable: ProcessTable = process.platform === 'linux' ? procTable : psTable;

@@ -1,0 +1,136 @@
+/**
+ * Who belongs to a run: judged from looks at the process table, and remembered.
+ *
+ * A process belongs to it when it is the run's leader; when it carries the run's mark (its cookie, or it is in its
+ * cgroup); when it is a child of one that belongs to it; or when it is in a process group or session that one of these
+ * leads. Once found it belongs to the run until it is dead, whatever becomes of its ancestors.
+ *
+ * Pids are given out again, but not while any process, a zombie too, has the number as its pid, group or session. So a
+ * group or session number is ours without doubt in a look that shows the very process that gave it its number, or a
+ * process known to be ours in it. Where a look shows neither, it stays ours for a moment: between two looks that follow
+ * each other that closely, a machine does not give out all of its pids once around.
+ */
+import type { ProcessEntry } from './process-table.ts';
+
+/** Far less than it takes to give out all pids once. */
+const NUMBER_STAYS_OURS_MS = 500;
+
+export class Roster {
+  /** Start times of those that belong to the run, by pid. */
+  readonly #members = new Map<number, string>();
+  /** Numbers of groups and sessions that a member leads or led, and when each was last known to be ours. */
+  readonly #numbers = new Map<number, { readonly startTime: string; readonly knownAt: number }>();
+
+  constructor(leader: { readonly pid: number; readonly startTime: string }) {
+    this.#members.set(leader.pid, leader.startTime);
+    this.#numbers.set(leader.pid, { startTime: leader.startTime, knownAt: Number.NEGATIVE_INFINITY });
+  }
+
+  has(entry: ProcessEntry): boolean {
+    return this.#members.get(entry.pid) === entry.startTime;
+  }
+
+  /** Whether all who are in the process group `pgid` belong to the run, as of the last look. */
+  ownsGroup(pgid: number): boolean {
+    return this.#numbers.has(pgid);
+  }
+
+  /** Whether a process that the last look has not shown is kin of those that it has. */
+  isKin(entry: ProcessEntry): boolean {
+    return this.#members.has(entry.ppid) || this.#numbers.has(entry.pgid) || this.#numbers.has(entry.sid);
+  }
+
+  /** Known processes, to be followed to their children. */
+  get pids(): number[] {
+    return [...this.#members.keys()];
+  }
+
+  /** Takes in one process. */
+  add(entry: ProcessEntry, now: number): void {
+    this.#members.set(entry.pid, entry.startTime);
+    this.#numbers.set(entry.pid, { startTime: entry.startTime, knownAt: now });
+  }
+
+  /** Forgets a process that is gone. */
+  drop(pid: number): void {
+    this.#members.delete(pid);
+  }
+
+  /**
+   * Takes in one look at all processes.
+   *
+   * @param isMarked whether a process not known yet carries the run's mark
+   * @param isForeign whether a process never belongs to the run, whatever speaks for it
+   * @param now milliseconds on a clock that never goes back
+   * @returns those of the entries that belong to the run, the dead included
+   */
+  update(
+    entries: readonly ProcessEntry[],
+    isMarked: (entry: ProcessEntry) => boolean,
+    isForeign: (entry: ProcessEntry) => boolean,
+    now: number,
+  ): ProcessEntry[] {
+    const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
+    this.#forget(byPid);
+    const candidates = entries.filter((entry) => !entry.isKernel && !isForeign(entry));
+    const kin = index(candidates);
+    const found = new Set<ProcessEntry>();
+    const queue = candidates.filter((entry) => this.has(entry) || isMarked(entry));
+    const follow = () => {
+      for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
+        if (found.has(entry)) continue;
+        found.add(entry);
+        this.add(entry, now);
+        queue.push(...(kin.children.get(entry.pid) ?? []));
+        for (const number of new Set([entry.pid, entry.pgid, entry.sid])) {
+          const known = this.#numbers.get(number);
+          if (known === undefined) continue;
+          this.#numbers.set(number, { ...known, knownAt: now });
+          queue.push(...(kin.inNumber.get(number) ?? []));
+        }
+      }
+    };
+    follow();
+    for (const [number, { knownAt }] of this.#numbers) {
+      if (now - knownAt > NUMBER_STAYS_OURS_MS) this.#numbers.delete(number);
+      else queue.push(...(kin.inNumber.get(number) ?? []));
+    }
+    follow();
+    return [...found];
+  }
+
+  /** Who is gone, and numbers that belong to someone else by now. */
+  #forget(byPid: ReadonlyMap<number, ProcessEntry>): void {
+    for (const [pid, startTime] of this.#members) {
+      if (byPid.get(pid)?.startTime !== startTime) this.#members.delete(pid);
+    }
+    for (const [number, { startTime }] of this.#numbers) {
+      const entry = byPid.get(number);
+      if (entry !== undefined && entry.startTime !== startTime) this.#numbers.delete(number);
+    }
+  }
+}
+
+interface Kin {
+  /** By the pid of the parent. */
+  readonly children: ReadonlyMap<number, readonly ProcessEntry[]>;
+  /** Members of the process group and of the session that have this number. */
+  readonly inNumber: ReadonlyMap<number, readonly ProcessEntry[]>;
+}
+
+function index(entries: readonly ProcessEntry[]): Kin {
+  const children = new Map<number, ProcessEntry[]>();
+  const inNumber = new Map<number, ProcessEntry[]>();
+  for (const entry of entries) {
+    append(children, entry.ppid, entry);
+    append(inNumber, entry.pgid, entry);
+    if (entry.sid !== entry.pgid) append(inNumber, entry.sid, entry);
+  }
+  return { children, inNumber };
+}
+
+function append(map: Map<number, ProcessEntry[]>, key: number, entry: ProcessEntry): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [entry]);
+  else known.push(entry);
+}

@@ -1,0 +1,33 @@
+/** Ending a family whose wrapper is gone, by the rules that a run is ended by. */
+import { performance } from 'node:perf_hooks';
+import type { Log } from '../log.ts';
+import { type Endable, Terminator } from './terminator.ts';
+
+/**
+ * Sends `signal` to all of it and, when the grace is over, SIGKILL until nothing is left.
+ *
+ * @returns pids of those that could not be ended, at most 64. Never rejects.
+ */
+export async function endFamily(
+  family: Endable,
+  { signal, graceMs }: { readonly signal: string; readonly graceMs: number },
+  log: Log,
+): Promise<readonly number[]> {
+  const since = performance.now();
+  // Its leader is nobody's child any more: whether it has exited says nothing, and nobody has to collect it.
+  const leaderless: Endable = {
+    members: () => family.members(),
+    signal: (name) => family.signal(name),
+    leaderHasExited: () => false,
+  };
+  const terminator = new Terminator(
+    leaderless,
+    () => Math.round(performance.now() - since),
+    (step) => log.note(`ending the processes: ${step.phase} ${step.signal ?? ''}`.trim()),
+    log,
+  );
+  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs });
+  terminator.leaderExited();
+  await terminator.over();
+  return terminator.stage.kind === 'gone' ? terminator.stage.survivors : [];
+}
