@@ -1,5 +1,6 @@
 /** A run's output as one log of bytes, held until the control plane has stored it. */
 import type { StreamName } from '#protocol/output-frame';
+import { BLOCK_BYTES, BlockPool } from './block-pool.ts';
 import { Deque } from './deque.ts';
 
 /** What comes next in the log. */
@@ -24,9 +25,6 @@ interface Hole {
 
 type Item = Chunk | Hole;
 
-/** Reads smaller than this are gathered; larger ones are kept as they came. */
-const GATHER_BELOW_BYTES = 16 * 1024;
-const GATHERED_BYTES = 64 * 1024;
 /** What a chunk is charged beyond its bytes: a command that prints single bytes must not get past the bound. */
 const CHUNK_COST = 256;
 
@@ -37,6 +35,7 @@ const CHUNK_COST = 256;
 export class OutputLog {
   readonly #capacity: number;
   readonly #headCapacity: number;
+  readonly #pool: BlockPool;
   readonly #head = new Deque<Item>();
   readonly #tail = new Deque<Chunk>();
   #headCost = 0;
@@ -51,6 +50,8 @@ export class OutputLog {
   constructor(capacity: number) {
     this.#capacity = capacity;
     this.#headCapacity = Math.floor(capacity / 4);
+    // A small log needs small blocks, or a single one would be more than its head may hold.
+    this.#pool = new BlockPool(Math.max(1, Math.min(BLOCK_BYTES, Math.floor(capacity / 20))));
   }
 
   /** Everything before this offset is stored elsewhere and no longer held. */
@@ -68,15 +69,15 @@ export class OutputLog {
     return this.#dropped;
   }
 
-  /** Adds bytes at the end. The log may keep `bytes` itself: don't change it afterwards. */
+  /** Adds bytes at the end. They are copied. */
   append(stream: StreamName, bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    if (!this.#gather(stream, bytes)) {
-      this.#tail.push({ kind: 'chunk', stream, start: this.#end, buffer: bytes, length: bytes.length });
-      this.#tailCost += bytes.length + CHUNK_COST;
+    for (let taken = 0; taken < bytes.length; ) {
+      const rest = taken === 0 ? bytes : bytes.subarray(taken);
+      const length = this.#fillLast(stream, rest) || this.#addChunk(stream, rest);
+      taken += length;
+      this.#end += length;
+      while (this.#headCost + this.#tailCost > this.#capacity && this.#tail.length > 1) this.#makeRoom();
     }
-    this.#end += bytes.length;
-    while (this.#headCost + this.#tailCost > this.#capacity && this.#tail.length > 1) this.#makeRoom();
   }
 
   /** Forgets everything before `offset`. */
@@ -87,16 +88,19 @@ export class OutputLog {
     for (let item = this.#head.at(0); item !== undefined && itemEnd(item) <= upTo; item = this.#head.at(0)) {
       this.#head.shift();
       this.#headCost -= costOf(item);
+      this.#recycle(item);
     }
     if (this.#headCost < this.#headCapacity / 2) this.#headFull = false;
     for (let item = this.#tail.at(0); item !== undefined && itemEnd(item) <= upTo; item = this.#tail.at(0)) {
       this.#tail.shift();
       this.#tailCost -= costOf(item);
+      this.#recycle(item);
     }
   }
 
   /**
-   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a whole gap.
+   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a whole gap. The bytes are a view: they
+   * are good until the next call of `append` or `free`.
    *
    * @returns null when `offset` is the end
    */
@@ -108,6 +112,16 @@ export class OutputLog {
     if (item === undefined) return null;
     if (item.kind === 'hole') return { kind: 'gap', from: offset, to: itemEnd(item) };
     return { kind: 'bytes', stream: item.stream, start: offset, bytes: this.#collect(index, item, offset, maxBytes) };
+  }
+
+  /** The oldest that is held, as far as it lies in one stretch of memory; a view like that of `read`. */
+  oldest(): Piece | null {
+    const item = this.#itemAt(0);
+    if (item === undefined) return null;
+    const start = Math.max(item.start, this.#start);
+    if (item.kind === 'hole') return { kind: 'gap', from: start, to: itemEnd(item) };
+    const bytes = item.buffer.subarray(start - item.start, item.length);
+    return { kind: 'bytes', stream: item.stream, start, bytes };
   }
 
   /** Where the first byte that is really held lies: a gap may follow what was freed. */
@@ -132,21 +146,47 @@ export class OutputLog {
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size);
   }
 
-  /** Adds a small read to the last chunk, if that is of the same stream and has room. */
-  #gather(stream: StreamName, bytes: Uint8Array): boolean {
+  /**
+   * Adds to the last chunk, if that is of the same stream and has room.
+   *
+   * @returns how many bytes it took
+   */
+  #fillLast(stream: StreamName, bytes: Uint8Array): number {
     const last = this.#tail.last();
-    if (last === undefined || last.stream !== stream || bytes.length >= GATHER_BELOW_BYTES) return false;
-    const length = last.length + bytes.length;
-    if (length > GATHERED_BYTES) return false;
+    if (last === undefined || last.stream !== stream) return 0;
+    const taken = Math.min(bytes.length, this.#pool.blockBytes - last.length);
+    if (taken === 0) return 0;
+    const length = last.length + taken;
     if (length > last.buffer.length) {
-      const grown = new Uint8Array(Math.min(GATHERED_BYTES, length * 2));
+      const grown = this.#allocate(length * 2);
       grown.set(last.buffer.subarray(0, last.length));
       this.#tailCost += grown.length - last.buffer.length;
       last.buffer = grown;
     }
-    last.buffer.set(bytes, last.length);
+    last.buffer.set(taken === bytes.length ? bytes : bytes.subarray(0, taken), last.length);
     last.length = length;
-    return true;
+    return taken;
+  }
+
+  /** @returns how many bytes the new chunk took */
+  #addChunk(stream: StreamName, bytes: Uint8Array): number {
+    const length = Math.min(bytes.length, this.#pool.blockBytes);
+    // After a full one of the same stream it will be filled too: no small buffer that has to grow.
+    const goesOn = this.#tail.last()?.stream === stream;
+    const buffer = this.#allocate(goesOn ? this.#pool.blockBytes : length);
+    buffer.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    this.#tail.push({ kind: 'chunk', stream, start: this.#end, buffer, length });
+    this.#tailCost += buffer.length + CHUNK_COST;
+    return length;
+  }
+
+  /** At least so much; a whole block when it would be more than half of one. */
+  #allocate(length: number): Uint8Array {
+    return length > this.#pool.blockBytes / 2 ? this.#pool.take() : new Uint8Array(length);
+  }
+
+  #recycle(item: Item): void {
+    if (item.kind === 'chunk') this.#pool.give(item.buffer);
   }
 
   /** Lets the oldest of the tail become head, or be dropped when the head is full. */
@@ -165,6 +205,7 @@ export class OutputLog {
     const last = this.#head.last();
     if (last?.kind === 'hole') last.length += oldest.length;
     else this.#head.push({ kind: 'hole', start: from, length: itemEnd(oldest) - from });
+    this.#recycle(oldest);
   }
 
   #itemAt(index: number): Item | undefined {

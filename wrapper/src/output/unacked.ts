@@ -1,0 +1,141 @@
+/** A run's unacked output, wherever it is: the newest in memory, what is more or older on disk. */
+import type { StreamName } from '#protocol/output-frame';
+import type { RecordBlock } from '../spool/records.ts';
+import type { Later } from '../spool/segment-reader.ts';
+import { Spool, type SpoolSource } from '../spool/spool.ts';
+import { OutputLog, type Piece } from './log.ts';
+
+/** More than this is too much to lose in a crash, and goes to disk. */
+const SPILL_ABOVE_BYTES = 1024 * 1024;
+/** So is what stays unacked for longer than this, and at most twice as long. */
+const SPILL_AFTER_MS = 2_000;
+
+/** Whether all that was held is on disk to stay; if not, why not. */
+export type Flushed = { readonly kind: 'stored' } | { readonly kind: 'incomplete'; readonly why: string };
+
+export class UnackedOutput {
+  /** Called, never from within `read`, when what was `later` can be asked for again. */
+  onReadable: () => void = () => {};
+  readonly #memory: OutputLog;
+  readonly #onTrouble: (why: string) => void;
+  #spool: Spool | null = null;
+  #start = 0;
+  /** What lies before it is due by its age, or because all is. */
+  #dueTo = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  /**
+   * @param capacityBytes how much may be held in memory, bookkeeping included; beyond that the middle is dropped
+   * @param onTrouble told once, when the disk fails; output then stays in memory until the disk works again
+   */
+  constructor(capacityBytes: number, onTrouble: (why: string) => void) {
+    this.#memory = new OutputLog(capacityBytes);
+    this.#onTrouble = onTrouble;
+  }
+
+  /** Everything before this offset is stored at the control plane. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** The offset of the next byte. */
+  get end(): number {
+    return this.#memory.end;
+  }
+
+  /** Bytes that had to be dropped so far. */
+  get dropped(): number {
+    return this.#memory.dropped + (this.#spool?.dropped ?? 0);
+  }
+
+  /** From now on there is a disk to go to. Call at most once. */
+  useSpool(directory: string, limitBytes: number): void {
+    const source: SpoolSource = {
+      moveInto: (block) => this.#moveInto(block),
+      readable: () => this.onReadable(),
+      trouble: this.#onTrouble,
+    };
+    this.#spool = new Spool(directory, limitBytes, source);
+    this.#spillIfDue();
+  }
+
+  /** Adds bytes at the end. They are copied. */
+  append(stream: StreamName, bytes: Uint8Array): void {
+    this.#memory.append(stream, bytes);
+    this.#spillIfDue();
+  }
+
+  /** Forgets everything before `offset`. */
+  free(offset: number): void {
+    const upTo = Math.min(offset, this.end);
+    if (upTo <= this.#start) return;
+    this.#start = upTo;
+    this.#memory.free(upTo);
+    this.#spool?.free(upTo);
+  }
+
+  /**
+   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a gap. The bytes are a view: they are
+   * good until the next call of anything here, and not across an `await`.
+   *
+   * @returns null when `offset` is the end; `later` when it has to be read from disk first: `onReadable` follows
+   */
+  read(offset: number, maxBytes: number): Piece | Later | null {
+    if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
+    if (this.#spool === null || offset >= this.#memory.start) return this.#memory.read(offset, maxBytes);
+    return maxBytes <= 0 ? null : this.#spool.read(offset, maxBytes, this.#memory.start);
+  }
+
+  /** Puts everything on disk, so that another process can go on from there. Nothing may be appended meanwhile. */
+  async flush(timeLimitMs: number): Promise<Flushed> {
+    if (this.#spool === null) return { kind: 'incomplete', why: 'there is no spool' };
+    this.#dueTo = this.end;
+    const why = await this.#spool.flush(timeLimitMs);
+    return why === null ? { kind: 'stored' } : { kind: 'incomplete', why };
+  }
+
+  /** Nothing more is written, and nothing is called back. The files stay. */
+  close(): void {
+    this.#closed = true;
+    this.#stopTimer();
+    this.#spool?.close();
+  }
+
+  #spillIfDue(): void {
+    if (this.#spool === null || this.#closed) return;
+    if (this.#memory.end - this.#memory.start > SPILL_ABOVE_BYTES) this.#spool.kick();
+    if (this.#timer === null && this.#memory.end > this.#memory.start) this.#startTimer();
+  }
+
+  #startTimer(): void {
+    const endNow = this.#memory.end;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#dueTo = Math.max(this.#dueTo, endNow);
+      if (this.#dueTo > this.#memory.start) this.#spool?.kick();
+      this.#spillIfDue();
+    }, SPILL_AFTER_MS);
+    this.#timer.unref();
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #moveInto(block: RecordBlock): void {
+    const tooMuch = this.#memory.end - this.#memory.start > SPILL_ABOVE_BYTES;
+    const target = Math.max(this.#dueTo, tooMuch ? this.#memory.end - SPILL_ABOVE_BYTES / 2 : 0);
+    for (let piece = this.#memory.oldest(); piece !== null; piece = this.#memory.oldest()) {
+      if (this.#memory.start >= target) return;
+      if (piece.kind === 'gap') {
+        this.#memory.free(piece.to);
+        continue;
+      }
+      const taken = block.append(piece.stream, piece.start, piece.bytes);
+      this.#memory.free(piece.start + taken);
+      if (taken < piece.bytes.length) return;
+    }
+  }
+}

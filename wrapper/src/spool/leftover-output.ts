@@ -1,0 +1,79 @@
+/** The output of a run whose wrapper is gone, as far as it reached the disk: read to be sent, deleted once it is stored. */
+import { unlink } from 'node:fs/promises';
+import type { Piece } from '../output/log.ts';
+import { type Segment, SegmentList } from './segment-list.ts';
+import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
+
+export class LeftoverOutput {
+  /** Called, never from within `read`, when what was `later` can be asked for again. */
+  onReadable: () => void = () => {};
+  readonly end: number;
+  readonly #segments: SegmentList;
+  readonly #reader: SegmentReader;
+  #start: number;
+  #deleting: Promise<void> = Promise.resolve();
+
+  private constructor(segments: SegmentList, end: number) {
+    this.#segments = segments;
+    this.end = end;
+    this.#start = Math.min(segments.at(0)?.start ?? end, end);
+    this.#reader = new SegmentReader(segments, () => this.onReadable());
+  }
+
+  /**
+   * Looks at what a run's directory holds. Never fails: what can't be read is not there.
+   *
+   * @param finalOffset where the output ended, if that is known: what is missing before it is a gap. Otherwise it ends
+   *   with the last byte on disk.
+   */
+  static async open(directory: string, finalOffset: number | null): Promise<LeftoverOutput> {
+    const segments = await SegmentList.ofDirectory(directory).catch(() => new SegmentList());
+    return new LeftoverOutput(segments, finalOffset ?? (await lastOffset(segments)));
+  }
+
+  /** Everything before this offset is stored at the control plane, or lost. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** Forgets everything before `offset`, and deletes the files that hold nothing else. */
+  free(offset: number): void {
+    const upTo = Math.min(offset, this.end);
+    if (upTo <= this.#start) return;
+    this.#start = upTo;
+    const unwanted = this.#segments.removeBefore(upTo, this.end);
+    this.#deleting = this.#deleting.then(() => deleteFiles(unwanted));
+  }
+
+  /**
+   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a gap. The bytes are a view: they are
+   * good until the next call of anything here, and not across an `await`.
+   *
+   * @returns null when `offset` is the end; `later` when it has to be read from disk first: `onReadable` follows
+   */
+  read(offset: number, maxBytes: number): Piece | Later | null {
+    if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
+    if (offset >= this.end || maxBytes <= 0) return null;
+    return this.#reader.read(offset, maxBytes, this.end);
+  }
+
+  /** Nothing is called back any more. The files that are left stay. */
+  close(): void {
+    this.#reader.close();
+  }
+}
+
+/** Where the output ends on disk. Files at the end that hold nothing readable are taken off the list. */
+async function lastOffset(segments: SegmentList): Promise<number> {
+  for (let last = segments.at(-1); last !== undefined; last = segments.at(-1)) {
+    const end = await lastOffsetIn(last);
+    if (end !== null) return end;
+    segments.remove(last);
+  }
+  return 0;
+}
+
+async function deleteFiles(segments: readonly Segment[]): Promise<void> {
+  // One that can't be deleted now goes with the directory.
+  for (const segment of segments) await unlink(segment.path).catch(() => {});
+}

@@ -1,0 +1,98 @@
+/** The files that a run's output lies in, in the order of their offsets. */
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+
+export interface Segment {
+  readonly path: string;
+  /** Of two that start at the same offset the one with the higher number is the newer. */
+  readonly number: number;
+  /** The offset of its first byte; it reaches at most to the start of the next. */
+  readonly start: number;
+  /** Bytes of the file that may be read: what has been written whole, or all when another process wrote it. */
+  size: number;
+  /** Bytes of output in it, as far as this process wrote them. */
+  outputBytes: number;
+}
+
+/** `out-<number>-<start>`; both with leading zeros, so that `ls` shows them in order. */
+const NAME = /^out-(\d{8})-(\d{15})$/;
+
+export class SegmentList {
+  readonly #segments: Segment[] = [];
+
+  /** What there is in a directory. Other files are none of ours; sizes are not looked up. Throws when it can't be read. */
+  static async ofDirectory(directory: string): Promise<SegmentList> {
+    const list = new SegmentList();
+    for (const name of await readdir(directory)) {
+      const match = NAME.exec(name);
+      if (match === null) continue;
+      const [, number, start] = match;
+      list.#segments.push({
+        path: path.join(directory, name),
+        number: Number(number),
+        start: Number(start),
+        size: Number.POSITIVE_INFINITY,
+        outputBytes: 0,
+      });
+    }
+    list.#segments.sort((a, b) => a.start - b.start || a.number - b.number);
+    return list;
+  }
+
+  get length(): number {
+    return this.#segments.length;
+  }
+
+  at(index: number): Segment | undefined {
+    return this.#segments.at(index);
+  }
+
+  /** Bytes of all files. */
+  totalSize(): number {
+    return this.#segments.reduce((sum, each) => sum + each.size, 0);
+  }
+
+  /** Adds a file that starts where all that is there ends, or at the same offset. */
+  addLast(directory: string, number: number, start: number): Segment {
+    const name = `out-${String(number).padStart(8, '0')}-${String(start).padStart(15, '0')}`;
+    const segment = { path: path.join(directory, name), number, start, size: 0, outputBytes: 0 };
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  remove(segment: Segment): void {
+    const index = this.#segments.indexOf(segment);
+    if (index >= 0) this.#segments.splice(index, 1);
+  }
+
+  /** Takes out those that hold nothing at or after `offset`, where `end` is the end of the last one. */
+  removeBefore(offset: number, end: number): Segment[] {
+    let count = 0;
+    while (count < this.#segments.length && (this.#segments[count + 1]?.start ?? end) <= offset) count += 1;
+    return this.#segments.splice(0, count);
+  }
+
+  /** Takes out the oldest that is not among the first `protectedBytes`, nor the last. */
+  removeOldestAfter(protectedBytes: number): Segment | null {
+    let before = 0;
+    for (const [index, segment] of this.#segments.slice(0, -1).entries()) {
+      before += segment.size;
+      if (before <= protectedBytes) continue;
+      this.#segments.splice(index, 1);
+      return segment;
+    }
+    return null;
+  }
+
+  /** The last one that starts at or before `offset`, and where the one after it starts (`end` when none does). */
+  find(offset: number, end: number): { readonly segment: Segment | null; readonly to: number } {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#segments[middle]?.start ?? 0) <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return { segment: this.#segments[low - 1] ?? null, to: Math.min(this.#segments[low]?.start ?? end, end) };
+  }
+}

@@ -1,0 +1,182 @@
+/** Writes a run's output to segment files, and keeps them within their bound. One call at a time. */
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import type { RecordBlock } from './records.ts';
+import type { Segment, SegmentList } from './segment-list.ts';
+
+const MAX_SEGMENT_BYTES = 1024 * 1024;
+/** Files that are synced every now and then. */
+const SYNCED_AT_ONCE = 8;
+const MIN_SEGMENT_BYTES = 8 * 1024;
+
+/** How large a segment may be: small enough that a bound is kept well by deleting whole ones. */
+export function segmentBytes(limitBytes: number): number {
+  const eighth = Math.floor(limitBytes / 8 / 4) * 4;
+  return Math.max(MIN_SEGMENT_BYTES, Math.min(MAX_SEGMENT_BYTES, eighth));
+}
+
+export class SegmentWriter {
+  readonly #directory: string;
+  readonly #limitBytes: number;
+  readonly #segments: SegmentList;
+  #number = 0;
+  #current: { readonly segment: Segment; readonly file: FileHandle } | null = null;
+  /** Where the bytes of the last segment end. */
+  #end = 0;
+  readonly #unsynced = new Set<Segment>();
+  #dropped = 0;
+  #unwanted: Segment[] = [];
+
+  /**
+   * @param limitBytes file bytes that may be used; of these the first quarter stays, whatever comes after
+   * @param segments empty; shared with who reads
+   */
+  constructor(directory: string, limitBytes: number, segments: SegmentList) {
+    this.#directory = directory;
+    this.#limitBytes = limitBytes;
+    this.#segments = segments;
+  }
+
+  /** Bytes of output that had to be deleted so far. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Whether something was written that would not survive a loss of power. */
+  get unsynced(): boolean {
+    return this.#unsynced.size > 0;
+  }
+
+  /** Whether there are files to be deleted. */
+  get untidy(): boolean {
+    return this.#unwanted.length > 0;
+  }
+
+  /**
+   * Appends a block whole. When that fails, nothing of it counts as written, and the next call begins a new file.
+   *
+   * @throws whatever the file system says
+   */
+  async write(block: RecordBlock, start: number): Promise<void> {
+    while (this.untidy) await this.tidy();
+    const endBefore = this.#end;
+    // From now on: what is freed meanwhile must not take along a file that these bytes are going to.
+    this.#end = block.end;
+    try {
+      await this.#makeRoom(block.used);
+      await this.#append(block, start);
+    } catch (error) {
+      this.#end = endBefore;
+      throw error;
+    }
+  }
+
+  /** Output before this offset is no longer wanted. */
+  free(offset: number): void {
+    for (const segment of this.#segments.removeBefore(offset, this.#end)) this.#unwanted.push(segment);
+  }
+
+  /** Deletes what is no longer wanted. */
+  async tidy(): Promise<void> {
+    for (let segment = this.#unwanted.shift(); segment !== undefined; segment = this.#unwanted.shift()) {
+      if (segment === this.#current?.segment) await this.seal();
+      this.#unsynced.delete(segment);
+      await deleteFile(segment);
+    }
+  }
+
+  /**
+   * Makes what was written survive a loss of power: all of it, or what the newest files hold, so that a torrent of output
+   * doesn't have to go through a slow disk at once.
+   *
+   * @throws whatever the file system says
+   */
+  async sync(what: 'all' | 'newest'): Promise<void> {
+    const segments = [...this.#unsynced];
+    this.#unsynced.clear();
+    for (const segment of what === 'all' ? segments : segments.slice(-SYNCED_AT_ONCE)) await syncFile(segment.path);
+    await syncFile(this.#directory);
+  }
+
+  /** The next write begins a new file. */
+  async seal(): Promise<void> {
+    const file = this.#current?.file;
+    this.#current = null;
+    // Nothing can be done about a close that fails, and what was written before may still be read.
+    await file?.close().catch(() => {});
+  }
+
+  async #append(block: RecordBlock, start: number): Promise<void> {
+    const { segment, file } = await this.#fileFor(block.used, start);
+    try {
+      await writeWhole(file, block.memory, block.used, segment.size);
+    } catch (error) {
+      // What was written in part only takes up room; if it can't be cut off, it lies behind `size`, where nobody looks.
+      await file.truncate(segment.size).catch(() => {});
+      await this.seal();
+      if (segment.size === 0) this.#discard(segment);
+      throw error;
+    }
+    this.#unsynced.add(segment);
+    segment.size += block.used;
+    segment.outputBytes += block.outputBytes;
+  }
+
+  async #fileFor(bytes: number, start: number): Promise<{ segment: Segment; file: FileHandle }> {
+    const full = (this.#current?.segment.size ?? 0) + bytes > segmentBytes(this.#limitBytes);
+    if (this.#current !== null && !full) return this.#current;
+    await this.seal();
+    this.#number += 1;
+    const segment = this.#segments.addLast(this.#directory, this.#number, start);
+    try {
+      this.#current = { segment, file: await open(segment.path, 'wx', 0o600) };
+    } catch (error) {
+      this.#segments.remove(segment);
+      throw error;
+    }
+    return this.#current;
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    while (this.#segments.totalSize() + bytes > this.#limitBytes) {
+      const oldest = this.#segments.removeOldestAfter(this.#limitBytes / 4);
+      if (oldest === null) return;
+      this.#dropped += oldest.outputBytes;
+      this.#unsynced.delete(oldest);
+      await deleteFile(oldest);
+    }
+  }
+
+  #discard(segment: Segment): void {
+    this.#segments.remove(segment);
+    this.#unwanted.push(segment);
+  }
+}
+
+async function writeWhole(file: FileHandle, bytes: Uint8Array, length: number, position: number): Promise<void> {
+  for (let written = 0; written < length; ) {
+    const result = await file.write(bytes, written, length - written, position + written);
+    if (result.bytesWritten === 0) throw new Error('the disk takes no more');
+    written += result.bytesWritten;
+  }
+}
+
+/** Of a file or directory. What is gone by now needs no sync. */
+async function syncFile(path: string): Promise<void> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** One that can't be deleted now goes with the directory. */
+async function deleteFile(segment: Segment): Promise<void> {
+  await unlink(segment.path).catch(() => {});
+}

@@ -1,0 +1,194 @@
+/**
+ * A run's output on its way to the disk and back: takes it from memory a block at a time, one write at a time, and waits
+ * for nothing. While the disk is slow or fails, the output stays where it is.
+ */
+import { performance } from 'node:perf_hooks';
+import { describeError } from '../log.ts';
+import type { Piece } from '../output/log.ts';
+import { RecordBlock } from './records.ts';
+import { SegmentList } from './segment-list.ts';
+import { type Later, SegmentReader } from './segment-reader.ts';
+import { SegmentWriter, segmentBytes } from './segment-writer.ts';
+
+/** What a spool asks of the memory it relieves. */
+export interface SpoolSource {
+  /** Moves what is due, oldest first, into an empty block; nothing when nothing is due. */
+  moveInto(block: RecordBlock): void;
+  /** What was asked for and is on disk can be read now. */
+  readable(): void;
+  /** The disk has failed: said once a run. */
+  trouble(why: string): void;
+}
+
+/** What may be lost when the power fails, at most. */
+const SYNC_EVERY_MS = 5_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+export class Spool {
+  readonly #source: SpoolSource;
+  readonly #segments = new SegmentList();
+  readonly #writer: SegmentWriter;
+  readonly #reader: SegmentReader;
+  readonly #block: RecordBlock;
+  #freed = 0;
+  #working = false;
+  #closed = false;
+  #flushing = false;
+  #syncedAt = performance.now();
+  #wake: NodeJS.Timeout | null = null;
+  #pauseMs = FIRST_PAUSE_MS;
+  #pausedUntil = 0;
+  #failure: string | null = null;
+  #told = false;
+  #onIdle: () => void = () => {};
+
+  /**
+   * @param directory the run's own; holds no segments yet
+   * @param limitBytes how much of the disk may be used
+   */
+  constructor(directory: string, limitBytes: number, source: SpoolSource) {
+    this.#source = source;
+    this.#writer = new SegmentWriter(directory, limitBytes, this.#segments);
+    this.#reader = new SegmentReader(this.#segments, () => source.readable());
+    this.#block = new RecordBlock(segmentBytes(limitBytes));
+  }
+
+  /** Bytes of output that were deleted to stay within the limit. */
+  get dropped(): number {
+    return this.#writer.dropped;
+  }
+
+  /** Call when output may be due. */
+  kick(): void {
+    if (this.#working || this.#closed) return;
+    if (performance.now() < this.#pausedUntil && !this.#flushing) return;
+    this.#takeFromSource();
+    if (!this.#hasWork()) {
+      this.#onIdle();
+      return;
+    }
+    this.#working = true;
+    void this.#work().then(() => {
+      this.#working = false;
+      if (this.#closed) void this.#writer.seal();
+      else this.#scheduleNext();
+      this.#onIdle();
+    });
+  }
+
+  /** What there is at `offset`, which lies before `end`, the oldest byte in memory. */
+  read(offset: number, maxBytes: number, end: number): Piece | Later {
+    const inBlock = this.#block.start;
+    if (inBlock === null || offset < inBlock) return this.#reader.read(offset, maxBytes, inBlock ?? end);
+    const found = this.#block.read(offset, maxBytes);
+    return found.kind === 'bytes' || found.kind === 'gap' ? found : { kind: 'gap', from: offset, to: end };
+  }
+
+  /** Output before this offset is no longer wanted. */
+  free(offset: number): void {
+    this.#freed = offset;
+    this.#writer.free(offset);
+    // While it is being written, the block is not ours to change.
+    if (!this.#working && this.#block.end <= offset) this.#block.clear();
+    if (this.#writer.untidy) this.kick();
+  }
+
+  /**
+   * Writes all that the source says is due, and makes it survive a loss of power.
+   *
+   * @returns null when that is done, else why not
+   */
+  flush(timeLimitMs: number): Promise<string | null> {
+    this.#flushing = true;
+    this.#failure = null;
+    return new Promise((resolve) => {
+      const finish = (result: string | null): void => {
+        clearTimeout(limit);
+        this.#onIdle = () => {};
+        this.#flushing = false;
+        resolve(result);
+      };
+      const limit = setTimeout(() => finish(`the disk took longer than ${timeLimitMs} ms`), timeLimitMs);
+      this.#onIdle = () => {
+        if (this.#working) return;
+        this.#takeFromSource();
+        if (this.#closed) finish('the spool was closed');
+        else if (this.#failure !== null) finish(this.#failure);
+        else if (this.#hasWork()) this.kick();
+        else finish(null);
+      };
+      this.kick();
+    });
+  }
+
+  /** Nothing more is written or read; what is under way ends by itself. */
+  close(): void {
+    this.#closed = true;
+    this.#reader.close();
+    if (this.#wake !== null) clearTimeout(this.#wake);
+    if (!this.#working) void this.#writer.seal();
+    this.#onIdle();
+  }
+
+  #takeFromSource(): void {
+    if (this.#block.start === null) this.#source.moveInto(this.#block);
+  }
+
+  #hasWork(): boolean {
+    return this.#block.start !== null || this.#writer.untidy || this.#syncIsDue();
+  }
+
+  #syncIsDue(): boolean {
+    return this.#writer.unsynced && (this.#flushing || performance.now() - this.#syncedAt >= SYNC_EVERY_MS);
+  }
+
+  async #work(): Promise<void> {
+    try {
+      while (!this.#closed && this.#hasWork()) {
+        if (this.#writer.untidy) await this.#writer.tidy();
+        if (this.#block.start !== null) await this.#writeBlock(this.#block.start);
+        if (this.#syncIsDue()) await this.#sync();
+        this.#takeFromSource();
+      }
+    } catch (error) {
+      // Whatever a file system may say: no room, no rights, a bad disk, the directory deleted.
+      this.#failed(error);
+    }
+  }
+
+  async #writeBlock(start: number): Promise<void> {
+    await this.#writer.write(this.#block, start);
+    this.#block.clear();
+    // It may have become unwanted while it was being written.
+    this.#writer.free(this.#freed);
+    this.#pauseMs = FIRST_PAUSE_MS;
+  }
+
+  async #sync(): Promise<void> {
+    this.#syncedAt = performance.now();
+    await this.#writer.sync(this.#flushing ? 'all' : 'newest');
+  }
+
+  #failed(error: unknown): void {
+    this.#failure = describeError(error);
+    this.#pausedUntil = performance.now() + this.#pauseMs;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    if (this.#told) return;
+    this.#told = true;
+    this.#source.trouble(this.#failure);
+  }
+
+  /** What is left to do although nothing may come any more: the next attempt after a failure, or a sync. */
+  #scheduleNext(): void {
+    const paused = this.#pausedUntil - performance.now();
+    if (paused > 0) this.#wakeIn(paused);
+    else if (this.#writer.unsynced) this.#wakeIn(this.#syncedAt + SYNC_EVERY_MS - performance.now());
+  }
+
+  #wakeIn(ms: number): void {
+    if (this.#wake !== null) clearTimeout(this.#wake);
+    this.#wake = setTimeout(() => this.kick(), Math.max(1, Math.ceil(ms)));
+    this.#wake.unref();
+  }
+}
