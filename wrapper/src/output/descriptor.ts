@@ -7,6 +7,7 @@
  */
 import fs from 'node:fs';
 import net from 'node:net';
+import tty from 'node:tty';
 
 export type Written =
   | { readonly kind: 'written'; readonly bytes: number }
@@ -15,24 +16,34 @@ export type Written =
   /** `readerGone`: as after `| head`; else something is wrong, such as a full disk. */
   | { readonly kind: 'broken'; readonly readerGone: boolean; readonly why: string };
 
-/** Writes some of `bytes`; the answer comes later, or never when the reader has stopped reading. */
-export type Writer = (bytes: Uint8Array, done: (result: Written) => void) => void;
+/** Where output is written to. */
+export interface Writer {
+  /** Writes what can be written at once; null where even that could take long: in a file on a disk that hangs. */
+  readonly writeNow: ((bytes: Uint8Array) => Written) | null;
+  /** Writes some of `bytes`; the answer comes later, or never when the reader has stopped reading. */
+  write(bytes: Uint8Array, done: (result: Written) => void): void;
+  readonly isTerminal: boolean;
+}
 
 /** A writer for one of our own descriptors, 1 or 2. */
 export function openWriter(fd: number): Writer {
   try {
     const kind = fs.fstatSync(fd);
     if (kind.isSocket()) return socketWriter(fd);
-    if (kind.isFIFO()) return fileWriter(openAgain(fd)) ?? socketWriter(fd);
-    if (kind.isCharacterDevice()) return fileWriter(openAgain(fd) ?? fd) ?? nowhere;
-    return fileWriter(fd) ?? nowhere;
+    if (kind.isFIFO()) return socketWriter(openAgain(fd) ?? fd);
+    if (kind.isCharacterDevice()) return deviceWriter(fd);
+    return fileWriter(fd);
   } catch {
     // The descriptor is closed (`>&-`) or of a kind that can't be written: there is nobody to write for.
     return nowhere;
   }
 }
 
-const nowhere: Writer = (bytes, done) => setImmediate(() => done({ kind: 'written', bytes: bytes.length }));
+const nowhere: Writer = {
+  writeNow: (bytes) => ({ kind: 'written', bytes: bytes.length }),
+  write: (bytes, done) => setImmediate(() => done({ kind: 'written', bytes: bytes.length })),
+  isTerminal: false,
+};
 
 /** @returns null where that can't be done: not on Linux, or the pipe belongs to another user */
 function openAgain(fd: number): number | null {
@@ -44,29 +55,51 @@ function openAgain(fd: number): number | null {
   }
 }
 
-function fileWriter(fd: number | null): Writer | null {
-  if (fd === null) return null;
-  return (bytes, done) => {
-    fs.write(fd, bytes, 0, bytes.length, null, (error, written) => {
-      if (error === null) done({ kind: 'written', bytes: written });
-      else if (error.code === 'EAGAIN') done({ kind: 'full' });
-      else done(broken(error));
-    });
+/** A terminal, /dev/null and the like. */
+function deviceWriter(fd: number): Writer {
+  const isTerminal = tty.isatty(fd);
+  const own = openAgain(fd);
+  const { write } = fileWriter(own ?? fd);
+  return { writeNow: own === null ? null : (bytes) => writeAtOnce(own, bytes), write, isTerminal };
+}
+
+function fileWriter(fd: number): Writer {
+  return {
+    writeNow: null,
+    write: (bytes, done) => {
+      fs.write(fd, bytes, 0, bytes.length, null, (error, written) => {
+        done(error === null ? { kind: 'written', bytes: written } : failure(error));
+      });
+    },
+    isTerminal: false,
   };
 }
 
+/** A pipe or socket. The event loop tells when there is room again, and makes the descriptor non-blocking. */
 function socketWriter(fd: number): Writer {
   const socket = new net.Socket({ fd, readable: false, writable: true });
   // Each write is told of an error by its callback; without a listener the event would end the process.
   socket.on('error', () => {});
-  return (bytes, done) => {
-    socket.write(bytes, (error) => {
-      if (error === null || error === undefined) done({ kind: 'written', bytes: bytes.length });
-      else done(broken(error));
-    });
+  return {
+    writeNow: (bytes) => writeAtOnce(fd, bytes),
+    write: (bytes, done) => {
+      socket.write(bytes, (error) => {
+        done(error === null || error === undefined ? { kind: 'written', bytes: bytes.length } : failure(error));
+      });
+    },
+    isTerminal: false,
   };
 }
 
-function broken(error: NodeJS.ErrnoException): Written {
+function writeAtOnce(fd: number, bytes: Uint8Array): Written {
+  try {
+    return { kind: 'written', bytes: fs.writeSync(fd, bytes, 0, bytes.length) };
+  } catch (error) {
+    return failure(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function failure(error: NodeJS.ErrnoException): Written {
+  if (error.code === 'EAGAIN') return { kind: 'full' };
   return { kind: 'broken', readerGone: error.code === 'EPIPE' || error.code === 'ECONNRESET', why: error.message };
 }

@@ -3,15 +3,19 @@
  *
  * A reader who is slow, or stops, makes the command wait, as in the pipe that would be there without us: bytes that are
  * left out would be a damaged backup with exit code 0. Kills, heartbeats and the network go on meanwhile.
+ *
+ * A terminal is different: one that is stopped (Ctrl-S, a window of `screen` nobody looks at) is no reason for a job to
+ * stand still all night. What it doesn't take is left out, and it is told so when it reads again.
  */
-import { Deque } from './deque.ts';
+import { ByteQueue } from './byte-queue.ts';
 import type { Writer, Written } from './descriptor.ts';
 
 /** From here on the command is made to wait. */
 const CONGESTED_BYTES = 1024 * 1024;
-const WRITE_BYTES = 64 * 1024;
-const FIRST_RETRY_MS = 5;
+const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 100;
+/** A terminal that has taken nothing for so long is not being read. */
+const STALLED_MS = 2_000;
 
 export interface SinkEvents {
   /** The command may be read again after `congested` was true. */
@@ -21,17 +25,20 @@ export interface SinkEvents {
 }
 
 export class Sink {
-  readonly #write: Writer;
-  readonly #queue = new Deque<Uint8Array>();
+  readonly #writer: Writer;
+  readonly #queue = new ByteQueue();
   #events: SinkEvents = { relieved() {}, broken() {} };
-  #queued = 0;
   #writing = false;
   #broken = false;
   #retryMs = FIRST_RETRY_MS;
   #waiting: (() => void)[] = [];
+  /** Runs while a terminal has something to take. */
+  #stallTimer: NodeJS.Timeout | null = null;
+  #stalled = false;
+  #omitted = 0;
 
-  constructor(write: Writer) {
-    this.#write = write;
+  constructor(writer: Writer) {
+    this.#writer = writer;
   }
 
   listen(events: SinkEvents): void {
@@ -40,23 +47,32 @@ export class Sink {
 
   /** Whether whoever produces output should pause. */
   get congested(): boolean {
-    return this.#queued >= CONGESTED_BYTES && !this.#broken;
+    return this.#queue.length >= CONGESTED_BYTES && !this.#broken && !this.#stalled;
   }
 
   /** Bytes that have not been written yet. */
   get queued(): number {
-    return this.#broken ? 0 : this.#queued;
+    return this.#queue.length;
   }
 
-  /** Queues `bytes`, or drops them when the reader is gone. */
+  /** Bytes that a terminal was not shown, and has not been told of. */
+  get omitted(): number {
+    return this.#omitted;
+  }
+
+  /** Writes `bytes`, or queues a copy, or drops them when the reader is gone. They may be changed afterwards. */
   write(bytes: Uint8Array): void {
     if (this.#broken || bytes.length === 0) return;
-    this.#queue.push(bytes);
-    this.#queued += bytes.length;
-    this.#writeNext();
+    // Once something was left out, so is all that follows, until the line that says so has its place.
+    if (this.#stalled && (this.#omitted > 0 || this.#queue.length >= CONGESTED_BYTES)) {
+      this.#omitted += bytes.length;
+      return;
+    }
+    const taken = this.#queue.length === 0 && !this.#writing ? this.#writeNow(bytes) : 0;
+    if (taken < bytes.length && !this.#broken) this.#enqueue(taken === 0 ? bytes : bytes.subarray(taken));
   }
 
-  /** Resolves when all is written or the reader is gone. Never rejects. */
+  /** Resolves when all is written, the reader is gone, or the terminal is not being read. Never rejects. */
   drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
@@ -64,11 +80,31 @@ export class Sink {
     });
   }
 
+  /** @returns how many bytes were taken */
+  #writeNow(bytes: Uint8Array): number {
+    const result = this.#writer.writeNow?.(bytes);
+    switch (result?.kind) {
+      case 'written':
+        return result.bytes;
+      case 'broken':
+        this.#break(result);
+        return 0;
+      case 'full':
+      case undefined:
+        return 0;
+    }
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
+    if (this.#writer.isTerminal) this.#stallTimer ??= setTimeout(() => this.#stall(), STALLED_MS);
+    this.#writeNext();
+  }
+
   #writeNext(): void {
-    const next = this.#queue.at(0);
-    if (this.#writing || this.#broken || next === undefined) return;
+    if (this.#writing || this.#broken || this.#queue.length === 0) return;
     this.#writing = true;
-    this.#write(next.subarray(0, WRITE_BYTES), (result) => this.#written(result));
+    this.#writer.write(this.#queue.peek(), (result) => this.#written(result));
   }
 
   #written(result: Written): void {
@@ -81,10 +117,7 @@ export class Sink {
         this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * 2);
         return;
       case 'broken':
-        this.#broken = true;
-        this.#events.broken(result);
-        this.#events.relieved();
-        this.#settle();
+        this.#break(result);
         return;
       case 'written':
         this.#writing = false;
@@ -97,18 +130,45 @@ export class Sink {
 
   #taken(bytes: number): void {
     const wasCongested = this.congested;
-    const first = this.#queue.at(0);
-    this.#queued -= bytes;
-    if (first !== undefined) {
-      if (bytes >= first.length) this.#queue.shift();
-      else this.#queue.replaceFirst(first.subarray(bytes));
-    }
+    this.#queue.take(bytes);
+    this.#stallTimer?.refresh();
+    if (this.#queue.length === 0) this.#caughtUp();
     if (wasCongested && !this.congested) this.#events.relieved();
     this.#settle();
   }
 
+  #break(failure: Extract<Written, { kind: 'broken' }>): void {
+    this.#broken = true;
+    this.#queue.clear();
+    this.#stopStallTimer();
+    this.#events.broken(failure);
+    this.#events.relieved();
+    this.#settle();
+  }
+
+  #stall(): void {
+    this.#stopStallTimer();
+    this.#stalled = true;
+    this.#events.relieved();
+    this.#settle();
+  }
+
+  #caughtUp(): void {
+    this.#stopStallTimer();
+    this.#stalled = false;
+    if (this.#omitted === 0) return;
+    const line = `\nleash: ${this.#omitted} bytes of output were not shown: the terminal was not being read\n`;
+    this.#omitted = 0;
+    this.#enqueue(Buffer.from(line));
+  }
+
+  #stopStallTimer(): void {
+    if (this.#stallTimer !== null) clearTimeout(this.#stallTimer);
+    this.#stallTimer = null;
+  }
+
   #settle(): void {
-    if (this.queued > 0) return;
+    if (this.queued > 0 && !this.#stalled) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

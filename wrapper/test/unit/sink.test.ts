@@ -6,14 +6,18 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A reader that takes something only when it is told to. */
-function reader() {
+function reader({ writeNow = null, isTerminal = false }: Partial<Writer> = {}) {
   const taken: Buffer[] = [];
   let pending: { bytes: Uint8Array; done: (result: Written) => void } | null = null;
   let asked = 0;
-  const write: Writer = (bytes, done) => {
-    if (pending !== null) throw new Error('two writes at once');
-    asked += 1;
-    pending = { bytes, done };
+  const writer: Writer = {
+    writeNow,
+    write: (bytes, done) => {
+      if (pending !== null) throw new Error('two writes at once');
+      asked += 1;
+      pending = { bytes, done };
+    },
+    isTerminal,
   };
   const answer = (result: Written) => {
     const now = pending;
@@ -21,7 +25,7 @@ function reader() {
     now?.done(result);
   };
   return {
-    write,
+    writer,
     taken: () => Buffer.concat(taken),
     asked: () => asked,
     waiting: () => pending !== null,
@@ -45,16 +49,16 @@ function listening(sink: Sink) {
 }
 
 test('bytes are written in order, one write at a time, whatever a write takes', () => {
-  const { write, take, taken, waiting } = reader();
-  const sink = new Sink(write);
+  const { writer, take, taken, waiting } = reader();
+  const sink = new Sink(writer);
   for (const text of ['one ', 'two ', 'three']) sink.write(Buffer.from(text));
   while (waiting()) take(2);
   expect(taken().toString()).toBe('one two three');
 });
 
 test('a full pipe is tried again', () => {
-  const { write, answer, asked, take, taken } = reader();
-  const sink = new Sink(write);
+  const { writer, answer, asked, take, taken } = reader();
+  const sink = new Sink(writer);
   sink.write(Buffer.from('x'));
   answer({ kind: 'full' });
   expect(asked()).toBe(1);
@@ -65,8 +69,8 @@ test('a full pipe is tried again', () => {
 });
 
 test('a reader who is behind is waited for, until it has caught up', () => {
-  const { write, take } = reader();
-  const sink = new Sink(write);
+  const { writer, take } = reader();
+  const sink = new Sink(writer);
   const events = listening(sink);
   for (let each = 0; each < 20; each += 1) sink.write(Buffer.alloc(64 * 1024));
   expect(sink.congested).toBe(true);
@@ -76,8 +80,8 @@ test('a reader who is behind is waited for, until it has caught up', () => {
 });
 
 test('a reader who has stopped reading is waited for, and gets every byte when it goes on', () => {
-  const { write, take, taken, waiting } = reader();
-  const sink = new Sink(write);
+  const { writer, take, taken, waiting } = reader();
+  const sink = new Sink(writer);
   for (let each = 0; each < 20; each += 1) sink.write(Buffer.alloc(64 * 1024));
   vi.advanceTimersByTime(3_600_000);
   expect(sink.congested).toBe(true);
@@ -86,8 +90,8 @@ test('a reader who has stopped reading is waited for, and gets every byte when i
 });
 
 test('a reader who has gone costs nothing', async () => {
-  const { write, answer, asked } = reader();
-  const sink = new Sink(write);
+  const { writer, answer, asked } = reader();
+  const sink = new Sink(writer);
   const events = listening(sink);
   sink.write(Buffer.from('x'));
   answer({ kind: 'broken', readerGone: true, why: 'EPIPE' });
@@ -98,8 +102,8 @@ test('a reader who has gone costs nothing', async () => {
 });
 
 test('drained means written', async () => {
-  const { write, take } = reader();
-  const sink = new Sink(write);
+  const { writer, take } = reader();
+  const sink = new Sink(writer);
   sink.write(Buffer.from('x'));
   let drained = false;
   const waiting = sink.drained().then(() => {
@@ -109,4 +113,75 @@ test('drained means written', async () => {
   expect(drained).toBe(false);
   take();
   await waiting;
+});
+
+test('what can be written at once is, and only the rest waits', () => {
+  const room = [3, 0];
+  const direct: string[] = [];
+  const { writer, asked, take, taken } = reader({
+    writeNow: (bytes) => {
+      const some = Buffer.from(bytes.subarray(0, room.shift()));
+      direct.push(some.toString());
+      return some.length === 0 ? { kind: 'full' } : { kind: 'written', bytes: some.length };
+    },
+  });
+  const sink = new Sink(writer);
+  sink.write(Buffer.from('one'));
+  expect({ asked: asked(), queued: sink.queued }).toEqual({ asked: 0, queued: 0 });
+  sink.write(Buffer.from('two'));
+  sink.write(Buffer.from('three'));
+  while (sink.queued > 0) take(2);
+  expect(direct.join('') + taken().toString()).toBe('onetwothree');
+  expect(room).toEqual([]);
+});
+
+test('bytes may be changed after they were handed over', () => {
+  const { writer, take, taken, waiting } = reader();
+  const sink = new Sink(writer);
+  const buffer = Buffer.alloc(100_000);
+  const expected: Buffer[] = [];
+  for (let each = 0; each < 9; each += 1) {
+    buffer.fill(each + 1);
+    sink.write(buffer);
+    expected.push(Buffer.from(buffer));
+    if (each % 3 === 2) take(70_000);
+  }
+  while (waiting()) take();
+  expect(taken().equals(Buffer.concat(expected))).toBe(true);
+});
+
+test('a terminal that is not read does not hold the command up, and is told what it missed', async () => {
+  const { writer, take, taken, waiting } = reader({ isTerminal: true });
+  const sink = new Sink(writer);
+  const events = listening(sink);
+  sink.write(Buffer.alloc(1024 * 1024, 'a'));
+  expect(sink.congested).toBe(true);
+  vi.advanceTimersByTime(2_000);
+  expect({ congested: sink.congested, events }).toEqual({ congested: false, events: ['relieved'] });
+  sink.write(Buffer.from('lost'));
+  sink.write(Buffer.from('lost too'));
+  expect(sink.omitted).toBe(12);
+  await sink.drained();
+  while (waiting()) take();
+  sink.write(Buffer.from('shown'));
+  while (waiting()) take();
+  expect(
+    taken()
+      .subarray(1024 * 1024)
+      .toString(),
+  ).toBe('\nleash: 12 bytes of output were not shown: the terminal was not being read\nshown');
+  expect(sink.omitted).toBe(0);
+});
+
+test('a terminal that is slow, but reads, is waited for', () => {
+  const { writer, take, taken, waiting } = reader({ isTerminal: true });
+  const sink = new Sink(writer);
+  for (let each = 0; each < 40; each += 1) sink.write(Buffer.alloc(64 * 1024));
+  for (let each = 0; each < 10; each += 1) {
+    take(1000);
+    vi.advanceTimersByTime(1_500);
+    expect(sink.congested).toBe(true);
+  }
+  while (waiting()) take();
+  expect(taken().length).toBe(40 * 64 * 1024);
 });

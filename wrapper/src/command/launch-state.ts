@@ -1,0 +1,122 @@
+/** What the process was started with, before Node changed it: what the command is to be started with again. */
+import fs from 'node:fs';
+
+/** The variable in which the launcher (launcher-header.ts) hands its notes over. */
+const LAUNCH_VARIABLE = 'LEASH_LAUNCH';
+
+export interface LaunchState {
+  /** The soft limit of open files; null when it is not known. */
+  readonly noFileSoft: number | 'unlimited' | null;
+  /** Numbers of the signals that were ignored, of those that Node resets. */
+  readonly ignoredSignals: readonly number[];
+  /** The environment, without the launcher's own variable. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Descriptors beyond stderr that were open, such as the lock in `flock -n 9 … 9>lock`. */
+  readonly descriptors: readonly number[];
+}
+
+/**
+ * Reads the launcher's notes, and removes them from `env`, so that no process that we start sees them.
+ *
+ * Without a launcher (`node leash.mjs`) the limit is taken from the parent process, and no signal is known to have been
+ * ignored.
+ */
+export function takeLaunchState(env: NodeJS.ProcessEnv): LaunchState {
+  const record = env[LAUNCH_VARIABLE];
+  delete env[LAUNCH_VARIABLE];
+  const state = parseLaunchRecord(record ?? '', process.pid);
+  return {
+    noFileSoft: state.noFileSoft ?? parentNoFileSoft(),
+    ignoredSignals: state.ignoredSignals,
+    environment: state.environment ?? definedOnly(env),
+    descriptors: state.descriptors,
+  };
+}
+
+export interface LaunchRecord extends Omit<LaunchState, 'environment'> {
+  /** null when it was not noted: it was too large, or /proc is not there. */
+  readonly environment: Readonly<Record<string, string>> | null;
+}
+
+const NOTHING_NOTED: LaunchRecord = { noFileSoft: null, ignoredSignals: [], environment: null, descriptors: [] };
+
+/**
+ * Reads a launcher's notes. Whatever is missing or malformed counts as not noted.
+ *
+ * @param pid of this process: the launcher became it, so notes with another are a stranger's
+ */
+export function parseLaunchRecord(text: string, pid: number): LaunchRecord {
+  const [, notedPid = '', descriptors = ''] = /^pid=(\d+) fds=((?:\d,)*) /.exec(text) ?? [];
+  if (Number(notedPid) !== pid) return NOTHING_NOTED;
+  const [facts = '', environment] = text.split('environ=', 2);
+  return {
+    noFileSoft: parseLimit(/nofile=(\w+)/.exec(facts)?.[1]),
+    ignoredSignals: signalsOfMask(/sigign=([0-9a-f]{1,16})$/m.exec(facts)?.[1]),
+    environment: environment === undefined ? null : parseEnvironment(environment.replace(/\s+/g, '')),
+    descriptors: descriptors.split(',').filter(Boolean).map(Number).filter(isOpen),
+  };
+}
+
+function parseLimit(text: string | undefined): LaunchState['noFileSoft'] {
+  if (text === 'unlimited') return text;
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
+}
+
+/** Node resets the classic signals only: real-time signals stay ignored by themselves. */
+const LAST_CLASSIC_SIGNAL = 31;
+
+function signalsOfMask(hex: string | undefined): number[] {
+  const mask = BigInt(`0x${hex ?? '0'}`);
+  const signals: number[] = [];
+  for (let signal = 1; signal <= LAST_CLASSIC_SIGNAL; signal += 1) {
+    if ((mask >> BigInt(signal - 1)) & 1n) signals.push(signal);
+  }
+  return signals;
+}
+
+/**
+ * Reads `NAME=value` strings that each end with a NUL.
+ *
+ * @param hex their bytes; null is returned for something else, or for none: then it could not be noted
+ */
+function parseEnvironment(hex: string): Record<string, string> | null {
+  if (hex === '' || !/^[0-9a-f]+$/.test(hex)) return null;
+  // No prototype: a variable may have any name.
+  const environment: Record<string, string> = Object.create(null);
+  for (const entry of Buffer.from(hex, 'hex').toString().split('\0')) {
+    const equals = entry.indexOf('=');
+    if (equals <= 0) continue;
+    const name = entry.slice(0, equals);
+    // Of several with one name, getenv() finds the first.
+    if (name !== LAUNCH_VARIABLE) environment[name] ??= entry.slice(equals + 1);
+  }
+  return environment;
+}
+
+function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  const environment: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined) environment[name] = value;
+  }
+  return environment;
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fs.fstatSync(fd);
+    return true;
+  } catch {
+    // EBADF: closed in between.
+    return false;
+  }
+}
+
+function parentNoFileSoft(): LaunchState['noFileSoft'] {
+  try {
+    const limits = fs.readFileSync(`/proc/${process.ppid}/limits`, 'latin1');
+    return parseLimit(/^Max open files +(\w+)/m.exec(limits)?.[1]);
+  } catch {
+    // Not on Linux, or the parent is another user's.
+    return null;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The pipe that a command prints into.
+ *
+ * It is a FIFO, because that is what a shell's pipe is to a command. Node's own `'pipe'` is a pair of sockets, which can't
+ * be opened by a path: `echo x > /dev/stderr` and `tee /dev/stderr` fail on it.
+ */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+
+/** The reading end, in our hands. */
+export interface OutputPipe {
+  /**
+   * A second descriptor of the reading end, in blocking mode, to hand to another process when it is spawned; null when
+   * there is none. While anybody holds it open, the command gets no SIGPIPE. It is closed with the pipe.
+   */
+  readonly readFd: number | null;
+  /** Starts reading, or changes who is told. `bytes` are valid only during the call. */
+  read(onBytes: (bytes: Uint8Array) => void): void;
+  pause(): void;
+  resume(): void;
+  /** Gives up the reading end: whoever writes gets SIGPIPE. */
+  close(): void;
+  /** Resolves at end-of-file (nobody holds the writing end any more), on an error, or when it is closed. Never rejects. */
+  readonly ended: Promise<void>;
+}
+
+/** A FIFO that has been opened and unlinked. */
+export interface Fifo {
+  /** The writing end, in blocking mode, for the command. */
+  readonly writeFd: number;
+  readonly pipe: OutputPipe;
+}
+
+/** As much as a pipe holds by default. */
+const READ_BYTES = 64 * 1024;
+
+/** In memory first: no disk that hangs or is full holds up a start. */
+const DIRECTORIES = ['/dev/shm', os.tmpdir(), '/tmp', '/var/tmp'];
+
+/**
+ * Makes `count` FIFOs.
+ *
+ * @param owner the user who is to be able to open them by path (`/dev/stderr`); null for ourselves
+ * @returns why none could be made; then nothing is left open
+ */
+export async function makeFifos(
+  count: number,
+  owner: number | null,
+): Promise<
+  { readonly kind: 'made'; readonly fifos: readonly Fifo[] } | { readonly kind: 'failed'; readonly why: string }
+> {
+  let why = '';
+  for (const directory of new Set(DIRECTORIES)) {
+    try {
+      return { kind: 'made', fifos: await makeFifosIn(directory, count, owner) };
+    } catch (error) {
+      // No such directory, read-only, full, no mkfifo: perhaps another does.
+      why ||= error instanceof Error ? error.message : String(error);
+    }
+  }
+  return { kind: 'failed', why };
+}
+
+async function makeFifosIn(directory: string, count: number, owner: number | null): Promise<Fifo[]> {
+  const place = fs.mkdtempSync(path.join(directory, 'leash-'));
+  const opened: number[] = [];
+  const open = (file: string, flags: number): number => {
+    const fd = fs.openSync(file, flags);
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    const files = Array.from({ length: count }, (_, index) => path.join(place, String(index)));
+    await mkfifo(files);
+    return files.map((file) => {
+      if (owner !== null) fs.chownSync(file, owner, -1);
+      const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
+      // In this order none of them waits for the other end. Each is a description of its own: that ours never blocks
+      // must not become a property of the others.
+      const readFd = open(file, O_RDONLY | O_NONBLOCK);
+      const writeFd = open(file, O_WRONLY);
+      return { writeFd, pipe: fdPipe(readFd, open(file, O_RDONLY)) };
+    });
+  } catch (error) {
+    for (const fd of opened) fs.closeSync(fd);
+    throw error;
+  } finally {
+    fs.rmSync(place, { recursive: true, force: true });
+  }
+}
+
+function mkfifo(files: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('mkfifo', ['-m', '600', ...files], { stdio: 'ignore' });
+    child.once('error', reject);
+    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`mkfifo exited with ${code}`))));
+  });
+}
+
+/** Reads a descriptor into one buffer that is used again and again: however much passes, memory does not grow. */
+function fdPipe(fd: number, readFd: number): OutputPipe {
+  let onBytes = (_bytes: Uint8Array): void => {};
+  let socket: net.Socket | null = null;
+  let isOpen = true;
+  let markEnded = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    markEnded = resolve;
+  });
+  const open = (): net.Socket => {
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const made = new net.Socket({
+      fd,
+      readable: true,
+      writable: false,
+      onread: {
+        buffer,
+        callback: (length: number) => {
+          onBytes(buffer.subarray(0, length));
+          return true;
+        },
+      },
+    });
+    made.on('error', markEnded);
+    made.once('end', markEnded);
+    made.once('close', markEnded);
+    return made.resume();
+  };
+  return {
+    readFd,
+    read: (handle) => {
+      onBytes = handle;
+      if (isOpen) socket ??= open();
+    },
+    pause: () => socket?.pause(),
+    resume: () => socket?.resume(),
+    close: () => {
+      if (!isOpen) return;
+      isOpen = false;
+      if (socket === null) fs.closeSync(fd);
+      else socket.destroy();
+      fs.closeSync(readFd);
+      markEnded();
+    },
+    ended,
+  };
+}
+
+/** The same over one of Node's own streams, where no FIFO could be made. */
+export function streamPipe(stream: Readable): OutputPipe {
+  let onBytes: ((bytes: Uint8Array) => void) | null = null;
+  const ended = new Promise<void>((resolve) => {
+    stream.once('end', resolve);
+    stream.once('close', resolve);
+    stream.on('error', () => resolve());
+  });
+  return {
+    readFd: null,
+    read: (handle) => {
+      if (onBytes === null) stream.on('data', (bytes: Buffer) => onBytes?.(bytes));
+      onBytes = handle;
+    },
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
+    close: () => stream.destroy(),
+    ended,
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * Finding the program that a command names, as execvp would, before it is started: a shell in between would turn
+ * "not found" into an exit code of its own that can't be told from the command's.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+
+export type Program =
+  | { readonly kind: 'found'; readonly path: string }
+  /** `why` completes "cannot start NAME: ". */
+  | { readonly kind: 'unusable'; readonly why: string };
+
+/** Where execvp looks when there is no PATH. */
+const DEFAULT_PATH = '/bin:/usr/bin';
+
+/**
+ * @param name what the command line says
+ * @param searchPath the command's own PATH
+ * @param cwd the directory it is to run in, which relative names and entries of PATH start from
+ */
+export function findProgram(name: string, searchPath: string | undefined, cwd: string): Program {
+  if (name === '') return { kind: 'unusable', why: 'not found' };
+  if (name.includes('/')) return check(path.resolve(cwd, name));
+  let unusable: Program = { kind: 'unusable', why: 'not found' };
+  for (const directory of (searchPath ?? DEFAULT_PATH).split(':')) {
+    const program = check(path.resolve(cwd, directory, name));
+    if (program.kind === 'found') return program;
+    // One that may not be executed is remembered, and the search goes on.
+    if (program.why !== 'not found') unusable = program;
+  }
+  return unusable;
+}
+
+function check(file: string): Program {
+  try {
+    if (!fs.statSync(file).isFile()) return { kind: 'unusable', why: 'permission denied' };
+    fs.accessSync(file, fs.constants.X_OK);
+  } catch (error) {
+    return { kind: 'unusable', why: isDenied(error) ? 'permission denied' : 'not found' };
+  }
+  const missing = missingInterpreter(file);
+  return missing === null ? { kind: 'found', path: file } : { kind: 'unusable', why: missing };
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EACCES';
+}
+
+/** What the kernel would run in the file's place, if it names something that can't be run; its error says "not found". */
+function missingInterpreter(file: string): string | null {
+  let head: Buffer;
+  try {
+    head = readHead(file);
+  } catch {
+    // A program may be executable and yet not readable: then the kernel alone knows.
+    return null;
+  }
+  if (head.subarray(0, 2).toString('latin1') === '#!') return missingScriptInterpreter(head);
+  const loader = elfInterpreter(head);
+  if (loader === null || fs.existsSync(loader)) return null;
+  return `its loader ${loader} is not found: it is built for another system`;
+}
+
+function missingScriptInterpreter(head: Buffer): string | null {
+  const line = head.subarray(2).toString('latin1').split('\n', 1)[0] ?? '';
+  const interpreter = /^[ \t]*([^ \t]+)/.exec(line)?.[1];
+  if (interpreter === undefined || !interpreter.startsWith('/')) return null;
+  try {
+    fs.accessSync(interpreter, fs.constants.X_OK);
+    return null;
+  } catch {
+    // Missing, or not executable: either way the kernel refuses the script.
+    if (interpreter.endsWith('\r')) return `its first line ends in a carriage return: ${JSON.stringify(`#!${line}`)}`;
+    return `its interpreter ${interpreter} is not found or not executable`;
+  }
+}
+
+/** Enough for a first line and for the program headers of any usual ELF file. */
+const HEAD_BYTES = 4096;
+
+function readHead(file: string): Buffer {
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    return head.subarray(0, fs.readSync(fd, head, 0, HEAD_BYTES, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+const ELF_MAGIC = Buffer.from('\x7fELF\x02\x01', 'latin1');
+const PT_INTERP = 3;
+
+/** The loader that a 64-bit little-endian ELF file asks for; null when there is none, or it is another kind of file. */
+function elfInterpreter(head: Buffer): string | null {
+  if (!head.subarray(0, ELF_MAGIC.length).equals(ELF_MAGIC) || head.length < 64) return null;
+  const tableStart = Number(head.readBigUInt64LE(32));
+  const entryBytes = head.readUInt16LE(54);
+  const entries = head.readUInt16LE(56);
+  for (let index = 0; index < entries; index += 1) {
+    const entry = tableStart + index * entryBytes;
+    if (entry + 40 > head.length) return null;
+    if (head.readUInt32LE(entry) !== PT_INTERP) continue;
+    const start = Number(head.readBigUInt64LE(entry + 8));
+    const end = start + Number(head.readBigUInt64LE(entry + 32)) - 1;
+    return end > start && end <= head.length ? head.subarray(start, end).toString() : null;
+  }
+  return null;
+}

@@ -1,0 +1,109 @@
+/** Reading a command's stdout and stderr, and passing them on. */
+import type { StreamName } from '#protocol/output-frame';
+import type { Log } from '../log.ts';
+import type { Sink } from '../output/sink.ts';
+import type { OutputPipe } from './output-pipe.ts';
+import type { CommandOutput } from './start-command.ts';
+
+/** How long something that the command left behind may hold a pipe open after the command's exit. */
+export const LINGER_MS = 2_000;
+
+/**
+ * What is taken after the exit however far behind our own reader is: as much as a pipe can hold for a user. Who prints
+ * more than that is something left behind, and waits as before.
+ */
+const REST_BYTES = 1024 * 1024;
+
+export interface OutputReader {
+  /**
+   * Call it once the command has exited. Resolves when all output has been read, or after LINGER_MS; with the streams
+   * that somebody still holds open. Those go on being read until `close`.
+   */
+  finished(): Promise<readonly StreamName[]>;
+  /** Gives the pipes up: whoever still writes gets SIGPIPE. */
+  close(): void;
+}
+
+/**
+ * Reads both streams to their end. `onOutput` gets every byte, and so do the sinks; what they get is valid only during
+ * the call. Merged output counts as stdout.
+ *
+ * Reading pauses while our own reader is behind, and ends when it is gone: the command waits, or gets its SIGPIPE, as
+ * without us.
+ */
+export function readOutput(
+  output: CommandOutput,
+  sinks: Readonly<Record<StreamName, Sink>>,
+  onOutput: (stream: StreamName, bytes: Uint8Array) => void,
+  log: Log,
+): OutputReader {
+  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, onOutput, log)];
+  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, onOutput, log));
+  return {
+    finished: async () => {
+      for (const pump of pumps) pump.takeTheRest();
+      let timer: NodeJS.Timeout | undefined;
+      const waited = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, LINGER_MS);
+      });
+      await Promise.race([Promise.all(pumps.map((pump) => pump.pipe.ended)), waited]);
+      clearTimeout(timer);
+      return pumps.filter((pump) => !pump.hasEnded).map((pump) => pump.name);
+    },
+    close: () => {
+      for (const { pipe } of pumps) pipe.close();
+    },
+  };
+}
+
+/** One stream on its way from the command to our own reader. */
+class Pump {
+  readonly name: StreamName;
+  readonly pipe: OutputPipe;
+  hasEnded = false;
+  readonly #sink: Sink;
+  readonly #onOutput: (stream: StreamName, bytes: Uint8Array) => void;
+  /** Bytes that are read even though the sink is congested. */
+  #allowance = 0;
+
+  constructor(
+    name: StreamName,
+    pipe: OutputPipe,
+    sink: Sink,
+    onOutput: (stream: StreamName, bytes: Uint8Array) => void,
+    log: Log,
+  ) {
+    this.name = name;
+    this.pipe = pipe;
+    this.#sink = sink;
+    this.#onOutput = onOutput;
+    sink.listen({
+      relieved: () => pipe.resume(),
+      broken: ({ readerGone, why }) => {
+        const line = `the command's ${name} is no longer passed on: ${why}`;
+        if (readerGone) {
+          log.note(line);
+          pipe.close();
+        } else {
+          log.tell(line);
+        }
+      },
+    });
+    pipe.ended.then(() => {
+      this.hasEnded = true;
+    });
+    pipe.read((bytes) => this.#take(bytes));
+  }
+
+  takeTheRest(): void {
+    this.#allowance = REST_BYTES;
+    this.pipe.resume();
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#onOutput(this.name, bytes);
+    this.#sink.write(bytes);
+    this.#allowance -= Math.min(this.#allowance, bytes.length);
+    if (this.#sink.congested && this.#allowance === 0) this.pipe.pause();
+  }
+}
