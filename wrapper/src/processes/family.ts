@@ -60,7 +60,8 @@ export const noFamily: ProcessFamily = {
 /**
  * The family of a run.
  *
- * @param helpers processes of the wrapper's own that are never counted or signalled, although they may look like members
+ * @param helpers processes of the wrapper's own that are never counted or signalled, although they may look like members;
+ *   read anew at each look, so that more can be added
  */
 export function processFamily(
   origin: FamilyOrigin,

@@ -16,7 +16,9 @@ function kill(command: string, graceMs = 5_000, signal = 'SIGTERM'): Happening {
   return { kind: 'requested', request: { cause: { kind: 'operator', command }, signal, graceMs } };
 }
 
-function own(cause: 'timeout' | 'local_signal', graceMs = 5_000, signal = 'SIGTERM'): Happening {
+type OwnCause = Exclude<EndRequest['cause']['kind'], 'operator'>;
+
+function own(cause: OwnCause, graceMs = 5_000, signal = 'SIGTERM'): Happening {
   const request: EndRequest = { cause: { kind: cause }, signal, graceMs };
   return { kind: 'requested', request };
 }
@@ -89,6 +91,53 @@ test('an exit before any signal stands', () => {
   const { story, end } = play([5, { kind: 'leader_exited' }], [6, kill(KILL_1)], [7, own('timeout')]);
   expect(story).toEqual(['6 1:refused']);
   expect(end.stage.kind).toBe('exited');
+});
+
+test.each(['timeout', 'idle_timeout', 'offline_limit', 'local_signal'] as const)(
+  '%s takes the path of a kill',
+  (cause) => {
+    const { story, end } = play(
+      [10, own(cause, 100)],
+      [20, { kind: 'leader_exited' }],
+      [110, looked([8])],
+      [120, looked([9])],
+      [130, looked([])],
+    );
+    expect(story).toEqual([
+      '10 !SIGTERM',
+      '10 !SIGCONT',
+      `10 ${cause}:term`,
+      '110 !SIGKILL',
+      `110 ${cause}:kill`,
+      '120 !SIGKILL',
+      `130 ${cause}:gone`,
+    ]);
+    expect(end.stage).toEqual({ kind: 'gone', reason: cause, survivors: [] });
+    expect(appliedKills(end)).toEqual([]);
+  },
+);
+
+test('at most 64 survivors are told of', () => {
+  const many = Array.from({ length: 100 }, (_, index) => index + 2);
+  const { end } = play([0, kill(KILL_1, 0)], [SWEEP_MS, looked(many)]);
+  expect(end.stage).toMatchObject({ survivors: many.slice(0, 64) });
+});
+
+test('while nothing can be seen, SIGKILL comes in time and is repeated, and nobody is said to be gone', () => {
+  const blind: Happening = { kind: 'not_looked', members: [8] };
+  const { story, end } = play([0, kill(KILL_1, 100)], [50, blind], [100, blind], [110, blind], [100 + SWEEP_MS, blind]);
+  expect(story.slice(3)).toEqual(['100 !SIGKILL', '100 1:kill', '110 !SIGKILL', `${100 + SWEEP_MS} 1:gone`]);
+  expect(end.stage).toMatchObject({ kind: 'gone', survivors: [8] });
+});
+
+test('the leader’s exit during the grace is no end, and neither is that of all but one', () => {
+  const { end } = play(
+    [0, own('idle_timeout', 1_000)],
+    [10, { kind: 'leader_exited' }],
+    [20, looked([8, 9])],
+    [30, looked([9])],
+  );
+  expect(end.stage).toEqual({ kind: 'term', reason: 'idle_timeout', killAt: 1_000 });
 });
 
 test('the first cause stays the reason', () => {

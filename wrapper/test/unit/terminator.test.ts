@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
-import type { ProcessGroup } from '../../src/command/process-group.ts';
-import { Terminator } from '../../src/terminate/terminator.ts';
+import { endFamily } from '../../src/terminate/end-family.ts';
+import { type Endable, Terminator } from '../../src/terminate/terminator.ts';
 import { until } from '../support/until.ts';
 
 const COMMAND = '01J00000000000000000000001';
 const silent = { tell() {}, note() {} };
 
-function terminator(group: Partial<ProcessGroup>) {
+function terminator(group: Partial<Endable>) {
   const signals: string[] = [];
   const steps: Killing[] = [];
   const since = performance.now();
@@ -34,15 +34,19 @@ test('an exit that has not been collected yet came first all the same', () => {
   expect(signals).toEqual([]);
 });
 
-test('a process list that can not be read does not keep SIGKILL from being sent', async () => {
+test('a process list that can not be read does not keep SIGKILL from being sent, and nobody is said to be gone', async () => {
+  let isReadable = false;
   const { made, kill, signals, phases } = terminator({
     members: () => {
-      throw new Error('EMFILE');
+      if (!isReadable) throw new Error('EMFILE');
+      return [];
     },
   });
   kill('SIGTERM', 50);
-  await until('SIGKILL', () => signals.includes('SIGKILL'));
   made.leaderExited();
+  await until('SIGKILL again', () => signals.filter((signal) => signal === 'SIGKILL').length > 2);
+  expect(phases()).toEqual(['term', 'kill']);
+  isReadable = true;
   await made.over();
   expect(phases()).toEqual(['term', 'kill', 'gone']);
 });
@@ -61,4 +65,46 @@ test('it is over when nobody is left, and not before', async () => {
   members = [];
   await waiting;
   expect(phases()).toEqual(['term', 'gone']);
+});
+
+test('a SIGKILL cuts a grace short at once', async () => {
+  let members = [1];
+  const signals: string[] = [];
+  const { made, kill } = terminator({
+    members: () => members,
+    signal: (signal) => {
+      if (signal === 'SIGKILL') members = [];
+      return signals.push(signal) > 0;
+    },
+  });
+  made.request({ cause: { kind: 'timeout' }, signal: 'SIGTERM', graceMs: 3_600_000 });
+  kill('SIGKILL', 3_600_000);
+  expect(signals).toEqual(['SIGTERM', 'SIGCONT', 'SIGKILL']);
+  made.leaderExited();
+  await made.over();
+  expect(made.stage).toEqual({ kind: 'gone', reason: 'timeout', survivors: [] });
+});
+
+test('a family without a wrapper is ended although its leader has long exited', async () => {
+  let members = [7, 8];
+  const signals: string[] = [];
+  const survivors = await endFamily(
+    {
+      members: () => members,
+      leaderHasExited: () => true,
+      signal: (signal) => {
+        if (signal === 'SIGKILL') members = [];
+        return signals.push(signal) > 0;
+      },
+    },
+    { signal: 'SIGTERM', graceMs: 30 },
+    silent,
+  );
+  expect(survivors).toEqual([]);
+  expect(signals).toEqual(['SIGTERM', 'SIGCONT', 'SIGKILL']);
+});
+
+test('of a family without a wrapper, too, survivors are told', async () => {
+  const family = { members: () => [7, 8], leaderHasExited: () => true, signal: () => false };
+  expect(await endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([7, 8]);
 });

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Cgroup, cgroupDirectory, createCgroup, openCgroup } from '../../src/processes/cgroup.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+
+const PURE = '25 19 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate';
+const HYBRID = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
+40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd
+41 31 0:38 / /sys/fs/cgroup/unified rw shared:9 master:1 - cgroup2 cgroup2 rw`;
+
+test('the directory is found under a pure and under a hybrid hierarchy', () => {
+  expect(cgroupDirectory('0::/system.slice/cron.service\n', PURE)).toBe('/sys/fs/cgroup/system.slice/cron.service');
+  expect(cgroupDirectory('9:name=systemd:/a\n4:memory:/b\n0::/\n', HYBRID)).toBe('/sys/fs/cgroup/unified');
+  expect(cgroupDirectory('0::/a b\n', '1 2 0:1 / /mnt/with\\040space rw - cgroup2 none rw')).toBe(
+    '/mnt/with space/a b',
+  );
+});
+
+test('in a container the part of the hierarchy that is mounted is what counts', () => {
+  const mount = '1 2 0:1 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup ro';
+  expect(cgroupDirectory('0::/docker/abc/sub\n', mount)).toBe('/sys/fs/cgroup/sub');
+  expect(cgroupDirectory('0::/docker/abc\n', mount)).toBe('/sys/fs/cgroup');
+  expect(cgroupDirectory('0::/docker/abcdef\n', mount)).toBeNull();
+  expect(cgroupDirectory('0::/elsewhere\n', `${mount}\n${PURE}`)).toBe('/sys/fs/cgroup/elsewhere');
+});
+
+test('there is none with version 1 alone, outside the namespace, or where it has been removed', () => {
+  expect(cgroupDirectory('4:memory:/b\n1:cpu:/\n', HYBRID)).toBeNull();
+  expect(cgroupDirectory('0::/../../init.scope\n', PURE)).toBeNull();
+  expect(cgroupDirectory('0::/job (deleted)\n', PURE)).toBeNull();
+  expect(cgroupDirectory('0::/\n', '')).toBeNull();
+});
+
+test('only what createCgroup made is opened', () => {
+  const directory = path.join(temporaryDirectory(), 'someone-elses');
+  fs.mkdirSync(directory);
+  fs.writeFileSync(path.join(directory, 'cgroup.procs'), '');
+  expect(openCgroup(directory)).toBeNull();
+  expect(openCgroup(path.join(directory, 'leash-1'))).toBeNull();
+  expect(openCgroup('leash-1')).toBeNull();
+});
+
+/** A cgroup that is gone after the test, or null where this machine lets us have none. */
+function cgroup(): Cgroup | null {
+  const made = createCgroup(`test-${process.pid}-${Math.random().toString(36).slice(2)}`);
+  onTestFinished(async () => {
+    made?.kill();
+    await until('an empty cgroup', () => made?.remove() ?? true);
+  });
+  return made;
+}
+
+const probe = createCgroup(`probe-${process.pid}`);
+probe?.remove();
+
+test.skipIf(probe === null)(
+  'what joins is a member, and so is what it starts in cgroups inside; one write kills all',
+  async () => {
+    const outer = cgroup();
+    if (outer === null) throw new Error('there was one a moment ago');
+    expect(outer.isPopulated()).toBe(false);
+    const script = `echo 0 > "$0"; mkdir "$1"; setsid sh -c 'echo 0 > "$0/cgroup.procs"; sleep 1000; :' "$1" & sleep 1000; :`;
+    const child = spawn('sh', ['-c', script, outer.joinFile, path.join(outer.path, 'leash-inner')], {
+      stdio: 'ignore',
+    });
+    await until('all four', () => outer.members().length === 4);
+    expect(outer.members()).toContain(child.pid);
+    expect(outer.members()).not.toContain(process.pid);
+    expect(openCgroup(path.join(outer.path, 'leash-inner'))?.members()).toHaveLength(2);
+    expect(outer.isPopulated()).toBe(true);
+    expect(outer.remove()).toBe(false);
+    expect(outer.members()).toHaveLength(4);
+    expect(openCgroup(outer.path)?.kill()).toBe(true);
+    await until('nobody', () => !outer.isPopulated());
+    expect(outer.members()).toEqual([]);
+    await until('its removal', () => outer.remove());
+    expect(fs.existsSync(outer.path)).toBe(false);
+    // Once more does no harm.
+    expect(outer.remove()).toBe(true);
+    expect(outer.kill()).toBe(false);
+    expect(outer.isPopulated()).toBe(false);
+  },
+);
+
+test.skipIf(probe === null)('the same name is not made twice', () => {
+  const name = `twice-${process.pid}`;
+  const made = createCgroup(name);
+  onTestFinished(() => void made?.remove());
+  expect(made).not.toBeNull();
+  expect(createCgroup(name)).toBeNull();
+});
