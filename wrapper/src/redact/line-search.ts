@@ -45,13 +45,11 @@ export class LineSearch {
   /** Adds to `spans` the matches in all lines that are complete, and in the full pieces of the one that is not. */
   find(data: Buffer, spans: Span[]): void {
     const origin = this.neededFrom;
-    let lineFeed = next(data, LF, this.#looked);
-    let carriageReturn = next(data, CR, this.#looked);
+    let lineEnd = endOfLine(data, this.#looked);
     this.#looked = data.length;
-    if (Math.min(lineFeed, carriageReturn) === data.length && !this.#overlong(data.length)) return;
+    if (lineEnd === data.length && !this.#overlong(lineEnd)) return;
     const text = data.toString('latin1', origin);
-    while (this.#pending < data.length) {
-      const lineEnd = Math.min(lineFeed, carriageReturn);
+    for (;;) {
       while (this.#overlong(lineEnd)) {
         const pieceEnd = this.#pending + MAX_PIECE_BYTES;
         this.#search(text, origin, pieceEnd, pieceEnd - OVERLAP_BYTES, spans);
@@ -62,8 +60,7 @@ export class LineSearch {
       this.#search(text, origin, lineEnd, lineEnd, spans);
       this.#pending = lineEnd + 1;
       this.#midLine = false;
-      if (lineFeed === lineEnd) lineFeed = next(data, LF, lineEnd + 1);
-      else carriageReturn = next(data, CR, lineEnd + 1);
+      lineEnd = endOfLine(data, this.#pending);
     }
   }
 
@@ -108,7 +105,12 @@ export class LineSearch {
   }
 }
 
-function next(data: Buffer, byte: number, from: number): number {
-  const at = data.indexOf(byte, from);
-  return at === -1 ? data.length : at;
+/** Where the line that `from` lies in ends, or the data. Most lines are too short for `indexOf` to be worth its call. */
+function endOfLine(data: Uint8Array, from: number): number {
+  const { length } = data;
+  for (let at = from; at < length; at += 1) {
+    const byte = data[at];
+    if (byte === LF || byte === CR) return at;
+  }
+  return length;
 }

@@ -35,7 +35,14 @@ const ABOUT_WORDS = new Set(
 );
 
 /** Names of well-known programs that the words don't tell. */
-const KNOWN_NAMES = new Set(['REDISCLI_AUTH', 'SSHPASS', 'DOCKER_AUTH_CONFIG', 'BASIC_AUTH', 'NPM_CONFIG_AUTH']);
+const KNOWN_NAMES = new Set([
+  'REDISCLI_AUTH',
+  'SSHPASS',
+  'DOCKER_AUTH_CONFIG',
+  'BASIC_AUTH',
+  'NPM_CONFIG_AUTH',
+  'VAULT_SECRET_ID',
+]);
 
 /** Whether a variable of this name is taken to hold a secret. Case does not matter. */
 export function isSecretName(name: string): boolean {

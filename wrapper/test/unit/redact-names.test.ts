@@ -37,6 +37,8 @@ test.each([
   'RABBITMQ_ERLANG_COOKIE',
   'REDISCLI_AUTH',
   'ACTIONS_ID_TOKEN_REQUEST_TOKEN',
+  'TOKEN_PROVIDER_PASSWORD',
+  'VAULT_SECRET_ID',
 ])('%s holds a secret', (name) => {
   expect(isSecretName(name)).toBe(true);
 });

@@ -29,6 +29,7 @@ test.each([
   ['x[\\S]y', 'x y x.y', 'x y [REDACTED]'],
   ['x\\sy', 'x\ty x\u00a0y', '[REDACTED] x\u00a0y'],
   ['ü+', 'aüüb', 'a[REDACTED]b'],
+  ['aü{2}b', 'aüüb', '[REDACTED]'],
   ['\\u00fc', 'aüb', 'a[REDACTED]b'],
   ['\\u{1f600}', 'a😀b', 'a[REDACTED]b'],
   ['\\ü', 'aüb', 'a[REDACTED]b'],

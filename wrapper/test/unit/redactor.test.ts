@@ -235,6 +235,17 @@ test('a match that looks behind is found where pieces of a long line meet', () =
   }
 });
 
+test('a match that crosses where pieces of a long line meet is hidden whole, and none begins within it', () => {
+  for (let shift = -3; shift <= 0; shift += 1) {
+    const before = '.'.repeat(MAX_PIECE_BYTES - OVERLAP_BYTES + shift);
+    const line = `${before}aaa${'.'.repeat(MAX_PIECE_BYTES)}`;
+    expect(redactChunks(rulesOf([], ['aa']), [line])).toBe(line.replace('aa', MARK));
+  }
+  const end = `${'.'.repeat(MAX_PIECE_BYTES - 7)}id=${'a'.repeat(OVERLAP_BYTES - 100)}`;
+  const line = `${end}${'.'.repeat(MAX_PIECE_BYTES)}`;
+  expect(redactChunks(rulesOf([], ['id=[a-z]+']), [line])).toBe(line.replace(/id=a+/, MARK));
+});
+
 test('without rules the very bytes are passed on', () => {
   const rules = redactionRules([]);
   expect(rules.isEmpty).toBe(true);
