@@ -2,8 +2,8 @@
  * Which environment variables hold secrets, judged by their names.
  *
  * The lists that CI agents ship were the start (`*_PASSWORD`, `*_SECRET`, `*_TOKEN`, `*_ACCESS_KEY`, …). They match the
- * end of a name only, and their users lost secrets to `…_SECRETS` and `…_TOKEN_PROD`. So a name is read as words: one of
- * them names a secret, and none of those after it says that the value is only about that secret.
+ * end of a name only, and miss `…_SECRETS` and `…_TOKEN_PROD`. So a name is read as words: one of them names a secret,
+ * and none of those after it says that the value is only about that secret.
  */
 
 /** These name a secret wherever they stand, also glued to something before them: `PGPASSWORD`. */
