@@ -9,6 +9,10 @@ export interface ControlPlane {
   /** `ws:` or `wss:`, without a slash at the end. */
   readonly baseUrl: string;
   readonly token: TokenSource;
+  /** A file of authorities (PEM) to trust beside Node's own. */
+  readonly caFile: string | null;
+  /** Variables as in an environment, of which those that name proxies are used. */
+  readonly proxy: Environment;
 }
 
 export type Configuration =
@@ -30,13 +34,8 @@ export function configure(
   }
   const parsed = linkUrl(url);
   if (parsed === null) return { kind: 'unsupervised', why: `LEASH_URL is not an http(s) URL: ${url}` };
-  return { kind: 'supervised', controlPlane: { baseUrl: parsed.baseUrl, token }, warning: parsed.warning };
-}
-
-/** The command's environment: ours without the control plane's credentials. */
-export function commandEnvironment(env: Environment): Record<string, string | undefined> {
-  const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, ...rest } = env;
-  return rest;
+  const controlPlane = { baseUrl: parsed.baseUrl, token, caFile: nonEmpty(env.LEASH_CA_FILE), proxy: env };
+  return { kind: 'supervised', controlPlane, warning: parsed.warning };
 }
 
 function tokenSource(flag: string | null, env: Environment): TokenSource | null {

@@ -1,6 +1,7 @@
 /** One WebSocket to a job's object. */
 import fs from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import WebSocket from 'ws';
 import { MIB } from '#protocol/limits';
@@ -8,7 +9,9 @@ import { Problem } from '#protocol/problem';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
 import { describeError } from '../log.ts';
-import { lookup } from './lookup.ts';
+import { bareHost, describeProxy, type Route, routeTo } from './proxy.ts';
+import { Refusal } from './refusal.ts';
+import { openTransport } from './transport.ts';
 
 /** How an attempt or a connection ended. */
 export type Ending =
@@ -44,40 +47,60 @@ export interface RunAddress {
   readonly machine: string;
 }
 
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** For all of it: reading the token, finding the address, connecting, the handshake. */
+/** For all of it: reading the token, finding the address, connecting, a proxy, TLS, the upgrade. */
 const DIAL_TIMEOUT_MS = 15_000;
 const MAX_FRAME_BYTES = MIB;
 const MAX_PROBLEM_CHARS = 8_192;
 const MAX_DETAIL_CHARS = 300;
+/** More than a window of output: a peer that reads nothing, and acks what it has not read, must not fill our memory. */
+const MAX_BUFFERED_BYTES = 4 * MIB;
 
-/** For `net.connect`. Left to itself, Node 18 tries only the first of several addresses. */
-const NETWORK = { lookup, autoSelectFamily: true };
-
-/** Starts to connect. Never throws: whatever goes wrong is told by `ended`. */
-export function dial(address: RunAddress, handlers: Handlers): Connection {
+/**
+ * Starts to connect. Never throws: whatever goes wrong is told by `ended`.
+ *
+ * @param timeoutMs until the WebSocket is open
+ */
+export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_TIMEOUT_MS): Connection {
+  const url = connectUrl(address);
+  const route = routeTo(url, address.controlPlane.proxy);
+  const aborting = new AbortController();
   let socket: WebSocket | null = null;
+  let awaited = 'the token';
   let over = false;
   const end = (ending: Ending) => {
     if (over) return;
     over = true;
     clearTimeout(timer);
     socket?.terminate();
+    aborting.abort();
     handlers.ended(ending);
   };
-  const timer = setTimeout(() => end({ kind: 'lost', why: 'no connection in time' }), DIAL_TIMEOUT_MS);
-  const opened = () => {
-    clearTimeout(timer);
-    handlers.opened();
+  const timer = setTimeout(() => {
+    end({ kind: 'lost', why: `waited ${timeoutMs / 1_000} s in vain for ${awaited}${via(route, awaited)}` });
+  }, timeoutMs);
+  const waitingFor = (what: string) => {
+    awaited = what;
   };
-  readToken(address.controlPlane.token)
-    .then((token) => {
-      if (!over) socket = connect(address, token, { ...handlers, opened }, end);
-    })
-    .catch((error: unknown) => end({ kind: 'refused', why: describeError(error) }));
+  const begin = async () => {
+    const token = await readToken(address.controlPlane.token);
+    const { caFile } = address.controlPlane;
+    const transport = await openTransport(url, route, caFile, { signal: aborting.signal, waitingFor });
+    if (over) return;
+    waitingFor(`${bareHost(url)} to accept the WebSocket`);
+    const opened = () => {
+      clearTimeout(timer);
+      handlers.opened();
+    };
+    socket = upgrade(url, transport, token, { ...handlers, opened }, end);
+  };
+  begin().catch((error: unknown) => {
+    end({ kind: error instanceof Refusal ? 'refused' : 'lost', why: describeError(error) });
+  });
   return {
     send: (frame) => {
-      if (!over && socket?.readyState === WebSocket.OPEN) socket.send(frame, ignoreSendError);
+      if (over || socket?.readyState !== WebSocket.OPEN) return;
+      if (socket.bufferedAmount > MAX_BUFFERED_BYTES) end({ kind: 'lost', why: 'the control plane reads nothing' });
+      else socket.send(frame, ignoreSendError);
     },
     close: () => {
       if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
@@ -87,20 +110,40 @@ export function dial(address: RunAddress, handlers: Handlers): Connection {
   };
 }
 
+/** The proxy, unless it has been named already. */
+function via(route: Route, said: string): string {
+  if (route.kind !== 'proxy' || said.includes(describeProxy(route.proxy))) return '';
+  return ` via ${describeProxy(route.proxy)}`;
+}
+
 /** The socket's own `error` and `close` tell of it. */
 function ignoreSendError(): void {}
 
-function connect(address: RunAddress, token: string, handlers: Handlers, end: (ending: Ending) => void): WebSocket {
-  const socket = new WebSocket(connectUrl(address), [WRAPPER_SUBPROTOCOL], {
+/** Opens a WebSocket on a connection. */
+function upgrade(
+  url: URL,
+  transport: Duplex,
+  token: string,
+  handlers: Handlers,
+  end: (ending: Ending) => void,
+): WebSocket {
+  const socket = new WebSocket(url, [WRAPPER_SUBPROTOCOL], {
     headers: { Authorization: `Bearer ${token}` },
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    createConnection: () => transport,
     maxPayload: MAX_FRAME_BYTES,
     perMessageDeflate: false,
     followRedirects: false,
-    ...NETWORK,
   });
   let why = 'the connection was closed';
-  socket.on('open', () => handlers.opened());
+  let upgraded = false;
+  let open = false;
+  socket.on('upgrade', () => {
+    upgraded = true;
+  });
+  socket.on('open', () => {
+    open = true;
+    handlers.opened();
+  });
   socket.on('message', (data, isBinary) => {
     if (isBinary) handlers.otherFrame();
     else handlers.text(data.toString());
@@ -108,21 +151,23 @@ function connect(address: RunAddress, token: string, handlers: Handlers, end: (e
   socket.on('ping', () => handlers.otherFrame());
   socket.on('pong', () => handlers.otherFrame());
   socket.on('unexpected-response', (_request, response) => {
-    readDetail(response, (detail) => end(refusal(response.statusCode ?? 0, detail)));
+    readDetail(response, (detail) => end(refusal(response, detail)));
   });
   socket.on('error', (error) => {
     why = describeError(error);
   });
   socket.on('close', (code, reason) => {
     if (code === CLOSE_CODES.conflict) end({ kind: 'rejected', why: 'the run id belongs to another wrapper' });
+    else if (upgraded && !open)
+      end({ kind: 'refused', why: `what answers at ${url.host} is no control plane: ${why}` });
     else end({ kind: 'lost', why: code === 1006 ? why : `closed with ${code} ${reason.toString()}`.trim() });
   });
   return socket;
 }
 
-function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): string {
+function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): URL {
   const query = new URLSearchParams({ run, instance, machine });
-  return `${controlPlane.baseUrl}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`;
+  return new URL(`${controlPlane.baseUrl}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`);
 }
 
 /** The `detail` of a problem document, or nothing. `done` is called once, soon, whatever the peer sends. */
@@ -162,15 +207,29 @@ const REFUSALS: Readonly<Record<number, string>> = {
   426: 'the control plane does not speak this version of the protocol (426)',
 };
 
-function refusal(status: number, detail: string | null): Ending {
+function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: string | null): Ending {
+  if (status >= 300 && status < 400) {
+    const where = (headers.location ?? 'nowhere').slice(0, MAX_DETAIL_CHARS);
+    return { kind: 'refused', why: `redirected (${status}) to ${where}: set LEASH_URL to where the control plane is` };
+  }
+  if (status >= 200 && status < 300) {
+    return { kind: 'refused', why: `what answers at this URL is no control plane (${status})` };
+  }
   const passing = status >= 500 || status === 408 || status === 425 || status === 429;
   const said = REFUSALS[status] ?? `the control plane answered ${status}`;
   return { kind: passing ? 'lost' : 'refused', why: detail === null ? said : `${said}: ${detail}` };
 }
 
 async function readToken(source: TokenSource): Promise<string> {
-  const text = source.kind === 'value' ? source.token : (await fs.readFile(source.path, 'utf8')).trim();
+  const text = source.kind === 'value' ? source.token : await readTokenFile(source.path);
   // What a header can't carry would be thrown by the HTTP client, with the token in the message.
-  if (!/^[\x21-\x7e]+$/.test(text)) throw new Error('the token is empty or holds characters that no token has');
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new Refusal('the token is empty or holds characters that no token has');
   return text;
+}
+
+async function readTokenFile(path: string): Promise<string> {
+  const text = await fs.readFile(path, 'utf8').catch((error: unknown) => {
+    throw new Refusal(`cannot read the token: ${describeError(error)}`);
+  });
+  return text.trim();
 }

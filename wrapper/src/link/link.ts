@@ -5,13 +5,16 @@ import { encodeOutputFrame } from '#protocol/output-frame';
 import type { Kill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import type { Log } from '../log.ts';
-import type { RunRecord } from '../run/record.ts';
 import { pauseBeforeDialling } from './backoff.ts';
 import { type Connection, dial, type Ending, type RunAddress } from './dial.ts';
 import { Session, type SessionAction } from './session.ts';
+import type { ToldRun } from './told-run.ts';
 
 /** How the link stands. */
 export type LinkState =
+  /** An attempt is under way or about to be made, and none has failed since the start or since the last connection. */
+  | 'connecting'
+  /** The last attempt failed; another one follows, or is under way. */
   | 'offline'
   | 'connected'
   /** The control plane answers, and does not want us; asked again from time to time. */
@@ -30,15 +33,17 @@ export interface LinkEvents {
 /** A refusal is a person's mistake, and mended at a person's pace. */
 const REFUSED_PAUSE_MS = 60_000;
 const CLOSE_WAIT_MS = 250;
+/** A connection that lasts as long, or on which something is stored, works; one that doesn't is a failed attempt more. */
+const LASTING_MS = 5_000;
 
 export class Link {
   readonly #address: RunAddress;
-  readonly #record: RunRecord;
+  readonly #record: ToldRun;
   readonly #events: LinkEvents;
   readonly #log: Log;
   readonly #deadline = new Alarm(now, () => this.#tick());
   readonly #redial = new Alarm(now, () => this.#dial());
-  #state: LinkState = 'offline';
+  #state: LinkState = 'connecting';
   #connection: Connection | null = null;
   #session: Session | null = null;
   #open = false;
@@ -49,10 +54,12 @@ export class Link {
   #lastFailure: string | null = null;
   #told = new Set<string>();
   #progressAt: number | null = null;
+  #acceptedAt: number | null = null;
+  #unreachableSince: number | null = now();
   /** Told when a connection that was let go has ended. */
   #closed: () => void = () => {};
 
-  constructor(address: RunAddress, record: RunRecord, events: LinkEvents, log: Log) {
+  constructor(address: RunAddress, record: ToldRun, events: LinkEvents, log: Log) {
     this.#address = address;
     this.#record = record;
     this.#events = events;
@@ -74,8 +81,18 @@ export class Link {
     return this.#progressAt;
   }
 
+  /** Since when (performance.now()) the control plane has been out of reach; null while it isn't. */
+  get unreachableSince(): number | null {
+    return this.#unreachableSince;
+  }
+
   outputGrew(): void {
     this.#talk((session) => session.outputGrew(now()));
+  }
+
+  /** What the log answered with `later` may be there now. */
+  outputReadable(): void {
+    this.#talk((session) => session.outputReadable(now()));
   }
 
   killing(killing: Killing): void {
@@ -85,7 +102,7 @@ export class Link {
   /** The record has its completion: tell it, and if we are between two attempts try at once. */
   completed(): void {
     this.#talk((session) => session.completed(now()));
-    if (this.#connection !== null || this.#state !== 'offline') return;
+    if (this.#connection !== null || (this.#state !== 'offline' && this.#state !== 'connecting')) return;
     this.#attempt = 0;
     this.#dial();
   }
@@ -174,13 +191,15 @@ export class Link {
         this.#connection?.send(HEARTBEAT);
         return;
       case 'accepted':
-        this.#attempt = 0;
+        this.#acceptedAt = now();
+        this.#unreachableSince = null;
         this.#capMs = action.reconnectCapMs;
         this.#told.clear();
         this.#log.note('connected');
         this.#enter('connected');
         return;
       case 'stored':
+        this.#attempt = 0;
         this.#progressAt = now();
         this.#events.changed();
         return;
@@ -208,13 +227,18 @@ export class Link {
 
   #ended(ending: Ending): void {
     const wasSettled = this.#state === 'settled';
+    const session = this.#session;
+    const acceptedAt = this.#acceptedAt;
     this.#session = null;
     this.#connection = null;
     this.#open = false;
+    this.#acceptedAt = null;
     this.#deadline.clear();
     this.#lastFailure = ending.why;
     this.#log.note(`not connected: ${ending.why}`);
     if (wasSettled) return;
+    // Not since now: a link that has gone silent has long been of no use.
+    this.#unreachableSince ??= session?.heardAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {
       this.#tellOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
       this.#enter('given_up');
@@ -223,19 +247,20 @@ export class Link {
       this.#dialAfter(REFUSED_PAUSE_MS * (0.5 + Math.random() / 2));
       this.#enter('refused');
     } else {
-      this.#dialAfter(this.#pause());
-      this.#enter('offline');
+      if (acceptedAt !== null && now() - acceptedAt >= LASTING_MS) this.#attempt = 0;
+      this.#dialAfter(this.#pause(acceptedAt !== null));
+      this.#enter(acceptedAt === null ? 'offline' : 'connecting');
     }
   }
 
-  #pause(): number {
+  #pause(wasConnected: boolean): number {
     const attempt = this.#attempt;
     this.#attempt += 1;
     // At once when asked to, and for a run that has ended and will not wait long; but only once: a peer that cuts us off
     // each time gets the usual pauses.
     const isUrgent = this.#retry === 'yes' || this.#record.completion !== null;
     if (isUrgent && attempt === 0) return 0;
-    return pauseBeforeDialling(attempt, this.#capMs, Math.random());
+    return pauseBeforeDialling(attempt, wasConnected, this.#capMs, Math.random());
   }
 
   #dialAfter(pauseMs: number): void {

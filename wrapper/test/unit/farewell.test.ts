@@ -1,32 +1,48 @@
-import { expect, test } from 'vitest';
-import { decideFarewell, LONGEST_WAIT_MS, OFFLINE_WAIT_MS, STORING_WAIT_MS } from '../../src/link/farewell.ts';
+import { describe, expect, test } from 'vitest';
+import { decideFarewell, PATIENCE_SPOOLED, PATIENCE_UNSPOOLED } from '../../src/link/farewell.ts';
 
 const ended = { endedAt: 1_000, progressAt: null } as const;
+const leave = { kind: 'leave', told: false };
 
-test('all is stored: leave, told', () => {
-  expect(decideFarewell({ ...ended, state: 'settled', now: 1_000 })).toEqual({ kind: 'leave', told: true });
-});
-
-test.each(['refused', 'given_up'] as const)('%s: leave at once', (state) => {
-  expect(decideFarewell({ ...ended, state, now: 1_000 })).toEqual({ kind: 'leave', told: false });
-});
-
-test('offline: a short time', () => {
-  expect(decideFarewell({ ...ended, state: 'offline', now: 1_000 })).toEqual({
-    kind: 'wait',
-    until: 1_000 + OFFLINE_WAIT_MS,
+describe.each([true, false])('with a spool: %s', (spooled) => {
+  test('all is stored: leave, told', () => {
+    expect(decideFarewell({ ...ended, spooled, state: 'settled', now: 1_000 })).toEqual({ kind: 'leave', told: true });
   });
-  expect(decideFarewell({ ...ended, state: 'offline', now: 1_000 + OFFLINE_WAIT_MS })).toEqual({
-    kind: 'leave',
-    told: false,
+
+  test.each(['refused', 'given_up'] as const)('%s: leave at once', (state) => {
+    expect(decideFarewell({ ...ended, spooled, state, now: 1_000 })).toEqual(leave);
+  });
+
+  const patience = spooled ? PATIENCE_SPOOLED : PATIENCE_UNSPOOLED;
+
+  test('connecting: a short time', () => {
+    const at = (now: number) => decideFarewell({ ...ended, spooled, state: 'connecting', now });
+    expect(at(1_000)).toEqual({ kind: 'wait', until: 1_000 + patience.connectingMs });
+    expect(at(1_000 + patience.connectingMs)).toEqual(leave);
+    expect(patience.connectingMs).toBe(3_000);
+  });
+
+  test('connected: as long as things are being stored, and no longer', () => {
+    const at = (now: number, progressAt: number) =>
+      decideFarewell({ state: 'connected', endedAt: 1_000, now, progressAt, spooled });
+    expect(at(1_000, 500)).toEqual({ kind: 'wait', until: 1_000 + patience.storingMs });
+    expect(at(2_500, 2_000)).toEqual({ kind: 'wait', until: 2_000 + patience.storingMs });
+    const last = 1_000 + patience.longestMs;
+    expect(at(last - 1, last - 2)).toEqual({ kind: 'wait', until: last });
+    expect(at(last, last - 1)).toEqual(leave);
   });
 });
 
-test('connected: as long as things are being stored, and no longer', () => {
-  const at = (now: number, progressAt: number) =>
-    decideFarewell({ state: 'connected', endedAt: 1_000, now, progressAt });
-  expect(at(1_000, 500)).toEqual({ kind: 'wait', until: 1_000 + STORING_WAIT_MS });
-  expect(at(4_000, 3_000)).toEqual({ kind: 'wait', until: 3_000 + STORING_WAIT_MS });
-  expect(at(10_000, 9_999)).toEqual({ kind: 'wait', until: 1_000 + LONGEST_WAIT_MS });
-  expect(at(11_000, 10_999)).toEqual({ kind: 'leave', told: false });
+test('offline: with a spool leave at once, even if something was just stored; without one a short time', () => {
+  const at = (spooled: boolean, now: number, progressAt: number | null) =>
+    decideFarewell({ state: 'offline', endedAt: 1_000, now, progressAt, spooled });
+  expect(at(true, 1_000, null)).toEqual(leave);
+  expect(at(true, 1_500, 1_500)).toEqual(leave);
+  expect(at(false, 1_000, null)).toEqual({ kind: 'wait', until: 4_000 });
+  expect(at(false, 4_000, null)).toEqual(leave);
+});
+
+test('the spool’s patience is 2 s without progress and 5 s in all, else 5 s and 10 s', () => {
+  expect(PATIENCE_SPOOLED).toMatchObject({ storingMs: 2_000, longestMs: 5_000 });
+  expect(PATIENCE_UNSPOOLED).toMatchObject({ storingMs: 5_000, longestMs: 10_000 });
 });

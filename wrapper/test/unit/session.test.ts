@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { MAX_UNACKED_BYTES } from '#protocol/limits';
 import type { Complete, ObjectMessage } from '#protocol/wrapper-link';
 import { Session, type SessionAction } from '../../src/link/session.ts';
+import type { OutputSource, ToldRun } from '../../src/link/told-run.ts';
 import { OutputLog } from '../../src/output/log.ts';
 import { RunRecord } from '../../src/run/record.ts';
 
@@ -23,7 +24,7 @@ function newRecord(capacity = 10_000_000): RunRecord {
 }
 
 /** A session as it is after the start was acked at 0. */
-function accepted(record: RunRecord, ack: Partial<Extract<ObjectMessage, { of: 'start' }>> = {}) {
+function accepted(record: ToldRun, ack: Partial<Extract<ObjectMessage, { of: 'start' }>> = {}) {
   const session = new Session(record, 0);
   session.opened(0);
   const actions = say(
@@ -273,4 +274,145 @@ test.each([
   const { session } = accepted(record);
   expect(brief(session.received(frame, 1))).toEqual(['note']);
   expect(record.log.start).toBe(0);
+});
+
+test('a peer that answers heartbeats and never accepts the run is hung up on', () => {
+  const session = new Session(newRecord(), 0);
+  session.opened(0);
+  for (let now = 5_000; now < 15_000; now += 5_000) {
+    expect(brief(session.tick(now))).toEqual(['send_heartbeat']);
+    session.received('hb', now);
+  }
+  expect(session.deadline()).toBe(15_000);
+  expect(brief(session.tick(15_000))).toEqual(['hang up, retry later']);
+});
+
+test.each(['output', 'completion'] as const)('a peer that never stores the %s is hung up on after a minute', (owed) => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  if (owed === 'output') {
+    record.log.append('stdout', Buffer.alloc(70_000));
+    session.outputGrew(1_000);
+    ackOutput(session, 10, 2_000);
+  } else {
+    record.noteCompletion(END);
+    session.completed(2_000);
+  }
+  session.received('hb', 61_999);
+  expect(brief(session.tick(61_999))).toEqual(['send_heartbeat']);
+  expect(session.deadline()).toBe(62_000);
+  expect(brief(session.tick(62_000))).toEqual(['hang up, retry later']);
+});
+
+test('a peer that owes nothing may be silent but for heartbeats for ever', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.alloc(70_000));
+  session.outputGrew(1_000);
+  ackOutput(session, 70_000, 2_000);
+  session.received('hb', 999_000);
+  expect(brief(session.tick(999_000))).toEqual(['send_heartbeat']);
+});
+
+/** A record whose output is on a slow disk: what was not fetched is for later. */
+function fetchedRecord(length: number) {
+  const record = newRecord();
+  record.log.append('stdout', Buffer.alloc(length));
+  const asked: number[] = [];
+  const fetched = new Set<number>();
+  const log: OutputSource = {
+    get start() {
+      return record.log.start;
+    },
+    get end() {
+      return record.log.end;
+    },
+    free: (offset) => record.log.free(offset),
+    read: (offset, maxBytes) => {
+      asked.push(offset);
+      return fetched.has(offset) ? record.log.read(offset, Math.min(maxBytes, 100_000)) : { kind: 'later' };
+    },
+  };
+  const run: ToldRun = { log, completion: null, untoldSteps: [], stepsTold: () => {}, start: () => record.start() };
+  return { run, record, fetched, asked };
+}
+
+test('what must be fetched first is waited for without asking again, and sent when it is there', () => {
+  const { run, record, fetched, asked } = fetchedRecord(150_000);
+  const { session, actions } = accepted(run);
+  expect(brief(actions)).toEqual(['accepted']);
+  record.log.append('stderr', Buffer.alloc(70_000));
+  expect(session.outputGrew(10)).toEqual([]);
+  expect(session.deadline()).toBe(5_000);
+  expect(asked).toEqual([0]);
+  fetched.add(0);
+  expect(brief(session.outputReadable(2_000))).toEqual(['stdout 0+100000']);
+  expect(asked).toEqual([0, 0, 100_000]);
+  // Still not there: told too early, or of another part.
+  expect(session.outputReadable(2_500)).toEqual([]);
+  fetched.add(100_000).add(150_000);
+  expect(brief(session.outputReadable(3_000))).toEqual(['stdout 100000+50000', 'stderr 150000+70000']);
+});
+
+test('a little that was fetched keeps the moment at which it was due', () => {
+  const { run, fetched } = fetchedRecord(10);
+  const { session } = accepted(run);
+  expect(session.deadline()).toBe(1_000);
+  expect(session.tick(1_000)).toEqual([]);
+  fetched.add(0);
+  expect(brief(session.outputReadable(1_001))).toEqual(['stdout 0+10']);
+});
+
+test('a rewind while something is being fetched goes back at once, and what was fetched comes in its turn', () => {
+  const { run, fetched, asked } = fetchedRecord(150_000);
+  fetched.add(0);
+  const { session } = accepted(run);
+  expect(asked).toEqual([0, 100_000]);
+  fetched.add(40_000).add(100_000);
+  const rewind = { type: 'error', code: 'gap', message: '', retry: null, expected: 40_000 } as const;
+  expect(brief(say(session, rewind, 2))).toEqual(['stdout 40000+100000']);
+  expect(asked).toEqual([0, 100_000, 40_000, 140_000]);
+  expect(session.outputReadable(3)).toEqual([]);
+  fetched.add(140_000);
+  expect(brief(session.outputReadable(1_000))).toEqual(['stdout 140000+10000']);
+});
+
+test('of an abandoned run nothing but the output is owed', () => {
+  const record = newRecord();
+  record.log.append('stdout', Buffer.from('left'));
+  const run: ToldRun = {
+    log: record.log,
+    completion: null,
+    untoldSteps: [],
+    stepsTold: () => {},
+    start: () => ({ ...record.start(), phase: 'abandoned' }),
+  };
+  const { session, actions } = accepted(run);
+  expect(brief(actions)).toEqual(['accepted']);
+  expect(brief(session.tick(1_000))).toEqual(['stdout 0+4']);
+  expect(brief(ackOutput(session, 4, 1_001))).toEqual(['stored', 'settled']);
+  expect(brief(accepted(run, { offset: 4 }).actions)).toEqual(['accepted', 'settled']);
+});
+
+test.each([
+  ['ack', { type: 'ack', of: 'output', offset: '5' }],
+  ['kill', { type: 'kill', command: {}, signal: [] }],
+  ['deep', JSON.parse(`{"type":"flow","mode":${'['.repeat(2_000)}${']'.repeat(2_000)}}`)],
+  ['inherited', { type: '__proto__' }],
+  ['inherited', { type: 'constructor' }],
+  ['huge', { type: 'error', code: 'x'.repeat(10_000), message: '', retry: null }],
+])('a frame of the wrong shape is noted in a short line: %s', (_name, frame) => {
+  const { session } = accepted(newRecord());
+  const [action, ...more] = session.received(JSON.stringify(frame), 1);
+  expect(more).toEqual([]);
+  expect(action).toMatchObject({ kind: 'note' });
+  expect(action?.kind === 'note' && action.text.length).toBeLessThan(300);
+});
+
+test('JSON nested thousands deep does no harm', () => {
+  const { session } = accepted(newRecord());
+  expect(brief(session.received('['.repeat(60_000), 1))).toEqual(['note']);
+  expect(brief(session.received(`{"type":"flow","mode":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 1))).toEqual([
+    'note',
+  ]);
 });

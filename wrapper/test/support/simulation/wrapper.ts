@@ -85,7 +85,7 @@ export class SimulatedWrapper {
     this.#session = null;
     this.#cancelTick();
     if (this.settled) return;
-    const pauseMs = pauseBeforeDialling(this.#attempt, RECONNECT_CAP_MS, this.#random.next());
+    const pauseMs = pauseBeforeDialling(this.#attempt, false, RECONNECT_CAP_MS, this.#random.next());
     this.#attempt += 1;
     this.#time.after(pauseMs, () => this.#dial());
   }

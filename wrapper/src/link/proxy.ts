@@ -1,0 +1,133 @@
+/**
+ * Which way leads to the control plane: straight, or through a proxy. By the environment variables that curl and others
+ * go by, too: `https_proxy` for `wss:`, `http_proxy` for `ws:`, `all_proxy` for both, and `no_proxy`; each also in capitals.
+ * Nothing but `no_proxy` makes an exception, not even for this machine itself.
+ */
+import { BlockList, isIP } from 'node:net';
+
+export interface ProxyServer {
+  /** Whether the proxy itself is spoken to by TLS. */
+  readonly secure: boolean;
+  readonly host: string;
+  readonly port: number;
+  /** The value of `Proxy-Authorization`. */
+  readonly authorization: string | null;
+}
+
+export type Route =
+  | { readonly kind: 'direct' }
+  | { readonly kind: 'proxy'; readonly proxy: ProxyServer }
+  /** A proxy is to be used that can't be. Going straight instead would be against the user's orders. */
+  | { readonly kind: 'none'; readonly why: string };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @param target a `ws:` or `wss:` URL */
+export function routeTo(target: URL, env: Environment): Route {
+  const name = target.protocol === 'wss:' ? 'https_proxy' : 'http_proxy';
+  const setting = proxySetting(name, env) ?? proxySetting('all_proxy', env);
+  if (setting === null || isExempt(bareHost(target), portOf(target), variable('no_proxy', env) ?? '')) {
+    return { kind: 'direct' };
+  }
+  const proxy = readProxy(setting.value);
+  // The value may hold a password: it is not repeated.
+  if (proxy === null) return { kind: 'none', why: `${setting.name} is no proxy of the form http://host:port` };
+  return { kind: 'proxy', proxy };
+}
+
+/** The proxy as a person may see it: without the password. */
+export function describeProxy({ secure, host, port }: ProxyServer): string {
+  return `proxy ${secure ? 'https' : 'http'}://${authority(host, port)}`;
+}
+
+/** `host:port`, as it stands in a URL. */
+export function authority(host: string, port: number): string {
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+/** A URL's host without the brackets of an IPv6 address. */
+export function bareHost(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+/** A URL's port, also when that is its scheme's own. */
+export function portOf({ protocol, port }: URL): number {
+  if (port !== '') return Number(port);
+  return protocol === 'wss:' || protocol === 'https:' ? 443 : 80;
+}
+
+function proxySetting(name: string, env: Environment): { name: string; value: string } | null {
+  // In a CGI program HTTP_PROXY is what a stranger sent as the header `Proxy`.
+  const upper = name === 'http_proxy' && env.REQUEST_METHOD !== undefined ? null : name.toUpperCase();
+  for (const each of upper === null ? [name] : [name, upper]) {
+    const value = env[each]?.trim();
+    if (value !== undefined && value !== '') return { name: each, value };
+  }
+  return null;
+}
+
+function variable(name: string, env: Environment): string | null {
+  return env[name]?.trim() || env[name.toUpperCase()]?.trim() || null;
+}
+
+function readProxy(text: string): ProxyServer | null {
+  let url: URL;
+  try {
+    url = new URL(text.includes('://') ? text : `http://${text}`);
+  } catch {
+    // No URL, whatever else it may be.
+    return null;
+  }
+  if ((url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') return null;
+  const credentials = `${decoded(url.username)}:${decoded(url.password)}`;
+  return {
+    secure: url.protocol === 'https:',
+    host: bareHost(url),
+    port: portOf(url),
+    authorization: credentials === ':' ? null : `Basic ${Buffer.from(credentials).toString('base64')}`,
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A bare % in a password, meant as it stands.
+    return text;
+  }
+}
+
+/** @param list names (with all that is below them), addresses and subnets, each with a port or without; or `*` */
+function isExempt(host: string, port: number, list: string): boolean {
+  const name = host.toLowerCase().replace(/\.$/, '');
+  return list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some((entry) => entry === '*' || matches(name, port, entry));
+}
+
+function matches(host: string, port: number, entry: string): boolean {
+  const [, bracketed, plain, entryPort] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(entry) ?? [];
+  // What has several colons and no brackets is an IPv6 address or subnet.
+  const pattern = bracketed ?? plain ?? entry;
+  if (pattern === '' || (entryPort !== undefined && Number(entryPort) !== port)) return false;
+  if (isIP(host) !== 0) return isInSubnet(host, pattern);
+  const domain = pattern.replace(/^\*?\./, '');
+  return host === domain || host.endsWith(`.${domain}`);
+}
+
+function isInSubnet(address: string, pattern: string): boolean {
+  const [base = '', bits] = pattern.split('/');
+  const family = isIP(base);
+  if (family === 0) return false;
+  const type = family === 6 ? 'ipv6' : 'ipv4';
+  const list = new BlockList();
+  try {
+    if (bits === undefined) list.addAddress(base, type);
+    else list.addSubnet(base, Number(bits), type);
+  } catch {
+    // More bits than an address has: it matches nothing.
+    return false;
+  }
+  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}

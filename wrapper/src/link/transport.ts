@@ -1,0 +1,185 @@
+/** A connection to the control plane's host that a WebSocket can be opened on: TCP, through a proxy or not, and TLS. */
+import http from 'node:http';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import tls, { type TLSSocket } from 'node:tls';
+import { describeError } from '../log.ts';
+import { lookup } from './lookup.ts';
+import { authority, bareHost, describeProxy, type ProxyServer, portOf, type Route } from './proxy.ts';
+import { Refusal } from './refusal.ts';
+import { isUnknownAuthority, type Trust, trustedAuthorities } from './trust.ts';
+
+export interface Attempt {
+  /** Ends whatever is under way, and every connection that was made. */
+  readonly signal: AbortSignal;
+  /** Told what is being waited for. */
+  waitingFor(what: string): void;
+}
+
+/**
+ * Connects to the host of `target`, a `ws:` or `wss:` URL.
+ *
+ * Rejects with a Refusal when a person must mend something, else with the network's error; both say what to do or at least
+ * what was tried.
+ */
+export async function openTransport(
+  target: URL,
+  route: Route,
+  caFile: string | null,
+  attempt: Attempt,
+): Promise<Duplex> {
+  if (route.kind === 'none') throw new Refusal(route.why);
+  try {
+    return await connect(target, route, { caFile, withSystem: false }, attempt);
+  } catch (error) {
+    // A certificate that Node doesn't trust may be one that this machine does.
+    if (!isUnknownAuthority(error) || attempt.signal.aborted) throw explained(error, route);
+  }
+  try {
+    return await connect(target, route, { caFile, withSystem: true }, attempt);
+  } catch (error) {
+    throw explained(error, route);
+  }
+}
+
+type OpenRoute = Exclude<Route, { kind: 'none' }>;
+
+async function connect(target: URL, route: OpenRoute, trust: Trust, attempt: Attempt): Promise<Duplex> {
+  const host = bareHost(target);
+  const port = portOf(target);
+  const plain =
+    route.kind === 'direct'
+      ? await connectTcp(host, port, attempt)
+      : await tunnel(route.proxy, authority(host, port), trust, attempt);
+  return target.protocol === 'wss:' ? await secure(plain, host, trust, attempt) : plain;
+}
+
+async function connectTcp(host: string, port: number, attempt: Attempt): Promise<net.Socket> {
+  attempt.waitingFor(`a connection to ${authority(host, port)}`);
+  // Left to itself, Node 18 tries only the first of several addresses.
+  const socket = net.connect({ host, port, lookup, autoSelectFamily: true });
+  return opened(socket, 'connect', attempt);
+}
+
+async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attempt): Promise<TLSSocket> {
+  attempt.waitingFor(`a TLS handshake with ${host}`);
+  const secureContext = await trustedAuthorities(trust);
+  attempt.signal.throwIfAborted();
+  const socket = tls.connect({
+    socket: plain,
+    host,
+    // An address is no server name; then the certificate is compared with `host`.
+    ...(net.isIP(host) === 0 ? { servername: host } : {}),
+    ...(secureContext === undefined ? {} : { secureContext }),
+    ALPNProtocols: ['http/1.1'],
+  });
+  return opened(socket, 'secureConnect', attempt).catch((error: unknown) => {
+    throw tlsFailure(error, host);
+  });
+}
+
+/**
+ * Asks a proxy for a connection to `target`, `host:port`. The name goes to the proxy as it is: it need not mean anything
+ * on this side.
+ */
+async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt: Attempt): Promise<Duplex> {
+  const plain = await connectTcp(proxy.host, proxy.port, attempt);
+  const link = proxy.secure ? await secure(plain, proxy.host, trust, attempt) : plain;
+  attempt.waitingFor(`an answer of the ${describeProxy(proxy)}`);
+  return new Promise((resolve, reject) => {
+    const request = http.request({
+      method: 'CONNECT',
+      path: target,
+      headers: {
+        Host: target,
+        ...(proxy.authorization === null ? {} : { 'Proxy-Authorization': proxy.authorization }),
+      },
+      createConnection: () => link,
+    });
+    request.on('connect', (response, socket, head) => {
+      const refusal = proxyRefusal(response.statusCode ?? 0, target);
+      if (refusal === null) {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      } else {
+        socket.destroy();
+        reject(refusal);
+      }
+    });
+    request.on('error', reject);
+    request.on('close', () => reject(new Error('the proxy hung up')));
+    request.end();
+  });
+}
+
+function proxyRefusal(status: number, target: string): Error | null {
+  if (status >= 200 && status < 300) return null;
+  if (status === 407) {
+    return new Refusal('the proxy wants a user and password (407): set HTTPS_PROXY to http://user:password@host:port');
+  }
+  if (status === 403) {
+    return new Refusal(`the proxy does not allow connections to ${target} (403): have it allowed, or use NO_PROXY`);
+  }
+  const why = `the proxy could not connect to ${target}: it answered ${status}`;
+  return status >= 500 || status === 408 || status === 429 ? new Error(why) : new Refusal(why);
+}
+
+/** @param event what says that the socket can be used */
+function opened<Socket extends net.Socket>(socket: Socket, event: string, { signal }: Attempt): Promise<Socket> {
+  const abort = () => socket.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  socket.once('close', () => signal.removeEventListener('abort', abort));
+  return new Promise((resolve, reject) => {
+    socket.once(event, () => resolve(socket));
+    // Also later: an error that nobody listens to would end the process.
+    socket.on('error', reject);
+    socket.once('close', () => reject(new Error('the connection was closed')));
+    if (signal.aborted) abort();
+  });
+}
+
+const SEE_TO_IT: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'has expired: have it renewed, or set this machine’s clock if that is wrong',
+  CERT_NOT_YET_VALID: 'is not valid yet: set this machine’s clock if that is wrong',
+};
+
+/** A TLS error as something that can be acted on; what is not about the certificate stays as it is. */
+function tlsFailure(error: unknown, host: string): unknown {
+  if (!(error instanceof Error) || !('code' in error) || isUnknownAuthority(error)) return error;
+  const code = String(error.code);
+  const toDo = SEE_TO_IT[code];
+  if (toDo !== undefined) return new Refusal(`the certificate of ${host} ${toDo}`, { cause: error });
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return new Refusal(
+      `the certificate of ${host} is for other names: set LEASH_URL to one of them (${namesOf(error)})`,
+      { cause: error },
+    );
+  }
+  if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') {
+    return new Refusal(`${host} does not speak TLS on this port: check LEASH_URL and the proxy’s URL`, {
+      cause: error,
+    });
+  }
+  if (/^(CERT|CRL)_|_CERT_|_SIGNATURE/.test(code)) {
+    return new Refusal(`the certificate of ${host} was not accepted: ${code}`, { cause: error });
+  }
+  return error;
+}
+
+function namesOf(error: Error): string {
+  const { cert } = error as Error & { cert?: { subjectaltname?: string; subject?: { CN?: string } } };
+  return (cert?.subjectaltname ?? cert?.subject?.CN ?? 'it names none').slice(0, 200);
+}
+
+function explained(error: unknown, route: Route): Error {
+  const via = route.kind === 'proxy' ? ` via ${describeProxy(route.proxy)}` : '';
+  if (isUnknownAuthority(error)) {
+    return new Refusal(
+      `the certificate${via} is from an authority that is not known here (${describeError(error)}): ` +
+        'set LEASH_CA_FILE to a file with the authority’s certificate (PEM)',
+      { cause: error },
+    );
+  }
+  const why = `${describeError(error)}${via}`;
+  return error instanceof Refusal ? new Refusal(why, { cause: error }) : new Error(why, { cause: error });
+}

@@ -1,0 +1,105 @@
+/**
+ * Whose certificates are accepted.
+ *
+ * Node's own list of authorities (with NODE_EXTRA_CA_CERTS), and those in the user's file. A company usually makes its
+ * private authority known to the whole machine instead: when a certificate is from an authority that is not on that list,
+ * the machine's own list is asked too, from where distributions keep it, so that this works on every version of Node. It
+ * is not asked before, because reading it takes up to 50 ms of CPU, which every cron line would pay.
+ */
+import { X509Certificate } from 'node:crypto';
+import fs from 'node:fs/promises';
+import tls, { type SecureContext } from 'node:tls';
+import { describeError } from '../log.ts';
+import { Refusal } from './refusal.ts';
+
+export interface Trust {
+  /** The user's file of authorities, PEM; read anew each time, so that it can be exchanged while runs go on. */
+  readonly caFile: string | null;
+  /** Whether to trust this machine's list as well. */
+  readonly withSystem: boolean;
+}
+
+/** Debian and Alpine, Fedora and its kin (new and old), SUSE, BSD and macOS. */
+const SYSTEM_FILES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+/** The last that was made: it takes tens of milliseconds, and a link may be dialled thousands of times. */
+let made: { readonly from: string; readonly context: SecureContext } | null = null;
+
+/**
+ * What to pass to `tls.connect` as `secureContext`; undefined: Node's own.
+ *
+ * Rejects with a Refusal when the user's file can't be used.
+ */
+export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise<SecureContext | undefined> {
+  const own = caFile === null ? [] : await readAuthorities(caFile);
+  const system = withSystem ? await readSystem() : [];
+  if (own.length + system.length === 0) return undefined;
+  const from = [...own, ...system].join('\n');
+  if (made?.from !== from) {
+    const ca = [...new Set([...(await nodesOwn()), ...own, ...system])];
+    made = { from, context: tls.createSecureContext({ ca }) };
+  }
+  return made.context;
+}
+
+/** Whether a certificate was not accepted because nobody here knows who issued it. */
+export function isUnknownAuthority(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && UNKNOWN_AUTHORITY.has(String(error.code));
+}
+
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+async function readAuthorities(path: string): Promise<string[]> {
+  const text = await fs.readFile(path, 'utf8').catch((error: unknown) => {
+    throw new Refusal(`cannot read the authorities in LEASH_CA_FILE: ${describeError(error)}`);
+  });
+  const certificates = certificatesIn(text);
+  if (certificates.length === 0) throw new Refusal(`LEASH_CA_FILE: there is no certificate (PEM) in ${path}`);
+  for (const [index, certificate] of certificates.entries()) {
+    // Node would leave out, without a word, what it can't read.
+    try {
+      new X509Certificate(certificate);
+    } catch {
+      // OpenSSL's own words would help nobody.
+      throw new Refusal(`LEASH_CA_FILE: certificate ${index + 1} in ${path} is damaged`);
+    }
+  }
+  return certificates;
+}
+
+async function readSystem(): Promise<string[]> {
+  for (const path of SYSTEM_FILES) {
+    const certificates = await certificatesOf(path);
+    if (certificates.length > 0) return certificates;
+  }
+  return [];
+}
+
+/** What Node trusts when it is not told otherwise: a list that is given to it takes the place of all that. */
+async function nodesOwn(): Promise<readonly string[]> {
+  // Since Node 22.15.
+  if (typeof tls.getCACertificates === 'function') return tls.getCACertificates('default');
+  const extra = process.env.NODE_EXTRA_CA_CERTS;
+  return [...tls.rootCertificates, ...(extra === undefined ? [] : await certificatesOf(extra))];
+}
+
+/** None where there is no such file. */
+async function certificatesOf(path: string): Promise<string[]> {
+  return certificatesIn(await fs.readFile(path, 'utf8').catch(() => ''));
+}
+
+function certificatesIn(text: string): string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
