@@ -16,6 +16,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'nod
 import { join } from 'node:path';
 import { build as esbuild } from 'esbuild';
 import { build as viteBuild } from 'vite';
+import { LAUNCHER_HEADER } from '../wrapper/src/command/launcher-header.ts';
 import { DIST, ROOT } from './local/paths.ts';
 
 const aside = join(DIST, `.building-${process.pid}`);
@@ -62,7 +63,7 @@ async function buildWrapper(): Promise<void> {
     external: ['bufferutil', 'utf-8-validate'],
     banner: {
       js: [
-        '#!/usr/bin/env node',
+        LAUNCHER_HEADER,
         // ws is CommonJS: bundled into an ES module, its require() of Node's own modules needs a real one.
         "import { createRequire as leashCreateRequire } from 'node:module';",
         'const require = leashCreateRequire(import.meta.url);',

@@ -58,20 +58,24 @@ interface KeptEnvironment {
 
 /** @param mayUseEnv false when `env` would take the command's name for a variable */
 function keepEnvironment(env: ShimSpec['env'], mayUseEnv: boolean): KeptEnvironment {
-  const kept = (['PWD', 'OLDPWD'] as const).map((name) => ({ name, value: env[name] }));
-  const given = kept.filter((each) => each.value !== undefined);
-  const lines = [
-    ...kept.filter((each) => each.value === undefined).map(({ name }) => `unset ${name}`),
-    ...given.map(({ name }) => `${name}=$1; export ${name}; shift`),
-  ];
   const withEnv = mayUseEnv && fs.existsSync(ENV);
-  // bash counts SHLVL up and, on exec, down again; what it can't remove is that there is one.
-  if (env.SHLVL === undefined && withEnv) lines.push(`if [ "\${SHLVL+set}" ]; then exec ${ENV} -u SHLVL "$@"; fi`);
-  return {
-    script: [...lines, 'exec "$@"'].join('\n'),
-    values: given.map(({ value }) => value ?? ''),
-    prefix: withEnv ? setByEnv(env) : [],
-  };
+  const values: string[] = [];
+  const lines = ['PWD', 'OLDPWD'].map((name) => {
+    const value = env[name];
+    if (value === undefined) return `unset ${name}`;
+    values.push(value);
+    return `${name}=$1; export ${name}; shift`;
+  });
+  if (withEnv) lines.push(execFromBash(env, values));
+  return { script: [...lines, 'exec "$@"'].join('\n'), values, prefix: withEnv ? setByEnv(env) : [] };
+}
+
+/** bash counts SHLVL up and, on exec, down again, but can't be rid of it; and it drops `_`, which others leave alone. */
+function execFromBash(env: ShimSpec['env'], values: string[]): string {
+  const options = env.SHLVL === undefined ? ' -u SHLVL' : '';
+  if (env._ === undefined) return options === '' ? '' : `[ "$BASH_VERSION" ] && exec ${ENV}${options} "$@"`;
+  values.push(env._);
+  return `if [ "$BASH_VERSION" ]; then exec ${ENV}${options} "_=$@"; fi; shift`;
 }
 
 function setByEnv(env: ShimSpec['env']): string[] {

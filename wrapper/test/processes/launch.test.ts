@@ -1,0 +1,87 @@
+/** The program as it is shipped starts through a shell that notes what Node would change. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import type { LaunchState } from '../../src/command/launch-state.ts';
+import { LAUNCHER_HEADER } from '../../src/command/launcher-header.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const LAUNCH_STATE = fileURLToPath(new URL('../../src/command/launch-state.ts', import.meta.url));
+const PATH = `${path.dirname(process.execPath)}:/usr/bin:/bin`;
+
+/** Says what it was launched with. */
+const BODY = `
+import { takeLaunchState } from '${LAUNCH_STATE}';
+const state = takeLaunchState(process.env);
+console.log(JSON.stringify({ ...state, argv: process.argv.slice(2), left: process.env.LEASH_LAUNCH ?? null }));
+`;
+
+interface Said extends LaunchState {
+  readonly argv: string[];
+  readonly left: string | null;
+}
+
+function program(header = LAUNCHER_HEADER): string {
+  const file = path.join(temporaryDirectory(), 'leash.mjs');
+  fs.writeFileSync(file, `${header}${BODY}`, { mode: 0o755 });
+  return file;
+}
+
+const shells = ['/bin/dash', '/bin/bash'].filter((each) => fs.existsSync(each));
+
+/** Runs `script` in a shell, with `$PROGRAM` as what starts the program by way of the given shell. */
+function launch(shell: string, script: string, env: Record<string, string>) {
+  const sh = path.join(temporaryDirectory(), 'sh');
+  fs.symlinkSync(shell, sh);
+  const { stdout, stderr } = spawnSync('/bin/dash', ['-c', `SH=${sh} PROGRAM=${program()}; ${script}`], {
+    env,
+    encoding: 'utf8',
+  });
+  if (stderr !== '') throw new Error(stderr);
+  return JSON.parse(stdout) as Said;
+}
+
+test.each(shells)('limits, ignored signals and descriptors are noted (%s)', (shell) => {
+  const said = launch(
+    shell,
+    'ulimit -Sn 333; trap "" HUP QUIT TERM; exec "$SH" "$PROGRAM" one "two  words" "" 7</etc/passwd',
+    { PATH },
+  );
+  expect(said).toMatchObject({ noFileSoft: 333, ignoredSignals: [1, 3, 15], descriptors: [7], left: null });
+  expect(said.argv).toEqual(['one', 'two  words', '']);
+});
+
+test.each(shells)('the environment is what it was before any shell touched it (%s)', (shell) => {
+  const env = { PATH, SPECIAL: 'ä\n"=', PWD: '/elsewhere', SHLVL: '5', PS4: 'x' };
+  // dash would drop the one with the dot, so it is set after it.
+  const said = launch(shell, 'exec env dotted.name=1 LEASH_LAUNCH=stale "$SH" "$PROGRAM"', env);
+  const { PWD, ...rest } = said.environment;
+  expect(rest).toEqual({ PATH, SPECIAL: 'ä\n"=', SHLVL: '5', PS4: 'x', 'dotted.name': '1' });
+  expect(PWD).toBe(process.cwd());
+});
+
+test('without the launcher the limit is the parent’s, and notes meant for another process are not believed', () => {
+  const env = { PATH, LEASH_LAUNCH: 'pid=1 fds=5, nofile=44\nsigign=0000000000000001\nenviron= 41 3d 31 00' };
+  const said = launch('/bin/sh', `ulimit -Sn 444; ${process.execPath} "$PROGRAM"; exit`, env);
+  expect(said).toMatchObject({ noFileSoft: 444, ignoredSignals: [], descriptors: [], left: null });
+  expect(said.environment).toMatchObject({ PATH });
+  expect(said.environment).not.toHaveProperty('LEASH_LAUNCH');
+  expect(said.environment).not.toHaveProperty('A');
+});
+
+test('an environment too large to be noted is taken as it is', () => {
+  const said = launch('/bin/sh', 'exec "$PROGRAM"', { PATH, LARGE: 'x'.repeat(90_000) });
+  expect(said.environment.LARGE).toHaveLength(90_000);
+  expect(said.noFileSoft).not.toBeNull();
+});
+
+test('the file runs by its own first line, and where there is no Node it says so', () => {
+  const file = program();
+  expect(spawnSync(file, ['x'], { env: { PATH }, encoding: 'utf8' }).stdout).toContain('"argv":["x"]');
+  const without = program(LAUNCHER_HEADER.replaceAll(/ \/\S+\/node\b/g, ''));
+  const { status, stderr } = spawnSync(without, [], { env: { PATH: '/nonexistent' }, encoding: 'utf8' });
+  expect(status).toBe(255);
+  expect(stderr).toMatch(/^leash: Node\.js was not found on PATH \(\/nonexistent\)/);
+});

@@ -1,0 +1,132 @@
+/** The command's stdout and stderr are what a shell's pipes would be. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { StreamName } from '#protocol/output-frame';
+import { readOutput } from '../../src/command/read-output.ts';
+import type { Writer } from '../../src/output/descriptor.ts';
+import { Sink } from '../../src/output/sink.ts';
+import { greedy, ran, silent, start } from '../support/start.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+
+const sinks = (stdout: Writer = greedy) => ({ stdout: new Sink(stdout), stderr: new Sink(greedy) });
+
+/** An `onOutput` that counts bytes. */
+function counter() {
+  const bytes = { stdout: 0, stderr: 0 };
+  const count = (stream: StreamName, each: Uint8Array) => {
+    bytes[stream] += each.length;
+  };
+  return { count, counted: () => bytes };
+}
+
+test('the command can open its output by path', async () => {
+  const script = 'echo 1 >/dev/stdout; echo 2 >/dev/stderr; echo 3 | tee /dev/stderr; echo 4 >/proc/self/fd/2';
+  const { stdout, stderr, remark } = await ran(['sh', '-c', script]);
+  expect({ stdout, stderr, remark }).toEqual({ stdout: '1\n3\n', stderr: '2\n3\n4\n', remark: null });
+});
+
+test('merged output keeps its exact order', async () => {
+  const script = 'i=0; while [ $i -lt 500 ]; do echo o$i; echo e$i >&2; i=$((i + 1)); done';
+  const { stdout, stderr } = await ran(['sh', '-c', script], { merge: true });
+  expect(stdout).toBe(Array.from({ length: 500 }, (_, i) => `o${i}\ne${i}\n`).join(''));
+  expect(stderr).toBe('');
+});
+
+test('any bytes pass', async () => {
+  const file = path.join(temporaryDirectory(), 'bytes');
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7 + (i >> 8)) & 0xff));
+  fs.writeFileSync(file, bytes);
+  expect((await ran(['cat', file])).stdout).toBe(bytes.toString('latin1'));
+});
+
+test('the command sees pipes in blocking mode, and nothing of them is left in the file system', async () => {
+  const { stdout } = await ran(['sh', '-c', 'readlink /proc/$$/fd/1; cat /proc/$$/fdinfo/1 /proc/$$/fdinfo/2']);
+  const [link = ''] = stdout.split('\n');
+  const flags = [...stdout.matchAll(/^flags:\s*(\d+)$/gm)].map((each) => Number.parseInt(each[1] ?? '', 8));
+  expect(flags.map((each) => each & fs.constants.O_NONBLOCK)).toEqual([0, 0]);
+  expect(link).toContain('(deleted)');
+  expect(fs.existsSync(path.dirname(link.replace(' (deleted)', '')))).toBe(false);
+});
+
+test.each([false, true])(
+  'without mkfifo the output still arrives, and a remark says what is missing (merge: %s)',
+  async (merge) => {
+    vi.stubEnv('PATH', '/nonexistent');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { stdout, stderr, remark } = await ran(['/bin/sh', '-c', 'echo out; echo err >&2'], { env: {}, merge });
+    expect({ stdout, stderr }).toEqual(
+      merge ? { stdout: 'out\nerr\n', stderr: '' } : { stdout: 'out\n', stderr: 'err\n' },
+    );
+    expect(remark).toContain('mkfifo');
+  },
+);
+
+test('something left behind is told of, is not stopped, and gets SIGPIPE when its pipe is given up', async () => {
+  const file = path.join(temporaryDirectory(), 'ended');
+  const script = `(trap '' PIPE; while echo tick 2>/dev/null; do sleep 0.02; done; echo gone >${file}) & echo done >&2`;
+  const started = await start(['sh', '-c', script]);
+  const { count, counted } = counter();
+  const reader = readOutput(started.output, sinks(), count, silent);
+  expect(await started.exited).toEqual({ kind: 'exited', code: 0 });
+  // The one left behind has stderr too.
+  expect(await reader.finished()).toEqual(['stdout', 'stderr']);
+  const before = counted().stdout;
+  await until('further ticks', () => counted().stdout > before + 10);
+  expect(fs.existsSync(file)).toBe(false);
+  reader.close();
+  await until('a failed write', () => fs.existsSync(file));
+});
+
+test('all that was printed is read before it is finished, and nobody holds anything', async () => {
+  const started = await start(['sh', '-c', 'seq 1 100000']);
+  const { count, counted } = counter();
+  const reader = readOutput(started.output, sinks(), count, silent);
+  await started.exited;
+  expect(await reader.finished()).toEqual([]);
+  expect(counted().stdout).toBe(588_895);
+});
+
+test('a reader of ours that has gone ends the command by SIGPIPE', async () => {
+  const gone: Writer = { ...greedy, writeNow: () => ({ kind: 'broken', readerGone: true, why: 'EPIPE' }) };
+  const started = await start(['sh', '-c', 'exec yes']);
+  readOutput(started.output, sinks(gone), () => {}, silent);
+  expect(await started.exited).toMatchObject({ kind: 'signaled', signal: 'SIGPIPE' });
+});
+
+test('a disk of ours that is full does not end the command', async () => {
+  const full: Writer = { ...greedy, writeNow: () => ({ kind: 'broken', readerGone: false, why: 'ENOSPC' }) };
+  const started = await start(['sh', '-c', 'seq 1 100000; exit 3']);
+  const { count, counted } = counter();
+  readOutput(started.output, sinks(full), count, silent);
+  expect(await started.exited).toEqual({ kind: 'exited', code: 3 });
+  await until('all of it', () => counted().stdout === 588_895);
+});
+
+test('while our reader is behind the command waits, and after its exit only a pipeful more is taken', async () => {
+  const stopped: Writer = { writeNow: () => ({ kind: 'full' }), write: () => {}, isTerminal: false };
+  const started = await start(['sh', '-c', 'yes & trap "exit 0" USR1; echo ready >&2; while :; do sleep 0.02; done']);
+  const { count, counted } = counter();
+  const reader = readOutput(started.output, sinks(stopped), count, silent);
+  const limit = 1024 * 1024;
+  await until('a full queue', () => counted().stdout >= limit && counted().stderr > 0);
+  process.kill(started.pid, 'SIGUSR1');
+  await started.exited;
+  expect(counted().stdout).toBeLessThan(1.2 * limit);
+  expect(await reader.finished()).toContain('stdout');
+  expect(counted().stdout).toBeGreaterThan(1.5 * limit);
+  expect(counted().stdout).toBeLessThan(2.2 * limit);
+});
+
+test('reading can be handed to another handler in the middle', async () => {
+  const started = await start(['sh', '-c', 'echo first; read -r _ </dev/null; sleep 0.1; echo second']);
+  const seen: string[] = [];
+  started.output.stdout.read((bytes) => {
+    seen.push(`a:${Buffer.from(bytes)}`);
+    started.output.stdout.read((later) => void seen.push(`b:${Buffer.from(later)}`));
+  });
+  await started.exited;
+  await started.output.stdout.ended;
+  expect(seen).toEqual(['a:first\n', 'b:second\n']);
+});
