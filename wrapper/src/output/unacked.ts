@@ -2,12 +2,12 @@
 import type { StreamName } from '#protocol/output-frame';
 import type { RecordBlock } from '../spool/records.ts';
 import type { Later } from '../spool/segment-reader.ts';
-import { Spool, type SpoolSource } from '../spool/spool.ts';
+import { Spool, type SpoolLimit, type SpoolSource } from '../spool/spool.ts';
 import { OutputLog, type Piece } from './log.ts';
 
-/** More than this is too much to lose in a crash, and goes to disk. */
-const SPILL_ABOVE_BYTES = 1024 * 1024;
-/** So is what stays unacked for longer than this, and at most twice as long. */
+/** More than this part of the memory is too much to lose in a crash, and goes to disk. */
+const SPILL_ABOVE = 1 / 8;
+/** So does what stays unacked for longer than this, and at most twice as long. */
 const SPILL_AFTER_MS = 2_000;
 
 /** Whether all that was held is on disk to stay; if not, why not. */
@@ -17,6 +17,7 @@ export class UnackedOutput {
   /** Called, never from within `read`, when what was `later` can be asked for again. */
   onReadable: () => void = () => {};
   readonly #memory: OutputLog;
+  readonly #spillAboveBytes: number;
   readonly #onTrouble: (why: string) => void;
   #spool: Spool | null = null;
   #start = 0;
@@ -31,6 +32,7 @@ export class UnackedOutput {
    */
   constructor(capacityBytes: number, onTrouble: (why: string) => void) {
     this.#memory = new OutputLog(capacityBytes);
+    this.#spillAboveBytes = capacityBytes * SPILL_ABOVE;
     this.#onTrouble = onTrouble;
   }
 
@@ -50,13 +52,13 @@ export class UnackedOutput {
   }
 
   /** From now on there is a disk to go to. Call at most once. */
-  useSpool(directory: string, limitBytes: number): void {
+  useSpool(directory: string, limit: SpoolLimit): void {
     const source: SpoolSource = {
       moveInto: (block) => this.#moveInto(block),
       readable: () => this.onReadable(),
       trouble: this.#onTrouble,
     };
-    this.#spool = new Spool(directory, limitBytes, source);
+    this.#spool = new Spool(directory, limit, source);
     this.#spillIfDue();
   }
 
@@ -104,7 +106,7 @@ export class UnackedOutput {
 
   #spillIfDue(): void {
     if (this.#spool === null || this.#closed) return;
-    if (this.#memory.end - this.#memory.start > SPILL_ABOVE_BYTES) this.#spool.kick();
+    if (this.#memory.end - this.#memory.start > this.#spillAboveBytes) this.#spool.kick();
     if (this.#timer === null && this.#memory.end > this.#memory.start) this.#startTimer();
   }
 
@@ -125,8 +127,8 @@ export class UnackedOutput {
   }
 
   #moveInto(block: RecordBlock): void {
-    const tooMuch = this.#memory.end - this.#memory.start > SPILL_ABOVE_BYTES;
-    const target = Math.max(this.#dueTo, tooMuch ? this.#memory.end - SPILL_ABOVE_BYTES / 2 : 0);
+    const tooMuch = this.#memory.end - this.#memory.start > this.#spillAboveBytes;
+    const target = Math.max(this.#dueTo, tooMuch ? this.#memory.end - this.#spillAboveBytes / 2 : 0);
     for (let piece = this.#memory.oldest(); piece !== null; piece = this.#memory.oldest()) {
       if (this.#memory.start >= target) return;
       if (piece.kind === 'gap') {

@@ -39,8 +39,8 @@ export class SegmentList {
     return list;
   }
 
-  get length(): number {
-    return this.#segments.length;
+  [Symbol.iterator](): IterableIterator<Segment> {
+    return this.#segments.values();
   }
 
   at(index: number): Segment | undefined {

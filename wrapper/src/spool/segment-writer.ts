@@ -1,12 +1,17 @@
 /** Writes a run's output to segment files, and keeps them within their bound. One call at a time. */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
 import type { RecordBlock } from './records.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
+/** Others fill the same disk. */
+const QUOTA_EVERY_MS = 10_000;
 /** Files that are synced every now and then. */
 const SYNCED_AT_ONCE = 8;
 const MIN_SEGMENT_BYTES = 8 * 1024;
+/** Below this it is not worth it. */
+const LEAST_LIMIT_BYTES = 4 * MIN_SEGMENT_BYTES;
 
 /** How large a segment may be: small enough that a bound is kept well by deleting whole ones. */
 export function segmentBytes(limitBytes: number): number {
@@ -16,7 +21,9 @@ export function segmentBytes(limitBytes: number): number {
 
 export class SegmentWriter {
   readonly #directory: string;
-  readonly #limitBytes: number;
+  readonly #quota: () => Promise<number>;
+  #limitBytes: number;
+  #limitedAt = performance.now();
   readonly #segments: SegmentList;
   #number = 0;
   #current: { readonly segment: Segment; readonly file: FileHandle } | null = null;
@@ -28,11 +35,13 @@ export class SegmentWriter {
 
   /**
    * @param limitBytes file bytes that may be used; of these the first quarter stays, whatever comes after
+   * @param quota what may be used by now, asked while the files grow
    * @param segments empty; shared with who reads
    */
-  constructor(directory: string, limitBytes: number, segments: SegmentList) {
+  constructor(directory: string, limitBytes: number, quota: () => Promise<number>, segments: SegmentList) {
     this.#directory = directory;
     this.#limitBytes = limitBytes;
+    this.#quota = quota;
     this.#segments = segments;
   }
 
@@ -137,6 +146,8 @@ export class SegmentWriter {
   }
 
   async #makeRoom(bytes: number): Promise<void> {
+    await this.#askQuota(bytes);
+    if (this.#limitBytes < LEAST_LIMIT_BYTES) throw new Error('the disk is nearly full');
     while (this.#segments.totalSize() + bytes > this.#limitBytes) {
       const oldest = this.#segments.removeOldestAfter(this.#limitBytes / 4);
       if (oldest === null) return;
@@ -144,6 +155,14 @@ export class SegmentWriter {
       this.#unsynced.delete(oldest);
       await deleteFile(oldest);
     }
+  }
+
+  async #askQuota(bytes: number): Promise<void> {
+    // What is small doesn't matter to others, unless it was too much already.
+    const matters = this.#segments.totalSize() + bytes > MAX_SEGMENT_BYTES || this.#limitBytes < LEAST_LIMIT_BYTES;
+    if (!matters || performance.now() - this.#limitedAt < QUOTA_EVERY_MS) return;
+    this.#limitBytes = await this.#quota();
+    this.#limitedAt = performance.now();
   }
 
   #discard(segment: Segment): void {

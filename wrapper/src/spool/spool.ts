@@ -20,6 +20,13 @@ export interface SpoolSource {
   trouble(why: string): void;
 }
 
+/** How much of the disk a run may use. */
+export interface SpoolLimit {
+  readonly bytes: number;
+  /** How much it may use by now; asked while the spool grows. Never fails. */
+  readonly again: () => Promise<number>;
+}
+
 /** What may be lost when the power fails, at most. */
 const SYNC_EVERY_MS = 5_000;
 const FIRST_PAUSE_MS = 1_000;
@@ -43,15 +50,12 @@ export class Spool {
   #told = false;
   #onIdle: () => void = () => {};
 
-  /**
-   * @param directory the run's own; holds no segments yet
-   * @param limitBytes how much of the disk may be used
-   */
-  constructor(directory: string, limitBytes: number, source: SpoolSource) {
+  /** @param directory the run's own; holds no segments yet */
+  constructor(directory: string, limit: SpoolLimit, source: SpoolSource) {
     this.#source = source;
-    this.#writer = new SegmentWriter(directory, limitBytes, this.#segments);
+    this.#writer = new SegmentWriter(directory, limit.bytes, limit.again, this.#segments);
     this.#reader = new SegmentReader(this.#segments, () => source.readable());
-    this.#block = new RecordBlock(segmentBytes(limitBytes));
+    this.#block = new RecordBlock(segmentBytes(limit.bytes));
   }
 
   /** Bytes of output that were deleted to stay within the limit. */

@@ -1,0 +1,43 @@
+/** Lets one process at a time deliver what is left of runs, for each state directory and credential. */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { transientPath } from './files.ts';
+import { beginAsNobodys, giveBack, type Processes, take } from './owner.ts';
+
+export interface FlusherLock {
+  /** Gives it back; who dies has given it back too. */
+  release(): Promise<void>;
+}
+
+/**
+ * @param key stands for the credential: two with the same key exclude each other. It is not kept.
+ * @returns null when another process has the lock, or the directory can't be used
+ */
+export async function acquireFlusherLock(
+  stateDirectory: string,
+  key: string,
+  processes: Processes,
+): Promise<FlusherLock | null> {
+  const name = `flusher-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
+  const directory = path.join(stateDirectory, name);
+  const taken =
+    (await take(directory, processes)) || ((await make(directory, processes)) && (await take(directory, processes)));
+  return taken ? { release: () => giveBack(directory, processes) } : null;
+}
+
+/** @returns whether it was not there before */
+async function make(directory: string, processes: Processes): Promise<boolean> {
+  const aside = transientPath(path.dirname(directory), processes.self);
+  try {
+    await fs.mkdir(aside, { mode: 0o700 });
+    await beginAsNobodys(aside);
+    // Fails when it exists, since it is never empty.
+    await fs.rename(aside, directory);
+    return true;
+  } catch {
+    // ENOTEMPTY or EEXIST: it exists. Anything else: there is no lock to be had.
+    await fs.rm(aside, { recursive: true, force: true }).catch(() => {});
+    return false;
+  }
+}

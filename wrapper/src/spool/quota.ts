@@ -1,0 +1,60 @@
+/** How much of the disk a run's output may use: what is left of all runs together stays within a bound. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { MIB } from '#protocol/limits';
+import { namesIn } from './files.ts';
+import { runsIn } from './run-directory.ts';
+
+/** What all runs of a state directory may use together. */
+export const DEFAULT_TOTAL_BYTES = 1024 * MIB;
+export const DEFAULT_RUN_BYTES = 64 * MIB;
+/** However much others have left behind, a run gets this much. */
+const LEAST_BYTES = MIB;
+
+export interface QuotaQuestion {
+  readonly stateDirectory: string;
+  readonly run: string;
+  /** What the run may use at most (`--spool-limit`). */
+  readonly wantedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** File bytes that a run may use, those that it uses already included. Ask again as it grows. Never fails. */
+export async function spoolQuota({ stateDirectory, run, wantedBytes, totalBytes }: QuotaQuestion): Promise<number> {
+  const [ownBytes, allBytes, freeBytes] = await Promise.all([
+    usedBytes(path.join(runsIn(stateDirectory), run)),
+    allRunsBytes(stateDirectory),
+    freeOnDisk(stateDirectory),
+  ]);
+  const leftByOthers = Math.max(LEAST_BYTES, totalBytes - (allBytes - ownBytes));
+  return Math.floor(Math.min(wantedBytes, leftByOthers, (freeBytes + ownBytes) / 4));
+}
+
+async function allRunsBytes(stateDirectory: string): Promise<number> {
+  let sum = 0;
+  for (const name of await namesIn(runsIn(stateDirectory)))
+    sum += await usedBytes(path.join(runsIn(stateDirectory), name));
+  return sum;
+}
+
+async function usedBytes(directory: string): Promise<number> {
+  let sum = 0;
+  for (const name of await namesIn(directory)) {
+    // A file that is gone by now takes up nothing.
+    sum += await fs.lstat(path.join(directory, name)).then(
+      (stat) => stat.size,
+      () => 0,
+    );
+  }
+  return sum;
+}
+
+async function freeOnDisk(directory: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await fs.statfs(directory);
+    return bavail * bsize;
+  } catch {
+    // ENOSYS and the like: not every file system tells. Then the other bounds have to do.
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,138 @@
+/** A run's own directory: what it is, how it ended, its output, and whose it is. Only its owner holds a `RunDirectory`. */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { describeError } from '../log.ts';
+import { deleteAside, readJson, replaceFile, syncPath, transientPath, within } from './files.ts';
+import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
+import { type RunEnd, type RunFacts, readEnd, readFacts } from './run-facts.ts';
+import { SegmentList } from './segment-list.ts';
+
+export const FACTS_FILE = 'run.json';
+export const END_FILE = 'end.json';
+export const UPLOADED_FILE = 'uploaded';
+/** A run that is over by then leaves nothing behind, and need not have waited for the disk. */
+const SYNC_AFTER_MS = 5_000;
+
+/** Null when it was done, else why not. */
+export type Outcome = Promise<string | null>;
+
+export class RunDirectory {
+  readonly path: string;
+  readonly facts: RunFacts;
+  readonly #processes: Processes;
+  #sync: NodeJS.Timeout | null = null;
+
+  /** Not to be called from elsewhere: `createRunDirectory` and `claim` make sure that it is ours. */
+  constructor(directory: string, facts: RunFacts, processes: Processes) {
+    this.path = directory;
+    this.facts = facts;
+    this.#processes = processes;
+  }
+
+  /** Makes sure, in the background, that the run is still known after a loss of power. */
+  syncSoon(): void {
+    this.#sync = setTimeout(() => {
+      void Promise.all([
+        syncPath(path.join(this.path, FACTS_FILE)),
+        syncPath(this.path),
+        syncPath(path.dirname(this.path)),
+      ]);
+    }, SYNC_AFTER_MS);
+    this.#sync.unref();
+  }
+
+  /** How the run ended; null when nobody knows. */
+  async readEnd(): Promise<RunEnd | null> {
+    const read = await readJson(path.join(this.path, END_FILE), readEnd);
+    return read.kind === 'read' ? read.value : null;
+  }
+
+  /** Keeps how the run ended, to survive a loss of power as well. Takes no longer than `timeLimitMs`. */
+  writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
+    const text = JSON.stringify({ version: 1, ...end } satisfies RunEnd);
+    return within(timeLimitMs, replaceFile(path.join(this.path, END_FILE), text));
+  }
+
+  /**
+   * All of it is stored at the control plane, but the command still lives: the output goes, and what is needed to find
+   * the command stays.
+   */
+  async markUploaded(): Outcome {
+    try {
+      await fs.writeFile(path.join(this.path, UPLOADED_FILE), '', { mode: 0o600 });
+      const segments = await SegmentList.ofDirectory(this.path);
+      for (const segment of segments) await fs.rm(segment.path, { force: true });
+      return null;
+    } catch (error) {
+      return describeError(error);
+    }
+  }
+
+  /** Leaves it to whoever comes next. */
+  async release(): Promise<void> {
+    this.#stopSync();
+    await giveBack(this.path, this.#processes);
+  }
+
+  /** Deletes it. */
+  async remove(): Outcome {
+    this.#stopSync();
+    try {
+      await deleteAside(this.path, this.#processes.self);
+      return null;
+    } catch (error) {
+      return describeError(error);
+    }
+  }
+
+  #stopSync(): void {
+    if (this.#sync !== null) clearTimeout(this.#sync);
+    this.#sync = null;
+  }
+}
+
+/** Where the runs are in a state directory. */
+export function runsIn(stateDirectory: string): string {
+  return path.join(stateDirectory, 'runs');
+}
+
+export type Created =
+  | { readonly kind: 'created'; readonly directory: RunDirectory }
+  | { readonly kind: 'failed'; readonly why: string };
+
+/** Makes the directory of a new run, ours from the beginning. Never fails. */
+export async function createRunDirectory(
+  stateDirectory: string,
+  facts: Omit<RunFacts, 'version'>,
+  processes: Processes,
+): Promise<Created> {
+  const runs = runsIn(stateDirectory);
+  const whole: RunFacts = { version: 1, ...facts };
+  const aside = transientPath(runs, processes.self);
+  const directory = new RunDirectory(path.join(runs, facts.run), whole, processes);
+  try {
+    await fs.mkdir(runs, { recursive: true, mode: 0o700 });
+    await fs.mkdir(aside, { mode: 0o700 });
+    await fs.writeFile(path.join(aside, FACTS_FILE), JSON.stringify(whole), { flag: 'wx', mode: 0o600 });
+    await beginAsOwner(aside, processes);
+    await fs.rename(aside, directory.path);
+  } catch (error) {
+    await fs.rm(aside, { recursive: true, force: true }).catch(() => {});
+    return { kind: 'failed', why: describeError(error) };
+  }
+  directory.syncSoon();
+  return { kind: 'created', directory };
+}
+
+/**
+ * Makes a run's directory ours, unless it belongs to a process that lives. Of many that try exactly one gets it.
+ *
+ * @returns null when it is not ours
+ */
+export async function claim(directory: string, processes: Processes): Promise<RunDirectory | null> {
+  if (!(await take(directory, processes))) return null;
+  const facts = await readJson(path.join(directory, FACTS_FILE), readFacts);
+  if (facts.kind === 'read') return new RunDirectory(directory, facts.value, processes);
+  await giveBack(directory, processes);
+  return null;
+}

@@ -1,0 +1,90 @@
+/** What is kept of a run on disk, for whoever has to finish what its wrapper could not. */
+import * as v from 'valibot';
+import { InstanceName, JobName, MachineName, RunId, RunKey } from '#protocol/names';
+import { Complete, Killing } from '#protocol/wrapper-link';
+
+const VERSION = 1;
+
+const Process = v.object({
+  pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  startTime: v.string(),
+  bootId: v.string(),
+});
+const Ms = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+export const RunFacts = v.object({
+  version: v.literal(VERSION),
+  run: RunId,
+  run_key: RunKey,
+  job: JobName,
+  instance: InstanceName,
+  machine: MachineName,
+  /** Null for an unsupervised run. The token is never written: only where it can be read. */
+  control_plane: v.nullable(
+    v.object({
+      url: v.string(),
+      /** Null when it came from the environment: then only who has it there too can tell of this run. */
+      token_file: v.nullable(v.string()),
+      ca_file: v.nullable(v.string()),
+    }),
+  ),
+  /** The command line as it may be shown: redacted. */
+  command: v.string(),
+  leash_version: v.string(),
+  limits: v.object({ timeout_ms: v.nullable(Ms), grace_ms: Ms }),
+  /** By the wall clock, since the epoch. */
+  started_at_ms: v.number(),
+  /** By the machine's monotonic clock, since its boot. */
+  started_uptime_ms: Ms,
+  boot_id: v.string(),
+  /** How to find what the run has started; null when nothing was. */
+  family: v.nullable(v.object({ leader: Process, cookie: v.string(), cgroup: v.nullable(v.string()) })),
+});
+export type RunFacts = v.InferOutput<typeof RunFacts>;
+
+export const RunEnd = v.object({
+  version: v.literal(VERSION),
+  complete: Complete,
+  /** Steps of ending the run by the wrapper itself that may not have been heard. */
+  untold_steps: v.array(Killing),
+});
+export type RunEnd = v.InferOutput<typeof RunEnd>;
+
+/** What a file says. */
+export type Read<T> =
+  | { readonly kind: 'read'; readonly value: T }
+  /** A newer leash wrote it: to be left alone. */
+  | { readonly kind: 'newer' }
+  | { readonly kind: 'unreadable' };
+
+export function readFacts(text: string): Read<RunFacts> {
+  return read(RunFacts, text);
+}
+
+export function readEnd(text: string): Read<RunEnd> {
+  return read(RunEnd, text);
+}
+
+function read<Schema extends v.GenericSchema>(schema: Schema, text: string): Read<v.InferOutput<Schema>> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // SyntaxError: cut short by a loss of power, or written by somebody else.
+    return { kind: 'unreadable' };
+  }
+  const result = v.safeParse(schema, json);
+  if (result.success) return { kind: 'read', value: result.output };
+  const isNewer = v.is(v.object({ version: v.pipe(v.number(), v.minValue(VERSION + 1)) }), json);
+  return { kind: isNewer ? 'newer' : 'unreadable' };
+}
+
+/**
+ * How old a run is, in whole ms: by the monotonic clock within the same boot, by the wall clock after a restart of the
+ * machine.
+ */
+export function ageOf(facts: RunFacts, now: { bootId: string; uptimeMs: number; epochMs: number }): number {
+  const isSameBoot = facts.boot_id !== '' && facts.boot_id === now.bootId;
+  const age = isSameBoot ? now.uptimeMs - facts.started_uptime_ms : now.epochMs - facts.started_at_ms;
+  return Math.max(0, Math.round(age));
+}

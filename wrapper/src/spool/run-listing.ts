@@ -1,0 +1,40 @@
+/** What is left of runs in a state directory, as anybody may see it. */
+import path from 'node:path';
+import * as v from 'valibot';
+import { RunId } from '#protocol/names';
+import { namesIn, readJson } from './files.ts';
+import { isFree, type Processes, readOwner } from './owner.ts';
+import { END_FILE, FACTS_FILE, runsIn, UPLOADED_FILE } from './run-directory.ts';
+import { type Read, type RunFacts, readFacts } from './run-facts.ts';
+
+export interface ListedRun {
+  readonly path: string;
+  readonly run: string;
+  readonly facts: Read<RunFacts>;
+  /** Whether its wrapper told how it ended. */
+  readonly ended: boolean;
+  /** See `markUploaded`. */
+  readonly uploaded: boolean;
+  /** Whether it belongs to nobody who lives, so that it may be claimed. */
+  readonly free: boolean;
+}
+
+/** All runs of which something is left, oldest first. Never fails. */
+export async function listRunDirectories(stateDirectory: string, processes: Processes): Promise<ListedRun[]> {
+  const runs: ListedRun[] = [];
+  for (const run of (await namesIn(runsIn(stateDirectory))).sort()) {
+    if (!v.is(RunId, run)) continue;
+    const directory = path.join(runsIn(stateDirectory), run);
+    const names = await namesIn(directory);
+    if (names.length === 0) continue;
+    runs.push({
+      path: directory,
+      run,
+      facts: await readJson(path.join(directory, FACTS_FILE), readFacts),
+      ended: names.includes(END_FILE),
+      uploaded: names.includes(UPLOADED_FILE),
+      free: isFree(await readOwner(directory).catch(() => ({ kind: 'unclear' }) as const), processes),
+    });
+  }
+  return runs;
+}
