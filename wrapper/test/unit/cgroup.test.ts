@@ -62,7 +62,7 @@ test.skipIf(probe === null)(
     const outer = cgroup();
     if (outer === null) throw new Error('there was one a moment ago');
     expect(outer.isPopulated()).toBe(false);
-    const script = `echo 0 > "$0"; mkdir "$1"; setsid sh -c 'echo 0 > "$0/cgroup.procs"; sleep 1000; :' "$1" & sleep 1000; :`;
+    const script = `echo 0 > "$0"; mkdir "$1"; setsid sh -c 'echo 0 > "$0/cgroup.procs"; sleep 100; :' "$1" & sleep 100; :`;
     const child = spawn('sh', ['-c', script, outer.joinFile, path.join(outer.path, 'leash-inner')], {
       stdio: 'ignore',
     });

@@ -4,7 +4,7 @@ import { bootId, isRunning, refOf } from '../../src/processes/process-ref.ts';
 import { until } from '../support/until.ts';
 
 test('a process is running until it has ended, also by a reference that was stored', async () => {
-  const child = spawn('sleep', ['1000']);
+  const child = spawn('sleep', ['100']);
   onTestFinished(() => void child.kill('SIGKILL'));
   const ref = JSON.parse(JSON.stringify(refOf(child.pid ?? 0)));
   expect(ref).toMatchObject({ pid: child.pid, bootId: bootId() });
@@ -28,7 +28,7 @@ test('nothing runs on from before the machine was restarted', () => {
 
 test('a child that has exited and is not collected yet can be referred to, and is not running', async () => {
   // What the shell has become never collects what the shell has started.
-  const child = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 1000']);
+  const child = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 100']);
   onTestFinished(() => void child.kill('SIGKILL'));
   const zombie = Number(await new Promise((resolve) => child.stdout.once('data', resolve)));
   await until('its end', () => {

@@ -63,7 +63,7 @@ test('there is no entry for a pid that nobody has', () => {
 });
 
 test.skipIf(!linux)('a child is found in the list, among the children, and by its environment', async () => {
-  const child = spawn('sh', ['-c', 'sleep 1000; :'], { env: { PATH: process.env.PATH, ABOUT: 'x', LEASH_T_1: '' } });
+  const child = spawn('sleep', ['100'], { env: { PATH: process.env.PATH, ABOUT: 'x', LEASH_T_1: '' } });
   onTestFinished(() => void child.kill('SIGKILL'));
   const pid = child.pid ?? 0;
   expect(processTable.list().some((each) => each.pid === pid && each.ppid === process.pid)).toBe(true);
