@@ -1,6 +1,7 @@
 /** The command line of `leash run`. */
 import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS, MIB } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
+import { compilePattern } from '../redact/patterns.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
 
 /** What becomes of the command when the wrapper itself is killed. */
@@ -39,7 +40,7 @@ export interface RunArgs {
   readonly shellLine: string | null;
 }
 
-export type Redaction = { readonly kind: 'off' } | { readonly kind: 'on'; readonly patterns: readonly string[] };
+export type Redaction = { readonly kind: 'off' } | { readonly kind: 'on'; readonly patterns: readonly RegExp[] };
 
 export const DEFAULT_SPOOL_LIMIT_BYTES = 64 * MIB;
 const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
@@ -150,9 +151,15 @@ function additions(pairs: readonly string[]): Record<string, string> {
 }
 
 function redaction(isOff: boolean, patterns: readonly string[]): Redaction {
-  if (!isOff) return { kind: 'on', patterns };
+  if (!isOff) return { kind: 'on', patterns: patterns.map(pattern) };
   if (patterns.length > 0) throw new UsageError('--redact and --no-redact exclude each other');
   return { kind: 'off' };
+}
+
+function pattern(source: string): RegExp {
+  const compiled = compilePattern(source);
+  if (compiled.kind === 'invalid') throw new UsageError(`--redact: ${compiled.why}`);
+  return compiled.pattern;
 }
 
 function spoolLimit(value: string | undefined): number {

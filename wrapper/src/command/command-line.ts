@@ -4,12 +4,13 @@ import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 const CUT_MARK = '…';
 
-/** Quotes what a shell would need quoted. */
+/** The words as one line, quoted where a shell would need it. */
 export function commandLine(command: readonly string[]): string {
-  return cut(command.map((word) => (PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' '));
+  return command.map((word) => (PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
 }
 
-function cut(text: string): string {
+/** Cuts what is too long, between characters. Secrets must be gone before: half of one is not recognised. */
+export function cutCommandLine(text: string): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= MAX_COMMAND_LINE_BYTES) return bytes.toString();
   // A character cut in half would decode to the three bytes of U+FFFD, and the text could grow past the limit.

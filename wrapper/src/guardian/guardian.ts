@@ -8,7 +8,6 @@
  * It is a `sh`, not a Node, because one runs beside every command: it costs a megabyte and a millisecond.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import fs from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
 import { describeError, type Log } from '../log.ts';
@@ -23,8 +22,8 @@ export interface LastWill {
 }
 
 /**
- * Descriptors of the read ends, for the guardian alone; null where there is none. They must block: ours don't, and that
- * is a property of the open file, which `cat` would share: it would see EAGAIN and end.
+ * Descriptors of the read ends; null where there is none. They must block, which is a property of the open file: `cat`
+ * would see EAGAIN, and end.
  */
 export type ReadEnds = Readonly<Record<StreamName, number | null>>;
 
@@ -59,10 +58,9 @@ exec cat <&5
 export class Guardian {
   readonly #child: ChildProcess;
   readonly #words: Writable | null;
+  #isDismissed = false;
 
-  /**
-   * Starts it, and closes `pipes` here; whatever goes wrong is told to `log` and leaves the run without a guardian.
-   */
+  /** Starts it; whatever goes wrong is told to `log` and leaves the run without a guardian. */
   constructor(will: LastWill, pipes: ReadEnds, log: Log) {
     const { stdout, stderr } = pipes;
     this.#child = spawn('/bin/sh', ['-c', SCRIPT, 'leash-guardian', will.kind, String(will.pgid), ...will.command], {
@@ -70,7 +68,6 @@ export class Guardian {
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', stdout ?? 'ignore', stderr ?? 'ignore'],
     });
-    for (const fd of [stdout, stderr]) if (fd !== null) fs.closeSync(fd);
     const failed = (error: Error) => log.note(`the guardian is not there: ${describeError(error)}`);
     this.#child.on('error', failed);
     const words = this.#child.stdio[3] ?? null;
@@ -91,15 +88,20 @@ export class Guardian {
 
   /** The command is over and nothing of it holds a pipe: the guardian is not needed. */
   dismiss(): void {
-    this.#say('done');
+    this.#sayLast('done');
   }
 
   /** The command is over, but something it left behind still prints: it is to go on as if someone read it. */
   drain(): void {
-    this.#say('drain');
+    this.#sayLast('drain');
+  }
+
+  #sayLast(word: string): void {
+    this.#say(word);
+    this.#isDismissed = true;
   }
 
   #say(word: string): void {
-    this.#words?.write(`${word}\n`);
+    if (!this.#isDismissed) this.#words?.write(`${word}\n`);
   }
 }

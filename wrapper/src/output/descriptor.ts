@@ -39,7 +39,7 @@ export function openWriter(fd: number): Writer {
   }
 }
 
-const nowhere: Writer = {
+export const nowhere: Writer = {
   writeNow: (bytes) => ({ kind: 'written', bytes: bytes.length }),
   write: (bytes, done) => setImmediate(() => done({ kind: 'written', bytes: bytes.length })),
   isTerminal: false,

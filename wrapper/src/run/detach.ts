@@ -1,23 +1,36 @@
 /** `--detach`: the wrapper goes on by itself, and whoever called it has nothing to wait for. */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import * as v from 'valibot';
+import { RunId } from '#protocol/names';
+import type { LaunchState } from '../command/launch-state.ts';
+import { ownProgram } from './own-program.ts';
 
-/** By which the wrapper in the background is told the run id that the caller has been told. */
-const RUN_ID_VARIABLE = 'LEASH_DETACHED_RUN';
+/** By which the wrapper in the background is told what only the one in the foreground could know. */
+const VARIABLE = 'LEASH_DETACHED';
+
+/** What `leash run --detach` hands to the wrapper that it leaves in the background. */
+const Detachment = v.object({
+  /** The run's id, which the caller has been told. */
+  run: RunId,
+  noFileSoft: v.nullable(v.union([v.number(), v.literal('unlimited')])),
+  ignoredSignals: v.array(v.number()),
+});
+export type Detachment = v.InferOutput<typeof Detachment>;
 
 /**
- * Starts `leash run` with the same arguments in the background: in a session of its own, with nothing of the caller's
- * left open. Resolves when it has been started.
+ * Starts `leash` with the same arguments in the background: in a session of its own, with nothing of the caller's left
+ * open. Resolves when it has been started.
  *
  * @param argv what follows `leash`
- * @param run the run's id
  */
-export function detach(argv: readonly string[], run: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const [script] = process.argv.slice(1);
-  if (script === undefined) throw new Error('it is not known how this program was started');
-  const child = spawn(process.execPath, [...process.execArgv, script, ...argv], {
+export function detach(argv: readonly string[], run: string, launch: LaunchState): Promise<void> {
+  const { noFileSoft, ignoredSignals, environment } = launch;
+  const detachment: Detachment = { run, noFileSoft, ignoredSignals: [...ignoredSignals] };
+  const [program, ...ourselves] = ownProgram();
+  const child = spawn(program, [...ourselves, ...argv], {
     detached: true,
-    env: { ...env, [RUN_ID_VARIABLE]: run },
+    env: { ...environment, [VARIABLE]: JSON.stringify(detachment) },
     stdio: Array.from({ length: highestDescriptor() + 1 }, () => 'ignore' as const),
   });
   child.unref();
@@ -28,13 +41,19 @@ export function detach(argv: readonly string[], run: string, env: NodeJS.Process
 }
 
 /**
- * The run id given by the `leash run --detach` that started this one, or null in the foreground. It is taken out of
- * `env`: a nested `leash run` is another run.
+ * What the `leash run --detach` that started this one left for it; null in the foreground. It is taken out of `env`: a
+ * nested `leash run` is another run.
  */
-export function takeDetachedRun(env: NodeJS.ProcessEnv): string | null {
-  const run = env[RUN_ID_VARIABLE] ?? null;
-  delete env[RUN_ID_VARIABLE];
-  return run;
+export function takeDetachment(env: NodeJS.ProcessEnv): Detachment | null {
+  const text = env[VARIABLE];
+  delete env[VARIABLE];
+  if (text === undefined) return null;
+  try {
+    return v.parse(Detachment, JSON.parse(text));
+  } catch {
+    // Somebody else's variable of that name.
+    return null;
+  }
 }
 
 /**

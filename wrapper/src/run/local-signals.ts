@@ -1,4 +1,5 @@
 /** Signals to the wrapper itself, on its own machine: they are meant for the command. */
+import os from 'node:os';
 
 /** These ask for the run's end. */
 const ENDING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
@@ -15,16 +16,30 @@ export type LocalSignal =
   | { readonly kind: 'stop' };
 
 /**
- * Keeps the signals that would end the wrapper from doing so. Call before the command is started, or one that comes in
- * between leaves it unsupervised.
- *
- * @param ignored signals that were ignored when the wrapper was started (`nohup`): they stay ignored
+ * Keeps the signals that would end the wrapper from doing so. Make one before the command is started, or a signal that
+ * comes in between leaves the command unsupervised. What comes before there is a handler waits for it.
  */
-export function catchLocalSignals(ignored: readonly string[], onSignal: (signal: LocalSignal) => void): void {
-  const listen = (name: NodeJS.Signals, what: LocalSignal) =>
-    // Node has reset them all: to ignore one means to listen and do nothing.
-    process.on(name, ignored.includes(name) ? () => {} : () => onSignal(what));
-  for (const signal of ENDING) listen(signal, { kind: 'end', signal });
-  for (const signal of PASSED_ON) listen(signal, { kind: 'pass_on', signal });
-  listen('SIGTSTP', { kind: 'stop' });
+export class LocalSignals {
+  readonly #early: LocalSignal[] = [];
+  #handle = (signal: LocalSignal): void => {
+    this.#early.push(signal);
+  };
+
+  /** @param ignored numbers of the signals that were ignored when the wrapper was started (`nohup`): they stay ignored */
+  constructor(ignored: readonly number[]) {
+    const listen = (name: NodeJS.Signals, what: LocalSignal) => {
+      const isIgnored = ignored.includes(os.constants.signals[name]);
+      // Node has reset them all: to ignore one means to listen and do nothing.
+      process.on(name, isIgnored ? () => {} : () => this.#handle(what));
+    };
+    for (const signal of ENDING) listen(signal, { kind: 'end', signal });
+    for (const signal of PASSED_ON) listen(signal, { kind: 'pass_on', signal });
+    listen('SIGTSTP', { kind: 'stop' });
+  }
+
+  /** From now on `handle` is told, in the place of who was told before. */
+  handle(handle: (signal: LocalSignal) => void): void {
+    this.#handle = handle;
+    for (const signal of this.#early.splice(0)) handle(signal);
+  }
 }

@@ -1,6 +1,6 @@
 /** What there is to tell the control plane of a run, whether or not anyone is listening. */
 import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-link';
-import type { OutputLog } from '../output/log.ts';
+import type { OutputSource } from '../link/told-run.ts';
 
 /** What never changes. */
 export type RunFacts = Pick<Start, 'run' | 'run_key' | 'pid' | 'command' | 'version' | 'limits'>;
@@ -17,9 +17,9 @@ const MAX_APPLIED_KILLS = 100;
 /** Someone may lean on Ctrl-C. */
 const MAX_UNTOLD_STEPS = 20;
 
-export class RunRecord {
+export class RunRecord<Output extends OutputSource = OutputSource> {
   readonly facts: RunFacts;
-  readonly log: OutputLog;
+  readonly log: Output;
   readonly #age: () => number;
   readonly #appliedKills: () => readonly AppliedKill[];
   /** Whether the wrapper died, so that no completion will ever follow. */
@@ -33,7 +33,7 @@ export class RunRecord {
    */
   constructor(
     facts: RunFacts,
-    log: OutputLog,
+    log: Output,
     age: () => number,
     appliedKills: () => readonly AppliedKill[],
     legacy: Legacy | null = null,

@@ -1,49 +1,34 @@
-/** `leash run`: one command, from its start to the moment its end is told. */
+/** `leash run`: one command, from its start to the moment its end is told, or kept to be told later. */
 import { performance } from 'node:perf_hooks';
-import { MIB } from '#protocol/limits';
-import { defaultInstance } from '#protocol/names';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
-import type { Kill, Killing } from '#protocol/wrapper-link';
-import { type Configuration, commandEnvironment, configure } from '../cli/control-plane.ts';
+import { readConfigFile, withConfig } from '../cli/config-file.ts';
+import { configure } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
-import { Alarm } from '../clock/alarm.ts';
-import { commandLine } from '../command/command-line.ts';
-import { readPipes } from '../command/pipes.ts';
-import { noGroup, processGroup } from '../command/process-group.ts';
-import { type RunningCommand, type Started, startCommand } from '../command/spawn.ts';
-import { type Log, logTo } from '../log.ts';
-import { openWriter } from '../output/descriptor.ts';
-import { OutputLog } from '../output/log.ts';
-import { Sink } from '../output/sink.ts';
-import { Terminator } from '../terminate/terminator.ts';
-import { describeDuration } from '../words/duration.ts';
-import { machineName, newRunId, newRunKey } from './identity.ts';
-import { catchLocalSignals, type LocalSignal } from './local-signals.ts';
-import { RunRecord } from './record.ts';
+import { takeLaunchState } from '../command/launch-state.ts';
+import { readOutput } from '../command/read-output.ts';
+import { type RunningCommand, startCommand } from '../command/start-command.ts';
+import type { Guardian } from '../guardian/guardian.ts';
+import { openLog } from '../log.ts';
+import { createCgroup } from '../processes/cgroup.ts';
+import { watchFamily } from '../processes/watch.ts';
+import { Redactor, redactText } from '../redact/redactor.ts';
+import type { Terminator } from '../terminate/terminator.ts';
+import { commandEnvironment } from './command-environment.ts';
+import { takeDetachment } from './detach.ts';
+import { endByLimit, obeyLocalSignal } from './endings.ts';
+import { newRunId } from './identity.ts';
+import { Limits } from './limits.ts';
+import { LocalSignals } from './local-signals.ts';
+import { openOwnOutput, passOnTheRest } from './own-output.ts';
+import { assemble, type Birth, type Parts } from './parts.ts';
+import { chooseRules } from './redaction.ts';
 import { standBy } from './stand-by.ts';
-import { Uplink } from './uplink.ts';
-
-/** The most output that is held while it can't be stored. */
-const OUTPUT_CAPACITY_BYTES = 32 * MIB;
-
-type Sinks = Readonly<Record<StreamName, Sink>>;
 
 /** How the command ended, or that it never began. */
 interface End {
   readonly reason: EndReason;
   readonly raw: RawExit | null;
-}
-
-/** What a run consists of once its command has been started, or could not be. */
-interface Parts {
-  readonly args: RunArgs;
-  readonly sinks: Sinks;
-  readonly log: Log;
-  readonly age: () => number;
-  readonly record: RunRecord;
-  readonly terminator: Terminator;
-  readonly uplink: Uplink | null;
 }
 
 /**
@@ -52,137 +37,125 @@ interface Parts {
  * @returns the exit code to leave with; everything else has been done by then
  */
 export async function run(args: RunArgs, version: string): Promise<number> {
-  const sinks = { stdout: new Sink(openWriter(1)), stderr: new Sink(openWriter(2)) };
-  const log = logTo(sinks.stderr, args.verbose);
-  const early: LocalSignal[] = [];
-  let onLocalSignal = (signal: LocalSignal): void => {
-    early.push(signal);
-  };
-  catchLocalSignals([], (signal) => onLocalSignal(signal));
-
-  const startedAt = new Date();
-  const since = performance.now();
-  const age = () => performance.now() - since;
-  const started = await startCommand(args.command, commandEnvironment(process.env));
+  const detachment = takeDetachment(process.env);
+  const launch = { ...takeLaunchState(process.env), ...detachment };
+  const signals = new LocalSignals(launch.ignoredSignals);
+  const birth = await start(args, version, detachment?.run ?? newRunId(), launch);
+  const { own, log } = birth;
 
   let exitCode: number;
   let wasEnded = false;
   try {
-    const parts = assemble(args, version, started, startedAt, { sinks, log, age });
+    const parts = assemble(birth);
     process.on('uncaughtException', (error) => fail(parts, error));
-    onLocalSignal = (signal) => endBySignal(parts, signal);
-    for (const signal of early) endBySignal(parts, signal);
-    const end = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
+    signals.handle((signal) => obeyLocalSignal(parts, signal));
+    const end =
+      birth.started.kind === 'running' ? await supervise(birth.started, parts) : notStarted(birth.started.why, parts);
     exitCode = reportedEnd(end.reason, end.raw).exitCode;
     wasEnded = end.reason !== 'exited';
-    onLocalSignal = () => parts.uplink?.hurry();
+    signals.handle(() => parts.uplink?.hurry());
     await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
   } catch (error) {
-    exitCode = await standBy(error, started, args, sinks, log, (handle) => {
-      onLocalSignal = handle;
-    });
+    exitCode = await standBy(error, birth, signals);
   }
-  await passOnTheRest(sinks, log, wasEnded, (handle) => {
-    onLocalSignal = handle;
-  });
+  await passOnTheRest(own, wasEnded, signals, log);
+  await log.drained();
   return exitCode;
 }
 
-function assemble(
-  args: RunArgs,
-  version: string,
-  started: Started,
-  startedAt: Date,
-  own: Pick<Parts, 'sinks' | 'log' | 'age'>,
-): Parts {
-  const { log, age } = own;
-  const wholeAge = () => Math.round(age());
-  const pid = started.kind === 'running' ? started.pid : null;
-  const group = pid === null ? noGroup : processGroup(pid);
-  const onKilling = (killing: Killing) => {
-    record.noteKilling(killing);
-    if (killing.phase === 'gone' && killing.survivors.length > 0) {
-      log.tell(`could not end ${killing.survivors.join(', ')}: still there after SIGKILL`);
-    }
-    log.note(`ending the command: ${killing.phase} ${killing.signal ?? ''}`.trim());
-    uplink?.killing(killing);
-  };
-  const terminator = new Terminator(group, wholeAge, onKilling, log);
-  const record = new RunRecord(
-    {
-      run: newRunId(),
-      run_key: newRunKey(),
-      pid,
-      command: commandLine(args.command),
-      version,
-      limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs },
-    },
-    new OutputLog(OUTPUT_CAPACITY_BYTES),
-    wholeAge,
-    () => terminator.appliedKills,
-  );
-  const uplink = openUplink(configure(args, process.env), args, record, startedAt, terminator, log);
-  return { args, ...own, record, terminator, uplink };
-}
-
-function openUplink(
-  configuration: Configuration,
-  args: RunArgs,
-  record: RunRecord,
-  startedAt: Date,
-  terminator: Terminator,
-  log: Log,
-): Uplink | null {
-  if (configuration.kind === 'unsupervised') {
-    log.tell(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
-    return null;
-  }
-  if (configuration.warning !== null) log.tell(configuration.warning);
-  const address = {
-    controlPlane: configuration.controlPlane,
-    job: args.job,
-    run: record.facts.run,
-    instance: args.instance ?? defaultInstance(args.job, startedAt),
-    machine: args.machine ?? machineName(),
-  };
-  log.note(`run ${address.run} of ${address.job}, instance ${address.instance}, machine ${address.machine}`);
-  return new Uplink(
-    async (events) => {
-      // Loaded only now, so that the command has long been started before the network code is even read.
-      const { Link } = await import('../link/link.ts');
-      return new Link(address, record, events, log);
-    },
-    (kill) => endByOperator(terminator, kill, log),
-    log,
-  );
+/** Starts the command, before anything that it does not need. */
+async function start(args: RunArgs, version: string, run: string, launch: Birth['launch']): Promise<Birth> {
+  const own = openOwnOutput(args.quiet);
+  const config = readConfigFile(process.env);
+  const settings = withConfig(process.env, config.values);
+  const configuration = configure(args, settings);
+  const env = commandEnvironment(launch.environment, run, args.env);
+  const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
+  const { rules, problem } = chooseRules(args.redaction, env, token, settings);
+  const log = openLog({
+    sink: own.lines,
+    verbose: args.verbose,
+    file: args.logFile ?? settings.LEASH_LOG ?? null,
+    label: `${args.job} ${run}`,
+    redact: (line) => redactText(rules, line),
+  });
+  const cgroup = createCgroup(run);
+  const startedAt = new Date();
+  const since = performance.now();
+  const age = () => performance.now() - since;
+  const { command, cwd, user, merge } = args;
+  const started = await startCommand({
+    command,
+    env,
+    cwd,
+    user,
+    merge,
+    joinFile: cgroup?.joinFile ?? null,
+    launch,
+  });
+  for (const line of config.problems) log.tell(line);
+  if (problem !== null) log.tell(problem);
+  return { args, version, run, startedAt, age, launch, settings, configuration, rules, cgroup, own, log, started };
 }
 
 async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
-  const { args, sinks, log, age, record, terminator, uplink } = parts;
-  const pipes = readPipes(
-    command.streams,
-    sinks,
-    (stream, bytes) => {
-      record.log.append(stream, bytes);
+  const { args, own, log, age, family, guardian, output, rules, terminator, uplink } = parts;
+  if (command.remark !== null) log.note(command.remark);
+  const limits = new Limits(args, {
+    age,
+    offlineSince: () => {
+      const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
+      return offlineForMs === null ? null : age() - offlineForMs;
+    },
+    onReached: (limit) => endByLimit(parts, limit),
+  });
+  const redactors = bothStreams((stream) => {
+    return new Redactor(rules, (bytes) => {
+      output.append(stream, bytes);
       uplink?.outputGrew();
+    });
+  });
+  const reader = readOutput(
+    command.output,
+    own.sinks,
+    (stream, bytes) => {
+      limits.outputCame();
+      redactors[stream].write(bytes);
     },
     log,
   );
-  const limit = new Alarm(age, () => endByTimeout(parts));
-  limit.set(args.timeoutMs);
+  letGoTogether(command, guardian);
+  const unwatch = watchFamily(family, log);
 
   let raw: RawExit | null = null;
   const exited = command.exited.then((exit) => {
     raw = exit;
-    limit.clear();
+    limits.clear();
     terminator.leaderExited();
   });
   // A process that even SIGKILL can't end never exits; then the sweep's end is the run's.
   await Promise.race([exited, terminator.gaveUp()]);
-  limit.clear();
+  limits.clear();
+  unwatch();
   await terminator.over();
-  await pipes.finished();
+  const stillOpen = await reader.finished();
+  if (stillOpen.length > 0) guardian?.drain();
+  else guardian?.dismiss();
+  reader.close();
+  redactors.stdout.end();
+  redactors.stderr.end();
+  family.release();
   return { reason: endReason(terminator, raw), raw };
+}
+
+/** A pipe that we have given up must not be held open by the guardian: whoever prints into it is to get SIGPIPE. */
+function letGoTogether({ output }: RunningCommand, guardian: Guardian | null): void {
+  void output.stdout.ended.then(() => guardian?.close('stdout'));
+  void output.stderr?.ended.then(() => guardian?.close('stderr'));
+}
+
+function bothStreams<Value>(make: (stream: StreamName) => Value): Readonly<Record<StreamName, Value>> {
+  return { stdout: make('stdout'), stderr: make('stderr') };
 }
 
 function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
@@ -198,15 +171,17 @@ function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
   }
 }
 
-function notStarted(why: string, { args, sinks, record, terminator }: Parts): End {
+function notStarted(why: string, { args, own, output, cgroup, terminator }: Parts): End {
   const line = Buffer.from(`leash: cannot start ${args.command[0]}: ${why}\n`);
-  sinks.stderr.write(line);
-  record.log.append('stderr', line);
+  own.lines.write(line);
+  output.append('stderr', line);
   terminator.leaderExited();
+  cgroup?.remove();
   return { reason: 'start_failed', raw: null };
 }
 
-async function tellEnd({ record, age, uplink, log }: Parts, end: End, exitCode: number): Promise<void> {
+async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> {
+  const { record, age, uplink, estate, log } = parts;
   record.noteCompletion({
     exit_code: exitCode,
     command_exit_code: end.raw?.kind === 'exited' ? end.raw.code : null,
@@ -215,64 +190,9 @@ async function tellEnd({ record, age, uplink, log }: Parts, end: End, exitCode: 
     duration_ms: Math.round(age()),
   });
   log.note(`ended: ${end.reason}, exit code ${exitCode}`);
-  if (uplink === null) return;
-  const why = await uplink.farewell();
-  if (why === null) return;
-  const unstored = record.log.end - record.log.start;
-  log.tell(
-    `the end of run ${record.facts.run} (exit code ${exitCode}) and the last ${unstored} bytes of its output were not ` +
-      `confirmed by the control plane: ${why}`,
-  );
-}
-
-function endByOperator(terminator: Terminator, kill: Kill, log: Log): void {
-  const before = terminator.stage;
-  terminator.request({
-    cause: { kind: 'operator', command: kill.command },
-    signal: kill.signal,
-    graceMs: kill.grace_ms,
-  });
-  if (before.kind !== 'running' || terminator.stage.kind === 'exited') return;
-  log.tell(`killed by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}`);
-}
-
-function endByTimeout({ args, terminator, log }: Parts): void {
-  if (terminator.stage.kind === 'running') {
-    log.tell(`the time limit of ${describeDuration(args.timeoutMs ?? 0)} is reached: ending the command`);
-  }
-  terminator.request({ cause: { kind: 'timeout' }, signal: 'SIGTERM', graceMs: args.graceMs });
-}
-
-function endBySignal({ args, terminator, log }: Parts, local: LocalSignal): void {
-  if (local.kind !== 'end') return;
-  const { signal } = local;
-  const { kind } = terminator.stage;
-  if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows in ${describeDuration(args.graceMs)}`);
-  else log.note(`got ${signal}`);
-  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });
-}
-
-/** How long a reader who has stopped reading holds up a run that was to be ended. */
-const LAST_WRITE_MS = 2_000;
-
-/**
- * Waits until our own output is written. Of a command that ended by itself everything is passed on, however long its
- * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once.
- */
-async function passOnTheRest(
-  sinks: Sinks,
-  log: Log,
-  wasEnded: boolean,
-  onLocalSignal: (handle: () => void) => void,
-): Promise<void> {
-  const written = Promise.all([sinks.stdout.drained(), sinks.stderr.drained()]);
-  const noLonger = new Promise<void>((resolve) => {
-    onLocalSignal(resolve);
-    if (wasEnded) setTimeout(resolve, LAST_WRITE_MS);
-  });
-  await Promise.race([written, noLonger]);
-  const { queued } = sinks.stdout;
-  if (queued > 0) log.tell(`${queued} bytes of the command's stdout were not passed on: nobody read them`);
+  estate.noteEndSoon();
+  const untold = uplink === null ? null : await uplink.farewell(await estate.isUsable());
+  await estate.settle(untold);
 }
 
 /** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */

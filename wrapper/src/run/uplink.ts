@@ -14,6 +14,7 @@ export type OpenLink = (events: LinkEvents) => Promise<Link>;
 export class Uplink {
   readonly #log: Log;
   #link: Link | null = null;
+  readonly #startedAt = performance.now();
   #failure: string | null = null;
   #hurried = false;
   #wake: () => void = () => {};
@@ -32,6 +33,18 @@ export class Uplink {
 
   outputGrew(): void {
     this.#guarded((link) => link.outputGrew());
+  }
+
+  /** For how long the control plane has been out of reach; null while it is not. */
+  get offlineForMs(): number | null {
+    if (this.#failure !== null || this.#link === null) return performance.now() - this.#startedAt;
+    const since = this.#link.unreachableSince;
+    return since === null ? null : performance.now() - since;
+  }
+
+  /** Output that was on disk can be read now. */
+  outputReadable(): void {
+    this.#guarded((link) => link.outputReadable());
   }
 
   killing(killing: Killing): void {
@@ -60,9 +73,10 @@ export class Uplink {
   /**
    * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
    *
+   * @param spooled whether what is left will be told from a spool
    * @returns null when they are, else why not
    */
-  async farewell(): Promise<string | null> {
+  async farewell(spooled: boolean): Promise<string | null> {
     const endedAt = performance.now();
     this.#guarded((link) => link.completed());
     for (;;) {
@@ -71,6 +85,7 @@ export class Uplink {
         now: performance.now(),
         endedAt,
         progressAt: this.#link?.progressAt ?? null,
+        spooled,
       });
       if (decision.kind === 'leave' || this.#hurried) {
         const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
@@ -83,7 +98,7 @@ export class Uplink {
 
   get #state(): LinkState {
     if (this.#failure !== null) return 'given_up';
-    return this.#link?.state ?? 'offline';
+    return this.#link?.state ?? 'connecting';
   }
 
   #changedOr(until: number): Promise<void> {

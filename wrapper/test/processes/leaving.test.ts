@@ -30,7 +30,9 @@ test('nobody listens: the wrapper leaves soon, with the command’s code, and sa
   const leash = leashRun(['sh', '-c', 'echo lost; exit 5'], { plane });
   expect((await leash.exited(8_000)).code).toBe(5);
   expect(performance.now() - began).toBeLessThan(6_000);
-  expect(leash.stderr).toMatch(/^leash: the end of run .*\(exit code 5\).*the last 5 bytes.*ECONNREFUSED.*\n$/);
+  expect(leash.stderr).toMatch(
+    /^leash: the control plane does not have the end and the last 5 bytes .*ECONNREFUSED.*kept in .*\n$/,
+  );
 });
 
 test.each(['hangUpgrade', 'mute'] as const)('a control plane that says nothing (%s) holds nothing up', async (how) => {
@@ -39,7 +41,7 @@ test.each(['hangUpgrade', 'mute'] as const)('a control plane that says nothing (
   else plane.script = { ...plane.script, ackStart: false, answerHeartbeats: false };
   const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
   expect((await leash.exited(8_000)).code).toBe(5);
-  expect(leash.stderr).toContain('not confirmed');
+  expect(leash.stderr).toContain('the control plane does not have the end');
 });
 
 test('a control plane that never acks the completion is waited for, and not for ever', async () => {
@@ -47,7 +49,7 @@ test('a control plane that never acks the completion is waited for, and not for 
   plane.script.ackComplete = false;
   const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
   expect((await leash.exited(12_000)).code).toBe(5);
-  expect(leash.stderr).toContain('not confirmed');
+  expect(leash.stderr).toContain('the control plane does not have the end');
 });
 
 test('a wrapper that is between two attempts when the command ends tries at once', async () => {
@@ -80,7 +82,7 @@ test.each([401, 403, 404])('a refusal (%i) is told in one line, and the command 
   expect(told).toMatch(
     new RegExp(`^leash: not supervised: .*\\(${status}\\): no\\?\\[31m, really; the command runs on$`),
   );
-  expect(untold).toMatch(/^leash: the end of run/);
+  expect(untold).toMatch(/^leash: the control plane does not have the end/);
   expect(more).toEqual([]);
 });
 

@@ -1,7 +1,10 @@
 /** `leash run` as a real process. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 import { ControlPlane } from './control-plane.ts';
 import { endAll, newMarker } from './processes.ts';
 import { until } from './until.ts';
@@ -50,6 +53,10 @@ export class Leash {
   }
 }
 
+/** Neither this machine's settings nor its state are a test's business. */
+const NOWHERE = { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: fs.mkdtempSync(path.join(os.tmpdir(), 'leash-state-')) };
+afterAll(() => fs.rmSync(NOWHERE.LEASH_STATE_DIR, { recursive: true, force: true }));
+
 const planes: ControlPlane[] = [];
 const leashes: Leash[] = [];
 const markers: string[] = [];
@@ -77,11 +84,11 @@ export interface Options {
 
 /** Runs `leash run --job test <options> -- <command>`. */
 export function leashRun(command: readonly string[], { plane, options = [], env = {}, stdio }: Options = {}): Leash {
-  const { LEASH_URL: _url, LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, ...inherited } = process.env;
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEASH_')));
   const link = plane === undefined ? {} : { LEASH_URL: plane.url, LEASH_TOKEN: 'secret-token' };
   const leash = new Leash(
     ['run', '--job', 'test', ...options, '--', ...command],
-    { ...inherited, ...link, ...env },
+    { ...inherited, ...NOWHERE, ...link, ...env },
     stdio ?? ['ignore', 'pipe', 'pipe'],
   );
   leashes.push(leash);

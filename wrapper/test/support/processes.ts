@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { parseStat } from '../../src/command/process-group.ts';
+import { procTable } from '../../src/processes/proc-table.ts';
 
 let markers = 0;
 
@@ -16,8 +16,8 @@ export function living(marker: string): number[] {
     try {
       const commandLine = fs.readFileSync(`/proc/${name}/cmdline`, 'utf8');
       if (!commandLine.includes(marker) || commandLine.includes('wrapper/src/main.ts')) return [];
-      const entry = parseStat(fs.readFileSync(`/proc/${name}/stat`, 'latin1'));
-      return entry === null || entry.state === 'Z' ? [] : [entry.pid];
+      const entry = procTable.entry(Number(name));
+      return entry?.isAlive === true ? [entry.pid] : [];
     } catch {
       return [];
     }

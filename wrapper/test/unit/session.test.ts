@@ -6,7 +6,7 @@ import type { OutputSource, ToldRun } from '../../src/link/told-run.ts';
 import { OutputLog } from '../../src/output/log.ts';
 import { RunRecord } from '../../src/run/record.ts';
 
-function newRecord(capacity = 10_000_000): RunRecord {
+function newRecord(capacity = 10_000_000): RunRecord<OutputLog> {
   const facts = {
     run: '01J00000000000000000000000',
     run_key: '0'.repeat(32),

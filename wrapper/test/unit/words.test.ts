@@ -2,8 +2,9 @@ import * as v from 'valibot';
 import { expect, test } from 'vitest';
 import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
 import { CommandId, MachineName, RunId, RunKey } from '#protocol/names';
-import { commandEnvironment, configure } from '../../src/cli/control-plane.ts';
-import { commandLine } from '../../src/command/command-line.ts';
+import { configure } from '../../src/cli/control-plane.ts';
+import { commandLine, cutCommandLine } from '../../src/command/command-line.ts';
+import { commandEnvironment } from '../../src/run/command-environment.ts';
 import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
 import { parseDuration } from '../../src/words/duration.ts';
 import { parseSize } from '../../src/words/size.ts';
@@ -70,10 +71,13 @@ test.each([
   expect(configuration).toMatchObject({ kind: 'unsupervised', why: expect.stringContaining(why) });
 });
 
-test('the command does not get our credentials', () => {
-  expect(commandEnvironment({ LEASH_TOKEN: 't', LEASH_TOKEN_FILE: '/f', LEASH_URL: 'u', PATH: '/bin' })).toEqual({
+test('the command gets its environment without our credentials, and a variable that says which run it is', () => {
+  const env = { LEASH_TOKEN: 't', LEASH_TOKEN_FILE: '/f', LEASH_URL: 'u', PATH: '/bin', LEASH_RUN_outer: '1' };
+  expect(commandEnvironment(env, 'inner', { PATH: '/opt/bin' })).toEqual({
     LEASH_URL: 'u',
-    PATH: '/bin',
+    LEASH_RUN_outer: '1',
+    LEASH_RUN_inner: '1',
+    PATH: '/opt/bin',
   });
 });
 
@@ -83,7 +87,7 @@ test('a command line is quoted as a shell would need it', () => {
 
 test('a long command line is cut to the limit, between characters', () => {
   for (const pad of ['', 'a', 'ab', 'abc']) {
-    const cut = commandLine([pad + '😀'.repeat(3_000)]);
+    const cut = cutCommandLine(pad + '😀'.repeat(3_000));
     expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(MAX_COMMAND_LINE_BYTES);
     expect(Buffer.byteLength(cut)).toBeGreaterThan(MAX_COMMAND_LINE_BYTES - 8);
     expect(cut).not.toContain('\ufffd');

@@ -1,0 +1,10 @@
+/** Runs of which something is left on disk, as one who would send it sees them. */
+import type { ControlPlane } from '../cli/control-plane.ts';
+import type { ListedRun } from '../spool/run-listing.ts';
+
+/** Whether this is for us to send: nobody else has it, it is not sent yet, and it belongs to our control plane. */
+export function isToBeSent({ free, uploaded, facts }: ListedRun, { baseUrl }: ControlPlane): boolean {
+  if (!free || uploaded || facts.kind !== 'read') return false;
+  // A token is never shown to another control plane than the one that it is for.
+  return facts.value.control_plane?.url === baseUrl;
+}

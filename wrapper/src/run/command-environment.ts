@@ -1,0 +1,20 @@
+/** The environment that the command gets. */
+import type { Environment } from '../cli/config-file.ts';
+
+/**
+ * The variable by which everything that a run starts is recognised. The run's id is in the *name*, so that a nested run
+ * adds its own beside it.
+ */
+export function cookieOf(run: string): string {
+  return `LEASH_RUN_${run}`;
+}
+
+/** Ours without the control plane's credentials and what is between wrappers, with the run's cookie and what was asked for. */
+export function commandEnvironment(
+  environment: Environment,
+  run: string,
+  additions: Readonly<Record<string, string>>,
+): Environment {
+  const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, LEASH_DETACHED: _detached, ...rest } = environment;
+  return { ...rest, [cookieOf(run)]: '1', ...additions };
+}

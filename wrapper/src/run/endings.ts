@@ -1,0 +1,69 @@
+/** What ends a run before its command does by itself: all take one path, through the terminator. */
+import type { Kill } from '#protocol/wrapper-link';
+import type { RunArgs } from '../cli/run-args.ts';
+import type { Log } from '../log.ts';
+import type { ProcessFamily } from '../processes/family.ts';
+import type { Terminator } from '../terminate/terminator.ts';
+import { describeDuration } from '../words/duration.ts';
+import type { LimitKind } from './limits.ts';
+import type { EndingSignal, LocalSignal } from './local-signals.ts';
+
+export interface Ending {
+  readonly args: RunArgs;
+  readonly terminator: Terminator;
+  readonly family: ProcessFamily;
+  readonly log: Log;
+}
+
+export function endByOperator({ terminator, log }: Ending, kill: Kill): void {
+  const before = terminator.stage;
+  terminator.request({
+    cause: { kind: 'operator', command: kill.command },
+    signal: kill.signal,
+    graceMs: kill.grace_ms,
+  });
+  if (before.kind !== 'running' || terminator.stage.kind === 'exited') return;
+  log.tell(`killed by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}`);
+}
+
+export function endByLimit({ args, terminator, log }: Ending, limit: LimitKind): void {
+  if (terminator.stage.kind === 'running') log.tell(`${describeLimit(limit, args)}: ending the command`);
+  terminator.request({ cause: { kind: limit }, signal: args.signal, graceMs: args.graceMs });
+}
+
+function describeLimit(limit: LimitKind, args: RunArgs): string {
+  switch (limit) {
+    case 'timeout':
+      return `the time limit of ${describeDuration(args.timeoutMs ?? 0)} is reached`;
+    case 'idle_timeout':
+      return `the command has printed nothing for ${describeDuration(args.idleTimeoutMs ?? 0)}`;
+    case 'offline_limit':
+      return `the control plane has been out of reach for ${describeDuration(args.maxOfflineMs ?? 0)}`;
+  }
+}
+
+/** A signal to us is meant for the command. */
+export function obeyLocalSignal(ending: Ending, local: LocalSignal): void {
+  const { family, log } = ending;
+  switch (local.kind) {
+    case 'end':
+      endBySignal(ending, local.signal);
+      return;
+    case 'pass_on':
+      log.note(`${local.signal}: passed on`);
+      family.signal(local.signal);
+      return;
+    case 'stop':
+      // Not SIGTSTP: a process group without a terminal ignores that.
+      family.signal('SIGSTOP');
+      process.kill(process.pid, 'SIGSTOP');
+      return;
+  }
+}
+
+function endBySignal({ args, terminator, log }: Ending, signal: EndingSignal): void {
+  const { kind } = terminator.stage;
+  if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows in ${describeDuration(args.graceMs)}`);
+  else log.note(`got ${signal}`);
+  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });
+}

@@ -1,0 +1,190 @@
+/**
+ * What a run leaves behind on disk if it must: a record of it from its start, so that its processes can be found even if
+ * the wrapper is killed, and what could not be told, to be told later. Nothing here ever holds up or fails the run.
+ */
+import os from 'node:os';
+import { defaultInstance } from '#protocol/names';
+import { ensureFlusher } from '../flush/background.ts';
+import type { RunAddress } from '../link/dial.ts';
+import { describeError } from '../log.ts';
+import type { UnackedOutput } from '../output/unacked.ts';
+import type { FamilyOrigin } from '../processes/family.ts';
+import { bootId } from '../processes/process-ref.ts';
+import { DEFAULT_TOTAL_BYTES, spoolQuota } from '../spool/quota.ts';
+import { createRunDirectory, type RunDirectory } from '../spool/run-directory.ts';
+import type { RunFacts } from '../spool/run-facts.ts';
+import { machineName } from './identity.ts';
+import type { Birth } from './parts.ts';
+import type { RunRecord } from './record.ts';
+import { openState, type State } from './state.ts';
+
+/** Told by then, as a rule: the disk need not be bothered. */
+const NOTE_END_AFTER_MS = 200;
+/** The disk gets so long for the last of the output; what it can't take then is lost. */
+const FLUSH_MS = 3_000;
+const END_MS = 2_000;
+
+interface Place {
+  readonly state: State;
+  readonly directory: RunDirectory;
+}
+
+export class Estate {
+  readonly #birth: Birth;
+  readonly #address: RunAddress | null;
+  readonly #record: RunRecord;
+  readonly #output: UnackedOutput;
+  /** Null when there is none: why has been told. */
+  readonly #place: Promise<Place | null>;
+  #noteTimer: NodeJS.Timeout | undefined;
+  #noted: Promise<void> | null = null;
+
+  constructor(
+    birth: Birth,
+    address: RunAddress | null,
+    origin: FamilyOrigin | null,
+    record: RunRecord,
+    output: UnackedOutput,
+  ) {
+    this.#birth = birth;
+    this.#address = address;
+    this.#record = record;
+    this.#output = output;
+    this.#place = this.#found(origin).catch((error: unknown) => {
+      this.#cannotKeep(describeError(error));
+      return null;
+    });
+  }
+
+  /** Whether what can't be told now will be told later. Answers soon, also when the disk does not. */
+  async isUsable(): Promise<boolean> {
+    return (await within(this.#place, ANSWER_MS, null)) !== null;
+  }
+
+  /** The record has its completion, which is kept on disk unless it is told within a moment. */
+  noteEndSoon(): void {
+    this.#noteTimer = setTimeout(() => {
+      this.#noted = this.#noteEnd();
+    }, NOTE_END_AFTER_MS);
+  }
+
+  /**
+   * The run is over, and its end has been noted or been told.
+   *
+   * @param untold why not all of it is stored at the control plane; null when it is
+   */
+  async settle(untold: string | null): Promise<void> {
+    clearTimeout(this.#noteTimer);
+    const place = await within(this.#place, ANSWER_MS, null);
+    if (untold === null) {
+      this.#output.close();
+      await this.#noted;
+      const why = await place?.directory.remove();
+      if (typeof why === 'string') this.#birth.log.note(`cannot tidy up the record of this run: ${why}`);
+      return;
+    }
+    const unstored = this.#output.end - this.#output.start;
+    const why = place === null ? 'there is no place for it' : await this.#leave(place);
+    this.#output.close();
+    const what = unstored === 0 ? 'the end' : `the end and the last ${unstored} bytes of the output`;
+    const { log, run } = this.#birth;
+    const line = `the control plane does not have ${what} of run ${run} yet (${untold})`;
+    if (why === null) log.tell(`${line}; kept in ${place?.state.directory}, to be sent in the background`);
+    else log.tell(`${line}, and it could not be kept: ${why}`);
+  }
+
+  async #found(origin: FamilyOrigin | null): Promise<Place | null> {
+    const { settings, args, run, log } = this.#birth;
+    const state = await openState(settings);
+    if (state.kind === 'unusable') return this.#cannotKeep(state.why);
+    const created = await createRunDirectory(state.directory, this.#facts(origin), state.processes);
+    if (created.kind === 'failed') return this.#cannotKeep(created.why);
+    const place = { state, directory: created.directory };
+    if (this.#address === null) return place;
+    const question = {
+      stateDirectory: state.directory,
+      run,
+      wantedBytes: args.spoolLimitBytes,
+      totalBytes: DEFAULT_TOTAL_BYTES,
+    };
+    const bytes = await spoolQuota(question);
+    this.#output.useSpool(created.directory.path, { bytes, again: () => spoolQuota(question) });
+    log.note(`what can't be sent is kept in ${created.directory.path}, at most ${bytes} bytes`);
+    await this.#ensureFlusher(state);
+    return place;
+  }
+
+  async #noteEnd(): Promise<void> {
+    const place = await within(this.#place, ANSWER_MS, null);
+    const { completion, untoldSteps } = this.#record;
+    if (place === null || completion === null) return;
+    const why = await place.directory.writeEnd({ complete: completion, untold_steps: [...untoldSteps] }, END_MS);
+    if (why !== null) this.#cannotKeep(why);
+  }
+
+  /** @returns null, or why it could not be left behind */
+  async #leave({ state, directory }: Place): Promise<string | null> {
+    await (this.#noted ?? this.#noteEnd());
+    const flushed = await this.#output.flush(FLUSH_MS);
+    await directory.release();
+    await this.#ensureFlusher(state);
+    return flushed.kind === 'stored' ? null : flushed.why;
+  }
+
+  async #ensureFlusher(state: State): Promise<void> {
+    const { launch, log } = this.#birth;
+    if (this.#address !== null) await ensureFlusher(state, this.#address.controlPlane, launch.environment, log);
+  }
+
+  #facts(origin: FamilyOrigin | null): Omit<RunFacts, 'version'> {
+    const { startedAt, age, args } = this.#birth;
+    const { run, run_key, command, version, limits } = this.#record.facts;
+    const { job, instance, machine, controlPlane } = this.#address ?? {
+      job: args.job,
+      instance: defaultInstance(args.job, startedAt),
+      machine: machineName(),
+      controlPlane: null,
+    };
+    return {
+      run,
+      run_key,
+      job,
+      instance,
+      machine,
+      control_plane:
+        controlPlane === null
+          ? null
+          : {
+              url: controlPlane.baseUrl,
+              token_file: controlPlane.token.kind === 'file' ? controlPlane.token.path : null,
+              ca_file: controlPlane.caFile,
+            },
+      command,
+      leash_version: version,
+      limits,
+      started_at_ms: startedAt.getTime(),
+      started_uptime_ms: Math.max(0, os.uptime() * 1_000 - age()),
+      boot_id: bootId(),
+      family: origin,
+    };
+  }
+
+  #cannotKeep(why: string): null {
+    const { log } = this.#birth;
+    const line = `what can't be sent can't be kept either, the command runs all the same: ${why}`;
+    if (this.#address === null) log.note(line);
+    else log.tell(line);
+    return null;
+  }
+}
+
+/** A disk that does not answer for so long counts as none. */
+const ANSWER_MS = 2_000;
+
+function within<Value>(promise: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<Value>((resolve) => {
+    timer = setTimeout(resolve, ms, otherwise);
+  });
+  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}

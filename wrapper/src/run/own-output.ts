@@ -1,0 +1,43 @@
+/** Our own stdout and stderr: where the command's output is passed on to, and our own lines go. */
+import type { StreamName } from '#protocol/output-frame';
+import type { Log } from '../log.ts';
+import { nowhere, openWriter } from '../output/descriptor.ts';
+import { Sink } from '../output/sink.ts';
+import type { LocalSignals } from './local-signals.ts';
+
+/** How long a reader who has stopped reading holds up a run that was to be ended. */
+const LAST_WRITE_MS = 2_000;
+
+export interface OwnOutput {
+  /** For the command's output: ours, or nowhere. */
+  readonly sinks: Readonly<Record<StreamName, Sink>>;
+  /** For our own lines: always our stderr. */
+  readonly lines: Sink;
+}
+
+/** @param quiet whether the command's output is not passed on */
+export function openOwnOutput(quiet: boolean): OwnOutput {
+  const lines = new Sink(openWriter(2));
+  if (quiet) return { sinks: { stdout: new Sink(nowhere), stderr: new Sink(nowhere) }, lines };
+  return { sinks: { stdout: new Sink(openWriter(1)), stderr: lines }, lines };
+}
+
+/**
+ * Waits until our own output is written. Of a command that ended by itself everything is passed on, however long its
+ * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once.
+ */
+export async function passOnTheRest(
+  { sinks, lines }: OwnOutput,
+  wasEnded: boolean,
+  signals: LocalSignals,
+  log: Log,
+): Promise<void> {
+  const written = Promise.all([sinks.stdout.drained(), sinks.stderr.drained(), lines.drained()]);
+  const noLonger = new Promise<void>((resolve) => {
+    signals.handle(() => resolve());
+    if (wasEnded) setTimeout(resolve, LAST_WRITE_MS);
+  });
+  await Promise.race([written, noLonger]);
+  const { queued } = sinks.stdout;
+  if (queued > 0) log.tell(`${queued} bytes of the command's stdout were not passed on: nobody read them`);
+}

@@ -1,0 +1,167 @@
+/** What a run consists of once its command has been started, or could not be. */
+import { MIB } from '#protocol/limits';
+import { defaultInstance } from '#protocol/names';
+import type { Killing } from '#protocol/wrapper-link';
+import type { Environment } from '../cli/config-file.ts';
+import type { Configuration } from '../cli/control-plane.ts';
+import type { RunArgs } from '../cli/run-args.ts';
+import { commandLine, cutCommandLine } from '../command/command-line.ts';
+import type { LaunchState } from '../command/launch-state.ts';
+import type { Started } from '../command/start-command.ts';
+import { KEEPS_TRYING } from '../flush/background.ts';
+import { Guardian, type LastWill } from '../guardian/guardian.ts';
+import type { RunAddress } from '../link/dial.ts';
+import type { Log, OpenLog } from '../log.ts';
+import { UnackedOutput } from '../output/unacked.ts';
+import type { Cgroup } from '../processes/cgroup.ts';
+import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
+import { type ProcessRef, refOf } from '../processes/process-ref.ts';
+import { type RedactionRules, redactText } from '../redact/redactor.ts';
+import { Terminator } from '../terminate/terminator.ts';
+import { cookieOf } from './command-environment.ts';
+import { type Ending, endByOperator } from './endings.ts';
+import { Estate } from './estate.ts';
+import { machineName, newRunKey } from './identity.ts';
+import type { OwnOutput } from './own-output.ts';
+import { ownProgram } from './own-program.ts';
+import { RunRecord } from './record.ts';
+import { Uplink } from './uplink.ts';
+
+/** What may be held in memory of the output that is not stored yet. */
+const MEMORY_BYTES = 8 * MIB;
+
+/** All that is known when the command has been started. */
+export interface Birth {
+  readonly args: RunArgs;
+  readonly version: string;
+  readonly run: string;
+  readonly startedAt: Date;
+  /** The run's age in ms. */
+  readonly age: () => number;
+  readonly launch: LaunchState;
+  readonly settings: Environment;
+  readonly configuration: Configuration;
+  readonly rules: RedactionRules;
+  readonly cgroup: Cgroup | null;
+  readonly own: OwnOutput;
+  readonly log: OpenLog;
+  readonly started: Started;
+}
+
+export interface Parts extends Birth {
+  readonly family: ProcessFamily;
+  readonly guardian: Guardian | null;
+  readonly output: UnackedOutput;
+  readonly record: RunRecord;
+  readonly terminator: Terminator;
+  readonly uplink: Uplink | null;
+  readonly estate: Estate;
+}
+
+/** Puts together what supervises the command. It runs meanwhile. */
+export function assemble(birth: Birth): Parts {
+  const { args, version, run, configuration, rules, log, started } = birth;
+  const age = () => Math.round(birth.age());
+  const origin = familyOrigin(birth);
+  const helpers: ProcessRef[] = [];
+  const family = origin === null ? noFamily : processFamily(origin, helpers);
+  const guardian = startGuardian(birth, helpers);
+  const onKilling = (killing: Killing) => {
+    record.noteKilling(killing);
+    tellOfKilling(killing, log);
+    uplink?.killing(killing);
+  };
+  const terminator = new Terminator(family, age, onKilling, log);
+  const output = new UnackedOutput(MEMORY_BYTES, (why) =>
+    log.tell(`what can't be sent can't be kept on disk for now: ${why}`),
+  );
+  const record = new RunRecord(
+    {
+      run,
+      run_key: newRunKey(),
+      pid: started.kind === 'running' ? started.pid : null,
+      command: cutCommandLine(redactText(rules, args.shellLine ?? commandLine(args.command))),
+      version,
+      limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs },
+    },
+    output,
+    age,
+    () => terminator.appliedKills,
+  );
+  const address = addressOf(birth);
+  if (configuration.kind === 'unsupervised') {
+    log.tell(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
+  } else if (configuration.warning !== null) {
+    log.tell(configuration.warning);
+  }
+  const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, family, log });
+  output.onReadable = () => uplink?.outputReadable();
+  const estate = new Estate(birth, address, origin, record, output);
+  return { ...birth, family, guardian, output, record, terminator, uplink, estate };
+}
+
+function familyOrigin({ run, started, cgroup }: Birth): FamilyOrigin | null {
+  if (started.kind === 'not_started') return null;
+  // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
+  const leader = refOf(started.pid);
+  return leader === null ? null : { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
+}
+
+function startGuardian({ args, run, started, log }: Birth, helpers: ProcessRef[]): Guardian | null {
+  if (started.kind === 'not_started') return null;
+  const { stdout, stderr } = started.output;
+  const guardian = new Guardian(
+    lastWill(args, run, started.pid),
+    { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
+    log,
+  );
+  const itself = guardian.pid === null ? null : refOf(guardian.pid);
+  // In a nested run it looks like a part of the outer one, and is: but never of this.
+  if (itself !== null) helpers.push(itself);
+  return guardian;
+}
+
+function openUplink(address: RunAddress, record: RunRecord, { version }: Birth, ending: Ending): Uplink {
+  const { log } = ending;
+  log.note(
+    `leash ${version}: run ${address.run} of ${address.job}, instance ${address.instance}, machine ${address.machine}`,
+  );
+  return new Uplink(
+    async (events) => {
+      // Loaded only now, so that the command has long been started before the network code is even read.
+      const { Link } = await import('../link/link.ts');
+      return new Link(address, record, events, log);
+    },
+    (kill) => endByOperator(ending, kill),
+    log,
+  );
+}
+
+function addressOf({ args, run, startedAt, configuration, settings }: Birth): RunAddress | null {
+  if (configuration.kind === 'unsupervised') return null;
+  return {
+    controlPlane: configuration.controlPlane,
+    job: args.job,
+    run,
+    instance: args.instance ?? defaultInstance(args.job, startedAt),
+    machine: args.machine ?? machineName(settings.LEASH_MACHINE),
+  };
+}
+
+function lastWill({ wrapperDeath, signal, graceMs }: RunArgs, run: string, pgid: number): LastWill {
+  switch (wrapperDeath) {
+    case 'keep':
+      return { kind: 'keep', pgid, command: [...ownProgram(), 'flush', '--for', KEEPS_TRYING] };
+    case 'kill': {
+      const kill = ['orphans', '--kill', '--signal', signal, '--grace', `${graceMs}ms`, run];
+      return { kind: 'kill', pgid, command: [...ownProgram(), ...kill] };
+    }
+  }
+}
+
+function tellOfKilling({ phase, signal, survivors }: Killing, log: Log): void {
+  if (phase === 'gone' && survivors.length > 0) {
+    log.tell(`could not end ${survivors.join(', ')}: still there after SIGKILL`);
+  }
+  log.note(`ending the command: ${phase} ${signal ?? ''}`.trim());
+}
