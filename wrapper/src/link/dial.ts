@@ -52,8 +52,11 @@ const DIAL_TIMEOUT_MS = 15_000;
 const MAX_FRAME_BYTES = MIB;
 const MAX_PROBLEM_CHARS = 8_192;
 const MAX_DETAIL_CHARS = 300;
-/** More than a window of output: a peer that reads nothing, and acks what it has not read, must not fill our memory. */
-const MAX_BUFFERED_BYTES = 4 * MIB;
+/**
+ * More than a window of output: a peer that reads nothing, and asks for answers or acks what it has not read, must not fill
+ * our memory. (Of small frames, each takes many times its size.)
+ */
+const MAX_BUFFERED_BYTES = MIB;
 
 /**
  * Starts to connect. Never throws: whatever goes wrong is told by `ended`.

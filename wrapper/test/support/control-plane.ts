@@ -1,5 +1,6 @@
 /** A scripted control plane: speaks leash.v1 by the protocol's own schemas, and misbehaves when it is told to. */
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { HEARTBEAT } from '#protocol/limits';
@@ -55,6 +56,8 @@ export class ControlPlane {
   /** Frames that broke the protocol: there must be none. */
   readonly violations: string[] = [];
   readonly requests: { url: string; authorization: string | undefined }[] = [];
+  /** Set before `listen`: speaks TLS. */
+  tls: { readonly key: string; readonly cert: string } | null = null;
   heartbeats = 0;
   attempts = 0;
   storedBytes = 0;
@@ -71,7 +74,11 @@ export class ControlPlane {
   #raw = new Set<import('node:stream').Duplex>();
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.tls === null ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
   }
 
   /** What is stored: the bytes, with zeros in gaps. */
@@ -92,7 +99,8 @@ export class ControlPlane {
 
   /** Listens; on the same port again after `stop`. */
   async listen(): Promise<this> {
-    const server = http.createServer();
+    const server = this.tls === null ? http.createServer() : https.createServer(this.tls);
+    server.on('tlsClientError', () => {});
     server.on('upgrade', (request, socket, head) => {
       this.attempts += 1;
       this.#raw.add(socket);

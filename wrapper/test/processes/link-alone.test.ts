@@ -1,0 +1,223 @@
+/** The link by itself, in this process: half-open, cut, flooded, and told nonsense. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import net from 'node:net';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { MIB } from '#protocol/limits';
+import { acceptingServer } from '../support/accepting-server.ts';
+import { newCommand } from '../support/control-plane.ts';
+import { Dialled, linkTo, tcpServer } from '../support/dialling.ts';
+import { controlPlane } from '../support/leash.ts';
+import { relayTo } from '../support/relay.ts';
+import { until } from '../support/until.ts';
+
+test('what does not even connect, or does not answer, is given up in time, and it says what was waited for', async () => {
+  const server = await tcpServer(() => {});
+  const hanging = new Dialled({ baseUrl: `ws://127.0.0.1:${server.port}` }, 200);
+  const why = 'waited 0.2 s in vain for 127.0.0.1 to accept the WebSocket';
+  expect(await hanging.ended()).toEqual({ kind: 'lost', why });
+  await until('no open connection', () => server.open() === 0);
+});
+
+test.skipIf(process.platform !== 'linux')('a SYN that nobody answers is given up in time', async () => {
+  const hole = await blackHole();
+  const dialled = new Dialled({ baseUrl: `ws://127.0.0.1:${hole}` }, 300);
+  const why = `waited 0.3 s in vain for a connection to 127.0.0.1:${hole}`;
+  expect(await dialled.ended()).toEqual({ kind: 'lost', why });
+});
+
+test('a link of which nothing comes through any more, without being closed, is dropped and dialled again', async () => {
+  const plane = await controlPlane();
+  plane.script = { ...plane.script, silenceMs: 600, heartbeatMs: 100 };
+  const relay = await relayTo(plane.port);
+  const { link } = linkTo({ baseUrl: `ws://127.0.0.1:${relay.port}` });
+  await until('connected', () => link.state === 'connected');
+  expect(link.unreachableSince).toBeNull();
+  await until('a heartbeat', () => plane.heartbeats > 0);
+  const frozenAt = performance.now();
+  relay.freeze();
+  const since = await until('out of reach', () => link.unreachableSince);
+  // The last sign of life counts, not the moment at which its absence was noticed.
+  expect(since).toBeLessThan(frozenAt + 300);
+  await until('connected again', () => relay.connections === 2 && link.state === 'connected');
+  expect(link.unreachableSince).toBeNull();
+});
+
+test('a first attempt is told from those that follow a failure', async () => {
+  const plane = await controlPlane();
+  plane.script.hangUpgrade = true;
+  const { link } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
+  const begun = link.unreachableSince;
+  await until('an attempt', () => plane.attempts === 1);
+  expect(link.state).toBe('connecting');
+  plane.drop();
+  await until('offline', () => link.state === 'offline');
+  await until('another attempt', () => plane.attempts === 2);
+  expect(link.state).toBe('offline');
+  expect(link.unreachableSince).toBe(begun);
+  plane.script.hangUpgrade = false;
+  plane.drop();
+  await until('connected', () => link.state === 'connected');
+  plane.script.hangUpgrade = true;
+  plane.drop();
+  await until('disconnected', () => link.state !== 'connected');
+  expect(link.state).toBe('connecting');
+});
+
+test('forty links that are cut at the same moment do not come back in one burst', async () => {
+  const { port, arrivals, drop } = await acceptingServer();
+  const links = Array.from({ length: 40 }, () => linkTo({ baseUrl: `ws://127.0.0.1:${port}` }));
+  await until('all connected', () => links.every(({ link }) => link.state === 'connected'));
+  arrivals.length = 0;
+  drop();
+  await until(
+    'all connected again',
+    () => links.every(({ link }) => link.state === 'connected') && arrivals.length >= 40,
+  );
+  const spread = Math.max(...arrivals) - Math.min(...arrivals);
+  expect(spread).toBeGreaterThan(300);
+}, 30_000);
+
+test('a control plane that accepts and cuts us off again and again is asked less and less often', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { port, arrivals, drop } = await acceptingServer();
+  const { link } = linkTo({ baseUrl: `ws://127.0.0.1:${port}` });
+  for (let cuts = 1; cuts <= 4; cuts += 1) {
+    await until('connected', () => link.state === 'connected' && arrivals.length === cuts);
+    drop();
+    await until('disconnected', () => link.state !== 'connected');
+  }
+  await until('a fifth connection', () => arrivals.length === 5);
+  // Half of 2 s; a pause that began anew each time would be half of 1 s.
+  expect((arrivals[4] ?? 0) - (arrivals[3] ?? 0)).toBeGreaterThan(950);
+});
+
+const UPGRADED = (key: string, protocol: string) =>
+  `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${createHash(
+    'sha1',
+  )
+    .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64')}\r\n${protocol}\r\n`;
+
+test.each([
+  ['a page', () => 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi', 'refused', 'is no control plane (200)'],
+  [
+    'a redirect',
+    () => 'HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example.com/\r\nContent-Length: 0\r\n\r\n',
+    'refused',
+    'redirected (302) to https://elsewhere.example.com/: set LEASH_URL',
+  ],
+  ['an upgrade without the subprotocol', (key: string) => UPGRADED(key, ''), 'refused', 'is no control plane'],
+  [
+    'an upgrade to another subprotocol',
+    (key: string) => UPGRADED(key, 'Sec-WebSocket-Protocol: chat\r\n'),
+    'refused',
+    'is no control plane',
+  ],
+  ['an upgrade for somebody else', () => UPGRADED('other', ''), 'refused', 'is no control plane'],
+  ['no HTTP at all', () => 'SSH-2.0-OpenSSH_9.9\r\n', 'lost', 'Parse Error'],
+  ['an overlong head', () => `HTTP/1.1 200 OK\r\n${'X-Fill: y\r\n'.repeat(20_000)}`, 'lost', 'Parse Error'],
+  ['half an answer', () => 'HTTP/1.1 503 Gone fis', 'lost', 'socket hang up'],
+] as const)('what answers with %s: %s', async (_what, answer, kind, why) => {
+  const server = await tcpServer((socket) => {
+    socket.once('data', (request: Buffer) => {
+      const key = /sec-websocket-key: (\S+)/i.exec(request.toString())?.[1] ?? '';
+      socket.end(answer(key));
+    });
+  });
+  const dialled = new Dialled({ baseUrl: `ws://127.0.0.1:${server.port}` });
+  expect(await dialled.ended()).toMatchObject({ kind, why: expect.stringContaining(why) });
+  await until('no open connection', () => server.open() === 0);
+});
+
+test('a body without an end, after a refusal, is not waited for', async () => {
+  const server = await tcpServer((socket) => {
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 401 No\r\nContent-Type: text/plain\r\n\r\n');
+      const pour = () => {
+        if (!socket.destroyed) socket.write('x'.repeat(10_000), pour);
+      };
+      pour();
+    });
+  });
+  const dialled = new Dialled({ baseUrl: `ws://127.0.0.1:${server.port}` });
+  expect(await dialled.ended()).toMatchObject({ kind: 'refused', why: expect.stringContaining('(401)') });
+  await until('no open connection', () => server.open() === 0);
+});
+
+test.each([
+  ['a frame larger than any that is taken', 'x'.repeat(1024 * 1024 + 1)],
+  ['a text frame that is larger than the protocol allows', 'x'.repeat(100_000)],
+  ['JSON that is nested deeply', '['.repeat(60_000)],
+  ['binary frames', new Uint8Array(500_000)],
+])('%s does no harm', async (_what, frame) => {
+  const plane = await controlPlane();
+  plane.script.afterStart = [frame];
+  const { link, output, told } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
+  await until('connected', () => link.state === 'connected');
+  plane.script.afterStart = [];
+  output.append('stdout', Buffer.from('still here'));
+  link.outputGrew();
+  await until('the output', () => plane.stored.includes('still here'));
+  expect(told).toEqual([]);
+});
+
+test('a flood of kills, probes and nonsense is worked through, and the link goes on', async () => {
+  const plane = await controlPlane();
+  const { link, output, kills } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
+  await until('connected', () => link.state === 'connected' && plane.connected);
+  const command = newCommand();
+  for (let each = 0; each < 5_000; each += 1) {
+    plane.kill(command);
+    plane.send({ type: 'probe' });
+    plane.sendRaw('{"type":"reboot"}');
+    plane.send({ type: 'ack', of: 'output', offset: 10 ** 12 + each });
+  }
+  output.append('stdout', Buffer.from('still here'));
+  link.outputGrew();
+  await until('the output', () => plane.stored.includes('still here'));
+  await until('an answer to each probe', () => plane.of('alive').length === 5_000);
+  expect(kills).toHaveLength(5_000);
+  expect(plane.of('start')).toHaveLength(1);
+}, 30_000);
+
+test('a peer that acks what it does not read does not fill our memory: it is hung up on', async () => {
+  const { port, sockets } = await acceptingServer();
+  const { link, output } = linkTo({ baseUrl: `ws://127.0.0.1:${port}` });
+  await until('connected', () => link.state === 'connected');
+  const [socket] = sockets;
+  if (socket === undefined) throw new Error('nobody is connected');
+  socket.pause();
+  for (let each = 0; each < 50; each += 1) output.append('stdout', Buffer.alloc(MIB));
+  link.outputGrew();
+  const ack = (offset: number) => socket.send(JSON.stringify({ type: 'ack', of: 'output', offset }));
+  for (let offset = 0; offset < output.end; offset += 100_000) ack(offset);
+  expect(await until('the end of it', () => link.lastFailure)).toBe('the control plane reads nothing');
+});
+
+/** A port of this machine at which nothing answers a SYN: its owner is stopped, and the queue of connections is full. */
+async function blackHole(): Promise<number> {
+  const script = `const server = require('net').createServer();
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(server.address().port));`;
+  const owner = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void owner.kill('SIGKILL'));
+  const port = await new Promise<number>((resolve) => {
+    owner.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())));
+  });
+  owner.kill('SIGSTOP');
+  while (await connects(port)) {
+    // One more in the queue.
+  }
+  return port;
+}
+
+function connects(port: number): Promise<boolean> {
+  const socket = net.connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  return new Promise((resolve) => {
+    socket.on('connect', () => resolve(true));
+    socket.on('error', () => resolve(false));
+    setTimeout(() => resolve(false), 500);
+  });
+}
