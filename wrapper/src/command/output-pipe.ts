@@ -41,22 +41,17 @@ const READ_BYTES = 64 * 1024;
 /** In memory first: no disk that hangs or is full holds up a start. */
 const DIRECTORIES = ['/dev/shm', os.tmpdir(), '/tmp', '/var/tmp'];
 
-/**
- * Makes `count` FIFOs.
- *
- * @param owner the user who is to be able to open them by path (`/dev/stderr`); null for ourselves
- * @returns why none could be made; then nothing is left open
- */
-export async function makeFifos(
-  count: number,
-  owner: number | null,
-): Promise<
-  { readonly kind: 'made'; readonly fifos: readonly Fifo[] } | { readonly kind: 'failed'; readonly why: string }
-> {
+export type MadeFifos =
+  | { readonly kind: 'made'; readonly fifos: readonly Fifo[] }
+  /** Nothing is left open. */
+  | { readonly kind: 'failed'; readonly why: string };
+
+/** Makes `count` FIFOs. It takes some milliseconds, and most of that is waiting. Never rejects. */
+export async function makeFifos(count: number): Promise<MadeFifos> {
   let why = '';
   for (const directory of new Set(DIRECTORIES)) {
     try {
-      return { kind: 'made', fifos: await makeFifosIn(directory, count, owner) };
+      return { kind: 'made', fifos: await makeFifosIn(directory, count) };
     } catch (error) {
       // No such directory, read-only, full, no mkfifo: perhaps another does.
       why ||= error instanceof Error ? error.message : String(error);
@@ -65,7 +60,7 @@ export async function makeFifos(
   return { kind: 'failed', why };
 }
 
-async function makeFifosIn(directory: string, count: number, owner: number | null): Promise<Fifo[]> {
+async function makeFifosIn(directory: string, count: number): Promise<Fifo[]> {
   const place = fs.mkdtempSync(path.join(directory, 'leash-'));
   const opened: number[] = [];
   const open = (file: string, flags: number): number => {
@@ -77,7 +72,6 @@ async function makeFifosIn(directory: string, count: number, owner: number | nul
     const files = Array.from({ length: count }, (_, index) => path.join(place, String(index)));
     await mkfifo(files);
     return files.map((file) => {
-      if (owner !== null) fs.chownSync(file, owner, -1);
       const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
       // In this order none of them waits for the other end. Each is a description of its own: that ours never blocks
       // must not become a property of the others.

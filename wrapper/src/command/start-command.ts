@@ -6,7 +6,7 @@ import type { RawExit } from '#protocol/run-state';
 import { type Account, accountEnvironment, findAccount, whyNotAs } from './account.ts';
 import { rawExit } from './exit.ts';
 import type { LaunchState } from './launch-state.ts';
-import { type Fifo, makeFifos, type OutputPipe, streamPipe } from './output-pipe.ts';
+import { type Fifo, type MadeFifos, makeFifos, type OutputPipe, streamPipe } from './output-pipe.ts';
 import { findProgram } from './program.ts';
 import { SHELL, shimArguments } from './shim.ts';
 
@@ -57,26 +57,37 @@ interface Prepared {
   readonly account: Account | null;
 }
 
+/** Makes the pipes for a command, as a head start: it can be waited for while other things are got ready. */
+export function prepareOutput(merge: boolean): Promise<MadeFifos> {
+  return makeFifos(merge ? 1 : 2);
+}
+
 /**
  * Starts the command in a session of its own, with our stdin.
  *
  * Resolves as soon as it is known whether the command could be started. Never rejects.
+ *
+ * @param output the result of `prepareOutput` with the same `merge`; it is used up, whatever comes of the start
  */
-export async function startCommand(spec: CommandSpec): Promise<Started> {
+export async function startCommand(spec: CommandSpec, output = prepareOutput(spec.merge)): Promise<Started> {
   const prepared = prepare(spec);
-  if (prepared.kind === 'not_started') return prepared;
-  const made = await makeFifos(spec.merge ? 1 : 2, prepared.account?.uid ?? null);
+  const made = await output;
   if (made.kind === 'failed') {
-    return startWith(prepared, { kind: 'streams', why: made.why });
+    return prepared.kind === 'not_started' ? prepared : startWith(prepared, { kind: 'streams', why: made.why });
   }
   const [stdout, stderr = null] = made.fifos;
-  if (stdout === undefined) return notStarted('no pipe was made');
+  let started: Started = notStarted('no pipe was made');
   try {
-    return await startWith(prepared, { kind: 'fifos', stdout, stderr });
+    if (prepared.kind === 'not_started') started = prepared;
+    else if (stdout !== undefined) started = await startWith(prepared, { kind: 'fifos', stdout, stderr });
   } finally {
-    // The command alone holds the writing ends: when it and its children are gone, that is the end.
-    for (const { writeFd } of made.fifos) fs.closeSync(writeFd);
+    for (const { writeFd, pipe } of made.fifos) {
+      // The command alone holds the writing ends: when it and its children are gone, that is the end.
+      fs.closeSync(writeFd);
+      if (started.kind === 'not_started') pipe.close();
+    }
   }
+  return started;
 }
 
 function prepare(spec: CommandSpec): Prepared | NotStarted {
@@ -110,13 +121,12 @@ type Pipes =
   | { readonly kind: 'streams'; readonly why: string };
 
 async function startWith({ spec, account }: Prepared, pipes: Pipes): Promise<Started> {
-  const child = spawnCommand(spec, account, pipes);
-  const started = child instanceof Error ? notStarted(explain(child)) : await afterSpawn(child, pipes, spec.merge);
-  if (started.kind === 'not_started' && pipes.kind === 'fifos') {
-    pipes.stdout.pipe.close();
-    pipes.stderr?.pipe.close();
+  if (account !== null && pipes.kind === 'fifos') {
+    // Only their owner can open them by path.
+    for (const { writeFd } of [pipes.stdout, pipes.stderr ?? pipes.stdout]) fs.fchownSync(writeFd, account.uid, -1);
   }
-  return started;
+  const child = spawnCommand(spec, account, pipes);
+  return child instanceof Error ? notStarted(explain(child)) : afterSpawn(child, pipes, spec.merge);
 }
 
 function spawnCommand(spec: CommandSpec, account: Account | null, pipes: Pipes): ChildProcess | Error {

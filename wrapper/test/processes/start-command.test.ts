@@ -63,6 +63,7 @@ const AWKWARD: Record<string, string> = {
   PS4: 'p',
   OPTIND: '3',
   SHELLOPTS: 'braceexpand',
+  BASH_COMMAND: 'x',
   SHLVL: '3',
   ENV: '/nowhere',
   _: 'x',

@@ -1,6 +1,8 @@
 /** The command's stdout and stderr are what a shell's pipes would be. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
 import { readOutput } from '../../src/command/read-output.ts';
@@ -9,6 +11,8 @@ import { Sink } from '../../src/output/sink.ts';
 import { greedy, ran, silent, start } from '../support/start.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
+
+const SUPERVISE = fileURLToPath(new URL('../support/supervise.ts', import.meta.url));
 
 const sinks = (stdout: Writer = greedy) => ({ stdout: new Sink(stdout), stderr: new Sink(greedy) });
 
@@ -129,4 +133,21 @@ test('reading can be handed to another handler in the middle', async () => {
   await started.exited;
   await started.output.stdout.ended;
   expect(seen).toEqual(['a:first\n', 'b:second\n']);
+});
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+test.runIf(hasScript)('a terminal that nobody reads does not hold the command up', async () => {
+  const place = temporaryDirectory();
+  const [fifo, ended] = [path.join(place, 'fifo'), path.join(place, 'ended')];
+  execFileSync('mkfifo', [fifo]);
+  const unread = fs.openSync(fifo, fs.constants.O_RDWR);
+  // `script` gives it a terminal and can't pass on what is printed there.
+  const command = `${process.execPath} ${SUPERVISE} sh -c 'seq 1 700000; echo $? >${ended}'`;
+  const terminal = spawn('script', ['-qfc', command, '/dev/null'], { stdio: ['ignore', unread, 'ignore'] });
+  onTestFinished(() => {
+    terminal.kill('SIGKILL');
+    fs.closeSync(unread);
+  });
+  await until('the end of the command', () => fs.existsSync(ended) && fs.readFileSync(ended, 'utf8') === '0\n', 15_000);
 });
