@@ -19,6 +19,8 @@ const NAME = /^out-(\d{8})-(\d{15})$/;
 
 export class SegmentList {
   readonly #segments: Segment[] = [];
+  /** How many of the first are the head; null while that is open. */
+  #head: number | null = null;
 
   /** What there is in a directory. Other files are none of ours; sizes are not looked up. Throws when it can't be read. */
   static async ofDirectory(directory: string): Promise<SegmentList> {
@@ -49,7 +51,7 @@ export class SegmentList {
 
   /** Bytes of all files. */
   totalSize(): number {
-    return this.#segments.reduce((sum, each) => sum + each.size, 0);
+    return this.#sizeOfFirst(this.#segments.length);
   }
 
   /** Adds a file that starts where all that is there ends, or at the same offset. */
@@ -62,26 +64,40 @@ export class SegmentList {
 
   remove(segment: Segment): void {
     const index = this.#segments.indexOf(segment);
-    if (index >= 0) this.#segments.splice(index, 1);
+    if (index < 0) return;
+    this.#segments.splice(index, 1);
+    if (this.#head !== null && index < this.#head) this.#head -= 1;
   }
 
   /** Takes out those that hold nothing at or after `offset`, where `end` is the end of the last one. */
   removeBefore(offset: number, end: number): Segment[] {
     let count = 0;
     while (count < this.#segments.length && (this.#segments[count + 1]?.start ?? end) <= offset) count += 1;
+    if (this.#head !== null) this.#head = Math.max(0, this.#head - count);
     return this.#segments.splice(0, count);
   }
 
-  /** Takes out the oldest that is not among the first `protectedBytes`, nor the last. */
-  removeOldestAfter(protectedBytes: number): Segment | null {
-    let before = 0;
-    for (const [index, segment] of this.#segments.slice(0, -1).entries()) {
-      before += segment.size;
-      if (before <= protectedBytes) continue;
-      this.#segments.splice(index, 1);
-      return segment;
-    }
-    return null;
+  /**
+   * Takes out the oldest that does not belong to the head, nor is the last. The head is what fits into `headBytes`. Once
+   * something after it has been taken out, nothing that is small enough to fit joins it, or one gap would become many;
+   * not before half of the head is gone.
+   */
+  removeOldestAfterHead(headBytes: number): Segment | null {
+    const stays = this.#head !== null && this.#sizeOfFirst(this.#head) >= headBytes / 2;
+    const head = stays && this.#head !== null ? this.#head : this.#countWithin(headBytes);
+    if (head >= this.#segments.length - 1) return null;
+    this.#head = head;
+    return this.#segments.splice(head, 1)[0] ?? null;
+  }
+
+  #countWithin(bytes: number): number {
+    let count = 0;
+    while (count < this.#segments.length && this.#sizeOfFirst(count + 1) <= bytes) count += 1;
+    return count;
+  }
+
+  #sizeOfFirst(count: number): number {
+    return this.#segments.slice(0, count).reduce((sum, each) => sum + each.size, 0);
   }
 
   /** The last one that starts at or before `offset`, and where the one after it starts (`end` when none does). */

@@ -149,7 +149,7 @@ export class SegmentWriter {
     await this.#askQuota(bytes);
     if (this.#limitBytes < LEAST_LIMIT_BYTES) throw new Error('the disk is nearly full');
     while (this.#segments.totalSize() + bytes > this.#limitBytes) {
-      const oldest = this.#segments.removeOldestAfter(this.#limitBytes / 4);
+      const oldest = this.#segments.removeOldestAfterHead(this.#limitBytes / 4);
       if (oldest === null) return;
       this.#dropped += oldest.outputBytes;
       this.#unsynced.delete(oldest);

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { MAX_RECORD_BYTES, RecordBlock } from '../../src/spool/records.ts';
+
+/** Three records: 'hello ' and 'world' on stdout at 1000, 'oh' on stderr at 2^40. */
+function sample(): RecordBlock {
+  const block = new RecordBlock(256);
+  block.append('stdout', 1_000, Buffer.from('hello '));
+  block.append('stdout', 1_006, Buffer.from('world'));
+  block.append('stderr', 2 ** 40, Buffer.from('oh'));
+  return block;
+}
+
+/** The same, as if read from a file that has become `bytes`. */
+function reread(bytes: Uint8Array): RecordBlock {
+  const block = new RecordBlock(256);
+  block.memory.set(bytes);
+  block.filled(bytes.length);
+  return block;
+}
+
+function textAt(block: RecordBlock, offset: number): string {
+  const found = block.read(offset, 100);
+  return found.kind === 'bytes' ? Buffer.from(found.bytes).toString() : found.kind;
+}
+
+test('what was appended is read from any offset, in any order', () => {
+  const block = reread(sample().memory.slice(0, sample().used));
+  expect(textAt(block, 2 ** 40)).toBe('oh');
+  expect(textAt(block, 1_000)).toBe('hello world');
+  expect(textAt(block, 1_007)).toBe('orld');
+  expect(block.read(1_000, 3)).toMatchObject({ kind: 'bytes', stream: 'stdout', start: 1_000 });
+  expect(block.read(5, 100)).toEqual({ kind: 'gap', from: 5, to: 1_000 });
+  expect(block.read(1_011, 100)).toEqual({ kind: 'gap', from: 1_011, to: 2 ** 40 });
+  expect(block.read(2 ** 40 + 2, 100)).toEqual({ kind: 'end', position: block.used });
+  expect(block.lastOffset()).toBe(2 ** 40 + 2);
+});
+
+test('a block takes no more than it has room for', () => {
+  const block = new RecordBlock(3 * MAX_RECORD_BYTES);
+  const bytes = Buffer.alloc(4 * MAX_RECORD_BYTES, 'x');
+  const taken = block.append('stdout', 0, bytes);
+  expect(taken).toBeGreaterThan(3 * MAX_RECORD_BYTES - 200);
+  expect(block.used).toBeLessThanOrEqual(3 * MAX_RECORD_BYTES);
+  expect(block.append('stdout', taken, bytes)).toBe(0);
+  expect(block).toMatchObject({ start: 0, end: taken, outputBytes: taken });
+});
+
+test('cut off anywhere, it still holds the records that are whole', () => {
+  const whole = sample();
+  for (let length = 0; length < whole.used; length += 1) {
+    const cut = reread(whole.memory.slice(0, length));
+    const expected = length < 32 ? 'end' : length < 64 ? 'hello ' : 'hello world';
+    expect([length, textAt(cut, 1_000)]).toEqual([length, expected]);
+    expect(textAt(cut, 2 ** 40)).toBe('end');
+  }
+});
+
+test('zeros at the end, as a loss of power leaves them, are no output', () => {
+  const whole = sample();
+  for (let length = 0; length < whole.used; length += 4) {
+    const bytes = new Uint8Array(256);
+    bytes.set(whole.memory.subarray(0, length));
+    const torn = reread(bytes);
+    expect(['hello ', 'hello world', 'corrupt']).toContain(textAt(torn, 1_000));
+    expect(['corrupt', 'gap']).toContain(torn.read(2 ** 40, 100).kind);
+  }
+});
+
+test('whichever bit is changed, no wrong byte comes out', () => {
+  const whole = sample();
+  for (let bit = 0; bit < whole.used * 8; bit += 1) {
+    const bytes = whole.memory.slice(0, whole.used);
+    const at = bit >> 3;
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << (bit & 7));
+    const damaged = reread(bytes);
+    expect(['hello ', 'hello world', 'corrupt', 'end']).toContain(textAt(damaged, 1_000));
+    expect(['oh', 'corrupt', 'end']).toContain(textAt(damaged, 2 ** 40));
+  }
+});
