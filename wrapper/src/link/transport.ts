@@ -7,7 +7,7 @@ import { describeError } from '../log.ts';
 import { lookup } from './lookup.ts';
 import { authority, bareHost, describeProxy, type ProxyServer, portOf, type Route } from './proxy.ts';
 import { Refusal } from './refusal.ts';
-import { isUnknownAuthority, type Trust, trustedAuthorities } from './trust.ts';
+import { type Trust, trustedAuthorities } from './trust.ts';
 
 export interface Attempt {
   /** Ends whatever is under way, and every connection that was made. */
@@ -33,14 +33,17 @@ export async function openTransport(
     return await connect(target, route, { caFile, withSystem: false }, attempt);
   } catch (error) {
     // A certificate that Node doesn't trust may be one that this machine does.
-    if (!isUnknownAuthority(error) || attempt.signal.aborted) throw explained(error, route);
+    if (!(error instanceof UnknownAuthority) || attempt.signal.aborted) throw withRoute(error, route);
   }
   try {
     return await connect(target, route, { caFile, withSystem: true }, attempt);
   } catch (error) {
-    throw explained(error, route);
+    throw withRoute(error, route);
   }
 }
+
+/** Nobody who is trusted so far has issued the certificate. */
+class UnknownAuthority extends Refusal {}
 
 type OpenRoute = Exclude<Route, { kind: 'none' }>;
 
@@ -138,6 +141,15 @@ function opened<Socket extends net.Socket>(socket: Socket, event: string, { sign
   });
 }
 
+/** OpenSSL's names for what an authority that isn't known leads to. */
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
 const SEE_TO_IT: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'has expired: have it renewed, or set this machine’s clock if that is wrong',
   CERT_NOT_YET_VALID: 'is not valid yet: set this machine’s clock if that is wrong',
@@ -145,8 +157,15 @@ const SEE_TO_IT: Readonly<Record<string, string>> = {
 
 /** A TLS error as something that can be acted on; what is not about the certificate stays as it is. */
 function tlsFailure(error: unknown, host: string): unknown {
-  if (!(error instanceof Error) || !('code' in error) || isUnknownAuthority(error)) return error;
+  if (!(error instanceof Error) || !('code' in error)) return error;
   const code = String(error.code);
+  if (UNKNOWN_AUTHORITY.has(code)) {
+    return new UnknownAuthority(
+      `the certificate of ${host} is from an authority that is not known here (${code}): ` +
+        'set LEASH_CA_FILE to a file with the authority’s certificate (PEM)',
+      { cause: error },
+    );
+  }
   const toDo = SEE_TO_IT[code];
   if (toDo !== undefined) return new Refusal(`the certificate of ${host} ${toDo}`, { cause: error });
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
@@ -171,15 +190,9 @@ function namesOf(error: Error): string {
   return (cert?.subjectaltname ?? cert?.subject?.CN ?? 'it names none').slice(0, 200);
 }
 
-function explained(error: unknown, route: Route): Error {
+/** The same, and which way was taken. */
+function withRoute(error: unknown, route: Route): Error {
   const via = route.kind === 'proxy' ? ` via ${describeProxy(route.proxy)}` : '';
-  if (isUnknownAuthority(error)) {
-    return new Refusal(
-      `the certificate${via} is from an authority that is not known here (${describeError(error)}): ` +
-        'set LEASH_CA_FILE to a file with the authority’s certificate (PEM)',
-      { cause: error },
-    );
-  }
   const why = `${describeError(error)}${via}`;
   return error instanceof Refusal ? new Refusal(why, { cause: error }) : new Error(why, { cause: error });
 }

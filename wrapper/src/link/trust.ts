@@ -48,19 +48,6 @@ export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise
   return made.context;
 }
 
-/** Whether a certificate was not accepted because nobody here knows who issued it. */
-export function isUnknownAuthority(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && UNKNOWN_AUTHORITY.has(String(error.code));
-}
-
-const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
-
 async function readAuthorities(path: string): Promise<string[]> {
   const text = await fs.readFile(path, 'utf8').catch((error: unknown) => {
     throw new Refusal(`cannot read the authorities in LEASH_CA_FILE: ${describeError(error)}`);
@@ -80,7 +67,9 @@ async function readAuthorities(path: string): Promise<string[]> {
 }
 
 async function readSystem(): Promise<string[]> {
-  for (const path of SYSTEM_FILES) {
+  // OpenSSL's own name for another place.
+  const { SSL_CERT_FILE } = process.env;
+  for (const path of SSL_CERT_FILE === undefined ? SYSTEM_FILES : [SSL_CERT_FILE]) {
     const certificates = await certificatesOf(path);
     if (certificates.length > 0) return certificates;
   }
@@ -95,8 +84,8 @@ async function nodesOwn(): Promise<readonly string[]> {
   return [...tls.rootCertificates, ...(extra === undefined ? [] : await certificatesOf(extra))];
 }
 
-/** None where there is no such file. */
 async function certificatesOf(path: string): Promise<string[]> {
+  // There may be no such file, or none for us to read: then it adds nothing.
   return certificatesIn(await fs.readFile(path, 'utf8').catch(() => ''));
 }
 

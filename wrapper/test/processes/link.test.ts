@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest';
 import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
 /** A command that prints numbered lines until it is told to end by SIGUSR1. */
@@ -63,7 +62,6 @@ test('of more output than can be held while nobody is connected, head and tail a
   const leash = leashRun(shell(`yes 0123456789abcde | head -c ${sizeBytes}; echo end; exec sleep 1000`, mark), {
     plane,
     options: ['--spool-limit', '8M'],
-    env: { LEASH_STATE_DIR: temporaryDirectory() },
   });
   let passedOn = 0;
   leash.process.stdout?.on('data', (bytes: Buffer) => {

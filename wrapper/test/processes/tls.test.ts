@@ -1,7 +1,8 @@
 /** Whose certificates are accepted, and what is said of others. */
 import fs from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { AUTHORITY, EXPIRED, GOOD, KEY, OTHER_NAME, SELF_SIGNED } from '../support/certificates.ts';
+import { proxyTo } from '../support/connect-proxy.ts';
 import { Dialled, linkTo, tcpServer } from '../support/dialling.ts';
 import { controlPlane, leashRun } from '../support/leash.ts';
 import { authorityFile, securePlane } from '../support/secure-plane.ts';
@@ -24,7 +25,12 @@ test('the file may hold several authorities and words between them', async () =>
 test('without it the line says what to do, and nothing is sent', async () => {
   const plane = await securePlane({ key: KEY, cert: GOOD });
   const dialled = new Dialled({ baseUrl: wss(plane) });
-  expect(await dialled.ended()).toMatchObject({ kind: 'refused', why: expect.stringContaining('set LEASH_CA_FILE') });
+  expect(await dialled.ended()).toEqual({
+    kind: 'refused',
+    why:
+      'the certificate of 127.0.0.1 is from an authority that is not known here (UNABLE_TO_VERIFY_LEAF_SIGNATURE): ' +
+      'set LEASH_CA_FILE to a file with the authority’s certificate (PEM)',
+  });
   expect(plane.requests).toEqual([]);
 });
 
@@ -81,7 +87,17 @@ test('a TLS handshake that hangs is given up in time', async () => {
   await until('no open connection', () => server.open() === 0);
 });
 
-test.each(['LEASH_CA_FILE', 'NODE_EXTRA_CA_CERTS'])('%s is enough for a run', async (name) => {
+test('an authority that only this machine’s own list has is trusted, also for a proxy', async () => {
+  vi.stubEnv('SSL_CERT_FILE', authorityFile());
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const plane = await securePlane({ key: KEY, cert: GOOD });
+  await new Dialled({ baseUrl: wss(plane) }).isOpen();
+  const proxy = await proxyTo(plane.port, { secure: true });
+  await new Dialled({ baseUrl: wss(plane), proxy: { https_proxy: proxy.url() } }).isOpen();
+  await new Dialled({ baseUrl: wss(plane), caFile: authorityFile(SELF_SIGNED) }).isOpen();
+});
+
+test.each(['LEASH_CA_FILE', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'])('%s is enough for a run', async (name) => {
   const plane = await securePlane({ key: KEY, cert: GOOD });
   const leash = leashRun(['sh', '-c', 'echo hello; exit 3'], { plane, env: { [name]: authorityFile() } });
   expect((await leash.exited()).code).toBe(3);
