@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { Piece } from '../../src/output/log.ts';
 import { UnackedOutput } from '../../src/output/unacked.ts';
 import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
+import { patternBytes } from '../support/pattern.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
@@ -24,17 +25,10 @@ function spooled({ capacityBytes = 256 * 1024, limitBytes = 64 * MIB } = {}): Fi
   return { output, directory, troubles };
 }
 
-/** Bytes that tell at which offset they belong. */
-function pattern(start: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let at = 0; at < length; at += 1) bytes[at] = ((start + at) * 2_654_435_761) >>> 13;
-  return bytes;
-}
-
 /** Adds `count` chunks of the pattern, however far behind the disk is. */
 async function fill(output: UnackedOutput, count: number, chunkBytes = 20_000): Promise<void> {
   for (let each = 0; each < count; each += 1) {
-    output.append(each % 5 === 0 ? 'stderr' : 'stdout', pattern(output.end, chunkBytes));
+    output.append(each % 5 === 0 ? 'stderr' : 'stdout', patternBytes(output.end, chunkBytes));
     await new Promise(setImmediate);
   }
 }
@@ -68,7 +62,7 @@ async function readAll(output: Readable, from = output.start, maxBytes = 100_000
       pieces.push(piece);
     } else {
       expect(piece.start).toBe(at);
-      expect(pattern(at, piece.bytes.length).equals(piece.bytes)).toBe(true);
+      expect(patternBytes(at, piece.bytes.length).equals(piece.bytes)).toBe(true);
       at += piece.bytes.length;
       pieces.push({ ...piece, bytes: Buffer.from(piece.bytes) });
     }
@@ -128,9 +122,9 @@ test('what is too much for memory is read back from disk, every byte of it', asy
 
 test('what stays unacked for some seconds gets to disk, however little it is', async () => {
   const { output, directory } = spooled();
-  output.append('stdout', pattern(0, 10));
+  output.append('stdout', patternBytes(0, 10));
   await until('it to be on disk', () => sizeOf(directory) > 10);
-  output.append('stdout', pattern(10, 10));
+  output.append('stdout', patternBytes(10, 10));
   await until('the rest to be on disk', () => sizeOf(directory) > 60);
   expect(await readAll(output)).toHaveLength(1);
 });

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { UnackedOutput } from '../../src/output/unacked.ts';
+import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
+import { patternBytes } from '../support/pattern.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+
+const SCRIPT = fileURLToPath(new URL('../support/spool-process.ts', import.meta.url));
+
+class Child {
+  readonly process: ChildProcess;
+  output = '';
+
+  constructor(...args: string[]) {
+    this.process = spawn(process.execPath, [SCRIPT, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.process.stdout?.on('data', (bytes: Buffer) => {
+      this.output += bytes.toString();
+    });
+    onTestFinished(() => {
+      this.process.kill('SIGKILL');
+    });
+  }
+
+  get isGone(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
+  }
+
+  lines(): string[] {
+    return this.output.split('\n').filter((line) => line !== '');
+  }
+
+  claims(): string[] {
+    return this.lines().filter((line) => line !== 'ready' && line !== 'round');
+  }
+
+  rounds(): number {
+    return this.lines().filter((line) => line === 'round').length;
+  }
+}
+
+/** Reads all that is left in a directory; every byte is checked. Returns how many there are. */
+async function countRight(leftover: LeftoverOutput): Promise<number> {
+  let right = 0;
+  for (let at = leftover.start; at < leftover.end; ) {
+    const readable = new Promise<void>((resolve) => {
+      leftover.onReadable = resolve;
+    });
+    const piece = leftover.read(at, 200_000);
+    if (piece?.kind === 'later') await readable;
+    else if (piece?.kind === 'gap') at = piece.to;
+    else if (piece?.kind === 'bytes') {
+      expect(patternBytes(at, piece.bytes.length).equals(piece.bytes)).toBe(true);
+      at += piece.bytes.length;
+      right += piece.bytes.length;
+    }
+  }
+  return right;
+}
+
+function sizeOf(directory: string): number {
+  return fs.readdirSync(directory).reduce((sum, name) => sum + fs.statSync(path.join(directory, name)).size, 0);
+}
+
+test('of eight processes that claim the runs of a dead one, each run gets one', { timeout: 60_000 }, async () => {
+  const state = temporaryDirectory();
+  const creator = new Child('create', state, '60');
+  await until('the creator to die', () => creator.isGone, 30_000);
+  expect(fs.readdirSync(path.join(state, 'runs'))).toHaveLength(60);
+
+  const claimers = Array.from({ length: 8 }, () => new Child('claim', state));
+  await until('all to be ready', () => claimers.every((each) => each.output !== ''), 30_000);
+  for (const each of claimers) each.process.stdin?.write('go');
+  await until('all to have looked twice', () => claimers.every((each) => each.rounds() >= 2), 30_000);
+  const claimed = claimers.flatMap((each) => each.claims());
+  expect(claimed).toHaveLength(60);
+  expect(new Set(claimed).size).toBe(60);
+
+  // One of them dies: what was its own is taken by the others, and nothing else is.
+  const [first, ...others] = claimers.sort((a, b) => b.claims().length - a.claims().length);
+  const freed = first?.claims() ?? [];
+  expect(freed.length).toBeGreaterThan(0);
+  const before = others.map((each) => each.claims().length);
+  first?.process.kill('SIGKILL');
+  const taken = () => others.flatMap((each, index) => each.claims().slice(before[index]));
+  await until('the others to take what was its own', () => taken().length >= freed.length, 30_000);
+  expect(taken().sort()).toEqual(freed.sort());
+});
+
+test('what a writer that was SIGKILLed had written is read, and nothing else', { timeout: 60_000 }, async () => {
+  for (const atLeastBytes of [400_000, 3_000_000]) {
+    const directory = temporaryDirectory();
+    const writer = new Child('write', directory);
+    await until('something to be on disk', () => sizeOf(directory) > atLeastBytes, 30_000);
+    writer.process.kill('SIGKILL');
+    await until('the writer to be gone', () => writer.isGone);
+    const leftover = await LeftoverOutput.open(directory, null);
+    // The last block may have been cut off.
+    expect(await countRight(leftover)).toBeGreaterThan(atLeastBytes - 128 * 1024);
+    leftover.close();
+  }
+});
+
+/** A file system of this size; null when this user may not mount one. */
+function smallDisk(bytes: number): string | null {
+  const directory = temporaryDirectory();
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', directory]);
+  if (mounted.status !== 0) return null;
+  onTestFinished(() => void spawnSync('umount', ['-l', directory]));
+  return directory;
+}
+
+test('on a full disk it keeps what fits and goes on when there is room', { timeout: 60_000 }, async (context) => {
+  const disk = smallDisk(1024 * 1024);
+  if (disk === null) return context.skip('mounting a small file system takes root');
+  const filler = path.join(disk, 'filler');
+  fs.writeFileSync(filler, Buffer.alloc(500_000));
+  const directory = path.join(disk, 'run');
+  fs.mkdirSync(directory);
+  const troubles: string[] = [];
+  const output = new UnackedOutput(512 * 1024, (why) => troubles.push(why));
+  onTestFinished(() => output.close());
+  output.useSpool(directory, { bytes: 1024 ** 3, again: async () => 1024 ** 3 });
+  for (let each = 0; each < 400; each += 1) {
+    output.append('stdout', patternBytes(output.end, 10_000));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await until('the full disk to be told', () => troubles.length > 0);
+  expect(troubles).toEqual([expect.stringContaining('ENOSPC')]);
+  expect(output.dropped).toBeGreaterThan(2_000_000);
+
+  fs.rmSync(filler);
+  expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
+  const leftover = await LeftoverOutput.open(directory, output.end);
+  expect(await countRight(leftover)).toBe(output.end - output.dropped);
+  leftover.close();
+});

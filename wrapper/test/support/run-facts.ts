@@ -1,0 +1,24 @@
+/** What a run may be like that is kept on disk. */
+import type { RunFacts } from '../../src/spool/run-facts.ts';
+
+let runs = 0;
+
+export function someFacts(changes: Partial<RunFacts> = {}): Omit<RunFacts, 'version'> {
+  runs += 1;
+  return {
+    run: `01K${String(runs).padStart(23, '0')}`,
+    run_key: '00112233445566778899aabbccddeeff',
+    job: 'backup',
+    instance: 'backup_1',
+    machine: 'minion',
+    control_plane: { url: 'https://leash.example', token_file: '/etc/leash.token', ca_file: null },
+    command: 'backup --all',
+    leash_version: '0.1.0',
+    limits: { timeout_ms: null, grace_ms: 5_000 },
+    started_at_ms: Date.now(),
+    started_uptime_ms: 1_000,
+    boot_id: 'a-boot',
+    family: null,
+    ...changes,
+  };
+}

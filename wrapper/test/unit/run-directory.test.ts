@@ -1,0 +1,238 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import type { ProcessRef } from '../../src/processes/process-ref.ts';
+import type { Processes } from '../../src/spool/owner.ts';
+import { claim, createRunDirectory, type RunDirectory, runsIn } from '../../src/spool/run-directory.ts';
+import { ageOf, type RunEnd } from '../../src/spool/run-facts.ts';
+import { listRunDirectories } from '../../src/spool/run-listing.ts';
+import { tidyStateDirectory } from '../../src/spool/tidy.ts';
+import { someFacts } from '../support/run-facts.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Some processes of a machine, each as it sees the others. */
+class Machine {
+  readonly #living = new Set<string>();
+  readonly bootId: string;
+
+  constructor(bootId = 'this-boot') {
+    this.bootId = bootId;
+  }
+
+  process(pid: number): Processes {
+    const self: ProcessRef = { pid, startTime: `${pid}00`, bootId: this.bootId };
+    this.#living.add(JSON.stringify(self));
+    return { self, isRunning: (ref) => this.isRunning(ref) };
+  }
+
+  end({ self }: Processes): void {
+    this.#living.delete(JSON.stringify(self));
+  }
+
+  isRunning({ pid, startTime, bootId }: ProcessRef): boolean {
+    return this.#living.has(JSON.stringify({ pid, startTime, bootId }));
+  }
+}
+
+async function create(
+  state: string,
+  processes: Processes,
+  changes: Parameters<typeof someFacts>[0] = {},
+): Promise<RunDirectory> {
+  const created = await createRunDirectory(state, someFacts(changes), processes);
+  if (created.kind === 'failed') throw new Error(created.why);
+  return created.directory;
+}
+
+const end: Omit<RunEnd, 'version'> = {
+  complete: {
+    type: 'complete',
+    exit_code: 143,
+    command_exit_code: null,
+    signal: 'SIGTERM',
+    reason: 'operator',
+    duration_ms: 5_000,
+    final_offset: 1_234,
+    applied_kills: [],
+  },
+  untold_steps: [
+    { type: 'killing', command: null, reason: 'timeout', phase: 'term', signal: 'SIGTERM', at_ms: 9, survivors: [] },
+  ],
+};
+
+test('a run is on disk whole, for its owner alone to read', async () => {
+  const state = temporaryDirectory();
+  const wrapper = new Machine().process(10);
+  const directory = await create(state, wrapper);
+  expect(fs.statSync(directory.path).mode & 0o777).toBe(0o700);
+  for (const name of fs.readdirSync(directory.path)) {
+    expect(fs.statSync(path.join(directory.path, name)).mode & 0o777).toBe(0o600);
+  }
+  const [listed, ...others] = await listRunDirectories(state, wrapper);
+  expect(others).toEqual([]);
+  expect(listed).toEqual({
+    path: directory.path,
+    run: directory.facts.run,
+    facts: { kind: 'read', value: directory.facts },
+    ended: false,
+    uploaded: false,
+    free: false,
+  });
+});
+
+test('a run that lives is claimed by nobody, a dead one by the first', async () => {
+  const state = temporaryDirectory();
+  const machine = new Machine();
+  const [wrapper, first, second] = [machine.process(10), machine.process(11), machine.process(12)];
+  const { path: directory, facts } = await create(state, wrapper);
+  expect(await claim(directory, first)).toBeNull();
+  expect(await claim(directory, wrapper)).toBeNull();
+
+  machine.end(wrapper);
+  expect(await listRunDirectories(state, second)).toMatchObject([{ free: true }]);
+  const claimed = await claim(directory, first);
+  expect(claimed?.facts).toEqual(facts);
+  expect(await claim(directory, second)).toBeNull();
+
+  // It dies in between.
+  machine.end(first);
+  const again = await claim(directory, second);
+  expect(again).not.toBeNull();
+  await again?.release();
+  expect(await claim(directory, machine.process(13))).not.toBeNull();
+});
+
+test('after a restart of the machine what lives has only the same number', async () => {
+  const state = temporaryDirectory();
+  const { path: directory } = await create(state, new Machine('the boot before').process(10));
+  const after = new Machine('this boot');
+  after.process(10);
+  expect(await claim(directory, after.process(11))).not.toBeNull();
+});
+
+test('who died and whose pid was given to another is dead', async () => {
+  const state = temporaryDirectory();
+  const machine = new Machine();
+  const wrapper = machine.process(10);
+  const { path: directory } = await create(state, wrapper);
+  machine.end(wrapper);
+  const other: Processes = {
+    self: { ...wrapper.self, startTime: 'later' },
+    isRunning: (ref) => ref.startTime === 'later',
+  };
+  expect(await claim(directory, other)).not.toBeNull();
+});
+
+test('of claims at the same time one succeeds', async () => {
+  const state = temporaryDirectory();
+  const machine = new Machine();
+  for (let round = 0; round < 20; round += 1) {
+    const wrapper = machine.process(1_000 + round);
+    const { path: directory } = await create(state, wrapper);
+    machine.end(wrapper);
+    const claims = await Promise.all([1, 2, 3, 4, 5].map((pid) => claim(directory, machine.process(pid))));
+    expect(claims.filter((each) => each !== null)).toHaveLength(1);
+  }
+});
+
+test('an end that is written is read by who comes next', async () => {
+  const state = temporaryDirectory();
+  const machine = new Machine();
+  const wrapper = machine.process(10);
+  const directory = await create(state, wrapper);
+  expect(await directory.readEnd()).toBeNull();
+  expect(await directory.writeEnd(end, 10_000)).toBeNull();
+  machine.end(wrapper);
+  const next = machine.process(11);
+  expect(await listRunDirectories(state, next)).toMatchObject([{ ended: true }]);
+  expect(await (await claim(directory.path, next))?.readEnd()).toEqual({ version: 1, ...end });
+});
+
+test('what is uploaded keeps its facts and loses its output', async () => {
+  const state = temporaryDirectory();
+  const wrapper = new Machine().process(10);
+  const directory = await create(state, wrapper);
+  fs.writeFileSync(path.join(directory.path, 'out-00000001-000000000000000'), 'output');
+  expect(await directory.markUploaded()).toBeNull();
+  expect(await listRunDirectories(state, wrapper)).toMatchObject([{ uploaded: true, facts: { kind: 'read' } }]);
+  expect(fs.readdirSync(directory.path).filter((name) => name.startsWith('out-'))).toEqual([]);
+});
+
+test('what is removed is gone at once, also for who was about to claim it', async () => {
+  const state = temporaryDirectory();
+  const machine = new Machine();
+  const wrapper = machine.process(10);
+  const directory = await create(state, wrapper);
+  expect(await directory.remove()).toBeNull();
+  expect(fs.readdirSync(runsIn(state))).toEqual([]);
+  machine.end(wrapper);
+  expect(await claim(directory.path, machine.process(11))).toBeNull();
+  expect(await directory.remove()).toContain('ENOENT');
+});
+
+test('what can not be made is told, and leaves nothing behind', async () => {
+  const state = temporaryDirectory();
+  fs.writeFileSync(runsIn(state), 'not a directory');
+  const created = await createRunDirectory(state, someFacts(), new Machine().process(10));
+  expect(created).toMatchObject({ kind: 'failed', why: expect.stringMatching(/EEXIST|ENOTDIR/) });
+});
+
+test('runs that can not be understood are left alone', async () => {
+  const state = temporaryDirectory();
+  const machine = new Machine();
+  const wrapper = machine.process(10);
+  const newer = await create(state, wrapper);
+  fs.writeFileSync(path.join(newer.path, 'run.json'), JSON.stringify({ version: 2, run: 'who knows' }));
+  const broken = await create(state, wrapper);
+  fs.writeFileSync(path.join(broken.path, 'run.json'), '');
+  machine.end(wrapper);
+  const next = machine.process(11);
+  const kinds = (await listRunDirectories(state, next)).map((each) => each.facts.kind);
+  expect(kinds).toEqual(['newer', 'unreadable']);
+  expect(await claim(newer.path, next)).toBeNull();
+  expect(await claim(broken.path, next)).toBeNull();
+  // Nor are they kept from who understands them.
+  expect((await listRunDirectories(state, next)).map((each) => each.free)).toEqual([true, true]);
+});
+
+test('what nobody could deliver for a month is removed, with what dead processes left half done', async () => {
+  const state = temporaryDirectory();
+  const machine = new Machine();
+  const [wrapper, tidier, maker] = [machine.process(10), machine.process(11), machine.process(12)];
+  const command = machine.process(13).self;
+  const family = { leader: command, cookie: 'LEASH_RUN_X', cgroup: null };
+  const living = await create(state, tidier);
+  const dead = await create(state, wrapper);
+  const orphaned = await create(state, wrapper, { family });
+  const newer = await create(state, wrapper);
+  fs.writeFileSync(path.join(newer.path, 'run.json'), JSON.stringify({ version: 2 }));
+  const broken = await create(state, wrapper);
+  fs.writeFileSync(path.join(broken.path, 'run.json'), 'garbage');
+  fs.mkdirSync(path.join(runsIn(state), '.transient~abc~this-boot@12@1200'));
+  fs.mkdirSync(path.join(runsIn(state), 'something else'));
+  machine.end(wrapper);
+
+  const left = async (nowMs: number) => {
+    await tidyStateDirectory(state, tidier, nowMs);
+    return fs.readdirSync(runsIn(state)).sort();
+  };
+  const all = [living, dead, orphaned, newer, broken].map((each) => path.basename(each.path));
+  expect(await left(Date.now() + 29 * DAY_MS)).toEqual(['.transient~abc~this-boot@12@1200', ...all, 'something else']);
+  machine.end(maker);
+  expect(await left(Date.now() + 31 * DAY_MS)).toEqual([
+    ...[living, orphaned, newer].map((each) => path.basename(each.path)),
+    'something else',
+  ]);
+});
+
+test('an age goes by the monotonic clock as long as the machine has not been restarted', () => {
+  const facts = {
+    version: 1,
+    ...someFacts({ started_at_ms: 1_000_000, started_uptime_ms: 5_000, boot_id: 'b' }),
+  } as const;
+  expect(ageOf(facts, { bootId: 'b', uptimeMs: 7_000.4, epochMs: 0 })).toBe(2_000);
+  expect(ageOf(facts, { bootId: 'c', uptimeMs: 7_000, epochMs: 1_060_000 })).toBe(60_000);
+  expect(ageOf(facts, { bootId: 'c', uptimeMs: 7_000, epochMs: 0 })).toBe(0);
+});
