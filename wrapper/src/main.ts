@@ -1,27 +1,37 @@
 /** The `leash` program. */
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { parseInvocation } from './cli/args.ts';
+import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
 import { HELP } from './cli/help.ts';
 import { run } from './run/run.ts';
 
 declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
-const invocation = parseInvocation(process.argv.slice(2));
-switch (invocation.kind) {
-  case 'help':
-    process.stdout.write(HELP[invocation.topic]);
-    break;
-  case 'version':
-    process.stdout.write(`leash ${VERSION}\n`);
-    break;
-  case 'usage_error': {
-    const where = invocation.topic === 'leash' ? 'leash --help' : `leash ${invocation.topic} --help`;
-    process.stderr.write(`leash: ${invocation.message} (see ${where})\n`);
-    process.exitCode = EXIT_ERRORED;
-    break;
+// Something the command left behind may keep our handles open for as long as it likes.
+process.exit(await main(parseInvocation(process.argv.slice(2))));
+
+/** @returns the exit code */
+async function main(invocation: Invocation): Promise<number> {
+  switch (invocation.kind) {
+    case 'help':
+      process.stdout.write(HELP[invocation.topic]);
+      return 0;
+    case 'version':
+      process.stdout.write(`leash ${VERSION}\n`);
+      return 0;
+    case 'usage_error':
+      process.stderr.write(`leash: ${invocation.message} (see ${helpOn(invocation.topic)})\n`);
+      return EXIT_ERRORED;
+    case 'run':
+      return run(invocation.args, VERSION);
+    // Loaded only where they are asked for: they bring the network code along.
+    case 'flush':
+      return (await import('./flush/command.ts')).flushCommand(invocation.args);
+    case 'orphans':
+      return (await import('./orphans/command.ts')).orphansCommand(invocation.args);
   }
-  case 'run':
-    // Something the command left behind may keep our handles open for as long as it likes.
-    process.exit(await run(invocation.args, VERSION));
+}
+
+function helpOn(topic: Topic): string {
+  return topic === 'leash' ? 'leash --help' : `leash ${topic} --help`;
 }

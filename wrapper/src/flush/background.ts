@@ -7,7 +7,7 @@ import { ownProgram } from '../run/own-program.ts';
 import type { State } from '../run/state.ts';
 import { acquireFlusherLock } from '../spool/flusher-lock.ts';
 import { listRunDirectories } from '../spool/run-listing.ts';
-import { isToBeSent } from './leftover.ts';
+import { flusherKey, isToBeSent } from './leftover.ts';
 
 /** How long it keeps trying; after that the next run starts it again. */
 export const KEEPS_TRYING = '1d';
@@ -41,10 +41,4 @@ function start({ baseUrl, token }: ControlPlane, environment: Environment, log: 
   child.on('error', (error) => log.tell(`what is left can't be sent in the background: ${describeError(error)}`));
   child.unref();
   log.note('started `leash flush` in the background');
-}
-
-/** Who sends to the same place with the same credential is the same. */
-export function flusherKey({ baseUrl, token }: ControlPlane): string {
-  const credential = token.kind === 'file' ? `file ${token.path}` : `token ${token.token}`;
-  return `${baseUrl}\n${credential}`;
 }

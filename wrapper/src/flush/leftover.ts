@@ -8,3 +8,9 @@ export function isToBeSent({ free, uploaded, facts }: ListedRun, { baseUrl }: Co
   // A token is never shown to another control plane than the one that it is for.
   return facts.value.control_plane?.url === baseUrl;
 }
+
+/** Who sends to the same place with the same credential is the same. */
+export function flusherKey({ baseUrl, token }: ControlPlane): string {
+  const credential = token.kind === 'file' ? `file ${token.path}` : `token ${token.token}`;
+  return `${baseUrl}\n${credential}`;
+}

@@ -3,7 +3,10 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
+import { EXIT_ERRORED } from '#protocol/run-state';
 import type { LaunchState } from '../command/launch-state.ts';
+import { describeError } from '../log.ts';
+import { newRunId } from './identity.ts';
 import { ownProgram } from './own-program.ts';
 
 /** By which the wrapper in the background is told what only the one in the foreground could know. */
@@ -19,16 +22,28 @@ const Detachment = v.object({
 export type Detachment = v.InferOutput<typeof Detachment>;
 
 /**
- * Starts `leash` with the same arguments in the background: in a session of its own, with nothing of the caller's left
- * open. Resolves when it has been started.
+ * Starts this `leash` once more, with the same arguments, in the background: in a session of its own, with nothing of
+ * the caller's left open. Prints the run's id.
  *
- * @param argv what follows `leash`
+ * @returns the exit code to leave with
  */
-export function detach(argv: readonly string[], run: string, launch: LaunchState): Promise<void> {
-  const { noFileSoft, ignoredSignals, environment } = launch;
+export async function leaveInBackground(launch: LaunchState): Promise<number> {
+  const run = newRunId();
+  try {
+    await startAgain(run, launch);
+    process.stdout.write(`${run}\n`);
+    return 0;
+  } catch (error) {
+    // Too many processes, no memory: nothing has been started.
+    process.stderr.write(`leash: cannot go into the background: ${describeError(error)}\n`);
+    return EXIT_ERRORED;
+  }
+}
+
+function startAgain(run: string, { noFileSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
   const detachment: Detachment = { run, noFileSoft, ignoredSignals: [...ignoredSignals] };
   const [program, ...ourselves] = ownProgram();
-  const child = spawn(program, [...ourselves, ...argv], {
+  const child = spawn(program, [...ourselves, ...process.argv.slice(2)], {
     detached: true,
     env: { ...environment, [VARIABLE]: JSON.stringify(detachment) },
     stdio: Array.from({ length: highestDescriptor() + 1 }, () => 'ignore' as const),

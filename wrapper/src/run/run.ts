@@ -7,7 +7,7 @@ import { configure } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import { takeLaunchState } from '../command/launch-state.ts';
 import { readOutput } from '../command/read-output.ts';
-import { type RunningCommand, startCommand } from '../command/start-command.ts';
+import { prepareOutput, type RunningCommand, startCommand } from '../command/start-command.ts';
 import type { Guardian } from '../guardian/guardian.ts';
 import { openLog } from '../log.ts';
 import { createCgroup } from '../processes/cgroup.ts';
@@ -15,7 +15,7 @@ import { watchFamily } from '../processes/watch.ts';
 import { Redactor, redactText } from '../redact/redactor.ts';
 import type { Terminator } from '../terminate/terminator.ts';
 import { commandEnvironment } from './command-environment.ts';
-import { takeDetachment } from './detach.ts';
+import { leaveInBackground, takeDetachment } from './detach.ts';
 import { endByLimit, obeyLocalSignal } from './endings.ts';
 import { newRunId } from './identity.ts';
 import { Limits } from './limits.ts';
@@ -39,6 +39,7 @@ interface End {
 export async function run(args: RunArgs, version: string): Promise<number> {
   const detachment = takeDetachment(process.env);
   const launch = { ...takeLaunchState(process.env), ...detachment };
+  if (args.detach && detachment === null) return leaveInBackground(launch);
   const signals = new LocalSignals(launch.ignoredSignals);
   const birth = await start(args, version, detachment?.run ?? newRunId(), launch);
   const { own, log } = birth;
@@ -65,6 +66,7 @@ export async function run(args: RunArgs, version: string): Promise<number> {
 
 /** Starts the command, before anything that it does not need. */
 async function start(args: RunArgs, version: string, run: string, launch: Birth['launch']): Promise<Birth> {
+  const pipes = prepareOutput(args.merge);
   const own = openOwnOutput(args.quiet);
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
@@ -84,15 +86,8 @@ async function start(args: RunArgs, version: string, run: string, launch: Birth[
   const since = performance.now();
   const age = () => performance.now() - since;
   const { command, cwd, user, merge } = args;
-  const started = await startCommand({
-    command,
-    env,
-    cwd,
-    user,
-    merge,
-    joinFile: cgroup?.joinFile ?? null,
-    launch,
-  });
+  const joinFile = cgroup?.joinFile ?? null;
+  const started = await startCommand({ command, env, cwd, user, merge, joinFile, launch }, pipes);
   for (const line of config.problems) log.tell(line);
   if (problem !== null) log.tell(problem);
   return { args, version, run, startedAt, age, launch, settings, configuration, rules, cgroup, own, log, started };

@@ -54,8 +54,9 @@ export class Leash {
 }
 
 /** Neither this machine's settings nor its state are a test's business. */
-const NOWHERE = { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: fs.mkdtempSync(path.join(os.tmpdir(), 'leash-state-')) };
-afterAll(() => fs.rmSync(NOWHERE.LEASH_STATE_DIR, { recursive: true, force: true }));
+const STATE_DIRECTORY = fs.mkdtempSync(path.join(os.tmpdir(), 'leash-state-'));
+const NOWHERE = { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: STATE_DIRECTORY };
+afterAll(() => fs.rmSync(STATE_DIRECTORY, { recursive: true, force: true }));
 
 const planes: ControlPlane[] = [];
 const leashes: Leash[] = [];
@@ -107,6 +108,8 @@ export function sabotage(script: string): NodeJS.ProcessEnv {
 
 afterEach(async () => {
   for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
+  // A command outlives its wrapper, and so do a guardian and a flusher: each has our state directory in its environment.
+  endAll(STATE_DIRECTORY, 'environ');
   for (const mark of markers.splice(0)) endAll(mark);
   for (const plane of planes.splice(0)) {
     await plane.stop();

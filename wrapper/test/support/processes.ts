@@ -11,26 +11,31 @@ export function newMarker(): string {
 
 /** Pids of living processes, zombies and wrappers not counted, that have `marker` on their command line. */
 export function living(marker: string): number[] {
-  return fs.readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name)) return [];
-    try {
-      const commandLine = fs.readFileSync(`/proc/${name}/cmdline`, 'utf8');
-      if (!commandLine.includes(marker) || commandLine.includes('wrapper/src/main.ts')) return [];
-      const entry = procTable.entry(Number(name));
-      return entry?.isAlive === true ? [entry.pid] : [];
-    } catch {
-      return [];
-    }
-  });
+  return having(marker, 'cmdline').filter((pid) => !read(pid, 'cmdline').includes('wrapper/src/main.ts'));
 }
 
-/** Ends what a failed test may have left behind. */
-export function endAll(marker: string): void {
-  for (const pid of living(marker)) {
+/** Ends what a failed test may have left behind, by what its command line or its environment holds. */
+export function endAll(marker: string, where: Place = 'cmdline'): void {
+  for (const pid of where === 'cmdline' ? living(marker) : having(marker, where)) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
       // Gone by itself.
     }
+  }
+}
+
+type Place = 'cmdline' | 'environ';
+
+function having(marker: string, where: Place): number[] {
+  return procTable.list().flatMap(({ pid, isAlive }) => (isAlive && read(pid, where).includes(marker) ? [pid] : []));
+}
+
+function read(pid: number, where: Place): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/${where}`, 'latin1');
+  } catch {
+    // It has ended, or it is another user's.
+    return '';
   }
 }

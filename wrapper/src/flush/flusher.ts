@@ -1,0 +1,131 @@
+/** Sends all that runs on this machine have left for one control plane, again and again if need be. */
+import { performance } from 'node:perf_hooks';
+import type { ControlPlane } from '../cli/control-plane.ts';
+import { pauseBeforeDialling } from '../link/backoff.ts';
+import type { Log } from '../log.ts';
+import { processFamily } from '../processes/family.ts';
+import type { State } from '../run/state.ts';
+import { acquireFlusherLock } from '../spool/flusher-lock.ts';
+import { claim, type RunDirectory } from '../spool/run-directory.ts';
+import { type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
+import { tidyStateDirectory } from '../spool/tidy.ts';
+import { flusherKey, isToBeSent } from './leftover.ts';
+import { type Upload, upload } from './upload.ts';
+
+/** So many runs at a time: enough to fill a link, few enough to leave it to the runs of now. */
+const AT_ONCE = 4;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
+
+export interface Flushed {
+  sent: number;
+  /** What is left that is for us to send. */
+  readonly left: readonly Left[];
+}
+
+interface Left {
+  readonly run: string;
+  readonly why: string;
+  /** The control plane does not want it from us: to try again soon is of no use. */
+  readonly isRefused: boolean;
+}
+
+/** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
+export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
+  await tidyStateDirectory(state.directory, state.processes, Date.now());
+  return sendAll(state, controlPlane, log);
+}
+
+/** Keeps trying for `forMs`, unless another does so already: then null. */
+export async function keepFlushing(
+  state: State,
+  controlPlane: ControlPlane,
+  forMs: number,
+  log: Log,
+): Promise<Flushed | null> {
+  const until = performance.now() + forMs;
+  const all: Flushed = { sent: 0, left: [] };
+  for (;;) {
+    const lock = await acquireFlusherLock(state.directory, flusherKey(controlPlane), state.processes);
+    if (lock === null) return all.sent > 0 ? all : null;
+    const { sent, left } = await flushUntil(until, state, controlPlane, log);
+    await lock.release();
+    all.sent += sent;
+    // A run that ended after the last look found the lock taken, and relies on us.
+    const isDone = left.length > 0 || !(await isAnythingLeft(state, controlPlane));
+    if (isDone) return { ...all, left };
+  }
+}
+
+async function flushUntil(until: number, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
+  await tidyStateDirectory(state.directory, state.processes, Date.now());
+  let sent = 0;
+  for (let failures = 0; ; failures += 1) {
+    const round = await sendAll(state, controlPlane, log);
+    sent += round.sent;
+    if (round.sent > 0) failures = 0;
+    // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
+    if (round.left.every(({ isRefused }) => isRefused)) return { sent, left: round.left };
+    const pauseMs = FIRST_PAUSE_MS + pauseBeforeDialling(failures, false, LONGEST_PAUSE_MS, Math.random());
+    if (performance.now() + pauseMs >= until) return { sent, left: round.left };
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+export async function isAnythingLeft(state: State, controlPlane: ControlPlane): Promise<boolean> {
+  const listed = await listRunDirectories(state.directory, state.processes);
+  return listed.some((each) => isToBeSent(each, controlPlane));
+}
+
+/** One attempt for each run; when the control plane turns out to be out of reach, none for the rest. */
+async function sendAll(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
+  const listed = await listRunDirectories(state.directory, state.processes);
+  const waiting = listed.filter((each) => isToBeSent(each, controlPlane));
+  const left: Left[] = [];
+  let sent = 0;
+  let unreachable: string | null = null;
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      if (unreachable !== null) {
+        left.push({ run: next.run, why: unreachable, isRefused: false });
+        continue;
+      }
+      const result = await sendOne(next, state, controlPlane, log);
+      if (result === null) continue;
+      if (result.kind === 'stored') sent += 1;
+      else left.push({ run: next.run, why: result.why, isRefused: result.kind === 'refused' });
+      if (result.kind === 'unreachable') unreachable = result.why;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return { sent, left };
+}
+
+/** @returns null when another process was faster */
+async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPlane, log: Log): Promise<Upload | null> {
+  const directory = await claim(listed.path, state.processes);
+  if (directory === null) return null;
+  const { run, job } = directory.facts;
+  const result = await upload(directory, controlPlane, log);
+  if (result.kind === 'stored') {
+    log.note(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
+    await putAway(directory);
+  } else {
+    log.note(`run ${run} of ${job} is still to be sent: ${result.why}`);
+    await directory.release();
+  }
+  return result;
+}
+
+/** All of it is stored. A command that still lives without its wrapper must stay findable. */
+async function putAway(directory: RunDirectory): Promise<void> {
+  const { family } = directory.facts;
+  const isOrphan =
+    family !== null && (await directory.readEnd()) === null && processFamily(family).members().length > 0;
+  if (!isOrphan) {
+    await directory.remove();
+    return;
+  }
+  await directory.markUploaded();
+  await directory.release();
+}

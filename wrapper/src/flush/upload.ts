@@ -1,0 +1,115 @@
+/** Telling the control plane of one run whose wrapper is gone: its output, as far as it is on disk, and its end. */
+import os from 'node:os';
+import { performance } from 'node:perf_hooks';
+import type { ControlPlane } from '../cli/control-plane.ts';
+import { Alarm } from '../clock/alarm.ts';
+import { Link, type LinkEvents } from '../link/link.ts';
+import type { Log } from '../log.ts';
+import { bootId } from '../processes/process-ref.ts';
+import { RunRecord } from '../run/record.ts';
+import { LeftoverOutput } from '../spool/leftover-output.ts';
+import type { RunDirectory } from '../spool/run-directory.ts';
+import { ageOf } from '../spool/run-facts.ts';
+
+/** What came of it. */
+export type Upload =
+  | { readonly kind: 'stored'; readonly bytes: number }
+  /** The control plane answers, and does not take it from us. */
+  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'unreachable'; readonly why: string };
+
+/** Without progress for so long, the control plane counts as out of reach. */
+const STALLED_MS = 20_000;
+
+/** Sends what `directory` holds. Resolves when all of it is stored, or it is clear that now it won't be. */
+export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
+  const { facts } = directory;
+  const end = await directory.readEnd();
+  const output = await LeftoverOutput.open(directory.path, end?.complete.final_offset ?? null);
+  const age = () => ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() });
+  const record = new RunRecord(
+    {
+      run: facts.run,
+      run_key: facts.run_key,
+      pid: facts.family?.leader.pid ?? null,
+      command: facts.command,
+      version: facts.leash_version,
+      limits: facts.limits,
+    },
+    output,
+    age,
+    () => end?.complete.applied_kills ?? [],
+    { completion: end?.complete ?? null, untoldSteps: end?.untold_steps ?? [] },
+  );
+  const bytes = output.end - output.start;
+  const address = {
+    controlPlane: { ...controlPlane, caFile: facts.control_plane?.ca_file ?? controlPlane.caFile },
+    job: facts.job,
+    run: facts.run,
+    instance: facts.instance,
+    machine: facts.machine,
+  };
+  try {
+    return await follow(
+      (events) => {
+        const link = new Link(address, record, events, log);
+        output.onReadable = () => link.outputReadable();
+        return link;
+      },
+      age,
+      bytes,
+    );
+  } finally {
+    output.close();
+  }
+}
+
+/** @param open opens the link; it dials by itself */
+async function follow(open: (events: LinkEvents) => Link, age: () => number, bytes: number): Promise<Upload> {
+  const now = () => performance.now();
+  return new Promise((resolve) => {
+    let isOver = false;
+    const stalled = new Alarm(now, () => finish({ kind: 'unreachable', why: 'the control plane does not answer' }));
+    const finish = (result: Upload) => {
+      if (isOver) return;
+      isOver = true;
+      stalled.clear();
+      link.close().then(() => resolve(result));
+    };
+    const link = open({
+      // The run is over: a kill comes too late, and whoever sent it is to know.
+      kill: ({ command }) =>
+        link.killing({
+          type: 'killing',
+          command,
+          reason: 'operator',
+          phase: 'refused',
+          signal: null,
+          at_ms: age(),
+          survivors: [],
+        }),
+      changed: () => {
+        stalled.set(now() + STALLED_MS);
+        const result = resultOf(link, bytes);
+        if (result !== null) finish(result);
+      },
+    });
+    stalled.set(now() + STALLED_MS);
+  });
+}
+
+function resultOf({ state, lastFailure }: Link, bytes: number): Upload | null {
+  const why = lastFailure ?? 'it did not say why';
+  switch (state) {
+    case 'settled':
+      return { kind: 'stored', bytes };
+    case 'refused':
+    case 'given_up':
+      return { kind: 'refused', why };
+    case 'offline':
+      return { kind: 'unreachable', why };
+    case 'connecting':
+    case 'connected':
+      return null;
+  }
+}
