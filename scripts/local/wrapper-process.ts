@@ -1,5 +1,6 @@
 /** A real wrapper in a process of its own, as cron would start it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { LEASH_MJS } from './paths.ts';
 import { processTree, signalGroup } from './process-group.ts';
 
@@ -40,7 +41,17 @@ export class WrapperProcess {
       // Like a cron job: no terminal, and no Ctrl-C of ours.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', LEASH_URL: url, LEASH_TOKEN: token, ...env },
+      env: {
+        PATH: process.env.PATH,
+        HOME: home,
+        LANG: 'C.UTF-8',
+        // Neither this machine's settings nor its runs are touched.
+        LEASH_CONFIG: '/dev/null',
+        LEASH_STATE_DIR: join(home, 'leash'),
+        LEASH_URL: url,
+        LEASH_TOKEN: token,
+        ...env,
+      },
     });
     if (this.#child.pid === undefined) throw new Error('the wrapper could not be started');
     this.pid = this.#child.pid;

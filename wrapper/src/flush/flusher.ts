@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
 import type { Log } from '../log.ts';
+import { removeSpent } from '../orphans/orphans.ts';
 import { processFamily } from '../processes/family.ts';
 import type { State } from '../run/state.ts';
 import { acquireFlusherLock } from '../spool/flusher-lock.ts';
@@ -32,7 +33,7 @@ interface Left {
 
 /** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
 export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
-  await tidyStateDirectory(state.directory, state.processes, Date.now());
+  await tidy(state);
   return sendAll(state, controlPlane, log);
 }
 
@@ -58,7 +59,7 @@ export async function keepFlushing(
 }
 
 async function flushUntil(until: number, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
-  await tidyStateDirectory(state.directory, state.processes, Date.now());
+  await tidy(state);
   let sent = 0;
   for (let failures = 0; ; failures += 1) {
     const round = await sendAll(state, controlPlane, log);
@@ -72,7 +73,12 @@ async function flushUntil(until: number, state: State, controlPlane: ControlPlan
   }
 }
 
-export async function isAnythingLeft(state: State, controlPlane: ControlPlane): Promise<boolean> {
+async function tidy(state: State): Promise<void> {
+  await tidyStateDirectory(state.directory, state.processes, Date.now());
+  await removeSpent(state);
+}
+
+async function isAnythingLeft(state: State, controlPlane: ControlPlane): Promise<boolean> {
   const listed = await listRunDirectories(state.directory, state.processes);
   return listed.some((each) => isToBeSent(each, controlPlane));
 }
