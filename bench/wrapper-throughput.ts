@@ -56,6 +56,14 @@ const planes: readonly Plane[] = [
   { name: 'connected', env: { LEASH_URL: plane.url, ...token } },
 ];
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    endLeftovers();
+    process.exit(1);
+  });
+}
+process.once('exit', () => rmSync(place, { recursive: true, force: true }));
+
 try {
   console.log(`leash run on Node ${execFileSync(options.node, ['--version'], { encoding: 'utf8' })}`);
   await measurePaced();
@@ -64,7 +72,6 @@ try {
 } finally {
   plane.close();
   endLeftovers();
-  rmSync(place, { recursive: true, force: true });
 }
 
 async function measurePaced(): Promise<void> {

@@ -184,3 +184,15 @@ test('only root may become another user', async () => {
   onTestFinished(() => spy.mockRestore());
   expect(await whyNot(['true'], { user: 'nobody' })).toMatch(/only root/);
 });
+
+/** A user with a group beside the first: a member named in /etc/group. */
+function userWithGroups(): string | null {
+  const member = /^[^:]*:[^:]*:[^:]*:([\w-]+)/m.exec(fs.readFileSync('/etc/group', 'utf8'))?.[1];
+  return member === undefined || member === 'root' ? null : member;
+}
+
+test.runIf(isRoot && userWithGroups() !== null)('as another user it has all of that user’s groups', async () => {
+  const user = userWithGroups() ?? '';
+  const groups = execFileSync('id', ['-G', user], { encoding: 'utf8' });
+  expect((await ran(['id', '-G'], { user, cwd: '/' })).stdout).toBe(groups);
+});
