@@ -1,8 +1,12 @@
-/** A connection to the control plane's host that a WebSocket can be opened on: TCP, through a proxy or not, and TLS. */
-import http from 'node:http';
+/**
+ * A connection to the control plane's host that a WebSocket can be opened on: TCP, through a proxy or not, and TLS.
+ *
+ * Node's `http` and `tls` are imported where they are needed: in the one file that is shipped, what is imported at the top
+ * of a module is loaded before anything else, and the command would wait for it.
+ */
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import tls, { type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { describeError } from '../log.ts';
 import { lookup } from './lookup.ts';
 import { authority, bareHost, describeProxy, type ProxyServer, portOf, type Route } from './proxy.ts';
@@ -66,6 +70,7 @@ async function connectTcp(host: string, port: number, attempt: Attempt): Promise
 
 async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attempt): Promise<TLSSocket> {
   attempt.waitingFor(`a TLS handshake with ${host}`);
+  const tls = await import('node:tls');
   const secureContext = await trustedAuthorities(trust);
   attempt.signal.throwIfAborted();
   const socket = tls.connect({
@@ -77,6 +82,7 @@ async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attemp
     ALPNProtocols: ['http/1.1'],
   });
   return opened(socket, 'secureConnect', attempt).catch((error: unknown) => {
+    plain.destroy();
     throw tlsFailure(error, host);
   });
 }
@@ -89,6 +95,8 @@ async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt:
   const plain = await connectTcp(proxy.host, proxy.port, attempt);
   const link = proxy.secure ? await secure(plain, proxy.host, trust, attempt) : plain;
   attempt.waitingFor(`an answer of the ${describeProxy(proxy)}`);
+  const http = await import('node:http');
+  attempt.signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const request = http.request({
       method: 'CONNECT',

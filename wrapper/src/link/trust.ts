@@ -8,7 +8,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import fs from 'node:fs/promises';
-import tls, { type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { describeError } from '../log.ts';
 import { Refusal } from './refusal.ts';
 
@@ -42,7 +42,8 @@ export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise
   if (own.length + system.length === 0) return undefined;
   const from = [...own, ...system].join('\n');
   if (made?.from !== from) {
-    const ca = [...new Set([...(await nodesOwn()), ...own, ...system])];
+    const tls = await import('node:tls');
+    const ca = [...new Set([...(await nodesOwn(tls)), ...own, ...system])];
     made = { from, context: tls.createSecureContext({ ca }) };
   }
   return made.context;
@@ -77,7 +78,7 @@ async function readSystem(): Promise<string[]> {
 }
 
 /** What Node trusts when it is not told otherwise: a list that is given to it takes the place of all that. */
-async function nodesOwn(): Promise<readonly string[]> {
+async function nodesOwn(tls: typeof import('node:tls')): Promise<readonly string[]> {
   // Since Node 22.15.
   if (typeof tls.getCACertificates === 'function') return tls.getCACertificates('default');
   const extra = process.env.NODE_EXTRA_CA_CERTS;
