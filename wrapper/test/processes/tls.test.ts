@@ -16,6 +16,17 @@ test.each(['127.0.0.1', 'localhost'])('a private authority in a file is trusted,
   await dialled.isOpen();
 });
 
+test('a host that serves several names is told which one is meant', async () => {
+  const asked: string[] = [];
+  const SNICallback = (name: string, done: (error: Error | null) => void) => {
+    asked.push(name);
+    done(null);
+  };
+  const plane = await securePlane({ key: KEY, cert: GOOD, SNICallback });
+  await new Dialled({ baseUrl: wss(plane, 'localhost'), caFile: authorityFile() }).isOpen();
+  expect(asked).toEqual(['localhost']);
+});
+
 test('the file may hold several authorities and words between them', async () => {
   const plane = await securePlane({ key: KEY, cert: GOOD });
   const caFile = authorityFile(`# ours, old and new\r\n${SELF_SIGNED.replaceAll('\n', '\r\n')}\n# new\n${AUTHORITY}`);

@@ -57,7 +57,7 @@ export class ControlPlane {
   readonly violations: string[] = [];
   readonly requests: { url: string; authorization: string | undefined }[] = [];
   /** Set before `listen`: speaks TLS. */
-  tls: { readonly key: string; readonly cert: string } | null = null;
+  tls: https.ServerOptions | null = null;
   heartbeats = 0;
   attempts = 0;
   storedBytes = 0;

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import type { ServerOptions } from 'node:https';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
 import { AUTHORITY } from './certificates.ts';
@@ -6,7 +7,7 @@ import { ControlPlane } from './control-plane.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 /** A control plane that speaks TLS, and is gone when the test is over. */
-export async function securePlane(tls: { readonly key: string; readonly cert: string }): Promise<ControlPlane> {
+export async function securePlane(tls: ServerOptions): Promise<ControlPlane> {
   const plane = new ControlPlane();
   plane.tls = tls;
   await plane.listen();
