@@ -95,7 +95,10 @@ export class Spool {
     this.#writer.free(offset);
     // While it is being written, the block is not ours to change.
     if (!this.#working && this.#block.end <= offset) this.#block.clear();
-    if (this.#writer.untidy) this.kick();
+    if (!this.#writer.untidy) return;
+    // There will be room.
+    this.#pausedUntil = 0;
+    this.kick();
   }
 
   /**
@@ -106,6 +109,8 @@ export class Spool {
   flush(timeLimitMs: number): Promise<string | null> {
     this.#flushing = true;
     this.#failure = null;
+    // A write that was under way may tell of a failure that is past.
+    let attempts = this.#working ? 2 : 1;
     return new Promise((resolve) => {
       const finish = (result: string | null): void => {
         clearTimeout(limit);
@@ -117,10 +122,13 @@ export class Spool {
       this.#onIdle = () => {
         if (this.#working) return;
         this.#takeFromSource();
+        if (this.#failure !== null) attempts -= 1;
         if (this.#closed) finish('the spool was closed');
-        else if (this.#failure !== null) finish(this.#failure);
-        else if (this.#hasWork()) this.kick();
-        else finish(null);
+        else if (this.#failure !== null && attempts === 0) finish(this.#failure);
+        else if (this.#hasWork()) {
+          this.#failure = null;
+          this.kick();
+        } else finish(null);
       };
       this.kick();
     });

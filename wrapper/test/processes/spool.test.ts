@@ -117,7 +117,7 @@ test('on a full disk it keeps what fits and goes on when there is room', { timeo
   const disk = smallDisk(1024 * 1024);
   if (disk === null) return context.skip('mounting a small file system takes root');
   const filler = path.join(disk, 'filler');
-  fs.writeFileSync(filler, Buffer.alloc(500_000));
+  fs.writeFileSync(filler, Buffer.alloc(700_000));
   const directory = path.join(disk, 'run');
   fs.mkdirSync(directory);
   const troubles: string[] = [];

@@ -228,6 +228,6 @@ test('whatever happens, each byte that is read is right, and each that is missin
       damaged.close();
       fs.rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
     }),
-    { numRuns: 200 },
+    { numRuns: 150 },
   );
 }, 120_000);

@@ -126,7 +126,7 @@ test('what stays unacked for some seconds gets to disk, however little it is', a
   await until('it to be on disk', () => sizeOf(directory) > 10);
   output.append('stdout', patternBytes(10, 10));
   await until('the rest to be on disk', () => sizeOf(directory) > 60);
-  expect(await readAll(output)).toHaveLength(1);
+  expect(gaps(await readAll(output))).toEqual([]);
 });
 
 test('acks delete what is on disk', async () => {
@@ -141,6 +141,26 @@ test('acks delete what is on disk', async () => {
   await until('all files to be deleted', () => files(directory).length === 0);
   await fillDisk(output, 20);
   expect(gaps(await readAll(output))).toEqual([]);
+});
+
+test('an ack up to one byte before the next file keeps that byte', async () => {
+  const { output, directory } = spooled({ limitBytes: 640_000 });
+  await fillDisk(output, 20);
+  for (const name of files(directory).slice(1)) {
+    const before = Number(name.split('-')[2]) - 1;
+    output.free(before);
+    expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
+    expect(gaps(await readAll(output, before))).toEqual([]);
+  }
+});
+
+test('what is acked while it is being written does not stay on disk', async () => {
+  const { output, directory } = spooled();
+  output.append('stdout', patternBytes(0, 10_000));
+  const flushed = output.flush(10_000);
+  output.free(output.end);
+  expect(await flushed).toEqual({ kind: 'stored' });
+  await until('all files to be deleted', () => files(directory).length === 0);
 });
 
 test('a full spool keeps head and tail, within its limit, and tells exactly what is missing', async () => {
@@ -219,9 +239,8 @@ test('files that disappear or are damaged are gaps, and no wrong byte comes out'
 });
 
 test('what is no segment is left alone, and what only looks like one is no output', async () => {
-  const { output, directory } = spooled();
-  await fill(output, 10);
-  expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
+  const { output, directory } = spooled({ limitBytes: 800_000 });
+  await fillDisk(output, 20);
   output.close();
   fs.writeFileSync(path.join(directory, 'README'), 'hello');
   fs.writeFileSync(path.join(directory, 'out-1-2'), 'hello');
@@ -232,6 +251,16 @@ test('what is no segment is left alone, and what only looks like one is no outpu
   const leftover = await LeftoverOutput.open(directory, null);
   expect(leftover).toMatchObject({ start: 0, end: output.end });
   expect(gaps(await readAll(leftover))).toEqual([]);
+  leftover.close();
+});
+
+test('output does not go beyond the end that is known', async () => {
+  const { output, directory } = spooled();
+  await fillDisk(output, 5);
+  output.close();
+  const leftover = await LeftoverOutput.open(directory, 70_001);
+  const pieces = await readAll(leftover);
+  expect(pieces.reduce((sum, each) => sum + (each.kind === 'bytes' ? each.bytes.length : 0), 0)).toBe(70_001);
   leftover.close();
 });
 
