@@ -1,8 +1,9 @@
-/** Blocks of memory that are used again and again, so that a torrent of output leaves nothing to collect. */
+/**
+ * Blocks of memory that are used again and again, so that a torrent of output leaves nothing to collect. There are never
+ * more than were once in use at the same time, which is for who takes them to bound.
+ */
 
 export const BLOCK_BYTES = 64 * 1024;
-/** What is kept for later use; more than that goes back to the system. */
-const MAX_IDLE_BLOCKS = 16;
 
 export class BlockPool {
   readonly blockBytes: number;
@@ -19,6 +20,6 @@ export class BlockPool {
 
   /** Gives back what `take` gave, or lets any other array go. The giver holds no view of it any more. */
   give(block: Uint8Array): void {
-    if (block.length === this.blockBytes && this.#idle.length < MAX_IDLE_BLOCKS) this.#idle.push(block);
+    if (block.length === this.blockBytes) this.#idle.push(block);
   }
 }
