@@ -1,8 +1,21 @@
+import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { NODE_18 } from './wrapper/vitest.node18.config.ts';
+
+// There is none for some platforms.
+const hasNode18 = existsSync(NODE_18);
+if (!hasNode18) console.warn('The wrapper is not tested on Node 18: its binary is not installed (see wrapper/node18).');
 
 export default defineConfig({
   test: {
-    projects: ['protocol', 'worker', 'wrapper', 'dashboard', 'test'],
+    projects: [
+      'protocol',
+      'worker',
+      'wrapper',
+      ...(hasNode18 ? ['wrapper/vitest.node18.config.ts'] : []),
+      'dashboard',
+      'test',
+    ],
     // What the code under test logs is shown for the tests that fail.
     silent: 'passed-only',
     reporters: ['default', './test/support/summary-reporter.ts'],

@@ -9,7 +9,13 @@ import { ControlPlane } from './control-plane.ts';
 import { endAll, newMarker } from './processes.ts';
 import { until } from './until.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** The sources on this Node, unless a project (vitest.node18.config.ts) names what is shipped and another Node. */
+const PROGRAM = process.env.LEASH_TEST_PROGRAM ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const NODE = process.env.LEASH_TEST_NODE ?? process.execPath;
+if (!fs.existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not there: run \`npm run build\` first`);
+
+/** What `leash` is in a shell's line. */
+export const LEASH = `${NODE} ${PROGRAM}`;
 
 export interface Result {
   readonly code: number | null;
@@ -24,7 +30,7 @@ export class Leash {
   stderr = '';
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv, stdio: StdioOptions) {
-    this.process = spawn(process.execPath, [MAIN, ...args], { env, stdio });
+    this.process = spawn(NODE, [PROGRAM, ...args], { env, stdio });
     this.process.stdout?.on('data', (bytes: Buffer) => this.#chunks.push(bytes));
     this.process.stderr?.on('data', (bytes: Buffer) => {
       this.stderr += bytes.toString();

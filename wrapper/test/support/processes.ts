@@ -11,7 +11,7 @@ export function newMarker(): string {
 
 /** Pids of living processes, zombies and wrappers not counted, that have `marker` on their command line. */
 export function living(marker: string): number[] {
-  return having(marker, 'cmdline').filter((pid) => !read(pid, 'cmdline').includes('wrapper/src/main.ts'));
+  return having(marker, 'cmdline').filter((pid) => !/\/(main\.ts|leash\.mjs)\0/.test(read(pid, 'cmdline')));
 }
 
 /** Ends what a failed test may have left behind, by what its command line or its environment holds. */

@@ -1,0 +1,19 @@
+/** The whole program as it is shipped, on the oldest Node that it must run on: the tests whose subject Node has a part in. */
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const inRepo = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** Read by test/support/leash.ts. */
+export const NODE_18 = inRepo('wrapper/node18/node_modules/.bin/node');
+
+export default defineConfig({
+  root: fileURLToPath(new URL('.', import.meta.url)),
+  test: {
+    name: 'wrapper-node18',
+    include: ['exit', 'kill', 'manners'].map((name) => `test/processes/${name}.test.ts`),
+    testTimeout: 20_000,
+    maxWorkers: 3,
+    env: { LEASH_TEST_NODE: NODE_18, LEASH_TEST_PROGRAM: inRepo('dist/leash.mjs') },
+  },
+});
