@@ -3,7 +3,7 @@
  *
  *     npm run build && node bench/wrapper-throughput.ts [--node PATH] [--seconds 10] [--mebibytes 2048]
  *
- * Measures whole runs of dist/leash.mjs, with the control plane absent, unreachable and connected:
+ * Measures whole runs of dist/leash.cjs, with the control plane absent, unreachable and connected:
  *
  * - paced: a command that prints 50 MB/s, beside the same into `cat >/dev/null`. The command's own time is what counts.
  * - flat out: a command that prints as fast as it is read, with our own stdout at /dev/null, at a pipe into `cat`, and
@@ -18,7 +18,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { LEASH_MJS, ROOT } from '../scripts/local/paths.ts';
+import { LEASH_PROGRAM, ROOT } from '../scripts/local/paths.ts';
 import { acknowledger } from './acknowledger.ts';
 
 const PACE_BYTES_PER_SECOND = 50e6;
@@ -108,7 +108,7 @@ async function measureStart(): Promise<void> {
     console.log(`  ${(await medianDelay(wrapped)) - bare} ms later by ${way}`);
   };
   console.log(`\nstart of the command, median of ${STARTS}:`);
-  await later('node leash.mjs', leash(command, '/dev/null'));
+  await later('node leash.cjs', leash(command, '/dev/null'));
   await later('its launcher', ['sh', ...leash(command, '/dev/null').slice(1)]);
 }
 
@@ -124,7 +124,7 @@ async function medianDelay(command: readonly string[]): Promise<number> {
 
 function leash(command: readonly string[], outlet: Outlet): string[] {
   const quiet = outlet === '--quiet' ? [outlet] : [];
-  return [options.node, LEASH_MJS, 'run', '--job', 'bench', ...quiet, '--', ...command];
+  return [options.node, LEASH_PROGRAM, 'run', '--job', 'bench', ...quiet, '--', ...command];
 }
 
 /** Runs something to its end. */
@@ -163,7 +163,7 @@ function wrapperMebibytes(pid: number): number {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
     const wrapper = [String(pid), ...children].find((each) => {
       const commandLine = readFileSync(`/proc/${each}/cmdline`, 'utf8');
-      return commandLine.includes(`${LEASH_MJS}\0run`) && !commandLine.startsWith('sh\0');
+      return commandLine.includes(`${LEASH_PROGRAM}\0run`) && !commandLine.startsWith('sh\0');
     });
     const status = wrapper === undefined ? '' : readFileSync(`/proc/${wrapper}/status`, 'utf8');
     return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;

@@ -1,8 +1,8 @@
 /**
  * Builds everything that is shipped, into dist/:
  *
- *     dist/leash.mjs        the wrapper, one file for Node 18 and later
- *     dist/page/            the page, and a copy of leash.mjs, so that a machine can fetch it from its control plane
+ *     dist/leash.cjs        the wrapper, one file for Node 18 and later
+ *     dist/page/            the page, and a copy of leash.cjs, so that a machine can fetch it from its control plane
  *     dist/worker/index.js  the Worker
  *
  * The Worker is bundled by `wrangler deploy --dry-run`: what the demo and the tests run is then, byte for byte, what a
@@ -25,8 +25,8 @@ try {
   await mkdir(aside, { recursive: true });
   await Promise.all([buildPage(), buildWrapper()]);
   // The wrapper goes where the page's files are, whatever the page's own build puts there.
-  await copyFile(join(aside, 'leash.mjs'), join(aside, 'page', 'leash.mjs'));
-  await Promise.all([moveIntoPlace('page'), moveIntoPlace('leash.mjs')]);
+  await copyFile(join(aside, 'leash.cjs'), join(aside, 'page', 'leash.cjs'));
+  await Promise.all([moveIntoPlace('page'), moveIntoPlace('leash.cjs')]);
   // After the page: wrangler looks at the assets too.
   await buildWorker();
   await moveIntoPlace('worker');
@@ -47,28 +47,22 @@ async function buildPage(): Promise<void> {
 }
 
 async function buildWrapper(): Promise<void> {
-  const outfile = join(aside, 'leash.mjs');
+  const outfile = join(aside, 'leash.cjs');
   await esbuild({
     absWorkingDir: ROOT,
     entryPoints: ['wrapper/src/main.ts'],
     outfile,
     bundle: true,
     platform: 'node',
-    format: 'esm',
+    // Node 18 takes a file without an extension, as it is installed, for CommonJS.
+    format: 'cjs',
     target: 'node18',
     logLevel: 'warning',
     legalComments: 'none',
     define: { __LEASH_VERSION__: JSON.stringify(await packageVersion()) },
     // ws tries these native add-ons and does without them.
     external: ['bufferutil', 'utf-8-validate'],
-    banner: {
-      js: [
-        LAUNCHER_HEADER,
-        // ws is CommonJS: bundled into an ES module, its require() of Node's own modules needs a real one.
-        "import { createRequire as leashCreateRequire } from 'node:module';",
-        'const require = leashCreateRequire(import.meta.url);',
-      ].join('\n'),
-    },
+    banner: { js: LAUNCHER_HEADER },
   });
   await chmod(outfile, 0o755);
 }
@@ -91,7 +85,7 @@ async function moveIntoPlace(name: string): Promise<void> {
 
 async function report(): Promise<void> {
   const sizes = [
-    ['leash.mjs', await sizeOf(join(DIST, 'leash.mjs'))],
+    ['leash.cjs', await sizeOf(join(DIST, 'leash.cjs'))],
     ['page/', await sizeOf(join(DIST, 'page'))],
     ['worker/index.js', await sizeOf(join(DIST, 'worker', 'index.js'))],
   ] as const;

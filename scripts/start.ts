@@ -136,7 +136,7 @@ Ctrl-C stops the control plane. Jobs that run go on, and come back by themselves
 /** Fetches the wrapper from this control plane, and runs a job that can be watched for some seconds. */
 function pasteLine(url: string, runToken: string): string {
   const job = `sh -c 'for i in 1 2 3 4 5; do echo "hello $i from $(uname -n)"; sleep 1; done'`;
-  return `curl -fsSo leash.mjs ${url}/leash.mjs && LEASH_URL=${url} LEASH_TOKEN=${runToken} node leash.mjs run --job hello -- ${job}`;
+  return `curl -fsSo leash.cjs ${url}/leash.cjs && LEASH_URL=${url} LEASH_TOKEN=${runToken} node leash.cjs run --job hello -- ${job}`;
 }
 
 function shown(path: string): string {

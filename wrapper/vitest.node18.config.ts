@@ -14,6 +14,6 @@ export default defineConfig({
     include: ['exit', 'kill', 'manners'].map((name) => `test/processes/${name}.test.ts`),
     testTimeout: 20_000,
     maxWorkers: 3,
-    env: { LEASH_TEST_NODE: NODE_18, LEASH_TEST_PROGRAM: inRepo('dist/leash.mjs') },
+    env: { LEASH_TEST_NODE: NODE_18, LEASH_TEST_PROGRAM: inRepo('dist/leash.cjs') },
   },
 });

@@ -5,5 +5,5 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const DIST = join(ROOT, 'dist');
 /** The wrapper as it is shipped. */
-export const LEASH_MJS = join(DIST, 'leash.mjs');
+export const LEASH_PROGRAM = join(DIST, 'leash.cjs');
 export const WORKER_BUNDLE = join(DIST, 'worker', 'index.js');

@@ -1,7 +1,7 @@
 /** A real wrapper in a process of its own, as cron would start it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { LEASH_MJS } from './paths.ts';
+import { LEASH_PROGRAM } from './paths.ts';
 import { processTree, signalGroup } from './process-group.ts';
 
 export interface WrapperOptions {
@@ -37,7 +37,7 @@ export class WrapperProcess {
   constructor(options: WrapperOptions) {
     const { url, token, job, machine, instance, flags = [], command, home, env = {} } = options;
     const names = ['--job', job, '--machine', machine, ...(instance === undefined ? [] : ['--instance', instance])];
-    this.#child = spawn(process.execPath, [LEASH_MJS, 'run', ...names, ...flags, '--', ...command], {
+    this.#child = spawn(process.execPath, [LEASH_PROGRAM, 'run', ...names, ...flags, '--', ...command], {
       // Like a cron job: no terminal, and no Ctrl-C of ours.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,7 +8,7 @@ declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-process.exit(await main(parseInvocation(process.argv.slice(2))));
+void main(parseInvocation(process.argv.slice(2))).then((exitCode) => process.exit(exitCode));
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {

@@ -18,7 +18,7 @@ export interface LaunchState {
 /**
  * Reads the launcher's notes, and removes them from `env`, so that no process that we start sees them.
  *
- * Without a launcher (`node leash.mjs`) the limit is taken from the parent process, and no signal is known to have been
+ * Without a launcher (`node leash.cjs`) the limit is taken from the parent process, and no signal is known to have been
  * ignored.
  */
 export function takeLaunchState(env: NodeJS.ProcessEnv): LaunchState {
