@@ -29,8 +29,9 @@ export class Leash {
   readonly #chunks: Buffer[] = [];
   stderr = '';
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv, stdio: StdioOptions) {
-    this.process = spawn(NODE, [PROGRAM, ...args], { env, stdio });
+  constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdio: StdioOptions) {
+    const [program = '', ...args] = command;
+    this.process = spawn(program, args, { env, stdio });
     this.process.stdout?.on('data', (bytes: Buffer) => this.#chunks.push(bytes));
     this.process.stderr?.on('data', (bytes: Buffer) => {
       this.stderr += bytes.toString();
@@ -87,14 +88,19 @@ export interface Options {
   readonly options?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly stdio?: StdioOptions;
+  /** A program that becomes the wrapper (by exec), such as `nohup`, with its arguments. */
+  readonly by?: readonly string[];
 }
 
 /** Runs `leash run --job test <options> -- <command>`. */
-export function leashRun(command: readonly string[], { plane, options = [], env = {}, stdio }: Options = {}): Leash {
+export function leashRun(
+  command: readonly string[],
+  { plane, options = [], env = {}, stdio, by = [] }: Options = {},
+): Leash {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEASH_')));
   const link = plane === undefined ? {} : { LEASH_URL: plane.url, LEASH_TOKEN: 'secret-token' };
   const leash = new Leash(
-    ['run', '--job', 'test', ...options, '--', ...command],
+    [...by, NODE, PROGRAM, 'run', '--job', 'test', ...options, '--', ...command],
     { ...inherited, ...NOWHERE, ...link, ...env },
     stdio ?? ['ignore', 'pipe', 'pipe'],
   );
@@ -107,7 +113,7 @@ export function shell(script: string, mark: string): string[] {
   return ['sh', '-c', script, mark];
 }
 
-/** Runs `script` in the wrapper's own process, before anything of it. */
+/** Runs `script`, a module, in the wrapper's own process, before anything of it. */
 export function sabotage(script: string): NodeJS.ProcessEnv {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
 }
