@@ -26,15 +26,25 @@ const FORMAT = 1;
 const MAX_OFFSET = 2 ** 48;
 
 export function encodeOutputFrame(frame: OutputFrame): Uint8Array<ArrayBuffer> {
-  if (frame.bytes.length > MAX_OUTPUT_PAYLOAD_BYTES) throw new RangeError('an output frame holds at most 256 KiB');
   const encoded = new Uint8Array(OUTPUT_HEADER_BYTES + frame.bytes.length);
-  const header = new DataView(encoded.buffer);
+  writeOutputFrame(frame, encoded);
+  return encoded;
+}
+
+/**
+ * Writes a frame to the beginning of `into`, which must have room for it: MAX_OUTPUT_FRAME_BYTES is always enough.
+ *
+ * @returns its length
+ */
+export function writeOutputFrame(frame: OutputFrame, into: Uint8Array): number {
+  if (frame.bytes.length > MAX_OUTPUT_PAYLOAD_BYTES) throw new RangeError('an output frame holds at most 256 KiB');
+  const header = new DataView(into.buffer, into.byteOffset, OUTPUT_HEADER_BYTES);
   header.setUint8(0, FORMAT);
   header.setUint8(1, frame.stream === 'stdout' ? 1 : 2);
   header.setUint16(2, Math.floor(frame.start / 2 ** 32));
   header.setUint32(4, frame.start % 2 ** 32);
-  encoded.set(frame.bytes, OUTPUT_HEADER_BYTES);
-  return encoded;
+  into.set(frame.bytes, OUTPUT_HEADER_BYTES);
+  return OUTPUT_HEADER_BYTES + frame.bytes.length;
 }
 
 export type DecodedOutputFrame =

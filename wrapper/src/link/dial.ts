@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import WebSocket from 'ws';
-import { MIB } from '#protocol/limits';
+import { MAX_OUTPUT_FRAME_BYTES, MIB } from '#protocol/limits';
+import { type OutputFrame, writeOutputFrame } from '#protocol/output-frame';
 import { Problem } from '#protocol/problem';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
@@ -32,7 +33,8 @@ export interface Handlers {
 }
 
 export interface Connection {
-  send(frame: string | Uint8Array): void;
+  send(frame: string): void;
+  sendOutput(frame: OutputFrame): void;
   /** Says goodbye; `ended` follows. */
   close(): void;
   /** Hangs up without waiting for the peer; `ended` follows at once. */
@@ -99,11 +101,23 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
   begin().catch((error: unknown) => {
     end({ kind: error instanceof Refusal ? 'refused' : 'lost', why: describeError(error) });
   });
+  const buffers = new FrameBuffers();
+  const isWritable = (open: WebSocket | null): open is WebSocket => {
+    if (over || open?.readyState !== WebSocket.OPEN) return false;
+    if (open.bufferedAmount <= MAX_BUFFERED_BYTES) return true;
+    end({ kind: 'lost', why: 'the control plane reads nothing' });
+    return false;
+  };
   return {
     send: (frame) => {
-      if (over || socket?.readyState !== WebSocket.OPEN) return;
-      if (socket.bufferedAmount > MAX_BUFFERED_BYTES) end({ kind: 'lost', why: 'the control plane reads nothing' });
-      else socket.send(frame, ignoreSendError);
+      if (isWritable(socket)) socket.send(frame, ignoreSendError);
+    },
+    sendOutput: (frame) => {
+      if (!isWritable(socket)) return;
+      const buffer = buffers.take();
+      const length = writeOutputFrame(frame, buffer);
+      // Called once it has left for the network, or never will.
+      socket.send(buffer.subarray(0, length), () => buffers.giveBack(buffer));
     },
     close: () => {
       if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
@@ -111,6 +125,19 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
     },
     terminate: (why) => end({ kind: 'lost', why }),
   };
+}
+
+/** Memory for frames on their way out, used again: V8 lets many times as much garbage of this kind pile up. */
+class FrameBuffers {
+  readonly #free: Uint8Array[] = [];
+
+  take(): Uint8Array {
+    return this.#free.pop() ?? new Uint8Array(MAX_OUTPUT_FRAME_BYTES);
+  }
+
+  giveBack(buffer: Uint8Array): void {
+    this.#free.push(buffer);
+  }
 }
 
 /** The proxy, unless it has been named already. */
@@ -136,6 +163,9 @@ function upgrade(
     maxPayload: MAX_FRAME_BYTES,
     perMessageDeflate: false,
     followRedirects: false,
+    // Masking keeps what scripts in a browser send from looking like HTTP to a proxy. Here nobody's script chooses the
+    // bytes of a frame, and a mask of zeros spares a copy of all output.
+    generateMask: (mask) => mask.fill(0),
   });
   let why = 'the connection was closed';
   let upgraded = false;

@@ -1,7 +1,6 @@
 /** The run's link to the control plane: dials, talks, and dials again. Nothing that happens here reaches the command. */
 import { performance } from 'node:perf_hooks';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
-import { encodeOutputFrame } from '#protocol/output-frame';
 import type { Kill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import type { Log } from '../log.ts';
@@ -185,7 +184,7 @@ export class Link {
         this.#connection?.send(JSON.stringify(action.message));
         return;
       case 'send_output':
-        this.#connection?.send(encodeOutputFrame(action.frame));
+        this.#connection?.sendOutput(action.frame);
         return;
       case 'send_heartbeat':
         this.#connection?.send(HEARTBEAT);
