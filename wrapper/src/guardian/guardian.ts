@@ -7,18 +7,21 @@
  *
  * It is a `sh`, not a Node, because one runs beside every command: it costs a megabyte and a millisecond.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
 import { describeError, type Log } from '../log.ts';
+import { spawnApart } from '../run/spawn-apart.ts';
 
 /** What the guardian does when the wrapper has died. */
 export interface LastWill {
   readonly kind: 'keep' | 'kill';
-  /** The command's process group: ended by the shell itself if `command` fails. */
+  /** The command's process group: killed by the shell itself if `end` fails. */
   readonly pgid: number;
-  /** `keep`: run once, to tell what happened. `kill`: run to end all of the run; its success is relied on. */
-  readonly command: readonly string[];
+  /** Ends all of the run; its success is relied on. For `kill`. */
+  readonly end: readonly string[];
+  /** Tells what happened; null when there is nobody to tell. */
+  readonly tell: readonly string[] | null;
 }
 
 /**
@@ -27,10 +30,10 @@ export interface LastWill {
  */
 export type ReadEnds = Readonly<Record<StreamName, number | null>>;
 
-// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr.
+// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell. While the
+// command is being ended it is drained as well: what it has to say must not keep it from ending.
 const SCRIPT = `
-will=$1 pgid=$2
-shift 2
+will=$1 pgid=$2 end=$3 tell=$4
 word=
 while read -r word <&3; do
   case $word in
@@ -41,44 +44,35 @@ while read -r word <&3; do
   esac
 done
 exec 3<&-
-if [ "$word" != drain ]; then
-  case $will in
-    kill)
-      "$@" || kill -s KILL -- "-$pgid"
-      exit 0
-      ;;
-    keep) "$@" 4<&- 5<&- & ;;
-  esac
-fi
 cat <&4 &
-exec 4<&-
-exec cat <&5
+cat <&5 &
+exec 4<&- 5<&-
+if [ "$word" = drain ]; then exit 0; fi
+if [ "$will" = kill ]; then eval "$end" || kill -s KILL -- "-$pgid"; fi
+eval "exec $tell"
 `;
 
 export class Guardian {
-  readonly #child: ChildProcess;
-  readonly #words: Writable | null;
+  /** Its pid, so that it is not taken for a part of the run; null when it could not be started. */
+  readonly pid: number | null = null;
+  readonly #words: Writable | null = null;
   #isDismissed = false;
 
   /** Starts it; whatever goes wrong is told to `log` and leaves the run without a guardian. */
   constructor(will: LastWill, pipes: ReadEnds, log: Log) {
-    const { stdout, stderr } = pipes;
-    this.#child = spawn('/bin/sh', ['-c', SCRIPT, 'leash-guardian', will.kind, String(will.pgid), ...will.command], {
-      cwd: '/',
-      detached: true,
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe', stdout ?? 'ignore', stderr ?? 'ignore'],
-    });
-    const failed = (error: Error) => log.note(`the guardian is not there: ${describeError(error)}`);
-    this.#child.on('error', failed);
-    const words = this.#child.stdio[3] ?? null;
-    this.#words = words !== null && 'write' in words ? words : null;
-    // EPIPE: it was killed. The run goes on without.
-    this.#words?.on('error', failed);
-  }
-
-  /** Its pid, so that it is not taken for a part of the run; null when it could not be started. */
-  get pid(): number | null {
-    return this.#child.pid ?? null;
+    const failed = (error: unknown) => log.note(`the guardian is not there: ${describeError(error)}`);
+    try {
+      const child = startShell(will, pipes);
+      child.on('error', failed);
+      this.pid = child.pid ?? null;
+      const pipe = child.stdio[3] ?? null;
+      this.#words = pipe !== null && 'write' in pipe ? pipe : null;
+      // EPIPE: it was killed. The run goes on without.
+      this.#words?.on('error', failed);
+    } catch (error) {
+      // Too many open files, say.
+      failed(error);
+    }
   }
 
   /** Nobody reads this stream any more, so that the command gets its SIGPIPE. */
@@ -104,4 +98,18 @@ export class Guardian {
   #say(word: string): void {
     if (!this.#isDismissed) this.#words?.write(`${word}\n`);
   }
+}
+
+function startShell({ kind, pgid, end, tell }: LastWill, { stdout, stderr }: ReadEnds): ChildProcess {
+  const words = [kind, String(pgid), shellLine(end), shellLine(tell ?? [])];
+  return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...words], {
+    env: process.env,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', stdout ?? 'ignore', stderr ?? 'ignore'],
+  });
+}
+
+/** As a shell reads it back, word by word. */
+function shellLine(words: readonly string[]): string {
+  return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
 }

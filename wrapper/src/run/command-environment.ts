@@ -1,12 +1,15 @@
 /** The environment that the command gets. */
 import type { Environment } from '../cli/config-file.ts';
 
+/** What the names of all cookies begin with. */
+export const COOKIE_PREFIX = 'LEASH_RUN_';
+
 /**
  * The variable by which everything that a run starts is recognised. The run's id is in the *name*, so that a nested run
  * adds its own beside it.
  */
 export function cookieOf(run: string): string {
-  return `LEASH_RUN_${run}`;
+  return COOKIE_PREFIX + run;
 }
 
 /** Ours without the control plane's credentials and what is between wrappers, with the run's cookie and what was asked for. */

@@ -1,6 +1,4 @@
 /** `--detach`: the wrapper goes on by itself, and whoever called it has nothing to wait for. */
-import { spawn } from 'node:child_process';
-import fs from 'node:fs';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
@@ -8,6 +6,7 @@ import type { LaunchState } from '../command/launch-state.ts';
 import { describeError } from '../log.ts';
 import { newRunId } from './identity.ts';
 import { ownProgram } from './own-program.ts';
+import { spawnApart } from './spawn-apart.ts';
 
 /** By which the wrapper in the background is told what only the one in the foreground could know. */
 const VARIABLE = 'LEASH_DETACHED';
@@ -43,10 +42,10 @@ export async function leaveInBackground(launch: LaunchState): Promise<number> {
 function startAgain(run: string, { noFileSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
   const detachment: Detachment = { run, noFileSoft, ignoredSignals: [...ignoredSignals] };
   const [program, ...ourselves] = ownProgram();
-  const child = spawn(program, [...ourselves, ...process.argv.slice(2)], {
-    detached: true,
+  const child = spawnApart(program, [...ourselves, ...process.argv.slice(2)], {
     env: { ...environment, [VARIABLE]: JSON.stringify(detachment) },
-    stdio: Array.from({ length: highestDescriptor() + 1 }, () => 'ignore' as const),
+    cwd: process.cwd(),
+    stdio: ['ignore', 'ignore', 'ignore'],
   });
   child.unref();
   return new Promise((resolve, reject) => {
@@ -70,30 +69,3 @@ export function takeDetachment(env: NodeJS.ProcessEnv): Detachment | null {
     return null;
   }
 }
-
-/**
- * A caller such as salt may have left us descriptors beyond the usual three, and waits for as long as anyone holds them:
- * /dev/null takes the place of all of them.
- */
-function highestDescriptor(): number {
-  try {
-    return Math.max(2, ...fs.readdirSync('/proc/self/fd').map(Number).filter(isInherited));
-  } catch {
-    // No /proc: what a caller may have leaked is not known.
-    return 2;
-  }
-}
-
-/** Node's own descriptors are closed on exec and need no care. */
-function isInherited(fd: number): boolean {
-  try {
-    const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-    const flags = Number.parseInt(/^flags:\s+(\d+)/m.exec(info)?.[1] ?? '0', 8);
-    return (flags & O_CLOEXEC) === 0;
-  } catch {
-    // It was closed while we looked: the one by which the directory was read.
-    return false;
-  }
-}
-
-const O_CLOEXEC = 0o2000000;

@@ -8,7 +8,7 @@ import type { RunArgs } from '../cli/run-args.ts';
 import { commandLine, cutCommandLine } from '../command/command-line.ts';
 import type { LaunchState } from '../command/launch-state.ts';
 import type { Started } from '../command/start-command.ts';
-import { KEEPS_TRYING } from '../flush/background.ts';
+import { flusherCommand } from '../flush/background.ts';
 import { Guardian, type LastWill } from '../guardian/guardian.ts';
 import type { RunAddress } from '../link/dial.ts';
 import type { Log, OpenLog } from '../log.ts';
@@ -107,11 +107,12 @@ function familyOrigin({ run, started, cgroup }: Birth): FamilyOrigin | null {
   return leader === null ? null : { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
 }
 
-function startGuardian({ args, run, started, log }: Birth, helpers: ProcessRef[]): Guardian | null {
+function startGuardian(birth: Birth, helpers: ProcessRef[]): Guardian | null {
+  const { started, log } = birth;
   if (started.kind === 'not_started') return null;
   const { stdout, stderr } = started.output;
   const guardian = new Guardian(
-    lastWill(args, run, started.pid),
+    lastWill(birth, started.pid),
     { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
     log,
   );
@@ -148,15 +149,14 @@ function addressOf({ args, run, startedAt, configuration, settings }: Birth): Ru
   };
 }
 
-function lastWill({ wrapperDeath, signal, graceMs }: RunArgs, run: string, pgid: number): LastWill {
-  switch (wrapperDeath) {
-    case 'keep':
-      return { kind: 'keep', pgid, command: [...ownProgram(), 'flush', '--for', KEEPS_TRYING] };
-    case 'kill': {
-      const kill = ['orphans', '--kill', '--signal', signal, '--grace', `${graceMs}ms`, run];
-      return { kind: 'kill', pgid, command: [...ownProgram(), ...kill] };
-    }
-  }
+function lastWill({ args, run, configuration }: Birth, pgid: number): LastWill {
+  const { wrapperDeath, signal, graceMs } = args;
+  return {
+    kind: wrapperDeath,
+    pgid,
+    end: [...ownProgram(), 'orphans', '--kill', '--signal', signal, '--grace', `${graceMs}ms`, run],
+    tell: configuration.kind === 'unsupervised' ? null : flusherCommand(configuration.controlPlane),
+  };
 }
 
 function tellOfKilling({ phase, signal, survivors }: Killing, log: Log): void {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { transientPath } from './files.ts';
-import { beginAsNobodys, giveBack, type Processes, take } from './owner.ts';
+import { beginAsNobodys, giveBack, type Processes, readOwner, take } from './owner.ts';
 
 export interface FlusherLock {
   /** Gives it back; who dies has given it back too. */
@@ -19,11 +19,25 @@ export async function acquireFlusherLock(
   key: string,
   processes: Processes,
 ): Promise<FlusherLock | null> {
-  const name = `flusher-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
-  const directory = path.join(stateDirectory, name);
+  const directory = lockPath(stateDirectory, key);
   const taken =
     (await take(directory, processes)) || ((await make(directory, processes)) && (await take(directory, processes)));
   return taken ? { release: () => giveBack(directory, processes) } : null;
+}
+
+/** Whether a process that lives has the lock. Only looks: who takes it to find out keeps others from it meanwhile. */
+export async function isFlusherAtWork(stateDirectory: string, key: string, processes: Processes): Promise<boolean> {
+  try {
+    const owner = await readOwner(lockPath(stateDirectory, key));
+    return owner.kind === 'process' && processes.isRunning(owner.process);
+  } catch {
+    // ENOENT: there has never been one.
+    return false;
+  }
+}
+
+function lockPath(stateDirectory: string, key: string): string {
+  return path.join(stateDirectory, `flusher-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
 }
 
 /** @returns whether it was not there before */

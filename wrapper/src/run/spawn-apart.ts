@@ -1,0 +1,54 @@
+/** Starting what is to live on its own, beside the run or after it. */
+import { type ChildProcess, type IOType, spawn } from 'node:child_process';
+import fs from 'node:fs';
+
+export interface ApartOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Descriptors 0 and up. */
+  readonly stdio: readonly (IOType | number)[];
+}
+
+/**
+ * Starts a program in a session of its own, with the descriptors that are named and no others.
+ *
+ * Whoever called us may have left us more: the lock in `( flock 200; leash run … ) 200>lock`, or the pipe by which it
+ * waits for our end. They are the command's. Held by what lives on, the lock would stay locked, and the caller wait.
+ */
+export function spawnApart(program: string, args: readonly string[], { env, cwd, stdio }: ApartOptions): ChildProcess {
+  const strays = inheritable().filter((fd) => fd >= stdio.length);
+  if (strays.length === 0) return spawn(program, args, { env: { ...env }, cwd, detached: true, stdio: [...stdio] });
+  const nothing = fs.openSync('/dev/null', 'r+');
+  try {
+    const all = Array.from({ length: Math.max(...strays) + 1 }, (_, fd): IOType | number => {
+      // Beyond stderr 'ignore' means that a descriptor is left as it is.
+      return stdio[fd] ?? (strays.includes(fd) ? nothing : 'ignore');
+    });
+    return spawn(program, args, { env: { ...env }, cwd, detached: true, stdio: all });
+  } finally {
+    fs.closeSync(nothing);
+  }
+}
+
+/** Our descriptors that stay open in a program that we become or start. Node's own are none of them. */
+function inheritable(): number[] {
+  try {
+    return fs.readdirSync('/proc/self/fd').map(Number).filter(isInheritable);
+  } catch {
+    // No /proc: what a caller may have left is not known.
+    return [];
+  }
+}
+
+const O_CLOEXEC = 0o2000000;
+
+function isInheritable(fd: number): boolean {
+  try {
+    const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+    const flags = Number.parseInt(/^flags:\s+(\d+)/m.exec(info)?.[1] ?? '0', 8);
+    return (flags & O_CLOEXEC) === 0;
+  } catch {
+    // It was closed while we looked: the one by which the directory was read.
+    return false;
+  }
+}
