@@ -34,7 +34,7 @@ interface Left {
 /** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
 export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
-  return sendAll(state, controlPlane, log);
+  return sendAll(state, controlPlane, log, new Set());
 }
 
 /** Keeps trying for `forMs`, unless another does so already: then null. */
@@ -61,8 +61,9 @@ export async function keepFlushing(
 async function flushUntil(until: number, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
   let sent = 0;
+  const hasFailed = new Set<string>();
   for (let failures = 0; ; failures += 1) {
-    const round = await sendAll(state, controlPlane, log);
+    const round = await sendAll(state, controlPlane, log, hasFailed);
     sent += round.sent;
     if (round.sent > 0) failures = 0;
     // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
@@ -83,10 +84,20 @@ async function isAnythingLeft(state: State, controlPlane: ControlPlane): Promise
   return listed.some((each) => isToBeSent(each, controlPlane));
 }
 
-/** One attempt for each run; when the control plane turns out to be out of reach, none for the rest. */
-async function sendAll(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
-  const listed = await listRunDirectories(state.directory, state.processes);
-  const waiting = listed.filter((each) => isToBeSent(each, controlPlane));
+/**
+ * One attempt for each run; when the control plane turns out to be out of reach, none for the rest.
+ *
+ * @param hasFailed ids of runs that come last, and into which those go that fail now: what keeps one of them from being
+ *   sent may be its own
+ */
+async function sendAll(state: State, controlPlane: ControlPlane, log: Log, hasFailed: Set<string>): Promise<Flushed> {
+  const listed = (await listRunDirectories(state.directory, state.processes)).filter((each) =>
+    isToBeSent(each, controlPlane),
+  );
+  const waiting = [
+    ...listed.filter(({ run }) => !hasFailed.has(run)),
+    ...listed.filter(({ run }) => hasFailed.has(run)),
+  ];
   const left: Left[] = [];
   let sent = 0;
   let unreachable: string | null = null;
@@ -96,11 +107,16 @@ async function sendAll(state: State, controlPlane: ControlPlane, log: Log): Prom
         left.push({ run: next.run, why: unreachable, isRefused: false });
         continue;
       }
+      const sentBefore = sent;
       const result = await sendOne(next, state, controlPlane, log);
       if (result === null) continue;
       if (result.kind === 'stored') sent += 1;
-      else left.push({ run: next.run, why: result.why, isRefused: result.kind === 'refused' });
-      if (result.kind === 'unreachable') unreachable = result.why;
+      else {
+        hasFailed.add(next.run);
+        left.push({ run: next.run, why: result.why, isRefused: result.kind === 'refused' });
+      }
+      // Where others got through meanwhile, the trouble is this run's own.
+      if (result.kind === 'unreachable' && sent === sentBefore) unreachable = result.why;
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));

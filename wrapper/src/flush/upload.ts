@@ -18,7 +18,7 @@ export type Upload =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'unreachable'; readonly why: string };
 
-/** Without progress for so long, the control plane counts as out of reach. */
+/** When nothing more was stored for so long, the control plane counts as out of reach, however often it takes our call. */
 const STALLED_MS = 20_000;
 
 /** Sends what `directory` holds. Resolves when all of it is stored, or it is clear that now it won't be. */
@@ -41,7 +41,6 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
     () => end?.complete.applied_kills ?? [],
     { completion: end?.complete ?? null, untoldSteps: end?.untold_steps ?? [] },
   );
-  const bytes = output.end - output.start;
   const address = {
     controlPlane: { ...controlPlane, caFile: facts.control_plane?.ca_file ?? controlPlane.caFile },
     job: facts.job,
@@ -57,7 +56,7 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
         return link;
       },
       age,
-      bytes,
+      output,
     );
   } finally {
     output.close();
@@ -65,8 +64,10 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
 }
 
 /** @param open opens the link; it dials by itself */
-async function follow(open: (events: LinkEvents) => Link, age: () => number, bytes: number): Promise<Upload> {
+async function follow(open: (events: LinkEvents) => Link, age: () => number, output: LeftoverOutput): Promise<Upload> {
   const now = () => performance.now();
+  const bytes = output.end - output.start;
+  let storedTo = output.start;
   return new Promise((resolve) => {
     let isOver = false;
     const stalled = new Alarm(now, () => finish({ kind: 'unreachable', why: 'the control plane does not answer' }));
@@ -89,7 +90,8 @@ async function follow(open: (events: LinkEvents) => Link, age: () => number, byt
           survivors: [],
         }),
       changed: () => {
-        stalled.set(now() + STALLED_MS);
+        if (output.start > storedTo) stalled.set(now() + STALLED_MS);
+        storedTo = output.start;
         const result = resultOf(link, bytes);
         if (result !== null) finish(result);
       },
