@@ -2,13 +2,14 @@
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
 import { HELP } from './cli/help.ts';
+import { leaveProcess } from './leave-process.ts';
 import { run } from './run/run.ts';
 
 declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(parseInvocation(process.argv.slice(2))).then((exitCode) => process.exit(exitCode));
+void main(parseInvocation(process.argv.slice(2))).then(leaveProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {

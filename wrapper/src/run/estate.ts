@@ -3,6 +3,7 @@
  * the wrapper is killed, and what could not be told, to be told later. Nothing here ever holds up or fails the run.
  */
 import os from 'node:os';
+import { performance } from 'node:perf_hooks';
 import { defaultInstance } from '#protocol/names';
 import { ensureFlusher } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
@@ -18,11 +19,16 @@ import type { Birth } from './parts.ts';
 import type { RunRecord } from './record.ts';
 import { openState, type State } from './state.ts';
 
+/** A disk that has not given the run a place in so long, from the run's start on, counts as none. */
+const PLACE_MS = 5_000;
 /** Told by then, as a rule: the disk need not be bothered. */
 const NOTE_END_AFTER_MS = 200;
 /** The disk gets so long for the last of the output; what it can't take then is lost. */
 const FLUSH_MS = 3_000;
 const END_MS = 2_000;
+/** What else is done at the end can be done by others later. */
+const TIDY_MS = 1_000;
+const SLOW = 'the disk does not answer';
 
 interface Place {
   readonly state: State;
@@ -36,8 +42,10 @@ export class Estate {
   readonly #output: UnackedOutput;
   /** Null when there is none: why has been told. */
   readonly #place: Promise<Place | null>;
+  readonly #since = performance.now();
   #noteTimer: NodeJS.Timeout | undefined;
-  #noted: Promise<void> | null = null;
+  /** Resolves with why the end could not be noted, or null. */
+  #noted: Promise<string | null> | null = null;
 
   constructor(
     birth: Birth,
@@ -56,9 +64,9 @@ export class Estate {
     });
   }
 
-  /** Whether what can't be told now will be told later. Answers soon, also when the disk does not. */
+  /** Whether what can't be told now will be told later. Known within PLACE_MS from the start. */
   async isUsable(): Promise<boolean> {
-    return (await within(this.#place, ANSWER_MS, null)) !== null;
+    return (await this.#placeInTime()) !== null;
   }
 
   /** The record has its completion, which is kept on disk unless it is told within a moment. */
@@ -75,22 +83,35 @@ export class Estate {
    */
   async settle(untold: string | null): Promise<void> {
     clearTimeout(this.#noteTimer);
-    const place = await within(this.#place, ANSWER_MS, null);
-    if (untold === null) {
-      this.#output.close();
-      await this.#noted;
-      const why = await place?.directory.remove();
-      if (typeof why === 'string') this.#birth.log.note(`cannot tidy up the record of this run: ${why}`);
-      return;
-    }
-    const unstored = this.#output.end - this.#output.start;
-    const why = place === null ? 'there is no place for it' : await this.#leave(place);
+    if (untold === null) await this.#clear();
+    else await this.#bequeath(untold);
+  }
+
+  /** Nothing is left to be told. A record that can't be removed now is found, and removed, by the next flusher. */
+  async #clear(): Promise<void> {
     this.#output.close();
-    const what = unstored === 0 ? 'the end' : `the end and the last ${unstored} bytes of the output`;
+    const removed = async () => {
+      await this.#noted;
+      return (await this.#place)?.directory.remove() ?? null;
+    };
+    const why = await within(removed(), TIDY_MS, SLOW);
+    if (why !== null) this.#birth.log.note(`cannot tidy up the record of this run: ${why}`);
+  }
+
+  async #bequeath(untold: string): Promise<void> {
     const { log, run } = this.#birth;
+    const unstored = this.#output.end - this.#output.start;
+    const what = unstored === 0 ? 'the end' : `the end and the last ${unstored} bytes of the output`;
     const line = `the control plane does not have ${what} of run ${run} yet (${untold})`;
-    if (why === null) log.tell(`${line}; kept in ${place?.state.directory}, to be sent in the background`);
-    else log.tell(`${line}, and it could not be kept: ${why}`);
+    const place = await this.#placeInTime();
+    const lost = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);
+    this.#output.close();
+    if (place === null || lost.length > 0) log.tell(`${line}, and ${lost.join(', and ')}`);
+    else log.tell(`${line}; kept in ${place.state.directory}, to be sent in the background`);
+  }
+
+  #placeInTime(): Promise<Place | null> {
+    return within(this.#place, Math.max(0, this.#since + PLACE_MS - performance.now()), null);
   }
 
   async #found(origin: FamilyOrigin | null): Promise<Place | null> {
@@ -114,21 +135,28 @@ export class Estate {
     return place;
   }
 
-  async #noteEnd(): Promise<void> {
-    const place = await within(this.#place, ANSWER_MS, null);
+  /** @returns null, or why it is not on disk */
+  async #noteEnd(): Promise<string | null> {
+    const place = await this.#placeInTime();
     const { completion, untoldSteps } = this.#record;
-    if (place === null || completion === null) return;
-    const why = await place.directory.writeEnd({ complete: completion, untold_steps: [...untoldSteps] }, END_MS);
-    if (why !== null) this.#cannotKeep(why);
+    if (place === null || completion === null) return null;
+    return place.directory.writeEnd({ complete: completion, untold_steps: [...untoldSteps] }, END_MS);
   }
 
-  /** @returns null, or why it could not be left behind */
-  async #leave({ state, directory }: Place): Promise<string | null> {
-    await (this.#noted ?? this.#noteEnd());
+  /** @returns what could not be left behind, and why; empty when all of it could */
+  async #leave({ state, directory }: Place): Promise<string[]> {
+    const endLost = await (this.#noted ?? this.#noteEnd());
     const flushed = await this.#output.flush(FLUSH_MS);
-    await directory.release();
-    await this.#ensureFlusher(state);
-    return flushed.kind === 'stored' ? null : flushed.why;
+    const passOn = async () => {
+      await directory.release();
+      await this.#ensureFlusher(state);
+    };
+    // A disk that does not even answer gets no more to do: whoever dies has given its directory back.
+    await within(passOn(), TIDY_MS, undefined);
+    return [
+      ...(endLost === null ? [] : [`its end could not be kept: ${endLost}`]),
+      ...(flushed.kind === 'stored' ? [] : [`not all of its output could be kept: ${flushed.why}`]),
+    ];
   }
 
   async #ensureFlusher(state: State): Promise<void> {
@@ -177,9 +205,6 @@ export class Estate {
     return null;
   }
 }
-
-/** A disk that does not answer for so long counts as none. */
-const ANSWER_MS = 2_000;
 
 function within<Value>(promise: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;

@@ -186,7 +186,7 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
   });
   log.note(`ended: ${end.reason}, exit code ${exitCode}`);
   estate.noteEndSoon();
-  const untold = uplink === null ? null : await uplink.farewell(await estate.isUsable());
+  const untold = uplink === null ? null : await uplink.farewell(estate.isUsable());
   await estate.settle(untold);
 }
 

@@ -73,11 +73,16 @@ export class Uplink {
   /**
    * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
    *
-   * @param spooled whether what is left will be told from a spool
+   * @param spooled whether what is left will be told from a spool; until that is known, it counts as no
    * @returns null when they are, else why not
    */
-  async farewell(spooled: boolean): Promise<string | null> {
+  async farewell(spooled: Promise<boolean>): Promise<string | null> {
     const endedAt = performance.now();
+    let isSpooled = false;
+    void spooled.then((known) => {
+      isSpooled = known;
+      this.#wake();
+    });
     this.#guarded((link) => link.completed());
     for (;;) {
       const decision = decideFarewell({
@@ -85,7 +90,7 @@ export class Uplink {
         now: performance.now(),
         endedAt,
         progressAt: this.#link?.progressAt ?? null,
-        spooled,
+        spooled: isSpooled,
       });
       if (decision.kind === 'leave' || this.#hurried) {
         const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
