@@ -11,7 +11,12 @@ export function newMarker(): string {
 
 /** Pids of living processes, zombies and wrappers not counted, that have `marker` on their command line. */
 export function living(marker: string): number[] {
-  return having(marker, 'cmdline').filter((pid) => !/\/(main\.ts|leash\.mjs)\0/.test(read(pid, 'cmdline')));
+  return withMarker(marker).filter((pid) => !/\/(main\.ts|leash\.mjs)\0/.test(read(pid, 'cmdline')));
+}
+
+/** The same, wrappers included. */
+export function withMarker(marker: string): number[] {
+  return having(marker, 'cmdline');
 }
 
 /** Ends what a failed test may have left behind, by what its command line or its environment holds. */
