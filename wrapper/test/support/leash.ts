@@ -84,7 +84,8 @@ export function marker(): string {
 }
 
 export interface Options {
-  readonly plane?: ControlPlane;
+  /** Whose URL it is given. */
+  readonly plane?: { readonly url: string };
   readonly options?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly stdio?: StdioOptions;
@@ -93,19 +94,29 @@ export interface Options {
 }
 
 /** Runs `leash run --job test <options> -- <command>`. */
-export function leashRun(
-  command: readonly string[],
-  { plane, options = [], env = {}, stdio, by = [] }: Options = {},
+export function leashRun(command: readonly string[], { options = [], ...rest }: Options = {}): Leash {
+  return leash(['run', '--job', 'test', ...options, '--', ...command], rest);
+}
+
+/** Runs `leash <args>`. */
+export function leash(
+  args: readonly string[],
+  { plane, env = {}, stdio, by = [] }: Omit<Options, 'options'> = {},
 ): Leash {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEASH_')));
   const link = plane === undefined ? {} : { LEASH_URL: plane.url, LEASH_TOKEN: 'secret-token' };
-  const leash = new Leash(
-    [...by, NODE, PROGRAM, 'run', '--job', 'test', ...options, '--', ...command],
+  const started = new Leash(
+    [...by, NODE, PROGRAM, ...args],
     { ...inherited, ...NOWHERE, ...link, ...env },
     stdio ?? ['ignore', 'pipe', 'pipe'],
   );
-  leashes.push(leash);
-  return leash;
+  leashes.push(started);
+  return started;
+}
+
+/** A state directory for one test alone. What uses it is ended with the test. */
+export function stateDirectory(): string {
+  return fs.mkdtempSync(path.join(STATE_DIRECTORY, 'test-'));
 }
 
 /** `sh -c script`, with the marker where `living` finds it: as `$0`. */

@@ -1,0 +1,239 @@
+/** Runs that the control plane does not hear the end of: nothing of them is lost, and nothing waits. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { newCommand } from '../support/control-plane.ts';
+import { flushers, killFlushers, leftIn } from '../support/flushers.ts';
+import { leash, leashRun, marker, sabotage, shell, stateDirectory } from '../support/leash.ts';
+import { type RunStore, runStore } from '../support/run-store.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+
+/** Whoever waits for a second or more waits for ever. */
+const noPatience = sabotage(`
+  const wait = globalThis.setTimeout;
+  globalThis.setTimeout = (done, ms, ...more) => wait(done, ms >= 1000 ? 2 ** 30 : ms, ...more);
+`);
+
+/** Waits until a run that has ended is stored, whole, once, and gone from the disk. */
+async function delivered(store: RunStore, state: string) {
+  const run = await store.run();
+  await until('the end of the run', () => run.isComplete);
+  await until('a tidy state directory', () => leftIn(state).length === 0);
+  expect(run.completions).toHaveLength(1);
+  return run;
+}
+
+test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher of the next `leash run`'])(
+  'what a run leaves in an outage is sent whole by %s',
+  async (who) => {
+    const store = await runStore();
+    const state = stateDirectory();
+    const env = { LEASH_STATE_DIR: state };
+    await store.stop();
+    const began = performance.now();
+    const first = leashRun(['sh', '-c', 'printf one; printf two >&2; sleep 0.3; printf three; exit 7'], {
+      plane: store,
+      options: ['--instance', 'night', '--machine', 'minion'],
+      env: { ...env, ...noPatience },
+    });
+    expect((await first.exited()).code).toBe(7);
+    const tookMs = performance.now() - began;
+    expect(first.stdout.toString()).toBe('onethree');
+    expect(first.stderr).toMatch(/^twoleash: the control plane does not have the end and the last 11 bytes .*\n$/);
+    expect(first.stderr).toContain(`kept in ${state}, to be sent in the background`);
+    await until('a flusher', () => flushers(state).length === 1);
+
+    if (who !== 'the flusher that the wrapper started') killFlushers(state);
+    await store.listen();
+    if (who === '`leash flush`') {
+      const flush = leash(['flush'], { plane: store, env });
+      expect((await flush.exited()).code).toBe(0);
+      expect(flush.stdout.toString()).toBe('1 sent, 0 left\n');
+    } else if (who === 'the flusher of the next `leash run`') {
+      const next = leashRun(['true'], { plane: store, env });
+      await next.exited();
+      expect(next.stderr).toBe('');
+      await until('both runs', () => store.runs.size === 2);
+    }
+    const id = /of run (\w+)/.exec(first.stderr)?.[1] ?? '';
+    const run = await until('the run', () => store.runs.get(id));
+    await until('its end', () => run.isComplete);
+    await until('a tidy state directory', () => leftIn(state).length === 0);
+    expect(run.completions).toHaveLength(1);
+    expect([run.text('stdout'), run.text('stderr'), run.gaps]).toEqual(['onethree', 'two', []]);
+    expect(run.starts.at(-1)).toMatchObject({ phase: 'ended', output: { from: 0, to: 11 } });
+    expect(run.completions[0]).toMatchObject({
+      exit_code: 7,
+      command_exit_code: 7,
+      reason: 'exited',
+      final_offset: 11,
+    });
+    expect(run.completions[0]?.duration_ms).toBeGreaterThanOrEqual(300);
+    expect(run.completions[0]?.duration_ms).toBeLessThanOrEqual(tookMs);
+    expect([...run.tokens]).toEqual(['secret-token']);
+    await until('no flusher', () => flushers(state).length === 0);
+  },
+);
+
+test('the steps by which the wrapper ended a run itself, and the kills it carried out, are told from the spool', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  const mark = marker();
+  const killed = leashRun(shell("trap '' TERM; echo ready; while :; do sleep 0.05; done", mark), { plane: store, env });
+  const run = await store.run();
+  await until('the command', () => run.text('stdout') === 'ready\n');
+  const command = newCommand();
+  store.kill(run, command, 500);
+  await until('the first signal', () => run.killings.some(({ phase }) => phase === 'term'));
+  await store.stop();
+  expect((await killed.exited()).code).toBe(143);
+  await store.listen();
+  await until('the end', () => run.isComplete);
+  expect(run.completions[0]).toMatchObject({ exit_code: 143, reason: 'operator' });
+  expect(run.completions[0]?.applied_kills).toMatchObject([{ command, phase: 'gone' }]);
+
+  await until('a tidy state directory', () => leftIn(state).length === 0);
+  await store.stop();
+  const limited = leashRun(shell("trap '' TERM; while :; do sleep 0.05; done", mark), {
+    plane: store,
+    env,
+    options: ['--timeout', '300ms', '--grace', '100ms'],
+  });
+  expect((await limited.exited()).code).toBe(124);
+  await store.listen();
+  const second = await until('the second run', () => [...store.runs.values()].find((each) => each !== run));
+  await until('its end', () => second.isComplete);
+  expect(second.completions[0]).toMatchObject({ exit_code: 124, reason: 'timeout' });
+  expect(second.killings.map(({ command, phase }) => [command, phase])).toEqual([
+    [null, 'term'],
+    [null, 'kill'],
+    [null, 'gone'],
+  ]);
+});
+
+test.each(['output', 'the end'])('a control plane that stores %s too slowly is not waited for', async (what) => {
+  const store = await runStore();
+  const state = stateDirectory();
+  if (what === 'output') store.ackOutput = false;
+  else store.ackComplete = false;
+  const run = leashRun(['sh', '-c', 'head -c 3000000 /dev/zero; exit 3'], {
+    plane: store,
+    options: ['--quiet'],
+    env: { LEASH_STATE_DIR: state },
+  });
+  expect((await run.exited()).code).toBe(3);
+  expect(run.stderr).toContain('to be sent in the background');
+  const stored = await store.run();
+  expect(stored.isComplete).toBe(what === 'the end');
+  killFlushers(state);
+  store.ackOutput = true;
+  store.ackComplete = true;
+  const flush = leash(['flush'], { plane: store, env: { LEASH_STATE_DIR: state } });
+  expect((await flush.exited()).code).toBe(0);
+  expect(stored.isComplete).toBe(true);
+  expect(stored.bytes('stdout').equals(Buffer.alloc(3_000_000))).toBe(true);
+  expect(stored.gaps).toEqual([]);
+  expect(leftIn(state)).toEqual([]);
+});
+
+test('more than memory holds, printed in an outage, arrives whole over a link that is cut again and again', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const file = path.join(temporaryDirectory(), 'printed');
+  await store.stop();
+  const script = `head -c 30000000 /dev/urandom > ${file}; head -c 20000000 ${file}; tail -c 10000000 ${file} >&2`;
+  const run = leashRun(['sh', '-c', script], {
+    plane: store,
+    options: ['--quiet'],
+    env: { LEASH_STATE_DIR: state },
+  });
+  expect((await run.exited()).code).toBe(0);
+  store.dropEvery = 4_000_000;
+  await store.listen();
+  const stored = await delivered(store, state);
+  expect(stored.starts.length).toBeGreaterThan(5);
+  const printed = fs.readFileSync(file);
+  expect(stored.bytes('stdout').equals(printed.subarray(0, 20_000_000))).toBe(true);
+  expect(stored.bytes('stderr').equals(printed.subarray(20_000_000))).toBe(true);
+  expect(stored.gaps).toEqual([]);
+}, 60_000);
+
+test('of more than the spool may hold, head and tail arrive, and one gap between them', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const file = path.join(temporaryDirectory(), 'printed');
+  await store.stop();
+  const run = leashRun(['sh', '-c', `head -c 30000000 /dev/urandom | tee ${file}`], {
+    plane: store,
+    options: ['--quiet', '--spool-limit', '1M'],
+    env: { LEASH_STATE_DIR: state },
+  });
+  expect((await run.exited()).code).toBe(0);
+  await store.listen();
+  const stored = await delivered(store, state);
+  const printed = fs.readFileSync(file);
+  expect(stored.end).toBe(printed.length);
+  const [gap, ...more] = stored.gaps;
+  expect(more).toEqual([]);
+  const { from, to } = gap ?? { from: 0, to: 0 };
+  expect(from).toBeGreaterThan(100_000);
+  expect(printed.length - to).toBeGreaterThan(300_000);
+  expect(from + printed.length - to).toBeLessThanOrEqual(1024 * 1024);
+  expect(stored.bytes('stdout').equals(Buffer.concat([printed.subarray(0, from), printed.subarray(to)]))).toBe(true);
+}, 60_000);
+
+test('a token that is revoked in the middle of a run: the job runs on, and a flusher with a good one sends it all', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  const token = path.join(temporaryDirectory(), 'token');
+  fs.writeFileSync(token, 'old\n');
+  const mark = marker();
+  const go = path.join(state, 'go');
+  const script = `echo before; while [ ! -e ${go} ]; do sleep 0.05; done; echo after; exit 9`;
+  const run = leashRun(shell(script, mark), {
+    plane: store,
+    options: ['--token-file', token],
+    env: { ...env, LEASH_TOKEN: '' },
+  });
+  const stored = await store.run();
+  await until('some output', () => stored.text('stdout') === 'before\n');
+  store.refuse = (presented) => (presented === 'new' ? null : 401);
+  store.drop();
+  await until('a refusal', () => run.stderr.includes('not supervised'));
+  fs.writeFileSync(go, '');
+  expect((await run.exited()).code).toBe(9);
+  expect(run.stderr.split('\n').filter((line) => line.includes('401'))).toHaveLength(2);
+
+  await until('the end of the flusher that is refused as well', () => flushers(state).length === 0);
+  const refused = leash(['flush', '--token-file', token], { plane: store, env });
+  expect((await refused.exited()).code).toBe(1);
+  expect(refused.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*401/);
+  fs.writeFileSync(token, 'new\n');
+  const flush = leash(['flush', '--token-file', token], { plane: store, env });
+  expect((await flush.exited()).code).toBe(0);
+  expect(stored.text('stdout')).toBe('before\nafter\n');
+  expect(stored.completions).toMatchObject([{ exit_code: 9 }]);
+  expect([...stored.tokens]).toEqual(['old', 'new']);
+});
+
+test('what belongs to another control plane is never sent', async () => {
+  const ours = await runStore();
+  const other = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await ours.stop();
+  await leashRun(['echo', 'private'], { plane: ours, env }).exited();
+  killFlushers(state);
+  const flush = leash(['flush'], { plane: other, env });
+  expect((await flush.exited()).code).toBe(0);
+  expect(flush.stdout.toString()).toBe('nothing is left to send\n');
+  const run = leashRun(['true'], { plane: other, env });
+  await run.exited();
+  expect(flushers(state)).toEqual([]);
+  expect(other.runs.size).toBe(1);
+  expect((await other.run()).text('stdout')).toBe('');
+  expect(leftIn(state)).toHaveLength(1);
+});
