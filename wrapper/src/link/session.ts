@@ -34,6 +34,13 @@ type Received = Extract<ReturnType<typeof readObjectMessage>, { kind: 'message' 
 
 const FLUSH_AT_BYTES = 64 * KIB;
 const FLUSH_AFTER_MS: Readonly<Record<FlowMode, number>> = { eager: 30, lazy: 1_000 };
+/**
+ * No faster than this, however fast the network is: on a machine of few processors the sending would take from the
+ * command what it needs. Faster than a job's object stores, and than the 50 MB/s that a command must not notice.
+ */
+const MAX_BYTES_PER_MS = 64_000;
+/** How far ahead of that pace it may be: a whole window. */
+const BURST_MS = MAX_UNACKED_BYTES / MAX_BYTES_PER_MS;
 /** Whatever the object asks for, a dead link is noticed and dialled again within minutes. */
 const MAX_HEARTBEAT_MS = 60_000;
 const MAX_SILENCE_MS = 5 * 60_000;
@@ -68,6 +75,8 @@ export class Session {
   #awaited: number | null = null;
   /** Gaps told but not yet acked: they count as nothing in flight. */
   #gaps: Span[] = [];
+  /** When what was sent last would have left at the greatest pace. */
+  #pacedUntil = 0;
   /** Since when there has been output that was not sent; null when there is none. */
   #pendingSince: number | null = null;
   #rewinds = 0;
@@ -296,6 +305,7 @@ export class Session {
       // With a nearly full window every ack would let out one more tiny frame.
       const left = this.#record.log.end - this.#sent;
       if (room < Math.min(left, FLUSH_AT_BYTES)) break;
+      if (now < this.#pacedUntil - BURST_MS) break;
       this.#awaited = null;
       const piece = this.#record.log.read(this.#sent, room);
       if (piece === null) break;
@@ -310,6 +320,7 @@ export class Session {
       } else {
         actions.push({ kind: 'send_output', frame: piece });
         this.#sent = piece.start + piece.bytes.length;
+        this.#pacedUntil = Math.max(this.#pacedUntil, now) + piece.bytes.length / MAX_BYTES_PER_MS;
       }
       this.#highestSent = Math.max(this.#highestSent, this.#sent);
     }
@@ -341,6 +352,7 @@ export class Session {
     const room = MAX_UNACKED_BYTES - this.#inFlight();
     if (room < Math.min(left, FLUSH_AT_BYTES)) return Number.POSITIVE_INFINITY;
     const due = this.#record.completion !== null || left >= FLUSH_AT_BYTES;
-    return due ? this.#pendingSince : this.#pendingSince + FLUSH_AFTER_MS[this.#flow];
+    const dueAt = due ? this.#pendingSince : this.#pendingSince + FLUSH_AFTER_MS[this.#flow];
+    return Math.max(dueAt, this.#pacedUntil - BURST_MS);
   }
 }

@@ -1,7 +1,9 @@
 /** A run's output as one log of bytes, held until the control plane has stored it. */
+
 import type { StreamName } from '#protocol/output-frame';
 import { BLOCK_BYTES, BlockPool } from './block-pool.ts';
 import { Deque } from './deque.ts';
+import { joined } from './join.ts';
 
 /** What comes next in the log. */
 export type Piece =
@@ -143,7 +145,7 @@ export class OutputLog {
       at += 1;
       item = this.#itemAt(at);
     }
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size);
+    return joined(parts, size);
   }
 
   /**

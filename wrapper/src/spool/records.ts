@@ -11,7 +11,9 @@
  * After a loss of power a file may end in the middle of a record, in zeros or in what the disk held before: the checksum
  * tells. It is a plain mixing of words, made for that alone: Node 18 has no CRC, and this is faster than any of its hashes.
  */
+
 import type { StreamName } from '#protocol/output-frame';
+import { joined } from '../output/join.ts';
 import type { Piece } from '../output/log.ts';
 
 export const RECORD_HEADER_BYTES = 24;
@@ -165,7 +167,7 @@ export class RecordBlock {
       if ('kind' in next || next.stream !== first.stream || next.start > at || next.end <= at) break;
       record = next;
     }
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, size);
+    return joined(parts, size);
   }
 
   #recordAt(position: number): Record | Extract<Found, { kind: 'end' | 'corrupt' }> {

@@ -180,6 +180,25 @@ test('an object that asks for the same bytes for ever is hung up on', () => {
   expect(stories.flat()).toContain('hang up, retry later');
 });
 
+test('output leaves no faster than at a pace that spares the command, but for a first window', () => {
+  const record = newRecord();
+  const { session } = accepted(record);
+  record.log.append('stdout', Buffer.alloc(15 * MAX_UNACKED_BYTES));
+  let sent = 0;
+  const take = (actions: SessionAction[]) => {
+    for (const action of actions) if (action.kind === 'send_output') sent += action.frame.bytes.length;
+  };
+  take(session.outputGrew(1));
+  expect(sent).toBeLessThanOrEqual(MAX_UNACKED_BYTES);
+  // A peer that acks in no time.
+  for (let now = 2; now <= 100; now += 1) {
+    take(ackOutput(session, sent, now));
+    if (session.deadline() <= now) take(session.tick(now));
+  }
+  expect(sent).toBeGreaterThan(90 * 64_000);
+  expect(sent).toBeLessThanOrEqual(2 * MAX_UNACKED_BYTES + 100 * 64_000);
+});
+
 test('the completion overtakes the output, and all is settled when both are stored', () => {
   const record = newRecord();
   const { session } = accepted(record);
@@ -190,7 +209,7 @@ test('the completion overtakes the output, and all is settled when both are stor
   expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored']);
   const settled = [];
   for (let offset = 60_000; ; offset = Math.min(offset + 60_000, record.log.end)) {
-    settled.push(...brief(ackOutput(session, offset, 4)).filter((each) => each === 'settled'));
+    settled.push(...brief(ackOutput(session, offset, offset / 50_000 + 3)).filter((each) => each === 'settled'));
     if (offset >= record.log.end) break;
   }
   expect(settled).toEqual(['settled']);
