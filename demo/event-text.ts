@@ -47,7 +47,7 @@ function describePhase(event: Extract<RunEvent, { type: 'kill_progress' }>): str
   const why = event.reason === 'timeout' ? 'its time limit is over: ' : '';
   switch (event.phase) {
     case 'term':
-      return `${why}${event.signal ?? 'SIGTERM'} sent to the whole process group`;
+      return `${why}${event.signal ?? 'SIGTERM'} sent to everything it has started`;
     case 'kill':
       return 'still there: SIGKILL sent to what is left';
     case 'gone':

@@ -16,7 +16,7 @@ export type CommandState = v.InferOutput<typeof CommandState>;
  *
  * - `pending`: the run's wrapper is not connected; it gets the kill when it returns
  * - `delivered`: handed to the wrapper's live socket; the wrapper has not answered yet
- * - `term`: the first signal was sent to the whole group
+ * - `term`: the first signal was sent to everything the command has started
  * - `kill`: SIGKILL was sent to what was left
  * - `gone`: nothing is left
  * - `refused`: the run had already ended

@@ -26,7 +26,7 @@ test('what could not be ended is never called gone', () => {
   const gone = { at: at(1), type: 'kill_progress', command: COMMAND_ID, reason: 'operator', phase: 'gone' } as const;
   expect(told({ ...gone, signal: null, survivors: [7, 8] }, { ...gone, signal: null, survivors: [] })).toEqual([
     ['bad', 'Not all of it is gone', 'could not be ended: 7, 8'],
-    ['kill', 'Gone: nothing of its process group is left', null],
+    ['kill', 'Gone: nothing of it is left', null],
   ]);
 });
 

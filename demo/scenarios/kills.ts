@@ -1,4 +1,4 @@
-/** An operator's kill over HTTPS: SIGTERM to the whole group, SIGKILL to whatever is left of it after the grace. */
+/** An operator's kill over HTTPS: SIGTERM to everything the command has started, SIGKILL to whatever is left after the grace. */
 import { groupMembers } from '../../scripts/local/process-group.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 

@@ -42,7 +42,7 @@ export function KillConfirm({ run, confirm, cancel }: KillConfirmProps) {
             , process <strong>{run.pid}</strong>
           </>
         )}
-        , and its whole process group.
+        , and everything it has started.
         {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
       </p>
       <div class="kill-options">

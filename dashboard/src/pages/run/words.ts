@@ -79,7 +79,7 @@ function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Tell
       return kill('SIGKILL sent', detail);
     case 'gone':
       return survivors === null
-        ? kill('Gone: nothing of its process group is left', detail)
+        ? kill('Gone: nothing of it is left', detail)
         : { tone: 'bad', text: 'Not all of it is gone', detail };
     case 'refused':
       return plain('Kill came too late: it had already ended', detail);
