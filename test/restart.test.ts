@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { isAlive } from '../scripts/local/process-group.ts';
 import { until } from '../scripts/local/until.ts';
 import { expectedLines, FOREVER, numberedLines } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
@@ -60,16 +61,35 @@ test('a run that ends while the control plane is out of reach gets its true end 
   const run = await world.current.runOf('ends-alone');
   await world.current.output(run.id, 'begun');
 
-  // A wrapper whose command has ended waits for seconds only: the restart itself must not take any of them.
   await outage(async () => network.cut());
   await writeFile(go, '');
-  await until(() => wrapper.printed.includes('finished'), { what: 'the command to end' });
+  // It does not wait for a control plane that is out of reach: what is left is told by a process in the background.
+  expect((await wrapper.exit).code).toBe(7);
   network.restore();
 
   const ended = await world.current.run(run.id, ({ final }) => final, 'the true end');
   expect(ended).toMatchObject({ state: 'failed', exit_code: 7, reason: 'exited' });
-  expect((await world.current.operator.output(run.id)).text).toBe('begun\nfinished\n');
-  expect((await wrapper.exit).code).toBe(7);
+  expect(await world.current.output(run.id, 'finished')).toBe('begun\nfinished\n');
+});
+
+test('a run whose wrapper is killed is lost for good, with its output, and its command is found and ended', async () => {
+  const network = await world.current.proxy();
+  const command = ['sh', '-c', 'echo begun; setsid sleep 1000 & while :; do sleep 0.2; echo more; done'];
+  const wrapper = world.current.wrapper({ job: 'orphan', command, url: network.url });
+  const run = await world.current.runOf('orphan');
+  await world.current.output(run.id, 'begun');
+  const { pid } = run;
+  if (pid === null) throw new Error('the run has no process');
+
+  wrapper.signal('SIGKILL');
+
+  const lost = await world.current.run(run.id, ({ final }) => final, 'the end of it');
+  expect(lost).toMatchObject({ state: 'lost', exit_code: 253, reason: 'wrapper_died' });
+  expect(isAlive(pid)).toBe(true);
+  expect(await wrapper.leash('orphans')).toMatchObject({ code: 1, stdout: expect.stringContaining(run.id) });
+  expect(await wrapper.leash('orphans', '--kill', '--grace', '1s')).toMatchObject({ code: 0 });
+  expect(isAlive(pid)).toBe(false);
+  expect(await wrapper.leash('orphans')).toEqual({ code: 0, stdout: 'there are no orphans\n' });
 });
 
 test('a kill that was stored and not yet delivered survives a crash', async () => {

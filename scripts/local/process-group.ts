@@ -48,6 +48,18 @@ export function processTree(root: number): number[] {
   return [...found];
 }
 
+/** Living processes that have this entry (`NAME=value`) in their environment, as far as the system tells (Linux). */
+export function processesWith(entry: string): number[] {
+  return livingProcesses().flatMap(({ pid }) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(entry) ? [pid] : [];
+    } catch {
+      // It has ended, it is another user's, or there is no /proc.
+      return [];
+    }
+  });
+}
+
 interface ProcessStat {
   readonly pid: number;
   readonly parent: number;

@@ -1,8 +1,9 @@
 /** A real wrapper in a process of its own, as cron would start it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { LEASH_PROGRAM } from './paths.ts';
-import { processTree, signalGroup } from './process-group.ts';
+import { processesWith, processTree, signalGroup } from './process-group.ts';
 
 export interface WrapperOptions {
   readonly url: string;
@@ -31,27 +32,32 @@ export class WrapperProcess {
   /** What `leash run` itself exits with. */
   readonly exit: Promise<ProcessExit>;
   readonly #child: ChildProcess;
+  readonly #stateDir: string;
+  readonly #env: NodeJS.ProcessEnv;
   readonly #seen = new Set<number>();
   #printed = '';
 
   constructor(options: WrapperOptions) {
     const { url, token, job, machine, instance, flags = [], command, home, env = {} } = options;
+    // One for a machine, as in reality.
+    this.#stateDir = join(home, 'machines', machine);
+    this.#env = {
+      PATH: process.env.PATH,
+      HOME: home,
+      LANG: 'C.UTF-8',
+      // Neither this machine's settings nor its runs are touched.
+      LEASH_CONFIG: '/dev/null',
+      LEASH_STATE_DIR: this.#stateDir,
+      LEASH_URL: url,
+      LEASH_TOKEN: token,
+      ...env,
+    };
     const names = ['--job', job, '--machine', machine, ...(instance === undefined ? [] : ['--instance', instance])];
     this.#child = spawn(process.execPath, [LEASH_PROGRAM, 'run', ...names, ...flags, '--', ...command], {
       // Like a cron job: no terminal, and no Ctrl-C of ours.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env.PATH,
-        HOME: home,
-        LANG: 'C.UTF-8',
-        // Neither this machine's settings nor its runs are touched.
-        LEASH_CONFIG: '/dev/null',
-        LEASH_STATE_DIR: join(home, 'leash'),
-        LEASH_URL: url,
-        LEASH_TOKEN: token,
-        ...env,
-      },
+      env: this.#env,
     });
     if (this.#child.pid === undefined) throw new Error('the wrapper could not be started');
     this.pid = this.#child.pid;
@@ -68,18 +74,32 @@ export class WrapperProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Runs another `leash …` on the same machine, to its end. */
+  async leash(...args: readonly string[]): Promise<{ readonly code: number | null; readonly stdout: string }> {
+    const child = spawn(process.execPath, [LEASH_PROGRAM, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: this.#env,
+    });
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, stdout };
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
-  /** What a power cut does to the machine: the wrapper and everything that it started is gone at once. */
+  /** What a power cut does to the machine: the wrapper and everything that was started is gone at once. */
   losePower(): void {
-    this.#killTree();
+    this.#killAll();
   }
 
-  /** Ends whatever is left of it, its command included. */
+  /** Ends whatever is left of it: its command, a flusher in the background. */
   async clear(): Promise<void> {
-    this.#killTree();
+    this.#killAll();
     if (this.isRunning) await this.exit;
   }
 
@@ -88,10 +108,14 @@ export class WrapperProcess {
     this.#seen.add(group);
   }
 
-  #killTree(): void {
+  #killAll(): void {
     const tree = this.isRunning ? processTree(this.pid) : [];
-    for (const pid of tree) killIfThere(pid);
-    for (const group of this.#seen) signalGroup(group, 'SIGKILL');
+    const all = new Set([...tree, ...processesWith(`LEASH_STATE_DIR=${this.#stateDir}`)]);
+    // Stopped first: none of them may see another go and act on it.
+    for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
+      for (const pid of all) signalIfThere(pid, signal);
+      for (const group of this.#seen) signalGroup(group, signal);
+    }
   }
 
   #keep(chunk: Buffer): void {
@@ -99,9 +123,9 @@ export class WrapperProcess {
   }
 }
 
-function killIfThere(pid: number): void {
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
