@@ -3,13 +3,16 @@ import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
 import { HELP } from './cli/help.ts';
 import { leaveProcess } from './leave-process.ts';
+import { describeError } from './log.ts';
 import { run } from './run/run.ts';
 
 declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(parseInvocation(process.argv.slice(2))).then(leaveProcess);
+void main(parseInvocation(process.argv.slice(2)))
+  .catch(fail)
+  .then(leaveProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {
@@ -31,6 +34,12 @@ async function main(invocation: Invocation): Promise<number> {
     case 'orphans':
       return (await import('./orphans/command.ts')).orphansCommand(invocation.args);
   }
+}
+
+/** Nothing has been started, or it would not have come to this. */
+function fail(error: unknown): number {
+  process.stderr.write(`leash: failed: ${describeError(error)}\n`);
+  return EXIT_ERRORED;
 }
 
 function helpOn(topic: Topic): string {

@@ -63,7 +63,8 @@ export function obeyLocalSignal(ending: Ending, local: LocalSignal): void {
 
 function endBySignal({ args, terminator, log }: Ending, signal: EndingSignal): void {
   const { kind } = terminator.stage;
-  if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows in ${describeDuration(args.graceMs)}`);
+  const when = args.graceMs === 0 ? 'at once' : `in ${describeDuration(args.graceMs)}`;
+  if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows ${when}`);
   else log.note(`got ${signal}`);
   terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });
 }

@@ -7,16 +7,16 @@ import type { Configuration } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import { commandLine, cutCommandLine } from '../command/command-line.ts';
 import type { LaunchState } from '../command/launch-state.ts';
-import type { Started } from '../command/start-command.ts';
+import type { RunningCommand, Started } from '../command/start-command.ts';
 import { flusherCommand } from '../flush/background.ts';
 import { Guardian, type LastWill } from '../guardian/guardian.ts';
 import type { RunAddress } from '../link/dial.ts';
-import type { Log, OpenLog } from '../log.ts';
+import { describeError, type Log, type OpenLog } from '../log.ts';
 import { UnackedOutput } from '../output/unacked.ts';
 import type { Cgroup } from '../processes/cgroup.ts';
 import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
 import { type ProcessRef, refOf } from '../processes/process-ref.ts';
-import { type RedactionRules, redactText } from '../redact/redactor.ts';
+import type { RedactionRules } from '../redact/redactor.ts';
 import { Terminator } from '../terminate/terminator.ts';
 import { cookieOf } from './command-environment.ts';
 import { type Ending, endByOperator } from './endings.ts';
@@ -25,6 +25,7 @@ import { machineName, newRunKey } from './identity.ts';
 import type { OwnOutput } from './own-output.ts';
 import { ownProgram } from './own-program.ts';
 import { RunRecord } from './record.ts';
+import { redactLine } from './recording.ts';
 import { Uplink } from './uplink.ts';
 
 /** What may be held in memory of the output that is not stored yet. */
@@ -65,10 +66,11 @@ export function assemble(birth: Birth): Parts {
   const origin = familyOrigin(birth);
   const helpers: ProcessRef[] = [];
   const family = origin === null ? noFamily : processFamily(origin, helpers);
-  const guardian = startGuardian(birth, helpers);
+  const guardian = makeGuardian(birth, helpers);
+  const tell = killingTeller(log);
   const onKilling = (killing: Killing) => {
     record.noteKilling(killing);
-    tellOfKilling(killing, log);
+    tell(killing);
     uplink?.killing(killing);
   };
   const terminator = new Terminator(family, age, onKilling, log);
@@ -80,7 +82,7 @@ export function assemble(birth: Birth): Parts {
       run,
       run_key: newRunKey(),
       pid: started.kind === 'running' ? started.pid : null,
-      command: cutCommandLine(redactText(rules, args.shellLine ?? commandLine(args.command))),
+      command: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
       version,
       limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs },
     },
@@ -107,9 +109,21 @@ function familyOrigin({ run, started, cgroup }: Birth): FamilyOrigin | null {
   return leader === null ? null : { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
 }
 
-function startGuardian(birth: Birth, helpers: ProcessRef[]): Guardian | null {
+/** @returns null when there is nothing to guard, or no guardian to be had: the run goes on without */
+function makeGuardian(birth: Birth, helpers: ProcessRef[]): Guardian | null {
   const { started, log } = birth;
   if (started.kind === 'not_started') return null;
+  try {
+    return startGuardian(birth, started, helpers);
+  } catch (error) {
+    // Too many open files, most likely.
+    log.note(`the guardian is not there: ${describeError(error)}`);
+    return null;
+  }
+}
+
+function startGuardian(birth: Birth, started: RunningCommand, helpers: ProcessRef[]): Guardian {
+  const { log } = birth;
   const { stdout, stderr } = started.output;
   const guardian = new Guardian(
     lastWill(birth, started.pid),
@@ -159,9 +173,15 @@ function lastWill({ args, run, configuration }: Birth, pgid: number): LastWill {
   };
 }
 
-function tellOfKilling({ phase, signal, survivors }: Killing, log: Log): void {
-  if (phase === 'gone' && survivors.length > 0) {
-    log.tell(`could not end ${survivors.join(', ')}: still there after SIGKILL`);
-  }
-  log.note(`ending the command: ${phase} ${signal ?? ''}`.trim());
+/** Everyone who asked for the end is told each step; a person reads each once. */
+function killingTeller(log: Log): (killing: Killing) => void {
+  let hasToldSurvivors = false;
+  return ({ phase, signal, survivors }) => {
+    log.note(`ending the command: ${phase} ${signal ?? ''}`.trim());
+    if (phase !== 'gone' || survivors.length === 0 || hasToldSurvivors) return;
+    hasToldSurvivors = true;
+    log.tell(
+      `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,
+    );
+  };
 }

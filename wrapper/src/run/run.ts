@@ -1,6 +1,5 @@
 /** `leash run`: one command, from its start to the moment its end is told, or kept to be told later. */
 import { performance } from 'node:perf_hooks';
-import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
 import { readConfigFile, withConfig } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
@@ -9,10 +8,9 @@ import { takeLaunchState } from '../command/launch-state.ts';
 import { readOutput } from '../command/read-output.ts';
 import { prepareOutput, type RunningCommand, startCommand } from '../command/start-command.ts';
 import type { Guardian } from '../guardian/guardian.ts';
-import { openLog } from '../log.ts';
+import { describeError, openLog } from '../log.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { watchFamily } from '../processes/watch.ts';
-import { Redactor, redactText } from '../redact/redactor.ts';
 import type { Terminator } from '../terminate/terminator.ts';
 import { commandEnvironment } from './command-environment.ts';
 import { leaveInBackground, takeDetachment } from './detach.ts';
@@ -22,6 +20,7 @@ import { Limits } from './limits.ts';
 import { LocalSignals } from './local-signals.ts';
 import { openOwnOutput, passOnTheRest } from './own-output.ts';
 import { assemble, type Birth, type Parts } from './parts.ts';
+import { Recording, redactLine } from './recording.ts';
 import { chooseRules } from './redaction.ts';
 import { standBy } from './stand-by.ts';
 
@@ -79,7 +78,7 @@ async function start(args: RunArgs, version: string, run: string, launch: Birth[
     verbose: args.verbose,
     file: args.logFile ?? settings.LEASH_LOG ?? null,
     label: `${args.job} ${run}`,
-    redact: (line) => redactText(rules, line),
+    redact: (line) => redactLine(rules, line),
   });
   const cgroup = createCgroup(run);
   const startedAt = new Date();
@@ -104,18 +103,23 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
     },
     onReached: (limit) => endByLimit(parts, limit),
   });
-  const redactors = bothStreams((stream) => {
-    return new Redactor(rules, (bytes) => {
+  const recording = new Recording(
+    rules,
+    (stream, bytes) => {
       output.append(stream, bytes);
       uplink?.outputGrew();
-    });
-  });
+    },
+    (error) =>
+      log.tell(
+        `the wrapper failed: ${describeError(error)}; the command runs on, what it prints is not shown any more`,
+      ),
+  );
   const reader = readOutput(
     command.output,
     own.sinks,
     (stream, bytes) => {
       limits.outputCame();
-      redactors[stream].write(bytes);
+      recording.take(stream, bytes);
     },
     log,
   );
@@ -137,8 +141,7 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
   if (stillOpen.length > 0) guardian?.drain();
   else guardian?.dismiss();
   reader.close();
-  redactors.stdout.end();
-  redactors.stderr.end();
+  recording.end();
   family.release();
   return { reason: endReason(terminator, raw), raw };
 }
@@ -147,10 +150,6 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
 function letGoTogether({ output }: RunningCommand, guardian: Guardian | null): void {
   void output.stdout.ended.then(() => guardian?.close('stdout'));
   void output.stderr?.ended.then(() => guardian?.close('stderr'));
-}
-
-function bothStreams<Value>(make: (stream: StreamName) => Value): Readonly<Record<StreamName, Value>> {
-  return { stdout: make('stdout'), stderr: make('stderr') };
 }
 
 function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
@@ -192,6 +191,7 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
 
 /** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */
 function fail({ uplink, log }: Parts, error: unknown): void {
-  if (uplink === null) log.tell(`the wrapper failed: ${error instanceof Error ? error.stack : String(error)}`);
+  if (error instanceof Error) log.note(`the wrapper failed: ${error.stack}`);
+  if (uplink === null) log.tell(`the wrapper failed: ${describeError(error)}; the command runs on`);
   else uplink.fail(error);
 }

@@ -2,7 +2,10 @@
 import { performance } from 'node:perf_hooks';
 import { EXIT_ERRORED, EXIT_TIMED_OUT, rawExitCode } from '#protocol/run-state';
 import { Alarm } from '../clock/alarm.ts';
+import type { OutputPipe } from '../command/output-pipe.ts';
+import { LINGER_MS } from '../command/read-output.ts';
 import { describeError } from '../log.ts';
+import type { Sink } from '../output/sink.ts';
 import type { LocalSignals } from './local-signals.ts';
 import type { Birth } from './parts.ts';
 
@@ -24,9 +27,10 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
     }
   };
   signals.handle((local) => signalGroup(local.kind === 'stop' ? 'SIGSTOP' : local.signal));
-  // Whoever read it before may be what has failed.
-  started.output.stdout.read((bytes) => own.sinks.stdout.write(bytes));
-  started.output.stderr?.read((bytes) => own.sinks.stderr.write(bytes));
+  const ended = Promise.all([
+    passOn(started.output.stdout, own.sinks.stdout),
+    started.output.stderr === null ? null : passOn(started.output.stderr, own.sinks.stderr),
+  ]);
   let timedOut = false;
   const now = () => performance.now();
   const hardEnd = new Alarm(now, () => signalGroup('SIGKILL'));
@@ -37,5 +41,19 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
   });
   limit.set(args.timeoutMs === null ? null : now() + args.timeoutMs);
   const exit = await started.exited;
+  limit.clear();
+  hardEnd.clear();
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LINGER_MS))]);
   return timedOut ? EXIT_TIMED_OUT : rawExitCode(exit);
+}
+
+/** Whoever read it before may be what has failed. Resolves when all of it has been read. */
+function passOn(pipe: OutputPipe, sink: Sink): Promise<void> {
+  sink.listen({ relieved: () => pipe.resume(), broken: () => pipe.close() });
+  pipe.read((bytes) => {
+    sink.write(bytes);
+    if (sink.congested) pipe.pause();
+  });
+  pipe.resume();
+  return pipe.ended;
 }

@@ -8,6 +8,10 @@ import { Alarm } from '../clock/alarm.ts';
 import { decideFarewell } from '../link/farewell.ts';
 import type { Link, LinkEvents, LinkState } from '../link/link.ts';
 import { describeError, type Log } from '../log.ts';
+import { describeDuration } from '../words/duration.ts';
+
+/** A run that nobody can see or stop says so, but not at each hiccup of the network. */
+const OUTAGE_MS = 60_000;
 
 export type OpenLink = (events: LinkEvents) => Promise<Link>;
 
@@ -16,16 +20,25 @@ export class Uplink {
   #link: Link | null = null;
   readonly #startedAt = performance.now();
   #failure: string | null = null;
+  /** Since when (performance.now()) the control plane had been out of reach when we failed. */
+  #unreachableAtFailure = 0;
+  readonly #outage = new Alarm(
+    () => performance.now(),
+    () => this.#tellOutage(),
+  );
+  #outageIsTold = false;
+  #isLeaving = false;
   #hurried = false;
   #wake: () => void = () => {};
 
   /** @param open loads the network code and starts to dial; called once, at once */
   constructor(open: OpenLink, onKill: (kill: Kill) => void, log: Log) {
     this.#log = log;
-    open({ kill: onKill, changed: () => this.#wake() }).then(
+    open({ kill: onKill, changed: () => this.#changed() }).then(
       (link) => {
-        if (this.#failure === null) this.#link = link;
-        else link.giveUp(this.#failure);
+        if (this.#failure !== null) return link.giveUp(this.#failure);
+        this.#link = link;
+        this.#followReach();
       },
       (error: unknown) => this.fail(error),
     );
@@ -37,9 +50,13 @@ export class Uplink {
 
   /** For how long the control plane has been out of reach; null while it is not. */
   get offlineForMs(): number | null {
-    if (this.#failure !== null || this.#link === null) return performance.now() - this.#startedAt;
-    const since = this.#link.unreachableSince;
+    const since = this.#unreachableSince;
     return since === null ? null : performance.now() - since;
+  }
+
+  get #unreachableSince(): number | null {
+    if (this.#failure !== null) return this.#unreachableAtFailure;
+    return this.#link === null ? this.#startedAt : this.#link.unreachableSince;
   }
 
   /** Output that was on disk can be read now. */
@@ -54,6 +71,7 @@ export class Uplink {
   /** Something in the wrapper failed: the run goes on without a link. */
   fail(error: unknown): void {
     if (this.#failure !== null) return;
+    this.#unreachableAtFailure = this.#unreachableSince ?? performance.now();
     this.#failure = `the wrapper failed: ${describeError(error)}`;
     this.#log.tell(
       `${this.#failure}; the command runs on, but can no longer be seen or stopped from the control plane`,
@@ -78,6 +96,8 @@ export class Uplink {
    */
   async farewell(spooled: Promise<boolean>): Promise<string | null> {
     const endedAt = performance.now();
+    this.#isLeaving = true;
+    this.#outage.clear();
     let isSpooled = false;
     void spooled.then((known) => {
       isSpooled = known;
@@ -104,6 +124,31 @@ export class Uplink {
   get #state(): LinkState {
     if (this.#failure !== null) return 'given_up';
     return this.#link?.state ?? 'connecting';
+  }
+
+  #changed(): void {
+    this.#followReach();
+    this.#wake();
+  }
+
+  #followReach(): void {
+    const since = this.#unreachableSince;
+    if (since === null) {
+      this.#outageIsTold = false;
+      this.#outage.clear();
+    } else if (!this.#outageIsTold && !this.#isLeaving) {
+      this.#outage.set(since + OUTAGE_MS);
+    }
+  }
+
+  #tellOutage(): void {
+    // A refusal, and that it is not tried any more, have been told by the link.
+    if (this.#state !== 'offline' && this.#state !== 'connecting') return;
+    this.#outageIsTold = true;
+    const why = this.#link?.lastFailure ?? 'it does not answer';
+    this.#log.tell(
+      `the control plane has been out of reach for ${describeDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
+    );
   }
 
   #changedOr(until: number): Promise<void> {

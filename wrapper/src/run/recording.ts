@@ -1,0 +1,60 @@
+/** What the command prints, on its way to the record: without its secrets. */
+import type { StreamName } from '#protocol/output-frame';
+import { MARK, type RedactionRules, Redactor, redactText } from '../redact/redactor.ts';
+
+/**
+ * Takes the command's output and hands it on redacted. Never throws: a fault on the way ends the recording, because what
+ * is not redacted must not leave, but not the reading, which the command waits for.
+ */
+export class Recording {
+  readonly #redactors: Readonly<Record<StreamName, Redactor>>;
+  readonly #onFault: (error: unknown) => void;
+  #hasFailed = false;
+
+  /**
+   * @param record is given bytes that are valid only during the call
+   * @param onFault is called once at most
+   */
+  constructor(
+    rules: RedactionRules,
+    record: (stream: StreamName, bytes: Uint8Array) => void,
+    onFault: (error: unknown) => void,
+  ) {
+    const redactor = (stream: StreamName) => new Redactor(rules, (bytes) => record(stream, bytes));
+    this.#redactors = { stdout: redactor('stdout'), stderr: redactor('stderr') };
+    this.#onFault = onFault;
+  }
+
+  /** @param bytes are read only during the call */
+  take(stream: StreamName, bytes: Uint8Array): void {
+    this.#guarded(() => this.#redactors[stream].write(bytes));
+  }
+
+  /** Nothing more comes: what was held back, because it might have become a secret, goes on. */
+  end(): void {
+    this.#guarded(() => {
+      this.#redactors.stdout.end();
+      this.#redactors.stderr.end();
+    });
+  }
+
+  #guarded(work: () => void): void {
+    if (this.#hasFailed) return;
+    try {
+      work();
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#onFault(error);
+    }
+  }
+}
+
+/** A line without its secrets; all of it is hidden when they can't be told from the rest. Never throws. */
+export function redactLine(rules: RedactionRules, line: string): string {
+  try {
+    return redactText(rules, line);
+  } catch {
+    // A fault in the redactor, which must not stop the telling of faults.
+    return MARK;
+  }
+}

@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Link, LinkEvents, LinkState } from '../../src/link/link.ts';
+import { Uplink } from '../../src/run/uplink.ts';
+
+// The global one is what fake timers replace.
+vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.performance.now() } }));
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** An uplink over a link that is in whatever state the test says. */
+async function uplink() {
+  const link = {
+    state: 'connecting' as LinkState,
+    lastFailure: null as string | null,
+    unreachableSince: performance.now() as number | null,
+    giveUp: () => {},
+    completed: () => {},
+    close: async () => {},
+  };
+  const told: string[] = [];
+  let events: LinkEvents | null = null;
+  const made = new Uplink(
+    async (its) => {
+      events = its;
+      return link as unknown as Link;
+    },
+    () => {},
+    { tell: (line) => told.push(line), note: () => {} },
+  );
+  await vi.advanceTimersByTimeAsync(0);
+  const enter = (state: LinkState, lastFailure: string | null = null) => {
+    Object.assign(link, {
+      state,
+      lastFailure,
+      unreachableSince: state === 'connected' ? null : (link.unreachableSince ?? performance.now()),
+    });
+    events?.changed();
+  };
+  return { made, enter, told };
+}
+
+test('an outage is told when it has lasted for a minute, once', async () => {
+  const { enter, told } = await uplink();
+  enter('offline', 'connect ECONNREFUSED');
+  await vi.advanceTimersByTimeAsync(59_000);
+  enter('offline', 'connect ECONNREFUSED');
+  expect(told).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(told).toHaveLength(1);
+  expect(told[0]).toMatch(/out of reach for 60 s \(connect ECONNREFUSED\); the command runs on/);
+  enter('offline', 'connect ECONNREFUSED');
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(told).toHaveLength(1);
+});
+
+test('each outage is one, and a hiccup is none', async () => {
+  const { enter, told } = await uplink();
+  for (const seconds of [30, 90, 30, 90]) {
+    enter('connected');
+    await vi.advanceTimersByTimeAsync(1_000);
+    enter('connecting', 'closed');
+    await vi.advanceTimersByTimeAsync(seconds * 1_000);
+  }
+  expect(told).toHaveLength(2);
+});
+
+test('a refusal has been told by the link, and the end of the run tells of itself', async () => {
+  const refused = await uplink();
+  refused.enter('refused', 'unknown token');
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(refused.told).toEqual([]);
+  const over = await uplink();
+  over.enter('offline', 'connect ECONNREFUSED');
+  await vi.advanceTimersByTimeAsync(59_500);
+  const farewell = over.made.farewell(Promise.resolve(false));
+  over.enter('offline', 'connect ECONNREFUSED');
+  await vi.advanceTimersByTimeAsync(60_000);
+  await farewell;
+  expect(over.told).toEqual([]);
+});
+
+test('a fault of ours counts as out of reach from then on, not from the start', async () => {
+  const { made, enter } = await uplink();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(made.offlineForMs).toBe(1_000);
+  enter('connected');
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(made.offlineForMs).toBeNull();
+  made.fail(new Error('boom'));
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(made.offlineForMs).toBe(2_000);
+});
