@@ -22,18 +22,11 @@ export async function readJson<T>(file: string, read: (text: string) => Read<T>)
   }
 }
 
-/** Puts a file in place whole, so that it survives a loss of power. Throws what the file system says. */
-export async function replaceFile(file: string, text: string): Promise<void> {
+/** Puts a file in place whole. A loss of power may still take it: see `syncPath`. Throws what the file system says. */
+export async function putFile(file: string, text: string): Promise<void> {
   const aside = `${file}.${randomBytes(4).toString('hex')}`;
-  const handle = await fs.open(aside, 'wx', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.datasync();
-  } finally {
-    await handle.close();
-  }
+  await fs.writeFile(aside, text, { flag: 'wx', mode: 0o600 });
   await fs.rename(aside, file);
-  await syncPath(path.dirname(file));
 }
 
 /** Asks the disk to keep a file or directory as it is. Never fails: where that can't be done, nothing can be done. */

@@ -21,11 +21,10 @@ export interface QuotaQuestion {
 
 /** File bytes that a run may use, those that it uses already included. Ask again as it grows. Never fails. */
 export async function spoolQuota({ stateDirectory, run, wantedBytes, totalBytes }: QuotaQuestion): Promise<number> {
-  const [ownBytes, allBytes, freeBytes] = await Promise.all([
-    usedBytes(path.join(runsIn(stateDirectory), run)),
-    allRunsBytes(stateDirectory),
-    freeOnDisk(stateDirectory),
-  ]);
+  // One after the other: on a disk that hangs each would hold a thread of the pool, of which there are four.
+  const ownBytes = await usedBytes(path.join(runsIn(stateDirectory), run));
+  const allBytes = await allRunsBytes(stateDirectory);
+  const freeBytes = await freeOnDisk(stateDirectory);
   const leftByOthers = Math.max(LEAST_BYTES, totalBytes - (allBytes - ownBytes));
   return Math.floor(Math.min(wantedBytes, leftByOthers, (freeBytes + ownBytes) / 4));
 }

@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { describeError } from '../log.ts';
-import { deleteAside, readJson, replaceFile, syncPath, transientPath, within } from './files.ts';
+import { deleteAside, putFile, readJson, syncPath, transientPath, within } from './files.ts';
 import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
 import { type RunEnd, type RunFacts, readEnd, readFacts } from './run-facts.ts';
 import { SegmentList } from './segment-list.ts';
@@ -47,10 +47,20 @@ export class RunDirectory {
     return read.kind === 'read' ? read.value : null;
   }
 
-  /** Keeps how the run ended, to survive a loss of power as well. Takes no longer than `timeLimitMs`. */
-  writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
-    const text = JSON.stringify({ version: 1, ...end } satisfies RunEnd);
-    return within(timeLimitMs, replaceFile(path.join(this.path, END_FILE), text));
+  /**
+   * Keeps how the run ended; where the disk is quick enough, to survive a loss of power as well. Takes no longer than
+   * twice `timeLimitMs`.
+   */
+  async writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
+    const file = path.join(this.path, END_FILE);
+    const why = await within(timeLimitMs, putFile(file, JSON.stringify({ version: 1, ...end } satisfies RunEnd)));
+    // A busy disk may take seconds for this. What is written outlives us without.
+    if (why === null)
+      await within(
+        timeLimitMs,
+        syncPath(file).then(() => syncPath(this.path)),
+      );
+    return why;
   }
 
   /**
