@@ -53,7 +53,7 @@ export async function keepFlushing(
     await lock.release();
     all.sent += sent;
     // A run that ended after the last look found the lock taken, and relies on us.
-    const isDone = left.length > 0 || !(await isAnythingLeft(state, controlPlane));
+    const isDone = left.length > 0 || performance.now() >= until || !(await isAnythingLeft(state, controlPlane));
     if (isDone) return { ...all, left };
   }
 }
@@ -67,7 +67,10 @@ async function flushUntil(until: number, state: State, controlPlane: ControlPlan
     sent += round.sent;
     if (round.sent > 0) failures = 0;
     // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
-    if (round.left.every(({ isRefused }) => isRefused)) return { sent, left: round.left };
+    const isOver = round.left.every(({ isRefused }) => isRefused);
+    // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
+    if (isOver && (round.left.length > 0 || !(await isAnythingLeft(state, controlPlane))))
+      return { sent, left: round.left };
     const pauseMs = FIRST_PAUSE_MS + pauseBeforeDialling(failures, false, LONGEST_PAUSE_MS, Math.random());
     if (performance.now() + pauseMs >= until) return { sent, left: round.left };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -30,8 +30,8 @@ export interface LastWill {
  */
 export type ReadEnds = Readonly<Record<StreamName, number | null>>;
 
-// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell. While the
-// command is being ended it is drained as well: what it has to say must not keep it from ending.
+// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, and
+// is nobody's child, since what the shell becomes would not collect it. While the command is being ended it is drained as well: what it has to say must not keep it from ending.
 const SCRIPT = `
 will=$1 pgid=$2 end=$3 tell=$4
 word=
@@ -44,8 +44,8 @@ while read -r word <&3; do
   esac
 done
 exec 3<&-
-cat <&4 &
-cat <&5 &
+(cat <&4 &)
+(cat <&5 &)
 exec 4<&- 5<&-
 if [ "$word" = drain ]; then exit 0; fi
 if [ "$will" = kill ]; then eval "$end" || kill -s KILL -- "-$pgid"; fi
