@@ -10,7 +10,7 @@ import { endAll, newMarker } from './processes.ts';
 import { until } from './until.ts';
 
 /** The sources on this Node, unless a project (vitest.node18.config.ts) names what is shipped and another Node. */
-const PROGRAM = process.env.LEASH_TEST_PROGRAM ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+export const PROGRAM = process.env.LEASH_TEST_PROGRAM ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const NODE = process.env.LEASH_TEST_NODE ?? process.execPath;
 if (!fs.existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not there: run \`npm run build\` first`);
 

@@ -1,0 +1,151 @@
+/** Many who would send what is left, and what is left in a bad state. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { leash, leashRun, stateDirectory } from '../support/leash.ts';
+import { type RunStore, runStore } from '../support/run-store.ts';
+import { flushers, killFlushers, leftIn } from '../support/state.ts';
+import { until } from '../support/until.ts';
+
+/** Lets `count` runs end in an outage; each has its own number, after some output, as its last line and its code. */
+async function leave(count: number, store: RunStore, env: NodeJS.ProcessEnv): Promise<void> {
+  await store.stop();
+  const runs = Array.from({ length: count }, (_, index) =>
+    leashRun(['sh', '-c', `head -c 200000 /dev/zero; echo ${index}; exit ${index}`], {
+      plane: store,
+      options: ['--quiet', '--instance', `n${index}`],
+      env,
+    }),
+  );
+  await Promise.all(runs.map((run) => run.exited(40_000)));
+}
+
+test('however many start at once, each run is sent by one of them, once', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await leave(8, store, env);
+  expect(leftIn(state).filter((name) => !name.startsWith('.'))).toHaveLength(8);
+  expect(flushers(state).length).toBeGreaterThan(0);
+  await store.listen();
+  const flushes = Array.from({ length: 8 }, () => leash(['flush'], { plane: store, env }));
+  const lasting = Array.from({ length: 3 }, () => leash(['flush', '--for', '1h'], { plane: store, env }));
+  const runs = Array.from({ length: 4 }, () => leashRun(['echo', 'new'], { plane: store, env }));
+  for (const each of [...flushes, ...lasting, ...runs]) expect((await each.exited(60_000)).code).toBe(0);
+  await until('nothing left', () => leftIn(state).length === 0, 30_000);
+  await until('no flusher', () => flushers(state).length === 0, 30_000);
+  expect(store.runs.size).toBe(12);
+  const left = [...store.runs.values()].filter((run) => run.text('stdout') !== 'new\n');
+  expect(left).toHaveLength(8);
+  for (const run of left) {
+    expect(run.isComplete).toBe(true);
+    expect(run.starts).toHaveLength(1);
+    const code = run.completions[0]?.exit_code ?? -1;
+    expect(run.bytes('stdout').equals(Buffer.concat([Buffer.alloc(200_000), Buffer.from(`${code}\n`)]))).toBe(true);
+  }
+  expect(new Set(left.map((run) => run.completions[0]?.exit_code)).size).toBe(8);
+}, 120_000);
+
+test('there is one flusher for a credential, and another takes over from one that was killed', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await leave(4, store, env);
+  await until('one flusher', () => flushers(state).length === 1);
+  const [first] = flushers(state);
+  const second = leash(['flush', '--for', '1h'], { plane: store, env });
+  expect((await second.exited()).code).toBe(0);
+  expect(second.stdout.toString()).toBe('another `leash flush` is at it\n');
+  expect(flushers(state)).toEqual([first]);
+
+  // Another token may reach what this one doesn't.
+  const other = leash(['flush', '--for', '1h'], { plane: store, env: { ...env, LEASH_TOKEN: 'another' } });
+  await until('two flushers', () => flushers(state).length === 2);
+  other.kill('SIGKILL');
+  await other.exited();
+
+  killFlushers(state);
+  await until('no flusher', () => flushers(state).length === 0);
+  await leashRun(['true'], { plane: store, env }).exited();
+  await until('a flusher that took the lock over', () => flushers(state).length === 1);
+  await store.listen();
+  await until('nothing left', () => leftIn(state).length === 0, 30_000);
+  await until('no flusher', () => flushers(state).length === 0);
+  expect([...store.runs.values()].filter((run) => run.isComplete)).toHaveLength(5);
+}, 60_000);
+
+test('a flusher that was given a time ends after it, and says what is left', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await leave(1, store, env);
+  killFlushers(state);
+  const flush = leash(['flush', '--for', '2s'], { plane: store, env });
+  expect((await flush.exited()).code).toBe(1);
+  expect(flush.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*ECONNREFUSED/);
+  expect(leftIn(state)).toHaveLength(1);
+});
+
+test('a run that can never be sent does not keep others from being sent', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await leave(8, store, env);
+  killFlushers(state);
+  const names = leftIn(state).sort();
+  for (const run of names.slice(0, 4)) store.ignored.add(run);
+  await store.listen();
+  // Four are tried at a time: these come first.
+  leash(['flush', '--for', '1h'], { plane: store, env });
+  await until('the others', () => [...store.runs.values()].filter((run) => run.isComplete).length === 4, 60_000);
+  await until('nothing else left', () => leftIn(state).length === 4);
+  expect(leftIn(state).sort()).toEqual(names.slice(0, 4));
+}, 90_000);
+
+test('what is right in a damaged spool is sent, what is not is told as gaps, and other runs do not suffer', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await leave(6, store, env);
+  killFlushers(state);
+  await until('no flusher', () => flushers(state).length === 0);
+  const runs = path.join(state, 'runs');
+  const [flipped, truncated, noFacts, noEnd, strange, whole] = leftIn(state).sort();
+  if (whole === undefined) throw new Error('there are fewer runs than there should be');
+  const segmentOf = (run: string | undefined) => {
+    const directory = path.join(runs, run ?? '');
+    const sizes = fs.readdirSync(directory).map((name) => path.join(directory, name));
+    return sizes.sort((a, b) => fs.statSync(b).size - fs.statSync(a).size)[0] ?? '';
+  };
+  const bytes = fs.readFileSync(segmentOf(flipped));
+  bytes[100_000] = (bytes[100_000] ?? 0) ^ 0xff;
+  fs.writeFileSync(segmentOf(flipped), bytes);
+  fs.truncateSync(segmentOf(truncated), 70_000);
+  fs.writeFileSync(path.join(runs, noFacts ?? '', 'run.json'), '{"run":');
+  fs.writeFileSync(path.join(runs, noEnd ?? '', 'end.json'), 'garbage');
+  fs.writeFileSync(path.join(runs, strange ?? '', 'core'), 'not ours');
+  fs.mkdirSync(path.join(runs, strange ?? '', 'lost+found'));
+  fs.writeFileSync(path.join(runs, 'README'), 'not ours');
+  fs.mkdirSync(path.join(runs, '01ARZ3NDEKTSV4RRFFQ69G5FAV'));
+  fs.symlinkSync('/nonexistent', path.join(runs, '01ARZ3NDEKTSV4RRFFQ69G5FAW'));
+
+  await store.listen();
+  const flush = leash(['flush'], { plane: store, env });
+  expect((await flush.exited(60_000)).code).toBe(0);
+  expect(flush.stdout.toString()).toBe('5 sent, 0 left\n');
+  const stored = (run: string | undefined) => store.runs.get(run ?? '');
+  for (const run of [flipped, truncated, strange, whole]) expect(stored(run)?.isComplete).toBe(true);
+  expect(stored(whole)?.gaps).toEqual([]);
+  expect(stored(strange)?.gaps).toEqual([]);
+  for (const run of [flipped, truncated]) {
+    expect(stored(run)?.gaps).toHaveLength(1);
+    const sent = stored(run)?.bytes('stdout');
+    expect(sent?.length).toBeGreaterThan(60_000);
+    // Whatever was sent is what was printed there.
+    expect(sent?.subarray(0, 60_000).every((byte) => byte === 0)).toBe(true);
+  }
+  // Its end is not known, so it is told as one whose wrapper died.
+  expect(stored(noEnd)).toMatchObject({ isLost: true, end: 200_002, completions: [] });
+  expect(stored(noFacts)).toBe(undefined);
+  expect(leftIn(state)).toContain(noFacts);
+}, 60_000);

@@ -1,0 +1,190 @@
+/** A wrapper that is killed: what becomes of its command, and of what the control plane knows. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
+import { living } from '../support/processes.ts';
+import { runStore } from '../support/run-store.ts';
+import { guardians, leftIn, usersOf } from '../support/state.ts';
+import { until } from '../support/until.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Output that has been unacked for this long is on disk: what is in memory dies with the wrapper. */
+const segments = (state: string): number =>
+  leftIn(state).flatMap((run) => {
+    const directory = path.join(state, 'runs', run);
+    const names = fs.existsSync(directory) ? fs.readdirSync(directory) : [];
+    return names.filter((name) => name.startsWith('out-'));
+  }).length;
+
+test('killed while it is connected: the run is told as lost at once, with its output', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const mark = marker();
+  const run = leashRun(shell('echo printed; while :; do sleep 0.05; done', mark), {
+    plane: store,
+    env: { LEASH_STATE_DIR: state },
+  });
+  const stored = await store.run();
+  await until('the output', () => stored.end === 8);
+  run.kill('SIGKILL');
+  await until('a run that is told as lost', () => stored.isLost);
+  expect(stored.completions).toEqual([]);
+  expect(stored.starts.map(({ phase }) => phase)).toEqual(['running', 'abandoned']);
+  expect(stored.text('stdout')).toBe('printed\n');
+  expect(living(mark)).not.toEqual([]);
+  // It is still to be found.
+  expect(leftIn(state)).toHaveLength(1);
+});
+
+test.each(['keep', 'kill'])(
+  'killed in an outage (%s): what had reached the disk is sent when that is over',
+  async (what) => {
+    const store = await runStore();
+    const state = stateDirectory();
+    await store.stop();
+    const mark = marker();
+    const run = leashRun(shell('echo one; echo two >&2; while :; do sleep 0.05; done', mark), {
+      plane: store,
+      // By flags: whoever comes after it knows no other way to the control plane.
+      options: ['--url', store.url, '--wrapper-death', what],
+      env: { LEASH_STATE_DIR: state, LEASH_URL: '' },
+    });
+    await until('output on disk', () => segments(state) > 0);
+    run.kill('SIGKILL');
+    if (what === 'kill') await until('the end of the command', () => living(mark).length === 0);
+    await store.listen();
+    const stored = await store.run();
+    await until('a run that is told as lost', () => stored.isLost);
+    expect(stored.starts.map(({ phase }) => phase)).toEqual(['abandoned']);
+    expect([stored.text('stdout'), stored.text('stderr')]).toEqual(['one\n', 'two\n']);
+    if (what === 'kill') await until('nothing left', () => leftIn(state).length === 0);
+  },
+);
+
+test('a machine that lost power: its runs are told as lost by the next run', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  await store.stop();
+  const mark = marker();
+  const run = leashRun(shell('echo one; while :; do sleep 0.05; done', mark), {
+    plane: store,
+    env: { LEASH_STATE_DIR: state },
+  });
+  await until('output on disk', () => segments(state) > 0);
+  const [id = ''] = leftIn(state);
+  const directory = path.join(state, 'runs', id);
+  for (const pid of usersOf(state)) process.kill(pid, 'SIGKILL');
+  await run.exited();
+  // As it is after a restart: another boot, in which the pids are others'.
+  const owner = fs.readdirSync(directory).find((name) => name.startsWith('owner@')) ?? '';
+  fs.renameSync(path.join(directory, owner), path.join(directory, `owner@another-boot@${process.pid}@1`));
+  const facts: { boot_id: string; family: { leader: { bootId: string; pid: number } } } = JSON.parse(
+    fs.readFileSync(path.join(directory, 'run.json'), 'utf8'),
+  );
+  facts.boot_id = 'another-boot';
+  Object.assign(facts.family.leader, { bootId: 'another-boot', pid: process.pid });
+  fs.writeFileSync(path.join(directory, 'run.json'), JSON.stringify(facts));
+
+  const orphans = leash(['orphans'], { env: { LEASH_STATE_DIR: state } });
+  expect((await orphans.exited()).code).toBe(0);
+  await store.listen();
+  await leashRun(['true'], { plane: store, env: { LEASH_STATE_DIR: state } }).exited();
+  const stored = await until('the lost run', () => store.runs.get(id));
+  await until('that it is told as lost', () => stored.isLost);
+  expect(stored.text('stdout')).toBe('one\n');
+  expect(stored.starts[0]?.age_ms).toBeGreaterThanOrEqual(0);
+  await until('nothing left', () => leftIn(state).length === 0);
+});
+
+test.each([[], ['--merge']])(
+  'kept (%j), the command survives its next prints and ends as it would have',
+  async (...options) => {
+    const state = stateDirectory();
+    const mark = marker();
+    const go = path.join(state, 'go');
+    const ended = path.join(state, 'ended');
+    const print = 'head -c 3000000 /dev/zero';
+    const script = `while [ ! -e ${go} ]; do sleep 0.05; done; ${print} && ${print} >&2 && echo x >&2 && echo ok > ${ended}`;
+    const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
+    await until('the command', () => living(mark).length > 0);
+    await until('a record of it', () => leftIn(state).length > 0);
+    run.kill('SIGKILL');
+    await run.exited();
+    fs.writeFileSync(go, '');
+    await until('its own end', () => fs.existsSync(ended));
+    await until('nothing of it', () => living(mark).length === 0);
+    // Neither a guardian nor who reads for it is left.
+    await until('nothing beside it', () => usersOf(state).length === 0);
+  },
+);
+
+const ESCAPEES = (mark: string) =>
+  `setsid sh -c 'while :; do sleep 0.05; done' ${mark} & env -i setsid sh -c 'while :; do sleep 0.05; done' ${mark} & trap '' TERM; while :; do sleep 0.05; done`;
+
+test('killed with it, the command is ended with all that it started', async () => {
+  const state = stateDirectory();
+  const mark = marker();
+  const run = leashRun(shell(ESCAPEES(mark), mark), {
+    options: ['--wrapper-death', 'kill', '--grace', '200ms'],
+    env: { LEASH_STATE_DIR: state },
+  });
+  await until('all of it', () => living(mark).length >= 3);
+  await until('a record of it', () => leftIn(state).length > 0);
+  run.kill('SIGKILL');
+  await until('nothing of it', () => living(mark).length === 0);
+  await until('no guardian', () => usersOf(state).length === 0);
+});
+
+test.each(['no state directory', 'right after the start'])(
+  'killed with it (%s), at least its process group is ended',
+  async (when) => {
+    const state = stateDirectory();
+    fs.writeFileSync(path.join(state, 'file'), '');
+    const mark = marker();
+    const run = leashRun(shell('sleep 1000 & while :; do sleep 0.05; done', mark), {
+      options: ['--wrapper-death', 'kill', '--grace', '0'],
+      env: { LEASH_STATE_DIR: when === 'no state directory' ? path.join(state, 'file') : state, LEASH_MARK: state },
+    });
+    await until('the command', () => living(mark).length > 0);
+    if (when === 'no state directory') await until('its guardian', () => guardians(state).length > 0);
+    run.kill('SIGKILL');
+    if (when !== 'no state directory' && guardians(state).length === 0) return;
+    await until('nothing of it', () => living(mark).length === 0);
+  },
+);
+
+test('killed while a grace is running, the wrapper takes its command along or leaves it, as it was told', async () => {
+  const state = stateDirectory();
+  const [kept, killed] = [marker(), marker()];
+  const script = "trap 'echo term' TERM; echo ready; while :; do sleep 0.05; done";
+  const both = [
+    leashRun(shell(script, kept), { env: { LEASH_STATE_DIR: state }, options: ['--grace', '1h'] }),
+    leashRun(shell(script, killed), {
+      env: { LEASH_STATE_DIR: state },
+      options: ['--wrapper-death', 'kill', '--grace', '1s'],
+    }),
+  ];
+  for (const run of both) {
+    await until('the command', () => run.stdout.includes('ready'));
+    run.kill('SIGTERM');
+    await until('the grace', () => run.stdout.includes('term'));
+    await until('a record of both', () => leftIn(state).length === 2);
+  }
+  for (const run of both) run.kill('SIGKILL');
+  await until('the end of one', () => living(killed).length === 0);
+  expect(living(kept)).not.toEqual([]);
+});
+
+test('what a command left behind goes on printing after its end, for as long as it likes', async () => {
+  const state = stateDirectory();
+  const mark = marker();
+  const printed = path.join(state, 'printed');
+  const child = `sleep 3; head -c 1000000 /dev/zero && head -c 1000000 /dev/zero >&2 && echo ok > ${printed}`;
+  const run = leashRun(shell(`sh -c '${child}' ${mark} & echo done`, mark), { env: { LEASH_STATE_DIR: state } });
+  expect((await run.exited()).code).toBe(0);
+  expect(run.stdout.toString()).toBe('done\n');
+  await until('two megabytes more', () => fs.existsSync(printed));
+  await until('nobody who reads them', () => usersOf(state).length === 0);
+});

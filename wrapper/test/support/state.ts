@@ -1,0 +1,39 @@
+/** What there is on disk in a state directory, and who uses it. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { procTable } from '../../src/processes/proc-table.ts';
+
+/** Pids of the living `leash flush` that use a state directory. */
+export function flushers(stateDirectory: string): number[] {
+  return usersOf(stateDirectory).filter((pid) => read(pid, 'cmdline').split('\0')[2] === 'flush');
+}
+
+/** Ends them without a word. */
+export function killFlushers(stateDirectory: string): void {
+  for (const pid of flushers(stateDirectory)) process.kill(pid, 'SIGKILL');
+}
+
+/** Pids of the living guardians that use a state directory. */
+export function guardians(stateDirectory: string): number[] {
+  return usersOf(stateDirectory).filter((pid) => read(pid, 'cmdline').includes('leash-guardian'));
+}
+
+/** Pids of all that lives and has a state directory, or another word, in its environment. */
+export function usersOf(word: string): number[] {
+  return procTable.list().flatMap(({ pid, isAlive }) => (isAlive && read(pid, 'environ').includes(word) ? [pid] : []));
+}
+
+/** Names of the runs that are left. */
+export function leftIn(stateDirectory: string): string[] {
+  const runs = path.join(stateDirectory, 'runs');
+  return fs.existsSync(runs) ? fs.readdirSync(runs) : [];
+}
+
+function read(pid: number, file: 'cmdline' | 'environ'): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    // It has ended.
+    return '';
+  }
+}
