@@ -78,7 +78,7 @@ ALL_PROXY, NO_PROXY. The token is not passed on to the command. Without a URL or
 runs unsupervised, and a line on stderr says so.
 
 SIGTERM, SIGINT, SIGHUP and SIGQUIT to leash end the command: the signal goes to all it has started,
-after the grace SIGKILL. SIGUSR1, SIGUSR2 and Ctrl-Z are passed on.
+after the grace SIGKILL. SIGUSR1 and SIGUSR2 go to COMMAND alone; Ctrl-Z stops all of it.
 
 Exit code: the command's own (128+n when signal n ended it), except
   124  --timeout or --idle-timeout ended it

@@ -7,6 +7,7 @@ import type { Terminator } from '../terminate/terminator.ts';
 import { describeDuration } from '../words/duration.ts';
 import type { LimitKind } from './limits.ts';
 import type { EndingSignal, LocalSignal } from './local-signals.ts';
+import type { Birth } from './parts.ts';
 
 export interface Ending {
   readonly args: RunArgs;
@@ -43,7 +44,7 @@ function describeLimit(limit: LimitKind, args: RunArgs): string {
 }
 
 /** A signal to us is meant for the command. */
-export function obeyLocalSignal(ending: Ending, local: LocalSignal): void {
+export function obeyLocalSignal(ending: Ending & Pick<Birth, 'started'>, local: LocalSignal): void {
   const { family, log } = ending;
   switch (local.kind) {
     case 'end':
@@ -51,13 +52,28 @@ export function obeyLocalSignal(ending: Ending, local: LocalSignal): void {
       return;
     case 'pass_on':
       log.note(`${local.signal}: passed on`);
-      family.signal(local.signal);
+      // To the command's own process, as it would be without us: most others would die of it.
+      if (local.signal !== 'SIGCONT') signalLeader(ending, local.signal);
+      // It may be that all were stopped.
+      else family.signal(local.signal);
       return;
     case 'stop':
       // Not SIGTSTP: a process group without a terminal ignores that.
       family.signal('SIGSTOP');
       process.kill(process.pid, 'SIGSTOP');
       return;
+  }
+}
+
+function signalLeader(
+  { started, family }: Pick<Ending, 'family'> & Pick<Birth, 'started'>,
+  signal: NodeJS.Signals,
+): void {
+  if (started.kind === 'not_started' || family.leaderHasExited()) return;
+  try {
+    process.kill(started.pid, signal);
+  } catch {
+    // ESRCH: it has just exited. EPERM: it has become another user's.
   }
 }
 

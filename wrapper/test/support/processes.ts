@@ -11,7 +11,7 @@ export function newMarker(): string {
 
 /** Pids of living processes, zombies and wrappers not counted, that have `marker` on their command line. */
 export function living(marker: string): number[] {
-  return withMarker(marker).filter((pid) => !/\/(main\.ts|leash\.mjs)\0/.test(read(pid, 'cmdline')));
+  return withMarker(marker).filter((pid) => !/\/(main\.ts|leash\.cjs)\0/.test(read(pid, 'cmdline')));
 }
 
 /** The same, wrappers included. */

@@ -1,0 +1,233 @@
+/** The command is to notice nothing of the wrapper, and neither are those who stand around it. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { controlPlane, LEASH, leashRun, marker, shell } from '../support/leash.ts';
+import { living } from '../support/processes.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+
+const isLinux = process.platform === 'linux';
+const SHIPPED = fileURLToPath(new URL('../../../dist/leash.cjs', import.meta.url));
+const isBuilt = fs.existsSync(SHIPPED);
+if (!isBuilt) console.warn(`${SHIPPED} is not there, so its launcher is not tested: run \`npm run build\` first`);
+
+/** A directory for PATH, with the Node that is tested. */
+function nodeDirectory(): string {
+  const directory = temporaryDirectory();
+  fs.symlinkSync(process.env.LEASH_TEST_NODE ?? process.execPath, path.join(directory, 'node'));
+  return directory;
+}
+
+/** Runs `leash run <script>` in a shell that redirects as `redirection` says. */
+function leashBy(redirection: string, script: string) {
+  const env = { PATH: process.env.PATH, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: temporaryDirectory() };
+  return spawnSync('/bin/sh', ['-c', `exec ${LEASH} run --job test --shell -- "$SCRIPT" ${redirection}`], {
+    env: { ...env, SCRIPT: script },
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+}
+
+/** Every byte there is, in an order that no text has. */
+const BYTES = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7 + (i >> 8)) & 0xff));
+
+/** What a command can see of how it was started. */
+const LOOK = [
+  'ulimit -Sn',
+  'umask',
+  'id -G',
+  'grep -E "^Sig(Ign|Blk)" /proc/self/status',
+  'pwd',
+  'env | grep -v "^LEASH_RUN_" | grep -v "^_=" | sort',
+  'ls /proc/self/fd',
+].join('; ');
+
+test.runIf(isLinux && isBuilt)('a command sees what it would see without the wrapper', () => {
+  const bin = nodeDirectory();
+  const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: bin, LANG: 'C', LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: bin };
+  const look = (command: string) =>
+    spawnSync('/bin/sh', ['-c', `ulimit -Sn 333; umask 027; trap '' HUP USR2; exec ${command} sh -c '${LOOK}'`], {
+      env,
+      encoding: 'utf8',
+      cwd: bin,
+      timeout: 20_000,
+    });
+  const without = look('env');
+  const within = look(`${SHIPPED} run --job test --`);
+  expect(within.stdout).toBe(without.stdout);
+  expect(within.status).toBe(0);
+  expect(without.stdout).toMatch(/^333\n0027\n/);
+});
+
+test('output can be opened by path, on both streams, and told apart', async () => {
+  const plane = await controlPlane();
+  const script = 'echo 1 >/dev/stdout; echo 2 >/dev/stderr; echo 3 | tee /dev/stderr';
+  const leash = leashRun(['sh', '-c', script], { plane });
+  expect((await leash.exited()).code).toBe(0);
+  expect(leash.stdout.toString()).toBe('1\n3\n');
+  expect(leash.stderr).toBe('2\n3\n');
+});
+
+test('with --merge the order is exact', async () => {
+  const plane = await controlPlane();
+  const script = 'i=0; while [ $i -lt 300 ]; do echo o$i; echo e$i >&2; i=$((i + 1)); done';
+  const leash = leashRun(['sh', '-c', script], { plane, options: ['--merge'] });
+  expect((await leash.exited()).code).toBe(0);
+  const expected = Array.from({ length: 300 }, (_, i) => `o${i}\ne${i}\n`).join('');
+  expect(leash.stdout.toString()).toBe(expected);
+  expect(plane.stored.toString()).toBe(expected);
+  expect(leash.stderr).toBe('');
+});
+
+test('any bytes pass, from stdin to stdout and to the control plane', async () => {
+  const plane = await controlPlane();
+  const leash = leashRun(['cat'], { plane, stdio: ['pipe', 'pipe', 'pipe'] });
+  leash.process.stdin?.end(BYTES);
+  expect((await leash.exited()).code).toBe(0);
+  expect(leash.stdout.equals(BYTES)).toBe(true);
+  expect(plane.stored.equals(BYTES)).toBe(true);
+});
+
+test.each([
+  ['</dev/null', '/dev/null'],
+  ['</etc/passwd', '/etc/passwd'],
+])('stdin %s is the command’s', (redirection, expected) => {
+  const { stdout } = leashBy(`${redirection}`, 'readlink /proc/self/fd/0');
+  expect(stdout).toBe(`${expected}\n`);
+});
+
+test('a closed stdin does no harm', () => {
+  const { status, stdout } = leashBy('<&-', 'cat; echo done; exit 5');
+  expect(stdout).toContain('done\n');
+  expect(status).toBe(5);
+});
+
+test('a closed stdout, a full disk and a file as stdout do no harm', () => {
+  expect(leashBy('>&-', 'echo x; exit 5').status).toBe(5);
+  expect(leashBy('2>&-', 'echo x >&2; exit 5').status).toBe(5);
+  const full = leashBy('>/dev/full', 'echo x; exit 5');
+  expect(full.status).toBe(5);
+  expect(full.stderr).toMatch(/no longer passed on.*no space left/i);
+  const file = path.join(temporaryDirectory(), 'out');
+  expect(leashBy(`>>${file}`, 'echo x; exit 5').status).toBe(5);
+  expect(fs.readFileSync(file, 'utf8')).toBe('x\n');
+});
+
+test('--quiet shows nothing of the command, and our own lines all the same', async () => {
+  const plane = await controlPlane();
+  const leash = leashRun(['sh', '-c', 'echo out; echo err >&2; sleep 1000'], {
+    plane,
+    options: ['--quiet', '--timeout', '1s'],
+  });
+  expect((await leash.exited()).code).toBe(124);
+  expect(plane.stored.toString()).toBe('out\nerr\n');
+  expect(leash.stdout.toString()).toBe('');
+  expect(leash.stderr).toBe('leash: the time limit of 1 s is reached: ending the command\n');
+});
+
+test('what the command prints last is passed on whole to a reader that is slow', async () => {
+  const leash = leashRun(['sh', '-c', 'seq 1 300000; exit 3'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const { stdout } = leash.process;
+  stdout?.on('data', () => {
+    stdout.pause();
+    setTimeout(() => stdout.resume(), 5);
+  });
+  expect((await leash.exited()).code).toBe(3);
+  expect(leash.stdout.length).toBe(1_988_895);
+});
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+
+test.runIf(isLinux && hasScript)(
+  'a terminal that nobody reads holds neither the command nor the wrapper up',
+  async () => {
+    const plane = await controlPlane();
+    const unread = path.join(temporaryDirectory(), 'unread');
+    execFileSync('mkfifo', [unread]);
+    const fd = fs.openSync(unread, fs.constants.O_RDWR);
+    const state = temporaryDirectory();
+    const command = `${LEASH} run --job test -- sh -c 'seq 1 700000; exit 3'`;
+    const terminal = spawn('script', ['-qfc', command, '/dev/null'], {
+      stdio: ['ignore', fd, 'ignore'],
+      env: {
+        ...process.env,
+        LEASH_CONFIG: '/dev/null',
+        LEASH_STATE_DIR: state,
+        LEASH_URL: plane.url,
+        LEASH_TOKEN: 't',
+      },
+    });
+    onTestFinished(() => {
+      terminal.kill('SIGKILL');
+      fs.closeSync(fd);
+    });
+    expect(await plane.completed()).toMatchObject({ exit_code: 3, final_offset: 4_788_895 });
+  },
+);
+
+// Only the program as it is shipped can know what was ignored.
+test.runIf(isBuilt)('nohup: a SIGHUP harms neither the command nor the wrapper', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const release = path.join(temporaryDirectory(), 'release');
+  const script = 'echo ready; while [ ! -e "$1" ]; do sleep 0.05; done; exit 6';
+  const leash = leashRun([...shell(script, mark), release], {
+    plane,
+    env: { PATH: `${nodeDirectory()}:${process.env.PATH}` },
+    // In the place of Node and our sources.
+    by: ['sh', '-c', `trap "" HUP; shift 2; exec ${SHIPPED} "$@"`, 'sh'],
+  });
+  await until('ready', () => plane.stored.includes('ready'));
+  leash.kill('SIGHUP');
+  for (const pid of living(mark)) process.kill(pid, 'SIGHUP');
+  fs.writeFileSync(release, '');
+  expect((await leash.exited()).code).toBe(6);
+});
+
+test.each(['SIGUSR1', 'SIGUSR2'] as const)(
+  '%s is passed on to the command alone, and means nothing to the wrapper itself',
+  async (signal) => {
+    const plane = await controlPlane();
+    const mark = marker();
+    const trap = `trap 'echo got' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`;
+    const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child & ${trap}`, mark), { plane });
+    await until('ready', () => plane.stored.includes('ready'));
+    leash.kill(signal);
+    await until('the signal', () => plane.stored.includes('got'));
+    // Those who do not handle it would die of it.
+    expect(living(`${mark}-child`)).toHaveLength(1);
+    // Not "Debugger listening".
+    expect(leash.stderr).toBe('');
+    leash.kill('SIGTERM');
+    await leash.exited();
+  },
+);
+
+test.runIf(isLinux)('Ctrl-Z stops the command and the wrapper, and SIGCONT lets both go on', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const leash = leashRun(
+    shell(
+      `sh -c 'echo ready; while :; do sleep 0.05; done' ${mark}-child & trap 'exit 6' USR1; while :; do sleep 0.05; done`,
+      mark,
+    ),
+    { plane },
+  );
+  await until('ready', () => plane.stored.includes('ready'));
+  const wrapper = leash.process.pid ?? 0;
+  const commands = living(mark);
+  expect(commands.length).toBeGreaterThanOrEqual(2);
+  leash.kill('SIGTSTP');
+  await until('all to be stopped', () => [wrapper, ...commands].every((pid) => stateOf(pid) === 'T'));
+  leash.kill('SIGCONT');
+  await until('all to go on', () => [wrapper, ...commands].every((pid) => stateOf(pid) !== 'T'));
+  leash.kill('SIGUSR1');
+  expect((await leash.exited()).code).toBe(6);
+});
+
+function stateOf(pid: number): string {
+  return /^\d+ \(.*\) (\S)/s.exec(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1] ?? '';
+}
