@@ -107,7 +107,7 @@ Options:
 
 Exit code:
   0    nothing is left to send
-  1    something is left: why is on stderr
+  1    something is left; it says why
   255  the usage is wrong, or leash failed
 `;
 
