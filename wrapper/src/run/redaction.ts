@@ -11,7 +11,10 @@ import { secretValues } from '../redact/secrets.ts';
 const EVERYTHING = /.+/g;
 
 export interface ChosenRules {
+  /** For the command's output and its command line. */
   readonly rules: RedactionRules;
+  /** For our own lines: a fault in a setting must not hide what is said of it. */
+  readonly ownRules: RedactionRules;
   /** A line for a person, or null. */
   readonly problem: string | null;
 }
@@ -27,20 +30,26 @@ export function chooseRules(
   token: TokenSource | null,
   settings: Environment,
 ): ChosenRules {
-  if (redaction.kind === 'off') return { rules: redactionRules([]), problem: null };
+  if (redaction.kind === 'off') return chosen(redactionRules([]));
   const values = secretValues(environment, tokenText(token));
+  const named = redactionRules(values, redaction.patterns);
   const everywhere = settings.LEASH_REDACT ?? '';
-  if (everywhere === '') return { rules: redactionRules(values, redaction.patterns), problem: null };
+  if (everywhere === '') return chosen(named);
   const compiled = compilePattern(everywhere);
   switch (compiled.kind) {
     case 'compiled':
-      return { rules: redactionRules(values, [...redaction.patterns, compiled.pattern]), problem: null };
+      return chosen(redactionRules(values, [...redaction.patterns, compiled.pattern]));
     case 'invalid':
       return {
         rules: redactionRules(values, [EVERYTHING]),
-        problem: `LEASH_REDACT: ${compiled.why}; until it is mended every line is hidden`,
+        ownRules: named,
+        problem: `LEASH_REDACT: ${compiled.why}; until it is mended every line of the command is hidden on the page`,
       };
   }
+}
+
+function chosen(rules: RedactionRules): ChosenRules {
+  return { rules, ownRules: rules, problem: null };
 }
 
 function tokenText(token: TokenSource | null): string[] {

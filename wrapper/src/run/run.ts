@@ -72,13 +72,13 @@ async function start(args: RunArgs, version: string, run: string, launch: Birth[
   const configuration = configure(args, settings);
   const env = commandEnvironment(launch.environment, run, args.env);
   const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
-  const { rules, problem } = chooseRules(args.redaction, env, token, settings);
+  const { rules, ownRules, problem } = chooseRules(args.redaction, env, token, settings);
   const log = openLog({
     sink: own.lines,
     verbose: args.verbose,
     file: args.logFile ?? settings.LEASH_LOG ?? null,
     label: `${args.job} ${run}`,
-    redact: (line) => redactLine(rules, line),
+    redact: (line) => redactLine(ownRules, line),
   });
   const cgroup = createCgroup(run);
   const startedAt = new Date();
@@ -165,10 +165,10 @@ function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
   }
 }
 
-function notStarted(why: string, { args, own, output, cgroup, terminator }: Parts): End {
-  const line = Buffer.from(`leash: cannot start ${args.command[0]}: ${why}\n`);
-  own.lines.write(line);
-  output.append('stderr', line);
+function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: Parts): End {
+  const line = `leash: cannot start ${args.command[0]}: ${why}\n`;
+  own.lines.write(Buffer.from(line));
+  output.append('stderr', Buffer.from(redactLine(rules, line)));
   terminator.leaderExited();
   cgroup?.remove();
   return { reason: 'start_failed', raw: null };

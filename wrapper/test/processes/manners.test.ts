@@ -193,7 +193,7 @@ test.each(['SIGUSR1', 'SIGUSR2'] as const)(
     const plane = await controlPlane();
     const mark = marker();
     const trap = `trap 'echo got' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`;
-    const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child & ${trap}`, mark), { plane });
+    const leash = leashRun(shell(`sh -c 'sleep 1000; :' $0-child & ${trap}`, mark), { plane });
     await until('ready', () => plane.stored.includes('ready'));
     leash.kill(signal);
     await until('the signal', () => plane.stored.includes('got'));
