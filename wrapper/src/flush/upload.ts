@@ -59,7 +59,7 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
       output,
     );
   } finally {
-    output.close();
+    await output.close();
   }
 }
 

@@ -57,9 +57,10 @@ export class LeftoverOutput {
     return this.#reader.read(offset, maxBytes, this.end);
   }
 
-  /** Nothing is called back any more. The files that are left stay. */
-  close(): void {
+  /** Nothing is called back any more. Resolves when nothing is deleted any more either; the files that are left stay. */
+  async close(): Promise<void> {
     this.#reader.close();
+    await this.#deleting;
   }
 }
 

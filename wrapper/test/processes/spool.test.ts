@@ -100,7 +100,7 @@ test('what a writer that was SIGKILLed had written is read, and nothing else', {
     const leftover = await LeftoverOutput.open(directory, null);
     // The last block may have been cut off.
     expect(await countRight(leftover)).toBeGreaterThan(atLeastBytes - 128 * 1024);
-    leftover.close();
+    await leftover.close();
   }
 });
 
@@ -136,5 +136,5 @@ test('on a full disk it keeps what fits and goes on when there is room', { timeo
   expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
   const leftover = await LeftoverOutput.open(directory, output.end);
   expect(await countRight(leftover)).toBe(output.end - output.dropped);
-  leftover.close();
+  await leftover.close();
 });

@@ -220,12 +220,12 @@ test('whatever happens, each byte that is read is right, and each that is missin
       unharmed.free(start);
       const missingThen = await readAll(unharmed, original, 50_000);
       if (world.isWhole && missingNow !== null) expect(missingThen).toBe(missingNow);
-      unharmed.close();
+      await unharmed.close();
 
       for (const each of damages) inflict(each, directory);
       const damaged = await LeftoverOutput.open(directory, null);
       await readAll(damaged, original, 50_000);
-      damaged.close();
+      await damaged.close();
       fs.rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
     }),
     { numRuns: 150 },

@@ -192,7 +192,7 @@ test('a flush leaves everything to who comes next', async () => {
   expect(missing(await readAll(leftover))).toBe(missing(before));
   leftover.free(leftover.end);
   await until('all files to be deleted', () => files(directory).length === 0);
-  leftover.close();
+  await leftover.close();
 });
 
 test('when the disk fails it is told once, and memory does what it can', async () => {
@@ -235,7 +235,7 @@ test('files that disappear or are damaged are gaps, and no wrong byte comes out'
   const pieces = await readAll(leftover);
   expect(missing(pieces)).toBeGreaterThan(0);
   expect(missing(pieces)).toBeLessThan(output.end / 2);
-  leftover.close();
+  await leftover.close();
 });
 
 test('what is no segment is left alone, and what only looks like one is no output', async () => {
@@ -251,7 +251,7 @@ test('what is no segment is left alone, and what only looks like one is no outpu
   const leftover = await LeftoverOutput.open(directory, null);
   expect(leftover).toMatchObject({ start: 0, end: output.end });
   expect(gaps(await readAll(leftover))).toEqual([]);
-  leftover.close();
+  await leftover.close();
 });
 
 test('output does not go beyond the end that is known', async () => {
@@ -261,7 +261,7 @@ test('output does not go beyond the end that is known', async () => {
   const leftover = await LeftoverOutput.open(directory, 70_001);
   const pieces = await readAll(leftover);
   expect(pieces.reduce((sum, each) => sum + (each.kind === 'bytes' ? each.bytes.length : 0), 0)).toBe(70_001);
-  leftover.close();
+  await leftover.close();
 });
 
 test('a run that left no output, and one whose end alone is known', async () => {
