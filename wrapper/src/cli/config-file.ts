@@ -1,7 +1,7 @@
 /** `/etc/leash.conf`: settings for every run on this machine, because cron's environment is empty. */
 import fs from 'node:fs';
 
-const DEFAULT_PATH = '/etc/leash.conf';
+export const DEFAULT_CONFIG_PATH = '/etc/leash.conf';
 const MAX_BYTES = 64 * 1024;
 
 /** What the file may set. Each is the environment variable of that name, for those who don't set it themselves. */
@@ -33,16 +33,20 @@ const NOTHING: ConfigFile = { values: {}, problems: [] };
 /** Reads the file that `LEASH_CONFIG` names, or the machine's. That there is none is a problem only if it was named. */
 export function readConfigFile(env: Environment): ConfigFile {
   const named = env.LEASH_CONFIG?.trim() || null;
-  const path = named ?? DEFAULT_PATH;
+  const path = named ?? DEFAULT_CONFIG_PATH;
   let text: string;
   try {
-    if (fs.statSync(path).size > MAX_BYTES) return { values: {}, problems: [`${path} is too large to be settings`] };
+    if (fs.statSync(path).size > MAX_BYTES)
+      return { values: {}, problems: [`${path} is too large to be settings and counts for nothing`] };
     text = fs.readFileSync(path, 'utf8');
   } catch (error) {
     // Not there, or not ours to read: the run goes on without it.
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     if (code === 'ENOENT' && named === null) return NOTHING;
-    return { values: {}, problems: [`cannot read ${path}: ${REASONS[code] ?? code}`] };
+    return {
+      values: {},
+      problems: [`the settings in ${path} can't be read and count for nothing: ${REASONS[code] ?? code}`],
+    };
   }
   return parseConfig(text, path);
 }
@@ -63,8 +67,8 @@ export function parseConfig(text: string, path: string): ConfigFile {
     const at = line.indexOf('=');
     const key = line.slice(0, at).trim();
     // The line itself is not repeated: it may be a mistyped token.
-    if (at < 1) problems.push(`${path}, line ${index + 1}: not KEY=VALUE`);
-    else if (!isKey(key)) problems.push(`${path}, line ${index + 1}: unknown setting ${key.slice(0, 40)}`);
+    if (at < 1) problems.push(`${path}, line ${index + 1}: not KEY=VALUE, ignored`);
+    else if (!isKey(key)) problems.push(`${path}, line ${index + 1}: unknown setting ${key.slice(0, 40)}, ignored`);
     else values[key] = unquote(line.slice(at + 1).trim());
   }
   return { values, problems };

@@ -1,4 +1,5 @@
 /** Which control plane a run is to be told to, and with which token. */
+import { DEFAULT_CONFIG_PATH } from './config-file.ts';
 
 export type TokenSource =
   | { readonly kind: 'value'; readonly token: string }
@@ -30,7 +31,10 @@ export function configure(
   const token = tokenSource(flags.tokenFile, env);
   const missing = [url === null ? 'LEASH_URL' : null, token === null ? 'LEASH_TOKEN (or LEASH_TOKEN_FILE)' : null];
   if (url === null || token === null) {
-    return { kind: 'unsupervised', why: `set ${missing.filter((each) => each !== null).join(' and ')}` };
+    return {
+      kind: 'unsupervised',
+      why: `set ${missing.filter((each) => each !== null).join(' and ')}, e.g. in ${DEFAULT_CONFIG_PATH}`,
+    };
   }
   const parsed = linkUrl(url);
   if (parsed === null) return { kind: 'unsupervised', why: `LEASH_URL is not an http(s) URL: ${url}` };

@@ -16,15 +16,16 @@ export interface Ending {
   readonly log: Log;
 }
 
-export function endByOperator({ terminator, log }: Ending, kill: Kill): void {
-  const before = terminator.stage;
+export function endByOperator({ terminator, family, log }: Ending, kill: Kill): void {
+  const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}`;
+  if (terminator.stage.kind !== 'running') log.note(`a further kill ${by}`);
+  // Told before it is done, so that the log is in order.
+  else if (!family.leaderHasExited()) log.tell(`killed ${by}`);
   terminator.request({
     cause: { kind: 'operator', command: kill.command },
     signal: kill.signal,
     graceMs: kill.grace_ms,
   });
-  if (before.kind !== 'running' || terminator.stage.kind === 'exited') return;
-  log.tell(`killed by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}`);
 }
 
 export function endByLimit({ args, terminator, log }: Ending, limit: LimitKind): void {

@@ -90,6 +90,7 @@ export function assemble(birth: Birth): Parts {
     age,
     () => terminator.appliedKills,
   );
+  if (started.kind === 'running') log.note(`started as process ${started.pid}: ${record.facts.command}`);
   const address = addressOf(birth);
   if (configuration.kind === 'unsupervised') {
     log.tell(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);

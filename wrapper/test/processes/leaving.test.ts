@@ -16,9 +16,9 @@ test('something left behind that holds stdout open does not hold the wrapper up'
 test('a short command is recorded, and the wrapper leaves as soon as it is', async () => {
   const plane = await controlPlane();
   const leash = leashRun(['echo', 'short'], { plane });
-  const began = performance.now();
-  await leash.exited();
-  expect(performance.now() - began).toBeLessThan(2_500);
+  await plane.completed();
+  // Much sooner than it would wait for an answer.
+  expect((await leash.exited(3_000)).code).toBe(0);
   expect(plane.stored.toString()).toBe('short\n');
   expect(await plane.completed()).toMatchObject({ final_offset: 6 });
 });
@@ -26,10 +26,8 @@ test('a short command is recorded, and the wrapper leaves as soon as it is', asy
 test('nobody listens: the wrapper leaves soon, with the command’s code, and says so', async () => {
   const plane = await controlPlane();
   await plane.stop();
-  const began = performance.now();
   const leash = leashRun(['sh', '-c', 'echo lost; exit 5'], { plane });
   expect((await leash.exited(8_000)).code).toBe(5);
-  expect(performance.now() - began).toBeLessThan(6_000);
   expect(leash.stderr).toMatch(
     /^leash: the control plane does not have the end and the last 5 bytes .*ECONNREFUSED.*kept in .*\n$/,
   );
@@ -91,8 +89,7 @@ test('a signal cuts the waiting after the end short', async () => {
   plane.script.ackComplete = false;
   const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
   await plane.completed();
-  const began = performance.now();
   leash.kill('SIGTERM');
-  expect((await leash.exited()).code).toBe(5);
-  expect(performance.now() - began).toBeLessThan(2_500);
+  // Much sooner than without the signal.
+  expect((await leash.exited(3_000)).code).toBe(5);
 });

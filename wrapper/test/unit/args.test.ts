@@ -84,7 +84,7 @@ test('what is repeated adds up', () => {
     'true',
   ]);
   expect(invocation).toMatchObject({
-    args: { env: { A: '1', B: 'x=y' }, redaction: { kind: 'on', patterns: ['one', 'two'] } },
+    args: { env: { A: '1', B: 'x=y' }, redaction: { kind: 'on', patterns: [/one/g, /two/g] } },
   });
 });
 

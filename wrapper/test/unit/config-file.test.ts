@@ -21,9 +21,9 @@ test('what is no setting is told by its line, and the rest holds', () => {
   const { values, problems } = parseConfig('LEASH_URI=x\nleash_secret\n=y\nLEASH_MACHINE=m\n', 'f');
   expect(values).toEqual({ LEASH_MACHINE: 'm' });
   expect(problems).toEqual([
-    'f, line 1: unknown setting LEASH_URI',
-    'f, line 2: not KEY=VALUE',
-    'f, line 3: not KEY=VALUE',
+    'f, line 1: unknown setting LEASH_URI, ignored',
+    'f, line 2: not KEY=VALUE, ignored',
+    'f, line 3: not KEY=VALUE, ignored',
   ]);
 });
 
@@ -40,8 +40,12 @@ test('the environment comes before the file, whole choices at a time', () => {
 test('a file that is named must be there, and be a file', () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'leash.conf');
-  expect(readConfigFile({ LEASH_CONFIG: path }).problems).toEqual([`cannot read ${path}: it is not there`]);
-  expect(readConfigFile({ LEASH_CONFIG: directory }).problems).toEqual([`cannot read ${directory}: it is a directory`]);
+  expect(readConfigFile({ LEASH_CONFIG: path }).problems).toEqual([
+    `the settings in ${path} can't be read and count for nothing: it is not there`,
+  ]);
+  expect(readConfigFile({ LEASH_CONFIG: directory }).problems).toEqual([
+    `the settings in ${directory} can't be read and count for nothing: it is a directory`,
+  ]);
   fs.writeFileSync(path, 'LEASH_URL=u\n');
   expect(readConfigFile({ LEASH_CONFIG: path })).toEqual({ values: { LEASH_URL: 'u' }, problems: [] });
 });

@@ -1,0 +1,95 @@
+/** The wrapper's own log: what happened and why, in plain lines. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { newCommand } from '../support/control-plane.ts';
+import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+
+const LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z (notice|info) \[test ([0-9A-Z]{26})\] (.+)$/;
+
+function linesOf(log: string): { level: string; run: string; text: string }[] {
+  return fs
+    .readFileSync(log, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const [, level = '', run = '', text = ''] = LINE.exec(line) ?? [];
+      if (text === '') throw new Error(`not a line of a log: ${line}`);
+      return { level, run, text };
+    });
+}
+
+test('the story of a run that was killed, and nothing of it on stderr but what must be known', async () => {
+  const plane = await controlPlane();
+  const log = path.join(temporaryDirectory(), 'log');
+  const leash = leashRun(shell('trap "" TERM; echo ready; while :; do sleep 0.05; done', marker()), {
+    plane,
+    options: ['--log', log],
+  });
+  await until('ready', () => plane.stored.includes('ready'));
+  const { run } = await plane.started();
+  plane.kill(newCommand(), { grace_ms: 200, reason: 'out of\u001b[31m hand' });
+  expect((await leash.exited()).code).toBe(143);
+  const lines = linesOf(log);
+  expect(new Set(lines.map((line) => line.run))).toEqual(new Set([run]));
+  const story = lines.map((line) => line.text);
+  const parts = [
+    /^leash .*: run .* of test, instance .*, machine /,
+    /^connected$/,
+    /^killed by tester: out of\?\[31m hand$/,
+    /^ending the command: term SIGTERM$/,
+    /^ending the command: kill SIGKILL$/,
+    /^ending the command: gone$/,
+    /^ended: operator, exit code 143$/,
+  ];
+  const places = parts.map((part) => story.findIndex((line) => part.test(line)));
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+  expect(
+    lines
+      .filter((line) => line.level === 'notice')
+      .map((line) => `leash: ${line.text}\n`)
+      .join(''),
+  ).toBe(leash.stderr);
+  expect(leash.stderr).toBe('leash: killed by tester: out of?[31m hand\n');
+});
+
+test('several runs share a file that LEASH_LOG names, each line whole and told apart', async () => {
+  const plane = await controlPlane();
+  await plane.stop();
+  const log = path.join(temporaryDirectory(), 'log');
+  const leashes = Array.from({ length: 4 }, (_, each) =>
+    leashRun(['sh', '-c', `exit ${each}`], { plane, env: { LEASH_LOG: log } }),
+  );
+  expect(await Promise.all(leashes.map(async (leash) => (await leash.exited()).code))).toEqual([0, 1, 2, 3]);
+  const ends = linesOf(log).filter(({ text }) => text.startsWith('ended: exited, exit code '));
+  expect(new Set(ends.map((line) => line.run)).size).toBe(4);
+  expect(ends.map((line) => Number(line.text.at(-1))).toSorted()).toEqual([0, 1, 2, 3]);
+});
+
+test('--verbose tells the same on stderr', async () => {
+  const leash = leashRun(['sh', '-c', 'exit 5'], { options: ['--verbose'] });
+  expect((await leash.exited()).code).toBe(5);
+  expect(leash.stderr).toMatch(/^leash: ended: exited, exit code 5$/m);
+});
+
+test.each(['/nowhere/log', '/dev/full', '/'])('a log that can not be written (%s) costs one line', async (log) => {
+  const leash = leashRun(['sh', '-c', 'echo out; exit 5'], { options: ['--log', log] });
+  expect((await leash.exited()).code).toBe(5);
+  expect(leash.stdout.toString()).toBe('out\n');
+  const told = leash.stderr.split('\n').filter((line) => line.includes("can't be written"));
+  expect(told).toHaveLength(1);
+  expect(told[0]).toContain(log);
+});
+
+test('an unreachable control plane costs a short run one line, which says what becomes of it', async () => {
+  const plane = await controlPlane();
+  await plane.stop();
+  const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
+  expect((await leash.exited()).code).toBe(5);
+  expect(leash.stderr).toMatch(
+    /^leash: the control plane does not have the end of run .*ECONNREFUSED.*to be sent.*\n$/,
+  );
+});

@@ -1,0 +1,152 @@
+/** Where settings come from, how a command is started, and what is said when it can't be. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { controlPlane, leashRun, marker, sabotage } from '../support/leash.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+
+const isRoot = process.getuid?.() === 0;
+const isLinux = process.platform === 'linux';
+
+function write(name: string, text: string, mode = 0o600): string {
+  const file = path.join(temporaryDirectory(), name);
+  fs.writeFileSync(file, text, { mode });
+  return file;
+}
+
+describe('settings', () => {
+  test('a settings file is enough where the environment is empty', async () => {
+    const plane = await controlPlane();
+    const token = write('token', 'from-a-file\n');
+    const config = write(
+      'leash.conf',
+      `# all runs\nLEASH_URL="${plane.url}"\nLEASH_TOKEN_FILE=${token}\nLEASH_MACHINE=m1\n`,
+    );
+    const leash = leashRun(['sh', '-c', 'env'], { env: { LEASH_CONFIG: config } });
+    expect((await leash.exited()).code).toBe(0);
+    expect(plane.requests[0]?.authorization).toBe('Bearer from-a-file');
+    expect(plane.requests[0]?.url).toContain('machine=m1');
+    // What the file sets is the wrapper's alone.
+    expect(leash.stdout.toString()).not.toMatch(/LEASH_(URL|TOKEN_FILE|MACHINE)|from-a-file/);
+  });
+
+  test('flags come before the environment, the environment before the file', async () => {
+    const plane = await controlPlane();
+    const token = write('token', 'by-flag');
+    const config = write('leash.conf', `LEASH_URL=http://127.0.0.1:1\nLEASH_TOKEN=by-file\nLEASH_MACHINE=by-file\n`);
+    const leash = leashRun(['true'], {
+      plane,
+      env: { LEASH_CONFIG: config, LEASH_TOKEN: 'by-environment', LEASH_MACHINE: 'by-environment' },
+      options: ['--token-file', token],
+    });
+    expect((await leash.exited()).code).toBe(0);
+    expect(plane.requests[0]?.authorization).toBe('Bearer by-flag');
+    expect(plane.requests[0]?.url).toContain('machine=by-environment');
+  });
+
+  test('what the file says that is no setting is told, and the command runs', async () => {
+    const config = write('leash.conf', 'LEASH_TOKN=oops\n');
+    const leash = leashRun(['sh', '-c', 'exit 5'], { env: { LEASH_CONFIG: config } });
+    expect((await leash.exited()).code).toBe(5);
+    expect(leash.stderr).toContain(`leash: ${config}, line 1: unknown setting LEASH_TOKN`);
+    expect(leash.stderr).not.toContain('oops');
+  });
+
+  test('a settings file that is named and not there is told, and the command runs', async () => {
+    const leash = leashRun(['sh', '-c', 'exit 5'], { env: { LEASH_CONFIG: '/nowhere/leash.conf' } });
+    expect((await leash.exited()).code).toBe(5);
+    expect(leash.stderr).toContain('/nowhere/leash.conf');
+  });
+
+  test.runIf(isLinux)('the token is on no command line, that of the flusher in the background included', async () => {
+    const plane = await controlPlane();
+    await plane.stop();
+    const token = `token-${marker()}`;
+    // What the first leaves is to be sent by a flusher that the second starts.
+    await leashRun(['true'], { plane, env: { LEASH_TOKEN: token } }).exited();
+    leashRun(['sleep', '1000'], { plane, env: { LEASH_TOKEN: token } });
+    await until('a flusher', () =>
+      commandLines().some((each) => each.includes('flush') && each.includes(plane.url.slice(7))),
+    );
+    expect(commandLines().filter((each) => each.includes(token))).toEqual([]);
+  });
+});
+
+function commandLines(): string[] {
+  return fs.readdirSync('/proc').flatMap((pid) => {
+    try {
+      return /^\d+$/.test(pid) ? [fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')] : [];
+    } catch {
+      // It has ended.
+      return [];
+    }
+  });
+}
+
+describe('the start', () => {
+  test('--shell runs a line, and shows that line', async () => {
+    const plane = await controlPlane();
+    const leash = leashRun(['echo one two | tr a-z A-Z; exit 4'], { plane, options: ['--shell'] });
+    expect((await leash.exited()).code).toBe(4);
+    expect(leash.stdout.toString()).toBe('ONE TWO\n');
+    expect((await plane.started()).command).toBe('echo one two | tr a-z A-Z; exit 4');
+  });
+
+  test('--cwd and --env are for the command', async () => {
+    const directory = fs.realpathSync(temporaryDirectory());
+    const script = 'pwd; echo "$PWD $A $B"';
+    const leash = leashRun(['sh', '-c', script], { options: ['--cwd', directory, '--env', 'A=1', '--env', 'B=x=y'] });
+    expect((await leash.exited()).code).toBe(0);
+    expect(leash.stdout.toString().split('\n')[0]).toBe(directory);
+    expect(leash.stdout.toString()).toContain(' 1 x=y\n');
+  });
+
+  test.runIf(isRoot && isLinux)('--user is that user in every respect, and the wrapper can end it', async () => {
+    const plane = await controlPlane();
+    const script = 'id -u; id -un; id -G; echo "$HOME $USER $LOGNAME"; sleep 1000';
+    const leash = leashRun(['sh', '-c', script], {
+      plane,
+      options: ['--user', 'nobody', '--cwd', '/', '--timeout', '2s'],
+    });
+    expect((await leash.exited()).code).toBe(124);
+    const [uid, name, groups, home] = leash.stdout.toString().split('\n');
+    const passwd = execFileSync('getent', ['passwd', 'nobody'], { encoding: 'utf8' }).split(':');
+    expect({ uid, name, home }).toEqual({ uid: passwd[2], name: 'nobody', home: `${passwd[5]} nobody nobody` });
+    expect(groups).toBe(execFileSync('id', ['-G', 'nobody'], { encoding: 'utf8' }).trim());
+  });
+
+  const LONG_ARGUMENTS = sabotage(`process.argv.push(...Array(30).fill('x'.repeat(120_000)));`);
+  const script = () => write('script', '#!/nowhere/interpreter\n', 0o755);
+  const notExecutable = () => write('data', 'text', 0o644);
+  const cases: readonly [
+    string,
+    () => { command: string[]; options?: string[]; env?: NodeJS.ProcessEnv; why: RegExp },
+  ][] = [
+    ['a missing program', () => ({ command: ['/nowhere/program'], why: /not found/ })],
+    ['one that is not on PATH', () => ({ command: ['no-such-program-anywhere'], why: /not found/ })],
+    ['a file that may not be executed', () => ({ command: [notExecutable()], why: /permission denied/ })],
+    ['a directory', () => ({ command: ['/'], why: /permission denied/ })],
+    [
+      'a script whose interpreter is missing',
+      () => ({ command: [script()], why: /interpreter \/nowhere\/interpreter/ }),
+    ],
+    // From inside, because such a list would be too long for the wrapper as well.
+    ['an argument list that is too long', () => ({ command: ['true'], env: LONG_ARGUMENTS, why: /too long/ })],
+    ['a missing directory', () => ({ command: ['true'], options: ['--cwd', '/nowhere'], why: /directory \/nowhere/ })],
+    ['a user that does not exist', () => ({ command: ['true'], options: ['--user', 'nobody-at-all'], why: /user/ })],
+  ];
+
+  test.each(cases)('%s: 255, and the reason is output of the run', async (_, make) => {
+    const plane = await controlPlane();
+    const { why, command, ...more } = make();
+    const leash = leashRun(command, { plane, ...more });
+    expect((await leash.exited()).code).toBe(255);
+    expect(leash.stderr).toMatch(/^leash: cannot start .*\n$/);
+    expect(leash.stderr).toMatch(why);
+    expect(plane.stored.toString()).toBe(leash.stderr);
+    expect(await plane.started()).toMatchObject({ pid: null });
+    expect(await plane.completed()).toMatchObject({ exit_code: 255, command_exit_code: null, reason: 'start_failed' });
+  });
+});
