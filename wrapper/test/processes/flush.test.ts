@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { type RunStore, runStore } from '../support/run-store.ts';
-import { flushers, killFlushers, leftIn } from '../support/state.ts';
+import { flushers, killFlushers, leftIn, recordsIn } from '../support/state.ts';
 import { until } from '../support/until.ts';
 
 /** Lets `count` runs end in an outage; each has its own number, after some output, as its last line and its code. */
@@ -25,7 +25,7 @@ test('however many start at once, each run is sent by one of them, once', async 
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(8, store, env);
-  expect(leftIn(state).filter((name) => !name.startsWith('.'))).toHaveLength(8);
+  expect(recordsIn(state)).toHaveLength(8);
   expect(flushers(state).length).toBeGreaterThan(0);
   await store.listen();
   const flushes = Array.from({ length: 8 }, () => leash(['flush'], { plane: store, env }));
@@ -92,7 +92,7 @@ test('a run that can never be sent does not keep others from being sent', async 
   const env = { LEASH_STATE_DIR: state };
   await leave(8, store, env);
   killFlushers(state);
-  const names = leftIn(state).sort();
+  const names = recordsIn(state).sort();
   for (const run of names.slice(0, 4)) store.ignored.add(run);
   await store.listen();
   // Four are tried at a time: these come first.
@@ -110,7 +110,7 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   killFlushers(state);
   await until('no flusher', () => flushers(state).length === 0);
   const runs = path.join(state, 'runs');
-  const [flipped, truncated, noFacts, noEnd, strange, whole] = leftIn(state).sort();
+  const [flipped, truncated, noFacts, noEnd, strange, whole] = recordsIn(state).sort();
   if (whole === undefined) throw new Error('there are fewer runs than there should be');
   const segmentOf = (run: string | undefined) => {
     const directory = path.join(runs, run ?? '');

@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
-import { leftIn } from '../support/state.ts';
+import { leftIn, recordsIn } from '../support/state.ts';
 import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -14,13 +14,11 @@ const WAIT = 'while :; do sleep 0.05; done';
 
 /** Starts a run whose wrapper is killed; resolves with its id. */
 async function orphan(mark: string, state: string, options: readonly string[] = []): Promise<string> {
-  const known = new Set(leftIn(state));
+  const known = new Set(recordsIn(state));
   const script = `setsid sh -c '${WAIT}' ${mark}-child & trap '' TERM; ${WAIT}`;
   const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
   await until('the command and its child', () => living(`${mark}-child`).length > 0);
-  const id = await until('a record of it', () =>
-    leftIn(state).find((name) => !known.has(name) && !name.startsWith('.')),
-  );
+  const id = await until('a record of it', () => recordsIn(state).find((name) => !known.has(name)));
   run.kill('SIGKILL');
   await run.exited();
   return id;
@@ -39,7 +37,7 @@ test('they are listed, and ended by id or all of them, with all that they starte
   // A run whose wrapper lives is none, nor one that its command has outlived.
   const supervised = leashRun(shell(`echo up; ${WAIT}`, marks[2]), { env });
   await until('the supervised command', () => supervised.stdout.includes('up'));
-  await until('a record of it', () => leftIn(state).length === 3);
+  await until('a record of it', () => recordsIn(state).length === 3);
 
   const list = leash(['orphans'], { env });
   expect((await list.exited()).code).toBe(1);

@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
-import { guardians, leftIn, usersOf } from '../support/state.ts';
+import { guardians, leftIn, recordsIn, usersOf } from '../support/state.ts';
 import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -73,7 +73,7 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
     env: { LEASH_STATE_DIR: state },
   });
   await until('output on disk', () => segments(state) > 0);
-  const [id = ''] = leftIn(state);
+  const [id = ''] = recordsIn(state);
   const directory = path.join(state, 'runs', id);
   for (const pid of usersOf(state)) process.kill(pid, 'SIGKILL');
   await run.exited();
@@ -109,7 +109,7 @@ test.each([[], ['--merge']])(
     const script = `while [ ! -e ${go} ]; do sleep 0.05; done; ${print} && ${print} >&2 && echo x >&2 && echo ok > ${ended}`;
     const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
     await until('the command', () => living(mark).length > 0);
-    await until('a record of it', () => leftIn(state).length > 0);
+    await until('a record of it', () => recordsIn(state).length > 0);
     run.kill('SIGKILL');
     await run.exited();
     fs.writeFileSync(go, '');
@@ -131,7 +131,7 @@ test('killed with it, the command is ended with all that it started', async () =
     env: { LEASH_STATE_DIR: state },
   });
   await until('all of it', () => living(mark).length >= 3);
-  await until('a record of it', () => leftIn(state).length > 0);
+  await until('a record of it', () => recordsIn(state).length > 0);
   run.kill('SIGKILL');
   await until('nothing of it', () => living(mark).length === 0);
   await until('no guardian', () => usersOf(state).length === 0);
@@ -170,7 +170,7 @@ test('killed while a grace is running, the wrapper takes its command along or le
     await until('the command', () => run.stdout.includes('ready'));
     run.kill('SIGTERM');
     await until('the grace', () => run.stdout.includes('term'));
-    await until('a record of both', () => leftIn(state).length === 2);
+    await until('a record of both', () => recordsIn(state).length === 2);
   }
   for (const run of both) run.kill('SIGKILL');
   await until('the end of one', () => living(killed).length === 0);

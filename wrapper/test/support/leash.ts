@@ -11,7 +11,7 @@ import { until } from './until.ts';
 
 /** The sources on this Node, unless a project (vitest.node18.config.ts) names what is shipped and another Node. */
 export const PROGRAM = process.env.LEASH_TEST_PROGRAM ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const NODE = process.env.LEASH_TEST_NODE ?? process.execPath;
+export const NODE = process.env.LEASH_TEST_NODE ?? process.execPath;
 if (!fs.existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not there: run \`npm run build\` first`);
 
 /** What `leash` is in a shell's line. */

@@ -23,7 +23,12 @@ export function usersOf(word: string): number[] {
   return procTable.list().flatMap(({ pid, isAlive }) => (isAlive && read(pid, 'environ').includes(word) ? [pid] : []));
 }
 
-/** Names of the runs that are left. */
+/** Ids of the runs whose record is complete. */
+export function recordsIn(stateDirectory: string): string[] {
+  return leftIn(stateDirectory).filter((name) => !name.startsWith('.'));
+}
+
+/** Names of all that is left of runs, half made and half deleted records included. */
 export function leftIn(stateDirectory: string): string[] {
   const runs = path.join(stateDirectory, 'runs');
   return fs.existsSync(runs) ? fs.readdirSync(runs) : [];
