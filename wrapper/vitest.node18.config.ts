@@ -11,7 +11,9 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
     name: 'wrapper-node18',
-    include: ['exit', 'kill', 'manners'].map((name) => `test/processes/${name}.test.ts`),
+    include: ['exit', 'exit-faults', 'kill', 'manners', 'own-log', 'secrets', 'settings'].map(
+      (name) => `test/processes/${name}.test.ts`,
+    ),
     testTimeout: 20_000,
     maxWorkers: 3,
     env: { LEASH_TEST_NODE: NODE_18, LEASH_TEST_PROGRAM: inRepo('dist/leash.cjs') },
