@@ -15,6 +15,7 @@ import { describeError, type Log, type OpenLog } from '../log.ts';
 import { UnackedOutput } from '../output/unacked.ts';
 import type { Cgroup } from '../processes/cgroup.ts';
 import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
+import { groupFamily } from '../processes/group-family.ts';
 import { type ProcessRef, refOf } from '../processes/process-ref.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { Terminator } from '../terminate/terminator.ts';
@@ -65,7 +66,7 @@ export function assemble(birth: Birth): Parts {
   const age = () => Math.round(birth.age());
   const origin = familyOrigin(birth);
   const helpers: ProcessRef[] = [];
-  const family = origin === null ? noFamily : processFamily(origin, helpers);
+  const family = familyOf(birth, origin, helpers);
   const guardian = makeGuardian(birth, helpers);
   const tell = killingTeller(log);
   const onKilling = (killing: Killing) => {
@@ -103,11 +104,23 @@ export function assemble(birth: Birth): Parts {
   return { ...birth, family, guardian, output, record, terminator, uplink, estate };
 }
 
-function familyOrigin({ run, started, cgroup }: Birth): FamilyOrigin | null {
+function familyOf({ started, cgroup }: Birth, origin: FamilyOrigin | null, helpers: ProcessRef[]): ProcessFamily {
+  if (started.kind === 'not_started') return noFamily;
+  return origin === null ? groupFamily(started.pid, cgroup) : processFamily(origin, helpers);
+}
+
+/** @returns null when there is no command, or nothing can be known of it: no /proc, or too many open files */
+function familyOrigin({ run, started, cgroup, log }: Birth): FamilyOrigin | null {
   if (started.kind === 'not_started') return null;
-  // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
-  const leader = refOf(started.pid);
-  return leader === null ? null : { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
+  try {
+    // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
+    const leader = refOf(started.pid);
+    if (leader !== null) return { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
+    log.note("processes can't be looked at here: only the command's own process group can be ended");
+  } catch (error) {
+    log.note(`processes can't be looked at, only the command's own group can be ended: ${describeError(error)}`);
+  }
+  return null;
 }
 
 /** @returns null when there is nothing to guard, or no guardian to be had: the run goes on without */

@@ -1,7 +1,7 @@
 /** Ending commands for real: every process here is one. */
 import { expect, test } from 'vitest';
 import { type ControlPlane, newCommand } from '../support/control-plane.ts';
-import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -276,3 +276,27 @@ test('a grace of 0 kills at once after the first signal', async () => {
   expect([term?.phase, kill?.phase]).toEqual(['term', 'kill']);
   expect(kill?.at_ms).toBe(term?.at_ms);
 });
+
+test.each(['ENOENT', 'EMFILE'])(
+  'where processes can not be looked at (%s) the command’s group is ended',
+  async (code) => {
+    const plane = await controlPlane();
+    const mark = marker();
+    const leash = leashRun(shell(`trap "" TERM; ${stubborn(`${mark}-child`)} & while :; do sleep 0.05; done`, mark), {
+      plane,
+      env: sabotage(`
+      import fs from 'node:fs';
+      const { openSync } = fs;
+      fs.openSync = (file, ...rest) => {
+        if (/^\\/proc\\/\\d+\\/stat$/.test(file)) throw Object.assign(new Error('${code}'), { code: '${code}' });
+        return openSync(file, ...rest);
+      };`),
+    });
+    await until('the child', () => plane.stored.includes('child-ready'));
+    const command = newCommand();
+    plane.kill(command, { grace_ms: 200 });
+    expect((await leash.exited()).code).toBe(143);
+    expect(plane.phases(command)).toEqual(['term', 'kill', 'gone']);
+    expect(living(mark)).toEqual([]);
+  },
+);
