@@ -15,6 +15,8 @@ export interface LimitsContext {
   readonly age: () => number;
   /** Since which age the control plane has been out of reach; null while it is not. */
   readonly offlineSince: () => number | null;
+  /** Whether the command can't print because whoever reads our own output doesn't: that is no silence of its own. */
+  readonly isHeldUp: () => boolean;
   readonly onReached: (limit: LimitKind) => void;
 }
 
@@ -23,7 +25,7 @@ export class Limits {
   readonly #alarms: readonly Alarm[];
   #outputAt = 0;
 
-  constructor(limits: LimitsMs, { age, offlineSince, onReached }: LimitsContext) {
+  constructor(limits: LimitsMs, { age, offlineSince, isHeldUp, onReached }: LimitsContext) {
     this.#age = age;
     const recurring = (limitMs: number | null, kind: LimitKind, since: () => number | null): Alarm => {
       // What it counts from moves while it waits: it looks again when it rings.
@@ -38,7 +40,7 @@ export class Limits {
     };
     this.#alarms = [
       recurring(limits.timeoutMs, 'timeout', () => 0),
-      recurring(limits.idleTimeoutMs, 'idle_timeout', () => this.#outputAt),
+      recurring(limits.idleTimeoutMs, 'idle_timeout', () => (isHeldUp() ? null : this.#outputAt)),
       recurring(limits.maxOfflineMs, 'offline_limit', offlineSince),
     ];
   }

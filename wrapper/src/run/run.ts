@@ -101,6 +101,7 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
       const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
       return offlineForMs === null ? null : age() - offlineForMs;
     },
+    isHeldUp: () => own.sinks.stdout.congested || own.sinks.stderr.congested,
     onReached: (limit) => endByLimit(parts, limit),
   });
   const recording = new Recording(

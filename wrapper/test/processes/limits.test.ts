@@ -28,6 +28,20 @@ test('silence for longer than the idle limit ends the run: 124, and why', async 
   expect(leash.stderr).toBe('leash: the command has printed nothing for 500 ms: ending the command\n');
 });
 
+test('a command that waits for its reader is not silent', async () => {
+  const leash = leashRun(['sh', '-c', 'seq 1 700000; exit 6'], {
+    options: ['--idle-timeout', '1s'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const { stdout } = leash.process;
+  stdout?.once('data', () => {
+    stdout.pause();
+    setTimeout(() => stdout.resume(), 3_000);
+  });
+  expect((await leash.exited()).code).toBe(6);
+  expect(leash.stdout.length).toBe(4_788_895);
+});
+
 test('a control plane that was never there counts from the start: 253', async () => {
   const plane = await controlPlane();
   await plane.stop();

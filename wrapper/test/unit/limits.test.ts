@@ -13,11 +13,16 @@ afterEach(() => {
 function limits(some: Partial<LimitsMs>) {
   const since = Date.now();
   const reached: [LimitKind, number][] = [];
-  const state = { offlineSince: null as number | null };
+  const state = { offlineSince: null as number | null, isHeldUp: false };
   const age = () => Date.now() - since;
   const made = new Limits(
     { ...NONE, ...some },
-    { age, offlineSince: () => state.offlineSince, onReached: (kind) => reached.push([kind, age()]) },
+    {
+      age,
+      offlineSince: () => state.offlineSince,
+      isHeldUp: () => state.isHeldUp,
+      onReached: (kind) => reached.push([kind, age()]),
+    },
   );
   return { made, reached, state };
 }
@@ -45,6 +50,17 @@ test('the idle limit counts from the last output', () => {
   expect(reached).toEqual([]);
   vi.advanceTimersByTime(1);
   expect(reached).toEqual([['idle_timeout', 1_900]]);
+});
+
+test('a command that can not print because nobody reads is not idle', () => {
+  const { made, reached, state } = limits({ idleTimeoutMs: 1_000 });
+  state.isHeldUp = true;
+  vi.advanceTimersByTime(5_500);
+  expect(reached).toEqual([]);
+  state.isHeldUp = false;
+  made.outputCame();
+  vi.advanceTimersByTime(1_000);
+  expect(reached).toEqual([['idle_timeout', 6_500]]);
 });
 
 test('the offline limit counts from when the control plane was last in reach', () => {
