@@ -28,8 +28,9 @@ test('killed while it is connected: the run is told as lost at once, with its ou
   });
   const stored = await store.run();
   await until('the output', () => stored.end === 8);
+  await until('a record of it', () => recordsIn(state).length === 1);
   run.kill('SIGKILL');
-  await until('a run that is told as lost', () => stored.isLost);
+  await until('a run that is told as lost', () => stored.isLost, 30_000);
   expect(stored.completions).toEqual([]);
   expect(stored.starts.map(({ phase }) => phase)).toEqual(['running', 'abandoned']);
   expect(stored.text('stdout')).toBe('printed\n');
@@ -51,12 +52,12 @@ test.each(['keep', 'kill'])(
       options: ['--url', store.url, '--wrapper-death', what],
       env: { LEASH_STATE_DIR: state, LEASH_URL: '' },
     });
-    await until('output on disk', () => segments(state) > 0);
+    await until('output on disk', () => segments(state) > 0, 30_000);
     run.kill('SIGKILL');
     if (what === 'kill') await until('the end of the command', () => living(mark).length === 0);
     await store.listen();
     const stored = await store.run();
-    await until('a run that is told as lost', () => stored.isLost);
+    await until('a run that is told as lost', () => stored.isLost, 30_000);
     expect(stored.starts.map(({ phase }) => phase)).toEqual(['abandoned']);
     expect([stored.text('stdout'), stored.text('stderr')]).toEqual(['one\n', 'two\n']);
     if (what === 'kill') await until('nothing left', () => leftIn(state).length === 0);
@@ -72,7 +73,7 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
     plane: store,
     env: { LEASH_STATE_DIR: state },
   });
-  await until('output on disk', () => segments(state) > 0);
+  await until('output on disk', () => segments(state) > 0, 30_000);
   const [id = ''] = recordsIn(state);
   const directory = path.join(state, 'runs', id);
   for (const pid of usersOf(state)) process.kill(pid, 'SIGKILL');
@@ -92,7 +93,7 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
   await store.listen();
   await leashRun(['true'], { plane: store, env: { LEASH_STATE_DIR: state } }).exited();
   const stored = await until('the lost run', () => store.runs.get(id));
-  await until('that it is told as lost', () => stored.isLost);
+  await until('that it is told as lost', () => stored.isLost, 30_000);
   expect(stored.text('stdout')).toBe('one\n');
   expect(stored.starts[0]?.age_ms).toBeGreaterThanOrEqual(0);
   await until('nothing left', () => leftIn(state).length === 0);
