@@ -7,7 +7,7 @@ import type { Configuration } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import { commandLine, cutCommandLine } from '../command/command-line.ts';
 import type { LaunchState } from '../command/launch-state.ts';
-import type { RunningCommand, Started } from '../command/start-command.ts';
+import type { Started } from '../command/start-command.ts';
 import { flusherCommand } from '../flush/background.ts';
 import { Guardian, type LastWill } from '../guardian/guardian.ts';
 import type { RunAddress } from '../link/dial.ts';
@@ -67,7 +67,7 @@ export function assemble(birth: Birth): Parts {
   const origin = familyOrigin(birth);
   const helpers: ProcessRef[] = [];
   const family = familyOf(birth, origin, helpers);
-  const guardian = makeGuardian(birth, helpers);
+  const guardian = startGuardian(birth, helpers);
   const tell = killingTeller(log);
   const onKilling = (killing: Killing) => {
     record.noteKilling(killing);
@@ -109,42 +109,38 @@ function familyOf({ started, cgroup }: Birth, origin: FamilyOrigin | null, helpe
   return origin === null ? groupFamily(started.pid, cgroup) : processFamily(origin, helpers);
 }
 
-/** @returns null when there is no command, or nothing can be known of it: no /proc, or too many open files */
+/** @returns null when there is no command, or nothing can be known of it */
 function familyOrigin({ run, started, cgroup, log }: Birth): FamilyOrigin | null {
   if (started.kind === 'not_started') return null;
+  // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
+  const leader = refOrNull(started.pid, log);
+  return leader === null ? null : { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
+}
+
+/** @returns null, and a note, when the process can't be looked at */
+function refOrNull(pid: number, log: Log): ProcessRef | null {
+  let why = 'there is no entry of it';
   try {
-    // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
-    const leader = refOf(started.pid);
-    if (leader !== null) return { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
-    log.note("processes can't be looked at here: only the command's own process group can be ended");
+    const ref = refOf(pid);
+    if (ref !== null) return ref;
   } catch (error) {
-    log.note(`processes can't be looked at, only the command's own group can be ended: ${describeError(error)}`);
+    // Too many open files, most likely.
+    why = describeError(error);
   }
+  log.note(`process ${pid} can't be looked at: ${why}`);
   return null;
 }
 
-/** @returns null when there is nothing to guard, or no guardian to be had: the run goes on without */
-function makeGuardian(birth: Birth, helpers: ProcessRef[]): Guardian | null {
+function startGuardian(birth: Birth, helpers: ProcessRef[]): Guardian | null {
   const { started, log } = birth;
   if (started.kind === 'not_started') return null;
-  try {
-    return startGuardian(birth, started, helpers);
-  } catch (error) {
-    // Too many open files, most likely.
-    log.note(`the guardian is not there: ${describeError(error)}`);
-    return null;
-  }
-}
-
-function startGuardian(birth: Birth, started: RunningCommand, helpers: ProcessRef[]): Guardian {
-  const { log } = birth;
   const { stdout, stderr } = started.output;
   const guardian = new Guardian(
     lastWill(birth, started.pid),
     { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
     log,
   );
-  const itself = guardian.pid === null ? null : refOf(guardian.pid);
+  const itself = guardian.pid === null ? null : refOrNull(guardian.pid, log);
   // In a nested run it looks like a part of the outer one, and is: but never of this.
   if (itself !== null) helpers.push(itself);
   return guardian;
