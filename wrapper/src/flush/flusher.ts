@@ -4,7 +4,7 @@ import type { ControlPlane } from '../cli/control-plane.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
 import type { Log } from '../log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
-import { processFamily } from '../processes/family.ts';
+import { noFamily, processFamily } from '../processes/family.ts';
 import type { State } from '../run/state.ts';
 import { acquireFlusherLock } from '../spool/flusher-lock.ts';
 import { claim, type RunDirectory } from '../spool/run-directory.ts';
@@ -144,13 +144,13 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
 
 /** All of it is stored. A command that still lives without its wrapper must stay findable. */
 async function putAway(directory: RunDirectory): Promise<void> {
-  const { family } = directory.facts;
-  const isOrphan =
-    family !== null && (await directory.readEnd()) === null && processFamily(family).members().length > 0;
-  if (!isOrphan) {
-    await directory.remove();
+  const { family: origin } = directory.facts;
+  const family = origin === null ? noFamily : processFamily(origin);
+  if ((await directory.readEnd()) === null && family.members().length > 0) {
+    await directory.markUploaded();
+    await directory.release();
     return;
   }
-  await directory.markUploaded();
-  await directory.release();
+  family.release();
+  await directory.remove();
 }

@@ -1,6 +1,6 @@
 /** Commands that lost their wrapper before their end was recorded, and run on. */
 import type { Log } from '../log.ts';
-import { type ProcessFamily, processFamily } from '../processes/family.ts';
+import { noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
 import type { State } from '../run/state.ts';
 import { claim } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
@@ -31,8 +31,12 @@ export async function removeSpent(state: State): Promise<void> {
   for (const { path, free, uploaded, facts } of await listRunDirectories(state.directory, state.processes)) {
     if (!free || facts.kind !== 'read') continue;
     const isTold = uploaded || facts.value.control_plane === null;
-    const isGone = facts.value.family === null || processFamily(facts.value.family).members().length === 0;
-    if (isTold && isGone) await (await claim(path, state.processes))?.remove();
+    const family = facts.value.family === null ? noFamily : processFamily(facts.value.family);
+    if (!isTold || family.members().length > 0) continue;
+    const directory = await claim(path, state.processes);
+    if (directory === null) continue;
+    family.release();
+    await directory.remove();
   }
 }
 
