@@ -27,8 +27,8 @@ const STAY = `${THERE}; while :; do sleep 0.1; done`;
 const ENVIRONMENT = {
   STAY,
   STUBBORN: `trap "" TERM HUP; ${STAY}`,
-  // Each starts the next in the same group, and exits: none is there for long.
-  CHAIN: `trap "" TERM; [ "$1" ] || ${THERE}; sleep 0.02; sh -c "$CHAIN" "$0" again & exit`,
+  // Each starts the next in the same group, and exits: none is there for long. It ends with the test, if nothing else does.
+  CHAIN: `trap "" TERM; [ -d "$PLACE" ] || exit; [ "$1" ] || ${THERE}; sleep 0.02; sh -c "$CHAIN" "$0" again & exit`,
 };
 
 /** What the command starts, by kind. `$0` is the marker. */
@@ -82,11 +82,12 @@ describe.each(places)('$place a cgroup', ({ place, env }) => {
     async (_, way) => {
       const plane = await controlPlane();
       const mark = marker();
-      const quiet = path.join(temporaryDirectory(), 'quiet');
+      const directory = temporaryDirectory();
+      const quiet = path.join(directory, 'quiet');
       const leash = leashRun([...shell(WHOLE, mark), quiet], {
         plane,
         options: way.options,
-        env: { ...env, ...ENVIRONMENT },
+        env: { ...env, ...ENVIRONMENT, PLACE: directory },
       });
       const { pid, run } = await plane.started();
       const isContained = fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(run);
