@@ -42,4 +42,13 @@ export class LocalSignals {
     this.#handle = handle;
     for (const signal of this.#early.splice(0)) handle(signal);
   }
+
+  /** The same once the command is over, when only an order to end means anything to us. */
+  onEnding(end: () => void): void {
+    this.handle((signal) => {
+      if (signal.kind === 'end') end();
+      // Ctrl-Z, while a pager still shows what the command has printed.
+      else if (signal.kind === 'stop') process.kill(process.pid, 'SIGSTOP');
+    });
+  }
 }

@@ -34,7 +34,7 @@ export async function passOnTheRest(
 ): Promise<void> {
   const written = Promise.all([sinks.stdout.drained(), sinks.stderr.drained(), lines.drained()]);
   const noLonger = new Promise<void>((resolve) => {
-    signals.handle(() => resolve());
+    signals.onEnding(resolve);
     if (wasEnded) setTimeout(resolve, LAST_WRITE_MS);
   });
   await Promise.race([written, noLonger]);

@@ -53,7 +53,7 @@ export async function run(args: RunArgs, version: string): Promise<number> {
       birth.started.kind === 'running' ? await supervise(birth.started, parts) : notStarted(birth.started.why, parts);
     exitCode = reportedEnd(end.reason, end.raw).exitCode;
     wasEnded = end.reason !== 'exited';
-    signals.handle(() => parts.uplink?.hurry());
+    signals.onEnding(() => parts.uplink?.hurry());
     await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
   } catch (error) {
     exitCode = await standBy(error, birth, signals);

@@ -61,3 +61,44 @@ test('a reader that is slow but reads gets every byte', async () => {
   expect(leash.stdout.length).toBe(4_788_895);
   expect(leash.stderr).not.toContain('dropped');
 }, 30_000);
+
+test.each(['SIGCONT', 'SIGUSR1', 'SIGUSR2'] as const)(
+  '%s costs a slow reader nothing when the command has ended',
+  async (signal) => {
+    const mark = marker();
+    const leash = leashRun(shell('head -c 900000 /dev/zero', mark), {
+      options: ['-v'],
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    leash.process.stdout?.pause();
+    await until('the end of the command', () => leash.stderr.includes('ended: exited'));
+    for (let each = 0; each < 3; each += 1) {
+      leash.kill(signal);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    leash.process.stdout?.resume();
+    expect((await leash.exited()).code).toBe(0);
+    expect(leash.stdout.length).toBe(900_000);
+  },
+);
+
+test('Ctrl-Z stops the wrapper even when the command has ended, until it is told to go on', async () => {
+  const mark = marker();
+  const leash = leashRun(shell('head -c 900000 /dev/zero', mark), {
+    options: ['-v'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  leash.process.stdout?.pause();
+  await until('the end of the command', () => leash.stderr.includes('ended: exited'));
+  const stat = () => fs.readFileSync(`/proc/${leash.process.pid}/stat`, 'latin1');
+  const isStopped = () => /\) T /.test(stat());
+  await until('a wrapper that has stopped', () => {
+    leash.kill('SIGTSTP');
+    return isStopped();
+  });
+  leash.kill('SIGCONT');
+  await until('a wrapper that goes on', () => !isStopped());
+  leash.process.stdout?.resume();
+  expect((await leash.exited()).code).toBe(0);
+  expect(leash.stdout.length).toBe(900_000);
+});
