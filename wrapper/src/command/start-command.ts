@@ -97,11 +97,21 @@ function prepare(spec: CommandSpec): Prepared | NotStarted {
   if (found?.kind === 'unusable') return notStarted(found.why);
   const account = found?.account ?? null;
   const env = account === null ? spec.env : { ...spec.env, ...accountEnvironment(account) };
-  const program = findProgram(spec.command[0], env.PATH, path.resolve(spec.cwd ?? '.'));
+  const program = findProgram(spec.command[0], env.PATH, spec.cwd === null ? ownDirectory() : path.resolve(spec.cwd));
   if (program.kind === 'unusable') return notStarted(program.why);
   const denied = account === null ? null : whyNotAs(account, program.path);
   if (denied !== null) return notStarted(denied);
   return { kind: 'prepared', spec: { ...spec, env }, account };
+}
+
+/** Where we are; where nothing is found if that has been deleted, as would happen to the command by itself. */
+function ownDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    // ENOENT: deleted under our feet. What stands in PATH can be run there all the same.
+    return '/proc/self/cwd';
+  }
 }
 
 /** Said here, because spawn's own error for a directory is the same as for a missing program. */

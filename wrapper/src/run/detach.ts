@@ -44,7 +44,7 @@ function startAgain(run: string, { noFileSoft, ignoredSignals, environment }: La
   const [program, ...ourselves] = ownProgram();
   const child = spawnApart(program, [...ourselves, ...process.argv.slice(2)], {
     env: { ...environment, [VARIABLE]: JSON.stringify(detachment) },
-    cwd: process.cwd(),
+    cwd: null,
     stdio: ['ignore', 'ignore', 'ignore'],
   });
   child.unref();

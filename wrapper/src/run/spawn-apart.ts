@@ -4,7 +4,8 @@ import fs from 'node:fs';
 
 export interface ApartOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly cwd: string;
+  /** null for our own, which may have been deleted. */
+  readonly cwd: string | null;
   /** Descriptors 0 and up. */
   readonly stdio: readonly (IOType | number)[];
 }
@@ -16,15 +17,17 @@ export interface ApartOptions {
  * waits for our end. They are the command's. Held by what lives on, the lock would stay locked, and the caller wait.
  */
 export function spawnApart(program: string, args: readonly string[], { env, cwd, stdio }: ApartOptions): ChildProcess {
+  const where = cwd === null ? {} : { cwd };
   const strays = inheritable().filter((fd) => fd >= stdio.length);
-  if (strays.length === 0) return spawn(program, args, { env: { ...env }, cwd, detached: true, stdio: [...stdio] });
+  if (strays.length === 0)
+    return spawn(program, args, { env: { ...env }, ...where, detached: true, stdio: [...stdio] });
   const nothing = fs.openSync('/dev/null', 'r+');
   try {
     const all = Array.from({ length: Math.max(...strays) + 1 }, (_, fd): IOType | number => {
       // Beyond stderr 'ignore' means that a descriptor is left as it is.
       return stdio[fd] ?? (strays.includes(fd) ? nothing : 'ignore');
     });
-    return spawn(program, args, { env: { ...env }, cwd, detached: true, stdio: all });
+    return spawn(program, args, { env: { ...env }, ...where, detached: true, stdio: all });
   } finally {
     fs.closeSync(nothing);
   }

@@ -231,3 +231,13 @@ test.runIf(isLinux)('Ctrl-Z stops the command and the wrapper, and SIGCONT lets 
 function stateOf(pid: number): string {
   return /^\d+ \(.*\) (\S)/s.exec(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1] ?? '';
 }
+
+test('a command is started where its directory has been deleted, as it would be without us', async () => {
+  const leave = ['sh', '-c', 'cd "$(mktemp -d)" && rmdir "$PWD" && exec "$@"', 'sh'];
+  const leash = leashRun(['sh', '-c', 'echo ran'], { by: leave });
+  expect(await leash.exited()).toEqual({ code: 0, signal: null });
+  expect(leash.stdout.toString()).toBe('ran\n');
+  expect((await leashRun(['./ran'], { by: leave }).exited()).code).toBe(255);
+  const detached = leashRun(['true'], { by: leave, options: ['--detach'] });
+  expect((await detached.exited()).code).toBe(0);
+});
