@@ -147,9 +147,10 @@ class Family implements ProcessFamily {
     for (let pid = queue.pop(); pid !== undefined && this.#system.now() < deadline; pid = queue.pop()) {
       const parent = table.entry(pid);
       if (parent === null || !this.#roster.has(parent)) {
-        this.#roster.drop(pid);
+        this.#roster.drop(pid, this.#system.now());
         continue;
       }
+      this.#roster.add(parent, this.#system.now());
       const children = table.children(pid);
       if (children === null) return this.#observeAll();
       for (const child of children) {

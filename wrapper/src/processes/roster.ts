@@ -14,20 +14,25 @@ import type { ProcessEntry } from './process-table.ts';
 
 /** Far less than it takes to give out all pids once. */
 const NUMBER_STAYS_OURS_MS = 500;
+/** So many numbers that nobody uses any more are not worth a search for them. */
+const SPARE_NUMBERS = 1_000;
+
+/** A process that belongs to the run, as it was last seen. */
+type Member = Pick<ProcessEntry, 'startTime' | 'pgid' | 'sid'>;
 
 export class Roster {
-  /** Start times of those that belong to the run, by pid. */
-  readonly #members = new Map<number, string>();
+  /** Those that belong to the run, by pid. */
+  readonly #members = new Map<number, Member>();
   /** Numbers of groups and sessions that a member leads or led, and when each was last known to be ours. */
   readonly #numbers = new Map<number, { readonly startTime: string; readonly knownAt: number }>();
 
   constructor(leader: { readonly pid: number; readonly startTime: string }) {
-    this.#members.set(leader.pid, leader.startTime);
+    this.#members.set(leader.pid, { startTime: leader.startTime, pgid: leader.pid, sid: leader.pid });
     this.#numbers.set(leader.pid, { startTime: leader.startTime, knownAt: Number.NEGATIVE_INFINITY });
   }
 
   has(entry: ProcessEntry): boolean {
-    return this.#members.get(entry.pid) === entry.startTime;
+    return this.#members.get(entry.pid)?.startTime === entry.startTime;
   }
 
   /** Whether all who are in the process group `pgid` belong to the run, as of the last look. */
@@ -45,15 +50,17 @@ export class Roster {
     return [...this.#members.keys()];
   }
 
-  /** Takes in one process. */
-  add(entry: ProcessEntry, now: number): void {
-    this.#members.set(entry.pid, entry.startTime);
-    this.#numbers.set(entry.pid, { startTime: entry.startTime, knownAt: now });
+  /** Takes in one process, or what it is like by now. */
+  add({ pid, startTime, pgid, sid }: ProcessEntry, now: number): void {
+    this.#members.set(pid, { startTime, pgid, sid });
+    this.#numbers.set(pid, { startTime, knownAt: now });
   }
 
   /** Forgets a process that is gone. */
-  drop(pid: number): void {
+  drop(pid: number, now: number): void {
     this.#members.delete(pid);
+    // A run of weeks may start a million processes without ever being looked at as a whole.
+    if (this.#numbers.size > 2 * this.#members.size + SPARE_NUMBERS) this.#forgetUnused(now);
   }
 
   /**
@@ -99,9 +106,18 @@ export class Roster {
     return [...found];
   }
 
+  /** Numbers that no known process has as its own, its group's or its session's. */
+  #forgetUnused(now: number): void {
+    const used = new Set<number>();
+    for (const [pid, { pgid, sid }] of this.#members) used.add(pid).add(pgid).add(sid);
+    for (const [number, { knownAt }] of this.#numbers) {
+      if (!used.has(number) && now - knownAt > NUMBER_STAYS_OURS_MS) this.#numbers.delete(number);
+    }
+  }
+
   /** Who is gone, and numbers that belong to someone else by now. */
   #forget(byPid: ReadonlyMap<number, ProcessEntry>): void {
-    for (const [pid, startTime] of this.#members) {
+    for (const [pid, { startTime }] of this.#members) {
       if (byPid.get(pid)?.startTime !== startTime) this.#members.delete(pid);
     }
     for (const [number, { startTime }] of this.#numbers) {
