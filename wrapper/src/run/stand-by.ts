@@ -19,6 +19,8 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
   const { args, own, log, started } = birth;
   log.tell(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
   if (started.kind === 'not_started') return EXIT_ERRORED;
+  // What had been put together before may fail later, too.
+  process.on('uncaughtException', (another) => log.note(`the wrapper failed again: ${describeError(another)}`));
   const signalGroup = (signal: NodeJS.Signals) => {
     try {
       process.kill(-started.pid, signal);

@@ -47,11 +47,16 @@ const FAULTS: Readonly<Record<string, string>> = {
       if (value?.type === 'start') throw new Error('boom');
       return stringify(value, ...rest);
     };`,
+  'the clock of the run, and later in what is left': `
+    Date.prototype.getTime = () => {
+      setTimeout(() => { throw new Error('later') }, 50);
+      throw new Error('boom');
+    };`,
   'the clock of the run': 'Date.prototype.getTime = () => { throw new Error("boom") };',
 };
 
 /** These leave the run unsupervised. */
-const COST_THE_LINK = new Set(['the link', 'the clock of the run']);
+const COST_THE_LINK = new Set(['the link', 'the clock of the run', 'the clock of the run, and later in what is left']);
 
 test.each(Object.entries(FAULTS))('a fault in %s', async (part, fault) => {
   const plane = await controlPlane();
