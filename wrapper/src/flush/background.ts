@@ -7,14 +7,34 @@ import { ownProgram } from '../run/own-program.ts';
 import { spawnApart } from '../run/spawn-apart.ts';
 import type { State } from '../run/state.ts';
 import { isFlusherAtWork } from '../spool/flusher-lock.ts';
-import { listRunDirectories } from '../spool/run-listing.ts';
+import { eachRunDirectory } from '../spool/run-listing.ts';
 import { flusherKey, isToBeSent } from './leftover.ts';
 
 /** How long it keeps trying; after that the next run starts it again. */
 const KEEPS_TRYING = '1d';
 
 /**
- * Starts it, if there is something to send and it does not run already. It knows the same control plane by the same
+ * Sees to it that what others have left is sent. Never fails.
+ *
+ * @param signal ends the search for it
+ */
+export async function sendWhatIsLeft(
+  state: State,
+  controlPlane: ControlPlane,
+  environment: Environment,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  // Asked first: where a lot is left, a flusher is at work as a rule, and to read all of it takes seconds.
+  if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
+  for await (const each of eachRunDirectory(state.directory, state.processes)) {
+    if (signal.aborted) return;
+    if (isToBeSent(each, controlPlane)) return ensureFlusher(state, controlPlane, environment, log);
+  }
+}
+
+/**
+ * Starts it unless it runs already; call when something has been left to it. It knows the same control plane by the same
  * token; where there are several tokens on a machine, there may be several of it. Never fails.
  */
 export async function ensureFlusher(
@@ -23,8 +43,6 @@ export async function ensureFlusher(
   environment: Environment,
   log: Log,
 ): Promise<void> {
-  const left = await listRunDirectories(state.directory, state.processes);
-  if (!left.some((each) => isToBeSent(each, controlPlane))) return;
   // One that is just about to end looks once more after it has given up its lock.
   if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
   start(controlPlane, environment, log);

@@ -17,9 +17,11 @@ export interface Orphan {
 /** All of this user on this machine, oldest first. */
 export async function findOrphans(state: State): Promise<Orphan[]> {
   const listed = await listRunDirectories(state.directory, state.processes);
-  return listed.flatMap(({ free, ended, facts }) => {
+  return listed.flatMap(({ ended, facts }) => {
     // What a command leaves behind after its end has been recorded is no orphan: it may be meant to stay.
-    if (!free || ended || facts.kind !== 'read' || facts.value.family === null) return [];
+    if (ended || facts.kind !== 'read' || facts.value.family === null) return [];
+    // Not whether the record is anyone's: it is a flusher's while that tries to send it.
+    if (state.processes.isRunning(facts.value.wrapper)) return [];
     const family = processFamily(facts.value.family);
     const members = family.members();
     return members.length === 0 ? [] : [{ facts: facts.value, family, members }];

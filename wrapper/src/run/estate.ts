@@ -5,13 +5,13 @@
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { defaultInstance } from '#protocol/names';
-import { ensureFlusher } from '../flush/background.ts';
+import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { describeError } from '../log.ts';
 import type { UnackedOutput } from '../output/unacked.ts';
 import type { FamilyOrigin } from '../processes/family.ts';
 import { bootId } from '../processes/process-ref.ts';
-import { DEFAULT_TOTAL_BYTES, spoolQuota } from '../spool/quota.ts';
+import { DEFAULT_TOTAL_BYTES, firstQuota, spoolQuota } from '../spool/quota.ts';
 import { createRunDirectory, type RunDirectory } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import { machineName } from './identity.ts';
@@ -43,6 +43,8 @@ export class Estate {
   /** Null when there is none: why has been told. */
   readonly #place: Promise<Place | null>;
   readonly #since = performance.now();
+  /** Ends what goes on in the background. Thousands of runs may have left something to look through. */
+  readonly #leaving = new AbortController();
   #noteTimer: NodeJS.Timeout | undefined;
   /** Resolves with why the end could not be noted, or null. */
   #noted: Promise<string | null> | null = null;
@@ -89,7 +91,7 @@ export class Estate {
 
   /** Nothing is left to be told. A record that can't be removed now is found, and removed, by the next flusher. */
   async #clear(): Promise<void> {
-    this.#output.close();
+    this.#close();
     const removed = async () => {
       await this.#noted;
       return (await this.#place)?.directory.remove() ?? null;
@@ -105,9 +107,14 @@ export class Estate {
     const line = `the control plane does not have ${what} of run ${run} yet (${untold})`;
     const place = await this.#placeInTime();
     const lost = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);
-    this.#output.close();
+    this.#close();
     if (place === null || lost.length > 0) log.tell(`${line}, and ${lost.join(', and ')}`);
     else log.tell(`${line}; kept in ${place.state.directory}, to be sent in the background`);
+  }
+
+  #close(): void {
+    this.#leaving.abort();
+    this.#output.close();
   }
 
   #placeInTime(): Promise<Place | null> {
@@ -127,11 +134,13 @@ export class Estate {
       run,
       wantedBytes: args.spoolLimitBytes,
       totalBytes: DEFAULT_TOTAL_BYTES,
+      signal: this.#leaving.signal,
     };
-    const bytes = await spoolQuota(question);
+    // The run has its place at once, however much others have left.
+    const bytes = await firstQuota(state.directory, args.spoolLimitBytes);
     this.#output.useSpool(created.directory.path, { bytes, again: () => spoolQuota(question) });
     log.note(`what can't be sent is kept in ${created.directory.path}, at most ${bytes} bytes`);
-    await this.#ensureFlusher(state);
+    void sendWhatIsLeft(state, this.#address.controlPlane, this.#birth.launch.environment, log, this.#leaving.signal);
     return place;
   }
 
@@ -164,7 +173,7 @@ export class Estate {
     if (this.#address !== null) await ensureFlusher(state, this.#address.controlPlane, launch.environment, log);
   }
 
-  #facts(origin: FamilyOrigin | null): Omit<RunFacts, 'version'> {
+  #facts(origin: FamilyOrigin | null): Omit<RunFacts, 'version' | 'wrapper'> {
     const { startedAt, age, args } = this.#birth;
     const { run, run_key, command, version, limits } = this.#record.facts;
     const { job, instance, machine, controlPlane } = this.#address ?? {

@@ -20,7 +20,16 @@ export interface Processes {
 /** @returns null when this process can't be told from others: then it can own nothing */
 export function ownProcess(): Processes | null {
   const self = refOf(process.pid);
-  return self === null ? null : { self, isRunning };
+  return self === null ? null : { self, isRunning: mayBeRunning };
+}
+
+function mayBeRunning(ref: ProcessRef): boolean {
+  try {
+    return isRunning(ref);
+  } catch {
+    // It can't be looked at, for want of file descriptors perhaps: not known to have ended.
+    return true;
+  }
 }
 
 /** Who a directory belongs to, as far as can be seen: it may change at any time. */

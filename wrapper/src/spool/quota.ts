@@ -17,22 +17,31 @@ export interface QuotaQuestion {
   /** What the run may use at most (`--spool-limit`). */
   readonly wantedBytes: number;
   readonly totalBytes: number;
+  /** Aborted when nobody waits for the answer any more: what is under way on a disk keeps a program from leaving. */
+  readonly signal: AbortSignal;
 }
 
 /** File bytes that a run may use, those that it uses already included. Ask again as it grows. Never fails. */
-export async function spoolQuota({ stateDirectory, run, wantedBytes, totalBytes }: QuotaQuestion): Promise<number> {
+export async function spoolQuota(question: QuotaQuestion): Promise<number> {
+  const { stateDirectory, run, wantedBytes, totalBytes, signal } = question;
   // One after the other: on a disk that hangs each would hold a thread of the pool, of which there are four.
   const ownBytes = await usedBytes(path.join(runsIn(stateDirectory), run));
-  const allBytes = await allRunsBytes(stateDirectory);
-  const freeBytes = await freeOnDisk(stateDirectory);
+  const allBytes = await allRunsBytes(stateDirectory, signal);
   const leftByOthers = Math.max(LEAST_BYTES, totalBytes - (allBytes - ownBytes));
-  return Math.floor(Math.min(wantedBytes, leftByOthers, (freeBytes + ownBytes) / 4));
+  return Math.floor(Math.min(wantedBytes, leftByOthers, ((await freeOnDisk(stateDirectory)) + ownBytes) / 4));
 }
 
-async function allRunsBytes(stateDirectory: string): Promise<number> {
+/** What a run that has nothing on disk yet may use by what is free alone: known at once, whatever others have left. */
+export async function firstQuota(stateDirectory: string, wantedBytes: number): Promise<number> {
+  return Math.floor(Math.min(wantedBytes, (await freeOnDisk(stateDirectory)) / 4));
+}
+
+async function allRunsBytes(stateDirectory: string, signal: AbortSignal): Promise<number> {
   let sum = 0;
-  for (const name of await namesIn(runsIn(stateDirectory)))
+  for (const name of await namesIn(runsIn(stateDirectory))) {
+    if (signal.aborted) break;
     sum += await usedBytes(path.join(runsIn(stateDirectory), name));
+  }
   return sum;
 }
 

@@ -113,11 +113,11 @@ export type Created =
 /** Makes the directory of a new run, ours from the beginning. Never fails. */
 export async function createRunDirectory(
   stateDirectory: string,
-  facts: Omit<RunFacts, 'version'>,
+  facts: Omit<RunFacts, 'version' | 'wrapper'>,
   processes: Processes,
 ): Promise<Created> {
   const runs = runsIn(stateDirectory);
-  const whole: RunFacts = { version: 1, ...facts };
+  const whole: RunFacts = { ...facts, version: 1, wrapper: processes.self };
   const aside = transientPath(runs, processes.self);
   const directory = new RunDirectory(path.join(runs, facts.run), whole, processes);
   try {

@@ -37,6 +37,8 @@ export const RunFacts = v.object({
   /** By the machine's monotonic clock, since its boot. */
   started_uptime_ms: Ms,
   boot_id: v.string(),
+  /** Who supervises it. Once that is gone, whoever has the record only sends what is left. */
+  wrapper: Process,
   /** How to find what the run has started; null when nothing was. */
   family: v.nullable(v.object({ leader: Process, cookie: v.string(), cgroup: v.nullable(v.string()) })),
 });

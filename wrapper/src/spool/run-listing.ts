@@ -22,19 +22,24 @@ export interface ListedRun {
 /** All runs of which something is left, oldest first. Never fails. */
 export async function listRunDirectories(stateDirectory: string, processes: Processes): Promise<ListedRun[]> {
   const runs: ListedRun[] = [];
+  for await (const run of eachRunDirectory(stateDirectory, processes)) runs.push(run);
+  return runs;
+}
+
+/** The same one by one, for who need not see all: there may be thousands. */
+export async function* eachRunDirectory(stateDirectory: string, processes: Processes): AsyncGenerator<ListedRun> {
   for (const run of (await namesIn(runsIn(stateDirectory))).sort()) {
     if (!v.is(RunId, run)) continue;
     const directory = path.join(runsIn(stateDirectory), run);
     const names = await namesIn(directory);
     if (names.length === 0) continue;
-    runs.push({
+    yield {
       path: directory,
       run,
       facts: await readJson(path.join(directory, FACTS_FILE), readFacts),
       ended: names.includes(END_FILE),
       uploaded: names.includes(UPLOADED_FILE),
       free: isFree(await readOwner(directory).catch(() => ({ kind: 'unclear' }) as const), processes),
-    });
+    };
   }
-  return runs;
 }

@@ -23,7 +23,7 @@ export class SegmentWriter {
   readonly #directory: string;
   readonly #quota: () => Promise<number>;
   #limitBytes: number;
-  #limitedAt = performance.now();
+  #limitedAt = Number.NEGATIVE_INFINITY;
   readonly #segments: SegmentList;
   #number = 0;
   #current: { readonly segment: Segment; readonly file: FileHandle } | null = null;
@@ -34,7 +34,7 @@ export class SegmentWriter {
   #unwanted: Segment[] = [];
 
   /**
-   * @param limitBytes file bytes that may be used; of these the first quarter stays, whatever comes after
+   * @param limitBytes file bytes that may be used until `quota` is asked; of these the first quarter stays, whatever comes after
    * @param quota what may be used by now, asked while the files grow
    * @param segments empty; shared with who reads
    */

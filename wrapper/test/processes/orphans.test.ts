@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { ownProcess, take } from '../../src/spool/owner.ts';
 import { leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
@@ -89,6 +90,21 @@ test('one whose loss has been told stays findable until it ends, and is then for
   expect(none.stdout.toString()).toBe('there are no orphans\n');
   expect(leftIn(state)).toEqual([]);
   expect(stored.starts.filter(({ phase }) => phase === 'abandoned')).toHaveLength(1);
+});
+
+test('one is found and ended while a flusher has its record', async () => {
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  const mark = marker();
+  const id = await orphan(mark, state);
+  const flusher = ownProcess();
+  expect(flusher !== null && (await take(path.join(state, 'runs', id), flusher))).toBe(true);
+  const list = leash(['orphans'], { env });
+  expect((await list.exited()).code).toBe(1);
+  expect(list.stdout.toString()).toContain(id);
+  const kill = leash(['orphans', '--kill', '--grace', '0', id], { env });
+  expect((await kill.exited()).code).toBe(0);
+  expect([...living(mark), ...living(`${mark}-child`)]).toEqual([]);
 });
 
 test('what a command left behind when it ended is no orphan', async () => {

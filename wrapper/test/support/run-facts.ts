@@ -18,6 +18,7 @@ export function someFacts(changes: Partial<RunFacts> = {}): Omit<RunFacts, 'vers
     started_at_ms: Date.now(),
     started_uptime_ms: 1_000,
     boot_id: 'a-boot',
+    wrapper: { pid: 10, startTime: '1', bootId: 'a-boot' },
     family: null,
     ...changes,
   };

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { acquireFlusherLock } from '../../src/spool/flusher-lock.ts';
 import type { Processes } from '../../src/spool/owner.ts';
-import { spoolQuota } from '../../src/spool/quota.ts';
+import { firstQuota, spoolQuota } from '../../src/spool/quota.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const MIB = 1024 * 1024;
@@ -21,7 +21,7 @@ function stateWith(runs: Record<string, number>): string {
 }
 
 function quota(stateDirectory: string, totalBytes: number, wantedBytes = 8 * MIB): Promise<number> {
-  return spoolQuota({ stateDirectory, run: 'own', wantedBytes, totalBytes });
+  return spoolQuota({ stateDirectory, run: 'own', wantedBytes, totalBytes, signal: new AbortController().signal });
 }
 
 test('a run gets what it wants while there is enough', async () => {
@@ -41,6 +41,15 @@ test('it never gets more than a quarter of what is free', async () => {
   const { bavail, bsize } = fs.statfsSync(state);
   const granted = await quota(state, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   // Others write to the same disk meanwhile.
+  expect(granted / ((bavail * bsize) / 4)).toBeGreaterThan(0.5);
+  expect(granted / ((bavail * bsize) / 4)).toBeLessThan(2);
+});
+
+test('at its start it needs to look at nothing but the disk', async () => {
+  const state = stateWith({ other: 200 * MIB });
+  expect(await firstQuota(state, 8 * MIB)).toBe(8 * MIB);
+  const { bavail, bsize } = fs.statfsSync(state);
+  const granted = await firstQuota(state, Number.MAX_SAFE_INTEGER);
   expect(granted / ((bavail * bsize) / 4)).toBeGreaterThan(0.5);
   expect(granted / ((bavail * bsize) / 4)).toBeLessThan(2);
 });

@@ -271,3 +271,13 @@ test('a run that left no output, and one whose end alone is known', async () => 
   const known = await LeftoverOutput.open(directory, 500);
   expect(await readAll(known, 100)).toEqual([{ kind: 'gap', from: 100, to: 500 }]);
 });
+
+test('what others have left counts before more than a little is on disk', async () => {
+  const directory = temporaryDirectory();
+  const output = new UnackedOutput(256 * 1024, () => {});
+  onTestFinished(() => output.close());
+  output.useSpool(directory, { bytes: 64 * MIB, again: async () => 2 * MIB });
+  await fillDisk(output, 500);
+  const bytes = fs.readdirSync(directory).map((name) => fs.statSync(path.join(directory, name)).size);
+  expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * MIB);
+});
