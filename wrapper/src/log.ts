@@ -67,7 +67,7 @@ export function describeError(error: unknown): string {
 }
 
 /** Part of a line may come from elsewhere: no escape sequence gets from there to a terminal, and no line of its own. */
-function printable(line: string): string {
+export function printable(line: string): string {
   return line.replace(/\p{Cc}/gu, '?');
 }
 

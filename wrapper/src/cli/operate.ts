@@ -1,6 +1,6 @@
 /** What every command of an operator does around its own work: settings, a log, an exit code, and no stack traces. */
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { describeError, type Log, openLog } from '../log.ts';
+import { describeError, type Log, openLog, printable } from '../log.ts';
 import { openOwnOutput } from '../run/own-output.ts';
 import { type Environment, readConfigFile, withConfig } from './config-file.ts';
 
@@ -32,7 +32,7 @@ export async function operate(
   const settings = withConfig(process.env, config.values);
   const log = openLog({ sink: lines, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: name });
   for (const line of config.problems) log.tell(line);
-  const say = (line: string) => sinks.stdout.write(Buffer.from(`${line}\n`));
+  const say = (line: string) => sinks.stdout.write(Buffer.from(`${printable(line)}\n`));
   const exitCode = await work({ settings, log, say }).catch((error: unknown) => {
     log.tell(`leash ${name} failed: ${describeError(error)}`);
     return EXIT_ERRORED;

@@ -53,7 +53,8 @@ export async function keepFlushing(
     await lock.release();
     all.sent += sent;
     // A run that ended after the last look found the lock taken, and relies on us.
-    const isDone = left.length > 0 || performance.now() >= until || !(await isAnythingLeft(state, controlPlane));
+    const isOver = left.some(({ isRefused }) => !isRefused) || performance.now() >= until;
+    const isDone = isOver || !(await isAnythingLeft(state, controlPlane, left));
     if (isDone) return { ...all, left };
   }
 }
@@ -69,8 +70,7 @@ async function flushUntil(until: number, state: State, controlPlane: ControlPlan
     // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
     const isOver = round.left.every(({ isRefused }) => isRefused);
     // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
-    if (isOver && (round.left.length > 0 || !(await isAnythingLeft(state, controlPlane))))
-      return { sent, left: round.left };
+    if (isOver && !(await isAnythingLeft(state, controlPlane, round.left))) return { sent, left: round.left };
     const pauseMs = FIRST_PAUSE_MS + pauseBeforeDialling(failures, false, LONGEST_PAUSE_MS, Math.random());
     if (performance.now() + pauseMs >= until) return { sent, left: round.left };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -82,9 +82,11 @@ async function tidy(state: State): Promise<void> {
   await removeSpent(state);
 }
 
-async function isAnythingLeft(state: State, controlPlane: ControlPlane): Promise<boolean> {
+/** @param tried what has been refused, and is not to be tried again now */
+async function isAnythingLeft(state: State, controlPlane: ControlPlane, tried: readonly Left[]): Promise<boolean> {
+  const runs = new Set(tried.map(({ run }) => run));
   const listed = await listRunDirectories(state.directory, state.processes);
-  return listed.some((each) => isToBeSent(each, controlPlane));
+  return listed.some((each) => !runs.has(each.run) && isToBeSent(each, controlPlane));
 }
 
 /**

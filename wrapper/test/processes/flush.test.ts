@@ -2,7 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { leash, leashRun, stateDirectory } from '../support/leash.ts';
+import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
+import { someFacts } from '../support/run-facts.ts';
 import { type RunStore, runStore } from '../support/run-store.ts';
 import { flushers, killFlushers, leftIn, recordsIn } from '../support/state.ts';
 import { until } from '../support/until.ts';
@@ -148,4 +149,35 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   expect(stored(noEnd)).toMatchObject({ isLost: true, end: 200_002, completions: [] });
   expect(stored(noFacts)).toBe(undefined);
   expect(leftIn(state)).toContain(noFacts);
+}, 60_000);
+
+test('what a control plane says reaches the terminal without its escape sequences', async () => {
+  const plane = await controlPlane();
+  plane.script.refuse = 403;
+  const env = { LEASH_STATE_DIR: stateDirectory() };
+  expect((await leashRun(['true'], { plane, env }).exited()).code).toBe(0);
+  const flush = leash(['flush'], { plane, env });
+  expect((await flush.exited()).code).toBe(1);
+  expect(flush.stdout.toString()).toContain('no?[31m, really');
+});
+
+test('thousands of runs that others have left delay neither the exit nor what is to be done there', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  const left = 5_000;
+  for (let each = 0; each < left; each += 1) {
+    const facts = { version: 1, ...someFacts() };
+    const directory = path.join(state, 'runs', facts.run);
+    fs.mkdirSync(directory, { recursive: true });
+    fs.writeFileSync(path.join(directory, 'run.json'), JSON.stringify(facts));
+    fs.writeFileSync(path.join(directory, 'owner@nobody'), '');
+  }
+  const told = leashRun(['sh', '-c', 'exit 3'], { plane, env });
+  expect(await told.exited()).toEqual({ code: 3, signal: null });
+  expect(recordsIn(state)).toHaveLength(left);
+  await plane.stop();
+  const untold = leashRun(['sh', '-c', 'echo kept; exit 4'], { plane, options: ['-v'], env });
+  expect(await untold.exited()).toEqual({ code: 4, signal: null });
+  expect(untold.stderr).toMatch(/started `leash flush` in the background\n.*to be sent in the background\n$/);
 }, 60_000);
