@@ -12,18 +12,17 @@
  * control plane that is running from dist/.
  */
 import { spawn } from 'node:child_process';
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { build as esbuild } from 'esbuild';
 import { build as viteBuild } from 'vite';
-import { LAUNCHER_HEADER } from '../wrapper/src/command/launcher-header.ts';
+import { bundleWrapper } from './bundle-wrapper.ts';
 import { DIST, ROOT } from './local/paths.ts';
 
 const aside = join(DIST, `.building-${process.pid}`);
 
 try {
   await mkdir(aside, { recursive: true });
-  await Promise.all([buildPage(), buildWrapper()]);
+  await Promise.all([buildPage(), bundleWrapper(join(aside, 'leash.cjs'))]);
   // The wrapper goes where the page's files are, whatever the page's own build puts there.
   await copyFile(join(aside, 'leash.cjs'), join(aside, 'page', 'leash.cjs'));
   await Promise.all([moveIntoPlace('page'), moveIntoPlace('leash.cjs')]);
@@ -44,27 +43,6 @@ async function buildPage(): Promise<void> {
     logLevel: 'warn',
     build: { outDir: join(aside, 'page'), emptyOutDir: true },
   });
-}
-
-async function buildWrapper(): Promise<void> {
-  const outfile = join(aside, 'leash.cjs');
-  await esbuild({
-    absWorkingDir: ROOT,
-    entryPoints: ['wrapper/src/main.ts'],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    // Node 18 takes a file without an extension, as it is installed, for CommonJS.
-    format: 'cjs',
-    target: 'node18',
-    logLevel: 'warning',
-    legalComments: 'none',
-    define: { __LEASH_VERSION__: JSON.stringify(await packageVersion()) },
-    // ws tries these native add-ons and does without them.
-    external: ['bufferutil', 'utf-8-validate'],
-    banner: { js: LAUNCHER_HEADER },
-  });
-  await chmod(outfile, 0o755);
 }
 
 async function buildWorker(): Promise<void> {
@@ -99,11 +77,6 @@ async function sizeOf(path: string): Promise<number> {
   if (!info.isDirectory()) return info.size;
   const sizes = await Promise.all((await readdir(path)).map((name) => sizeOf(join(path, name))));
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-async function packageVersion(): Promise<string> {
-  const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-  return version;
 }
 
 function run(program: string, args: string[]): Promise<{ status: number; output: string }> {

@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { name: 'wrapper', include: ['test/**/*.test.ts'], testTimeout: 20_000, maxWorkers: 3 },
+  test: {
+    name: 'wrapper',
+    include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/build-program.ts',
+    testTimeout: 20_000,
+    maxWorkers: 4,
+  },
 });

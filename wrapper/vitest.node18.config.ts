@@ -15,7 +15,8 @@ export default defineConfig({
       (name) => `test/processes/${name}.test.ts`,
     ),
     testTimeout: 20_000,
-    maxWorkers: 3,
-    env: { LEASH_TEST_NODE: NODE_18, LEASH_TEST_PROGRAM: inRepo('dist/leash.cjs') },
+    maxWorkers: 4,
+    globalSetup: 'test/support/build-program.ts',
+    env: { LEASH_TEST_NODE: NODE_18 },
   },
 });

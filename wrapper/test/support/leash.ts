@@ -3,16 +3,15 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect } from 'vitest';
 import { ControlPlane } from './control-plane.ts';
 import { endAll, newMarker } from './processes.ts';
 import { until } from './until.ts';
 
-/** The sources on this Node, unless a project (vitest.node18.config.ts) names what is shipped and another Node. */
-export const PROGRAM = process.env.LEASH_TEST_PROGRAM ?? fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** The wrapper as it is shipped: made by build-program.ts. */
+export const PROGRAM = process.env.LEASH_TEST_PROGRAM ?? '';
+/** The Node that runs it: ours, unless the project (vitest.node18.config.ts) names another. */
 export const NODE = process.env.LEASH_TEST_NODE ?? process.execPath;
-if (!fs.existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not there: run \`npm run build\` first`);
 
 /** What `leash` is in a shell's line. */
 export const LEASH = `${NODE} ${PROGRAM}`;

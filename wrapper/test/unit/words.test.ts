@@ -48,7 +48,12 @@ test('the control plane comes from flags, then from the environment', () => {
   const env = { LEASH_URL: 'https://leash.example.com/base/', LEASH_TOKEN: ' t ', LEASH_TOKEN_FILE: '/file' };
   expect(configure(none, env)).toEqual({
     kind: 'supervised',
-    controlPlane: { baseUrl: 'wss://leash.example.com/base', token: { kind: 'value', token: 't' } },
+    controlPlane: {
+      baseUrl: 'wss://leash.example.com/base',
+      token: { kind: 'value', token: 't' },
+      caFile: null,
+      proxy: env,
+    },
     warning: null,
   });
   expect(configure({ url: 'http://127.0.0.1:8787', tokenFile: '/flag' }, env)).toMatchObject({

@@ -1,0 +1,32 @@
+/** Makes the wrapper one file. */
+import { chmod, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { LAUNCHER_HEADER } from '../wrapper/src/command/launcher-header.ts';
+import { ROOT } from './local/paths.ts';
+
+/** Bundles `leash` for Node 18 and later into `outfile`, a program that can be started as it is. */
+export async function bundleWrapper(outfile: string): Promise<void> {
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ['wrapper/src/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    // Node 18 takes a file without an extension, as it is installed, for CommonJS.
+    format: 'cjs',
+    target: 'node18',
+    logLevel: 'warning',
+    legalComments: 'none',
+    define: { __LEASH_VERSION__: JSON.stringify(await packageVersion()) },
+    // ws tries these native add-ons and does without them.
+    external: ['bufferutil', 'utf-8-validate'],
+    banner: { js: LAUNCHER_HEADER },
+  });
+  await chmod(outfile, 0o755);
+}
+
+async function packageVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
