@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
-import type { Log } from '../log.ts';
+import { describeError, type Log } from '../log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
 import { noFamily, processFamily } from '../processes/family.ts';
 import type { State } from '../run/state.ts';
@@ -133,7 +133,7 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
   const directory = await claim(listed.path, state.processes);
   if (directory === null) return null;
   const { run, job } = directory.facts;
-  const result = await upload(directory, controlPlane, log);
+  const result = await upload(directory, controlPlane, log).catch(failed);
   if (result.kind === 'stored') {
     log.note(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
     await putAway(directory);
@@ -142,6 +142,11 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     await directory.release();
   }
   return result;
+}
+
+/** The disk fails, or we do: no reason not to send the others. */
+function failed(error: unknown): Upload {
+  return { kind: 'failed', why: describeError(error) };
 }
 
 /** All of it is stored. A command that still lives without its wrapper must stay findable. */

@@ -16,12 +16,18 @@ export type Upload =
   | { readonly kind: 'stored'; readonly bytes: number }
   /** The control plane answers, and does not take it from us. */
   | { readonly kind: 'refused'; readonly why: string }
-  | { readonly kind: 'unreachable'; readonly why: string };
+  | { readonly kind: 'unreachable'; readonly why: string }
+  /** The trouble is here, and this run's own: what it has left can't be read now. */
+  | { readonly kind: 'failed'; readonly why: string };
 
 /** When nothing more was stored for so long, the control plane counts as out of reach, however often it takes our call. */
 const STALLED_MS = 20_000;
 
-/** Sends what `directory` holds. Resolves when all of it is stored, or it is clear that now it won't be. */
+/**
+ * Sends what `directory` holds. Resolves when all of it is stored, or it is clear that now it won't be.
+ *
+ * @throws what the file system says of an end that can't be read
+ */
 export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
   const { facts } = directory;
   const end = await directory.readEnd();

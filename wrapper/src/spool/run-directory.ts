@@ -41,10 +41,18 @@ export class RunDirectory {
     this.#sync.unref();
   }
 
-  /** How the run ended; null when nobody knows. */
+  /**
+   * How the run ended; null when nobody knows.
+   *
+   * @throws what the file system says of an end that is there and can't be read now: the run is not to be told as lost
+   */
   async readEnd(): Promise<RunEnd | null> {
-    const read = await readJson(path.join(this.path, END_FILE), readEnd);
-    return read.kind === 'read' ? read.value : null;
+    const text = await fs.readFile(path.join(this.path, END_FILE), 'utf8').catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+      throw error;
+    });
+    const read = text === null ? null : readEnd(text);
+    return read?.kind === 'read' ? read.value : null;
   }
 
   /**

@@ -151,6 +151,29 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   expect(leftIn(state)).toContain(noFacts);
 }, 60_000);
 
+test('a run whose end is there and can not be read now is not told as lost, and the others are sent', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await leave(2, store, env);
+  killFlushers(state);
+  await until('no flusher', () => flushers(state).length === 0);
+  const [unreadable = '', whole = ''] = recordsIn(state).sort();
+  const end = path.join(state, 'runs', unreadable, 'end.json');
+  fs.renameSync(end, `${end}.aside`);
+  fs.mkdirSync(end);
+  await store.listen();
+  const flush = leash(['flush'], { plane: store, env });
+  expect((await flush.exited(60_000)).code).toBe(1);
+  expect(flush.stdout.toString()).toMatch(new RegExp(`^1 sent, 1 left\n  ${unreadable}: EISDIR`));
+  expect(store.runs.get(whole)?.isComplete).toBe(true);
+  expect(store.runs.get(unreadable)).toBe(undefined);
+  fs.rmdirSync(end);
+  fs.renameSync(`${end}.aside`, end);
+  expect((await leash(['flush'], { plane: store, env }).exited(60_000)).code).toBe(0);
+  expect(store.runs.get(unreadable)).toMatchObject({ isComplete: true, isLost: false });
+}, 60_000);
+
 test('what a control plane says reaches the terminal without its escape sequences', async () => {
   const plane = await controlPlane();
   plane.script.refuse = 403;
