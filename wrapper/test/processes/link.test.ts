@@ -67,9 +67,9 @@ test('of more output than can be held while nobody is connected, head and tail a
   leash.process.stdout?.on('data', (bytes: Buffer) => {
     passedOn += bytes.length;
   });
-  await until('all of it on stdout', () => passedOn === sizeBytes + 4);
+  await until('all of it on stdout', () => passedOn === sizeBytes + 4, 30_000);
   await plane.listen();
-  await until('all that is left', () => plane.storedBytes === sizeBytes + 4);
+  await until('all that is left', () => plane.storedBytes === sizeBytes + 4, 30_000);
   const { stored, stdout } = { stored: plane.stored, stdout: leash.stdout };
   let held = 0;
   let at = 0;
