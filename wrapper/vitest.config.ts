@@ -5,7 +5,7 @@ export default defineConfig({
     name: 'wrapper',
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/build-program.ts',
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     maxWorkers: 4,
   },
 });

@@ -14,7 +14,7 @@ export default defineConfig({
     include: ['exit', 'exit-faults', 'kill', 'manners', 'own-log', 'secrets', 'settings'].map(
       (name) => `test/processes/${name}.test.ts`,
     ),
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     maxWorkers: 4,
     globalSetup: 'test/support/build-program.ts',
     env: { LEASH_TEST_NODE: NODE_18 },
