@@ -57,6 +57,7 @@ function linkUrl(text: string): { baseUrl: string; warning: string | null } | nu
   try {
     url = new URL(text);
   } catch {
+    // No URL, whatever else it may be.
     return null;
   }
   const scheme = SCHEMES[url.protocol];

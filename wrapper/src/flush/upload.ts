@@ -26,7 +26,7 @@ const STALLED_MS = 20_000;
 /**
  * Sends what `directory` holds. Resolves when all of it is stored, or it is clear that now it won't be.
  *
- * @throws what the file system says of an end that can't be read
+ * @throws what the file system says of what can't be read
  */
 export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
   const { facts } = directory;

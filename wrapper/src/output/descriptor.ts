@@ -51,6 +51,7 @@ function openAgain(fd: number): number | null {
     const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
     return fs.openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
+    // ENOENT: no /proc. EACCES: it belongs to another user.
     return null;
   }
 }

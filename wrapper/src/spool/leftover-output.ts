@@ -21,13 +21,14 @@ export class LeftoverOutput {
   }
 
   /**
-   * Looks at what a run's directory holds. Never fails: what can't be read is not there.
+   * Looks at what a run's directory holds.
    *
    * @param finalOffset where the output ended, if that is known: what is missing before it is a gap. Otherwise it ends
    *   with the last byte on disk.
+   * @throws what the file system says of a directory that can't be read: what it holds is not to be told as missing
    */
   static async open(directory: string, finalOffset: number | null): Promise<LeftoverOutput> {
-    const segments = await SegmentList.ofDirectory(directory).catch(() => new SegmentList());
+    const segments = await SegmentList.ofDirectory(directory);
     return new LeftoverOutput(segments, finalOffset ?? (await lastOffset(segments)));
   }
 

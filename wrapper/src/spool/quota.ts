@@ -7,7 +7,6 @@ import { runsIn } from './run-directory.ts';
 
 /** What all runs of a state directory may use together. */
 export const DEFAULT_TOTAL_BYTES = 1024 * MIB;
-export const DEFAULT_RUN_BYTES = 64 * MIB;
 /** However much others have left behind, a run gets this much. */
 const LEAST_BYTES = MIB;
 
