@@ -40,6 +40,7 @@ while read -r word <&3; do
     done) exit 0 ;;
     close-stdout) exec 4<&- ;;
     close-stderr) exec 5<&- ;;
+    over) will=keep; exec 4<&- 5<&- ;;
     drain) break ;;
   esac
 done
@@ -80,7 +81,15 @@ export class Guardian {
     this.#say(`close-${stream}`);
   }
 
-  /** The command is over and nothing of it holds a pipe: the guardian is not needed. */
+  /**
+   * The command is over and nothing of it holds a pipe: if the wrapper dies now there is nobody to end, and its process
+   * group may be another's soon, but what happened is still to be told.
+   */
+  commandIsOver(): void {
+    this.#say('over');
+  }
+
+  /** Nothing is left to be done: the guardian is not needed. */
   dismiss(): void {
     this.#sayLast('done');
   }

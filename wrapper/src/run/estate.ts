@@ -28,6 +28,8 @@ const FLUSH_MS = 3_000;
 const END_MS = 2_000;
 /** What else is done at the end can be done by others later. */
 const TIDY_MS = 1_000;
+/** How long a run that is over goes on looking for what others have left. */
+const SEARCH_MS = 500;
 const SLOW = 'the disk does not answer';
 
 interface Place {
@@ -45,6 +47,8 @@ export class Estate {
   readonly #since = performance.now();
   /** Ends what goes on in the background. Thousands of runs may have left something to look through. */
   readonly #leaving = new AbortController();
+  /** For what others have left to be sent. */
+  #search: Promise<void> = Promise.resolve();
   #noteTimer: NodeJS.Timeout | undefined;
   /** Resolves with why the end could not be noted, or null. */
   #noted: Promise<string | null> | null = null;
@@ -91,12 +95,14 @@ export class Estate {
 
   /** Nothing is left to be told. A record that can't be removed now is found, and removed, by the next flusher. */
   async #clear(): Promise<void> {
-    this.#close();
+    this.#output.close();
     const removed = async () => {
       await this.#noted;
       return (await this.#place)?.directory.remove() ?? null;
     };
     const why = await within(removed(), TIDY_MS, SLOW);
+    await within(this.#search, SEARCH_MS, undefined);
+    this.#leaving.abort();
     if (why !== null) this.#birth.log.note(`cannot tidy up the record of this run: ${why}`);
   }
 
@@ -107,14 +113,10 @@ export class Estate {
     const line = `the control plane does not have ${what} of run ${run} yet (${untold})`;
     const place = await this.#placeInTime();
     const lost = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);
-    this.#close();
-    if (place === null || lost.length > 0) log.tell(`${line}, and ${lost.join(', and ')}`);
-    else log.tell(`${line}; kept in ${place.state.directory}, to be sent in the background`);
-  }
-
-  #close(): void {
     this.#leaving.abort();
     this.#output.close();
+    if (place === null || lost.length > 0) log.tell(`${line}, and ${lost.join(', and ')}`);
+    else log.tell(`${line}; kept in ${place.state.directory}, to be sent in the background`);
   }
 
   #placeInTime(): Promise<Place | null> {
@@ -140,7 +142,13 @@ export class Estate {
     const bytes = await firstQuota(state.directory, args.spoolLimitBytes);
     this.#output.useSpool(created.directory.path, { bytes, again: () => spoolQuota(question) });
     log.note(`what can't be sent is kept in ${created.directory.path}, at most ${bytes} bytes`);
-    void sendWhatIsLeft(state, this.#address.controlPlane, this.#birth.launch.environment, log, this.#leaving.signal);
+    this.#search = sendWhatIsLeft(
+      state,
+      this.#address.controlPlane,
+      this.#birth.launch.environment,
+      log,
+      this.#leaving.signal,
+    );
     return place;
   }
 

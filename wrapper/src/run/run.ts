@@ -55,6 +55,7 @@ export async function run(args: RunArgs, version: string): Promise<number> {
     wasEnded = end.reason !== 'exited';
     signals.onEnding(() => parts.uplink?.hurry());
     await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
+    parts.guardian?.dismiss();
   } catch (error) {
     exitCode = await standBy(error, birth, signals);
   }
@@ -140,7 +141,7 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
   await terminator.over();
   const stillOpen = await reader.finished();
   if (stillOpen.length > 0) guardian?.drain();
-  else guardian?.dismiss();
+  else guardian?.commandIsOver();
   reader.close();
   recording.end();
   family.release();

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
+import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
 import { guardians, leftIn, recordsIn, usersOf } from '../support/state.ts';
@@ -15,7 +15,8 @@ const segments = (state: string): number =>
   leftIn(state).flatMap((run) => {
     const directory = path.join(state, 'runs', run);
     const names = fs.existsSync(directory) ? fs.readdirSync(directory) : [];
-    return names.filter((name) => name.startsWith('out-'));
+    // A file is there a moment before what is to stand in it.
+    return names.filter((name) => name.startsWith('out-') && fs.statSync(path.join(directory, name)).size > 0);
   }).length;
 
 test('killed while it is connected: the run is told as lost at once, with its output', async () => {
@@ -61,6 +62,28 @@ test.each(['keep', 'kill'])(
     expect(stored.starts.map(({ phase }) => phase)).toEqual(['abandoned']);
     expect([stored.text('stdout'), stored.text('stderr')]).toEqual(['one\n', 'two\n']);
     if (what === 'kill') await until('nothing left', () => leftIn(state).length === 0);
+  },
+);
+
+test.each(['keep', 'kill'])(
+  'killed while the end is being told (%s): it is told all the same, at once',
+  async (what) => {
+    const plane = await controlPlane();
+    plane.script.ackComplete = false;
+    const state = stateDirectory();
+    const run = leashRun(['sh', '-c', 'sleep 0.5; exit 5'], {
+      plane,
+      options: ['--wrapper-death', what],
+      env: { LEASH_STATE_DIR: state },
+    });
+    const ends = () => recordsIn(state).filter((id) => fs.existsSync(path.join(state, 'runs', id, 'end.json')));
+    await until('an end on disk', () => ends().length === 1);
+    run.kill('SIGKILL');
+    plane.script.ackComplete = true;
+    await until('nothing left', () => leftIn(state).length === 0, 30_000);
+    expect(plane.of('complete').at(-1)).toMatchObject({ exit_code: 5 });
+    expect(plane.of('start').at(-1)?.phase).toBe('ended');
+    await until('no guardian', () => guardians(state).length === 0);
   },
 );
 
