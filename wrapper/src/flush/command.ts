@@ -39,7 +39,9 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
   return flushed.left.length === 0 ? 0 : EXIT_LEFT;
 }
 
-function report({ sent, left }: Flushed, say: (line: string) => void): void {
-  say(left.length === 0 && sent === 0 ? 'nothing is left to send' : `${sent} sent, ${left.length} left`);
+function report({ sent, left, elsewhere }: Flushed, say: (line: string) => void): void {
+  if (left.length > 0 || sent > 0) say(`${sent} sent, ${left.length} left`);
+  else if (elsewhere === 0) say('nothing is left to send');
+  if (elsewhere > 0) say(`${elsewhere} being sent by another \`leash flush\``);
   for (const { run, why } of left) say(`  ${run}: ${why}`);
 }

@@ -1,5 +1,6 @@
 /** Runs of which something is left on disk, as one who would send it sees them. */
 import type { ControlPlane } from '../cli/control-plane.ts';
+import type { Processes } from '../spool/owner.ts';
 import type { ListedRun } from '../spool/run-listing.ts';
 
 /** Whether this is for us to send: nobody else has it, it is not sent yet, and it belongs to our control plane. */
@@ -7,6 +8,16 @@ export function isToBeSent({ free, uploaded, facts }: ListedRun, { baseUrl }: Co
   if (!free || uploaded || facts.kind !== 'read') return false;
   // A token is never shown to another control plane than the one that it is for.
   return facts.value.control_plane?.url === baseUrl;
+}
+
+/** Whether another flusher, of our control plane, has it just now: its wrapper is gone, and its owner is not. */
+export function isBeingSent(
+  { free, uploaded, facts }: ListedRun,
+  { baseUrl }: ControlPlane,
+  processes: Processes,
+): boolean {
+  if (free || uploaded || facts.kind !== 'read' || facts.value.control_plane?.url !== baseUrl) return false;
+  return !processes.isRunning(facts.value.wrapper);
 }
 
 /** Who sends to the same place with the same credential is the same. */

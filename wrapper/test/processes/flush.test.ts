@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { ownProcess, take } from '../../src/spool/owner.ts';
 import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { someFacts } from '../support/run-facts.ts';
 import { type RunStore, runStore } from '../support/run-store.ts';
@@ -174,11 +175,30 @@ test('a run whose end is there and can not be read now is not told as lost, and 
   expect(store.runs.get(unreadable)).toMatchObject({ isComplete: true, isLost: false });
 }, 60_000);
 
+test('what another flusher has just now is not said to be stored', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  await leave(1, store, env);
+  killFlushers(state);
+  await until('no flusher', () => flushers(state).length === 0);
+  const [run = ''] = recordsIn(state);
+  const other = ownProcess();
+  expect(other !== null && (await take(path.join(state, 'runs', run), other))).toBe(true);
+  await store.listen();
+  const flush = leash(['flush'], { plane: store, env });
+  expect((await flush.exited()).code).toBe(0);
+  expect(flush.stdout.toString()).toBe('1 being sent by another `leash flush`\n');
+  expect(store.runs.get(run)).toBe(undefined);
+});
+
 test('what a control plane says reaches the terminal without its escape sequences', async () => {
   const plane = await controlPlane();
   plane.script.refuse = 403;
   const env = { LEASH_STATE_DIR: stateDirectory() };
   expect((await leashRun(['true'], { plane, env }).exited()).code).toBe(0);
+  killFlushers(env.LEASH_STATE_DIR);
+  await until('no flusher', () => flushers(env.LEASH_STATE_DIR).length === 0);
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toContain('no?[31m, really');
