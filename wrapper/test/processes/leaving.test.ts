@@ -93,3 +93,21 @@ test('a signal cuts the waiting after the end short', async () => {
   // Much sooner than without the signal.
   expect((await leash.exited(3_000)).code).toBe(5);
 });
+
+test.each([408, 425, 429, 503])(
+  'a control plane that has no time just now (%i) is asked again soon',
+  async (status) => {
+    const plane = await controlPlane();
+    plane.script.refuse = status;
+    const mark = marker();
+    const leash = leashRun(shell('while :; do sleep 0.05; done', mark), { plane });
+    await until('a first attempt', () => plane.attempts > 0);
+    plane.script.refuse = null;
+    // A refusal would be asked of again after half a minute or more.
+    await until('a link', () => plane.connected, 20_000);
+    expect(leash.stderr).not.toContain('not supervised');
+    leash.kill('SIGTERM');
+    expect((await leash.exited()).code).toBe(143);
+  },
+  40_000,
+);

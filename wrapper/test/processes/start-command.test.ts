@@ -196,3 +196,11 @@ test.runIf(isRoot && userWithGroups() !== null)('as another user it has all of t
   const groups = execFileSync('id', ['-G', user], { encoding: 'utf8' });
   expect((await ran(['id', '-G'], { user, cwd: '/' })).stdout).toBe(groups);
 });
+
+test('a command whose name looks like a variable is started, whatever its environment', async () => {
+  const program = path.join(temporaryDirectory(), 'a=b');
+  fs.writeFileSync(program, '#!/bin/sh\necho started\n', { mode: 0o755 });
+  const env = { PATH: process.env.PATH, 'no.identifier': 'x', _: 'y' };
+  const launch = { ...plainLaunch, noFileSoft: 512 };
+  expect(await ran([program], { env, launch })).toMatchObject({ stdout: 'started\n', stderr: '' });
+});

@@ -95,3 +95,20 @@ test('a fault of ours counts as out of reach from then on, not from the start', 
   await vi.advanceTimersByTimeAsync(2_000);
   expect(made.offlineForMs).toBe(2_000);
 });
+
+test('a link that is there only after a fault of ours is given up at once', async () => {
+  const gaveUp: string[] = [];
+  let opened = (_link: Link): void => {};
+  const made = new Uplink(
+    () =>
+      new Promise((resolve) => {
+        opened = resolve;
+      }),
+    () => {},
+    { tell: () => {}, note: () => {} },
+  );
+  made.fail(new Error('boom'));
+  opened({ giveUp: (why: string) => gaveUp.push(why) } as unknown as Link);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(gaveUp).toEqual(['the wrapper failed: boom']);
+});
