@@ -106,7 +106,7 @@ Options:
   -h, --help             this text
 
 Exit code:
-  0    nothing is left to send
+  0    nothing is left to send, or another \`leash flush\` is at it
   1    something is left; it says why
   255  the usage is wrong, or leash failed
 `;
