@@ -1,12 +1,15 @@
 /** Writes a run's output to segment files, and keeps them within their bound. One call at a time. */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordBlock } from './records.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
 /** Others fill the same disk. */
 const QUOTA_EVERY_MS = 10_000;
+/** Where thousands of runs have left something the answer takes seconds: it counts when it comes, and output is written. */
+const QUOTA_WAIT_MS = 250;
 /** Files that are synced every now and then. */
 const SYNCED_AT_ONCE = 8;
 const MIN_SEGMENT_BYTES = 8 * 1024;
@@ -161,8 +164,11 @@ export class SegmentWriter {
     // What is small doesn't matter to others, unless it was too much already.
     const matters = this.#segments.totalSize() + bytes > MAX_SEGMENT_BYTES || this.#limitBytes < LEAST_LIMIT_BYTES;
     if (!matters || performance.now() - this.#limitedAt < QUOTA_EVERY_MS) return;
-    this.#limitBytes = await this.#quota();
     this.#limitedAt = performance.now();
+    const answer = this.#quota().then((bytes) => {
+      this.#limitBytes = bytes;
+    });
+    await Promise.race([answer, sleep(QUOTA_WAIT_MS, undefined, { ref: false })]);
   }
 
   #discard(segment: Segment): void {

@@ -282,3 +282,12 @@ test('what others have left counts before more than a little is on disk', async 
   const bytes = fs.readdirSync(directory).map((name) => fs.statSync(path.join(directory, name)).size);
   expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * MIB);
 });
+
+test('output is written although it takes for ever to find out how much others have left', async () => {
+  const directory = temporaryDirectory();
+  const output = new UnackedOutput(256 * 1024, () => {});
+  onTestFinished(() => output.close());
+  output.useSpool(directory, { bytes: 64 * MIB, again: () => new Promise(() => {}) });
+  await fillDisk(output, 200);
+  expect(gaps(await readAll(output))).toEqual([]);
+});
