@@ -1,9 +1,12 @@
 /** The very last step. */
+import fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What is under way on a disk that works is over by then. */
 const PATIENCE_MS = 500;
+/** The same where the exit code is at stake, on a machine that is very busy. */
+const LONG_PATIENCE_MS = 30_000;
 /** What occupies a thread of Node's pool, as Node names it. */
 const POOLED = /^(FSReq|FileHandleCloseReq|GetAddrInfo|GetNameInfo)/i;
 
@@ -14,9 +17,9 @@ const POOLED = /^(FSReq|FileHandleCloseReq|GetAddrInfo|GetNameInfo)/i;
  * become another program waits for nobody: this one becomes one that only exits.
  */
 export async function leaveProcess(exitCode: number): Promise<never> {
-  const until = performance.now() + PATIENCE_MS;
+  const until = performance.now() + (canBecome() ? PATIENCE_MS : LONG_PATIENCE_MS);
   while (isPoolBusy() && performance.now() < until) await sleep(10);
-  if (isPoolBusy() && process.platform !== 'win32') become('/bin/sh', ['sh', '-c', `exit ${exitCode}`]);
+  if (isPoolBusy() && process.platform !== 'win32') leaveAtOnce(exitCode);
   process.exit(exitCode);
 }
 
@@ -24,8 +27,14 @@ function isPoolBusy(): boolean {
   return process.getActiveResourcesInfo().some((name) => POOLED.test(name));
 }
 
-function become(program: string, args: readonly string[]): void {
-  // A Node before 22.15 can't. Its exit code is lost then, which is better than a crontab line that never ends.
-  if (!('execve' in process) || typeof process.execve !== 'function') process.kill(process.pid, 'SIGKILL');
-  else process.execve(program, args, {});
+/** Node 22.15 and later. */
+function canBecome(): boolean {
+  return 'execve' in process && typeof process.execve === 'function';
+}
+
+function leaveAtOnce(exitCode: number): void {
+  if (canBecome()) process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
+  // The code is lost, which is better than a crontab line that never ends.
+  fs.writeSync(2, `leash: the disk does not answer: ending by SIGKILL instead of with the exit code ${exitCode}\n`);
+  process.kill(process.pid, 'SIGKILL');
 }

@@ -30,6 +30,7 @@ export class Sink {
   #events: SinkEvents = { relieved() {}, broken() {} };
   #writing = false;
   #broken = false;
+  #failure: string | null = null;
   #retryMs = FIRST_RETRY_MS;
   #waiting: (() => void)[] = [];
   /** Runs while a terminal has something to take. */
@@ -48,6 +49,11 @@ export class Sink {
   /** Whether whoever produces output should pause. */
   get congested(): boolean {
     return this.#queue.length >= CONGESTED_BYTES && !this.#broken && !this.#stalled;
+  }
+
+  /** Why nothing can be written any more; null while it can, and when it is only that the reader has gone. */
+  get failure(): string | null {
+    return this.#failure;
   }
 
   /** Bytes that have not been written yet. */
@@ -139,6 +145,7 @@ export class Sink {
 
   #break(failure: Extract<Written, { kind: 'broken' }>): void {
     this.#broken = true;
+    this.#failure = failure.readerGone ? null : failure.why;
     this.#queue.clear();
     this.#stopStallTimer();
     this.#events.broken(failure);

@@ -18,14 +18,18 @@ import { machineName } from './identity.ts';
 import type { Birth } from './parts.ts';
 import type { RunRecord } from './record.ts';
 import { openState, type State } from './state.ts';
+import type { Untold } from './uplink.ts';
 
-/** A disk that has not given the run a place in so long, from the run's start on, counts as none. */
-const PLACE_MS = 5_000;
+/**
+ * A disk that has not given the run a place in so long, from the run's start on, counts as none. On a machine that is
+ * very busy it takes seconds; and a place that is there after all, without the run's end in it, makes the run look lost.
+ */
+const PLACE_MS = 20_000;
 /** Told by then, as a rule: the disk need not be bothered. */
 const NOTE_END_AFTER_MS = 200;
 /** The disk gets so long for the last of the output; what it can't take then is lost. */
-const FLUSH_MS = 3_000;
-const END_MS = 2_000;
+const FLUSH_MS = 10_000;
+const END_MS = 10_000;
 /** What else is done at the end can be done by others later. */
 const TIDY_MS = 1_000;
 /** How long a run that is over goes on looking for what others have left. */
@@ -87,7 +91,7 @@ export class Estate {
    *
    * @param untold why not all of it is stored at the control plane; null when it is
    */
-  async settle(untold: string | null): Promise<void> {
+  async settle(untold: Untold | null): Promise<void> {
     clearTimeout(this.#noteTimer);
     if (untold === null) await this.#clear();
     else await this.#bequeath(untold);
@@ -106,17 +110,30 @@ export class Estate {
     if (why !== null) this.#birth.log.note(`cannot tidy up the record of this run: ${why}`);
   }
 
-  async #bequeath(untold: string): Promise<void> {
-    const { log, run } = this.#birth;
-    const unstored = this.#output.end - this.#output.start;
-    const what = unstored === 0 ? 'the end' : `the end and the last ${unstored} bytes of the output`;
-    const line = `the control plane does not have ${what} of run ${run} yet (${untold})`;
+  async #bequeath({ why, isRefused }: Untold): Promise<void> {
+    const { args, log, run } = this.#birth;
     const place = await this.#placeInTime();
     const lost = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);
     this.#leaving.abort();
+    const line = `the control plane does not have ${this.#describeUnstored()} of run ${run} yet (${why})`;
     this.#output.close();
-    if (place === null || lost.length > 0) log.tell(`${line}, and ${lost.join(', and ')}`);
-    else log.tell(`${line}; kept in ${place.state.directory}, to be sent in the background`);
+    if (place === null || lost.length > 0) {
+      log.tell(`${line}, and ${lost.join(', and ')}`);
+      return;
+    }
+    const how = isRefused ? 'the next run or `leash flush` tries again' : 'to be sent in the background';
+    const kept = `${line}; kept in ${place.state.directory}, ${how}`;
+    // Nothing is lost, and cron mails each line: whoever asked for quiet, or knows already, is not told.
+    if (isRefused || args.quiet) log.note(kept);
+    else log.tell(kept);
+  }
+
+  #describeUnstored(): string {
+    const unstored = this.#output.end - this.#output.start;
+    if (unstored === 0) return 'the end';
+    const dropped = Math.min(unstored, this.#output.dropped);
+    const but = dropped === 0 ? '' : ` (${dropped} of them were too many to be kept)`;
+    return `the end and the last ${unstored} bytes of the output${but}`;
   }
 
   #placeInTime(): Promise<Place | null> {

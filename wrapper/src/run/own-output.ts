@@ -22,6 +22,21 @@ export function openOwnOutput(quiet: boolean): OwnOutput {
   return { sinks: { stdout: new Sink(openWriter(1)), stderr: lines }, lines };
 }
 
+/** How long the end of a run waits to know whether its output could be written. */
+const DAMAGE_MS = 1_000;
+
+/**
+ * Whether something of the command's stdout is missing where it was passed on to, on a full disk for instance. (A reader
+ * that is gone is no such damage: the command has had its SIGPIPE.)
+ *
+ * @returns why, or null
+ */
+export async function damageTo({ sinks }: OwnOutput): Promise<string | null> {
+  const soon = new Promise<void>((resolve) => setTimeout(resolve, DAMAGE_MS).unref());
+  await Promise.race([sinks.stdout.drained(), soon]);
+  return sinks.stdout.failure;
+}
+
 /**
  * Waits until our own output is written. Of a command that ended by itself everything is passed on, however long its
  * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once.

@@ -18,7 +18,7 @@ import { endByLimit, obeyLocalSignal } from './endings.ts';
 import { newRunId } from './identity.ts';
 import { Limits } from './limits.ts';
 import { LocalSignals } from './local-signals.ts';
-import { openOwnOutput, passOnTheRest } from './own-output.ts';
+import { damageTo, openOwnOutput, passOnTheRest } from './own-output.ts';
 import { assemble, type Birth, type Parts } from './parts.ts';
 import { Recording, redactLine } from './recording.ts';
 import { chooseRules } from './redaction.ts';
@@ -145,7 +145,7 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
   reader.close();
   recording.end();
   family.release();
-  return { reason: endReason(terminator, raw), raw };
+  return asPassedOn({ reason: endReason(terminator, raw), raw }, parts);
 }
 
 /** A pipe that we have given up must not be held open by the guardian: whoever prints into it is to get SIGPIPE. */
@@ -165,6 +165,15 @@ function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
       if (raw === null) return 'wrapper_failed';
       return raw.kind;
   }
+}
+
+/** A command whose output is missing where it should be has not succeeded, whatever it says: it could not know. */
+async function asPassedOn(end: End, { own, log }: Parts): Promise<End> {
+  if (end.raw?.kind !== 'exited' || end.raw.code !== 0 || end.reason !== 'exited') return end;
+  const why = await damageTo(own);
+  if (why === null) return end;
+  log.tell(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
+  return { reason: 'wrapper_failed', raw: end.raw };
 }
 
 function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: Parts): End {

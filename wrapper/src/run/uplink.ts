@@ -13,6 +13,13 @@ import { describeDuration } from '../words/duration.ts';
 /** A run that nobody can see or stop says so, but not at each hiccup of the network. */
 const OUTAGE_MS = 60_000;
 
+/** Why not all of a run is stored at the control plane. */
+export interface Untold {
+  readonly why: string;
+  /** The control plane, or a fault of ours, said no for good, and a line has told of it. */
+  readonly isRefused: boolean;
+}
+
 export type OpenLink = (events: LinkEvents) => Promise<Link>;
 
 export class Uplink {
@@ -92,9 +99,9 @@ export class Uplink {
    * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
    *
    * @param spooled whether what is left will be told from a spool; until that is known, it counts as no
-   * @returns null when they are, else why not
+   * @returns null when they are
    */
-  async farewell(spooled: Promise<boolean>): Promise<string | null> {
+  async farewell(spooled: Promise<boolean>): Promise<Untold | null> {
     const endedAt = performance.now();
     this.#isLeaving = true;
     this.#outage.clear();
@@ -114,8 +121,9 @@ export class Uplink {
       });
       if (decision.kind === 'leave' || this.#hurried) {
         const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
+        const isRefused = this.#state === 'refused' || this.#state === 'given_up';
         await this.#link?.close();
-        return decision.kind === 'leave' && decision.told ? null : why;
+        return decision.kind === 'leave' && decision.told ? null : { why, isRefused };
       }
       await this.#changedOr(decision.until);
     }

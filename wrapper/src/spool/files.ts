@@ -22,6 +22,33 @@ export async function readJson<T>(file: string, read: (text: string) => Read<T>)
   }
 }
 
+/**
+ * Makes a directory, and those above it. Node's own `recursive` goes round for ever where mkdir says ENOENT although the
+ * parent is there (in /proc), and tells of a read-only disk as of a missing directory. Throws what the file system says.
+ */
+export async function makeDirectory(directory: string): Promise<void> {
+  const parent = path.dirname(directory);
+  try {
+    await makeOne(directory);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT') || parent === directory) throw error;
+    await makeDirectory(parent);
+    await makeOne(directory);
+  }
+}
+
+async function makeOne(directory: string): Promise<void> {
+  try {
+    await fs.mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST') || !(await fs.stat(directory)).isDirectory()) throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
 /** Puts a file in place whole. A loss of power may still take it: see `syncPath`. Throws what the file system says. */
 export async function putFile(file: string, text: string): Promise<void> {
   const aside = `${file}.${randomBytes(4).toString('hex')}`;

@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { describeError } from '../log.ts';
-import { deleteAside, putFile, readJson, syncPath, transientPath, within } from './files.ts';
+import { deleteAside, makeDirectory, putFile, readJson, syncPath, transientPath, within } from './files.ts';
 import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
 import { type RunEnd, type RunFacts, readEnd, readFacts } from './run-facts.ts';
 import { SegmentList } from './segment-list.ts';
@@ -129,7 +129,7 @@ export async function createRunDirectory(
   const aside = transientPath(runs, processes.self);
   const directory = new RunDirectory(path.join(runs, facts.run), whole, processes);
   try {
-    await fs.mkdir(runs, { recursive: true, mode: 0o700 });
+    await makeDirectory(runs);
     await fs.mkdir(aside, { mode: 0o700 });
     await fs.writeFile(path.join(aside, FACTS_FILE), JSON.stringify(whole), { flag: 'wx', mode: 0o600 });
     await beginAsOwner(aside, processes);

@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { describeError } from '../log.ts';
+import { makeDirectory } from './files.ts';
 
 /** Who asks. */
 export interface Whereabouts {
@@ -27,7 +28,7 @@ export async function openStateDirectory(env: Environment, whereabouts: Whereabo
   if (chosen === null) return unusable('there is no home directory; set LEASH_STATE_DIR');
   if (!path.isAbsolute(chosen)) return unusable(`LEASH_STATE_DIR must be an absolute path, not ${chosen}`);
   try {
-    await fs.mkdir(chosen, { recursive: true, mode: 0o700 });
+    await makeDirectory(chosen);
     return await examine(chosen, whereabouts.uid);
   } catch (error) {
     // Whatever a file system may say: no rights, no room, something else of that name.

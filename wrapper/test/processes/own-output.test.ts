@@ -102,3 +102,14 @@ test('Ctrl-Z stops the wrapper even when the command has ended, until it is told
   expect((await leash.exited()).code).toBe(0);
   expect(leash.stdout.length).toBe(900_000);
 });
+
+test('output that a full disk does not take is no success, and the command is not killed for it', async () => {
+  const plane = await controlPlane();
+  const full = fs.openSync('/dev/full', 'w');
+  const leash = leashRun(['sh', '-c', 'echo one; sleep 0.2; echo two'], { plane, stdio: ['ignore', full, 'pipe'] });
+  fs.closeSync(full);
+  expect(await leash.exited()).toEqual({ code: 255, signal: null });
+  expect(await plane.completed()).toMatchObject({ exit_code: 255, command_exit_code: 0, reason: 'wrapper_failed' });
+  expect(plane.stored.toString()).toBe('one\ntwo\n');
+  expect(leash.stderr).toMatch(/ENOSPC/);
+});

@@ -75,3 +75,10 @@ test('what can not be a directory is refused with the reason', async () => {
   const nowhere = await openStateDirectory({}, { ...someone, home: null });
   expect(nowhere).toMatchObject({ kind: 'unusable', why: expect.stringContaining('LEASH_STATE_DIR') });
 });
+
+test.runIf(fs.existsSync('/proc/self'))(
+  'a place where no directory can be made is told, and never tried for ever',
+  async () => {
+    expect(await open('/proc/nope/leash')).toMatchObject({ kind: 'unusable', why: expect.stringContaining('ENOENT') });
+  },
+);
