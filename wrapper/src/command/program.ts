@@ -19,27 +19,55 @@ const DEFAULT_PATH = '/bin:/usr/bin';
  * @param cwd the directory it is to run in, which relative names and entries of PATH start from
  */
 export function findProgram(name: string, searchPath: string | undefined, cwd: string): Program {
-  if (name === '') return { kind: 'unusable', why: 'not found' };
-  if (name.includes('/')) return check(path.resolve(cwd, name));
-  let unusable: Program = { kind: 'unusable', why: 'not found' };
-  for (const directory of (searchPath ?? DEFAULT_PATH).split(':')) {
-    const program = check(path.resolve(cwd, directory, name));
-    if (program.kind === 'found') return program;
-    // One that may not be executed is remembered, and the search goes on.
-    if (program.why !== 'not found') unusable = program;
+  const found = name.includes('/') ? look(path.resolve(cwd, name)) : search(name, searchPath ?? DEFAULT_PATH, cwd);
+  switch (found.kind) {
+    case 'found':
+    case 'unusable':
+      return found;
+    case 'directory':
+      return unusable('is a directory');
+    case 'missing':
+      return unusable(whyMissing(name, searchPath ?? DEFAULT_PATH));
   }
-  return unusable;
 }
 
-function check(file: string): Program {
+/** What there is at a path. */
+type Look = Program | { readonly kind: 'missing' } | { readonly kind: 'directory' };
+
+function search(name: string, searchPath: string, cwd: string): Look {
+  let best: Look = { kind: 'missing' };
+  for (const directory of name === '' ? [] : searchPath.split(':')) {
+    const here = look(path.resolve(cwd, directory, name));
+    if (here.kind === 'found') return here;
+    // One that may not be executed is remembered, and the search goes on. A directory is no program of that name.
+    if (here.kind === 'unusable') best = here;
+  }
+  return best;
+}
+
+/** What a shell would have understood, and we take as part of a name. */
+const SHELL_SYNTAX = /[\s|&;<>()$`"'*?~]|^\w+=/;
+
+function whyMissing(name: string, searchPath: string): string {
+  if (SHELL_SYNTAX.test(name)) return 'not found; a command line for a shell takes --shell';
+  return name === '' || name.includes('/') ? 'not found' : `not found on PATH (${searchPath})`;
+}
+
+function look(file: string): Look {
   try {
-    if (!fs.statSync(file).isFile()) return { kind: 'unusable', why: 'permission denied' };
+    const stat = fs.statSync(file);
+    if (stat.isDirectory()) return { kind: 'directory' };
+    if (!stat.isFile()) return unusable('permission denied');
     fs.accessSync(file, fs.constants.X_OK);
   } catch (error) {
-    return { kind: 'unusable', why: isDenied(error) ? 'permission denied' : 'not found' };
+    return isDenied(error) ? unusable('permission denied') : { kind: 'missing' };
   }
   const missing = missingInterpreter(file);
-  return missing === null ? { kind: 'found', path: file } : { kind: 'unusable', why: missing };
+  return missing === null ? { kind: 'found', path: file } : unusable(missing);
+}
+
+function unusable(why: string): Program {
+  return { kind: 'unusable', why };
 }
 
 function isDenied(error: unknown): boolean {

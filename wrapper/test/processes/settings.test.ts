@@ -127,7 +127,7 @@ describe('the start', () => {
     ['a missing program', () => ({ command: ['/nowhere/program'], why: /not found/ })],
     ['one that is not on PATH', () => ({ command: ['no-such-program-anywhere'], why: /not found/ })],
     ['a file that may not be executed', () => ({ command: [notExecutable()], why: /permission denied/ })],
-    ['a directory', () => ({ command: ['/'], why: /permission denied/ })],
+    ['a directory', () => ({ command: ['/'], why: /is a directory/ })],
     [
       'a script whose interpreter is missing',
       () => ({ command: [script()], why: /interpreter \/nowhere\/interpreter/ }),

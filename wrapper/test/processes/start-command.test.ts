@@ -134,17 +134,39 @@ test('it runs in the directory it is told to', async () => {
 test.each([limited, plainLaunch])('what can not be started says why (%#)', async (launch) => {
   const directory = temporaryDirectory();
   const more = { launch };
-  expect(await whyNot(['leash-no-such-program'], more)).toBe('not found');
+  expect(await whyNot(['leash-no-such-program'], { ...more, env: { PATH: '/usr/bin:/bin' } })).toBe(
+    'not found on PATH (/usr/bin:/bin)',
+  );
   expect(await whyNot([''], more)).toBe('not found');
   expect(await whyNot(['/nonexistent/program'], more)).toBe('not found');
   expect(await whyNot(['/etc/passwd'], more)).toBe('permission denied');
-  expect(await whyNot([directory], more)).toBe('permission denied');
+  expect(await whyNot([directory], more)).toBe('is a directory');
+  expect(await whyNot(['/dev/null'], more)).toBe('permission denied');
   expect(await whyNot([script('#!/no/interpreter -x\n')], more)).toMatch(/interpreter \/no\/interpreter is not found/);
   expect(await whyNot([script('#!/bin/sh\r\ntrue\r\n')], more)).toMatch(/carriage return/);
   expect(await whyNot(['true', 'x'.repeat(4 * 1024 * 1024)], more)).toBe('the argument list is too long');
   expect(await whyNot(['true', 'a\0b'], more)).toMatch(/null bytes/);
   expect(await whyNot(['true'], { ...more, cwd: '/nonexistent' })).toMatch(/directory \/nonexistent .*not found/);
   expect(await whyNot(['true'], { ...more, cwd: '/etc/passwd' })).toMatch(/\/etc\/passwd is not a directory/);
+});
+
+test.each(['echo a | cat', '/bin/echo a', '~/bin/backup', '$HOME/bin/backup', 'LANG=C date', 'LANG=C', 'a;b'])(
+  'what only a shell understands is not found, and --shell is named: %s',
+  async (line) => {
+    expect(await whyNot([line])).toBe('not found; a command line for a shell takes --shell');
+  },
+);
+
+test('a program may have a name that a shell would take apart', async () => {
+  const directory = temporaryDirectory();
+  fs.writeFileSync(path.join(directory, 'a | b'), '#!/bin/sh\necho found\n', { mode: 0o755 });
+  expect((await ran(['a | b'], { env: { PATH: directory } })).stdout).toBe('found\n');
+});
+
+test('a directory on PATH is no program', async () => {
+  const directory = temporaryDirectory();
+  fs.mkdirSync(path.join(directory, 'leash-tool'));
+  expect(await whyNot(['leash-tool'], { env: { PATH: directory } })).toBe(`not found on PATH (${directory})`);
 });
 
 test('a program is looked for on the command’s own PATH, past what may not be executed', async () => {
