@@ -7,6 +7,9 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { decodeTime } from 'ulid';
+import * as v from 'valibot';
+import { RunId } from '#protocol/names';
 
 export interface Cgroup {
   /** Its directory. */
@@ -25,7 +28,15 @@ export interface Cgroup {
 
 const PREFIX = 'leash-';
 
-/** Makes a cgroup for a run inside our own; null where that is not possible. Never throws. */
+/** By then the command has been started, as a rule: it does not wait for what others have left. */
+const TIDY_AFTER_MS = 100;
+/** The command of a younger one may be about to enter it. */
+const ABANDONED_AFTER_MS = 60_000;
+
+/**
+ * Makes a cgroup for a run inside our own; null where that is not possible. Never throws. A moment later it removes, in
+ * the background, those that other runs left because something still lived there when they ended.
+ */
 export function createCgroup(runId: string): Cgroup | null {
   if (process.platform !== 'linux') return null;
   try {
@@ -36,13 +47,38 @@ export function createCgroup(runId: string): Cgroup | null {
     const directory = path.join(parent, `${PREFIX}${runId}`);
     fs.mkdirSync(directory);
     // Below a cgroup of threads ours would be one that no process can enter.
-    if (readFile(path.join(directory, 'cgroup.type')).trim() === 'domain') return cgroupAt(directory);
+    if (readFile(path.join(directory, 'cgroup.type')).trim() === 'domain') {
+      setTimeout(() => void removeAbandoned(parent), TIDY_AFTER_MS).unref();
+      return cgroupAt(directory);
+    }
     fs.rmdirSync(directory);
     return null;
   } catch {
     // No cgroup v2, a read-only one, or one that is not ours to divide: the usual case for other users than root.
     return null;
   }
+}
+
+/**
+ * Removes the runs' cgroups inside `directory` in which nothing lives any more, nested runs' included. Never fails.
+ *
+ * @param directory a cgroup, or any directory: only empty ones are removed
+ */
+export async function removeAbandoned(directory: string, nowMs = Date.now()): Promise<void> {
+  const entries = await fs.promises.readdir(directory, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (!entry.isDirectory() || !isAbandoned(entry.name, nowMs)) continue;
+    const abandoned = path.join(directory, entry.name);
+    await removeAbandoned(abandoned, nowMs);
+    // EBUSY: something lives in it. ENOENT: another run was faster.
+    await fs.promises.rmdir(abandoned).catch(() => {});
+  }
+}
+
+/** By the time within the run's id: the kernel does not keep when a cgroup was made. */
+function isAbandoned(name: string, nowMs: number): boolean {
+  const run = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : '';
+  return v.is(RunId, run) && nowMs - decodeTime(run) > ABANDONED_AFTER_MS;
 }
 
 /** A cgroup that `createCgroup` made, by the path it had; null when it is not there any more. Never throws. */

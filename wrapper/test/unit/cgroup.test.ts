@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { ulid } from 'ulid';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Cgroup, cgroupDirectory, createCgroup, openCgroup } from '../../src/processes/cgroup.ts';
+import { type Cgroup, cgroupDirectory, createCgroup, openCgroup, removeAbandoned } from '../../src/processes/cgroup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
@@ -41,6 +42,20 @@ test('only what createCgroup made is opened', () => {
   expect(openCgroup(directory)).toBeNull();
   expect(openCgroup(path.join(directory, 'leash-1'))).toBeNull();
   expect(openCgroup('leash-1')).toBeNull();
+});
+
+test('empty ones of runs that began more than a minute ago are removed, nested ones too, and nothing else', async () => {
+  const parent = temporaryDirectory();
+  const now = Date.now();
+  const old = () => `leash-${ulid(now - 61_000)}`;
+  const [empty, outer, inner, lived] = [old(), old(), old(), old()];
+  const young = `leash-${ulid(now - 59_000)}`;
+  const kept = [young, 'leash-tool', `other-${ulid(now - 61_000)}`, lived];
+  for (const each of [empty, outer, path.join(outer, inner), ...kept]) fs.mkdirSync(path.join(parent, each));
+  fs.writeFileSync(path.join(parent, lived, 'something'), '');
+  await removeAbandoned(parent, now);
+  expect(fs.readdirSync(parent).sort()).toEqual(kept.sort());
+  await removeAbandoned(path.join(parent, 'nowhere'), now);
 });
 
 /** A cgroup that is gone after the test, or null where this machine lets us have none. */
@@ -84,6 +99,16 @@ test.skipIf(probe === null)(
     expect(outer.isPopulated()).toBe(false);
   },
 );
+
+test.skipIf(probe === null)('making one removes those that others left behind', async () => {
+  const left = createCgroup(ulid(Date.now() - 61_000));
+  const young = createCgroup(ulid());
+  onTestFinished(() => [left, young].forEach((each) => void each?.remove()));
+  const made = cgroup();
+  expect(made).not.toBeNull();
+  await until('its removal', () => left !== null && !fs.existsSync(left.path));
+  expect(fs.existsSync(young?.joinFile ?? '')).toBe(true);
+});
 
 test.skipIf(probe === null)('the same name is not made twice', () => {
   const name = `twice-${process.pid}`;
