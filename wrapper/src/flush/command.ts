@@ -1,10 +1,12 @@
 /** `leash flush`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
 import type { FlushArgs } from '../cli/args.ts';
-import { configure } from '../cli/control-plane.ts';
+import { type ControlPlane, configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
-import { openState } from '../run/state.ts';
+import { commandLine } from '../command/command-line.ts';
+import { openState, type State } from '../run/state.ts';
 import { type Flushed, flushOnce, keepFlushing } from './flusher.ts';
+import { type Foreign, survey, type Unreadable } from './survey.ts';
 
 const EXIT_LEFT = 1;
 
@@ -23,7 +25,7 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
   }
   const state = await openState(settings);
   if (state.kind === 'unusable') {
-    log.tell(`there is no state directory: ${state.why}`);
+    log.tell(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;
   }
   const { controlPlane } = configuration;
@@ -31,17 +33,42 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
     args.forMs === null
       ? await flushOnce(state, controlPlane, log)
       : await keepFlushing(state, controlPlane, args.forMs, log);
-  if (flushed === null) {
-    say('another `leash flush` is at it');
-    return 0;
-  }
-  report(flushed, say);
-  return flushed.left.length === 0 ? 0 : EXIT_LEFT;
+  const { waiting, ...others } = await survey(state, controlPlane);
+  const isTried = new Set(flushed?.left.map(({ run }) => run));
+  // What is for another flusher to send is no concern of ours.
+  const untried = flushed === null ? [] : waiting.filter((run) => !isTried.has(run));
+  const lines = flushed === null ? ['another `leash flush` is at it'] : describeFlushed(flushed, untried, state);
+  const trouble = [
+    ...others.foreign.map((each) => describeForeign(each, controlPlane)),
+    ...others.unreadable.map(describeUnreadable),
+  ];
+  if (others.beingSent > 0 && flushed !== null) lines.push(`${others.beingSent} being sent in the background`);
+  lines.push(...trouble);
+  for (const line of lines.length === 0 ? ['nothing is left to send'] : lines) say(line);
+  return trouble.length + untried.length + isTried.size === 0 ? 0 : EXIT_LEFT;
 }
 
-function report({ sent, left, elsewhere }: Flushed, say: (line: string) => void): void {
-  if (left.length > 0 || sent > 0) say(`${sent} sent, ${left.length} left`);
-  else if (elsewhere === 0) say('nothing is left to send');
-  if (elsewhere > 0) say(`${elsewhere} being sent by another \`leash flush\``);
-  for (const { run, why } of left) say(`  ${run}: ${why}`);
+/** @param untried ids of runs that are left, though nothing kept them from being sent that we know of */
+function describeFlushed({ sent, left }: Flushed, untried: readonly string[], { directory }: State): string[] {
+  return [
+    ...(left.length > 0 || sent > 0 ? [`${sent} sent, ${left.length} left`] : []),
+    ...left.map(({ run, why }) => `  ${run}: ${why}`),
+    ...(untried.length > 0
+      ? [`${untried.length} not tried: they have just been left, or ${directory} can't be written to`]
+      : []),
+  ];
+}
+
+/** With its own token: ours is not for another control plane to see. */
+function describeForeign({ count, url, tokenFile }: Foreign, { token }: ControlPlane): string {
+  const isOurs = token.kind === 'file' && token.path === tokenFile;
+  const flags = tokenFile === null || isOurs ? [] : ['--token-file', tokenFile];
+  const command = commandLine(['leash', 'flush', '--url', url, ...flags]);
+  return `${count} left for ${url}: ${tokenFile === null ? 'with its token in LEASH_TOKEN, ' : ''}${command}`;
+}
+
+function describeUnreadable({ run, path, isNewer }: Unreadable): string {
+  return isNewer
+    ? `${run}: left by a newer leash, which can send it`
+    : `${run}: can't be sent, its run.json is damaged; see what is of use in ${path}, then delete it`;
 }

@@ -10,7 +10,7 @@ import { acquireFlusherLock } from '../spool/flusher-lock.ts';
 import { claim, type RunDirectory } from '../spool/run-directory.ts';
 import { type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
 import { tidyStateDirectory } from '../spool/tidy.ts';
-import { flusherKey, isBeingSent, isToBeSent } from './leftover.ts';
+import { flusherKey, isToBeSent } from './leftover.ts';
 import { type Upload, upload } from './upload.ts';
 
 /** So many runs at a time: enough to fill a link, few enough to leave it to the runs of now. */
@@ -22,11 +22,7 @@ export interface Flushed {
   sent: number;
   /** What is left that is for us to send. */
   readonly left: readonly Left[];
-  /** How many others are just being sent by another flusher. */
-  readonly elsewhere: number;
 }
-
-type Round = Omit<Flushed, 'elsewhere'>;
 
 interface Left {
   readonly run: string;
@@ -38,10 +34,7 @@ interface Left {
 /** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
 export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
-  const round = await sendAll(state, controlPlane, log, new Set());
-  const listed = await listRunDirectories(state.directory, state.processes);
-  const elsewhere = listed.filter((each) => isBeingSent(each, controlPlane, state.processes)).length;
-  return { ...round, elsewhere };
+  return sendAll(state, controlPlane, log, new Set());
 }
 
 /** Keeps trying for `forMs`, unless another does so already: then null. */
@@ -52,7 +45,7 @@ export async function keepFlushing(
   log: Log,
 ): Promise<Flushed | null> {
   const until = performance.now() + forMs;
-  const all: Flushed = { sent: 0, left: [], elsewhere: 0 };
+  const all: Flushed = { sent: 0, left: [] };
   for (;;) {
     const lock = await acquireFlusherLock(state.directory, flusherKey(controlPlane), state.processes);
     if (lock === null) return all.sent > 0 ? all : null;
@@ -66,7 +59,7 @@ export async function keepFlushing(
   }
 }
 
-async function flushUntil(until: number, state: State, controlPlane: ControlPlane, log: Log): Promise<Round> {
+async function flushUntil(until: number, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
   let sent = 0;
   const hasFailed = new Set<string>();
@@ -102,7 +95,7 @@ async function isAnythingLeft(state: State, controlPlane: ControlPlane, tried: r
  * @param hasFailed ids of runs that come last, and into which those go that fail now: what keeps one of them from being
  *   sent may be its own
  */
-async function sendAll(state: State, controlPlane: ControlPlane, log: Log, hasFailed: Set<string>): Promise<Round> {
+async function sendAll(state: State, controlPlane: ControlPlane, log: Log, hasFailed: Set<string>): Promise<Flushed> {
   const listed = (await listRunDirectories(state.directory, state.processes)).filter((each) =>
     isToBeSent(each, controlPlane),
   );

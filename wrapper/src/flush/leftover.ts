@@ -10,14 +10,9 @@ export function isToBeSent({ free, uploaded, facts }: ListedRun, { baseUrl }: Co
   return facts.value.control_plane?.url === baseUrl;
 }
 
-/** Whether another flusher, of our control plane, has it just now: its wrapper is gone, and its owner is not. */
-export function isBeingSent(
-  { free, uploaded, facts }: ListedRun,
-  { baseUrl }: ControlPlane,
-  processes: Processes,
-): boolean {
-  if (free || uploaded || facts.kind !== 'read' || facts.value.control_plane?.url !== baseUrl) return false;
-  return !processes.isRunning(facts.value.wrapper);
+/** Whether a flusher has it just now, as far as that can be told: its wrapper is gone, and its owner is not. */
+export function isBeingSent({ free, uploaded, facts }: ListedRun, processes: Processes): boolean {
+  return !free && !uploaded && facts.kind === 'read' && !processes.isRunning(facts.value.wrapper);
 }
 
 /** Who sends to the same place with the same credential is the same. */

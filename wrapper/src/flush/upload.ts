@@ -57,7 +57,7 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
   try {
     return await follow(
       (events) => {
-        const link = new Link(address, record, events, log);
+        const link = new Link(address, record, events, forNobody(log));
         output.onReadable = () => link.outputReadable();
         return link;
       },
@@ -67,6 +67,11 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
   } finally {
     await output.close();
   }
+}
+
+/** What a link has to tell whoever waits for a command. No command runs here, and why there is no connection it notes, too. */
+function forNobody(log: Log): Log {
+  return { tell: () => {}, note: (line) => log.note(line) };
 }
 
 /** @param open opens the link; it dials by itself */

@@ -133,8 +133,10 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
 
   await store.listen();
   const flush = leash(['flush'], { plane: store, env });
-  expect((await flush.exited(60_000)).code).toBe(0);
-  expect(flush.stdout.toString()).toBe('5 sent, 0 left\n');
+  expect((await flush.exited(60_000)).code).toBe(1);
+  expect(flush.stdout.toString()).toMatch(
+    new RegExp(`^5 sent, 0 left\n${noFacts}: can't be sent, its run.json is damaged; .* ${runs}/${noFacts}, .*\n$`),
+  );
   const stored = (run: string | undefined) => store.runs.get(run ?? '');
   for (const run of [flipped, truncated, strange, whole]) expect(stored(run)?.isComplete).toBe(true);
   expect(stored(whole)?.gaps).toEqual([]);
@@ -188,9 +190,62 @@ test('what another flusher has just now is not said to be stored', async () => {
   await store.listen();
   const flush = leash(['flush'], { plane: store, env });
   expect((await flush.exited()).code).toBe(0);
-  expect(flush.stdout.toString()).toBe('1 being sent by another `leash flush`\n');
+  expect(flush.stdout.toString()).toBe('1 being sent in the background\n');
   expect(store.runs.get(run)).toBe(undefined);
 });
+
+test('what is left for other control planes is told, with what sends it, and keeps the exit code from being 0', async () => {
+  const store = await runStore();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  const other = { token_file: '/etc/other.token', ca_file: null };
+  leaveFacts(state, { control_plane: { ...other, url: 'wss://other.example/x' } });
+  leaveFacts(state, { control_plane: { ...other, url: 'wss://other.example/x' } });
+  leaveFacts(state, { control_plane: { ...other, url: 'ws://127.0.0.1:1', token_file: null } });
+  leaveFacts(state, { control_plane: null });
+  const flush = leash(['flush'], { plane: store, env });
+  expect((await flush.exited()).code).toBe(1);
+  expect(flush.stdout.toString()).toBe(
+    '2 left for https://other.example/x: leash flush --url https://other.example/x --token-file /etc/other.token\n' +
+      '1 left for http://127.0.0.1:1: with its token in LEASH_TOKEN, leash flush --url http://127.0.0.1:1\n',
+  );
+});
+
+test('where nothing is left it says so', async () => {
+  const flush = leash(['flush'], { plane: await runStore(), env: { LEASH_STATE_DIR: stateDirectory() } });
+  expect((await flush.exited()).code).toBe(0);
+  expect(flush.stdout.toString()).toBe('nothing is left to send\n');
+});
+
+test('it speaks of no command that runs on', async () => {
+  const plane = await controlPlane();
+  plane.script.refuse = 401;
+  const env = { LEASH_STATE_DIR: stateDirectory() };
+  leaveFacts(env.LEASH_STATE_DIR, {
+    control_plane: { url: plane.url.replace(/^http/, 'ws'), token_file: null, ca_file: null },
+  });
+  const flush = leash(['flush'], { plane, env });
+  expect((await flush.exited()).code).toBe(1);
+  expect(flush.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*\(401\)/);
+  expect(flush.stderr).toBe('');
+});
+
+test('a state directory that can not be used is told as that', async () => {
+  const state = stateDirectory();
+  fs.chmodSync(state, 0o777);
+  const flush = leash(['flush'], { plane: { url: 'http://127.0.0.1:1' }, env: { LEASH_STATE_DIR: state } });
+  expect((await flush.exited()).code).toBe(255);
+  expect(flush.stderr).toBe(`leash: the state directory can't be used: others may write to ${state}; chmod 700 it\n`);
+});
+
+/** What a run leaves behind of which there is nothing but the record. */
+function leaveFacts(state: string, changes: Parameters<typeof someFacts>[0]): void {
+  const facts = { version: 1, ...someFacts(changes) };
+  const directory = path.join(state, 'runs', facts.run);
+  fs.mkdirSync(directory, { recursive: true });
+  fs.writeFileSync(path.join(directory, 'run.json'), JSON.stringify(facts));
+  fs.writeFileSync(path.join(directory, 'owner@nobody'), '');
+}
 
 test('what a control plane says reaches the terminal without its escape sequences', async () => {
   const plane = await controlPlane();
@@ -209,13 +264,7 @@ test('thousands of runs that others have left delay neither the exit nor what is
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const left = 5_000;
-  for (let each = 0; each < left; each += 1) {
-    const facts = { version: 1, ...someFacts() };
-    const directory = path.join(state, 'runs', facts.run);
-    fs.mkdirSync(directory, { recursive: true });
-    fs.writeFileSync(path.join(directory, 'run.json'), JSON.stringify(facts));
-    fs.writeFileSync(path.join(directory, 'owner@nobody'), '');
-  }
+  for (let each = 0; each < left; each += 1) leaveFacts(state, {});
   const told = leashRun(['sh', '-c', 'exit 3'], { plane, env });
   expect(await told.exited()).toEqual({ code: 3, signal: null });
   expect(recordsIn(state)).toHaveLength(left);

@@ -1,0 +1,61 @@
+/** What is left on this machine once one has sent what one could, and who could send the rest. */
+import type { ControlPlane } from '../cli/control-plane.ts';
+import type { State } from '../run/state.ts';
+import type { ListedRun } from '../spool/run-listing.ts';
+import { listRunDirectories } from '../spool/run-listing.ts';
+import { isBeingSent, isToBeSent } from './leftover.ts';
+
+export interface Survey {
+  /** Ids of runs that are ours to send, and that nobody has just now. */
+  readonly waiting: readonly string[];
+  /** How many another process is sending, to whichever control plane. */
+  readonly beingSent: number;
+  readonly foreign: readonly Foreign[];
+  readonly unreadable: readonly Unreadable[];
+}
+
+/** Runs that belong to another control plane. */
+export interface Foreign {
+  readonly count: number;
+  /** As it is given to `--url`. */
+  readonly url: string;
+  /** Null when the token came from the environment. */
+  readonly tokenFile: string | null;
+}
+
+/** A record that nobody here can make anything of. */
+export interface Unreadable {
+  readonly run: string;
+  readonly path: string;
+  /** A newer leash wrote it, and can send it. */
+  readonly isNewer: boolean;
+}
+
+/** Looks at all that is left. Never fails. */
+export async function survey({ directory, processes }: State, controlPlane: ControlPlane): Promise<Survey> {
+  const listed = await listRunDirectories(directory, processes);
+  return {
+    waiting: listed.filter((each) => isToBeSent(each, controlPlane)).map(({ run }) => run),
+    beingSent: listed.filter((each) => isBeingSent(each, processes)).length,
+    foreign: foreignIn(listed, controlPlane),
+    unreadable: listed.flatMap(unreadable),
+  };
+}
+
+function foreignIn(listed: readonly ListedRun[], { baseUrl }: ControlPlane): Foreign[] {
+  const found = new Map<string, Foreign>();
+  for (const { facts, free, uploaded } of listed) {
+    if (!free || uploaded || facts.kind !== 'read') continue;
+    const { control_plane: target } = facts.value;
+    if (target === null || target.url === baseUrl) continue;
+    const key = JSON.stringify([target.url, target.token_file]);
+    const count = (found.get(key)?.count ?? 0) + 1;
+    found.set(key, { count, url: target.url.replace(/^ws/, 'http'), tokenFile: target.token_file });
+  }
+  return [...found.values()];
+}
+
+/** While somebody has it, it may just be on its way out. */
+function unreadable({ run, path, free, facts }: ListedRun): Unreadable[] {
+  return free && facts.kind !== 'read' ? [{ run, path, isNewer: facts.kind === 'newer' }] : [];
+}
