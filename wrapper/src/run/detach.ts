@@ -1,11 +1,16 @@
 /** `--detach`: the wrapper goes on by itself, and whoever called it has nothing to wait for. */
+import fs from 'node:fs';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
+import { parseInvocation } from '../cli/args.ts';
+import { readConfigFile, withConfig } from '../cli/config-file.ts';
+import { type Configuration, configure } from '../cli/control-plane.ts';
 import type { LaunchState } from '../command/launch-state.ts';
-import { describeError } from '../log.ts';
+import { describeError, printable } from '../log.ts';
 import { newRunId } from './identity.ts';
 import { ownProgram } from './own-program.ts';
+import { chooseRules } from './redaction.ts';
 import { spawnApart } from './spawn-apart.ts';
 
 /** By which the wrapper in the background is told what only the one in the foreground could know. */
@@ -22,12 +27,18 @@ export type Detachment = v.InferOutput<typeof Detachment>;
 
 /**
  * Starts this `leash` once more, with the same arguments, in the background: in a session of its own, with nothing of
- * the caller's left open. Prints the run's id.
+ * the caller's left open. Prints the run's id, and on stderr what is wrong with the settings: the one in the background
+ * has nobody to tell it to.
  *
  * @returns the exit code to leave with
  */
 export async function leaveInBackground(launch: LaunchState): Promise<number> {
   const run = newRunId();
+  for (const stream of [process.stdout, process.stderr]) {
+    // EPIPE: the caller has hung up. The run is started all the same.
+    stream.on('error', () => {});
+  }
+  for (const line of settingsProblems()) process.stderr.write(`leash: ${printable(line)}\n`);
   try {
     await startAgain(run, launch);
     process.stdout.write(`${run}\n`);
@@ -37,6 +48,30 @@ export async function leaveInBackground(launch: LaunchState): Promise<number> {
     process.stderr.write(`leash: cannot go into the background: ${describeError(error)}\n`);
     return EXIT_ERRORED;
   }
+}
+
+/** Lines for a person; none when all is well. The run is started in any case. */
+function settingsProblems(): string[] {
+  const invocation = parseInvocation(process.argv.slice(2));
+  if (invocation.kind !== 'run') return [];
+  const config = readConfigFile(process.env);
+  const settings = withConfig(process.env, config.values);
+  const configuration = configure(invocation.args, settings);
+  const { problem } = chooseRules(invocation.args.redaction, {}, null, settings);
+  return [...config.problems, problem, aboutControlPlane(configuration)].filter((line) => line !== null);
+}
+
+function aboutControlPlane(configuration: Configuration): string | null {
+  if (configuration.kind === 'unsupervised')
+    return `running unsupervised, nobody can see or stop this run: ${configuration.why}`;
+  const { token } = configuration.controlPlane;
+  try {
+    if (token.kind === 'file') fs.accessSync(token.path, fs.constants.R_OK);
+  } catch (error) {
+    // Not there, or not ours to read: it may come, and is read again for each connection.
+    return `not supervised: cannot read the token: ${describeError(error)}; the command runs on`;
+  }
+  return configuration.warning;
 }
 
 function startAgain(run: string, { noFileSoft, ignoredSignals, environment }: LaunchState): Promise<void> {

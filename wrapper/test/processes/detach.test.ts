@@ -92,6 +92,49 @@ test('a mistake on the command line is told in the foreground', async () => {
   expect(run.stderr).toContain('--grace');
 });
 
+test('what is wrong with the settings is told in the foreground, and the command runs all the same', async () => {
+  const directory = temporaryDirectory();
+  const config = path.join(directory, 'leash.conf');
+  fs.writeFileSync(config, 'LEASH_URI=https://leash.example\n');
+  const ran = path.join(directory, 'ran');
+  const base = { LEASH_STATE_DIR: stateDirectory(), LEASH_CONFIG: config, LEASH_TOKEN: 'x', LEASH_REDACT: '(' };
+  const run = leashRun(['touch', ran], { options: ['--detach'], env: base });
+  expect((await run.exited()).code).toBe(0);
+  expect(run.stdout.toString()).toMatch(RUN_ID);
+  expect(run.stderr.split('\n')).toEqual([
+    `leash: ${config}, line 1: unknown setting LEASH_URI, ignored`,
+    expect.stringMatching(/^leash: LEASH_REDACT: .* is hidden/),
+    expect.stringMatching(/^leash: running unsupervised, .*: set LEASH_URL, e\.g\. in/),
+    '',
+  ]);
+  await until('the command', () => fs.existsSync(ran));
+
+  for (const [options, why] of [
+    [['--url', 'leash.example'], /^leash: running unsupervised, .*: LEASH_URL is not an http/],
+    [['--url', 'http://127.0.0.1:1', '--token-file', '/nonexistent'], /^leash: not supervised: cannot read the token/],
+    [['--url', 'http://leash.invalid', '--max-offline', '1s'], /^leash: the token travels unencrypted/],
+  ] as const) {
+    const other = leashRun(['true'], {
+      options: ['--detach', ...options],
+      env: { LEASH_STATE_DIR: base.LEASH_STATE_DIR, LEASH_TOKEN: 'x' },
+    });
+    expect((await other.exited()).code).toBe(0);
+    expect(other.stderr).toMatch(why);
+    expect(other.stderr.split('\n')).toHaveLength(2);
+  }
+});
+
+test('a caller that reads nothing of what it prints has the command run all the same', async () => {
+  const ran = path.join(temporaryDirectory(), 'ran');
+  const run = leashRun(['touch', ran], {
+    options: ['--detach'],
+    env: { LEASH_STATE_DIR: stateDirectory() },
+    by: ['bash', '-c', 'exec > >(:) 2>&1; wait $!; exec "$@"', 'bash'],
+  });
+  expect((await run.exited()).code).toBe(0);
+  await until('the command', () => fs.existsSync(ran));
+});
+
 test('a lock that the caller holds is free when the run is over, whatever the wrapper left in the background', async () => {
   const state = stateDirectory();
   const lock = path.join(state, 'lock');
