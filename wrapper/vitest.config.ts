@@ -6,6 +6,5 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/build-program.ts',
     testTimeout: 60_000,
-    maxWorkers: 4,
   },
 });

@@ -15,7 +15,6 @@ export default defineConfig({
       (name) => `test/processes/${name}.test.ts`,
     ),
     testTimeout: 60_000,
-    maxWorkers: 4,
     globalSetup: 'test/support/build-program.ts',
     env: { LEASH_TEST_NODE: NODE_18 },
   },

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
-import { living } from '../support/processes.ts';
+import { endAll, living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
 import { guardians, leftIn, recordsIn, usersOf } from '../support/state.ts';
 import { until } from '../support/until.ts';
@@ -99,7 +99,7 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
   await until('output on disk', () => segments(state) > 0, 30_000);
   const [id = ''] = recordsIn(state);
   const directory = path.join(state, 'runs', id);
-  for (const pid of usersOf(state)) process.kill(pid, 'SIGKILL');
+  endAll(state, 'environ');
   await run.exited();
   // As it is after a restart: another boot, in which the pids are others'.
   const owner = fs.readdirSync(directory).find((name) => name.startsWith('owner@')) ?? '';

@@ -19,13 +19,17 @@ export function withMarker(marker: string): number[] {
   return having(marker, 'cmdline');
 }
 
-/** Ends what a failed test may have left behind, by what its command line or its environment holds. */
+/** Ends what a test has left behind, all at once, by what the command lines or the environments hold. */
 export function endAll(marker: string, where: Place = 'cmdline'): void {
-  for (const pid of where === 'cmdline' ? living(marker) : having(marker, where)) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // Gone by itself.
+  const pids = where === 'cmdline' ? living(marker) : having(marker, where);
+  // Stopped first: none may see another go, and act on it.
+  for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // Gone by itself.
+      }
     }
   }
 }
