@@ -22,7 +22,7 @@ ends all that COMMAND has started when an operator asks for it. The command neve
 network. What can't be sent is kept on disk and sent later.
 
 Example, in a crontab:
-  0 3 * * *  leash run --job backup --timeout 2h -- /usr/local/bin/backup --all
+  0 3 * * *  /usr/local/bin/leash run --job backup --timeout 2h -- /usr/local/bin/backup --all
 
 What it is:
   --job NAME             the job this is a run of, e.g. backup (required)
@@ -46,7 +46,7 @@ How it runs:
   --user USER            run it as this user, with that user's groups and home; needs root
   --env NAME=VALUE       add to its environment; may be repeated
   --detach               return at once, print the run's id, and leave nothing attached: for callers
-                         that must not wait
+                         that must not wait. What becomes of the run is told in --log alone
 
 What it prints:
   -q, --quiet            don't pass it on to our own stdout and stderr
@@ -84,7 +84,8 @@ Exit code: the command's own (128+n when signal n ended it), except
   124  --timeout or --idle-timeout ended it
   143  an operator's kill ended it, whether or not SIGTERM sufficed
   253  --max-offline ended it
-  255  it could not be started, the usage is wrong, or leash failed
+  255  it could not be started, its output could not be written to our own stdout (a full disk), the
+       usage is wrong, or leash failed
 `;
 
 const FLUSH = `leash flush: send what earlier runs on this machine could not.
@@ -107,7 +108,7 @@ Options:
 
 Exit code:
   0    nothing is left to send, or another \`leash flush\` is at it
-  1    something is left; it says why
+  1    something is left, also for another control plane; it says why, and what would send it
   255  the usage is wrong, or leash failed
 `;
 
