@@ -16,8 +16,6 @@ export default defineConfig({
       'dashboard',
       'test',
     ],
-    // Most of the tests wait for other processes: there is room for more than the processors can run at once.
-    maxWorkers: 5,
     // What the code under test logs is shown for the tests that fail.
     silent: 'passed-only',
     reporters: ['default', './test/support/summary-reporter.ts'],

@@ -11,5 +11,8 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     testTimeout: 90_000,
     hookTimeout: 60_000,
+    // After the others, which would take the processors from a browser.
+    sequence: { groupOrder: 1 },
+    maxWorkers: 3,
   },
 });

@@ -6,5 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/build-program.ts',
     testTimeout: 60_000,
+    // Most of them wait for other processes: there is room for more than the processors can run at once.
+    maxWorkers: 6,
   },
 });
