@@ -16,7 +16,7 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
   const state = await openState(settings);
   if (state.kind === 'unusable') {
-    log.tell(`there is no state directory: ${state.why}`);
+    log.tell(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;
   }
   const found = await findOrphans(state);

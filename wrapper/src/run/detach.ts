@@ -3,9 +3,9 @@ import fs from 'node:fs';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { parseInvocation } from '../cli/args.ts';
 import { readConfigFile, withConfig } from '../cli/config-file.ts';
 import { type Configuration, configure } from '../cli/control-plane.ts';
+import type { RunArgs } from '../cli/run-args.ts';
 import type { LaunchState } from '../command/launch-state.ts';
 import { describeError, printable } from '../log.ts';
 import { newRunId } from './identity.ts';
@@ -32,13 +32,13 @@ export type Detachment = v.InferOutput<typeof Detachment>;
  *
  * @returns the exit code to leave with
  */
-export async function leaveInBackground(launch: LaunchState): Promise<number> {
+export async function leaveInBackground(args: RunArgs, launch: LaunchState): Promise<number> {
   const run = newRunId();
   for (const stream of [process.stdout, process.stderr]) {
     // EPIPE: the caller has hung up. The run is started all the same.
     stream.on('error', () => {});
   }
-  for (const line of settingsProblems()) process.stderr.write(`leash: ${printable(line)}\n`);
+  for (const line of settingsProblems(args)) process.stderr.write(`leash: ${printable(line)}\n`);
   try {
     await startAgain(run, launch);
     process.stdout.write(`${run}\n`);
@@ -51,13 +51,11 @@ export async function leaveInBackground(launch: LaunchState): Promise<number> {
 }
 
 /** Lines for a person; none when all is well. The run is started in any case. */
-function settingsProblems(): string[] {
-  const invocation = parseInvocation(process.argv.slice(2));
-  if (invocation.kind !== 'run') return [];
+function settingsProblems(args: RunArgs): string[] {
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
-  const configuration = configure(invocation.args, settings);
-  const { problem } = chooseRules(invocation.args.redaction, {}, null, settings);
+  const configuration = configure(args, settings);
+  const { problem } = chooseRules(args.redaction, {}, null, settings);
   return [...config.problems, problem, aboutControlPlane(configuration)].filter((line) => line !== null);
 }
 

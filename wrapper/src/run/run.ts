@@ -38,7 +38,7 @@ interface End {
 export async function run(args: RunArgs, version: string): Promise<number> {
   const detachment = takeDetachment(process.env);
   const launch = { ...takeLaunchState(process.env), ...detachment };
-  if (args.detach && detachment === null) return leaveInBackground(launch);
+  if (args.detach && detachment === null) return leaveInBackground(args, launch);
   const signals = new LocalSignals(launch.ignoredSignals);
   const birth = await start(args, version, detachment?.run ?? newRunId(), launch);
   const { own, log } = birth;
