@@ -27,11 +27,6 @@ export interface LogOptions {
   readonly redact?: (line: string) => string;
 }
 
-/** A log into `sink`; `note` is silent unless `verbose`. */
-export function logTo(sink: Pick<Sink, 'write'>, verbose: boolean): Log {
-  return openLog({ sink, verbose, file: null, label: '' });
-}
-
 /**
  * Opens the wrapper's log. A line of the file reads `2026-01-31T12:00:00.000Z notice [backup 01J…] killed by alice`.
  *

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { type LogOptions, logTo, openLog } from '../../src/log.ts';
+import { type LogOptions, openLog } from '../../src/log.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
@@ -28,7 +28,7 @@ test('without a file, what must be known goes to stderr, and the story with --ve
   await quiet.log.drained();
   expect(quiet.shown()).toBe('leash: told\n');
   const verbose = logging({});
-  const log = logTo(verbose.sink, true);
+  const log = openLog({ sink: verbose.sink, verbose: true, file: null, label: '' });
   log.tell('told');
   log.note('noted');
   expect(verbose.shown()).toBe('leash: told\nleash: noted\n');
