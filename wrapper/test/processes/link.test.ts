@@ -214,7 +214,9 @@ test('retry never: the link is given up, said in one line, and the command runs 
   await plane.started();
   plane.send({ type: 'error', code: 'run_conflict', message: 'another wrapper has this run', retry: 'never' });
   await until('the line', () => leash.stderr.includes('run_conflict'));
-  process.kill(Number(leash.stdout.toString()), 'SIGUSR1');
+  // A pid of 0 would be our own process group.
+  const pid = await until('the pid', () => Number(leash.stdout.toString()) || null);
+  process.kill(pid, 'SIGUSR1');
   expect((await leash.exited()).code).toBe(8);
   expect(plane.attempts).toBe(1);
   expect(leash.stderr.match(/runs on/g)).toHaveLength(1);
