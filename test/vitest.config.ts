@@ -13,6 +13,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // After the others, which would take the processors from a browser.
     sequence: { groupOrder: 1 },
-    maxWorkers: 3,
+    maxWorkers: 2,
   },
 });

@@ -2,7 +2,7 @@
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
-  ms = 10_000,
+  ms = 30_000,
 ): Promise<Exclude<T, null | undefined | false>> {
   const deadline = performance.now() + ms;
   for (;;) {
