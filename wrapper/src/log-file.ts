@@ -1,6 +1,7 @@
 /** A file that lines are appended to: shared with other runs, rotated under our feet, on a disk that may be full. */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
+import { hasCode } from './error-code.ts';
 
 /** How often it is looked whether the file has been moved away. */
 const RECHECK_MS = 1_000;
@@ -130,7 +131,7 @@ export class LogFile {
       return ours.ino !== there.ino || ours.dev !== there.dev;
     } catch (error) {
       // Moved away and nothing there yet; anything else says nothing about the file that is open.
-      return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+      return hasCode(error, 'ENOENT');
     }
   }
 }

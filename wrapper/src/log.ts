@@ -1,4 +1,5 @@
 /** The wrapper's own log: lines on stderr, told apart from the command's by their prefix, and in a file. */
+import { hasCode } from './error-code.ts';
 import { type Level, LogFile } from './log-file.ts';
 import type { Sink } from './output/sink.ts';
 
@@ -67,7 +68,7 @@ export function printable(line: string): string {
 }
 
 function cannotWrite(file: string, error: unknown): string {
-  const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  const isMissing = hasCode(error, 'ENOENT');
   const why = isMissing ? 'its directory does not exist; create it' : describeError(error);
   return `the log file ${file} can't be written, the run goes on without: ${why}`;
 }

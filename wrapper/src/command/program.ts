@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { hasCode } from '../error-code.ts';
 
 export type Program =
   | { readonly kind: 'found'; readonly path: string }
@@ -71,7 +72,7 @@ function unusable(why: string): Program {
 }
 
 function isDenied(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EACCES';
+  return hasCode(error, 'EACCES');
 }
 
 /** What the kernel would run in the file's place, if it names something that can't be run; its error says "not found". */

@@ -8,6 +8,7 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
 import fs from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
+import { hasCode } from '../error-code.ts';
 
 export interface NameSources {
   /** Asks a name server; rejects with the code ETIMEOUT when none answers. */
@@ -69,5 +70,5 @@ function namesIn(hosts: string): Set<string> {
 }
 
 function isTimeout(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ETIMEOUT';
+  return hasCode(error, 'ETIMEOUT');
 }

@@ -1,4 +1,5 @@
 /** The least that can be known of a run's processes, where the process table can't be read: the command's group. */
+import { hasCode } from '../error-code.ts';
 import type { Cgroup } from './cgroup.ts';
 import type { ProcessFamily } from './family.ts';
 
@@ -26,6 +27,6 @@ function sendToGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
     return true;
   } catch (error) {
     // ESRCH: nobody is left. EPERM: somebody is, who may not be signalled.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM' && signal === 0;
+    return hasCode(error, 'EPERM') && signal === 0;
   }
 }

@@ -5,6 +5,7 @@
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { defaultInstance } from '#protocol/names';
+import { within } from '../clock/within.ts';
 import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { describeError } from '../log.ts';
@@ -238,12 +239,4 @@ export class Estate {
     else log.tell(line);
     return null;
   }
-}
-
-function within<Value>(promise: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<Value>((resolve) => {
-    timer = setTimeout(resolve, ms, otherwise);
-  });
-  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
 }

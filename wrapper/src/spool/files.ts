@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { within } from '../clock/within.ts';
+import { hasCode } from '../error-code.ts';
 import { describeError } from '../log.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
 import { parseProcess, processName } from './process-name.ts';
@@ -43,10 +45,6 @@ async function makeOne(directory: string): Promise<void> {
   } catch (error) {
     if (!hasCode(error, 'EEXIST') || !(await fs.stat(directory)).isDirectory()) throw error;
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** Puts a file in place whole. A loss of power may still take it: see `syncPath`. Throws what the file system says. */
@@ -92,13 +90,7 @@ export async function deleteAside(directory: string, maker: ProcessRef): Promise
 }
 
 /** Null when `work` has been done in time, else why not. */
-export async function within(timeLimitMs: number, work: Promise<void>): Promise<string | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`the disk took longer than ${timeLimitMs} ms`), timeLimitMs);
-  });
+export function doneWithin(timeLimitMs: number, work: Promise<void>): Promise<string | null> {
   const done = work.then(() => null, describeError);
-  const outcome = await Promise.race([done, late]);
-  clearTimeout(timer);
-  return outcome;
+  return within<string | null>(done, timeLimitMs, `the disk took longer than ${timeLimitMs} ms`);
 }

@@ -1,8 +1,9 @@
 /** A run's own directory: what it is, how it ended, its output, and whose it is. Only its owner holds a `RunDirectory`. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { hasCode } from '../error-code.ts';
 import { describeError } from '../log.ts';
-import { deleteAside, makeDirectory, putFile, readJson, syncPath, transientPath, within } from './files.ts';
+import { deleteAside, doneWithin, makeDirectory, putFile, readJson, syncPath, transientPath } from './files.ts';
 import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
 import { type RunEnd, type RunFacts, readEnd, readFacts } from './run-facts.ts';
 import { SegmentList } from './segment-list.ts';
@@ -48,7 +49,7 @@ export class RunDirectory {
    */
   async readEnd(): Promise<RunEnd | null> {
     const text = await fs.readFile(path.join(this.path, END_FILE), 'utf8').catch((error: unknown) => {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+      if (hasCode(error, 'ENOENT')) return null;
       throw error;
     });
     const read = text === null ? null : readEnd(text);
@@ -61,10 +62,10 @@ export class RunDirectory {
    */
   async writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
     const file = path.join(this.path, END_FILE);
-    const why = await within(timeLimitMs, putFile(file, JSON.stringify({ version: 1, ...end } satisfies RunEnd)));
+    const why = await doneWithin(timeLimitMs, putFile(file, JSON.stringify({ version: 1, ...end } satisfies RunEnd)));
     // A busy disk may take seconds for this. What is written outlives us without.
     if (why === null)
-      await within(
+      await doneWithin(
         timeLimitMs,
         syncPath(file).then(() => syncPath(this.path)),
       );

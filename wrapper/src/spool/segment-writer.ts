@@ -2,6 +2,7 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../error-code.ts';
 import type { RecordBlock } from './records.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
@@ -191,7 +192,7 @@ async function syncFile(path: string): Promise<void> {
   try {
     file = await open(path, 'r');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    if (hasCode(error, 'ENOENT')) return;
     throw error;
   }
   try {
