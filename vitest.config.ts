@@ -12,6 +12,7 @@ export default defineConfig({
       'protocol',
       'worker',
       'wrapper',
+      'wrapper/vitest.storms.config.ts',
       ...(hasNode18 ? ['wrapper/vitest.node18.config.ts'] : []),
       'dashboard',
       'test',

@@ -15,6 +15,7 @@ export default defineConfig({
       (name) => `test/processes/${name}.test.ts`,
     ),
     testTimeout: 60_000,
+    hookTimeout: 30_000,
     // Most of them wait for other processes: there is room for more than the processors can run at once.
     maxWorkers: 6,
     globalSetup: 'test/support/build-program.ts',

@@ -1,105 +1,15 @@
 /** Ending all that a command has started, for real: every process here is one. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import fs from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { createCgroup } from '../../src/processes/cgroup.ts';
-import { type FamilyOrigin, type ProcessFamily, processFamily } from '../../src/processes/family.ts';
-import { isRunning, type ProcessRef, refOf } from '../../src/processes/process-ref.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { type FamilyOrigin, processFamily } from '../../src/processes/family.ts';
+import { isRunning, refOf } from '../../src/processes/process-ref.ts';
 import { watchFamily } from '../../src/processes/watch.ts';
 import { endFamily } from '../../src/terminate/end-family.ts';
+import { end, hasCgroup, type Run, shell, silent, WAIT } from '../support/family-run.ts';
 import { until } from '../support/until.ts';
 
-const silent = { tell() {}, note() {} };
 const isRoot = process.getuid?.() === 0;
-const hasPerl = spawnSync('perl', ['-e', '1']).status === 0;
-const probe = createCgroup(`probe-${process.pid}`);
-probe?.remove();
-const hasCgroup = probe !== null;
-
-/** What scripts run as `sh -c "$WAIT"`: it says who it is and then waits. `STUBBORN` ignores SIGTERM, too. */
-const WAIT = 'echo $$; exec sleep 100';
-const SCRIPTS = { WAIT, STUBBORN: `trap "" TERM; ${WAIT}` };
-
-let runs = 0;
-
-/** A command as a wrapper starts it. Its processes tell their pids on stdout, one a line. */
-class Run {
-  readonly origin: FamilyOrigin;
-  readonly family: ProcessFamily;
-  readonly #child: ChildProcess;
-  readonly #refs = new Map<number, ProcessRef | null>();
-  #said = '';
-  #isClosed = false;
-
-  constructor(command: readonly string[], cgroup = false) {
-    runs += 1;
-    const id = `test-${process.pid}-${runs}-${Math.random().toString(36).slice(2)}`;
-    const cookie = `LEASH_RUN_${id.replaceAll('-', '_')}`;
-    const own = cgroup ? createCgroup(id) : null;
-    const join = own === null ? '' : `echo 0 > ${own.joinFile}; `;
-    this.#child = spawn('sh', ['-c', `${join}exec "$@"`, 'sh', ...command], {
-      detached: true,
-      env: { ...process.env, ...SCRIPTS, [cookie]: '1' },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const leader = refOf(this.#child.pid ?? 0);
-    if (leader === null) throw new Error('it was not started');
-    this.origin = { leader, cookie, cgroup: own?.path ?? null };
-    this.family = processFamily(this.origin);
-    this.#child.stdout?.on('data', (bytes: Buffer) => this.#hear(bytes.toString()));
-    this.#child.stdout?.on('close', () => {
-      this.#isClosed = true;
-    });
-    onTestFinished(async () => {
-      own?.kill();
-      this.family.signal('SIGKILL');
-      for (const pid of this.pids) if (this.isAlive(pid)) process.kill(pid, 'SIGKILL');
-      if (this.isAlive(leader.pid)) process.kill(-leader.pid, 'SIGKILL');
-      await until('its cgroup to be removed', () => own?.remove() ?? true);
-    });
-  }
-
-  #hear(text: string): void {
-    this.#said += text;
-    for (const pid of this.pids) if (!this.#refs.has(pid)) this.#refs.set(pid, refOf(pid));
-  }
-
-  get said(): string {
-    return this.#said;
-  }
-
-  /** What its processes have called themselves, in that order. */
-  get pids(): number[] {
-    return [...this.#said.matchAll(/^(\d+)\n/gm)].map(([, pid]) => Number(pid));
-  }
-
-  async announced(count: number): Promise<number[]> {
-    await until(`${count} pids`, () => this.pids.length >= count);
-    return this.pids;
-  }
-
-  isAlive(pid: number): boolean {
-    const ref = pid === this.origin.leader.pid ? this.origin.leader : this.#refs.get(pid);
-    return ref !== null && ref !== undefined && isRunning(ref);
-  }
-
-  /** Resolves when nobody holds its stdout any more: nobody is left who has not closed it. */
-  async closed(): Promise<void> {
-    await until('the end of its output', () => this.#isClosed);
-  }
-}
-
-function shell(script: string, { cgroup = false } = {}): Run {
-  return new Run(['sh', '-c', script], cgroup);
-}
-
-/** Ends it, and makes sure that nobody is left. */
-async function end(run: Run, graceMs = 10_000): Promise<void> {
-  expect(await endFamily(run.family, { signal: 'SIGTERM', graceMs }, silent)).toEqual([]);
-  expect(run.pids.filter((pid) => run.isAlive(pid))).toEqual([]);
-  await run.closed();
-}
 
 /** The same members, however they are ordered. */
 function members(run: Run): number[] {
@@ -178,55 +88,6 @@ test('what is stopped ends too', async () => {
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   await end(run);
 });
-
-describe.each([
-  { into: 'its group', prefix: '', cgroup: false },
-  { into: 'sessions of their own', prefix: 'setsid', cgroup: false },
-  { into: 'sessions of their own, within a cgroup', prefix: 'setsid', cgroup: true },
-])('into $into', ({ prefix, cgroup }) => {
-  test.skipIf(cgroup && !hasCgroup)('what keeps forking while it is being killed is ended', async () => {
-    const run = shell(
-      `trap "" TERM; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); ${prefix} sleep 0.2 & [ $i = 50 ] && echo $$; done; echo ran out`,
-      { cgroup },
-    );
-    await run.announced(1);
-    await end(run, 50);
-    expect(run.said).not.toContain('ran out');
-  });
-});
-
-/** Each process starts the next, which calls setsid, and exits. It ends by itself in 20 s. */
-const CHAIN = `use POSIX; $SIG{TERM} = "IGNORE"; $| = 1; my $end = time + 20; my $n = 0;
-  while (time < $end) { exit 0 if fork; POSIX::setsid(); print "running\\n" if ++$n == 20; } print "ran out\\n";`;
-
-test.runIf(hasPerl)(
-  'a chain of forks and setsids is ended or told of, but never said to be gone while it goes on',
-  async () => {
-    const run = new Run(['perl', '-e', CHAIN]);
-    await until('the chain', () => run.said.includes('running'));
-    const survivors = await endFamily(run.family, { signal: 'SIGTERM', graceMs: 0 }, silent);
-    if (survivors.length > 0) return;
-    await run.closed();
-    expect(run.said).not.toContain('ran out');
-  },
-);
-
-test.runIf(hasPerl && hasCgroup)(
-  'a chain of forks and setsids, even without the environment, can not leave its cgroup',
-  async () => {
-    const run = new Run(
-      ['env', '-i', process.env.PATH === undefined ? 'A=1' : `PATH=${process.env.PATH}`, 'perl', '-e', CHAIN],
-      true,
-    );
-    await until('the chain', () => run.said.includes('running'));
-    expect(run.family.members()).not.toEqual([]);
-    expect(await endFamily(run.family, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
-    await run.closed();
-    expect(run.said).not.toContain('ran out');
-    run.family.release();
-    expect(fs.existsSync(run.origin.cgroup ?? '')).toBe(false);
-  },
-);
 
 test.runIf(hasCgroup)('in a cgroup nothing needs to be observed', async () => {
   const run = shell(WAIT, { cgroup: true });

@@ -96,9 +96,16 @@ test('Ctrl-Z stops the wrapper even when the command has ended, until it is told
     leash.kill('SIGTSTP');
     return isStopped();
   });
-  leash.kill('SIGCONT');
-  await until('a wrapper that goes on', () => !isStopped());
+  // A SIGTSTP that it has not yet heard of stops it once more.
+  await until('a wrapper that goes on', () => {
+    leash.kill('SIGCONT');
+    return !isStopped();
+  });
   leash.process.stdout?.resume();
+  await until('its end', () => {
+    leash.kill('SIGCONT');
+    return leash.process.exitCode !== null;
+  });
   expect((await leash.exited()).code).toBe(0);
   expect(leash.stdout.length).toBe(900_000);
 });

@@ -49,7 +49,7 @@ export class Leash {
   }
 
   /** Resolves with how it exited; fails when it doesn't within `ms`. */
-  async exited(ms = 15_000): Promise<Result> {
+  async exited(ms = 30_000): Promise<Result> {
     await until('leash to exit', () => this.#result, ms);
     return this.#exit;
   }
