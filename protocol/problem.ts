@@ -14,6 +14,7 @@ const STATUS = {
   unknown_job: 404,
   unknown_run: 404,
   unknown_command: 404,
+  unknown_token: 404,
   method_not_allowed: 405,
   idempotency_conflict: 422,
   range_not_satisfiable: 416,

@@ -1,36 +1,21 @@
-/** The HTTPS API: what every request goes through, and where each route is. */
+/** The HTTPS API: what every request goes through, and what an error becomes. The calls themselves are in `routes/`. */
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ulid } from 'ulid';
 import { KIB } from '#protocol/limits';
 import { log } from '../log.ts';
-import { authenticate } from './authentication.ts';
+import type { Operation } from './api/operation.ts';
+import { serve } from './api/serve.ts';
 import type { AppEnv } from './context.ts';
 import { ApiError, problemResponse } from './problem-response.ts';
-import { jobRoutes } from './routes/jobs.ts';
-import { killRoutes } from './routes/kill.ts';
-import { runRoutes } from './routes/runs.ts';
-import { sessionRoutes } from './routes/session.ts';
-import { socketRoutes } from './routes/sockets.ts';
-import { tokenRoutes } from './routes/tokens.ts';
+import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './routes/operations.ts';
 
 const MAX_BODY_BYTES = 64 * KIB;
 
-const authenticated = new Hono<AppEnv>()
-  .use(async (c, next) => {
-    c.set('caller', await authenticate(c.req.raw, c.env, Date.now()));
-    await next();
-  })
-  // No middleware that sets headers here: it would turn a 101 into a 500.
-  .route('/', socketRoutes)
-  .route('/', killRoutes)
-  .route('/', jobRoutes)
-  .route('/', runRoutes)
-  .route('/', tokenRoutes);
-
 export const app = new Hono<AppEnv>()
+  // No middleware that sets headers: it would turn a 101 into a 500.
   .use(async (c, next) => {
-    c.set('requestId', c.req.header('CF-Ray') ?? ulid());
+    c.set('requestId', ulid());
     await next();
   })
   .use(
@@ -40,10 +25,10 @@ export const app = new Hono<AppEnv>()
         throw new ApiError('too_large', `A body has at most ${MAX_BODY_BYTES} bytes.`);
       },
     }),
-  )
-  .get('/healthz', (c) => c.json({ status: 'ok' }))
-  .route('/api/v1', sessionRoutes)
-  .route('/api/v1', authenticated);
+  );
+
+addOperations('', ROOT_OPERATIONS);
+addOperations(BASE, API_OPERATIONS);
 
 app.notFound((c) => {
   const error = new ApiError('not_found', `There is nothing at ${c.req.method} ${c.req.path}.`);
@@ -66,6 +51,26 @@ app.onError((error, c) => {
     requestId,
   );
 });
+
+function addOperations(base: string, operations: readonly Operation[]): void {
+  const methods = new Map<string, string[]>();
+  for (const operation of operations) {
+    const path = base + operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    app.on(operation.method.toUpperCase(), path, (c) => serve(c, operation));
+    methods.set(path, [...(methods.get(path) ?? []), operation.method.toUpperCase()]);
+  }
+  for (const [path, allowed] of methods) {
+    app.all(path, (c) => {
+      const error = new ApiError(
+        'method_not_allowed',
+        `${c.req.method} does not go here: use ${allowed.join(' or ')}.`,
+      );
+      const response = problemResponse(error, c.get('requestId'));
+      response.headers.set('Allow', allowed.join(', '));
+      return response;
+    });
+  }
+}
 
 /** D1's failures have no class of their own: their message is what tells. */
 function isD1Error(error: Error): boolean {

@@ -6,6 +6,9 @@ import type { OutputPage } from '../durable/job-object.ts';
 import type { Env } from '../env.ts';
 import { callJob } from './job-client.ts';
 
+/** Nothing is known of its encoding but that UTF-8 is the likeliest. */
+export const OUTPUT_TYPE = 'text/plain; charset=utf-8';
+
 export interface OutputRequest {
   /** Where to start, in the merged log. */
   readonly offset: number;
@@ -25,7 +28,7 @@ export async function outputResponse(env: Env, run: Run, request: OutputRequest)
   const missing = gaps.reduce((sum, gap) => sum + gap.end - gap.start, 0);
   return new Response(outputStream(env, run, from, whole.end, request.stream), {
     headers: {
-      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Type': OUTPUT_TYPE,
       'Cache-Control': 'no-store',
       // What a job prints is never a page: not guessed to be one, and harmless if it were.
       'X-Content-Type-Options': 'nosniff',

@@ -47,7 +47,7 @@ describe('a token', () => {
     expect(runs.map(({ job }) => job)).toEqual(['web-backup']);
     const { jobs } = await (await call('GET', '/jobs', { token: secret })).json<{ jobs: { name: string }[] }>();
     expect(jobs.map(({ name }) => name)).toEqual(['web-backup']);
-    expect(await refusal(call('GET', `/runs/${theirs.run}`, { token: secret }))).toBe('403 forbidden');
+    expect(await refusal(call('GET', `/runs/${theirs.run}`, { token: secret }))).toBe('404 unknown_run');
     expect(await refusal(call('POST', '/jobs/db-backup/kill', { token: secret, body: {} }))).toBe('403 forbidden');
   });
 
@@ -60,7 +60,7 @@ describe('a token', () => {
     expect((await call('GET', '/jobs', { token: secret })).status).toBe(200);
     expect((await call('DELETE', `/tokens/${token.id}`)).status).toBe(204);
     expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 unauthenticated');
-    expect(await refusal(call('DELETE', `/tokens/${token.id}`))).toBe('404 not_found');
+    expect(await refusal(call('DELETE', `/tokens/${token.id}`))).toBe('404 unknown_token');
   });
 
   test('is made only by an admin of all jobs: one of some could make itself one of all', async () => {
@@ -87,7 +87,7 @@ describe('a token', () => {
 
   test('that was not there to be deleted leaves no audit entry', async () => {
     const id = '01M82PTB40WMEYKY30XERGEN0N';
-    expect(await refusal(call('DELETE', `/tokens/${id}`))).toBe('404 not_found');
+    expect(await refusal(call('DELETE', `/tokens/${id}`))).toBe('404 unknown_token');
     expect(await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(id).first()).toBeNull();
   });
 

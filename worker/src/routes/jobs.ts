@@ -1,37 +1,48 @@
 /** `GET /jobs`, `GET /jobs/{job}`: each job with its last run and those that live. */
-import { Hono } from 'hono';
 import type * as v from 'valibot';
-import type { Job, JobBody, JobList, Run } from '#protocol/api';
+import { type Job, JobBody, JobList, type Run } from '#protocol/api';
 import { JobName } from '#protocol/names';
 import { isLive } from '#protocol/run-state';
-import { requireScope } from '../authentication.ts';
-import type { AppEnv } from '../context.ts';
+import { json, operation } from '../api/operation.ts';
+import { cursor, limit } from '../api/parameters.ts';
 import { findJob, type JobRow, listJobs } from '../db/jobs.ts';
 import { runsOfJobs } from '../db/runs.ts';
-import { readLimit, readQuery, readValue } from '../input.ts';
+import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
 
-export const jobRoutes = new Hono<AppEnv>()
-  .get('/jobs', async (c) => {
-    const { token } = c.get('caller');
-    requireScope(token, ['read']);
-    const limit = readLimit(c);
-    const after = readQuery(c, 'cursor', JobName) ?? '';
-    // One more than asked for tells whether there is more.
-    const rows = await listJobs(c.env.DB, token.jobs, after, limit + 1);
-    const page = rows.slice(0, limit);
-    const jobs = await withRuns(c.env.DB, page);
-    const next = rows.length > limit ? (page.at(-1)?.name ?? null) : null;
-    return c.json<v.InferOutput<typeof JobList>>({ jobs, next_cursor: next });
-  })
-  .get('/jobs/:job', async (c) => {
-    const name = readValue(JobName, c.req.param('job'), 'job');
-    requireScope(c.get('caller').token, ['read'], name);
-    const row = await findJob(c.env.DB, name);
-    const [job] = row === null ? [] : await withRuns(c.env.DB, [row]);
-    if (job === undefined) throw new ApiError('unknown_job', `No run of ${name} was ever seen. Check the name.`);
-    return c.json<v.InferOutput<typeof JobBody>>({ job });
-  });
+export const jobOperations = [
+  operation({
+    id: 'listJobs',
+    method: 'get',
+    path: '/jobs',
+    summary: 'The jobs that were ever seen, by name',
+    access: { kind: 'scope', scopes: ['read'] },
+    query: { limit, cursor: cursor(JobName) },
+    answers: { 200: json(JobList, 'Jobs, each with its last run and those that live.') },
+    handle: async ({ c, caller, query }) => {
+      const rows = await listJobs(c.env.DB, caller.token.jobs, query.cursor ?? '', query.limit + 1);
+      const { page, next } = pageOf(rows, query.limit, ({ name }) => name);
+      return c.json<v.InferOutput<typeof JobList>>({ jobs: await withRuns(c.env.DB, page), next_cursor: next });
+    },
+  }),
+  operation({
+    id: 'getJob',
+    method: 'get',
+    path: '/jobs/{job}',
+    summary: 'A job',
+    access: { kind: 'scope', scopes: ['read'] },
+    params: { job: JobName },
+    answers: { 200: json(JobBody, 'The job with its last run and those that live.') },
+    problems: ['unknown_job'],
+    handle: async ({ c, params }) => {
+      const row = await findJob(c.env.DB, params.job);
+      const [job] = row === null ? [] : await withRuns(c.env.DB, [row]);
+      if (job === undefined)
+        throw new ApiError('unknown_job', `No run of ${params.job} was ever seen. Check the name.`);
+      return c.json<v.InferOutput<typeof JobBody>>({ job });
+    },
+  }),
+];
 
 async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]> {
   const runs = await runsOfJobs(

@@ -1,60 +1,81 @@
 /** `POST /jobs/{job}/kill`: stop what runs. `GET /commands/{id}`: how far it has come. */
-import { Hono } from 'hono';
 import { ulid } from 'ulid';
 import * as v from 'valibot';
-import { type Command, type CommandBody, KillRequest } from '#protocol/api';
-import { MAX_WAIT_SECONDS } from '#protocol/limits';
+import { type Command, CommandBody, KillRequest } from '#protocol/api';
 import { CommandId, JobName } from '#protocol/names';
 import { matchesGlob } from '../../glob.ts';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
 import { readSettings } from '../../settings.ts';
+import { json, operation } from '../api/operation.ts';
+import { wait } from '../api/parameters.ts';
 import { auditEntry } from '../audit-entry.ts';
-import { requireOwnOrigin, requireScope } from '../authentication.ts';
-import type { AppContext, AppEnv } from '../context.ts';
+import type { Caller } from '../authentication.ts';
+import type { AppContext } from '../context.ts';
 import { type Enqueued, enqueueCommand, findCommand, type IdempotencyKey } from '../db/commands.ts';
-import { readBody, readInteger, readValue } from '../input.ts';
+import type { TokenRecord } from '../db/tokens.ts';
 import { callJob } from '../job-client.ts';
 import { ApiError } from '../problem-response.ts';
 
 const IdempotencyKeyValue = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
 
-export const killRoutes = new Hono<AppEnv>()
-  .post('/jobs/:job/kill', async (c) => {
-    const job = readValue(JobName, c.req.param('job'), 'job');
-    const caller = c.get('caller');
-    requireScope(caller.token, ['kill'], job);
-    requireOwnOrigin(c.req.raw, caller);
-    const request = await readBody(c, KillRequest);
-    const waitSeconds = readWait(c);
-
-    const command = await enqueue(c, job, request);
-    const delivered = await deliver(c, command);
-    return answer(c, waitSeconds === 0 ? delivered : await commandAfter(c, delivered, waitSeconds));
-  })
-  .get('/commands/:id', async (c) => {
-    const id = readValue(CommandId, c.req.param('id'), 'id');
-    const waitSeconds = readWait(c);
-    const command = await findCommand(c.env.DB, id);
-    const { token } = c.get('caller');
-    requireScope(token, ['read', 'kill']);
-    // A command of a job that the caller may not see is, to the caller, none.
-    if (command === null || !matchesGlob(token.jobs, command.job)) throw unknownCommand(id);
-    return c.json<v.InferOutput<typeof CommandBody>>({ command: await commandAfter(c, command, waitSeconds) });
-  });
+export const killOperations = [
+  operation({
+    id: 'killJob',
+    method: 'post',
+    path: '/jobs/{job}/kill',
+    summary: 'Stop what runs of a job',
+    description:
+      'Stored before it is answered, and sent until it is done. Matches what runs now, and runs that started before and connect before `expires_at`.',
+    access: { kind: 'scope', scopes: ['kill'] },
+    params: { job: JobName },
+    query: { wait },
+    body: KillRequest,
+    headers: { 'Idempotency-Key': 'Any text of up to 128 characters. The same call with the same key is made once.' },
+    answers: {
+      200: json(CommandBody, 'Settled: all that it was for has ended.'),
+      202: json(CommandBody, 'Stored; it goes on.'),
+    },
+    problems: ['unknown_job', 'idempotency_conflict'],
+    handle: async ({ c, caller, params, query, body }) => {
+      const command = await enqueue(c, caller, params.job, body);
+      const delivered = await deliver(c, command);
+      return answer(c, query.wait === 0 ? delivered : await commandAfter(c, delivered, query.wait));
+    },
+  }),
+  operation({
+    id: 'getCommand',
+    method: 'get',
+    path: '/commands/{id}',
+    summary: 'How far a command has come',
+    access: { kind: 'scope', scopes: ['read', 'kill'] },
+    params: { id: CommandId },
+    query: { wait },
+    answers: { 200: json(CommandBody, 'The command with its targets and their exit codes.') },
+    problems: ['unknown_command'],
+    handle: async ({ c, caller, params, query }) => {
+      const command = await findCommand(c.env.DB, params.id);
+      // A command of a job that the caller may not see is, to the caller, none.
+      if (command === null || !matchesGlob(caller.token.jobs, command.job)) {
+        throw new ApiError('unknown_command', `There is no command ${params.id}.`);
+      }
+      return c.json<v.InferOutput<typeof CommandBody>>({ command: await commandAfter(c, command, query.wait) });
+    },
+  }),
+];
 
 /** Stores the command in the queue. The call that repeats an earlier one gets that one's command. */
-async function enqueue(c: AppContext, job: string, request: KillRequest): Promise<Command> {
-  const command = newCommand(c, job, request);
+async function enqueue(c: AppContext, { token }: Caller, job: string, request: KillRequest): Promise<Command> {
+  const command = newCommand(c, token, job, request);
   const { id, run, instance, machine, signal, grace_ms, reason } = command;
   const audit = auditEntry(c, {
     at: Date.parse(command.requested_at),
-    actor: c.get('caller').token.id,
+    actor: token.id,
     action: 'kill',
     subject: job,
     detail: { command: id, run, instance, machine, signal, grace_ms, reason },
   });
-  const idempotency = readIdempotencyKey(c, job, request);
+  const idempotency = readIdempotencyKey(c, token, job, request);
   const isNamed = request.run !== undefined || request.instance !== undefined;
   const enqueued = await enqueueCommand(c.env.DB, command, audit, idempotency, isNamed);
   return enqueuedCommand(await orIfKnownToObject(enqueued), command);
@@ -113,7 +134,7 @@ function answer(c: AppContext, command: Command): Response {
   return c.json(body, command.state === 'settled' ? 200 : 202);
 }
 
-function newCommand(c: AppContext, job: string, request: KillRequest): Command {
+function newCommand(c: AppContext, token: TokenRecord, job: string, request: KillRequest): Command {
   const now = Date.now();
   return {
     id: ulid(now),
@@ -126,7 +147,7 @@ function newCommand(c: AppContext, job: string, request: KillRequest): Command {
     signal: request.signal,
     grace_ms: Math.round(request.grace_seconds * 1000),
     reason: request.reason ?? null,
-    requested_by: c.get('caller').token.name,
+    requested_by: token.name,
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
     targets: [],
@@ -134,20 +155,20 @@ function newCommand(c: AppContext, job: string, request: KillRequest): Command {
   };
 }
 
-function readIdempotencyKey(c: AppContext, job: string, request: KillRequest): IdempotencyKey | null {
+function readIdempotencyKey(
+  c: AppContext,
+  token: TokenRecord,
+  job: string,
+  request: KillRequest,
+): IdempotencyKey | null {
   const header = c.req.header('Idempotency-Key');
   if (header === undefined) return null;
+  if (!v.is(IdempotencyKeyValue, header)) {
+    throw new ApiError('bad_request', 'Idempotency-Key: a text of up to 128 characters');
+  }
   return {
-    actor: c.get('caller').token.id,
-    key: readValue(IdempotencyKeyValue, header, 'Idempotency-Key'),
+    actor: token.id,
+    key: header,
     fingerprint: sha256(JSON.stringify([job, request])),
   };
-}
-
-function readWait(c: AppContext): number {
-  return readInteger(c, 'wait', { min: 0, max: MAX_WAIT_SECONDS, fallback: 0 });
-}
-
-function unknownCommand(id: string): ApiError {
-  return new ApiError('unknown_command', `There is no command ${id}.`);
 }

@@ -1,80 +1,133 @@
 /** `GET /runs`, `GET /runs/{run}` and what belongs to one run: its events and its output. */
-import { Hono } from 'hono';
 import * as v from 'valibot';
-import type { EventList, Run, RunBody, RunList } from '#protocol/api';
+import {
+  EventList,
+  GAPS_HEADER,
+  MISSING_BYTES_HEADER,
+  NEXT_OFFSET_HEADER,
+  OFFSET_HEADER,
+  type Run,
+  RunBody,
+  RunList,
+} from '#protocol/api';
 import { JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
-import { requireScope } from '../authentication.ts';
-import type { AppContext, AppEnv } from '../context.ts';
-import { findRun, listRuns, type RunPosition } from '../db/runs.ts';
-import { readInteger, readLimit, readQuery, readValue } from '../input.ts';
+import { matchesGlob } from '../../glob.ts';
+import { json, operation } from '../api/operation.ts';
+import { bytes, cursor, limit, wholeNumber } from '../api/parameters.ts';
+import type { Caller } from '../authentication.ts';
+import type { AppContext } from '../context.ts';
+import { findRun, listRuns } from '../db/runs.ts';
 import { callJob } from '../job-client.ts';
+import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
-import { outputResponse } from '../run-output.ts';
+import { OUTPUT_TYPE, outputResponse } from '../run-output.ts';
 
 const Stream = v.picklist(['stdout', 'stderr']);
 
-export const runRoutes = new Hono<AppEnv>()
-  .get('/runs', async (c) => {
-    const { token } = c.get('caller');
-    requireScope(token, ['read']);
-    const limit = readLimit(c);
-    const runs = await listRuns(
-      c.env.DB,
-      {
-        jobGlob: token.jobs,
-        job: readQuery(c, 'job', JobName),
-        machine: readQuery(c, 'machine', MachineName),
-        state: readQuery(c, 'state', RunState),
-        after: readPosition(c),
+/** The start and the id of the last run of a page. */
+const RunPosition = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,15}-[0-9A-Z]{26}$/),
+  v.transform((text) => {
+    const [startedAt = '', id = ''] = text.split('-');
+    return { startedAt: Number(startedAt), id };
+  }),
+);
+
+const ofOneRun = { method: 'get', access: { kind: 'scope', scopes: ['read'] }, params: { run: RunId } } as const;
+
+export const runOperations = [
+  operation({
+    id: 'listRuns',
+    method: 'get',
+    path: '/runs',
+    summary: 'Runs, newest first',
+    access: { kind: 'scope', scopes: ['read'] },
+    query: {
+      job: v.optional(JobName),
+      machine: v.optional(MachineName),
+      state: v.optional(RunState),
+      limit,
+      cursor: cursor(RunPosition),
+    },
+    answers: { 200: json(RunList, 'Runs as of their last change of state.') },
+    handle: async ({ c, caller, query }) => {
+      const { job, machine, state, cursor: after } = query;
+      const filter = { jobGlob: caller.token.jobs, job, machine, state, after };
+      const rows = await listRuns(c.env.DB, filter, query.limit + 1);
+      const { page, next } = pageOf(rows, query.limit, (last) => `${Date.parse(last.started_at)}-${last.id}`);
+      return c.json<v.InferOutput<typeof RunList>>({ runs: [...page], next_cursor: next });
+    },
+  }),
+  operation({
+    ...ofOneRun,
+    id: 'getRun',
+    path: '/runs/{run}',
+    summary: 'A run',
+    answers: { 200: json(RunBody, 'The run as it is now.') },
+    problems: ['unknown_run'],
+    handle: async ({ c, caller, params }) => {
+      const indexed = await requireRun(c, caller, params.run);
+      // The index may lag: the truth is in the object.
+      const run = await callJob(c.env, indexed.job, (object) => object.run(indexed.id));
+      return c.json<v.InferOutput<typeof RunBody>>({ run: run ?? indexed });
+    },
+  }),
+  operation({
+    ...ofOneRun,
+    id: 'listRunEvents',
+    path: '/runs/{run}/events',
+    summary: 'Everything that happened to a run, in order',
+    query: { limit, cursor: cursor(wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER })) },
+    answers: { 200: json(EventList, 'Events, oldest first.') },
+    problems: ['unknown_run'],
+    handle: async ({ c, caller, params, query }) => {
+      const run = await requireRun(c, caller, params.run);
+      const rows = await callJob(c.env, run.job, (object) => object.events(run.id, query.cursor ?? 0, query.limit + 1));
+      const { page, next } = pageOf(rows, query.limit, ({ id }) => String(id));
+      return c.json<v.InferOutput<typeof EventList>>({ events: [...page], next_cursor: next });
+    },
+  }),
+  operation({
+    ...ofOneRun,
+    id: 'getRunOutput',
+    path: '/runs/{run}/output',
+    summary: 'What a run has printed so far, as bytes',
+    query: {
+      offset: v.optional(v.pipe(bytes, v.description('Where to start, in the merged log.')), '0'),
+      tail: v.optional(v.pipe(bytes, v.description('Start so many bytes before the end instead.'))),
+      stream: v.optional(v.pipe(Stream, v.description('Only what went to this stream.'))),
+    },
+    answers: {
+      200: {
+        description: 'Output from the offset on. What is missing is left out, and told in the headers.',
+        content: { kind: 'text', type: OUTPUT_TYPE },
+        headers: {
+          [OFFSET_HEADER]: 'The offset of the first byte asked for.',
+          [NEXT_OFFSET_HEADER]: 'The offset that follows the last byte sent.',
+          [MISSING_BYTES_HEADER]: 'How many of the bytes asked for are missing.',
+          [GAPS_HEADER]: 'Which, as `from-to` (`to` not included), separated by commas; the first hundred stretches.',
+        },
       },
-      limit + 1,
-    );
-    const page = runs.slice(0, limit);
-    const last = page.at(-1);
-    const next = runs.length > limit && last !== undefined ? `${Date.parse(last.started_at)}-${last.id}` : null;
-    return c.json<v.InferOutput<typeof RunList>>({ runs: page, next_cursor: next });
-  })
-  .get('/runs/:run', async (c) => {
-    const indexed = await requireRun(c);
-    // The index may lag: the truth is in the object.
-    const run = await callJob(c.env, indexed.job, (object) => object.run(indexed.id));
-    return c.json<v.InferOutput<typeof RunBody>>({ run: run ?? indexed });
-  })
-  .get('/runs/:run/events', async (c) => {
-    const run = await requireRun(c);
-    const limit = readLimit(c);
-    const after = readInteger(c, 'cursor', { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
-    const events = await callJob(c.env, run.job, (object) => object.events(run.id, after, limit + 1));
-    const page = events.slice(0, limit);
-    const next = events.length > limit ? String(page.at(-1)?.id) : null;
-    return c.json<v.InferOutput<typeof EventList>>({ events: page, next_cursor: next });
-  })
-  .get('/runs/:run/output', async (c) => {
-    const run = await requireRun(c);
-    const bytes = { min: 0, max: Number.MAX_SAFE_INTEGER };
-    return outputResponse(c.env, run, {
-      offset: readInteger(c, 'offset', { ...bytes, fallback: 0 }),
-      tail: c.req.query('tail') === undefined ? null : readInteger(c, 'tail', { ...bytes, fallback: 0 }),
-      stream: readQuery(c, 'stream', Stream) ?? null,
-    });
-  });
+    },
+    problems: ['unknown_run'],
+    handle: async ({ c, caller, params, query }) => {
+      const run = await requireRun(c, caller, params.run);
+      return outputResponse(c.env, run, {
+        offset: query.offset,
+        tail: query.tail ?? null,
+        stream: query.stream ?? null,
+      });
+    },
+  }),
+];
 
-/** The run as D1 has it, if the caller may read it. @throws ApiError */
-async function requireRun(c: AppContext): Promise<Run> {
-  const id = readValue(RunId, c.req.param('run'), 'run');
+/** The run as D1 has it. One of a job that the caller may not see is, to the caller, none. @throws ApiError `unknown_run` */
+async function requireRun(c: AppContext, caller: Caller, id: string): Promise<Run> {
   const run = await findRun(c.env.DB, id);
-  if (run === null) throw new ApiError('unknown_run', `There is no run ${id}.`);
-  requireScope(c.get('caller').token, ['read'], run.job);
-  return run;
-}
-
-function readPosition(c: AppContext): RunPosition | undefined {
-  const cursor = c.req.query('cursor');
-  if (cursor === undefined) return undefined;
-  const match = /^(\d{1,15})-([0-9A-Z]{26})$/.exec(cursor);
-  if (match?.[1] === undefined || match[2] === undefined) {
-    throw new ApiError('bad_cursor', 'This cursor is not one that a list gave. Start again without it.');
+  if (run === null || !matchesGlob(caller.token.jobs, run.job)) {
+    throw new ApiError('unknown_run', `There is no run ${id}.`);
   }
-  return { startedAt: Number(match[1]), id: match[2] };
+  return run;
 }

@@ -2,11 +2,28 @@
 import { exports } from 'cloudflare:workers';
 import type * as v from 'valibot';
 import type { CommandBody, NewToken, TokenBody } from '#protocol/api';
+import { Conformance, type OpenApiDocument } from '../../../test/support/conformance.ts';
 import { env } from './env.ts';
 
 export const ORIGIN = 'https://leash.test';
 
-export function request(path: string, init: RequestInit = {}): Promise<Response> {
+let conformance: Promise<Conformance> | null = null;
+
+/** Makes a call, and holds that its answer is what the OpenAPI document says. */
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const response = await send(path, init);
+  conformance ??= openApi().then((document) => new Conformance(document));
+  const { pathname } = new URL(path, ORIGIN);
+  const violation = await (await conformance).check({ method: init.method ?? 'GET', pathname }, response);
+  if (violation !== null) throw new Error(violation);
+  return response;
+}
+
+export async function openApi(): Promise<OpenApiDocument> {
+  return (await send('/openapi.json')).json();
+}
+
+function send(path: string, init: RequestInit = {}): Promise<Response> {
   return exports.default.fetch(new Request(`${ORIGIN}${path}`, init));
 }
 

@@ -1,0 +1,36 @@
+/** All that the API can do. */
+import * as v from 'valibot';
+import { openApiDocument } from '../api/openapi.ts';
+import { json, type Operation, openOperation } from '../api/operation.ts';
+import { healthOperations } from './health.ts';
+import { jobOperations } from './jobs.ts';
+import { killOperations } from './kill.ts';
+import { runOperations } from './runs.ts';
+import { sessionOperations } from './session.ts';
+import { socketOperations } from './sockets.ts';
+import { tokenOperations } from './tokens.ts';
+
+export const BASE = '/api/v1';
+
+/** Below `BASE`. */
+export const API_OPERATIONS: readonly Operation[] = [
+  ...killOperations,
+  ...jobOperations,
+  ...runOperations,
+  ...socketOperations,
+  ...tokenOperations,
+  ...sessionOperations,
+];
+
+/** What monitors and tools expect at the root. */
+export const ROOT_OPERATIONS: readonly Operation[] = [
+  ...healthOperations,
+  openOperation({
+    id: 'getOpenApi',
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    answers: { 200: json(v.looseObject({ openapi: v.string() }), 'The API, as OpenAPI describes it.') },
+    handle: ({ c }) => c.json(openApiDocument(ROOT_OPERATIONS, API_OPERATIONS, BASE)),
+  }),
+];

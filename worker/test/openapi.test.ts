@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { app } from '../src/app.ts';
+import { openApi, refusal, request } from './support/api.ts';
+
+test('every route is in the document, and nothing else', async () => {
+  const documented = Object.entries((await openApi()).paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+  );
+  const served = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`);
+  expect(documented.sort()).toEqual(served.sort());
+});
+
+test('another method than those of a route is told which to use', async () => {
+  const response = await request('/api/v1/runs', { method: 'POST' });
+  expect(response.headers.get('Allow')).toBe('GET');
+  expect(await refusal(response)).toBe('405 method_not_allowed');
+});
+
+test('a parameter that does not exist, or stands twice, is refused: it may have been meant to narrow a list', async () => {
+  const headers = { Authorization: 'Bearer the-admin-token-of-the-tests' };
+  expect(await refusal(request('/api/v1/runs?stat=running', { headers }))).toBe('400 bad_request');
+  expect(await refusal(request('/api/v1/runs?state=running&state=lost', { headers }))).toBe('400 bad_request');
+});
