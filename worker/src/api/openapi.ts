@@ -131,10 +131,14 @@ function problems(operation: Operation): Json {
       status,
       {
         description: codes.map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: { $ref: reference('Problem') } } },
+        content: { 'application/problem+json': { schema: problemOf(codes) } },
       },
     ]),
   );
+}
+
+function problemOf(codes: readonly ProblemCode[]): Json {
+  return { allOf: [{ $ref: reference('Problem') }, { properties: { code: { enum: codes } } }] };
 }
 
 function commonProblems(operation: Operation): ProblemCode[] {
