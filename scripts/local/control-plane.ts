@@ -19,6 +19,8 @@ export interface ControlPlaneOptions {
   readonly adminToken: string;
   /** In place of the values that wrangler.toml has under [vars]. */
   readonly vars?: Readonly<Record<string, string>>;
+  /** A module that is run in place of the built Worker, and may import it. */
+  readonly entry?: string;
 }
 
 export interface ControlPlane {
@@ -87,7 +89,10 @@ function createRuntime(options: ControlPlaneOptions): Miniflare {
       rootPath: ROOT,
       bindings: Object.assign({}, workerOptions.bindings, options.vars, { LEASH_ADMIN_TOKEN: options.adminToken }),
       modulesRoot: ROOT,
-      modules: [{ type: 'ESModule', path: WORKER_BUNDLE }],
+      modules: [...(options.entry === undefined ? [] : [options.entry]), WORKER_BUNDLE].map((path) => ({
+        type: 'ESModule',
+        path,
+      })),
       host: '127.0.0.1',
       port: options.port,
       // The one setting that persists D1 and the objects alike.

@@ -1,0 +1,22 @@
+/** What the bench and the processes that play its wrappers say to each other. */
+
+export interface Wrapper {
+  readonly job: string;
+  readonly run: string;
+  readonly machine: string;
+}
+
+/** To a process: connect all of these at once. */
+export interface CrowdOrder {
+  readonly url: string;
+  readonly tokens: readonly string[];
+  readonly wrappers: readonly Wrapper[];
+}
+
+/** From a process. Times are `Date.now()`: it is one machine. */
+export type CrowdNews =
+  | { readonly type: 'started'; readonly run: string; readonly at: number }
+  | { readonly type: 'kill'; readonly run: string; readonly command: string; readonly at: number }
+  /** The completion is acked: the object has the run's end, and the command is settled. */
+  | { readonly type: 'settled'; readonly run: string; readonly at: number }
+  | { readonly type: 'failed'; readonly run: string; readonly reason: string };

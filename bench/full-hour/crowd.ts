@@ -1,0 +1,108 @@
+/** A process full of wrappers: all connect at once, say `start`, dial again as wrappers do, and obey a kill at once. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { readObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
+import type { CrowdNews, CrowdOrder, Wrapper } from './crowd-messages.ts';
+
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+const RECONNECT_CAP_MS = 10_000;
+
+process.once('message', (order: CrowdOrder) => {
+  order.wrappers.forEach((wrapper, index) => {
+    void keepConnected(order.url, order.tokens[index % order.tokens.length] ?? '', wrapper);
+  });
+});
+process.once('disconnect', () => process.exit(0));
+
+/** Dials until the run has ended, with the pauses of a real wrapper. */
+async function keepConnected(url: string, token: string, wrapper: Wrapper): Promise<void> {
+  const key = randomBytes(16).toString('hex');
+  for (let attempt = 0; ; attempt += 1) {
+    const { ended, reason } = await connection(url, token, wrapper, key);
+    if (ended) return;
+    tell({ type: 'failed', run: wrapper.run, reason });
+    await sleep(Math.random() * Math.min(RECONNECT_CAP_MS, 1_000 * 2 ** attempt));
+  }
+}
+
+function connection(
+  url: string,
+  token: string,
+  { job, run, machine }: Wrapper,
+  key: string,
+): Promise<{ ended: boolean; reason: string }> {
+  const query = new URLSearchParams({ run, instance: 'full-hour', machine });
+  const socket = new WebSocket(
+    `${url.replace(/^http/, 'ws')}/api/v1/jobs/${job}/connect?${query}`,
+    WRAPPER_SUBPROTOCOL,
+    {
+      headers: { authorization: `Bearer ${token}` },
+      perMessageDeflate: false,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    },
+  );
+  const say = (message: WrapperMessage) => socket.send(JSON.stringify(message));
+  let reason = 'closed';
+  let ended = false;
+  socket.on('open', () => say(start(run, key)));
+  socket.on('message', (data: Buffer) => {
+    const read = readObjectMessage(data.toString());
+    if (read.kind !== 'message') return;
+    const at = Date.now();
+    if (read.message.type === 'ack' && read.message.of === 'start') tell({ type: 'started', run, at });
+    if (read.message.type === 'kill') {
+      tell({ type: 'kill', run, command: read.message.command, at });
+      for (const message of obedience(read.message.command)) say(message);
+    }
+    if (read.message.type === 'ack' && read.message.of === 'complete') {
+      tell({ type: 'settled', run, at });
+      ended = true;
+      socket.close(1000);
+    }
+  });
+  return new Promise((resolve) => {
+    socket.on('error', (error) => {
+      reason = error.message;
+    });
+    socket.on('close', (code) => resolve({ ended, reason: `${code} ${reason}` }));
+  });
+}
+
+function start(run: string, key: string): WrapperMessage {
+  return {
+    type: 'start',
+    run,
+    run_key: key,
+    phase: 'running',
+    pid: 4242,
+    command: '/usr/local/bin/backup --all --verbose --target /srv/backup',
+    age_ms: 100,
+    version: '0.0.0-bench',
+    limits: { timeout_ms: null, grace_ms: 5000 },
+    output: { from: 0, to: 0 },
+    applied_kills: [],
+  };
+}
+
+function obedience(command: string): WrapperMessage[] {
+  const step = { command, at_ms: 200, survivors: [] };
+  return [
+    { type: 'killing', reason: 'operator', phase: 'term', signal: 'SIGTERM', ...step },
+    { type: 'killing', reason: 'operator', phase: 'gone', signal: null, ...step },
+    {
+      type: 'complete',
+      exit_code: 143,
+      command_exit_code: null,
+      signal: 'SIGTERM',
+      reason: 'operator',
+      duration_ms: 300,
+      final_offset: 0,
+      applied_kills: [],
+    },
+  ];
+}
+
+function tell(news: CrowdNews): void {
+  process.send?.(news);
+}

@@ -1,0 +1,172 @@
+/** Plays one full hour against a control plane, and prints what it measured. */
+import type { ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiClient } from '../../scripts/local/api-client.ts';
+import type { ControlPlaneChild } from '../../scripts/local/control-plane-child.ts';
+import { until } from '../../scripts/local/until.ts';
+import type { CrowdNews, CrowdOrder, Wrapper } from './crowd-messages.ts';
+import { type D1Counts, printD1 } from './d1-counts.ts';
+
+/** Machines share tokens, but not all of them one. */
+const TOKENS = 20;
+/** However quickly all connect, kills are posted for at least so long. */
+const LEAST_KILLING_MS = 3_000;
+/** No part may take longer. */
+const LIMIT_MS = 120_000;
+
+interface Kill {
+  readonly postedAt: number;
+  answeredAt: number | null;
+  receivedAt: number | null;
+  settledAt: number | null;
+}
+
+export class FullHour {
+  readonly #plane: ControlPlaneChild;
+  readonly #crowd: readonly ChildProcess[];
+  readonly #wrappers: readonly Wrapper[];
+  readonly #started = new Map<string, number>();
+  readonly #kills = new Map<string, Kill>();
+  /** Runs that have started and nobody has killed yet. */
+  readonly #killable: Wrapper[] = [];
+  readonly #failures = new Map<string, number>();
+
+  readonly #killEveryMs: number;
+
+  constructor(plane: ControlPlaneChild, crowd: readonly ChildProcess[], all: readonly Wrapper[], killEveryMs: number) {
+    this.#killEveryMs = killEveryMs;
+    this.#plane = plane;
+    this.#crowd = crowd;
+    this.#wrappers = all;
+    const byRun = new Map(all.map((wrapper) => [wrapper.run, wrapper]));
+    for (const process of crowd) process.on('message', (news: CrowdNews) => this.#take(news, byRun));
+  }
+
+  async play(adminToken: string): Promise<void> {
+    const admin = new ApiClient(this.#plane.url, adminToken);
+    const tokens = await Promise.all(
+      Array.from({ length: TOKENS }, (_, index) => admin.createToken({ name: `machines-${index}`, scopes: ['run'] })),
+    );
+    const operator = await admin.createToken({ name: 'operator', scopes: ['kill'] });
+    const before = await this.#d1();
+    const beganAt = Date.now();
+    this.#crowd.forEach((process, part) => {
+      const wrappers = this.#wrappers.filter((_, index) => index % this.#crowd.length === part);
+      const order: CrowdOrder = { url: this.#plane.url, tokens: tokens.map(({ secret }) => secret), wrappers };
+      process.send(order);
+    });
+    await this.#killUntilAllStarted(new ApiClient(this.#plane.url, operator.secret), beganAt);
+    const all = [...this.#started.values()];
+    console.log(
+      `  all started after ${seconds(Math.max(...all) - beganAt)}, half of them after ${seconds(median(all) - beganAt)}`,
+    );
+    for (const [reason, count] of this.#failures) console.log(`  failed ${count} times: ${reason}`);
+    await until(() => [...this.#kills.values()].every((kill) => kill.settledAt !== null), {
+      what: 'every kill to settle',
+      deadlineMs: LIMIT_MS,
+    });
+    const indexedAt = await this.#indexed();
+    console.log(`  D1 knew every run after ${seconds(indexedAt - beganAt)}`);
+    this.#printKills();
+    printD1(before, await this.#d1());
+  }
+
+  #take(news: CrowdNews, byRun: ReadonlyMap<string, Wrapper>): void {
+    const kill = this.#kills.get(news.run);
+    switch (news.type) {
+      case 'started': {
+        const wrapper = byRun.get(news.run);
+        if (wrapper === undefined || this.#started.has(news.run)) return;
+        this.#started.set(news.run, news.at);
+        this.#killable.push(wrapper);
+        return;
+      }
+      case 'kill':
+        if (kill !== undefined) kill.receivedAt ??= news.at;
+        return;
+      case 'settled':
+        if (kill !== undefined) kill.settledAt ??= news.at;
+        return;
+      case 'failed':
+        this.#fail(`a connection: ${news.reason}`);
+        return;
+    }
+  }
+
+  #fail(what: string): void {
+    this.#failures.set(what, (this.#failures.get(what) ?? 0) + 1);
+  }
+
+  async #killUntilAllStarted(operator: ApiClient, beganAt: number): Promise<void> {
+    const posted: Promise<void>[] = [];
+    while (this.#started.size < this.#wrappers.length || Date.now() - beganAt < LEAST_KILLING_MS) {
+      if (Date.now() - beganAt > LIMIT_MS) {
+        throw new Error(`${this.#started.size} of ${this.#wrappers.length} had started after ${LIMIT_MS} ms`);
+      }
+      const [victim] = this.#killable.splice(Math.floor(Math.random() * this.#killable.length), 1);
+      if (victim !== undefined) posted.push(this.#kill(operator, victim));
+      await sleep(this.#killEveryMs);
+    }
+    await Promise.all(posted);
+  }
+
+  async #kill(operator: ApiClient, { job, run }: Wrapper): Promise<void> {
+    const kill: Kill = { postedAt: Date.now(), answeredAt: null, receivedAt: null, settledAt: null };
+    this.#kills.set(run, kill);
+    try {
+      await operator.kill(job, { run });
+      kill.answeredAt = Date.now();
+    } catch (error) {
+      this.#fail(`a kill: ${String(error)}`);
+      this.#kills.delete(run);
+    }
+  }
+
+  /** When D1 knew every run. */
+  async #indexed(): Promise<number> {
+    await until(
+      async () => {
+        const [row] = await this.#plane.query('SELECT count(*) AS runs FROM runs');
+        return row?.runs === this.#wrappers.length;
+      },
+      { what: 'D1 to know every run', deadlineMs: LIMIT_MS },
+    );
+    const indexedAt = Date.now();
+    const ended = [...this.#kills].length;
+    await until(
+      async () => {
+        const [row] = await this.#plane.query("SELECT count(*) AS runs FROM runs WHERE state = 'killed'");
+        return row?.runs === ended;
+      },
+      { what: 'D1 to know every end', deadlineMs: LIMIT_MS },
+    );
+    return indexedAt;
+  }
+
+  #printKills(): void {
+    const kills = [...this.#kills.values()];
+    console.log(`  ${kills.length} kills, from the POST to      p50      p95      max`);
+    const row = (name: string, at: (kill: Kill) => number | null) => {
+      const sorted = kills.map((kill) => (at(kill) ?? Number.NaN) - kill.postedAt).sort((a, b) => a - b);
+      const quantile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+      const cells = [quantile(0.5), quantile(0.95), quantile(1)].map((ms) => `${ms} ms`.padStart(9)).join('');
+      console.log(`    ${name.padEnd(24)}${cells}`);
+    };
+    row('202', ({ answeredAt }) => answeredAt);
+    row('the wrapper has it', ({ receivedAt }) => receivedAt);
+    row('settled', ({ settledAt }) => settledAt);
+  }
+
+  async #d1(): Promise<D1Counts> {
+    const response = await fetch(`${this.#plane.url}/api/bench/d1`);
+    return (await response.json()) as D1Counts;
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}
