@@ -1,3 +1,4 @@
+import type { D1GatewayObject } from './durable/d1-gateway-object.ts';
 import type { FleetObject } from './durable/fleet-object.ts';
 import type { JobObject } from './durable/job-object.ts';
 import type { SettingVars } from './settings.ts';
@@ -7,5 +8,6 @@ export interface Env extends SettingVars {
   readonly DB: D1Database;
   readonly JOBS: DurableObjectNamespace<JobObject>;
   readonly FLEET: DurableObjectNamespace<FleetObject>;
+  readonly D1_GATEWAY: DurableObjectNamespace<D1GatewayObject>;
   readonly LEASH_ADMIN_TOKEN: string;
 }

@@ -1,16 +1,11 @@
 /** The one object that tells overview pages of every change, after it is committed to D1. It keeps nothing. */
 import { DurableObject } from 'cloudflare:workers';
-import type { Command, Run } from '#protocol/api';
 import { HEARTBEAT } from '#protocol/limits';
 import { WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import type { Env } from '../env.ts';
 import { matchesGlob } from '../glob.ts';
+import type { Changes } from './changes.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
-
-export interface Changes {
-  readonly runs: readonly Run[];
-  readonly commands: readonly Command[];
-}
 
 /** What a viewer may see. Kept in the socket's attachment. */
 interface Rights {

@@ -8,10 +8,11 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Command, Run, RunEvent } from '#protocol/api';
 import { readViewerMessage, WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { queuedCommands } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { readSettings } from '../settings.ts';
-import { unacceptedCommands } from '../src/db/commands.ts';
+import { spread } from '../spread.ts';
 import { CommandStore } from './job/command-store.ts';
 import { type Deadline, DeadlineBook } from './job/deadlines.ts';
 import { EventLog } from './job/event-log.ts';
@@ -304,13 +305,13 @@ export class JobObject extends DurableObject<Env> {
     this.#drainedAt = Date.now();
     try {
       for (let after: string | undefined = ''; after !== undefined; ) {
-        const commands: Command[] = await unacceptedCommands(this.env.DB, this.#job, after);
+        const commands = await queuedCommands(this.env, this.#job, after);
         for (const command of commands) this.#kills.accept(command);
         after = commands.at(-1)?.id;
       }
     } catch (error) {
       log.error('drain_failed', error, { job: this.#job });
-      this.#deadlines.arm('drain', '', Date.now() + DRAIN_INTERVAL_MS);
+      this.#deadlines.arm('drain', '', Date.now() + spread(DRAIN_INTERVAL_MS));
     }
   }
 }

@@ -1,8 +1,10 @@
 /** Who calls, and what they may do. */
 import type { Scope } from '#protocol/api';
+import { sessionByHash, tokenByHash } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
 import { matchesGlob } from '../glob.ts';
 import { equalDigests, sha256 } from '../hash.ts';
+import { log } from '../log.ts';
 import { findSession } from './db/sessions.ts';
 import { findTokenByHash, type TokenRecord } from './db/tokens.ts';
 import { ApiError } from './problem-response.ts';
@@ -21,33 +23,77 @@ export interface Caller {
  * @throws ApiError `unauthenticated` or `token_expired`
  */
 export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
+  const credentials = isUpgrade(request) ? credentialsOfCrowd(env) : credentialsOfD1(env);
   const bearer = readBearer(request);
-  if (bearer !== null) return { token: await resolveToken(env, sha256(bearer), now), by: 'bearer' };
+  if (bearer !== null) return { token: await validToken(env, credentials, sha256(bearer), now), by: 'bearer' };
   const cookie = readSessionCookie(request);
   if (cookie === null) {
     throw new ApiError('unauthenticated', 'Send a token: `Authorization: Bearer …`, or sign in on the page.');
   }
-  const tokenHash = await findSession(env.DB, sha256(cookie), now);
+  const tokenHash = await credentials.session(sha256(cookie), now);
   if (tokenHash === null) throw new ApiError('unauthenticated', 'This session has ended. Sign in again.');
-  return { token: await resolveToken(env, tokenHash, now), by: 'cookie' };
+  return { token: await validToken(env, credentials, tokenHash, now), by: 'cookie' };
 }
 
 /**
  * The token with this hash.
  *
+ * @throws ApiError `unauthenticated` or `token_expired`
+ */
+export function resolveToken(env: Env, hash: string, now: number): Promise<TokenRecord> {
+  return validToken(env, credentialsOfD1(env), hash, now);
+}
+
+/**
  * The first admin token is a secret of the deployment and in no table: it is valid as long as the secret stands.
  *
  * @throws ApiError `unauthenticated` or `token_expired`
  */
-export async function resolveToken(env: Env, hash: string, now: number): Promise<TokenRecord> {
+async function validToken(env: Env, credentials: Credentials, hash: string, now: number): Promise<TokenRecord> {
   const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
   if (env.LEASH_ADMIN_TOKEN !== '' && equalDigests(hash, adminHash)) return adminToken(adminHash);
-  const token = await findTokenByHash(env.DB, hash);
+  const token = await credentials.token(hash);
   if (token === null) throw new ApiError('unauthenticated', 'This token is not known. Check it, or ask for a new one.');
   if (token.expiresAt !== null && token.expiresAt <= now) {
     throw new ApiError('token_expired', `This token expired at ${new Date(token.expiresAt).toISOString()}.`);
   }
   return token;
+}
+
+/** Where tokens and sessions are looked up, by their hashes. */
+interface Credentials {
+  token(hash: string): Promise<TokenRecord | null>;
+  session(hash: string, now: number): Promise<string | null>;
+}
+
+/** A call of its own for each: what few ask for, and a kill, must not wait in line with a crowd. */
+function credentialsOfD1({ DB }: Env): Credentials {
+  return {
+    token: (hash) => findTokenByHash(DB, hash),
+    session: (hash, now) => findSession(DB, hash, now),
+  };
+}
+
+/** Those who connect come all at once, at the full hour and after a deploy: D1 is asked for all of them together. */
+function credentialsOfCrowd(env: Env): Credentials {
+  return {
+    token: (hash) => orUnavailable(tokenByHash(env, hash)),
+    session: (hash) => orUnavailable(sessionByHash(env, hash)),
+  };
+}
+
+/** @throws ApiError `unavailable`: whoever connects comes again after a pause */
+async function orUnavailable<Found>(found: Promise<Found>): Promise<Found> {
+  try {
+    return await found;
+  } catch (error) {
+    log.error('sign_in_failed', error);
+    throw new ApiError('unavailable', 'The database does not answer. Try again.');
+  }
+}
+
+function isUpgrade(request: Request): boolean {
+  return request.headers.get('Upgrade')?.toLowerCase() === 'websocket';
 }
 
 /** Whether a token gives a right, for a job where one is concerned. `admin` includes the others. */

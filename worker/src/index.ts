@@ -3,6 +3,7 @@ import type { Env } from '../env.ts';
 import { app } from './app.ts';
 import { sweep } from './sweep.ts';
 
+export { D1GatewayObject } from '../durable/d1-gateway-object.ts';
 export { FleetObject } from '../durable/fleet-object.ts';
 export { JobObject } from '../durable/job-object.ts';
 

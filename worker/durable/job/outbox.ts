@@ -2,15 +2,15 @@
  * What D1 and the watching pages have not been told yet.
  *
  * No transaction spans this object and D1, so a change is noted here in the same write as the change itself, and sent
- * until D1 has it. What is sent is the latest state; D1 keeps the higher `seq`. Only after that commit do pages hear of
- * it, so that a page which then fetches finds what it was told.
+ * until D1 has it. What is sent is the latest state; D1 keeps the higher `seq`. The gateway commits the changes of many
+ * jobs at once, and only after that tells the pages, so that a page which then fetches finds what it was told.
  */
 import type { Command, Run } from '#protocol/api';
+import { commitChanges } from '../../d1-gateway.ts';
 import type { Env } from '../../env.ts';
 import { log } from '../../log.ts';
-import { mirrorCommand } from '../../src/db/commands.ts';
-import { mirrorJob } from '../../src/db/jobs.ts';
-import { mirrorRun } from '../../src/db/runs.ts';
+import { spread } from '../../spread.ts';
+import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../changes.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 type Kind = 'run' | 'command';
@@ -21,13 +21,18 @@ interface Note {
   readonly seq: number;
 }
 
+/** What is sent at once, and the notes that are done with when it has arrived. */
+interface Batch {
+  readonly notes: readonly Note[];
+  readonly changes: JobChanges;
+}
+
 /** Where the outbox finds the state to send. */
 export interface OutboxSource {
   run(id: string): Run | null;
   command(id: string): Command | null;
 }
 
-const BATCH = 50;
 const RETRY_MS = 5_000;
 
 export class Outbox {
@@ -72,53 +77,53 @@ export class Outbox {
     try {
       // First let the event that made the note come to its end: one batch instead of many.
       await Promise.resolve();
-      for (let notes = this.#next(); notes.length > 0; notes = this.#next()) {
-        await this.#sendBatch(notes);
-      }
+      for (let batch = this.#next(); batch !== null; batch = this.#next()) await this.#sendBatch(batch);
       this.#deadlines.cancel('outbox', '');
     } catch (error) {
       log.error('outbox_failed', error, { job: this.#job });
-      this.#deadlines.arm('outbox', '', Date.now() + RETRY_MS);
+      this.#deadlines.arm('outbox', '', Date.now() + spread(RETRY_MS));
     } finally {
       this.#sending = false;
     }
   }
 
-  async #sendBatch(notes: readonly Note[]): Promise<void> {
-    const db = this.#env.DB;
-    const statements = [mirrorJob(db, this.#job, Date.now())];
-    const runs: Run[] = [];
-    const commands: Command[] = [];
-    for (const note of notes) {
-      if (note.kind === 'run') {
-        const run = this.#source.run(note.subject);
-        if (run === null) continue;
-        runs.push(run);
-        statements.push(mirrorRun(db, run));
-      } else {
-        const command = this.#source.command(note.subject);
-        if (command === null) continue;
-        commands.push(command);
-        statements.push(mirrorCommand(db, command));
-      }
-    }
+  async #sendBatch(batch: Batch): Promise<void> {
+    let published: boolean;
     try {
-      await db.batch(statements);
+      ({ published } = await commitChanges(this.#env, batch.changes));
       this.#isD1Away = false;
     } catch (error) {
       this.#isD1Away = true;
       throw error;
     }
-    await this.#env.FLEET.getByName('fleet').publish({ runs, commands });
-    for (const { kind, subject, seq } of notes) {
+    if (!published) throw new Error('D1 has the changes, but the pages could not be told');
+    for (const { kind, subject, seq } of batch.notes) {
       // Unless it has changed again meanwhile.
       this.#ctx.storage.sql.exec('DELETE FROM outbox WHERE kind = ? AND subject = ? AND seq = ?', kind, subject, seq);
     }
   }
 
-  #next(): Note[] {
-    return this.#ctx.storage.sql
-      .exec<{ kind: Kind; subject: string; seq: number }>('SELECT kind, subject, seq FROM outbox LIMIT ?', BATCH)
+  /** As many notes as go into one batch, with the state of what they name; null when nothing is left. */
+  #next(): Batch | null {
+    const notes: Note[] = [];
+    const runs: Run[] = [];
+    const commands: Command[] = [];
+    const waiting = this.#ctx.storage.sql
+      .exec<{ kind: Kind; subject: string; seq: number }>(
+        'SELECT kind, subject, seq FROM outbox LIMIT ?',
+        MAX_BATCH_WEIGHT,
+      )
       .toArray();
+    for (const note of waiting) {
+      if (weighChanges({ runs, commands }) >= MAX_BATCH_WEIGHT) break;
+      notes.push(note);
+      if (note.kind === 'run') push(runs, this.#source.run(note.subject));
+      else push(commands, this.#source.command(note.subject));
+    }
+    return notes.length === 0 ? null : { notes, changes: { job: this.#job, runs, commands } };
   }
+}
+
+function push<Resource>(resources: Resource[], resource: Resource | null): void {
+  if (resource !== null) resources.push(resource);
 }

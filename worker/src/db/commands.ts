@@ -3,20 +3,38 @@ import * as v from 'valibot';
 import { Command } from '#protocol/api';
 import { type AuditEntry, recordAudit } from './audit.ts';
 
-/** Brings a command up to date, and takes it out of the queue. For the job's object. */
-export function mirrorCommand(db: D1Database, command: Command): D1PreparedStatement {
+/** Brings commands up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
+export function mirrorCommands(db: D1Database, commands: readonly Command[]): D1PreparedStatement {
   return db
-    .prepare('UPDATE commands SET accepted = 1, seq = ?, resource = ? WHERE id = ? AND seq < ?')
-    .bind(command.seq, JSON.stringify(command), command.id, command.seq);
+    .prepare(
+      `UPDATE commands SET accepted = 1, seq = latest.seq, resource = latest.resource
+       FROM (SELECT value ->> 'id' AS id, value ->> 'seq' AS seq, value AS resource FROM json_each(?)) AS latest
+       WHERE commands.id = latest.id AND commands.seq < latest.seq`,
+    )
+    .bind(JSON.stringify(commands));
 }
 
-/** What the queue holds for a job after the command `after`, oldest first: a page of it, empty at the end. */
-export async function unacceptedCommands(db: D1Database, job: string, after: string): Promise<Command[]> {
+/** So much of the queue of each job is read at once: a few of them in one query must not be too much for D1. */
+const PAGE = 20;
+
+/** For each position, what the queue holds for the job after that command, oldest first: a page of it, empty at the end. */
+export async function unacceptedCommands(
+  db: D1Database,
+  positions: readonly { readonly job: string; readonly after: string }[],
+): Promise<Command[][]> {
   const { results } = await db
-    .prepare('SELECT resource FROM commands WHERE job = ? AND accepted = 0 AND id > ? ORDER BY id LIMIT 100')
-    .bind(job, after)
-    .all<{ resource: string }>();
-  return results.map(({ resource }) => readCommand(resource));
+    .prepare(
+      `SELECT position.key AS position, commands.resource FROM json_each(?) AS position
+       JOIN commands ON commands.id IN (
+         SELECT id FROM commands WHERE job = position.value ->> 'job' AND accepted = 0
+           AND id > position.value ->> 'after' ORDER BY id LIMIT ${PAGE})
+       ORDER BY commands.id`,
+    )
+    .bind(JSON.stringify(positions))
+    .all<{ position: number; resource: string }>();
+  const pages: Command[][] = positions.map(() => []);
+  for (const { position, resource } of results) pages[position]?.push(readCommand(resource));
+  return pages;
 }
 
 /** The jobs for which something is in the queue, longest waiting first. */

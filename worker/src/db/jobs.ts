@@ -1,10 +1,13 @@
 /** The jobs that were ever seen. */
 
-/** Notes that a job exists. For the job's object. */
-export function mirrorJob(db: D1Database, name: string, now: number): D1PreparedStatement {
+/** Notes that jobs exist. For their objects. */
+export function mirrorJobs(db: D1Database, names: readonly string[], now: number): D1PreparedStatement {
   return db
-    .prepare('INSERT INTO jobs (name, first_seen_at, checked_at) VALUES (?1, ?2, ?2) ON CONFLICT DO NOTHING')
-    .bind(name, now);
+    .prepare(
+      `INSERT INTO jobs (name, first_seen_at, checked_at) SELECT value, ?2, ?2 FROM json_each(?1) WHERE true
+       ON CONFLICT DO NOTHING`,
+    )
+    .bind(JSON.stringify(names), now);
 }
 
 export interface JobRow {
@@ -30,17 +33,22 @@ export async function findJob(db: D1Database, name: string): Promise<JobRow | nu
     .first<{ name: string; firstSeenAt: number }>();
 }
 
-/** Jobs with runs that should be alive and whose objects nobody looked after since `before`; marks them as looked after. */
-export async function takeUncheckedJobs(db: D1Database, before: number, now: number, limit: number): Promise<string[]> {
+/** Jobs with runs that should be alive and whose objects nobody looked after since `before`, longest waiting first. */
+export async function uncheckedJobs(db: D1Database, before: number, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `UPDATE jobs SET checked_at = ?1 WHERE name IN (
-         SELECT name FROM jobs WHERE checked_at < ?2
-           AND EXISTS (SELECT 1 FROM runs WHERE runs.job = jobs.name AND runs.state IN ('running', 'killing'))
-         ORDER BY checked_at LIMIT ?3)
-       RETURNING name`,
+      `SELECT name FROM jobs WHERE checked_at < ?
+         AND EXISTS (SELECT 1 FROM runs WHERE runs.job = jobs.name AND runs.state IN ('running', 'killing'))
+       ORDER BY checked_at LIMIT ?`,
     )
-    .bind(now, before, limit)
+    .bind(before, limit)
     .all<{ name: string }>();
   return results.map(({ name }) => name);
+}
+
+/** Notes when jobs were last looked after. */
+export function markChecked(db: D1Database, names: readonly string[], checkedAt: number): D1PreparedStatement {
+  return db
+    .prepare('UPDATE jobs SET checked_at = ? WHERE name IN (SELECT value FROM json_each(?))')
+    .bind(checkedAt, JSON.stringify(names));
 }

@@ -3,16 +3,20 @@ import * as v from 'valibot';
 import { Run } from '#protocol/api';
 import type { RunState } from '#protocol/run-state';
 
-/** Brings a run up to date, unless a newer state of it is here already. For the job's object. */
-export function mirrorRun(db: D1Database, run: Run): D1PreparedStatement {
+/** Brings runs up to date, each unless a newer state of it is here already. For the jobs' objects. */
+export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
+  const rows = runs.map((run) => ({ started_at: Date.parse(run.started_at), run }));
   return db
     .prepare(
       // A run id that two jobs use stays with the one that used it first.
-      `INSERT INTO runs (id, job, machine, state, started_at, seq, resource) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO runs (id, job, machine, state, started_at, seq, resource)
+       SELECT value ->> '$.run.id', value ->> '$.run.job', value ->> '$.run.machine', value ->> '$.run.state',
+         value ->> '$.started_at', value ->> '$.run.seq', value -> '$.run'
+       FROM json_each(?) WHERE true
        ON CONFLICT (id) DO UPDATE SET state = excluded.state, seq = excluded.seq, resource = excluded.resource
        WHERE excluded.seq > runs.seq AND excluded.job = runs.job`,
     )
-    .bind(run.id, run.job, run.machine, run.state, Date.parse(run.started_at), run.seq, JSON.stringify(run));
+    .bind(JSON.stringify(rows));
 }
 
 export async function findRun(db: D1Database, id: string): Promise<Run | null> {

@@ -8,11 +8,23 @@ export function insertSession(db: D1Database, hash: string, tokenHash: string, e
 
 /** The hash of the token that a session was opened with; null when there is no such session, or no longer. */
 export async function findSession(db: D1Database, hash: string, now: number): Promise<string | null> {
-  const row = await db
-    .prepare('SELECT token_hash AS "tokenHash" FROM sessions WHERE hash = ? AND expires_at > ?')
-    .bind(hash, now)
-    .first<{ tokenHash: string }>();
-  return row?.tokenHash ?? null;
+  return (await findSessions(db, [hash], now)).get(hash) ?? null;
+}
+
+/** For those of these sessions that have not ended: the hashes of their tokens. */
+export async function findSessions(
+  db: D1Database,
+  hashes: readonly string[],
+  now: number,
+): Promise<Map<string, string>> {
+  const { results } = await db
+    .prepare(
+      `SELECT hash, token_hash AS "tokenHash" FROM sessions
+       WHERE hash IN (SELECT value FROM json_each(?)) AND expires_at > ?`,
+    )
+    .bind(JSON.stringify(hashes), now)
+    .all<{ hash: string; tokenHash: string }>();
+  return new Map(results.map(({ hash, tokenHash }) => [hash, tokenHash]));
 }
 
 export function deleteSession(db: D1Database, hash: string): D1PreparedStatement {

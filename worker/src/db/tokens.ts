@@ -18,8 +18,16 @@ const SELECT = `SELECT id, name, hash, scopes, jobs, machines, created_at AS "cr
 const Scopes = v.array(Scope);
 
 export async function findTokenByHash(db: D1Database, hash: string): Promise<TokenRecord | null> {
-  const row = await db.prepare(`${SELECT} WHERE hash = ?`).bind(hash).first<Row>();
-  return row === null ? null : readToken(row);
+  return (await findTokensByHash(db, [hash])).get(hash) ?? null;
+}
+
+/** Those of these tokens that exist, by their hashes. */
+export async function findTokensByHash(db: D1Database, hashes: readonly string[]): Promise<Map<string, TokenRecord>> {
+  const { results } = await db
+    .prepare(`${SELECT} WHERE hash IN (SELECT value FROM json_each(?))`)
+    .bind(JSON.stringify(hashes))
+    .all<Row>();
+  return new Map(results.map((row) => [row.hash, readToken(row)]));
 }
 
 export async function listTokens(db: D1Database, after: string, limit: number): Promise<TokenRecord[]> {

@@ -1,0 +1,25 @@
+/** Calling a Durable Object. */
+
+/**
+ * Calls an object by name, and once more when it went away under the call: only for methods that may be repeated.
+ *
+ * A stub is broken after an error, so the second call takes a new one.
+ */
+export async function callObject<Class extends Rpc.DurableObjectBranded, Result>(
+  namespace: DurableObjectNamespace<Class>,
+  name: string,
+  call: (object: DurableObjectStub<Class>) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await call(namespace.getByName(name));
+  } catch (error) {
+    if (!isWorthRepeating(error)) throw error;
+    return call(namespace.getByName(name));
+  }
+}
+
+/** An overloaded object is only made worse by another call. */
+function isWorthRepeating(error: unknown): boolean {
+  const { retryable, overloaded } = error as { retryable?: boolean; overloaded?: boolean };
+  return retryable === true && overloaded !== true;
+}

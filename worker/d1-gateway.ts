@@ -1,0 +1,39 @@
+/** Calling the gateway to D1. One object for each purpose, so that no purpose queues behind another. */
+import type { Command } from '#protocol/api';
+import { callObject } from './call-object.ts';
+import type { JobChanges } from './durable/changes.ts';
+import type { Committed, D1GatewayObject } from './durable/d1-gateway-object.ts';
+import type { Env } from './env.ts';
+import type { TokenRecord } from './src/db/tokens.ts';
+import { within } from './within.ts';
+
+/** Longer than the gateway takes to give up on D1: this is for a call that is lost altogether. */
+const CALL_LIMIT_MS = 20_000;
+
+/** The token with this hash, as it is in D1 after the call began. */
+export function tokenByHash(env: Env, hash: string): Promise<TokenRecord | null> {
+  return call(env, 'sign-in', async (gateway) => await gateway.token(hash));
+}
+
+/** The hash of the token that a session was opened with; null when there is no such session, or no longer. */
+export function sessionByHash(env: Env, hash: string): Promise<string | null> {
+  return call(env, 'sign-in', async (gateway) => await gateway.session(hash));
+}
+
+/** A page of what the queue in D1 holds for a job, oldest first, empty at the end. */
+export function queuedCommands(env: Env, job: string, after: string): Promise<Command[]> {
+  return call(env, 'queue', async (gateway) => await gateway.queuedCommands({ job, after }));
+}
+
+/** Brings D1 up to date, and then the watching pages. */
+export function commitChanges(env: Env, changes: JobChanges): Promise<Committed> {
+  return call(env, 'changes', async (gateway) => await gateway.commit(changes));
+}
+
+function call<Result>(
+  env: Env,
+  purpose: 'sign-in' | 'queue' | 'changes',
+  ask: (gateway: DurableObjectStub<D1GatewayObject>) => Promise<Result>,
+): Promise<Result> {
+  return within(CALL_LIMIT_MS, `the D1 gateway for ${purpose}`, callObject(env.D1_GATEWAY, purpose, ask));
+}

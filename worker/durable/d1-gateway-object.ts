@@ -1,0 +1,119 @@
+/**
+ * Asks D1 on behalf of the many: of all wrappers that connect, and of all job objects with something to tell.
+ *
+ * D1 is one thread. When cron fires everywhere at the full hour, or a deploy makes everyone reconnect, thousands of
+ * small queries would be the queue in which a kill waits. Here they become a few large ones, one at a time for each
+ * purpose, so that a kill, which goes to D1 by itself, never waits for more than one of each.
+ *
+ * It keeps nothing: no answer outlives the query that brought it.
+ */
+import { DurableObject } from 'cloudflare:workers';
+import type { Command } from '#protocol/api';
+import type { Env } from '../env.ts';
+import { log } from '../log.ts';
+import { mirrorCommands, unacceptedCommands } from '../src/db/commands.ts';
+import { mirrorJobs } from '../src/db/jobs.ts';
+import { mirrorRuns } from '../src/db/runs.ts';
+import { findSessions } from '../src/db/sessions.ts';
+import { findTokensByHash, type TokenRecord } from '../src/db/tokens.ts';
+import { within } from '../within.ts';
+import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from './changes.ts';
+import { Coalescer } from './d1-gateway/coalescer.ts';
+import { latestChanges } from './d1-gateway/latest-changes.ts';
+
+/** Hashes in one query. */
+const MAX_HASHES = 500;
+/** Jobs in one look into the queue. */
+const MAX_JOBS = 100;
+const PUBLISH_LIMIT_MS = 5_000;
+
+/** What became of changes that D1 has. */
+export interface Committed {
+  /** Whether the watching pages were told as well. */
+  readonly published: boolean;
+}
+
+/** Where a job's object goes on reading the queue: after this command. */
+export interface QueuePosition {
+  readonly job: string;
+  readonly after: string;
+}
+
+export class D1GatewayObject extends DurableObject<Env> {
+  readonly #tokens = new Coalescer<string, TokenRecord | null>({
+    name: 'the reading of tokens from D1',
+    weigh: () => 1,
+    maxWeight: MAX_HASHES,
+    ask: async (hashes) => {
+      const tokens = await findTokensByHash(this.env.DB, [...new Set(hashes)]);
+      return hashes.map((hash) => tokens.get(hash) ?? null);
+    },
+  });
+
+  readonly #sessions = new Coalescer<string, string | null>({
+    name: 'the reading of sessions from D1',
+    weigh: () => 1,
+    maxWeight: MAX_HASHES,
+    ask: async (hashes) => {
+      const tokenHashes = await findSessions(this.env.DB, [...new Set(hashes)], Date.now());
+      return hashes.map((hash) => tokenHashes.get(hash) ?? null);
+    },
+  });
+
+  readonly #queue = new Coalescer<QueuePosition, Command[]>({
+    name: 'the reading of the queue in D1',
+    weigh: () => 1,
+    maxWeight: MAX_JOBS,
+    ask: (positions) => unacceptedCommands(this.env.DB, positions),
+  });
+
+  readonly #changes = new Coalescer<JobChanges, Committed>({
+    name: 'the writing of changes to D1',
+    weigh: weighChanges,
+    maxWeight: MAX_BATCH_WEIGHT,
+    ask: (changes) => this.#commit(changes),
+  });
+
+  /** The token with this hash, as it is in D1 after the call began. */
+  token(hash: string): Promise<TokenRecord | null> {
+    return this.#tokens.ask(hash);
+  }
+
+  /** The hash of the token that a session was opened with; null when there is no such session, or no longer. */
+  session(hash: string): Promise<string | null> {
+    return this.#sessions.ask(hash);
+  }
+
+  /** A page of what the queue holds for a job, oldest first, empty at the end. */
+  queuedCommands(position: QueuePosition): Promise<Command[]> {
+    return this.#queue.ask(position);
+  }
+
+  /** Brings D1 up to date, and then the watching pages. Answers when D1 has it. */
+  commit(changes: JobChanges): Promise<Committed> {
+    return this.#changes.ask(changes);
+  }
+
+  async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
+    const { jobs, runs, commands } = latestChanges(all);
+    const db = this.env.DB;
+    await db.batch([
+      mirrorJobs(db, jobs, Date.now()),
+      ...(runs.length === 0 ? [] : [mirrorRuns(db, runs)]),
+      ...(commands.length === 0 ? [] : [mirrorCommands(db, commands)]),
+    ]);
+    const published = await this.#publish({ runs, commands });
+    return all.map(() => ({ published }));
+  }
+
+  /** Tells the pages. They are no reason to doubt D1: that they could not be told is an answer, not a failure. */
+  async #publish(changes: Omit<ReturnType<typeof latestChanges>, 'jobs'>): Promise<boolean> {
+    try {
+      await within(PUBLISH_LIMIT_MS, 'the fleet object', this.env.FLEET.getByName('fleet').publish(changes));
+      return true;
+    } catch (error) {
+      log.error('publish_failed', error);
+      return false;
+    }
+  }
+}

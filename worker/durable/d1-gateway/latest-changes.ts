@@ -1,0 +1,26 @@
+import type { Changes, JobChanges } from '../changes.ts';
+
+/**
+ * The changes of many jobs as one, each run and command once, in its latest state: an object that was restarted may tell
+ * the same again while its first call is still waiting, and one statement must not meet a row twice.
+ */
+export function latestChanges(all: readonly JobChanges[]): Changes & { readonly jobs: readonly string[] } {
+  return {
+    jobs: [...new Set(all.map(({ job }) => job))],
+    // A run id that two jobs use is two runs here: D1 decides whose it is.
+    runs: latest(all.flatMap(({ runs }) => runs)),
+    commands: latest(all.flatMap(({ commands }) => commands)),
+  };
+}
+
+function latest<Resource extends { readonly job: string; readonly id: string; readonly seq: number }>(
+  resources: readonly Resource[],
+): Resource[] {
+  const byName = new Map<string, Resource>();
+  for (const resource of resources) {
+    const name = `${resource.job}/${resource.id}`;
+    const known = byName.get(name);
+    if (known === undefined || resource.seq > known.seq) byName.set(name, resource);
+  }
+  return [...byName.values()];
+}
