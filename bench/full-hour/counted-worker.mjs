@@ -77,6 +77,7 @@ const withCounts = (Class) =>
   };
 
 export const JobObject = withCounts(built.JobObject);
+export const D1GatewayObject = withCounts(built.D1GatewayObject);
 export const FleetObject = withCounts(built.FleetObject);
 
 export default {
