@@ -47,7 +47,8 @@ export class FullHour {
     const tokens = await Promise.all(
       Array.from({ length: TOKENS }, (_, index) => admin.createToken({ name: `machines-${index}`, scopes: ['run'] })),
     );
-    const operator = await admin.createToken({ name: 'operator', scopes: ['kill'] });
+    const { secret } = await admin.createToken({ name: 'operator', scopes: ['kill'] });
+    const operator = new ApiClient(this.#plane.url, secret);
     const before = await this.#d1();
     const beganAt = Date.now();
     this.#crowd.forEach((process, part) => {
@@ -55,21 +56,45 @@ export class FullHour {
       const order: CrowdOrder = { url: this.#plane.url, tokens: tokens.map(({ secret }) => secret), wrappers };
       process.send(order);
     });
-    await this.#killUntilAllStarted(new ApiClient(this.#plane.url, operator.secret), beganAt);
+    await this.#killUntilAllStarted(operator, beganAt);
     const all = [...this.#started.values()];
     const count = all.length === this.#wrappers.length ? 'all' : `only ${all.length}`;
     console.log(
       `  ${count} had started after ${seconds(Math.max(...all) - beganAt)}, half of these after ${seconds(median(all) - beganAt)}`,
     );
     for (const [reason, count] of this.#failures) console.log(`  failed ${count} times: ${reason}`);
-    await until(() => [...this.#kills.values()].every((kill) => kill.settledAt !== null), {
-      what: 'every kill to settle',
-      deadlineMs: LIMIT_MS,
-    });
+    await this.#settled();
     const indexedAt = await this.#indexed();
     console.log(`  D1 knew every run after ${seconds(indexedAt - beganAt)}`);
     this.#printKills();
     printD1(before, await this.#d1());
+    if (new Set(this.#wrappers.map(({ job }) => job)).size === 1) await this.#killTheRest(operator);
+  }
+
+  /** One command for all that still runs. */
+  async #killTheRest(operator: ApiClient): Promise<void> {
+    const before = await this.#d1();
+    const beganAt = Date.now();
+    const count = this.#killable.length;
+    for (const { run } of this.#killable.splice(0)) {
+      this.#kills.set(run, { postedAt: beganAt, answeredAt: null, receivedAt: null, settledAt: null });
+    }
+    await operator.kill(this.#wrappers[0]?.job ?? '');
+    await this.#settled();
+    const settledAt = Date.now();
+    await this.#indexed();
+    console.log(`  one kill for the ${count} that were left`);
+    console.log(
+      `    settled after ${seconds(settledAt - beganAt)}, known to D1 after ${seconds(Date.now() - beganAt)}`,
+    );
+    printD1(before, await this.#d1());
+  }
+
+  async #settled(): Promise<void> {
+    await until(() => [...this.#kills.values()].every((kill) => kill.settledAt !== null), {
+      what: 'every kill to settle',
+      deadlineMs: LIMIT_MS,
+    });
   }
 
   #take(news: CrowdNews, byRun: ReadonlyMap<string, Wrapper>): void {

@@ -1,7 +1,7 @@
 /** The commands this object has accepted and their targets, as rows. */
 import type { Command } from '#protocol/api';
-import { type CommandState, isTargetEnded, type KillSignal, type TargetState } from '#protocol/command';
-import { isLive, type RunState } from '#protocol/run-state';
+import { type CommandState, isTargetEnded, type KillSignal, TARGET_STATES, type TargetState } from '#protocol/command';
+import { LIVE_STATES, type RunState } from '#protocol/run-state';
 import type { RunRecord } from './run-store.ts';
 
 /** Times are milliseconds since 1970. */
@@ -47,14 +47,6 @@ export function matchesRun(command: CommandRecord, run: RunRecord): boolean {
   );
 }
 
-/** The state that follows from how far a command's targets have come. */
-export function commandState(targets: readonly TargetRecord[], expired: boolean): CommandState {
-  if (targets.length === 0) return expired ? 'expired' : 'queued';
-  // `gone` says that nothing is left of the command; only with the run's end is its exit code known.
-  const settled = targets.every((target) => isTargetEnded(target.state) && !isLive(target.runState));
-  return settled ? 'settled' : 'delivered';
-}
-
 type TargetRow = Omit<TargetRecord, 'survivors'> & { survivors: string };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
@@ -62,6 +54,9 @@ const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_
   requested_by AS "requestedBy", requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
 const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors, targets.sends,
   runs.state AS "runState", runs.exit_code AS "exitCode" FROM targets JOIN runs ON runs.id = targets.run`;
+
+const ENDED = quoted(TARGET_STATES.filter(isTargetEnded));
+const LIVE = quoted(LIVE_STATES);
 
 export class CommandStore {
   readonly #sql: SqlStorage;
@@ -140,6 +135,24 @@ export class CommandStore {
     return this.#targets(`${SELECT_TARGET} WHERE targets.run = ? ORDER BY targets.command`, run);
   }
 
+  /**
+   * The state that follows from how far a command's targets have come.
+   *
+   * Asked at every step of every target, so it looks no further than the first that is still open: a command may have
+   * thousands of targets.
+   */
+  stateOf(command: string, expired: boolean): CommandState {
+    if (!this.#exists('targets WHERE command = ?', command)) return expired ? 'expired' : 'queued';
+    if (this.#exists(`targets WHERE command = ? AND state NOT IN (${ENDED})`, command)) return 'delivered';
+    // `gone` says that nothing is left of the command; only with the run's end is its exit code known.
+    const ofLiveRuns = `targets JOIN runs ON runs.id = targets.run WHERE targets.command = ? AND runs.state IN (${LIVE})`;
+    return this.#exists(ofLiveRuns, command) ? 'delivered' : 'settled';
+  }
+
+  #exists(rows: string, ...bindings: SqlStorageValue[]): boolean {
+    return this.#sql.exec(`SELECT 1 FROM ${rows} LIMIT 1`, ...bindings).toArray().length > 0;
+  }
+
   #commands(query: string, ...bindings: SqlStorageValue[]): CommandRecord[] {
     return this.#sql.exec<SqlRow<CommandRecord>>(query, ...bindings).toArray();
   }
@@ -150,6 +163,10 @@ export class CommandStore {
       .toArray()
       .map((row) => ({ ...row, survivors: JSON.parse(row.survivors) as number[] }));
   }
+}
+
+function quoted(words: readonly string[]): string {
+  return words.map((word) => `'${word}'`).join(', ');
 }
 
 /** The command as the API shows it. */

@@ -51,15 +51,11 @@ export class DeadlineBook {
     return this.#storage.sql.exec(query, kind, subject).toArray().length > 0;
   }
 
-  /** When the last deadline of these kinds is due; null when there is none. */
-  latest(...kinds: DeadlineKind[]): number | null {
+  /** Whether any deadline of these kinds is set. */
+  hasAny(...kinds: DeadlineKind[]): boolean {
     const places = kinds.map(() => '?').join(', ');
-    return this.#storage.sql
-      .exec<{ dueAt: number | null }>(
-        `SELECT max(due_at) AS "dueAt" FROM deadlines WHERE kind IN (${places})`,
-        ...kinds,
-      )
-      .one().dueAt;
+    const query = `SELECT 1 FROM deadlines WHERE kind IN (${places}) LIMIT 1`;
+    return this.#storage.sql.exec(query, ...kinds).toArray().length > 0;
   }
 
   /** Takes out what is due, earliest first. */

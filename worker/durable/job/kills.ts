@@ -12,7 +12,6 @@ import {
   type CommandStore,
   commandRecord,
   commandResource,
-  commandState,
   matchesRun,
   type TargetRecord,
 } from './command-store.ts';
@@ -85,7 +84,7 @@ export class Kills {
     this.#commands.insert(command);
     this.#deadlines.arm('expire', command.id, command.expiresAt);
     this.#refuseIfOver(command);
-    for (const run of this.#runs.open()) {
+    for (const run of this.#candidates(command)) {
       if (!matchesRun(command, run)) continue;
       this.#bind(command, run);
       const target = this.#commands.target(command.id, run.id);
@@ -198,6 +197,13 @@ export class Kills {
     this.#update(id);
   }
 
+  /** The runs that a command may be for: to look through thousands for the one it names would be waste. */
+  #candidates(command: CommandRecord): RunRecord[] {
+    if (command.run === null) return this.#runs.open();
+    const run = this.#runs.get(command.run);
+    return run === null ? [] : [run];
+  }
+
   /** A command for one run that is over for good is told so now, and not when it expires. */
   #refuseIfOver(command: CommandRecord): void {
     const run = command.run === null ? null : this.#runs.get(command.run);
@@ -275,11 +281,13 @@ export class Kills {
   #update(id: string): void {
     const command = this.#commands.get(id);
     if (command === null) return;
-    const targets = this.#commands.targetsOf(id);
-    const state = commandState(targets, Date.now() >= command.expiresAt);
+    const state = this.#commands.stateOf(id, Date.now() >= command.expiresAt);
     const seq = command.seq + 1;
     this.#commands.setState(id, state, seq);
-    this.#viewers.command(commandResource(this.#job, { ...command, state, seq }, targets));
+    // With all its targets a command may be large: it is put together only for those who are there to see it.
+    if (this.#viewers.isAnyoneThere()) {
+      this.#viewers.command(commandResource(this.#job, { ...command, state, seq }, this.#commands.targetsOf(id)));
+    }
     this.#outbox.note('command', id, seq);
     for (const check of this.#waiting.get(id) ?? []) check();
   }

@@ -32,6 +32,7 @@ export class Liveness {
   readonly #kills: Kills;
   readonly #outbox: Outbox;
   #attending: ReturnType<typeof setTimeout> | undefined;
+  #attendedUntil = 0;
 
   constructor(parts: {
     job: string;
@@ -71,7 +72,7 @@ export class Liveness {
   connected(run: RunRecord): void {
     this.#deadlines.cancel('disconnect', run.id);
     this.#deadlines.cancel('probe', run.id);
-    this.#attend();
+    this.#leaveIfDone();
     if (!this.#deadlines.has('silence', '')) {
       this.#deadlines.arm('silence', '', Date.now() + this.#settings.silenceMs);
     }
@@ -82,7 +83,7 @@ export class Liveness {
     this.#deadlines.cancel('probe', run.id);
     this.#deadlines.cancel('kill_answer', run.id);
     if (isLive(run.state)) this.#awaitReturn(run);
-    else this.#attend();
+    else this.#leaveIfDone();
     const now = Date.now();
     this.#journal.change(
       run,
@@ -102,7 +103,7 @@ export class Liveness {
   heard(run: RunRecord): RunRecord {
     if (run.suspectedSince === null) return run;
     this.#deadlines.cancel('probe', run.id);
-    this.#attend();
+    this.#leaveIfDone();
     this.#runs.patch(run.id, { suspectedSince: null });
     this.#journal.tell(run, { type: 'answered', at: new Date().toISOString() });
     return { ...run, suspectedSince: null };
@@ -165,12 +166,13 @@ export class Liveness {
     this.#journal.tell(run, { type: 'suspected', at: new Date(now).toISOString(), silent_ms: now - heardAt });
     send(socket, { type: 'probe' });
     this.#deadlines.arm('probe', run.id, now + this.#settings.probeMs);
-    this.#attend();
+    this.#attend(now + this.#settings.probeMs);
   }
 
   #awaitReturn(run: RunRecord): void {
-    this.#deadlines.arm('disconnect', run.id, Date.now() + this.#settings.disconnectMs);
-    this.#attend();
+    const dueAt = Date.now() + this.#settings.disconnectMs;
+    this.#deadlines.arm('disconnect', run.id, dueAt);
+    this.#attend(dueAt);
   }
 
   #declareLost(run: RunRecord, silentMs: number): void {
@@ -203,11 +205,22 @@ export class Liveness {
    * Stays in memory while a verdict is pending, and no longer: a pending timer keeps the object from hibernating and from
    * being evicted for idleness.
    */
-  #attend(): void {
+  #attend(until: number): void {
+    if (this.#attending !== undefined && this.#attendedUntil >= until) return;
+    clearTimeout(this.#attending);
+    this.#attendedUntil = until;
+    this.#attending = setTimeout(
+      () => {
+        this.#attending = undefined;
+      },
+      until - Date.now() + ALARM_DELAY_MS,
+    );
+  }
+
+  /** With thousands of verdicts pending only the last matters: which one would be due when is not asked. */
+  #leaveIfDone(): void {
+    if (this.#attending === undefined || this.#deadlines.hasAny('probe', 'disconnect')) return;
     clearTimeout(this.#attending);
     this.#attending = undefined;
-    const until = this.#deadlines.latest('probe', 'disconnect');
-    if (until === null) return;
-    this.#attending = setTimeout(() => {}, until - Date.now() + ALARM_DELAY_MS);
   }
 }

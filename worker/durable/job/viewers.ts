@@ -19,6 +19,10 @@ export class Viewers {
     this.#output = output;
   }
 
+  isAnyoneThere(): boolean {
+    return this.#sockets.viewers().length > 0;
+  }
+
   run(run: Run): void {
     for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'run', run });
   }
