@@ -40,8 +40,12 @@ export class TestWrapper {
   }
 
   /** Connects, and says `start` unless told not to. */
-  static connect(identity: Identity, start: Partial<StartMessage> | null = {}): Promise<TestWrapper> {
-    return TestWrapper.#connect(identity, start, false);
+  static connect(
+    identity: Identity,
+    start: Partial<StartMessage> | null = {},
+    token = env.LEASH_ADMIN_TOKEN,
+  ): Promise<TestWrapper> {
+    return TestWrapper.#connect(identity, start, false, token);
   }
 
   /** Connects as a peer whose network is half dead: it never answers a close. */
@@ -53,11 +57,12 @@ export class TestWrapper {
     identity: Identity,
     start: Partial<StartMessage> | null,
     halfOpen: boolean,
+    token = env.LEASH_ADMIN_TOKEN,
   ): Promise<TestWrapper> {
     const { job, run, machine, instance } = identity;
     const response = await request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
       headers: {
-        Authorization: `Bearer ${env.LEASH_ADMIN_TOKEN}`,
+        Authorization: `Bearer ${token}`,
         Upgrade: 'websocket',
         'Sec-WebSocket-Protocol': WRAPPER_SUBPROTOCOL,
       },

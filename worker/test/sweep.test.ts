@@ -1,0 +1,38 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { expect, test } from 'vitest';
+import { sweep } from '../src/sweep.ts';
+import { indexed } from './support/d1.ts';
+import { env } from './support/env.ts';
+import { jobObject } from './support/objects.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+async function checkedAt(job: string): Promise<number> {
+  const row = await env.DB.prepare('SELECT checked_at AS "at" FROM jobs WHERE name = ?')
+    .bind(job)
+    .first<{ at: number }>();
+  return row?.at ?? Number.NaN;
+}
+
+test('the sweep looks again at once after a job that it could not reach, behind those that wait for longer', async () => {
+  const [broken, healthy] = [newIdentity('sweep-unreached'), newIdentity('sweep-reached')];
+  for (const who of [broken, healthy]) {
+    await TestWrapper.connect(who);
+    await indexed(who.run);
+  }
+  await env.DB.prepare('UPDATE jobs SET checked_at = 1').run();
+  await runInDurableObject(jobObject(broken.job), (object) => {
+    object.lookAfter = () => Promise.reject(new Error('down'));
+  });
+  const startedAt = Date.now();
+  await sweep(env);
+  expect(await checkedAt(healthy.job)).toBeGreaterThanOrEqual(startedAt);
+  const failedAt = await checkedAt(broken.job);
+  expect(failedAt).toBeGreaterThan(1);
+  expect(failedAt).toBeLessThan(startedAt);
+
+  await runInDurableObject(jobObject(broken.job), (object) => {
+    Reflect.deleteProperty(object, 'lookAfter');
+  });
+  await sweep(env);
+  expect(await checkedAt(broken.job)).toBeGreaterThanOrEqual(startedAt);
+});
