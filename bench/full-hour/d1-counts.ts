@@ -16,7 +16,7 @@ export function printD1(before: D1Counts, after: D1Counts): void {
     longestMs: count.longestMs,
   }));
   const sqlMs = rows.reduce((sum, row) => sum + row.sqlMs, 0);
-  console.log('  D1                calls  statements    in SQL   share   waited for, mean and max');
+  console.log('  D1                calls  statements    in SQL   share   waited for, mean and longest yet');
   for (const row of rows.filter(({ calls }) => calls > 0)) {
     const cells = [
       String(row.calls).padStart(9),
