@@ -48,6 +48,9 @@ async function measure(wrapperCount: number, jobCount: number): Promise<void> {
       logged.first ||= text.slice(0, 400);
     },
   );
+  // A busy runtime takes its time to end in good order, and outlives this process meanwhile.
+  const abandon = () => void plane.crash().then(() => process.exit(1));
+  process.once('SIGINT', abandon).once('SIGTERM', abandon);
   const crowd = Array.from({ length: PROCESSES }, () => fork(join(ROOT, 'bench', 'full-hour', 'crowd.ts')));
   try {
     console.log(`\n${wrapperCount} wrappers of ${jobCount} job${jobCount === 1 ? '' : 's'}`);
@@ -55,7 +58,8 @@ async function measure(wrapperCount: number, jobCount: number): Promise<void> {
     await new FullHour(plane, crowd, wrappers(wrapperCount, jobCount), killEveryMs).play(adminToken);
     if (logged.problems > 0) console.log(`  the Worker logged ${logged.problems} warnings or errors: ${logged.first}`);
   } finally {
-    for (const process of crowd) process.kill();
+    process.off('SIGINT', abandon).off('SIGTERM', abandon);
+    for (const player of crowd) player.kill();
     await plane.stop();
     await rm(directory, { recursive: true, force: true });
   }
