@@ -6,6 +6,7 @@ import { HEARTBEAT } from '#protocol/limits';
 import type { WatchMessage } from '#protocol/watch-link';
 import { CLOSE_CODES, type ObjectMessage } from '#protocol/wrapper-link';
 import type { RunRecord } from './run-store.ts';
+import type { ViewerWindow } from './viewer-window.ts';
 
 export interface WrapperAttachment {
   readonly kind: 'wrapper';
@@ -26,8 +27,7 @@ export interface ViewerAttachment {
 /** The run that a viewer follows, and how far it got with the run's output. */
 export interface Following {
   readonly run: string;
-  readonly sent: number;
-  readonly acked: number;
+  readonly window: ViewerWindow;
   /** It was told to fetch: nothing is sent until it subscribes again. */
   readonly behind: boolean;
 }
@@ -100,8 +100,13 @@ export class Sockets {
     });
   }
 
+  /** Whether anyone is connected, introduced or not. */
+  get isAnyOpen(): boolean {
+    return this.#open().length > 0;
+  }
+
   /** `getWebSockets` still lists a socket that is being closed. */
-  #open(tag: string): WebSocket[] {
+  #open(tag?: string): WebSocket[] {
     return this.#ctx.getWebSockets(tag).filter((socket) => socket.readyState === WebSocket.OPEN);
   }
 }

@@ -7,6 +7,7 @@ import type { FlowMode } from '#protocol/wrapper-link';
 import type { OutputLog, OutputPiece } from './output-log.ts';
 import type { RunStore } from './run-store.ts';
 import { attach, type Following, type Sockets, send, type ViewerAttachment } from './sockets.ts';
+import { ackedTo, openWindow, sentBytes, sentGap, unackedBytes, type ViewerWindow } from './viewer-window.ts';
 
 export class Viewers {
   readonly #sockets: Sockets;
@@ -70,7 +71,7 @@ export class Viewers {
       return;
     }
     const from = Math.min(offset, run.outputEnd);
-    const follows: Following = { run: id, sent: from, acked: from, behind: false };
+    const follows: Following = { run: id, window: openWindow(from), behind: false };
     attach(socket, { kind: 'viewer', follows });
     send(socket, { type: 'subscribed', run: id, offset: from });
     this.#pump(socket, follows);
@@ -79,37 +80,37 @@ export class Viewers {
   #acked(socket: WebSocket, attachment: ViewerAttachment, run: string, offset: number): void {
     const follows = attachment.follows;
     // An ack may be for a run that was followed before: it is late, not wrong.
-    if (follows?.run !== run || offset <= follows.acked) return;
-    this.#pump(socket, { ...follows, acked: Math.min(offset, follows.sent) });
+    if (follows?.run !== run || offset <= follows.window.acked) return;
+    this.#pump(socket, { ...follows, window: ackedTo(follows.window, offset) });
   }
 
   /** Sends what is stored and not sent yet, or tells a viewer that takes too little of it to fetch. */
   #pump(socket: WebSocket, follows: Following): void {
-    let { sent, behind } = follows;
-    const end = this.#runs.get(follows.run)?.outputEnd ?? sent;
-    while (!behind && sent < end) {
-      const room = MAX_VIEWER_UNACKED_BYTES - (sent - follows.acked);
+    let { window, behind } = follows;
+    const end = this.#runs.get(follows.run)?.outputEnd ?? window.sent;
+    while (!behind && window.sent < end) {
+      const room = MAX_VIEWER_UNACKED_BYTES - unackedBytes(window);
       if (room <= 0) {
         behind = true;
-        send(socket, { type: 'behind', run: follows.run, offset: sent });
+        send(socket, { type: 'behind', run: follows.run, offset: window.sent });
         break;
       }
-      const pieces = this.#output.read(follows.run, sent, end, room);
-      if (pieces.length === 0) throw new Error(`the log of run ${follows.run} has a hole at ${sent}`);
-      for (const piece of pieces) sent = sendPiece(socket, follows.run, piece);
+      const pieces = this.#output.read(follows.run, window.sent, end, room);
+      if (pieces.length === 0) throw new Error(`the log of run ${follows.run} has a hole at ${window.sent}`);
+      for (const piece of pieces) window = sendPiece(socket, follows.run, window, piece);
     }
-    attach(socket, { kind: 'viewer', follows: { ...follows, sent, behind } });
+    attach(socket, { kind: 'viewer', follows: { ...follows, window, behind } });
   }
 }
 
-/** @returns the offset that follows the piece */
-function sendPiece(socket: WebSocket, run: string, piece: OutputPiece): number {
+/** @returns the window with the piece in it */
+function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: OutputPiece): ViewerWindow {
   switch (piece.kind) {
     case 'bytes':
       send(socket, encodeOutputFrame(piece));
-      return piece.start + piece.bytes.length;
+      return sentBytes(window, piece.start + piece.bytes.length);
     case 'lost':
       send(socket, { type: 'gap', run, from: piece.start, to: piece.end });
-      return piece.end;
+      return sentGap(window, piece.start, piece.end);
   }
 }
