@@ -6,9 +6,18 @@ export interface Changes {
   readonly commands: readonly Command[];
 }
 
+/** A run or command that its job's object does not keep any more. */
+export interface Forgotten {
+  readonly id: string;
+  /** Higher than any it had: what is newer than this is another one that took its place. */
+  readonly seq: number;
+}
+
 /** The changes that one job's object has to tell. */
 export interface JobChanges extends Changes {
   readonly job: string;
+  readonly forgottenRuns: readonly Forgotten[];
+  readonly forgottenCommands: readonly Forgotten[];
 }
 
 /** What goes to D1 at once weighs at most this. With a command line of 4 KiB in every run it is half a megabyte. */
@@ -22,6 +31,7 @@ function weighCommand(command: Command): number {
 }
 
 /** How much they add to a batch, with a run as the unit. */
-export function weighChanges({ runs, commands }: Changes): number {
-  return runs.length + commands.reduce((sum, command) => sum + weighCommand(command), 0);
+export function weighChanges({ runs, commands, forgottenRuns, forgottenCommands }: Omit<JobChanges, 'job'>): number {
+  const forgotten = forgottenRuns.length + forgottenCommands.length;
+  return runs.length + forgotten + commands.reduce((sum, command) => sum + weighCommand(command), 0);
 }

@@ -11,13 +11,13 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Command } from '#protocol/api';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
-import { mirrorCommands, unacceptedCommands } from '../src/db/commands.ts';
+import { forgetCommands, mirrorCommands, unacceptedCommands } from '../src/db/commands.ts';
 import { mirrorJobs } from '../src/db/jobs.ts';
-import { mirrorRuns } from '../src/db/runs.ts';
+import { forgetRuns, mirrorRuns } from '../src/db/runs.ts';
 import { findSessions } from '../src/db/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../src/db/tokens.ts';
 import { within } from '../within.ts';
-import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from './changes.ts';
+import { type Changes, type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from './changes.ts';
 import { Coalescer } from './d1-gateway/coalescer.ts';
 import { latestChanges } from './d1-gateway/latest-changes.ts';
 
@@ -95,19 +95,22 @@ export class D1GatewayObject extends DurableObject<Env> {
   }
 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
-    const { jobs, runs, commands } = latestChanges(all);
+    const { jobs, runs, commands, forgottenRuns, forgottenCommands } = latestChanges(all);
     const db = this.env.DB;
     await db.batch([
       mirrorJobs(db, jobs, Date.now()),
       ...(runs.length === 0 ? [] : [mirrorRuns(db, runs)]),
       ...(commands.length === 0 ? [] : [mirrorCommands(db, commands)]),
+      // Last: an older state that is told once more at the same time must not outlive them.
+      ...(forgottenRuns.length === 0 ? [] : [forgetRuns(db, forgottenRuns)]),
+      ...(forgottenCommands.length === 0 ? [] : [forgetCommands(db, forgottenCommands)]),
     ]);
     const published = await this.#publish({ runs, commands });
     return all.map(() => ({ published }));
   }
 
   /** Tells the pages. They are no reason to doubt D1: that they could not be told is an answer, not a failure. */
-  async #publish(changes: Omit<ReturnType<typeof latestChanges>, 'jobs'>): Promise<boolean> {
+  async #publish(changes: Changes): Promise<boolean> {
     try {
       await within(PUBLISH_LIMIT_MS, 'the fleet object', this.env.FLEET.getByName('fleet').publish(changes));
       return true;

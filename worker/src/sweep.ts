@@ -1,9 +1,15 @@
-/** The Cron Trigger: catches what a failed call or an alarm that never rang left behind. */
+/**
+ * The Cron Trigger: catches what a failed call or an alarm that never rang left behind, and removes what D1 has kept long
+ * enough.
+ */
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
+import { daysInMs, readSettings } from '../settings.ts';
 import { within } from '../within.ts';
-import { forgetIdempotencyKeys, jobsWithUnacceptedCommands } from './db/commands.ts';
+import { forgetAudit } from './db/audit.ts';
+import { forgetIdempotencyKeys, forgetLeftOverCommands, jobsWithUnacceptedCommands } from './db/commands.ts';
 import { markChecked, uncheckedJobs } from './db/jobs.ts';
+import { forgetLeftOverRuns } from './db/runs.ts';
 import { forgetSessions } from './db/sessions.ts';
 import { callJob } from './job-client.ts';
 
@@ -13,12 +19,21 @@ const JOBS_PER_SWEEP = 200;
 const CHECK_INTERVAL_MS = 15 * 60 * 1000;
 /** One that never answers must not hold up what the others have earned. */
 const CALL_LIMIT_MS = 60_000;
-const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
+/** Any other job, for the sake of what it has kept long enough. */
+const IDLE_CHECK_INTERVAL_MS = daysInMs(7);
+const IDEMPOTENCY_MS = daysInMs(1);
+/** The objects remove runs and commands from D1 as they remove their own. What D1 has this long after is left over. */
+const LEFT_OVER_MS = daysInMs(7);
+
+/** One statement removes at most this many rows, so that D1, which does one thing at a time, is never busy for long. */
+const ROWS_PER_STATEMENT = 1_000;
+const STATEMENTS_PER_SWEEP = 10;
 
 export async function sweep(env: Env): Promise<void> {
   const now = Date.now();
   const waiting = await jobsWithUnacceptedCommands(env.DB, JOBS_PER_SWEEP);
-  const unchecked = await uncheckedJobs(env.DB, now - CHECK_INTERVAL_MS, JOBS_PER_SWEEP);
+  const since = { live: now - CHECK_INTERVAL_MS, idle: now - IDLE_CHECK_INTERVAL_MS };
+  const unchecked = await uncheckedJobs(env.DB, since, JOBS_PER_SWEEP);
   const jobs = [...new Set([...waiting, ...unchecked])];
   const reached = await Promise.all(jobs.map((job) => lookAfter(env, job)));
   await env.DB.batch([
@@ -34,7 +49,26 @@ export async function sweep(env: Env): Promise<void> {
       now - CHECK_INTERVAL_MS,
     ),
   ]);
-  await env.DB.batch([forgetSessions(env.DB, now), forgetIdempotencyKeys(env.DB, now - IDEMPOTENCY_MS)]);
+  await forgetOld(env, now);
+}
+
+async function forgetOld(env: Env, now: number): Promise<void> {
+  const { runDays, auditDays } = readSettings(env);
+  const leftOver = now - daysInMs(runDays) - LEFT_OVER_MS;
+  const db = env.DB;
+  await inBatches(forgetSessions(db, now, ROWS_PER_STATEMENT));
+  await inBatches(forgetIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
+  await inBatches(forgetAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
+  await inBatches(forgetLeftOverRuns(db, leftOver, ROWS_PER_STATEMENT));
+  await inBatches(forgetLeftOverCommands(db, leftOver, ROWS_PER_STATEMENT));
+}
+
+/** What is left after so many statements is for the next sweep. */
+async function inBatches(statement: D1PreparedStatement): Promise<void> {
+  for (let count = 0; count < STATEMENTS_PER_SWEEP; count++) {
+    const { meta } = await statement.run();
+    if (meta.changes < ROWS_PER_STATEMENT) return;
+  }
 }
 
 /** One object that fails must not keep the others from being called. @returns whether it was reached */

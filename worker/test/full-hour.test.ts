@@ -183,8 +183,9 @@ describe('the outbox of many', () => {
     const newer = await run(who.job, who.run);
     if (older === null || newer === null) throw new Error('the run is not known');
     const job = who.job;
-    const changes = [newer, older].map((each) => ({ job, runs: [each], commands: [] }));
-    expect(latestChanges(changes)).toEqual({ jobs: [job], runs: [newer], commands: [] });
+    const nothingElse = { commands: [], forgottenRuns: [], forgottenCommands: [] };
+    const changes = [newer, older].map((each) => ({ job, runs: [each], ...nothingElse }));
+    expect(latestChanges(changes)).toEqual({ jobs: [job], runs: [newer], ...nothingElse });
   });
 });
 

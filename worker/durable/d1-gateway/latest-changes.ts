@@ -1,15 +1,29 @@
-import type { Changes, JobChanges } from '../changes.ts';
+import type { Changes, Forgotten, JobChanges } from '../changes.ts';
+
+export interface LatestChanges extends Changes {
+  readonly jobs: readonly string[];
+  readonly forgottenRuns: readonly ForgottenByJob[];
+  readonly forgottenCommands: readonly ForgottenByJob[];
+}
+
+export interface ForgottenByJob extends Forgotten {
+  readonly job: string;
+}
 
 /**
  * The changes of many jobs as one, each run and command once, in its latest state: an object that was restarted may tell
  * the same again while its first call is still waiting, and one statement must not meet a row twice.
  */
-export function latestChanges(all: readonly JobChanges[]): Changes & { readonly jobs: readonly string[] } {
+export function latestChanges(all: readonly JobChanges[]): LatestChanges {
   return {
     jobs: [...new Set(all.map(({ job }) => job))],
     // A run id that two jobs use is two runs here: D1 decides whose it is.
     runs: latest(all.flatMap(({ runs }) => runs)),
     commands: latest(all.flatMap(({ commands }) => commands)),
+    forgottenRuns: all.flatMap(({ job, forgottenRuns }) => forgottenRuns.map((run) => ({ job, ...run }))),
+    forgottenCommands: all.flatMap(({ job, forgottenCommands }) =>
+      forgottenCommands.map((command) => ({ job, ...command })),
+    ),
   };
 }
 

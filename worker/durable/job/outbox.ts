@@ -10,7 +10,7 @@ import { commitChanges } from '../../d1-gateway.ts';
 import type { Env } from '../../env.ts';
 import { log } from '../../log.ts';
 import { spread } from '../../spread.ts';
-import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../changes.ts';
+import { type Forgotten, type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../changes.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 type Kind = 'run' | 'command';
@@ -27,7 +27,7 @@ interface Batch {
   readonly changes: JobChanges;
 }
 
-/** Where the outbox finds the state to send. */
+/** Where the outbox finds the state to send; null for what is not kept any more. */
 export interface OutboxSource {
   run(id: string): Run | null;
   command(id: string): Command | null;
@@ -57,7 +57,7 @@ export class Outbox {
     return this.#isD1Away;
   }
 
-  /** Notes that a run or command has changed, and starts sending. */
+  /** Notes that a run or command has changed or is gone, and starts sending. */
   note(kind: Kind, subject: string, seq: number): void {
     this.#ctx.storage.sql.exec(
       'INSERT OR REPLACE INTO outbox (kind, subject, seq) VALUES (?, ?, ?)',
@@ -68,6 +68,10 @@ export class Outbox {
     // Should this object end before D1 has it, the alarm brings it back.
     if (!this.#deadlines.has('outbox', '')) this.#deadlines.arm('outbox', '', Date.now() + RETRY_MS);
     this.#ctx.waitUntil(this.send());
+  }
+
+  get isEmpty(): boolean {
+    return this.#ctx.storage.sql.exec('SELECT 1 FROM outbox LIMIT 1').toArray().length === 0;
   }
 
   /** Sends until nothing is left. Never throws: what fails is tried again by alarm. */
@@ -108,6 +112,9 @@ export class Outbox {
     const notes: Note[] = [];
     const runs: Run[] = [];
     const commands: Command[] = [];
+    const forgottenRuns: Forgotten[] = [];
+    const forgottenCommands: Forgotten[] = [];
+    const changes: JobChanges = { job: this.#job, runs, commands, forgottenRuns, forgottenCommands };
     const waiting = this.#ctx.storage.sql
       .exec<{ kind: Kind; subject: string; seq: number }>(
         'SELECT kind, subject, seq FROM outbox LIMIT ?',
@@ -115,15 +122,16 @@ export class Outbox {
       )
       .toArray();
     for (const note of waiting) {
-      if (weighChanges({ runs, commands }) >= MAX_BATCH_WEIGHT) break;
+      if (weighChanges(changes) >= MAX_BATCH_WEIGHT) break;
       notes.push(note);
-      if (note.kind === 'run') push(runs, this.#source.run(note.subject));
-      else push(commands, this.#source.command(note.subject));
+      if (note.kind === 'run') push(runs, forgottenRuns, note, this.#source.run(note.subject));
+      else push(commands, forgottenCommands, note, this.#source.command(note.subject));
     }
-    return notes.length === 0 ? null : { notes, changes: { job: this.#job, runs, commands } };
+    return notes.length === 0 ? null : { notes, changes };
   }
 }
 
-function push<Resource>(resources: Resource[], resource: Resource | null): void {
-  if (resource !== null) resources.push(resource);
+function push<Resource>(latest: Resource[], forgotten: Forgotten[], note: Note, resource: Resource | null): void {
+  if (resource === null) forgotten.push({ id: note.subject, seq: note.seq });
+  else latest.push(resource);
 }

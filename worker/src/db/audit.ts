@@ -1,5 +1,6 @@
 /** Who did what, when. */
 import { ulid } from 'ulid';
+import { firstUlid } from './first-ulid.ts';
 
 export interface AuditEntry {
   readonly at: number;
@@ -37,4 +38,11 @@ export function recordAudit(
       entry.requestId,
       ...(onlyIf === undefined ? [] : [onlyIf.id]),
     );
+}
+
+/** Removes entries from before a time, oldest first. */
+export function forgetAudit(db: D1Database, before: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare('DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? ORDER BY id LIMIT ?)')
+    .bind(firstUlid(before), limit);
 }

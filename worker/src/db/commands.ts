@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { Command } from '#protocol/api';
 import { type AuditEntry, recordAudit } from './audit.ts';
+import { firstUlid } from './first-ulid.ts';
 
 /** Brings commands up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
 export function mirrorCommands(db: D1Database, commands: readonly Command[]): D1PreparedStatement {
@@ -12,6 +13,32 @@ export function mirrorCommands(db: D1Database, commands: readonly Command[]): D1
        WHERE commands.id = latest.id AND commands.seq < latest.seq`,
     )
     .bind(JSON.stringify(commands));
+}
+
+/** Removes commands that their jobs' objects do not keep any more. For those objects. */
+export function forgetCommands(
+  db: D1Database,
+  commands: readonly { readonly job: string; readonly id: string; readonly seq: number }[],
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM commands WHERE EXISTS (SELECT 1 FROM json_each(?1) AS gone
+         WHERE value ->> 'id' = commands.id AND value ->> 'job' = commands.job AND value ->> 'seq' >= commands.seq)
+       AND id IN (SELECT value ->> 'id' FROM json_each(?1))`,
+    )
+    .bind(JSON.stringify(commands));
+}
+
+/** Removes commands from before a time that are over, oldest first: what no object has removed. */
+export function forgetLeftOverCommands(db: D1Database, before: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      // Their ids begin with the time: the primary key finds the oldest.
+      `DELETE FROM commands WHERE id IN (
+         SELECT id FROM commands WHERE id < ? AND accepted = 1 AND resource ->> 'state' IN ('settled', 'expired')
+         ORDER BY id LIMIT ?)`,
+    )
+    .bind(firstUlid(before), limit);
 }
 
 /** So much of the queue of each job is read at once: a few of them in one query must not be too much for D1. */
@@ -134,8 +161,13 @@ async function earlierUse(db: D1Database, { actor, key, fingerprint }: Idempoten
 }
 
 /** Forgets the idempotency keys from before a time. */
-export function forgetIdempotencyKeys(db: D1Database, before: number): D1PreparedStatement {
-  return db.prepare('DELETE FROM idempotency WHERE created_at < ?').bind(before);
+export function forgetIdempotencyKeys(db: D1Database, before: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM idempotency WHERE (actor, key) IN (
+         SELECT actor, key FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ?)`,
+    )
+    .bind(before, limit);
 }
 
 function readCommand(resource: string): Command {

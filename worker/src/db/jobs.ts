@@ -10,6 +10,18 @@ export function mirrorJobs(db: D1Database, names: readonly string[], now: number
     .bind(JSON.stringify(names), now);
 }
 
+/** Removes a job of which nothing is left, here either. For the job's object. */
+export async function forgetJob(db: D1Database, name: string): Promise<void> {
+  await db
+    .prepare(
+      `DELETE FROM jobs WHERE name = ?1
+         AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ?1)
+         AND NOT EXISTS (SELECT 1 FROM commands WHERE job = ?1 AND accepted = 0)`,
+    )
+    .bind(name)
+    .run();
+}
+
 export interface JobRow {
   readonly name: string;
   readonly firstSeenAt: number;
@@ -33,15 +45,23 @@ export async function findJob(db: D1Database, name: string): Promise<JobRow | nu
     .first<{ name: string; firstSeenAt: number }>();
 }
 
-/** Jobs with runs that should be alive and whose objects nobody looked after since `before`, longest waiting first. */
-export async function uncheckedJobs(db: D1Database, before: number, limit: number): Promise<string[]> {
+/** Since when nobody has looked after a job that is to be looked after now. */
+export interface UncheckedSince {
+  /** For jobs with runs that should be alive. */
+  readonly live: number;
+  /** For all others. */
+  readonly idle: number;
+}
+
+/** Jobs whose objects nobody has looked after for too long, longest waiting first. */
+export async function uncheckedJobs(db: D1Database, since: UncheckedSince, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare(
-      `SELECT name FROM jobs WHERE checked_at < ?
+      `SELECT name FROM jobs WHERE checked_at < ? OR checked_at < ?
          AND EXISTS (SELECT 1 FROM runs WHERE runs.job = jobs.name AND runs.state IN ('running', 'killing'))
        ORDER BY checked_at LIMIT ?`,
     )
-    .bind(before, limit)
+    .bind(since.idle, since.live, limit)
     .all<{ name: string }>();
   return results.map(({ name }) => name);
 }

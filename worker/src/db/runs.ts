@@ -19,6 +19,35 @@ export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStat
     .bind(JSON.stringify(rows));
 }
 
+/** Removes runs that their jobs' objects do not keep any more. For those objects. */
+export function forgetRuns(
+  db: D1Database,
+  runs: readonly { readonly job: string; readonly id: string; readonly seq: number }[],
+): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM runs WHERE EXISTS (SELECT 1 FROM json_each(?1) AS gone
+         WHERE value ->> 'id' = runs.id AND value ->> 'job' = runs.job AND value ->> 'seq' >= runs.seq)
+       AND id IN (SELECT value ->> 'id' FROM json_each(?1))`,
+    )
+    .bind(JSON.stringify(runs));
+}
+
+/**
+ * Removes runs that ended before a time, oldest first: what no object has removed, as after D1 was restored to an older
+ * state. Few rows are read: the runs that started before that time are those, and the few that took so long.
+ */
+export function forgetLeftOverRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `DELETE FROM runs WHERE id IN (
+         SELECT id FROM runs WHERE started_at < ?1 AND state NOT IN ('running', 'killing')
+           AND resource ->> 'ended_at' < ?2
+         ORDER BY started_at LIMIT ?3)`,
+    )
+    .bind(endedBefore, new Date(endedBefore).toISOString(), limit);
+}
+
 export async function findRun(db: D1Database, id: string): Promise<Run | null> {
   const row = await db.prepare('SELECT resource FROM runs WHERE id = ?').bind(id).first<{ resource: string }>();
   return row === null ? null : readRun(row.resource);
