@@ -45,6 +45,10 @@ export const Run = v.object({
 });
 export type Run = v.InferOutput<typeof Run>;
 
+/** What bounds output: how much is kept of one run, how much of a job. */
+export const OutputLimit = v.picklist(['run', 'job']);
+export type OutputLimit = v.InferOutput<typeof OutputLimit>;
+
 const event = <const Type extends string, const Entries extends v.ObjectEntries>(type: Type, entries: Entries) =>
   v.object({ id: Count, at: Time, type: v.literal(type), ...entries });
 
@@ -76,7 +80,10 @@ export const RunEvent = v.variant('type', [
     signal: v.nullable(v.string()),
     survivors: v.array(v.number()),
   }),
+  /** The machine had to drop these bytes. */
   event('output_gap', { from: Count, to: Count }),
+  /** Output of this run begins to be removed here, because there is more than is kept: what follows `from`. Told once for each limit. */
+  event('output_trimmed', { limit: OutputLimit, from: Count }),
   event('ended', { state: RunState, exit_code: v.number(), reason: EndReason, duration_ms: Count }),
 ]);
 export type RunEvent = v.InferOutput<typeof RunEvent>;

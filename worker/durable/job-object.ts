@@ -13,6 +13,7 @@ import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { readSettings } from '../settings.ts';
 import { spread } from '../spread.ts';
+import { forgetJob } from '../src/db/jobs.ts';
 import { CommandStore } from './job/command-store.ts';
 import { type Deadline, DeadlineBook } from './job/deadlines.ts';
 import { EventLog } from './job/event-log.ts';
@@ -21,10 +22,12 @@ import { Journal } from './job/journal.ts';
 import { Kills } from './job/kills.ts';
 import { Liveness } from './job/liveness.ts';
 import { Outbox } from './job/outbox.ts';
+import { OutputBounds } from './job/output-bounds.ts';
 import { OutputIntake } from './job/output-intake.ts';
 import { OutputLog, type OutputPiece } from './job/output-log.ts';
+import { Retention } from './job/retention.ts';
 import { RunStore, runResource } from './job/run-store.ts';
-import { jobName, migrate } from './job/schema.ts';
+import { begin, isBlank, jobName, migrate } from './job/schema.ts';
 import { attachmentOf, close, Sockets, send, type ViewerAttachment, type WrapperAttachment } from './job/sockets.ts';
 import { Viewers } from './job/viewers.ts';
 import { WrapperMessages } from './job/wrapper-messages.ts';
@@ -59,11 +62,17 @@ export class JobObject extends DurableObject<Env> {
   readonly #kills: Kills;
   readonly #liveness: Liveness;
   readonly #wrapperMessages: WrapperMessages;
+  readonly #commands: CommandStore;
+  readonly #bounds: OutputBounds;
+  readonly #retention: Retention;
+  /** Whether there are no tables: nothing has been stored yet, or nothing is left. */
+  #isBlank: boolean;
   #drainedAt = 0;
+  /** How many look into the queue in D1 right now. */
+  #drains = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    migrate(ctx.storage);
     const sql = ctx.storage.sql;
     const job = jobName(ctx);
     const settings = readSettings(env);
@@ -90,6 +99,7 @@ export class JobObject extends DurableObject<Env> {
       viewers,
       outbox,
     });
+    const bounds = new OutputBounds({ job, limits: settings, sql, runs, output, journal, deadlines });
     const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, kills, outbox });
     this.#job = job;
     this.#runs = runs;
@@ -107,17 +117,36 @@ export class JobObject extends DurableObject<Env> {
       journal,
       sockets,
       introductions: new Introductions({ job, settings, runs, journal, sockets, kills, liveness, viewers }),
-      intake: new OutputIntake({ runs, output, journal, viewers }),
+      intake: new OutputIntake({ runs, output, journal, viewers, bounds }),
       kills,
       liveness,
     });
+    this.#commands = commands;
+    this.#bounds = bounds;
+    this.#retention = new Retention({
+      job,
+      settings,
+      runs,
+      events,
+      output,
+      bounds,
+      commands,
+      sockets,
+      deadlines,
+      outbox,
+    });
+    this.#isBlank = isBlank(ctx.storage);
+    if (this.#isBlank) return;
+    migrate(ctx.storage);
     liveness.reconcile();
+    this.#retention.attend();
   }
 
   // --- what the Worker calls ---
 
   /** Takes the upgrade of a wrapper or a viewer, whom the Worker has authorised. */
   override fetch(request: Request): Response {
+    this.#begin();
     const url = new URL(request.url);
     if (url.pathname !== '/connect') return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#sockets.acceptViewer(socket));
     const { run = '', instance = '', machine = '' } = Object.fromEntries(url.searchParams);
@@ -126,55 +155,63 @@ export class JobObject extends DurableObject<Env> {
 
   /** Takes a command that is stored in the queue; a repeat changes nothing. Sends it before anything else is awaited. */
   acceptCommand(command: Command): Command | null {
+    this.#begin();
     this.#kills.accept(command);
     return this.#kills.get(command.id);
   }
 
   /** The command, at once or as soon as it is settled or expired, but after `waitMs` in any case. */
   async commandAfter(id: string, waitMs: number): Promise<Command | null> {
-    if (waitMs > 0) await this.#kills.ended(id, waitMs);
-    return this.#kills.get(id);
+    if (waitMs > 0) {
+      this.#begin();
+      await this.#kills.ended(id, waitMs);
+    }
+    return this.command(id);
   }
 
   command(id: string): Command | null {
-    return this.#kills.get(id);
+    return this.#isBlank ? null : this.#kills.get(id);
   }
 
   run(id: string): Run | null {
-    const run = this.#runs.get(id);
+    const run = this.#isBlank ? null : this.#runs.get(id);
     return run === null ? null : runResource(this.#job, run);
   }
 
   /** Whether any run of this job was ever seen. */
   isKnown(): boolean {
-    return !this.#runs.isEmpty();
+    return !this.#isBlank && !this.#runs.isEmpty();
   }
 
   events(run: string, after: number, limit: number): RunEvent[] {
-    return this.#events.list(run, after, limit);
+    return this.#isBlank ? [] : this.#events.list(run, after, limit);
   }
 
   /** How much output of a run is stored, and what of it is missing. */
   outputExtent(run: string): OutputExtent {
+    if (this.#isBlank) return { end: 0, lost: [] };
     const end = this.#runs.get(run)?.outputEnd ?? 0;
     return { end, lost: this.#output.lost(run) };
   }
 
   /** The output in [from, to), as much of it as fits into about `maxBytes`. */
   outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage {
-    return { pieces: this.#output.read(run, from, to, maxBytes) };
+    return { pieces: this.#isBlank ? [] : this.#output.read(run, from, to, maxBytes) };
   }
 
   /** The sweep: catches what a failed call or an alarm that never rang left behind. */
   async lookAfter(): Promise<void> {
+    this.#begin();
     await this.#drain();
     this.#meetDeadlines();
     await this.#outbox.send();
+    await this.#clearIfUnused();
   }
 
   // --- what the runtime calls ---
 
   override webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): void {
+    this.#begin();
     const attachment = attachmentOf(socket);
     try {
       // All of a message or nothing: a run that ended while its kills did not would never be put right.
@@ -203,10 +240,52 @@ export class JobObject extends DurableObject<Env> {
   }
 
   override alarm(): void {
-    this.#meetDeadlines();
+    if (!this.#isBlank) this.#meetDeadlines();
   }
 
   // --- details ---
+
+  /** Makes the tables, before the first thing that is to be kept. */
+  #begin(): void {
+    if (!this.#isBlank) return;
+    this.ctx.storage.transactionSync(() => {
+      begin(this.ctx.storage, this.#job);
+      this.#retention.attend();
+    });
+    this.#isBlank = false;
+  }
+
+  /** Leaves nothing behind, here and in D1, once nobody needs it: the next start begins afresh. Never throws. */
+  async #clearIfUnused(): Promise<void> {
+    if (this.#isInUse()) return;
+    try {
+      await forgetJob(this.env.DB, this.#job);
+      // Someone may have come meanwhile.
+      if (this.#isInUse()) return;
+      await this.ctx.blockConcurrencyWhile(async () => {
+        this.#isBlank = true;
+        this.#deadlines.forgotten();
+        await this.ctx.storage.deleteAll();
+      });
+      log.info('job_cleared', { job: this.#job });
+    } catch (error) {
+      // The daily deadline is still set, or the sweep comes by.
+      log.error('clear_failed', error, { job: this.#job });
+    }
+  }
+
+  #isInUse(): boolean {
+    return (
+      this.#isBlank ||
+      !this.#runs.isEmpty() ||
+      !this.#commands.isEmpty() ||
+      !this.#outbox.isEmpty ||
+      this.#drains > 0 ||
+      this.#deadlines.has('drain', '') ||
+      this.#kills.isWaitedFor ||
+      this.#sockets.isAnyOpen
+    );
+  }
 
   #receiveFromWrapper(socket: WebSocket, attachment: WrapperAttachment, frame: string | ArrayBuffer): void {
     this.#wrapperMessages.receive(socket, attachment, frame);
@@ -231,6 +310,8 @@ export class JobObject extends DurableObject<Env> {
   }
 
   #socketGone(socket: WebSocket): void {
+    if (this.#isBlank) return;
+    this.ctx.waitUntil(this.#clearIfUnused());
     const attachment = attachmentOf(socket);
     if (attachment.kind === 'viewer') {
       if (attachment.follows !== null) this.#adjustFlow(attachment.follows.run, socket);
@@ -285,6 +366,13 @@ export class JobObject extends DurableObject<Env> {
       case 'drain':
         this.ctx.waitUntil(this.#drain());
         return;
+      case 'trim':
+        this.#bounds.trim(deadline.subject);
+        return;
+      case 'retain':
+        this.#retention.step();
+        this.ctx.waitUntil(this.#clearIfUnused());
+        return;
     }
   }
 
@@ -303,6 +391,7 @@ export class JobObject extends DurableObject<Env> {
   /** Takes what the queue in D1 holds for this job. Never throws: what fails is tried again by alarm. */
   async #drain(): Promise<void> {
     this.#drainedAt = Date.now();
+    this.#drains += 1;
     try {
       for (let after: string | undefined = ''; after !== undefined; ) {
         const commands = await queuedCommands(this.env, this.#job, after);
@@ -312,6 +401,8 @@ export class JobObject extends DurableObject<Env> {
     } catch (error) {
       log.error('drain_failed', error, { job: this.#job });
       this.#deadlines.arm('drain', '', Date.now() + spread(DRAIN_INTERVAL_MS));
+    } finally {
+      this.#drains -= 1;
     }
   }
 }

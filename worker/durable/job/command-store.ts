@@ -153,6 +153,36 @@ export class CommandStore {
     return this.#sql.exec(`SELECT 1 FROM ${rows} LIMIT 1`, ...bindings).toArray().length > 0;
   }
 
+  isEmpty(): boolean {
+    return !this.#exists('commands');
+  }
+
+  hasTargets(command: string): boolean {
+    return this.#exists('targets WHERE command = ?', command);
+  }
+
+  /** Commands that expired before a time and have no targets. */
+  withoutTargets(expiredBefore: number, limit: number): string[] {
+    return this.#commands(
+      `${SELECT_COMMAND} WHERE expires_at < ?
+         AND NOT EXISTS (SELECT 1 FROM targets WHERE targets.command = commands.id) ORDER BY expires_at LIMIT ?`,
+      expiredBefore,
+      limit,
+    ).map(({ id }) => id);
+  }
+
+  /** Forgets that a run was a target. @returns the commands it was one of */
+  removeTargetsAt(run: string): string[] {
+    return this.#sql
+      .exec<{ command: string }>('DELETE FROM targets WHERE run = ? RETURNING command', run)
+      .toArray()
+      .map(({ command }) => command);
+  }
+
+  remove(id: string): void {
+    this.#sql.exec('DELETE FROM commands WHERE id = ?', id);
+  }
+
   #commands(query: string, ...bindings: SqlStorageValue[]): CommandRecord[] {
     return this.#sql.exec<SqlRow<CommandRecord>>(query, ...bindings).toArray();
   }

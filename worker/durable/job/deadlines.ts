@@ -8,8 +8,20 @@
  * - `expire`: a command ends its search for runs
  * - `outbox`: tell D1 again
  * - `drain`: look into the queue in D1
+ * - `trim`: remove some more output, of the run, or of all runs of the job
+ * - `retain`: look for what has been kept long enough
  */
-export const DEADLINE_KINDS = ['silence', 'probe', 'disconnect', 'kill_answer', 'expire', 'outbox', 'drain'] as const;
+export const DEADLINE_KINDS = [
+  'silence',
+  'probe',
+  'disconnect',
+  'kill_answer',
+  'expire',
+  'outbox',
+  'drain',
+  'trim',
+  'retain',
+] as const;
 export type DeadlineKind = (typeof DEADLINE_KINDS)[number];
 
 export interface Deadline {
@@ -63,6 +75,11 @@ export class DeadlineBook {
     const due = this.#select('WHERE due_at <= ? ORDER BY due_at', now);
     this.#storage.sql.exec('DELETE FROM deadlines WHERE due_at <= ?', now);
     return due;
+  }
+
+  /** The storage was emptied, and the alarm with it. */
+  forgotten(): void {
+    this.#alarmAt = null;
   }
 
   /** After the alarm rang, it is not set any more: sets it to the earliest deadline that is left. */

@@ -37,4 +37,26 @@ export class EventLog {
       .toArray()
       .map(({ id, event }) => ({ id, ...(JSON.parse(event) as NewRunEvent) }));
   }
+  /** Removes the oldest of a run's events. @returns how many */
+  remove(run: string, limit: number): number {
+    return this.#sql
+      .exec(
+        'DELETE FROM events WHERE id IN (SELECT id FROM events WHERE run = ? ORDER BY id LIMIT ?) RETURNING 1',
+        run,
+        limit,
+      )
+      .toArray().length;
+  }
+
+  /** Removes the oldest events of all runs, up to the first from after a time. @returns how many */
+  removeBefore(time: number, limit: number): number {
+    const oldest = this.#sql
+      .exec<{ id: number; at: string }>(`SELECT id, event ->> 'at' AS at FROM events ORDER BY id LIMIT ?`, limit)
+      .toArray();
+    const firstKept = oldest.findIndex(({ at }) => Date.parse(at) >= time);
+    const removed = firstKept === -1 ? oldest : oldest.slice(0, firstKept);
+    const last = removed.at(-1);
+    if (last !== undefined) this.#sql.exec('DELETE FROM events WHERE id <= ?', last.id);
+    return removed.length;
+  }
 }

@@ -3,7 +3,7 @@ import { EXIT_LOST } from '#protocol/run-state';
 import { CLOSE_CODES, type LinkError, type Start } from '#protocol/wrapper-link';
 import { equalDigests, sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
-import type { Settings } from '../../settings.ts';
+import { daysInMs, type Settings } from '../../settings.ts';
 import type { Journal } from './journal.ts';
 import type { Kills } from './kills.ts';
 import type { Liveness } from './liveness.ts';
@@ -101,13 +101,24 @@ export class Introductions {
       graceMs: message.limits.grace_ms,
       outputEnd: 0,
       finalOffset: null,
-      seq: 1,
+      headEnd: null,
+      outputSize: 0,
+      trimmedFor: null,
+      seq: this.#firstSeq(message.age_ms, now),
     };
     return this.#journal.open(
       run,
       { type: 'started', at: new Date(startedAt).toISOString(), machine: run.machine, pid: run.pid },
       { type: 'connected', at: new Date(now).toISOString() },
     );
+  }
+
+  /**
+   * A run this old may have been here before, and been forgotten by days. D1 and the pages keep the higher `seq`, so that
+   * of its new record must be higher than any it had: no run changes a thousand times a second for all its life.
+   */
+  #firstSeq(ageMs: number, now: number): number {
+    return ageMs >= daysInMs(this.#settings.runDays) ? now : 1;
   }
 
   /** A run that is known: the same socket again, a reconnect, or a lost one that returns. */

@@ -124,6 +124,11 @@ export class Kills {
     });
   }
 
+  /** Whether a call holds its answer until a command is settled. */
+  get isWaitedFor(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** A run's wrapper has (re)connected: finds the kills that are meant for it and sends those it does not know yet. */
   runConnected(run: RunRecord, applied: ReadonlySet<string>): void {
     const changed = new Set<string>();

@@ -1,7 +1,8 @@
 /** The bytes that this job's runs printed: one log a run, without holes. */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
+import { type LogRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from './output-trim.ts';
 
-/** A stretch of a run's log. `lost`: the machine had to drop these bytes. */
+/** A stretch of a run's log. `lost`: the machine had to drop these bytes, or they were trimmed here. */
 export type OutputPiece =
   | { readonly kind: 'bytes'; readonly start: number; readonly stream: StreamName; readonly bytes: Uint8Array }
   | { readonly kind: 'lost'; readonly start: number; readonly end: number };
@@ -32,7 +33,13 @@ export class OutputLog {
     this.#sql = sql;
   }
 
-  append(run: string, frame: OutputFrame): void {
+  /** What the logs of all runs take. */
+  get total(): number {
+    return this.#sql.exec<{ bytes: number }>('SELECT output_bytes AS bytes FROM usage').one().bytes;
+  }
+
+  /** @returns what it takes in storage */
+  append(run: string, frame: OutputFrame): number {
     this.#sql.exec(
       'INSERT INTO output (run, start, "end", stream, bytes) VALUES (?, ?, ?, ?, ?)',
       run,
@@ -42,10 +49,41 @@ export class OutputLog {
       // The frame is a view into the message it came in, and SQLite takes whole buffers.
       frame.bytes.slice().buffer,
     );
+    return this.#count(ROW_COST_BYTES + frame.bytes.length);
   }
 
-  appendLost(run: string, start: number, end: number): void {
-    this.#sql.exec('INSERT INTO output (run, start, "end") VALUES (?, ?, ?)', run, start, end);
+  /** @returns what it takes in storage */
+  appendLost(run: string, start: number, end: number): number {
+    const last = this.#rowBefore(run, start);
+    if (last?.isGap) {
+      this.#growGap(run, last.start, end);
+      return 0;
+    }
+    this.#insertGap(run, start, end);
+    return this.#count(ROW_COST_BYTES);
+  }
+
+  /**
+   * Makes a gap of the oldest rows that start at or after `from`, until so much is freed or so many rows are gone.
+   *
+   * @returns null when there was nothing to free
+   */
+  trim(run: string, from: number, neededBytes: number, maxRows: number): TrimPlan | null {
+    const plan = planTrim(this.#rowBefore(run, from), this.#rowsFrom(run, from, maxRows + 1), neededBytes, maxRows);
+    if (plan === null) return null;
+    this.#sql.exec('DELETE FROM output WHERE run = ? AND start >= ? AND start < ?', run, plan.from, plan.to);
+    if (plan.gapStart < plan.from) this.#growGap(run, plan.gapStart, plan.to);
+    else this.#insertGap(run, plan.from, plan.to);
+    this.#count(-plan.freed);
+    return plan;
+  }
+
+  /** Forgets a log of at most one gap: `trim` has made it so small. */
+  remove(run: string): void {
+    const rows = this.#rowsFrom(run, 0, 2);
+    if (rows.length > 1 || rows[0]?.isGap === false) throw new Error(`the log of run ${run} is not trimmed`);
+    this.#sql.exec('DELETE FROM output WHERE run = ?', run);
+    this.#count(-rows.reduce((sum, row) => sum + rowCost(row), 0));
   }
 
   /**
@@ -82,7 +120,7 @@ export class OutputLog {
     return pieces;
   }
 
-  /** The stretches that were lost on the machine. */
+  /** The stretches that were lost on the machine or trimmed here. */
   lost(run: string): { start: number; end: number }[] {
     return this.#sql
       .exec<{ start: number; end: number }>(
@@ -90,5 +128,35 @@ export class OutputLog {
         run,
       )
       .toArray();
+  }
+  #rowBefore(run: string, offset: number): LogRow | null {
+    return this.#rows('run = ? AND start < ? ORDER BY start DESC LIMIT 1', run, offset)[0] ?? null;
+  }
+
+  #rowsFrom(run: string, offset: number, limit: number): LogRow[] {
+    return this.#rows('run = ? AND start >= ? ORDER BY start LIMIT ?', run, offset, limit);
+  }
+
+  #rows(where: string, ...bindings: SqlStorageValue[]): LogRow[] {
+    return this.#sql
+      .exec<{ start: number; end: number; isGap: number }>(
+        `SELECT start, "end", stream IS NULL AS "isGap" FROM output WHERE ${where}`,
+        ...bindings,
+      )
+      .toArray()
+      .map((row) => ({ ...row, isGap: row.isGap === 1 }));
+  }
+
+  #insertGap(run: string, start: number, end: number): void {
+    this.#sql.exec('INSERT INTO output (run, start, "end") VALUES (?, ?, ?)', run, start, end);
+  }
+
+  #growGap(run: string, start: number, end: number): void {
+    this.#sql.exec('UPDATE output SET "end" = ? WHERE run = ? AND start = ?', end, run, start);
+  }
+
+  #count(bytes: number): number {
+    this.#sql.exec('UPDATE usage SET output_bytes = output_bytes + ?', bytes);
+    return bytes;
   }
 }

@@ -1,5 +1,5 @@
 /** The runs of this job, as rows. */
-import type { Run } from '#protocol/api';
+import type { OutputLimit, Run } from '#protocol/api';
 import type { EndReason, RunState } from '#protocol/run-state';
 
 /** A run as the object knows it. Times are milliseconds since 1970. */
@@ -27,6 +27,12 @@ export interface RunRecord {
   readonly graceMs: number;
   readonly outputEnd: number;
   readonly finalOffset: number | null;
+  /** Where the head of its output ends, which the run's own limit never takes; null while all there is is head. */
+  readonly headEnd: number | null;
+  /** What its output takes in storage. */
+  readonly outputSize: number;
+  /** The limit for which some of its output had to go. */
+  readonly trimmedFor: OutputLimit | null;
   readonly seq: number;
 }
 
@@ -54,6 +60,9 @@ const COLUMNS = {
   graceMs: 'grace_ms',
   outputEnd: 'output_end',
   finalOffset: 'final_offset',
+  headEnd: 'head_end',
+  outputSize: 'output_size',
+  trimmedFor: 'trimmed_for',
   seq: 'seq',
 } as const satisfies Record<keyof RunRecord, string>;
 
@@ -77,6 +86,40 @@ export class RunStore {
   /** The runs whose end is not final: alive, or lost as the object declared it. */
   open(): RunRecord[] {
     return this.#all(`${SELECT} WHERE final = 0`);
+  }
+
+  /** The run that ended first of those whose output is more than one gap. */
+  oldestEndedWithOutput(): RunRecord | null {
+    // In the words of the index `runs_by_end_to_trim`, or it would not be used.
+    return this.#all(`${SELECT} WHERE ended_at IS NOT NULL AND output_size > 64 ORDER BY ended_at LIMIT 1`)[0] ?? null;
+  }
+
+  /** The run that lives and has the most output. */
+  liveWithMostOutput(): RunRecord | null {
+    return this.#all(`${SELECT} WHERE final = 0 AND ended_at IS NULL ORDER BY output_size DESC, id LIMIT 1`)[0] ?? null;
+  }
+
+  /** Runs that ended before a time, oldest first; not those whose end is being corrected right now. */
+  endedBefore(time: number, limit: number): RunRecord[] {
+    return this.#all(
+      `${SELECT} WHERE ended_at < ? AND (final = 1 OR connected = 0) ORDER BY ended_at LIMIT ?`,
+      time,
+      limit,
+    );
+  }
+
+  /** Output was stored up to `outputEnd`. */
+  growOutput(id: string, outputEnd: number, size: number): void {
+    this.#sql.exec('UPDATE runs SET output_end = ?, output_size = output_size + ? WHERE id = ?', outputEnd, size, id);
+  }
+
+  /** Output was trimmed. */
+  freeOutput(id: string, size: number): void {
+    this.#sql.exec('UPDATE runs SET output_size = output_size - ? WHERE id = ?', size, id);
+  }
+
+  remove(id: string): void {
+    this.#sql.exec('DELETE FROM runs WHERE id = ?', id);
   }
 
   isEmpty(): boolean {

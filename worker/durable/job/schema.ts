@@ -94,7 +94,34 @@ const MIGRATIONS = [
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What the run's output takes in storage: its bytes, and ROW_COST_BYTES (64) for each row.
+  ALTER TABLE runs ADD COLUMN output_size INTEGER NOT NULL DEFAULT 0;
+  -- Where the head ends, which is kept as long as the job has room. Of runs from before it was noted none is kept.
+  ALTER TABLE runs ADD COLUMN head_end INTEGER;
+  -- The limit for which some of it had to go; null while all is there.
+  ALTER TABLE runs ADD COLUMN trimmed_for TEXT;
+  UPDATE runs SET output_size = (
+    SELECT coalesce(sum(64 + iif(stream IS NULL, 0, "end" - start)), 0) FROM output WHERE run = runs.id
+  );
+  UPDATE runs SET head_end = 0 WHERE output_size > 0;
+  CREATE INDEX runs_by_end ON runs (ended_at) WHERE ended_at IS NOT NULL;
+  -- Runs that have ended and whose output is more than one gap.
+  CREATE INDEX runs_by_end_to_trim ON runs (ended_at) WHERE ended_at IS NOT NULL AND output_size > 64;
+
+  -- One row: the sum of all output_size.
+  CREATE TABLE usage (output_bytes INTEGER NOT NULL) STRICT;
+  INSERT INTO usage (output_bytes) SELECT coalesce(sum(output_size), 0) FROM runs;
+  `,
 ];
+
+/**
+ * Whether nothing was ever stored here, or nothing is any more. An object comes into being by being asked about, also
+ * about a job that never was: until there is something to keep it has no tables, and leaves nothing behind.
+ */
+export function isBlank(storage: DurableObjectStorage): boolean {
+  return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").toArray().length === 0;
+}
 
 /** Brings the storage of this object up to date. */
 export function migrate(storage: DurableObjectStorage): void {
@@ -111,12 +138,19 @@ export function migrate(storage: DurableObjectStorage): void {
 /**
  * The name of the job this object is for.
  *
- * Kept, because on one older runtime an object that an alarm started did not know its name.
+ * Kept, because on one older runtime an object that an alarm started did not know its name. A blank one has no alarm.
  */
 export function jobName(ctx: DurableObjectState): string {
-  const kept = ctx.storage.sql.exec<{ job: string }>('SELECT job FROM identity').toArray()[0]?.job;
-  if (kept !== undefined) return kept;
-  if (ctx.id.name === undefined) throw new Error('a job object is addressed by its job name');
-  ctx.storage.sql.exec('INSERT INTO identity (job) VALUES (?)', ctx.id.name);
-  return ctx.id.name;
+  const kept = isBlank(ctx.storage)
+    ? undefined
+    : ctx.storage.sql.exec<{ job: string }>('SELECT job FROM identity').toArray()[0]?.job;
+  const job = kept ?? ctx.id.name;
+  if (job === undefined) throw new Error('a job object is addressed by its job name');
+  return job;
+}
+
+/** Makes the storage of a blank object. */
+export function begin(storage: DurableObjectStorage, job: string): void {
+  migrate(storage);
+  storage.sql.exec('INSERT INTO identity (job) VALUES (?)', job);
 }

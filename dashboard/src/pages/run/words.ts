@@ -50,6 +50,11 @@ export function tell(event: RunEvent): Telling {
       return tellProgress(event);
     case 'output_gap':
       return warn('Output is missing', bytesText(event.to - event.from));
+    case 'output_trimmed':
+      return warn(
+        'Older output is being removed',
+        event.limit === 'run' ? 'the run printed more than is kept of one' : 'the job has more than is kept of one',
+      );
     case 'ended':
       return {
         tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
