@@ -24,6 +24,8 @@ const FREE_AGAIN = 1 / 64;
 const HEAD = 1 / 4;
 /** A message removes at most this many rows. */
 const ROWS_PER_MESSAGE = 32;
+/** A step takes at most so much of a live run: then another may be the largest, and each keeps its newest. */
+const LIVE_SHARE = 1 / 8;
 const ROWS_PER_STEP = 256;
 const BYTES_PER_STEP = 8 * MIB;
 /** Between two steps, so that what has arrived meanwhile gets its turn. */
@@ -121,8 +123,9 @@ export class OutputBounds {
     if (ended !== null) return this.#trimFrom(ended, 0, needed, ROWS_PER_STEP, 'job') < over;
     const live = this.#runs.liveWithMostOutput();
     if (live === null) return false;
+    const share = Math.min(needed, live.outputSize * LIVE_SHARE);
     const freed =
-      this.#trimMiddle(live, needed, ROWS_PER_STEP, 'job') || this.#trimFrom(live, 0, needed, ROWS_PER_STEP, 'job');
+      this.#trimMiddle(live, share, ROWS_PER_STEP, 'job') || this.#trimFrom(live, 0, share, ROWS_PER_STEP, 'job');
     return freed > 0 && freed < over;
   }
 

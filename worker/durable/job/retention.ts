@@ -18,6 +18,8 @@ import type { Sockets } from './sockets.ts';
 const EVERY_MS = daysInMs(1);
 /** Between two steps, so that what has arrived meanwhile gets its turn. */
 const PAUSE_MS = 50;
+/** When nothing is left but to tell D1, this is looked at again soon: then the storage can go, too. */
+const LEAVING_MS = 5_000;
 const RUNS_PER_STEP = 20;
 const COMMANDS_PER_STEP = 50;
 const EVENTS_PER_STEP = 500;
@@ -68,7 +70,11 @@ export class Retention {
     const now = Date.now();
     this.#bounds.checkJob();
     const more = [this.#removeEvents(now), this.#removeRuns(now), this.#removeCommands(now)].includes(true);
-    this.#deadlines.arm('retain', '', now + (more ? PAUSE_MS : EVERY_MS));
+    this.#deadlines.arm('retain', '', now + (more ? PAUSE_MS : this.#isLeaving ? LEAVING_MS : EVERY_MS));
+  }
+
+  get #isLeaving(): boolean {
+    return this.#runs.isEmpty() && this.#commands.isEmpty() && !this.#outbox.isEmpty;
   }
 
   #removeEvents(now: number): boolean {

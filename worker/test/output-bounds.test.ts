@@ -1,0 +1,471 @@
+/** How much output is kept: of a run, of a job, and when the storage itself is full. The limits are small here. */
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { ROW_COST_BYTES } from '../durable/job/output-trim.ts';
+import { call, command, kill } from './support/api.ts';
+import { useFakeDate } from './support/clock.ts';
+import { indexed } from './support/d1.ts';
+import { deadlines, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import { useSettings } from './support/settings.ts';
+import { logOf, query, type StoredRow, sums } from './support/storage.ts';
+import { until } from './support/until.ts';
+import { TestViewer } from './support/viewer.ts';
+import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+
+const RUN_MAX = 1_048_576;
+const JOB_MAX = 3 * RUN_MAX;
+
+useSettings({ RUN_OUTPUT_MAX_BYTES: String(RUN_MAX), JOB_OUTPUT_MAX_BYTES: String(JOB_MAX) });
+
+/** Prints so many rows of so many bytes, each acked before the next. @returns where the log ends */
+async function print(wrapper: TestWrapper, from: number, rows: number, bytes: number): Promise<number> {
+  const end = from + rows * bytes;
+  for (let start = from; start < end; start += bytes) {
+    wrapper.print(start, 'x'.repeat(bytes));
+    await wrapper.acked(start + bytes);
+  }
+  return end;
+}
+
+async function ended(who: Identity, rows: number, bytes: number): Promise<void> {
+  const wrapper = await TestWrapper.connect(who);
+  const end = await print(wrapper, 0, rows, bytes);
+  await wrapper.completed({ final_offset: end });
+  wrapper.close();
+}
+
+/** Rings the object's alarm until no trimming is left to do. @returns how often */
+async function trimmed(job: string): Promise<number> {
+  for (let rings = 0; rings < 500; rings++) {
+    if ((await deadlines(job, 'trim')) === 0) return rings;
+    vi.setSystemTime(Date.now() + 20);
+    await runDurableObjectAlarm(jobObject(job));
+  }
+  throw new Error('trimming does not end');
+}
+
+const bytesIn = (log: StoredRow[]) => log.reduce((sum, { start, end, gap }) => sum + (gap === 1 ? 0 : end - start), 0);
+
+/** The alarms are rung by the tests alone: by the runtime's clock none of them is due. */
+function useOwnAlarms(): void {
+  useFakeDate();
+  beforeEach(() => {
+    vi.setSystemTime(Date.now() + 60 * 60 * 1000);
+  });
+}
+
+describe("a run's output", () => {
+  useOwnAlarms();
+
+  test('keeps its head and its newest beyond its limit, and counts what is missing between them', async () => {
+    const who = newIdentity('bounds-run');
+    const wrapper = await TestWrapper.connect(who);
+    const end = await print(wrapper, 0, 30, 100_000);
+    await indexed(who.run);
+    const log = await logOf(who.job, who.run);
+    // The head is complete with the row that passes a quarter of the limit.
+    expect(log.map(({ gap }) => gap)).toEqual([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    expect(log[3]).toEqual({ start: 300_000, end: end - 700_000, gap: 1 });
+    const { headers } = await call('GET', `/runs/${who.run}/output`);
+    expect(headers.get('Leash-Gaps')).toBe(`300000-${end - 700_000}`);
+    expect(headers.get('Leash-Missing-Bytes')).toBe(String(end - 1_000_000));
+    expect(headers.get('Leash-Next-Offset')).toBe(String(end));
+    expect(await run(who.job, who.run)).toMatchObject({ output_bytes: end });
+    const events = await runInDurableObject(jobObject(who.job), (object) => object.events(who.run, 0, 100));
+    expect(events.filter(({ type }) => type === 'output_trimmed')).toMatchObject([{ limit: 'run', from: 300_000 }]);
+  });
+
+  test('goes on being trimmed where it was after a restart and after hibernation', async () => {
+    const who = newIdentity('bounds-restart');
+    const first = await TestWrapper.connect(who);
+    const middle = await print(first, 0, 15, 100_000);
+    await restart(who.job);
+    const second = await TestWrapper.connect(who);
+    expect(second.of('ack')[0]).toMatchObject({ offset: middle });
+    await print(second, middle, 5, 100_000);
+    await hibernate(who.job);
+    const end = await print(second, middle + 500_000, 10, 100_000);
+    const log = await logOf(who.job, who.run);
+    expect(log.filter(({ gap }) => gap === 1)).toEqual([{ start: 300_000, end: end - 700_000, gap: 1 }]);
+    expect((await eventTypes(who.job, who.run)).filter((type) => type === 'output_trimmed')).toHaveLength(1);
+  });
+
+  test('that comes in many small rows makes way in many small steps, and what is live is acked in between', async () => {
+    const who = newIdentity('bounds-small');
+    const wrapper = await TestWrapper.connect(who);
+    let end = await print(wrapper, 0, 3, 100_000);
+    // Rows that arrived under a higher limit: 800 of them are too many.
+    await runInDurableObject(jobObject(who.job), (_object, { storage }) =>
+      storage.transactionSync(() => {
+        for (let index = 0; index < 2_000; index++, end += 700) {
+          storage.sql.exec(
+            'INSERT INTO output (run, start, "end", stream, bytes) VALUES (?, ?, ?, \'stdout\', ?)',
+            who.run,
+            end,
+            end + 700,
+            new Uint8Array(700).buffer,
+          );
+        }
+        const size = 2_000 * (700 + ROW_COST_BYTES);
+        storage.sql.exec('UPDATE runs SET output_end = ?, output_size = output_size + ?', end, size);
+        storage.sql.exec('UPDATE usage SET output_bytes = output_bytes + ?', size);
+      }),
+    );
+    let rings = 0;
+    let rows = (await logOf(who.job, who.run)).length;
+    do {
+      wrapper.print(end, 'live');
+      end += 4;
+      await wrapper.acked(end);
+      const afterMessage = (await logOf(who.job, who.run)).length;
+      expect(rows - afterMessage).toBeLessThanOrEqual(32);
+      vi.setSystemTime(Date.now() + 20);
+      await runDurableObjectAlarm(jobObject(who.job));
+      rows = (await logOf(who.job, who.run)).length;
+      expect(afterMessage - rows).toBeLessThanOrEqual(256);
+      rings += 1;
+    } while ((await deadlines(who.job, 'trim')) > 0);
+    expect(rings).toBeGreaterThanOrEqual(3);
+    const { kept, ofRows } = await sums(who.job);
+    expect(kept).toBe(ofRows);
+    expect(kept).toBeLessThanOrEqual(RUN_MAX);
+    expect(kept).toBeGreaterThan(RUN_MAX - 2_000);
+  });
+
+  test('is, whatever comes, the head, one gap for what had to go, and the newest that fits', async () => {
+    type Step = { kind: 'print' | 'drop'; bytes: number; times: number } | { kind: 'ring' } | { kind: 'hibernate' };
+    const step: fc.Arbitrary<Step> = fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({
+          kind: fc.constant('print' as const),
+          bytes: fc.integer({ min: 1, max: 200_000 }),
+          times: fc.integer({ min: 1, max: 6 }),
+        }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant('print' as const),
+          bytes: fc.integer({ min: 1, max: 20 }),
+          times: fc.integer({ min: 1, max: 60 }),
+        }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant('drop' as const),
+          bytes: fc.integer({ min: 1, max: 2_000_000 }),
+          times: fc.integer({ min: 1, max: 2 }),
+        }),
+      },
+      { weight: 2, arbitrary: fc.constant({ kind: 'ring' as const }) },
+      { weight: 1, arbitrary: fc.constant({ kind: 'hibernate' as const }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
+        const who = newIdentity(`bounds-model-${crypto.randomUUID()}`);
+        const wrapper = await TestWrapper.connect(who);
+        const model = new ModelLog();
+        for (const taken of steps) {
+          if (taken.kind === 'ring') await runDurableObjectAlarm(jobObject(who.job));
+          else if (taken.kind === 'hibernate') await wokenAndHibernated(who.job);
+          else {
+            for (let time = 0; time < taken.times; time++) {
+              const from = model.end;
+              model.append(taken.bytes, taken.kind === 'drop');
+              if (taken.kind === 'print') wrapper.print(from, 'x'.repeat(taken.bytes));
+              else wrapper.say({ type: 'gap', from, to: model.end });
+            }
+            await wrapper.acked(model.end);
+          }
+        }
+        await trimmed(who.job);
+        expect(await logOf(who.job, who.run)).toEqual(model.rows);
+        const { kept, ofRuns, ofRows } = await sums(who.job);
+        expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
+        wrapper.close();
+      }),
+      { numRuns: 40 },
+    );
+  }, 120_000);
+});
+
+/** Only an object that is in memory can be sent to sleep. */
+async function wokenAndHibernated(job: string): Promise<void> {
+  await deadlines(job, 'trim');
+  await hibernate(job);
+}
+
+/** The same, said as simply as possible: too much? Then the oldest row behind the head becomes a gap. */
+class ModelLog {
+  rows: StoredRow[] = [];
+  #headEnd: number | null = null;
+
+  get end(): number {
+    return this.rows.at(-1)?.end ?? 0;
+  }
+
+  append(bytes: number, isGap: boolean): void {
+    this.rows.push({ start: this.end, end: this.end + bytes, gap: Number(isGap) });
+    this.#joinGaps();
+    if (this.#headEnd === null && this.#size() > RUN_MAX / 4) this.#headEnd = this.end;
+    while (this.#size() > RUN_MAX) {
+      const oldest = this.rows.find(({ start, gap }) => gap === 0 && start >= (this.#headEnd ?? this.end));
+      if (oldest === undefined) return;
+      oldest.gap = 1;
+      this.#joinGaps();
+    }
+  }
+
+  #size(): number {
+    return this.rows.length * ROW_COST_BYTES + bytesIn(this.rows);
+  }
+
+  #joinGaps(): void {
+    const joined: StoredRow[] = [];
+    for (const row of this.rows) {
+      const last = joined.at(-1);
+      if (row.gap === 1 && last?.gap === 1) last.end = row.end;
+      else joined.push(row);
+    }
+    this.rows = joined;
+  }
+}
+
+describe('a viewer', () => {
+  useOwnAlarms();
+
+  test('in the middle of what was trimmed gets a gap and goes on', async () => {
+    const who = newIdentity('bounds-viewer');
+    const wrapper = await TestWrapper.connect(who);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await viewer.next('subscribed');
+    const end = await print(wrapper, 0, 30, 100_000);
+    const { offset } = await viewer.next('behind');
+    // It was told so at 1.1 MB, and that has gone meanwhile.
+    expect(offset).toBeLessThan(end - 700_000);
+    viewer.say({ type: 'subscribe', run: who.run, offset });
+    expect(await viewer.next('gap')).toMatchObject({ from: offset, to: end - 700_000 });
+    await until('the newest', () => viewer.offset === end);
+    viewer.say({ type: 'ack', run: who.run, offset: end });
+    wrapper.print(end, 'live again');
+    await until('the live output', () => viewer.output.endsWith('live again'));
+  });
+
+  test('is not behind because of bytes that it was never sent', async () => {
+    const who = newIdentity('bounds-gap');
+    const wrapper = await TestWrapper.connect(who);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await viewer.next('subscribed');
+    wrapper.print(0, 'head');
+    wrapper.say({ type: 'gap', from: 4, to: 50_000_004 });
+    wrapper.print(50_000_004, 'tail');
+    wrapper.print(50_000_008, 'more');
+    await until('all of it', () => viewer.output === 'headtailmore');
+    expect(viewer.of('gap')).toHaveLength(1);
+    expect(viewer.of('behind')).toEqual([]);
+    // What is sent after it counts as ever.
+    const chunk = 'y'.repeat(200_000);
+    for (let index = 0; index < 7; index++) {
+      wrapper.print(50_000_012 + index * chunk.length, chunk);
+      await wrapper.acked(50_000_012 + (index + 1) * chunk.length);
+    }
+    await viewer.next('behind');
+  });
+});
+
+describe("a job's output", () => {
+  useOwnAlarms();
+
+  test('makes way run by run, the one that ended first first, and live runs keep theirs', async () => {
+    const job = 'bounds-job';
+    const live = newIdentity(job);
+    const wrapper = await TestWrapper.connect(live);
+    await print(wrapper, 0, 5, 100_000);
+    const runs = [newIdentity(job), newIdentity(job), newIdentity(job), newIdentity(job)];
+    for (const who of runs) {
+      await ended(who, 9, 100_000);
+      vi.setSystemTime(Date.now() + 1_000);
+    }
+    expect(await trimmed(job)).toBeGreaterThan(0);
+    const logs = await Promise.all(runs.map(({ run: id }) => logOf(job, id)));
+    expect(logs[0]).toEqual([{ start: 0, end: 900_000, gap: 1 }]);
+    expect(logs[3]?.every(({ gap }) => gap === 0)).toBe(true);
+    expect(bytesIn(await logOf(job, live.run))).toBe(500_000);
+    const { kept, ofRuns, ofRows } = await sums(job);
+    expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
+    expect(kept).toBeLessThanOrEqual(JOB_MAX);
+    expect(kept).toBeGreaterThan(JOB_MAX * 0.9);
+    const oldest = runs[0]?.run ?? '';
+    expect(await eventTypes(job, oldest)).toContain('output_trimmed');
+    await indexed(oldest);
+    const response = await call('GET', `/runs/${oldest}/output`);
+    expect(response.headers.get('Leash-Gaps')).toBe('0-900000');
+    expect(await response.text()).toBe('');
+  });
+
+  test('makes way in the middle of the largest when all runs are alive, and then from their beginning', async () => {
+    const job = 'bounds-alive';
+    const wrappers = await Promise.all(Array.from({ length: 5 }, () => TestWrapper.connect(newIdentity(job))));
+    for (const wrapper of wrappers) await print(wrapper, 0, 9, 100_000);
+    await trimmed(job);
+    expect((await sums(job)).kept).toBeLessThanOrEqual(JOB_MAX);
+    for (const { identity } of wrappers) {
+      const log = await logOf(job, identity.run);
+      expect(log[0]).toEqual({ start: 0, end: 100_000, gap: 0 });
+      expect(log.at(-1)).toEqual({ start: 800_000, end: 900_000, gap: 0 });
+    }
+    const more = await Promise.all(Array.from({ length: 30 }, () => TestWrapper.connect(newIdentity(job))));
+    // All of these are head.
+    for (const wrapper of more) await print(wrapper, 0, 2, 100_000);
+    await trimmed(job);
+    expect((await sums(job)).kept).toBeLessThanOrEqual(JOB_MAX);
+  });
+
+  test('that is far too much makes way in steps, and live output, kills and completions get through in between', async () => {
+    const job = 'bounds-backlog';
+    const [old, live] = [newIdentity(job), newIdentity(job)];
+    await ended(old, 1, 10);
+    const wrapper = await TestWrapper.connect(live);
+    // What a higher limit had let in: three runs' worth of small rows.
+    const [rows, bytes] = [2_000, 3_000];
+    await runInDurableObject(jobObject(job), (_object, { storage }) =>
+      storage.transactionSync(() => {
+        for (let index = 0; index < rows; index++) {
+          const start = 10 + index * bytes;
+          storage.sql.exec(
+            'INSERT INTO output (run, start, "end", stream, bytes) VALUES (?, ?, ?, \'stdout\', ?)',
+            old.run,
+            start,
+            start + bytes,
+            new Uint8Array(bytes).buffer,
+          );
+        }
+        const size = rows * (bytes + ROW_COST_BYTES);
+        storage.sql.exec(
+          'UPDATE runs SET output_end = ?, output_size = output_size + ? WHERE id = ?',
+          10 + rows * bytes,
+          size,
+          old.run,
+        );
+        storage.sql.exec('UPDATE usage SET output_bytes = output_bytes + ?', size);
+      }),
+    );
+    let steps = 0;
+    let end = 0;
+    const ring = async () => {
+      const before = (await logOf(job, old.run)).length;
+      vi.setSystemTime(Date.now() + 20);
+      await runDurableObjectAlarm(jobObject(job));
+      expect(before - (await logOf(job, old.run)).length).toBeLessThanOrEqual(256);
+      steps += 1;
+    };
+    const printed = async () => {
+      wrapper.print(end, 'live');
+      end += 4;
+      await wrapper.acked(end);
+    };
+    await printed();
+    await ring();
+    await printed();
+    const { id } = await kill(job, { run: live.run });
+    expect(await wrapper.kill()).toMatchObject({ command: id });
+    await ring();
+    wrapper.killing(id, 'term');
+    await printed();
+    await ring();
+    await wrapper.completed({ final_offset: end });
+    expect(await command(id)).toMatchObject({ state: 'settled' });
+    expect((await sums(job)).kept).toBeGreaterThan(JOB_MAX);
+    await restart(job);
+    while ((await deadlines(job, 'trim')) > 0) await ring();
+    expect(steps).toBeGreaterThanOrEqual(4);
+    expect((await sums(job)).kept).toBeLessThanOrEqual(JOB_MAX);
+    expect(bytesIn(await logOf(job, live.run))).toBe(end);
+  });
+});
+
+describe('storage that is full', () => {
+  useOwnAlarms();
+
+  /** While it lasts, the storage takes no more output, as one at its end. */
+  async function whileFull(job: string, what: () => Promise<void>): Promise<void> {
+    await query(
+      job,
+      `CREATE TRIGGER full BEFORE INSERT ON output WHEN new.stream IS NOT NULL
+       BEGIN SELECT RAISE(ABORT, 'database or disk is full: SQLITE_FULL'); END`,
+    );
+    try {
+      await what();
+    } finally {
+      await query(job, 'DROP TRIGGER full');
+    }
+  }
+
+  test('takes output as missing, and kills and completions as ever', async () => {
+    const who = newIdentity('full-refused');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.print(0, 'before');
+    await wrapper.acked(6);
+    await whileFull(who.job, async () => {
+      wrapper.print(6, 'lost');
+      wrapper.print(10, 'lost too');
+      await wrapper.acked(18);
+      const { id } = await kill(who.job);
+      await wrapper.kill();
+      wrapper.killing(id, 'term');
+      await wrapper.completed({ final_offset: 23 });
+      expect(await command(id)).toMatchObject({ state: 'settled' });
+    });
+    wrapper.print(18, 'after');
+    await wrapper.acked(23);
+    expect(await logOf(who.job, who.run)).toEqual([
+      { start: 0, end: 6, gap: 0 },
+      { start: 6, end: 18, gap: 1 },
+      { start: 18, end: 23, gap: 0 },
+    ]);
+    const types = await eventTypes(who.job, who.run);
+    expect(types.filter((type) => type === 'output_trimmed')).toHaveLength(1);
+    const { kept, ofRuns, ofRows } = await sums(who.job);
+    expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
+  });
+
+  test('is never quite reached by output, and makes room for more', async () => {
+    const job = 'full-measured';
+    const old = newIdentity(job);
+    await ended(old, 5, 100_000);
+    const who = newIdentity(job);
+    const wrapper = await TestWrapper.connect(who);
+    const measured = (bytes: number | null) =>
+      runInDurableObject(jobObject(job), (_object, { storage }) => {
+        if (bytes === null) Reflect.deleteProperty(storage.sql, 'databaseSize');
+        else Object.defineProperty(storage.sql, 'databaseSize', { value: bytes, configurable: true });
+      });
+    await measured(9_500_000_000);
+    wrapper.print(0, 'no room');
+    await wrapper.acked(7);
+    vi.setSystemTime(Date.now() + 20);
+    await runDurableObjectAlarm(jobObject(job));
+    expect(await logOf(job, old.run)).toEqual([{ start: 0, end: 500_000, gap: 1 }]);
+    await measured(null);
+    wrapper.print(7, 'room');
+    await wrapper.acked(11);
+    expect(await logOf(job, who.run)).toEqual([
+      { start: 0, end: 7, gap: 1 },
+      { start: 7, end: 11, gap: 0 },
+    ]);
+  });
+
+  test('is a fault like any other when it is something else that fails', async () => {
+    const who = newIdentity('full-not');
+    const wrapper = await TestWrapper.connect(who);
+    await query(who.job, "CREATE TRIGGER broken BEFORE INSERT ON output BEGIN SELECT RAISE(ABORT, 'broken'); END");
+    wrapper.print(0, 'x');
+    await wrapper.error('internal');
+    expect(await logOf(who.job, who.run)).toEqual([]);
+  });
+});

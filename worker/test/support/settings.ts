@@ -1,0 +1,15 @@
+/** Other settings than those of wrangler.toml, for a whole file of tests: an object reads them when it is constructed. */
+import { afterAll, beforeAll } from 'vitest';
+import type { SettingVars } from '../../settings.ts';
+import { env } from './env.ts';
+
+export function useSettings(vars: Partial<SettingVars>): void {
+  const bindings: { -readonly [Name in keyof SettingVars]: string } = env;
+  const before = { ...bindings };
+  beforeAll(() => {
+    Object.assign(bindings, vars);
+  });
+  afterAll(() => {
+    for (const name of Object.keys(vars) as (keyof SettingVars)[]) bindings[name] = before[name];
+  });
+}
