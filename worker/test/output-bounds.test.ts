@@ -408,6 +408,10 @@ describe('storage that is full', () => {
 
   test('takes output as missing, and kills and completions as ever', async () => {
     const who = newIdentity('full-refused');
+    const [old, older] = [newIdentity(who.job), newIdentity(who.job)];
+    await ended(older, 2, 1_000);
+    vi.setSystemTime(Date.now() + 1_000);
+    await ended(old, 2, 1_000);
     const wrapper = await TestWrapper.connect(who);
     wrapper.print(0, 'before');
     await wrapper.acked(6);
@@ -415,6 +419,9 @@ describe('storage that is full', () => {
       wrapper.print(6, 'lost');
       wrapper.print(10, 'lost too');
       await wrapper.acked(18);
+      // Each makes some room, as little as that is here.
+      for (const { run: id } of [older, old])
+        expect(await logOf(who.job, id)).toEqual([{ start: 0, end: 2_000, gap: 1 }]);
       const { id } = await kill(who.job);
       await wrapper.kill();
       wrapper.killing(id, 'term');

@@ -69,12 +69,12 @@ export class OutputBounds {
       try {
         return this.#output.append(run.id, frame);
       } catch (error) {
-        // The storage may end earlier than it says.
+        // The storage may end earlier than it should.
         if (!isStorageFull(error)) throw error;
-        this.trimJob();
+        this.#trimSome(BYTES_PER_STEP);
       }
     }
-    this.#tellOnce(run, 'job', frame.start);
+    this.#tellOnce(run.id, 'job', frame.start);
     this.#trimSoon('');
     return this.#output.appendLost(run.id, frame.start, frame.start + frame.bytes.length);
   }
@@ -98,7 +98,7 @@ export class OutputBounds {
 
   /** The `trim` deadline: one step, and the next is due soon if there is more to do. */
   trim(subject: string): void {
-    const more = subject === '' ? this.trimJob() : this.#trimRun(subject);
+    const more = subject === '' ? this.#trimJob() : this.#trimRun(subject);
     if (more) this.#trimSoon(subject);
   }
 
@@ -111,22 +111,25 @@ export class OutputBounds {
   }
 
   /** One step for the job. @returns whether there is more to do */
-  trimJob(): boolean {
+  #trimJob(): boolean {
     const goal = this.#limits.jobOutputMaxBytes * (1 - FREE_AGAIN);
     const over = Math.max(
       this.#output.total - goal,
       this.#sql.databaseSize - STORAGE_FOR_OUTPUT_BYTES * (1 - FREE_AGAIN),
     );
     if (over <= 0) return false;
-    const needed = Math.min(over, BYTES_PER_STEP);
-    const ended = this.#runs.oldestEndedWithOutput();
-    if (ended !== null) return this.#trimFrom(ended, 0, needed, ROWS_PER_STEP, 'job') < over;
-    const live = this.#runs.liveWithMostOutput();
-    if (live === null) return false;
-    const share = Math.min(needed, live.outputSize * LIVE_SHARE);
-    const freed =
-      this.#trimMiddle(live, share, ROWS_PER_STEP, 'job') || this.#trimFrom(live, 0, share, ROWS_PER_STEP, 'job');
+    const freed = this.#trimSome(Math.min(over, BYTES_PER_STEP));
     return freed > 0 && freed < over;
+  }
+
+  /** One step at whichever run is to make way first. @returns how much was freed */
+  #trimSome(needed: number): number {
+    const ended = this.#runs.oldestEndedWithOutput();
+    if (ended !== null) return this.#trimFrom(ended, 0, needed, ROWS_PER_STEP, 'job');
+    const live = this.#runs.liveWithMostOutput();
+    if (live === null) return 0;
+    const share = Math.min(needed, live.outputSize * LIVE_SHARE);
+    return this.#trimMiddle(live, share, ROWS_PER_STEP, 'job') || this.#trimFrom(live, 0, share, ROWS_PER_STEP, 'job');
   }
 
   #trimRun(id: string): boolean {
@@ -146,16 +149,17 @@ export class OutputBounds {
     const plan = this.#output.trim(run.id, from, neededBytes, maxRows);
     if (plan === null) return 0;
     this.#runs.freeOutput(run.id, plan.freed);
-    this.#tellOnce(run, limit, plan.gapStart);
+    this.#tellOnce(run.id, limit, plan.gapStart);
     return plan.freed;
   }
 
   /** One event when it begins; when the job's limit takes what the run's own had left, one more. */
-  #tellOnce(run: RunRecord, limit: OutputLimit, from: number): void {
-    if (run.trimmedFor === limit || run.trimmedFor === 'job') return;
-    this.#runs.patch(run.id, { trimmedFor: limit });
+  #tellOnce(id: string, limit: OutputLimit, from: number): void {
+    const run = this.#runs.get(id);
+    if (run === null || run.trimmedFor === limit || run.trimmedFor === 'job') return;
+    this.#runs.patch(id, { trimmedFor: limit });
     this.#journal.tell(run, { type: 'output_trimmed', at: new Date().toISOString(), limit, from });
-    log.info('output_trimmed', { job: this.#job, run: run.id, limit });
+    log.info('output_trimmed', { job: this.#job, run: id, limit });
   }
 
   #trimSoon(subject: string): void {

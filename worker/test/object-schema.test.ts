@@ -1,0 +1,41 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { expect, test } from 'vitest';
+import { deadlines, jobObject, restart } from './support/objects.ts';
+import { query, sums } from './support/storage.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+test('an object from before sizes were kept learns them, and that it is to look after what it keeps', async () => {
+  const who = newIdentity('schema-sizes');
+  const wrapper = await TestWrapper.connect(who);
+  wrapper.print(0, 'hello');
+  wrapper.say({ type: 'gap', from: 5, to: 5_000 });
+  await wrapper.acked(5_000);
+  const expected = await sums(who.job);
+  expect(expected.kept).toBe(expected.ofRows);
+  await runInDurableObject(jobObject(who.job), (_object, { storage }) => {
+    const undo = `DROP TABLE usage; DROP INDEX runs_by_end; DROP INDEX runs_by_end_to_trim;
+      ALTER TABLE runs DROP COLUMN output_size; ALTER TABLE runs DROP COLUMN head_end;
+      ALTER TABLE runs DROP COLUMN trimmed_for; DELETE FROM deadlines WHERE kind = 'retain';
+      DELETE FROM migrations WHERE version = 2`;
+    storage.sql.exec(undo);
+  });
+  await restart(who.job);
+  expect(await sums(who.job)).toEqual(expected);
+  expect(await query(who.job, 'SELECT output_size, head_end FROM runs')).toEqual([
+    { output_size: expected.ofRuns, head_end: 0 },
+  ]);
+  expect(await deadlines(who.job, 'retain')).toBe(1);
+});
+
+test('the runs that make way first are found by an index', async () => {
+  const who = newIdentity('schema-plans');
+  await TestWrapper.connect(who);
+  const plan = async (sql: string) =>
+    (await query<{ detail: string }>(who.job, `EXPLAIN QUERY PLAN ${sql}`)).map(({ detail }) => detail).join();
+  expect(
+    await plan('SELECT * FROM runs WHERE ended_at IS NOT NULL AND output_size > 64 ORDER BY ended_at LIMIT 1'),
+  ).toContain('runs_by_end_to_trim');
+  expect(
+    await plan('SELECT * FROM runs WHERE ended_at < 1 AND (final = 1 OR connected = 0) ORDER BY ended_at LIMIT 20'),
+  ).toMatch(/runs_by_end \(/);
+});
