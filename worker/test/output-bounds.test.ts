@@ -187,7 +187,7 @@ describe("a run's output", () => {
         expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
         wrapper.close();
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   }, 120_000);
 });

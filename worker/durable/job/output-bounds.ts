@@ -17,7 +17,7 @@ import type { Journal } from './journal.ts';
 import type { OutputLog } from './output-log.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 
-/** An object's storage ends at 10 GB. A full one breaks the object, so output keeps away from that. */
+/** An object's storage ends at 10 GB. Where it is full a whole transaction may fail, so output keeps away from that. */
 const STORAGE_FOR_OUTPUT_BYTES = 9_500_000_000;
 /** Trimming that has begun goes on until so much of what is allowed is free again. */
 const FREE_AGAIN = 1 / 64;
