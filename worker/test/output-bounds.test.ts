@@ -2,8 +2,9 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { OutputLog } from '../durable/job/output-log.ts';
 import { ROW_COST_BYTES } from '../durable/job/output-trim.ts';
-import { call, command, kill } from './support/api.ts';
+import { aCommand, call, command, kill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { indexed } from './support/d1.ts';
 import { deadlines, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
@@ -192,6 +193,19 @@ describe("a run's output", () => {
   }, 120_000);
 });
 
+test('a gap that lies just behind the last row a step may take is taken in, too', async () => {
+  const log = await runInDurableObject(jobObject('bounds-join'), (object, { storage }) => {
+    object.acceptCommand(aCommand('bounds-join'));
+    const output = new OutputLog(storage.sql);
+    for (const start of [0, 10, 20]) output.append('r', { stream: 'stdout', start, bytes: new Uint8Array(10) });
+    output.appendLost('r', 30, 40);
+    output.append('r', { stream: 'stdout', start: 40, bytes: new Uint8Array(10) });
+    output.trim('r', 0, 1_000_000, 3);
+    return output.lost('r');
+  });
+  expect(log).toEqual([{ start: 0, end: 40 }]);
+});
+
 /** Only an object that is in memory can be sent to sleep. */
 async function wokenAndHibernated(job: string): Promise<void> {
   await deadlines(job, 'trim');
@@ -280,6 +294,21 @@ describe('a viewer', () => {
 
 describe("a job's output", () => {
   useOwnAlarms();
+
+  test('that makes way is told once for each limit', async () => {
+    const job = 'bounds-told';
+    const wrappers = await Promise.all(Array.from({ length: 4 }, () => TestWrapper.connect(newIdentity(job))));
+    const first = wrappers[0];
+    if (first === undefined) throw new Error('no wrapper');
+    let end = await print(first, 0, 15, 100_000);
+    for (const wrapper of wrappers.slice(1)) await print(wrapper, 0, 9, 100_000);
+    await trimmed(job);
+    end = await print(first, end, 15, 100_000);
+    await trimmed(job);
+    const events = await runInDurableObject(jobObject(job), (object) => object.events(first.identity.run, 0, 100));
+    const told = events.flatMap((event) => (event.type === 'output_trimmed' ? [event.limit] : []));
+    expect(told).toEqual(['run', 'job']);
+  });
 
   test('makes way run by run, the one that ended first first, and live runs keep theirs', async () => {
     const job = 'bounds-job';

@@ -3,7 +3,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test, vi } from 'vitest';
 import { sweep } from '../src/sweep.ts';
-import { call, kill, refusal } from './support/api.ts';
+import { aCommand, call, kill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -184,9 +184,10 @@ describe('a run that has no end', () => {
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
     for (let month = 0; month < 4; month++) {
-      await passDays(who.job, 30);
+      await passDays(who.job, 29);
       wrapper.say({ type: 'alive' });
       await wrapper.settled();
+      if (month === 2) expect(await eventTypes(who.job, who.run)).toContain('started');
     }
     expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
     expect(await indexedState(who.run)).toBe('running');
@@ -264,11 +265,16 @@ describe('a job', () => {
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     await passDays(who.job, 91);
     await until('the run to be gone', async () => (await indexedState(who.run)) === undefined);
+    await jobObject(who.job).lookAfter();
     expect(await tables(who.job)).toContain('runs');
     viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
     expect(await viewer.next('error')).toMatchObject({ code: 'unknown_run' });
     viewer.close();
     await cleared(who.job);
+    const again = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    const alarm = await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm());
+    expect(alarm).not.toBeNull();
+    again.close();
   });
 
   test('stays while D1 does not know that its runs are gone, or is not there to forget it', async () => {
@@ -297,6 +303,42 @@ describe('a job', () => {
     expect(await run(who.job, next.run)).toMatchObject({ state: 'running' });
     await until('D1 to know it', async () => (await indexedState(next.run)) === 'running');
     expect(await count('jobs', 'name = ?', who.job)).toBe(1);
+  });
+
+  test('that a command comes to at the last moment stays', async () => {
+    const job = 'clear-last-moment';
+    const who = newIdentity(job);
+    await ended(who);
+    await passDays(job, 91);
+    const command = aCommand(job);
+    const prepare = env.DB.prepare.bind(env.DB);
+    await runInDurableObject(jobObject(job), async (object) => {
+      const spy = vi.spyOn(env.DB, 'prepare').mockImplementation((sql) => {
+        if (sql.startsWith('DELETE FROM jobs')) object.acceptCommand(command);
+        return prepare(sql);
+      });
+      await object.lookAfter();
+      expect(spy.mock.calls.some(([sql]) => sql.startsWith('DELETE FROM jobs'))).toBe(true);
+      spy.mockRestore();
+    });
+    expect(await jobObject(job).command(command.id)).toMatchObject({ state: 'queued' });
+  });
+
+  test('keeps a command that still looks for runs when the one it had is gone', async () => {
+    const who = newIdentity('keep-searching');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.close();
+    await disconnected(who);
+    await pass(who.job, 30_001);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+    await passDays(who.job, 89);
+    vi.setSystemTime(Date.now() + DAY_MS - 60_000);
+    const { id } = await kill(who.job);
+    await passDays(who.job, 1 / 24 / 20);
+    expect(await run(who.job, who.run)).toBeNull();
+    expect(await jobObject(who.job).command(id)).toMatchObject({ targets: [] });
+    await passDays(who.job, 91);
+    expect(await jobObject(who.job).command(id)).toBeNull();
   });
 
   test('that was only a kill for someone who never came is gone when the command is', async () => {

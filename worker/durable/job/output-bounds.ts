@@ -15,6 +15,7 @@ import { log } from '../../log.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import type { OutputLog } from './output-log.ts';
+import { ROW_COST_BYTES } from './output-trim.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 
 /** An object's storage ends at 10 GB. Where it is full a whole transaction may fail, so output keeps away from that. */
@@ -27,7 +28,7 @@ const ROWS_PER_MESSAGE = 32;
 /** A step takes at most so much of a live run: then another may be the largest, and each keeps its newest. */
 const LIVE_SHARE = 1 / 8;
 const ROWS_PER_STEP = 256;
-const BYTES_PER_STEP = 8 * MIB;
+export const BYTES_PER_STEP = 8 * MIB;
 /** Between two steps, so that what has arrived meanwhile gets its turn. */
 const PAUSE_MS = 10;
 
@@ -107,7 +108,7 @@ export class OutputBounds {
     const plan = this.#output.trim(run.id, 0, BYTES_PER_STEP, ROWS_PER_STEP);
     if (plan === null) return true;
     this.#runs.freeOutput(run.id, plan.freed);
-    return false;
+    return run.outputSize - plan.freed <= ROW_COST_BYTES;
   }
 
   /** One step for the job. @returns whether there is more to do */

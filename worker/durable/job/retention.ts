@@ -10,7 +10,7 @@ import type { CommandStore } from './command-store.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { EventLog } from './event-log.ts';
 import type { Outbox } from './outbox.ts';
-import type { OutputBounds } from './output-bounds.ts';
+import { BYTES_PER_STEP, type OutputBounds } from './output-bounds.ts';
 import type { OutputLog } from './output-log.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 import type { Sockets } from './sockets.ts';
@@ -87,9 +87,11 @@ export class Retention {
     // Whoever is still sending output of such a run is let finish: the next day is early enough.
     const silent = ended.filter((run) => this.#sockets.current(run) === null);
     let removed = 0;
+    let bytes = 0;
     for (const run of silent) {
-      if (!this.#removeRun(run, now)) return true;
+      if (bytes > BYTES_PER_STEP || !this.#removeRun(run, now)) return true;
       removed += 1;
+      bytes += run.outputSize;
     }
     if (removed > 0) log.info('runs_removed', { job: this.#job, runs: removed });
     return ended.length === RUNS_PER_STEP && removed > 0;

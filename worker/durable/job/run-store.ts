@@ -99,13 +99,9 @@ export class RunStore {
     return this.#all(`${SELECT} WHERE final = 0 AND ended_at IS NULL ORDER BY output_size DESC, id LIMIT 1`)[0] ?? null;
   }
 
-  /** Runs that ended before a time, oldest first; not those whose end is being corrected right now. */
+  /** Runs that ended before a time, oldest first. */
   endedBefore(time: number, limit: number): RunRecord[] {
-    return this.#all(
-      `${SELECT} WHERE ended_at < ? AND (final = 1 OR connected = 0) ORDER BY ended_at LIMIT ?`,
-      time,
-      limit,
-    );
+    return this.#all(`${SELECT} WHERE ended_at < ? ORDER BY ended_at LIMIT ?`, time, limit);
   }
 
   /** Output was stored up to `outputEnd`. */

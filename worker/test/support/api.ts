@@ -1,7 +1,8 @@
 /** The API as a client calls it. */
 import { exports } from 'cloudflare:workers';
+import { ulid } from 'ulid';
 import type * as v from 'valibot';
-import type { CommandBody, NewToken, TokenBody } from '#protocol/api';
+import type { Command, CommandBody, NewToken, TokenBody } from '#protocol/api';
 import { Conformance, type OpenApiDocument } from '../../../test/support/conformance.ts';
 import { env } from './env.ts';
 
@@ -48,6 +49,28 @@ export function call(
 export async function kill(job: string, body: unknown = {}, headers: Record<string, string> = {}) {
   const response = await call('POST', `/jobs/${job}/kill`, { body, headers });
   return (await response.json<v.InferOutput<typeof CommandBody>>()).command;
+}
+
+/** A kill as it stands in the queue, for someone who never comes. */
+export function aCommand(job: string): Command {
+  const now = Date.now();
+  return {
+    id: ulid(now),
+    job,
+    kind: 'kill',
+    state: 'queued',
+    run: null,
+    instance: 'nobody',
+    machine: null,
+    signal: 'SIGTERM',
+    grace_ms: 5_000,
+    reason: null,
+    requested_by: 'test',
+    requested_at: new Date(now).toISOString(),
+    expires_at: new Date(now + 600_000).toISOString(),
+    targets: [],
+    seq: 0,
+  };
 }
 
 export async function command(id: string) {
