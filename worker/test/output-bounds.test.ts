@@ -337,6 +337,17 @@ describe("a job's output", () => {
     expect(await response.text()).toBe('');
   });
 
+  test('is looked at daily: a limit that was lowered holds for a job that prints no more', async () => {
+    const job = 'bounds-lowered';
+    const who = newIdentity(job);
+    await ended(who, 5, 100_000);
+    await query(job, 'UPDATE usage SET output_bytes = output_bytes + ?', JOB_MAX);
+    vi.setSystemTime(Date.now() + 24 * 60 * 60 * 1000 + 1_000);
+    await runDurableObjectAlarm(jobObject(job));
+    await trimmed(job);
+    expect(bytesIn(await logOf(job, who.run))).toBeLessThan(500_000);
+  });
+
   test('makes way in the middle of the largest when all runs are alive, and then from their beginning', async () => {
     const job = 'bounds-alive';
     const wrappers = await Promise.all(Array.from({ length: 5 }, () => TestWrapper.connect(newIdentity(job))));

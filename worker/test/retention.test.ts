@@ -158,6 +158,14 @@ describe('a run that ended', () => {
     await cleared(job);
   });
 
+  test('goes with others in one step when each has little', async () => {
+    const job = 'keep-little';
+    for (let index = 0; index < 15; index++) await ended(newIdentity(job));
+    expect(await passDays(job, 91)).toBe(1);
+    expect(await query(job, 'SELECT 1 FROM runs')).toEqual([]);
+    await cleared(job);
+  });
+
   test('waits for a wrapper that is still sending of it', async () => {
     const who = newIdentity('keep-sending');
     const wrapper = await TestWrapper.connect(who);
