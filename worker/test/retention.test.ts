@@ -2,6 +2,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test, vi } from 'vitest';
+import { commitChanges } from '../d1-gateway.ts';
 import { sweep } from '../src/sweep.ts';
 import { aCommand, call, kill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
@@ -121,6 +122,23 @@ describe('a run that ended', () => {
     await passDays('keep-same-two', 91);
     await cleared('keep-same-two');
     expect(await count('runs', 'id = ? AND job = ?', who.run, 'keep-same-one')).toBe(1);
+  });
+
+  test('that came back afresh in D1 is not removed by a late word of the one before', async () => {
+    const who = newIdentity('keep-late-word');
+    await ended(who);
+    await env.DB.prepare('UPDATE runs SET seq = 1000 WHERE id = ?').bind(who.run).run();
+    const forgotten = (seq: number) => ({
+      job: who.job,
+      runs: [],
+      commands: [],
+      forgottenRuns: [{ id: who.run, seq }],
+      forgottenCommands: [],
+    });
+    await commitChanges(env, forgotten(999));
+    expect(await indexedState(who.run)).toBe('succeeded');
+    await commitChanges(env, forgotten(1_000));
+    expect(await indexedState(who.run)).toBeUndefined();
   });
 
   test('goes in many small steps when there are many, or it has much', async () => {
