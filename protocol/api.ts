@@ -113,6 +113,8 @@ export const Command = v.object({
   grace_ms: Count,
   reason: v.nullable(v.string()),
   requested_by: v.string(),
+  /** Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such. */
+  request_id: v.optional(v.nullable(v.string()), null),
   requested_at: Time,
   expires_at: Time,
   targets: v.array(Target),
@@ -196,6 +198,9 @@ export const JobList = v.object({ jobs: v.array(Job), next_cursor: Cursor });
 export const RunList = v.object({ runs: v.array(Run), next_cursor: Cursor });
 export const EventList = v.object({ events: v.array(RunEvent), next_cursor: Cursor });
 export const TokenList = v.object({ tokens: v.array(Token), next_cursor: Cursor });
+
+/** On every answer: names the call in the control plane's logs, and what it set in motion in other logs. */
+export const REQUEST_ID_HEADER = 'Leash-Request-Id';
 
 /** On the answer to `GET /runs/{run}/output`: the offset of the first byte asked for. */
 export const OFFSET_HEADER = 'Leash-Offset';

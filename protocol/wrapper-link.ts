@@ -145,6 +145,8 @@ export const Kill = v.object({
   grace_ms: v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS)),
   requested_by: Text,
   reason: v.nullable(Text),
+  /** Names the operator's call in the control plane's logs: for the wrapper's own. */
+  request_id: v.optional(v.nullable(Text)),
 });
 export type Kill = v.InferOutput<typeof Kill>;
 

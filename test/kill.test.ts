@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { groupMembers } from '../scripts/local/process-group.ts';
 import { until } from '../scripts/local/until.ts';
@@ -148,6 +150,42 @@ describe('a kill over HTTPS', () => {
     });
     expect((await wrapper.exit).code).toBe(143);
     expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'killed', exit_code: 143 });
+  });
+
+  test('can be followed by one request id from the answer through the control plane to the machine', async () => {
+    const logFile = join(world.current.directory, 'followed.log');
+    const wrapper = world.current.wrapper({ job: 'followed', command: FOREVER, flags: ['--log', logFile] });
+    await world.current.output((await world.current.runOf('followed')).id, 'ready');
+
+    const response = await world.current.operator.request('POST', '/jobs/followed/kill?wait=30', {});
+
+    expect(response.status).toBe(200);
+    const request = response.headers.get('Leash-Request-Id') ?? '';
+    expect(request).toMatch(/^[0-9A-Z]{26}$/);
+    const { command } = (await response.json()) as { command: { id: string; request_id: string } };
+    expect(command.request_id).toBe(request);
+    await wrapper.exit;
+    expect(await readFile(logFile, 'utf8')).toContain(`killed by operator (request ${request})`);
+    const story = await until(
+      () => {
+        const lines = world.current.log.split('\n').filter((line) => line.includes(request));
+        const events = lines.map((line) => (JSON.parse(line.slice(line.indexOf('{'))) as { event: string }).event);
+        return events.includes('request') && events.includes('kill_settled') ? events : null;
+      },
+      { what: 'the control plane to have logged the kill and its call' },
+    );
+    expect(story.filter((event) => event !== 'request')).toEqual([
+      'kill_accepted',
+      'kill_sent',
+      'kill_progress',
+      'kill_progress',
+      'kill_settled',
+    ]);
+    const entries = await world.current.controlPlane.query(
+      'SELECT detail FROM audit WHERE request_id = ?',
+      request,
+    );
+    expect(JSON.stringify(entries)).toContain(command.id);
   });
 
   test('sent twice under one key is one command', async () => {

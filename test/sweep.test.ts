@@ -54,6 +54,7 @@ async function storeWithoutCalling(job: string): Promise<string> {
     grace_ms: 5_000,
     reason: null,
     requested_by: 'test',
+    request_id: null,
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],

@@ -49,6 +49,7 @@ export function makeCommand(changes: Partial<Command> = {}): Command {
     grace_ms: 5000,
     reason: null,
     requested_by: 'ops',
+    request_id: null,
     requested_at: at(10),
     expires_at: at(610),
     targets: [],

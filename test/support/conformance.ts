@@ -3,7 +3,12 @@ import { type Schema, Validator } from '@cfworker/json-schema';
 
 interface Operation {
   readonly operationId: string;
-  readonly responses: Readonly<Record<string, { content?: Readonly<Record<string, { schema?: Schema }>> }>>;
+  readonly responses: Readonly<Record<string, DeclaredAnswer>>;
+}
+
+interface DeclaredAnswer {
+  readonly headers?: Readonly<Record<string, { readonly required: boolean }>>;
+  readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>;
 }
 
 export interface OpenApiDocument {
@@ -25,24 +30,49 @@ export class Conformance {
 
   /** @returns what is wrong with the answer, or null. It is left to be read by others. */
   async check(request: { method: string; pathname: string }, response: Response): Promise<string | null> {
-    const { method, pathname } = request;
+    const { pathname } = request;
+    // HEAD asks what GET would answer, without its content.
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
     const path = this.#paths.find(([pattern]) => pattern.test(pathname))?.[1];
     const operation = path === undefined ? undefined : this.#document.paths[path]?.[method.toLowerCase()];
-    const call = `${method} ${pathname}, ${response.status}`;
-    // Nothing is there, and that is what the answer must say.
-    if (operation === undefined) return [404, 405].includes(response.status) ? null : `${call}: not in the document`;
+    const wrong =
+      operation === undefined
+        ? await this.#checkNothing(response)
+        : await this.#checkAnswer(operation, response, request.method === 'HEAD');
+    return wrong === null ? null : `${request.method} ${pathname}, ${response.status}: ${wrong}`;
+  }
+
+  /** Nothing is there, and that is what the answer must say. */
+  async #checkNothing(response: Response): Promise<string | null> {
+    if (![404, 405].includes(response.status)) return 'not in the document';
+    if (mediaType(response.headers.get('Content-Type')) !== 'application/problem+json') return 'not a problem';
+    return this.#checkJson({ $ref: '#/components/schemas/Problem' }, response);
+  }
+
+  async #checkAnswer(operation: Operation, response: Response, isHead: boolean): Promise<string | null> {
     const declared = operation.responses[response.status];
-    if (declared === undefined) return `${call}: ${operation.operationId} has no such status`;
-    const type = response.headers.get('Content-Type')?.split(';')[0] ?? null;
-    const types = Object.keys(declared.content ?? {}).map((name) => name.split(';')[0]);
-    if (type === null ? types.length > 0 : !types.includes(type))
-      return `${call}: the content is ${type}, not ${types}`;
-    const schema = Object.entries(declared.content ?? {}).find(([name]) => name.startsWith(type ?? ''))?.[1].schema;
-    if (schema === undefined) return null;
+    if (declared === undefined) return `${operation.operationId} has no such status`;
+    for (const [name, { required }] of Object.entries(declared.headers ?? {})) {
+      if (required && !response.headers.has(name)) return `the header ${name} is missing`;
+    }
+    const type = mediaType(response.headers.get('Content-Type'));
+    const contents = new Map(
+      Object.entries(declared.content ?? {}).map(([name, content]) => [mediaType(name), content]),
+    );
+    if (contents.size === 0) return type === null ? null : `the content is ${type}, and there should be none`;
+    const content = contents.get(type);
+    if (content === undefined) return `the content is ${type}, not ${[...contents.keys()]}`;
+    return content.schema === undefined || isHead ? null : this.#checkJson(content.schema, response);
+  }
+
+  async #checkJson(schema: Schema, response: Response): Promise<string | null> {
     const whole = { ...schema, components: this.#document.components };
     const { valid, errors } = new Validator(whole, '2020-12').validate(await response.clone().json());
-    return valid
-      ? null
-      : `${call}: ${errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join('; ')}`;
+    return valid ? null : errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join('; ');
   }
+}
+
+/** As the document and an answer may be compared: without spaces, and small. */
+function mediaType(name: string | null): string | null {
+  return name === null ? null : name.replaceAll(' ', '').toLowerCase();
 }

@@ -2,21 +2,27 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ulid } from 'ulid';
+import { REQUEST_ID_HEADER } from '#protocol/api';
 import { KIB } from '#protocol/limits';
 import { log } from '../log.ts';
 import type { Operation } from './api/operation.ts';
 import { serve } from './api/serve.ts';
-import type { AppEnv } from './context.ts';
+import type { AppContext, AppEnv } from './context.ts';
 import { ApiError, problemResponse } from './problem-response.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './routes/operations.ts';
 
+const MAX_LOGGED_PATH_CHARS = 200;
 const MAX_BODY_BYTES = 64 * KIB;
 
 export const app = new Hono<AppEnv>()
-  // No middleware that sets headers: it would turn a 101 into a 500.
   .use(async (c, next) => {
-    c.set('requestId', ulid());
+    const startedAt = Date.now();
+    // Never the client's: two calls must not share one, and what stands in the logs must be ours.
+    c.set('requestId', ulid(startedAt));
     await next();
+    // The headers of an upgrade can't be changed: trying turns the 101 into a 500.
+    if (c.res.status !== 101) c.res.headers.set(REQUEST_ID_HEADER, c.get('requestId'));
+    logRequest(c, Date.now() - startedAt);
   })
   .use(
     bodyLimit({
@@ -37,12 +43,11 @@ app.notFound((c) => {
 
 app.onError((error, c) => {
   const requestId = c.get('requestId');
-  const fields = { request: requestId, method: c.req.method, path: c.req.path };
   if (error instanceof ApiError) {
-    log.warn('request_refused', { ...fields, code: error.code, detail: error.message });
+    c.set('refusal', error);
     return problemResponse(error, requestId);
   }
-  log.error('request_failed', error, fields);
+  log.error('request_failed', error, { request: requestId });
   if (isD1Error(error)) {
     return problemResponse(new ApiError('unavailable', 'The database does not answer. Try again.'), requestId);
   }
@@ -56,7 +61,10 @@ function addOperations(base: string, operations: readonly Operation[]): void {
   const methods = new Map<string, string[]>();
   for (const operation of operations) {
     const path = base + operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    app.on(operation.method.toUpperCase(), path, (c) => serve(c, operation));
+    app.on(operation.method.toUpperCase(), path, (c) => {
+      c.set('route', base + operation.path);
+      return serve(c, operation);
+    });
     methods.set(path, [...(methods.get(path) ?? []), operation.method.toUpperCase()]);
   }
   for (const [path, allowed] of methods) {
@@ -70,6 +78,25 @@ function addOperations(base: string, operations: readonly Operation[]): void {
       return response;
     });
   }
+}
+
+/** One line for each call. A monitor's look at our health is no news as long as there is any. */
+function logRequest(c: AppContext, ms: number): void {
+  const route = c.get('route');
+  if (route === '/healthz' && c.res.status === 200) return;
+  const refusal = c.get('refusal');
+  const fields = {
+    request: c.get('requestId'),
+    method: c.req.method,
+    // A path that is none of ours is a stranger's text: bounded.
+    path: route ?? c.req.path.slice(0, MAX_LOGGED_PATH_CHARS),
+    status: c.res.status,
+    ms,
+    token: c.get('tokenId'),
+    ray: c.req.header('CF-Ray'),
+  };
+  if (refusal === undefined) log.info('request', fields);
+  else log.warn('request', { ...fields, code: refusal.code, detail: refusal.message });
 }
 
 /** D1's failures have no class of their own: their message is what tells. */

@@ -2,6 +2,7 @@
 import type { Command } from '#protocol/api';
 import { type CommandState, isTargetEnded, type KillSignal, TARGET_STATES, type TargetState } from '#protocol/command';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
+import { matchesGlob } from '../../glob.ts';
 import type { RunRecord } from './run-store.ts';
 
 /** Times are milliseconds since 1970. */
@@ -15,6 +16,7 @@ export interface CommandRecord {
   readonly graceMs: number;
   readonly reason: string | null;
   readonly requestedBy: string;
+  readonly requestId: string | null;
   readonly requestedAt: number;
   readonly expiresAt: number;
   readonly seq: number;
@@ -36,13 +38,18 @@ export interface TargetRecord {
 /** Two hosts' clocks may differ by this much: the one that stamped the kill and the one that saw the run start. */
 const CLOCK_SKEW_MS = 1_000;
 
+/** Whether a machine is one of those that a command names: names and globs, separated by commas. */
+function matchesMachines(machines: string, machine: string): boolean {
+  return machines.split(',').some((glob) => matchesGlob(glob, machine));
+}
+
 /** Whether a command is meant for a run: its selector fits, and the run started before it was given. */
 export function matchesRun(command: CommandRecord, run: RunRecord): boolean {
   return (
     !run.final &&
     (command.run === null || command.run === run.id) &&
     (command.instance === null || command.instance === run.instance) &&
-    (command.machine === null || command.machine === run.machine) &&
+    (command.machine === null || matchesMachines(command.machine, run.machine)) &&
     run.startedAt <= command.requestedAt + CLOCK_SKEW_MS
   );
 }
@@ -51,7 +58,7 @@ type TargetRow = Omit<TargetRecord, 'survivors'> & { survivors: string };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
 const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", reason,
-  requested_by AS "requestedBy", requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
+  requested_by AS "requestedBy", request_id AS "requestId", requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
 const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors, targets.sends,
   runs.state AS "runState", runs.exit_code AS "exitCode" FROM targets JOIN runs ON runs.id = targets.run`;
 
@@ -76,8 +83,8 @@ export class CommandStore {
 
   insert(command: CommandRecord): void {
     this.#sql.exec(
-      `INSERT INTO commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, requested_at, expires_at, seq)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, request_id, requested_at, expires_at, seq)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       command.id,
       command.state,
       command.run,
@@ -87,6 +94,7 @@ export class CommandStore {
       command.graceMs,
       command.reason,
       command.requestedBy,
+      command.requestId,
       command.requestedAt,
       command.expiresAt,
       command.seq,
@@ -213,6 +221,7 @@ export function commandResource(job: string, command: CommandRecord, targets: re
     grace_ms: command.graceMs,
     reason: command.reason,
     requested_by: command.requestedBy,
+    request_id: command.requestId,
     requested_at: new Date(command.requestedAt).toISOString(),
     expires_at: new Date(command.expiresAt).toISOString(),
     targets: targets.map((target) => ({
@@ -238,6 +247,7 @@ export function commandRecord(command: Command): CommandRecord {
     graceMs: command.grace_ms,
     reason: command.reason,
     requestedBy: command.requested_by,
+    requestId: command.request_id,
     requestedAt: Date.parse(command.requested_at),
     expiresAt: Date.parse(command.expires_at),
     seq: 1,

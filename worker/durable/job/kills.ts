@@ -82,6 +82,7 @@ export class Kills {
     }
     const command = commandRecord(queued);
     this.#commands.insert(command);
+    this.#log('kill_accepted', command);
     this.#deadlines.arm('expire', command.id, command.expiresAt);
     this.#refuseIfOver(command);
     for (const run of this.#candidates(command)) {
@@ -91,7 +92,6 @@ export class Kills {
       if (target !== null) this.#send(command, target, run);
     }
     this.#update(command.id);
-    log.info('kill_accepted', { job: this.#job, command: command.id });
   }
 
   get(id: string): Command | null {
@@ -158,6 +158,10 @@ export class Kills {
     const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'delivered');
     if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
     const changed = this.#record(run, report, !this.#journal.hasToldStep(run, report));
+    const command = this.#commands.get(report.command);
+    if (command !== null) {
+      this.#log('kill_progress', command, { run: run.id, phase: report.phase, survivors: report.survivors.length });
+    }
     this.#update(report.command);
     return changed;
   }
@@ -249,7 +253,9 @@ export class Kills {
       grace_ms: command.graceMs,
       requested_by: command.requestedBy,
       reason: command.reason,
+      request_id: command.requestId,
     } satisfies Kill);
+    this.#log('kill_sent', command, { run: run.id });
     this.#commands.countSends(target, target.sends + 1);
     // The first that waits sets the time: who clicks again and again must not put it off.
     if (!this.#deadlines.has('kill_answer', run.id)) {
@@ -278,6 +284,11 @@ export class Kills {
     return run;
   }
 
+  /** Each line names the operator's call: all that came of it is found by that. */
+  #log(event: string, command: CommandRecord, fields: Readonly<Record<string, string | number>> = {}): void {
+    log.info(event, { request: command.requestId, job: this.#job, command: command.id, ...fields });
+  }
+
   #openTargets(run: RunRecord): TargetRecord[] {
     return this.#commands.targetsAt(run.id).filter((target) => !isTargetEnded(target.state));
   }
@@ -294,6 +305,7 @@ export class Kills {
       this.#viewers.command(commandResource(this.#job, { ...command, state, seq }, this.#commands.targetsOf(id)));
     }
     this.#outbox.note('command', id, seq);
+    if (state !== command.state && (state === 'settled' || state === 'expired')) this.#log(`kill_${state}`, command);
     for (const check of this.#waiting.get(id) ?? []) check();
   }
 }

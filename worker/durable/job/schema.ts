@@ -113,6 +113,7 @@ const MIGRATIONS = [
   CREATE TABLE usage (output_bytes INTEGER NOT NULL) STRICT;
   INSERT INTO usage (output_bytes) SELECT coalesce(sum(output_size), 0) FROM runs;
   `,
+  'ALTER TABLE commands ADD COLUMN request_id TEXT;',
 ];
 
 /**

@@ -1,9 +1,20 @@
 /** The OpenAPI document, made from the operations that are served: what it says is what is checked. */
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
-import { Command, Job, KillRequest, NewToken, Run, RunEvent, Session, Target, Token } from '#protocol/api';
+import {
+  Command,
+  Job,
+  KillRequest,
+  NewToken,
+  REQUEST_ID_HEADER,
+  Run,
+  RunEvent,
+  Session,
+  Target,
+  Token,
+} from '#protocol/api';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
-import { type Access, type Answer, isSocket, needsOwnOrigin, type Operation } from './operation.ts';
+import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, type Operation } from './operation.ts';
 
 type Json = { readonly [key: string]: unknown };
 
@@ -107,16 +118,26 @@ function asWritten(fallback: string, { type }: Json): string | number {
 function describe({ description, content, headers }: Answer): Json {
   return {
     description,
-    ...(headers !== undefined && {
-      headers: Object.fromEntries(
-        Object.entries(headers).map(([name, says]) => [name, { description: says, schema: { type: 'string' } }]),
-      ),
-    }),
+    // An upgrade has the headers of a WebSocket's and no others.
+    ...(content.kind !== 'socket' && { headers: describeHeaders({ ...headers, ...EVERY_ANSWERS_HEADERS }) }),
     ...(content.kind === 'json' && {
       content: { 'application/json': { schema: schemaOf(content.schema, 'output') } },
     }),
     ...(content.kind === 'text' && { content: { [content.type]: {} } }),
   };
+}
+
+const EVERY_ANSWERS_HEADERS: Readonly<Record<string, AnswerHeader>> = {
+  [REQUEST_ID_HEADER]: { says: 'Names this call in the control plane’s logs.', always: true },
+};
+
+function describeHeaders(headers: Readonly<Record<string, AnswerHeader>>): Json {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, { says, always }]) => [
+      name,
+      { description: says, required: always, schema: { type: 'string' } },
+    ]),
+  );
 }
 
 /** What can go wrong, by status: a status has one description, which names its codes. */
@@ -131,6 +152,7 @@ function problems(operation: Operation): Json {
       status,
       {
         description: codes.map((code) => `\`${code}\``).join(', '),
+        headers: describeHeaders(EVERY_ANSWERS_HEADERS),
         content: { 'application/problem+json': { schema: problemOf(codes) } },
       },
     ]),

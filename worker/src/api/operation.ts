@@ -33,8 +33,14 @@ export type Content =
 export interface Answer {
   readonly description: string;
   readonly content: Content;
-  /** Headers that a client may want to read, with what they say. */
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Headers that a client may want to read. */
+  readonly headers?: Readonly<Record<string, AnswerHeader>>;
+}
+
+export interface AnswerHeader {
+  readonly says: string;
+  /** Whether it is on every such answer. */
+  readonly always: boolean;
 }
 
 /** What these schemas give, by name. */

@@ -9,6 +9,7 @@ import { isSocket, needsOwnOrigin, type Operation, type Parsed } from './operati
 /** @throws ApiError */
 export async function serve(c: AppContext, operation: Operation): Promise<Response> {
   const caller = operation.access.kind === 'anyone' ? null : await authenticate(c.req.raw, c.env, Date.now());
+  if (caller !== null) c.set('tokenId', caller.token.id);
   const params = readParams(c, operation);
   if (caller !== null) authorise(c, operation, caller, params);
   const query = readQuery(c, operation);

@@ -148,6 +148,7 @@ function newCommand(c: AppContext, token: TokenRecord, job: string, request: Kil
     grace_ms: Math.round(request.grace_seconds * 1000),
     reason: request.reason ?? null,
     requested_by: token.name,
+    request_id: c.get('requestId'),
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
     targets: [],

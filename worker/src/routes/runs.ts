@@ -104,10 +104,13 @@ export const runOperations = [
         description: 'Output from the offset on. What is missing is left out, and told in the headers.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
-          [OFFSET_HEADER]: 'The offset of the first byte asked for.',
-          [NEXT_OFFSET_HEADER]: 'The offset that follows the last byte sent.',
-          [MISSING_BYTES_HEADER]: 'How many of the bytes asked for are missing.',
-          [GAPS_HEADER]: 'Which, as `from-to` (`to` not included), separated by commas; the first hundred stretches.',
+          [OFFSET_HEADER]: { says: 'The offset of the first byte asked for.', always: true },
+          [NEXT_OFFSET_HEADER]: { says: 'The offset that follows the last byte sent.', always: true },
+          [MISSING_BYTES_HEADER]: { says: 'How many of the bytes asked for are missing.', always: true },
+          [GAPS_HEADER]: {
+            says: 'Which, as `from-to` (`to` not included), separated by commas; the first hundred stretches.',
+            always: false,
+          },
         },
       },
     },

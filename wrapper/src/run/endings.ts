@@ -17,7 +17,9 @@ export interface Ending {
 }
 
 export function endByOperator({ terminator, family, log }: Ending, kill: Kill): void {
-  const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}`;
+  // The request's id leads from this line to those of the control plane.
+  const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
+  const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
   if (terminator.stage.kind !== 'running') log.note(`a further kill ${by}`);
   // Told before it is done, so that the log is in order.
   else if (!family.leaderHasExited()) log.tell(`killed ${by}`);
