@@ -35,11 +35,14 @@ CREATE TABLE runs (
   state TEXT NOT NULL,
   started_at INTEGER NOT NULL,
   seq INTEGER NOT NULL,
-  resource TEXT NOT NULL -- the run as the API shows it, JSON
+  resource TEXT NOT NULL, -- the run as the API shows it, JSON
+  final INTEGER GENERATED ALWAYS AS (resource ->> '$.final') VIRTUAL
 ) STRICT;
 CREATE INDEX runs_by_start ON runs (started_at DESC, id DESC);
 CREATE INDEX runs_by_job ON runs (job, started_at DESC, id DESC);
 CREATE INDEX runs_live ON runs (job) WHERE state IN ('running', 'killing');
+-- Those that may still be alive: lost ones too, until their true end is known.
+CREATE INDEX runs_open ON runs (job, machine, state) WHERE final = 0;
 
 -- The queue. A command stays here until its job's object has accepted it, and as a record after that.
 CREATE TABLE commands (
@@ -48,16 +51,20 @@ CREATE TABLE commands (
   requested_at INTEGER NOT NULL,
   accepted INTEGER NOT NULL DEFAULT 0, -- 1: the object has stored it
   seq INTEGER NOT NULL DEFAULT 0,
-  resource TEXT NOT NULL -- the command as the API shows it, JSON
+  resource TEXT NOT NULL, -- the command as the API shows it, JSON
+  batch TEXT, -- the same for all commands that one call has made, if it made several
+  state TEXT GENERATED ALWAYS AS (resource ->> '$.state') VIRTUAL
 ) STRICT;
 CREATE INDEX commands_unaccepted ON commands (job, requested_at) WHERE accepted = 0;
+CREATE INDEX commands_by_batch ON commands (batch) WHERE batch IS NOT NULL;
+CREATE INDEX commands_open ON commands (requested_at) WHERE state IN ('queued', 'delivered');
 
 -- Idempotency-Key: the same call twice is one command.
 CREATE TABLE idempotency (
   actor TEXT NOT NULL,
   key TEXT NOT NULL,
   fingerprint TEXT NOT NULL, -- of the request the key was first used for
-  command TEXT NOT NULL,
+  command TEXT NOT NULL, -- or the batch
   created_at INTEGER NOT NULL,
   PRIMARY KEY (actor, key)
 ) STRICT, WITHOUT ROWID;
@@ -73,3 +80,45 @@ CREATE TABLE audit (
   address TEXT, -- the client's
   request_id TEXT NOT NULL
 ) STRICT;
+
+-- What has happened so far. It only goes up, whatever rows are deleted.
+CREATE TABLE counters (
+  name TEXT NOT NULL,
+  label TEXT NOT NULL,
+  value REAL NOT NULL DEFAULT 0,
+  PRIMARY KEY (name, label)
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters (name, label) VALUES
+  ('runs_ended', 'succeeded'), ('runs_ended', 'failed'), ('runs_ended', 'killed'),
+  ('runs_ended', 'timed_out'), ('runs_ended', 'lost'), ('runs_ended', 'errored'),
+  ('kills', ''),
+  ('kill_seconds_bucket', '0.1'), ('kill_seconds_bucket', '0.25'), ('kill_seconds_bucket', '0.5'),
+  ('kill_seconds_bucket', '1'), ('kill_seconds_bucket', '2.5'), ('kill_seconds_bucket', '5'),
+  ('kill_seconds_bucket', '10'), ('kill_seconds_bucket', '30'), ('kill_seconds_bucket', '60'),
+  ('kill_seconds_bucket', '300'), ('kill_seconds_bucket', '+Inf'),
+  ('kill_seconds_sum', '');
+
+-- Counted where the index changes, so that whoever changes it and however often it is told, each change counts once.
+-- A bucket holds what took at most as long as its label says. The time is D1's: when it heard of the end.
+CREATE TRIGGER count_first_end AFTER INSERT ON runs
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'runs_ended' AND label = new.state;
+END;
+
+CREATE TRIGGER count_end AFTER UPDATE ON runs WHEN new.state <> old.state
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'runs_ended' AND label = new.state;
+END;
+
+CREATE TRIGGER count_kill AFTER INSERT ON commands
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'kills';
+END;
+
+CREATE TRIGGER count_settlement AFTER UPDATE ON commands WHEN new.state = 'settled' AND old.state <> 'settled'
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'kill_seconds_bucket'
+    AND (label = '+Inf' OR CAST(label AS REAL) >= unixepoch('subsec') - new.requested_at / 1000.0);
+  UPDATE counters SET value = value + max(0, unixepoch('subsec') - new.requested_at / 1000.0)
+    WHERE name = 'kill_seconds_sum';
+END;

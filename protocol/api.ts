@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { CommandState, KillPhase, KillSignal, TargetState } from './command.ts';
 import { MAX_GRACE_MS } from './limits.ts';
-import { CommandId, InstanceName, JobName, MachineName, RunId } from './names.ts';
+import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
 import { EndReason, RunState } from './run-state.ts';
 
 // The pattern allows forms, such as the offset `+05`, that Date.parse does not read.
@@ -108,7 +108,7 @@ export const Command = v.object({
   /** What it matches; null matches all. */
   run: v.nullable(RunId),
   instance: v.nullable(InstanceName),
-  machine: v.nullable(MachineName),
+  machine: v.nullable(MachineSelector),
   signal: KillSignal,
   grace_ms: Count,
   reason: v.nullable(v.string()),
@@ -123,15 +123,41 @@ export const Command = v.object({
 });
 export type Command = v.InferOutput<typeof Command>;
 
-export const KillRequest = v.strictObject({
-  run: v.optional(RunId),
-  instance: v.optional(InstanceName),
-  machine: v.optional(MachineName),
+/** How a kill is to be done, and why. */
+const KillManner = {
   signal: v.optional(KillSignal, 'SIGTERM'),
   grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000)), 5),
   reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
+};
+
+export const KillRequest = v.strictObject({
+  run: v.optional(RunId),
+  instance: v.optional(InstanceName),
+  machine: v.optional(MachineSelector),
+  ...KillManner,
 });
 export type KillRequest = v.InferOutput<typeof KillRequest>;
+
+/** One glob or several: what matches one of them is meant. */
+const Globs = v.pipe(
+  v.union([Glob, v.pipe(v.array(Glob), v.minLength(1), v.maxLength(20))], 'a glob, or up to 20 of them'),
+  v.transform((globs) => (typeof globs === 'string' ? [globs] : globs)),
+);
+
+/** A kill of whatever matches, in any job. */
+export const KillManyRequest = v.pipe(
+  v.strictObject({
+    jobs: v.optional(Globs),
+    machines: v.optional(Globs),
+    instance: v.optional(InstanceName),
+    ...KillManner,
+  }),
+  v.check(
+    ({ jobs, machines, instance }) => jobs !== undefined || machines !== undefined || instance !== undefined,
+    'say what to kill, by jobs, machines or instance; all there is are the jobs "*"',
+  ),
+);
+export type KillManyRequest = v.InferOutput<typeof KillManyRequest>;
 
 export const Job = v.object({
   name: JobName,
@@ -144,12 +170,6 @@ export type Job = v.InferOutput<typeof Job>;
 export const SCOPES = ['run', 'read', 'kill', 'admin'] as const;
 export const Scope = v.picklist(SCOPES);
 export type Scope = v.InferOutput<typeof Scope>;
-
-/** `*` matches any characters; everything else matches itself. */
-const Glob = v.pipe(
-  v.string(),
-  v.regex(/^[A-Za-z0-9._*-]{1,128}$/, 'letters, digits, dots, underscores, dashes and *'),
-);
 
 export const NewToken = v.pipe(
   v.strictObject({
@@ -191,6 +211,7 @@ export const SignIn = v.strictObject({ token: v.pipe(v.string(), v.minLength(1),
 export const JobBody = v.object({ job: Job });
 export const RunBody = v.object({ run: Run });
 export const CommandBody = v.object({ command: Command });
+export const CommandsBody = v.object({ commands: v.array(Command) });
 export const SessionBody = v.object({ session: Session });
 export const TokenBody = v.object({ token: Token, secret: v.string() });
 const Cursor = v.nullable(v.string());

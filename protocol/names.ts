@@ -32,6 +32,21 @@ export const MachineName = v.pipe(
   ),
 );
 
+/** `*` stands for any characters; everything else for itself. */
+export const Glob = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9._*-]{1,128}$/, 'letters, digits, dots, underscores, dashes and *'),
+);
+
+/** Which machines: a name or a glob, or up to 20 of them, separated by commas. No name holds a `*` or a comma. */
+export const MachineSelector = v.pipe(
+  v.string(),
+  v.regex(
+    /^[A-Za-z0-9._*-]{1,128}(,[A-Za-z0-9._*-]{1,128}){0,19}$/,
+    'a machine name or a glob, or up to 20 of them, separated by commas',
+  ),
+);
+
 /** A run's id: a ULID made by the wrapper, so that a run has a name before anyone is reached. */
 export const RunId = v.pipe(v.string(), v.regex(ULID, 'a run id is a ULID'));
 

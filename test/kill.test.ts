@@ -181,10 +181,7 @@ describe('a kill over HTTPS', () => {
       'kill_progress',
       'kill_settled',
     ]);
-    const entries = await world.current.controlPlane.query(
-      'SELECT detail FROM audit WHERE request_id = ?',
-      request,
-    );
+    const entries = await world.current.controlPlane.query('SELECT detail FROM audit WHERE request_id = ?', request);
     expect(JSON.stringify(entries)).toContain(command.id);
   });
 

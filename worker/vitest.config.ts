@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { unstable_splitSqlQuery as splitStatements } from 'wrangler';
 
 const inRepo = (path: string) => join(import.meta.dirname, '..', path);
 
@@ -18,7 +19,7 @@ export default defineConfig(async () => ({
         bindings: {
           LEASH_ADMIN_TOKEN: ADMIN_TOKEN,
           TEST_MIGRATIONS: await readD1Migrations(inRepo('migrations')),
-          TEST_SCHEMA: readFileSync(inRepo('schema.sql'), 'utf8'),
+          TEST_SCHEMA: splitStatements(readFileSync(inRepo('schema.sql'), 'utf8')),
         },
       },
     }),

@@ -6,19 +6,27 @@ async function shape(): Promise<string[]> {
   const { results } = await env.DB.prepare(
     "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' AND name != 'd1_migrations' ORDER BY name",
   ).all<{ name: string; sql: string }>();
-  return results.map(({ sql }) => sql.replaceAll(/--[^\n]*/g, '').replaceAll(/\s+/g, ' '));
+  return results.map(({ sql }) =>
+    sql
+      .replaceAll(/--[^\n]*/g, '')
+      .replaceAll(/\s+/g, ' ')
+      .replaceAll(/ ?([(),]) ?/g, '$1'),
+  );
+}
+
+/** Rows that are there from the beginning. */
+async function counters() {
+  return (await env.DB.prepare('SELECT * FROM counters').all()).results;
 }
 
 test('schema.sql says what the migrations lead to', async () => {
   const migrated = await shape();
+  const counted = await counters();
   const tables = await env.DB.prepare(
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' AND name != 'd1_migrations'",
   ).all<{ name: string }>();
   await env.DB.batch(tables.results.map(({ name }) => env.DB.prepare(`DROP TABLE ${name}`)));
-  const statements = env.TEST_SCHEMA.replaceAll(/--[^\n]*/g, '')
-    .split(';')
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== '');
-  await env.DB.batch(statements.map((statement) => env.DB.prepare(statement)));
+  await env.DB.batch(env.TEST_SCHEMA.map((statement) => env.DB.prepare(statement)));
   expect(await shape()).toEqual(migrated);
+  expect(await counters()).toEqual(counted);
 });

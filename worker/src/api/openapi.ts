@@ -4,6 +4,7 @@ import type * as v from 'valibot';
 import {
   Command,
   Job,
+  KillManyRequest,
   KillRequest,
   NewToken,
   REQUEST_ID_HEADER,
@@ -20,7 +21,7 @@ type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
 const ANSWERED = { Command, Job, Problem, Run, RunEvent, Session, Target, Token };
-const SENT = { KillRequest, NewToken };
+const SENT = { KillManyRequest, KillRequest, NewToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
 

@@ -46,3 +46,16 @@ export function forgetAudit(db: D1Database, before: number, limit: number): D1Pr
     .prepare('DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? ORDER BY id LIMIT ?)')
     .bind(firstUlid(before), limit);
 }
+
+/** Writes an entry for each command of a batch that is stored when its turn in the transaction comes. */
+export function recordAudits(db: D1Database, entries: readonly AuditEntry[], batch: string): D1PreparedStatement {
+  const rows = entries.map((entry) => ({ id: ulid(entry.at), ...entry }));
+  return db
+    .prepare(
+      `INSERT INTO audit (id, at, actor, action, subject, detail, address, request_id)
+       SELECT value ->> '$.id', value ->> '$.at', value ->> '$.actor', value ->> '$.action', value ->> '$.subject',
+         value -> '$.detail', value ->> '$.address', value ->> '$.requestId'
+       FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM commands WHERE batch = ?2)`,
+    )
+    .bind(JSON.stringify(rows), batch);
+}

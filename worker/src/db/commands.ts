@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { Command } from '#protocol/api';
 import { type AuditEntry, recordAudit } from './audit.ts';
 import { firstUlid } from './first-ulid.ts';
+import { findRun } from './runs.ts';
 
 /** Brings commands up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
 export function mirrorCommands(db: D1Database, commands: readonly Command[]): D1PreparedStatement {
@@ -91,23 +92,27 @@ export type Enqueued =
   | { readonly kind: 'repeated'; readonly command: Command }
   /** The key was used before, for another call. */
   | { readonly kind: 'key_reused' }
-  | { readonly kind: 'unknown_job' };
+  | { readonly kind: 'unknown_job' }
+  /** The run that is named belongs to this other job. */
+  | { readonly kind: 'foreign_run'; readonly job: string };
 
 /**
  * Puts a command into the queue: command, audit entry and idempotency key in one batch, which is one round trip and one
  * transaction.
  *
- * @param anyJob whether a job that was never seen will do
+ * A job that was never seen will do when the run or instance is named, and when `jobIsKnown` already.
  */
 export async function enqueueCommand(
   db: D1Database,
   command: Command,
   audit: AuditEntry,
   idempotency: IdempotencyKey | null,
-  anyJob: boolean,
+  jobIsKnown: boolean,
 ): Promise<Enqueued> {
   const now = Date.parse(command.requested_at);
-  const jobIsKnown = '(?1 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE name = ?2))';
+  const anyJob = jobIsKnown || command.run !== null || command.instance !== null;
+  const isOfThisJob = command.run === null ? '' : 'AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?3 AND job <> ?2)';
+  const mayStore = `(?1 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE name = ?2)) ${isOfThisJob}`;
   const claimKey =
     idempotency === null
       ? []
@@ -115,11 +120,12 @@ export async function enqueueCommand(
           db
             .prepare(
               `INSERT INTO idempotency (actor, key, fingerprint, command, created_at)
-               SELECT ?3, ?4, ?5, ?6, ?7 WHERE ${jobIsKnown} ON CONFLICT DO NOTHING`,
+               SELECT ?4, ?5, ?6, ?7, ?8 WHERE ${mayStore} ON CONFLICT DO NOTHING`,
             )
             .bind(
               Number(anyJob),
               command.job,
+              command.run,
               idempotency.actor,
               idempotency.key,
               idempotency.fingerprint,
@@ -128,36 +134,53 @@ export async function enqueueCommand(
             ),
         ];
   const keyIsOurs =
-    idempotency === null ? '' : 'AND EXISTS (SELECT 1 FROM idempotency WHERE actor = ?6 AND key = ?7 AND command = ?3)';
+    idempotency === null ? '' : 'AND EXISTS (SELECT 1 FROM idempotency WHERE actor = ?7 AND key = ?8 AND command = ?4)';
   const store = db
     .prepare(
       `INSERT INTO commands (id, job, requested_at, resource)
-       SELECT ?3, ?2, ?4, ?5 WHERE ${jobIsKnown} ${keyIsOurs}`,
+       SELECT ?4, ?2, ?5, ?6 WHERE ${mayStore} ${keyIsOurs}`,
     )
     .bind(
       Number(anyJob),
       command.job,
+      command.run,
       command.id,
       now,
       JSON.stringify(command),
       ...(idempotency === null ? [] : [idempotency.actor, idempotency.key]),
     );
   const results = await db.batch([...claimKey, store, recordAudit(db, audit, { table: 'commands', id: command.id })]);
-  if (results[claimKey.length]?.meta.changes === 1) return { kind: 'stored' };
-  return idempotency === null ? { kind: 'unknown_job' } : earlierUse(db, idempotency);
+  // What triggers change may count, too: not one row, but any.
+  if (results[claimKey.length]?.meta.changes !== 0) return { kind: 'stored' };
+  const earlier = idempotency === null ? null : await earlierUse(db, idempotency);
+  if (earlier?.kind === 'key_reused') return earlier;
+  const [repeated] = earlier?.commands ?? [];
+  if (repeated !== undefined) return { kind: 'repeated', command: repeated };
+  const run = command.run === null ? null : await findRun(db, command.run);
+  if (run !== null && run.job !== command.job) return { kind: 'foreign_run', job: run.job };
+  return { kind: 'unknown_job' };
 }
 
-async function earlierUse(db: D1Database, { actor, key, fingerprint }: IdempotencyKey): Promise<Enqueued> {
+export type EarlierUse =
+  | { readonly kind: 'repeated'; readonly batch: string; readonly commands: Command[] }
+  | { readonly kind: 'key_reused' };
+
+/** What a key was used for before, if it was. */
+export async function earlierUse(
+  db: D1Database,
+  { actor, key, fingerprint }: IdempotencyKey,
+): Promise<EarlierUse | null> {
   const row = await db
-    .prepare(
-      `SELECT idempotency.fingerprint, commands.resource FROM idempotency
-       JOIN commands ON commands.id = idempotency.command WHERE actor = ? AND key = ?`,
-    )
+    .prepare('SELECT fingerprint, command FROM idempotency WHERE actor = ? AND key = ?')
     .bind(actor, key)
-    .first<{ fingerprint: string; resource: string }>();
-  if (row === null) return { kind: 'unknown_job' };
+    .first<{ fingerprint: string; command: string }>();
+  if (row === null) return null;
   if (row.fingerprint !== fingerprint) return { kind: 'key_reused' };
-  return { kind: 'repeated', command: readCommand(row.resource) };
+  const { results } = await db
+    .prepare('SELECT resource FROM commands WHERE id = ?1 OR batch = ?1 ORDER BY id')
+    .bind(row.command)
+    .all<{ resource: string }>();
+  return { kind: 'repeated', batch: row.command, commands: results.map(({ resource }) => readCommand(resource)) };
 }
 
 /** Forgets the idempotency keys from before a time. */
@@ -170,6 +193,6 @@ export function forgetIdempotencyKeys(db: D1Database, before: number, limit: num
     .bind(before, limit);
 }
 
-function readCommand(resource: string): Command {
+export function readCommand(resource: string): Command {
   return v.parse(Command, JSON.parse(resource));
 }

@@ -85,6 +85,32 @@ export async function listRuns(db: D1Database, filter: RunFilter, limit: number)
   return results.map(({ resource }) => readRun(resource));
 }
 
+export interface OpenRunFilter {
+  /** The jobs that the caller may end. */
+  readonly jobGlob: string;
+  /** Each matches what one of its globs matches; undefined matches everything. */
+  readonly jobs: readonly string[] | undefined;
+  readonly machines: readonly string[] | undefined;
+  readonly instance: string | undefined;
+}
+
+/** The jobs of which a run that may still be alive matches, in the order of their names. */
+export async function jobsWithOpenRuns(db: D1Database, filter: OpenRunFilter, limit: number): Promise<string[]> {
+  const conditions: [condition: string, ...values: string[]][] = [['job GLOB ?', filter.jobGlob]];
+  const oneOf = (column: string) => `EXISTS (SELECT 1 FROM json_each(?) WHERE ${column} GLOB value)`;
+  if (filter.jobs !== undefined) conditions.push([oneOf('job'), JSON.stringify(filter.jobs)]);
+  if (filter.machines !== undefined) conditions.push([oneOf('machine'), JSON.stringify(filter.machines)]);
+  if (filter.instance !== undefined) conditions.push(["resource ->> '$.instance' = ?", filter.instance]);
+  const { results } = await db
+    .prepare(
+      `SELECT DISTINCT job FROM runs WHERE final = 0 AND ${conditions.map(([condition]) => condition).join(' AND ')}
+       ORDER BY job LIMIT ?`,
+    )
+    .bind(...conditions.flatMap(([, ...values]) => values), limit)
+    .all<{ job: string }>();
+  return results.map(({ job }) => job);
+}
+
 /** For each of some jobs: its newest run, and all that live. */
 export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promise<Run[]> {
   if (jobs.length === 0) return [];

@@ -12,11 +12,15 @@ import { wait } from '../api/parameters.ts';
 import { auditEntry } from '../audit-entry.ts';
 import type { Caller } from '../authentication.ts';
 import type { AppContext } from '../context.ts';
+import type { AuditEntry } from '../db/audit.ts';
 import { type Enqueued, enqueueCommand, findCommand, type IdempotencyKey } from '../db/commands.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { callJob } from '../job-client.ts';
 import { ApiError } from '../problem-response.ts';
 
+export const IDEMPOTENCY_HEADER = {
+  'Idempotency-Key': 'Any text of up to 128 characters. The same call with the same key is made once.',
+};
 const IdempotencyKeyValue = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
 
 export const killOperations = [
@@ -31,12 +35,12 @@ export const killOperations = [
     params: { job: JobName },
     query: { wait },
     body: KillRequest,
-    headers: { 'Idempotency-Key': 'Any text of up to 128 characters. The same call with the same key is made once.' },
+    headers: IDEMPOTENCY_HEADER,
     answers: {
       200: json(CommandBody, 'Settled: all that it was for has ended.'),
       202: json(CommandBody, 'Stored; it goes on.'),
     },
-    problems: ['unknown_job', 'idempotency_conflict'],
+    problems: ['unknown_job', 'unknown_run', 'idempotency_conflict'],
     handle: async ({ c, caller, params, query, body }) => {
       const command = await enqueue(c, caller, params.job, body);
       const delivered = await deliver(c, command);
@@ -67,18 +71,10 @@ export const killOperations = [
 /** Stores the command in the queue. The call that repeats an earlier one gets that one's command. */
 async function enqueue(c: AppContext, { token }: Caller, job: string, request: KillRequest): Promise<Command> {
   const command = newCommand(c, token, job, request);
-  const { id, run, instance, machine, signal, grace_ms, reason } = command;
-  const audit = auditEntry(c, {
-    at: Date.parse(command.requested_at),
-    actor: token.id,
-    action: 'kill',
-    subject: job,
-    detail: { command: id, run, instance, machine, signal, grace_ms, reason },
-  });
-  const idempotency = readIdempotencyKey(c, token, job, request);
-  const isNamed = request.run !== undefined || request.instance !== undefined;
-  const enqueued = await enqueueCommand(c.env.DB, command, audit, idempotency, isNamed);
-  return enqueuedCommand(await orIfKnownToObject(enqueued), command);
+  const audit = killAudit(c, token, command);
+  const idempotency = readIdempotencyKey(c, token, [job, request]);
+  const enqueued = await enqueueCommand(c.env.DB, command, audit, idempotency, false);
+  return enqueuedCommand(await orIfKnownToObject(enqueued), command, token);
 
   /** D1 hears of a new job a moment after the job's object does: before saying no, ask the object. */
   async function orIfKnownToObject(first: Enqueued): Promise<Enqueued> {
@@ -88,16 +84,31 @@ async function enqueue(c: AppContext, { token }: Caller, job: string, request: K
   }
 }
 
-function enqueuedCommand(enqueued: Enqueued, command: Command): Command {
+export function killAudit(c: AppContext, token: TokenRecord, command: Command): AuditEntry {
+  const { id, job, run, instance, machine, signal, grace_ms, reason } = command;
+  return auditEntry(c, {
+    at: Date.parse(command.requested_at),
+    actor: token.id,
+    action: 'kill',
+    subject: job,
+    detail: { command: id, run, instance, machine, signal, grace_ms, reason },
+  });
+}
+
+function enqueuedCommand(enqueued: Enqueued, command: Command, token: TokenRecord): Command {
   switch (enqueued.kind) {
     case 'stored':
       return command;
     case 'repeated':
       return enqueued.command;
     case 'key_reused':
+      throw keyReused();
+    case 'foreign_run':
       throw new ApiError(
-        'idempotency_conflict',
-        'This Idempotency-Key was used before, for another call. Use a new one.',
+        'unknown_run',
+        matchesGlob(token.jobs, enqueued.job)
+          ? `The run ${command.run} is not one of ${command.job} but of ${enqueued.job}: kill it there.`
+          : `The run ${command.run} is not one of ${command.job}. Check its id and the job's name.`,
       );
     case 'unknown_job':
       throw new ApiError(
@@ -107,8 +118,12 @@ function enqueuedCommand(enqueued: Enqueued, command: Command): Command {
   }
 }
 
+export function keyReused(): ApiError {
+  return new ApiError('idempotency_conflict', 'This Idempotency-Key was used before, for another call. Use a new one.');
+}
+
 /** Pushes the command. Should that fail, it is in the queue: the object's drain or the sweep delivers it. */
-async function deliver(c: AppContext, command: Command): Promise<Command> {
+export async function deliver(c: AppContext, command: Command): Promise<Command> {
   try {
     return (await callJob(c.env, command.job, (object) => object.acceptCommand(command))) ?? command;
   } catch (error) {
@@ -134,7 +149,7 @@ function answer(c: AppContext, command: Command): Response {
   return c.json(body, command.state === 'settled' ? 200 : 202);
 }
 
-function newCommand(c: AppContext, token: TokenRecord, job: string, request: KillRequest): Command {
+export function newCommand(c: AppContext, token: TokenRecord, job: string, request: KillRequest): Command {
   const now = Date.now();
   return {
     id: ulid(now),
@@ -156,12 +171,8 @@ function newCommand(c: AppContext, token: TokenRecord, job: string, request: Kil
   };
 }
 
-function readIdempotencyKey(
-  c: AppContext,
-  token: TokenRecord,
-  job: string,
-  request: KillRequest,
-): IdempotencyKey | null {
+/** @param call what the key is used for: with another one it is another call */
+export function readIdempotencyKey(c: AppContext, token: TokenRecord, call: unknown): IdempotencyKey | null {
   const header = c.req.header('Idempotency-Key');
   if (header === undefined) return null;
   if (!v.is(IdempotencyKeyValue, header)) {
@@ -170,6 +181,6 @@ function readIdempotencyKey(
   return {
     actor: token.id,
     key: header,
-    fingerprint: sha256(JSON.stringify([job, request])),
+    fingerprint: sha256(JSON.stringify(call)),
   };
 }

@@ -5,6 +5,7 @@ import { json, type Operation, openOperation } from '../api/operation.ts';
 import { healthOperations } from './health.ts';
 import { jobOperations } from './jobs.ts';
 import { killOperations } from './kill.ts';
+import { killManyOperations } from './kill-many.ts';
 import { runOperations } from './runs.ts';
 import { sessionOperations } from './session.ts';
 import { socketOperations } from './sockets.ts';
@@ -15,6 +16,7 @@ export const BASE = '/api/v1';
 /** Below `BASE`. */
 export const API_OPERATIONS: readonly Operation[] = [
   ...killOperations,
+  ...killManyOperations,
   ...jobOperations,
   ...runOperations,
   ...socketOperations,

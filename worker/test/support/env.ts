@@ -4,7 +4,8 @@ import type { Env } from '../../env.ts';
 
 interface TestEnv extends Env {
   readonly TEST_MIGRATIONS: D1Migration[];
-  readonly TEST_SCHEMA: string;
+  /** The statements of schema.sql. */
+  readonly TEST_SCHEMA: string[];
 }
 
 export const env = bindings as unknown as TestEnv;

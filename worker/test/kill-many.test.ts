@@ -1,0 +1,228 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { describe, expect, test } from 'vitest';
+import type { Command } from '#protocol/api';
+import { sweep } from '../src/sweep.ts';
+import { call, newToken, refusal } from './support/api.ts';
+import { indexed, indexedState } from './support/d1.ts';
+import { env } from './support/env.ts';
+import { jobObject } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+async function connected(job: string, machine = 'web1'): Promise<TestWrapper> {
+  const wrapper = await TestWrapper.connect(newIdentity(job, machine));
+  await indexed(wrapper.identity.run);
+  return wrapper;
+}
+
+async function order(body: unknown, options: { token?: string; query?: string; key?: string } = {}) {
+  const { token, query = '', key } = options;
+  const response = await call('POST', `/kills${query}`, {
+    body,
+    ...(token !== undefined && { token }),
+    ...(key !== undefined && { headers: { 'Idempotency-Key': key } }),
+  });
+  const { commands } = await response.json<{ commands: Command[] }>();
+  return { status: response.status, commands };
+}
+
+async function count(table: 'commands' | 'audit', condition: string, ...bindings: string[]): Promise<number> {
+  const row = await env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE ${condition}`)
+    .bind(...bindings)
+    .first<{ n: number }>();
+  return row?.n ?? 0;
+}
+
+describe('a kill by selector', () => {
+  test('makes one command for each job that matches, and reaches its runs', async () => {
+    const [one, two, other] = await Promise.all([connected('sel-a'), connected('sel-b'), connected('unsel')]);
+    const { status, commands } = await order({ jobs: 'sel-*', reason: 'maintenance', grace_seconds: 2 });
+    expect(status).toBe(202);
+    expect(commands).toMatchObject([
+      { job: 'sel-a', state: 'delivered', reason: 'maintenance', grace_ms: 2000, targets: [{ run: one.identity.run }] },
+      { job: 'sel-b', state: 'delivered', reason: 'maintenance', grace_ms: 2000, targets: [{ run: two.identity.run }] },
+    ]);
+    expect((await one.kill()).command).toBe(commands[0]?.id);
+    expect((await two.kill()).command).toBe(commands[1]?.id);
+    await other.settled();
+    expect(other.of('kill')).toEqual([]);
+  });
+
+  test('takes several globs, of jobs and of machines', async () => {
+    const wrappers = await Promise.all([
+      connected('several-a', 'db1'),
+      connected('several-a', 'web1'),
+      connected('several-b', 'web2'),
+      connected('several-c', 'db1'),
+      connected('several-d', 'mail'),
+    ]);
+    const { commands } = await order({ jobs: ['several-a', 'several-b', '*-d'], machines: ['db*', 'mail'] });
+    expect(
+      commands.map(({ job, machine, targets }) => [job, machine, targets.map((target) => target.machine)]),
+    ).toEqual([
+      ['several-a', 'db*,mail', ['db1']],
+      ['several-d', 'db*,mail', ['mail']],
+    ]);
+    await Promise.all(wrappers.map((wrapper) => wrapper.settled()));
+    expect(wrappers.map((wrapper) => wrapper.of('kill').length)).toEqual([1, 0, 0, 0, 1]);
+  });
+
+  test('by instance alone ends that firing wherever it runs', async () => {
+    const who = { ...newIdentity('by-instance'), instance: 'nightly-7' };
+    const wrapper = await TestWrapper.connect(who);
+    const other = await connected('by-instance');
+    await indexed(who.run);
+    const { commands } = await order({ instance: 'nightly-7' });
+    expect(commands).toMatchObject([{ job: 'by-instance', instance: 'nightly-7', targets: [{ run: who.run }] }]);
+    await wrapper.kill();
+    await other.settled();
+    expect(other.of('kill')).toEqual([]);
+  });
+
+  test('that says nothing is refused: it must never mean everything', async () => {
+    for (const body of [{}, { reason: 'oops' }, { jobs: [] }, { machines: [] }, { job: 'a' }, { jobs: 'a b' }]) {
+      expect(await refusal(call('POST', '/kills', { body }))).toBe('400 bad_request');
+    }
+    expect(await refusal(call('POST', '/kills'))).toBe('400 bad_request');
+  });
+
+  test('reaches only jobs that the token may kill', async () => {
+    const [mine, theirs] = await Promise.all([connected('mine-1'), connected('theirs-1')]);
+    const { secret } = await newToken({ name: 'mine', scopes: ['kill'], jobs: 'mine-*' });
+    const { commands } = await order({ jobs: ['mine-1', 'theirs-1'] }, { token: secret });
+    expect(commands.map(({ job }) => job)).toEqual(['mine-1']);
+    await mine.kill();
+    await theirs.settled();
+    expect(theirs.of('kill')).toEqual([]);
+    const { secret: reader } = await newToken({ name: 'reader', scopes: ['read', 'run'] });
+    expect(await refusal(call('POST', '/kills', { token: reader, body: { jobs: '*' } }))).toBe('403 forbidden');
+  });
+
+  test('leaves out jobs with nothing left to stop, and is settled when there is nothing at all', async () => {
+    const ended = await connected('over-1');
+    await ended.completed();
+    await until('D1 to know the end', async () => (await indexedState(ended.identity.run)) === 'killed');
+    expect(await order({ jobs: 'over-*' })).toEqual({ status: 200, commands: [] });
+  });
+
+  test('includes a run that counts as lost: it may come back', async () => {
+    const wrapper = await connected('lost-sel');
+    const { run } = wrapper.identity;
+    await env.DB.prepare(
+      "UPDATE runs SET state = 'lost', resource = json_set(resource, '$.state', 'lost') WHERE id = ?",
+    )
+      .bind(run)
+      .run();
+    expect((await order({ jobs: 'lost-sel' })).commands).toMatchObject([{ job: 'lost-sel', targets: [{ run }] }]);
+  });
+
+  test('reaches a run of such a job that connects later, if its machine fits', async () => {
+    await connected('late-sel', 'web1');
+    await order({ jobs: 'late-sel', machines: 'web*' });
+    const fits = await TestWrapper.connect(newIdentity('late-sel', 'web2'), { age_ms: 60_000 });
+    await fits.kill();
+    const other = await TestWrapper.connect(newIdentity('late-sel', 'db2'), { age_ms: 60_000 });
+    await other.settled();
+    expect(other.of('kill')).toEqual([]);
+  });
+
+  test('answers once all are settled when it is told to wait', async () => {
+    const wrappers = await Promise.all([connected('wait-a'), connected('wait-b')]);
+    const waiting = order({ jobs: 'wait-*' }, { query: '?wait=20' });
+    await Promise.all(
+      wrappers.map(async (wrapper) => {
+        const { command } = await wrapper.kill();
+        wrapper.killing(command, 'gone');
+        await wrapper.completed();
+      }),
+    );
+    const { status, commands } = await waiting;
+    expect(status).toBe(200);
+    expect(commands.map(({ state, targets }) => [state, targets[0]?.exit_code])).toEqual([
+      ['settled', 143],
+      ['settled', 143],
+    ]);
+  });
+
+  test('answers with what it has when the time is up', async () => {
+    await connected('wait-long');
+    const { status, commands } = await order({ jobs: 'wait-long' }, { query: '?wait=1' });
+    expect([status, commands[0]?.state]).toEqual([202, 'delivered']);
+  });
+
+  test('has an audit entry for each command, under the request of the call', async () => {
+    await Promise.all([connected('audit-a'), connected('audit-b')]);
+    const { commands } = await order({ jobs: 'audit-*' });
+    const { results } = await env.DB.prepare(
+      "SELECT subject, actor, action, detail, request_id FROM audit WHERE subject LIKE 'audit-_' ORDER BY subject",
+    ).all<{ subject: string; detail: string; request_id: string }>();
+    expect(results).toMatchObject([
+      { subject: 'audit-a', actor: 'LEASH_ADMIN_TOKEN', action: 'kill', request_id: commands[0]?.request_id },
+      { subject: 'audit-b', actor: 'LEASH_ADMIN_TOKEN', action: 'kill', request_id: commands[0]?.request_id },
+    ]);
+    expect(results.map(({ detail }) => JSON.parse(detail).command)).toEqual(commands.map(({ id }) => id));
+  });
+
+  test('twice under one key is the same commands, whatever runs by then', async () => {
+    await connected('key-a');
+    const first = await order({ jobs: 'key-*' }, { key: 'k1' });
+    await connected('key-b');
+    const again = await order({ jobs: 'key-*' }, { key: 'k1' });
+    expect(again.commands.map(({ id }) => id)).toEqual(first.commands.map(({ id }) => id));
+    expect(await count('commands', "job LIKE 'key-_'")).toBe(1);
+    expect(await count('audit', "subject LIKE 'key-_'")).toBe(1);
+    const other = call('POST', '/kills', { body: { jobs: 'key-a' }, headers: { 'Idempotency-Key': 'k1' } });
+    expect(await refusal(other)).toBe('422 idempotency_conflict');
+    const ofOneJob = call('POST', '/jobs/key-a/kill', { body: {}, headers: { 'Idempotency-Key': 'k1' } });
+    expect(await refusal(ofOneJob)).toBe('422 idempotency_conflict');
+    const nothing = await order({ jobs: 'key-nobody' }, { key: 'k2' });
+    await connected('key-nobody');
+    expect(await order({ jobs: 'key-nobody' }, { key: 'k2' })).toEqual(nothing);
+  });
+
+  test('that cannot be pushed is in the queue all the same, and the sweep delivers it', async () => {
+    const wrapper = await connected('push-sel');
+    await runInDurableObject(jobObject('push-sel'), (object) => {
+      object.acceptCommand = () => {
+        throw new Error('down');
+      };
+    });
+    const { status, commands } = await order({ jobs: 'push-sel' });
+    expect([status, commands[0]?.state]).toEqual([202, 'queued']);
+    await sweep(env);
+    expect((await wrapper.kill()).command).toBe(commands[0]?.id);
+  });
+});
+
+describe('a kill of one job', () => {
+  test('may name its machines by globs', async () => {
+    const [web, db] = await Promise.all([connected('globs', 'web7'), connected('globs', 'db7')]);
+    const response = await call('POST', '/jobs/globs/kill', { body: { machine: 'web*,mail' } });
+    expect(await response.json()).toMatchObject({ command: { machine: 'web*,mail', targets: [{ machine: 'web7' }] } });
+    await web.kill();
+    await db.settled();
+    expect(db.of('kill')).toEqual([]);
+    const bad = call('POST', '/jobs/globs/kill', { body: { machine: 'web*,,mail' } });
+    expect(await refusal(bad)).toBe('400 bad_request');
+  });
+
+  test('that names a run of another job is told so, under a key too', async () => {
+    const wrapper = await connected('owner-of-run');
+    await connected('namesake');
+    const { run } = wrapper.identity;
+    for (const headers of [{}, { 'Idempotency-Key': 'foreign' }]) {
+      const response = await call('POST', '/jobs/namesake/kill', { body: { run }, headers });
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({
+        code: 'unknown_run',
+        detail: expect.stringContaining('of owner-of-run'),
+      });
+    }
+    expect(await count('commands', 'job = ?', 'namesake')).toBe(0);
+    expect(await count('audit', 'subject = ?', 'namesake')).toBe(0);
+    const { secret } = await newToken({ name: 'namesakes', scopes: ['kill'], jobs: 'namesake' });
+    const blind = await call('POST', '/jobs/namesake/kill', { token: secret, body: { run } });
+    expect(blind.status).toBe(404);
+    expect(await blind.text()).not.toContain('owner-of-run');
+  });
+});

@@ -1,0 +1,93 @@
+/** Kills by selector of more jobs than one call can push to. Without the thousands of objects: those are tested elsewhere. */
+import { ulid } from 'ulid';
+import { expect, test } from 'vitest';
+import type { Command } from '#protocol/api';
+import { type CommandBatch, enqueueBatch } from '../src/db/command-batches.ts';
+import { pushSome } from '../src/routes/kill-many.ts';
+import { call, kill, refusal } from './support/api.ts';
+import { env } from './support/env.ts';
+
+/** Four bytes a character: with this, and with all the globs, commands are as large as they get. */
+const LONG_REASON = '\u{1f415}'.repeat(250);
+const LONG_SELECTOR = Array.from({ length: 20 }, () => 'x'.repeat(128)).join(',');
+
+async function newCommands(prefix: string, count: number): Promise<Command[]> {
+  const template = await kill(prefix, { instance: 'nobody', reason: LONG_REASON, machine: LONG_SELECTOR });
+  return Array.from({ length: count }, (_, index) => ({ ...template, id: ulid(), job: `${prefix}${index}` }));
+}
+
+function batchOf(commands: readonly Command[]): CommandBatch {
+  const audits = commands.map((command) => ({
+    at: Date.parse(command.requested_at),
+    actor: 'tester',
+    action: 'kill' as const,
+    subject: command.job,
+    detail: { command: command.id, reason: command.reason },
+    address: null,
+    requestId: ulid(),
+  }));
+  return { id: ulid(), commands, audits };
+}
+
+async function stored(prefix: string): Promise<{ commands: number; audits: number }> {
+  const row = await env.DB.prepare(
+    `SELECT (SELECT count(*) FROM commands WHERE job GLOB ?1) AS commands,
+       (SELECT count(*) FROM audit WHERE subject GLOB ?1) AS audits`,
+  )
+    .bind(`${prefix}*`)
+    .first<{ commands: number; audits: number }>();
+  if (row === null) throw new Error('a count has a row');
+  return row;
+}
+
+test('thousands of commands are stored whole, with all that is kept of them', async () => {
+  const commands = await newCommands('many-', 3_000);
+  expect(await enqueueBatch(env.DB, batchOf(commands), null)).toBeNull();
+  expect(await stored('many-?')).toEqual({ commands: 3_000, audits: 3_000 });
+  const last = commands.at(-1);
+  const row = await env.DB.prepare('SELECT job, requested_at, accepted, resource FROM commands WHERE id = ?')
+    .bind(last?.id ?? '')
+    .first<{ resource: string }>();
+  expect(row).toMatchObject({ job: last?.job, requested_at: Date.parse(last?.requested_at ?? ''), accepted: 0 });
+  expect(JSON.parse(row?.resource ?? '')).toEqual(last);
+  const audit = await env.DB.prepare('SELECT * FROM audit WHERE subject = ?')
+    .bind(last?.job ?? '')
+    .first<{ detail: string }>();
+  expect(audit).toMatchObject({ actor: 'tester', action: 'kill', address: null });
+  expect(JSON.parse(audit?.detail ?? '')).toEqual({ command: last?.id, reason: LONG_REASON });
+});
+
+test('a batch that fails halfway stores nothing', async () => {
+  const commands = await newCommands('half-', 300);
+  const [first] = commands;
+  if (first === undefined) throw new Error('there are some');
+  const idempotency = { actor: 'tester', key: 'half', fingerprint: 'x' };
+  // An id that stands twice breaks the last statement.
+  await expect(enqueueBatch(env.DB, batchOf([...commands, first]), idempotency)).rejects.toThrow('UNIQUE');
+  expect(await stored('half-?')).toEqual({ commands: 0, audits: 0 });
+  expect(await env.DB.prepare("SELECT 1 FROM idempotency WHERE key = 'half'").first()).toBeNull();
+});
+
+test('as many are pushed as one call may, some at once, and none is left out of the answer', async () => {
+  const commands = await newCommands('push-', 1_000);
+  let [now, atOnce, all] = [0, 0, 0];
+  const answered = await pushSome(commands, async (command) => {
+    all += 1;
+    now += 1;
+    atOnce = Math.max(atOnce, now);
+    await scheduler.wait(1);
+    now -= 1;
+    return { ...command, state: 'delivered' };
+  });
+  expect([all, atOnce]).toEqual([400, 50]);
+  expect(answered.map(({ id }) => id)).toEqual(commands.map(({ id }) => id));
+  expect(answered.map(({ state }) => state).lastIndexOf('delivered')).toBe(399);
+});
+
+test('more jobs than one call may stop are refused, and nothing is stored', async () => {
+  await env.DB.exec(
+    "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001) INSERT INTO runs (id, job, machine, state, started_at, seq, resource) SELECT n, 'toomany-' || n, 'web1', 'running', 1, 1, '{\"final\":false}' FROM numbers",
+  );
+  expect(await refusal(call('POST', '/kills', { body: { jobs: 'toomany-*' } }))).toBe('400 bad_request');
+  expect(await stored('toomany-')).toEqual({ commands: 0, audits: 0 });
+});
