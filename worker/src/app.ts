@@ -72,10 +72,9 @@ function addOperations(base: string, operations: readonly Operation[]): void {
       const error = new ApiError(
         'method_not_allowed',
         `${c.req.method} does not go here: use ${allowed.join(' or ')}.`,
+        { Allow: allowed.join(', ') },
       );
-      const response = problemResponse(error, c.get('requestId'));
-      response.headers.set('Allow', allowed.join(', '));
-      return response;
+      return problemResponse(error, c.get('requestId'));
     });
   }
 }

@@ -2,9 +2,13 @@
 import { GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, type Run } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
-import type { OutputPage } from '../durable/job-object.ts';
-import type { Env } from '../env.ts';
+import type { OutputPiece } from '../durable/job/output-log.ts';
+import type { OutputExtent } from '../durable/job-object.ts';
+import { log } from '../log.ts';
+import { type AskedRange, type Stretch, stretchOf, withoutGaps } from './byte-range.ts';
+import type { AppContext } from './context.ts';
 import { callJob } from './job-client.ts';
+import { ApiError } from './problem-response.ts';
 
 /** Nothing is known of its encoding but that UTF-8 is the likeliest. */
 export const OUTPUT_TYPE = 'text/plain; charset=utf-8';
@@ -21,68 +25,136 @@ export interface OutputRequest {
 /** A header must stay small: more gaps than this are told by their sum alone. */
 const MAX_GAPS_IN_HEADER = 100;
 
-export async function outputResponse(env: Env, run: Run, request: OutputRequest): Promise<Response> {
-  const whole = await callJob(env, run.job, (object) => object.outputExtent(run.id));
-  const from = request.tail === null ? Math.min(request.offset, whole.end) : Math.max(0, whole.end - request.tail);
-  const gaps = whole.lost.map((gap) => ({ ...gap, start: Math.max(gap.start, from) })).filter((gap) => gap.end > from);
-  const missing = gaps.reduce((sum, gap) => sum + gap.end - gap.start, 0);
-  return new Response(outputStream(env, run, from, whole.end, request.stream), {
+/** A part of a run's log, to be sent. */
+interface Excerpt extends Stretch {
+  /** Only what went to this stream. */
+  readonly stream: StreamName | null;
+  /** What of it is missing. */
+  readonly gaps: readonly Stretch[];
+}
+
+/** The output from an offset, or from so many bytes before its end, to its end. */
+export async function outputResponse(c: AppContext, run: Run, request: OutputRequest): Promise<Response> {
+  const { stream } = request;
+  const { end, lost } = await extentOf(c, run);
+  const start = request.tail === null ? Math.min(request.offset, end) : Math.max(0, end - request.tail);
+  const gaps = lost.map((gap) => ({ ...gap, start: Math.max(gap.start, start) })).filter((gap) => gap.end > start);
+  return respond(c, run, 200, { start, end, stream, gaps }, { 'Accept-Ranges': stream === null ? 'bytes' : 'none' });
+}
+
+/**
+ * One stretch of the log, without holes: what the range asks for up to its first gap; of a suffix, what follows its last.
+ * An answer that holds less than was asked for says so itself, by its `Content-Range`.
+ *
+ * @throws ApiError `range_not_satisfiable` when nothing of the range is there
+ */
+export async function rangeResponse(c: AppContext, run: Run, asked: AskedRange): Promise<Response> {
+  const { end, lost } = await extentOf(c, run);
+  const stretch = stretchOf(asked, end);
+  const parts = withoutGaps(stretch, lost);
+  const part = asked.kind === 'suffix' ? parts.at(-1) : parts[0];
+  if (part === undefined) throw notSatisfiable(stretch, end);
+  return respond(
+    c,
+    run,
+    206,
+    { ...part, stream: null, gaps: [] },
+    { 'Accept-Ranges': 'bytes', 'Content-Range': `bytes ${part.start}-${part.end - 1}/${end}` },
+  );
+}
+
+function notSatisfiable({ start, end }: Stretch, logEnd: number): ApiError {
+  const why =
+    start < end
+      ? `The bytes from ${start} to ${end - 1} are missing for ever.`
+      : `${logEnd} bytes are stored so far: ask for some of them.`;
+  return new ApiError('range_not_satisfiable', why, { 'Content-Range': `bytes */${logEnd}` });
+}
+
+function extentOf(c: AppContext, run: Run): Promise<OutputExtent> {
+  return callJob(c.env, run.job, (object) => object.outputExtent(run.id));
+}
+
+function respond(
+  c: AppContext,
+  run: Run,
+  status: 200 | 206,
+  excerpt: Excerpt,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const missing = excerpt.gaps.reduce((sum, gap) => sum + gap.end - gap.start, 0);
+  // HEAD is answered without the bytes: don't fetch any.
+  const body = c.req.raw.method === 'HEAD' ? null : outputStream(c, run, excerpt);
+  return new Response(body, {
+    status,
     headers: {
       'Content-Type': OUTPUT_TYPE,
       'Cache-Control': 'no-store',
       // What a job prints is never a page: not guessed to be one, and harmless if it were.
       'X-Content-Type-Options': 'nosniff',
       'Content-Security-Policy': "sandbox; default-src 'none'",
-      [OFFSET_HEADER]: String(from),
-      [NEXT_OFFSET_HEADER]: String(whole.end),
+      [OFFSET_HEADER]: String(excerpt.start),
+      [NEXT_OFFSET_HEADER]: String(excerpt.end),
       [MISSING_BYTES_HEADER]: String(missing),
-      ...(gaps.length > 0 && { [GAPS_HEADER]: describeGaps(gaps) }),
+      ...(excerpt.gaps.length > 0 && { [GAPS_HEADER]: describeGaps(excerpt.gaps) }),
+      ...headers,
     },
   });
 }
 
-function describeGaps(gaps: readonly { start: number; end: number }[]): string {
+function describeGaps(gaps: readonly Stretch[]): string {
   return gaps
     .slice(0, MAX_GAPS_IN_HEADER)
     .map((gap) => `${gap.start}-${gap.end}`)
     .join(', ');
 }
 
-function outputStream(
-  env: Env,
-  run: Run,
-  from: number,
-  end: number,
-  stream: StreamName | null,
-): ReadableStream<Uint8Array> {
-  let position = from;
+/**
+ * The bytes, fetched as they are read. One that can't be brought to its end breaks off with an error, which the client
+ * sees as a connection that failed: never as an output that just ended.
+ */
+function outputStream(c: AppContext, run: Run, excerpt: Excerpt): ReadableStream<Uint8Array> {
+  let position = excerpt.start;
   return new ReadableStream({
     async pull(controller) {
-      if (position >= end) {
-        controller.close();
-        return;
+      try {
+        let isFed = false;
+        // A stream is not asked again until it was given something: go on until there is something to give.
+        while (!isFed && position < excerpt.end) {
+          const from = position;
+          const { pieces } = await callJob(c.env, run.job, (object) =>
+            object.outputPage(run.id, from, excerpt.end, MIB),
+          );
+          if (pieces.length === 0) throw new Error(`nothing is stored at ${from}`);
+          for (const piece of pieces) {
+            position = feed(controller, piece, excerpt);
+            isFed ||= piece.kind === 'bytes' && isOf(piece, excerpt);
+          }
+        }
+      } catch (error) {
+        log.error('output_broken_off', error, { request: c.get('requestId'), job: run.job, run: run.id, at: position });
+        throw error;
       }
-      const page = await callJob(env, run.job, (object) => object.outputPage(run.id, position, end, MIB));
-      position = enqueuePage(controller, page, stream);
-      if (position >= end) controller.close();
+      if (position >= excerpt.end) controller.close();
     },
   });
 }
 
-/** @returns the offset that follows the page */
-function enqueuePage(
-  controller: ReadableStreamDefaultController<Uint8Array>,
-  page: OutputPage,
-  stream: StreamName | null,
-): number {
-  let next = Number.POSITIVE_INFINITY;
-  for (const piece of page.pieces) {
-    if (piece.kind === 'lost') {
-      next = piece.end;
-      continue;
-    }
-    next = piece.start + piece.bytes.length;
-    if (stream === null || piece.stream === stream) controller.enqueue(piece.bytes);
+/** @returns the offset that follows the piece */
+function feed(controller: ReadableStreamDefaultController<Uint8Array>, piece: OutputPiece, excerpt: Excerpt): number {
+  switch (piece.kind) {
+    case 'bytes':
+      if (isOf(piece, excerpt)) controller.enqueue(piece.bytes);
+      return piece.start + piece.bytes.length;
+    case 'lost':
+      // The headers have said what is missing, and are gone: this was removed meanwhile.
+      if (withoutGaps(piece, excerpt.gaps).length > 0) {
+        throw new Error(`the bytes from ${piece.start} to ${piece.end} were removed while they were being read`);
+      }
+      return piece.end;
   }
-  return next;
+}
+
+function isOf(piece: Extract<OutputPiece, { kind: 'bytes' }>, { stream }: Excerpt): boolean {
+  return stream === null || piece.stream === stream;
 }

@@ -16,12 +16,13 @@ import { matchesGlob } from '../../glob.ts';
 import { json, operation } from '../api/operation.ts';
 import { bytes, cursor, limit, wholeNumber } from '../api/parameters.ts';
 import type { Caller } from '../authentication.ts';
+import { type AskedRange, parseRange } from '../byte-range.ts';
 import type { AppContext } from '../context.ts';
 import { findRun, listRuns } from '../db/runs.ts';
 import { callJob } from '../job-client.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
-import { OUTPUT_TYPE, outputResponse } from '../run-output.ts';
+import { OUTPUT_TYPE, outputResponse, rangeResponse } from '../run-output.ts';
 
 const Stream = v.picklist(['stdout', 'stderr']);
 
@@ -99,11 +100,16 @@ export const runOperations = [
       tail: v.optional(v.pipe(bytes, v.description('Start so many bytes before the end instead.'))),
       stream: v.optional(v.pipe(Stream, v.description('Only what went to this stream.'))),
     },
+    headers: {
+      Range:
+        '`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`, by offsets in the merged log; not beside the parameters. Ignored beside `If-Range`: there is no validator, and none is needed, for an offset never changes its byte.',
+    },
     answers: {
       200: {
         description: 'Output from the offset on. What is missing is left out, and told in the headers.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
+          'Accept-Ranges': { says: '`bytes`, or `none` beside `stream`.', always: true },
           [OFFSET_HEADER]: { says: 'The offset of the first byte asked for.', always: true },
           [NEXT_OFFSET_HEADER]: { says: 'The offset that follows the last byte sent.', always: true },
           [MISSING_BYTES_HEADER]: { says: 'How many of the bytes asked for are missing.', always: true },
@@ -113,11 +119,25 @@ export const runOperations = [
           },
         },
       },
+      206: {
+        description:
+          'One stretch of what the `Range` asks for, without holes: up to the first gap, or of `bytes=-COUNT` after the last. `Content-Range` says which.',
+        content: { kind: 'text', type: OUTPUT_TYPE },
+        headers: {
+          'Accept-Ranges': { says: '`bytes`.', always: true },
+          'Content-Range': { says: 'Which bytes these are, and how many are stored so far.', always: true },
+          [OFFSET_HEADER]: { says: 'The offset of the first byte.', always: true },
+          [NEXT_OFFSET_HEADER]: { says: 'The offset that follows the last byte sent.', always: true },
+          [MISSING_BYTES_HEADER]: { says: 'Always 0.', always: true },
+        },
+      },
     },
-    problems: ['unknown_run'],
+    problems: ['unknown_run', 'range_not_satisfiable'],
     handle: async ({ c, caller, params, query }) => {
+      const range = readRange(c);
       const run = await requireRun(c, caller, params.run);
-      return outputResponse(c.env, run, {
+      if (range !== null) return rangeResponse(c, run, range);
+      return outputResponse(c, run, {
         offset: query.offset,
         tail: query.tail ?? null,
         stream: query.stream ?? null,
@@ -125,6 +145,22 @@ export const runOperations = [
     },
   }),
 ];
+
+/**
+ * The `Range` that counts; null for none.
+ *
+ * @throws ApiError `bad_request` beside parameters, which say otherwise what is wanted
+ */
+function readRange(c: AppContext): AskedRange | null {
+  const header = c.req.header('Range');
+  // Defined for GET alone.
+  if (header === undefined || c.req.raw.method !== 'GET' || c.req.header('If-Range') !== undefined) return null;
+  const range = parseRange(header);
+  if (range !== null && Object.keys(c.req.queries()).length > 0) {
+    throw new ApiError('bad_request', 'Give either a Range or offset, tail and stream.');
+  }
+  return range;
+}
 
 /** The run as D1 has it. One of a job that the caller may not see is, to the caller, none. @throws ApiError `unknown_run` */
 async function requireRun(c: AppContext, caller: Caller, id: string): Promise<Run> {
