@@ -114,6 +114,11 @@ export function requireScope(token: TokenRecord, scopes: readonly Scope[], job?:
   );
 }
 
+/** @throws ApiError `forbidden` when the token is for some jobs only, and what is asked for is about all */
+export function requireAllJobs(token: TokenRecord): void {
+  if (token.jobs !== '*') throw new ApiError('forbidden', 'This is about all jobs, and your token is for some only.');
+}
+
 /**
  * To give rights one needs them all: an admin of some jobs only could make itself one of all.
  *

@@ -13,14 +13,14 @@ import type { AppContext } from '../context.ts';
  *
  * - `anyone`: without a token
  * - `signed_in`: whoever has shown a valid token, or the cookie of a page that has
- * - `scope`: with one of these scopes; for the job, if the path names one
+ * - `scope`: with one of these scopes; for the job, if the path names one; for all jobs, if what is answered is about all
  * - `full_admin`: with `admin` for all jobs. To give rights one needs them all: an admin of some jobs only could make itself
  *   one of all
  */
 export type Access =
   | { readonly kind: 'anyone' }
   | { readonly kind: 'signed_in' }
-  | { readonly kind: 'scope'; readonly scopes: readonly Scope[] }
+  | { readonly kind: 'scope'; readonly scopes: readonly Scope[]; readonly ofAllJobs?: true }
   | { readonly kind: 'full_admin' };
 
 /** What an answer holds. `socket`: the connection becomes a WebSocket with this subprotocol. */

@@ -1,7 +1,14 @@
 /** Serving an operation: finds out who calls, whether they may, and what they bring; then does it. */
 import * as v from 'valibot';
 import { describeIssue } from '#protocol/text-frame';
-import { authenticate, type Caller, requireFullAdmin, requireOwnOrigin, requireScope } from '../authentication.ts';
+import {
+  authenticate,
+  type Caller,
+  requireAllJobs,
+  requireFullAdmin,
+  requireOwnOrigin,
+  requireScope,
+} from '../authentication.ts';
 import type { AppContext } from '../context.ts';
 import { ApiError } from '../problem-response.ts';
 import { isSocket, needsOwnOrigin, type Operation, type Parsed } from './operation.ts';
@@ -28,6 +35,7 @@ function authorise(c: AppContext, operation: Operation, caller: Caller, params: 
       break;
     case 'scope':
       requireScope(caller.token, operation.access.scopes, job);
+      if (operation.access.ofAllJobs === true) requireAllJobs(caller.token);
       break;
     case 'full_admin':
       requireFullAdmin(caller.token);

@@ -6,6 +6,7 @@ import { healthOperations } from './health.ts';
 import { jobOperations } from './jobs.ts';
 import { killOperations } from './kill.ts';
 import { killManyOperations } from './kill-many.ts';
+import { metricsOperations } from './metrics.ts';
 import { runOperations } from './runs.ts';
 import { sessionOperations } from './session.ts';
 import { socketOperations } from './sockets.ts';
@@ -27,6 +28,7 @@ export const API_OPERATIONS: readonly Operation[] = [
 /** What monitors and tools expect at the root. */
 export const ROOT_OPERATIONS: readonly Operation[] = [
   ...healthOperations,
+  ...metricsOperations,
   openOperation({
     id: 'getOpenApi',
     method: 'get',

@@ -1,0 +1,185 @@
+import { listDurableObjectIds } from 'cloudflare:test';
+import { describe, expect, test } from 'vitest';
+import { METRIC_QUERIES } from '../src/db/metrics.ts';
+import { prometheusText } from '../src/prometheus.ts';
+import { kill, newToken, refusal, request } from './support/api.ts';
+import { indexed, indexedState } from './support/d1.ts';
+import { env } from './support/env.ts';
+import { jobObject, run } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+function scrape(token = env.LEASH_ADMIN_TOKEN): Promise<Response> {
+  return request('/metrics', { headers: { Authorization: `Bearer ${token}` } });
+}
+
+async function samples(): Promise<Record<string, number>> {
+  return parse(await (await scrape()).text());
+}
+
+const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*';
+const LABEL = '[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\\\n]|\\\\["\\\\n])*"';
+const HELP = new RegExp(`^# HELP (${NAME}) (?:[^\\\\]|\\\\[\\\\n])*$`);
+const TYPE = new RegExp(`^# TYPE (${NAME}) (counter|gauge|histogram)$`);
+const SAMPLE = new RegExp(`^(${NAME})(\\{${LABEL}(?:,${LABEL})*\\})? (-?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?|[+-]Inf|NaN)$`);
+
+/** The samples by name and labels. Strict: anything that the format does not know, or that stands twice, is an error. */
+function parse(text: string): Record<string, number> {
+  if (!text.endsWith('\n')) throw new Error('the last line has no end');
+  const found: Record<string, number> = {};
+  const described = new Set<string>();
+  let [family, type, helped] = ['', '', ''];
+  for (const line of text.slice(0, -1).split('\n')) {
+    const [, help] = HELP.exec(line) ?? [];
+    const [, typed, typeName] = TYPE.exec(line) ?? [];
+    if (help !== undefined) {
+      helped = help;
+    } else if (typed !== undefined && typeName !== undefined) {
+      if (typed !== helped || described.has(typed)) throw new Error(`out of order: ${line}`);
+      described.add(typed);
+      [family, type] = [typed, typeName];
+    } else {
+      const [, name, labels = '', value] = SAMPLE.exec(line) ?? [];
+      if (name === undefined) throw new Error(`not of the format: ${line}`);
+      const names = type === 'histogram' ? ['_bucket', '_sum', '_count'].map((suffix) => family + suffix) : [family];
+      if (!names.includes(name)) throw new Error(`not of its family: ${line}`);
+      if (type === 'counter' && !name.endsWith('_total')) throw new Error(`a counter ends in _total: ${line}`);
+      if (name + labels in found) throw new Error(`twice: ${line}`);
+      found[name + labels] = Number(value);
+    }
+  }
+  return found;
+}
+
+async function inState(who: { run: string }, state: string): Promise<void> {
+  await until(`D1 to know that it is ${state}`, async () => (await indexedState(who.run)) === state);
+}
+
+describe('/metrics', () => {
+  test('is in the text format, whole from the first scrape on', async () => {
+    const response = await scrape();
+    expect(response.headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const all = parse(await response.text());
+    expect(Object.keys(all)).toEqual(
+      expect.arrayContaining([
+        'leash_build_info{version="0.1.0"}',
+        'leash_runs{state="lost"}',
+        'leash_runs_ended_total{state="errored"}',
+        'leash_kills_total',
+        'leash_kill_seconds_bucket{le="+Inf"}',
+        'leash_kill_seconds_sum',
+        'leash_kill_seconds_count',
+        'leash_oldest_command_age_seconds{waiting_for="end"}',
+      ]),
+    );
+  });
+
+  test('needs a token that may read all jobs', async () => {
+    expect(await refusal(request('/metrics'))).toBe('401 unauthenticated');
+    const some = await newToken({ name: 'some', scopes: ['read'], jobs: 'web-*' });
+    expect(await refusal(scrape(some.secret))).toBe('403 forbidden');
+    const killing = await newToken({ name: 'killing', scopes: ['kill', 'run'] });
+    expect(await refusal(scrape(killing.secret))).toBe('403 forbidden');
+    const reader = await newToken({ name: 'monitor', scopes: ['read'] });
+    expect((await scrape(reader.secret)).status).toBe(200);
+  });
+
+  test('wakes no object', async () => {
+    const before = await listDurableObjectIds(env.JOBS);
+    await scrape();
+    expect(await listDurableObjectIds(env.JOBS)).toEqual(before);
+    expect(await listDurableObjectIds(env.FLEET)).toHaveLength(before.length === 0 ? 0 : 1);
+  });
+
+  test('tells of runs that live, and counts each end once, however often it is told and though its row goes', async () => {
+    const before = await samples();
+    const who = newIdentity('metrics-ends');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    expect((await samples())['leash_runs{state="running"}']).toBe((before['leash_runs{state="running"}'] ?? 0) + 1);
+    await wrapper.completed({ exit_code: 3, command_exit_code: 3, signal: null, reason: 'exited', final_offset: 4 });
+    await inState(who, 'failed');
+    // What a mirror that is sent again does, and one of a later change that is no change of state.
+    await env.DB.prepare('UPDATE runs SET seq = seq + 1 WHERE id = ?').bind(who.run).run();
+    wrapper.print(0, 'late');
+    await until('the late output', async () => (await run(who.job, who.run))?.output_bytes === 4);
+    await jobObject(who.job).lookAfter();
+    await env.DB.prepare('DELETE FROM runs WHERE id = ?').bind(who.run).run();
+    const after = await samples();
+    expect(after['leash_runs{state="running"}']).toBe(before['leash_runs{state="running"}']);
+    expect(after['leash_runs_ended_total{state="failed"}']).toBe(
+      (before['leash_runs_ended_total{state="failed"}'] ?? 0) + 1,
+    );
+  });
+
+  test('counts an end that is the first thing D1 hears of a run', async () => {
+    const before = await samples();
+    await env.DB.prepare(
+      `INSERT INTO runs (id, job, machine, state, started_at, seq, resource)
+       VALUES ('first-news', 'metrics-first', 'm', 'timed_out', 1, 5, '{"final":true}')`,
+    ).run();
+    const name = 'leash_runs_ended_total{state="timed_out"}';
+    expect((await samples())[name]).toBe((before[name] ?? 0) + 1);
+  });
+
+  test('counts kills, and how long each took to settle, once', async () => {
+    const before = await samples();
+    const who = newIdentity('metrics-kill');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.kill();
+    expect((await samples()).leash_kills_total).toBe((before.leash_kills_total ?? 0) + 1);
+    await scheduler.wait(150);
+    wrapper.killing(id, 'gone');
+    await wrapper.completed();
+    const settled = () => env.DB.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'settled'").bind(id).first();
+    await until('D1 to know that it is settled', settled);
+    await env.DB.prepare('UPDATE commands SET seq = seq + 1 WHERE id = ?').bind(id).run();
+    const after = await samples();
+    const rise = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
+    expect(rise('leash_kill_seconds_count')).toBe(1);
+    expect(rise('leash_kill_seconds_bucket{le="+Inf"}')).toBe(1);
+    expect(rise('leash_kill_seconds_bucket{le="0.1"}')).toBe(0);
+    expect(rise('leash_kill_seconds_bucket{le="60"}')).toBe(1);
+    expect(rise('leash_kill_seconds_sum')).toBeGreaterThan(0.15);
+    expect(rise('leash_kill_seconds_sum')).toBeLessThan(60);
+  });
+
+  test('tells how long the oldest command waits for its object, and for its end', async () => {
+    const insert = (id: string, accepted: number, ageMs: number, state: string) =>
+      env.DB.prepare('INSERT INTO commands (id, job, requested_at, accepted, resource) VALUES (?, ?, ?, ?, ?)')
+        .bind(id, 'metrics-age', Date.now() - ageMs, accepted, JSON.stringify({ state }))
+        .run();
+    await insert('age-1', 1, 3_600_000, 'settled');
+    await insert('age-2', 1, 1_800_000, 'expired');
+    await insert('age-3', 1, 120_000, 'delivered');
+    await insert('age-4', 0, 60_000, 'queued');
+    const all = await samples();
+    const [forAcceptance, forEnd] = ['acceptance', 'end'].map(
+      (what) => all[`leash_oldest_command_age_seconds{waiting_for="${what}"}`],
+    );
+    expect(forAcceptance).toBeGreaterThanOrEqual(60);
+    expect(forAcceptance).toBeLessThan(90);
+    expect(forEnd).toBeGreaterThanOrEqual(120);
+    expect(forEnd).toBeLessThan(150);
+    await env.DB.prepare("DELETE FROM commands WHERE job = 'metrics-age'").run();
+  });
+
+  test.each(Object.entries(METRIC_QUERIES))('reads %s without a scan of runs or commands', async (_name, query) => {
+    const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).all<{ detail: string }>();
+    const steps = results.map(({ detail }) => detail).filter((detail) => /SCAN|SEARCH/.test(detail));
+    expect(steps.length).toBeGreaterThan(0);
+    for (const step of steps)
+      expect(step).toMatch(/counters|USING (COVERING )?INDEX (runs|commands)_(open|unaccepted)/);
+  });
+});
+
+test('texts in labels and helps are escaped', () => {
+  const metric = {
+    name: 'x',
+    help: 'a\\b\nc',
+    type: 'gauge',
+    samples: [{ labels: { l: '"\\\n' }, value: 1 }],
+  } as const;
+  expect(prometheusText([metric])).toBe('# HELP x a\\\\b\\nc\n# TYPE x gauge\nx{l="\\"\\\\\\n"} 1\n');
+});
