@@ -68,8 +68,12 @@ export interface RunFilter {
   readonly after?: RunPosition | undefined;
 }
 
-/** Runs, newest first. */
-export async function listRuns(db: D1Database, filter: RunFilter, limit: number): Promise<Run[]> {
+/** Runs, newest first, each with its place in the list. */
+export async function listRuns(
+  db: D1Database,
+  filter: RunFilter,
+  limit: number,
+): Promise<(RunPosition & { readonly run: Run })[]> {
   const conditions: [condition: string, ...values: (string | number)[]][] = [];
   if (filter.jobGlob !== '*') conditions.push(['job GLOB ?', filter.jobGlob]);
   if (filter.job !== undefined) conditions.push(['job = ?', filter.job]);
@@ -79,10 +83,12 @@ export async function listRuns(db: D1Database, filter: RunFilter, limit: number)
     conditions.push(['(started_at, id) < (?, ?)', filter.after.startedAt, filter.after.id]);
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(([condition]) => condition).join(' AND ')}`;
   const { results } = await db
-    .prepare(`SELECT resource FROM runs ${where} ORDER BY started_at DESC, id DESC LIMIT ?`)
+    .prepare(
+      `SELECT started_at AS "startedAt", id, resource FROM runs ${where} ORDER BY started_at DESC, id DESC LIMIT ?`,
+    )
     .bind(...conditions.flatMap(([, ...values]) => values), limit)
-    .all<{ resource: string }>();
-  return results.map(({ resource }) => readRun(resource));
+    .all<RunPosition & { resource: string }>();
+  return results.map(({ resource, ...position }) => ({ ...position, run: readRun(resource) }));
 }
 
 export interface OpenRunFilter {

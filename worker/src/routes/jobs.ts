@@ -60,6 +60,8 @@ async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]>
   });
 }
 
+/** In the order of lists: of two that started at once, the higher id. */
 function later(a: Run | null, b: Run): Run {
-  return a === null || b.started_at > a.started_at ? b : a;
+  if (a === null || b.started_at > a.started_at) return b;
+  return b.started_at === a.started_at && b.id > a.id ? b : a;
 }

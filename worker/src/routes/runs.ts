@@ -57,8 +57,8 @@ export const runOperations = [
       const { job, machine, state, cursor: after } = query;
       const filter = { jobGlob: caller.token.jobs, job, machine, state, after };
       const rows = await listRuns(c.env.DB, filter, query.limit + 1);
-      const { page, next } = pageOf(rows, query.limit, (last) => `${Date.parse(last.started_at)}-${last.id}`);
-      return c.json<v.InferOutput<typeof RunList>>({ runs: [...page], next_cursor: next });
+      const { page, next } = pageOf(rows, query.limit, ({ startedAt, id }) => `${startedAt}-${id}`);
+      return c.json<v.InferOutput<typeof RunList>>({ runs: page.map(({ run }) => run), next_cursor: next });
     },
   }),
   operation({
