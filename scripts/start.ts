@@ -14,6 +14,17 @@ import { ROOT } from './local/paths.ts';
 import { onStopRequest } from './local/stop-request.ts';
 
 const USAGE = 'usage: npm start -- [--port N] [--state DIR]';
+const HELP = `${USAGE}
+
+Starts the control plane on this machine, on 127.0.0.1 only, and prints the page's link and the line that puts a
+first job on the leash. Ctrl-C stops it.
+
+  --port N     listen on this port (8787)
+  --state DIR  keep tokens, runs and output there (.leash/state in the repository)
+  --help       this
+
+LEASH_ADMIN_TOKEN in the environment is the first admin token; without it one is made and kept in the state
+directory. The API is described by /openapi.json, once it runs, and in docs/protocol.md.`;
 
 interface Settings {
   readonly port: number;
@@ -30,7 +41,9 @@ interface AdminToken {
 const KeptToken = v.pipe(v.string(), v.parseJson(), v.object({ id: v.string(), secret: v.string() }));
 
 try {
-  await start(readSettings(process.argv.slice(2)));
+  const settings = readSettings(process.argv.slice(2));
+  if (settings === 'help') console.log(HELP);
+  else await start(settings);
 } catch (error) {
   if (!(error instanceof StartError)) throw error;
   console.error(error.message);
@@ -55,20 +68,22 @@ async function start({ port, stateDir }: Settings): Promise<void> {
   console.log('Stopped.');
 }
 
-function readSettings(args: string[]): Settings {
-  let values: { port: string; state: string };
+function readSettings(args: string[]): Settings | 'help' {
+  let values: { port: string; state: string; help: boolean };
   try {
     ({ values } = parseArgs({
       args,
       options: {
         port: { type: 'string', default: '8787' },
         state: { type: 'string', default: join(ROOT, '.leash', 'state') },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     }));
   } catch (error) {
     // parseArgs says what it did not understand.
     throw new StartError(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
   }
+  if (values.help) return 'help';
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new StartError(`--port takes a number from 1 to 65535, not ${values.port}\n${USAGE}`);

@@ -140,6 +140,13 @@ test('a taken port is told in words, with a way out', async () => {
   }
 });
 
+test('--help says what it takes, and starts nothing', async () => {
+  const program = new Program('node', [join(ROOT, 'scripts', 'start.ts'), '--help']);
+  expect(await program.exit).toBe(0);
+  expect(program.printed).toMatch(/^usage: npm start/);
+  for (const word of ['--port N', '--state DIR', 'LEASH_ADMIN_TOKEN']) expect(program.printed).toContain(word);
+});
+
 test.each([
   [['--port', 'x'], '--port takes a number'],
   [['--prot', '1'], '--prot'],
