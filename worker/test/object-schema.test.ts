@@ -16,7 +16,8 @@ test('an object from before sizes were kept learns them, and that it is to look 
     const undo = `DROP TABLE usage; DROP INDEX runs_by_end; DROP INDEX runs_by_end_to_trim;
       ALTER TABLE runs DROP COLUMN output_size; ALTER TABLE runs DROP COLUMN head_end;
       ALTER TABLE runs DROP COLUMN trimmed_for; DELETE FROM deadlines WHERE kind = 'retain';
-      DELETE FROM migrations WHERE version = 2`;
+      ALTER TABLE commands DROP COLUMN request_id;
+      DELETE FROM migrations WHERE version >= 2`;
     storage.sql.exec(undo);
   });
   await restart(who.job);

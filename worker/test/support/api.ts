@@ -66,6 +66,7 @@ export function aCommand(job: string): Command {
     grace_ms: 5_000,
     reason: null,
     requested_by: 'test',
+    request_id: null,
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],
