@@ -5,18 +5,37 @@
 CREATE TABLE tokens (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,
-  hash TEXT NOT NULL UNIQUE, -- SHA-256 of the secret, hex
   scopes TEXT NOT NULL, -- JSON array of scopes
   jobs TEXT NOT NULL, -- glob
   machines TEXT NOT NULL, -- glob
   created_at INTEGER NOT NULL,
-  expires_at INTEGER
+  expires_at INTEGER,
+  last_used_at INTEGER -- give or take some minutes
 ) STRICT;
 
--- A signed-in page. It lives no longer than the token it was opened with.
+-- A token has one secret, and after a rotation for a while the one before, too.
+CREATE TABLE secrets (
+  hash TEXT PRIMARY KEY, -- SHA-256 of the secret, hex
+  token TEXT NOT NULL,
+  expires_at INTEGER -- set once another has taken its place
+) STRICT, WITHOUT ROWID;
+CREATE INDEX secrets_by_token ON secrets (token);
+CREATE INDEX secrets_replaced ON secrets (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Which objects hold sockets that were opened with a token: whom to tell when that ends.
+CREATE TABLE open_sockets (
+  token TEXT NOT NULL,
+  session TEXT NOT NULL, -- the hash of the page's session; empty for those opened with the token itself
+  object TEXT NOT NULL, -- the job; empty for the fleet's object
+  stale INTEGER NOT NULL, -- 1: something has ended since, and the object has yet to look
+  PRIMARY KEY (token, session, object)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_sockets_stale ON open_sockets (token, object) WHERE stale = 1;
+
+-- A signed-in page. It lives no longer than the secret it was opened with.
 CREATE TABLE sessions (
   hash TEXT PRIMARY KEY, -- SHA-256 of the cookie's value, hex
-  token_hash TEXT NOT NULL,
+  token_hash TEXT NOT NULL, -- of that secret
   expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
@@ -71,15 +90,23 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 CREATE TABLE audit (
-  id TEXT PRIMARY KEY,
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of the commits, so that a list can go on where it was
+  id TEXT NOT NULL UNIQUE,
   at INTEGER NOT NULL,
-  actor TEXT NOT NULL, -- the token's id
+  last_at INTEGER NOT NULL, -- later than `at` where several refusals are counted as one entry
+  count INTEGER NOT NULL,
+  actor TEXT, -- the token's id; null when nobody knows whose call it was
+  actor_name TEXT,
   action TEXT NOT NULL,
   subject TEXT NOT NULL, -- what it was done to
   detail TEXT NOT NULL, -- JSON, never holding a secret
   address TEXT, -- the client's
-  request_id TEXT NOT NULL
+  request_id TEXT NOT NULL,
+  gathered TEXT UNIQUE -- what refusals that are counted as one have in common
 ) STRICT;
+CREATE INDEX audit_by_actor ON audit (actor, seq);
+CREATE INDEX audit_by_action ON audit (action, seq);
+CREATE INDEX audit_by_subject ON audit (subject, seq);
 
 -- What has happened so far. It only goes up, whatever rows are deleted.
 CREATE TABLE counters (

@@ -1,7 +1,7 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339, UTC. */
 import * as v from 'valibot';
 import { CommandState, KillPhase, KillSignal, TargetState } from './command.ts';
-import { MAX_GRACE_MS } from './limits.ts';
+import { MAX_GRACE_MS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
 import { EndReason, RunState } from './run-state.ts';
 
@@ -174,7 +174,7 @@ export type Scope = v.InferOutput<typeof Scope>;
 export const NewToken = v.pipe(
   v.strictObject({
     name: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
-    scopes: v.pipe(v.array(Scope), v.minLength(1)),
+    scopes: v.pipe(v.array(Scope), v.minLength(1), v.maxLength(SCOPES.length)),
     jobs: v.optional(Glob, '*'),
     machines: v.optional(Glob, '*'),
     expires_at: v.optional(v.nullable(Time), null),
@@ -194,8 +194,49 @@ export const Token = v.object({
   machines: v.string(),
   created_at: Time,
   expires_at: v.nullable(Time),
+  /** Give or take ten minutes; null for one that nobody has used yet. */
+  last_used_at: v.nullable(Time),
 });
 export type Token = v.InferOutput<typeof Token>;
+
+/** How long the secret that was replaced stays valid. 0: it leaked, and ends at once with all that was opened with it. */
+export const RotateToken = v.strictObject({
+  old_valid_seconds: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_OLD_SECRET_SECONDS)),
+    60 * 60,
+  ),
+});
+export type RotateToken = v.InferOutput<typeof RotateToken>;
+
+export const AUDIT_ACTIONS = [
+  'kill',
+  'token_created',
+  'token_rotated',
+  'token_deleted',
+  'signed_in',
+  'signed_out',
+  'refused',
+] as const;
+export const AuditAction = v.picklist(AUDIT_ACTIONS);
+export type AuditAction = v.InferOutput<typeof AuditAction>;
+
+/** Who did what, from where, when; or what was refused to whom. */
+export const AuditEntry = v.object({
+  id: v.string(),
+  at: Time,
+  /** Refusals of one caller, from one address, of one call, for one reason are counted as one entry an hour. */
+  last_at: Time,
+  count: Count,
+  /** The token, with its name as it was then; null when it is not known whose call it was. */
+  actor: v.nullable(v.object({ id: v.string(), name: v.string() })),
+  action: AuditAction,
+  /** A kill's job, a token's id; of a refusal the call, by its `operationId`. */
+  subject: v.string(),
+  detail: v.record(v.string(), v.unknown()),
+  address: v.nullable(v.string()),
+  request_id: v.string(),
+});
+export type AuditEntry = v.InferOutput<typeof AuditEntry>;
 
 /** Who is signed in, and what they may do. */
 export const Session = v.object({
@@ -218,6 +259,7 @@ const Cursor = v.nullable(v.string());
 export const JobList = v.object({ jobs: v.array(Job), next_cursor: Cursor });
 export const RunList = v.object({ runs: v.array(Run), next_cursor: Cursor });
 export const EventList = v.object({ events: v.array(RunEvent), next_cursor: Cursor });
+export const AuditList = v.object({ audit: v.array(AuditEntry), next_cursor: Cursor });
 export const TokenList = v.object({ tokens: v.array(Token), next_cursor: Cursor });
 
 /** On every answer: names the call in the control plane's logs, and what it set in motion in other logs. */

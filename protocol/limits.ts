@@ -41,3 +41,6 @@ export const COMMAND_TTL_MS = 10 * 60 * 1000;
 
 /** The longest `?wait=`. */
 export const MAX_WAIT_SECONDS = 60;
+
+/** The longest that a secret outlives its rotation: thirty days. */
+export const MAX_OLD_SECRET_SECONDS = 30 * 24 * 60 * 60;

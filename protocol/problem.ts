@@ -8,6 +8,7 @@ const STATUS = {
   upgrade_required: 426,
   unauthenticated: 401,
   token_expired: 401,
+  token_rotated: 401,
   forbidden: 403,
   wrong_origin: 403,
   not_found: 404,
@@ -20,6 +21,7 @@ const STATUS = {
   range_not_satisfiable: 416,
   too_large: 413,
   unsupported_media_type: 415,
+  rate_limited: 429,
   internal: 500,
   unavailable: 503,
 } as const;

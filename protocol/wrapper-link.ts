@@ -24,6 +24,8 @@ export const CLOSE_CODES = {
   unresponsive: 4002,
   /** The peer broke the protocol. */
   protocol: 4400,
+  /** The token or session it was opened with has ended: dialling again is answered by what became of that. */
+  unauthorized: 4401,
   /** The run id belongs to another key. Do not dial again. */
   conflict: 4409,
 } as const;

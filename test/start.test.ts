@@ -109,10 +109,10 @@ test('npm start prints a line that, pasted, runs a job on the leash; it keeps it
 
 test('a given admin token is used, and not shown', async () => {
   const port = await freePort();
-  const program = startControlPlane(port, { LEASH_ADMIN_TOKEN: 'given-by-someone' });
+  const program = startControlPlane(port, { LEASH_ADMIN_TOKEN: 'given-by-someone-who-took-care' });
   await until(() => program.printed.includes('Ctrl-C stops'), { what: 'the greeting' });
-  expect(program.printed).not.toContain('given-by-someone');
-  const api = new ApiClient(`http://127.0.0.1:${port}`, 'given-by-someone');
+  expect(program.printed).not.toContain('given-by-someone-who-took-care');
+  const api = new ApiClient(`http://127.0.0.1:${port}`, 'given-by-someone-who-took-care');
   expect(await api.runs()).toEqual([]);
 });
 

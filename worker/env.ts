@@ -10,4 +10,6 @@ export interface Env extends SettingVars {
   readonly FLEET: DurableObjectNamespace<FleetObject>;
   readonly D1_GATEWAY: DurableObjectNamespace<D1GatewayObject>;
   readonly LEASH_ADMIN_TOKEN: string;
+  readonly FAILED_SIGN_INS: RateLimit;
+  readonly KILLS: RateLimit;
 }

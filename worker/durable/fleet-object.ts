@@ -1,10 +1,17 @@
-/** The one object that tells overview pages of every change, after it is committed to D1. It keeps nothing. */
+/**
+ * The one object that tells overview pages of every change, after it is committed to D1. It keeps nothing but what its
+ * sockets were opened with.
+ */
 import { DurableObject } from 'cloudflare:workers';
 import { HEARTBEAT } from '#protocol/limits';
 import { WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
+import { readCredential } from '../credential.ts';
 import type { Env } from '../env.ts';
 import { matchesGlob } from '../glob.ts';
+import { FLEET } from '../src/db/open-sockets.ts';
 import type { Changes } from './changes.ts';
+import { CREDENTIALS_TABLE, Credentials } from './credentials.ts';
+import { DEADLINES_TABLE, DeadlineBook } from './job/deadlines.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
 
 /** What a viewer may see. Kept in the socket's attachment. */
@@ -13,16 +20,24 @@ interface Rights {
 }
 
 export class FleetObject extends DurableObject<Env> {
+  readonly #deadlines: DeadlineBook;
+  readonly #credentials: Credentials;
+
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    ctx.storage.sql.exec(DEADLINES_TABLE + CREDENTIALS_TABLE);
+    this.#deadlines = new DeadlineBook(ctx.storage);
+    this.#credentials = new Credentials(ctx, env, FLEET, this.#deadlines, () => {});
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
 
   /** Takes the upgrade of a viewer, whom the Worker has authorised to see the jobs that `?jobs=` names. */
   override fetch(request: Request): Response {
-    const rights: Rights = { jobs: new URL(request.url).searchParams.get('jobs') ?? '' };
+    const { searchParams } = new URL(request.url);
+    const rights: Rights = { jobs: searchParams.get('jobs') ?? '' };
+    const tag = this.#credentials.tagFor(readCredential(searchParams));
     return upgrade(WATCH_SUBPROTOCOL, (socket) => {
-      this.ctx.acceptWebSocket(socket);
+      this.ctx.acceptWebSocket(socket, [tag]);
       socket.serializeAttachment(rights);
     });
   }
@@ -37,6 +52,19 @@ export class FleetObject extends DurableObject<Env> {
       const { jobs } = socket.deserializeAttachment() as Rights;
       for (const { job, text } of messages) if (matchesGlob(jobs, job)) socket.send(text);
     }
+  }
+
+  /** Something of a token has ended: closes the sockets that were opened with it. */
+  checkCredentials(token: string): Promise<void> {
+    return this.#credentials.check(token);
+  }
+
+  override alarm(): void {
+    for (const { kind, subject } of this.#deadlines.takeDue(Date.now())) {
+      if (kind === 'credential_check') this.ctx.waitUntil(this.#credentials.check(subject));
+      else if (kind === 'credential_end') this.#credentials.endDue();
+    }
+    this.#deadlines.ringNext();
   }
 
   /** Overview pages only listen; what they say besides heartbeats is ignored. */

@@ -8,12 +8,14 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Command, Run, RunEvent } from '#protocol/api';
 import { readViewerMessage, WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { readCredential } from '../credential.ts';
 import { queuedCommands } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { readSettings } from '../settings.ts';
 import { spread } from '../spread.ts';
 import { forgetJob } from '../src/db/jobs.ts';
+import { Credentials } from './credentials.ts';
 import { CommandStore } from './job/command-store.ts';
 import { type Deadline, DeadlineBook } from './job/deadlines.ts';
 import { EventLog } from './job/event-log.ts';
@@ -67,6 +69,7 @@ export class JobObject extends DurableObject<Env> {
   readonly #retention: Retention;
   /** Whether there are no tables: nothing has been stored yet, or nothing is left. */
   #isBlank: boolean;
+  readonly #credentials: Credentials;
   #drainedAt = 0;
   /** How many look into the queue in D1 right now. */
   #drains = 0;
@@ -135,6 +138,7 @@ export class JobObject extends DurableObject<Env> {
       deadlines,
       outbox,
     });
+    this.#credentials = new Credentials(ctx, env, job, deadlines, (socket) => this.#socketGone(socket));
     this.#isBlank = isBlank(ctx.storage);
     if (this.#isBlank) return;
     migrate(ctx.storage);
@@ -148,9 +152,14 @@ export class JobObject extends DurableObject<Env> {
   override fetch(request: Request): Response {
     this.#begin();
     const url = new URL(request.url);
-    if (url.pathname !== '/connect') return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#sockets.acceptViewer(socket));
+    const tag = this.#credentials.tagFor(readCredential(url.searchParams));
+    if (url.pathname !== '/connect') {
+      return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#sockets.acceptViewer(socket, tag));
+    }
     const { run = '', instance = '', machine = '' } = Object.fromEntries(url.searchParams);
-    return upgrade(WRAPPER_SUBPROTOCOL, (socket) => this.#sockets.acceptWrapper(socket, { run, instance, machine }));
+    return upgrade(WRAPPER_SUBPROTOCOL, (socket) =>
+      this.#sockets.acceptWrapper(socket, { run, instance, machine }, tag),
+    );
   }
 
   /** Takes a command that is stored in the queue; a repeat changes nothing. Sends it before anything else is awaited. */
@@ -197,6 +206,13 @@ export class JobObject extends DurableObject<Env> {
   /** The output in [from, to), as much of it as fits into about `maxBytes`. */
   outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage {
     return { pieces: this.#isBlank ? [] : this.#output.read(run, from, to, maxBytes) };
+  }
+
+  /** Something of a token has ended: closes the sockets that were opened with it. */
+  async checkCredentials(token: string): Promise<void> {
+    this.#begin();
+    await this.#credentials.check(token);
+    await this.#clearIfUnused();
   }
 
   /** The sweep: catches what a failed call or an alarm that never rang left behind. */
@@ -281,6 +297,7 @@ export class JobObject extends DurableObject<Env> {
       !this.#commands.isEmpty() ||
       !this.#outbox.isEmpty ||
       this.#drains > 0 ||
+      this.#credentials.isChecking ||
       this.#deadlines.has('drain', '') ||
       this.#kills.isWaitedFor ||
       this.#sockets.isAnyOpen
@@ -372,6 +389,12 @@ export class JobObject extends DurableObject<Env> {
       case 'retain':
         this.#retention.step();
         this.ctx.waitUntil(this.#clearIfUnused());
+        return;
+      case 'credential_check':
+        this.ctx.waitUntil(this.#credentials.check(deadline.subject));
+        return;
+      case 'credential_end':
+        this.#credentials.endDue();
         return;
     }
   }

@@ -9,6 +9,8 @@ import type { Operation } from './api/operation.ts';
 import { serve } from './api/serve.ts';
 import type { AppContext, AppEnv } from './context.ts';
 import { ApiError, problemResponse } from './problem-response.ts';
+import { slowedDown } from './rate-limit.ts';
+import { noteRefusal } from './refusals.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './routes/operations.ts';
 
 const MAX_LOGGED_PATH_CHARS = 200;
@@ -41,11 +43,13 @@ app.notFound((c) => {
   return problemResponse(error, c.get('requestId'));
 });
 
-app.onError((error, c) => {
+app.onError(async (error, c) => {
   const requestId = c.get('requestId');
   if (error instanceof ApiError) {
-    c.set('refusal', error);
-    return problemResponse(error, requestId);
+    const refusal = await slowedDown(c, error);
+    noteRefusal(c, refusal);
+    c.set('refusal', refusal);
+    return problemResponse(refusal, requestId);
   }
   log.error('request_failed', error, { request: requestId });
   if (isD1Error(error)) {
@@ -91,7 +95,7 @@ function logRequest(c: AppContext, ms: number): void {
     path: route ?? c.req.path.slice(0, MAX_LOGGED_PATH_CHARS),
     status: c.res.status,
     ms,
-    token: c.get('tokenId'),
+    token: c.get('caller')?.token.id,
     ray: c.req.header('CF-Ray'),
   };
   if (refusal === undefined) log.info('request', fields);

@@ -1,3 +1,4 @@
+import { clientAddress } from './client-address.ts';
 import type { AppContext } from './context.ts';
 import type { AuditEntry } from './db/audit.ts';
 
@@ -10,7 +11,9 @@ export function auditEntry(
     at: Date.now(),
     detail: {},
     ...deed,
-    address: c.req.header('CF-Connecting-IP') ?? null,
+    // Of a whole record nothing else gets into the entry.
+    actor: { id: deed.actor.id, name: deed.actor.name },
+    address: clientAddress(c),
     requestId: c.get('requestId'),
   };
 }

@@ -1,5 +1,6 @@
 /** Who calls, and what they may do. */
 import type { Scope } from '#protocol/api';
+import { ADMIN_TOKEN_ID } from '../credential.ts';
 import { sessionByHash, tokenByHash } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
 import { matchesGlob } from '../glob.ts';
@@ -15,30 +16,35 @@ export interface Caller {
   readonly token: TokenRecord;
   /** `cookie`: a browser sends it by itself, so changes must come from our own page. */
   readonly by: 'bearer' | 'cookie';
+  /** The hash by which the page's session is known; null with `bearer`. */
+  readonly session: string | null;
 }
 
 /**
  * Finds out who calls.
  *
- * @throws ApiError `unauthenticated` or `token_expired`
+ * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
 export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
   const credentials = isUpgrade(request) ? credentialsOfCrowd(env) : credentialsOfD1(env);
   const bearer = readBearer(request);
-  if (bearer !== null) return { token: await validToken(env, credentials, sha256(bearer), now), by: 'bearer' };
+  if (bearer !== null) {
+    return { token: await validToken(env, credentials, sha256(bearer), now), by: 'bearer', session: null };
+  }
   const cookie = readSessionCookie(request);
   if (cookie === null) {
     throw new ApiError('unauthenticated', 'Send a token: `Authorization: Bearer …`, or sign in on the page.');
   }
-  const tokenHash = await credentials.session(sha256(cookie), now);
+  const session = sha256(cookie);
+  const tokenHash = await credentials.session(session, now);
   if (tokenHash === null) throw new ApiError('unauthenticated', 'This session has ended. Sign in again.');
-  return { token: await validToken(env, credentials, tokenHash, now), by: 'cookie' };
+  return { token: await validToken(env, credentials, tokenHash, now), by: 'cookie', session };
 }
 
 /**
  * The token with this hash.
  *
- * @throws ApiError `unauthenticated` or `token_expired`
+ * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
 export function resolveToken(env: Env, hash: string, now: number): Promise<TokenRecord> {
   return validToken(env, credentialsOfD1(env), hash, now);
@@ -47,15 +53,26 @@ export function resolveToken(env: Env, hash: string, now: number): Promise<Token
 /**
  * The first admin token is a secret of the deployment and in no table: it is valid as long as the secret stands.
  *
- * @throws ApiError `unauthenticated` or `token_expired`
+ * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
 async function validToken(env: Env, credentials: Credentials, hash: string, now: number): Promise<TokenRecord> {
   const adminHash = sha256(env.LEASH_ADMIN_TOKEN);
-  if (env.LEASH_ADMIN_TOKEN !== '' && equalDigests(hash, adminHash)) return adminToken(adminHash);
+  if (equalDigests(hash, adminHash)) {
+    requireUnguessable(env.LEASH_ADMIN_TOKEN);
+    return adminToken(adminHash);
+  }
   const token = await credentials.token(hash);
   if (token === null) throw new ApiError('unauthenticated', 'This token is not known. Check it, or ask for a new one.');
   if (token.expiresAt !== null && token.expiresAt <= now) {
-    throw new ApiError('token_expired', `This token expired at ${new Date(token.expiresAt).toISOString()}.`);
+    throw new ApiError('token_expired', `This token expired at ${new Date(token.expiresAt).toISOString()}.`, {}, token);
+  }
+  if (token.secretExpiresAt !== null && token.secretExpiresAt <= now) {
+    throw new ApiError(
+      'token_rotated',
+      `This token was given a new secret, and this one ended at ${new Date(token.secretExpiresAt).toISOString()}.`,
+      {},
+      token,
+    );
   }
   return token;
 }
@@ -94,6 +111,17 @@ async function orUnavailable<Found>(found: Promise<Found>): Promise<Found> {
 
 function isUpgrade(request: Request): boolean {
   return request.headers.get('Upgrade')?.toLowerCase() === 'websocket';
+}
+
+/** A person chose it, and whoever guesses is slowed down, not stopped. All other secrets are made here. */
+const MIN_ADMIN_TOKEN_CHARS = 24;
+
+function requireUnguessable(secret: string): void {
+  if (secret.length >= MIN_ADMIN_TOKEN_CHARS) return;
+  throw new ApiError(
+    'unauthenticated',
+    `LEASH_ADMIN_TOKEN has fewer than ${MIN_ADMIN_TOKEN_CHARS} characters and is not accepted. Set a long random one.`,
+  );
 }
 
 /** Whether a token gives a right, for a job where one is concerned. `admin` includes the others. */
@@ -135,7 +163,7 @@ export function requireFullAdmin(token: TokenRecord): void {
  *
  * @throws ApiError `wrong_origin`
  */
-export function requireOwnOrigin(request: Request, caller: Caller): void {
+export function requireOwnOrigin(request: Request, caller: Pick<Caller, 'by'>): void {
   if (caller.by === 'bearer') return;
   if (request.headers.get('Origin') !== new URL(request.url).origin) {
     throw new ApiError('wrong_origin', 'With a session cookie this works only from the page itself. Use a token.');
@@ -149,7 +177,7 @@ function readBearer(request: Request): string | null {
 
 function adminToken(hash: string): TokenRecord {
   return {
-    id: 'LEASH_ADMIN_TOKEN',
+    id: ADMIN_TOKEN_ID,
     name: 'admin',
     hash,
     scopes: ['admin'],
@@ -157,5 +185,7 @@ function adminToken(hash: string): TokenRecord {
     machines: '*',
     createdAt: 0,
     expiresAt: null,
+    secretExpiresAt: null,
+    lastUsedAt: null,
   };
 }

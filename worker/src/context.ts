@@ -1,5 +1,7 @@
 import type { Context } from 'hono';
 import type { Env } from '../env.ts';
+import type { Operation } from './api/operation.ts';
+import type { Caller } from './authentication.ts';
 import type { ApiError } from './problem-response.ts';
 
 /** What every call finds in its context. */
@@ -8,10 +10,12 @@ export interface AppEnv {
   Variables: {
     /** Names this request in logs, answers and the audit. */
     requestId: string;
+    /** What is called; not set where nothing is there. */
+    operation?: Operation;
+    /** Who calls, once that is known. */
+    caller?: Caller;
     /** The path of the operation that was called, parameters unfilled; unset when there is none. */
     route?: string;
-    /** The id of the caller's token, once it is known. */
-    tokenId?: string;
     /** Why the call was refused, if it was. */
     refusal?: ApiError;
   };

@@ -11,7 +11,9 @@ import { forgetIdempotencyKeys, forgetLeftOverCommands, jobsWithUnacceptedComman
 import { markChecked, uncheckedJobs } from './db/jobs.ts';
 import { forgetLeftOverRuns } from './db/runs.ts';
 import { forgetSessions } from './db/sessions.ts';
+import { forgetSecrets } from './db/tokens.ts';
 import { callJob } from './job-client.ts';
+import { closeLeftOverSockets } from './revocation.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. */
 const JOBS_PER_SWEEP = 200;
@@ -22,6 +24,8 @@ const CALL_LIMIT_MS = 60_000;
 /** Any other job, for the sake of what it has kept long enough. */
 const IDLE_CHECK_INTERVAL_MS = daysInMs(7);
 const IDEMPOTENCY_MS = daysInMs(1);
+/** For so long whoever shows a secret that was replaced is told so. */
+const REPLACED_SECRET_MS = daysInMs(30);
 /** The objects remove runs and commands from D1 as they remove their own. What D1 has this long after is left over. */
 const LEFT_OVER_MS = daysInMs(7);
 
@@ -49,6 +53,7 @@ export async function sweep(env: Env): Promise<void> {
       now - CHECK_INTERVAL_MS,
     ),
   ]);
+  await closeLeftOverSockets(env, JOBS_PER_SWEEP);
   await forgetOld(env, now);
 }
 
@@ -57,6 +62,7 @@ async function forgetOld(env: Env, now: number): Promise<void> {
   const leftOver = now - daysInMs(runDays) - LEFT_OVER_MS;
   const db = env.DB;
   await inBatches(forgetSessions(db, now, ROWS_PER_STATEMENT));
+  await inBatches(forgetSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
   await inBatches(forgetIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
   await inBatches(forgetAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
   await inBatches(forgetLeftOverRuns(db, leftOver, ROWS_PER_STATEMENT));

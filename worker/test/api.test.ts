@@ -53,7 +53,7 @@ describe('a token', () => {
 
   test('is stored as a hash, listed without its secret, and worth nothing once deleted', async () => {
     const { token, secret } = await newToken({ name: 'short-lived', scopes: ['read'] });
-    expect(secret).toMatch(/^leash_[A-Za-z0-9_-]{43}$/);
+    expect(secret).toMatch(/^leash_[A-Za-z0-9]{49}$/);
     const row = await env.DB.prepare('SELECT * FROM tokens WHERE id = ?').bind(token.id).first();
     expect(JSON.stringify(row)).not.toContain(secret);
     expect(await (await call('GET', '/tokens')).text()).not.toContain(secret);

@@ -10,6 +10,8 @@
  * - `drain`: look into the queue in D1
  * - `trim`: remove some more output, of the run, or of all runs of the job
  * - `retain`: look for what has been kept long enough
+ * - `credential_check`: ask D1 whether what sockets were opened with still stands
+ * - `credential_end`: something that sockets were opened with ends
  */
 export const DEADLINE_KINDS = [
   'silence',
@@ -21,12 +23,26 @@ export const DEADLINE_KINDS = [
   'drain',
   'trim',
   'retain',
+  'credential_check',
+  'credential_end',
 ] as const;
 export type DeadlineKind = (typeof DEADLINE_KINDS)[number];
 
+/** The table for an object that has no migrations. The job's object has it from its first one. */
+export const DEADLINES_TABLE = `
+  CREATE TABLE IF NOT EXISTS deadlines (
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    armed_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, subject)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS deadlines_by_due ON deadlines (due_at);
+`;
+
 export interface Deadline {
   readonly kind: DeadlineKind;
-  /** The run or command it concerns; empty when it concerns the object. */
+  /** The run, command or token it concerns; empty when it concerns the object. */
   readonly subject: string;
   readonly armedAt: number;
   readonly dueAt: number;

@@ -1,3 +1,5 @@
+import { CREDENTIALS_TABLE } from '../credentials.ts';
+
 /** The SQLite schema of a job's object, as the migrations that lead to it. Add to the end; never change one that shipped. */
 const MIGRATIONS = [
   `
@@ -114,6 +116,7 @@ const MIGRATIONS = [
   INSERT INTO usage (output_bytes) SELECT coalesce(sum(output_size), 0) FROM runs;
   `,
   'ALTER TABLE commands ADD COLUMN request_id TEXT;',
+  CREDENTIALS_TABLE,
 ];
 
 /**

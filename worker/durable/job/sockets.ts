@@ -49,13 +49,14 @@ export class Sockets {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
 
-  acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>): void {
-    this.#ctx.acceptWebSocket(socket, [runTag(who.run)]);
+  /** @param tag of what it was opened with */
+  acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>, tag: string): void {
+    this.#ctx.acceptWebSocket(socket, [runTag(who.run), tag]);
     attach(socket, { kind: 'wrapper', ...who, generation: null, heardAt: Date.now() });
   }
 
-  acceptViewer(socket: WebSocket): void {
-    this.#ctx.acceptWebSocket(socket, [VIEWER_TAG]);
+  acceptViewer(socket: WebSocket, tag: string): void {
+    this.#ctx.acceptWebSocket(socket, [VIEWER_TAG, tag]);
     attach(socket, { kind: 'viewer', follows: null });
   }
 

@@ -2,12 +2,14 @@
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import {
+  AuditEntry,
   Command,
   Job,
   KillManyRequest,
   KillRequest,
   NewToken,
   REQUEST_ID_HEADER,
+  RotateToken,
   Run,
   RunEvent,
   Session,
@@ -20,8 +22,8 @@ import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, 
 type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
-const ANSWERED = { Command, Job, Problem, Run, RunEvent, Session, Target, Token };
-const SENT = { KillManyRequest, KillRequest, NewToken };
+const ANSWERED = { AuditEntry, Command, Job, Problem, Run, RunEvent, Session, Target, Token };
+const SENT = { KillManyRequest, KillRequest, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
 
@@ -164,6 +166,8 @@ function problemOf(codes: readonly ProblemCode[]): Json {
   return { allOf: [{ $ref: reference('Problem') }, { properties: { code: { enum: codes } } }] };
 }
 
+const TOKEN_PROBLEMS = ['unauthenticated', 'token_expired', 'token_rotated'] as const;
+
 function commonProblems(operation: Operation): ProblemCode[] {
   const isAuthorised = operation.access.kind === 'scope' || operation.access.kind === 'full_admin';
   return [
@@ -171,7 +175,9 @@ function commonProblems(operation: Operation): ProblemCode[] {
     'bad_request',
     ...(operation.query.cursor === undefined ? [] : (['bad_cursor'] as const)),
     ...(operation.body === null ? [] : (['bad_json', 'unsupported_media_type', 'too_large'] as const)),
-    ...(operation.access.kind === 'anyone' ? [] : (['unauthenticated', 'token_expired'] as const)),
+    ...(operation.access.kind === 'anyone' ? [] : TOKEN_PROBLEMS),
+    // A wrapper or viewer that is refused is not slowed down by an answer: see `rate-limit.ts`.
+    ...(operation.access.kind === 'anyone' || isSocket(operation) ? [] : (['rate_limited'] as const)),
     ...(isAuthorised ? (['forbidden'] as const) : []),
     ...(needsOwnOrigin(operation) ? (['wrong_origin'] as const) : []),
     ...(isSocket(operation) ? (['upgrade_required'] as const) : []),

@@ -66,6 +66,8 @@ interface Declaration {
   readonly description?: string;
   /** Request headers that mean something to this call, beside those of every call. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** It kills: so many a minute for each token, and no more. */
+  readonly isKill?: true;
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>;
   /** What else can go wrong, beside what every call of this kind has in common. */

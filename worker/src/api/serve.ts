@@ -10,19 +10,29 @@ import {
   requireScope,
 } from '../authentication.ts';
 import type { AppContext } from '../context.ts';
+import { noteLastUse } from '../last-use.ts';
 import { ApiError } from '../problem-response.ts';
+import { requireKillRate } from '../rate-limit.ts';
 import { isSocket, needsOwnOrigin, type Operation, type Parsed } from './operation.ts';
 
 /** @throws ApiError */
 export async function serve(c: AppContext, operation: Operation): Promise<Response> {
-  const caller = operation.access.kind === 'anyone' ? null : await authenticate(c.req.raw, c.env, Date.now());
-  if (caller !== null) c.set('tokenId', caller.token.id);
+  c.set('operation', operation);
+  const caller = operation.access.kind === 'anyone' ? null : await findCaller(c);
   const params = readParams(c, operation);
   if (caller !== null) authorise(c, operation, caller, params);
   const query = readQuery(c, operation);
   if (isSocket(operation)) requireUpgrade(c, operation);
   const body = operation.body === null ? undefined : await readBody(c, operation.body);
+  if (operation.isKill && caller !== null) await requireKillRate(c, caller.token.id);
   return operation.handle({ c, params, query, body }, caller);
+}
+
+async function findCaller(c: AppContext): Promise<Caller> {
+  const caller = await authenticate(c.req.raw, c.env, Date.now());
+  c.set('caller', caller);
+  noteLastUse(c, caller.token);
+  return caller;
 }
 
 type Values = Parsed<v.ObjectEntries>;

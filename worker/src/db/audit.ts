@@ -1,12 +1,19 @@
 /** Who did what, when. */
 import { ulid } from 'ulid';
+import * as v from 'valibot';
+import type { AuditAction, AuditEntry as AuditResource } from '#protocol/api';
 import { firstUlid } from './first-ulid.ts';
+
+/** Whose call it was: a token's id, and its name as it was then. */
+export interface Actor {
+  readonly id: string;
+  readonly name: string;
+}
 
 export interface AuditEntry {
   readonly at: number;
-  /** The token's id. */
-  readonly actor: string;
-  readonly action: 'kill' | 'token_created' | 'token_deleted' | 'signed_in' | 'signed_out';
+  readonly actor: Actor;
+  readonly action: Exclude<AuditAction, 'refused'>;
   /** What it was done to. */
   readonly subject: string;
   /** Never a secret. */
@@ -21,16 +28,17 @@ export function recordAudit(
   entry: AuditEntry,
   onlyIf?: { table: 'commands' | 'tokens'; id: string },
 ): D1PreparedStatement {
-  const condition = onlyIf === undefined ? '' : `WHERE EXISTS (SELECT 1 FROM ${onlyIf.table} WHERE id = ?9)`;
+  const condition = onlyIf === undefined ? '' : `WHERE EXISTS (SELECT 1 FROM ${onlyIf.table} WHERE id = ?10)`;
   return db
     .prepare(
-      `INSERT INTO audit (id, at, actor, action, subject, detail, address, request_id)
-       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 ${condition}`,
+      `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
+       SELECT ?1, ?2, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 ${condition}`,
     )
     .bind(
       ulid(entry.at),
       entry.at,
-      entry.actor,
+      entry.actor.id,
+      entry.actor.name,
       entry.action,
       entry.subject,
       JSON.stringify(entry.detail),
@@ -38,6 +46,125 @@ export function recordAudit(
       entry.requestId,
       ...(onlyIf === undefined ? [] : [onlyIf.id]),
     );
+}
+
+/** Refusals that are counted as one entry: of one caller, from one address, of one call, for one reason. */
+export interface Refusals {
+  readonly actor: Actor | null;
+  /** The id of the operation. */
+  readonly subject: string;
+  readonly code: string;
+  readonly address: string | null;
+  /** Of the first one. */
+  readonly requestId: string;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
+const HOUR_MS = 60 * 60 * 1000;
+/** Whoever knocks from many addresses must not fill the database: what is over goes into one entry for all. */
+const MAX_REFUSAL_ENTRIES_PER_HOUR = 200;
+/** In place of the operation, where refusals of many kinds are counted together. */
+export const MANY = 'many';
+
+/** Adds refusals to their entry of this hour. */
+export function recordRefusals(db: D1Database, refusals: Refusals): D1PreparedStatement[] {
+  const hour = String(Math.floor(refusals.firstAt / HOUR_MS));
+  const key = [hour, refusals.address, refusals.code, refusals.subject, refusals.actor?.id].join('|');
+  const insert = (row: Refusals, gathered: string, condition: string) =>
+    db
+      .prepare(
+        `INSERT INTO audit
+           (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id, gathered)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'refused', ?7, ?8, ?9, ?10, ?11 WHERE ${condition}
+         ON CONFLICT (gathered) DO UPDATE
+         SET count = audit.count + excluded.count, last_at = max(audit.last_at, excluded.last_at)`,
+      )
+      .bind(
+        ulid(row.firstAt),
+        row.firstAt,
+        row.lastAt,
+        row.count,
+        row.actor?.id ?? null,
+        row.actor?.name ?? null,
+        row.subject,
+        JSON.stringify({ code: row.code }),
+        row.address,
+        row.requestId,
+        gathered,
+        ...(gathered === key ? [hour] : [key]),
+      );
+  const hasRoom = `EXISTS (SELECT 1 FROM audit WHERE gathered = ?11)
+    OR (SELECT count(*) FROM audit WHERE gathered > ?12 || '|' AND gathered < ?12 || '}') < ${MAX_REFUSAL_ENTRIES_PER_HOUR}`;
+  const hadNoRoom = 'NOT EXISTS (SELECT 1 FROM audit WHERE gathered = ?12)';
+  const forAll = { ...refusals, actor: null, address: null, subject: MANY, code: MANY };
+  return [insert(refusals, key, hasRoom), insert(forAll, `${hour} over`, hadNoRoom)];
+}
+
+export interface AuditFilter {
+  readonly actor?: string | undefined;
+  readonly action?: AuditAction | undefined;
+  readonly subject?: string | undefined;
+  /** Go on after the entry with this number. */
+  readonly before?: number | undefined;
+}
+
+interface Row {
+  readonly seq: number;
+  readonly id: string;
+  readonly at: number;
+  readonly lastAt: number;
+  readonly count: number;
+  readonly actor: string | null;
+  readonly actorName: string | null;
+  readonly action: AuditAction;
+  readonly subject: string;
+  readonly detail: string;
+  readonly address: string | null;
+  readonly requestId: string;
+}
+
+const Detail = v.record(v.string(), v.unknown());
+
+/** Entries, newest first, each with the number by which the list goes on. */
+export async function listAudit(
+  db: D1Database,
+  filter: AuditFilter,
+  limit: number,
+): Promise<{ seq: number; entry: AuditResource }[]> {
+  const conditions: [condition: string, value: string | number | undefined][] = [
+    ['actor = ?', filter.actor],
+    ['action = ?', filter.action],
+    ['subject = ?', filter.subject],
+    ['seq < ?', filter.before],
+  ];
+  const given = conditions.filter(([, value]) => value !== undefined);
+  const where = given.length === 0 ? '' : `WHERE ${given.map(([condition]) => condition).join(' AND ')}`;
+  const { results } = await db
+    .prepare(
+      `SELECT seq, id, at, last_at AS "lastAt", count, actor, actor_name AS "actorName", action, subject, detail, address,
+         request_id AS "requestId"
+       FROM audit ${where} ORDER BY seq DESC LIMIT ?`,
+    )
+    .bind(...given.map(([, value]) => value), limit)
+    .all<Row>();
+  return results.map((row) => ({ seq: row.seq, entry: auditResource(row) }));
+}
+
+function auditResource(row: Row): AuditResource {
+  return {
+    id: row.id,
+    at: new Date(row.at).toISOString(),
+    last_at: new Date(row.lastAt).toISOString(),
+    count: row.count,
+    actor: row.actor === null ? null : { id: row.actor, name: row.actorName ?? row.actor },
+    action: row.action,
+    subject: row.subject,
+    detail: v.parse(Detail, JSON.parse(row.detail)),
+    address: row.address,
+    request_id: row.requestId,
+  };
 }
 
 /** Removes entries from before a time, oldest first. */

@@ -2,21 +2,39 @@
 import * as v from 'valibot';
 import { type NewToken, Scope, type Token } from '#protocol/api';
 
-export interface TokenRecord {
+/** A token, as it was found by one of its secrets. */
+export interface TokenRecord extends ListedToken {
+  /** Of the secret it was found by. What is opened with a secret ends with it. */
+  readonly hash: string;
+  /** When that secret ends because another has taken its place. */
+  readonly secretExpiresAt: number | null;
+}
+
+export interface ListedToken {
   readonly id: string;
   readonly name: string;
-  readonly hash: string;
   readonly scopes: readonly Scope[];
   readonly jobs: string;
   readonly machines: string;
   readonly createdAt: number;
   readonly expiresAt: number | null;
+  /** Give or take some minutes. */
+  readonly lastUsedAt: number | null;
 }
 
-type Row = Omit<TokenRecord, 'scopes'> & { scopes: string };
-const SELECT = `SELECT id, name, hash, scopes, jobs, machines, created_at AS "createdAt", expires_at AS "expiresAt" FROM tokens`;
+type Row<Token extends ListedToken> = Omit<Token, 'scopes'> & { scopes: string };
+const COLUMNS = `tokens.id, name, scopes, jobs, machines, created_at AS "createdAt",
+  tokens.expires_at AS "expiresAt", last_used_at AS "lastUsedAt"`;
+const SELECT = `SELECT ${COLUMNS}, hash, secrets.expires_at AS "secretExpiresAt"
+  FROM secrets JOIN tokens ON tokens.id = secrets.token`;
 const Scopes = v.array(Scope);
 
+/**
+ * The token that a secret belongs to.
+ *
+ * Found by an index, which takes a little longer the more of the hash fits: of a hash that tells nothing. To come closer
+ * one would have to choose secrets by their hashes.
+ */
 export async function findTokenByHash(db: D1Database, hash: string): Promise<TokenRecord | null> {
   return (await findTokensByHash(db, [hash])).get(hash) ?? null;
 }
@@ -26,40 +44,81 @@ export async function findTokensByHash(db: D1Database, hashes: readonly string[]
   const { results } = await db
     .prepare(`${SELECT} WHERE hash IN (SELECT value FROM json_each(?))`)
     .bind(JSON.stringify(hashes))
-    .all<Row>();
+    .all<Row<TokenRecord>>();
   return new Map(results.map((row) => [row.hash, readToken(row)]));
 }
 
-export async function listTokens(db: D1Database, after: string, limit: number): Promise<TokenRecord[]> {
-  const { results } = await db.prepare(`${SELECT} WHERE id > ? ORDER BY id LIMIT ?`).bind(after, limit).all<Row>();
+export async function findToken(db: D1Database, id: string): Promise<ListedToken | null> {
+  const row = await db.prepare(`SELECT ${COLUMNS} FROM tokens WHERE id = ?`).bind(id).first<Row<ListedToken>>();
+  return row === null ? null : readToken(row);
+}
+
+export async function listTokens(db: D1Database, after: string, limit: number): Promise<ListedToken[]> {
+  const { results } = await db
+    .prepare(`SELECT ${COLUMNS} FROM tokens WHERE id > ? ORDER BY id LIMIT ?`)
+    .bind(after, limit)
+    .all<Row<ListedToken>>();
   return results.map(readToken);
 }
 
+/** Stores a token with its first secret. */
 export function insertToken(
   db: D1Database,
   id: string,
   hash: string,
   token: NewToken,
   now: number,
-): D1PreparedStatement {
+): D1PreparedStatement[] {
   const expiresAt = token.expires_at === null ? null : Date.parse(token.expires_at);
+  return [
+    db
+      .prepare(
+        'INSERT INTO tokens (id, name, scopes, jobs, machines, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      )
+      .bind(id, token.name, JSON.stringify(token.scopes), token.jobs, token.machines, now, expiresAt),
+    db.prepare('INSERT INTO secrets (hash, token) VALUES (?, ?)').bind(hash, id),
+  ];
+}
+
+/** Gives a token a new secret; those it has end at that time, or earlier if that was settled before. */
+export function rotateSecret(db: D1Database, id: string, hash: string, oldEndsAt: number): D1PreparedStatement[] {
+  return [
+    db
+      .prepare('UPDATE secrets SET expires_at = min(coalesce(expires_at, ?2), ?2) WHERE token = ?1')
+      .bind(id, oldEndsAt),
+    db
+      .prepare('INSERT INTO secrets (hash, token) SELECT ?2, ?1 WHERE EXISTS (SELECT 1 FROM tokens WHERE id = ?1)')
+      .bind(id, hash),
+  ];
+}
+
+export function deleteToken(db: D1Database, id: string): D1PreparedStatement[] {
+  return [
+    db.prepare('DELETE FROM secrets WHERE token = ?').bind(id),
+    db.prepare('DELETE FROM tokens WHERE id = ?').bind(id),
+  ];
+}
+
+/** Notes that a token was used, unless that was noted after `before`. */
+export function noteUse(db: D1Database, id: string, now: number, before: number): D1PreparedStatement {
   return db
-    .prepare(
-      'INSERT INTO tokens (id, name, hash, scopes, jobs, machines, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    )
-    .bind(id, token.name, hash, JSON.stringify(token.scopes), token.jobs, token.machines, now, expiresAt);
+    .prepare('UPDATE tokens SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) <= ?3')
+    .bind(id, now, before);
 }
 
-export function deleteToken(db: D1Database, id: string): D1PreparedStatement {
-  return db.prepare('DELETE FROM tokens WHERE id = ?').bind(id);
+/** Forgets the secrets that were replaced and ended before a time: who shows one is told no more than that it is unknown. */
+export function forgetSecrets(db: D1Database, before: number, limit: number): D1PreparedStatement {
+  return db
+    .prepare('DELETE FROM secrets WHERE hash IN (SELECT hash FROM secrets WHERE expires_at < ? LIMIT ?)')
+    .bind(before, limit);
 }
 
-function readToken(row: Row): TokenRecord {
+function readToken<Found extends { scopes: string }>(row: Found): Omit<Found, 'scopes'> & { scopes: Scope[] } {
   return { ...row, scopes: v.parse(Scopes, JSON.parse(row.scopes)) };
 }
 
 /** The token as the API shows it: without anything one could use. */
-export function tokenResource(token: Omit<TokenRecord, 'hash'>): Token {
+export function tokenResource(token: ListedToken): Token {
   return {
     id: token.id,
     name: token.name,
@@ -67,6 +126,11 @@ export function tokenResource(token: Omit<TokenRecord, 'hash'>): Token {
     jobs: token.jobs,
     machines: token.machines,
     created_at: new Date(token.createdAt).toISOString(),
-    expires_at: token.expiresAt === null ? null : new Date(token.expiresAt).toISOString(),
+    expires_at: timeOrNull(token.expiresAt),
+    last_used_at: timeOrNull(token.lastUsedAt),
   };
+}
+
+function timeOrNull(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }

@@ -31,6 +31,7 @@ All commands are stored together before they are answered, or none is.`,
     access: { kind: 'scope', scopes: ['kill'] },
     query: { wait },
     body: KillManyRequest,
+    isKill: true,
     headers: IDEMPOTENCY_HEADER,
     answers: {
       200: json(CommandsBody, 'Settled, all of them: what they were for has ended. None, when nothing matches.'),

@@ -35,6 +35,7 @@ export const killOperations = [
     params: { job: JobName },
     query: { wait },
     body: KillRequest,
+    isKill: true,
     headers: IDEMPOTENCY_HEADER,
     answers: {
       200: json(CommandBody, 'Settled: all that it was for has ended.'),
@@ -88,7 +89,7 @@ export function killAudit(c: AppContext, token: TokenRecord, command: Command): 
   const { id, job, run, instance, machine, signal, grace_ms, reason } = command;
   return auditEntry(c, {
     at: Date.parse(command.requested_at),
-    actor: token.id,
+    actor: token,
     action: 'kill',
     subject: job,
     detail: { command: id, run, instance, machine, signal, grace_ms, reason },

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { openApiDocument } from '../api/openapi.ts';
 import { json, type Operation, openOperation } from '../api/operation.ts';
+import { auditOperations } from './audit.ts';
 import { healthOperations } from './health.ts';
 import { jobOperations } from './jobs.ts';
 import { killOperations } from './kill.ts';
@@ -23,6 +24,7 @@ export const API_OPERATIONS: readonly Operation[] = [
   ...socketOperations,
   ...tokenOperations,
   ...sessionOperations,
+  ...auditOperations,
 ];
 
 /** What monitors and tools expect at the root. */

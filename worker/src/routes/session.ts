@@ -7,9 +7,11 @@ import { empty, json, openOperation, operation } from '../api/operation.ts';
 import { auditEntry } from '../audit-entry.ts';
 import { requireOwnOrigin, resolveToken } from '../authentication.ts';
 import { recordAudit } from '../db/audit.ts';
+import { markStale } from '../db/open-sockets.ts';
 import { deleteSession, insertSession } from '../db/sessions.ts';
 import type { TokenRecord } from '../db/tokens.ts';
-import { readSessionCookie, SESSION_SECONDS, sessionCookie } from '../session-cookie.ts';
+import { closeSockets } from '../revocation.ts';
+import { SESSION_SECONDS, sessionCookie } from '../session-cookie.ts';
 
 export const sessionOperations = [
   openOperation({
@@ -19,16 +21,20 @@ export const sessionOperations = [
     summary: 'Sign the page in with a token',
     body: SignIn,
     answers: { 200: json(SessionBody, 'Signed in: the cookie is set.') },
-    problems: ['unauthenticated', 'token_expired'],
+    problems: ['unauthenticated', 'token_expired', 'token_rotated', 'rate_limited'],
     handle: async ({ c, body }) => {
       const now = Date.now();
       const token = await resolveToken(c.env, sha256(body.token.trim()), now);
-      requireOwnOrigin(c.req.raw, { token, by: 'cookie' });
+      requireOwnOrigin(c.req.raw, { by: 'cookie' });
       const value = randomBytes(32).toString('base64url');
-      const expiresAt = Math.min(now + SESSION_SECONDS * 1000, token.expiresAt ?? Number.POSITIVE_INFINITY);
+      const expiresAt = Math.min(
+        now + SESSION_SECONDS * 1000,
+        token.expiresAt ?? Number.POSITIVE_INFINITY,
+        token.secretExpiresAt ?? Number.POSITIVE_INFINITY,
+      );
       await c.env.DB.batch([
         insertSession(c.env.DB, sha256(value), token.hash, expiresAt),
-        recordAudit(c.env.DB, auditEntry(c, { at: now, actor: token.id, action: 'signed_in', subject: token.id })),
+        recordAudit(c.env.DB, auditEntry(c, { at: now, actor: token, action: 'signed_in', subject: token.id })),
       ]);
       c.header('Set-Cookie', sessionCookie(c.req.raw, value));
       return c.json(sessionBody(token));
@@ -49,15 +55,18 @@ export const sessionOperations = [
     path: '/session',
     summary: 'Sign the page out',
     access: { kind: 'signed_in' },
-    answers: { 204: empty('Signed out: the cookie is worth nothing any more.') },
+    answers: {
+      204: empty('Signed out: the cookie is worth nothing any more, and the sockets opened with it are closed.'),
+    },
     handle: async ({ c, caller }) => {
-      const { token } = caller;
-      const value = readSessionCookie(c.req.raw);
-      if (value !== null) {
-        await c.env.DB.batch([
-          deleteSession(c.env.DB, sha256(value)),
-          recordAudit(c.env.DB, auditEntry(c, { actor: token.id, action: 'signed_out', subject: token.id })),
+      const { token, session } = caller;
+      if (session !== null) {
+        const [, , marked] = await c.env.DB.batch([
+          deleteSession(c.env.DB, session),
+          recordAudit(c.env.DB, auditEntry(c, { actor: token, action: 'signed_out', subject: token.id })),
+          markStale(c.env.DB, token.id, session),
         ]);
+        await closeSockets(c, token.id, marked);
       }
       c.header('Set-Cookie', sessionCookie(c.req.raw, null));
       return c.body(null, 204);

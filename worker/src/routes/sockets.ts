@@ -2,8 +2,10 @@
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { credentialParameter } from '../../credential.ts';
 import { matchesGlob } from '../../glob.ts';
 import { operation, socket } from '../api/operation.ts';
+import type { Caller } from '../authentication.ts';
 import { ApiError } from '../problem-response.ts';
 
 export const socketOperations = [
@@ -21,9 +23,7 @@ export const socketOperations = [
         throw new ApiError('forbidden', `This token may not be used for runs on ${query.machine}.`);
       }
       const { run, instance, machine } = query;
-      return c.env.JOBS.getByName(params.job).fetch(
-        objectRequest(`/connect?${new URLSearchParams({ run, instance, machine })}`),
-      );
+      return c.env.JOBS.getByName(params.job).fetch(objectRequest('/connect', caller, { run, instance, machine }));
     },
   }),
   operation({
@@ -34,7 +34,7 @@ export const socketOperations = [
     access: { kind: 'scope', scopes: ['read'] },
     params: { job: JobName },
     answers: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
-    handle: ({ c, params }) => c.env.JOBS.getByName(params.job).fetch(objectRequest('/watch')),
+    handle: ({ c, caller, params }) => c.env.JOBS.getByName(params.job).fetch(objectRequest('/watch', caller, {})),
   }),
   operation({
     id: 'watchFleet',
@@ -44,13 +44,14 @@ export const socketOperations = [
     access: { kind: 'scope', scopes: ['read'] },
     answers: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
     handle: ({ c, caller }) => {
-      const query = new URLSearchParams({ jobs: caller.token.jobs });
-      return c.env.FLEET.getByName('fleet').fetch(objectRequest(`/watch?${query}`));
+      return c.env.FLEET.getByName('fleet').fetch(objectRequest('/watch', caller, { jobs: caller.token.jobs }));
     },
   }),
 ];
 
 /** A request of our own making: nothing that the client sent reaches the object but what was checked above. */
-function objectRequest(path: string): Request {
-  return new Request(`https://object${path}`, { headers: { Upgrade: 'websocket' } });
+function objectRequest(path: string, { token, session }: Caller, query: Record<string, string>): Request {
+  const credential = credentialParameter({ token: token.id, secret: token.hash, session });
+  const parameters = new URLSearchParams({ ...query, ...credential });
+  return new Request(`https://object${path}?${parameters}`, { headers: { Upgrade: 'websocket' } });
 }

@@ -1,21 +1,20 @@
 /** `/tokens`: give rights narrowly, and take them back. */
-import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
 import * as v from 'valibot';
-import { NewToken, TokenBody, TokenList } from '#protocol/api';
+import { NewToken, RotateToken, TokenBody, TokenList } from '#protocol/api';
 import { sha256 } from '../../hash.ts';
 import { empty, json, operation } from '../api/operation.ts';
 import { cursor, limit } from '../api/parameters.ts';
 import { auditEntry } from '../audit-entry.ts';
 import { recordAudit } from '../db/audit.ts';
-import { deleteToken, insertToken, listTokens, tokenResource } from '../db/tokens.ts';
+import { markStale } from '../db/open-sockets.ts';
+import { deleteToken, findToken, insertToken, listTokens, rotateSecret, tokenResource } from '../db/tokens.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
+import { closeSockets } from '../revocation.ts';
+import { newSecret } from '../secret.ts';
 
 const TokenId = v.pipe(v.string(), v.regex(/^[0-9A-Z]{26}$/, 'a token id is a ULID'));
-
-/** Makes a leaked token easy to find for secret scanners. */
-const SECRET_PREFIX = 'leash_';
 
 export const tokenOperations = [
   operation({
@@ -43,14 +42,14 @@ export const tokenOperations = [
     handle: async ({ c, caller, body }) => {
       const now = Date.now();
       const id = ulid(now);
-      const secret = SECRET_PREFIX + randomBytes(32).toString('base64url');
+      const secret = newSecret();
       const { name, scopes, jobs, machines, expires_at } = body;
       await c.env.DB.batch([
-        insertToken(c.env.DB, id, sha256(secret), body, now),
+        ...insertToken(c.env.DB, id, sha256(secret), body, now),
         recordAudit(
           c.env.DB,
           auditEntry(c, {
-            actor: caller.token.id,
+            actor: caller.token,
             action: 'token_created',
             subject: id,
             detail: { name, scopes, jobs, machines, expires_at },
@@ -58,8 +57,39 @@ export const tokenOperations = [
         ),
       ]);
       const expiresAt = expires_at === null ? null : Date.parse(expires_at);
-      const token = tokenResource({ id, name, scopes, jobs, machines, createdAt: now, expiresAt });
+      const token = tokenResource({ id, name, scopes, jobs, machines, createdAt: now, expiresAt, lastUsedAt: null });
       return c.json<v.InferOutput<typeof TokenBody>>({ token, secret }, 201);
+    },
+  }),
+  operation({
+    id: 'rotateToken',
+    method: 'post',
+    path: '/tokens/{id}/rotate',
+    summary: 'Give a token a new secret',
+    description:
+      'Name and rights stay. The secrets it had stay valid for `old_valid_seconds`, to put the new one in place; what was opened with them, sessions included, ends with them.',
+    access: { kind: 'full_admin' },
+    params: { id: TokenId },
+    body: RotateToken,
+    answers: { 200: json(TokenBody, 'The token with its new secret, which is never shown again.') },
+    problems: ['unknown_token'],
+    handle: async ({ c, caller, params, body }) => {
+      const { id } = params;
+      const secret = newSecret();
+      const oldEndsAt = Date.now() + body.old_valid_seconds * 1000;
+      const detail = { old_ends_at: new Date(oldEndsAt).toISOString() };
+      const results = await c.env.DB.batch([
+        recordAudit(c.env.DB, auditEntry(c, { actor: caller.token, action: 'token_rotated', subject: id, detail }), {
+          table: 'tokens',
+          id,
+        }),
+        ...rotateSecret(c.env.DB, id, sha256(secret), oldEndsAt),
+        markStale(c.env.DB, id),
+      ]);
+      const token = await findToken(c.env.DB, id);
+      if (token === null) throw unknownToken(id);
+      await closeSockets(c, id, results.at(-1));
+      return c.json<v.InferOutput<typeof TokenBody>>({ token: tokenResource(token), secret });
     },
   }),
   operation({
@@ -67,6 +97,7 @@ export const tokenOperations = [
     method: 'delete',
     path: '/tokens/{id}',
     summary: 'Revoke a token',
+    description: 'It is refused from now on, and what was opened with it is closed: links of wrappers, watching pages.',
     access: { kind: 'full_admin' },
     params: { id: TokenId },
     answers: { 204: empty('It is worth nothing any more.') },
@@ -74,15 +105,21 @@ export const tokenOperations = [
     handle: async ({ c, caller, params }) => {
       const { id } = params;
       // The entry first: it is written only while the token is there.
-      const [, deleted] = await c.env.DB.batch([
-        recordAudit(c.env.DB, auditEntry(c, { actor: caller.token.id, action: 'token_deleted', subject: id }), {
+      const results = await c.env.DB.batch([
+        recordAudit(c.env.DB, auditEntry(c, { actor: caller.token, action: 'token_deleted', subject: id }), {
           table: 'tokens',
           id,
         }),
-        deleteToken(c.env.DB, id),
+        ...deleteToken(c.env.DB, id),
+        markStale(c.env.DB, id),
       ]);
-      if (deleted?.meta.changes === 0) throw new ApiError('unknown_token', `There is no token ${id}.`);
+      if (results[0]?.meta.changes === 0) throw unknownToken(id);
+      await closeSockets(c, id, results.at(-1));
       return c.body(null, 204);
     },
   }),
 ];
+
+function unknownToken(id: string): ApiError {
+  return new ApiError('unknown_token', `There is no token ${id}.`);
+}

@@ -1,0 +1,22 @@
+/** Where a call came from. */
+import type { AppContext } from './context.ts';
+
+/** Set by Cloudflare, whatever the client sent; null where nothing has set it. */
+export function clientAddress(c: AppContext): string | null {
+  return c.req.header('CF-Connecting-IP') ?? null;
+}
+
+/** The part of an address that one customer of a provider can't change at will: all of an IPv4 address, a /64 of IPv6. */
+export function network(address: string): string {
+  if (!address.includes(':')) return address;
+  const [head = '', tail = ''] = address.toLowerCase().split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const missing = Math.max(0, 8 - groups(head).length - groups(tail).length);
+  const all = [
+    ...groups(head),
+    ...Array.from({ length: address.includes('::') ? missing : 0 }, () => '0'),
+    ...groups(tail),
+  ];
+  const prefix = all.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
+  return `${prefix.join(':')}::/64`;
+}

@@ -1,0 +1,53 @@
+/** Closing the sockets of what has ended: the objects that hold some are told to look. */
+import type { Env } from '../env.ts';
+import { log } from '../log.ts';
+import type { AppContext } from './context.ts';
+import { FLEET, type StaleSockets, staleSockets } from './db/open-sockets.ts';
+import { callJob } from './job-client.ts';
+
+/** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
+const CALLS_PER_INVOCATION = 800;
+const CALLS_AT_ONCE = 40;
+/** Whoever revokes is answered after this long, in any case; the calls go on. */
+const ANSWER_WITHIN_MS = 5_000;
+
+/**
+ * Has the objects close the sockets of a token that were opened with what has ended.
+ *
+ * They are marked in D1: one that can't be reached is called again by the sweep.
+ *
+ * @param marked what `markStale` gave back
+ */
+export async function closeSockets(c: AppContext, token: string, marked: D1Result | undefined): Promise<void> {
+  const rows = (marked?.results ?? []) as { object: string }[];
+  const objects = [...new Set(rows.map(({ object }) => object))];
+  const calls = callAll(
+    c.env,
+    objects.slice(0, CALLS_PER_INVOCATION).map((object) => ({ token, object })),
+  );
+  c.executionCtx.waitUntil(calls);
+  await Promise.race([calls, scheduler.wait(ANSWER_WITHIN_MS)]);
+}
+
+/** Calls those that were not reached before. */
+export async function closeLeftOverSockets(env: Env, limit: number): Promise<void> {
+  await callAll(env, await staleSockets(env.DB, limit));
+}
+
+async function callAll(env: Env, stale: readonly StaleSockets[]): Promise<void> {
+  const waiting = [...stale];
+  const callNext = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await callOne(env, next);
+  };
+  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, callNext));
+}
+
+/** One object that fails must not keep the others from being called; it stays marked. */
+async function callOne(env: Env, { token, object }: StaleSockets): Promise<void> {
+  try {
+    if (object === FLEET) await env.FLEET.getByName('fleet').checkCredentials(token);
+    else await callJob(env, object, (job) => job.checkCredentials(token));
+  } catch (error) {
+    log.error('sockets_not_closed', error, { token, object });
+  }
+}
