@@ -1,5 +1,6 @@
 /** Who calls, and what they may do. */
 import type { Scope } from '#protocol/api';
+import { KIB } from '#protocol/limits';
 import { ADMIN_TOKEN_ID } from '../credential.ts';
 import { sessionByHash, tokenByHash } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
@@ -10,6 +11,10 @@ import { findSession } from './db/sessions.ts';
 import { findTokenByHash, type TokenRecord } from './db/tokens.ts';
 import { ApiError } from './problem-response.ts';
 import { readSessionCookie } from './session-cookie.ts';
+
+const MAX_AUTHORIZATION_CHARS = 512;
+/** Other programs at the same host may have cookies, too. */
+const MAX_COOKIE_CHARS = 8 * KIB;
 
 /** A caller who has shown a valid token, or the cookie of a page that has. */
 export interface Caller {
@@ -31,6 +36,7 @@ export async function authenticate(request: Request, env: Env, now: number): Pro
   if (bearer !== null) {
     return { token: await validToken(env, credentials, sha256(bearer), now), by: 'bearer', session: null };
   }
+  readHeader(request, 'Cookie', MAX_COOKIE_CHARS);
   const cookie = readSessionCookie(request);
   if (cookie === null) {
     throw new ApiError('unauthenticated', 'Send a token: `Authorization: Bearer …`, or sign in on the page.');
@@ -171,8 +177,15 @@ export function requireOwnOrigin(request: Request, caller: Pick<Caller, 'by'>): 
 }
 
 function readBearer(request: Request): string | null {
-  const match = /^Bearer +(\S+)$/i.exec(request.headers.get('Authorization') ?? '');
+  const match = /^Bearer +(\S+)$/i.exec(readHeader(request, 'Authorization', MAX_AUTHORIZATION_CHARS));
   return match?.[1] ?? null;
+}
+
+/** @throws ApiError `bad_request` when it is longer than anything that we gave out */
+function readHeader(request: Request, name: string, maxChars: number): string {
+  const value = request.headers.get(name) ?? '';
+  if (value.length > maxChars) throw new ApiError('bad_request', `${name} has at most ${maxChars} characters.`);
+  return value;
 }
 
 function adminToken(hash: string): TokenRecord {

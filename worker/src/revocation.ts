@@ -7,7 +7,7 @@ import { callJob } from './job-client.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
 const CALLS_PER_INVOCATION = 800;
-const CALLS_AT_ONCE = 40;
+const CALLS_AT_ONCE = 20;
 /** Whoever revokes is answered after this long, in any case; the calls go on. */
 const ANSWER_WITHIN_MS = 5_000;
 

@@ -84,6 +84,16 @@ export async function newToken(token: v.InferInput<typeof NewToken>) {
   return response.json<v.InferOutput<typeof TokenBody>>();
 }
 
+/** Signs a page in: the headers by which it is known from then on. */
+export async function signedIn(token: string): Promise<{ Cookie: string; Origin: string }> {
+  const response = await request('/api/v1/session', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Origin: ORIGIN },
+    body: JSON.stringify({ token }),
+  });
+  return { Cookie: response.headers.get('Set-Cookie')?.split(';')[0] ?? '', Origin: ORIGIN };
+}
+
 /** The status and the stable code of a refusal. */
 export async function refusal(response: Response | Promise<Response>): Promise<string> {
   const answered = await response;

@@ -7,6 +7,7 @@ import { until } from './until.ts';
 
 export class TestViewer {
   readonly messages: WatchMessage[] = [];
+  closed: { code: number } | null = null;
   output = '';
   /** The offset that follows the last byte received. */
   offset = 0;
@@ -18,20 +19,32 @@ export class TestViewer {
       if (typeof data === 'string') this.messages.push(JSON.parse(data) as WatchMessage);
       else this.#take(data as ArrayBuffer);
     });
+    socket.addEventListener('close', ({ code }) => {
+      this.closed = { code };
+    });
     socket.accept();
     socket.binaryType = 'arraybuffer';
   }
 
-  static async watch(path: string, token = env.LEASH_ADMIN_TOKEN): Promise<TestViewer> {
+  static watch(path: string, token = env.LEASH_ADMIN_TOKEN): Promise<TestViewer> {
+    return TestViewer.watchAs(path, { Authorization: `Bearer ${token}` });
+  }
+
+  /** @param who the headers that say who watches */
+  static async watchAs(path: string, who: Record<string, string>): Promise<TestViewer> {
     const response = await request(`/api/v1${path}`, {
-      headers: { Authorization: `Bearer ${token}`, Upgrade: 'websocket', 'Sec-WebSocket-Protocol': WATCH_SUBPROTOCOL },
+      headers: { ...who, Upgrade: 'websocket', 'Sec-WebSocket-Protocol': WATCH_SUBPROTOCOL },
     });
     if (response.webSocket === null) throw new Error(`not connected: ${response.status} ${await response.text()}`);
     return new TestViewer(response.webSocket);
   }
 
   say(message: ViewerMessage): void {
-    this.#socket.send(JSON.stringify(message));
+    this.raw(JSON.stringify(message));
+  }
+
+  raw(frame: string | Uint8Array): void {
+    this.#socket.send(frame);
   }
 
   of<Type extends WatchMessage['type']>(type: Type): Extract<WatchMessage, { type: Type }>[] {
@@ -43,6 +56,10 @@ export class TestViewer {
     isIt: (message: Extract<WatchMessage, { type: Type }>) => boolean = () => true,
   ): Promise<Extract<WatchMessage, { type: Type }>> {
     return until(`a message of type ${type}`, () => this.of(type).find(isIt));
+  }
+
+  wasClosed(): Promise<{ code: number }> {
+    return until('the socket to close', () => this.closed);
   }
 
   close(): void {

@@ -15,6 +15,8 @@ export interface Identity {
   readonly runKey: string;
   readonly machine: string;
   readonly instance: string;
+  /** What it connects with; the admin token when none is given. */
+  readonly token?: string;
 }
 
 export function newIdentity(job: string, machine = 'web1'): Identity {
@@ -59,7 +61,7 @@ export class TestWrapper {
     halfOpen: boolean,
     token = env.LEASH_ADMIN_TOKEN,
   ): Promise<TestWrapper> {
-    const { job, run, machine, instance } = identity;
+    const { job, run, machine, instance, token = env.LEASH_ADMIN_TOKEN } = identity;
     const response = await request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
       headers: {
         Authorization: `Bearer ${token}`,

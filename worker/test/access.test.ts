@@ -1,0 +1,163 @@
+/** Every call of the API by every kind of caller: who gets in, and what the others are told. */
+import { ulid } from 'ulid';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Scope } from '#protocol/api';
+import { isSocket, type Operation } from '../src/api/operation.ts';
+import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/routes/operations.ts';
+import { newToken, ORIGIN, request, signedIn } from './support/api.ts';
+import { indexed } from './support/d1.ts';
+import { env } from './support/env.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+/**
+ * What each call takes, written down once more: a declaration that asks for too little must not be its own measure. A
+ * new call has to be added here.
+ *
+ * `nothing`: any caller. `token`: any valid token. `full_admin`: an admin of all jobs. Else one of the scopes.
+ */
+const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | readonly Scope[]> = {
+  getHealth: 'nothing',
+  getOpenApi: 'nothing',
+  signIn: 'nothing',
+  getSession: 'token',
+  signOut: 'token',
+  killJob: ['kill'],
+  getCommand: ['read', 'kill'],
+  listJobs: ['read'],
+  getJob: ['read'],
+  listRuns: ['read'],
+  getRun: ['read'],
+  listRunEvents: ['read'],
+  getRunOutput: ['read'],
+  connectWrapper: ['run'],
+  watchJob: ['read'],
+  watchFleet: ['read'],
+  listTokens: 'full_admin',
+  createToken: 'full_admin',
+  rotateToken: 'full_admin',
+  deleteToken: 'full_admin',
+  listAudit: 'full_admin',
+};
+
+/** Calls whose path names no job, but what belongs to one: of other jobs' there is, to the caller, none. */
+const OF_A_JOB: Record<string, string> = {
+  getRun: '404 unknown_run',
+  listRunEvents: '404 unknown_run',
+  getRunOutput: '404 unknown_run',
+  getCommand: '404 unknown_command',
+};
+
+const JOB = 'access';
+
+interface Caller {
+  readonly headers: Record<string, string>;
+  /** What it may do; null: it is nobody. */
+  readonly scopes: readonly Scope[] | null;
+  readonly refusedBy?: string;
+  readonly allJobs?: boolean;
+  /** A browser's cookie with no origin, or another page's. */
+  readonly wrongOrigin?: boolean;
+}
+
+const callers = new Map<string, Caller>();
+let path: Record<string, string> = {};
+
+beforeAll(async () => {
+  const who = newIdentity(JOB);
+  await TestWrapper.connect(who);
+  await indexed(who.run);
+  const command = await request(`${BASE}/jobs/${JOB}/kill`, {
+    method: 'POST',
+    headers: bearer(env.LEASH_ADMIN_TOKEN),
+  });
+  const { id } = (await command.json<{ command: { id: string } }>()).command;
+  path = { job: JOB, run: who.run, command: id };
+
+  const secretOf = async (scopes: Scope[], more: object = {}) =>
+    (await newToken({ name: scopes.join('-'), scopes, ...more })).secret;
+  callers.set('nobody', { headers: {}, scopes: null, refusedBy: '401 unauthenticated' });
+  callers.set('a wrong token', { headers: bearer('leash_wrong'), scopes: null, refusedBy: '401 unauthenticated' });
+  const expired = await secretOf(['admin'], { expires_at: '2020-01-01T00:00:00Z' });
+  callers.set('an expired token', { headers: bearer(expired), scopes: null, refusedBy: '401 token_expired' });
+  for (const scope of ['run', 'read', 'kill', 'admin'] as const) {
+    callers.set(`${scope} of all jobs`, { headers: bearer(await secretOf([scope])), scopes: [scope], allJobs: true });
+    callers.set(`${scope} of other jobs`, {
+      headers: bearer(await secretOf([scope], { jobs: 'other-*' })),
+      scopes: [scope],
+    });
+  }
+  callers.set('the first admin token', { headers: bearer(env.LEASH_ADMIN_TOKEN), scopes: ['admin'], allJobs: true });
+  const page = async (origin: string | null): Promise<Caller> => {
+    const { Cookie } = await signedIn(await secretOf(['admin']));
+    const headers = { Cookie, ...(origin !== null && { Origin: origin }) };
+    return { headers, scopes: ['admin'], allJobs: true, wrongOrigin: origin !== ORIGIN };
+  };
+  callers.set('the page', await page(ORIGIN));
+  callers.set("another page with the page's cookie", await page('https://evil.test'));
+  callers.set("the page's cookie without an origin", await page(null));
+  callers.set("the page's cookie from a sandbox", await page('null'));
+});
+
+function bearer(token: string): Record<string, string> {
+  return { Authorization: `Bearer ${token}` };
+}
+
+/** What must come out; `in`: whatever the call itself says, once the caller is let in. */
+function expected(operation: Operation, caller: Caller): string {
+  const needs = NEEDS[operation.id];
+  if (needs === undefined) throw new Error(`${operation.id} is not in the table`);
+  if (needs === 'nothing') return 'in';
+  if (caller.scopes === null) return caller.refusedBy ?? '';
+  if (!hasRight(caller, needs, operation)) return '403 forbidden';
+  const changes = operation.method !== 'get' || isSocket(operation);
+  if (caller.wrongOrigin === true && changes) return '403 wrong_origin';
+  return caller.allJobs === true ? 'in' : (OF_A_JOB[operation.id] ?? 'in');
+}
+
+function hasRight({ scopes, allJobs }: Caller, needs: (typeof NEEDS)[string], operation: Operation): boolean {
+  if (needs === 'token') return true;
+  if (needs === 'full_admin') return scopes?.includes('admin') === true && allJobs === true;
+  const inScope = scopes?.some((scope) => scope === 'admin' || needs.includes(scope)) === true;
+  return inScope && (allJobs === true || !operation.path.includes('{job}'));
+}
+
+/** The outcome of a call: its refusal, or `in` when it was about something else than who called. */
+async function outcome(operation: Operation, at: string, { headers }: Caller): Promise<string> {
+  const names: Record<string, string> = { ...path, id: operation.id === 'getCommand' ? (path.command ?? '') : ulid() };
+  const query =
+    operation.id === 'connectWrapper' ? `?${new URLSearchParams({ run: ulid(), instance: 'i', machine: 'm' })}` : '';
+  const subprotocol = operation.id === 'connectWrapper' ? 'leash.v1' : 'leash.watch.v1';
+  const response = await request(at.replaceAll(/\{(\w+)\}/g, (_, name: string) => names[name] ?? '') + query, {
+    method: operation.method.toUpperCase(),
+    headers: {
+      ...headers,
+      ...(isSocket(operation) && { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': subprotocol }),
+    },
+  });
+  if (response.status < 400) return 'in';
+  const { code } = await response.json<{ code: string }>();
+  const isAboutCaller = [401, 403].includes(response.status) || code === OF_A_JOB[operation.id]?.split(' ')[1];
+  return isAboutCaller ? `${response.status} ${code}` : 'in';
+}
+
+describe.each([
+  ...API_OPERATIONS.map((operation) => ({ operation, at: BASE + operation.path, id: operation.id })),
+  ...ROOT_OPERATIONS.map((operation) => ({ operation, at: operation.path as string, id: operation.id })),
+])('$id', ({ operation, at }) => {
+  test('lets in whom it may, and tells the others why not', async () => {
+    const found: Record<string, string> = {};
+    const right: Record<string, string> = {};
+    for (const [name, caller] of callers) {
+      // A page that signs out is not signed in for what comes after.
+      if (operation.id === 'signOut' && caller.headers.Cookie !== undefined && caller.wrongOrigin !== true) continue;
+      found[name] = await outcome(operation, at, caller);
+      right[name] = expected(operation, caller);
+    }
+    expect(found).toEqual(right);
+  });
+});
+
+test('the table names no call that is not there', () => {
+  const served = [...API_OPERATIONS, ...ROOT_OPERATIONS].map(({ id }) => id);
+  expect(Object.keys(NEEDS).sort()).toEqual(served.sort());
+});

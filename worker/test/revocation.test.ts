@@ -1,0 +1,286 @@
+import { runDurableObjectAlarm } from 'cloudflare:test';
+import { describe, expect, test, vi } from 'vitest';
+import type { Token } from '#protocol/api';
+import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { sha256 } from '../hash.ts';
+import { sweep } from '../src/sweep.ts';
+import { call, newToken, refusal, request, signedIn } from './support/api.ts';
+import { pass, useFakeDate } from './support/clock.ts';
+import { without } from './support/d1.ts';
+import { env } from './support/env.ts';
+import { deadlines, disconnected, hibernate, jobObject, run } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { TestViewer } from './support/viewer.ts';
+import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
+
+const REVOKED = { code: CLOSE_CODES.unauthorized };
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+async function revoke({ id }: Token): Promise<void> {
+  expect((await call('DELETE', `/tokens/${id}`)).status).toBe(204);
+}
+
+async function rotate({ id }: Token, oldValidSeconds: number): Promise<string> {
+  const response = await call('POST', `/tokens/${id}/rotate`, { body: { old_valid_seconds: oldValidSeconds } });
+  return (await response.json<{ secret: string }>()).secret;
+}
+
+/** Nobody has been told yet that something ended. */
+async function registered(token: string, object: string): Promise<void> {
+  await until('the object to register', () =>
+    env.DB.prepare('SELECT 1 FROM open_sockets WHERE token = ? AND object = ?').bind(token, object).first(),
+  );
+}
+
+async function registrations(token: string): Promise<number> {
+  const row = await env.DB.prepare('SELECT count(*) AS n FROM open_sockets WHERE token = ?')
+    .bind(token)
+    .first<{ n: number }>();
+  return row?.n ?? 0;
+}
+
+function redial(who: Identity): Promise<string> {
+  const { job, token = '' } = who;
+  const query = new URLSearchParams({ run: who.run, machine: who.machine, instance: who.instance });
+  const headers = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'leash.v1' };
+  return refusal(call('GET', `/jobs/${job}/connect?${query}`, { token, headers }));
+}
+
+describe('to revoke a token', () => {
+  test('closes the links of its wrappers at once: their runs are out of touch, and they cannot dial again', async () => {
+    const { token, secret } = await newToken({ name: 'stolen', scopes: ['run'] });
+    const who = { ...newIdentity('revoke-run'), token: secret };
+    const [theirs, ours] = [await TestWrapper.connect(who), await TestWrapper.connect(newIdentity('revoke-run'))];
+    await registered(token.id, 'revoke-run');
+
+    await revoke(token);
+
+    expect(await theirs.wasClosed()).toEqual(REVOKED);
+    await disconnected(who);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: false });
+    expect(await redial(who)).toBe('401 unauthenticated');
+    expect(ours.closed).toBeNull();
+    expect(await registrations(token.id)).toBe(0);
+  });
+
+  test('is answered when its sockets are closed, wherever they are', async () => {
+    const { token, secret } = await newToken({ name: 'everywhere', scopes: ['run', 'read'] });
+    const jobs = Array.from({ length: 24 }, (_, index) => `revoke-many-${index}`);
+    const sockets = [
+      ...(await Promise.all(jobs.map((job) => TestWrapper.connect({ ...newIdentity(job), token: secret })))),
+      await TestViewer.watch('/jobs/revoke-many-0/watch', secret),
+      await TestViewer.watch('/watch', secret),
+    ];
+    const bystander = await TestViewer.watch('/watch');
+    for (const object of [...jobs, '']) await registered(token.id, object);
+
+    await revoke(token);
+
+    expect(await Promise.all(sockets.map((socket) => socket.wasClosed()))).toEqual(sockets.map(() => REVOKED));
+    expect(bystander.closed).toBeNull();
+  });
+
+  test('reaches an object that sleeps', async () => {
+    const { token, secret } = await newToken({ name: 'asleep', scopes: ['run'] });
+    const wrapper = await TestWrapper.connect({ ...newIdentity('revoke-asleep'), token: secret });
+    await registered(token.id, 'revoke-asleep');
+    await hibernate('revoke-asleep');
+    await revoke(token);
+    expect(await wrapper.wasClosed()).toEqual(REVOKED);
+  });
+
+  test('outruns a connect that was let in just before: it is closed as soon as it is there', async () => {
+    const { token, secret } = await newToken({ name: 'racing', scopes: ['run'] });
+    const who = { ...newIdentity('revoke-race'), token: secret };
+    const first = await TestWrapper.connect(who);
+    await registered(token.id, who.job);
+    await revoke(token);
+    await first.wasClosed();
+    // What the Worker sends on when it has looked the token up before, twice, as two of them may be under way.
+    for (let late = 0; late < 2; late++) {
+      const credential = JSON.stringify({ token: token.id, secret: sha256(secret), session: null });
+      const query = new URLSearchParams({ run: who.run, machine: who.machine, instance: who.instance, credential });
+      const { webSocket } = await jobObject(who.job).fetch(`https://object/connect?${query}`, {
+        headers: { Upgrade: 'websocket' },
+      });
+      const closed = new Promise((resolve) => webSocket?.addEventListener('close', ({ code }) => resolve(code)));
+      webSocket?.accept();
+      expect(await closed).toBe(CLOSE_CODES.unauthorized);
+    }
+    expect(await registrations(token.id)).toBe(0);
+  });
+
+  test('is finished by the sweep where an object was not reached', async () => {
+    const { token, secret } = await newToken({ name: 'unreached', scopes: ['run'] });
+    const wrapper = await TestWrapper.connect({ ...newIdentity('revoke-sweep'), token: secret });
+    await registered(token.id, 'revoke-sweep');
+    // What the call leaves behind when it dies before it has called anyone.
+    await env.DB.batch([
+      env.DB.prepare('DELETE FROM tokens WHERE id = ?').bind(token.id),
+      env.DB.prepare('UPDATE open_sockets SET stale = 1 WHERE token = ?').bind(token.id),
+    ]);
+    await sweep(env);
+    expect(await wrapper.wasClosed()).toEqual(REVOKED);
+    expect(await registrations(token.id)).toBe(0);
+  });
+});
+
+describe('what a socket was opened with', () => {
+  useFakeDate();
+
+  test('is asked about once, however many open theirs with it', async () => {
+    const { token, secret } = await newToken({ name: 'crowd', scopes: ['run'] });
+    const connect = () => TestWrapper.connect({ ...newIdentity('credential-crowd'), token: secret });
+    await connect();
+    await registered(token.id, 'credential-crowd');
+    await without(['open_sockets'], async () => {
+      await Promise.all([connect(), connect(), connect()]);
+    });
+    expect(await deadlines('credential-crowd', 'credential_check')).toBe(0);
+  });
+
+  test('is asked about again by alarm when D1 was away', async () => {
+    const { token, secret } = await newToken({ name: 'd1-away', scopes: ['run'] });
+    let wrapper: TestWrapper | undefined;
+    await without(['open_sockets'], async () => {
+      wrapper = await TestWrapper.connect({ ...newIdentity('credential-retry'), token: secret });
+      await until('the question to fail', async () => (await deadlines('credential-retry', 'credential_check')) === 1);
+      await scheduler.wait(50);
+    });
+    expect(await registrations(token.id)).toBe(0);
+    await revoke(token);
+    expect(wrapper?.closed).toBeNull();
+    await pass('credential-retry', 5_001);
+    expect(await wrapper?.wasClosed()).toEqual(REVOKED);
+  });
+
+  test('may expire: then the socket is closed', async () => {
+    const expiresAt = new Date(Date.now() + 600_000).toISOString();
+    const { token, secret } = await newToken({ name: 'brief', scopes: ['run', 'read'], expires_at: expiresAt });
+    const wrapper = await TestWrapper.connect({ ...newIdentity('credential-expiry'), token: secret });
+    const viewer = await TestViewer.watch('/watch', secret);
+    for (const object of ['credential-expiry', '']) await registered(token.id, object);
+    await until('the deadline', async () => (await deadlines('credential-expiry', 'credential_end')) === 1);
+    await pass('credential-expiry', 599_000);
+    await runDurableObjectAlarm(env.FLEET.getByName('fleet'));
+    expect(wrapper.closed ?? viewer.closed).toBeNull();
+    await pass('credential-expiry', 2_000);
+    expect(await wrapper.wasClosed()).toEqual(REVOKED);
+    await runDurableObjectAlarm(env.FLEET.getByName('fleet'));
+    expect(await viewer.wasClosed()).toEqual(REVOKED);
+    await until('D1 to forget it', async () => (await registrations(token.id)) === 0);
+  });
+});
+
+describe('to rotate a token', () => {
+  useFakeDate();
+
+  test('gives it a new secret while the old one goes on working for a while', async () => {
+    const { token, secret } = await newToken({ name: 'rotated', scopes: ['run'] });
+    const who = { ...newIdentity('rotate-grace'), token: secret };
+    const before = await TestWrapper.connect(who);
+    await registered(token.id, who.job);
+
+    const renewed = await rotate(token, 3600);
+    expect(renewed).not.toBe(secret);
+    const after = await TestWrapper.connect({ ...newIdentity(who.job), token: renewed });
+    const late = await TestWrapper.connect({ ...newIdentity(who.job), token: secret });
+    await until('the deadline', async () => (await deadlines(who.job, 'credential_end')) === 1);
+    await pass(who.job, 3_590_000);
+    expect(before.closed ?? late.closed).toBeNull();
+
+    await pass(who.job, 11_000);
+    expect(await before.wasClosed()).toEqual(REVOKED);
+    expect(await late.wasClosed()).toEqual(REVOKED);
+    expect(after.closed).toBeNull();
+    expect(await redial(who)).toBe('401 token_rotated');
+    expect((await call('GET', '/session', { token: renewed })).status).toBe(200);
+  });
+
+  test('at once ends what was opened with the old secret: links, pages and their sessions', async () => {
+    const { token, secret } = await newToken({ name: 'leaked', scopes: ['run', 'read'] });
+    const who = { ...newIdentity('rotate-now'), token: secret };
+    const wrapper = await TestWrapper.connect(who);
+    const page = await signedIn(secret);
+    const viewer = await TestViewer.watchAs('/jobs/rotate-now/watch', page);
+    await until('both to be registered', async () => (await registrations(token.id)) === 2);
+
+    const renewed = await rotate(token, 0);
+
+    expect(await wrapper.wasClosed()).toEqual(REVOKED);
+    expect(await viewer.wasClosed()).toEqual(REVOKED);
+    expect(await refusal(request('/api/v1/jobs', { headers: page }))).toBe('401 token_rotated');
+    expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 token_rotated');
+    expect((await call('GET', '/jobs', { token: renewed })).status).toBe(200);
+  });
+
+  test('again never gives an older secret more time', async () => {
+    const { token, secret: first } = await newToken({ name: 'twice', scopes: ['read'] });
+    const second = await rotate(token, 60);
+    await rotate(token, 3600);
+    vi.setSystemTime(Date.now() + 61_000);
+    expect(await refusal(call('GET', '/jobs', { token: first }))).toBe('401 token_rotated');
+    expect((await call('GET', '/jobs', { token: second })).status).toBe(200);
+  });
+
+  test('keeps its id, name and rights, and what it expires at', async () => {
+    const expiresAt = new Date(Date.now() + DAY_MS).toISOString();
+    const { token } = await newToken({ name: 'same', scopes: ['run'], machines: 'web*', expires_at: expiresAt });
+    const response = await call('POST', `/tokens/${token.id}/rotate`, { body: {} });
+    expect(await response.json()).toEqual({ token, secret: expect.stringMatching(/^leash_/) });
+  });
+
+  test('works for tokens that are there', async () => {
+    const id = '01M82PTB40WMEYKY30XERGEN0N';
+    expect(await refusal(call('POST', `/tokens/${id}/rotate`, { body: {} }))).toBe('404 unknown_token');
+    expect(await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(id).first()).toBeNull();
+    expect(await env.DB.prepare('SELECT 1 FROM secrets WHERE token = ?').bind(id).first()).toBeNull();
+  });
+
+  test('leaves replaced secrets to the sweep, a month after they ended', async () => {
+    const { token, secret } = await newToken({ name: 'swept', scopes: ['read'] });
+    await rotate(token, 0);
+    const count = () =>
+      env.DB.prepare('SELECT count(*) AS n FROM secrets WHERE token = ?').bind(token.id).first<{ n: number }>();
+    vi.setSystemTime(Date.now() + 29 * DAY_MS);
+    await sweep(env);
+    expect(await count()).toEqual({ n: 2 });
+    vi.setSystemTime(Date.now() + 2 * DAY_MS);
+    await sweep(env);
+    expect(await count()).toEqual({ n: 1 });
+    expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 unauthenticated');
+  });
+});
+
+describe("the sockets of a page's session", () => {
+  useFakeDate();
+
+  test('are closed when it signs out, and those of another session of the same token are not', async () => {
+    const { token, secret } = await newToken({ name: 'two-pages', scopes: ['read'] });
+    const [one, other] = [await signedIn(secret), await signedIn(secret)];
+    await TestWrapper.connect(newIdentity('signed-out'));
+    const ending = [await TestViewer.watchAs('/jobs/signed-out/watch', one), await TestViewer.watchAs('/watch', one)];
+    const staying = [
+      await TestViewer.watchAs('/jobs/signed-out/watch', other),
+      await TestViewer.watchAs('/watch', other),
+    ];
+    await until('all to be registered', async () => (await registrations(token.id)) === 4);
+
+    expect((await request('/api/v1/session', { method: 'DELETE', headers: one })).status).toBe(204);
+
+    expect(await Promise.all(ending.map((viewer) => viewer.wasClosed()))).toEqual([REVOKED, REVOKED]);
+    expect(staying.map(({ closed }) => closed)).toEqual([null, null]);
+    expect(await registrations(token.id)).toBe(2);
+  });
+
+  test('are closed when the session is over, also those of the admin token', async () => {
+    const page = await signedIn(env.LEASH_ADMIN_TOKEN);
+    await TestWrapper.connect(newIdentity('session-over'));
+    const viewer = await TestViewer.watchAs('/jobs/session-over/watch', page);
+    await until('the deadline', async () => (await deadlines('session-over', 'credential_end')) === 1);
+    await pass('session-over', DAY_MS / 2 - 10_000);
+    expect(viewer.closed).toBeNull();
+    await pass('session-over', 11_000);
+    expect(await viewer.wasClosed()).toEqual(REVOKED);
+  });
+});
