@@ -17,6 +17,7 @@ import { closeLeftOverSockets } from './revocation.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. */
 const JOBS_PER_SWEEP = 200;
+const OBJECTS_TO_REVOKE_PER_SWEEP = 400;
 /** A job that should be running is looked after this often, so that waking its object costs next to nothing. */
 const CHECK_INTERVAL_MS = 15 * 60 * 1000;
 /** One that never answers must not hold up what the others have earned. */
@@ -53,7 +54,7 @@ export async function sweep(env: Env): Promise<void> {
       now - CHECK_INTERVAL_MS,
     ),
   ]);
-  await closeLeftOverSockets(env, JOBS_PER_SWEEP);
+  await closeLeftOverSockets(env, OBJECTS_TO_REVOKE_PER_SWEEP);
   await forgetOld(env, now);
 }
 

@@ -13,6 +13,13 @@ import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
+/** A wrapper with a token of its own. */
+type Holder = Identity & { readonly token: string };
+
+function connectAs(who: Holder): Promise<TestWrapper> {
+  return TestWrapper.connect(who, {}, who.token);
+}
+
 const REVOKED = { code: CLOSE_CODES.unauthorized };
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -39,8 +46,8 @@ async function registrations(token: string): Promise<number> {
   return row?.n ?? 0;
 }
 
-function redial(who: Identity): Promise<string> {
-  const { job, token = '' } = who;
+function redial(who: Holder): Promise<string> {
+  const { job, token } = who;
   const query = new URLSearchParams({ run: who.run, machine: who.machine, instance: who.instance });
   const headers = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'leash.v1' };
   return refusal(call('GET', `/jobs/${job}/connect?${query}`, { token, headers }));
@@ -50,7 +57,7 @@ describe('to revoke a token', () => {
   test('closes the links of its wrappers at once: their runs are out of touch, and they cannot dial again', async () => {
     const { token, secret } = await newToken({ name: 'stolen', scopes: ['run'] });
     const who = { ...newIdentity('revoke-run'), token: secret };
-    const [theirs, ours] = [await TestWrapper.connect(who), await TestWrapper.connect(newIdentity('revoke-run'))];
+    const [theirs, ours] = [await connectAs(who), await TestWrapper.connect(newIdentity('revoke-run'))];
     await registered(token.id, 'revoke-run');
 
     await revoke(token);
@@ -63,11 +70,20 @@ describe('to revoke a token', () => {
     expect(await registrations(token.id)).toBe(0);
   });
 
+  test('puts a run out of touch whose wrapper never answers', async () => {
+    const { token, secret } = await newToken({ name: 'half-open', scopes: ['run'] });
+    const who = { ...newIdentity('revoke-half-open'), token: secret };
+    await TestWrapper.connectHalfOpen(who, {}, secret);
+    await registered(token.id, who.job);
+    await revoke(token);
+    expect(await run(who.job, who.run)).toMatchObject({ connected: false });
+  });
+
   test('is answered when its sockets are closed, wherever they are', async () => {
     const { token, secret } = await newToken({ name: 'everywhere', scopes: ['run', 'read'] });
     const jobs = Array.from({ length: 24 }, (_, index) => `revoke-many-${index}`);
     const sockets = [
-      ...(await Promise.all(jobs.map((job) => TestWrapper.connect({ ...newIdentity(job), token: secret })))),
+      ...(await Promise.all(jobs.map((job) => connectAs({ ...newIdentity(job), token: secret })))),
       await TestViewer.watch('/jobs/revoke-many-0/watch', secret),
       await TestViewer.watch('/watch', secret),
     ];
@@ -82,7 +98,7 @@ describe('to revoke a token', () => {
 
   test('reaches an object that sleeps', async () => {
     const { token, secret } = await newToken({ name: 'asleep', scopes: ['run'] });
-    const wrapper = await TestWrapper.connect({ ...newIdentity('revoke-asleep'), token: secret });
+    const wrapper = await connectAs({ ...newIdentity('revoke-asleep'), token: secret });
     await registered(token.id, 'revoke-asleep');
     await hibernate('revoke-asleep');
     await revoke(token);
@@ -92,7 +108,7 @@ describe('to revoke a token', () => {
   test('outruns a connect that was let in just before: it is closed as soon as it is there', async () => {
     const { token, secret } = await newToken({ name: 'racing', scopes: ['run'] });
     const who = { ...newIdentity('revoke-race'), token: secret };
-    const first = await TestWrapper.connect(who);
+    const first = await connectAs(who);
     await registered(token.id, who.job);
     await revoke(token);
     await first.wasClosed();
@@ -112,7 +128,7 @@ describe('to revoke a token', () => {
 
   test('is finished by the sweep where an object was not reached', async () => {
     const { token, secret } = await newToken({ name: 'unreached', scopes: ['run'] });
-    const wrapper = await TestWrapper.connect({ ...newIdentity('revoke-sweep'), token: secret });
+    const wrapper = await connectAs({ ...newIdentity('revoke-sweep'), token: secret });
     await registered(token.id, 'revoke-sweep');
     // What the call leaves behind when it dies before it has called anyone.
     await env.DB.batch([
@@ -130,7 +146,7 @@ describe('what a socket was opened with', () => {
 
   test('is asked about once, however many open theirs with it', async () => {
     const { token, secret } = await newToken({ name: 'crowd', scopes: ['run'] });
-    const connect = () => TestWrapper.connect({ ...newIdentity('credential-crowd'), token: secret });
+    const connect = () => connectAs({ ...newIdentity('credential-crowd'), token: secret });
     await connect();
     await registered(token.id, 'credential-crowd');
     await without(['open_sockets'], async () => {
@@ -143,7 +159,7 @@ describe('what a socket was opened with', () => {
     const { token, secret } = await newToken({ name: 'd1-away', scopes: ['run'] });
     let wrapper: TestWrapper | undefined;
     await without(['open_sockets'], async () => {
-      wrapper = await TestWrapper.connect({ ...newIdentity('credential-retry'), token: secret });
+      wrapper = await connectAs({ ...newIdentity('credential-retry'), token: secret });
       await until('the question to fail', async () => (await deadlines('credential-retry', 'credential_check')) === 1);
       await scheduler.wait(50);
     });
@@ -157,7 +173,7 @@ describe('what a socket was opened with', () => {
   test('may expire: then the socket is closed', async () => {
     const expiresAt = new Date(Date.now() + 600_000).toISOString();
     const { token, secret } = await newToken({ name: 'brief', scopes: ['run', 'read'], expires_at: expiresAt });
-    const wrapper = await TestWrapper.connect({ ...newIdentity('credential-expiry'), token: secret });
+    const wrapper = await connectAs({ ...newIdentity('credential-expiry'), token: secret });
     const viewer = await TestViewer.watch('/watch', secret);
     for (const object of ['credential-expiry', '']) await registered(token.id, object);
     await until('the deadline', async () => (await deadlines('credential-expiry', 'credential_end')) === 1);
@@ -178,13 +194,13 @@ describe('to rotate a token', () => {
   test('gives it a new secret while the old one goes on working for a while', async () => {
     const { token, secret } = await newToken({ name: 'rotated', scopes: ['run'] });
     const who = { ...newIdentity('rotate-grace'), token: secret };
-    const before = await TestWrapper.connect(who);
+    const before = await connectAs(who);
     await registered(token.id, who.job);
 
     const renewed = await rotate(token, 3600);
     expect(renewed).not.toBe(secret);
-    const after = await TestWrapper.connect({ ...newIdentity(who.job), token: renewed });
-    const late = await TestWrapper.connect({ ...newIdentity(who.job), token: secret });
+    const after = await connectAs({ ...newIdentity(who.job), token: renewed });
+    const late = await connectAs({ ...newIdentity(who.job), token: secret });
     await until('the deadline', async () => (await deadlines(who.job, 'credential_end')) === 1);
     await pass(who.job, 3_590_000);
     expect(before.closed ?? late.closed).toBeNull();
@@ -200,7 +216,7 @@ describe('to rotate a token', () => {
   test('at once ends what was opened with the old secret: links, pages and their sessions', async () => {
     const { token, secret } = await newToken({ name: 'leaked', scopes: ['run', 'read'] });
     const who = { ...newIdentity('rotate-now'), token: secret };
-    const wrapper = await TestWrapper.connect(who);
+    const wrapper = await connectAs(who);
     const page = await signedIn(secret);
     const viewer = await TestViewer.watchAs('/jobs/rotate-now/watch', page);
     await until('both to be registered', async () => (await registrations(token.id)) === 2);

@@ -15,8 +15,6 @@ export interface Identity {
   readonly runKey: string;
   readonly machine: string;
   readonly instance: string;
-  /** What it connects with; the admin token when none is given. */
-  readonly token?: string;
 }
 
 export function newIdentity(job: string, machine = 'web1'): Identity {
@@ -51,17 +49,21 @@ export class TestWrapper {
   }
 
   /** Connects as a peer whose network is half dead: it never answers a close. */
-  static connectHalfOpen(identity: Identity, start: Partial<StartMessage> | null = {}): Promise<TestWrapper> {
-    return TestWrapper.#connect(identity, start, true);
+  static connectHalfOpen(
+    identity: Identity,
+    start: Partial<StartMessage> | null = {},
+    token = env.LEASH_ADMIN_TOKEN,
+  ): Promise<TestWrapper> {
+    return TestWrapper.#connect(identity, start, true, token);
   }
 
   static async #connect(
     identity: Identity,
     start: Partial<StartMessage> | null,
     halfOpen: boolean,
-    token = env.LEASH_ADMIN_TOKEN,
+    token: string,
   ): Promise<TestWrapper> {
-    const { job, run, machine, instance, token = env.LEASH_ADMIN_TOKEN } = identity;
+    const { job, run, machine, instance } = identity;
     const response = await request(`/api/v1/jobs/${job}/connect?${new URLSearchParams({ run, machine, instance })}`, {
       headers: {
         Authorization: `Bearer ${token}`,

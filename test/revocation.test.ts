@@ -1,0 +1,66 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../scripts/local/until.ts';
+import { type OpenBrowser, openBrowser } from './support/browser.ts';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+
+let open: OpenBrowser;
+
+beforeAll(async () => {
+  open = await openBrowser();
+});
+
+afterAll(async () => {
+  await open?.close();
+});
+
+/** A page signed in with a token, in a browser of its own. */
+async function pageOf(secret: string): Promise<Page> {
+  const context = await open.browser.newContext();
+  context.setDefaultTimeout(30_000);
+  const page = await context.newPage();
+  await page.goto(`${world.current.url}/#token=${secret}`);
+  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+  return page;
+}
+
+test('a wrapper whose token is revoked loses its link at once; its command runs on, and its exit code passes', async () => {
+  const { token, secret } = await world.current.admin.createToken({ name: 'stolen', scopes: ['run'] });
+  const command = ['sh', '-c', 'echo ready; while [ ! -e over ]; do sleep 0.1; done; exit 7'];
+  const flags = ['--cwd', world.current.directory];
+  const wrapper = world.current.wrapper({ job: 'revoked', command, token: secret, flags });
+  const run = await world.current.runOf('revoked', ({ connected }) => connected);
+  await world.current.output(run.id, 'ready');
+
+  expect((await world.current.admin.request('DELETE', `/tokens/${token.id}`)).status).toBe(204);
+
+  expect(await world.current.operator.run(run.id)).toMatchObject({ connected: false });
+  await until(() => wrapper.printed.includes('the token is missing, wrong or expired (401)'), {
+    what: 'the wrapper to say why it is not supervised',
+    deadlineMs: 30_000,
+  });
+  expect(wrapper.isRunning).toBe(true);
+  await writeFile(join(world.current.directory, 'over'), '');
+  expect((await wrapper.exit).code).toBe(7);
+});
+
+test('a page whose token is revoked lands on its sign-in, and one of another token goes on', async () => {
+  const { token, secret } = await world.current.admin.createToken({ name: 'left', scopes: ['read'] });
+  const [theirs, ours] = [await pageOf(secret), await pageOf(world.current.operatorToken)];
+  expect((await world.current.admin.request('DELETE', `/tokens/${token.id}`)).status).toBe(204);
+  await theirs.getByRole('button', { name: 'Sign in' }).waitFor();
+  expect(await ours.getByRole('heading', { name: 'What runs' }).isVisible()).toBe(true);
+});
+
+test('two pages of one token: signing out on one leaves the other', async () => {
+  const { secret } = await world.current.admin.createToken({ name: 'two pages', scopes: ['read'] });
+  const [one, other] = [await pageOf(secret), await pageOf(secret)];
+  await one.getByRole('button', { name: 'Sign out' }).click();
+  await one.getByRole('button', { name: 'Sign in' }).waitFor();
+  await other.reload();
+  await other.getByRole('heading', { name: 'What runs' }).waitFor();
+});
