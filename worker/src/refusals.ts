@@ -12,16 +12,22 @@ import type { ApiError } from './problem-response.ts';
 
 const GATHER_MS = 1_000;
 const MAX_GATHERED = 25;
+/** A request that was to write, and was cut off before: the next one takes its place. */
+const GIVEN_UP_MS = 10_000;
 
 // Plain data, which the requests of an isolate may share; its writing belongs to the request that began the gathering.
 let gathered = new Map<string, Refusals>();
+/** When the one began that is under way. */
+let begunAt: number | null = null;
 
 /** Notes a refusal, if it is one of who called rather than of what was sent. */
 export function noteRefusal(c: AppContext, error: ApiError): void {
   if (!isOfCaller(error)) return;
-  const isFirst = gathered.size === 0;
-  gather(refusalOf(c, error));
-  if (isFirst) c.executionCtx.waitUntil(writeSoon(c.env.DB));
+  const now = Date.now();
+  gather(refusalOf(c, error, now));
+  if (begunAt !== null && now - begunAt < GIVEN_UP_MS) return;
+  begunAt = now;
+  c.executionCtx.waitUntil(writeSoon(c.env.DB));
 }
 
 function isOfCaller({ code }: ApiError): boolean {
@@ -38,10 +44,9 @@ function isOfCaller({ code }: ApiError): boolean {
   }
 }
 
-function refusalOf(c: AppContext, error: ApiError): Refusals {
+function refusalOf(c: AppContext, error: ApiError, now: number): Refusals {
   const address = clientAddress(c);
   const actor = error.actor ?? c.get('caller')?.token ?? null;
-  const now = Date.now();
   return {
     actor: actor && { id: actor.id, name: actor.name },
     subject: c.get('operation')?.id ?? MANY,
@@ -69,6 +74,7 @@ async function writeSoon(db: D1Database): Promise<void> {
   await scheduler.wait(GATHER_MS);
   const taken = gathered;
   gathered = new Map();
+  begunAt = null;
   try {
     await db.batch([...taken.values()].flatMap((refusals) => recordRefusals(db, refusals)));
   } catch (error) {
