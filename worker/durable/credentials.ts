@@ -38,6 +38,8 @@ interface Row {
 }
 
 const RETRY_MS = 5_000;
+/** Spread out: after an outage of D1 all objects would ask at the same moment. */
+const retryMs = () => Math.round(RETRY_MS * (1 + Math.random()));
 const tagOf = (id: number) => `credential:${id}`;
 
 export class Credentials {
@@ -92,7 +94,7 @@ export class Credentials {
    * is tried again by alarm.
    */
   async check(token: string): Promise<void> {
-    this.#deadlines.arm('credential_check', token, Date.now() + RETRY_MS);
+    this.#deadlines.arm('credential_check', token, Date.now() + retryMs());
     const asked = this.#select('WHERE token = ?', token);
     this.#checks += 1;
     try {
@@ -108,7 +110,7 @@ export class Credentials {
       });
     } catch (error) {
       log.error('credential_check_failed', error, { object: this.#object, token });
-      this.#deadlines.arm('credential_check', token, Date.now() + RETRY_MS);
+      this.#deadlines.arm('credential_check', token, Date.now() + retryMs());
     } finally {
       this.#checks -= 1;
     }

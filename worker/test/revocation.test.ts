@@ -166,7 +166,7 @@ describe('what a socket was opened with', () => {
     expect(await registrations(token.id)).toBe(0);
     await revoke(token);
     expect(wrapper?.closed).toBeNull();
-    await pass('credential-retry', 5_001);
+    await pass('credential-retry', 10_001);
     expect(await wrapper?.wasClosed()).toEqual(REVOKED);
   });
 
