@@ -28,7 +28,7 @@ CREATE TABLE open_sockets (
   session TEXT NOT NULL, -- the hash of the page's session; empty for those opened with the token itself
   object TEXT NOT NULL, -- the job; empty for the fleet's object
   stale INTEGER NOT NULL, -- 1: something has ended since, and the object has yet to look
-  PRIMARY KEY (token, session, object)
+  PRIMARY KEY (token, object, session)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX open_sockets_stale ON open_sockets (token, object) WHERE stale = 1;
 

@@ -30,7 +30,7 @@ CREATE TABLE open_sockets (
   session TEXT NOT NULL,
   object TEXT NOT NULL,
   stale INTEGER NOT NULL,
-  PRIMARY KEY (token, session, object)
+  PRIMARY KEY (token, object, session)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX open_sockets_stale ON open_sockets (token, object) WHERE stale = 1;
 

@@ -4,6 +4,7 @@ import { callObject } from './call-object.ts';
 import type { JobChanges } from './durable/changes.ts';
 import type { Committed, D1GatewayObject } from './durable/d1-gateway-object.ts';
 import type { Env } from './env.ts';
+import type { Registration, Standing } from './src/db/open-sockets.ts';
 import type { TokenRecord } from './src/db/tokens.ts';
 import { within } from './within.ts';
 
@@ -20,6 +21,11 @@ export function sessionByHash(env: Env, hash: string): Promise<string | null> {
   return call(env, 'sign-in', async (gateway) => await gateway.session(hash));
 }
 
+/** Registers an object for the sockets of a token, and tells what of it stands after the call began. */
+export function registerSockets(env: Env, registration: Registration): Promise<Standing> {
+  return call(env, 'sockets', async (gateway) => await gateway.registerSockets(registration));
+}
+
 /** A page of what the queue in D1 holds for a job, oldest first, empty at the end. */
 export function queuedCommands(env: Env, job: string, after: string): Promise<Command[]> {
   return call(env, 'queue', async (gateway) => await gateway.queuedCommands({ job, after }));
@@ -32,7 +38,7 @@ export function commitChanges(env: Env, changes: JobChanges): Promise<Committed>
 
 function call<Result>(
   env: Env,
-  purpose: 'sign-in' | 'queue' | 'changes',
+  purpose: 'sign-in' | 'sockets' | 'queue' | 'changes',
   ask: (gateway: DurableObjectStub<D1GatewayObject>) => Promise<Result>,
 ): Promise<Result> {
   return within(CALL_LIMIT_MS, `the D1 gateway for ${purpose}`, callObject(env.D1_GATEWAY, purpose, ask));

@@ -8,10 +8,12 @@
  */
 import { CLOSE_CODES } from '#protocol/wrapper-link';
 import { ADMIN_TOKEN_ID, type Credential } from '../credential.ts';
+import { registerSockets } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
 import { equalDigests, sha256 } from '../hash.ts';
 import { log } from '../log.ts';
-import { earlier, registerSockets, type Standing } from '../src/db/open-sockets.ts';
+import { spread } from '../spread.ts';
+import { earlier, type Standing } from '../src/db/open-sockets.ts';
 import type { DeadlineBook } from './job/deadlines.ts';
 
 export const CREDENTIALS_TABLE = `
@@ -37,9 +39,7 @@ interface Row {
   readonly session: string;
 }
 
-const RETRY_MS = 5_000;
-/** Spread out: after an outage of D1 all objects would ask at the same moment. */
-const retryMs = () => Math.round(RETRY_MS * (1 + Math.random()));
+const RETRY_MS = 10_000;
 const tagOf = (id: number) => `credential:${id}`;
 
 export class Credentials {
@@ -94,12 +94,12 @@ export class Credentials {
    * is tried again by alarm.
    */
   async check(token: string): Promise<void> {
-    this.#deadlines.arm('credential_check', token, Date.now() + retryMs());
+    this.#deadlines.arm('credential_check', token, Date.now() + spread(RETRY_MS));
     const asked = this.#select('WHERE token = ?', token);
     this.#checks += 1;
     try {
       const sessions = [...new Set(asked.map(({ session }) => session))];
-      const standing = await registerSockets(this.#env.DB, token, this.#object, sessions);
+      const standing = await registerSockets(this.#env, { token, object: this.#object, sessions });
       this.#ctx.storage.transactionSync(() => {
         for (const row of asked) this.#apply(row, endOf(row, standing, this.#env));
         this.#armEnd();
@@ -110,7 +110,7 @@ export class Credentials {
       });
     } catch (error) {
       log.error('credential_check_failed', error, { object: this.#object, token });
-      this.#deadlines.arm('credential_check', token, Date.now() + retryMs());
+      this.#deadlines.arm('credential_check', token, Date.now() + spread(RETRY_MS));
     } finally {
       this.#checks -= 1;
     }

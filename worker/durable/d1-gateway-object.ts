@@ -13,6 +13,7 @@ import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { forgetCommands, mirrorCommands, unacceptedCommands } from '../src/db/commands.ts';
 import { mirrorJobs } from '../src/db/jobs.ts';
+import { type Registration, registerSockets, type Standing } from '../src/db/open-sockets.ts';
 import { forgetRuns, mirrorRuns } from '../src/db/runs.ts';
 import { findSessions } from '../src/db/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../src/db/tokens.ts';
@@ -23,6 +24,8 @@ import { latestChanges } from './d1-gateway/latest-changes.ts';
 
 /** Hashes in one query. */
 const MAX_HASHES = 500;
+/** Objects registered in one batch. */
+const MAX_REGISTRATIONS = 200;
 /** Jobs in one look into the queue. */
 const MAX_JOBS = 100;
 const PUBLISH_LIMIT_MS = 5_000;
@@ -60,6 +63,13 @@ export class D1GatewayObject extends DurableObject<Env> {
     },
   });
 
+  readonly #registrations = new Coalescer<Registration, Standing>({
+    name: 'the registering of sockets in D1',
+    weigh: () => 1,
+    maxWeight: MAX_REGISTRATIONS,
+    ask: (registrations) => registerSockets(this.env.DB, registrations),
+  });
+
   readonly #queue = new Coalescer<QueuePosition, Command[]>({
     name: 'the reading of the queue in D1',
     weigh: () => 1,
@@ -82,6 +92,11 @@ export class D1GatewayObject extends DurableObject<Env> {
   /** The hash of the token that a session was opened with; null when there is no such session, or no longer. */
   session(hash: string): Promise<string | null> {
     return this.#sessions.ask(hash);
+  }
+
+  /** Registers an object for the sockets of a token, and tells what of it stands. */
+  registerSockets(registration: Registration): Promise<Standing> {
+    return this.#registrations.ask(registration);
   }
 
   /** A page of what the queue holds for a job, oldest first, empty at the end. */

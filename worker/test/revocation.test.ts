@@ -8,6 +8,7 @@ import { call, newToken, refusal, request, signedIn } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { ObservedGateway } from './support/gateway.ts';
 import { deadlines, disconnected, hibernate, jobObject, run } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
@@ -153,6 +154,33 @@ describe('what a socket was opened with', () => {
       await Promise.all([connect(), connect(), connect()]);
     });
     expect(await deadlines('credential-crowd', 'credential_check')).toBe(0);
+  });
+
+  test('is asked about together with what others were opened with', async () => {
+    const { token, secret } = await newToken({ name: 'hour', scopes: ['run'] });
+    const gateway = await ObservedGateway.observe('sockets', 'registerSockets');
+    gateway.hold();
+    const jobs = Array.from({ length: 40 }, (_, index) => `credential-hour-${index}`);
+    await Promise.all(jobs.map((job) => connectAs({ ...newIdentity(job), token: secret })));
+    await until('all objects to ask', () => gateway.calls === jobs.length);
+    gateway.release();
+    await until('all to be registered', async () => (await registrations(token.id)) === jobs.length);
+    expect(gateway.queries).toHaveLength(2);
+  });
+
+  test('that was revoked while its object was told that it stands is asked about anew', async () => {
+    const { token, secret } = await newToken({ name: 'overtaken', scopes: ['run'] });
+    const gateway = await ObservedGateway.observe('sockets', 'registerSockets');
+    gateway.hold();
+    const wrapper = await connectAs({ ...newIdentity('credential-overtaken'), token: secret });
+    await registered(token.id, 'credential-overtaken');
+    const revoked = revoke(token);
+    await until('the object to be told to look', () => gateway.calls === 2);
+    expect(wrapper.closed).toBeNull();
+    gateway.release();
+    await revoked;
+    expect(await wrapper.wasClosed()).toEqual(REVOKED);
+    expect(await registrations(token.id)).toBe(0);
   });
 
   test('is asked about again by alarm when D1 was away', async () => {

@@ -12,53 +12,78 @@ import { ADMIN_TOKEN_ID } from '../../credential.ts';
 /** The fleet's object among the jobs', which all have names. */
 export const FLEET = '';
 
-/** When each secret of a token and each session ends, by their hashes; null: not yet known. What is not there has ended. */
+/** When each secret of a token, and each session, ends, by their hashes; null: no end is known. What is not there has ended. */
 export interface Standing {
   readonly secrets: ReadonlyMap<string, number | null>;
   readonly sessions: ReadonlyMap<string, number>;
 }
 
-/**
- * Registers an object for a token, in place of what it had registered before, and asks what stands.
- *
- * @param sessions of the sockets; the empty one for those opened with the token itself. None: nothing is registered.
- */
-export async function registerSockets(
-  db: D1Database,
-  token: string,
-  object: string,
-  sessions: readonly string[],
-): Promise<Standing> {
-  const list = JSON.stringify(sessions);
+/** What an object holds sockets of. */
+export interface Registration {
+  readonly token: string;
+  readonly object: string;
+  /** The empty one for those opened with the token itself. None: nothing is registered. */
+  readonly sessions: readonly string[];
+}
+
+interface SecretRow {
+  readonly token: string;
+  readonly hash: string;
+  readonly tokenEndsAt: number | null;
+  readonly secretEndsAt: number | null;
+}
+
+interface SessionRow {
+  readonly hash: string;
+  readonly endsAt: number;
+}
+
+/** Registers objects, each in place of what it had registered before for the token, and tells each what stands. */
+export async function registerSockets(db: D1Database, registrations: readonly Registration[]): Promise<Standing[]> {
+  const list = JSON.stringify(registrations);
+  const tokens = "SELECT value ->> 'token' FROM json_each(?1)";
+  const sessions = "SELECT session.value FROM json_each(?1) AS entry, json_each(entry.value -> 'sessions') AS session";
   const [, , secretRows, sessionRows] = await db.batch([
-    db.prepare('DELETE FROM open_sockets WHERE token = ? AND object = ?').bind(token, object),
     db
       .prepare(
-        `INSERT INTO open_sockets (token, session, object, stale) SELECT ?1, value, ?2, 0 FROM json_each(?3)
-         WHERE (?1 = '${ADMIN_TOKEN_ID}' OR EXISTS (SELECT 1 FROM tokens WHERE id = ?1))
-           AND (value = '' OR EXISTS (SELECT 1 FROM sessions WHERE hash = value))`,
+        `DELETE FROM open_sockets
+         WHERE (token, object) IN (SELECT value ->> 'token', value ->> 'object' FROM json_each(?1))`,
       )
-      .bind(token, object, list),
-    db
-      .prepare(
-        `SELECT hash, tokens.expires_at AS "tokenEndsAt", secrets.expires_at AS "secretEndsAt"
-         FROM secrets JOIN tokens ON tokens.id = secrets.token WHERE secrets.token = ?`,
-      )
-      .bind(token),
-    db
-      .prepare('SELECT hash, expires_at AS "endsAt" FROM sessions WHERE hash IN (SELECT value FROM json_each(?))')
       .bind(list),
+    db
+      .prepare(
+        `INSERT OR IGNORE INTO open_sockets (token, session, object, stale)
+         SELECT entry.value ->> 'token', session.value, entry.value ->> 'object', 0
+         FROM json_each(?1) AS entry, json_each(entry.value -> 'sessions') AS session
+         WHERE (entry.value ->> 'token' = '${ADMIN_TOKEN_ID}' OR EXISTS (SELECT 1 FROM tokens WHERE id = entry.value ->> 'token'))
+           AND (session.value = '' OR EXISTS (SELECT 1 FROM sessions WHERE hash = session.value))`,
+      )
+      .bind(list),
+    db
+      .prepare(
+        `SELECT secrets.token, hash, tokens.expires_at AS "tokenEndsAt", secrets.expires_at AS "secretEndsAt"
+         FROM secrets JOIN tokens ON tokens.id = secrets.token WHERE secrets.token IN (${tokens})`,
+      )
+      .bind(list),
+    db.prepare(`SELECT hash, expires_at AS "endsAt" FROM sessions WHERE hash IN (${sessions})`).bind(list),
   ]);
-  const secrets = (secretRows?.results ?? []) as {
-    hash: string;
-    tokenEndsAt: number | null;
-    secretEndsAt: number | null;
-  }[];
-  const sessionEnds = (sessionRows?.results ?? []) as { hash: string; endsAt: number }[];
-  return {
-    secrets: new Map(secrets.map(({ hash, tokenEndsAt, secretEndsAt }) => [hash, earlier(tokenEndsAt, secretEndsAt)])),
-    sessions: new Map(sessionEnds.map(({ hash, endsAt }) => [hash, endsAt])),
-  };
+  // As the statements select them.
+  const secrets = (secretRows?.results ?? []) as SecretRow[];
+  const sessionEnds = new Map(((sessionRows?.results ?? []) as SessionRow[]).map(({ hash, endsAt }) => [hash, endsAt]));
+  const secretsOf = new Map<string, Map<string, number | null>>();
+  for (const { token, hash, tokenEndsAt, secretEndsAt } of secrets) {
+    const ofToken = secretsOf.get(token) ?? new Map();
+    secretsOf.set(token, ofToken.set(hash, earlier(tokenEndsAt, secretEndsAt)));
+  }
+  return registrations.map((registration) => ({
+    secrets: secretsOf.get(registration.token) ?? new Map(),
+    sessions: new Map(
+      registration.sessions.flatMap((session) => {
+        const endsAt = sessionEnds.get(session);
+        return endsAt === undefined ? [] : [[session, endsAt]];
+      }),
+    ),
+  }));
 }
 
 /** Marks the objects that have to look, because a token, a secret of it or a session ended. Gives back which. */
