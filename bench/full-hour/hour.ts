@@ -9,6 +9,8 @@ import { type D1Counts, printD1 } from './d1-counts.ts';
 
 /** Machines share tokens, but not all of them one. */
 const TOKENS = 20;
+/** Each may make 120 kills a minute. */
+const OPERATORS = 20;
 /** However quickly all connect, kills are posted for at least so long. */
 const LEAST_KILLING_MS = 3_000;
 /** No part may take longer. */
@@ -47,8 +49,12 @@ export class FullHour {
     const tokens = await Promise.all(
       Array.from({ length: TOKENS }, (_, index) => admin.createToken({ name: `machines-${index}`, scopes: ['run'] })),
     );
-    const { secret } = await admin.createToken({ name: 'operator', scopes: ['kill'] });
-    const operator = new ApiClient(this.#plane.url, secret);
+    const operators = await Promise.all(
+      Array.from({ length: OPERATORS }, async (_, index) => {
+        const { secret } = await admin.createToken({ name: `operator-${index}`, scopes: ['kill'] });
+        return new ApiClient(this.#plane.url, secret);
+      }),
+    );
     const before = await this.#d1();
     const beganAt = Date.now();
     this.#crowd.forEach((process, part) => {
@@ -56,7 +62,7 @@ export class FullHour {
       const order: CrowdOrder = { url: this.#plane.url, tokens: tokens.map(({ secret }) => secret), wrappers };
       process.send(order);
     });
-    await this.#killUntilAllStarted(operator, beganAt);
+    await this.#killUntilAllStarted(operators, beganAt);
     const all = [...this.#started.values()];
     const count = all.length === this.#wrappers.length ? 'all' : `only ${all.length}`;
     console.log(
@@ -68,18 +74,18 @@ export class FullHour {
     console.log(`  D1 knew every run after ${seconds(indexedAt - beganAt)}`);
     this.#printKills();
     printD1(before, await this.#d1());
-    if (new Set(this.#wrappers.map(({ job }) => job)).size === 1) await this.#killTheRest(operator);
+    if (new Set(this.#wrappers.map(({ job }) => job)).size === 1) await this.#killTheRest(admin);
   }
 
   /** One command for all that still runs. */
-  async #killTheRest(operator: ApiClient): Promise<void> {
+  async #killTheRest(admin: ApiClient): Promise<void> {
     const before = await this.#d1();
     const beganAt = Date.now();
     const count = this.#killable.length;
     for (const { run } of this.#killable.splice(0)) {
       this.#kills.set(run, { postedAt: beganAt, answeredAt: null, receivedAt: null, settledAt: null });
     }
-    await operator.kill(this.#wrappers[0]?.job ?? '');
+    await admin.kill(this.#wrappers[0]?.job ?? '');
     await this.#settled();
     const settledAt = Date.now();
     await this.#indexed();
@@ -123,12 +129,13 @@ export class FullHour {
     this.#failures.set(what, (this.#failures.get(what) ?? 0) + 1);
   }
 
-  async #killUntilAllStarted(operator: ApiClient, beganAt: number): Promise<void> {
+  async #killUntilAllStarted(operators: readonly ApiClient[], beganAt: number): Promise<void> {
     const posted: Promise<void>[] = [];
     while (this.#started.size < this.#wrappers.length || Date.now() - beganAt < LEAST_KILLING_MS) {
       if (Date.now() - beganAt > LIMIT_MS) return;
       const [victim] = this.#killable.splice(Math.floor(Math.random() * this.#killable.length), 1);
-      if (victim !== undefined) posted.push(this.#kill(operator, victim));
+      const operator = operators[posted.length % operators.length];
+      if (victim !== undefined && operator !== undefined) posted.push(this.#kill(operator, victim));
       await sleep(this.#killEveryMs);
     }
     await Promise.all(posted);
