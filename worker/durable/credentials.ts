@@ -116,6 +116,14 @@ export class Credentials {
     }
   }
 
+  /** No socket is left, and the object is about to forget everything: takes back what is registered. Never throws. */
+  async forget(): Promise<void> {
+    const tokens = new Set(this.#select('').map(({ token }) => token));
+    // First: a socket that comes meanwhile registers anew.
+    this.#ctx.storage.sql.exec('DELETE FROM credentials');
+    await Promise.all([...tokens].map((token) => this.check(token)));
+  }
+
   /** The `credential_end` deadline. */
   endDue(): void {
     const due = this.#select('WHERE ends_at <= ?', Date.now());

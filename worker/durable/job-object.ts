@@ -278,6 +278,8 @@ export class JobObject extends DurableObject<Env> {
       await forgetJob(this.env.DB, this.#job);
       // Someone may have come meanwhile.
       if (this.#isInUse()) return;
+      await this.#credentials.forget();
+      if (this.#isInUse()) return;
       await this.ctx.blockConcurrencyWhile(async () => {
         this.#isBlank = true;
         this.#deadlines.forgotten();

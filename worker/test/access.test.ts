@@ -15,13 +15,15 @@ import { newIdentity, TestWrapper } from './support/wrapper.ts';
  *
  * `nothing`: any caller. `token`: any valid token. `full_admin`: an admin of all jobs. Else one of the scopes.
  */
-const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | readonly Scope[]> = {
+const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jobs' | readonly Scope[]> = {
   getHealth: 'nothing',
   getOpenApi: 'nothing',
   signIn: 'nothing',
   getSession: 'token',
   signOut: 'token',
+  getMetrics: 'read_of_all_jobs',
   killJob: ['kill'],
+  killMany: ['kill'],
   getCommand: ['read', 'kill'],
   listJobs: ['read'],
   getJob: ['read'],
@@ -114,8 +116,10 @@ function expected(operation: Operation, caller: Caller): string {
   return caller.allJobs === true ? 'in' : (OF_A_JOB[operation.id] ?? 'in');
 }
 
-function hasRight({ scopes, allJobs }: Caller, needs: (typeof NEEDS)[string], operation: Operation): boolean {
+function hasRight(caller: Caller, needs: (typeof NEEDS)[string], operation: Operation): boolean {
+  const { scopes, allJobs } = caller;
   if (needs === 'token') return true;
+  if (needs === 'read_of_all_jobs') return hasRight(caller, ['read'], operation) && caller.allJobs === true;
   if (needs === 'full_admin') return scopes?.includes('admin') === true && allJobs === true;
   const inScope = scopes?.some((scope) => scope === 'admin' || needs.includes(scope)) === true;
   return inScope && (allJobs === true || !operation.path.includes('{job}'));

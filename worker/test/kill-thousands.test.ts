@@ -19,7 +19,7 @@ async function newCommands(prefix: string, count: number): Promise<Command[]> {
 function batchOf(commands: readonly Command[]): CommandBatch {
   const audits = commands.map((command) => ({
     at: Date.parse(command.requested_at),
-    actor: 'tester',
+    actor: { id: 'tester', name: 'tester' },
     action: 'kill' as const,
     subject: command.job,
     detail: { command: command.id, reason: command.reason },

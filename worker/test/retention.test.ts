@@ -397,7 +397,8 @@ describe('the sweep', () => {
     const now = Date.now();
     const audit = (at: number) =>
       env.DB.prepare(
-        `INSERT INTO audit (id, at, actor, action, subject, detail, request_id) VALUES (?, ?, 'a', 'kill', 's', '{}', 'r')`,
+        `INSERT INTO audit (id, at, last_at, count, actor, action, subject, detail, request_id)
+         VALUES (?1, ?2, ?2, 1, 'a', 'kill', 's', '{}', 'r')`,
       ).bind(ulid(at), at);
     const session = (expiresAt: number) =>
       env.DB.prepare("INSERT INTO sessions (hash, token_hash, expires_at) VALUES (?, 't', ?)").bind(ulid(), expiresAt);

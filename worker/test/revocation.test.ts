@@ -183,6 +183,14 @@ describe('what a socket was opened with', () => {
     expect(await registrations(token.id)).toBe(0);
   });
 
+  test('is registered no longer by an object that has nothing left to keep', async () => {
+    const { token, secret } = await newToken({ name: 'brief-look', scopes: ['read'] });
+    const viewer = await TestViewer.watch('/jobs/credential-cleared/watch', secret);
+    await registered(token.id, 'credential-cleared');
+    viewer.close();
+    await until('the object to take it back', async () => (await registrations(token.id)) === 0);
+  });
+
   test('is asked about again by alarm when D1 was away', async () => {
     const { token, secret } = await newToken({ name: 'd1-away', scopes: ['run'] });
     let wrapper: TestWrapper | undefined;

@@ -179,9 +179,9 @@ export function recordAudits(db: D1Database, entries: readonly AuditEntry[], bat
   const rows = entries.map((entry) => ({ id: ulid(entry.at), ...entry }));
   return db
     .prepare(
-      `INSERT INTO audit (id, at, actor, action, subject, detail, address, request_id)
-       SELECT value ->> '$.id', value ->> '$.at', value ->> '$.actor', value ->> '$.action', value ->> '$.subject',
-         value -> '$.detail', value ->> '$.address', value ->> '$.requestId'
+      `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
+       SELECT value ->> '$.id', value ->> '$.at', value ->> '$.at', 1, value ->> '$.actor.id', value ->> '$.actor.name',
+         value ->> '$.action', value ->> '$.subject', value -> '$.detail', value ->> '$.address', value ->> '$.requestId'
        FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM commands WHERE batch = ?2)`,
     )
     .bind(JSON.stringify(rows), batch);
