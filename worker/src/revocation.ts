@@ -4,6 +4,7 @@ import { log } from '../log.ts';
 import type { AppContext } from './context.ts';
 import { FLEET, type StaleSockets, staleSockets } from './db/open-sockets.ts';
 import { callJob } from './job-client.ts';
+import { mapAtMost } from './map-at-most.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
 const CALLS_PER_INVOCATION = 800;
@@ -35,11 +36,7 @@ export async function closeLeftOverSockets(env: Env, limit: number): Promise<voi
 }
 
 async function callAll(env: Env, stale: readonly StaleSockets[]): Promise<void> {
-  const waiting = [...stale];
-  const callNext = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await callOne(env, next);
-  };
-  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, callNext));
+  await mapAtMost(CALLS_AT_ONCE, stale, (sockets) => callOne(env, sockets));
 }
 
 /** One object that fails must not keep the others from being called; it stays marked. */
