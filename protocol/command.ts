@@ -2,9 +2,9 @@
 import * as v from 'valibot';
 
 /**
- * - `queued`: stored; no run has been found for it yet
- * - `delivered`: it has targets, and at least one of them has not ended
- * - `settled`: all its targets have ended
+ * - `queued`: stored; no wrapper was handed it yet, because no run was found for it or those found are out of touch
+ * - `delivered`: at least one wrapper was handed it, and at least one target has not ended
+ * - `settled`: all its targets have ended, and so have their runs. A lost run that returns opens it again
  * - `expired`: nobody came
  */
 export const COMMAND_STATES = ['queued', 'delivered', 'settled', 'expired'] as const;

@@ -79,10 +79,21 @@ describe('the kill path', () => {
     first.close();
     await disconnected(who);
     const { id, state, targets } = await kill(who.job);
-    expect(state).toBe('delivered');
+    expect(state).toBe('queued');
     expect(targets).toMatchObject([{ state: 'pending' }]);
     const second = await TestWrapper.connect(who);
     expect((await second.kill()).command).toBe(id);
+    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'delivered' }] });
+  });
+
+  test('is delivered once one wrapper was handed it, while another is still away', async () => {
+    const [here, away] = [newIdentity('kill-half', 'web1'), newIdentity('kill-half', 'web2')];
+    await TestWrapper.connect(here);
+    (await TestWrapper.connect(away)).close();
+    await disconnected(away);
+    const { state, targets } = await kill('kill-half');
+    expect(state).toBe('delivered');
+    expect(targets.map((target) => target.state).sort()).toEqual(['delivered', 'pending']);
   });
 
   test('survives an eviction between the order and the return of the wrapper', async () => {

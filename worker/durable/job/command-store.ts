@@ -29,7 +29,7 @@ export interface TargetRecord {
   readonly machine: string;
   readonly state: TargetState;
   readonly survivors: readonly number[];
-  /** How often the kill went down the run's present socket. */
+  /** How often the kill went down the socket that it went down last; 0: it never went out. */
   readonly sends: number;
   readonly runState: RunState;
   readonly exitCode: number | null;
@@ -151,10 +151,15 @@ export class CommandStore {
    */
   stateOf(command: string, expired: boolean): CommandState {
     if (!this.#exists('targets WHERE command = ?', command)) return expired ? 'expired' : 'queued';
-    if (this.#exists(`targets WHERE command = ? AND state NOT IN (${ENDED})`, command)) return 'delivered';
     // `gone` says that nothing is left of the command; only with the run's end is its exit code known.
     const ofLiveRuns = `targets JOIN runs ON runs.id = targets.run WHERE targets.command = ? AND runs.state IN (${LIVE})`;
-    return this.#exists(ofLiveRuns, command) ? 'delivered' : 'settled';
+    const isOpen =
+      this.#exists(`targets WHERE command = ? AND state NOT IN (${ENDED})`, command) ||
+      this.#exists(ofLiveRuns, command);
+    if (!isOpen) return 'settled';
+    // That a kill went out may also be known by the wrapper's own word alone.
+    const handedOver = `targets WHERE command = ? AND (sends > 0 OR state IN ('term', 'kill', 'gone'))`;
+    return this.#exists(handedOver, command) ? 'delivered' : 'queued';
   }
 
   #exists(rows: string, ...bindings: SqlStorageValue[]): boolean {
