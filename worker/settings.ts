@@ -12,6 +12,7 @@ export interface SettingVars {
   readonly DISCONNECT_MS: string;
   readonly KILL_ANSWER_MS: string;
   readonly COMMAND_TTL_MS: string;
+  readonly LOST_TARGET_MS: string;
   readonly RUN_OUTPUT_MAX_BYTES: string;
   readonly JOB_OUTPUT_MAX_BYTES: string;
   readonly RUN_DAYS: string;
@@ -28,6 +29,7 @@ export interface Settings {
   readonly disconnectMs: number;
   readonly killAnswerMs: number;
   readonly commandTtlMs: number;
+  readonly lostTargetMs: number;
   readonly runOutputMaxBytes: number;
   readonly jobOutputMaxBytes: number;
   readonly runDays: number;
@@ -67,6 +69,7 @@ export function readSettings(vars: SettingVars): Settings {
     disconnectMs: number('DISCONNECT_MS'),
     killAnswerMs: number('KILL_ANSWER_MS'),
     commandTtlMs: number('COMMAND_TTL_MS'),
+    lostTargetMs: number('LOST_TARGET_MS'),
     runOutputMaxBytes: number('RUN_OUTPUT_MAX_BYTES'),
     jobOutputMaxBytes: number('JOB_OUTPUT_MAX_BYTES'),
     runDays: number('RUN_DAYS'),

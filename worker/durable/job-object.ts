@@ -94,6 +94,7 @@ export class JobObject extends DurableObject<Env> {
     const kills = new Kills({
       job,
       answerMs: settings.killAnswerMs,
+      lostTargetMs: settings.lostTargetMs,
       runs,
       commands,
       journal,

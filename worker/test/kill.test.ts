@@ -477,6 +477,48 @@ describe('a kill that nobody was there for', () => {
   });
 });
 
+describe('a run that was lost and never came back', () => {
+  useFakeDate();
+
+  const DAY_MS = 24 * 3_600_000;
+
+  async function lostFor(name: string, ms: number) {
+    const who = newIdentity(name);
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, 30_001);
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
+    await pass(who.job, ms - 30_001);
+    return who;
+  }
+
+  test('is no target of later kills of its job after a day', async () => {
+    const who = await lostFor('kill-lost-day', DAY_MS + 1);
+    expect(await kill(who.job)).toMatchObject({ state: 'queued', targets: [] });
+    expect(await kill(who.job, { machine: who.machine })).toMatchObject({ state: 'queued', targets: [] });
+  });
+
+  test('is a target until then', async () => {
+    const who = await lostFor('kill-lost-hours', DAY_MS - 1000);
+    expect(await kill(who.job)).toMatchObject({ state: 'settled', targets: [{ run: who.run, state: 'lost' }] });
+  });
+
+  test('is a target however old when it or its instance is named', async () => {
+    const who = await lostFor('kill-lost-named', DAY_MS + 1);
+    const lost = { state: 'settled', targets: [{ run: who.run, state: 'lost' }] };
+    expect(await kill(who.job, { run: who.run })).toMatchObject(lost);
+    expect(await kill(who.job, { instance: who.instance })).toMatchObject(lost);
+  });
+
+  test('gets the kill when it returns after all while that still looks for runs', async () => {
+    const who = await lostFor('kill-lost-back', DAY_MS + 1);
+    const { id } = await kill(who.job);
+    await pass(who.job, 60_000);
+    const back = await TestWrapper.connect(who);
+    expect((await back.kill()).command).toBe(id);
+  });
+});
+
 describe('what a returning run repeats', () => {
   useFakeDate();
 

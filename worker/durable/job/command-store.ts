@@ -54,6 +54,22 @@ export function matchesRun(command: CommandRecord, run: RunRecord): boolean {
   );
 }
 
+/**
+ * Whether a command that fits a run passes it over for now, because nobody has heard of the run for too long.
+ *
+ * A machine that was switched off for good leaves a run that never ends: as a target of every later kill of its job it
+ * would only hide what matters. Who names the run or its instance means it; and should it return, it is found then.
+ */
+export function passesOver(command: CommandRecord, run: RunRecord, lostTargetMs: number): boolean {
+  return (
+    command.run === null &&
+    command.instance === null &&
+    run.state === 'lost' &&
+    run.outOfTouchSince !== null &&
+    command.requestedAt - run.outOfTouchSince > lostTargetMs
+  );
+}
+
 type TargetRow = Omit<TargetRecord, 'survivors'> & { survivors: string };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 

@@ -13,6 +13,7 @@ import {
   commandRecord,
   commandResource,
   matchesRun,
+  passesOver,
   type TargetRecord,
 } from './command-store.ts';
 import type { DeadlineBook } from './deadlines.ts';
@@ -40,6 +41,7 @@ const SENDS_PER_SOCKET = 2;
 export class Kills {
   readonly #job: string;
   readonly #answerMs: number;
+  readonly #lostTargetMs: number;
   readonly #runs: RunStore;
   readonly #commands: CommandStore;
   readonly #journal: Journal;
@@ -53,6 +55,7 @@ export class Kills {
   constructor(parts: {
     job: string;
     answerMs: number;
+    lostTargetMs: number;
     runs: RunStore;
     commands: CommandStore;
     journal: Journal;
@@ -63,6 +66,7 @@ export class Kills {
   }) {
     this.#job = parts.job;
     this.#answerMs = parts.answerMs;
+    this.#lostTargetMs = parts.lostTargetMs;
     this.#runs = parts.runs;
     this.#commands = parts.commands;
     this.#journal = parts.journal;
@@ -86,7 +90,7 @@ export class Kills {
     this.#deadlines.arm('expire', command.id, command.expiresAt);
     this.#refuseIfOver(command);
     for (const run of this.#candidates(command)) {
-      if (!matchesRun(command, run)) continue;
+      if (!matchesRun(command, run) || passesOver(command, run, this.#lostTargetMs)) continue;
       this.#bind(command, run);
       const target = this.#commands.target(command.id, run.id);
       if (target !== null) this.#send(command, target, run);
