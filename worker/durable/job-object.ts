@@ -166,7 +166,7 @@ export class JobObject extends DurableObject<Env> {
   /** Takes a command that is stored in the queue; a repeat changes nothing. Sends it before anything else is awaited. */
   acceptCommand(command: Command): Command | null {
     this.#begin();
-    this.#kills.accept(command);
+    this.#accept(command);
     return this.#kills.get(command.id);
   }
 
@@ -307,6 +307,17 @@ export class JobObject extends DurableObject<Env> {
     );
   }
 
+  /** All of it or nothing: a command that was stored while its targets were not would pass for known, and reach nobody. */
+  #accept(command: Command): void {
+    try {
+      this.ctx.storage.transactionSync(() => this.#kills.accept(command));
+    } catch (error) {
+      // What was undone may have set the alarm.
+      this.#deadlines.ringNext();
+      throw error;
+    }
+  }
+
   #receiveFromWrapper(socket: WebSocket, attachment: WrapperAttachment, frame: string | ArrayBuffer): void {
     this.#wrapperMessages.receive(socket, attachment, frame);
     // A wrapper that has just introduced itself may be what a command in the queue waits for.
@@ -421,7 +432,7 @@ export class JobObject extends DurableObject<Env> {
     try {
       for (let after: string | undefined = ''; after !== undefined; ) {
         const commands = await queuedCommands(this.env, this.#job, after);
-        for (const command of commands) this.#kills.accept(command);
+        for (const command of commands) this.#accept(command);
         after = commands.at(-1)?.id;
       }
     } catch (error) {

@@ -1,7 +1,9 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
+import { sweep } from '../src/sweep.ts';
 import { command, kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
+import { env } from './support/env.ts';
 import { disconnected, eventTypes, jobObject, run, withFault } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -35,6 +37,21 @@ describe('a fault of ours', () => {
     const back = await TestWrapper.connect(who, { phase: 'ended' });
     await back.completed();
     expect(await command(id)).toMatchObject({ state: 'settled' });
+  });
+
+  test('while a kill is taken leaves nothing half done: offered again, it finds its runs', async () => {
+    const who = newIdentity('fault-accept');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.settled();
+    let id = '';
+    await withFault(who.job, 'INSERT ON targets', async () => {
+      const queued = await kill(who.job);
+      expect(queued).toMatchObject({ state: 'queued', targets: [] });
+      id = queued.id;
+    });
+    expect(wrapper.of('kill')).toEqual([]);
+    await sweep(env);
+    expect((await wrapper.kill()).command).toBe(id);
   });
 
   test('at one deadline does not keep the others from being met, and that one is met later', async () => {
