@@ -27,6 +27,12 @@ export const HEARTBEAT_INTERVAL_MS = 5_000;
 /** How long either end bears silence on a link before it doubts it: the wrapper hangs up and dials again. */
 export const WRAPPER_SILENCE_MS = 15_000;
 
+/**
+ * How long the object bears silence of a viewer before it hangs up. A viewer sends heartbeats as a wrapper does, but a
+ * page in the background gets its timers only once a minute.
+ */
+export const VIEWER_SILENCE_MS = 90_000;
+
 /** The longest pause between two attempts to connect. */
 export const RECONNECT_CAP_MS = 10_000;
 

@@ -30,7 +30,15 @@ import { OutputLog, type OutputPiece } from './job/output-log.ts';
 import { Retention } from './job/retention.ts';
 import { RunStore, runResource } from './job/run-store.ts';
 import { begin, isBlank, jobName, migrate } from './job/schema.ts';
-import { attachmentOf, close, Sockets, send, type ViewerAttachment, type WrapperAttachment } from './job/sockets.ts';
+import {
+  type Attachment,
+  attachmentOf,
+  close,
+  Sockets,
+  send,
+  type ViewerAttachment,
+  type WrapperAttachment,
+} from './job/sockets.ts';
 import { Viewers } from './job/viewers.ts';
 import { WrapperMessages } from './job/wrapper-messages.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
@@ -149,18 +157,25 @@ export class JobObject extends DurableObject<Env> {
 
   // --- what the Worker calls ---
 
-  /** Takes the upgrade of a wrapper or a viewer, whom the Worker has authorised. */
+  /** Takes the upgrade of a wrapper or a viewer, whom the Worker has authorised, or of the Worker itself, which waits. */
   override fetch(request: Request): Response {
     this.#begin();
     const url = new URL(request.url);
-    const tag = this.#credentials.tagFor(readCredential(url.searchParams));
-    if (url.pathname !== '/connect') {
-      return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#sockets.acceptViewer(socket, tag));
+    const { run = '', instance = '', machine = '', command = '' } = Object.fromEntries(url.searchParams);
+    const credentialTag = () => this.#credentials.tagFor(readCredential(url.searchParams));
+    switch (url.pathname) {
+      case '/connect':
+        return upgrade(WRAPPER_SUBPROTOCOL, (socket) => {
+          this.#sockets.acceptWrapper(socket, { run, instance, machine }, credentialTag());
+          this.#liveness.dialled();
+        });
+      case '/watch':
+        return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#sockets.acceptViewer(socket, credentialTag()));
+      case '/wait':
+        return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#kills.wait(socket, command));
+      default:
+        throw new Error(`a job object is not asked for ${url.pathname}`);
     }
-    const { run = '', instance = '', machine = '' } = Object.fromEntries(url.searchParams);
-    return upgrade(WRAPPER_SUBPROTOCOL, (socket) =>
-      this.#sockets.acceptWrapper(socket, { run, instance, machine }, tag),
-    );
   }
 
   /** Takes a command that is stored in the queue; a repeat changes nothing. Sends it before anything else is awaited. */
@@ -168,15 +183,6 @@ export class JobObject extends DurableObject<Env> {
     this.#begin();
     this.#accept(command);
     return this.#kills.get(command.id);
-  }
-
-  /** The command, at once or as soon as it is settled or expired, but after `waitMs` in any case. */
-  async commandAfter(id: string, waitMs: number): Promise<Command | null> {
-    if (waitMs > 0) {
-      this.#begin();
-      await this.#kills.ended(id, waitMs);
-    }
-    return this.command(id);
   }
 
   command(id: string): Command | null {
@@ -233,8 +239,7 @@ export class JobObject extends DurableObject<Env> {
     try {
       // All of a message or nothing: a run that ended while its kills did not would never be put right.
       this.ctx.storage.transactionSync(() => {
-        if (attachment.kind === 'wrapper') this.#receiveFromWrapper(socket, attachment, frame);
-        else this.#receiveFromViewer(socket, attachment, frame);
+        this.#receive(socket, attachment, frame);
       });
     } catch (error) {
       // A fault of ours. Every message is repeated until it is acked: on a new connection this one comes again.
@@ -302,7 +307,6 @@ export class JobObject extends DurableObject<Env> {
       this.#drains > 0 ||
       this.#credentials.isChecking ||
       this.#deadlines.has('drain', '') ||
-      this.#kills.isWaitedFor ||
       this.#sockets.isAnyOpen
     );
   }
@@ -315,6 +319,20 @@ export class JobObject extends DurableObject<Env> {
       // What was undone may have set the alarm.
       this.#deadlines.ringNext();
       throw error;
+    }
+  }
+
+  #receive(socket: WebSocket, attachment: Attachment, frame: string | ArrayBuffer): void {
+    switch (attachment.kind) {
+      case 'wrapper':
+        this.#receiveFromWrapper(socket, attachment, frame);
+        return;
+      case 'viewer':
+        this.#sockets.heard(socket, attachment);
+        this.#receiveFromViewer(socket, attachment, frame);
+        return;
+      case 'waiter':
+        return;
     }
   }
 
@@ -344,12 +362,18 @@ export class JobObject extends DurableObject<Env> {
     if (this.#isBlank) return;
     this.ctx.waitUntil(this.#clearIfUnused());
     const attachment = attachmentOf(socket);
-    if (attachment.kind === 'viewer') {
-      if (attachment.follows !== null) this.#adjustFlow(attachment.follows.run, socket);
-      return;
+    switch (attachment.kind) {
+      case 'wrapper': {
+        const run = this.#runs.get(attachment.run);
+        if (run?.connected && this.#sockets.speaksFor(socket, run)) this.#liveness.linkLost(run);
+        return;
+      }
+      case 'viewer':
+        if (attachment.follows !== null) this.#adjustFlow(attachment.follows.run, socket);
+        return;
+      case 'waiter':
+        return;
     }
-    const run = this.#runs.get(attachment.run);
-    if (run?.connected && this.#sockets.speaksFor(socket, run)) this.#liveness.linkLost(run);
   }
 
   /** Tells a run's wrapper whether someone watches. */
@@ -376,6 +400,7 @@ export class JobObject extends DurableObject<Env> {
     switch (deadline.kind) {
       case 'silence':
         this.#liveness.checkSilence();
+        for (const run of this.#viewers.dropDead()) this.#adjustFlow(run);
         return;
       case 'probe':
         this.#liveness.probeDue(deadline);

@@ -273,6 +273,46 @@ describe('a run whose link was cut', () => {
   });
 });
 
+describe('a socket that never says start', () => {
+  useFakeDate();
+
+  test('is closed after its time, whatever else it says; one that dialled later has its own', async () => {
+    const who = newIdentity('no-start-ever');
+    const mute = await TestWrapper.connect(who, null);
+    await pass(who.job, 20_000);
+    mute.raw('{"type":"alive"}');
+    await mute.error('start_expected');
+    const later = await TestWrapper.connect(newIdentity(who.job), null);
+    await pass(who.job, 10_001);
+    expect((await mute.wasClosed()).code).toBe(4002);
+    expect(later.closed).toBeNull();
+    await pass(who.job, 20_000);
+    expect((await later.wasClosed()).code).toBe(4002);
+  });
+
+  test('is closed though the object hibernated, and harms no run that did', async () => {
+    const [who, mute] = [newIdentity('no-start-asleep'), newIdentity('no-start-asleep')];
+    const wrapper = await TestWrapper.connect(who);
+    const dialled = await TestWrapper.connect(mute, null);
+    await hibernate(who.job);
+    await pass(who.job, SILENCE_MS + 1);
+    expect((await dialled.wasClosed()).code).toBe(4002);
+    wrapper.say({ type: 'alive' });
+    await wrapper.settled();
+    expect(wrapper.closed).toBeNull();
+  });
+
+  test('is no reason to doubt a run later than its deadline says', async () => {
+    const who = newIdentity('start-late');
+    const wrapper = await TestWrapper.connect(who, null);
+    await pass(who.job, 20_000);
+    wrapper.start();
+    await wrapper.settled();
+    await pass(who.job, SILENCE_MS + 1);
+    await until('the probe', () => wrapper.of('probe').length === 1);
+  });
+});
+
 describe('an object that was itself away', () => {
   useFakeDate();
 

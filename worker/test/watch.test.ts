@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { kill, newToken } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
@@ -132,6 +132,50 @@ describe('watching a run', () => {
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     viewer.say({ type: 'subscribe', run: newIdentity('x').run, offset: 0 });
     expect(await viewer.next('error')).toMatchObject({ code: 'unknown_run' });
+  });
+});
+
+describe('a viewer that is dead', () => {
+  useFakeDate();
+
+  test('is hung up on, and its run is not watched any more', async () => {
+    const who = newIdentity('watch-dead');
+    const viewer = await TestViewer.watchHalfOpen(`/jobs/${who.job}/watch`);
+    const wrapper = await TestWrapper.connect(who);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await until('eager', () => wrapper.of('flow').at(-1)?.mode === 'eager');
+    for (let round = 0; round < 4; round++) {
+      wrapper.say({ type: 'alive' });
+      await wrapper.settled();
+      await pass(who.job, 30_001);
+    }
+    await until('lazy', () => wrapper.of('flow').at(-1)?.mode === 'lazy');
+    expect((await viewer.wasClosed()).code).toBe(4002);
+  });
+
+  test('is not one that acks, nor one whose heartbeats are answered', async () => {
+    // The runtime stamps an answered heartbeat with the true time: so it is the connection that is moved into the past.
+    vi.setSystemTime(Date.now() - 120_000);
+    const who = newIdentity('watch-alive');
+    const wrapper = await TestWrapper.connect(who);
+    const [acks, beats] = [
+      await TestViewer.watch(`/jobs/${who.job}/watch`),
+      await TestViewer.watch(`/jobs/${who.job}/watch`),
+    ];
+    for (const viewer of [acks, beats]) {
+      viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+      await viewer.next('subscribed');
+    }
+    await beats.beat();
+    for (let round = 0; round < 4; round++) {
+      acks.say({ type: 'ack', run: who.run, offset: 0 });
+      wrapper.print(round, '.');
+      await until('the output', () => acks.offset === round + 1);
+      await pass(who.job, 30_001);
+    }
+    await wrapper.settled();
+    expect([acks.closed, beats.closed]).toEqual([null, null]);
+    expect(wrapper.of('flow').at(-1)?.mode).toBe('eager');
   });
 });
 

@@ -3,7 +3,7 @@
  * how far each has come.
  */
 import type { Command, NewRunEvent } from '#protocol/api';
-import { isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/command';
+import { type CommandState, isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/command';
 import { type EndReason, isLive } from '#protocol/run-state';
 import type { Kill } from '#protocol/wrapper-link';
 import { log } from '../../log.ts';
@@ -21,7 +21,7 @@ import type { Journal } from './journal.ts';
 import type { Outbox } from './outbox.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
-import { type Sockets, send } from './sockets.ts';
+import { close, type Sockets, send } from './sockets.ts';
 import type { Viewers } from './viewers.ts';
 
 /** What a wrapper says about ending its command. */
@@ -49,8 +49,6 @@ export class Kills {
   readonly #deadlines: DeadlineBook;
   readonly #viewers: Viewers;
   readonly #outbox: Outbox;
-  /** Calls that hold their answer until a command is settled. Lost with the object: the caller asks again. */
-  readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor(parts: {
     job: string;
@@ -103,34 +101,11 @@ export class Kills {
     return command === null ? null : commandResource(this.#job, command, this.#commands.targetsOf(id));
   }
 
-  /** Resolves when the command is settled or expired, or the time is up. */
-  async ended(id: string, waitMs: number): Promise<void> {
-    const isOver = () => {
-      const command = this.#commands.get(id);
-      // One that is still on its way here, in the queue, isn't over either.
-      return command !== null && command.state !== 'queued' && command.state !== 'delivered';
-    };
-    if (isOver()) return;
-    await new Promise<void>((resolve) => {
-      const watchers = this.#waiting.get(id) ?? new Set();
-      this.#waiting.set(id, watchers);
-      const stop = () => {
-        clearTimeout(timer);
-        watchers.delete(check);
-        if (watchers.size === 0) this.#waiting.delete(id);
-        resolve();
-      };
-      const check = () => {
-        if (isOver()) stop();
-      };
-      const timer = setTimeout(stop, waitMs);
-      watchers.add(check);
-    });
-  }
-
-  /** Whether a call holds its answer until a command is settled. */
-  get isWaitedFor(): boolean {
-    return this.#waiting.size > 0;
+  /** Takes a call that waits for the end of a command, which may still be on its way here, in the queue. */
+  wait(socket: WebSocket, id: string): void {
+    this.#sockets.acceptWaiter(socket, id);
+    const command = this.get(id);
+    if (command !== null && isOver(command.state)) tellEnd(socket, command);
   }
 
   /** A run's wrapper has (re)connected: finds the kills that are meant for it and sends those it does not know yet. */
@@ -305,13 +280,26 @@ export class Kills {
     const seq = command.seq + 1;
     this.#commands.setState(id, state, seq);
     // With all its targets a command may be large: it is put together only for those who are there to see it.
-    if (this.#viewers.isAnyoneThere()) {
-      this.#viewers.command(commandResource(this.#job, { ...command, state, seq }, this.#commands.targetsOf(id)));
+    const waiters = isOver(state) ? this.#sockets.waiters(id) : [];
+    if (waiters.length > 0 || this.#viewers.isAnyoneThere()) {
+      const resource = commandResource(this.#job, { ...command, state, seq }, this.#commands.targetsOf(id));
+      this.#viewers.command(resource);
+      for (const socket of waiters) tellEnd(socket, resource);
     }
     this.#outbox.note('command', id, seq);
-    if (state !== command.state && (state === 'settled' || state === 'expired')) this.#log(`kill_${state}`, command);
-    for (const check of this.#waiting.get(id) ?? []) check();
+    if (state !== command.state && isOver(state)) this.#log(`kill_${state}`, command);
   }
+}
+
+/** Whether nothing more is to be waited for; a late run may still open it again. */
+function isOver(state: CommandState): boolean {
+  return state === 'settled' || state === 'expired';
+}
+
+/** Answers a call that waits. */
+function tellEnd(socket: WebSocket, command: Command): void {
+  send(socket, { type: 'command', command });
+  close(socket, 1000, command.state);
 }
 
 /** How a kill ended at a run that has ended: by doing its work, or by coming too late. */

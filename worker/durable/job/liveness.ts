@@ -17,6 +17,8 @@ import type { RunRecord, RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, type Sockets, send } from './sockets.ts';
 
+/** A wrapper says `start` as soon as it is connected: what has not done so by now is none, or its link is dead. */
+const START_MS = 30_000;
 /** Look for quiet runs at most this often. */
 const MIN_CHECK_MS = 250;
 /** An alarm may ring this much after its time. */
@@ -73,9 +75,12 @@ export class Liveness {
     this.#deadlines.cancel('disconnect', run.id);
     this.#deadlines.cancel('probe', run.id);
     this.#leaveIfDone();
-    if (!this.#deadlines.has('silence', '')) {
-      this.#deadlines.arm('silence', '', Date.now() + this.#settings.silenceMs);
-    }
+    this.#watchSilence();
+  }
+
+  /** A wrapper has dialled, and is to say `start`. */
+  dialled(): void {
+    this.#watchSilence();
   }
 
   /** The socket that spoke for the run is gone. */
@@ -112,7 +117,7 @@ export class Liveness {
   /** The `silence` deadline: doubts the runs that were quiet for too long, and asks them. */
   checkSilence(): void {
     const now = Date.now();
-    let nextCheck: number | null = null;
+    let nextCheck = this.#closeUnannounced(now);
     for (const run of this.#runs.open()) {
       if (!run.connected) continue;
       const socket = this.#sockets.current(run);
@@ -159,6 +164,22 @@ export class Liveness {
     // While D1 is away no wrapper can sign in: nobody could have returned.
     if (this.#isLate(deadline) || this.#outbox.isD1Away) this.#awaitReturn(run);
     else this.#declareLost(run, Date.now() - deadline.armedAt);
+  }
+
+  #watchSilence(): void {
+    if (this.#deadlines.has('silence', '')) return;
+    this.#deadlines.arm('silence', '', Date.now() + Math.min(START_MS, this.#settings.silenceMs));
+  }
+
+  /** Hangs up on those that never said `start`. @returns when the next of them has had its time */
+  #closeUnannounced(now: number): number | null {
+    let nextCheck: number | null = null;
+    for (const { socket, acceptedAt } of this.#sockets.unannounced()) {
+      const dueAt = acceptedAt + START_MS;
+      if (dueAt <= now) close(socket, CLOSE_CODES.unresponsive, 'no start: dial again');
+      else nextCheck = Math.min(nextCheck ?? dueAt, dueAt);
+    }
+    return nextCheck;
   }
 
   #suspect(run: RunRecord, socket: WebSocket, heardAt: number, now: number): void {

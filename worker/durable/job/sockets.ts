@@ -13,6 +13,7 @@ export interface WrapperAttachment {
   readonly run: string;
   readonly instance: string;
   readonly machine: string;
+  readonly acceptedAt: number;
   /** Which of its run's sockets this is; null until it said `start`. */
   readonly generation: number | null;
   /** When a frame other than a heartbeat last came, give or take HEARD_RESOLUTION_MS. */
@@ -21,6 +22,8 @@ export interface WrapperAttachment {
 
 export interface ViewerAttachment {
   readonly kind: 'viewer';
+  /** When a frame other than a heartbeat last came, give or take HEARD_RESOLUTION_MS. */
+  readonly heardAt: number;
   readonly follows: Following | null;
 }
 
@@ -32,10 +35,16 @@ export interface Following {
   readonly behind: boolean;
 }
 
-export type Attachment = WrapperAttachment | ViewerAttachment;
+/** A call of the Worker that waits for a command's end. It only listens. */
+export interface WaiterAttachment {
+  readonly kind: 'waiter';
+}
+
+export type Attachment = WrapperAttachment | ViewerAttachment | WaiterAttachment;
 
 const VIEWER_TAG = 'viewer';
 const runTag = (run: string) => `run:${run}`;
+const waiterTag = (command: string) => `wait:${command}`;
 
 /** How exactly the last sign of life is kept: to write an attachment for each frame of a flood would be waste. */
 const HEARD_RESOLUTION_MS = 500;
@@ -51,13 +60,24 @@ export class Sockets {
 
   /** @param tag of what it was opened with */
   acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>, tag: string): void {
+    const now = Date.now();
     this.#ctx.acceptWebSocket(socket, [runTag(who.run), tag]);
-    attach(socket, { kind: 'wrapper', ...who, generation: null, heardAt: Date.now() });
+    attach(socket, { kind: 'wrapper', ...who, acceptedAt: now, generation: null, heardAt: now });
   }
 
   acceptViewer(socket: WebSocket, tag: string): void {
     this.#ctx.acceptWebSocket(socket, [VIEWER_TAG, tag]);
-    attach(socket, { kind: 'viewer', follows: null });
+    attach(socket, { kind: 'viewer', heardAt: Date.now(), follows: null });
+  }
+
+  /** Takes a call that waits for a command. Being a socket, it lets the object sleep meanwhile. */
+  acceptWaiter(socket: WebSocket, command: string): void {
+    this.#ctx.acceptWebSocket(socket, [waiterTag(command)]);
+    attach(socket, { kind: 'waiter' });
+  }
+
+  waiters(command: string): WebSocket[] {
+    return this.#open(waiterTag(command));
   }
 
   /** The socket that speaks for a run: the newest that said `start`, if it is open. */
@@ -81,16 +101,25 @@ export class Sockets {
     }
   }
 
+  /** The sockets of wrappers that have not said `start` yet, and when each was accepted. */
+  unannounced(): { socket: WebSocket; acceptedAt: number }[] {
+    return this.#open().flatMap((socket) => {
+      const attachment = attachmentOf(socket);
+      const isUnannounced = attachment.kind === 'wrapper' && attachment.generation === null;
+      return isUnannounced ? [{ socket, acceptedAt: attachment.acceptedAt }] : [];
+    });
+  }
+
   /** Notes that a frame came. */
-  heard(socket: WebSocket, attachment: WrapperAttachment): void {
+  heard(socket: WebSocket, attachment: WrapperAttachment | ViewerAttachment): void {
     const now = Date.now();
     if (now - attachment.heardAt >= HEARD_RESOLUTION_MS) attach(socket, { ...attachment, heardAt: now });
   }
 
-  /** When anything last came over a wrapper's socket, heartbeats included. */
+  /** When anything last came over the socket of a wrapper or viewer, heartbeats included. */
   lastHeard(socket: WebSocket): number {
     const attachment = attachmentOf(socket);
-    const heardAt = attachment.kind === 'wrapper' ? attachment.heardAt : 0;
+    const heardAt = attachment.kind === 'waiter' ? 0 : attachment.heardAt;
     return Math.max(heardAt, this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
   }
 
@@ -118,6 +147,12 @@ export function attachmentOf(socket: WebSocket): Attachment {
 
 export function attach(socket: WebSocket, attachment: Attachment): void {
   socket.serializeAttachment(attachment);
+}
+
+/** Notes which run a viewer follows, and how far it got. */
+export function attachFollowing(socket: WebSocket, follows: Following): void {
+  const attachment = attachmentOf(socket);
+  if (attachment.kind === 'viewer') attach(socket, { ...attachment, follows });
 }
 
 /** Sends a message, or nothing when the socket has closed meanwhile: its close event tells the rest. */

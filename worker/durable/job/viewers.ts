@@ -1,12 +1,12 @@
 /** Pages and terminals that watch this job: state to all of them, events and output to those that follow the run. */
 import type { Command, Run, RunEvent } from '#protocol/api';
-import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
+import { MAX_VIEWER_UNACKED_BYTES, VIEWER_SILENCE_MS } from '#protocol/limits';
 import { encodeOutputFrame } from '#protocol/output-frame';
 import type { ViewerMessage } from '#protocol/watch-link';
-import type { FlowMode } from '#protocol/wrapper-link';
+import { CLOSE_CODES, type FlowMode } from '#protocol/wrapper-link';
 import type { OutputLog, OutputPiece } from './output-log.ts';
 import type { RunStore } from './run-store.ts';
-import { attach, type Following, type Sockets, send, type ViewerAttachment } from './sockets.ts';
+import { attachFollowing, close, type Following, type Sockets, send, type ViewerAttachment } from './sockets.ts';
 import { ackedTo, openWindow, sentBytes, sentGap, unackedBytes, type ViewerWindow } from './viewer-window.ts';
 
 export class Viewers {
@@ -53,6 +53,18 @@ export class Viewers {
     return watched ? 'eager' : 'lazy';
   }
 
+  /**
+   * Hangs up on viewers of which nothing was heard for too long: half-open links never say that they are dead.
+   *
+   * @returns the runs that they followed
+   */
+  dropDead(): string[] {
+    const heardBy = Date.now() - VIEWER_SILENCE_MS;
+    const dead = this.#sockets.viewers().filter(({ socket }) => this.#sockets.lastHeard(socket) < heardBy);
+    for (const { socket } of dead) close(socket, CLOSE_CODES.unresponsive, 'no sign of life: dial again');
+    return dead.flatMap(({ attachment }) => attachment.follows?.run ?? []);
+  }
+
   receive(socket: WebSocket, attachment: ViewerAttachment, message: ViewerMessage): void {
     switch (message.type) {
       case 'subscribe':
@@ -72,7 +84,7 @@ export class Viewers {
     }
     const from = Math.min(offset, run.outputEnd);
     const follows: Following = { run: id, window: openWindow(from), behind: false };
-    attach(socket, { kind: 'viewer', follows });
+    attachFollowing(socket, follows);
     send(socket, { type: 'subscribed', run: id, offset: from });
     this.#pump(socket, follows);
   }
@@ -99,7 +111,7 @@ export class Viewers {
       if (pieces.length === 0) throw new Error(`the log of run ${follows.run} has a hole at ${window.sent}`);
       for (const piece of pieces) window = sendPiece(socket, follows.run, window, piece);
     }
-    attach(socket, { kind: 'viewer', follows: { ...follows, window, behind } });
+    attachFollowing(socket, { ...follows, window, behind });
   }
 }
 

@@ -11,6 +11,7 @@ import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import { auditEntry } from '../audit-entry.ts';
 import type { Caller } from '../authentication.ts';
+import { waitForCommand } from '../command-wait.ts';
 import type { AppContext } from '../context.ts';
 import type { AuditEntry } from '../db/audit.ts';
 import { type Enqueued, enqueueCommand, findCommand, type IdempotencyKey } from '../db/commands.ts';
@@ -135,10 +136,8 @@ export async function deliver(c: AppContext, command: Command): Promise<Command>
 
 /** What the job's object says of the command, or D1 when the object doesn't know it yet or can't be reached. */
 async function commandAfter(c: AppContext, command: Command, waitSeconds: number): Promise<Command> {
-  const until = Date.now() + waitSeconds * 1000;
   try {
-    const remainingMs = () => Math.max(0, until - Date.now());
-    return (await callJob(c.env, command.job, (object) => object.commandAfter(command.id, remainingMs()))) ?? command;
+    return (await waitForCommand(c.env, command.job, command.id, waitSeconds * 1000)) ?? command;
   } catch (error) {
     log.error('command_not_read', error, { request: c.get('requestId'), job: command.job, command: command.id });
     return command;

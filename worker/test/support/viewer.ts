@@ -1,4 +1,5 @@
 /** A page's side of a watch socket. */
+import { HEARTBEAT } from '#protocol/limits';
 import { decodeOutputFrame } from '#protocol/output-frame';
 import { type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { request } from './api.ts';
@@ -11,18 +12,21 @@ export class TestViewer {
   output = '';
   /** The offset that follows the last byte received. */
   offset = 0;
+  closed: { code: number } | null = null;
+  #beats = 0;
   readonly #socket: WebSocket;
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, halfOpen: boolean) {
     this.#socket = socket;
-    socket.addEventListener('message', ({ data }) => {
-      if (typeof data === 'string') this.messages.push(JSON.parse(data) as WatchMessage);
-      else this.#take(data as ArrayBuffer);
-    });
     socket.addEventListener('close', ({ code }) => {
       this.closed = { code };
     });
-    socket.accept();
+    socket.addEventListener('message', ({ data }) => {
+      if (data === HEARTBEAT) this.#beats += 1;
+      else if (typeof data === 'string') this.messages.push(JSON.parse(data) as WatchMessage);
+      else this.#take(data as ArrayBuffer);
+    });
+    socket.accept({ allowHalfOpen: halfOpen });
     socket.binaryType = 'arraybuffer';
   }
 
@@ -30,13 +34,22 @@ export class TestViewer {
     return TestViewer.watchAs(path, { Authorization: `Bearer ${token}` });
   }
 
+  /** Watches as a viewer whose network is half dead: it never answers a close. */
+  static watchHalfOpen(path: string): Promise<TestViewer> {
+    return TestViewer.#watch(path, { Authorization: `Bearer ${env.LEASH_ADMIN_TOKEN}` }, true);
+  }
+
   /** @param who the headers that say who watches */
-  static async watchAs(path: string, who: Record<string, string>): Promise<TestViewer> {
+  static watchAs(path: string, who: Record<string, string>): Promise<TestViewer> {
+    return TestViewer.#watch(path, who, false);
+  }
+
+  static async #watch(path: string, who: Record<string, string>, halfOpen: boolean): Promise<TestViewer> {
     const response = await request(`/api/v1${path}`, {
       headers: { ...who, Upgrade: 'websocket', 'Sec-WebSocket-Protocol': WATCH_SUBPROTOCOL },
     });
     if (response.webSocket === null) throw new Error(`not connected: ${response.status} ${await response.text()}`);
-    return new TestViewer(response.webSocket);
+    return new TestViewer(response.webSocket, halfOpen);
   }
 
   say(message: ViewerMessage): void {
@@ -56,6 +69,13 @@ export class TestViewer {
     isIt: (message: Extract<WatchMessage, { type: Type }>) => boolean = () => true,
   ): Promise<Extract<WatchMessage, { type: Type }>> {
     return until(`a message of type ${type}`, () => this.of(type).find(isIt));
+  }
+
+  /** Sends a heartbeat, and waits for the answer. */
+  async beat(): Promise<void> {
+    const before = this.#beats;
+    this.#socket.send(HEARTBEAT);
+    await until('the answer', () => this.#beats > before);
   }
 
   wasClosed(): Promise<{ code: number }> {

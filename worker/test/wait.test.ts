@@ -1,0 +1,116 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { describe, expect, test } from 'vitest';
+import { call, kill } from './support/api.ts';
+import { pass, useFakeDate } from './support/clock.ts';
+import { indexed } from './support/d1.ts';
+import { hibernate, jobObject, restart } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+/** How many calls wait at the object for this command. */
+function waiters(job: string, id: string): Promise<number> {
+  return runInDurableObject(
+    jobObject(job),
+    (_object, state) => state.getWebSockets(`wait:${id}`).filter(({ readyState }) => readyState === 1).length,
+  );
+}
+
+function waiting(job: string, id: string): Promise<boolean> {
+  return until('a call that waits', async () => (await waiters(job, id)) > 0);
+}
+
+async function settle(wrapper: TestWrapper, id: string): Promise<void> {
+  wrapper.killing(id, 'term');
+  wrapper.killing(id, 'gone');
+  await wrapper.completed();
+}
+
+const settled = (id: string) => ({ command: { id, state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] } });
+
+describe('a call that waits for a command', () => {
+  test('lets the object sleep meanwhile, and is answered all the same', async () => {
+    const who = newIdentity('wait-asleep');
+    const wrapper = await TestWrapper.connect(who);
+    const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
+    const { command: id } = await wrapper.kill();
+    await waiting(who.job, id);
+    await hibernate(who.job);
+    await settle(wrapper, id);
+    const response = await answer;
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject(settled(id));
+  });
+
+  test('asks again when the object went away under it', async () => {
+    const who = newIdentity('wait-restart');
+    const wrapper = await TestWrapper.connect(who);
+    const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
+    const { command: id } = await wrapper.kill();
+    await waiting(who.job, id);
+    await restart(who.job);
+    await waiting(who.job, id);
+    await settle(await TestWrapper.connect(who), id);
+    expect(await (await answer).json()).toMatchObject(settled(id));
+  });
+
+  test('is answered at once when the command is over already', async () => {
+    const who = newIdentity('wait-over');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await settle(wrapper, id);
+    const response = await call('GET', `/commands/${id}?wait=30`);
+    expect(await response.json()).toMatchObject(settled(id));
+  });
+
+  test('for one that its object has not seen yet hears of its end', async () => {
+    const who = newIdentity('wait-queued');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    await runInDurableObject(jobObject(who.job), (object) => {
+      object.acceptCommand = () => {
+        throw new Error('down');
+      };
+    });
+    const queued = await kill(who.job);
+    expect(queued).toMatchObject({ state: 'queued', seq: 0 });
+    const answer = call('GET', `/commands/${queued.id}?wait=30`);
+    await waiting(who.job, queued.id);
+    await jobObject(who.job).lookAfter();
+    expect((await wrapper.kill()).command).toBe(queued.id);
+    await settle(wrapper, queued.id);
+    expect(await (await answer).json()).toMatchObject(settled(queued.id));
+  });
+
+  test('leaves nothing behind at the object when its time is up', async () => {
+    const who = newIdentity('wait-gone');
+    await TestWrapper.connect(who);
+    const response = await call('POST', `/jobs/${who.job}/kill?wait=1`, { body: {} });
+    expect(response.status).toBe(202);
+    const { command } = await response.json<{ command: { id: string; state: string } }>();
+    expect(command.state).toBe('delivered');
+    await until('the end of the wait', async () => (await waiters(who.job, command.id)) === 0);
+  });
+
+  test('is one of many: each of them is answered', async () => {
+    const who = newIdentity('wait-many');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    const answers = [1, 2, 3].map(() => call('GET', `/commands/${id}?wait=30`));
+    await until('all of them', async () => (await waiters(who.job, id)) === 3);
+    await settle(wrapper, id);
+    for (const answer of answers) expect(await (await answer).json()).toMatchObject(settled(id));
+  });
+});
+
+describe('a call that waits for a command nobody comes for', () => {
+  useFakeDate();
+
+  test('is told that it has expired', async () => {
+    const who = newIdentity('wait-expires');
+    const { id } = await kill(who.job, { run: who.run });
+    const answer = call('GET', `/commands/${id}?wait=30`);
+    await waiting(who.job, id);
+    await pass(who.job, 600_001);
+    expect(await (await answer).json()).toMatchObject({ command: { id, state: 'expired' } });
+  });
+});
