@@ -11,6 +11,14 @@ export const ADMIN_TOKEN = 'the-admin-token-of-the-tests';
 // Read by wrangler, which would warn of a missing secret.
 process.env.LEASH_ADMIN_TOKEN = ADMIN_TOKEN;
 
+/** The runtime has no environment: what is set of these goes to the tests as bindings. */
+const passedOn = Object.fromEntries(
+  ['LEASH_TEST_SEED', 'LEASH_TEST_RUNS'].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value]];
+  }),
+);
+
 export default defineConfig(async () => ({
   plugins: [
     cloudflareTest({
@@ -20,6 +28,7 @@ export default defineConfig(async () => ({
           LEASH_ADMIN_TOKEN: ADMIN_TOKEN,
           TEST_MIGRATIONS: await readD1Migrations(inRepo('migrations')),
           TEST_SCHEMA: splitStatements(readFileSync(inRepo('schema.sql'), 'utf8')),
+          ...passedOn,
         },
       },
     }),

@@ -1,6 +1,7 @@
 /** Follows one job over its watch socket, as the page does: runs as they change, and one run's events and output. */
 import { WebSocket } from 'ws';
 import type { Command, Run, RunEvent } from '#protocol/api';
+import { HEARTBEAT, HEARTBEAT_INTERVAL_MS } from '#protocol/limits';
 import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { readWatchMessage, WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 
@@ -24,6 +25,10 @@ export class JobWatch {
       const bytes = data as Buffer;
       if (isBinary) this.#receiveOutput(bytes, handlers);
       else receiveText(bytes.toString(), handlers);
+    });
+    socket.once('open', () => {
+      const beat = setInterval(() => socket.send(HEARTBEAT), HEARTBEAT_INTERVAL_MS).unref();
+      socket.once('close', () => clearInterval(beat));
     });
   }
 
@@ -61,6 +66,7 @@ export class JobWatch {
 }
 
 function receiveText(text: string, handlers: JobWatchHandlers): void {
+  if (text === HEARTBEAT) return;
   const frame = readWatchMessage(text);
   if (frame.kind === 'malformed') throw new Error(`the control plane sent what can't be read: ${frame.message}`);
   // An unknown type comes from a newer control plane: nothing for us.

@@ -54,6 +54,22 @@ describe('a fault of ours', () => {
     expect((await wrapper.kill()).command).toBe(id);
   });
 
+  test('after a kill was sent leaves it to the word of the wrapper that it was', async () => {
+    const who = newIdentity('fault-sent');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    const { id } = await kill(who.job);
+    await withFault(who.job, 'UPDATE ON targets', async () => {
+      const first = await TestWrapper.connect(who);
+      expect((await first.kill()).command).toBe(id);
+      await first.error('internal');
+    });
+    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'pending' }] });
+    const applied = { command: id, phase: 'term' as const, signal: 'SIGTERM', at_ms: 150, survivors: [] };
+    await TestWrapper.connect(who, { applied_kills: [applied] });
+    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
+  });
+
   test('at one deadline does not keep the others from being met, and that one is met later', async () => {
     const who = newIdentity('fault-deadline');
     const wrapper = await TestWrapper.connect(who);

@@ -354,6 +354,27 @@ describe('a kill over time', () => {
     expect((await kill(who.job)).targets).toMatchObject([{ state: 'pending' }]);
   });
 
+  test('stays pending though a link that broke still looks open', async () => {
+    const who = newIdentity('kill-looks-open');
+    await TestWrapper.connectHalfOpen(who);
+    await runInDurableObject(jobObject(who.job), (object, state) => {
+      for (const socket of state.getWebSockets()) object.webSocketError(socket, new Error('reset'));
+    });
+    expect(await run(who.job, who.run)).toMatchObject({ connected: false });
+    expect((await kill(who.job)).targets).toMatchObject([{ state: 'pending' }]);
+  });
+
+  test('is not sent to a lost run that came back only to tell its end', async () => {
+    const who = newIdentity('kill-lost-ended');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    await pass(who.job, 30_001);
+    const back = await TestWrapper.connect(who, { phase: 'ended' });
+    expect((await kill(who.job)).targets).toMatchObject([{ state: 'lost' }]);
+    await back.settled();
+    expect(back.of('kill')).toEqual([]);
+  });
+
   test('under way when its run is lost settles as lost, until the late end says how it went', async () => {
     const ends = [
       { reason: 'operator', exit_code: 143, command_exit_code: null, state: 'gone' },

@@ -288,6 +288,8 @@ describe('a job', () => {
   test('that someone watches keeps its tables until they leave', async () => {
     const who = newIdentity('clear-watched');
     await ended(who);
+    // While silence is still looked for, a viewer that says nothing for days would be hung up on.
+    await passDays(who.job, 1);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     await passDays(who.job, 91);
     await until('the run to be gone', async () => (await indexedState(who.run)) === undefined);
@@ -381,7 +383,6 @@ describe('a job', () => {
     expect(await refusal(call('POST', '/jobs/clear-typo/kill', { body: {} }))).toBe('404 unknown_job');
     expect(await jobObject('clear-typo').isKnown()).toBe(false);
     expect(await jobObject('clear-typo').command(ulid())).toBeNull();
-    expect(await jobObject('clear-typo').commandAfter(ulid(), 0)).toBeNull();
     expect(await tables('clear-typo')).toEqual([]);
     const viewer = await TestViewer.watch('/jobs/clear-typo/watch');
     await hibernate('clear-typo');

@@ -87,12 +87,8 @@ export class Kills {
     this.#log('kill_accepted', command);
     this.#deadlines.arm('expire', command.id, command.expiresAt);
     this.#refuseIfOver(command);
-    for (const run of this.#candidates(command)) {
-      if (!matchesRun(command, run) || passesOver(command, run, this.#lostTargetMs)) continue;
-      this.#bind(command, run);
-      const target = this.#commands.target(command.id, run.id);
-      if (target !== null) this.#send(command, target, run);
-    }
+    // One that comes out of the queue only after its time finds nobody: it would end what nobody means any more.
+    if (Date.now() < command.expiresAt) this.#findRuns(command);
     this.#update(command.id);
   }
 
@@ -192,6 +188,15 @@ export class Kills {
     return run === null ? [] : [run];
   }
 
+  #findRuns(command: CommandRecord): void {
+    for (const run of this.#candidates(command)) {
+      if (!matchesRun(command, run) || passesOver(command, run, this.#lostTargetMs)) continue;
+      this.#bind(command, run);
+      const target = this.#commands.target(command.id, run.id);
+      if (target !== null && !isTargetEnded(target.state)) this.#send(command, target, run);
+    }
+  }
+
   /** A command for one run that is over for good is told so now, and not when it expires. */
   #refuseIfOver(command: CommandRecord): void {
     const run = command.run === null ? null : this.#runs.get(command.run);
@@ -223,7 +228,8 @@ export class Kills {
    * @returns whether the target's state has changed: then the command is to be updated
    */
   #send(command: CommandRecord, target: TargetRecord, run: RunRecord): boolean {
-    const socket = this.#sockets.current(run);
+    // A link that broke or was given up may still look open, above all after a hibernation.
+    const socket = run.connected ? this.#sockets.current(run) : null;
     if (socket === null) return false;
     send(socket, {
       type: 'kill',

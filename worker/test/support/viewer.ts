@@ -8,7 +8,6 @@ import { until } from './until.ts';
 
 export class TestViewer {
   readonly messages: WatchMessage[] = [];
-  closed: { code: number } | null = null;
   output = '';
   /** The offset that follows the last byte received. */
   offset = 0;

@@ -1,0 +1,486 @@
+/**
+ * A proof by many trials: whatever happens to a job, in whatever order, its object does what a simple model says.
+ *
+ * After every step the two are compared: each run, each command with its targets, the events, and every message down
+ * every socket; at the end of a sequence the output byte by byte, and what D1 has been told. On a failure fast-check
+ * prints the seed and the shortest sequence it found. `LEASH_TEST_SEED` and `LEASH_TEST_RUNS` try others.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { Command } from '#protocol/api';
+import { KILL_PHASES, type KillPhase } from '#protocol/command';
+import { encodeOutputFrame } from '#protocol/output-frame';
+import { env } from './support/env.ts';
+import {
+  COMMAND_LIFE_MS,
+  current,
+  Model,
+  type ModelCommand,
+  type ModelRun,
+  type ModelSocket,
+} from './support/model/model.ts';
+import { d1, RealJob, type RealSocket, standBeforeD1 } from './support/model/real-job.ts';
+import { type Step, type StepOf, steps } from './support/model/steps.ts';
+
+const SEED = Number(env.LEASH_TEST_SEED ?? 20_261_123);
+const RUNS = Number(env.LEASH_TEST_RUNS ?? 1_000);
+const STEP_MS = 5_000;
+const KEY = 'a'.repeat(32);
+const FIRST_SIGNAL: Record<KillPhase, string | null> = { term: 'SIGTERM', kill: 'SIGKILL', gone: null, refused: null };
+
+let sequence = 0;
+let ids = 0;
+beforeAll(() => {
+  // Timers too: the one that keeps the object in memory would make an eviction wait for it.
+  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+  standBeforeD1();
+  // Thousands of sequences would fill the screen with what goes right.
+  for (const method of ['log', 'warn', 'error'] as const) vi.spyOn(console, method).mockImplementation(() => {});
+});
+afterAll(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+test('a job does what the model says, whatever happens to it in whatever order', {
+  timeout: 60_000 + 500 * RUNS,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (sequenceOfSteps) => {
+      sequence += 1;
+      const trial = new Trial(`model-${sequence}`);
+      for (const step of sequenceOfSteps) {
+        const before = trial.calls;
+        await inTime(step.kind, trial.take(step));
+        if (trial.calls > before) await inTime('the comparison', trial.compare());
+      }
+      await inTime('the end', trial.finish());
+    }),
+    { seed: SEED, numRuns: RUNS },
+  );
+});
+
+/** A step that hangs would hang the test without a word. */
+async function inTime(what: string, step: Promise<void>): Promise<void> {
+  const isOver = step.then(() => true);
+  if (!(await Promise.race([isOver, scheduler.wait(STEP_MS).then(() => false)]))) throw new Error(`hangs: ${what}`);
+}
+
+class Trial {
+  readonly #job: RealJob;
+  readonly #model: Model;
+  readonly #sockets = new Map<ModelSocket, RealSocket>();
+  /** What was printed, by run. */
+  readonly #printed = new Map<string, string>();
+
+  constructor(name: string) {
+    d1.job = name;
+    d1.away = false;
+    d1.refused = false;
+    d1.changes = [];
+    d1.queue = [];
+    d1.holdsCommands = false;
+    this.#job = new RealJob(name);
+    this.#model = new Model(Date.now(), [
+      { id: newId(), instance: 'i1', machine: 'm1' },
+      { id: newId(), instance: 'i1', machine: 'm2' },
+      { id: newId(), instance: 'i2', machine: 'm1' },
+    ]);
+  }
+
+  /** How often the object was called: a step may find nothing to do. */
+  get calls(): number {
+    return this.#job.calls;
+  }
+
+  async take(step: Step): Promise<void> {
+    this.#model.d1 = { away: d1.away, refused: d1.refused };
+    switch (step.kind) {
+      case 'arrive':
+        return this.#arrive(step);
+      case 'output':
+        return this.#output(step);
+      case 'alive':
+        return this.#say(this.#run(step.run), { type: 'alive' }, (run, socket) => this.#model.alive(run, socket));
+      case 'killing':
+        return this.#killing(step);
+      case 'complete':
+        return this.#complete(step);
+      case 'kill':
+        return this.#kill(step);
+      case 'offer':
+        return this.#offer(step);
+      case 'drop':
+        return this.#drop(step);
+      case 'straggle':
+        return this.#straggle(step);
+      case 'mute':
+        await this.#dial(null);
+        return;
+      case 'claim':
+        return this.#claim(step);
+      case 'pass':
+        return this.#pass(step.ms);
+      case 'hibernate':
+        return this.#reincarnate('sleep');
+      case 'restart':
+        return this.#reincarnate(step.crash ? 'crash' : 'away');
+      case 'd1':
+        return this.#d1(step.away);
+      case 'sweep':
+        return this.#sweep();
+    }
+  }
+
+  // --- wrappers ---
+
+  async #arrive(step: StepOf<'arrive'>): Promise<void> {
+    const run = this.#run(step.run);
+    const socket = await this.#dial(run);
+    const to = run.outputEnd + 3;
+    this.#model.start(run, socket, step, to);
+    await this.#job.deliver(run.id, null, startFrame(run, KEY, step.phase, step.ageMs, to));
+    await this.#afterDrain();
+  }
+
+  async #output({ run: place, from, length, lost }: StepOf<'output'>): Promise<void> {
+    const run = this.#run(place);
+    const socket = current(run);
+    if (socket === null) return;
+    const start = Math.max(0, run.outputEnd + from);
+    const end = start + length;
+    const taken = this.#model.output(run, socket, start, end, lost);
+    const printed = this.#printed.get(run.id) ?? '';
+    if (taken !== null) this.#printed.set(run.id, printed + (lost ? '_'.repeat(end - taken) : text(taken, end)));
+    const frame = lost ? JSON.stringify({ type: 'gap', from: start, to: end }) : outputFrame(start, text(start, end));
+    await this.#job.deliver(run.id, socket.generation, frame);
+  }
+
+  async #killing({ run: place, which, phase, said }: StepOf<'killing'>): Promise<void> {
+    const run = this.#run(place);
+    const command = run.received[which] ?? null;
+    // What it tells is where it is, and that never goes back.
+    if (command !== null) {
+      const before = run.applied.get(command);
+      if (before !== undefined && KILL_PHASES.indexOf(before) >= KILL_PHASES.indexOf(phase) && said) return;
+      if (before === undefined || KILL_PHASES.indexOf(before) < KILL_PHASES.indexOf(phase))
+        run.applied.set(command, phase);
+    }
+    if (!said) return;
+    const message = { type: 'killing', command, reason: command === null ? 'timeout' : 'operator', ...progress(phase) };
+    await this.#say(run, message, (told, socket) => this.#model.killing(told, socket, command, phase));
+  }
+
+  async #complete({ run: place, reason, owed }: StepOf<'complete'>): Promise<void> {
+    const run = this.#run(place);
+    const finalOffset = run.outputEnd + owed;
+    const message = {
+      type: 'complete',
+      exit_code: { exited: 0, operator: 143, timeout: 124 }[reason],
+      command_exit_code: reason === 'exited' ? 0 : null,
+      signal: null,
+      reason,
+      duration_ms: 100,
+      final_offset: finalOffset,
+      applied_kills: appliedKills(run),
+    };
+    await this.#say(run, message, (told, socket) => this.#model.complete(told, socket, reason, finalOffset));
+  }
+
+  async #say(run: ModelRun, message: object, expect: (run: ModelRun, socket: ModelSocket) => void): Promise<void> {
+    const socket = current(run);
+    if (socket === null) return;
+    expect(run, socket);
+    await this.#job.deliver(run.id, socket.generation, JSON.stringify(message));
+  }
+
+  async #drop({ run: place }: StepOf<'drop'>): Promise<void> {
+    const run = this.#run(place);
+    const socket = current(run);
+    if (socket === null) return;
+    this.#real(socket).close();
+    await this.#job.gone(run.id, socket.generation ?? 0);
+    this.#model.dropped(run, socket);
+  }
+
+  async #straggle({ run: place, says }: StepOf<'straggle'>): Promise<void> {
+    const run = this.#run(place);
+    const socket = run.sockets.find(
+      ({ open, generation }) => !open && generation !== null && generation < run.generation,
+    );
+    if (socket === undefined) return;
+    const complete = { type: 'complete', exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' };
+    const frames = {
+      output: outputFrame(run.outputEnd, 'stale'),
+      complete: JSON.stringify({ ...complete, duration_ms: 1, final_offset: 0, applied_kills: [] }),
+      start: startFrame(run, KEY, 'running', 0, 0),
+    };
+    await this.#job.deliver(run.id, socket.generation, frames[says]);
+  }
+
+  async #claim({ run: place }: StepOf<'claim'>): Promise<void> {
+    const run = this.#run(place);
+    if (!run.known) return;
+    const socket = await this.#dial(run);
+    this.#model.claimed(socket);
+    await this.#job.deliver(run.id, null, startFrame(run, 'b'.repeat(32), 'running', 0, 0));
+    // Gone from the model: it never was one of the run's.
+    await this.#compareSocket(socket);
+    run.sockets.splice(run.sockets.indexOf(socket), 1);
+    this.#real(socket).close();
+    for (let tries = 0; tries < 100 && (await this.#job.deliver(run.id, null, '{"type":"alive"}')); tries++)
+      await scheduler.wait(1);
+  }
+
+  async #dial(run: ModelRun | null): Promise<ModelSocket> {
+    const mute = { id: '00000000000000000000000000', instance: 'i1', machine: 'm1' };
+    const { id, instance, machine } = run ?? mute;
+    const real = await this.#job.dial(id, instance, machine);
+    const socket = this.#model.dial(run);
+    this.#sockets.set(socket, real);
+    return socket;
+  }
+
+  // --- operators ---
+
+  async #kill({ run, instance, machine, signal, pushed }: StepOf<'kill'>): Promise<void> {
+    // While D1 is away the call fails, and nothing was promised.
+    if (d1.away) return;
+    const command: ModelCommand = {
+      id: newId(),
+      run: run === null ? null : this.#run(run).id,
+      instance,
+      machine,
+      signal,
+      requestedAt: this.#model.now,
+      expiresAt: this.#model.now + COMMAND_LIFE_MS,
+      accepted: false,
+      state: 'queued',
+      targets: [],
+    };
+    this.#model.commands.push(command);
+    this.#job.enqueue(queued(this.#job.name, command));
+    if (pushed) await this.#push(command);
+  }
+
+  async #offer({ which }: StepOf<'offer'>): Promise<void> {
+    const command = this.#model.commands[which];
+    if (command !== undefined) await this.#push(command);
+  }
+
+  async #push(command: ModelCommand): Promise<void> {
+    this.#model.accept(command);
+    await this.#job.inside((object) => void object.acceptCommand(queued(this.#job.name, command)));
+  }
+
+  // --- time, the object, and D1 ---
+
+  async #pass(ms: number): Promise<void> {
+    if (d1.away || d1.refused) await this.#job.outboxSettled();
+    this.#model.d1.refused = d1.refused;
+    vi.setSystemTime(Date.now() + ms);
+    this.#model.now = Date.now();
+    this.#model.ring();
+    await this.#job.ring();
+    await this.#afterDrain();
+  }
+
+  async #reincarnate(how: 'sleep' | 'away' | 'crash'): Promise<void> {
+    await this.#job.outboxSettled();
+    if (how !== 'crash') {
+      if (how === 'away') await this.#job.hangUp();
+      for (const [socket, real] of this.#sockets) {
+        if (how === 'sleep' && socket.open) continue;
+        await real.received(socket.expected.length);
+        real.close();
+        this.#sockets.delete(socket);
+      }
+      await this.#job.closed();
+    }
+    await this.#job.reincarnate(how === 'crash' ? 'crashed' : 'evicted');
+    this.#model.reincarnated(how === 'sleep');
+    if (how !== 'sleep') this.#sockets.clear();
+  }
+
+  async #d1(away: boolean): Promise<void> {
+    await this.#job.outboxSettled();
+    d1.away = away;
+  }
+
+  async #sweep(): Promise<void> {
+    await this.#job.outboxSettled();
+    // What it is told while it looks into the queue decides on what follows: either is right, and the model is simple.
+    if (d1.refused && !d1.away) return;
+    this.#model.d1.refused = d1.refused;
+    this.#model.sweep();
+    await this.#job.inside((object) => object.lookAfter());
+    await this.#afterDrain();
+  }
+
+  async #afterDrain(): Promise<void> {
+    await this.#job.answered();
+    this.#model.finishDrain();
+  }
+
+  // --- what is compared ---
+
+  async compare(): Promise<void> {
+    const { runs, commands } = this.#model;
+    const seen = await this.#job.look(
+      runs.map(({ id }) => id),
+      commands.map(({ id }) => id),
+    );
+    expect(seen.runs.map((run) => run && pick(run))).toEqual(runs.map((run) => (run.known ? expectedRun(run) : null)));
+    expect(seen.events).toEqual(runs.map(({ events }) => events));
+    expect(
+      seen.commands.map((command) => command && { state: command.state, targets: command.targets.map(pickTarget) }),
+    ).toEqual(commands.map((command) => (command.accepted ? this.#expectedCommand(command) : null)));
+    for (const socket of this.#sockets.keys()) await this.#compareSocket(socket);
+  }
+
+  async #compareSocket(socket: ModelSocket): Promise<void> {
+    const real = this.#real(socket);
+    await real.received(socket.expected.length);
+    // Who closes first hears nothing more, or the echo of the close.
+    const said =
+      socket.open || socket.expected.at(-1)?.startsWith('close')
+        ? real.said
+        : real.said.slice(0, socket.expected.length);
+    expect(said).toEqual(socket.expected);
+  }
+
+  #expectedCommand({ state, targets }: ModelCommand) {
+    const shown = targets.map(({ run, state: target }) => ({ run, state: target, exit_code: this.#exitCodeOf(run) }));
+    return { state, targets: shown.sort((one, two) => (one.run < two.run ? -1 : 1)) };
+  }
+
+  #exitCodeOf(run: string): number | null {
+    return this.#model.runs.find(({ id }) => id === run)?.exitCode ?? null;
+  }
+
+  /** When D1 is there and nothing else happens, it comes to know everything, and the object everything in the queue. */
+  async finish(): Promise<void> {
+    await this.#d1(false);
+    await this.take({ kind: 'pass', ms: 10_001 });
+    await this.#job.outboxSettled();
+    if (d1.refused) await this.take({ kind: 'pass', ms: 5_001 });
+    await this.#job.outboxSettled();
+    await this.take({ kind: 'sweep' });
+    await this.compare();
+    await this.#job.outboxSettled();
+    const { runs, commands } = this.#model;
+    const known = runs.filter((run) => run.known).map(({ id }) => id);
+    const seen = await this.#job.look(
+      known,
+      commands.map(({ id }) => id),
+    );
+    const index = await this.#job.index();
+    expect(commands.every(({ accepted }) => accepted)).toBe(true);
+    expect(index.commands).toEqual(seen.commands);
+    const withoutSize = (run: object | null) => ({ ...run, output_bytes: null });
+    expect(index.runs.map(withoutSize)).toEqual(seen.runs.map(withoutSize));
+    const output = await this.#job.output(runs.map(({ id }) => id));
+    expect(output).toEqual(runs.map(({ id, lost }) => ({ text: this.#printed.get(id) ?? '', lost })));
+    for (const socket of this.#sockets.values()) socket.close();
+  }
+
+  #run(place: number): ModelRun {
+    const run = this.#model.runs[place];
+    if (run === undefined) throw new Error(`there is no run at ${place}`);
+    return run;
+  }
+
+  #real(socket: ModelSocket): RealSocket {
+    const real = this.#sockets.get(socket);
+    if (real === undefined) throw new Error('the model has a socket that is not there');
+    return real;
+  }
+}
+
+function expectedRun(run: ModelRun) {
+  return {
+    id: run.id,
+    state: run.state,
+    final: run.final,
+    connected: run.connected,
+    exit_code: run.exitCode,
+    reason: run.reason,
+    output_bytes: run.outputEnd,
+    out_of_touch_since: run.outOfTouchSince === null ? null : new Date(run.outOfTouchSince).toISOString(),
+  };
+}
+
+function pick<From extends ReturnType<typeof expectedRun>>(run: From) {
+  const { id, state, final, connected, exit_code, reason, output_bytes, out_of_touch_since } = run;
+  return { id, state, final, connected, exit_code, reason, output_bytes, out_of_touch_since };
+}
+
+function pickTarget({ run, state, exit_code }: Command['targets'][number]) {
+  return { run, state, exit_code };
+}
+
+/** Names in the order in which they were given: what is random can't be repeated. */
+function newId(): string {
+  ids += 1;
+  return String(ids).padStart(26, '0');
+}
+
+/** The text that a run prints: each offset has its letter. */
+function text(start: number, end: number): string {
+  return Array.from({ length: end - start }, (_, index) => String.fromCharCode(97 + ((start + index) % 26))).join('');
+}
+
+function outputFrame(start: number, printed: string): ArrayBuffer {
+  const frame = encodeOutputFrame({
+    stream: start % 2 === 0 ? 'stdout' : 'stderr',
+    start,
+    bytes: new TextEncoder().encode(printed),
+  });
+  return frame.slice().buffer as ArrayBuffer;
+}
+
+function progress(phase: KillPhase) {
+  return { phase, signal: FIRST_SIGNAL[phase], at_ms: 1, survivors: [] };
+}
+
+function appliedKills(run: ModelRun) {
+  return [...run.applied].map(([command, phase]) => ({ command, ...progress(phase) }));
+}
+
+function startFrame(run: ModelRun, key: string, phase: string, ageMs: number, to: number): string {
+  return JSON.stringify({
+    type: 'start',
+    run: run.id,
+    run_key: key,
+    phase,
+    pid: 4242,
+    command: 'sleep 60',
+    age_ms: ageMs,
+    version: '0.1.0',
+    limits: { timeout_ms: null, grace_ms: 5000 },
+    output: { from: 0, to },
+    applied_kills: appliedKills(run),
+  });
+}
+
+function queued(job: string, command: ModelCommand): Command {
+  const { id, run, instance, machine } = command;
+  return {
+    id,
+    job,
+    kind: 'kill',
+    state: 'queued',
+    run,
+    instance,
+    machine,
+    signal: command.signal as Command['signal'],
+    grace_ms: 5000,
+    reason: null,
+    requested_by: 'model',
+    request_id: null,
+    requested_at: new Date(command.requestedAt).toISOString(),
+    expires_at: new Date(command.expiresAt).toISOString(),
+    targets: [],
+    seq: 0,
+  };
+}

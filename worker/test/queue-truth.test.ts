@@ -1,0 +1,184 @@
+/** One right outcome each: the lines of the table of kills in docs/architecture.md that no other test has the name of. */
+import { runInDurableObject } from 'cloudflare:test';
+import { describe, expect, test } from 'vitest';
+import { sweep } from '../src/sweep.ts';
+import { call, command, kill } from './support/api.ts';
+import { pass, useFakeDate } from './support/clock.ts';
+import { indexed, without } from './support/d1.ts';
+import { env } from './support/env.ts';
+import { eventTypes, jobObject, run } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+const byItself = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
+
+/** Of the next batch D1 writes everything down, and its answer is lost. */
+function loseNextAnswer(): void {
+  const database = Object.getPrototypeOf(env.DB) as D1Database;
+  const { batch } = database;
+  database.batch = async function (this: D1Database, statements: D1PreparedStatement[]) {
+    database.batch = batch;
+    await batch.call(this, statements);
+    throw new Error('the answer of D1 was lost');
+  } as typeof batch;
+}
+
+describe('a kill while D1 fails', () => {
+  useFakeDate();
+
+  test('before it is stored fails, and nothing was promised: no wrapper hears of it', async () => {
+    const who = newIdentity('truth-before');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    await without(['commands'], async () => {
+      expect((await call('POST', `/jobs/${who.job}/kill`, { body: {} })).status).toBeGreaterThanOrEqual(500);
+    });
+    await sweep(env);
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toEqual([]);
+  });
+
+  test('between the writing and the answer is found again by its key, and delivered once', async () => {
+    const who = newIdentity('truth-between');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    const key = { 'Idempotency-Key': 'between' };
+    loseNextAnswer();
+    expect((await call('POST', `/jobs/${who.job}/kill`, { body: {}, headers: key })).status).toBeGreaterThanOrEqual(
+      500,
+    );
+    const again = await kill(who.job, {}, key);
+    await sweep(env);
+    expect((await wrapper.kill()).command).toBe(again.id);
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toHaveLength(1);
+    const { results } = await env.DB.prepare('SELECT 1 FROM commands WHERE job = ?').bind(who.job).all();
+    expect(results).toHaveLength(1);
+  });
+
+  test('after the object took it is carried out, and D1 hears of it when it is back', async () => {
+    const who = newIdentity('truth-after');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    const { id } = await kill(who.job);
+    await without(['runs'], async () => {
+      wrapper.killing(id, 'gone');
+      await wrapper.completed();
+      expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'settled' });
+    });
+    await pass(who.job, 5_001);
+    await until('D1 to know', async () => {
+      const row = await env.DB.prepare("SELECT resource ->> 'state' AS state FROM commands WHERE id = ?")
+        .bind(id)
+        .first<{ state: string }>();
+      return row?.state === 'settled';
+    });
+  });
+});
+
+describe('a kill while its object is being evicted', () => {
+  useFakeDate();
+
+  test.each([
+    ['before what it took was durable', false],
+    ['after that', true],
+  ])('%s reaches the wrapper when it is back', async (when, isDurable) => {
+    const who = newIdentity(`truth-evicted-${isDurable}`);
+    await TestWrapper.connect(who);
+    await indexed(who.run);
+    // The push is lost, so that the command is in the queue alone.
+    await runInDurableObject(jobObject(who.job), (object) => {
+      object.acceptCommand = () => {
+        throw new Error(when);
+      };
+    });
+    const queued = await kill(who.job);
+    const aborted = runInDurableObject(jobObject(who.job), async (object, state) => {
+      Reflect.deleteProperty(object, 'acceptCommand');
+      object.acceptCommand(queued);
+      if (isDurable) await state.storage.sync();
+      state.abort('evicted by the test');
+    });
+    // The call dies with the object.
+    await aborted.catch(() => {});
+    const back = await TestWrapper.connect(who, { age_ms: 60_000 });
+    expect((await back.kill()).command).toBe(queued.id);
+    await back.settled();
+    expect(back.of('kill')).toHaveLength(1);
+    back.killing(queued.id, 'gone');
+    await back.completed();
+    expect(await command(queued.id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+  });
+});
+
+describe('a kill that races a completion', () => {
+  test('and comes first ends the run as killed, though the command had an exit code of its own', async () => {
+    const who = newIdentity('truth-kill-first');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    wrapper.killing(id, 'term');
+    await wrapper.completed({ command_exit_code: 0, signal: null });
+    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'killed', command_exit_code: 0 });
+  });
+
+  test('and comes second finds nobody: the run keeps its end', async () => {
+    const who = newIdentity('truth-completion-first');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed(byItself);
+    await indexed(who.run);
+    expect(await kill(who.job)).toMatchObject({ state: 'queued', targets: [] });
+    expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded' });
+    expect(await eventTypes(who.job, who.run)).not.toContain('kill_requested');
+  });
+
+  test('in the same moment leaves the run its own end, whichever comes first', async () => {
+    const who = newIdentity('truth-same-moment');
+    const wrapper = await TestWrapper.connect(who);
+    await indexed(who.run);
+    const [{ id }] = await Promise.all([kill(who.job, { run: who.run }), wrapper.completed(byItself)]);
+    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] });
+  });
+});
+
+describe('a command that is offered again', () => {
+  test('is sent once, whether it comes from the queue or by the call', async () => {
+    const who = newIdentity('truth-offered');
+    const wrapper = await TestWrapper.connect(who);
+    const queued = await kill(who.job);
+    await jobObject(who.job).acceptCommand(queued);
+    await env.DB.prepare('UPDATE commands SET accepted = 0 WHERE id = ?').bind(queued.id).run();
+    await sweep(env);
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toHaveLength(1);
+  });
+
+  test('only after it has expired reaches nobody, and is expired', async () => {
+    const who = newIdentity('truth-late');
+    const wrapper = await TestWrapper.connect(who);
+    const template = await kill(who.job, { instance: 'nobody' });
+    const past = new Date(Date.now() - 1).toISOString();
+    const late = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
+    const taken = await jobObject(who.job).acceptCommand({ ...late, instance: null, expires_at: past });
+    expect(taken).toMatchObject({ state: 'expired', targets: [] });
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toEqual([]);
+  });
+});
+
+describe('a wrapper that floods', () => {
+  test('and waits for no ack holds up no kill of another run', async () => {
+    const [flooder, other] = [newIdentity('truth-flood'), newIdentity('truth-flood')];
+    const flooding = await TestWrapper.connect(flooder);
+    const wrapper = await TestWrapper.connect(other);
+    const chunk = 'x'.repeat(200_000);
+    const count = 100;
+    for (let index = 0; index < count; index++) flooding.print(index * chunk.length, chunk);
+    await kill(other.job, { run: other.run });
+    await wrapper.kill();
+    const acked = Math.max(0, ...flooding.of('ack').map((ack) => (ack.of === 'output' ? ack.offset : 0)));
+    expect(acked).toBeLessThan(count * chunk.length);
+    await flooding.acked(count * chunk.length);
+    expect(flooding.closed).toBeNull();
+  });
+});

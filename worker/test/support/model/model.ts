@@ -1,0 +1,581 @@
+/**
+ * What a job's object should do, in as few words as possible: plain data, no storage, no sockets, no waiting.
+ *
+ * Written from what the documents promise. It knows the deadlines of wrangler.toml, and it says for each socket what
+ * must have been sent down it.
+ */
+import { type CommandState, isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/command';
+import { type EndReason, isLive, type RunState, reportedEnd, stateOfEnd } from '#protocol/run-state';
+import type { StepOf } from './steps.ts';
+
+const SILENCE_MS = 30_000;
+const START_MS = 30_000;
+const PROBE_MS = 5_000;
+const DISCONNECT_MS = 30_000;
+const KILL_ANSWER_MS = 3_000;
+const COMMAND_TTL_MS = 600_000;
+const DRAIN_MS = 10_000;
+const LOST_TARGET_MS = 86_400_000;
+const CLOCK_SKEW_MS = 1_000;
+
+export interface ModelSocket {
+  /** Which of the run's sockets; null before `start`. */
+  generation: number | null;
+  open: boolean;
+  acceptedAt: number;
+  heardAt: number;
+  /** What must have been sent down it, in order. */
+  expected: string[];
+}
+
+export interface ModelRun {
+  readonly id: string;
+  readonly instance: string;
+  readonly machine: string;
+  /** What the wrapper knows. */
+  readonly applied: Map<string, KillPhase>;
+  readonly received: string[];
+  /** What the object knows. */
+  known: boolean;
+  startedAt: number;
+  state: RunState;
+  final: boolean;
+  connected: boolean;
+  outOfTouchSince: number | null;
+  suspectedSince: number | null;
+  exitCode: number | null;
+  reason: EndReason | null;
+  outputEnd: number;
+  finalOffset: number | null;
+  generation: number;
+  sockets: ModelSocket[];
+  events: string[];
+  toldSteps: Set<string>;
+  lost: { start: number; end: number }[];
+}
+
+export interface ModelTarget {
+  run: string;
+  state: TargetState;
+  sends: number;
+  handedOver: boolean;
+}
+
+export interface ModelCommand {
+  readonly id: string;
+  readonly run: string | null;
+  readonly instance: string | null;
+  readonly machine: string | null;
+  readonly signal: string;
+  readonly requestedAt: number;
+  readonly expiresAt: number;
+  /** Whether the object has it, or only the queue. */
+  accepted: boolean;
+  state: CommandState;
+  targets: ModelTarget[];
+}
+
+interface Deadline {
+  readonly kind: 'silence' | 'probe' | 'disconnect' | 'kill_answer' | 'expire' | 'drain';
+  readonly subject: string;
+  readonly armedAt: number;
+  readonly dueAt: number;
+}
+
+export class Model {
+  readonly runs: ModelRun[];
+  readonly commands: ModelCommand[] = [];
+  readonly mutes: ModelSocket[] = [];
+  #deadlines = new Map<string, Deadline>();
+  #drainedAt = 0;
+  /** A look into the queue that is under way: it ends after everything else of the step. */
+  #draining = false;
+  now: number;
+  /** Whether D1 is away, and whether it refused what this incarnation of the object last sent. */
+  d1 = { away: false, refused: false };
+
+  constructor(now: number, runs: readonly { id: string; instance: string; machine: string }[]) {
+    this.now = now;
+    this.runs = runs.map((run) => ({
+      ...run,
+      applied: new Map(),
+      received: [],
+      known: false,
+      startedAt: 0,
+      state: 'running',
+      final: false,
+      connected: false,
+      outOfTouchSince: null,
+      suspectedSince: null,
+      exitCode: null,
+      reason: null,
+      outputEnd: 0,
+      finalOffset: null,
+      generation: 0,
+      sockets: [],
+      events: [],
+      toldSteps: new Set(),
+      lost: [],
+    }));
+  }
+
+  // --- a wrapper ---
+
+  dial(run: ModelRun | null): ModelSocket {
+    const socket = { generation: null, open: true, acceptedAt: this.now, heardAt: this.now, expected: [] };
+    (run === null ? this.mutes : run.sockets).push(socket);
+    this.#watchSilence();
+    return socket;
+  }
+
+  start(run: ModelRun, socket: ModelSocket, { phase, ageMs }: StepOf<'arrive'>, outputTo: number): void {
+    const isNew = !run.known;
+    for (const other of run.sockets) if (other.open && other !== socket) this.#close(other, 4001);
+    run.generation += 1;
+    socket.generation = run.generation;
+    if (isNew) {
+      run.known = true;
+      run.startedAt = this.now - ageMs;
+      run.connected = true;
+      run.events.push('started', 'connected');
+    } else if (!run.final) {
+      run.connected = true;
+      run.outOfTouchSince = null;
+      run.suspectedSince = null;
+      run.events.push('connected');
+      if (phase === 'running' && run.state === 'lost') {
+        this.#setEnd(run, 'running', null, null);
+        run.events.push('returned');
+        for (const target of this.#targetsAt(run)) if (target.state === 'lost') target.state = 'pending';
+        this.#updateAt(run);
+      }
+    }
+    socket.expected.push(`ack start ${run.outputEnd}`);
+    if (!run.final) {
+      for (const [command, applied] of run.applied) this.#progress(run, command, applied);
+      if (phase === 'abandoned') this.#abandon(run, Math.max(outputTo, run.outputEnd));
+      else this.#connected(run);
+    }
+    this.#scheduleDrain();
+  }
+
+  #connected(run: ModelRun): void {
+    this.#cancel('disconnect', run.id);
+    this.#cancel('probe', run.id);
+    this.#watchSilence();
+    for (const command of this.commands) {
+      if (command.accepted && this.now < command.expiresAt && matches(command, run) && this.#bind(command, run)) {
+        this.#update(command);
+      }
+    }
+    for (const [command, target] of this.#bindings(run)) {
+      if (isTargetEnded(target.state) || run.applied.has(command.id)) continue;
+      target.sends = 0;
+      this.#send(command, target, run);
+      this.#update(command);
+    }
+  }
+
+  #abandon(run: ModelRun, finalOffset: number): void {
+    this.#setEnd(run, 'lost', 253, 'wrapper_died');
+    run.final = true;
+    run.connected = false;
+    run.outOfTouchSince = null;
+    run.finalOffset = finalOffset;
+    run.events.push('ended');
+    this.#targetsLost(run);
+  }
+
+  /** Any frame of the socket that speaks for the run. */
+  #heard(run: ModelRun, socket: ModelSocket): void {
+    socket.heardAt = this.now;
+    if (run.suspectedSince === null) return;
+    this.#cancel('probe', run.id);
+    run.suspectedSince = null;
+    run.events.push('answered');
+  }
+
+  alive(run: ModelRun, socket: ModelSocket): void {
+    this.#heard(run, socket);
+  }
+
+  /** Bytes, or the news that they are lost. @returns whether they were taken, and from where */
+  output(run: ModelRun, socket: ModelSocket, start: number, end: number, lost: boolean): number | null {
+    this.#heard(run, socket);
+    if (run.finalOffset !== null && end > run.finalOffset) {
+      socket.expected.push('error bad_offset');
+      return null;
+    }
+    if (start > run.outputEnd) {
+      socket.expected.push(`error gap ${run.outputEnd}`);
+      return null;
+    }
+    const from = run.outputEnd;
+    if (end > from) {
+      run.outputEnd = end;
+      if (lost) {
+        const last = run.lost.at(-1);
+        // Gaps that touch are one.
+        if (last?.end === from) last.end = end;
+        else run.lost.push({ start: from, end });
+        run.events.push('output_gap');
+      }
+    }
+    socket.expected.push(`ack output ${run.outputEnd}`);
+    return end > from ? from : null;
+  }
+
+  killing(run: ModelRun, socket: ModelSocket, command: string | null, phase: KillPhase): void {
+    this.#heard(run, socket);
+    if (!run.final) this.#progress(run, command, phase);
+  }
+
+  complete(run: ModelRun, socket: ModelSocket, reason: StepOf<'complete'>['reason'], finalOffset: number): void {
+    this.#heard(run, socket);
+    socket.expected.push('ack complete');
+    if (run.final) return;
+    for (const [command, phase] of run.applied) this.#progress(run, command, phase);
+    const { exitCode } = reportedEnd(reason, { kind: 'exited', code: 0 });
+    this.#setEnd(run, stateOfEnd(reason, exitCode), exitCode, reason);
+    run.final = true;
+    run.connected = false;
+    run.outOfTouchSince = null;
+    run.finalOffset = Math.max(finalOffset, run.outputEnd);
+    run.events.push('ended');
+    this.#cancel('kill_answer', run.id);
+    for (const target of this.#targetsAt(run)) target.state = endOfTarget(target.state, run);
+    this.#updateAt(run);
+  }
+
+  claimed(socket: ModelSocket): void {
+    socket.expected.push('error run_conflict');
+    this.#close(socket, 4409);
+  }
+
+  /** The object saw the socket close. */
+  dropped(run: ModelRun, socket: ModelSocket): void {
+    socket.open = false;
+    if (run.connected && socket.generation === run.generation) this.#linkLost(run);
+  }
+
+  // --- commands ---
+
+  accept(command: ModelCommand): void {
+    if (command.accepted) return;
+    command.accepted = true;
+    this.#arm('expire', command.id, command.expiresAt);
+    const named = this.runs.find((run) => run.known && run.final && run.id === command.run);
+    if (named !== undefined && matches(command, { ...named, final: false })) {
+      command.targets.push({ run: named.id, state: 'refused', sends: 0, handedOver: false });
+    }
+    if (this.now < command.expiresAt) {
+      for (const run of this.runs) {
+        const passedOver =
+          command.run === null &&
+          command.instance === null &&
+          run.state === 'lost' &&
+          run.outOfTouchSince !== null &&
+          command.requestedAt - run.outOfTouchSince > LOST_TARGET_MS;
+        if (!run.known || passedOver || !matches(command, run)) continue;
+        this.#bind(command, run);
+        const target = command.targets.find((bound) => bound.run === run.id);
+        if (target !== undefined && !isTargetEnded(target.state)) this.#send(command, target, run);
+      }
+    }
+    this.#update(command);
+  }
+
+  #bind(command: ModelCommand, run: ModelRun): boolean {
+    if (command.targets.some((target) => target.run === run.id)) return false;
+    const state = isLive(run.state) ? 'pending' : 'lost';
+    command.targets.push({ run: run.id, state, sends: 0, handedOver: false });
+    run.events.push('kill_requested');
+    return true;
+  }
+
+  #send(command: ModelCommand, target: ModelTarget, run: ModelRun): void {
+    const socket = current(run);
+    if (socket === null) return;
+    socket.expected.push(`kill ${command.id} ${command.signal}`);
+    if (!run.received.includes(command.id)) run.received.push(command.id);
+    target.sends += 1;
+    target.handedOver = true;
+    if (!this.#has('kill_answer', run.id)) this.#arm('kill_answer', run.id, this.now + KILL_ANSWER_MS);
+    if (target.state !== 'pending') return;
+    target.state = 'delivered';
+    run.events.push('kill_delivered');
+  }
+
+  #progress(run: ModelRun, id: string | null, phase: KillPhase): void {
+    const command = this.commands.find((one) => one.id === id) ?? null;
+    const target = command?.targets.find((one) => one.run === run.id);
+    if (id !== null && target === undefined) return;
+    const isNews = target === undefined || isProgress(target.state, phase);
+    if (target !== undefined && isNews) {
+      target.state = phase;
+      target.handedOver = true;
+      if (this.#targetsAt(run).every(({ state }) => state !== 'delivered')) this.#cancel('kill_answer', run.id);
+    }
+    if (phase !== 'refused' && run.state === 'running') run.state = 'killing';
+    const told = `${id} ${phase}`;
+    if (isNews && !run.toldSteps.has(told)) {
+      run.toldSteps.add(told);
+      run.events.push('kill_progress');
+    }
+    if (command !== null && isNews) this.#update(command);
+  }
+
+  #targetsLost(run: ModelRun): void {
+    this.#cancel('kill_answer', run.id);
+    for (const target of this.#targetsAt(run)) if (!isTargetEnded(target.state)) target.state = 'lost';
+    this.#updateAt(run);
+  }
+
+  #update(command: ModelCommand): void {
+    const isOver = (target: ModelTarget) => isTargetEnded(target.state) && !isLive(this.#run(target.run).state);
+    if (command.targets.length === 0) command.state = this.now >= command.expiresAt ? 'expired' : 'queued';
+    else if (command.targets.every(isOver)) command.state = 'settled';
+    else command.state = command.targets.some(({ handedOver }) => handedOver) ? 'delivered' : 'queued';
+  }
+
+  #updateAt(run: ModelRun): void {
+    for (const [command] of this.#bindings(run)) this.#update(command);
+  }
+
+  // --- time ---
+
+  /** The alarm rings. */
+  ring(): void {
+    const due = [...this.#deadlines.values()]
+      .filter(({ dueAt }) => dueAt <= this.now)
+      .sort((a, b) => a.dueAt - b.dueAt || compare(a.kind, b.kind) || compare(a.subject, b.subject));
+    for (const { kind, subject } of due) this.#cancel(kind, subject);
+    for (const deadline of due) this.#meet(deadline);
+  }
+
+  #meet(deadline: Deadline): void {
+    const isLate = this.now - deadline.dueAt > (deadline.dueAt - deadline.armedAt) / 2;
+    switch (deadline.kind) {
+      case 'silence':
+        this.#checkSilence();
+        return;
+      case 'probe': {
+        const run = this.#run(deadline.subject);
+        const socket = current(run);
+        if (run.suspectedSince === null || !isLive(run.state) || socket === null) return;
+        if (isLate) {
+          this.#suspect(run, socket, run.suspectedSince);
+          return;
+        }
+        this.#declareLost(run, run.suspectedSince);
+        this.#close(socket, 4002);
+        return;
+      }
+      case 'disconnect': {
+        const run = this.#run(deadline.subject);
+        if (run.connected || !isLive(run.state)) return;
+        if (isLate || this.d1.refused) this.#awaitReturn(run);
+        else this.#declareLost(run, deadline.armedAt);
+        return;
+      }
+      case 'kill_answer':
+        this.#unanswered(this.#run(deadline.subject));
+        return;
+      case 'expire': {
+        const command = this.commands.find(({ id }) => id === deadline.subject);
+        if (command !== undefined) this.#update(command);
+        return;
+      }
+      case 'drain':
+        this.#drain();
+        return;
+    }
+  }
+
+  #checkSilence(): void {
+    let next = Number.POSITIVE_INFINITY;
+    const unannounced = [...this.mutes, ...this.runs.flatMap(({ sockets }) => sockets)].filter(
+      ({ open, generation }) => open && generation === null,
+    );
+    for (const socket of unannounced) {
+      if (socket.acceptedAt + START_MS <= this.now) this.#close(socket, 4002);
+      else next = Math.min(next, socket.acceptedAt + START_MS);
+    }
+    for (const run of this.runs) {
+      const socket = current(run);
+      if (!run.connected || socket === null) continue;
+      const quietAt = socket.heardAt + SILENCE_MS;
+      if (quietAt > this.now) {
+        next = Math.min(next, quietAt);
+      } else if (isLive(run.state)) {
+        if (run.suspectedSince === null) this.#suspect(run, socket, socket.heardAt);
+        next = Math.min(next, this.now + SILENCE_MS);
+      } else {
+        this.#close(socket, 4002);
+        this.#linkLost(run);
+      }
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#arm('silence', '', Math.max(next, this.now + 250));
+  }
+
+  #suspect(run: ModelRun, socket: ModelSocket, since: number): void {
+    run.suspectedSince = since;
+    run.events.push('suspected');
+    socket.expected.push('probe');
+    this.#arm('probe', run.id, this.now + PROBE_MS);
+  }
+
+  #declareLost(run: ModelRun, since: number): void {
+    this.#setEnd(run, 'lost', 253, 'silence');
+    run.connected = false;
+    run.outOfTouchSince ??= since;
+    run.events.push('lost');
+    this.#targetsLost(run);
+  }
+
+  #unanswered(run: ModelRun): void {
+    if (run.final) return;
+    const waiting = this.#bindings(run).filter(([, { state }]) => state === 'delivered');
+    if (waiting.some(([, { sends }]) => sends >= 2)) {
+      const socket = current(run);
+      if (socket !== null) this.#close(socket, 4002);
+      this.#linkLost(run);
+      return;
+    }
+    for (const [command, target] of waiting) this.#send(command, target, run);
+  }
+
+  #linkLost(run: ModelRun): void {
+    this.#cancel('probe', run.id);
+    this.#cancel('kill_answer', run.id);
+    if (isLive(run.state)) this.#awaitReturn(run);
+    run.connected = false;
+    run.outOfTouchSince = this.now;
+    run.suspectedSince = null;
+    run.events.push('disconnected');
+  }
+
+  #awaitReturn(run: ModelRun): void {
+    this.#arm('disconnect', run.id, this.now + DISCONNECT_MS);
+  }
+
+  // --- the object and D1 ---
+
+  /** The object is constructed anew. */
+  reincarnated(keepsSockets: boolean): void {
+    if (!keepsSockets) {
+      for (const socket of [...this.mutes, ...this.runs.flatMap(({ sockets }) => sockets)]) socket.open = false;
+    }
+    this.#drainedAt = 0;
+    this.d1.refused = false;
+    for (const run of this.runs) {
+      if (!run.known || run.final) continue;
+      if (run.connected && current(run) === null) this.#linkLost(run);
+      else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
+    }
+  }
+
+  sweep(): void {
+    this.#drain();
+    this.finishDrain();
+    this.ring();
+    this.finishDrain();
+  }
+
+  #scheduleDrain(): void {
+    if (this.now >= this.#drainedAt + DRAIN_MS) this.#drain();
+    else if (!this.#has('drain', '')) this.#arm('drain', '', this.#drainedAt + DRAIN_MS);
+  }
+
+  #drain(): void {
+    this.#drainedAt = this.now;
+    this.#draining = true;
+  }
+
+  /** D1 has answered, or has not. */
+  finishDrain(): void {
+    if (!this.#draining) return;
+    this.#draining = false;
+    if (this.d1.away) this.#arm('drain', '', this.now + DRAIN_MS);
+    else for (const command of this.commands) this.accept(command);
+  }
+
+  // --- details ---
+
+  #setEnd(run: ModelRun, state: RunState, exitCode: number | null, reason: EndReason | null): void {
+    run.state = state;
+    run.exitCode = exitCode;
+    run.reason = reason;
+    run.suspectedSince = null;
+  }
+
+  #close(socket: ModelSocket, code: number): void {
+    if (!socket.open) return;
+    socket.open = false;
+    socket.expected.push(`close ${code}`);
+  }
+
+  #watchSilence(): void {
+    if (!this.#has('silence', '')) this.#arm('silence', '', this.now + Math.min(START_MS, SILENCE_MS));
+  }
+
+  #bindings(run: ModelRun): [ModelCommand, ModelTarget][] {
+    return this.commands.flatMap((command) =>
+      command.targets
+        .filter((target) => target.run === run.id)
+        .map((target): [ModelCommand, ModelTarget] => [command, target]),
+    );
+  }
+
+  #targetsAt(run: ModelRun): ModelTarget[] {
+    return this.#bindings(run).map(([, target]) => target);
+  }
+
+  #run(id: string): ModelRun {
+    const run = this.runs.find((one) => one.id === id);
+    if (run === undefined) throw new Error(`the model has no run ${id}`);
+    return run;
+  }
+
+  #arm(kind: Deadline['kind'], subject: string, dueAt: number): void {
+    this.#deadlines.set(`${kind} ${subject}`, { kind, subject, armedAt: this.now, dueAt });
+  }
+
+  #cancel(kind: Deadline['kind'], subject: string): void {
+    this.#deadlines.delete(`${kind} ${subject}`);
+  }
+
+  #has(kind: Deadline['kind'], subject: string): boolean {
+    return this.#deadlines.has(`${kind} ${subject}`);
+  }
+}
+
+export const COMMAND_LIFE_MS = COMMAND_TTL_MS;
+
+/** The socket that speaks for the run, if it is open. */
+export function current(run: ModelRun): ModelSocket | null {
+  return (
+    run.sockets.find(({ open, generation }) => open && generation !== null && generation === run.generation) ?? null
+  );
+}
+
+function matches(command: ModelCommand, run: ModelRun): boolean {
+  return (
+    !run.final &&
+    (command.run === null || command.run === run.id) &&
+    (command.instance === null || command.instance === run.instance) &&
+    (command.machine === null || command.machine === run.machine) &&
+    run.startedAt <= command.requestedAt + CLOCK_SKEW_MS
+  );
+}
+
+function endOfTarget(state: TargetState, run: ModelRun): TargetState {
+  if (state === 'gone' || state === 'refused') return state;
+  if (state === 'term' || state === 'kill') return 'gone';
+  if (state === 'lost') return run.reason === 'operator' ? 'gone' : 'refused';
+  return 'refused';
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,131 @@
+/** What may happen to a job, as data: a sequence of these is what the model and the object are both put through. */
+import fc from 'fast-check';
+import { KILL_PHASES } from '#protocol/command';
+
+/** Which of the job's runs, by place. */
+const run = fc.integer({ min: 0, max: 2 });
+const step = <const Kind extends string, Fields>(
+  kind: Kind,
+  fields: { [Field in keyof Fields]: fc.Arbitrary<Fields[Field]> },
+) => fc.record({ kind: fc.constant(kind), ...fields }) as fc.Arbitrary<{ kind: Kind } & Fields>;
+
+/** Around every deadline of wrangler.toml: just before, just after, and long after. */
+const passingMs = fc.constantFrom(
+  900,
+  2_000,
+  3_001,
+  5_001,
+  10_001,
+  29_000,
+  30_001,
+  31_000,
+  600_001,
+  3_600_000,
+  90_000_000,
+);
+
+const arrive = step('arrive', {
+  run,
+  phase: fc.constantFrom(
+    'running' as const,
+    'running' as const,
+    'running' as const,
+    'ended' as const,
+    'abandoned' as const,
+  ),
+  /** Before its first arrival it has been running for so long. */
+  ageMs: fc.constantFrom(0, 500, 60_000),
+});
+const kill = step('kill', {
+  /** Selects by run, instance and machine; null selects all. */
+  run: fc.option(run, { nil: null, freq: 3 }),
+  instance: fc.option(fc.constantFrom('i1', 'i2'), { nil: null, freq: 4 }),
+  machine: fc.option(fc.constantFrom('m1', 'm2'), { nil: null, freq: 4 }),
+  signal: fc.constantFrom('SIGTERM' as const, 'SIGKILL' as const),
+  /** Whether the call reaches the object, or is left in the queue. */
+  pushed: fc.boolean(),
+});
+const output = step('output', {
+  run,
+  /** Where it starts, counted from the end of what is stored. */
+  from: fc.constantFrom(0, 0, 0, -3, -100, 2),
+  length: fc.integer({ min: 1, max: 9 }),
+  /** Whether these bytes are lost on the machine. */
+  lost: fc.constantFrom(false, false, false, true),
+});
+const killing = step('killing', {
+  run,
+  /** Which of the kills that it was sent, by place; one of its own when there is none. */
+  which: fc.integer({ min: 0, max: 3 }),
+  phase: fc.constantFrom(...KILL_PHASES),
+  /** Whether it is said, or goes into a dead socket. */
+  said: fc.constantFrom(true, true, false),
+});
+const complete = step('complete', {
+  run,
+  reason: fc.constantFrom('exited' as const, 'operator' as const, 'timeout' as const),
+  /** Output that is still to come. */
+  owed: fc.constantFrom(0, 0, 5),
+});
+
+const STEPS = {
+  arrive,
+  output,
+  kill,
+  killing,
+  complete,
+  /** The queue offers a command again, as a drain does when D1 has not heard that it was taken. */
+  offer: step('offer', { which: fc.integer({ min: 0, max: 5 }) }),
+  alive: step('alive', { run }),
+  /** The link breaks, and the object sees it. */
+  drop: step('drop', { run }),
+  /** A socket that was superseded goes on talking. */
+  straggle: step('straggle', { run, says: fc.constantFrom('output' as const, 'complete' as const, 'start' as const) }),
+  /** Somebody dials and never says start. */
+  mute: step('mute', {}),
+  /** Somebody claims a run with another key. */
+  claim: step('claim', { run }),
+  pass: step('pass', { ms: passingMs }),
+  /** Memory is gone, the sockets stay. */
+  hibernate: step('hibernate', {}),
+  /** Memory is gone, and so is every socket. */
+  restart: step('restart', {
+    /** Whether by a crash, of which the runtime complains aloud: seldom. */
+    crash: fc.nat({ max: 19 }).map((draw) => draw === 19),
+  }),
+  d1: step('d1', { away: fc.boolean() }),
+  sweep: step('sweep', {}),
+};
+
+type Generated<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Value> ? Value : never;
+export type Step = Generated<(typeof STEPS)[keyof typeof STEPS]>;
+export type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
+
+const WEIGHTS: Record<keyof typeof STEPS, number> = {
+  arrive: 6,
+  output: 4,
+  kill: 4,
+  killing: 5,
+  complete: 2,
+  offer: 1,
+  alive: 1,
+  drop: 3,
+  straggle: 1,
+  mute: 1,
+  claim: 1,
+  pass: 6,
+  hibernate: 1,
+  restart: 1,
+  d1: 1,
+  sweep: 1,
+};
+
+export const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    ...Object.entries(STEPS).map(([kind, arbitrary]) => ({
+      weight: WEIGHTS[kind as keyof typeof STEPS],
+      arbitrary: arbitrary as fc.Arbitrary<Step>,
+    })),
+  ),
+  { minLength: 4, maxLength: 20, size: 'max' },
+);
