@@ -37,5 +37,8 @@ export default defineConfig(async () => ({
     name: 'worker',
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/setup.ts'],
+    // Beside the end-to-end tests, which wait more than they work.
+    sequence: { groupOrder: 1 },
+    maxWorkers: 2,
   },
 }));

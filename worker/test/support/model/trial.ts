@@ -1,64 +1,27 @@
-/**
- * A proof by many trials: whatever happens to a job, in whatever order, its object does what a simple model says.
- *
- * After every step the two are compared: each run, each command with its targets, the events, and every message down
- * every socket; at the end of a sequence the output byte by byte, and what D1 has been told. On a failure fast-check
- * prints the seed and the shortest sequence it found. `LEASH_TEST_SEED` and `LEASH_TEST_RUNS` try others.
- */
-import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+/** One sequence of steps, taken by a real job and by the model of it, and compared. */
+import { expect, vi } from 'vitest';
 import type { Command } from '#protocol/api';
 import { KILL_PHASES, type KillPhase } from '#protocol/command';
 import { encodeOutputFrame } from '#protocol/output-frame';
-import { env } from './support/env.ts';
-import {
-  COMMAND_LIFE_MS,
-  current,
-  Model,
-  type ModelCommand,
-  type ModelRun,
-  type ModelSocket,
-} from './support/model/model.ts';
-import { d1, RealJob, type RealSocket, standBeforeD1 } from './support/model/real-job.ts';
-import { type Step, type StepOf, steps } from './support/model/steps.ts';
+import { COMMAND_LIFE_MS, current, Model, type ModelCommand, type ModelRun, type ModelSocket } from './model.ts';
+import { d1, RealJob, type RealSocket } from './real-job.ts';
+import type { Step, StepOf } from './steps.ts';
 
-const SEED = Number(env.LEASH_TEST_SEED ?? 20_261_123);
-const RUNS = Number(env.LEASH_TEST_RUNS ?? 1_000);
 const STEP_MS = 5_000;
 const KEY = 'a'.repeat(32);
 const FIRST_SIGNAL: Record<KillPhase, string | null> = { term: 'SIGTERM', kill: 'SIGKILL', gone: null, refused: null };
-
-let sequence = 0;
 let ids = 0;
-beforeAll(() => {
-  // Timers too: the one that keeps the object in memory would make an eviction wait for it.
-  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
-  standBeforeD1();
-  // Thousands of sequences would fill the screen with what goes right.
-  for (const method of ['log', 'warn', 'error'] as const) vi.spyOn(console, method).mockImplementation(() => {});
-});
-afterAll(() => {
-  vi.restoreAllMocks();
-  vi.useRealTimers();
-});
 
-test('a job does what the model says, whatever happens to it in whatever order', {
-  timeout: 60_000 + 500 * RUNS,
-}, async () => {
-  await fc.assert(
-    fc.asyncProperty(steps, async (sequenceOfSteps) => {
-      sequence += 1;
-      const trial = new Trial(`model-${sequence}`);
-      for (const step of sequenceOfSteps) {
-        const before = trial.calls;
-        await inTime(step.kind, trial.take(step));
-        if (trial.calls > before) await inTime('the comparison', trial.compare());
-      }
-      await inTime('the end', trial.finish());
-    }),
-    { seed: SEED, numRuns: RUNS },
-  );
-});
+/** Takes the steps, one after the other, and compares after each that did something. */
+export async function tryOut(name: string, steps: readonly Step[]): Promise<void> {
+  const trial = new Trial(name);
+  for (const step of steps) {
+    const before = trial.calls;
+    await inTime(step.kind, trial.take(step));
+    if (trial.calls > before) await inTime('the comparison', trial.compare());
+  }
+  await inTime('the end', trial.finish());
+}
 
 /** A step that hangs would hang the test without a word. */
 async function inTime(what: string, step: Promise<void>): Promise<void> {
