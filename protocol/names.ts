@@ -32,10 +32,16 @@ export const MachineName = v.pipe(
   ),
 );
 
-/** `*` stands for any characters; everything else for itself. */
+/**
+ * `*` stands for any characters; everything else for itself. One with a `*` is shorter than a name may be: D1 takes no
+ * pattern of more than 50 bytes.
+ */
 export const Glob = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9._*-]{1,128}$/, 'letters, digits, dots, underscores, dashes and *'),
+  v.regex(
+    /^([A-Za-z0-9._-]{1,128}|[A-Za-z0-9._*-]{1,50})$/,
+    'up to 128 letters, digits, dots, underscores and dashes; with a * up to 50',
+  ),
 );
 
 /** Which machines: a name or a glob, or up to 20 of them, separated by commas. No name holds a `*` or a comma. */

@@ -1,4 +1,5 @@
 /** The jobs that were ever seen. */
+import { matching } from './glob.ts';
 
 /** Notes that jobs exist. For their objects. */
 export function mirrorJobs(db: D1Database, names: readonly string[], now: number): D1PreparedStatement {
@@ -29,11 +30,12 @@ export interface JobRow {
 
 /** Jobs that match the glob, in the order of their names, after `after`. */
 export async function listJobs(db: D1Database, glob: string, after: string, limit: number): Promise<JobRow[]> {
+  const [condition, value] = matching('name', glob);
   const { results } = await db
     .prepare(
-      'SELECT name, first_seen_at AS "firstSeenAt" FROM jobs WHERE name GLOB ? AND name > ? ORDER BY name LIMIT ?',
+      `SELECT name, first_seen_at AS "firstSeenAt" FROM jobs WHERE ${condition} AND name > ? ORDER BY name LIMIT ?`,
     )
-    .bind(glob, after, limit)
+    .bind(value, after, limit)
     .all<{ name: string; firstSeenAt: number }>();
   return results;
 }

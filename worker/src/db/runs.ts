@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { Run } from '#protocol/api';
 import type { RunState } from '#protocol/run-state';
+import { matching, matchingOneOf } from './glob.ts';
 
 /** Brings runs up to date, each unless a newer state of it is here already. For the jobs' objects. */
 export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
@@ -60,7 +61,7 @@ export interface RunPosition {
 }
 
 export interface RunFilter {
-  /** The jobs that the caller may read. Our globs know only `*`, which SQLite's GLOB reads the same way. */
+  /** The jobs that the caller may read. */
   readonly jobGlob: string;
   readonly job?: string | undefined;
   readonly machine?: string | undefined;
@@ -75,7 +76,7 @@ export async function listRuns(
   limit: number,
 ): Promise<(RunPosition & { readonly run: Run })[]> {
   const conditions: [condition: string, ...values: (string | number)[]][] = [];
-  if (filter.jobGlob !== '*') conditions.push(['job GLOB ?', filter.jobGlob]);
+  if (filter.jobGlob !== '*') conditions.push(matching('job', filter.jobGlob));
   if (filter.job !== undefined) conditions.push(['job = ?', filter.job]);
   if (filter.machine !== undefined) conditions.push(['machine = ?', filter.machine]);
   if (filter.state !== undefined) conditions.push(['state = ?', filter.state]);
@@ -102,10 +103,9 @@ export interface OpenRunFilter {
 
 /** The jobs of which a run that may still be alive matches, in the order of their names. */
 export async function jobsWithOpenRuns(db: D1Database, filter: OpenRunFilter, limit: number): Promise<string[]> {
-  const conditions: [condition: string, ...values: string[]][] = [['job GLOB ?', filter.jobGlob]];
-  const oneOf = (column: string) => `EXISTS (SELECT 1 FROM json_each(?) WHERE ${column} GLOB value)`;
-  if (filter.jobs !== undefined) conditions.push([oneOf('job'), JSON.stringify(filter.jobs)]);
-  if (filter.machines !== undefined) conditions.push([oneOf('machine'), JSON.stringify(filter.machines)]);
+  const conditions: [condition: string, ...values: string[]][] = [matching('job', filter.jobGlob)];
+  if (filter.jobs !== undefined) conditions.push(matchingOneOf('job', filter.jobs));
+  if (filter.machines !== undefined) conditions.push(matchingOneOf('machine', filter.machines));
   if (filter.instance !== undefined) conditions.push(["resource ->> '$.instance' = ?", filter.instance]);
   const { results } = await db
     .prepare(
