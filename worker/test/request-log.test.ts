@@ -70,3 +70,16 @@ test('the id is ours, whatever the client sends, and a problem names the same on
   expect(new Set([...ids, sent]).size).toBe(3);
   expect((await first.json<{ request_id: string }>()).request_id).toBe(ids[0]);
 });
+
+test('a token that is sent as the whole body of a sign-in is neither answered nor logged', async () => {
+  const secret = 'leash_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG000000';
+  const response = await request('/api/v1/session', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(secret),
+  });
+  expect(response.status).toBe(400);
+  expect(await response.text()).not.toContain(secret);
+  expect(linesOf(response)).toHaveLength(1);
+  expect(lines.join()).not.toContain(secret);
+});

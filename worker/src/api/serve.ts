@@ -91,8 +91,11 @@ async function readBody(c: AppContext, schema: v.GenericSchema): Promise<unknown
   const text = await c.req.text();
   if (text !== '' && !isJson) throw notJson();
   const json = text === '' ? {} : parseJson(text);
-  // To the schema library an array is an object without entries, and that may mean "everything".
-  if (Array.isArray(json)) throw new ApiError('bad_request', 'body: send a JSON object, not an array.');
+  // To the schema library an array is an object without entries, and that may mean "everything". Of anything else its
+  // complaint would quote the whole, which may be a token.
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new ApiError('bad_request', 'body: send a JSON object.');
+  }
   const parsed = v.safeParse(schema, json);
   if (!parsed.success) throw new ApiError('bad_request', `body: ${describeIssue(parsed.issues[0])}`);
   return parsed.output;
