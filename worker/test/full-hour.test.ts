@@ -228,6 +228,17 @@ describe('a coalescer', () => {
     expect(await coalescer.ask(3)).toBe(3);
   });
 
+  test('goes on for the others after a question that cannot be weighed, as one from an older deployment', async () => {
+    const coalescer = new Coalescer<number[], number>({
+      name: 'the test',
+      maxWeight: 10,
+      weigh: ({ length }) => length,
+      ask: async (questions) => questions.map(({ length }) => length),
+    });
+    await expect(coalescer.ask(undefined as unknown as number[])).rejects.toThrow(TypeError);
+    expect(await coalescer.ask([1])).toBe(1);
+  });
+
   test('does not ask for each alone when D1 is away', async () => {
     let queries = 0;
     const coalescer = new Coalescer<number, number>({

@@ -9,6 +9,7 @@ import { TimedOut, within } from '../../within.ts';
 
 interface Waiting<Question, Answer> {
   readonly question: Question;
+  readonly weight: number;
   resolve(answer: Answer): void;
   reject(error: unknown): void;
 }
@@ -39,7 +40,8 @@ export class Coalescer<Question, Answer> {
   /** Rejects when the query in which the question went failed. */
   ask(question: Question): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ question, resolve, reject });
+      // Here, where a question that can't be weighed fails alone: later it would take all who wait along, for ever.
+      this.#waiting.push({ question, weight: this.#query.weigh(question), resolve, reject });
       if (!this.#isAsking) void this.#askAll();
     });
   }
@@ -53,8 +55,8 @@ export class Coalescer<Question, Answer> {
 
   #takeNext(): Waiting<Question, Answer>[] {
     let weight = 0;
-    const end = this.#waiting.findIndex(({ question }, index) => {
-      weight += this.#query.weigh(question);
+    const end = this.#waiting.findIndex((waiting, index) => {
+      weight += waiting.weight;
       return index > 0 && weight > this.#query.maxWeight;
     });
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
