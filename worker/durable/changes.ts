@@ -1,5 +1,6 @@
 /** What has changed in a job's object, on its way to D1 and the pages. */
 import type { Command, Run } from '#protocol/api';
+import { KIB } from '#protocol/limits';
 
 export interface Changes {
   readonly runs: readonly Run[];
@@ -20,11 +21,18 @@ export interface JobChanges extends Changes {
   readonly forgottenCommands: readonly Forgotten[];
 }
 
-/** What goes to D1 at once weighs at most this. With a command line of 4 KiB in every run it is half a megabyte. */
+/** What goes to D1 at once weighs at most this: less than a megabyte, and one value of D1 has at most two. */
 export const MAX_BATCH_WEIGHT = 100;
+
+/** So much JSON of a command line is as much as the rest of a run: 4 KiB of control characters are 24 KiB of it. */
+const COMMAND_LINE_CHARS_PER_WEIGHT = 8 * KIB;
 
 /** So many targets of a command are as much JSON as a run. */
 const TARGETS_PER_WEIGHT = 25;
+
+function weighRun(run: Run): number {
+  return 1 + Math.floor(JSON.stringify(run.command).length / COMMAND_LINE_CHARS_PER_WEIGHT);
+}
 
 function weighCommand(command: Command): number {
   return 1 + command.targets.length / TARGETS_PER_WEIGHT;
@@ -33,5 +41,9 @@ function weighCommand(command: Command): number {
 /** How much they add to a batch, with a run as the unit. */
 export function weighChanges({ runs, commands, forgottenRuns, forgottenCommands }: Omit<JobChanges, 'job'>): number {
   const forgotten = forgottenRuns.length + forgottenCommands.length;
-  return runs.length + forgotten + commands.reduce((sum, command) => sum + weighCommand(command), 0);
+  return forgotten + sum(runs.map(weighRun)) + sum(commands.map(weighCommand));
+}
+
+function sum(weights: readonly number[]): number {
+  return weights.reduce((total, weight) => total + weight, 0);
 }

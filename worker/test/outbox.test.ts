@@ -4,6 +4,7 @@ import { kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { ObservedGateway } from './support/gateway.ts';
 import { deadlines, jobObject, restart, run } from './support/objects.ts';
 import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -39,6 +40,35 @@ describe('the outbox', () => {
     expect(await indexedState(who.run)).toBeUndefined();
     await pass(who.job, 5_001);
     await until('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
+  });
+
+  test('tells D1 everything else when it refuses one change, and that one when it takes it', async () => {
+    const [refused, other] = [newIdentity('outbox-refused'), newIdentity('outbox-refused')];
+    await env.DB.exec(
+      `CREATE TRIGGER refusal BEFORE INSERT ON runs WHEN new.id = '${refused.run}' BEGIN SELECT RAISE(ABORT, 'no'); END`,
+    );
+    await TestWrapper.connect(refused);
+    const wrapper = await TestWrapper.connect(other);
+    await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
+    await pass(other.job, 5_001);
+    await until('D1 to know the other', async () => (await indexedState(other.run)) === 'succeeded');
+    await until('one to be left', async () => (await pending(other.job)) === 1);
+    await env.DB.exec('DROP TRIGGER refusal');
+    await pass(other.job, 5_001);
+    await until('D1 to know it', () => indexedState(refused.run));
+  });
+
+  test('never sends more at once than one value of D1 holds, whatever the command lines are', async () => {
+    const job = 'outbox-large';
+    const gateway = await ObservedGateway.observe('changes', 'commit');
+    gateway.hold();
+    const runs = Array.from({ length: 100 }, () => newIdentity(job));
+    for (const who of runs) await TestWrapper.connect(who, { command: '\u0001'.repeat(4096) });
+    gateway.release();
+    await until('an empty outbox', async () => (await pending(job)) === 0);
+    const sizes = gateway.queries.flat().map((value) => String(value).length);
+    expect(Math.max(...sizes)).toBeLessThan(1_000_000);
+    expect(sizes.filter((size) => size > 100_000).length).toBeLessThan(20);
   });
 
   test('never lets an older state overwrite a newer one', async () => {

@@ -10,7 +10,7 @@ import { commitChanges } from '../../d1-gateway.ts';
 import type { Env } from '../../env.ts';
 import { log } from '../../log.ts';
 import { spread } from '../../spread.ts';
-import { type Forgotten, type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../changes.ts';
+import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../changes.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 type Kind = 'run' | 'command';
@@ -92,12 +92,36 @@ export class Outbox {
   }
 
   async #sendBatch(batch: Batch): Promise<void> {
+    try {
+      await this.#sendTogether(batch);
+    } catch (error) {
+      if (!isRefused(error) || batch.notes.length === 1) throw error;
+      await this.#sendEach(batch.notes);
+    }
+  }
+
+  /** D1 refused one of them: the others must not wait for it, or nothing of this job would ever be known there again. */
+  async #sendEach(notes: readonly Note[]): Promise<void> {
+    let refusal: unknown = null;
+    for (const note of notes) {
+      try {
+        await this.#sendTogether({ notes: [note], changes: this.#changesOf(note) });
+      } catch (error) {
+        if (!isRefused(error)) throw error;
+        log.error('change_refused', error, { job: this.#job, kind: note.kind, subject: note.subject });
+        refusal = error;
+      }
+    }
+    if (refusal !== null) throw refusal;
+  }
+
+  async #sendTogether(batch: Batch): Promise<void> {
     let published: boolean;
     try {
       ({ published } = await commitChanges(this.#env, batch.changes));
       this.#isD1Away = false;
     } catch (error) {
-      this.#isD1Away = true;
+      this.#isD1Away = !isRefused(error);
       throw error;
     }
     if (!published) throw new Error('D1 has the changes, but the pages could not be told');
@@ -109,29 +133,53 @@ export class Outbox {
 
   /** As many notes as go into one batch, with the state of what they name; null when nothing is left. */
   #next(): Batch | null {
-    const notes: Note[] = [];
-    const runs: Run[] = [];
-    const commands: Command[] = [];
-    const forgottenRuns: Forgotten[] = [];
-    const forgottenCommands: Forgotten[] = [];
-    const changes: JobChanges = { job: this.#job, runs, commands, forgottenRuns, forgottenCommands };
     const waiting = this.#ctx.storage.sql
       .exec<{ kind: Kind; subject: string; seq: number }>(
         'SELECT kind, subject, seq FROM outbox LIMIT ?',
         MAX_BATCH_WEIGHT,
       )
       .toArray();
+    const notes: Note[] = [];
+    const all: JobChanges[] = [];
+    let weight = 0;
     for (const note of waiting) {
-      if (weighChanges(changes) >= MAX_BATCH_WEIGHT) break;
+      const changes = this.#changesOf(note);
+      weight += weighChanges(changes);
+      if (notes.length > 0 && weight > MAX_BATCH_WEIGHT) break;
       notes.push(note);
-      if (note.kind === 'run') push(runs, forgottenRuns, note, this.#source.run(note.subject));
-      else push(commands, forgottenCommands, note, this.#source.command(note.subject));
+      all.push(changes);
     }
-    return notes.length === 0 ? null : { notes, changes };
+    return notes.length === 0 ? null : { notes, changes: joined(this.#job, all) };
+  }
+
+  /** What one note is about, in its latest state. */
+  #changesOf({ kind, subject, seq }: Note): JobChanges {
+    const gone = [{ id: subject, seq }];
+    const none = { job: this.#job, runs: [], commands: [], forgottenRuns: [], forgottenCommands: [] };
+    switch (kind) {
+      case 'run': {
+        const run = this.#source.run(subject);
+        return run === null ? { ...none, forgottenRuns: gone } : { ...none, runs: [run] };
+      }
+      case 'command': {
+        const command = this.#source.command(subject);
+        return command === null ? { ...none, forgottenCommands: gone } : { ...none, commands: [command] };
+      }
+    }
   }
 }
 
-function push<Resource>(latest: Resource[], forgotten: Forgotten[], note: Note, resource: Resource | null): void {
-  if (resource === null) forgotten.push({ id: note.subject, seq: note.seq });
-  else latest.push(resource);
+function joined(job: string, all: readonly JobChanges[]): JobChanges {
+  return {
+    job,
+    runs: all.flatMap(({ runs }) => runs),
+    commands: all.flatMap(({ commands }) => commands),
+    forgottenRuns: all.flatMap(({ forgottenRuns }) => forgottenRuns),
+    forgottenCommands: all.flatMap(({ forgottenCommands }) => forgottenCommands),
+  };
+}
+
+/** D1 is there, and what it was sent is at fault. Its failures have no class of their own. */
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && /SQLITE_(CONSTRAINT|TOOBIG)/.test(error.message);
 }
