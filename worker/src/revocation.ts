@@ -1,6 +1,7 @@
 /** Closing the sockets of what has ended: the objects that hold some are told to look. */
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
+import { within } from '../within.ts';
 import type { AppContext } from './context.ts';
 import { FLEET, type StaleSockets, staleSockets } from './db/open-sockets.ts';
 import { callJob } from './job-client.ts';
@@ -9,6 +10,8 @@ import { mapAtMost } from './map-at-most.ts';
 /** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
 const CALLS_PER_INVOCATION = 800;
 const CALLS_AT_ONCE = 20;
+/** One that never answers must not hold up the others, nor the sweep. Longer than an object waits for the gateway. */
+const CALL_LIMIT_MS = 25_000;
 /** Whoever revokes is answered after this long, in any case; the calls go on. */
 const ANSWER_WITHIN_MS = 5_000;
 
@@ -42,8 +45,13 @@ async function callAll(env: Env, stale: readonly StaleSockets[]): Promise<void> 
 /** One object that fails must not keep the others from being called; it stays marked. */
 async function callOne(env: Env, { token, object }: StaleSockets): Promise<void> {
   try {
-    if (object === FLEET) await env.FLEET.getByName('fleet').checkCredentials(token);
-    else await callJob(env, object, (job) => job.checkCredentials(token));
+    await within(
+      CALL_LIMIT_MS,
+      'the object',
+      object === FLEET
+        ? env.FLEET.getByName('fleet').checkCredentials(token)
+        : callJob(env, object, (job) => job.checkCredentials(token)),
+    );
   } catch (error) {
     log.error('sockets_not_closed', error, { token, object });
   }

@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { closeLeftOverSockets } from '../src/revocation.ts';
 import { sweep } from '../src/sweep.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -35,4 +36,25 @@ test('the sweep looks again at once after a job that it could not reach, behind 
   });
   await sweep(env);
   expect(await checkedAt(broken.job)).toBeGreaterThanOrEqual(startedAt);
+});
+
+test('an object that never answers when its sockets are to be closed does not hold up the sweep for ever', async () => {
+  const rows = "INSERT INTO open_sockets (token, session, object, stale) VALUES ('mute', '', 'sweep-mute', 1)";
+  await env.DB.exec(rows);
+  vi.useFakeTimers();
+  try {
+    let called = false;
+    const checkCredentials = () => {
+      called = true;
+      return new Promise<void>(() => {});
+    };
+    const mute = { ...env, JOBS: { getByName: () => ({ checkCredentials }) } as unknown as typeof env.JOBS };
+    const swept = closeLeftOverSockets(mute, 10);
+    await vi.waitUntil(() => called);
+    await vi.advanceTimersByTimeAsync(25_000);
+    await swept;
+  } finally {
+    vi.useRealTimers();
+    await env.DB.exec('DELETE FROM open_sockets');
+  }
 });
