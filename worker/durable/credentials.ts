@@ -103,10 +103,11 @@ export class Credentials {
       this.#ctx.storage.transactionSync(() => {
         for (const row of asked) this.#apply(row, endOf(row, standing, this.#env));
         this.#armEnd();
-        // One that came meanwhile is asked about by a call of its own.
-        if (this.#select('WHERE token = ?', token).every(({ id }) => asked.some((row) => row.id === id))) {
-          this.#deadlines.cancel('credential_check', token);
-        }
+        const isComplete = this.#select('WHERE token = ?', token).every(({ id }) => asked.some((row) => row.id === id));
+        if (isComplete) this.#deadlines.cancel('credential_check', token);
+        // One that came meanwhile is asked about by a call of its own. Should that one have overtaken this, what it
+        // registered is undone: then nobody else would ask again.
+        else this.#deadlines.arm('credential_check', token, Date.now() + spread(RETRY_MS));
       });
     } catch (error) {
       log.error('credential_check_failed', error, { object: this.#object, token });
