@@ -6,14 +6,12 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { Command, Run, RunEvent } from '#protocol/api';
-import { readViewerMessage, WATCH_SUBPROTOCOL } from '#protocol/watch-link';
+import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { readCredential } from '../credential.ts';
-import { queuedCommands } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { readSettings } from '../settings.ts';
-import { spread } from '../spread.ts';
 import { forgetJob } from '../src/db/jobs.ts';
 import { Credentials } from './credentials.ts';
 import { CommandStore } from './job/command-store.ts';
@@ -27,24 +25,16 @@ import { Outbox } from './job/outbox.ts';
 import { OutputBounds } from './job/output-bounds.ts';
 import { OutputIntake } from './job/output-intake.ts';
 import { OutputLog, type OutputPiece } from './job/output-log.ts';
+import { QueueDrain } from './job/queue-drain.ts';
 import { Retention } from './job/retention.ts';
 import { RunStore, runResource } from './job/run-store.ts';
 import { begin, isBlank, jobName, migrate } from './job/schema.ts';
-import {
-  type Attachment,
-  attachmentOf,
-  close,
-  Sockets,
-  send,
-  type ViewerAttachment,
-  type WrapperAttachment,
-} from './job/sockets.ts';
+import { type Attachment, attachmentOf, close, Sockets, send, type WrapperAttachment } from './job/sockets.ts';
+import { ViewerMessages } from './job/viewer-messages.ts';
 import { Viewers } from './job/viewers.ts';
 import { WrapperMessages } from './job/wrapper-messages.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
 
-/** Look into the queue in D1 at most this often, however many wrappers connect. */
-const DRAIN_INTERVAL_MS = 10_000;
 /** What fails in an alarm is tried again after this long. */
 const RETRY_MS = 5_000;
 
@@ -72,15 +62,14 @@ export class JobObject extends DurableObject<Env> {
   readonly #kills: Kills;
   readonly #liveness: Liveness;
   readonly #wrapperMessages: WrapperMessages;
+  readonly #viewerMessages: ViewerMessages;
   readonly #commands: CommandStore;
   readonly #bounds: OutputBounds;
   readonly #retention: Retention;
   /** Whether there are no tables: nothing has been stored yet, or nothing is left. */
   #isBlank: boolean;
   readonly #credentials: Credentials;
-  #drainedAt = 0;
-  /** How many look into the queue in D1 right now. */
-  #drains = 0;
+  readonly #drain: QueueDrain;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -133,6 +122,7 @@ export class JobObject extends DurableObject<Env> {
       kills,
       liveness,
     });
+    this.#viewerMessages = new ViewerMessages(job, runs, sockets, viewers);
     this.#commands = commands;
     this.#bounds = bounds;
     this.#retention = new Retention({
@@ -148,6 +138,7 @@ export class JobObject extends DurableObject<Env> {
       outbox,
     });
     this.#credentials = new Credentials(ctx, env, job, deadlines, (socket) => this.#socketGone(socket));
+    this.#drain = new QueueDrain(env, job, deadlines, (command) => this.#accept(command));
     this.#isBlank = isBlank(ctx.storage);
     if (this.#isBlank) return;
     migrate(ctx.storage);
@@ -225,7 +216,7 @@ export class JobObject extends DurableObject<Env> {
   /** The sweep: catches what a failed call or an alarm that never rang left behind. */
   async lookAfter(): Promise<void> {
     this.#begin();
-    await this.#drain();
+    await this.#drain.run();
     this.#meetDeadlines();
     await this.#outbox.send();
     await this.#clearIfUnused();
@@ -304,7 +295,7 @@ export class JobObject extends DurableObject<Env> {
       !this.#runs.isEmpty() ||
       !this.#commands.isEmpty() ||
       !this.#outbox.isEmpty ||
-      this.#drains > 0 ||
+      this.#drain.isUnderWay ||
       this.#credentials.isChecking ||
       this.#deadlines.has('drain', '') ||
       this.#sockets.isAnyOpen
@@ -329,7 +320,7 @@ export class JobObject extends DurableObject<Env> {
         return;
       case 'viewer':
         this.#sockets.heard(socket, attachment);
-        this.#receiveFromViewer(socket, attachment, frame);
+        this.#viewerMessages.receive(socket, attachment, frame);
         return;
       case 'waiter':
         return;
@@ -340,22 +331,7 @@ export class JobObject extends DurableObject<Env> {
     this.#wrapperMessages.receive(socket, attachment, frame);
     // A wrapper that has just introduced itself may be what a command in the queue waits for.
     const introduced = attachment.generation === null && generationOf(socket) !== null;
-    if (introduced) this.#scheduleDrain();
-  }
-
-  #receiveFromViewer(socket: WebSocket, attachment: ViewerAttachment, frame: string | ArrayBuffer): void {
-    const read = typeof frame === 'string' ? readViewerMessage(frame) : null;
-    if (read?.kind !== 'message') {
-      const code = read?.kind === 'unknown_type' ? 'unknown_type' : 'bad_frame';
-      log.warn('viewer_refused', { job: this.#job, code });
-      send(socket, { type: 'error', code, message: 'a viewer may send `subscribe` and `ack`' });
-      return;
-    }
-    this.#viewers.receive(socket, attachment, read.message);
-    if (read.message.type !== 'subscribe') return;
-    const before = attachment.follows?.run;
-    if (before !== undefined && before !== read.message.run) this.#adjustFlow(before);
-    this.#adjustFlow(read.message.run);
+    if (introduced) this.ctx.waitUntil(this.#drain.runSoon());
   }
 
   #socketGone(socket: WebSocket): void {
@@ -369,18 +345,11 @@ export class JobObject extends DurableObject<Env> {
         return;
       }
       case 'viewer':
-        if (attachment.follows !== null) this.#adjustFlow(attachment.follows.run, socket);
+        if (attachment.follows !== null) this.#viewerMessages.adjustFlow(attachment.follows.run, socket);
         return;
       case 'waiter':
         return;
     }
-  }
-
-  /** Tells a run's wrapper whether someone watches. */
-  #adjustFlow(id: string, leaving?: WebSocket): void {
-    const run = this.#runs.get(id);
-    const socket = run === null ? null : this.#sockets.current(run);
-    if (socket !== null) send(socket, { type: 'flow', mode: this.#viewers.flow(id, leaving) });
   }
 
   #meetDeadlines(): void {
@@ -400,7 +369,7 @@ export class JobObject extends DurableObject<Env> {
     switch (deadline.kind) {
       case 'silence':
         this.#liveness.checkSilence();
-        for (const run of this.#viewers.dropDead()) this.#adjustFlow(run);
+        for (const run of this.#viewers.dropDead()) this.#viewerMessages.adjustFlow(run);
         return;
       case 'probe':
         this.#liveness.probeDue(deadline);
@@ -420,7 +389,7 @@ export class JobObject extends DurableObject<Env> {
         this.ctx.waitUntil(this.#outbox.send());
         return;
       case 'drain':
-        this.ctx.waitUntil(this.#drain());
+        this.ctx.waitUntil(this.#drain.run());
         return;
       case 'trim':
         this.#bounds.trim(deadline.subject);
@@ -442,30 +411,6 @@ export class JobObject extends DurableObject<Env> {
     const run = this.#runs.get(id);
     if (run === null || run.final) return;
     if (this.#kills.unanswered(run)) this.#liveness.dropLink(run);
-  }
-
-  #scheduleDrain(): void {
-    const waitMs = this.#drainedAt + DRAIN_INTERVAL_MS - Date.now();
-    if (waitMs <= 0) this.ctx.waitUntil(this.#drain());
-    else if (!this.#deadlines.has('drain', '')) this.#deadlines.arm('drain', '', Date.now() + waitMs);
-  }
-
-  /** Takes what the queue in D1 holds for this job. Never throws: what fails is tried again by alarm. */
-  async #drain(): Promise<void> {
-    this.#drainedAt = Date.now();
-    this.#drains += 1;
-    try {
-      for (let after: string | undefined = ''; after !== undefined; ) {
-        const commands = await queuedCommands(this.env, this.#job, after);
-        for (const command of commands) this.#accept(command);
-        after = commands.at(-1)?.id;
-      }
-    } catch (error) {
-      log.error('drain_failed', error, { job: this.#job });
-      this.#deadlines.arm('drain', '', Date.now() + spread(DRAIN_INTERVAL_MS));
-    } finally {
-      this.#drains -= 1;
-    }
   }
 }
 

@@ -437,6 +437,16 @@ describe('a kill that nobody was there for', () => {
     expect((await wrapper.kill()).command).toBe(id);
   });
 
+  test('does not make a job of a name that none has', async () => {
+    const who = newIdentity('kill-typo');
+    const { id } = await kill(who.job, { instance: 'nightly' });
+    await until('the queue to be rid of it', () =>
+      env.DB.prepare('SELECT 1 FROM commands WHERE id = ? AND accepted = 1').bind(id).first(),
+    );
+    expect(await refusal(call('GET', `/jobs/${who.job}`))).toBe('404 unknown_job');
+    expect(await refusal(call('POST', `/jobs/${who.job}/kill`, { body: {} }))).toBe('404 unknown_job');
+  });
+
   test('does not reach runs that start after it', async () => {
     const first = newIdentity('kill-later');
     await TestWrapper.connect(first);

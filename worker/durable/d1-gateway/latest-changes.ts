@@ -1,6 +1,7 @@
 import type { Changes, Forgotten, JobChanges } from '../changes.ts';
 
 export interface LatestChanges extends Changes {
+  /** Those with a run: a kill for a name that was never a job's does not make it one. */
   readonly jobs: readonly string[];
   readonly forgottenRuns: readonly ForgottenByJob[];
   readonly forgottenCommands: readonly ForgottenByJob[];
@@ -16,7 +17,7 @@ export interface ForgottenByJob extends Forgotten {
  */
 export function latestChanges(all: readonly JobChanges[]): LatestChanges {
   return {
-    jobs: [...new Set(all.map(({ job }) => job))],
+    jobs: [...new Set(all.filter(({ runs }) => runs.length > 0).map(({ job }) => job))],
     // A run id that two jobs use is two runs here: D1 decides whose it is.
     runs: latest(all.flatMap(({ runs }) => runs)),
     commands: latest(all.flatMap(({ commands }) => commands)),

@@ -1,0 +1,56 @@
+/** Takes what the queue in D1 holds for this job: what a call that failed left behind. */
+import type { Command } from '#protocol/api';
+import { queuedCommands } from '../../d1-gateway.ts';
+import type { Env } from '../../env.ts';
+import { log } from '../../log.ts';
+import { spread } from '../../spread.ts';
+import type { DeadlineBook } from './deadlines.ts';
+
+/** At most this often, however many wrappers connect. */
+const INTERVAL_MS = 10_000;
+
+export class QueueDrain {
+  readonly #env: Env;
+  readonly #job: string;
+  readonly #deadlines: DeadlineBook;
+  readonly #accept: (command: Command) => void;
+  #ranAt = 0;
+  /** How many look into the queue right now. */
+  #running = 0;
+
+  constructor(env: Env, job: string, deadlines: DeadlineBook, accept: (command: Command) => void) {
+    this.#env = env;
+    this.#job = job;
+    this.#deadlines = deadlines;
+    this.#accept = accept;
+  }
+
+  get isUnderWay(): boolean {
+    return this.#running > 0;
+  }
+
+  /** Runs now, or by alarm when it ran a moment ago. */
+  async runSoon(): Promise<void> {
+    const waitMs = this.#ranAt + INTERVAL_MS - Date.now();
+    if (waitMs <= 0) await this.run();
+    else if (!this.#deadlines.has('drain', '')) this.#deadlines.arm('drain', '', Date.now() + waitMs);
+  }
+
+  /** Never throws: what fails is tried again by alarm. */
+  async run(): Promise<void> {
+    this.#ranAt = Date.now();
+    this.#running += 1;
+    try {
+      for (let after: string | undefined = ''; after !== undefined; ) {
+        const commands = await queuedCommands(this.#env, this.#job, after);
+        for (const command of commands) this.#accept(command);
+        after = commands.at(-1)?.id;
+      }
+    } catch (error) {
+      log.error('drain_failed', error, { job: this.#job });
+      this.#deadlines.arm('drain', '', Date.now() + spread(INTERVAL_MS));
+    } finally {
+      this.#running -= 1;
+    }
+  }
+}
