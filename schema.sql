@@ -142,7 +142,10 @@ BEGIN
   UPDATE counters SET value = value + 1 WHERE name = 'kills';
 END;
 
-CREATE TRIGGER count_settlement AFTER UPDATE ON commands WHEN new.state = 'settled' AND old.state <> 'settled'
+-- Only what stopped something: a target that had ended before, or that nobody could reach, took no time.
+CREATE TRIGGER count_settlement AFTER UPDATE ON commands
+WHEN new.state = 'settled' AND old.state <> 'settled'
+  AND EXISTS (SELECT 1 FROM json_each(new.resource, '$.targets') WHERE value ->> 'state' = 'gone')
 BEGIN
   UPDATE counters SET value = value + 1 WHERE name = 'kill_seconds_bucket'
     AND (label = '+Inf' OR CAST(label AS REAL) >= unixepoch('subsec') - new.requested_at / 1000.0);

@@ -50,3 +50,6 @@ export const MAX_WAIT_SECONDS = 60;
 
 /** The longest that a secret outlives its rotation: thirty days. */
 export const MAX_OLD_SECRET_SECONDS = 30 * 24 * 60 * 60;
+
+/** The shortest `LEASH_ADMIN_TOKEN` that is accepted. */
+export const MIN_ADMIN_TOKEN_CHARS = 24;

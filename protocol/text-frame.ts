@@ -57,6 +57,22 @@ export function textFrameReader<const Schemas extends Record<string, Schema>>(sc
 /** One line on what is wrong, with the path to it. */
 export function describeIssue(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue);
-  if (issue.type === 'strict_object') return `${path ?? issue.received}: there is no such field`;
-  return path === null ? issue.message : `${path}: ${issue.message}`;
+  const what = sayWhatIsWrong(issue);
+  return path === null ? what : `${path}: ${what}`;
+}
+
+function sayWhatIsWrong({ type, expected, received, message }: v.BaseIssue<unknown>): string {
+  const isMissing = received === 'undefined';
+  switch (type) {
+    case 'object':
+    case 'strict_object':
+      if (expected === 'never') return 'there is no such field';
+      return isMissing || expected?.startsWith('"') === true ? 'it is missing' : message;
+    case 'picklist':
+      return isMissing
+        ? 'it is missing'
+        : `one of ${expected?.replace(/^\(|\)$/g, '').replaceAll(' | ', ', ')}, not ${received}`;
+    default:
+      return message;
+  }
 }

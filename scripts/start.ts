@@ -7,6 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as v from 'valibot';
+import { MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
 import { ApiClient } from './local/api-client.ts';
 import { StartError } from './local/control-plane.ts';
 import { spawnControlPlane } from './local/control-plane-child.ts';
@@ -106,7 +107,14 @@ async function makeStateDir(stateDir: string): Promise<void> {
 
 async function chooseAdminToken(stateDir: string): Promise<AdminToken> {
   const given = process.env.LEASH_ADMIN_TOKEN;
-  if (given !== undefined && given !== '') return { secret: given, origin: 'given' };
+  if (given !== undefined && given !== '') {
+    if (given.length < MIN_ADMIN_TOKEN_CHARS) {
+      throw new StartError(
+        `LEASH_ADMIN_TOKEN has fewer than ${MIN_ADMIN_TOKEN_CHARS} characters. Set a long random one.`,
+      );
+    }
+    return { secret: given, origin: 'given' };
+  }
   const file = join(stateDir, 'admin-token');
   const kept = await readIfThere(file);
   if (kept !== null && kept.trim() !== '') return { secret: kept.trim(), origin: 'kept' };

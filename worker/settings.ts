@@ -47,18 +47,17 @@ export function daysInMs(days: number): number {
 /**
  * The settings as numbers.
  *
- * @throws when one is not a positive whole number, or two do not go together: a deployment that would judge by nonsense
- *   must not come up
+ * @throws when some are not positive whole numbers, or do not go together, with all that is wrong: a deployment that would
+ *   judge by nonsense must not come up
  */
 export function readSettings(vars: SettingVars): Settings {
+  const wrong: string[] = [];
   const number = (name: keyof SettingVars) => {
     const value = Number(vars[name]);
-    if (!Number.isSafeInteger(value) || value <= 0) {
-      throw new Error(
-        `${name} in wrangler.toml is ${JSON.stringify(vars[name])}; it must be a whole number above 0, in the unit that its name ends in`,
-      );
-    }
-    return value;
+    if (Number.isSafeInteger(value) && value > 0) return value;
+    const given = vars[name] === undefined ? 'missing' : JSON.stringify(vars[name]);
+    wrong.push(`${name} is ${given}; it must be a whole number above 0, in the unit that its name ends in`);
+    return Number.NaN;
   };
   const settings = {
     heartbeatMs: number('HEARTBEAT_MS'),
@@ -76,26 +75,25 @@ export function readSettings(vars: SettingVars): Settings {
     eventDays: number('EVENT_DAYS'),
     auditDays: number('AUDIT_DAYS'),
   };
-  requireOrder(settings.silenceMs > settings.heartbeatMs, 'SILENCE_MS must be longer than HEARTBEAT_MS');
-  requireOrder(settings.wrapperSilenceMs > settings.heartbeatMs, 'WRAPPER_SILENCE_MS must be longer than HEARTBEAT_MS');
+  const require = (holds: boolean, rule: string) => {
+    if (!holds) wrong.push(rule);
+  };
+  // What is no number has been told already, and is neither more nor less than another.
+  require(!(settings.silenceMs <= settings.heartbeatMs), 'SILENCE_MS must be longer than HEARTBEAT_MS');
+  require(!(settings.wrapperSilenceMs <= settings.heartbeatMs), 'WRAPPER_SILENCE_MS must be longer than HEARTBEAT_MS');
   // Less would declare runs lost whose wrappers are still between two attempts.
-  requireOrder(
-    settings.disconnectMs >= 2 * settings.reconnectCapMs,
-    'DISCONNECT_MS must be at least twice RECONNECT_CAP_MS',
-  );
+  require(!(
+    settings.disconnectMs <
+    2 * settings.reconnectCapMs
+  ), 'DISCONNECT_MS must be at least twice RECONNECT_CAP_MS');
   // A frame is 256 KiB: less would leave no room for a tail beside the head.
-  requireOrder(settings.runOutputMaxBytes >= MIB, `RUN_OUTPUT_MAX_BYTES must be at least ${MIB}`);
-  requireOrder(
-    settings.jobOutputMaxBytes >= settings.runOutputMaxBytes,
-    'JOB_OUTPUT_MAX_BYTES must be at least RUN_OUTPUT_MAX_BYTES',
-  );
-  requireOrder(
-    settings.jobOutputMaxBytes <= MAX_JOB_OUTPUT_BYTES,
-    `JOB_OUTPUT_MAX_BYTES must be at most ${MAX_JOB_OUTPUT_BYTES}`,
-  );
+  require(!(settings.runOutputMaxBytes < MIB), `RUN_OUTPUT_MAX_BYTES must be at least ${MIB}`);
+  require(!(
+    settings.jobOutputMaxBytes < settings.runOutputMaxBytes
+  ), 'JOB_OUTPUT_MAX_BYTES must be at least RUN_OUTPUT_MAX_BYTES');
+  require(!(
+    settings.jobOutputMaxBytes > MAX_JOB_OUTPUT_BYTES
+  ), `JOB_OUTPUT_MAX_BYTES must be at most ${MAX_JOB_OUTPUT_BYTES}`);
+  if (wrong.length > 0) throw new Error(`[vars] in wrangler.toml: ${wrong.join('; ')}`);
   return settings;
-}
-
-function requireOrder(holds: boolean, rule: string): void {
-  if (!holds) throw new Error(`wrangler.toml: ${rule}`);
 }

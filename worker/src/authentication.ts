@@ -1,6 +1,6 @@
 /** Who calls, and what they may do. */
 import type { Scope } from '#protocol/api';
-import { KIB } from '#protocol/limits';
+import { KIB, MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
 import { ADMIN_TOKEN_ID } from '../credential.ts';
 import { sessionByHash, tokenByHash } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
@@ -120,8 +120,6 @@ function isUpgrade(request: Request): boolean {
 }
 
 /** A person chose it, and whoever guesses is slowed down, not stopped. All other secrets are made here. */
-const MIN_ADMIN_TOKEN_CHARS = 24;
-
 function requireUnguessable(secret: string): void {
   if (secret.length >= MIN_ADMIN_TOKEN_CHARS) return;
   throw new ApiError(
@@ -172,7 +170,10 @@ export function requireFullAdmin(token: TokenRecord): void {
 export function requireOwnOrigin(request: Request, caller: Pick<Caller, 'by'>): void {
   if (caller.by === 'bearer') return;
   if (request.headers.get('Origin') !== new URL(request.url).origin) {
-    throw new ApiError('wrong_origin', 'With a session cookie this works only from the page itself. Use a token.');
+    throw new ApiError(
+      'wrong_origin',
+      'This is for the page itself. From elsewhere send a token: `Authorization: Bearer …`.',
+    );
   }
 }
 

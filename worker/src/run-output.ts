@@ -39,7 +39,16 @@ export async function outputResponse(c: AppContext, run: Run, request: OutputReq
   const { end, lost } = await extentOf(c, run);
   const start = request.tail === null ? Math.min(request.offset, end) : Math.max(0, end - request.tail);
   const gaps = lost.map((gap) => ({ ...gap, start: Math.max(gap.start, start) })).filter((gap) => gap.end > start);
-  return respond(c, run, 200, { start, end, stream, gaps }, { 'Accept-Ranges': stream === null ? 'bytes' : 'none' });
+  return respond(
+    c,
+    run,
+    200,
+    { start, end, stream, gaps },
+    {
+      // Where bytes are left out, a position in what came is not an offset: who resumed by it would get some of it twice.
+      'Accept-Ranges': stream === null && gaps.length === 0 ? 'bytes' : 'none',
+    },
+  );
 }
 
 /**

@@ -145,6 +145,17 @@ describe('/metrics', () => {
     expect(rise('leash_kill_seconds_sum')).toBeLessThan(60);
   });
 
+  test('does not count among the times of kills one that came too late', async () => {
+    const who = newIdentity('metrics-late');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed();
+    const before = await samples();
+    const { id } = await kill(who.job, { run: who.run });
+    const settled = () => env.DB.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'settled'").bind(id).first();
+    await until('D1 to know that it is settled', settled);
+    expect((await samples()).leash_kill_seconds_count).toBe(before.leash_kill_seconds_count);
+  });
+
   test('tells how long the oldest command waits for its object, and for its end', async () => {
     const insert = (id: string, accepted: number, ageMs: number, state: string) =>
       env.DB.prepare('INSERT INTO commands (id, job, requested_at, accepted, resource) VALUES (?, ?, ?, ?, ?)')

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { app } from '../src/app.ts';
-import { openApi, refusal, request } from './support/api.ts';
+import { call, openApi, refusal, request } from './support/api.ts';
 
 test('every route is in the document, and nothing else', async () => {
   const documented = Object.entries((await openApi()).paths).flatMap(([path, methods]) =>
@@ -20,4 +20,19 @@ test('a parameter that does not exist, or stands twice, is refused: it may have 
   const headers = { Authorization: 'Bearer the-admin-token-of-the-tests' };
   expect(await refusal(request('/api/v1/runs?stat=running', { headers }))).toBe('400 bad_request');
   expect(await refusal(request('/api/v1/runs?state=running&state=lost', { headers }))).toBe('400 bad_request');
+  const detail = await problemDetail(request('/api/v1/jobs?state=running', { headers }));
+  expect(detail).toBe('state: there is no such parameter; there are limit, cursor');
 });
+
+test.each([
+  ['/tokens', {}, 'body: name: it is missing'],
+  ['/tokens', { name: 'x', scopes: ['write'] }, 'body: scopes.0: one of "run", "read", "kill", "admin", not "write"'],
+  ['/tokens', { name: 'x', scopes: ['run'], job: '*' }, 'body: job: there is no such field'],
+  ['/jobs/any/kill', { signal: 'KILL' }, /^body: signal: one of "SIGTERM", .*, not "KILL"$/],
+])('a body that is wrong is told what is wrong with it: %s %o', async (path, body, detail) => {
+  expect(await problemDetail(call('POST', path, { body }))).toMatch(detail);
+});
+
+async function problemDetail(response: Response | Promise<Response>): Promise<string> {
+  return (await (await response).json<{ detail: string }>()).detail;
+}

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readSettings } from '../settings.ts';
+import { app } from '../src/app.ts';
 import { env } from './support/env.ts';
 
 describe('settings', () => {
@@ -20,5 +21,18 @@ describe('settings', () => {
     [{ JOB_OUTPUT_MAX_BYTES: '1048576' }, /at least RUN_OUTPUT_MAX_BYTES/],
   ])('that make no sense are refused: %o', (vars, reason) => {
     expect(() => readSettings({ ...env, ...vars })).toThrow(reason);
+  });
+
+  test('are all told of at once, and each once', () => {
+    const vars = { ...env, RUN_DAYS: 'x', AUDIT_DAYS: '0', JOB_OUTPUT_MAX_BYTES: '1048576' };
+    expect(() => readSettings(vars)).toThrow(
+      /^\[vars\] in wrangler.toml: RUN_DAYS is "x"; [^;]+; AUDIT_DAYS is "0"; [^;]+; JOB_OUTPUT_MAX_BYTES must be [^;]+$/,
+    );
+  });
+
+  test('that make no sense are no health', async () => {
+    const answer = await app.request('/healthz', {}, { ...env, RUN_DAYS: '0' });
+    expect(answer.status).toBe(503);
+    expect(await answer.text()).toContain('RUN_DAYS');
   });
 });

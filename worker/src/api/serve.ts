@@ -69,14 +69,25 @@ function readQuery(c: AppContext, operation: Operation): Values {
   );
 }
 
-function readEntries(schema: v.GenericSchema<unknown, Values>, value: unknown): Values {
+type Entries = v.GenericSchema<unknown, Values> & { readonly entries: v.ObjectEntries };
+
+function readEntries(schema: Entries, value: unknown): Values {
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   // A list says where it goes on, and nothing else does.
   const isCursor = v.getDotPath(issue) === 'cursor';
   if (isCursor) throw new ApiError('bad_cursor', 'This cursor is not one that this list gave. Start again without it.');
-  throw new ApiError('bad_request', describeIssue(issue));
+  throw new ApiError(
+    'bad_request',
+    issue.expected === 'never' ? unknownParameter(issue, schema) : describeIssue(issue),
+  );
+}
+
+function unknownParameter(issue: v.BaseIssue<unknown>, { entries }: Entries): string {
+  const known = Object.keys(entries);
+  const instead = known.length === 0 ? 'this call takes none' : `there are ${known.join(', ')}`;
+  return `${v.getDotPath(issue)}: there is no such parameter; ${instead}`;
 }
 
 /**

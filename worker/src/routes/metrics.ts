@@ -56,7 +56,7 @@ function describe(metrics: Metrics, now: number): Metric[] {
     },
     {
       name: 'leash_kill_seconds',
-      help: 'From the order of a kill until all its targets had ended, grace included.',
+      help: 'From the order of a kill that stopped something until all its targets had ended, grace included.',
       type: 'histogram',
       samples: [
         ...buckets.map(([le, value]) => ({ suffix: '_bucket', labels: { le }, value })),

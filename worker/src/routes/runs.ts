@@ -135,6 +135,9 @@ export const runOperations = [
     problems: ['unknown_run', 'range_not_satisfiable'],
     handle: async ({ c, caller, params, query }) => {
       const range = readRange(c);
+      if (query.tail !== undefined && c.req.query('offset') !== undefined) {
+        throw new ApiError('bad_request', 'Give either offset or tail: each says where to start.');
+      }
       const run = await requireRun(c, caller, params.run);
       if (range !== null) return rangeResponse(c, run, range);
       return outputResponse(c, run, {
