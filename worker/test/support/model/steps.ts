@@ -127,5 +127,5 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
       arbitrary: arbitrary as fc.Arbitrary<Step>,
     })),
   ),
-  { minLength: 4, maxLength: 20, size: 'max' },
+  { minLength: 4, maxLength: 12, size: 'max' },
 );
