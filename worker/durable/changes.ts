@@ -1,18 +1,15 @@
 /** What has changed in a job's object, on its way to D1 and the pages. */
 import type { Command, Run } from '#protocol/api';
 import { KIB } from '#protocol/limits';
+import type { Gone } from '../src/db/forget.ts';
 
 export interface Changes {
   readonly runs: readonly Run[];
   readonly commands: readonly Command[];
 }
 
-/** A run or command that its job's object does not keep any more. */
-export interface Forgotten {
-  readonly id: string;
-  /** Higher than any it had: what is newer than this is another one that took its place. */
-  readonly seq: number;
-}
+/** A run or command of the job that its object does not keep any more. */
+export type Forgotten = Omit<Gone, 'job'>;
 
 /** The changes that one job's object has to tell. */
 export interface JobChanges extends Changes {

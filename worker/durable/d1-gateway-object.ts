@@ -11,10 +11,11 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Command } from '#protocol/api';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
-import { forgetCommands, mirrorCommands, unacceptedCommands } from '../src/db/commands.ts';
+import { mirrorCommands, unacceptedCommands } from '../src/db/commands.ts';
+import { forget } from '../src/db/forget.ts';
 import { mirrorJobs } from '../src/db/jobs.ts';
 import { type Registration, registerSockets, type Standing } from '../src/db/open-sockets.ts';
-import { forgetRuns, mirrorRuns } from '../src/db/runs.ts';
+import { mirrorRuns } from '../src/db/runs.ts';
 import { findSessions } from '../src/db/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../src/db/tokens.ts';
 import { within } from '../within.ts';
@@ -117,8 +118,8 @@ export class D1GatewayObject extends DurableObject<Env> {
       ...(runs.length === 0 ? [] : [mirrorRuns(db, runs)]),
       ...(commands.length === 0 ? [] : [mirrorCommands(db, commands)]),
       // Last: an older state that is told once more at the same time must not outlive them.
-      ...(forgottenRuns.length === 0 ? [] : [forgetRuns(db, forgottenRuns)]),
-      ...(forgottenCommands.length === 0 ? [] : [forgetCommands(db, forgottenCommands)]),
+      ...(forgottenRuns.length === 0 ? [] : [forget(db, 'runs', forgottenRuns)]),
+      ...(forgottenCommands.length === 0 ? [] : [forget(db, 'commands', forgottenCommands)]),
     ]);
     const published = await this.#publish({ runs, commands });
     return all.map(() => ({ published }));

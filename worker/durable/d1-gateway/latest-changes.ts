@@ -1,14 +1,11 @@
-import type { Changes, Forgotten, JobChanges } from '../changes.ts';
+import type { Gone } from '../../src/db/forget.ts';
+import type { Changes, JobChanges } from '../changes.ts';
 
 export interface LatestChanges extends Changes {
   /** Those with a run: a kill for a name that was never a job's does not make it one. */
   readonly jobs: readonly string[];
-  readonly forgottenRuns: readonly ForgottenByJob[];
-  readonly forgottenCommands: readonly ForgottenByJob[];
-}
-
-export interface ForgottenByJob extends Forgotten {
-  readonly job: string;
+  readonly forgottenRuns: readonly Gone[];
+  readonly forgottenCommands: readonly Gone[];
 }
 
 /**

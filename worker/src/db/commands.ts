@@ -16,20 +16,6 @@ export function mirrorCommands(db: D1Database, commands: readonly Command[]): D1
     .bind(JSON.stringify(commands));
 }
 
-/** Removes commands that their jobs' objects do not keep any more. For those objects. */
-export function forgetCommands(
-  db: D1Database,
-  commands: readonly { readonly job: string; readonly id: string; readonly seq: number }[],
-): D1PreparedStatement {
-  return db
-    .prepare(
-      `DELETE FROM commands WHERE EXISTS (SELECT 1 FROM json_each(?1) AS gone
-         WHERE value ->> 'id' = commands.id AND value ->> 'job' = commands.job AND value ->> 'seq' >= commands.seq)
-       AND id IN (SELECT value ->> 'id' FROM json_each(?1))`,
-    )
-    .bind(JSON.stringify(commands));
-}
-
 /** Removes commands from before a time that are over, oldest first: what no object has removed. */
 export function forgetLeftOverCommands(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db

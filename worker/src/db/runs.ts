@@ -20,20 +20,6 @@ export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStat
     .bind(JSON.stringify(rows));
 }
 
-/** Removes runs that their jobs' objects do not keep any more. For those objects. */
-export function forgetRuns(
-  db: D1Database,
-  runs: readonly { readonly job: string; readonly id: string; readonly seq: number }[],
-): D1PreparedStatement {
-  return db
-    .prepare(
-      `DELETE FROM runs WHERE EXISTS (SELECT 1 FROM json_each(?1) AS gone
-         WHERE value ->> 'id' = runs.id AND value ->> 'job' = runs.job AND value ->> 'seq' >= runs.seq)
-       AND id IN (SELECT value ->> 'id' FROM json_each(?1))`,
-    )
-    .bind(JSON.stringify(runs));
-}
-
 /**
  * Removes runs that ended before a time, oldest first: what no object has removed, as after D1 was restored to an older
  * state. Few rows are read: the runs that started before that time are those, and the few that took so long.

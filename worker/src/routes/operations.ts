@@ -27,6 +27,8 @@ export const API_OPERATIONS: readonly Operation[] = [
   ...auditOperations,
 ];
 
+let document: ReturnType<typeof openApiDocument> | null = null;
+
 /** What monitors and tools expect at the root. */
 export const ROOT_OPERATIONS: readonly Operation[] = [
   ...healthOperations,
@@ -37,6 +39,10 @@ export const ROOT_OPERATIONS: readonly Operation[] = [
     path: '/openapi.json',
     summary: 'This document',
     answers: { 200: json(v.looseObject({ openapi: v.string() }), 'The API, as OpenAPI describes it.') },
-    handle: ({ c }) => c.json(openApiDocument(ROOT_OPERATIONS, API_OPERATIONS, BASE)),
+    handle: ({ c }) => {
+      // Made once, when first asked for: anyone may ask, and a start must not wait for it.
+      document ??= openApiDocument(ROOT_OPERATIONS, API_OPERATIONS, BASE);
+      return c.json(document);
+    },
   }),
 ];
