@@ -55,13 +55,32 @@ CREATE TABLE runs (
   started_at INTEGER NOT NULL,
   seq INTEGER NOT NULL,
   resource TEXT NOT NULL, -- the run as the API shows it, JSON
-  final INTEGER GENERATED ALWAYS AS (resource ->> '$.final') VIRTUAL
+  final INTEGER GENERATED ALWAYS AS (resource ->> '$.final') VIRTUAL,
+  ended_at INTEGER GENERATED ALWAYS AS (
+    CAST(round(unixepoch(resource ->> '$.ended_at', 'subsec') * 1000) AS INTEGER)
+  ) VIRTUAL,
+  -- 0 while it lives; then how long it took, by the first of these bounds that it stayed below: one minute, four, and so
+  -- on. What was alive at some moment and has ended since is found with it: of each span, among the few runs that had
+  -- started at most so long before.
+  span INTEGER GENERATED ALWAYS AS (CASE
+    WHEN state IN ('running', 'killing') THEN 0
+    WHEN ended_at - started_at < 60000 THEN 60000
+    WHEN ended_at - started_at < 240000 THEN 240000
+    WHEN ended_at - started_at < 960000 THEN 960000
+    WHEN ended_at - started_at < 3840000 THEN 3840000
+    WHEN ended_at - started_at < 15360000 THEN 15360000
+    WHEN ended_at - started_at < 61440000 THEN 61440000
+    WHEN ended_at - started_at < 245760000 THEN 245760000
+    WHEN ended_at - started_at < 983040000 THEN 983040000
+    WHEN ended_at - started_at < 3932160000 THEN 3932160000
+    ELSE 1000000000000000
+  END) VIRTUAL
 ) STRICT;
 CREATE INDEX runs_by_start ON runs (started_at DESC, id DESC);
 CREATE INDEX runs_by_job ON runs (job, started_at DESC, id DESC);
-CREATE INDEX runs_live ON runs (job) WHERE state IN ('running', 'killing');
+CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job, ended_at);
 -- Those that may still be alive: lost ones too, until their true end is known.
-CREATE INDEX runs_open ON runs (job, machine, state) WHERE final = 0;
+CREATE INDEX runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
 
 -- The queue. A command stays here until its job's object has accepted it, and as a record after that.
 CREATE TABLE commands (
@@ -74,6 +93,7 @@ CREATE TABLE commands (
   batch TEXT, -- the same for all commands that one call has made, if it made several
   state TEXT GENERATED ALWAYS AS (resource ->> '$.state') VIRTUAL
 ) STRICT;
+CREATE INDEX commands_by_job ON commands (job, id DESC);
 CREATE INDEX commands_unaccepted ON commands (job, requested_at) WHERE accepted = 0;
 CREATE INDEX commands_by_batch ON commands (batch) WHERE batch IS NOT NULL;
 CREATE INDEX commands_open ON commands (requested_at) WHERE state IN ('queued', 'delivered');

@@ -1,7 +1,7 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339, UTC. */
 import * as v from 'valibot';
 import { CommandState, KillPhase, KillSignal, TargetState } from './command.ts';
-import { MAX_GRACE_MS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
+import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
 import { EndReason, RunState } from './run-state.ts';
 
@@ -10,6 +10,14 @@ const Time = v.pipe(
   v.string(),
   v.isoTimestamp(),
   v.check((text) => !Number.isNaN(Date.parse(text)), 'a time as in RFC 3339'),
+);
+/** A time that a caller gives. Of the 30th of February Date.parse makes one in March, and what was meant nobody knows. */
+export const GivenTime = v.pipe(
+  Time,
+  v.check((text) => {
+    const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
+    return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
+  }, 'a day that there is'),
 );
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -44,6 +52,18 @@ export const Run = v.object({
   seq: Count,
 });
 export type Run = v.InferOutput<typeof Run>;
+
+/** A run that has ended, in short. */
+export const RunEnd = v.object({
+  run: RunId,
+  machine: MachineName,
+  state: RunState,
+  final: v.boolean(),
+  exit_code: v.nullable(v.number()),
+  started_at: Time,
+  ended_at: v.nullable(Time),
+});
+export type RunEnd = v.InferOutput<typeof RunEnd>;
 
 /** What bounds output: how much is kept of one run, how much of a job. */
 export const OutputLimit = v.picklist(['run', 'job']);
@@ -144,26 +164,48 @@ const Globs = v.pipe(
   v.transform((globs) => (typeof globs === 'string' ? [globs] : globs)),
 );
 
-/** A kill of whatever matches, in any job. */
+/** These runs and no others. */
+const Runs = v.pipe(
+  v.array(RunId),
+  v.minLength(1),
+  v.maxLength(MAX_KILLED_RUNS),
+  v.check((runs) => new Set(runs).size === runs.length, 'each run once'),
+);
+
+/** A kill of whatever matches, in any job; or of the runs that are named, whatever their jobs. */
 export const KillManyRequest = v.pipe(
   v.strictObject({
     jobs: v.optional(Globs),
     machines: v.optional(Globs),
     instance: v.optional(InstanceName),
+    runs: v.optional(Runs),
     ...KillManner,
   }),
   v.check(
-    ({ jobs, machines, instance }) => jobs !== undefined || machines !== undefined || instance !== undefined,
-    'say what to kill, by jobs, machines or instance; all there is are the jobs "*"',
+    ({ runs, ...selector }) => runs !== undefined || isSelector(selector),
+    'say what to kill, by jobs, machines or instance, or by runs; all there is are the jobs "*"',
+  ),
+  v.check(
+    ({ runs, ...selector }) => runs === undefined || !isSelector(selector),
+    'give either runs or jobs, machines and instance: runs are exactly those',
   ),
 );
+
+function isSelector({ jobs, machines, instance }: { jobs?: unknown; machines?: unknown; instance?: unknown }): boolean {
+  return jobs !== undefined || machines !== undefined || instance !== undefined;
+}
 export type KillManyRequest = v.InferOutput<typeof KillManyRequest>;
 
 export const Job = v.object({
   name: JobName,
   first_seen_at: Time,
   last_run: v.nullable(Run),
+  /** The newest of those that live. */
   running: v.array(Run),
+  /** How many live: more than `running` holds when that is cut. */
+  running_count: Count,
+  /** The last that have ended, newest start first. */
+  recent_ends: v.array(RunEnd),
 });
 export type Job = v.InferOutput<typeof Job>;
 
@@ -258,6 +300,7 @@ export const TokenBody = v.object({ token: Token, secret: v.string() });
 const Cursor = v.nullable(v.string());
 export const JobList = v.object({ jobs: v.array(Job), next_cursor: Cursor });
 export const RunList = v.object({ runs: v.array(Run), next_cursor: Cursor });
+export const CommandList = v.object({ commands: v.array(Command), next_cursor: Cursor });
 export const EventList = v.object({ events: v.array(RunEvent), next_cursor: Cursor });
 export const AuditList = v.object({ audit: v.array(AuditEntry), next_cursor: Cursor });
 export const TokenList = v.object({ tokens: v.array(Token), next_cursor: Cursor });

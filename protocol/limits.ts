@@ -42,6 +42,9 @@ export const DEFAULT_GRACE_MS = 5_000;
 /** The longest grace that can be asked for: a day. */
 export const MAX_GRACE_MS = 24 * 60 * 60 * 1000;
 
+/** How many runs one call may name to be killed. */
+export const MAX_KILLED_RUNS = 500;
+
 /** How long a kill keeps matching runs that connect late. */
 export const COMMAND_TTL_MS = 10 * 60 * 1000;
 

@@ -169,11 +169,24 @@ export class JobObject extends DurableObject<Env> {
     }
   }
 
-  /** Takes a command that is stored in the queue; a repeat changes nothing. Sends it before anything else is awaited. */
-  acceptCommand(command: Command): Command | null {
+  /**
+   * Takes commands that are stored in the queue; a repeat changes nothing. Sends them before anything else is awaited.
+   *
+   * @returns each as it stands then
+   */
+  acceptCommands(commands: readonly Command[]): Command[] {
     this.#begin();
-    this.#accept(command);
-    return this.#kills.get(command.id);
+    let failed: { readonly error: unknown } | null = null;
+    for (const command of commands) {
+      try {
+        this.#accept(command);
+      } catch (error) {
+        // It stays in the queue, and keeps none of the others back.
+        failed ??= { error };
+      }
+    }
+    if (failed !== null) throw failed.error;
+    return commands.map((command) => this.#kills.get(command.id) ?? command);
   }
 
   command(id: string): Command | null {

@@ -24,6 +24,7 @@ const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jo
   getMetrics: 'read_of_all_jobs',
   killJob: ['kill'],
   killMany: ['kill'],
+  listCommands: ['read'],
   getCommand: ['read', 'kill'],
   listJobs: ['read'],
   getJob: ['read'],

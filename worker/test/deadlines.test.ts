@@ -33,7 +33,7 @@ describe("the object's one alarm", () => {
     const expired = { ...template, id, expires_at: new Date(Date.now() - 60_000).toISOString() };
     const set = await runInDurableObject(jobObject(job), (object, { storage }) => {
       const setAlarm = vi.spyOn(storage, 'setAlarm');
-      object.acceptCommand(expired);
+      object.acceptCommands([expired]);
       const times = setAlarm.mock.calls.map(([at]) => Number(at));
       setAlarm.mockRestore();
       return times;

@@ -183,7 +183,7 @@ describe('a kill by selector', () => {
   test('that cannot be pushed is in the queue all the same, and the sweep delivers it', async () => {
     const wrapper = await connected('push-sel');
     await runInDurableObject(jobObject('push-sel'), (object) => {
-      object.acceptCommand = () => {
+      object.acceptCommands = () => {
         throw new Error('down');
       };
     });

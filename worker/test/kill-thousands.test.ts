@@ -71,13 +71,13 @@ test('a batch that fails halfway stores nothing', async () => {
 test('as many are pushed as one call may, some at once, and none is left out of the answer', async () => {
   const commands = await newCommands('push-', 1_000);
   let [now, atOnce, all] = [0, 0, 0];
-  const answered = await pushSome(commands, async (command) => {
+  const answered = await pushSome(commands, async (_job, ofJob) => {
     all += 1;
     now += 1;
     atOnce = Math.max(atOnce, now);
     await scheduler.wait(1);
     now -= 1;
-    return { ...command, state: 'delivered' };
+    return ofJob.map((command) => ({ ...command, state: 'delivered' }));
   });
   expect([all, atOnce]).toEqual([400, 50]);
   expect(answered.map(({ id }) => id)).toEqual(commands.map(({ id }) => id));

@@ -161,7 +161,7 @@ describe('the outbox', () => {
     await until('an empty outbox', async () => (await pending(job)) === 0);
     const next = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
     const armed = await runInDurableObject(jobObject(job), (object, { storage }) => {
-      object.acceptCommand(next);
+      object.acceptCommands([next]);
       return storage.sql.exec("SELECT 1 FROM deadlines WHERE kind = 'outbox'").toArray();
     });
     expect(armed).toHaveLength(1);

@@ -195,7 +195,7 @@ describe("a run's output", () => {
 
 test('a gap that lies just behind the last row a step may take is taken in, too', async () => {
   const log = await runInDurableObject(jobObject('bounds-join'), (object, { storage }) => {
-    object.acceptCommand(aCommand('bounds-join'));
+    object.acceptCommands([aCommand('bounds-join')]);
     const output = new OutputLog(storage.sql);
     for (const start of [0, 10, 20]) output.append('r', { stream: 'stdout', start, bytes: new Uint8Array(10) });
     output.appendLost('r', 30, 40);

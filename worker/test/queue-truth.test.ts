@@ -88,14 +88,14 @@ describe('a kill while its object is being evicted', () => {
     await indexed(who.run);
     // The push is lost, so that the command is in the queue alone.
     await runInDurableObject(jobObject(who.job), (object) => {
-      object.acceptCommand = () => {
+      object.acceptCommands = () => {
         throw new Error(when);
       };
     });
     const queued = await kill(who.job);
     const aborted = runInDurableObject(jobObject(who.job), async (object, state) => {
-      Reflect.deleteProperty(object, 'acceptCommand');
-      object.acceptCommand(queued);
+      Reflect.deleteProperty(object, 'acceptCommands');
+      object.acceptCommands([queued]);
       if (isDurable) await state.storage.sync();
       state.abort('evicted by the test');
     });
@@ -146,7 +146,7 @@ describe('a command that is offered again', () => {
     const who = newIdentity('truth-offered');
     const wrapper = await TestWrapper.connect(who);
     const queued = await kill(who.job);
-    await jobObject(who.job).acceptCommand(queued);
+    await jobObject(who.job).acceptCommands([queued]);
     await env.DB.prepare('UPDATE commands SET accepted = 0 WHERE id = ?').bind(queued.id).run();
     await sweep(env);
     await wrapper.settled();
@@ -159,7 +159,7 @@ describe('a command that is offered again', () => {
     const template = await kill(who.job, { instance: 'nobody' });
     const past = new Date(Date.now() - 1).toISOString();
     const late = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
-    const taken = await jobObject(who.job).acceptCommand({ ...late, instance: null, expires_at: past });
+    const [taken] = await jobObject(who.job).acceptCommands([{ ...late, instance: null, expires_at: past }]);
     expect(taken).toMatchObject({ state: 'expired', targets: [] });
     await wrapper.settled();
     expect(wrapper.of('kill')).toEqual([]);

@@ -100,7 +100,7 @@ describe('the queue in D1', () => {
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
     await runInDurableObject(jobObject(who.job), (object) => {
-      object.acceptCommand = () => {
+      object.acceptCommands = () => {
         throw new Error('down');
       };
     });

@@ -342,7 +342,7 @@ describe('a job', () => {
     const prepare = env.DB.prepare.bind(env.DB);
     await runInDurableObject(jobObject(job), async (object) => {
       const spy = vi.spyOn(env.DB, 'prepare').mockImplementation((sql) => {
-        if (sql.startsWith('DELETE FROM jobs')) object.acceptCommand(command);
+        if (sql.startsWith('DELETE FROM jobs')) object.acceptCommands([command]);
         return prepare(sql);
       });
       await object.lookAfter();

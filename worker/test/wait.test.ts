@@ -67,7 +67,7 @@ describe('a call that waits for a command', () => {
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
     await runInDurableObject(jobObject(who.job), (object) => {
-      object.acceptCommand = () => {
+      object.acceptCommands = () => {
         throw new Error('down');
       };
     });

@@ -11,6 +11,7 @@ import {
   REQUEST_ID_HEADER,
   RotateToken,
   Run,
+  RunEnd,
   RunEvent,
   Session,
   Target,
@@ -22,7 +23,7 @@ import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, 
 type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
-const ANSWERED = { AuditEntry, Command, Job, Problem, Run, RunEvent, Session, Target, Token };
+const ANSWERED = { AuditEntry, Command, Job, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
 const SENT = { KillManyRequest, KillRequest, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
@@ -108,6 +109,8 @@ function entries(schemas: v.ObjectEntries, where: 'path' | 'query'): Json[] {
       in: where,
       required: schema.type !== 'optional',
       ...(description !== undefined && { description }),
+      // Several are separated by commas.
+      ...(described.type === 'array' && { style: 'form', explode: false }),
       schema: { ...described, ...(typeof fallback === 'string' && { default: asWritten(fallback, described) }) },
     };
   });

@@ -39,3 +39,12 @@ export const wait = v.optional(
 export function cursor<Value extends v.GenericSchema<string, unknown>>(value: Value) {
   return v.optional(v.pipe(value, v.description('The `next_cursor` of the page before.')));
 }
+
+/** One of these words, or several, separated by commas. */
+export function words<const Words extends readonly [string, ...string[]]>(schema: v.PicklistSchema<Words, undefined>) {
+  return v.pipe(
+    v.string(),
+    v.transform((text) => text.split(',')),
+    v.array(schema),
+  );
+}

@@ -1,8 +1,10 @@
 /** The command queue. */
 import * as v from 'valibot';
 import { Command } from '#protocol/api';
+import type { CommandState } from '#protocol/command';
 import { type AuditEntry, recordAudit } from './audit.ts';
 import { firstUlid } from './first-ulid.ts';
+import { matching } from './glob.ts';
 import { findRun } from './runs.ts';
 
 /** Brings commands up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
@@ -63,6 +65,55 @@ export async function jobsWithUnacceptedCommands(db: D1Database, limit: number):
 export async function findCommand(db: D1Database, id: string): Promise<Command | null> {
   const row = await db.prepare('SELECT resource FROM commands WHERE id = ?').bind(id).first<{ resource: string }>();
   return row === null ? null : readCommand(row.resource);
+}
+
+export interface CommandFilter {
+  /** The jobs that the caller may read. */
+  readonly jobGlob: string;
+  readonly job?: string | undefined;
+  readonly states?: readonly CommandState[] | undefined;
+  /** Go on after the command with this id. */
+  readonly before?: string | undefined;
+}
+
+/** A command may have thousands of targets, and a page of such would be more than fits into memory. */
+const MAX_PAGE_CHARS = 8_000_000;
+
+/** Where a command stands in a list; `command` is null for those that the page has no room for. */
+export interface ListedCommand {
+  readonly id: string;
+  readonly command: Command | null;
+}
+
+/** Commands, newest first. The first always has room. */
+export async function listCommands(db: D1Database, filter: CommandFilter, limit: number): Promise<ListedCommand[]> {
+  const { jobGlob, job, states, before } = filter;
+  const conditions: (readonly [condition: string, value: string])[] = [
+    ...(jobGlob === '*' ? [] : [matching('job', jobGlob)]),
+    ...(job === undefined ? [] : [['job = ?', job] as const]),
+    ...(states === undefined ? [] : [['state IN (SELECT value FROM json_each(?))', JSON.stringify(states)] as const]),
+    ...(before === undefined ? [] : [['id < ?', before] as const]),
+  ];
+  // What is open is little, whatever there has been.
+  const isOpenOnly =
+    job === undefined && states?.every((state) => state === 'queued' || state === 'delivered') === true;
+  const from = isOpenOnly ? 'commands INDEXED BY commands_open' : 'commands';
+  const all = [
+    ...(isOpenOnly ? ["state IN ('queued', 'delivered')"] : []),
+    ...conditions.map(([condition]) => condition),
+  ];
+  const where = all.length === 0 ? '' : `WHERE ${all.join(' AND ')}`;
+  const { results } = await db
+    .prepare(
+      `SELECT place.id, commands.resource FROM (
+         SELECT id, sum(length(resource)) OVER (ORDER BY id DESC) - length(resource) AS chars_before
+         FROM (SELECT id, resource FROM ${from} ${where} ORDER BY id DESC LIMIT ?)) AS place
+       LEFT JOIN commands ON commands.id = place.id AND chars_before < ${MAX_PAGE_CHARS}
+       ORDER BY place.id DESC`,
+    )
+    .bind(...conditions.map(([, value]) => value), limit)
+    .all<{ id: string; resource: string | null }>();
+  return results.map(({ id, resource }) => ({ id, command: resource === null ? null : readCommand(resource) }));
 }
 
 /** The client's name for its call, and what it called. */

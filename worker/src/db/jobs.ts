@@ -60,7 +60,7 @@ export async function uncheckedJobs(db: D1Database, since: UncheckedSince, limit
   const { results } = await db
     .prepare(
       `SELECT name FROM jobs WHERE checked_at < ? OR checked_at < ?
-         AND EXISTS (SELECT 1 FROM runs WHERE runs.job = jobs.name AND runs.state IN ('running', 'killing'))
+         AND EXISTS (SELECT 1 FROM runs WHERE final = 0 AND runs.job = jobs.name AND runs.state IN ('running', 'killing'))
        ORDER BY checked_at LIMIT ?`,
     )
     .bind(since.idle, since.live, limit)

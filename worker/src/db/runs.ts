@@ -1,7 +1,6 @@
 /** The index of runs that lists are read from. The truth is in the jobs' objects. */
 import * as v from 'valibot';
 import { Run } from '#protocol/api';
-import type { RunState } from '#protocol/run-state';
 import { matching, matchingOneOf } from './glob.ts';
 
 /** Brings runs up to date, each unless a newer state of it is here already. For the jobs' objects. */
@@ -40,44 +39,6 @@ export async function findRun(db: D1Database, id: string): Promise<Run | null> {
   return row === null ? null : readRun(row.resource);
 }
 
-/** Where a list of runs goes on: after this one, newest first. */
-export interface RunPosition {
-  readonly startedAt: number;
-  readonly id: string;
-}
-
-export interface RunFilter {
-  /** The jobs that the caller may read. */
-  readonly jobGlob: string;
-  readonly job?: string | undefined;
-  readonly machine?: string | undefined;
-  readonly state?: RunState | undefined;
-  readonly after?: RunPosition | undefined;
-}
-
-/** Runs, newest first, each with its place in the list. */
-export async function listRuns(
-  db: D1Database,
-  filter: RunFilter,
-  limit: number,
-): Promise<(RunPosition & { readonly run: Run })[]> {
-  const conditions: [condition: string, ...values: (string | number)[]][] = [];
-  if (filter.jobGlob !== '*') conditions.push(matching('job', filter.jobGlob));
-  if (filter.job !== undefined) conditions.push(['job = ?', filter.job]);
-  if (filter.machine !== undefined) conditions.push(['machine = ?', filter.machine]);
-  if (filter.state !== undefined) conditions.push(['state = ?', filter.state]);
-  if (filter.after !== undefined)
-    conditions.push(['(started_at, id) < (?, ?)', filter.after.startedAt, filter.after.id]);
-  const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(([condition]) => condition).join(' AND ')}`;
-  const { results } = await db
-    .prepare(
-      `SELECT started_at AS "startedAt", id, resource FROM runs ${where} ORDER BY started_at DESC, id DESC LIMIT ?`,
-    )
-    .bind(...conditions.flatMap(([, ...values]) => values), limit)
-    .all<RunPosition & { resource: string }>();
-  return results.map(({ resource, ...position }) => ({ ...position, run: readRun(resource) }));
-}
-
 export interface OpenRunFilter {
   /** The jobs that the caller may end. */
   readonly jobGlob: string;
@@ -103,34 +64,22 @@ export async function jobsWithOpenRuns(db: D1Database, filter: OpenRunFilter, li
   return results.map(({ job }) => job);
 }
 
-/** For each of some jobs: its newest run, and all that live. */
-export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promise<Run[]> {
-  if (jobs.length === 0) return [];
-  const names = JSON.stringify(jobs);
-  const [live, last] = await db.batch<{ resource: string }>([
-    db
-      .prepare(
-        `SELECT resource FROM runs WHERE state IN ('running', 'killing') AND job IN (SELECT value FROM json_each(?))
-         ORDER BY started_at DESC, id DESC LIMIT 1000`,
-      )
-      .bind(names),
-    db
-      .prepare(
-        `SELECT (SELECT resource FROM runs WHERE job = names.value ORDER BY started_at DESC, id DESC LIMIT 1) AS resource
-         FROM json_each(?) AS names`,
-      )
-      .bind(names),
-  ]);
-  const unique = new Map<string, Run>();
-  for (const { resource } of [...(live?.results ?? []), ...(last?.results ?? [])]) {
-    // A job without runs yet has no newest one.
-    if (resource === null) continue;
-    const run = readRun(resource);
-    unique.set(run.id, run);
-  }
-  return [...unique.values()];
+export function readRun(resource: string): Run {
+  return v.parse(Run, JSON.parse(resource));
 }
 
-function readRun(resource: string): Run {
-  return v.parse(Run, JSON.parse(resource));
+/** A run as the index has it, as little of it as a kill needs. */
+export interface RunName {
+  readonly id: string;
+  readonly job: string;
+}
+
+/** Those of some runs that there are, and whose jobs match the glob. */
+export async function findRunNames(db: D1Database, ids: readonly string[], jobGlob: string): Promise<RunName[]> {
+  const [condition, value] = matching('job', jobGlob);
+  const { results } = await db
+    .prepare(`SELECT id, job FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND ${condition}`)
+    .bind(JSON.stringify(ids), value)
+    .all<{ id: string; job: string }>();
+  return results;
 }

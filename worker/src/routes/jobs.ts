@@ -1,12 +1,11 @@
-/** `GET /jobs`, `GET /jobs/{job}`: each job with its last run and those that live. */
+/** `GET /jobs`, `GET /jobs/{job}`: each job with its last run, those that live and how the last ones ended. */
 import type * as v from 'valibot';
-import { type Job, JobBody, JobList, type Run } from '#protocol/api';
+import { type Job, JobBody, JobList } from '#protocol/api';
 import { JobName } from '#protocol/names';
-import { isLive } from '#protocol/run-state';
 import { json, operation } from '../api/operation.ts';
 import { cursor, limit } from '../api/parameters.ts';
 import { findJob, type JobRow, listJobs } from '../db/jobs.ts';
-import { runsOfJobs } from '../db/runs.ts';
+import { runsOfJobs } from '../db/runs-of-jobs.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
 
@@ -18,7 +17,7 @@ export const jobOperations = [
     summary: 'The jobs that were ever seen, by name',
     access: { kind: 'scope', scopes: ['read'] },
     query: { limit, cursor: cursor(JobName) },
-    answers: { 200: json(JobList, 'Jobs, each with its last run and those that live.') },
+    answers: { 200: json(JobList, 'Jobs, each with its last run, those that live and how the last ones ended.') },
     handle: async ({ c, caller, query }) => {
       const rows = await listJobs(c.env.DB, caller.token.jobs, query.cursor ?? '', query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ name }) => name);
@@ -32,7 +31,7 @@ export const jobOperations = [
     summary: 'A job',
     access: { kind: 'scope', scopes: ['read'] },
     params: { job: JobName },
-    answers: { 200: json(JobBody, 'The job with its last run and those that live.') },
+    answers: { 200: json(JobBody, 'The job with its last run, those that live and how the last ones ended.') },
     problems: ['unknown_job'],
     handle: async ({ c, params }) => {
       const row = await findJob(c.env.DB, params.job);
@@ -50,18 +49,14 @@ async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]>
     rows.map(({ name }) => name),
   );
   return rows.map(({ name, firstSeenAt }) => {
-    const own = runs.filter((run) => run.job === name);
+    const own = runs.get(name);
     return {
       name,
       first_seen_at: new Date(firstSeenAt).toISOString(),
-      last_run: own.reduce<Run | null>(later, null),
-      running: own.filter((run) => isLive(run.state)),
+      last_run: own?.last ?? null,
+      running: [...(own?.live ?? [])],
+      running_count: own?.liveCount ?? 0,
+      recent_ends: [...(own?.ends ?? [])],
     };
   });
-}
-
-/** In the order of lists: of two that started at once, the higher id. */
-function later(a: Run | null, b: Run): Run {
-  if (a === null || b.started_at > a.started_at) return b;
-  return b.started_at === a.started_at && b.id > a.id ? b : a;
 }

@@ -1,12 +1,16 @@
-/** `POST /kills`: stop whatever matches, in any job. One command for each job, stored together. */
-import { ulid } from 'ulid';
+/**
+ * `POST /kills`: stop whatever matches, in any job, by one command for each job; or the runs that are named, by one for
+ * each run. All are stored together.
+ */
+import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
-import { type Command, CommandsBody, KillManyRequest } from '#protocol/api';
+import { type Command, CommandsBody, KillManyRequest, type KillRequest } from '#protocol/api';
 import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
 import { batchCommands, enqueueBatch, isBatchOpen } from '../db/command-batches.ts';
-import { jobsWithOpenRuns } from '../db/runs.ts';
+import { type EarlierUse, earlierUse, type IdempotencyKey } from '../db/commands.ts';
+import { findRunNames, jobsWithOpenRuns } from '../db/runs.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { mapAtMost } from '../map-at-most.ts';
 import { ApiError } from '../problem-response.ts';
@@ -18,6 +22,8 @@ const MAX_JOBS = 10_000;
 const MAX_PUSHES = 400;
 const PUSHES_AT_ONCE = 50;
 const POLL_MS = 500;
+/** So many of those that there are not are told by name. */
+const NAMED_RUNS = 5;
 
 export const killManyOperations = [
   operation({
@@ -27,6 +33,7 @@ export const killManyOperations = [
     summary: 'Stop whatever matches, in any job',
     description: `One command for each job that has a run which matches and may still be alive, as the index knows it; each then
 is as if given to \`POST /jobs/{job}/kill\` with the same machines and instance. Only jobs that the caller may kill.
+Or, with \`runs\`, one command for each of these, as if given to \`POST /jobs/{job}/kill\` with that run.
 All commands are stored together before they are answered, or none is.`,
     access: { kind: 'scope', scopes: ['kill'] },
     query: { wait },
@@ -37,10 +44,10 @@ All commands are stored together before they are answered, or none is.`,
       200: json(CommandsBody, 'Settled, all of them: what they were for has ended. None, when nothing matches.'),
       202: json(CommandsBody, 'Stored; it goes on.'),
     },
-    problems: ['idempotency_conflict'],
+    problems: ['unknown_run', 'idempotency_conflict'],
     handle: async ({ c, caller, query, body }) => {
       const { batch, commands } = await enqueue(c, caller.token, body);
-      const delivered = await pushSome(commands, (command) => deliver(c, command));
+      const delivered = await pushSome(commands, (job, ofJob) => deliver(c, job, ofJob));
       return answer(c, query.wait === 0 ? delivered : await afterWait(c, batch, query.wait, delivered));
     },
   }),
@@ -51,31 +58,69 @@ interface Enqueued {
   readonly commands: readonly Command[];
 }
 
-/** Stores a command for each job. The call that repeats an earlier one gets that one's commands. */
+/** Stores the commands. The call that repeats an earlier one gets that one's. */
 async function enqueue(c: AppContext, token: TokenRecord, request: KillManyRequest): Promise<Enqueued> {
-  const { jobs, machines, instance, ...manner } = request;
   const idempotency = readIdempotencyKey(c, token, request);
-  const matching = await jobsWithOpenRuns(c.env.DB, { jobGlob: token.jobs, jobs, machines, instance }, MAX_JOBS + 1);
-  if (matching.length > MAX_JOBS) {
-    throw new ApiError('bad_request', `This matches more than ${MAX_JOBS} jobs. Name fewer with each call.`);
-  }
-  const selector = { instance, machine: machines?.join(','), ...manner };
-  const commands = matching.map((job) => newCommand(c, token, job, selector));
+  const orders = await ordersOf(c, token, request, idempotency);
+  if ('batch' in orders) return orders;
+  const newId = monotonicFactory();
+  const commands = orders.map(({ job, ...order }) => newCommand(c, token, job, order, newId));
   const audits = commands.map((command) => killAudit(c, token, command));
   const batch = ulid();
   const earlier = await enqueueBatch(c.env.DB, { id: batch, commands, audits }, idempotency);
-  if (earlier === null) return { batch, commands };
+  return earlier === null ? { batch, commands } : repeated(earlier);
+}
+
+function repeated(earlier: EarlierUse): Enqueued {
   if (earlier.kind === 'key_reused') throw keyReused();
   return earlier;
 }
 
-/** Pushes as many as one call may; the sweep delivers the others. */
+/** What is to become a command. */
+type Order = KillRequest & { readonly job: string };
+
+/** @returns instead what the call did when it was made before, where that is known already */
+async function ordersOf(
+  c: AppContext,
+  token: TokenRecord,
+  request: KillManyRequest,
+  idempotency: IdempotencyKey | null,
+): Promise<readonly Order[] | Enqueued> {
+  const { jobs, machines, instance, runs, ...manner } = request;
+  if (runs === undefined) {
+    const matching = await jobsWithOpenRuns(c.env.DB, { jobGlob: token.jobs, jobs, machines, instance }, MAX_JOBS + 1);
+    if (matching.length > MAX_JOBS) {
+      throw new ApiError('bad_request', `This matches more than ${MAX_JOBS} jobs. Name fewer with each call.`);
+    }
+    return matching.map((job) => ({ job, instance, machine: machines?.join(','), ...manner }));
+  }
+  const found = await findRunNames(c.env.DB, runs, token.jobs);
+  const jobOf = new Map(found.map(({ id, job }) => [id, job]));
+  const unknown = runs.filter((run) => !jobOf.has(run));
+  if (unknown.length === 0) return runs.flatMap((run) => ({ job: jobOf.get(run) ?? '', run, ...manner }));
+  // It may have been there when the call was made first.
+  const earlier = idempotency === null ? null : await earlierUse(c.env.DB, idempotency);
+  if (earlier !== null) return repeated(earlier);
+  throw new ApiError('unknown_run', unknownRuns(unknown));
+}
+
+function unknownRuns(runs: readonly string[]): string {
+  const named = runs.slice(0, NAMED_RUNS).join(', ');
+  const more = runs.length > NAMED_RUNS ? ` and ${runs.length - NAMED_RUNS} more` : '';
+  return `There ${runs.length === 1 ? 'is no run' : 'are no runs'} ${named}${more}. Nothing was stored.`;
+}
+
+/** Pushes to as many jobs as one call may, to each by one call; the sweep delivers the others. In the same order. */
 export async function pushSome(
   commands: readonly Command[],
-  push: (command: Command) => Promise<Command>,
+  push: (job: string, commands: readonly Command[]) => Promise<readonly Command[]>,
 ): Promise<Command[]> {
-  const pushed = await mapAtMost(PUSHES_AT_ONCE, commands.slice(0, MAX_PUSHES), push);
-  return [...pushed, ...commands.slice(MAX_PUSHES)];
+  const byJob = new Map<string, Command[]>();
+  for (const command of commands) byJob.set(command.job, [...(byJob.get(command.job) ?? []), command]);
+  const groups = [...byJob].slice(0, MAX_PUSHES);
+  const pushed = await mapAtMost(PUSHES_AT_ONCE, groups, ([job, ofJob]) => push(job, ofJob));
+  const latest = new Map(pushed.flat().map((command) => [command.id, command]));
+  return commands.map((command) => latest.get(command.id) ?? command);
 }
 
 /** Asks D1 now and then, which is one query for all of them and keeps no object awake. */

@@ -1,8 +1,8 @@
-/** `POST /jobs/{job}/kill`: stop what runs. `GET /commands/{id}`: how far it has come. */
+/** `POST /jobs/{job}/kill`: stop what runs. */
 import { ulid } from 'ulid';
 import * as v from 'valibot';
 import { type Command, CommandBody, KillRequest } from '#protocol/api';
-import { CommandId, JobName } from '#protocol/names';
+import { JobName } from '#protocol/names';
 import { matchesGlob } from '../../glob.ts';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
@@ -11,13 +11,13 @@ import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import { auditEntry } from '../audit-entry.ts';
 import type { Caller } from '../authentication.ts';
-import { waitForCommand } from '../command-wait.ts';
 import type { AppContext } from '../context.ts';
 import type { AuditEntry } from '../db/audit.ts';
-import { type Enqueued, enqueueCommand, findCommand, type IdempotencyKey } from '../db/commands.ts';
+import { type Enqueued, enqueueCommand, type IdempotencyKey } from '../db/commands.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { callJob } from '../job-client.ts';
 import { ApiError } from '../problem-response.ts';
+import { commandAfter } from './commands.ts';
 
 export const IDEMPOTENCY_HEADER = {
   'Idempotency-Key': 'Any text of up to 128 characters. The same call with the same key is made once.',
@@ -45,27 +45,8 @@ export const killOperations = [
     problems: ['unknown_job', 'unknown_run', 'idempotency_conflict'],
     handle: async ({ c, caller, params, query, body }) => {
       const command = await enqueue(c, caller, params.job, body);
-      const delivered = await deliver(c, command);
+      const [delivered = command] = await deliver(c, params.job, [command]);
       return answer(c, query.wait === 0 ? delivered : await commandAfter(c, delivered, query.wait));
-    },
-  }),
-  operation({
-    id: 'getCommand',
-    method: 'get',
-    path: '/commands/{id}',
-    summary: 'How far a command has come',
-    access: { kind: 'scope', scopes: ['read', 'kill'] },
-    params: { id: CommandId },
-    query: { wait },
-    answers: { 200: json(CommandBody, 'The command with its targets and their exit codes.') },
-    problems: ['unknown_command'],
-    handle: async ({ c, caller, params, query }) => {
-      const command = await findCommand(c.env.DB, params.id);
-      // A command of a job that the caller may not see is, to the caller, none.
-      if (command === null || !matchesGlob(caller.token.jobs, command.job)) {
-        throw new ApiError('unknown_command', `There is no command ${params.id}.`);
-      }
-      return c.json<v.InferOutput<typeof CommandBody>>({ command: await commandAfter(c, command, query.wait) });
     },
   }),
 ];
@@ -124,23 +105,20 @@ export function keyReused(): ApiError {
   return new ApiError('idempotency_conflict', 'This Idempotency-Key was used before, for another call. Use a new one.');
 }
 
-/** Pushes the command. Should that fail, it is in the queue: the object's drain or the sweep delivers it. */
-export async function deliver(c: AppContext, command: Command): Promise<Command> {
+/**
+ * Pushes commands of one job, all by one call. Should that fail, they are in the queue: the object's drain or the sweep
+ * delivers them.
+ */
+export async function deliver(c: AppContext, job: string, commands: readonly Command[]): Promise<readonly Command[]> {
   try {
-    return (await callJob(c.env, command.job, (object) => object.acceptCommand(command))) ?? command;
+    return await callJob(c.env, job, (object) => object.acceptCommands([...commands]));
   } catch (error) {
-    log.error('kill_not_pushed', error, { request: c.get('requestId'), job: command.job, command: command.id });
-    return command;
-  }
-}
-
-/** What the job's object says of the command, or D1 when the object doesn't know it yet or can't be reached. */
-async function commandAfter(c: AppContext, command: Command, waitSeconds: number): Promise<Command> {
-  try {
-    return (await waitForCommand(c.env, command.job, command.id, waitSeconds * 1000)) ?? command;
-  } catch (error) {
-    log.error('command_not_read', error, { request: c.get('requestId'), job: command.job, command: command.id });
-    return command;
+    log.error('kill_not_pushed', error, {
+      request: c.get('requestId'),
+      job,
+      command: commands.map(({ id }) => id).join(','),
+    });
+    return commands;
   }
 }
 
@@ -149,10 +127,17 @@ function answer(c: AppContext, command: Command): Response {
   return c.json(body, command.state === 'settled' ? 200 : 202);
 }
 
-export function newCommand(c: AppContext, token: TokenRecord, job: string, request: KillRequest): Command {
+/** @param newId for several that one call makes: in the order of their ids */
+export function newCommand(
+  c: AppContext,
+  token: TokenRecord,
+  job: string,
+  request: KillRequest,
+  newId: (now: number) => string = ulid,
+): Command {
   const now = Date.now();
   return {
-    id: ulid(now),
+    id: newId(now),
     job,
     kind: 'kill',
     state: 'queued',

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { openApiDocument } from '../api/openapi.ts';
 import { json, type Operation, openOperation } from '../api/operation.ts';
 import { auditOperations } from './audit.ts';
+import { commandOperations } from './commands.ts';
 import { healthOperations } from './health.ts';
 import { jobOperations } from './jobs.ts';
 import { killOperations } from './kill.ts';
@@ -19,6 +20,7 @@ export const BASE = '/api/v1';
 export const API_OPERATIONS: readonly Operation[] = [
   ...killOperations,
   ...killManyOperations,
+  ...commandOperations,
   ...jobOperations,
   ...runOperations,
   ...socketOperations,

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import {
   EventList,
   GAPS_HEADER,
+  GivenTime,
   MISSING_BYTES_HEADER,
   NEXT_OFFSET_HEADER,
   OFFSET_HEADER,
@@ -10,15 +11,16 @@ import {
   RunBody,
   RunList,
 } from '#protocol/api';
-import { JobName, MachineName, RunId } from '#protocol/names';
+import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
 import { matchesGlob } from '../../glob.ts';
 import { json, operation } from '../api/operation.ts';
-import { bytes, cursor, limit, wholeNumber } from '../api/parameters.ts';
+import { bytes, cursor, limit, wholeNumber, words } from '../api/parameters.ts';
 import type { Caller } from '../authentication.ts';
 import { type AskedRange, parseRange } from '../byte-range.ts';
 import type { AppContext } from '../context.ts';
-import { findRun, listRuns } from '../db/runs.ts';
+import { listRuns } from '../db/run-lists.ts';
+import { findRun } from '../db/runs.ts';
 import { callJob } from '../job-client.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
@@ -48,14 +50,17 @@ export const runOperations = [
     query: {
       job: v.optional(JobName),
       machine: v.optional(MachineName),
-      state: v.optional(RunState),
+      instance: v.optional(InstanceName),
+      state: v.optional(v.pipe(words(RunState), v.description('One state, or several, separated by commas.'))),
+      since: v.optional(v.pipe(GivenTime, v.description('Only runs that had not ended before.'))),
+      until: v.optional(v.pipe(GivenTime, v.description('Only runs that had started before.'))),
       limit,
       cursor: cursor(RunPosition),
     },
     answers: { 200: json(RunList, 'Runs as of their last change of state.') },
     handle: async ({ c, caller, query }) => {
-      const { job, machine, state, cursor: after } = query;
-      const filter = { jobGlob: caller.token.jobs, job, machine, state, after };
+      const { job, machine, instance, state: states, cursor: after } = query;
+      const filter = { jobGlob: caller.token.jobs, job, machine, instance, states, ...readPeriod(query), after };
       const rows = await listRuns(c.env.DB, filter, query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ startedAt, id }) => `${startedAt}-${id}`);
       return c.json<v.InferOutput<typeof RunList>>({ runs: page.map(({ run }) => run), next_cursor: next });
@@ -148,6 +153,16 @@ export const runOperations = [
     },
   }),
 ];
+
+/** @throws ApiError `bad_request` for one that is over before it begins */
+function readPeriod(query: { since?: string | undefined; until?: string | undefined }) {
+  const since = query.since === undefined ? undefined : Date.parse(query.since);
+  const until = query.until === undefined ? undefined : Date.parse(query.until);
+  if (since !== undefined && until !== undefined && since >= until) {
+    throw new ApiError('bad_request', 'until: a time after since.');
+  }
+  return { since, until };
+}
 
 /**
  * The `Range` that counts; null for none.

@@ -233,7 +233,7 @@ class Trial {
 
   async #push(command: ModelCommand): Promise<void> {
     this.#model.accept(command);
-    await this.#job.inside((object) => void object.acceptCommand(queued(this.#job.name, command)));
+    await this.#job.inside((object) => void object.acceptCommands([queued(this.#job.name, command)]));
   }
 
   // --- time, the object, and D1 ---
