@@ -5,6 +5,8 @@ import type { SettingVars } from './settings.ts';
 
 /** What wrangler.toml binds. */
 export interface Env extends SettingVars {
+  /** The page's files. */
+  readonly ASSETS: Fetcher;
   readonly DB: D1Database;
   readonly JOBS: DurableObjectNamespace<JobObject>;
   readonly FLEET: DurableObjectNamespace<FleetObject>;

@@ -7,6 +7,7 @@ import { KIB } from '#protocol/limits';
 import { log } from '../log.ts';
 import type { Operation } from './api/operation.ts';
 import { serve } from './api/serve.ts';
+import { browserPage } from './browser-page.ts';
 import type { AppContext, AppEnv } from './context.ts';
 import { ApiError, problemResponse } from './problem-response.ts';
 import { slowedDown } from './rate-limit.ts';
@@ -38,7 +39,9 @@ export const app = new Hono<AppEnv>()
 addOperations('', ROOT_OPERATIONS);
 addOperations(BASE, API_OPERATIONS);
 
-app.notFound((c) => {
+app.notFound(async (c) => {
+  const page = c.req.path.startsWith(`${BASE}/`) ? null : await browserPage(c);
+  if (page !== null) return page;
   const error = new ApiError('not_found', `There is nothing at ${c.req.method} ${c.req.path}.`);
   return problemResponse(error, c.get('requestId'));
 });

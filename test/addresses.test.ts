@@ -1,0 +1,74 @@
+/** What is answered at which address: the page at its own, files where they are, and 404 everywhere else. */
+import { expect, test } from 'vitest';
+import { PAGE_PATHS } from '#protocol/page-paths';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+
+const BROWSER = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+
+/** Headers of every answer that is the page, as `_headers` has them. */
+const GUARDS = ['content-security-policy', 'x-content-type-options', 'referrer-policy', 'x-frame-options'];
+
+function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(world.current.url + path, { redirect: 'manual', ...init });
+}
+
+const addresses = Object.values(PAGE_PATHS).map((path) => path.replace(/\{\w+\}/, 'nightly.backup'));
+
+test.each(addresses)('%s is the page, with all that guards it', async (path) => {
+  const root = await ask('/', { headers: BROWSER });
+  const html = await root.text();
+  expect(html).toContain('<script type="module"');
+  for (const at of [path, `${path.replace(/\/$/, '')}/`, `${path}?state=running`]) {
+    const response = await ask(at, { headers: BROWSER });
+    expect([at, response.status, await response.text()]).toEqual([at, 200, html]);
+    for (const name of [...GUARDS, 'etag', 'content-type']) {
+      expect([name, response.headers.get(name)]).toEqual([name, root.headers.get(name)]);
+      expect(response.headers.get(name)).not.toBeNull();
+    }
+    const head = await ask(at, { method: 'HEAD' });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+    expect(head.headers.get('content-security-policy')).toBe(root.headers.get('content-security-policy'));
+    const unchanged = await ask(at, { headers: { 'if-none-match': root.headers.get('etag') ?? '' } });
+    expect(unchanged.status).toBe(304);
+  }
+});
+
+test.each(['/leash.cjs', '/favicon.svg', '/'])('%s is a file, and costs no call of the Worker', async (path) => {
+  const response = await ask(path);
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-security-policy')).not.toBeNull();
+  expect(response.headers.get('leash-request-id')).toBeNull();
+});
+
+test.each(['/assets/gone.js', '/leash.mjs', '/jobs', '/jobs/a/b', '/audit/x', '/Timeline'])(
+  '%s is nothing: a browser is shown so on the page, a program is told',
+  async (path) => {
+    const shown = await ask(path, { headers: BROWSER });
+    expect(shown.status).toBe(404);
+    expect(shown.headers.get('content-type')).toContain('text/html');
+    expect(shown.headers.get('content-security-policy')).not.toBeNull();
+    expect(await shown.text()).toContain('<script type="module"');
+    const etag = shown.headers.get('etag') ?? '';
+    expect((await ask(path, { headers: { ...BROWSER, 'if-none-match': etag } })).status).toBe(404);
+
+    for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }]) {
+      const told = await ask(path, { headers });
+      expect(told.headers.get('content-type')).toBe('application/problem+json');
+      expect(await told.json()).toMatchObject({ status: 404, code: 'not_found' });
+    }
+    const head = await ask(path, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+  },
+);
+
+test('what is not there of the API is told as a problem, to browsers too', async () => {
+  const response = await ask('/api/v1/jobz', { headers: BROWSER });
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  expect(await response.json()).toMatchObject({ status: 404, code: 'not_found' });
+});
+
+test('the page is looked at, not sent to', async () => {
+  expect((await ask('/timeline', { method: 'POST', headers: BROWSER, body: 'x' })).status).toBe(404);
+});
