@@ -73,9 +73,9 @@ async function runsAliveAt(db: D1Database, moment: number, filter: RunFilter, li
     from: span === LIVE_SPAN ? 0 : Math.max(0, moment - span),
   }));
   const all: Condition[] = [
-    ['started_at < ?', moment],
     ['(ended_at IS NULL OR ended_at >= ?)', moment],
-    ...conditions(filter),
+    // Those that started later are in the list already.
+    ...conditions({ ...filter, until: moment }),
   ];
   const { results } = await db
     .prepare(
@@ -99,9 +99,18 @@ function conditions(filter: RunFilter): Condition[] {
     ...(machine === undefined ? [] : [['machine = ?', machine] as const]),
     ...(instance === undefined ? [] : [["resource ->> '$.instance' = ?", instance] as const]),
     ...(states === undefined ? [] : [['state IN (SELECT value FROM json_each(?))', JSON.stringify(states)] as const]),
-    ...(until === undefined ? [] : [['started_at < ?', until] as const]),
+    ...latestStart(until, after),
     ...(after === undefined ? [] : [['(started_at, id) < (?, ?)', after.startedAt, after.id] as const]),
   ];
+}
+
+/** One bound, where there are two to choose from: SQLite would begin at the first it sees, and read every page before. */
+function latestStart(until: number | undefined, after: RunPosition | undefined): Condition[] {
+  const latest = Math.min(
+    until === undefined ? Number.POSITIVE_INFINITY : until - 1,
+    after?.startedAt ?? Number.POSITIVE_INFINITY,
+  );
+  return latest === Number.POSITIVE_INFINITY ? [] : [['started_at <= ?', latest]];
 }
 
 function conjunction(all: readonly Condition[]): string {

@@ -31,12 +31,12 @@ export const RUNS_OF_JOBS_QUERIES = {
   liveCounts: `SELECT name.value AS job,
       (SELECT count(*) FROM runs INDEXED BY runs_open WHERE final = 0 AND job = name.value AND state IN (${LIVE})) AS count
     FROM json_each(?) AS name`,
-  ends: `SELECT runs.job, runs.id AS run, machine, state, final, resource ->> '$.exit_code' AS exit_code,
-      resource ->> '$.started_at' AS started_at, resource ->> '$.ended_at' AS ended_at
-    FROM json_each(?) AS name JOIN runs ON runs.id IN (
-      SELECT id FROM runs INDEXED BY runs_by_job WHERE job = name.value AND state NOT IN (${LIVE})
-      ORDER BY started_at DESC, id DESC LIMIT ${SHOWN})
-    ORDER BY runs.started_at DESC, runs.id DESC`,
+  ends: `SELECT name.value AS job, (SELECT json_group_array(json(ended)) FROM (
+      SELECT json_object('run', id, 'machine', machine, 'state', state, 'final', resource -> '$.final', 'exit_code', resource -> '$.exit_code',
+        'started_at', resource -> '$.started_at', 'ended_at', resource -> '$.ended_at') AS ended
+      FROM runs INDEXED BY runs_by_job WHERE job = name.value AND state NOT IN (${LIVE})
+      ORDER BY started_at DESC, id DESC LIMIT ${SHOWN})) AS ends
+    FROM json_each(?) AS name`,
 } as const;
 
 export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promise<ReadonlyMap<string, RunsOfJob>> {
@@ -52,7 +52,7 @@ export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promi
         last: lastRuns?.get(job)?.map(runOf)[0] ?? null,
         live: liveRuns?.get(job)?.map(runOf) ?? [],
         liveCount: Number(counts?.get(job)?.[0]?.count ?? 0),
-        ends: endRows?.get(job)?.map(endOf) ?? [],
+        ends: endRows?.get(job)?.flatMap(endsOf) ?? [],
       },
     ]),
   );
@@ -74,6 +74,6 @@ function runOf({ resource }: Row): Run {
   return readRun(String(resource));
 }
 
-function endOf(row: Row): RunEnd {
-  return v.parse(RunEnd, { ...row, final: row.final === 1 });
+function endsOf({ ends }: Row): RunEnd[] {
+  return v.parse(v.array(RunEnd), JSON.parse(String(ends)));
 }
