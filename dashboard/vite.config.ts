@@ -7,7 +7,7 @@ export default defineConfig({
   build: {
     outDir: fileURLToPath(new URL('../dist/page', import.meta.url)),
     emptyOutDir: true,
-    target: 'es2022',
+    target: 'es2024',
     // The page's policy allows no data: URLs but images, and nothing inline.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -37,7 +37,7 @@ try {
   world.wrapper({ job: 'db-backup', machine: 'db-2.example.com', command: BACKUP });
   const backup = await world.runOf('db-backup');
   await world.output(backup.id, 'orders_030');
-  await picture(browser, 'overview', (page) => page.locator('tr[data-run]').nth(5).waitFor());
+  await picture(browser, 'overview', (page) => page.locator('[data-run]').nth(5).waitFor());
   await world.operator.kill('db-backup', { grace_seconds: 300, reason: 'holds a lock on orders' });
   await picture(browser, 'kill', (page) => openKill(page, backup));
 } finally {

@@ -4,6 +4,7 @@ import './style/parts.css';
 import { render } from 'preact';
 import { listenToCalls } from './api/http.ts';
 import { App } from './app.tsx';
+import { startShortcuts } from './keyboard/shortcuts.ts';
 import { startRouter } from './router.tsx';
 import { clockAnswered, startClock } from './state/clock.ts';
 import { loadSession, sessionEnded } from './state/session.ts';
@@ -12,6 +13,7 @@ import { signInByLink } from './state/sign-in-link.ts';
 listenToCalls({ answered: clockAnswered, signedOut: sessionEnded });
 startClock();
 startRouter();
+startShortcuts();
 // A sign-in link opened in a tab that shows the page already changes the fragment and nothing else.
 addEventListener('hashchange', () => void signInByLink());
 void signInByLink().then((tried) => {

@@ -1,51 +1,132 @@
-/** Where the reader is, by the address bar. */
-import { signal } from '@preact/signals';
+/** Where the reader is, by the address bar: the page by its path, what it is narrowed to by its query. */
+import { computed, signal } from '@preact/signals';
 import type { ComponentChildren, TargetedMouseEvent } from 'preact';
 
 export type Route =
   | { readonly page: 'overview' }
+  | { readonly page: 'timeline' }
+  | { readonly page: 'job'; readonly name: string }
   | { readonly page: 'run'; readonly id: string }
+  | { readonly page: 'commands' }
+  | { readonly page: 'command'; readonly id: string }
+  | { readonly page: 'tokens' }
+  | { readonly page: 'audit' }
   | { readonly page: 'unknown'; readonly path: string };
 
 export function routeOf(path: string): Route {
-  if (path === '/' || path === '') return { page: 'overview' };
-  const run = /^\/runs\/([0-9A-Za-z]+)\/?$/.exec(path);
-  if (run?.[1] !== undefined) return { page: 'run', id: run[1] };
-  return { page: 'unknown', path };
+  const [first = '', second, ...rest] = path.replace(/^\/|\/$/g, '').split('/');
+  const unknown: Route = { page: 'unknown', path };
+  if (rest.length > 0) return unknown;
+  if (second === undefined) {
+    switch (first) {
+      case '':
+        return { page: 'overview' };
+      case 'timeline':
+      case 'commands':
+      case 'tokens':
+      case 'audit':
+        return { page: first };
+      default:
+        return unknown;
+    }
+  }
+  switch (first) {
+    case 'jobs':
+      return { page: 'job', name: second };
+    case 'runs':
+      return { page: 'run', id: second };
+    case 'commands':
+      return { page: 'command', id: second };
+    default:
+      return unknown;
+  }
 }
 
-export const route = signal<Route>({ page: 'overview' });
+export function jobPath(name: string): string {
+  return `/jobs/${name}`;
+}
+
+export function runPath(id: string): string {
+  return `/runs/${id}`;
+}
+
+export function commandPath(id: string): string {
+  return `/commands/${id}`;
+}
+
+interface Place {
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly search: string;
+}
+
+const place = signal<Place>({ path: '/', search: '' });
+
+export const route = computed(() => routeOf(place.value.path));
+
+/** What the page is narrowed to. */
+export const query = computed(() => new URLSearchParams(place.value.search));
 
 export function startRouter(): void {
   const update = () => {
-    route.value = routeOf(location.pathname);
+    place.value = { path: location.pathname, search: location.search };
   };
   addEventListener('popstate', update);
   update();
 }
 
-export function navigate(path: string): void {
-  if (path !== location.pathname) history.pushState(null, '', path);
-  route.value = routeOf(path);
+/** Goes to another page. The way back leads to where the reader is now. */
+export function navigate(to: string): void {
+  const url = new URL(to, location.href);
+  if (url.pathname + url.search !== location.pathname + location.search) history.pushState(null, '', url);
+  place.value = { path: url.pathname, search: url.search };
   scrollTo(0, 0);
+}
+
+/**
+ * Narrows the page otherwise: `null` takes a parameter away. The address follows, so that it can be passed on; the way
+ * back doesn't lead through each letter that was typed.
+ */
+export function narrow(changes: Readonly<Record<string, string | null>>): void {
+  const next = new URLSearchParams(place.peek().search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null || value === '') next.delete(name);
+    else next.set(name, value);
+  }
+  const search = next.size === 0 ? '' : `?${next}`;
+  if (search === place.peek().search) return;
+  history.replaceState(history.state, '', location.pathname + search);
+  place.value = { path: place.peek().path, search };
 }
 
 interface LinkProps {
   readonly to: string;
   readonly class?: string;
   readonly label?: string;
+  readonly title?: string;
+  readonly current?: boolean;
+  /** Whether `j` and `k` stop here. */
+  readonly cursor?: boolean;
   readonly children: ComponentChildren;
 }
 
 /** A link within the page. A click that asks for a new tab or a download is left to the browser. */
-export function Link({ to, class: className, label, children }: LinkProps) {
+export function Link({ to, class: className, label, title, current, cursor, children }: LinkProps) {
   const follow = (event: TargetedMouseEvent<HTMLAnchorElement>) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     navigate(to);
   };
   return (
-    <a href={to} class={className} aria-label={label} onClick={follow}>
+    <a
+      href={to}
+      class={className}
+      aria-label={label}
+      title={title}
+      aria-current={current === true ? 'page' : undefined}
+      data-cursor={cursor}
+      onClick={follow}
+    >
       {children}
     </a>
   );

@@ -1,9 +1,14 @@
 /** Things to test with, each with nothing remarkable about it but what the test says. */
-import type { Command, NewRunEvent, Run, RunEvent } from '#protocol/api';
+import type { Command, Job, NewRunEvent, Run, RunEnd, RunEvent } from '#protocol/api';
 
 export const RUN_ID = '01J00000000000000000000001';
 export const COMMAND_ID = '01J00000000000000000000002';
 const START = Date.parse('2026-03-01T00:00:00.000Z');
+
+/** The id of the n-th run. */
+export function runId(n: number): string {
+  return `01J${String(n).padStart(23, '0')}`;
+}
 
 export function at(seconds: number): string {
   return new Date(START + seconds * 1000).toISOString();
@@ -32,6 +37,31 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     grace_ms: 5000,
     output_bytes: 0,
     seq: 1,
+    ...changes,
+  };
+}
+
+export function makeEnd(changes: Partial<RunEnd> = {}): RunEnd {
+  return {
+    run: RUN_ID,
+    machine: 'web-1',
+    state: 'succeeded',
+    final: true,
+    exit_code: 0,
+    started_at: at(0),
+    ended_at: at(5),
+    ...changes,
+  };
+}
+
+export function makeJob(changes: Partial<Job> = {}): Job {
+  return {
+    name: 'backup',
+    first_seen_at: at(0),
+    last_run: null,
+    running: [],
+    running_count: 0,
+    recent_ends: [],
     ...changes,
   };
 }

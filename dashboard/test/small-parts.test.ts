@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { pauseBefore } from '../src/api/backoff.ts';
 import { Heart, SILENCE_MS } from '../src/api/heart.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
-import { mergeCommand } from '../src/state/command-merge.ts';
+import { mergeCommands } from '../src/state/commands.ts';
 import { isKillable, matchesGlob, mayKill } from '../src/state/rights.ts';
 import { COMMAND_ID, makeCommand, makeRun } from './make.ts';
 
@@ -83,8 +83,8 @@ describe('rights', () => {
 
 describe('commands', () => {
   test('the one with the higher seq counts, whichever way and in whatever order they come', () => {
-    const told = mergeCommand(new Map(), makeCommand({ seq: 3, state: 'delivered' }));
-    expect(mergeCommand(told, makeCommand({ seq: 2 }))).toBe(told);
-    expect(mergeCommand(told, makeCommand({ seq: 4, state: 'settled' })).get(COMMAND_ID)?.state).toBe('settled');
+    const told = mergeCommands(new Map(), [makeCommand({ seq: 3, state: 'delivered' })]);
+    expect(mergeCommands(told, [makeCommand({ seq: 2 })])).toBe(told);
+    expect(mergeCommands(told, [makeCommand({ seq: 4, state: 'settled' })]).get(COMMAND_ID)?.state).toBe('settled');
   });
 });

@@ -2,18 +2,28 @@
 
 import type * as v from 'valibot';
 import {
+  type AuditEntry,
+  AuditList,
   type Command,
   CommandBody,
+  CommandList,
+  CommandsBody,
   EventList,
   type Job,
+  JobBody,
   JobList,
+  type KillManyRequest,
   type KillRequest,
+  type NewToken,
   type Run,
   RunBody,
   type RunEvent,
   RunList,
   type Session,
   SessionBody,
+  type Token,
+  TokenBody,
+  TokenList,
 } from '#protocol/api';
 import { type Result, success } from './failure.ts';
 import { call, callFor } from './http.ts';
@@ -33,35 +43,102 @@ export async function signOut(): Promise<Result<null>> {
   return pick(await call({ method: 'DELETE', path: '/session' }), () => null);
 }
 
-export function fetchRuns(limit: number): Promise<Result<v.InferOutput<typeof RunList>>> {
-  return callFor(RunList, { path: `/runs?limit=${limit}` });
-}
-
 export async function fetchRun(id: string): Promise<Result<Run>> {
   return pick(await callFor(RunBody, { path: `/runs/${encodeURIComponent(id)}` }), (body) => body.run);
 }
 
-/** All jobs: the list comes in pages. */
-export function fetchJobs(): Promise<Result<readonly Job[]>> {
+export async function fetchJob(name: string): Promise<Result<Job>> {
+  return pick(await callFor(JobBody, { path: `/jobs/${encodeURIComponent(name)}` }), (body) => body.job);
+}
+
+/** One page of a list, and where it goes on. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next: string | null;
+}
+
+/** How a list is narrowed; what is not given, or empty, narrows nothing. */
+export type Narrowing = Readonly<Record<string, string | number | null | undefined>>;
+
+/** @param narrowing `job`, `machine`, `instance`, `state` (several: with commas), `since`, `until`, `limit`, `cursor` */
+export async function fetchRuns(narrowing: Narrowing): Promise<Result<Page<Run>>> {
+  return pick(await callFor(RunList, { path: withQuery('/runs', narrowing) }), (body) => ({
+    items: body.runs,
+    next: body.next_cursor,
+  }));
+}
+
+/** @param narrowing `job`, `state` (several: with commas), `limit`, `cursor` */
+export async function fetchCommands(narrowing: Narrowing): Promise<Result<Page<Command>>> {
+  return pick(await callFor(CommandList, { path: withQuery('/commands', narrowing) }), (body) => ({
+    items: body.commands,
+    next: body.next_cursor,
+  }));
+}
+
+export async function fetchCommand(id: string): Promise<Result<Command>> {
+  return pick(await callFor(CommandBody, { path: `/commands/${encodeURIComponent(id)}` }), (body) => body.command);
+}
+
+/** @param narrowing `actor`, `action`, `subject`, `limit`, `cursor` */
+export async function fetchAudit(narrowing: Narrowing): Promise<Result<Page<AuditEntry>>> {
+  return pick(await callFor(AuditList, { path: withQuery('/audit', narrowing) }), (body) => ({
+    items: body.audit,
+    next: body.next_cursor,
+  }));
+}
+
+/** All jobs. @param each takes every page of the list as it comes */
+export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<readonly Job[]>> {
+  return everyPage(async (cursor) => {
+    const answer = await callFor(JobList, { path: withQuery('/jobs', { limit: PAGE_SIZE, cursor }) });
+    return pick(answer, (body) => ({ items: body.jobs, next: body.next_cursor }));
+  }, each);
+}
+
+/** All runs that live or may come back. @param each takes every page of the list as it comes */
+export function fetchOpenRuns(each: (runs: readonly Run[]) => void): Promise<Result<readonly Run[]>> {
+  return everyPage((cursor) => fetchRuns({ state: 'running,killing,lost', limit: PAGE_SIZE, cursor }), each);
+}
+
+/** All that has happened to a run so far. */
+export function fetchEvents(run: string): Promise<Result<readonly RunEvent[]>> {
+  const path = `/runs/${encodeURIComponent(run)}/events`;
   return everyPage(async (cursor) =>
-    pick(await callFor(JobList, { path: `/jobs${withCursor(cursor)}` }), (body) => ({
-      items: body.jobs,
+    pick(await callFor(EventList, { path: withQuery(path, { limit: PAGE_SIZE, cursor }) }), (body) => ({
+      items: body.events,
       next: body.next_cursor,
     })),
   );
 }
 
-/** All that has happened to a run so far. */
-export function fetchEvents(run: string): Promise<Result<readonly RunEvent[]>> {
+export function fetchTokens(): Promise<Result<readonly Token[]>> {
   return everyPage(async (cursor) =>
-    pick(
-      await callFor(EventList, { path: `/runs/${encodeURIComponent(run)}/events${withCursor(cursor)}` }),
-      (body) => ({
-        items: body.events,
-        next: body.next_cursor,
-      }),
-    ),
+    pick(await callFor(TokenList, { path: withQuery('/tokens', { limit: PAGE_SIZE, cursor }) }), (body) => ({
+      items: body.tokens,
+      next: body.next_cursor,
+    })),
   );
+}
+
+/** A token with its secret, which is never shown again. */
+export type TokenWithSecret = v.InferOutput<typeof TokenBody>;
+
+export function createToken(token: v.InferInput<typeof NewToken>): Promise<Result<TokenWithSecret>> {
+  return callFor(TokenBody, { method: 'POST', path: '/tokens', body: token });
+}
+
+/** @param oldValidSeconds how long the secret it had stays valid */
+export function rotateToken(id: string, oldValidSeconds: number): Promise<Result<TokenWithSecret>> {
+  return callFor(TokenBody, {
+    method: 'POST',
+    path: `/tokens/${encodeURIComponent(id)}/rotate`,
+    body: { old_valid_seconds: oldValidSeconds },
+  });
+}
+
+export async function deleteToken(id: string): Promise<Result<null>> {
+  return pick(await call({ method: 'DELETE', path: `/tokens/${encodeURIComponent(id)}` }), () => null);
 }
 
 /** Where a run's whole output is, for a link. */
@@ -80,20 +157,32 @@ export async function postKill(job: string, request: Partial<KillRequest>, key: 
   return pick(answer, (body) => body.command);
 }
 
+/** The same for many runs or jobs: one command for each. */
+export async function postKills(
+  request: v.InferInput<typeof KillManyRequest>,
+  key: string,
+): Promise<Result<readonly Command[]>> {
+  const answer = await callFor(CommandsBody, {
+    method: 'POST',
+    path: '/kills',
+    body: request,
+    headers: { 'idempotency-key': key },
+  });
+  return pick(answer, (body) => body.commands);
+}
+
 function pick<From, To>(result: Result<From>, of: (value: From) => To): Result<To> {
   return result.ok ? success(of(result.value)) : result;
 }
 
-interface Page<Item> {
-  readonly items: readonly Item[];
-  readonly next: string | null;
-}
-
+/** The most that one answer holds. */
+const PAGE_SIZE = 500;
 /** A list without end is cut rather than followed for ever. */
-const MOST_PAGES = 20;
+const MOST_PAGES = 50;
 
 async function everyPage<Item>(
   fetchPage: (cursor: string | null) => Promise<Result<Page<Item>>>,
+  each: (items: readonly Item[]) => void = () => undefined,
 ): Promise<Result<readonly Item[]>> {
   const items: Item[] = [];
   let cursor: string | null = null;
@@ -101,12 +190,17 @@ async function everyPage<Item>(
     const page: Result<Page<Item>> = await fetchPage(cursor);
     if (!page.ok) return page;
     items.push(...page.value.items);
+    each(page.value.items);
     cursor = page.value.next;
     if (cursor === null) break;
   }
   return success(items);
 }
 
-function withCursor(cursor: string | null): string {
-  return cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
+function withQuery(path: string, narrowing: Narrowing): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(narrowing)) {
+    if (value !== null && value !== undefined && value !== '') query.set(name, String(value));
+  }
+  return query.size === 0 ? path : `${path}?${query}`;
 }

@@ -36,6 +36,11 @@ export function agoText(ms: number): string {
   return `${Math.floor(hours / 24)}d ago`;
 }
 
+/** `1 run`, `12 runs`. */
+export function countText(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 function two(amount: number): string {
   return String(amount).padStart(2, '0');
 }

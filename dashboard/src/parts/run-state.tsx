@@ -3,27 +3,27 @@
 import type { JSX } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
-
-export const STATE_WORDS: Readonly<Record<RunState, string>> = {
-  running: 'running',
-  killing: 'being killed',
-  succeeded: 'succeeded',
-  failed: 'failed',
-  killed: 'killed',
-  timed_out: 'timed out',
-  lost: 'lost',
-  errored: 'errored',
-};
+import { STATE_WORDS } from './run-state-words.ts';
 
 export function RunStateBadge({ run }: { readonly run: Run }) {
-  const note = contactNote(run);
+  return <StateBadge state={run.state} isConnected={run.connected} note={contactNote(run)} />;
+}
+
+interface StateBadgeProps {
+  readonly state: RunState;
+  /** Whether the state is known to hold at present: false for one that is only believed. */
+  readonly isConnected?: boolean;
+  readonly note?: string | null;
+}
+
+export function StateBadge({ state, isConnected = true, note = null }: StateBadgeProps) {
   return (
-    <span class="state" data-state={run.state} data-connected={run.connected}>
+    <span class="state" data-state={state} data-connected={isConnected}>
       <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-        {shapeOf(run.state)}
+        {shapeOf(state)}
       </svg>
       <span class="state-words">
-        <span class="state-word">{STATE_WORDS[run.state]}</span>
+        <span class="state-word">{STATE_WORDS[state]}</span>
         {note !== null && <span class="state-note">{note}</span>}
       </span>
     </span>

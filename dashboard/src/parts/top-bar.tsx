@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Session } from '#protocol/api';
-import { Link } from '../router.tsx';
+import { Link, type Route, route } from '../router.tsx';
+import { mayAdminister, mayRead } from '../state/rights.ts';
 import { signOut } from '../state/session.ts';
 import { Mark } from './mark.tsx';
 
@@ -13,6 +14,7 @@ export function TopBar({ session }: { readonly session?: Session }) {
         <Mark />
         Leash
       </Link>
+      {session !== undefined && <Places session={session} />}
       {session !== undefined && (
         <div class="who">
           <span class="who-name" title={`May: ${session.scopes.join(', ')}`}>
@@ -24,5 +26,51 @@ export function TopBar({ session }: { readonly session?: Session }) {
         </div>
       )}
     </header>
+  );
+}
+
+/** Where this session may go. */
+function Places({ session }: { readonly session: Session }) {
+  return (
+    <nav class="places" aria-label="Pages">
+      {mayRead(session) && (
+        <>
+          <Place to="/" of={['overview']}>
+            Runs
+          </Place>
+          <Place to="/timeline" of={['timeline']}>
+            Timeline
+          </Place>
+          <Place to="/commands" of={['commands', 'command']}>
+            Commands
+          </Place>
+        </>
+      )}
+      {mayAdminister(session) && (
+        <>
+          <Place to="/tokens" of={['tokens']}>
+            Tokens
+          </Place>
+          <Place to="/audit" of={['audit']}>
+            Audit
+          </Place>
+        </>
+      )}
+    </nav>
+  );
+}
+
+interface PlaceProps {
+  readonly to: string;
+  /** The pages that belong to it. */
+  readonly of: readonly Route['page'][];
+  readonly children: string;
+}
+
+function Place({ to, of, children }: PlaceProps) {
+  return (
+    <Link to={to} class="place" current={of.includes(route.value.page)}>
+      {children}
+    </Link>
   );
 }

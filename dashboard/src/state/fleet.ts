@@ -1,46 +1,81 @@
-/** What the overview shows: every run this session may see, as it changes. */
+/** The fleet as this session may see it, as it changes. Followed while any part of the page wants it. */
 
-import { batch, signal } from '@preact/signals';
-import type { Run } from '#protocol/api';
-import { fetchJobs, fetchRun, fetchRuns } from '../api/calls.ts';
+import { batch, computed, signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import type { Command, Run } from '#protocol/api';
+import { fetchCommands, fetchJobs, fetchOpenRuns, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
-import { mergeRuns, pruneEnded, type Runs, unaccounted } from './newest.ts';
+import { commands, keepCommands } from './commands.ts';
+import { EMPTY_FLEET, type Fleet, withJobs, withoutRun, withRuns } from './fleet-model.ts';
+import { unaccounted } from './newest.ts';
 import { doubtSession } from './session.ts';
 
-const SNAPSHOT_RUNS = 100;
-const KEPT_ENDS = 200;
 /** Changes that come in a burst are drawn together. */
-const GATHER_MS = 16;
+const GATHER_MS = 50;
 const RETRY_MS = 3_000;
+/** Runs that went missing are asked for so many at a time. */
+const ASKED_AT_ONCE = 6;
 
-export const runs = signal<Runs>(new Map());
-/** Whether a whole snapshot has been seen: before that, an empty list means nothing. */
+export const fleet = signal<Fleet>(EMPTY_FLEET);
+/** Whether a whole snapshot has been seen: before that, what is not there may still come. */
 export const loaded = signal(false);
 export const link = signal<LinkState>({ kind: 'connecting' });
 export const failure = signal<Failure | null>(null);
 
+/** Goes up with each change of a run, wherever it is shown: for those who keep lists of their own. */
+export const changedRuns = signal<readonly Run[]>([]);
+
+export const openRuns = computed(() => fleet.value.open);
+
 /** Forgets everything: another person may sign in next. */
 export function forgetFleet(): void {
   batch(() => {
-    runs.value = new Map();
+    fleet.value = EMPTY_FLEET;
+    changedRuns.value = [];
     loaded.value = false;
     failure.value = null;
+    link.value = { kind: 'connecting' };
   });
 }
 
-/** Follows the fleet until the returned function is called. */
-export function followFleet(): () => void {
+let followers = 0;
+let stop: (() => void) | null = null;
+
+/** Follows the fleet while the component is there. */
+export function useFleet(): void {
+  useEffect(() => {
+    followers += 1;
+    stop ??= followFleet();
+    return () => {
+      followers -= 1;
+      // From one page to the next there is a moment without any: that is no reason to hang up.
+      setTimeout(() => {
+        if (followers > 0) return;
+        stop?.();
+        stop = null;
+      });
+    };
+  }, []);
+}
+
+function followFleet(): () => void {
   let generation = 0;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let gathering: ReturnType<typeof setTimeout> | undefined;
-  let gathered: Run[] = [];
+  let gatheredRuns: Run[] = [];
+  let gatheredCommands: Command[] = [];
 
   const flush = () => {
     gathering = undefined;
-    const arrived = gathered;
-    gathered = [];
-    keep(arrived);
+    const [runs, orders] = [gatheredRuns, gatheredCommands];
+    gatheredRuns = [];
+    gatheredCommands = [];
+    batch(() => {
+      fleet.value = withRuns(fleet.value, runs);
+      keepCommands(orders);
+      if (runs.length > 0) changedRuns.value = runs;
+    });
   };
 
   // The socket is open before the snapshot is asked for, and both go through the same merge: whichever order they
@@ -58,8 +93,9 @@ export function followFleet(): () => void {
   const watch = openWatch('/watch', {
     opened: () => void load(),
     message: (message) => {
-      if (message.type !== 'run') return;
-      gathered.push(message.run);
+      if (message.type === 'run') gatheredRuns.push(message.run);
+      else if (message.type === 'command') gatheredCommands.push(message.command);
+      else return;
       gathering ??= setTimeout(flush, GATHER_MS);
     },
     state: (state) => {
@@ -73,39 +109,47 @@ export function followFleet(): () => void {
     clearTimeout(retry);
     clearTimeout(gathering);
     watch.close();
+    link.value = { kind: 'connecting' };
   };
 }
 
-async function loadSnapshot(outdated: () => boolean): Promise<Failure | null> {
-  const before = runs.value;
-  const [recent, jobs] = await Promise.all([fetchRuns(SNAPSHOT_RUNS), fetchJobs()]);
-  if (outdated()) return null;
-  if (!recent.ok) return recent.failure;
+/** Shows each page of the lists as it comes: ten thousand runs take a moment. */
+async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> {
+  const before = fleet.value.open;
+  const seen = new Set<string>();
+  const [jobs, runs] = await Promise.all([
+    fetchJobs((page) => {
+      if (!isOutdated()) fleet.value = withJobs(fleet.value, page);
+    }),
+    fetchOpenRuns((page) => {
+      if (isOutdated()) return;
+      for (const run of page) seen.add(run.id);
+      fleet.value = withRuns(fleet.value, page);
+    }),
+    refreshCommands(),
+  ]);
+  if (isOutdated()) return null;
   if (!jobs.ok) return jobs.failure;
-  // A run that has been going for a week is in no list of recent ones, but its job knows it.
-  const known = jobs.value.flatMap((job) => (job.last_run === null ? job.running : [...job.running, job.last_run]));
-  const snapshot = [...recent.value.runs, ...known];
-  batch(() => {
-    keep(snapshot);
-    loaded.value = true;
-  });
-  const missing = unaccounted(before, runs.value, new Set(snapshot.map((run) => run.id)));
-  await Promise.all(missing.map((id) => refresh(id)));
+  if (!runs.ok) return runs.failure;
+  loaded.value = true;
+  const missing = unaccounted(before, fleet.value.open, seen);
+  while (missing.length > 0 && !isOutdated()) await Promise.all(missing.splice(0, ASKED_AT_ONCE).map(refresh));
   return null;
 }
 
 async function refresh(id: string): Promise<void> {
   const answer = await fetchRun(id);
-  if (answer.ok) keep([answer.value]);
-  else if (answer.failure.kind === 'problem' && answer.failure.status === 404) drop(id);
+  if (answer.ok) fleet.value = withRuns(fleet.value, [answer.value]);
+  else if (answer.failure.kind === 'problem' && answer.failure.status === 404) {
+    fleet.value = withoutRun(fleet.value, id);
+  }
 }
 
-function keep(arrived: readonly Run[]): void {
-  runs.value = pruneEnded(mergeRuns(runs.value, arrived), KEPT_ENDS);
-}
-
-function drop(id: string): void {
-  const rest = new Map(runs.value);
-  rest.delete(id);
-  runs.value = rest;
+/** What has become of the commands whose end this page has not heard of. */
+async function refreshCommands(): Promise<void> {
+  const isWaiting = [...commands.peek().values()].some(({ state }) => state === 'queued' || state === 'delivered');
+  if (!isWaiting) return;
+  const answer = await fetchCommands({});
+  // The next change tells as well; a failure of the lists beside this is what is shown.
+  if (answer.ok) keepCommands(answer.value.items);
 }

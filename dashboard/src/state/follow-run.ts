@@ -1,13 +1,13 @@
 /** Everything the run page shows of one run, as it changes. */
 
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
-import type { Command, Run, RunEvent } from '#protocol/api';
+import type { Run, RunEvent } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchEvents, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
-import { type Commands, mergeCommand } from './command-merge.ts';
+import { keepCommands } from './commands.ts';
 import { newerOf } from './newest.ts';
 import { doubtSession } from './session.ts';
 
@@ -16,15 +16,12 @@ const RETRY_MS = 3_000;
 export interface RunFollower {
   readonly run: ReadonlySignal<Run | null>;
   readonly events: ReadonlySignal<readonly RunEvent[]>;
-  readonly commands: ReadonlySignal<Commands>;
   readonly link: ReadonlySignal<LinkState>;
   /** Why nothing can be shown, or why what is shown may be old. */
   readonly failure: ReadonlySignal<Failure | null>;
   readonly feed: ReadonlySignal<OutputFeed | null>;
   /** Goes up whenever the feed has something new to draw. */
   readonly outputVersion: ReadonlySignal<number>;
-  /** An answer of the API that told of a command. */
-  answered(command: Command): void;
   stop(): void;
 }
 
@@ -37,7 +34,6 @@ export function followRun(id: string): RunFollower {
 class Follower implements RunFollower {
   readonly run = signal<Run | null>(null);
   readonly events = signal<readonly RunEvent[]>([]);
-  readonly commands = signal<Commands>(new Map());
   readonly link = signal<LinkState>({ kind: 'connecting' });
   readonly failure = signal<Failure | null>(null);
   readonly feed = signal<OutputFeed | null>(null);
@@ -79,10 +75,6 @@ class Follower implements RunFollower {
     });
   }
 
-  answered(command: Command): void {
-    this.commands.value = mergeCommand(this.commands.value, command);
-  }
-
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#retry);
@@ -101,7 +93,7 @@ class Follower implements RunFollower {
         if (message.run.id === this.#id) this.run.value = newerOf(this.run.value, message.run);
         return;
       case 'command':
-        this.commands.value = mergeCommand(this.commands.value, message.command);
+        keepCommands([message.command]);
         return;
       case 'event':
         if (message.run === this.#id) this.#addEvents([message.event]);

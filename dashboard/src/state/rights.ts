@@ -7,6 +7,15 @@ export function mayKill(session: Session, job: string): boolean {
   return scoped && matchesGlob(session.jobs, job);
 }
 
+export function mayRead(session: Session): boolean {
+  return session.scopes.includes('read') || session.scopes.includes('admin');
+}
+
+/** Tokens and the audit are for those who administer all jobs. */
+export function mayAdminister(session: Session): boolean {
+  return session.scopes.includes('admin') && session.jobs === '*';
+}
+
 /** Whether a kill can still have an effect: a run that is lost but not for good may come back, and is killed then. */
 export function isKillable(run: Run): boolean {
   return isLive(run.state) || !run.final;

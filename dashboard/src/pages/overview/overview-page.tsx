@@ -1,23 +1,44 @@
+/** What needs somebody, what runs, what rests: as it changes, and how it is stopped. */
 import './overview.css';
-import { useEffect } from 'preact/hooks';
-import type { Run } from '#protocol/api';
+import { useComputed, useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { Session } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
+import { KillDialog } from '../../parts/kill-dialog.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
-import { STATE_WORDS } from '../../parts/run-state.tsx';
-import { failure, followFleet, link, loaded, runs } from '../../state/fleet.ts';
-import { endedRuns, liveRuns } from '../../state/newest.ts';
+import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { narrow, query } from '../../router.tsx';
+import { changedRuns, failure, fleet, link, loaded, useFleet } from '../../state/fleet.ts';
+import type { KillScope } from '../../state/kill-orders.ts';
+import { parseFilter } from './filter.ts';
 import { FirstJob } from './first-job.tsx';
-import { RunTable } from './run-table.tsx';
+import { type Overview, overviewOf, SECTION_NAMES, SECTIONS, type Section } from './rows.ts';
+import { RunList } from './run-list.tsx';
+import { useSelection } from './selection.ts';
+import { SelectionBar } from './selection-bar.tsx';
 
-export function OverviewPage() {
-  useEffect(() => followFleet(), []);
-  const live = liveRuns(runs.value);
-  const ended = endedRuns(runs.value);
-  const empty = loaded.value && live.length === 0 && ended.length === 0;
-  usePageTitle(live.length > 0 ? `(${live.length}) Leash` : 'Leash');
+export function OverviewPage({ who }: { readonly who: Session }) {
+  useFleet();
+  const toggled = useSignal<ReadonlySet<string>>(new Set());
+  const asking = useSignal<KillScope | null>(null);
+  const overview = useComputed(() =>
+    overviewOf(fleet.value, { filter: parseFilter(typed()), only: onlySection(), toggled: toggled.value }),
+  ).value;
+  const selection = useSelection(who);
+  usePageTitle(titleOf(overview.counts));
 
+  const ask = (scope: KillScope) => {
+    asking.value = scope;
+  };
+  const toggle = (job: string) => {
+    const next = new Set(toggled.value);
+    if (!next.delete(job)) next.add(job);
+    toggled.value = next;
+  };
   return (
     <main class="page overview" aria-busy={!loaded.value}>
       <div class="page-head">
@@ -26,37 +47,109 @@ export function OverviewPage() {
       </div>
       {failure.value !== null && (
         <Notice tone="bad" title="The list cannot be loaded">
-          {failure.value.detail}
+          {failure.value.detail} It is tried again every few seconds.
         </Notice>
       )}
-      {empty && <FirstJob origin={location.origin} />}
-      {loaded.value && !empty && (
+      {loaded.value && fleet.value.jobs.size === 0 ? (
+        <FirstJob who={who} origin={location.origin} />
+      ) : (
         <>
-          <section aria-labelledby="running">
-            <h2 id="running">
-              Running <span class="count">{live.length}</span>
-            </h2>
-            {live.length > 0 ? (
-              <RunTable runs={live} labelledBy="running" />
-            ) : (
-              <p class="nothing">Nothing is running right now.</p>
-            )}
-          </section>
-          {ended.length > 0 && (
-            <section aria-labelledby="ended">
-              <h2 id="ended">Ended</h2>
-              <RunTable runs={ended} labelledBy="ended" />
-            </section>
-          )}
+          <Filters counts={overview.counts} />
+          <RunList rows={overview.rows} selection={selection} ask={ask} toggle={toggle} />
+          {overview.rows.length === 0 && <Nothing />}
         </>
       )}
-      <Announcer text={loaded.value ? latestEnd(ended[0]) : null} />
+      <SelectionBar selection={selection} rows={overview.rows} ask={ask} />
+      {asking.value !== null && (
+        <KillDialog
+          scope={asking.value}
+          close={() => {
+            asking.value = null;
+          }}
+        />
+      )}
+      <Announcer text={loaded.value ? latestEnd() : null} />
       <LinkBanner link={link.value} />
     </main>
   );
 }
 
-function latestEnd(run: Run | undefined): string {
+/** What the reader has typed to narrow the list. */
+function typed(): string {
+  return query.value.get('q') ?? '';
+}
+
+function onlySection(): Section | null {
+  const asked = query.value.get('show');
+  return SECTIONS.find((section) => section === asked) ?? null;
+}
+
+function Filters({ counts }: { readonly counts: Overview['counts'] }) {
+  const field = useRef<HTMLInputElement | null>(null);
+  useShortcuts([{ key: '/', does: 'Filter', run: () => field.current?.select() }]);
+  const only = onlySection();
+  return (
+    <search class="filters">
+      <input
+        ref={field}
+        type="search"
+        class="filter"
+        aria-label="Filter by job, machine or state"
+        placeholder="Filter by job, machine or state"
+        title="Words narrow the list. job:, machine: or state: before a word says where to look for it."
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        value={typed()}
+        onInput={(event) => narrow({ q: event.currentTarget.value })}
+      />
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
+      <div class="sections" role="group" aria-label="Show">
+        {[null, ...SECTIONS].map((section) => (
+          <button
+            key={section ?? 'all'}
+            type="button"
+            class="chip"
+            data-section={section}
+            aria-pressed={only === section}
+            onClick={() => narrow({ show: section })}
+          >
+            {section === null ? 'All' : SECTION_NAMES[section]}
+            {section !== null && <span class="count">{counts[section]}</span>}
+          </button>
+        ))}
+      </div>
+    </search>
+  );
+}
+
+function Nothing() {
+  if (!loaded.value) {
+    return failure.value === null ? (
+      <p class="nothing" role="status">
+        Loading what runs…
+      </p>
+    ) : null;
+  }
+  return (
+    <p class="nothing" role="status">
+      Nothing here matches.{' '}
+      <button type="button" class="button quiet" onClick={() => narrow({ q: null, show: null })}>
+        Show everything
+      </button>
+    </p>
+  );
+}
+
+function titleOf({ attention, running }: Overview['counts']): string {
+  const told = [attention > 0 ? `${attention}!` : null, running > 0 ? String(running) : null].filter(
+    (part) => part !== null,
+  );
+  return told.length === 0 ? 'Leash' : `(${told.join(' ')}) Leash`;
+}
+
+function latestEnd(): string {
+  const run = changedRuns.value.findLast(({ state }) => !isLive(state));
   if (run === undefined) return '';
   return `${run.job} on ${run.machine}: ${STATE_WORDS[run.state]}${run.exit_code === null ? '' : `, exit code ${run.exit_code}`}`;
 }

@@ -1,103 +1,82 @@
 /** Ending a run: asked once, then told step by step. */
 
-import { useRef, useState } from 'preact/hooks';
-import type { Command, KillRequest, Run } from '#protocol/api';
-import { postKill } from '../../api/calls.ts';
-import type { Failure } from '../../api/failure.ts';
-import { newKey } from '../../api/idempotency-key.ts';
+import { useRef } from 'preact/hooks';
+import type { Run } from '#protocol/api';
+import { KillDialog } from '../../parts/kill-dialog.tsx';
+import { orderFor, orderKill, sendAgain } from '../../state/kill-orders.ts';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { isKillable, mayKill } from '../../state/rights.ts';
 import { session } from '../../state/session.ts';
-import { KillConfirm } from './kill-confirm.tsx';
 import { KillSteps } from './kill-steps.tsx';
-
-type Asking =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'confirming' }
-  | { readonly kind: 'sending'; readonly order: Order }
-  | { readonly kind: 'failed'; readonly order: Order; readonly failure: Failure };
-
-/** The key stays with the order: sent a second time after a failure, it is still one kill. */
-interface Order {
-  readonly key: string;
-  readonly request: Partial<KillRequest>;
-}
 
 interface KillPanelProps {
   readonly run: Run;
   readonly progress: KillProgress | null;
-  answered(command: Command): void;
+  /** Whether the question is open, and how it is opened and closed: a key does that, too. */
+  readonly isAsking: boolean;
+  ask(open: boolean): void;
 }
 
-export function KillPanel({ run, progress, answered }: KillPanelProps) {
-  const [asking, setAsking] = useState<Asking>({ kind: 'idle' });
-  const who = session.value;
-  const allowed = who.kind === 'signed_in' && mayKill(who.session, run.job);
-  const killable = isKillable(run);
-  const offered = allowed && killable;
-
+export function KillPanel({ run, progress, isAsking, ask }: KillPanelProps) {
   const panel = useRef<HTMLElement | null>(null);
-  // The buttons that were just used are gone: without this the keyboard would be back at the top of the page.
-  const stopAsking = () => {
-    setAsking({ kind: 'idle' });
-    panel.current?.focus();
-  };
-  const send = async (order: Order) => {
-    setAsking({ kind: 'sending', order });
-    panel.current?.focus();
-    const answer = await postKill(run.job, order.request, order.key);
-    if (answer.ok) {
-      answered(answer.value);
-      setAsking({ kind: 'idle' });
-    } else {
-      setAsking({ kind: 'failed', order, failure: answer.failure });
-    }
-  };
-  const order = (request: Partial<KillRequest>) => void send({ key: newKey(), request: { run: run.id, ...request } });
-  const underWay = progress !== null && progress.outcome === 'under_way';
-  // A kill that a run was lost under still stands: it is carried out when the run comes back.
-  const stands = underWay || (progress !== null && progress.orders.length > 0 && progress.outcome === 'lost');
-  const busy = asking.kind === 'sending';
-
-  if (progress === null && !offered) return null;
+  const offer = killOffer(run, progress);
+  const order = orderFor(run.id);
+  const busy = order?.state.kind === 'sending';
+  if (progress === null && offer === 'none' && order === null) return null;
+  // The button that was just used may be gone: without this the keyboard would be back at the top of the page.
+  const keepFocus = () => panel.current?.focus();
   return (
     <section ref={panel} tabIndex={-1} class="kill-panel" aria-label="Kill" data-kill={progress?.outcome ?? 'none'}>
       {progress !== null && <KillSteps run={run} progress={progress} />}
-      {offered && asking.kind === 'confirming' && <KillConfirm run={run} confirm={order} cancel={stopAsking} />}
-      {offered && asking.kind !== 'confirming' && (
-        <div class="kill-actions">
-          {!stands && (
-            <button
-              type="button"
-              class="button danger"
-              disabled={busy}
-              onClick={() => setAsking({ kind: 'confirming' })}
-            >
-              {busy ? 'Asking…' : 'Kill'}
-            </button>
-          )}
-          {underWay && canForce(progress) && (
-            <button
-              type="button"
-              class="button danger"
-              disabled={busy}
-              onClick={() => order({ signal: 'SIGKILL', grace_seconds: 0 })}
-            >
-              {busy ? 'Asking…' : 'Force kill now'}
-            </button>
-          )}
-        </div>
+      <div class="kill-actions">
+        {offer === 'kill' && (
+          <button type="button" class="button danger" disabled={busy} onClick={() => ask(true)}>
+            {busy ? 'Asking…' : 'Kill'}
+          </button>
+        )}
+        {offer === 'force' && (
+          <button
+            type="button"
+            class="button danger"
+            disabled={busy}
+            onClick={() => {
+              orderKill({ kind: 'runs', runs: [run] }, { signal: 'SIGKILL', grace_seconds: 0 });
+              keepFocus();
+            }}
+          >
+            {busy ? 'Asking…' : 'Force kill now'}
+          </button>
+        )}
+      </div>
+      {isAsking && (
+        <KillDialog
+          scope={{ kind: 'runs', runs: [run] }}
+          close={() => {
+            ask(false);
+            keepFocus();
+          }}
+        />
       )}
-      {asking.kind === 'failed' && killable && (
+      {order?.state.kind === 'failed' && isKillable(run) && (
         <p class="problem" role="alert">
-          Not killed: {asking.failure.detail}{' '}
-          <button type="button" class="button quiet" onClick={() => void send(asking.order)}>
+          Not killed: {order.state.failure.detail}{' '}
+          <button type="button" class="button quiet" onClick={() => sendAgain(order)}>
             Try again
           </button>
         </p>
       )}
     </section>
   );
+}
+
+/** What can be ordered now: `force` while a kill is under way that a SIGKILL would speed up. */
+export function killOffer(run: Run, progress: KillProgress | null): 'kill' | 'force' | 'none' {
+  const who = session.value;
+  if (who.kind !== 'signed_in' || !mayKill(who.session, run.job) || !isKillable(run)) return 'none';
+  if (progress === null) return 'kill';
+  if (progress.outcome === 'under_way') return canForce(progress) ? 'force' : 'none';
+  // A kill that a run was lost under still stands: it is carried out when the run comes back.
+  return progress.outcome === 'lost' && progress.orders.length > 0 ? 'none' : 'kill';
 }
 
 /** While a grace runs, or while the first order has not got through, an order without grace changes something. */

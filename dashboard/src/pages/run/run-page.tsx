@@ -1,16 +1,19 @@
 import './run.css';
 import './ansi.css';
+import { useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';
+import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
-import { STATE_WORDS } from '../../parts/run-state.tsx';
+import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import { Link } from '../../router.tsx';
+import { commands } from '../../state/commands.ts';
 import { followRun, type RunFollower } from '../../state/follow-run.ts';
 import { killProgress } from '../../state/kill-progress.ts';
-import { KillPanel } from './kill-panel.tsx';
+import { KillPanel, killOffer } from './kill-panel.tsx';
 import { OutputPane } from './output-pane.tsx';
 import { RunHeader } from './run-header.tsx';
 import { Story } from './story.tsx';
@@ -38,12 +41,29 @@ export function RunPage({ id }: { readonly id: string }) {
 
 function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFollower }) {
   const events = follower.events.value;
-  const progress = killProgress(run, events, [...follower.commands.value.values()]);
+  const progress = killProgress(run, events, [...commands.value.values()]);
+  const asking = useSignal(false);
+  useShortcuts([
+    {
+      key: 'K',
+      does: 'Kill this run',
+      run: () => {
+        if (killOffer(run, progress) === 'kill') asking.value = true;
+      },
+    },
+  ]);
   return (
     <>
       <RunHeader run={run} isUpToDate={follower.link.value.kind === 'open'} />
       <div class="columns">
-        <KillPanel run={run} progress={progress} answered={(command) => follower.answered(command)} />
+        <KillPanel
+          run={run}
+          progress={progress}
+          isAsking={asking.value}
+          ask={(open) => {
+            asking.value = open;
+          }}
+        />
         <OutputPane follower={follower} run={run} />
         <Story events={events} progress={progress} />
       </div>

@@ -2,7 +2,7 @@
 import type { RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
 import { bytesText, durationText } from '../../parts/quantity.ts';
-import { STATE_WORDS } from '../../parts/run-state.tsx';
+import { STATE_WORDS } from '../../parts/run-state-words.ts';
 
 export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
   exited: 'The command exited by itself.',

@@ -1,0 +1,33 @@
+import { Dialog } from '../parts/dialog.tsx';
+import { shortcuts } from './shortcuts.ts';
+
+/** What keys do here. */
+export function HelpDialog({ close }: { close(): void }) {
+  // The last one that came says what a key does.
+  const byKey = new Map(shortcuts.value.map(({ key, does }) => [key, does]));
+  return (
+    <Dialog title="Keys" class="help-dialog" close={close}>
+      <dl class="keys">
+        {[...byKey].map(([key, does]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>
+            <kbd>Esc</kbd>
+          </dt>
+          <dd>Close a dialog, leave a field</dd>
+        </div>
+      </dl>
+      <div class="dialog-actions">
+        <button type="button" class="button" onClick={close}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

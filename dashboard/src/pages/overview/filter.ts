@@ -1,0 +1,35 @@
+/**
+ * What the overview is narrowed to, as typed: words that must all be found in the job, the machine or the state.
+ * `job:`, `machine:` and `state:` before a word narrow it to one of them. Pure.
+ */
+
+/** What can be looked for in a row. */
+export interface Findable {
+  readonly job: string;
+  readonly machine: string;
+  readonly state: string;
+}
+
+const FIELDS = ['job', 'machine', 'state'] as const;
+type Field = (typeof FIELDS)[number];
+
+export type Filter = readonly { readonly field: Field | null; readonly text: string }[];
+
+export function parseFilter(typed: string): Filter {
+  return typed
+    .toLowerCase()
+    .split(/\s+/)
+    .flatMap((word) => {
+      const field = FIELDS.find((name) => word.startsWith(`${name}:`)) ?? null;
+      const text = field === null ? word : word.slice(field.length + 1);
+      return text === '' ? [] : [{ field, text }];
+    });
+}
+
+export function matches(filter: Filter, found: Findable): boolean {
+  return filter.every(({ field, text }) =>
+    field === null
+      ? FIELDS.some((name) => found[name].toLowerCase().includes(text))
+      : found[field].toLowerCase().includes(text),
+  );
+}

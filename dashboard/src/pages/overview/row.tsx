@@ -1,0 +1,169 @@
+import type { ComponentChildren } from 'preact';
+import type { Run, RunEnd } from '#protocol/api';
+import { EndsStrip } from '../../parts/ends-strip.tsx';
+import { countText } from '../../parts/quantity.ts';
+import { RunStateBadge, StateBadge } from '../../parts/run-state.tsx';
+import { Ago, Duration } from '../../parts/time.tsx';
+import { jobPath, Link, runPath } from '../../router.tsx';
+import type { KillScope } from '../../state/kill-orders.ts';
+import { isKillable } from '../../state/rights.ts';
+import type { Row } from './rows.ts';
+import type { Selection } from './selection.ts';
+
+type RowOfKind<Kind extends Row['kind']> = Omit<Extract<Row, { kind: Kind }>, 'kind'>;
+
+interface Doing {
+  readonly selection: Selection;
+  ask(scope: KillScope): void;
+}
+
+/** @property job for the only run of its job: otherwise the job has a row of its own above */
+export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & Doing) {
+  const what = `${run.job} on ${run.machine}`;
+  return (
+    <article class={job === null ? 'row inner' : 'row'} data-run={run.id} data-state={run.state}>
+      <Picker runs={[run]} selection={selection} label={`Select ${what}`} />
+      <div class="cell-state">
+        <RunStateBadge run={run} />
+      </div>
+      <div class="cell-job">
+        <Link to={runPath(run.id)} class="row-link" label={what} cursor>
+          {job === null ? run.machine : run.job}
+        </Link>
+        <span class="command-line" title={run.command}>
+          {run.command}
+        </span>
+      </div>
+      <div class="cell-machine" title={run.machine}>
+        {job !== null && run.machine}
+      </div>
+      <div class="cell-time">
+        <Duration from={run.started_at} to={run.ended_at} />
+      </div>
+      <div class="cell-ends">{job !== null && <EndsStrip ends={job.ends} />}</div>
+      <div class="cell-kill">
+        <KillButton runs={[run]} selection={selection} ask={ask} label={`Kill ${what}`} />
+      </div>
+    </article>
+  );
+}
+
+/** Several runs of one job. */
+export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<'job'> & Doing & { toggle(): void }) {
+  const killing = runs.filter(({ state }) => state === 'killing').length;
+  const away = runs.filter(({ connected }) => !connected).length;
+  const machines = new Set(runs.map(({ machine }) => machine)).size;
+  return (
+    <article class="row" data-job={job.name}>
+      <Picker runs={runs} selection={selection} label={`Select all ${runs.length} runs of ${job.name}`} />
+      <div class="cell-state">
+        <button type="button" class="fold" aria-expanded={isOpen} aria-label={`Runs of ${job.name}`} onClick={toggle}>
+          <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
+            <path d="m5 2.5 6 5.5-6 5.5" class="stroke" />
+          </svg>
+          {away === 0 ? `${runs.length} running` : countText(runs.length, 'run')}
+        </button>
+      </div>
+      <div class="cell-job">
+        <Link to={jobPath(job.name)} class="row-link" cursor>
+          {job.name}
+        </Link>
+        <span class="command-line">
+          {[
+            killing > 0 ? `${killing} being killed` : null,
+            away > 0 ? `${away} out of touch or lost` : null,
+            runs[0]?.command,
+          ]
+            .filter((part) => part !== null)
+            .join(' · ')}
+        </span>
+      </div>
+      <div class="cell-machine">{countText(machines, 'machine')}</div>
+      <div class="cell-time" />
+      <div class="cell-ends">
+        <EndsStrip ends={job.ends} />
+      </div>
+      <div class="cell-kill">
+        <KillButton runs={runs} selection={selection} ask={ask} label={`Kill what runs of ${job.name}`} />
+      </div>
+    </article>
+  );
+}
+
+/** A job on machines where nothing of it runs, by how it ended there last. */
+export function RestRow({ job, ends }: RowOfKind<'rest'>) {
+  const [last] = ends;
+  if (last === undefined) return null;
+  return (
+    <article class="row" data-job={job.name} data-state={last.state}>
+      <Unpickable />
+      <div class="cell-state">
+        <StateBadge state={last.state} note={exitNote(last)} />
+      </div>
+      <div class="cell-job">
+        <Link to={jobPath(job.name)} class="row-link" cursor>
+          {job.name}
+        </Link>
+        <Link to={runPath(last.run)} class="last-run" label={`The last run of ${job.name}`}>
+          last run
+        </Link>
+      </div>
+      <div class="cell-machine" title={ends.map(({ machine }) => machine).join(', ')}>
+        {ends.length === 1 ? last.machine : countText(ends.length, 'machine')}
+      </div>
+      <div class="cell-time">
+        <Ago at={last.ended_at ?? last.started_at} />
+      </div>
+      <div class="cell-ends">
+        <EndsStrip ends={job.ends} />
+      </div>
+      <div class="cell-kill" />
+    </article>
+  );
+}
+
+function exitNote({ state, exit_code }: RunEnd): string | null {
+  return state === 'succeeded' || exit_code === null ? null : `exit code ${exit_code}`;
+}
+
+interface PickProps {
+  readonly runs: readonly Run[];
+  readonly selection: Selection;
+  readonly label: string;
+}
+
+function Picker({ runs, selection, label }: PickProps) {
+  if (!runs.some(selection.mayPick)) return <Unpickable />;
+  const picked = runs.filter(selection.has).length;
+  return (
+    <label class="pick">
+      <input
+        type="checkbox"
+        aria-label={label}
+        checked={picked === runs.length}
+        indeterminate={picked > 0 && picked < runs.length}
+        onChange={() => selection.toggle(runs)}
+      />
+    </label>
+  );
+}
+
+/** Keeps the columns. */
+function Unpickable(): ComponentChildren {
+  return <span class="pick" />;
+}
+
+function KillButton({ runs, selection, ask, label }: PickProps & Doing) {
+  const killable = runs.filter((run) => isKillable(run) && run.state !== 'killing' && selection.mayPick(run));
+  if (killable.length === 0) return null;
+  return (
+    <button
+      type="button"
+      class="button kill-quiet"
+      aria-label={label}
+      onClick={() => ask({ kind: 'runs', runs: killable })}
+    >
+      Kill
+    </button>
+  );
+}

@@ -1,0 +1,165 @@
+/**
+ * What the overview shows, row by row: what needs attention on top, then what runs, then the jobs that rest. By name, so
+ * that a row stays where the eye has found it. Pure.
+ */
+import type { Run, RunEnd } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import type { Fleet, FleetJob } from '../../state/fleet-model.ts';
+import { type Filter, matches } from './filter.ts';
+
+export const SECTIONS = ['attention', 'running', 'resting'] as const;
+export type Section = (typeof SECTIONS)[number];
+
+export const SECTION_NAMES: Readonly<Record<Section, string>> = {
+  attention: 'Needs attention',
+  running: 'Running',
+  resting: 'At rest',
+};
+
+export type Row =
+  | { readonly kind: 'section'; readonly section: Section; readonly count: number }
+  /** Several runs of one job, which follow it unless it is folded. */
+  | { readonly kind: 'job'; readonly job: FleetJob; readonly runs: readonly Run[]; readonly isOpen: boolean }
+  /** @property job for the only run of its job in this section */
+  | { readonly kind: 'run'; readonly run: Run; readonly job: FleetJob | null }
+  /** A job on machines where nothing of it runs: `ends` are the last ones, one a machine, newest first. */
+  | { readonly kind: 'rest'; readonly section: Section; readonly job: FleetJob; readonly ends: readonly RunEnd[] };
+
+export interface Overview {
+  readonly rows: readonly Row[];
+  /** How many there are in each section, whichever is shown. */
+  readonly counts: Readonly<Record<Section, number>>;
+}
+
+export interface OverviewWishes {
+  readonly filter: Filter;
+  /** One section alone; null for all. */
+  readonly only: Section | null;
+  /** Jobs that the reader has folded or unfolded, against what would be shown otherwise. */
+  readonly toggled: ReadonlySet<string>;
+}
+
+/** More runs of one job than this are folded at first: they would hide the other jobs. */
+const FOLDED_FROM = 20;
+
+export function overviewOf(fleet: Fleet, { filter, only, toggled }: OverviewWishes): Overview {
+  const running: Run[] = [];
+  const suspicious: Run[] = [];
+  for (const run of fleet.open.values()) {
+    if (!matches(filter, findable(run))) continue;
+    (needsAttention(run) ? suspicious : running).push(run);
+  }
+  const failed: Extract<Row, { kind: 'rest' }>[] = [];
+  const resting: Extract<Row, { kind: 'rest' }>[] = [];
+  const busy = busyMachines(fleet);
+  for (const job of fleet.jobs.values()) {
+    const ends = lastEnds(job, busy.get(job.name)).filter((end) => matches(filter, { job: job.name, ...shownOf(end) }));
+    const bad = ends.filter(({ state }) => isBad(state));
+    if (bad.length > 0) failed.push({ kind: 'rest', section: 'attention', job, ends: bad });
+    else if (ends.length > 0 && !busy.has(job.name)) resting.push({ kind: 'rest', section: 'resting', job, ends });
+  }
+  const counts = {
+    attention: suspicious.length + failed.length,
+    running: running.length,
+    resting: resting.length,
+  };
+  const rowsOf: Record<Section, () => Row[]> = {
+    attention: () => [...jobsOf(suspicious, fleet, toggled), ...failed.sort(latestEndFirst)],
+    running: () => jobsOf(running, fleet, toggled),
+    resting: () => resting.sort((a, b) => compare(a.job.name, b.job.name)),
+  };
+  const rows = SECTIONS.flatMap((section): Row[] =>
+    counts[section] === 0 || (only !== null && only !== section)
+      ? []
+      : [{ kind: 'section', section, count: counts[section] }, ...rowsOf[section]()],
+  );
+  return { rows, counts };
+}
+
+/** What a row is known by while others come and go. */
+export function keyOf(row: Row): string {
+  switch (row.kind) {
+    case 'section':
+      return row.section;
+    case 'job':
+      return `job ${row.job.name} ${row.runs[0] !== undefined && needsAttention(row.runs[0])}`;
+    case 'run':
+      return row.run.id;
+    case 'rest':
+      return `${row.section} ${row.job.name}`;
+  }
+}
+
+/** The runs that a row stands for, and that can be selected with it. */
+export function runsOf(row: Row): readonly Run[] {
+  switch (row.kind) {
+    case 'section':
+    case 'rest':
+      return [];
+    case 'job':
+      return row.runs;
+    case 'run':
+      return [row.run];
+  }
+}
+
+/** How it is with a run can't be known, and somebody may have to look. */
+function needsAttention(run: Run): boolean {
+  return !isLive(run.state) || !run.connected;
+}
+
+/** Ended as nobody can have wanted it. */
+export function isBad(state: RunEnd['state']): boolean {
+  return state === 'failed' || state === 'errored' || state === 'timed_out' || state === 'lost';
+}
+
+function findable(run: Run) {
+  const state = isLive(run.state) && !run.connected ? `${STATE_WORDS[run.state]} out of touch` : STATE_WORDS[run.state];
+  return { job: run.job, machine: run.machine, state };
+}
+
+function shownOf({ machine, state }: RunEnd) {
+  return { machine, state: STATE_WORDS[state] };
+}
+
+/** On which machines something of each job is open. */
+function busyMachines(fleet: Fleet): ReadonlyMap<string, ReadonlySet<string>> {
+  const busy = new Map<string, Set<string>>();
+  for (const { job, machine } of fleet.open.values()) {
+    const machines = busy.get(job);
+    if (machines === undefined) busy.set(job, new Set([machine]));
+    else machines.add(machine);
+  }
+  return busy;
+}
+
+/** The last end on each machine where nothing of the job is open, newest first. */
+function lastEnds(job: FleetJob, busy: ReadonlySet<string> | undefined): RunEnd[] {
+  const byMachine = new Map<string, RunEnd>();
+  for (const end of job.ends) {
+    if (busy?.has(end.machine) !== true && !byMachine.has(end.machine)) byMachine.set(end.machine, end);
+  }
+  return [...byMachine.values()];
+}
+
+function jobsOf(runs: readonly Run[], fleet: Fleet, toggled: ReadonlySet<string>): Row[] {
+  const byJob = [...Map.groupBy(runs, ({ job }) => job)].sort(([a], [b]) => compare(a, b));
+  return byJob.flatMap(([name, ofJob]): Row[] => {
+    const job = fleet.jobs.get(name) ?? { name, ends: [] };
+    const [only] = ofJob;
+    if (only !== undefined && ofJob.length === 1) return [{ kind: 'run', run: only, job }];
+    const isOpen = toggled.has(name) !== ofJob.length < FOLDED_FROM;
+    const sorted = ofJob.sort((a, b) => compare(a.machine, b.machine) || compare(a.id, b.id));
+    const head: Row = { kind: 'job', job, runs: sorted, isOpen };
+    return isOpen ? [head, ...sorted.map((run): Row => ({ kind: 'run', run, job: null }))] : [head];
+  });
+}
+
+function latestEndFirst(a: Extract<Row, { kind: 'rest' }>, b: Extract<Row, { kind: 'rest' }>): number {
+  return compare(b.ends[0]?.ended_at ?? '', a.ends[0]?.ended_at ?? '') || compare(a.job.name, b.job.name);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,39 @@
+/** Runs that were picked to be killed together. One that ends leaves by itself. */
+import { useComputed, useSignal } from '@preact/signals';
+import type { Run, Session } from '#protocol/api';
+import { openRuns } from '../../state/fleet.ts';
+import { mayKill } from '../../state/rights.ts';
+
+export interface Selection {
+  readonly runs: readonly Run[];
+  has(run: Run): boolean;
+  /** Whether a run can be picked at all. */
+  mayPick(run: Run): boolean;
+  /** Picks all of them, or, if they are all picked, none. */
+  toggle(runs: readonly Run[]): void;
+  clear(): void;
+}
+
+export function useSelection(who: Session): Selection {
+  const picked = useSignal<ReadonlySet<string>>(new Set());
+  const runs = useComputed(() => [...picked.value].flatMap((id) => openRuns.value.get(id) ?? [])).value;
+  const mayPick = (run: Run) => mayKill(who, run.job);
+  return {
+    runs,
+    has: (run) => picked.value.has(run.id),
+    mayPick,
+    toggle: (asked) => {
+      const allowed = asked.filter(mayPick);
+      const next = new Set(runs.map(({ id }) => id));
+      const isAll = allowed.every(({ id }) => next.has(id));
+      for (const { id } of allowed) {
+        if (isAll) next.delete(id);
+        else next.add(id);
+      }
+      picked.value = next;
+    },
+    clear: () => {
+      picked.value = new Set();
+    },
+  };
+}

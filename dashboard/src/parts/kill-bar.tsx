@@ -1,0 +1,104 @@
+/** What was ordered to stop from here, over every page, until it is over and has been seen. */
+import { commandPath, Link, route } from '../router.tsx';
+import { type Commands, commands } from '../state/commands.ts';
+import { useFleet } from '../state/fleet.ts';
+import { dismissOrder, isOnly, type KillOrder, killOrders, sendAgain } from '../state/kill-orders.ts';
+import { type OrderProgress, orderProgress } from '../state/order-progress.ts';
+import { Docked } from './dock.tsx';
+import { countText } from './quantity.ts';
+
+export function KillBar() {
+  const here = route.value;
+  // A run's own page tells the kill of that run step by step.
+  const shown = killOrders.value.filter(({ scope }) => here.page !== 'run' || !isOnly(scope, here.id));
+  if (shown.length === 0) return null;
+  return (
+    <Docked>
+      <section class="kill-bar" aria-label="Kills ordered here">
+        <Follow />
+        {shown.map((order) => (
+          <OrderLine key={order.id} order={order} />
+        ))}
+      </section>
+    </Docked>
+  );
+}
+
+/** Whatever page this stands over: how far the kills have come is pushed. */
+function Follow() {
+  useFleet();
+  return null;
+}
+
+function OrderLine({ order }: { readonly order: KillOrder }) {
+  const { state } = order;
+  return (
+    <div class="order" data-order={state.kind}>
+      <strong class="order-what">{whatOf(order)}</strong>
+      <span class="order-progress" role="status">
+        {state.kind === 'sending' && 'Asking…'}
+        {state.kind === 'failed' && <span class="problem">Not killed: {state.failure.detail}</span>}
+        {state.kind === 'stored' && <Progress ids={state.commands} known={commands.value} />}
+      </span>
+      <span class="order-actions">
+        {state.kind === 'failed' && (
+          <button type="button" class="button quiet" onClick={() => sendAgain(order)}>
+            Try again
+          </button>
+        )}
+        {state.kind === 'stored' && (
+          <Link to={state.commands.length === 1 ? commandPath(state.commands[0] ?? '') : '/commands'}>Details</Link>
+        )}
+        {state.kind !== 'sending' && (
+          <button
+            type="button"
+            class="button quiet"
+            aria-label={`Dismiss: ${whatOf(order)}`}
+            onClick={() => dismissOrder(order.id)}
+          >
+            Dismiss
+          </button>
+        )}
+      </span>
+    </div>
+  );
+}
+
+function Progress({ ids, known }: { readonly ids: readonly string[]; readonly known: Commands }) {
+  const progress = orderProgress(ids.flatMap((id) => known.get(id) ?? []));
+  return (
+    <>
+      {progressText(progress)}
+      {progress.survivors.map(({ machine, survivors }) => (
+        <span key={machine} class="problem">
+          {' '}
+          Could not be ended on {machine}: {survivors.join(', ')}.
+        </span>
+      ))}
+    </>
+  );
+}
+
+function whatOf({ scope }: KillOrder): string {
+  if (scope.kind === 'job') return `Kill all of ${scope.job}`;
+  const [first] = scope.runs;
+  return scope.runs.length === 1 && first !== undefined
+    ? `Kill ${first.job} on ${first.machine}`
+    : `Kill ${countText(scope.runs.length, 'run')}`;
+}
+
+function progressText({ counts, isOver }: OrderProgress): string {
+  const parts = [
+    [counts.gone, 'gone'],
+    [counts.refused, 'had already ended'],
+    [counts.lost, 'lost'],
+    [counts.kill, 'SIGKILL sent'],
+    [counts.term, 'signal sent, grace runs'],
+    [counts.delivered, 'delivered'],
+    [counts.pending, 'waiting for the machine'],
+    [counts.none, isOver ? 'never found' : 'stored'],
+  ] as const;
+  const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  if (told.length === 0) return isOver ? 'nothing was there to be ended' : 'stored';
+  return told.join(', ');
+}

@@ -1,0 +1,149 @@
+/** The one question before a kill: it says exactly what will be hit. */
+import type { TargetedKeyboardEvent, TargetedSubmitEvent } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Run } from '#protocol/api';
+import { type KillManner, type KillScope, orderKill } from '../state/kill-orders.ts';
+import { Dialog } from './dialog.tsx';
+import { countText } from './quantity.ts';
+
+const GRACES = [
+  { seconds: 5, label: '5 seconds' },
+  { seconds: 30, label: '30 seconds' },
+  { seconds: 300, label: '5 minutes' },
+  { seconds: 0, label: 'none: SIGKILL at once' },
+] as const;
+
+interface KillDialogProps {
+  readonly scope: KillScope;
+  close(): void;
+}
+
+export function KillDialog({ scope, close }: KillDialogProps) {
+  const [grace, setGrace] = useState(5);
+  const [reason, setReason] = useState('');
+  const yes = useRef<HTMLButtonElement | null>(null);
+  useEffect(() => yes.current?.focus(), []);
+
+  const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const why = reason.trim() === '' ? {} : { reason: reason.trim() };
+    const manner: KillManner = grace === 0 ? { signal: 'SIGKILL', grace_seconds: 0 } : { grace_seconds: grace };
+    orderKill(scope, { ...manner, ...why });
+    close();
+  };
+  const onKey = (event: TargetedKeyboardEvent<HTMLFormElement>) => {
+    // A held Enter would open the question and answer it.
+    if (event.key === 'Enter' && event.repeat) event.preventDefault();
+  };
+
+  return (
+    <Dialog title={titleOf(scope)} class="kill-dialog" close={close}>
+      <form class="kill-confirm" onSubmit={submit} onKeyDown={onKey}>
+        <What scope={scope} />
+        <div class="kill-options">
+          <label>
+            Grace before SIGKILL
+            <select value={grace} onChange={(event) => setGrace(Number(event.currentTarget.value))}>
+              {GRACES.map(({ seconds, label }) => (
+                <option key={seconds} value={seconds}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            Reason, for the record
+            <input
+              value={reason}
+              maxLength={500}
+              placeholder="optional"
+              autocomplete="off"
+              onInput={(event) => setReason(event.currentTarget.value)}
+            />
+          </label>
+        </div>
+        <div class="dialog-actions">
+          <button ref={yes} type="submit" class="button danger">
+            {scope.runs.length > 1 ? `Kill ${scope.runs.length} runs now` : 'Kill now'}
+          </button>
+          <button type="button" class="button" onClick={close}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function titleOf(scope: KillScope): string {
+  const [first] = scope.runs;
+  if (scope.kind === 'job') return `Kill all of ${scope.job}?`;
+  return scope.runs.length === 1 && first !== undefined ? `Kill ${first.job}?` : `Kill ${scope.runs.length} runs?`;
+}
+
+function What({ scope }: { readonly scope: KillScope }) {
+  const [only] = scope.runs;
+  if (scope.kind === 'runs' && scope.runs.length === 1 && only !== undefined) return <WhatOne run={only} />;
+  const machines = new Set(scope.runs.map(({ machine }) => machine)).size;
+  const jobs = new Set(scope.runs.map(({ job }) => job)).size;
+  const away = scope.runs.filter(({ connected }) => !connected).length;
+  return (
+    <>
+      <p>
+        This ends <strong>{countText(scope.runs.length, 'run')}</strong>
+        {scope.kind === 'job' ? (
+          <>
+            , whatever runs of <strong>{scope.job}</strong>,
+          </>
+        ) : (
+          jobs > 1 && <> of {countText(jobs, 'job')}</>
+        )}{' '}
+        on {countText(machines, 'machine')}, and everything they have started.
+        {scope.kind === 'job' &&
+          ' A run of it that started before now and is in touch again within ten minutes is ended, too.'}
+        {away > 0 && ` ${away === 1 ? '1 of them is' : `${away} of them are`} out of touch: `}
+        {away > 0 && 'there the kill waits, and is carried out when they come back.'}
+      </p>
+      <Hit runs={scope.runs} />
+    </>
+  );
+}
+
+function WhatOne({ run }: { readonly run: Run }) {
+  return (
+    <p>
+      This ends <strong>{run.job}</strong> on <strong class="unbroken">{run.machine}</strong>
+      {run.pid !== null && (
+        <>
+          , process <strong>{run.pid}</strong>
+        </>
+      )}
+      , and everything it has started.
+      {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
+    </p>
+  );
+}
+
+/** All of them, by job: what is not in this list is not hit. */
+function Hit({ runs }: { readonly runs: readonly Run[] }) {
+  const byJob = Map.groupBy(runs, ({ job }) => job);
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
+    <section class="hit" aria-label="What will be ended" tabIndex={0}>
+      {[...byJob].map(([job, ofJob]) => (
+        <div key={job}>
+          <strong>{job}</strong>
+          <ul>
+            {ofJob.map((run) => (
+              <li key={run.id}>
+                {run.machine}
+                {run.pid !== null && <span class="aside"> process {run.pid}</span>}
+                {!run.connected && <span class="aside"> out of touch</span>}
+              </li>
+            ))}
+          </ul>
+        </div>
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,78 @@
+/** Draws only the rows of a long list that are in view or near it. The window scrolls, as on any page. */
+import {
+  observeWindowOffset,
+  observeWindowRect,
+  type VirtualItem,
+  Virtualizer,
+  type VirtualizerOptions,
+  windowScroll,
+} from '@tanstack/virtual-core';
+import type { RefObject } from 'preact';
+import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
+
+/** Rows beyond the edges of the view, drawn already. */
+const OVERSCAN = 8;
+
+interface VirtualRowsOptions {
+  readonly count: number;
+  /** What tells rows apart as they come, go and move. */
+  keyOf(index: number): string;
+  /** How high a row will be; measured once it is drawn. */
+  estimatePx(index: number): number;
+  /** The element that the rows are in: they are placed within it, and it gets `totalPx` as its height. */
+  readonly list: RefObject<HTMLElement | null>;
+  /** What stands fixed over the top of the view and hides what scrolls under it. */
+  readonly hiddenTopPx?: number;
+}
+
+export interface VirtualRows {
+  readonly rows: readonly VirtualItem[];
+  readonly totalPx: number;
+  /** How far from the top of the list a row begins. */
+  topPx(row: VirtualItem): number;
+  /** For each row's element, which has to carry its index as `data-index`. */
+  measure(element: HTMLElement | null): void;
+  /** Brings a row into view, if it isn't, and draws it. */
+  reveal(index: number): void;
+}
+
+export function useVirtualRows({ count, keyOf, estimatePx, list, hiddenTopPx = 0 }: VirtualRowsOptions): VirtualRows {
+  const [, redraw] = useReducer((times: number, _: undefined) => times + 1, 0);
+  const marginPx = useRef(0);
+  const options: VirtualizerOptions<Window, HTMLElement> = {
+    count,
+    getScrollElement: () => window,
+    estimateSize: estimatePx,
+    getItemKey: keyOf,
+    overscan: OVERSCAN,
+    scrollMargin: marginPx.current,
+    scrollPaddingStart: hiddenTopPx,
+    observeElementRect: observeWindowRect,
+    observeElementOffset: observeWindowOffset,
+    scrollToFn: windowScroll,
+    initialOffset: () => scrollY,
+    onChange: () => redraw(undefined),
+  };
+  const virtualizer = useRef<Virtualizer<Window, HTMLElement> | null>(null);
+  virtualizer.current ??= new Virtualizer(options);
+  const current = virtualizer.current;
+  current.setOptions(options);
+
+  useEffect(() => current._didMount(), [current]);
+  useLayoutEffect(() => current._willUpdate());
+  // What stands above the list may grow and shrink with any drawing.
+  useLayoutEffect(() => {
+    const top = list.current === null ? 0 : Math.round(list.current.getBoundingClientRect().top + scrollY);
+    if (top === marginPx.current) return;
+    marginPx.current = top;
+    redraw(undefined);
+  });
+
+  return {
+    rows: current.getVirtualItems(),
+    totalPx: current.getTotalSize(),
+    topPx: (row) => row.start - marginPx.current,
+    measure: (element) => current.measureElement(element),
+    reveal: (index) => current.scrollToIndex(index, { align: 'auto' }),
+  };
+}

@@ -1,0 +1,145 @@
+/**
+ * What is known of the fleet, out of snapshots and of changes that arrive in any order. Pure.
+ *
+ * Of each run the version with the higher `seq` counts. A run that has ended is no longer kept whole, only as one of its
+ * job's last ends; its `seq` is remembered, so that a snapshot that was taken before its end does not bring it back.
+ */
+import type { Job, Run, RunEnd } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { newerOf, type Runs } from './newest.ts';
+
+/** As many as the control plane gives. */
+const KEPT_ENDS = 20;
+const KEPT_SEQS = 20_000;
+
+export interface FleetJob {
+  readonly name: string;
+  /** Newest start first. */
+  readonly ends: readonly RunEnd[];
+}
+
+export interface Fleet {
+  /** Runs that are not over for good: those that live, and lost ones that may come back. */
+  readonly open: Runs;
+  readonly jobs: ReadonlyMap<string, FleetJob>;
+  /** The version at which runs were last seen to be over. */
+  readonly over: ReadonlyMap<string, number>;
+}
+
+export const EMPTY_FLEET: Fleet = { open: new Map(), jobs: new Map(), over: new Map() };
+
+/** Takes runs as they are by now. The same fleet if nothing of it was new. */
+export function withRuns(fleet: Fleet, arrived: readonly Run[]): Fleet {
+  const draft = new Draft(fleet);
+  for (const run of arrived) draft.run(run);
+  return draft.finished();
+}
+
+/** Takes jobs as a list gives them: their names and last ends. Their runs come with other lists. */
+export function withJobs(fleet: Fleet, arrived: readonly Job[]): Fleet {
+  const draft = new Draft(fleet);
+  for (const job of arrived) {
+    draft.job(job.name);
+    for (const end of job.recent_ends) draft.end(job.name, end);
+  }
+  return draft.finished();
+}
+
+/** Takes runs away that the control plane no longer has. */
+export function withoutRun(fleet: Fleet, id: string): Fleet {
+  if (!fleet.open.has(id)) return fleet;
+  const open = new Map(fleet.open);
+  open.delete(id);
+  return { ...fleet, open };
+}
+
+/** Copies of what changes, made when it first does. */
+class Draft {
+  readonly #before: Fleet;
+  #open: Map<string, Run> | null = null;
+  #jobs: Map<string, FleetJob> | null = null;
+  #over: Map<string, number> | null = null;
+
+  constructor(before: Fleet) {
+    this.#before = before;
+  }
+
+  run(run: Run): void {
+    const known = (this.#open ?? this.#before.open).get(run.id);
+    const overSince = (this.#over ?? this.#before.over).get(run.id);
+    if (newerOf(known, run) === known || (overSince !== undefined && overSince >= run.seq)) return;
+    this.job(run.job);
+    this.#open ??= new Map(this.#before.open);
+    if (isLive(run.state) || !run.final) this.#open.set(run.id, run);
+    else this.#open.delete(run.id);
+    if (isLive(run.state)) {
+      this.#noEnd(run.job, run.id);
+    } else {
+      if (run.final) this.#rememberOver(run);
+      this.end(run.job, endOf(run), { replace: true });
+    }
+  }
+
+  job(name: string): void {
+    if ((this.#jobs ?? this.#before.jobs).has(name)) return;
+    this.#jobs ??= new Map(this.#before.jobs);
+    this.#jobs.set(name, { name, ends: [] });
+  }
+
+  /** @param how whether it is newer than what is known of the same run; a list may be older */
+  end(name: string, end: RunEnd, how: { readonly replace: boolean } = { replace: false }): void {
+    const job = (this.#jobs ?? this.#before.jobs).get(name);
+    if (job === undefined) return;
+    const known = job.ends.some(({ run }) => run === end.run);
+    if (known && !how.replace) return;
+    // A list that was read before the run came back alive.
+    const open = (this.#open ?? this.#before.open).get(end.run);
+    if (!how.replace && open !== undefined && isLive(open.state)) return;
+    const rest = known ? job.ends.filter(({ run }) => run !== end.run) : job.ends;
+    this.#setEnds(job, [...rest, end].sort(newestStartFirst).slice(0, KEPT_ENDS));
+  }
+
+  finished(): Fleet {
+    if (this.#open === null && this.#jobs === null && this.#over === null) return this.#before;
+    return {
+      open: this.#open ?? this.#before.open,
+      jobs: this.#jobs ?? this.#before.jobs,
+      over: this.#over ?? this.#before.over,
+    };
+  }
+
+  #noEnd(name: string, id: string): void {
+    const job = (this.#jobs ?? this.#before.jobs).get(name);
+    if (job?.ends.some(({ run }) => run === id) === true) {
+      this.#setEnds(
+        job,
+        job.ends.filter(({ run }) => run !== id),
+      );
+    }
+  }
+
+  #setEnds(job: FleetJob, ends: readonly RunEnd[]): void {
+    this.#jobs ??= new Map(this.#before.jobs);
+    this.#jobs.set(job.name, { ...job, ends });
+  }
+
+  #rememberOver(run: Run): void {
+    this.#over ??= new Map(this.#before.over);
+    this.#over.delete(run.id);
+    this.#over.set(run.id, run.seq);
+    for (const id of this.#over.keys()) {
+      if (this.#over.size <= KEPT_SEQS) break;
+      this.#over.delete(id);
+    }
+  }
+}
+
+function endOf(run: Run): RunEnd {
+  const { id, machine, state, final, exit_code, started_at, ended_at } = run;
+  return { run: id, machine, state, final, exit_code, started_at, ended_at };
+}
+
+function newestStartFirst(a: RunEnd, b: RunEnd): number {
+  if (a.started_at !== b.started_at) return a.started_at < b.started_at ? 1 : -1;
+  return a.run < b.run ? 1 : -1;
+}

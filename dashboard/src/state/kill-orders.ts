@@ -1,0 +1,94 @@
+/** What was ordered to stop from this page, and how far it has come: told until it is over and the reader has seen it. */
+import { signal } from '@preact/signals';
+import type { Command, KillRequest, Run } from '#protocol/api';
+import { postKill, postKills } from '../api/calls.ts';
+import { type Failure, failed, type Result, success } from '../api/failure.ts';
+import { newKey } from '../api/idempotency-key.ts';
+import { keepCommands } from './commands.ts';
+
+/** What is to be hit. */
+export type KillScope =
+  /** These runs and no others. */
+  | { readonly kind: 'runs'; readonly runs: readonly Run[] }
+  /** Whatever there is of a job; `runs` are those that are known. */
+  | { readonly kind: 'job'; readonly job: string; readonly runs: readonly Run[] };
+
+/** How it is to be done, and why. */
+export type KillManner = Pick<Partial<KillRequest>, 'signal' | 'grace_seconds' | 'reason'>;
+
+export interface KillOrder {
+  readonly id: string;
+  readonly scope: KillScope;
+  readonly manner: KillManner;
+  readonly state:
+    | { readonly kind: 'sending' }
+    | { readonly kind: 'failed'; readonly failure: Failure }
+    /** The control plane has stored it, as these commands. */
+    | { readonly kind: 'stored'; readonly commands: readonly string[] };
+}
+
+/** As many runs as one call takes. */
+const RUNS_A_CALL = 500;
+
+export const killOrders = signal<readonly KillOrder[]>([]);
+
+export function orderKill(scope: KillScope, manner: KillManner): void {
+  const order: KillOrder = { id: newKey(), scope, manner, state: { kind: 'sending' } };
+  killOrders.value = [...killOrders.value, order];
+  void send(order);
+}
+
+/** Sends an order that has failed once more. It keeps its keys: what had got through is not ordered twice. */
+export function sendAgain(order: KillOrder): void {
+  setState(order.id, { kind: 'sending' });
+  void send(order);
+}
+
+export function dismissOrder(id: string): void {
+  killOrders.value = killOrders.value.filter((order) => order.id !== id);
+}
+
+/** Another person may sign in next. */
+export function forgetOrders(): void {
+  killOrders.value = [];
+}
+
+/** The last order that names this very run alone. */
+export function orderFor(run: string): KillOrder | null {
+  return killOrders.value.findLast(({ scope }) => isOnly(scope, run)) ?? null;
+}
+
+export function isOnly(scope: KillScope, run: string): boolean {
+  return scope.kind === 'runs' && scope.runs.length === 1 && scope.runs[0]?.id === run;
+}
+
+async function send(order: KillOrder): Promise<void> {
+  const answer = await post(order);
+  if (!answer.ok) return setState(order.id, { kind: 'failed', failure: answer.failure });
+  keepCommands(answer.value);
+  setState(order.id, { kind: 'stored', commands: answer.value.map(({ id }) => id) });
+}
+
+async function post({ id, scope, manner }: KillOrder): Promise<Result<readonly Command[]>> {
+  const [first] = scope.runs;
+  if (scope.kind === 'job') return one(await postKill(scope.job, manner, id));
+  if (first !== undefined && scope.runs.length === 1) {
+    return one(await postKill(first.job, { run: first.id, ...manner }, id));
+  }
+  const stored: Command[] = [];
+  for (let from = 0; from < scope.runs.length; from += RUNS_A_CALL) {
+    const runs = scope.runs.slice(from, from + RUNS_A_CALL).map((run) => run.id);
+    const answer = await postKills({ runs, ...manner }, `${id}-${from}`);
+    if (!answer.ok) return failed(answer.failure);
+    stored.push(...answer.value);
+  }
+  return success(stored);
+}
+
+function one(answer: Result<Command>): Result<readonly Command[]> {
+  return answer.ok ? success([answer.value]) : answer;
+}
+
+function setState(id: string, state: KillOrder['state']): void {
+  killOrders.value = killOrders.value.map((order) => (order.id === id ? { ...order, state } : order));
+}

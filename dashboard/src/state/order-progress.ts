@@ -1,0 +1,25 @@
+/** How far the kills of one order have come, told from what the control plane has said of its commands. Pure. */
+import type { Command, Target } from '#protocol/api';
+import type { TargetState } from '#protocol/command';
+
+export interface OrderProgress {
+  /** By what has become of each run: a target's state, or `none` for a command that has found no run yet. */
+  readonly counts: Readonly<Record<TargetState | 'none', number>>;
+  readonly isOver: boolean;
+  /** Processes that could not be ended, each with its machine. */
+  readonly survivors: readonly Pick<Target, 'machine' | 'survivors'>[];
+}
+
+export function orderProgress(commands: readonly Command[]): OrderProgress {
+  const counts = { none: 0, pending: 0, delivered: 0, term: 0, kill: 0, gone: 0, refused: 0, lost: 0 };
+  const survivors: Pick<Target, 'machine' | 'survivors'>[] = [];
+  for (const { state, targets } of commands) {
+    if (targets.length === 0 && state !== 'settled') counts.none += 1;
+    for (const target of targets) {
+      counts[target.state] += 1;
+      if (target.survivors.length > 0) survivors.push({ machine: target.machine, survivors: target.survivors });
+    }
+  }
+  const isOver = commands.every(({ state }) => state === 'settled' || state === 'expired');
+  return { counts, isOver, survivors };
+}

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { orderProgress } from '../src/state/order-progress.ts';
+import { makeCommand, runId } from './make.ts';
+
+const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number[] = []) => ({
+  run: runId(n),
+  machine: `m-${n}`,
+  state,
+  exit_code: null,
+  survivors,
+});
+
+test('an order is over when all its commands are', () => {
+  const settled = makeCommand({ state: 'settled', targets: [target(1, 'gone'), target(2, 'refused')] });
+  const open = makeCommand({ state: 'delivered', targets: [target(3, 'term')] });
+  expect(orderProgress([settled]).isOver).toBe(true);
+  expect(orderProgress([settled, open])).toMatchObject({ isOver: false, counts: { gone: 1, refused: 1, term: 1 } });
+});
+
+test('a command that has found no run yet counts as stored, one that found none at all as over', () => {
+  expect(orderProgress([makeCommand({ state: 'queued' })]).counts.none).toBe(1);
+  expect(orderProgress([makeCommand({ state: 'settled' })])).toMatchObject({ isOver: true, counts: { none: 0 } });
+});
+
+test('what could not be ended is told with its machine', () => {
+  const command = makeCommand({ state: 'settled', targets: [target(1, 'gone', [77])] });
+  expect(orderProgress([command]).survivors).toEqual([{ machine: 'm-1', survivors: [77] }]);
+});

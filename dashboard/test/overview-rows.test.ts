@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { parseFilter } from '../src/pages/overview/filter.ts';
+import { type OverviewWishes, overviewOf, type Row } from '../src/pages/overview/rows.ts';
+import { EMPTY_FLEET, type Fleet, withJobs, withRuns } from '../src/state/fleet-model.ts';
+import { at, makeEnd, makeJob, makeRun, runId } from './make.ts';
+
+let made = 0;
+const run = (job: string, machine: string, changes = {}) => makeRun({ id: runId(++made), job, machine, ...changes });
+
+const fleet: Fleet = withJobs(
+  withRuns(EMPTY_FLEET, [
+    run('etl', 'web-2'),
+    run('etl', 'web-1'),
+    run('backup', 'db-1'),
+    run('sync', 'edge-1', { connected: false }),
+  ]),
+  [
+    makeJob({ name: 'report', recent_ends: [makeEnd({ run: runId(91), machine: 'db-2', state: 'timed_out' })] }),
+    makeJob({ name: 'rotate', recent_ends: [makeEnd({ run: runId(92), machine: 'web-1' })] }),
+    // It has failed on a machine on which it runs again by now.
+    makeJob({ name: 'backup', recent_ends: [makeEnd({ run: runId(93), machine: 'db-1', state: 'failed' })] }),
+    // It failed, and has succeeded since.
+    makeJob({
+      name: 'clean',
+      recent_ends: [
+        makeEnd({ run: runId(94), state: 'failed', started_at: at(0) }),
+        makeEnd({ run: runId(95), started_at: at(10) }),
+      ],
+    }),
+  ],
+);
+
+const wishes = (typed = '', changes: Partial<OverviewWishes> = {}): OverviewWishes => ({
+  filter: parseFilter(typed),
+  only: null,
+  toggled: new Set(),
+  ...changes,
+});
+
+function told(row: Row): string {
+  switch (row.kind) {
+    case 'section':
+      return `# ${row.section} ${row.count}`;
+    case 'job':
+      return `${row.job.name} x${row.runs.length}`;
+    case 'run':
+      return `${row.job === null ? '  ' : ''}${row.run.job} ${row.run.machine}`;
+    case 'rest':
+      return `${row.job.name}: ${row.ends.map(({ machine, state }) => `${machine} ${state}`).join(', ')}`;
+  }
+}
+
+const shown = (typed = '', changes: Partial<OverviewWishes> = {}) =>
+  overviewOf(fleet, wishes(typed, changes)).rows.map(told);
+
+test('what needs attention comes first, then what runs, then what rests, each by name', () => {
+  expect(shown()).toEqual([
+    '# attention 2',
+    'sync edge-1',
+    'report: db-2 timed_out',
+    '# running 3',
+    'backup db-1',
+    'etl x2',
+    '  etl web-1',
+    '  etl web-2',
+    '# resting 2',
+    'clean: web-1 succeeded',
+    'rotate: web-1 succeeded',
+  ]);
+});
+
+describe('the filter', () => {
+  test.each([
+    ['etl', ['# running 2', 'etl x2', '  etl web-1', '  etl web-2']],
+    ['ETL web-1', ['# running 1', 'etl web-1']],
+    ['machine:db', ['# attention 1', 'report: db-2 timed_out', '# running 1', 'backup db-1']],
+    ['state:timed', ['# attention 1', 'report: db-2 timed_out']],
+    ['job:web', []],
+    ['out of touch', ['# attention 1', 'sync edge-1']],
+    ['job:', 'all'],
+  ])('%s', (typed, expected) => {
+    expect(shown(typed)).toEqual(expected === 'all' ? shown() : expected);
+  });
+
+  test('counts all sections, whichever is shown', () => {
+    const { rows, counts } = overviewOf(fleet, wishes('', { only: 'resting' }));
+    expect(rows.map(told)[0]).toBe('# resting 2');
+    expect(counts).toEqual({ attention: 2, running: 3, resting: 2 });
+  });
+});
+
+describe('a job of many runs', () => {
+  const many = withRuns(
+    EMPTY_FLEET,
+    Array.from({ length: 50 }, (_, n) => run('wide', `m-${String(n).padStart(2, '0')}`)),
+  );
+
+  test('is folded until somebody unfolds it', () => {
+    expect(overviewOf(many, wishes()).rows.map(told)).toEqual(['# running 50', 'wide x50']);
+    expect(overviewOf(many, wishes('', { toggled: new Set(['wide']) })).rows).toHaveLength(52);
+  });
+
+  test('shows by itself the few that the filter leaves', () => {
+    expect(overviewOf(many, wishes('m-0')).rows).toHaveLength(12);
+  });
+});
