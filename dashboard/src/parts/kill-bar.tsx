@@ -2,7 +2,15 @@
 import { commandPath, Link, route } from '../router.tsx';
 import { type Commands, commands } from '../state/commands.ts';
 import { useFleet } from '../state/fleet.ts';
-import { dismissOrder, isOnly, type KillOrder, killOrders, sendAgain } from '../state/kill-orders.ts';
+import {
+  dismissOrder,
+  forceable,
+  isOnly,
+  type KillOrder,
+  killOrders,
+  orderKill,
+  sendAgain,
+} from '../state/kill-orders.ts';
 import { type OrderProgress, orderProgress } from '../state/order-progress.ts';
 import { Docked } from './dock.tsx';
 import { countText } from './quantity.ts';
@@ -32,6 +40,7 @@ function Follow() {
 
 function OrderLine({ order }: { readonly order: KillOrder }) {
   const { state } = order;
+  const unfinished = forceable(order);
   return (
     <div class="order" data-order={state.kind}>
       <strong class="order-what">{whatOf(order)}</strong>
@@ -44,6 +53,15 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
         {state.kind === 'failed' && (
           <button type="button" class="button quiet" onClick={() => sendAgain(order)}>
             Try again
+          </button>
+        )}
+        {unfinished.length > 0 && (
+          <button
+            type="button"
+            class="button danger"
+            onClick={() => orderKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
+          >
+            {unfinished.length === 1 ? 'Force kill now' : `Force kill ${unfinished.length} runs now`}
           </button>
         )}
         {state.kind === 'stored' && (

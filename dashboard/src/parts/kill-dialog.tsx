@@ -15,7 +15,8 @@ const GRACES = [
 
 interface KillDialogProps {
   readonly scope: KillScope;
-  close(): void;
+  /** @param ordered whether it was answered with yes */
+  close(ordered: boolean): void;
 }
 
 export function KillDialog({ scope, close }: KillDialogProps) {
@@ -29,7 +30,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
     const why = reason.trim() === '' ? {} : { reason: reason.trim() };
     const manner: KillManner = grace === 0 ? { signal: 'SIGKILL', grace_seconds: 0 } : { grace_seconds: grace };
     orderKill(scope, { ...manner, ...why });
-    close();
+    close(true);
   };
   const onKey = (event: TargetedKeyboardEvent<HTMLFormElement>) => {
     // A held Enter would open the question and answer it.
@@ -37,7 +38,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   };
 
   return (
-    <Dialog title={titleOf(scope)} class="kill-dialog" close={close}>
+    <Dialog title={titleOf(scope)} class="kill-dialog" close={() => close(false)}>
       <form class="kill-confirm" onSubmit={submit} onKeyDown={onKey}>
         <What scope={scope} />
         <div class="kill-options">
@@ -66,7 +67,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
           <button ref={yes} type="submit" class="button danger">
             {scope.runs.length > 1 ? `Kill ${scope.runs.length} runs now` : 'Kill now'}
           </button>
-          <button type="button" class="button" onClick={close}>
+          <button type="button" class="button" onClick={() => close(false)}>
             Cancel
           </button>
         </div>

@@ -4,7 +4,7 @@ import type { Command, KillRequest, Run } from '#protocol/api';
 import { postKill, postKills } from '../api/calls.ts';
 import { type Failure, failed, type Result, success } from '../api/failure.ts';
 import { newKey } from '../api/idempotency-key.ts';
-import { keepCommands } from './commands.ts';
+import { commands, keepCommands } from './commands.ts';
 
 /** What is to be hit. */
 export type KillScope =
@@ -60,6 +60,21 @@ export function orderFor(run: string): KillOrder | null {
 
 export function isOnly(scope: KillScope, run: string): boolean {
   return scope.kind === 'runs' && scope.runs.length === 1 && scope.runs[0]?.id === run;
+}
+
+/** The runs of an order whose grace runs, unless SIGKILL was ordered for them already. */
+export function forceable({ scope, manner, state }: KillOrder): readonly Run[] {
+  if (state.kind !== 'stored' || manner.signal === 'SIGKILL' || manner.grace_seconds === 0) return [];
+  const inGrace = new Set(
+    state.commands.flatMap((id) =>
+      (commands.value.get(id)?.targets ?? []).filter((target) => target.state === 'term').map(({ run }) => run),
+    ),
+  );
+  for (const other of killOrders.value) {
+    if (other.manner.signal !== 'SIGKILL') continue;
+    for (const { id } of other.scope.runs) inGrace.delete(id);
+  }
+  return scope.runs.filter(({ id }) => inGrace.has(id));
 }
 
 async function send(order: KillOrder): Promise<void> {

@@ -13,7 +13,11 @@ interface FirstJobProps {
 export function FirstJob({ who, origin }: FirstJobProps) {
   const token = useSignal<string | null>(null);
   const problem = useSignal<string | null>(null);
-  const line = `curl -fsSLO ${origin}/leash.cjs && LEASH_URL=${origin} LEASH_TOKEN=${token.value ?? '…'} node leash.cjs run --job hello -- sh -c 'echo hello; sleep 60'`;
+  const line = [
+    `curl -fsSLO ${origin}/leash.cjs &&`,
+    `LEASH_URL=${origin} LEASH_TOKEN=${token.value ?? '…'} \\`,
+    `node leash.cjs run --job hello -- sh -c 'echo hello; sleep 60'`,
+  ].join('\n');
   const makeToken = async () => {
     const answer = await createToken({ name: 'first job', scopes: ['run'] });
     token.value = answer.ok ? answer.value.secret : null;

@@ -63,7 +63,8 @@ export function OverviewPage({ who }: { readonly who: Session }) {
       {asking.value !== null && (
         <KillDialog
           scope={asking.value}
-          close={() => {
+          close={(ordered) => {
+            if (ordered) selection.clear();
             asking.value = null;
           }}
         />

@@ -95,7 +95,7 @@ export function RestRow({ job, ends }: RowOfKind<'rest'>) {
   const [last] = ends;
   if (last === undefined) return null;
   return (
-    <article class="row" data-job={job.name} data-state={last.state}>
+    <article class="row rest" data-job={job.name} data-state={last.state}>
       <Unpickable />
       <div class="cell-state">
         <StateBadge state={last.state} note={exitNote(last)} />

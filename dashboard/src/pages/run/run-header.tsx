@@ -1,21 +1,28 @@
 import type { ComponentChildren } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import type { LinkState } from '../../api/watch-socket.ts';
+import { durationText } from '../../parts/quantity.ts';
 import { RunStateBadge } from '../../parts/run-state.tsx';
 import { Ago, Clock, Duration } from '../../parts/time.tsx';
+import { jobPath, Link } from '../../router.tsx';
 import { REASON_SENTENCES } from './words.ts';
 
 interface RunHeaderProps {
   readonly run: Run;
   /** Whether what is shown is being kept up to date. */
-  readonly isUpToDate: boolean;
+  readonly link: LinkState['kind'];
 }
 
-export function RunHeader({ run, isUpToDate }: RunHeaderProps) {
+export function RunHeader({ run, link }: RunHeaderProps) {
   return (
     <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
       <div class="run-title">
-        <h1>{run.job}</h1>
+        <h1>
+          <Link to={jobPath(run.job)} class="to-job" title="All runs of this job">
+            {run.job}
+          </Link>
+        </h1>
         <RunStateBadge run={run} />
       </div>
       <code class="run-command">{run.command}</code>
@@ -32,8 +39,9 @@ export function RunHeader({ run, isUpToDate }: RunHeaderProps) {
         </Fact>
         <Fact name="Process">{run.pid ?? '–'}</Fact>
         <Fact name="Instance">{run.instance}</Fact>
+        {run.timeout_ms !== null && <Fact name="Time limit">{durationText(run.timeout_ms)}</Fact>}
       </dl>
-      <Contact run={run} isUpToDate={isUpToDate} />
+      <Contact run={run} link={link} />
     </header>
   );
 }
@@ -53,17 +61,20 @@ function ExitCode({ run }: { readonly run: Run }) {
   return (
     <>
       <strong data-exit-code={run.exit_code}>{run.exit_code}</strong>
-      {own !== null && own !== run.exit_code && <span class="aside"> the command itself: {own}</span>}
-      {run.signal !== null && <span class="aside"> {run.signal}</span>}
+      {run.signal !== null && <span class="aside"> the command itself: ended by {run.signal}</span>}
+      {run.signal === null && own !== null && own !== run.exit_code && (
+        <span class="aside"> the command itself: {own}</span>
+      )}
     </>
   );
 }
 
 /** What cannot be known of the run at present, or why it ended. */
-function Contact({ run, isUpToDate }: RunHeaderProps) {
+function Contact({ run, link }: RunHeaderProps) {
   const since = run.out_of_touch_since;
   if (isLive(run.state)) {
-    if (!isUpToDate)
+    if (link === 'connecting') return <p class="contact">Connecting…</p>;
+    if (link === 'down')
       return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
     // Said in any case: a line that comes and goes would move everything below it.
     if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;

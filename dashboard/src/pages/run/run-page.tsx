@@ -9,7 +9,7 @@ import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
-import { Link } from '../../router.tsx';
+import { jobPath, Link } from '../../router.tsx';
 import { commands } from '../../state/commands.ts';
 import { followRun, type RunFollower } from '../../state/follow-run.ts';
 import { killProgress } from '../../state/kill-progress.ts';
@@ -27,9 +27,16 @@ export function RunPage({ id }: { readonly id: string }) {
   return (
     <main class="page run" aria-busy={run === null}>
       <nav class="page-head" aria-label="Where you are">
-        <Link to="/" class="back">
-          ← What runs
-        </Link>
+        <span class="trail">
+          <Link to="/">Runs</Link>
+          {run !== null && (
+            <>
+              {' / '}
+              <Link to={jobPath(run.job)}>{run.job}</Link>
+              {` / ${run.machine}`}
+            </>
+          )}
+        </span>
         <LinkStatus link={follower.link.value} />
       </nav>
       <Trouble follower={follower} />
@@ -54,7 +61,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   ]);
   return (
     <>
-      <RunHeader run={run} isUpToDate={follower.link.value.kind === 'open'} />
+      <RunHeader run={run} link={follower.link.value.kind} />
       <div class="columns">
         <KillPanel
           run={run}

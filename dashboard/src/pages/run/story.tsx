@@ -1,8 +1,10 @@
 import type { RunEvent } from '#protocol/api';
+import { bytesText } from '../../parts/quantity.ts';
 import { Clock } from '../../parts/time.tsx';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { Countdown } from './countdown.tsx';
-import { tell } from './words.ts';
+import { type Chapter, chaptersOf } from './fold-events.ts';
+import { type Telling, tell } from './words.ts';
 
 interface StoryProps {
   readonly events: readonly RunEvent[];
@@ -15,8 +17,8 @@ export function Story({ events, progress }: StoryProps) {
     <section class="story" aria-labelledby="story">
       <h2 id="story">Story</h2>
       <ol>
-        {events.map((event) => (
-          <Entry key={event.id} event={event} />
+        {chaptersOf(events).map((chapter) => (
+          <Entry key={eventOf(chapter).id} chapter={chapter} />
         ))}
         {progress !== null && progress.graceEndsAt !== null && (
           <li class="entry upcoming" data-tone="kill">
@@ -30,15 +32,40 @@ export function Story({ events, progress }: StoryProps) {
   );
 }
 
-function Entry({ event }: { readonly event: RunEvent }) {
-  const { text, detail, tone } = tell(event);
+function Entry({ chapter }: { readonly chapter: Chapter }) {
+  const { text, detail, tone } = tellChapter(chapter);
   return (
-    <li class="entry" data-event={event.type} data-tone={tone}>
+    <li class="entry" data-event={eventOf(chapter).type} data-tone={tone}>
       <span class="entry-text">{text}</span>
       <span class="entry-time">
-        <Clock at={event.at} />
+        <Clock at={eventOf(chapter).at} />
       </span>
       {detail !== null && <span class="entry-detail">{detail}</span>}
+      {chapter.kind !== 'event' && (
+        <span class="entry-detail">
+          the last time at <Clock at={chapter.last.at} />
+        </span>
+      )}
     </li>
   );
+}
+
+/** The one that it begins with. */
+function eventOf(chapter: Chapter): RunEvent {
+  return chapter.kind === 'event' ? chapter.event : chapter.first;
+}
+
+function tellChapter(chapter: Chapter): Telling {
+  switch (chapter.kind) {
+    case 'event':
+      return tell(chapter.event);
+    case 'gaps':
+      return {
+        tone: 'warn',
+        text: `Output is missing in ${chapter.times} places`,
+        detail: `${bytesText(chapter.bytes)} in all`,
+      };
+    case 'flapping':
+      return { tone: 'warn', text: `Disconnected and connected again ${chapter.times} times`, detail: null };
+  }
 }
