@@ -1,6 +1,7 @@
 /** Where the reader is, by the address bar: the page by its path, what it is narrowed to by its query. */
 import { computed, signal } from '@preact/signals';
 import type { ComponentChildren, TargetedMouseEvent } from 'preact';
+import { pageAt } from '#protocol/page-paths';
 
 export type Route =
   | { readonly page: 'overview' }
@@ -11,34 +12,24 @@ export type Route =
   | { readonly page: 'command'; readonly id: string }
   | { readonly page: 'tokens' }
   | { readonly page: 'audit' }
-  | { readonly page: 'unknown'; readonly path: string };
+  | { readonly page: 'unknown' };
 
 export function routeOf(path: string): Route {
-  const [first = '', second, ...rest] = path.replace(/^\/|\/$/g, '').split('/');
-  const unknown: Route = { page: 'unknown', path };
-  if (rest.length > 0) return unknown;
-  if (second === undefined) {
-    switch (first) {
-      case '':
-        return { page: 'overview' };
-      case 'timeline':
-      case 'commands':
-      case 'tokens':
-      case 'audit':
-        return { page: first };
-      default:
-        return unknown;
-    }
-  }
-  switch (first) {
-    case 'jobs':
-      return { page: 'job', name: second };
-    case 'runs':
-      return { page: 'run', id: second };
+  const address = pageAt(path);
+  if (address === null) return { page: 'unknown' };
+  const { page, name } = address;
+  switch (page) {
+    case 'overview':
+    case 'timeline':
     case 'commands':
-      return { page: 'command', id: second };
-    default:
-      return unknown;
+    case 'tokens':
+    case 'audit':
+      return { page };
+    case 'job':
+      return { page, name: name ?? '' };
+    case 'run':
+    case 'command':
+      return { page, id: name ?? '' };
   }
 }
 

@@ -40,5 +40,6 @@ test('the wrapper’s own limit is told as such', () => {
 test('addresses', () => {
   expect(routeOf('/')).toEqual({ page: 'overview' });
   expect(routeOf(`/runs/${RUN_ID}`)).toEqual({ page: 'run', id: RUN_ID });
-  expect(routeOf('/runs/a/b')).toEqual({ page: 'unknown', path: '/runs/a/b' });
+  expect(routeOf('/jobs/db-backup/')).toEqual({ page: 'job', name: 'db-backup' });
+  expect(routeOf('/runs/a/b')).toEqual({ page: 'unknown' });
 });

@@ -1,10 +1,16 @@
 import { Dialog } from '../parts/dialog.tsx';
 import { shortcuts } from './shortcuts.ts';
 
+/** What no shortcut of ours is needed for. */
+const BROWSERS_OWN = [
+  ['Enter', 'Open what has the focus'],
+  ['Esc', 'Close a dialog, leave a field'],
+] as const;
+
 /** What keys do here. */
 export function HelpDialog({ close }: { close(): void }) {
   // The last one that came says what a key does.
-  const byKey = new Map(shortcuts.value.map(({ key, does }) => [key, does]));
+  const byKey = new Map([...shortcuts.value.map(({ key, does }) => [key, does] as const), ...BROWSERS_OWN]);
   return (
     <Dialog title="Keys" class="help-dialog" close={close}>
       <dl class="keys">
@@ -16,12 +22,6 @@ export function HelpDialog({ close }: { close(): void }) {
             <dd>{does}</dd>
           </div>
         ))}
-        <div>
-          <dt>
-            <kbd>Esc</kbd>
-          </dt>
-          <dd>Close a dialog, leave a field</dd>
-        </div>
       </dl>
       <div class="dialog-actions">
         <button type="button" class="button" onClick={close}>

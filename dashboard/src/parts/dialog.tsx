@@ -9,8 +9,8 @@ interface DialogProps {
 }
 
 /**
- * A question or a text over the page, which stands still behind it. The browser keeps the focus inside, closes it on
- * Escape and gives the focus back.
+ * A question or a text over the page, which stands still behind it. The browser keeps the focus inside and closes it
+ * on Escape.
  */
 export function Dialog({ title, class: className = '', close, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement | null>(null);
@@ -18,9 +18,12 @@ export function Dialog({ title, class: className = '', close, children }: Dialog
   useEffect(() => {
     const element = dialog.current;
     if (element === null) return;
+    const opener = document.activeElement;
     element.showModal();
-    // What it was opened from gets the focus back only from a dialog that is closed, not from one that is taken away.
-    return () => element.close();
+    return () => {
+      // The browser gives the focus back from a dialog that is closed, not from one that is taken away.
+      if (opener instanceof HTMLElement && document.activeElement === document.body) opener.focus();
+    };
   }, []);
   return (
     <dialog

@@ -1,0 +1,217 @@
+import { expect, test } from 'vitest';
+import { until } from '../scripts/local/until.ts';
+import { FOREVER, STUBBORN } from './support/commands.ts';
+import { signInAs, useBrowser } from './support/use-browser.ts';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+const browser = useBrowser();
+
+const ENDS_AT_ONCE = ['sh', '-c', 'true'];
+const FAILS = ['sh', '-c', 'exit 3'];
+
+const row = (name: string) => browser.page.locator('.row').filter({ has: browser.page.getByRole('link', { name }) });
+const section = (name: string) => browser.page.locator('.section-head').filter({ hasText: name });
+const signIn = (path = '/') => signInAs(browser.page, world.current, world.current.operatorToken, path);
+
+/** Wrappers on several machines, all of them seen to run. */
+async function running(job: string, machines: readonly string[], command: readonly string[] = FOREVER) {
+  const wrappers = machines.map((machine) => world.current.wrapper({ job, machine, command }));
+  const isUp = (run: { state: string }) => run.state === 'running';
+  const runs = await Promise.all(machines.map((machine) => world.current.runOf(job, isUp, machine)));
+  return { wrappers, runs };
+}
+
+test('with nothing run yet, the line to paste is there, and who administers can put a token into it', async () => {
+  await signInAs(browser.page, world.current, world.current.adminToken);
+  await browser.page.getByRole('heading', { name: 'Nothing has run yet' }).waitFor();
+  const line = browser.page.locator('.first-job code').first();
+  expect(await line.textContent()).toContain('LEASH_TOKEN=…');
+  await browser.page.getByRole('button', { name: 'Make a token and put it in' }).click();
+  await until(async () => /LEASH_TOKEN=leash_\w+/.test((await line.textContent()) ?? ''), {
+    what: 'a token in the line',
+  });
+  const token = /LEASH_TOKEN=(\S+)/.exec((await line.textContent()) ?? '')?.[1] ?? '';
+
+  // The page is told of the first run by itself, and the token is good for it.
+  world.current.wrapper({ job: 'first', token, command: FOREVER });
+  await row('first on m1.example.com').waitFor();
+});
+
+test('what runs, what failed and what rests each stand in their place, and move by themselves', async () => {
+  await signIn();
+  await world.current.wrapper({ job: 'place-fails', command: FAILS }).exit;
+  await world.current.wrapper({ job: 'place-rests', command: ENDS_AT_ONCE }).exit;
+  const { wrappers } = await running('place-runs', ['a.example.com', 'b.example.com']);
+
+  await browser.page.getByLabel('Filter by job, machine or state').fill('job:place');
+  await row('place-rests').waitFor();
+  const texts = await browser.page.locator('.section-head, .row .row-link').allTextContents();
+  expect(texts).toEqual([
+    'Needs attention 1',
+    'place-fails',
+    'Running 2',
+    'place-runs',
+    'a.example.com',
+    'b.example.com',
+    'At rest 1',
+    'place-rests',
+  ]);
+
+  await world.current.operator.kill('place-runs', {}, 30);
+  await section('Running').waitFor({ state: 'detached' });
+  expect(await section('At rest').textContent()).toBe('At rest 2');
+  await Promise.all(wrappers.map((wrapper) => wrapper.exit));
+});
+
+test('a link carries the filter and what is shown', async () => {
+  await running('linked', ['left.example.com', 'right.example.com']);
+  await signIn('/?q=linked+machine%3Aleft&show=running');
+  await row('linked on left.example.com').waitFor();
+  expect(await browser.page.locator('.row').count()).toBe(1);
+
+  await browser.page.getByLabel('Filter by job, machine or state').fill('linked right');
+  await row('linked on right.example.com').waitFor();
+  expect(new URL(browser.page.url()).searchParams.get('q')).toBe('linked right');
+  await browser.page.getByRole('button', { name: /^At rest/ }).click();
+  await browser.page.getByText('Nothing here matches.').waitFor();
+  expect(new URL(browser.page.url()).searchParams.get('show')).toBe('resting');
+  await world.current.operator.kill('linked', {}, 30);
+});
+
+test('many are picked and killed with one question, which says exactly what is hit; the others go on', async () => {
+  const picked = await running('many', ['m-1', 'm-2', 'm-3']);
+  const single = await running('many-single', ['m-4']);
+  const spared = await running('many-spared', ['m-5']);
+  await signIn('/?q=many');
+  await browser.page.getByLabel('Select all 3 runs of many').check();
+  await browser.page.getByLabel('Select many-single on m-4').check();
+  await browser.page.getByRole('button', { name: 'Kill 4 runs…' }).click();
+
+  const dialog = browser.page.getByRole('dialog', { name: 'Kill 4 runs?' });
+  const hit = await dialog.getByRole('listitem').allTextContents();
+  const expected = [...picked.runs, ...single.runs].map((run) => `${run.machine} process ${run.pid}`);
+  expect(hit.sort()).toEqual(expected.sort());
+  expect([...picked.wrappers, ...single.wrappers].every((wrapper) => wrapper.isRunning)).toBe(true);
+
+  await dialog.getByLabel('Reason, for the record').fill('too many');
+  await dialog.getByRole('button', { name: 'Kill 4 runs now' }).click();
+  await browser.page.getByText('4 gone').waitFor();
+  for (const wrapper of [...picked.wrappers, ...single.wrappers]) expect((await wrapper.exit).code).toBe(143);
+  expect(spared.wrappers[0]?.isRunning).toBe(true);
+  const [told] = await world.current.operator
+    .events(single.runs[0]?.id ?? '')
+    .then((events) => events.filter((event) => event.type === 'kill_requested'));
+  expect(told).toMatchObject({ reason: 'too many', requested_by: 'operator' });
+  await browser.page.getByRole('button', { name: 'Dismiss: Kill 4 runs' }).click();
+  await browser.page.getByText('4 gone').waitFor({ state: 'detached' });
+  await world.current.operator.kill('many-spared', {}, 30);
+});
+
+test('a kill in its grace can be forced from where it was ordered', async () => {
+  const { wrappers, runs } = await running('forced', ['m-1', 'm-2'], STUBBORN);
+  for (const { id } of runs) await world.current.output(id, 'ready');
+  await signIn('/?q=forced');
+  await browser.page.getByRole('button', { name: 'Kill what runs of forced' }).click();
+  await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
+  await browser.page.getByRole('button', { name: 'Kill 2 runs now' }).click();
+  await browser.page.getByRole('button', { name: 'Force kill 2 runs now' }).click();
+  for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
+  await until(async () => (await browser.page.getByText('2 gone').count()) === 2, { what: 'both orders to be over' });
+});
+
+test('the keyboard alone finds a run, picks it, kills it, and opens another', async () => {
+  const { wrappers } = await running('keys', ['m-1', 'm-2']);
+  await signIn();
+  await row('keys on m-1').waitFor();
+  const { keyboard } = browser.page;
+  await keyboard.press('/');
+  await keyboard.type('job:keys');
+  await keyboard.press('Escape');
+  const focused = () =>
+    browser.page.evaluate(
+      () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent,
+    );
+  const moveTo = async (name: string, key: 'j' | 'k') => {
+    await keyboard.press(key);
+    await until(async () => (await focused()) === name, { what: `the focus on ${name}` });
+  };
+  await moveTo('keys', 'j');
+  await moveTo('keys on m-1', 'j');
+  await moveTo('keys on m-2', 'j');
+  await moveTo('keys on m-1', 'k');
+  await keyboard.press('x');
+  await browser.page.getByText('1 run selected').waitFor();
+  await keyboard.press('K');
+  await browser.page.getByRole('dialog', { name: 'Kill keys?' }).waitFor();
+  await keyboard.press('Escape');
+  await browser.page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('keys on m-1');
+  await keyboard.press('K');
+  await browser.page.getByRole('dialog', { name: 'Kill keys?' }).waitFor();
+  await keyboard.press('Enter');
+  expect((await wrappers[0]?.exit)?.code).toBe(143);
+  expect(wrappers[1]?.isRunning).toBe(true);
+
+  await keyboard.press('?');
+  const help = browser.page.getByRole('dialog', { name: 'Keys' });
+  await help.waitFor();
+  for (const key of ['/', 'j', 'k', 'x', 'K', '?', 'Enter']) {
+    expect(await help.locator('kbd').getByText(key, { exact: true }).count()).toBe(1);
+  }
+  await keyboard.press('Escape');
+  await row('keys on m-2').waitFor();
+  await keyboard.press('j');
+  await until(async () => (await focused()) === 'keys on m-2', { what: 'the focus on what is left' });
+  await keyboard.press('Enter');
+  await browser.page.locator('.run-header').waitFor();
+  expect(new URL(browser.page.url()).pathname).toMatch(/^\/runs\//);
+  await world.current.operator.kill('keys', {}, 30);
+});
+
+test('on a phone a job is found and killed in three taps', async () => {
+  const { wrappers } = await running('three-taps', ['m-1']);
+  await browser.page.setViewportSize({ width: 390, height: 800 });
+  await signIn();
+  await browser.page.getByRole('button', { name: /^Running/ }).click();
+  await browser.page.getByRole('button', { name: 'Kill three-taps on m-1' }).click();
+  await browser.page.getByRole('button', { name: 'Kill now' }).click();
+  expect((await wrappers[0]?.exit)?.code).toBe(143);
+  expect(await browser.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+});
+
+test('a lost connection is told; what started and ended meanwhile is there when it is back', async () => {
+  const before = await running('away-before', ['m-1']);
+  await signIn('/?q=away');
+  await row('away-before on m-1').waitFor();
+  await browser.context.setOffline(true);
+  await world.current.crash();
+  await browser.page.locator('[data-link="down"]').waitFor();
+  await browser.page.getByText('Not connected for').waitFor();
+  await world.current.restart();
+  const after = await running('away-after', ['m-2']);
+  await world.current.operator.kill('away-before', {}, 30);
+  expect(await row('away-before on m-1').count()).toBe(1);
+
+  await browser.context.setOffline(false);
+  await browser.page.locator('[data-link="open"]').waitFor();
+  await row('away-after on m-2').waitFor();
+  await row('away-before on m-1').waitFor({ state: 'detached' });
+  expect(await section('At rest').count()).toBe(1);
+  expect((await before.wrappers[0]?.exit)?.code).toBe(143);
+  await world.current.operator.kill('away-after', {}, 30);
+  await after.wrappers[0]?.exit;
+});
+
+test('without the right to kill nothing offers to', async () => {
+  const { secret } = await world.current.admin.createToken({ name: 'reader', scopes: ['read'] });
+  await running('only-read', ['m-1']);
+  await signInAs(browser.page, world.current, secret, '/?q=only-read');
+  await row('only-read on m-1').waitFor();
+  expect(await browser.page.getByRole('button', { name: /kill/i }).count()).toBe(0);
+  expect(await browser.page.getByRole('checkbox').count()).toBe(0);
+  await row('only-read on m-1').getByRole('link').focus();
+  await browser.page.keyboard.press('K');
+  expect(await browser.page.getByRole('dialog').count()).toBe(0);
+  await world.current.operator.kill('only-read', {}, 30);
+});

@@ -1,0 +1,70 @@
+/** A page in a real browser for each test, and what must not happen on any of them. */
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { type OpenBrowser, openBrowser } from './browser.ts';
+import type { World } from './world.ts';
+
+/** As long as anything may take on a machine that is busy with other tests. */
+const PATIENCE_MS = 30_000;
+
+export interface BrowserUse {
+  readonly page: Page;
+  readonly context: BrowserContext;
+}
+
+/**
+ * Fails a test in the end whose page threw an error, broke its own content security policy, or asked anybody but its
+ * own origin for anything.
+ */
+export function useBrowser(): BrowserUse {
+  let open: OpenBrowser;
+  let current: { context: BrowserContext; page: Page } | null = null;
+  let mistakes: string[] = [];
+
+  beforeAll(async () => {
+    open = await openBrowser();
+  });
+  afterAll(async () => {
+    await open?.close();
+  });
+  beforeEach(async () => {
+    mistakes = [];
+    const context = await open.browser.newContext();
+    context.setDefaultTimeout(PATIENCE_MS);
+    const page = await context.newPage();
+    page.on('pageerror', (error) => mistakes.push(String(error)));
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) mistakes.push(message.text());
+    });
+    page.on('request', (request) => {
+      const { origin, protocol } = new URL(request.url());
+      const isOwn = page.url() === 'about:blank' || origin === new URL(page.url()).origin;
+      if (!isOwn && protocol !== 'data:' && protocol !== 'blob:') mistakes.push(`asked ${request.url()}`);
+    });
+    current = { context, page };
+  });
+  afterEach(async () => {
+    await current?.context.close();
+    current = null;
+    expect(mistakes).toEqual([]);
+  });
+
+  const opened = () => {
+    if (current === null) throw new Error('the page is there inside of tests only');
+    return current;
+  };
+  return {
+    get page() {
+      return opened().page;
+    },
+    get context() {
+      return opened().context;
+    },
+  };
+}
+
+/** Signs in by a link that carries the token, and waits until the page is there. */
+export async function signInAs(page: Page, world: World, token: string, path = '/'): Promise<void> {
+  await page.goto(`${world.url}${path}#token=${token}`);
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+}
