@@ -1,4 +1,5 @@
 /** The rows of the overview. Only those in view are drawn: ten thousand of them scroll like ten. */
+import { Component } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { useListCursor } from '../../keyboard/list-cursor.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
@@ -54,7 +55,7 @@ export function RunList({ rows, selection, ask, toggle }: RunListProps) {
             aria-posinset={item.index + 1}
             style={{ transform: `translateY(${virtual.topPx(item)}px)` }}
           >
-            <RowOf row={row} selection={selection} ask={ask} toggle={toggle} />
+            <StillRow row={row} selection={selection} ask={ask} toggle={toggle} />
           </li>
         );
       })}
@@ -73,20 +74,28 @@ interface RowProps extends Omit<RunListProps, 'rows'> {
   readonly row: Row;
 }
 
-function RowOf({ row, selection, ask, toggle }: RowProps) {
-  switch (row.kind) {
-    case 'section':
-      return (
-        <h2 class="section-head" data-section={row.section}>
-          {SECTION_NAMES[row.section]} <span class="count">{row.count}</span>
-        </h2>
-      );
-    case 'job':
-      return <JobRow {...row} selection={selection} ask={ask} toggle={() => toggle(row.job.name)} />;
-    case 'run':
-      return <RunRow {...row} selection={selection} ask={ask} />;
-    case 'rest':
-      return <RestRow {...row} />;
+/** Drawn again only when something of it is new: scrolling moves rows by the dozen. */
+class StillRow extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    return next.row !== this.props.row || next.selection !== this.props.selection;
+  }
+
+  override render() {
+    const { row, selection, ask, toggle } = this.props;
+    switch (row.kind) {
+      case 'section':
+        return (
+          <h2 class="section-head" data-section={row.section}>
+            {SECTION_NAMES[row.section]} <span class="count">{row.count}</span>
+          </h2>
+        );
+      case 'job':
+        return <JobRow {...row} selection={selection} ask={ask} toggle={() => toggle(row.job.name)} />;
+      case 'run':
+        return <RunRow {...row} selection={selection} ask={ask} />;
+      case 'rest':
+        return <RestRow {...row} />;
+    }
   }
 }
 
