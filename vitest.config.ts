@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import LongFirst from './test/support/long-first.ts';
 import { NODE_18 } from './wrapper/vitest.node18.config.ts';
 
 // There is none for some platforms.
@@ -17,6 +18,7 @@ export default defineConfig({
       'dashboard',
       'test',
     ],
+    sequence: { sequencer: LongFirst },
     // What the code under test logs is shown for the tests that fail.
     silent: 'passed-only',
     reporters: ['default', './test/support/summary-reporter.ts'],

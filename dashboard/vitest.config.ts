@@ -3,5 +3,11 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
-  test: { name: 'dashboard', environment: 'node', include: ['test/**/*.test.ts'] },
+  test: {
+    name: 'dashboard',
+    environment: 'node',
+    include: ['test/**/*.test.ts'],
+    // As the wrapper's, beside which they run: left to itself vitest would run them last, one by one.
+    maxWorkers: 6,
+  },
 });

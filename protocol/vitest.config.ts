@@ -1,3 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { name: 'protocol', environment: 'node', include: ['test/**/*.test.ts'] } });
+export default defineConfig({
+  test: {
+    name: 'protocol',
+    environment: 'node',
+    include: ['test/**/*.test.ts'],
+    // As the wrapper's, beside which they run: left to itself vitest would run them last, one by one.
+    maxWorkers: 6,
+  },
+});

@@ -9,9 +9,9 @@ import { parseArgs } from 'node:util';
 import * as v from 'valibot';
 import { MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
 import { ApiClient } from './local/api-client.ts';
-import { StartError } from './local/control-plane.ts';
 import { spawnControlPlane } from './local/control-plane-child.ts';
 import { ROOT } from './local/paths.ts';
+import { StartError } from './local/start-error.ts';
 import { onStopRequest } from './local/stop-request.ts';
 
 const USAGE = 'usage: npm start -- [--port N] [--state DIR]';

@@ -14,6 +14,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // After the others, which would take the processors from a browser.
     sequence: { groupOrder: 1 },
-    maxWorkers: 2,
+    maxWorkers: 3,
   },
 });

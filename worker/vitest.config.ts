@@ -37,8 +37,11 @@ export default defineConfig(async () => ({
     name: 'worker',
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/setup.ts'],
-    // Alone: they work more than they wait.
+    // Limits on hangs: as many files run at once as there are workers.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Alone: they work more than they wait. But they do wait, for the disk and for each other's runtime to start.
     sequence: { groupOrder: 3 },
-    maxWorkers: 2,
+    maxWorkers: 3,
   },
 }));

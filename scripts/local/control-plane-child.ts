@@ -5,9 +5,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type ControlPlaneOptions, StartError } from './control-plane.ts';
+import type { ControlPlaneOptions } from './control-plane.ts';
 import type { ControlPlaneAnswer, ControlPlaneRequest } from './control-plane-messages.ts';
 import { endGroup, signalGroup } from './process-group.ts';
+import { StartError } from './start-error.ts';
 
 const PROGRAM = fileURLToPath(new URL('./control-plane-process.ts', import.meta.url));
 const STOP_DEADLINE_MS = 5_000;

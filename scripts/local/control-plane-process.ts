@@ -2,8 +2,9 @@
  * The control plane as a process of its own: started by control-plane-child.ts, told what to do over IPC (a token in an
  * argument or the environment would be readable by others), ended with the process that started it.
  */
-import { type ControlPlane, StartError, startControlPlane } from './control-plane.ts';
+import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import type { ControlPlaneAnswer, ControlPlaneRequest } from './control-plane-messages.ts';
+import { StartError } from './start-error.ts';
 
 let controlPlane: ControlPlane | null = null;
 

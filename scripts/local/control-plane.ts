@@ -10,6 +10,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as readWranglerToml } from 'wrangler';
 import { applyMigrations } from './migrations.ts';
 import { ROOT, WORKER_BUNDLE } from './paths.ts';
+import { StartError } from './start-error.ts';
 
 export interface ControlPlaneOptions {
   /** 0 for any free one. */
@@ -31,11 +32,6 @@ export interface ControlPlane {
   /** Runs one statement on D1, as an operator with the database's console would. */
   query(sql: string, bindings: readonly (string | number | null)[]): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;
-}
-
-/** An error that its reader can do something about: the message is all there is to print. */
-export class StartError extends Error {
-  override readonly name = 'StartError';
 }
 
 const CRON_INTERVAL_MS = 60_000;

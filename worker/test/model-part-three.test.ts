@@ -1,0 +1,3 @@
+import { provePart } from './support/model/prove.ts';
+
+provePart(2);
