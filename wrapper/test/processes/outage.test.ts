@@ -152,8 +152,8 @@ test('more than memory holds, printed in an outage, arrives whole over a link th
     for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do
       if [ $i -lt 10 ]; then exec 3>&1; else exec 3>&2; fi
       tail -c +$((i * 2000000 + 1)) ${file} | head -c 2000000 >&3
-      # (What du says of a file that is gone would be output as well.)
-      while [ $(du -sb ${state}/runs 2>/dev/null | cut -f1) -lt $((i * 2000000 - 1000000)) ]; do sleep 0.05; done
+      # (What du says of a file that is gone would be output as well, and what the shell says of no number at all.)
+      while [ $(($(du -sb ${state}/runs 2>/dev/null | cut -f1) + 0)) -lt $((i * 2000000 - 1000000)) ]; do sleep 0.05; done
     done`;
   const run = leashRun(['sh', '-c', script], {
     plane: store,
