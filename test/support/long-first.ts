@@ -23,7 +23,6 @@ const LONG = [
   'test/page.test.ts',
   'worker/test/model-part-one.test.ts',
   'worker/test/model-part-two.test.ts',
-  'worker/test/model-part-three.test.ts',
 ];
 
 export default class LongFirst extends BaseSequencer {
