@@ -20,6 +20,7 @@ const LONG = [
   'wrapper/test/processes/kill.test.ts',
   'test/restart.test.ts',
   'test/start.test.ts',
+  'test/overview.test.ts',
   'test/page.test.ts',
   'worker/test/model-part-one.test.ts',
   'worker/test/model-part-two.test.ts',
