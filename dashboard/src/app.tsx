@@ -40,6 +40,7 @@ export function App() {
             <Notice
               tone="bad"
               title="The control plane did not answer"
+              isPage
               action={{ label: 'Try again', run: loadSession }}
             >
               {state.failure.detail}
@@ -101,7 +102,7 @@ function Page({ who }: { readonly who: Session }) {
     case 'unknown':
       return (
         <main class="page">
-          <Notice tone="plain" title="There is nothing here">
+          <Notice tone="plain" title="There is nothing here" isPage>
             No page has the address <code>{location.pathname}</code>. <Link to="/">See what runs</Link>
           </Notice>
         </main>

@@ -42,6 +42,7 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
             <Notice
               tone="bad"
               title="This part of the page could not be loaded"
+              isPage
               action={{ label: 'Reload the page', run: () => location.reload() }}
             >
               The network is down, or Leash has been updated since this page was opened.

@@ -57,11 +57,12 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
     <article class="row" data-job={job.name}>
       <Picker runs={runs} selection={selection} label={`Select all ${runs.length} runs of ${job.name}`} />
       <div class="cell-state">
-        <button type="button" class="fold" aria-expanded={isOpen} aria-label={`Runs of ${job.name}`} onClick={toggle}>
+        <button type="button" class="fold" aria-expanded={isOpen} onClick={toggle}>
           <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
             <path d="m5 2.5 6 5.5-6 5.5" class="stroke" />
           </svg>
           {away === 0 ? `${runs.length} running` : countText(runs.length, 'run')}
+          <span class="unseen"> of {job.name}, listed below</span>
         </button>
       </div>
       <div class="cell-job">
@@ -104,8 +105,8 @@ export function RestRow({ job, ends }: RowOfKind<'rest'>) {
         <Link to={jobPath(job.name)} class="row-link" cursor>
           {job.name}
         </Link>
-        <Link to={runPath(last.run)} class="last-run" label={`The last run of ${job.name}`}>
-          last run
+        <Link to={runPath(last.run)} class="last-run">
+          last run<span class="unseen"> of {job.name}</span>
         </Link>
       </div>
       <div class="cell-machine" title={ends.map(({ machine }) => machine).join(', ')}>

@@ -84,8 +84,8 @@ function Trouble({ follower }: { readonly follower: RunFollower }) {
   if (failure === null) return null;
   if (failure.kind === 'problem' && failure.status === 404) {
     return (
-      <Notice tone="plain" title="No such run">
-        {failure.detail}
+      <Notice tone="plain" title="No such run" isPage>
+        {failure.detail} It may have been removed: runs are kept for some time only. <Link to="/">See what runs</Link>
       </Notice>
     );
   }

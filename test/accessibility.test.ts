@@ -1,0 +1,96 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Run } from '#protocol/api';
+import { violations } from './support/axe.ts';
+import { FOREVER, STUBBORN } from './support/commands.ts';
+import { signInAs, useBrowser } from './support/use-browser.ts';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+const browser = useBrowser();
+
+let killed: Run;
+let command: string;
+
+beforeAll(async () => {
+  const { current } = world;
+  await current.wrapper({ job: 'fails', command: ['sh', '-c', 'echo one; echo two >&2; exit 3'] }).exit;
+  await current.wrapper({ job: 'rests', command: ['sh', '-c', 'true'] }).exit;
+  current.wrapper({ job: 'goes-on', command: FOREVER });
+  current.wrapper({ job: 'goes-on', machine: 'm2.example.com', command: FOREVER });
+  current.wrapper({ job: 'is-killed', command: STUBBORN });
+  await current.runOf('goes-on', ({ state }) => state === 'running', 'm2.example.com');
+  killed = await current.runOf('is-killed', ({ state }) => state === 'running');
+  await current.output(killed.id, 'ready');
+  const order = { grace_seconds: 300, reason: 'to be looked at' };
+  command = (await current.operator.kill('is-killed', order)).command.id;
+});
+
+interface View {
+  readonly path: () => string;
+  /** Brings the page to where it is looked at. */
+  arrange(): Promise<unknown>;
+}
+
+const see = () => browser.page;
+
+const VIEWS: Readonly<Record<string, View>> = {
+  overview: { path: () => '/', arrange: () => see().getByText('goes-on').first().waitFor() },
+  'overview with a selection and a question': {
+    path: () => '/',
+    arrange: async () => {
+      await see().getByLabel('Select all 2 runs of goes-on').check();
+      await see().getByRole('button', { name: 'Kill 2 runs…' }).click();
+      await see().getByRole('dialog').waitFor();
+    },
+  },
+  'overview with nothing found': {
+    path: () => '/?q=nowhere',
+    arrange: () => see().getByText('Nothing here matches.').waitFor(),
+  },
+  keys: {
+    path: () => '/',
+    arrange: async () => {
+      await see().getByText('goes-on').first().waitFor();
+      await see().keyboard.press('?');
+      await see().getByRole('dialog', { name: 'Keys' }).waitFor();
+    },
+  },
+  timeline: { path: () => '/timeline', arrange: () => see().getByText('goes-on').first().waitFor() },
+  job: { path: () => '/jobs/fails', arrange: () => see().getByRole('heading', { name: 'fails' }).waitFor() },
+  run: {
+    path: () => `/runs/${killed.id}`,
+    arrange: async () => {
+      await see().locator('[data-step="term"][data-step-state="done"]').waitFor();
+      await see().locator('[data-output]').getByText('ready').first().waitFor();
+    },
+  },
+  commands: { path: () => '/commands', arrange: () => see().getByText('is-killed').first().waitFor() },
+  command: { path: () => `/commands/${command}`, arrange: () => see().getByText('is-killed').first().waitFor() },
+  tokens: { path: () => '/tokens', arrange: () => see().getByText('machines').first().waitFor() },
+  audit: { path: () => '/audit', arrange: () => see().getByText('operator').first().waitFor() },
+  'no such page': { path: () => '/nowhere', arrange: () => see().getByText('There is nothing here').waitFor() },
+  'no such run': { path: () => `/runs/${'0'.repeat(26)}`, arrange: () => see().getByText('No such run').waitFor() },
+};
+
+describe.each([
+  { width: 1280, colorScheme: 'light' },
+  { width: 390, colorScheme: 'dark' },
+] as const)('axe finds nothing, $width px wide and $colorScheme, on', ({ width, colorScheme }) => {
+  test('the sign-in page', async () => {
+    await browser.page.setViewportSize({ width, height: 800 });
+    await browser.page.emulateMedia({ colorScheme });
+    await browser.page.goto(world.current.url);
+    await browser.page.getByLabel('Token').waitFor();
+    expect(await violations(browser.page)).toEqual([]);
+  });
+
+  test.each(Object.entries(VIEWS))('%s', async (_, { path, arrange }) => {
+    await browser.page.setViewportSize({ width, height: 800 });
+    await browser.page.emulateMedia({ colorScheme });
+    await signInAs(browser.page, world.current, world.current.adminToken, path());
+    await arrange();
+    expect(await violations(browser.page)).toEqual([]);
+    // Nothing is cut off, and the page need not be pushed sideways.
+    expect(await browser.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  });
+});
