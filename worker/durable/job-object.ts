@@ -176,16 +176,14 @@ export class JobObject extends DurableObject<Env> {
    */
   acceptCommands(commands: readonly Command[]): Command[] {
     this.#begin();
-    let failed: { readonly error: unknown } | null = null;
     for (const command of commands) {
       try {
         this.#accept(command);
       } catch (error) {
         // It stays in the queue, and keeps none of the others back.
-        failed ??= { error };
+        log.error('kill_not_taken', error, { request: command.request_id, job: this.#job, command: command.id });
       }
     }
-    if (failed !== null) throw failed.error;
     return commands.map((command) => this.#kills.get(command.id) ?? command);
   }
 

@@ -1,0 +1,283 @@
+/** `POST /kills` by runs: exactly these, wherever they run, stored together and pushed job by job. */
+import { runInDurableObject } from 'cloudflare:test';
+import { ulid } from 'ulid';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Command } from '#protocol/api';
+import { JobObject } from '../durable/job-object.ts';
+import { sweep } from '../src/sweep.ts';
+import { call, newToken, refusal } from './support/api.ts';
+import { indexed, indexedState } from './support/d1.ts';
+import { env } from './support/env.ts';
+import { index, indexedRun } from './support/indexed-runs.ts';
+import { jobObject, withFault } from './support/objects.ts';
+import { until } from './support/until.ts';
+import { newIdentity, TestWrapper } from './support/wrapper.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+async function connected(job: string, machine = 'web1'): Promise<TestWrapper> {
+  const wrapper = await TestWrapper.connect(newIdentity(job, machine));
+  await indexed(wrapper.identity.run);
+  return wrapper;
+}
+
+const runOf = ({ identity }: TestWrapper) => identity.run;
+
+interface Options {
+  readonly token?: string;
+  readonly query?: string;
+  readonly key?: string;
+}
+
+function post(body: unknown, { token, query = '', key }: Options = {}): Promise<Response> {
+  return call('POST', `/kills${query}`, {
+    body,
+    ...(token !== undefined && { token }),
+    ...(key !== undefined && { headers: { 'Idempotency-Key': key } }),
+  });
+}
+
+async function order(body: unknown, options: Options = {}): Promise<{ status: number; commands: Command[] }> {
+  const response = await post(body, options);
+  const { commands } = await response.json<{ commands: Command[] }>();
+  return { status: response.status, commands };
+}
+
+/** How many commands, audit entries and keys there are. */
+async function stored(): Promise<number[]> {
+  const row = await env.DB.prepare(
+    `SELECT (SELECT count(*) FROM commands) AS commands, (SELECT count(*) FROM audit WHERE action = 'kill') AS audits,
+       (SELECT count(*) FROM idempotency) AS keys`,
+  ).first<{ commands: number; audits: number; keys: number }>();
+  return row === null ? [] : [row.commands, row.audits, row.keys];
+}
+
+describe('a kill of runs', () => {
+  test('makes one command for each, in the order they are named, and reaches them and no others', async () => {
+    const [a1, a2, a3, b1] = await Promise.all([
+      connected('runs-a', 'web1'),
+      connected('runs-a', 'web2'),
+      connected('runs-a', 'web3'),
+      connected('runs-b'),
+    ]);
+    const runs = [b1, a3, a1].map(runOf);
+    const { status, commands } = await order({ runs, reason: 'picked', signal: 'SIGINT', grace_seconds: 2 });
+    expect(status).toBe(202);
+    expect(commands).toMatchObject(
+      runs.map((run) => ({
+        run,
+        instance: null,
+        machine: null,
+        state: 'delivered',
+        reason: 'picked',
+        signal: 'SIGINT',
+        grace_ms: 2000,
+        targets: [{ run, state: 'delivered' }],
+      })),
+    );
+    expect(commands.map(({ job }) => job)).toEqual(['runs-b', 'runs-a', 'runs-a']);
+    expect((await b1.kill()).command).toBe(commands[0]?.id);
+    expect((await a3.kill()).command).toBe(commands[1]?.id);
+    expect((await a1.kill()).command).toBe(commands[2]?.id);
+    await a2.settled();
+    expect(a2.of('kill')).toEqual([]);
+  });
+
+  test('does not match what its jobs run later', async () => {
+    const one = await connected('runs-later');
+    await order({ runs: [runOf(one)] });
+    const late = await TestWrapper.connect(newIdentity('runs-later'), { age_ms: 60_000 });
+    await late.settled();
+    expect(late.of('kill')).toEqual([]);
+  });
+
+  test.each([
+    { runs: [] },
+    { runs: 'all' },
+    { runs: ['x'] },
+    { runs: ['01M82PTB40WMEYKY30XERGEN0N', '01M82PTB40WMEYKY30XERGEN0N'] },
+    { runs: Array.from({ length: 501 }, () => ulid()) },
+    { runs: ['01M82PTB40WMEYKY30XERGEN0N'], jobs: '*' },
+    { runs: ['01M82PTB40WMEYKY30XERGEN0N'], machines: 'web1' },
+    { runs: ['01M82PTB40WMEYKY30XERGEN0N'], instance: 'x' },
+  ])('is refused when it is none: %o', async (body) => {
+    expect(await refusal(post(body))).toBe('400 bad_request');
+  });
+
+  test('of which one is not there is refused with its name, and nothing is stored', async () => {
+    const wrapper = await connected('runs-unknown');
+    const before = await stored();
+    const missing = Array.from({ length: 7 }, () => ulid());
+    const response = await post({ runs: [runOf(wrapper), ...missing] }, { key: 'unknown' });
+    expect(response.status).toBe(404);
+    const { code, detail } = await response.json<{ code: string; detail: string }>();
+    expect(code).toBe('unknown_run');
+    for (const run of missing.slice(0, 5)) expect(detail).toContain(run);
+    expect(detail).toContain('and 2 more');
+    expect(detail).not.toContain(runOf(wrapper));
+    expect(await stored()).toEqual(before);
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toEqual([]);
+  });
+
+  test('of a job that the token is not for is told that there is none, and nothing is stored', async () => {
+    const [mine, theirs] = await Promise.all([connected('runs-mine'), connected('runs-theirs')]);
+    const { secret } = await newToken({ name: 'mine', scopes: ['kill'], jobs: '*-mine' });
+    const before = await stored();
+    const refused = await post({ runs: [mine, theirs].map(runOf) }, { token: secret });
+    const nobodys = await post({ runs: [runOf(mine), ulid()] }, { token: secret });
+    const [detail, other] = await Promise.all(
+      [refused, nobodys].map(async (response) => (await response.json<{ detail: string }>()).detail),
+    );
+    expect([refused.status, nobodys.status]).toEqual([404, 404]);
+    // By nothing but the id can one tell it from a run that never was.
+    const withoutIds = (text = '') => text.replaceAll(/[0-9A-Z]{26}/g, 'ID');
+    expect(withoutIds(detail)).toBe(withoutIds(other));
+    expect(detail).not.toContain('runs-theirs');
+    expect(await stored()).toEqual(before);
+    expect((await order({ runs: [runOf(mine)] }, { token: secret })).commands).toMatchObject([{ job: 'runs-mine' }]);
+    await mine.kill();
+    await theirs.settled();
+    expect(theirs.of('kill')).toEqual([]);
+  });
+
+  test('needs the scope kill', async () => {
+    const wrapper = await connected('runs-scope');
+    const { secret } = await newToken({ name: 'reader', scopes: ['read', 'run'] });
+    expect(await refusal(post({ runs: [runOf(wrapper)] }, { token: secret }))).toBe('403 forbidden');
+  });
+
+  test('tells of those that had ended: refused, and settled at once', async () => {
+    const [live, over] = await Promise.all([connected('runs-over', 'web1'), connected('runs-over', 'web2')]);
+    await over.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
+    await until('D1 to know the end', async () => (await indexedState(runOf(over))) === 'succeeded');
+    const { status, commands } = await order({ runs: [over, live].map(runOf) });
+    expect(status).toBe(202);
+    expect(commands).toMatchObject([
+      { state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] },
+      { state: 'delivered', targets: [{ state: 'delivered' }] },
+    ]);
+    expect((await order({ runs: [runOf(over)] })).status).toBe(200);
+  });
+
+  test('answers once all are settled when it is told to wait', async () => {
+    const wrappers = await Promise.all([connected('runs-wait'), connected('runs-wait-too')]);
+    const waiting = order({ runs: wrappers.map(runOf) }, { query: '?wait=20' });
+    await Promise.all(
+      wrappers.map(async (wrapper) => {
+        const { command } = await wrapper.kill();
+        wrapper.killing(command, 'gone');
+        await wrapper.completed();
+      }),
+    );
+    const { status, commands } = await waiting;
+    expect(status).toBe(200);
+    expect(commands.map(({ run, state, targets }) => [run, state, targets[0]?.exit_code])).toEqual(
+      wrappers.map((wrapper) => [runOf(wrapper), 'settled', 143]),
+    );
+  });
+
+  test('twice under one key is the same commands, in the same order, even when a run is gone by then', async () => {
+    const wrappers = await Promise.all(Array.from({ length: 5 }, () => connected('runs-key')));
+    const runs = wrappers.map(runOf);
+    const first = await order({ runs }, { key: 'runs-1' });
+    const before = await stored();
+    const ids = first.commands.map(({ id }) => id);
+    expect((await order({ runs }, { key: 'runs-1' })).commands.map(({ id }) => id)).toEqual(ids);
+    await env.DB.prepare('DELETE FROM runs WHERE id = ?').bind(runs[0]).run();
+    expect((await order({ runs }, { key: 'runs-1' })).commands.map(({ id }) => id)).toEqual(ids);
+    expect(await stored()).toEqual(before);
+    expect(await refusal(post({ runs: runs.slice(1) }, { key: 'runs-1' }))).toBe('422 idempotency_conflict');
+    expect(await refusal(post({ runs: [ulid()] }, { key: 'runs-1' }))).toBe('422 idempotency_conflict');
+    expect(await refusal(post({ jobs: 'runs-key' }, { key: 'runs-1' }))).toBe('422 idempotency_conflict');
+    for (const wrapper of wrappers) {
+      await wrapper.settled();
+      expect(wrapper.of('kill')).toHaveLength(1);
+    }
+  });
+
+  test('stores all of its commands with their audit entries and its key, or none', async () => {
+    const runs = Array.from({ length: 450 }, () => indexedRun(Date.now(), null, { job: `runs-atomic-${ulid()}` }));
+    await index(runs);
+    const body = { runs: runs.map(({ id }) => id) };
+    const before = await stored();
+    await env.DB.exec(
+      `CREATE TRIGGER last_fails BEFORE INSERT ON audit WHEN new.subject = '${runs.at(-1)?.job}' BEGIN SELECT RAISE(ABORT, 'no'); END`,
+    );
+    expect(await refusal(post(body, { key: 'atomic' }))).toBe('503 unavailable');
+    expect(await stored()).toEqual(before);
+    await env.DB.exec('DROP TRIGGER last_fails');
+    const pushed = vi.spyOn(JobObject.prototype, 'acceptCommands').mockImplementation((commands) => [...commands]);
+    const { commands } = await order(body, { key: 'atomic' });
+    expect(commands.map(({ run }) => run)).toEqual(body.runs);
+    expect(await stored()).toEqual(before.map((count, index) => count + (index === 2 ? 1 : 450)));
+    // As many jobs as one call may push to; the sweep has the others.
+    expect(pushed).toHaveBeenCalledTimes(400);
+    const { results } = await env.DB.prepare('SELECT subject, detail FROM audit WHERE subject = ?')
+      .bind(runs[7]?.job)
+      .all<{ detail: string }>();
+    expect(results.map(({ detail }) => JSON.parse(detail))).toMatchObject([
+      { command: commands[7]?.id, run: runs[7]?.id },
+    ]);
+    // What the other tests sweep must not be these.
+    await env.DB.exec("DELETE FROM commands WHERE job LIKE 'runs-atomic-%'");
+  });
+
+  test('reaches many runs of one job by one call of its object, before D1 is told anything more', async () => {
+    const COUNT = 40;
+    const wrappers = await Promise.all(
+      Array.from({ length: COUNT }, (_, number) => connected('runs-fan', `web${number}`)),
+    );
+    const pushed = vi.spyOn(JobObject.prototype, 'acceptCommands');
+    await env.DB.exec(
+      "CREATE TRIGGER no_news BEFORE UPDATE ON commands WHEN old.job = 'runs-fan' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    const { commands } = await order({ runs: wrappers.map(runOf) });
+    expect(pushed).toHaveBeenCalledTimes(1);
+    expect(commands.map(({ state }) => state)).toEqual(wrappers.map(() => 'delivered'));
+    for (const [number, wrapper] of wrappers.entries()) {
+      expect((await wrapper.kill()).command).toBe(commands[number]?.id);
+    }
+    // Called again, as after an answer that was lost.
+    const again = await jobObject('runs-fan').acceptCommands(commands);
+    expect(again.map(({ id, state }) => [id, state])).toEqual(commands.map(({ id }) => [id, 'delivered']));
+    await Promise.all(wrappers.map((wrapper) => wrapper.settled()));
+    expect(wrappers.map((wrapper) => wrapper.of('kill').length)).toEqual(wrappers.map(() => 1));
+    await env.DB.exec('DROP TRIGGER no_news');
+  });
+
+  test('that cannot be pushed is in the queue all the same, and the sweep delivers it', async () => {
+    const wrapper = await connected('runs-push');
+    await runInDurableObject(jobObject('runs-push'), (object) => {
+      object.acceptCommands = () => {
+        throw new Error('down');
+      };
+    });
+    const { status, commands } = await order({ runs: [runOf(wrapper)] });
+    expect([status, commands[0]?.state]).toEqual([202, 'queued']);
+    await sweep(env);
+    expect((await wrapper.kill()).command).toBe(commands[0]?.id);
+  });
+
+  test('of which one cannot be taken by the object reaches the others at once, and that one by the sweep', async () => {
+    const [one, two, three] = await Promise.all([
+      connected('runs-fault', 'web1'),
+      connected('runs-fault', 'web2'),
+      connected('runs-fault', 'web3'),
+    ]);
+    const fault = `INSERT ON targets WHEN new.run = '${runOf(two)}'`;
+    await withFault('runs-fault', fault, async () => {
+      const { commands } = await order({ runs: [one, two, three].map(runOf) });
+      expect(commands.map(({ state }) => state)).toEqual(['delivered', 'queued', 'delivered']);
+      await Promise.all([one.kill(), three.kill()]);
+      await two.settled();
+      expect(two.of('kill')).toEqual([]);
+    });
+    await sweep(env);
+    await two.kill();
+    await Promise.all([one, three].map((wrapper) => wrapper.settled()));
+    expect([one, two, three].map((wrapper) => wrapper.of('kill').length)).toEqual([1, 1, 1]);
+  });
+});
