@@ -42,7 +42,7 @@ export async function unacceptedCommands(
     .prepare(
       `SELECT position.key AS position, commands.resource FROM json_each(?) AS position
        JOIN commands ON commands.id IN (
-         SELECT id FROM commands WHERE job = position.value ->> 'job' AND accepted = 0
+         SELECT id FROM commands INDEXED BY commands_unaccepted WHERE job = position.value ->> 'job' AND accepted = 0
            AND id > position.value ->> 'after' ORDER BY id LIMIT ${PAGE})
        ORDER BY commands.id`,
     )
@@ -77,7 +77,7 @@ export interface CommandFilter {
 }
 
 /** A command may have thousands of targets, and a page of such would be more than fits into memory. */
-const MAX_PAGE_CHARS = 8_000_000;
+const MAX_PAGE_CHARS = 4_000_000;
 
 /** Where a command stands in a list; `command` is null for those that the page has no room for. */
 export interface ListedCommand {

@@ -5,6 +5,7 @@
 import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
 import { type Command, CommandsBody, KillManyRequest, type KillRequest } from '#protocol/api';
+import { matchesGlob } from '../../glob.ts';
 import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
@@ -94,7 +95,7 @@ async function ordersOf(
     }
     return matching.map((job) => ({ job, instance, machine: machines?.join(','), ...manner }));
   }
-  const found = await findRunNames(c.env.DB, runs, token.jobs);
+  const found = (await findRunNames(c.env.DB, runs)).filter(({ job }) => matchesGlob(token.jobs, job));
   const jobOf = new Map(found.map(({ id, job }) => [id, job]));
   const unknown = runs.filter((run) => !jobOf.has(run));
   if (unknown.length === 0) return runs.flatMap((run) => ({ job: jobOf.get(run) ?? '', run, ...manner }));
