@@ -219,7 +219,15 @@ export const NewToken = v.pipe(
     scopes: v.pipe(v.array(Scope), v.minLength(1), v.maxLength(SCOPES.length)),
     jobs: v.optional(Glob, '*'),
     machines: v.optional(Glob, '*'),
-    expires_at: v.optional(v.nullable(Time), null),
+    expires_at: v.optional(
+      v.nullable(
+        v.pipe(
+          GivenTime,
+          v.check((text) => Date.parse(text) > Date.now(), 'a time to come'),
+        ),
+      ),
+      null,
+    ),
   }),
   v.check(
     ({ scopes, machines }) => machines === '*' || scopes.every((scope) => scope === 'run'),

@@ -13,7 +13,7 @@ interface DeclaredAnswer {
 
 export interface OpenApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: object;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
 }
 
 export class Conformance {

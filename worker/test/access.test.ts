@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Scope } from '#protocol/api';
 import { isSocket, type Operation } from '../src/api/operation.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/routes/operations.ts';
-import { newToken, ORIGIN, request, signedIn } from './support/api.ts';
+import { expiredToken, newToken, ORIGIN, request, signedIn } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -80,8 +80,8 @@ beforeAll(async () => {
     (await newToken({ name: scopes.join('-'), scopes, ...more })).secret;
   callers.set('nobody', { headers: {}, scopes: null, refusedBy: '401 unauthenticated' });
   callers.set('a wrong token', { headers: bearer('leash_wrong'), scopes: null, refusedBy: '401 unauthenticated' });
-  const expired = await secretOf(['admin'], { expires_at: '2020-01-01T00:00:00Z' });
-  callers.set('an expired token', { headers: bearer(expired), scopes: null, refusedBy: '401 token_expired' });
+  const expired = await expiredToken({ name: 'expired', scopes: ['admin'] });
+  callers.set('an expired token', { headers: bearer(expired.secret), scopes: null, refusedBy: '401 token_expired' });
   for (const scope of ['run', 'read', 'kill', 'admin'] as const) {
     callers.set(`${scope} of all jobs`, { headers: bearer(await secretOf([scope])), scopes: [scope], allJobs: true });
     callers.set(`${scope} of other jobs`, {

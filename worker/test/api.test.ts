@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { call, kill, newToken, refusal, request } from './support/api.ts';
+import { call, expiredToken, kill, newToken, refusal, request } from './support/api.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { jobObject } from './support/objects.ts';
@@ -10,7 +10,7 @@ describe('a token', () => {
   test('that is missing, wrong or expired is refused, each with its own code', async () => {
     expect(await refusal(request('/api/v1/jobs'))).toBe('401 unauthenticated');
     expect(await refusal(call('GET', '/jobs', { token: 'leash_wrong' }))).toBe('401 unauthenticated');
-    const { secret } = await newToken({ name: 'old', scopes: ['read'], expires_at: '2020-01-01T00:00:00Z' });
+    const { secret } = await expiredToken({ name: 'old', scopes: ['read'] });
     expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 token_expired');
   });
 
@@ -79,10 +79,19 @@ describe('a token', () => {
     expect((await make(['run'])).status).toBe(201);
   });
 
-  test('ends at a time that is one, or is refused', async () => {
-    const body = { name: 'no-time', scopes: ['read'], expires_at: '2030-01-01T00:00:00+05' };
+  test.each([
+    ['one without its minutes', '2030-01-01T00:00:00+05'],
+    ['a day that there is not', '2031-02-30T00:00:00Z'],
+    ['one that has passed', '2026-01-01T00:00:00Z'],
+  ])('ends at a time that is one and is to come: %s is refused', async (_what, expiresAt) => {
+    const body = { name: 'no-time', scopes: ['read'], expires_at: expiresAt };
     expect(await refusal(call('POST', '/tokens', { body }))).toBe('400 bad_request');
     expect(await env.DB.prepare("SELECT 1 FROM tokens WHERE name = 'no-time'").first()).toBeNull();
+  });
+
+  test('may end on the 29th of February, where there is one', async () => {
+    const { token } = await newToken({ name: 'leap', scopes: ['read'], expires_at: '2096-02-29T23:59:59+01:00' });
+    expect(token.expires_at).toBe('2096-02-29T22:59:59.000Z');
   });
 
   test('that was not there to be deleted leaves no audit entry', async () => {

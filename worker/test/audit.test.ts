@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { AuditEntry } from '#protocol/api';
 import { network } from '../src/client-address.ts';
 import { recordRefusals } from '../src/db/audit.ts';
-import { call, kill, newToken, refusal, request, signedIn } from './support/api.ts';
+import { call, expiredToken, kill, newToken, refusal, request, signedIn } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 import { until } from './support/until.ts';
@@ -130,7 +130,7 @@ describe('refusals in the audit', () => {
   });
 
   test('of tokens that have expired or were rotated are those of their owners', async () => {
-    const expired = await newToken({ name: 'expired', scopes: ['read'], expires_at: '2020-01-01T00:00:00Z' });
+    const expired = await expiredToken({ name: 'expired', scopes: ['read'] });
     await call('GET', '/jobs', { token: expired.secret });
     const entry = await refused({ actor: expired.token.id }, () => true);
     expect(entry).toMatchObject({ detail: { code: 'token_expired' }, actor: { name: 'expired' } });

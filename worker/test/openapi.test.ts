@@ -10,6 +10,27 @@ test('every route is in the document, and nothing else', async () => {
   expect(documented.sort()).toEqual(served.sort());
 });
 
+test('every field of a run, a command and a target is described', async () => {
+  const { components } = await openApi();
+  for (const name of ['Run', 'Command', 'Target']) {
+    const { properties } = components.schemas[name] as { properties: Record<string, { description?: string }> };
+    expect(Object.keys(properties).length).toBeGreaterThan(4);
+    for (const [field, { description }] of Object.entries(properties)) {
+      expect([name, field, description?.endsWith('.')]).toEqual([name, field, true]);
+    }
+  }
+});
+
+test('a parameter of which several may be given says how', async () => {
+  const { paths } = await openApi();
+  const listRuns = paths['/api/v1/runs']?.get as unknown as { parameters: { name: string }[] } | undefined;
+  expect(listRuns?.parameters.find(({ name }) => name === 'state')).toMatchObject({
+    style: 'form',
+    explode: false,
+    schema: { type: 'array', items: { enum: expect.arrayContaining(['running', 'lost']) } },
+  });
+});
+
 test('another method than those of a route is told which to use', async () => {
   const response = await request('/api/v1/runs', { method: 'POST' });
   expect(response.headers.get('Allow')).toBe('GET');

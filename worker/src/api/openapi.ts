@@ -18,6 +18,7 @@ import {
   Token,
 } from '#protocol/api';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
+import { COMMAND_FIELDS, RUN_FIELDS, TARGET_FIELDS } from './descriptions.ts';
 import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, type Operation } from './operation.ts';
 
 type Json = { readonly [key: string]: unknown };
@@ -45,7 +46,7 @@ export function openApiDocument(atRoot: readonly Operation[], operations: readon
     paths,
     components: {
       schemas: {
-        ...toJsonSchemaDefs(ANSWERED, { ...CONVERSION, typeMode: 'output' }),
+        ...withDescriptions(toJsonSchemaDefs(ANSWERED, { ...CONVERSION, typeMode: 'output' })),
         ...toJsonSchemaDefs(SENT, { ...CONVERSION, typeMode: 'input' }),
       },
       securitySchemes: {
@@ -59,6 +60,29 @@ export function openApiDocument(atRoot: readonly Operation[], operations: readon
       },
     },
   };
+}
+
+const FIELDS: Record<string, Readonly<Record<string, string>>> = {
+  Run: RUN_FIELDS,
+  Command: COMMAND_FIELDS,
+  Target: TARGET_FIELDS,
+};
+
+function withDescriptions(schemas: Json): Json {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => {
+      const fields = FIELDS[name];
+      return [name, fields === undefined ? schema : describeFields(schema as { properties: Json }, fields)];
+    }),
+  );
+}
+
+function describeFields(schema: { readonly properties: Json }, fields: Readonly<Record<string, string>>): Json {
+  const properties = Object.entries(schema.properties).map(([field, described]) => [
+    field,
+    { ...(described as Json), description: fields[field] },
+  ]);
+  return { ...schema, properties: Object.fromEntries(properties) };
 }
 
 function describeOperation(operation: Operation): Json {

@@ -84,6 +84,13 @@ export async function newToken(token: v.InferInput<typeof NewToken>) {
   return response.json<v.InferOutput<typeof TokenBody>>();
 }
 
+/** A token that has ended, as time would end it: none is made so. */
+export async function expiredToken(token: v.InferInput<typeof NewToken>) {
+  const made = await newToken(token);
+  await env.DB.prepare('UPDATE tokens SET expires_at = 1577836800000 WHERE id = ?').bind(made.token.id).run();
+  return made;
+}
+
 /** Signs a page in: the headers by which it is known from then on. */
 export async function signedIn(token: string): Promise<{ Cookie: string; Origin: string }> {
   const response = await request('/api/v1/session', {

@@ -1,0 +1,59 @@
+/** What the fields of a resource mean, for readers of the OpenAPI document. Here, so that the page need not carry it. */
+import type { Command, Run, Target } from '#protocol/api';
+
+export const RUN_FIELDS: Record<keyof Run, string> = {
+  id: 'A ULID, made by the wrapper.',
+  job: 'The name of what runs.',
+  instance: 'One firing of the job; several machines may share it.',
+  machine: 'Where it runs.',
+  state:
+    'While it lives `running`, or `killing` once a first signal was sent; then how it ended. An end stands, except `lost` as long as `final` is false.',
+  final:
+    'Whether nothing can change the state any more: false while it lives, and for `lost` until the true end is known.',
+  connected: 'Whether its wrapper is connected, as far as the control plane knows.',
+  out_of_touch_since:
+    'Since when nothing was heard of a run that is not over for good; null while its wrapper is connected.',
+  exit_code: 'The code the run is reported with, and `leash run` exits with; null while it runs.',
+  command_exit_code: 'What the command itself exited with; null when nobody knows, or a signal ended it.',
+  signal: 'The signal that ended the command, if one did.',
+  reason: 'Why it ended; null while it runs.',
+  started_at: 'When the command was started.',
+  ended_at: 'When it ended; of a lost run, when it was given up. Null while it runs.',
+  pid: 'The process id of the command on its machine; null if it was never started.',
+  command: 'The command line, at most 4 KiB of it, with secrets hidden.',
+  wrapper_version: 'The version of `leash` that runs it.',
+  timeout_ms: 'How long the wrapper lets it run; null for as long as it takes.',
+  grace_ms: 'How long after SIGTERM the wrapper sends SIGKILL when it ends the run by itself.',
+  output_bytes: 'How many bytes its output has so far; in lists as of the last change of state.',
+  seq: 'Goes up with every change: of two versions of a run the one with the higher `seq` is the newer.',
+};
+
+export const COMMAND_FIELDS: Record<keyof Command, string> = {
+  id: 'A ULID, made by the control plane: ids go up with time.',
+  job: 'The job whose runs it is for.',
+  kind: 'What is ordered; today always a kill.',
+  state:
+    '`queued`: no wrapper was handed it yet. `delivered`: one was, and not all targets have ended. `settled`: they have, and so have their runs. `expired`: nobody came in time.',
+  run: 'The run it is for; null for all that match.',
+  instance: 'The instance it is for; null for all.',
+  machine: 'The machine it is for: a name or glob, or several, separated by commas; null for all.',
+  signal: 'The first signal that is sent.',
+  grace_ms: 'How long after the first signal SIGKILL is sent to what is left.',
+  reason: 'Why, in the words of whoever ordered it.',
+  requested_by: 'The name of the token it was ordered with.',
+  request_id:
+    'Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such.',
+  requested_at: 'When it was ordered.',
+  expires_at: 'Until when it goes on matching runs that connect late.',
+  targets: 'The runs it was found to be for, and how far it has come at each.',
+  seq: 'Goes up with every change: of two versions of a command the one with the higher `seq` is the newer.',
+};
+
+export const TARGET_FIELDS: Record<keyof Target, string> = {
+  run: 'The id of the run.',
+  machine: 'Where it runs.',
+  state:
+    '`pending`: the wrapper is out of touch. `delivered`: it was handed the kill. `term`: the first signal was sent. `kill`: SIGKILL was. `gone`: nothing is left but `survivors`. `refused`: it had ended by itself. `lost`: the run counts as lost.',
+  exit_code: 'The code the run is reported with; null while it runs.',
+  survivors: 'The ids of processes that could not be ended.',
+};
