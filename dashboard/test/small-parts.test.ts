@@ -3,7 +3,7 @@ import { pauseBefore } from '../src/api/backoff.ts';
 import { Heart, SILENCE_MS } from '../src/api/heart.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
 import { mergeCommands } from '../src/state/commands.ts';
-import { isKillable, matchesGlob, mayKill } from '../src/state/rights.ts';
+import { isKillable, mayKill } from '../src/state/rights.ts';
 import { COMMAND_ID, makeCommand, makeRun } from './make.ts';
 
 describe('pauses between attempts', () => {
@@ -56,16 +56,6 @@ describe('the clock', () => {
 
 describe('rights', () => {
   const session = { name: 'x', scopes: ['read', 'kill'] as const, jobs: 'web-*', expires_at: null };
-
-  test('globs', () => {
-    expect(matchesGlob('*', 'anything')).toBe(true);
-    expect(matchesGlob('backup', 'backup')).toBe(true);
-    expect(matchesGlob('backup', 'backup2')).toBe(false);
-    expect(matchesGlob('a*b*c', 'a-b-b-c')).toBe(true);
-    expect(matchesGlob('a*a', 'a')).toBe(false);
-    expect(matchesGlob('*.daily', 'report.daily')).toBe(true);
-    expect(matchesGlob('*.daily', 'reportxdaily')).toBe(false);
-  });
 
   test('a kill needs its scope and the job', () => {
     expect(mayKill({ ...session, scopes: [...session.scopes] }, 'web-1')).toBe(true);

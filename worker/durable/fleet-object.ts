@@ -3,11 +3,11 @@
  * sockets were opened with.
  */
 import { DurableObject } from 'cloudflare:workers';
+import { matchesGlob } from '#protocol/glob';
 import { HEARTBEAT } from '#protocol/limits';
 import { WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { readCredential } from '../credential.ts';
 import type { Env } from '../env.ts';
-import { matchesGlob } from '../glob.ts';
 import { FLEET } from '../src/db/open-sockets.ts';
 import type { Changes } from './changes.ts';
 import { CREDENTIALS_TABLE, Credentials } from './credentials.ts';

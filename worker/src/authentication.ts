@@ -1,10 +1,10 @@
 /** Who calls, and what they may do. */
 import type { Scope } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 import { KIB, MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
 import { ADMIN_TOKEN_ID } from '../credential.ts';
 import { sessionByHash, tokenByHash } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';
-import { matchesGlob } from '../glob.ts';
 import { equalDigests, sha256 } from '../hash.ts';
 import { log } from '../log.ts';
 import { findSession } from './db/sessions.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 import { END_STATES, isLive, RUN_STATES } from '#protocol/run-state';
-import { matchesGlob } from '../glob.ts';
 import { listRuns, type RunFilter, type RunPosition } from '../src/db/run-lists.ts';
 import { call, newToken, refusal } from './support/api.ts';
 import { env } from './support/env.ts';

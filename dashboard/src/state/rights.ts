@@ -1,5 +1,6 @@
 /** What a session allows. The control plane decides; this only spares people buttons that would be refused. */
 import type { Run, Session } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 import { isLive } from '#protocol/run-state';
 
 export function mayKill(session: Session, job: string): boolean {
@@ -19,20 +20,4 @@ export function mayAdminister(session: Session): boolean {
 /** Whether a kill can still have an effect: a run that is lost but not for good may come back, and is killed then. */
 export function isKillable(run: Run): boolean {
   return isLive(run.state) || !run.final;
-}
-
-/** `*` stands for any characters. */
-export function matchesGlob(glob: string, name: string): boolean {
-  const parts = glob.split('*');
-  const first = parts[0] ?? '';
-  const last = parts[parts.length - 1] ?? '';
-  if (parts.length === 1) return name === glob;
-  if (!name.startsWith(first)) return false;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at);
-    if (found === -1) return false;
-    at = found + part.length;
-  }
-  return name.length - last.length >= at && name.endsWith(last);
 }

@@ -1,8 +1,8 @@
 /** The commands this object has accepted and their targets, as rows. */
 import type { Command } from '#protocol/api';
 import { type CommandState, isTargetEnded, type KillSignal, TARGET_STATES, type TargetState } from '#protocol/command';
+import { matchesGlob } from '#protocol/glob';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
-import { matchesGlob } from '../../glob.ts';
 import type { RunRecord } from './run-store.ts';
 
 /** Times are milliseconds since 1970. */

@@ -2,8 +2,8 @@
 import * as v from 'valibot';
 import { type Command, CommandBody, CommandList } from '#protocol/api';
 import { CommandState } from '#protocol/command';
+import { matchesGlob } from '#protocol/glob';
 import { CommandId, JobName } from '#protocol/names';
-import { matchesGlob } from '../../glob.ts';
 import { log } from '../../log.ts';
 import { json, operation } from '../api/operation.ts';
 import { cursor, limit, wait, words } from '../api/parameters.ts';

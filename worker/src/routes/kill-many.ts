@@ -5,7 +5,7 @@
 import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
 import { type Command, CommandsBody, KillManyRequest, type KillRequest } from '#protocol/api';
-import { matchesGlob } from '../../glob.ts';
+import { matchesGlob } from '#protocol/glob';
 import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';

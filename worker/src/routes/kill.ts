@@ -2,8 +2,8 @@
 import { ulid } from 'ulid';
 import * as v from 'valibot';
 import { type Command, CommandBody, KillRequest } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 import { JobName } from '#protocol/names';
-import { matchesGlob } from '../../glob.ts';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
 import { readSettings } from '../../settings.ts';

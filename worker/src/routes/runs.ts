@@ -11,9 +11,9 @@ import {
   RunBody,
   RunList,
 } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
-import { matchesGlob } from '../../glob.ts';
 import { json, operation } from '../api/operation.ts';
 import { bytes, cursor, limit, wholeNumber, words } from '../api/parameters.ts';
 import type { Caller } from '../authentication.ts';

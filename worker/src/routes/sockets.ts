@@ -1,9 +1,10 @@
 /** The upgrades: wrappers to their job's object, viewers to a job's object or to the fleet. */
+
+import { matchesGlob } from '#protocol/glob';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { credentialParameter } from '../../credential.ts';
-import { matchesGlob } from '../../glob.ts';
 import { operation, socket } from '../api/operation.ts';
 import type { Caller } from '../authentication.ts';
 import { ApiError } from '../problem-response.ts';
