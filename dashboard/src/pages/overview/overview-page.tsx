@@ -11,15 +11,15 @@ import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { SelectionBar } from '../../parts/selection-bar.tsx';
 import { narrow, query } from '../../router.tsx';
-import { changedRuns, failure, fleet, link, loaded, useFleet } from '../../state/fleet.ts';
+import { changedRuns, failure, fleet, link, loaded, openRuns, useFleet } from '../../state/fleet.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
+import { useSelection } from '../../state/selection.ts';
 import { parseFilter } from './filter.ts';
 import { FirstJob } from './first-job.tsx';
-import { type Overview, overviewOf, SECTION_NAMES, SECTIONS, type Section } from './rows.ts';
+import { type Overview, overviewOf, runsOf, SECTION_NAMES, SECTIONS, type Section } from './rows.ts';
 import { RunList } from './run-list.tsx';
-import { useSelection } from './selection.ts';
-import { SelectionBar } from './selection-bar.tsx';
 
 export function OverviewPage({ who }: { readonly who: Session }) {
   useFleet();
@@ -28,7 +28,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
   const overview = useComputed(() =>
     overviewOf(fleet.value, { filter: parseFilter(typed()), only: onlySection(), toggled: toggled.value }),
   ).value;
-  const selection = useSelection(who);
+  const selection = useSelection(who, openRuns);
   usePageTitle(titleOf(overview.counts));
 
   const ask = (scope: KillScope) => {
@@ -59,7 +59,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
           {overview.rows.length === 0 && <Nothing />}
         </>
       )}
-      <SelectionBar selection={selection} rows={overview.rows} ask={ask} />
+      <SelectionBar selection={selection} shown={overview.rows.flatMap(runsOf)} ask={ask} />
       {asking.value !== null && (
         <KillDialog
           scope={asking.value}

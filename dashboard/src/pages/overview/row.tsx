@@ -1,14 +1,13 @@
-import type { ComponentChildren } from 'preact';
-import type { Run, RunEnd } from '#protocol/api';
+import type { RunEnd } from '#protocol/api';
 import { EndsStrip } from '../../parts/ends-strip.tsx';
+import { KillButton, Picker, Unpickable } from '../../parts/pick-and-kill.tsx';
 import { countText } from '../../parts/quantity.ts';
 import { RunStateBadge, StateBadge } from '../../parts/run-state.tsx';
 import { Ago, Duration } from '../../parts/time.tsx';
 import { jobPath, Link, runPath } from '../../router.tsx';
 import type { KillScope } from '../../state/kill-orders.ts';
-import { isKillable } from '../../state/rights.ts';
+import type { Selection } from '../../state/selection.ts';
 import type { Row } from './rows.ts';
-import type { Selection } from './selection.ts';
 
 type RowOfKind<Kind extends Row['kind']> = Omit<Extract<Row, { kind: Kind }>, 'kind'>;
 
@@ -125,46 +124,4 @@ export function RestRow({ job, ends }: RowOfKind<'rest'>) {
 
 function exitNote({ state, exit_code }: RunEnd): string | null {
   return state === 'succeeded' || exit_code === null ? null : `exit code ${exit_code}`;
-}
-
-interface PickProps {
-  readonly runs: readonly Run[];
-  readonly selection: Selection;
-  readonly label: string;
-}
-
-function Picker({ runs, selection, label }: PickProps) {
-  if (!runs.some(selection.mayPick)) return <Unpickable />;
-  const picked = runs.filter(selection.has).length;
-  return (
-    <label class="pick">
-      <input
-        type="checkbox"
-        aria-label={label}
-        checked={picked === runs.length}
-        indeterminate={picked > 0 && picked < runs.length}
-        onChange={() => selection.toggle(runs)}
-      />
-    </label>
-  );
-}
-
-/** Keeps the columns. */
-function Unpickable(): ComponentChildren {
-  return <span class="pick" />;
-}
-
-function KillButton({ runs, selection, ask, label }: PickProps & Doing) {
-  const killable = runs.filter((run) => isKillable(run) && run.state !== 'killing' && selection.mayPick(run));
-  if (killable.length === 0) return null;
-  return (
-    <button
-      type="button"
-      class="button kill-quiet"
-      aria-label={label}
-      onClick={() => ask({ kind: 'runs', runs: killable })}
-    >
-      Kill
-    </button>
-  );
 }

@@ -1,13 +1,13 @@
 /** The rows of the overview. Only those in view are drawn: ten thousand of them scroll like ten. */
 import { Component } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
-import { useListCursor } from '../../keyboard/list-cursor.ts';
+import { useRef } from 'preact/hooks';
+import { useRowCursor } from '../../keyboard/row-cursor.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { useVirtualRows } from '../../parts/virtual-rows.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
+import type { Selection } from '../../state/selection.ts';
 import { JobRow, RestRow, RunRow } from './row.tsx';
 import { keyOf, type Row, runsOf, SECTION_NAMES } from './rows.ts';
-import type { Selection } from './selection.ts';
 
 interface RunListProps {
   readonly rows: readonly Row[];
@@ -26,15 +26,24 @@ export function RunList({ rows, selection, ask, toggle }: RunListProps) {
     estimatePx: () => ESTIMATED_PX,
     list,
   });
-  const cursor = useCursor(rows, list, virtual.reveal);
+  const cursor = useRowCursor({
+    keys: rows.flatMap((row) => (row.kind === 'section' ? [] : [keyOf(row)])),
+    within: list,
+    reveal: (key) => virtual.reveal(rows.findIndex((row) => keyOf(row) === key)),
+  });
+  const runsHere = () => {
+    const key = cursor.current();
+    const row = rows.find((candidate) => keyOf(candidate) === key);
+    return row === undefined ? [] : runsOf(row);
+  };
 
   useShortcuts([
-    { key: 'x', does: 'Select the run, or all of the job', run: () => selection.toggle(cursor.runs()) },
+    { key: 'x', does: 'Select the run, or all of the job', run: () => selection.toggle(runsHere()) },
     {
       key: 'K',
       does: 'Kill what is selected, or the run that has the focus',
       run: () => {
-        const runs = selection.runs.length > 0 ? selection.runs : cursor.runs().filter(selection.mayPick);
+        const runs = selection.runs.length > 0 ? selection.runs : runsHere().filter(selection.mayPick);
         if (runs.length > 0) ask({ kind: 'runs', runs });
       },
     },
@@ -50,6 +59,7 @@ export function RunList({ rows, selection, ask, toggle }: RunListProps) {
             key={item.key}
             ref={virtual.measure}
             data-index={item.index}
+            data-row-key={keyOf(row)}
             class={placeClass(rows, item.index)}
             aria-setsize={rows.length}
             aria-posinset={item.index + 1}
@@ -97,54 +107,4 @@ class StillRow extends Component<RowProps> {
         return <RestRow {...row} />;
     }
   }
-}
-
-/** The row that has the focus, or had it last: rows come and go above it. */
-function useCursor(
-  rows: readonly Row[],
-  list: { readonly current: HTMLElement | null },
-  reveal: (index: number) => void,
-) {
-  const at = useRef<string | null>(null);
-  const wanted = useRef<string | null>(null);
-  const places = rows.flatMap((row, index) => (row.kind === 'section' ? [] : [index]));
-
-  const indexInRows = () => {
-    const focused = list.current?.contains(document.activeElement)
-      ? document.activeElement?.closest<HTMLElement>('[data-index]')
-      : null;
-    if (focused !== null && focused !== undefined) return Number(focused.dataset.index);
-    return rows.findIndex((row) => keyOf(row) === at.current);
-  };
-  const focusWanted = () => {
-    if (wanted.current === null) return;
-    const index = rows.findIndex((row) => keyOf(row) === wanted.current);
-    const target = list.current?.querySelector<HTMLElement>(`[data-index="${index}"] [data-cursor]`);
-    if (target === null || target === undefined) return;
-    wanted.current = null;
-    target.focus({ preventScroll: true });
-  };
-  // A row that is out of view is drawn first, and gets the focus then.
-  useLayoutEffect(focusWanted);
-  useListCursor({
-    count: places.length,
-    current: () => places.indexOf(indexInRows()),
-    focus: (place) => {
-      const index = places[place];
-      const row = index === undefined ? undefined : rows[index];
-      if (index === undefined || row === undefined) return;
-      at.current = keyOf(row);
-      wanted.current = at.current;
-      reveal(index);
-      focusWanted();
-    },
-    item: 'row',
-  });
-
-  return {
-    runs: () => {
-      const row = rows[indexInRows()];
-      return row === undefined ? [] : runsOf(row);
-    },
-  };
 }

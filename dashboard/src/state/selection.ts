@@ -1,8 +1,8 @@
 /** Runs that were picked to be killed together. One that ends leaves by itself. */
-import { useComputed, useSignal } from '@preact/signals';
+import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals';
 import type { Run, Session } from '#protocol/api';
-import { openRuns } from '../../state/fleet.ts';
-import { mayKill } from '../../state/rights.ts';
+import type { Runs } from './newest.ts';
+import { mayKill } from './rights.ts';
 
 export interface Selection {
   readonly runs: readonly Run[];
@@ -14,7 +14,8 @@ export interface Selection {
   clear(): void;
 }
 
-export function useSelection(who: Session): Selection {
+/** @param openRuns those that can still be killed, among which is picked */
+export function useSelection(who: Session, openRuns: ReadonlySignal<Runs>): Selection {
   const picked = useSignal<ReadonlySet<string>>(new Set());
   const runs = useComputed(() => [...picked.value].flatMap((id) => openRuns.value.get(id) ?? [])).value;
   const mayPick = (run: Run) => mayKill(who, run.job);

@@ -1,25 +1,24 @@
-import { useShortcuts } from '../../keyboard/shortcuts.ts';
-import { Docked } from '../../parts/dock.tsx';
-import { countText } from '../../parts/quantity.ts';
-import type { KillScope } from '../../state/kill-orders.ts';
-import { type Row, runsOf } from './rows.ts';
-import type { Selection } from './selection.ts';
+import type { Run } from '#protocol/api';
+import { useShortcuts } from '../keyboard/shortcuts.ts';
+import type { KillScope } from '../state/kill-orders.ts';
+import type { Selection } from '../state/selection.ts';
+import { Docked } from './dock.tsx';
+import { countText } from './quantity.ts';
 
 interface SelectionBarProps {
   readonly selection: Selection;
-  readonly rows: readonly Row[];
+  /** The runs in sight, whether they can be picked or not. */
+  readonly shown: readonly Run[];
   ask(scope: KillScope): void;
 }
 
 /** What is picked, and what can be done with it. Over the list, so that nothing moves when it comes. */
-export function SelectionBar({ selection, rows, ask }: SelectionBarProps) {
+export function SelectionBar({ selection, shown, ask }: SelectionBarProps) {
   const { runs } = selection;
-  useShortcuts([
-    { key: 'A', does: 'Select all runs shown, or none', run: () => selection.toggle(rows.flatMap(runsOf)) },
-  ]);
+  useShortcuts([{ key: 'A', does: 'Select all runs shown, or none', run: () => selection.toggle(shown) }]);
   if (runs.length === 0) return null;
-  const shown = new Set(rows.flatMap(runsOf).map(({ id }) => id));
-  const hidden = runs.filter(({ id }) => !shown.has(id)).length;
+  const inSight = new Set(shown.map(({ id }) => id));
+  const hidden = runs.filter(({ id }) => !inSight.has(id)).length;
   return (
     <Docked>
       <section class="selection-bar" aria-label="Selection">
