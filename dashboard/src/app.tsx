@@ -17,6 +17,7 @@ import { forgetFleet } from './state/fleet.ts';
 import { forgetOrders } from './state/kill-orders.ts';
 import { loadSession, session } from './state/session.ts';
 
+const JobPage = lazyPage(async () => (await import('./pages/job/job-page.tsx')).JobPage);
 const RunPage = lazyPage(async () => (await import('./pages/run/run-page.tsx')).RunPage);
 
 export function App() {
@@ -93,8 +94,9 @@ function Page({ who }: { readonly who: Session }) {
       return <OverviewPage who={who} />;
     case 'run':
       return <RunPage key={current.id} id={current.id} />;
-    case 'timeline':
     case 'job':
+      return <JobPage key={current.name} name={current.name} who={who} />;
+    case 'timeline':
     case 'commands':
     case 'command':
     case 'tokens':

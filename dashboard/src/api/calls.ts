@@ -98,7 +98,15 @@ export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<
 
 /** All runs that live or may come back. @param each takes every page of the list as it comes */
 export function fetchOpenRuns(each: (runs: readonly Run[]) => void): Promise<Result<readonly Run[]>> {
-  return everyPage((cursor) => fetchRuns({ state: 'running,killing,lost', limit: PAGE_SIZE, cursor }), each);
+  return fetchAllRuns({ state: 'running,killing,lost' }, each);
+}
+
+/** All runs that there are of what a list is narrowed to. @param each takes every page of the list as it comes */
+export function fetchAllRuns(
+  narrowing: Narrowing,
+  each?: (runs: readonly Run[]) => void,
+): Promise<Result<readonly Run[]>> {
+  return everyPage((cursor) => fetchRuns({ ...narrowing, limit: PAGE_SIZE, cursor }), each);
 }
 
 /** All that has happened to a run so far. */

@@ -105,7 +105,8 @@ function whatOf({ scope }: KillOrder): string {
     : `Kill ${countText(scope.runs.length, 'run')}`;
 }
 
-function progressText({ counts, isOver }: OrderProgress): string {
+/** `2 gone, 1 waiting for the machine`. */
+export function progressText({ counts, isOver }: OrderProgress): string {
   const parts = [
     [counts.gone, 'gone'],
     [counts.refused, 'had already ended'],

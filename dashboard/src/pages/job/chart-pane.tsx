@@ -1,0 +1,61 @@
+/** The chart with its words. Its code is loaded when it is first wanted; its place is kept until then. */
+import { signal, useComputed } from '@preact/signals';
+import type { ComponentType } from 'preact';
+import { useEffect, useMemo } from 'preact/hooks';
+import type { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { nameLanguageProperly } from '../../parts/proper-language.ts';
+import { now } from '../../state/clock.ts';
+import { summaryText } from './durations.ts';
+
+type Chart = ComponentType<{ readonly runs: readonly Run[]; readonly nowMs: number; readonly describedBy: string }>;
+
+const chart = signal<{ readonly Chart: Chart } | 'asked' | 'failed' | null>(null);
+
+function ask(): void {
+  if (chart.peek() !== null && chart.peek() !== 'failed') return;
+  chart.value = 'asked';
+  nameLanguageProperly();
+  import('./duration-chart.tsx').then(
+    ({ DurationChart: Chart }) => {
+      chart.value = { Chart };
+    },
+    () => {
+      chart.value = 'failed';
+    },
+  );
+}
+
+/** The points of runs that go on climb by so much at a time. */
+const STEP_MS = 5_000;
+/** Of a single run the words say all. */
+const WORTH_DRAWING = 2;
+const SUMMARY_ID = 'chart-summary';
+
+export function ChartPane({ runs }: { readonly runs: readonly Run[] }) {
+  useEffect(ask, []);
+  const hasLive = runs.some(({ state }) => isLive(state));
+  const step = useComputed(() => Math.ceil(now.value / STEP_MS) * STEP_MS);
+  const summary = useMemo(() => summaryText(runs), [runs]);
+  const loading = chart.value;
+  return (
+    <section class="chart-pane" aria-label="Chart of durations">
+      <p id={SUMMARY_ID} class="chart-summary">
+        {summary}
+      </p>
+      <div class="chart-place" hidden={runs.length < WORTH_DRAWING}>
+        {loading === 'failed' && (
+          <p class="nothing">
+            The chart could not be loaded. The list below says the same.{' '}
+            <button type="button" class="button quiet" onClick={ask}>
+              Try again
+            </button>
+          </p>
+        )}
+        {loading !== null && typeof loading === 'object' && runs.length >= WORTH_DRAWING && (
+          <loading.Chart runs={runs} nowMs={hasLive ? step.value : 0} describedBy={SUMMARY_ID} />
+        )}
+      </div>
+    </section>
+  );
+}

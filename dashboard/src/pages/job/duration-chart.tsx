@@ -1,0 +1,325 @@
+/**
+ * How long runs took and how they ended, by when they started. Loaded apart from the page, with the library that draws it.
+ *
+ * For those who don't see it, or have no mouse, it is a slider: the arrow keys go from run to run, and each is told.
+ */
+import 'uplot/dist/uPlot.min.css';
+import type { TargetedEvent, TargetedKeyboardEvent, TargetedPointerEvent } from 'preact';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import type { Run } from '#protocol/api';
+import { RUN_STATES, type RunState } from '#protocol/run-state';
+import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { Clock } from '../../parts/time.tsx';
+import { navigate, runPath } from '../../router.tsx';
+import { type DurationAxis, durationAxis, preciseText, tickText } from './durations.ts';
+import { MARK_STROKE, MARKS, MarkSign } from './marks.tsx';
+import { nearest, type Place, type Point, pointsOf, timeRange, timeTexts } from './points.ts';
+
+const HEIGHT_PX = 220;
+const DURATION_AXIS_PX = 48;
+const TIME_AXIS_PX = 42;
+/** How far from a point one may be to mean it; with a finger further. */
+const REACH_PX = 16;
+const TOUCH_REACH_PX = 28;
+
+interface DurationChartProps {
+  /** Newest start first. */
+  readonly runs: readonly Run[];
+  /** Until when those that run have taken so far. */
+  readonly nowMs: number;
+  /** Says in words what there is to see. */
+  readonly describedBy: string;
+}
+
+export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) {
+  const points = pointsOf(runs, nowMs);
+  const place = useRef<HTMLDivElement | null>(null);
+  const plot = usePlot(place, points);
+  const [chosen, setChosen] = useState<string | null>(null);
+  /** What a finger has shown before it went down again. */
+  const shownBefore = useRef<string | null>(null);
+
+  const at = chosen === null ? -1 : points.findIndex(({ run }) => run.id === chosen);
+  const point = points[at] ?? null;
+  const choose = (index: number) => setChosen(points[Math.min(points.length - 1, Math.max(0, index))]?.run.id ?? null);
+  const meant = (event: TargetedPointerEvent<HTMLDivElement>) => {
+    const index = plot.indexAt(event, event.pointerType === 'touch' ? TOUCH_REACH_PX : REACH_PX);
+    return index === null ? null : (points[index]?.run.id ?? null);
+  };
+
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLDivElement>) => {
+    const steps: Readonly<Record<string, () => void>> = {
+      ArrowLeft: () => choose(at === -1 ? points.length - 1 : at - 1),
+      ArrowDown: () => choose(at === -1 ? points.length - 1 : at - 1),
+      ArrowRight: () => choose(at === -1 ? points.length - 1 : at + 1),
+      ArrowUp: () => choose(at === -1 ? points.length - 1 : at + 1),
+      Home: () => choose(0),
+      End: () => choose(points.length - 1),
+      Escape: () => setChosen(null),
+      Enter: () => {
+        if (chosen !== null) navigate(runPath(chosen));
+      },
+    };
+    const step = steps[event.key];
+    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    step();
+  };
+  const onClick = (event: TargetedEvent<HTMLDivElement, MouseEvent>) => {
+    // A finger can't hover: its first touch shows the run, the next one opens it.
+    const isTouch = event instanceof PointerEvent && event.pointerType === 'touch';
+    if (chosen !== null && (!isTouch || shownBefore.current === chosen)) navigate(runPath(chosen));
+  };
+
+  return (
+    <div
+      class="duration-chart"
+      role="slider"
+      tabIndex={0}
+      aria-label="Runs by their start, each with how long it took. Enter opens the run."
+      aria-describedby={describedBy}
+      aria-valuemin={1}
+      aria-valuemax={Math.max(1, points.length)}
+      aria-valuenow={at === -1 ? Math.max(1, points.length) : at + 1}
+      aria-valuetext={point === null ? 'no run chosen' : pointText(point)}
+      data-meant={point !== null}
+      onKeyDown={onKeyDown}
+      onBlur={() => setChosen(null)}
+      onPointerDown={(event) => {
+        shownBefore.current = chosen;
+        setChosen(meant(event));
+      }}
+      onPointerMove={(event) => {
+        if (event.pointerType !== 'touch') setChosen(meant(event));
+      }}
+      onPointerLeave={(event) => {
+        if (event.pointerType !== 'touch') setChosen(null);
+      }}
+      onClick={onClick}
+    >
+      <div ref={place} class="plot" aria-hidden="true" />
+      {point !== null && <Tip point={point} place={plot.placeOf(point)} widthPx={plot.widthPx()} />}
+    </div>
+  );
+}
+
+function pointText({ run, durationMs }: Point): string {
+  return `${run.machine}: ${STATE_WORDS[run.state]}, ${preciseText(durationMs)}, started ${new Date(run.started_at).toLocaleString()}`;
+}
+
+interface TipProps {
+  readonly point: Point;
+  readonly place: Place;
+  readonly widthPx: number;
+}
+
+/** On which run one is. The slider's value says the same aloud. */
+function Tip({ point: { run, durationMs }, place, widthPx }: TipProps) {
+  const side = place.x > widthPx / 2 ? { right: `${widthPx - place.x + 12}px` } : { left: `${place.x + 12}px` };
+  return (
+    <div aria-hidden="true">
+      <div class="meant-ring" style={{ left: `${place.x}px`, top: `${place.y}px` }} />
+      <div class="tip" style={{ ...side, top: `${Math.max(0, place.y - 40)}px` }}>
+        <strong class="tip-state">
+          <MarkSign state={run.state} /> {STATE_WORDS[run.state]}
+          {run.exit_code !== null && run.state !== 'succeeded' && `, exit code ${run.exit_code}`}
+        </strong>
+        <span>{run.machine}</span>
+        <span>
+          {preciseText(durationMs)}, started <Clock at={run.started_at} />
+        </span>
+      </div>
+    </div>
+  );
+}
+
+/** What the drawing is asked for. */
+interface Plot {
+  placeOf(point: Point): Place;
+  indexAt(event: { readonly clientX: number; readonly clientY: number }, reachPx: number): number | null;
+  widthPx(): number;
+}
+
+function usePlot(place: { readonly current: HTMLElement | null }, points: readonly Point[]): Plot {
+  const drawn = useRef<Drawn | null>(null);
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const mine = new Drawn(element);
+    drawn.current = mine;
+    return () => {
+      mine.stop();
+      drawn.current = null;
+    };
+  }, []);
+  useEffect(() => drawn.current?.show(points));
+  return {
+    placeOf: (point) => drawn.current?.placeOf(point) ?? { x: 0, y: 0 },
+    indexAt: (event, reachPx) => drawn.current?.indexAt(event, reachPx) ?? null,
+    widthPx: () => place.current?.clientWidth ?? 0,
+  };
+}
+
+/** The library's plot: made anew when its scale becomes another, otherwise given new data. */
+class Drawn {
+  readonly #element: HTMLElement;
+  readonly #resized: ResizeObserver;
+  readonly #scheme = matchMedia('(prefers-color-scheme: dark)');
+  readonly #paths: ReadonlyMap<RunState, Path2D>;
+  #colors: Colors;
+  #points: readonly Point[] = [];
+  #axis: DurationAxis = durationAxis([]);
+  #plot: uPlot | null = null;
+
+  constructor(element: HTMLElement) {
+    this.#element = element;
+    this.#colors = readColors(element);
+    this.#paths = new Map(RUN_STATES.map((state) => [state, new Path2D(MARKS[state].path)]));
+    this.#resized = new ResizeObserver(() => this.#plot?.setSize(this.#size()));
+    this.#resized.observe(element);
+    this.#scheme.addEventListener('change', this.#recolor);
+  }
+
+  stop(): void {
+    this.#resized.disconnect();
+    this.#scheme.removeEventListener('change', this.#recolor);
+    this.#plot?.destroy();
+  }
+
+  show(points: readonly Point[]): void {
+    this.#points = points;
+    const axis = durationAxis(points.map(({ durationMs }) => durationMs));
+    const isAnother = axis.kind !== this.#axis.kind;
+    this.#axis = axis;
+    const data: uPlot.AlignedData = [
+      points.map(({ startedSeconds }) => startedSeconds),
+      points.map(({ durationMs }) => Math.max(durationMs, axis.minMs)),
+    ];
+    if (this.#plot === null || isAnother) {
+      this.#plot?.destroy();
+      this.#plot = new uPlot(this.#options(), data, this.#element);
+    } else {
+      this.#plot.setData(data);
+    }
+  }
+
+  /** Within the element, in CSS pixels. */
+  placeOf(point: Point): Place {
+    const plot = this.#plot;
+    if (plot === null) return { x: 0, y: 0 };
+    return {
+      x: plot.over.offsetLeft + plot.valToPos(point.startedSeconds, 'x'),
+      y: plot.over.offsetTop + plot.valToPos(Math.max(point.durationMs, this.#axis.minMs), 'y'),
+    };
+  }
+
+  indexAt(
+    { clientX, clientY }: { readonly clientX: number; readonly clientY: number },
+    reachPx: number,
+  ): number | null {
+    const { left, top } = this.#element.getBoundingClientRect();
+    const places = this.#points.map((point) => this.placeOf(point));
+    return nearest(places, { x: clientX - left, y: clientY - top }, reachPx);
+  }
+
+  #size(): { readonly width: number; readonly height: number } {
+    return { width: Math.max(1, this.#element.clientWidth), height: HEIGHT_PX };
+  }
+
+  readonly #recolor = () => {
+    this.#colors = readColors(this.#element);
+    this.#plot?.redraw(false);
+  };
+
+  #options(): uPlot.Options {
+    const axis: uPlot.Axis = {
+      stroke: () => this.#colors.ink,
+      font: this.#colors.font,
+      grid: { stroke: () => this.#colors.line, width: 1 },
+      ticks: { show: false },
+    };
+    return {
+      ...this.#size(),
+      padding: [10, 24, 0, 0],
+      legend: { show: false },
+      cursor: { show: false },
+      scales: {
+        x: { time: true, range: () => timeRange(this.#points) },
+        y: { distr: this.#axis.kind === 'log' ? 3 : 1, range: () => [this.#axis.minMs, this.#axis.maxMs] },
+      },
+      axes: [
+        {
+          ...axis,
+          size: TIME_AXIS_PX,
+          space: 80,
+          values: (_, ticks, __, ___, stepSeconds) => timeTexts(ticks, stepSeconds),
+        },
+        {
+          ...axis,
+          size: DURATION_AXIS_PX,
+          splits: () => [...this.#axis.ticksMs],
+          // On a scale of powers the library shows the powers of ten alone.
+          filter: (_, ticks) => ticks,
+          values: (_, ticks) => ticks.map(tickText),
+        },
+      ],
+      series: [{}, { points: { show: false }, paths: (plot) => this.#drawPoints(plot) }],
+    };
+  }
+
+  /** What is remarkable comes last, so that the others don't cover it. */
+  #drawPoints(plot: uPlot): null {
+    const { ctx } = plot;
+    const scale = devicePixelRatio;
+    ctx.save();
+    for (const state of RUN_STATES.toSorted((a, b) => LAYERS[a] - LAYERS[b])) {
+      const path = this.#paths.get(state);
+      const { manner } = MARKS[state];
+      if (path === undefined) continue;
+      ctx.fillStyle = ctx.strokeStyle = this.#colors.states[state];
+      ctx.lineWidth = MARK_STROKE;
+      for (const { run, startedSeconds, durationMs } of this.#points) {
+        if (run.state !== state) continue;
+        const x = plot.valToPos(startedSeconds, 'x', true);
+        const y = plot.valToPos(Math.max(durationMs, this.#axis.minMs), 'y', true);
+        ctx.setTransform(scale, 0, 0, scale, x, y);
+        if (manner === 'fill') ctx.fill(path);
+        else ctx.stroke(path);
+      }
+    }
+    ctx.restore();
+    return null;
+  }
+}
+
+const LAYERS: Readonly<Record<RunState, number>> = {
+  succeeded: 0,
+  running: 1,
+  killing: 2,
+  killed: 3,
+  lost: 4,
+  timed_out: 5,
+  errored: 6,
+  failed: 7,
+};
+
+interface Colors {
+  readonly ink: string;
+  readonly line: string;
+  readonly font: string;
+  readonly states: Readonly<Record<RunState, string>>;
+}
+
+/** A canvas knows no tokens. */
+function readColors(element: HTMLElement): Colors {
+  const style = getComputedStyle(element);
+  const token = (name: string) => style.getPropertyValue(name).trim();
+  const states = Object.fromEntries(RUN_STATES.map((state) => [state, token(MARKS[state].color)]));
+  return {
+    ink: token('--ink-soft'),
+    line: token('--line'),
+    font: `12px ${style.fontFamily}`,
+    states: states as Record<RunState, string>,
+  };
+}

@@ -1,0 +1,77 @@
+/** What the history and the chart are narrowed to. The signs of the states are those of the chart. */
+import type { RefObject } from 'preact';
+import { countText } from '../../parts/quantity.ts';
+import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { narrow } from '../../router.tsx';
+import { choiceOf, isNarrowed, type RunFilter, STATE_CHOICES, toggledStates } from './filter.ts';
+import { MarkSign } from './marks.tsx';
+
+interface FiltersProps {
+  readonly place: RefObject<HTMLElement | null>;
+  readonly filter: RunFilter;
+  /** Those that are known to have run it. */
+  readonly machines: readonly string[];
+}
+
+export function Filters({ place, filter, machines }: FiltersProps) {
+  const chosen = new Set(filter.states.map(choiceOf));
+  const choices =
+    filter.machine === null || machines.includes(filter.machine) ? machines : [filter.machine, ...machines];
+  return (
+    <search ref={place} class="job-filters" aria-label="Narrow the history">
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
+      <div class="job-states" role="group" aria-label="States">
+        <button type="button" class="chip" aria-pressed={chosen.size === 0} onClick={() => narrow({ state: null })}>
+          All
+        </button>
+        {STATE_CHOICES.map((choice) => (
+          <button
+            key={choice}
+            type="button"
+            class="chip"
+            data-choice={choice}
+            aria-pressed={chosen.has(choice)}
+            onClick={() => narrow({ state: toggledStates(filter, choice) })}
+          >
+            <MarkSign state={choice} />
+            {STATE_WORDS[choice]}
+          </button>
+        ))}
+      </div>
+      {choices.length > 1 && (
+        <select
+          class="job-machine"
+          aria-label="Machine"
+          value={filter.machine ?? ''}
+          onChange={(event) => narrow({ machine: event.currentTarget.value })}
+        >
+          <option value="">All {countText(choices.length, 'machine')} seen here</option>
+          {choices.map((machine) => (
+            <option key={machine} value={machine}>
+              {machine}
+            </option>
+          ))}
+        </select>
+      )}
+      {filter.instance !== null && (
+        <button
+          type="button"
+          class="chip job-instance"
+          aria-label={`Only the instance ${filter.instance}: show all instances again`}
+          onClick={() => narrow({ instance: null })}
+        >
+          instance {filter.instance} <span aria-hidden="true">×</span>
+        </button>
+      )}
+      {isNarrowed(filter) && (
+        <button type="button" class="button quiet" onClick={showAll}>
+          Show all
+        </button>
+      )}
+    </search>
+  );
+}
+
+export function showAll(): void {
+  narrow({ state: null, machine: null, instance: null });
+}

@@ -1,0 +1,263 @@
+/** Everything the job page shows of one job, as it changes. */
+import { batch, type ReadonlySignal, signal } from '@preact/signals';
+import type { Command, Run } from '#protocol/api';
+import type { WatchMessage } from '#protocol/watch-link';
+import { fetchAllRuns, fetchCommands, fetchJob, fetchRun, fetchRuns, type Narrowing } from '../../api/calls.ts';
+import type { Failure } from '../../api/failure.ts';
+import { type LinkState, openWatch, type WatchSocket } from '../../api/watch-socket.ts';
+import { serverNow } from '../../state/clock.ts';
+import { keepCommands } from '../../state/commands.ts';
+import {
+  EMPTY_FLEET,
+  type Fleet,
+  withRuns as withChangedRuns,
+  withJobs,
+  withoutRun as withoutOpenRun,
+} from '../../state/fleet-model.ts';
+import { unaccounted } from '../../state/newest.ts';
+import { doubtSession } from '../../state/session.ts';
+import { EVERYTHING, type RunFilter } from './filter.ts';
+import { type History, isFull, NO_HISTORY, trimmed, withoutRun, withPage, withRuns } from './history.ts';
+
+/** How many of the last kills are shown. */
+export const SHOWN_KILLS = 5;
+
+/** The first page is there at once; the later ones are for who wants a lot. */
+const FIRST_PAGE = 200;
+const LATER_PAGE = 500;
+/** Changes that come in a burst are drawn together. */
+const GATHER_MS = 50;
+const RETRY_MS = 3_000;
+const ASKED_AT_ONCE = 6;
+/** What is told late, and clocks that differ: asked is from so much before the last word on. */
+const MARGIN_MS = 5 * 60 * 1000;
+
+export type More =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export interface JobFollower {
+  /** Whether the control plane has said what there is of it, or that there is nothing. */
+  readonly known: ReadonlySignal<'asking' | 'yes' | 'no'>;
+  readonly firstSeenAt: ReadonlySignal<string | null>;
+  /** Of this job alone: its open runs and how the last ones ended, whatever the history is narrowed to. */
+  readonly now: ReadonlySignal<Fleet>;
+  readonly history: ReadonlySignal<History>;
+  /** How it stands with the next page of the history. */
+  readonly more: ReadonlySignal<More>;
+  readonly link: ReadonlySignal<LinkState>;
+  /** Why nothing can be shown, or why what is shown may be old. */
+  readonly failure: ReadonlySignal<Failure | null>;
+  /** The runs that have just changed. */
+  readonly changed: ReadonlySignal<readonly Run[]>;
+  /** Loads the history anew as it is narrowed now. */
+  narrow(filter: RunFilter): void;
+  loadMore(): void;
+  stop(): void;
+}
+
+export function followJob(name: string): JobFollower {
+  const follower = new Follower(name);
+  void follower.begin();
+  return follower;
+}
+
+/** Where the next page begins; null when there is none. */
+type Next = { readonly cursor: string } | { readonly until: string } | null;
+
+class Follower implements JobFollower {
+  readonly known = signal<'asking' | 'yes' | 'no'>('asking');
+  readonly firstSeenAt = signal<string | null>(null);
+  readonly now = signal<Fleet>(EMPTY_FLEET);
+  readonly history = signal<History>(NO_HISTORY);
+  readonly more = signal<More>({ kind: 'idle' });
+  readonly link = signal<LinkState>({ kind: 'connecting' });
+  readonly failure = signal<Failure | null>(null);
+  readonly changed = signal<readonly Run[]>([]);
+  readonly #name: string;
+  #filter: RunFilter = EVERYTHING;
+  #next: Next = null;
+  /** Up to when everything that happened is known. */
+  #heardAt = serverNow();
+  #watch: WatchSocket | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #gathering: ReturnType<typeof setTimeout> | undefined;
+  #gatheredRuns: Run[] = [];
+  #gatheredCommands: Command[] = [];
+  #catchUps = 0;
+  #caughtUp = false;
+  #pages = 0;
+  #stopped = false;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** The job first: of one that there is not, nothing else need be asked. */
+  async begin(): Promise<void> {
+    const answer = await fetchJob(this.#name);
+    if (this.#stopped) return;
+    if (!answer.ok && !isUnknown(answer.failure)) {
+      this.failure.value = answer.failure;
+      const isHopeless = answer.failure.kind === 'problem' && answer.failure.status < 500;
+      if (!isHopeless) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
+      return;
+    }
+    batch(() => {
+      this.failure.value = null;
+      if (!answer.ok) {
+        this.known.value = 'no';
+        return;
+      }
+      const job = answer.value;
+      this.known.value = 'yes';
+      this.firstSeenAt.value = job.first_seen_at;
+      this.now.value = withJobs(withChangedRuns(this.now.value, job.running), [job]);
+    });
+    // Even of one that was never seen: it may be about to run for the first time.
+    this.#watch = openWatch(`/jobs/${encodeURIComponent(this.#name)}/watch`, {
+      opened: () => void this.#catchUp(),
+      message: (message) => this.#received(message),
+      state: (state) => {
+        this.link.value = state;
+      },
+      refused: doubtSession,
+    });
+  }
+
+  narrow(filter: RunFilter): void {
+    this.#filter = filter;
+    this.history.value = { ...this.history.value, reach: NO_HISTORY.reach };
+    this.#next = null;
+    void this.#loadPage(FIRST_PAGE);
+  }
+
+  loadMore(): void {
+    const { reach } = this.history.value;
+    if (this.more.value.kind === 'loading' || reach.kind === 'end' || isFull(this.history.value)) return;
+    void this.#loadPage(reach.kind === 'nowhere' ? FIRST_PAGE : LATER_PAGE);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#retry);
+    clearTimeout(this.#gathering);
+    this.#watch?.close();
+  }
+
+  async #loadPage(limit: number): Promise<void> {
+    this.#pages += 1;
+    const mine = this.#pages;
+    this.more.value = { kind: 'loading' };
+    const answer = await fetchRuns({ ...this.#narrowing(), ...this.#next, limit });
+    if (this.#stopped || mine !== this.#pages) return;
+    batch(() => {
+      if (!answer.ok) {
+        this.more.value = { kind: 'failed', failure: answer.failure };
+        return;
+      }
+      const { items, next } = answer.value;
+      this.more.value = { kind: 'idle' };
+      this.#next = next === null ? null : { cursor: next };
+      this.history.value = withPage(this.history.value, items, next === null);
+    });
+  }
+
+  #narrowing(): Narrowing {
+    const { states, machine, instance } = this.#filter;
+    return { job: this.#name, state: states.join(','), machine, instance };
+  }
+
+  #received(message: WatchMessage): void {
+    if (message.type === 'run') this.#gatheredRuns.push(message.run);
+    else if (message.type === 'command') this.#gatheredCommands.push(message.command);
+    else return;
+    this.#gathering ??= setTimeout(() => this.#flush(), GATHER_MS);
+  }
+
+  #flush(): void {
+    this.#gathering = undefined;
+    const [runs, commands] = [this.#gatheredRuns, this.#gatheredCommands];
+    this.#gatheredRuns = [];
+    this.#gatheredCommands = [];
+    batch(() => {
+      // What is still being caught up on would be passed over by a later time.
+      if (this.link.value.kind === 'open' && this.#caughtUp) this.#heardAt = serverNow();
+      keepCommands(commands);
+      if (runs.length === 0) return;
+      this.known.value = 'yes';
+      this.#take(runs);
+      this.changed.value = runs;
+    });
+  }
+
+  #take(runs: readonly Run[]): void {
+    this.now.value = withChangedRuns(this.now.value, runs);
+    const before = withRuns(this.history.value, runs);
+    const after = trimmed(before);
+    this.history.value = after;
+    // The list was cut: what follows has to be asked for from there.
+    if (after.reach !== before.reach && after.reach.kind === 'to') {
+      this.#next = { until: new Date(Date.parse(after.reach.last.started_at) + 1).toISOString() };
+    }
+  }
+
+  /** The socket is open, so nothing is missed from here on: now asks for all that was before. */
+  async #catchUp(): Promise<void> {
+    clearTimeout(this.#retry);
+    this.#catchUps += 1;
+    const mine = this.#catchUps;
+    this.#caughtUp = false;
+    const isOutdated = () => this.#stopped || mine !== this.#catchUps;
+    const startedAt = serverNow();
+    const failure = await this.#askForMissed(isOutdated);
+    if (isOutdated()) return;
+    this.failure.value = failure;
+    if (failure === null) {
+      this.#caughtUp = true;
+      this.#heardAt = startedAt;
+    } else {
+      this.#retry = setTimeout(() => void this.#catchUp(), RETRY_MS);
+    }
+  }
+
+  async #askForMissed(isOutdated: () => boolean): Promise<Failure | null> {
+    const before = this.now.value.open;
+    const seen = new Set<string>();
+    const take = (runs: readonly Run[]) => {
+      if (!isOutdated()) this.#take(runs);
+    };
+    const since = new Date(this.#heardAt - MARGIN_MS).toISOString();
+    const [open, missed, kills] = await Promise.all([
+      fetchAllRuns({ job: this.#name, state: 'running,killing,lost' }, (runs) => {
+        for (const { id } of runs) seen.add(id);
+        take(runs.filter(({ final }) => !final));
+      }),
+      fetchAllRuns({ job: this.#name, since }, take),
+      fetchCommands({ job: this.#name, limit: SHOWN_KILLS }),
+    ]);
+    if (isOutdated()) return null;
+    if (kills.ok) keepCommands(kills.value.items);
+    for (const answer of [open, missed, kills]) if (!answer.ok) return answer.failure;
+    const missing = unaccounted(before, this.now.value.open, seen);
+    while (missing.length > 0 && !isOutdated()) {
+      await Promise.all(missing.splice(0, ASKED_AT_ONCE).map((id) => this.#refresh(id)));
+    }
+    return null;
+  }
+
+  async #refresh(id: string): Promise<void> {
+    const answer = await fetchRun(id);
+    if (this.#stopped) return;
+    if (answer.ok) this.#take([answer.value]);
+    else if (isUnknown(answer.failure)) {
+      this.now.value = withoutOpenRun(this.now.value, id);
+      this.history.value = withoutRun(this.history.value, id);
+    }
+  }
+}
+
+function isUnknown(failure: Failure): boolean {
+  return failure.kind === 'problem' && failure.status === 404;
+}

@@ -1,0 +1,73 @@
+/** What follows the rows of the history: more of them, which come by themselves, or why there are none. */
+import { useEffect, useRef } from 'preact/hooks';
+import { countText } from '../../parts/quantity.ts';
+import { isNarrowed, type RunFilter } from './filter.ts';
+import { showAll } from './filters.tsx';
+import type { JobFollower } from './follow-job.ts';
+import { isFull } from './history.ts';
+
+interface HistoryEndProps {
+  readonly follower: JobFollower;
+  readonly filter: RunFilter;
+  /** How many rows there are above. */
+  readonly shown: number;
+}
+
+/** Asked for before the reader is there. */
+const AHEAD = '0px 0px 800px';
+
+export function HistoryEnd({ follower, filter, shown }: HistoryEndProps) {
+  const end = useRef<HTMLDivElement | null>(null);
+  const more = follower.more.value;
+  const history = follower.history.value;
+  const goesOn = history.reach.kind === 'to' && !isFull(history);
+  // Observed anew with each page: one that is still in view after a page has come is not told of otherwise.
+  useEffect(() => {
+    if (!goesOn || more.kind !== 'idle' || end.current === null) return;
+    const observer = new IntersectionObserver(
+      ([entry]) => {
+        if (entry?.isIntersecting === true) follower.loadMore();
+      },
+      { rootMargin: AHEAD },
+    );
+    observer.observe(end.current);
+    return () => observer.disconnect();
+  }, [follower, goesOn, more.kind, history.reach]);
+
+  return (
+    <div ref={end} class="history-end" aria-live="polite">
+      {more.kind === 'failed' ? (
+        <p class="nothing">
+          <span class="problem">The history cannot be loaded. {more.failure.detail}</span>{' '}
+          <button type="button" class="button quiet" onClick={() => follower.loadMore()}>
+            Try again
+          </button>
+        </p>
+      ) : history.reach.kind === 'nowhere' ? (
+        <p class="nothing">Loading the history…</p>
+      ) : goesOn ? (
+        <button
+          type="button"
+          class="button quiet"
+          disabled={more.kind === 'loading'}
+          onClick={() => follower.loadMore()}
+        >
+          {more.kind === 'loading' ? 'Loading older runs…' : 'Load older runs'}
+        </button>
+      ) : history.reach.kind === 'to' ? (
+        <p class="aside">These are the newest {countText(shown, 'run')}. Narrow the list to see older ones.</p>
+      ) : shown > 0 ? (
+        <p class="aside">{shown === 1 ? 'That is the only run' : `That is all: ${countText(shown, 'run')}`}.</p>
+      ) : isNarrowed(filter) ? (
+        <p class="nothing">
+          No run of it matches.{' '}
+          <button type="button" class="button quiet" onClick={showAll}>
+            Show all runs
+          </button>
+        </p>
+      ) : (
+        <p class="nothing">No run of it is kept any more. The next one shows here as it starts.</p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,48 @@
+import type { ComponentChildren } from 'preact';
+import { EndsStrip } from '../../parts/ends-strip.tsx';
+import { StateBadge } from '../../parts/run-state.tsx';
+import { Ago, Clock } from '../../parts/time.tsx';
+import { Link, runPath } from '../../router.tsx';
+import type { FleetJob } from '../../state/fleet-model.ts';
+
+interface JobHeadProps {
+  readonly name: string;
+  /** Null for one that has shown up only just now. */
+  readonly firstSeenAt: string | null;
+  readonly job: FleetJob | null;
+  /** What can be done about all of it. */
+  readonly children: ComponentChildren;
+}
+
+export function JobHead({ name, firstSeenAt, job, children }: JobHeadProps) {
+  return (
+    <header class="job-head">
+      <h1>{name}</h1>
+      <p class="job-facts">
+        {firstSeenAt !== null && (
+          <span class="aside">
+            First seen <Clock at={firstSeenAt} />
+          </span>
+        )}
+        {job !== null && job.ends.length > 0 && <EndsStrip ends={job.ends} />}
+      </p>
+      <div class="job-do">{children}</div>
+    </header>
+  );
+}
+
+/** Nothing of it runs: how it ended last. */
+export function Resting({ job }: { readonly job: FleetJob | null }) {
+  const last = job?.ends[0];
+  return (
+    <div class="nothing job-resting">
+      <p>Nothing of it runs.</p>
+      {last !== undefined && (
+        <p class="job-last">
+          <Link to={runPath(last.run)}>The last run</Link> on {last.machine} <StateBadge state={last.state} />{' '}
+          <Ago at={last.ended_at ?? last.started_at} />
+        </p>
+      )}
+    </div>
+  );
+}

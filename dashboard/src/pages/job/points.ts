@@ -1,0 +1,70 @@
+/** Runs as points of the chart: where they are, which one is meant, and how the time below them is told. Pure. */
+import type { Run } from '#protocol/api';
+import { durationMs } from './durations.ts';
+
+export interface Point {
+  readonly run: Run;
+  readonly startedSeconds: number;
+  readonly durationMs: number;
+}
+
+/** @param runs newest start first, as they are listed. The points come oldest first, as they are drawn */
+export function pointsOf(runs: readonly Run[], nowMs: number): Point[] {
+  return runs
+    .map((run) => ({
+      run,
+      startedSeconds: Date.parse(run.started_at) / 1000,
+      durationMs: durationMs(run, nowMs),
+    }))
+    .reverse();
+}
+
+const MARGIN_PART = 0.02;
+/** Around a single point there is nothing to tell how wide the chart should be. */
+const NARROWEST_SECONDS = 30;
+
+/** From where to where the time below the chart goes, in seconds. */
+export function timeRange(points: readonly Point[]): [from: number, to: number] {
+  const first = points[0]?.startedSeconds ?? 0;
+  const last = points.at(-1)?.startedSeconds ?? 0;
+  const margin = Math.max((last - first) * MARGIN_PART, (NARROWEST_SECONDS - (last - first)) / 2, 1);
+  return [first - margin, last + margin];
+}
+
+const TIME = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+const DAY = { day: 'numeric', month: 'short' } as const;
+const DAY_SECONDS = 24 * 60 * 60;
+
+/** The marks below the chart, the day with the first of each day. @param stepSeconds how far apart they are */
+export function timeTexts(ticks: readonly number[], stepSeconds: number, timeZone?: string): string[] {
+  const zone = timeZone === undefined ? {} : { timeZone };
+  const day = new Intl.DateTimeFormat(undefined, { ...DAY, ...zone });
+  if (stepSeconds >= DAY_SECONDS) return ticks.map((tick) => day.format(tick * 1000));
+  const seconds = stepSeconds < 60 ? ({ second: '2-digit' } as const) : {};
+  const time = new Intl.DateTimeFormat(undefined, { ...TIME, ...seconds, ...zone });
+  let before: string | null = null;
+  return ticks.map((tick) => {
+    const today = day.format(tick * 1000);
+    const isNew = today !== before;
+    before = today;
+    return isNew ? `${time.format(tick * 1000)}\n${today}` : time.format(tick * 1000);
+  });
+}
+
+export interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The point that is nearest to a place and no further away than `reach`; null if there is none. */
+export function nearest(places: readonly Place[], to: Place, reach: number): number | null {
+  let found: number | null = null;
+  let least = reach * reach;
+  for (const [index, { x, y }] of places.entries()) {
+    const distance = (x - to.x) ** 2 + (y - to.y) ** 2;
+    if (distance > least) continue;
+    least = distance;
+    found = index;
+  }
+  return found;
+}

@@ -1,0 +1,106 @@
+/** A run of the job: among those that run now, and in the history. */
+import type { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { KillButton, Picker } from '../../parts/pick-and-kill.tsx';
+import { RunStateBadge, StateBadge } from '../../parts/run-state.tsx';
+import { Ago, Clock, Duration } from '../../parts/time.tsx';
+import { Link, narrow, runPath } from '../../router.tsx';
+import type { KillScope } from '../../state/kill-orders.ts';
+import type { Selection } from '../../state/selection.ts';
+import { durationMs, preciseText } from './durations.ts';
+
+interface RowProps {
+  readonly run: Run;
+  readonly selection: Selection;
+  ask(scope: KillScope): void;
+}
+
+export function OpenRow({ run, selection, ask }: RowProps) {
+  const what = `${run.job} on ${run.machine}`;
+  return (
+    <article class="row open-run" data-run={run.id} data-state={run.state}>
+      <Picker runs={[run]} selection={selection} label={`Select ${what}`} />
+      <div class="in-state">
+        <RunStateBadge run={run} />
+      </div>
+      <div class="in-name">
+        <Link to={runPath(run.id)} class="row-link" label={what} cursor>
+          {run.machine}
+        </Link>
+        <span class="command-line" title={run.command}>
+          {run.command}
+        </span>
+      </div>
+      <div class="in-instance">
+        <InstanceButton instance={run.instance} />
+      </div>
+      <div class="in-time">
+        <Duration from={run.started_at} to={run.ended_at} />
+        <span class="since">
+          since <Clock at={run.started_at} />
+        </span>
+      </div>
+      <div class="in-kill">
+        <KillButton runs={[run]} selection={selection} ask={ask} label={`Kill ${what}`} />
+      </div>
+    </article>
+  );
+}
+
+export function PastRow({ run, selection, ask }: RowProps) {
+  const isOpen = isLive(run.state) || !run.final;
+  return (
+    <article class="row past-run" data-run={run.id} data-state={run.state}>
+      <div class="in-state">
+        {isOpen ? <RunStateBadge run={run} /> : <StateBadge state={run.state} note={exitNote(run)} />}
+      </div>
+      <div class="in-name">
+        <Link to={runPath(run.id)} class="row-link" label={`Run on ${run.machine}, ${run.instance}`} cursor>
+          {run.machine}
+        </Link>
+      </div>
+      <div class="in-instance">
+        <InstanceButton instance={run.instance} />
+      </div>
+      <div class="in-start">
+        <Clock at={run.started_at} />{' '}
+        <span class="ago">
+          <Ago at={run.started_at} />
+        </span>
+      </div>
+      <div class="in-time">{isLive(run.state) ? <Duration from={run.started_at} to={null} /> : <Took run={run} />}</div>
+      <div class="in-kill">
+        {isOpen && (
+          <KillButton
+            runs={[run]}
+            selection={selection}
+            ask={ask}
+            label={`Kill ${run.job} on ${run.machine}, in the history`}
+          />
+        )}
+      </div>
+    </article>
+  );
+}
+
+function Took({ run }: { readonly run: Run }) {
+  return <span class="duration">{preciseText(durationMs(run, 0))}</span>;
+}
+
+function InstanceButton({ instance }: { readonly instance: string }) {
+  return (
+    <button
+      type="button"
+      class="instance"
+      title={`Show only the instance ${instance}`}
+      aria-label={`Show only the instance ${instance}`}
+      onClick={() => narrow({ instance })}
+    >
+      {instance}
+    </button>
+  );
+}
+
+function exitNote({ state, exit_code }: Run): string | null {
+  return state === 'succeeded' || exit_code === null ? null : `exit code ${exit_code}`;
+}

@@ -1,0 +1,61 @@
+/** A list of runs of which only those in view are drawn. */
+import type { RefObject, VNode } from 'preact';
+import { useRef } from 'preact/hooks';
+import type { Run } from '#protocol/api';
+import { useVirtualRows, type VirtualRows } from '../../parts/virtual-rows.ts';
+
+export interface RunRows {
+  readonly runs: readonly Run[];
+  readonly list: RefObject<HTMLUListElement | null>;
+  readonly virtual: VirtualRows;
+  /** Tells the same run in two lists apart. */
+  readonly prefix: string;
+}
+
+export function useRunRows(prefix: string, runs: readonly Run[], estimatePx: number, hiddenTopPx = 0): RunRows {
+  const list = useRef<HTMLUListElement | null>(null);
+  const virtual = useVirtualRows({
+    count: runs.length,
+    keyOf: (index) => runs[index]?.id ?? '',
+    estimatePx: () => estimatePx,
+    list,
+    hiddenTopPx,
+  });
+  return { runs, list, virtual, prefix };
+}
+
+export function keysOf({ runs, prefix }: RunRows): string[] {
+  return runs.map(({ id }) => prefix + id);
+}
+
+interface RunListProps {
+  readonly rows: RunRows;
+  readonly label: string;
+  row(run: Run): VNode;
+}
+
+export function RunList({ rows: { runs, list, virtual, prefix }, label, row }: RunListProps) {
+  return (
+    <ul ref={list} class="run-list" aria-label={label} style={{ height: `${virtual.totalPx}px` }}>
+      {virtual.rows.map((item) => {
+        const run = runs[item.index];
+        if (run === undefined) return null;
+        const place = `${item.index === 0 ? ' first' : ''}${item.index === runs.length - 1 ? ' last' : ''}`;
+        return (
+          <li
+            key={item.key}
+            ref={virtual.measure}
+            data-index={item.index}
+            data-row-key={prefix + run.id}
+            class={`row-place${place}`}
+            aria-setsize={runs.length}
+            aria-posinset={item.index + 1}
+            style={{ transform: `translateY(${virtual.topPx(item)}px)` }}
+          >
+            {row(run)}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
