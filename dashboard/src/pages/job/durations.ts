@@ -21,7 +21,7 @@ export function preciseText(ms: number): string {
   const tenths = Math.round(ms / 100);
   if (ms < 10) return `${Math.max(0, Math.round(ms))}ms`;
   if (tenths < 1) return `${Math.round(ms / 10) * 10}ms`;
-  return tenths < 100 ? `${(tenths / 10).toFixed(1)}s` : durationText(ms);
+  return tenths < 100 ? `${(tenths / 10).toFixed(1)}s` : durationText(tenths * 100);
 }
 
 /** The ends of the axis and the marks on it. */
@@ -87,20 +87,19 @@ function median(durations: readonly number[]): number {
   return durations.toSorted((a, b) => a - b)[Math.floor((durations.length - 1) / 2)] ?? 0;
 }
 
-/** A mark of the axis: in the largest unit that it is whole in. */
+/** A mark of the axis, as short as it can be said. */
 export function tickText(ms: number): string {
   if (ms === 0) return '0';
-  for (const [unit, name] of [
-    [DAY, 'd'],
-    [HOUR, 'h'],
-    [MINUTE, 'm'],
-    [SECOND, 's'],
-  ] as const) {
-    if (ms >= unit && ms % unit === 0) return `${ms / unit}${name}`;
-  }
-  if (ms >= MINUTE) return durationText(ms);
-  return ms >= SECOND ? `${ms / SECOND}s` : `${ms}ms`;
+  if (ms < SECOND) return `${ms}ms`;
+  const [size, name] = UNITS.find(([unit]) => ms >= unit) ?? [SECOND, 's'];
+  return ms % size === 0 || size === SECOND ? `${ms / size}${name}` : durationText(ms);
 }
+
+const UNITS = [
+  [DAY, 'd'],
+  [HOUR, 'h'],
+  [MINUTE, 'm'],
+] as const;
 
 /**
  * The chart in words: `200 runs: 3 running, 180 succeeded, 17 failed. Half of those that ended took 2m 05s or less, the

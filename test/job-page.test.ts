@@ -1,0 +1,297 @@
+/** The page of a job, in a real browser, with real wrappers. */
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { until } from '../scripts/local/until.ts';
+import { type OpenBrowser, openBrowser } from './support/browser.ts';
+import { FOREVER } from './support/commands.ts';
+import { useWorld } from './support/use-world.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const sh = (script: string) => ['sh', '-c', script];
+
+const world = useWorld();
+
+let open: OpenBrowser;
+let context: BrowserContext;
+let page: Page;
+/** What the page's own code got wrong, and what its policy had to forbid. */
+let mistakes: string[];
+
+beforeAll(async () => {
+  open = await openBrowser();
+});
+
+afterAll(async () => {
+  await open?.close();
+});
+
+beforeEach(async () => {
+  context = await open.browser.newContext();
+  context.setDefaultTimeout(30_000);
+  page = await context.newPage();
+  mistakes = [];
+  page.on('pageerror', (error) => mistakes.push(String(error)));
+  page.on('console', (message) => {
+    if (message.text().startsWith('forbidden: ')) mistakes.push(message.text());
+  });
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', ({ violatedDirective, sourceFile }) => {
+      console.error(`forbidden: ${violatedDirective} in ${sourceFile}`);
+    });
+  });
+});
+
+afterEach(async () => {
+  await context.close();
+});
+
+async function openJob(job: string, url = world.current.url): Promise<void> {
+  await page.goto(`${url}/#token=${world.current.operatorToken}`);
+  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await page.goto(`${url}/jobs/${job}`);
+  await page.getByRole('heading', { name: job, level: 1 }).waitFor();
+  await page.locator('[data-link="open"]').waitFor();
+}
+
+const openRows = () => page.locator('.open-run');
+const pastRows = () => page.locator('.past-run');
+const chart = () => page.getByRole('slider', { name: /Runs by their start/ });
+const states = () => pastRows().evaluateAll((rows) => rows.map((row) => row.getAttribute('data-state')).sort());
+
+/** Waits until the history shows exactly these states. */
+function history(...expected: string[]): Promise<unknown> {
+  return until(async () => JSON.stringify(await states()) === JSON.stringify(expected.toSorted()), {
+    what: `the history to be ${expected}`,
+    deadlineMs: 30_000,
+  });
+}
+
+async function ended(job: string, machine: string, script: string): Promise<void> {
+  await world.current.wrapper({ job, machine, command: sh(script) }).exit;
+  await world.current.runOf(job, (run) => run.ended_at !== null, machine);
+}
+
+/** How many pixels of the chart have a given token's colour. */
+function coloured(token: string): Promise<number> {
+  return page.locator('.duration-chart canvas').evaluate((canvas, name) => {
+    if (!(canvas instanceof HTMLCanvasElement)) throw new Error('no canvas');
+    const probe = document.createElement('canvas').getContext('2d');
+    const drawn = canvas.getContext('2d');
+    if (probe === null || drawn === null) throw new Error('no canvas');
+    probe.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(name);
+    probe.fillRect(0, 0, 1, 1);
+    const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+    const { data } = drawn.getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at] === r && data[at + 1] === g && data[at + 2] === b && data[at + 3] === 255) count += 1;
+    }
+    return count;
+  }, token);
+}
+
+test('history, chart and words agree; the history is narrowed by state and machine, and the address says so', async () => {
+  await ended('nightly', 'm1.example.com', 'true');
+  await ended('nightly', 'm2.example.com', 'exit 3');
+  await ended('nightly', 'm1.example.com', 'sleep 0.3');
+  await openJob('nightly');
+
+  await history('failed', 'succeeded', 'succeeded');
+  await page.getByText('Nothing of it runs.').waitFor();
+  await page.getByText(/^3 runs: 2 succeeded, 1 failed\. Half of those/).waitFor();
+  await chart().waitFor();
+  await until(async () => (await coloured('--bad')) > 0 && (await coloured('--good')) > 0, {
+    what: 'both in the chart',
+  });
+
+  await page.getByRole('button', { name: 'failed', exact: true }).click();
+  await history('failed');
+  expect(new URL(page.url()).search).toBe('?state=failed');
+  await page.getByRole('button', { name: 'succeeded', exact: true }).click();
+  await history('failed', 'succeeded', 'succeeded');
+  await page.getByLabel('Machine').selectOption('m1.example.com');
+  await history('succeeded', 'succeeded');
+  expect(new URL(page.url()).search).toBe('?state=succeeded%2Cfailed&machine=m1.example.com');
+  await page.reload();
+  await history('succeeded', 'succeeded');
+  await page.getByRole('button', { name: 'failed', exact: true }).click();
+  await page.getByRole('button', { name: 'succeeded', exact: true }).click();
+  await page.getByRole('button', { name: 'killed', exact: true }).click();
+  await page.getByText('No run of it matches.').waitFor();
+  await page.getByRole('button', { name: 'Show all runs' }).click();
+  await history('failed', 'succeeded', 'succeeded');
+  expect(mistakes).toEqual([]);
+});
+
+test('a run starts and ends before the reader’s eyes, in the list and in the chart', async () => {
+  await ended('live', 'm1.example.com', 'sleep 0.1');
+  await ended('live', 'm1.example.com', 'sleep 0.2');
+  await openJob('live');
+  await chart().waitFor();
+  await until(async () => (await coloured('--good')) > 0, { what: 'the chart' });
+  expect(await coloured('--run')).toBe(0);
+
+  const go = join(world.current.directory, 'go');
+  const command = sh(`while [ ! -e "${go}" ]; do sleep 0.1; done; exit 4`);
+  const wrapper = world.current.wrapper({ job: 'live', machine: 'm2.example.com', command });
+  await openRows().filter({ hasText: 'm2.example.com' }).waitFor();
+  await history('running', 'succeeded', 'succeeded');
+  await until(async () => (await coloured('--run')) > 0, { what: 'the run in the chart' });
+  await writeFile(go, '');
+  expect((await wrapper.exit).code).toBe(4);
+  await history('failed', 'succeeded', 'succeeded');
+  await until(async () => (await coloured('--bad')) > 0, { what: 'its end in the chart' });
+  await page.getByText('Nothing of it runs.').waitFor();
+  expect(mistakes).toEqual([]);
+});
+
+test('one run is killed, then all on several machines, and each exits 143', async () => {
+  const machines = ['m1.example.com', 'm2.example.com', 'm3.example.com'];
+  const wrappers = machines.map((machine) => world.current.wrapper({ job: 'wide', machine, command: FOREVER }));
+  await Promise.all(machines.map((machine) => world.current.runOf('wide', (run) => run.state === 'running', machine)));
+  await openJob('wide');
+  await until(async () => (await openRows().count()) === 3, { what: 'three runs' });
+
+  await page.getByRole('button', { name: 'Kill wide on m2.example.com', exact: true }).click();
+  await page.getByRole('button', { name: 'Kill now' }).click();
+  expect((await wrappers[1]?.exit)?.code).toBe(143);
+  await history('killed', 'running', 'running');
+  await page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 gone' }).waitFor();
+
+  await page.getByRole('button', { name: 'Kill all 2…' }).click();
+  await page.getByRole('dialog').getByText('m3.example.com').waitFor();
+  await page.getByRole('button', { name: 'Kill 2 runs now' }).click();
+  for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
+  await history('killed', 'killed', 'killed');
+  await page.locator('.job-kill[data-state="settled"]').filter({ hasText: '2 gone' }).waitFor();
+  await page.getByText('Nothing of it runs.').waitFor();
+  expect(await page.getByRole('button', { name: /^Kill/ }).count()).toBe(0);
+  expect(mistakes).toEqual([]);
+});
+
+test('the keyboard alone goes through the runs, picks two and kills them, and opens one from the chart', async () => {
+  const machines = ['m1.example.com', 'm2.example.com'];
+  const wrappers = machines.map((machine) => world.current.wrapper({ job: 'keys', machine, command: FOREVER }));
+  await Promise.all(machines.map((machine) => world.current.runOf('keys', (run) => run.state === 'running', machine)));
+  await openJob('keys');
+  await until(async () => (await openRows().count()) === 2 && (await pastRows().count()) === 2, { what: 'the runs' });
+
+  for (const key of ['j', 'x', 'j', 'x', 'K']) await page.keyboard.press(key);
+  await page.getByRole('heading', { name: 'Kill 2 runs?' }).waitFor();
+  await page.keyboard.press('Enter');
+  for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
+  await history('killed', 'killed');
+
+  await chart().focus();
+  await page.keyboard.press('End');
+  expect(await chart().getAttribute('aria-valuenow')).toBe('2');
+  expect(await chart().getAttribute('aria-valuetext')).toMatch(/^m\d\.example\.com: killed, .+, started /);
+  await page.keyboard.press('ArrowLeft');
+  expect(await chart().getAttribute('aria-valuenow')).toBe('1');
+  await page.keyboard.press('Enter');
+  await page.locator('.run-header[data-state="killed"]').waitFor();
+  await page.getByRole('link', { name: 'keys', exact: true }).click();
+  await history('killed', 'killed');
+  // From what runs on into the history, and from there to the run.
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.locator('.run-header[data-state="killed"]').waitFor();
+  expect(mistakes).toEqual([]);
+});
+
+test('K kills the run in the history that has the focus, if it is still open', async () => {
+  await ended('focus', 'm1.example.com', 'true');
+  const wrapper = world.current.wrapper({ job: 'focus', machine: 'm2.example.com', command: FOREVER });
+  await world.current.runOf('focus', (run) => run.state === 'running', 'm2.example.com');
+  await openJob('focus');
+  await history('running', 'succeeded');
+  await pastRows().last().getByRole('link').focus();
+  await page.keyboard.press('K');
+  expect(await page.getByRole('dialog').count()).toBe(0);
+  await page.keyboard.press('k');
+  await page.keyboard.press('K');
+  await page.getByRole('heading', { name: 'Kill focus?' }).waitFor();
+  await page.keyboard.press('Enter');
+  expect((await wrapper.exit).code).toBe(143);
+  await history('killed', 'succeeded');
+});
+
+test('the mouse finds a point of the chart, which tells of its run and opens it', async () => {
+  await ended('points', 'm1.example.com', 'sleep 0.1');
+  await ended('points', 'm2.example.com', 'sleep 0.3; exit 7');
+  await openJob('points');
+  await until(async () => (await coloured('--bad')) > 0, { what: 'the chart' });
+  // Where it is, the keyboard says.
+  await chart().focus();
+  await page.keyboard.press('End');
+  const ring = await page.locator('.meant-ring').boundingBox();
+  if (ring === null) throw new Error('nothing is marked');
+  await chart().blur();
+  await page.locator('.meant-ring').waitFor({ state: 'detached' });
+  await page.mouse.move(ring.x + ring.width / 2 + 3, ring.y + ring.height / 2 + 3);
+  await page.locator('.tip').getByText('failed, exit code 7').waitFor();
+  await page.mouse.down();
+  await page.mouse.up();
+  await page.locator('.run-header[data-state="failed"]').waitFor();
+  expect(mistakes).toEqual([]);
+});
+
+test('what happened while the link was down is there when it is back', async () => {
+  await ended('outage', 'm1.example.com', 'true');
+  const wrapper = world.current.wrapper({ job: 'outage', machine: 'm2.example.com', command: FOREVER });
+  await world.current.runOf('outage', (run) => run.state === 'running', 'm2.example.com');
+  // The reader's network; the machines have another.
+  const network = await world.current.proxy();
+  await openJob('outage', network.url);
+  await history('running', 'succeeded');
+
+  network.cut();
+  await page.locator('[data-link="down"]').waitFor();
+  await world.current.operator.kill('outage', {}, 30);
+  await ended('outage', 'm3.example.com', 'exit 9');
+  expect((await wrapper.exit).code).toBe(143);
+  await page.getByText(/^Not connected for/).waitFor();
+  expect(await states()).toEqual(['running', 'succeeded']);
+  network.restore();
+
+  await history('failed', 'killed', 'succeeded');
+  await page.getByText('Nothing of it runs.').waitFor();
+  expect(mistakes).toEqual([]);
+});
+
+test('a job that was never seen is told so, and shows by itself when it starts', async () => {
+  await openJob('unheard-of');
+  await page.getByText('No such job').waitFor();
+  const wrapper = world.current.wrapper({ job: 'unheard-of', command: FOREVER });
+  await openRows().filter({ hasText: 'm1.example.com' }).waitFor();
+  await world.current.operator.kill('unheard-of', {}, 30);
+  expect((await wrapper.exit).code).toBe(143);
+  await history('killed');
+});
+
+test.each(['light', 'dark'] as const)(
+  'axe finds nothing amiss in the %s scheme, and the chart is drawn in it',
+  async (colorScheme) => {
+    await page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' });
+    await ended(`a11y-${colorScheme}`, 'm1.example.com', 'true');
+    await ended(`a11y-${colorScheme}`, 'm2.example.com', 'exit 3');
+    const wrapper = world.current.wrapper({ job: `a11y-${colorScheme}`, command: FOREVER });
+    await openJob(`a11y-${colorScheme}`);
+    await until(async () => (await coloured('--bad')) > 0, { what: 'the chart' });
+    await page.emulateMedia({ colorScheme });
+    await until(async () => (await coloured('--bad')) > 0, { what: 'the chart in its new colours' });
+    await openRows().first().waitFor();
+    await page.evaluate(AXE);
+    const violations = await page.evaluate(async () => {
+      const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string }[] }> } };
+      return (await axe.run()).violations.map(({ id }) => id);
+    });
+    expect(violations).toEqual([]);
+    await wrapper.clear();
+    expect(mistakes).toEqual([]);
+  },
+);
