@@ -3,7 +3,8 @@
  *
  * `/watch` (the Fleet object) sends `run` and `command` of every job the viewer may read. `/jobs/{job}/watch` (the job's
  * object) sends those of the job, and to a viewer that subscribed to a run also its events and its output, in binary
- * frames (`output-frame.ts`). A viewer acks the output it has taken; one that falls too far behind gets `behind` and
+ * frames (`output-frame.ts`). One that comes hears first of what has changed and is not in the lists yet: whoever fetches
+ * those once the link is open, and keeps what has the higher `seq`, misses nothing. A viewer acks the output it has taken; one that falls too far behind gets `behind` and
  * fetches the rest over HTTPS.
  */
 import * as v from 'valibot';

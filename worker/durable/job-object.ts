@@ -161,7 +161,13 @@ export class JobObject extends DurableObject<Env> {
           this.#liveness.dialled();
         });
       case '/watch':
-        return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#sockets.acceptViewer(socket, credentialTag()));
+        return upgrade(WATCH_SUBPROTOCOL, (socket) => {
+          this.#sockets.acceptViewer(socket, credentialTag());
+          // It goes on to read lists, which D1 answers.
+          const { runs, commands } = this.#outbox.pending();
+          for (const run of runs) send(socket, { type: 'run', run });
+          for (const command of commands) send(socket, { type: 'command', command });
+        });
       case '/wait':
         return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#kills.wait(socket, command));
       default:

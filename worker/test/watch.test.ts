@@ -51,6 +51,17 @@ describe('watching a run', () => {
     await until('lazy', () => modes().at(-1) === 'lazy');
   });
 
+  test('begins with what D1 does not have yet, so that lists which are read then have no hole', async () => {
+    const who = newIdentity('watch-late');
+    await without(['runs', 'commands'], async () => {
+      await TestWrapper.connect(who);
+      const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+      const { run } = await viewer.next('run');
+      expect(run).toMatchObject({ id: who.run, state: 'running' });
+      viewer.close();
+    });
+  });
+
   test('goes on after the object hibernated', async () => {
     const who = newIdentity('watch-asleep');
     const wrapper = await TestWrapper.connect(who);

@@ -15,11 +15,11 @@ import type { DeadlineBook } from './deadlines.ts';
 
 type Kind = 'run' | 'command';
 
-interface Note {
+type Note = {
   readonly kind: Kind;
   readonly subject: string;
   readonly seq: number;
-}
+};
 
 /** What is sent at once, and the notes that are done with when it has arrived. */
 interface Batch {
@@ -72,6 +72,15 @@ export class Outbox {
 
   get isEmpty(): boolean {
     return this.#ctx.storage.sql.exec('SELECT 1 FROM outbox LIMIT 1').toArray().length === 0;
+  }
+
+  /** What D1 may not have yet, as it is now. */
+  pending(): Pick<JobChanges, 'runs' | 'commands'> {
+    const notes = this.#ctx.storage.sql.exec<Note>('SELECT kind, subject, seq FROM outbox').toArray();
+    return joined(
+      this.#job,
+      notes.map((note) => this.#changesOf(note)),
+    );
   }
 
   /** Sends until nothing is left. Never throws: what fails is tried again by alarm. */
