@@ -1,6 +1,6 @@
 /** Everything the job page shows of one job, as it changes. */
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
-import type { Command, Run } from '#protocol/api';
+import type { Command, Job, Run } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchAllRuns, fetchCommands, fetchJob, fetchRun, fetchRuns, type Narrowing } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
@@ -97,28 +97,43 @@ class Follower implements JobFollower {
   /** The job first: of one that there is not, nothing else need be asked. */
   async begin(): Promise<void> {
     const answer = await fetchJob(this.#name);
-    if (this.#stopped) return;
-    if (!answer.ok && !isUnknown(answer.failure)) {
-      this.failure.value = answer.failure;
-      const isHopeless = answer.failure.kind === 'problem' && answer.failure.status < 500;
-      if (!isHopeless) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
-      return;
-    }
+    if (this.#stopped || this.known.value === 'yes') return;
+    if (answer.ok) return this.#follow(answer.value);
+    if (isUnknown(answer.failure)) return this.#awaitFirstRun();
+    this.failure.value = answer.failure;
+    const isHopeless = answer.failure.kind === 'problem' && answer.failure.status < 500;
+    if (!isHopeless) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
+  }
+
+  #follow(job: Job): void {
     batch(() => {
       this.failure.value = null;
-      if (!answer.ok) {
-        this.known.value = 'no';
-        return;
-      }
-      const job = answer.value;
       this.known.value = 'yes';
       this.firstSeenAt.value = job.first_seen_at;
       this.now.value = withJobs(withChangedRuns(this.now.value, job.running), [job]);
     });
-    // Even of one that was never seen: it may be about to run for the first time.
+    this.#watch?.close();
     this.#watch = openWatch(`/jobs/${encodeURIComponent(this.#name)}/watch`, {
       opened: () => void this.#catchUp(),
       message: (message) => this.#received(message),
+      state: (state) => {
+        this.link.value = state;
+      },
+      refused: doubtSession,
+    });
+  }
+
+  /** To watch a job's own object would make one, for a name that may be mistyped. The fleet tells as well. */
+  #awaitFirstRun(): void {
+    batch(() => {
+      this.failure.value = null;
+      this.known.value = 'no';
+    });
+    this.#watch ??= openWatch('/watch', {
+      opened: () => void this.begin(),
+      message: (message) => {
+        if (message.type === 'run' && message.run.job === this.#name) void this.begin();
+      },
       state: (state) => {
         this.link.value = state;
       },
@@ -186,7 +201,6 @@ class Follower implements JobFollower {
       if (this.link.value.kind === 'open' && this.#caughtUp) this.#heardAt = serverNow();
       keepCommands(commands);
       if (runs.length === 0) return;
-      this.known.value = 'yes';
       this.#take(runs);
       this.changed.value = runs;
     });
