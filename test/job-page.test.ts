@@ -295,3 +295,71 @@ test.each(['light', 'dark'] as const)(
     expect(mistakes).toEqual([]);
   },
 );
+
+test('a job that runs on very many machines is folded, until somebody wants to see them all', async () => {
+  await ended('crowd', 'm1.example.com', 'true');
+  const runs = await world.current.operator.runs({ job: 'crowd' });
+  const crowd = Array.from({ length: 1_000 }, (_, n) => ({
+    ...runs[0],
+    id: `01K${String(n).padStart(23, '0')}`,
+    machine: `edge-${String(n).padStart(3, '0')}`,
+    state: 'running',
+    final: false,
+    connected: n !== 500,
+    exit_code: null,
+    ended_at: null,
+  }));
+  await page.route(/\/api\/v1\/runs\?/, (route) =>
+    route.fulfill({ json: { runs: [...crowd, ...runs], next_cursor: null } }),
+  );
+  await openJob('crowd');
+  await page.getByRole('button', { name: 'Kill all 1000…' }).waitFor();
+  expect(await openRows().count()).toBe(10);
+  // What nobody hears of comes first.
+  expect(await openRows().first().innerText()).toContain('edge-500');
+  await page.getByText(/^1001 runs: 1000 running, 1 succeeded\./).waitFor();
+
+  await page.getByRole('button', { name: 'Show all 1000' }).click();
+  await until(async () => (await openRows().count()) > 10, { what: 'more of them' });
+  expect(await openRows().count()).toBeLessThan(60);
+  for (let row = 0; row < 100; row++) await page.keyboard.press('j');
+  await until(() => page.evaluate(() => document.activeElement?.textContent === 'edge-098'), { what: 'the 100th row' });
+  expect(mistakes).toEqual([]);
+});
+
+test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
+  await ended('long', 'm1.example.com', 'true');
+  const [template] = await world.current.operator.runs({ job: 'long' });
+  if (template === undefined) throw new Error('there is a run');
+  const newest = Date.parse(template.started_at);
+  const all = Array.from({ length: 3_000 }, (_, n) => ({
+    ...template,
+    id: n === 0 ? template.id : `01H${String(9_999 - n).padStart(23, '0')}`,
+    started_at: new Date(newest - n * 60_000).toISOString(),
+    ended_at: new Date(newest - n * 60_000 + 500 + n).toISOString(),
+  }));
+  const pages: string[] = [];
+  await page.route(/\/api\/v1\/runs\?/, async (route) => {
+    const query = new URL(route.request().url()).searchParams;
+    if (query.has('since') || query.has('state')) return route.continue();
+    const from = Number(query.get('cursor') ?? 0);
+    const to = from + Number(query.get('limit'));
+    pages.push(`${from}-${to}`);
+    await route.fulfill({ json: { runs: all.slice(from, to), next_cursor: to < all.length ? String(to) : null } });
+  });
+  await openJob('long');
+  await page.getByText(/^200 runs: 200 succeeded\./).waitFor();
+  expect(pages).toEqual(['0-200']);
+  const isOver = page.getByText('That is all: 3000 runs.');
+  await until(
+    async () => {
+      await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+      return isOver.isVisible();
+    },
+    { what: 'the end of the history', deadlineMs: 60_000 },
+  );
+  expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
+  expect(await pastRows().count()).toBeLessThan(60);
+  await page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
+  expect(mistakes).toEqual([]);
+});

@@ -22,6 +22,8 @@ export function useRowCursor({ keys, within, reveal }: RowCursorOptions): RowCur
   const wanted = useRef<string | null>(null);
 
   const current = () => {
+    // A held key is faster than the drawing.
+    if (wanted.current !== null && keys.includes(wanted.current)) return wanted.current;
     const focused = within.current?.contains(document.activeElement)
       ? document.activeElement?.closest<HTMLElement>('[data-row-key]')
       : null;

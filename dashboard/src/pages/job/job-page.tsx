@@ -89,6 +89,9 @@ interface LoadedProps extends JobPageProps {
 /** Rows are about so high. */
 const OPEN_ROW_PX = 60;
 const PAST_ROW_PX = 49;
+/** More runs than this are folded at first: the history would be far below them. */
+const FOLDED_FROM = 20;
+const SHOWN_FOLDED = 10;
 
 function Loaded({ name, who, follower }: LoadedProps) {
   const asked = query.value;
@@ -96,7 +99,10 @@ function Loaded({ name, who, follower }: LoadedProps) {
   useEffect(() => follower.narrow(filter), [follower, filter]);
   const history = follower.history.value;
   const openRuns = useComputed(() => follower.now.value.open);
-  const open = useMemo(() => [...openRuns.value.values()].sort(byMachine), [openRuns.value]);
+  const open = useMemo(() => inOrder([...openRuns.value.values()]), [openRuns.value]);
+  const unfolded = useSignal(false);
+  const isFolded = open.length > FOLDED_FROM && !unfolded.value;
+  const openShown = useMemo(() => (isFolded ? open.slice(0, SHOWN_FOLDED) : open), [open, isFolded]);
   const shown = useMemo(() => shownRuns(history, filter), [history, filter]);
   const job = follower.now.value.jobs.get(name) ?? null;
   const machines = useMemo(
@@ -111,7 +117,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
   const place = useRef<HTMLDivElement | null>(null);
   /** They stay in sight over the rows. */
   const filters = useRef<HTMLElement | null>(null);
-  const openRows = useRunRows('now-', open, OPEN_ROW_PX);
+  const openRows = useRunRows('now-', openShown, OPEN_ROW_PX);
   const pastRows = useRunRows('past-', shown, PAST_ROW_PX, filters.current?.offsetHeight);
   const cursor = useRowCursor({
     keys: [...keysOf(openRows), ...keysOf(pastRows)],
@@ -161,6 +167,18 @@ function Loaded({ name, who, follower }: LoadedProps) {
               row={(run) => <OpenRow run={run} selection={selection} ask={ask} />}
             />
           )}
+          {open.length > FOLDED_FROM && (
+            <button
+              type="button"
+              class="button quiet job-unfold"
+              aria-expanded={!isFolded}
+              onClick={() => {
+                unfolded.value = isFolded;
+              }}
+            >
+              {isFolded ? `Show all ${open.length}` : `Show only the first ${SHOWN_FOLDED}`}
+            </button>
+          )}
         </section>
         <Kills job={name} />
       </div>
@@ -175,7 +193,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
         />
         <HistoryEnd follower={follower} filter={filter} shown={shown.length} />
       </section>
-      <SelectionBar selection={selection} shown={open} ask={ask} />
+      <SelectionBar selection={selection} shown={openShown} ask={ask} />
       {asking.value !== null && (
         <KillDialog
           scope={asking.value}
@@ -193,9 +211,13 @@ function machinesOf(runs: readonly Pick<Run, 'machine'>[]): string[] {
   return [...new Set(runs.map(({ machine }) => machine))].sort();
 }
 
-function byMachine(a: Run, b: Run): number {
-  if (a.machine !== b.machine) return a.machine < b.machine ? -1 : 1;
-  return a.id < b.id ? -1 : 1;
+/** What nobody hears of comes first, then what runs, by machine. */
+function inOrder(runs: Run[]): Run[] {
+  return runs.sort((a, b) => {
+    if (a.connected !== b.connected) return a.connected ? 1 : -1;
+    if (a.machine !== b.machine) return a.machine < b.machine ? -1 : 1;
+    return a.id < b.id ? -1 : 1;
+  });
 }
 
 function latestChange(changed: readonly Run[]): string {
