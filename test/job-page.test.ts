@@ -1,65 +1,26 @@
 /** The page of a job, in a real browser, with real wrappers. */
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { until } from '../scripts/local/until.ts';
-import { type OpenBrowser, openBrowser } from './support/browser.ts';
+import { violations } from './support/axe.ts';
 import { FOREVER } from './support/commands.ts';
+import { useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const world = useWorld();
+const browser = useBrowser();
 const sh = (script: string) => ['sh', '-c', script];
 
-const world = useWorld();
-
-let open: OpenBrowser;
-let context: BrowserContext;
-let page: Page;
-/** What the page's own code got wrong, and what its policy had to forbid. */
-let mistakes: string[];
-
-beforeAll(async () => {
-  open = await openBrowser();
-});
-
-afterAll(async () => {
-  await open?.close();
-});
-
-beforeEach(async () => {
-  context = await open.browser.newContext();
-  context.setDefaultTimeout(30_000);
-  page = await context.newPage();
-  mistakes = [];
-  page.on('pageerror', (error) => mistakes.push(String(error)));
-  page.on('console', (message) => {
-    if (message.text().startsWith('forbidden: ')) mistakes.push(message.text());
-  });
-  await page.addInitScript(() => {
-    addEventListener('securitypolicyviolation', ({ violatedDirective, sourceFile }) => {
-      console.error(`forbidden: ${violatedDirective} in ${sourceFile}`);
-    });
-  });
-});
-
-afterEach(async () => {
-  await context.close();
-});
-
 async function openJob(job: string, url = world.current.url): Promise<void> {
-  await page.goto(`${url}/#token=${world.current.operatorToken}`);
-  await page.getByRole('heading', { name: 'What runs' }).waitFor();
-  await page.goto(`${url}/jobs/${job}`);
-  await page.getByRole('heading', { name: job, level: 1 }).waitFor();
-  await page.locator('[data-link="open"]').waitFor();
+  await browser.page.goto(`${url}/jobs/${job}#token=${world.current.operatorToken}`);
+  await browser.page.locator('.job-head').getByRole('heading', { name: job }).waitFor();
+  await browser.page.locator('[data-link="open"]').waitFor();
 }
 
-const openRows = () => page.locator('.open-run');
-const pastRows = () => page.locator('.past-run');
-const chart = () => page.getByRole('slider', { name: /Runs by their start/ });
+const openRows = () => browser.page.locator('.open-run');
+const pastRows = () => browser.page.locator('.past-run');
+const chart = () => browser.page.getByRole('slider', { name: /Runs by their start/ });
 const states = () => pastRows().evaluateAll((rows) => rows.map((row) => row.getAttribute('data-state')).sort());
 
 /** Waits until the history shows exactly these states. */
@@ -77,7 +38,7 @@ async function ended(job: string, machine: string, script: string): Promise<void
 
 /** How many pixels of the chart have a given token's colour. */
 function coloured(token: string): Promise<number> {
-  return page.locator('.duration-chart canvas').evaluate((canvas, name) => {
+  return browser.page.locator('.duration-chart canvas').evaluate((canvas, name) => {
     if (!(canvas instanceof HTMLCanvasElement)) throw new Error('no canvas');
     const probe = document.createElement('canvas').getContext('2d');
     const drawn = canvas.getContext('2d');
@@ -101,30 +62,29 @@ test('history, chart and words agree; the history is narrowed by state and machi
   await openJob('nightly');
 
   await history('failed', 'succeeded', 'succeeded');
-  await page.getByText('Nothing of it runs.').waitFor();
-  await page.getByText(/^3 runs: 2 succeeded, 1 failed\. Half of those/).waitFor();
+  await browser.page.getByText('Nothing of it runs.').waitFor();
+  await browser.page.getByText(/^3 runs: 2 succeeded, 1 failed\. Half of those/).waitFor();
   await chart().waitFor();
   await until(async () => (await coloured('--bad')) > 0 && (await coloured('--good')) > 0, {
     what: 'both in the chart',
   });
 
-  await page.getByRole('button', { name: 'failed', exact: true }).click();
+  await browser.page.getByRole('button', { name: 'failed', exact: true }).click();
   await history('failed');
-  expect(new URL(page.url()).search).toBe('?state=failed');
-  await page.getByRole('button', { name: 'succeeded', exact: true }).click();
+  expect(new URL(browser.page.url()).search).toBe('?state=failed');
+  await browser.page.getByRole('button', { name: 'succeeded', exact: true }).click();
   await history('failed', 'succeeded', 'succeeded');
-  await page.getByLabel('Machine').selectOption('m1.example.com');
+  await browser.page.getByLabel('Machine').selectOption('m1.example.com');
   await history('succeeded', 'succeeded');
-  expect(new URL(page.url()).search).toBe('?state=succeeded%2Cfailed&machine=m1.example.com');
-  await page.reload();
+  expect(new URL(browser.page.url()).search).toBe('?state=succeeded%2Cfailed&machine=m1.example.com');
+  await browser.page.reload();
   await history('succeeded', 'succeeded');
-  await page.getByRole('button', { name: 'failed', exact: true }).click();
-  await page.getByRole('button', { name: 'succeeded', exact: true }).click();
-  await page.getByRole('button', { name: 'killed', exact: true }).click();
-  await page.getByText('No run of it matches.').waitFor();
-  await page.getByRole('button', { name: 'Show all runs' }).click();
+  await browser.page.getByRole('button', { name: 'failed', exact: true }).click();
+  await browser.page.getByRole('button', { name: 'succeeded', exact: true }).click();
+  await browser.page.getByRole('button', { name: 'killed', exact: true }).click();
+  await browser.page.getByText('No run of it matches.').waitFor();
+  await browser.page.getByRole('button', { name: 'Show all runs' }).click();
   await history('failed', 'succeeded', 'succeeded');
-  expect(mistakes).toEqual([]);
 });
 
 test('a run starts and ends before the reader’s eyes, in the list and in the chart', async () => {
@@ -145,8 +105,7 @@ test('a run starts and ends before the reader’s eyes, in the list and in the c
   expect((await wrapper.exit).code).toBe(4);
   await history('failed', 'succeeded', 'succeeded');
   await until(async () => (await coloured('--bad')) > 0, { what: 'its end in the chart' });
-  await page.getByText('Nothing of it runs.').waitFor();
-  expect(mistakes).toEqual([]);
+  await browser.page.getByText('Nothing of it runs.').waitFor();
 });
 
 test('one run is killed, then all on several machines, and each exits 143', async () => {
@@ -156,21 +115,20 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
   await openJob('wide');
   await until(async () => (await openRows().count()) === 3, { what: 'three runs' });
 
-  await page.getByRole('button', { name: 'Kill wide on m2.example.com', exact: true }).click();
-  await page.getByRole('button', { name: 'Kill now' }).click();
+  await browser.page.getByRole('button', { name: 'Kill wide on m2.example.com', exact: true }).click();
+  await browser.page.getByRole('button', { name: 'Kill now' }).click();
   expect((await wrappers[1]?.exit)?.code).toBe(143);
   await history('killed', 'running', 'running');
-  await page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 gone' }).waitFor();
+  await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 gone' }).waitFor();
 
-  await page.getByRole('button', { name: 'Kill all 2…' }).click();
-  await page.getByRole('dialog').getByText('m3.example.com').waitFor();
-  await page.getByRole('button', { name: 'Kill 2 runs now' }).click();
+  await browser.page.getByRole('button', { name: 'Kill all 2…' }).click();
+  await browser.page.getByRole('dialog').getByText('m3.example.com').waitFor();
+  await browser.page.getByRole('button', { name: 'Kill 2 runs now' }).click();
   for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
   await history('killed', 'killed', 'killed');
-  await page.locator('.job-kill[data-state="settled"]').filter({ hasText: '2 gone' }).waitFor();
-  await page.getByText('Nothing of it runs.').waitFor();
-  expect(await page.getByRole('button', { name: /^Kill/ }).count()).toBe(0);
-  expect(mistakes).toEqual([]);
+  await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '2 gone' }).waitFor();
+  await browser.page.getByText('Nothing of it runs.').waitFor();
+  expect(await browser.page.getByRole('button', { name: /^Kill/ }).count()).toBe(0);
 });
 
 test('the keyboard alone goes through the runs, picks two and kills them, and opens one from the chart', async () => {
@@ -180,27 +138,26 @@ test('the keyboard alone goes through the runs, picks two and kills them, and op
   await openJob('keys');
   await until(async () => (await openRows().count()) === 2 && (await pastRows().count()) === 2, { what: 'the runs' });
 
-  for (const key of ['j', 'x', 'j', 'x', 'K']) await page.keyboard.press(key);
-  await page.getByRole('heading', { name: 'Kill 2 runs?' }).waitFor();
-  await page.keyboard.press('Enter');
+  for (const key of ['j', 'x', 'j', 'x', 'K']) await browser.page.keyboard.press(key);
+  await browser.page.getByRole('heading', { name: 'Kill 2 runs?' }).waitFor();
+  await browser.page.keyboard.press('Enter');
   for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
   await history('killed', 'killed');
 
   await chart().focus();
-  await page.keyboard.press('End');
+  await browser.page.keyboard.press('End');
   expect(await chart().getAttribute('aria-valuenow')).toBe('2');
   expect(await chart().getAttribute('aria-valuetext')).toMatch(/^m\d\.example\.com: killed, .+, started /);
-  await page.keyboard.press('ArrowLeft');
+  await browser.page.keyboard.press('ArrowLeft');
   expect(await chart().getAttribute('aria-valuenow')).toBe('1');
-  await page.keyboard.press('Enter');
-  await page.locator('.run-header[data-state="killed"]').waitFor();
-  await page.getByRole('link', { name: 'keys', exact: true }).click();
+  await browser.page.keyboard.press('Enter');
+  await browser.page.locator('.run-header[data-state="killed"]').waitFor();
+  await browser.page.getByRole('heading').getByRole('link', { name: 'keys' }).click();
   await history('killed', 'killed');
   // From what runs on into the history, and from there to the run.
-  await page.keyboard.press('j');
-  await page.keyboard.press('Enter');
-  await page.locator('.run-header[data-state="killed"]').waitFor();
-  expect(mistakes).toEqual([]);
+  await browser.page.keyboard.press('j');
+  await browser.page.keyboard.press('Enter');
+  await browser.page.locator('.run-header[data-state="killed"]').waitFor();
 });
 
 test('K kills the run in the history that has the focus, if it is still open', async () => {
@@ -210,12 +167,12 @@ test('K kills the run in the history that has the focus, if it is still open', a
   await openJob('focus');
   await history('running', 'succeeded');
   await pastRows().last().getByRole('link').focus();
-  await page.keyboard.press('K');
-  expect(await page.getByRole('dialog').count()).toBe(0);
-  await page.keyboard.press('k');
-  await page.keyboard.press('K');
-  await page.getByRole('heading', { name: 'Kill focus?' }).waitFor();
-  await page.keyboard.press('Enter');
+  await browser.page.keyboard.press('K');
+  expect(await browser.page.getByRole('dialog').count()).toBe(0);
+  await browser.page.keyboard.press('k');
+  await browser.page.keyboard.press('K');
+  await browser.page.getByRole('heading', { name: 'Kill focus?' }).waitFor();
+  await browser.page.keyboard.press('Enter');
   expect((await wrapper.exit).code).toBe(143);
   await history('killed', 'succeeded');
 });
@@ -227,17 +184,16 @@ test('the mouse finds a point of the chart, which tells of its run and opens it'
   await until(async () => (await coloured('--bad')) > 0, { what: 'the chart' });
   // Where it is, the keyboard says.
   await chart().focus();
-  await page.keyboard.press('End');
-  const ring = await page.locator('.meant-ring').boundingBox();
+  await browser.page.keyboard.press('End');
+  const ring = await browser.page.locator('.meant-ring').boundingBox();
   if (ring === null) throw new Error('nothing is marked');
   await chart().blur();
-  await page.locator('.meant-ring').waitFor({ state: 'detached' });
-  await page.mouse.move(ring.x + ring.width / 2 + 3, ring.y + ring.height / 2 + 3);
-  await page.locator('.tip').getByText('failed, exit code 7').waitFor();
-  await page.mouse.down();
-  await page.mouse.up();
-  await page.locator('.run-header[data-state="failed"]').waitFor();
-  expect(mistakes).toEqual([]);
+  await browser.page.locator('.meant-ring').waitFor({ state: 'detached' });
+  await browser.page.mouse.move(ring.x + ring.width / 2 + 3, ring.y + ring.height / 2 + 3);
+  await browser.page.locator('.tip').getByText('failed, exit code 7').waitFor();
+  await browser.page.mouse.down();
+  await browser.page.mouse.up();
+  await browser.page.locator('.run-header[data-state="failed"]').waitFor();
 });
 
 test('what happened while the link was down is there when it is back', async () => {
@@ -250,22 +206,22 @@ test('what happened while the link was down is there when it is back', async () 
   await history('running', 'succeeded');
 
   network.cut();
-  await page.locator('[data-link="down"]').waitFor();
+  await browser.page.locator('[data-link="down"]').waitFor();
   await world.current.operator.kill('outage', {}, 30);
   await ended('outage', 'm3.example.com', 'exit 9');
   expect((await wrapper.exit).code).toBe(143);
-  await page.getByText(/^Not connected for/).waitFor();
+  await browser.page.getByText(/^Not connected for/).waitFor();
   expect(await states()).toEqual(['running', 'succeeded']);
   network.restore();
 
   await history('failed', 'killed', 'succeeded');
-  await page.getByText('Nothing of it runs.').waitFor();
-  expect(mistakes).toEqual([]);
+  await browser.page.getByText('Nothing of it runs.').waitFor();
 });
 
 test('a job that was never seen is told so, and shows by itself when it starts', async () => {
-  await openJob('unheard-of');
-  await page.getByText('No such job').waitFor();
+  await browser.page.goto(`${world.current.url}/jobs/unheard-of#token=${world.current.operatorToken}`);
+  await browser.page.getByRole('heading', { name: 'No such job' }).waitFor();
+  await browser.page.locator('[data-link="open"]').waitFor();
   const wrapper = world.current.wrapper({ job: 'unheard-of', command: FOREVER });
   await openRows().filter({ hasText: 'm1.example.com' }).waitFor();
   await world.current.operator.kill('unheard-of', {}, 30);
@@ -276,23 +232,17 @@ test('a job that was never seen is told so, and shows by itself when it starts',
 test.each(['light', 'dark'] as const)(
   'axe finds nothing amiss in the %s scheme, and the chart is drawn in it',
   async (colorScheme) => {
-    await page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' });
+    await browser.page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' });
     await ended(`a11y-${colorScheme}`, 'm1.example.com', 'true');
     await ended(`a11y-${colorScheme}`, 'm2.example.com', 'exit 3');
     const wrapper = world.current.wrapper({ job: `a11y-${colorScheme}`, command: FOREVER });
     await openJob(`a11y-${colorScheme}`);
     await until(async () => (await coloured('--bad')) > 0, { what: 'the chart' });
-    await page.emulateMedia({ colorScheme });
+    await browser.page.emulateMedia({ colorScheme });
     await until(async () => (await coloured('--bad')) > 0, { what: 'the chart in its new colours' });
     await openRows().first().waitFor();
-    await page.evaluate(AXE);
-    const violations = await page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string }[] }> } };
-      return (await axe.run()).violations.map(({ id }) => id);
-    });
-    expect(violations).toEqual([]);
+    expect(await violations(browser.page)).toEqual([]);
     await wrapper.clear();
-    expect(mistakes).toEqual([]);
   },
 );
 
@@ -309,22 +259,23 @@ test('a job that runs on very many machines is folded, until somebody wants to s
     exit_code: null,
     ended_at: null,
   }));
-  await page.route(/\/api\/v1\/runs\?/, (route) =>
+  await browser.page.route(/\/api\/v1\/runs\?/, (route) =>
     route.fulfill({ json: { runs: [...crowd, ...runs], next_cursor: null } }),
   );
   await openJob('crowd');
-  await page.getByRole('button', { name: 'Kill all 1000…' }).waitFor();
+  await browser.page.getByRole('button', { name: 'Kill all 1000…' }).waitFor();
   expect(await openRows().count()).toBe(10);
   // What nobody hears of comes first.
   expect(await openRows().first().innerText()).toContain('edge-500');
-  await page.getByText(/^1001 runs: 1000 running, 1 succeeded\./).waitFor();
+  await browser.page.getByText(/^1001 runs: 1000 running, 1 succeeded\./).waitFor();
 
-  await page.getByRole('button', { name: 'Show all 1000' }).click();
+  await browser.page.getByRole('button', { name: 'Show all 1000' }).click();
   await until(async () => (await openRows().count()) > 10, { what: 'more of them' });
   expect(await openRows().count()).toBeLessThan(60);
-  for (let row = 0; row < 100; row++) await page.keyboard.press('j');
-  await until(() => page.evaluate(() => document.activeElement?.textContent === 'edge-098'), { what: 'the 100th row' });
-  expect(mistakes).toEqual([]);
+  for (let row = 0; row < 100; row++) await browser.page.keyboard.press('j');
+  await until(() => browser.page.evaluate(() => document.activeElement?.textContent === 'edge-098'), {
+    what: 'the 100th row',
+  });
 });
 
 test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
@@ -339,7 +290,7 @@ test('a long history comes page by page as one goes down, and only what is in vi
     ended_at: new Date(newest - n * 60_000 + 500 + n).toISOString(),
   }));
   const pages: string[] = [];
-  await page.route(/\/api\/v1\/runs\?/, async (route) => {
+  await browser.page.route(/\/api\/v1\/runs\?/, async (route) => {
     const query = new URL(route.request().url()).searchParams;
     if (query.has('since') || query.has('state')) return route.continue();
     const from = Number(query.get('cursor') ?? 0);
@@ -348,18 +299,17 @@ test('a long history comes page by page as one goes down, and only what is in vi
     await route.fulfill({ json: { runs: all.slice(from, to), next_cursor: to < all.length ? String(to) : null } });
   });
   await openJob('long');
-  await page.getByText(/^200 runs: 200 succeeded\./).waitFor();
+  await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
   expect(pages).toEqual(['0-200']);
-  const isOver = page.getByText('That is all: 3000 runs.');
+  const isOver = browser.page.getByText('That is all: 3000 runs.');
   await until(
     async () => {
-      await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+      await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
       return isOver.isVisible();
     },
     { what: 'the end of the history', deadlineMs: 60_000 },
   );
   expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
   expect(await pastRows().count()).toBeLessThan(60);
-  await page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
-  expect(mistakes).toEqual([]);
+  await browser.page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
 });

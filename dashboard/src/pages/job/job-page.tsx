@@ -42,25 +42,20 @@ export function JobPage({ name, who }: JobPageProps) {
   return (
     <main class="page job" aria-busy={known === 'asking'}>
       <nav class="page-head" aria-label="Where you are">
-        <Link to="/" class="back">
-          ← What runs
-        </Link>
+        <span class="trail">
+          <Link to="/">Runs</Link>
+          {` / ${name}`}
+        </span>
         {known !== 'asking' && <LinkStatus link={follower.link.value} />}
       </nav>
-      {known === 'yes' ? (
-        <Loaded name={name} who={who} follower={follower} />
-      ) : (
-        <>
-          <h1>{name}</h1>
-          {known === 'asking' && follower.failure.value === null && (
-            <p class="nothing" role="status">
-              Loading the job…
-            </p>
-          )}
-        </>
+      {known === 'yes' && <Loaded name={name} who={who} follower={follower} />}
+      {known === 'asking' && follower.failure.value === null && (
+        <p class="nothing" role="status">
+          Loading the job…
+        </p>
       )}
       {known === 'no' && (
-        <Notice tone="plain" title="No such job">
+        <Notice tone="plain" title="No such job" isPage>
           No run of <strong>{name}</strong> was ever seen. Check the name, or see <Link to="/">what runs</Link>. Should
           it run for the first time now, it shows here by itself.
         </Notice>
@@ -76,7 +71,7 @@ function Trouble({ follower }: { readonly follower: JobFollower }) {
   if (failure === null) return null;
   const isFinal = failure.kind === 'problem' && failure.status < 500;
   return (
-    <Notice tone="bad" title="This job cannot be loaded">
+    <Notice tone="bad" title="This job cannot be loaded" isPage={follower.known.value === 'asking'}>
       {failure.detail} {isFinal ? <Link to="/">See what runs</Link> : 'It is tried again every few seconds.'}
     </Notice>
   );
@@ -197,7 +192,8 @@ function Loaded({ name, who, follower }: LoadedProps) {
       {asking.value !== null && (
         <KillDialog
           scope={asking.value}
-          close={() => {
+          close={(ordered) => {
+            if (ordered) selection.clear();
             asking.value = null;
           }}
         />
