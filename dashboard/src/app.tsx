@@ -19,6 +19,7 @@ import { loadSession, session } from './state/session.ts';
 
 const JobPage = lazyPage(async () => (await import('./pages/job/job-page.tsx')).JobPage);
 const RunPage = lazyPage(async () => (await import('./pages/run/run-page.tsx')).RunPage);
+const TimelinePage = lazyPage(async () => (await import('./pages/timeline/timeline-page.tsx')).TimelinePage);
 
 export function App() {
   const state = session.value;
@@ -94,9 +95,10 @@ function Page({ who }: { readonly who: Session }) {
       return <OverviewPage who={who} />;
     case 'run':
       return <RunPage key={current.id} id={current.id} />;
+    case 'timeline':
+      return <TimelinePage who={who} />;
     case 'job':
       return <JobPage key={current.name} name={current.name} who={who} />;
-    case 'timeline':
     case 'commands':
     case 'command':
     case 'tokens':

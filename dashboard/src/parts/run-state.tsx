@@ -19,14 +19,21 @@ interface StateBadgeProps {
 export function StateBadge({ state, isConnected = true, note = null }: StateBadgeProps) {
   return (
     <span class="state" data-state={state} data-connected={isConnected}>
-      <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-        {shapeOf(state)}
-      </svg>
+      <StateShape state={state} px={16} />
       <span class="state-words">
         <span class="state-word">{STATE_WORDS[state]}</span>
         {note !== null && <span class="state-note">{note}</span>}
       </span>
     </span>
+  );
+}
+
+/** The shape alone, where the word stands elsewhere. */
+export function StateShape({ state, px }: { readonly state: RunState; readonly px: number }) {
+  return (
+    <svg viewBox="0 0 16 16" width={px} height={px} aria-hidden="true">
+      {shapeOf(state)}
+    </svg>
   );
 }
 

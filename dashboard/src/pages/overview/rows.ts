@@ -114,7 +114,7 @@ export function isBad(state: RunEnd['state']): boolean {
   return state === 'failed' || state === 'errored' || state === 'timed_out' || state === 'lost';
 }
 
-function findable(run: Run) {
+export function findable(run: Run) {
   const state = isLive(run.state) && !run.connected ? `${STATE_WORDS[run.state]} out of touch` : STATE_WORDS[run.state];
   return { job: run.job, machine: run.machine, state };
 }

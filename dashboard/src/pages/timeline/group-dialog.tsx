@@ -1,0 +1,42 @@
+import type { Run } from '#protocol/api';
+import { Dialog } from '../../parts/dialog.tsx';
+import { RunStateBadge } from '../../parts/run-state.tsx';
+import { Clock, Duration } from '../../parts/time.tsx';
+import { Link, runPath } from '../../router.tsx';
+import { isBad, startsOf } from './mark-words.ts';
+import { periodText } from './time-axis.ts';
+
+const MOST_LISTED = 200;
+
+interface GroupDialogProps {
+  readonly runs: readonly Run[];
+  close(): void;
+}
+
+/** Runs that no zoom tells apart, as a list. The bad ones first: a list that is cut must not hide them. */
+export function GroupDialog({ runs, close }: GroupDialogProps) {
+  const listed = runs.toSorted((a, b) => Number(isBad(b)) - Number(isBad(a))).slice(0, MOST_LISTED);
+  return (
+    <Dialog title={`${runs.length} runs, ${periodText(startsOf(runs))}`} class="group-dialog" close={close}>
+      <ul class="group-runs">
+        {listed.map((run) => (
+          <li key={run.id}>
+            <RunStateBadge run={run} />
+            <Link to={runPath(run.id)}>
+              {run.job} on {run.machine}
+            </Link>
+            <span>
+              <Clock at={run.started_at} /> · <Duration from={run.started_at} to={run.ended_at} />
+            </span>
+          </li>
+        ))}
+      </ul>
+      {runs.length > listed.length && <p class="help">{runs.length - listed.length} more are not listed.</p>}
+      <div class="dialog-actions">
+        <button type="button" class="button" onClick={close}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,70 @@
+import { useMemo } from 'preact/hooks';
+import { countText } from '../../parts/quantity.ts';
+import { jobPath, Link } from '../../router.tsx';
+import type { Lane, LaneKind } from './lane-index.ts';
+import { keyOf, type LaneLayout, marksWithin, rowsOf } from './lane-layout.ts';
+import { drawMarks } from './marks.tsx';
+import type { Period } from './view.ts';
+
+interface LaneRowProps {
+  readonly lane: Lane;
+  readonly layout: LaneLayout;
+  readonly kind: LaneKind;
+  /** What is seen at this moment, before a movement that is under way, and what is drawn, with what is near. */
+  readonly period: Period;
+  readonly settled: Period;
+  readonly drawn: Period;
+  readonly msPerPx: number;
+  readonly nowMs: number;
+  /** The mark that had the focus last, if it is in this lane. */
+  readonly cursor: string | null;
+}
+
+/** A job or a machine, and its runs. While it is moved nothing is drawn anew: what is drawn is pushed aside. */
+export function LaneRow({ lane, layout, kind, period, settled, drawn, msPerPx, nowMs, cursor }: LaneRowProps) {
+  const seen = useMemo(() => marksWithin(layout.marks, settled), [layout, settled.from, settled.to]);
+  const tabbed = seen.find((mark) => keyOf(mark) === cursor) ?? seen.at(-1);
+  const tabbedKey = tabbed === undefined ? null : keyOf(tabbed);
+  // Only what is still going on grows, by a pixel at a time.
+  const isGrowing = seen.some(({ to }) => to === null);
+  const grownPx = isGrowing ? Math.floor(nowMs / msPerPx) : 0;
+  // Words begin where their bar comes into view: that is looked at again by steps, not every second.
+  const seenStep = Math.floor(settled.from / msPerPx / 8);
+  const marks = useMemo(
+    () =>
+      drawMarks({
+        marks: marksWithin(layout.marks, drawn),
+        kind,
+        tabbed: tabbedKey,
+        drawn,
+        seen: settled,
+        msPerPx,
+        nowMs,
+      }),
+    [layout, kind, drawn.from, drawn.to, msPerPx, grownPx, seenStep, tabbedKey],
+  );
+  const runs = useMemo(() => seen.reduce((sum, mark) => sum + (mark.kind === 'run' ? 1 : mark.runs.length), 0), [seen]);
+  const asidePx = (drawn.from - period.from) / msPerPx;
+  return (
+    <article class="lane" data-lane={lane.name}>
+      <h2 class="lane-head">
+        <Link to={kind === 'job' ? jobPath(lane.name) : `/?q=machine:${lane.name}`} class="lane-name" title={lane.name}>
+          {lane.name}
+        </Link>
+        <span class="lane-count">{countText(runs, 'run')}</span>
+      </h2>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
+      <div
+        class="plot"
+        data-plot
+        role="group"
+        aria-label={`Runs ${kind === 'job' ? 'of' : 'on'} ${lane.name}`}
+        style={{ height: `calc(${rowsOf(seen)} * var(--row) + var(--lane-gap))` }}
+      >
+        <div class="marks" style={{ transform: `translateX(${asidePx}px)` }}>
+          {marks}
+        </div>
+      </div>
+    </article>
+  );
+}

@@ -1,0 +1,83 @@
+/** Where times are marked and how they are written, by the clock of whoever looks. Pure. */
+import type { Period } from './view.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MINUTES = 24 * 60;
+const STEPS_MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, DAY_MINUTES];
+
+export interface Tick {
+  readonly at: number;
+  /** `14:00`. */
+  readonly label: string;
+  readonly isMidnight: boolean;
+}
+
+/** A stretch of one day, from its midnight or the beginning of the period on. */
+export interface Day {
+  readonly from: number;
+  readonly to: number;
+  /** `Mon 23 Nov`. */
+  readonly label: string;
+}
+
+/** @param most as many as there is room for */
+export function ticksOf({ from, to }: Period, most: number): Tick[] {
+  const stepMinutes = STEPS_MINUTES.find((minutes) => (to - from) / (minutes * MINUTE_MS) <= most) ?? DAY_MINUTES;
+  const ticks: Tick[] = [];
+  for (let day = midnightBefore(from); day < to; day = dayAfter(day)) {
+    for (const at of stepsOfDay(day, stepMinutes)) {
+      if (at >= from && at <= to) ticks.push({ at, label: clockText(at).slice(0, 5), isMidnight: at === day });
+    }
+  }
+  return ticks;
+}
+
+export function daysOf({ from, to }: Period): Day[] {
+  const days: Day[] = [];
+  for (let day = midnightBefore(from); day < to; day = dayAfter(day)) {
+    days.push({ from: Math.max(from, day), to: Math.min(to, dayAfter(day)), label: dayText(day) });
+  }
+  return days;
+}
+
+/** Days on which clocks are changed have 23 or 25 hours. */
+function* stepsOfDay(midnight: number, stepMinutes: number): Generator<number> {
+  const next = dayAfter(midnight);
+  const isByTheClock = stepMinutes * MINUTE_MS > HOUR_MS;
+  const date = new Date(midnight);
+  for (let minutes = 0; ; minutes += stepMinutes) {
+    const at = isByTheClock
+      ? new Date(date.getFullYear(), date.getMonth(), date.getDate(), 0, minutes).getTime()
+      : midnight + minutes * MINUTE_MS;
+    if (at >= next) return;
+    yield at;
+  }
+}
+
+function midnightBefore(at: number): number {
+  return new Date(at).setHours(0, 0, 0, 0);
+}
+
+function dayAfter(midnight: number): number {
+  const date = new Date(midnight);
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + 1).getTime();
+}
+
+/** `14:03:09`. */
+export function clockText(at: number): string {
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
+}
+
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
+
+export function dayText(at: number): string {
+  return DAY.format(at);
+}
+
+/** The second time with its day only when it is another one. */
+export function periodText({ from, to }: Period): string {
+  const [first, last] = [dayText(from), dayText(to)];
+  return `${first} ${clockText(from)} to ${first === last ? '' : `${last} `}${clockText(to)}`;
+}
