@@ -4,8 +4,9 @@ import type { Period } from './view.ts';
 
 /** Room that a time takes with what is around it. */
 const TICK_PX = 64;
-/** A day is named where there is room for its name. */
-const DAY_PX = 76;
+/** A day is named where there is room for its name, whole or short. */
+const DAY_PX = 92;
+const WEEKDAY_PX = 40;
 
 interface AxisProps {
   readonly period: Period;
@@ -23,15 +24,14 @@ export function Axis({ period, widthPx, head, plot }: AxisProps) {
       <div class="axis-head">{head}</div>
       <div class="axis-plot" ref={plot} aria-hidden="true">
         {widthPx > 0 &&
-          daysOf(period).map((day) => (
-            <span
-              key={day.label}
-              class="axis-day"
-              style={{ left: `${pxOf(day.from)}px`, width: `${pxOf(day.to) - pxOf(day.from)}px` }}
-            >
-              {pxOf(day.to) - pxOf(day.from) >= DAY_PX && day.label}
-            </span>
-          ))}
+          daysOf(period).map((day) => {
+            const dayPx = pxOf(day.to) - pxOf(day.from);
+            return (
+              <span key={day.label} class="axis-day" style={{ left: `${pxOf(day.from)}px`, width: `${dayPx}px` }}>
+                {dayPx >= DAY_PX ? day.label : dayPx >= WEEKDAY_PX && day.weekday}
+              </span>
+            );
+          })}
         {ticksOf(period, widthPx / TICK_PX).map(({ at, label }) => (
           <span key={at} class="axis-tick" style={{ transform: `translateX(${pxOf(at)}px)` }}>
             {label}

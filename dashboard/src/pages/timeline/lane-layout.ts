@@ -9,7 +9,8 @@ import type { Period } from './view.ts';
 
 /** A run that would be narrower is drawn so wide, and is one mark with its neighbours. */
 export const LEAST_BAR_PX = 4;
-const LEAST_GROUP_PX = 8;
+/** Room for a digit. */
+const LEAST_GROUP_PX = 14;
 /** Short runs are merged no further, so that it can be seen when the bad ones were. As wide as a finger can hit. */
 const BUCKET_PX = 24;
 /** Runs beyond are counted in the last row. */

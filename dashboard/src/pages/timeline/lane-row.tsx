@@ -51,14 +51,13 @@ export function LaneRow({ lane, layout, kind, period, settled, drawn, msPerPx, n
         <Link to={kind === 'job' ? jobPath(lane.name) : `/?q=machine:${lane.name}`} class="lane-name" title={lane.name}>
           {lane.name}
         </Link>
-        <span class="lane-count">{countText(runs, 'run')}</span>
       </h2>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
       <div
         class="plot"
         data-plot
         role="group"
-        aria-label={`Runs ${kind === 'job' ? 'of' : 'on'} ${lane.name}`}
+        aria-label={`${countText(runs, 'run')} ${kind === 'job' ? 'of' : 'on'} ${lane.name}`}
         style={{ height: `calc(${rowsOf(seen)} * var(--row) + var(--lane-gap))` }}
       >
         <div class="marks" style={{ transform: `translateX(${asidePx}px)` }}>

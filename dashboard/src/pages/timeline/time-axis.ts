@@ -19,6 +19,8 @@ export interface Day {
   readonly to: number;
   /** `Mon 23 Nov`. */
   readonly label: string;
+  /** `Mon`. */
+  readonly weekday: string;
 }
 
 /** @param most as many as there is room for */
@@ -36,22 +38,27 @@ export function ticksOf({ from, to }: Period, most: number): Tick[] {
 export function daysOf({ from, to }: Period): Day[] {
   const days: Day[] = [];
   for (let day = midnightBefore(from); day < to; day = dayAfter(day)) {
-    days.push({ from: Math.max(from, day), to: Math.min(to, dayAfter(day)), label: dayText(day) });
+    days.push({
+      from: Math.max(from, day),
+      to: Math.min(to, dayAfter(day)),
+      label: dayText(day),
+      weekday: WEEKDAY.format(day),
+    });
   }
   return days;
 }
 
-/** Days on which clocks are changed have 23 or 25 hours. */
+/** On days on which clocks are changed some times come twice, and others never. */
 function* stepsOfDay(midnight: number, stepMinutes: number): Generator<number> {
   const next = dayAfter(midnight);
-  const isByTheClock = stepMinutes * MINUTE_MS > HOUR_MS;
+  if (stepMinutes * MINUTE_MS <= HOUR_MS) {
+    for (let at = midnight; at < next; at += stepMinutes * MINUTE_MS) yield at;
+    return;
+  }
   const date = new Date(midnight);
-  for (let minutes = 0; ; minutes += stepMinutes) {
-    const at = isByTheClock
-      ? new Date(date.getFullYear(), date.getMonth(), date.getDate(), 0, minutes).getTime()
-      : midnight + minutes * MINUTE_MS;
-    if (at >= next) return;
-    yield at;
+  for (let minutes = 0; minutes < DAY_MINUTES; minutes += stepMinutes) {
+    const local = new Date(date.getFullYear(), date.getMonth(), date.getDate(), 0, minutes);
+    if (local.getHours() * 60 === minutes) yield local.getTime();
   }
 }
 
@@ -70,6 +77,7 @@ export function clockText(at: number): string {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }
 
+const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
 
 export function dayText(at: number): string {

@@ -102,7 +102,7 @@ function Controls({ state, kind }: ControlsProps) {
         </button>
       </div>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
-      <div class="choice" role="group" aria-label="How much time is shown">
+      <div class="choice spans" role="group" aria-label="How much time is shown">
         <button
           type="button"
           aria-label="Zoom in"
@@ -115,7 +115,7 @@ function Controls({ state, kind }: ControlsProps) {
           <button
             key={each}
             type="button"
-            aria-label={SPAN_WORDS[each]}
+            title={SPAN_WORDS[each]}
             aria-pressed={each === span}
             onClick={() => state.zoomTo(each, null)}
           >

@@ -51,9 +51,14 @@ export function periodOf({ span, to }: View, nowMs: number): Period {
   return { from: end - SPAN_MS[span], to: end };
 }
 
+/** Whoever comes back so near to now means now. */
+const NEAR_NOW_SHARE = 0.01;
+
 /** Moves towards the past by negative amounts. There is nothing to see in the future: there it holds on to now. */
 export function panned(view: View, byMs: number, nowMs: number): View {
-  return endingAt(view.span, (view.to ?? nowMs) + byMs, nowMs);
+  const to = (view.to ?? nowMs) + byMs;
+  const isNow = byMs > 0 && nowMs - to < SPAN_MS[view.span] * NEAR_NOW_SHARE;
+  return endingAt(view.span, isNow ? nowMs : to, nowMs);
 }
 
 /** @param around the time that stays where it is; null for the middle, or for now when now is the end */
