@@ -4,6 +4,8 @@ import type { Period } from './view.ts';
 
 /** Room that a time takes with what is around it. */
 const TICK_PX = 64;
+/** What is written of it. */
+const TICK_TEXT_PX = 44;
 /** A day is named where there is room for its name, whole or short. */
 const DAY_PX = 92;
 const WEEKDAY_PX = 40;
@@ -34,7 +36,7 @@ export function Axis({ period, widthPx, head, plot }: AxisProps) {
           })}
         {ticksOf(period, widthPx / TICK_PX).map(({ at, label }) => (
           <span key={at} class="axis-tick" style={{ transform: `translateX(${pxOf(at)}px)` }}>
-            {label}
+            {pxOf(at) + TICK_TEXT_PX <= widthPx && label}
           </span>
         ))}
       </div>

@@ -53,6 +53,7 @@ export function Chart({ state, kind, lanes }: ChartProps) {
   const { span } = state.view.value;
   const msPerPx = SPAN_MS[span] / Math.max(1, widthPx);
   const drawn = drawnAround(period);
+  const origin = originOf(period);
   const layoutOf = useLayouts(msPerPx);
 
   const tip = useSignal<TipPlace | null>(null);
@@ -79,7 +80,7 @@ export function Chart({ state, kind, lanes }: ChartProps) {
     return state.period.peek().from + (clientX - left) * msPerPx;
   };
 
-  const showTip = (lane: string, mark: Mark) => {
+  const showTip = (lane: string, mark: Mark, isByTouch = false) => {
     clearTimeout(hiding.current);
     const element = elementOf(chart.current, lane, keyOf(mark));
     const frame = chart.current?.getBoundingClientRect();
@@ -94,6 +95,7 @@ export function Chart({ state, kind, lanes }: ChartProps) {
       leftPx: (left + right) / 2 - frame.left,
       edgePx: (isAbove ? box.top - 6 : box.bottom + 6) - frame.top,
       isAbove,
+      isByTouch,
     };
   };
   const hideTip = () => {
@@ -287,7 +289,7 @@ export function Chart({ state, kind, lanes }: ChartProps) {
     const at = pointedAt(event, isTouch ? FINGER_REACH_PX : REACH_PX);
     event.preventDefault();
     if (at === null) hideTip();
-    else if (isTouch && tip.value?.mark !== keyOf(at.mark)) showTip(at.lane, at.mark);
+    else if (isTouch && tip.value?.mark !== keyOf(at.mark)) showTip(at.lane, at.mark, true);
     else act(at.lane, at.mark);
   };
   const onFocusIn = (event: TargetedFocusEvent<HTMLElement>) => {
@@ -351,6 +353,7 @@ export function Chart({ state, kind, lanes }: ChartProps) {
                     period={period}
                     settled={settled}
                     drawn={drawn}
+                    origin={origin}
                     msPerPx={msPerPx}
                     nowMs={nowMs}
                     cursor={cursor.value?.lane === lane.name ? cursor.value.mark : null}
@@ -382,11 +385,17 @@ export function Chart({ state, kind, lanes }: ChartProps) {
   );
 }
 
-/** Half a window more on either side, and no other while it is moved within that: moving draws nothing anew. */
+/** A quarter more on either side, and no other while it is moved within that: moving draws nothing anew. */
 function drawnAround({ from, to }: Period): Period {
-  const half = (to - from) / 2;
-  const start = (Math.floor(from / half) - 1) * half;
-  return { from: start, to: start + 5 * half };
+  const quarter = (to - from) / 4;
+  const start = (Math.floor(from / quarter) - 1) * quarter;
+  return { from: start, to: start + 7 * quarter };
+}
+
+/** What places are counted from. Far away, so that what is drawn stays where it is when more is drawn. */
+function originOf({ from, to }: Period): number {
+  const far = (to - from) * 64;
+  return Math.floor(from / far) * far;
 }
 
 /** Kept for each lane as long as it and the scale are the same. */

@@ -20,7 +20,7 @@ export class Lane {
   /** The earliest start first. */
   get spans(): readonly RunSpan[] {
     if (this.#spans === null) {
-      this.#spans = [...this.runs.values()].map(spanOf).sort(byStart);
+      this.#spans = Array.from(this.runs.values(), spanOf).sort(byStart);
       let latest = Number.NEGATIVE_INFINITY;
       this.#latestEnds = this.#spans.map(({ to }) => {
         latest = Math.max(latest, to ?? Number.POSITIVE_INFINITY);
@@ -50,9 +50,16 @@ export interface RunSpan {
   readonly to: number | null;
 }
 
+/** Times are read once for each run: lanes are put together anew with every letter of a filter. */
+const knownSpans = new WeakMap<Run, RunSpan>();
+
 function spanOf(run: Run): RunSpan {
+  const known = knownSpans.get(run);
+  if (known !== undefined) return known;
   const from = Date.parse(run.started_at);
-  return { run, from, to: run.ended_at === null ? null : Math.max(from, Date.parse(run.ended_at)) };
+  const span = { run, from, to: run.ended_at === null ? null : Math.max(from, Date.parse(run.ended_at)) };
+  knownSpans.set(run, span);
+  return span;
 }
 
 function byStart(a: RunSpan, b: RunSpan): number {

@@ -14,6 +14,8 @@ interface LaneRowProps {
   readonly period: Period;
   readonly settled: Period;
   readonly drawn: Period;
+  /** The time at the left edge of the drawing. */
+  readonly origin: number;
   readonly msPerPx: number;
   readonly nowMs: number;
   /** The mark that had the focus last, if it is in this lane. */
@@ -21,7 +23,8 @@ interface LaneRowProps {
 }
 
 /** A job or a machine, and its runs. While it is moved nothing is drawn anew: what is drawn is pushed aside. */
-export function LaneRow({ lane, layout, kind, period, settled, drawn, msPerPx, nowMs, cursor }: LaneRowProps) {
+export function LaneRow(props: LaneRowProps) {
+  const { lane, layout, kind, period, settled, drawn, origin, msPerPx, nowMs, cursor } = props;
   const seen = useMemo(() => marksWithin(layout.marks, settled), [layout, settled.from, settled.to]);
   const tabbed = seen.find((mark) => keyOf(mark) === cursor) ?? seen.at(-1);
   const tabbedKey = tabbed === undefined ? null : keyOf(tabbed);
@@ -37,14 +40,15 @@ export function LaneRow({ lane, layout, kind, period, settled, drawn, msPerPx, n
         kind,
         tabbed: tabbedKey,
         drawn,
+        origin,
         seen: settled,
         msPerPx,
         nowMs,
       }),
-    [layout, kind, drawn.from, drawn.to, msPerPx, grownPx, seenStep, tabbedKey],
+    [layout, kind, drawn.from, drawn.to, origin, msPerPx, grownPx, seenStep, tabbedKey],
   );
   const runs = useMemo(() => seen.reduce((sum, mark) => sum + (mark.kind === 'run' ? 1 : mark.runs.length), 0), [seen]);
-  const asidePx = (drawn.from - period.from) / msPerPx;
+  const asidePx = (origin - period.from) / msPerPx;
   return (
     <article class="lane" data-lane={lane.name}>
       <h2 class="lane-head">

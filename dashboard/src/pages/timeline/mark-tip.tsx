@@ -13,6 +13,7 @@ export interface TipPlace {
   /** Its upper or its lower edge, whichever has room beyond. */
   readonly edgePx: number;
   readonly isAbove: boolean;
+  readonly isByTouch: boolean;
 }
 
 const WIDTH_PX = 288;
@@ -21,7 +22,7 @@ interface MarkTipProps {
   readonly mark: Mark;
   readonly place: TipPlace;
   readonly chartPx: number;
-  /** What pressing it does, in words; a finger presses it in here. */
+  /** What pressing it does, in words. A finger presses it in here: what it touches first only tells. */
   readonly action: string;
   act(): void;
   hold(isHeld: boolean): void;
@@ -38,9 +39,11 @@ export function MarkTip({ mark, place, chartPx, action, act, hold }: MarkTipProp
       onPointerLeave={() => hold(false)}
     >
       {mark.kind === 'run' ? <RunTold mark={mark} /> : <GroupTold mark={mark} />}
-      <button type="button" class="button quiet tip-action" tabIndex={-1} onClick={act}>
-        {action}
-      </button>
+      {place.isByTouch && (
+        <button type="button" class="button quiet tip-action" onClick={act}>
+          {action}
+        </button>
+      )}
     </div>
   );
 }

@@ -7,9 +7,13 @@ import type { Mark } from './lane-layout.ts';
 import { clockText, dayText, periodText } from './time-axis.ts';
 import type { Period } from './view.ts';
 
+const known = new WeakMap<Mark, string>();
+
 /** Of a live run not how long it has taken: that would be said again every second. */
 export function markText(mark: Mark): string {
-  return mark.kind === 'run' ? runText(mark.run) : groupText(mark.runs);
+  const text = known.get(mark) ?? (mark.kind === 'run' ? runText(mark.run) : groupText(mark.runs));
+  known.set(mark, text);
+  return text;
 }
 
 function runText(run: Run): string {

@@ -13,8 +13,10 @@ const NAME_PX = 80;
 const DIGIT_PX = 7;
 
 export interface Drawing {
-  /** What is drawn, seen or not; the left edge of the drawing is its beginning. */
+  /** What is drawn, seen or not. */
   readonly drawn: Period;
+  /** The time at the left edge of the drawing. */
+  readonly origin: number;
   /** What of it is seen. */
   readonly seen: Period;
   readonly msPerPx: number;
@@ -73,6 +75,9 @@ export function drawMarks({ marks, kind, tabbed, ...drawing }: MarksProps): VNod
         draggable={false}
         style={style}
       >
+        {isUncertain(run) && run.out_of_touch_since !== null && (
+          <span class="known" style={{ width: `${pxUntil(run.out_of_touch_since, mark.from, drawing)}px` }} />
+        )}
         {box.widthPx - box.hiddenPx >= SHAPE_PX && (
           <span class="bar-words" style={{ transform: `translateX(${box.hiddenPx}px)` }}>
             <StateShape state={run.state} px={12} />
@@ -86,12 +91,17 @@ export function drawMarks({ marks, kind, tabbed, ...drawing }: MarksProps): VNod
   });
 }
 
+/** How much of what is drawn lies before a time. */
+function pxUntil(time: string, from: number, { drawn, msPerPx }: Drawing): number {
+  return Math.max(0, Math.round((Date.parse(time) - Math.max(from, drawn.from)) / msPerPx));
+}
+
 /** @returns how much of it lies before what is seen, too: its words begin where it comes into view */
-function boxOf(mark: Mark, { drawn, seen, msPerPx, nowMs }: Drawing) {
+function boxOf(mark: Mark, { drawn, origin, seen, msPerPx, nowMs }: Drawing) {
   const from = Math.max(mark.from, drawn.from);
   const to = Math.min(endOf(mark, nowMs), drawn.to);
   return {
-    leftPx: Math.round((from - drawn.from) / msPerPx),
+    leftPx: Math.round((from - origin) / msPerPx),
     widthPx: Math.max(LEAST_BAR_PX, Math.round((to - from) / msPerPx)),
     hiddenPx: Math.max(0, Math.round((Math.min(seen.from, to) - from) / msPerPx)),
   };

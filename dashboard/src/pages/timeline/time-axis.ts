@@ -29,7 +29,7 @@ export function ticksOf({ from, to }: Period, most: number): Tick[] {
   const ticks: Tick[] = [];
   for (let day = midnightBefore(from); day < to; day = dayAfter(day)) {
     for (const at of stepsOfDay(day, stepMinutes)) {
-      if (at >= from && at <= to) ticks.push({ at, label: clockText(at).slice(0, 5), isMidnight: at === day });
+      if (at >= from && at <= to) ticks.push({ at, label: minuteText(at), isMidnight: at === day });
     }
   }
   return ticks;
@@ -71,6 +71,11 @@ function dayAfter(midnight: number): number {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + 1).getTime();
 }
 
+/** `14:03`. */
+export function minuteText(at: number): string {
+  return clockText(at).slice(0, 5);
+}
+
 /** `14:03:09`. */
 export function clockText(at: number): string {
   const date = new Date(at);
@@ -80,12 +85,18 @@ export function clockText(at: number): string {
 const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
 
+const dayTexts = new Map<number, string>();
+
+/** Formatting takes its time, and there are thousands of marks but few days. */
 export function dayText(at: number): string {
-  return DAY.format(at);
+  const midnight = midnightBefore(at);
+  const text = dayTexts.get(midnight) ?? DAY.format(at);
+  dayTexts.set(midnight, text);
+  return text;
 }
 
 /** The second time with its day only when it is another one. */
-export function periodText({ from, to }: Period): string {
+export function periodText({ from, to }: Period, textOf: (at: number) => string = clockText): string {
   const [first, last] = [dayText(from), dayText(to)];
-  return `${first} ${clockText(from)} to ${first === last ? '' : `${last} `}${clockText(to)}`;
+  return `${first} ${textOf(from)} to ${first === last ? '' : `${last} `}${textOf(to)}`;
 }

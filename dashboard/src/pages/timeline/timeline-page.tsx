@@ -14,7 +14,7 @@ import { Chart } from './chart.tsx';
 import type { LaneKind } from './lane-index.ts';
 import { Legend } from './legend.tsx';
 import type { RunHistory } from './run-history.ts';
-import { clockText, dayText, periodText } from './time-axis.ts';
+import { dayText, minuteText, periodText } from './time-axis.ts';
 import { type TimelineState, useTimelineState } from './timeline-state.ts';
 import { useRunHistory } from './use-run-history.ts';
 import { linkOf, nextSpan, SPAN_WORDS, SPANS } from './view.ts';
@@ -148,19 +148,20 @@ interface SummaryProps {
 /** Which time this is, what is not shown of it, and what marks mean. */
 function Summary({ state, history, kind, lanes }: SummaryProps) {
   const period = state.period.value;
+  const { span, to } = state.view.value;
   const cut = history.cutBefore.value;
   const isCut = cut !== null && cut > period.from;
   return (
     <div class="summary">
       <p>
-        {state.view.value.to === null ? `The last ${SPAN_WORDS[state.view.value.span]}` : periodText(period)}
-        {` · ${countText(lanes, kind)}`}
+        {to === null ? `The last ${SPAN_WORDS[span].replace(/^1 /, '')}` : periodText(period, minuteText)}
+        {lanes > 0 && ` · ${countText(lanes, kind)}`}
         {history.loading.value && ' · loading…'}
       </p>
       <Legend />
       {isCut && (
         <p class="cut" role="status">
-          There is more than can be shown at once: what started before {dayText(cut)} {clockText(cut)} is not complete.
+          There is more than can be shown at once: what started before {dayText(cut)} {minuteText(cut)} is not complete.
           A shorter window shows all.
         </p>
       )}
