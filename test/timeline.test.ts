@@ -42,10 +42,10 @@ afterEach(async () => {
   expect(mistakes).toEqual([]);
 });
 
-async function openTimeline(search = ''): Promise<void> {
-  await page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
+async function openTimeline(search = '', url = world.current.url): Promise<void> {
+  await page.goto(`${url}/#token=${world.current.operatorToken}`);
   await page.getByRole('heading', { name: 'What runs' }).waitFor();
-  await page.goto(`${world.current.url}/timeline${search}`);
+  await page.goto(`${url}/timeline${search}`);
   await bar('stays').waitFor();
 }
 
@@ -208,15 +208,40 @@ test('short runs are one mark, which zooms in and at last lists them', async () 
 });
 
 test('what was missed while the link was lost is there when it is back', async () => {
-  await openTimeline();
+  const proxy = await world.current.proxy();
+  await openTimeline('', proxy.url);
   await page.locator('[data-link="open"]').waitFor();
-  await world.current.crash();
+  proxy.cut();
   await page.locator('[data-link="down"]').waitFor();
-  const missed = world.current.wrapper({ job: 'missed', command: ['true'] });
-  await missed.exit;
-  await world.current.restart();
+  await world.current.wrapper({ job: 'missed', command: ['true'] }).exit;
+  await world.current.runOf('missed', ({ state }) => state === 'succeeded');
+  expect(await bar('missed').count()).toBe(0);
+  proxy.restore();
   await page.locator('[data-link="open"]').waitFor();
   await bar('missed').waitFor();
+});
+
+test('what cannot be loaded is said, and tried again', async () => {
+  await page.route('**/api/v1/runs?since=*', (route) => route.abort());
+  await openTimeline();
+  await page.getByText('What ran cannot be loaded').waitFor();
+  // What runs at present is known all the same.
+  expect(await bar('breaks').count()).toBe(0);
+  await page.unroute('**/api/v1/runs?since=*');
+  await bar('breaks').waitFor();
+  await until(async () => (await page.getByText('What ran cannot be loaded').count()) === 0, { what: 'it to go' });
+});
+
+test('where there is too much for one view, it is said what is not complete', async () => {
+  // A list that never comes to its end.
+  await page.route('**/api/v1/runs?since=*', async (route) => {
+    const first = new URL(route.request().url());
+    first.searchParams.delete('cursor');
+    const response = await route.fetch({ url: first.href });
+    await route.fulfill({ response, json: { ...(await response.json()), next_cursor: 'more' } });
+  });
+  await openTimeline();
+  await page.getByText('There is more than can be shown at once').waitFor();
 });
 
 test('axe finds nothing', async () => {

@@ -64,7 +64,7 @@ export function LaneRow(props: LaneRowProps) {
         aria-label={`${countText(runs, 'run')} ${kind === 'job' ? 'of' : 'on'} ${lane.name}`}
         style={{ height: `calc(${rowsOf(seen)} * var(--row) + var(--lane-gap))` }}
       >
-        <div class="marks" style={{ transform: `translateX(${asidePx}px)` }}>
+        <div class="moved" style={{ transform: `translateX(${asidePx}px)` }}>
           {marks}
         </div>
       </div>

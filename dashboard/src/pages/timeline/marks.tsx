@@ -30,65 +30,67 @@ interface MarksProps extends Drawing {
   readonly tabbed: string | null;
 }
 
-/** Not a component: what it gives can be kept, and is compared at once with what was drawn before. */
-export function drawMarks({ marks, kind, tabbed, ...drawing }: MarksProps): VNode[] {
-  return marks.map((mark) => {
-    const key = keyOf(mark);
-    const common = {
-      key,
-      'data-mark': key,
-      'aria-label': markText(mark),
-      tabIndex: key === tabbed ? 0 : -1,
-    };
-    const box = boxOf(mark, drawing);
-    const style = { left: `${box.leftPx}px`, width: `${box.widthPx}px`, top: `calc(${mark.row} * var(--row))` };
-    if (mark.kind === 'group') {
-      const bad = mark.runs.filter(isBad).length;
-      const text = mark.cause === 'crowd' ? `+${mark.runs.length}` : String(mark.runs.length);
-      return (
-        <button
-          {...common}
-          type="button"
-          class="bar group"
-          data-state={worstOf(mark.runs)}
-          data-bad={bad > 0}
-          data-open={mark.to === null}
-          style={style}
-        >
-          {box.widthPx > text.length * DIGIT_PX + 2 && (
-            <span style={{ transform: `translateX(${box.hiddenPx}px)` }}>{text}</span>
-          )}
-        </button>
-      );
-    }
-    const { run } = mark;
+/** Not a component: what it gives is kept, and as long as it is the same nothing in it is looked at again. */
+export function drawMarks({ marks, ...how }: MarksProps): VNode {
+  return <div class="marks">{marks.map((mark) => drawMark(mark, how))}</div>;
+}
+
+function drawMark(mark: Mark, { kind, tabbed, ...drawing }: Omit<MarksProps, 'marks'>): VNode {
+  const key = keyOf(mark);
+  const common = {
+    key,
+    'data-mark': key,
+    'aria-label': markText(mark),
+    tabIndex: key === tabbed ? 0 : -1,
+  };
+  const box = boxOf(mark, drawing);
+  const style = { left: `${box.leftPx}px`, width: `${box.widthPx}px`, top: `calc(${mark.row} * var(--row))` };
+  if (mark.kind === 'group') {
+    const bad = mark.runs.filter(isBad).length;
+    const text = mark.cause === 'crowd' ? `+${mark.runs.length}` : String(mark.runs.length);
     return (
-      <a
+      <button
         {...common}
-        href={runPath(run.id)}
-        class="bar"
-        data-run={run.id}
-        data-state={run.state}
-        data-uncertain={isUncertain(run)}
+        type="button"
+        class="bar group"
+        data-state={worstOf(mark.runs)}
+        data-bad={bad > 0}
         data-open={mark.to === null}
-        data-narrow={box.widthPx < SHAPE_PX}
-        draggable={false}
         style={style}
       >
-        {isUncertain(run) && run.out_of_touch_since !== null && (
-          <span class="known" style={{ width: `${pxUntil(run.out_of_touch_since, mark.from, drawing)}px` }} />
+        {box.widthPx > text.length * DIGIT_PX + 2 && (
+          <span style={{ transform: `translateX(${box.hiddenPx}px)` }}>{text}</span>
         )}
-        {box.widthPx - box.hiddenPx >= SHAPE_PX && (
-          <span class="bar-words" style={{ transform: `translateX(${box.hiddenPx}px)` }}>
-            <StateShape state={run.state} px={12} />
-            {box.widthPx - box.hiddenPx >= NAME_PX && (
-              <span class="bar-name">{kind === 'job' ? run.machine : run.job}</span>
-            )}
-          </span>
-        )}
-      </a>
+      </button>
     );
-  });
+  }
+  const { run } = mark;
+  return (
+    <a
+      {...common}
+      href={runPath(run.id)}
+      class="bar"
+      data-run={run.id}
+      data-state={run.state}
+      data-uncertain={isUncertain(run)}
+      data-open={mark.to === null}
+      data-narrow={box.widthPx < SHAPE_PX}
+      draggable={false}
+      style={style}
+    >
+      {isUncertain(run) && run.out_of_touch_since !== null && (
+        <span class="known" style={{ width: `${pxUntil(run.out_of_touch_since, mark.from, drawing)}px` }} />
+      )}
+      {box.widthPx - box.hiddenPx >= SHAPE_PX && (
+        <span class="bar-words" style={{ transform: `translateX(${box.hiddenPx}px)` }}>
+          <StateShape state={run.state} px={12} />
+          {box.widthPx - box.hiddenPx >= NAME_PX && (
+            <span class="bar-name">{kind === 'job' ? run.machine : run.job}</span>
+          )}
+        </span>
+      )}
+    </a>
+  );
 }
 
 /** How much of what is drawn lies before a time. */
