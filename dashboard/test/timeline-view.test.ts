@@ -92,6 +92,7 @@ describe('coverage', () => {
     const covered = [period(10, 20), period(30, Number.POSITIVE_INFINITY)];
     expect(missing([], period(0, 5))).toEqual([period(0, 5)]);
     expect(missing(covered, period(12, 18))).toEqual([]);
+    expect(missing(covered, period(10, 20))).toEqual([]);
     expect(missing(covered, period(35, Number.POSITIVE_INFINITY))).toEqual([]);
     expect(missing(covered, period(5, 40))).toEqual([period(5, 10), period(20, 30)]);
     expect(missing(covered, period(15, 25))).toEqual([period(20, 25)]);
