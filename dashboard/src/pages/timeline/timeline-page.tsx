@@ -25,7 +25,7 @@ export function TimelinePage({ who }: { readonly who: Session }) {
     <Timeline />
   ) : (
     <main class="page timeline">
-      <Notice tone="plain" title="This session may not see what runs">
+      <Notice tone="plain" title="This session may not see what runs" isPage>
         Its token lacks the scope <code>read</code>. Sign in with one that has it, or ask whoever administers Leash.
       </Notice>
     </main>
