@@ -67,7 +67,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   commands: { path: () => '/commands', arrange: () => see().getByText('is-killed').first().waitFor() },
   command: { path: () => `/commands/${command}`, arrange: () => see().getByText('is-killed').first().waitFor() },
   tokens: { path: () => '/tokens', arrange: () => see().getByText('machines').first().waitFor() },
-  audit: { path: () => '/audit', arrange: () => see().getByText('operator').first().waitFor() },
+  audit: { path: () => '/audit', arrange: () => see().locator('[data-entry]').first().waitFor() },
   'no such page': { path: () => '/nowhere', arrange: () => see().getByText('There is nothing here').waitFor() },
   'no such job': { path: () => '/jobs/nothing', arrange: () => see().getByText('No such job').waitFor() },
   'no such run': { path: () => `/runs/${'0'.repeat(26)}`, arrange: () => see().getByText('No such run').waitFor() },

@@ -9,19 +9,35 @@ import { SignInPage } from './pages/sign-in/sign-in-page.tsx';
 import { Dock } from './parts/dock.tsx';
 import { KillBar } from './parts/kill-bar.tsx';
 import { lazyPage } from './parts/lazy-page.tsx';
+import { NotAllowed } from './parts/not-allowed.tsx';
 import { Notice } from './parts/notice.tsx';
+import { Overlay } from './parts/overlay.tsx';
 import { TopBar } from './parts/top-bar.tsx';
-import { Link, navigate, route } from './router.tsx';
+import { Link, navigate, type Route, route } from './router.tsx';
 import { forgetCommands } from './state/commands.ts';
 import { forgetFleet } from './state/fleet.ts';
 import { forgetOrders } from './state/kill-orders.ts';
+import { mayAdminister, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
 
 const JobPage = lazyPage(async () => (await import('./pages/job/job-page.tsx')).JobPage);
 const RunPage = lazyPage(async () => (await import('./pages/run/run-page.tsx')).RunPage);
 const TimelinePage = lazyPage(async () => (await import('./pages/timeline/timeline-page.tsx')).TimelinePage);
+const CommandsPage = lazyPage(async () => (await import('./pages/commands/commands-page.tsx')).CommandsPage);
+const CommandPage = lazyPage(async () => (await import('./pages/commands/command-page.tsx')).CommandPage);
+const TokensPage = lazyPage(async () => (await import('./pages/tokens/tokens-page.tsx')).TokensPage);
+const AuditPage = lazyPage(async () => (await import('./pages/audit/audit-page.tsx')).AuditPage);
 
 export function App() {
+  return (
+    <>
+      <Shown />
+      <Overlay />
+    </>
+  );
+}
+
+function Shown() {
   const state = session.value;
   const signedOut = state.kind === 'signed_out';
   useEffect(() => {
@@ -90,6 +106,13 @@ function SignedIn({ session: who }: { readonly session: Session }) {
 
 function Page({ who }: { readonly who: Session }) {
   const current = route.value;
+  if (needsRead(current.page) && !mayRead(who)) {
+    return (
+      <NotAllowed who={who} title="Nothing to see with this token">
+        What runs, its output and what was ordered is for tokens that may <code>read</code>.
+      </NotAllowed>
+    );
+  }
   switch (current.page) {
     case 'overview':
       return <OverviewPage who={who} />;
@@ -100,9 +123,13 @@ function Page({ who }: { readonly who: Session }) {
     case 'job':
       return <JobPage key={current.name} name={current.name} who={who} />;
     case 'commands':
+      return <CommandsPage />;
     case 'command':
+      return <CommandPage key={current.id} id={current.id} who={who} />;
     case 'tokens':
+      return mayAdminister(who) ? <TokensPage who={who} /> : <NoAdmin who={who} title="Tokens" />;
     case 'audit':
+      return mayAdminister(who) ? <AuditPage /> : <NoAdmin who={who} title="Audit" />;
     case 'unknown':
       return (
         <main class="page">
@@ -111,5 +138,31 @@ function Page({ who }: { readonly who: Session }) {
           </Notice>
         </main>
       );
+  }
+}
+
+function NoAdmin({ who, title }: { readonly who: Session; readonly title: string }) {
+  return (
+    <NotAllowed who={who} title={title}>
+      Tokens and the audit are looked after with a token that has the scope <code>admin</code> for all jobs. If you need
+      a token, or want to know who did something, ask whoever has one.
+    </NotAllowed>
+  );
+}
+
+function needsRead(page: Route['page']): boolean {
+  switch (page) {
+    case 'overview':
+    case 'timeline':
+    case 'job':
+    case 'run':
+    case 'commands':
+      return true;
+    // Whoever may kill may ask what became of it.
+    case 'command':
+    case 'tokens':
+    case 'audit':
+    case 'unknown':
+      return false;
   }
 }

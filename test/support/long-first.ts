@@ -18,6 +18,7 @@ const LONG = [
   'wrapper/test/processes/leaving.test.ts',
   'wrapper/test/processes/wrapper-death.test.ts',
   'wrapper/test/processes/kill.test.ts',
+  'test/admin-pages.test.ts',
   'test/restart.test.ts',
   'test/start.test.ts',
   'test/overview.test.ts',

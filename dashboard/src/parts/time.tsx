@@ -17,6 +17,15 @@ const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
   second: '2-digit',
   hourCycle: 'h23',
 });
+const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
 
 export function Ago({ at }: { readonly at: string }) {
@@ -27,15 +36,19 @@ export function Ago({ at }: { readonly at: string }) {
   );
 }
 
-/** The time of day, with the day when it was another one. */
+/** The time of day, with the day when it is another one, and with the year when that is. */
 export function Clock({ at }: { readonly at: string }) {
   const date = new Date(at);
-  const today = new Date(now.value).toDateString() === date.toDateString();
   return (
     <time dateTime={at} title={exactText(at)}>
-      {(today ? CLOCK : DAY_AND_CLOCK).format(date)}
+      {clockFormat(date, new Date(now.value)).format(date)}
     </time>
   );
+}
+
+function clockFormat(date: Date, today: Date): Intl.DateTimeFormat {
+  if (date.toDateString() === today.toDateString()) return CLOCK;
+  return date.getFullYear() === today.getFullYear() ? DAY_AND_CLOCK : DATE_AND_CLOCK;
 }
 
 /** How long from one time to another, or until now. */

@@ -39,7 +39,11 @@ export async function signOut(): Promise<Failure | null> {
 /** The control plane no longer knows us. */
 export function sessionEnded(): void {
   if (session.value.kind !== 'signed_in') return;
-  session.value = { kind: 'signed_out', notice: 'Your session has ended. Sign in again to go on.' };
+  session.value = {
+    kind: 'signed_out',
+    notice:
+      'Your session has ended: its time was up, it was signed out elsewhere, or its token was deleted or given a new secret. Sign in again to go on.',
+  };
 }
 
 /** A socket was refused, which may mean that the session is over: asking tells. */

@@ -1,0 +1,314 @@
+/** Who did what, from where, when; and what was refused to whom. */
+import './audit.css';
+import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { AUDIT_ACTIONS, type AuditAction, type AuditEntry, type Token } from '#protocol/api';
+import { fetchAudit, fetchTokens } from '../../api/calls.ts';
+import { useFocusKept } from '../../keyboard/focus-kept.ts';
+import { CopyButton } from '../../parts/copy-button.tsx';
+import { LinkBanner } from '../../parts/link-status.tsx';
+import { Notice } from '../../parts/notice.tsx';
+import { usePageTitle } from '../../parts/page-title.ts';
+import { MoreButton, Rows } from '../../parts/rows.tsx';
+import { Clock } from '../../parts/time.tsx';
+import { commandPath, jobPath, Link, narrow, query } from '../../router.tsx';
+import { commands } from '../../state/commands.ts';
+import { link, useFleet } from '../../state/fleet.ts';
+import { useFresh } from '../../state/keep-fresh.ts';
+import { createLister, type Lister } from '../../state/listing.ts';
+import { ADMIN_TOKEN_ID, actorChoices, namesOf, unnamed } from './names.ts';
+import { type AuditNarrowing, newerKills } from './newer.ts';
+import { sentenceOf } from './sentences.ts';
+
+const PAGE_SIZE = 50;
+const ROW_PX = 64;
+
+export function AuditPage() {
+  useFleet();
+  usePageTitle('Audit – Leash');
+  const heading = useRef<HTMLHeadingElement | null>(null);
+  useFocusKept(heading);
+  const narrowing = readNarrowing(query.value);
+  const lister = useMemo(
+    () => createLister((cursor) => fetchAudit({ ...narrowing, limit: PAGE_SIZE, cursor })),
+    [JSON.stringify(narrowing)],
+  );
+  useFresh(lister.reload);
+  const { items, readAt, hasMore, failure } = lister.state.value;
+  const names = useNames(items);
+  const open = useSignal<ReadonlySet<string>>(new Set());
+  const toggle = (id: string) => {
+    const next = new Set(open.peek());
+    if (!next.delete(id)) next.add(id);
+    open.value = next;
+  };
+  return (
+    <main class="page audit" aria-busy={readAt === null}>
+      <div class="page-head">
+        <h1 ref={heading} tabIndex={-1}>
+          Audit
+        </h1>
+        <AsOf lister={lister} narrowing={narrowing} />
+      </div>
+      <Narrow narrowing={narrowing} names={names} />
+      {failure !== null && (
+        <Notice
+          tone="bad"
+          title="The audit cannot be loaded"
+          action={{ label: 'Try again', run: () => void lister.reload() }}
+        >
+          {failure.detail}
+        </Notice>
+      )}
+      {items.length > 0 && (
+        <Rows items={items} keyOf={({ id }) => id} estimatePx={ROW_PX} label="Entries, newest first">
+          {(entry) => (
+            <EntryRow entry={entry} names={names} isOpen={open.value.has(entry.id)} toggle={() => toggle(entry.id)} />
+          )}
+        </Rows>
+      )}
+      {items.length === 0 && failure === null && <Nothing isRead={readAt !== null} narrowing={narrowing} />}
+      {hasMore && <MoreButton lister={lister} />}
+      <LinkBanner link={link.value} />
+    </main>
+  );
+}
+
+function readNarrowing(from: URLSearchParams): AuditNarrowing {
+  const action = from.get('action');
+  return {
+    actor: from.get('actor'),
+    action: AUDIT_ACTIONS.find((known) => known === action) ?? null,
+    subject: from.get('subject'),
+  };
+}
+
+/** Names that neither the tokens nor the entries at hand tell are looked up where the token was made. */
+function useNames(entries: readonly AuditEntry[]): ReadonlyMap<string, string> {
+  const tokens = useSignal<readonly Token[]>([]);
+  const isRead = useSignal(false);
+  const past = useSignal<readonly AuditEntry[]>([]);
+  const asked = useRef(new Set<string>());
+  useEffect(() => {
+    void fetchTokens().then((answer) => {
+      // Without them there are ids in place of some names; the list itself tells of a failure.
+      if (answer.ok) tokens.value = answer.value;
+      isRead.value = true;
+    });
+  }, []);
+  const names = namesOf(tokens.value, [...past.value, ...entries]);
+  const missing = isRead.value ? unnamed(entries, names).join(' ') : '';
+  useEffect(() => {
+    for (const subject of missing.split(' ')) {
+      if (subject === '' || asked.current.has(subject)) continue;
+      asked.current.add(subject);
+      void fetchAudit({ subject, action: 'token_created', limit: 1 }).then((answer) => {
+        if (answer.ok) past.value = [...past.peek(), ...answer.value.items];
+      });
+    }
+  }, [missing]);
+  return names;
+}
+
+interface AsOfProps {
+  readonly lister: Lister<AuditEntry>;
+  readonly narrowing: AuditNarrowing;
+}
+
+/** The list stands still while it is read; what is newer is offered. */
+function AsOf({ lister, narrowing }: AsOfProps) {
+  const { items, readAt, isBusy } = lister.state.value;
+  if (readAt === null) return <p class="as-of" />;
+  const newer = newerKills(items, readAt, commands.value, narrowing);
+  return (
+    <div class="as-of">
+      <p role="status">
+        As of <Clock at={new Date(readAt).toISOString()} />
+        {newer > 0 && <strong class="newer"> · {newer === 1 ? '1 newer kill' : `${newer} newer kills`}</strong>}
+      </p>
+      <button
+        type="button"
+        class={newer > 0 ? 'button primary' : 'button quiet'}
+        aria-disabled={isBusy}
+        onClick={() => void lister.reload()}
+      >
+        {newer > 0 ? 'Show newer ones' : 'Look again'}
+      </button>
+    </div>
+  );
+}
+
+const ACTION_NAMES: Readonly<Record<AuditAction, string>> = {
+  kill: 'Kills',
+  token_created: 'Tokens made',
+  token_rotated: 'Tokens given a new secret',
+  token_deleted: 'Tokens deleted',
+  signed_in: 'Sign-ins',
+  signed_out: 'Sign-outs',
+  refused: 'Refusals',
+};
+
+interface NarrowProps {
+  readonly narrowing: AuditNarrowing;
+  readonly names: ReadonlyMap<string, string>;
+}
+
+function Narrow({ narrowing, names }: NarrowProps) {
+  const { actor, action, subject } = narrowing;
+  const known = new Map(names);
+  if (!known.has(ADMIN_TOKEN_ID)) known.set(ADMIN_TOKEN_ID, 'admin');
+  if (actor !== null && !known.has(actor)) known.set(actor, actor);
+  return (
+    <search class="narrowing">
+      <label for="audit-action">What</label>
+      <select
+        id="audit-action"
+        value={action ?? ''}
+        onChange={(event) => narrow({ action: event.currentTarget.value })}
+      >
+        <option value="">everything</option>
+        {AUDIT_ACTIONS.map((name) => (
+          <option key={name} value={name}>
+            {ACTION_NAMES[name]}
+          </option>
+        ))}
+      </select>
+      <label for="audit-actor">By</label>
+      <select id="audit-actor" value={actor ?? ''} onChange={(event) => narrow({ actor: event.currentTarget.value })}>
+        <option value="">anyone</option>
+        {actorChoices(known).map(({ id, label }) => (
+          <option key={id} value={id}>
+            {label}
+          </option>
+        ))}
+      </select>
+      {subject !== null && (
+        <button type="button" class="chip" aria-pressed={true} onClick={() => narrow({ subject: null })}>
+          About {known.get(subject) ?? subject}
+          <span aria-hidden="true">×</span>
+          <span class="unseen">: show all again</span>
+        </button>
+      )}
+    </search>
+  );
+}
+
+function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly narrowing: AuditNarrowing }) {
+  if (!isRead) {
+    return (
+      <p class="nothing" role="status">
+        Loading the audit…
+      </p>
+    );
+  }
+  const isNarrowed = narrowing.actor !== null || narrowing.action !== null || narrowing.subject !== null;
+  return (
+    <p class="nothing" role="status">
+      {isNarrowed ? 'No entry like that.' : 'There is no entry yet: kills, tokens, sign-ins and refusals come here.'}{' '}
+      {isNarrowed && (
+        <button type="button" class="button quiet" onClick={() => narrow({ actor: null, action: null, subject: null })}>
+          Show all
+        </button>
+      )}
+    </p>
+  );
+}
+
+interface EntryRowProps {
+  readonly entry: AuditEntry;
+  readonly names: ReadonlyMap<string, string>;
+  readonly isOpen: boolean;
+  toggle(): void;
+}
+
+function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
+  const { actor } = entry;
+  const { deed, tone, until, job, command } = sentenceOf(entry, (id) => names.get(id) ?? null);
+  return (
+    <article class="list-row audit-entry" data-entry={entry.id} data-action={entry.action}>
+      <div class="audit-when">
+        <Clock at={entry.at} />
+      </div>
+      <div class="audit-what">
+        <p data-tone={tone}>
+          {actor === null ? (
+            <strong>Somebody unknown</strong>
+          ) : (
+            <button
+              type="button"
+              class="actor"
+              title={`Show only what ${actor.name} did`}
+              onClick={() => narrow({ actor: actor.id })}
+            >
+              {actor.name}
+            </button>
+          )}{' '}
+          {deed}
+          {until !== null && (
+            <>
+              {' '}
+              {until.words} <Clock at={until.at} />
+            </>
+          )}
+          {entry.count > 1 && (
+            <>
+              , {entry.count} times until <Clock at={entry.last_at} />
+            </>
+          )}
+        </p>
+      </div>
+      <div class="audit-links">
+        {command !== null && <Link to={commandPath(command)}>Command</Link>}
+        {job !== null && <Link to={jobPath(job)}>Job</Link>}
+        <button type="button" class="button quiet" data-cursor aria-expanded={isOpen} onClick={toggle}>
+          Details
+        </button>
+      </div>
+      {isOpen && <Details entry={entry} />}
+    </article>
+  );
+}
+
+function Details({ entry }: { readonly entry: AuditEntry }) {
+  const { address, request_id, subject, action, detail, at, last_at } = entry;
+  return (
+    <dl class="audit-details">
+      <Detail name="From">{address === null ? 'an unknown address' : <code>{address}</code>}</Detail>
+      <Detail name="Request">
+        <code>{request_id}</code> <CopyButton text={request_id} label="Copy the request’s id" />
+      </Detail>
+      <Detail name="At">
+        <code>{at}</code>
+        {last_at !== at && (
+          <>
+            {' '}
+            to <code>{last_at}</code>
+          </>
+        )}
+      </Detail>
+      <Detail name={action === 'refused' ? 'Call' : action === 'kill' ? 'Job' : 'Token'}>
+        <code>{subject}</code>{' '}
+        <button type="button" class="button quiet" onClick={() => narrow({ subject })}>
+          All about it
+        </button>
+      </Detail>
+      {Object.entries(detail)
+        .filter(([, value]) => value !== null)
+        .map(([name, value]) => (
+          <Detail key={name} name={name}>
+            <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+          </Detail>
+        ))}
+    </dl>
+  );
+}
+
+function Detail({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  return (
+    <div class="audit-detail">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

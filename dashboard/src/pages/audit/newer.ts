@@ -1,0 +1,31 @@
+/** Whether there is more in the audit by now than was read. Pure. */
+import type { AuditEntry } from '#protocol/api';
+import type { Commands } from '../../state/commands.ts';
+
+export interface AuditNarrowing {
+  readonly actor: string | null;
+  readonly action: string | null;
+  readonly subject: string | null;
+}
+
+/** How wrong the page's idea of the control plane's time may be. */
+const CLOCK_MS = 2_000;
+
+/** How many kills have been heard of since that the list would hold. Of other deeds nothing is pushed. */
+export function newerKills(
+  entries: readonly AuditEntry[],
+  readAt: number,
+  heard: Commands,
+  narrowing: AuditNarrowing,
+): number {
+  if (narrowing.action !== null && narrowing.action !== 'kill') return 0;
+  const listed = new Set(entries.map(({ detail }) => detail.command));
+  return [...heard.values()].filter(
+    ({ id, job, requested_at }) =>
+      Date.parse(requested_at) > readAt - CLOCK_MS &&
+      !listed.has(id) &&
+      (narrowing.subject === null || narrowing.subject === job) &&
+      // By whom is told by name, and names are not unique.
+      narrowing.actor === null,
+  ).length;
+}

@@ -1,0 +1,141 @@
+/** Entries of the audit as sentences that begin with who did it. Pure. */
+import * as v from 'valibot';
+import type { AuditEntry } from '#protocol/api';
+import { KillSignal } from '#protocol/command';
+import { mannerText, matchText } from '../../parts/command-words.ts';
+
+export interface Sentence {
+  /** What was done, after the actor's name. */
+  readonly deed: string;
+  readonly tone: 'plain' | 'warn';
+  /** A time that goes with it: since when the old secret is worth nothing, when a new token ends. */
+  readonly until: { readonly words: string; readonly at: string } | null;
+  readonly job: string | null;
+  readonly command: string | null;
+}
+
+const nullable = <Schema extends v.GenericSchema>(schema: Schema) => v.optional(v.nullable(schema), null);
+
+const KillDetail = v.object({
+  command: v.string(),
+  run: nullable(v.string()),
+  instance: nullable(v.string()),
+  machine: nullable(v.string()),
+  signal: KillSignal,
+  grace_ms: v.number(),
+  reason: nullable(v.string()),
+});
+const CreatedDetail = v.object({
+  name: v.string(),
+  scopes: v.array(v.string()),
+  jobs: v.string(),
+  machines: v.string(),
+  expires_at: nullable(v.string()),
+});
+const RotatedDetail = v.object({ old_ends_at: v.string() });
+const RefusedDetail = v.object({ code: v.string() });
+
+/** @param nameOf a token's name by its id, if it is known */
+export function sentenceOf(entry: AuditEntry, nameOf: (id: string) => string | null): Sentence {
+  const token = () => {
+    const name = nameOf(entry.subject);
+    return name === null ? `the token ${entry.subject}` : `the token “${name}”`;
+  };
+  switch (entry.action) {
+    case 'kill':
+      return killSentence(entry);
+    case 'token_created':
+      return createdSentence(entry);
+    case 'token_rotated':
+      return rotatedSentence(entry, token());
+    case 'token_deleted':
+      return plain(`deleted ${token()}, and ended all that was opened with it`);
+    case 'signed_in':
+      return plain('signed in to the page');
+    case 'signed_out':
+      return plain('signed out of the page');
+    case 'refused':
+      return refusedSentence(entry);
+  }
+}
+
+function killSentence({ subject: job, detail }: AuditEntry): Sentence {
+  const read = v.safeParse(KillDetail, detail);
+  if (!read.success) return { ...plain(`ordered a kill of ${job}`), job };
+  const { command, signal, grace_ms, reason } = read.output;
+  const what = matchText({ ...read.output, targets: [] });
+  const why = reason === null ? '' : `: “${reason}”`;
+  const deed = `ordered a kill of ${job}, ${what} (${mannerText(signal, grace_ms)})${why}`;
+  return { ...plain(deed), job, command };
+}
+
+function createdSentence({ detail }: AuditEntry): Sentence {
+  const read = v.safeParse(CreatedDetail, detail);
+  if (!read.success) return plain('made a token');
+  const { name, scopes, jobs, machines, expires_at } = read.output;
+  const where = machines === '*' ? '' : ` on the machines ${machines}`;
+  const deed = `made the token “${name}”, which may ${scopes.join(', ')} for ${jobs === '*' ? 'all jobs' : `the jobs ${jobs}`}${where}`;
+  return { ...plain(deed), until: expires_at === null ? null : { words: 'until', at: expires_at } };
+}
+
+/** An end this close to the rotation was meant to be at once. */
+const AT_ONCE_MS = 1_000;
+
+function rotatedSentence({ at, detail }: AuditEntry, token: string): Sentence {
+  const read = v.safeParse(RotatedDetail, detail);
+  const deed = `gave ${token} a new secret`;
+  if (!read.success) return plain(deed);
+  const { old_ends_at } = read.output;
+  if (Date.parse(old_ends_at) - Date.parse(at) <= AT_ONCE_MS) {
+    return plain(`${deed} and ended the old one at once, with all that was opened with it`);
+  }
+  return { ...plain(deed), until: { words: 'and left the old one valid until', at: old_ends_at } };
+}
+
+function refusedSentence({ subject, detail }: AuditEntry): Sentence {
+  const read = v.safeParse(RefusedDetail, detail);
+  const code = read.success ? read.output.code : 'many';
+  const deed = `was refused to ${CALLS[subject] ?? `call ${subject}`}: ${REASONS[code] ?? code}`;
+  return { ...plain(deed), tone: 'warn' };
+}
+
+function plain(deed: string): Sentence {
+  return { deed, tone: 'plain', until: null, job: null, command: null };
+}
+
+/** What a call is for, by its `operationId`. */
+const CALLS: Readonly<Record<string, string>> = {
+  many: 'do many different things',
+  signIn: 'sign in to the page',
+  signOut: 'sign out',
+  getSession: 'go on with a session of the page',
+  connectWrapper: 'connect a run',
+  watchJob: 'watch a job',
+  watchFleet: 'watch what runs',
+  killJob: 'kill runs of a job',
+  killMany: 'kill many runs at once',
+  listJobs: 'list the jobs',
+  getJob: 'read a job',
+  listRuns: 'list the runs',
+  getRun: 'read a run',
+  listRunEvents: 'read what happened to a run',
+  getRunOutput: 'read the output of a run',
+  listCommands: 'list the commands',
+  getCommand: 'read a command',
+  listTokens: 'list the tokens',
+  createToken: 'make a token',
+  rotateToken: 'give a token a new secret',
+  deleteToken: 'delete a token',
+  listAudit: 'read the audit',
+  getMetrics: 'read the metrics',
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  many: 'for various reasons',
+  unauthenticated: 'no token or session that is known was shown',
+  token_expired: 'the token has expired',
+  token_rotated: 'the secret was replaced by a new one',
+  forbidden: 'the token does not allow it',
+  wrong_origin: 'the call came from another page',
+  rate_limited: 'there were too many such calls',
+};

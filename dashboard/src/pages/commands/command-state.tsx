@@ -1,0 +1,61 @@
+/** A command's state, and a target's, by shape, word and colour. */
+import type { JSX } from 'preact';
+import type { Command, Target } from '#protocol/api';
+import { COMMAND_STATE_WORDS, type CommandTone, TARGET_STATE_WORDS, toneOf } from '../../parts/command-words.ts';
+
+export function CommandStateBadge({ command }: { readonly command: Command }) {
+  return <Badge tone={toneOf(command)} word={COMMAND_STATE_WORDS[command.state]} />;
+}
+
+export function TargetStateBadge({ target }: { readonly target: Target }) {
+  const survived = target.survivors.length > 0;
+  return (
+    <Badge tone={toneOfTarget(target)} word={survived ? 'not all of it gone' : TARGET_STATE_WORDS[target.state]} />
+  );
+}
+
+function toneOfTarget({ state, survivors }: Target): CommandTone {
+  if (survivors.length > 0) return 'bad';
+  switch (state) {
+    case 'pending':
+      return 'waiting';
+    case 'delivered':
+    case 'term':
+    case 'kill':
+      return 'active';
+    case 'gone':
+    case 'refused':
+      return 'good';
+    case 'lost':
+      return 'warn';
+  }
+}
+
+function Badge({ tone, word }: { readonly tone: CommandTone; readonly word: string }) {
+  return (
+    <span class="command-state" data-tone={tone}>
+      <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+        {SHAPES[tone]}
+      </svg>
+      {word}
+    </span>
+  );
+}
+
+const SHAPES: Readonly<Record<CommandTone, JSX.Element>> = {
+  waiting: <path d="M8 4.5V8l2.4 1.8M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" class="stroke" />,
+  active: (
+    <>
+      <circle cx="8" cy="8" r="6" class="stroke" />
+      <rect class="pulse" x="5.25" y="5.25" width="5.5" height="5.5" fill="currentColor" />
+    </>
+  ),
+  good: <path d="m3 8.5 3.4 3.4L13 4.6" class="stroke" />,
+  warn: (
+    <>
+      <circle cx="8" cy="8" r="6" class="stroke dashed" />
+      <circle cx="8" cy="8" r="1.6" fill="currentColor" />
+    </>
+  ),
+  bad: <path d="M8 6.4v3M8 11.5v.2M8 2.3 14.2 13H1.8Z" class="stroke" />,
+};

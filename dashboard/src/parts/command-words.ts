@@ -1,0 +1,109 @@
+/** Commands and what becomes of them, in words for somebody who was woken by one. Pure. */
+import type { Command, Target } from '#protocol/api';
+import type { CommandState, TargetState } from '#protocol/command';
+import { countText, durationText } from './quantity.ts';
+
+/** What the state means for this very command. */
+export function meaningOf({ state, targets }: Pick<Command, 'state' | 'targets'>): string {
+  switch (state) {
+    case 'queued':
+      return targets.length === 0
+        ? 'Stored; no machine has it yet: no run was found for it so far.'
+        : 'Stored; no machine has it yet: those it is for are out of touch, and get it when they are back.';
+    case 'delivered':
+      return 'At least one machine has it, and not everything that it is for has ended.';
+    case 'settled':
+      return settledMeaning(targets);
+    case 'expired':
+      return 'Nobody came for it in time. It reaches nobody any more.';
+  }
+}
+
+function settledMeaning(targets: readonly Target[]): string {
+  if (targets.some(({ survivors }) => survivors.length > 0)) {
+    return 'It is over, but some processes could not be ended.';
+  }
+  const lost = targets.filter(({ state }) => state === 'lost').length;
+  if (lost === 0) return 'Everything that it is for has ended.';
+  return `It is over, but of ${countText(lost, 'run')} nobody knows the end; what comes back is killed then.`;
+}
+
+export const COMMAND_STATE_WORDS: Readonly<Record<CommandState, string>> = {
+  queued: 'queued',
+  delivered: 'under way',
+  settled: 'settled',
+  expired: 'expired',
+};
+
+export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
+  pending: 'waiting',
+  delivered: 'delivered',
+  term: 'signal sent',
+  kill: 'SIGKILL sent',
+  gone: 'gone',
+  refused: 'had already ended',
+  lost: 'lost',
+};
+
+export function targetMeaning({ state, survivors }: Target, signal: Command['signal']): string {
+  switch (state) {
+    case 'pending':
+      return 'The machine is out of touch; the kill goes out as soon as it is back.';
+    case 'delivered':
+      return 'The machine has the kill and has not answered yet.';
+    case 'term':
+      return `${signal} was sent to everything that the command has started; the grace runs.`;
+    case 'kill':
+      return 'SIGKILL was sent to what was left.';
+    case 'gone':
+      return survivors.length === 0 ? 'Nothing of it is left.' : `Could not be ended: ${survivors.join(', ')}.`;
+    case 'refused':
+      return 'The run had ended before the kill came.';
+    case 'lost':
+      return 'No sign of life: nobody knows whether it still runs. If it comes back, it is killed.';
+  }
+}
+
+/** What it is for. */
+export function matchText(command: Pick<Command, 'run' | 'instance' | 'machine' | 'targets'>): string {
+  const { run, instance, machine, targets } = command;
+  if (run !== null) {
+    const where = targets.find((target) => target.run === run)?.machine;
+    return where === undefined ? `one run, ${run}` : `one run, on ${where}`;
+  }
+  const parts = [
+    instance === null ? null : `instance ${instance}`,
+    machine === null ? null : `on ${machinesText(machine)}`,
+  ];
+  const told = parts.filter((part) => part !== null);
+  return told.length === 0 ? 'all of it, on all machines' : told.join(', ');
+}
+
+function machinesText(selector: string): string {
+  return selector.split(',').join(', ');
+}
+
+/** `SIGTERM, and SIGKILL after 5s`. */
+export function mannerText(signal: Command['signal'], graceMs: number): string {
+  if (signal === 'SIGKILL') return 'SIGKILL at once';
+  return graceMs === 0
+    ? `${signal}, and SIGKILL right after it`
+    : `${signal}, and SIGKILL after ${durationText(graceMs)}`;
+}
+
+/** How it stands with it, for whoever only glances. */
+export type CommandTone = 'waiting' | 'active' | 'good' | 'warn' | 'bad';
+
+export function toneOf({ state, targets }: Pick<Command, 'state' | 'targets'>): CommandTone {
+  if (targets.some(({ survivors }) => survivors.length > 0)) return 'bad';
+  switch (state) {
+    case 'queued':
+      return 'waiting';
+    case 'delivered':
+      return 'active';
+    case 'settled':
+      return targets.some((target) => target.state === 'lost') ? 'warn' : 'good';
+    case 'expired':
+      return 'warn';
+  }
+}

@@ -1,0 +1,39 @@
+import type { ComponentChildren } from 'preact';
+import type { Session } from '#protocol/api';
+import { signOut } from '../state/session.ts';
+import { Notice } from './notice.tsx';
+import { usePageTitle } from './page-title.ts';
+
+interface NotAllowedProps {
+  readonly who: Session;
+  /** What this would be. */
+  readonly title: string;
+  /** What it takes. */
+  readonly children: ComponentChildren;
+}
+
+/** A page that this session may not see: no error, but something that another token is needed for. */
+export function NotAllowed({ who, title, children }: NotAllowedProps) {
+  usePageTitle(`${title} – Leash`);
+  return (
+    <main class="page">
+      <div class="page-head">
+        <h1>{title}</h1>
+      </div>
+      <Notice
+        tone="plain"
+        title="Your token does not allow this"
+        action={{ label: 'Sign in with another token', run: signOut }}
+      >
+        {children} You are signed in with the token “{who.name}”, which may <code>{who.scopes.join(', ')}</code>
+        {who.jobs !== '*' && (
+          <>
+            {' '}
+            for the jobs <code>{who.jobs}</code>
+          </>
+        )}
+        .
+      </Notice>
+    </main>
+  );
+}

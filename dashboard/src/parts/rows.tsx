@@ -1,0 +1,60 @@
+import './rows.css';
+import type { ComponentChildren } from 'preact';
+import { useRef } from 'preact/hooks';
+import { useRowCursor } from '../keyboard/row-cursor.ts';
+import type { Lister } from '../state/listing.ts';
+import { useVirtualRows } from './virtual-rows.ts';
+
+interface RowsProps<Item> {
+  readonly items: readonly Item[];
+  keyOf(item: Item): string;
+  readonly estimatePx: number;
+  readonly label: string;
+  /** Draws one; what takes the focus carries `data-cursor`. */
+  readonly children: (item: Item) => ComponentChildren;
+}
+
+/** A list of any length: only what is in view is drawn, and `j` and `k` go through all of it. */
+export function Rows<Item>({ items, keyOf, estimatePx, label, children }: RowsProps<Item>) {
+  const list = useRef<HTMLUListElement | null>(null);
+  const keys = items.map(keyOf);
+  const virtual = useVirtualRows({
+    count: items.length,
+    keyOf: (index) => keys[index] ?? '',
+    estimatePx: () => estimatePx,
+    list,
+  });
+  useRowCursor({ keys, within: list, reveal: (key) => virtual.reveal(keys.indexOf(key)) });
+  return (
+    <ul ref={list} class="rows" aria-label={label} style={{ height: `${virtual.totalPx}px` }}>
+      {virtual.rows.map((row) => {
+        const shown = items[row.index];
+        if (shown === undefined) return null;
+        return (
+          <li
+            key={row.key}
+            ref={virtual.measure}
+            data-index={row.index}
+            data-row-key={keys[row.index]}
+            class={row.index === items.length - 1 ? 'last' : undefined}
+            aria-setsize={items.length}
+            aria-posinset={row.index + 1}
+            style={{ transform: `translateY(${virtual.topPx(row)}px)` }}
+          >
+            {children(shown)}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** Reads a list on, where there is more of it. */
+export function MoreButton<Item>({ lister }: { readonly lister: Lister<Item> }) {
+  const { isBusy } = lister.state.value;
+  return (
+    <button type="button" class="button more" aria-disabled={isBusy} onClick={() => void lister.more()}>
+      {isBusy ? 'Loading…' : 'Show older ones'}
+    </button>
+  );
+}

@@ -1,0 +1,70 @@
+/** A list that is read page by page, and again from its top when it may have changed. */
+import { type ReadonlySignal, signal } from '@preact/signals';
+import type { Page } from '../api/calls.ts';
+import type { Failure, Result } from '../api/failure.ts';
+import { serverNow } from './clock.ts';
+
+export interface Listing<Item> {
+  readonly items: readonly Item[];
+  /** When its top was read; null before the first answer: what is not there then may still come. */
+  readonly readAt: number | null;
+  readonly hasMore: boolean;
+  readonly isBusy: boolean;
+  readonly failure: Failure | null;
+}
+
+export interface Lister<Item> {
+  readonly state: ReadonlySignal<Listing<Item>>;
+  /** Reads it again, as far down as it was read before. */
+  reload(): Promise<void>;
+  /** Reads on. */
+  more(): Promise<void>;
+}
+
+export function createLister<Item>(
+  fetchPage: (cursor: string | null) => Promise<Result<Page<Item>>>,
+  now: () => number = serverNow,
+): Lister<Item> {
+  const state = signal<Listing<Item>>({ items: [], readAt: null, hasMore: false, isBusy: false, failure: null });
+  let next: string | null = null;
+  // An answer to a question that was asked anew since counts no more.
+  let generation = 0;
+
+  const begin = () => {
+    generation += 1;
+    state.value = { ...state.peek(), isBusy: true, failure: null };
+    return generation;
+  };
+  const end = (change: Partial<Listing<Item>>) => {
+    state.value = { ...state.peek(), ...change, isBusy: false };
+  };
+
+  return {
+    state,
+    reload: async () => {
+      const mine = begin();
+      const wanted = state.peek().items.length;
+      const readAt = now();
+      const items: Item[] = [];
+      let cursor: string | null = null;
+      do {
+        const page: Result<Page<Item>> = await fetchPage(cursor);
+        if (mine !== generation) return;
+        if (!page.ok) return end({ failure: page.failure });
+        items.push(...page.value.items);
+        cursor = page.value.next;
+      } while (cursor !== null && items.length < wanted);
+      next = cursor;
+      end({ items, readAt, hasMore: next !== null });
+    },
+    more: async () => {
+      if (next === null || state.peek().isBusy) return;
+      const mine = begin();
+      const page = await fetchPage(next);
+      if (mine !== generation) return;
+      if (!page.ok) return end({ failure: page.failure });
+      next = page.value.next;
+      end({ items: [...state.peek().items, ...page.value.items], hasMore: next !== null });
+    },
+  };
+}

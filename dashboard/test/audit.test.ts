@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import type { AuditEntry } from '#protocol/api';
+import { actorChoices, namesOf, unnamed } from '../src/pages/audit/names.ts';
+import { newerKills } from '../src/pages/audit/newer.ts';
+import { sentenceOf } from '../src/pages/audit/sentences.ts';
+import { at, COMMAND_ID, makeCommand, runId } from './make.ts';
+
+const TOKEN = runId(7);
+const KILL = {
+  command: COMMAND_ID,
+  run: null,
+  instance: null,
+  machine: 'web-1',
+  signal: 'SIGTERM',
+  grace_ms: 5000,
+  reason: 'fills the disk',
+};
+
+function entry(changes: Partial<AuditEntry>): AuditEntry {
+  return {
+    id: runId(1),
+    at: at(0),
+    last_at: at(0),
+    count: 1,
+    actor: { id: TOKEN, name: 'operator' },
+    action: 'kill',
+    subject: 'backup',
+    detail: {},
+    address: '192.0.2.1',
+    request_id: runId(2),
+    ...changes,
+  };
+}
+
+const told = (changes: Partial<AuditEntry>) =>
+  sentenceOf(entry(changes), (id) => (id === TOKEN ? 'web machines' : null));
+
+describe('sentences', () => {
+  test('a kill, with what it is for, how and why, and where to go', () => {
+    expect(told({ detail: KILL })).toEqual({
+      deed: 'ordered a kill of backup, on web-1 (SIGTERM, and SIGKILL after 5s): “fills the disk”',
+      tone: 'plain',
+      until: null,
+      job: 'backup',
+      command: COMMAND_ID,
+    });
+    expect(told({ detail: { ...KILL, machine: null, reason: null } }).deed).toBe(
+      'ordered a kill of backup, all of it, on all machines (SIGTERM, and SIGKILL after 5s)',
+    );
+  });
+
+  test('a token is made', () => {
+    const detail = { name: 'web machines', scopes: ['run'], jobs: 'web-*', machines: 'web-*', expires_at: at(60) };
+    const sentence = told({ action: 'token_created', subject: TOKEN, detail });
+    expect(sentence.deed).toBe('made the token “web machines”, which may run for the jobs web-* on the machines web-*');
+    expect(sentence.until).toEqual({ words: 'until', at: at(60) });
+    const forAll = { ...detail, scopes: ['read', 'kill'], jobs: '*', machines: '*', expires_at: null };
+    expect(told({ action: 'token_created', subject: TOKEN, detail: forAll })).toMatchObject({
+      deed: 'made the token “web machines”, which may read, kill for all jobs',
+      until: null,
+    });
+  });
+
+  test('a token is given a new secret, and the old one ends at once or later', () => {
+    const rotated = { action: 'token_rotated', subject: TOKEN } as const;
+    expect(told({ ...rotated, detail: { old_ends_at: at(3600) } })).toMatchObject({
+      deed: 'gave the token “web machines” a new secret',
+      until: { words: 'and left the old one valid until', at: at(3600) },
+    });
+    expect(told({ ...rotated, detail: { old_ends_at: at(0) } })).toMatchObject({
+      deed: 'gave the token “web machines” a new secret and ended the old one at once, with all that was opened with it',
+      until: null,
+    });
+  });
+
+  test('a token that nobody knows the name of any more', () => {
+    expect(told({ action: 'token_deleted', subject: runId(9) }).deed).toBe(
+      `deleted the token ${runId(9)}, and ended all that was opened with it`,
+    );
+  });
+
+  test('a refusal says what was wanted and why it was not had', () => {
+    expect(told({ action: 'refused', subject: 'connectWrapper', detail: { code: 'token_rotated' } })).toMatchObject({
+      deed: 'was refused to connect a run: the secret was replaced by a new one',
+      tone: 'warn',
+    });
+    expect(told({ action: 'refused', subject: 'brandNew', detail: { code: 'odd' } }).deed).toBe(
+      'was refused to call brandNew: odd',
+    );
+  });
+
+  test('details of another make are no reason to fail', () => {
+    expect(told({ detail: { command: 7 } })).toMatchObject({ deed: 'ordered a kill of backup', command: null });
+    expect(told({ action: 'token_rotated', subject: TOKEN }).deed).toBe('gave the token “web machines” a new secret');
+  });
+});
+
+describe('names', () => {
+  const created = entry({ action: 'token_created', subject: runId(8), detail: { name: 'gone by now' } });
+  const deleted = entry({ action: 'token_deleted', subject: runId(9) });
+
+  test('come from the tokens, from who acted, and from where tokens were made', () => {
+    const names = namesOf([], [created, deleted]);
+    expect([...names]).toEqual([
+      [TOKEN, 'operator'],
+      [runId(8), 'gone by now'],
+    ]);
+    expect(unnamed([created, deleted], names)).toEqual([runId(9)]);
+  });
+
+  test('two of one name are told apart', () => {
+    const names = new Map([
+      ['A000001', 'web'],
+      ['A000002', 'web'],
+      ['A000003', 'db'],
+    ]);
+    expect(actorChoices(names).map(({ label }) => label)).toEqual(['db', 'web (…000001)', 'web (…000002)']);
+  });
+});
+
+describe('newer entries', () => {
+  const ALL = { actor: null, action: null, subject: null };
+  const heard = new Map([[COMMAND_ID, makeCommand({ requested_at: at(100) })]]);
+  const readAt = Date.parse(at(50));
+
+  test('a kill that was heard of since is offered', () => {
+    expect(newerKills([], readAt, heard, ALL)).toBe(1);
+    expect(newerKills([], readAt, heard, { ...ALL, subject: 'backup', action: 'kill' })).toBe(1);
+  });
+
+  test('not one that is listed, that is older, or that the list would not hold', () => {
+    expect(newerKills([entry({ detail: KILL })], readAt, heard, ALL)).toBe(0);
+    expect(newerKills([], Date.parse(at(200)), heard, ALL)).toBe(0);
+    expect(newerKills([], readAt, heard, { ...ALL, subject: 'etl' })).toBe(0);
+    expect(newerKills([], readAt, heard, { ...ALL, action: 'signed_in' })).toBe(0);
+    expect(newerKills([], readAt, heard, { ...ALL, actor: TOKEN })).toBe(0);
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import type { Target } from '#protocol/api';
+import { COMMAND_STATES, TARGET_STATES } from '#protocol/command';
+import { mannerText, matchText, meaningOf, targetMeaning, toneOf } from '../src/parts/command-words.ts';
+import { makeCommand, RUN_ID, runId } from './make.ts';
+
+const target = (changes: Partial<Target> = {}): Target => ({
+  run: RUN_ID,
+  machine: 'web-1',
+  state: 'gone',
+  exit_code: 143,
+  survivors: [],
+  ...changes,
+});
+
+describe('what a command is for', () => {
+  test('one run is told by its machine as soon as that is known', () => {
+    expect(matchText(makeCommand())).toBe(`one run, ${RUN_ID}`);
+    expect(matchText(makeCommand({ targets: [target()] }))).toBe('one run, on web-1');
+  });
+
+  test('instance and machines', () => {
+    const all = makeCommand({ run: null });
+    expect(matchText(all)).toBe('all of it, on all machines');
+    expect(matchText({ ...all, machine: 'web-1,db-*' })).toBe('on web-1, db-*');
+    expect(matchText({ ...all, instance: 'backup_7', machine: 'web-1' })).toBe('instance backup_7, on web-1');
+  });
+
+  test('how', () => {
+    expect(mannerText('SIGTERM', 5000)).toBe('SIGTERM, and SIGKILL after 5s');
+    expect(mannerText('SIGINT', 0)).toBe('SIGINT, and SIGKILL right after it');
+    expect(mannerText('SIGKILL', 5000)).toBe('SIGKILL at once');
+  });
+});
+
+describe('how it stands with it', () => {
+  test('every state has words of its own', () => {
+    expect(new Set(COMMAND_STATES.map((state) => meaningOf({ state, targets: [] }))).size).toBe(COMMAND_STATES.length);
+    expect(new Set(TARGET_STATES.map((state) => targetMeaning(target({ state }), 'SIGTERM'))).size).toBe(
+      TARGET_STATES.length,
+    );
+  });
+
+  test('one that waits for machines is told apart from one that has found nothing', () => {
+    expect(meaningOf({ state: 'queued', targets: [] })).toMatch(/no run was found/);
+    expect(meaningOf({ state: 'queued', targets: [target({ state: 'pending' })] })).toMatch(/out of touch/);
+  });
+
+  test('what could not be ended is never told as good', () => {
+    const settled = makeCommand({ state: 'settled', targets: [target({ survivors: [7] }), target({ run: runId(2) })] });
+    expect(toneOf(settled)).toBe('bad');
+    expect(meaningOf(settled)).toMatch(/could not be ended/);
+    expect(targetMeaning(target({ survivors: [7, 8] }), 'SIGTERM')).toBe('Could not be ended: 7, 8.');
+  });
+
+  test('nor is what nobody knows the end of', () => {
+    const settled = makeCommand({ state: 'settled', targets: [target({ state: 'lost' })] });
+    expect(toneOf(settled)).toBe('warn');
+    expect(meaningOf(settled)).toMatch(/of 1 run nobody knows the end/);
+    expect(toneOf(makeCommand({ state: 'settled', targets: [target()] }))).toBe('good');
+  });
+
+  test('the signal is the one that was asked for', () => {
+    expect(targetMeaning(target({ state: 'term' }), 'SIGINT')).toMatch(/^SIGINT was sent/);
+  });
+});

@@ -1,0 +1,305 @@
+import type { Page } from 'playwright-core';
+import { beforeEach, expect, test } from 'vitest';
+import type { Token } from '#protocol/api';
+import { ApiClient } from '../scripts/local/api-client.ts';
+import { until } from '../scripts/local/until.ts';
+import { violations } from './support/axe.ts';
+import { FOREVER, STUBBORN } from './support/commands.ts';
+import { signInAs, useBrowser } from './support/use-browser.ts';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+const browser = useBrowser();
+
+let page: Page;
+beforeEach(() => {
+  page = browser.page;
+});
+
+/** Signs in and goes to a page. */
+function visit(path: string, token: string): Promise<void> {
+  return signInAs(page, world.current, token, path);
+}
+
+/** A token by which nobody else is signed in. */
+async function freshToken(name: string, scopes: Token['scopes']): Promise<{ id: string; secret: string }> {
+  const { token, secret } = await world.current.admin.createToken({ name, scopes });
+  return { id: token.id, secret };
+}
+
+async function statusOf(secret: string, path = '/runs'): Promise<number> {
+  return (await new ApiClient(world.current.url, secret).request('GET', path)).status;
+}
+
+/** The secret in the dialog that shows it. */
+async function shownSecret(): Promise<string> {
+  return (await page.locator('[data-secret]').textContent()) ?? '';
+}
+
+async function closeSecret(): Promise<void> {
+  await page.getByRole('checkbox', { name: 'I have put it where it belongs' }).check();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.locator('[data-secret]').waitFor({ state: 'detached' });
+}
+
+const tokenRow = (name: string) => page.locator('[data-token]').filter({ has: page.getByText(name, { exact: true }) });
+
+test('a token made here starts a run, gets a new secret, and is deleted; the audit tells all of it', async () => {
+  await visit('/tokens', world.current.adminToken);
+  await page.getByRole('button', { name: 'Make a token' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('web machines');
+  expect(await page.getByLabel('On machines').count()).toBe(0);
+  await page.getByRole('checkbox', { name: /^run/ }).check();
+  await page.getByLabel('On machines').fill('web-*');
+  await page.getByLabel('Ends').selectOption('7');
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Make the token' }).click();
+  const secret = await shownSecret();
+  expect(await violations(page)).toEqual([]);
+  expect(await page.getByText('in front of the command').count()).toBe(1);
+  // Neither Escape nor a hasty click takes away what can't be seen again.
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.getByText('nobody can see it again').waitFor();
+  expect(await shownSecret()).toBe(secret);
+  await closeSecret();
+  await tokenRow('web machines').getByText('on web-*').waitFor();
+
+  const wrapper = world.current.wrapper({
+    job: 'made-here',
+    machine: 'web-7.example.com',
+    token: secret,
+    command: FOREVER,
+  });
+  await world.current.runOf('made-here', (run) => run.state === 'running');
+  expect(wrapper.isRunning).toBe(true);
+
+  await page.getByRole('button', { name: 'New secret for web machines' }).click();
+  await page.getByLabel('It leaked').check();
+  await page.getByRole('button', { name: 'End the old one' }).click();
+  await page.getByText('The new secret of “web machines”').waitFor();
+  const renewed = await shownSecret();
+  expect(renewed).not.toBe(secret);
+  expect(await statusOf(secret, '/session')).toBe(401);
+  expect(await statusOf(renewed, '/session')).toBe(200);
+  await closeSecret();
+
+  await page.getByRole('button', { name: 'Delete web machines' }).click();
+  await page.getByRole('button', { name: 'Delete the token' }).click();
+  await tokenRow('web machines').waitFor({ state: 'detached' });
+  expect(await statusOf(renewed, '/session')).toBe(401);
+
+  await page.getByRole('link', { name: 'Audit' }).click();
+  const entry = (text: string) => page.locator('[data-entry]').filter({ hasText: text }).first();
+  await entry('admin deleted the token “web machines”').waitFor();
+  await entry('gave the token “web machines” a new secret and ended the old one at once').waitFor();
+  const made = entry('made the token “web machines”, which may run for all jobs on the machines web-*');
+  await made.getByRole('button', { name: 'Details' }).click();
+  await made.getByText('127.0.0.1').waitFor();
+  // The refusals of the old secret are written about a second later.
+  await until(
+    async () => {
+      await page.getByRole('button', { name: 'Look again' }).click();
+      return (await page.getByText('the secret was replaced by a new one').count()) > 0;
+    },
+    { what: 'the refusal of the old secret to be told' },
+  );
+  expect(await violations(page)).toEqual([]);
+});
+
+test('the audit is narrowed to one who acts, and offers what is newer', async () => {
+  const { id, secret } = await freshToken('auditor', ['admin']);
+  await visit('/audit', secret);
+  await page.getByRole('button', { name: 'auditor', exact: true }).first().click();
+  expect(new URL(page.url()).searchParams.get('actor')).toBe(id);
+  const entries = page.locator('[data-entry]');
+  await until(async () => (await entries.allTextContents()).every((text) => text.includes('auditor signed in')), {
+    what: 'nothing but what this token did',
+  });
+  // The button that was pressed is gone: the keyboard must not be back at the top of the page.
+  expect(await page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
+  await page.getByLabel('By', { exact: true }).selectOption('');
+  await page.getByLabel('What', { exact: true }).selectOption('kill');
+  await until(async () => new URL(page.url()).search === '?action=kill', { what: 'the address to follow' });
+  await page.getByText(/^As of/).waitFor();
+  await world.current.operator.kill('never-seen', { instance: 'never-seen_1', reason: 'told at once' });
+  await page.getByText('1 newer kill').waitFor();
+  await page.getByRole('button', { name: 'Show newer ones' }).click();
+  const told = page.locator('[data-action="kill"]').filter({ hasText: 'told at once' });
+  await told.waitFor();
+  expect(await page.getByText('1 newer kill').count()).toBe(0);
+  await told.getByRole('link', { name: 'Command' }).click();
+  await page.getByRole('heading', { name: 'Kill of never-seen' }).waitFor();
+  await page.getByText('no machine has it yet').waitFor();
+});
+
+test('a command is followed live from its page and in the list, to its end', async () => {
+  const wrapper = world.current.wrapper({ job: 'commanded', command: STUBBORN });
+  const run = await world.current.runOf('commanded');
+  await world.current.output(run.id, 'ready');
+  await visit('/commands?job=commanded', world.current.operatorToken);
+  await page.getByText('No command like that for commanded').waitFor();
+
+  const { command } = await world.current.operator.kill('commanded', { grace_seconds: 300, reason: 'holds a lock' });
+  // It comes by itself.
+  const row = page.locator(`[data-command="${command.id}"]`);
+  await row.getByText('signal sent, grace runs').waitFor();
+  await row.getByText('holds a lock').waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.locator(`[data-target="${run.id}"][data-state="term"]`).waitFor();
+  await page.getByText('SIGTERM was sent to everything').waitFor();
+  expect(await violations(page)).toEqual([]);
+
+  await world.current.operator.kill('commanded', { signal: 'SIGKILL', grace_seconds: 0 });
+  await page.locator(`[data-target="${run.id}"] [data-exit-code="143"]`).waitFor();
+  await page.locator('.command-head[data-state="settled"]').waitFor();
+  await page.getByText('Everything that it is for has ended.').waitFor();
+  expect((await wrapper.exit).code).toBe(143);
+  await page.getByRole('link', { name: 'The run on m1.example.com' }).click();
+  await page.locator(`[data-run="${run.id}"]`).first().waitFor();
+});
+
+test('what happened while the link was down is there when it is back', async () => {
+  world.current.wrapper({ job: 'meanwhile', command: STUBBORN });
+  const run = await world.current.runOf('meanwhile');
+  await world.current.output(run.id, 'ready');
+  const { command } = await world.current.operator.kill('meanwhile', { grace_seconds: 300 });
+  await visit('/commands?state=queued,delivered', world.current.operatorToken);
+  const row = page.locator(`[data-command="${command.id}"]`);
+  await row.getByText('signal sent, grace runs').waitFor();
+  await browser.context.setOffline(true);
+  await world.current.crash();
+  await page.locator('[data-link="down"]').waitFor();
+  await world.current.restart();
+  await world.current.runOf('meanwhile', ({ connected }) => connected);
+  await world.current.operator.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 }, 30);
+  await browser.context.setOffline(false);
+  await page.locator('[data-link="open"]').waitFor();
+  // It stays in the list, though the list was narrowed to what is under way.
+  await row.getByText('settled').waitFor();
+});
+
+test('an unknown command leads back', async () => {
+  await visit('/commands/01J00000000000000000000002', world.current.operatorToken);
+  await page.getByText('No such command').waitFor();
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole('link', { name: 'See all commands' }).click();
+  await page.getByRole('heading', { name: 'Commands' }).waitFor();
+});
+
+test('a token that may only read sees nothing that it may not do', async () => {
+  world.current.wrapper({ job: 'looked-at', command: FOREVER });
+  const run = await world.current.runOf('looked-at', ({ state }) => state === 'running');
+  const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_2' });
+  const { secret } = await freshToken('onlooker', ['read']);
+  await visit('/', secret);
+  await page.getByRole('link', { name: 'looked-at on m1.example.com' }).waitFor();
+  const places = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
+  expect(await places.allTextContents()).toEqual(['Runs', 'Timeline', 'Commands']);
+  const kills = page.getByRole('button', { name: /kill/i });
+  expect(await kills.count()).toBe(0);
+  await page.goto(`${world.current.url}/runs/${run.id}`);
+  await page.locator(`[data-run="${run.id}"][data-state="running"]`).waitFor();
+  expect(await kills.count()).toBe(0);
+  await page.goto(`${world.current.url}/commands/${command.id}`);
+  await page.getByRole('heading', { name: 'Kill of never-seen' }).waitFor();
+  expect(await kills.count()).toBe(0);
+  for (const path of ['/tokens', '/audit']) {
+    await page.goto(world.current.url + path);
+    await page.getByText('Your token does not allow this').waitFor();
+    await page.getByText('has the scope admin for all jobs').waitFor();
+    expect(await page.getByRole('button', { name: 'Make a token' }).count()).toBe(0);
+    expect(await violations(page)).toEqual([]);
+  }
+});
+
+test('a token that may not read is told so, and may still see what became of its kill', async () => {
+  const runner = await freshToken('a machine', ['run']);
+  await visit('/', runner.secret);
+  await page.getByText('Your token does not allow this').waitFor();
+  await page.getByText('which may run').waitFor();
+  await page.getByRole('button', { name: 'Sign in with another token' }).click();
+  await page.getByLabel('Token').waitFor();
+
+  const killer = await freshToken('pipeline', ['kill']);
+  const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
+  await visit(`/commands/${command.id}`, killer.secret);
+  await page.getByText('no machine has it yet').waitFor();
+  await page.getByRole('button', { name: 'Look again' }).waitFor();
+});
+
+test.each(['/', '/tokens', '/audit', '/commands'])(
+  'whose token is deleted meanwhile lands on the sign-in from %s, and is told why',
+  async (path) => {
+    const { id, secret } = await freshToken('short-lived', ['read', 'admin']);
+    await visit(path, secret);
+    await page.locator('main').getByRole('heading').first().waitFor();
+    // It is the end of the link that tells: it has to be up.
+    await until(async () => (await statusOf(secret)) === 200, { what: 'the token to be good' });
+    await page.locator('main[aria-busy="true"]').waitFor({ state: 'detached' });
+    expect((await world.current.admin.request('DELETE', `/tokens/${id}`)).status).toBe(204);
+    await page.getByLabel('Token').waitFor();
+    await page.getByText('its token was deleted or given a new secret').waitFor();
+  },
+);
+
+test('who ends the secret that they are signed in with is warned, signed out, and keeps the new one', async () => {
+  const { secret } = await freshToken('ada', ['admin']);
+  await visit('/tokens', secret);
+  await tokenRow('ada').getByText('you are signed in with it').waitFor();
+  await page.getByRole('button', { name: 'New secret for ada' }).click();
+  await page.getByLabel('It leaked').check();
+  await page.getByText('This is the token that you are signed in with.').waitFor();
+  await page.getByRole('button', { name: 'End the old one' }).click();
+  // The session is over before the new secret was read: it stands over the sign-in.
+  await page.locator('#sign-in-problem').waitFor();
+  const renewed = await shownSecret();
+  await closeSecret();
+  await page.getByLabel('Token').fill(renewed);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await tokenRow('ada').waitFor();
+
+  await page.getByRole('button', { name: 'Delete ada' }).click();
+  await page.getByText('This is the token that you are signed in with.').waitFor();
+  await page.getByRole('button', { name: 'Delete the token' }).click();
+  await page.getByText('its token was deleted').waitFor();
+});
+
+test('a token is made and deleted by the keyboard alone', async () => {
+  await visit('/tokens', world.current.adminToken);
+  await page.locator('[data-token]').first().waitFor();
+  await page.keyboard.press('n');
+  await page.keyboard.type('by keys');
+  await page.keyboard.press('Enter');
+  // Not without a right: the focus is where the mending is.
+  await page.getByText('Choose what it may do.').waitFor();
+  await page.keyboard.press('Space');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-secret]').waitFor();
+  const stored = page.getByRole('checkbox', { name: 'I have put it where it belongs' });
+  await until(
+    async () => {
+      await page.keyboard.press('Tab');
+      return stored.evaluate((element) => element === document.activeElement);
+    },
+    { what: 'the focus to come to the checkbox' },
+  );
+  await page.keyboard.press('Space');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-secret]').waitFor({ state: 'detached' });
+  await tokenRow('by keys').waitFor();
+
+  // It is the newest, so it is on top.
+  await page.keyboard.press('j');
+  for (let tabs = 0; tabs < 2; tabs++) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByText('Delete “by keys”?').waitFor();
+  // The focus is not on what can't be undone.
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Enter');
+  await tokenRow('by keys').waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+});
