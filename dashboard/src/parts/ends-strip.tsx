@@ -17,8 +17,8 @@ export function EndsStrip({ ends }: { readonly ends: readonly RunEnd[] }) {
   return (
     <svg
       class="ends"
-      viewBox={`0 0 ${MARKS * STEP} ${HEIGHT}`}
-      width={MARKS * STEP}
+      viewBox={`0 0 ${shown.length * STEP} ${HEIGHT}`}
+      width={shown.length * STEP}
       height={HEIGHT}
       role="img"
       aria-label={endsText(shown)}
@@ -38,7 +38,7 @@ function marksOf(state: RunState, ends: readonly RunEnd[]): string {
   const height = HEIGHTS[state] - 2 * inset;
   const top = HEIGHT - HEIGHTS[state] + inset;
   return ends
-    .map((end, index) => (end.state === state ? (MARKS - 1 - index) * STEP + 1 + inset : null))
+    .map((end, index) => (end.state === state ? (ends.length - 1 - index) * STEP + 1 + inset : null))
     .filter((x) => x !== null)
     .map((x) => `M${x} ${top}h${width}v${height}h${-width}z`)
     .join('');
