@@ -4,6 +4,7 @@ import { groupMembers } from '../scripts/local/process-group.ts';
 import { until } from '../scripts/local/until.ts';
 import { type OpenBrowser, openBrowser } from './support/browser.ts';
 import { expectedLines, FOREVER, numberedLines, STUBBORN } from './support/commands.ts';
+import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
 import { useWorld } from './support/use-world.ts';
 
 const world = useWorld();
@@ -23,7 +24,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  context = await open.browser.newContext();
+  context = await open.browser.newContext({ permissions: CLIPBOARD });
   context.setDefaultTimeout(30_000);
   page = await context.newPage();
   mistakes = [];
@@ -41,11 +42,13 @@ async function signIn(): Promise<void> {
   await page.getByRole('heading', { name: 'What runs' }).waitFor();
 }
 
-const output = () => page.locator('[data-output]');
+/** The number of the last of the numbered lines on the screen. */
+async function lastLine(): Promise<number> {
+  return Number((await shownRows(page)).at(-1)?.match(/line (\d+)/)?.[1] ?? 0);
+}
 
-/** The lines shown, as one reads them. */
-async function shownLines(): Promise<string[]> {
-  return ((await output().textContent()) ?? '').match(/line \d+/g) ?? [];
+function lineIsShown(number: number): Promise<boolean> {
+  return until(async () => (await lastLine()) >= number, { what: `line ${number}` });
 }
 
 test('a wrong token is refused in words', async () => {
@@ -72,9 +75,8 @@ test('a run shows up, its output arrives live, and a kill is followed to its end
   const wrapper = world.current.wrapper({ job: 'watched', command: numberedLines(2_000, 0.1) });
   // Without a reload: the list is live.
   await page.getByRole('link', { name: 'watched on m1.example.com' }).click();
-  await output().getByText('line 3', { exact: true }).waitFor();
-  const seen = (await shownLines()).length;
-  await until(async () => (await shownLines()).length > seen + 5, { what: 'more output to arrive' });
+  await lineIsShown(3);
+  await lineIsShown((await lastLine()) + 5);
 
   await page.getByRole('button', { name: 'Kill', exact: true }).click();
   expect(wrapper.isRunning).toBe(true);
@@ -135,7 +137,7 @@ test('a lost connection is told, and what was missed is there when it is back', 
   await signIn();
   world.current.wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
   await page.getByRole('link', { name: 'interrupted on m1.example.com' }).click();
-  await output().getByText('line 5', { exact: true }).waitFor();
+  await lineIsShown(5);
   await page.locator('[data-link="open"]').waitFor();
 
   await world.current.crash();
@@ -143,8 +145,8 @@ test('a lost connection is told, and what was missed is there when it is back', 
   await world.current.restart();
 
   await page.locator('[data-link="open"]').waitFor();
-  await output().getByText(`line ${LINES}`, { exact: true }).waitFor();
-  expect((await shownLines()).map((line) => `${line}\n`).join('')).toBe(expectedLines(LINES));
+  await lineIsShown(LINES);
+  expect(await copiedOutput(page)).toBe(expectedLines(LINES));
   await world.current.operator.kill('interrupted', {}, 30);
   await page.locator('[data-exit-code="143"]').waitFor();
   expect(mistakes).toEqual([]);

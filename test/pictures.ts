@@ -61,5 +61,9 @@ async function picture(browser: Browser, name: string, arrange: (page: Page) => 
 async function openKill(page: Page, run: Run): Promise<void> {
   await page.goto(`${world.url}/runs/${run.id}`);
   await page.locator('[data-step=term][data-step-state=done]').waitFor();
-  await page.locator('[data-output] .line').nth(20).waitFor();
+  await page
+    .locator('.xterm-rows')
+    .getByText(/orders_\d+/)
+    .first()
+    .waitFor();
 }

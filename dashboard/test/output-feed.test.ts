@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
 import type { ViewerMessage } from '#protocol/watch-link';
-import { EARLIER_BYTES, OutputFeed, TAIL_BYTES } from '../src/output/output-feed.ts';
+import { OutputFeed, STEP_BYTES, TAIL_BYTES } from '../src/output/output-feed.ts';
 import { RUN_ID } from './make.ts';
 
 function linesOf(length: number): Uint8Array {
@@ -20,28 +20,42 @@ function feedOf(total: number, later = total) {
     changed: () => undefined,
     later: (task) => tasks.push(task),
   });
+  feed.fit(24_000, 100);
   const frame = (start: number, length: number) => feed.frame({ stream: 'stdout', start, bytes: linesOf(length) });
+  /** The other end confirms the last subscription. */
+  const confirm = (end = total) => {
+    const last = sent.at(-1);
+    if (last?.type === 'subscribe') feed.subscribed(Math.min(last.offset, end));
+  };
   const open = () => {
     feed.opened();
-    feed.subscribed();
+    confirm();
   };
+  /** The screen keeps up. */
+  const draw = () => feed.drawn(feed.window.next);
   const runTasks = () => {
     for (const task of tasks.splice(0)) task();
   };
-  return { feed, sent, frame, open, runTasks };
+  /** Answers a subscription with all that was asked for. */
+  const answer = (from: number, to: number) => {
+    confirm();
+    for (let at = from; at < to; at += 100_000) frame(at, Math.min(100_000, to - at));
+  };
+  return { feed, sent, frame, open, confirm, draw, runTasks, answer };
 }
 
 const subscribe = (offset: number) => ({ type: 'subscribe', run: RUN_ID, offset });
 const ack = (offset: number) => ({ type: 'ack', run: RUN_ID, offset });
+const THE_END = subscribe(Number.MAX_SAFE_INTEGER);
 
 describe('what is asked for', () => {
   test('all of a short log, the tail of a long one', () => {
     const short = feedOf(1000);
     short.open();
-    const long = feedOf(17 * MIB);
+    const long = feedOf(100 * MIB);
     long.open();
     expect(short.sent).toEqual([subscribe(0)]);
-    expect(long.sent).toEqual([subscribe(17 * MIB - TAIL_BYTES)]);
+    expect(long.sent).toEqual([subscribe(100 * MIB - TAIL_BYTES)]);
   });
 
   test('after a lost link, what has not come yet', () => {
@@ -53,86 +67,218 @@ describe('what is asked for', () => {
   });
 
   test('a hole is asked for once, and then shown as missing', () => {
-    const { feed, sent, frame, open } = feedOf(0);
+    const { feed, sent, frame, open, confirm } = feedOf(0);
     open();
     frame(0, 10);
     frame(50, 10);
     expect(sent.at(-1)).toEqual(subscribe(10));
-    feed.subscribed();
+    confirm();
     frame(50, 10);
-    expect(feed.log.lines.find((line) => line.kind === 'gap')).toMatchObject({ offset: 10, missing: 40 });
-    expect(feed.log.next).toBe(60);
+    expect(feed.window.read(10)).toEqual({ kind: 'gap', start: 10, end: 50 });
+    expect(feed.window.next).toBe(60);
   });
 });
 
 describe('acks', () => {
-  test('are gathered', () => {
-    const { sent, frame, open, runTasks } = feedOf(0);
+  test('are of what is on the screen, and gathered', () => {
+    const { feed, sent, frame, open, runTasks } = feedOf(0);
     open();
     frame(0, 10);
     frame(10, 10);
+    runTasks();
+    expect(sent).toEqual([subscribe(0)]);
+    feed.drawn(20);
     expect(sent).toEqual([subscribe(0)]);
     runTasks();
     expect(sent.slice(1)).toEqual([ack(20)]);
   });
 
-  test('come at once when much has been taken', () => {
-    const { sent, frame, open } = feedOf(0);
+  test('come at once when much has been drawn', () => {
+    const { sent, frame, open, draw } = feedOf(0);
     open();
     frame(0, 200 * KIB);
+    draw();
     expect(sent.slice(1)).toEqual([ack(200 * KIB)]);
   });
 });
 
 describe('falling behind', () => {
-  test('by a little goes on from there', async () => {
-    const { feed, sent, frame, open } = feedOf(0, 100 * KIB);
+  test('waits until what came is on the screen: a flood is asked for no faster than it is drawn', async () => {
+    const { feed, sent, frame, open, draw } = feedOf(0, 100 * MIB);
     open();
     frame(0, 50 * KIB);
     await feed.behind();
+    expect(sent).toEqual([subscribe(0)]);
+    draw();
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(sent.at(-1)).toEqual(subscribe(100 * MIB - TAIL_BYTES));
+  });
+
+  test('by a little goes on from there', async () => {
+    const { feed, sent, frame, open, draw } = feedOf(0, 100 * KIB);
+    open();
+    frame(0, 50 * KIB);
+    draw();
+    await feed.behind();
     expect(sent.at(-1)).toEqual(subscribe(50 * KIB));
-    expect(feed.log.shownFrom).toBe(0);
+    expect(feed.window.start).toBe(0);
   });
 
   test('by a lot goes to the end, and says what it left out', async () => {
-    const { feed, sent, frame, open } = feedOf(0, 100 * MIB);
+    const { feed, sent, frame, open, draw } = feedOf(0, 100 * MIB);
     open();
     frame(0, 1000);
+    draw();
     await feed.behind();
     expect(sent.at(-1)).toEqual(subscribe(100 * MIB - TAIL_BYTES));
-    expect(feed.log.shownFrom).toBe(100 * MIB - TAIL_BYTES);
-    expect(feed.canLoadEarlier).toBe(true);
+    expect(feed.window.start).toBe(100 * MIB - TAIL_BYTES);
   });
 
   test('never takes the lines from someone who reads further up', async () => {
-    const { feed, sent, frame, open } = feedOf(0, 100 * MIB);
+    const { feed, sent, frame, open, draw } = feedOf(0, 100 * MIB);
     open();
     frame(0, 1000);
+    draw();
     feed.hold(true);
     await feed.behind();
     expect(sent.at(-1)).toEqual(subscribe(1000));
-    expect(feed.log.shownFrom).toBe(0);
+    expect(feed.window.start).toBe(0);
+  });
+
+  test('leaves where the reader went meanwhile alone', async () => {
+    const { feed, sent, frame, open, draw } = feedOf(50 * MIB, 100 * MIB);
+    open();
+    frame(50 * MIB - TAIL_BYTES, 1000);
+    draw();
+    const behind = feed.behind();
+    feed.toStart();
+    await behind;
+    expect(sent.at(-1)).toEqual(subscribe(0));
+    expect(feed.window.start).toBe(0);
   });
 });
 
-test('earlier output takes over when it has reached what is shown, and frames of the old window do not disturb it', () => {
-  const total = MIB;
-  const { feed, sent, frame, open } = feedOf(total);
+describe('earlier output', () => {
+  test('joins the window when it has reached it, and frames of before do not disturb it', () => {
+    const total = MIB;
+    const { feed, sent, frame, open, answer } = feedOf(total);
+    open();
+    const tail = total - TAIL_BYTES;
+    frame(tail, 1000);
+    feed.loadEarlier();
+    const from = tail - STEP_BYTES;
+    expect(sent.at(-1)).toEqual(subscribe(from));
+    frame(tail + 1000, 500);
+    expect(feed.window.start).toBe(tail);
+    answer(from, tail);
+    expect(feed.loading).toBe(null);
+    expect([feed.window.start, feed.window.next]).toEqual([from, tail + 1000]);
+    // And goes on where it was.
+    expect(feed.isLive).toBe(true);
+    expect(sent.at(-1)).toEqual(subscribe(tail + 1000));
+  });
+
+  test('can be gone through to the very beginning of a long log, and back to its end, with a window that slides', () => {
+    const total = 20 * MIB;
+    const { feed, frame, open, confirm, answer } = feedOf(total);
+    open();
+    frame(total - TAIL_BYTES, TAIL_BYTES);
+    feed.hold(true);
+    let steps = 0;
+    while (feed.window.start > 0 && steps < 100) {
+      confirm();
+      const before = feed.window.start;
+      feed.loadEarlier();
+      answer(Math.max(0, before - STEP_BYTES), before);
+      expect(feed.window.start).toBeLessThan(before);
+      expect(feed.window.isWithin({ weight: 2 * MIB, rows: 24_000, columns: 100 })).toBe(true);
+      steps += 1;
+    }
+    expect(feed.window.start).toBe(0);
+    expect(feed.isLive).toBe(false);
+    for (steps = 0; !feed.isLive && steps < 200; steps += 1) {
+      confirm();
+      const { next } = feed.window;
+      feed.loadLater();
+      answer(next, Math.min(total, next + STEP_BYTES));
+    }
+    expect([feed.window.next, feed.isLive]).toEqual([total, true]);
+  });
+
+  test('is looked for beyond a gap, however long it is', () => {
+    const total = 20 * MIB;
+    const { feed, sent, open, confirm, frame, answer } = feedOf(total);
+    open();
+    frame(total - TAIL_BYTES, TAIL_BYTES);
+    const tail = total - TAIL_BYTES;
+    const gapStart = 10 * MIB;
+    feed.loadEarlier();
+    for (let steps = 0; feed.loading === 'earlier' && steps < 20; steps += 1) {
+      const last = sent.at(-1);
+      if (last?.type !== 'subscribe') throw new Error('nothing was asked for');
+      while (sent.at(-1) === last) {
+        confirm();
+        if (last.offset >= gapStart) feed.gap(last.offset, tail);
+        else {
+          answer(last.offset, gapStart);
+          feed.gap(gapStart, tail);
+        }
+      }
+    }
+    confirm();
+    expect(feed.window.start).toBeLessThan(gapStart);
+    expect(feed.window.read(gapStart)).toEqual({ kind: 'gap', start: gapStart, end: tail });
+  });
+
+  test('takes no more than was asked for', () => {
+    const { feed, open, answer } = feedOf(20 * MIB);
+    open();
+    feed.toStart();
+    answer(0, 3 * STEP_BYTES);
+    expect(feed.window.next).toBeLessThanOrEqual(STEP_BYTES);
+    expect(feed.isLive).toBe(false);
+  });
+});
+
+describe('a reader who is elsewhere', () => {
+  test('is told how much is new, of which nothing is taken', () => {
+    const total = 20 * MIB;
+    const { feed, sent, frame, open, confirm, answer, runTasks } = feedOf(total);
+    open();
+    feed.toStart();
+    answer(0, STEP_BYTES);
+    expect(sent.at(-1)).toEqual(THE_END);
+    confirm();
+    const { next } = feed.window;
+    frame(total, 1000);
+    expect(feed.total).toBe(total + 1000);
+    expect(feed.window.next).toBe(next);
+    void feed.behind();
+    runTasks();
+    expect(sent.at(-1)).toEqual(THE_END);
+    feed.subscribed(30 * MIB);
+    expect(feed.total).toBe(30 * MIB);
+    feed.toEnd();
+    expect(sent.at(-1)).toEqual(subscribe(30 * MIB - TAIL_BYTES));
+    expect(feed.isLive).toBe(true);
+  });
+
+  test('keeps their lines: when no more fits, what comes is counted only', () => {
+    const { feed, sent, frame, open } = feedOf(0);
+    open();
+    feed.hold(true);
+    for (let at = 0; at < 4 * MIB; at += 200 * KIB) frame(at, 200 * KIB);
+    expect(feed.window.start).toBe(0);
+    expect(feed.isLive).toBe(false);
+    expect(sent.at(-1)).toEqual(THE_END);
+  });
+});
+
+test('what has left the screen is let go', () => {
+  const { feed, frame, open } = feedOf(0);
   open();
-  const tail = total - TAIL_BYTES;
-  frame(tail, 1000);
-  const shownFrom = feed.log.shownFrom;
-  feed.loadEarlier();
-  const from = shownFrom - EARLIER_BYTES;
-  expect(sent.at(-1)).toEqual(subscribe(from));
-  frame(tail + 1000, 500);
-  expect(sent.at(-1)).toEqual(subscribe(from));
-  feed.subscribed();
-  frame(from, 1000);
-  expect(feed.log.shownFrom).toBe(shownFrom);
-  expect(feed.loadingEarlier).toBe(true);
-  frame(from + 1000, tail - from);
-  expect(feed.loadingEarlier).toBe(false);
-  expect(feed.log.next).toBe(tail + 1000);
-  expect(feed.log.shownFrom).toBeLessThan(shownFrom);
+  frame(0, 100 * KIB);
+  feed.shownFrom(64 * KIB);
+  expect(feed.window.start).toBe(64 * KIB);
 });

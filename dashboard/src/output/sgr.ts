@@ -1,8 +1,9 @@
-/** Colours and weights as a terminal's `ESC [ … m` sets them, kept to what the page can show: sixteen colours. */
+/** Colours and weights as a terminal's `ESC [ … m` sets them, read, and written again in one form. */
 
 export interface Style {
-  readonly foreground: number | null;
-  readonly background: number | null;
+  /** The colour's codes, as `31` or `38;5;196`; '' for the ordinary one. */
+  readonly foreground: string;
+  readonly background: string;
   readonly bold: boolean;
   readonly dim: boolean;
   readonly italic: boolean;
@@ -12,8 +13,8 @@ export interface Style {
 }
 
 export const PLAIN: Style = {
-  foreground: null,
-  background: null,
+  foreground: '',
+  background: '',
   bold: false,
   dim: false,
   italic: false,
@@ -22,6 +23,7 @@ export const PLAIN: Style = {
   inverse: false,
 };
 
+/** What conceals text, blinks, or draws over it is not among them: the page keeps two of these for marks of its own. */
 const SWITCHES: ReadonlyMap<number, Partial<Style>> = new Map([
   [1, { bold: true }],
   [2, { dim: true }],
@@ -35,84 +37,80 @@ const SWITCHES: ReadonlyMap<number, Partial<Style>> = new Map([
   [24, { underline: false }],
   [27, { inverse: false }],
   [29, { strike: false }],
-  [39, { foreground: null }],
-  [49, { background: null }],
+  [39, { foreground: '' }],
+  [49, { background: '' }],
 ]);
 
 /** @param parameters what stands between `ESC [` and `m` */
 export function applySgr(style: Style, parameters: string): Style {
-  const codes = parameters.split(/[;:]/).map((code) => (code === '' ? 0 : Number(code)));
+  const groups = parameters.split(';');
   let result = style;
-  for (let i = 0; i < codes.length; i += 1) {
-    const code = codes[i] ?? 0;
-    if (code === 38 || code === 48) {
-      const { colour, used } = extendedColour(codes.slice(i + 1));
+  for (let i = 0; i < groups.length; i += 1) {
+    const group = groups[i] ?? '';
+    const code = Number(group.split(':')[0]);
+    if (code === 38 || code === 48 || code === 58) {
+      const isWhole = group.includes(':');
+      const { colour, used } = isWhole ? colonColour(group) : extendedColour(groups.slice(i + 1));
       i += used;
-      if (colour !== null) result = { ...result, [code === 38 ? 'foreground' : 'background']: colour };
+      if (colour !== null && code !== 58) {
+        result = { ...result, [code === 38 ? 'foreground' : 'background']: `${code};${colour}` };
+      }
     } else {
-      result = applyCode(result, code);
+      result = group === '4:0' ? { ...result, underline: false } : applyCode(result, code);
     }
   }
   return result;
 }
 
-/** The style as class names, '' for none. */
-export function styleClasses(style: Style): string {
-  const classes: string[] = [];
-  if (style.foreground !== null) classes.push(`fg${style.foreground}`);
-  if (style.background !== null) classes.push(`bg${style.background}`);
-  if (style.bold) classes.push('bold');
-  if (style.dim) classes.push('dim');
-  if (style.italic) classes.push('italic');
-  if (style.underline) classes.push('underline');
-  if (style.strike) classes.push('strike');
-  if (style.inverse) classes.push('inverse');
-  return classes.join(' ');
+/**
+ * The codes that give this style, whatever was before.
+ *
+ * Dim is written as the grey of the palette: half the contrast is what a terminal makes of it, and is too little to read.
+ */
+export function sgrCodes(style: Style): string {
+  const codes = ['0'];
+  if (style.bold) codes.push('1');
+  if (style.italic) codes.push('3');
+  if (style.underline) codes.push('4');
+  if (style.inverse) codes.push('7');
+  if (style.strike) codes.push('9');
+  if (style.foreground !== '') codes.push(style.foreground);
+  else if (style.dim) codes.push('90');
+  if (style.background !== '') codes.push(style.background);
+  return codes.join(';');
 }
 
 function applyCode(style: Style, code: number): Style {
   if (code === 0) return PLAIN;
-  const change = SWITCHES.get(code);
-  if (change !== undefined) return { ...style, ...change };
-  if (code >= 30 && code <= 37) return { ...style, foreground: code - 30 };
-  if (code >= 40 && code <= 47) return { ...style, background: code - 40 };
-  if (code >= 90 && code <= 97) return { ...style, foreground: code - 90 + 8 };
-  if (code >= 100 && code <= 107) return { ...style, background: code - 100 + 8 };
-  return style;
+  if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) return { ...style, foreground: String(code) };
+  if ((code >= 40 && code <= 47) || (code >= 100 && code <= 107)) return { ...style, background: String(code) };
+  return { ...style, ...SWITCHES.get(code) };
 }
 
-/** `5;n` or `2;r;g;b`, after 38 or 48. */
-function extendedColour(codes: readonly number[]): { colour: number | null; used: number } {
-  const [mode, first, second, third] = codes;
-  if (mode === 5) return { colour: first === undefined ? null : ofPalette(first), used: 2 };
-  if (mode === 2) return { colour: nearest(first ?? 0, second ?? 0, third ?? 0), used: 4 };
-  return { colour: null, used: codes.length };
+interface Colour {
+  /** Null when it is none. */
+  readonly colour: string | null;
+  /** How many of the codes it took. */
+  readonly used: number;
 }
 
-/** The 256-colour palette: sixteen basic ones, a cube of 6×6×6, and greys. */
-function ofPalette(index: number): number | null {
-  if (!(index >= 0 && index <= 255)) return null;
-  if (index < 16) return index;
-  if (index >= 232) {
-    const grey = 8 + (index - 232) * 10;
-    return nearest(grey, grey, grey);
-  }
-  const cube = index - 16;
-  const level = (step: number) => (step === 0 ? 0 : 55 + step * 40);
-  return nearest(level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6));
+/** `5;n`, one of 256, or `2;r;g;b`. */
+function extendedColour([kind, ...rest]: readonly string[]): Colour {
+  if (kind === '5') return { colour: channels('5', rest.slice(0, 1), 1), used: 2 };
+  if (kind === '2') return { colour: channels('2', rest.slice(0, 3), 3), used: 4 };
+  return { colour: null, used: kind === undefined ? 0 : 1 };
 }
 
-function nearest(red: number, green: number, blue: number): number {
-  const brightest = Math.max(red, green, blue);
-  const darkest = Math.min(red, green, blue);
-  if (brightest - darkest < 32) return greyOf(brightest);
-  const middle = (brightest + darkest) / 2;
-  const hue = (red > middle ? 1 : 0) + (green > middle ? 2 : 0) + (blue > middle ? 4 : 0);
-  return brightest > 200 ? hue + 8 : hue;
+/** The same in one group, as `38:5:n`, `38:2:r:g:b` or, with a colour space, `38:2::r:g:b`. */
+function colonColour(group: string): Colour {
+  const [, kind, ...rest] = group.split(':');
+  if (kind === '5') return { colour: channels('5', rest.slice(0, 1), 1), used: 0 };
+  if (kind === '2') return { colour: channels('2', rest.length > 3 ? rest.slice(1, 4) : rest, 3), used: 0 };
+  return { colour: null, used: 0 };
 }
 
-function greyOf(level: number): number {
-  if (level < 64) return 0;
-  if (level < 160) return 8;
-  return level < 224 ? 7 : 15;
+function channels(kind: string, values: readonly string[], amount: number): string | null {
+  const numbers = values.map(Number);
+  const areAll = numbers.length === amount && numbers.every((value) => Number.isInteger(value) && value <= 255);
+  return areAll ? [kind, ...numbers].join(';') : null;
 }

@@ -2,10 +2,16 @@ import { useState } from 'preact/hooks';
 
 const SHOWN_MS = 2_000;
 
-export function CopyButton({ text, label }: { readonly text: string; readonly label: string }) {
+interface CopyButtonProps {
+  /** What to copy; a function, when it is much and changes. */
+  readonly text: string | (() => string);
+  readonly label: string;
+}
+
+export function CopyButton({ text, label }: CopyButtonProps) {
   const [done, setDone] = useState<'copied' | 'failed' | null>(null);
   const copy = async () => {
-    setDone(await copyText(text));
+    setDone(await copyText(typeof text === 'string' ? text : text()));
     setTimeout(() => setDone(null), SHOWN_MS);
   };
   return (

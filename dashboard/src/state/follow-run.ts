@@ -86,7 +86,7 @@ class Follower implements RunFollower {
       case 'subscribed':
         // From here on nothing is missed: now ask for what was before.
         if (message.run !== this.#id) return;
-        this.feed.value?.subscribed();
+        this.feed.value?.subscribed(message.offset);
         void this.#refresh();
         return;
       case 'run':

@@ -1,13 +1,19 @@
-import { useSignalEffect } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import './output.css';
+import { useSignal } from '@preact/signals';
+import { useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
-import { isLive } from '#protocol/run-state';
 import { outputHref } from '../../api/calls.ts';
-import { LogView } from '../../output/log-view.ts';
 import type { OutputFeed } from '../../output/output-feed.ts';
+import { rememberedWrap, rememberWrap } from '../../output/remembered-wrap.ts';
+import type { ViewSettings } from '../../output/terminal-view.ts';
+import { Notice } from '../../parts/notice.tsx';
 import { bytesText } from '../../parts/quantity.ts';
 import type { RunFollower } from '../../state/follow-run.ts';
-import { useFollowMode } from './follow-mode.ts';
+import { FindBar } from './find-bar.tsx';
+import { OutputPosition } from './output-position.tsx';
+import { OutputToolbar } from './output-toolbar.tsx';
+import { silenceOf } from './output-words.ts';
+import { useTerminal } from './use-terminal.ts';
 
 interface OutputPaneProps {
   readonly run: Run;
@@ -15,75 +21,118 @@ interface OutputPaneProps {
 }
 
 export function OutputPane({ run, follower }: OutputPaneProps) {
-  const box = useRef<HTMLElement | null>(null);
-  const lines = useRef<HTMLDivElement | null>(null);
-  const view = useRef<LogView | null>(null);
-  const planned = useRef(false);
   const feed = follower.feed.value;
-  const follow = useFollowMode(box, (held) => feed?.hold(held));
-  // Read so that the numbers above the output are drawn again.
+  return feed === null ? null : <Pane run={run} follower={follower} feed={feed} />;
+}
+
+function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: OutputFeed }) {
+  const box = useRef<HTMLElement>(null);
+  const [settings, setSettings] = useState<ViewSettings>(() => ({ wrap: rememberedWrap(), choice: 'both' }));
+  const finding = useSignal(false);
+  const terminal = useTerminal(box, feed, follower.outputVersion, settings);
+  // Read so that the numbers are drawn again.
   follower.outputVersion.value;
+  const total = Math.max(run.output_bytes, feed.total);
 
-  useSignalEffect(() => {
-    follower.outputVersion.value;
-    const current = follower.feed.value;
-    if (planned.current || current === null) return;
-    planned.current = true;
-    requestAnimationFrame(() => {
-      planned.current = false;
-      if (lines.current === null) return;
-      view.current ??= new LogView(lines.current);
-      const drawing = view.current;
-      follow.around(() => drawing.draw(current.log));
-    });
-  });
+  const change = (changed: ViewSettings) => {
+    if (changed.wrap !== settings.wrap) rememberWrap(changed.wrap);
+    setSettings(changed);
+  };
+  const endFind = () => {
+    finding.value = false;
+    terminal.view.current?.endFind();
+    terminal.view.current?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key !== 'f') return;
+    event.preventDefault();
+    finding.value = true;
+  };
 
-  const total = Math.max(run.output_bytes, feed?.log.next ?? 0);
   return (
-    <section class="output" aria-labelledby="output">
+    <section class="output" aria-labelledby="output" onKeyDown={onKeyDown}>
       <div class="output-head">
         <h2 id="output">Output</h2>
         <span class="aside">{bytesText(total)}</span>
-        <span class="aside legend">= stderr</span>
-        <a class="raw" href={outputHref(run.id)} target="_blank" rel="noreferrer">
-          Open the full log
-        </a>
+        <span class="aside legend">
+          <i class="stderr" aria-hidden="true" /> stderr
+        </span>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
-      <section ref={box} class="output-box" aria-label="Output of the run" data-output tabIndex={0}>
-        {feed !== null && <Earlier feed={feed} />}
-        <div ref={lines} class="lines" />
-        {total === 0 && <p class="nothing">{silenceOf(run)}</p>}
-      </section>
-      {!follow.following.value && (
-        <button type="button" class="button to-end" onClick={follow.toEnd}>
-          ↓ Follow the end
-        </button>
-      )}
+      <OutputToolbar
+        run={run}
+        settings={settings}
+        change={change}
+        finding={finding}
+        copyText={() => terminal.view.current?.copyText() ?? ''}
+      />
+      {finding.value && <FindBar view={terminal.view} matches={terminal.matches} close={endFind} />}
+      <div class="output-frame">
+        <OutputPosition feed={feed} total={total} terminal={terminal} />
+        {terminal.status.value === 'failed' ? (
+          <Unloaded run={run} retry={terminal.retry} />
+        ) : (
+          <>
+            <section
+              ref={box}
+              class="output-box"
+              aria-label="Output of the run"
+              aria-describedby="output-hint"
+              data-output
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
+              tabIndex={0}
+            />
+            {total === 0 && <p class="nothing output-nothing">{silenceOf(run)}</p>}
+            <Follow feed={feed} total={total} terminal={terminal} />
+          </>
+        )}
+      </div>
+      <p id="output-hint" class="unseen">
+        Arrow keys, Page Up, Page Down, Home and End scroll. It is drawn for the eye; “Plain text” in the toolbar opens
+        the same as a page of text.
+      </p>
     </section>
   );
 }
 
-/** What it means that there is no output. */
-function silenceOf(run: Run): string {
-  if (isLive(run.state) && run.connected) return 'It has printed nothing yet.';
-  return run.final ? 'It printed nothing.' : 'Nothing that it printed has arrived.';
+function Unloaded({ run, retry }: { readonly run: Run; readonly retry: () => void }) {
+  return (
+    <Notice tone="bad" title="The output cannot be shown">
+      <p>
+        The part of the page that draws it could not be loaded.{' '}
+        <a href={outputHref(run.id)} target="_blank" rel="noreferrer">
+          Open it as plain text
+        </a>{' '}
+        or
+      </p>
+      <button type="button" class="button" onClick={retry}>
+        Try again
+      </button>
+    </Notice>
+  );
 }
 
-/** What lies before the first line shown, and how to get at it. */
-function Earlier({ feed }: { readonly feed: OutputFeed }) {
-  const hidden = feed.log.shownFrom;
-  if (hidden === 0) return null;
+interface FollowProps {
+  readonly feed: OutputFeed;
+  readonly total: number;
+  readonly terminal: ReturnType<typeof useTerminal>;
+}
+
+/** The way back to the end, for a reader who has left it. */
+function Follow({ feed, total, terminal }: FollowProps) {
+  const isThere = terminal.following.value && feed.isLive;
+  const leftAt = useRef(total);
+  // What is new is counted from when the reader left.
+  if (isThere) leftAt.current = total;
+  if (isThere || total === 0) return null;
+  const news = Math.max(0, total - leftAt.current);
+  const toEnd = () => {
+    feed.toEnd();
+    terminal.view.current?.toEnd();
+    terminal.view.current?.focus();
+  };
   return (
-    <div class="earlier">
-      <span>{bytesText(hidden)} before this are not shown.</span>
-      {feed.canLoadEarlier ? (
-        <button type="button" class="button quiet" disabled={feed.loadingEarlier} onClick={() => feed.loadEarlier()}>
-          {feed.loadingEarlier ? 'Loading…' : 'Load earlier'}
-        </button>
-      ) : (
-        <span>The full log has them.</span>
-      )}
-    </div>
+    <button type="button" class="button to-end" onClick={toEnd}>
+      ↓ Follow the end{news > 0 && ` · ${bytesText(news)} new`}
+    </button>
   );
 }

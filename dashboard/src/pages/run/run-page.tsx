@@ -1,5 +1,4 @@
 import './run.css';
-import './ansi.css';
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';

@@ -1,0 +1,132 @@
+/**
+ * A run's two streams as text for one terminal.
+ *
+ * Each stream has a decoder, colours and open sequences of its own, since the other may come in between at any byte. Two
+ * attributes that output cannot have, because `sgr.ts` lets none of them through, carry what the page itself has to say,
+ * through every wrap, overwriting and scroll of the terminal: blink (which xterm.js does not draw) says that a cell came
+ * from stderr, overline that a line is the page's own.
+ */
+import type { StreamName } from '#protocol/output-frame';
+import { bytesText } from '../parts/quantity.ts';
+import type { Piece } from './output-window.ts';
+import { sgrCodes } from './sgr.ts';
+import { type Look, PLAIN_LOOK, TerminalText, type TerminalToken } from './terminal-text.ts';
+
+export type StreamChoice = 'both' | StreamName;
+
+const NEWLINE = 0x0a;
+/** How far into a window its first whole line may begin. */
+const LONGEST_CUT_LINE = 4096;
+const TAB_CELLS = 8;
+const MAY_BE_WIDE = /[\u1100-\uffff]/;
+const STDERR_CODE = ';5';
+const OURS_CODE = ';53';
+
+interface Reader {
+  readonly decoder: TextDecoder;
+  readonly terminal: TerminalText;
+}
+
+export class OutputText {
+  readonly #choice: StreamChoice;
+  #readers = freshReaders();
+  /** Whether what comes next may begin in the middle of something. */
+  #cutOff: 'line' | 'character' | null;
+  #codes = '';
+  #link = '';
+  #isAtLineStart = true;
+  #width = 0;
+  #widest = 0;
+  #skipped = 0;
+
+  /** @param isCut whether what was before the first byte is unknown, and not known to have ended a line */
+  constructor(choice: StreamChoice, isCut: boolean) {
+    this.#choice = choice;
+    this.#cutOff = isCut ? 'line' : null;
+  }
+
+  /** How wide its widest line is, at most: as if each character that may be wide were. */
+  get widest(): number {
+    return this.#widest;
+  }
+
+  /** How many bytes at the beginning are the rest of a line, and left out. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** The next piece of the log, to be written. */
+  read(piece: Piece): string {
+    if (piece.kind === 'gap') return this.#gap(piece.end - piece.start);
+    const bytes = piece.bytes.subarray(this.#skipCutOff(piece.bytes));
+    if (this.#choice !== 'both' && this.#choice !== piece.stream) return '';
+    const reader = this.#readers[piece.stream];
+    let text = '';
+    for (const token of reader.terminal.read(reader.decoder.decode(bytes, { stream: true }))) {
+      text += this.#tokenText(token, piece.stream);
+    }
+    return text;
+  }
+
+  #tokenText(token: TerminalToken, stream: StreamName): string {
+    if (token.kind !== 'control') {
+      this.#isAtLineStart = false;
+      if (token.kind === 'text') this.#measure(token.text);
+      return this.#lookText(token.look, stream === 'stderr' ? STDERR_CODE : '') + token.text;
+    }
+    if (token.text === '\n') this.#isAtLineStart = true;
+    if (token.text !== '\b') this.#width = 0;
+    return token.text;
+  }
+
+  #measure(text: string): void {
+    const tabs = text.split('\t').length - 1;
+    this.#width += (MAY_BE_WIDE.test(text) ? 2 : 1) * text.length + tabs * TAB_CELLS;
+    this.#widest = Math.max(this.#widest, this.#width);
+  }
+
+  /** What of the terminal's state has to change for this look. */
+  #lookText(look: Look, mark: string): string {
+    let text = '';
+    const codes = sgrCodes(look.style) + mark;
+    if (codes !== this.#codes) text += `\x1b[${codes}m`;
+    if (look.link !== this.#link) text += `\x1b]8;;${look.link}\x1b\\`;
+    this.#codes = codes;
+    this.#link = look.link;
+    return text;
+  }
+
+  #gap(missing: number): string {
+    // What was left of a character before the gap has nothing to do with what comes after it.
+    this.#readers = freshReaders();
+    this.#cutOff = 'character';
+    const begin = this.#isAtLineStart ? '' : '\n';
+    const words = `${this.#lookText(PLAIN_LOOK, OURS_CODE)}… ${bytesText(missing)} are missing here …`;
+    this.#isAtLineStart = true;
+    return `${begin}${words}${this.#lookText(PLAIN_LOOK, '')}\n`;
+  }
+
+  /**
+   * A window that opens in the middle of a line begins with the next one: half a line may be half an escape sequence.
+   * After a gap what is left of a line is shown, but not what is left of a character.
+   */
+  #skipCutOff(bytes: Uint8Array): number {
+    if (this.#cutOff === null) return 0;
+    const newline = this.#cutOff === 'line' ? bytes.subarray(0, LONGEST_CUT_LINE).indexOf(NEWLINE) : -1;
+    let skipped = newline + 1;
+    this.#skipped += newline + 1;
+    if (newline === -1) while (skipped < bytes.length && isContinuation(bytes[skipped])) skipped += 1;
+    this.#cutOff = skipped === bytes.length && newline === -1 ? 'character' : null;
+    return skipped;
+  }
+}
+
+function freshReaders(): Record<StreamName, Reader> {
+  const reader = (): Reader => ({ decoder: new TextDecoder(), terminal: new TerminalText() });
+  return { stdout: reader(), stderr: reader() };
+}
+
+/** Whether a byte is a character's second, third or fourth. */
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80;
+}

@@ -1,0 +1,77 @@
+import type { Signal } from '@preact/signals';
+import type { Run } from '#protocol/api';
+import { outputHref } from '../../api/calls.ts';
+import type { StreamChoice } from '../../output/output-text.ts';
+import type { ViewSettings } from '../../output/terminal-view.ts';
+import { CopyButton } from '../../parts/copy-button.tsx';
+import { fileName } from './output-words.ts';
+
+interface OutputToolbarProps {
+  readonly run: Run;
+  readonly settings: ViewSettings;
+  change(settings: ViewSettings): void;
+  readonly finding: Signal<boolean>;
+  copyText(): string;
+}
+
+const CHOICES: readonly { readonly choice: StreamChoice; readonly words: string }[] = [
+  { choice: 'both', words: 'Both streams' },
+  { choice: 'stdout', words: 'Only stdout' },
+  { choice: 'stderr', words: 'Only stderr' },
+];
+
+export function OutputToolbar({ run, settings, change, finding, copyText }: OutputToolbarProps) {
+  return (
+    <div class="output-toolbar" role="toolbar" aria-label="Output" onKeyDown={moveFocus}>
+      <select
+        aria-label="Streams"
+        value={settings.choice}
+        onChange={(event) => {
+          const chosen = CHOICES.find(({ choice }) => choice === event.currentTarget.value);
+          if (chosen !== undefined) change({ ...settings, choice: chosen.choice });
+        }}
+      >
+        {CHOICES.map(({ choice, words }) => (
+          <option key={choice} value={choice}>
+            {words}
+          </option>
+        ))}
+      </select>
+      <button
+        type="button"
+        class="button quiet"
+        aria-expanded={finding.value}
+        onClick={() => {
+          finding.value = true;
+        }}
+      >
+        Find
+      </button>
+      <button
+        type="button"
+        class="button quiet toggle"
+        aria-pressed={settings.wrap}
+        onClick={() => change({ ...settings, wrap: !settings.wrap })}
+      >
+        Wrap
+      </button>
+      <CopyButton text={copyText} label="Copy the selection, or all that is shown" />
+      <a class="button quiet" href={outputHref(run.id)} download={fileName(run)}>
+        Download
+      </a>
+      <a class="button quiet" href={outputHref(run.id)} target="_blank" rel="noreferrer">
+        Plain text
+      </a>
+    </div>
+  );
+}
+
+/** The arrow keys go from one of a toolbar's parts to the next. */
+function moveFocus(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
+  const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+  if (step === 0 || event.target instanceof HTMLSelectElement) return;
+  const parts = [...event.currentTarget.querySelectorAll<HTMLElement>('select, button, a')];
+  const at = parts.findIndex((part) => part.matches(':focus'));
+  parts.at((at + step) % parts.length)?.focus();
+  event.preventDefault();
+}

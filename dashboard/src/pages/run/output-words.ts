@@ -1,0 +1,29 @@
+/** What the output's pane says, in words. */
+import type { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import type { Matches } from '../../output/terminal-view.ts';
+import { bytesText } from '../../parts/quantity.ts';
+
+/** Which part of the log is shown. */
+export function shownText(start: number, end: number, total: number): string {
+  if (total === 0) return '';
+  if (start === 0 && end >= total) return 'All of it is shown';
+  return `Shown: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
+}
+
+export function matchesText(matches: Matches | null): string {
+  if (matches === null || matches.count === 0) return 'No match';
+  const count = `${matches.count}${matches.isMore ? '+' : ''}`;
+  return matches.current === 0 ? `${count} found` : `${matches.current} of ${count}`;
+}
+
+/** What the whole log is called on the reader's disk. */
+export function fileName(run: Pick<Run, 'job' | 'machine' | 'id'>): string {
+  return `${run.job}-${run.machine}-${run.id}.log`;
+}
+
+/** What it means that there is no output. */
+export function silenceOf(run: Run): string {
+  if (isLive(run.state) && run.connected) return 'It has printed nothing yet.';
+  return run.final ? 'It printed nothing.' : 'Nothing that it printed has arrived.';
+}

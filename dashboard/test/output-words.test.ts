@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { KIB, MIB } from '#protocol/limits';
+import { fileName, matchesText, shownText } from '../src/pages/run/output-words.ts';
+import { makeRun, RUN_ID } from './make.ts';
+
+test('which part of the log is shown', () => {
+  expect(shownText(0, 0, 0)).toBe('');
+  expect(shownText(0, KIB, KIB)).toBe('All of it is shown');
+  expect(shownText(98.2 * MIB, 100 * MIB, 100 * MIB)).toBe('Shown: 98.2 MiB to 100 MiB of 100 MiB');
+  expect(shownText(0, KIB, 2 * KIB)).toBe('Shown: 0 bytes to 1.0 KiB of 2.0 KiB');
+});
+
+test('how much was found', () => {
+  expect(matchesText(null)).toBe('No match');
+  expect(matchesText({ current: 0, count: 0, isMore: false })).toBe('No match');
+  expect(matchesText({ current: 3, count: 17, isMore: false })).toBe('3 of 17');
+  expect(matchesText({ current: 0, count: 1000, isMore: true })).toBe('1000+ found');
+});
+
+test('a log on the disk says whose it is', () => {
+  expect(fileName(makeRun({ job: 'backup', machine: 'db-1.example.com' }))).toBe(
+    `backup-db-1.example.com-${RUN_ID}.log`,
+  );
+});

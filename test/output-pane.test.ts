@@ -1,0 +1,465 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { MIB } from '#protocol/limits';
+import { until } from '../scripts/local/until.ts';
+import { type OpenBrowser, openBrowser } from './support/browser.ts';
+import { numberedLines } from './support/commands.ts';
+import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
+import { useWorld } from './support/use-world.ts';
+import { SHORT_DEADLINES } from './support/world.ts';
+
+/** Of the test with a gap; all others print less. */
+const LARGEST_OUTPUT = 12 * MIB;
+const world = useWorld({ ...SHORT_DEADLINES, RUN_OUTPUT_MAX_BYTES: String(LARGEST_OUTPUT) });
+const sh = (script: string) => ['sh', '-c', script];
+/** A job that has printed goes on, so that its page is live. */
+const GO_ON = 'while :; do sleep 1; done';
+
+let open: OpenBrowser;
+let context: BrowserContext;
+let page: Page;
+/** What the page's own code got wrong, and what its policy had to block. */
+let mistakes: string[];
+
+beforeAll(async () => {
+  open = await openBrowser();
+});
+
+afterAll(async () => {
+  await open?.close();
+});
+
+beforeEach(async () => {
+  await openContext({});
+});
+
+afterEach(async () => {
+  await context.close();
+  expect(mistakes).toEqual([]);
+});
+
+async function openContext(options: Parameters<OpenBrowser['browser']['newContext']>[0]): Promise<void> {
+  context = await open.browser.newContext({ permissions: CLIPBOARD, ...options });
+  context.setDefaultTimeout(30_000);
+  mistakes = [];
+  await context.exposeFunction('blocked', (what: string) => mistakes.push(`blocked: ${what}`));
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, sourceFile, lineNumber }) => {
+      (globalThis as unknown as { blocked(what: string): void }).blocked(
+        `${violatedDirective} at ${sourceFile}:${lineNumber}`,
+      );
+    });
+  });
+  page = await context.newPage();
+  page.on('pageerror', (error) => mistakes.push(String(error)));
+}
+
+/** Starts a job, waits until `text` of it is stored, and opens its page. */
+async function watch(job: string, script: string, text: string): Promise<string> {
+  world.current.wrapper({ job, command: sh(script) });
+  const run = await world.current.runOf(job);
+  await world.current.output(run.id, text);
+  await show(run.id);
+  return run.id;
+}
+
+async function show(run: string): Promise<void> {
+  await page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
+  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await page.goto(`${world.current.url}/runs/${run}`);
+}
+
+const box = () => page.locator('[data-output]');
+const row = (text: string) => page.locator('.xterm:not(.output-still) .xterm-rows > div', { hasText: text }).last();
+const button = (name: string) => page.getByRole('button', { name });
+const followButton = () => button('Follow the end');
+
+async function rowsUntil(holds: (rows: string[]) => boolean, what: string): Promise<string[]> {
+  return until(
+    async () => {
+      const rows = await shownRows(page);
+      return holds(rows) ? rows : null;
+    },
+    { what, deadlineMs: 30_000 },
+  );
+}
+
+const endsWith = (text: string) => rowsUntil((rows) => rows.at(-1) === text, `the last row to be ${text}`);
+
+function colourOf(part: Locator): Promise<string> {
+  return part.evaluate((element) => getComputedStyle(element).color);
+}
+
+describe('a terminal’s ways', () => {
+  test('colours and returns are drawn as a terminal does, and the policy has nothing to block', async () => {
+    await watch(
+      'colours',
+      `printf 'printed first\\n\\033[H\\033[2J\\033[3Jcleared\\n\\033[?1049hon no other screen\\n'
+      printf 'plain \\033[31mred\\033[0m\\n10%%\\r50%%\\r100%% done\\n\\033[38;2;8;200;8mall colours\\033[0m\\nend\\n'; ${GO_ON}`,
+      'end',
+    );
+    await endsWith('end');
+    const rows = await shownRows(page);
+    expect(rows).toContain('100% done');
+    expect(rows).toContain('plain red');
+    const plain = await colourOf(row('plain red').getByText('plain'));
+    expect(await colourOf(row('plain red').getByText('red'))).not.toBe(plain);
+    expect(await colourOf(row('all colours').locator('span').first())).not.toBe(plain);
+    // What is cleared has only scrolled away.
+    expect(await copiedOutput(page)).toContain('printed first\ncleared\non no other screen\n');
+    // The styles that the policy would have blocked.
+    expect(await row('plain red').evaluate((element) => getComputedStyle(element).whiteSpace)).toBe('pre');
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`every colour can be read (${colorScheme})`, async () => {
+      await context.close();
+      await openContext({ colorScheme });
+      const codes = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((n) => [
+        `3${n}`,
+        `9${n}`,
+        `2;3${n}`,
+        `4${n}`,
+        `10${n}`,
+        `7;3${n}`,
+      ]);
+      const all = [...codes, '2', '7', '38;5;232', '38;5;255', '30;40', '97;107', '31;41', '38;2;127;127;127'];
+      const script = all.map((code) => `printf '\\033[${code}mcode${code};\\033[0m\\n'`).join('\n');
+      await watch(`contrast-${colorScheme}`, `${script}\necho end; ${GO_ON}`, 'end');
+      await row('end').waitFor();
+      const found = new Map<string, number>();
+      await page.evaluate(() => document.querySelector('[data-output]')?.scrollTo(0, 0));
+      for (let step = 0; step < 20 && found.size < all.length; step += 1) {
+        const contrasts = await page.locator('.xterm-rows span').evaluateAll((spans) => {
+          const channels = (text: string) => (text.match(/[\d.]+/g) ?? []).map(Number);
+          const light = (text: string) =>
+            channels(text)
+              .slice(0, 3)
+              .map((value) => value / 255)
+              .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+              .reduce((sum, value, index) => sum + value * ([0.2126, 0.7152, 0.0722][index] ?? 0), 0);
+          const ground = (element: Element | null): string => {
+            if (element === null) return 'rgb(255, 255, 255)';
+            const colour = getComputedStyle(element).backgroundColor;
+            return channels(colour)[3] === 0 ? ground(element.parentElement) : colour;
+          };
+          return spans
+            .filter((span) => span.textContent?.startsWith('code'))
+            .map((span): [string, number] => {
+              const [a, b] = [light(getComputedStyle(span).color), light(ground(span))];
+              return [span.textContent ?? '', (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+            });
+        });
+        for (const [name, contrast] of contrasts) found.set(name, contrast);
+        const last = (await shownRows(page))[0];
+        await page.evaluate(() => document.querySelector('[data-output]')?.scrollBy(0, 200));
+        await until(async () => step > 15 || (await shownRows(page))[0] !== last || found.size >= all.length, {
+          what: 'the rows to scroll',
+        });
+      }
+      expect(found.size).toBe(all.length);
+      expect([...found].filter(([, contrast]) => contrast < 4.5)).toEqual([]);
+    });
+  }
+
+  test('what is of stderr has a mark beside it, and each stream can be seen alone', async () => {
+    await watch(
+      'streams',
+      `echo 'from stdout'; sleep 0.3; echo 'from stderr' >&2; sleep 0.3; echo 'and on'; ${GO_ON}`,
+      'and on',
+    );
+    await endsWith('and on');
+    const marked = async () => {
+      const marks = await page
+        .locator('.output-gutter i')
+        .evaluateAll((elements) => elements.map((element) => element.className));
+      const rows = await shownRows(page);
+      return rows.filter((_, index) => marks[index] === 'stderr');
+    };
+    expect(await marked()).toEqual(['from stderr']);
+    await page.getByLabel('Streams').selectOption('stderr');
+    await rowsUntil((rows) => rows.join() === 'from stderr', 'only stderr');
+    expect(await marked()).toEqual(['from stderr']);
+    await page.getByLabel('Streams').selectOption('stdout');
+    await rowsUntil((rows) => rows.join() === 'from stdout,and on', 'only stdout');
+    expect(await marked()).toEqual([]);
+  });
+
+  test('long lines are wrapped or scroll sideways, as the reader last wanted it', async () => {
+    const line = `${'0123456789'.repeat(30)}!`;
+    const run = await watch('wide', `echo ${line}; ${GO_ON}`, '!');
+    await rowsUntil((rows) => rows.length > 1 && rows.join('') === line, 'the line in more rows');
+    await button('Wrap').click();
+    await rowsUntil((rows) => rows.join() === line, 'the line in one row');
+    expect(await box().evaluate((element) => element.scrollWidth > element.clientWidth)).toBe(true);
+    await show(run);
+    await rowsUntil((rows) => rows.join() === line, 'the line in one row');
+    expect(await copiedOutput(page)).toBe(`${line}\n`);
+    await button('Wrap').click();
+    await rowsUntil((rows) => rows.length > 1, 'the line in more rows');
+    expect(await copiedOutput(page)).toBe(`${line}\n`);
+  });
+
+  test('a link leads to the web, to a page that learns nothing of this one', async () => {
+    await context.route('https://a.example/**', (route) => route.fulfill({ body: 'there', contentType: 'text/plain' }));
+    await watch(
+      'links',
+      `printf 'see https://a.example/plain now\\n\\033]8;;https://a.example/hidden\\033\\\\words\\033]8;;\\033\\\\\\n'; ${GO_ON}`,
+      'words',
+    );
+    for (const [text, offset, path] of [
+      ['see https://a.example/plain now', 60, 'plain'],
+      ['words', 10, 'hidden'],
+    ] as const) {
+      const place = await row(text).boundingBox();
+      if (place === null) throw new Error(`there is no row ${text}`);
+      await page.mouse.move(place.x + offset, place.y + 5);
+      await page.locator(`.output-screen[title="https://a.example/${path}"]`).waitFor();
+      const opened = context.waitForEvent('page');
+      await page.mouse.click(place.x + offset, place.y + 5);
+      const there = await opened;
+      await there.waitForLoadState();
+      expect(there.url()).toBe(`https://a.example/${path}`);
+      expect(await there.evaluate(() => [window.opener, document.referrer])).toEqual([null, '']);
+      await there.close();
+    }
+  });
+});
+
+/** Ten million bytes: lines of 100. */
+const LINES = 100_000;
+const MANY_LINES = `awk 'BEGIN { for (i = 1; i <= ${LINES}; i++) printf "line %-94d\\n", i }'`;
+
+describe('a long log', () => {
+  test('opens at its end; from there one gets to its beginning, the rows under the eye staying where they are', async () => {
+    await watch('long', `${MANY_LINES}; echo done; ${GO_ON}`, 'done');
+    await endsWith('done');
+    // Not even a hundredth of it has been fetched.
+    await page.getByText(/^Shown: 9\.5 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
+
+    await box().focus();
+    await page.keyboard.press('PageUp');
+    await followButton().waitFor();
+    const before = await rowsUntil((rows) => !rows.includes('done'), 'a page further up');
+    await button('Load earlier').click();
+    await button('Load earlier').waitFor();
+    await page.getByText(/^Shown: 9\.0 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
+    await page.locator('.output-still').waitFor({ state: 'detached' });
+    expect(await shownRows(page)).toEqual(before);
+
+    const firstNumber = async () => Number((await shownRows(page))[0]?.match(/line (\d+)/)?.[1]);
+    await button('Jump to the start').click();
+    await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
+    await page.getByText(/^Shown: 0 bytes to /).waitFor();
+    // And on from there: what is below comes when the bottom is reached.
+    await box().focus();
+    let last = await firstNumber();
+    for (let step = 0; step < 3; step += 1) {
+      await until(
+        async () => {
+          await page.keyboard.press('End');
+          return (await firstNumber()) > last;
+        },
+        { what: 'rows further down' },
+      );
+      last = await firstNumber();
+      await button('Load later').and(page.locator(':enabled')).waitFor();
+    }
+    expect(last).toBeGreaterThan(10_000);
+    // The window slides: its beginning is no longer that of the log.
+    await page.keyboard.press('Home');
+    await until(async () => (await firstNumber()) < last, { what: 'rows further up' });
+    await followButton().click();
+    await endsWith('done');
+  });
+
+  test('can be gone through upwards to its first line', async () => {
+    const run = await world.current.runOf('long');
+    await show(run.id);
+    await endsWith('done');
+    for (let step = 0; step < 60; step += 1) {
+      if ((await button('Load earlier').count()) === 0) break;
+      const shown = await page.locator('.shown').textContent();
+      await button('Load earlier').click();
+      await until(
+        async () => (await page.locator('.shown').textContent()) !== shown && (await button('Loading').count()) === 0,
+        { what: 'more of it' },
+      );
+    }
+    await box().focus();
+    await page.keyboard.press('Home');
+    await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
+  });
+
+  test('of which the middle has made way says so, in a line that no output can imitate', async () => {
+    const script = `${MANY_LINES}; ${MANY_LINES}; printf 'end of both\\n\\033[53m… 1 MiB are missing here …\\033[0m\\n'`;
+    await world.current.wrapper({ job: 'gap', command: sh(script) }).exit;
+    const { id } = await world.current.runOf('gap', (run) => run.final && run.output_bytes > 20_000_000);
+    await show(id);
+    await rowsUntil((rows) => rows.includes('end of both'), 'the end');
+    expect(await page.locator('.output-gutter .ours').count()).toBe(0);
+    await button('Jump to the start').click();
+    await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
+    // What is kept of it is a head and a tail; the gap is somewhere below.
+    for (let step = 0; step < 40 && (await page.locator('.output-gutter .ours').count()) === 0; step += 1) {
+      const shown = await page.locator('.shown').textContent();
+      await button('Find').click();
+      await page.getByLabel('Find in the part that is shown').fill('are missing here');
+      const count = await until(async () => await page.locator('.find-count').textContent(), { what: 'a count' });
+      await page.keyboard.press('Escape');
+      if (count !== 'No match') break;
+      await button('Load later').click();
+      await until(
+        async () => (await page.locator('.shown').textContent()) !== shown && (await button('Loading').count()) === 0,
+        { what: 'more of it' },
+      );
+    }
+    await row('MiB are missing here').waitFor();
+    expect(await page.locator('.output-gutter .ours').count()).toBe(1);
+  });
+});
+
+describe('following', () => {
+  test('goes on while at the end, pauses when the reader goes up, and goes on again', async () => {
+    await watch('followed', `${numberedLines(2_000, 0.05)[2]}`, 'line 40\n');
+    const lastLine = async () => Number((await shownRows(page)).at(-1)?.match(/\d+/)?.[0] ?? 0);
+    await until(async () => (await lastLine()) > 40, { what: 'output' });
+    const seen = await lastLine();
+    await until(async () => (await lastLine()) > seen, { what: 'more output' });
+    expect(await followButton().count()).toBe(0);
+
+    await box().hover();
+    await page.mouse.wheel(0, -120);
+    await followButton().waitFor();
+    const rows = await until(
+      async () => {
+        const once = await shownRows(page);
+        await page.getByText(/Follow the end · .* new/).waitFor();
+        const twice = await shownRows(page);
+        return once.join() === twice.join() ? once : null;
+      },
+      { what: 'the rows to stand still' },
+    );
+    const news = await followButton().textContent();
+    await until(async () => (await followButton().textContent()) !== news, { what: 'more that is new' });
+    expect(await shownRows(page)).toEqual(rows);
+
+    await followButton().click();
+    await until(async () => (await lastLine()) > Number(rows.at(-1)?.match(/\d+/)?.[0]), { what: 'the end' });
+    expect(await followButton().count()).toBe(0);
+    // By the keyboard as well: up, and down to the end.
+    await page.keyboard.press('ArrowUp');
+    await followButton().waitFor();
+    await page.keyboard.press('End');
+    await followButton().waitFor({ state: 'detached' });
+  });
+});
+
+describe('tools', () => {
+  const SOME = `i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo "row $i of some"; done; echo 'A Needle'; echo 'end'; ${GO_ON}`;
+
+  test('the search finds, counts and goes from one to the next, by the keyboard alone', async () => {
+    await watch('searched', SOME, 'end');
+    await endsWith('end');
+    await box().focus();
+    await page.keyboard.press('Control+f');
+    const count = page.locator('.find-count');
+    const counts = (text: string) =>
+      until(async () => (await count.textContent()) === text, { what: `the count ${text}` });
+    await page.keyboard.type('row 1');
+    await counts('111 of 111');
+    await rowsUntil((rows) => rows.includes('row 199 of some'), 'the last match');
+    await page.keyboard.press('Shift+Enter');
+    await counts('110 of 111');
+    await page.keyboard.press('Enter');
+    await counts('111 of 111');
+    await page.keyboard.press('Enter');
+    await counts('1 of 111');
+    await rowsUntil((rows) => rows.includes('row 1 of some'), 'the first match');
+    await page.getByLabel('Find in').fill('needle');
+    await counts('1 of 1');
+    await button('Match case').click();
+    await counts('No match');
+    await page.keyboard.press('Escape');
+    await count.waitFor({ state: 'detached' });
+    expect(await page.evaluate(() => document.activeElement?.hasAttribute('data-output'))).toBe(true);
+  });
+
+  test('the selection is copied, or all that is shown; the whole log is downloaded under a telling name', async () => {
+    const run = await watch('copied', SOME, 'end');
+    await endsWith('end');
+    const all = await copiedOutput(page);
+    expect(all.startsWith('row 1 of some\nrow 2 of some\n')).toBe(true);
+    expect(all.endsWith('\nA Needle\nend\n')).toBe(true);
+    const place = await row('A Needle').boundingBox();
+    if (place === null) throw new Error('there is no such row');
+    await page.mouse.dblclick(place.x + 30, place.y + 5);
+    await page.keyboard.press('Control+c');
+    await until(async () => (await page.evaluate(() => navigator.clipboard.readText())) === 'Needle', {
+      what: 'the word in the clipboard',
+    });
+    expect(await copiedOutput(page)).toBe('Needle');
+
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Download' }).click();
+    const download = await downloading;
+    expect(download.suggestedFilename()).toBe(`copied-m1.example.com-${run}.log`);
+    expect(await readFile(await download.path(), 'utf8')).toBe(all);
+  });
+
+  test('Tab goes through it and out of it again, and axe finds nothing', async () => {
+    await watch('accessible', SOME, 'end');
+    await endsWith('end');
+    const focused = () =>
+      page.evaluate(
+        () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '',
+      );
+    await page.getByLabel('Streams').focus();
+    const passed: string[] = [];
+    for (let step = 0; step < 12; step += 1) {
+      passed.push(await focused());
+      await page.keyboard.press('Tab');
+    }
+    expect(passed).toContain('Output of the run');
+    expect(passed.at(-1)).not.toBe('Output of the run');
+    // After a click, too.
+    await row('A Needle').click({ force: true });
+    await page.keyboard.press('Tab');
+    expect(await focused()).not.toBe('Output of the run');
+
+    await button('Find').click();
+    const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    const problems = await page.evaluate(
+      async ([code]) => {
+        const check = new Function(`${code}; return axe.run(document.querySelector('.output'))`);
+        return (await check()).violations.map((violation: { id: string; nodes: { html: string }[] }) => [
+          violation.id,
+          violation.nodes.map((node) => node.html),
+        ]);
+      },
+      [axe],
+    );
+    expect(problems).toEqual([]);
+  });
+
+  test('on a phone nothing is wider than the page, and a finger scrolls', async () => {
+    await context.close();
+    await openContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    await watch('on-a-phone', SOME, 'end');
+    await endsWith('end');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    await box().scrollIntoViewIfNeeded();
+    const finger = await context.newCDPSession(page);
+    const x = 150;
+    const y = ((await box().boundingBox())?.y ?? 0) + 100;
+    await finger.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x, y }] });
+    for (let down = 20; down <= 200; down += 20) {
+      await finger.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: [{ x, y: y + down }] });
+    }
+    await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+    await followButton().waitFor();
+    expect(await shownRows(page)).not.toContain('end');
+  });
+});

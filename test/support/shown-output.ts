@@ -1,0 +1,21 @@
+/** What of a run's output the page shows, read as a person would: the rows on the screen, or what "Copy" copies. */
+import type { Page } from 'playwright-core';
+
+export const CLIPBOARD = ['clipboard-read', 'clipboard-write'];
+
+/** The rows on the screen, without the empty ones at the end. */
+export async function shownRows(page: Page): Promise<string[]> {
+  const rows = await page.evaluate(() => {
+    // While it is written anew, a picture of what was there before lies over it.
+    const seen = document.querySelector('.output-still') ?? document.querySelector('.output-screen');
+    const elements = [...(seen?.querySelectorAll('.xterm-rows > div') ?? [])];
+    return elements.map((row) => (row.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd());
+  });
+  return rows.slice(0, rows.findLastIndex((row) => row !== '') + 1);
+}
+
+/** All of the part that is shown. The page's context must have been given the clipboard. */
+export async function copiedOutput(page: Page): Promise<string> {
+  await page.getByRole('button', { name: 'Copy the selection, or all that is shown' }).click();
+  return page.evaluate(() => navigator.clipboard.readText());
+}
