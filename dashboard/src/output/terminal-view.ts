@@ -182,8 +182,8 @@ export class TerminalView {
 
   toStart(): void {
     this.#follow(false);
-    this.#isToStart = true;
     this.#terminal.scrollToTop();
+    this.#isToStart = true;
     this.#place();
   }
 
@@ -571,6 +571,7 @@ export class TerminalView {
   /** The terminal has scrolled: for output, a match that was found, or a selection that goes on beyond the edge. */
   #onTerminalScroll(): void {
     if (this.#isWriting || this.#rewrite !== null) return;
+    this.#isToStart = false;
     const { baseY, viewportY } = this.#terminal.buffer.active;
     if (!this.#following) this.#follow(this.#isLive && viewportY >= baseY);
     this.#place();
