@@ -23,26 +23,44 @@ const ENDED = [
 const RUNNING = [
   { job: 'sync-mirror', machine: 'edge-7.example.com', command: sh('while :; do date; sleep 1; done') },
   { job: 'etl', machine: 'web-1.example.com', command: sh('sleep 600') },
+  { job: 'etl', machine: 'web-2.example.com', command: sh('sleep 600') },
+  { job: 'sync-edge', machine: 'edge-1.example.com', command: sh('sleep 600') },
 ];
+
+/** How a job went before, so that there is something to see of it: seconds it took, and now and then a bad end. */
+const HISTORY = Array.from({ length: 24 }, (_, nth) => ({
+  seconds: (0.3 + ((nth * 7) % 10) / 10).toFixed(1),
+  exitCode: nth % 9 === 4 ? 12 : 0,
+}));
+const HISTORY_MACHINES = ['edge-1.example.com', 'edge-2.example.com'];
 
 const world = await World.create({});
 const { browser, close } = await openBrowser();
 try {
   await mkdir(IMAGES, { recursive: true });
-  await Promise.all(ENDED.map((settings) => world.wrapper(settings).exit));
+  await Promise.all([...ENDED.map((settings) => world.wrapper(settings).exit), ...HISTORY_MACHINES.map(playHistory)]);
   for (const settings of RUNNING) {
     world.wrapper(settings);
-    await world.runOf(settings.job, (run) => run.state === 'running');
+    await world.runOf(settings.job, (run) => run.state === 'running', settings.machine);
   }
   world.wrapper({ job: 'db-backup', machine: 'db-2.example.com', command: BACKUP });
   const backup = await world.runOf('db-backup');
   await world.output(backup.id, 'orders_030');
-  await picture(browser, 'overview', (page) => page.locator('[data-run]').nth(5).waitFor());
+  await picture(browser, 'overview', (page) => page.locator('.row[data-run]').nth(3).waitFor());
+  await picture(browser, 'job', openJob);
   await world.operator.kill('db-backup', { grace_seconds: 300, reason: 'holds a lock on orders' });
   await picture(browser, 'kill', (page) => openKill(page, backup));
 } finally {
   await close();
   await world.dispose();
+}
+
+/** One after the other, as on a schedule. */
+async function playHistory(machine: string): Promise<void> {
+  for (const { seconds, exitCode } of HISTORY) {
+    const command = sh(`sleep ${seconds}; exit ${exitCode}`);
+    await world.wrapper({ job: 'sync-edge', machine, command }).exit;
+  }
 }
 
 /** Signs in, brings the page to what is to be seen, and takes it in light and in dark. */
@@ -58,12 +76,14 @@ async function picture(browser: Browser, name: string, arrange: (page: Page) => 
   }
 }
 
+async function openJob(page: Page): Promise<void> {
+  await page.goto(`${world.url}/jobs/sync-edge`);
+  await page.locator('.job canvas').first().waitFor();
+  await page.locator('.row').nth(5).waitFor();
+}
+
 async function openKill(page: Page, run: Run): Promise<void> {
   await page.goto(`${world.url}/runs/${run.id}`);
   await page.locator('[data-step=term][data-step-state=done]').waitFor();
-  await page
-    .locator('.xterm-rows')
-    .getByText(/orders_\d+/)
-    .first()
-    .waitFor();
+  await page.locator('[data-output]').getByText('SIGTERM: finishing').first().waitFor();
 }
