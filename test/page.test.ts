@@ -1,50 +1,25 @@
-import type { BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { groupMembers } from '../scripts/local/process-group.ts';
 import { until } from '../scripts/local/until.ts';
-import { type OpenBrowser, openBrowser } from './support/browser.ts';
 import { expectedLines, FOREVER, numberedLines, STUBBORN } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
+import { useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
 const world = useWorld();
 
-let open: OpenBrowser;
-let context: BrowserContext;
-let page: Page;
-/** What the page's own code got wrong. */
-let mistakes: string[];
-
-beforeAll(async () => {
-  open = await openBrowser();
-});
-
-afterAll(async () => {
-  await open?.close();
-});
-
-beforeEach(async () => {
-  context = await open.browser.newContext({ permissions: CLIPBOARD });
-  context.setDefaultTimeout(30_000);
-  page = await context.newPage();
-  mistakes = [];
-  page.on('pageerror', (error) => mistakes.push(String(error)));
-});
-
-afterEach(async () => {
-  await context.close();
-});
+const browser = useBrowser({ permissions: CLIPBOARD });
 
 async function signIn(): Promise<void> {
-  await page.goto(world.current.url);
-  await page.getByLabel('Token').fill(world.current.operatorToken);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await browser.page.goto(world.current.url);
+  await browser.page.getByLabel('Token').fill(world.current.operatorToken);
+  await browser.page.getByRole('button', { name: 'Sign in' }).click();
+  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
 }
 
 /** The number of the last of the numbered lines on the screen. */
 async function lastLine(): Promise<number> {
-  return Number((await shownRows(page)).at(-1)?.match(/line (\d+)/)?.[1] ?? 0);
+  return Number((await shownRows(browser.page)).at(-1)?.match(/line (\d+)/)?.[1] ?? 0);
 }
 
 function lineIsShown(number: number): Promise<boolean> {
@@ -52,47 +27,45 @@ function lineIsShown(number: number): Promise<boolean> {
 }
 
 test('a wrong token is refused in words', async () => {
-  await page.goto(world.current.url);
-  await page.getByLabel('Token').fill('leash_wrong');
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await until(async () => ((await page.locator('#sign-in-problem').textContent()) ?? '') !== '', {
+  await browser.page.goto(world.current.url);
+  await browser.page.getByLabel('Token').fill('leash_wrong');
+  await browser.page.getByRole('button', { name: 'Sign in' }).click();
+  await until(async () => ((await browser.page.locator('#sign-in-problem').textContent()) ?? '') !== '', {
     what: 'the page to say what is wrong',
   });
 });
 
 test('a link with a token signs in, and the token leaves the address bar', async () => {
-  await page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
-  await page.getByRole('heading', { name: 'What runs' }).waitFor();
-  expect(page.url()).toBe(`${world.current.url}/`);
+  await browser.page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
+  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
+  expect(browser.page.url()).toBe(`${world.current.url}/`);
   // The session outlives the page's memory.
-  await page.reload();
-  await page.getByRole('heading', { name: 'What runs' }).waitFor();
-  expect(mistakes).toEqual([]);
+  await browser.page.reload();
+  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
 });
 
 test('a run shows up, its output arrives live, and a kill is followed to its end', async () => {
   await signIn();
   const wrapper = world.current.wrapper({ job: 'watched', command: numberedLines(2_000, 0.1) });
   // Without a reload: the list is live.
-  await page.getByRole('link', { name: 'watched on m1.example.com' }).click();
+  await browser.page.getByRole('link', { name: 'watched on m1.example.com' }).click();
   await lineIsShown(3);
   await lineIsShown((await lastLine()) + 5);
 
-  await page.getByRole('button', { name: 'Kill', exact: true }).click();
+  await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
   expect(wrapper.isRunning).toBe(true);
-  await page.getByRole('button', { name: 'Kill now' }).click();
+  await browser.page.getByRole('button', { name: 'Kill now' }).click();
 
-  await page.locator('[data-step="gone"][data-step-state="done"]').waitFor();
-  await page.locator('[data-exit-code="143"]').waitFor();
-  await page.locator('.run-header[data-state="killed"]').waitFor();
+  await browser.page.locator('[data-step="gone"][data-step-state="done"]').waitFor();
+  await browser.page.locator('[data-exit-code="143"]').waitFor();
+  await browser.page.locator('.run-header[data-state="killed"]').waitFor();
   expect((await wrapper.exit).code).toBe(143);
-  const states = await page
+  const states = await browser.page
     .locator('[data-step]')
     .evaluateAll((steps) =>
       steps.map((step) => `${step.getAttribute('data-step')} ${step.getAttribute('data-step-state')}`),
     );
   expect(states).toEqual(['requested done', 'delivered done', 'term done', 'kill skipped', 'gone done']);
-  expect(mistakes).toEqual([]);
 });
 
 test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', async () => {
@@ -100,35 +73,34 @@ test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', asy
   const wrapper = world.current.wrapper({ job: 'stubborn', command: STUBBORN });
   const run = await world.current.runOf('stubborn');
   await world.current.output(run.id, 'ready');
-  await page.getByRole('link', { name: 'stubborn on m1.example.com' }).click();
-  await page.getByRole('button', { name: 'Kill', exact: true }).click();
-  await page.getByLabel('Grace before SIGKILL').selectOption('300');
-  await page.getByRole('button', { name: 'Kill now' }).click();
-  await page.locator('[data-step="term"][data-step-state="done"]').waitFor();
+  await browser.page.getByRole('link', { name: 'stubborn on m1.example.com' }).click();
+  await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
+  await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
+  await browser.page.getByRole('button', { name: 'Kill now' }).click();
+  await browser.page.locator('[data-step="term"][data-step-state="done"]').waitFor();
   expect(wrapper.isRunning).toBe(true);
 
-  await page.getByRole('button', { name: 'Force kill now' }).click();
+  await browser.page.getByRole('button', { name: 'Force kill now' }).click();
 
-  await page.locator('[data-step="kill"][data-step-state="done"]').waitFor();
-  await page.locator('[data-exit-code="143"]').waitFor();
+  await browser.page.locator('[data-step="kill"][data-step-state="done"]').waitFor();
+  await browser.page.locator('[data-exit-code="143"]').waitFor();
   expect((await wrapper.exit).code).toBe(143);
   expect(run.pid === null ? [] : groupMembers(run.pid)).toEqual([]);
-  expect(mistakes).toEqual([]);
 });
 
 test('a key that is held opens the question and does not answer it; the keyboard alone can', async () => {
   await signIn();
   const wrapper = world.current.wrapper({ job: 'held-key', command: FOREVER });
   await world.current.runOf('held-key');
-  await page.getByRole('link', { name: 'held-key on m1.example.com' }).click();
-  await page.getByRole('button', { name: 'Kill', exact: true }).focus();
-  for (let repeat = 0; repeat < 5; repeat++) await page.keyboard.down('Enter');
-  await page.keyboard.up('Enter');
-  await page.getByRole('button', { name: 'Kill now' }).waitFor();
-  expect(await page.locator('[data-step]').count()).toBe(0);
+  await browser.page.getByRole('link', { name: 'held-key on m1.example.com' }).click();
+  await browser.page.getByRole('button', { name: 'Kill', exact: true }).focus();
+  for (let repeat = 0; repeat < 5; repeat++) await browser.page.keyboard.down('Enter');
+  await browser.page.keyboard.up('Enter');
+  await browser.page.getByRole('button', { name: 'Kill now' }).waitFor();
+  expect(await browser.page.locator('[data-step]').count()).toBe(0);
 
-  await page.keyboard.press('Enter');
-  await page.locator('[data-exit-code="143"]').waitFor();
+  await browser.page.keyboard.press('Enter');
+  await browser.page.locator('[data-exit-code="143"]').waitFor();
   expect((await wrapper.exit).code).toBe(143);
 });
 
@@ -136,18 +108,17 @@ test('a lost connection is told, and what was missed is there when it is back', 
   const LINES = 150;
   await signIn();
   world.current.wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
-  await page.getByRole('link', { name: 'interrupted on m1.example.com' }).click();
+  await browser.page.getByRole('link', { name: 'interrupted on m1.example.com' }).click();
   await lineIsShown(5);
-  await page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="open"]').waitFor();
 
   await world.current.crash();
-  await page.locator('[data-link="down"]').waitFor();
+  await browser.page.locator('[data-link="down"]').waitFor();
   await world.current.restart();
 
-  await page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="open"]').waitFor();
   await lineIsShown(LINES);
-  expect(await copiedOutput(page)).toBe(expectedLines(LINES));
+  expect(await copiedOutput(browser.page)).toBe(expectedLines(LINES));
   await world.current.operator.kill('interrupted', {}, 30);
-  await page.locator('[data-exit-code="143"]').waitFor();
-  expect(mistakes).toEqual([]);
+  await browser.page.locator('[data-exit-code="143"]').waitFor();
 });

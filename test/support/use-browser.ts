@@ -1,5 +1,5 @@
 /** A page in a real browser for each test, and what must not happen on any of them. */
-import type { BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type OpenBrowser, openBrowser } from './browser.ts';
 import type { World } from './world.ts';
@@ -10,13 +10,15 @@ const PATIENCE_MS = 30_000;
 export interface BrowserUse {
   readonly page: Page;
   readonly context: BrowserContext;
+  /** Goes on in another browser, as it were: nothing of the first one is known to it. */
+  reopen(options: BrowserContextOptions): Promise<void>;
 }
 
 /**
  * Fails a test in the end whose page threw an error, broke its own content security policy, or asked anybody but its
  * own origin for anything.
  */
-export function useBrowser(): BrowserUse {
+export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   let open: OpenBrowser;
   let current: { context: BrowserContext; page: Page } | null = null;
   let mistakes: string[] = [];
@@ -27,21 +29,24 @@ export function useBrowser(): BrowserUse {
   afterAll(async () => {
     await open?.close();
   });
-  beforeEach(async () => {
-    mistakes = [];
-    const context = await open.browser.newContext();
+  const start = async (wanted: BrowserContextOptions) => {
+    await current?.context.close();
+    const context = await open.browser.newContext(wanted);
     context.setDefaultTimeout(PATIENCE_MS);
+    await context.exposeFunction('blocked', (what: string) => mistakes.push(`blocked: ${what}`));
+    await context.addInitScript(tellWhatIsBlocked);
     const page = await context.newPage();
     page.on('pageerror', (error) => mistakes.push(String(error)));
-    page.on('console', (message) => {
-      if (message.text().includes('Content Security Policy')) mistakes.push(message.text());
-    });
     page.on('request', (request) => {
       const { origin, protocol } = new URL(request.url());
       const isOwn = page.url() === 'about:blank' || origin === new URL(page.url()).origin;
       if (!isOwn && protocol !== 'data:' && protocol !== 'blob:') mistakes.push(`asked ${request.url()}`);
     });
     current = { context, page };
+  };
+  beforeEach(async () => {
+    mistakes = [];
+    await start(options);
   });
   afterEach(async () => {
     await current?.context.close();
@@ -60,7 +65,17 @@ export function useBrowser(): BrowserUse {
     get context() {
       return opened().context;
     },
+    reopen: (wanted) => start({ ...options, ...wanted }),
   };
+}
+
+/** Runs in the page, before its own script. */
+function tellWhatIsBlocked(): void {
+  document.addEventListener('securitypolicyviolation', ({ violatedDirective, sourceFile, lineNumber }) => {
+    (globalThis as unknown as { blocked(what: string): void }).blocked(
+      `${violatedDirective} at ${sourceFile}:${lineNumber}`,
+    );
+  });
 }
 
 /** Signs in by a link that carries the token, and waits until the page is there. */

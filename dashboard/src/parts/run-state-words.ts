@@ -10,3 +10,15 @@ export const STATE_WORDS: Readonly<Record<RunState, string>> = {
   lost: 'lost',
   errored: 'errored',
 };
+
+/** Where runs lie on top of each other or are drawn as one: the higher one is seen. */
+export const PROMINENCE: Readonly<Record<RunState, number>> = {
+  succeeded: 0,
+  running: 1,
+  killing: 2,
+  killed: 3,
+  lost: 4,
+  timed_out: 5,
+  errored: 6,
+  failed: 7,
+};

@@ -9,7 +9,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Run } from '#protocol/api';
 import { RUN_STATES, type RunState } from '#protocol/run-state';
-import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { PROMINENCE, STATE_WORDS } from '../../parts/run-state-words.ts';
 import { Clock } from '../../parts/time.tsx';
 import { navigate, runPath } from '../../router.tsx';
 import { type DurationAxis, durationAxis, preciseText, tickText } from './durations.ts';
@@ -273,7 +273,7 @@ class Drawn {
     const { ctx } = plot;
     const scale = devicePixelRatio;
     ctx.save();
-    for (const state of RUN_STATES.toSorted((a, b) => LAYERS[a] - LAYERS[b])) {
+    for (const state of RUN_STATES.toSorted((a, b) => PROMINENCE[a] - PROMINENCE[b])) {
       const path = this.#paths.get(state);
       const { manner } = MARKS[state];
       if (path === undefined) continue;
@@ -292,17 +292,6 @@ class Drawn {
     return null;
   }
 }
-
-const LAYERS: Readonly<Record<RunState, number>> = {
-  succeeded: 0,
-  running: 1,
-  killing: 2,
-  killed: 3,
-  lost: 4,
-  timed_out: 5,
-  errored: 6,
-  failed: 7,
-};
 
 interface Colors {
   readonly ink: string;

@@ -4,8 +4,8 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Run, Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
-import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
@@ -127,17 +127,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
     const run = id === undefined ? undefined : openRuns.value.get(id);
     return run === undefined ? [] : [run];
   };
-  useShortcuts([
-    { key: 'x', does: 'Select the run', run: () => selection.toggle(runsHere()) },
-    {
-      key: 'K',
-      does: 'Kill what is selected, or the run that has the focus',
-      run: () => {
-        const runs = selection.runs.length > 0 ? selection.runs : runsHere().filter(selection.mayPick);
-        if (runs.length > 0) ask({ kind: 'runs', runs });
-      },
-    },
-  ]);
+  usePickAndKill({ selection, runsHere, picks: 'the run', ask });
 
   return (
     <div ref={place} class="job-parts">

@@ -1,11 +1,10 @@
 /** What needs somebody, what runs, what rests: as it changes, and how it is stopped. */
 import './overview.css';
 import { useComputed, useSignal } from '@preact/signals';
-import { useRef } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
+import { FilterField } from '../../parts/filter-field.tsx';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
@@ -86,24 +85,10 @@ function onlySection(): Section | null {
 }
 
 function Filters({ counts }: { readonly counts: Overview['counts'] }) {
-  const field = useRef<HTMLInputElement | null>(null);
-  useShortcuts([{ key: '/', does: 'Filter', run: () => field.current?.select() }]);
   const only = onlySection();
   return (
     <search class="filters">
-      <input
-        ref={field}
-        type="search"
-        class="filter"
-        aria-label="Filter by job, machine or state"
-        placeholder="Filter by job, machine or state"
-        title="Words narrow the list. job:, machine: or state: before a word says where to look for it."
-        autocomplete="off"
-        autocapitalize="off"
-        spellcheck={false}
-        value={typed()}
-        onInput={(event) => narrow({ q: event.currentTarget.value })}
-      />
+      <FilterField />
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
       <div class="sections" role="group" aria-label="Show">
         {[null, ...SECTIONS].map((section) => (

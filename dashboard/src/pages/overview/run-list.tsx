@@ -1,8 +1,8 @@
 /** The rows of the overview. Only those in view are drawn: ten thousand of them scroll like ten. */
 import { Component } from 'preact';
 import { useRef } from 'preact/hooks';
+import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
-import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { useVirtualRows } from '../../parts/virtual-rows.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';
@@ -37,17 +37,7 @@ export function RunList({ rows, selection, ask, toggle }: RunListProps) {
     return row === undefined ? [] : runsOf(row);
   };
 
-  useShortcuts([
-    { key: 'x', does: 'Select the run, or all of the job', run: () => selection.toggle(runsHere()) },
-    {
-      key: 'K',
-      does: 'Kill what is selected, or the run that has the focus',
-      run: () => {
-        const runs = selection.runs.length > 0 ? selection.runs : runsHere().filter(selection.mayPick);
-        if (runs.length > 0) ask({ kind: 'runs', runs });
-      },
-    },
-  ]);
+  usePickAndKill({ selection, runsHere, picks: 'the run, or all of the job', ask });
 
   return (
     <ul ref={list} class="run-list" aria-label="Runs and jobs" style={{ height: `${virtual.totalPx}px` }}>

@@ -4,6 +4,7 @@
  */
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
+import { PROMINENCE } from '../../parts/run-state-words.ts';
 import type { Lane, RunSpan } from './lane-index.ts';
 import type { Period } from './view.ts';
 
@@ -198,20 +199,12 @@ export function markNear(marks: readonly Mark[], ms: number): Mark | null {
   return nearest;
 }
 
-const BADNESS: Readonly<Record<RunState, number>> = {
-  succeeded: 0,
-  running: 1,
-  killing: 2,
-  killed: 3,
-  lost: 4,
-  timed_out: 5,
-  errored: 6,
-  failed: 7,
-};
-
 /** The state that matters most among runs. */
 export function worstOf(runs: readonly Run[]): RunState {
-  return runs.reduce<RunState>((worst, { state }) => (BADNESS[state] > BADNESS[worst] ? state : worst), 'succeeded');
+  return runs.reduce<RunState>(
+    (worst, { state }) => (PROMINENCE[state] > PROMINENCE[worst] ? state : worst),
+    'succeeded',
+  );
 }
 
 /** Whether nobody knows how it is with the run at present. */

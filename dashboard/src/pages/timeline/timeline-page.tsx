@@ -1,8 +1,8 @@
 /** What ran when: a lane a job or a machine, a bar a run. */
 import './timeline.css';
-import { useRef } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
+import { FilterField } from '../../parts/filter-field.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -68,30 +68,16 @@ interface ControlsProps {
 }
 
 function Controls({ state, kind }: ControlsProps) {
-  const field = useRef<HTMLInputElement | null>(null);
   const goToNow = () => state.show({ ...state.view.peek(), to: null });
   const byOther = () => narrow({ by: kind === 'job' ? 'machine' : null });
   useShortcuts([
-    { key: '/', does: 'Filter', run: () => field.current?.select() },
     { key: 'n', does: 'Go to now', run: goToNow },
     { key: 'm', does: 'Lanes by job or by machine', run: byOther },
   ]);
   const { span, to } = state.view.value;
   return (
     <search class="timeline-controls">
-      <input
-        ref={field}
-        type="search"
-        class="filter"
-        aria-label="Filter by job, machine or state"
-        placeholder="Filter by job, machine or state"
-        title="Words narrow the list. job:, machine: or state: before a word says where to look for it."
-        autocomplete="off"
-        autocapitalize="off"
-        spellcheck={false}
-        value={query.value.get('q') ?? ''}
-        onInput={(event) => narrow({ q: event.currentTarget.value })}
-      />
+      <FilterField />
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
       <div class="choice" role="group" aria-label="A lane for each">
         <button type="button" aria-pressed={kind === 'job'} onClick={() => narrow({ by: null })}>

@@ -1,0 +1,24 @@
+import { useRef } from 'preact/hooks';
+import { useShortcuts } from '../keyboard/shortcuts.ts';
+import { narrow, query } from '../router.tsx';
+
+/** What the page is narrowed to as one types; the address follows. `/` leads here. */
+export function FilterField() {
+  const field = useRef<HTMLInputElement | null>(null);
+  useShortcuts([{ key: '/', does: 'Filter', run: () => field.current?.select() }]);
+  return (
+    <input
+      ref={field}
+      type="search"
+      class="filter"
+      aria-label="Filter by job, machine or state"
+      placeholder="Filter by job, machine or state"
+      title="Words narrow the list. job:, machine: or state: before a word says where to look for it."
+      autocomplete="off"
+      autocapitalize="off"
+      spellcheck={false}
+      value={query.value.get('q') ?? ''}
+      onInput={(event) => narrow({ q: event.currentTarget.value })}
+    />
+  );
+}
