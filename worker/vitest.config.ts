@@ -40,7 +40,7 @@ export default defineConfig(async () => ({
     // Limits on hangs: on a busy machine some take longer than vitest's five seconds.
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // Alone: they work more than they wait. No more than two: with three, vitest did not end after the last file.
+    // Alone: they work more than they wait.
     sequence: { groupOrder: 3 },
     maxWorkers: 2,
   },
