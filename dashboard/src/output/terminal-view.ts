@@ -163,6 +163,7 @@ export class TerminalView {
   show(window: OutputWindow, isLive: boolean): void {
     this.#wanted = window;
     this.#isLive = isLive;
+    if (!isLive) this.#follow(false);
     this.#plan();
   }
 
@@ -564,8 +565,8 @@ export class TerminalView {
     const { baseY } = this.#terminal.buffer.active;
     this.#follow(this.#isLive && line >= baseY);
     this.#terminal.scrollToLine(line);
-    if (isUp && line <= 0) this.#port.reached('start');
-    if (!isUp && line >= baseY) this.#port.reached('end');
+    if (isUp && line <= 0) this.#askBeyond('start');
+    if (!isUp && line >= baseY) this.#askBeyond('end');
   }
 
   /** The terminal has scrolled: for output, a match that was found, or a selection that goes on beyond the edge. */
@@ -606,8 +607,13 @@ export class TerminalView {
   /** Whoever is at an end and goes on does not scroll, but wants what is beyond. */
   #reach(direction: number): void {
     const { scrollTop, scrollHeight, clientHeight } = this.#box;
-    if (direction < 0 && scrollTop <= 0) this.#port.reached('start');
-    if (direction > 0 && scrollTop >= scrollHeight - clientHeight - 1) this.#port.reached('end');
+    if (direction < 0 && scrollTop <= 0) this.#askBeyond('start');
+    if (direction > 0 && scrollTop >= scrollHeight - clientHeight - 1) this.#askBeyond('end');
+  }
+
+  /** Not while what was asked for is being written: its ends are elsewhere than those that are seen. */
+  #askBeyond(end: 'start' | 'end'): void {
+    if (this.#rewrite === null && this.#wanted === this.#window) this.#port.reached(end);
   }
 
   #onKey(event: KeyboardEvent): void {
