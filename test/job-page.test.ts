@@ -171,7 +171,7 @@ test('K kills the run in the history that has the focus, if it is still open', a
   expect(await browser.page.getByRole('dialog').count()).toBe(0);
   await browser.page.keyboard.press('k');
   await browser.page.keyboard.press('K');
-  await browser.page.getByRole('heading', { name: 'Kill focus?' }).waitFor();
+  await browser.page.getByRole('heading', { name: 'Kill focus on m2.example.com?' }).waitFor();
   await browser.page.keyboard.press('Enter');
   expect((await wrapper.exit).code).toBe(143);
   await history('killed', 'succeeded');

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { until } from '../scripts/local/until.ts';
 import { FOREVER, STUBBORN } from './support/commands.ts';
@@ -128,6 +130,8 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
   await keyboard.press('/');
   await keyboard.type('job:keys');
   await keyboard.press('Escape');
+  // The field is left, and what it says still holds.
+  expect(await browser.page.getByLabel('Filter by job, machine or state').inputValue()).toBe('job:keys');
   const focused = () =>
     browser.page.evaluate(
       () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent,
@@ -143,12 +147,12 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
   await keyboard.press('x');
   await browser.page.getByText('1 run selected').waitFor();
   await keyboard.press('K');
-  await browser.page.getByRole('dialog', { name: 'Kill keys?' }).waitFor();
+  await browser.page.getByRole('dialog', { name: 'Kill keys on m-1?' }).waitFor();
   await keyboard.press('Escape');
   await browser.page.getByRole('dialog').waitFor({ state: 'detached' });
   expect(await focused()).toBe('keys on m-1');
   await keyboard.press('K');
-  await browser.page.getByRole('dialog', { name: 'Kill keys?' }).waitFor();
+  await browser.page.getByRole('dialog', { name: 'Kill keys on m-1?' }).waitFor();
   await keyboard.press('Enter');
   expect((await wrappers[0]?.exit)?.code).toBe(143);
   expect(wrappers[1]?.isRunning).toBe(true);
@@ -178,6 +182,22 @@ test('on a phone a job is found and killed in three taps', async () => {
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
   expect((await wrappers[0]?.exit)?.code).toBe(143);
   expect(await browser.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+});
+
+test('a row stays under the pointer when trouble comes up above it', async () => {
+  const sign = join(world.current.directory, 'break');
+  await running('steady', ['m-1']);
+  await running('steady-breaks', ['m-1'], ['sh', '-c', `until [ -e ${sign} ]; do sleep 0.1; done; exit 3`]);
+  // Too low for all of it: there is room to scroll.
+  await browser.page.setViewportSize({ width: 1280, height: 320 });
+  await signIn('/?q=steady');
+  const held = row('steady on m-1');
+  await held.hover();
+  const before = await held.boundingBox();
+  await writeFile(sign, '');
+  await section('Needs attention').waitFor({ state: 'attached' });
+  expect((await held.boundingBox())?.y).toBe(before?.y);
+  await world.current.operator.kill('steady', {}, 30);
 });
 
 test('a lost connection is told; what started and ended meanwhile is there when it is back', async () => {

@@ -47,8 +47,8 @@ describe('the list of jobs', () => {
     const known = withRuns(EMPTY_FLEET, [over]);
     const list = [makeJob({ recent_ends: [makeEnd({ run: over.id, state: 'lost' }), makeEnd({ run: runId(9) })] })];
     expect(ends(withJobs(known, list))).toEqual([
-      [runId(9), 'succeeded'],
       [over.id, 'failed'],
+      [runId(9), 'succeeded'],
     ]);
   });
 
@@ -57,8 +57,8 @@ describe('the list of jobs', () => {
     expect(ends(withJobs(known, [makeJob({ recent_ends: [makeEnd({ run: alive.id, state: 'lost' })] })]))).toEqual([]);
   });
 
-  test('keeps twenty ends, the newest starts', () => {
-    const list = Array.from({ length: 25 }, (_, n) => makeEnd({ run: runId(n), started_at: at(n) }));
+  test('keeps the twenty latest ends', () => {
+    const list = Array.from({ length: 25 }, (_, n) => makeEnd({ run: runId(n), started_at: at(0), ended_at: at(n) }));
     const fleet = withJobs(EMPTY_FLEET, [makeJob({ recent_ends: list })]);
     expect(fleet.jobs.get('backup')?.ends.map(({ run }) => run)).toEqual(
       Array.from({ length: 20 }, (_, n) => runId(24 - n)),

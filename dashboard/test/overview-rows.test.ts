@@ -23,8 +23,8 @@ const fleet: Fleet = withJobs(
     makeJob({
       name: 'clean',
       recent_ends: [
-        makeEnd({ run: runId(94), state: 'failed', started_at: at(0) }),
-        makeEnd({ run: runId(95), started_at: at(10) }),
+        makeEnd({ run: runId(94), state: 'failed', ended_at: at(5) }),
+        makeEnd({ run: runId(95), ended_at: at(15) }),
       ],
     }),
   ],

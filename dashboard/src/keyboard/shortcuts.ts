@@ -40,7 +40,7 @@ export function useShortcuts(wanted: readonly Shortcut[]): void {
 export function startShortcuts(): void {
   addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.key === 'Escape' && event.target instanceof HTMLInputElement) event.target.blur();
+    if (event.key === 'Escape' && leaveField(event.target)) event.preventDefault();
     if (isTaken(event)) return;
     const shortcut = active.peek().findLast(({ key }) => key === event.key);
     // A key that is held must not order anything twice; moving on by it is what it is held for.
@@ -48,6 +48,13 @@ export function startShortcuts(): void {
     event.preventDefault();
     shortcut.run();
   });
+}
+
+/** Left to itself, the browser would empty a field for a search, while the list went on being narrowed by it. */
+function leaveField(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLInputElement) || target.closest('dialog') !== null) return false;
+  target.blur();
+  return true;
 }
 
 const MOVES: ReadonlySet<string> = new Set(['j', 'k']);

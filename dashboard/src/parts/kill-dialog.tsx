@@ -20,7 +20,8 @@ interface KillDialogProps {
 }
 
 export function KillDialog({ scope, close }: KillDialogProps) {
-  const [grace, setGrace] = useState(5);
+  // What is being killed already can only be hurried.
+  const [grace, setGrace] = useState(isUnderWay(scope) ? 0 : 5);
   const [reason, setReason] = useState('');
   const yes = useRef<HTMLButtonElement | null>(null);
   useEffect(() => yes.current?.focus(), []);
@@ -41,6 +42,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
     <Dialog title={titleOf(scope)} class="kill-dialog" close={() => close(false)}>
       <form class="kill-confirm" onSubmit={submit} onKeyDown={onKey}>
         <What scope={scope} />
+        <UnderWay runs={scope.runs} />
         <div class="kill-options">
           <label>
             Grace before SIGKILL
@@ -78,8 +80,15 @@ export function KillDialog({ scope, close }: KillDialogProps) {
 
 function titleOf(scope: KillScope): string {
   const [first] = scope.runs;
-  if (scope.kind === 'job') return `Kill all of ${scope.job}?`;
-  return scope.runs.length === 1 && first !== undefined ? `Kill ${first.job}?` : `Kill ${scope.runs.length} runs?`;
+  const kill = isUnderWay(scope) ? 'Force kill' : 'Kill';
+  if (scope.kind === 'job') return `${kill} all of ${scope.job}?`;
+  return scope.runs.length === 1 && first !== undefined
+    ? `${kill} ${first.job} on ${first.machine}?`
+    : `${kill} ${scope.runs.length} runs?`;
+}
+
+function isUnderWay({ runs }: KillScope): boolean {
+  return runs.length > 0 && runs.every(({ state }) => state === 'killing');
 }
 
 function What({ scope }: { readonly scope: KillScope }) {
@@ -107,6 +116,17 @@ function What({ scope }: { readonly scope: KillScope }) {
       </p>
       <Hit runs={scope.runs} />
     </>
+  );
+}
+
+function UnderWay({ runs }: { readonly runs: readonly Run[] }) {
+  const killing = runs.filter(({ state }) => state === 'killing').length;
+  if (killing === 0) return null;
+  return (
+    <p>
+      {killing === runs.length ? 'A kill is under way' : `For ${killing} of them a kill is under way`}: this can shorten
+      the grace that is left, not lengthen it.
+    </p>
   );
 }
 

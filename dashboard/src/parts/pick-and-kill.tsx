@@ -36,17 +36,20 @@ export function Unpickable(): ComponentChildren {
   return <span class="pick" />;
 }
 
+/** For runs of which all are being killed already: to force them. */
 export function KillButton({ runs, selection, ask, label }: KillButtonProps) {
-  const killable = runs.filter((run) => isKillable(run) && run.state !== 'killing' && selection.mayPick(run));
+  const killable = runs.filter((run) => isKillable(run) && selection.mayPick(run));
+  const untouched = killable.filter(({ state }) => state !== 'killing');
+  const isForce = untouched.length === 0;
   if (killable.length === 0) return null;
   return (
     <button
       type="button"
       class="button kill-quiet"
-      aria-label={label}
-      onClick={() => ask({ kind: 'runs', runs: killable })}
+      aria-label={isForce ? `Force: ${label}` : label}
+      onClick={() => ask({ kind: 'runs', runs: isForce ? killable : untouched })}
     >
-      Kill
+      {isForce ? 'Force' : 'Kill'}
     </button>
   );
 }

@@ -3,6 +3,7 @@
 import type { JSX } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
+import { awaitedByKill } from '../state/commands.ts';
 import { STATE_WORDS } from './run-state-words.ts';
 
 export function RunStateBadge({ run }: { readonly run: Run }) {
@@ -37,10 +38,12 @@ export function StateShape({ state, px }: { readonly state: RunState; readonly p
   );
 }
 
-/** What is not certain about the state. */
+/** What is not certain about the state, and whether a kill waits for it to become so. */
 function contactNote(run: Run): string | null {
-  if (isLive(run.state)) return run.connected ? null : 'out of touch';
-  return run.state === 'lost' && !run.final ? 'may come back' : null;
+  const note = isLive(run.state) ? 'out of touch' : 'may come back';
+  const isCertain = isLive(run.state) ? run.connected : run.state !== 'lost' || run.final;
+  if (isCertain) return null;
+  return awaitedByKill.value.has(run.id) ? `${note}, kill waits` : note;
 }
 
 function shapeOf(state: RunState): JSX.Element {

@@ -1,10 +1,20 @@
 /** Every command this page has heard of, by id: from answers and from sockets, in any order. The higher `seq` is the newer. */
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import type { Command } from '#protocol/api';
 
 export type Commands = ReadonlyMap<string, Command>;
 
 export const commands = signal<Commands>(new Map());
+
+/** Runs that were out of touch or lost when a kill was ordered: it is carried out when they come back. */
+export const awaitedByKill = computed<ReadonlySet<string>>(
+  () =>
+    new Set(
+      [...commands.value.values()].flatMap(({ targets }) =>
+        targets.filter(({ state }) => state === 'pending' || state === 'lost').map(({ run }) => run),
+      ),
+    ),
+);
 
 export function keepCommands(arrived: readonly Command[]): void {
   commands.value = mergeCommands(commands.peek(), arrived);

@@ -14,7 +14,7 @@ const KEPT_SEQS = 20_000;
 
 export interface FleetJob {
   readonly name: string;
-  /** Newest start first. */
+  /** The latest end first. */
   readonly ends: readonly RunEnd[];
 }
 
@@ -96,7 +96,7 @@ class Draft {
     const open = (this.#open ?? this.#before.open).get(end.run);
     if (!how.replace && open !== undefined && isLive(open.state)) return;
     const rest = known ? job.ends.filter(({ run }) => run !== end.run) : job.ends;
-    this.#setEnds(job, [...rest, end].sort(newestStartFirst).slice(0, KEPT_ENDS));
+    this.#setEnds(job, [...rest, end].sort(newestEndFirst).slice(0, KEPT_ENDS));
   }
 
   finished(): Fleet {
@@ -139,7 +139,8 @@ function endOf(run: Run): RunEnd {
   return { run: id, machine, state, final, exit_code, started_at, ended_at };
 }
 
-function newestStartFirst(a: RunEnd, b: RunEnd): number {
-  if (a.started_at !== b.started_at) return a.started_at < b.started_at ? 1 : -1;
+function newestEndFirst(a: RunEnd, b: RunEnd): number {
+  const [endOfA, endOfB] = [a.ended_at ?? a.started_at, b.ended_at ?? b.started_at];
+  if (endOfA !== endOfB) return endOfA < endOfB ? 1 : -1;
   return a.run < b.run ? 1 : -1;
 }

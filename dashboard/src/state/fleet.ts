@@ -3,6 +3,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Command, Run } from '#protocol/api';
+import type { CommandState } from '#protocol/command';
 import { fetchCommands, fetchJobs, fetchOpenRuns, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
@@ -145,11 +146,17 @@ async function refresh(id: string): Promise<void> {
   }
 }
 
-/** What has become of the commands whose end this page has not heard of. */
+/** The commands that are under way, and what has become of those whose end this page has not heard of. */
 async function refreshCommands(): Promise<void> {
-  const isWaiting = [...commands.peek().values()].some(({ state }) => state === 'queued' || state === 'delivered');
-  if (!isWaiting) return;
-  const answer = await fetchCommands({});
+  const isWaiting = [...commands.peek().values()].some(({ state }) => isUnderWay(state));
+  const answers = await Promise.all([
+    fetchCommands({ state: 'queued,delivered' }),
+    ...(isWaiting ? [fetchCommands({})] : []),
+  ]);
   // The next change tells as well; a failure of the lists beside this is what is shown.
-  if (answer.ok) keepCommands(answer.value.items);
+  for (const answer of answers) if (answer.ok) keepCommands(answer.value.items);
+}
+
+function isUnderWay(state: CommandState): boolean {
+  return state === 'queued' || state === 'delivered';
 }

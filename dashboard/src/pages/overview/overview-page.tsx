@@ -54,7 +54,13 @@ export function OverviewPage({ who }: { readonly who: Session }) {
       ) : (
         <>
           <Filters counts={overview.counts} />
-          <RunList rows={overview.rows} selection={selection} ask={ask} toggle={toggle} />
+          <RunList
+            rows={overview.rows}
+            wish={`${query.value} ${[...toggled.value]}`}
+            selection={selection}
+            ask={ask}
+            toggle={toggle}
+          />
           {overview.rows.length === 0 && <Nothing />}
         </>
       )}
@@ -96,7 +102,7 @@ function Filters({ counts }: { readonly counts: Overview['counts'] }) {
             key={section ?? 'all'}
             type="button"
             class="chip"
-            data-section={section}
+            data-section={section !== null && counts[section] > 0 ? section : undefined}
             aria-pressed={only === section}
             onClick={() => narrow({ show: section })}
           >

@@ -3,6 +3,7 @@ import { Component } from 'preact';
 import { useRef } from 'preact/hooks';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
+import { useSteadyRow } from '../../parts/steady-row.ts';
 import { useVirtualRows } from '../../parts/virtual-rows.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';
@@ -11,6 +12,8 @@ import { keyOf, type Row, runsOf, SECTION_NAMES } from './rows.ts';
 
 interface RunListProps {
   readonly rows: readonly Row[];
+  /** What the reader has narrowed, folded or unfolded. */
+  readonly wish: string;
   readonly selection: Selection;
   ask(scope: KillScope): void;
   toggle(job: string): void;
@@ -18,7 +21,7 @@ interface RunListProps {
 
 const ESTIMATED_PX = 60;
 
-export function RunList({ rows, selection, ask, toggle }: RunListProps) {
+export function RunList({ rows, wish, selection, ask, toggle }: RunListProps) {
   const list = useRef<HTMLUListElement | null>(null);
   const virtual = useVirtualRows({
     count: rows.length,
@@ -26,6 +29,7 @@ export function RunList({ rows, selection, ask, toggle }: RunListProps) {
     estimatePx: () => ESTIMATED_PX,
     list,
   });
+  useSteadyRow({ list, wish });
   const cursor = useRowCursor({
     keys: rows.flatMap((row) => (row.kind === 'section' ? [] : [keyOf(row)])),
     within: list,
@@ -70,7 +74,7 @@ function placeClass(rows: readonly Row[], index: number): string {
   return `row-place${first}${last}`;
 }
 
-interface RowProps extends Omit<RunListProps, 'rows'> {
+interface RowProps extends Omit<RunListProps, 'rows' | 'wish'> {
   readonly row: Row;
 }
 
