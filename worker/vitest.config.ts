@@ -40,8 +40,8 @@ export default defineConfig(async () => ({
     // Limits on hangs: on a busy machine some take longer than vitest's five seconds.
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // Alone: they work more than they wait.
-    sequence: { groupOrder: 3 },
-    maxWorkers: 2,
+    // With the end-to-end tests, which wait where these work.
+    sequence: { groupOrder: 1 },
+    maxWorkers: 4,
   },
 }));

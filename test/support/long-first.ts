@@ -18,13 +18,17 @@ const LONG = [
   'wrapper/test/processes/leaving.test.ts',
   'wrapper/test/processes/wrapper-death.test.ts',
   'wrapper/test/processes/kill.test.ts',
-  'test/admin-pages.test.ts',
-  'test/restart.test.ts',
-  'test/start.test.ts',
-  'test/overview.test.ts',
-  'test/page.test.ts',
+  'test/output-pane.test.ts',
+  'test/accessibility.test.ts',
   'worker/test/model-part-one.test.ts',
   'worker/test/model-part-two.test.ts',
+  'test/job-page.test.ts',
+  'test/timeline.test.ts',
+  'test/restart.test.ts',
+  'test/admin-pages.test.ts',
+  'test/overview.test.ts',
+  'test/page.test.ts',
+  'test/start.test.ts',
 ];
 
 export default class LongFirst extends BaseSequencer {
