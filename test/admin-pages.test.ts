@@ -301,5 +301,5 @@ test('a token is made and deleted by the keyboard alone', async () => {
   await page.keyboard.press('Shift+Tab');
   await page.keyboard.press('Enter');
   await tokenRow('by keys').waitFor({ state: 'detached' });
-  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Tokens, newest first');
 });

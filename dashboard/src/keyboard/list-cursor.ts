@@ -7,7 +7,7 @@ import { useShortcuts } from './shortcuts.ts';
 interface ListCursor {
   /** How many items there are. */
   readonly count: number;
-  /** The one that has the focus, or had it last; -1 for none. */
+  /** The one that has the focus, or had it last; -1 for none, and a half between two where one was that is gone. */
   current(): number;
   /** Brings an item into view and gives it the focus. */
   focus(index: number): void;
@@ -17,7 +17,8 @@ interface ListCursor {
 
 export function useListCursor({ count, current, focus, item }: ListCursor): void {
   const move = (by: number) => {
-    if (count > 0) focus(Math.min(count - 1, Math.max(0, current() + by)));
+    const next = current() + by;
+    if (count > 0) focus(Math.min(count - 1, Math.max(0, by > 0 ? Math.floor(next) : Math.ceil(next))));
   };
   useShortcuts([
     { key: 'j', does: `Next ${item}`, run: () => move(1) },

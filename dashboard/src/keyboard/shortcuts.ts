@@ -4,6 +4,7 @@
  */
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { keyOf } from './key-of.ts';
 
 export interface Shortcut {
   /** As in `KeyboardEvent.key`: `j`, `K` with Shift, `/`, `Enter`. */
@@ -42,9 +43,10 @@ export function startShortcuts(): void {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key === 'Escape' && leaveField(event.target)) event.preventDefault();
     if (isTaken(event)) return;
-    const shortcut = active.peek().findLast(({ key }) => key === event.key);
+    const pressed = keyOf(event);
+    const shortcut = active.peek().findLast(({ key }) => key === pressed);
     // A key that is held must not order anything twice; moving on by it is what it is held for.
-    if (shortcut === undefined || (event.repeat && !MOVES.has(event.key))) return;
+    if (shortcut === undefined || (event.repeat && !MOVES.has(pressed))) return;
     event.preventDefault();
     shortcut.run();
   });

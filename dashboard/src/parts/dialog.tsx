@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
 interface DialogProps {
   readonly title: string;
@@ -15,15 +15,13 @@ interface DialogProps {
 export function Dialog({ title, class: className = '', close, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement | null>(null);
   const heading = useId();
-  useEffect(() => {
+  // Before the next key can be heard: it would still be one for the page below.
+  useLayoutEffect(() => {
     const element = dialog.current;
     if (element === null) return;
-    const opener = document.activeElement;
     element.showModal();
-    return () => {
-      // The browser gives the focus back from a dialog that is closed, not from one that is taken away.
-      if (opener instanceof HTMLElement && document.activeElement === document.body) opener.focus();
-    };
+    // The browser gives the focus back from a dialog that is closed, not from one that is taken away.
+    return () => element.close();
   }, []);
   return (
     <dialog

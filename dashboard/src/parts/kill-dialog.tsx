@@ -1,6 +1,6 @@
 /** The one question before a kill: it says exactly what will be hit. */
 import type { TargetedKeyboardEvent, TargetedSubmitEvent } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { type KillManner, type KillScope, orderKill } from '../state/kill-orders.ts';
 import { Dialog } from './dialog.tsx';
@@ -24,7 +24,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   const [grace, setGrace] = useState(isUnderWay(scope) ? 0 : 5);
   const [reason, setReason] = useState('');
   const yes = useRef<HTMLButtonElement | null>(null);
-  useEffect(() => yes.current?.focus(), []);
+  useLayoutEffect(() => yes.current?.focus(), []);
 
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();

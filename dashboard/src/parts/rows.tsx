@@ -26,7 +26,7 @@ export function Rows<Item>({ items, keyOf, estimatePx, label, children }: RowsPr
   });
   useRowCursor({ keys, within: list, reveal: (key) => virtual.reveal(keys.indexOf(key)) });
   return (
-    <ul ref={list} class="rows" aria-label={label} style={{ height: `${virtual.totalPx}px` }}>
+    <ul ref={list} tabIndex={-1} class="rows" aria-label={label} style={{ height: `${virtual.totalPx}px` }}>
       {virtual.rows.map((row) => {
         const shown = items[row.index];
         if (shown === undefined) return null;

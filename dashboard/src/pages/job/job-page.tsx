@@ -123,14 +123,14 @@ function Loaded({ name, who, follower }: LoadedProps) {
     },
   });
   const runsHere = () => {
-    const id = cursor.current()?.replace(/^(now|past)-/, '');
+    const id = cursor.marked()?.replace(/^(now|past)-/, '');
     const run = id === undefined ? undefined : openRuns.value.get(id);
     return run === undefined ? [] : [run];
   };
   usePickAndKill({ selection, runsHere, picks: 'the run', ask });
 
   return (
-    <div ref={place} class="job-parts">
+    <div ref={place} tabIndex={-1} class="job-parts">
       <JobHead name={name} firstSeenAt={follower.firstSeenAt.value} job={job}>
         {open.length > 0 && mayKill(who, name) && (
           <button type="button" class="button danger" onClick={() => ask({ kind: 'job', job: name, runs: open })}>

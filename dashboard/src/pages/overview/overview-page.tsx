@@ -1,8 +1,10 @@
 /** What needs somebody, what runs, what rests: as it changes, and how it is stopped. */
 import './overview.css';
 import { useComputed, useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import { FilterField } from '../../parts/filter-field.tsx';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
@@ -28,6 +30,8 @@ export function OverviewPage({ who }: { readonly who: Session }) {
     overviewOf(fleet.value, { filter: parseFilter(typed()), only: onlySection(), toggled: toggled.value }),
   ).value;
   const selection = useSelection(who, openRuns);
+  const heading = useRef<HTMLHeadingElement | null>(null);
+  useFocusKept(heading);
   usePageTitle(titleOf(overview.counts));
 
   const ask = (scope: KillScope) => {

@@ -36,7 +36,7 @@ export function RunList({ rows, wish, selection, ask, toggle }: RunListProps) {
     reveal: (key) => virtual.reveal(rows.findIndex((row) => keyOf(row) === key)),
   });
   const runsHere = () => {
-    const key = cursor.current();
+    const key = cursor.marked();
     const row = rows.find((candidate) => keyOf(candidate) === key);
     return row === undefined ? [] : runsOf(row);
   };
@@ -44,7 +44,7 @@ export function RunList({ rows, wish, selection, ask, toggle }: RunListProps) {
   usePickAndKill({ selection, runsHere, picks: 'the run, or all of the job', ask });
 
   return (
-    <ul ref={list} class="run-list" aria-label="Runs and jobs" style={{ height: `${virtual.totalPx}px` }}>
+    <ul ref={list} tabIndex={-1} class="run-list" aria-label="Runs and jobs" style={{ height: `${virtual.totalPx}px` }}>
       {virtual.rows.map((item) => {
         const row = rows[item.index];
         if (row === undefined) return null;

@@ -1,7 +1,7 @@
 /** A new token, as narrow as can be. */
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren, TargetedSubmitEvent } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { SCOPES, type Scope } from '#protocol/api';
 import { createToken, type TokenWithSecret } from '../../api/calls.ts';
 import { Dialog } from '../../parts/dialog.tsx';
@@ -21,7 +21,7 @@ export function CreateDialog({ close, made }: CreateDialogProps) {
   const busy = useSignal(false);
   const element = useRef<HTMLFormElement | null>(null);
   const first = useRef<HTMLInputElement | null>(null);
-  useEffect(() => first.current?.focus(), []);
+  useLayoutEffect(() => first.current?.focus(), []);
 
   const change = (changes: Partial<TokenForm>) => {
     form.value = { ...form.value, ...changes };

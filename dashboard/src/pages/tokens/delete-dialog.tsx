@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Token } from '#protocol/api';
 import { deleteToken } from '../../api/calls.ts';
 import { Dialog } from '../../parts/dialog.tsx';
@@ -21,7 +21,7 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
   const busy = useSignal(false);
   const no = useRef<HTMLButtonElement | null>(null);
   // What can't be undone is not what Enter does unseen.
-  useEffect(() => no.current?.focus(), []);
+  useLayoutEffect(() => no.current?.focus(), []);
   const doDelete = async () => {
     if (busy.value) return;
     busy.value = true;
