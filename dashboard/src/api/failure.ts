@@ -22,3 +22,8 @@ export function failed(failure: Failure): { readonly ok: false; readonly failure
 export function isSignedOut(failure: Failure): boolean {
   return failure.kind === 'problem' && failure.status === 401;
 }
+
+/** Whether asking the same again may help: a brake on too many calls passes by itself, as does what nobody answered. */
+export function isTemporary(failure: Failure): boolean {
+  return failure.kind !== 'problem' || failure.status >= 500 || failure.status === 429 || failure.status === 408;
+}

@@ -9,7 +9,7 @@ type Loading<Props> =
   | { readonly kind: 'ready'; readonly Page: ComponentType<Props> }
   | { readonly kind: 'failed' };
 
-/** @param load brings the page's code; asked again when it failed, never after it has succeeded */
+/** @param load brings the page's code; asked again when the page is opened anew after it failed, never after it has succeeded */
 export function lazyPage<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
   const loading: Signal<Loading<Props>> = signal({ kind: 'loading' });
   let asked = false;
@@ -22,6 +22,7 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
       },
       // The network is down, or a deploy has replaced the files that this page was made of.
       () => {
+        asked = false;
         loading.value = { kind: 'failed' };
       },
     );

@@ -4,8 +4,8 @@ import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run, RunEvent } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchEvents, fetchRun } from '../api/calls.ts';
-import type { Failure } from '../api/failure.ts';
-import { type LinkState, openWatch, type WatchSocket } from '../api/watch-socket.ts';
+import { type Failure, isTemporary } from '../api/failure.ts';
+import { openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
 import { keepCommands } from './commands.ts';
 import { newerOf } from './newest.ts';
@@ -54,8 +54,7 @@ class Follower implements RunFollower {
     if (this.#stopped) return;
     if (!answer.ok) {
       this.failure.value = answer.failure;
-      const hopeless = answer.failure.kind === 'problem' && answer.failure.status < 500;
-      if (!hopeless) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
+      if (isTemporary(answer.failure)) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
       return;
     }
     const run = answer.value;

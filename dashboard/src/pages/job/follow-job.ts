@@ -3,7 +3,7 @@ import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { Command, Job, Run } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchAllRuns, fetchCommands, fetchJob, fetchRun, fetchRuns, type Narrowing } from '../../api/calls.ts';
-import type { Failure } from '../../api/failure.ts';
+import { type Failure, isTemporary } from '../../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../../api/watch-socket.ts';
 import { serverNow } from '../../state/clock.ts';
 import { keepCommands } from '../../state/commands.ts';
@@ -101,8 +101,7 @@ class Follower implements JobFollower {
     if (answer.ok) return this.#follow(answer.value);
     if (isUnknown(answer.failure)) return this.#awaitFirstRun();
     this.failure.value = answer.failure;
-    const isHopeless = answer.failure.kind === 'problem' && answer.failure.status < 500;
-    if (!isHopeless) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
+    if (isTemporary(answer.failure)) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
   }
 
   #follow(job: Job): void {

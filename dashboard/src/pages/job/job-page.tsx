@@ -4,6 +4,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { Run, Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { isTemporary } from '../../api/failure.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
 import { Announcer } from '../../parts/announcer.tsx';
@@ -69,10 +70,10 @@ export function JobPage({ name, who }: JobPageProps) {
 function Trouble({ follower }: { readonly follower: JobFollower }) {
   const failure = follower.failure.value;
   if (failure === null) return null;
-  const isFinal = failure.kind === 'problem' && failure.status < 500;
   return (
     <Notice tone="bad" title="This job cannot be loaded" isPage={follower.known.value === 'asking'}>
-      {failure.detail} {isFinal ? <Link to="/">See what runs</Link> : 'It is tried again every few seconds.'}
+      {failure.detail}{' '}
+      {isTemporary(failure) ? 'It is tried again every few seconds.' : <Link to="/">See what runs</Link>}
     </Notice>
   );
 }

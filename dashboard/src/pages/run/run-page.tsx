@@ -2,6 +2,7 @@ import './run.css';
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';
+import { isTemporary } from '../../api/failure.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
@@ -90,7 +91,8 @@ function Trouble({ follower }: { readonly follower: RunFollower }) {
   }
   return (
     <Notice tone="bad" title="This run cannot be loaded">
-      {failure.detail}
+      {failure.detail}{' '}
+      {isTemporary(failure) ? 'It is tried again every few seconds.' : <Link to="/">See what runs</Link>}
     </Notice>
   );
 }
