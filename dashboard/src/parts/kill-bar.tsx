@@ -4,6 +4,7 @@ import { type Commands, commands } from '../state/commands.ts';
 import { useFleet } from '../state/fleet.ts';
 import {
   dismissOrder,
+  failureText,
   forceable,
   isOnly,
   type KillOrder,
@@ -46,7 +47,13 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
       <strong class="order-what">{whatOf(order)}</strong>
       <span class="order-progress" role="status">
         {state.kind === 'sending' && 'Asking…'}
-        {state.kind === 'failed' && <span class="problem">Not killed: {state.failure.detail}</span>}
+        {state.kind === 'failed' && <span class="problem">{failureText(state)}</span>}
+        {state.kind === 'failed' && state.commands.length > 0 && (
+          <>
+            {' '}
+            Of those: <Progress ids={state.commands} known={commands.value} />
+          </>
+        )}
         {state.kind === 'stored' && <Progress ids={state.commands} known={commands.value} />}
       </span>
       <span class="order-actions">

@@ -7,7 +7,7 @@ import type { CommandState } from '#protocol/command';
 import { fetchCommands, fetchJobs, fetchOpenRuns, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
-import { commands, keepCommands } from './commands.ts';
+import { catchUpOnCommands, keepCommands } from './commands.ts';
 import { EMPTY_FLEET, type Fleet, withJobs, withoutRun, withRuns } from './fleet-model.ts';
 import { unaccounted } from './newest.ts';
 import { doubtSession } from './session.ts';
@@ -18,6 +18,8 @@ const RETRY_MS = 3_000;
 /** Runs that went missing are asked for so many at a time. */
 const ASKED_AT_ONCE = 6;
 
+/** Each names all its runs. */
+const COMMANDS_A_PAGE = 100;
 export const fleet = signal<Fleet>(EMPTY_FLEET);
 /** Whether a whole snapshot has been seen: before that, what is not there may still come. */
 export const loaded = signal(false);
@@ -118,7 +120,7 @@ function followFleet(): () => void {
 async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> {
   const before = fleet.value.open;
   const seen = new Set<string>();
-  const [jobs, runs] = await Promise.all([
+  const [jobs, runs, orders] = await Promise.all([
     fetchJobs((page) => {
       if (!isOutdated()) fleet.value = withJobs(fleet.value, page);
     }),
@@ -127,7 +129,7 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
       for (const run of page) seen.add(run.id);
       fleet.value = withRuns(fleet.value, page);
     }),
-    refreshCommands(),
+    catchUpOnCommands((cursor) => fetchCommands({ limit: COMMANDS_A_PAGE, cursor })),
   ]);
   if (isOutdated()) return null;
   if (!jobs.ok) return jobs.failure;
@@ -143,20 +145,6 @@ async function refresh(id: string): Promise<void> {
   if (answer.ok) fleet.value = withRuns(fleet.value, [answer.value]);
   else if (answer.failure.kind === 'problem' && answer.failure.status === 404) {
     fleet.value = withoutRun(fleet.value, id);
+  if (orders !== null) return orders;
   }
-}
-
-/** The commands that are under way, and what has become of those whose end this page has not heard of. */
-async function refreshCommands(): Promise<void> {
-  const isWaiting = [...commands.peek().values()].some(({ state }) => isUnderWay(state));
-  const answers = await Promise.all([
-    fetchCommands({ state: 'queued,delivered' }),
-    ...(isWaiting ? [fetchCommands({})] : []),
-  ]);
-  // The next change tells as well; a failure of the lists beside this is what is shown.
-  for (const answer of answers) if (answer.ok) keepCommands(answer.value.items);
-}
-
-function isUnderWay(state: CommandState): boolean {
-  return state === 'queued' || state === 'delivered';
 }

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import type { Command, KillRequest, Run } from '#protocol/api';
 import { postKill, postKills } from '../api/calls.ts';
-import { type Failure, failed, type Result, success } from '../api/failure.ts';
+import type { Failure, Result } from '../api/failure.ts';
 import { newKey } from '../api/idempotency-key.ts';
 import { commands, keepCommands } from './commands.ts';
 
@@ -22,7 +22,8 @@ export interface KillOrder {
   readonly manner: KillManner;
   readonly state:
     | { readonly kind: 'sending' }
-    | { readonly kind: 'failed'; readonly failure: Failure }
+    /** @property commands what of it had got through before */
+    | { readonly kind: 'failed'; readonly failure: Failure; readonly commands: readonly string[] }
     /** The control plane has stored it, as these commands. */
     | { readonly kind: 'stored'; readonly commands: readonly string[] };
 }
@@ -53,6 +54,15 @@ export function forgetOrders(): void {
   killOrders.value = [];
 }
 
+/** What is known of an order that did not get through: that no answer came does not say that nothing was stored. */
+export function failureText({ failure, commands }: Extract<KillOrder['state'], { kind: 'failed' }>): string {
+  if (commands.length > 0) return `Only the first ${commands.length} were ordered for certain. ${failure.detail}`;
+  const isRefused = failure.kind === 'problem' && failure.status < 500;
+  return isRefused
+    ? `Not killed: ${failure.detail}`
+    : `Nobody knows whether this was ordered. ${failure.detail} It is not ordered twice.`;
+}
+
 /** The last order that names this very run alone. */
 export function orderFor(run: string): KillOrder | null {
   return killOrders.value.findLast(({ scope }) => isOnly(scope, run)) ?? null;
@@ -78,30 +88,33 @@ export function forceable({ scope, manner, state }: KillOrder): readonly Run[] {
 }
 
 async function send(order: KillOrder): Promise<void> {
-  const answer = await post(order);
-  if (!answer.ok) return setState(order.id, { kind: 'failed', failure: answer.failure });
-  keepCommands(answer.value);
-  setState(order.id, { kind: 'stored', commands: answer.value.map(({ id }) => id) });
+  const commands: string[] = [];
+  for (const post of callsOf(order)) {
+    const answer = await post();
+    if (!answer.ok) return setState(order.id, { kind: 'failed', failure: answer.failure, commands });
+    keepCommands(answer.value);
+    commands.push(...answer.value.map(({ id }) => id));
+  }
+  setState(order.id, { kind: 'stored', commands });
 }
 
-async function post({ id, scope, manner }: KillOrder): Promise<Result<readonly Command[]>> {
+/** The calls that an order takes, one after the other. */
+function callsOf({ id, scope, manner }: KillOrder): (() => Promise<Result<readonly Command[]>>)[] {
   const [first] = scope.runs;
-  if (scope.kind === 'job') return one(await postKill(scope.job, manner, id));
+  if (scope.kind === 'job') return [async () => one(await postKill(scope.job, manner, id))];
   if (first !== undefined && scope.runs.length === 1) {
-    return one(await postKill(first.job, { run: first.id, ...manner }, id));
+    return [async () => one(await postKill(first.job, { run: first.id, ...manner }, id))];
   }
-  const stored: Command[] = [];
+  const calls: (() => Promise<Result<readonly Command[]>>)[] = [];
   for (let from = 0; from < scope.runs.length; from += RUNS_A_CALL) {
     const runs = scope.runs.slice(from, from + RUNS_A_CALL).map((run) => run.id);
-    const answer = await postKills({ runs, ...manner }, `${id}-${from}`);
-    if (!answer.ok) return failed(answer.failure);
-    stored.push(...answer.value);
+    calls.push(() => postKills({ runs, ...manner }, `${id}-${from}`));
   }
-  return success(stored);
+  return calls;
 }
 
 function one(answer: Result<Command>): Result<readonly Command[]> {
-  return answer.ok ? success([answer.value]) : answer;
+  return answer.ok ? { ok: true, value: [answer.value] } : answer;
 }
 
 function setState(id: string, state: KillOrder['state']): void {

@@ -3,7 +3,7 @@
 import { useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
-import { orderFor, orderKill, sendAgain } from '../../state/kill-orders.ts';
+import { failureText, orderFor, orderKill, sendAgain } from '../../state/kill-orders.ts';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { isKillable, mayKill } from '../../state/rights.ts';
 import { session } from '../../state/session.ts';
@@ -59,7 +59,7 @@ export function KillPanel({ run, progress, isAsking, ask }: KillPanelProps) {
       )}
       {order?.state.kind === 'failed' && isKillable(run) && (
         <p class="problem" role="alert">
-          Not killed: {order.state.failure.detail}{' '}
+          {failureText(order.state)}{' '}
           <button type="button" class="button quiet" onClick={() => sendAgain(order)}>
             Try again
           </button>
