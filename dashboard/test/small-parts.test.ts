@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { pauseBefore } from '../src/api/backoff.ts';
 import { Heart, SILENCE_MS } from '../src/api/heart.ts';
+import { keyOf } from '../src/keyboard/key-of.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
-import { mergeCommands } from '../src/state/commands.ts';
+import { mergeCommands, trimmedCommands } from '../src/state/commands.ts';
+import { type Freshness, freshnessWith } from '../src/state/freshness.ts';
 import { isKillable, mayKill } from '../src/state/rights.ts';
 import { COMMAND_ID, makeCommand, makeRun } from './make.ts';
 
@@ -30,9 +32,14 @@ describe('the heart', () => {
   test('does not blame the link for time in which this machine slept', () => {
     const heart = new Heart(0);
     expect(heart.beat(3_600_000)).toBe('send');
+    heart.heard(3_600_100);
     expect(heart.beat(3_605_000)).toBe('send');
-    expect(heart.beat(3_610_000)).toBe('send');
-    expect(heart.beat(3_615_000)).toBe('dead');
+  });
+
+  test('wants its first beat after a sleep answered before the next: nobody waits long before a picture of yesterday', () => {
+    const heart = new Heart(0);
+    expect(heart.beat(3_600_000)).toBe('send');
+    expect(heart.beat(3_605_000)).toBe('dead');
   });
 });
 
@@ -76,5 +83,48 @@ describe('commands', () => {
     const told = mergeCommands(new Map(), [makeCommand({ seq: 3, state: 'delivered' })]);
     expect(mergeCommands(told, [makeCommand({ seq: 2 })])).toBe(told);
     expect(mergeCommands(told, [makeCommand({ seq: 4, state: 'settled' })]).get(COMMAND_ID)?.state).toBe('settled');
+  });
+
+  test('of too many the oldest that are over are forgotten, and none that is under way', () => {
+    const known = new Map(
+      ['1', '2', '3', '4'].map((id) => [id, makeCommand({ id, state: id === '1' ? 'queued' : 'settled' })]),
+    );
+    expect(trimmedCommands(known, 4)).toBe(known);
+    expect([...trimmedCommands(known, 3).keys()]).toEqual(['1', '3', '4']);
+  });
+});
+
+describe('keys', () => {
+  const pressed = (key: string, shiftKey: boolean, isCapsLock: boolean) =>
+    keyOf({ key, shiftKey, getModifierState: () => isCapsLock });
+
+  test('Caps Lock does not make a question for a kill out of the way to the previous row', () => {
+    expect(pressed('K', false, true)).toBe('k');
+    expect(pressed('k', true, true)).toBe('K');
+    expect(pressed('K', true, true)).toBe('K');
+    expect(pressed('Enter', false, true)).toBe('Enter');
+  });
+
+  test('without it they are taken as they come', () => {
+    expect([pressed('K', true, false), pressed('k', false, false), pressed('?', true, false)]).toEqual(['K', 'k', '?']);
+  });
+});
+
+describe('how fresh what is shown is', () => {
+  const steps = (...links: Parameters<typeof freshnessWith>[1][]) =>
+    links.reduce<Freshness>(freshnessWith, { kind: 'connecting' });
+
+  test('an open link alone does not make it live', () => {
+    expect(steps({ kind: 'open' })).toEqual({ kind: 'catching_up', since: null });
+  });
+
+  test('it is old since the link was lost first, until all is fetched', () => {
+    const [first, second] = [
+      { kind: 'down', since: 5 },
+      { kind: 'down', since: 9 },
+    ] as const;
+    expect(steps(first, { kind: 'open' })).toEqual({ kind: 'catching_up', since: 5 });
+    expect(steps(first, { kind: 'open' }, second)).toEqual({ kind: 'down', since: 5 });
+    expect(freshnessWith({ kind: 'open' }, second)).toEqual(second);
   });
 });

@@ -1,22 +1,24 @@
 /** Whether what is shown is being kept up to date. */
-import type { LinkState } from '../api/watch-socket.ts';
 import { now } from '../state/clock.ts';
+import type { Freshness } from '../state/freshness.ts';
 import { Docked } from './dock.tsx';
 import { durationText } from './quantity.ts';
 
-export function LinkStatus({ link }: { readonly link: LinkState }) {
+export function LinkStatus({ freshness }: { readonly freshness: Freshness }) {
   return (
-    <p class="link-status" data-link={link.kind} role="status">
+    <p class="link-status" data-link={freshness.kind} role="status">
       <span class="link-dot" aria-hidden="true" />
-      {linkText(link)}
+      {linkText(freshness)}
     </p>
   );
 }
 
-function linkText(link: LinkState): string {
-  switch (link.kind) {
+function linkText(freshness: Freshness): string {
+  switch (freshness.kind) {
     case 'connecting':
       return 'connecting…';
+    case 'catching_up':
+      return 'catching up…';
     case 'open':
       return 'live';
     case 'down':
@@ -27,23 +29,33 @@ function linkText(link: LinkState): string {
 /** Below this a gap is a blink, and telling of it only startles. */
 const WORTH_TELLING_MS = 2_000;
 
-export function LinkBanner({ link }: { readonly link: LinkState }) {
-  if (link.kind !== 'down') return null;
+/** Told from the loss of the link until what was missed is there. */
+export function LinkBanner({ freshness }: { readonly freshness: Freshness }) {
+  if (freshness.kind !== 'down' && freshness.kind !== 'catching_up') return null;
+  if (freshness.since === null) return null;
   return (
     <Docked>
-      <Outage since={link.since} />
+      <Outage since={freshness.since} isBack={freshness.kind === 'catching_up'} />
     </Docked>
   );
 }
 
-function Outage({ since }: { readonly since: number }) {
+function Outage({ since, isBack }: { readonly since: number; readonly isBack: boolean }) {
   // Read for its ticking alone: the link's times are by this machine's clock.
   now.value;
   const downMs = Date.now() - since;
   if (downMs < WORTH_TELLING_MS) return null;
   return (
     <div class="banner" role="alert">
-      <strong>Not connected for {durationText(downMs)}.</strong> What you see may be out of date. Trying again…
+      {isBack ? (
+        <strong>Connected again.</strong>
+      ) : (
+        <strong>
+          {/* What ticks would be read aloud every second. */}
+          Not connected<span aria-hidden="true"> for {durationText(downMs)}</span>.
+        </strong>
+      )}{' '}
+      What you see may be out of date. {isBack ? 'Fetching what happened meanwhile…' : 'Trying again…'}
     </div>
   );
 }

@@ -9,6 +9,7 @@ import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
 import { catchUpOnCommands, keepCommands } from './commands.ts';
 import { EMPTY_FLEET, type Fleet, withJobs, withoutRun, withRuns } from './fleet-model.ts';
+import { type Freshness, freshnessWith } from './freshness.ts';
 import { unaccounted } from './newest.ts';
 import { doubtSession } from './session.ts';
 
@@ -17,13 +18,15 @@ const GATHER_MS = 50;
 const RETRY_MS = 3_000;
 /** Runs that went missing are asked for so many at a time. */
 const ASKED_AT_ONCE = 6;
-
 /** Each names all its runs. */
 const COMMANDS_A_PAGE = 100;
+
 export const fleet = signal<Fleet>(EMPTY_FLEET);
 /** Whether a whole snapshot has been seen: before that, what is not there may still come. */
 export const loaded = signal(false);
 export const link = signal<LinkState>({ kind: 'connecting' });
+/** What the reader is told of it. */
+export const freshness = signal<Freshness>({ kind: 'connecting' });
 export const failure = signal<Failure | null>(null);
 
 /** Goes up with each change of a run, wherever it is shown: for those who keep lists of their own. */
@@ -38,7 +41,14 @@ export function forgetFleet(): void {
     changedRuns.value = [];
     loaded.value = false;
     failure.value = null;
-    link.value = { kind: 'connecting' };
+    setLink({ kind: 'connecting' });
+  });
+}
+
+function setLink(state: LinkState): void {
+  batch(() => {
+    link.value = state;
+    freshness.value = freshnessWith(freshness.peek(), state);
   });
 }
 
@@ -89,7 +99,10 @@ function followFleet(): () => void {
     clearTimeout(retry);
     const problem = await loadSnapshot(() => mine !== generation);
     if (mine !== generation) return;
-    failure.value = problem;
+    batch(() => {
+      failure.value = problem;
+      if (problem === null && link.peek().kind === 'open') freshness.value = { kind: 'open' };
+    });
     if (problem !== null) retry = setTimeout(load, RETRY_MS);
   };
 
@@ -101,10 +114,8 @@ function followFleet(): () => void {
       else return;
       gathering ??= setTimeout(flush, GATHER_MS);
     },
-    state: (state) => {
-      link.value = state;
-    },
-    refused: doubtSession,
+    state: setLink,
+    refused: () => void doubtSession(),
   });
 
   return () => {
@@ -112,7 +123,7 @@ function followFleet(): () => void {
     clearTimeout(retry);
     clearTimeout(gathering);
     watch.close();
-    link.value = { kind: 'connecting' };
+    setLink({ kind: 'connecting' });
   };
 }
 
@@ -134,6 +145,7 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
   if (isOutdated()) return null;
   if (!jobs.ok) return jobs.failure;
   if (!runs.ok) return runs.failure;
+  if (orders !== null) return orders;
   loaded.value = true;
   const missing = unaccounted(before, fleet.value.open, seen);
   while (missing.length > 0 && !isOutdated()) await Promise.all(missing.splice(0, ASKED_AT_ONCE).map(refresh));
@@ -145,6 +157,5 @@ async function refresh(id: string): Promise<void> {
   if (answer.ok) fleet.value = withRuns(fleet.value, [answer.value]);
   else if (answer.failure.kind === 'problem' && answer.failure.status === 404) {
     fleet.value = withoutRun(fleet.value, id);
-  if (orders !== null) return orders;
   }
 }

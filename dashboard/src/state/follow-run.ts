@@ -8,6 +8,7 @@ import { type Failure, isTemporary } from '../api/failure.ts';
 import { openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
 import { keepCommands } from './commands.ts';
+import { type Freshness, freshnessWith } from './freshness.ts';
 import { newerOf } from './newest.ts';
 import { doubtSession } from './session.ts';
 
@@ -16,7 +17,7 @@ const RETRY_MS = 3_000;
 export interface RunFollower {
   readonly run: ReadonlySignal<Run | null>;
   readonly events: ReadonlySignal<readonly RunEvent[]>;
-  readonly link: ReadonlySignal<LinkState>;
+  readonly freshness: ReadonlySignal<Freshness>;
   /** Why nothing can be shown, or why what is shown may be old. */
   readonly failure: ReadonlySignal<Failure | null>;
   readonly feed: ReadonlySignal<OutputFeed | null>;
@@ -34,7 +35,7 @@ export function followRun(id: string): RunFollower {
 class Follower implements RunFollower {
   readonly run = signal<Run | null>(null);
   readonly events = signal<readonly RunEvent[]>([]);
-  readonly link = signal<LinkState>({ kind: 'connecting' });
+  readonly freshness = signal<Freshness>({ kind: 'connecting' });
   readonly failure = signal<Failure | null>(null);
   readonly feed = signal<OutputFeed | null>(null);
   readonly outputVersion = signal(0);
@@ -68,9 +69,9 @@ class Follower implements RunFollower {
       message: (message) => this.#received(message),
       output: (frame) => this.feed.value?.frame(frame),
       state: (state) => {
-        this.link.value = state;
+        this.freshness.value = freshnessWith(this.freshness.value, state);
       },
-      refused: doubtSession,
+      refused: () => void doubtSession(),
     });
   }
 
@@ -118,6 +119,9 @@ class Follower implements RunFollower {
       if (run.ok) this.run.value = newerOf(this.run.value, run.value);
       if (events.ok) this.#addEvents(events.value);
       this.failure.value = run.ok ? (events.ok ? null : events.failure) : run.failure;
+      if (this.failure.value === null && this.freshness.value.kind === 'catching_up') {
+        this.freshness.value = { kind: 'open' };
+      }
     });
     if (this.failure.value !== null) this.#retry = setTimeout(() => void this.#refresh(), RETRY_MS);
   }

@@ -14,7 +14,7 @@ import { MoreButton, Rows } from '../../parts/rows.tsx';
 import { Clock } from '../../parts/time.tsx';
 import { commandPath, jobPath, Link, narrow, query } from '../../router.tsx';
 import { commands } from '../../state/commands.ts';
-import { link, useFleet } from '../../state/fleet.ts';
+import { freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { createLister, type Lister } from '../../state/listing.ts';
 import { ADMIN_TOKEN_ID, actorChoices, namesOf, unnamed } from './names.ts';
@@ -70,7 +70,7 @@ export function AuditPage() {
       )}
       {items.length === 0 && failure === null && <Nothing isRead={readAt !== null} narrowing={narrowing} />}
       {hasMore && <MoreButton lister={lister} />}
-      <LinkBanner link={link.value} />
+      <LinkBanner freshness={freshness.value} />
     </main>
   );
 }

@@ -26,7 +26,7 @@ import { Ago, Clock } from '../../parts/time.tsx';
 import { jobPath, Link, narrow, query, runPath } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
 import { commands, keepCommands } from '../../state/commands.ts';
-import { link, useFleet } from '../../state/fleet.ts';
+import { freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { orderProgress } from '../../state/order-progress.ts';
 import { mayRead } from '../../state/rights.ts';
@@ -75,8 +75,8 @@ function Followed({ read }: ReadProps) {
   useFresh(read);
   return (
     <>
-      <LinkStatus link={link.value} />
-      <LinkBanner link={link.value} />
+      <LinkStatus freshness={freshness.value} />
+      <LinkBanner freshness={freshness.value} />
     </>
   );
 }

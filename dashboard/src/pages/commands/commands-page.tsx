@@ -16,7 +16,7 @@ import { MoreButton, Rows } from '../../parts/rows.tsx';
 import { Ago } from '../../parts/time.tsx';
 import { commandPath, Link, narrow, query } from '../../router.tsx';
 import { commands, keepCommands } from '../../state/commands.ts';
-import { fleet, link, useFleet } from '../../state/fleet.ts';
+import { fleet, freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { createLister, type Listing } from '../../state/listing.ts';
 import { orderProgress } from '../../state/order-progress.ts';
@@ -44,7 +44,7 @@ export function CommandsPage() {
         <h1 ref={heading} tabIndex={-1}>
           Commands
         </h1>
-        <LinkStatus link={link.value} />
+        <LinkStatus freshness={freshness.value} />
       </div>
       <Narrow narrowing={narrowing} />
       {listing.failure !== null && (
@@ -64,7 +64,7 @@ export function CommandsPage() {
       {listed.length === 0 && listing.failure === null && <Nothing listing={listing} narrowing={narrowing} />}
       {listing.hasMore && <MoreButton lister={lister} />}
       <LatestChange key={JSON.stringify(narrowing)} listed={listed} />
-      <LinkBanner link={link.value} />
+      <LinkBanner freshness={freshness.value} />
     </main>
   );
 }

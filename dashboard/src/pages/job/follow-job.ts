@@ -14,6 +14,7 @@ import {
   withJobs,
   withoutRun as withoutOpenRun,
 } from '../../state/fleet-model.ts';
+import { type Freshness, freshnessWith } from '../../state/freshness.ts';
 import { unaccounted } from '../../state/newest.ts';
 import { doubtSession } from '../../state/session.ts';
 import { EVERYTHING, type RunFilter } from './filter.ts';
@@ -46,7 +47,7 @@ export interface JobFollower {
   readonly history: ReadonlySignal<History>;
   /** How it stands with the next page of the history. */
   readonly more: ReadonlySignal<More>;
-  readonly link: ReadonlySignal<LinkState>;
+  readonly freshness: ReadonlySignal<Freshness>;
   /** Why nothing can be shown, or why what is shown may be old. */
   readonly failure: ReadonlySignal<Failure | null>;
   /** The runs that have just changed. */
@@ -72,7 +73,7 @@ class Follower implements JobFollower {
   readonly now = signal<Fleet>(EMPTY_FLEET);
   readonly history = signal<History>(NO_HISTORY);
   readonly more = signal<More>({ kind: 'idle' });
-  readonly link = signal<LinkState>({ kind: 'connecting' });
+  readonly freshness = signal<Freshness>({ kind: 'connecting' });
   readonly failure = signal<Failure | null>(null);
   readonly changed = signal<readonly Run[]>([]);
   readonly #name: string;
@@ -86,7 +87,6 @@ class Follower implements JobFollower {
   #gatheredRuns: Run[] = [];
   #gatheredCommands: Command[] = [];
   #catchUps = 0;
-  #caughtUp = false;
   #pages = 0;
   #stopped = false;
 
@@ -115,10 +115,8 @@ class Follower implements JobFollower {
     this.#watch = openWatch(`/jobs/${encodeURIComponent(this.#name)}/watch`, {
       opened: () => void this.#catchUp(),
       message: (message) => this.#received(message),
-      state: (state) => {
-        this.link.value = state;
-      },
-      refused: doubtSession,
+      state: (state) => this.#linkIs(state),
+      refused: () => void doubtSession(),
     });
   }
 
@@ -127,17 +125,24 @@ class Follower implements JobFollower {
     batch(() => {
       this.failure.value = null;
       this.known.value = 'no';
+      this.#caughtUp();
     });
     this.#watch ??= openWatch('/watch', {
       opened: () => void this.begin(),
       message: (message) => {
         if (message.type === 'run' && message.run.job === this.#name) void this.begin();
       },
-      state: (state) => {
-        this.link.value = state;
-      },
-      refused: doubtSession,
+      state: (state) => this.#linkIs(state),
+      refused: () => void doubtSession(),
     });
+  }
+
+  #linkIs(state: LinkState): void {
+    this.freshness.value = freshnessWith(this.freshness.value, state);
+  }
+
+  #caughtUp(): void {
+    if (this.freshness.value.kind === 'catching_up') this.freshness.value = { kind: 'open' };
   }
 
   narrow(filter: RunFilter): void {
@@ -197,7 +202,7 @@ class Follower implements JobFollower {
     this.#gatheredCommands = [];
     batch(() => {
       // What is still being caught up on would be passed over by a later time.
-      if (this.link.value.kind === 'open' && this.#caughtUp) this.#heardAt = serverNow();
+      if (this.freshness.value.kind === 'open') this.#heardAt = serverNow();
       keepCommands(commands);
       if (runs.length === 0) return;
       this.#take(runs);
@@ -221,14 +226,13 @@ class Follower implements JobFollower {
     clearTimeout(this.#retry);
     this.#catchUps += 1;
     const mine = this.#catchUps;
-    this.#caughtUp = false;
     const isOutdated = () => this.#stopped || mine !== this.#catchUps;
     const startedAt = serverNow();
     const failure = await this.#askForMissed(isOutdated);
     if (isOutdated()) return;
     this.failure.value = failure;
     if (failure === null) {
-      this.#caughtUp = true;
+      this.#caughtUp();
       this.#heardAt = startedAt;
     } else {
       this.#retry = setTimeout(() => void this.#catchUp(), RETRY_MS);

@@ -47,7 +47,7 @@ export function JobPage({ name, who }: JobPageProps) {
           <Link to="/">Runs</Link>
           {` / ${name}`}
         </span>
-        {known !== 'asking' && <LinkStatus link={follower.link.value} />}
+        {known !== 'asking' && <LinkStatus freshness={follower.freshness.value} />}
       </nav>
       {known === 'yes' && <Loaded name={name} who={who} follower={follower} />}
       {known === 'asking' && follower.failure.value === null && (
@@ -61,7 +61,7 @@ export function JobPage({ name, who }: JobPageProps) {
           it run for the first time now, it shows here by itself.
         </Notice>
       )}
-      <LinkBanner link={follower.link.value} />
+      <LinkBanner freshness={follower.freshness.value} />
       <Trouble follower={follower} />
     </main>
   );

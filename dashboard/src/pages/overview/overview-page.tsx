@@ -14,7 +14,7 @@ import { usePageTitle } from '../../parts/page-title.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import { SelectionBar } from '../../parts/selection-bar.tsx';
 import { narrow, query } from '../../router.tsx';
-import { changedRuns, failure, fleet, link, loaded, openRuns, useFleet } from '../../state/fleet.ts';
+import { changedRuns, failure, fleet, freshness, loaded, openRuns, useFleet } from '../../state/fleet.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import { useSelection } from '../../state/selection.ts';
 import { parseFilter } from './filter.ts';
@@ -45,8 +45,10 @@ export function OverviewPage({ who }: { readonly who: Session }) {
   return (
     <main class="page overview" aria-busy={!loaded.value}>
       <div class="page-head">
-        <h1>What runs</h1>
-        <LinkStatus link={link.value} />
+        <h1 ref={heading} tabIndex={-1}>
+          What runs
+        </h1>
+        <LinkStatus freshness={freshness.value} />
       </div>
       {failure.value !== null && (
         <Notice tone="bad" title="The list cannot be loaded">
@@ -79,7 +81,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
         />
       )}
       <Announcer text={loaded.value ? latestEnd() : null} />
-      <LinkBanner link={link.value} />
+      <LinkBanner freshness={freshness.value} />
     </main>
   );
 }

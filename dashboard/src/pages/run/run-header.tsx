@@ -1,20 +1,20 @@
 import type { ComponentChildren } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import type { LinkState } from '../../api/watch-socket.ts';
 import { durationText } from '../../parts/quantity.ts';
 import { RunStateBadge } from '../../parts/run-state.tsx';
 import { Ago, Clock, Duration } from '../../parts/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
+import type { Freshness } from '../../state/freshness.ts';
 import { REASON_SENTENCES } from './words.ts';
 
 interface RunHeaderProps {
   readonly run: Run;
   /** Whether what is shown is being kept up to date. */
-  readonly link: LinkState['kind'];
+  readonly freshness: Freshness['kind'];
 }
 
-export function RunHeader({ run, link }: RunHeaderProps) {
+export function RunHeader({ run, freshness }: RunHeaderProps) {
   return (
     <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
       <div class="run-title">
@@ -41,7 +41,7 @@ export function RunHeader({ run, link }: RunHeaderProps) {
         <Fact name="Instance">{run.instance}</Fact>
         {run.timeout_ms !== null && <Fact name="Time limit">{durationText(run.timeout_ms)}</Fact>}
       </dl>
-      <Contact run={run} link={link} />
+      <Contact run={run} freshness={freshness} />
     </header>
   );
 }
@@ -70,11 +70,11 @@ function ExitCode({ run }: { readonly run: Run }) {
 }
 
 /** What cannot be known of the run at present, or why it ended. */
-function Contact({ run, link }: RunHeaderProps) {
+function Contact({ run, freshness }: RunHeaderProps) {
   const since = run.out_of_touch_since;
   if (isLive(run.state)) {
-    if (link === 'connecting') return <p class="contact">Connecting…</p>;
-    if (link === 'down')
+    if (freshness === 'connecting' || freshness === 'catching_up') return <p class="contact">Connecting…</p>;
+    if (freshness === 'down')
       return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
     // Said in any case: a line that comes and goes would move everything below it.
     if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;

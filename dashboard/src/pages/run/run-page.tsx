@@ -37,11 +37,11 @@ export function RunPage({ id }: { readonly id: string }) {
             </>
           )}
         </span>
-        <LinkStatus link={follower.link.value} />
+        <LinkStatus freshness={follower.freshness.value} />
       </nav>
       <Trouble follower={follower} />
       {run !== null && <Loaded run={run} follower={follower} />}
-      <LinkBanner link={follower.link.value} />
+      <LinkBanner freshness={follower.freshness.value} />
     </main>
   );
 }
@@ -61,7 +61,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   ]);
   return (
     <>
-      <RunHeader run={run} link={follower.link.value.kind} />
+      <RunHeader run={run} freshness={follower.freshness.value.kind} />
       <div class="columns">
         <KillPanel
           run={run}

@@ -8,7 +8,7 @@ import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { countText } from '../../parts/quantity.ts';
 import { Link, narrow, query } from '../../router.tsx';
-import { fleet, link, loaded, useFleet } from '../../state/fleet.ts';
+import { fleet, freshness, loaded, useFleet } from '../../state/fleet.ts';
 import { mayRead } from '../../state/rights.ts';
 import { Chart } from './chart.tsx';
 import type { LaneKind } from './lane-index.ts';
@@ -46,7 +46,7 @@ function Timeline() {
     <main class="page timeline" aria-busy={history.loading.value}>
       <div class="page-head">
         <h1>Timeline</h1>
-        <LinkStatus link={link.value} />
+        <LinkStatus freshness={freshness.value} />
       </div>
       <Controls state={state} kind={kind} />
       {failure !== null && (
@@ -57,7 +57,7 @@ function Timeline() {
       <Summary state={state} history={history} kind={kind} lanes={lanes.length} />
       <Chart state={state} kind={kind} lanes={lanes} />
       {lanes.length === 0 && <Nothing state={state} history={history} />}
-      <LinkBanner link={link.value} />
+      <LinkBanner freshness={freshness.value} />
     </main>
   );
 }

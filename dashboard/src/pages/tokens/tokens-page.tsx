@@ -14,7 +14,7 @@ import { Rows } from '../../parts/rows.tsx';
 import { Ago, Clock } from '../../parts/time.tsx';
 import { Link, narrow, query } from '../../router.tsx';
 import { now, serverNow } from '../../state/clock.ts';
-import { link, useFleet } from '../../state/fleet.ts';
+import { freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { CreateDialog } from './create-dialog.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
@@ -102,7 +102,7 @@ export function TokensPage({ who }: { readonly who: Session }) {
           done={done}
         />
       )}
-      <LinkBanner link={link.value} />
+      <LinkBanner freshness={freshness.value} />
     </main>
   );
 }
