@@ -235,3 +235,88 @@ test('without the right to kill nothing offers to', async () => {
   expect(await browser.page.getByRole('dialog').count()).toBe(0);
   await world.current.operator.kill('only-read', {}, 30);
 });
+
+test('a run that ends under the cursor takes it to no other run, and one goes on from its place', async () => {
+  await running('under-a', ['m-1']);
+  const { wrappers } = await running('under-b', ['m-1']);
+  await running('under-c', ['m-1']);
+  await signIn('/?q=under&show=running');
+  await row('under-c on m-1').waitFor();
+  for (let times = 0; times < 2; times += 1) await browser.page.keyboard.press('j');
+  const focused = () => browser.page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+  expect(await focused()).toBe('under-b on m-1');
+
+  await world.current.operator.kill('under-b', {}, 30);
+  await row('under-b on m-1').waitFor({ state: 'detached' });
+  await wrappers[0]?.exit;
+  expect(await focused()).toBe('Runs and jobs');
+  await browser.page.keyboard.press('x');
+  await browser.page.keyboard.press('K');
+  expect(await browser.page.locator('dialog, .selection-bar').count()).toBe(0);
+  await browser.page.keyboard.press('j');
+  expect(await focused()).toBe('under-c on m-1');
+
+  // Gone on the very key that opens the question, the next one is not heard by the page below it.
+  await browser.page.keyboard.press('K');
+  await browser.page.keyboard.press('?');
+  expect(await browser.page.locator('dialog').count()).toBe(1);
+  await browser.page.keyboard.press('Escape');
+  expect(await focused()).toBe('under-c on m-1');
+  await world.current.operator.kill('under-a', {}, 30);
+  await world.current.operator.kill('under-c', {}, 30);
+});
+
+test('it is not called live before what was missed is there', async () => {
+  await running('fresh', ['m-1']);
+  await signIn('/?q=fresh');
+  await browser.page.locator('[data-link="open"]').waitFor();
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await browser.page.route('**/api/v1/runs?*', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await browser.context.setOffline(true);
+  await world.current.crash();
+  await browser.page.getByText('Not connected for').waitFor();
+  await world.current.restart();
+  await browser.context.setOffline(false);
+
+  await browser.page.getByText('Connected again.').waitFor();
+  expect(await browser.page.locator('.link-status').textContent()).toBe('catching up…');
+  release();
+  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('.banner').waitFor({ state: 'detached' });
+  await world.current.operator.kill('fresh', {}, 30);
+});
+
+test('whoever signs in next, by a link or in another tab, sees nothing that only the one before may', async () => {
+  await running('theirs', ['m-1']);
+  await running('ours', ['m-1']);
+  const narrow = { scopes: ['read'], jobs: 'ours' } as const;
+  const [first, second] = await Promise.all(
+    ['first', 'second'].map((name) => world.current.admin.createToken({ ...narrow, name, scopes: [...narrow.scopes] })),
+  );
+  const isOnlyOurs = async (name: string) => {
+    await browser.page.locator('.who-name').filter({ hasText: name }).waitFor();
+    await row('ours on m-1').waitFor();
+    await browser.page.locator('[data-link="open"]').waitFor();
+    expect(await row('theirs on m-1').count()).toBe(0);
+  };
+  await signIn();
+  await row('theirs on m-1').waitFor();
+  await browser.page.evaluate((secret) => {
+    location.hash = `token=${secret}`;
+  }, first?.secret);
+  await isOnlyOurs('first');
+
+  const tab = await browser.context.newPage();
+  await signInAs(tab, world.current, second?.secret ?? '');
+  await isOnlyOurs('second');
+  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await browser.page.getByLabel('Token').waitFor();
+  await world.current.operator.kill('theirs', {}, 30);
+  await world.current.operator.kill('ours', {}, 30);
+});

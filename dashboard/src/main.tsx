@@ -8,10 +8,12 @@ import { App } from './app.tsx';
 import { startShortcuts } from './keyboard/shortcuts.ts';
 import { startRouter } from './router.tsx';
 import { clockAnswered, startClock } from './state/clock.ts';
-import { loadSession, sessionEnded } from './state/session.ts';
+import { listenToOtherTabs } from './state/other-tabs.ts';
+import { doubtSession, loadSession, sessionEnded } from './state/session.ts';
 import { signInByLink } from './state/sign-in-link.ts';
 
 listenToCalls({ answered: clockAnswered, signedOut: sessionEnded });
+listenToOtherTabs(() => void doubtSession());
 startClock();
 startRouter();
 startShortcuts();

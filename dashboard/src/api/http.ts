@@ -27,10 +27,19 @@ export function listenToCalls(to: Listeners): void {
   listeners = to;
 }
 
+/** Who asks. Goes on to the next when a session ends. */
+let asker = 0;
+
+/** What was asked before is nobody's any more: its answers are not for whoever signs in next. */
+export function disownCalls(): void {
+  asker += 1;
+}
+
 /** Calls, and gives back the response if it is a success. */
 export async function call(options: Call): Promise<Result<Response>> {
   const { method = 'GET', path, body, headers = {}, timeoutMs = TIMEOUT_MS } = options;
   const sentAt = Date.now();
+  const asking = asker;
   let response: Response;
   try {
     response = await fetch(ROOT + path, {
@@ -43,9 +52,11 @@ export async function call(options: Call): Promise<Result<Response>> {
   } catch (error) {
     return failed(unreachable(error));
   }
+  if (asking !== asker) return failed(DISOWNED);
   listeners.answered(sentAt, Date.now(), response.headers.get('date'));
   if (response.ok) return success(response);
   const failure = await readProblem(response);
+  if (asking !== asker) return failed(DISOWNED);
   if (isSignedOut(failure)) listeners.signedOut();
   return failed(failure);
 }
@@ -55,6 +66,7 @@ export async function callFor<Schema extends v.GenericSchema>(
   schema: Schema,
   options: Call,
 ): Promise<Result<v.InferOutput<Schema>>> {
+  const asking = asker;
   const answer = await call(options);
   if (!answer.ok) return answer;
   let json: unknown;
@@ -64,6 +76,7 @@ export async function callFor<Schema extends v.GenericSchema>(
     // Cut off on its way, or not JSON: either way there is nothing to read.
     return failed(unreadable('it was not JSON'));
   }
+  if (asking !== asker) return failed(DISOWNED);
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return success(parsed.output);
   const [issue] = parsed.issues;
@@ -71,6 +84,8 @@ export async function callFor<Schema extends v.GenericSchema>(
 }
 
 const JSON_BODY = { 'content-type': 'application/json' };
+
+const DISOWNED: Failure = { kind: 'unreachable', detail: 'You have signed out since this was asked.' };
 
 function unreachable(error: unknown): Failure {
   const timedOut = error instanceof DOMException && error.name === 'TimeoutError';

@@ -5,6 +5,8 @@ import type { Session } from '#protocol/api';
 import { signOut as deleteSession, fetchSession, signIn as postSession } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { isSignedOut } from '../api/failure.ts';
+import { disownCalls } from '../api/http.ts';
+import { tellOtherTabs } from './other-tabs.ts';
 
 export type SessionState =
   | { readonly kind: 'asking' }
@@ -25,28 +27,48 @@ export async function loadSession(): Promise<void> {
 export async function signIn(token: string): Promise<Failure | null> {
   const answer = await postSession(token);
   if (!answer.ok) return answer.failure;
-  session.value = { kind: 'signed_in', session: answer.value };
+  if (session.value.kind === 'signed_in') startOver();
+  else session.value = { kind: 'signed_in', session: answer.value };
+  tellOtherTabs();
   return null;
 }
 
 export async function signOut(): Promise<Failure | null> {
   const answer = await deleteSession();
   if (!answer.ok && !isSignedOut(answer.failure)) return answer.failure;
-  session.value = { kind: 'signed_out', notice: null };
+  leave(null);
+  tellOtherTabs();
   return null;
 }
 
 /** The control plane no longer knows us. */
 export function sessionEnded(): void {
   if (session.value.kind !== 'signed_in') return;
-  session.value = {
-    kind: 'signed_out',
-    notice:
-      'Your session has ended: its time was up, it was signed out elsewhere, or its token was deleted or given a new secret. Sign in again to go on.',
-  };
+  leave(
+    'Your session has ended: its time was up, it was signed out elsewhere, or its token was deleted or given a new secret. Sign in again to go on.',
+  );
 }
 
-/** A socket was refused, which may mean that the session is over: asking tells. */
-export function doubtSession(): void {
-  if (session.value.kind === 'signed_in') void fetchSession();
+/** A socket was refused, or another tab has signed in or out: asking tells who we are by now. */
+export async function doubtSession(): Promise<void> {
+  const before = session.value;
+  if (before.kind === 'signed_out') return loadSession();
+  if (before.kind !== 'signed_in') return;
+  const answer = await fetchSession();
+  if (answer.ok && session.value === before && !isSame(before.session, answer.value)) startOver();
+}
+
+/** Nobody is signed in here from now on. */
+export function leave(notice: string | null): void {
+  disownCalls();
+  session.value = { kind: 'signed_out', notice };
+}
+
+/** Somebody else sits here now: nothing of what the page knows, and no socket, was opened with their rights. */
+function startOver(): void {
+  location.reload();
+}
+
+function isSame(a: Session, b: Session): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

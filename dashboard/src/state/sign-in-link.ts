@@ -1,5 +1,5 @@
 /** A link that carries a token in its fragment, as `npm start` prints it. Fragments never reach a server. */
-import { session, signIn } from './session.ts';
+import { leave, signIn } from './session.ts';
 
 /** Signs in by the fragment, if it holds a token. The token is out of the address bar before anything else happens. */
 export async function signInByLink(): Promise<boolean> {
@@ -7,6 +7,6 @@ export async function signInByLink(): Promise<boolean> {
   if (token === null) return false;
   history.replaceState(history.state, '', location.pathname + location.search);
   const failure = await signIn(token);
-  if (failure !== null) session.value = { kind: 'signed_out', notice: failure.detail };
+  if (failure !== null) leave(failure.detail);
   return true;
 }
