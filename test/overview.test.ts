@@ -174,11 +174,15 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
 });
 
 test('on a phone a job is found and killed in three taps', async () => {
-  const { wrappers } = await running('three-taps', ['m-1']);
+  const machine = 'db-primary-03.eu-central-1.production.example-company.com';
+  const { wrappers } = await running('three-taps', [machine]);
   await browser.page.setViewportSize({ width: 390, height: 800 });
   await signIn();
   await browser.page.getByRole('button', { name: /^Running/ }).click();
-  await browser.page.getByRole('button', { name: 'Kill three-taps on m-1' }).click();
+  await browser.page.getByRole('button', { name: `Kill three-taps on ${machine}` }).click();
+  // Nothing of the name is cut off where the question is answered.
+  const beyond = (dialog: Element) => dialog.scrollWidth - dialog.clientWidth;
+  expect(await browser.page.locator('dialog').evaluate(beyond)).toBeLessThanOrEqual(0);
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
   expect((await wrappers[0]?.exit)?.code).toBe(143);
   expect(await browser.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
