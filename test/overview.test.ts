@@ -324,3 +324,20 @@ test('whoever signs in next, by a link or in another tab, sees nothing that only
   await world.current.operator.kill('theirs', {}, 30);
   await world.current.operator.kill('ours', {}, 30);
 });
+
+test('a reload brings the reader back to the rows that they were at', async () => {
+  const { runs } = await running('place-kept', ['m-1']);
+  const many = Array.from({ length: 200 }, (_, nth) => ({
+    ...runs[0],
+    id: `01J${String(nth).padStart(23, '0')}`,
+    job: `place-kept-${nth}`,
+  }));
+  await browser.page.route('**/api/v1/runs?*', (route) => route.fulfill({ json: { runs: many, next_cursor: null } }));
+  await signIn('/?q=place-kept');
+  await row('place-kept-0 on m-1').waitFor();
+  await browser.page.evaluate(() => scrollTo(0, 5000));
+  await row('place-kept-0 on m-1').waitFor({ state: 'detached' });
+  await browser.page.reload();
+  await until(() => browser.page.evaluate(() => scrollY > 4500), { what: 'the place to be found again' });
+  await world.current.operator.kill('place-kept', {}, 30);
+});

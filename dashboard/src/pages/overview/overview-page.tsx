@@ -6,6 +6,7 @@ import type { Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { Announcer } from '../../parts/announcer.tsx';
+import { useKeptPlace } from '../../parts/kept-place.ts';
 import { FilterField } from '../../parts/filter-field.tsx';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
@@ -32,6 +33,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
   const selection = useSelection(who, openRuns);
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
+  useKeptPlace(loaded.value);
   usePageTitle(titleOf(overview.counts));
 
   const ask = (scope: KillScope) => {
