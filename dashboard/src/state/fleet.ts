@@ -3,7 +3,6 @@
 import { batch, computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Command, Run } from '#protocol/api';
-import type { CommandState } from '#protocol/command';
 import { fetchCommands, fetchJobs, fetchOpenRuns, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
@@ -140,7 +139,7 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
       for (const run of page) seen.add(run.id);
       fleet.value = withRuns(fleet.value, page);
     }),
-    catchUpOnCommands((cursor) => fetchCommands({ limit: COMMANDS_A_PAGE, cursor })),
+    refreshCommands(),
   ]);
   if (isOutdated()) return null;
   if (!jobs.ok) return jobs.failure;
@@ -158,4 +157,15 @@ async function refresh(id: string): Promise<void> {
   else if (answer.failure.kind === 'problem' && answer.failure.status === 404) {
     fleet.value = withoutRun(fleet.value, id);
   }
+}
+
+/** The commands that are under way, and what has become of those whose end this page has not heard of. */
+async function refreshCommands(): Promise<Failure | null> {
+  const [problem, underWay] = await Promise.all([
+    catchUpOnCommands((cursor) => fetchCommands({ limit: COMMANDS_A_PAGE, cursor })),
+    fetchCommands({ state: 'queued,delivered', limit: COMMANDS_A_PAGE }),
+  ]);
+  if (!underWay.ok) return underWay.failure;
+  keepCommands(underWay.value.items);
+  return problem;
 }
