@@ -8,14 +8,11 @@
  * prints how much script the first view needs, when all runs were there, the times between frames while the list scrolls
  * from end to end and while 500 runs a second change, and how often and long the page was busy at a stretch (from 50 ms on).
  */
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gzipSync } from 'node:zlib';
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import type { Job, Run, RunEnd } from '#protocol/api';
-import { ROOT } from '../scripts/local/paths.ts';
 import { openBrowser } from '../test/support/browser.ts';
+import { firstScriptBytes } from '../test/support/first-script.ts';
 import { World } from '../test/support/world.ts';
 
 const CHANGES_A_SECOND = 500;
@@ -34,7 +31,7 @@ const { values: options } = parseArgs({
 const RUNS = Number(options.runs);
 const JOBS = Number(options.jobs);
 
-console.log(`script of the first view: ${await firstScriptKib()} KiB (gzip)`);
+console.log(`script of the first view: ${((await firstScriptBytes()) / 1024).toFixed(1)} KiB (gzip)`);
 const world = await World.create({});
 const { browser, close } = await openBrowser();
 try {
@@ -73,16 +70,6 @@ async function measure(browser: Browser, slowdown: number): Promise<void> {
   const [times] = await Promise.all([page.evaluate(frameTimes, CHANGING_MS), change(await socket)]);
   console.log(`  ${CHANGES_A_SECOND} changes a second: ${frames(times)}; ${await longTasks(page)}`);
   await page.close();
-}
-
-async function firstScriptKib(): Promise<string> {
-  const page = join(ROOT, 'dist', 'page');
-  const html = await readFile(join(page, 'index.html'), 'utf8');
-  const scripts = (await readdir(join(page, 'assets'))).filter((name) => name.endsWith('.js') && html.includes(name));
-  const sizes = await Promise.all(
-    scripts.map(async (name) => gzipSync(await readFile(join(page, 'assets', name))).length),
-  );
-  return (sizes.reduce((sum, size) => sum + size, 0) / 1024).toFixed(1);
 }
 
 /** @returns the page's watch socket, for when it has one */
