@@ -37,7 +37,7 @@ export function RunPage({ id }: { readonly id: string }) {
             </>
           )}
         </span>
-        <LinkStatus freshness={follower.freshness.value} />
+        {run !== null && <LinkStatus freshness={follower.freshness.value} />}
       </nav>
       <Trouble follower={follower} />
       {run !== null && <Loaded run={run} follower={follower} />}
