@@ -34,12 +34,13 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
         <Fact name={run.ended_at === null ? 'Running for' : 'Took'}>
           <Duration from={run.started_at} to={run.ended_at} />
         </Fact>
-        <Fact name="Exit code">
-          <ExitCode run={run} />
-        </Fact>
         <Fact name="Process">{run.pid ?? '–'}</Fact>
         <Fact name="Instance">{run.instance}</Fact>
         {run.timeout_ms !== null && <Fact name="Time limit">{durationText(run.timeout_ms)}</Fact>}
+        {/* Last: it grows when the run ends, and what follows it would move. */}
+        <Fact name="Exit code">
+          <ExitCode run={run} />
+        </Fact>
       </dl>
       <Contact run={run} freshness={freshness} />
     </header>
