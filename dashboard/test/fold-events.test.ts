@@ -1,10 +1,24 @@
 import { expect, test } from 'vitest';
+import type { KillPhase } from '#protocol/command';
 import { chaptersOf } from '../src/pages/run/fold-events.ts';
-import { at, story } from './make.ts';
+import { at, COMMAND_ID, story } from './make.ts';
 
 const gap = (n: number) => ({ at: at(n), type: 'output_gap', from: n * 10, to: n * 10 + 5 }) as const;
 const broken = (n: number) => ({ at: at(n), type: 'disconnected', cause: 'closed' }) as const;
 const back = (n: number) => ({ at: at(n), type: 'connected' }) as const;
+const FORCE_ID = '01J00000000000000000000003';
+const ordered = (n: number, command: string) =>
+  ({
+    at: at(n),
+    type: 'kill_requested',
+    command,
+    requested_by: 'ops',
+    reason: null,
+    signal: 'SIGTERM',
+    grace_ms: 5000,
+  }) as const;
+const step = (n: number, command: string | null, phase: KillPhase, survivors: number[] = []) =>
+  ({ at: at(n), type: 'kill_progress', command, reason: 'operator', phase, signal: null, survivors }) as const;
 const kinds = (...events: Parameters<typeof story>) => chaptersOf(story(...events)).map(({ kind }) => kind);
 
 test('what is missing in several places is told once, with how much it is in all', () => {
@@ -28,4 +42,25 @@ test('a link that flaps is told once, one that breaks now and then each time', (
 test('nothing else is left out or moved', () => {
   const events = story(broken(1), gap(2), back(3), gap(4), broken(5), back(6));
   expect(chaptersOf(events)).toEqual(events.map((event) => ({ kind: 'event', event })));
+});
+
+test('a step that each of two commands is told of is told once', () => {
+  const steps = [
+    ordered(1, COMMAND_ID),
+    step(2, COMMAND_ID, 'term'),
+    ordered(3, FORCE_ID),
+    step(4, COMMAND_ID, 'kill'),
+    step(4, FORCE_ID, 'kill'),
+    step(5, COMMAND_ID, 'gone'),
+    step(5, FORCE_ID, 'gone'),
+  ];
+  const told = chaptersOf(story(...steps)).flatMap((chapter) => (chapter.kind === 'event' ? chapter.event : []));
+  expect(told.map(({ id }) => id)).toEqual([1, 2, 3, 4, 6]);
+});
+
+test('a step is told again of what was left, of other processes, and for each command that came too late', () => {
+  const again = [step(1, COMMAND_ID, 'kill'), step(2, COMMAND_ID, 'gone', [7]), ordered(3, FORCE_ID)];
+  expect(kinds(...again, step(4, FORCE_ID, 'kill'), step(5, FORCE_ID, 'gone', [7]))).toHaveLength(5);
+  expect(kinds(step(1, COMMAND_ID, 'gone', [7]), step(1, FORCE_ID, 'gone'))).toHaveLength(2);
+  expect(kinds(step(1, COMMAND_ID, 'refused'), step(1, FORCE_ID, 'refused'))).toHaveLength(2);
 });

@@ -19,7 +19,8 @@ export type Chapter =
 /** A link that breaks so often is told as one that flaps. */
 const FLAPS = 3;
 
-export function chaptersOf(events: readonly RunEvent[]): Chapter[] {
+export function chaptersOf(all: readonly RunEvent[]): Chapter[] {
+  const events = withoutEchoes(all);
   const chapters: Chapter[] = [];
   for (let at = 0; at < events.length; ) {
     const { chapter, length } = chapterAt(events, at);
@@ -63,4 +64,27 @@ function takeFlaps(events: readonly RunEvent[], from: number): RunEvent[] {
     if (broken?.type !== 'disconnected' || back?.type !== 'connected') return taken;
     taken.push(broken, back);
   }
+}
+
+/** A machine tells each command under way of a step, and each of them is stored: the step was taken once. */
+function withoutEchoes(events: readonly RunEvent[]): RunEvent[] {
+  let told: EventOf<'kill_progress'>[] = [];
+  return events.filter((event) => {
+    // What is ordered once all of it was told is another ending, of what was left.
+    if (event.type === 'kill_requested' && told.some(({ phase }) => phase === 'gone')) told = [];
+    if (event.type !== 'kill_progress') return true;
+    if (told.some((earlier) => isEcho(event, earlier))) return false;
+    told.push(event);
+    return true;
+  });
+}
+
+function isEcho(event: EventOf<'kill_progress'>, earlier: EventOf<'kill_progress'>): boolean {
+  return (
+    event.phase !== 'refused' &&
+    event.phase === earlier.phase &&
+    event.command !== earlier.command &&
+    event.signal === earlier.signal &&
+    event.survivors.join() === earlier.survivors.join()
+  );
 }
