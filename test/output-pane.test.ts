@@ -429,6 +429,14 @@ describe('tools', () => {
     await row('A Needle').click({ force: true });
     await page.keyboard.press('Tab');
     expect(await focused()).not.toBe('Output of the run');
+    // The page's keys work there, too.
+    await row('A Needle').click({ force: true });
+    await page.keyboard.press('K');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await row('A Needle').click({ force: true });
+    await page.keyboard.press('Escape');
+    expect(await page.evaluate(() => document.activeElement === document.body)).toBe(true);
 
     await button('Find').click();
     const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

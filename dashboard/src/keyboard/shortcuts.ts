@@ -41,7 +41,7 @@ export function useShortcuts(wanted: readonly Shortcut[]): void {
 export function startShortcuts(): void {
   addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.key === 'Escape' && leaveField(event.target)) event.preventDefault();
+    if (event.key === 'Escape' && leave(event.target)) event.preventDefault();
     if (isTaken(event)) return;
     const pressed = keyOf(event);
     const shortcut = active.peek().findLast(({ key }) => key === pressed);
@@ -52,9 +52,12 @@ export function startShortcuts(): void {
   });
 }
 
-/** Left to itself, the browser would empty a field for a search, while the list went on being narrowed by it. */
-function leaveField(target: EventTarget | null): boolean {
-  if (!(target instanceof HTMLInputElement) || target.closest('dialog') !== null) return false;
+/** Takes the focus from a field or the output. */
+function leave(target: EventTarget | null): boolean {
+  // Left to itself, the browser would empty a field for a search, while the list went on being narrowed by it.
+  const isField = target instanceof HTMLInputElement && target.closest('dialog') === null;
+  const isOutput = target instanceof HTMLElement && target.closest('[data-output]') !== null;
+  if (!isField && !isOutput) return false;
   target.blur();
   return true;
 }
@@ -66,8 +69,10 @@ function isTaken(event: KeyboardEvent): boolean {
   if (document.querySelector('dialog[open]') !== null) return true;
   const { target } = event;
   if (!(target instanceof HTMLElement)) return false;
-  if (target.closest('[data-own-keys]') !== null || target.isContentEditable) return true;
+  if (target.isContentEditable) return true;
   if (target instanceof HTMLInputElement) return target.type !== 'checkbox' || event.key === ' ';
-  if (target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
+  // The terminal's, which has the focus once it was clicked, takes nothing that is typed.
+  if (target instanceof HTMLTextAreaElement) return !target.readOnly;
+  if (target instanceof HTMLSelectElement) return true;
   return event.key === 'Enter' && target.matches('a, button, summary');
 }

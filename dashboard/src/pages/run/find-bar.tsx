@@ -1,20 +1,20 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { RefObject } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type { FindRequest, Matches, TerminalView } from '../../output/terminal-view.ts';
 import { matchesText } from './output-words.ts';
 
 interface FindBarProps {
+  readonly field: RefObject<HTMLInputElement | null>;
   readonly view: RefObject<TerminalView | null>;
   readonly matches: ReadonlySignal<Matches | null>;
   close(): void;
 }
 
-export function FindBar({ view, matches, close }: FindBarProps) {
-  const field = useRef<HTMLInputElement>(null);
+export function FindBar({ field, view, matches, close }: FindBarProps) {
   const [text, setText] = useState('');
   const [caseSensitive, setCaseSensitive] = useState(false);
-  useLayoutEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), [field]);
 
   const find = (changed: Partial<FindRequest>) =>
     view.current?.find({ text, caseSensitive, direction: 'previous', isTyping: false, ...changed });

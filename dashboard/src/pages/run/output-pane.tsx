@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { outputHref } from '../../api/calls.ts';
+import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import type { OutputFeed } from '../../output/output-feed.ts';
 import { rememberedWrap, rememberWrap } from '../../output/remembered-wrap.ts';
 import type { ViewSettings } from '../../output/terminal-view.ts';
@@ -29,6 +30,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
   const box = useRef<HTMLElement>(null);
   const [settings, setSettings] = useState<ViewSettings>(() => ({ wrap: rememberedWrap(), choice: 'both' }));
   const finding = useSignal(false);
+  const findField = useRef<HTMLInputElement>(null);
   const terminal = useTerminal(box, feed, follower.outputVersion, settings);
   // Read so that the numbers are drawn again.
   follower.outputVersion.value;
@@ -38,6 +40,19 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
     if (changed.wrap !== settings.wrap) rememberWrap(changed.wrap);
     setSettings(changed);
   };
+  const openFind = () => {
+    finding.value = true;
+    // When it was open already.
+    findField.current?.focus();
+    findField.current?.select();
+  };
+  useShortcuts([
+    {
+      key: '/',
+      does: 'Find in the output',
+      run: openFind,
+    },
+  ]);
   const endFind = () => {
     finding.value = false;
     terminal.view.current?.endFind();
@@ -46,7 +61,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
   const onKeyDown = (event: KeyboardEvent) => {
     if (!(event.ctrlKey || event.metaKey) || event.key !== 'f') return;
     event.preventDefault();
-    finding.value = true;
+    openFind();
   };
 
   return (
@@ -62,10 +77,11 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         run={run}
         settings={settings}
         change={change}
-        finding={finding}
+        isFinding={finding.value}
+        find={openFind}
         copyText={() => terminal.view.current?.copyText() ?? ''}
       />
-      {finding.value && <FindBar view={terminal.view} matches={terminal.matches} close={endFind} />}
+      {finding.value && <FindBar field={findField} view={terminal.view} matches={terminal.matches} close={endFind} />}
       <div class="output-frame">
         <OutputPosition feed={feed} total={total} terminal={terminal} />
         {terminal.status.value === 'failed' ? (
@@ -87,8 +103,8 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         )}
       </div>
       <p id="output-hint" class="unseen">
-        Arrow keys, Page Up, Page Down, Home and End scroll. It is drawn for the eye; “Plain text” in the toolbar opens
-        the same as a page of text.
+        Arrow keys, Page Up, Page Down, Home and End scroll, Escape leaves. It is drawn for the eye; “Plain text” in the
+        toolbar opens the same as a page of text.
       </p>
     </section>
   );

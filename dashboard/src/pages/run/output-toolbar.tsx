@@ -1,4 +1,3 @@
-import type { Signal } from '@preact/signals';
 import type { Run } from '#protocol/api';
 import { outputHref } from '../../api/calls.ts';
 import type { StreamChoice } from '../../output/output-text.ts';
@@ -10,7 +9,8 @@ interface OutputToolbarProps {
   readonly run: Run;
   readonly settings: ViewSettings;
   change(settings: ViewSettings): void;
-  readonly finding: Signal<boolean>;
+  readonly isFinding: boolean;
+  find(): void;
   copyText(): string;
 }
 
@@ -20,7 +20,7 @@ const CHOICES: readonly { readonly choice: StreamChoice; readonly words: string 
   { choice: 'stderr', words: 'Only stderr' },
 ];
 
-export function OutputToolbar({ run, settings, change, finding, copyText }: OutputToolbarProps) {
+export function OutputToolbar({ run, settings, change, isFinding, find, copyText }: OutputToolbarProps) {
   return (
     <div class="output-toolbar" role="toolbar" aria-label="Output" onKeyDown={moveFocus}>
       <select
@@ -37,14 +37,7 @@ export function OutputToolbar({ run, settings, change, finding, copyText }: Outp
           </option>
         ))}
       </select>
-      <button
-        type="button"
-        class="button quiet"
-        aria-expanded={finding.value}
-        onClick={() => {
-          finding.value = true;
-        }}
-      >
+      <button type="button" class="button quiet" aria-expanded={isFinding} onClick={find}>
         Find
       </button>
       <button
