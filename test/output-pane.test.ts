@@ -307,7 +307,7 @@ describe('a long log', () => {
     for (let step = 0; step < 40 && (await page.locator('.output-gutter .ours').count()) === 0; step += 1) {
       const shown = await page.locator('.shown').textContent();
       await button('Find').click();
-      await page.getByLabel('Find in the part that is shown').fill('are missing here');
+      await page.getByLabel('Find in the part that is loaded').fill('are missing here');
       const count = await until(async () => await page.locator('.find-count').textContent(), { what: 'a count' });
       await page.keyboard.press('Escape');
       if (count !== 'No match') break;

@@ -8,10 +8,13 @@ interface FindBarProps {
   readonly field: RefObject<HTMLInputElement | null>;
   readonly view: RefObject<TerminalView | null>;
   readonly matches: ReadonlySignal<Matches | null>;
+  /** Whether the whole log is searched. */
+  readonly isAllLoaded: boolean;
+  readonly plainTextHref: string;
   close(): void;
 }
 
-export function FindBar({ field, view, matches, close }: FindBarProps) {
+export function FindBar({ field, view, matches, isAllLoaded, plainTextHref, close }: FindBarProps) {
   const [text, setText] = useState('');
   const [caseSensitive, setCaseSensitive] = useState(false);
   useLayoutEffect(() => field.current?.focus(), [field]);
@@ -33,8 +36,8 @@ export function FindBar({ field, view, matches, close }: FindBarProps) {
       <input
         ref={field}
         type="text"
-        aria-label="Find in the part that is shown"
-        placeholder="Find in the part that is shown"
+        aria-label="Find in the part that is loaded"
+        placeholder="Find in the part that is loaded"
         autocomplete="off"
         spellcheck={false}
         value={text}
@@ -73,6 +76,18 @@ export function FindBar({ field, view, matches, close }: FindBarProps) {
       <button type="button" class="button quiet" aria-label="Close the search" onClick={close}>
         ×
       </button>
+      {/* There before it says anything: what comes with its words is not read out. */}
+      <p class="find-hint" role="status">
+        {text !== '' && !isAllLoaded && (matches.value?.count ?? 0) === 0 && (
+          <>
+            Only the part that is loaded was searched. Load more of it below, or search all of it as{' '}
+            <a href={plainTextHref} target="_blank" rel="noreferrer">
+              plain text
+            </a>
+            .
+          </>
+        )}
+      </p>
     </search>
   );
 }

@@ -81,7 +81,16 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         find={openFind}
         copyText={() => terminal.view.current?.copyText() ?? ''}
       />
-      {finding.value && <FindBar field={findField} view={terminal.view} matches={terminal.matches} close={endFind} />}
+      {finding.value && (
+        <FindBar
+          field={findField}
+          view={terminal.view}
+          matches={terminal.matches}
+          isAllLoaded={feed.window.start === 0 && feed.window.next >= total}
+          plainTextHref={outputHref(run.id)}
+          close={endFind}
+        />
+      )}
       <div class="output-frame">
         <OutputPosition feed={feed} total={total} terminal={terminal} />
         {terminal.status.value === 'failed' ? (
