@@ -237,7 +237,7 @@ describe('a long log', () => {
     await watch('long', `${MANY_LINES}; echo done; ${GO_ON}`, 'done');
     await endsWith('done');
     // Not even a hundredth of it has been fetched.
-    await page.getByText(/^Shown: 9\.5 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
+    await page.getByText(/^Loaded: 9\.5 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
 
     await box().focus();
     await page.keyboard.press('PageUp');
@@ -245,7 +245,7 @@ describe('a long log', () => {
     const before = await rowsUntil((rows) => !rows.includes('done'), 'a page further up');
     await button('Load earlier').click();
     await button('Load earlier').waitFor();
-    await page.getByText(/^Shown: 9\.0 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
+    await page.getByText(/^Loaded: 9\.0 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
     await page.locator('.output-still').waitFor({ state: 'detached' });
     expect(await shownRows(page)).toEqual(before);
 
@@ -257,7 +257,7 @@ describe('a long log', () => {
     const firstNumber = async () => Number((await shownRows(page))[0]?.match(/line (\d+)/)?.[1]);
     await button('Jump to the start').click();
     await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
-    await page.getByText(/^Shown: 0 bytes to /).waitFor();
+    await page.getByText(/^Loaded: 0 bytes to /).waitFor();
     await isLoaded();
     // And on from there: what is below comes when the bottom is reached.
     await box().focus();

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
-import { fileName, matchesText, shownText } from '../src/pages/run/output-words.ts';
+import { fileName, loadedText, matchesText } from '../src/pages/run/output-words.ts';
 import { makeRun, RUN_ID } from './make.ts';
 
-test('which part of the log is shown', () => {
-  expect(shownText(0, 0, 0)).toBe('');
-  expect(shownText(0, KIB, KIB)).toBe('All of it is shown');
-  expect(shownText(98.2 * MIB, 100 * MIB, 100 * MIB)).toBe('Shown: 98.2 MiB to 100 MiB of 100 MiB');
-  expect(shownText(0, KIB, 2 * KIB)).toBe('Shown: 0 bytes to 1.0 KiB of 2.0 KiB');
+test('which part of the log is loaded', () => {
+  expect(loadedText(0, 0, 0)).toBe('');
+  expect(loadedText(0, KIB, KIB)).toBe('All of it is loaded');
+  expect(loadedText(98.2 * MIB, 100 * MIB, 100 * MIB)).toBe('Loaded: 98.2 MiB to 100 MiB of 100 MiB');
+  expect(loadedText(0, KIB, 2 * KIB)).toBe('Loaded: 0 bytes to 1.0 KiB of 2.0 KiB');
 });
 
 test('how much was found', () => {

@@ -14,8 +14,8 @@ export async function shownRows(page: Page): Promise<string[]> {
   return rows.slice(0, rows.findLastIndex((row) => row !== '') + 1);
 }
 
-/** All of the part that is shown. The page's context must have been given the clipboard. */
+/** All of the part that is loaded. The page's context must have been given the clipboard. */
 export async function copiedOutput(page: Page): Promise<string> {
-  await page.getByRole('button', { name: 'Copy the selection, or all that is shown' }).click();
+  await page.getByRole('button', { name: 'Copy the selection, or all that is loaded' }).click();
   return page.evaluate(() => navigator.clipboard.readText());
 }

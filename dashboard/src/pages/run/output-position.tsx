@@ -1,5 +1,5 @@
 import type { OutputFeed } from '../../output/output-feed.ts';
-import { shownText } from './output-words.ts';
+import { loadedText } from './output-words.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 interface OutputPositionProps {
@@ -18,7 +18,7 @@ export function OutputPosition({ feed, total, terminal }: OutputPositionProps) {
   };
   return (
     <div class="output-position">
-      <span class="shown">{shownText(window.start, window.next, total)}</span>
+      <span class="shown">{loadedText(window.start, window.next, total)}</span>
       {window.start > 0 && (
         <>
           <button type="button" class="button quiet" disabled={loading !== null} onClick={() => feed.loadEarlier()}>

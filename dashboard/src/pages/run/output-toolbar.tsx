@@ -48,7 +48,7 @@ export function OutputToolbar({ run, settings, change, isFinding, find, copyText
       >
         Wrap
       </button>
-      <CopyButton text={copyText} label="Copy the selection, or all that is shown" />
+      <CopyButton text={copyText} label="Copy the selection, or all that is loaded" />
       <a class="button quiet" href={outputHref(run.id)} download={fileName(run)}>
         Download
       </a>

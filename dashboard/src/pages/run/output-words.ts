@@ -4,11 +4,11 @@ import { isLive } from '#protocol/run-state';
 import type { Matches } from '../../output/terminal-view.ts';
 import { bytesText } from '../../parts/quantity.ts';
 
-/** Which part of the log is shown. */
-export function shownText(start: number, end: number, total: number): string {
+/** Which part of the log is loaded; what of that can be seen depends on what was printed. */
+export function loadedText(start: number, end: number, total: number): string {
   if (total === 0) return '';
-  if (start === 0 && end >= total) return 'All of it is shown';
-  return `Shown: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
+  if (start === 0 && end >= total) return 'All of it is loaded';
+  return `Loaded: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
 }
 
 export function matchesText(matches: Matches | null): string {
