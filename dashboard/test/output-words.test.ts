@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
-import { fileName, loadedText, matchesText } from '../src/pages/run/output-words.ts';
+import { copiedText, fileName, loadedText, matchesText } from '../src/pages/run/output-words.ts';
 import { makeRun, RUN_ID } from './make.ts';
 
 test('which part of the log is loaded', () => {
@@ -8,6 +8,11 @@ test('which part of the log is loaded', () => {
   expect(loadedText(0, KIB, KIB)).toBe('All of it is loaded');
   expect(loadedText(98.2 * MIB, 100 * MIB, 100 * MIB)).toBe('Loaded: 98.2 MiB to 100 MiB of 100 MiB');
   expect(loadedText(0, KIB, 2 * KIB)).toBe('Loaded: 0 bytes to 1.0 KiB of 2.0 KiB');
+});
+
+test('how much was copied', () => {
+  expect(copiedText(0, KIB, KIB)).toBe('All of it is copied');
+  expect(copiedText(MIB - 64 * KIB, MIB, MIB)).toBe('Copied what is loaded: 64.0 KiB of 1.0 MiB');
 });
 
 test('how much was found', () => {

@@ -215,6 +215,10 @@ export class TerminalView {
     this.#box.focus({ preventScroll: true });
   }
 
+  get hasSelection(): boolean {
+    return this.#terminal.hasSelection();
+  }
+
   /** What is selected, or else all that is shown, with each line whole however it is wrapped. */
   copyText(): string {
     return this.#terminal.hasSelection() ? this.#terminal.getSelection() : this.#allText();

@@ -6,13 +6,20 @@ interface CopyButtonProps {
   /** What to copy; a function, when it is much and changes. */
   readonly text: string | (() => string);
   readonly label: string;
+  /** It has been copied, and, a moment later, that has been said long enough. */
+  told?(isCopied: boolean): void;
 }
 
-export function CopyButton({ text, label }: CopyButtonProps) {
+export function CopyButton({ text, label, told }: CopyButtonProps) {
   const [done, setDone] = useState<'copied' | 'failed' | null>(null);
   const copy = async () => {
-    setDone(await copyText(typeof text === 'string' ? text : text()));
-    setTimeout(() => setDone(null), SHOWN_MS);
+    const outcome = await copyText(typeof text === 'string' ? text : text());
+    setDone(outcome);
+    told?.(outcome === 'copied');
+    setTimeout(() => {
+      setDone(null);
+      told?.(false);
+    }, SHOWN_MS);
   };
   return (
     <button type="button" class="button quiet copy" aria-label={label} onClick={() => void copy()}>

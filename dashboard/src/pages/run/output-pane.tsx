@@ -30,6 +30,8 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
   const box = useRef<HTMLElement>(null);
   const [settings, setSettings] = useState<ViewSettings>(() => ({ wrap: rememberedWrap(), choice: 'both' }));
   const finding = useSignal(false);
+  /** Said for a moment: that all that is loaded was copied. */
+  const isAllCopied = useSignal(false);
   const findField = useRef<HTMLInputElement>(null);
   const terminal = useTerminal(box, feed, follower.outputVersion, settings);
   // Read so that the numbers are drawn again.
@@ -80,6 +82,9 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         isFinding={finding.value}
         find={openFind}
         copyText={() => terminal.view.current?.copyText() ?? ''}
+        toldCopied={(isCopied) => {
+          isAllCopied.value = isCopied && terminal.view.current?.hasSelection === false;
+        }}
       />
       {finding.value && (
         <FindBar
@@ -92,7 +97,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         />
       )}
       <div class="output-frame">
-        <OutputPosition feed={feed} total={total} terminal={terminal} />
+        <OutputPosition feed={feed} total={total} terminal={terminal} isCopied={isAllCopied.value} />
         {terminal.status.value === 'failed' ? (
           <Unloaded run={run} retry={terminal.retry} />
         ) : (

@@ -1,15 +1,17 @@
 import type { OutputFeed } from '../../output/output-feed.ts';
-import { loadedText } from './output-words.ts';
+import { copiedText, loadedText } from './output-words.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 interface OutputPositionProps {
   readonly feed: OutputFeed;
   readonly total: number;
   readonly terminal: TerminalHandle;
+  /** All that is loaded has just been copied. */
+  readonly isCopied: boolean;
 }
 
 /** Which part of the log is shown, and the ways to the others. */
-export function OutputPosition({ feed, total, terminal }: OutputPositionProps) {
+export function OutputPosition({ feed, total, terminal, isCopied }: OutputPositionProps) {
   const { window, loading } = feed;
   const toStart = () => {
     terminal.view.current?.toStart();
@@ -18,7 +20,10 @@ export function OutputPosition({ feed, total, terminal }: OutputPositionProps) {
   };
   return (
     <div class="output-position">
-      <span class="shown">{loadedText(window.start, window.next, total)}</span>
+      <span class="shown">
+        {!isCopied && loadedText(window.start, window.next, total)}
+        <span role="status">{isCopied && copiedText(window.start, window.next, total)}</span>
+      </span>
       {window.start > 0 && (
         <>
           <button type="button" class="button quiet" disabled={loading !== null} onClick={() => feed.loadEarlier()}>

@@ -12,6 +12,7 @@ interface OutputToolbarProps {
   readonly isFinding: boolean;
   find(): void;
   copyText(): string;
+  toldCopied(isCopied: boolean): void;
 }
 
 const CHOICES: readonly { readonly choice: StreamChoice; readonly words: string }[] = [
@@ -20,7 +21,7 @@ const CHOICES: readonly { readonly choice: StreamChoice; readonly words: string 
   { choice: 'stderr', words: 'Only stderr' },
 ];
 
-export function OutputToolbar({ run, settings, change, isFinding, find, copyText }: OutputToolbarProps) {
+export function OutputToolbar({ run, settings, change, isFinding, find, copyText, toldCopied }: OutputToolbarProps) {
   return (
     <div class="output-toolbar" role="toolbar" aria-label="Output" onKeyDown={moveFocus}>
       <select
@@ -48,7 +49,7 @@ export function OutputToolbar({ run, settings, change, isFinding, find, copyText
       >
         Wrap
       </button>
-      <CopyButton text={copyText} label="Copy the selection, or all that is loaded" />
+      <CopyButton text={copyText} label="Copy the selection, or all that is loaded" told={toldCopied} />
       <a class="button quiet" href={outputHref(run.id)} download={fileName(run)}>
         Download
       </a>

@@ -11,6 +11,12 @@ export function loadedText(start: number, end: number, total: number): string {
   return `Loaded: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
 }
 
+/** What was copied, when nothing was selected. */
+export function copiedText(start: number, end: number, total: number): string {
+  if (start === 0 && end >= total) return 'All of it is copied';
+  return `Copied what is loaded: ${bytesText(end - start)} of ${bytesText(total)}`;
+}
+
 export function matchesText(matches: Matches | null): string {
   if (matches === null || matches.count === 0) return 'No match';
   const count = `${matches.count}${matches.isMore ? '+' : ''}`;
