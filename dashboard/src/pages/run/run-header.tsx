@@ -6,6 +6,7 @@ import { RunStateBadge } from '../../parts/run-state.tsx';
 import { Ago, Clock, Duration } from '../../parts/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
 import type { Freshness } from '../../state/freshness.ts';
+import { RunCommand } from './run-command.tsx';
 import { REASON_SENTENCES } from './words.ts';
 
 interface RunHeaderProps {
@@ -25,7 +26,7 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
         </h1>
         <RunStateBadge run={run} />
       </div>
-      <code class="run-command">{run.command}</code>
+      <RunCommand command={run.command} />
       <dl class="facts">
         <Fact name="Machine">{run.machine}</Fact>
         <Fact name="Started">
