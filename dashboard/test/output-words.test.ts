@@ -1,13 +1,20 @@
 import { expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
-import { copiedText, fileName, loadedText, matchesText } from '../src/pages/run/output-words.ts';
-import { makeRun, RUN_ID } from './make.ts';
+import { copiedText, fileName, loadedText, matchesText, missingText } from '../src/pages/run/output-words.ts';
+import { at, makeRun, RUN_ID, story } from './make.ts';
 
 test('which part of the log is loaded', () => {
-  expect(loadedText(0, 0, 0)).toBe('');
   expect(loadedText(0, KIB, KIB)).toBe('All of it is loaded');
   expect(loadedText(98.2 * MIB, 100 * MIB, 100 * MIB)).toBe('Loaded: 98.2 MiB to 100 MiB of 100 MiB');
   expect(loadedText(0, KIB, 2 * KIB)).toBe('Loaded: 0 bytes to 1.0 KiB of 2.0 KiB');
+});
+
+test('what is missing from the log is said where it is downloaded', () => {
+  const gap = { at: at(1), type: 'output_gap', from: 0, to: MIB } as const;
+  expect(missingText(story())).toBe(null);
+  expect(missingText(story(gap, gap))).toBe('2.0 MiB of it are missing, see the story');
+  const trimmed = { at: at(2), type: 'output_trimmed', limit: 'run', from: MIB } as const;
+  expect(missingText(story(gap, trimmed))).toBe('Not all of it was kept, see the story');
 });
 
 test('how much was copied', () => {

@@ -13,7 +13,7 @@ import type { RunFollower } from '../../state/follow-run.ts';
 import { FindBar } from './find-bar.tsx';
 import { OutputPosition } from './output-position.tsx';
 import { OutputToolbar } from './output-toolbar.tsx';
-import { silenceOf } from './output-words.ts';
+import { missingText } from './output-words.ts';
 import { useTerminal } from './use-terminal.ts';
 
 interface OutputPaneProps {
@@ -79,6 +79,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         run={run}
         settings={settings}
         change={change}
+        missing={missingText(follower.events.value)}
         isFinding={finding.value}
         find={openFind}
         copyText={() => terminal.view.current?.copyText() ?? ''}
@@ -97,7 +98,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         />
       )}
       <div class="output-frame">
-        <OutputPosition feed={feed} total={total} terminal={terminal} isCopied={isAllCopied.value} />
+        <OutputPosition run={run} feed={feed} total={total} terminal={terminal} isCopied={isAllCopied.value} />
         {terminal.status.value === 'failed' ? (
           <Unloaded run={run} retry={terminal.retry} />
         ) : (
@@ -111,7 +112,6 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
               // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
               tabIndex={0}
             />
-            {total === 0 && <p class="nothing output-nothing">{silenceOf(run)}</p>}
             <Follow feed={feed} total={total} terminal={terminal} />
           </>
         )}

@@ -1,8 +1,10 @@
+import type { Run } from '#protocol/api';
 import type { OutputFeed } from '../../output/output-feed.ts';
-import { copiedText, loadedText } from './output-words.ts';
+import { copiedText, loadedText, silenceOf } from './output-words.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 interface OutputPositionProps {
+  readonly run: Run;
   readonly feed: OutputFeed;
   readonly total: number;
   readonly terminal: TerminalHandle;
@@ -11,7 +13,7 @@ interface OutputPositionProps {
 }
 
 /** Which part of the log is shown, and the ways to the others. */
-export function OutputPosition({ feed, total, terminal, isCopied }: OutputPositionProps) {
+export function OutputPosition({ run, feed, total, terminal, isCopied }: OutputPositionProps) {
   const { window, loading } = feed;
   const toStart = () => {
     terminal.view.current?.toStart();
@@ -21,7 +23,7 @@ export function OutputPosition({ feed, total, terminal, isCopied }: OutputPositi
   return (
     <div class="output-position">
       <span class="shown">
-        {!isCopied && loadedText(window.start, window.next, total)}
+        {!isCopied && (total === 0 ? silenceOf(run) : loadedText(window.start, window.next, total))}
         <span role="status">{isCopied && copiedText(window.start, window.next, total)}</span>
       </span>
       {window.start > 0 && (

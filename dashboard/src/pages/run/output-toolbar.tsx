@@ -9,6 +9,8 @@ interface OutputToolbarProps {
   readonly run: Run;
   readonly settings: ViewSettings;
   change(settings: ViewSettings): void;
+  /** What is not in the log, in words. */
+  readonly missing: string | null;
   readonly isFinding: boolean;
   find(): void;
   copyText(): string;
@@ -21,7 +23,16 @@ const CHOICES: readonly { readonly choice: StreamChoice; readonly words: string 
   { choice: 'stderr', words: 'Only stderr' },
 ];
 
-export function OutputToolbar({ run, settings, change, isFinding, find, copyText, toldCopied }: OutputToolbarProps) {
+export function OutputToolbar({
+  run,
+  settings,
+  change,
+  missing,
+  isFinding,
+  find,
+  copyText,
+  toldCopied,
+}: OutputToolbarProps) {
   return (
     <div class="output-toolbar" role="toolbar" aria-label="Output" onKeyDown={moveFocus}>
       <select
@@ -56,6 +67,7 @@ export function OutputToolbar({ run, settings, change, isFinding, find, copyText
       <a class="button quiet" href={outputHref(run.id)} target="_blank" rel="noreferrer">
         Plain text
       </a>
+      {missing !== null && <span class="aside missing">{missing}</span>}
     </div>
   );
 }

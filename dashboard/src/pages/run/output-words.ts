@@ -1,14 +1,25 @@
 /** What the output's pane says, in words. */
-import type { Run } from '#protocol/api';
+import type { Run, RunEvent } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import type { Matches } from '../../output/terminal-view.ts';
 import { bytesText } from '../../parts/quantity.ts';
 
 /** Which part of the log is loaded; what of that can be seen depends on what was printed. */
 export function loadedText(start: number, end: number, total: number): string {
-  if (total === 0) return '';
   if (start === 0 && end >= total) return 'All of it is loaded';
   return `Loaded: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
+}
+
+/** What a reader of the whole log would look for in vain; null when nothing is known to be missing. */
+export function missingText(events: readonly RunEvent[]): string | null {
+  let bytes = 0;
+  let isTrimmed = false;
+  for (const event of events) {
+    if (event.type === 'output_gap') bytes += event.to - event.from;
+    if (event.type === 'output_trimmed') isTrimmed = true;
+  }
+  if (isTrimmed) return 'Not all of it was kept, see the story';
+  return bytes === 0 ? null : `${bytesText(bytes)} of it ${bytes === 1 ? 'is' : 'are'} missing, see the story`;
 }
 
 /** What was copied, when nothing was selected. */
