@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tell } from '../src/pages/run/words.ts';
+import { orphanSentence, tell, wasSeenToEnd } from '../src/pages/run/words.ts';
 import { routeOf } from '../src/router.tsx';
 import { at, COMMAND_ID, RUN_ID, story } from './make.ts';
 
@@ -35,6 +35,17 @@ test('the wrapper’s own limit is told as such', () => {
   expect(told({ ...term, signal: 'SIGTERM', survivors: [] })).toEqual([
     ['kill', 'SIGTERM sent', 'its time limit was reached'],
   ]);
+});
+
+test('of an end that nobody saw nothing is claimed', () => {
+  const end = { at: at(1), type: 'ended', state: 'lost', exit_code: 253, duration_ms: 60_000 } as const;
+  expect(told({ ...end, reason: 'wrapper_died' }, { ...end, reason: 'offline_limit' })).toEqual([
+    ['bad', 'Lost for good, exit code 253', 'last known of after 1m 00s; whether the command ended nobody saw'],
+    ['bad', 'Ended: lost, exit code 253', 'after 1m 00s'],
+  ]);
+  expect(wasSeenToEnd('silence')).toBe(false);
+  expect(orphanSentence({ machine: 'web-3', pid: 19144 })).toContain('still runs on web-3 (process 19144)');
+  expect(orphanSentence({ machine: 'web-3', pid: null })).toContain('still runs on web-3, and');
 });
 
 test('addresses', () => {

@@ -7,7 +7,7 @@ import { Ago, Clock, Duration } from '../../parts/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
 import type { Freshness } from '../../state/freshness.ts';
 import { RunCommand } from './run-command.tsx';
-import { REASON_SENTENCES } from './words.ts';
+import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './words.ts';
 
 interface RunHeaderProps {
   readonly run: Run;
@@ -32,7 +32,7 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
         <Fact name="Started">
           <Clock at={run.started_at} />
         </Fact>
-        <Fact name={run.ended_at === null ? 'Running for' : 'Took'}>
+        <Fact name={durationName(run)}>
           <Duration from={run.started_at} to={run.ended_at} />
         </Fact>
         <Fact name="Process">{run.pid ?? '–'}</Fact>
@@ -46,6 +46,11 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
       <Contact run={run} freshness={freshness} />
     </header>
   );
+}
+
+function durationName(run: Run): string {
+  if (run.ended_at === null) return 'Running for';
+  return wasSeenToEnd(run.reason) ? 'Took' : 'Lost after';
 }
 
 function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
@@ -93,9 +98,16 @@ function Contact({ run, freshness }: RunHeaderProps) {
       </p>
     );
   }
+  const isUncertain = run.state === 'lost' && !(run.final && wasSeenToEnd(run.reason));
   return (
-    <p class={run.state === 'lost' && !run.final ? 'contact warn' : 'contact'}>
+    <p class={isUncertain ? 'contact warn' : 'contact'}>
       {run.reason !== null && REASON_SENTENCES[run.reason]}
+      {run.reason === 'wrapper_died' && (
+        <>
+          {' '}
+          {orphanSentence(run)} <code>leash orphans</code> finds it, <code>leash orphans --kill</code> ends it.
+        </>
+      )}
       {run.state === 'lost' && !run.final && (
         <>
           {since !== null && (

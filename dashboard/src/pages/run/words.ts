@@ -1,5 +1,5 @@
 /** What happened, in words. */
-import type { RunEvent } from '#protocol/api';
+import type { Run, RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
 import { bytesText, durationText } from '../../parts/quantity.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
@@ -13,10 +13,21 @@ export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
   idle_timeout: 'Ended because it printed nothing for longer than it may.',
   offline_limit: 'Ended because it was out of reach for longer than it may run unsupervised.',
   silence: 'No sign of life came within the deadline.',
-  wrapper_died: 'Its wrapper died; only what it had printed was saved.',
+  wrapper_died: 'Its wrapper died; what was saved of its output by then is here.',
   start_failed: 'The command could not be started.',
   wrapper_failed: 'The wrapper itself failed.',
 };
+
+/** What became of the command when its wrapper died; it may have been ended with it, or go on by itself. */
+export function orphanSentence(run: Pick<Run, 'machine' | 'pid'>): string {
+  const where = run.pid === null ? run.machine : `${run.machine} (process ${run.pid})`;
+  return `Nothing here knows whether the command still runs on ${where}, and it can’t be stopped from here: look there.`;
+}
+
+/** Whether somebody saw it end. Of the others it is known only when they were last heard of. */
+export function wasSeenToEnd(reason: EndReason | null): boolean {
+  return reason !== 'silence' && reason !== 'wrapper_died';
+}
 
 export interface Telling {
   readonly text: string;
@@ -56,6 +67,10 @@ export function tell(event: RunEvent): Telling {
         event.limit === 'run' ? 'the run printed more than is kept of one' : 'the job has more than is kept of one',
       );
     case 'ended':
+      if (!wasSeenToEnd(event.reason)) {
+        const detail = `last known of after ${durationText(event.duration_ms)}; whether the command ended nobody saw`;
+        return { tone: 'bad', text: `Lost for good, exit code ${event.exit_code}`, detail };
+      }
       return {
         tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
         text: `Ended: ${STATE_WORDS[event.state]}, exit code ${event.exit_code}`,
