@@ -30,6 +30,8 @@ const MOST_ROWS = 24_000;
 const MOST_COLUMNS = 1_000;
 const LEAST_COLUMNS = 20;
 const COLUMN_STEP = 40;
+/** Browsers place letters to a 64th of a pixel: a full row ends so far beyond its cells. As in output.css. */
+const OVERHANG_PX = 4;
 const FONT_PX = 13;
 const NEWLINE = 0x0a;
 const HIDE_CURSOR = '\x1b[?25l';
@@ -520,7 +522,7 @@ export class TerminalView {
   }
 
   #columnsOfBox(): number {
-    const room = this.#box.clientWidth - this.#gutter.offsetWidth;
+    const room = this.#box.clientWidth - this.#gutter.offsetWidth - OVERHANG_PX;
     return Math.max(LEAST_COLUMNS, Math.floor(room / this.#cell.width));
   }
 
