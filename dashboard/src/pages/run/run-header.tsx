@@ -105,7 +105,8 @@ function Contact({ run, freshness }: RunHeaderProps) {
       {run.reason === 'wrapper_died' && (
         <>
           {' '}
-          {orphanSentence(run)} <code>leash orphans</code> finds it, <code>leash orphans --kill</code> ends it.
+          {orphanSentence(run)} Look there: <code>leash orphans</code> finds it if it does, and{' '}
+          <code>leash orphans --kill</code> ends it.
         </>
       )}
       {run.state === 'lost' && !run.final && (

@@ -21,7 +21,7 @@ export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
 /** What became of the command when its wrapper died; it may have been ended with it, or go on by itself. */
 export function orphanSentence(run: Pick<Run, 'machine' | 'pid'>): string {
   const where = run.pid === null ? run.machine : `${run.machine} (process ${run.pid})`;
-  return `Nothing here knows whether the command still runs on ${where}, and it can’t be stopped from here: look there.`;
+  return `Nothing here knows whether the command still runs on ${where}, and it can’t be stopped from here.`;
 }
 
 /** Whether somebody saw it end. Of the others it is known only when they were last heard of. */
