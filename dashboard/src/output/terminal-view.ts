@@ -7,22 +7,22 @@
  * stays where it is.
  */
 import '@xterm/xterm/css/xterm.css';
-import { SearchAddon } from '@xterm/addon-search';
 import { WebLinksAddon } from '@xterm/addon-web-links';
-import { type IMarker, Terminal } from '@xterm/xterm';
+import { Terminal } from '@xterm/xterm';
 import { KIB } from '#protocol/limits';
 import { defineAdoptedStyle } from './adopted-style.ts';
 import { OutputText, type StreamChoice } from './output-text.ts';
 import { endOf, OutputWindow } from './output-window.ts';
 import { RowMarks } from './row-marks.ts';
+import { type Anchor, RowPlaces, type Selected } from './row-places.ts';
 import { guardOwnLines } from './terminal-guard.ts';
+import { type FindRequest, type Matches, TerminalSearch } from './terminal-search.ts';
 import { webAddress } from './terminal-text.ts';
 import { monoFont, readTheme } from './theme.ts';
+import { wholeText } from './whole-lines.ts';
 
 /** How much is written between two frames of the page: more would be late for them. */
 const WRITE_BYTES = 48 * KIB;
-/** How far places of which the offset is known lie apart. */
-const PLACE_BYTES = 16 * KIB;
 /** A row takes twelve bytes a cell, used or not. */
 const MOST_CELLS = 4_000_000;
 const MOST_ROWS = 24_000;
@@ -49,38 +49,9 @@ export interface TerminalViewPort {
   found(matches: Matches): void;
 }
 
-export interface Matches {
-  /** Which of them is selected, from 1; 0 for none. */
-  readonly current: number;
-  readonly count: number;
-  /** Not all were counted. */
-  readonly isMore: boolean;
-}
-
 export interface ViewSettings {
   readonly wrap: boolean;
   readonly choice: StreamChoice;
-}
-
-export interface FindRequest {
-  readonly text: string;
-  readonly caseSensitive: boolean;
-  readonly direction: 'next' | 'previous';
-  /** The text is still being typed: what matched goes on matching. */
-  readonly isTyping: boolean;
-}
-
-/** A row of which the offset in the log is known. */
-interface Place {
-  readonly marker: IMarker;
-  offset: number;
-}
-
-/** A row, wherever it will be: so many lines after a place, and so many rows into that line. */
-interface Anchor {
-  readonly offset: number;
-  readonly lines: number;
-  readonly rows: number;
 }
 
 /** What is to be found again when all of it has been written anew. */
@@ -90,22 +61,6 @@ interface Kept {
   readonly selected: Selected | null;
 }
 
-interface Selected {
-  readonly anchor: Anchor;
-  readonly column: number;
-  /** In cells of rows that are so wide. */
-  readonly length: number;
-  readonly columns: number;
-}
-
-const MOST_MATCHES = 1_000;
-const MATCH_COLOURS = {
-  matchBackground: '#ffd966',
-  matchOverviewRuler: '#ffd966',
-  activeMatchBackground: '#ff9632',
-  activeMatchColorOverviewRuler: '#ff9632',
-};
-
 export class TerminalView {
   readonly #box: HTMLElement;
   readonly #port: TerminalViewPort;
@@ -113,7 +68,8 @@ export class TerminalView {
   readonly #stage = element('div', 'output-stage');
   readonly #screen = element('div', 'output-screen');
   readonly #terminal: Terminal;
-  readonly #search = new SearchAddon({ highlightLimit: MOST_MATCHES });
+  readonly #search: TerminalSearch;
+  readonly #places: RowPlaces;
   readonly #marks: RowMarks;
   readonly #gutter = element('div', 'output-gutter');
   readonly #ended = new AbortController();
@@ -124,7 +80,6 @@ export class TerminalView {
   #text: OutputText;
   /** All up to here has been written. */
   #offset = 0;
-  #places: Place[] = [];
   /** Writing all of it anew, up to `until`; what was seen before stays to be seen until then. */
   #rewrite: { readonly until: number; readonly kept: Kept; readonly still: HTMLElement | null } | null = null;
   /** Lies over the terminal until that has drawn what took its place. */
@@ -136,7 +91,6 @@ export class TerminalView {
   /** Whatever is shown next is shown from its start. */
   #isToStart = false;
   #toFind: FindRequest | null = null;
-  #isCaseSensitive = false;
   #cell = { width: 8, height: 16 };
   #placedTop = 0;
 
@@ -151,6 +105,8 @@ export class TerminalView {
     this.#sheet.append(this.#stage);
     box.append(this.#sheet);
     this.#terminal = this.#open();
+    this.#search = new TerminalSearch(this.#terminal, (matches) => port.found(matches));
+    this.#places = new RowPlaces(this.#terminal);
     this.#listen();
     this.#resizes = new ResizeObserver(() => this.#layOut());
     this.#resizes.observe(box);
@@ -196,20 +152,15 @@ export class TerminalView {
     else this.#find(request);
   }
 
-  #find({ text, caseSensitive, direction, isTyping }: FindRequest): void {
+  #find(request: FindRequest): void {
     // Who looks at a match is not to be taken to the end by the next line.
-    if (text !== '' && this.#following) this.#pause();
-    // By itself the search does not see that another case is asked for.
-    if (caseSensitive !== this.#isCaseSensitive) this.#search.clearDecorations();
-    this.#isCaseSensitive = caseSensitive;
-    const options = { caseSensitive, incremental: isTyping, decorations: MATCH_COLOURS };
-    if (direction === 'next') this.#search.findNext(text, options);
-    else this.#search.findPrevious(text, options);
+    if (request.text !== '' && this.#following) this.#pause();
+    this.#search.find(request);
   }
 
   endFind(): void {
     this.#toFind = null;
-    this.#search.clearDecorations();
+    this.#search.end();
     this.#terminal.clearSelection();
   }
 
@@ -223,7 +174,7 @@ export class TerminalView {
 
   /** What is selected, or else all that is shown, with each line whole however it is wrapped. */
   copyText(): string {
-    return this.#terminal.hasSelection() ? this.#terminal.getSelection() : this.#allText();
+    return this.#terminal.hasSelection() ? this.#terminal.getSelection() : wholeText(this.#terminal.buffer.active);
   }
 
   dispose(): void {
@@ -255,7 +206,6 @@ export class TerminalView {
         leave: () => this.#tell(null),
       },
     });
-    terminal.loadAddon(this.#search);
     terminal.loadAddon(
       new WebLinksAddon((_, address) => openLink(address), {
         hover: (_, address) => this.#tell(address),
@@ -283,9 +233,6 @@ export class TerminalView {
     dark.addEventListener('change', () => this.#recolour(), { signal });
     this.#terminal.onRender(() => this.#rendered());
     this.#terminal.onScroll(() => this.#onTerminalScroll());
-    this.#search.onDidChangeResults(({ resultIndex, resultCount }) => {
-      this.#port.found({ current: resultIndex + 1, count: resultCount, isMore: resultCount >= MOST_MATCHES });
-    });
   }
 
   #rendered(): void {
@@ -336,7 +283,7 @@ export class TerminalView {
 
   #written(): void {
     if (this.#ended.signal.aborted) return;
-    this.#noteStart();
+    this.#places.skip(this.#window.start, this.#text.skipped);
     this.#notePlace();
     if (this.#rewrite !== null && this.#offset < this.#rewrite.until) {
       this.#write();
@@ -345,7 +292,8 @@ export class TerminalView {
     if (this.#rewrite !== null) this.#endRewrite();
     this.#place();
     this.#port.drawn(this.#offset);
-    this.#forgetPlaces();
+    const shownFrom = this.#places.forget();
+    if (shownFrom !== null) this.#port.shownFrom(shownFrom);
     this.#plan();
   }
 
@@ -381,7 +329,7 @@ export class TerminalView {
     this.#terminal.reset();
     this.#terminal.write(HIDE_CURSOR);
     this.#fit(columns);
-    this.#places = [];
+    this.#places.clear();
     this.#notePlace();
   }
 
@@ -393,8 +341,8 @@ export class TerminalView {
     this.#placedTop = this.#box.scrollTop;
     this.#rewrite = null;
     const { top, selected } = rewrite.kept;
-    this.#terminal.scrollToLine(this.#following ? this.#terminal.buffer.active.baseY : (this.#lineOf(top) ?? 0));
-    if (selected !== null) this.#select(selected);
+    this.#terminal.scrollToLine(this.#following ? this.#terminal.buffer.active.baseY : (this.#places.rowOf(top) ?? 0));
+    if (selected !== null) this.#places.select(selected);
     this.#place();
     if (moved !== 0) this.#box.scrollBy(0, moved);
     if (this.#toFind !== null) this.#find(this.#toFind);
@@ -403,16 +351,11 @@ export class TerminalView {
     this.#terminal.refresh(0, this.#terminal.rows - 1);
   }
 
-  #select({ anchor, column, length, columns }: Selected): void {
-    const line = this.#lineOf(anchor);
-    if (line !== null && columns === this.#terminal.cols) this.#terminal.select(column, line, length);
-  }
-
   /** A picture of what is seen, to be seen while it is written anew. */
   #takeStill(): HTMLElement | null {
     if (this.#still !== null) return this.#still;
     const rows = this.#terminal.element;
-    if (rows === undefined || this.#places.length === 0) return null;
+    if (rows === undefined || this.#places.isEmpty) return null;
     const still = rows.cloneNode(true) as HTMLElement;
     still.classList.add('output-still');
     still.setAttribute('aria-hidden', 'true');
@@ -424,84 +367,19 @@ export class TerminalView {
   // Places
 
   #notePlace(): void {
-    const last = this.#places.at(-1);
-    const isWanted = this.#wantedPlaces().includes(this.#offset);
-    const isFar = last === undefined || this.#offset - last.offset >= PLACE_BYTES;
-    if (!isWanted && !(isFar && this.#terminal.buffer.active.cursorX === 0)) return;
-    this.#places.push({ marker: this.#terminal.registerMarker(0), offset: this.#offset });
-  }
-
-  /** The first row is the first whole line. */
-  #noteStart(): void {
-    const [first] = this.#places;
-    if (first?.offset === this.#window.start) first.offset += this.#text.skipped;
-  }
-
-  #forgetPlaces(): void {
-    const before = this.#places.length;
-    this.#places = this.#places.filter(({ marker }) => !marker.isDisposed);
-    const [first] = this.#places;
-    if (first !== undefined && this.#places.length < before) this.#port.shownFrom(first.offset);
+    this.#places.note(this.#offset, this.#wantedPlaces().includes(this.#offset));
   }
 
   #keep(): Kept {
-    const top = this.#following || this.#isToStart ? null : this.#anchorOf(this.#terminal.buffer.active.viewportY);
-    const position = this.#terminal.getSelectionPosition();
-    const anchor = position === undefined ? null : this.#anchorOf(position.start.y);
-    if (position === undefined || anchor === null) return { top, selected: null };
-    const { start, end } = position;
-    const { cols: columns } = this.#terminal;
-    const length = (end.y - start.y) * columns + end.x - start.x;
-    return { top, selected: { anchor, column: start.x, length, columns } };
+    const goesToAnEnd = this.#following || this.#isToStart;
+    const top = goesToAnEnd ? null : this.#places.anchorOf(this.#terminal.buffer.active.viewportY);
+    return { top, selected: this.#places.selected() };
   }
 
   /** Offsets that are to be places, in order: what was kept is found from there. */
   #wantedPlaces(): number[] {
     const kept = this.#rewrite?.kept;
     return [kept?.top, kept?.selected?.anchor].flatMap((anchor) => anchor?.offset ?? []).sort((a, b) => a - b);
-  }
-
-  #anchorOf(row: number): Anchor | null {
-    const place = this.#places.findLast(({ marker }) => !marker.isDisposed && marker.line <= row);
-    if (place === undefined) return null;
-    let lines = 0;
-    let rows = 0;
-    for (let y = place.marker.line + 1; y <= row; y += 1) {
-      if (this.#isContinued(y)) {
-        rows += 1;
-      } else {
-        lines += 1;
-        rows = 0;
-      }
-    }
-    return { offset: place.offset, lines, rows };
-  }
-
-  #lineOf(anchor: Anchor | null): number | null {
-    const place = this.#places.find(({ marker, offset }) => !marker.isDisposed && offset === anchor?.offset);
-    if (anchor === null || place === undefined) return null;
-    const { length } = this.#terminal.buffer.active;
-    let y = place.marker.line;
-    for (let lines = anchor.lines; lines > 0 && y < length; lines -= 1) {
-      y += 1;
-      while (this.#isContinued(y)) y += 1;
-    }
-    for (let rows = anchor.rows; rows > 0 && this.#isContinued(y + 1); rows -= 1) y += 1;
-    return y;
-  }
-
-  #isContinued(y: number): boolean {
-    return this.#terminal.buffer.active.getLine(y)?.isWrapped ?? false;
-  }
-
-  #allText(): string {
-    const buffer = this.#terminal.buffer.active;
-    let text = '';
-    for (let y = 0; y < buffer.length; y += 1) {
-      const line = buffer.getLine(y)?.translateToString(!this.#isContinued(y + 1)) ?? '';
-      text += y === 0 || this.#isContinued(y) ? line : `\n${line}`;
-    }
-    return `${text.trimEnd()}\n`;
   }
 
   // Size

@@ -1,7 +1,8 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
-import type { FindRequest, Matches, TerminalView } from '../../output/terminal-view.ts';
+import type { FindRequest, Matches } from '../../output/terminal-search.ts';
+import type { TerminalView } from '../../output/terminal-view.ts';
 import { matchesText } from './output-words.ts';
 
 interface FindBarProps {

@@ -1,7 +1,7 @@
 /** What the output's pane says, in words. */
 import type { Run, RunEvent } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import type { Matches } from '../../output/terminal-view.ts';
+import type { Matches } from '../../output/terminal-search.ts';
 import { bytesText } from '../../parts/quantity.ts';
 
 /** Which part of the log is loaded; what of that can be seen depends on what was printed. */

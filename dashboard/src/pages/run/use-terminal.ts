@@ -3,7 +3,8 @@ import { type ReadonlySignal, useSignal, useSignalEffect } from '@preact/signals
 import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { OutputFeed } from '../../output/output-feed.ts';
-import type { Matches, TerminalView, ViewSettings } from '../../output/terminal-view.ts';
+import type { Matches } from '../../output/terminal-search.ts';
+import type { TerminalView, ViewSettings } from '../../output/terminal-view.ts';
 
 export type TerminalStatus = 'loading' | 'ready' | 'failed';
 
