@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { pauseBefore } from '../src/api/backoff.ts';
 import { Heart, SILENCE_MS } from '../src/api/heart.ts';
 import { keyOf } from '../src/keyboard/key-of.ts';
+import { roughlyAgoText } from '../src/parts/quantity.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
 import { mergeCommands, trimmedCommands } from '../src/state/commands.ts';
 import { type Freshness, freshnessWith } from '../src/state/freshness.ts';
@@ -127,4 +128,16 @@ describe('how fresh what is shown is', () => {
     expect(steps(first, { kind: 'open' }, second)).toEqual({ kind: 'down', since: 5 });
     expect(freshnessWith({ kind: 'open' }, second)).toEqual(second);
   });
+});
+
+test('a time that is noted every ten minutes is told no more exactly than that', () => {
+  const minutes = (count: number) => roughlyAgoText(count * 60_000, 10 * 60_000);
+  expect([0, 9, 12, 59, 60, 180].map(minutes)).toEqual([
+    'in the last 10 minutes',
+    'in the last 10 minutes',
+    'some 12m ago',
+    'some 59m ago',
+    '1h ago',
+    '3h ago',
+  ]);
 });

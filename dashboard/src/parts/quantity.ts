@@ -36,6 +36,16 @@ export function agoText(ms: number): string {
   return `${Math.floor(hours / 24)}d ago`;
 }
 
+/**
+ * How long ago at most, of a time that is noted no more often than every so often: what was last may have been so much
+ * later.
+ */
+export function roughlyAgoText(ms: number, everyMs: number): string {
+  const minutes = Math.round(everyMs / 60_000);
+  if (ms < everyMs) return `in the last ${minutes} minutes`;
+  return ms < 60 * 60_000 ? `some ${agoText(ms)}` : agoText(ms);
+}
+
 /** `1 run`, `12 runs`. */
 export function countText(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;

@@ -1,6 +1,6 @@
 /** Times as people read them; the exact one is a hover away and in the markup. */
 import { now } from '../state/clock.ts';
-import { agoText, durationText } from './quantity.ts';
+import { agoText, durationText, roughlyAgoText } from './quantity.ts';
 
 const CLOCK = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit',
@@ -32,6 +32,15 @@ export function Ago({ at }: { readonly at: string }) {
   return (
     <time dateTime={at} title={exactText(at)}>
       {agoText(now.value - Date.parse(at))}
+    </time>
+  );
+}
+
+/** For a time that is noted no more often than every so often. */
+export function RoughlyAgo({ at, everyMs }: { readonly at: string; readonly everyMs: number }) {
+  return (
+    <time dateTime={at} title={exactText(at)}>
+      {roughlyAgoText(now.value - Date.parse(at), everyMs)}
     </time>
   );
 }

@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Token } from '#protocol/api';
-import { deleteToken } from '../../api/calls.ts';
+import { deleteToken, fetchTokens } from '../../api/calls.ts';
 import { Dialog } from '../../parts/dialog.tsx';
-import { Ago } from '../../parts/time.tsx';
+import { RoughlyAgo } from '../../parts/time.tsx';
 import { serverNow } from '../../state/clock.ts';
 import { isExpired } from './expiry.ts';
 import type { Own } from './own-token.ts';
@@ -40,15 +40,7 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
       ) : (
         <>
           <p>
-            It is worth nothing from then on, and can’t be brought back. It was{' '}
-            {token.last_used_at === null ? (
-              'never used'
-            ) : (
-              <>
-                last used <Ago at={token.last_used_at} />, give or take ten minutes
-              </>
-            )}
-            .
+            It is worth nothing from then on, and can’t be brought back. <Usage known={token} />
           </p>
           <Ends token={token} />
           <OwnWarning own={own} ends="now" />
@@ -68,5 +60,31 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
         </button>
       </div>
     </Dialog>
+  );
+}
+
+/** Uses are noted no more often than this. */
+const USE_NOTED_MS = 10 * 60_000;
+
+export function LastUse({ at }: { readonly at: string }) {
+  return <RoughlyAgo at={at} everyMs={USE_NOTED_MS} />;
+}
+
+/** The list may be as old as the page: whether it is in use is asked anew. */
+function Usage({ known }: { readonly known: Token }) {
+  const use = useSignal<'asking' | 'unknown' | { readonly at: string | null }>('asking');
+  useEffect(() => {
+    void fetchTokens().then((answer) => {
+      const token = answer.ok ? answer.value.find(({ id }) => id === known.id) : undefined;
+      use.value = token === undefined ? 'unknown' : { at: token.last_used_at };
+    });
+  }, [known.id]);
+  if (use.value === 'asking') return <>Looking up when it was last used…</>;
+  if (use.value === 'unknown') return <>When it was last used could not be looked up.</>;
+  if (use.value.at === null) return <>So far it was not used.</>;
+  return (
+    <>
+      It was last used <LastUse at={use.value.at} />.
+    </>
   );
 }

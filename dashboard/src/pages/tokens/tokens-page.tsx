@@ -17,7 +17,7 @@ import { now, serverNow } from '../../state/clock.ts';
 import { freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { CreateDialog } from './create-dialog.tsx';
-import { DeleteDialog } from './delete-dialog.tsx';
+import { DeleteDialog, LastUse } from './delete-dialog.tsx';
 import { isExpired } from './expiry.ts';
 import { isAdminSecret, ownToken } from './own-token.ts';
 import { RotateDialog } from './rotate-dialog.tsx';
@@ -251,9 +251,9 @@ function TokenRow({ token, isOwn, act }: TokenRowProps) {
             <Ago at={token.created_at} />
           </dd>
         </div>
-        <div title="Give or take ten minutes">
+        <div>
           <dt>Last used</dt>
-          <dd>{token.last_used_at === null ? 'never' : <Ago at={token.last_used_at} />}</dd>
+          <dd>{token.last_used_at === null ? 'never' : <LastUse at={token.last_used_at} />}</dd>
         </div>
         <div>
           <dt>{isOver ? 'Ended' : 'Ends'}</dt>
