@@ -33,7 +33,10 @@ function entry(changes: Partial<AuditEntry>): AuditEntry {
 }
 
 const told = (changes: Partial<AuditEntry>) =>
-  sentenceOf(entry(changes), (id) => (id === TOKEN ? 'web machines' : null));
+  sentenceOf(entry(changes), {
+    token: (id) => (id === TOKEN ? 'web machines' : null),
+    machineOf: (run) => (run === runId(9) ? 'web-3' : null),
+  });
 
 describe('sentences', () => {
   test('a kill, with what it is for, how and why, and where to go', () => {
@@ -43,10 +46,24 @@ describe('sentences', () => {
       until: null,
       job: 'backup',
       command: COMMAND_ID,
+      run: null,
     });
     expect(told({ detail: { ...KILL, machine: null, reason: null } }).deed).toBe(
       'ordered a kill of backup, all of it, on all machines (SIGTERM, and SIGKILL after 5s)',
     );
+  });
+
+  test('a kill of one run, by its machine where that is known', () => {
+    const one = told({ detail: { ...KILL, run: runId(9), machine: null, reason: null } });
+    expect(one.deed).toBe('ordered a kill of backup, one run, on web-3 (SIGTERM, and SIGKILL after 5s)');
+    expect(one.run).toBe(runId(9));
+    expect(told({ detail: { ...KILL, run: runId(8), machine: null } }).deed).toContain(`one run, ${runId(8)} (`);
+  });
+
+  test('a page left open with a token that was deleted is no alarm', () => {
+    const refused = { action: 'refused', actor: null, detail: { code: 'unauthenticated' } } as const;
+    expect(told({ ...refused, subject: 'watchFleet' }).tone).toBe('plain');
+    expect(told({ ...refused, subject: 'signIn' }).tone).toBe('warn');
   });
 
   test('a token is made', () => {

@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { AUDIT_ACTIONS, type AuditAction, type AuditEntry, type Token } from '#protocol/api';
-import { fetchAudit, fetchTokens } from '../../api/calls.ts';
+import { fetchAudit, fetchCommands, fetchTokens } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { CopyButton } from '../../parts/copy-button.tsx';
 import { LinkBanner } from '../../parts/link-status.tsx';
@@ -12,9 +12,9 @@ import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { MoreButton, Rows } from '../../parts/rows.tsx';
 import { Clock } from '../../parts/time.tsx';
-import { commandPath, jobPath, Link, narrow, query } from '../../router.tsx';
-import { commands } from '../../state/commands.ts';
-import { freshness, useFleet } from '../../state/fleet.ts';
+import { commandPath, jobPath, Link, narrow, query, runPath } from '../../router.tsx';
+import { commands, keepCommands } from '../../state/commands.ts';
+import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { createLister, type Lister } from '../../state/listing.ts';
 import { ADMIN_TOKEN_ID, actorChoices, namesOf, unnamed } from './names.ts';
@@ -23,6 +23,8 @@ import { sentenceOf } from './sentences.ts';
 
 const PAGE_SIZE = 50;
 const ROW_PX = 64;
+/** As many of the last ones as one call brings. */
+const KNOWN_COMMANDS = 200;
 
 export function AuditPage() {
   useFleet();
@@ -35,6 +37,7 @@ export function AuditPage() {
     [JSON.stringify(narrowing)],
   );
   useFresh(lister.reload);
+  useFresh(readCommands);
   const { items, readAt, hasMore, failure } = lister.state.value;
   const names = useNames(items);
   const open = useSignal<ReadonlySet<string>>(new Set());
@@ -73,6 +76,18 @@ export function AuditPage() {
       <LinkBanner freshness={freshness.value} />
     </main>
   );
+}
+
+/** Entries of kills tell a run by its id alone; its machine is known by its command, or while it is open. */
+async function readCommands(): Promise<void> {
+  const answer = await fetchCommands({ job: null, state: '', limit: KNOWN_COMMANDS, cursor: null });
+  // Without them there are ids in place of some machines; the list itself tells of a failure.
+  if (answer.ok) keepCommands(answer.value.items);
+}
+
+function machineOf(run: string, command: string): string | null {
+  const target = commands.value.get(command)?.targets.find((each) => each.run === run);
+  return target?.machine ?? openRuns.value.get(run)?.machine ?? null;
 }
 
 function readNarrowing(from: URLSearchParams): AuditNarrowing {
@@ -224,7 +239,10 @@ interface EntryRowProps {
 
 function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
   const { actor } = entry;
-  const { deed, tone, until, job, command } = sentenceOf(entry, (id) => names.get(id) ?? null);
+  const { deed, tone, until, job, command, run } = sentenceOf(entry, {
+    token: (id) => names.get(id) ?? null,
+    machineOf,
+  });
   return (
     <article class="list-row audit-entry" data-entry={entry.id} data-action={entry.action}>
       <div class="audit-when">
@@ -233,7 +251,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
       <div class="audit-what">
         <p data-tone={tone}>
           {actor === null ? (
-            <strong>Somebody unknown</strong>
+            <strong>{entry.action === 'refused' ? 'Somebody not signed in' : 'Somebody unknown'}</strong>
           ) : (
             <button
               type="button"
@@ -259,6 +277,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
         </p>
       </div>
       <div class="audit-links">
+        {run !== null && <Link to={runPath(run)}>Run</Link>}
         {command !== null && <Link to={commandPath(command)}>Command</Link>}
         {job !== null && <Link to={jobPath(job)}>Job</Link>}
         <button type="button" class="button quiet" data-cursor aria-expanded={isOpen} onClick={toggle}>

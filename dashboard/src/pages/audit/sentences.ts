@@ -12,6 +12,8 @@ export interface Sentence {
   readonly until: { readonly words: string; readonly at: string } | null;
   readonly job: string | null;
   readonly command: string | null;
+  /** The one run that a kill was for. */
+  readonly run: string | null;
 }
 
 const nullable = <Schema extends v.GenericSchema>(schema: Schema) => v.optional(v.nullable(schema), null);
@@ -35,15 +37,21 @@ const CreatedDetail = v.object({
 const RotatedDetail = v.object({ old_ends_at: v.string() });
 const RefusedDetail = v.object({ code: v.string() });
 
-/** @param nameOf a token's name by its id, if it is known */
-export function sentenceOf(entry: AuditEntry, nameOf: (id: string) => string | null): Sentence {
+/** What is known by id, and is to be told by name; null for what is not known. */
+export interface Names {
+  token(id: string): string | null;
+  /** Where a run is. */
+  machineOf(run: string, command: string): string | null;
+}
+
+export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
   const token = () => {
-    const name = nameOf(entry.subject);
+    const name = names.token(entry.subject);
     return name === null ? `the token ${entry.subject}` : `the token “${name}”`;
   };
   switch (entry.action) {
     case 'kill':
-      return killSentence(entry);
+      return killSentence(entry, names);
     case 'token_created':
       return createdSentence(entry);
     case 'token_rotated':
@@ -59,14 +67,15 @@ export function sentenceOf(entry: AuditEntry, nameOf: (id: string) => string | n
   }
 }
 
-function killSentence({ subject: job, detail }: AuditEntry): Sentence {
+function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sentence {
   const read = v.safeParse(KillDetail, detail);
   if (!read.success) return { ...plain(`ordered a kill of ${job}`), job };
-  const { command, signal, grace_ms, reason } = read.output;
-  const what = matchText({ ...read.output, targets: [] });
+  const { command, run, signal, grace_ms, reason } = read.output;
+  const machine = run === null ? null : names.machineOf(run, command);
+  const what = machine === null ? matchText({ ...read.output, targets: [] }) : `one run, on ${machine}`;
   const why = reason === null ? '' : `: “${reason}”`;
   const deed = `ordered a kill of ${job}, ${what} (${mannerText(signal, grace_ms)})${why}`;
-  return { ...plain(deed), job, command };
+  return { ...plain(deed), job, command, run };
 }
 
 function createdSentence({ detail }: AuditEntry): Sentence {
@@ -96,11 +105,18 @@ function refusedSentence({ subject, detail }: AuditEntry): Sentence {
   const read = v.safeParse(RefusedDetail, detail);
   const code = read.success ? read.output.code : 'many';
   const deed = `was refused to ${CALLS[subject] ?? `call ${subject}`}: ${REASONS[code] ?? code}`;
-  return { ...plain(deed), tone: 'warn' };
+  return { ...plain(deed), tone: isOfOpenPage(subject, code) ? 'plain' : 'warn' };
 }
 
+/** A page that was left open asks on when its token was deleted or its session has ended: nothing to be alarmed at. */
+function isOfOpenPage(operation: string, code: string): boolean {
+  return code === 'unauthenticated' && OF_OPEN_PAGE.includes(operation);
+}
+
+const OF_OPEN_PAGE: readonly string[] = ['getSession', 'watchFleet', 'watchJob'];
+
 function plain(deed: string): Sentence {
-  return { deed, tone: 'plain', until: null, job: null, command: null };
+  return { deed, tone: 'plain', until: null, job: null, command: null, run: null };
 }
 
 /** What a call is for, by its `operationId`. */
@@ -132,7 +148,7 @@ const CALLS: Readonly<Record<string, string>> = {
 
 const REASONS: Readonly<Record<string, string>> = {
   many: 'for various reasons',
-  unauthenticated: 'no token or session that is known was shown',
+  unauthenticated: 'it showed no token or session that is valid, or one that no longer is',
   token_expired: 'the token has expired',
   token_rotated: 'the secret was replaced by a new one',
   forbidden: 'the token does not allow it',
