@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { Target } from '#protocol/api';
 import { COMMAND_STATES, TARGET_STATES } from '#protocol/command';
-import { mannerText, matchText, meaningOf, targetMeaning, toneOf } from '../src/parts/command-words.ts';
+import {
+  commandText,
+  hitText,
+  mannerText,
+  matchText,
+  meaningOf,
+  targetMeaning,
+  toneOf,
+} from '../src/parts/command-words.ts';
 import { makeCommand, RUN_ID, runId } from './make.ts';
 
 const target = (changes: Partial<Target> = {}): Target => ({
@@ -24,6 +32,12 @@ describe('what a command is for', () => {
     expect(matchText(all)).toBe('all of it, on all machines');
     expect(matchText({ ...all, machine: 'web-1,db-*' })).toBe('on web-1, db-*');
     expect(matchText({ ...all, instance: 'backup_7', machine: 'web-1' })).toBe('instance backup_7, on web-1');
+  });
+
+  test('what it has found', () => {
+    expect(hitText(makeCommand({ targets: [target()] }))).toBe('the run on web-1');
+    expect(hitText(makeCommand({ run: null, targets: [target(), target({ run: runId(2) })] }))).toBe('2 runs');
+    expect(hitText(makeCommand({ run: null }))).toBe('all of it, on all machines');
   });
 
   test('how', () => {
@@ -56,7 +70,8 @@ describe('how it stands with it', () => {
   test('nor is what nobody knows the end of', () => {
     const settled = makeCommand({ state: 'settled', targets: [target({ state: 'lost' })] });
     expect(toneOf(settled)).toBe('warn');
-    expect(meaningOf(settled)).toMatch(/of 1 run nobody knows the end/);
+    expect(meaningOf(settled)).toMatch(/^Of 1 run nobody knows the end: what comes back is killed then.$/);
+    expect(commandText(settled)).toBe('kept for what is lost');
     expect(toneOf(makeCommand({ state: 'settled', targets: [target()] }))).toBe('good');
   });
 

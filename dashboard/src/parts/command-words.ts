@@ -25,7 +25,8 @@ function settledMeaning(targets: readonly Target[]): string {
   }
   const lost = targets.filter(({ state }) => state === 'lost').length;
   if (lost === 0) return 'Everything that it is for has ended.';
-  return `It is over, but of ${countText(lost, 'run')} nobody knows the end; what comes back is killed then.`;
+  const others = lost === targets.length ? '' : ' Everything else that it is for has ended.';
+  return `Of ${countText(lost, 'run')} nobody knows the end: what comes back is killed then.${others}`;
 }
 
 export const COMMAND_STATE_WORDS: Readonly<Record<CommandState, string>> = {
@@ -34,6 +35,12 @@ export const COMMAND_STATE_WORDS: Readonly<Record<CommandState, string>> = {
   settled: 'settled',
   expired: 'expired',
 };
+
+/** A command's state in a word or two: one that is kept for lost runs is not over. */
+export function commandText({ state, targets }: Pick<Command, 'state' | 'targets'>): string {
+  const isKept = state === 'settled' && targets.some((target) => target.state === 'lost');
+  return isKept ? 'kept for what is lost' : COMMAND_STATE_WORDS[state];
+}
 
 export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
   pending: 'waiting',
@@ -77,6 +84,13 @@ export function matchText(command: Pick<Command, 'run' | 'instance' | 'machine' 
   ];
   const told = parts.filter((part) => part !== null);
   return told.length === 0 ? 'all of it, on all machines' : told.join(', ');
+}
+
+/** What it has found, as short as it can be said: `web-1`, `5 runs`; before that what it is for. */
+export function hitText(command: Pick<Command, 'run' | 'instance' | 'machine' | 'targets'>): string {
+  const [first, ...others] = command.targets;
+  if (first === undefined) return matchText(command);
+  return others.length === 0 ? `the run on ${first.machine}` : countText(command.targets.length, 'run');
 }
 
 function machinesText(selector: string): string {

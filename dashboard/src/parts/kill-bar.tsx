@@ -68,7 +68,7 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
             class="button danger"
             onClick={() => orderKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
           >
-            {unfinished.length === 1 ? 'Force kill now' : `Force kill ${unfinished.length} runs now`}
+            {forceText(unfinished)}
           </button>
         )}
         {state.kind === 'stored' && (
@@ -112,12 +112,16 @@ function whatOf({ scope }: KillOrder): string {
     : `Kill ${countText(scope.runs.length, 'run')}`;
 }
 
+export function forceText(runs: readonly unknown[]): string {
+  return runs.length === 1 ? 'Force kill now' : `Force kill ${runs.length} runs now`;
+}
+
 /** `2 gone, 1 waiting for the machine`. */
 export function progressText({ counts, isOver }: OrderProgress): string {
   const parts = [
     [counts.gone, 'gone'],
     [counts.refused, 'had already ended'],
-    [counts.lost, 'lost'],
+    [counts.lost, 'lost (killed if it comes back)'],
     [counts.kill, 'SIGKILL sent'],
     [counts.term, 'signal sent, grace runs'],
     [counts.delivered, 'delivered'],

@@ -75,16 +75,22 @@ export function isOnly(scope: KillScope, run: string): boolean {
 /** The runs of an order whose grace runs, unless SIGKILL was ordered for them already. */
 export function forceable({ scope, manner, state }: KillOrder): readonly Run[] {
   if (state.kind !== 'stored' || manner.signal === 'SIGKILL' || manner.grace_seconds === 0) return [];
-  const inGrace = new Set(
-    state.commands.flatMap((id) =>
-      (commands.value.get(id)?.targets ?? []).filter((target) => target.state === 'term').map(({ run }) => run),
-    ),
+  return inGrace(
+    state.commands.flatMap((id) => commands.value.get(id) ?? []),
+    scope.runs,
   );
-  for (const other of killOrders.value) {
-    if (other.manner.signal !== 'SIGKILL') continue;
-    for (const { id } of other.scope.runs) inGrace.delete(id);
+}
+
+/** Those of the runs whose grace by these commands goes on, unless SIGKILL was ordered for them from here already. */
+export function inGrace(ordered: readonly Command[], runs: readonly Run[]): readonly Run[] {
+  const ids = new Set(
+    ordered.flatMap(({ targets }) => targets.filter((target) => target.state === 'term').map(({ run }) => run)),
+  );
+  for (const { manner, scope } of killOrders.value) {
+    if (manner.signal !== 'SIGKILL') continue;
+    for (const { id } of scope.runs) ids.delete(id);
   }
-  return scope.runs.filter(({ id }) => inGrace.has(id));
+  return runs.filter(({ id }) => ids.has(id));
 }
 
 async function send(order: KillOrder): Promise<void> {

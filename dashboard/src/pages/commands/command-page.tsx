@@ -8,7 +8,7 @@ import { fetchCommand } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import {
-  COMMAND_STATE_WORDS,
+  commandText,
   mannerText,
   matchText,
   meaningOf,
@@ -16,7 +16,7 @@ import {
   targetMeaning,
 } from '../../parts/command-words.ts';
 import { CopyButton } from '../../parts/copy-button.tsx';
-import { progressText } from '../../parts/kill-bar.tsx';
+import { forceText, progressText } from '../../parts/kill-bar.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -26,10 +26,11 @@ import { Ago, Clock } from '../../parts/time.tsx';
 import { jobPath, Link, narrow, query, runPath } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
 import { commands, keepCommands } from '../../state/commands.ts';
-import { freshness, useFleet } from '../../state/fleet.ts';
+import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
+import { inGrace, orderKill } from '../../state/kill-orders.ts';
 import { orderProgress } from '../../state/order-progress.ts';
-import { mayRead } from '../../state/rights.ts';
+import { mayKill, mayRead } from '../../state/rights.ts';
 import { CommandStateBadge, TargetStateBadge } from './command-state.tsx';
 import { shownTargets, type TargetShow, targetGroups } from './targets.ts';
 
@@ -45,7 +46,7 @@ export function CommandPage({ id, who }: { readonly id: string; readonly who: Se
     failure.value = answer.ok ? null : answer.failure;
   }, [id]);
   const command = commands.value.get(id) ?? null;
-  usePageTitle(command === null ? 'Leash' : `Kill of ${command.job}: ${COMMAND_STATE_WORDS[command.state]} – Leash`);
+  usePageTitle(command === null ? 'Leash' : `Kill of ${command.job}: ${commandText(command)} – Leash`);
   return (
     <main class="page command-page" aria-busy={command === null && failure.value === null}>
       <nav class="page-head" aria-label="Where you are">
@@ -54,7 +55,7 @@ export function CommandPage({ id, who }: { readonly id: string; readonly who: Se
       </nav>
       {command === null && <h1 class="command-none">Command</h1>}
       {failure.value !== null && <Trouble failure={failure.value} read={read} />}
-      {command !== null && <Loaded command={command} isLinked={mayRead(who)} />}
+      {command !== null && <Loaded command={command} isLinked={mayRead(who)} mayForce={mayKill(who, command.job)} />}
       {command === null && failure.value === null && (
         <p class="nothing" role="status">
           Loading the command…
@@ -121,9 +122,14 @@ interface LoadedProps {
   readonly isLinked: boolean;
 }
 
-function Loaded({ command, isLinked }: LoadedProps) {
+interface HeadProps extends LoadedProps {
+  readonly mayForce: boolean;
+}
+
+function Loaded({ command, isLinked, mayForce }: HeadProps) {
   const progress = orderProgress([command]);
   const { survivors } = progress;
+  const unfinished = mayForce ? inGrace([command], [...openRuns.value.values()]) : [];
   return (
     <>
       <header class="command-head card" data-command={command.id} data-state={command.state}>
@@ -135,6 +141,18 @@ function Loaded({ command, isLinked }: LoadedProps) {
           {meaningOf(command)}
           {command.targets.length > 0 && <strong class="far"> {progressText(progress)}.</strong>}
         </p>
+        {unfinished.length > 0 && (
+          <p>
+            <button
+              type="button"
+              class="button danger"
+              onClick={() => orderKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
+            >
+              {forceText(unfinished)}
+            </button>{' '}
+            <span class="aside">SIGKILL, without waiting for the grace to end</span>
+          </p>
+        )}
         {survivors.length > 0 && (
           <ul class="survivors problem">
             {survivors.slice(0, TOLD_SURVIVORS).map(({ machine, survivors: pids }) => (
@@ -307,5 +325,5 @@ function TargetRow({ target, signal, isLinked }: TargetRowProps) {
 }
 
 function spoken(command: Command): string {
-  return `${COMMAND_STATE_WORDS[command.state]}: ${progressText(orderProgress([command]))}`;
+  return `${commandText(command)}: ${progressText(orderProgress([command]))}`;
 }

@@ -1,10 +1,10 @@
 /** A command's state, and a target's, by shape, word and colour. */
 import type { JSX } from 'preact';
 import type { Command, Target } from '#protocol/api';
-import { COMMAND_STATE_WORDS, type CommandTone, TARGET_STATE_WORDS, toneOf } from '../../parts/command-words.ts';
+import { type CommandTone, commandText, TARGET_STATE_WORDS, toneOf } from '../../parts/command-words.ts';
 
 export function CommandStateBadge({ command }: { readonly command: Command }) {
-  return <Badge tone={toneOf(command)} word={COMMAND_STATE_WORDS[command.state]} />;
+  return <Badge tone={toneOf(command)} word={commandText(command)} />;
 }
 
 export function TargetStateBadge({ target }: { readonly target: Target }) {

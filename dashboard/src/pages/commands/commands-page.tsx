@@ -7,7 +7,7 @@ import { fetchCommands } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
-import { COMMAND_STATE_WORDS, mannerText, matchText } from '../../parts/command-words.ts';
+import { commandText, mannerText, matchText } from '../../parts/command-words.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
@@ -212,7 +212,7 @@ function LatestChange({ listed }: { readonly listed: readonly Command[] }) {
     return known === undefined ? id > newest : known !== state;
   });
   if (changed !== undefined && before.current.size > 0) {
-    said.current = `Kill of ${changed.job}: ${COMMAND_STATE_WORDS[changed.state]}`;
+    said.current = `Kill of ${changed.job}: ${commandText(changed)}`;
   }
   before.current = new Map(listed.map(({ id, state }) => [id, state]));
   return <Announcer text={said.current} />;
