@@ -8,6 +8,7 @@ import {
   toggledStates,
 } from '../src/pages/job/filter.ts';
 import {
+  firstSeen,
   type History,
   NO_HISTORY,
   shownRuns,
@@ -119,4 +120,10 @@ describe('the filter', () => {
       expect(matchesRun(filter, { ...wanted, ...other })).toBe(false);
     }
   });
+});
+
+test('a job was first seen no later than the earliest run that is known has started', () => {
+  expect(firstSeen(at(25), [run(30), run(20)])).toBe(at(20));
+  expect(firstSeen(at(10), [run(30)])).toBe(at(10));
+  expect(firstSeen(null, [run(30)])).toBe(null);
 });

@@ -10,15 +10,22 @@ import uPlot from 'uplot';
 import type { Run } from '#protocol/api';
 import { RUN_STATES, type RunState } from '#protocol/run-state';
 import { PROMINENCE, STATE_WORDS } from '../../parts/run-state-words.ts';
+import { STATE_SHAPES } from '../../parts/state-shapes.ts';
 import { Clock } from '../../parts/time.tsx';
 import { navigate, runPath } from '../../router.tsx';
 import { type DurationAxis, durationAxis, preciseText, tickText } from './durations.ts';
-import { MARK_STROKE, MARKS, MarkSign } from './marks.tsx';
+import { MarkSign, STATE_COLORS } from './marks.tsx';
 import { nearest, type Place, type Point, pointsOf, timeRange, timeTexts } from './points.ts';
 
 const HEIGHT_PX = 220;
-const DURATION_AXIS_PX = 48;
+const DURATION_AXIS_PX = 60;
 const TIME_AXIS_PX = 42;
+/** The signs of the states, as large as here they can be told apart; what is as it should be is quiet. */
+const SHAPE_SIZE = 16;
+const MARK_PX = 13;
+const QUIET_MARK_PX = 10;
+const MARK_STROKE = 2.2;
+const DASHES = [2.2, 2.51];
 /** How far from a point one may be to mean it; with a finger further. */
 const REACH_PX = 16;
 const TOUCH_REACH_PX = 28;
@@ -166,7 +173,7 @@ class Drawn {
   readonly #element: HTMLElement;
   readonly #resized: ResizeObserver;
   readonly #scheme = matchMedia('(prefers-color-scheme: dark)');
-  readonly #paths: ReadonlyMap<RunState, Path2D>;
+  readonly #paths: ReadonlyMap<RunState, { readonly fill: Path2D; readonly stroke: Path2D }>;
   #colors: Colors;
   #points: readonly Point[] = [];
   #axis: DurationAxis = durationAxis([]);
@@ -175,7 +182,12 @@ class Drawn {
   constructor(element: HTMLElement) {
     this.#element = element;
     this.#colors = readColors(element);
-    this.#paths = new Map(RUN_STATES.map((state) => [state, new Path2D(MARKS[state].path)]));
+    this.#paths = new Map(
+      RUN_STATES.map((state) => {
+        const { fill, stroke } = STATE_SHAPES[state];
+        return [state, { fill: new Path2D(fill), stroke: new Path2D(stroke) }];
+      }),
+    );
     this.#resized = new ResizeObserver(() => this.#plot?.setSize(this.#size()));
     this.#resized.observe(element);
     this.#scheme.addEventListener('change', this.#recolor);
@@ -275,17 +287,19 @@ class Drawn {
     ctx.save();
     for (const state of RUN_STATES.toSorted((a, b) => PROMINENCE[a] - PROMINENCE[b])) {
       const path = this.#paths.get(state);
-      const { manner } = MARKS[state];
       if (path === undefined) continue;
+      const px = (state === 'succeeded' ? QUIET_MARK_PX : MARK_PX) / SHAPE_SIZE;
       ctx.fillStyle = ctx.strokeStyle = this.#colors.states[state];
       ctx.lineWidth = MARK_STROKE;
+      ctx.setLineDash(STATE_SHAPES[state].isDashed === true ? DASHES : []);
       for (const { run, startedSeconds, durationMs } of this.#points) {
         if (run.state !== state) continue;
         const x = plot.valToPos(startedSeconds, 'x', true);
         const y = plot.valToPos(Math.max(durationMs, this.#axis.minMs), 'y', true);
-        ctx.setTransform(scale, 0, 0, scale, x, y);
-        if (manner === 'fill') ctx.fill(path);
-        else ctx.stroke(path);
+        ctx.setTransform(scale * px, 0, 0, scale * px, x, y);
+        ctx.translate(-SHAPE_SIZE / 2, -SHAPE_SIZE / 2);
+        ctx.stroke(path.stroke);
+        ctx.fill(path.fill);
       }
     }
     ctx.restore();
@@ -304,7 +318,7 @@ interface Colors {
 function readColors(element: HTMLElement): Colors {
   const style = getComputedStyle(element);
   const token = (name: string) => style.getPropertyValue(name).trim();
-  const states = Object.fromEntries(RUN_STATES.map((state) => [state, token(MARKS[state].color)]));
+  const states = Object.fromEntries(RUN_STATES.map((state) => [state, token(STATE_COLORS[state])]));
   return {
     ink: token('--ink-soft'),
     line: token('--line'),

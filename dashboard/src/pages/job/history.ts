@@ -85,3 +85,9 @@ function newestStartFirst(a: Position, b: Position): number {
   if (a.started_at !== b.started_at) return a.started_at < b.started_at ? 1 : -1;
   return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }
+
+/** A run is heard of only after it has started: the job is as old as its earliest run that is known. */
+export function firstSeen(toldAt: string | null, runs: readonly Pick<Run, 'started_at'>[]): string | null {
+  if (toldAt === null) return null;
+  return runs.reduce((first, run) => (Date.parse(run.started_at) < Date.parse(first) ? run.started_at : first), toldAt);
+}

@@ -22,7 +22,7 @@ import { ChartPane } from './chart-pane.tsx';
 import { parseRunFilter } from './filter.ts';
 import { Filters } from './filters.tsx';
 import { followJob, type JobFollower } from './follow-job.ts';
-import { shownRuns } from './history.ts';
+import { firstSeen, shownRuns } from './history.ts';
 import { HistoryEnd } from './history-end.tsx';
 import { JobHead, Resting } from './job-head.tsx';
 import { Kills } from './kills.tsx';
@@ -132,10 +132,14 @@ function Loaded({ name, who, follower }: LoadedProps) {
 
   return (
     <div ref={place} tabIndex={-1} class="job-parts">
-      <JobHead name={name} firstSeenAt={follower.firstSeenAt.value} job={job}>
+      <JobHead
+        name={name}
+        firstSeenAt={firstSeen(follower.firstSeenAt.value, [...open, ...history.runs.values()])}
+        job={job}
+      >
         {open.length > 0 && mayKill(who, name) && (
           <button type="button" class="button danger" onClick={() => ask({ kind: 'job', job: name, runs: open })}>
-            {open.length === 1 ? 'Kill it…' : `Kill all ${open.length}…`}
+            {open.length === 1 ? 'Kill…' : `Kill all ${open.length}…`}
           </button>
         )}
       </JobHead>

@@ -1,5 +1,6 @@
 /** The last kills of the job: who ordered them, when, and what has become of them. */
 import { useComputed } from '@preact/signals';
+import { hitText } from '../../parts/command-words.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
 import { Ago } from '../../parts/time.tsx';
 import { commandPath, Link } from '../../router.tsx';
@@ -21,12 +22,11 @@ export function Kills({ job }: { readonly job: string }) {
       <ol>
         {last.map((command) => (
           <li key={command.id} class="job-kill" data-command={command.id} data-state={command.state}>
-            <Link to={commandPath(command.id)} label={`The kill by ${command.requested_by}`}>
-              {command.requested_by}
-            </Link>
+            <Link to={commandPath(command.id)}>Kill of {hitText(command)}</Link>
             <span class="aside">
               <Ago at={command.requested_at} />
             </span>
+            <span class="aside job-kill-who">by {command.requested_by}</span>
             <span class="job-kill-outcome">{progressText(orderProgress([command]))}</span>
             {command.reason !== null && <span class="aside job-kill-reason">“{command.reason}”</span>}
           </li>
