@@ -56,6 +56,7 @@ test('days go from midnight to midnight, also those of 23 hours', () => {
   const { from, to } = ending('2026-03-30T12:00', 48);
   const days = daysOf({ from, to });
   expect(days.map((day) => (day.to - day.from) / HOUR)).toEqual([13, 23, 12]);
+  expect(days.map(({ date }) => date)).toEqual(['28', '29', '30']);
   expect(days[0]?.from).toBe(from);
   expect(days.at(-1)?.to).toBe(to);
 });

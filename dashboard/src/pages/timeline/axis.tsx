@@ -6,9 +6,10 @@ import type { Period } from './view.ts';
 const TICK_PX = 64;
 /** What is written of it. */
 const TICK_TEXT_PX = 44;
-/** A day is named where there is room for its name, whole or short. */
+/** A day is named where there is room for its name, whole or short, or for its date at least: a week has two Mondays. */
 const DAY_PX = 92;
-const WEEKDAY_PX = 40;
+const SHORT_DAY_PX = 58;
+const DATE_PX = 26;
 
 interface AxisProps {
   readonly period: Period;
@@ -30,15 +31,17 @@ export function Axis({ period, widthPx, head, plot }: AxisProps) {
             const dayPx = pxOf(day.to) - pxOf(day.from);
             return (
               <span key={day.label} class="axis-day" style={{ left: `${pxOf(day.from)}px`, width: `${dayPx}px` }}>
-                {dayPx >= DAY_PX ? day.label : dayPx >= WEEKDAY_PX && day.weekday}
+                {dayPx >= DAY_PX ? day.label : dayPx >= SHORT_DAY_PX ? day.short : dayPx >= DATE_PX && day.date}
               </span>
             );
           })}
-        {ticksOf(period, widthPx / TICK_PX).map(({ at, label }) => (
-          <span key={at} class="axis-tick" style={{ transform: `translateX(${pxOf(at)}px)` }}>
-            {pxOf(at) + TICK_TEXT_PX <= widthPx && label}
-          </span>
-        ))}
+        {ticksOf(period, widthPx / TICK_PX)
+          .filter(({ at }) => pxOf(at) + TICK_TEXT_PX <= widthPx)
+          .map(({ at, label }) => (
+            <span key={at} class="axis-tick" style={{ transform: `translateX(${pxOf(at)}px)` }}>
+              {label}
+            </span>
+          ))}
       </div>
     </div>
   );

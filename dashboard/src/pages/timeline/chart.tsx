@@ -271,7 +271,9 @@ export function Chart({ state, kind, lanes }: ChartProps) {
     if (event.pointerType === 'touch' || event.buttons !== 0) return;
     const at = pointedAt(event, REACH_PX);
     if (at === null) {
-      if (tip.value !== null && !(event.target instanceof Element && event.target.closest('.tip'))) hideTipSoon();
+      // It is not in the way of what it lies on, but where that is nothing it can be read with the pointer on it.
+      if (isOver(chart.current?.querySelector('.tip') ?? null, event)) clearTimeout(hiding.current);
+      else if (tip.value !== null) hideTipSoon();
     } else if (tip.value?.mark !== keyOf(at.mark) || tip.value.lane !== at.lane) {
       showTip(at.lane, at.mark);
     } else {
@@ -370,7 +372,6 @@ export function Chart({ state, kind, lanes }: ChartProps) {
           chartPx={chart.current?.clientWidth ?? 0}
           action={actionOf(told)}
           act={() => act(place.lane, told)}
-          hold={(isHeld) => (isHeld ? clearTimeout(hiding.current) : hideTipSoon())}
         />
       )}
       {listed.value !== null && (
@@ -434,6 +435,12 @@ function placeOf(target: EventTarget | null): { readonly lane: string; readonly 
   const mark = target.closest<HTMLElement>('[data-mark]')?.dataset.mark;
   const lane = target.closest<HTMLElement>('[data-lane]')?.dataset.lane;
   return mark === undefined || lane === undefined ? null : { lane, mark };
+}
+
+function isOver(element: Element | null, { clientX, clientY }: PointerEvent): boolean {
+  if (element === null) return false;
+  const { left, right, top, bottom } = element.getBoundingClientRect();
+  return clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
 }
 
 function rowHeightPx(chart: HTMLElement | null): number {

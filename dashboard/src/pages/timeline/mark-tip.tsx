@@ -25,18 +25,16 @@ interface MarkTipProps {
   /** What pressing it does, in words. A finger presses it in here: what it touches first only tells. */
   readonly action: string;
   act(): void;
-  hold(isHeld: boolean): void;
 }
 
-export function MarkTip({ mark, place, chartPx, action, act, hold }: MarkTipProps) {
+export function MarkTip({ mark, place, chartPx, action, act }: MarkTipProps) {
   const leftPx = Math.max(0, Math.min(place.leftPx - WIDTH_PX / 2, chartPx - WIDTH_PX));
   return (
     <div
       class="tip"
       data-above={place.isAbove}
+      data-touch={place.isByTouch}
       style={{ left: `${leftPx}px`, top: `${place.edgePx}px` }}
-      onPointerEnter={() => hold(true)}
-      onPointerLeave={() => hold(false)}
     >
       {mark.kind === 'run' ? <RunTold mark={mark} /> : <GroupTold mark={mark} />}
       {place.isByTouch && (

@@ -102,9 +102,12 @@ function pxUntil(time: string, from: number, { drawn, msPerPx }: Drawing): numbe
 function boxOf(mark: Mark, { drawn, origin, seen, msPerPx, nowMs }: Drawing) {
   const from = Math.max(mark.from, drawn.from);
   const to = Math.min(endOf(mark, nowMs), drawn.to);
+  const widthPx = Math.max(LEAST_BAR_PX, Math.round((to - from) / msPerPx));
+  // Drawn wider than it is, a mark of a moment ago would reach into the future.
+  const latestPx = Math.round((nowMs - origin) / msPerPx) - widthPx;
   return {
-    leftPx: Math.round((from - origin) / msPerPx),
-    widthPx: Math.max(LEAST_BAR_PX, Math.round((to - from) / msPerPx)),
+    leftPx: Math.min(Math.round((from - origin) / msPerPx), latestPx),
+    widthPx,
     hiddenPx: Math.max(0, Math.round((Math.min(seen.from, to) - from) / msPerPx)),
   };
 }

@@ -19,8 +19,10 @@ export interface Day {
   readonly to: number;
   /** `Mon 23 Nov`. */
   readonly label: string;
-  /** `Mon`. */
-  readonly weekday: string;
+  /** `Mon 23`. */
+  readonly short: string;
+  /** `23`. */
+  readonly date: string;
 }
 
 /** @param most as many as there is room for */
@@ -42,7 +44,8 @@ export function daysOf({ from, to }: Period): Day[] {
       from: Math.max(from, day),
       to: Math.min(to, dayAfter(day)),
       label: dayText(day),
-      weekday: WEEKDAY.format(day),
+      short: SHORT_DAY.format(day),
+      date: String(new Date(day).getDate()),
     });
   }
   return days;
@@ -82,7 +85,7 @@ export function clockText(at: number): string {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }
 
-const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
+const SHORT_DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
 
 const dayTexts = new Map<number, string>();
