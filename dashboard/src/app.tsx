@@ -8,7 +8,7 @@ import { OverviewPage } from './pages/overview/overview-page.tsx';
 import { SignInPage } from './pages/sign-in/sign-in-page.tsx';
 import { Dock } from './parts/dock.tsx';
 import { KillBar } from './parts/kill-bar.tsx';
-import { lazyPage } from './parts/lazy-page.tsx';
+import { lazyPage, loadPagesWhenIdle } from './parts/lazy-page.tsx';
 import { NotAllowed } from './parts/not-allowed.tsx';
 import { Notice } from './parts/notice.tsx';
 import { Overlay } from './parts/overlay.tsx';
@@ -75,6 +75,7 @@ function Shown() {
 
 function SignedIn({ session: who }: { readonly session: Session }) {
   const helping = useSignal(false);
+  useEffect(loadPagesWhenIdle, []);
   useShortcuts([
     {
       key: '?',

@@ -1,55 +1,158 @@
-/** Pages whose code is loaded when they are first opened: the first view stays small. */
-import { type Signal, signal } from '@preact/signals';
+/** Pages whose code is loaded apart: the first view stays small. */
+import { type Signal, signal, useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { pauseBefore } from '../api/backoff.ts';
+import { link, useFleet } from '../state/fleet.ts';
+import { mayRead } from '../state/rights.ts';
+import { session } from '../state/session.ts';
+import { LinkBanner } from './link-status.tsx';
 import { Notice } from './notice.tsx';
 
 type Loading<Props> =
   | { readonly kind: 'loading' }
   | { readonly kind: 'ready'; readonly Page: ComponentType<Props> }
-  | { readonly kind: 'failed' };
+  /** The control plane does not answer: it is tried again. */
+  | { readonly kind: 'cut_off' }
+  /** It answers, and yet the code can't be had. */
+  | { readonly kind: 'gone' };
 
-/** @param load brings the page's code; asked again when the page is opened anew after it failed, never after it has succeeded */
+const ANSWER_MS = 5_000;
+
+/** What loads the code of each page that may be opened next. */
+const loaders: (() => Promise<void>)[] = [];
+
+/** Loads the pages' code when the browser has nothing better to do, so that an outage finds it there. */
+export function loadPagesWhenIdle(): void {
+  const loadAll = async () => {
+    for (const load of loaders) await load();
+  };
+  // Safari has no such call.
+  if (typeof requestIdleCallback === 'function') requestIdleCallback(() => void loadAll());
+  else setTimeout(() => void loadAll(), 2_000);
+}
+
+/** @param load brings the page's code; asked again when it failed, never after it has succeeded */
 export function lazyPage<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
   const loading: Signal<Loading<Props>> = signal({ kind: 'loading' });
-  let asked = false;
-  const ask = () => {
-    asked = true;
-    loading.value = { kind: 'loading' };
-    load().then(
-      (Page) => {
-        loading.value = { kind: 'ready', Page };
-      },
-      // The network is down, or a deploy has replaced the files that this page was made of.
-      () => {
-        asked = false;
-        loading.value = { kind: 'failed' };
-      },
-    );
+  let isAsking = false;
+  const ask = async () => {
+    if (isAsking || loading.peek().kind === 'ready') return;
+    isAsking = true;
+    loading.value = await attempt(load, loading.peek().kind !== 'loading' || link.peek().kind === 'down');
+    isAsking = false;
   };
+  loaders.push(ask);
   return function LazyPage(props: Props) {
-    useEffect(() => {
-      if (!asked) ask();
-    }, []);
+    useEffect(() => void ask(), []);
     const state = loading.value;
     switch (state.kind) {
       case 'loading':
-        return <main class="page" aria-busy="true" />;
+        return (
+          <main class="page" aria-busy="true">
+            <Followed />
+          </main>
+        );
       case 'ready':
         return <state.Page {...props} />;
-      case 'failed':
+      case 'cut_off':
+        return <CutOff ask={ask} />;
+      case 'gone':
         return (
           <main class="page">
             <Notice
               tone="bad"
-              title="This part of the page could not be loaded"
+              title="This page has to be loaded anew"
               isPage
               action={{ label: 'Reload the page', run: () => location.reload() }}
             >
-              The network is down, or Leash has been updated since this page was opened.
+              Leash has been updated since this page was opened, or the connection broke off while this part of it was
+              loaded. Leash answers: reloading will do.
             </Notice>
+            <Followed />
           </main>
         );
     }
   };
+}
+
+/**
+ * Chromium keeps the failure of an import for as long as the page is open, so nothing is imported before the control plane
+ * is known to answer.
+ *
+ * @param isDoubtful whether there is reason to think that it does not
+ */
+async function attempt<Props>(load: () => Promise<ComponentType<Props>>, isDoubtful: boolean): Promise<Loading<Props>> {
+  if (isDoubtful && !(await answers())) return { kind: 'cut_off' };
+  try {
+    return { kind: 'ready', Page: await load() };
+  } catch {
+    return (await answers()) ? { kind: 'gone' } : { kind: 'cut_off' };
+  }
+}
+
+/** Whether the page itself could be loaded. */
+async function answers(): Promise<boolean> {
+  try {
+    const answer = await fetch('/', { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Asks again and again, and at once when there is reason to hope. */
+function CutOff({ ask }: { ask(): Promise<void> }) {
+  const isBusy = useSignal(false);
+  const again = async () => {
+    isBusy.value = true;
+    await ask();
+    isBusy.value = false;
+  };
+  useEffect(() => {
+    let attempts = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isOver = false;
+    const wait = () => {
+      attempts += 1;
+      timer = setTimeout(() => void ask().then(() => isOver || wait()), pauseBefore(attempts));
+    };
+    const now = () => {
+      if (document.visibilityState === 'visible') void ask();
+    };
+    wait();
+    addEventListener('online', now);
+    document.addEventListener('visibilitychange', now);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+      removeEventListener('online', now);
+      document.removeEventListener('visibilitychange', now);
+    };
+  }, []);
+  return (
+    <main class="page">
+      <Notice
+        tone="warn"
+        title="This page is loaded as soon as Leash can be reached"
+        isPage
+        action={{ label: isBusy.value ? 'Trying…' : 'Try again', run: again }}
+      >
+        The control plane does not answer. It is tried again every few seconds; the pages that were open already go on
+        working.
+      </Notice>
+      <Followed />
+    </main>
+  );
+}
+
+/** Whether what is shown is up to date is told here as on every page. */
+function Followed() {
+  const state = session.value;
+  return state.kind === 'signed_in' && mayRead(state.session) ? <FollowedFleet /> : null;
+}
+
+function FollowedFleet() {
+  useFleet();
+  return <LinkBanner link={link.value} />;
 }
