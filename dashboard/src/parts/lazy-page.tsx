@@ -18,6 +18,8 @@ type Loading<Props> =
   | { readonly kind: 'gone' };
 
 const ANSWER_MS = 5_000;
+/** So long after the page was opened it goes without saying that the control plane answers. */
+const FRESH_MS = 5_000;
 
 /** What loads the code of each page that may be opened next. */
 const loaders: (() => Promise<void>)[] = [];
@@ -39,7 +41,7 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
   const ask = async () => {
     if (isAsking || loading.peek().kind === 'ready') return;
     isAsking = true;
-    loading.value = await attempt(load, loading.peek().kind !== 'loading' || link.peek().kind === 'down');
+    loading.value = await attempt(load, loading.peek().kind !== 'loading' || performance.now() > FRESH_MS);
     isAsking = false;
   };
   loaders.push(ask);
@@ -80,7 +82,7 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
  * Chromium keeps the failure of an import for as long as the page is open, so nothing is imported before the control plane
  * is known to answer.
  *
- * @param isDoubtful whether there is reason to think that it does not
+ * @param isDoubtful whether that is to be asked first
  */
 async function attempt<Props>(load: () => Promise<ComponentType<Props>>, isDoubtful: boolean): Promise<Loading<Props>> {
   if (isDoubtful && !(await answers())) return { kind: 'cut_off' };
