@@ -22,8 +22,8 @@ const DURATION_AXIS_PX = 60;
 const TIME_AXIS_PX = 42;
 /** The signs of the states, as large as here they can be told apart; what is as it should be is quiet. */
 const SHAPE_SIZE = 16;
-const MARK_PX = 13;
-const QUIET_MARK_PX = 10;
+const MARK_PX = 15;
+const QUIET_MARK_PX = 12;
 const MARK_STROKE = 2.2;
 const DASHES = [2.2, 2.51];
 /** How far from a point one may be to mean it; with a finger further. */
