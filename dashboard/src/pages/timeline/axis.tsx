@@ -8,7 +8,7 @@ const TICK_PX = 64;
 const TICK_TEXT_PX = 44;
 /** A day is named where there is room for its name, whole or short, or for its date at least: a week has two Mondays. */
 const DAY_PX = 92;
-const SHORT_DAY_PX = 58;
+const SHORT_DAY_PX = 56;
 const DATE_PX = 26;
 
 interface AxisProps {

@@ -44,7 +44,7 @@ export function daysOf({ from, to }: Period): Day[] {
       from: Math.max(from, day),
       to: Math.min(to, dayAfter(day)),
       label: dayText(day),
-      short: SHORT_DAY.format(day),
+      short: `${WEEKDAY.format(day)} ${new Date(day).getDate()}`,
       date: String(new Date(day).getDate()),
     });
   }
@@ -85,7 +85,7 @@ export function clockText(at: number): string {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }
 
-const SHORT_DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric' });
+const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
 
 const dayTexts = new Map<number, string>();
