@@ -3,7 +3,7 @@ import { type Signal, signal, useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { pauseBefore } from '../api/backoff.ts';
-import { link, useFleet } from '../state/fleet.ts';
+import { freshness, useFleet } from '../state/fleet.ts';
 import { mayRead } from '../state/rights.ts';
 import { session } from '../state/session.ts';
 import { LinkBanner } from './link-status.tsx';
@@ -156,5 +156,5 @@ function Followed() {
 
 function FollowedFleet() {
   useFleet();
-  return <LinkBanner link={link.value} />;
+  return <LinkBanner freshness={freshness.value} />;
 }

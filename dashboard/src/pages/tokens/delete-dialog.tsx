@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Token } from '#protocol/api';
 import { deleteToken, fetchTokens } from '../../api/calls.ts';
 import { Dialog } from '../../parts/dialog.tsx';
