@@ -180,7 +180,7 @@ describe('earlier output', () => {
   });
 
   test('can be gone through to the very beginning of a long log, and back to its end, with a window that slides', () => {
-    const total = 20 * MIB;
+    const total = 6 * MIB;
     const { feed, frame, open, confirm, answer } = feedOf(total);
     open();
     frame(total - TAIL_BYTES, TAIL_BYTES);
