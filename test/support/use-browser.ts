@@ -31,7 +31,7 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   });
   const start = async (wanted: BrowserContextOptions) => {
     await current?.context.close();
-    const context = await open.browser.newContext(wanted);
+    const context = await open.browser.newContext({ reducedMotion: 'reduce', ...wanted });
     context.setDefaultTimeout(PATIENCE_MS);
     await context.exposeFunction('blocked', (what: string) => mistakes.push(`blocked: ${what}`));
     await context.addInitScript(tellWhatIsBlocked);
