@@ -24,14 +24,19 @@ const FRESH_MS = 5_000;
 /** What loads the code of each page that may be opened next. */
 const loaders: (() => Promise<void>)[] = [];
 
+/** What the page was opened for comes first, with all that it asks for. */
+const FIRST_VIEW_MS = 5_000;
+
 /** Loads the pages' code when the browser has nothing better to do, so that an outage finds it there. */
 export function loadPagesWhenIdle(): void {
   const loadAll = async () => {
     for (const load of loaders) await load();
   };
-  // Safari has no such call.
-  if (typeof requestIdleCallback === 'function') requestIdleCallback(() => void loadAll());
-  else setTimeout(() => void loadAll(), 2_000);
+  setTimeout(() => {
+    // Safari has no such call.
+    if (typeof requestIdleCallback === 'function') requestIdleCallback(() => void loadAll());
+    else void loadAll();
+  }, FIRST_VIEW_MS);
 }
 
 /** @param load brings the page's code; asked again when it failed, never after it has succeeded */
