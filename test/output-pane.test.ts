@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Locator } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
 import { MIB } from '#protocol/limits';
 import { until } from '../scripts/local/until.ts';
-import { type OpenBrowser, openBrowser } from './support/browser.ts';
 import { numberedLines } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
+import { useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 import { SHORT_DEADLINES } from './support/world.ts';
 
@@ -17,46 +17,9 @@ const sh = (script: string) => ['sh', '-c', script];
 /** A job that has printed goes on, so that its page is live. */
 const GO_ON = 'while :; do sleep 1; done';
 
-let open: OpenBrowser;
-let context: BrowserContext;
-let page: Page;
-/** What the page's own code got wrong, and what its policy had to block. */
-let mistakes: string[];
+const browser = useBrowser({ permissions: CLIPBOARD });
 
-beforeAll(async () => {
-  open = await openBrowser();
-});
-
-afterAll(async () => {
-  await open?.close();
-});
-
-beforeEach(async () => {
-  await openContext({});
-});
-
-afterEach(async () => {
-  await context.close();
-  expect(mistakes).toEqual([]);
-});
-
-async function openContext(options: Parameters<OpenBrowser['browser']['newContext']>[0]): Promise<void> {
-  context = await open.browser.newContext({ permissions: CLIPBOARD, ...options });
-  context.setDefaultTimeout(30_000);
-  mistakes = [];
-  await context.exposeFunction('blocked', (what: string) => mistakes.push(`blocked: ${what}`));
-  await context.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', ({ violatedDirective, sourceFile, lineNumber }) => {
-      (globalThis as unknown as { blocked(what: string): void }).blocked(
-        `${violatedDirective} at ${sourceFile}:${lineNumber}`,
-      );
-    });
-  });
-  page = await context.newPage();
-  page.on('pageerror', (error) => mistakes.push(String(error)));
-}
-
-/** Starts a job, waits until `text` of it is stored, and opens its page. */
+/** Starts a job, waits until `text` of it is stored, and opens its browser.page. */
 async function watch(job: string, script: string, text: string): Promise<string> {
   world.current.wrapper({ job, command: sh(script) });
   const run = await world.current.runOf(job);
@@ -66,20 +29,21 @@ async function watch(job: string, script: string, text: string): Promise<string>
 }
 
 async function show(run: string): Promise<void> {
-  await page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
-  await page.getByRole('heading', { name: 'What runs' }).waitFor();
-  await page.goto(`${world.current.url}/runs/${run}`);
+  await browser.page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
+  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await browser.page.goto(`${world.current.url}/runs/${run}`);
 }
 
-const box = () => page.locator('[data-output]');
-const row = (text: string) => page.locator('.xterm:not(.output-still) .xterm-rows > div', { hasText: text }).last();
-const button = (name: string) => page.getByRole('button', { name });
+const box = () => browser.page.locator('[data-output]');
+const row = (text: string) =>
+  browser.page.locator('.xterm:not(.output-still) .xterm-rows > div', { hasText: text }).last();
+const button = (name: string) => browser.page.getByRole('button', { name });
 const followButton = () => button('Follow the end');
 
 async function rowsUntil(holds: (rows: string[]) => boolean, what: string): Promise<string[]> {
   return until(
     async () => {
-      const rows = await shownRows(page);
+      const rows = await shownRows(browser.page);
       return holds(rows) ? rows : null;
     },
     { what, deadlineMs: 30_000 },
@@ -101,22 +65,21 @@ describe('a terminal’s ways', () => {
       'end',
     );
     await endsWith('end');
-    const rows = await shownRows(page);
+    const rows = await shownRows(browser.page);
     expect(rows).toContain('100% done');
     expect(rows).toContain('plain red');
     const plain = await colourOf(row('plain red').getByText('plain'));
     expect(await colourOf(row('plain red').getByText('red'))).not.toBe(plain);
     expect(await colourOf(row('all colours').locator('span').first())).not.toBe(plain);
     // What is cleared has only scrolled away.
-    expect(await copiedOutput(page)).toContain('printed first\ncleared\non no other screen\n');
+    expect(await copiedOutput(browser.page)).toContain('printed first\ncleared\non no other screen\n');
     // The styles that the policy would have blocked.
     expect(await row('plain red').evaluate((element) => getComputedStyle(element).whiteSpace)).toBe('pre');
   });
 
   for (const colorScheme of ['light', 'dark'] as const) {
     test(`every colour can be read (${colorScheme})`, async () => {
-      await context.close();
-      await openContext({ colorScheme });
+      await browser.reopen({ colorScheme });
       const codes = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((n) => [
         `3${n}`,
         `9${n}`,
@@ -130,9 +93,9 @@ describe('a terminal’s ways', () => {
       await watch(`contrast-${colorScheme}`, `${script}\necho end; ${GO_ON}`, 'end');
       await row('end').waitFor();
       const found = new Map<string, number>();
-      await page.evaluate(() => document.querySelector('[data-output]')?.scrollTo(0, 0));
+      await browser.page.evaluate(() => document.querySelector('[data-output]')?.scrollTo(0, 0));
       for (let step = 0; step < 20 && found.size < all.length; step += 1) {
-        const contrasts = await page.locator('.xterm-rows span').evaluateAll((spans) => {
+        const contrasts = await browser.page.locator('.xterm-rows span').evaluateAll((spans) => {
           const channels = (text: string) => (text.match(/[\d.]+/g) ?? []).map(Number);
           const light = (text: string) =>
             channels(text)
@@ -153,9 +116,9 @@ describe('a terminal’s ways', () => {
             });
         });
         for (const [name, contrast] of contrasts) found.set(name, contrast);
-        const last = (await shownRows(page))[0];
-        await page.evaluate(() => document.querySelector('[data-output]')?.scrollBy(0, 200));
-        await until(async () => step > 15 || (await shownRows(page))[0] !== last || found.size >= all.length, {
+        const last = (await shownRows(browser.page))[0];
+        await browser.page.evaluate(() => document.querySelector('[data-output]')?.scrollBy(0, 200));
+        await until(async () => step > 15 || (await shownRows(browser.page))[0] !== last || found.size >= all.length, {
           what: 'the rows to scroll',
         });
       }
@@ -172,17 +135,17 @@ describe('a terminal’s ways', () => {
     );
     await endsWith('and on');
     const marked = async () => {
-      const marks = await page
+      const marks = await browser.page
         .locator('.output-gutter i')
         .evaluateAll((elements) => elements.map((element) => element.className));
-      const rows = await shownRows(page);
+      const rows = await shownRows(browser.page);
       return rows.filter((_, index) => marks[index] === 'stderr');
     };
     expect(await marked()).toEqual(['from stderr']);
-    await page.getByLabel('Streams').selectOption('stderr');
+    await browser.page.getByLabel('Streams').selectOption('stderr');
     await rowsUntil((rows) => rows.join() === 'from stderr', 'only stderr');
     expect(await marked()).toEqual(['from stderr']);
-    await page.getByLabel('Streams').selectOption('stdout');
+    await browser.page.getByLabel('Streams').selectOption('stdout');
     await rowsUntil((rows) => rows.join() === 'from stdout,and on', 'only stdout');
     expect(await marked()).toEqual([]);
   });
@@ -196,14 +159,16 @@ describe('a terminal’s ways', () => {
     expect(await box().evaluate((element) => element.scrollWidth > element.clientWidth)).toBe(true);
     await show(run);
     await rowsUntil((rows) => rows.join() === line, 'the line in one row');
-    expect(await copiedOutput(page)).toBe(`${line}\n`);
+    expect(await copiedOutput(browser.page)).toBe(`${line}\n`);
     await button('Wrap').click();
     await rowsUntil((rows) => rows.length > 1, 'the line in more rows');
-    expect(await copiedOutput(page)).toBe(`${line}\n`);
+    expect(await copiedOutput(browser.page)).toBe(`${line}\n`);
   });
 
   test('a link leads to the web, to a page that learns nothing of this one', async () => {
-    await context.route('https://a.example/**', (route) => route.fulfill({ body: 'there', contentType: 'text/plain' }));
+    await browser.context.route('https://a.example/**', (route) =>
+      route.fulfill({ body: 'there', contentType: 'text/plain' }),
+    );
     await watch(
       'links',
       `printf 'see https://a.example/plain now\\n\\033]8;;https://a.example/hidden\\033\\\\words\\033]8;;\\033\\\\\\n'; ${GO_ON}`,
@@ -215,10 +180,10 @@ describe('a terminal’s ways', () => {
     ] as const) {
       const place = await row(text).boundingBox();
       if (place === null) throw new Error(`there is no row ${text}`);
-      await page.mouse.move(place.x + offset, place.y + 5);
-      await page.locator(`.output-screen[title="https://a.example/${path}"]`).waitFor();
-      const opened = context.waitForEvent('page');
-      await page.mouse.click(place.x + offset, place.y + 5);
+      await browser.page.mouse.move(place.x + offset, place.y + 5);
+      await browser.page.locator(`.output-screen[title="https://a.example/${path}"]`).waitFor();
+      const opened = browser.context.waitForEvent('page');
+      await browser.page.mouse.click(place.x + offset, place.y + 5);
       const there = await opened;
       await there.waitForLoadState();
       expect(there.url()).toBe(`https://a.example/${path}`);
@@ -237,40 +202,40 @@ describe('a long log', () => {
     await watch('long', `${MANY_LINES}; echo done; ${GO_ON}`, 'done');
     await endsWith('done');
     // Not even a hundredth of it has been fetched.
-    await page.getByText(/^Loaded: 9\.5 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
+    await browser.page.getByText(/^Loaded: 9\.5 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
 
     await box().focus();
-    await page.keyboard.press('PageUp');
+    await browser.page.keyboard.press('PageUp');
     await followButton().waitFor();
     const before = await rowsUntil((rows) => !rows.includes('done'), 'a page further up');
     await button('Load earlier').click();
     await button('Load earlier').waitFor();
-    await page.getByText(/^Loaded: 9\.0 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
-    await page.locator('.output-still').waitFor({ state: 'detached' });
-    expect(await shownRows(page)).toEqual(before);
+    await browser.page.getByText(/^Loaded: 9\.0 MiB to 9\.5 MiB of 9\.5 MiB$/).waitFor();
+    await browser.page.locator('.output-still').waitFor({ state: 'detached' });
+    expect(await shownRows(browser.page)).toEqual(before);
 
     /** Nothing is on its way, and what has come is drawn. */
     const isLoaded = async () => {
-      await button('Load later').and(page.locator(':enabled')).waitFor();
-      await page.locator('.output-still').waitFor({ state: 'detached' });
+      await button('Load later').and(browser.page.locator(':enabled')).waitFor();
+      await browser.page.locator('.output-still').waitFor({ state: 'detached' });
     };
-    const firstNumber = async () => Number((await shownRows(page))[0]?.match(/line (\d+)/)?.[1]);
+    const firstNumber = async () => Number((await shownRows(browser.page))[0]?.match(/line (\d+)/)?.[1]);
     await button('Jump to the start').click();
     await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
-    await page.getByText(/^Loaded: 0 bytes to /).waitFor();
+    await browser.page.getByText(/^Loaded: 0 bytes to /).waitFor();
     await isLoaded();
     // And on from there: what is below comes when the bottom is reached.
     await box().focus();
     let last = 1;
     for (let step = 0; step < 3; step += 1) {
-      await page.keyboard.press('End');
+      await browser.page.keyboard.press('End');
       await until(async () => (await firstNumber()) > last, { what: 'rows further down' });
       await isLoaded();
       last = await firstNumber();
     }
     expect(last).toBeGreaterThan(10_000);
     // The window slides: its beginning is no longer that of the log.
-    await page.keyboard.press('Home');
+    await browser.page.keyboard.press('Home');
     await until(async () => (await firstNumber()) < last, { what: 'rows further up' });
     await followButton().click();
     await endsWith('done');
@@ -282,15 +247,16 @@ describe('a long log', () => {
     await endsWith('done');
     for (let step = 0; step < 60; step += 1) {
       if ((await button('Load earlier').count()) === 0) break;
-      const shown = await page.locator('.shown').textContent();
+      const shown = await browser.page.locator('.shown').textContent();
       await button('Load earlier').click();
       await until(
-        async () => (await page.locator('.shown').textContent()) !== shown && (await button('Loading').count()) === 0,
+        async () =>
+          (await browser.page.locator('.shown').textContent()) !== shown && (await button('Loading').count()) === 0,
         { what: 'more of it' },
       );
     }
     await box().focus();
-    await page.keyboard.press('Home');
+    await browser.page.keyboard.press('Home');
     await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
   });
 
@@ -300,60 +266,63 @@ describe('a long log', () => {
     const { id } = await world.current.runOf('gap', (run) => run.final && run.output_bytes > 20_000_000);
     await show(id);
     await rowsUntil((rows) => rows.includes('end of both'), 'the end');
-    expect(await page.locator('.output-gutter .ours').count()).toBe(0);
+    expect(await browser.page.locator('.output-gutter .ours').count()).toBe(0);
     await button('Jump to the start').click();
     await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
     // What is kept of it is a head and a tail; the gap is somewhere below.
-    for (let step = 0; step < 40 && (await page.locator('.output-gutter .ours').count()) === 0; step += 1) {
-      const shown = await page.locator('.shown').textContent();
+    for (let step = 0; step < 40 && (await browser.page.locator('.output-gutter .ours').count()) === 0; step += 1) {
+      const shown = await browser.page.locator('.shown').textContent();
       await button('Find').click();
-      await page.getByLabel('Find in the part that is loaded').fill('are missing here');
-      const count = await until(async () => await page.locator('.find-count').textContent(), { what: 'a count' });
-      await page.keyboard.press('Escape');
+      await browser.page.getByLabel('Find in the part that is loaded').fill('are missing here');
+      const count = await until(async () => await browser.page.locator('.find-count').textContent(), {
+        what: 'a count',
+      });
+      await browser.page.keyboard.press('Escape');
       if (count !== 'No match') break;
       await button('Load later').click();
       await until(
-        async () => (await page.locator('.shown').textContent()) !== shown && (await button('Loading').count()) === 0,
+        async () =>
+          (await browser.page.locator('.shown').textContent()) !== shown && (await button('Loading').count()) === 0,
         { what: 'more of it' },
       );
     }
     await row('MiB are missing here').waitFor();
-    expect(await page.locator('.output-gutter .ours').count()).toBe(1);
+    expect(await browser.page.locator('.output-gutter .ours').count()).toBe(1);
   });
 });
 
 describe('following', () => {
   test('goes on while at the end, pauses when the reader goes up, and goes on again', async () => {
     await watch('followed', `${numberedLines(2_000, 0.05)[2]}`, 'line 40\n');
-    const lastLine = async () => Number((await shownRows(page)).at(-1)?.match(/\d+/)?.[0] ?? 0);
+    const lastLine = async () => Number((await shownRows(browser.page)).at(-1)?.match(/\d+/)?.[0] ?? 0);
     await until(async () => (await lastLine()) > 40, { what: 'output' });
     const seen = await lastLine();
     await until(async () => (await lastLine()) > seen, { what: 'more output' });
     expect(await followButton().count()).toBe(0);
 
     await box().hover();
-    await page.mouse.wheel(0, -120);
+    await browser.page.mouse.wheel(0, -120);
     await followButton().waitFor();
     const rows = await until(
       async () => {
-        const once = await shownRows(page);
-        await page.getByText(/Follow the end · .* new/).waitFor();
-        const twice = await shownRows(page);
+        const once = await shownRows(browser.page);
+        await browser.page.getByText(/Follow the end · .* new/).waitFor();
+        const twice = await shownRows(browser.page);
         return once.join() === twice.join() ? once : null;
       },
       { what: 'the rows to stand still' },
     );
     const news = await followButton().textContent();
     await until(async () => (await followButton().textContent()) !== news, { what: 'more that is new' });
-    expect(await shownRows(page)).toEqual(rows);
+    expect(await shownRows(browser.page)).toEqual(rows);
 
     await followButton().click();
     await until(async () => (await lastLine()) > Number(rows.at(-1)?.match(/\d+/)?.[0]), { what: 'the end' });
     expect(await followButton().count()).toBe(0);
     // By the keyboard as well: up, and down to the end.
-    await page.keyboard.press('ArrowUp');
+    await browser.page.keyboard.press('ArrowUp');
     await followButton().waitFor();
-    await page.keyboard.press('End');
+    await browser.page.keyboard.press('End');
     await followButton().waitFor({ state: 'detached' });
   });
 });
@@ -365,46 +334,46 @@ describe('tools', () => {
     await watch('searched', SOME, 'end');
     await endsWith('end');
     await box().focus();
-    await page.keyboard.press('Control+f');
-    const count = page.locator('.find-count');
+    await browser.page.keyboard.press('Control+f');
+    const count = browser.page.locator('.find-count');
     const counts = (text: string) =>
       until(async () => (await count.textContent()) === text, { what: `the count ${text}` });
-    await page.keyboard.type('row 1');
+    await browser.page.keyboard.type('row 1');
     await counts('111 of 111');
     await rowsUntil((rows) => rows.includes('row 199 of some'), 'the last match');
-    await page.keyboard.press('Shift+Enter');
+    await browser.page.keyboard.press('Shift+Enter');
     await counts('110 of 111');
-    await page.keyboard.press('Enter');
+    await browser.page.keyboard.press('Enter');
     await counts('111 of 111');
-    await page.keyboard.press('Enter');
+    await browser.page.keyboard.press('Enter');
     await counts('1 of 111');
     await rowsUntil((rows) => rows.includes('row 1 of some'), 'the first match');
-    await page.getByLabel('Find in').fill('needle');
+    await browser.page.getByLabel('Find in').fill('needle');
     await counts('1 of 1');
     await button('Match case').click();
     await counts('No match');
-    await page.keyboard.press('Escape');
+    await browser.page.keyboard.press('Escape');
     await count.waitFor({ state: 'detached' });
-    expect(await page.evaluate(() => document.activeElement?.hasAttribute('data-output'))).toBe(true);
+    expect(await browser.page.evaluate(() => document.activeElement?.hasAttribute('data-output'))).toBe(true);
   });
 
   test('the selection is copied, or all that is shown; the whole log is downloaded under a telling name', async () => {
     const run = await watch('copied', SOME, 'end');
     await endsWith('end');
-    const all = await copiedOutput(page);
+    const all = await copiedOutput(browser.page);
     expect(all.startsWith('row 1 of some\nrow 2 of some\n')).toBe(true);
     expect(all.endsWith('\nA Needle\nend\n')).toBe(true);
     const place = await row('A Needle').boundingBox();
     if (place === null) throw new Error('there is no such row');
-    await page.mouse.dblclick(place.x + 30, place.y + 5);
-    await page.keyboard.press('Control+c');
-    await until(async () => (await page.evaluate(() => navigator.clipboard.readText())) === 'Needle', {
+    await browser.page.mouse.dblclick(place.x + 30, place.y + 5);
+    await browser.page.keyboard.press('Control+c');
+    await until(async () => (await browser.page.evaluate(() => navigator.clipboard.readText())) === 'Needle', {
       what: 'the word in the clipboard',
     });
-    expect(await copiedOutput(page)).toBe('Needle');
+    expect(await copiedOutput(browser.page)).toBe('Needle');
 
-    const downloading = page.waitForEvent('download');
-    await page.getByRole('link', { name: 'Download' }).click();
+    const downloading = browser.page.waitForEvent('download');
+    await browser.page.getByRole('link', { name: 'Download' }).click();
     const download = await downloading;
     expect(download.suggestedFilename()).toBe(`copied-m1.example.com-${run}.log`);
     expect(await readFile(await download.path(), 'utf8')).toBe(all);
@@ -414,33 +383,33 @@ describe('tools', () => {
     await watch('accessible', SOME, 'end');
     await endsWith('end');
     const focused = () =>
-      page.evaluate(
+      browser.page.evaluate(
         () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '',
       );
-    await page.getByLabel('Streams').focus();
+    await browser.page.getByLabel('Streams').focus();
     const passed: string[] = [];
     for (let step = 0; step < 12; step += 1) {
       passed.push(await focused());
-      await page.keyboard.press('Tab');
+      await browser.page.keyboard.press('Tab');
     }
     expect(passed).toContain('Output of the run');
     expect(passed.at(-1)).not.toBe('Output of the run');
     // After a click, too.
     await row('A Needle').click({ force: true });
-    await page.keyboard.press('Tab');
+    await browser.page.keyboard.press('Tab');
     expect(await focused()).not.toBe('Output of the run');
     // The page's keys work there, too.
     await row('A Needle').click({ force: true });
-    await page.keyboard.press('K');
-    await page.getByRole('dialog').waitFor();
-    await page.keyboard.press('Escape');
+    await browser.page.keyboard.press('K');
+    await browser.page.getByRole('dialog').waitFor();
+    await browser.page.keyboard.press('Escape');
     await row('A Needle').click({ force: true });
-    await page.keyboard.press('Escape');
-    expect(await page.evaluate(() => document.activeElement === document.body)).toBe(true);
+    await browser.page.keyboard.press('Escape');
+    expect(await browser.page.evaluate(() => document.activeElement === document.body)).toBe(true);
 
     await button('Find').click();
     const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-    const problems = await page.evaluate(
+    const problems = await browser.page.evaluate(
       async ([code]) => {
         const check = new Function(`${code}; return axe.run(document.querySelector('.output'))`);
         return (await check()).violations.map((violation: { id: string; nodes: { html: string }[] }) => [
@@ -453,14 +422,13 @@ describe('tools', () => {
     expect(problems).toEqual([]);
   });
 
-  test('on a phone nothing is wider than the page, and a finger scrolls', async () => {
-    await context.close();
-    await openContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  test('on a phone nothing is wider than the browser.page, and a finger scrolls', async () => {
+    await browser.reopen({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     await watch('on-a-phone', SOME, 'end');
     await endsWith('end');
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    expect(await browser.page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
     await box().scrollIntoViewIfNeeded();
-    const finger = await context.newCDPSession(page);
+    const finger = await browser.context.newCDPSession(browser.page);
     const x = 150;
     const y = ((await box().boundingBox())?.y ?? 0) + 100;
     await finger.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x, y }] });
@@ -469,6 +437,6 @@ describe('tools', () => {
     }
     await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
     await followButton().waitFor();
-    expect(await shownRows(page)).not.toContain('end');
+    expect(await shownRows(browser.page)).not.toContain('end');
   });
 });
