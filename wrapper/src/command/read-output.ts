@@ -24,9 +24,15 @@ export interface OutputReader {
   close(): void;
 }
 
+export interface OutputEvents {
+  /** `bytes` are valid only during the call. */
+  output(stream: StreamName, bytes: Uint8Array): void;
+  /** The command was made to wait for our own reader, and no longer is. */
+  resumed(): void;
+}
+
 /**
- * Reads both streams to their end. `onOutput` gets every byte, and so do the sinks; what they get is valid only during
- * the call. Merged output counts as stdout.
+ * Reads both streams to their end. `events` and the sinks get every byte. Merged output counts as stdout.
  *
  * Reading pauses while our own reader is behind, and ends when it is gone: the command waits, or gets its SIGPIPE, as
  * without us.
@@ -34,11 +40,11 @@ export interface OutputReader {
 export function readOutput(
   output: CommandOutput,
   sinks: Readonly<Record<StreamName, Sink>>,
-  onOutput: (stream: StreamName, bytes: Uint8Array) => void,
+  events: OutputEvents,
   log: Log,
 ): OutputReader {
-  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, onOutput, log)];
-  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, onOutput, log));
+  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, events, log)];
+  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, events, log));
   return {
     finished: async () => {
       for (const pump of pumps) pump.takeTheRest();
@@ -62,23 +68,20 @@ class Pump {
   readonly pipe: OutputPipe;
   hasEnded = false;
   readonly #sink: Sink;
-  readonly #onOutput: (stream: StreamName, bytes: Uint8Array) => void;
+  readonly #events: OutputEvents;
   /** Bytes that are read even though the sink is congested. */
   #allowance = 0;
 
-  constructor(
-    name: StreamName,
-    pipe: OutputPipe,
-    sink: Sink,
-    onOutput: (stream: StreamName, bytes: Uint8Array) => void,
-    log: Log,
-  ) {
+  constructor(name: StreamName, pipe: OutputPipe, sink: Sink, events: OutputEvents, log: Log) {
     this.name = name;
     this.pipe = pipe;
     this.#sink = sink;
-    this.#onOutput = onOutput;
+    this.#events = events;
     sink.listen({
-      relieved: () => pipe.resume(),
+      relieved: () => {
+        events.resumed();
+        pipe.resume();
+      },
       broken: ({ readerGone, why }) => {
         const line = `the command's ${name} is no longer passed on: ${why}`;
         if (readerGone) {
@@ -101,7 +104,7 @@ class Pump {
   }
 
   #take(bytes: Uint8Array): void {
-    this.#onOutput(this.name, bytes);
+    this.#events.output(this.name, bytes);
     this.#sink.write(bytes);
     this.#allowance -= Math.min(this.#allowance, bytes.length);
     if (this.#sink.congested && this.#allowance === 0) this.pipe.pause();

@@ -23,35 +23,46 @@ export interface LimitsContext {
 export class Limits {
   readonly #age: () => number;
   readonly #alarms: readonly Alarm[];
-  #outputAt = 0;
+  #silentSince = 0;
+  #isOver = false;
 
   constructor(limits: LimitsMs, { age, offlineSince, isHeldUp, onReached }: LimitsContext) {
     this.#age = age;
+    /** @param since from which age on the limit counts; null: not now */
     const recurring = (limitMs: number | null, kind: LimitKind, since: () => number | null): Alarm => {
-      // What it counts from moves while it waits: it looks again when it rings.
-      const alarm: Alarm = new Alarm(age, () => {
-        const from = since() ?? age();
-        const due = from + (limitMs ?? Number.POSITIVE_INFINITY);
-        if (age() >= due) onReached(kind);
-        else alarm.set(due);
-      });
+      const due = () => (since() ?? age()) + (limitMs ?? Number.POSITIVE_INFINITY);
+      const whenReached = (then: () => void) => {
+        if (age() >= due()) then();
+        // What it counts from moves while it waits: it looks again when that would be over.
+        else alarm.set(due());
+      };
+      // Timers come before all else when we have been busy, or stopped: what says that the limit is not reached (output
+      // in the pipe, a link that is back) has then come, and not been looked at yet. It is in the turn that follows.
+      const alarm: Alarm = new Alarm(age, () =>
+        whenReached(() =>
+          setImmediate(() => {
+            if (!this.#isOver) whenReached(() => onReached(kind));
+          }),
+        ),
+      );
       alarm.set(limitMs);
       return alarm;
     };
     this.#alarms = [
       recurring(limits.timeoutMs, 'timeout', () => 0),
-      recurring(limits.idleTimeoutMs, 'idle_timeout', () => (isHeldUp() ? null : this.#outputAt)),
+      recurring(limits.idleTimeoutMs, 'idle_timeout', () => (isHeldUp() ? null : this.#silentSince)),
       recurring(limits.maxOfflineMs, 'offline_limit', offlineSince),
     ];
   }
 
-  /** The command has printed something. */
-  outputCame(): void {
-    this.#outputAt = this.#age();
+  /** The command has printed something, or could not print until now. */
+  countSilenceFromNow(): void {
+    this.#silentSince = this.#age();
   }
 
   /** The command is over. */
   clear(): void {
+    this.#isOver = true;
     for (const alarm of this.#alarms) alarm.clear();
   }
 }

@@ -119,12 +119,17 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
   const reader = readOutput(
     command.output,
     own.sinks,
-    (stream, bytes) => {
-      limits.outputCame();
-      recording.take(stream, bytes);
+    {
+      output: (stream, bytes) => {
+        limits.countSilenceFromNow();
+        recording.take(stream, bytes);
+      },
+      resumed: () => limits.countSilenceFromNow(),
     },
     log,
   );
+  // After Ctrl-Z or a SIGSTOP the command has been standing still, or we have not been looking.
+  process.on('SIGCONT', () => limits.countSilenceFromNow());
   letGoTogether(command, guardian);
   const unwatch = watchFamily(family, log);
 

@@ -30,13 +30,13 @@ test('silence for longer than the idle limit ends the run: 124, and why', async 
 
 test('a command that waits for its reader is not silent', async () => {
   const leash = leashRun(['sh', '-c', 'seq 1 700000; exit 6'], {
-    options: ['--idle-timeout', '1s'],
+    options: ['--idle-timeout', '2s'],
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const { stdout } = leash.process;
   stdout?.once('data', () => {
     stdout.pause();
-    setTimeout(() => stdout.resume(), 3_000);
+    setTimeout(() => stdout.resume(), 4_000);
   });
   expect((await leash.exited()).code).toBe(6);
   expect(leash.stdout.length).toBe(4_788_895);

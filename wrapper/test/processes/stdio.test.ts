@@ -4,8 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { StreamName } from '#protocol/output-frame';
-import { readOutput } from '../../src/command/read-output.ts';
+import { type OutputEvents, readOutput } from '../../src/command/read-output.ts';
 import type { Writer } from '../../src/output/descriptor.ts';
 import { Sink } from '../../src/output/sink.ts';
 import { greedy, ran, silent, start } from '../support/start.ts';
@@ -16,13 +15,16 @@ const SUPERVISE = fileURLToPath(new URL('../support/supervise.ts', import.meta.u
 
 const sinks = (stdout: Writer = greedy) => ({ stdout: new Sink(stdout), stderr: new Sink(greedy) });
 
-/** An `onOutput` that counts bytes. */
+/** Counts the bytes of each stream. */
 function counter() {
-  const bytes = { stdout: 0, stderr: 0 };
-  const count = (stream: StreamName, each: Uint8Array) => {
-    bytes[stream] += each.length;
+  const counted = { stdout: 0, stderr: 0 };
+  const events: OutputEvents = {
+    output: (stream, each) => {
+      counted[stream] += each.length;
+    },
+    resumed() {},
   };
-  return { count, counted: () => bytes };
+  return { events, counted: () => counted };
 }
 
 test('the command can open its output by path', async () => {
@@ -71,8 +73,8 @@ test('something left behind is told of, is not stopped, and gets SIGPIPE when it
   const file = path.join(temporaryDirectory(), 'ended');
   const script = `(trap '' PIPE; while echo tick 2>/dev/null; do sleep 0.02; done; echo gone >${file}) & echo done >&2`;
   const started = await start(['sh', '-c', script]);
-  const { count, counted } = counter();
-  const reader = readOutput(started.output, sinks(), count, silent);
+  const { events, counted } = counter();
+  const reader = readOutput(started.output, sinks(), events, silent);
   expect(await started.exited).toEqual({ kind: 'exited', code: 0 });
   // The one left behind has stderr too.
   expect(await reader.finished()).toEqual(['stdout', 'stderr']);
@@ -85,8 +87,8 @@ test('something left behind is told of, is not stopped, and gets SIGPIPE when it
 
 test('all that was printed is read before it is finished, and nobody holds anything', async () => {
   const started = await start(['sh', '-c', 'seq 1 100000']);
-  const { count, counted } = counter();
-  const reader = readOutput(started.output, sinks(), count, silent);
+  const { events, counted } = counter();
+  const reader = readOutput(started.output, sinks(), events, silent);
   await started.exited;
   expect(await reader.finished()).toEqual([]);
   expect(counted().stdout).toBe(588_895);
@@ -95,15 +97,15 @@ test('all that was printed is read before it is finished, and nobody holds anyth
 test('a reader of ours that has gone ends the command by SIGPIPE', async () => {
   const gone: Writer = { ...greedy, writeNow: () => ({ kind: 'broken', readerGone: true, why: 'EPIPE' }) };
   const started = await start(['sh', '-c', 'exec yes']);
-  readOutput(started.output, sinks(gone), () => {}, silent);
+  readOutput(started.output, sinks(gone), counter().events, silent);
   expect(await started.exited).toMatchObject({ kind: 'signaled', signal: 'SIGPIPE' });
 });
 
 test('a disk of ours that is full does not end the command', async () => {
   const full: Writer = { ...greedy, writeNow: () => ({ kind: 'broken', readerGone: false, why: 'ENOSPC' }) };
   const started = await start(['sh', '-c', 'seq 1 100000; exit 3']);
-  const { count, counted } = counter();
-  readOutput(started.output, sinks(full), count, silent);
+  const { events, counted } = counter();
+  readOutput(started.output, sinks(full), events, silent);
   expect(await started.exited).toEqual({ kind: 'exited', code: 3 });
   await until('all of it', () => counted().stdout === 588_895);
 });
@@ -111,8 +113,8 @@ test('a disk of ours that is full does not end the command', async () => {
 test('while our reader is behind the command waits, and after its exit only a pipeful more is taken', async () => {
   const stopped: Writer = { writeNow: () => ({ kind: 'full' }), write: () => {}, isTerminal: false };
   const started = await start(['sh', '-c', 'yes & trap "exit 0" USR1; echo ready >&2; while :; do sleep 0.02; done']);
-  const { count, counted } = counter();
-  const reader = readOutput(started.output, sinks(stopped), count, silent);
+  const { events, counted } = counter();
+  const reader = readOutput(started.output, sinks(stopped), events, silent);
   const limit = 1024 * 1024;
   await until('a full queue', () => counted().stdout >= limit && counted().stderr > 0);
   process.kill(started.pid, 'SIGUSR1');

@@ -67,7 +67,7 @@ export async function ran(command: CommandSpec['command'], more: Partial<Command
   const reader = readOutput(
     started.output,
     { stdout: new Sink(greedy), stderr: new Sink(greedy) },
-    (stream, bytes) => chunks[stream].push(Buffer.from(bytes)),
+    { output: (stream, bytes) => chunks[stream].push(Buffer.from(bytes)), resumed() {} },
     silent,
   );
   const exit = await started.exited;
