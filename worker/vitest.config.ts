@@ -37,6 +37,8 @@ export default defineConfig(async () => ({
     name: 'worker',
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/setup.ts'],
+    // A runtime takes longer to start than most files take: they share it, and test/support/setup.ts parts them.
+    isolate: false,
     // Limits on hangs: on a busy machine some take longer than vitest's five seconds.
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -10,18 +10,26 @@ import { afterAll, afterEach } from 'vitest';
 
 const LEVELS = ['debug', 'info', 'log', 'warn', 'error'] as const;
 
+const held: (() => void)[] = [];
+/** Files that share a runtime share its console. */
+let isHolding = false;
+
 /** From here on logs are held, and shown with the test that ran at the time. Those that outlive the file are dropped. */
 export function holdLogs(): void {
-  let held: (() => void)[] = [];
+  if (!isHolding) hold();
+  isHolding = true;
+  held.length = 0;
+  afterEach(showHeld);
+  afterAll(showHeld);
+}
+
+function hold(): void {
   for (const level of LEVELS) {
     const show = console[level].bind(console);
     console[level] = (...words: unknown[]) => void held.push(() => show(...words));
   }
-  const showHeld = () => {
-    const lines = held;
-    held = [];
-    for (const line of lines) line();
-  };
-  afterEach(showHeld);
-  afterAll(showHeld);
+}
+
+function showHeld(): void {
+  for (const show of held.splice(0)) show();
 }
