@@ -17,9 +17,7 @@ beforeAll(async () => {
 });
 
 async function openTimeline(search = '', url = world.current.url): Promise<void> {
-  await browser.page.goto(`${url}/#token=${world.current.operatorToken}`);
-  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
-  await browser.page.goto(`${url}/timeline${search}`);
+  await browser.page.goto(`${url}/timeline${search}#token=${world.current.operatorToken}`);
   await bar('stays').waitFor();
 }
 
