@@ -2,21 +2,18 @@
 
 import { batch, computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Command, Run } from '#protocol/api';
+import type { Run } from '#protocol/api';
 import { fetchCommands, fetchJobs, fetchOpenRuns, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
+import { Burst } from './burst.ts';
+import { askForEach, CatchUp } from './catch-up.ts';
 import { catchUpOnCommands, keepCommands } from './commands.ts';
 import { EMPTY_FLEET, type Fleet, withJobs, withoutRun, withRuns } from './fleet-model.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
 import { unaccounted } from './newest.ts';
 import { doubtSession } from './session.ts';
 
-/** Changes that come in a burst are drawn together. */
-const GATHER_MS = 50;
-const RETRY_MS = 3_000;
-/** Runs that went missing are asked for so many at a time. */
-const ASKED_AT_ONCE = 6;
 /** Each names all its runs. */
 const COMMANDS_A_PAGE = 100;
 
@@ -72,55 +69,30 @@ export function useFleet(): void {
 }
 
 function followFleet(): () => void {
-  let generation = 0;
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  let gathering: ReturnType<typeof setTimeout> | undefined;
-  let gatheredRuns: Run[] = [];
-  let gatheredCommands: Command[] = [];
-
-  const flush = () => {
-    gathering = undefined;
-    const [runs, orders] = [gatheredRuns, gatheredCommands];
-    gatheredRuns = [];
-    gatheredCommands = [];
+  const burst = new Burst((runs, orders) =>
     batch(() => {
       fleet.value = withRuns(fleet.value, runs);
       keepCommands(orders);
       if (runs.length > 0) changedRuns.value = runs;
-    });
-  };
-
+    }),
+  );
   // The socket is open before the snapshot is asked for, and both go through the same merge: whichever order they
   // arrive in, the newest version of each run stays.
-  const load = async () => {
-    generation += 1;
-    const mine = generation;
-    clearTimeout(retry);
-    const problem = await loadSnapshot(() => mine !== generation);
-    if (mine !== generation) return;
+  const catchUp = new CatchUp(loadSnapshot, (problem) =>
     batch(() => {
       failure.value = problem;
       if (problem === null && link.peek().kind === 'open') freshness.value = { kind: 'open' };
-    });
-    if (problem !== null) retry = setTimeout(load, RETRY_MS);
-  };
-
+    }),
+  );
   const watch = openWatch('/watch', {
-    opened: () => void load(),
-    message: (message) => {
-      if (message.type === 'run') gatheredRuns.push(message.run);
-      else if (message.type === 'command') gatheredCommands.push(message.command);
-      else return;
-      gathering ??= setTimeout(flush, GATHER_MS);
-    },
+    opened: () => void catchUp.begin(),
+    message: (message) => burst.take(message),
     state: setLink,
     refused: () => void doubtSession(),
   });
-
   return () => {
-    generation += 1;
-    clearTimeout(retry);
-    clearTimeout(gathering);
+    catchUp.stop();
+    burst.stop();
     watch.close();
     setLink({ kind: 'connecting' });
   };
@@ -146,8 +118,7 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
   if (!runs.ok) return runs.failure;
   if (orders !== null) return orders;
   loaded.value = true;
-  const missing = unaccounted(before, fleet.value.open, seen);
-  while (missing.length > 0 && !isOutdated()) await Promise.all(missing.splice(0, ASKED_AT_ONCE).map(refresh));
+  await askForEach(unaccounted(before, fleet.value.open, seen), refresh, isOutdated);
   return null;
 }
 

@@ -7,11 +7,13 @@ import { fetchEvents, fetchRun } from '../api/calls.ts';
 import { type Failure, isTemporary } from '../api/failure.ts';
 import { openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
+import { CatchUp } from './catch-up.ts';
 import { keepCommands } from './commands.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
 import { newerOf } from './newest.ts';
 import { doubtSession } from './session.ts';
 
+/** After a failure that may pass. */
 const RETRY_MS = 3_000;
 
 export interface RunFollower {
@@ -40,9 +42,15 @@ class Follower implements RunFollower {
   readonly feed = signal<OutputFeed | null>(null);
   readonly outputVersion = signal(0);
   readonly #id: string;
+  readonly #catchUp = new CatchUp(
+    (isOutdated) => this.#askForMissed(isOutdated),
+    (failure) => {
+      this.failure.value = failure;
+      if (failure === null && this.freshness.value.kind === 'catching_up') this.freshness.value = { kind: 'open' };
+    },
+  );
   #watch: WatchSocket | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #refreshing = 0;
   #stopped = false;
 
   constructor(id: string) {
@@ -78,6 +86,7 @@ class Follower implements RunFollower {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#retry);
+    this.#catchUp.stop();
     this.#watch?.close();
   }
 
@@ -87,7 +96,7 @@ class Follower implements RunFollower {
         // From here on nothing is missed: now ask for what was before.
         if (message.run !== this.#id) return;
         this.feed.value?.subscribed(message.offset);
-        void this.#refresh();
+        void this.#catchUp.begin();
         return;
       case 'run':
         if (message.run.id === this.#id) this.run.value = newerOf(this.run.value, message.run);
@@ -109,21 +118,15 @@ class Follower implements RunFollower {
     }
   }
 
-  async #refresh(): Promise<void> {
-    clearTimeout(this.#retry);
-    this.#refreshing += 1;
-    const mine = this.#refreshing;
+  async #askForMissed(isOutdated: () => boolean): Promise<Failure | null> {
     const [run, events] = await Promise.all([fetchRun(this.#id), fetchEvents(this.#id)]);
-    if (this.#stopped || mine !== this.#refreshing) return;
+    if (isOutdated()) return null;
     batch(() => {
       if (run.ok) this.run.value = newerOf(this.run.value, run.value);
       if (events.ok) this.#addEvents(events.value);
-      this.failure.value = run.ok ? (events.ok ? null : events.failure) : run.failure;
-      if (this.failure.value === null && this.freshness.value.kind === 'catching_up') {
-        this.freshness.value = { kind: 'open' };
-      }
     });
-    if (this.failure.value !== null) this.#retry = setTimeout(() => void this.#refresh(), RETRY_MS);
+    if (!run.ok) return run.failure;
+    return events.ok ? null : events.failure;
   }
 
   #addEvents(arrived: readonly RunEvent[]): void {

@@ -1,10 +1,11 @@
 /** Everything the job page shows of one job, as it changes. */
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { Command, Job, Run } from '#protocol/api';
-import type { WatchMessage } from '#protocol/watch-link';
 import { fetchAllRuns, fetchCommands, fetchJob, fetchRun, fetchRuns, type Narrowing } from '../../api/calls.ts';
 import { type Failure, isTemporary } from '../../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../../api/watch-socket.ts';
+import { Burst } from '../../state/burst.ts';
+import { askForEach, CatchUp } from '../../state/catch-up.ts';
 import { serverNow } from '../../state/clock.ts';
 import { keepCommands } from '../../state/commands.ts';
 import {
@@ -26,10 +27,8 @@ export const SHOWN_KILLS = 5;
 /** The first page is there at once; the later ones are for who wants a lot. */
 const FIRST_PAGE = 200;
 const LATER_PAGE = 500;
-/** Changes that come in a burst are drawn together. */
-const GATHER_MS = 50;
+/** After a failure that may pass. */
 const RETRY_MS = 3_000;
-const ASKED_AT_ONCE = 6;
 /** What is told late, and clocks that differ: asked is from so much before the last word on. */
 const MARGIN_MS = 5 * 60 * 1000;
 
@@ -77,16 +76,20 @@ class Follower implements JobFollower {
   readonly failure = signal<Failure | null>(null);
   readonly changed = signal<readonly Run[]>([]);
   readonly #name: string;
+  readonly #burst = new Burst((runs, commands) => this.#changed(runs, commands));
+  readonly #catchUp = new CatchUp(
+    (isOutdated) => this.#askForMissed(isOutdated),
+    (failure) => {
+      this.failure.value = failure;
+      if (failure === null) this.#caughtUp();
+    },
+  );
   #filter: RunFilter = EVERYTHING;
   #next: Next = null;
   /** Up to when everything that happened is known. */
   #heardAt = serverNow();
   #watch: WatchSocket | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #gathering: ReturnType<typeof setTimeout> | undefined;
-  #gatheredRuns: Run[] = [];
-  #gatheredCommands: Command[] = [];
-  #catchUps = 0;
   #pages = 0;
   #stopped = false;
 
@@ -113,8 +116,8 @@ class Follower implements JobFollower {
     });
     this.#watch?.close();
     this.#watch = openWatch(`/jobs/${encodeURIComponent(this.#name)}/watch`, {
-      opened: () => void this.#catchUp(),
-      message: (message) => this.#received(message),
+      opened: () => void this.#catchUp.begin(),
+      message: (message) => this.#burst.take(message),
       state: (state) => this.#linkIs(state),
       refused: () => void doubtSession(),
     });
@@ -161,7 +164,8 @@ class Follower implements JobFollower {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#retry);
-    clearTimeout(this.#gathering);
+    this.#burst.stop();
+    this.#catchUp.stop();
     this.#watch?.close();
   }
 
@@ -188,18 +192,7 @@ class Follower implements JobFollower {
     return { job: this.#name, state: states.join(','), machine, instance };
   }
 
-  #received(message: WatchMessage): void {
-    if (message.type === 'run') this.#gatheredRuns.push(message.run);
-    else if (message.type === 'command') this.#gatheredCommands.push(message.command);
-    else return;
-    this.#gathering ??= setTimeout(() => this.#flush(), GATHER_MS);
-  }
-
-  #flush(): void {
-    this.#gathering = undefined;
-    const [runs, commands] = [this.#gatheredRuns, this.#gatheredCommands];
-    this.#gatheredRuns = [];
-    this.#gatheredCommands = [];
+  #changed(runs: readonly Run[], commands: readonly Command[]): void {
     batch(() => {
       // What is still being caught up on would be passed over by a later time.
       if (this.freshness.value.kind === 'open') this.#heardAt = serverNow();
@@ -221,25 +214,8 @@ class Follower implements JobFollower {
     }
   }
 
-  /** The socket is open, so nothing is missed from here on: now asks for all that was before. */
-  async #catchUp(): Promise<void> {
-    clearTimeout(this.#retry);
-    this.#catchUps += 1;
-    const mine = this.#catchUps;
-    const isOutdated = () => this.#stopped || mine !== this.#catchUps;
-    const startedAt = serverNow();
-    const failure = await this.#askForMissed(isOutdated);
-    if (isOutdated()) return;
-    this.failure.value = failure;
-    if (failure === null) {
-      this.#caughtUp();
-      this.#heardAt = startedAt;
-    } else {
-      this.#retry = setTimeout(() => void this.#catchUp(), RETRY_MS);
-    }
-  }
-
   async #askForMissed(isOutdated: () => boolean): Promise<Failure | null> {
+    const startedAt = serverNow();
     const before = this.now.value.open;
     const seen = new Set<string>();
     const take = (runs: readonly Run[]) => {
@@ -258,9 +234,8 @@ class Follower implements JobFollower {
     if (kills.ok) keepCommands(kills.value.items);
     for (const answer of [open, missed, kills]) if (!answer.ok) return answer.failure;
     const missing = unaccounted(before, this.now.value.open, seen);
-    while (missing.length > 0 && !isOutdated()) {
-      await Promise.all(missing.splice(0, ASKED_AT_ONCE).map((id) => this.#refresh(id)));
-    }
+    await askForEach(missing, (id) => this.#refresh(id), isOutdated);
+    if (!isOutdated()) this.#heardAt = startedAt;
     return null;
   }
 
