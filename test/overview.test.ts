@@ -110,14 +110,17 @@ test('many are picked and killed with one question, which says exactly what is h
   await world.current.operator.kill('many-spared', {}, 30);
 });
 
-test('a kill in its grace can be forced from where it was ordered', async () => {
+test('a kill in its grace can be forced from where it was ordered, after a reload too', async () => {
   const { wrappers, runs } = await running('forced', ['m-1', 'm-2'], STUBBORN);
   for (const { id } of runs) await world.current.output(id, 'ready');
   await signIn('/?q=forced');
   await browser.page.getByRole('button', { name: 'Kill what runs of forced' }).click();
   await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
   await browser.page.getByRole('button', { name: 'Kill 2 runs now' }).click();
-  await browser.page.getByRole('button', { name: 'Force kill 2 runs now' }).click();
+  const force = browser.page.getByRole('button', { name: 'Force kill 2 runs now' });
+  await force.waitFor();
+  await browser.page.reload();
+  await force.click();
   for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
   await until(async () => (await browser.page.getByText('2 gone').count()) === 2, { what: 'both orders to be over' });
 });

@@ -16,7 +16,7 @@ import { TopBar } from './parts/top-bar.tsx';
 import { Link, navigate, type Route, route } from './router.tsx';
 import { forgetCommands } from './state/commands.ts';
 import { forgetFleet } from './state/fleet.ts';
-import { forgetOrders } from './state/kill-orders.ts';
+import { forgetOrders, rememberOrders } from './state/kill-orders.ts';
 import { mayAdminister, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
 
@@ -76,6 +76,7 @@ function Shown() {
 function SignedIn({ session: who }: { readonly session: Session }) {
   const helping = useSignal(false);
   useEffect(loadPagesWhenIdle, []);
+  useEffect(() => rememberOrders(who), []);
   useShortcuts([
     {
       key: '?',

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Session } from '#protocol/api';
 import { disownCalls } from '../src/api/http.ts';
 import { catchUpOnCommands, commands, forgetCommands, keepCommands } from '../src/state/commands.ts';
 import {
@@ -7,6 +8,7 @@ import {
   type KillOrder,
   killOrders,
   orderKill,
+  rememberOrders,
   sendAgain,
 } from '../src/state/kill-orders.ts';
 import { makeCommand, makeRun, runId } from './make.ts';
@@ -14,18 +16,32 @@ import { makeCommand, makeRun, runId } from './make.ts';
 /** What a call is answered by: a response, or silence. */
 let answer: (path: string, body: { runs?: string[] }) => Response | Promise<Response>;
 
+const WHO: Session = { name: 'night shift', scopes: ['read', 'kill'], jobs: '*', expires_at: null };
+
 beforeEach(() => {
+  const kept = new Map<string, string>();
+  vi.stubGlobal('sessionStorage', {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, text: string) => kept.set(key, text),
+    removeItem: (key: string) => kept.delete(key),
+  });
   vi.stubGlobal('fetch', async (path: string, init: RequestInit) =>
     answer(path, JSON.parse(String(init.body ?? '{}'))),
   );
 });
 
 afterEach(() => {
-  vi.unstubAllGlobals();
   forgetOrders();
   forgetCommands();
+  vi.unstubAllGlobals();
 });
 
+const made: KillOrder = {
+  id: 'one',
+  scope: { kind: 'runs', runs: [{ id: runId(1), job: 'backup', machine: 'm1' }] },
+  manner: {},
+  state: { kind: 'stored', commands: [] },
+};
 const runs = (count: number) => Array.from({ length: count }, (_, n) => makeRun({ id: runId(n) }));
 const stored = (ids: readonly string[]) =>
   Response.json({ commands: ids.map((run) => makeCommand({ id: run, run })) }, { status: 202 });
@@ -95,3 +111,63 @@ test('after a lost link all commands under way are caught up on, however many ar
   // What nobody waits for is not asked for.
   await catchUpOnCommands(() => Promise.reject(new Error('not to be asked')));
 });
+
+/** The page is loaded anew: of what it knew, only what the tab keeps is left. */
+function reload(): void {
+  killOrders.value = [];
+  forgetCommands();
+}
+
+test('a reload loses no order, and what was not answered yet is asked about, with its keys', async () => {
+  const sent: (string | null)[] = [];
+  vi.stubGlobal('fetch', (path: string, init: RequestInit) => {
+    if (init.method === 'POST') sent.push(new Headers(init.headers).get('Idempotency-Key'));
+    const id = path.split('/commands/')[1];
+    return id === undefined
+      ? new Promise(() => {})
+      : Promise.resolve(Response.json({ command: makeCommand({ id, state: 'settled' }) }));
+  });
+  const end = rememberOrders(WHO);
+  orderKill({ kind: 'runs', runs: runs(2) }, { reason: 'too slow' });
+  killOrders.value = [...killOrders.value, { ...made, id: 'done', state: { kind: 'stored', commands: [runId(7)] } }];
+  end();
+  reload();
+
+  rememberOrders(WHO)();
+  const order = await stateOf('failed');
+  expect(order).toMatchObject({
+    scope: { runs: [{ id: runId(0) }, { id: runId(1) }] },
+    manner: { reason: 'too slow' },
+  });
+  expect(textOf(order)).toContain('Nobody knows whether this was ordered.');
+  await vi.waitFor(() => expect(commands.value.get(runId(7))?.state).toBe('settled'));
+  sendAgain(order);
+  await vi.waitFor(() => expect(sent.length).toBe(2));
+  expect(sent[1]).toBe(sent[0]);
+});
+
+test('what one person ordered is not shown to the next', () => {
+  const end = rememberOrders(WHO);
+  killOrders.value = [made];
+  end();
+  reload();
+  rememberOrders({ ...WHO, name: 'another' })();
+  expect(killOrders.value).toEqual([]);
+
+  reload();
+  const endAgain = rememberOrders(WHO);
+  killOrders.value = [made];
+  endAgain();
+  forgetOrders();
+  rememberOrders(WHO)();
+  expect(killOrders.value).toEqual([]);
+});
+
+test.each([null, '', 'null', '{"owner":1}', '{"orders":[]}'])(
+  'what is kept and can’t be read (%s) is no order',
+  (text) => {
+    if (text !== null) sessionStorage.setItem('leash.orders', text);
+    rememberOrders(WHO)();
+    expect(killOrders.value).toEqual([]);
+  },
+);

@@ -26,3 +26,7 @@ test('what could not be ended is told with its machine', () => {
   const command = makeCommand({ state: 'settled', targets: [target(1, 'gone', [77])] });
   expect(orderProgress([command]).survivors).toEqual([{ machine: 'm-1', survivors: [77] }]);
 });
+
+test('what there is no word of yet is stored, not over', () => {
+  expect(orderProgress([null])).toMatchObject({ isOver: false, counts: { none: 1 } });
+});

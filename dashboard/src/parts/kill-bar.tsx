@@ -90,7 +90,7 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
 }
 
 function Progress({ ids, known }: { readonly ids: readonly string[]; readonly known: Commands }) {
-  const progress = orderProgress(ids.flatMap((id) => known.get(id) ?? []));
+  const progress = orderProgress(ids.map((id) => known.get(id) ?? null));
   return (
     <>
       {progressText(progress)}

@@ -1,24 +1,29 @@
 /** What was ordered to stop from this page, and how far it has come: told until it is over and the reader has seen it. */
-import { signal } from '@preact/signals';
-import type { Command, KillRequest, Run } from '#protocol/api';
-import { postKill, postKills } from '../api/calls.ts';
+import { effect, signal } from '@preact/signals';
+import type { Command, KillRequest, Run, Session } from '#protocol/api';
+import { fetchCommand, postKill, postKills } from '../api/calls.ts';
 import type { Failure, Result } from '../api/failure.ts';
 import { newKey } from '../api/idempotency-key.ts';
+import { askForEach } from './catch-up.ts';
 import { commands, keepCommands } from './commands.ts';
+import { dropKeptOrders, keepOrders, keptOrders } from './kept-orders.ts';
+
+/** As much of a run as its kill is told with. */
+type Hit = Pick<Run, 'id' | 'job' | 'machine'>;
 
 /** What is to be hit. */
-export type KillScope =
+export type KillScope<Each extends Hit = Run> =
   /** These runs and no others. */
-  | { readonly kind: 'runs'; readonly runs: readonly Run[] }
+  | { readonly kind: 'runs'; readonly runs: readonly Each[] }
   /** Whatever there is of a job; `runs` are those that are known. */
-  | { readonly kind: 'job'; readonly job: string; readonly runs: readonly Run[] };
+  | { readonly kind: 'job'; readonly job: string; readonly runs: readonly Each[] };
 
 /** How it is to be done, and why. */
 export type KillManner = Pick<Partial<KillRequest>, 'signal' | 'grace_seconds' | 'reason'>;
 
 export interface KillOrder {
   readonly id: string;
-  readonly scope: KillScope;
+  readonly scope: KillScope<Hit>;
   readonly manner: KillManner;
   readonly state:
     | { readonly kind: 'sending' }
@@ -33,8 +38,8 @@ const RUNS_A_CALL = 500;
 
 export const killOrders = signal<readonly KillOrder[]>([]);
 
-export function orderKill(scope: KillScope, manner: KillManner): void {
-  const order: KillOrder = { id: newKey(), scope, manner, state: { kind: 'sending' } };
+export function orderKill(scope: KillScope<Hit>, manner: KillManner): void {
+  const order: KillOrder = { id: newKey(), scope: onlyTold(scope), manner, state: { kind: 'sending' } };
   killOrders.value = [...killOrders.value, order];
   void send(order);
 }
@@ -52,6 +57,35 @@ export function dismissOrder(id: string): void {
 /** Another person may sign in next. */
 export function forgetOrders(): void {
   killOrders.value = [];
+  dropKeptOrders();
+}
+
+/**
+ * Goes on with what they had ordered before this page was loaded, and keeps what they order from now on.
+ *
+ * @returns ends the keeping
+ */
+export function rememberOrders(who: Session): () => void {
+  const before = keptOrders(who).map(asLoadedAnew);
+  killOrders.value = [...before, ...killOrders.value];
+  void askFor(before.flatMap(({ state }) => (state.kind === 'sending' ? [] : state.commands)));
+  return effect(() => keepOrders(killOrders.value, who));
+}
+
+/** It is not sent by itself: what it would hit by now may be another run. */
+function asLoadedAnew(order: KillOrder): KillOrder {
+  if (order.state.kind !== 'sending') return order;
+  const failure: Failure = { kind: 'unreachable', detail: 'The page was loaded anew before there was an answer.' };
+  return { ...order, state: { kind: 'failed', failure, commands: [] } };
+}
+
+/** Those that can't be had now are shown as stored, which they are, until there is word of them. */
+async function askFor(ids: readonly string[]): Promise<void> {
+  const ask = async (id: string) => {
+    const answer = await fetchCommand(id);
+    if (answer.ok) keepCommands([answer.value]);
+  };
+  await askForEach(ids, ask, () => killOrders.value.length === 0);
 }
 
 /** What is known of an order that did not get through: that no answer came does not say that nothing was stored. */
@@ -68,12 +102,12 @@ export function orderFor(run: string): KillOrder | null {
   return killOrders.value.findLast(({ scope }) => isOnly(scope, run)) ?? null;
 }
 
-export function isOnly(scope: KillScope, run: string): boolean {
+export function isOnly(scope: KillScope<Hit>, run: string): boolean {
   return scope.kind === 'runs' && scope.runs.length === 1 && scope.runs[0]?.id === run;
 }
 
 /** The runs of an order whose grace runs, unless SIGKILL was ordered for them already. */
-export function forceable({ scope, manner, state }: KillOrder): readonly Run[] {
+export function forceable({ scope, manner, state }: KillOrder): readonly Hit[] {
   if (state.kind !== 'stored' || manner.signal === 'SIGKILL' || manner.grace_seconds === 0) return [];
   return inGrace(
     state.commands.flatMap((id) => commands.value.get(id) ?? []),
@@ -82,7 +116,7 @@ export function forceable({ scope, manner, state }: KillOrder): readonly Run[] {
 }
 
 /** Those of the runs whose grace by these commands goes on, unless SIGKILL was ordered for them from here already. */
-export function inGrace(ordered: readonly Command[], runs: readonly Run[]): readonly Run[] {
+export function inGrace<Each extends Hit>(ordered: readonly Command[], runs: readonly Each[]): readonly Each[] {
   const ids = new Set(
     ordered.flatMap(({ targets }) => targets.filter((target) => target.state === 'term').map(({ run }) => run)),
   );
@@ -121,6 +155,11 @@ function callsOf({ id, scope, manner }: KillOrder): (() => Promise<Result<readon
 
 function one(answer: Result<Command>): Result<readonly Command[]> {
   return answer.ok ? { ok: true, value: [answer.value] } : answer;
+}
+
+/** Runs have more to them than an order needs, for as long as it is shown. */
+function onlyTold(scope: KillScope<Hit>): KillScope<Hit> {
+  return { ...scope, runs: scope.runs.map(({ id, job, machine }) => ({ id, job, machine })) };
 }
 
 function setState(id: string, state: KillOrder['state']): void {

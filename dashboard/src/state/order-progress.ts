@@ -10,16 +10,20 @@ export interface OrderProgress {
   readonly survivors: readonly Pick<Target, 'machine' | 'survivors'>[];
 }
 
-export function orderProgress(commands: readonly Command[]): OrderProgress {
+const UNHEARD_OF = { state: 'queued', targets: [] } as const;
+
+/** @param commands null: it was stored, and there is no word of it yet */
+export function orderProgress(commands: readonly (Command | null)[]): OrderProgress {
   const counts = { none: 0, pending: 0, delivered: 0, term: 0, kill: 0, gone: 0, refused: 0, lost: 0 };
   const survivors: Pick<Target, 'machine' | 'survivors'>[] = [];
-  for (const { state, targets } of commands) {
+  for (const command of commands) {
+    const { state, targets } = command ?? UNHEARD_OF;
     if (targets.length === 0 && state !== 'settled') counts.none += 1;
     for (const target of targets) {
       counts[target.state] += 1;
       if (target.survivors.length > 0) survivors.push({ machine: target.machine, survivors: target.survivors });
     }
   }
-  const isOver = commands.every(({ state }) => state === 'settled' || state === 'expired');
+  const isOver = commands.every((command) => command?.state === 'settled' || command?.state === 'expired');
   return { counts, isOver, survivors };
 }
