@@ -20,7 +20,20 @@ export async function leaveProcess(exitCode: number): Promise<never> {
   const until = performance.now() + (canBecome() ? PATIENCE_MS : LONG_PATIENCE_MS);
   while (isPoolBusy() && performance.now() < until) await sleep(10);
   if (isPoolBusy() && process.platform !== 'win32') leaveAtOnce(exitCode);
+  closeTerminals();
   process.exit(exitCode);
+}
+
+/** Node 18 and 20 abort at their exit, and dump core, when a terminal that they were started with has gone since. */
+function closeTerminals(): void {
+  for (const fd of [0, 1, 2]) {
+    try {
+      // One that has gone is no `isatty` any more.
+      if (fs.fstatSync(fd).isCharacterDevice()) fs.closeSync(fd);
+    } catch {
+      // EBADF: it is closed as it is.
+    }
+  }
 }
 
 function isPoolBusy(): boolean {

@@ -46,7 +46,7 @@ const NOTHING_NOTED: LaunchRecord = { noFileSoft: null, ignoredSignals: [], envi
  * @param pid of this process: the launcher became it, so notes with another are a stranger's
  */
 export function parseLaunchRecord(text: string, pid: number): LaunchRecord {
-  const [, notedPid = '', descriptors = ''] = /^pid=(\d+) fds=((?:\d,)*) /.exec(text) ?? [];
+  const [, notedPid = '', descriptors = ''] = /^pid=(\d+) fds=((?:\d+,)*) /.exec(text) ?? [];
   if (Number(notedPid) !== pid) return NOTHING_NOTED;
   const [facts = '', environment] = text.split('environ=', 2);
   return {

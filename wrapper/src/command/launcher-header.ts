@@ -3,7 +3,9 @@
  *
  * Node raises the soft limit of open files and resets every ignored signal before any of our code runs, so what the
  * command is to get back must be noted before Node starts. A shell does that, then becomes Node (same process). It
- * notes the environment too, because some shells drop variables whose names are not identifiers, and add their own.
+ * notes the environment too, because some shells drop variables whose names are not identifiers, and add their own. And
+ * it notes which descriptors are open: Node closes the first of them, to 15 and as far as they follow without a gap, for
+ * what it starts. (What has O_CLOEXEC, 02000000, is the shell's own: the script that it reads.)
  * launch-state.ts reads what is noted here; scripts/build.ts puts this in front of the bundle.
  */
 
@@ -18,8 +20,13 @@ const MAX_RECORD_CHARS = 120_000;
 export const LAUNCHER_HEADER = `#!/bin/sh
 ":" /*
 leash_fds=
-for leash_fd in 3 4 5 6 7 8 9; do
-  if [ -e "/proc/$$/fd/$leash_fd" ]; then leash_fds="$leash_fds$leash_fd,"; fi
+leash_fd=3
+while [ "$leash_fd" -le 15 ] || [ -e "/proc/$$/fd/$leash_fd" ]; do
+  if [ -e "/proc/$$/fd/$leash_fd" ]; then
+    { read -r leash_key leash_flags; read -r leash_key leash_flags; } 2>/dev/null <"/proc/$$/fdinfo/$leash_fd"
+    case $leash_flags in *[2367]??????) ;; *) leash_fds="$leash_fds$leash_fd," ;; esac
+  fi
+  leash_fd=$((leash_fd + 1))
 done
 LEASH_LAUNCH="pid=$$ fds=$leash_fds $(
   exec 2>/dev/null

@@ -40,16 +40,23 @@ const LOOK = [
   'ls /proc/self/fd',
 ].join('; ');
 
+/** Bash opens the first at 10 or above; 63 is where it puts `<(…)`. */
+const OPEN = 'exec {lock}</etc/passwd 4</etc/passwd 16</etc/passwd 17</etc/passwd 63</etc/passwd';
+
 test.runIf(isLinux)('a command sees what it would see without the wrapper', () => {
   const bin = nodeDirectory();
   const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: bin, LANG: 'C', LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: bin };
   const look = (command: string) =>
-    spawnSync('/bin/sh', ['-c', `ulimit -Sn 333; umask 027; trap '' HUP USR2; exec ${command} sh -c '${LOOK}'`], {
-      env,
-      encoding: 'utf8',
-      cwd: bin,
-      timeout: 20_000,
-    });
+    spawnSync(
+      'bash',
+      ['--norc', '-c', `ulimit -Sn 333; umask 027; trap '' HUP USR2; ${OPEN}; exec ${command} sh -c '${LOOK}'`],
+      {
+        env,
+        encoding: 'utf8',
+        cwd: bin,
+        timeout: 20_000,
+      },
+    );
   const without = look('env');
   const within = look(`${PROGRAM} run --job test --`);
   expect(within.stdout).toBe(without.stdout);
@@ -160,6 +167,36 @@ test.runIf(isLinux && hasScript)(
       fs.closeSync(fd);
     });
     expect(await plane.completed()).toMatchObject({ exit_code: 3, final_offset: 4_788_895 });
+  },
+);
+
+test.runIf(isLinux && hasScript)(
+  'a terminal that goes away costs the run neither its end nor its exit code',
+  async () => {
+    const plane = await controlPlane();
+    const directory = temporaryDirectory();
+    const [release, code] = [path.join(directory, 'release'), path.join(directory, 'code')];
+    const run = `sh -c 'echo ready; while [ ! -e ${release} ]; do sleep 0.05; done; exit 6'`;
+    const line = `trap '' HUP; ${PROGRAM} run --job test -- ${run}; echo $? > ${code}.new; mv ${code}.new ${code}`;
+    const terminal = spawn('script', ['-qfc', line, '/dev/null'], {
+      stdio: 'ignore',
+      env: {
+        ...process.env,
+        PATH: `${nodeDirectory()}:${process.env.PATH}`,
+        LEASH_CONFIG: '/dev/null',
+        LEASH_STATE_DIR: directory,
+        LEASH_URL: plane.url,
+        LEASH_TOKEN: 't',
+      },
+    });
+    const gone = new Promise((resolve) => terminal.once('exit', resolve));
+    await until('ready', () => plane.stored.includes('ready'));
+    terminal.kill('SIGKILL');
+    await gone;
+    fs.writeFileSync(release, '');
+    await until('its exit code', () => fs.existsSync(code));
+    expect(fs.readFileSync(code, 'utf8')).toBe('6\n');
+    expect(await plane.completed()).toMatchObject({ exit_code: 6, reason: 'exited' });
   },
 );
 
