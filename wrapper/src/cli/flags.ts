@@ -29,8 +29,15 @@ function parse<const Config extends ParseArgsConfig>(config: Config, onPositiona
   } catch (error) {
     // parseArgs throws for what it can't read, with a message that says what; of some only the first sentence helps.
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(/positional/.test(message) && onPositional !== '' ? onPositional : firstSentence(message));
+    if (/positional/.test(message) && onPositional !== '') throw new UsageError(onPositional);
+    throw new UsageError(aboutDash(message) ?? firstSentence(message));
   }
+}
+
+/** Of a value that looks like a flag. */
+function aboutDash(message: string): string | null {
+  const option = /^Option '.*?(--[\w-]+)[^']*' argument is ambiguous/.exec(message)?.[1];
+  return option === undefined ? null : `${option} takes a value; one that begins with a dash is written ${option}=-…`;
 }
 
 function firstSentence(message: string): string {

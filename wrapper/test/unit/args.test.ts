@@ -27,6 +27,8 @@ test.each([
   [['run', '--job', 'a', '--spool-limit', 'much', '--', 'true'], 'not a size'],
   [['run', '--job', 'a', '--shell', '--', 'echo', 'x'], 'one argument'],
   [['run', '--job', 'a', '--timeout', 'soon', '--', 'true'], 'not a duration'],
+  [['run', '--job', 'a', '--timeout', '-5', '--', 'true'], '"--timeout takes a value; one that begins with a dash'],
+  [['run', '--job', 'a', 'rsync', '-a', 'x'], 'the command goes after --'],
   [['flush', 'now'], 'takes no words'],
   [['flush', '--for', 'ever'], 'not a duration'],
   [['orphans', 'backup'], 'a run id'],
