@@ -10,9 +10,9 @@ import { Problem } from '#protocol/problem';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
 import { describeError } from '../log.ts';
-import { bareHost, describeProxy, type Route, routeTo } from './proxy.ts';
+import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from './proxy.ts';
 import { Refusal } from './refusal.ts';
-import { openTransport } from './transport.ts';
+import { isNotHttp, openTransport } from './transport.ts';
 
 /** How an attempt or a connection ended. */
 export type Ending =
@@ -168,6 +168,7 @@ function upgrade(
     generateMask: (mask) => mask.fill(0),
   });
   let why = 'the connection was closed';
+  let isForeign = false;
   let upgraded = false;
   let open = false;
   socket.on('upgrade', () => {
@@ -188,14 +189,21 @@ function upgrade(
   });
   socket.on('error', (error) => {
     why = describeError(error);
+    isForeign = isNotHttp(error);
   });
   socket.on('close', (code, reason) => {
     if (code === CLOSE_CODES.conflict) end({ kind: 'rejected', why: 'the run id belongs to another wrapper' });
-    else if (upgraded && !open)
+    else if (!open && (upgraded || isForeign))
       end({ kind: 'refused', why: `what answers at ${url.host} is no control plane: ${why}` });
     else end({ kind: 'lost', why: code === 1006 ? why : `closed with ${code} ${reason.toString()}`.trim() });
   });
   return socket;
+}
+
+/** Where a link leads, and which way, for a person. */
+export function describeWay({ baseUrl, proxy }: ControlPlane): string {
+  const url = new URL(baseUrl);
+  return `${authority(bareHost(url), portOf(url))}${via(routeTo(url, proxy), '')}`;
 }
 
 function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): URL {

@@ -5,7 +5,7 @@ import type { Kill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import type { Log } from '../log.ts';
 import { pauseBeforeDialling } from './backoff.ts';
-import { type Connection, dial, type Ending, type RunAddress } from './dial.ts';
+import { type Connection, describeWay, dial, type Ending, type RunAddress } from './dial.ts';
 import { Session, type SessionAction } from './session.ts';
 import type { ToldRun } from './told-run.ts';
 
@@ -144,7 +144,7 @@ export class Link {
     this.#session = session;
     this.#open = false;
     this.#retry = 'later';
-    this.#log.note('connecting');
+    this.#log.note(`connecting to ${describeWay(this.#address.controlPlane)}`);
     const connection = dial(this.#address, {
       opened: () => {
         if (this.#session !== session) return;

@@ -117,10 +117,18 @@ async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt:
         reject(refusal);
       }
     });
-    request.on('error', reject);
+    request.on('error', (error) => {
+      reject(isNotHttp(error) ? new Refusal(`what answers is no HTTP proxy (${error.message})`) : error);
+    });
     request.on('close', () => reject(new Error('the proxy hung up')));
     request.end();
   });
+}
+
+/** Whether the peer has said something, and it was no HTTP: another service's port, as a rule. */
+export function isNotHttp(error: Error): boolean {
+  // Its parser's codes. That of an answer cut off in the middle says nothing about the peer.
+  return 'code' in error && /^HPE_(?!INVALID_EOF_STATE)/.test(String(error.code));
 }
 
 function proxyRefusal(status: number, target: string): Error | null {
@@ -200,7 +208,7 @@ function namesOf(error: Error): string {
 
 /** The same, and which way was taken. */
 function withRoute(error: unknown, route: Route): Error {
-  const via = route.kind === 'proxy' ? ` via ${describeProxy(route.proxy)}` : '';
+  const via = route.kind === 'proxy' ? ` (via ${describeProxy(route.proxy)})` : '';
   const why = `${describeError(error)}${via}`;
   return error instanceof Refusal ? new Refusal(why, { cause: error }) : new Error(why, { cause: error });
 }

@@ -15,6 +15,7 @@ import { bootId } from '../processes/process-ref.ts';
 import { DEFAULT_TOTAL_BYTES, firstQuota, spoolQuota } from '../spool/quota.ts';
 import { createRunDirectory, type RunDirectory } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
+import { describeSize } from '../words/size.ts';
 import { machineName } from './identity.ts';
 import type { Birth } from './parts.ts';
 import type { RunRecord } from './record.ts';
@@ -159,7 +160,7 @@ export class Estate {
     // The run has its place at once, however much others have left.
     const bytes = await firstQuota(state.directory, args.spoolLimitBytes);
     this.#output.useSpool(created.directory.path, { bytes, again: () => spoolQuota(question) });
-    log.note(`what can't be sent is kept in ${created.directory.path}, at most ${bytes} bytes`);
+    log.note(`what can't be sent is kept in ${created.directory.path}, at most ${describeSize(bytes)}`);
     this.#search = sendWhatIsLeft(
       state,
       this.#address.controlPlane,

@@ -116,8 +116,13 @@ test.each([
     'is no control plane',
   ],
   ['an upgrade for somebody else', () => UPGRADED('other', ''), 'refused', 'is no control plane'],
-  ['no HTTP at all', () => 'SSH-2.0-OpenSSH_9.9\r\n', 'lost', 'Parse Error'],
-  ['an overlong head', () => `HTTP/1.1 200 OK\r\n${'X-Fill: y\r\n'.repeat(20_000)}`, 'lost', 'Parse Error'],
+  ['no HTTP at all', () => 'SSH-2.0-OpenSSH_9.9\r\n', 'refused', 'is no control plane: Parse Error'],
+  [
+    'an overlong head',
+    () => `HTTP/1.1 200 OK\r\n${'X-Fill: y\r\n'.repeat(20_000)}`,
+    'refused',
+    'is no control plane: Parse Error',
+  ],
   ['half an answer', () => 'HTTP/1.1 503 Gone fis', 'lost', 'socket hang up'],
 ] as const)('what answers with %s: %s', async (_what, answer, kind, why) => {
   const server = await tcpServer((socket) => {

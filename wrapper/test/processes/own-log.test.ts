@@ -41,6 +41,7 @@ test('the story of a run that was killed, and nothing of it on stderr but what m
   const story = lines.map((line) => line.text);
   const parts = [
     /^leash .*: run .* of test, instance .*, machine /,
+    /^connecting to 127\.0\.0\.1:\d+$/,
     /^connected$/,
     /^killed by tester: out of\?\[31m hand$/,
     /^ending the command: term SIGTERM$/,

@@ -16,7 +16,7 @@ test('a run goes through the proxy, and can be seen and killed there', async () 
   const proxy = await proxyTo(plane.port);
   const mark = marker();
   const env = { LEASH_URL: 'http://leash.test', HTTP_PROXY: proxy.url('user:p%40ss@') };
-  const leash = leashRun(shell('echo hello; sleep 1000; :', mark), { plane, env });
+  const leash = leashRun(shell('echo hello; sleep 1000; :', mark), { plane, env, options: ['--verbose'] });
   await until('the output', () => plane.stored.includes('hello'));
   expect(proxy.requests[0]).toEqual({
     target: 'leash.test:80',
@@ -24,6 +24,7 @@ test('a run goes through the proxy, and can be seen and killed there', async () 
   });
   plane.kill(newCommand());
   expect((await leash.exited()).code).toBe(143);
+  expect(leash.stderr).toContain(`connecting to leash.test:80 via proxy ${proxy.url()}\n`);
 });
 
 test('a proxy that refuses is told of in one line, without its password, and the command runs on', async () => {
@@ -33,7 +34,7 @@ test('a proxy that refuses is told of in one line, without its password, and the
   const env = { LEASH_URL: 'http://leash.test', HTTP_PROXY: proxy.url('user:secret@') };
   const leash = leashRun(['sh', '-c', 'echo hello; sleep 1; exit 3'], { plane, env });
   expect((await leash.exited()).code).toBe(3);
-  expect(leash.stderr).toContain(`(407): set HTTPS_PROXY to http://user:password@host:port via proxy ${proxy.url()}`);
+  expect(leash.stderr).toContain(`(407): set HTTPS_PROXY to http://user:password@host:port (via proxy ${proxy.url()})`);
   expect(leash.stderr).not.toContain('secret');
   expect(plane.attempts).toBe(0);
 });
@@ -70,7 +71,7 @@ test.each([
   [400, 'refused', 'could not connect to leash.test:8080'],
   [502, 'lost', 'could not connect to leash.test:8080'],
   [503, 'lost', '503'],
-  ['garbage', 'lost', 'Parse Error'],
+  ['garbage', 'refused', 'what answers is no HTTP proxy (Parse Error'],
   ['hang_up', 'lost', ''],
 ] as const)('a proxy that answers %s: %s', async (answer, kind, why) => {
   const plane = await controlPlane();
@@ -100,7 +101,7 @@ test('a proxy that is not there is named', async () => {
   const dialled = new Dialled({ baseUrl: TARGET, proxy: { http_proxy: 'http://user:secret@127.0.0.1:1' } });
   const ending = await dialled.ended();
   expect(port).not.toBe(1);
-  expect(ending).toEqual({ kind: 'lost', why: 'connect ECONNREFUSED 127.0.0.1:1 via proxy http://127.0.0.1:1' });
+  expect(ending).toEqual({ kind: 'lost', why: 'connect ECONNREFUSED 127.0.0.1:1 (via proxy http://127.0.0.1:1)' });
 });
 
 test('a proxy of another kind is not passed by', async () => {

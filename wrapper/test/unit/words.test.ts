@@ -7,7 +7,7 @@ import { commandLine, cutCommandLine } from '../../src/command/command-line.ts';
 import { commandEnvironment } from '../../src/run/command-environment.ts';
 import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
 import { parseDuration } from '../../src/words/duration.ts';
-import { parseSize } from '../../src/words/size.ts';
+import { describeSize, parseSize } from '../../src/words/size.ts';
 
 test.each([
   ['90', 90_000],
@@ -26,6 +26,10 @@ test.each([
   ['99999999999999999999', null],
 ])('the duration %j is %j ms', (text, ms) => {
   expect(parseDuration(text)).toBe(ms);
+});
+
+test('a size for a person', () => {
+  expect([1_000, 65_536, 1_572_864, 67_108_864].map(describeSize)).toEqual(['1 KiB', '64 KiB', '1.5 MiB', '64 MiB']);
 });
 
 test.each([
