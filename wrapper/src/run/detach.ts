@@ -3,11 +3,11 @@ import fs from 'node:fs';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { readConfigFile, withConfig } from '../cli/config-file.ts';
+import { type Environment, readConfigFile, withConfig } from '../cli/config-file.ts';
 import { type Configuration, configure } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import type { LaunchState } from '../command/launch-state.ts';
-import { describeError, printable } from '../log.ts';
+import { describeError, openLog, printable } from '../log.ts';
 import { newRunId } from './identity.ts';
 import { ownProgram } from './own-program.ts';
 import { chooseRules } from './redaction.ts';
@@ -38,10 +38,15 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
     // EPIPE: the caller has hung up. The run is started all the same.
     stream.on('error', () => {});
   }
-  for (const line of settingsProblems(args)) process.stderr.write(`leash: ${printable(line)}\n`);
+  const config = readConfigFile(process.env);
+  const settings = withConfig(process.env, config.values);
+  for (const line of [...config.problems, ...settingsProblems(args, settings)]) {
+    process.stderr.write(`leash: ${printable(line)}\n`);
+  }
   try {
     await startAgain(run, launch);
     process.stdout.write(`${run}\n`);
+    await tryLog(args, settings, run);
     return 0;
   } catch (error) {
     // Too many processes, no memory: nothing has been started.
@@ -51,12 +56,17 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
 }
 
 /** Lines for a person; none when all is well. The run is started in any case. */
-function settingsProblems(args: RunArgs): string[] {
-  const config = readConfigFile(process.env);
-  const settings = withConfig(process.env, config.values);
-  const configuration = configure(args, settings);
+function settingsProblems(args: RunArgs, settings: Environment): string[] {
   const { problem } = chooseRules(args.redaction, {}, null, settings);
-  return [...config.problems, problem, aboutControlPlane(configuration)].filter((line) => line !== null);
+  return [problem, aboutControlPlane(configure(args, settings))].filter((line) => line !== null);
+}
+
+/** Of a log that can't be written nobody would ever hear, and it alone tells what becomes of the run. */
+async function tryLog({ job, logFile, verbose }: RunArgs, settings: Environment, run: string): Promise<void> {
+  const sink = { write: (line: Uint8Array) => void process.stderr.write(line) };
+  const log = openLog({ sink, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: `${job} ${run}` });
+  log.note('handed over to the background');
+  await log.drained();
 }
 
 function aboutControlPlane(configuration: Configuration): string | null {
