@@ -13,6 +13,7 @@ import {
   type Start,
   type WrapperMessage,
 } from '#protocol/wrapper-link';
+import { describeDuration } from '../words/duration.ts';
 import type { ToldRun } from './told-run.ts';
 
 export type SessionAction =
@@ -161,13 +162,13 @@ export class Session {
   /** Call when `deadline()` is reached. */
   tick(now: number): SessionAction[] {
     if (now - this.#heardAt >= this.#silenceMs) {
-      return [{ kind: 'hang_up', why: `heard nothing for ${this.#silenceMs} ms`, retry: 'later' }];
+      return [{ kind: 'hang_up', why: `heard nothing for ${describeDuration(this.#silenceMs)}`, retry: 'later' }];
     }
     if (!this.#accepted && now >= this.#acceptedBy) {
       return [{ kind: 'hang_up', why: 'the control plane did not accept the run in time', retry: 'later' }];
     }
     if (this.#owedSince !== null && now - this.#owedSince >= MAX_UNSTORED_MS) {
-      return [{ kind: 'hang_up', why: `nothing was stored for ${MAX_UNSTORED_MS} ms`, retry: 'later' }];
+      return [{ kind: 'hang_up', why: `nothing was stored for ${describeDuration(MAX_UNSTORED_MS)}`, retry: 'later' }];
     }
     const actions: SessionAction[] = [];
     if (now >= this.#heartbeatAt) {
