@@ -84,16 +84,23 @@ function unquote(value: string): string {
 }
 
 /**
- * The environment with the file's settings beneath it.
+ * The environment with the file's settings beneath it. A setting that is empty is none, in either of them.
  *
  * Settings that are alternatives count as one: a token file in the environment is not overruled by a token in the file.
  */
 export function withConfig(env: Environment, file: Environment): Environment {
   const settings: Record<string, string | undefined> = { ...env };
   for (const [key, value] of Object.entries(file)) {
-    if (alternatives(key).every((each) => (env[each] ?? '') === '')) settings[key] = value;
+    if (alternatives(key).every((each) => isBlank(env[each]))) settings[key] = value;
+  }
+  for (const key of KEYS) {
+    if (isBlank(settings[key])) delete settings[key];
   }
   return settings;
+}
+
+function isBlank(value: string | undefined): boolean {
+  return value === undefined || value.trim() === '';
 }
 
 function alternatives(key: string): string[] {

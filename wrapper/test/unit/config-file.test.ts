@@ -37,6 +37,10 @@ test('the environment comes before the file, whole choices at a time', () => {
   });
 });
 
+test('what is left empty is not set: the log of no name, the machine of no name', () => {
+  expect(withConfig({ LEASH_LOG: '', HOME: '' }, { LEASH_MACHINE: '', LEASH_REDACT: ' ' })).toEqual({ HOME: '' });
+});
+
 test('a file that is named must be there, and be a file', () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'leash.conf');
