@@ -32,7 +32,9 @@ export async function openStateDirectory(env: Environment, whereabouts: Whereabo
     return await examine(chosen, whereabouts.uid);
   } catch (error) {
     // Whatever a file system may say: no rights, no room, something else of that name.
-    return unusable(`${chosen}: ${describeError(error)}`);
+    const isDefault = nonEmpty(env.LEASH_STATE_DIR) === null;
+    const todo = isDefault ? '; set LEASH_STATE_DIR to a directory that belongs to this user' : '';
+    return unusable(`${chosen}: ${describeError(error)}${todo}`);
   }
 }
 

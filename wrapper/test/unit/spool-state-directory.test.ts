@@ -74,6 +74,8 @@ test('what can not be a directory is refused with the reason', async () => {
   expect(await open('relative')).toMatchObject({ kind: 'unusable', why: expect.stringContaining('absolute') });
   const nowhere = await openStateDirectory({}, { ...someone, home: null });
   expect(nowhere).toMatchObject({ kind: 'unusable', why: expect.stringContaining('LEASH_STATE_DIR') });
+  const homeless = await openStateDirectory({}, { ...someone, home: file });
+  expect(homeless).toMatchObject({ why: expect.stringMatching(/ENOTDIR.*; set LEASH_STATE_DIR to a directory/) });
 });
 
 test.runIf(fs.existsSync('/proc/self'))(
