@@ -19,6 +19,7 @@ import { groupFamily } from '../processes/group-family.ts';
 import { type ProcessRef, refOf } from '../processes/process-ref.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { Terminator } from '../terminate/terminator.ts';
+import { describeStep } from '../words/ending.ts';
 import { cookieOf } from './command-environment.ts';
 import { type Ending, endByOperator } from './endings.ts';
 import { Estate } from './estate.ts';
@@ -186,8 +187,9 @@ function lastWill({ args, run, configuration }: Birth, pgid: number): LastWill {
 /** Everyone who asked for the end is told each step; a person reads each once. */
 function killingTeller(log: Log): (killing: Killing) => void {
   let hasToldSurvivors = false;
-  return ({ phase, signal, survivors }) => {
-    log.note(`ending the command: ${phase} ${signal ?? ''}`.trim());
+  return (step) => {
+    const { phase, survivors } = step;
+    log.note(describeStep(step));
     if (phase !== 'gone' || survivors.length === 0 || hasToldSurvivors) return;
     hasToldSurvivors = true;
     log.tell(

@@ -12,6 +12,7 @@ import { describeError, openLog } from '../log.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { watchFamily } from '../processes/watch.ts';
 import type { Terminator } from '../terminate/terminator.ts';
+import { describeEnd } from '../words/ending.ts';
 import { commandEnvironment } from './command-environment.ts';
 import { leaveInBackground, takeDetachment } from './detach.ts';
 import { endByLimit, obeyLocalSignal } from './endings.ts';
@@ -199,7 +200,7 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
     reason: end.reason,
     duration_ms: Math.round(age()),
   });
-  log.note(`ended: ${end.reason}, exit code ${exitCode}`);
+  log.note(describeEnd(end.reason, end.raw, exitCode));
   estate.noteEndSoon();
   const untold = uplink === null ? null : await uplink.farewell(estate.isUsable());
   await estate.settle(untold);

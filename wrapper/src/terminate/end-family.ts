@@ -1,6 +1,7 @@
 /** Ending a family whose wrapper is gone, by the rules that a run is ended by. */
 import { performance } from 'node:perf_hooks';
 import type { Log } from '../log.ts';
+import { describeStep } from '../words/ending.ts';
 import { type Endable, Terminator } from './terminator.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function endFamily(
   const terminator = new Terminator(
     leaderless,
     () => Math.round(performance.now() - since),
-    (step) => log.note(`ending the processes: ${step.phase} ${step.signal ?? ''}`.trim()),
+    (step) => log.note(describeStep(step)),
     log,
   );
   terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs });

@@ -44,10 +44,10 @@ test('the story of a run that was killed, and nothing of it on stderr but what m
     /^connecting to 127\.0\.0\.1:\d+$/,
     /^connected$/,
     /^killed by tester: out of\?\[31m hand$/,
-    /^ending the command: term SIGTERM$/,
-    /^ending the command: kill SIGKILL$/,
-    /^ending the command: gone$/,
-    /^ended: operator, exit code 143$/,
+    /^SIGTERM sent to all of it$/,
+    /^SIGKILL sent to all that is left$/,
+    /^all of it is gone$/,
+    /^ended by an operator: exit code 143 \(the command’s own: SIGKILL\)$/,
   ];
   const places = parts.map((part) => story.findIndex((line) => part.test(line)));
   expect(places).not.toContain(-1);
@@ -69,7 +69,7 @@ test('several runs share a file that LEASH_LOG names, each line whole and told a
     leashRun(['sh', '-c', `exit ${each}`], { plane, env: { LEASH_LOG: log } }),
   );
   expect(await Promise.all(leashes.map(async (leash) => (await leash.exited()).code))).toEqual([0, 1, 2, 3]);
-  const ends = linesOf(log).filter(({ text }) => text.startsWith('ended: exited, exit code '));
+  const ends = linesOf(log).filter(({ text }) => text.startsWith('ended by itself: exit code '));
   expect(new Set(ends.map((line) => line.run)).size).toBe(4);
   expect(ends.map((line) => Number(line.text.at(-1))).toSorted()).toEqual([0, 1, 2, 3]);
 });
@@ -77,7 +77,7 @@ test('several runs share a file that LEASH_LOG names, each line whole and told a
 test('--verbose tells the same on stderr', async () => {
   const leash = leashRun(['sh', '-c', 'exit 5'], { options: ['--verbose'] });
   expect((await leash.exited()).code).toBe(5);
-  expect(leash.stderr).toMatch(/^leash: ended: exited, exit code 5$/m);
+  expect(leash.stderr).toMatch(/^leash: ended by itself: exit code 5$/m);
 });
 
 test.each(['/nowhere/log', '/dev/full', '/'])('a log that can not be written (%s) costs one line', async (log) => {

@@ -71,7 +71,7 @@ test.each(['SIGCONT', 'SIGUSR1', 'SIGUSR2'] as const)(
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     leash.process.stdout?.pause();
-    await until('the end of the command', () => leash.stderr.includes('ended: exited'));
+    await until('the end of the command', () => leash.stderr.includes('ended by itself'));
     for (let each = 0; each < 3; each += 1) {
       leash.kill(signal);
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -89,7 +89,7 @@ test('Ctrl-Z stops the wrapper even when the command has ended, until it is told
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   leash.process.stdout?.pause();
-  await until('the end of the command', () => leash.stderr.includes('ended: exited'));
+  await until('the end of the command', () => leash.stderr.includes('ended by itself'));
   const stat = () => fs.readFileSync(`/proc/${leash.process.pid}/stat`, 'latin1');
   const isStopped = () => /\) T /.test(stat());
   await until('a wrapper that has stopped', () => {

@@ -6,7 +6,8 @@ import { configure } from '../../src/cli/control-plane.ts';
 import { commandLine, cutCommandLine } from '../../src/command/command-line.ts';
 import { commandEnvironment } from '../../src/run/command-environment.ts';
 import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
-import { parseDuration } from '../../src/words/duration.ts';
+import { describeDuration, parseDuration } from '../../src/words/duration.ts';
+import { describeEnd, describeStep } from '../../src/words/ending.ts';
 import { describeSize, parseSize } from '../../src/words/size.ts';
 
 test.each([
@@ -26,6 +27,24 @@ test.each([
   ['99999999999999999999', null],
 ])('the duration %j is %j ms', (text, ms) => {
   expect(parseDuration(text)).toBe(ms);
+});
+
+test('the end of a run for a person', () => {
+  const killed = { kind: 'signaled', signal: 'SIGSEGV', signalNumber: 11 } as const;
+  expect(describeEnd('exited', { kind: 'exited', code: 5 }, 5)).toBe('ended by itself: exit code 5');
+  expect(describeEnd('timeout', { kind: 'exited', code: 0 }, 124)).toMatch(
+    /^ended by --timeout: exit code 124 .*: 0\)$/,
+  );
+  expect(describeEnd('signaled', killed, 139)).toMatch(/: exit code 139 \(.*: SIGSEGV\)$/);
+  expect(describeEnd('start_failed', null, 255)).toBe('ended before it began: exit code 255');
+  const gone = { phase: 'gone', signal: null } as const;
+  expect(describeStep({ ...gone, survivors: [] })).toBe('all of it is gone');
+  expect(describeStep({ ...gone, survivors: [7, 8] })).toBe('all of it is gone but 7, 8 (pid)');
+});
+
+test('a duration for a person', () => {
+  const said = [500, 1_500, 90_000, 300_000, 7_200_000, 129_600_000].map(describeDuration);
+  expect(said).toEqual(['500 ms', '1.5 s', '90 s', '5 min', '2 h', '36 h']);
 });
 
 test('a size for a person', () => {

@@ -1,0 +1,40 @@
+/** How a run comes to its end, in the words of the log. */
+import type { EndReason, RawExit } from '#protocol/run-state';
+import type { Killing } from '#protocol/wrapper-link';
+
+type Step = Pick<Killing, 'phase' | 'signal' | 'survivors'>;
+
+/** One step of ending what belongs to a run. */
+export function describeStep({ phase, signal, survivors }: Step): string {
+  switch (phase) {
+    case 'term':
+      return `${signal} sent to all of it`;
+    case 'kill':
+      return `${signal} sent to all that is left`;
+    case 'gone':
+      return survivors.length === 0 ? 'all of it is gone' : `all of it is gone but ${survivors.join(', ')} (pid)`;
+    case 'refused':
+      return 'there is nothing to end: the command had exited';
+  }
+}
+
+/** Why a run ended, with which code, and what the command itself returned where that is another. */
+export function describeEnd(reason: EndReason, raw: RawExit | null, exitCode: number): string {
+  const own = raw?.kind === 'signaled' ? raw.signal : (raw?.code ?? exitCode);
+  const other = own === exitCode ? '' : ` (the command’s own: ${own})`;
+  return `ended ${WHY[reason]}: exit code ${exitCode}${other}`;
+}
+
+const WHY: Readonly<Record<EndReason, string>> = {
+  exited: 'by itself',
+  signaled: 'by a signal that was not ours',
+  local_signal: 'by a signal to leash',
+  operator: 'by an operator',
+  timeout: 'by --timeout',
+  idle_timeout: 'by --idle-timeout',
+  offline_limit: 'by --max-offline',
+  silence: 'by silence',
+  start_failed: 'before it began',
+  wrapper_failed: 'by a fault',
+  wrapper_died: 'with its wrapper',
+};
