@@ -32,7 +32,9 @@ export class Sink {
   #broken = false;
   #failure: string | null = null;
   #retryMs = FIRST_RETRY_MS;
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly isOver: () => boolean; readonly resolve: () => void }[] = [];
+  /** How much of the queue, from its front, holds the last byte that was not written aside. */
+  #owed = 0;
   /** Runs while a terminal has something to take. */
   #stallTimer: NodeJS.Timeout | null = null;
   #stalled = false;
@@ -68,6 +70,12 @@ export class Sink {
 
   /** Writes `bytes`, or queues a copy, or drops them when the reader is gone. They may be changed afterwards. */
   write(bytes: Uint8Array): void {
+    this.writeAside(bytes);
+    this.#owed = this.#queue.length;
+  }
+
+  /** The same for what the command has not printed: `passedOn` is not about it. */
+  writeAside(bytes: Uint8Array): void {
     if (this.#broken || bytes.length === 0) return;
     // Once something was left out, so is all that follows, until the line that says so has its place.
     if (this.#stalled && (this.#omitted > 0 || this.#queue.length >= CONGESTED_BYTES)) {
@@ -80,8 +88,17 @@ export class Sink {
 
   /** Resolves when all is written, the reader is gone, or the terminal is not being read. Never rejects. */
   drained(): Promise<void> {
+    return this.#until(() => this.queued === 0);
+  }
+
+  /** The same for all but what was written aside and stands last. */
+  passedOn(): Promise<void> {
+    return this.#until(() => this.#owed === 0);
+  }
+
+  #until(isOver: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+      this.#waiting.push({ isOver, resolve });
       this.#settle();
     });
   }
@@ -137,6 +154,7 @@ export class Sink {
   #taken(bytes: number): void {
     const wasCongested = this.congested;
     this.#queue.take(bytes);
+    this.#owed = Math.max(0, this.#owed - bytes);
     this.#stallTimer?.refresh();
     if (this.#queue.length === 0) this.#caughtUp();
     if (wasCongested && !this.congested) this.#events.relieved();
@@ -147,6 +165,7 @@ export class Sink {
     this.#broken = true;
     this.#failure = failure.readerGone ? null : failure.why;
     this.#queue.clear();
+    this.#owed = 0;
     this.#stopStallTimer();
     this.#events.broken(failure);
     this.#events.relieved();
@@ -175,7 +194,9 @@ export class Sink {
   }
 
   #settle(): void {
-    if (this.queued > 0 && !this.#stalled) return;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    for (const each of this.#waiting.splice(0)) {
+      if (this.#stalled || each.isOver()) each.resolve();
+      else this.#waiting.push(each);
+    }
   }
 }

@@ -12,14 +12,21 @@ export interface OwnOutput {
   /** For the command's output: ours, or nowhere. */
   readonly sinks: Readonly<Record<StreamName, Sink>>;
   /** For our own lines: always our stderr. */
-  readonly lines: Sink;
+  readonly lines: Lines;
+}
+
+export interface Lines {
+  write(line: Uint8Array): void;
+  /** Resolves when all of them are written, or never will be. Never rejects. */
+  drained(): Promise<void>;
 }
 
 /** @param quiet whether the command's output is not passed on */
 export function openOwnOutput(quiet: boolean): OwnOutput {
-  const lines = new Sink(openWriter(2));
+  const stderr = new Sink(openWriter(2));
+  const lines = { write: (line: Uint8Array) => stderr.writeAside(line), drained: () => stderr.drained() };
   if (quiet) return { sinks: { stdout: new Sink(nowhere), stderr: new Sink(nowhere) }, lines };
-  return { sinks: { stdout: new Sink(openWriter(1)), stderr: lines }, lines };
+  return { sinks: { stdout: new Sink(openWriter(1)), stderr }, lines };
 }
 
 /** How long the end of a run waits to know whether its output could be written. */
@@ -39,7 +46,8 @@ export async function damageTo({ sinks }: OwnOutput): Promise<string | null> {
 
 /**
  * Waits until our own output is written. Of a command that ended by itself everything is passed on, however long its
- * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once.
+ * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once. So
+ * too our own lines: a command that has printed nothing would not have waited for anybody.
  */
 export async function passOnTheRest(
   { sinks, lines }: OwnOutput,
@@ -47,12 +55,17 @@ export async function passOnTheRest(
   signals: LocalSignals,
   log: Log,
 ): Promise<void> {
-  const written = Promise.all([sinks.stdout.drained(), sinks.stderr.drained(), lines.drained()]);
+  const passedOn = Promise.all([sinks.stdout.passedOn(), sinks.stderr.passedOn()]);
+  const written = passedOn.then(() => Promise.race([lines.drained(), inLastWrite()]));
   const noLonger = new Promise<void>((resolve) => {
     signals.onEnding(resolve);
-    if (wasEnded) setTimeout(resolve, LAST_WRITE_MS);
+    if (wasEnded) void inLastWrite().then(resolve);
   });
   await Promise.race([written, noLonger]);
   const { queued } = sinks.stdout;
   if (queued > 0) log.tell(`${queued} bytes of the command's stdout were not passed on: nobody read them`);
+}
+
+function inLastWrite(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, LAST_WRITE_MS));
 }

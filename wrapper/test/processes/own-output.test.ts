@@ -30,6 +30,21 @@ test('a stdout that nobody reads makes the command wait, and stops neither a kil
   expect((await leash.exited()).code).toBe(143);
 }, 30_000);
 
+test.each(['--quiet', '--verbose'])(
+  'a line of the wrapper’s own that nobody reads does not keep it from leaving (%s)',
+  async (option) => {
+    const pipe = unreadPipe();
+    const fill = fs.openSync(`/proc/self/fd/${pipe.fd}`, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK);
+    onTestFinished(() => fs.closeSync(fill));
+    expect(() => {
+      for (;;) fs.writeSync(fill, Buffer.alloc(4096));
+    }).toThrow('EAGAIN');
+    // It says that nobody supervises the run.
+    const leash = leashRun(['sh', '-c', 'exit 5'], { options: [option], stdio: ['ignore', 'ignore', pipe.fd] });
+    expect((await leash.exited(15_000)).code).toBe(5);
+  },
+);
+
 test('a reader that stops for long and goes on gets every byte', async () => {
   const mark = marker();
   const leash = leashRun(shell('seq 1 700000', mark), { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -187,3 +187,24 @@ test('a terminal that is slow, but reads, is waited for', () => {
   while (waiting()) take();
   expect(taken().length).toBe(40 * 64 * 1024);
 });
+
+test('what was written aside last is not owed to the reader, what stands behind it is', async () => {
+  const { writer, take } = reader();
+  const sink = new Sink(writer);
+  const over: string[] = [];
+  sink.write(Buffer.from('output '));
+  sink.writeAside(Buffer.from('aside '));
+  sink.write(Buffer.from('output '));
+  sink.writeAside(Buffer.from('aside'));
+  void sink.passedOn().then(() => over.push('passed on'));
+  void sink.drained().then(() => over.push('drained'));
+  take(7);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(over).toEqual([]);
+  take(13);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(over).toEqual(['passed on']);
+  take();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(over).toEqual(['passed on', 'drained']);
+});
