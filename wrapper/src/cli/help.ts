@@ -27,7 +27,7 @@ Example, in a crontab:
 What it is:
   --job NAME             the job this is a run of, e.g. backup (required)
   --instance NAME        the firing it belongs to; default <job>_<epoch seconds>
-  --machine NAME         the machine it runs on; default $LEASH_MACHINE, then this host's name
+  --machine NAME         the machine it runs on; default $LEASH_MACHINE, then this host's full name
 
 When it ends:
   --timeout DURATION       end it after so long

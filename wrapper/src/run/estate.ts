@@ -4,7 +4,6 @@
  */
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { defaultInstance } from '#protocol/names';
 import { within } from '../clock/within.ts';
 import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
@@ -16,7 +15,7 @@ import { DEFAULT_TOTAL_BYTES, firstQuota, spoolQuota } from '../spool/quota.ts';
 import { createRunDirectory, type RunDirectory } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import { describeSize } from '../words/size.ts';
-import { machineName } from './identity.ts';
+import { nameRun } from './identity.ts';
 import type { Birth } from './parts.ts';
 import type { RunRecord } from './record.ts';
 import { openState, type State } from './state.ts';
@@ -201,12 +200,10 @@ export class Estate {
   }
 
   #facts(origin: FamilyOrigin | null): Omit<RunFacts, 'version' | 'wrapper'> {
-    const { startedAt, age, args } = this.#birth;
+    const { startedAt, age } = this.#birth;
     const { run, run_key, command, version, limits } = this.#record.facts;
     const { job, instance, machine, controlPlane } = this.#address ?? {
-      job: args.job,
-      instance: defaultInstance(args.job, startedAt),
-      machine: machineName(),
+      ...nameRun(this.#birth),
       controlPlane: null,
     };
     return {

@@ -1,7 +1,9 @@
 /** The names a run gets when nobody gives it any, and the secrets it makes for itself. */
 import { randomBytes } from 'node:crypto';
-import os from 'node:os';
 import { ulid } from 'ulid';
+import { defaultInstance } from '#protocol/names';
+import { hostName } from './host-name.ts';
+import type { Birth } from './parts.ts';
 
 /** A new run id. */
 export function newRunId(): string {
@@ -13,8 +15,17 @@ export function newRunKey(): string {
   return randomBytes(16).toString('hex');
 }
 
-/** This host's name, as far as a machine name may hold it. */
-export function machineName(hostname: string = os.hostname()): string {
-  const cleaned = hostname.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+/** What the run is of, and where it is. */
+export function nameRun({ args, startedAt, settings }: Pick<Birth, 'args' | 'startedAt' | 'settings'>) {
+  return {
+    job: args.job,
+    instance: args.instance ?? defaultInstance(args.job, startedAt),
+    machine: args.machine ?? machineName(settings.LEASH_MACHINE ?? hostName()),
+  };
+}
+
+/** A host's name, as far as a machine name may hold it. */
+export function machineName(host: string): string {
+  const cleaned = host.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
   return cleaned.slice(0, 128) || 'unknown';
 }

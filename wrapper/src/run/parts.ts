@@ -1,6 +1,5 @@
 /** What a run consists of once its command has been started, or could not be. */
 import { MIB } from '#protocol/limits';
-import { defaultInstance } from '#protocol/names';
 import type { Killing } from '#protocol/wrapper-link';
 import type { Environment } from '../cli/config-file.ts';
 import type { Configuration } from '../cli/control-plane.ts';
@@ -23,7 +22,7 @@ import { describeStep } from '../words/ending.ts';
 import { cookieOf } from './command-environment.ts';
 import { type Ending, endByOperator } from './endings.ts';
 import { Estate } from './estate.ts';
-import { machineName, newRunKey } from './identity.ts';
+import { nameRun, newRunKey } from './identity.ts';
 import type { OwnOutput } from './own-output.ts';
 import { ownProgram } from './own-program.ts';
 import { RunRecord } from './record.ts';
@@ -163,14 +162,13 @@ function openUplink(address: RunAddress, record: RunRecord, { version }: Birth, 
   );
 }
 
-function addressOf({ args, run, startedAt, configuration, settings }: Birth): RunAddress | null {
+function addressOf(birth: Birth): RunAddress | null {
+  const { run, configuration } = birth;
   if (configuration.kind === 'unsupervised') return null;
   return {
     controlPlane: configuration.controlPlane,
-    job: args.job,
     run,
-    instance: args.instance ?? defaultInstance(args.job, startedAt),
-    machine: args.machine ?? machineName(settings.LEASH_MACHINE),
+    ...nameRun(birth),
   };
 }
 

@@ -5,6 +5,7 @@ import { CommandId, MachineName, RunId, RunKey } from '#protocol/names';
 import { configure } from '../../src/cli/control-plane.ts';
 import { commandLine, cutCommandLine } from '../../src/command/command-line.ts';
 import { commandEnvironment } from '../../src/run/command-environment.ts';
+import { fullName } from '../../src/run/host-name.ts';
 import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
 import { describeDuration, parseDuration } from '../../src/words/duration.ts';
 import { describeEnd, describeStep } from '../../src/words/ending.ts';
@@ -136,3 +137,15 @@ test.each(['db-1.example.com', 'über host', '-x', '', '_', 'a'.repeat(300)])(
     expect(v.is(MachineName, machineName(host))).toBe(true);
   },
 );
+
+test.each([
+  ['127.0.0.1 localhost\n127.0.1.1 db-1.example.com db-1\n', 'db-1.example.com'],
+  ['192.0.2.7\tdb-1.example.com\tdb-1  db # db-1.of.old', 'db-1.example.com'],
+  ['::1 localhost\n127.0.1.1 db-1\n192.0.2.7 db-1.example.com db-1\n', null],
+  // As some images have it: that is no name of this machine alone.
+  ['127.0.0.1 localhost.localdomain localhost db-1\n', null],
+  ['127.0.1.1 db-10.example.com db-10\n# 127.0.1.1 db-1.example.com db-1\n', null],
+  ['', null],
+])('by %j the name in full is %j', (hosts, full) => {
+  expect(fullName('db-1', hosts)).toBe(full);
+});
