@@ -9,7 +9,8 @@
  *     words 4, 5  offset of the first byte in the run's log: low, high
  *
  * After a loss of power a file may end in the middle of a record, in zeros or in what the disk held before: the checksum
- * tells. It is a plain mixing of words, made for that alone: Node 18 has no CRC, and this is faster than any of its hashes.
+ * tells. What is no record is passed over up to the next one: a bad spot costs what lies in it, not what follows. The
+ * checksum is a plain mixing of words, made for that alone: Node 18 has no CRC, and this is faster than any of its hashes.
  */
 
 import type { StreamName } from '#protocol/output-frame';
@@ -36,7 +37,7 @@ export type Found =
   | Piece
   /** Nothing at or after the offset: the records end at `position`, cleanly or in the middle of one. */
   | { readonly kind: 'end'; readonly position: number }
-  /** What lies at `position` is no record, and so nothing after it counts. */
+  /** What lies at `position` is no record, and there is none after it. */
   | { readonly kind: 'corrupt'; readonly position: number };
 
 /** A stretch of records in memory, on its way to the disk or back. */
@@ -170,7 +171,19 @@ export class RecordBlock {
     return joined(parts, size);
   }
 
+  /** The record at `position`, else the first good one after it, else what there is instead. */
   #recordAt(position: number): Record | Extract<Found, { kind: 'end' | 'corrupt' }> {
+    const found = this.#parse(position);
+    if (!('kind' in found)) return found;
+    for (let at = position + 4; at + RECORD_HEADER_BYTES < this.#used; at += 4) {
+      if (this.#words[at / 4] !== MAGIC) continue;
+      const later = this.#parse(at);
+      if (!('kind' in later)) return later;
+    }
+    return found;
+  }
+
+  #parse(position: number): Record | Extract<Found, { kind: 'end' | 'corrupt' }> {
     if (position + RECORD_HEADER_BYTES > this.#used) return { kind: 'end', position };
     const word = position / 4;
     const length = this.#word(word + 3);

@@ -148,6 +148,8 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
     // Whatever was sent is what was printed there.
     expect(sent?.subarray(0, 60_000).every((byte) => byte === 0)).toBe(true);
   }
+  // A bad spot takes along what it lies in, and nothing that follows.
+  expect(stored(flipped)?.bytes('stdout').length).toBeGreaterThan(200_000 - 64 * 1024);
   // Its end is not known, so it is told as one whose wrapper died.
   expect(stored(noEnd)).toMatchObject({ isLost: true, end: 200_002, completions: [] });
   expect(stored(noFacts)).toBe(undefined);
