@@ -101,7 +101,6 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
   begin().catch((error: unknown) => {
     end({ kind: error instanceof Refusal ? 'refused' : 'lost', why: describeError(error) });
   });
-  const buffers = new FrameBuffers();
   const isWritable = (open: WebSocket | null): open is WebSocket => {
     if (over || open?.readyState !== WebSocket.OPEN) return false;
     if (open.bufferedAmount <= MAX_BUFFERED_BYTES) return true;
@@ -114,10 +113,10 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
     },
     sendOutput: (frame) => {
       if (!isWritable(socket)) return;
-      const buffer = buffers.take();
+      const buffer = frameBuffers.take();
       const length = writeOutputFrame(frame, buffer);
       // Called once it has left for the network, or never will.
-      socket.send(buffer.subarray(0, length), () => buffers.giveBack(buffer));
+      socket.send(buffer.subarray(0, length), () => frameBuffers.giveBack(buffer));
     },
     close: () => {
       if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
@@ -139,6 +138,9 @@ class FrameBuffers {
     this.#free.push(buffer);
   }
 }
+
+/** One for all connections: on a network that comes and goes, each would leave a window's worth behind. */
+const frameBuffers = new FrameBuffers();
 
 /** The proxy, unless it has been named already. */
 function via(route: Route, said: string): string {

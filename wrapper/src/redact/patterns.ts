@@ -4,6 +4,7 @@
  * Output need not be UTF-8, and must come through untouched where nothing is hidden. So it is matched as if each byte
  * were a character (latin1), and what a pattern says about characters beyond ASCII is put in terms of their UTF-8 bytes.
  */
+import { boundBacktracking } from '../engine.ts';
 
 export type Compiled =
   | { readonly kind: 'compiled'; readonly pattern: RegExp }
@@ -21,6 +22,8 @@ export function compilePattern(source: string): Compiled {
     // As it was written, so that an error speaks of that.
     new RegExp(source);
     const bytes = inBytes(source);
+    // It is matched where kills, limits and the command's output are waiting.
+    boundBacktracking();
     return bytes.kind === 'invalid' ? invalid(bytes.why) : { kind: 'compiled', pattern: new RegExp(bytes.source, 'g') };
   } catch (error) {
     // Always a SyntaxError: "Invalid regular expression: /(/: Unterminated group".

@@ -7,6 +7,7 @@ import type { RunArgs } from '../cli/run-args.ts';
 import { takeLaunchState } from '../command/launch-state.ts';
 import { readOutput } from '../command/read-output.ts';
 import { prepareOutput, type RunningCommand, startCommand } from '../command/start-command.ts';
+import { keepMemorySmall } from '../engine.ts';
 import type { Guardian } from '../guardian/guardian.ts';
 import { describeError, openLog } from '../log.ts';
 import { createCgroup } from '../processes/cgroup.ts';
@@ -41,6 +42,7 @@ export async function run(args: RunArgs, version: string): Promise<number> {
   const launch = { ...takeLaunchState(process.env), ...detachment };
   if (args.detach && detachment === null) return leaveInBackground(args, launch);
   const signals = new LocalSignals(launch.ignoredSignals);
+  keepMemorySmall();
   const birth = await start(args, version, detachment?.run ?? newRunId(), launch);
   const { own, log } = birth;
 
