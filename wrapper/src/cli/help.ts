@@ -99,7 +99,7 @@ a day sends them, and the next \`leash run\` starts it again. \`leash flush\` do
 what came of it.
 
 Options:
-  --for DURATION         keep trying for so long; default: each run once
+  --for DURATION         keep trying, each run for so long; default: each run once
   --url URL, --token-file FILE
                          the control plane and the token, as for \`leash run\`
   --log FILE             append what happens to FILE

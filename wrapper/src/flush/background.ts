@@ -10,7 +10,7 @@ import { isFlusherAtWork } from '../spool/flusher-lock.ts';
 import { eachRunDirectory } from '../spool/run-listing.ts';
 import { flusherKey, isToBeSent } from './leftover.ts';
 
-/** How long it keeps trying; after that the next run starts it again. */
+/** How long it keeps trying to send a run; after that the next run starts it again. */
 const KEEPS_TRYING = '1d';
 
 /**

@@ -11,6 +11,7 @@ import { claim, type RunDirectory } from '../spool/run-directory.ts';
 import { type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
 import { tidyStateDirectory } from '../spool/tidy.ts';
 import { flusherKey, isToBeSent } from './leftover.ts';
+import { Patience } from './patience.ts';
 import { type Upload, upload } from './upload.ts';
 
 /** So many runs at a time: enough to fill a link, few enough to leave it to the runs of now. */
@@ -34,45 +35,45 @@ interface Left {
 /** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
 export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
-  return sendAll(state, controlPlane, log, new Set());
+  return sendAll(await leftToSend(state, controlPlane), state, controlPlane, log, new Set());
 }
 
-/** Keeps trying for `forMs`, unless another does so already: then null. */
+/** Keeps trying, each run for `forMs`, unless another does so already: then null. */
 export async function keepFlushing(
   state: State,
   controlPlane: ControlPlane,
   forMs: number,
   log: Log,
 ): Promise<Flushed | null> {
-  const until = performance.now() + forMs;
+  const patience = new Patience(forMs, performance.now());
   const all: Flushed = { sent: 0, left: [] };
   for (;;) {
     const lock = await acquireFlusherLock(state.directory, flusherKey(controlPlane), state.processes);
     if (lock === null) return all.sent > 0 ? all : null;
-    const { sent, left } = await flushUntil(until, state, controlPlane, log);
+    const { sent, left } = await flushUntil(patience, state, controlPlane, log);
     await lock.release();
     all.sent += sent;
     // A run that ended after the last look found the lock taken, and relies on us.
-    const isOver = left.some(({ isRefused }) => !isRefused) || performance.now() >= until;
-    const isDone = isOver || !(await isAnythingLeft(state, controlPlane, left));
-    if (isDone) return { ...all, left };
+    if (!patience.note(idsOf(await leftToSend(state, controlPlane)), performance.now())) return { ...all, left };
   }
 }
 
-async function flushUntil(until: number, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
+async function flushUntil(patience: Patience, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
   let sent = 0;
   const hasFailed = new Set<string>();
   for (let failures = 0; ; failures += 1) {
-    const round = await sendAll(state, controlPlane, log, hasFailed);
+    const listed = await leftToSend(state, controlPlane);
+    patience.note(idsOf(listed), performance.now());
+    const round = await sendAll(listed, state, controlPlane, log, hasFailed);
     sent += round.sent;
     if (round.sent > 0) failures = 0;
     // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
     const isOver = round.left.every(({ isRefused }) => isRefused);
     // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
-    if (isOver && !(await isAnythingLeft(state, controlPlane, round.left))) return { sent, left: round.left };
+    if (isOver && !(await isMoreLeft(state, controlPlane, round.left))) return { sent, left: round.left };
     const pauseMs = FIRST_PAUSE_MS + pauseBeforeDialling(failures, false, LONGEST_PAUSE_MS, Math.random());
-    if (performance.now() + pauseMs >= until) return { sent, left: round.left };
+    if (patience.isOver(performance.now() + pauseMs)) return { sent, left: round.left };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
@@ -82,11 +83,19 @@ async function tidy(state: State): Promise<void> {
   await removeSpent(state);
 }
 
-/** @param tried what has been refused, and is not to be tried again now */
-async function isAnythingLeft(state: State, controlPlane: ControlPlane, tried: readonly Left[]): Promise<boolean> {
-  const runs = new Set(tried.map(({ run }) => run));
+async function leftToSend(state: State, controlPlane: ControlPlane): Promise<ListedRun[]> {
   const listed = await listRunDirectories(state.directory, state.processes);
-  return listed.some((each) => !runs.has(each.run) && isToBeSent(each, controlPlane));
+  return listed.filter((each) => isToBeSent(each, controlPlane));
+}
+
+function idsOf(runs: readonly ListedRun[]): string[] {
+  return runs.map(({ run }) => run);
+}
+
+/** @param tried what has been refused, and is not to be tried again now */
+async function isMoreLeft(state: State, controlPlane: ControlPlane, tried: readonly Left[]): Promise<boolean> {
+  const runs = new Set(tried.map(({ run }) => run));
+  return (await leftToSend(state, controlPlane)).some(({ run }) => !runs.has(run));
 }
 
 /**
@@ -95,10 +104,13 @@ async function isAnythingLeft(state: State, controlPlane: ControlPlane, tried: r
  * @param hasFailed ids of runs that come last, and into which those go that fail now: what keeps one of them from being
  *   sent may be its own
  */
-async function sendAll(state: State, controlPlane: ControlPlane, log: Log, hasFailed: Set<string>): Promise<Flushed> {
-  const listed = (await listRunDirectories(state.directory, state.processes)).filter((each) =>
-    isToBeSent(each, controlPlane),
-  );
+async function sendAll(
+  listed: readonly ListedRun[],
+  state: State,
+  controlPlane: ControlPlane,
+  log: Log,
+  hasFailed: Set<string>,
+): Promise<Flushed> {
   const waiting = [
     ...listed.filter(({ run }) => !hasFailed.has(run)),
     ...listed.filter(({ run }) => hasFailed.has(run)),
