@@ -1,4 +1,5 @@
 /** The link: cut, silent, refused, and told nonsense, while a command runs. */
+import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
@@ -6,6 +7,11 @@ import { until } from '../support/until.ts';
 
 /** A command that prints numbered lines until it is told to end by SIGUSR1. */
 const TICKING = 'trap "exit 0" USR1; n=0; while :; do n=$((n+1)); echo line $n; sleep 0.02; done';
+
+/** The most memory that a process has ever held, in bytes. */
+function mostMemory(pid: number | undefined): number {
+  return 1024 * Number(/^VmHWM:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
 
 test('a large output arrives whole, every byte once, across a cut in the middle', async () => {
   const plane = await controlPlane();
@@ -54,7 +60,7 @@ test('the command prints on while nobody is connected, and all of it arrives aft
   expect(plane.stored.equals(leash.stdout)).toBe(true);
 });
 
-test('of more output than can be held while nobody is connected, head and tail arrive, and what is missing is told', async () => {
+test('of more output than can be held while nobody is connected, head and tail arrive, what is missing is told, and memory stays small', async () => {
   const plane = await controlPlane();
   await plane.stop();
   const mark = marker();
@@ -83,6 +89,7 @@ test('of more output than can be held while nobody is connected, head and tail a
   expect(held).toBeLessThan(24 * 1024 * 1024);
   expect(plane.gaps()[0]?.from).toBeGreaterThan(1024 * 1024);
   expect(plane.gaps().at(-1)?.to).toBeLessThan(stored.length - 1024 * 1024);
+  expect(mostMemory(leash.process.pid)).toBeLessThan(100e6);
 }, 30_000);
 
 test('a kill that comes as soon as the wrapper is back works', async () => {
