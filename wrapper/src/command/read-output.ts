@@ -1,6 +1,7 @@
 /** Reading a command's stdout and stderr, and passing them on. */
 import type { StreamName } from '#protocol/output-frame';
 import type { Log } from '../log.ts';
+import type { Brake } from '../output/brake.ts';
 import type { Sink } from '../output/sink.ts';
 import type { OutputPipe } from './output-pipe.ts';
 import type { CommandOutput } from './start-command.ts';
@@ -35,16 +36,22 @@ export interface OutputEvents {
  * Reads both streams to their end. `events` and the sinks get every byte. Merged output counts as stdout.
  *
  * Reading pauses while our own reader is behind, and ends when it is gone: the command waits, or gets its SIGPIPE, as
- * without us.
+ * without us. It also pauses while `brake` is on.
  */
 export function readOutput(
   output: CommandOutput,
   sinks: Readonly<Record<StreamName, Sink>>,
   events: OutputEvents,
   log: Log,
+  brake: Brake | null = null,
 ): OutputReader {
-  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, events, log)];
-  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, events, log));
+  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, events, log, brake)];
+  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, events, log, brake));
+  if (brake !== null) {
+    brake.onRelease = () => {
+      for (const pump of pumps) pump.goOn();
+    };
+  }
   return {
     finished: async () => {
       for (const pump of pumps) pump.takeTheRest();
@@ -69,18 +76,20 @@ class Pump {
   hasEnded = false;
   readonly #sink: Sink;
   readonly #events: OutputEvents;
+  readonly #brake: Brake | null;
   /** Bytes that are read even though the sink is congested. */
   #allowance = 0;
 
-  constructor(name: StreamName, pipe: OutputPipe, sink: Sink, events: OutputEvents, log: Log) {
+  constructor(name: StreamName, pipe: OutputPipe, sink: Sink, events: OutputEvents, log: Log, brake: Brake | null) {
     this.name = name;
     this.pipe = pipe;
     this.#sink = sink;
     this.#events = events;
+    this.#brake = brake;
     sink.listen({
       relieved: () => {
         events.resumed();
-        pipe.resume();
+        this.goOn();
       },
       broken: ({ readerGone, why }) => {
         const line = `the command's ${name} is no longer passed on: ${why}`;
@@ -103,10 +112,19 @@ class Pump {
     this.pipe.resume();
   }
 
+  /** Reads on, unless something else is in the way. */
+  goOn(): void {
+    if (!this.#isHeldUp()) this.pipe.resume();
+  }
+
   #take(bytes: Uint8Array): void {
     this.#events.output(this.name, bytes);
     this.#sink.write(bytes);
     this.#allowance -= Math.min(this.#allowance, bytes.length);
-    if (this.#sink.congested && this.#allowance === 0) this.pipe.pause();
+    if (this.#isHeldUp()) this.pipe.pause();
+  }
+
+  #isHeldUp(): boolean {
+    return this.#allowance === 0 && (this.#sink.congested || this.#brake?.isOn() === true);
   }
 }

@@ -66,6 +66,11 @@ export class OutputLog {
     return this.#end;
   }
 
+  /** Memory in use, bookkeeping included. */
+  get cost(): number {
+    return this.#headCost + this.#tailCost;
+  }
+
   /** Bytes that had to be dropped so far. */
   get dropped(): number {
     return this.#dropped;
@@ -78,7 +83,7 @@ export class OutputLog {
       const length = this.#fillLast(stream, rest) || this.#addChunk(stream, rest);
       taken += length;
       this.#end += length;
-      while (this.#headCost + this.#tailCost > this.#capacity && this.#tail.length > 1) this.#makeRoom();
+      while (this.cost > this.#capacity && this.#tail.length > 1) this.#makeRoom();
     }
   }
 

@@ -10,16 +10,24 @@ const SPILL_ABOVE = 1 / 8;
 /** So does what stays unacked for longer than this, and at most twice as long. */
 const SPILL_AFTER_MS = 2_000;
 
+/** From here on what is printed is about to be left out, if the disk is not given a moment. */
+const CROWDED_ABOVE = 5 / 8;
+
 /** Whether all that was held is on disk to stay; if not, why not. */
 export type Flushed = { readonly kind: 'stored' } | { readonly kind: 'incomplete'; readonly why: string };
 
 export class UnackedOutput {
   /** Called, never from within `read`, when what was `later` can be asked for again. */
   onReadable: () => void = () => {};
+  /** Called when `isCrowded` may have become false. */
+  onRoom: () => void = () => {};
   readonly #memory: OutputLog;
   readonly #spillAboveBytes: number;
+  readonly #crowdedAboveBytes: number;
   readonly #onTrouble: (why: string) => void;
   #spool: Spool | null = null;
+  /** Whether there is a disk that takes what is due, or will be in a moment. */
+  #isSpooled = false;
   #start = 0;
   /** What lies before it is due by its age, or because all is. */
   #dueTo = 0;
@@ -33,6 +41,7 @@ export class UnackedOutput {
   constructor(capacityBytes: number, onTrouble: (why: string) => void) {
     this.#memory = new OutputLog(capacityBytes);
     this.#spillAboveBytes = capacityBytes * SPILL_ABOVE;
+    this.#crowdedAboveBytes = capacityBytes * CROWDED_ABOVE;
     this.#onTrouble = onTrouble;
   }
 
@@ -51,12 +60,38 @@ export class UnackedOutput {
     return this.#memory.dropped + (this.#spool?.dropped ?? 0);
   }
 
+  /**
+   * Whether memory is nearly full of what the disk would take. Not once something had to be dropped: more than may be
+   * kept is more, however long one waits.
+   */
+  get isCrowded(): boolean {
+    return this.#isSpooled && this.#memory.cost > this.#crowdedAboveBytes && this.dropped === 0;
+  }
+
+  /** There will be a disk to go to; `useSpool` or `noSpool` follows. */
+  expectSpool(): void {
+    this.#isSpooled = true;
+  }
+
+  /** There is none after all, or for now. */
+  noSpool(): void {
+    this.#isSpooled = false;
+    this.onRoom();
+  }
+
   /** From now on there is a disk to go to. Call at most once. */
   useSpool(directory: string, limit: SpoolLimit): void {
+    this.#isSpooled = true;
     const source: SpoolSource = {
-      moveInto: (block) => this.#moveInto(block),
+      moveInto: (block) => {
+        this.#moveInto(block);
+        this.onRoom();
+      },
       readable: () => this.onReadable(),
-      trouble: this.#onTrouble,
+      trouble: (why) => {
+        this.noSpool();
+        this.#onTrouble(why);
+      },
     };
     this.#spool = new Spool(directory, limit, source);
     this.#spillIfDue();
@@ -75,6 +110,7 @@ export class UnackedOutput {
     this.#start = upTo;
     this.#memory.free(upTo);
     this.#spool?.free(upTo);
+    this.onRoom();
   }
 
   /**
@@ -106,8 +142,12 @@ export class UnackedOutput {
 
   #spillIfDue(): void {
     if (this.#spool === null || this.#closed) return;
-    if (this.#memory.end - this.#memory.start > this.#spillAboveBytes) this.#spool.kick();
+    if (this.#isTooMuch || this.isCrowded) this.#spool.kick();
     if (this.#timer === null && this.#memory.end > this.#memory.start) this.#startTimer();
+  }
+
+  get #isTooMuch(): boolean {
+    return this.#memory.end - this.#memory.start > this.#spillAboveBytes;
   }
 
   #startTimer(): void {
@@ -127,8 +167,10 @@ export class UnackedOutput {
   }
 
   #moveInto(block: RecordBlock): void {
-    const tooMuch = this.#memory.end - this.#memory.start > this.#spillAboveBytes;
-    const target = Math.max(this.#dueTo, tooMuch ? this.#memory.end - this.#spillAboveBytes / 2 : 0);
+    const { end } = this.#memory;
+    // Many small pieces take up much more than their bytes.
+    const surplus = this.isCrowded ? end : this.#isTooMuch ? end - this.#spillAboveBytes / 2 : 0;
+    const target = Math.max(this.#dueTo, surplus);
     for (let piece = this.#memory.oldest(); piece !== null; piece = this.#memory.oldest()) {
       if (this.#memory.start >= target) return;
       if (piece.kind === 'gap') {

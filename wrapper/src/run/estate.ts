@@ -69,6 +69,7 @@ export class Estate {
     this.#address = address;
     this.#record = record;
     this.#output = output;
+    if (address !== null) output.expectSpool();
     this.#place = this.#found(origin).catch((error: unknown) => {
       this.#cannotKeep(describeError(error));
       return null;
@@ -232,6 +233,7 @@ export class Estate {
 
   #cannotKeep(why: string): null {
     const { log } = this.#birth;
+    this.#output.noSpool();
     const line = `what can't be sent can't be kept either, the command runs all the same: ${why}`;
     if (this.#address === null) log.note(line);
     else log.tell(line);

@@ -10,6 +10,7 @@ import { prepareOutput, type RunningCommand, startCommand } from '../command/sta
 import { keepMemorySmall } from '../engine.ts';
 import type { Guardian } from '../guardian/guardian.ts';
 import { describeError, openLog } from '../log.ts';
+import { Brake } from '../output/brake.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { watchFamily } from '../processes/watch.ts';
 import type { Terminator } from '../terminate/terminator.ts';
@@ -130,6 +131,7 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
       resumed: () => limits.countSilenceFromNow(),
     },
     log,
+    new Brake(output),
   );
   // After Ctrl-Z or a SIGSTOP the command has been standing still, or we have not been looking.
   process.on('SIGCONT', () => limits.countSilenceFromNow());

@@ -5,8 +5,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type OutputEvents, readOutput } from '../../src/command/read-output.ts';
+import { Brake } from '../../src/output/brake.ts';
 import type { Writer } from '../../src/output/descriptor.ts';
 import { Sink } from '../../src/output/sink.ts';
+import { UnackedOutput } from '../../src/output/unacked.ts';
 import { greedy, ran, silent, start } from '../support/start.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
@@ -108,6 +110,22 @@ test('a disk of ours that is full does not end the command', async () => {
   readOutput(started.output, sinks(full), events, silent);
   expect(await started.exited).toEqual({ kind: 'exited', code: 3 });
   await until('all of it', () => counted().stdout === 588_895);
+});
+
+test('what is printed in one go waits for a disk that takes it, and none of it is left out', async () => {
+  const output = new UnackedOutput(400_000, () => {});
+  const brake = new Brake(output, 600_000);
+  output.expectSpool();
+  const started = await start(['sh', '-c', 'head -c 2000000 /dev/zero; head -c 2000000 /dev/zero >&2']);
+  const events: OutputEvents = { output: (stream, bytes) => output.append(stream, bytes), resumed() {} };
+  const reader = readOutput(started.output, sinks(), events, silent, brake);
+  await until('the brake', () => brake.isOn());
+  const limit = 100_000_000;
+  output.useSpool(temporaryDirectory(), { bytes: limit, again: async () => limit });
+  expect(await started.exited).toEqual({ kind: 'exited', code: 0 });
+  expect(await reader.finished()).toEqual([]);
+  expect([output.end, output.dropped]).toEqual([4_000_000, 0]);
+  output.close();
 });
 
 test('while our reader is behind the command waits, and after its exit only a pipeful more is taken', async () => {
