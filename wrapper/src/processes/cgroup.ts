@@ -102,10 +102,11 @@ function cgroupAt(directory: string): Cgroup {
     },
     kill: () => {
       try {
-        fs.writeFileSync(path.join(directory, 'cgroup.kill'), '1', { flag: 'r+' });
+        // For writing alone: its owner may not read it.
+        fs.writeFileSync(path.join(directory, 'cgroup.kill'), '1');
         return true;
       } catch {
-        // ENOENT: an older kernel, or it has been removed. EACCES: it has been given to another user.
+        // EACCES: an older kernel, or it is another user's. ENOENT: it has been removed.
         return false;
       }
     },

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { ulid } from 'ulid';
@@ -99,6 +99,28 @@ test.skipIf(probe === null)(
     expect(outer.isPopulated()).toBe(false);
   },
 );
+
+const AS_NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '--input-type=module', '-e'];
+const SOURCE = new URL('../../src/processes/cgroup.ts', import.meta.url).href;
+
+function asNobody(script: string, ...args: string[]): string {
+  const imports = `const { openCgroup } = await import('${SOURCE}');`;
+  return spawnSync('setpriv', [...AS_NOBODY, `${imports}${script}`, ...args], { encoding: 'utf8' }).stdout?.trim();
+}
+
+/** Whether an unprivileged user can run our code from where it lies. */
+const nobodyCan = probe !== null && process.getuid?.() === 0 && asNobody('console.log(1)') === '1';
+
+test.runIf(nobodyCan)('where it has been delegated to a user, one write of theirs kills all', async () => {
+  const delegated = cgroup();
+  if (delegated === null) throw new Error('there was one a moment ago');
+  // As if they had made it themselves, in what was delegated to them.
+  for (const file of ['', 'cgroup.procs', 'cgroup.kill']) fs.chownSync(path.join(delegated.path, file), 65534, 65534);
+  spawn('sh', ['-c', 'echo 0 > "$0"; setsid sleep 100 & sleep 100; :', delegated.joinFile], { stdio: 'ignore' });
+  await until('all three', () => delegated.members().length === 3);
+  expect(asNobody('console.log(openCgroup(process.argv[1]).kill())', delegated.path)).toBe('true');
+  await until('nobody', () => !delegated.isPopulated());
+});
 
 test.skipIf(probe === null)('making one removes those that others left behind', async () => {
   const left = createCgroup(ulid(Date.now() - 61_000));
