@@ -1,7 +1,7 @@
 /** Everything that belongs to a run: finding it all, and signalling it all. */
 import { performance } from 'node:perf_hooks';
 import { type Cgroup, openCgroup } from './cgroup.ts';
-import { bootId, type ProcessRef } from './process-ref.ts';
+import { bootId, isAnybodyAt, type ProcessRef } from './process-ref.ts';
 import { type ProcessEntry, type ProcessTable, processTable } from './process-table.ts';
 import { Roster } from './roster.ts';
 
@@ -41,6 +41,7 @@ export interface FamilySystem {
   readonly table: ProcessTable;
   /** As `process.kill`: throws when there is no such process or it may not be signalled. */
   readonly kill: (pid: number, signal: NodeJS.Signals) => void;
+  readonly isAnybodyAt: (target: number) => boolean;
   readonly openCgroup: (directory: string) => Cgroup | null;
   readonly ownPid: number;
   readonly bootId: string;
@@ -76,6 +77,7 @@ function thisMachine(): FamilySystem {
   return {
     table: processTable,
     kill: (pid, signal) => process.kill(pid, signal),
+    isAnybodyAt,
     openCgroup,
     ownPid: process.pid,
     bootId: bootId(),
@@ -110,6 +112,8 @@ class Family implements ProcessFamily {
   /** The process groups that they are in. */
   #foreignGroups: ReadonlySet<number> = new Set();
   #isContained = false;
+  /** Whether somebody is in the leader's group whom the last look did not show (`hidepid`). */
+  #isGroupHidden = false;
 
   constructor(origin: FamilyOrigin, helpers: readonly ProcessRef[], system: FamilySystem) {
     this.#leader = origin.leader;
@@ -122,6 +126,8 @@ class Family implements ProcessFamily {
 
   members(): number[] {
     const members = this.#look().map((each) => each.pid);
+    // Who it is can't be told, only that it is in the group with this number.
+    if (this.#isGroupHidden) members.push(this.#leader.pid);
     return members.length > 0 ? members : this.#hiddenInCgroup();
   }
 
@@ -173,12 +179,15 @@ class Family implements ProcessFamily {
       // It can't be looked at, for want of file descriptors perhaps: not known to have exited.
       return false;
     }
-    return entry === null || entry.startTime !== this.#leader.startTime || !entry.isAlive;
+    // On a machine that hides other users' processes, so is a command that has become another user's (sudo).
+    if (entry === null) return !this.#system.isAnybodyAt(this.#leader.pid);
+    return entry.startTime !== this.#leader.startTime || !entry.isAlive;
   }
 
   signal(signal: NodeJS.Signals): boolean {
     try {
-      return signal === 'SIGKILL' ? this.#killAll() : this.#send(signal, this.#look());
+      const hasSignalled = signal === 'SIGKILL' ? this.#killAll() : this.#send(signal, this.#look());
+      return (this.#isGroupHidden && this.#sendTo(-this.#leader.pid, signal)) || hasSignalled;
     } catch {
       // The process table can't be read, for want of file descriptors perhaps: the leader's group needs no looking.
       return this.#isOwnGroup(this.#leader.pid) && this.#sendTo(-this.#leader.pid, signal);
@@ -266,6 +275,8 @@ class Family implements ProcessFamily {
     const entries = table.list();
     const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
     this.#findForeign((pid) => byPid.get(pid) ?? null);
+    const { pid: group } = this.#leader;
+    this.#isGroupHidden = !entries.some(({ pgid }) => pgid === group) && this.#system.isAnybodyAt(-group);
     const inCgroup = new Set(this.#cgroup?.members());
     const found = this.#roster.update(
       entries,

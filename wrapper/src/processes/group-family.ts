@@ -1,7 +1,7 @@
 /** The least that can be known of a run's processes, where the process table can't be read: the command's group. */
-import { hasCode } from '../error-code.ts';
 import type { Cgroup } from './cgroup.ts';
 import type { ProcessFamily } from './family.ts';
+import { isAnybodyAt } from './process-ref.ts';
 
 /**
  * @param leader the command's pid, which is also its group's id
@@ -10,7 +10,7 @@ import type { ProcessFamily } from './family.ts';
 export function groupFamily(leader: number, cgroup: Cgroup | null): ProcessFamily {
   return {
     // Who is in it can't be told, only whether anybody is.
-    members: () => (sendToGroup(leader, 0) ? [leader] : []),
+    members: () => (isAnybodyAt(-leader) ? [leader] : []),
     observe: () => null,
     // Not known, and told by the exit itself.
     leaderHasExited: () => false,
@@ -21,12 +21,12 @@ export function groupFamily(leader: number, cgroup: Cgroup | null): ProcessFamil
   };
 }
 
-function sendToGroup(leader: number, signal: NodeJS.Signals | 0): boolean {
+function sendToGroup(leader: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(-leader, signal);
     return true;
-  } catch (error) {
-    // ESRCH: nobody is left. EPERM: somebody is, who may not be signalled.
-    return hasCode(error, 'EPERM') && signal === 0;
+  } catch {
+    // ESRCH: nobody is left. EPERM: nobody who may be signalled.
+    return false;
   }
 }

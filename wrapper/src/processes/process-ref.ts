@@ -1,6 +1,7 @@
 /** A process known for certain, even by someone who reads of it after a crash or a restart of the machine. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import { hasCode } from '../error-code.ts';
 import { type ProcessTable, processTable } from './process-table.ts';
 
 /** Plain data, to be stored as JSON. */
@@ -26,6 +27,22 @@ export function isRunning(ref: ProcessRef, table: ProcessTable = processTable): 
   if (ref.bootId !== bootId()) return false;
   const entry = table.entry(ref.pid);
   return entry?.isAlive === true && entry.startTime === ref.startTime;
+}
+
+/**
+ * Whether a signal could meet anybody there, zombies included: by the kernel's word, which also tells of processes that
+ * the process table does not show us.
+ *
+ * @param target a pid, or the negative of a process group's id
+ */
+export function isAnybodyAt(target: number): boolean {
+  try {
+    process.kill(target, 0);
+    return true;
+  } catch (error) {
+    // ESRCH: nobody. EPERM: somebody whom we may not signal.
+    return hasCode(error, 'EPERM');
+  }
 }
 
 let knownBootId: string | null = null;

@@ -174,3 +174,31 @@ test.runIf(isRoot)(
   },
   30_000,
 );
+
+/** Becomes its arguments, where only root sees the processes of others. */
+const HIDING = ['unshare', '-m', 'sh', '-c', 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', 'sh'];
+
+test.runIf(isRoot && spawnSync('unshare', [...HIDING.slice(1), 'true']).status === 0)(
+  'a command that its wrapper can not see, since it has become root’s, is killed like any other',
+  async () => {
+    const directory = temporaryDirectory();
+    fs.chmodSync(directory, 0o777);
+    // It belongs to root by then, yet whoever started it may signal it: as with sudo.
+    const program = path.join(directory, 'sleep');
+    execFileSync('cp', [execFileSync('which', ['sleep'], { encoding: 'utf8' }).trim(), program]);
+    fs.chmodSync(program, 0o4755);
+    const plane = await controlPlane();
+    // Not at once: the wrapper has seen it by then.
+    const leash = leashRun(['sh', '-c', 'sleep 0.3; exec "$0" 1000', program], {
+      plane,
+      by: [...HIDING, ...NOBODY],
+      env: { LEASH_STATE_DIR: path.join(directory, 'state') },
+    });
+    const { pid } = await plane.started();
+    await until('the command itself', () => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(program));
+    const command = newCommand();
+    plane.kill(command, { grace_ms: 20_000 });
+    expect((await leash.exited()).code).toBe(143);
+    expect(plane.phases(command)).toEqual(['term', 'gone']);
+  },
+);

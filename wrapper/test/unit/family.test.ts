@@ -21,6 +21,8 @@ function machine() {
   const signals: [target: number, signal: string][] = [];
   const environmentsRead: number[] = [];
   const clock = { now: 1_000 };
+  /** What the process table does not show: pids, and groups as negative numbers. */
+  const hidden = new Set<number>();
   const start = (pid: number, { variables = [], ...entry }: Fake = {}) => {
     const leads = { pgid: pid, sid: pid, ppid: INIT, startTime: `${pid}`, isAlive: true, isKernel: false };
     processes.set(pid, { pid, ...leads, ...entry, variables });
@@ -56,6 +58,7 @@ function machine() {
           signals.push([target, signal]);
           onKill(target, signal);
         },
+        isAnybodyAt: (target) => hidden.has(target),
         openCgroup: () => ({
           path: '/c',
           joinFile: '/c/cgroup.procs',
@@ -78,6 +81,7 @@ function machine() {
     signals,
     environmentsRead,
     clock,
+    hidden,
     onKill: (handle: typeof onKill) => {
       onKill = handle;
     },
@@ -331,6 +335,30 @@ test('who may not be signalled stays a member', () => {
   const run = family();
   expect(run.signal('SIGKILL')).toBe(false);
   expect(run.members()).toEqual([LEADER]);
+});
+
+test('a command that the process table hides since it is another user’s has not exited, and its group is signalled', () => {
+  const { start, die, family, signals, hidden } = machine();
+  const run = family();
+  start(300, { ppid: LEADER });
+  expect(run.members()).toEqual([LEADER, 300]);
+  die(LEADER);
+  expect(run.leaderHasExited()).toBe(true);
+  hidden.add(LEADER).add(-LEADER);
+  expect(run.leaderHasExited()).toBe(false);
+  expect(sorted(run.members())).toEqual([LEADER, 300]);
+  run.signal('SIGTERM');
+  expect(signals).toEqual([
+    [-300, 'SIGTERM'],
+    [-LEADER, 'SIGTERM'],
+  ]);
+  die(300);
+  signals.length = 0;
+  expect(run.signal('SIGKILL')).toBe(true);
+  expect(signals).toEqual([[-LEADER, 'SIGKILL']]);
+  // A zombie of the group is shown, and no sign of anybody else.
+  start(LEADER, { isAlive: false });
+  expect(run.members()).toEqual([]);
 });
 
 test('a cookie too short to be one marks nobody', () => {
