@@ -11,6 +11,8 @@ export interface FamilyOrigin {
   readonly leader: ProcessRef;
   /** The name of an environment variable that every process of the run inherits, and that no other process has. */
   readonly cookie: string;
+  /** The pipes that the command prints into, by name. None of another run has the same. */
+  readonly pipes: readonly string[];
   /** The directory of the run's cgroup, if it has one. */
   readonly cgroup: string | null;
 }
@@ -85,6 +87,8 @@ function thisMachine(): FamilySystem {
   };
 }
 
+/** Shown to everyone, unless other users' processes are hidden. */
+const INIT = 1;
 /** A name so short may be anyone's variable. */
 const SHORTEST_COOKIE = 8;
 /** The longest that one `observe` may hold up everything else; of a family too large for that, the newest are seen. */
@@ -101,11 +105,12 @@ const SEARCH_WIDTH = 16;
 class Family implements ProcessFamily {
   readonly #leader: ProcessRef;
   readonly #cookie: string | null;
+  readonly #pipes: readonly string[];
   readonly #cgroup: Cgroup | null;
   readonly #helpers: readonly ProcessRef[];
   readonly #system: FamilySystem;
   readonly #roster: Roster;
-  /** Start times, by pid, of those that were seen not to have the cookie. */
+  /** Start times, by pid, of those that were seen to have neither the cookie nor one of the pipes. */
   #strangers = new Map<number, string>();
   /** Our own process, its ancestors and helpers, as of the last look. */
   #foreign: ReadonlySet<number> = new Set();
@@ -118,6 +123,7 @@ class Family implements ProcessFamily {
   constructor(origin: FamilyOrigin, helpers: readonly ProcessRef[], system: FamilySystem) {
     this.#leader = origin.leader;
     this.#cookie = origin.cookie.length >= SHORTEST_COOKIE ? origin.cookie : null;
+    this.#pipes = origin.pipes;
     this.#cgroup = origin.cgroup === null ? null : system.openCgroup(origin.cgroup);
     this.#helpers = helpers;
     this.#system = system;
@@ -265,7 +271,7 @@ class Family implements ProcessFamily {
 
   #isLivingMember(entry: ProcessEntry): boolean {
     if (!entry.isAlive || entry.isKernel || this.#foreign.has(entry.pid)) return false;
-    return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#hasCookie(entry);
+    return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#isMarked(entry);
   }
 
   /** All living members. */
@@ -275,12 +281,11 @@ class Family implements ProcessFamily {
     const entries = table.list();
     const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
     this.#findForeign((pid) => byPid.get(pid) ?? null);
-    const { pid: group } = this.#leader;
-    this.#isGroupHidden = !entries.some(({ pgid }) => pgid === group) && this.#system.isAnybodyAt(-group);
+    this.#isGroupHidden = !byPid.has(INIT) && this.#isSomebodyHidden(entries);
     const inCgroup = new Set(this.#cgroup?.members());
     const found = this.#roster.update(
       entries,
-      (entry) => inCgroup.has(entry.pid) || this.#hasCookie(entry),
+      (entry) => inCgroup.has(entry.pid) || this.#isMarked(entry),
       (entry) => this.#foreign.has(entry.pid),
       now(),
     );
@@ -289,6 +294,12 @@ class Family implements ProcessFamily {
     }
     const living = found.filter((entry) => entry.isAlive);
     return living.length > 0 ? living : this.#lookCloser(newest);
+  }
+
+  /** Whether the leader's group has somebody though no living process in it is shown. A zombie may be taken for one. */
+  #isSomebodyHidden(entries: readonly ProcessEntry[]): boolean {
+    const group = this.#leader.pid;
+    return !entries.some(({ pgid, isAlive }) => isAlive && pgid === group) && this.#system.isAnybodyAt(-group);
   }
 
   /**
@@ -312,17 +323,24 @@ class Family implements ProcessFamily {
     return this.#look().filter((each) => !known.has(each.pid)).length;
   }
 
-  /** Read once for each process: it never gets the cookie later, except from an ancestor of ours. */
-  #hasCookie(entry: ProcessEntry): boolean {
-    if (this.#cookie === null || !entry.isAlive || this.#strangers.get(entry.pid) === entry.startTime) return false;
-    const has = this.#system.table.hasVariable(entry.pid, this.#cookie);
-    if (has === false) this.#strangers.set(entry.pid, entry.startTime);
-    return has === true;
+  /**
+   * Whether it inherited the cookie, or, having thrown its environment away, still prints into the run's pipes. Only its
+   * stdout and stderr count: who else holds a pipe may have been handed it to work for many (an ssh master).
+   *
+   * Read once for each process: it never gets either later, except from an ancestor of ours.
+   */
+  #isMarked(entry: ProcessEntry): boolean {
+    if (!entry.isAlive || this.#strangers.get(entry.pid) === entry.startTime) return false;
+    const { table } = this.#system;
+    const hasCookie = this.#cookie === null ? false : table.hasVariable(entry.pid, this.#cookie);
+    if (hasCookie === true || table.printsInto(entry.pid, this.#pipes)) return true;
+    if (hasCookie === false) this.#strangers.set(entry.pid, entry.startTime);
+    return false;
   }
 
   /** Finds out who is never to be signalled, whatever it looks like: pid 1, ourselves, our ancestors, our helpers. */
   #findForeign(entryOf: (pid: number) => ProcessEntry | null): void {
-    const foreign = new Set([1]);
+    const foreign = new Set([INIT]);
     const groups = new Set<number>();
     const add = (entry: ProcessEntry) => {
       foreign.add(entry.pid);

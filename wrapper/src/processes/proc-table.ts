@@ -7,6 +7,17 @@ export const procTable: ProcessTable = {
   entry: (pid) => readEntry(String(pid)),
   children,
   hasVariable,
+  printsInto: (pid, pipes) =>
+    pipes.length > 0 &&
+    [1, 2].some((fd) => {
+      const target = targetOf(pid, fd);
+      return target !== null && pipes.includes(target);
+    }),
+  nameOfPipe: (fd) => {
+    const target = targetOf(process.pid, fd);
+    // The number of one without a path (`pipe:[…]`) is another's when it is gone.
+    return target?.startsWith('/') === true ? target : null;
+  },
   newestPid,
 };
 
@@ -85,6 +96,16 @@ function hasVariable(pid: number, name: string): boolean | null {
     if (at === 0 || environment[at - 1] === 0) return true;
   }
   return false;
+}
+
+/** Of a FIFO that has been removed, the path that it had. */
+function targetOf(pid: number, fd: number): string | null {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    // EACCES: another user's. ENOENT: it is not open, or the process has ended.
+    return null;
+  }
 }
 
 function newestPid(): number | null {

@@ -29,6 +29,13 @@ export interface ProcessTable {
    * seen because the process is another user's; null when it can't be seen now, because it is just being replaced.
    */
   hasVariable(pid: number, name: string): boolean | null;
+  /**
+   * Whether the stdout or stderr of the process is one of `pipes`, as `nameOfPipe` names them. False where that can't be
+   * told.
+   */
+  printsInto(pid: number, pipes: readonly string[]): boolean;
+  /** What tells a pipe of ours apart from all others; null where there is no such thing. */
+  nameOfPipe(fd: number): string | null;
   /** The pid that was given out last; null where that can't be told. */
   newestPid(): number | null;
 }

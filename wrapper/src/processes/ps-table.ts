@@ -15,6 +15,8 @@ export const psTable: ProcessTable = {
   },
   children: () => null,
   hasVariable: () => false,
+  printsInto: () => false,
+  nameOfPipe: () => null,
   newestPid: () => null,
 };
 

@@ -1,4 +1,5 @@
 /** What ends a run before its command does by itself: all take one path, through the terminator. */
+import type { EndReason, RawExit } from '#protocol/run-state';
 import type { Kill } from '#protocol/wrapper-link';
 import type { RunArgs } from '../cli/run-args.ts';
 import type { Log } from '../log.ts';
@@ -86,4 +87,18 @@ function endBySignal({ args, terminator, log }: Ending, signal: EndingSignal): v
   if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows ${when}`);
   else log.note(`got ${signal}`);
   terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });
+}
+
+/** Why the run has ended, once it has. */
+export function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
+  switch (stage.kind) {
+    case 'gone':
+    case 'term':
+    case 'kill':
+      return stage.reason;
+    case 'running':
+    case 'exited':
+      if (raw === null) return 'wrapper_failed';
+      return raw.kind;
+  }
 }

@@ -6,6 +6,7 @@ import type { Configuration } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import { commandLine, cutCommandLine } from '../command/command-line.ts';
 import type { LaunchState } from '../command/launch-state.ts';
+import type { OutputPipe } from '../command/output-pipe.ts';
 import type { Started } from '../command/start-command.ts';
 import { flusherCommand } from '../flush/background.ts';
 import { Guardian, type LastWill } from '../guardian/guardian.ts';
@@ -16,6 +17,7 @@ import type { Cgroup } from '../processes/cgroup.ts';
 import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
 import { groupFamily } from '../processes/group-family.ts';
 import { type ProcessRef, refOf } from '../processes/process-ref.ts';
+import { processTable } from '../processes/process-table.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { Terminator } from '../terminate/terminator.ts';
 import { describeStep } from '../words/ending.ts';
@@ -114,7 +116,13 @@ function familyOrigin({ run, started, cgroup, log }: Birth): FamilyOrigin | null
   if (started.kind === 'not_started') return null;
   // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
   const leader = refOrNull(started.pid, log);
-  return leader === null ? null : { leader, cookie: cookieOf(run), cgroup: cgroup?.path ?? null };
+  if (leader === null) return null;
+  const pipes = [started.output.stdout, started.output.stderr].flatMap((pipe) => nameOf(pipe) ?? []);
+  return { leader, cookie: cookieOf(run), pipes, cgroup: cgroup?.path ?? null };
+}
+
+function nameOf(pipe: OutputPipe | null): string | null {
+  return pipe === null || pipe.readFd === null ? null : processTable.nameOfPipe(pipe.readFd);
 }
 
 /** @returns null, and a note, when the process can't be looked at */

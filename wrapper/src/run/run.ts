@@ -1,5 +1,6 @@
 /** `leash run`: one command, from its start to the moment its end is told, or kept to be told later. */
 import { performance } from 'node:perf_hooks';
+import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
 import { readConfigFile, withConfig } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
@@ -9,15 +10,14 @@ import { readOutput } from '../command/read-output.ts';
 import { prepareOutput, type RunningCommand, startCommand } from '../command/start-command.ts';
 import { keepMemorySmall } from '../engine.ts';
 import type { Guardian } from '../guardian/guardian.ts';
-import { describeError, openLog } from '../log.ts';
+import { describeError, type Log, openLog } from '../log.ts';
 import { Brake } from '../output/brake.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { watchFamily } from '../processes/watch.ts';
-import type { Terminator } from '../terminate/terminator.ts';
 import { describeEnd } from '../words/ending.ts';
 import { commandEnvironment } from './command-environment.ts';
 import { leaveInBackground, takeDetachment } from './detach.ts';
-import { endByLimit, obeyLocalSignal } from './endings.ts';
+import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
 import { newRunId } from './identity.ts';
 import { Limits } from './limits.ts';
 import { LocalSignals } from './local-signals.ts';
@@ -150,6 +150,7 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
   unwatch();
   await terminator.over();
   const stillOpen = await reader.finished();
+  if (terminator.stage.kind === 'gone' && terminator.stage.survivors.length === 0) tellWhoIsLeft(stillOpen, log);
   if (stillOpen.length > 0) guardian?.drain();
   else guardian?.commandIsOver();
   reader.close();
@@ -158,23 +159,18 @@ async function supervise(command: RunningCommand, parts: Parts): Promise<End> {
   return asPassedOn({ reason: endReason(terminator, raw), raw }, parts);
 }
 
+/** Somebody whom no look has shown, or who was handed the pipe: nothing is known but that it is not over. */
+function tellWhoIsLeft(stillOpen: readonly StreamName[], log: Log): void {
+  if (stillOpen.length === 0) return;
+  log.tell(
+    `all that could be found was ended, but something still holds the command's ${stillOpen.join(' and ')}: another user's, or a server that it was handed to; as root, see lsof -nP +L1 | grep leash-`,
+  );
+}
+
 /** A pipe that we have given up must not be held open by the guardian: whoever prints into it is to get SIGPIPE. */
 function letGoTogether({ output }: RunningCommand, guardian: Guardian | null): void {
   void output.stdout.ended.then(() => guardian?.close('stdout'));
   void output.stderr?.ended.then(() => guardian?.close('stderr'));
-}
-
-function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
-  switch (stage.kind) {
-    case 'gone':
-    case 'term':
-    case 'kill':
-      return stage.reason;
-    case 'running':
-    case 'exited':
-      if (raw === null) return 'wrapper_failed';
-      return raw.kind;
-  }
 }
 
 /** A command whose output is missing where it should be has not succeeded, whatever it says: it could not know. */

@@ -40,7 +40,14 @@ export const RunFacts = v.object({
   /** Who supervises it. Once that is gone, whoever has the record only sends what is left. */
   wrapper: Process,
   /** How to find what the run has started; null when nothing was. */
-  family: v.nullable(v.object({ leader: Process, cookie: v.string(), cgroup: v.nullable(v.string()) })),
+  family: v.nullable(
+    v.object({
+      leader: Process,
+      cookie: v.string(),
+      pipes: v.optional(v.pipe(v.array(v.string()), v.readonly()), []),
+      cgroup: v.nullable(v.string()),
+    }),
+  ),
 });
 export type RunFacts = v.InferOutput<typeof RunFacts>;
 

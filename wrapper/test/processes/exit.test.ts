@@ -108,16 +108,29 @@ test('a fault in the wrapper that nobody caught costs the link, and nothing else
   expect(living(mark)).toEqual([]);
 });
 
+const FAILS_AT_ONCE = {
+  ...sabotage('Date.prototype.getTime = () => { throw new Error("boom") }'),
+  LEASH_URL: 'http://x',
+  LEASH_TOKEN: 't',
+};
+
 test('a wrapper that fails right after the start still waits for its command', async () => {
   const mark = marker();
-  const leash = leashRun(shell('echo out; sleep 0.3; exit 7', mark), {
-    env: {
-      ...sabotage('Date.prototype.getTime = () => { throw new Error("boom") }'),
-      LEASH_URL: 'http://x',
-      LEASH_TOKEN: 't',
-    },
-  });
+  const leash = leashRun(shell('echo out; sleep 0.3; exit 7', mark), { env: FAILS_AT_ONCE });
   expect((await leash.exited()).code).toBe(7);
   expect(leash.stdout.toString()).toBe('out\n');
   expect(leash.stderr).toContain('boom');
+});
+
+test.each(['its time limit', 'a local SIGTERM'])('and ends all of its group by %s', async (way) => {
+  const mark = marker();
+  const script = `sh -c 'trap "" TERM; echo ready; while :; do sleep 0.05; done' ${mark}-child & wait`;
+  const limit = way === 'its time limit' ? ['--timeout', '1s'] : [];
+  const leash = leashRun(shell(script, mark), { options: ['--grace', '100ms', ...limit], env: FAILS_AT_ONCE });
+  // A time limit may come before.
+  await until('the child', () => leash.stdout.includes('ready') || leash.process.exitCode !== null);
+  if (limit.length === 0) leash.kill('SIGTERM');
+  // The leader dies of SIGTERM, the child of SIGKILL.
+  expect((await leash.exited()).code).toBe(limit.length === 0 ? 143 : 124);
+  expect(living(mark)).toEqual([]);
 });

@@ -132,7 +132,7 @@ test('a run inside a run ends with it, and does not end it', async () => {
   const innerPid = pids.find((pid) => pid !== run.origin.leader.pid) ?? 0;
   const leader = refOf(innerPid);
   if (leader === null) throw new Error('it runs');
-  const family = processFamily({ leader, cookie: 'LEASH_RUN_inner_1', cgroup: null });
+  const family = processFamily({ leader, cookie: 'LEASH_RUN_inner_1', pipes: [], cgroup: null });
   expect(family.members()).toEqual([innerPid]);
   await end(run);
 });

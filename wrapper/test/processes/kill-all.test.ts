@@ -4,21 +4,13 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createCgroup } from '../../src/processes/cgroup.ts';
 import { type ControlPlane, newCommand } from '../support/control-plane.ts';
-import { controlPlane, LEASH, type Leash, leashRun, marker, sabotage, shell } from '../support/leash.ts';
-import { withMarker } from '../support/processes.ts';
+import { controlPlane, LEASH, type Leash, leashRun, marker, shell, WITHOUT_CGROUP } from '../support/leash.ts';
+import { living, withMarker } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
 const probe = createCgroup(`probe-${process.pid}`);
 probe?.remove();
-const WITHOUT_CGROUP = sabotage(`
-  import fs from 'node:fs';
-  const { accessSync } = fs;
-  fs.accessSync = (file, ...rest) => {
-    if (String(file).endsWith('cgroup.procs')) throw new Error('not to be had');
-    return accessSync(file, ...rest);
-  };
-`);
 
 /** Says that it is there. The last part of `$0` is what kind of process it is. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
@@ -39,6 +31,8 @@ const TREE: Readonly<Record<string, string>> = {
   // The one in the middle is soon gone: nobody is its parent any more.
   daemon: '(setsid sh -c \'sh -c "$STUBBORN" $0-daemon & exit\' $0 &)',
   bare: 'env -i /usr/bin/setsid /bin/sh -c "$STUBBORN" $0-bare &',
+  // The same without a parent, before anybody could have seen where it comes from: its output alone tells.
+  adrift: '(env -i /usr/bin/setsid /bin/sh -c "$STUBBORN" $0-adrift &)',
   chain: 'sh -c "$CHAIN" $0-chain &',
   nested: `${LEASH} run --job inner -- sh -c "$STUBBORN" $0-nested &`,
 };
@@ -62,11 +56,11 @@ const WAYS: Readonly<Record<string, Way>> = {
     code: 143,
     reason: 'operator',
   },
-  '--timeout': { options: [...GRACE, '--timeout', '4s'], end: () => {}, code: 124, reason: 'timeout' },
+  '--timeout': { options: [...GRACE, '--timeout', '3s'], end: () => {}, code: 124, reason: 'timeout' },
   // The leader has fallen silent by then.
   '--idle-timeout': { options: [...GRACE, '--idle-timeout', '2s'], end: () => {}, code: 124, reason: 'idle_timeout' },
   '--max-offline': {
-    options: [...GRACE, '--max-offline', '4s'],
+    options: [...GRACE, '--max-offline', '3s'],
     end: (plane) => plane.stop(),
     code: 253,
     reason: 'offline_limit',
@@ -108,4 +102,18 @@ describe.each(places)('$place a cgroup', ({ place, env }) => {
     },
     30_000,
   );
+});
+
+test('what has hidden from every look is told of when it still holds the output', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  // A pipe may be handed to anybody: to hold one is not enough to be killed.
+  const hidden = `(env -i setsid sh -c 'echo ready >&7; sleep 1000; :' ${mark}-hidden 7>&1 >/dev/null 2>&1 &)`;
+  const leash = leashRun(shell(`${hidden}; sleep 1000; :`, mark), { plane, env: WITHOUT_CGROUP });
+  await until('ready', () => leash.stdout.includes('ready'));
+  await plane.started();
+  plane.kill(newCommand(), { grace_ms: 20_000 });
+  expect((await leash.exited()).code).toBe(143);
+  expect(living(mark)).toEqual(living(`${mark}-hidden`));
+  expect(leash.stderr).toMatch(/^leash: all that could be found was ended, but something still holds .* stdout: /m);
 });

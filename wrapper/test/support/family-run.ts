@@ -40,7 +40,7 @@ export class Run {
     });
     const leader = refOf(this.#child.pid ?? 0);
     if (leader === null) throw new Error('it was not started');
-    this.origin = { leader, cookie, cgroup: own?.path ?? null };
+    this.origin = { leader, cookie, pipes: [], cgroup: own?.path ?? null };
     this.family = processFamily(this.origin);
     this.#child.stdout?.on('data', (bytes: Buffer) => this.#hear(bytes.toString()));
     this.#child.stdout?.on('close', () => {

@@ -128,6 +128,16 @@ export function sabotage(script: string): NodeJS.ProcessEnv {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
 }
 
+/** The run gets no cgroup of its own, as for other users than root. */
+export const WITHOUT_CGROUP = sabotage(`
+  import fs from 'node:fs';
+  const { accessSync } = fs;
+  fs.accessSync = (file, ...rest) => {
+    if (String(file).endsWith('cgroup.procs')) throw new Error('not to be had');
+    return accessSync(file, ...rest);
+  };
+`);
+
 afterEach(async () => {
   for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
   // A command outlives its wrapper, and so do a guardian and a flusher: each has our state directory in its environment.

@@ -10,14 +10,16 @@ const SHELL = 50;
 const WRAPPER = 60;
 const LEADER = 100;
 const COOKIE = 'LEASH_RUN_01J0000000000000000000001';
+const PIPE = '/dev/shm/leash-abc/0 (deleted)';
 
 interface Fake extends Partial<Omit<ProcessEntry, 'pid'>> {
   readonly variables?: readonly string[];
+  readonly printsInto?: string;
 }
 
 /** A machine with init, a login shell, a wrapper, and the leader of a run. */
 function machine() {
-  const processes = new Map<number, ProcessEntry & { variables: readonly string[] }>();
+  const processes = new Map<number, ProcessEntry & Fake & { variables: readonly string[] }>();
   const signals: [target: number, signal: string][] = [];
   const environmentsRead: number[] = [];
   const clock = { now: 1_000 };
@@ -41,7 +43,13 @@ function machine() {
     given: { helpers?: ProcessRef[]; origin?: Partial<FamilyOrigin>; cgroup?: Partial<Cgroup>; bootId?: string } = {},
   ) =>
     processFamily(
-      { leader: ref(LEADER), cookie: COOKIE, cgroup: given.cgroup === undefined ? null : '/c', ...given.origin },
+      {
+        leader: ref(LEADER),
+        cookie: COOKIE,
+        pipes: [PIPE],
+        cgroup: given.cgroup === undefined ? null : '/c',
+        ...given.origin,
+      },
       given.helpers ?? [],
       {
         table: {
@@ -52,6 +60,8 @@ function machine() {
             environmentsRead.push(pid);
             return processes.get(pid)?.variables.includes(name) ?? null;
           },
+          printsInto: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
+          nameOfPipe: () => null,
           newestPid: () => null,
         },
         kill: (target, signal) => {
@@ -108,6 +118,17 @@ test('group, session, descendants and whoever carries the cookie belong to a run
   start(201, { variables: [`${COOKIE}X`] });
   start(202, { ppid: WRAPPER });
   expect(sorted(family().members())).toEqual([100, 101, 102, 103, 104, 105, 106]);
+});
+
+test('who prints into the run’s pipes belongs to it, whatever it has thrown away', () => {
+  const { start, family } = machine();
+  start(300, { printsInto: PIPE });
+  start(310, { ppid: 300, printsInto: '/dev/null' });
+  start(400, { printsInto: '/dev/shm/leash-xyz/0 (deleted)' });
+  expect(sorted(family().members())).toEqual([LEADER, 300, 310]);
+  expect(sorted(family({ origin: { pipes: [] } }).members())).toEqual([LEADER]);
+  // It needs no cookie for that.
+  expect(sorted(family({ origin: { cookie: 'X' } }).members())).toEqual([LEADER, 300, 310]);
 });
 
 test('the group and the session that a found process leads belong to it too', () => {
@@ -340,6 +361,7 @@ test('who may not be signalled stays a member', () => {
 test('a command that the process table hides since it is another user’s has not exited, and its group is signalled', () => {
   const { start, die, family, signals, hidden } = machine();
   const run = family();
+  die(INIT);
   start(300, { ppid: LEADER });
   expect(run.members()).toEqual([LEADER, 300]);
   die(LEADER);
@@ -356,8 +378,8 @@ test('a command that the process table hides since it is another user’s has no
   signals.length = 0;
   expect(run.signal('SIGKILL')).toBe(true);
   expect(signals).toEqual([[-LEADER, 'SIGKILL']]);
-  // A zombie of the group is shown, and no sign of anybody else.
-  start(LEADER, { isAlive: false });
+  // Nothing is hidden from whoever sees init: it is a zombie of the group's that answers.
+  start(INIT);
   expect(run.members()).toEqual([]);
 });
 

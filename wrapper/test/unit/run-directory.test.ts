@@ -202,7 +202,7 @@ test('what nobody could deliver for a month is removed, with what dead processes
   const machine = new Machine();
   const [wrapper, tidier, maker] = [machine.process(10), machine.process(11), machine.process(12)];
   const command = machine.process(13).self;
-  const family = { leader: command, cookie: 'LEASH_RUN_X', cgroup: null };
+  const family = { leader: command, cookie: 'LEASH_RUN_X', pipes: [], cgroup: null };
   const living = await create(state, tidier);
   const dead = await create(state, wrapper);
   const orphaned = await create(state, wrapper, { family });
