@@ -3,7 +3,8 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { type FamilyOrigin, processFamily } from '../../src/processes/family.ts';
-import { isRunning, refOf } from '../../src/processes/process-ref.ts';
+import { bootId, isAnybodyAt, isRunning, refOf } from '../../src/processes/process-ref.ts';
+import { psTable } from '../../src/processes/ps-table.ts';
 import { watchFamily } from '../../src/processes/watch.ts';
 import { endFamily } from '../../src/terminate/end-family.ts';
 import { end, hasCgroup, type Run, shell, silent, WAIT } from '../support/family-run.ts';
@@ -135,6 +136,27 @@ test('a run inside a run ends with it, and does not end it', async () => {
   const family = processFamily({ leader, cookie: 'LEASH_RUN_inner_1', pipes: [], cgroup: null });
   expect(family.members()).toEqual([innerPid]);
   await end(run);
+});
+
+test('where there is no /proc, group and descendants are ended by what ps tells', async () => {
+  const run = shell('sh -c "$STUBBORN" & setsid sh -c "$STUBBORN" & eval "$STUBBORN"');
+  const pids = await settled(run, 3);
+  const leader = refOf(run.origin.leader.pid, psTable);
+  if (leader === null) throw new Error('it runs');
+  const byPs = processFamily({ ...run.origin, leader }, [], {
+    table: psTable,
+    kill: process.kill,
+    isAnybodyAt,
+    openCgroup: () => null,
+    ownPid: process.pid,
+    bootId: bootId(),
+    now: () => performance.now(),
+  });
+  expect(sorted(byPs.members())).toEqual(sorted(pids));
+  expect(byPs.leaderHasExited()).toBe(false);
+  expect(await endFamily(byPs, { signal: 'SIGTERM', graceMs: 100 }, silent)).toEqual([]);
+  expect(byPs.leaderHasExited()).toBe(true);
+  await run.closed();
 });
 
 const AS_NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups'];
