@@ -11,6 +11,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
 import { describeError, type Log } from '../log.ts';
+import type { FamilyOrigin } from '../processes/family.ts';
 import { spawnApart } from '../run/spawn-apart.ts';
 
 /** What the guardian does when the wrapper has died. */
@@ -20,9 +21,14 @@ export interface LastWill {
   readonly pgid: number;
   /** Ends all of the run; its success is relied on. For `kill`. */
   readonly end: readonly string[];
+  /** What `end` is told of the run's processes, because there may be no record of them; null when nothing is known. */
+  readonly family: FamilyOrigin | null;
   /** Tells what happened; null when there is nobody to tell. */
   readonly tell: readonly string[] | null;
 }
+
+/** The variable that holds it. */
+export const FAMILY_VARIABLE = 'LEASH_FAMILY';
 
 /**
  * Descriptors of the read ends; null where there is none. They must block, which is a property of the open file: `cat`
@@ -109,10 +115,10 @@ export class Guardian {
   }
 }
 
-function startShell({ kind, pgid, end, tell }: LastWill, { stdout, stderr }: ReadEnds): ChildProcess {
+function startShell({ kind, pgid, end, family, tell }: LastWill, { stdout, stderr }: ReadEnds): ChildProcess {
   const words = [kind, String(pgid), shellLine(end), shellLine(tell ?? [])];
   return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...words], {
-    env: process.env,
+    env: family === null ? process.env : { ...process.env, [FAMILY_VARIABLE]: JSON.stringify(family) },
     cwd: '/',
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', stdout ?? 'ignore', stderr ?? 'ignore'],
   });

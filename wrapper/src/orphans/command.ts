@@ -1,8 +1,14 @@
 /** `leash orphans`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
 import type { OrphansArgs } from '../cli/args.ts';
+import type { Environment } from '../cli/config-file.ts';
 import { type Operation, operate } from '../cli/operate.ts';
+import { FAMILY_VARIABLE } from '../guardian/guardian.ts';
+import type { Log } from '../log.ts';
+import { type ProcessFamily, processFamily } from '../processes/family.ts';
 import { openState } from '../run/state.ts';
+import { readFamily } from '../spool/run-facts.ts';
+import { endFamily } from '../terminate/end-family.ts';
 import { endOrphan, findOrphans, type Orphan, removeSpent } from './orphans.ts';
 
 /** Some are left, or one that was named is not known. */
@@ -14,6 +20,8 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 }
 
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
+  const own = readFamily(process.env[FAMILY_VARIABLE] ?? '');
+  if (own !== null && kill !== null) return endForGuardian(processFamily(own), kill, settings, log);
   const state = await openState(settings);
   if (state.kind === 'unusable') {
     log.tell(`the state directory can't be used: ${state.why}`);
@@ -38,6 +46,20 @@ async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Oper
   );
   await removeSpent(state);
   return survivors.flat().length === 0 && unknown.length === 0 ? 0 : EXIT_LEFT;
+}
+
+/** By what the guardian knows of the run, which has a record only where there is a disk for it, and not at once. */
+async function endForGuardian(
+  family: ProcessFamily,
+  how: NonNullable<OrphansArgs['kill']>,
+  settings: Environment,
+  log: Log,
+): Promise<number> {
+  const survivors = await endFamily(family, how, log);
+  family.release();
+  const state = await openState(settings);
+  if (state.kind === 'usable') await removeSpent(state);
+  return survivors.length === 0 ? 0 : EXIT_LEFT;
 }
 
 const COLUMNS = ['RUN', 'JOB', 'PID', 'STARTED', 'PROCESSES', 'COMMAND'] as const;

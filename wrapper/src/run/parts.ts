@@ -69,7 +69,7 @@ export function assemble(birth: Birth): Parts {
   const origin = familyOrigin(birth);
   const helpers: ProcessRef[] = [];
   const family = familyOf(birth, origin, helpers);
-  const guardian = startGuardian(birth, helpers);
+  const guardian = startGuardian(birth, origin, helpers);
   const tell = killingTeller(log);
   const onKilling = (killing: Killing) => {
     record.noteKilling(killing);
@@ -139,12 +139,12 @@ function refOrNull(pid: number, log: Log): ProcessRef | null {
   return null;
 }
 
-function startGuardian(birth: Birth, helpers: ProcessRef[]): Guardian | null {
+function startGuardian(birth: Birth, origin: FamilyOrigin | null, helpers: ProcessRef[]): Guardian | null {
   const { started, log } = birth;
   if (started.kind === 'not_started') return null;
   const { stdout, stderr } = started.output;
   const guardian = new Guardian(
-    lastWill(birth, started.pid),
+    lastWill(birth, origin, started.pid),
     { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
     log,
   );
@@ -180,11 +180,12 @@ function addressOf(birth: Birth): RunAddress | null {
   };
 }
 
-function lastWill({ args, run, configuration }: Birth, pgid: number): LastWill {
+function lastWill({ args, run, configuration }: Birth, family: FamilyOrigin | null, pgid: number): LastWill {
   const { wrapperDeath, signal, graceMs } = args;
   return {
     kind: wrapperDeath,
     pgid,
+    family,
     end: [...ownProgram(), 'orphans', '--kill', '--signal', signal, '--grace', `${graceMs}ms`, run],
     tell: configuration.kind === 'unsupervised' ? null : flusherCommand(configuration.controlPlane),
   };

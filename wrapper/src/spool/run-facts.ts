@@ -10,6 +10,12 @@ const Process = v.object({
   startTime: v.string(),
   bootId: v.string(),
 });
+const Family = v.object({
+  leader: Process,
+  cookie: v.string(),
+  pipes: v.optional(v.pipe(v.array(v.string()), v.readonly()), []),
+  cgroup: v.nullable(v.string()),
+});
 const Ms = v.pipe(v.number(), v.finite(), v.minValue(0));
 
 export const RunFacts = v.object({
@@ -40,14 +46,7 @@ export const RunFacts = v.object({
   /** Who supervises it. Once that is gone, whoever has the record only sends what is left. */
   wrapper: Process,
   /** How to find what the run has started; null when nothing was. */
-  family: v.nullable(
-    v.object({
-      leader: Process,
-      cookie: v.string(),
-      pipes: v.optional(v.pipe(v.array(v.string()), v.readonly()), []),
-      cgroup: v.nullable(v.string()),
-    }),
-  ),
+  family: v.nullable(Family),
 });
 export type RunFacts = v.InferOutput<typeof RunFacts>;
 
@@ -72,6 +71,12 @@ export function readFacts(text: string): Read<RunFacts> {
 
 export function readEnd(text: string): Read<RunEnd> {
   return read(RunEnd, text);
+}
+
+/** How to find what a run has started, as JSON; null when it is nothing of the kind. */
+export function readFamily(text: string): v.InferOutput<typeof Family> | null {
+  const family = read(Family, text);
+  return family.kind === 'read' ? family.value : null;
 }
 
 function read<Schema extends v.GenericSchema>(schema: Schema, text: string): Read<v.InferOutput<Schema>> {
