@@ -4,6 +4,7 @@
  *     dist/leash.cjs        the wrapper, one file for Node 18 and later
  *     dist/page/            the page, and a copy of leash.cjs, so that a machine can fetch it from its control plane
  *     dist/worker/index.js  the Worker
+ *     dist/deployment.json  how wrangler.toml wants it run, for the local runtime
  *
  * The Worker is bundled by `wrangler deploy --dry-run`: what the demo and the tests run is then, byte for byte, what a
  * deploy would upload, and a mistake in wrangler.toml shows here. It costs a second more than calling esbuild.
@@ -18,6 +19,7 @@ import { build as viteBuild } from 'vite';
 import { unstable_readConfig } from 'wrangler';
 import { readSettings, type SettingVars } from '../worker/settings.ts';
 import { bundleWrapper } from './bundle-wrapper.ts';
+import { writeDeployment } from './local/deployment.ts';
 import { DIST, ROOT } from './local/paths.ts';
 
 const aside = join(DIST, `.building-${process.pid}`);
@@ -30,7 +32,8 @@ try {
   await Promise.all([moveIntoPlace('page'), moveIntoPlace('leash.cjs')]);
   // After the page: wrangler looks at the assets too.
   await buildWorker();
-  await moveIntoPlace('worker');
+  await writeDeployment(join(aside, 'deployment.json'));
+  await Promise.all([moveIntoPlace('worker'), moveIntoPlace('deployment.json')]);
   await report();
 } catch (error) {
   console.error(`build failed: ${error instanceof Error ? error.message : String(error)}`);

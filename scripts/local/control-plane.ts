@@ -7,9 +7,9 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
-import { unstable_getMiniflareWorkerOptions as readWranglerToml } from 'wrangler';
+import { type Deployment, readDeployment } from './deployment.ts';
 import { applyMigrations } from './migrations.ts';
-import { ROOT, WORKER_BUNDLE } from './paths.ts';
+import { DEPLOYMENT, ROOT, WORKER_BUNDLE } from './paths.ts';
 import { StartError } from './start-error.ts';
 
 export interface ControlPlaneOptions {
@@ -38,13 +38,15 @@ const CRON_INTERVAL_MS = 60_000;
 
 /** Starts the control plane, with the database's schema up to date. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  if (!existsSync(WORKER_BUNDLE)) throw new StartError('Nothing is built yet: run `npm run build` first.');
+  if (!existsSync(DEPLOYMENT) || !existsSync(WORKER_BUNDLE))
+    throw new StartError('Nothing is built yet: run `npm run build` first.');
   await assertPortIsFree(options.port);
-  const runtime = createRuntime(options);
+  const deployment = await readDeployment(DEPLOYMENT);
+  const runtime = createRuntime(options, deployment);
   try {
     const url = await runtime.ready;
     const db = await runtime.getD1Database('DB');
-    await applyMigrations(db, join(ROOT, 'migrations'));
+    await applyMigrations(db, deployment.migrations);
     const worker = await runtime.getWorker();
     const sweep = async () => {
       await worker.scheduled({ cron: '* * * * *' });
@@ -75,10 +77,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   }
 }
 
-function createRuntime(options: ControlPlaneOptions): Miniflare {
-  // Read together with wrangler.toml, which says that this secret is required.
-  process.env.LEASH_ADMIN_TOKEN = options.adminToken;
-  const { workerOptions } = readWranglerToml(join(ROOT, 'wrangler.toml'));
+function createRuntime(options: ControlPlaneOptions, { workerOptions }: Deployment): Miniflare {
   return new Miniflare(
     convertV4MiniflareOptions({
       ...workerOptions,

@@ -7,3 +7,5 @@ export const DIST = join(ROOT, 'dist');
 /** The wrapper as it is shipped. */
 export const LEASH_PROGRAM = join(DIST, 'leash.cjs');
 export const WORKER_BUNDLE = join(DIST, 'worker', 'index.js');
+/** What wrangler.toml and migrations/ say, for the local runtime. */
+export const DEPLOYMENT = join(DIST, 'deployment.json');
