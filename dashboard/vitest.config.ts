@@ -7,6 +7,8 @@ export default defineConfig({
     name: 'dashboard',
     environment: 'node',
     include: ['test/**/*.test.ts'],
+    // A process takes longer to start than most files take.
+    isolate: false,
     // As the wrapper's, beside which they run: left to itself vitest would run them last, one by one.
     maxWorkers: 6,
   },

@@ -5,6 +5,8 @@ export default defineConfig({
     name: 'protocol',
     environment: 'node',
     include: ['test/**/*.test.ts'],
+    // A process takes longer to start than most files take.
+    isolate: false,
     // As the wrapper's, beside which they run: left to itself vitest would run them last, one by one.
     maxWorkers: 6,
   },

@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     name: 'wrapper-storms',
     include: ['test/storms/**/*.test.ts'],
+    setupFiles: ['test/support/setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 30_000,
     sequence: { groupOrder: 2 },

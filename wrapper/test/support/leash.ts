@@ -3,7 +3,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, expect } from 'vitest';
+import { expect } from 'vitest';
 import { ControlPlane } from './control-plane.ts';
 import { endAll, newMarker } from './processes.ts';
 import { until } from './until.ts';
@@ -59,10 +59,19 @@ export class Leash {
   }
 }
 
-/** Neither this machine's settings nor its state are a test's business. */
-const STATE_DIRECTORY = fs.mkdtempSync(path.join(os.tmpdir(), 'leash-state-'));
-const NOWHERE = { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: STATE_DIRECTORY };
-afterAll(() => fs.rmSync(STATE_DIRECTORY, { recursive: true, force: true }));
+/** Neither this machine's settings nor its state are a test's business: each test file has a state directory. */
+let ofThisFile: string | null = null;
+
+function stateOfThisFile(): string {
+  ofThisFile ??= fs.mkdtempSync(path.join(os.tmpdir(), 'leash-state-'));
+  return ofThisFile;
+}
+
+/** For setup.ts, after each file. */
+export function removeState(): void {
+  if (ofThisFile !== null) fs.rmSync(ofThisFile, { recursive: true, force: true });
+  ofThisFile = null;
+}
 
 const planes: ControlPlane[] = [];
 const leashes: Leash[] = [];
@@ -106,7 +115,7 @@ export function leash(
   const link = plane === undefined ? {} : { LEASH_URL: plane.url, LEASH_TOKEN: 'secret-token' };
   const started = new Leash(
     [...by, NODE, PROGRAM, ...args],
-    { ...inherited, ...NOWHERE, ...link, ...env },
+    { ...inherited, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: stateOfThisFile(), ...link, ...env },
     stdio ?? ['ignore', 'pipe', 'pipe'],
   );
   leashes.push(started);
@@ -115,7 +124,7 @@ export function leash(
 
 /** A state directory for one test alone. What uses it is ended with the test. */
 export function stateDirectory(): string {
-  return fs.mkdtempSync(path.join(STATE_DIRECTORY, 'test-'));
+  return fs.mkdtempSync(path.join(stateOfThisFile(), 'test-'));
 }
 
 /** `sh -c script`, with the marker where `living` finds it: as `$0`. */
@@ -138,13 +147,14 @@ export const WITHOUT_CGROUP = sabotage(`
   };
 `);
 
-afterEach(async () => {
+/** For setup.ts, after each test. */
+export async function endWhatIsLeft(): Promise<void> {
   for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
   // A command outlives its wrapper, and so do a guardian and a flusher: each has our state directory in its environment.
-  endAll(STATE_DIRECTORY, 'environ');
+  if (ofThisFile !== null) endAll(ofThisFile, 'environ');
   for (const mark of markers.splice(0)) endAll(mark);
   for (const plane of planes.splice(0)) {
     await plane.stop();
     expect(plane.violations).toEqual([]);
   }
-});
+}
