@@ -17,9 +17,13 @@ export interface BrowserUse {
 /**
  * Fails a test in the end whose page threw an error, broke its own content security policy, or asked anybody but its
  * own origin for anything.
+ *
+ * The tests of a file take turns with one context, because to make one, and to load everything into it, is most of what
+ * many of them would do; each finds it as new: without cookies, storage, pages and what was done to the network.
  */
 export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   let open: OpenBrowser;
+  let shared: BrowserContext | null = null;
   let current: { context: BrowserContext; page: Page } | null = null;
   let mistakes: string[] = [];
 
@@ -29,12 +33,14 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   afterAll(async () => {
     await open?.close();
   });
-  const start = async (wanted: BrowserContextOptions) => {
-    await current?.context.close();
+  const newContext = async (wanted: BrowserContextOptions) => {
     const context = await open.browser.newContext({ reducedMotion: 'reduce', ...wanted });
     context.setDefaultTimeout(PATIENCE_MS);
     await context.exposeFunction('blocked', (what: string) => mistakes.push(`blocked: ${what}`));
     await context.addInitScript(tellWhatIsBlocked);
+    return context;
+  };
+  const openPage = async (context: BrowserContext) => {
     const page = await context.newPage();
     page.on('pageerror', (error) => mistakes.push(String(error)));
     page.on('request', (request) => {
@@ -44,13 +50,20 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     });
     current = { context, page };
   };
+  const leave = async () => {
+    if (current === null) return;
+    const { context } = current;
+    current = null;
+    if (context === shared) await makeAsNew(context);
+    else await context.close();
+  };
   beforeEach(async () => {
     mistakes = [];
-    await start(options);
+    shared ??= await newContext(options);
+    await openPage(shared);
   });
   afterEach(async () => {
-    await current?.context.close();
-    current = null;
+    await leave();
     expect(mistakes).toEqual([]);
   });
 
@@ -65,8 +78,22 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     get context() {
       return opened().context;
     },
-    reopen: (wanted) => start({ ...options, ...wanted }),
+    reopen: async (wanted) => {
+      await leave();
+      await openPage(await newContext({ ...options, ...wanted }));
+    },
   };
+}
+
+async function makeAsNew(context: BrowserContext): Promise<void> {
+  await context.setOffline(false);
+  await context.unrouteAll();
+  await context.clearCookies();
+  for (const page of context.pages()) {
+    // A page that has gone nowhere has no storage.
+    if (page.url().startsWith('http')) await page.evaluate(() => localStorage.clear());
+    await page.close();
+  }
 }
 
 /** Runs in the page, before its own script. */
