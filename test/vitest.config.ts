@@ -12,8 +12,6 @@ export default defineConfig({
     setupFiles: ['support/check-answers.ts'],
     testTimeout: 90_000,
     hookTimeout: 60_000,
-    // After the wrapper's, which would take the processors from a browser; together with the Worker's.
-    sequence: { groupOrder: 1 },
-    maxWorkers: 4,
+    maxWorkers: 6,
   },
 });

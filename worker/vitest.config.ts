@@ -42,8 +42,6 @@ export default defineConfig(async () => ({
     // Limits on hangs: on a busy machine some take longer than vitest's five seconds.
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // With the end-to-end tests, which wait where these work.
-    sequence: { groupOrder: 1 },
-    maxWorkers: 4,
+    maxWorkers: 6,
   },
 }));
