@@ -9,6 +9,7 @@ export default defineConfig({
     name: 'test',
     environment: 'node',
     include: ['**/*.test.ts'],
+    globalSetup: ['support/chromium.ts'],
     setupFiles: ['support/check-answers.ts'],
     testTimeout: 90_000,
     hookTimeout: 60_000,

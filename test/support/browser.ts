@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import chromium from '@sparticuz/chromium';
 import { type Browser, chromium as playwright } from 'playwright-core';
+import { unpackChromium } from './chromium.ts';
 
 export interface OpenBrowser {
   readonly browser: Browser;
@@ -13,7 +13,7 @@ export interface OpenBrowser {
 export async function openBrowser(): Promise<OpenBrowser> {
   const home = await mkdtemp(join(tmpdir(), 'leash-browser-'));
   const browser = await playwright.launch({
-    executablePath: await chromium.executablePath(),
+    executablePath: await unpackChromium(),
     // Not the arguments that come with the package: they run everything in one process, which crashes here, and switch
     // off the same-origin policy, which is what some of these tests are about. Root can't have a sandbox.
     args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none'],

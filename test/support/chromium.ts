@@ -1,0 +1,41 @@
+/** The browser's program, unpacked from its package. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const library = import.meta.resolve('@sparticuz/chromium');
+const packageFolder = join(dirname(fileURLToPath(library)), '..');
+/** Inside of the package, so that it goes when another version comes. */
+const unpacked = join(packageFolder, 'unpacked');
+
+/**
+ * Unpacks the program where it is not yet. It takes seconds.
+ *
+ * By itself the package unpacks to a fixed place among the temporary files, where a second process finds the program
+ * half written and takes it. So it is made to do that in a new folder, which gets its name when it is whole.
+ *
+ * @returns the path of the program
+ */
+export async function unpackChromium(): Promise<string> {
+  if (!existsSync(unpacked)) {
+    const folder = await mkdtemp(join(packageFolder, 'unpacking-'));
+    const unpack = `import chromium from '${library}'; await chromium.executablePath();`;
+    await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', unpack], {
+      env: { ...process.env, TMPDIR: folder },
+    });
+    await rename(folder, unpacked).catch(async (error: unknown) => {
+      await rm(folder, { recursive: true, force: true });
+      // Another process was faster.
+      if (!existsSync(unpacked)) throw error;
+    });
+  }
+  return join(unpacked, 'chromium');
+}
+
+/** Before all tests, as vitest calls it: else every file that needs the browser would unpack it. */
+export async function setup(): Promise<void> {
+  await unpackChromium();
+}
