@@ -79,10 +79,13 @@ test('a wrapper that is between two attempts when the command ends tries at once
 test.each([401, 403, 404])('a refusal (%i) is told in one line, and the command runs on', async (status) => {
   const plane = await controlPlane();
   plane.script.refuse = status;
-  const leash = leashRun(['sh', '-c', 'sleep 1; echo out; exit 6'], { plane });
-  expect((await leash.exited()).code).toBe(6);
-  expect(leash.stdout.toString()).toBe('out\n');
+  const mark = marker();
+  const leash = leashRun(shell('trap "exit 6" USR1; sleep 1; echo $$; while :; do sleep 0.05; done', mark), { plane });
+  await until('output', () => leash.stdout.includes('\n'));
+  // Later the flusher may have tried, too.
   expect(plane.attempts).toBe(1);
+  process.kill(Number(leash.stdout.toString()), 'SIGUSR1');
+  expect((await leash.exited()).code).toBe(6);
   // What the control plane says of it is told, but its escape sequences do not reach a terminal.
   const [told, ...more] = leash.stderr.trimEnd().split('\n');
   expect(told).toMatch(
