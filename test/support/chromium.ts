@@ -2,12 +2,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
-const library = import.meta.resolve('@sparticuz/chromium');
-const packageFolder = join(dirname(fileURLToPath(library)), '..');
+const library = createRequire(import.meta.url).resolve('@sparticuz/chromium');
+const packageFolder = join(dirname(library), '..');
 /** Inside of the package, so that it goes when another version comes. */
 const unpacked = join(packageFolder, 'unpacked');
 
@@ -22,7 +23,7 @@ const unpacked = join(packageFolder, 'unpacked');
 export async function unpackChromium(): Promise<string> {
   if (!existsSync(unpacked)) {
     const folder = await mkdtemp(join(packageFolder, 'unpacking-'));
-    const unpack = `import chromium from '${library}'; await chromium.executablePath();`;
+    const unpack = `import chromium from '${pathToFileURL(library)}'; await chromium.executablePath();`;
     await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', unpack], {
       env: { ...process.env, TMPDIR: folder },
     });
