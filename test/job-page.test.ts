@@ -196,6 +196,18 @@ test('the mouse finds a point of the chart, which tells of its run and opens it'
   await browser.page.locator('.run-header[data-state="failed"]').waitFor();
 });
 
+test('the chart is drawn again after the browser has lost its graphics', async () => {
+  for (const script of ['true', 'true']) await ended('flicker', 'm1.example.com', script);
+  await openJob('flicker');
+  await until(async () => (await coloured('--good')) > 0, { what: 'the chart' });
+  const canvas = browser.page.locator('.duration-chart canvas');
+  await canvas.evaluate((element) => element.addEventListener('contextlost', () => element.setAttribute('lost', '')));
+
+  await (await browser.devTools()).send('Browser.crashGpuProcess');
+  await browser.page.locator('.duration-chart canvas[lost]').waitFor();
+  await until(async () => (await coloured('--good')) > 0, { what: 'the chart again' });
+});
+
 test('what happened while the link was down is there when it is back', async () => {
   await ended('outage', 'm1.example.com', 'true');
   const wrapper = world.current.wrapper({ job: 'outage', machine: 'm2.example.com', command: FOREVER });

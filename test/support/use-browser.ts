@@ -1,5 +1,5 @@
 /** A page in a real browser for each test, and what must not happen on any of them. */
-import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserContext, BrowserContextOptions, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { type OpenBrowser, openBrowser } from './browser.ts';
 import type { World } from './world.ts';
@@ -12,6 +12,8 @@ export interface BrowserUse {
   readonly context: BrowserContext;
   /** Goes on in another browser, as it were: nothing of the first one is known to it. */
   reopen(options: BrowserContextOptions): Promise<void>;
+  /** Does to the browser what a page can't. */
+  devTools(): Promise<CDPSession>;
 }
 
 /**
@@ -62,7 +64,8 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     shared ??= await newContext(options);
     await openPage(shared);
   });
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') await tellWhatIsThere(opened().page);
     await leave();
     expect(mistakes).toEqual([]);
   });
@@ -78,6 +81,7 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     get context() {
       return opened().context;
     },
+    devTools: () => open.browser.newBrowserCDPSession(),
     reopen: async (wanted) => {
       await leave();
       await openPage(await newContext({ ...options, ...wanted }));
@@ -94,6 +98,12 @@ async function makeAsNew(context: BrowserContext): Promise<void> {
     if (page.url().startsWith('http')) await page.evaluate(() => localStorage.clear());
     await page.close();
   }
+}
+
+/** For who can't repeat the failure. */
+async function tellWhatIsThere(page: Page): Promise<void> {
+  const there = await page.locator('body').ariaSnapshot();
+  console.info(`${page.url()} shows:\n${there}`);
 }
 
 /** Runs in the page, before its own script. */

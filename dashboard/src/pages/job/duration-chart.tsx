@@ -211,6 +211,9 @@ class Drawn {
     if (this.#plot === null || isAnother) {
       this.#plot?.destroy();
       this.#plot = new uPlot(this.#options(), data, this.#element);
+      // When the graphics process dies, as of a driver or after sleep, the drawing goes with it, and the browser does
+      // not make it again.
+      this.#plot.ctx.canvas.addEventListener('contextrestored', this.#redraw);
     } else {
       this.#plot.setData(data);
     }
@@ -241,8 +244,10 @@ class Drawn {
 
   readonly #recolor = () => {
     this.#colors = readColors(this.#element);
-    this.#plot?.redraw(false);
+    this.#redraw();
   };
+
+  readonly #redraw = () => this.#plot?.redraw(false);
 
   #options(): uPlot.Options {
     const axis: uPlot.Axis = {
