@@ -5,9 +5,9 @@ import { groupMembers } from '../scripts/local/process-group.ts';
 import { until } from '../scripts/local/until.ts';
 import { FOREVER, STUBBORN } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
-import { eventNames } from './support/world.ts';
+import { eventNames, PATIENT_DEADLINES } from './support/world.ts';
 
-const world = useWorld();
+const world = useWorld(PATIENT_DEADLINES);
 
 /** The process group of a run's command. */
 function groupOf(run: { pid: number | null }): number {

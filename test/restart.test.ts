@@ -5,14 +5,13 @@ import { isAlive } from '../scripts/local/process-group.ts';
 import { until } from '../scripts/local/until.ts';
 import { expectedLines, FOREVER, numberedLines } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
-import { eventNames, SHORT_DEADLINES } from './support/world.ts';
+import { eventNames, PATIENT_DEADLINES } from './support/world.ts';
 
-/** On a busy machine, too, who was cut off is back in time. */
-const DEADLINES = { ...SHORT_DEADLINES, DISCONNECT_MS: '6000' };
-const world = useWorld(DEADLINES);
+const world = useWorld(PATIENT_DEADLINES);
 
 /** Longer than any deadline an object may have set before it went down, all of them together. */
-const LONG_OUTAGE_MS = Number(DEADLINES.SILENCE_MS) + Number(DEADLINES.PROBE_MS) + Number(DEADLINES.DISCONNECT_MS);
+const LONG_OUTAGE_MS =
+  Number(PATIENT_DEADLINES.SILENCE_MS) + Number(PATIENT_DEADLINES.PROBE_MS) + Number(PATIENT_DEADLINES.DISCONNECT_MS);
 
 async function outage(during: () => Promise<void> = async () => undefined): Promise<void> {
   await world.current.crash();

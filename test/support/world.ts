@@ -21,6 +21,9 @@ export const SHORT_DEADLINES = {
   KILL_ANSWER_MS: '1500',
 } as const;
 
+/** For who must not be declared lost while it is cut off, however busy the machine is. */
+export const PATIENT_DEADLINES = { ...SHORT_DEADLINES, DISCONNECT_MS: '6000' } as const;
+
 /** With LEASH_TEST_LOG=1 it also goes to the terminal. */
 class Log {
   text = '';
