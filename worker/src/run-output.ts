@@ -20,10 +20,16 @@ export interface OutputRequest {
   readonly tail: number | null;
   /** Only what went to this stream. */
   readonly stream: StreamName | null;
+  /** Whether a line says where bytes are missing. */
+  readonly marksGaps: boolean;
 }
 
 /** A header must stay small: more gaps than this are told by their sum alone. */
 const MAX_GAPS_IN_HEADER = 100;
+
+const NEWLINE = 0x0a;
+const NOTHING = new Uint8Array();
+const encoder = new TextEncoder();
 
 /** A part of a run's log, to be sent. */
 interface Excerpt extends Stretch {
@@ -31,11 +37,12 @@ interface Excerpt extends Stretch {
   readonly stream: StreamName | null;
   /** What of it is missing. */
   readonly gaps: readonly Stretch[];
+  readonly marksGaps: boolean;
 }
 
 /** The output from an offset, or from so many bytes before its end, to its end. */
 export async function outputResponse(c: AppContext, run: Run, request: OutputRequest): Promise<Response> {
-  const { stream } = request;
+  const { stream, marksGaps } = request;
   const { end, lost } = await extentOf(c, run);
   const start = request.tail === null ? Math.min(request.offset, end) : Math.max(0, end - request.tail);
   const gaps = lost.map((gap) => ({ ...gap, start: Math.max(gap.start, start) })).filter((gap) => gap.end > start);
@@ -43,7 +50,7 @@ export async function outputResponse(c: AppContext, run: Run, request: OutputReq
     c,
     run,
     200,
-    { start, end, stream, gaps },
+    { start, end, stream, gaps, marksGaps },
     {
       // Where bytes are left out, a position in what came is not an offset: who resumed by it would get some of it twice.
       'Accept-Ranges': stream === null && gaps.length === 0 ? 'bytes' : 'none',
@@ -67,7 +74,7 @@ export async function rangeResponse(c: AppContext, run: Run, asked: AskedRange):
     c,
     run,
     206,
-    { ...part, stream: null, gaps: [] },
+    { ...part, stream: null, gaps: [], marksGaps: false },
     { 'Accept-Ranges': 'bytes', 'Content-Range': `bytes ${part.start}-${part.end - 1}/${end}` },
   );
 }
@@ -124,10 +131,17 @@ function describeGaps(gaps: readonly Stretch[]): string {
  */
 function outputStream(c: AppContext, run: Run, excerpt: Excerpt): ReadableStream<Uint8Array> {
   let position = excerpt.start;
+  let isAtLineStart = true;
   return new ReadableStream({
     async pull(controller) {
       try {
         let isFed = false;
+        const give = (bytes: Uint8Array) => {
+          if (bytes.length === 0) return;
+          isFed = true;
+          isAtLineStart = bytes.at(-1) === NEWLINE;
+          controller.enqueue(bytes);
+        };
         // A stream is not asked again until it was given something: go on until there is something to give.
         while (!isFed && position < excerpt.end) {
           const from = position;
@@ -136,8 +150,8 @@ function outputStream(c: AppContext, run: Run, excerpt: Excerpt): ReadableStream
           );
           if (pieces.length === 0) throw new Error(`nothing is stored at ${from}`);
           for (const piece of pieces) {
-            position = feed(controller, piece, excerpt);
-            isFed ||= piece.kind === 'bytes' && isOf(piece, excerpt);
+            give(bytesOf(piece, excerpt, isAtLineStart));
+            position = endOf(piece);
           }
         }
       } catch (error) {
@@ -149,21 +163,26 @@ function outputStream(c: AppContext, run: Run, excerpt: Excerpt): ReadableStream
   });
 }
 
-/** @returns the offset that follows the piece */
-function feed(controller: ReadableStreamDefaultController<Uint8Array>, piece: OutputPiece, excerpt: Excerpt): number {
+/** What of a piece is sent. */
+function bytesOf(piece: OutputPiece, { stream, gaps, marksGaps }: Excerpt, isAtLineStart: boolean): Uint8Array {
   switch (piece.kind) {
     case 'bytes':
-      if (isOf(piece, excerpt)) controller.enqueue(piece.bytes);
-      return piece.start + piece.bytes.length;
+      return stream === null || piece.stream === stream ? piece.bytes : NOTHING;
     case 'lost':
       // The headers have said what is missing, and are gone: this was removed meanwhile.
-      if (withoutGaps(piece, excerpt.gaps).length > 0) {
+      if (withoutGaps(piece, gaps).length > 0) {
         throw new Error(`the bytes from ${piece.start} to ${piece.end} were removed while they were being read`);
       }
-      return piece.end;
+      return marksGaps ? encoder.encode((isAtLineStart ? '' : '\n') + gapLine(piece)) : NOTHING;
   }
 }
 
-function isOf(piece: Extract<OutputPiece, { kind: 'bytes' }>, { stream }: Excerpt): boolean {
-  return stream === null || piece.stream === stream;
+/** Exact: whoever has the file alone can tell where each byte was. */
+function gapLine({ start, end }: Stretch): string {
+  const [missing, are] = end - start === 1 ? ['1 byte', 'is'] : [`${end - start} bytes`, 'are'];
+  return `[leash: ${missing} of the output ${are} missing here, from offset ${start} to ${end}]\n`;
+}
+
+function endOf(piece: OutputPiece): number {
+  return piece.kind === 'bytes' ? piece.start + piece.bytes.length : piece.end;
 }

@@ -56,6 +56,12 @@ describe('output', () => {
       'leash-offset': '1000002',
       'leash-gaps': '1000002-1000004',
     });
+    // In the text only for who asks for it, on a line of its own.
+    const mark = (from: number) =>
+      `[leash: ${1_000_004 - from} bytes of the output are missing here, from offset ${from} to 1000004]\n`;
+    expect((await output(who.run, '?gaps=marked')).text).toBe(`head\n${mark(4)}tail`);
+    expect((await output(who.run, '?gaps=marked&offset=1000002')).text).toBe(`${mark(1_000_002)}tail`);
+    expect((await output(who.run, '?gaps=marked&offset=1000004')).text).toBe('tail');
     expect(await eventTypes(who.job, who.run)).toContain('output_gap');
   });
 

@@ -149,9 +149,9 @@ export async function deleteToken(id: string): Promise<Result<null>> {
   return pick(await call({ method: 'DELETE', path: `/tokens/${encodeURIComponent(id)}` }), () => null);
 }
 
-/** Where a run's whole output is, for a link. */
+/** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */
 export function outputHref(run: string): string {
-  return `/api/v1/runs/${encodeURIComponent(run)}/output`;
+  return `/api/v1/runs/${encodeURIComponent(run)}/output?gaps=marked`;
 }
 
 /** @param key names this very order: asking again with the same key gives the same command, not a second one */

@@ -104,6 +104,14 @@ export const runOperations = [
       offset: v.optional(v.pipe(bytes, v.description('Where to start, in the merged log.')), '0'),
       tail: v.optional(v.pipe(bytes, v.description('Start so many bytes before the end instead.'))),
       stream: v.optional(v.pipe(Stream, v.description('Only what went to this stream.'))),
+      gaps: v.optional(
+        v.pipe(
+          v.picklist(['marked']),
+          v.description(
+            'A line of its own where bytes are missing, as `[leash: 12 bytes of the output are missing here, from offset 100 to 112]`. Of a log of which nothing is missing the answer is the same.',
+          ),
+        ),
+      ),
     },
     headers: {
       Range:
@@ -111,7 +119,8 @@ export const runOperations = [
     },
     answers: {
       200: {
-        description: 'Output from the offset on. What is missing is left out, and told in the headers.',
+        description:
+          'Output from the offset on. What is missing is left out, and told in the headers; with `gaps=marked` in the text as well.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
           'Accept-Ranges': { says: '`bytes`, or `none` beside `stream`.', always: true },
@@ -149,6 +158,7 @@ export const runOperations = [
         offset: query.offset,
         tail: query.tail ?? null,
         stream: query.stream ?? null,
+        marksGaps: query.gaps === 'marked',
       });
     },
   }),
@@ -175,7 +185,7 @@ function readRange(c: AppContext): AskedRange | null {
   if (header === undefined || c.req.raw.method !== 'GET' || c.req.header('If-Range') !== undefined) return null;
   const range = parseRange(header);
   if (range !== null && Object.keys(c.req.queries()).length > 0) {
-    throw new ApiError('bad_request', 'Give either a Range or offset, tail and stream.');
+    throw new ApiError('bad_request', 'Give either a Range or offset, tail, stream and gaps.');
   }
   return range;
 }
