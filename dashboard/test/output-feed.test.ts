@@ -152,10 +152,10 @@ describe('falling behind', () => {
     frame(50 * MIB - TAIL_BYTES, 1000);
     draw();
     const behind = feed.behind();
-    feed.toStart();
+    feed.openAt(0);
     await behind;
     expect(sent.at(-1)).toEqual(subscribe(0));
-    expect(feed.window.start).toBe(0);
+    expect(feed.opening).toBe(0);
   });
 });
 
@@ -234,10 +234,80 @@ describe('earlier output', () => {
   test('takes no more than was asked for', () => {
     const { feed, open, answer } = feedOf(20 * MIB);
     open();
-    feed.toStart();
+    feed.openAt(0);
     answer(0, 3 * STEP_BYTES);
-    expect(feed.window.next).toBeLessThanOrEqual(STEP_BYTES);
+    expect(feed.window.next).toBeLessThanOrEqual(TAIL_BYTES);
     expect(feed.isLive).toBe(false);
+  });
+});
+
+describe('a place in the middle', () => {
+  const total = 100 * MIB;
+  const place = 34 * MIB;
+
+  test('opens with as little as the end does; until that has come what was shown stays, and nothing else is asked for', () => {
+    const { feed, sent, frame, open, confirm, answer } = feedOf(total);
+    open();
+    frame(total - TAIL_BYTES, TAIL_BYTES);
+    feed.openAt(place);
+    expect(sent.at(-1)).toEqual(subscribe(place));
+    expect([feed.opening, feed.isLive, feed.window.start]).toEqual([place, false, total - TAIL_BYTES]);
+    feed.loadEarlier();
+    expect(sent.at(-1)).toEqual(subscribe(place));
+    answer(place, place + STEP_BYTES);
+    expect([feed.opening, feed.window.start, feed.window.next]).toEqual([null, place, place + TAIL_BYTES]);
+    expect(feed.window.isCut).toBe(true);
+    // And goes on from there in both directions.
+    confirm();
+    feed.loadLater();
+    answer(place + TAIL_BYTES, place + TAIL_BYTES + STEP_BYTES);
+    confirm();
+    feed.loadEarlier();
+    answer(place - STEP_BYTES, place);
+    expect(feed.window.start).toBe(place - STEP_BYTES);
+    expect(feed.window.next).toBeGreaterThan(place + TAIL_BYTES);
+  });
+
+  test('can be left for another one before it has come, and survives a lost link', () => {
+    const { feed, sent, frame, open, answer } = feedOf(total);
+    open();
+    feed.openAt(place);
+    frame(place, 1000);
+    feed.openAt(2 * place);
+    open();
+    expect(sent.at(-1)).toEqual(subscribe(2 * place));
+    answer(2 * place, 2 * place + TAIL_BYTES);
+    expect(feed.window.start).toBe(2 * place);
+  });
+
+  test('close to the end goes on with it', () => {
+    const { feed, open, answer } = feedOf(total);
+    open();
+    feed.openAt(total - 1000);
+    answer(total - 1000, total);
+    expect([feed.window.start, feed.isLive]).toEqual([total - 1000, true]);
+  });
+
+  test('in which bytes are missing shows what follows them', () => {
+    const { feed, open, confirm, frame } = feedOf(total);
+    open();
+    feed.openAt(place);
+    confirm();
+    const end = place + 10 * MIB;
+    feed.gap(place, end);
+    expect(feed.opening).toBe(place);
+    frame(end, TAIL_BYTES);
+    expect(feed.window.read(place)).toEqual({ kind: 'gap', start: place, end });
+    expect([feed.opening, feed.window.next]).toEqual([null, end + TAIL_BYTES]);
+  });
+
+  test('of which only what is missing is left says so', () => {
+    const { feed, open, confirm } = feedOf(total);
+    open();
+    feed.openAt(place);
+    confirm();
+    feed.gap(place, total);
+    expect([feed.window.start, feed.window.next, feed.isLive]).toEqual([place, total, true]);
   });
 });
 
@@ -246,8 +316,8 @@ describe('a reader who is elsewhere', () => {
     const total = 20 * MIB;
     const { feed, sent, frame, open, confirm, answer, runTasks } = feedOf(total);
     open();
-    feed.toStart();
-    answer(0, STEP_BYTES);
+    feed.openAt(0);
+    answer(0, TAIL_BYTES);
     expect(sent.at(-1)).toEqual(THE_END);
     confirm();
     const { next } = feed.window;

@@ -83,6 +83,18 @@ describe('streams', () => {
     expect(plain(textOf(parts, 'stderr'))).toBe('err\n');
   });
 
+  test('an empty line of stderr has a mark, too: not where the cursor may be on what was written before', () => {
+    const marked = (...parts: Part[]) => textOf(parts).includes('\u3000');
+    expect(marked(['stderr', 'x\n\n'])).toBe(true);
+    expect(marked(['stderr', 'x\n']), 'the end of a line').toBe(false);
+    expect(marked(['stdout', 'x'], ['stderr', '\n']), 'the end of a line of stdout').toBe(false);
+    expect(marked(['stdout', 'x\n\n'])).toBe(false);
+    for (const up of ['\x1b[2A', '\x1b[2F', '\x1b[H']) {
+      expect(marked(['stderr', `a\nb\n${up}\n\n`]), JSON.stringify(up)).toBe(false);
+    }
+    expect(marked(['stderr', 'a\nb\n\x1b[2Aa\nb\n\n']), 'below it all again').toBe(true);
+  });
+
   test('no output can carry a mark of the page’s', () => {
     expect(textOf([['stdout', '\x1b[5;53mx']])).toBe('\x1b[0mx');
   });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { OutputText } from '../src/output/output-text.ts';
 import { rowMark } from '../src/output/row-marks.ts';
 import { guardOwnLines } from '../src/output/terminal-guard.ts';
+import { wholeText } from '../src/output/whole-lines.ts';
 
 const encoder = new TextEncoder();
 
@@ -60,4 +61,21 @@ describe('a line of the page’s own', () => {
 test('a display of progress is drawn over itself', async () => {
   const terminal = await terminalOf('', 'a 1%\nb 1%\n\x1b[2A\x1b[2Ka 2%\n\x1b[2Kb 2%\n');
   expect(linesOf(terminal)).toEqual([GAP, 'a 2%', 'b 2%']);
+});
+
+test('an empty line of stderr has its mark, and nothing in it that could be copied or found', async () => {
+  const terminal = new Terminal({ cols: 40, rows: 10, convertEol: true });
+  const text = new OutputText('both', false);
+  const bytes = encoder.encode('\x1b[41mfirst\n\nlast\n');
+  await new Promise<void>((resolve) =>
+    terminal.write(text.read({ kind: 'bytes', stream: 'stderr', start: 0, bytes }), resolve),
+  );
+  const buffer = terminal.buffer.active;
+  const marks = [0, 1, 2, 3].map((y) => {
+    const line = buffer.getLine(y);
+    return line === undefined ? null : rowMark(line, buffer.getNullCell());
+  });
+  expect(marks).toEqual(['stderr', 'stderr', 'stderr', 'none']);
+  expect(wholeText(buffer)).toBe('first\n\nlast\n');
+  expect(buffer.getLine(1)?.getCell(0)?.isBgDefault()).toBe(true);
 });

@@ -9,6 +9,7 @@ import {
   CommandList,
   CommandsBody,
   EventList,
+  GAPS_HEADER,
   type Job,
   JobBody,
   JobList,
@@ -152,6 +153,22 @@ export async function deleteToken(id: string): Promise<Result<null>> {
 /** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */
 export function outputHref(run: string): string {
   return `/api/v1/runs/${encodeURIComponent(run)}/output?gaps=marked`;
+}
+
+/** Which bytes [start, end) of a run's output are missing for ever: the first hundred stretches. */
+export async function fetchGaps(run: string): Promise<Result<readonly Gap[]>> {
+  const answer = await call({ method: 'HEAD', path: `/runs/${encodeURIComponent(run)}/output` });
+  return pick(answer, ({ headers }) =>
+    [...(headers.get(GAPS_HEADER) ?? '').matchAll(/(\d+)-(\d+)/g)].map(([, start, end]) => ({
+      start: Number(start),
+      end: Number(end),
+    })),
+  );
+}
+
+export interface Gap {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** @param key names this very order: asking again with the same key gives the same command, not a second one */

@@ -70,7 +70,9 @@ function isTaken(event: KeyboardEvent): boolean {
   const { target } = event;
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable) return true;
-  if (target instanceof HTMLInputElement) return target.type !== 'checkbox' || event.key === ' ';
+  if (target instanceof HTMLInputElement && target.type === 'checkbox') return event.key === ' ';
+  // A slider has dealt with its own keys by now, or needs none that is a letter.
+  if (target instanceof HTMLInputElement) return target.type !== 'range';
   // The terminal's, which has the focus once it was clicked, takes nothing that is typed.
   if (target instanceof HTMLTextAreaElement) return !target.readOnly;
   if (target instanceof HTMLSelectElement) return true;

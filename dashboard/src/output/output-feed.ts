@@ -3,6 +3,7 @@
  *
  * All of it comes over the watch socket, which tells the streams apart. The window opens some way before the end, and
  * slides from there: to see more it is subscribed to again further up or down, and what is too much at the other end goes.
+ * Opened anywhere else, it holds as much at first, so that it is there as soon.
  * `behind` is answered by subscribing again, not by a fetch: everything that was sent has been read by then, and output
  * that is fetched no longer says which stream it is of.
  */
@@ -48,7 +49,12 @@ type Mode =
   /** It ends before. What comes is counted, and not taken. */
   | { readonly kind: 'parked' }
   | { readonly kind: 'earlier'; readonly part: Part; readonly wasLive: boolean }
-  | { readonly kind: 'later'; readonly part: Part };
+  | { readonly kind: 'later'; readonly part: Part }
+  /** To be opened there. What was shown is shown until something has come. */
+  | { readonly kind: 'elsewhere'; readonly part: Part };
+
+/** What is being asked for. */
+export type Loading = Exclude<Mode['kind'], 'live' | 'parked'>;
 
 export class OutputFeed {
   readonly #run: string;
@@ -87,8 +93,14 @@ export class OutputFeed {
     return Math.max(this.#total, this.#window.next);
   }
 
-  get loading(): 'earlier' | 'later' | null {
-    return this.#mode.kind === 'earlier' || this.#mode.kind === 'later' ? this.#mode.kind : null;
+  get loading(): Loading | null {
+    const { kind } = this.#mode;
+    return kind === 'live' || kind === 'parked' ? null : kind;
+  }
+
+  /** Where the window will be, once it has come; null while it is to stay. */
+  get opening(): number | null {
+    return this.#mode.kind === 'elsewhere' ? this.#mode.part.window.start : null;
   }
 
   /** Whether the window ends where the log does, and goes on with it. */
@@ -145,6 +157,7 @@ export class OutputFeed {
         return;
       case 'earlier':
       case 'later':
+      case 'elsewhere':
         this.#subscribe(this.#filling.next);
     }
   }
@@ -185,10 +198,10 @@ export class OutputFeed {
     else this.#fillAfter(next);
   }
 
-  toStart(): void {
-    if (this.#window.start === 0) return;
-    this.#open(0);
-    this.#fillAfter(0);
+  /** Opens anew at any place of the log. */
+  openAt(offset: number): void {
+    const part = { window: new OutputWindow(offset), until: offset + TAIL_BYTES };
+    this.#switchTo({ kind: 'elsewhere', part }, offset);
   }
 
   toEnd(): void {
@@ -204,7 +217,7 @@ export class OutputFeed {
   }
 
   get #part(): Part | null {
-    return this.#mode.kind === 'earlier' || this.#mode.kind === 'later' ? this.#mode.part : null;
+    return this.#mode.kind === 'live' || this.#mode.kind === 'parked' ? null : this.#mode.part;
   }
 
   get #filling(): OutputWindow {
@@ -259,10 +272,19 @@ export class OutputFeed {
     const mode = this.#mode;
     if (mode.kind === 'live') this.#keepWithinBounds();
     if (mode.kind === 'earlier' && mode.part.window.next >= mode.part.until) this.#joinEarlier(mode.part, mode.wasLive);
-    if (mode.kind === 'later' && mode.part.window.next >= Math.min(mode.part.until, this.total)) {
-      this.#joinLater(mode.part);
+    if (mode.kind === 'later' && this.#isWhole(mode.part)) this.#joinLater(this.#window, mode.part);
+    if (mode.kind === 'elsewhere' && this.#isWhole(mode.part)) {
+      const { window } = mode.part;
+      // A gap alone is nothing to read.
+      if (window.isGap && window.next < this.total)
+        this.#mode = { ...mode, part: { window, until: window.next + TAIL_BYTES } };
+      else this.#joinLater(new OutputWindow(window.start), mode.part);
     }
     this.#port.changed();
+  }
+
+  #isWhole({ window, until }: Part): boolean {
+    return window.next >= Math.min(until, this.total);
   }
 
   #keepWithinBounds(): void {
@@ -280,9 +302,9 @@ export class OutputFeed {
     if (part.window.isGap) this.loadEarlier(2 * (part.until - part.window.start));
   }
 
-  #joinLater(part: Part): void {
+  #joinLater(before: OutputWindow, part: Part): void {
     const { next } = part.window;
-    this.#window = this.#window.joinedWith(part.window, this.#bounds, 'after');
+    this.#window = before.joinedWith(part.window, this.#bounds, 'after');
     this.#goOnAfter(next, next >= this.total);
   }
 

@@ -21,6 +21,13 @@ const TAB_CELLS = 8;
 const MAY_BE_WIDE = /[\u1100-\uffff]/;
 const STDERR_CODE = ';5';
 const OURS_CODE = ';53';
+/**
+ * Leaves a mark in a row, and nothing that could be copied or found: a wide character of which the second half is written
+ * over leaves an empty cell with the attributes that are on, and what was written over it is erased.
+ */
+const MARK_ALONE = '\u3000\b \b\x1b[K';
+/** No screen has more. */
+const SCREEN_ROWS = 1_000;
 
 interface Reader {
   readonly decoder: TextDecoder;
@@ -35,6 +42,8 @@ export class OutputText {
   #codes = '';
   #link = '';
   #isAtLineStart = true;
+  /** How many rows further down the cursor may have been, at most. */
+  #rowsBelow = 0;
   #width = 0;
   #widest = 0;
   #skipped = 0;
@@ -72,11 +81,19 @@ export class OutputText {
     if (token.kind !== 'control') {
       this.#isAtLineStart = false;
       if (token.kind === 'text') this.#measure(token.text);
+      else this.#rowsBelow += rowsUp(token.text);
       return this.#lookText(token.look, stream === 'stderr' ? STDERR_CODE : '') + token.text;
     }
-    if (token.text === '\n') this.#isAtLineStart = true;
     if (token.text !== '\b') this.#width = 0;
-    return token.text;
+    return token.text === '\n' ? this.#newline(stream) : token.text;
+  }
+
+  /** An empty line has no cell that could carry the mark. */
+  #newline(stream: StreamName): string {
+    const isMarked = stream === 'stderr' && this.#isAtLineStart && this.#rowsBelow === 0;
+    this.#isAtLineStart = true;
+    this.#rowsBelow = Math.max(0, this.#rowsBelow - 1);
+    return isMarked ? `${this.#lookText(PLAIN_LOOK, STDERR_CODE)}${MARK_ALONE}\n` : '\n';
   }
 
   #measure(text: string): void {
@@ -119,6 +136,13 @@ export class OutputText {
     this.#cutOff = skipped === bytes.length && newline === -1 ? 'character' : null;
     return skipped;
   }
+}
+
+/** How far up in the screen a sequence may take the cursor. */
+function rowsUp(sequence: string): number {
+  const final = sequence.at(-1) ?? '';
+  if ('AF'.includes(final)) return Number.parseInt(sequence.slice(2), 10) || 1;
+  return 'Hfd'.includes(final) ? SCREEN_ROWS : 0;
 }
 
 function freshReaders(): Record<StreamName, Reader> {

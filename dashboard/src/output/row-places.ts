@@ -99,6 +99,29 @@ export class RowPlaces {
     return y;
   }
 
+  /** Where in the log the row is, about: between two places the bytes are taken to be spread evenly. */
+  offsetNear(row: number): number | null {
+    const [before, after] = this.#around(({ marker }) => marker.line <= row);
+    if (before === undefined || after === undefined) return (before ?? after)?.offset ?? null;
+    const share = (row - before.marker.line) / (after.marker.line - before.marker.line);
+    return Math.round(before.offset + share * (after.offset - before.offset));
+  }
+
+  /** The row that holds about that byte. */
+  rowNear(offset: number): number | null {
+    const [before, after] = this.#around((place) => place.offset <= offset);
+    if (before === undefined || after === undefined) return (before ?? after)?.marker.line ?? null;
+    const share = (offset - before.offset) / (after.offset - before.offset);
+    return Math.round(before.marker.line + share * (after.marker.line - before.marker.line));
+  }
+
+  /** The last place of which it holds, and the one that follows. */
+  #around(holds: (place: Place) => boolean): [Place | undefined, Place | undefined] {
+    const places = this.#places.filter(({ marker }) => !marker.isDisposed);
+    const at = places.findLastIndex(holds);
+    return [places[at], places[at + 1]];
+  }
+
   /** What is selected; null when nothing is. */
   selected(): Selected | null {
     const position = this.#terminal.getSelectionPosition();

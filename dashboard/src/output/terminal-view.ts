@@ -44,6 +44,8 @@ export interface TerminalViewPort {
   /** How much it holds. */
   fits(rows: number, columns: number): void;
   followed(following: boolean): void;
+  /** Where in the log, about, the row at the top of the box is. */
+  seen(offset: number): void;
   /** The reader wants to go on beyond an end of what is shown. */
   reached(end: 'start' | 'end'): void;
   found(matches: Matches): void;
@@ -88,8 +90,8 @@ export class TerminalView {
   #isPlanned = false;
   #following = true;
   #isLive = true;
-  /** Whatever is shown next is shown from its start. */
-  #isToStart = false;
+  /** The reader goes elsewhere, to that offset of the window that takes the place of this one. */
+  #leaving: { readonly window: OutputWindow; readonly offset: number } | null = null;
   #toFind: FindRequest | null = null;
   #cell = { width: 8, height: 16 };
   #placedTop = 0;
@@ -134,15 +136,24 @@ export class TerminalView {
   }
 
   toEnd(): void {
+    this.#leaving = null;
     this.#follow(true);
     this.#terminal.scrollToBottom();
     this.#place();
   }
 
-  toStart(): void {
+  /** The next window is shown from there on; until it has come, this one stays as it is. */
+  leaveFor(offset: number): void {
     this.#follow(false);
-    this.#terminal.scrollToTop();
-    this.#isToStart = true;
+    this.#leaving = { window: this.#wanted, offset };
+  }
+
+  /** Goes to a place of the window that is shown. */
+  goTo(offset: number): void {
+    const row = this.#rewrite === null ? this.#places.rowNear(offset) : null;
+    if (row === null) return;
+    this.#follow(this.#isLive && row >= this.#terminal.buffer.active.baseY);
+    this.#terminal.scrollToLine(row);
     this.#place();
   }
 
@@ -340,15 +351,28 @@ export class TerminalView {
     const moved = this.#box.scrollTop - this.#placedTop;
     this.#placedTop = this.#box.scrollTop;
     this.#rewrite = null;
-    const { top, selected } = rewrite.kept;
-    this.#terminal.scrollToLine(this.#following ? this.#terminal.buffer.active.baseY : (this.#places.rowOf(top) ?? 0));
+    const { selected } = rewrite.kept;
+    this.#terminal.scrollToLine(this.#topRow(rewrite.kept));
     if (selected !== null) this.#places.select(selected);
     this.#place();
     if (moved !== 0) this.#box.scrollBy(0, moved);
     if (this.#toFind !== null) this.#find(this.#toFind);
     this.#toFind = null;
+    if (this.#hasArrived) this.#leaving = null;
     this.#still = rewrite.still;
     this.#terminal.refresh(0, this.#terminal.rows - 1);
+  }
+
+  get #hasArrived(): boolean {
+    return this.#leaving !== null && this.#leaving.window !== this.#wanted;
+  }
+
+  /** The row for the top of the box, when all has been written anew. */
+  #topRow({ top }: Kept): number {
+    if (this.#following) return this.#terminal.buffer.active.baseY;
+    const row =
+      this.#leaving !== null && this.#hasArrived ? this.#places.rowNear(this.#leaving.offset) : this.#places.rowOf(top);
+    return row ?? 0;
   }
 
   /** A picture of what is seen, to be seen while it is written anew. */
@@ -371,8 +395,7 @@ export class TerminalView {
   }
 
   #keep(): Kept {
-    const goesToAnEnd = this.#following || this.#isToStart;
-    const top = goesToAnEnd ? null : this.#places.anchorOf(this.#terminal.buffer.active.viewportY);
+    const top = this.#following ? null : this.#places.anchorOf(this.#terminal.buffer.active.viewportY);
     return { top, selected: this.#places.selected() };
   }
 
@@ -434,6 +457,12 @@ export class TerminalView {
     const isOff = Math.abs(this.#box.scrollTop - top) >= this.#cell.height;
     if (this.#following || isOff) this.#box.scrollTop = top;
     this.#placedTop = this.#box.scrollTop;
+    this.#tellPlace();
+  }
+
+  #tellPlace(): void {
+    const offset = this.#places.offsetNear(this.#terminal.buffer.active.viewportY);
+    if (offset !== null) this.#port.seen(offset);
   }
 
   /** The reader has scrolled the box: so does the terminal. */
@@ -441,7 +470,6 @@ export class TerminalView {
     const { scrollTop } = this.#box;
     if (this.#rewrite !== null || scrollTop === this.#placedTop) return;
     const isUp = scrollTop < this.#placedTop;
-    this.#isToStart = false;
     this.#placedTop = scrollTop;
     const row = scrollTop / this.#cell.height;
     // Rounded the way the reader goes, so that the first pixel up ends the following, and the last one down begins it.
@@ -449,6 +477,7 @@ export class TerminalView {
     const { baseY } = this.#terminal.buffer.active;
     this.#follow(this.#isLive && line >= baseY);
     this.#terminal.scrollToLine(line);
+    this.#tellPlace();
     if (isUp && line <= 0) this.#askBeyond('start');
     if (!isUp && line >= baseY) this.#askBeyond('end');
   }
@@ -456,7 +485,6 @@ export class TerminalView {
   /** The terminal has scrolled: for output, a match that was found, or a selection that goes on beyond the edge. */
   #onTerminalScroll(): void {
     if (this.#isWriting || this.#rewrite !== null) return;
-    this.#isToStart = false;
     const { baseY, viewportY } = this.#terminal.buffer.active;
     if (!this.#following) this.#follow(this.#isLive && viewportY >= baseY);
     this.#place();

@@ -55,6 +55,10 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
       run: openFind,
     },
   ]);
+  const toEnd = () => {
+    feed.toEnd();
+    terminal.view.current?.toEnd();
+  };
   const endFind = () => {
     finding.value = false;
     terminal.view.current?.endFind();
@@ -98,7 +102,15 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         />
       )}
       <div class="output-frame">
-        <OutputPosition run={run} feed={feed} total={total} terminal={terminal} isCopied={isAllCopied.value} />
+        <OutputPosition
+          run={run}
+          events={follower.events.value}
+          feed={feed}
+          total={total}
+          terminal={terminal}
+          isCopied={isAllCopied.value}
+          toEnd={toEnd}
+        />
         {terminal.status.value === 'failed' ? (
           <Unloaded run={run} retry={terminal.retry} />
         ) : (
@@ -112,7 +124,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
               // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
               tabIndex={0}
             />
-            <Follow feed={feed} total={total} terminal={terminal} />
+            <Follow feed={feed} total={total} terminal={terminal} toEnd={toEnd} />
           </>
         )}
       </div>
@@ -145,23 +157,23 @@ interface FollowProps {
   readonly feed: OutputFeed;
   readonly total: number;
   readonly terminal: ReturnType<typeof useTerminal>;
+  toEnd(): void;
 }
 
 /** The way back to the end, for a reader who has left it. */
-function Follow({ feed, total, terminal }: FollowProps) {
+function Follow({ feed, total, terminal, toEnd }: FollowProps) {
   const isThere = terminal.following.value && feed.isLive;
   const leftAt = useRef(total);
   // What is new is counted from when the reader left.
   if (isThere) leftAt.current = total;
   if (isThere || total === 0) return null;
   const news = Math.max(0, total - leftAt.current);
-  const toEnd = () => {
-    feed.toEnd();
-    terminal.view.current?.toEnd();
+  const go = () => {
+    toEnd();
     terminal.view.current?.focus();
   };
   return (
-    <button type="button" class="button to-end" onClick={toEnd}>
+    <button type="button" class="button to-end" onClick={go}>
       ↓ Follow the end{news > 0 && ` · ${bytesText(news)} new`}
     </button>
   );

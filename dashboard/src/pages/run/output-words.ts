@@ -10,13 +10,23 @@ export function loadedText(start: number, end: number, total: number): string {
   return `Loaded: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
 }
 
+/** Where the reader is about to be. */
+export function aimText(offset: number, total: number): string {
+  return offset >= total ? 'To the end' : `To ${bytesText(offset)} of ${bytesText(total)}`;
+}
+
+/** What has been told of missing bytes. */
+export function gapEvents(events: readonly RunEvent[]) {
+  return events.filter((event) => event.type === 'output_gap' || event.type === 'output_trimmed');
+}
+
 /** What a reader of the whole log would look for in vain; null when nothing is known to be missing. */
 export function missingText(events: readonly RunEvent[]): string | null {
   let bytes = 0;
   let isTrimmed = false;
-  for (const event of events) {
+  for (const event of gapEvents(events)) {
     if (event.type === 'output_gap') bytes += event.to - event.from;
-    if (event.type === 'output_trimmed') isTrimmed = true;
+    else isTrimmed = true;
   }
   if (isTrimmed) return 'Not all of it was kept, see the story';
   return bytes === 0 ? null : `${bytesText(bytes)} of it ${bytes === 1 ? 'is' : 'are'} missing, see the story`;

@@ -12,6 +12,8 @@ export interface TerminalHandle {
   readonly status: ReadonlySignal<TerminalStatus>;
   readonly following: ReadonlySignal<boolean>;
   readonly matches: ReadonlySignal<Matches | null>;
+  /** Where in the log, about, what is seen begins. */
+  readonly seen: ReadonlySignal<number>;
   /** Null until it is ready. */
   readonly view: RefObject<TerminalView | null>;
   /** Loads it again, after it could not be. */
@@ -28,6 +30,7 @@ export function useTerminal(
   const status = useSignal<TerminalStatus>('loading');
   const following = useSignal(true);
   const matches = useSignal<Matches | null>(null);
+  const seen = useSignal(0);
   const attempt = useSignal(0);
   const view = useRef<TerminalView | null>(null);
   const first = useRef(settings);
@@ -47,6 +50,9 @@ export function useTerminal(
           followed: (isFollowing) => {
             following.value = isFollowing;
             feed.hold(!isFollowing);
+          },
+          seen: (offset) => {
+            seen.value = offset;
           },
           reached: (end) => (end === 'start' ? feed.loadEarlier() : feed.loadLater()),
           found: (found) => {
@@ -81,6 +87,7 @@ export function useTerminal(
     status,
     following,
     matches,
+    seen,
     view,
     retry: () => {
       attempt.value += 1;

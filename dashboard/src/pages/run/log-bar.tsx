@@ -1,0 +1,66 @@
+/** The whole of a log as a bar: which part is loaded, what is missing, where the reader is, and the way to any place. */
+import type { Signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Gap } from '../../api/calls.ts';
+import { bytesText } from '../../parts/quantity.ts';
+import { keyStep } from './log-places.ts';
+
+/** A key that is held goes on; what lies on the way is not asked for. */
+const REST_MS = 200;
+
+interface LogBarProps {
+  readonly total: number;
+  readonly loaded: { readonly start: number; readonly next: number };
+  readonly gaps: readonly Gap[];
+  /** Where the reader is. */
+  readonly place: number;
+  /** Where the reader is about to go; null when nowhere. */
+  readonly aim: Signal<number | null>;
+  go(offset: number): void;
+}
+
+export function LogBar({ total, loaded, gaps, place, aim, go }: LogBarProps) {
+  const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const value = Math.min(aim.value ?? place, total);
+  const land = () => {
+    clearTimeout(resting.current);
+    const offset = aim.value;
+    aim.value = null;
+    if (offset !== null) go(offset);
+  };
+  useEffect(() => () => clearTimeout(resting.current), []);
+  const onKeyDown = (event: KeyboardEvent) => {
+    const next = keyStep(event, value, total);
+    if (next === null) return;
+    event.preventDefault();
+    aim.value = next;
+    clearTimeout(resting.current);
+    resting.current = setTimeout(land, REST_MS);
+  };
+
+  const share = (bytes: number) => `${(100 * bytes) / total}%`;
+  return (
+    <div class="log-bar">
+      <div class="log-track" aria-hidden="true">
+        {gaps.map(({ start, end }) => (
+          <i key={start} class="log-gap" style={{ left: share(start), width: share(end - start) }} />
+        ))}
+        <i class="log-loaded" style={{ left: share(loaded.start), width: share(loaded.next - loaded.start) }} />
+      </div>
+      <input
+        type="range"
+        aria-label="Place in the log"
+        aria-valuetext={`${bytesText(value)} of ${bytesText(total)}`}
+        min={0}
+        max={total}
+        step={1}
+        value={value}
+        onKeyDown={onKeyDown}
+        onInput={(event) => {
+          aim.value = event.currentTarget.valueAsNumber;
+        }}
+        onChange={land}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,32 @@
+/** Places in a log as a reader goes to them. */
+import type { Gap } from '../../api/calls.ts';
+
+/** Of the whole log, with an arrow key; ten times as far with Page Up and Page Down. */
+const STEP_SHARE = 0.01;
+
+/** Where a key of a slider leads to: as everywhere, up and to the right is more. Null for any other key. */
+export function keyStep(
+  { key, ctrlKey, metaKey, altKey }: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>,
+  from: number,
+  total: number,
+): number | null {
+  if (ctrlKey || metaKey || altKey) return null;
+  const step = Math.max(1, total * STEP_SHARE);
+  const steps: Readonly<Record<string, number>> = {
+    ArrowLeft: -step,
+    ArrowDown: -step,
+    ArrowRight: step,
+    ArrowUp: step,
+    PageDown: -10 * step,
+    PageUp: 10 * step,
+    Home: -total,
+    End: total,
+  };
+  const by = steps[key];
+  return by === undefined ? null : Math.round(Math.min(total, Math.max(0, from + by)));
+}
+
+/** Where to begin to see what is at the offset: where bytes are missing, at their first, so that all of them are told. */
+export function beginningOf(offset: number, gaps: readonly Gap[]): number {
+  return gaps.find(({ start, end }) => start <= offset && offset < end)?.start ?? offset;
+}
