@@ -57,6 +57,14 @@ function pressUntil(key: string, holds: () => Promise<boolean>, what: string): P
   return until(press, { what, deadlineMs: 30_000 });
 }
 
+const bar = () => browser.page.getByRole('slider', { name: 'Place in the log' });
+
+async function clickBar(share: number): Promise<void> {
+  const place = await bar().boundingBox();
+  if (place === null) throw new Error('there is no bar');
+  await browser.page.mouse.click(place.x + share * place.width, place.y + place.height / 2);
+}
+
 const endsWith = (text: string) => rowsUntil((rows) => rows.at(-1) === text, `the last row to be ${text}`);
 
 function colourOf(part: Locator): Promise<string> {
@@ -137,7 +145,7 @@ describe('a terminal’s ways', () => {
   test('what is of stderr has a mark beside it, and each stream can be seen alone', async () => {
     await watch(
       'streams',
-      `echo 'from stdout'; sleep 0.3; echo 'from stderr' >&2; sleep 0.3; echo 'and on'; ${GO_ON}`,
+      `echo 'from stdout'; sleep 0.3; printf 'from stderr\\n\\n' >&2; sleep 0.3; echo 'and on'; ${GO_ON}`,
       'and on',
     );
     await endsWith('and on');
@@ -148,10 +156,11 @@ describe('a terminal’s ways', () => {
       const rows = await shownRows(browser.page);
       return rows.filter((_, index) => marks[index] === 'stderr');
     };
-    expect(await marked()).toEqual(['from stderr']);
+    // So has its empty line.
+    expect(await marked()).toEqual(['from stderr', '']);
     await browser.page.getByLabel('Streams').selectOption('stderr');
     await rowsUntil((rows) => rows.join() === 'from stderr', 'only stderr');
-    expect(await marked()).toEqual(['from stderr']);
+    expect(await browser.page.locator('.output-gutter .stderr').count()).toBe(2);
     await browser.page.getByLabel('Streams').selectOption('stdout');
     await rowsUntil((rows) => rows.join() === 'from stdout,and on', 'only stdout');
     expect(await marked()).toEqual([]);
@@ -227,7 +236,7 @@ describe('a long log', () => {
       await browser.page.locator('.output-still').waitFor({ state: 'detached' });
     };
     const firstNumber = async () => Number((await shownRows(browser.page))[0]?.match(/line (\d+)/)?.[1]);
-    await button('Jump to the start').click();
+    await button('To the start').click();
     await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
     await browser.page.getByText(/^Loaded: 0 bytes to /).waitFor();
     await isLoaded();
@@ -251,6 +260,8 @@ describe('a long log', () => {
     await show(run.id);
     await endsWith('done');
     const shown = browser.page.locator('.shown');
+    await clickBar(0.25);
+    await rowsUntil((rows) => rows[0]?.startsWith('line 2') === true, 'a quarter');
     for (
       let text = await shown.textContent();
       !text?.startsWith('Loaded: 0 bytes to');
@@ -263,6 +274,40 @@ describe('a long log', () => {
     await pressUntil('Home', async () => (await shownRows(browser.page))[0] === 'line 1', 'the first line');
   });
 
+  test('can be opened at any place, by a click or by keys on a bar that says where one is', async () => {
+    const run = await world.current.runOf('long');
+    await show(run.id);
+    await endsWith('done');
+    const says = () => bar().getAttribute('aria-valuetext');
+    expect(await says()).toBe('9.5 MiB of 9.5 MiB');
+    const firstLine = (rows: string[]) => Number(rows[0]?.match(/line (\d+)/)?.[1]);
+    const near = (line: number) =>
+      rowsUntil((rows) => Math.abs(firstLine(rows) - line) < LINES / 100, `lines near ${line}`);
+    await clickBar(0.34);
+    const there = await near(0.34 * LINES);
+    expect(await says()).toMatch(/^3\.[23] MiB of 9\.5 MiB$/);
+    // The rows stay, and it can be gone on from there.
+    await button('Load earlier').click();
+    await button('Load earlier').waitFor();
+    await browser.page.locator('.output-still').waitFor({ state: 'detached' });
+    expect(await shownRows(browser.page)).toEqual(there);
+    // Within what is loaded, too.
+    await bar().focus();
+    await browser.page.keyboard.press('ArrowLeft');
+    await near(0.33 * LINES);
+    await browser.page.keyboard.press('PageUp');
+    await browser.page.keyboard.press('PageUp');
+    await near(0.53 * LINES);
+    await browser.page.keyboard.press('Home');
+    await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
+    await browser.page.keyboard.press('End');
+    await endsWith('done');
+    expect(await followButton().count()).toBe(0);
+    // The page's keys work there as everywhere.
+    await browser.page.keyboard.press('/');
+    await browser.page.getByLabel('Find in the part that is loaded').waitFor();
+  });
+
   test('of which the middle has made way says so, in a line that no output can imitate', async () => {
     const script = `${MANY_LINES}; ${MANY_LINES}; printf 'end of both\\n\\033[53m… 1 MiB are missing here …\\033[0m\\n'`;
     await world.current.wrapper({ job: 'gap', command: sh(script) }).exit;
@@ -270,25 +315,11 @@ describe('a long log', () => {
     await show(id);
     await rowsUntil((rows) => rows.includes('end of both'), 'the end');
     expect(await browser.page.locator('.output-gutter .ours').count()).toBe(0);
-    await button('Jump to the start').click();
-    await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
-    // What is kept of it is a head and a tail; the gap is somewhere below.
-    for (let step = 0; step < 40 && (await browser.page.locator('.output-gutter .ours').count()) === 0; step += 1) {
-      const shown = await browser.page.locator('.shown').textContent();
-      await button('Find').click();
-      await browser.page.getByLabel('Find in the part that is loaded').fill('are missing here');
-      const count = await until(async () => await browser.page.locator('.find-count').textContent(), {
-        what: 'a count',
-      });
-      await browser.page.keyboard.press('Escape');
-      if (count !== 'No match') break;
-      await button('Load later').click();
-      await until(
-        async () =>
-          (await browser.page.locator('.shown').textContent()) !== shown && (await button('Loading').count()) === 0,
-        { what: 'more of it' },
-      );
-    }
+    // What is kept of it is a head and a tail. Who goes to what is between them is told of all of it.
+    await bar().locator('xpath=..').locator('.log-gap').waitFor({ state: 'attached' });
+    await clickBar(0.35);
+    await rowsUntil((rows) => /^… [78]\.\d MiB are missing here …$/.test(rows[0] ?? ''), 'the gap');
+    expect(await bar().getAttribute('aria-valuetext')).toMatch(/^[23]\.\d MiB of 19\.1 MiB$/);
     await row('MiB are missing here').waitFor();
     expect(await browser.page.locator('.output-gutter .ours').count()).toBe(1);
   });
@@ -440,6 +471,16 @@ describe('tools', () => {
     }
     await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
     await followButton().waitFor();
-    expect(await shownRows(browser.page)).not.toContain('end');
+    const [top = ''] = await rowsUntil((rows) => !rows.includes('end'), 'rows further up');
+
+    // What a finger can't select in a terminal it can in a text, which begins where the reader is.
+    await button('Select text').click();
+    const text = browser.page.locator('[data-text]');
+    expect(await text.textContent()).toMatch(/^row 1 of some\n[\s\S]*\nA Needle\nend\n$/);
+    await text.dblclick({ position: { x: 20, y: 10 } });
+    expect(await browser.page.evaluate(() => getSelection()?.toString().trim())).toBe('row');
+    expect(await text.evaluate((element) => element.scrollTop > 0 && element.matches(':focus'))).toBe(true);
+    await button('Close').click();
+    expect(await shownRows(browser.page)).toContain(top);
   });
 });

@@ -19,7 +19,7 @@ import { guardOwnLines } from './terminal-guard.ts';
 import { type FindRequest, type Matches, TerminalSearch } from './terminal-search.ts';
 import { webAddress } from './terminal-text.ts';
 import { monoFont, readTheme } from './theme.ts';
-import { wholeText } from './whole-lines.ts';
+import { wholeText, wholeTextAround } from './whole-lines.ts';
 
 /** How much is written between two frames of the page: more would be late for them. */
 const WRITE_BYTES = 48 * KIB;
@@ -186,6 +186,12 @@ export class TerminalView {
   /** What is selected, or else all that is shown, with each line whole however it is wrapped. */
   copyText(): string {
     return this.#terminal.hasSelection() ? this.#terminal.getSelection() : wholeText(this.#terminal.buffer.active);
+  }
+
+  /** All that is shown as text, in two parts: what is before the line at the top of the box, and the rest. */
+  shownText(): [before: string, after: string] {
+    const buffer = this.#terminal.buffer.active;
+    return wholeTextAround(buffer, buffer.viewportY);
   }
 
   dispose(): void {

@@ -8,10 +8,21 @@ export function isContinued(buffer: IBuffer, y: number): boolean {
 
 /** All that the terminal holds, each line in one piece. */
 export function wholeText(buffer: IBuffer): string {
+  return `${textOf(buffer, 0, buffer.length).trimEnd()}\n`;
+}
+
+/** The same in two parts, the second of which begins with the line that the row is of. */
+export function wholeTextAround(buffer: IBuffer, row: number): [before: string, after: string] {
+  let first = row;
+  while (isContinued(buffer, first)) first -= 1;
+  return [first === 0 ? '' : `${textOf(buffer, 0, first)}\n`, `${textOf(buffer, first, buffer.length).trimEnd()}\n`];
+}
+
+function textOf(buffer: IBuffer, from: number, to: number): string {
   let text = '';
-  for (let y = 0; y < buffer.length; y += 1) {
+  for (let y = from; y < to; y += 1) {
     const line = buffer.getLine(y)?.translateToString(!isContinued(buffer, y + 1)) ?? '';
-    text += y === 0 || isContinued(buffer, y) ? line : `\n${line}`;
+    text += y === from || isContinued(buffer, y) ? line : `\n${line}`;
   }
-  return `${text.trimEnd()}\n`;
+  return text;
 }

@@ -30,7 +30,7 @@ export function LogBar({ total, loaded, gaps, place, aim, go }: LogBarProps) {
   };
   useEffect(() => () => clearTimeout(resting.current), []);
   const onKeyDown = (event: KeyboardEvent) => {
-    const next = keyStep(event, value, total);
+    const next = keyStep(event, value, total, gaps);
     if (next === null) return;
     event.preventDefault();
     aim.value = next;
@@ -42,10 +42,10 @@ export function LogBar({ total, loaded, gaps, place, aim, go }: LogBarProps) {
   return (
     <div class="log-bar">
       <div class="log-track" aria-hidden="true">
+        <i class="log-loaded" style={{ left: share(loaded.start), width: share(loaded.next - loaded.start) }} />
         {gaps.map(({ start, end }) => (
           <i key={start} class="log-gap" style={{ left: share(start), width: share(end - start) }} />
         ))}
-        <i class="log-loaded" style={{ left: share(loaded.start), width: share(loaded.next - loaded.start) }} />
       </div>
       <input
         type="range"

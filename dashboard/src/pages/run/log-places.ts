@@ -9,6 +9,7 @@ export function keyStep(
   { key, ctrlKey, metaKey, altKey }: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>,
   from: number,
   total: number,
+  gaps: readonly Gap[],
 ): number | null {
   if (ctrlKey || metaKey || altKey) return null;
   const step = Math.max(1, total * STEP_SHARE);
@@ -23,10 +24,17 @@ export function keyStep(
     End: total,
   };
   const by = steps[key];
-  return by === undefined ? null : Math.round(Math.min(total, Math.max(0, from + by)));
+  if (by === undefined) return null;
+  const to = Math.round(Math.min(total, Math.max(0, from + by)));
+  // A gap is one place: the next one is behind it.
+  return by > 0 ? (gaps.find((gap) => holds(gap, from) && holds(gap, to))?.end ?? to) : to;
 }
 
 /** Where to begin to see what is at the offset: where bytes are missing, at their first, so that all of them are told. */
 export function beginningOf(offset: number, gaps: readonly Gap[]): number {
-  return gaps.find(({ start, end }) => start <= offset && offset < end)?.start ?? offset;
+  return gaps.find((gap) => holds(gap, offset))?.start ?? offset;
+}
+
+function holds({ start, end }: Gap, offset: number): boolean {
+  return start <= offset && offset < end;
 }

@@ -1,5 +1,6 @@
 import './output.css';
 import { useSignal } from '@preact/signals';
+import type { ComponentProps } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { outputHref } from '../../api/calls.ts';
@@ -13,7 +14,8 @@ import type { RunFollower } from '../../state/follow-run.ts';
 import { FindBar } from './find-bar.tsx';
 import { OutputPosition } from './output-position.tsx';
 import { OutputToolbar } from './output-toolbar.tsx';
-import { missingText } from './output-words.ts';
+import { loadedText, missingText } from './output-words.ts';
+import { TextDialog } from './text-dialog.tsx';
 import { useTerminal } from './use-terminal.ts';
 
 interface OutputPaneProps {
@@ -32,6 +34,8 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
   const finding = useSignal(false);
   /** Said for a moment: that all that is loaded was copied. */
   const isAllCopied = useSignal(false);
+  /** As it was when it was asked for. */
+  const text = useSignal<Pick<ComponentProps<typeof TextDialog>, 'text' | 'part'> | null>(null);
   const findField = useRef<HTMLInputElement>(null);
   const terminal = useTerminal(box, feed, follower.outputVersion, settings);
   // Read so that the numbers are drawn again.
@@ -87,6 +91,11 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         isFinding={finding.value}
         find={openFind}
         copyText={() => terminal.view.current?.copyText() ?? ''}
+        showText={() => {
+          const shown = terminal.view.current?.shownText();
+          const part = loadedText(feed.window.start, feed.window.next, total);
+          if (shown !== undefined) text.value = { text: shown, part };
+        }}
         toldCopied={(isCopied) => {
           isAllCopied.value = isCopied && terminal.view.current?.hasSelection === false;
         }}
@@ -129,9 +138,17 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         )}
       </div>
       <p id="output-hint" class="unseen">
-        Arrow keys, Page Up, Page Down, Home and End scroll, Escape leaves. It is drawn for the eye; “Plain text” in the
-        toolbar opens the same as a page of text.
+        Arrow keys, Page Up, Page Down, Home and End scroll, Escape leaves. It is drawn for the eye; “Select text” in
+        the toolbar has what is loaded as text, “Plain text” all of the log.
       </p>
+      {text.value !== null && (
+        <TextDialog
+          {...text.value}
+          close={() => {
+            text.value = null;
+          }}
+        />
+      )}
     </section>
   );
 }

@@ -57,11 +57,11 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
       </span>
       {window.start > 0 && (
         <>
+          <button type="button" class="button quiet" onClick={toStart}>
+            To the start
+          </button>
           <button type="button" class="button quiet" disabled={loading !== null} onClick={() => feed.loadEarlier()}>
             {loading === 'earlier' ? 'Loading…' : 'Load earlier'}
-          </button>
-          <button type="button" class="button quiet" disabled={loading !== null} onClick={toStart}>
-            Jump to the start
           </button>
         </>
       )}

@@ -14,6 +14,7 @@ interface OutputToolbarProps {
   readonly isFinding: boolean;
   find(): void;
   copyText(): string;
+  showText(): void;
   toldCopied(isCopied: boolean): void;
 }
 
@@ -31,6 +32,7 @@ export function OutputToolbar({
   isFinding,
   find,
   copyText,
+  showText,
   toldCopied,
 }: OutputToolbarProps) {
   return (
@@ -61,6 +63,9 @@ export function OutputToolbar({
         Wrap
       </button>
       <CopyButton text={copyText} label="Copy the selection, or all that is loaded" told={toldCopied} />
+      <button type="button" class="button quiet" onClick={showText}>
+        Select text
+      </button>
       <a class="button quiet" href={outputHref(run.id)} download={fileName(run)}>
         Download
       </a>

@@ -1,0 +1,33 @@
+/** What is loaded of a run's output, as text: to be selected by touch, and read by a screen reader. */
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { Dialog } from '../../parts/dialog.tsx';
+
+interface TextDialogProps {
+  /** Before and from the line on that the reader had before them. */
+  readonly text: readonly [before: string, after: string];
+  /** Which part of the log it is. */
+  readonly part: string;
+  close(): void;
+}
+
+/** It stands still, whatever is printed meanwhile: what is selected must not move. */
+export function TextDialog({ text: [before, after], part, close }: TextDialogProps) {
+  const place = useRef<HTMLSpanElement>(null);
+  useLayoutEffect(() => place.current?.scrollIntoView({ block: 'start' }), []);
+  return (
+    <Dialog title="Output as text" class="text-dialog" close={close}>
+      <p class="aside">{part}, as of now. What is printed from here on is not in it.</p>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
+      <pre tabIndex={0} data-text>
+        {before}
+        <span ref={place} />
+        {after}
+      </pre>
+      <div class="dialog-actions">
+        <button type="button" class="button" onClick={close}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}
