@@ -282,7 +282,7 @@ describe('a long log', () => {
     expect(await says()).toBe('9.5 MiB of 9.5 MiB');
     const firstLine = (rows: string[]) => Number(rows[0]?.match(/line (\d+)/)?.[1]);
     const near = (line: number) =>
-      rowsUntil((rows) => Math.abs(firstLine(rows) - line) < LINES / 100, `lines near ${line}`);
+      rowsUntil((rows) => Math.abs(firstLine(rows) - line) < LINES / 200, `lines near ${line}`);
     await clickBar(0.34);
     const there = await near(0.34 * LINES);
     expect(await says()).toMatch(/^3\.[23] MiB of 9\.5 MiB$/);
@@ -303,7 +303,14 @@ describe('a long log', () => {
     await browser.page.keyboard.press('End');
     await endsWith('done');
     expect(await followButton().count()).toBe(0);
-    // The page's keys work there as everywhere.
+    // The address leads to the very line that is on top.
+    await clickBar(0.6);
+    const rows = await near(0.6 * LINES);
+    await browser.page.waitForURL(`**/runs/${run.id}?at=${100 * (firstLine(rows) - 1)}`);
+    await browser.page.reload();
+    await rowsUntil((again) => again[0] === rows[0], 'the same line');
+    // The page's keys work on the bar as everywhere.
+    await bar().focus();
     await browser.page.keyboard.press('/');
     await browser.page.getByLabel('Find in the part that is loaded').waitFor();
   });

@@ -1,7 +1,8 @@
-import { Terminal } from '@xterm/xterm';
-import { expect, test } from 'vitest';
-import { RowPlaces } from '../src/output/row-places.ts';
-import { beginningOf, keyStep } from '../src/pages/run/log-places.ts';
+import { describe, expect, test } from 'vitest';
+import type { StreamName } from '#protocol/output-frame';
+import { linesBetween, offsetOfLine } from '../src/output/line-offsets.ts';
+import { OutputWindow } from '../src/output/output-window.ts';
+import { beginningOf, keyStep, openingFor } from '../src/pages/run/log-places.ts';
 
 const NO_MODIFIER = { ctrlKey: false, metaKey: false, altKey: false };
 const GAPS = [{ start: 100, end: 200 }];
@@ -25,17 +26,28 @@ test('who goes to where bytes are missing is shown all of what is missing', () =
   expect([99, 100, 150, 199, 200].map((offset) => beginningOf(offset, GAPS))).toEqual([99, 100, 100, 100, 200]);
 });
 
-test('a row is found by its place in the log, and the place by its row', async () => {
-  const terminal = new Terminal({ cols: 20, rows: 5, convertEol: true });
-  const places = new RowPlaces(terminal);
-  expect([places.offsetNear(0), places.rowNear(0)]).toEqual([null, null]);
-  const write = (text: string) => new Promise<void>((resolve) => terminal.write(text, resolve));
-  for (const offset of [100_000, 120_000, 160_000]) {
-    places.note(offset, false);
-    await write('line\n'.repeat(20));
-  }
-  expect([0, 10, 20, 30, 59].map((row) => places.offsetNear(row))).toEqual([
-    100_000, 110_000, 120_000, 140_000, 160_000,
-  ]);
-  expect([0, 100_000, 110_000, 140_000, 999_999].map((offset) => places.rowNear(offset))).toEqual([0, 0, 10, 30, 40]);
+test('a log is opened a byte before a line, so that the line is known to be whole; not within a gap', () => {
+  expect([0, 1, 99, 100, 200, 201].map((offset) => openingFor(offset, GAPS))).toEqual([0, 0, 98, 100, 200, 200]);
+});
+
+describe('lines of a window', () => {
+  const window = new OutputWindow(100);
+  const push = (stream: StreamName, text: string) =>
+    window.push({ stream, start: window.next, bytes: new TextEncoder().encode(text) });
+  push('stdout', 'one\ntwo\n');
+  push('stderr', 'three\nfo');
+  window.gap(200);
+  push('stdout', 'ur\nfive\n');
+
+  test('are found by their number, and their number by what they hold', () => {
+    const starts = [100, 104, 108, 114, 116, 200, 203, 208];
+    expect(starts.map((_, lines) => offsetOfLine(window, 100, lines, 'both'))).toEqual(starts);
+    expect(starts.map((start) => linesBetween(window, 100, start, 'both'))).toEqual(starts.map((_, lines) => lines));
+    expect([103, 110, 150, 202].map((offset) => linesBetween(window, 100, offset, 'both'))).toEqual([0, 2, 4, 5]);
+  });
+
+  test('of one stream are counted alone', () => {
+    expect([1, 2, 3].map((lines) => offsetOfLine(window, 100, lines, 'stderr'))).toEqual([114, 116, 200]);
+    expect(linesBetween(window, 100, 203, 'stdout')).toBe(4);
+  });
 });

@@ -99,27 +99,9 @@ export class RowPlaces {
     return y;
   }
 
-  /** Where in the log the row is, about: between two places the bytes are taken to be spread evenly. */
-  offsetNear(row: number): number | null {
-    const [before, after] = this.#around(({ marker }) => marker.line <= row);
-    if (before === undefined || after === undefined) return (before ?? after)?.offset ?? null;
-    const share = (row - before.marker.line) / (after.marker.line - before.marker.line);
-    return Math.round(before.offset + share * (after.offset - before.offset));
-  }
-
-  /** The row that holds about that byte. */
-  rowNear(offset: number): number | null {
-    const [before, after] = this.#around((place) => place.offset <= offset);
-    if (before === undefined || after === undefined) return (before ?? after)?.marker.line ?? null;
-    const share = (offset - before.offset) / (after.offset - before.offset);
-    return Math.round(before.marker.line + share * (after.marker.line - before.marker.line));
-  }
-
-  /** The last place of which it holds, and the one that follows. */
-  #around(holds: (place: Place) => boolean): [Place | undefined, Place | undefined] {
-    const places = this.#places.filter(({ marker }) => !marker.isDisposed);
-    const at = places.findLastIndex(holds);
-    return [places[at], places[at + 1]];
+  /** The last place at or before the offset; null when the terminal begins after it. */
+  before(offset: number): number | null {
+    return this.#places.findLast((place) => !place.marker.isDisposed && place.offset <= offset)?.offset ?? null;
   }
 
   /** What is selected; null when nothing is. */

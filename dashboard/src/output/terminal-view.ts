@@ -11,6 +11,7 @@ import { WebLinksAddon } from '@xterm/addon-web-links';
 import { Terminal } from '@xterm/xterm';
 import { KIB } from '#protocol/limits';
 import { defineAdoptedStyle } from './adopted-style.ts';
+import { linesBetween, offsetOfLine } from './line-offsets.ts';
 import { OutputText, type StreamChoice } from './output-text.ts';
 import { endOf, OutputWindow } from './output-window.ts';
 import { RowMarks } from './row-marks.ts';
@@ -44,7 +45,7 @@ export interface TerminalViewPort {
   /** How much it holds. */
   fits(rows: number, columns: number): void;
   followed(following: boolean): void;
-  /** Where in the log, about, the row at the top of the box is. */
+  /** Where in the log the line begins that is at the top of the box. */
   seen(offset: number): void;
   /** The reader wants to go on beyond an end of what is shown. */
   reached(end: 'start' | 'end'): void;
@@ -150,7 +151,7 @@ export class TerminalView {
 
   /** Goes to a place of the window that is shown. */
   goTo(offset: number): void {
-    const row = this.#rewrite === null ? this.#places.rowNear(offset) : null;
+    const row = this.#rewrite === null ? this.#rowAt(offset) : null;
     if (row === null) return;
     this.#follow(this.#isLive && row >= this.#terminal.buffer.active.baseY);
     this.#terminal.scrollToLine(row);
@@ -377,7 +378,7 @@ export class TerminalView {
   #topRow({ top }: Kept): number {
     if (this.#following) return this.#terminal.buffer.active.baseY;
     const row =
-      this.#leaving !== null && this.#hasArrived ? this.#places.rowNear(this.#leaving.offset) : this.#places.rowOf(top);
+      this.#leaving !== null && this.#hasArrived ? this.#rowAt(this.#leaving.offset) : this.#places.rowOf(top);
     return row ?? 0;
   }
 
@@ -395,6 +396,14 @@ export class TerminalView {
   }
 
   // Places
+
+  /** The row of the line that holds the byte. */
+  #rowAt(offset: number): number | null {
+    const place = this.#places.before(offset);
+    if (place === null) return null;
+    const lines = linesBetween(this.#window, place, offset, this.#settings.choice);
+    return this.#places.rowOf({ offset: place, lines, rows: 0 });
+  }
 
   #notePlace(): void {
     this.#places.note(this.#offset, this.#wantedPlaces().includes(this.#offset));
@@ -467,8 +476,9 @@ export class TerminalView {
   }
 
   #tellPlace(): void {
-    const offset = this.#places.offsetNear(this.#terminal.buffer.active.viewportY);
-    if (offset !== null) this.#port.seen(offset);
+    const anchor = this.#following ? null : this.#places.anchorOf(this.#terminal.buffer.active.viewportY);
+    if (anchor === null) return;
+    this.#port.seen(offsetOfLine(this.#window, anchor.offset, anchor.lines, this.#settings.choice));
   }
 
   /** The reader has scrolled the box: so does the terminal. */

@@ -35,6 +35,14 @@ export function beginningOf(offset: number, gaps: readonly Gap[]): number {
   return gaps.find((gap) => holds(gap, offset))?.start ?? offset;
 }
 
+/**
+ * Where the log is opened for that: a byte before. A log that is opened in the middle begins with the first line of which
+ * the beginning is known, and of a line that begins at the offset that is told by the byte before.
+ */
+export function openingFor(offset: number, gaps: readonly Gap[]): number {
+  return offset === 0 || gaps.some((gap) => holds(gap, offset) || gap.end === offset) ? offset : offset - 1;
+}
+
 function holds({ start, end }: Gap, offset: number): boolean {
   return start <= offset && offset < end;
 }

@@ -3,9 +3,10 @@ import { useRef } from 'preact/hooks';
 import type { Run, RunEvent } from '#protocol/api';
 import { type OutputFeed, TAIL_BYTES } from '../../output/output-feed.ts';
 import { LogBar } from './log-bar.tsx';
-import { beginningOf } from './log-places.ts';
+import { beginningOf, openingFor } from './log-places.ts';
 import { aimText, copiedText, loadedText, silenceOf } from './output-words.ts';
 import { useGaps } from './use-gaps.ts';
+import { usePlaceInAddress } from './use-place-in-address.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 interface OutputPositionProps {
@@ -22,14 +23,14 @@ interface OutputPositionProps {
 /** Which part of the log is shown, and the ways to the others. */
 export function OutputPosition({ run, events, feed, total, terminal, isCopied, toEnd }: OutputPositionProps) {
   const { window, loading } = feed;
-  const gaps = useGaps(run.id, events);
-  const aim = useSignal<number | null>(null);
   const isLong = useRef(false);
-  // Once there, it stays: what has the focus must not go because all is loaded now.
+  // Once there, the bar stays: what has the focus must not go because all is loaded now.
   isLong.current ||= window.start > 0 || window.next < total;
+  const gaps = useGaps(run.id, events, isLong.current);
+  const aim = useSignal<number | null>(null);
 
   const go = (wanted: number) => {
-    const offset = beginningOf(wanted, gaps);
+    const offset = beginningOf(wanted, gaps ?? []);
     if (offset >= total) {
       toEnd();
     } else if (feed.opening === null && window.start <= offset && offset < window.next) {
@@ -37,7 +38,7 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
     } else {
       terminal.view.current?.leaveFor(offset);
       // Near the end, what is there is shown with some lines before it, and goes on.
-      feed.openAt(Math.max(0, Math.min(offset, total - TAIL_BYTES)));
+      feed.openAt(Math.max(0, Math.min(openingFor(offset, gaps ?? []), total - TAIL_BYTES)));
     }
   };
   const toStart = () => {
@@ -46,6 +47,12 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
   };
   const isAtEnd = terminal.following.value && feed.isLive;
   const seen = Math.min(Math.max(terminal.seen.value, window.start), window.next);
+  usePlaceInAddress({
+    place: isAtEnd ? null : seen,
+    isThere: feed.opening === null,
+    isReady: terminal.status.value === 'ready' && (gaps !== null || !isLong.current),
+    go,
+  });
   const goal = aim.value ?? feed.opening;
   const words =
     goal !== null ? aimText(goal, total) : total === 0 ? silenceOf(run) : loadedText(window.start, window.next, total);
@@ -74,7 +81,7 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
         <LogBar
           total={total}
           loaded={window}
-          gaps={gaps}
+          gaps={gaps ?? []}
           place={feed.opening ?? (isAtEnd ? total : seen)}
           aim={aim}
           go={go}

@@ -12,7 +12,7 @@ export interface TerminalHandle {
   readonly status: ReadonlySignal<TerminalStatus>;
   readonly following: ReadonlySignal<boolean>;
   readonly matches: ReadonlySignal<Matches | null>;
-  /** Where in the log, about, what is seen begins. */
+  /** Where in the log what is seen begins, unless that follows the end. */
   readonly seen: ReadonlySignal<number>;
   /** Null until it is ready. */
   readonly view: RefObject<TerminalView | null>;

@@ -1,0 +1,31 @@
+/** The address follows to where the reader is in a log, and leads there again: an offset never changes its byte. */
+import { useEffect, useRef } from 'preact/hooks';
+import { narrow, query } from '../../router.tsx';
+
+/** As long as the reader goes on, the address stays. */
+const REST_MS = 500;
+
+interface Whereabouts {
+  /** Null at the end, to which no place has to lead. */
+  readonly place: number | null;
+  /** Whether the reader is there, and not only on the way. */
+  readonly isThere: boolean;
+  /** Whether one can go anywhere yet. */
+  readonly isReady: boolean;
+  go(offset: number): void;
+}
+
+export function usePlaceInAddress({ place, isThere, isReady, go }: Whereabouts): void {
+  const isLed = useRef(false);
+  useEffect(() => {
+    if (!isReady || isLed.current) return;
+    isLed.current = true;
+    const wanted = query.peek().get('at') ?? '';
+    if (/^\d{1,15}$/.test(wanted)) go(Number(wanted));
+  }, [isReady, go]);
+  useEffect(() => {
+    if (!isReady || !isThere) return;
+    const resting = setTimeout(() => narrow({ at: place === null ? null : String(place) }), REST_MS);
+    return () => clearTimeout(resting);
+  }, [place, isThere, isReady]);
+}
