@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
-import { copiedText, fileName, loadedText, matchesText, missingText } from '../src/pages/run/output-words.ts';
+import { aimText, copiedText, fileName, loadedText, matchesText, missingText } from '../src/pages/run/output-words.ts';
 import { at, makeRun, RUN_ID, story } from './make.ts';
 
 test('which part of the log is loaded', () => {
   expect(loadedText(0, KIB, KIB)).toBe('All of it is loaded');
-  expect(loadedText(98.2 * MIB, 100 * MIB, 100 * MIB)).toBe('Loaded: 98.2 MiB to 100 MiB of 100 MiB');
+  expect(loadedText(98.2 * MIB, 99 * MIB, 100 * MIB)).toBe('Loaded: 98.2 MiB to 99.0 MiB of 100 MiB');
+  expect(loadedText(98 * MIB, 100 * MIB, 100 * MIB)).toBe('Loaded: the last 2.0 MiB of 100 MiB');
   expect(loadedText(0, KIB, 2 * KIB)).toBe('Loaded: 0 bytes to 1.0 KiB of 2.0 KiB');
+});
+
+test('where the reader is about to be', () => {
+  expect(aimText(34 * MIB, 100 * MIB)).toBe('To 34.0 MiB of 100 MiB');
+  expect(aimText(100 * MIB, 100 * MIB)).toBe('To the end');
 });
 
 test('what is missing from the log is said where it is downloaded', () => {

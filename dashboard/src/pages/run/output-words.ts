@@ -7,6 +7,7 @@ import { bytesText } from '../../parts/quantity.ts';
 /** Which part of the log is loaded; what of that can be seen depends on what was printed. */
 export function loadedText(start: number, end: number, total: number): string {
   if (start === 0 && end >= total) return 'All of it is loaded';
+  if (end >= total) return `Loaded: the last ${bytesText(total - start)} of ${bytesText(total)}`;
   return `Loaded: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
 }
 
