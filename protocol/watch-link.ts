@@ -16,8 +16,11 @@ export const WATCH_SUBPROTOCOL = 'leash.watch.v1';
 
 const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+/** How much output is wanted; all of it where this is missing. */
+const WantedBytes = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1)));
+
 /** Follow one run's events, and its output from `offset`. Replaces an earlier subscription of this socket. */
-const Subscribe = v.object({ type: v.literal('subscribe'), run: RunId, offset: Offset });
+const Subscribe = v.object({ type: v.literal('subscribe'), run: RunId, offset: Offset, bytes: WantedBytes });
 /** Taken: output up to `offset`. */
 const ViewerAck = v.object({ type: v.literal('ack'), run: RunId, offset: Offset });
 

@@ -45,6 +45,7 @@ function feedOf(total: number, later = total) {
 }
 
 const subscribe = (offset: number) => ({ type: 'subscribe', run: RUN_ID, offset });
+const part = (offset: number, bytes: number) => ({ ...subscribe(offset), bytes });
 const ack = (offset: number) => ({ type: 'ack', run: RUN_ID, offset });
 const THE_END = subscribe(Number.MAX_SAFE_INTEGER);
 
@@ -154,7 +155,7 @@ describe('falling behind', () => {
     const behind = feed.behind();
     feed.openAt(0);
     await behind;
-    expect(sent.at(-1)).toEqual(subscribe(0));
+    expect(sent.at(-1)).toEqual(part(0, TAIL_BYTES));
     expect(feed.opening).toBe(0);
   });
 });
@@ -168,7 +169,7 @@ describe('earlier output', () => {
     frame(tail, 1000);
     feed.loadEarlier();
     const from = tail - STEP_BYTES;
-    expect(sent.at(-1)).toEqual(subscribe(from));
+    expect(sent.at(-1)).toEqual(part(from, STEP_BYTES));
     frame(tail + 1000, 500);
     expect(feed.window.start).toBe(tail);
     answer(from, tail);
@@ -250,10 +251,10 @@ describe('a place in the middle', () => {
     open();
     frame(total - TAIL_BYTES, TAIL_BYTES);
     feed.openAt(place);
-    expect(sent.at(-1)).toEqual(subscribe(place));
+    expect(sent.at(-1)).toEqual(part(place, TAIL_BYTES));
     expect([feed.opening, feed.isLive, feed.window.start]).toEqual([place, false, total - TAIL_BYTES]);
     feed.loadEarlier();
-    expect(sent.at(-1)).toEqual(subscribe(place));
+    expect(sent.at(-1)).toEqual(part(place, TAIL_BYTES));
     answer(place, place + STEP_BYTES);
     expect([feed.opening, feed.window.start, feed.window.next]).toEqual([null, place, place + TAIL_BYTES]);
     expect(feed.window.isCut).toBe(true);
@@ -275,7 +276,7 @@ describe('a place in the middle', () => {
     frame(place, 1000);
     feed.openAt(2 * place);
     open();
-    expect(sent.at(-1)).toEqual(subscribe(2 * place));
+    expect(sent.at(-1)).toEqual(part(2 * place, TAIL_BYTES));
     answer(2 * place, 2 * place + TAIL_BYTES);
     expect(feed.window.start).toBe(2 * place);
   });

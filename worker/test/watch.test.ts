@@ -109,6 +109,28 @@ describe('watching a run', () => {
     expect(viewer.of('behind')).toEqual([]);
   });
 
+  test('that wants a part is sent no more than the frames that hold it, whatever arrives, until it asks again', async () => {
+    const who = newIdentity('watch-part');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.print(0, 'one');
+    wrapper.print(3, 'two');
+    wrapper.say({ type: 'gap', from: 6, to: 100 });
+    wrapper.print(100, 'three');
+    wrapper.print(105, 'four');
+    await wrapper.acked(109);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    // What is missing is none of what is wanted.
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0, bytes: 7 });
+    await until('the part', () => viewer.output === 'onetwothree');
+    expect(viewer.of('gap')).toMatchObject([{ from: 6, to: 100 }]);
+    await hibernate(who.job);
+    wrapper.print(109, 'five');
+    await wrapper.acked(113);
+    viewer.say({ type: 'subscribe', run: who.run, offset: 105 });
+    await until('the rest', () => viewer.output.endsWith('five'));
+    expect(viewer.output).toBe('onetwothreefourfive');
+  });
+
   test('makes the wrapper of a run lazy when its only viewer follows another', async () => {
     const [one, two] = [newIdentity('watch-move'), newIdentity('watch-move')];
     const [wrapper] = await Promise.all([TestWrapper.connect(one), TestWrapper.connect(two)]);

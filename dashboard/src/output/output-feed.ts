@@ -265,7 +265,8 @@ export class OutputFeed {
 
   #subscribe(offset: number): void {
     this.#acked = offset;
-    if (this.#port.send({ type: 'subscribe', run: this.#run, offset })) this.#unconfirmed += 1;
+    const wanted = this.#part === null ? {} : { bytes: Math.max(1, this.#part.until - offset) };
+    if (this.#port.send({ type: 'subscribe', run: this.#run, offset, ...wanted })) this.#unconfirmed += 1;
   }
 
   #taken(): void {

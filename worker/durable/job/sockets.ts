@@ -31,6 +31,8 @@ export interface ViewerAttachment {
 export interface Following {
   readonly run: string;
   readonly window: ViewerWindow;
+  /** How many more bytes of it the viewer wants; null for all that come. */
+  readonly wantedBytes: number | null;
   /** It was told to fetch: nothing is sent until it subscribes again. */
   readonly behind: boolean;
 }

@@ -68,7 +68,7 @@ export class Viewers {
   receive(socket: WebSocket, attachment: ViewerAttachment, message: ViewerMessage): void {
     switch (message.type) {
       case 'subscribe':
-        this.#subscribe(socket, message.run, message.offset);
+        this.#subscribe(socket, message.run, message.offset, message.bytes ?? null);
         return;
       case 'ack':
         this.#acked(socket, attachment, message.run, message.offset);
@@ -76,14 +76,14 @@ export class Viewers {
     }
   }
 
-  #subscribe(socket: WebSocket, id: string, offset: number): void {
+  #subscribe(socket: WebSocket, id: string, offset: number, wantedBytes: number | null): void {
     const run = this.#runs.get(id);
     if (run === null) {
       send(socket, { type: 'error', code: 'unknown_run', message: `this job has no run ${id}` });
       return;
     }
     const from = Math.min(offset, run.outputEnd);
-    const follows: Following = { run: id, window: openWindow(from), behind: false };
+    const follows: Following = { run: id, window: openWindow(from), wantedBytes, behind: false };
     attachFollowing(socket, follows);
     send(socket, { type: 'subscribed', run: id, offset: from });
     this.#pump(socket, follows);
@@ -98,20 +98,24 @@ export class Viewers {
 
   /** Sends what is stored and not sent yet, or tells a viewer that takes too little of it to fetch. */
   #pump(socket: WebSocket, follows: Following): void {
-    let { window, behind } = follows;
+    let { window, wantedBytes, behind } = follows;
     const end = this.#runs.get(follows.run)?.outputEnd ?? window.sent;
-    while (!behind && window.sent < end) {
+    while (!behind && wantedBytes !== 0 && window.sent < end) {
       const room = MAX_VIEWER_UNACKED_BYTES - unackedBytes(window);
       if (room <= 0) {
         behind = true;
         send(socket, { type: 'behind', run: follows.run, offset: window.sent });
         break;
       }
-      const pieces = this.#output.read(follows.run, window.sent, end, room);
+      const pieces = this.#output.read(follows.run, window.sent, end, Math.min(room, wantedBytes ?? room));
       if (pieces.length === 0) throw new Error(`the log of run ${follows.run} has a hole at ${window.sent}`);
-      for (const piece of pieces) window = sendPiece(socket, follows.run, window, piece);
+      for (const piece of pieces) {
+        window = sendPiece(socket, follows.run, window, piece);
+        // A gap is told whole, and is none of them.
+        if (piece.kind === 'bytes' && wantedBytes !== null) wantedBytes = Math.max(0, wantedBytes - piece.bytes.length);
+      }
     }
-    attachFollowing(socket, { ...follows, window, behind });
+    attachFollowing(socket, { ...follows, window, wantedBytes, behind });
   }
 }
 
