@@ -401,6 +401,8 @@ describe('tools', () => {
   test('the selection is copied, or all that is shown; the whole log is downloaded under a telling name', async () => {
     const run = await watch('copied', SOME, 'end');
     await endsWith('end');
+    // A log that is all there needs no bar.
+    expect(await bar().count()).toBe(0);
     const all = await copiedOutput(browser.page);
     expect(all.startsWith('row 1 of some\nrow 2 of some\n')).toBe(true);
     expect(all.endsWith('\nA Needle\nend\n')).toBe(true);

@@ -25,7 +25,7 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
   const { window, loading } = feed;
   const isLong = useRef(false);
   // Once there, the bar stays: what has the focus must not go because all is loaded now.
-  isLong.current ||= window.start > 0 || window.next < total;
+  isLong.current ||= window.start > 0 || (!feed.isLive && window.next < total);
   const gaps = useGaps(run.id, events, isLong.current);
   const aim = useSignal<number | null>(null);
 
