@@ -12,8 +12,10 @@ const SCHEMES = ['light', 'dark'] as const;
 const VIEWPORT = { width: 1280, height: 800 };
 
 const sh = (script: string) => ['sh', '-c', script];
-const BACKUP = sh(`trap 'echo "SIGTERM: finishing this table first" >&2' TERM
-n=0; while :; do n=$((n + 1)); printf 'table \\033[36morders_%03d\\033[0m  \\033[32mok\\033[0m\\n' $n; sleep 0.2; done`);
+/** After the signal it is slow: what it said to that is still to be seen when the last picture is taken. */
+const BACKUP = sh(`trap 'echo "SIGTERM: finishing this table first" >&2; pause=60' TERM
+n=0; pause=0.2
+while :; do n=$((n + 1)); printf 'table \\033[36morders_%03d\\033[0m  \\033[32mok\\033[0m\\n' $n; sleep $pause; done`);
 const ENDED = [
   { job: 'rotate-logs', machine: 'web-1.example.com', command: sh('echo rotated 14 files') },
   { job: 'rotate-logs', machine: 'web-2.example.com', command: sh('echo rotated 9 files') },
