@@ -1,5 +1,7 @@
 /** The least control plane there can be: accepts every run, and acks its output without storing it. */
 import { once } from 'node:events';
+import http from 'node:http';
+import https, { type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HEARTBEAT } from '#protocol/limits';
@@ -11,14 +13,17 @@ export interface Acknowledger {
   close(): void;
 }
 
-export async function acknowledger(): Promise<Acknowledger> {
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => WRAPPER_SUBPROTOCOL });
-  server.on('connection', acknowledge);
+/** @param tls its certificate and key; null: it speaks plain HTTP */
+export async function acknowledger(tls: ServerOptions | null): Promise<Acknowledger> {
+  const server = tls === null ? http.createServer() : https.createServer(tls);
+  const sockets = new WebSocketServer({ server, handleProtocols: () => WRAPPER_SUBPROTOCOL });
+  sockets.on('connection', acknowledge);
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === null ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: () => {
-      for (const client of server.clients) client.terminate();
+      for (const client of sockets.clients) client.terminate();
       server.close();
     },
   };

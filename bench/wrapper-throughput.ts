@@ -1,16 +1,18 @@
 /**
  * What the wrapper costs a command that prints much, and one that prints nothing.
  *
- *     npm run build && node bench/wrapper-throughput.ts [--node PATH] [--seconds 10] [--mebibytes 2048]
+ *     npm run build && node bench/wrapper-throughput.ts [--node PATH] [--rounds 3] [--seconds 10] [--mebibytes 2048]
  *
- * Measures whole runs of dist/leash.cjs, with the control plane absent, unreachable and connected:
+ * Measures whole runs of dist/leash.cjs, with the control plane absent, unreachable, connected, and connected by TLS:
  *
  * - paced: a command that prints 50 MB/s, beside the same into `cat >/dev/null`. The command's own time is what counts.
  * - flat out: a command that prints as fast as it is read, with our own stdout at /dev/null, at a pipe into `cat`, and
  *   with `--quiet`
  *
- * and of each the most memory that the wrapper ever held (VmHWM; Linux only). Then, how much later a command starts.
- * `--node` is the Node that runs the wrapper.
+ * Each round measures all of it once, so that what else the machine does meets all alike; told are the medians. With each
+ * goes the wrapper's own CPU time, because the control plane that it talks to is here, on the same processors, and decrypts
+ * what it encrypts; and the most memory that it ever held (VmHWM). Both on Linux only. Then, how much later a command
+ * starts. `--node` is the Node that runs the wrapper.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,6 +21,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { LEASH_PROGRAM, ROOT } from '../scripts/local/paths.ts';
+import { AUTHORITY, GOOD, KEY } from '../wrapper/test/support/certificates.ts';
 import { acknowledger } from './acknowledger.ts';
 
 const PACE_BYTES_PER_SECOND = 50e6;
@@ -32,28 +35,39 @@ interface Plane {
   readonly env: NodeJS.ProcessEnv;
 }
 
-interface Measured {
+/** What a wrapper has used. */
+interface Used {
+  readonly cpuSeconds: number;
+  readonly peakMebibytes: number;
+}
+
+interface Measured extends Used {
   readonly seconds: number;
   /** What the command left in `noted`. */
   readonly noted: number;
-  readonly peakMebibytes: number;
 }
 
 const { values: options } = parseArgs({
   options: {
     node: { type: 'string', default: process.execPath },
+    rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '10' },
     mebibytes: { type: 'string', default: '2048' },
   },
 });
+const rounds = Number(options.rounds);
 const place = mkdtempSync(join(tmpdir(), 'leash-bench-'));
 const noted = join(place, 'noted');
-const plane = await acknowledger();
+const authority = join(place, 'ca.pem');
+writeFileSync(authority, AUTHORITY);
+const plain = await acknowledger(null);
+const secure = await acknowledger({ key: KEY, cert: GOOD });
 const token = { LEASH_TOKEN: 'bench' };
 const planes: readonly Plane[] = [
   { name: 'absent', env: {} },
   { name: 'unreachable', env: { LEASH_URL: 'http://127.0.0.1:9', ...token } },
-  { name: 'connected', env: { LEASH_URL: plane.url, ...token } },
+  { name: 'connected', env: { LEASH_URL: plain.url, ...token } },
+  { name: 'by TLS', env: { LEASH_URL: secure.url, LEASH_CA_FILE: authority, ...token } },
 ];
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -70,33 +84,46 @@ try {
   await measureFlatOut();
   await measureStart();
 } finally {
-  plane.close();
+  plain.close();
+  secure.close();
   endLeftovers();
 }
 
 async function measurePaced(): Promise<void> {
   const producer = join(ROOT, 'bench', 'paced-producer.mjs');
   const command = [process.execPath, producer, String(PACE_BYTES_PER_SECOND), options.seconds, noted];
-  const bare = await measure(command, {}, 'cat');
-  console.log(`paced at 50 MB/s: ${bare.noted.toFixed(2)} s into cat >/dev/null`);
-  for (const { name, env } of planes) {
-    const under = await measure(leash(command, '/dev/null'), env, '/dev/null');
-    const percent = (100 * (under.noted - bare.noted)) / bare.noted;
-    const took = `${under.noted.toFixed(2)} s (${percent.toFixed(1)} %), whole run ${under.seconds.toFixed(2)} s`;
-    console.log(`  control plane ${name.padEnd(12)} ${took}, ${peak(under)}`);
+  const bare: Measured[] = [];
+  const under = planes.map(({ name, env }) => ({ name, env, measured: [] as Measured[] }));
+  for (let round = 0; round < rounds; round += 1) {
+    bare.push(await measure(command, {}, 'cat'));
+    for (const { env, measured } of under) measured.push(await measure(leash(command, '/dev/null'), env, '/dev/null'));
+  }
+  console.log(`paced at 50 MB/s: ${median(bare.map(({ noted }) => noted)).toFixed(2)} s into cat >/dev/null`);
+  for (const { name, measured } of under) {
+    const percents = measured.map(({ noted }, round) => 100 * (noted / (bare[round]?.noted ?? Number.NaN) - 1));
+    const took = `${median(measured.map(({ noted }) => noted)).toFixed(2)} s (${median(percents).toFixed(1)} %)`;
+    const whole = `whole run ${median(measured.map(({ seconds }) => seconds)).toFixed(2)} s`;
+    console.log(`  control plane ${name.padEnd(12)} ${took}, ${whole}, ${describeUsed(measured)}`);
   }
 }
 
 async function measureFlatOut(): Promise<void> {
   const bytes = Number(options.mebibytes) * 1024 * 1024;
   const command = ['head', '-c', String(bytes), '/dev/zero'];
-  const rate = ({ seconds }: Measured) => `${(bytes / 1e6 / seconds).toFixed(0).padStart(5)} MB/s`;
-  console.log(`\nflat out: ${rate(await measure(command, {}, 'cat'))} into cat >/dev/null`);
-  for (const { name, env } of planes) {
-    for (const outlet of OUTLETS) {
-      const under = await measure(leash(command, outlet), env, outlet);
-      console.log(`  control plane ${name.padEnd(12)} stdout ${outlet.padEnd(10)} ${rate(under)}, ${peak(under)}`);
-    }
+  const rate = (measured: readonly Measured[]) =>
+    `${(bytes / 1e6 / median(measured.map(({ seconds }) => seconds))).toFixed(0).padStart(5)} MB/s`;
+  const bare: Measured[] = [];
+  const under = planes.flatMap(({ name, env }) =>
+    OUTLETS.map((outlet) => ({ name, env, outlet, measured: [] as Measured[] })),
+  );
+  for (let round = 0; round < rounds; round += 1) {
+    bare.push(await measure(command, {}, 'cat'));
+    for (const { env, outlet, measured } of under) measured.push(await measure(leash(command, outlet), env, outlet));
+  }
+  console.log(`\nflat out: ${rate(bare)} into cat >/dev/null`);
+  for (const { name, outlet, measured } of under) {
+    const way = `control plane ${name.padEnd(12)} stdout ${outlet.padEnd(10)}`;
+    console.log(`  ${way} ${rate(measured)}, ${describeUsed(measured)}`);
   }
 }
 
@@ -119,7 +146,11 @@ async function medianDelay(command: readonly string[]): Promise<number> {
     const began = Date.now();
     delays.push((await measure(command, {}, '/dev/null')).noted - began);
   }
-  return delays.sort((a, b) => a - b)[STARTS >> 1] ?? Number.NaN;
+  return median(delays);
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 function leash(command: readonly string[], outlet: Outlet): string[] {
@@ -143,33 +174,42 @@ async function measure(command: readonly string[], env: NodeJS.ProcessEnv, outle
       LEASH_STATE_DIR: join(place, 'state'),
     },
   });
-  let peakMebibytes = 0;
+  let used: Used = { cpuSeconds: 0, peakMebibytes: 0 };
   const look = setInterval(() => {
-    peakMebibytes = Math.max(peakMebibytes, wrapperMebibytes(child.pid ?? 0));
+    used = usedByWrapper(child.pid ?? 0) ?? used;
   }, 25);
   const [code] = await once(child, 'exit');
   clearInterval(look);
   if (code !== 0) throw new Error(`${command.join(' ')} exited with ${code}`);
-  return { seconds: (performance.now() - began) / 1000, noted: Number(readFileSync(noted, 'utf8')), peakMebibytes };
+  return { seconds: (performance.now() - began) / 1000, noted: Number(readFileSync(noted, 'utf8')), ...used };
 }
 
-function peak({ peakMebibytes }: Measured): string {
-  return `at most ${peakMebibytes.toFixed(0)} MiB`;
+function describeUsed(measured: readonly Used[]): string {
+  const cpu = median(measured.map(({ cpuSeconds }) => cpuSeconds)).toFixed(2);
+  const peak = Math.max(...measured.map(({ peakMebibytes }) => peakMebibytes)).toFixed(0);
+  return `${cpu} s of CPU, at most ${peak} MiB`;
 }
 
-/** The most memory that the wrapper has held until now, if it is `pid` or a child of it. */
-function wrapperMebibytes(pid: number): number {
+/** What the wrapper has used until now, if it is `pid` or a child of it. */
+function usedByWrapper(pid: number): Used | null {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
     const wrapper = [String(pid), ...children].find((each) => {
       const commandLine = readFileSync(`/proc/${each}/cmdline`, 'utf8');
       return commandLine.includes(`${LEASH_PROGRAM}\0run`) && !commandLine.startsWith('sh\0');
     });
-    const status = wrapper === undefined ? '' : readFileSync(`/proc/${wrapper}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
+    if (wrapper === undefined) return null;
+    const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${wrapper}/status`, 'utf8'))?.[1];
+    // After the name, which may hold blanks: fields 14 and 15 of proc(5), in hundredths of a second.
+    const fields = readFileSync(`/proc/${wrapper}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / 100;
+    // It has no memory any more while it exits.
+    return peak === undefined ? null : { cpuSeconds, peakMebibytes: Number(peak) / 1024 };
   } catch {
     // It has ended, or this is not Linux.
-    return 0;
+    return null;
   }
 }
 
