@@ -156,7 +156,9 @@ export class Spool {
   }
 
   #syncIsDue(): boolean {
-    return this.#writer.unsynced && (this.#flushing || performance.now() - this.#syncedAt >= SYNC_EVERY_MS);
+    if (!this.#writer.unsynced) return false;
+    // In a flush all is written before: what only a loss of power can take is no reason to lose what is not written.
+    return this.#flushing ? this.#block.start === null : performance.now() - this.#syncedAt >= SYNC_EVERY_MS;
   }
 
   async #work(): Promise<void> {
@@ -164,8 +166,8 @@ export class Spool {
       while (!this.#closed && this.#hasWork()) {
         if (this.#writer.untidy) await this.#writer.tidy();
         if (this.#block.start !== null) await this.#writeBlock(this.#block.start);
-        if (this.#syncIsDue()) await this.#sync();
         this.#takeFromSource();
+        if (this.#syncIsDue()) await this.#sync();
       }
     } catch (error) {
       // Whatever a file system may say: no room, no rights, a bad disk, the directory deleted.

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Piece } from '../../src/output/log.ts';
 import { UnackedOutput } from '../../src/output/unacked.ts';
 import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
@@ -193,6 +193,21 @@ test('a flush leaves everything to who comes next', async () => {
   leftover.free(leftover.end);
   await until('all files to be deleted', () => files(directory).length === 0);
   await leftover.close();
+});
+
+test('a flush writes all of it before it waits for the disk to make it last', async () => {
+  const { output, directory } = spooled({ limitBytes: 800_000 });
+  const file = await fs.promises.open(directory);
+  const writtenBefore: number[] = [];
+  const sync = vi.spyOn(Object.getPrototypeOf(file), 'sync').mockImplementation(async () => {
+    writtenBefore.push(sizeOf(directory));
+  });
+  onTestFinished(() => sync.mockRestore());
+  await file.close();
+  // More than two blocks.
+  output.append('stdout', patternBytes(0, 230_000));
+  expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
+  expect(writtenBefore[0]).toBeGreaterThan(230_000);
 });
 
 test('when the disk fails it is told once, and memory does what it can', async () => {
