@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { LEASH_PROGRAM } from './paths.ts';
 import { processesWith, processTree, signalGroup } from './process-group.ts';
+import { until } from './until.ts';
 
 export interface WrapperOptions {
   readonly url: string;
@@ -97,10 +98,9 @@ export class WrapperProcess {
     this.#killAll();
   }
 
-  /** Ends whatever is left of it: its command, a flusher in the background. */
+  /** Ends whatever is left of it: its command, a flusher in the background. Afterwards nobody writes to its `home`. */
   async clear(): Promise<void> {
-    this.#killAll();
-    if (this.isRunning) await this.exit;
+    await until(() => this.#killAll() === 0, { what: 'an end of all that a wrapper has started' });
   }
 
   /** Notes what it has started so far, so that {@link clear} finds that even when it has been orphaned. */
@@ -108,7 +108,8 @@ export class WrapperProcess {
     this.#seen.add(group);
   }
 
-  #killAll(): void {
+  /** @returns how many processes were there */
+  #killAll(): number {
     const tree = this.isRunning ? processTree(this.pid) : [];
     const all = new Set([...tree, ...processesWith(`LEASH_STATE_DIR=${this.#stateDir}`)]);
     // Stopped first: none of them may see another go and act on it.
@@ -116,6 +117,7 @@ export class WrapperProcess {
       for (const pid of all) signalIfThere(pid, signal);
       for (const group of this.#seen) signalGroup(group, signal);
     }
+    return all.size;
   }
 
   #keep(chunk: Buffer): void {

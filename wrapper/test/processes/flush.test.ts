@@ -66,7 +66,7 @@ test('there is one flusher for a credential, and another takes over from one tha
   other.kill('SIGKILL');
   await other.exited();
 
-  killFlushers(state);
+  await killFlushers(state);
   await until('no flusher', () => flushers(state).length === 0);
   await leashRun(['true'], { plane: store, env }).exited();
   await until('a flusher that took the lock over', () => flushers(state).length === 1);
@@ -81,7 +81,7 @@ test('a flusher that was given a time ends after it, and says what is left', asy
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(1, store, env);
-  killFlushers(state);
+  await killFlushers(state);
   const flush = leash(['flush', '--for', '2s'], { plane: store, env });
   expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*ECONNREFUSED/);
@@ -93,7 +93,7 @@ test('a run that can never be sent does not keep others from being sent', async 
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(8, store, env);
-  killFlushers(state);
+  await killFlushers(state);
   const names = recordsIn(state).sort();
   for (const run of names.slice(0, 4)) store.ignored.add(run);
   await store.listen();
@@ -109,7 +109,7 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(6, store, env);
-  killFlushers(state);
+  await killFlushers(state);
   await until('no flusher', () => flushers(state).length === 0);
   const runs = path.join(state, 'runs');
   const [flipped, truncated, noFacts, noEnd, strange, whole] = recordsIn(state).sort();
@@ -161,7 +161,7 @@ test('a run whose end is there and can not be read now is not told as lost, and 
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(2, store, env);
-  killFlushers(state);
+  await killFlushers(state);
   await until('no flusher', () => flushers(state).length === 0);
   const [unreadable = '', whole = ''] = recordsIn(state).sort();
   const end = path.join(state, 'runs', unreadable, 'end.json');
@@ -184,7 +184,7 @@ test('what another flusher has just now is not said to be stored', async () => {
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(1, store, env);
-  killFlushers(state);
+  await killFlushers(state);
   await until('no flusher', () => flushers(state).length === 0);
   const [run = ''] = recordsIn(state);
   const other = ownProcess();
@@ -254,7 +254,7 @@ test('what a control plane says reaches the terminal without its escape sequence
   plane.script.refuse = 403;
   const env = { LEASH_STATE_DIR: stateDirectory() };
   expect((await leashRun(['true'], { plane, env }).exited()).code).toBe(0);
-  killFlushers(env.LEASH_STATE_DIR);
+  await killFlushers(env.LEASH_STATE_DIR);
   await until('no flusher', () => flushers(env.LEASH_STATE_DIR).length === 0);
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(1);

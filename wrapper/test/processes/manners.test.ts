@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { controlPlane, LEASH, leashRun, marker, NODE, PROGRAM, shell } from '../support/leash.ts';
+import { controlPlane, LEASH, leashRun, marker, NODE, ofThisTest, PROGRAM, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
@@ -18,7 +18,7 @@ function nodeDirectory(): string {
 
 /** Runs `leash run <script>` in a shell that redirects as `redirection` says. */
 function leashBy(redirection: string, script: string) {
-  const env = { PATH: process.env.PATH, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: temporaryDirectory() };
+  const env = { PATH: process.env.PATH, ...ofThisTest() };
   return spawnSync('/bin/sh', ['-c', `exec ${LEASH} run --job test --shell -- "$SCRIPT" ${redirection}`], {
     env: { ...env, SCRIPT: script },
     encoding: 'utf8',
@@ -45,7 +45,7 @@ const OPEN = 'exec {lock}</etc/passwd 4</etc/passwd 16</etc/passwd 17</etc/passw
 
 test.runIf(isLinux)('a command sees what it would see without the wrapper', () => {
   const bin = nodeDirectory();
-  const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: bin, LANG: 'C', LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: bin };
+  const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: bin, LANG: 'C', ...ofThisTest() };
   const look = (command: string) =>
     spawnSync(
       'bash',
@@ -150,14 +150,12 @@ test.runIf(isLinux && hasScript)(
     const unread = path.join(temporaryDirectory(), 'unread');
     execFileSync('mkfifo', [unread]);
     const fd = fs.openSync(unread, fs.constants.O_RDWR);
-    const state = temporaryDirectory();
     const command = `${LEASH} run --job test -- sh -c 'seq 1 700000; exit 3'`;
     const terminal = spawn('script', ['-qfc', command, '/dev/null'], {
       stdio: ['ignore', fd, 'ignore'],
       env: {
         ...process.env,
-        LEASH_CONFIG: '/dev/null',
-        LEASH_STATE_DIR: state,
+        ...ofThisTest(),
         LEASH_URL: plane.url,
         LEASH_TOKEN: 't',
       },
@@ -183,8 +181,7 @@ test.runIf(isLinux && hasScript)(
       env: {
         ...process.env,
         PATH: `${nodeDirectory()}:${process.env.PATH}`,
-        LEASH_CONFIG: '/dev/null',
-        LEASH_STATE_DIR: directory,
+        ...ofThisTest(),
         LEASH_URL: plane.url,
         LEASH_TOKEN: 't',
       },

@@ -22,8 +22,8 @@ function smallDisk(state: string, options: string): string {
   const disk = path.join(state, 'disk');
   fs.mkdirSync(disk, { mode: 0o700 });
   if (!mount(['-t', 'tmpfs', '-o', `mode=700,${options}`, 'tmpfs', disk])) throw new Error('cannot mount a tmpfs');
-  onTestFinished(() => {
-    killFlushers(state);
+  onTestFinished(async () => {
+    await killFlushers(state);
     spawnSync('umount', ['-l', disk]);
   });
   return disk;
@@ -110,7 +110,7 @@ test.skipIf(!canMount)(
     expect(told).toMatch(/could (not )?be kept: (ENOSPC|the disk is nearly full)/);
     // Where the others took the very last block there is no room for the end either, and all there is to do is to say so.
     if (told.includes('its end could not be kept')) return;
-    killFlushers(state);
+    await killFlushers(state);
     fs.rmSync(path.join(disk, 'others'));
     await store.listen();
     const flush = leash(['flush'], { plane: store, env });

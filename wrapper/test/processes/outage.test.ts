@@ -48,7 +48,7 @@ test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher
     expect(first.stderr).toContain(`kept in ${state}, to be sent in the background`);
     await until('a flusher', () => flushers(state).length === 1);
 
-    if (who !== 'the flusher that the wrapper started') killFlushers(state);
+    if (who !== 'the flusher that the wrapper started') await killFlushers(state);
     await store.listen();
     if (who === '`leash flush`') {
       const flush = leash(['flush'], { plane: store, env });
@@ -130,7 +130,7 @@ test.each(['output', 'the end'])('a control plane that stores %s too slowly is n
   expect(run.stderr).toContain('to be sent in the background');
   const stored = await store.run();
   expect(stored.isComplete).toBe(what === 'the end');
-  killFlushers(state);
+  await killFlushers(state);
   store.ackOutput = true;
   store.ackComplete = true;
   const flush = leash(['flush'], { plane: store, env: { LEASH_STATE_DIR: state } });
@@ -237,7 +237,7 @@ test('what belongs to another control plane is never sent', async () => {
   const env = { LEASH_STATE_DIR: state };
   await ours.stop();
   await leashRun(['echo', 'private'], { plane: ours, env }).exited(30_000);
-  killFlushers(state);
+  await killFlushers(state);
   const flush = leash(['flush'], { plane: other, env });
   expect((await flush.exited(30_000)).code).toBe(1);
   expect(flush.stdout.toString()).toContain(`1 left for ${ours.url}`);

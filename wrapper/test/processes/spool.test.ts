@@ -20,8 +20,9 @@ class Child {
     this.process.stdout?.on('data', (bytes: Buffer) => {
       this.output += bytes.toString();
     });
-    onTestFinished(() => {
+    onTestFinished(async () => {
       this.process.kill('SIGKILL');
+      await until('it to be gone', () => this.isGone);
     });
   }
 

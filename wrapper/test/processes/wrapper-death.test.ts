@@ -99,7 +99,7 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
   await until('output on disk', () => segments(state) > 0, 30_000);
   const [id = ''] = recordsIn(state);
   const directory = path.join(state, 'runs', id);
-  endAll(state, 'environ');
+  await endAll(state, 'environ');
   await run.exited();
   // As it is after a restart: another boot, in which the pids are others'.
   const owner = fs.readdirSync(directory).find((name) => name.startsWith('owner@')) ?? '';

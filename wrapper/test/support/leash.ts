@@ -115,11 +115,18 @@ export function leash(
   const link = plane === undefined ? {} : { LEASH_URL: plane.url, LEASH_TOKEN: 'secret-token' };
   const started = new Leash(
     [...by, NODE, PROGRAM, ...args],
-    { ...inherited, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: stateOfThisFile(), ...link, ...env },
+    { ...inherited, ...ofThisTest(), ...link, ...env },
     stdio ?? ['ignore', 'pipe', 'pipe'],
   );
   leashes.push(started);
   return started;
+}
+
+/** What must stand in the environment of every `leash` that a test starts, by whatever means. */
+export function ofThisTest(): NodeJS.ProcessEnv {
+  const state = stateOfThisFile();
+  // The mark is for endWhatIsLeft: the state directory may be another.
+  return { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: state, LEASH_MARK: state };
 }
 
 /** A state directory for one test alone. What uses it is ended with the test. */
@@ -150,9 +157,9 @@ export const WITHOUT_CGROUP = sabotage(`
 /** For setup.ts, after each test. */
 export async function endWhatIsLeft(): Promise<void> {
   for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
-  // A command outlives its wrapper, and so do a guardian and a flusher: each has our state directory in its environment.
-  if (ofThisFile !== null) endAll(ofThisFile, 'environ');
-  for (const mark of markers.splice(0)) endAll(mark);
+  // A command outlives its wrapper, and so do a guardian and a flusher: each has our mark in its environment.
+  if (ofThisFile !== null) await endAll(ofThisFile, 'environ');
+  for (const mark of markers.splice(0)) await endAll(mark);
   for (const plane of planes.splice(0)) {
     await plane.stop();
     expect(plane.violations).toEqual([]);

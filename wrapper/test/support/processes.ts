@@ -1,5 +1,7 @@
 import fs from 'node:fs';
 import { procTable } from '../../src/processes/proc-table.ts';
+import type { ProcessEntry } from '../../src/processes/process-table.ts';
+import { until } from './until.ts';
 
 let markers = 0;
 
@@ -19,19 +21,35 @@ export function withMarker(marker: string): number[] {
   return having(marker, 'cmdline');
 }
 
-/** Ends what a test has left behind, all at once, by what the command lines or the environments hold. */
-export function endAll(marker: string, where: Place = 'cmdline'): void {
-  const pids = where === 'cmdline' ? living(marker) : having(marker, where);
-  // Stopped first: none may see another go, and act on it.
-  for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
-    for (const pid of pids) {
-      try {
-        process.kill(pid, signal);
-      } catch {
-        // Gone by itself.
-      }
-    }
+/** Ends what a test has left behind, by what the command lines or the environments hold. */
+export async function endAll(marker: string, where: Place = 'cmdline'): Promise<void> {
+  await endEach(() => (where === 'cmdline' ? living(marker) : having(marker, where)));
+}
+
+/** Ends whatever `find` finds, without a word. Resolves when nothing is found any more, and nothing of what was still runs. */
+export async function endEach(find: () => readonly number[]): Promise<void> {
+  const ended: ProcessEntry[] = [];
+  await until('an end of what a test has left behind', () => {
+    const found = find().flatMap((pid) => procTable.entry(pid) ?? []);
+    ended.push(...found);
+    // Stopped first: none may see another go, and act on it. (One that did so before is found by the next look.)
+    for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const { pid } of found) signalIfThere(pid, signal);
+    // One that was sent SIGKILL still ends the call that it is in: it may make a file where all files have been removed.
+    return found.length === 0 && ended.every(hasEnded);
+  });
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone by itself.
   }
+}
+
+function hasEnded({ pid, startTime }: ProcessEntry): boolean {
+  const now = procTable.entry(pid);
+  return now?.isAlive !== true || now.startTime !== startTime;
 }
 
 type Place = 'cmdline' | 'environ';

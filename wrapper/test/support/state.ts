@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { procTable } from '../../src/processes/proc-table.ts';
+import { endEach } from './processes.ts';
 
 /** Pids of the living `leash flush` that use a state directory. */
 export function flushers(stateDirectory: string): number[] {
@@ -9,8 +10,8 @@ export function flushers(stateDirectory: string): number[] {
 }
 
 /** Ends them without a word. */
-export function killFlushers(stateDirectory: string): void {
-  for (const pid of flushers(stateDirectory)) process.kill(pid, 'SIGKILL');
+export async function killFlushers(stateDirectory: string): Promise<void> {
+  await endEach(() => flushers(stateDirectory));
 }
 
 /** Pids of the living guardians that use a state directory. */
