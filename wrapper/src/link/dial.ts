@@ -4,12 +4,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import WebSocket from 'ws';
-import { MAX_OUTPUT_FRAME_BYTES, MIB } from '#protocol/limits';
-import { type OutputFrame, writeOutputFrame } from '#protocol/output-frame';
+import { MIB } from '#protocol/limits';
+import type { OutputFrame } from '#protocol/output-frame';
 import { Problem } from '#protocol/problem';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
 import { describeError } from '../log.ts';
+import { FrameMemory } from './frame-memory.ts';
 import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from './proxy.ts';
 import { Refusal } from './refusal.ts';
 import { isNotHttp, openTransport } from './transport.ts';
@@ -113,10 +114,9 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
     },
     sendOutput: (frame) => {
       if (!isWritable(socket)) return;
-      const buffer = frameBuffers.take();
-      const length = writeOutputFrame(frame, buffer);
+      const { bytes, release } = frameMemory.encode(frame);
       // Called once it has left for the network, or never will.
-      socket.send(buffer.subarray(0, length), () => frameBuffers.giveBack(buffer));
+      socket.send(bytes, release);
     },
     close: () => {
       if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
@@ -126,21 +126,8 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
   };
 }
 
-/** Memory for frames on their way out, used again: V8 lets many times as much garbage of this kind pile up. */
-class FrameBuffers {
-  readonly #free: Uint8Array[] = [];
-
-  take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(MAX_OUTPUT_FRAME_BYTES);
-  }
-
-  giveBack(buffer: Uint8Array): void {
-    this.#free.push(buffer);
-  }
-}
-
 /** One for all connections: on a network that comes and goes, each would leave a window's worth behind. */
-const frameBuffers = new FrameBuffers();
+const frameMemory = new FrameMemory();
 
 /** The proxy, unless it has been named already. */
 function via(route: Route, said: string): string {

@@ -40,6 +40,8 @@ const FLUSH_AFTER_MS: Readonly<Record<FlowMode, number>> = { eager: 30, lazy: 1_
  * command what it needs. Faster than a job's object stores, and than the 50 MB/s that a command must not notice.
  */
 const MAX_BYTES_PER_MS = 64_000;
+/** A frame may hold a single byte, where a command prints to both streams in turns, and costs each side far more than that. */
+const MAX_UNACKED_FRAMES = 1_000;
 /** How far ahead of that pace it may be: a whole window. */
 const BURST_MS = MAX_UNACKED_BYTES / MAX_BYTES_PER_MS;
 /** Whatever the object asks for, a dead link is noticed and dialled again within minutes. */
@@ -76,6 +78,8 @@ export class Session {
   #awaited: number | null = null;
   /** Gaps told but not yet acked: they count as nothing in flight. */
   #gaps: Span[] = [];
+  /** Where frames end that were sent but not yet acked. */
+  #frameEnds: number[] = [];
   /** When what was sent last would have left at the greatest pace. */
   #pacedUntil = 0;
   /** Since when there has been output that was not sent; null when there is none. */
@@ -249,6 +253,7 @@ export class Session {
     this.#acked = offset;
     this.#sent = Math.max(this.#sent, offset);
     this.#gaps = this.#gaps.filter((gap) => gap.to > offset);
+    this.#frameEnds = this.#frameEnds.filter((end) => end > offset);
     this.#rewinds = 0;
     this.#record.log.free(offset);
     this.#noteStored(now);
@@ -278,6 +283,7 @@ export class Session {
     this.#gaps = this.#gaps
       .filter((gap) => gap.from < expected)
       .map((gap) => ({ from: gap.from, to: Math.min(gap.to, expected) }));
+    this.#frameEnds = this.#frameEnds.filter((end) => end <= expected);
     return this.#pump(now);
   }
 
@@ -302,13 +308,11 @@ export class Session {
     this.#notePending(now);
     if (!this.#accepted || now < this.#flushAt()) return actions;
     for (;;) {
-      const room = Math.min(MAX_OUTPUT_PAYLOAD_BYTES, MAX_UNACKED_BYTES - this.#inFlight());
-      // With a nearly full window every ack would let out one more tiny frame.
-      const left = this.#record.log.end - this.#sent;
-      if (room < Math.min(left, FLUSH_AT_BYTES)) break;
+      const room = this.#room();
+      if (!this.#isEnough(room)) break;
       if (now < this.#pacedUntil - BURST_MS) break;
       this.#awaited = null;
-      const piece = this.#record.log.read(this.#sent, room);
+      const piece = this.#record.log.read(this.#sent, Math.min(MAX_OUTPUT_PAYLOAD_BYTES, room));
       if (piece === null) break;
       if (piece.kind === 'later') {
         this.#awaited = this.#sent;
@@ -321,6 +325,7 @@ export class Session {
       } else {
         actions.push({ kind: 'send_output', frame: piece });
         this.#sent = piece.start + piece.bytes.length;
+        this.#frameEnds.push(this.#sent);
         this.#pacedUntil = Math.max(this.#pacedUntil, now) + piece.bytes.length / MAX_BYTES_PER_MS;
       }
       this.#highestSent = Math.max(this.#highestSent, this.#sent);
@@ -340,9 +345,16 @@ export class Session {
     else this.#pendingSince ??= now;
   }
 
-  #inFlight(): number {
+  /** How many bytes may be sent now. */
+  #room(): number {
+    if (this.#frameEnds.length + this.#gaps.length >= MAX_UNACKED_FRAMES) return 0;
     const gaps = this.#gaps.reduce((sum, gap) => sum + gap.to - Math.max(gap.from, this.#acked), 0);
-    return this.#sent - this.#acked - gaps;
+    return MAX_UNACKED_BYTES - (this.#sent - this.#acked - gaps);
+  }
+
+  /** With a nearly full window every ack would let out one more tiny frame. */
+  #isEnough(room: number): boolean {
+    return room >= Math.min(this.#record.log.end - this.#sent, FLUSH_AT_BYTES);
   }
 
   /** When the output that waits is to be sent; infinite when there is none, no room for it, or it is being fetched. */
@@ -350,8 +362,7 @@ export class Session {
     const left = this.#record.log.end - this.#sent;
     if (!this.#accepted || this.#pendingSince === null || left <= 0) return Number.POSITIVE_INFINITY;
     if (this.#awaited === this.#sent) return Number.POSITIVE_INFINITY;
-    const room = MAX_UNACKED_BYTES - this.#inFlight();
-    if (room < Math.min(left, FLUSH_AT_BYTES)) return Number.POSITIVE_INFINITY;
+    if (!this.#isEnough(this.#room())) return Number.POSITIVE_INFINITY;
     const due = this.#record.completion !== null || left >= FLUSH_AT_BYTES;
     const dueAt = due ? this.#pendingSince : this.#pendingSince + FLUSH_AFTER_MS[this.#flow];
     return Math.max(dueAt, this.#pacedUntil - BURST_MS);

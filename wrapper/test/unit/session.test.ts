@@ -123,6 +123,22 @@ test('no more than the window is in flight, and acks open it again', () => {
   expect(record.log.start).toBe(100_000);
 });
 
+test('of small frames no more than a thousand are in flight, however little they hold', () => {
+  const record = newRecord();
+  for (let each = 0; each < 2_500; each += 1) record.log.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('x'));
+  const { session, actions } = accepted(record, { flow: 'eager' });
+  expect(actions.filter(({ kind }) => kind === 'send_output')).toEqual([]);
+  const first = session.tick(30);
+  expect(brief(first)).toHaveLength(1_000);
+  expect(brief(first).at(-1)).toBe('stderr 999+1');
+  // Nothing is due before an ack: it would be asked for again and again.
+  expect(session.deadline()).toBeGreaterThan(1_000);
+  expect(session.outputGrew(40)).toEqual([]);
+  expect(brief(ackOutput(session, 10, 50)).slice(1)).toHaveLength(10);
+  say(session, { type: 'error', code: 'gap', message: '', retry: null, expected: 500 } as ObjectMessage, 60);
+  expect(brief(ackOutput(session, 1_010, 70)).at(-1)).toBe('stderr 2009+1');
+});
+
 test('it continues from the offset that the start’s ack names', () => {
   const record = newRecord();
   record.log.append('stdout', Buffer.from('0123456789'));

@@ -1,0 +1,49 @@
+/**
+ * Memory for output frames on their way out, used again: V8 lets many times as much garbage of this kind pile up.
+ *
+ * Frames lie one behind the other in blocks. A frame may be a line or 256 KiB: with a block for each, a command that prints
+ * to stdout and stderr in turns would take thousands of them.
+ */
+import { MAX_OUTPUT_FRAME_BYTES } from '#protocol/limits';
+import { OUTPUT_HEADER_BYTES, type OutputFrame, writeOutputFrame } from '#protocol/output-frame';
+
+export interface EncodedFrame {
+  readonly bytes: Uint8Array;
+  /** Call it once, when the bytes are not needed any more. */
+  release(): void;
+}
+
+interface Block {
+  readonly memory: Uint8Array;
+  used: number;
+  /** How many of its frames have not been released. */
+  frames: number;
+}
+
+export class FrameMemory {
+  /** The one that is being filled; the others that are in use are known by their frames. */
+  #current: Block = newBlock();
+  readonly #idle: Block[] = [];
+
+  encode(frame: OutputFrame): EncodedFrame {
+    const length = OUTPUT_HEADER_BYTES + frame.bytes.length;
+    if (this.#current.used + length > MAX_OUTPUT_FRAME_BYTES) this.#current = this.#idle.pop() ?? newBlock();
+    const block = this.#current;
+    const bytes = block.memory.subarray(block.used, block.used + length);
+    writeOutputFrame(frame, bytes);
+    block.used += length;
+    block.frames += 1;
+    return { bytes, release: () => this.#release(block) };
+  }
+
+  #release(block: Block): void {
+    block.frames -= 1;
+    if (block.frames > 0) return;
+    block.used = 0;
+    if (block !== this.#current) this.#idle.push(block);
+  }
+}
+
+function newBlock(): Block {
+  return { memory: new Uint8Array(MAX_OUTPUT_FRAME_BYTES), used: 0, frames: 0 };
+}
