@@ -36,8 +36,9 @@ export const FAMILY_VARIABLE = 'LEASH_FAMILY';
  */
 export type ReadEnds = Readonly<Record<StreamName, number | null>>;
 
-// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, and
-// is nobody's child, since what the shell becomes would not collect it. While the command is being ended it is drained as well: what it has to say must not keep it from ending.
+// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, and is
+// nobody's child, since what the shell becomes would not collect it. While the command is being ended it is drained as
+// well: what it has to say must not keep it from ending.
 const SCRIPT = `
 will=$1 pgid=$2 end=$3 tell=$4
 word=
