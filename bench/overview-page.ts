@@ -5,8 +5,9 @@
  *
  * The built page is served by the local runtime; the lists and the changes that it gets are made up here, so that what is
  * measured is the page alone. `--slowdown 4` makes the processor look four times as slow, about that of a phone. It
- * prints how much script the first view needs, when all runs were there, the times between frames while the list scrolls
- * from end to end and while 500 runs a second change, and how often and long the page was busy at a stretch (from 50 ms on).
+ * prints how much script the first view needs, when all runs were there, and then while the list is filtered, scrolls from
+ * end to end, and 500 runs a second change, the times between frames and how long the page's main thread worked, in all
+ * and at a stretch.
  */
 import { parseArgs } from 'node:util';
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
@@ -14,6 +15,7 @@ import type { Job, Run, RunEnd } from '#protocol/api';
 import { openBrowser } from '../test/support/browser.ts';
 import { firstScriptBytes } from '../test/support/first-script.ts';
 import { World } from '../test/support/world.ts';
+import { jobName, machineName, madeUpRun, runId, timeOf, traceTasks, whileBusy } from './page-measure.ts';
 
 const CHANGES_A_SECOND = 500;
 const CHANGING_MS = 5_000;
@@ -49,26 +51,26 @@ async function measure(browser: Browser, slowdown: number): Promise<void> {
   await page.goto(`${world.url}/#token=${world.operatorToken}`);
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
   const { socket } = await answerWithMadeUpRuns(page);
-  await page.addInitScript(watchLongTasks);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('Emulation.setCPUThrottlingRate', { rate: slowdown });
 
+  const stopTrace = await traceTasks(devtools);
   const startedAt = performance.now();
   await page.reload();
   await page.locator('main[aria-busy="false"]').waitFor();
   const loadMs = Math.round(performance.now() - startedAt);
-  console.log(
-    `  all there after ${loadMs} ms; ${await page.locator('.row').count()} rows drawn; ${await longTasks(page)}`,
-  );
+  const tasks = await stopTrace();
+  console.log(`  all there after ${loadMs} ms; ${await page.locator('.row').count()} rows drawn; ${tasks}`);
 
+  const during = async (what: string, act: () => Promise<void>) =>
+    console.log(`  ${what}: ${await whileBusy(page, devtools, act)}`);
   // Ten of each job: too few to be folded.
-  await page.getByLabel('Filter by job, machine or state').fill('machine:m-000');
-  await page.locator('.row.inner').first().waitFor();
-  console.log(`  filtered to ten of each job; ${await longTasks(page)}`);
-  console.log(`  scrolling: ${frames(await page.evaluate(scrollThrough, SCROLL_STEPS))}; ${await longTasks(page)}`);
-
-  const [times] = await Promise.all([page.evaluate(frameTimes, CHANGING_MS), change(await socket)]);
-  console.log(`  ${CHANGES_A_SECOND} changes a second: ${frames(times)}; ${await longTasks(page)}`);
+  await during('filtering to ten of each job', async () => {
+    await page.getByLabel('Filter by job, machine or state').fill('machine:m-000');
+    await page.locator('.row.inner').first().waitFor();
+  });
+  await during('scrolling', () => page.evaluate(scrollThrough, SCROLL_STEPS));
+  await during(`${CHANGES_A_SECOND} changes a second`, async () => change(await socket));
   await page.close();
 }
 
@@ -104,49 +106,24 @@ async function change(socket: WebSocketRoute): Promise<void> {
   }
 }
 
-function id(number: number): string {
-  return `01J${String(number).padStart(23, '0')}`;
-}
-
 function ago(seconds: number): string {
-  return new Date(Date.now() - seconds * 1000).toISOString();
-}
-
-function jobName(index: number): string {
-  return `job-${String(index).padStart(3, '0')}`;
+  return timeOf(Date.now() - seconds * 1000);
 }
 
 function run(number: number): Run {
-  return {
-    id: id(number),
+  return madeUpRun({
+    id: runId(number),
     job: jobName(number % JOBS),
-    instance: `i-${number}`,
-    machine: `m-${String(Math.floor(number / JOBS)).padStart(4, '0')}.example.com`,
-    state: 'running',
-    final: false,
-    connected: true,
-    out_of_touch_since: null,
-    exit_code: null,
-    command_exit_code: null,
-    signal: null,
-    reason: null,
+    machine: machineName(Math.floor(number / JOBS)),
     started_at: ago(number),
-    ended_at: null,
-    pid: number + 1,
-    command: `sh -c 'sleep ${number}'`,
-    wrapper_version: '0.1.0',
-    timeout_ms: null,
-    grace_ms: 5000,
-    output_bytes: 0,
-    seq: 1,
-  };
+  });
 }
 
 function job(index: number): Job {
   const ends = Array.from({ length: 20 }, (_, nth): RunEnd => {
     const isBad = nth % 7 === 3;
     return {
-      run: id(RUNS + index * 20 + nth),
+      run: runId(RUNS + index * 20 + nth),
       machine: 'm-0000.example.com',
       state: isBad ? 'failed' : 'succeeded',
       final: true,
@@ -165,54 +142,11 @@ function job(index: number): Job {
   };
 }
 
-function frames(times: readonly number[]): string {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number) => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(0);
-  return `a frame every ${at(0.5)} ms (median), ${at(0.95)} ms (19 of 20), ${at(1)} ms (worst)`;
-}
-
-async function longTasks(page: Page): Promise<string> {
-  const tasks = await page.evaluate(() =>
-    performance.getEntriesByName('long').map(({ duration }) => Math.round(duration)),
-  );
-  await page.evaluate(() => performance.clearMeasures('long'));
-  return tasks.length === 0 ? 'never busy for long' : `busy ${tasks.length} times for up to ${Math.max(...tasks)} ms`;
-}
-
-/** Runs in the page, before its own script. */
-function watchLongTasks(): void {
-  new PerformanceObserver((list) => {
-    for (const { startTime, duration } of list.getEntries()) {
-      performance.measure('long', { start: startTime, duration });
-    }
-  }).observe({ entryTypes: ['longtask'] });
-}
-
 /** Runs in the page. */
-async function scrollThrough(steps: number): Promise<number[]> {
-  const times: number[] = [];
-  let last = performance.now();
+async function scrollThrough(steps: number): Promise<void> {
   for (let step = 0; step < steps; step += 1) {
     scrollTo(0, ((document.documentElement.scrollHeight - innerHeight) * step) / steps);
     await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    times.push(now - last);
-    last = now;
   }
   scrollTo(0, 0);
-  return times;
-}
-
-/** Runs in the page. */
-async function frameTimes(forMs: number): Promise<number[]> {
-  const times: number[] = [];
-  let last = performance.now();
-  const end = last + forMs;
-  while (last < end) {
-    await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    times.push(now - last);
-    last = now;
-  }
-  return times;
 }

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import type { Run } from '#protocol/api';
 import { until } from '../scripts/local/until.ts';
 import { violations } from './support/axe.ts';
 import { FOREVER } from './support/commands.ts';
@@ -216,6 +217,39 @@ test('where there is too much for one view, it is said what is not complete', as
   });
   await openTimeline();
   await browser.page.getByText('There is more than can be shown at once').waitFor();
+});
+
+test('of a lane with more bars than a frame has time for all are drawn, in their order', async () => {
+  const STEP_MS = 90_000;
+  const COUNT = 900;
+  await browser.page.route('**/api/v1/runs?since=*', async (route) => {
+    const response = await route.fetch();
+    const { runs } = (await response.json()) as { runs: Run[] };
+    const run = runs.find(({ job }) => job === 'breaks');
+    const many = Array.from({ length: COUNT }, (_, nth) => {
+      const start = Date.now() - (nth + 10) * STEP_MS;
+      const times = {
+        started_at: new Date(start).toISOString(),
+        ended_at: new Date(start + 4.5 * STEP_MS).toISOString(),
+      };
+      return { ...run, ...times, id: `${run?.id.slice(0, -3)}${String(nth).padStart(3, '0')}`, job: 'many' };
+    });
+    await route.fulfill({ response, json: { runs: [...runs, ...many], next_cursor: null } });
+  });
+  await openTimeline();
+  const bars = lane('many').locator('[data-run]');
+  await until(async () => (await bars.count()) === COUNT, { what: 'all bars' });
+  const lefts = await bars.evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
+  expect(lefts).toEqual(lefts.toSorted((a, b) => a - b));
+  // Zoomed in and moved: what comes is drawn, and what is far away is taken away.
+  await browser.page.getByRole('button', { name: '6 h' }).click();
+  for (let step = 0; step < 5; step += 1) await browser.page.keyboard.press('ArrowLeft');
+  const barHoursAgo = (hours: number) => {
+    const nth = (hours * 3_600_000) / STEP_MS - 10;
+    return lane('many').locator(`[data-run$="${String(nth).padStart(3, '0')}"]`);
+  };
+  await barHoursAgo(10.5).waitFor();
+  expect(await barHoursAgo(1).count()).toBe(0);
 });
 
 test('axe finds nothing', async () => {

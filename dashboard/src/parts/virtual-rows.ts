@@ -10,8 +10,7 @@ import {
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
 
-/** Rows beyond the edges of the view, drawn already. */
-const OVERSCAN = 8;
+const USUAL_OVERSCAN = 8;
 
 interface VirtualRowsOptions {
   readonly count: number;
@@ -21,6 +20,8 @@ interface VirtualRowsOptions {
   estimatePx(index: number): number;
   /** The element that the rows are in: they are placed within it, and it gets `totalPx` as its height. */
   readonly list: RefObject<HTMLElement | null>;
+  /** Rows beyond the edges of the view that are drawn already; fewer where rows are high and full. */
+  readonly overscan?: number;
   /** What stands fixed over the top of the view and hides what scrolls under it. */
   readonly hiddenTopPx?: number;
 }
@@ -36,7 +37,14 @@ export interface VirtualRows {
   reveal(index: number): void;
 }
 
-export function useVirtualRows({ count, keyOf, estimatePx, list, hiddenTopPx = 0 }: VirtualRowsOptions): VirtualRows {
+export function useVirtualRows({
+  count,
+  keyOf,
+  estimatePx,
+  list,
+  overscan = USUAL_OVERSCAN,
+  hiddenTopPx = 0,
+}: VirtualRowsOptions): VirtualRows {
   const [, redraw] = useReducer((times: number, _: undefined) => times + 1, 0);
   const marginPx = useRef(0);
   const options: VirtualizerOptions<Window, HTMLElement> = {
@@ -44,7 +52,7 @@ export function useVirtualRows({ count, keyOf, estimatePx, list, hiddenTopPx = 0
     getScrollElement: () => window,
     estimateSize: estimatePx,
     getItemKey: keyOf,
-    overscan: OVERSCAN,
+    overscan,
     scrollMargin: marginPx.current,
     scrollPaddingStart: hiddenTopPx,
     observeElementRect: observeWindowRect,

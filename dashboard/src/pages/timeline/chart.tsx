@@ -1,13 +1,14 @@
 /** The lanes over time. Only those in view are drawn, and of each only what is near to the time in view. */
 import { useSignal } from '@preact/signals';
 import type { TargetedFocusEvent, TargetedKeyboardEvent, TargetedMouseEvent, TargetedPointerEvent } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { useListCursor } from '../../keyboard/list-cursor.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { useVirtualRows } from '../../parts/virtual-rows.ts';
 import { navigate, runPath } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
 import { Axis, Grid } from './axis.tsx';
+import { DrawQueue } from './draw-queue.ts';
 import { useGestures } from './gestures.ts';
 import { GroupDialog } from './group-dialog.tsx';
 import type { Lane, LaneKind } from './lane-index.ts';
@@ -53,7 +54,9 @@ export function Chart({ state, kind, lanes }: ChartProps) {
   const { span } = state.view.value;
   const msPerPx = SPAN_MS[span] / Math.max(1, widthPx);
   const drawn = drawnAround(period);
-  const origin = originOf(period);
+  const field = fieldAround(period);
+  const queue = useMemo(() => new DrawQueue(), []);
+  useEffect(() => () => queue.stop(), []);
   const layoutOf = useLayouts(msPerPx);
 
   const tip = useSignal<TipPlace | null>(null);
@@ -67,6 +70,7 @@ export function Chart({ state, kind, lanes }: ChartProps) {
     keyOf: (index) => lanes[index]?.name ?? '',
     estimatePx: () => ESTIMATED_LANE_PX,
     list,
+    overscan: 3,
     hiddenTopPx: 120,
   });
 
@@ -154,6 +158,9 @@ export function Chart({ state, kind, lanes }: ChartProps) {
       focused.current = null;
       if (last !== null) wanted.current ??= last;
     }
+    // After the lanes, which say what they want drawn.
+    queue.onDrawn = focusWanted;
+    queue.start();
     focusWanted();
   });
   const zoomAround = () => {
@@ -355,7 +362,8 @@ export function Chart({ state, kind, lanes }: ChartProps) {
                     period={period}
                     settled={settled}
                     drawn={drawn}
-                    origin={origin}
+                    field={field}
+                    queue={queue}
                     msPerPx={msPerPx}
                     nowMs={nowMs}
                     cursor={cursor.value?.lane === lane.name ? cursor.value.mark : null}
@@ -393,10 +401,11 @@ function drawnAround({ from, to }: Period): Period {
   return { from: start, to: start + 7 * quarter };
 }
 
-/** What places are counted from. Far away, so that what is drawn stays where it is when more is drawn. */
-function originOf({ from, to }: Period): number {
+/** The edges of the drawing. Far away, so that what is drawn stays where it is when more is drawn. */
+function fieldAround({ from, to }: Period): Period {
   const far = (to - from) * 64;
-  return Math.floor(from / far) * far;
+  const start = (Math.floor(from / far) - 1) * far;
+  return { from: start, to: start + 3 * far };
 }
 
 /** Kept for each lane as long as it and the scale are the same. */

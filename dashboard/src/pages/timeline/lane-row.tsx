@@ -1,9 +1,10 @@
-import { useMemo } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { countText } from '../../parts/quantity.ts';
 import { jobPath, Link } from '../../router.tsx';
+import type { DrawQueue } from './draw-queue.ts';
 import type { Lane, LaneKind } from './lane-index.ts';
 import { keyOf, type LaneLayout, marksWithin, rowsOf } from './lane-layout.ts';
-import { drawMarks } from './marks.tsx';
+import { LaneMarks } from './lane-marks.ts';
 import type { Period } from './view.ts';
 
 interface LaneRowProps {
@@ -14,8 +15,9 @@ interface LaneRowProps {
   readonly period: Period;
   readonly settled: Period;
   readonly drawn: Period;
-  /** The time at the left edge of the drawing. */
-  readonly origin: number;
+  /** What there is room for in the drawing. */
+  readonly field: Period;
+  readonly queue: DrawQueue;
   readonly msPerPx: number;
   readonly nowMs: number;
   /** The mark that had the focus last, if it is in this lane. */
@@ -24,7 +26,7 @@ interface LaneRowProps {
 
 /** A job or a machine, and its runs. While it is moved nothing is drawn anew: what is drawn is pushed aside. */
 export function LaneRow(props: LaneRowProps) {
-  const { lane, layout, kind, period, settled, drawn, origin, msPerPx, nowMs, cursor } = props;
+  const { lane, layout, kind, period, settled, drawn, field, queue, msPerPx, nowMs, cursor } = props;
   const seen = useMemo(() => marksWithin(layout.marks, settled), [layout, settled.from, settled.to]);
   const tabbed = seen.find((mark) => keyOf(mark) === cursor) ?? seen.at(-1);
   const tabbedKey = tabbed === undefined ? null : keyOf(tabbed);
@@ -33,22 +35,32 @@ export function LaneRow(props: LaneRowProps) {
   const grownPx = isGrowing ? Math.floor(nowMs / msPerPx) : 0;
   // Words begin where their bar comes into view: that is looked at again by steps, not every second.
   const seenStep = Math.floor(settled.from / msPerPx / 8);
-  const marks = useMemo(
-    () =>
-      drawMarks({
-        marks: marksWithin(layout.marks, drawn),
-        kind,
-        tabbed: tabbedKey,
-        drawn,
-        origin,
-        seen: settled,
-        msPerPx,
-        nowMs,
-      }),
-    [layout, kind, drawn.from, drawn.to, origin, msPerPx, grownPx, seenStep, tabbedKey],
+  const box = useRef<HTMLDivElement | null>(null);
+  const marks = useRef<LaneMarks | null>(null);
+  useLayoutEffect(() => {
+    if (box.current === null) return;
+    marks.current ??= new LaneMarks(box.current);
+    marks.current.show({
+      marks: layout.marks,
+      kind,
+      drawn,
+      seen: period,
+      seenFrom: settled.from,
+      field,
+      msPerPx,
+      nowMs,
+      tabbed: tabbedKey,
+    });
+    queue.add(marks.current);
+  }, [layout, kind, drawn.from, drawn.to, field.from, msPerPx, grownPx, seenStep, tabbedKey]);
+  useLayoutEffect(
+    () => () => {
+      if (marks.current !== null) queue.remove(marks.current);
+    },
+    [],
   );
   const runs = useMemo(() => seen.reduce((sum, mark) => sum + (mark.kind === 'run' ? 1 : mark.runs.length), 0), [seen]);
-  const asidePx = (origin - period.from) / msPerPx;
+  const asidePx = (field.from - period.from) / msPerPx;
   return (
     <article class="lane" data-lane={lane.name}>
       <h2 class="lane-head">
@@ -64,9 +76,7 @@ export function LaneRow(props: LaneRowProps) {
         aria-label={`${countText(runs, 'run')} ${kind === 'job' ? 'of' : 'on'} ${lane.name}`}
         style={{ height: `calc(${rowsOf(seen)} * var(--row) + var(--lane-gap))` }}
       >
-        <div class="moved" style={{ transform: `translateX(${asidePx}px)` }}>
-          {marks}
-        </div>
+        <div ref={box} class="moved" style={{ transform: `translateX(${asidePx}px)` }} />
       </div>
     </article>
   );
