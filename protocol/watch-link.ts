@@ -1,7 +1,7 @@
 /**
  * `leash.watch.v1`: what a page or the CLI hears of runs as they change.
  *
- * `/watch` (the Fleet object) sends `run` and `command` of every job the viewer may read. `/jobs/{job}/watch` (the job's
+ * `/watch` (the Fleet object) sends `run` and `command` of every job the viewer may read, and what is kept no longer. `/jobs/{job}/watch` (the job's
  * object) sends those of the job, and to a viewer that subscribed to a run also its events and its output, in binary
  * frames (`output-frame.ts`). One that comes hears first of what has changed and is not in the lists yet: whoever fetches
  * those once the link is open, and keeps what has the higher `seq`, misses nothing. A viewer acks the output it has taken; one that falls too far behind gets `behind` and
@@ -9,7 +9,7 @@
  */
 import * as v from 'valibot';
 import { Command, Run, RunEvent } from './api.ts';
-import { RunId } from './names.ts';
+import { JobName, RunId } from './names.ts';
 import { textFrameReader } from './text-frame.ts';
 
 export const WATCH_SUBPROTOCOL = 'leash.watch.v1';
@@ -31,6 +31,15 @@ export const readViewerMessage = textFrameReader({ subscribe: Subscribe, ack: Vi
 const Subscribed = v.object({ type: v.literal('subscribed'), run: RunId, offset: Offset });
 const RunChanged = v.object({ type: v.literal('run'), run: Run });
 const CommandChanged = v.object({ type: v.literal('command'), command: Command });
+/** Kept long enough: there is no such run any more. One with a higher `seq` is another, of the same id. */
+const RunForgotten = v.object({
+  type: v.literal('run_forgotten'),
+  job: JobName,
+  run: RunId,
+  seq: v.pipe(v.number(), v.safeInteger()),
+});
+/** Nothing is left of the job: it is in no list any more. Only `/watch` tells this. */
+const JobForgotten = v.object({ type: v.literal('job_forgotten'), job: JobName });
 const EventHappened = v.object({ type: v.literal('event'), run: RunId, event: RunEvent });
 /** The bytes [from, to) are missing for ever. */
 const OutputGap = v.object({ type: v.literal('gap'), run: RunId, from: Offset, to: Offset });
@@ -42,6 +51,8 @@ export type WatchMessage =
   | v.InferOutput<typeof Subscribed>
   | v.InferOutput<typeof RunChanged>
   | v.InferOutput<typeof CommandChanged>
+  | v.InferOutput<typeof RunForgotten>
+  | v.InferOutput<typeof JobForgotten>
   | v.InferOutput<typeof EventHappened>
   | v.InferOutput<typeof OutputGap>
   | v.InferOutput<typeof Behind>
@@ -50,6 +61,8 @@ export const readWatchMessage = textFrameReader({
   subscribed: Subscribed,
   run: RunChanged,
   command: CommandChanged,
+  run_forgotten: RunForgotten,
+  job_forgotten: JobForgotten,
   event: EventHappened,
   gap: OutputGap,
   behind: Behind,

@@ -103,7 +103,7 @@ describe('a burst of changes', () => {
 
   test('is told of together, once it is over', () => {
     const told: string[][] = [];
-    const burst = new Burst((runs) => told.push(runs.map(({ id }) => id)));
+    const burst = new Burst(({ runs }) => told.push(runs.map(({ id }) => id)));
     burst.take({ type: 'run', run: one });
     burst.take({ type: 'run', run: two });
     expect(told).toEqual([]);
@@ -115,7 +115,7 @@ describe('a burst of changes', () => {
 
   test('is dropped when it is stopped', () => {
     const told: unknown[] = [];
-    const burst = new Burst((runs) => told.push(runs));
+    const burst = new Burst(({ runs }) => told.push(runs));
     burst.take({ type: 'run', run: one });
     burst.stop();
     vi.advanceTimersByTime(1_000);

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { EMPTY_FLEET, type Fleet, withJobs, withRuns } from '../src/state/fleet-model.ts';
+import {
+  EMPTY_FLEET,
+  type Fleet,
+  withJobs,
+  withoutForgotten,
+  withoutJob,
+  withoutUnlisted,
+  withRuns,
+} from '../src/state/fleet-model.ts';
 import { at, makeEnd, makeJob, makeRun, runId } from './make.ts';
 
 const alive = makeRun({ seq: 3 });
@@ -63,5 +71,47 @@ describe('the list of jobs', () => {
     expect(fleet.jobs.get('backup')?.ends.map(({ run }) => run)).toEqual(
       Array.from({ length: 20 }, (_, n) => runId(24 - n)),
     );
+  });
+});
+
+describe('what is kept no longer', () => {
+  const [old, recent] = [makeEnd({ run: runId(7), ended_at: at(7) }), makeEnd({ run: runId(8), ended_at: at(8) })];
+  const known = withJobs(EMPTY_FLEET, [makeJob({ recent_ends: [recent, old] })]);
+  const gone = (id: string, seq = 9) => [{ job: 'backup', id, seq }];
+
+  test('goes as an end of its job, and as a run that may come back', () => {
+    expect(ends(withoutForgotten(known, gone(old.run)))).toEqual([[recent.run, 'succeeded']]);
+    const mayComeBack = withRuns(EMPTY_FLEET, [lost]);
+    const without = withoutForgotten(mayComeBack, gone(lost.id));
+    expect([openIds(without), ends(without)]).toEqual([[], []]);
+  });
+
+  test('does not take away what came afresh with the same id, or is of another job', () => {
+    for (const newer of [makeRun({ seq: 10 }), makeRun({ ...over, seq: 10 })]) {
+      const fleet = withRuns(EMPTY_FLEET, [newer]);
+      expect(withoutForgotten(fleet, gone(newer.id))).toBe(fleet);
+    }
+    expect(withoutForgotten(known, [{ job: 'other', id: old.run, seq: 9 }])).toBe(known);
+  });
+
+  test('takes its job along when that is told of, and nothing of it is known', () => {
+    expect(withoutJob(known, 'backup')).toBe(known);
+    const fresh = withRuns(EMPTY_FLEET, [alive]);
+    expect(withoutJob(fresh, 'backup')).toBe(fresh);
+    const empty = withoutForgotten(known, [...gone(old.run), ...gone(recent.run)]);
+    expect(withoutJob(empty, 'backup').jobs.size).toBe(0);
+  });
+
+  test('is found out by a whole list when nobody was there to hear of it', () => {
+    expect(ends(withoutUnlisted(known, known, [makeJob({ recent_ends: [recent] })]))).toEqual([
+      [recent.run, 'succeeded'],
+    ]);
+    expect(withoutUnlisted(known, known, []).jobs.size).toBe(0);
+    // What was heard of after the list was asked for stays.
+    const since = withRuns(known, [over, makeRun({ id: runId(11), job: 'new' })]);
+    const after = withoutUnlisted(since, known, []);
+    expect(ends(after)).toEqual([[over.id, 'failed']]);
+    expect(openIds(after)).toEqual([runId(11)]);
+    expect([...after.jobs.keys()]).toEqual(['backup', 'new']);
   });
 });

@@ -8,6 +8,11 @@ export interface Changes {
   readonly commands: readonly Command[];
 }
 
+/** What the watching pages are told once D1 has it. */
+export interface News extends Changes {
+  readonly forgottenRuns: readonly Gone[];
+}
+
 /** A run or command of the job that its object does not keep any more. */
 export type Forgotten = Omit<Gone, 'job'>;
 

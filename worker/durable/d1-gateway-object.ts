@@ -19,7 +19,7 @@ import { mirrorRuns } from '../src/db/runs.ts';
 import { findSessions } from '../src/db/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../src/db/tokens.ts';
 import { within } from '../within.ts';
-import { type Changes, type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from './changes.ts';
+import { type JobChanges, MAX_BATCH_WEIGHT, type News, weighChanges } from './changes.ts';
 import { Coalescer } from './d1-gateway/coalescer.ts';
 import { latestChanges } from './d1-gateway/latest-changes.ts';
 
@@ -121,14 +121,14 @@ export class D1GatewayObject extends DurableObject<Env> {
       ...(forgottenRuns.length === 0 ? [] : [forget(db, 'runs', forgottenRuns)]),
       ...(forgottenCommands.length === 0 ? [] : [forget(db, 'commands', forgottenCommands)]),
     ]);
-    const published = await this.#publish({ runs, commands });
+    const published = await this.#publish({ runs, commands, forgottenRuns });
     return all.map(() => ({ published }));
   }
 
   /** Tells the pages. They are no reason to doubt D1: that they could not be told is an answer, not a failure. */
-  async #publish(changes: Changes): Promise<boolean> {
+  async #publish(news: News): Promise<boolean> {
     try {
-      await within(PUBLISH_LIMIT_MS, 'the fleet object', this.env.FLEET.getByName('fleet').publish(changes));
+      await within(PUBLISH_LIMIT_MS, 'the fleet object', this.env.FLEET.getByName('fleet').publish(news));
       return true;
     } catch (error) {
       log.error('publish_failed', error);

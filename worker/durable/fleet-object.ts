@@ -9,7 +9,7 @@ import { WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { readCredential } from '../credential.ts';
 import type { Env } from '../env.ts';
 import { FLEET } from '../src/db/open-sockets.ts';
-import type { Changes } from './changes.ts';
+import type { News } from './changes.ts';
 import { CREDENTIALS_TABLE, Credentials } from './credentials.ts';
 import { DEADLINES_TABLE, DeadlineBook } from './job/deadlines.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
@@ -42,16 +42,17 @@ export class FleetObject extends DurableObject<Env> {
     });
   }
 
-  publish(changes: Changes): void {
-    const messages = [
-      ...changes.runs.map((run) => addressed(run.job, { type: 'run', run })),
-      ...changes.commands.map((command) => addressed(command.job, { type: 'command', command })),
-    ];
-    for (const socket of this.ctx.getWebSockets()) {
-      if (socket.readyState !== WebSocket.OPEN) continue;
-      const { jobs } = socket.deserializeAttachment() as Rights;
-      for (const { job, text } of messages) if (matchesGlob(jobs, job)) socket.send(text);
-    }
+  publish({ runs, commands, forgottenRuns }: News): void {
+    this.#tell([
+      ...runs.map((run) => addressed(run.job, { type: 'run', run })),
+      ...commands.map((command) => addressed(command.job, { type: 'command', command })),
+      ...forgottenRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_forgotten', job, run: id, seq })),
+    ]);
+  }
+
+  /** Nothing is left of a job, in D1 either. */
+  publishForgotten(job: string): void {
+    this.#tell([addressed(job, { type: 'job_forgotten', job })]);
   }
 
   /** Something of a token has ended: closes the sockets that were opened with it. */
@@ -73,8 +74,21 @@ export class FleetObject extends DurableObject<Env> {
   override webSocketClose(socket: WebSocket, code: number): void {
     answerClose(socket, code);
   }
+
+  #tell(messages: readonly Addressed[]): void {
+    for (const socket of this.ctx.getWebSockets()) {
+      if (socket.readyState !== WebSocket.OPEN) continue;
+      const { jobs } = socket.deserializeAttachment() as Rights;
+      for (const { job, text } of messages) if (matchesGlob(jobs, job)) socket.send(text);
+    }
+  }
 }
 
-function addressed(job: string, message: WatchMessage): { job: string; text: string } {
+interface Addressed {
+  readonly job: string;
+  readonly text: string;
+}
+
+function addressed(job: string, message: WatchMessage): Addressed {
   return { job, text: JSON.stringify(message) };
 }

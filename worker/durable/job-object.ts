@@ -134,6 +134,7 @@ export class JobObject extends DurableObject<Env> {
       bounds,
       commands,
       sockets,
+      viewers,
       deadlines,
       outbox,
     });
@@ -290,6 +291,7 @@ export class JobObject extends DurableObject<Env> {
     if (this.#isInUse()) return;
     try {
       await forgetJob(this.env.DB, this.#job);
+      await this.env.FLEET.getByName('fleet').publishForgotten(this.#job);
       // Someone may have come meanwhile.
       if (this.#isInUse()) return;
       await this.#credentials.forget();

@@ -266,8 +266,17 @@ describe('a job', () => {
   test('of which nothing is left leaves nothing behind, and begins afresh', async () => {
     const who = newIdentity('clear-all');
     await ended(who);
+    const page = await TestViewer.watch('/watch');
     await passDays(who.job, 91);
     await cleared(who.job);
+    const { seq } = await page.next('run_forgotten', ({ run }) => run === who.run);
+    expect(seq).toBeGreaterThan(0);
+    // In this order: a page takes a job away only when it knows nothing of it any more.
+    const told = page.messages.flatMap(({ type, ...message }) =>
+      'job' in message && message.job === who.job ? [type] : [],
+    );
+    expect(told).toEqual(['run_forgotten', 'job_forgotten']);
+    page.close();
     expect(await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm())).toBeNull();
     expect(await count('jobs', 'name = ?', who.job)).toBe(0);
     expect(await jobObject(who.job).run(who.run)).toBeNull();
@@ -292,6 +301,7 @@ describe('a job', () => {
     await passDays(who.job, 1);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     await passDays(who.job, 91);
+    expect(await viewer.next('run_forgotten')).toMatchObject({ job: who.job, run: who.run });
     await until('the run to be gone', async () => (await indexedState(who.run)) === undefined);
     await jobObject(who.job).lookAfter();
     expect(await tables(who.job)).toContain('runs');

@@ -1,24 +1,46 @@
 /** Changes that come in a burst are drawn together. */
 import type { Command, Run } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
+import type { ForgottenRun } from './newest.ts';
 
 const GATHER_MS = 50;
 
+/** What was told, each kind in its order. A run that was forgotten and came back has a higher `seq` than the forgotten one. */
+export interface News {
+  readonly runs: Run[];
+  readonly commands: Command[];
+  readonly forgottenRuns: ForgottenRun[];
+  /** By their names. */
+  readonly forgottenJobs: string[];
+}
+
 export class Burst {
-  readonly #flush: (runs: Run[], commands: Command[]) => void;
-  #runs: Run[] = [];
-  #commands: Command[] = [];
+  readonly #flush: (news: News) => void;
+  #news = nothing();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(flush: (runs: Run[], commands: Command[]) => void) {
+  constructor(flush: (news: News) => void) {
     this.#flush = flush;
   }
 
-  /** Takes what concerns runs and commands; anything else is nothing to it. */
+  /** Takes what concerns runs, commands and jobs; anything else is nothing to it. */
   take(message: WatchMessage): void {
-    if (message.type === 'run') this.#runs.push(message.run);
-    else if (message.type === 'command') this.#commands.push(message.command);
-    else return;
+    switch (message.type) {
+      case 'run':
+        this.#news.runs.push(message.run);
+        break;
+      case 'command':
+        this.#news.commands.push(message.command);
+        break;
+      case 'run_forgotten':
+        this.#news.forgottenRuns.push({ job: message.job, id: message.run, seq: message.seq });
+        break;
+      case 'job_forgotten':
+        this.#news.forgottenJobs.push(message.job);
+        break;
+      default:
+        return;
+    }
     this.#timer ??= setTimeout(() => this.#end(), GATHER_MS);
   }
 
@@ -29,9 +51,12 @@ export class Burst {
 
   #end(): void {
     this.#timer = undefined;
-    const [runs, commands] = [this.#runs, this.#commands];
-    this.#runs = [];
-    this.#commands = [];
-    this.#flush(runs, commands);
+    const news = this.#news;
+    this.#news = nothing();
+    this.#flush(news);
   }
+}
+
+function nothing(): News {
+  return { runs: [], commands: [], forgottenRuns: [], forgottenJobs: [] };
 }

@@ -6,7 +6,7 @@
  */
 import type { Job, Run, RunEnd } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { newerOf, type Runs } from './newest.ts';
+import { type ForgottenRun, newerOf, type Runs } from './newest.ts';
 
 /** As many as the control plane gives. */
 const KEPT_ENDS = 20;
@@ -53,6 +53,41 @@ export function withoutRun(fleet: Fleet, id: string): Fleet {
   return { ...fleet, open };
 }
 
+/** Takes runs away that are kept no longer, and of their jobs the ends that they were. */
+export function withoutForgotten(fleet: Fleet, forgotten: readonly ForgottenRun[]): Fleet {
+  const draft = new Draft(fleet);
+  for (const run of forgotten) draft.forget(run);
+  return draft.finished();
+}
+
+/** Takes a job away of which nothing is left, unless something of it has been heard of since. */
+export function withoutJob(fleet: Fleet, name: string): Fleet {
+  const draft = new Draft(fleet);
+  draft.forgetJob(name);
+  return draft.finished();
+}
+
+/**
+ * Takes away what a whole list of the jobs no longer has: it was kept no longer, and nobody was there to hear of it.
+ *
+ * @param before the fleet when the list was asked for: what has been heard of since may be newer than the list
+ */
+export function withoutUnlisted(fleet: Fleet, before: Fleet, listed: readonly Job[]): Fleet {
+  const draft = new Draft(fleet);
+  const lists = new Map(listed.map((job) => [job.name, job.recent_ends]));
+  for (const { name, ends } of before.jobs.values()) {
+    const list = lists.get(name);
+    const kept = new Set((list ?? []).map(({ run }) => run));
+    // One that has changed since is another object.
+    draft.forgetEnds(
+      name,
+      ends.filter(({ run }) => !kept.has(run)),
+    );
+    if (list === undefined) draft.forgetJob(name);
+  }
+  return draft.finished();
+}
+
 /** Copies of what changes, made when it first does. */
 class Draft {
   readonly #before: Fleet;
@@ -97,6 +132,34 @@ class Draft {
     if (!how.replace && open !== undefined && isLive(open.state)) return;
     const rest = known ? job.ends.filter(({ run }) => run !== end.run) : job.ends;
     this.#setEnds(job, [...rest, end].sort(newestEndFirst).slice(0, KEPT_ENDS));
+  }
+
+  forget({ job, id, seq }: ForgottenRun): void {
+    const open = (this.#open ?? this.#before.open).get(id);
+    const overSince = (this.#over ?? this.#before.over).get(id);
+    if ((open !== undefined && open.seq > seq) || (overSince !== undefined && overSince > seq)) return;
+    if (open?.job === job) {
+      this.#open ??= new Map(this.#before.open);
+      this.#open.delete(id);
+    }
+    this.#noEnd(job, id);
+  }
+
+  forgetEnds(name: string, gone: readonly RunEnd[]): void {
+    const job = (this.#jobs ?? this.#before.jobs).get(name);
+    if (job?.ends.some((end) => gone.includes(end)) !== true) return;
+    this.#setEnds(
+      job,
+      job.ends.filter((end) => !gone.includes(end)),
+    );
+  }
+
+  forgetJob(name: string): void {
+    const job = (this.#jobs ?? this.#before.jobs).get(name);
+    if (job === undefined || job.ends.length > 0) return;
+    for (const run of (this.#open ?? this.#before.open).values()) if (run.job === name) return;
+    this.#jobs ??= new Map(this.#before.jobs);
+    this.#jobs.delete(name);
   }
 
   finished(): Fleet {

@@ -9,9 +9,18 @@ import { type LinkState, openWatch } from '../api/watch-socket.ts';
 import { Burst } from './burst.ts';
 import { askForEach, CatchUp } from './catch-up.ts';
 import { catchUpOnCommands, keepCommands } from './commands.ts';
-import { EMPTY_FLEET, type Fleet, withJobs, withoutRun, withRuns } from './fleet-model.ts';
+import {
+  EMPTY_FLEET,
+  type Fleet,
+  withJobs,
+  withoutForgotten,
+  withoutJob,
+  withoutRun,
+  withoutUnlisted,
+  withRuns,
+} from './fleet-model.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
-import { unaccounted } from './newest.ts';
+import { type ForgottenRun, unaccounted } from './newest.ts';
 import { doubtSession } from './session.ts';
 
 /** Each names all its runs. */
@@ -28,6 +37,9 @@ export const failure = signal<Failure | null>(null);
 /** Goes up with each change of a run, wherever it is shown: for those who keep lists of their own. */
 export const changedRuns = signal<readonly Run[]>([]);
 
+/** The same for what the control plane keeps no longer. */
+export const forgottenRuns = signal<readonly ForgottenRun[]>([]);
+
 export const openRuns = computed(() => fleet.value.open);
 
 /** Forgets everything: another person may sign in next. */
@@ -35,6 +47,7 @@ export function forgetFleet(): void {
   batch(() => {
     fleet.value = EMPTY_FLEET;
     changedRuns.value = [];
+    forgottenRuns.value = [];
     loaded.value = false;
     failure.value = null;
     setLink({ kind: 'connecting' });
@@ -69,11 +82,15 @@ export function useFleet(): void {
 }
 
 function followFleet(): () => void {
-  const burst = new Burst((runs, orders) =>
+  const burst = new Burst((news) =>
     batch(() => {
-      fleet.value = withRuns(fleet.value, runs);
-      keepCommands(orders);
-      if (runs.length > 0) changedRuns.value = runs;
+      fleet.value = news.forgottenJobs.reduce(
+        withoutJob,
+        withoutForgotten(withRuns(fleet.value, news.runs), news.forgottenRuns),
+      );
+      keepCommands(news.commands);
+      if (news.runs.length > 0) changedRuns.value = news.runs;
+      if (news.forgottenRuns.length > 0) forgottenRuns.value = news.forgottenRuns;
     }),
   );
   // The socket is open before the snapshot is asked for, and both go through the same merge: whichever order they
@@ -100,7 +117,7 @@ function followFleet(): () => void {
 
 /** Shows each page of the lists as it comes: ten thousand runs take a moment. */
 async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> {
-  const before = fleet.value.open;
+  const before = fleet.value;
   const seen = new Set<string>();
   const [jobs, runs, orders] = await Promise.all([
     fetchJobs((page) => {
@@ -117,8 +134,9 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
   if (!jobs.ok) return jobs.failure;
   if (!runs.ok) return runs.failure;
   if (orders !== null) return orders;
+  fleet.value = withoutUnlisted(fleet.value, before, jobs.value);
   loaded.value = true;
-  await askForEach(unaccounted(before, fleet.value.open, seen), refresh, isOutdated);
+  await askForEach(unaccounted(before.open, fleet.value.open, seen), refresh, isOutdated);
   return null;
 }
 

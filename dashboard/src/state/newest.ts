@@ -3,6 +3,13 @@ import type { Run } from '#protocol/api';
 
 export type Runs = ReadonlyMap<string, Run>;
 
+/** A run that the control plane keeps no longer. One with a higher `seq` is another, that has the same id. */
+export interface ForgottenRun {
+  readonly job: string;
+  readonly id: string;
+  readonly seq: number;
+}
+
 export function newerOf(known: Run | null | undefined, arrived: Run): Run {
   if (known === null || known === undefined || arrived.seq > known.seq) return arrived;
   // Of one and the same version, the one with more output was taken later.

@@ -1,10 +1,9 @@
 import type { Gone } from '../../src/db/forget.ts';
-import type { Changes, JobChanges } from '../changes.ts';
+import type { JobChanges, News } from '../changes.ts';
 
-export interface LatestChanges extends Changes {
+export interface LatestChanges extends News {
   /** Those with a run: a kill for a name that was never a job's does not make it one. */
   readonly jobs: readonly string[];
-  readonly forgottenRuns: readonly Gone[];
   readonly forgottenCommands: readonly Gone[];
 }
 

@@ -14,6 +14,7 @@ import { BYTES_PER_STEP, type OutputBounds } from './output-bounds.ts';
 import type { OutputLog } from './output-log.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 import type { Sockets } from './sockets.ts';
+import type { Viewers } from './viewers.ts';
 
 const EVERY_MS = daysInMs(1);
 /** Between two steps, so that what has arrived meanwhile gets its turn. */
@@ -33,6 +34,7 @@ export class Retention {
   readonly #bounds: OutputBounds;
   readonly #commands: CommandStore;
   readonly #sockets: Sockets;
+  readonly #viewers: Viewers;
   readonly #deadlines: DeadlineBook;
   readonly #outbox: Outbox;
 
@@ -45,6 +47,7 @@ export class Retention {
     bounds: OutputBounds;
     commands: CommandStore;
     sockets: Sockets;
+    viewers: Viewers;
     deadlines: DeadlineBook;
     outbox: Outbox;
   }) {
@@ -56,6 +59,7 @@ export class Retention {
     this.#bounds = parts.bounds;
     this.#commands = parts.commands;
     this.#sockets = parts.sockets;
+    this.#viewers = parts.viewers;
     this.#deadlines = parts.deadlines;
     this.#outbox = parts.outbox;
   }
@@ -105,6 +109,7 @@ export class Retention {
     for (const command of this.#commands.removeTargetsAt(run.id)) this.#removeCommandIfOver(command, now);
     this.#runs.remove(run.id);
     this.#outbox.note('run', run.id, run.seq + 1);
+    this.#viewers.forgotten(this.#job, run.id, run.seq + 1);
     return true;
   }
 

@@ -28,6 +28,10 @@ export class Viewers {
     for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'run', run });
   }
 
+  forgotten(job: string, run: string, seq: number): void {
+    for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'run_forgotten', job, run, seq });
+  }
+
   command(command: Command): void {
     for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'command', command });
   }

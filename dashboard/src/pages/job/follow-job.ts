@@ -1,10 +1,10 @@
 /** Everything the job page shows of one job, as it changes. */
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
-import type { Command, Job, Run } from '#protocol/api';
+import type { Job, Run } from '#protocol/api';
 import { fetchAllRuns, fetchCommands, fetchJob, fetchRun, fetchRuns, type Narrowing } from '../../api/calls.ts';
 import { type Failure, isTemporary } from '../../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../../api/watch-socket.ts';
-import { Burst } from '../../state/burst.ts';
+import { Burst, type News } from '../../state/burst.ts';
 import { askForEach, CatchUp } from '../../state/catch-up.ts';
 import { serverNow } from '../../state/clock.ts';
 import { keepCommands } from '../../state/commands.ts';
@@ -13,13 +13,23 @@ import {
   type Fleet,
   withRuns as withChangedRuns,
   withJobs,
+  withoutForgotten as withoutForgottenOnes,
   withoutRun as withoutOpenRun,
 } from '../../state/fleet-model.ts';
 import { type Freshness, freshnessWith } from '../../state/freshness.ts';
 import { unaccounted } from '../../state/newest.ts';
 import { doubtSession } from '../../state/session.ts';
 import { EVERYTHING, type RunFilter } from './filter.ts';
-import { type History, isFull, NO_HISTORY, trimmed, withoutRun, withPage, withRuns } from './history.ts';
+import {
+  type History,
+  isFull,
+  NO_HISTORY,
+  trimmed,
+  withoutForgotten,
+  withoutRun,
+  withPage,
+  withRuns,
+} from './history.ts';
 
 /** How many of the last kills are shown. */
 export const SHOWN_KILLS = 5;
@@ -76,7 +86,7 @@ class Follower implements JobFollower {
   readonly failure = signal<Failure | null>(null);
   readonly changed = signal<readonly Run[]>([]);
   readonly #name: string;
-  readonly #burst = new Burst((runs, commands) => this.#changed(runs, commands));
+  readonly #burst = new Burst((news) => this.#changed(news));
   readonly #catchUp = new CatchUp(
     (isOutdated) => this.#askForMissed(isOutdated),
     (failure) => {
@@ -192,14 +202,17 @@ class Follower implements JobFollower {
     return { job: this.#name, state: states.join(','), machine, instance };
   }
 
-  #changed(runs: readonly Run[], commands: readonly Command[]): void {
+  #changed({ runs, commands, forgottenRuns }: News): void {
     batch(() => {
       // What is still being caught up on would be passed over by a later time.
       if (this.freshness.value.kind === 'open') this.#heardAt = serverNow();
       keepCommands(commands);
-      if (runs.length === 0) return;
-      this.#take(runs);
-      this.changed.value = runs;
+      if (runs.length > 0) {
+        this.#take(runs);
+        this.changed.value = runs;
+      }
+      this.now.value = withoutForgottenOnes(this.now.value, forgottenRuns);
+      this.history.value = withoutForgotten(this.history.value, forgottenRuns);
     });
   }
 

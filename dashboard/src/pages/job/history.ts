@@ -7,7 +7,7 @@
  * the pages reach, and no further.
  */
 import type { Run } from '#protocol/api';
-import { newerOf, type Runs } from '../../state/newest.ts';
+import { type ForgottenRun, newerOf, type Runs } from '../../state/newest.ts';
 import { matchesRun, type RunFilter } from './filter.ts';
 
 /** Where a run stands in the list: newest start first. */
@@ -60,6 +60,14 @@ export function withoutRun(history: History, id: string): History {
   const runs = new Map(history.runs);
   runs.delete(id);
   return { ...history, runs };
+}
+
+/** Takes runs away that are kept no longer. The same history if it has none of them. */
+export function withoutForgotten(history: History, forgotten: readonly ForgottenRun[]): History {
+  return forgotten.reduce((rest, { id, seq }) => {
+    const known = rest.runs.get(id);
+    return known === undefined || known.seq > seq ? rest : withoutRun(rest, id);
+  }, history);
 }
 
 /** Forgets the oldest when there are too many: they can be loaded again. The same history if there are not. */

@@ -93,11 +93,21 @@ export class LaneIndex {
       if (isWanted) lane.set(run.id, run);
       else lane.delete(run.id);
     }
-    if (changed.size > 0) this.#sorted = null;
-    for (const [name, of] of changed) {
-      if (of.size === 0) this.#lanes.delete(name);
-      else this.#lanes.set(name, new Lane(name, of));
+    this.#replace(changed);
+  }
+
+  /** Takes runs away. */
+  remove(runs: Iterable<Run>): void {
+    const changed = new Map<string, Map<string, Run>>();
+    for (const run of runs) {
+      const name = run[this.#kind];
+      const known = this.#lanes.get(name);
+      if (known === undefined) continue;
+      const lane = changed.get(name) ?? new Map(known.runs);
+      lane.delete(run.id);
+      changed.set(name, lane);
     }
+    this.#replace(changed);
   }
 
   lane(name: string): Lane | undefined {
@@ -108,5 +118,13 @@ export class LaneIndex {
   get lanes(): readonly Lane[] {
     this.#sorted ??= [...this.#lanes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     return this.#sorted;
+  }
+
+  #replace(changed: ReadonlyMap<string, ReadonlyMap<string, Run>>): void {
+    if (changed.size > 0) this.#sorted = null;
+    for (const [name, runs] of changed) {
+      if (runs.size === 0) this.#lanes.delete(name);
+      else this.#lanes.set(name, new Lane(name, runs));
+    }
   }
 }

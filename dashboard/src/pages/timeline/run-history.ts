@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import type { Run } from '#protocol/api';
 import { fetchRuns } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
-import { newerOf } from '../../state/newest.ts';
+import { type ForgottenRun, newerOf } from '../../state/newest.ts';
 import { type Coverage, missing, within, withPeriod } from './coverage.ts';
 import { LaneIndex, type LaneKind } from './lane-index.ts';
 import type { Period } from './view.ts';
@@ -59,6 +59,23 @@ export class RunHistory {
     this.version.value = this.version.peek() + 1;
   }
 
+  /** Takes away what the control plane keeps no longer. */
+  forget(forgotten: readonly ForgottenRun[]): void {
+    this.#remove(
+      forgotten.flatMap(({ id, seq }) => {
+        const known = this.#runs.get(id);
+        return known === undefined || known.seq > seq ? [] : [known];
+      }),
+    );
+  }
+
+  #remove(runs: readonly Run[]): void {
+    if (runs.length === 0) return;
+    for (const { id } of runs) this.#runs.delete(id);
+    this.#index.remove(runs);
+    this.version.value = this.version.peek() + 1;
+  }
+
   /** Makes sure that all runs of the period are there. One that reaches to the present ends at Infinity. */
   show(period: Period): void {
     this.#shown = period;
@@ -100,6 +117,8 @@ export class RunHistory {
   async #loadGap(gap: Period, isOutdated: () => boolean): Promise<Failure | null> {
     const since = new Date(gap.from).toISOString();
     const until = gap.to === Number.POSITIVE_INFINITY ? null : new Date(gap.to).toISOString();
+    // Those of them that the list no longer has are gone, if nothing else was heard of them meanwhile.
+    const unseen = this.#begunIn(gap);
     let cursor: string | null = null;
     for (let pages = 0; pages < MOST_PAGES; pages += 1) {
       const answer = await fetchRuns({ since, until, limit: PAGE_SIZE, cursor });
@@ -107,14 +126,25 @@ export class RunHistory {
       if (!answer.ok) return answer.failure;
       const { items, next } = answer.value;
       this.put(items);
+      for (const { id } of items) unseen.delete(id);
       cursor = next;
       if (cursor === null) {
         this.#covered = withPeriod(this.#covered, gap);
+        this.#remove([...unseen.values()].filter((run) => this.#runs.get(run.id) === run));
         return null;
       }
       if (pages === MOST_PAGES - 1) this.#cutBefore(items.at(-1));
     }
     return null;
+  }
+
+  /** Those that a list of the period has to have. */
+  #begunIn({ from, to }: Period): Map<string, Run> {
+    const isIn = (run: Run) => {
+      const start = Date.parse(run.started_at);
+      return start >= from && start < to;
+    };
+    return new Map([...this.#runs].filter(([, run]) => isIn(run)));
   }
 
   #cutBefore(oldest: Run | undefined): void {

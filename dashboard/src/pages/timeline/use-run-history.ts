@@ -2,7 +2,7 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { query } from '../../router.tsx';
-import { changedRuns, link, openRuns } from '../../state/fleet.ts';
+import { changedRuns, forgottenRuns, link, openRuns } from '../../state/fleet.ts';
 import { matches, parseFilter } from '../overview/filter.ts';
 import { findable } from '../overview/rows.ts';
 import type { LaneKind } from './lane-index.ts';
@@ -36,6 +36,7 @@ export function useRunHistory(state: TimelineState, kind: LaneKind): RunHistory 
 
   useSignalEffect(() => history.put(openRuns.value.values()));
   useSignalEffect(() => history.put(changedRuns.value));
+  useSignalEffect(() => history.forget(forgottenRuns.value));
   useEffect(() => () => history.close(), []);
   return history;
 }
