@@ -230,6 +230,27 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await after.wrappers[0]?.exit;
 });
 
+test('of a list that is too long for the page it is said that it goes on', async () => {
+  await running('cut-off', ['a.example.com']);
+  // In the page, because there are fifty pages of each.
+  await browser.page.addInitScript(() => {
+    const fetchReally = window.fetch;
+    window.fetch = async (input, init) => {
+      const url = String(input);
+      if (!/\/api\/v1\/(jobs|runs)\?/.test(url)) return fetchReally(input, init);
+      if (url.includes('cursor=more')) return Response.json({ jobs: [], runs: [], next_cursor: 'more' });
+      const response = await fetchReally(input, init);
+      return Response.json({ ...(await response.json()), next_cursor: 'more' });
+    };
+  });
+  await signIn('/?q=job:cut-off');
+  await browser.page.getByText('There are more than 25000 runs').waitFor();
+  await browser.page.getByText('There are more than 25000 jobs').waitFor();
+  await row('cut-off').first().waitFor();
+  await browser.page.goto(`${world.current.url}/jobs/cut-off`);
+  await browser.page.getByText('There are more than 25000 runs').waitFor();
+});
+
 test('without the right to kill nothing offers to', async () => {
   const { secret } = await world.current.admin.createToken({ name: 'reader', scopes: ['read'] });
   await running('only-read', ['m-1']);

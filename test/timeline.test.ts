@@ -1,5 +1,7 @@
+import type { WebSocketRoute } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
+import type { WatchMessage } from '#protocol/watch-link';
 import { until } from '../scripts/local/until.ts';
 import { violations } from './support/axe.ts';
 import { FOREVER } from './support/commands.ts';
@@ -250,6 +252,29 @@ test('of a lane with more bars than a frame has time for all are drawn, in their
   };
   await barHoursAgo(10.5).waitFor();
   expect(await barHoursAgo(1).count()).toBe(0);
+});
+
+test('what is kept no longer goes, and its job when nothing of it is left', async () => {
+  const { promise: socket, resolve } = Promise.withResolvers<WebSocketRoute>();
+  await browser.page.routeWebSocket('**/api/v1/watch', (route) => {
+    route.connectToServer();
+    resolve(route);
+  });
+  await openTimeline();
+  await browser.page.locator('[data-link="open"]').waitFor();
+  const run = (await bar('breaks').getAttribute('data-run')) ?? '';
+  // As retention would have it told, in ninety days.
+  const { seq } = await world.current.operator.run(run);
+  const tell = async (message: WatchMessage) => (await socket).send(JSON.stringify(message));
+  await tell({ type: 'run_forgotten', job: 'breaks', run, seq: seq + 1 });
+  await tell({ type: 'job_forgotten', job: 'breaks' });
+  await until(async () => (await lane('breaks').count()) === 0, { what: 'the lane to go' });
+  expect(await bar('stays').count()).toBe(1);
+  // By a link, the page stays the same one.
+  await browser.page.getByRole('link', { name: 'Runs', exact: true }).click();
+  const rowOf = (job: string) => browser.page.locator('.row').filter({ hasText: job });
+  await rowOf('stays').first().waitFor();
+  expect(await rowOf('breaks').count()).toBe(0);
 });
 
 test('axe finds nothing', async () => {

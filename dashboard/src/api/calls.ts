@@ -58,6 +58,13 @@ export interface Page<Item> {
   readonly next: string | null;
 }
 
+/** All pages of a list together. */
+export interface Whole<Item> {
+  readonly items: readonly Item[];
+  /** Whether it goes on: there was more than a page can hold. Whoever shows it has to say so. */
+  readonly isCut: boolean;
+}
+
 /** How a list is narrowed; what is not given, or empty, narrows nothing. */
 export type Narrowing = Readonly<Record<string, string | number | null | undefined>>;
 
@@ -90,7 +97,7 @@ export async function fetchAudit(narrowing: Narrowing): Promise<Result<Page<Audi
 }
 
 /** All jobs. @param each takes every page of the list as it comes */
-export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<readonly Job[]>> {
+export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<Whole<Job>>> {
   return everyPage(async (cursor) => {
     const answer = await callFor(JobList, { path: withQuery('/jobs', { limit: PAGE_SIZE, cursor }) });
     return pick(answer, (body) => ({ items: body.jobs, next: body.next_cursor }));
@@ -98,20 +105,17 @@ export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<
 }
 
 /** All runs that live or may come back. @param each takes every page of the list as it comes */
-export function fetchOpenRuns(each: (runs: readonly Run[]) => void): Promise<Result<readonly Run[]>> {
+export function fetchOpenRuns(each: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
   return fetchAllRuns({ state: 'running,killing,lost' }, each);
 }
 
 /** All runs that there are of what a list is narrowed to. @param each takes every page of the list as it comes */
-export function fetchAllRuns(
-  narrowing: Narrowing,
-  each?: (runs: readonly Run[]) => void,
-): Promise<Result<readonly Run[]>> {
+export function fetchAllRuns(narrowing: Narrowing, each?: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
   return everyPage((cursor) => fetchRuns({ ...narrowing, limit: PAGE_SIZE, cursor }), each);
 }
 
 /** All that has happened to a run so far. */
-export function fetchEvents(run: string): Promise<Result<readonly RunEvent[]>> {
+export function fetchEvents(run: string): Promise<Result<Whole<RunEvent>>> {
   const path = `/runs/${encodeURIComponent(run)}/events`;
   return everyPage(async (cursor) =>
     pick(await callFor(EventList, { path: withQuery(path, { limit: PAGE_SIZE, cursor }) }), (body) => ({
@@ -121,7 +125,7 @@ export function fetchEvents(run: string): Promise<Result<readonly RunEvent[]>> {
   );
 }
 
-export function fetchTokens(): Promise<Result<readonly Token[]>> {
+export function fetchTokens(): Promise<Result<Whole<Token>>> {
   return everyPage(async (cursor) =>
     pick(await callFor(TokenList, { path: withQuery('/tokens', { limit: PAGE_SIZE, cursor }) }), (body) => ({
       items: body.tokens,
@@ -202,13 +206,14 @@ function pick<From, To>(result: Result<From>, of: (value: From) => To): Result<T
 
 /** The most that one answer holds. */
 const PAGE_SIZE = 500;
-/** A list without end is cut rather than followed for ever. */
+/** What is more is cut off: so much is what a page can still hold and draw. */
 const MOST_PAGES = 50;
+export const MOST_LISTED = PAGE_SIZE * MOST_PAGES;
 
 async function everyPage<Item>(
   fetchPage: (cursor: string | null) => Promise<Result<Page<Item>>>,
   each: (items: readonly Item[]) => void = () => undefined,
-): Promise<Result<readonly Item[]>> {
+): Promise<Result<Whole<Item>>> {
   const items: Item[] = [];
   let cursor: string | null = null;
   for (let pages = 0; pages < MOST_PAGES; pages += 1) {
@@ -219,7 +224,7 @@ async function everyPage<Item>(
     cursor = page.value.next;
     if (cursor === null) break;
   }
-  return success(items);
+  return success({ items, isCut: cursor !== null });
 }
 
 function withQuery(path: string, narrowing: Narrowing): string {

@@ -33,6 +33,8 @@ export const link = signal<LinkState>({ kind: 'connecting' });
 /** What the reader is told of it. */
 export const freshness = signal<Freshness>({ kind: 'connecting' });
 export const failure = signal<Failure | null>(null);
+/** Of what there is more than is listed here. */
+export const cut = signal<{ readonly jobs: boolean; readonly runs: boolean }>({ jobs: false, runs: false });
 
 /** Goes up with each change of a run, wherever it is shown: for those who keep lists of their own. */
 export const changedRuns = signal<readonly Run[]>([]);
@@ -49,6 +51,7 @@ export function forgetFleet(): void {
     changedRuns.value = [];
     forgottenRuns.value = [];
     loaded.value = false;
+    cut.value = { jobs: false, runs: false };
     failure.value = null;
     setLink({ kind: 'connecting' });
   });
@@ -134,7 +137,8 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
   if (!jobs.ok) return jobs.failure;
   if (!runs.ok) return runs.failure;
   if (orders !== null) return orders;
-  fleet.value = withoutUnlisted(fleet.value, before, jobs.value);
+  cut.value = { jobs: jobs.value.isCut, runs: runs.value.isCut };
+  if (!jobs.value.isCut) fleet.value = withoutUnlisted(fleet.value, before, jobs.value.items);
   loaded.value = true;
   await askForEach(unaccounted(before.open, fleet.value.open, seen), refresh, isOutdated);
   return null;

@@ -19,6 +19,8 @@ const RETRY_MS = 3_000;
 export interface RunFollower {
   readonly run: ReadonlySignal<Run | null>;
   readonly events: ReadonlySignal<readonly RunEvent[]>;
+  /** Whether there are more of them, somewhere in the middle. */
+  readonly areEventsCut: ReadonlySignal<boolean>;
   readonly freshness: ReadonlySignal<Freshness>;
   /** Why nothing can be shown, or why what is shown may be old. */
   readonly failure: ReadonlySignal<Failure | null>;
@@ -37,6 +39,7 @@ export function followRun(id: string): RunFollower {
 class Follower implements RunFollower {
   readonly run = signal<Run | null>(null);
   readonly events = signal<readonly RunEvent[]>([]);
+  readonly areEventsCut = signal(false);
   readonly freshness = signal<Freshness>({ kind: 'connecting' });
   readonly failure = signal<Failure | null>(null);
   readonly feed = signal<OutputFeed | null>(null);
@@ -123,7 +126,9 @@ class Follower implements RunFollower {
     if (isOutdated()) return null;
     batch(() => {
       if (run.ok) this.run.value = newerOf(this.run.value, run.value);
-      if (events.ok) this.#addEvents(events.value);
+      if (!events.ok) return;
+      this.#addEvents(events.value.items);
+      this.areEventsCut.value = events.value.isCut;
     });
     if (!run.ok) return run.failure;
     return events.ok ? null : events.failure;

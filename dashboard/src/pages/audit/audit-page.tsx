@@ -108,7 +108,7 @@ function useNames(entries: readonly AuditEntry[]): ReadonlyMap<string, string> {
   useEffect(() => {
     void fetchTokens().then((answer) => {
       // Without them there are ids in place of some names; the list itself tells of a failure.
-      if (answer.ok) tokens.value = answer.value;
+      if (answer.ok) tokens.value = answer.value.items;
       isRead.value = true;
     });
   }, []);

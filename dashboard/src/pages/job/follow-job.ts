@@ -51,6 +51,8 @@ export interface JobFollower {
   /** Whether the control plane has said what there is of it, or that there is nothing. */
   readonly known: ReadonlySignal<'asking' | 'yes' | 'no'>;
   readonly firstSeenAt: ReadonlySignal<string | null>;
+  /** Whether it has more open runs than are listed. */
+  readonly areOpenCut: ReadonlySignal<boolean>;
   /** Of this job alone: its open runs and how the last ones ended, whatever the history is narrowed to. */
   readonly now: ReadonlySignal<Fleet>;
   readonly history: ReadonlySignal<History>;
@@ -79,6 +81,7 @@ type Next = { readonly cursor: string } | { readonly until: string } | null;
 class Follower implements JobFollower {
   readonly known = signal<'asking' | 'yes' | 'no'>('asking');
   readonly firstSeenAt = signal<string | null>(null);
+  readonly areOpenCut = signal(false);
   readonly now = signal<Fleet>(EMPTY_FLEET);
   readonly history = signal<History>(NO_HISTORY);
   readonly more = signal<More>({ kind: 'idle' });
@@ -246,6 +249,7 @@ class Follower implements JobFollower {
     if (isOutdated()) return null;
     if (kills.ok) keepCommands(kills.value.items);
     for (const answer of [open, missed, kills]) if (!answer.ok) return answer.failure;
+    this.areOpenCut.value = open.ok && open.value.isCut;
     const missing = unaccounted(before, this.now.value.open, seen);
     await askForEach(missing, (id) => this.#refresh(id), isOutdated);
     if (!isOutdated()) this.#heardAt = startedAt;

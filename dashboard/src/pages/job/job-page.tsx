@@ -8,6 +8,7 @@ import { isTemporary } from '../../api/failure.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
 import { Announcer } from '../../parts/announcer.tsx';
+import { CutNotice } from '../../parts/cut-notice.tsx';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
@@ -148,6 +149,11 @@ function Loaded({ name, who, follower }: LoadedProps) {
           <h2 id="job-open">
             Now <span class="count">{open.length}</span>
           </h2>
+          {follower.areOpenCut.value && (
+            <CutNotice one="run" which="the newest">
+              Those that are not listed run as well, and “Kill all” ends them, too.
+            </CutNotice>
+          )}
           {open.length === 0 ? (
             <Resting job={job} />
           ) : (

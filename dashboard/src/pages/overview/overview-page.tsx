@@ -6,6 +6,7 @@ import type { Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { Announcer } from '../../parts/announcer.tsx';
+import { CutNotice } from '../../parts/cut-notice.tsx';
 import { FilterField } from '../../parts/filter-field.tsx';
 import { useKeptPlace } from '../../parts/kept-place.ts';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
@@ -15,7 +16,7 @@ import { usePageTitle } from '../../parts/page-title.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import { SelectionBar } from '../../parts/selection-bar.tsx';
 import { narrow, query } from '../../router.tsx';
-import { changedRuns, failure, fleet, freshness, loaded, openRuns, useFleet } from '../../state/fleet.ts';
+import { changedRuns, cut, failure, fleet, freshness, loaded, openRuns, useFleet } from '../../state/fleet.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import { useSelection } from '../../state/selection.ts';
 import { parseFilter } from './filter.ts';
@@ -56,6 +57,16 @@ export function OverviewPage({ who }: { readonly who: Session }) {
         <Notice tone="bad" title="The list cannot be loaded">
           {failure.value.detail} It is tried again every few seconds.
         </Notice>
+      )}
+      {cut.value.runs && (
+        <CutNotice one="run" which="the newest">
+          To see the others that live or may come back, open their job.
+        </CutNotice>
+      )}
+      {cut.value.jobs && (
+        <CutNotice one="job" which="the first">
+          They go by their names. Of the others only what happens now shows here; each has its page all the same.
+        </CutNotice>
       )}
       {loaded.value && fleet.value.jobs.size === 0 ? (
         <FirstJob who={who} origin={location.origin} />

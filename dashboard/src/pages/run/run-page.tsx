@@ -72,7 +72,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
           }}
         />
         <OutputPane follower={follower} run={run} />
-        <Story events={events} progress={progress} />
+        <Story events={events} isCut={follower.areEventsCut.value} progress={progress} />
       </div>
       <Announcer text={spoken(run)} />
     </>

@@ -1,4 +1,5 @@
 import type { RunEvent } from '#protocol/api';
+import { CutNotice } from '../../parts/cut-notice.tsx';
 import { bytesText } from '../../parts/quantity.ts';
 import { Clock } from '../../parts/time.tsx';
 import type { KillProgress } from '../../state/kill-progress.ts';
@@ -8,14 +9,20 @@ import { type Telling, tell } from './words.ts';
 
 interface StoryProps {
   readonly events: readonly RunEvent[];
+  readonly isCut: boolean;
   readonly progress: KillProgress | null;
 }
 
 /** Everything that has happened to the run, in order, and what is bound to come next. */
-export function Story({ events, progress }: StoryProps) {
+export function Story({ events, isCut, progress }: StoryProps) {
   return (
     <section class="story" aria-labelledby="story">
       <h2 id="story">Story</h2>
+      {isCut && (
+        <CutNotice one="event" which="the first">
+          What followed is missing, up to when this page was opened.
+        </CutNotice>
+      )}
       <ol>
         {chaptersOf(events).map((chapter) => (
           <Entry key={eventOf(chapter).id} chapter={chapter} />

@@ -75,7 +75,7 @@ function Usage({ known }: { readonly known: Token }) {
   const use = useSignal<'asking' | 'unknown' | { readonly at: string | null }>('asking');
   useEffect(() => {
     void fetchTokens().then((answer) => {
-      const token = answer.ok ? answer.value.find(({ id }) => id === known.id) : undefined;
+      const token = answer.ok ? answer.value.items.find(({ id }) => id === known.id) : undefined;
       use.value = token === undefined ? 'unknown' : { at: token.last_used_at };
     });
   }, [known.id]);

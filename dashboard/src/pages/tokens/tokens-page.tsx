@@ -7,6 +7,7 @@ import { fetchTokens } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
+import { CutNotice } from '../../parts/cut-notice.tsx';
 import { LinkBanner } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -34,6 +35,7 @@ type Doing =
 interface ReadTokens {
   /** Newest first. */
   readonly tokens: readonly Token[];
+  readonly isCut: boolean;
   readonly at: number;
 }
 
@@ -49,7 +51,7 @@ export function TokensPage({ who }: { readonly who: Session }) {
   const read = useCallback(async () => {
     const at = serverNow();
     const answer = await fetchTokens();
-    if (answer.ok) list.value = { tokens: [...answer.value].reverse(), at };
+    if (answer.ok) list.value = { tokens: [...answer.value.items].reverse(), isCut: answer.value.isCut, at };
     failure.value = answer.ok ? null : answer.failure;
   }, []);
   useFresh(read);
@@ -80,6 +82,11 @@ export function TokensPage({ who }: { readonly who: Session }) {
         <p class="nothing" role="status">
           Loading tokens…
         </p>
+      )}
+      {list.value?.isCut === true && (
+        <CutNotice one="token" which="the oldest">
+          Delete those that nobody uses: the others show when there is room.
+        </CutNotice>
       )}
       {list.value !== null && (
         <TokenList

@@ -1,0 +1,21 @@
+import { MOST_LISTED } from '../api/calls.ts';
+import { Notice } from './notice.tsx';
+import { countText } from './quantity.ts';
+
+interface CutNoticeProps {
+  /** The name of one of what is listed. */
+  readonly one: string;
+  /** Which of them are there, as `the newest`. */
+  readonly which: string;
+  /** Where the others are. */
+  readonly children: string;
+}
+
+/** Says of a list that was cut that it was. */
+export function CutNotice({ one, which, children }: CutNoticeProps) {
+  return (
+    <Notice tone="warn" title={`There are more than ${countText(MOST_LISTED, one)}`}>
+      Only {which} {MOST_LISTED} are here. {children}
+    </Notice>
+  );
+}
