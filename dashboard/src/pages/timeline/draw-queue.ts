@@ -1,5 +1,11 @@
 /** Draws the marks of many lanes: in each frame as many as leave it in time, what is seen before what is only near. */
-import type { LaneMarks } from './lane-marks.ts';
+
+export interface Drawable {
+  /** Whether nothing is missing. */
+  readonly isComplete: boolean;
+  /** @returns how many it has drawn: fewer than `most` when no more are missing */
+  drawSome(most: number, which: 'seen' | 'all'): number;
+}
 
 /** What drawing may take of a frame, with all that the browser does for it. */
 const FRAME_MS = 20;
@@ -9,7 +15,7 @@ const MOST_MARKS = 1_000;
 export class DrawQueue {
   /** Called when more was drawn after a frame. */
   onDrawn: () => void = () => undefined;
-  readonly #lanes = new Set<LaneMarks>();
+  readonly #lanes = new Set<Drawable>();
   readonly #afterFrame = new MessageChannel();
   /** How many marks a frame has time for, as far as is known. */
   #marksPerFrame = 200;
@@ -20,11 +26,11 @@ export class DrawQueue {
     this.#afterFrame.port1.onmessage = () => this.#learn();
   }
 
-  add(lane: LaneMarks): void {
+  add(lane: Drawable): void {
     if (!lane.isComplete) this.#lanes.add(lane);
   }
 
-  remove(lane: LaneMarks): void {
+  remove(lane: Drawable): void {
     this.#lanes.delete(lane);
   }
 

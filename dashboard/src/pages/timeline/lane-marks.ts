@@ -1,4 +1,5 @@
 /** The elements of a lane's marks: those near to what is seen, as many at a time as there is time for. */
+import type { Drawable } from './draw-queue.ts';
 import { keyOf, type Mark, marksWithin } from './lane-layout.ts';
 import { type Drawing, elementFor, hiddenPxOf, writeMark } from './mark-element.tsx';
 import type { Period } from './view.ts';
@@ -19,7 +20,7 @@ interface Drawn {
   hiddenPx: number;
 }
 
-export class LaneMarks {
+export class LaneMarks implements Drawable {
   readonly #box: HTMLElement;
   readonly #drawn = new Map<string, Drawn>();
   #shown: Shown | null = null;
@@ -56,7 +57,6 @@ export class LaneMarks {
     this.#setTabIndex(shown.tabbed, 0);
   }
 
-  /** @returns how many it has drawn: fewer than `most` when no more are missing */
   drawSome(most: number, which: 'seen' | 'all'): number {
     const shown = this.#shown;
     if (shown === null) return 0;

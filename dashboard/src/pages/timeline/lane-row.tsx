@@ -60,7 +60,8 @@ export function LaneRow(props: LaneRowProps) {
     [],
   );
   const runs = useMemo(() => seen.reduce((sum, mark) => sum + (mark.kind === 'run' ? 1 : mark.runs.length), 0), [seen]);
-  const asidePx = (field.from - period.from) / msPerPx;
+  // Whole: between two pixels words are blurred.
+  const asidePx = Math.round((field.from - period.from) / msPerPx);
   return (
     <article class="lane" data-lane={lane.name}>
       <h2 class="lane-head">
