@@ -2,6 +2,7 @@
 import type { TargetedKeyboardEvent, TargetedSubmitEvent } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
+import { MOST_LISTED } from '../api/calls.ts';
 import { type KillManner, type KillScope, orderKill } from '../state/kill-orders.ts';
 import { Dialog } from './dialog.tsx';
 import { countText } from './quantity.ts';
@@ -96,11 +97,14 @@ function What({ scope }: { readonly scope: KillScope }) {
   if (scope.kind === 'runs' && scope.runs.length === 1 && only !== undefined) return <WhatOne run={only} />;
   const machines = new Set(scope.runs.map(({ machine }) => machine)).size;
   const jobs = new Set(scope.runs.map(({ job }) => job)).size;
+  // Not all of them are known here when their list was cut.
+  const mayBeMore = scope.kind === 'job' && scope.runs.length >= MOST_LISTED;
   const away = scope.runs.filter(({ connected }) => !connected).length;
   return (
     <>
       <p>
-        This ends <strong>{countText(scope.runs.length, 'run')}</strong>
+        This ends {mayBeMore && 'at least '}
+        <strong>{countText(scope.runs.length, 'run')}</strong>
         {scope.kind === 'job' ? (
           <>
             , whatever runs of <strong>{scope.job}</strong>,
