@@ -135,8 +135,8 @@ async function measureStart(): Promise<void> {
     console.log(`  ${(await medianDelay(wrapped)) - bare} ms later by ${way}`);
   };
   console.log(`\nstart of the command, median of ${STARTS}:`);
-  await later('node leash.cjs', leash(command, '/dev/null'));
-  await later('its launcher', ['sh', ...leash(command, '/dev/null').slice(1)]);
+  await later('node leash.cjs', [options.node, ...leash(command, '/dev/null').slice(1)]);
+  await later('its launcher', leash(command, '/dev/null'));
 }
 
 /** How many milliseconds after the start a command notes the time. */
@@ -153,9 +153,10 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
+/** Through its launcher, as a crontab's line is. */
 function leash(command: readonly string[], outlet: Outlet): string[] {
   const quiet = outlet === '--quiet' ? [outlet] : [];
-  return [options.node, LEASH_PROGRAM, 'run', '--job', 'bench', ...quiet, '--', ...command];
+  return ['sh', LEASH_PROGRAM, 'run', '--job', 'bench', ...quiet, '--', ...command];
 }
 
 /** Runs something to its end. */

@@ -6,6 +6,9 @@
  * notes the environment too, because some shells drop variables whose names are not identifiers, and add their own. And
  * it notes which descriptors are open: Node closes the first of them, to 15 and as far as they follow without a gap, for
  * what it starts. (What has O_CLOEXEC, 02000000, is the shell's own: the script that it reads.)
+ *
+ * glibc gives each of Node's threads memory of its own, of which a tenth of all that we hold is never used again. That
+ * can only be set before the program starts, and is where the command does not see it: where its environment was noted.
  * launch-state.ts reads what is noted here; scripts/build.ts puts this in front of the bundle.
  */
 
@@ -39,6 +42,7 @@ LEASH_LAUNCH="pid=$$ fds=$leash_fds $(
   exec od -An -v -tx1 "/proc/$$/environ"
 )"
 if [ "\${#LEASH_LAUNCH}" -gt ${MAX_RECORD_CHARS} ]; then LEASH_LAUNCH="\${LEASH_LAUNCH%%environ=*}"; fi
+case $LEASH_LAUNCH in *environ=*[0-9a-f]) export "MALLOC_ARENA_MAX=\${MALLOC_ARENA_MAX:-1}" ;; esac
 export LEASH_LAUNCH
 for leash_node in node nodejs /usr/local/bin/node /usr/bin/node /opt/node/bin/node /opt/homebrew/bin/node /snap/bin/node; do
   if command -v "$leash_node" >/dev/null 2>&1; then exec "$leash_node" "$0" "$@"; fi

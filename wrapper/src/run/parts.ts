@@ -32,7 +32,7 @@ import { redactLine } from './recording.ts';
 import { Uplink } from './uplink.ts';
 
 /** What may be held in memory of the output that is not stored yet. */
-const MEMORY_BYTES = 8 * MIB;
+const MEMORY_BYTES = 4 * MIB;
 
 /** All that is known when the command has been started. */
 export interface Birth {

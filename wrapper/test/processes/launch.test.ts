@@ -15,12 +15,14 @@ const PATH = `${path.dirname(process.execPath)}:/usr/bin:/bin`;
 const BODY = `
 import { takeLaunchState } from '${LAUNCH_STATE}';
 const state = takeLaunchState(process.env);
-console.log(JSON.stringify({ ...state, argv: process.argv.slice(2), left: process.env.LEASH_LAUNCH ?? null }));
+console.log(JSON.stringify({ ...state, argv: process.argv.slice(2), left: process.env.LEASH_LAUNCH ?? null, arenas: process.env.MALLOC_ARENA_MAX ?? null }));
 `;
 
 interface Said extends LaunchState {
   readonly argv: string[];
   readonly left: string | null;
+  /** How many stocks of memory glibc may keep. */
+  readonly arenas: string | null;
 }
 
 function program(header = LAUNCHER_HEADER): string {
@@ -64,6 +66,13 @@ test.each(shells)('the environment is what it was before any shell touched it (%
   const { PWD, ...rest } = said.environment;
   expect(rest).toEqual({ PATH, SPECIAL: 'ä\n"=', SHLVL: '5', PS4: 'x', 'dotted.name': '1' });
   expect(PWD).toBe(process.cwd());
+  expect(said.arenas).toBe('1');
+});
+
+test('who has said how many stocks of memory glibc may keep is heard', () => {
+  const said = launch('/bin/sh', 'exec "$PROGRAM"', { PATH, MALLOC_ARENA_MAX: '3' });
+  expect(said.arenas).toBe('3');
+  expect(said.environment.MALLOC_ARENA_MAX).toBe('3');
 });
 
 test('without the launcher the limit is the parent’s, and notes meant for another process are not believed', () => {
@@ -79,6 +88,7 @@ test('an environment too large to be noted is taken as it is', () => {
   const said = launch('/bin/sh', 'exec "$PROGRAM"', { PATH, LARGE: 'x'.repeat(90_000) });
   expect(said.environment.LARGE).toHaveLength(90_000);
   expect(said.noFileSoft).not.toBeNull();
+  expect(said.environment).not.toHaveProperty('MALLOC_ARENA_MAX');
 });
 
 test('the file runs by its own first line, and where there is no Node it says so', () => {
