@@ -1,6 +1,7 @@
 /** What the measurements of the page share: made-up runs that the page takes for the control plane's, and how smoothly it draws. */
 import type { CDPSession, Page } from 'playwright-core';
 import type { Run } from '#protocol/api';
+import { makeRun } from '../dashboard/test/make.ts';
 
 export function runId(number: number): string {
   return `01J${String(number).padStart(23, '0')}`;
@@ -20,26 +21,7 @@ export function machineName(index: number): string {
 
 /** A run that lives, unless it is said otherwise. */
 export function madeUpRun(given: Pick<Run, 'id' | 'job' | 'machine' | 'started_at'> & Partial<Run>): Run {
-  return {
-    instance: `i-${given.id}`,
-    state: 'running',
-    final: false,
-    connected: true,
-    out_of_touch_since: null,
-    exit_code: null,
-    command_exit_code: null,
-    signal: null,
-    reason: null,
-    ended_at: null,
-    pid: 4711,
-    command: `sh -c 'work ${given.id}'`,
-    wrapper_version: '0.1.0',
-    timeout_ms: null,
-    grace_ms: 5000,
-    output_bytes: 0,
-    seq: 1,
-    ...given,
-  };
+  return makeRun({ instance: `i-${given.id}`, command: `sh -c 'work ${given.id}'`, ...given });
 }
 
 /** What was done to the page in words: the times between its frames meanwhile, and how long it worked. */

@@ -1,4 +1,4 @@
-import { Dialog } from '../parts/dialog.tsx';
+import { ReadingDialog } from '../parts/dialog.tsx';
 import { shortcuts } from './shortcuts.ts';
 
 /** What no shortcut of ours is needed for. */
@@ -12,7 +12,7 @@ export function HelpDialog({ close }: { close(): void }) {
   // The last one that came says what a key does.
   const byKey = new Map([...shortcuts.value.map(({ key, does }) => [key, does] as const), ...BROWSERS_OWN]);
   return (
-    <Dialog title="Keys" class="help-dialog" close={close}>
+    <ReadingDialog title="Keys" class="help-dialog" close={close}>
       <dl class="keys">
         {[...byKey].map(([key, does]) => (
           <div key={key}>
@@ -23,11 +23,6 @@ export function HelpDialog({ close }: { close(): void }) {
           </div>
         ))}
       </dl>
-      <div class="dialog-actions">
-        <button type="button" class="button" onClick={close}>
-          Close
-        </button>
-      </div>
-    </Dialog>
+    </ReadingDialog>
   );
 }

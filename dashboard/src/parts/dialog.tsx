@@ -40,3 +40,17 @@ export function Dialog({ title, class: className = '', close, children }: Dialog
     </dialog>
   );
 }
+
+/** One that is read, and closed: it asks nothing. */
+export function ReadingDialog({ children, ...dialog }: DialogProps) {
+  return (
+    <Dialog {...dialog}>
+      {children}
+      <div class="dialog-actions">
+        <button type="button" class="button" onClick={dialog.close}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,6 +1,6 @@
 /** What is loaded of a run's output, as text: to be selected by touch, and read by a screen reader. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { Dialog } from '../../parts/dialog.tsx';
+import { ReadingDialog } from '../../parts/dialog.tsx';
 
 interface TextDialogProps {
   /** Before and from the line on that the reader had before them. */
@@ -15,7 +15,7 @@ export function TextDialog({ text: [before, after], part, close }: TextDialogPro
   const place = useRef<HTMLSpanElement>(null);
   useLayoutEffect(() => place.current?.scrollIntoView({ block: 'start' }), []);
   return (
-    <Dialog title="Output as text" class="text-dialog" close={close}>
+    <ReadingDialog title="Output as text" class="text-dialog" close={close}>
       <p class="aside">{part}, as of now. What is printed from here on is not in it.</p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
       <pre tabIndex={0} data-text>
@@ -23,11 +23,6 @@ export function TextDialog({ text: [before, after], part, close }: TextDialogPro
         <span ref={place} />
         {after}
       </pre>
-      <div class="dialog-actions">
-        <button type="button" class="button" onClick={close}>
-          Close
-        </button>
-      </div>
-    </Dialog>
+    </ReadingDialog>
   );
 }

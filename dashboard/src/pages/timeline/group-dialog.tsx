@@ -1,5 +1,5 @@
 import type { Run } from '#protocol/api';
-import { Dialog } from '../../parts/dialog.tsx';
+import { ReadingDialog } from '../../parts/dialog.tsx';
 import { RunStateBadge } from '../../parts/run-state.tsx';
 import { Clock, Duration } from '../../parts/time.tsx';
 import { Link, runPath } from '../../router.tsx';
@@ -17,7 +17,7 @@ interface GroupDialogProps {
 export function GroupDialog({ runs, close }: GroupDialogProps) {
   const listed = runs.toSorted((a, b) => Number(isBad(b)) - Number(isBad(a))).slice(0, MOST_LISTED);
   return (
-    <Dialog title={`${runs.length} runs, ${periodText(startsOf(runs))}`} class="group-dialog" close={close}>
+    <ReadingDialog title={`${runs.length} runs, ${periodText(startsOf(runs))}`} class="group-dialog" close={close}>
       <ul class="group-runs">
         {listed.map((run) => (
           <li key={run.id}>
@@ -32,11 +32,6 @@ export function GroupDialog({ runs, close }: GroupDialogProps) {
         ))}
       </ul>
       {runs.length > listed.length && <p class="help">{runs.length - listed.length} more are not listed.</p>}
-      <div class="dialog-actions">
-        <button type="button" class="button" onClick={close}>
-          Close
-        </button>
-      </div>
-    </Dialog>
+    </ReadingDialog>
   );
 }
