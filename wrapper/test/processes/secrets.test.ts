@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { hasCode } from '../../src/error-code.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
@@ -13,8 +14,18 @@ const KEY = 'sk-9f8e7d6c5b4a3';
 function contents(directory: string): string {
   return fs
     .readdirSync(directory, { recursive: true, withFileTypes: true })
-    .flatMap((each) => (each.isFile() ? [fs.readFileSync(path.join(each.parentPath, each.name), 'latin1')] : []))
+    .flatMap((each) => (each.isFile() ? textOf(path.join(each.parentPath, each.name)) : []))
     .join('\n');
+}
+
+function textOf(file: string): string[] {
+  try {
+    return [fs.readFileSync(file, 'latin1')];
+  } catch (error) {
+    // The flusher, which has just begun, has made the run its own: the file that says whose it is has another name now.
+    if (hasCode(error, 'ENOENT') && path.basename(file).startsWith('owner@')) return [];
+    throw error;
+  }
 }
 
 test('values of variables named like secrets are hidden in both streams and in the command line, and shown here', async () => {
