@@ -1,7 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
-import LongFirst from './test/support/long-first.ts';
+import LongFirst from './testing/long-first.ts';
 import { NODE_18 } from './wrapper/vitest.node18.config.ts';
+
+// Read by testing/seed.ts, in every process of the run.
+process.env.LEASH_TEST_SEED ??= String(randomInt(2 ** 31));
 
 // There is none for some platforms.
 const hasNode18 = existsSync(NODE_18);
@@ -21,6 +25,6 @@ export default defineConfig({
     sequence: { sequencer: LongFirst },
     // What the code under test logs is shown for the tests that fail.
     silent: 'passed-only',
-    reporters: ['default', './test/support/summary-reporter.ts'],
+    reporters: ['default', './testing/summary-reporter.ts'],
   },
 });

@@ -1,8 +1,8 @@
 /** Someone who watches a job, and tells what they see as they see it. */
 import type { Run, RunEvent } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { waitFor } from '#testing/wait-for';
 import { JobWatch } from '../scripts/local/job-watch.ts';
-import { until } from '../scripts/local/until.ts';
 import type { WrapperProcess } from '../scripts/local/wrapper-process.ts';
 import { describeEvent } from './event-text.ts';
 import type { Narrator } from './narrator.ts';
@@ -42,26 +42,23 @@ export class Viewer {
 
   /** The run, as soon as the control plane knows of it. */
   async firstRun(wrapper: WrapperProcess): Promise<Run> {
-    return until(() => this.#runs[0], { what: `the wrapper to connect (it printed: ${wrapper.printed.trim()})` });
+    return waitFor(`the wrapper to connect (it printed: ${wrapper.printed.trim()})`, () => this.#runs[0]);
   }
 
   async line(text: string): Promise<void> {
-    await until(() => this.#lines.includes(text), { what: `the line ${JSON.stringify(text)}` });
+    await waitFor(`the line ${JSON.stringify(text)}`, () => this.#lines.includes(text));
   }
 
   /** The run with all that is stored of it, once it has ended and that has been told. */
   async end(id: string): Promise<SceneEnd> {
     const { operator } = this.#stage;
-    const run = await until(
-      async () => {
-        const current = await operator.run(id);
-        return isLive(current.state) ? null : current;
-      },
-      { what: 'the run to end' },
-    );
+    const run = await waitFor('the run to end', async () => {
+      const current = await operator.run(id);
+      return isLive(current.state) ? null : current;
+    });
     const [events, output] = await Promise.all([operator.events(id), operator.output(id)]);
     const last = events.at(-1)?.id ?? -1;
-    await until(() => this.#lastEvent >= last, { what: 'the last event to arrive over the watch socket' });
+    await waitFor('the last event to arrive over the watch socket', () => this.#lastEvent >= last);
     return { run, events, output: output.text };
   }
 

@@ -1,8 +1,8 @@
 import type { Page } from 'playwright-core';
 import { beforeEach, expect, test } from 'vitest';
 import type { Token } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../scripts/local/api-client.ts';
-import { until } from '../scripts/local/until.ts';
 import { violations } from './support/axe.ts';
 import { FOREVER, STUBBORN } from './support/commands.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
@@ -97,13 +97,10 @@ test('a token made here starts a run, gets a new secret, and is deleted; the aud
   await made.getByRole('button', { name: 'Details' }).click();
   await made.getByText('127.0.0.1').waitFor();
   // The refusals of the old secret are written about a second later.
-  await until(
-    async () => {
-      await page.getByRole('button', { name: 'Look again' }).click();
-      return (await page.getByText('the secret was replaced by a new one').count()) > 0;
-    },
-    { what: 'the refusal of the old secret to be told' },
-  );
+  await waitFor('the refusal of the old secret to be told', async () => {
+    await page.getByRole('button', { name: 'Look again' }).click();
+    return (await page.getByText('the secret was replaced by a new one').count()) > 0;
+  });
   expect(await violations(page)).toEqual([]);
 });
 
@@ -113,14 +110,14 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
   await page.getByRole('button', { name: 'auditor', exact: true }).first().click();
   expect(new URL(page.url()).searchParams.get('actor')).toBe(id);
   const entries = page.locator('[data-entry]');
-  await until(async () => (await entries.allTextContents()).every((text) => text.includes('auditor signed in')), {
-    what: 'nothing but what this token did',
-  });
+  await waitFor('nothing but what this token did', async () =>
+    (await entries.allTextContents()).every((text) => text.includes('auditor signed in')),
+  );
   // The button that was pressed is gone: the keyboard must not be back at the top of the page.
   expect(await page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
   await page.getByLabel('By', { exact: true }).selectOption('');
   await page.getByLabel('What', { exact: true }).selectOption('kill');
-  await until(async () => new URL(page.url()).search === '?action=kill', { what: 'the address to follow' });
+  await waitFor('the address to follow', async () => new URL(page.url()).search === '?action=kill');
   await page.getByText(/^As of/).waitFor();
   await world.current.operator.kill('never-seen', { instance: 'never-seen_1', reason: 'told at once' });
   await page.getByText('1 newer kill').waitFor();
@@ -237,7 +234,7 @@ test.each(['/', '/tokens', '/audit', '/commands'])(
     await visit(path, secret);
     await page.locator('main').getByRole('heading').first().waitFor();
     // It is the end of the link that tells: it has to be up.
-    await until(async () => (await statusOf(secret)) === 200, { what: 'the token to be good' });
+    await waitFor('the token to be good', async () => (await statusOf(secret)) === 200);
     await page.locator('main[aria-busy="true"]').waitFor({ state: 'detached' });
     expect((await world.current.admin.request('DELETE', `/tokens/${id}`)).status).toBe(204);
     await page.getByLabel('Token').waitFor();
@@ -279,13 +276,10 @@ test('a token is made and deleted by the keyboard alone', async () => {
   await page.keyboard.press('Enter');
   await page.locator('[data-secret]').waitFor();
   const stored = page.getByRole('checkbox', { name: 'I have put it where it belongs' });
-  await until(
-    async () => {
-      await page.keyboard.press('Tab');
-      return stored.evaluate((element) => element === document.activeElement);
-    },
-    { what: 'the focus to come to the checkbox' },
-  );
+  await waitFor('the focus to come to the checkbox', async () => {
+    await page.keyboard.press('Tab');
+    return stored.evaluate((element) => element === document.activeElement);
+  });
   await page.keyboard.press('Space');
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');

@@ -1,8 +1,8 @@
 import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
 import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../scripts/local/api-client.ts';
-import { until } from '../scripts/local/until.ts';
 import { FOREVER } from './support/commands.ts';
 import { RawLink, refusedUpgrade } from './support/raw-link.ts';
 import { useWorld } from './support/use-world.ts';
@@ -56,7 +56,7 @@ describe('a call is refused', () => {
       scopes: ['read'],
       expires_at: expires.toISOString(),
     });
-    await until(() => Date.now() > expires.getTime(), { what: 'the token to expire' });
+    await waitFor('the token to expire', () => Date.now() > expires.getTime());
     expect(await problem({ method: 'GET', path: '/runs', token: secret })).toEqual({
       status: 401,
       code: 'token_expired',

@@ -1,6 +1,6 @@
 /** The check that every other test relies on: what does it find? */
 import { expect, test } from 'vitest';
-import { Conformance } from './support/conformance.ts';
+import { Conformance } from '#testing/conformance';
 
 const conformance = new Conformance({
   paths: {

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { until } from '../scripts/local/until.ts';
+import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
 import { FOREVER } from './support/commands.ts';
 import { useBrowser } from './support/use-browser.ts';
@@ -25,10 +25,10 @@ const states = () => pastRows().evaluateAll((rows) => rows.map((row) => row.getA
 
 /** Waits until the history shows exactly these states. */
 function history(...expected: string[]): Promise<unknown> {
-  return until(async () => JSON.stringify(await states()) === JSON.stringify(expected.toSorted()), {
-    what: `the history to be ${expected}`,
-    deadlineMs: 30_000,
-  });
+  return waitFor(
+    `the history to be ${expected}`,
+    async () => JSON.stringify(await states()) === JSON.stringify(expected.toSorted()),
+  );
 }
 
 async function ended(job: string, machine: string, script: string): Promise<void> {
@@ -65,9 +65,7 @@ test('history, chart and words agree; the history is narrowed by state and machi
   await browser.page.getByText('Nothing of it runs.').waitFor();
   await browser.page.getByText(/^3 runs: 2 succeeded, 1 failed\. Half of those/).waitFor();
   await chart().waitFor();
-  await until(async () => (await coloured('--bad')) > 0 && (await coloured('--good')) > 0, {
-    what: 'both in the chart',
-  });
+  await waitFor('both in the chart', async () => (await coloured('--bad')) > 0 && (await coloured('--good')) > 0);
 
   await browser.page.getByRole('button', { name: 'failed', exact: true }).click();
   await history('failed');
@@ -92,7 +90,7 @@ test('a run starts and ends before the reader’s eyes, in the list and in the c
   await ended('live', 'm1.example.com', 'sleep 0.2');
   await openJob('live');
   await chart().waitFor();
-  await until(async () => (await coloured('--good')) > 0, { what: 'the chart' });
+  await waitFor('the chart', async () => (await coloured('--good')) > 0);
   expect(await coloured('--run')).toBe(0);
 
   const go = join(world.current.directory, 'go');
@@ -100,11 +98,11 @@ test('a run starts and ends before the reader’s eyes, in the list and in the c
   const wrapper = world.current.wrapper({ job: 'live', machine: 'm2.example.com', command });
   await openRows().filter({ hasText: 'm2.example.com' }).waitFor();
   await history('running', 'succeeded', 'succeeded');
-  await until(async () => (await coloured('--run')) > 0, { what: 'the run in the chart' });
+  await waitFor('the run in the chart', async () => (await coloured('--run')) > 0);
   await writeFile(go, '');
   expect((await wrapper.exit).code).toBe(4);
   await history('failed', 'succeeded', 'succeeded');
-  await until(async () => (await coloured('--bad')) > 0, { what: 'its end in the chart' });
+  await waitFor('its end in the chart', async () => (await coloured('--bad')) > 0);
   await browser.page.getByText('Nothing of it runs.').waitFor();
 });
 
@@ -113,7 +111,7 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
   const wrappers = machines.map((machine) => world.current.wrapper({ job: 'wide', machine, command: FOREVER }));
   await Promise.all(machines.map((machine) => world.current.runOf('wide', (run) => run.state === 'running', machine)));
   await openJob('wide');
-  await until(async () => (await openRows().count()) === 3, { what: 'three runs' });
+  await waitFor('three runs', async () => (await openRows().count()) === 3);
 
   await browser.page.getByRole('button', { name: 'Kill wide on m2.example.com', exact: true }).click();
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
@@ -136,7 +134,7 @@ test('the keyboard alone goes through the runs, picks two and kills them, and op
   const wrappers = machines.map((machine) => world.current.wrapper({ job: 'keys', machine, command: FOREVER }));
   await Promise.all(machines.map((machine) => world.current.runOf('keys', (run) => run.state === 'running', machine)));
   await openJob('keys');
-  await until(async () => (await openRows().count()) === 2 && (await pastRows().count()) === 2, { what: 'the runs' });
+  await waitFor('the runs', async () => (await openRows().count()) === 2 && (await pastRows().count()) === 2);
 
   for (const key of ['j', 'x', 'j', 'x', 'K']) await browser.page.keyboard.press(key);
   await browser.page.getByRole('heading', { name: 'Kill 2 runs?' }).waitFor();
@@ -181,7 +179,7 @@ test('the mouse finds a point of the chart, which tells of its run and opens it'
   await ended('points', 'm1.example.com', 'sleep 0.1');
   await ended('points', 'm2.example.com', 'sleep 0.3; exit 7');
   await openJob('points');
-  await until(async () => (await coloured('--bad')) > 0, { what: 'the chart' });
+  await waitFor('the chart', async () => (await coloured('--bad')) > 0);
   // Where it is, the keyboard says.
   await chart().focus();
   await browser.page.keyboard.press('End');
@@ -199,13 +197,13 @@ test('the mouse finds a point of the chart, which tells of its run and opens it'
 test('the chart is drawn again after the browser has lost its graphics', async () => {
   for (const script of ['true', 'true']) await ended('flicker', 'm1.example.com', script);
   await openJob('flicker');
-  await until(async () => (await coloured('--good')) > 0, { what: 'the chart' });
+  await waitFor('the chart', async () => (await coloured('--good')) > 0);
   const canvas = browser.page.locator('.duration-chart canvas');
   await canvas.evaluate((element) => element.addEventListener('contextlost', () => element.setAttribute('lost', '')));
 
   await (await browser.devTools()).send('Browser.crashGpuProcess');
   await browser.page.locator('.duration-chart canvas[lost]').waitFor();
-  await until(async () => (await coloured('--good')) > 0, { what: 'the chart again' });
+  await waitFor('the chart again', async () => (await coloured('--good')) > 0);
 });
 
 test('what happened while the link was down is there when it is back', async () => {
@@ -249,9 +247,9 @@ test.each(['light', 'dark'] as const)(
     await ended(`a11y-${colorScheme}`, 'm2.example.com', 'exit 3');
     const wrapper = world.current.wrapper({ job: `a11y-${colorScheme}`, command: FOREVER });
     await openJob(`a11y-${colorScheme}`);
-    await until(async () => (await coloured('--bad')) > 0, { what: 'the chart' });
+    await waitFor('the chart', async () => (await coloured('--bad')) > 0);
     await browser.page.emulateMedia({ colorScheme });
-    await until(async () => (await coloured('--bad')) > 0, { what: 'the chart in its new colours' });
+    await waitFor('the chart in its new colours', async () => (await coloured('--bad')) > 0);
     await openRows().first().waitFor();
     expect(await violations(browser.page)).toEqual([]);
     await wrapper.clear();
@@ -282,12 +280,10 @@ test('a job that runs on very many machines is folded, until somebody wants to s
   await browser.page.getByText(/^1001 runs: 1000 running, 1 succeeded\./).waitFor();
 
   await browser.page.getByRole('button', { name: 'Show all 1000' }).click();
-  await until(async () => (await openRows().count()) > 10, { what: 'more of them' });
+  await waitFor('more of them', async () => (await openRows().count()) > 10);
   expect(await openRows().count()).toBeLessThan(60);
   for (let row = 0; row < 100; row++) await browser.page.keyboard.press('j');
-  await until(() => browser.page.evaluate(() => document.activeElement?.textContent === 'edge-098'), {
-    what: 'the 100th row',
-  });
+  await waitFor('the 100th row', () => browser.page.evaluate(() => document.activeElement?.textContent === 'edge-098'));
 });
 
 test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
@@ -314,13 +310,10 @@ test('a long history comes page by page as one goes down, and only what is in vi
   await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
   expect(pages).toEqual(['0-200']);
   const isOver = browser.page.getByText('That is all: 3000 runs.');
-  await until(
-    async () => {
-      await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
-      return isOver.isVisible();
-    },
-    { what: 'the end of the history', deadlineMs: 60_000 },
-  );
+  await waitFor('the end of the history', async () => {
+    await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    return isOver.isVisible();
+  });
   expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
   expect(await pastRows().count()).toBeLessThan(60);
   await browser.page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { groupMembers } from '../scripts/local/process-group.ts';
-import { until } from '../scripts/local/until.ts';
 import { FOREVER, STUBBORN } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
 import { eventNames, PATIENT_DEADLINES } from './support/world.ts';
@@ -89,13 +89,10 @@ describe('a kill over HTTPS', () => {
     const one = world.current.wrapper({ job: 'twins', instance: 'both', machine: 'm1', command: FOREVER });
     const two = world.current.wrapper({ job: 'twins', instance: 'both', machine: 'm2', command: FOREVER });
     const other = world.current.wrapper({ job: 'twins', instance: 'other', machine: 'm2', command: FOREVER });
-    const runs = await until(
-      async () => {
-        const found = await world.current.operator.runs({ job: 'twins' });
-        return found.length === 3 ? found : null;
-      },
-      { what: 'three runs' },
-    );
+    const runs = await waitFor('three runs', async () => {
+      const found = await world.current.operator.runs({ job: 'twins' });
+      return found.length === 3 ? found : null;
+    });
 
     const byMachine = await world.current.operator.kill('twins', { machine: 'm1' }, 30);
     expect(byMachine.command).toMatchObject({ state: 'settled', targets: [{ machine: 'm1', state: 'gone' }] });
@@ -166,14 +163,11 @@ describe('a kill over HTTPS', () => {
     expect(command.request_id).toBe(request);
     await wrapper.exit;
     expect(await readFile(logFile, 'utf8')).toContain(`killed by operator (request ${request})`);
-    const story = await until(
-      () => {
-        const lines = world.current.log.split('\n').filter((line) => line.includes(request));
-        const events = lines.map((line) => (JSON.parse(line.slice(line.indexOf('{'))) as { event: string }).event);
-        return events.includes('request') && events.includes('kill_settled') ? events : null;
-      },
-      { what: 'the control plane to have logged the kill and its call' },
-    );
+    const story = await waitFor('the control plane to have logged the kill and its call', () => {
+      const lines = world.current.log.split('\n').filter((line) => line.includes(request));
+      const events = lines.map((line) => (JSON.parse(line.slice(line.indexOf('{'))) as { event: string }).event);
+      return events.includes('request') && events.includes('kill_settled') ? events : null;
+    });
     expect(story.filter((event) => event !== 'request')).toEqual([
       'kill_accepted',
       'kill_sent',

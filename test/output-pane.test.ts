@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { Locator } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '#protocol/limits';
-import { until } from '../scripts/local/until.ts';
+import { waitFor } from '#testing/wait-for';
 import { numberedLines } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
@@ -39,13 +39,10 @@ const button = (name: string) => browser.page.getByRole('button', { name });
 const followButton = () => button('Follow the end');
 
 async function rowsUntil(holds: (rows: string[]) => boolean, what: string): Promise<string[]> {
-  return until(
-    async () => {
-      const rows = await shownRows(browser.page);
-      return holds(rows) ? rows : null;
-    },
-    { what, deadlineMs: 30_000 },
-  );
+  return waitFor(what, async () => {
+    const rows = await shownRows(browser.page);
+    return holds(rows) ? rows : null;
+  });
 }
 
 /** Where a part that is being loaded takes its place, the rows under the eye stay: a key before that has led elsewhere. */
@@ -54,7 +51,7 @@ function pressUntil(key: string, holds: () => Promise<boolean>, what: string): P
     await browser.page.keyboard.press(key);
     return holds();
   };
-  return until(press, { what, deadlineMs: 30_000 });
+  return waitFor(what, press);
 }
 
 const bar = () => browser.page.getByRole('slider', { name: 'Place in the log' });
@@ -133,9 +130,10 @@ describe('a terminal’s ways', () => {
         for (const [name, contrast] of contrasts) found.set(name, contrast);
         const last = (await shownRows(browser.page))[0];
         await browser.page.evaluate(() => document.querySelector('[data-output]')?.scrollBy(0, 200));
-        await until(async () => step > 15 || (await shownRows(browser.page))[0] !== last || found.size >= all.length, {
-          what: 'the rows to scroll',
-        });
+        await waitFor(
+          'the rows to scroll',
+          async () => step > 15 || (await shownRows(browser.page))[0] !== last || found.size >= all.length,
+        );
       }
       expect(found.size).toBe(all.length);
       expect([...found].filter(([, contrast]) => contrast < 4.5)).toEqual([]);
@@ -268,7 +266,7 @@ describe('a long log', () => {
       text = await shown.textContent()
     ) {
       await button('Load earlier').click();
-      await until(async () => (await shown.textContent()) !== text, { what: 'more of it' });
+      await waitFor('more of it', async () => (await shown.textContent()) !== text);
     }
     await box().focus();
     await pressUntil('Home', async () => (await shownRows(browser.page))[0] === 'line 1', 'the first line');
@@ -336,29 +334,26 @@ describe('following', () => {
   test('goes on while at the end, pauses when the reader goes up, and goes on again', async () => {
     await watch('followed', `${numberedLines(2_000, 0.05)[2]}`, 'line 40\n');
     const lastLine = async () => Number((await shownRows(browser.page)).at(-1)?.match(/\d+/)?.[0] ?? 0);
-    await until(async () => (await lastLine()) > 40, { what: 'output' });
+    await waitFor('output', async () => (await lastLine()) > 40);
     const seen = await lastLine();
-    await until(async () => (await lastLine()) > seen, { what: 'more output' });
+    await waitFor('more output', async () => (await lastLine()) > seen);
     expect(await followButton().count()).toBe(0);
 
     await box().hover();
     await browser.page.mouse.wheel(0, -120);
     await followButton().waitFor();
-    const rows = await until(
-      async () => {
-        const once = await shownRows(browser.page);
-        await browser.page.getByText(/Follow the end · .* new/).waitFor();
-        const twice = await shownRows(browser.page);
-        return once.join() === twice.join() ? once : null;
-      },
-      { what: 'the rows to stand still' },
-    );
+    const rows = await waitFor('the rows to stand still', async () => {
+      const once = await shownRows(browser.page);
+      await browser.page.getByText(/Follow the end · .* new/).waitFor();
+      const twice = await shownRows(browser.page);
+      return once.join() === twice.join() ? once : null;
+    });
     const news = await followButton().textContent();
-    await until(async () => (await followButton().textContent()) !== news, { what: 'more that is new' });
+    await waitFor('more that is new', async () => (await followButton().textContent()) !== news);
     expect(await shownRows(browser.page)).toEqual(rows);
 
     await followButton().click();
-    await until(async () => (await lastLine()) > Number(rows.at(-1)?.match(/\d+/)?.[0]), { what: 'the end' });
+    await waitFor('the end', async () => (await lastLine()) > Number(rows.at(-1)?.match(/\d+/)?.[0]));
     expect(await followButton().count()).toBe(0);
     // By the keyboard as well: up, and down to the end.
     await browser.page.keyboard.press('ArrowUp');
@@ -377,8 +372,7 @@ describe('tools', () => {
     await box().focus();
     await browser.page.keyboard.press('Control+f');
     const count = browser.page.locator('.find-count');
-    const counts = (text: string) =>
-      until(async () => (await count.textContent()) === text, { what: `the count ${text}` });
+    const counts = (text: string) => waitFor(`the count ${text}`, async () => (await count.textContent()) === text);
     await browser.page.keyboard.type('row 1');
     await counts('111 of 111');
     await rowsUntil((rows) => rows.includes('row 199 of some'), 'the last match');
@@ -410,9 +404,10 @@ describe('tools', () => {
     if (place === null) throw new Error('there is no such row');
     await browser.page.mouse.dblclick(place.x + 30, place.y + 5);
     await browser.page.keyboard.press('Control+c');
-    await until(async () => (await browser.page.evaluate(() => navigator.clipboard.readText())) === 'Needle', {
-      what: 'the word in the clipboard',
-    });
+    await waitFor(
+      'the word in the clipboard',
+      async () => (await browser.page.evaluate(() => navigator.clipboard.readText())) === 'Needle',
+    );
     expect(await copiedOutput(browser.page)).toBe('Needle');
 
     const downloading = browser.page.waitForEvent('download');

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { until } from '../scripts/local/until.ts';
+import { waitFor } from '#testing/wait-for';
 import { FOREVER, STUBBORN } from './support/commands.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
@@ -30,9 +30,7 @@ test('with nothing run yet, the line to paste is there, and who administers can 
   const line = browser.page.locator('.first-job code').first();
   expect(await line.textContent()).toContain('LEASH_TOKEN=…');
   await browser.page.getByRole('button', { name: 'Make a token and put it in' }).click();
-  await until(async () => /LEASH_TOKEN=leash_\w+/.test((await line.textContent()) ?? ''), {
-    what: 'a token in the line',
-  });
+  await waitFor('a token in the line', async () => /LEASH_TOKEN=leash_\w+/.test((await line.textContent()) ?? ''));
   const token = /LEASH_TOKEN=(\S+)/.exec((await line.textContent()) ?? '')?.[1] ?? '';
 
   // The page is told of the first run by itself, and the token is good for it.
@@ -122,7 +120,7 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   await browser.page.reload();
   await force.click();
   for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
-  await until(async () => (await browser.page.getByText('2 gone').count()) === 2, { what: 'both orders to be over' });
+  await waitFor('both orders to be over', async () => (await browser.page.getByText('2 gone').count()) === 2);
 });
 
 test('the keyboard alone finds a run, picks it, kills it, and opens another', async () => {
@@ -141,7 +139,7 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
     );
   const moveTo = async (name: string, key: 'j' | 'k') => {
     await keyboard.press(key);
-    await until(async () => (await focused()) === name, { what: `the focus on ${name}` });
+    await waitFor(`the focus on ${name}`, async () => (await focused()) === name);
   };
   await moveTo('keys', 'j');
   await moveTo('keys on m-1', 'j');
@@ -169,7 +167,7 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
   await keyboard.press('Escape');
   await row('keys on m-2').waitFor();
   await keyboard.press('j');
-  await until(async () => (await focused()) === 'keys on m-2', { what: 'the focus on what is left' });
+  await waitFor('the focus on what is left', async () => (await focused()) === 'keys on m-2');
   await keyboard.press('Enter');
   await browser.page.locator('.run-header').waitFor();
   expect(new URL(browser.page.url()).pathname).toMatch(/^\/runs\//);
@@ -362,6 +360,6 @@ test('a reload brings the reader back to the rows that they were at', async () =
   await browser.page.evaluate(() => scrollTo(0, 5000));
   await row('place-kept-0 on m-1').waitFor({ state: 'detached' });
   await browser.page.reload();
-  await until(() => browser.page.evaluate(() => scrollY > 4500), { what: 'the place to be found again' });
+  await waitFor('the place to be found again', () => browser.page.evaluate(() => scrollY > 4500));
   await world.current.operator.kill('place-kept', {}, 30);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { groupMembers } from '../scripts/local/process-group.ts';
-import { until } from '../scripts/local/until.ts';
 import { expectedLines, FOREVER, numberedLines, STUBBORN } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
 import { useBrowser } from './support/use-browser.ts';
@@ -23,16 +23,17 @@ async function lastLine(): Promise<number> {
 }
 
 function lineIsShown(number: number): Promise<boolean> {
-  return until(async () => (await lastLine()) >= number, { what: `line ${number}` });
+  return waitFor(`line ${number}`, async () => (await lastLine()) >= number);
 }
 
 test('a wrong token is refused in words', async () => {
   await browser.page.goto(world.current.url);
   await browser.page.getByLabel('Token').fill('leash_wrong');
   await browser.page.getByRole('button', { name: 'Sign in' }).click();
-  await until(async () => ((await browser.page.locator('#sign-in-problem').textContent()) ?? '') !== '', {
-    what: 'the page to say what is wrong',
-  });
+  await waitFor(
+    'the page to say what is wrong',
+    async () => ((await browser.page.locator('#sign-in-problem').textContent()) ?? '') !== '',
+  );
 });
 
 test('a link with a token signs in, and the token leaves the address bar', async () => {

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { isAlive } from '../scripts/local/process-group.ts';
-import { until } from '../scripts/local/until.ts';
 import { expectedLines, FOREVER, numberedLines } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
 import { eventNames, PATIENT_DEADLINES } from './support/world.ts';
@@ -17,7 +17,7 @@ async function outage(during: () => Promise<void> = async () => undefined): Prom
   await world.current.crash();
   const crashedAt = Date.now();
   await during();
-  await until(() => Date.now() - crashedAt > LONG_OUTAGE_MS, { what: 'all deadlines to pass' });
+  await waitFor('all deadlines to pass', () => Date.now() - crashedAt > LONG_OUTAGE_MS);
   await world.current.restart();
 }
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { until } from '../scripts/local/until.ts';
+import { waitFor } from '#testing/wait-for';
 import { type OpenBrowser, openBrowser } from './support/browser.ts';
 import { useWorld } from './support/use-world.ts';
 
@@ -39,10 +39,9 @@ test('a wrapper whose token is revoked loses its link at once; its command runs 
   expect((await world.current.admin.request('DELETE', `/tokens/${token.id}`)).status).toBe(204);
 
   expect(await world.current.operator.run(run.id)).toMatchObject({ connected: false });
-  await until(() => wrapper.printed.includes('the token is missing, wrong or expired (401)'), {
-    what: 'the wrapper to say why it is not supervised',
-    deadlineMs: 30_000,
-  });
+  await waitFor('the wrapper to say why it is not supervised', () =>
+    wrapper.printed.includes('the token is missing, wrong or expired (401)'),
+  );
   expect(wrapper.isRunning).toBe(true);
   await writeFile(join(world.current.directory, 'over'), '');
   expect((await wrapper.exit).code).toBe(7);

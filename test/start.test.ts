@@ -4,10 +4,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../scripts/local/api-client.ts';
 import { ROOT } from '../scripts/local/paths.ts';
 import { groupMembers, processTree, signalGroup } from '../scripts/local/process-group.ts';
-import { until } from '../scripts/local/until.ts';
 
 let directory: string;
 let started: Program[];
@@ -54,7 +54,7 @@ class Program {
   async end(): Promise<void> {
     signalGroup(this.pid, 'SIGKILL');
     await this.exit;
-    await until(() => groupMembers(this.pid).length === 0, { what: 'the program to end' });
+    await waitFor('the program to end', () => groupMembers(this.pid).length === 0);
   }
 }
 
@@ -73,7 +73,7 @@ function startControlPlane(port: number, env: Record<string, string> = {}): Prog
 }
 
 async function greeted(program: Program): Promise<{ link: string; line: string }> {
-  await until(() => program.printed.includes('Ctrl-C stops'), { what: 'the greeting' });
+  await waitFor('the greeting', () => program.printed.includes('Ctrl-C stops'));
   const link = /http\S+\/#token=\S+/.exec(program.printed)?.[0] ?? '';
   const line = /curl .*/.exec(program.printed)?.[0] ?? '';
   return { link, line };
@@ -110,7 +110,7 @@ test('npm start prints a line that, pasted, runs a job on the leash; it keeps it
 test('a given admin token is used, and not shown', async () => {
   const port = await freePort();
   const program = startControlPlane(port, { LEASH_ADMIN_TOKEN: 'given-by-someone-who-took-care' });
-  await until(() => program.printed.includes('Ctrl-C stops'), { what: 'the greeting' });
+  await waitFor('the greeting', () => program.printed.includes('Ctrl-C stops'));
   expect(program.printed).not.toContain('given-by-someone-who-took-care');
   const api = new ApiClient(`http://127.0.0.1:${port}`, 'given-by-someone-who-took-care');
   expect(await api.runs()).toEqual([]);
@@ -122,7 +122,7 @@ test('killed with SIGKILL, it leaves nothing behind', async () => {
   await greeted(program);
   const tree = processTree(program.pid);
   program.signal('SIGKILL');
-  await until(() => tree.flatMap((pid) => groupMembers(pid)).length === 0, { what: 'the control plane to end' });
+  await waitFor('the control plane to end', () => tree.flatMap((pid) => groupMembers(pid)).length === 0);
 });
 
 test('a taken port is told in words, with a way out', async () => {

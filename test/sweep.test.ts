@@ -1,7 +1,7 @@
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Command } from '#protocol/api';
-import { until } from '../scripts/local/until.ts';
+import { waitFor } from '#testing/wait-for';
 import { FOREVER } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
 
@@ -27,7 +27,7 @@ test('a wrapper that connects late gets what the queue holds for its job', async
   const network = await world.current.proxy();
   network.cut();
   const wrapper = world.current.wrapper({ job: 'queued', command: FOREVER, url: network.url });
-  await until(() => wrapper.printed.includes('ready'), { what: 'the command to run' });
+  await waitFor('the command to run', () => wrapper.printed.includes('ready'));
   const id = await storeWithoutCalling('queued');
 
   network.restore();

@@ -2,7 +2,7 @@ import type { WebSocketRoute } from 'playwright-core';
 import { beforeAll, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
-import { until } from '../scripts/local/until.ts';
+import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
 import { FOREVER } from './support/commands.ts';
 import { useBrowser } from './support/use-browser.ts';
@@ -52,7 +52,7 @@ test('the filter leaves what matches', async () => {
   await openTimeline();
   await browser.page.keyboard.press('/');
   await browser.page.keyboard.type('state:failed');
-  await until(async () => (await lane('stays').count()) === 0, { what: 'the other lane to go' });
+  await waitFor('the other lane to go', async () => (await lane('stays').count()) === 0);
   expect(await bar('breaks').count()).toBe(1);
   expect(search()).toBe('?q=state%3Afailed');
   await browser.page.keyboard.type('zzz');
@@ -91,7 +91,7 @@ test('zooming changes the window, and the link with it', async () => {
   await browser.page.keyboard.down('Control');
   await browser.page.mouse.wheel(0, -120);
   await browser.page.keyboard.up('Control');
-  await until(() => search().startsWith('?window=3d&to='), { what: 'the link to follow' });
+  await waitFor('the link to follow', () => search().startsWith('?window=3d&to='));
   await browser.page.getByText('Nothing ran in this time').waitFor();
   await browser.page.getByRole('button', { name: 'Now', exact: true }).click();
   await bar('stays').waitFor();
@@ -107,14 +107,14 @@ test('dragging goes to another time, and a bar that is dragged does not open', a
   await browser.page.mouse.move(box.x + box.width - 120, box.y + 16, { steps: 4 });
   await browser.page.mouse.move(box.x + box.width + 200, box.y + 16, { steps: 8 });
   await browser.page.mouse.up();
-  await until(() => search().startsWith('?window=6h&to='), { what: 'the link to follow' });
+  await waitFor('the link to follow', () => search().startsWith('?window=6h&to='));
   expect(new URL(browser.page.url()).pathname).toBe('/timeline');
   await browser.page.keyboard.press('n');
-  await until(() => search() === '?window=6h', { what: 'now' });
+  await waitFor('now', () => search() === '?window=6h');
   await browser.page.keyboard.press('ArrowLeft');
-  await until(() => search().startsWith('?window=6h&to='), { what: 'an earlier time' });
+  await waitFor('an earlier time', () => search().startsWith('?window=6h&to='));
   await browser.page.keyboard.press('ArrowRight');
-  await until(() => search() === '?window=6h', { what: 'now again' });
+  await waitFor('now again', () => search() === '?window=6h');
 });
 
 test('pointing at a bar or giving it the focus tells of it', async () => {
@@ -124,18 +124,15 @@ test('pointing at a bar or giving it the focus tells of it', async () => {
   await tip.getByText('exit code 3').waitFor();
   await browser.page.keyboard.press('Escape');
   await browser.page.mouse.move(5, 5);
-  await until(async () => (await tip.count()) === 0, { what: 'it to go' });
+  await waitFor('it to go', async () => (await tip.count()) === 0);
 
   await browser.page.keyboard.press('j');
-  await until(
-    () => browser.page.evaluate(() => document.activeElement?.getAttribute('aria-label')?.startsWith('breaks on')),
-    {
-      what: 'the bar to have the focus',
-    },
+  await waitFor('the bar to have the focus', () =>
+    browser.page.evaluate(() => document.activeElement?.getAttribute('aria-label')?.startsWith('breaks on')),
   );
   await tip.getByText('exit code 3').waitFor();
   await browser.page.keyboard.press('Escape');
-  await until(async () => (await tip.count()) === 0, { what: 'Escape to close it' });
+  await waitFor('Escape to close it', async () => (await tip.count()) === 0);
 });
 
 test('the keyboard alone reaches a bar and opens its run', async () => {
@@ -147,11 +144,11 @@ test('the keyboard alone reaches a bar and opens its run', async () => {
   // The focus stays with the bar while one zooms.
   await browser.page.keyboard.press('-');
   await shown('6 h').waitFor();
-  await until(() => browser.page.evaluate((id) => document.activeElement?.getAttribute('data-run') === id, run), {
-    what: 'the bar to have the focus again',
-  });
+  await waitFor('the bar to have the focus again', () =>
+    browser.page.evaluate((id) => document.activeElement?.getAttribute('data-run') === id, run),
+  );
   await browser.page.keyboard.press('Enter');
-  await until(() => new URL(browser.page.url()).pathname === `/runs/${run}`, { what: "the run's page" });
+  await waitFor("the run's page", () => new URL(browser.page.url()).pathname === `/runs/${run}`);
   await browser.page.goBack();
   await shown('6 h').waitFor();
 });
@@ -163,12 +160,12 @@ test('a finger is told first, and opens with a second touch', async () => {
   await browser.page.locator('.tip').getByText('exit code 3').waitFor();
   expect(new URL(browser.page.url()).pathname).toBe('/timeline');
   await browser.page.getByRole('button', { name: 'Open the run' }).tap();
-  await until(() => new URL(browser.page.url()).pathname.startsWith('/runs/'), { what: "the run's page" });
+  await waitFor("the run's page", () => new URL(browser.page.url()).pathname.startsWith('/runs/'));
 });
 
 test('short runs are one mark, which zooms in and at last lists them', async () => {
   for (let n = 0; n < 4; n += 1) await world.current.wrapper({ job: 'short', command: ['true'] }).exit;
-  await until(async () => (await world.current.operator.runs({ job: 'short' })).length === 4, { what: 'four runs' });
+  await waitFor('four runs', async () => (await world.current.operator.runs({ job: 'short' })).length === 4);
   await openTimeline('?window=7d');
   // Where one mark ends and the next begins depends on the time of day: there may be two.
   const group = lane('short').getByRole('button').first();
@@ -177,9 +174,9 @@ test('short runs are one mark, which zooms in and at last lists them', async () 
   const [count] = (await group.getAttribute('aria-label'))?.split(' ') ?? [];
   await group.click();
   const dialog = browser.page.getByRole('dialog');
-  await until(async () => String(await dialog.getByRole('link').count()) === count, { what: 'the list of them' });
+  await waitFor('the list of them', async () => String(await dialog.getByRole('link').count()) === count);
   await browser.page.keyboard.press('Escape');
-  await until(async () => (await dialog.count()) === 0, { what: 'the list to close' });
+  await waitFor('the list to close', async () => (await dialog.count()) === 0);
 });
 
 test('what was missed while the link was lost is there when it is back', async () => {
@@ -204,9 +201,7 @@ test('what cannot be loaded is said, and tried again', async () => {
   expect(await bar('breaks').count()).toBe(0);
   await browser.page.unroute('**/api/v1/runs?since=*');
   await bar('breaks').waitFor();
-  await until(async () => (await browser.page.getByText('What ran cannot be loaded').count()) === 0, {
-    what: 'it to go',
-  });
+  await waitFor('it to go', async () => (await browser.page.getByText('What ran cannot be loaded').count()) === 0);
 });
 
 test('where there is too much for one view, it is said what is not complete', async () => {
@@ -240,7 +235,7 @@ test('of a lane with more bars than a frame has time for all are drawn, in their
   });
   await openTimeline();
   const bars = lane('many').locator('[data-run]');
-  await until(async () => (await bars.count()) === COUNT, { what: 'all bars' });
+  await waitFor('all bars', async () => (await bars.count()) === COUNT);
   const lefts = await bars.evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
   expect(lefts).toEqual(lefts.toSorted((a, b) => a - b));
   // Zoomed in and moved: what comes is drawn, and what is far away is taken away.
@@ -268,7 +263,7 @@ test('what is kept no longer goes, and its job when nothing of it is left', asyn
   const tell = async (message: WatchMessage) => (await socket).send(JSON.stringify(message));
   await tell({ type: 'run_forgotten', job: 'breaks', run, seq: seq + 1 });
   await tell({ type: 'job_forgotten', job: 'breaks' });
-  await until(async () => (await lane('breaks').count()) === 0, { what: 'the lane to go' });
+  await waitFor('the lane to go', async () => (await lane('breaks').count()) === 0);
   expect(await bar('stays').count()).toBe(1);
   // By a link, the page stays the same one.
   await browser.page.getByRole('link', { name: 'Runs', exact: true }).click();

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { TEST_LIMIT_MS } from '#testing/patience';
 
 // End to end: the real runtime, real wrappers, real processes, a real browser. Times are limits on hangs, not
 // expectations: everything in here waits for what it needs.
@@ -11,8 +12,8 @@ export default defineConfig({
     include: ['**/*.test.ts'],
     globalSetup: ['support/chromium.ts'],
     setupFiles: ['support/check-answers.ts'],
-    testTimeout: 90_000,
-    hookTimeout: 60_000,
+    testTimeout: TEST_LIMIT_MS,
+    hookTimeout: TEST_LIMIT_MS,
     maxWorkers: 6,
   },
 });

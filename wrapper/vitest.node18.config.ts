@@ -1,6 +1,7 @@
 /** The whole program as it is shipped, on the oldest Node that it must run on: the tests whose subject Node has a part in. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { TEST_LIMIT_MS } from '#testing/patience';
 
 const inRepo = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -17,8 +18,8 @@ export default defineConfig({
     setupFiles: ['test/support/setup.ts'],
     // A process takes longer to start than many files take. What they must not share is parted in test/support/setup.ts.
     isolate: false,
-    testTimeout: 60_000,
-    hookTimeout: 30_000,
+    testTimeout: TEST_LIMIT_MS,
+    hookTimeout: TEST_LIMIT_MS,
     // Most of them wait for other processes: there is room for more than the processors can run at once.
     maxWorkers: 6,
     globalSetup: 'test/support/build-program.ts',

@@ -1,9 +1,9 @@
 /** Plays one full hour against a control plane, and prints what it measured. */
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../../scripts/local/api-client.ts';
 import type { ControlPlaneChild } from '../../scripts/local/control-plane-child.ts';
-import { until } from '../../scripts/local/until.ts';
 import type { CrowdNews, CrowdOrder, Wrapper } from './crowd-messages.ts';
 import { type D1Counts, printD1 } from './d1-counts.ts';
 
@@ -97,10 +97,7 @@ export class FullHour {
   }
 
   async #settled(): Promise<void> {
-    await until(() => [...this.#kills.values()].every((kill) => kill.settledAt !== null), {
-      what: 'every kill to settle',
-      deadlineMs: LIMIT_MS,
-    });
+    await waitFor('every kill to settle', () => [...this.#kills.values()].every((kill) => kill.settledAt !== null));
   }
 
   #take(news: CrowdNews, byRun: ReadonlyMap<string, Wrapper>): void {
@@ -155,22 +152,16 @@ export class FullHour {
 
   /** When D1 knew every run. */
   async #indexed(): Promise<number> {
-    await until(
-      async () => {
-        const [row] = await this.#plane.query('SELECT count(*) AS runs FROM runs');
-        return row?.runs === this.#wrappers.length;
-      },
-      { what: 'D1 to know every run', deadlineMs: LIMIT_MS },
-    );
+    await waitFor('D1 to know every run', async () => {
+      const [row] = await this.#plane.query('SELECT count(*) AS runs FROM runs');
+      return row?.runs === this.#wrappers.length;
+    });
     const indexedAt = Date.now();
     const ended = [...this.#kills].length;
-    await until(
-      async () => {
-        const [row] = await this.#plane.query("SELECT count(*) AS runs FROM runs WHERE state = 'killed'");
-        return row?.runs === ended;
-      },
-      { what: 'D1 to know every end', deadlineMs: LIMIT_MS },
-    );
+    await waitFor('D1 to know every end', async () => {
+      const [row] = await this.#plane.query("SELECT count(*) AS runs FROM runs WHERE state = 'killed'");
+      return row?.runs === ended;
+    });
     return indexedAt;
   }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
+import { trials } from '#testing/seed';
 import { Lane, LaneIndex } from '../src/pages/timeline/lane-index.ts';
 import {
   keyOf,
@@ -119,6 +120,7 @@ test('whatever ran, every run is in exactly one mark, and no two marks of a row 
         }
       }
     }),
+    trials(100, 5_000),
   );
 });
 

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { waitFor } from '#testing/wait-for';
 import { LEASH_PROGRAM } from './paths.ts';
 import { processesWith, processTree, signalGroup } from './process-group.ts';
-import { until } from './until.ts';
 
 export interface WrapperOptions {
   readonly url: string;
@@ -100,7 +100,7 @@ export class WrapperProcess {
 
   /** Ends whatever is left of it: its command, a flusher in the background. Afterwards nobody writes to its `home`. */
   async clear(): Promise<void> {
-    await until(() => this.#killAll() === 0, { what: 'an end of all that a wrapper has started' });
+    await waitFor('an end of all that a wrapper has started', () => this.#killAll() === 0);
   }
 
   /** Notes what it has started so far, so that {@link clear} finds that even when it has been orphaned. */

@@ -1,6 +1,6 @@
 /** Every answer that a test gets from a control plane must be what the control plane's own OpenAPI document says. */
 import { afterEach, expect } from 'vitest';
-import { Conformance, type OpenApiDocument } from './conformance.ts';
+import { Conformance, type OpenApiDocument } from '#testing/conformance';
 
 const bare = globalThis.fetch;
 const AT_ROOT = ['/healthz', '/openapi.json', '/metrics'];

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
 import { encodeOutputFrame } from '#protocol/output-frame';
 import { readObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
-import { until } from '../../scripts/local/until.ts';
+import { waitFor } from '#testing/wait-for';
 
 /** What came: an error's code may be one that this version doesn't know. */
 type ObjectMessage = Extract<ReturnType<typeof readObjectMessage>, { kind: 'message' }>['message'];
@@ -78,11 +78,11 @@ export class RawLink {
   ): Promise<Extract<ObjectMessage, { type: Type }>> {
     const isWanted = (message: ObjectMessage): message is Extract<ObjectMessage, { type: Type }> =>
       message.type === type && holds(message as Extract<ObjectMessage, { type: Type }>);
-    return until(() => this.messages.find(isWanted), { what: `a message ${type} from the object` });
+    return waitFor(`a message ${type} from the object`, () => this.messages.find(isWanted));
   }
 
   closed(): Promise<number> {
-    return until(() => this.closeCode, { what: 'the object to close the connection' });
+    return waitFor('the object to close the connection', () => this.closeCode);
   }
 
   close(): void {

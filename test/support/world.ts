@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Run, RunEvent } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../../scripts/local/api-client.ts';
 import { type ControlPlaneChild, spawnControlPlane } from '../../scripts/local/control-plane-child.ts';
-import { until } from '../../scripts/local/until.ts';
 import { type WrapperOptions, WrapperProcess } from '../../scripts/local/wrapper-process.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
@@ -137,43 +137,34 @@ export class World {
 
   /** The newest run of a job (on a machine), once there is one in which `holds` is true. */
   runOf(job: string, holds: (run: Run) => boolean = () => true, machine?: string): Promise<Run> {
-    return until(
-      async () => {
-        const runs = await this.operator.runs({ job, ...(machine === undefined ? {} : { machine }) });
-        const [newest] = runs;
-        if (newest === undefined) return null;
-        // Lists may lag behind; the job's object knows.
-        const run = await this.operator.run(newest.id);
-        return holds(run) ? run : null;
-      },
-      { what: `a run of ${job}${machine === undefined ? '' : ` on ${machine}`} as wanted`, deadlineMs: 30_000 },
-    );
+    return waitFor(`a run of ${job}${machine === undefined ? '' : ` on ${machine}`} as wanted`, async () => {
+      const runs = await this.operator.runs({ job, ...(machine === undefined ? {} : { machine }) });
+      const [newest] = runs;
+      if (newest === undefined) return null;
+      // Lists may lag behind; the job's object knows.
+      const run = await this.operator.run(newest.id);
+      return holds(run) ? run : null;
+    });
   }
 
   /** The run, once `holds` is true of it. */
   run(id: string, holds: (run: Run) => boolean, what: string): Promise<Run> {
-    return until(
-      async () => {
-        const run = await this.operator.run(id);
-        return holds(run) ? run : null;
-      },
-      { what, deadlineMs: 40_000 },
-    );
+    return waitFor(what, async () => {
+      const run = await this.operator.run(id);
+      return holds(run) ? run : null;
+    });
   }
 
   event(run: string, holds: (event: RunEvent) => boolean, what: string): Promise<RunEvent> {
-    return until(async () => (await this.operator.events(run)).find(holds), { what, deadlineMs: 40_000 });
+    return waitFor(what, async () => (await this.operator.events(run)).find(holds));
   }
 
   /** Waits until a text has been stored as output of the run. */
   output(run: string, text: string): Promise<string> {
-    return until(
-      async () => {
-        const output = await this.operator.output(run);
-        return output.text.includes(text) ? output.text : null;
-      },
-      { what: `the output ${JSON.stringify(text)}`, deadlineMs: 40_000 },
-    );
+    return waitFor(`the output ${JSON.stringify(text)}`, async () => {
+      const output = await this.operator.output(run);
+      return output.text.includes(text) ? output.text : null;
+    });
   }
 
   async dispose(): Promise<void> {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { call, expiredToken, kill, newToken, refusal, request } from './support/api.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { jobObject } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('a token', () => {
@@ -207,7 +207,7 @@ describe('lists', () => {
     await TestWrapper.connect(older, { age_ms: 60_000 });
     const second = await TestWrapper.connect(newer);
     await second.completed({ exit_code: 3, command_exit_code: 3, signal: null, reason: 'exited' });
-    const job = await until('D1 to know the end', async () => {
+    const job = await waitFor('D1 to know the end', async () => {
       const body = await (await call('GET', '/jobs/list-jobs')).json<{
         job?: { last_run: { id: string; state: string }; running: { id: string }[] };
       }>();

@@ -1,11 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AuditEntry } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
 import { network } from '../src/client-address.ts';
 import { recordRefusals } from '../src/db/audit.ts';
 import { call, expiredToken, kill, newToken, refusal, request, signedIn } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 async function audit(query: Record<string, string> = {}): Promise<AuditEntry[]> {
@@ -15,7 +15,9 @@ async function audit(query: Record<string, string> = {}): Promise<AuditEntry[]> 
 
 /** The entry of refusals that fits, once it is written. */
 function refused(query: Record<string, string>, isIt: (entry: AuditEntry) => boolean): Promise<AuditEntry> {
-  return until('the refusal to be in the audit', async () => (await audit({ action: 'refused', ...query })).find(isIt));
+  return waitFor('the refusal to be in the audit', async () =>
+    (await audit({ action: 'refused', ...query })).find(isIt),
+  );
 }
 
 const from = (address: string) => ({ 'CF-Connecting-IP': address });

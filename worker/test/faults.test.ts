@@ -1,11 +1,11 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
 import { command, kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 import { disconnected, eventTypes, jobObject, run, withFault } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('a fault of ours', () => {
@@ -77,7 +77,7 @@ describe('a fault of ours', () => {
     await withFault(who.job, 'UPDATE ON commands', async () => {
       vi.setSystemTime(Date.now() + 600_001);
       await runDurableObjectAlarm(jobObject(who.job));
-      await until('the probe all the same', () => wrapper.of('probe').length === 1);
+      await waitFor('the probe all the same', () => wrapper.of('probe').length === 1);
     });
     await pass(who.job, 5_001);
     expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'expired' });

@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { Coalescer } from '../durable/d1-gateway/coalescer.ts';
 import { latestChanges } from '../durable/d1-gateway/latest-changes.ts';
 import { TimedOut } from '../within.ts';
@@ -9,7 +10,6 @@ import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
 import { jobObject, restart, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -44,7 +44,7 @@ describe('the full hour', () => {
 
     const who = crowd('hour');
     const connecting = who.map((each, index) => TestWrapper.connect(each, {}, tokens[index % 2]?.secret));
-    await until('everyone to be at the door', () => signIn.calls === WRAPPERS);
+    await waitFor('everyone to be at the door', () => signIn.calls === WRAPPERS);
     expect(signIn.queries).toHaveLength(1);
     signIn.release();
     const wrappers = await Promise.all(connecting);
@@ -52,9 +52,9 @@ describe('the full hour', () => {
     expect(signIn.queries.length).toBe(2);
     expect(JSON.parse(String(signIn.queries[1]?.[0]))).toHaveLength(2);
 
-    await until('every object to ask for its queue', () => queue.calls === JOBS);
+    await waitFor('every object to ask for its queue', () => queue.calls === JOBS);
     expect(queue.queries).toHaveLength(1);
-    await until('every object to have something to tell', () => changes.calls === JOBS);
+    await waitFor('every object to have something to tell', () => changes.calls === JOBS);
     expect(changes.queries).toHaveLength(1);
 
     // The outbox and the queue are held back; a kill is stored and delivered all the same.
@@ -66,12 +66,12 @@ describe('the full hour', () => {
 
     queue.release();
     changes.release();
-    await until('D1 to know every run', async () => (await indexedRuns('hour')) === WRAPPERS);
+    await waitFor('D1 to know every run', async () => (await indexedRuns('hour')) === WRAPPERS);
     // The last for the job that found the kill there, and looks for more.
     expect(queue.queries.length).toBeLessThanOrEqual(3);
     // At best one for each hundred runs, and one for the first that came.
     expect(changes.queries.length).toBeLessThan(WRAPPERS / 20);
-  }, 30_000);
+  });
 
   test('lets nobody in by a token that was revoked before the call began', async () => {
     const { id, secret } = await machineToken();
@@ -79,14 +79,14 @@ describe('the full hour', () => {
     gateway.hold();
     const before = TestWrapper.connect(newIdentity('hour-revoked'), {}, secret);
     // D1 has answered that the token is there; the answer is still under way.
-    await until('the first to be asked for', () => gateway.queries.length === 1);
+    await waitFor('the first to be asked for', () => gateway.queries.length === 1);
     await call('DELETE', `/tokens/${id}`);
     const after = refusal(
       request('/api/v1/jobs/hour-revoked/watch', {
         headers: { Authorization: `Bearer ${secret}`, Upgrade: 'websocket' },
       }),
     );
-    await until('the second to be at the door', () => gateway.calls === 2);
+    await waitFor('the second to be at the door', () => gateway.calls === 2);
     gateway.release();
     await before;
     expect(await after).toBe('401 unauthenticated');
@@ -143,9 +143,9 @@ describe('the outbox of many', () => {
     try {
       gateway.hold();
       await TestWrapper.connect(first);
-      await until('a batch to be under way', () => gateway.calls === 1);
+      await waitFor('a batch to be under way', () => gateway.calls === 1);
       await Promise.all([TestWrapper.connect(broken), TestWrapper.connect(healthy)]);
-      await until('both to wait for the next', () => gateway.calls === 3);
+      await waitFor('both to wait for the next', () => gateway.calls === 3);
       gateway.release();
       await indexed(healthy.run);
       expect(await indexedState(broken.run)).toBeUndefined();

@@ -1,12 +1,12 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
 import { call, newToken, refusal } from './support/api.ts';
 import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { jobObject } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 async function connected(job: string, machine = 'web1'): Promise<TestWrapper> {
@@ -101,7 +101,7 @@ describe('a kill by selector', () => {
   test('leaves out jobs with nothing left to stop, and is settled when there is nothing at all', async () => {
     const ended = await connected('over-1');
     await ended.completed();
-    await until('D1 to know the end', async () => (await indexedState(ended.identity.run)) === 'killed');
+    await waitFor('D1 to know the end', async () => (await indexedState(ended.identity.run)) === 'killed');
     expect(await order({ jobs: 'over-*' })).toEqual({ status: 200, commands: [] });
   });
 

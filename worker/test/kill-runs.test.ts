@@ -3,6 +3,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Command } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
 import { JobObject } from '../durable/job-object.ts';
 import { sweep } from '../src/sweep.ts';
 import { call, newToken, refusal } from './support/api.ts';
@@ -10,7 +11,6 @@ import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun } from './support/indexed-runs.ts';
 import { jobObject, withFault } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 afterEach(() => {
@@ -152,7 +152,7 @@ describe('a kill of runs', () => {
   test('tells of those that had ended: refused, and settled at once', async () => {
     const [live, over] = await Promise.all([connected('runs-over', 'web1'), connected('runs-over', 'web2')]);
     await over.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
-    await until('D1 to know the end', async () => (await indexedState(runOf(over))) === 'succeeded');
+    await waitFor('D1 to know the end', async () => (await indexedState(runOf(over))) === 'succeeded');
     const { status, commands } = await order({ runs: [over, live].map(runOf) });
     expect(status).toBe(202);
     expect(commands).toMatchObject([

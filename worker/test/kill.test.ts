@@ -1,12 +1,12 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
 import { call, command, kill, newToken, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -173,7 +173,7 @@ describe('the kill path', () => {
     const who = newIdentity('kill-twice');
     const wrapper = await TestWrapper.connect(who);
     const [first, second] = await Promise.all([kill(who.job), kill(who.job, { signal: 'SIGKILL', grace_seconds: 0 })]);
-    await until('both kills', () => wrapper.of('kill').length === 2);
+    await waitFor('both kills', () => wrapper.of('kill').length === 2);
     wrapper.killing(first.id, 'gone');
     wrapper.killing(second.id, 'gone');
     await wrapper.completed();
@@ -315,7 +315,7 @@ describe('a kill over time', () => {
       await pass(who.job, 2_000);
       await kill(who.job);
     }
-    await until('the repeat', () => wrapper.of('kill').filter(({ command }) => command === id).length === 2);
+    await waitFor('the repeat', () => wrapper.of('kill').filter(({ command }) => command === id).length === 2);
   });
 
   test('is repeated on each new link of a wrapper that does not answer, before that is given up', async () => {
@@ -324,11 +324,11 @@ describe('a kill over time', () => {
     await kill(who.job);
     await first.kill();
     await pass(who.job, 3_001);
-    await until('the repeat', () => first.of('kill').length === 2);
+    await waitFor('the repeat', () => first.of('kill').length === 2);
     const second = await TestWrapper.connect(who);
     await second.kill();
     await pass(who.job, 3_001);
-    await until('the repeat on the new link', () => second.of('kill').length === 2);
+    await waitFor('the repeat on the new link', () => second.of('kill').length === 2);
     expect(second.closed).toBeNull();
   });
 
@@ -338,7 +338,7 @@ describe('a kill over time', () => {
     await kill(who.job);
     await wrapper.kill();
     await pass(who.job, 3_001);
-    await until('the repeat', () => wrapper.of('kill').length === 2);
+    await waitFor('the repeat', () => wrapper.of('kill').length === 2);
     wrapper.close();
     await disconnected(who);
     await pass(who.job, 3_001);
@@ -440,7 +440,7 @@ describe('a kill that nobody was there for', () => {
   test('does not make a job of a name that none has', async () => {
     const who = newIdentity('kill-typo');
     const { id } = await kill(who.job, { instance: 'nightly' });
-    await until('the queue to be rid of it', () =>
+    await waitFor('the queue to be rid of it', () =>
       env.DB.prepare('SELECT 1 FROM commands WHERE id = ? AND accepted = 1').bind(id).first(),
     );
     expect(await refusal(call('GET', `/jobs/${who.job}`))).toBe('404 unknown_job');
@@ -486,7 +486,7 @@ describe('a kill that nobody was there for', () => {
     const { id } = await kill(who.job);
     await wrapper.kill();
     await pass(who.job, 3_001);
-    await until('the repeat', () => wrapper.of('kill').length === 2);
+    await waitFor('the repeat', () => wrapper.of('kill').length === 2);
     await pass(who.job, 3_001);
     expect((await wrapper.wasClosed()).code).toBe(4002);
     const back = await TestWrapper.connect(who);
@@ -592,11 +592,11 @@ describe('what a returning run repeats', () => {
     const who = newIdentity('kill-half-answered');
     const wrapper = await TestWrapper.connect(who);
     const [answered, unanswered] = [await kill(who.job), await kill(who.job)];
-    await until('both kills', () => wrapper.of('kill').length === 2);
+    await waitFor('both kills', () => wrapper.of('kill').length === 2);
     wrapper.killing(answered.id, 'term');
     await wrapper.settled();
     await pass(who.job, 3_001);
-    await until('the repeat', () => wrapper.of('kill').length === 3);
+    await waitFor('the repeat', () => wrapper.of('kill').length === 3);
     expect(wrapper.of('kill').at(-1)?.command).toBe(unanswered.id);
   });
 });

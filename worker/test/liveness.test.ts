@@ -1,11 +1,11 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SILENCE_MS = 30_000;
@@ -19,7 +19,7 @@ describe('a run that falls silent on an open link', () => {
     const who = newIdentity('silent');
     const wrapper = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => wrapper.of('probe').length === 1);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
 
     await pass(who.job, PROBE_MS + 1);
@@ -39,7 +39,7 @@ describe('a run that falls silent on an open link', () => {
     const who = newIdentity('answers');
     const wrapper = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => wrapper.of('probe').length === 1);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
     wrapper.say({ type: 'alive' });
     await wrapper.settled();
     await pass(who.job, PROBE_MS + 1);
@@ -64,7 +64,7 @@ describe('a run that falls silent on an open link', () => {
     const who = newIdentity('heartbeats');
     const wrapper = await TestWrapper.connect(who);
     wrapper.raw('hb');
-    await until('the answer', () => wrapper.received.includes('hb'));
+    await waitFor('the answer', () => wrapper.received.includes('hb'));
     await pass(who.job, SILENCE_MS + 1);
     await wrapper.settled();
     expect(wrapper.of('probe')).toEqual([]);
@@ -74,9 +74,9 @@ describe('a run that falls silent on an open link', () => {
     const who = newIdentity('heartbeat-answers');
     const wrapper = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => wrapper.of('probe').length === 1);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
     wrapper.raw('hb');
-    await until('the answer', () => wrapper.received.includes('hb'));
+    await waitFor('the answer', () => wrapper.received.includes('hb'));
     await pass(who.job, PROBE_MS + 1);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: true });
     expect(await eventTypes(who.job, who.run)).toContain('answered');
@@ -86,10 +86,10 @@ describe('a run that falls silent on an open link', () => {
     const who = newIdentity('probe-late');
     const wrapper = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => wrapper.of('probe').length === 1);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
     await pass(who.job, 600_000);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'running' });
-    await until('another probe', () => wrapper.of('probe').length >= 2);
+    await waitFor('another probe', () => wrapper.of('probe').length >= 2);
     await pass(who.job, PROBE_MS + 1);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
@@ -98,10 +98,10 @@ describe('a run that falls silent on an open link', () => {
     const who = newIdentity('suspected-returns');
     const first = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => first.of('probe').length === 1);
+    await waitFor('the probe', () => first.of('probe').length === 1);
     const second = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe on the new link', () => second.of('probe').length === 1);
+    await waitFor('the probe on the new link', () => second.of('probe').length === 1);
     await pass(who.job, PROBE_MS + 1);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
@@ -110,9 +110,9 @@ describe('a run that falls silent on an open link', () => {
     const who = newIdentity('suspected-restarts');
     const wrapper = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => wrapper.of('probe').length === 1);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
     wrapper.start();
-    await until('the second ack of start', () => wrapper.of('ack').filter(({ of }) => of === 'start').length === 2);
+    await waitFor('the second ack of start', () => wrapper.of('ack').filter(({ of }) => of === 'start').length === 2);
     await pass(who.job, SILENCE_MS + 1);
     await pass(who.job, PROBE_MS + 1);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
@@ -123,7 +123,7 @@ describe('a run that falls silent on an open link', () => {
     const wrapper = await TestWrapper.connect(who);
     await hibernate(who.job);
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => wrapper.of('probe').length === 1);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
     await pass(who.job, PROBE_MS + 1);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
@@ -309,7 +309,7 @@ describe('a socket that never says start', () => {
     wrapper.start();
     await wrapper.settled();
     await pass(who.job, SILENCE_MS + 1);
-    await until('the probe', () => wrapper.of('probe').length === 1);
+    await waitFor('the probe', () => wrapper.of('probe').length === 1);
   });
 });
 
@@ -369,7 +369,7 @@ describe('an object that was itself away', () => {
     const who = newIdentity('no-alarm');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);
-    await until('D1 to know the run', async () => {
+    await waitFor('D1 to know the run', async () => {
       const row = await env.DB.prepare('SELECT seq FROM runs WHERE id = ? AND seq >= 2').bind(who.run).first();
       return row !== null;
     });

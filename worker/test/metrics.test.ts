@@ -1,12 +1,12 @@
 import { listDurableObjectIds } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { METRIC_QUERIES } from '../src/db/metrics.ts';
 import { prometheusText } from '../src/prometheus.ts';
 import { kill, newToken, refusal, request } from './support/api.ts';
 import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { jobObject, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 function scrape(token = env.LEASH_ADMIN_TOKEN): Promise<Response> {
@@ -52,7 +52,7 @@ function parse(text: string): Record<string, number> {
 }
 
 async function inState(who: { run: string }, state: string): Promise<void> {
-  await until(`D1 to know that it is ${state}`, async () => (await indexedState(who.run)) === state);
+  await waitFor(`D1 to know that it is ${state}`, async () => (await indexedState(who.run)) === state);
 }
 
 describe('/metrics', () => {
@@ -102,7 +102,7 @@ describe('/metrics', () => {
     // What a mirror that is sent again does, and one of a later change that is no change of state.
     await env.DB.prepare('UPDATE runs SET seq = seq + 1 WHERE id = ?').bind(who.run).run();
     wrapper.print(0, 'late');
-    await until('the late output', async () => (await run(who.job, who.run))?.output_bytes === 4);
+    await waitFor('the late output', async () => (await run(who.job, who.run))?.output_bytes === 4);
     await jobObject(who.job).lookAfter();
     await env.DB.prepare('DELETE FROM runs WHERE id = ?').bind(who.run).run();
     const after = await samples();
@@ -133,7 +133,7 @@ describe('/metrics', () => {
     wrapper.killing(id, 'gone');
     await wrapper.completed();
     const settled = () => env.DB.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'settled'").bind(id).first();
-    await until('D1 to know that it is settled', settled);
+    await waitFor('D1 to know that it is settled', settled);
     await env.DB.prepare('UPDATE commands SET seq = seq + 1 WHERE id = ?').bind(id).run();
     const after = await samples();
     const rise = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
@@ -152,7 +152,7 @@ describe('/metrics', () => {
     const before = await samples();
     const { id } = await kill(who.job, { run: who.run });
     const settled = () => env.DB.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'settled'").bind(id).first();
-    await until('D1 to know that it is settled', settled);
+    await waitFor('D1 to know that it is settled', settled);
     expect((await samples()).leash_kill_seconds_count).toBe(before.leash_kill_seconds_count);
   });
 

@@ -1,12 +1,12 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
 import { deadlines, jobObject, restart, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 function pending(job: string): Promise<number> {
@@ -23,8 +23,8 @@ describe('the outbox', () => {
     const who = newIdentity('outbox');
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
-    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'succeeded');
-    await until('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'succeeded');
+    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
   });
 
   test('keeps what D1 did not take, through a restart, and sends the latest state by alarm', async () => {
@@ -39,7 +39,7 @@ describe('the outbox', () => {
     });
     expect(await indexedState(who.run)).toBeUndefined();
     await pass(who.job, 5_001);
-    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
+    await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
   });
 
   test('tells D1 everything else when it refuses one change, and that one when it takes it', async () => {
@@ -51,11 +51,11 @@ describe('the outbox', () => {
     const wrapper = await TestWrapper.connect(other);
     await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
     await pass(other.job, 5_001);
-    await until('D1 to know the other', async () => (await indexedState(other.run)) === 'succeeded');
-    await until('one to be left', async () => (await pending(other.job)) === 1);
+    await waitFor('D1 to know the other', async () => (await indexedState(other.run)) === 'succeeded');
+    await waitFor('one to be left', async () => (await pending(other.job)) === 1);
     await env.DB.exec('DROP TRIGGER refusal');
     await pass(other.job, 5_001);
-    await until('D1 to know it', () => indexedState(refused.run));
+    await waitFor('D1 to know it', () => indexedState(refused.run));
   });
 
   test('never sends more at once than one value of D1 holds, whatever the command lines are', async () => {
@@ -65,7 +65,7 @@ describe('the outbox', () => {
     const runs = Array.from({ length: 100 }, () => newIdentity(job));
     for (const who of runs) await TestWrapper.connect(who, { command: '\u0001'.repeat(4096) });
     gateway.release();
-    await until('an empty outbox', async () => (await pending(job)) === 0);
+    await waitFor('an empty outbox', async () => (await pending(job)) === 0);
     const sizes = gateway.queries.flat().map((value) => String(value).length);
     expect(Math.max(...sizes)).toBeLessThan(1_000_000);
     expect(sizes.filter((size) => size > 100_000).length).toBeLessThan(20);
@@ -74,11 +74,11 @@ describe('the outbox', () => {
   test('never lets an older state overwrite a newer one', async () => {
     const who = newIdentity('outbox-order');
     await TestWrapper.connect(who);
-    await until('D1 to know the run', () => indexedState(who.run));
+    await waitFor('D1 to know the run', () => indexedState(who.run));
     await env.DB.prepare("UPDATE runs SET seq = 1000, state = 'newer' WHERE id = ?").bind(who.run).run();
     await restart(who.job);
     expect(await run(who.job, who.run)).toMatchObject({ connected: false });
-    await until('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
     expect(await indexedState(who.run)).toBe('newer');
   });
 
@@ -86,14 +86,14 @@ describe('the outbox', () => {
     const who = newIdentity('outbox-command');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await kill(who.job);
-    await until('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
     await env.DB.prepare(
       "UPDATE commands SET seq = 1000, resource = json_set(resource, '$.reason', 'newer') WHERE id = ?",
     )
       .bind(id)
       .run();
     await wrapper.completed();
-    await until('an empty outbox', async () => (await pending(who.job)) === 0);
+    await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
     const row = await env.DB.prepare('SELECT resource FROM commands WHERE id = ?')
       .bind(id)
       .first<{ resource: string }>();
@@ -106,7 +106,7 @@ describe('the outbox', () => {
     await indexed(who.run);
     const second = await TestWrapper.connect({ ...who, job: 'outbox-second' });
     await second.completed();
-    await until('an empty outbox', async () => (await pending('outbox-second')) === 0);
+    await waitFor('an empty outbox', async () => (await pending('outbox-second')) === 0);
     const row = await env.DB.prepare("SELECT job, state, resource ->> 'job' AS shown FROM runs WHERE id = ?")
       .bind(who.run)
       .first();
@@ -118,7 +118,7 @@ describe('the outbox', () => {
     const wrapper = await TestWrapper.connect(who);
     wrapper.killing(null, 'term');
     wrapper.complete({ reason: 'timeout', exit_code: 124 });
-    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'timed_out');
+    await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'timed_out');
   });
 
   test('tells D1 however often that did not answer', async () => {
@@ -133,7 +133,7 @@ describe('the outbox', () => {
       }
     });
     await pass(who.job, 5_001);
-    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
+    await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
   });
 
   test('is brought back by alarm when the object ends while D1 is being asked', async () => {
@@ -152,13 +152,13 @@ describe('the outbox', () => {
     });
     expect(await deadlines(who.job, 'outbox')).toBe(1);
     await pass(who.job, 5_001);
-    await until('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
+    await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
   });
 
   test('sets the alarm that brings it back together with the note', async () => {
     const job = 'outbox-armed';
     const template = await kill(job, { instance: 'nobody' });
-    await until('an empty outbox', async () => (await pending(job)) === 0);
+    await waitFor('an empty outbox', async () => (await pending(job)) === 0);
     const next = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
     const armed = await runInDurableObject(jobObject(job), (object, { storage }) => {
       object.acceptCommands([next]);

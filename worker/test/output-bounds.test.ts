@@ -2,6 +2,8 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { trials } from '#testing/seed';
+import { waitFor } from '#testing/wait-for';
 import { OutputLog } from '../durable/job/output-log.ts';
 import { ROW_COST_BYTES } from '../durable/job/output-trim.ts';
 import { aCommand, call, command, kill } from './support/api.ts';
@@ -10,7 +12,6 @@ import { indexed } from './support/d1.ts';
 import { deadlines, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
 import { useSettings } from './support/settings.ts';
 import { logOf, query, type StoredRow, sums } from './support/storage.ts';
-import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -188,9 +189,9 @@ describe("a run's output", () => {
         expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
         wrapper.close();
       }),
-      { numRuns: 25 },
+      trials(5, 100),
     );
-  }, 120_000);
+  });
 });
 
 test('a gap that lies just behind the last row a step may take is taken in, too', async () => {
@@ -263,10 +264,10 @@ describe('a viewer', () => {
     expect(offset).toBeLessThan(end - 700_000);
     viewer.say({ type: 'subscribe', run: who.run, offset });
     expect(await viewer.next('gap')).toMatchObject({ from: offset, to: end - 700_000 });
-    await until('the newest', () => viewer.offset === end);
+    await waitFor('the newest', () => viewer.offset === end);
     viewer.say({ type: 'ack', run: who.run, offset: end });
     wrapper.print(end, 'live again');
-    await until('the live output', () => viewer.output.endsWith('live again'));
+    await waitFor('the live output', () => viewer.output.endsWith('live again'));
   });
 
   test('is not behind because of bytes that it was never sent', async () => {
@@ -279,7 +280,7 @@ describe('a viewer', () => {
     wrapper.say({ type: 'gap', from: 4, to: 50_000_004 });
     wrapper.print(50_000_004, 'tail');
     wrapper.print(50_000_008, 'more');
-    await until('all of it', () => viewer.output === 'headtailmore');
+    await waitFor('all of it', () => viewer.output === 'headtailmore');
     expect(viewer.of('gap')).toHaveLength(1);
     expect(viewer.of('behind')).toEqual([]);
     // What is sent after it counts as ever.

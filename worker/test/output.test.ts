@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { MAX_OUTPUT_PAYLOAD_BYTES } from '#protocol/output-frame';
+import { waitFor } from '#testing/wait-for';
 import { call, refusal } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { eventTypes, restart, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 async function output(id: string, query = ''): Promise<{ text: string; headers: Record<string, string> }> {
@@ -87,7 +87,7 @@ describe('output', () => {
     wrapper.print(4, ' and more');
     await wrapper.error('bad_offset');
     expect((await output(who.run)).text).toBe('done');
-    await until('D1 to know its size', async () => {
+    await waitFor('D1 to know its size', async () => {
       const row = await env.DB.prepare('SELECT resource FROM runs WHERE id = ?')
         .bind(who.run)
         .first<{ resource: string }>();
@@ -166,7 +166,7 @@ describe('output', () => {
     wrapper.print(0, 'abc');
     await wrapper.acked(3);
     wrapper.start();
-    await until('the second ack of start', () => wrapper.of('ack').filter(({ of }) => of === 'start').length === 2);
+    await waitFor('the second ack of start', () => wrapper.of('ack').filter(({ of }) => of === 'start').length === 2);
     expect(await run(who.job, who.run)).toMatchObject({ output_bytes: 3, connected: true });
     expect(await eventTypes(who.job, who.run)).toEqual(['started', 'connected']);
   });

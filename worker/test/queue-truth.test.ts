@@ -1,13 +1,13 @@
 /** One right outcome each: the lines of the table of kills in docs/architecture.md that no other test has the name of. */
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
 import { call, command, kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { eventTypes, jobObject, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const byItself = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
@@ -67,7 +67,7 @@ describe('a kill while D1 fails', () => {
       expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'settled' });
     });
     await pass(who.job, 5_001);
-    await until('D1 to know', async () => {
+    await waitFor('D1 to know', async () => {
       const row = await env.DB.prepare("SELECT resource ->> 'state' AS state FROM commands WHERE id = ?")
         .bind(id)
         .first<{ state: string }>();

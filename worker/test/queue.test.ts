@@ -1,12 +1,12 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
 import { call, kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { deadlines, jobObject, restart } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('the queue in D1', () => {
@@ -47,7 +47,7 @@ describe('the queue in D1', () => {
     const id = await leaveInQueue(who.job);
     await sweep(env);
     expect((await wrapper.kill()).command).toBe(id);
-    await until('D1 to know', () => accepted(id));
+    await waitFor('D1 to know', () => accepted(id));
   });
 
   test('is drained when a wrapper connects', async () => {
@@ -57,7 +57,7 @@ describe('the queue in D1', () => {
     const id = await leaveInQueue(who.job);
     await restart(who.job);
     const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
-    await until('both kills', () => wrapper.of('kill').length === 2);
+    await waitFor('both kills', () => wrapper.of('kill').length === 2);
     expect(wrapper.of('kill').map((message) => message.command)).toEqual([first, id]);
     expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'delivered' });
   });
@@ -68,7 +68,7 @@ describe('the queue in D1', () => {
     await wrapper.settled();
     const ids = await leaveManyInQueue(who.job, 150);
     await jobObject(who.job).lookAfter();
-    await until('every kill', () => wrapper.of('kill').length === ids.length);
+    await waitFor('every kill', () => wrapper.of('kill').length === ids.length);
   });
 
   test('is not asked again for each wrapper that connects: the next look is taken by alarm', async () => {
@@ -76,7 +76,7 @@ describe('the queue in D1', () => {
     await TestWrapper.connect(who);
     const id = await leaveInQueue(who.job);
     const wrapper = await TestWrapper.connect(newIdentity(who.job), { age_ms: 60_000 });
-    await until('the deadline of the next look', async () => (await deadlines(who.job, 'drain')) === 1);
+    await waitFor('the deadline of the next look', async () => (await deadlines(who.job, 'drain')) === 1);
     await wrapper.settled();
     expect(wrapper.of('kill')).toEqual([]);
     await pass(who.job, 10_001);
@@ -89,7 +89,7 @@ describe('the queue in D1', () => {
     let wrapper: TestWrapper | undefined;
     await without(['commands'], async () => {
       wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
-      await until('the deadline of the next look', async () => (await deadlines(who.job, 'drain')) === 1);
+      await waitFor('the deadline of the next look', async () => (await deadlines(who.job, 'drain')) === 1);
     });
     await pass(who.job, 10_001);
     expect((await wrapper?.kill())?.command).toBe(id);
@@ -117,10 +117,10 @@ describe('the queue in D1', () => {
     const wrapper = await TestWrapper.connect(who);
     const { id } = await kill(who.job);
     await wrapper.completed();
-    await until('D1 to know', () => accepted(id));
+    await waitFor('D1 to know', () => accepted(id));
     await env.DB.prepare('UPDATE commands SET accepted = 0, seq = 0 WHERE id = ?').bind(id).run();
     await sweep(env);
-    await until('D1 to know again', () => accepted(id));
+    await waitFor('D1 to know again', () => accepted(id));
   });
 });
 

@@ -1,11 +1,11 @@
 /** Calls of the gateway may overtake each other. */
 import { expect, test, vi } from 'vitest';
 import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { waitFor } from '#testing/wait-for';
 import { D1GatewayObject } from '../durable/d1-gateway-object.ts';
 import { newToken, request, signedIn } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
-import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -34,14 +34,14 @@ test('the sockets of a session are closed at its sign-out also when its registra
     return registerSockets.call(this, registration);
   });
   await TestWrapper.connect(newIdentity(job), {}, secret);
-  await until('the older one to be asked', () => asked === 1);
+  await waitFor('the older one to be asked', () => asked === 1);
   const viewer = await TestViewer.watchAs(`/jobs/${job}/watch`, page);
-  await until('both to be registered', async () => (await registrations(token.id)) === 2);
+  await waitFor('both to be registered', async () => (await registrations(token.id)) === 2);
   letGo();
-  await until('the older one to undo it', async () => (await registrations(token.id)) === 1);
+  await waitFor('the older one to undo it', async () => (await registrations(token.id)) === 1);
   spy.mockRestore();
   await pass(job, 10_001);
-  await until('both to be registered again', async () => (await registrations(token.id)) === 2);
+  await waitFor('both to be registered again', async () => (await registrations(token.id)) === 2);
   expect((await request('/api/v1/session', { method: 'DELETE', headers: page })).status).toBe(204);
   expect(await viewer.wasClosed()).toEqual({ code: CLOSE_CODES.unauthorized });
 });

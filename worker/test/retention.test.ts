@@ -2,6 +2,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { commitChanges } from '../d1-gateway.ts';
 import { sweep } from '../src/sweep.ts';
 import { aCommand, call, kill, refusal } from './support/api.ts';
@@ -10,7 +11,6 @@ import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { deadlines, disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
 import { logOf, query, sums, tables } from './support/storage.ts';
-import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -22,9 +22,9 @@ async function ended(who: Identity): Promise<void> {
   wrapper.print(0, 'hello');
   await wrapper.acked(5);
   await wrapper.completed({ ...EXITED, final_offset: 5 });
-  await until('D1 to know the end', async () => (await indexedState(who.run)) === 'succeeded');
+  await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'succeeded');
   wrapper.close();
-  await until('the socket to be gone', () => isAlone(who.job));
+  await waitFor('the socket to be gone', () => isAlone(who.job));
 }
 
 function isAlone(job: string): Promise<boolean> {
@@ -49,7 +49,7 @@ async function passDays(job: string, days: number): Promise<number> {
 
 /** Nothing of the job is left in its object, though D1 has to be told first. */
 async function cleared(job: string): Promise<void> {
-  await until('its storage to be empty', async () => {
+  await waitFor('its storage to be empty', async () => {
     await pass(job, 5_001);
     return (await tables(job)).length === 0;
   });
@@ -87,8 +87,8 @@ describe('a run that ended', () => {
       expect(await query(who.job, `SELECT 1 FROM ${table} WHERE run = ?`, who.run)).toEqual([]);
     }
     expect(await query(who.job, 'SELECT 1 FROM commands')).toEqual([]);
-    await until('D1 to forget it', async () => (await indexedState(who.run)) === undefined);
-    await until('D1 to forget its command', async () => (await count('commands', 'id = ?', id)) === 0);
+    await waitFor('D1 to forget it', async () => (await indexedState(who.run)) === undefined);
+    await waitFor('D1 to forget its command', async () => (await count('commands', 'id = ?', id)) === 0);
     expect(await indexedState(later.run)).toBe('succeeded');
     expect(await refusal(call('GET', `/runs/${who.run}`))).toBe('404 unknown_run');
     expect(await refusal(call('GET', `/commands/${id}`))).toBe('404 unknown_command');
@@ -110,7 +110,7 @@ describe('a run that ended', () => {
     });
     expect(await indexedState(who.run)).toBe('running');
     await pass(who.job, 5_001);
-    await until('D1 to forget it', async () => (await indexedState(who.run)) === undefined);
+    await waitFor('D1 to forget it', async () => (await indexedState(who.run)) === undefined);
     await ended(other);
     expect(await indexedState(who.run)).toBeUndefined();
   });
@@ -194,12 +194,12 @@ describe('a run that ended', () => {
     wrapper.close();
     await disconnectedSockets(who.job);
     await passDays(who.job, 1);
-    await until('it to be gone', async () => (await run(who.job, who.run)) === null);
+    await waitFor('it to be gone', async () => (await run(who.job, who.run)) === null);
   });
 });
 
 async function disconnectedSockets(job: string): Promise<void> {
-  await until('the sockets to be gone', () => isAlone(job));
+  await waitFor('the sockets to be gone', () => isAlone(job));
 }
 
 describe('a run that has no end', () => {
@@ -235,7 +235,7 @@ describe('a run that has no end', () => {
     const { id } = await kill(who.job);
     await passDays(who.job, 89);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
-    await until('D1 to know that it is lost', async () => (await indexedState(who.run)) === 'lost');
+    await waitFor('D1 to know that it is lost', async () => (await indexedState(who.run)) === 'lost');
     await without(['runs'], async () => {
       await passDays(who.job, 2);
       expect(await run(who.job, who.run)).toBeNull();
@@ -250,7 +250,7 @@ describe('a run that has no end', () => {
       await again.acked(9);
     });
     await pass(who.job, 5_001);
-    await until('D1 to know that it runs', async () => (await indexedState(who.run)) === 'running');
+    await waitFor('D1 to know that it runs', async () => (await indexedState(who.run)) === 'running');
     expect(await logOf(who.job, who.run)).toEqual([
       { start: 0, end: 5, gap: 1 },
       { start: 5, end: 9, gap: 0 },
@@ -302,7 +302,7 @@ describe('a job', () => {
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     await passDays(who.job, 91);
     expect(await viewer.next('run_forgotten')).toMatchObject({ job: who.job, run: who.run });
-    await until('the run to be gone', async () => (await indexedState(who.run)) === undefined);
+    await waitFor('the run to be gone', async () => (await indexedState(who.run)) === undefined);
     await jobObject(who.job).lookAfter();
     expect(await tables(who.job)).toContain('runs');
     viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
@@ -339,7 +339,7 @@ describe('a job', () => {
     await wrapper.acked(4);
     await jobObject(who.job).lookAfter();
     expect(await run(who.job, next.run)).toMatchObject({ state: 'running' });
-    await until('D1 to know it', async () => (await indexedState(next.run)) === 'running');
+    await waitFor('D1 to know it', async () => (await indexedState(next.run)) === 'running');
     expect(await count('jobs', 'name = ?', who.job)).toBe(1);
   });
 
@@ -439,7 +439,7 @@ describe('the sweep', () => {
     const live = newIdentity(who.job);
     await TestWrapper.connect(live);
     await indexed(live.run);
-    await until(
+    await waitFor(
       'the command to be settled',
       async () => (await count('commands', "id = ? AND resource ->> 'state' = 'settled'", id)) === 1,
     );

@@ -2,6 +2,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import type { Token } from '#protocol/api';
 import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { waitFor } from '#testing/wait-for';
 import { sha256 } from '../hash.ts';
 import { sweep } from '../src/sweep.ts';
 import { call, newToken, refusal, request, signedIn } from './support/api.ts';
@@ -10,7 +11,6 @@ import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
 import { deadlines, disconnected, hibernate, jobObject, run } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -35,7 +35,7 @@ async function rotate({ id }: Token, oldValidSeconds: number): Promise<string> {
 
 /** Nobody has been told yet that something ended. */
 async function registered(token: string, object: string): Promise<void> {
-  await until('the object to register', () =>
+  await waitFor('the object to register', () =>
     env.DB.prepare('SELECT 1 FROM open_sockets WHERE token = ? AND object = ?').bind(token, object).first(),
   );
 }
@@ -163,11 +163,11 @@ describe('what a socket was opened with', () => {
     const jobs = Array.from({ length: 40 }, (_, index) => `credential-hour-${index}`);
     await Promise.all(jobs.map((job) => connectAs({ ...newIdentity(job), token: secret })));
     try {
-      await until('all objects to ask', () => gateway.calls >= jobs.length);
+      await waitFor('all objects to ask', () => gateway.calls >= jobs.length);
     } finally {
       gateway.release();
     }
-    await until('all to be registered', async () => (await registrations(token.id)) === jobs.length);
+    await waitFor('all to be registered', async () => (await registrations(token.id)) === jobs.length);
     expect(gateway.queries).toHaveLength(2);
   });
 
@@ -178,7 +178,7 @@ describe('what a socket was opened with', () => {
     const wrapper = await connectAs({ ...newIdentity('credential-overtaken'), token: secret });
     await registered(token.id, 'credential-overtaken');
     const revoked = revoke(token);
-    await until('the object to be told to look', () => gateway.calls === 2);
+    await waitFor('the object to be told to look', () => gateway.calls === 2);
     expect(wrapper.closed).toBeNull();
     gateway.release();
     await revoked;
@@ -191,7 +191,7 @@ describe('what a socket was opened with', () => {
     const viewer = await TestViewer.watch('/jobs/credential-cleared/watch', secret);
     await registered(token.id, 'credential-cleared');
     viewer.close();
-    await until('the object to take it back', async () => (await registrations(token.id)) === 0);
+    await waitFor('the object to take it back', async () => (await registrations(token.id)) === 0);
   });
 
   test('is asked about again by alarm when D1 was away', async () => {
@@ -199,7 +199,10 @@ describe('what a socket was opened with', () => {
     let wrapper: TestWrapper | undefined;
     await without(['open_sockets'], async () => {
       wrapper = await connectAs({ ...newIdentity('credential-retry'), token: secret });
-      await until('the question to fail', async () => (await deadlines('credential-retry', 'credential_check')) === 1);
+      await waitFor(
+        'the question to fail',
+        async () => (await deadlines('credential-retry', 'credential_check')) === 1,
+      );
       await scheduler.wait(50);
     });
     expect(await registrations(token.id)).toBe(0);
@@ -215,7 +218,7 @@ describe('what a socket was opened with', () => {
     const wrapper = await connectAs({ ...newIdentity('credential-expiry'), token: secret });
     const viewer = await TestViewer.watch('/watch', secret);
     for (const object of ['credential-expiry', '']) await registered(token.id, object);
-    await until('the deadline', async () => (await deadlines('credential-expiry', 'credential_end')) === 1);
+    await waitFor('the deadline', async () => (await deadlines('credential-expiry', 'credential_end')) === 1);
     await pass('credential-expiry', 599_000);
     await runDurableObjectAlarm(env.FLEET.getByName('fleet'));
     expect(wrapper.closed ?? viewer.closed).toBeNull();
@@ -223,7 +226,7 @@ describe('what a socket was opened with', () => {
     expect(await wrapper.wasClosed()).toEqual(REVOKED);
     await runDurableObjectAlarm(env.FLEET.getByName('fleet'));
     expect(await viewer.wasClosed()).toEqual(REVOKED);
-    await until('D1 to forget it', async () => (await registrations(token.id)) === 0);
+    await waitFor('D1 to forget it', async () => (await registrations(token.id)) === 0);
   });
 });
 
@@ -240,7 +243,7 @@ describe('to rotate a token', () => {
     expect(renewed).not.toBe(secret);
     const after = await connectAs({ ...newIdentity(who.job), token: renewed });
     const late = await connectAs({ ...newIdentity(who.job), token: secret });
-    await until('the deadline', async () => (await deadlines(who.job, 'credential_end')) === 1);
+    await waitFor('the deadline', async () => (await deadlines(who.job, 'credential_end')) === 1);
     await pass(who.job, 3_590_000);
     expect(before.closed ?? late.closed).toBeNull();
 
@@ -258,7 +261,7 @@ describe('to rotate a token', () => {
     const wrapper = await connectAs(who);
     const page = await signedIn(secret);
     const viewer = await TestViewer.watchAs('/jobs/rotate-now/watch', page);
-    await until('both to be registered', async () => (await registrations(token.id)) === 2);
+    await waitFor('both to be registered', async () => (await registrations(token.id)) === 2);
 
     const renewed = await rotate(token, 0);
 
@@ -319,7 +322,7 @@ describe("the sockets of a page's session", () => {
       await TestViewer.watchAs('/jobs/signed-out/watch', other),
       await TestViewer.watchAs('/watch', other),
     ];
-    await until('all to be registered', async () => (await registrations(token.id)) === 4);
+    await waitFor('all to be registered', async () => (await registrations(token.id)) === 4);
 
     expect((await request('/api/v1/session', { method: 'DELETE', headers: one })).status).toBe(204);
 
@@ -332,7 +335,7 @@ describe("the sockets of a page's session", () => {
     const page = await signedIn(env.LEASH_ADMIN_TOKEN);
     // Without a wrapper nobody looks for silence, and a viewer may say nothing for half a day.
     const viewer = await TestViewer.watchAs('/jobs/session-over/watch', page);
-    await until('the deadline', async () => (await deadlines('session-over', 'credential_end')) === 1);
+    await waitFor('the deadline', async () => (await deadlines('session-over', 'credential_end')) === 1);
     await pass('session-over', DAY_MS / 2 - 10_000);
     expect(viewer.closed).toBeNull();
     await pass('session-over', 11_000);

@@ -2,13 +2,13 @@ import { crc32 } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import type { Token } from '#protocol/api';
 import { MAX_OLD_SECRET_SECONDS } from '#protocol/limits';
+import { waitFor } from '#testing/wait-for';
 import { sha256 } from '../hash.ts';
 import { resolveToken } from '../src/authentication.ts';
 import { newSecret } from '../src/secret.ts';
 import { call, newToken, ORIGIN, refusal, request, signedIn } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
-import { until } from './support/until.ts';
 
 describe('a secret', () => {
   test('can be told by its form and its checksum, as docs/security.md says', () => {
@@ -50,20 +50,20 @@ describe('the last use of a token', () => {
     const { token, secret } = await newToken({ name: 'used', scopes: ['read'] });
     expect(await lastUse(token.id)).toBeNull();
     await call('GET', '/jobs', { token: secret });
-    const first = await until('the use to be noted', () => lastUse(token.id));
+    const first = await waitFor('the use to be noted', () => lastUse(token.id));
     vi.setSystemTime(Date.now() + 599_000);
     await call('GET', '/jobs', { token: secret });
     await scheduler.wait(50);
     expect(await lastUse(token.id)).toBe(first);
     vi.setSystemTime(Date.now() + 2_000);
     await call('GET', '/jobs', { token: secret });
-    await until('the later use to be noted', async () => (await lastUse(token.id)) !== first);
+    await waitFor('the later use to be noted', async () => (await lastUse(token.id)) !== first);
   });
 
   test('is that of a page signed in with it, too', async () => {
     const { token, secret } = await newToken({ name: 'page', scopes: ['read'] });
     await request('/api/v1/session', { headers: await signedIn(secret) });
-    await until('the use to be noted', () => lastUse(token.id));
+    await waitFor('the use to be noted', () => lastUse(token.id));
   });
 });
 

@@ -1,10 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { call, kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed } from './support/d1.ts';
 import { hibernate, jobObject, restart } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 /** How many calls wait at the object for this command. */
@@ -16,7 +16,7 @@ function waiters(job: string, id: string): Promise<number> {
 }
 
 function waiting(job: string, id: string): Promise<boolean> {
-  return until('a call that waits', async () => (await waiters(job, id)) > 0);
+  return waitFor('a call that waits', async () => (await waiters(job, id)) > 0);
 }
 
 async function settle(wrapper: TestWrapper, id: string): Promise<void> {
@@ -88,7 +88,7 @@ describe('a call that waits for a command', () => {
     expect(response.status).toBe(202);
     const { command } = await response.json<{ command: { id: string; state: string } }>();
     expect(command.state).toBe('delivered');
-    await until('the end of the wait', async () => (await waiters(who.job, command.id)) === 0);
+    await waitFor('the end of the wait', async () => (await waiters(who.job, command.id)) === 0);
   });
 
   test('is one of many: each of them is answered', async () => {
@@ -96,7 +96,7 @@ describe('a call that waits for a command', () => {
     const wrapper = await TestWrapper.connect(who);
     const { id } = await kill(who.job);
     const answers = [1, 2, 3].map(() => call('GET', `/commands/${id}?wait=30`));
-    await until('all of them', async () => (await waiters(who.job, id)) === 3);
+    await waitFor('all of them', async () => (await waiters(who.job, id)) === 3);
     await settle(wrapper, id);
     for (const answer of answers) expect(await (await answer).json()).toMatchObject(settled(id));
   });

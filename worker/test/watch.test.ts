@@ -1,10 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { kill, newToken } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { hibernate, jobObject } from './support/objects.ts';
-import { until } from './support/until.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -16,9 +16,9 @@ describe('watching a run', () => {
     await wrapper.acked(7);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
-    await until('the stored output', () => viewer.output === 'before ');
+    await waitFor('the stored output', () => viewer.output === 'before ');
     wrapper.print(7, 'after');
-    await until('the live output', () => viewer.output === 'before after');
+    await waitFor('the live output', () => viewer.output === 'before after');
 
     const { id } = await kill(who.job);
     await viewer.next('command', ({ command }) => command.id === id && command.state === 'delivered');
@@ -41,14 +41,14 @@ describe('watching a run', () => {
       TestViewer.watch(`/jobs/${who.job}/watch`),
     ]);
     one.say({ type: 'subscribe', run: who.run, offset: 0 });
-    await until('eager', () => modes().at(-1) === 'eager');
+    await waitFor('eager', () => modes().at(-1) === 'eager');
     two.say({ type: 'subscribe', run: who.run, offset: 0 });
     await two.next('subscribed');
     one.close();
     await wrapper.settled();
     expect(modes().at(-1)).toBe('eager');
     two.close();
-    await until('lazy', () => modes().at(-1) === 'lazy');
+    await waitFor('lazy', () => modes().at(-1) === 'lazy');
   });
 
   test('begins with what D1 does not have yet, so that lists which are read then have no hole', async () => {
@@ -70,7 +70,7 @@ describe('watching a run', () => {
     await viewer.next('subscribed');
     await hibernate(who.job);
     wrapper.print(0, 'awake');
-    await until('the output', () => viewer.output === 'awake');
+    await waitFor('the output', () => viewer.output === 'awake');
   });
 
   test('tells a viewer that takes too little to fetch, and serves it again from where it says', async () => {
@@ -88,9 +88,9 @@ describe('watching a run', () => {
     expect(offset).toBeGreaterThanOrEqual(1_048_576);
     expect(viewer.offset).toBe(offset);
     viewer.say({ type: 'subscribe', run: who.run, offset: 8 * chunk.length });
-    await until('the second subscription', () => viewer.of('subscribed').length === 2);
+    await waitFor('the second subscription', () => viewer.of('subscribed').length === 2);
     wrapper.print(8 * chunk.length, 'live again');
-    await until('the live output', () => viewer.output.endsWith('live again'));
+    await waitFor('the live output', () => viewer.output.endsWith('live again'));
   });
 
   test('never waits for an ack while less than the window is unacked, and goes on with acks beyond it', async () => {
@@ -103,7 +103,7 @@ describe('watching a run', () => {
     for (let index = 0; index < 12; index++) {
       const end = (index + 1) * chunk.length;
       wrapper.print(index * chunk.length, chunk);
-      await until('the output', () => viewer.offset === end);
+      await waitFor('the output', () => viewer.offset === end);
       viewer.say({ type: 'ack', run: who.run, offset: end });
     }
     expect(viewer.of('behind')).toEqual([]);
@@ -121,13 +121,13 @@ describe('watching a run', () => {
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
     // What is missing is none of what is wanted.
     viewer.say({ type: 'subscribe', run: who.run, offset: 0, bytes: 7 });
-    await until('the part', () => viewer.output === 'onetwothree');
+    await waitFor('the part', () => viewer.output === 'onetwothree');
     expect(viewer.of('gap')).toMatchObject([{ from: 6, to: 100 }]);
     await hibernate(who.job);
     wrapper.print(109, 'five');
     await wrapper.acked(113);
     viewer.say({ type: 'subscribe', run: who.run, offset: 105 });
-    await until('the rest', () => viewer.output.endsWith('five'));
+    await waitFor('the rest', () => viewer.output.endsWith('five'));
     expect(viewer.output).toBe('onetwothreefourfive');
   });
 
@@ -136,9 +136,9 @@ describe('watching a run', () => {
     const [wrapper] = await Promise.all([TestWrapper.connect(one), TestWrapper.connect(two)]);
     const viewer = await TestViewer.watch('/jobs/watch-move/watch');
     viewer.say({ type: 'subscribe', run: one.run, offset: 0 });
-    await until('eager', () => wrapper.of('flow').at(-1)?.mode === 'eager');
+    await waitFor('eager', () => wrapper.of('flow').at(-1)?.mode === 'eager');
     viewer.say({ type: 'subscribe', run: two.run, offset: 0 });
-    await until('lazy', () => wrapper.of('flow').at(-1)?.mode === 'lazy');
+    await waitFor('lazy', () => wrapper.of('flow').at(-1)?.mode === 'lazy');
   });
 
   test('gains nothing by an ack of what was never sent, or of another run', async () => {
@@ -148,7 +148,7 @@ describe('watching a run', () => {
     viewer.say({ type: 'subscribe', run: one.run, offset: 0 });
     await viewer.next('subscribed');
     wrapper.print(0, 'x');
-    await until('the output', () => viewer.offset === 1);
+    await waitFor('the output', () => viewer.offset === 1);
     viewer.say({ type: 'ack', run: one.run, offset: 1_000_000_000 });
     viewer.say({ type: 'ack', run: two.run, offset: 1_000_000_000 });
     const chunk = 'y'.repeat(200_000);
@@ -176,13 +176,13 @@ describe('a viewer that is dead', () => {
     const viewer = await TestViewer.watchHalfOpen(`/jobs/${who.job}/watch`);
     const wrapper = await TestWrapper.connect(who);
     viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
-    await until('eager', () => wrapper.of('flow').at(-1)?.mode === 'eager');
+    await waitFor('eager', () => wrapper.of('flow').at(-1)?.mode === 'eager');
     for (let round = 0; round < 4; round++) {
       wrapper.say({ type: 'alive' });
       await wrapper.settled();
       await pass(who.job, 30_001);
     }
-    await until('lazy', () => wrapper.of('flow').at(-1)?.mode === 'lazy');
+    await waitFor('lazy', () => wrapper.of('flow').at(-1)?.mode === 'lazy');
     expect((await viewer.wasClosed()).code).toBe(4002);
   });
 
@@ -203,7 +203,7 @@ describe('a viewer that is dead', () => {
     for (let round = 0; round < 4; round++) {
       acks.say({ type: 'ack', run: who.run, offset: 0 });
       wrapper.print(round, '.');
-      await until('the output', () => acks.offset === round + 1);
+      await waitFor('the output', () => acks.offset === round + 1);
       await pass(who.job, 30_001);
     }
     await wrapper.settled();

@@ -3,7 +3,7 @@ import { exports } from 'cloudflare:workers';
 import { ulid } from 'ulid';
 import type * as v from 'valibot';
 import type { Command, CommandBody, NewToken, TokenBody } from '#protocol/api';
-import { Conformance, type OpenApiDocument } from '../../../test/support/conformance.ts';
+import { Conformance, type OpenApiDocument } from '#testing/conformance';
 import { env } from './env.ts';
 
 export const ORIGIN = 'https://leash.test';

@@ -1,6 +1,7 @@
 /** What D1 knows, and D1 that is away. */
+
+import { waitFor } from '#testing/wait-for';
 import { env } from './env.ts';
-import { until } from './until.ts';
 
 /** The state of a run as D1 has it. */
 export async function indexedState(id: string): Promise<string | undefined> {
@@ -9,7 +10,7 @@ export async function indexedState(id: string): Promise<string | undefined> {
 }
 
 export async function indexed(id: string): Promise<void> {
-  await until('D1 to know the run', () => indexedState(id));
+  await waitFor('D1 to know the run', () => indexedState(id));
 }
 
 /** While it lasts, every query of these tables fails, as all of them do when D1 is away. */

@@ -1,8 +1,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import type { RunEvent } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
 import type { DeadlineKind } from '../../durable/job/deadlines.ts';
 import { env } from './env.ts';
-import { until } from './until.ts';
 
 export function jobObject(job: string) {
   return env.JOBS.getByName(job);
@@ -34,7 +34,7 @@ export async function hibernate(job: string): Promise<void> {
 
 /** The object has noticed that a run's link is gone. */
 export async function disconnected({ job, run: id }: { job: string; run: string }): Promise<void> {
-  await until('the object to notice', async () => (await run(job, id))?.connected === false);
+  await waitFor('the object to notice', async () => (await run(job, id))?.connected === false);
 }
 
 /** How many deadlines of a kind are set. */

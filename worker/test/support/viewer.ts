@@ -2,9 +2,9 @@
 import { HEARTBEAT } from '#protocol/limits';
 import { decodeOutputFrame } from '#protocol/output-frame';
 import { type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
+import { waitFor } from '#testing/wait-for';
 import { request } from './api.ts';
 import { env } from './env.ts';
-import { until } from './until.ts';
 
 export class TestViewer {
   readonly messages: WatchMessage[] = [];
@@ -67,18 +67,18 @@ export class TestViewer {
     type: Type,
     isIt: (message: Extract<WatchMessage, { type: Type }>) => boolean = () => true,
   ): Promise<Extract<WatchMessage, { type: Type }>> {
-    return until(`a message of type ${type}`, () => this.of(type).find(isIt));
+    return waitFor(`a message of type ${type}`, () => this.of(type).find(isIt));
   }
 
   /** Sends a heartbeat, and waits for the answer. */
   async beat(): Promise<void> {
     const before = this.#beats;
     this.#socket.send(HEARTBEAT);
-    await until('the answer', () => this.#beats > before);
+    await waitFor('the answer', () => this.#beats > before);
   }
 
   wasClosed(): Promise<{ code: number }> {
-    return until('the socket to close', () => this.closed);
+    return waitFor('the socket to close', () => this.closed);
   }
 
   close(): void {

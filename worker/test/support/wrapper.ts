@@ -2,9 +2,9 @@
 import { ulid } from 'ulid';
 import { encodeOutputFrame, type StreamName } from '#protocol/output-frame';
 import { type ObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
+import { waitFor } from '#testing/wait-for';
 import { request } from './api.ts';
 import { env } from './env.ts';
-import { until } from './until.ts';
 
 type Of<Type extends ObjectMessage['type']> = Extract<ObjectMessage, { type: Type }>;
 type StartMessage = Extract<WrapperMessage, { type: 'start' }>;
@@ -165,11 +165,11 @@ export class TestWrapper {
   }
 
   next(what: string, isIt: (message: ObjectMessage) => boolean): Promise<ObjectMessage> {
-    return until(what, () => this.messages().find(isIt));
+    return waitFor(what, () => this.messages().find(isIt));
   }
 
   wasClosed(): Promise<{ code: number }> {
-    return until('the socket to close', () => this.closed);
+    return waitFor('the socket to close', () => this.closed);
   }
 
   close(): void {

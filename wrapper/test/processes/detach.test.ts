@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { LAUNCHER_HEADER } from '../../src/command/launcher-header.ts';
 import { procTable } from '../../src/processes/proc-table.ts';
 import { LEASH, leash, leashRun, marker, PROGRAM, shell, stateDirectory } from '../support/leash.ts';
@@ -11,7 +12,6 @@ import { living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
 import { guardians, leftIn, usersOf } from '../support/state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -36,12 +36,12 @@ test('it returns at once with the run’s id, and leaves nothing of the caller�
   if (pipes[7] instanceof net.Socket) pipes[7].once('close', () => (extraEnded = true)).resume();
   // Exited, and all that it was given closed by everyone: its pipes have reached their end.
   expect(await detached.exited()).toEqual({ code: 0, signal: null });
-  await until('the end of descriptors 7 and 200', () => extraEnded);
+  await waitFor('the end of descriptors 7 and 200', () => extraEnded);
   expect(detached.stdout.toString()).toMatch(RUN_ID);
   expect(detached.stderr).toBe('');
   const run = await store.run();
   expect(`${run.id}\n`).toBe(detached.stdout.toString());
-  await until('the output', () => run.end === 8);
+  await waitFor('the output', () => run.end === 8);
   expect([run.text('stdout'), run.text('stderr')]).toEqual(['out\n', 'err\n']);
   expect(living(mark)).not.toEqual([]);
 
@@ -64,7 +64,7 @@ test('the command finds what it would have found in the foreground', async () =>
   });
   expect((await run.exited()).code).toBe(0);
   const stored = await store.run();
-  await until('its end', () => stored.isComplete);
+  await waitFor('its end', () => stored.isComplete);
   const [files, ignored, ...rest] = stored.text('stdout').split('\n');
   expect([files, ...rest]).toEqual(['321', '/usr', 'not a tty', '/dev/null', '']);
   // SIGHUP is bit 0.
@@ -80,7 +80,7 @@ test('a command that can’t be started is told to the control plane', async () 
   });
   expect((await run.exited()).code).toBe(0);
   const stored = await store.run();
-  await until('its end', () => stored.isComplete);
+  await waitFor('its end', () => stored.isComplete);
   expect(stored.completions[0]).toMatchObject({ exit_code: 255, reason: 'start_failed' });
   expect(stored.text('stderr')).toContain('cannot start /nonexistent/program');
 });
@@ -107,7 +107,7 @@ test('what is wrong with the settings is told in the foreground, and the command
     expect.stringMatching(/^leash: running unsupervised, .*: set LEASH_URL, e\.g\. in/),
     '',
   ]);
-  await until('the command', () => fs.existsSync(ran));
+  await waitFor('the command', () => fs.existsSync(ran));
 
   for (const [options, why] of [
     [['--url', 'leash.example'], /^leash: running unsupervised, .*: LEASH_URL is not an http/],
@@ -133,7 +133,7 @@ test('a caller that reads nothing of what it prints has the command run all the 
     by: ['bash', '-c', 'exec > >(:) 2>&1; wait $!; exec "$@"', 'bash'],
   });
   expect((await run.exited()).code).toBe(0);
-  await until('the command', () => fs.existsSync(ran));
+  await waitFor('the command', () => fs.existsSync(ran));
 });
 
 test('a lock that the caller holds is free when the run is over, whatever the wrapper left in the background', async () => {
@@ -147,7 +147,7 @@ test('a lock that the caller holds is free when the run is over, whatever the wr
   });
   expect((await run.exited()).code).toBe(0);
   expect(leftIn(state)).toHaveLength(1);
-  await until('a flusher', () => usersOf(state).length > 0);
+  await waitFor('a flusher', () => usersOf(state).length > 0);
   expect(spawnSync('flock', ['-n', lock, 'true']).status).toBe(0);
 });
 
@@ -161,13 +161,13 @@ test('a nested run is a run of its own, and its flusher is no part of the outer 
     env: { LEASH_STATE_DIR: state },
   });
   const stored = await store.run();
-  await until('the end of the inner run', () => stored.text('stdout') === 'inner\n3\n');
-  const flusher = await until('its flusher', () => usersOf(state).find((pid) => isFlush(pid)));
+  await waitFor('the end of the inner run', () => stored.text('stdout') === 'inner\n3\n');
+  const flusher = await waitFor('its flusher', () => usersOf(state).find((pid) => isFlush(pid)));
   expect(fs.readFileSync(`/proc/${flusher}/environ`, 'latin1')).not.toContain('LEASH_RUN_');
   run.kill('SIGTERM');
   expect((await run.exited()).code).toBe(143);
   expect(living(mark)).toEqual([]);
-  await until('no guardian', () => guardians(state).length === 0);
+  await waitFor('no guardian', () => guardians(state).length === 0);
 });
 
 function isFlush(pid: number): boolean {

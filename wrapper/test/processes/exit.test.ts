@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 test.each([
   ['exit 0', 0, { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' }],
@@ -81,7 +81,7 @@ test('a token file is read again for each connection', async () => {
   await plane.started();
   fs.writeFileSync(file, 'new-token\n');
   plane.drop();
-  await until('a second connection', () => plane.of('start').length > 1);
+  await waitFor('a second connection', () => plane.of('start').length > 1);
   expect(plane.requests.map((each) => each.authorization)).toEqual(['Bearer old-token', 'Bearer new-token']);
 });
 
@@ -101,7 +101,7 @@ test('a fault in the wrapper that nobody caught costs the link, and nothing else
   });
   await plane.started();
   leash.kill('SIGUSR2');
-  await until('the line', () => leash.stderr.includes('boom'));
+  await waitFor('the line', () => leash.stderr.includes('boom'));
   leash.kill('SIGTERM');
   expect((await leash.exited()).code).toBe(7);
   expect(leash.stdout.toString()).toContain('bye');
@@ -128,7 +128,7 @@ test.each(['its time limit', 'a local SIGTERM'])('and ends all of its group by %
   const limit = way === 'its time limit' ? ['--timeout', '1s'] : [];
   const leash = leashRun(shell(script, mark), { options: ['--grace', '100ms', ...limit], env: FAILS_AT_ONCE });
   // A time limit may come before.
-  await until('the child', () => leash.stdout.includes('ready') || leash.process.exitCode !== null);
+  await waitFor('the child', () => leash.stdout.includes('ready') || leash.process.exitCode !== null);
   if (limit.length === 0) leash.kill('SIGTERM');
   // The leader dies of SIGTERM, the child of SIGKILL.
   expect((await leash.exited()).code).toBe(limit.length === 0 ? 143 : 124);

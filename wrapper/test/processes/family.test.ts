@@ -2,13 +2,13 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { type FamilyOrigin, processFamily } from '../../src/processes/family.ts';
 import { bootId, isAnybodyAt, isRunning, refOf } from '../../src/processes/process-ref.ts';
 import { psTable } from '../../src/processes/ps-table.ts';
 import { watchFamily } from '../../src/processes/watch.ts';
 import { endFamily } from '../../src/terminate/end-family.ts';
 import { end, hasCgroup, type Run, shell, silent, WAIT } from '../support/family-run.ts';
-import { until } from '../support/until.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -24,7 +24,7 @@ function sorted(pids: readonly number[]): number[] {
 /** Waits until `count` have told their pids and all its processes, `others` besides these, are found. */
 async function settled(run: Run, count: number, others = 0): Promise<number[]> {
   const pids = await run.announced(count);
-  await until(`${count + others} members`, () => members(run).length === count + others);
+  await waitFor(`${count + others} members`, () => members(run).length === count + others);
   expect(members(run)).toEqual(expect.arrayContaining(pids));
   return pids;
 }
@@ -66,10 +66,10 @@ test.runIf(process.platform === 'linux')(
       silent,
     );
     onTestFinished(stop);
-    await until('both to be noticed', () => observed === 2);
+    await waitFor('both to be noticed', () => observed === 2);
     process.kill(parent, 'SIGKILL');
     process.kill(run.origin.leader.pid, 'SIGKILL');
-    await until('their end', () => !run.isAlive(parent) && !run.isAlive(run.origin.leader.pid));
+    await waitFor('their end', () => !run.isAlive(parent) && !run.isAlive(run.origin.leader.pid));
     // Whoever has not seen where it comes from can't know that it belongs to the run.
     expect(before.members()).toEqual([]);
     expect(members(run)).toEqual([child]);
@@ -102,7 +102,7 @@ test('zombies are nobody', async () => {
   const run = shell(`sh -c 'echo $$; exec sleep 0.3' & eval "$WAIT"`);
   const pids = await run.announced(2);
   const child = pids.find((pid) => pid !== run.origin.leader.pid) ?? 0;
-  await until('the zombie', () => !run.isAlive(child));
+  await waitFor('the zombie', () => !run.isAlive(child));
   expect(refOf(child)).not.toBeNull();
   expect(members(run)).toEqual([run.origin.leader.pid]);
   await end(run);
@@ -111,7 +111,7 @@ test('zombies are nobody', async () => {
 test('the leader may exit first: the rest is a family still', async () => {
   const run = shell('setsid sh -c "$STUBBORN" & sh -c "$STUBBORN" & sleep 0.1');
   const pids = await run.announced(2);
-  await until('the leader’s exit', () => run.family.leaderHasExited());
+  await waitFor('the leader’s exit', () => run.family.leaderHasExited());
   expect(members(run)).toEqual(sorted(pids));
   await end(run, 100);
 });
@@ -217,6 +217,6 @@ async function asNobody(origin: FamilyOrigin): Promise<number[]> {
   child.stdout.on('data', (bytes: Buffer) => {
     said += bytes.toString();
   });
-  await until('who is left', () => said.endsWith('\n'), 15_000);
+  await waitFor('who is left', () => said.endsWith('\n'));
   return JSON.parse(said);
 }

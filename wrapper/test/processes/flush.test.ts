@@ -2,12 +2,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
 import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { someFacts } from '../support/run-facts.ts';
 import { type RunStore, runStore } from '../support/run-store.ts';
 import { flushers, killFlushers, leftIn, recordsIn } from '../support/state.ts';
-import { until } from '../support/until.ts';
 
 /** Lets `count` runs end in an outage; each has its own number, after some output, as its last line and its code. */
 async function leave(count: number, store: RunStore, env: NodeJS.ProcessEnv): Promise<void> {
@@ -19,7 +19,7 @@ async function leave(count: number, store: RunStore, env: NodeJS.ProcessEnv): Pr
       env,
     }),
   );
-  await Promise.all(runs.map((run) => run.exited(40_000)));
+  await Promise.all(runs.map((run) => run.exited()));
 }
 
 test('however many start at once, each run is sent by one of them, once', async () => {
@@ -33,9 +33,9 @@ test('however many start at once, each run is sent by one of them, once', async 
   const flushes = Array.from({ length: 8 }, () => leash(['flush'], { plane: store, env }));
   const lasting = Array.from({ length: 3 }, () => leash(['flush', '--for', '1h'], { plane: store, env }));
   const runs = Array.from({ length: 4 }, () => leashRun(['echo', 'new'], { plane: store, env }));
-  for (const each of [...flushes, ...lasting, ...runs]) expect((await each.exited(60_000)).code).toBe(0);
-  await until('nothing left', () => leftIn(state).length === 0, 30_000);
-  await until('no flusher', () => flushers(state).length === 0, 30_000);
+  for (const each of [...flushes, ...lasting, ...runs]) expect((await each.exited()).code).toBe(0);
+  await waitFor('nothing left', () => leftIn(state).length === 0);
+  await waitFor('no flusher', () => flushers(state).length === 0);
   expect(store.runs.size).toBe(12);
   const left = [...store.runs.values()].filter((run) => run.text('stdout') !== 'new\n');
   expect(left).toHaveLength(8);
@@ -46,14 +46,14 @@ test('however many start at once, each run is sent by one of them, once', async 
     expect(run.bytes('stdout').equals(Buffer.concat([Buffer.alloc(200_000), Buffer.from(`${code}\n`)]))).toBe(true);
   }
   expect(new Set(left.map((run) => run.completions[0]?.exit_code)).size).toBe(8);
-}, 120_000);
+});
 
 test('there is one flusher for a credential, and another takes over from one that was killed', async () => {
   const store = await runStore();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(4, store, env);
-  await until('one flusher', () => flushers(state).length === 1);
+  await waitFor('one flusher', () => flushers(state).length === 1);
   const [first] = flushers(state);
   const second = leash(['flush', '--for', '1h'], { plane: store, env });
   expect((await second.exited()).code).toBe(0);
@@ -62,19 +62,19 @@ test('there is one flusher for a credential, and another takes over from one tha
 
   // Another token may reach what this one doesn't.
   const other = leash(['flush', '--for', '1h'], { plane: store, env: { ...env, LEASH_TOKEN: 'another' } });
-  await until('two flushers', () => flushers(state).length === 2);
+  await waitFor('two flushers', () => flushers(state).length === 2);
   other.kill('SIGKILL');
   await other.exited();
 
   await killFlushers(state);
-  await until('no flusher', () => flushers(state).length === 0);
+  await waitFor('no flusher', () => flushers(state).length === 0);
   await leashRun(['true'], { plane: store, env }).exited();
-  await until('a flusher that took the lock over', () => flushers(state).length === 1);
+  await waitFor('a flusher that took the lock over', () => flushers(state).length === 1);
   await store.listen();
-  await until('nothing left', () => leftIn(state).length === 0, 30_000);
-  await until('no flusher', () => flushers(state).length === 0);
+  await waitFor('nothing left', () => leftIn(state).length === 0);
+  await waitFor('no flusher', () => flushers(state).length === 0);
   expect([...store.runs.values()].filter((run) => run.isComplete)).toHaveLength(5);
-}, 60_000);
+});
 
 test('a flusher that was given a time ends after it, and says what is left', async () => {
   const store = await runStore();
@@ -99,10 +99,10 @@ test('a run that can never be sent does not keep others from being sent', async 
   await store.listen();
   // Four are tried at a time: these come first.
   leash(['flush', '--for', '1h'], { plane: store, env });
-  await until('the others', () => [...store.runs.values()].filter((run) => run.isComplete).length === 4, 60_000);
-  await until('nothing else left', () => leftIn(state).length === 4);
+  await waitFor('the others', () => [...store.runs.values()].filter((run) => run.isComplete).length === 4);
+  await waitFor('nothing else left', () => leftIn(state).length === 4);
   expect(leftIn(state).sort()).toEqual(names.slice(0, 4));
-}, 90_000);
+});
 
 test('what is right in a damaged spool is sent, what is not is told as gaps, and other runs do not suffer', async () => {
   const store = await runStore();
@@ -110,7 +110,7 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   const env = { LEASH_STATE_DIR: state };
   await leave(6, store, env);
   await killFlushers(state);
-  await until('no flusher', () => flushers(state).length === 0);
+  await waitFor('no flusher', () => flushers(state).length === 0);
   const runs = path.join(state, 'runs');
   const [flipped, truncated, noFacts, noEnd, strange, whole] = recordsIn(state).sort();
   if (whole === undefined) throw new Error('there are fewer runs than there should be');
@@ -133,7 +133,7 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
 
   await store.listen();
   const flush = leash(['flush'], { plane: store, env });
-  expect((await flush.exited(60_000)).code).toBe(1);
+  expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toMatch(
     new RegExp(`^5 sent, 0 left\n${noFacts}: can't be sent, its run.json is damaged; .* ${runs}/${noFacts}, .*\n$`),
   );
@@ -154,7 +154,7 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   expect(stored(noEnd)).toMatchObject({ isLost: true, end: 200_002, completions: [] });
   expect(stored(noFacts)).toBe(undefined);
   expect(leftIn(state)).toContain(noFacts);
-}, 60_000);
+});
 
 test('a run whose end is there and can not be read now is not told as lost, and the others are sent', async () => {
   const store = await runStore();
@@ -162,22 +162,22 @@ test('a run whose end is there and can not be read now is not told as lost, and 
   const env = { LEASH_STATE_DIR: state };
   await leave(2, store, env);
   await killFlushers(state);
-  await until('no flusher', () => flushers(state).length === 0);
+  await waitFor('no flusher', () => flushers(state).length === 0);
   const [unreadable = '', whole = ''] = recordsIn(state).sort();
   const end = path.join(state, 'runs', unreadable, 'end.json');
   fs.renameSync(end, `${end}.aside`);
   fs.mkdirSync(end);
   await store.listen();
   const flush = leash(['flush'], { plane: store, env });
-  expect((await flush.exited(60_000)).code).toBe(1);
+  expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toMatch(new RegExp(`^1 sent, 1 left\n  ${unreadable}: EISDIR`));
   expect(store.runs.get(whole)?.isComplete).toBe(true);
   expect(store.runs.get(unreadable)).toBe(undefined);
   fs.rmdirSync(end);
   fs.renameSync(`${end}.aside`, end);
-  expect((await leash(['flush'], { plane: store, env }).exited(60_000)).code).toBe(0);
+  expect((await leash(['flush'], { plane: store, env }).exited()).code).toBe(0);
   expect(store.runs.get(unreadable)).toMatchObject({ isComplete: true, isLost: false });
-}, 60_000);
+});
 
 test('what another flusher has just now is not said to be stored', async () => {
   const store = await runStore();
@@ -185,7 +185,7 @@ test('what another flusher has just now is not said to be stored', async () => {
   const env = { LEASH_STATE_DIR: state };
   await leave(1, store, env);
   await killFlushers(state);
-  await until('no flusher', () => flushers(state).length === 0);
+  await waitFor('no flusher', () => flushers(state).length === 0);
   const [run = ''] = recordsIn(state);
   const other = ownProcess();
   expect(other !== null && (await take(path.join(state, 'runs', run), other))).toBe(true);
@@ -255,7 +255,7 @@ test('what a control plane says reaches the terminal without its escape sequence
   const env = { LEASH_STATE_DIR: stateDirectory() };
   expect((await leashRun(['true'], { plane, env }).exited()).code).toBe(0);
   await killFlushers(env.LEASH_STATE_DIR);
-  await until('no flusher', () => flushers(env.LEASH_STATE_DIR).length === 0);
+  await waitFor('no flusher', () => flushers(env.LEASH_STATE_DIR).length === 0);
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toContain('no?[31m, really');
@@ -274,4 +274,4 @@ test('thousands of runs that others have left delay neither the exit nor what is
   const untold = leashRun(['sh', '-c', 'echo kept; exit 4'], { plane, options: ['-v'], env });
   expect(await untold.exited()).toEqual({ code: 4, signal: null });
   expect(untold.stderr).toMatch(/started `leash flush` in the background\n.*to be sent in the background\n$/);
-}, 60_000);
+});

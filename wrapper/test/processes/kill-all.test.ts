@@ -2,12 +2,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { createCgroup } from '../../src/processes/cgroup.ts';
 import { type ControlPlane, newCommand } from '../support/control-plane.ts';
 import { controlPlane, LEASH, type Leash, leashRun, marker, shell, WITHOUT_CGROUP } from '../support/leash.ts';
 import { living, withMarker } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const probe = createCgroup(`probe-${process.pid}`);
 probe?.remove();
@@ -86,7 +86,7 @@ describe.each(places)('$place a cgroup', ({ place, env }) => {
       const { run } = await plane.started();
       const areThere = () => Object.keys(TREE).every((kind) => leash.stdout.includes(`there: ${kind}\n`));
       // A time limit may come before they are.
-      await until('all of them', () => areThere() || leash.process.exitCode !== null);
+      await waitFor('all of them', () => areThere() || leash.process.exitCode !== null);
       fs.writeFileSync(quiet, '');
       await way.end(plane, leash);
 
@@ -109,7 +109,7 @@ test('what has hidden from every look is told of when it still holds the output'
   // A pipe may be handed to anybody: to hold one is not enough to be killed.
   const hidden = `(env -i setsid sh -c 'echo ready >&7; sleep 1000; :' ${mark}-hidden 7>&1 >/dev/null 2>&1 &)`;
   const leash = leashRun(shell(`${hidden}; sleep 1000; :`, mark), { plane, env: WITHOUT_CGROUP });
-  await until('ready', () => leash.stdout.includes('ready'));
+  await waitFor('ready', () => leash.stdout.includes('ready'));
   await plane.started();
   plane.kill(newCommand(), { grace_ms: 20_000 });
   expect((await leash.exited()).code).toBe(143);

@@ -1,9 +1,9 @@
 /** Ending commands for real: every process here is one. */
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { type ControlPlane, newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
-import { until } from '../support/until.ts';
 
 /** A process that has `mark` on its command line and ignores SIGTERM, once it has said so. */
 function stubborn(mark: string): string {
@@ -20,7 +20,7 @@ test('a shell and the sleep it left in the background are both gone after a kill
   const mark = marker();
   const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child & sleep 1000; :`, mark), { plane });
   await plane.started();
-  await until('both', () => living(mark).length >= 2);
+  await waitFor('both', () => living(mark).length >= 2);
   const command = newCommand();
   plane.kill(command);
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
@@ -40,7 +40,7 @@ test('leader and child that ignore SIGTERM get SIGKILL after the grace, in that 
       plane,
     },
   );
-  await until('both', () => plane.stored.includes('child-ready') && /^ready/m.test(plane.stored.toString()));
+  await waitFor('both', () => plane.stored.includes('child-ready') && /^ready/m.test(plane.stored.toString()));
   const command = newCommand();
   plane.kill(command, { grace_ms: 400 });
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
@@ -56,7 +56,7 @@ test('the leader dies of SIGTERM and its child ignores it: the child gets SIGKIL
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(`${stubborn(`${mark}-child`)} & echo ready; wait`, mark), { plane });
-  await until('both', () => plane.stored.includes('child-ready') && /^ready/m.test(plane.stored.toString()));
+  await waitFor('both', () => plane.stored.includes('child-ready') && /^ready/m.test(plane.stored.toString()));
   const command = newCommand();
   plane.kill(command, { grace_ms: 300 });
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
@@ -70,7 +70,7 @@ test('a handler slower than its grace is cut short', async () => {
   const mark = marker();
   const script = `trap 'echo cleaning; sleep 30; echo cleaned' TERM; echo ready; while :; do sleep 0.05; done`;
   const leash = leashRun(shell(script, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   plane.kill(newCommand(), { grace_ms: 500 });
   expect((await leash.exited()).code).toBe(143);
   expect(said(plane)).toBe('ready\ncleaning\n');
@@ -81,7 +81,7 @@ test('a handler that is quick is waited for, and no longer than it takes', async
   const mark = marker();
   const script = `trap 'echo cleaned; exit 9' TERM; echo ready; while :; do sleep 0.05; done`;
   const leash = leashRun(shell(script, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   const command = newCommand();
   plane.kill(command, { grace_ms: 60_000 });
   expect((await leash.exited()).code).toBe(143);
@@ -97,7 +97,7 @@ test('a kill that comes after the exit is refused, and the exit stands', async (
   await plane.completed();
   const command = newCommand();
   plane.kill(command);
-  await until('an answer', () => plane.phases(command).length > 0);
+  await waitFor('an answer', () => plane.phases(command).length > 0);
   expect(plane.phases(command)).toEqual(['refused']);
   plane.send({ type: 'ack', of: 'complete' });
   expect((await leash.exited()).code).toBe(3);
@@ -116,10 +116,10 @@ test('a second kill shortens the grace under way', async () => {
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(`trap "" TERM; echo ready; while :; do sleep 0.05; done`, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   const [first, second] = [newCommand(), newCommand()];
   plane.kill(first, { grace_ms: 3_600_000 });
-  await until('term', () => plane.phases(first).includes('term'));
+  await waitFor('term', () => plane.phases(first).includes('term'));
   plane.kill(second, { grace_ms: 200 });
   expect((await leash.exited()).code).toBe(143);
   expect(plane.phases(first)).toEqual(['term', 'kill', 'gone']);
@@ -130,10 +130,10 @@ test('SIGKILL asked for first skips the grace of a kill under way', async () => 
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(`trap "" TERM; echo ready; while :; do sleep 0.05; done`, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   const [first, second] = [newCommand(), newCommand()];
   plane.kill(first, { grace_ms: 3_600_000 });
-  await until('term', () => plane.phases(first).includes('term'));
+  await waitFor('term', () => plane.phases(first).includes('term'));
   plane.kill(second, { signal: 'SIGKILL', grace_ms: 3_600_000 });
   expect((await leash.exited()).code).toBe(143);
   expect(plane.phases(first)).toEqual(['term', 'kill', 'gone']);
@@ -145,7 +145,7 @@ test('the same kill twice is applied once', async () => {
   const mark = marker();
   const script = `trap 'echo got' TERM; echo ready; while :; do sleep 0.05; done`;
   const leash = leashRun(shell(script, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   const command = newCommand();
   plane.kill(command, { grace_ms: 1_000 });
   plane.kill(command, { grace_ms: 60_000 });
@@ -160,7 +160,7 @@ test('another first signal is the one that is sent', async () => {
   const mark = marker();
   const script = `trap 'echo usr1; exit 0' USR1; echo ready; while :; do sleep 0.05; done`;
   const leash = leashRun(shell(script, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   plane.kill(newCommand(), { signal: 'SIGUSR1' });
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.toString()).toContain('usr1');
@@ -170,7 +170,7 @@ test('a command that stopped itself dies, and gets to handle the signal', async 
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(`trap 'echo handled; exit 0' TERM; echo ready; kill -STOP $$`, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   plane.kill(newCommand(), { grace_ms: 60_000 });
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.toString()).toContain('handled');
@@ -197,8 +197,8 @@ test('a group of zombies is a group of nobody', async () => {
     time.sleep(1000)
   `.replace(/^ {4}/gm, '');
   const leash = leashRun(['python3', '-c', zombie, mark], { plane });
-  await until('ready', () => plane.stored.includes('ready'));
-  await until('the zombie', () => living(mark).length === 2);
+  await waitFor('ready', () => plane.stored.includes('ready'));
+  await waitFor('the zombie', () => living(mark).length === 2);
   const command = newCommand();
   plane.kill(command, { grace_ms: 60_000 });
   expect((await leash.exited()).code).toBe(143);
@@ -230,7 +230,7 @@ test('SIGTERM to the wrapper is passed on to the group, and the exit code is the
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child & echo ready; sleep 1000; :`, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   leash.kill('SIGTERM');
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
   expect(living(mark)).toEqual([]);
@@ -240,7 +240,7 @@ test('SIGTERM to the wrapper is passed on to the group, and the exit code is the
 test('SIGINT to the wrapper reaches the command as SIGINT', async () => {
   const mark = marker();
   const leash = leashRun(shell(`trap 'exit 77' INT; echo ready; while :; do sleep 0.05; done`, mark));
-  await until('ready', () => leash.stdout.includes('ready'));
+  await waitFor('ready', () => leash.stdout.includes('ready'));
   leash.kill('SIGINT');
   expect(await leash.exited()).toEqual({ code: 77, signal: null });
 });
@@ -252,9 +252,9 @@ test('the first cause wins: a kill during the grace of a local signal does not m
     plane,
     options: ['--grace', '1h'],
   });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   leash.kill('SIGTERM');
-  await until('term', () => plane.phases(null).includes('term'));
+  await waitFor('term', () => plane.phases(null).includes('term'));
   const command = newCommand();
   plane.kill(command, { grace_ms: 0 });
   expect((await leash.exited()).code).toBe(137);
@@ -269,7 +269,7 @@ test('a grace of 0 kills at once after the first signal', async () => {
     plane,
     options: ['--grace', '0'],
   });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   leash.kill('SIGTERM');
   expect((await leash.exited()).code).toBe(137);
   const [term, kill] = plane.of('killing');
@@ -292,7 +292,7 @@ test.each(['ENOENT', 'EMFILE'])(
         return openSync(file, ...rest);
       };`),
     });
-    await until('the child', () => plane.stored.includes('child-ready'));
+    await waitFor('the child', () => plane.stored.includes('child-ready'));
     const command = newCommand();
     plane.kill(command, { grace_ms: 200 });
     expect((await leash.exited()).code).toBe(143);

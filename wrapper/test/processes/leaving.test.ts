@@ -1,14 +1,14 @@
 /** How long a run that has ended stays, and what it says when it goes untold. */
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
-import { until } from '../support/until.ts';
 
 test('something left behind that holds stdout open does not hold the wrapper up', async () => {
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child & echo done`, mark), { plane });
-  expect((await leash.exited(8_000)).code).toBe(0);
+  expect((await leash.exited()).code).toBe(0);
   expect(plane.stored.toString()).toBe('done\n');
   expect(living(`${mark}-child`)).toHaveLength(1);
 });
@@ -18,7 +18,7 @@ test('a short command is recorded, and the wrapper leaves as soon as it is', asy
   const leash = leashRun(['echo', 'short'], { plane });
   await plane.completed();
   // Much sooner than it would wait for an answer.
-  expect((await leash.exited(3_000)).code).toBe(0);
+  expect((await leash.exited()).code).toBe(0);
   expect(plane.stored.toString()).toBe('short\n');
   expect(await plane.completed()).toMatchObject({ final_offset: 6 });
 });
@@ -27,7 +27,7 @@ test('nobody listens: the wrapper leaves soon, with the command’s code, and sa
   const plane = await controlPlane();
   await plane.stop();
   const leash = leashRun(['sh', '-c', 'echo lost; exit 5'], { plane });
-  expect((await leash.exited(8_000)).code).toBe(5);
+  expect((await leash.exited()).code).toBe(5);
   expect(leash.stderr).toMatch(
     /^leash: the control plane does not have the end and the last 5 bytes .*ECONNREFUSED.*kept in .*\n$/,
   );
@@ -37,7 +37,7 @@ test('nobody listens, and nothing is lost: whoever asked for quiet gets it', asy
   const plane = await controlPlane();
   await plane.stop();
   const leash = leashRun(['sh', '-c', 'echo kept; exit 5'], { plane, options: ['--quiet'] });
-  expect((await leash.exited(8_000)).code).toBe(5);
+  expect((await leash.exited()).code).toBe(5);
   expect(leash.stderr).toBe('');
 });
 
@@ -46,7 +46,7 @@ test.each(['hangUpgrade', 'mute'] as const)('a control plane that says nothing (
   if (how === 'hangUpgrade') plane.script.hangUpgrade = true;
   else plane.script = { ...plane.script, ackStart: false, answerHeartbeats: false };
   const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
-  expect((await leash.exited(8_000)).code).toBe(5);
+  expect((await leash.exited()).code).toBe(5);
   expect(leash.stderr).toContain('the control plane does not have the end');
 });
 
@@ -54,7 +54,7 @@ test('a control plane that never acks the completion is waited for, and not for 
   const plane = await controlPlane();
   plane.script.ackComplete = false;
   const leash = leashRun(['sh', '-c', 'exit 5'], { plane });
-  expect((await leash.exited(12_000)).code).toBe(5);
+  expect((await leash.exited()).code).toBe(5);
   expect(leash.stderr).toContain('the control plane does not have the end');
 });
 
@@ -66,12 +66,12 @@ test('a wrapper that is between two attempts when the command ends tries at once
     plane,
     env: sabotage('Math.random = () => 1000'),
   });
-  await until('output', () => plane.stored.includes('\n'));
+  await waitFor('output', () => plane.stored.includes('\n'));
   const pid = Number(plane.stored.toString());
   plane.drop();
-  await until('a link that is down', () => !plane.connected);
+  await waitFor('a link that is down', () => !plane.connected);
   process.kill(pid, 'SIGUSR1');
-  expect((await leash.exited(8_000)).code).toBe(7);
+  expect((await leash.exited()).code).toBe(7);
   expect(await plane.completed()).toMatchObject({ exit_code: 7 });
   expect(plane.of('start').map((each) => each.phase)).toEqual(['running', 'ended']);
 });
@@ -81,7 +81,7 @@ test.each([401, 403, 404])('a refusal (%i) is told in one line, and the command 
   plane.script.refuse = status;
   const mark = marker();
   const leash = leashRun(shell('trap "exit 6" USR1; sleep 1; echo $$; while :; do sleep 0.05; done', mark), { plane });
-  await until('output', () => leash.stdout.includes('\n'));
+  await waitFor('output', () => leash.stdout.includes('\n'));
   // Later the flusher may have tried, too.
   expect(plane.attempts).toBe(1);
   process.kill(Number(leash.stdout.toString()), 'SIGUSR1');
@@ -102,7 +102,7 @@ test('a signal cuts the waiting after the end short', async () => {
   await plane.completed();
   leash.kill('SIGTERM');
   // Much sooner than without the signal.
-  expect((await leash.exited(3_000)).code).toBe(5);
+  expect((await leash.exited()).code).toBe(5);
 });
 
 test.each([408, 425, 429, 503])(
@@ -112,10 +112,10 @@ test.each([408, 425, 429, 503])(
     plane.script.refuse = status;
     const mark = marker();
     const leash = leashRun(shell('while :; do sleep 0.05; done', mark), { plane });
-    await until('a first attempt', () => plane.attempts > 0);
+    await waitFor('a first attempt', () => plane.attempts > 0);
     plane.script.refuse = null;
     // A refusal would be asked of again after half a minute or more.
-    await until('a link', () => plane.connected, 20_000);
+    await waitFor('a link', () => plane.connected);
     expect(leash.stderr).not.toContain('not supervised');
     leash.kill('SIGTERM');
     expect((await leash.exited()).code).toBe(143);

@@ -3,11 +3,11 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const isRoot = process.getuid?.() === 0;
 const IGNORING = 'trap "" TERM INT HUP; echo ready; while :; do sleep 0.05; done';
@@ -75,12 +75,12 @@ test('a run that is connected, and one that is connected again, is not unsupervi
     await plane.stop();
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     await plane.listen();
-    await until('the link to be back', () => plane.of('start').length > each && plane.connected);
+    await waitFor('the link to be back', () => plane.of('start').length > each && plane.connected);
   }
   await new Promise((resolve) => setTimeout(resolve, 4_500));
   fs.writeFileSync(release, '');
   expect((await leash.exited()).code).toBe(6);
-}, 40_000);
+});
 
 test.each(['INT', 'hup'])('%s can be what a limit sends first', async (signal) => {
   const plane = await controlPlane();
@@ -98,7 +98,7 @@ test.each(['INT', 'hup'])('%s can be what a limit sends first', async (signal) =
 test('a kill during the grace of a limit: the limit was first', async () => {
   const plane = await controlPlane();
   const leash = leashRun(shell(IGNORING, marker()), { plane, options: ['--timeout', '700ms', '--grace', '1h'] });
-  await until('term', () => plane.phases(null).includes('term'));
+  await waitFor('term', () => plane.phases(null).includes('term'));
   const command = newCommand();
   plane.kill(command, { signal: 'SIGKILL' });
   expect((await leash.exited()).code).toBe(124);
@@ -109,7 +109,7 @@ test('a kill during the grace of a limit: the limit was first', async () => {
 test('a limit during the grace of a kill: the kill was first, and its grace is not made longer', async () => {
   const plane = await controlPlane();
   const leash = leashRun(shell(IGNORING, marker()), { plane, options: ['--timeout', '3s', '--grace', '0'] });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   plane.kill(newCommand(), { grace_ms: 3_600_000 });
   expect((await leash.exited()).code).toBe(143);
   expect(await plane.completed()).toMatchObject({ reason: 'operator', exit_code: 143 });
@@ -157,7 +157,7 @@ test.runIf(isRoot)(
       by: NOBODY,
       env: { LEASH_STATE_DIR: path.join(directory, 'state') },
     });
-    await until('ready', () => plane.stored.includes('ready'));
+    await waitFor('ready', () => plane.stored.includes('ready'));
     const command = newCommand();
     plane.kill(command, { grace_ms: 0 });
     expect((await leash.exited()).code).toBe(143);
@@ -195,7 +195,7 @@ test.runIf(isRoot && spawnSync('unshare', [...HIDING.slice(1), 'true']).status =
       env: { LEASH_STATE_DIR: path.join(directory, 'state') },
     });
     const { pid } = await plane.started();
-    await until('the command itself', () => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(program));
+    await waitFor('the command itself', () => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(program));
     const command = newCommand();
     plane.kill(command, { grace_ms: 20_000 });
     expect((await leash.exited()).code).toBe(143);

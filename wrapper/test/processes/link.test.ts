@@ -1,9 +1,9 @@
 /** The link: cut, silent, refused, and told nonsense, while a command runs. */
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
-import { until } from '../support/until.ts';
 
 /** A command that prints numbered lines until it is told to end by SIGUSR1. */
 const TICKING = 'trap "exit 0" USR1; n=0; while :; do n=$((n+1)); echo line $n; sleep 0.02; done';
@@ -24,21 +24,21 @@ test('a large output arrives whole, every byte once, across a cut in the middle'
   expect(plane.of('start')).toHaveLength(2);
   expect(plane.mostUnacked).toBeLessThanOrEqual(512 * 1024);
   expect(await plane.completed()).toMatchObject({ final_offset: expected.length });
-}, 30_000);
+});
 
 test('at most 512 KiB are in flight while nothing is acked', async () => {
   const plane = await controlPlane();
   plane.script.ackOutput = false;
   const mark = marker();
   leashRun(shell('seq 1 500000; sleep 1000; :', mark), { plane });
-  await until('a full window', () => plane.mostUnacked > 400 * 1024);
+  await waitFor('a full window', () => plane.mostUnacked > 400 * 1024);
   const before = plane.heartbeats;
-  await until('two heartbeats more', () => plane.heartbeats >= before + 2);
+  await waitFor('two heartbeats more', () => plane.heartbeats >= before + 2);
   expect(plane.mostUnacked).toBeLessThanOrEqual(512 * 1024);
   // Control messages pass by what waits.
   const command = newCommand();
   plane.kill(command);
-  await until('progress', () => plane.phases(command).includes('gone'));
+  await waitFor('progress', () => plane.phases(command).includes('gone'));
 });
 
 test('bytes that are no text arrive as they are, and stdout and stderr are told apart', async () => {
@@ -54,9 +54,9 @@ test('the command prints on while nobody is connected, and all of it arrives aft
   await plane.stop();
   const mark = marker();
   const leash = leashRun(shell('seq 1 200000; echo end; sleep 1000; :', mark), { plane });
-  await until('all of it on stdout', () => leash.stdout.includes('end'));
+  await waitFor('all of it on stdout', () => leash.stdout.includes('end'));
   await plane.listen();
-  await until('all of it stored', () => plane.stored.includes('end'));
+  await waitFor('all of it stored', () => plane.stored.includes('end'));
   expect(plane.stored.equals(leash.stdout)).toBe(true);
 });
 
@@ -73,9 +73,9 @@ test('of more output than can be held while nobody is connected, head and tail a
   leash.process.stdout?.on('data', (bytes: Buffer) => {
     passedOn += bytes.length;
   });
-  await until('all of it on stdout', () => passedOn === sizeBytes + 4, 30_000);
+  await waitFor('all of it on stdout', () => passedOn === sizeBytes + 4);
   await plane.listen();
-  await until('all that is left', () => plane.storedBytes === sizeBytes + 4, 30_000);
+  await waitFor('all that is left', () => plane.storedBytes === sizeBytes + 4);
   const { stored, stdout } = { stored: plane.stored, stdout: leash.stdout };
   let held = 0;
   let at = 0;
@@ -90,7 +90,7 @@ test('of more output than can be held while nobody is connected, head and tail a
   expect(plane.gaps()[0]?.from).toBeGreaterThan(1024 * 1024);
   expect(plane.gaps().at(-1)?.to).toBeLessThan(stored.length - 1024 * 1024);
   expect(mostMemory(leash.process.pid)).toBeLessThan(100e6);
-}, 30_000);
+});
 
 test('a kill that comes as soon as the wrapper is back works', async () => {
   const plane = await controlPlane();
@@ -119,14 +119,14 @@ test('progress that nobody heard is repeated with the next start, and the kill i
   const mark = marker();
   const script = 'trap "echo got" TERM; echo ready; while :; do sleep 0.05; done';
   const leash = leashRun(shell(script, mark), { plane });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   const command = newCommand();
   plane.kill(command, { grace_ms: 2_000 });
-  await until('term', () => plane.phases(command).includes('term'));
+  await waitFor('term', () => plane.phases(command).includes('term'));
   plane.drop();
-  const again = await until('a second start', () => plane.of('start')[1]);
+  const again = await waitFor('a second start', () => plane.of('start')[1]);
   expect(again.applied_kills).toMatchObject([{ command, phase: 'term', signal: 'SIGTERM' }]);
-  await until('connected', () => plane.connected);
+  await waitFor('connected', () => plane.connected);
   plane.kill(command, { grace_ms: 60_000 });
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.toString().match(/got/g)).toHaveLength(1);
@@ -137,9 +137,9 @@ test('the start tells what has not changed, and the age grows', async () => {
   const mark = marker();
   leashRun(shell('sleep 1000; :', mark), { plane, options: ['--grace', '7s'] });
   const first = await plane.started();
-  await until('some age', () => plane.heartbeats > 0);
+  await waitFor('some age', () => plane.heartbeats > 0);
   plane.drop();
-  const second = await until('a second start', () => plane.of('start')[1]);
+  const second = await waitFor('a second start', () => plane.of('start')[1]);
   expect(second).toMatchObject({ run: first.run, run_key: first.run_key, pid: first.pid, phase: 'running' });
   expect(second.age_ms).toBeGreaterThan(first.age_ms);
   expect(second.limits.grace_ms).toBe(7_000);
@@ -151,7 +151,7 @@ test('a link that has gone silent is dropped and dialled again', async () => {
   plane.script = { ...plane.script, answerHeartbeats: false, silenceMs: 600, heartbeatMs: 100 };
   const mark = marker();
   leashRun(shell('sleep 1000; :', mark), { plane });
-  await until('a second connection', () => plane.of('start').length > 1);
+  await waitFor('a second connection', () => plane.of('start').length > 1);
   expect(plane.heartbeats).toBeGreaterThan(2);
 });
 
@@ -159,11 +159,11 @@ test('a restarted control plane is found again, and nothing is lost', async () =
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(TICKING, mark), { plane });
-  await until('some lines', () => plane.stored.includes('line 5\n'));
+  await waitFor('some lines', () => plane.stored.includes('line 5\n'));
   await plane.stop();
-  await until('more lines', () => leash.stdout.includes(`line ${plane.stored.toString().split('\n').length + 20}\n`));
+  await waitFor('more lines', () => leash.stdout.includes(`line ${plane.stored.toString().split('\n').length + 20}\n`));
   await plane.listen();
-  await until('lines after the restart', () => plane.of('start').length > 1 && plane.connected);
+  await waitFor('lines after the restart', () => plane.of('start').length > 1 && plane.connected);
   const command = newCommand();
   plane.kill(command);
   expect((await leash.exited()).code).toBe(143);
@@ -188,7 +188,7 @@ test('nonsense from the control plane does no harm', async () => {
   plane.script.afterStart = nonsense;
   const mark = marker();
   const leash = leashRun(shell(`echo ready; ${TICKING}`, mark), { plane });
-  await until('ready', () => plane.stored.includes('line 10\n'));
+  await waitFor('ready', () => plane.stored.includes('line 10\n'));
   expect(plane.of('start')).toHaveLength(1);
   const command = newCommand();
   plane.kill(command);
@@ -201,12 +201,12 @@ test('a request for bytes that were acked already is answered with a gap, and th
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(TICKING, mark), { plane });
-  await until('some lines', () => plane.stored.includes('line 5\n'));
+  await waitFor('some lines', () => plane.stored.includes('line 5\n'));
   const lost = plane.stored.length;
   plane.forgetOutput();
   plane.drop();
-  await until('a gap', () => plane.gaps().length > 0);
-  await until('more', () => plane.stored.length > lost + 20);
+  await waitFor('a gap', () => plane.gaps().length > 0);
+  await waitFor('more', () => plane.stored.length > lost + 20);
   plane.kill(newCommand());
   await leash.exited();
   const [gap] = plane.gaps();
@@ -220,9 +220,9 @@ test('retry never: the link is given up, said in one line, and the command runs 
   const leash = leashRun(shell('trap "exit 8" USR1; echo $$; while :; do sleep 0.05; done', mark), { plane });
   await plane.started();
   plane.send({ type: 'error', code: 'run_conflict', message: 'another wrapper has this run', retry: 'never' });
-  await until('the line', () => leash.stderr.includes('run_conflict'));
+  await waitFor('the line', () => leash.stderr.includes('run_conflict'));
   // A pid of 0 would be our own process group.
-  const pid = await until('the pid', () => Number(leash.stdout.toString()) || null);
+  const pid = await waitFor('the pid', () => Number(leash.stdout.toString()) || null);
   process.kill(pid, 'SIGUSR1');
   expect((await leash.exited()).code).toBe(8);
   expect(plane.attempts).toBe(1);
@@ -235,9 +235,9 @@ test('close code 4409 is final, any other is not', async () => {
   const leash = leashRun(shell('sleep 1000; :', mark), { plane });
   await plane.started();
   plane.close(1012);
-  await until('a second connection', () => plane.of('start').length === 2 && plane.connected);
+  await waitFor('a second connection', () => plane.of('start').length === 2 && plane.connected);
   plane.close(4409);
-  await until('the line', () => leash.stderr.includes('runs on'));
+  await waitFor('the line', () => leash.stderr.includes('runs on'));
   expect(plane.attempts).toBe(2);
 });
 
@@ -247,5 +247,5 @@ test('a probe is answered', async () => {
   leashRun(shell('sleep 1000; :', mark), { plane });
   await plane.started();
   plane.send({ type: 'probe' });
-  await until('alive', () => plane.of('alive').length === 1);
+  await waitFor('alive', () => plane.of('alive').length === 1);
 });

@@ -3,10 +3,10 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { controlPlane, LEASH, leashRun, marker, NODE, ofThisTest, PROGRAM, shell } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const isLinux = process.platform === 'linux';
 /** A directory for PATH, with the Node that is tested. */
@@ -187,11 +187,11 @@ test.runIf(isLinux && hasScript)(
       },
     });
     const gone = new Promise((resolve) => terminal.once('exit', resolve));
-    await until('ready', () => plane.stored.includes('ready'));
+    await waitFor('ready', () => plane.stored.includes('ready'));
     terminal.kill('SIGKILL');
     await gone;
     fs.writeFileSync(release, '');
-    await until('its exit code', () => fs.existsSync(code));
+    await waitFor('its exit code', () => fs.existsSync(code));
     expect(fs.readFileSync(code, 'utf8')).toBe('6\n');
     expect(await plane.completed()).toMatchObject({ exit_code: 6, reason: 'exited' });
   },
@@ -208,7 +208,7 @@ test('nohup: a SIGHUP harms neither the command nor the wrapper', async () => {
     // In the place of Node and our sources.
     by: ['sh', '-c', `trap "" HUP; shift 2; exec ${PROGRAM} "$@"`, 'sh'],
   });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   leash.kill('SIGHUP');
   for (const pid of living(mark)) process.kill(pid, 'SIGHUP');
   fs.writeFileSync(release, '');
@@ -222,9 +222,9 @@ test.each(['SIGUSR1', 'SIGUSR2'] as const)(
     const mark = marker();
     const trap = `trap 'echo got' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`;
     const leash = leashRun(shell(`sh -c 'sleep 1000; :' $0-child & ${trap}`, mark), { plane });
-    await until('ready', () => plane.stored.includes('ready'));
+    await waitFor('ready', () => plane.stored.includes('ready'));
     leash.kill(signal);
-    await until('the signal', () => plane.stored.includes('got'));
+    await waitFor('the signal', () => plane.stored.includes('got'));
     // Those who do not handle it would die of it.
     expect(living(`${mark}-child`)).toHaveLength(1);
     // Not "Debugger listening".
@@ -244,16 +244,16 @@ test.runIf(isLinux)('Ctrl-Z stops the command and the wrapper, and SIGCONT lets 
     ),
     { plane },
   );
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   const wrapper = leash.process.pid ?? 0;
   // Looked for each time: between fork and exec a `sleep` looks like the shell that starts it.
   const all = () => [wrapper, ...living(mark)].map(stateOf);
   expect(all().length).toBeGreaterThanOrEqual(3);
   leash.kill('SIGTSTP');
   // D: a shell whose child was stopped between vfork and exec.
-  await until('all to be stopped', () => all().every((state) => state === 'T' || state === 'D'));
+  await waitFor('all to be stopped', () => all().every((state) => state === 'T' || state === 'D'));
   leash.kill('SIGCONT');
-  await until('all to go on', () => all().every((state) => state !== 'T'));
+  await waitFor('all to go on', () => all().every((state) => state !== 'T'));
   leash.kill('SIGUSR1');
   expect((await leash.exited()).code).toBe(6);
 });

@@ -2,12 +2,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
 import { leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
 import { leftIn, recordsIn } from '../support/state.ts';
-import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -18,8 +18,8 @@ async function orphan(mark: string, state: string, options: readonly string[] = 
   const known = new Set(recordsIn(state));
   const script = `setsid sh -c '${WAIT}' ${mark}-child & trap '' TERM; ${WAIT}`;
   const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
-  await until('the command and its child', () => living(`${mark}-child`).length > 0);
-  const id = await until('a record of it', () => recordsIn(state).find((name) => !known.has(name)));
+  await waitFor('the command and its child', () => living(`${mark}-child`).length > 0);
+  const id = await waitFor('a record of it', () => recordsIn(state).find((name) => !known.has(name)));
   run.kill('SIGKILL');
   await run.exited();
   return id;
@@ -37,8 +37,8 @@ test('they are listed, and ended by id or all of them, with all that they starte
   const second = await orphan(marks[1], state);
   // A run whose wrapper lives is none, nor one that its command has outlived.
   const supervised = leashRun(shell(`echo up; ${WAIT}`, marks[2]), { env });
-  await until('the supervised command', () => supervised.stdout.includes('up'));
-  await until('a record of it', () => recordsIn(state).length === 3);
+  await waitFor('the supervised command', () => supervised.stdout.includes('up'));
+  await waitFor('a record of it', () => recordsIn(state).length === 3);
 
   const list = leash(['orphans'], { env });
   expect((await list.exited()).code).toBe(1);
@@ -68,7 +68,7 @@ test('they are listed, and ended by id or all of them, with all that they starte
   expect(leftIn(state)).toHaveLength(1);
   supervised.kill('SIGTERM');
   await supervised.exited();
-  await until('nothing left', () => leftIn(state).length === 0);
+  await waitFor('nothing left', () => leftIn(state).length === 0);
 });
 
 test('one whose loss has been told stays findable until it ends, and is then forgotten', async () => {
@@ -78,13 +78,13 @@ test('one whose loss has been told stays findable until it ends, and is then for
   const mark = marker();
   const id = await orphan(mark, state, ['--url', store.url, '--token-file', tokenIn(state)]);
   const stored = await store.run();
-  await until('that it is told as lost', () => stored.isLost);
-  await until('its record', () => fs.existsSync(path.join(state, 'runs', id, 'uploaded')));
+  await waitFor('that it is told as lost', () => stored.isLost);
+  await waitFor('its record', () => fs.existsSync(path.join(state, 'runs', id, 'uploaded')));
   const list = leash(['orphans'], { env });
   expect((await list.exited()).code).toBe(1);
   expect(list.stdout.toString()).toContain(id);
   for (const pid of living(mark)) process.kill(pid, 'SIGKILL');
-  await until('the end of it', () => living(mark).length === 0);
+  await waitFor('the end of it', () => living(mark).length === 0);
   const none = leash(['orphans'], { env });
   expect((await none.exited()).code).toBe(0);
   expect(none.stdout.toString()).toBe('there are no orphans\n');

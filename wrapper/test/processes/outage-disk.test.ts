@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { runStore } from '../support/run-store.ts';
 import { killFlushers, recordsIn } from '../support/state.ts';
-import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -68,7 +68,7 @@ const ROOT_PLACES: Readonly<Record<string, (state: string) => string>> = {
 async function runsAllTheSame(place: string, state: string): Promise<void> {
   const env = { LEASH_STATE_DIR: place, LEASH_MARK: state };
   const run = leashRun(['sh', '-c', 'echo out; exit 6'], { ...OFFLINE, env });
-  expect((await run.exited(30_000)).code).toBe(6);
+  expect((await run.exited()).code).toBe(6);
   expect(run.stdout.toString()).toBe('out\n');
   const [first, last, ...more] = said(run.stderr);
   expect(first).toMatch(/^leash: what can't be sent can't be kept either, the command runs all the same: ./);
@@ -79,7 +79,7 @@ async function runsAllTheSame(place: string, state: string): Promise<void> {
 
   const store = await runStore();
   const told = leashRun(['sh', '-c', 'echo out; exit 6'], { plane: store, env });
-  expect((await told.exited(30_000)).code).toBe(6);
+  expect((await told.exited()).code).toBe(6);
   expect((await store.run()).isComplete).toBe(true);
   expect(said(told.stderr)).toEqual([first]);
 }
@@ -105,7 +105,7 @@ test.skipIf(!canMount)(
     // More than disk and memory hold together.
     const script = `head -c 30000000 /dev/zero; head -c 2000000 /dev/zero > ${disk}/others; head -c 1000 /dev/zero; exit 6`;
     const run = leashRun(['sh', '-c', script], { plane: store, options: ['--quiet'], env });
-    expect((await run.exited(30_000)).code).toBe(6);
+    expect((await run.exited()).code).toBe(6);
     const told = said(run.stderr).at(-1) ?? '';
     expect(told).toMatch(/could (not )?be kept: (ENOSPC|the disk is nearly full)/);
     // Where the others took the very last block there is no room for the end either, and all there is to do is to say so.
@@ -114,7 +114,7 @@ test.skipIf(!canMount)(
     fs.rmSync(path.join(disk, 'others'));
     await store.listen();
     const flush = leash(['flush'], { plane: store, env });
-    expect((await flush.exited(30_000)).code).toBe(0);
+    expect((await flush.exited()).code).toBe(0);
     const stored = await store.run();
     const gapBytes = stored.gaps.reduce((sum, { from, to }) => sum + to - from, 0);
     expect(stored.bytes('stdout').length + gapBytes).toBe(stored.end);
@@ -128,9 +128,9 @@ test('a state directory that is deleted in the middle of a run', async () => {
   const go = path.join(state, 'go');
   const script = `echo out; while [ ! -e ${go} ]; do sleep 0.05; done; exit 6`;
   const run = leashRun(['sh', '-c', script], { ...OFFLINE, env: { LEASH_STATE_DIR: place, LEASH_MARK: state } });
-  await until('a record of the run', () => recordsIn(place).length > 0);
+  await waitFor('a record of the run', () => recordsIn(place).length > 0);
   fs.rmSync(place, { recursive: true });
   fs.writeFileSync(go, '');
-  expect((await run.exited(30_000)).code).toBe(6);
+  expect((await run.exited()).code).toBe(6);
   expect(said(run.stderr).at(-1)).toMatch(/end could not be kept: ENOENT.*output could be kept: /);
 });

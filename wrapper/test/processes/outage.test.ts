@@ -2,12 +2,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { newCommand } from '../support/control-plane.ts';
 import { leash, leashRun, marker, sabotage, shell, stateDirectory } from '../support/leash.ts';
 import { type RunStore, runStore } from '../support/run-store.ts';
 import { flushers, killFlushers, leftIn } from '../support/state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -22,8 +22,8 @@ const noPatience = sabotage(`
 /** Waits until a run that has ended is stored, whole, once, and gone from the disk. */
 async function delivered(store: RunStore, state: string) {
   const run = await store.run();
-  await until('the end of the run', () => run.isComplete, 30_000);
-  await until('a tidy state directory', () => leftIn(state).length === 0);
+  await waitFor('the end of the run', () => run.isComplete);
+  await waitFor('a tidy state directory', () => leftIn(state).length === 0);
   expect(run.completions).toHaveLength(1);
   return run;
 }
@@ -41,29 +41,29 @@ test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher
       options: ['--instance', 'night', '--machine', 'minion'],
       env: { ...env, ...noPatience },
     });
-    expect((await first.exited(30_000)).code).toBe(7);
+    expect((await first.exited()).code).toBe(7);
     const tookMs = performance.now() - began;
     expect(first.stdout.toString()).toBe('onethree');
     expect(first.stderr).toMatch(/^twoleash: the control plane does not have the end and the last 11 bytes .*\n$/);
     expect(first.stderr).toContain(`kept in ${state}, to be sent in the background`);
-    await until('a flusher', () => flushers(state).length === 1);
+    await waitFor('a flusher', () => flushers(state).length === 1);
 
     if (who !== 'the flusher that the wrapper started') await killFlushers(state);
     await store.listen();
     if (who === '`leash flush`') {
       const flush = leash(['flush'], { plane: store, env });
-      expect((await flush.exited(30_000)).code).toBe(0);
+      expect((await flush.exited()).code).toBe(0);
       expect(flush.stdout.toString()).toBe('1 sent, 0 left\n');
     } else if (who === 'the flusher of the next `leash run`') {
       const next = leashRun(['true'], { plane: store, env });
-      await next.exited(30_000);
+      await next.exited();
       expect(next.stderr).toBe('');
-      await until('both runs', () => store.runs.size === 2);
+      await waitFor('both runs', () => store.runs.size === 2);
     }
     const id = /of run (\w+)/.exec(first.stderr)?.[1] ?? '';
-    const run = await until('the run', () => store.runs.get(id));
-    await until('its end', () => run.isComplete, 30_000);
-    await until('a tidy state directory', () => leftIn(state).length === 0);
+    const run = await waitFor('the run', () => store.runs.get(id));
+    await waitFor('its end', () => run.isComplete);
+    await waitFor('a tidy state directory', () => leftIn(state).length === 0);
     expect(run.completions).toHaveLength(1);
     expect([run.text('stdout'), run.text('stderr'), run.gaps]).toEqual(['onethree', 'two', []]);
     expect(run.starts.at(-1)).toMatchObject({ phase: 'ended', output: { from: 0, to: 11 } });
@@ -76,7 +76,7 @@ test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher
     expect(run.completions[0]?.duration_ms).toBeGreaterThanOrEqual(300);
     expect(run.completions[0]?.duration_ms).toBeLessThanOrEqual(tookMs);
     expect([...run.tokens]).toEqual(['secret-token']);
-    await until('no flusher', () => flushers(state).length === 0);
+    await waitFor('no flusher', () => flushers(state).length === 0);
   },
 );
 
@@ -87,28 +87,28 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
   const mark = marker();
   const killed = leashRun(shell("trap '' TERM; echo ready; while :; do sleep 0.05; done", mark), { plane: store, env });
   const run = await store.run();
-  await until('the command', () => run.text('stdout') === 'ready\n');
+  await waitFor('the command', () => run.text('stdout') === 'ready\n');
   const command = newCommand();
   store.kill(run, command, 500);
-  await until('the first signal', () => run.killings.some(({ phase }) => phase === 'term'));
+  await waitFor('the first signal', () => run.killings.some(({ phase }) => phase === 'term'));
   await store.stop();
-  expect((await killed.exited(30_000)).code).toBe(143);
+  expect((await killed.exited()).code).toBe(143);
   await store.listen();
-  await until('the end', () => run.isComplete, 30_000);
+  await waitFor('the end', () => run.isComplete);
   expect(run.completions[0]).toMatchObject({ exit_code: 143, reason: 'operator' });
   expect(run.completions[0]?.applied_kills).toMatchObject([{ command, phase: 'gone' }]);
 
-  await until('a tidy state directory', () => leftIn(state).length === 0);
+  await waitFor('a tidy state directory', () => leftIn(state).length === 0);
   await store.stop();
   const limited = leashRun(shell("trap '' TERM; while :; do sleep 0.05; done", mark), {
     plane: store,
     env,
     options: ['--timeout', '300ms', '--grace', '100ms'],
   });
-  expect((await limited.exited(30_000)).code).toBe(124);
+  expect((await limited.exited()).code).toBe(124);
   await store.listen();
-  const second = await until('the second run', () => [...store.runs.values()].find((each) => each !== run));
-  await until('its end', () => second.isComplete, 30_000);
+  const second = await waitFor('the second run', () => [...store.runs.values()].find((each) => each !== run));
+  await waitFor('its end', () => second.isComplete);
   expect(second.completions[0]).toMatchObject({ exit_code: 124, reason: 'timeout' });
   expect(second.killings.map(({ command, phase }) => [command, phase])).toEqual([
     [null, 'term'],
@@ -126,7 +126,7 @@ test.each(['output', 'the end'])('a control plane that stores %s too slowly is n
     plane: store,
     env: { LEASH_STATE_DIR: state },
   });
-  expect((await run.exited(30_000)).code).toBe(3);
+  expect((await run.exited()).code).toBe(3);
   expect(run.stderr).toContain('to be sent in the background');
   const stored = await store.run();
   expect(stored.isComplete).toBe(what === 'the end');
@@ -134,7 +134,7 @@ test.each(['output', 'the end'])('a control plane that stores %s too slowly is n
   store.ackOutput = true;
   store.ackComplete = true;
   const flush = leash(['flush'], { plane: store, env: { LEASH_STATE_DIR: state } });
-  expect((await flush.exited(30_000)).code).toBe(0);
+  expect((await flush.exited()).code).toBe(0);
   expect(stored.isComplete).toBe(true);
   expect(stored.bytes('stdout').equals(Buffer.alloc(3_000_000))).toBe(true);
   expect(stored.gaps).toEqual([]);
@@ -160,7 +160,7 @@ test('more than memory holds, printed in an outage, arrives whole over a link th
     options: ['--quiet'],
     env: { LEASH_STATE_DIR: state },
   });
-  expect((await run.exited(50_000)).code).toBe(0);
+  expect((await run.exited()).code).toBe(0);
   store.dropEvery = 4_000_000;
   await store.listen();
   const stored = await delivered(store, state);
@@ -181,7 +181,7 @@ test('of more than the spool may hold, head and tail arrive, and one gap between
     options: ['--quiet', '--spool-limit', '1M'],
     env: { LEASH_STATE_DIR: state },
   });
-  expect((await run.exited(30_000)).code).toBe(0);
+  expect((await run.exited()).code).toBe(0);
   await store.listen();
   const stored = await delivered(store, state);
   const printed = fs.readFileSync(file);
@@ -210,21 +210,21 @@ test('a token that is revoked in the middle of a run: the job runs on, and a flu
     env: { ...env, LEASH_TOKEN: '' },
   });
   const stored = await store.run();
-  await until('some output', () => stored.text('stdout') === 'before\n');
+  await waitFor('some output', () => stored.text('stdout') === 'before\n');
   store.refuse = (presented) => (presented === 'new' ? null : 401);
   store.drop();
-  await until('a refusal', () => run.stderr.includes('not supervised'));
+  await waitFor('a refusal', () => run.stderr.includes('not supervised'));
   fs.writeFileSync(go, '');
-  expect((await run.exited(30_000)).code).toBe(9);
+  expect((await run.exited()).code).toBe(9);
   expect(run.stderr.split('\n').filter((line) => line.includes('401'))).toHaveLength(1);
 
-  await until('the end of the flusher that is refused as well', () => flushers(state).length === 0);
+  await waitFor('the end of the flusher that is refused as well', () => flushers(state).length === 0);
   const refused = leash(['flush', '--token-file', token], { plane: store, env });
-  expect((await refused.exited(30_000)).code).toBe(1);
+  expect((await refused.exited()).code).toBe(1);
   expect(refused.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*401/);
   fs.writeFileSync(token, 'new\n');
   const flush = leash(['flush', '--token-file', token], { plane: store, env });
-  expect((await flush.exited(30_000)).code).toBe(0);
+  expect((await flush.exited()).code).toBe(0);
   expect(stored.text('stdout')).toBe('before\nafter\n');
   expect(stored.completions).toMatchObject([{ exit_code: 9 }]);
   expect([...stored.tokens]).toEqual(['old', 'new']);
@@ -236,13 +236,13 @@ test('what belongs to another control plane is never sent', async () => {
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await ours.stop();
-  await leashRun(['echo', 'private'], { plane: ours, env }).exited(30_000);
+  await leashRun(['echo', 'private'], { plane: ours, env }).exited();
   await killFlushers(state);
   const flush = leash(['flush'], { plane: other, env });
-  expect((await flush.exited(30_000)).code).toBe(1);
+  expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toContain(`1 left for ${ours.url}`);
   const run = leashRun(['true'], { plane: other, env });
-  await run.exited(30_000);
+  await run.exited();
   expect(flushers(state)).toEqual([]);
   expect(other.runs.size).toBe(1);
   expect((await other.run()).text('stdout')).toBe('');

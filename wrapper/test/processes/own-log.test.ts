@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z (notice|info) \[test ([0-9A-Z]{26})\] (.+)$/;
 
@@ -32,7 +32,7 @@ test('the story of a run that was killed, and nothing of it on stderr but what m
     plane,
     options: ['--log', log],
   });
-  await until('ready', () => plane.stored.includes('ready'));
+  await waitFor('ready', () => plane.stored.includes('ready'));
   const { run } = await plane.started();
   plane.kill(newCommand(), { grace_ms: 200, reason: 'out of\u001b[31m hand' });
   expect((await leash.exited()).code).toBe(143);

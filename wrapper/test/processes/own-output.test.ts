@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 /** A pipe as a shell makes it, which nobody reads. */
 function unreadPipe(): { readonly fd: number } {
@@ -25,10 +25,10 @@ test('a stdout that nobody reads makes the command wait, and stops neither a kil
     plane,
     stdio: ['ignore', pipe.fd, pipe.fd],
   });
-  await until('a full pipe', () => plane.stored.length > 1024 * 1024, 15_000);
+  await waitFor('a full pipe', () => plane.stored.length > 1024 * 1024);
   plane.kill(newCommand());
   expect((await leash.exited()).code).toBe(143);
-}, 30_000);
+});
 
 test.each(['--quiet', '--verbose'])(
   'a line of the wrapper’s own that nobody reads does not keep it from leaving (%s)',
@@ -41,7 +41,7 @@ test.each(['--quiet', '--verbose'])(
     }).toThrow('EAGAIN');
     // It says that nobody supervises the run.
     const leash = leashRun(['sh', '-c', 'exit 5'], { options: [option], stdio: ['ignore', 'ignore', pipe.fd] });
-    expect((await leash.exited(15_000)).code).toBe(5);
+    expect((await leash.exited()).code).toBe(5);
   },
 );
 
@@ -53,7 +53,7 @@ test('a reader that stops for long and goes on gets every byte', async () => {
   setTimeout(() => leash.process.stdout?.resume(), 4_000);
   expect((await leash.exited()).code).toBe(0);
   expect(leash.stdout.length).toBe(4_788_895);
-}, 30_000);
+});
 
 test('a reader that is gone ends a command that goes on printing, as it would without us', async () => {
   const plane = await controlPlane();
@@ -61,7 +61,7 @@ test('a reader that is gone ends a command that goes on printing, as it would wi
   leash.process.stdout?.once('data', () => leash.process.stdout?.destroy());
   expect((await leash.exited()).code).not.toBe(0);
   await plane.completed();
-}, 30_000);
+});
 
 test('a reader that is slow but reads gets every byte', async () => {
   const mark = marker();
@@ -75,7 +75,7 @@ test('a reader that is slow but reads gets every byte', async () => {
   expect((await leash.exited()).code).toBe(0);
   expect(leash.stdout.length).toBe(4_788_895);
   expect(leash.stderr).not.toContain('dropped');
-}, 30_000);
+});
 
 test.each(['SIGCONT', 'SIGUSR1', 'SIGUSR2'] as const)(
   '%s costs a slow reader nothing when the command has ended',
@@ -86,7 +86,7 @@ test.each(['SIGCONT', 'SIGUSR1', 'SIGUSR2'] as const)(
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     leash.process.stdout?.pause();
-    await until('the end of the command', () => leash.stderr.includes('ended by itself'));
+    await waitFor('the end of the command', () => leash.stderr.includes('ended by itself'));
     for (let each = 0; each < 3; each += 1) {
       leash.kill(signal);
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -104,20 +104,20 @@ test('Ctrl-Z stops the wrapper even when the command has ended, until it is told
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   leash.process.stdout?.pause();
-  await until('the end of the command', () => leash.stderr.includes('ended by itself'));
+  await waitFor('the end of the command', () => leash.stderr.includes('ended by itself'));
   const stat = () => fs.readFileSync(`/proc/${leash.process.pid}/stat`, 'latin1');
   const isStopped = () => /\) T /.test(stat());
-  await until('a wrapper that has stopped', () => {
+  await waitFor('a wrapper that has stopped', () => {
     leash.kill('SIGTSTP');
     return isStopped();
   });
   // A SIGTSTP that it has not yet heard of stops it once more.
-  await until('a wrapper that goes on', () => {
+  await waitFor('a wrapper that goes on', () => {
     leash.kill('SIGCONT');
     return !isStopped();
   });
   leash.process.stdout?.resume();
-  await until('its end', () => {
+  await waitFor('its end', () => {
     leash.kill('SIGCONT');
     return leash.process.exitCode !== null;
   });

@@ -1,12 +1,12 @@
 /** Reaching the control plane through a web proxy. */
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { GOOD, KEY } from '../support/certificates.ts';
 import { proxyTo } from '../support/connect-proxy.ts';
 import { newCommand } from '../support/control-plane.ts';
 import { Dialled, linkTo, tcpServer } from '../support/dialling.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
 import { authorityFile, securePlane } from '../support/secure-plane.ts';
-import { until } from '../support/until.ts';
 
 /** A name that means something to the proxy only. */
 const TARGET = 'ws://leash.test:8080';
@@ -17,7 +17,7 @@ test('a run goes through the proxy, and can be seen and killed there', async () 
   const mark = marker();
   const env = { LEASH_URL: 'http://leash.test', HTTP_PROXY: proxy.url('user:p%40ss@') };
   const leash = leashRun(shell('echo hello; sleep 1000; :', mark), { plane, env, options: ['--verbose'] });
-  await until('the output', () => plane.stored.includes('hello'));
+  await waitFor('the output', () => plane.stored.includes('hello'));
   expect(proxy.requests[0]).toEqual({
     target: 'leash.test:80',
     authorization: `Basic ${Buffer.from('user:p@ss').toString('base64')}`,
@@ -46,7 +46,7 @@ test('the target’s name goes to the proxy as it is, and every connection is ov
   await dialled.isOpen();
   expect(proxy.requests).toEqual([{ target: 'leash.test:8080', authorization: undefined }]);
   dialled.connection.terminate('enough');
-  await until('no open connection', () => proxy.open === 0);
+  await waitFor('no open connection', () => proxy.open === 0);
 });
 
 test.each([false, true])(
@@ -82,7 +82,7 @@ test.each([
   expect(ending).toMatchObject({ kind, why: expect.stringContaining(why) });
   expect(ending.why).toContain(`via proxy ${proxy.url()}`);
   expect(ending.why).not.toContain('secret');
-  await until('no open connection', () => proxy.open === 0);
+  await waitFor('no open connection', () => proxy.open === 0);
   expect(plane.attempts).toBe(0);
 });
 
@@ -93,7 +93,7 @@ test('a proxy that never answers is given up in time, and let go', async () => {
   const dialled = new Dialled({ baseUrl: TARGET, proxy: { http_proxy: proxy.url() } }, 200);
   const why = `waited 0.2 s in vain for an answer of the proxy ${proxy.url()}`;
   expect(await dialled.ended()).toEqual({ kind: 'lost', why });
-  await until('no open connection', () => proxy.open === 0);
+  await waitFor('no open connection', () => proxy.open === 0);
 });
 
 test('a proxy that is not there is named', async () => {
@@ -122,6 +122,6 @@ test('what NO_PROXY names is reached straight', async () => {
     baseUrl: plane.url.replace('http', 'ws'),
     proxy: { HTTP_PROXY: proxy.url(), NO_PROXY: '127.0.0.0/8' },
   });
-  await until('connected', () => linked.link.state === 'connected');
+  await waitFor('connected', () => linked.link.state === 'connected');
   expect(proxy.requests).toEqual([]);
 });

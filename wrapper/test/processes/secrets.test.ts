@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { hasCode } from '../../src/error-code.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const PASSWORD = 'hunter2-is-not-it';
 const KEY = 'sk-9f8e7d6c5b4a3';
@@ -61,8 +61,8 @@ test('a secret that is printed in two pieces is one, and so is a match of --reda
     ],
     { plane, env: { DB_PASSWORD: PASSWORD }, options: ['--redact', '\\d{4}-\\d{4}-\\d{4}'] },
   );
-  await until('the first pieces', () => leash.stdout.includes('card 4111-11') && leash.stderr.includes('password'));
-  await until('what is before them', () => plane.stored.includes('first'));
+  await waitFor('the first pieces', () => leash.stdout.includes('card 4111-11') && leash.stderr.includes('password'));
+  await waitFor('what is before them', () => plane.stored.includes('first'));
   fs.writeFileSync(next, '');
   expect((await leash.exited()).code).toBe(0);
   expect(plane.stored.toString().split('\n').toSorted()).toEqual([

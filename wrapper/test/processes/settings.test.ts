@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, marker, sabotage } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const isRoot = process.getuid?.() === 0;
 const isLinux = process.platform === 'linux';
@@ -67,7 +67,7 @@ describe('settings', () => {
     // What the first leaves is to be sent by a flusher that the second starts.
     await leashRun(['true'], { plane, env: { LEASH_TOKEN: token } }).exited();
     leashRun(['sleep', '1000'], { plane, env: { LEASH_TOKEN: token } });
-    await until('a flusher', () =>
+    await waitFor('a flusher', () =>
       commandLines().some((each) => each.includes('flush') && each.includes(plane.url.slice(7))),
     );
     expect(commandLines().filter((each) => each.includes(token))).toEqual([]);

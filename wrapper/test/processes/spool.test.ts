@@ -3,11 +3,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { UnackedOutput } from '../../src/output/unacked.ts';
 import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
 import { patternBytes } from '../support/pattern.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const SCRIPT = fileURLToPath(new URL('../support/spool-process.ts', import.meta.url));
 
@@ -22,7 +22,7 @@ class Child {
     });
     onTestFinished(async () => {
       this.process.kill('SIGKILL');
-      await until('it to be gone', () => this.isGone);
+      await waitFor('it to be gone', () => this.isGone);
     });
   }
 
@@ -66,16 +66,16 @@ function sizeOf(directory: string): number {
   return fs.readdirSync(directory).reduce((sum, name) => sum + fs.statSync(path.join(directory, name)).size, 0);
 }
 
-test('of eight processes that claim the runs of a dead one, each run gets one', { timeout: 60_000 }, async () => {
+test('of eight processes that claim the runs of a dead one, each run gets one', async () => {
   const state = temporaryDirectory();
   const creator = new Child('create', state, '60');
-  await until('the creator to die', () => creator.isGone, 30_000);
+  await waitFor('the creator to die', () => creator.isGone);
   expect(fs.readdirSync(path.join(state, 'runs'))).toHaveLength(60);
 
   const claimers = Array.from({ length: 8 }, () => new Child('claim', state));
-  await until('all to be ready', () => claimers.every((each) => each.output !== ''), 30_000);
+  await waitFor('all to be ready', () => claimers.every((each) => each.output !== ''));
   for (const each of claimers) each.process.stdin?.write('go');
-  await until('all to have looked twice', () => claimers.every((each) => each.rounds() >= 2), 30_000);
+  await waitFor('all to have looked twice', () => claimers.every((each) => each.rounds() >= 2));
   const claimed = claimers.flatMap((each) => each.claims());
   expect(claimed).toHaveLength(60);
   expect(new Set(claimed).size).toBe(60);
@@ -87,17 +87,17 @@ test('of eight processes that claim the runs of a dead one, each run gets one', 
   const before = others.map((each) => each.claims().length);
   first?.process.kill('SIGKILL');
   const taken = () => others.flatMap((each, index) => each.claims().slice(before[index]));
-  await until('the others to take what was its own', () => taken().length >= freed.length, 30_000);
+  await waitFor('the others to take what was its own', () => taken().length >= freed.length);
   expect(taken().sort()).toEqual(freed.sort());
 });
 
-test('what a writer that was SIGKILLed had written is read, and nothing else', { timeout: 60_000 }, async () => {
+test('what a writer that was SIGKILLed had written is read, and nothing else', async () => {
   for (const atLeastBytes of [400_000, 3_000_000]) {
     const directory = temporaryDirectory();
     const writer = new Child('write', directory);
-    await until('something to be on disk', () => sizeOf(directory) > atLeastBytes, 30_000);
+    await waitFor('something to be on disk', () => sizeOf(directory) > atLeastBytes);
     writer.process.kill('SIGKILL');
-    await until('the writer to be gone', () => writer.isGone);
+    await waitFor('the writer to be gone', () => writer.isGone);
     const leftover = await LeftoverOutput.open(directory, null);
     // The last block may have been cut off.
     expect(await countRight(leftover)).toBeGreaterThan(atLeastBytes - 128 * 1024);
@@ -114,7 +114,7 @@ function smallDisk(bytes: number): string | null {
   return directory;
 }
 
-test('on a full disk it keeps what fits and goes on when there is room', { timeout: 60_000 }, async (context) => {
+test('on a full disk it keeps what fits and goes on when there is room', async (context) => {
   const disk = smallDisk(1024 * 1024);
   if (disk === null) return context.skip('mounting a small file system takes root');
   const filler = path.join(disk, 'filler');
@@ -129,7 +129,7 @@ test('on a full disk it keeps what fits and goes on when there is room', { timeo
     output.append('stdout', patternBytes(output.end, 10_000));
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  await until('the full disk to be told', () => troubles.length > 0);
+  await waitFor('the full disk to be told', () => troubles.length > 0);
   expect(troubles).toEqual([expect.stringContaining('ENOSPC')]);
   expect(output.dropped).toBeGreaterThan(2_000_000);
 

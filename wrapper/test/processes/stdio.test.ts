@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { type OutputEvents, readOutput } from '../../src/command/read-output.ts';
 import { Brake } from '../../src/output/brake.ts';
 import type { Writer } from '../../src/output/descriptor.ts';
@@ -11,7 +12,6 @@ import { Sink } from '../../src/output/sink.ts';
 import { UnackedOutput } from '../../src/output/unacked.ts';
 import { greedy, ran, silent, start } from '../support/start.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const SUPERVISE = fileURLToPath(new URL('../support/supervise.ts', import.meta.url));
 
@@ -81,10 +81,10 @@ test('something left behind is told of, is not stopped, and gets SIGPIPE when it
   // The one left behind has stderr too.
   expect(await reader.finished()).toEqual(['stdout', 'stderr']);
   const before = counted().stdout;
-  await until('further ticks', () => counted().stdout > before + 10);
+  await waitFor('further ticks', () => counted().stdout > before + 10);
   expect(fs.existsSync(file)).toBe(false);
   reader.close();
-  await until('a failed write', () => fs.existsSync(file));
+  await waitFor('a failed write', () => fs.existsSync(file));
 });
 
 test('all that was printed is read before it is finished, and nobody holds anything', async () => {
@@ -109,7 +109,7 @@ test('a disk of ours that is full does not end the command', async () => {
   const { events, counted } = counter();
   readOutput(started.output, sinks(full), events, silent);
   expect(await started.exited).toEqual({ kind: 'exited', code: 3 });
-  await until('all of it', () => counted().stdout === 588_895);
+  await waitFor('all of it', () => counted().stdout === 588_895);
 });
 
 test('what is printed in one go waits for a disk that takes it, and none of it is left out', async () => {
@@ -119,7 +119,7 @@ test('what is printed in one go waits for a disk that takes it, and none of it i
   const started = await start(['sh', '-c', 'head -c 2000000 /dev/zero; head -c 2000000 /dev/zero >&2']);
   const events: OutputEvents = { output: (stream, bytes) => output.append(stream, bytes), resumed() {} };
   const reader = readOutput(started.output, sinks(), events, silent, brake);
-  await until('the brake', () => brake.isOn());
+  await waitFor('the brake', () => brake.isOn());
   const limit = 100_000_000;
   output.useSpool(temporaryDirectory(), { bytes: limit, again: async () => limit });
   expect(await started.exited).toEqual({ kind: 'exited', code: 0 });
@@ -134,7 +134,7 @@ test('while our reader is behind the command waits, and after its exit only a pi
   const { events, counted } = counter();
   const reader = readOutput(started.output, sinks(stopped), events, silent);
   const limit = 1024 * 1024;
-  await until('a full queue', () => counted().stdout >= limit && counted().stderr > 0);
+  await waitFor('a full queue', () => counted().stdout >= limit && counted().stderr > 0);
   process.kill(started.pid, 'SIGUSR1');
   await started.exited;
   expect(counted().stdout).toBeLessThan(1.2 * limit);
@@ -169,5 +169,5 @@ test.runIf(hasScript)('a terminal that nobody reads does not hold the command up
     terminal.kill('SIGKILL');
     fs.closeSync(unread);
   });
-  await until('the end of the command', () => fs.existsSync(ended) && fs.readFileSync(ended, 'utf8') === '0\n', 15_000);
+  await waitFor('the end of the command', () => fs.existsSync(ended) && fs.readFileSync(ended, 'utf8') === '0\n');
 });

@@ -1,12 +1,12 @@
 /** Whose certificates are accepted, and what is said of others. */
 import fs from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { AUTHORITY, EXPIRED, GOOD, KEY, OTHER_NAME, SELF_SIGNED } from '../support/certificates.ts';
 import { proxyTo } from '../support/connect-proxy.ts';
 import { Dialled, linkTo, tcpServer } from '../support/dialling.ts';
 import { controlPlane, leashRun } from '../support/leash.ts';
 import { authorityFile, securePlane } from '../support/secure-plane.ts';
-import { until } from '../support/until.ts';
 
 const wss = (plane: { port: number }, host = '127.0.0.1') => `wss://${host}:${plane.port}`;
 
@@ -85,7 +85,7 @@ test('the file is read anew for each attempt', async () => {
 test('a link that was refused tells so once, and counts as out of reach', async () => {
   const plane = await securePlane({ key: KEY, cert: SELF_SIGNED });
   const { link, told } = linkTo({ baseUrl: wss(plane) });
-  await until('refused', () => link.state === 'refused');
+  await waitFor('refused', () => link.state === 'refused');
   expect(told).toEqual([expect.stringMatching(/^not supervised: .*LEASH_CA_FILE.*; the command runs on$/)]);
   expect(link.unreachableSince).not.toBeNull();
 });
@@ -95,7 +95,7 @@ test('a TLS handshake that hangs is given up in time', async () => {
   const dialled = new Dialled({ baseUrl: `wss://127.0.0.1:${server.port}` }, 200);
   const why = 'waited 0.2 s in vain for a TLS handshake with 127.0.0.1';
   expect(await dialled.ended()).toEqual({ kind: 'lost', why });
-  await until('no open connection', () => server.open() === 0);
+  await waitFor('no open connection', () => server.open() === 0);
 });
 
 test('an authority that only this machine’s own list has is trusted, also for a proxy', async () => {

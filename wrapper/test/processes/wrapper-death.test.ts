@@ -2,11 +2,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory, WITHOUT_CGROUP } from '../support/leash.ts';
 import { endAll, living } from '../support/processes.ts';
 import { runStore } from '../support/run-store.ts';
 import { guardians, leftIn, recordsIn, usersOf } from '../support/state.ts';
-import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -28,10 +28,10 @@ test('killed while it is connected: the run is told as lost at once, with its ou
     env: { LEASH_STATE_DIR: state },
   });
   const stored = await store.run();
-  await until('the output', () => stored.end === 8);
-  await until('a record of it', () => recordsIn(state).length === 1);
+  await waitFor('the output', () => stored.end === 8);
+  await waitFor('a record of it', () => recordsIn(state).length === 1);
   run.kill('SIGKILL');
-  await until('a run that is told as lost', () => stored.isLost, 30_000);
+  await waitFor('a run that is told as lost', () => stored.isLost);
   expect(stored.completions).toEqual([]);
   expect(stored.starts.map(({ phase }) => phase)).toEqual(['running', 'abandoned']);
   expect(stored.text('stdout')).toBe('printed\n');
@@ -53,15 +53,15 @@ test.each(['keep', 'kill'])(
       options: ['--url', store.url, '--wrapper-death', what],
       env: { LEASH_STATE_DIR: state, LEASH_URL: '' },
     });
-    await until('output on disk', () => segments(state) > 0, 30_000);
+    await waitFor('output on disk', () => segments(state) > 0);
     run.kill('SIGKILL');
-    if (what === 'kill') await until('the end of the command', () => living(mark).length === 0);
+    if (what === 'kill') await waitFor('the end of the command', () => living(mark).length === 0);
     await store.listen();
     const stored = await store.run();
-    await until('a run that is told as lost', () => stored.isLost, 30_000);
+    await waitFor('a run that is told as lost', () => stored.isLost);
     expect(stored.starts.map(({ phase }) => phase)).toEqual(['abandoned']);
     expect([stored.text('stdout'), stored.text('stderr')]).toEqual(['one\n', 'two\n']);
-    if (what === 'kill') await until('nothing left', () => leftIn(state).length === 0);
+    if (what === 'kill') await waitFor('nothing left', () => leftIn(state).length === 0);
   },
 );
 
@@ -77,13 +77,13 @@ test.each(['keep', 'kill'])(
       env: { LEASH_STATE_DIR: state },
     });
     const ends = () => recordsIn(state).filter((id) => fs.existsSync(path.join(state, 'runs', id, 'end.json')));
-    await until('an end on disk', () => ends().length === 1);
+    await waitFor('an end on disk', () => ends().length === 1);
     run.kill('SIGKILL');
     plane.script.ackComplete = true;
-    await until('nothing left', () => leftIn(state).length === 0, 30_000);
+    await waitFor('nothing left', () => leftIn(state).length === 0);
     expect(plane.of('complete').at(-1)).toMatchObject({ exit_code: 5 });
     expect(plane.of('start').at(-1)?.phase).toBe('ended');
-    await until('no guardian', () => guardians(state).length === 0);
+    await waitFor('no guardian', () => guardians(state).length === 0);
   },
 );
 
@@ -96,7 +96,7 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
     plane: store,
     env: { LEASH_STATE_DIR: state },
   });
-  await until('output on disk', () => segments(state) > 0, 30_000);
+  await waitFor('output on disk', () => segments(state) > 0);
   const [id = ''] = recordsIn(state);
   const directory = path.join(state, 'runs', id);
   await endAll(state, 'environ');
@@ -115,11 +115,11 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
   expect((await orphans.exited()).code).toBe(0);
   await store.listen();
   await leashRun(['true'], { plane: store, env: { LEASH_STATE_DIR: state } }).exited();
-  const stored = await until('the lost run', () => store.runs.get(id));
-  await until('that it is told as lost', () => stored.isLost, 30_000);
+  const stored = await waitFor('the lost run', () => store.runs.get(id));
+  await waitFor('that it is told as lost', () => stored.isLost);
   expect(stored.text('stdout')).toBe('one\n');
   expect(stored.starts[0]?.age_ms).toBeGreaterThanOrEqual(0);
-  await until('nothing left', () => leftIn(state).length === 0);
+  await waitFor('nothing left', () => leftIn(state).length === 0);
 });
 
 test.each([[], ['--merge']])(
@@ -132,15 +132,15 @@ test.each([[], ['--merge']])(
     const print = 'head -c 3000000 /dev/zero';
     const script = `while [ ! -e ${go} ]; do sleep 0.05; done; ${print} && ${print} >&2 && echo x >&2 && echo ok > ${ended}`;
     const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
-    await until('the command', () => living(mark).length > 0);
-    await until('a record of it', () => recordsIn(state).length > 0);
+    await waitFor('the command', () => living(mark).length > 0);
+    await waitFor('a record of it', () => recordsIn(state).length > 0);
     run.kill('SIGKILL');
     await run.exited();
     fs.writeFileSync(go, '');
-    await until('its own end', () => fs.existsSync(ended));
-    await until('nothing of it', () => living(mark).length === 0);
+    await waitFor('its own end', () => fs.existsSync(ended));
+    await waitFor('nothing of it', () => living(mark).length === 0);
     // Neither a guardian nor who reads for it is left.
-    await until('nothing beside it', () => usersOf(state).length === 0);
+    await waitFor('nothing beside it', () => usersOf(state).length === 0);
   },
 );
 
@@ -155,11 +155,11 @@ test('killed with it, the command is ended with all that it started', async () =
     options: ['--wrapper-death', 'kill', '--grace', '200ms'],
     env: { ...WITHOUT_CGROUP, LEASH_STATE_DIR: state },
   });
-  await until('all of it', () => living(mark).length >= 4);
-  await until('a record of it', () => recordsIn(state).length > 0);
+  await waitFor('all of it', () => living(mark).length >= 4);
+  await waitFor('a record of it', () => recordsIn(state).length > 0);
   run.kill('SIGKILL');
-  await until('nothing of it', () => living(mark).length === 0);
-  await until('no guardian', () => usersOf(state).length === 0);
+  await waitFor('nothing of it', () => living(mark).length === 0);
+  await waitFor('no guardian', () => usersOf(state).length === 0);
 });
 
 test.each(['no state directory', 'right after the start'])(
@@ -176,11 +176,11 @@ test.each(['no state directory', 'right after the start'])(
         LEASH_MARK: state,
       },
     });
-    await until('the command', () => living(mark).length >= 4);
-    if (when === 'no state directory') await until('its guardian', () => guardians(state).length > 0);
+    await waitFor('the command', () => living(mark).length >= 4);
+    if (when === 'no state directory') await waitFor('its guardian', () => guardians(state).length > 0);
     run.kill('SIGKILL');
     if (when !== 'no state directory' && guardians(state).length === 0) return;
-    await until('nothing of it', () => living(mark).length === 0);
+    await waitFor('nothing of it', () => living(mark).length === 0);
   },
 );
 
@@ -196,13 +196,13 @@ test('killed while a grace is running, the wrapper takes its command along or le
     }),
   ];
   for (const run of both) {
-    await until('the command', () => run.stdout.includes('ready'));
+    await waitFor('the command', () => run.stdout.includes('ready'));
     run.kill('SIGTERM');
-    await until('the grace', () => run.stdout.includes('term'));
-    await until('a record of both', () => recordsIn(state).length === 2);
+    await waitFor('the grace', () => run.stdout.includes('term'));
+    await waitFor('a record of both', () => recordsIn(state).length === 2);
   }
   for (const run of both) run.kill('SIGKILL');
-  await until('the end of one', () => living(killed).length === 0);
+  await waitFor('the end of one', () => living(killed).length === 0);
   expect(living(kept)).not.toEqual([]);
 });
 
@@ -214,6 +214,6 @@ test('what a command left behind goes on printing after its end, for as long as 
   const run = leashRun(shell(`sh -c '${child}' ${mark} & echo done`, mark), { env: { LEASH_STATE_DIR: state } });
   expect((await run.exited()).code).toBe(0);
   expect(run.stdout.toString()).toBe('done\n');
-  await until('two megabytes more', () => fs.existsSync(printed));
-  await until('nobody who reads them', () => usersOf(state).length === 0);
+  await waitFor('two megabytes more', () => fs.existsSync(printed));
+  await waitFor('nobody who reads them', () => usersOf(state).length === 0);
 });

@@ -5,9 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { endFamily } from '../../src/terminate/end-family.ts';
 import { end, hasCgroup, Run, shell, silent } from '../support/family-run.ts';
-import { until } from '../support/until.ts';
 
 const hasPerl = spawnSync('perl', ['-e', '1']).status === 0;
 
@@ -35,7 +35,7 @@ test.runIf(hasPerl)(
   'a chain of forks and setsids is ended or told of, but never said to be gone while it goes on',
   async () => {
     const run = new Run(['perl', '-e', CHAIN]);
-    await until('the chain', () => run.said.includes('running'));
+    await waitFor('the chain', () => run.said.includes('running'));
     const survivors = await endFamily(run.family, { signal: 'SIGTERM', graceMs: 0 }, silent);
     if (survivors.length > 0) return;
     await run.closed();
@@ -50,7 +50,7 @@ test.runIf(hasPerl && hasCgroup)(
       ['env', '-i', process.env.PATH === undefined ? 'A=1' : `PATH=${process.env.PATH}`, 'perl', '-e', CHAIN],
       true,
     );
-    await until('the chain', () => run.said.includes('running'));
+    await waitFor('the chain', () => run.said.includes('running'));
     expect(run.family.members()).not.toEqual([]);
     expect(await endFamily(run.family, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
     await run.closed();

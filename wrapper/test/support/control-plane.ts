@@ -16,7 +16,7 @@ import {
   WRAPPER_SUBPROTOCOL,
   type WrapperMessage,
 } from '#protocol/wrapper-link';
-import { until } from './until.ts';
+import { waitFor } from '#testing/wait-for';
 
 export interface Script {
   /** Answer the upgrade with this status instead. */
@@ -181,11 +181,11 @@ export class ControlPlane {
 
   /** The first start that was received. */
   started(): Promise<Start> {
-    return until('a start', () => this.of('start')[0]);
+    return waitFor('a start', () => this.of('start')[0]);
   }
 
   completed(): Promise<Complete> {
-    return until('a completion', () => this.of('complete')[0]);
+    return waitFor('a completion', () => this.of('complete')[0]);
   }
 
   gaps(): Gap[] {

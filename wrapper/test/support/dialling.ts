@@ -1,11 +1,11 @@
 /** The link without the rest of the wrapper: one attempt to connect, or a whole Link of a run. */
 import net, { type AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { type Connection, dial, type Ending, type RunAddress } from '../../src/link/dial.ts';
 import { Link } from '../../src/link/link.ts';
 import { OutputLog } from '../../src/output/log.ts';
 import { RunRecord } from '../../src/run/record.ts';
-import { until } from './until.ts';
 
 export type To = Partial<RunAddress['controlPlane']> & { readonly baseUrl: string };
 
@@ -35,11 +35,11 @@ export class Dialled {
   }
 
   ended(): Promise<Ending> {
-    return until('the end of the attempt', () => this.ending);
+    return waitFor('the end of the attempt', () => this.ending);
   }
 
   isOpen(): Promise<true> {
-    return until('an open connection', () => {
+    return waitFor('an open connection', () => {
       if (this.ending !== null) throw new Error(this.ending.why);
       return this.opened;
     });

@@ -1,11 +1,11 @@
 /** A command with its family, as a wrapper starts it, without a wrapper. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { expect, onTestFinished } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { createCgroup } from '../../src/processes/cgroup.ts';
 import { type FamilyOrigin, type ProcessFamily, processFamily } from '../../src/processes/family.ts';
 import { isRunning, type ProcessRef, refOf } from '../../src/processes/process-ref.ts';
 import { endFamily } from '../../src/terminate/end-family.ts';
-import { until } from './until.ts';
 
 export const silent = { tell() {}, note() {} };
 const probe = createCgroup(`probe-${process.pid}`);
@@ -51,7 +51,7 @@ export class Run {
       this.family.signal('SIGKILL');
       for (const pid of this.pids) if (this.isAlive(pid)) process.kill(pid, 'SIGKILL');
       if (this.isAlive(leader.pid)) process.kill(-leader.pid, 'SIGKILL');
-      await until('its cgroup to be removed', () => own?.remove() ?? true);
+      await waitFor('its cgroup to be removed', () => own?.remove() ?? true);
     });
   }
 
@@ -70,7 +70,7 @@ export class Run {
   }
 
   async announced(count: number): Promise<number[]> {
-    await until(`${count} pids`, () => this.pids.length >= count);
+    await waitFor(`${count} pids`, () => this.pids.length >= count);
     return this.pids;
   }
 
@@ -81,7 +81,7 @@ export class Run {
 
   /** Resolves when nobody holds its stdout any more: nobody is left who has not closed it. */
   async closed(): Promise<void> {
-    await until('the end of its output', () => this.#isClosed);
+    await waitFor('the end of its output', () => this.#isClosed);
   }
 }
 

@@ -4,9 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { ControlPlane } from './control-plane.ts';
 import { endAll, newMarker } from './processes.ts';
-import { until } from './until.ts';
 
 /** The wrapper as it is shipped: made by build-program.ts. */
 export const PROGRAM = process.env.LEASH_TEST_PROGRAM ?? '';
@@ -48,9 +48,9 @@ export class Leash {
     return Buffer.concat(this.#chunks);
   }
 
-  /** Resolves with how it exited; fails when it doesn't within `ms`. */
-  async exited(ms = 30_000): Promise<Result> {
-    await until('leash to exit', () => this.#result, ms);
+  /** Resolves with how it exited. */
+  async exited(): Promise<Result> {
+    await waitFor('leash to exit', () => this.#result);
     return this.#exit;
   }
 

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
+import { waitFor } from '#testing/wait-for';
 import { procTable } from '../../src/processes/proc-table.ts';
 import type { ProcessEntry } from '../../src/processes/process-table.ts';
-import { until } from './until.ts';
 
 let markers = 0;
 
@@ -29,7 +29,7 @@ export async function endAll(marker: string, where: Place = 'cmdline'): Promise<
 /** Ends whatever `find` finds, without a word. Resolves when nothing is found any more, and nothing of what was still runs. */
 export async function endEach(find: () => readonly number[]): Promise<void> {
   const ended: ProcessEntry[] = [];
-  await until('an end of what a test has left behind', () => {
+  await waitFor('an end of what a test has left behind', () => {
     const found = find().flatMap((pid) => procTable.entry(pid) ?? []);
     ended.push(...found);
     // Stopped first: none may see another go, and act on it. (One that did so before is found by the next look.)

@@ -15,7 +15,7 @@ import {
   type Start,
   WRAPPER_SUBPROTOCOL,
 } from '#protocol/wrapper-link';
-import { until } from './until.ts';
+import { waitFor } from '#testing/wait-for';
 
 /** What is stored of one run. */
 export class StoredRun {
@@ -114,7 +114,7 @@ export class RunStore {
 
   /** The only run there is, once there is one. */
   run(): Promise<StoredRun> {
-    return until('a run at the control plane', () => [...this.runs.values()][0]);
+    return waitFor('a run at the control plane', () => [...this.runs.values()][0]);
   }
 
   #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { trials } from '#testing/seed';
 import { pauseBeforeDialling } from '../../src/link/backoff.ts';
 
 const ALMOST_ONE = 1 - Number.EPSILON;
@@ -34,6 +35,7 @@ test('a pause is a share of the longest one, which never shrinks with attempts n
       expect(pauseBeforeDialling(attempt + 1, wasConnected, cap, 1)).toBeGreaterThanOrEqual(longest);
       expect(pauseBeforeDialling(attempt, true, cap, 1)).toBeGreaterThanOrEqual(longest);
     }),
+    trials(100, 10_000),
   );
 });
 

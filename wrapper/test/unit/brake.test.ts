@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { Brake } from '../../src/output/brake.ts';
 import { UnackedOutput } from '../../src/output/unacked.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const MEMORY_BYTES = 400_000;
 const CHUNK = Buffer.alloc(20_000, 'x');
@@ -32,7 +32,7 @@ test('what is printed in one go leaves no hole, even before there is a disk', as
   const brake = new Brake(output, AGES_MS);
   output.expectSpool();
   const printed = print(output, brake, 20 * MEMORY_BYTES);
-  await until('the brake', () => brake.isOn());
+  await waitFor('the brake', () => brake.isOn());
   output.useSpool(temporaryDirectory(), limited(100 * MEMORY_BYTES));
   await printed;
   expect([output.end, output.dropped]).toEqual([20 * MEMORY_BYTES, 0]);
@@ -69,7 +69,7 @@ test('without a disk, and where more was printed than may be kept, nothing is he
   const brake = new Brake(failing, AGES_MS);
   failing.expectSpool();
   const printed = print(failing, brake, 2 * MEMORY_BYTES);
-  await until('the brake', () => brake.isOn());
+  await waitFor('the brake', () => brake.isOn());
   failing.noSpool();
   await printed;
   expect(brake.isOn()).toBe(false);

@@ -3,9 +3,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ulid } from 'ulid';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { type Cgroup, cgroupDirectory, createCgroup, openCgroup, removeAbandoned } from '../../src/processes/cgroup.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const PURE = '25 19 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate';
 const HYBRID = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw
@@ -63,7 +63,7 @@ function cgroup(): Cgroup | null {
   const made = createCgroup(`test-${process.pid}-${Math.random().toString(36).slice(2)}`);
   onTestFinished(async () => {
     made?.kill();
-    await until('an empty cgroup', () => made?.remove() ?? true);
+    await waitFor('an empty cgroup', () => made?.remove() ?? true);
   });
   return made;
 }
@@ -81,7 +81,7 @@ test.skipIf(probe === null)(
     const child = spawn('sh', ['-c', script, outer.joinFile, path.join(outer.path, 'leash-inner')], {
       stdio: 'ignore',
     });
-    await until('all four', () => outer.members().length === 4);
+    await waitFor('all four', () => outer.members().length === 4);
     expect(outer.members()).toContain(child.pid);
     expect(outer.members()).not.toContain(process.pid);
     expect(openCgroup(path.join(outer.path, 'leash-inner'))?.members()).toHaveLength(2);
@@ -89,9 +89,9 @@ test.skipIf(probe === null)(
     expect(outer.remove()).toBe(false);
     expect(outer.members()).toHaveLength(4);
     expect(openCgroup(outer.path)?.kill()).toBe(true);
-    await until('nobody', () => !outer.isPopulated());
+    await waitFor('nobody', () => !outer.isPopulated());
     expect(outer.members()).toEqual([]);
-    await until('its removal', () => outer.remove());
+    await waitFor('its removal', () => outer.remove());
     expect(fs.existsSync(outer.path)).toBe(false);
     // Once more does no harm.
     expect(outer.remove()).toBe(true);
@@ -117,9 +117,9 @@ test.runIf(nobodyCan)('where it has been delegated to a user, one write of their
   // As if they had made it themselves, in what was delegated to them.
   for (const file of ['', 'cgroup.procs', 'cgroup.kill']) fs.chownSync(path.join(delegated.path, file), 65534, 65534);
   spawn('sh', ['-c', 'echo 0 > "$0"; setsid sleep 100 & sleep 100; :', delegated.joinFile], { stdio: 'ignore' });
-  await until('all three', () => delegated.members().length === 3);
+  await waitFor('all three', () => delegated.members().length === 3);
   expect(asNobody('console.log(openCgroup(process.argv[1]).kill())', delegated.path)).toBe('true');
-  await until('nobody', () => !delegated.isPopulated());
+  await waitFor('nobody', () => !delegated.isPopulated());
 });
 
 test.skipIf(probe === null)('making one removes those that others left behind', async () => {
@@ -128,7 +128,7 @@ test.skipIf(probe === null)('making one removes those that others left behind', 
   onTestFinished(() => [left, young].forEach((each) => void each?.remove()));
   const made = cgroup();
   expect(made).not.toBeNull();
-  await until('its removal', () => left !== null && !fs.existsSync(left.path));
+  await waitFor('its removal', () => left !== null && !fs.existsSync(left.path));
   expect(fs.existsSync(young?.joinFile ?? '')).toBe(true);
 });
 

@@ -2,16 +2,13 @@
  * A proof by many trials: whatever the network, the object and the wrapper go through, in the end every byte is stored
  * once, there is one end, and no kill is carried out twice.
  *
- * On a failure fast-check prints the seed and the smallest scenario it found. `LEASH_TEST_SEED` and `LEASH_TEST_RUNS` try
- * others.
+ * On a failure fast-check prints the seed and the smallest scenario it found.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { trials } from '#testing/seed';
 import type { Span } from '../support/simulation/fetched-output.ts';
 import { FAULTS, type Scenario, simulate } from '../support/simulation/simulation.ts';
-
-const SEED = Number(process.env.LEASH_TEST_SEED ?? 20_261_123);
-const RUNS = Number(process.env.LEASH_TEST_RUNS ?? 1_500);
 
 const size = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 300 }) },
@@ -51,11 +48,11 @@ const scenarios: fc.Arbitrary<Scenario> = fc.record({
 });
 
 test('over a thousand runs through every kind of trouble, each byte is stored once and each run has one end', () => {
-  fc.assert(fc.property(scenarios, isRight), { seed: SEED, numRuns: RUNS });
-}, 120_000);
+  fc.assert(fc.property(scenarios, isRight), trials(150, 5_000));
+});
 
 test('the same scenario always takes the same course', () => {
-  for (const scenario of fc.sample(scenarios, { seed: SEED, numRuns: 20 })) {
+  for (const scenario of fc.sample(scenarios, trials(20, 20))) {
     expect(simulate(scenario)).toEqual(simulate(scenario));
   }
 });

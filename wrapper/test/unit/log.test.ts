@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { type LogOptions, openLog } from '../../src/log.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 /** A log, and what it puts on stderr. */
 function logging(options: Partial<LogOptions>) {
@@ -70,7 +70,7 @@ test('several runs share a file without mixing their lines', async () => {
   const file = inNewDirectory();
   const runs = ['a', 'b', 'c'].map((name) => ({ name, ...logging({ file, label: name }) }));
   for (let each = 0; each < 200; each += 1) for (const { name, log } of runs) log.note(`${name.repeat(300)} ${each}`);
-  await until('all lines', () => fs.existsSync(file) && linesOf(file).length === 600);
+  await waitFor('all lines', () => fs.existsSync(file) && linesOf(file).length === 600);
   for (const { name } of runs) {
     const ours = linesOf(file).filter((line) => line.includes(`[${name}]`));
     expect(ours.map((line) => line.slice(line.indexOf('[')))).toEqual(
@@ -153,7 +153,7 @@ test('after a rotation lines go to the new file, and those from before stay in t
   log.note('before');
   await log.drained();
   fs.renameSync(file, `${file}.1`);
-  await until('a new file', async () => {
+  await waitFor('a new file', async () => {
     log.note('after');
     await log.drained();
     return fs.existsSync(file);
@@ -163,7 +163,7 @@ test('after a rotation lines go to the new file, and those from before stay in t
   // Now the way logrotate's `create` does it: the new file is there at once.
   fs.renameSync(file, `${file}.2`);
   fs.writeFileSync(file, '');
-  await until('a line in the new file', async () => {
+  await waitFor('a line in the new file', async () => {
     log.note('later');
     await log.drained();
     return fs.statSync(file).size > 0;
@@ -186,7 +186,7 @@ test('lines beyond what a slow disk may be owed are counted, not kept', async ()
   const file = inNewDirectory();
   const { log } = logging({ file });
   for (let each = 0; each < 5_000; each += 1) log.note(`line ${each}`);
-  await until(
+  await waitFor(
     'the end',
     () => fs.existsSync(file) && linesOf(file).find((line) => line.includes('lines are missing here')),
   );

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { bootId, isRunning, refOf } from '../../src/processes/process-ref.ts';
-import { until } from '../support/until.ts';
 
 test('a process is running until it has ended, also by a reference that was stored', async () => {
   const child = spawn('sleep', ['100']);
@@ -10,7 +10,7 @@ test('a process is running until it has ended, also by a reference that was stor
   expect(ref).toMatchObject({ pid: child.pid, bootId: bootId() });
   expect(isRunning(ref)).toBe(true);
   child.kill('SIGKILL');
-  await until('its end', () => !isRunning(ref));
+  await waitFor('its end', () => !isRunning(ref));
 });
 
 test('another process with the same pid is another process', () => {
@@ -31,7 +31,7 @@ test('a child that has exited and is not collected yet can be referred to, and i
   const child = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 100']);
   onTestFinished(() => void child.kill('SIGKILL'));
   const zombie = Number(await new Promise((resolve) => child.stdout.once('data', resolve)));
-  await until('its end', () => {
+  await waitFor('its end', () => {
     const ref = refOf(zombie);
     return ref !== null && !isRunning(ref);
   });

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { parseStat } from '../../src/processes/proc-table.ts';
 import { processTable } from '../../src/processes/process-table.ts';
 import { parsePs, psTable } from '../../src/processes/ps-table.ts';
-import { until } from '../support/until.ts';
 
 const linux = process.platform === 'linux';
 
@@ -68,7 +68,7 @@ test.skipIf(!linux)('a child is found in the list, among the children, and by it
   const pid = child.pid ?? 0;
   expect(processTable.list().some((each) => each.pid === pid && each.ppid === process.pid)).toBe(true);
   expect(processTable.children(process.pid)).toContain(pid);
-  await until('exec', () => processTable.hasVariable(pid, 'LEASH_T_1'));
+  await waitFor('exec', () => processTable.hasVariable(pid, 'LEASH_T_1'));
   expect(processTable.hasVariable(pid, 'ABOUT')).toBe(true);
   // Only whole names count: not the end or the beginning of one, nor a value.
   for (const name of ['BOUT', 'ABOU', 'x', 'LEASH_T_', 'LEASH_T_11'])

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { trials } from '#testing/seed';
 import { MAX_PIECE_BYTES, OVERLAP_BYTES } from '../../src/redact/line-search.ts';
 import { compilePattern } from '../../src/redact/patterns.ts';
 import { MARK, type RedactionRules, Redactor, redactionRules, redactText } from '../../src/redact/redactor.ts';
@@ -113,7 +114,7 @@ test('in whatever chunks it comes, the output is that of the whole at once, and 
       expect(output).toBe(render(text, hiddenBytes(text, values)));
       for (const value of values) expect(output).not.toContain(value);
     }),
-    { numRuns: 2_000 },
+    trials(200, 10_000),
   );
 });
 
@@ -128,7 +129,7 @@ test('nothing is held back but what may grow into a secret, and that always', ()
         expect(stream.output()).toBe(renderSettled(text, values));
       }
     }),
-    { numRuns: 2_000 },
+    trials(200, 10_000),
   );
 });
 
@@ -138,7 +139,7 @@ test('values and patterns together hide what either of them hides', () => {
       const text = chunks.join('');
       expect(redactChunks(rulesOf(values, patterns), chunks)).toBe(render(text, hiddenBytes(text, values, patterns)));
     }),
-    { numRuns: 2_000 },
+    trials(200, 10_000),
   );
 });
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
+import { waitFor } from '#testing/wait-for';
 import { endFamily } from '../../src/terminate/end-family.ts';
 import { type Endable, Terminator } from '../../src/terminate/terminator.ts';
-import { until } from '../support/until.ts';
 
 const COMMAND = '01J00000000000000000000001';
 const silent = { tell() {}, note() {} };
@@ -44,7 +44,7 @@ test('a process list that can not be read does not keep SIGKILL from being sent,
   });
   kill('SIGTERM', 50);
   made.leaderExited();
-  await until('SIGKILL again', () => signals.filter((signal) => signal === 'SIGKILL').length > 2);
+  await waitFor('SIGKILL again', () => signals.filter((signal) => signal === 'SIGKILL').length > 2);
   expect(phases()).toEqual(['term', 'kill']);
   isReadable = true;
   await made.over();

@@ -3,6 +3,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
+import { trials } from '#testing/seed';
 import { UnackedOutput } from '../../src/output/unacked.ts';
 import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -228,6 +229,6 @@ test('whatever happens, each byte that is read is right, and each that is missin
       await damaged.close();
       fs.rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
     }),
-    { numRuns: 150 },
+    trials(25, 500),
   );
-}, 120_000);
+});

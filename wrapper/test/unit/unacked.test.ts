@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import type { Piece } from '../../src/output/log.ts';
 import { UnackedOutput } from '../../src/output/unacked.ts';
 import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
 import { patternBytes } from '../support/pattern.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { until } from '../support/until.ts';
 
 const MIB = 1024 * 1024;
 
@@ -110,7 +110,7 @@ test('what is too much for memory is read back from disk, every byte of it', asy
   for (let each = 0; each < 40; each += 1) {
     await fill(output, 5);
     const held = output.end - 100_000;
-    await until('the disk to keep up', () => held <= 0 || output.read(held, 1)?.kind === 'later');
+    await waitFor('the disk to keep up', () => held <= 0 || output.read(held, 1)?.kind === 'later');
   }
   expect(output.dropped).toBe(0);
   expect(gaps(await readAll(output))).toEqual([]);
@@ -123,9 +123,9 @@ test('what is too much for memory is read back from disk, every byte of it', asy
 test('what stays unacked for some seconds gets to disk, however little it is', async () => {
   const { output, directory } = spooled();
   output.append('stdout', patternBytes(0, 10));
-  await until('it to be on disk', () => sizeOf(directory) > 10);
+  await waitFor('it to be on disk', () => sizeOf(directory) > 10);
   output.append('stdout', patternBytes(10, 10));
-  await until('the rest to be on disk', () => sizeOf(directory) > 60);
+  await waitFor('the rest to be on disk', () => sizeOf(directory) > 60);
   expect(gaps(await readAll(output))).toEqual([]);
 });
 
@@ -134,11 +134,11 @@ test('acks delete what is on disk', async () => {
   await fillDisk(output, 20);
   const before = files(directory).length;
   output.free(200_000);
-  await until('files to be deleted', () => files(directory).length < before);
+  await waitFor('files to be deleted', () => files(directory).length < before);
   expect(output.read(0, 100)).toEqual({ kind: 'gap', from: 0, to: 200_000 });
   expect(gaps(await readAll(output))).toEqual([]);
   output.free(output.end);
-  await until('all files to be deleted', () => files(directory).length === 0);
+  await waitFor('all files to be deleted', () => files(directory).length === 0);
   await fillDisk(output, 20);
   expect(gaps(await readAll(output))).toEqual([]);
 });
@@ -160,7 +160,7 @@ test('what is acked while it is being written does not stay on disk', async () =
   const flushed = output.flush(10_000);
   output.free(output.end);
   expect(await flushed).toEqual({ kind: 'stored' });
-  await until('all files to be deleted', () => files(directory).length === 0);
+  await waitFor('all files to be deleted', () => files(directory).length === 0);
 });
 
 test('a full spool keeps head and tail, within its limit, and tells exactly what is missing', async () => {
@@ -191,7 +191,7 @@ test('a flush leaves everything to who comes next', async () => {
   expect(leftover).toMatchObject({ start: 0, end: output.end });
   expect(missing(await readAll(leftover))).toBe(missing(before));
   leftover.free(leftover.end);
-  await until('all files to be deleted', () => files(directory).length === 0);
+  await waitFor('all files to be deleted', () => files(directory).length === 0);
   await leftover.close();
 });
 
@@ -214,7 +214,7 @@ test('when the disk fails it is told once, and memory does what it can', async (
   const { output, directory, troubles } = spooled();
   fs.rmSync(directory, { recursive: true });
   await fill(output, 100);
-  await until('the failure to be told', () => troubles.length > 0);
+  await waitFor('the failure to be told', () => troubles.length > 0);
   expect(troubles[0]).toContain('ENOENT');
   const flushed = await output.flush(10_000);
   expect(flushed).toMatchObject({ kind: 'incomplete', why: expect.stringContaining('ENOENT') });
@@ -228,9 +228,9 @@ test('when the disk works again, what waited goes there', async () => {
   const { output, directory, troubles } = spooled();
   fs.renameSync(directory, `${directory}.away`);
   await fill(output, 3);
-  await until('the failure to be told', () => troubles.length > 0);
+  await waitFor('the failure to be told', () => troubles.length > 0);
   fs.renameSync(`${directory}.away`, directory);
-  await until('another attempt to succeed', () => sizeOf(directory) > 0);
+  await waitFor('another attempt to succeed', () => sizeOf(directory) > 0);
   expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
   expect(gaps(await readAll(output))).toEqual([]);
 });

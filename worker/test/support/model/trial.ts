@@ -3,11 +3,11 @@ import { expect, vi } from 'vitest';
 import type { Command } from '#protocol/api';
 import { KILL_PHASES, type KillPhase } from '#protocol/command';
 import { encodeOutputFrame } from '#protocol/output-frame';
+import { WAIT_LIMIT_MS } from '#testing/patience';
 import { COMMAND_LIFE_MS, current, Model, type ModelCommand, type ModelRun, type ModelSocket } from './model.ts';
 import { d1, RealJob, type RealSocket } from './real-job.ts';
 import type { Step, StepOf } from './steps.ts';
 
-const STEP_MS = 5_000;
 const KEY = 'a'.repeat(32);
 const FIRST_SIGNAL: Record<KillPhase, string | null> = { term: 'SIGTERM', kill: 'SIGKILL', gone: null, refused: null };
 let ids = 0;
@@ -26,7 +26,8 @@ export async function tryOut(name: string, steps: readonly Step[]): Promise<void
 /** A step that hangs would hang the test without a word. */
 async function inTime(what: string, step: Promise<void>): Promise<void> {
   const isOver = step.then(() => true);
-  if (!(await Promise.race([isOver, scheduler.wait(STEP_MS).then(() => false)]))) throw new Error(`hangs: ${what}`);
+  if (!(await Promise.race([isOver, scheduler.wait(WAIT_LIMIT_MS).then(() => false)])))
+    throw new Error(`hangs: ${what}`);
 }
 
 class Trial {

@@ -1,6 +1,6 @@
 /**
- * Closes a run with the line `N passed, N failed`, for whoever reads runs by a program, and fails a run in which a
- * project had no test at all: a glob that matches nothing must not look like success.
+ * Closes a run with the line `N passed, N failed`, for whoever reads runs by a program, and says how to repeat a run that
+ * failed. A run in which a project had no test at all fails: a glob that matches nothing must not look like success.
  */
 import type { Reporter, TestModule, Vitest } from 'vitest/node';
 
@@ -22,7 +22,11 @@ export default class SummaryReporter implements Reporter {
     if (empty.length > 0) process.exitCode = 1;
     const failed = failedTests + brokenModules + errors.length + empty.length;
     // After the other reporters' own summaries.
-    process.once('exit', () => console.log(`${passed} passed, ${failed} failed`));
+    process.once('exit', () => {
+      if (failed > 0)
+        console.log(`\nTo try the same random cases again: LEASH_TEST_SEED=${process.env.LEASH_TEST_SEED}\n`);
+      console.log(`${passed} passed, ${failed} failed`);
+    });
   }
 
   #emptyProjects(modules: readonly TestModule[]): string[] {

@@ -1,0 +1,14 @@
+/**
+ * How long tests wait for what must come.
+ *
+ * These are safety nets that end a hang, minutes long, and no expectation: a machine may be slow, or busy with something
+ * else. LEASH_TEST_PATIENCE multiplies them, for a machine that is slower still, or for less patience while something
+ * is broken on purpose (`LEASH_TEST_PATIENCE=0.1`).
+ */
+const patience = Number(process.env.LEASH_TEST_PATIENCE ?? 1);
+if (!(patience > 0)) throw new Error('LEASH_TEST_PATIENCE must be a number greater than 0');
+
+/** For one thing to happen. */
+export const WAIT_LIMIT_MS = 120_000 * patience;
+/** For a whole test, or a hook: longer, so that the wait that fails says what it waited for. */
+export const TEST_LIMIT_MS = 2.5 * WAIT_LIMIT_MS;

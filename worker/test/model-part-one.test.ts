@@ -1,3 +1,0 @@
-import { provePart } from './support/model/prove.ts';
-
-provePart(0);

@@ -1,0 +1,37 @@
+/**
+ * A proof by many trials: whatever happens to a job, in whatever order, its object does what a simple model says.
+ *
+ * After every step the two are compared: each run, each command with its targets, the events, and every message down
+ * every socket; at the end of a sequence the output byte by byte, and what D1 has been told. On a failure fast-check
+ * prints the seed and the shortest sequence it found.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, test, vi } from 'vitest';
+import { trials } from '#testing/seed';
+import { standBeforeD1 } from './support/model/real-job.ts';
+import { steps } from './support/model/steps.ts';
+import { tryOut } from './support/model/trial.ts';
+
+let sequence = 0;
+
+beforeAll(() => {
+  // Timers too: the one that keeps the object in memory would make an eviction wait for it.
+  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+  standBeforeD1();
+  // Thousands of sequences would fill the screen with what goes right.
+  for (const method of ['log', 'warn', 'error'] as const) vi.spyOn(console, method).mockImplementation(() => {});
+});
+afterAll(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+test('a job does what the model says, whatever happens to it in whatever order', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, (sequenceOfSteps) => {
+      sequence += 1;
+      return tryOut(`model-${sequence}`, sequenceOfSteps);
+    }),
+    trials(60, 1_000),
+  );
+});
