@@ -179,10 +179,10 @@ export function Chart({ state, kind, lanes }: ChartProps) {
     state.drag(byMs);
   };
 
-  const isMove = useGestures(chart, plot, {
+  const isMove = useGestures(chart, {
     pan: (byPx) => pan(byPx * msPerPx),
     settle: state.settle,
-    zoom: (direction, atPx) => zoom(direction, state.period.peek().from + atPx * msPerPx),
+    zoom: (direction, clientX) => zoom(direction, msAt(clientX)),
   });
   const step = (direction: 1 | -1) => {
     pan((direction * SPAN_MS[span]) / 4);
