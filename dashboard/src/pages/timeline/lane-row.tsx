@@ -7,7 +7,7 @@ import { keyOf, type LaneLayout, marksWithin, rowsOf } from './lane-layout.ts';
 import { LaneMarks } from './lane-marks.ts';
 import type { Period } from './view.ts';
 
-interface LaneRowProps {
+export interface LaneRowProps {
   readonly lane: Lane;
   readonly layout: LaneLayout;
   readonly kind: LaneKind;
