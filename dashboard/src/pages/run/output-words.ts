@@ -11,6 +11,17 @@ export function loadedText(start: number, end: number, total: number): string {
   return `Loaded: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
 }
 
+/** Where the reader is about to be, if anywhere else; else what there is to see. */
+export function positionText(
+  run: Run,
+  loaded: { readonly start: number; readonly next: number },
+  goal: number | null,
+  total: number,
+): string {
+  if (goal !== null) return aimText(goal, total);
+  return total === 0 ? silenceOf(run) : loadedText(loaded.start, loaded.next, total);
+}
+
 /** Where the reader is about to be. */
 export function aimText(offset: number, total: number): string {
   return offset >= total ? 'To the end' : `To ${bytesText(offset)} of ${bytesText(total)}`;
@@ -51,7 +62,7 @@ export function fileName(run: Pick<Run, 'job' | 'machine' | 'id'>): string {
 }
 
 /** What it means that there is no output. */
-export function silenceOf(run: Run): string {
+function silenceOf(run: Run): string {
   if (isLive(run.state) && run.connected) return 'It has printed nothing yet.';
   return run.final ? 'It printed nothing.' : 'Nothing that it printed has arrived.';
 }

@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { ReadingDialog } from '../../parts/dialog.tsx';
 
-interface TextDialogProps {
+export interface TextDialogProps {
   /** Before and from the line on that the reader had before them. */
   readonly text: readonly [before: string, after: string];
   /** Which part of the log it is. */
