@@ -3,8 +3,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import { countText } from '../../parts/quantity.ts';
 import { isNarrowed, type RunFilter } from './filter.ts';
 import { showAll } from './filters.tsx';
-import type { JobFollower } from './follow-job.ts';
-import { isFull } from './history.ts';
+import type { JobFollower, More } from './follow-job.ts';
+import { type History, isFull } from './history.ts';
 
 interface HistoryEndProps {
   readonly follower: JobFollower;
@@ -20,10 +20,10 @@ export function HistoryEnd({ follower, filter, shown }: HistoryEndProps) {
   const end = useRef<HTMLDivElement | null>(null);
   const more = follower.more.value;
   const history = follower.history.value;
-  const goesOn = history.reach.kind === 'to' && !isFull(history);
+  const hasMore = hasMoreToLoad(history);
   // Observed anew with each page: one that is still in view after a page has come is not told of otherwise.
   useEffect(() => {
-    if (!goesOn || more.kind !== 'idle' || end.current === null) return;
+    if (!hasMore || more.kind !== 'idle' || end.current === null) return;
     const observer = new IntersectionObserver(
       ([entry]) => {
         if (entry?.isIntersecting === true) follower.loadMore();
@@ -32,42 +32,59 @@ export function HistoryEnd({ follower, filter, shown }: HistoryEndProps) {
     );
     observer.observe(end.current);
     return () => observer.disconnect();
-  }, [follower, goesOn, more.kind, history.reach]);
+  }, [follower, hasMore, more.kind, history.reach]);
 
   return (
     <div ref={end} class="history-end" aria-live="polite">
-      {more.kind === 'failed' ? (
-        <p class="nothing">
-          <span class="problem">The history cannot be loaded. {more.failure.detail}</span>{' '}
-          <button type="button" class="button quiet" onClick={() => follower.loadMore()}>
-            Try again
-          </button>
-        </p>
-      ) : history.reach.kind === 'nowhere' ? (
-        <p class="nothing">Loading the history…</p>
-      ) : goesOn ? (
-        <button
-          type="button"
-          class="button quiet"
-          disabled={more.kind === 'loading'}
-          onClick={() => follower.loadMore()}
-        >
-          {more.kind === 'loading' ? 'Loading older runs…' : 'Load older runs'}
-        </button>
-      ) : history.reach.kind === 'to' ? (
-        <p class="aside">These are the newest {countText(shown, 'run')}. Narrow the list to see older ones.</p>
-      ) : shown > 0 ? (
-        <p class="aside">{shown === 1 ? 'That is the only run' : `That is all: ${countText(shown, 'run')}`}.</p>
-      ) : isNarrowed(filter) ? (
-        <p class="nothing">
-          No run of it matches.{' '}
-          <button type="button" class="button quiet" onClick={showAll}>
-            Show all runs
-          </button>
-        </p>
-      ) : (
-        <p class="nothing">No run of it is kept any more. The next one shows here as it starts.</p>
-      )}
+      <EndText follower={follower} more={more} history={history} filter={filter} shown={shown} />
     </div>
   );
+}
+
+interface EndTextProps extends HistoryEndProps {
+  readonly more: More;
+  readonly history: History;
+}
+
+function EndText({ follower, more, history, filter, shown }: EndTextProps) {
+  if (more.kind === 'failed') {
+    return (
+      <p class="nothing">
+        <span class="problem">The history cannot be loaded. {more.failure.detail}</span>{' '}
+        <button type="button" class="button quiet" onClick={() => follower.loadMore()}>
+          Try again
+        </button>
+      </p>
+    );
+  }
+  if (history.reach.kind === 'nowhere') return <p class="nothing">Loading the history…</p>;
+  if (hasMoreToLoad(history)) {
+    return (
+      <button type="button" class="button quiet" disabled={more.kind === 'loading'} onClick={() => follower.loadMore()}>
+        {more.kind === 'loading' ? 'Loading older runs…' : 'Load older runs'}
+      </button>
+    );
+  }
+  if (history.reach.kind === 'to') {
+    return <p class="aside">These are the newest {countText(shown, 'run')}. Narrow the list to see older ones.</p>;
+  }
+  if (shown > 0) {
+    return <p class="aside">{shown === 1 ? 'That is the only run' : `That is all: ${countText(shown, 'run')}`}.</p>;
+  }
+  if (!isNarrowed(filter)) {
+    return <p class="nothing">No run of it is kept any more. The next one shows here as it starts.</p>;
+  }
+  return (
+    <p class="nothing">
+      No run of it matches.{' '}
+      <button type="button" class="button quiet" onClick={showAll}>
+        Show all runs
+      </button>
+    </p>
+  );
+}
+
+/** Whether there may be older runs to load. */
+function hasMoreToLoad(history: History): boolean {
+  return history.reach.kind === 'to' && !isFull(history);
 }

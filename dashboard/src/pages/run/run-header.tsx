@@ -78,26 +78,30 @@ function ExitCode({ run }: { readonly run: Run }) {
 
 /** What cannot be known of the run at present, or why it ended. */
 function Contact({ run, freshness }: RunHeaderProps) {
-  const since = run.out_of_touch_since;
-  if (isLive(run.state)) {
-    if (freshness === 'connecting' || freshness === 'catching_up') return <p class="contact">Connecting…</p>;
-    if (freshness === 'down')
-      return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
-    // Said in any case: a line that comes and goes would move everything below it.
-    if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;
-    return (
-      <p class="contact warn">
-        Out of touch
-        {since !== null && (
-          <>
-            {' '}
-            since <Clock at={since} /> (<Ago at={since} />)
-          </>
-        )}
-        . It may well go on running; its wrapper keeps what it prints until it is back.
-      </p>
-    );
-  }
+  return isLive(run.state) ? <LiveContact run={run} freshness={freshness} /> : <EndedContact run={run} />;
+}
+
+function LiveContact({ run, freshness }: RunHeaderProps) {
+  if (freshness === 'connecting' || freshness === 'catching_up') return <p class="contact">Connecting…</p>;
+  if (freshness === 'down')
+    return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
+  // Said in any case: a line that comes and goes would move everything below it.
+  if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;
+  return (
+    <p class="contact warn">
+      Out of touch
+      {run.out_of_touch_since !== null && (
+        <>
+          {' '}
+          since <Clock at={run.out_of_touch_since} /> (<Ago at={run.out_of_touch_since} />)
+        </>
+      )}
+      . It may well go on running; its wrapper keeps what it prints until it is back.
+    </p>
+  );
+}
+
+function EndedContact({ run }: { readonly run: Run }) {
   const isUncertain = run.state === 'lost' && !(run.final && wasSeenToEnd(run.reason));
   return (
     <p class={isUncertain ? 'contact warn' : 'contact'}>
@@ -111,10 +115,10 @@ function Contact({ run, freshness }: RunHeaderProps) {
       )}
       {run.state === 'lost' && !run.final && (
         <>
-          {since !== null && (
+          {run.out_of_touch_since !== null && (
             <>
               {' '}
-              Out of touch since <Clock at={since} />.
+              Out of touch since <Clock at={run.out_of_touch_since} />.
             </>
           )}{' '}
           This is not final: it may still be running, and if it comes back, this is put right.
