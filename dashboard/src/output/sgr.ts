@@ -41,6 +41,9 @@ const SWITCHES: ReadonlyMap<number, Partial<Style>> = new Map([
   [49, { background: '' }],
 ]);
 
+/** Foreground, background, and the underline, which is read over. */
+const EXTENDED_COLOURS: ReadonlySet<number> = new Set([38, 48, 58]);
+
 /** @param parameters what stands between `ESC [` and `m` */
 export function applySgr(style: Style, parameters: string): Style {
   const groups = parameters.split(';');
@@ -48,13 +51,10 @@ export function applySgr(style: Style, parameters: string): Style {
   for (let i = 0; i < groups.length; i += 1) {
     const group = groups[i] ?? '';
     const code = Number(group.split(':')[0]);
-    if (code === 38 || code === 48 || code === 58) {
-      const isWhole = group.includes(':');
-      const { colour, used } = isWhole ? colonColour(group) : extendedColour(groups.slice(i + 1));
+    if (EXTENDED_COLOURS.has(code)) {
+      const { colour, used } = group.includes(':') ? colonColour(group) : extendedColour(groups.slice(i + 1));
       i += used;
-      if (colour !== null && code !== 58) {
-        result = { ...result, [code === 38 ? 'foreground' : 'background']: `${code};${colour}` };
-      }
+      result = applyColour(result, code, colour);
     } else {
       result = group === '4:0' ? { ...result, underline: false } : applyCode(result, code);
     }
@@ -85,6 +85,11 @@ function applyCode(style: Style, code: number): Style {
   if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) return { ...style, foreground: String(code) };
   if ((code >= 40 && code <= 47) || (code >= 100 && code <= 107)) return { ...style, background: String(code) };
   return { ...style, ...SWITCHES.get(code) };
+}
+
+function applyColour(style: Style, code: number, colour: string | null): Style {
+  if (colour === null || code === 58) return style;
+  return { ...style, [code === 38 ? 'foreground' : 'background']: `${code};${colour}` };
 }
 
 interface Colour {

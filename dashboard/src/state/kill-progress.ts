@@ -134,21 +134,29 @@ function stepsOf(
   killOnly: boolean,
   ordered: boolean,
 ): Step[] {
-  const steps: Step[] = [];
-  let nextFound = false;
-  for (const name of STEPS) {
-    if (name === 'term' && killOnly) continue;
-    if (!ordered && (name === 'requested' || name === 'delivered')) continue;
-    const at = reached.get(name);
-    if (at !== undefined) steps.push({ name, state: 'done', at });
-    else if (outcome === 'gone' && name === 'gone') steps.push({ name, state: 'done', at: null });
-    else if (outcome === 'gone' || outcome === 'refused') steps.push({ name, state: 'skipped', at: null });
-    else {
-      steps.push({ name, state: nextFound || outcome === 'lost' ? 'open' : 'next', at: null });
-      nextFound = true;
-    }
+  const names = STEPS.filter(
+    (name) => !(killOnly && name === 'term') && (ordered || (name !== 'requested' && name !== 'delivered')),
+  );
+  const next = names.find((name) => !reached.has(name));
+  return names.map((name) => ({
+    name,
+    state: reached.has(name) ? 'done' : missingState(name, outcome, next),
+    at: reached.get(name) ?? null,
+  }));
+}
+
+/** How it is with a step of which nothing was told. */
+function missingState(name: StepName, outcome: KillProgress['outcome'], next: StepName | undefined): Step['state'] {
+  switch (outcome) {
+    case 'gone':
+      return name === 'gone' ? 'done' : 'skipped';
+    case 'refused':
+      return 'skipped';
+    case 'lost':
+      return 'open';
+    case 'under_way':
+      return name === next ? 'next' : 'open';
   }
-  return steps;
 }
 
 /** A later order may shorten the grace that runs, and never starts it again. */
