@@ -9,15 +9,14 @@ import { Announcer } from '../../parts/announcer.tsx';
 import { CutNotice } from '../../parts/cut-notice.tsx';
 import { FilterField } from '../../parts/filter-field.tsx';
 import { useKeptPlace } from '../../parts/kept-place.ts';
-import { KillDialog } from '../../parts/kill-dialog.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import { SelectionBar } from '../../parts/selection-bar.tsx';
+import { useKillDialog } from '../../parts/use-kill-dialog.tsx';
 import { narrow, query } from '../../router.tsx';
 import { changedRuns, cut, failure, fleet, freshness, loaded, openRuns, useFleet } from '../../state/fleet.ts';
-import type { KillScope } from '../../state/kill-orders.ts';
 import { useSelection } from '../../state/selection.ts';
 import { parseFilter } from './filter.ts';
 import { FirstJob } from './first-job.tsx';
@@ -27,19 +26,16 @@ import { RunList } from './run-list.tsx';
 export function OverviewPage({ who }: { readonly who: Session }) {
   useFleet();
   const toggled = useSignal<ReadonlySet<string>>(new Set());
-  const asking = useSignal<KillScope | null>(null);
   const overview = useComputed(() =>
     overviewOf(fleet.value, { filter: parseFilter(typed()), only: onlySection(), toggled: toggled.value }),
   ).value;
   const selection = useSelection(who, openRuns);
+  const [ask, killDialog] = useKillDialog(selection);
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
   useKeptPlace(loaded.value);
   usePageTitle(titleOf(overview.counts));
 
-  const ask = (scope: KillScope) => {
-    asking.value = scope;
-  };
   const toggle = (job: string) => {
     const next = new Set(toggled.value);
     if (!next.delete(job)) next.add(job);
@@ -84,15 +80,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
         </>
       )}
       <SelectionBar selection={selection} shown={overview.rows.flatMap(runsOf)} ask={ask} />
-      {asking.value !== null && (
-        <KillDialog
-          scope={asking.value}
-          close={(ordered) => {
-            if (ordered) selection.clear();
-            asking.value = null;
-          }}
-        />
-      )}
+      {killDialog}
       <Announcer text={loaded.value ? latestEnd() : null} />
       <LinkBanner freshness={freshness.value} />
     </main>

@@ -1,0 +1,48 @@
+import { CutNotice } from '../../parts/cut-notice.tsx';
+import type { FleetJob } from '../../state/fleet-model.ts';
+import type { KillScope } from '../../state/kill-orders.ts';
+import type { Selection } from '../../state/selection.ts';
+import { Resting } from './job-head.tsx';
+import { OpenRow } from './run-row.tsx';
+import { RunList, type RunRows } from './run-rows.tsx';
+import { type OpenRuns, SHOWN_FOLDED } from './use-open-runs.ts';
+
+interface OpenRunsSectionProps {
+  readonly open: OpenRuns;
+  readonly rows: RunRows;
+  readonly job: FleetJob | null;
+  /** Whether there are more than are listed. */
+  readonly isCut: boolean;
+  readonly selection: Selection;
+  ask(scope: KillScope): void;
+}
+
+/** What runs of the job now. */
+export function OpenRunsSection({ open, rows, job, isCut, selection, ask }: OpenRunsSectionProps) {
+  return (
+    <section class="job-open" aria-labelledby="job-open">
+      <h2 id="job-open">
+        Now <span class="count">{open.all.length}</span>
+      </h2>
+      {isCut && (
+        <CutNotice one="run" which="the newest">
+          Those that are not listed run as well, and “Kill all” ends them, too.
+        </CutNotice>
+      )}
+      {open.all.length === 0 ? (
+        <Resting job={job} />
+      ) : (
+        <RunList
+          rows={rows}
+          label="What runs now"
+          row={(run) => <OpenRow run={run} selection={selection} ask={ask} />}
+        />
+      )}
+      {open.isFoldable && (
+        <button type="button" class="button quiet job-unfold" aria-expanded={!open.isFolded} onClick={open.toggleFold}>
+          {open.isFolded ? `Show all ${open.all.length}` : `Show only the first ${SHOWN_FOLDED}`}
+        </button>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,48 @@
+/** The runs of a job that have not ended for good, folded at first when they are many. */
+import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals';
+import { useMemo } from 'preact/hooks';
+import type { Run } from '#protocol/api';
+import type { Runs } from '../../state/newest.ts';
+import type { JobFollower } from './follow-job.ts';
+
+/** More runs than this are folded at first: the history would be far below them. */
+const FOLDED_FROM = 20;
+export const SHOWN_FOLDED = 10;
+
+export interface OpenRuns {
+  readonly byId: ReadonlySignal<Runs>;
+  /** In their order. */
+  readonly all: readonly Run[];
+  readonly shown: readonly Run[];
+  readonly isFoldable: boolean;
+  readonly isFolded: boolean;
+  toggleFold(): void;
+}
+
+export function useOpenRuns(follower: JobFollower): OpenRuns {
+  const byId = useComputed(() => follower.now.value.open);
+  const all = useMemo(() => inOrder([...byId.value.values()]), [byId.value]);
+  const unfolded = useSignal(false);
+  const isFoldable = all.length > FOLDED_FROM;
+  const isFolded = isFoldable && !unfolded.value;
+  const shown = useMemo(() => (isFolded ? all.slice(0, SHOWN_FOLDED) : all), [all, isFolded]);
+  return {
+    byId,
+    all,
+    shown,
+    isFoldable,
+    isFolded,
+    toggleFold: () => {
+      unfolded.value = isFolded;
+    },
+  };
+}
+
+/** What nobody hears of comes first, then what runs, by machine. */
+function inOrder(runs: Run[]): Run[] {
+  return runs.sort((a, b) => {
+    if (a.connected !== b.connected) return a.connected ? 1 : -1;
+    if (a.machine !== b.machine) return a.machine < b.machine ? -1 : 1;
+    return a.id < b.id ? -1 : 1;
+  });
+}

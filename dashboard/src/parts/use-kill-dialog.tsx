@@ -1,0 +1,22 @@
+import { useSignal } from '@preact/signals';
+import type { VNode } from 'preact';
+import type { KillScope } from '../state/kill-orders.ts';
+import type { Selection } from '../state/selection.ts';
+import { KillDialog } from './kill-dialog.tsx';
+
+/**
+ * The question before a kill from a list. What was selected isn't any more once the kill was ordered.
+ *
+ * @returns what asks it, and the dialog while it is asked
+ */
+export function useKillDialog(selection: Selection): [ask: (scope: KillScope) => void, dialog: VNode | null] {
+  const scope = useSignal<KillScope | null>(null);
+  const ask = (asked: KillScope) => {
+    scope.value = asked;
+  };
+  const close = (ordered: boolean) => {
+    if (ordered) selection.clear();
+    scope.value = null;
+  };
+  return [ask, scope.value === null ? null : <KillDialog scope={scope.value} close={close} />];
+}
