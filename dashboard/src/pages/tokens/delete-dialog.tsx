@@ -2,12 +2,14 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { Token } from '#protocol/api';
 import { deleteToken, fetchTokens } from '../../api/calls.ts';
+import { type Result, success } from '../../api/failure.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { RoughlyAgo } from '../../parts/time.tsx';
 import { serverNow } from '../../state/clock.ts';
+import { Refusal, useDialogRequest } from './dialog-request.tsx';
 import { isExpired } from './expiry.ts';
 import type { Own } from './own-token.ts';
-import { Ends, OwnWarning } from './rotate-dialog.tsx';
+import { Ends, OwnWarning } from './secret-end.tsx';
 
 interface DeleteDialogProps {
   readonly token: Token;
@@ -17,22 +19,11 @@ interface DeleteDialogProps {
 }
 
 export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) {
-  const refusal = useSignal<string | null>(null);
-  const busy = useSignal(false);
+  const request = useDialogRequest();
   const no = useRef<HTMLButtonElement | null>(null);
   // What can't be undone is not what Enter does unseen.
   useLayoutEffect(() => no.current?.focus(), []);
-  const doDelete = async () => {
-    if (busy.value) return;
-    busy.value = true;
-    refusal.value = null;
-    const answer = await deleteToken(token.id);
-    busy.value = false;
-    // Somebody else was faster: what was wanted is done.
-    const isGone = !answer.ok && answer.failure.kind === 'problem' && answer.failure.code === 'unknown_token';
-    if (answer.ok || isGone) deleted();
-    else refusal.value = answer.failure.detail;
-  };
+  const isBusy = request.isBusy.value;
   return (
     <Dialog title={`Delete “${token.name}”?`} class="token-dialog" close={close}>
       {isExpired(token, serverNow()) ? (
@@ -46,14 +37,15 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
           <OwnWarning own={own} ends="now" />
         </>
       )}
-      {refusal.value !== null && (
-        <p class="problem" role="alert">
-          It was not deleted: {refusal.value}
-        </p>
-      )}
+      <Refusal consequence="It was not deleted" request={request} />
       <div class="dialog-actions">
-        <button type="button" class="button danger" aria-disabled={busy.value} onClick={() => void doDelete()}>
-          {busy.value ? 'Deleting…' : 'Delete the token'}
+        <button
+          type="button"
+          class="button danger"
+          aria-disabled={isBusy}
+          onClick={() => void request.send(() => deleteIfThere(token), deleted)}
+        >
+          {isBusy ? 'Deleting…' : 'Delete the token'}
         </button>
         <button ref={no} type="button" class="button" onClick={close}>
           Cancel
@@ -61,6 +53,13 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
       </div>
     </Dialog>
   );
+}
+
+/** Somebody else may be faster: then what was wanted is done. */
+async function deleteIfThere({ id }: Token): Promise<Result<null>> {
+  const answer = await deleteToken(id);
+  const isGone = !answer.ok && answer.failure.kind === 'problem' && answer.failure.code === 'unknown_token';
+  return isGone ? success(null) : answer;
 }
 
 /** Uses are noted no more often than this. */
