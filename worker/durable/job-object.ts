@@ -11,28 +11,25 @@ import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { readCredential } from '../credential.ts';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
-import { readSettings } from '../settings.ts';
 import { forgetJob } from '../src/db/jobs.ts';
-import { Credentials } from './credentials.ts';
-import { CommandStore } from './job/command-store.ts';
-import { type Deadline, DeadlineBook } from './job/deadlines.ts';
-import { EventLog } from './job/event-log.ts';
-import { Introductions } from './job/introductions.ts';
-import { Journal } from './job/journal.ts';
-import { Kills } from './job/kills.ts';
-import { Liveness } from './job/liveness.ts';
-import { Outbox } from './job/outbox.ts';
-import { OutputBounds } from './job/output-bounds.ts';
-import { OutputIntake } from './job/output-intake.ts';
-import { OutputLog, type OutputPiece } from './job/output-log.ts';
-import { QueueDrain } from './job/queue-drain.ts';
-import { Retention } from './job/retention.ts';
-import { RunStore, runResource } from './job/run-store.ts';
-import { begin, isBlank, jobName, migrate } from './job/schema.ts';
-import { type Attachment, attachmentOf, close, Sockets, send, type WrapperAttachment } from './job/sockets.ts';
-import { ViewerMessages } from './job/viewer-messages.ts';
-import { Viewers } from './job/viewers.ts';
-import { WrapperMessages } from './job/wrapper-messages.ts';
+import type { Credentials } from './credentials.ts';
+import type { CommandStore } from './job/command-store.ts';
+import type { Deadline, DeadlineBook } from './job/deadlines.ts';
+import type { EventLog } from './job/event-log.ts';
+import { createJobComponents } from './job/job-components.ts';
+import type { Kills } from './job/kills.ts';
+import type { Liveness } from './job/liveness.ts';
+import type { Outbox } from './job/outbox.ts';
+import type { OutputBounds } from './job/output-bounds.ts';
+import type { OutputLog, OutputPiece } from './job/output-log.ts';
+import type { QueueDrain } from './job/queue-drain.ts';
+import type { Retention } from './job/retention.ts';
+import { type RunStore, runResource } from './job/run-store.ts';
+import { begin, isBlank, migrate } from './job/schema.ts';
+import { type Attachment, attachmentOf, close, type Sockets, send, type WrapperAttachment } from './job/sockets.ts';
+import type { ViewerMessages } from './job/viewer-messages.ts';
+import type { Viewers } from './job/viewers.ts';
+import type { WrapperMessages } from './job/wrapper-messages.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
 
 /** What fails in an alarm is tried again after this long. */
@@ -73,77 +70,33 @@ export class JobObject extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const sql = ctx.storage.sql;
-    const job = jobName(ctx);
-    const settings = readSettings(env);
-    const runs = new RunStore(sql);
-    const events = new EventLog(sql);
-    const output = new OutputLog(sql);
-    const commands = new CommandStore(sql);
-    const sockets = new Sockets(ctx);
-    const deadlines = new DeadlineBook(ctx.storage);
-    const viewers = new Viewers(sockets, runs, output);
-    const outbox = new Outbox(ctx, env, job, deadlines, {
+    const components = createJobComponents(ctx, env, {
       run: (id) => this.run(id),
       command: (id) => this.command(id),
+      accept: (command) => this.#accept(command),
+      socketGone: (socket) => this.#socketGone(socket),
     });
-    const journal = new Journal(job, runs, events, viewers, outbox);
-    const kills = new Kills({
-      job,
-      answerMs: settings.killAnswerMs,
-      lostTargetMs: settings.lostTargetMs,
-      runs,
-      commands,
-      journal,
-      sockets,
-      deadlines,
-      viewers,
-      outbox,
-    });
-    const bounds = new OutputBounds({ job, limits: settings, sql, runs, output, journal, deadlines });
-    const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, kills, outbox });
-    this.#job = job;
-    this.#runs = runs;
-    this.#events = events;
-    this.#output = output;
-    this.#sockets = sockets;
-    this.#deadlines = deadlines;
-    this.#outbox = outbox;
-    this.#viewers = viewers;
-    this.#kills = kills;
-    this.#liveness = liveness;
-    this.#wrapperMessages = new WrapperMessages({
-      job,
-      runs,
-      journal,
-      sockets,
-      introductions: new Introductions({ job, settings, runs, journal, sockets, kills, liveness, viewers }),
-      intake: new OutputIntake({ runs, output, journal, viewers, bounds }),
-      kills,
-      liveness,
-    });
-    this.#viewerMessages = new ViewerMessages(job, runs, sockets, viewers);
-    this.#commands = commands;
-    this.#bounds = bounds;
-    this.#retention = new Retention({
-      job,
-      settings,
-      runs,
-      events,
-      output,
-      bounds,
-      commands,
-      sockets,
-      viewers,
-      deadlines,
-      outbox,
-    });
-    this.#credentials = new Credentials(ctx, env, job, deadlines, (socket) => this.#socketGone(socket));
-    this.#drain = new QueueDrain(env, job, deadlines, (command) => this.#accept(command));
+    this.#job = components.job;
+    this.#runs = components.runs;
+    this.#events = components.events;
+    this.#output = components.output;
+    this.#sockets = components.sockets;
+    this.#deadlines = components.deadlines;
+    this.#outbox = components.outbox;
+    this.#viewers = components.viewers;
+    this.#kills = components.kills;
+    this.#liveness = components.liveness;
+    this.#wrapperMessages = components.wrapperMessages;
+    this.#viewerMessages = components.viewerMessages;
+    this.#commands = components.commands;
+    this.#bounds = components.bounds;
+    this.#retention = components.retention;
+    this.#credentials = components.credentials;
+    this.#drain = components.drain;
     this.#isBlank = isBlank(ctx.storage);
     if (this.#isBlank) return;
     migrate(ctx.storage);
-    liveness.reconcile();
+    this.#liveness.reconcile();
     this.#retention.attend();
   }
 

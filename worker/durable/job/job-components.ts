@@ -1,0 +1,94 @@
+/** What a job's Durable Object is made of, each with what it needs of the others. */
+import type { Command } from '#protocol/api';
+import type { Env } from '../../env.ts';
+import { readSettings } from '../../settings.ts';
+import { Credentials } from '../credentials.ts';
+import { CommandStore } from './command-store.ts';
+import { DeadlineBook } from './deadlines.ts';
+import { EventLog } from './event-log.ts';
+import { Introductions } from './introductions.ts';
+import { Journal } from './journal.ts';
+import { Kills } from './kills.ts';
+import { Liveness } from './liveness.ts';
+import { Outbox, type OutboxSource } from './outbox.ts';
+import { OutputBounds } from './output-bounds.ts';
+import { OutputIntake } from './output-intake.ts';
+import { OutputLog } from './output-log.ts';
+import { QueueDrain } from './queue-drain.ts';
+import { Retention } from './retention.ts';
+import { RunStore } from './run-store.ts';
+import { jobName } from './schema.ts';
+import { Sockets } from './sockets.ts';
+import { ViewerMessages } from './viewer-messages.ts';
+import { Viewers } from './viewers.ts';
+import { WrapperMessages } from './wrapper-messages.ts';
+
+/** What they need of the object itself. */
+export interface JobHost extends OutboxSource {
+  accept(command: Command): void;
+  socketGone(socket: WebSocket): void;
+}
+
+export type JobComponents = ReturnType<typeof createJobComponents>;
+
+export function createJobComponents(ctx: DurableObjectState, env: Env, host: JobHost) {
+  const sql = ctx.storage.sql;
+  const job = jobName(ctx);
+  const settings = readSettings(env);
+  const runs = new RunStore(sql);
+  const events = new EventLog(sql);
+  const output = new OutputLog(sql);
+  const commands = new CommandStore(sql);
+  const sockets = new Sockets(ctx);
+  const deadlines = new DeadlineBook(ctx.storage);
+  const viewers = new Viewers(sockets, runs, output);
+  const outbox = new Outbox(ctx, env, job, deadlines, host);
+  const journal = new Journal(job, runs, events, viewers, outbox);
+  const kills = new Kills({
+    job,
+    answerMs: settings.killAnswerMs,
+    lostTargetMs: settings.lostTargetMs,
+    runs,
+    commands,
+    journal,
+    sockets,
+    deadlines,
+    viewers,
+    outbox,
+  });
+  const bounds = new OutputBounds({ job, limits: settings, sql, runs, output, journal, deadlines });
+  const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, kills, outbox });
+  const introductions = new Introductions({ job, settings, runs, journal, sockets, kills, liveness, viewers });
+  const intake = new OutputIntake({ runs, output, journal, viewers, bounds });
+  return {
+    job,
+    runs,
+    events,
+    output,
+    commands,
+    sockets,
+    deadlines,
+    viewers,
+    outbox,
+    kills,
+    bounds,
+    liveness,
+    wrapperMessages: new WrapperMessages({ job, runs, journal, sockets, introductions, intake, kills, liveness }),
+    viewerMessages: new ViewerMessages(job, runs, sockets, viewers),
+    retention: new Retention({
+      job,
+      settings,
+      runs,
+      events,
+      output,
+      bounds,
+      commands,
+      sockets,
+      viewers,
+      deadlines,
+      outbox,
+    }),
+    credentials: new Credentials(ctx, env, job, deadlines, (socket) => host.socketGone(socket)),
+    drain: new QueueDrain(env, job, deadlines, (command) => host.accept(command)),
+  };
+}
