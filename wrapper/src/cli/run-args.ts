@@ -90,27 +90,27 @@ export function parseRunArgs(argv: readonly string[]): RunArgs | null {
   if (flags.job === undefined) throw new UsageError('--job is missing');
   return {
     job: name('--job', JobName, flags.job),
-    instance: flags.instance === undefined ? null : name('--instance', InstanceName, flags.instance),
-    machine: flags.machine === undefined ? null : name('--machine', MachineName, flags.machine),
+    instance: optional(flags.instance, (value) => name('--instance', InstanceName, value)),
+    machine: optional(flags.machine, (value) => name('--machine', MachineName, value)),
     timeoutMs: limit('--timeout', flags.timeout),
     idleTimeoutMs: limit('--idle-timeout', flags['idle-timeout']),
     maxOfflineMs: limit('--max-offline', flags['max-offline']),
-    signal: flags.signal === undefined ? 'SIGTERM' : signalName('--signal', flags.signal),
+    signal: signalName('--signal', flags.signal ?? 'SIGTERM'),
     graceMs: grace(flags.grace),
     wrapperDeath: wrapperDeath(flags['wrapper-death']),
     cwd: flags.cwd ?? null,
     user: flags.user ?? null,
-    env: additions(flags.env ?? []),
-    merge: flags.merge ?? false,
-    quiet: flags.quiet ?? false,
-    detach: flags.detach ?? false,
-    redaction: redaction(flags['no-redact'] ?? false, flags.redact ?? []),
+    env: additions(flags.env),
+    merge: flags.merge === true,
+    quiet: flags.quiet === true,
+    detach: flags.detach === true,
+    redaction: redaction(flags['no-redact'] === true, flags.redact),
     spoolLimitBytes: spoolLimit(flags['spool-limit']),
     url: flags.url ?? null,
     tokenFile: flags['token-file'] ?? null,
     logFile: flags.log ?? null,
-    verbose: flags.verbose ?? false,
-    ...command(words, flags.shell ?? false),
+    verbose: flags.verbose === true,
+    ...command(words, flags.shell === true),
   };
 }
 
@@ -120,6 +120,10 @@ function command(words: readonly string[], isShell: boolean): Pick<RunArgs, 'com
   if (!isShell) return { command: [program, ...rest], shellLine: null };
   if (rest.length > 0) throw new UsageError("with --shell the command line is one argument: -- 'first | second'");
   return { command: ['/bin/sh', '-c', program], shellLine: program };
+}
+
+function optional<Value>(text: string | undefined, read: (text: string) => Value): Value | null {
+  return text === undefined ? null : read(text);
 }
 
 /** Nothing and 0 both mean: no limit. */
@@ -139,7 +143,7 @@ function wrapperDeath(value: string | undefined): WrapperDeath {
   throw new UsageError(`--wrapper-death ${value}: it is keep or kill`);
 }
 
-function additions(pairs: readonly string[]): Record<string, string> {
+function additions(pairs: readonly string[] = []): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');
@@ -150,7 +154,7 @@ function additions(pairs: readonly string[]): Record<string, string> {
   );
 }
 
-function redaction(isOff: boolean, patterns: readonly string[]): Redaction {
+function redaction(isOff: boolean, patterns: readonly string[] = []): Redaction {
   if (!isOff) return { kind: 'on', patterns: patterns.map(pattern) };
   if (patterns.length > 0) throw new UsageError('--redact and --no-redact exclude each other');
   return { kind: 'off' };
