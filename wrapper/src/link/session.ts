@@ -309,8 +309,7 @@ export class Session {
     if (!this.#accepted || now < this.#flushAt()) return actions;
     for (;;) {
       const room = this.#room();
-      if (!this.#isEnough(room)) break;
-      if (now < this.#pacedUntil - BURST_MS) break;
+      if (!this.#isEnough(room) || now < this.#pacedUntil - BURST_MS) break;
       this.#awaited = null;
       const piece = this.#record.log.read(this.#sent, Math.min(MAX_OUTPUT_PAYLOAD_BYTES, room));
       if (piece === null) break;
@@ -318,21 +317,25 @@ export class Session {
         this.#awaited = this.#sent;
         break;
       }
-      if (piece.kind === 'gap') {
-        actions.push({ kind: 'send', message: { type: 'gap', from: piece.from, to: piece.to } });
-        this.#gaps.push({ from: piece.from, to: piece.to });
-        this.#sent = piece.to;
-      } else {
-        actions.push({ kind: 'send_output', frame: piece });
-        this.#sent = piece.start + piece.bytes.length;
-        this.#frameEnds.push(this.#sent);
-        this.#pacedUntil = Math.max(this.#pacedUntil, now) + piece.bytes.length / MAX_BYTES_PER_MS;
-      }
+      actions.push(piece.kind === 'gap' ? this.#sendGap(piece) : this.#sendOutput(piece, now));
       this.#highestSent = Math.max(this.#highestSent, this.#sent);
     }
     if (this.#sent >= this.#record.log.end) this.#pendingSince = null;
     if (this.#sent > this.#acked) this.#owedSince ??= now;
     return actions;
+  }
+
+  #sendGap({ from, to }: Span): SessionAction {
+    this.#gaps.push({ from, to });
+    this.#sent = to;
+    return { kind: 'send', message: { type: 'gap', from, to } };
+  }
+
+  #sendOutput(frame: OutputFrame, now: number): SessionAction {
+    this.#sent = frame.start + frame.bytes.length;
+    this.#frameEnds.push(this.#sent);
+    this.#pacedUntil = Math.max(this.#pacedUntil, now) + frame.bytes.length / MAX_BYTES_PER_MS;
+    return { kind: 'send_output', frame };
   }
 
   #noteStored(now: number): void {
