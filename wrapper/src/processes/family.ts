@@ -165,16 +165,25 @@ class Family implements ProcessFamily {
       this.#roster.add(parent, this.#system.now());
       const children = table.children(pid);
       if (children === null) return this.#observeAll();
-      for (const child of children) {
-        const entry = table.entry(child);
-        // One that is not its child any more has ended, and its pid is another's.
-        if (entry === null || entry.ppid !== pid || this.#roster.has(entry)) continue;
-        this.#roster.add(entry, this.#system.now());
-        queue.push(child);
-        found += 1;
-      }
+      const born = this.#takeInChildren(pid, children);
+      // One by one: there may be more than a call takes arguments.
+      for (const child of born) queue.push(child);
+      found += born.length;
     }
     return found;
+  }
+
+  /** Takes those of a member's children in that were not known. */
+  #takeInChildren(parent: number, children: readonly number[]): number[] {
+    const born: number[] = [];
+    for (const child of children) {
+      const entry = this.#system.table.entry(child);
+      // One that is not its child any more has ended, and its pid is another's.
+      if (entry === null || entry.ppid !== parent || this.#roster.has(entry)) continue;
+      this.#roster.add(entry, this.#system.now());
+      born.push(child);
+    }
+    return born;
   }
 
   leaderHasExited(): boolean {
