@@ -31,7 +31,17 @@ export function compilePattern(source: string): Compiled {
   }
 }
 
-type InBytes = { readonly kind: 'source'; readonly source: string } | Extract<Compiled, { kind: 'invalid' }>;
+type Invalid = Extract<Compiled, { kind: 'invalid' }>;
+type InBytes = { readonly kind: 'source'; readonly source: string } | Invalid;
+
+/** One character of a pattern, or one escape. */
+interface Unit {
+  readonly kind: 'unit';
+  readonly text: string;
+  readonly codePoint: number;
+  /** Whether it was written by its number. */
+  readonly isNumeric: boolean;
+}
 
 /** An escape that matters here, an escape that does not, or a single character. */
 const UNIT = /\\u\{([0-9a-f]+)\}|\\u([0-9a-f]{4})|\\([pP])\{|\\.|./gisu;
@@ -43,27 +53,46 @@ const NO_SPACE = '\\x00-\\x08\\x0e-\\x1f\\x21-\\xff';
 function inBytes(source: string): InBytes {
   let result = '';
   let inClass = false;
-  for (const [unit, braced, plain, property] of source.matchAll(UNIT)) {
-    if (property !== undefined)
-      return { kind: 'invalid', why: `\\${property}{…} knows characters, and it matches bytes` };
-    const hex = braced ?? plain;
-    const codePoint =
-      hex === undefined
-        ? (unit.codePointAt(unit.length > 1 && unit.startsWith('\\') ? 1 : 0) ?? 0)
-        : Number.parseInt(hex, 16);
-    if (codePoint > 0x10ffff) return { kind: 'invalid', why: `${unit} is no character` };
-    if (unit === '[' && !inClass) inClass = true;
-    else if (unit === ']') inClass = false;
-    if (codePoint >= 0x80 && inClass) {
-      return { kind: 'invalid', why: `${unit} can't stand in […], which matches one byte: write (?:a|b)` };
-    }
-    if (codePoint >= 0x80) result += `(?:${utf8Escapes(codePoint)})`;
-    else if (hex !== undefined) result += hexEscape(codePoint);
-    else if (unit === '\\s') result += inClass ? SPACE : `[${SPACE}]`;
-    else if (unit === '\\S') result += inClass ? NO_SPACE : `[${NO_SPACE}]`;
-    else result += unit;
+  for (const match of source.matchAll(UNIT)) {
+    const unit = readUnit(match);
+    if (unit.kind === 'invalid') return unit;
+    if (unit.text === '[') inClass = true;
+    else if (unit.text === ']') inClass = false;
+    const bytes = unitInBytes(unit, inClass);
+    if (bytes.kind === 'invalid') return bytes;
+    result += bytes.source;
   }
   return { kind: 'source', source: result };
+}
+
+function readUnit([text, braced, plain, property]: RegExpExecArray): Unit | Invalid {
+  if (property !== undefined)
+    return { kind: 'invalid', why: `\\${property}{…} knows characters, and it matches bytes` };
+  const hex = braced ?? plain;
+  const codePoint = hex === undefined ? characterOf(text) : Number.parseInt(hex, 16);
+  if (codePoint > 0x10ffff) return { kind: 'invalid', why: `${text} is no character` };
+  return { kind: 'unit', text, codePoint, isNumeric: hex !== undefined };
+}
+
+/** The code point of the character itself, or of the one behind a backslash. */
+function characterOf(text: string): number {
+  return text.codePointAt(text.length > 1 && text.startsWith('\\') ? 1 : 0) ?? 0;
+}
+
+function unitInBytes({ text, codePoint, isNumeric }: Unit, inClass: boolean): InBytes {
+  if (codePoint >= 0x80 && inClass) {
+    return { kind: 'invalid', why: `${text} can't stand in […], which matches one byte: write (?:a|b)` };
+  }
+  if (codePoint >= 0x80) return { kind: 'source', source: `(?:${utf8Escapes(codePoint)})` };
+  if (isNumeric) return { kind: 'source', source: hexEscape(codePoint) };
+  return { kind: 'source', source: asciiOnly(text, inClass) };
+}
+
+/** White space of ASCII alone; all else as it is. */
+function asciiOnly(text: string, inClass: boolean): string {
+  if (text === '\\s') return inClass ? SPACE : `[${SPACE}]`;
+  if (text === '\\S') return inClass ? NO_SPACE : `[${NO_SPACE}]`;
+  return text;
 }
 
 function utf8Escapes(codePoint: number): string {
