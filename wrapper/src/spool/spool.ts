@@ -127,15 +127,23 @@ export class Spool {
         if (this.#working) return;
         this.#takeFromSource();
         if (this.#failure !== null) attempts -= 1;
-        if (this.#closed) finish('the spool was closed');
-        else if (this.#failure !== null && attempts === 0) finish(this.#failure);
-        else if (this.#hasWork()) {
-          this.#failure = null;
-          this.kick();
-        } else finish(null);
+        const { isOver, failure } = this.#flushState(attempts);
+        if (isOver) {
+          finish(failure);
+          return;
+        }
+        this.#failure = null;
+        this.kick();
       };
       this.kick();
     });
+  }
+
+  /** @param attempts how many more failures a flush may have */
+  #flushState(attempts: number): { readonly isOver: boolean; readonly failure: string | null } {
+    if (this.#closed) return { isOver: true, failure: 'the spool was closed' };
+    if (this.#failure !== null && attempts === 0) return { isOver: true, failure: this.#failure };
+    return { isOver: !this.#hasWork(), failure: null };
   }
 
   /** Nothing more is written or read; what is under way ends by itself. */
