@@ -13,5 +13,7 @@ export default defineConfig({
     // The page's policy allows no data: URLs but images, and nothing inline.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // A slow machine is nothing to be warned of.
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
 });

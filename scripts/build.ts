@@ -6,6 +6,9 @@
  *     dist/worker/index.js  the Worker
  *     dist/deployment.json  how wrangler.toml wants it run, for the local runtime
  *
+ * Beside them is what names the sources in a stack trace, and is not shipped: leash.cjs.map, worker/index.js.map, and
+ * page-maps/, apart from page/, because a deploy uploads all that is in there.
+ *
  * The Worker is bundled by `wrangler deploy --dry-run`: what the demo and the tests run is then, byte for byte, what a
  * deploy would upload, and a mistake in wrangler.toml shows here. It costs a second more than calling esbuild.
  *
@@ -22,14 +25,15 @@ import { bundleWrapper } from './bundle-wrapper.ts';
 import { writeDeployment } from './local/deployment.ts';
 import { DIST, ROOT } from './local/paths.ts';
 
-const aside = join(DIST, `.building-${process.pid}`);
+/** As deep in the repository as dist/: a source map says where its sources are from where it is. */
+const aside = join(ROOT, `.building-${process.pid}`);
 
 try {
-  await mkdir(aside, { recursive: true });
+  await Promise.all([DIST, aside].map((directory) => mkdir(directory, { recursive: true })));
   await Promise.all([buildPage(), bundleWrapper(join(aside, 'leash.cjs'))]);
   // The wrapper goes where the page's files are, whatever the page's own build puts there.
   await copyFile(join(aside, 'leash.cjs'), join(aside, 'page', 'leash.cjs'));
-  await Promise.all([moveIntoPlace('page'), moveIntoPlace('leash.cjs')]);
+  await Promise.all(['page', 'page-maps', 'leash.cjs', 'leash.cjs.map'].map(moveIntoPlace));
   // After the page: wrangler looks at the assets too.
   await buildWorker();
   await writeDeployment(join(aside, 'deployment.json'));
@@ -46,8 +50,17 @@ async function buildPage(): Promise<void> {
   await viteBuild({
     configFile: join(ROOT, 'dashboard', 'vite.config.ts'),
     logLevel: 'warn',
-    build: { outDir: join(aside, 'page'), emptyOutDir: true },
+    build: { outDir: join(aside, 'page'), emptyOutDir: true, sourcemap: 'hidden' },
   });
+  await takeOutMaps();
+}
+
+async function takeOutMaps(): Promise<void> {
+  const assets = join(aside, 'page', 'assets');
+  const maps = join(aside, 'page-maps', 'assets');
+  await mkdir(maps, { recursive: true });
+  const names = (await readdir(assets)).filter((name) => name.endsWith('.map'));
+  await Promise.all(names.map((name) => rename(join(assets, name), join(maps, name))));
 }
 
 async function buildWorker(): Promise<void> {

@@ -5,8 +5,13 @@ import { build } from 'esbuild';
 import { LAUNCHER_HEADER } from '../wrapper/src/command/launcher-header.ts';
 import { ROOT } from './local/paths.ts';
 
-/** Bundles `leash` for Node 18 and later into `outfile`, a program that can be started as it is. */
-export async function bundleWrapper(outfile: string): Promise<void> {
+/**
+ * Bundles `leash` for Node 18 and later into `outfile`, a program that can be started as it is.
+ *
+ * @param sourceMap `external`: in a file beside it, which the program itself does not mention; `inline`: in the program,
+ *   for `node --enable-source-maps` and debuggers, wherever it is copied
+ */
+export async function bundleWrapper(outfile: string, sourceMap: 'external' | 'inline' = 'external'): Promise<void> {
   await build({
     absWorkingDir: ROOT,
     entryPoints: ['wrapper/src/main.ts'],
@@ -18,6 +23,7 @@ export async function bundleWrapper(outfile: string): Promise<void> {
     target: 'node18',
     logLevel: 'warning',
     legalComments: 'none',
+    sourcemap: sourceMap,
     define: { __LEASH_VERSION__: JSON.stringify(await packageVersion()) },
     // ws tries these native add-ons and does without them.
     external: ['bufferutil', 'utf-8-validate'],

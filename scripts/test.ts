@@ -9,8 +9,7 @@
  * same, or what is named, again whenever a file changes.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { glob } from 'node:fs/promises';
+import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIST, ROOT } from './local/paths.ts';
 
@@ -27,15 +26,15 @@ if (isUnit || (isWatch && named.length === 0)) {
   run('vitest', mode, ...UNIT_CONFIG, ...UNIT_TESTS, ...named);
 } else {
   if (named.length === 0) run('node', 'scripts/check.ts');
-  if (await needsBuild(named)) run('node', 'scripts/build.ts');
+  if (needsBuild(named)) run('node', 'scripts/build.ts');
   run('vitest', mode, ...named);
 }
 
 /** Whether any of the test files that vitest would find by these words runs what is built. */
-async function needsBuild(words: readonly string[]): Promise<boolean> {
+function needsBuild(words: readonly string[]): boolean {
   // What follows an option may be its value.
   if (words.length === 0 || words.some((word) => word.startsWith('-'))) return true;
-  const files = await Array.fromAsync(glob('{protocol,dashboard,wrapper,worker,test}/**/*.test.ts', { cwd: ROOT }));
+  const files = globSync('{protocol,dashboard,wrapper,worker,test}/**/*.test.ts', { cwd: ROOT });
   // vitest takes `FILE:LINE` too.
   const paths = words.map((word) => word.replace(/:\d+$/, ''));
   const found = files.filter((file) => paths.some((path) => join(ROOT, file).includes(path)));

@@ -4,10 +4,13 @@
  * the starter shuts down in its own order.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { ControlPlaneOptions } from './control-plane.ts';
 import type { ControlPlaneAnswer, ControlPlaneRequest } from './control-plane-messages.ts';
 import { endGroup, signalGroup } from './process-group.ts';
+import { nameSources } from './source-maps.ts';
 import { StartError } from './start-error.ts';
 
 const PROGRAM = fileURLToPath(new URL('./control-plane-process.ts', import.meta.url));
@@ -38,7 +41,8 @@ export interface ControlPlaneChild {
 /**
  * Starts a control plane; rejects with a {@link StartError} where its user can do something about it.
  *
- * @param log gets what the Worker and the runtime log, as it comes
+ * @param log gets what the Worker and the runtime log, line by line, with the places in the Worker's sources in place of
+ *   those in its bundle
  */
 export async function spawnControlPlane(
   options: ControlPlaneOptions,
@@ -48,7 +52,7 @@ export async function spawnControlPlane(
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', log);
+  for (const stream of [child.stdout, child.stderr]) passOn(stream, log);
   const requests = new Requests(child);
   const group = child.pid;
   if (group === undefined) throw new Error('the control plane could not be started');
@@ -83,6 +87,11 @@ export async function spawnControlPlane(
     await endGroup(group);
     throw error;
   }
+}
+
+function passOn(stream: Readable | null, log: (text: string) => void): void {
+  if (stream === null) return;
+  createInterface({ input: stream }).on('line', (line) => log(`${nameSources(line)}\n`));
 }
 
 /** Requests to the child that wait for their answers. */

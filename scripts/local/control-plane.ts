@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { type Deployment, readDeployment } from './deployment.ts';
 import { applyMigrations } from './migrations.ts';
-import { DEPLOYMENT, ROOT, WORKER_BUNDLE } from './paths.ts';
+import { DIST, deploymentFile, ROOT, workerBundle } from './paths.ts';
+import { describePortError } from './port-error.ts';
 import { StartError } from './start-error.ts';
 
 export interface ControlPlaneOptions {
@@ -22,6 +23,10 @@ export interface ControlPlaneOptions {
   readonly vars?: Readonly<Record<string, string>>;
   /** A module that is run in place of the built Worker, and may import it. */
   readonly entry?: string;
+  /** Where the Worker and its deployment.json are built, unless that is dist/. */
+  readonly dist?: string;
+  /** Where debuggers find the Worker. Without it there is nothing to be found. */
+  readonly inspectorPort?: number;
 }
 
 export interface ControlPlane {
@@ -38,10 +43,11 @@ const CRON_INTERVAL_MS = 60_000;
 
 /** Starts the control plane, with the database's schema up to date. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  if (!existsSync(DEPLOYMENT) || !existsSync(WORKER_BUNDLE))
+  const { dist = DIST } = options;
+  if (!existsSync(deploymentFile(dist)) || !existsSync(workerBundle(dist)))
     throw new StartError('Nothing is built yet: run `npm run build` first.');
   await assertPortIsFree(options.port);
-  const deployment = await readDeployment(DEPLOYMENT);
+  const deployment = await readDeployment(deploymentFile(dist));
   const runtime = createRuntime(options, deployment);
   try {
     const url = await runtime.ready;
@@ -84,12 +90,15 @@ function createRuntime(options: ControlPlaneOptions, { workerOptions }: Deployme
       rootPath: ROOT,
       bindings: Object.assign({}, workerOptions.bindings, options.vars, { LEASH_ADMIN_TOKEN: options.adminToken }),
       modulesRoot: ROOT,
-      modules: [...(options.entry === undefined ? [] : [options.entry]), WORKER_BUNDLE].map((path) => ({
-        type: 'ESModule',
-        path,
-      })),
+      modules: [...(options.entry === undefined ? [] : [options.entry]), workerBundle(options.dist ?? DIST)].map(
+        (path) => ({
+          type: 'ESModule',
+          path,
+        }),
+      ),
       host: '127.0.0.1',
       port: options.port,
+      ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
       // The one setting that persists D1 and the objects alike.
       resourcePersistencePath: join(options.stateDir, 'resources'),
       logRequests: false,
@@ -103,19 +112,8 @@ function assertPortIsFree(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new StartError(portProblem(port, error)));
+      reject(new StartError(describePortError(port, error, 'npm start')));
     });
     server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
   });
-}
-
-function portProblem(port: number, error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `Port ${port} is taken. Is Leash running already? Another port: npm start -- --port ${port + 1}`;
-    case 'EACCES':
-      return `Port ${port} needs more rights than this user has. Take one above 1023: npm start -- --port 8787`;
-    default:
-      return `Port ${port} can't be listened on: ${error.message}`;
-  }
 }

@@ -6,6 +6,15 @@ export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const DIST = join(ROOT, 'dist');
 /** The wrapper as it is shipped. */
 export const LEASH_PROGRAM = join(DIST, 'leash.cjs');
-export const WORKER_BUNDLE = join(DIST, 'worker', 'index.js');
+/** What `npm run dev` builds, apart from what is shipped: tests may run from dist/ meanwhile. */
+export const DEV_DIST = join(DIST, 'dev');
+
+/** The Worker in a directory of what is built. */
+export function workerBundle(dist: string): string {
+  return join(dist, 'worker', 'index.js');
+}
+
 /** What wrangler.toml and migrations/ say, for the local runtime. */
-export const DEPLOYMENT = join(DIST, 'deployment.json');
+export function deploymentFile(dist: string): string {
+  return join(dist, 'deployment.json');
+}

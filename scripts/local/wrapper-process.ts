@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { waitFor } from '#testing/wait-for';
 import { LEASH_PROGRAM } from './paths.ts';
 import { processesWith, processTree, signalGroup } from './process-group.ts';
+import { nameSources } from './source-maps.ts';
 
 export interface WrapperOptions {
   readonly url: string;
@@ -68,7 +69,7 @@ export class WrapperProcess {
 
   /** What it has printed so far, or the last of it. */
   get printed(): string {
-    return this.#printed;
+    return nameSources(this.#printed);
   }
 
   get isRunning(): boolean {

@@ -1,6 +1,7 @@
 /** A page in a real browser for each test, and what must not happen on any of them. */
 import type { BrowserContext, BrowserContextOptions, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { nameSources } from '../../scripts/local/source-maps.ts';
 import { type OpenBrowser, openBrowser } from './browser.ts';
 import type { World } from './world.ts';
 
@@ -44,7 +45,7 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   };
   const openPage = async (context: BrowserContext) => {
     const page = await context.newPage();
-    page.on('pageerror', (error) => mistakes.push(String(error)));
+    page.on('pageerror', (error) => mistakes.push(nameSources(error.stack ?? String(error))));
     page.on('request', (request) => {
       const { origin, protocol } = new URL(request.url());
       const isOwn = page.url() === 'about:blank' || origin === new URL(page.url()).origin;

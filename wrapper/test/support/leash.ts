@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { nameSources } from '../../../scripts/local/source-maps.ts';
 import { ControlPlane } from './control-plane.ts';
 import { endAll, newMarker } from './processes.ts';
 
@@ -26,14 +27,14 @@ export class Leash {
   readonly #exit: Promise<Result>;
   #result: Result | null = null;
   readonly #chunks: Buffer[] = [];
-  stderr = '';
+  #stderr = '';
 
   constructor(command: readonly string[], env: NodeJS.ProcessEnv, stdio: StdioOptions) {
     const [program = '', ...args] = command;
     this.process = spawn(program, args, { env, stdio });
     this.process.stdout?.on('data', (bytes: Buffer) => this.#chunks.push(bytes));
     this.process.stderr?.on('data', (bytes: Buffer) => {
-      this.stderr += bytes.toString();
+      this.#stderr += bytes.toString();
     });
     const readable = this.process.stdout !== null && this.process.stderr !== null;
     this.#exit = new Promise((resolve) => {
@@ -42,6 +43,11 @@ export class Leash {
         resolve(this.#result);
       });
     });
+  }
+
+  /** So far; a stack trace in it names the sources. */
+  get stderr(): string {
+    return nameSources(this.#stderr);
   }
 
   get stdout(): Buffer {
