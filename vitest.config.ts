@@ -1,11 +1,8 @@
-import { randomInt } from 'node:crypto';
+import './testing/fresh-seed.ts';
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import LongFirst from './testing/long-first.ts';
 import { NODE_18 } from './wrapper/vitest.node18.config.ts';
-
-// Read by testing/seed.ts, in every process of the run.
-process.env.LEASH_TEST_SEED ??= String(randomInt(2 ** 31));
 
 // There is none for some platforms.
 const hasNode18 = existsSync(NODE_18);
