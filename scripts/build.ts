@@ -19,8 +19,6 @@ import { spawn } from 'node:child_process';
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build as viteBuild } from 'vite';
-import { unstable_readConfig } from 'wrangler';
-import { readSettings, type SettingVars } from '../worker/settings.ts';
 import { bundleWrapper } from './bundle-wrapper.ts';
 import { writeDeployment } from './local/deployment.ts';
 import { DIST, ROOT } from './local/paths.ts';
@@ -64,9 +62,6 @@ async function takeOutMaps(): Promise<void> {
 }
 
 async function buildWorker(): Promise<void> {
-  const { vars } = unstable_readConfig({ config: join(ROOT, 'wrangler.toml') });
-  // Each of them is checked by being read.
-  readSettings(vars as unknown as SettingVars);
   const outdir = join(aside, 'worker');
   const { status, output } = await run('wrangler', ['deploy', '--dry-run', '--outdir', outdir]);
   if (status !== 0) throw new Error(`the Worker does not build:\n${output}`);
