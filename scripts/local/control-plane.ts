@@ -98,7 +98,10 @@ function createRuntime(options: ControlPlaneOptions, { workerOptions }: Deployme
       ),
       host: '127.0.0.1',
       port: options.port,
-      ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
+      // Through the proxy a debugger sees the Worker alone, and not the runtime's own as well.
+      ...(options.inspectorPort === undefined
+        ? {}
+        : { inspectorPort: options.inspectorPort, unsafeInspectorProxy: true }),
       // The one setting that persists D1 and the objects alike.
       resourcePersistencePath: join(options.stateDir, 'resources'),
       logRequests: false,
