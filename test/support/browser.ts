@@ -1,4 +1,7 @@
-/** A real browser, headless, from packages alone. */
+/**
+ * A real browser, headless, from packages alone. LEASH_TEST_BROWSER=/path/to/chromium takes one that is installed;
+ * LEASH_TEST_HEADED=1 shows it.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,14 +14,16 @@ export interface OpenBrowser {
 }
 
 export async function openBrowser(): Promise<OpenBrowser> {
+  const isShown = process.env.LEASH_TEST_HEADED === '1';
   const home = await mkdtemp(join(tmpdir(), 'leash-browser-'));
   const browser = await playwright.launch({
-    executablePath: await unpackChromium(),
+    executablePath: await browserProgram(isShown),
     // Not the arguments that come with the package: they run everything in one process, which crashes here, and switch
     // off the same-origin policy, which is what some of these tests are about. Root can't have a sandbox.
     args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none'],
-    headless: true,
-    env: { ...process.env, HOME: home },
+    headless: !isShown,
+    // One that is shown finds the way to the screen by the home directory.
+    env: isShown ? process.env : { ...process.env, HOME: home },
   });
   return {
     browser,
@@ -27,4 +32,15 @@ export async function openBrowser(): Promise<OpenBrowser> {
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+async function browserProgram(isShown: boolean): Promise<string> {
+  const installed = process.env.LEASH_TEST_BROWSER;
+  if (installed !== undefined && installed !== '') return installed;
+  if (isShown) {
+    throw new Error(
+      'The packaged browser has no window. Set LEASH_TEST_BROWSER to the path of an installed Chromium or Chrome.',
+    );
+  }
+  return await unpackChromium();
 }
