@@ -1,75 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../scripts/local/api-client.ts';
 import { ROOT } from '../scripts/local/paths.ts';
-import { groupMembers, processTree, signalGroup } from '../scripts/local/process-group.ts';
+import { groupMembers, processTree } from '../scripts/local/process-group.ts';
+import { freePort, type Program, usePrograms } from './support/programs.ts';
 
-let directory: string;
-let started: Program[];
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'leash-start-'));
-  started = [];
-});
-
-afterEach(async () => {
-  await Promise.all(started.map((program) => program.end()));
-  await rm(directory, { recursive: true, force: true });
-});
-
-/** A program with what it prints. */
-class Program {
-  readonly pid: number;
-  readonly exit: Promise<number | null>;
-  readonly #child: ChildProcess;
-  printed = '';
-
-  constructor(command: string, args: readonly string[], env: Record<string, string> = {}) {
-    this.#child = spawn(command, args, {
-      cwd: directory,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env.PATH}`, HOME: directory, ...env },
-    });
-    const keep = (chunk: Buffer) => {
-      this.printed += chunk.toString();
-    };
-    this.#child.stdout?.on('data', keep);
-    this.#child.stderr?.on('data', keep);
-    if (this.#child.pid === undefined) throw new Error(`${command} could not be started`);
-    this.pid = this.#child.pid;
-    this.exit = new Promise((resolve) => this.#child.once('exit', resolve));
-    started.push(this);
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-
-  async end(): Promise<void> {
-    signalGroup(this.pid, 'SIGKILL');
-    await this.exit;
-    await waitFor('the program to end', () => groupMembers(this.pid).length === 0);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has an address');
-  return address.port;
-}
+const programs = usePrograms();
 
 function startControlPlane(port: number, env: Record<string, string> = {}): Program {
   const script = join(ROOT, 'scripts', 'start.ts');
-  return new Program('node', [script, '--port', String(port), '--state', 'state'], env);
+  return programs.start('node', [script, '--port', String(port), '--state', 'state'], env);
 }
 
 async function greeted(program: Program): Promise<{ link: string; line: string }> {
@@ -85,10 +28,10 @@ test('npm start prints a line that, pasted, runs a job on the leash; it keeps it
   const { link, line } = await greeted(first);
   const adminToken = link.split('#token=')[1] ?? '';
   expect(adminToken).not.toBe('');
-  expect((await stat(join(directory, 'state', 'admin-token'))).mode & 0o777).toBe(0o600);
-  expect((await stat(join(directory, 'state', 'run-token.json'))).mode & 0o777).toBe(0o600);
+  expect((await stat(join(programs.directory, 'state', 'admin-token'))).mode & 0o777).toBe(0o600);
+  expect((await stat(join(programs.directory, 'state', 'run-token.json'))).mode & 0o777).toBe(0o600);
 
-  const pasted = new Program('sh', ['-c', line]);
+  const pasted = programs.start('sh', ['-c', line]);
   expect(await pasted.exit).toBe(0);
 
   const api = new ApiClient(`http://127.0.0.1:${port}`, adminToken);
@@ -141,7 +84,7 @@ test('a taken port is told in words, with a way out', async () => {
 });
 
 test('--help says what it takes, and starts nothing', async () => {
-  const program = new Program('node', [join(ROOT, 'scripts', 'start.ts'), '--help']);
+  const program = programs.start('node', [join(ROOT, 'scripts', 'start.ts'), '--help']);
   expect(await program.exit).toBe(0);
   expect(program.printed).toMatch(/^usage: npm start/);
   for (const word of ['--port N', '--state DIR', 'LEASH_ADMIN_TOKEN']) expect(program.printed).toContain(word);
@@ -151,7 +94,7 @@ test.each([
   [['--port', 'x'], '--port takes a number'],
   [['--prot', '1'], '--prot'],
 ])('%j is told to be wrong', async (args, words) => {
-  const program = new Program('node', [join(ROOT, 'scripts', 'start.ts'), ...args]);
+  const program = programs.start('node', [join(ROOT, 'scripts', 'start.ts'), ...args]);
   expect(await program.exit).toBe(1);
   expect(program.printed).toContain(words);
   expect(program.printed).toContain('usage: npm start');

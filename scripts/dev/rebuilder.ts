@@ -62,7 +62,10 @@ export class Rebuilder {
       if (built) console.log('Built the wrapper. The line above fetches it.');
     }
     if (!(await attempt(() => this.#buildControlPlane(parts), 'The control plane runs on as it was.'))) return;
-    if (!this.#isOutdated) return;
+    if (!this.#isOutdated) {
+      if (parts.has('worker')) console.log('The Worker is the same as before: nothing is restarted.');
+      return;
+    }
     const restarted = await attempt(
       () => this.#controlPlane.restart(),
       'The control plane did not start. It is started again after the next change.',
