@@ -6,15 +6,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BuildContext, context } from 'esbuild';
 import { bundleWrapper } from '../bundle-wrapper.ts';
-import { writeDeployment } from '../local/deployment.ts';
-import { DEV_DIST, deploymentFile, ROOT, workerBundle } from '../local/paths.ts';
+import { updateDeployment } from '../local/deployment.ts';
+import { DEV_DIST, DIST, deploymentFile, ROOT, workerBundle } from '../local/paths.ts';
 import { StartError } from '../local/start-error.ts';
 
 /** The wrapper, with its source map in it. */
 export const DEV_LEASH_PROGRAM = join(DEV_DIST, 'leash.cjs');
 
 /** Vite serves the page; the runtime only wants to see a directory. */
-const NO_ASSETS = join(DEV_DIST, 'no-assets');
+export const NO_ASSETS = join(DEV_DIST, 'no-assets');
 
 export class DevBuild {
   readonly #worker: BuildContext<{ write: false }>;
@@ -62,7 +62,8 @@ export class DevBuild {
 
   /** What wrangler.toml and migrations/ say. */
   readSettings(): Promise<void> {
-    return writeDeployment(deploymentFile(DEV_DIST), NO_ASSETS);
+    // To load wrangler takes longer than all else that is built here.
+    return updateDeployment(deploymentFile(DEV_DIST), [deploymentFile(DEV_DIST), deploymentFile(DIST)]);
   }
 
   /** @throws StartError when something does not build */

@@ -25,6 +25,8 @@ export interface ControlPlaneOptions {
   readonly entry?: string;
   /** Where the Worker and its deployment.json are built, unless that is dist/. */
   readonly dist?: string;
+  /** Where the page's files are, unless that is what wrangler.toml says. */
+  readonly assetsDirectory?: string;
   /** Where debuggers find the Worker. Without it there is nothing to be found. */
   readonly inspectorPort?: number;
 }
@@ -87,6 +89,9 @@ function createRuntime(options: ControlPlaneOptions, { workerOptions }: Deployme
   return new Miniflare(
     convertV4MiniflareOptions({
       ...workerOptions,
+      ...(options.assetsDirectory === undefined
+        ? {}
+        : { assets: Object.assign({}, workerOptions.assets, { directory: options.assetsDirectory }) }),
       rootPath: ROOT,
       bindings: Object.assign({}, workerOptions.bindings, options.vars, { LEASH_ADMIN_TOKEN: options.adminToken }),
       modulesRoot: ROOT,

@@ -3,13 +3,16 @@
  * read them, and loading that takes longer than all else that a start of the control plane does.
  */
 import './offline.ts';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { unstable_getMiniflareWorkerOptions } from 'wrangler';
 import { readSettings, type SettingVars } from '../../worker/settings.ts';
 import { ROOT } from './paths.ts';
 
 const CONFIG = join(ROOT, 'wrangler.toml');
+const MIGRATIONS = join(ROOT, 'migrations');
 
 export interface Deployment {
   readonly workerOptions: ReturnType<typeof unstable_getMiniflareWorkerOptions>['workerOptions'];
@@ -17,6 +20,8 @@ export interface Deployment {
   readonly workerFirst: readonly string[];
   /** In the order in which they are applied. */
   readonly migrations: readonly Migration[];
+  /** A hash of all that this was made of. */
+  readonly inputs: string;
 }
 
 export interface Migration {
@@ -28,20 +33,18 @@ export interface Migration {
 /**
  * Only for builds: it loads wrangler.
  *
- * @param assetsDirectory in place of the one that wrangler.toml names
  * @throws when a setting under [vars] is wrong
  */
-export async function writeDeployment(file: string, assetsDirectory?: string): Promise<void> {
+export async function writeDeployment(file: string): Promise<void> {
   const { unstable_readConfig, unstable_splitSqlQuery } = await import('wrangler');
   const { assets } = unstable_readConfig({ config: CONFIG });
   const workerFirst = Array.isArray(assets?.run_worker_first) ? assets.run_worker_first : [];
-  const workerOptions = await readWorkerOptions(assetsDirectory);
-  const directory = join(ROOT, 'migrations');
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql'));
+  const workerOptions = await readWorkerOptions();
+  const names = (await readdir(MIGRATIONS)).filter((name) => name.endsWith('.sql'));
   names.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || a.localeCompare(b));
   const migrations = await Promise.all(
     names.map(async (name) => {
-      const sql = await readFile(join(directory, name), 'utf8');
+      const sql = await readFile(join(MIGRATIONS, name), 'utf8');
       return { name, statements: unstable_splitSqlQuery(sql) };
     }),
   );
@@ -50,18 +53,43 @@ export async function writeDeployment(file: string, assetsDirectory?: string): P
   );
   // Each of them is checked by being read.
   readSettings(bindings as unknown as SettingVars);
-  const deployment: Deployment = { workerOptions: { ...workerOptions, bindings }, workerFirst, migrations };
+  const deployment: Deployment = {
+    workerOptions: { ...workerOptions, bindings },
+    workerFirst,
+    migrations,
+    inputs: await hashInputs(),
+  };
   await writeFile(file, JSON.stringify(deployment));
 }
 
-async function readWorkerOptions(assetsDirectory: string | undefined): Promise<Deployment['workerOptions']> {
+/** As {@link writeDeployment}, but where one of the files in `before` is what it would write, that is copied. */
+export async function updateDeployment(file: string, before: readonly string[]): Promise<void> {
+  const inputs = await hashInputs();
+  for (const candidate of before.filter(existsSync)) {
+    if ((await readDeployment(candidate)).inputs !== inputs) continue;
+    if (candidate !== file) await copyFile(candidate, file);
+    return;
+  }
+  await writeDeployment(file);
+}
+
+async function hashInputs(): Promise<string> {
+  const migrations = (await readdir(MIGRATIONS)).toSorted().map((name) => join(MIGRATIONS, name));
+  // What is written holds paths, and depends on wrangler's version.
+  const hash = createHash('sha256').update(ROOT);
+  for (const file of [CONFIG, join(ROOT, 'package-lock.json'), ...migrations]) {
+    hash.update(`\0${file}\0`).update(await readFile(file));
+  }
+  return hash.digest('hex');
+}
+
+async function readWorkerOptions(): Promise<Deployment['workerOptions']> {
   const { unstable_getMiniflareWorkerOptions } = await import('wrangler');
   const given = process.env.LEASH_ADMIN_TOKEN;
   // wrangler.toml says that it is required, and would be called incomplete without it; each start has its own.
   process.env.LEASH_ADMIN_TOKEN = 'unset';
   try {
-    const overrides = assetsDirectory === undefined ? {} : { assets: { directory: assetsDirectory } };
-    return unstable_getMiniflareWorkerOptions(CONFIG, undefined, { overrides }).workerOptions;
+    return unstable_getMiniflareWorkerOptions(CONFIG).workerOptions;
   } finally {
     if (given === undefined) delete process.env.LEASH_ADMIN_TOKEN;
     else process.env.LEASH_ADMIN_TOKEN = given;
