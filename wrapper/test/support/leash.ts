@@ -140,6 +140,12 @@ export function stateDirectory(): string {
   return fs.mkdtempSync(path.join(stateOfThisFile(), 'test-'));
 }
 
+/**
+ * The end of a shell's script that stays until a signal ends it, and meanwhile runs the handlers of its traps. It starts
+ * nothing while it waits. The `sleep` gets each signal that the whole family gets.
+ */
+export const WAIT = 'while :; do sleep 1000; done';
+
 /** `sh -c script`, with the marker where `living` finds it: as `$0`. */
 export function shell(script: string, mark: string): string[] {
   return ['sh', '-c', script, mark];
