@@ -100,7 +100,9 @@ test('a handler that takes longer than its grace is cut short, here by an order 
 test('another signal can be first; a command that has stopped handles it, and is waited for no longer than that', async () => {
   const plane = await controlPlane();
   const mark = marker();
-  const leash = leashRun(shell(`trap 'echo cleaned; exit 9' USR1; echo ready; kill -STOP $$; ${WAIT}`, mark), { plane });
+  const leash = leashRun(shell(`trap 'echo cleaned; exit 9' USR1; echo ready; kill -STOP $$; ${WAIT}`, mark), {
+    plane,
+  });
   await printed(plane, 'ready');
   const command = newCommand();
   plane.kill(command, { signal: 'SIGUSR1', grace_ms: HOUR_MS });

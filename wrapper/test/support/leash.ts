@@ -156,6 +156,11 @@ export function sabotage(script: string): NodeJS.ProcessEnv {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
 }
 
+/** Several sabotages, in this order. */
+export function together(...sabotages: readonly NodeJS.ProcessEnv[]): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: sabotages.flatMap(({ NODE_OPTIONS }) => NODE_OPTIONS ?? []).join(' ') };
+}
+
 /** The run gets no cgroup of its own, as for other users than root. */
 export const WITHOUT_CGROUP = sabotage(`
   import fs from 'node:fs';
