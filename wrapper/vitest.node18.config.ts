@@ -1,4 +1,7 @@
-/** The whole program as it is shipped, on the oldest Node that it must run on: the tests whose subject Node has a part in. */
+/**
+ * The whole program as it is shipped, on the oldest Node that it must run on: in `npm test` a sample, in the proof the tests
+ * whose subject Node has a part in.
+ */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { TEST_LIMIT_MS } from '#testing/patience';
@@ -8,13 +11,15 @@ const inRepo = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta
 /** Read by test/support/leash.ts. */
 export const NODE_18 = inRepo('wrapper/node18/node_modules/.bin/node');
 
+const WHOLE = ['exit', 'exit-faults', 'kill', 'manners', 'own-log', 'secrets', 'settings'].map(
+  (name) => `test/processes/${name}.test.ts`,
+);
+
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
     name: 'wrapper-node18',
-    include: ['exit', 'exit-faults', 'kill', 'manners', 'own-log', 'secrets', 'settings'].map(
-      (name) => `test/processes/${name}.test.ts`,
-    ),
+    include: process.env.LEASH_TEST_PROOF === '1' ? WHOLE : ['test/oldest-node/sample.test.ts'],
     setupFiles: ['test/support/setup.ts'],
     // A process takes longer to start than many files take. What they must not share is parted in test/support/setup.ts.
     isolate: false,

@@ -144,11 +144,14 @@ test('while our reader is behind the command waits, and after its exit only a pi
 });
 
 test('reading can be handed to another handler in the middle', async () => {
-  const started = await start(['sh', '-c', 'echo first; read -r _ </dev/null; sleep 0.1; echo second']);
+  const next = path.join(temporaryDirectory(), 'next');
+  execFileSync('mkfifo', [next]);
+  const started = await start(['sh', '-c', 'echo first; read -r _ <"$1"; echo second', 'sh', next]);
   const seen: string[] = [];
   started.output.stdout.read((bytes) => {
     seen.push(`a:${Buffer.from(bytes)}`);
     started.output.stdout.read((later) => void seen.push(`b:${Buffer.from(later)}`));
+    fs.writeFile(next, '\n', () => {});
   });
   await started.exited;
   await started.output.stdout.ended;

@@ -160,10 +160,11 @@ test('a secret cut anywhere, even in three, is hidden', () => {
   const values = ['s3cret-value', 'value-two', 'ret-va', 's3cret-value-two-longer'];
   const text = 'one s3cret-value-two three\ns3cret-value-two-longe, s3cret-s3cret-value-two-longer\n';
   const expected = `one ${MARK} three\n${MARK}-longe, s3cret-${MARK}\n`;
+  const rules = rulesOf(values);
   for (let first = 0; first <= text.length; first += 1) {
     for (let second = first; second <= text.length; second += 1) {
       const chunks = [text.slice(0, first), text.slice(first, second), text.slice(second)];
-      expect(redactChunks(rulesOf(values), chunks)).toBe(expected);
+      expect(redactChunks(rules, chunks)).toBe(expected);
     }
   }
 });

@@ -1,11 +1,17 @@
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
-import { waitFor } from '#testing/wait-for';
+import { SWEEP_MS } from '../../src/terminate/decide.ts';
 import { endFamily } from '../../src/terminate/end-family.ts';
 import { type Endable, Terminator } from '../../src/terminate/terminator.ts';
 
 const COMMAND = '01J00000000000000000000001';
 const silent = { tell() {}, note() {} };
+
+vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.performance.now() } }));
+
+// The clock by which the age of a run is measured, and the timers.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
+afterEach(() => void vi.useRealTimers());
 
 function terminator(group: Partial<Endable>) {
   const signals: string[] = [];
@@ -44,9 +50,13 @@ test('a process list that can not be read does not keep SIGKILL from being sent,
   });
   kill('SIGTERM', 50);
   made.leaderExited();
-  await waitFor('SIGKILL again', () => signals.filter((signal) => signal === 'SIGKILL').length > 2);
+  await vi.advanceTimersByTimeAsync(49);
+  expect(signals).toEqual(['SIGTERM', 'SIGCONT']);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(signals.filter((signal) => signal === 'SIGKILL').length).toBeGreaterThan(2);
   expect(phases()).toEqual(['term', 'kill']);
   isReadable = true;
+  await vi.advanceTimersByTimeAsync(1_000);
   await made.over();
   expect(phases()).toEqual(['term', 'kill', 'gone']);
 });
@@ -60,9 +70,10 @@ test('it is over when nobody is left, and not before', async () => {
   const waiting = made.over().then(() => {
     over = true;
   });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await vi.advanceTimersByTimeAsync(59_000);
   expect(over).toBe(false);
   members = [];
+  await vi.advanceTimersByTimeAsync(100);
   await waiting;
   expect(phases()).toEqual(['term', 'gone']);
 });
@@ -88,7 +99,7 @@ test('a SIGKILL cuts a grace short at once', async () => {
 test('a family without a wrapper is ended although its leader has long exited', async () => {
   let members = [7, 8];
   const signals: string[] = [];
-  const survivors = await endFamily(
+  const ended = endFamily(
     {
       members: () => members,
       leaderHasExited: () => true,
@@ -100,11 +111,14 @@ test('a family without a wrapper is ended although its leader has long exited', 
     { signal: 'SIGTERM', graceMs: 30 },
     silent,
   );
-  expect(survivors).toEqual([]);
+  await vi.advanceTimersByTimeAsync(130);
+  expect(await ended).toEqual([]);
   expect(signals).toEqual(['SIGTERM', 'SIGCONT', 'SIGKILL']);
 });
 
 test('of a family without a wrapper, too, survivors are told', async () => {
   const family = { members: () => [7, 8], leaderHasExited: () => true, signal: () => false };
-  expect(await endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([7, 8]);
+  const ended = endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent);
+  await vi.advanceTimersByTimeAsync(SWEEP_MS + 1_000);
+  expect(await ended).toEqual([7, 8]);
 });
