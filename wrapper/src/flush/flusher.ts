@@ -21,8 +21,15 @@ const LONGEST_PAUSE_MS = 5 * 60_000;
 
 export interface Flushed {
   sent: number;
+  /** What the control plane will never take, and is not kept any longer. */
+  readonly rejected: readonly Rejected[];
   /** What is left that is for us to send. */
   readonly left: readonly Left[];
+}
+
+interface Rejected {
+  readonly run: string;
+  readonly why: string;
 }
 
 interface Left {
@@ -46,34 +53,40 @@ export async function keepFlushing(
   log: Log,
 ): Promise<Flushed | null> {
   const patience = new Patience(forMs, performance.now());
-  const all: Flushed = { sent: 0, left: [] };
+  let sent = 0;
+  const rejected: Rejected[] = [];
   for (;;) {
     const lock = await acquireFlusherLock(state.directory, flusherKey(controlPlane), state.processes);
-    if (lock === null) return all.sent > 0 ? all : null;
-    const { sent, left } = await flushUntil(patience, state, controlPlane, log);
+    if (lock === null) return sent > 0 || rejected.length > 0 ? { sent, rejected, left: [] } : null;
+    const flushed = await flushUntil(patience, state, controlPlane, log);
     await lock.release();
-    all.sent += sent;
+    sent += flushed.sent;
+    rejected.push(...flushed.rejected);
     // A run that ended after the last look found the lock taken, and relies on us.
-    if (!patience.note(idsOf(await leftToSend(state, controlPlane)), performance.now())) return { ...all, left };
+    if (!patience.note(idsOf(await leftToSend(state, controlPlane)), performance.now())) {
+      return { sent, rejected, left: flushed.left };
+    }
   }
 }
 
 async function flushUntil(patience: Patience, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
   let sent = 0;
+  const rejected: Rejected[] = [];
   const hasFailed = new Set<string>();
   for (let failures = 0; ; failures += 1) {
     const listed = await leftToSend(state, controlPlane);
     patience.note(idsOf(listed), performance.now());
     const round = await sendAll(listed, state, controlPlane, log, hasFailed);
     sent += round.sent;
+    rejected.push(...round.rejected);
     if (round.sent > 0) failures = 0;
     // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
     const isOver = round.left.every(({ isRefused }) => isRefused);
     // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
-    if (isOver && !(await isMoreLeft(state, controlPlane, round.left))) return { sent, left: round.left };
+    if (isOver && !(await isMoreLeft(state, controlPlane, round.left))) return { sent, rejected, left: round.left };
     const pauseMs = FIRST_PAUSE_MS + pauseBeforeDialling(failures, false, LONGEST_PAUSE_MS, Math.random());
-    if (patience.isOver(performance.now() + pauseMs)) return { sent, left: round.left };
+    if (patience.isOver(performance.now() + pauseMs)) return { sent, rejected, left: round.left };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
@@ -116,6 +129,7 @@ async function sendAll(
     ...listed.filter(({ run }) => hasFailed.has(run)),
   ];
   const left: Left[] = [];
+  const rejected: Rejected[] = [];
   let sent = 0;
   let unreachable: string | null = null;
   const worker = async () => {
@@ -128,6 +142,7 @@ async function sendAll(
       const result = await sendOne(next, state, controlPlane, log);
       if (result === null) continue;
       if (result.kind === 'stored') sent += 1;
+      else if (result.kind === 'rejected') rejected.push({ run: next.run, why: result.why });
       else {
         hasFailed.add(next.run);
         left.push({ run: next.run, why: result.why, isRefused: result.kind === 'refused' });
@@ -137,7 +152,7 @@ async function sendAll(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return { sent, left };
+  return { sent, rejected, left };
 }
 
 /** @returns null when another process was faster */
@@ -148,6 +163,9 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
   const result = await upload(directory, controlPlane, log).catch(failed);
   if (result.kind === 'stored') {
     log.note(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
+    await putAway(directory);
+  } else if (result.kind === 'rejected') {
+    log.note(`run ${run} of ${job} will never be taken, and is given up: ${result.why}`);
     await putAway(directory);
   } else {
     log.note(`run ${run} of ${job} is still to be sent: ${result.why}`);
@@ -161,7 +179,7 @@ function failed(error: unknown): Upload {
   return { kind: 'failed', why: describeError(error) };
 }
 
-/** All of it is stored. A command that still lives without its wrapper must stay findable. */
+/** Nothing of it is to be sent any more. A command that still lives without its wrapper must stay findable. */
 async function putAway(directory: RunDirectory): Promise<void> {
   const { family: origin } = directory.facts;
   const family = origin === null ? noFamily : processFamily(origin);

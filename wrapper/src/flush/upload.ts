@@ -16,6 +16,8 @@ export type Upload =
   | { readonly kind: 'stored'; readonly bytes: number }
   /** The control plane answers, and does not take it from us. */
   | { readonly kind: 'refused'; readonly why: string }
+  /** The control plane will never take this run. */
+  | { readonly kind: 'rejected'; readonly why: string }
   | { readonly kind: 'unreachable'; readonly why: string }
   /** The trouble is here, and this run's own: what it has left can't be read now. */
   | { readonly kind: 'failed'; readonly why: string };
@@ -116,6 +118,8 @@ function resultOf({ state, lastFailure }: Link, bytes: number): Upload | null {
   switch (state) {
     case 'settled':
       return { kind: 'stored', bytes };
+    case 'rejected':
+      return { kind: 'rejected', why };
     case 'refused':
     case 'given_up':
       return { kind: 'refused', why };

@@ -48,6 +48,7 @@ export function decideFarewell({ state, now, endedAt, progressAt, spooled }: Sit
       return { kind: 'leave', told: true };
     case 'given_up':
     case 'refused':
+    case 'rejected':
       return { kind: 'leave', told: false };
     case 'connected':
       return waitFor(storingMs);

@@ -18,7 +18,9 @@ export type LinkState =
   | 'connected'
   /** The control plane answers, and does not want us; asked again from time to time. */
   | 'refused'
-  /** Not to be tried again. */
+  /** The control plane will never take this run: it is not asked again, by nobody. */
+  | 'rejected'
+  /** A fault of ours: this process does not try again. */
   | 'given_up'
   /** Everything is stored there. */
   | 'settled';
@@ -240,7 +242,7 @@ export class Link {
     this.#unreachableSince ??= session?.heardAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {
       this.#tellOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
-      this.#enter('given_up');
+      this.#enter('rejected');
     } else if (ending.kind === 'refused') {
       this.#tellOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command runs on`);
       this.#dialAfter(REFUSED_PAUSE_MS * (0.5 + Math.random() / 2));

@@ -96,7 +96,15 @@ export class Estate {
   async settle(untold: Untold | null): Promise<void> {
     clearTimeout(this.#noteTimer);
     if (untold === null) await this.#clear();
+    else if (untold.refusal === 'for_good') await this.#giveUp(untold.why);
     else await this.#bequeath(untold);
+  }
+
+  /** The control plane will never take it: what is kept would be sent again and again, and never be stored. */
+  async #giveUp(why: string): Promise<void> {
+    const { log, run } = this.#birth;
+    log.tell(`the control plane will never have ${this.#describeUnstored()} of run ${run} (${why}): not kept`);
+    await this.#clear();
   }
 
   /** Nothing is left to be told. A record that can't be removed now is found, and removed, by the next flusher. */
@@ -112,7 +120,8 @@ export class Estate {
     if (why !== null) this.#birth.log.note(`cannot tidy up the record of this run: ${why}`);
   }
 
-  async #bequeath({ why, isRefused }: Untold): Promise<void> {
+  async #bequeath({ why, refusal }: Untold): Promise<void> {
+    const isRefused = refusal !== 'none';
     const { args, log, run } = this.#birth;
     const place = await this.#placeInTime();
     const lost = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);

@@ -16,8 +16,11 @@ const OUTAGE_MS = 60_000;
 /** Why not all of a run is stored at the control plane. */
 export interface Untold {
   readonly why: string;
-  /** The control plane, or a fault of ours, said no for good, and a line has told of it. */
-  readonly isRefused: boolean;
+  /**
+   * Whether the control plane, or a fault of ours, has said no, and a line has told of it: a later attempt may succeed, or
+   * none ever will.
+   */
+  readonly refusal: 'none' | 'for_now' | 'for_good';
 }
 
 export type OpenLink = (events: LinkEvents) => Promise<Link>;
@@ -121,9 +124,9 @@ export class Uplink {
       });
       if (decision.kind === 'leave' || this.#hurried) {
         const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
-        const isRefused = this.#state === 'refused' || this.#state === 'given_up';
+        const refusal = refusalIn(this.#state);
         await this.#link?.close();
-        return decision.kind === 'leave' && decision.told ? null : { why, isRefused };
+        return decision.kind === 'leave' && decision.told ? null : { why, refusal };
       }
       await this.#changedOr(decision.until);
     }
@@ -180,4 +183,9 @@ export class Uplink {
       this.fail(error);
     }
   }
+}
+
+function refusalIn(state: LinkState): Untold['refusal'] {
+  if (state === 'rejected') return 'for_good';
+  return state === 'refused' || state === 'given_up' ? 'for_now' : 'none';
 }

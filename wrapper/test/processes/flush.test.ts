@@ -219,6 +219,24 @@ test('where nothing is left it says so', async () => {
   expect(flush.stdout.toString()).toBe('nothing is left to send\n');
 });
 
+test('a run that the control plane will never take is given up, and said', async () => {
+  const plane = await controlPlane();
+  plane.script.ackStart = false;
+  const error = { type: 'error', code: 'run_conflict', message: 'another has this run', retry: 'never' };
+  plane.script.afterStart = [JSON.stringify(error)];
+  const env = { LEASH_STATE_DIR: stateDirectory() };
+  leaveFacts(env.LEASH_STATE_DIR, {
+    control_plane: { url: plane.url.replace(/^http/, 'ws'), token_file: null, ca_file: null },
+  });
+  const flush = leash(['flush'], { plane, env });
+  expect((await flush.exited()).code).toBe(1);
+  expect(flush.stdout.toString()).toMatch(
+    /^\w+: given up, the control plane will never take it: .*run_conflict: another has this run\n$/,
+  );
+  expect(leftIn(env.LEASH_STATE_DIR)).toEqual([]);
+  expect(plane.attempts).toBe(1);
+});
+
 test('it speaks of no command that runs on', async () => {
   const plane = await controlPlane();
   plane.script.refuse = 401;

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { newCommand } from '../support/control-plane.ts';
-import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 
 /** A command that prints numbered lines until it is told to end by SIGUSR1. */
 const TICKING = 'trap "exit 0" USR1; n=0; while :; do n=$((n+1)); echo line $n; sleep 0.02; done';
@@ -213,20 +213,26 @@ test('a request for bytes that were acked already is answered with a gap, and th
   expect(plane.stored.subarray(gap?.to).equals(leash.stdout.subarray(gap?.to))).toBe(true);
 });
 
-test('retry never: the link is given up, said in one line, and the command runs on', async () => {
+test('retry never: the run is given up, said in one line, and the command runs on', async () => {
   const plane = await controlPlane();
   plane.script.ackStart = false;
-  const mark = marker();
-  const leash = leashRun(shell('trap "exit 8" USR1; echo $$; while :; do sleep 0.05; done', mark), { plane });
+  const env = { LEASH_STATE_DIR: stateDirectory() };
+  const command = shell('trap "exit 8" USR1; echo $$; while :; do sleep 0.05; done', marker());
+  const run = leashRun(command, { plane, env });
   await plane.started();
   plane.send({ type: 'error', code: 'run_conflict', message: 'another wrapper has this run', retry: 'never' });
-  await waitFor('the line', () => leash.stderr.includes('run_conflict'));
+  await waitFor('the line', () => run.stderr.includes('run_conflict'));
   // A pid of 0 would be our own process group.
-  const pid = await waitFor('the pid', () => Number(leash.stdout.toString()) || null);
+  const pid = await waitFor('the pid', () => Number(run.stdout.toString()) || null);
   process.kill(pid, 'SIGUSR1');
-  expect((await leash.exited()).code).toBe(8);
+  expect((await run.exited()).code).toBe(8);
+  expect(run.stderr.match(/runs on/g)).toHaveLength(1);
+  expect(run.stderr).toMatch(/will never have the end and the last \d+ bytes of the output of run \w+ .*: not kept\n$/);
+  // Nobody dials for it later, either.
+  const flush = leash(['flush'], { plane, env });
+  expect((await flush.exited()).code).toBe(0);
+  expect(flush.stdout.toString()).toBe('nothing is left to send\n');
   expect(plane.attempts).toBe(1);
-  expect(leash.stderr.match(/runs on/g)).toHaveLength(1);
 });
 
 test('close code 4409 is final, any other is not', async () => {

@@ -33,7 +33,7 @@ export interface Script {
   reconnectCapMs: number;
   /** Cut the connection when this many further bytes have been stored; then carry on as if nothing had been. */
   dropAfterBytes: number | null;
-  /** Sent raw right after each acked start. */
+  /** Sent raw in answer to each start, after its ack. */
   afterStart: (string | Uint8Array)[];
 }
 
@@ -239,16 +239,17 @@ export class ControlPlane {
   }
 
   #onStart(ws: WebSocket, say: (message: ObjectMessage) => void): void {
-    if (!this.script.ackStart) return;
-    say({
-      type: 'ack',
-      of: 'start',
-      offset: this.storedBytes,
-      flow: this.script.flow,
-      heartbeat_ms: this.script.heartbeatMs,
-      silence_ms: this.script.silenceMs,
-      reconnect_cap_ms: this.script.reconnectCapMs,
-    });
+    if (this.script.ackStart) {
+      say({
+        type: 'ack',
+        of: 'start',
+        offset: this.storedBytes,
+        flow: this.script.flow,
+        heartbeat_ms: this.script.heartbeatMs,
+        silence_ms: this.script.silenceMs,
+        reconnect_cap_ms: this.script.reconnectCapMs,
+      });
+    }
     for (const frame of this.script.afterStart) ws.send(frame);
   }
 

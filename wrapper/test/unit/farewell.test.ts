@@ -9,7 +9,7 @@ describe.each([true, false])('with a spool: %s', (spooled) => {
     expect(decideFarewell({ ...ended, spooled, state: 'settled', now: 1_000 })).toEqual({ kind: 'leave', told: true });
   });
 
-  test.each(['refused', 'given_up'] as const)('%s: leave at once', (state) => {
+  test.each(['refused', 'rejected', 'given_up'] as const)('%s: leave at once', (state) => {
     expect(decideFarewell({ ...ended, spooled, state, now: 1_000 })).toEqual(leave);
   });
 
