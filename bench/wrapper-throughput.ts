@@ -21,8 +21,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { LEASH_PROGRAM, ROOT } from '../scripts/local/paths.ts';
+import { FakeControlPlane } from '../testing/fake-control-plane.ts';
 import { AUTHORITY, GOOD, KEY } from '../wrapper/test/support/certificates.ts';
-import { acknowledger } from './acknowledger.ts';
 
 const PACE_BYTES_PER_SECOND = 50e6;
 const STARTS = 15;
@@ -60,8 +60,9 @@ const place = mkdtempSync(join(tmpdir(), 'leash-bench-'));
 const noted = join(place, 'noted');
 const authority = join(place, 'ca.pem');
 writeFileSync(authority, AUTHORITY);
-const plain = await acknowledger(null);
-const secure = await acknowledger({ key: KEY, cert: GOOD });
+const plain = await new FakeControlPlane({ keepsOutput: false }).listen();
+const secure = await new FakeControlPlane({ tls: { key: KEY, cert: GOOD }, keepsOutput: false }).listen();
+for (const { script } of [plain, secure]) Object.assign(script, { heartbeatMs: 5_000, silenceMs: 15_000 });
 const token = { LEASH_TOKEN: 'bench' };
 const planes: readonly Plane[] = [
   { name: 'absent', env: {} },
@@ -84,8 +85,8 @@ try {
   await measureFlatOut();
   await measureStart();
 } finally {
-  plain.close();
-  secure.close();
+  await plain.stop();
+  await secure.stop();
   endLeftovers();
 }
 

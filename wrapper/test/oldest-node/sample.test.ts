@@ -3,8 +3,8 @@
  * whose subject Node has a part in, which the proof runs on it too (vitest.node18.config.ts).
  */
 import { expect, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
-import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell, WAIT } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 

@@ -8,16 +8,25 @@ import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { LAUNCHER_HEADER } from '../../src/command/launcher-header.ts';
 import { procTable } from '../../src/processes/proc-table.ts';
-import { LEASH, leash, leashRun, marker, PROGRAM, shell, stateDirectory, WAIT } from '../support/leash.ts';
+import {
+  controlPlane,
+  LEASH,
+  leash,
+  leashRun,
+  marker,
+  PROGRAM,
+  shell,
+  stateDirectory,
+  WAIT,
+} from '../support/leash.ts';
 import { living } from '../support/processes.ts';
-import { runStore } from '../support/run-store.ts';
 import { guardians, leftIn, usersOf } from '../support/state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const RUN_ID = /^[0-9A-HJKMNP-TV-Z]{26}\n$/;
 
 test('it returns at once with the run’s id, and leaves nothing of the caller’s open', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const mark = marker();
   // Node closes what lies right above stderr by itself, and not what lies higher.
@@ -50,7 +59,7 @@ test('it returns at once with the run’s id, and leaves nothing of the caller�
 });
 
 test('the command finds what it would have found in the foreground', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const launcher = path.join(temporaryDirectory(), 'leash.mjs');
   fs.writeFileSync(launcher, `${LAUNCHER_HEADER}\nawait import(${JSON.stringify(PROGRAM)});`, { mode: 0o755 });
   const script = 'ulimit -Sn; grep SigIgn /proc/self/status; pwd; tty; readlink /proc/self/fd/0';
@@ -70,7 +79,7 @@ test('the command finds what it would have found in the foreground', async () =>
 });
 
 test.runIf(IS_PROOF)('a command that can’t be started is told to the control plane', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const run = leashRun(['/nonexistent/program'], {
     plane: store,
     options: ['--detach'],
@@ -151,7 +160,7 @@ test('a lock that the caller holds is free when the run is over, whatever the wr
 });
 
 test('a nested run is a run of its own, and its flusher is no part of the outer one', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const mark = marker();
   const inner = `LEASH_URL=http://127.0.0.1:1 LEASH_TOKEN=x ${LEASH} run --job inner --`;

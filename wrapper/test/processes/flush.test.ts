@@ -2,15 +2,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import type { FakeControlPlane } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
 import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { someFacts } from '../support/run-facts.ts';
-import { type RunStore, runStore } from '../support/run-store.ts';
 import { flushers, killFlushers, leftIn, recordsIn } from '../support/state.ts';
 
 /** Lets `count` runs end in an outage; each has its own number, after some output, as its last line and its code. */
-async function leave(count: number, store: RunStore, env: NodeJS.ProcessEnv): Promise<void> {
+async function leave(count: number, store: FakeControlPlane, env: NodeJS.ProcessEnv): Promise<void> {
   await store.stop();
   const runs = Array.from({ length: count }, (_, index) =>
     leashRun(['sh', '-c', `head -c 200000 /dev/zero; echo ${index}; exit ${index}`], {
@@ -23,7 +23,7 @@ async function leave(count: number, store: RunStore, env: NodeJS.ProcessEnv): Pr
 }
 
 test('however many start at once, each run is sent by one of them, once', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(8, store, env);
@@ -49,7 +49,7 @@ test('however many start at once, each run is sent by one of them, once', async 
 });
 
 test('there is one flusher for a credential, and another takes over from one that was killed', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(4, store, env);
@@ -77,7 +77,7 @@ test('there is one flusher for a credential, and another takes over from one tha
 });
 
 test('a flusher that was given a time ends after it, and says what is left', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(1, store, env);
@@ -89,13 +89,13 @@ test('a flusher that was given a time ends after it, and says what is left', asy
 });
 
 test('a run that can never be sent does not keep others from being sent', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(8, store, env);
   await killFlushers(state);
   const names = recordsIn(state).sort();
-  for (const run of names.slice(0, 4)) store.ignored.add(run);
+  store.script.ackStart = (run) => !names.slice(0, 4).includes(run);
   await store.listen();
   // Four are tried at a time: these come first.
   leash(['flush', '--for', '1h'], { plane: store, env });
@@ -105,7 +105,7 @@ test('a run that can never be sent does not keep others from being sent', async 
 });
 
 test('what is right in a damaged spool is sent, what is not is told as gaps, and other runs do not suffer', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(6, store, env);
@@ -157,7 +157,7 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
 });
 
 test('a run whose end is there and can not be read now is not told as lost, and the others are sent', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(2, store, env);
@@ -180,7 +180,7 @@ test('a run whose end is there and can not be read now is not told as lost, and 
 });
 
 test('what another flusher has just now is not said to be stored', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await leave(1, store, env);
@@ -197,7 +197,7 @@ test('what another flusher has just now is not said to be stored', async () => {
 });
 
 test('what is left for other control planes is told, with what sends it, and keeps the exit code from being 0', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const other = { token_file: '/etc/other.token', ca_file: null };
@@ -214,7 +214,7 @@ test('what is left for other control planes is told, with what sends it, and kee
 });
 
 test('where nothing is left it says so', async () => {
-  const flush = leash(['flush'], { plane: await runStore(), env: { LEASH_STATE_DIR: stateDirectory() } });
+  const flush = leash(['flush'], { plane: await controlPlane(), env: { LEASH_STATE_DIR: stateDirectory() } });
   expect((await flush.exited()).code).toBe(0);
   expect(flush.stdout.toString()).toBe('nothing is left to send\n');
 });

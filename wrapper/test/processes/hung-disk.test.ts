@@ -3,8 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { leashRun, NODE, sabotage, stateDirectory } from '../support/leash.ts';
-import { runStore } from '../support/run-store.ts';
+import { controlPlane, leashRun, NODE, sabotage, stateDirectory } from '../support/leash.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -49,7 +48,7 @@ test.each([1, 9])('a disk that hangs from its call %i on holds nothing up', asyn
   fs.closeSync(stdout);
   expect(fs.readFileSync(out, 'latin1')).toBe('out\n');
 
-  const store = await runStore();
+  const store = await controlPlane();
   const told = leashRun(['sh', '-c', 'echo out; exit 6'], { plane: store, env });
   expect(await told.exited()).toEqual(LEFT);
   expect((await store.run()).isComplete).toBe(true);

@@ -1,10 +1,10 @@
 /** Whatever ends a run ends all of it: each way, against every kind of process that other supervisors leave behind. */
 import { describe, expect, test } from 'vitest';
+import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF, SEED } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { createCgroup } from '../../src/processes/cgroup.ts';
 import { MOVABLE_CLOCK, moveClock } from '../support/clock.ts';
-import { type ControlPlane, newCommand } from '../support/control-plane.ts';
 import {
   controlPlane,
   LEASH,
@@ -52,7 +52,7 @@ const WHOLE = ['cat /proc/self/cgroup', ...Object.values(TREE), `trap "" TERM HU
 
 interface Way {
   readonly options: readonly string[];
-  readonly end: (plane: ControlPlane, leash: Leash) => unknown;
+  readonly end: (plane: FakeControlPlane, leash: Leash) => unknown;
   readonly code: number;
   readonly reason: string;
 }

@@ -5,9 +5,9 @@
  * Graces are an hour long where something is to happen within them: what ends those is another kill.
  */
 import { expect, test } from 'vitest';
+import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { type ControlPlane, newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, sabotage, shell, WAIT } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 
@@ -19,11 +19,11 @@ function stubborn(mark: string): string {
 }
 
 /** The output without what some shells say of a child that a signal ended. */
-function said(plane: ControlPlane): string {
+function said(plane: FakeControlPlane): string {
   return plane.stored.toString().replaceAll('Terminated\n', '');
 }
 
-async function printed(plane: ControlPlane, ...lines: readonly string[]): Promise<void> {
+async function printed(plane: FakeControlPlane, ...lines: readonly string[]): Promise<void> {
   await waitFor(lines.join(' and '), () => lines.every((line) => `\n${plane.stored}`.includes(`\n${line}\n`)));
 }
 

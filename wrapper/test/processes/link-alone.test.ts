@@ -1,29 +1,30 @@
 /** The link by itself, in this process: half-open, cut, flooded, and told nonsense. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import fs from 'node:fs';
 import net from 'node:net';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { MIB } from '#protocol/limits';
+import { newCommand } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
-import { acceptingServer } from '../support/accepting-server.ts';
-import { newCommand } from '../support/control-plane.ts';
-import { Dialled, linkTo, tcpServer } from '../support/dialling.ts';
+import { Dialled, linkTo, tcpServer, timedOut } from '../support/dialling.ts';
 import { controlPlane } from '../support/leash.ts';
 import { relayTo } from '../support/relay.ts';
 
-test('what does not even connect, or does not answer, is given up in time, and it says what was waited for', async () => {
+test('what answers nothing is given up in time, and it says what was waited for', async () => {
   const server = await tcpServer(() => {});
-  const hanging = new Dialled({ baseUrl: `ws://127.0.0.1:${server.port}` }, 200);
-  const why = 'waited 0.2 s in vain for 127.0.0.1 to accept the WebSocket';
-  expect(await hanging.ended()).toEqual({ kind: 'lost', why });
+  const why = 'waited 15 s in vain for 127.0.0.1 to accept the WebSocket';
+  const ending = await timedOut({ baseUrl: `ws://127.0.0.1:${server.port}` }, () => server.receivedBytes() > 0);
+  expect(ending).toEqual({ kind: 'lost', why });
   await waitFor('no open connection', () => server.open() === 0);
 });
 
 test.skipIf(process.platform !== 'linux')('a SYN that nobody answers is given up in time', async () => {
   const hole = await blackHole();
-  const dialled = new Dialled({ baseUrl: `ws://127.0.0.1:${hole}` }, 300);
-  const why = `waited 0.3 s in vain for a connection to 127.0.0.1:${hole}`;
-  expect(await dialled.ended()).toEqual({ kind: 'lost', why });
+  const inQueue = unansweredSyns(hole);
+  const why = `waited 15 s in vain for a connection to 127.0.0.1:${hole}`;
+  const ending = await timedOut({ baseUrl: `ws://127.0.0.1:${hole}` }, () => unansweredSyns(hole) > inQueue);
+  expect(ending).toEqual({ kind: 'lost', why });
 });
 
 test('a link of which nothing comes through any more, without being closed, is dropped and dialled again', async () => {
@@ -34,63 +35,13 @@ test('a link of which nothing comes through any more, without being closed, is d
   await waitFor('connected', () => link.state === 'connected');
   expect(link.unreachableSince).toBeNull();
   await waitFor('a heartbeat', () => plane.heartbeats > 0);
-  const frozenAt = performance.now();
   relay.freeze();
+  const before = relay.connections;
   const since = await waitFor('out of reach', () => link.unreachableSince);
   // The last sign of life counts, not the moment at which its absence was noticed.
-  expect(since).toBeLessThan(frozenAt + 300);
-  await waitFor('connected again', () => relay.connections === 2 && link.state === 'connected');
+  expect(since).toBeLessThanOrEqual(performance.now() - 600);
+  await waitFor('connected again', () => relay.connections > before && link.state === 'connected');
   expect(link.unreachableSince).toBeNull();
-});
-
-test('a first attempt is told from those that follow a failure', async () => {
-  const plane = await controlPlane();
-  plane.script.hangUpgrade = true;
-  const { link } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
-  const begun = link.unreachableSince;
-  await waitFor('an attempt', () => plane.attempts === 1);
-  expect(link.state).toBe('connecting');
-  plane.drop();
-  await waitFor('offline', () => link.state === 'offline');
-  await waitFor('another attempt', () => plane.attempts === 2);
-  expect(link.state).toBe('offline');
-  expect(link.unreachableSince).toBe(begun);
-  plane.script.hangUpgrade = false;
-  plane.drop();
-  await waitFor('connected', () => link.state === 'connected');
-  plane.script.hangUpgrade = true;
-  plane.drop();
-  await waitFor('disconnected', () => link.state !== 'connected');
-  expect(link.state).toBe('connecting');
-});
-
-test('forty links that are cut at the same moment do not come back in one burst', async () => {
-  const { port, arrivals, drop } = await acceptingServer();
-  const links = Array.from({ length: 40 }, () => linkTo({ baseUrl: `ws://127.0.0.1:${port}` }));
-  await waitFor('all connected', () => links.every(({ link }) => link.state === 'connected'));
-  arrivals.length = 0;
-  drop();
-  await waitFor(
-    'all connected again',
-    () => links.every(({ link }) => link.state === 'connected') && arrivals.length >= 40,
-  );
-  const spread = Math.max(...arrivals) - Math.min(...arrivals);
-  expect(spread).toBeGreaterThan(300);
-});
-
-test('a control plane that accepts and cuts us off again and again is asked less and less often', async () => {
-  vi.spyOn(Math, 'random').mockReturnValue(0.5);
-  onTestFinished(() => void vi.restoreAllMocks());
-  const { port, arrivals, drop } = await acceptingServer();
-  const { link } = linkTo({ baseUrl: `ws://127.0.0.1:${port}` });
-  for (let cuts = 1; cuts <= 4; cuts += 1) {
-    await waitFor('connected', () => link.state === 'connected' && arrivals.length === cuts);
-    drop();
-    await waitFor('disconnected', () => link.state !== 'connected');
-  }
-  await waitFor('a fifth connection', () => arrivals.length === 5);
-  // Half of 2 s; a pause that began anew each time would be half of 1 s.
-  expect((arrivals[4] ?? 0) - (arrivals[3] ?? 0)).toBeGreaterThan(950);
 });
 
 const UPGRADED = (key: string, protocol: string) =>
@@ -173,7 +124,7 @@ test('a flood of kills, probes and nonsense is worked through, and the link goes
   const { link, output, kills } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
   await waitFor('connected', () => link.state === 'connected' && plane.connected);
   const command = newCommand();
-  for (let each = 0; each < 5_000; each += 1) {
+  for (let each = 0; each < 1_000; each += 1) {
     plane.kill(command);
     plane.send({ type: 'probe' });
     plane.sendRaw('{"type":"reboot"}');
@@ -182,27 +133,26 @@ test('a flood of kills, probes and nonsense is worked through, and the link goes
   output.append('stdout', Buffer.from('still here'));
   link.outputGrew();
   await waitFor('the output', () => plane.stored.includes('still here'));
-  await waitFor('an answer to each probe', () => plane.of('alive').length === 5_000);
-  expect(kills).toHaveLength(5_000);
+  await waitFor('an answer to each probe', () => plane.of('alive').length === 1_000);
+  expect(kills).toHaveLength(1_000);
   expect(plane.of('start')).toHaveLength(1);
 });
 
 test('a peer that acks what it does not read does not fill our memory: it is hung up on', async () => {
-  const { port, sockets } = await acceptingServer();
-  const { link, output } = linkTo({ baseUrl: `ws://127.0.0.1:${port}` });
+  const plane = await controlPlane();
+  const { link, output } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
   await waitFor('connected', () => link.state === 'connected');
-  const [socket] = sockets;
-  if (socket === undefined) throw new Error('nobody is connected');
-  socket.pause();
-  for (let each = 0; each < 50; each += 1) output.append('stdout', Buffer.alloc(MIB));
+  plane.pauseReading();
+  for (let each = 0; each < 20; each += 1) output.append('stdout', Buffer.alloc(MIB));
   link.outputGrew();
-  const ack = (offset: number) => socket.send(JSON.stringify({ type: 'ack', of: 'output', offset }));
-  // Again and again: an ack of what has not been sent yet is ignored.
-  const acks = setInterval(() => {
-    for (let offset = 0; offset < output.end; offset += 100_000) ack(offset);
-  }, 20);
-  onTestFinished(() => clearInterval(acks));
-  expect(await waitFor('the end of it', () => link.lastFailure)).toBe('the control plane reads nothing');
+  await waitFor('the end of it', () => {
+    // Again and again: an ack of what has not been sent yet is ignored.
+    if (plane.connected) {
+      for (let offset = 0; offset < output.end; offset += 100_000) plane.send({ type: 'ack', of: 'output', offset });
+    }
+    return link.lastFailure;
+  });
+  expect(link.lastFailure).toBe('the control plane reads nothing');
 });
 
 /** A port of this machine at which nothing answers a SYN: its owner is stopped, and the queue of connections is full. */
@@ -215,18 +165,29 @@ async function blackHole(): Promise<number> {
     owner.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())));
   });
   owner.kill('SIGSTOP');
-  while (await connects(port)) {
+  while (await isAnswered(net.connect(port, '127.0.0.1'), port)) {
     // One more in the queue.
   }
   return port;
 }
 
-function connects(port: number): Promise<boolean> {
-  const socket = net.connect(port, '127.0.0.1');
+/** Whether a connection to such a port comes about. On this machine a SYN is answered at once, or not for a second. */
+async function isAnswered(socket: net.Socket, port: number): Promise<boolean> {
   onTestFinished(() => void socket.destroy());
-  return new Promise((resolve) => {
-    socket.on('connect', () => resolve(true));
-    socket.on('error', () => resolve(false));
-    setTimeout(() => resolve(false), 500);
+  let isConnected = false;
+  socket.on('connect', () => {
+    isConnected = true;
   });
+  socket.on('error', () => {
+    // Nobody answers at the end of the test, either.
+  });
+  await waitFor('a SYN on its way', () => isConnected || unansweredSyns(port) > 0);
+  return isConnected;
+}
+
+/** How many connections to a port of this machine wait for the answer to their SYN. */
+function unansweredSyns(port: number): number {
+  const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const isWaiting = (line: string) => line.includes(` ${remote} 02 `);
+  return fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').filter(isWaiting).length;
 }

@@ -1,8 +1,8 @@
 /** The link: cut, silent, refused, and told nonsense, while a command runs. */
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
-import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 
 /** A command that prints numbered lines until it is told to end by SIGUSR1. */
@@ -15,7 +15,7 @@ function mostMemory(pid: number | undefined): number {
 
 test('a large output arrives whole, every byte once, across a cut in the middle', async () => {
   const plane = await controlPlane();
-  plane.script.dropAfterBytes = 1_500_000;
+  plane.script.cutEveryBytes = 1_500_000;
   const leash = leashRun(['sh', '-c', 'seq 1 700000; exit 3'], { plane });
   expect((await leash.exited()).code).toBe(3);
   const expected = Buffer.from(Array.from({ length: 700_000 }, (_, index) => `${index + 1}\n`).join(''));

@@ -4,9 +4,8 @@ import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
-import { leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
+import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
-import { runStore } from '../support/run-store.ts';
 import { leftIn, recordsIn } from '../support/state.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -72,7 +71,7 @@ test('they are listed, and ended by id or all of them, with all that they starte
 });
 
 test('one whose loss has been told stays findable until it ends, and is then forgotten', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();

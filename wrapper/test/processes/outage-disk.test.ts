@@ -4,8 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { leash, leashRun, stateDirectory } from '../support/leash.ts';
-import { runStore } from '../support/run-store.ts';
+import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { killFlushers, recordsIn } from '../support/state.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -77,7 +76,7 @@ async function runsAllTheSame(place: string, state: string): Promise<void> {
   );
   expect(more).toEqual([]);
 
-  const store = await runStore();
+  const store = await controlPlane();
   const told = leashRun(['sh', '-c', 'echo out; exit 6'], { plane: store, env });
   expect((await told.exited()).code).toBe(6);
   expect((await store.run()).isComplete).toBe(true);
@@ -99,7 +98,7 @@ test.skipIf(!canMount)(
   async () => {
     const state = stateDirectory();
     const disk = smallDisk(state, 'size=2m');
-    const store = await runStore();
+    const store = await controlPlane();
     await store.stop();
     const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
     // More than disk and memory hold together.

@@ -2,10 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
+import type { FakeControlPlane } from '#testing/fake-control-plane';
+import { newCommand } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
-import { newCommand } from '../support/control-plane.ts';
-import { leash, leashRun, marker, sabotage, shell, stateDirectory } from '../support/leash.ts';
-import { type RunStore, runStore } from '../support/run-store.ts';
+import { controlPlane, leash, leashRun, marker, sabotage, shell, stateDirectory } from '../support/leash.ts';
 import { flushers, killFlushers, leftIn } from '../support/state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -20,7 +20,7 @@ const noPatience = sabotage(`
 `);
 
 /** Waits until a run that has ended is stored, whole, once, and gone from the disk. */
-async function delivered(store: RunStore, state: string) {
+async function delivered(store: FakeControlPlane, state: string) {
   const run = await store.run();
   await waitFor('the end of the run', () => run.isComplete);
   await waitFor('a tidy state directory', () => leftIn(state).length === 0);
@@ -31,7 +31,7 @@ async function delivered(store: RunStore, state: string) {
 test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher of the next `leash run`'])(
   'what a run leaves in an outage is sent whole by %s',
   async (who) => {
-    const store = await runStore();
+    const store = await controlPlane();
     const state = stateDirectory();
     const env = { LEASH_STATE_DIR: state };
     await store.stop();
@@ -81,7 +81,7 @@ test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher
 );
 
 test('the steps by which the wrapper ended a run itself, and the kills it carried out, are told from the spool', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();
@@ -89,7 +89,7 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
   const run = await store.run();
   await waitFor('the command', () => run.text('stdout') === 'ready\n');
   const command = newCommand();
-  store.kill(run, command, 500);
+  store.kill(command, { grace_ms: 500 });
   await waitFor('the first signal', () => run.killings.some(({ phase }) => phase === 'term'));
   await store.stop();
   expect((await killed.exited()).code).toBe(143);
@@ -118,10 +118,10 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
 });
 
 test.each(['output', 'the end'])('a control plane that stores %s too slowly is not waited for', async (what) => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
-  if (what === 'output') store.ackOutput = false;
-  else store.ackComplete = false;
+  if (what === 'output') store.script.ackOutput = false;
+  else store.script.ackComplete = false;
   const run = leashRun(['sh', '-c', 'head -c 3000000 /dev/zero; exit 3'], {
     plane: store,
     env: { LEASH_STATE_DIR: state },
@@ -131,8 +131,8 @@ test.each(['output', 'the end'])('a control plane that stores %s too slowly is n
   const stored = await store.run();
   expect(stored.isComplete).toBe(what === 'the end');
   await killFlushers(state);
-  store.ackOutput = true;
-  store.ackComplete = true;
+  store.script.ackOutput = true;
+  store.script.ackComplete = true;
   const flush = leash(['flush'], { plane: store, env: { LEASH_STATE_DIR: state } });
   expect((await flush.exited()).code).toBe(0);
   expect(stored.isComplete).toBe(true);
@@ -142,7 +142,7 @@ test.each(['output', 'the end'])('a control plane that stores %s too slowly is n
 });
 
 test('more than memory holds, printed in an outage, arrives whole over a link that is cut again and again', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const file = path.join(temporaryDirectory(), 'printed');
   await store.stop();
@@ -161,7 +161,7 @@ test('more than memory holds, printed in an outage, arrives whole over a link th
     env: { LEASH_STATE_DIR: state },
   });
   expect((await run.exited()).code).toBe(0);
-  store.dropEvery = 4_000_000;
+  store.script.cutEveryBytes = 4_000_000;
   await store.listen();
   const stored = await delivered(store, state);
   expect(stored.starts.length).toBeGreaterThan(1);
@@ -172,7 +172,7 @@ test('more than memory holds, printed in an outage, arrives whole over a link th
 });
 
 test('of more than the spool may hold, head and tail arrive, and one gap between them', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const file = path.join(temporaryDirectory(), 'printed');
   await store.stop();
@@ -196,7 +196,7 @@ test('of more than the spool may hold, head and tail arrive, and one gap between
 });
 
 test('a token that is revoked in the middle of a run: the job runs on, and a flusher with a good one sends it all', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const token = path.join(temporaryDirectory(), 'token');
@@ -211,7 +211,7 @@ test('a token that is revoked in the middle of a run: the job runs on, and a flu
   });
   const stored = await store.run();
   await waitFor('some output', () => stored.text('stdout') === 'before\n');
-  store.refuse = (presented) => (presented === 'new' ? null : 401);
+  store.script.refuse = (presented) => (presented === 'new' ? null : 401);
   store.drop();
   await waitFor('a refusal', () => run.stderr.includes('not supervised'));
   fs.writeFileSync(go, '');
@@ -231,8 +231,8 @@ test('a token that is revoked in the middle of a run: the job runs on, and a flu
 });
 
 test('what belongs to another control plane is never sent', async () => {
-  const ours = await runStore();
-  const other = await runStore();
+  const ours = await controlPlane();
+  const other = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   await ours.stop();

@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell, WAIT } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

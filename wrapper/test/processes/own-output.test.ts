@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { MOVABLE_CLOCK, moveClock } from '../support/clock.ts';
-import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, shell, WAIT } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF, SEED } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { newCommand } from '../support/control-plane.ts';
 import { controlPlane, leashRun, marker, sabotage, shell, WAIT } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -2,16 +2,16 @@
 import fs from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { authorityFile } from '../support/authority-file.ts';
 import { AUTHORITY, EXPIRED, GOOD, KEY, OTHER_NAME, SELF_SIGNED } from '../support/certificates.ts';
 import { proxyTo } from '../support/connect-proxy.ts';
-import { Dialled, linkTo, tcpServer } from '../support/dialling.ts';
+import { Dialled, linkTo, tcpServer, timedOut } from '../support/dialling.ts';
 import { controlPlane, leashRun } from '../support/leash.ts';
-import { authorityFile, securePlane } from '../support/secure-plane.ts';
 
 const wss = (plane: { port: number }, host = '127.0.0.1') => `wss://${host}:${plane.port}`;
 
 test.each(['127.0.0.1', 'localhost'])('a private authority in a file is trusted, for %s', async (host) => {
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const dialled = new Dialled({ baseUrl: wss(plane, host), caFile: authorityFile() });
   await dialled.isOpen();
 });
@@ -22,19 +22,19 @@ test('a host that serves several names is told which one is meant', async () => 
     asked.push(name);
     done(null);
   };
-  const plane = await securePlane({ key: KEY, cert: GOOD, SNICallback });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD, SNICallback } });
   await new Dialled({ baseUrl: wss(plane, 'localhost'), caFile: authorityFile() }).isOpen();
   expect(asked).toEqual(['localhost']);
 });
 
 test('the file may hold several authorities and words between them', async () => {
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const caFile = authorityFile(`# ours, old and new\r\n${SELF_SIGNED.replaceAll('\n', '\r\n')}\n# new\n${AUTHORITY}`);
   await new Dialled({ baseUrl: wss(plane), caFile }).isOpen();
 });
 
 test('without it the line says what to do, and nothing is sent', async () => {
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const dialled = new Dialled({ baseUrl: wss(plane) });
   expect(await dialled.ended()).toEqual({
     kind: 'refused',
@@ -50,7 +50,7 @@ test.each([
   ['expired', EXPIRED, 'has expired: have it renewed'],
   ['for another host', OTHER_NAME, 'is for other names: set LEASH_URL to one of them (DNS:other.test)'],
 ])('a certificate that is %s', async (_what, cert, why) => {
-  const plane = await securePlane({ key: KEY, cert });
+  const plane = await controlPlane({ tls: { key: KEY, cert } });
   const dialled = new Dialled({ baseUrl: wss(plane), caFile: authorityFile() });
   expect(await dialled.ended()).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) });
   expect(plane.requests).toEqual([]);
@@ -66,13 +66,13 @@ test.each([
   ['without a certificate', 'nothing here', 'there is no certificate (PEM) in'],
   ['with a damaged one', AUTHORITY.replace(/\n(.{20}).{8}/, '\n$1AAAAAAAA'), 'certificate 1 in'],
 ])('a file %s is refused, and said why', async (_what, text, why) => {
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const dialled = new Dialled({ baseUrl: wss(plane), caFile: authorityFile(text) });
   expect(await dialled.ended()).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) });
 });
 
 test('the file is read anew for each attempt', async () => {
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const caFile = authorityFile(SELF_SIGNED);
   expect(await new Dialled({ baseUrl: wss(plane), caFile }).ended()).toMatchObject({ kind: 'refused' });
   fs.writeFileSync(caFile, AUTHORITY);
@@ -83,7 +83,7 @@ test('the file is read anew for each attempt', async () => {
 });
 
 test('a link that was refused tells so once, and counts as out of reach', async () => {
-  const plane = await securePlane({ key: KEY, cert: SELF_SIGNED });
+  const plane = await controlPlane({ tls: { key: KEY, cert: SELF_SIGNED } });
   const { link, told } = linkTo({ baseUrl: wss(plane) });
   await waitFor('refused', () => link.state === 'refused');
   expect(told).toEqual([expect.stringMatching(/^not supervised: .*LEASH_CA_FILE.*; the command runs on$/)]);
@@ -92,16 +92,16 @@ test('a link that was refused tells so once, and counts as out of reach', async 
 
 test('a TLS handshake that hangs is given up in time', async () => {
   const server = await tcpServer(() => {});
-  const dialled = new Dialled({ baseUrl: `wss://127.0.0.1:${server.port}` }, 200);
-  const why = 'waited 0.2 s in vain for a TLS handshake with 127.0.0.1';
-  expect(await dialled.ended()).toEqual({ kind: 'lost', why });
+  const ending = await timedOut({ baseUrl: `wss://127.0.0.1:${server.port}` }, () => server.receivedBytes() > 0);
+  const why = 'waited 15 s in vain for a TLS handshake with 127.0.0.1';
+  expect(ending).toEqual({ kind: 'lost', why });
   await waitFor('no open connection', () => server.open() === 0);
 });
 
 test('an authority that only this machine’s own list has is trusted, also for a proxy', async () => {
   vi.stubEnv('SSL_CERT_FILE', authorityFile());
   onTestFinished(() => void vi.unstubAllEnvs());
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   await new Dialled({ baseUrl: wss(plane) }).isOpen();
   const proxy = await proxyTo(plane.port, { secure: true });
   await new Dialled({ baseUrl: wss(plane), proxy: { https_proxy: proxy.url() } }).isOpen();
@@ -109,7 +109,7 @@ test('an authority that only this machine’s own list has is trusted, also for 
 });
 
 test.each(['LEASH_CA_FILE', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'])('%s is enough for a run', async (name) => {
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const leash = leashRun(['sh', '-c', 'echo hello; exit 3'], { plane, env: { [name]: authorityFile() } });
   expect((await leash.exited()).code).toBe(3);
   expect(plane.stored.toString()).toBe('hello\n');
@@ -117,7 +117,7 @@ test.each(['LEASH_CA_FILE', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'])('%s is enou
 });
 
 test('NODE_EXTRA_CA_CERTS still counts beside a file that says nothing of this authority', async () => {
-  const plane = await securePlane({ key: KEY, cert: GOOD });
+  const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const env = { LEASH_CA_FILE: authorityFile(SELF_SIGNED), NODE_EXTRA_CA_CERTS: authorityFile() };
   const leash = leashRun(['sh', '-c', 'echo hello; exit 3'], { plane, env });
   expect((await leash.exited()).code).toBe(3);

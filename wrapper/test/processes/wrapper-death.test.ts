@@ -5,7 +5,6 @@ import { expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory, WITHOUT_CGROUP } from '../support/leash.ts';
 import { endAll, living } from '../support/processes.ts';
-import { runStore } from '../support/run-store.ts';
 import { guardians, leftIn, recordsIn, usersOf } from '../support/state.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -20,7 +19,7 @@ const segments = (state: string): number =>
   }).length;
 
 test('killed while it is connected: the run is told as lost at once, with its output', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   const mark = marker();
   const run = leashRun(shell('echo printed; while :; do sleep 0.05; done', mark), {
@@ -43,7 +42,7 @@ test('killed while it is connected: the run is told as lost at once, with its ou
 test.each(['keep', 'kill'])(
   'killed in an outage (%s): what had reached the disk is sent when that is over',
   async (what) => {
-    const store = await runStore();
+    const store = await controlPlane();
     const state = stateDirectory();
     await store.stop();
     const mark = marker();
@@ -88,7 +87,7 @@ test.each(['keep', 'kill'])(
 );
 
 test('a machine that lost power: its runs are told as lost by the next run', async () => {
-  const store = await runStore();
+  const store = await controlPlane();
   const state = stateDirectory();
   await store.stop();
   const mark = marker();

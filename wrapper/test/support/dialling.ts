@@ -1,6 +1,6 @@
 /** The link without the rest of the wrapper: one attempt to connect, or a whole Link of a run. */
 import net, { type AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { type Connection, dial, type Ending, type RunAddress } from '../../src/link/dial.ts';
 import { Link } from '../../src/link/link.ts';
@@ -15,22 +15,18 @@ export class Dialled {
   readonly frames: string[] = [];
   readonly connection: Connection;
 
-  constructor(to: To, timeoutMs?: number) {
-    this.connection = dial(
-      addressOf(to),
-      {
-        opened: () => {
-          this.opened = true;
-        },
-        text: (frame) => this.frames.push(frame),
-        otherFrame: () => {},
-        ended: (ending) => {
-          if (this.ending !== null) throw new Error('ended twice');
-          this.ending = ending;
-        },
+  constructor(to: To) {
+    this.connection = dial(addressOf(to), {
+      opened: () => {
+        this.opened = true;
       },
-      timeoutMs,
-    );
+      text: (frame) => this.frames.push(frame),
+      otherFrame: () => {},
+      ended: (ending) => {
+        if (this.ending !== null) throw new Error('ended twice');
+        this.ending = ending;
+      },
+    });
     onTestFinished(() => this.connection.terminate('the test is over'));
   }
 
@@ -44,6 +40,23 @@ export class Dialled {
       return this.opened;
     });
   }
+}
+
+/** More than an attempt may take. */
+const LONG_MS = 60_000;
+
+/**
+ * How an attempt ends whose time is up.
+ *
+ * @param isStuck whether it has come as far as it will: until then no time passes for it
+ */
+export async function timedOut(to: To, isStuck: () => boolean): Promise<Ending> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const dialled = new Dialled(to);
+  await waitFor('the point at which it hangs', isStuck);
+  vi.advanceTimersByTime(LONG_MS);
+  return dialled.ended();
 }
 
 export interface Linked {
@@ -91,17 +104,24 @@ function addressOf(to: To): RunAddress {
   return { controlPlane, job: 'test', run: '01J00000000000000000000000', instance: 'test_1', machine: 'here' };
 }
 
+export interface BareServer {
+  readonly port: number;
+  /** Connections that are open. */
+  open(): number;
+  receivedBytes(): number;
+}
+
 /** A bare TCP server that is gone when the test is over. */
-export async function tcpServer(
-  onConnection: (socket: net.Socket) => void,
-): Promise<{ port: number; open: () => number }> {
+export async function tcpServer(onConnection: (socket: net.Socket) => void): Promise<BareServer> {
   const sockets = new Set<net.Socket>();
+  let receivedBytes = 0;
   const server = net.createServer((socket) => {
     sockets.add(socket);
+    socket.on('data', ({ length }) => {
+      receivedBytes += length;
+    });
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
-    // Or its end would never be seen.
-    socket.resume();
     onConnection(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -109,5 +129,6 @@ export async function tcpServer(
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, open: () => sockets.size };
+  const { port } = server.address() as AddressInfo;
+  return { port, open: () => sockets.size, receivedBytes: () => receivedBytes };
 }

@@ -4,9 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'vitest';
+import { FakeControlPlane, type FakeControlPlaneOptions } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
 import { nameSources } from '../../../scripts/local/source-maps.ts';
-import { ControlPlane } from './control-plane.ts';
 import { endAll, newMarker } from './processes.ts';
 
 /** The wrapper as it is shipped: made by build-program.ts. */
@@ -79,13 +79,13 @@ export function removeState(): void {
   ofThisFile = null;
 }
 
-const planes: ControlPlane[] = [];
+const planes: FakeControlPlane[] = [];
 const leashes: Leash[] = [];
 const markers: string[] = [];
 
 /** A control plane that is gone, and was never told nonsense, when the test is over. */
-export async function controlPlane(): Promise<ControlPlane> {
-  const plane = await new ControlPlane().listen();
+export async function controlPlane(options?: FakeControlPlaneOptions): Promise<FakeControlPlane> {
+  const plane = await new FakeControlPlane(options).listen();
   planes.push(plane);
   return plane;
 }

@@ -7,7 +7,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { trials } from '#testing/seed';
-import type { Span } from '../support/simulation/fetched-output.ts';
+import type { ByteRange } from '#testing/stored-run';
 import { FAULTS, type Scenario, simulate } from '../support/simulation/simulation.ts';
 
 const size = fc.oneof(
@@ -61,7 +61,7 @@ function isRight(scenario: Scenario): void {
   const { faults, refused, stored, printed, held, abandoned, applied, dropped } = simulate(scenario);
   expect(faults).toEqual([]);
   if (scenario.manglePercent === 0) expect(refused).toEqual([]);
-  expect(stored.ends).toHaveLength(1);
+  expect(stored.end).not.toBeNull();
   // Of a wrapper that died, only what had reached the disk or the object is left.
   if (abandoned) expect(stored.outputEnd).toBeGreaterThanOrEqual(held);
   else expect(stored.outputEnd).toBe(printed);
@@ -70,12 +70,12 @@ function isRight(scenario: Scenario): void {
   expect(stored.gaps.filter((gap) => !isCovered(gap, dropped))).toEqual([]);
   for (const [command, times] of applied) {
     expect(times).toBe(1);
-    expect(abandoned ? ['lost', 'gone'] : ['gone']).toContain(stored.kills[command]);
+    expect(abandoned ? ['lost', 'gone'] : ['gone']).toContain(stored.kills[command]?.phase);
   }
 }
 
 /** Whether every byte of `span` lies in one of `others`. */
-function isCovered({ from, to }: Span, others: readonly Span[]): boolean {
+function isCovered({ from, to }: ByteRange, others: readonly ByteRange[]): boolean {
   let at = from;
   for (const other of others.toSorted((one, two) => one.from - two.from)) {
     if (other.from <= at) at = Math.max(at, other.to);

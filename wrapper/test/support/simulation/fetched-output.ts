@@ -1,20 +1,16 @@
 /** A run's output, part of which must be fetched before it can be read, as if it lay on a disk. */
+import type { ByteRange } from '#testing/stored-run';
 import type { OutputSource } from '../../../src/link/told-run.ts';
 import type { OutputLog, Piece } from '../../../src/output/log.ts';
 import type { Random } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
-export interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
 export class FetchedOutput implements OutputSource {
   onReadable: () => void = () => {};
   /** What the source truly had to drop, as far as it was asked for. What was freed was not dropped. */
-  readonly dropped: Span[] = [];
+  readonly dropped: ByteRange[] = [];
   readonly #log: OutputLog;
-  readonly #holes: readonly Span[];
+  readonly #holes: readonly ByteRange[];
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #laterPercent: number;
@@ -26,7 +22,7 @@ export class FetchedOutput implements OutputSource {
    * @param holes what is missing although `log` has it
    * @param laterPercent how often what is asked for must be fetched
    */
-  constructor(log: OutputLog, holes: readonly Span[], time: VirtualTime, random: Random, laterPercent: number) {
+  constructor(log: OutputLog, holes: readonly ByteRange[], time: VirtualTime, random: Random, laterPercent: number) {
     this.#log = log;
     this.#holes = holes;
     this.#time = time;

@@ -1,29 +1,28 @@
 /**
- * A small model of a job's object, written from docs/protocol.md: it takes one run's output and its end, each once,
- * answers only when that is stored, and may be restarted at any moment.
+ * A job's object in virtual time: what it stores of one run and answers is `stored-run.ts`; here it answers only when that
+ * is on disk, and may be restarted at any moment.
  */
 import { HEARTBEAT } from '#protocol/limits';
-import { decodeOutputFrame } from '#protocol/output-frame';
-import { type AppliedKill, type ObjectMessage, readWrapperMessage, type WrapperMessage } from '#protocol/wrapper-link';
-import type { Span } from './fetched-output.ts';
+import type { Kill, ObjectMessage, WrapperMessage } from '#protocol/wrapper-link';
+import {
+  type LinkTerms,
+  type Reaction,
+  readFrame,
+  receiveMessage,
+  receiveOutput,
+  requestKill,
+  type StoredRun,
+  UNKNOWN_RUN,
+} from '#testing/stored-run';
 import type { Printed } from './printed.ts';
 import type { Random } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Frame, Wire } from './wire.ts';
 
-type Phase = AppliedKill['phase'] | 'pending' | 'lost';
-
-const RANK: Readonly<Record<Phase, number>> = { pending: 0, term: 1, kill: 2, gone: 3, refused: 3, lost: 3 };
-
 interface State {
-  readonly outputEnd: number;
-  readonly gaps: readonly Span[];
-  readonly finalOffset: number | null;
-  /** How the run ended, as often as that was decided. */
-  readonly ends: readonly string[];
+  readonly run: StoredRun;
+  /** Of the connection that speaks for the run: the newest that said `start`. */
   readonly generation: number;
-  readonly runKey: string | null;
-  readonly kills: Readonly<Record<string, Phase>>;
 }
 
 interface Socket {
@@ -42,19 +41,11 @@ export class JobObject {
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #printed: Printed;
-  #state: State = {
-    outputEnd: 0,
-    gaps: [],
-    finalOffset: null,
-    ends: [],
-    generation: 0,
-    runKey: null,
-    kills: {},
-  };
+  #state: State = { run: UNKNOWN_RUN, generation: 0 };
   #stored = this.#state;
   /** Answers that wait until what they confirm is stored. */
   #answers: (() => void)[] = [];
-  #storing: (() => void) | null = null;
+  #cancelStoring: (() => void) | null = null;
   #sockets: Socket[] = [];
 
   constructor(time: VirtualTime, random: Random, printed: Printed) {
@@ -64,8 +55,8 @@ export class JobObject {
   }
 
   /** What would survive a restart now. */
-  get stored(): State {
-    return this.#stored;
+  get stored(): StoredRun {
+    return this.#stored.run;
   }
 
   connect(wire: Wire): void {
@@ -83,146 +74,80 @@ export class JobObject {
   restart(noticed: boolean): void {
     this.#state = this.#stored;
     this.#answers = [];
-    this.#storing?.();
-    this.#storing = null;
+    this.#cancelStoring?.();
+    this.#cancelStoring = null;
     for (const { wire } of this.#sockets.splice(0)) wire.cut(noticed ? ['wrapper'] : []);
   }
 
   /** An operator's kill; stored before it is sent. */
   kill(command: string): void {
-    const phase = this.#state.finalOffset === null ? 'pending' : 'refused';
-    this.#change({ kills: { ...this.#state.kills, [command]: phase } });
-    this.#answer(() => {
-      for (const socket of this.#sockets) if (this.#speaks(socket)) this.#sendKill(socket, command);
+    const kill: Kill = {
+      type: 'kill',
+      command,
+      signal: 'SIGTERM',
+      grace_ms: 1_000,
+      requested_by: 'model',
+      reason: null,
+    };
+    this.#change({ run: requestKill(this.#state.run, kill) });
+    this.#whenStored(() => {
+      for (const socket of this.#sockets) if (this.#speaks(socket)) this.#send(socket, kill);
     });
   }
 
-  say(message: ObjectMessage): void {
-    for (const socket of this.#sockets) if (this.#speaks(socket)) this.#send(socket, message);
-  }
-
   #receive(socket: Socket, frame: Frame): void {
-    if (frame === HEARTBEAT) socket.wire.send('wrapper', HEARTBEAT);
-    else if (typeof frame === 'string') this.#receiveText(socket, frame);
-    else this.#takeOutput(socket, frame);
-  }
-
-  #receiveText(socket: Socket, frame: string): void {
-    const read = readWrapperMessage(frame);
-    if (read.kind !== 'message') return void this.faults.push(`unreadable: ${frame.slice(0, 100)}`);
-    this.onTaken(read.message);
-    const { message } = read;
-    if (message.type === 'start') {
-      this.#start(socket, message);
-      return;
-    }
-    if (!this.#maySpeak(socket)) return;
-    switch (message.type) {
-      case 'gap':
-        this.#place(socket, message.from, message.to, (from) => {
-          this.#change({ gaps: [...this.#state.gaps, { from, to: message.to }] });
-        });
+    const read = readFrame(frame);
+    switch (read.kind) {
+      case 'fault':
+        this.faults.push(read.fault);
         return;
-      case 'killing':
-        if (message.command !== null) this.#progress(message.command, message.phase);
+      case 'heartbeat':
+        socket.wire.send('wrapper', HEARTBEAT);
         return;
-      case 'complete':
-        this.#complete(socket, message);
+      case 'output': {
+        const { stream, start, bytes } = read.output;
+        if (!this.#maySpeak(socket)) return;
+        if (!this.#printed.isRight(stream, start, bytes)) this.faults.push(`wrong bytes at ${start}`);
+        this.#react(socket, receiveOutput(this.#state.run, read.output));
         return;
-      case 'alive':
-        return;
-    }
-  }
-
-  #start(socket: Socket, message: Extract<WrapperMessage, { type: 'start' }>): void {
-    if (this.#state.runKey !== null && this.#state.runKey !== message.run_key) {
-      this.faults.push('another key');
-      return;
-    }
-    if (socket.generation === null || socket.generation !== this.#state.generation) {
-      socket.generation = this.#state.generation + 1;
-      this.#change({ generation: socket.generation, runKey: message.run_key });
-      for (const other of this.#sockets.filter((each) => each !== socket)) {
-        this.#forget(other);
-        other.wire.cut(['wrapper']);
       }
-    }
-    const offset = this.#state.outputEnd;
-    this.#answer(() =>
-      this.#send(socket, {
-        type: 'ack',
-        of: 'start',
-        offset,
-        flow: this.#random.percent(50) ? 'eager' : 'lazy',
-        heartbeat_ms: 5_000,
-        silence_ms: 15_000,
-        reconnect_cap_ms: 10_000,
-      }),
-    );
-    if (this.#state.finalOffset !== null) return;
-    for (const applied of message.applied_kills) this.#progress(applied.command, applied.phase);
-    if (message.phase === 'abandoned') {
-      this.#end('abandoned', Math.max(message.output.to, offset), 'lost');
-      return;
-    }
-    const known = new Set(message.applied_kills.map(({ command }) => command));
-    for (const [command, phase] of Object.entries(this.#state.kills)) {
-      if (RANK[phase] < RANK.gone && !known.has(command)) this.#answer(() => this.#sendKill(socket, command));
+      case 'message':
+        this.onTaken(read.message);
+        if (read.message.type === 'start') this.#introduce(socket);
+        else if (!this.#maySpeak(socket)) return;
+        this.#react(socket, receiveMessage(this.#state.run, read.message, this.#terms()));
+        return;
     }
   }
 
-  #complete(socket: Socket, message: Extract<WrapperMessage, { type: 'complete' }>): void {
-    if (this.#state.finalOffset === null) {
-      for (const applied of message.applied_kills) this.#progress(applied.command, applied.phase);
-      this.#end(message.reason, Math.max(message.final_offset, this.#state.outputEnd), 'refused');
+  /** From its start on the newest connection speaks for the run, and no other. */
+  #introduce(socket: Socket): void {
+    if (socket.generation !== null && socket.generation === this.#state.generation) return;
+    socket.generation = this.#state.generation + 1;
+    this.#change({ generation: socket.generation });
+    for (const other of this.#sockets.filter((each) => each !== socket)) {
+      this.#forget(other);
+      other.wire.cut(['wrapper']);
     }
-    this.#answer(() => this.#send(socket, { type: 'ack', of: 'complete' }));
   }
 
-  #end(reason: string, finalOffset: number, left: 'lost' | 'refused'): void {
-    const kills = Object.entries(this.#state.kills).map(([command, phase]) => [
-      command,
-      RANK[phase] < RANK.gone ? left : phase,
-    ]);
-    this.#change({ finalOffset, ends: [...this.#state.ends, reason], kills: Object.fromEntries(kills) });
+  #react(socket: Socket, { run, answers, faults }: Reaction): void {
+    this.faults.push(...faults);
+    this.#change({ run });
+    for (const answer of answers) {
+      if (answer.type === 'error') this.#refuse(socket, answer);
+      else this.#whenStored(() => this.#send(socket, answer));
+    }
   }
 
-  #takeOutput(socket: Socket, frame: Uint8Array): void {
-    const decoded = decodeOutputFrame(frame);
-    if (!decoded.ok) return void this.faults.push(decoded.message);
-    if (!this.#maySpeak(socket)) return;
-    const { stream, start, bytes } = decoded.frame;
-    if (!this.#printed.isRight(stream, start, bytes)) this.faults.push(`wrong bytes at ${start}`);
-    this.#place(socket, start, start + bytes.length, () => {});
-  }
-
-  #place(socket: Socket, start: number, end: number, store: (from: number) => void): void {
-    const { outputEnd, finalOffset } = this.#state;
-    if (end <= start || (finalOffset !== null && end > finalOffset)) {
-      this.#refuse(socket, 'bad_offset');
-      return;
-    }
-    if (start > outputEnd) {
-      this.#refuse(socket, 'gap', outputEnd);
-      return;
-    }
-    if (end > outputEnd) {
-      store(outputEnd);
-      this.#change({ outputEnd: end });
-    }
-    const offset = this.#state.outputEnd;
-    this.#answer(() => this.#send(socket, { type: 'ack', of: 'output', offset }));
-  }
-
-  #progress(command: string, phase: Phase): void {
-    const known = this.#state.kills[command];
-    if (known === undefined) return void this.faults.push(`progress of ${command}, which nobody asked for`);
-    if (RANK[phase] > RANK[known]) this.#change({ kills: { ...this.#state.kills, [command]: phase } });
+  #terms(): LinkTerms {
+    const flow = this.#random.percent(50) ? 'eager' : 'lazy';
+    return { flow, heartbeat_ms: 5_000, silence_ms: 15_000, reconnect_cap_ms: 10_000 };
   }
 
   #maySpeak(socket: Socket): boolean {
     if (socket.generation === null) {
-      this.#refuse(socket, 'start_expected');
+      this.#refuse(socket, { type: 'error', code: 'start_expected', message: '', retry: null });
     }
     return this.#speaks(socket);
   }
@@ -231,26 +156,9 @@ export class JobObject {
     return socket.generation !== null && socket.generation === this.#state.generation;
   }
 
-  #refuse(socket: Socket, code: 'bad_offset' | 'gap' | 'start_expected', expected?: number): void {
-    this.refused.push(code);
-    this.#send(socket, {
-      type: 'error',
-      code,
-      message: '',
-      retry: null,
-      ...(expected === undefined ? {} : { expected }),
-    });
-  }
-
-  #sendKill(socket: Socket, command: string): void {
-    this.#send(socket, {
-      type: 'kill',
-      command,
-      signal: 'SIGTERM',
-      grace_ms: 1_000,
-      requested_by: 'model',
-      reason: null,
-    });
+  #refuse(socket: Socket, error: Extract<ObjectMessage, { type: 'error' }>): void {
+    this.refused.push(error.code);
+    this.#send(socket, error);
   }
 
   #send(socket: Socket, message: ObjectMessage): void {
@@ -266,10 +174,10 @@ export class JobObject {
   }
 
   /** Answers when everything up to now is stored. */
-  #answer(answer: () => void): void {
+  #whenStored(answer: () => void): void {
     this.#answers.push(answer);
-    this.#storing ??= this.#time.after(this.#random.below(20), () => {
-      this.#storing = null;
+    this.#cancelStoring ??= this.#time.after(this.#random.below(20), () => {
+      this.#cancelStoring = null;
       this.#stored = this.#state;
       for (const each of this.#answers.splice(0)) each();
     });

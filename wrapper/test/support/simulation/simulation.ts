@@ -3,11 +3,12 @@
  * killed, a wrapper that may die and be taken over by what its spool holds, a network that fails, an object that restarts.
  */
 import type { StreamName } from '#protocol/output-frame';
-import type { AppliedKill, Kill, Start } from '#protocol/wrapper-link';
+import type { AppliedKill, Kill } from '#protocol/wrapper-link';
+import type { ByteRange } from '#testing/stored-run';
 import type { ToldRun } from '../../../src/link/told-run.ts';
 import { OutputLog } from '../../../src/output/log.ts';
-import { type RunFacts, RunRecord } from '../../../src/run/record.ts';
-import { FetchedOutput, type Span } from './fetched-output.ts';
+import { type Legacy, type RunFacts, RunRecord } from '../../../src/run/record.ts';
+import { FetchedOutput } from './fetched-output.ts';
 import { JobObject } from './job-object.ts';
 import { Printed } from './printed.ts';
 import { type Random, randomFrom } from './random.ts';
@@ -59,7 +60,7 @@ export interface Outcome {
   /** The kills that the wrapper has carried out, with how often. */
   readonly applied: ReadonlyMap<string, number>;
   /** What the sources had to drop. */
-  readonly dropped: readonly Span[];
+  readonly dropped: readonly ByteRange[];
   readonly tookMs: number;
 }
 
@@ -160,19 +161,16 @@ class Simulation {
     if (wrapper === undefined || this.#dead || this.#record.completion !== null) return;
     for (const { command, phase } of this.#kills.values())
       if (phase === 'term') this.#advance(wrapper, command, 'gone');
-    this.#noteEnd(this.#record, this.#kills.size > 0 ? 'operator' : 'exited');
-    wrapper.completed();
-  }
-
-  #noteEnd(record: RunRecord, reason: 'exited' | 'operator'): void {
-    const exitCode = reason === 'operator' ? 143 : 0;
-    record.noteCompletion({
+    const isKilled = this.#kills.size > 0;
+    const exitCode = isKilled ? 143 : 0;
+    this.#record.noteCompletion({
       exit_code: exitCode,
       command_exit_code: exitCode,
       signal: null,
-      reason,
+      reason: isKilled ? 'operator' : 'exited',
       duration_ms: Math.round(this.#time.now),
     });
+    wrapper.completed();
   }
 
   #fail(kind: Scenario['faults'][number]['kind']): void {
@@ -207,7 +205,7 @@ class Simulation {
     return wire;
   }
 
-  #speakFor(record: RunRecord, log: OutputLog, holes: readonly Span[], phase: Start['phase'] | null = null): void {
+  #speakFor(record: RunRecord, log: OutputLog, holes: readonly ByteRange[]): void {
     const source = new FetchedOutput(log, holes, this.#time, this.#random, this.#scenario.laterPercent);
     const run: ToldRun = {
       log: source,
@@ -218,7 +216,7 @@ class Simulation {
         return record.untoldSteps;
       },
       stepsTold: (steps) => record.stepsTold(steps),
-      start: () => (phase === null ? record.start() : { ...record.start(), phase }),
+      start: () => record.start(),
     };
     const wrapper = new SimulatedWrapper(
       this.#time,
@@ -232,12 +230,13 @@ class Simulation {
     this.#wrappers.push(wrapper);
   }
 
-  #newRecord(log: OutputLog): RunRecord {
+  #newRecord(log: OutputLog, legacy: Legacy | null = null): RunRecord {
     return new RunRecord(
       FACTS,
       log,
       () => Math.round(this.#time.now),
       () => [...this.#kills.values()],
+      legacy,
     );
   }
 
@@ -276,15 +275,12 @@ class Simulation {
   }
 
   /** Another process speaks for the run, with what the spool holds: the log up to `end`, less `holes`. */
-  #takeOver(start: number, end: number, holes: readonly Span[]): void {
+  #takeOver(start: number, end: number, holes: readonly ByteRange[]): void {
     const log = new OutputLog(Number.POSITIVE_INFINITY);
     for (const { stream, bytes } of this.#printed.upTo(end)) log.append(stream, bytes);
     log.free(start);
-    const record = this.#newRecord(log);
-    const { completion } = this.#record;
-    if (!this.#abandoned && completion !== null)
-      this.#noteEnd(record, completion.reason === 'operator' ? 'operator' : 'exited');
-    this.#speakFor(record, log, holes, this.#abandoned ? 'abandoned' : null);
+    const completion = this.#abandoned ? null : this.#record.completion;
+    this.#speakFor(this.#newRecord(log, { completion, untoldSteps: [] }), log, holes);
   }
 }
 

@@ -1,0 +1,394 @@
+/**
+ * The control plane as wrappers see it: what is stored of each run (`stored-run.ts`), behind a server on this machine. It
+ * does what the protocol says, and misbehaves where its script says so.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import { HEARTBEAT } from '#protocol/limits';
+import type { OutputFrame } from '#protocol/output-frame';
+import type { Problem } from '#protocol/problem';
+import {
+  CLOSE_CODES,
+  type Complete,
+  type Gap,
+  type Kill,
+  type Killing,
+  type ObjectMessage,
+  readObjectMessage,
+  type Start,
+  WRAPPER_SUBPROTOCOL,
+  type WrapperMessage,
+} from '#protocol/wrapper-link';
+import { FakeRun, type MessageOf } from '#testing/fake-run';
+import {
+  type LinkTerms,
+  type Reaction,
+  readFrame,
+  receiveMessage,
+  receiveOutput,
+  requestKill,
+} from '#testing/stored-run';
+import { waitFor } from '#testing/wait-for';
+
+export interface Script {
+  /** Answers the upgrade by this status instead; null takes it. */
+  refuse: number | null | ((token: string) => number | null);
+  /** Accepts the TCP connection and never answers the upgrade. */
+  hangUpgrade: boolean;
+  /** Whether a start is acked, for each run or by its id. */
+  ackStart: boolean | ((run: string) => boolean);
+  ackOutput: boolean;
+  ackComplete: boolean;
+  answerHeartbeats: boolean;
+  flow: LinkTerms['flow'];
+  heartbeatMs: number;
+  /** Long: that a wrapper hangs up because this machine is busy is no test's subject. */
+  silenceMs: number;
+  reconnectCapMs: number;
+  /** Cuts each connection on which so many bytes have been stored, without an ack of the last of them. */
+  cutEveryBytes: number | null;
+  /** Sent as they are in answer to each start, after its ack. */
+  afterStart: readonly (string | Uint8Array)[];
+}
+
+export interface FakeControlPlaneOptions {
+  /** Its certificate and key; without, it speaks plain HTTP. */
+  readonly tls?: https.ServerOptions;
+  /** Whether the bytes of the output are kept, too. */
+  readonly keepsOutput?: boolean;
+}
+
+/** What a request for a link carried. */
+export interface ConnectRequest {
+  readonly url: string;
+  readonly authorization: string | undefined;
+  /** When it came (performance.now()). */
+  readonly at: number;
+}
+
+export class FakeControlPlane {
+  script: Script = {
+    refuse: null,
+    hangUpgrade: false,
+    ackStart: true,
+    ackOutput: true,
+    ackComplete: true,
+    answerHeartbeats: true,
+    flow: 'eager',
+    heartbeatMs: 200,
+    silenceMs: 300_000,
+    reconnectCapMs: 200,
+    cutEveryBytes: null,
+    afterStart: [],
+  };
+  /** By id, in the order in which they came. */
+  readonly runs = new Map<string, FakeRun>();
+  /** Of all runs, in the order in which they came. */
+  readonly messages: WrapperMessage[] = [];
+  /** What broke the protocol: there must be nothing. */
+  readonly violations: string[] = [];
+  readonly requests: ConnectRequest[] = [];
+  heartbeats = 0;
+  /** The most bytes that were received on a connection and not acked. */
+  mostUnacked = 0;
+  readonly #tls: https.ServerOptions | null;
+  readonly #keepsOutput: boolean;
+  #port = 0;
+  #server: http.Server | null = null;
+  readonly #connections = new Set<Duplex>();
+  readonly #webSockets = new WebSocketServer({ noServer: true, handleProtocols: () => WRAPPER_SUBPROTOCOL });
+  #newest: FakeRun | null = null;
+
+  constructor({ tls, keepsOutput = true }: FakeControlPlaneOptions = {}) {
+    this.#tls = tls ?? null;
+    this.#keepsOutput = keepsOutput;
+  }
+
+  get url(): string {
+    return `${this.#tls === null ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Listens; on the same port again after `stop`. */
+  async listen(): Promise<this> {
+    const server = this.#tls === null ? http.createServer() : https.createServer(this.#tls);
+    server.on('tlsClientError', () => {
+      // Who does not trust us says so itself.
+    });
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
+    this.#port = (server.address() as AddressInfo).port;
+    return this;
+  }
+
+  /** Cuts every connection and stops listening. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (server === null) return;
+    this.#server = null;
+    this.drop();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  /** Cuts every connection without a word. What they still held is ignored. */
+  drop(): void {
+    for (const run of this.runs.values()) run.socket = null;
+    for (const socket of this.#connections) socket.destroy();
+  }
+
+  /** The run that connected last. */
+  get #run(): FakeRun {
+    if (this.#newest === null) throw new Error('no wrapper has connected');
+    return this.#newest;
+  }
+
+  /** Whether the run that connected last still is. */
+  get connected(): boolean {
+    return this.#newest?.socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** How often a link was asked for. */
+  get attempts(): number {
+    return this.requests.length;
+  }
+
+  /** Sends to the run that connected last. */
+  send(message: ObjectMessage): void {
+    this.sendRaw(JSON.stringify(message));
+  }
+
+  /** The same for anything. */
+  sendRaw(frame: string | Uint8Array): void {
+    if (this.#newest?.socket == null) throw new Error('no wrapper is connected');
+    this.#transmit(this.#newest, this.#newest.socket, frame);
+  }
+
+  /** Closes the connection of the run that connected last. */
+  close(code: number): void {
+    this.#newest?.socket?.close(code);
+  }
+
+  /** Reads nothing any more that the run that connected last sends. */
+  pauseReading(): void {
+    this.#run.socket?.pause();
+  }
+
+  /** Sends an operator's kill to the run that connected last. */
+  kill(command: string, kill: Partial<Kill> = {}): void {
+    this.send({
+      type: 'kill',
+      command,
+      signal: 'SIGTERM',
+      grace_ms: 5_000,
+      requested_by: 'tester',
+      reason: null,
+      ...kill,
+    });
+  }
+
+  /** What is stored of all runs, in the order in which they came, with zeros in gaps. */
+  get stored(): Buffer {
+    const outputs = [...this.runs.values()].map(({ output }) => output);
+    return outputs[0] !== undefined && outputs.length === 1 ? outputs[0] : Buffer.concat(outputs);
+  }
+
+  get storedBytes(): number {
+    return [...this.runs.values()].reduce((sum, { end }) => sum + end, 0);
+  }
+
+  /** Forgets all output, as a control plane does that was restored from nothing. */
+  forgetOutput(): void {
+    for (const run of this.runs.values()) run.forgetOutput();
+  }
+
+  of<Type extends WrapperMessage['type']>(type: Type): MessageOf<Type>[] {
+    return this.messages.filter((each): each is MessageOf<Type> => each.type === type);
+  }
+
+  phases(command: string | null): Killing['phase'][] {
+    return this.of('killing').flatMap((each) => (each.command === command ? [each.phase] : []));
+  }
+
+  gaps(): Gap[] {
+    return this.of('gap');
+  }
+
+  /** The first run, once there is one. */
+  run(): Promise<FakeRun> {
+    return waitFor('a run at the control plane', () => this.runs.values().next().value);
+  }
+
+  /** The first start that was received. */
+  started(): Promise<Start> {
+    return waitFor('a start', () => this.of('start')[0]);
+  }
+
+  completed(): Promise<Complete> {
+    return waitFor('a completion', () => this.of('complete')[0]);
+  }
+
+  #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#connections.add(socket);
+    socket.on('error', () => {
+      // Its end is told by 'close'.
+    });
+    socket.on('close', () => this.#connections.delete(socket));
+    const { url = '/', headers } = request;
+    this.requests.push({ url, authorization: headers.authorization, at: performance.now() });
+    const { refuse, hangUpgrade } = this.script;
+    if (hangUpgrade) return;
+    const token = (headers.authorization ?? '').replace('Bearer ', '');
+    const status = typeof refuse === 'function' ? refuse(token) : refuse;
+    if (status !== null) return void socket.end(refusal(status));
+    const id = new URL(url, this.url).searchParams.get('run') ?? '';
+    const run = this.runs.get(id) ?? new FakeRun(id);
+    this.runs.set(id, run);
+    run.tokens.add(token);
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, run));
+  }
+
+  #accept(socket: WebSocket, run: FakeRun): void {
+    this.#newest = run;
+    run.socket?.close(CLOSE_CODES.superseded);
+    run.socket = socket;
+    const connection = { hasStarted: false, storedBytes: 0, unackedBytes: 0 };
+    socket.on('error', () => {
+      // Its end is told by 'close'.
+    });
+    socket.on('close', () => {
+      if (run.socket === socket) run.socket = null;
+    });
+    socket.on('message', (data: Buffer, isBinary) => {
+      // What a connection of before still held is ignored.
+      if (run.socket === socket) this.#receive(run, socket, connection, isBinary ? data : data.toString());
+    });
+  }
+
+  #receive(run: FakeRun, socket: WebSocket, connection: ConnectionState, frame: string | Uint8Array): void {
+    const read = readFrame(frame);
+    switch (read.kind) {
+      case 'fault':
+        this.violations.push(read.fault);
+        return;
+      case 'heartbeat':
+        this.heartbeats += 1;
+        if (this.script.answerHeartbeats) socket.send(HEARTBEAT);
+        return;
+      case 'output':
+        this.#receiveOutput(run, socket, connection, read.output);
+        return;
+      case 'message':
+        this.#receiveMessage(run, socket, connection, read.message);
+        return;
+    }
+  }
+
+  #receiveMessage(run: FakeRun, socket: WebSocket, connection: ConnectionState, message: WrapperMessage): void {
+    this.messages.push(message);
+    run.messages.push(message);
+    const isStart = message.type === 'start';
+    if (isStart) {
+      connection.hasStarted = true;
+      if (message.run !== run.id) this.violations.push(`${run.id} says that it is ${message.run}`);
+    } else if (!connection.hasStarted) {
+      this.violations.push(`${message.type} before the start`);
+    }
+    this.#answer(run, socket, receiveMessage(run.stored, message, this.#terms));
+    if (isStart) for (const each of this.script.afterStart) this.#transmit(run, socket, each);
+  }
+
+  #receiveOutput(run: FakeRun, socket: WebSocket, connection: ConnectionState, output: OutputFrame): void {
+    if (!connection.hasStarted) this.violations.push('output before the start');
+    const storedBefore = run.end;
+    if (this.#keepsOutput && !isRepeatedRight(run, output)) this.violations.push(`other bytes at ${output.start}`);
+    const reaction = receiveOutput(run.stored, output);
+    connection.storedBytes += reaction.run.outputEnd - storedBefore;
+    connection.unackedBytes += output.bytes.length;
+    this.mostUnacked = Math.max(this.mostUnacked, connection.unackedBytes);
+    if (this.script.ackOutput) connection.unackedBytes = 0;
+    const { cutEveryBytes } = this.script;
+    const isCut = cutEveryBytes !== null && connection.storedBytes >= cutEveryBytes;
+    if (isCut) {
+      run.socket = null;
+      socket.terminate();
+    }
+    this.#answer(run, socket, reaction);
+  }
+
+  #answer(run: FakeRun, socket: WebSocket, { run: stored, answers, newOutput, faults }: Reaction): void {
+    run.stored = stored;
+    if (newOutput !== null && this.#keepsOutput) run.keep(newOutput);
+    this.violations.push(...faults);
+    for (const answer of answers) {
+      if (answer.type === 'error') this.violations.push(`${answer.code}: ${answer.message}`);
+      if (this.#isToBeSent(run, answer)) this.#transmit(run, socket, JSON.stringify(answer));
+    }
+  }
+
+  #isToBeSent({ id }: FakeRun, answer: ObjectMessage): boolean {
+    if (answer.type !== 'ack') return true;
+    const { ackStart, ackOutput, ackComplete } = this.script;
+    switch (answer.of) {
+      case 'start':
+        return typeof ackStart === 'function' ? ackStart(id) : ackStart;
+      case 'output':
+        return ackOutput;
+      case 'complete':
+        return ackComplete;
+    }
+  }
+
+  #transmit(run: FakeRun, socket: WebSocket, frame: string | Uint8Array): void {
+    // A kill is stored before it is sent, whoever made it up.
+    const read = typeof frame === 'string' && frame !== HEARTBEAT ? readObjectMessage(frame) : null;
+    if (read?.kind === 'message' && read.message.type === 'kill') run.stored = requestKill(run.stored, read.message);
+    if (socket.readyState === WebSocket.OPEN) socket.send(frame);
+  }
+
+  get #terms(): LinkTerms {
+    const { flow, heartbeatMs, silenceMs, reconnectCapMs } = this.script;
+    return { flow, heartbeat_ms: heartbeatMs, silence_ms: silenceMs, reconnect_cap_ms: reconnectCapMs };
+  }
+}
+
+interface ConnectionState {
+  hasStarted: boolean;
+  storedBytes: number;
+  unackedBytes: number;
+}
+
+/** Whether what is sent again is what was sent before. */
+function isRepeatedRight(run: FakeRun, { start, bytes }: OutputFrame): boolean {
+  if (start >= run.end) return true;
+  const known = run.output.subarray(start, start + bytes.length);
+  return known.equals(bytes.subarray(0, known.length));
+}
+
+/** The answer to an upgrade that is not granted: its detail tries to reach a terminal. */
+function refusal(status: number): string {
+  const problem: Problem = {
+    type: 'about:blank',
+    title: 'No',
+    status,
+    code: 'no',
+    detail: 'no\u001b[31m, really',
+  };
+  const body = JSON.stringify(problem);
+  const head = `HTTP/1.1 ${status} No\r\nContent-Type: application/problem+json\r\nContent-Length: ${body.length}`;
+  return `${head}\r\n\r\n${body}`;
+}
+
+let kills = 0;
+
+/** The id of a new kill. */
+export function newCommand(): string {
+  kills += 1;
+  return `01J${String(kills).padStart(23, '0')}`;
+}
