@@ -89,6 +89,7 @@ export class FakeRun {
   /** As an object does that was restored from nothing. */
   forgetOutput(): void {
     this.#pieces = [];
+    this.#merged = Buffer.alloc(0);
     this.stored = { ...this.stored, outputEnd: 0, gaps: [] };
   }
 

@@ -87,6 +87,24 @@ test.each([
   await waitFor('no open connection', () => server.open() === 0);
 });
 
+test.each([
+  [401, 'refused'],
+  [403, 'refused'],
+  [404, 'refused'],
+  [426, 'refused'],
+  // It has no time just now, and is asked again soon.
+  [408, 'lost'],
+  [425, 'lost'],
+  [429, 'lost'],
+  [503, 'lost'],
+] as const)('an upgrade that is answered by %i counts as %s', async (status, kind) => {
+  const plane = await controlPlane();
+  plane.script.refuse = status;
+  const dialled = new Dialled({ baseUrl: plane.url.replace('http', 'ws') });
+  const why = expect.stringMatching(new RegExp(`\\b${status}\\b.*: no\u001b\\[31m, really$`));
+  expect(await dialled.ended()).toMatchObject({ kind, why });
+});
+
 test('a body without an end, after a refusal, is not waited for', async () => {
   const server = await tcpServer((socket) => {
     socket.once('data', () => {

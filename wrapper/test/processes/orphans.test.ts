@@ -1,16 +1,14 @@
 /** Commands that lost their wrapper: found, and ended. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { leftIn, recordsIn } from '../support/state.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
-const WAIT = 'while :; do sleep 0.05; done';
+const WAIT = 'sleep 1000; :';
 
 /** Starts a run whose wrapper is killed; resolves with its id. */
 async function orphan(mark: string, state: string, options: readonly string[] = []): Promise<string> {
@@ -71,12 +69,12 @@ test('they are listed, and ended by id or all of them, with all that they starte
 });
 
 test('one whose loss has been told stays findable until it ends, and is then forgotten', async () => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();
-  const id = await orphan(mark, state, ['--url', store.url, '--token-file', tokenIn(state)]);
-  const stored = await store.run();
+  const id = await orphan(mark, state, ['--url', plane.url, '--token-file', tokenIn(state)]);
+  const stored = await plane.run();
   await waitFor('that it is told as lost', () => stored.isLost);
   await waitFor('its record', () => fs.existsSync(path.join(state, 'runs', id, 'uploaded')));
   const list = leash(['orphans'], { env });

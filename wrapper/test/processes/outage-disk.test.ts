@@ -2,12 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
+import { openState } from '../../src/run/state.ts';
+import { createRunDirectory } from '../../src/spool/run-directory.ts';
+import { gate } from '../support/gate.ts';
 import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
+import { someFacts } from '../support/run-facts.ts';
 import { killFlushers, recordsIn } from '../support/state.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const OFFLINE = { plane: { url: 'http://127.0.0.1:1' } };
 const canMount = process.getuid?.() === 0 && mount(['--version']);
@@ -64,8 +67,26 @@ const ROOT_PLACES: Readonly<Record<string, (state: string) => string>> = {
   },
 };
 
-async function runsAllTheSame(place: string, state: string): Promise<void> {
-  const env = { LEASH_STATE_DIR: place, LEASH_MARK: state };
+/** @returns why a run finds no place there, as `leash run` says it */
+async function whyUnusable(place: string): Promise<string | null> {
+  const state = await openState({ LEASH_STATE_DIR: place });
+  if (state.kind === 'unusable') return state.why;
+  const created = await createRunDirectory(state.directory, someFacts(), state.processes);
+  return created.kind === 'failed' ? created.why : null;
+}
+
+test.each(Object.keys(PLACES))('no place for the state (%s)', async (what) => {
+  expect(await whyUnusable(PLACES[what]?.(stateDirectory()) ?? '')).not.toBeNull();
+});
+
+test.skipIf(!canMount).each(Object.keys(ROOT_PLACES))('no place for the state (%s)', async (what) => {
+  expect(await whyUnusable(ROOT_PLACES[what]?.(stateDirectory()) ?? '')).not.toBeNull();
+});
+
+test('without a place for the state a run goes on all the same, and says what is lost', async () => {
+  const state = stateDirectory();
+  fs.writeFileSync(path.join(state, 'file'), '');
+  const env = { LEASH_STATE_DIR: path.join(state, 'file'), LEASH_MARK: state };
   const run = leashRun(['sh', '-c', 'echo out; exit 6'], { ...OFFLINE, env });
   expect((await run.exited()).code).toBe(6);
   expect(run.stdout.toString()).toBe('out\n');
@@ -76,21 +97,11 @@ async function runsAllTheSame(place: string, state: string): Promise<void> {
   );
   expect(more).toEqual([]);
 
-  const store = await controlPlane();
-  const told = leashRun(['sh', '-c', 'echo out; exit 6'], { plane: store, env });
+  const plane = await controlPlane();
+  const told = leashRun(['sh', '-c', 'echo out; exit 6'], { plane, env });
   expect((await told.exited()).code).toBe(6);
-  expect((await store.run()).isComplete).toBe(true);
+  expect((await plane.run()).isComplete).toBe(true);
   expect(said(told.stderr)).toEqual([first]);
-}
-
-test.each(Object.keys(PLACES))('no place for the state (%s)', async (what) => {
-  const state = stateDirectory();
-  await runsAllTheSame(PLACES[what]?.(state) ?? '', state);
-});
-
-test.skipIf(!canMount).each(Object.keys(ROOT_PLACES))('no place for the state (%s)', async (what) => {
-  const state = stateDirectory();
-  await runsAllTheSame(ROOT_PLACES[what]?.(state) ?? '', state);
 });
 
 test.skipIf(!canMount)(
@@ -98,12 +109,12 @@ test.skipIf(!canMount)(
   async () => {
     const state = stateDirectory();
     const disk = smallDisk(state, 'size=2m');
-    const store = await controlPlane();
-    await store.stop();
+    const plane = await controlPlane();
+    await plane.stop();
     const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
     // More than disk and memory hold together.
-    const script = `head -c 30000000 /dev/zero; head -c 2000000 /dev/zero > ${disk}/others; head -c 1000 /dev/zero; exit 6`;
-    const run = leashRun(['sh', '-c', script], { plane: store, options: ['--quiet'], env });
+    const script = `head -c ${IS_PROOF ? 30_000_000 : 10_000_000} /dev/zero; head -c 2000000 /dev/zero > ${disk}/others; head -c 1000 /dev/zero; exit 6`;
+    const run = leashRun(['sh', '-c', script], { plane, options: ['--quiet'], env });
     expect((await run.exited()).code).toBe(6);
     const told = said(run.stderr).at(-1) ?? '';
     expect(told).toMatch(/could (not )?be kept: (ENOSPC|the disk is nearly full)/);
@@ -111,10 +122,10 @@ test.skipIf(!canMount)(
     if (told.includes('its end could not be kept')) return;
     await killFlushers(state);
     fs.rmSync(path.join(disk, 'others'));
-    await store.listen();
-    const flush = leash(['flush'], { plane: store, env });
+    await plane.listen();
+    const flush = leash(['flush'], { plane, env });
     expect((await flush.exited()).code).toBe(0);
-    const stored = await store.run();
+    const stored = await plane.run();
     const gapBytes = stored.gaps.reduce((sum, { from, to }) => sum + to - from, 0);
     expect(stored.bytes('stdout').length + gapBytes).toBe(stored.end);
     expect(stored.bytes('stdout').length).toBeGreaterThan(0);
@@ -124,12 +135,14 @@ test.skipIf(!canMount)(
 test('a state directory that is deleted in the middle of a run', async () => {
   const state = stateDirectory();
   const place = path.join(state, 'place');
-  const go = path.join(state, 'go');
-  const script = `echo out; while [ ! -e ${go} ]; do sleep 0.05; done; exit 6`;
-  const run = leashRun(['sh', '-c', script], { ...OFFLINE, env: { LEASH_STATE_DIR: place, LEASH_MARK: state } });
+  const go = gate();
+  const run = leashRun(['sh', '-c', `echo out; ${go.wait}; exit 6`], {
+    ...OFFLINE,
+    env: { LEASH_STATE_DIR: place, LEASH_MARK: state },
+  });
   await waitFor('a record of the run', () => recordsIn(place).length > 0);
   fs.rmSync(place, { recursive: true });
-  fs.writeFileSync(go, '');
+  go.open();
   expect((await run.exited()).code).toBe(6);
   expect(said(run.stderr).at(-1)).toMatch(/end could not be kept: ENOENT.*output could be kept: /);
 });

@@ -1,27 +1,20 @@
 /** Runs that the control plane does not hear the end of: nothing of them is lost, and nothing waits. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { FakeControlPlane } from '#testing/fake-control-plane';
 import { newCommand } from '#testing/fake-control-plane';
+import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, leash, leashRun, marker, sabotage, shell, stateDirectory } from '../support/leash.ts';
+import { gate } from '../support/gate.ts';
+import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
+import { noPatience } from '../support/no-patience.ts';
 import { flushers, killFlushers, leftIn } from '../support/state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
-/** A wrapper that waits for a second or more waits for ever. The flusher that it starts is not to be touched by that. */
-const noPatience = sabotage(`
-  if (process.argv[2] === 'run') {
-    const wait = globalThis.setTimeout;
-    globalThis.setTimeout = (done, ms, ...more) => wait(done, ms >= 1000 ? 2 ** 30 : ms, ...more);
-  }
-`);
-
 /** Waits until a run that has ended is stored, whole, once, and gone from the disk. */
-async function delivered(store: FakeControlPlane, state: string) {
-  const run = await store.run();
+async function delivered(plane: FakeControlPlane, state: string) {
+  const run = await plane.run();
   await waitFor('the end of the run', () => run.isComplete);
   await waitFor('a tidy state directory', () => leftIn(state).length === 0);
   expect(run.completions).toHaveLength(1);
@@ -31,13 +24,13 @@ async function delivered(store: FakeControlPlane, state: string) {
 test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher of the next `leash run`'])(
   'what a run leaves in an outage is sent whole by %s',
   async (who) => {
-    const store = await controlPlane();
+    const plane = await controlPlane();
     const state = stateDirectory();
     const env = { LEASH_STATE_DIR: state };
-    await store.stop();
+    await plane.stop();
     const began = performance.now();
-    const first = leashRun(['sh', '-c', 'printf one; printf two >&2; sleep 0.3; printf three; exit 7'], {
-      plane: store,
+    const first = leashRun(['sh', '-c', 'printf one; printf two >&2; sleep 0.1; printf three; exit 7'], {
+      plane,
       options: ['--instance', 'night', '--machine', 'minion'],
       env: { ...env, ...noPatience },
     });
@@ -49,19 +42,19 @@ test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher
     await waitFor('a flusher', () => flushers(state).length === 1);
 
     if (who !== 'the flusher that the wrapper started') await killFlushers(state);
-    await store.listen();
+    await plane.listen();
     if (who === '`leash flush`') {
-      const flush = leash(['flush'], { plane: store, env });
+      const flush = leash(['flush'], { plane, env });
       expect((await flush.exited()).code).toBe(0);
       expect(flush.stdout.toString()).toBe('1 sent, 0 left\n');
     } else if (who === 'the flusher of the next `leash run`') {
-      const next = leashRun(['true'], { plane: store, env });
+      const next = leashRun(['true'], { plane, env });
       await next.exited();
       expect(next.stderr).toBe('');
-      await waitFor('both runs', () => store.runs.size === 2);
+      await waitFor('both runs', () => plane.runs.size === 2);
     }
     const id = /of run (\w+)/.exec(first.stderr)?.[1] ?? '';
-    const run = await waitFor('the run', () => store.runs.get(id));
+    const run = await waitFor('the run', () => plane.runs.get(id));
     await waitFor('its end', () => run.isComplete);
     await waitFor('a tidy state directory', () => leftIn(state).length === 0);
     expect(run.completions).toHaveLength(1);
@@ -73,7 +66,7 @@ test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher
       reason: 'exited',
       final_offset: 11,
     });
-    expect(run.completions[0]?.duration_ms).toBeGreaterThanOrEqual(300);
+    expect(run.completions[0]?.duration_ms).toBeGreaterThanOrEqual(100);
     expect(run.completions[0]?.duration_ms).toBeLessThanOrEqual(tookMs);
     expect([...run.tokens]).toEqual(['secret-token']);
     await waitFor('no flusher', () => flushers(state).length === 0);
@@ -81,33 +74,33 @@ test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher
 );
 
 test('the steps by which the wrapper ended a run itself, and the kills it carried out, are told from the spool', async () => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();
-  const killed = leashRun(shell("trap '' TERM; echo ready; while :; do sleep 0.05; done", mark), { plane: store, env });
-  const run = await store.run();
+  const killed = leashRun(shell("trap '' TERM; echo ready; sleep 1000; :", mark), { plane, env });
+  const run = await plane.run();
   await waitFor('the command', () => run.text('stdout') === 'ready\n');
   const command = newCommand();
-  store.kill(command, { grace_ms: 500 });
+  plane.kill(command, { grace_ms: 500 });
   await waitFor('the first signal', () => run.killings.some(({ phase }) => phase === 'term'));
-  await store.stop();
+  await plane.stop();
   expect((await killed.exited()).code).toBe(143);
-  await store.listen();
+  await plane.listen();
   await waitFor('the end', () => run.isComplete);
   expect(run.completions[0]).toMatchObject({ exit_code: 143, reason: 'operator' });
   expect(run.completions[0]?.applied_kills).toMatchObject([{ command, phase: 'gone' }]);
 
   await waitFor('a tidy state directory', () => leftIn(state).length === 0);
-  await store.stop();
-  const limited = leashRun(shell("trap '' TERM; while :; do sleep 0.05; done", mark), {
-    plane: store,
+  await plane.stop();
+  const limited = leashRun(shell("trap '' TERM; sleep 1000; :", mark), {
+    plane,
     env,
     options: ['--timeout', '300ms', '--grace', '100ms'],
   });
   expect((await limited.exited()).code).toBe(124);
-  await store.listen();
-  const second = await waitFor('the second run', () => [...store.runs.values()].find((each) => each !== run));
+  await plane.listen();
+  const second = await waitFor('the second run', () => [...plane.runs.values()].find((each) => each !== run));
   await waitFor('its end', () => second.isComplete);
   expect(second.completions[0]).toMatchObject({ exit_code: 124, reason: 'timeout' });
   expect(second.killings.map(({ command, phase }) => [command, phase])).toEqual([
@@ -118,22 +111,22 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
 });
 
 test.each(['output', 'the end'])('a control plane that stores %s too slowly is not waited for', async (what) => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
-  if (what === 'output') store.script.ackOutput = false;
-  else store.script.ackComplete = false;
+  if (what === 'output') plane.script.ackOutput = false;
+  else plane.script.ackComplete = false;
   const run = leashRun(['sh', '-c', 'head -c 3000000 /dev/zero; exit 3'], {
-    plane: store,
+    plane,
     env: { LEASH_STATE_DIR: state },
   });
   expect((await run.exited()).code).toBe(3);
   expect(run.stderr).toContain('to be sent in the background');
-  const stored = await store.run();
+  const stored = await plane.run();
   expect(stored.isComplete).toBe(what === 'the end');
   await killFlushers(state);
-  store.script.ackOutput = true;
-  store.script.ackComplete = true;
-  const flush = leash(['flush'], { plane: store, env: { LEASH_STATE_DIR: state } });
+  plane.script.ackOutput = true;
+  plane.script.ackComplete = true;
+  const flush = leash(['flush'], { plane, env: { LEASH_STATE_DIR: state } });
   expect((await flush.exited()).code).toBe(0);
   expect(stored.isComplete).toBe(true);
   expect(stored.bytes('stdout').equals(Buffer.alloc(3_000_000))).toBe(true);
@@ -142,48 +135,49 @@ test.each(['output', 'the end'])('a control plane that stores %s too slowly is n
 });
 
 test('more than memory holds, printed in an outage, arrives whole over a link that is cut again and again', async () => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
   const file = path.join(temporaryDirectory(), 'printed');
-  await store.stop();
+  await plane.stop();
+  const pieces = IS_PROOF ? 15 : 6;
+  const toStdout = Math.floor((pieces * 2) / 3);
   // As fast as the disk takes it: what it can't keep up with is dropped, by design.
   const script = `
-    head -c 30000000 /dev/urandom > ${file}
-    for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do
-      if [ $i -lt 10 ]; then exec 3>&1; else exec 3>&2; fi
+    head -c ${pieces * 2_000_000} /dev/urandom > ${file}
+    i=0
+    while [ $i -lt ${pieces} ]; do
+      if [ $i -lt ${toStdout} ]; then exec 3>&1; else exec 3>&2; fi
       tail -c +$((i * 2000000 + 1)) ${file} | head -c 2000000 >&3
       # (What du says of a file that is gone would be output as well, and what the shell says of no number at all.)
-      while [ $(($(du -sb ${state}/runs 2>/dev/null | cut -f1) + 0)) -lt $((i * 2000000 - 1000000)) ]; do sleep 0.05; done
+      while [ $(($(du -sb ${state}/runs 2>/dev/null | cut -f1) + 0)) -lt $((i * 2000000 - 1000000)) ]; do sleep 0.1; done
+      i=$((i + 1))
     done`;
-  const run = leashRun(['sh', '-c', script], {
-    plane: store,
-    options: ['--quiet'],
-    env: { LEASH_STATE_DIR: state },
-  });
+  const run = leashRun(['sh', '-c', script], { plane, options: ['--quiet'], env: { LEASH_STATE_DIR: state } });
   expect((await run.exited()).code).toBe(0);
-  store.script.cutEveryBytes = 4_000_000;
-  await store.listen();
-  const stored = await delivered(store, state);
+  plane.script.cutEveryBytes = pieces * 300_000;
+  await plane.listen();
+  const stored = await delivered(plane, state);
   expect(stored.starts.length).toBeGreaterThan(1);
   expect(stored.gaps).toEqual([]);
   const printed = fs.readFileSync(file);
-  expect(stored.bytes('stdout').equals(printed.subarray(0, 20_000_000))).toBe(true);
-  expect(stored.bytes('stderr').equals(printed.subarray(20_000_000))).toBe(true);
+  expect(stored.bytes('stdout').equals(printed.subarray(0, toStdout * 2_000_000))).toBe(true);
+  expect(stored.bytes('stderr').equals(printed.subarray(toStdout * 2_000_000))).toBe(true);
 });
 
 test('of more than the spool may hold, head and tail arrive, and one gap between them', async () => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
   const file = path.join(temporaryDirectory(), 'printed');
-  await store.stop();
-  const run = leashRun(['sh', '-c', `head -c 30000000 /dev/urandom | tee ${file}`], {
-    plane: store,
+  await plane.stop();
+  const sizeBytes = IS_PROOF ? 30_000_000 : 10_000_000;
+  const run = leashRun(['sh', '-c', `head -c ${sizeBytes} /dev/urandom | tee ${file}`], {
+    plane,
     options: ['--quiet', '--spool-limit', '1M'],
     env: { LEASH_STATE_DIR: state },
   });
   expect((await run.exited()).code).toBe(0);
-  await store.listen();
-  const stored = await delivered(store, state);
+  await plane.listen();
+  const stored = await delivered(plane, state);
   const printed = fs.readFileSync(file);
   expect(stored.end).toBe(printed.length);
   const [gap, ...more] = stored.gaps;
@@ -196,34 +190,32 @@ test('of more than the spool may hold, head and tail arrive, and one gap between
 });
 
 test('a token that is revoked in the middle of a run: the job runs on, and a flusher with a good one sends it all', async () => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const token = path.join(temporaryDirectory(), 'token');
   fs.writeFileSync(token, 'old\n');
-  const mark = marker();
-  const go = path.join(state, 'go');
-  const script = `echo before; while [ ! -e ${go} ]; do sleep 0.05; done; echo after; exit 9`;
-  const run = leashRun(shell(script, mark), {
-    plane: store,
+  const go = gate();
+  const run = leashRun(['sh', '-c', `echo before; ${go.wait}; echo after; exit 9`], {
+    plane,
     options: ['--token-file', token],
     env: { ...env, LEASH_TOKEN: '' },
   });
-  const stored = await store.run();
+  const stored = await plane.run();
   await waitFor('some output', () => stored.text('stdout') === 'before\n');
-  store.script.refuse = (presented) => (presented === 'new' ? null : 401);
-  store.drop();
+  plane.script.refuse = (presented) => (presented === 'new' ? null : 401);
+  plane.drop();
   await waitFor('a refusal', () => run.stderr.includes('not supervised'));
-  fs.writeFileSync(go, '');
+  go.open();
   expect((await run.exited()).code).toBe(9);
   expect(run.stderr.split('\n').filter((line) => line.includes('401'))).toHaveLength(1);
 
   await waitFor('the end of the flusher that is refused as well', () => flushers(state).length === 0);
-  const refused = leash(['flush', '--token-file', token], { plane: store, env });
+  const refused = leash(['flush', '--token-file', token], { plane, env });
   expect((await refused.exited()).code).toBe(1);
   expect(refused.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*401/);
   fs.writeFileSync(token, 'new\n');
-  const flush = leash(['flush', '--token-file', token], { plane: store, env });
+  const flush = leash(['flush', '--token-file', token], { plane, env });
   expect((await flush.exited()).code).toBe(0);
   expect(stored.text('stdout')).toBe('before\nafter\n');
   expect(stored.completions).toMatchObject([{ exit_code: 9 }]);

@@ -6,6 +6,7 @@ import { authorityFile } from '../support/authority-file.ts';
 import { GOOD, KEY } from '../support/certificates.ts';
 import { proxyTo } from '../support/connect-proxy.ts';
 import { Dialled, linkTo, timedOut } from '../support/dialling.ts';
+import { gate } from '../support/gate.ts';
 import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
 
 /** A name that means something to the proxy only. */
@@ -32,7 +33,10 @@ test('a proxy that refuses is told of in one line, without its password, and the
   const proxy = await proxyTo(plane.port);
   proxy.answer = 407;
   const env = { LEASH_URL: 'http://leash.test', HTTP_PROXY: proxy.url('user:secret@') };
-  const leash = leashRun(['sh', '-c', 'echo hello; sleep 1; exit 3'], { plane, env });
+  const end = gate();
+  const leash = leashRun(['sh', '-c', `echo hello; ${end.wait}; exit 3`], { plane, env });
+  await waitFor('the line', () => leash.stderr.includes('(407)'));
+  end.open();
   expect((await leash.exited()).code).toBe(3);
   expect(leash.stderr).toContain(`(407): set HTTPS_PROXY to http://user:password@host:port (via proxy ${proxy.url()})`);
   expect(leash.stderr).not.toContain('secret');

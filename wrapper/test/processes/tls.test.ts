@@ -108,9 +108,10 @@ test('an authority that only this machine’s own list has is trusted, also for 
   await new Dialled({ baseUrl: wss(plane), caFile: authorityFile(SELF_SIGNED) }).isOpen();
 });
 
-test.each(['LEASH_CA_FILE', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'])('%s is enough for a run', async (name) => {
+test('LEASH_CA_FILE is enough for a run', async () => {
   const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
-  const leash = leashRun(['sh', '-c', 'echo hello; exit 3'], { plane, env: { [name]: authorityFile() } });
+  const env = { LEASH_CA_FILE: authorityFile() };
+  const leash = leashRun(['sh', '-c', 'echo hello; exit 3'], { plane, env });
   expect((await leash.exited()).code).toBe(3);
   expect(plane.stored.toString()).toBe('hello\n');
   expect(leash.stderr).toBe('');

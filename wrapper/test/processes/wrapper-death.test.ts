@@ -1,13 +1,12 @@
 /** A wrapper that is killed: what becomes of its command, and of what the control plane knows. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { gate } from '../support/gate.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory, WITHOUT_CGROUP } from '../support/leash.ts';
 import { endAll, living } from '../support/processes.ts';
 import { guardians, leftIn, recordsIn, usersOf } from '../support/state.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** Output that has been unacked for this long is on disk: what is in memory dies with the wrapper. */
 const segments = (state: string): number =>
@@ -19,14 +18,14 @@ const segments = (state: string): number =>
   }).length;
 
 test('killed while it is connected: the run is told as lost at once, with its output', async () => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
   const mark = marker();
-  const run = leashRun(shell('echo printed; while :; do sleep 0.05; done', mark), {
-    plane: store,
+  const run = leashRun(shell('echo printed; sleep 1000; :', mark), {
+    plane,
     env: { LEASH_STATE_DIR: state },
   });
-  const stored = await store.run();
+  const stored = await plane.run();
   await waitFor('the output', () => stored.end === 8);
   await waitFor('a record of it', () => recordsIn(state).length === 1);
   run.kill('SIGKILL');
@@ -42,21 +41,21 @@ test('killed while it is connected: the run is told as lost at once, with its ou
 test.each(['keep', 'kill'])(
   'killed in an outage (%s): what had reached the disk is sent when that is over',
   async (what) => {
-    const store = await controlPlane();
+    const plane = await controlPlane();
     const state = stateDirectory();
-    await store.stop();
+    await plane.stop();
     const mark = marker();
-    const run = leashRun(shell('echo one; echo two >&2; while :; do sleep 0.05; done', mark), {
-      plane: store,
+    const run = leashRun(shell('echo one; echo two >&2; sleep 1000; :', mark), {
+      plane,
       // By flags: whoever comes after it knows no other way to the control plane.
-      options: ['--url', store.url, '--wrapper-death', what],
+      options: ['--url', plane.url, '--wrapper-death', what],
       env: { LEASH_STATE_DIR: state, LEASH_URL: '' },
     });
     await waitFor('output on disk', () => segments(state) > 0);
     run.kill('SIGKILL');
     if (what === 'kill') await waitFor('the end of the command', () => living(mark).length === 0);
-    await store.listen();
-    const stored = await store.run();
+    await plane.listen();
+    const stored = await plane.run();
     await waitFor('a run that is told as lost', () => stored.isLost);
     expect(stored.starts.map(({ phase }) => phase)).toEqual(['abandoned']);
     expect([stored.text('stdout'), stored.text('stderr')]).toEqual(['one\n', 'two\n']);
@@ -70,7 +69,7 @@ test.each(['keep', 'kill'])(
     const plane = await controlPlane();
     plane.script.ackComplete = false;
     const state = stateDirectory();
-    const run = leashRun(['sh', '-c', 'sleep 0.5; exit 5'], {
+    const run = leashRun(['sh', '-c', 'exit 5'], {
       plane,
       options: ['--wrapper-death', what],
       env: { LEASH_STATE_DIR: state },
@@ -87,12 +86,12 @@ test.each(['keep', 'kill'])(
 );
 
 test('a machine that lost power: its runs are told as lost by the next run', async () => {
-  const store = await controlPlane();
+  const plane = await controlPlane();
   const state = stateDirectory();
-  await store.stop();
+  await plane.stop();
   const mark = marker();
-  const run = leashRun(shell('echo one; while :; do sleep 0.05; done', mark), {
-    plane: store,
+  const run = leashRun(shell('echo one; sleep 1000; :', mark), {
+    plane,
     env: { LEASH_STATE_DIR: state },
   });
   await waitFor('output on disk', () => segments(state) > 0);
@@ -112,9 +111,9 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
 
   const orphans = leash(['orphans'], { env: { LEASH_STATE_DIR: state } });
   expect((await orphans.exited()).code).toBe(0);
-  await store.listen();
-  await leashRun(['true'], { plane: store, env: { LEASH_STATE_DIR: state } }).exited();
-  const stored = await waitFor('the lost run', () => store.runs.get(id));
+  await plane.listen();
+  await leashRun(['true'], { plane, env: { LEASH_STATE_DIR: state } }).exited();
+  const stored = await waitFor('the lost run', () => plane.runs.get(id));
   await waitFor('that it is told as lost', () => stored.isLost);
   expect(stored.text('stdout')).toBe('one\n');
   expect(stored.starts[0]?.age_ms).toBeGreaterThanOrEqual(0);
@@ -126,16 +125,16 @@ test.each([[], ['--merge']])(
   async (...options) => {
     const state = stateDirectory();
     const mark = marker();
-    const go = path.join(state, 'go');
+    const go = gate();
     const ended = path.join(state, 'ended');
     const print = 'head -c 3000000 /dev/zero';
-    const script = `while [ ! -e ${go} ]; do sleep 0.05; done; ${print} && ${print} >&2 && echo x >&2 && echo ok > ${ended}`;
+    const script = `${go.wait}; ${print} && ${print} >&2 && echo x >&2 && echo ok > ${ended}`;
     const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
     await waitFor('the command', () => living(mark).length > 0);
     await waitFor('a record of it', () => recordsIn(state).length > 0);
     run.kill('SIGKILL');
     await run.exited();
-    fs.writeFileSync(go, '');
+    go.open();
     await waitFor('its own end', () => fs.existsSync(ended));
     await waitFor('nothing of it', () => living(mark).length === 0);
     // Neither a guardian nor who reads for it is left.
@@ -143,9 +142,9 @@ test.each([[], ['--merge']])(
   },
 );
 
-const LOOP = "sh -c 'while :; do sleep 0.05; done'";
+const LASTING = "sh -c 'sleep 1000; :'";
 const ESCAPEES = (mark: string) =>
-  `setsid ${LOOP} ${mark} & env -i setsid ${LOOP} ${mark} & (env -i setsid ${LOOP} ${mark} &); trap '' TERM; while :; do sleep 0.05; done`;
+  `setsid ${LASTING} ${mark} & env -i setsid ${LASTING} ${mark} & (env -i setsid ${LASTING} ${mark} &); trap '' TERM; sleep 1000; :`;
 
 test('killed with it, the command is ended with all that it started', async () => {
   const state = stateDirectory();
@@ -186,7 +185,7 @@ test.each(['no state directory', 'right after the start'])(
 test('killed while a grace is running, the wrapper takes its command along or leaves it, as it was told', async () => {
   const state = stateDirectory();
   const [kept, killed] = [marker(), marker()];
-  const script = "trap 'echo term' TERM; echo ready; while :; do sleep 0.05; done";
+  const script = "trap 'echo term' TERM; echo ready; while :; do sleep 0.2; done";
   const both = [
     leashRun(shell(script, kept), { env: { LEASH_STATE_DIR: state }, options: ['--grace', '1h'] }),
     leashRun(shell(script, killed), {
@@ -207,12 +206,14 @@ test('killed while a grace is running, the wrapper takes its command along or le
 
 test('what a command left behind goes on printing after its end, for as long as it likes', async () => {
   const state = stateDirectory();
-  const mark = marker();
+  const go = gate();
   const printed = path.join(state, 'printed');
-  const child = `sleep 3; head -c 1000000 /dev/zero && head -c 1000000 /dev/zero >&2 && echo ok > ${printed}`;
-  const run = leashRun(shell(`sh -c '${child}' ${mark} & echo done`, mark), { env: { LEASH_STATE_DIR: state } });
+  const child = `${go.wait}; head -c 1000000 /dev/zero && head -c 1000000 /dev/zero >&2 && echo ok > ${printed}`;
+  const command = shell(`sh -c '${child}' ${marker()} & echo done`, marker());
+  const run = leashRun(command, { env: { LEASH_STATE_DIR: state } });
   expect((await run.exited()).code).toBe(0);
   expect(run.stdout.toString()).toBe('done\n');
+  go.open();
   await waitFor('two megabytes more', () => fs.existsSync(printed));
   await waitFor('nobody who reads them', () => usersOf(state).length === 0);
 });

@@ -1,0 +1,12 @@
+import { sabotage } from './leash.ts';
+
+/**
+ * A wrapper that waits for a second or more waits for ever: one that ends has not waited so long for anything. The flusher
+ * that it starts is not to be touched by that.
+ */
+export const noPatience = sabotage(`
+  if (process.argv[2] === 'run') {
+    const wait = globalThis.setTimeout;
+    globalThis.setTimeout = (done, ms, ...more) => wait(done, ms >= 1000 ? 2 ** 30 : ms, ...more);
+  }
+`);
