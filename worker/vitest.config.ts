@@ -41,6 +41,6 @@ export default defineConfig(async () => ({
     isolate: false,
     testTimeout: TEST_LIMIT_MS,
     hookTimeout: TEST_LIMIT_MS,
-    maxWorkers: 6,
+    maxWorkers: 1,
   },
 }));

@@ -8,22 +8,21 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, test, vi } from 'vitest';
 import { trials } from '#testing/seed';
+import { useFakeDate } from './support/clock.ts';
 import { standBeforeD1 } from './support/model/real-job.ts';
 import { steps } from './support/model/steps.ts';
 import { tryOut } from './support/model/trial.ts';
 
 let sequence = 0;
 
+useFakeDate();
 beforeAll(() => {
-  // Timers too: the one that keeps the object in memory would make an eviction wait for it.
-  vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
   standBeforeD1();
   // Thousands of sequences would fill the screen with what goes right.
   for (const method of ['log', 'warn', 'error'] as const) vi.spyOn(console, method).mockImplementation(() => {});
 });
 afterAll(() => {
   vi.restoreAllMocks();
-  vi.useRealTimers();
 });
 
 test('a job does what the model says, whatever happens to it in whatever order', async () => {
