@@ -8,6 +8,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { vi } from 'vitest';
 import type { Command, Run } from '#protocol/api';
 import { type ObjectMessage, readObjectMessage } from '#protocol/wrapper-link';
+import { waitFor } from '#testing/wait-for';
 import { ADMIN_TOKEN_ID, credentialParameter } from '../../../credential.ts';
 import type { JobChanges } from '../../../durable/changes.ts';
 import type { Committed, D1GatewayObject, QueuePosition } from '../../../durable/d1-gateway-object.ts';
@@ -18,34 +19,48 @@ import type { Standing } from '../../../src/db/open-sockets.ts';
 import { env } from '../env.ts';
 import { jobObject, restart } from '../objects.ts';
 
+/** What the object's sockets carry for the test alone: all that was sent before has come when this has. */
+const MARKER = 'marker ';
+
 /** A wrapper's end of a socket. It never answers a close, as a peer whose network is half dead. */
 export class RealSocket {
   readonly run: string;
   readonly said: string[] = [];
   readonly #socket: WebSocket;
+  #marker = 0;
+  #isOver = false;
   #heard = () => {};
 
   constructor(run: string, socket: WebSocket) {
     this.run = run;
     this.#socket = socket;
-    socket.addEventListener('message', ({ data }) => this.#take(tell(String(data))));
-    socket.addEventListener('close', ({ code }) => this.#take(`close ${code}`));
+    socket.addEventListener('message', ({ data }) => this.#take(String(data)));
+    socket.addEventListener('close', ({ code }) => {
+      this.said.push(`close ${code}`);
+      this.#isOver = true;
+      this.#heard();
+    });
     socket.accept({ allowHalfOpen: true });
   }
 
-  /** Waits until so many messages have come. */
-  async received(count: number): Promise<void> {
-    for (let tries = 0; this.said.length < count && tries < 500; tries++) {
-      await Promise.race([new Promise<void>((resolve) => (this.#heard = resolve)), scheduler.wait(2)]);
-    }
+  /** Everything has come that the object sent before it sent this marker, or before it closed. */
+  async heard(marker: number): Promise<void> {
+    while (!this.#isOver && this.#marker < marker) await new Promise<void>((resolve) => (this.#heard = resolve));
+  }
+
+  /** The object has closed, or this end has. */
+  ended(): Promise<void> {
+    return this.heard(Number.POSITIVE_INFINITY);
   }
 
   close(): void {
+    this.#isOver = true;
     this.#socket.close(1000);
   }
 
-  #take(what: string): void {
-    this.said.push(what);
+  #take(frame: string): void {
+    if (frame.startsWith(MARKER)) this.#marker = Number(frame.slice(MARKER.length));
+    else this.said.push(tell(frame));
     this.#heard();
   }
 }
@@ -78,6 +93,8 @@ export const d1 = {
   /** The job that is tried now: alarms of earlier ones may still ring. */
   job: '',
   away: false,
+  /** Whether this incarnation of the object has told it anything. */
+  told: false,
   /** What the last changes that it was told met with. */
   refused: false,
   /** Questions that are not answered yet. */
@@ -102,6 +119,7 @@ export function standBeforeD1(): void {
   const standIn = {
     async commit(changes: JobChanges): Promise<Committed> {
       if (changes.job !== d1.job) return { published: true };
+      d1.told = true;
       d1.refused = d1.away;
       refuseIfAway();
       d1.changes.push(changes);
@@ -146,12 +164,15 @@ export interface Snapshot {
   readonly runs: (Run | null)[];
   readonly commands: (Command | null)[];
   readonly events: string[][];
+  /** Sent down every socket right after. */
+  readonly marker: number;
 }
 
 export class RealJob {
   readonly name: string;
   /** How often the object was called. */
   calls = 0;
+  #markers = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -181,12 +202,23 @@ export class RealJob {
   }
 
   /** The object has dealt with the end of a socket. */
-  async gone(run: string, generation: number): Promise<void> {
-    for (let tries = 0; tries < 500; tries++) {
-      if (!(await this.inside((_object, state) => find(state, run, generation) !== undefined))) return;
-      await scheduler.wait(1);
+  async gone(run: string, generation: number | null): Promise<void> {
+    await waitFor(`socket ${generation} of run ${run} to go away`, () =>
+      this.inside((_object, state) => find(state, run, generation) === undefined),
+    );
+  }
+
+  /** Sends a marker down every socket that is open. */
+  mark(): Promise<number> {
+    return this.inside((_object, state) => this.#mark(state));
+  }
+
+  #mark(state: DurableObjectState): number {
+    this.#markers += 1;
+    for (const socket of state.getWebSockets()) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(`${MARKER}${this.#markers}`);
     }
-    throw new Error(`socket ${generation} of run ${run} does not go away`);
+    return this.#markers;
   }
 
   ring(): Promise<boolean> {
@@ -203,14 +235,9 @@ export class RealJob {
 
   /** No close is left unanswered: an eviction would wait for it. */
   async closed(): Promise<void> {
-    for (let tries = 0; tries < 500; tries++) {
-      const areOpen = await this.inside((_object, state) =>
-        state.getWebSockets().every(({ readyState }) => readyState === WebSocket.OPEN),
-      );
-      if (areOpen) return;
-      await scheduler.wait(1);
-    }
-    throw new Error('a socket does not close');
+    await waitFor('every socket to close', () =>
+      this.inside((_object, state) => state.getWebSockets().every(({ readyState }) => readyState === WebSocket.OPEN)),
+    );
   }
 
   /** Memory is gone. After a crash the sockets are as well, and the runtime complains aloud. */
@@ -219,6 +246,7 @@ export class RealJob {
     else await evictDurableObject(jobObject(this.name), { webSockets: 'hibernate' });
     // What it was asking D1 died with it.
     d1.asked = 0;
+    d1.told = false;
     d1.refused = false;
   }
 
@@ -232,30 +260,27 @@ export class RealJob {
 
   /** No question to D1 is left open. */
   async answered(): Promise<void> {
-    for (let tries = 0; d1.asked > 0; tries++) {
-      if (tries === 1_000) throw new Error('D1 does not answer');
-      await scheduler.wait(0);
-    }
+    while (d1.asked > 0) await scheduler.wait(0);
   }
 
-  /** What the object has to tell D1 was told, or can't be for now. */
+  /** What the object has to tell D1 was told, or can't be for now: it tells again by alarm what it told when it fell. */
   async outboxSettled(): Promise<void> {
-    for (let tries = 0; tries < 20; tries++) {
+    await waitFor('the outbox to be empty', async () => {
       const isEmpty = await this.inside((_object, { storage }) => {
         // One that keeps nothing has no tables.
         const hasTables = storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").toArray().length > 0;
         return !hasTables || storage.sql.exec('SELECT 1 FROM outbox LIMIT 1').toArray().length === 0;
       });
-      if (isEmpty || d1.refused) return;
-      await scheduler.wait(0);
-    }
+      return isEmpty || d1.refused || !d1.told;
+    });
   }
 
   look(runs: readonly string[], commands: readonly string[]): Promise<Snapshot> {
-    return this.inside((object) => ({
+    return this.inside((object, state) => ({
       runs: runs.map((run) => object.run(run)),
       commands: commands.map((command) => object.command(command)),
       events: runs.map((run) => object.events(run, 0, 10_000).map(({ type }) => type)),
+      marker: this.#mark(state),
     }));
   }
 

@@ -40,6 +40,7 @@ class Trial {
   constructor(name: string) {
     d1.job = name;
     d1.away = false;
+    d1.told = false;
     d1.refused = false;
     d1.changes = [];
     d1.queue = [];
@@ -189,11 +190,10 @@ class Trial {
     this.#model.claimed(socket);
     await this.#job.deliver(run.id, null, startFrame(run, 'b'.repeat(32), 'running', 0, 0));
     // Gone from the model: it never was one of the run's.
-    await this.#compareSocket(socket);
+    await this.#compareSocket(socket, await this.#job.mark());
     run.sockets.splice(run.sockets.indexOf(socket), 1);
     this.#real(socket).close();
-    for (let tries = 0; tries < 100 && (await this.#job.deliver(run.id, null, '{"type":"alive"}')); tries++)
-      await scheduler.wait(1);
+    await this.#job.gone(run.id, null);
   }
 
   async #dial(run: ModelRun | null): Promise<ModelSocket> {
@@ -255,7 +255,7 @@ class Trial {
       if (how === 'away') await this.#job.hangUp();
       for (const [socket, real] of this.#sockets) {
         if (how === 'sleep' && socket.open) continue;
-        await real.received(socket.expected.length);
+        await real.ended();
         real.close();
         this.#sockets.delete(socket);
       }
@@ -299,12 +299,12 @@ class Trial {
     expect(
       seen.commands.map((command) => command && { state: command.state, targets: command.targets.map(pickTarget) }),
     ).toEqual(commands.map((command) => (command.accepted ? this.#expectedCommand(command) : null)));
-    for (const socket of this.#sockets.keys()) await this.#compareSocket(socket);
+    for (const socket of this.#sockets.keys()) await this.#compareSocket(socket, seen.marker);
   }
 
-  async #compareSocket(socket: ModelSocket): Promise<void> {
+  async #compareSocket(socket: ModelSocket, marker: number): Promise<void> {
     const real = this.#real(socket);
-    await real.received(socket.expected.length);
+    await real.heard(marker);
     // Who closes first hears nothing more, or the echo of the close.
     const said =
       socket.open || socket.expected.at(-1)?.startsWith('close')
