@@ -3,9 +3,9 @@ import type { Run } from '#protocol/api';
 import { violations } from './support/axe.ts';
 import { FOREVER, STUBBORN } from './support/commands.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useOwnWorld } from './support/use-world.ts';
 
-const world = useWorld();
+const world = useOwnWorld();
 const browser = useBrowser();
 
 let killed: Run;

@@ -171,7 +171,7 @@ test('what happened while the link was down is there when it is back', async () 
   await page.locator('[data-link="down"]').waitFor();
   await world.current.restart();
   await world.current.runOf('meanwhile', ({ connected }) => connected);
-  await world.current.operator.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 }, 30);
+  await world.current.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 });
   await browser.context.setOffline(false);
   await page.locator('[data-link="open"]').waitFor();
   // It stays in the list, though the list was narrowed to what is under way.
@@ -191,7 +191,7 @@ test('a token that may only read sees nothing that it may not do', async () => {
   const run = await world.current.runOf('looked-at', ({ state }) => state === 'running');
   const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_2' });
   const { secret } = await freshToken('onlooker', ['read']);
-  await visit('/', secret);
+  await visit('/?q=looked-at', secret);
   await page.getByRole('link', { name: 'looked-at on m1.example.com' }).waitFor();
   const places = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
   expect(await places.allTextContents()).toEqual(['Runs', 'Timeline', 'Commands']);

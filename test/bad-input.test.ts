@@ -257,7 +257,7 @@ test('a second wrapper that claims a run with another key is turned away, and th
   expect(await thief.closed()).toBe(CLOSE_CODES.conflict);
 
   expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
-  const { command } = await world.current.operator.kill('claimed', {}, 30);
+  const command = await world.current.kill('claimed');
   expect(command).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
   expect((await wrapper.exit).code).toBe(143);
   expect(world.current.log).toContain('run_conflict');

@@ -217,7 +217,7 @@ test('what happened while the link was down is there when it is back', async () 
 
   network.cut();
   await browser.page.locator('[data-link="down"]').waitFor();
-  await world.current.operator.kill('outage', {}, 30);
+  await world.current.kill('outage');
   await ended('outage', 'm3.example.com', 'exit 9');
   expect((await wrapper.exit).code).toBe(143);
   await browser.page.getByText(/^Not connected for/).waitFor();
@@ -234,7 +234,7 @@ test('a job that was never seen is told so, and shows by itself when it starts',
   await browser.page.locator('[data-link="open"]').waitFor();
   const wrapper = world.current.wrapper({ job: 'unheard-of', command: FOREVER });
   await openRows().filter({ hasText: 'm1.example.com' }).waitFor();
-  await world.current.operator.kill('unheard-of', {}, 30);
+  await world.current.kill('unheard-of');
   expect((await wrapper.exit).code).toBe(143);
   await history('killed');
 });

@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FOREVER } from './support/commands.ts';
-import { useWorld } from './support/use-world.ts';
-import { eventNames } from './support/world.ts';
+import { useOwnWorld } from './support/use-world.ts';
+import { eventNames, SHORT_DEADLINES } from './support/world.ts';
 
-const world = useWorld();
+const world = useOwnWorld(SHORT_DEADLINES);
 
 test('a run that falls silent is suspected, then lost; coming back, it runs again and gets its true end', async () => {
   const network = await world.current.proxy();
@@ -33,12 +33,10 @@ test('a run that falls silent is suspected, then lost; coming back, it runs agai
   expect(ended).toMatchObject({ state: 'failed', exit_code: 5, reason: 'exited' });
   expect((await world.current.operator.output(run.id)).text).toBe('ready\nover\n');
   const all = eventNames(await world.current.operator.events(run.id));
-  expect(all.filter((name) => ['suspected', 'lost', 'returned', 'ended'].includes(name))).toEqual([
-    'suspected',
-    'lost',
-    'returned',
-    'ended',
-  ]);
+  expect(all.indexOf('returned')).toBeGreaterThan(all.indexOf('lost'));
+  // A slow machine may have been lost, and have returned, once more.
+  expect(all.lastIndexOf('returned')).toBeGreaterThan(all.lastIndexOf('lost'));
+  expect(all.indexOf('ended')).toBeGreaterThan(all.lastIndexOf('returned'));
 });
 
 test('a machine that is gone is lost, and stays so', async () => {
@@ -66,8 +64,26 @@ test('a kill for a lost run gets it when it comes back', async () => {
 
   await world.current.run(run.id, ({ state }) => state === 'killed', 'the run to be killed');
   expect((await wrapper.exit).code).toBe(143);
-  expect(await world.current.operator.command(command.id, 30)).toMatchObject({
+  expect(await world.current.settled(command.id)).toMatchObject({
     state: 'settled',
     targets: [{ state: 'gone', exit_code: 143 }],
   });
+});
+
+test('a kill sent into a link that is dead without a word is sent again', async () => {
+  const network = await world.current.proxy();
+  const wrapper = world.current.wrapper({ job: 'half-open', command: FOREVER, url: network.url });
+  const run = await world.current.runOf('half-open');
+  await world.current.output(run.id, 'ready');
+  network.stall();
+  const { command } = await world.current.operator.kill('half-open', { grace_seconds: 1 });
+  expect(wrapper.isRunning).toBe(true);
+
+  network.restore();
+  expect(await world.current.settled(command.id)).toMatchObject({
+    state: 'settled',
+    targets: [{ state: 'gone', exit_code: 143 }],
+  });
+  expect((await wrapper.exit).code).toBe(143);
+  expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'killed', exit_code: 143 });
 });

@@ -2,17 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Locator } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import { MIB } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
 import { numberedLines } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
-import { SHORT_DEADLINES } from './support/world.ts';
 
-/** Of the test with a gap; all others print less. */
-const LARGEST_OUTPUT = 12 * MIB;
-const world = useWorld({ ...SHORT_DEADLINES, RUN_OUTPUT_MAX_BYTES: String(LARGEST_OUTPUT) });
+const world = useWorld();
 const sh = (script: string) => ['sh', '-c', script];
 /** A job that has printed goes on, so that its page is live. */
 const GO_ON = 'while :; do sleep 1; done';

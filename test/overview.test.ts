@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { FOREVER, STUBBORN } from './support/commands.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useOwnWorld } from './support/use-world.ts';
 
-const world = useWorld();
+const world = useOwnWorld();
 const browser = useBrowser();
 
 const ENDS_AT_ONCE = ['sh', '-c', 'true'];
@@ -58,7 +58,7 @@ test('what runs, what failed and what rests each stand in their place, and move 
     'place-rests',
   ]);
 
-  await world.current.operator.kill('place-runs', {}, 30);
+  await world.current.kill('place-runs');
   await section('Running').waitFor({ state: 'detached' });
   expect(await section('At rest').textContent()).toBe('At rest 2');
   await Promise.all(wrappers.map((wrapper) => wrapper.exit));
@@ -76,7 +76,7 @@ test('a link carries the filter and what is shown', async () => {
   await browser.page.getByRole('button', { name: /^At rest/ }).click();
   await browser.page.getByText('Nothing here matches.').waitFor();
   expect(new URL(browser.page.url()).searchParams.get('show')).toBe('resting');
-  await world.current.operator.kill('linked', {}, 30);
+  await world.current.kill('linked');
 });
 
 test('many are picked and killed with one question, which says exactly what is hit; the others go on', async () => {
@@ -105,7 +105,7 @@ test('many are picked and killed with one question, which says exactly what is h
   expect(told).toMatchObject({ reason: 'too many', requested_by: 'operator' });
   await browser.page.getByRole('button', { name: 'Dismiss: Kill 4 runs' }).click();
   await browser.page.getByText('4 gone').waitFor({ state: 'detached' });
-  await world.current.operator.kill('many-spared', {}, 30);
+  await world.current.kill('many-spared');
 });
 
 test('a kill in its grace can be forced from where it was ordered, after a reload too', async () => {
@@ -171,7 +171,7 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
   await keyboard.press('Enter');
   await browser.page.locator('.run-header').waitFor();
   expect(new URL(browser.page.url()).pathname).toMatch(/^\/runs\//);
-  await world.current.operator.kill('keys', {}, 30);
+  await world.current.kill('keys');
 });
 
 test('on a phone a job is found and killed in three taps', async () => {
@@ -202,7 +202,7 @@ test('a row stays under the pointer when trouble comes up above it', async () =>
   await writeFile(sign, '');
   await section('Needs attention').waitFor({ state: 'attached' });
   expect((await held.boundingBox())?.y).toBe(before?.y);
-  await world.current.operator.kill('steady', {}, 30);
+  await world.current.kill('steady');
 });
 
 test('a lost connection is told; what started and ended meanwhile is there when it is back', async () => {
@@ -215,7 +215,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await browser.page.getByText('Not connected for').waitFor();
   await world.current.restart();
   const after = await running('away-after', ['m-2']);
-  await world.current.operator.kill('away-before', {}, 30);
+  await world.current.kill('away-before');
   expect(await row('away-before on m-1').count()).toBe(1);
 
   await browser.context.setOffline(false);
@@ -224,7 +224,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await row('away-before on m-1').waitFor({ state: 'detached' });
   expect(await section('At rest').count()).toBe(1);
   expect((await before.wrappers[0]?.exit)?.code).toBe(143);
-  await world.current.operator.kill('away-after', {}, 30);
+  await world.current.kill('away-after');
   await after.wrappers[0]?.exit;
 });
 
@@ -259,7 +259,7 @@ test('without the right to kill nothing offers to', async () => {
   await row('only-read on m-1').getByRole('link').focus();
   await browser.page.keyboard.press('K');
   expect(await browser.page.getByRole('dialog').count()).toBe(0);
-  await world.current.operator.kill('only-read', {}, 30);
+  await world.current.kill('only-read');
 });
 
 test('a run that ends under the cursor takes it to no other run, and one goes on from its place', async () => {
@@ -272,7 +272,7 @@ test('a run that ends under the cursor takes it to no other run, and one goes on
   const focused = () => browser.page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
   expect(await focused()).toBe('under-b on m-1');
 
-  await world.current.operator.kill('under-b', {}, 30);
+  await world.current.kill('under-b');
   await row('under-b on m-1').waitFor({ state: 'detached' });
   await wrappers[0]?.exit;
   expect(await focused()).toBe('Runs and jobs');
@@ -288,8 +288,8 @@ test('a run that ends under the cursor takes it to no other run, and one goes on
   expect(await browser.page.locator('dialog').count()).toBe(1);
   await browser.page.keyboard.press('Escape');
   expect(await focused()).toBe('under-c on m-1');
-  await world.current.operator.kill('under-a', {}, 30);
-  await world.current.operator.kill('under-c', {}, 30);
+  await world.current.kill('under-a');
+  await world.current.kill('under-c');
 });
 
 test('it is not called live before what was missed is there', async () => {
@@ -315,7 +315,7 @@ test('it is not called live before what was missed is there', async () => {
   release();
   await browser.page.locator('[data-link="open"]').waitFor();
   await browser.page.locator('.banner').waitFor({ state: 'detached' });
-  await world.current.operator.kill('fresh', {}, 30);
+  await world.current.kill('fresh');
 });
 
 test('whoever signs in next, by a link or in another tab, sees nothing that only the one before may', async () => {
@@ -343,8 +343,8 @@ test('whoever signs in next, by a link or in another tab, sees nothing that only
   await isOnlyOurs('second');
   await tab.getByRole('button', { name: 'Sign out' }).click();
   await browser.page.getByLabel('Token').waitFor();
-  await world.current.operator.kill('theirs', {}, 30);
-  await world.current.operator.kill('ours', {}, 30);
+  await world.current.kill('theirs');
+  await world.current.kill('ours');
 });
 
 test('a reload brings the reader back to the rows that they were at', async () => {
@@ -361,5 +361,5 @@ test('a reload brings the reader back to the rows that they were at', async () =
   await row('place-kept-0 on m-1').waitFor({ state: 'detached' });
   await browser.page.reload();
   await waitFor('the place to be found again', () => browser.page.evaluate(() => scrollY > 4500));
-  await world.current.operator.kill('place-kept', {}, 30);
+  await world.current.kill('place-kept');
 });

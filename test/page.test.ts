@@ -10,8 +10,9 @@ const world = useWorld();
 
 const browser = useBrowser({ permissions: CLIPBOARD });
 
-async function signIn(): Promise<void> {
-  await browser.page.goto(world.current.url);
+/** Signs in, and sees what there is of a job. */
+async function signIn(job: string): Promise<void> {
+  await browser.page.goto(`${world.current.url}/?q=job:${job}`);
   await browser.page.getByLabel('Token').fill(world.current.operatorToken);
   await browser.page.getByRole('button', { name: 'Sign in' }).click();
   await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
@@ -46,7 +47,7 @@ test('a link with a token signs in, and the token leaves the address bar', async
 });
 
 test('a run shows up, its output arrives live, and a kill is followed to its end', async () => {
-  await signIn();
+  await signIn('watched');
   const wrapper = world.current.wrapper({ job: 'watched', command: numberedLines(2_000, 0.1) });
   // Without a reload: the list is live.
   await browser.page.getByRole('link', { name: 'watched on m1.example.com' }).click();
@@ -55,6 +56,8 @@ test('a run shows up, its output arrives live, and a kill is followed to its end
 
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
   expect(wrapper.isRunning).toBe(true);
+  // No machine is too slow for it: SIGTERM suffices.
+  await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
 
   await browser.page.locator('[data-step="gone"][data-step-state="done"]').waitFor();
@@ -70,11 +73,11 @@ test('a run shows up, its output arrives live, and a kill is followed to its end
 });
 
 test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', async () => {
-  await signIn();
-  const wrapper = world.current.wrapper({ job: 'stubborn', command: STUBBORN });
-  const run = await world.current.runOf('stubborn');
+  await signIn('stubborn-page');
+  const wrapper = world.current.wrapper({ job: 'stubborn-page', command: STUBBORN });
+  const run = await world.current.runOf('stubborn-page');
   await world.current.output(run.id, 'ready');
-  await browser.page.getByRole('link', { name: 'stubborn on m1.example.com' }).click();
+  await browser.page.getByRole('link', { name: 'stubborn-page on m1.example.com' }).click();
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
   await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
@@ -90,7 +93,7 @@ test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', asy
 });
 
 test('a key that is held opens the question and does not answer it; the keyboard alone can', async () => {
-  await signIn();
+  await signIn('held-key');
   const wrapper = world.current.wrapper({ job: 'held-key', command: FOREVER });
   await world.current.runOf('held-key');
   await browser.page.getByRole('link', { name: 'held-key on m1.example.com' }).click();
@@ -107,7 +110,7 @@ test('a key that is held opens the question and does not answer it; the keyboard
 
 test('a lost connection is told, and what was missed is there when it is back', async () => {
   const LINES = 150;
-  await signIn();
+  await signIn('interrupted');
   world.current.wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
   await browser.page.getByRole('link', { name: 'interrupted on m1.example.com' }).click();
   await lineIsShown(5);
@@ -120,6 +123,6 @@ test('a lost connection is told, and what was missed is there when it is back', 
   await browser.page.locator('[data-link="open"]').waitFor();
   await lineIsShown(LINES);
   expect(await copiedOutput(browser.page)).toBe(expectedLines(LINES));
-  await world.current.operator.kill('interrupted', {}, 30);
+  await world.current.kill('interrupted');
   await browser.page.locator('[data-exit-code="143"]').waitFor();
 });

@@ -1,27 +1,19 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
-import { type OpenBrowser, openBrowser } from './support/browser.ts';
+import { sharedBrowser } from './support/shared-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
 const world = useWorld();
 
-let open: OpenBrowser;
-
-beforeAll(async () => {
-  open = await openBrowser();
-});
-
-afterAll(async () => {
-  await open?.close();
-});
-
 /** A page signed in with a token, in a browser of its own. */
 async function pageOf(secret: string): Promise<Page> {
-  const context = await open.browser.newContext();
-  context.setDefaultTimeout(30_000);
+  const context = await (await sharedBrowser()).newContext();
+  onTestFinished(() => context.close());
+  context.setDefaultTimeout(WAIT_LIMIT_MS);
   const page = await context.newPage();
   await page.goto(`${world.current.url}/#token=${secret}`);
   await page.getByRole('heading', { name: 'What runs' }).waitFor();

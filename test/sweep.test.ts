@@ -16,7 +16,7 @@ test('the Cron sweep delivers a kill that was stored and whose call to the objec
 
   await world.current.controlPlane.sweep();
 
-  expect(await world.current.operator.command(id, 30)).toMatchObject({
+  expect(await world.current.settled(id)).toMatchObject({
     state: 'settled',
     targets: [{ run: run.id, state: 'gone', exit_code: 143 }],
   });
@@ -32,7 +32,7 @@ test('a wrapper that connects late gets what the queue holds for its job', async
 
   network.restore();
 
-  expect(await world.current.operator.command(id, 30)).toMatchObject({
+  expect(await world.current.settled(id)).toMatchObject({
     state: 'settled',
     targets: [{ state: 'gone', exit_code: 143 }],
   });

@@ -6,9 +6,9 @@ import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
 import { FOREVER } from './support/commands.ts';
 import { useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useOwnWorld } from './support/use-world.ts';
 
-const world = useWorld();
+const world = useOwnWorld();
 
 const browser = useBrowser();
 
@@ -67,7 +67,7 @@ test('a run shows up when it starts, and shows its end when it ends', async () =
   world.current.wrapper({ job: 'comes', command: FOREVER });
   await bar('comes').waitFor();
   expect(await bar('comes').getAttribute('data-state')).toBe('running');
-  await world.current.operator.kill('comes', {}, 30);
+  await world.current.kill('comes');
   await browser.page.locator('[data-lane="comes"] [data-run][data-state="killed"]').waitFor();
 });
 

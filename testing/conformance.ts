@@ -16,9 +16,13 @@ export interface OpenApiDocument {
   readonly components: { readonly schemas: Readonly<Record<string, object>> };
 }
 
+const PROBLEM: Schema = { $ref: '#/components/schemas/Problem' };
+
 export class Conformance {
   readonly #document: OpenApiDocument;
   readonly #paths: readonly (readonly [pattern: RegExp, path: string])[];
+  /** To make one costs many times what it costs to use it. */
+  readonly #validators = new Map<Schema, Validator>();
 
   constructor(document: OpenApiDocument) {
     this.#document = document;
@@ -46,7 +50,7 @@ export class Conformance {
   async #checkNothing(response: Response): Promise<string | null> {
     if (![404, 405].includes(response.status)) return 'not in the document';
     if (mediaType(response.headers.get('Content-Type')) !== 'application/problem+json') return 'not a problem';
-    return this.#checkJson({ $ref: '#/components/schemas/Problem' }, response);
+    return this.#checkJson(PROBLEM, response);
   }
 
   async #checkAnswer(operation: Operation, response: Response, isHead: boolean): Promise<string | null> {
@@ -66,9 +70,16 @@ export class Conformance {
   }
 
   async #checkJson(schema: Schema, response: Response): Promise<string | null> {
-    const whole = { ...schema, components: this.#document.components };
-    const { valid, errors } = new Validator(whole, '2020-12').validate(await response.clone().json());
+    const { valid, errors } = this.#validatorFor(schema).validate(await response.clone().json());
     return valid ? null : errors.map(({ instanceLocation, error }) => `${instanceLocation} ${error}`).join('; ');
+  }
+
+  #validatorFor(schema: Schema): Validator {
+    const known = this.#validators.get(schema);
+    if (known !== undefined) return known;
+    const validator = new Validator({ ...schema, components: this.#document.components }, '2020-12');
+    this.#validators.set(schema, validator);
+    return validator;
   }
 }
 

@@ -1,10 +1,10 @@
 /** Waiting for something to become true, by looking at it. */
 import { WAIT_LIMIT_MS } from '#testing/patience';
 
-const POLL_MS = 10;
-/** A probe that is expensive (to look through /proc takes 15 ms of a processor) is made less often: a tenth of the time. */
-const PAUSE_PER_PROBE = 9;
-const MAX_POLL_MS = 250;
+const SHORTEST_PAUSE_MS = 10;
+/** Who has waited for long can wait a little longer: to look costs time, too, that what is waited for may need. */
+const PAUSE_SHARE = 1 / 8;
+const LONGEST_PAUSE_MS = 250;
 
 // Taken before any test replaces them by fake ones: a test that controls the clock waits in real time all the same.
 const realSetTimeout = setTimeout;
@@ -22,14 +22,13 @@ export async function waitFor<Found>(
 ): Promise<Found> {
   const since = clock.now();
   for (;;) {
-    const askedAt = clock.now();
     const found = await probe();
     if (found !== null && found !== undefined && found !== false) return found;
-    const now = clock.now();
-    if (now - since > WAIT_LIMIT_MS) {
+    const waitedMs = clock.now() - since;
+    if (waitedMs > WAIT_LIMIT_MS) {
       throw new Error(`timed out after ${WAIT_LIMIT_MS / 1_000} s waiting for ${what}`);
     }
-    const pauseMs = Math.min(Math.max(POLL_MS, PAUSE_PER_PROBE * (now - askedAt)), MAX_POLL_MS);
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, waitedMs * PAUSE_SHARE));
     await new Promise<void>((resolve) => realSetTimeout(resolve, pauseMs));
   }
 }

@@ -13,6 +13,9 @@ export interface OpenBrowser {
   close(): Promise<void>;
 }
 
+/** To start a process for each page, and one ahead for the next, costs more than most pages do. */
+const FEW_PROCESSES = ['--renderer-process-limit=1', '--disable-site-isolation-trials', '--process-per-site'];
+
 export async function openBrowser(): Promise<OpenBrowser> {
   const isShown = process.env.LEASH_TEST_HEADED === '1';
   const home = await mkdtemp(join(tmpdir(), 'leash-browser-'));
@@ -20,7 +23,7 @@ export async function openBrowser(): Promise<OpenBrowser> {
     executablePath: await browserProgram(isShown),
     // Not the arguments that come with the package: they run everything in one process, which crashes here, and switch
     // off the same-origin policy, which is what some of these tests are about. Root can't have a sandbox.
-    args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none'],
+    args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none', ...FEW_PROCESSES],
     headless: !isShown,
     // One that is shown finds the way to the screen by the home directory.
     env: isShown ? process.env : { ...process.env, HOME: home },

@@ -1,30 +1,6 @@
 /** Every answer that a test gets from a control plane must be what the control plane's own OpenAPI document says. */
 import { afterEach, expect } from 'vitest';
-import { Conformance, type OpenApiDocument } from '#testing/conformance';
-
-const bare = globalThis.fetch;
-const AT_ROOT = ['/healthz', '/openapi.json', '/metrics'];
-const conformances = new Map<string, Promise<Conformance>>();
-const violations: string[] = [];
-
-globalThis.fetch = async (input, init) => {
-  const request = new Request(input, init);
-  const { origin, pathname } = new URL(request.url);
-  const response = await bare(input, init);
-  // The rest is the page's files, and tests of their own have servers of their own.
-  if (pathname.startsWith('/api/') || AT_ROOT.includes(pathname)) {
-    const known = conformances.get(origin) ?? conformanceOf(origin);
-    conformances.set(origin, known);
-    const violation = await (await known).check({ method: request.method, pathname }, response);
-    if (violation !== null) violations.push(violation);
-  }
-  return response;
-};
-
-async function conformanceOf(origin: string): Promise<Conformance> {
-  const response = await bare(`${origin}/openapi.json`);
-  return new Conformance((await response.json()) as OpenApiDocument);
-}
+import { violations } from './checked-fetch.ts';
 
 afterEach(() => {
   expect(violations.splice(0)).toEqual([]);

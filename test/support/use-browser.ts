@@ -1,12 +1,10 @@
 /** A page in a real browser for each test, and what must not happen on any of them. */
-import type { BrowserContext, BrowserContextOptions, CDPSession, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, CDPSession, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { WAIT_LIMIT_MS } from '#testing/patience';
 import { nameSources } from '../../scripts/local/source-maps.ts';
-import { type OpenBrowser, openBrowser } from './browser.ts';
+import { sharedBrowser } from './shared-browser.ts';
 import type { World } from './world.ts';
-
-/** As long as anything may take on a machine that is busy with other tests. */
-const PATIENCE_MS = 30_000;
 
 export interface BrowserUse {
   readonly page: Page;
@@ -25,20 +23,20 @@ export interface BrowserUse {
  * many of them would do; each finds it as new: without cookies, storage, pages and what was done to the network.
  */
 export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
-  let open: OpenBrowser;
+  let browser: Browser;
   let shared: BrowserContext | null = null;
   let current: { context: BrowserContext; page: Page } | null = null;
   let mistakes: string[] = [];
 
   beforeAll(async () => {
-    open = await openBrowser();
+    browser = await sharedBrowser();
   });
   afterAll(async () => {
-    await open?.close();
+    await shared?.close();
   });
   const newContext = async (wanted: BrowserContextOptions) => {
-    const context = await open.browser.newContext({ reducedMotion: 'reduce', ...wanted });
-    context.setDefaultTimeout(PATIENCE_MS);
+    const context = await browser.newContext({ reducedMotion: 'reduce', ...wanted });
+    context.setDefaultTimeout(WAIT_LIMIT_MS);
     await context.exposeFunction('blocked', (what: string) => mistakes.push(`blocked: ${what}`));
     await context.addInitScript(tellWhatIsBlocked);
     return context;
@@ -82,7 +80,7 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     get context() {
       return opened().context;
     },
-    devTools: () => open.browser.newBrowserCDPSession(),
+    devTools: () => browser.newBrowserCDPSession(),
     reopen: async (wanted) => {
       await leave();
       await openPage(await newContext({ ...options, ...wanted }));
