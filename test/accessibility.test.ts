@@ -1,26 +1,24 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Run } from '#protocol/api';
 import { violations } from './support/axe.ts';
-import { FOREVER, STUBBORN } from './support/commands.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
 import { useOwnWorld } from './support/use-world.ts';
 
 const world = useOwnWorld();
 const browser = useBrowser();
 
-let killed: Run;
+let killed: string;
 let command: string;
 
 beforeAll(async () => {
   const { current } = world;
-  await current.wrapper({ job: 'fails', command: ['sh', '-c', 'echo one; echo two >&2; exit 3'] }).exit;
-  await current.wrapper({ job: 'rests', command: ['sh', '-c', 'true'] }).exit;
-  current.wrapper({ job: 'goes-on', command: FOREVER });
-  current.wrapper({ job: 'goes-on', machine: 'm2.example.com', command: FOREVER });
-  current.wrapper({ job: 'is-killed', command: STUBBORN });
-  await current.runOf('goes-on', ({ state }) => state === 'running', 'm2.example.com');
-  killed = await current.runOf('is-killed', ({ state }) => state === 'running');
-  await current.output(killed.id, 'ready');
+  await current.simulateEnded('fails', 3);
+  await current.simulateEnded('rests', 0);
+  await current.simulate('goes-on');
+  await current.simulate('goes-on', { machine: 'm2.example.com' });
+  const run = await current.simulate('is-killed', { ignoresSigterm: true });
+  run.print('ready\n');
+  await current.output(run.id, 'ready');
+  killed = run.id;
   const order = { grace_seconds: 300, reason: 'to be looked at' };
   command = (await current.operator.kill('is-killed', order)).command.id;
 });
@@ -58,7 +56,7 @@ const VIEWS: Readonly<Record<string, View>> = {
   timeline: { path: () => '/timeline', arrange: () => see().getByText('goes-on').first().waitFor() },
   job: { path: () => '/jobs/fails', arrange: () => see().getByRole('heading', { name: 'fails' }).waitFor() },
   run: {
-    path: () => `/runs/${killed.id}`,
+    path: () => `/runs/${killed}`,
     arrange: async () => {
       await see().locator('[data-step="term"][data-step-state="done"]').waitFor();
       await see().locator('[data-output]').getByText('ready').first().waitFor();

@@ -187,8 +187,7 @@ test('an unknown command leads back', async () => {
 });
 
 test('a token that may only read sees nothing that it may not do', async () => {
-  world.current.wrapper({ job: 'looked-at', command: FOREVER });
-  const run = await world.current.runOf('looked-at', ({ state }) => state === 'running');
+  const run = await world.current.simulate('looked-at');
   const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_2' });
   const { secret } = await freshToken('onlooker', ['read']);
   await visit('/?q=looked-at', secret);

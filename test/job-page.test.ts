@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
-import { FOREVER } from './support/commands.ts';
 import { useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
@@ -31,9 +30,8 @@ function history(...expected: string[]): Promise<unknown> {
   );
 }
 
-async function ended(job: string, machine: string, script: string): Promise<void> {
-  await world.current.wrapper({ job, machine, command: sh(script) }).exit;
-  await world.current.runOf(job, (run) => run.ended_at !== null, machine);
+async function ended(job: string, machine: string, exitCode: number, durationMs?: number): Promise<void> {
+  await world.current.simulateEnded(job, exitCode, machine, durationMs);
 }
 
 /** How many pixels of the chart have a given token's colour. */
@@ -56,9 +54,9 @@ function coloured(token: string): Promise<number> {
 }
 
 test('history, chart and words agree; the history is narrowed by state and machine, and the address says so', async () => {
-  await ended('nightly', 'm1.example.com', 'true');
-  await ended('nightly', 'm2.example.com', 'exit 3');
-  await ended('nightly', 'm1.example.com', 'sleep 0.3');
+  await ended('nightly', 'm1.example.com', 0);
+  await ended('nightly', 'm2.example.com', 3);
+  await ended('nightly', 'm1.example.com', 0, 300);
   await openJob('nightly');
 
   await history('failed', 'succeeded', 'succeeded');
@@ -86,8 +84,8 @@ test('history, chart and words agree; the history is narrowed by state and machi
 });
 
 test('a run starts and ends before the reader’s eyes, in the list and in the chart', async () => {
-  await ended('live', 'm1.example.com', 'sleep 0.1');
-  await ended('live', 'm1.example.com', 'sleep 0.2');
+  await ended('live', 'm1.example.com', 0, 100);
+  await ended('live', 'm1.example.com', 0, 200);
   await openJob('live');
   await chart().waitFor();
   await waitFor('the chart', async () => (await coloured('--good')) > 0);
@@ -108,21 +106,20 @@ test('a run starts and ends before the reader’s eyes, in the list and in the c
 
 test('one run is killed, then all on several machines, and each exits 143', async () => {
   const machines = ['m1.example.com', 'm2.example.com', 'm3.example.com'];
-  const wrappers = machines.map((machine) => world.current.wrapper({ job: 'wide', machine, command: FOREVER }));
-  await Promise.all(machines.map((machine) => world.current.runOf('wide', (run) => run.state === 'running', machine)));
+  const runs = await Promise.all(machines.map((machine) => world.current.simulate('wide', { machine })));
   await openJob('wide');
   await waitFor('three runs', async () => (await openRows().count()) === 3);
 
   await browser.page.getByRole('button', { name: 'Kill wide on m2.example.com', exact: true }).click();
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
-  expect((await wrappers[1]?.exit)?.code).toBe(143);
+  expect((await runs[1]?.exit)?.code).toBe(143);
   await history('killed', 'running', 'running');
   await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 gone' }).waitFor();
 
   await browser.page.getByRole('button', { name: 'Kill all 2…' }).click();
   await browser.page.getByRole('dialog').getByText('m3.example.com').waitFor();
   await browser.page.getByRole('button', { name: 'Kill 2 runs now' }).click();
-  for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
+  for (const run of runs) expect((await run.exit).code).toBe(143);
   await history('killed', 'killed', 'killed');
   await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '2 gone' }).waitFor();
   await browser.page.getByText('Nothing of it runs.').waitFor();
@@ -131,15 +128,14 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
 
 test('the keyboard alone goes through the runs, picks two and kills them, and opens one from the chart', async () => {
   const machines = ['m1.example.com', 'm2.example.com'];
-  const wrappers = machines.map((machine) => world.current.wrapper({ job: 'keys', machine, command: FOREVER }));
-  await Promise.all(machines.map((machine) => world.current.runOf('keys', (run) => run.state === 'running', machine)));
+  const runs = await Promise.all(machines.map((machine) => world.current.simulate('keys', { machine })));
   await openJob('keys');
   await waitFor('the runs', async () => (await openRows().count()) === 2 && (await pastRows().count()) === 2);
 
   for (const key of ['j', 'x', 'j', 'x', 'K']) await browser.page.keyboard.press(key);
   await browser.page.getByRole('heading', { name: 'Kill 2 runs?' }).waitFor();
   await browser.page.keyboard.press('Enter');
-  for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
+  for (const run of runs) expect((await run.exit).code).toBe(143);
   await history('killed', 'killed');
 
   await chart().focus();
@@ -159,9 +155,8 @@ test('the keyboard alone goes through the runs, picks two and kills them, and op
 });
 
 test('K kills the run in the history that has the focus, if it is still open', async () => {
-  await ended('focus', 'm1.example.com', 'true');
-  const wrapper = world.current.wrapper({ job: 'focus', machine: 'm2.example.com', command: FOREVER });
-  await world.current.runOf('focus', (run) => run.state === 'running', 'm2.example.com');
+  await ended('focus', 'm1.example.com', 0);
+  const run = await world.current.simulate('focus', { machine: 'm2.example.com' });
   await openJob('focus');
   await history('running', 'succeeded');
   await pastRows().last().getByRole('link').focus();
@@ -171,13 +166,13 @@ test('K kills the run in the history that has the focus, if it is still open', a
   await browser.page.keyboard.press('K');
   await browser.page.getByRole('heading', { name: 'Kill focus on m2.example.com?' }).waitFor();
   await browser.page.keyboard.press('Enter');
-  expect((await wrapper.exit).code).toBe(143);
+  expect((await run.exit).code).toBe(143);
   await history('killed', 'succeeded');
 });
 
 test('the mouse finds a point of the chart, which tells of its run and opens it', async () => {
-  await ended('points', 'm1.example.com', 'sleep 0.1');
-  await ended('points', 'm2.example.com', 'sleep 0.3; exit 7');
+  await ended('points', 'm1.example.com', 0, 100);
+  await ended('points', 'm2.example.com', 7, 300);
   await openJob('points');
   await waitFor('the chart', async () => (await coloured('--bad')) > 0);
   // Where it is, the keyboard says.
@@ -195,7 +190,7 @@ test('the mouse finds a point of the chart, which tells of its run and opens it'
 });
 
 test('the chart is drawn again after the browser has lost its graphics', async () => {
-  for (const script of ['true', 'true']) await ended('flicker', 'm1.example.com', script);
+  for (let runs = 0; runs < 2; runs += 1) await ended('flicker', 'm1.example.com', 0);
   await openJob('flicker');
   await waitFor('the chart', async () => (await coloured('--good')) > 0);
   const canvas = browser.page.locator('.duration-chart canvas');
@@ -207,9 +202,8 @@ test('the chart is drawn again after the browser has lost its graphics', async (
 });
 
 test('what happened while the link was down is there when it is back', async () => {
-  await ended('outage', 'm1.example.com', 'true');
-  const wrapper = world.current.wrapper({ job: 'outage', machine: 'm2.example.com', command: FOREVER });
-  await world.current.runOf('outage', (run) => run.state === 'running', 'm2.example.com');
+  await ended('outage', 'm1.example.com', 0);
+  const run = await world.current.simulate('outage', { machine: 'm2.example.com' });
   // The reader's network; the machines have another.
   const network = await world.current.proxy();
   await openJob('outage', network.url);
@@ -218,8 +212,8 @@ test('what happened while the link was down is there when it is back', async () 
   network.cut();
   await browser.page.locator('[data-link="down"]').waitFor();
   await world.current.kill('outage');
-  await ended('outage', 'm3.example.com', 'exit 9');
-  expect((await wrapper.exit).code).toBe(143);
+  await ended('outage', 'm3.example.com', 9);
+  expect((await run.exit).code).toBe(143);
   await browser.page.getByText(/^Not connected for/).waitFor();
   expect(await states()).toEqual(['running', 'succeeded']);
   network.restore();
@@ -232,10 +226,10 @@ test('a job that was never seen is told so, and shows by itself when it starts',
   await browser.page.goto(`${world.current.url}/jobs/unheard-of#token=${world.current.operatorToken}`);
   await browser.page.getByRole('heading', { name: 'No such job' }).waitFor();
   await browser.page.locator('[data-link="open"]').waitFor();
-  const wrapper = world.current.wrapper({ job: 'unheard-of', command: FOREVER });
+  const run = await world.current.simulate('unheard-of');
   await openRows().filter({ hasText: 'm1.example.com' }).waitFor();
   await world.current.kill('unheard-of');
-  expect((await wrapper.exit).code).toBe(143);
+  expect((await run.exit).code).toBe(143);
   await history('killed');
 });
 
@@ -243,21 +237,20 @@ test.each(['light', 'dark'] as const)(
   'axe finds nothing amiss in the %s scheme, and the chart is drawn in it',
   async (colorScheme) => {
     await browser.page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' });
-    await ended(`a11y-${colorScheme}`, 'm1.example.com', 'true');
-    await ended(`a11y-${colorScheme}`, 'm2.example.com', 'exit 3');
-    const wrapper = world.current.wrapper({ job: `a11y-${colorScheme}`, command: FOREVER });
+    await ended(`a11y-${colorScheme}`, 'm1.example.com', 0);
+    await ended(`a11y-${colorScheme}`, 'm2.example.com', 3);
+    await world.current.simulate(`a11y-${colorScheme}`);
     await openJob(`a11y-${colorScheme}`);
     await waitFor('the chart', async () => (await coloured('--bad')) > 0);
     await browser.page.emulateMedia({ colorScheme });
     await waitFor('the chart in its new colours', async () => (await coloured('--bad')) > 0);
     await openRows().first().waitFor();
     expect(await violations(browser.page)).toEqual([]);
-    await wrapper.clear();
   },
 );
 
 test('a job that runs on very many machines is folded, until somebody wants to see them all', async () => {
-  await ended('crowd', 'm1.example.com', 'true');
+  await ended('crowd', 'm1.example.com', 0);
   const runs = await world.current.operator.runs({ job: 'crowd' });
   const crowd = Array.from({ length: 1_000 }, (_, n) => ({
     ...runs[0],
@@ -287,7 +280,7 @@ test('a job that runs on very many machines is folded, until somebody wants to s
 });
 
 test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
-  await ended('long', 'm1.example.com', 'true');
+  await ended('long', 'm1.example.com', 0);
   const [template] = await world.current.operator.runs({ job: 'long' });
   if (template === undefined) throw new Error('there is a run');
   const newest = Date.parse(template.started_at);

@@ -1,27 +1,32 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Locator } from 'playwright-core';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { numberedLines } from './support/commands.ts';
+import { expectedLines } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
+import type { SimulatedRun } from './support/simulated-run.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
 const world = useWorld();
-const sh = (script: string) => ['sh', '-c', script];
-/** A job that has printed goes on, so that its page is live. */
-const GO_ON = 'while :; do sleep 1; done';
+/** A frame has a largest size. All is ASCII. */
+const FRAME_CHARS = 128 * 1024;
+const ESC = '\u001b';
 
 const browser = useBrowser({ permissions: CLIPBOARD });
 
-/** Starts a job, waits until `text` of it is stored, and opens its browser.page. */
-async function watch(job: string, script: string, text: string): Promise<string> {
-  world.current.wrapper({ job, command: sh(script) });
-  const run = await world.current.runOf(job);
-  await world.current.output(run.id, text);
+/** Starts a run that prints `text`, waits until that is stored, and opens the page of it. */
+async function watch(job: string, text: string): Promise<SimulatedRun> {
+  const run = await world.current.simulate(job);
+  await print(run, text);
   await show(run.id);
-  return run.id;
+  return run;
+}
+
+async function print(run: SimulatedRun, text: string): Promise<void> {
+  for (let from = 0; from < text.length; from += FRAME_CHARS) run.print(text.slice(from, from + FRAME_CHARS));
+  await world.current.run(run.id, ({ output_bytes }) => output_bytes >= run.printedBytes, 'the output to be stored');
 }
 
 async function show(run: string): Promise<void> {
@@ -68,9 +73,8 @@ describe('a terminal’s ways', () => {
   test('colours and returns are drawn as a terminal does, and the policy has nothing to block', async () => {
     await watch(
       'colours',
-      `printf 'printed first\\n\\033[H\\033[2J\\033[3Jcleared\\n\\033[?1049hon no other screen\\n'
-      printf 'plain \\033[31mred\\033[0m\\n10%%\\r50%%\\r100%% done\\n\\033[38;2;8;200;8mall colours\\033[0m\\nend\\n'; ${GO_ON}`,
-      'end',
+      `printed first\n${ESC}[H${ESC}[2J${ESC}[3Jcleared\n${ESC}[?1049hon no other screen\n` +
+        `plain ${ESC}[31mred${ESC}[0m\n10%\r50%\r100% done\n${ESC}[38;2;8;200;8mall colours${ESC}[0m\nend\n`,
     );
     await endsWith('end');
     const rows = await shownRows(browser.page);
@@ -97,8 +101,8 @@ describe('a terminal’s ways', () => {
         `7;3${n}`,
       ]);
       const all = [...codes, '2', '7', '38;5;232', '38;5;255', '30;40', '97;107', '31;41', '38;2;127;127;127'];
-      const script = all.map((code) => `printf '\\033[${code}mcode${code};\\033[0m\\n'`).join('\n');
-      await watch(`contrast-${colorScheme}`, `${script}\necho end; ${GO_ON}`, 'end');
+      const text = all.map((code) => `${ESC}[${code}mcode${code};${ESC}[0m\n`).join('');
+      await watch(`contrast-${colorScheme}`, `${text}end\n`);
       await row('end').waitFor();
       const found = new Map<string, number>();
       await browser.page.evaluate(() => document.querySelector('[data-output]')?.scrollTo(0, 0));
@@ -137,11 +141,11 @@ describe('a terminal’s ways', () => {
   }
 
   test('what is of stderr has a mark beside it, and each stream can be seen alone', async () => {
-    await watch(
-      'streams',
-      `echo 'from stdout'; sleep 0.3; printf 'from stderr\\n\\n' >&2; sleep 0.3; echo 'and on'; ${GO_ON}`,
-      'and on',
-    );
+    const run = await world.current.simulate('streams');
+    run.print('from stdout\n');
+    run.print('from stderr\n\n', 'stderr');
+    await print(run, 'and on\n');
+    await show(run.id);
     await endsWith('and on');
     const marked = async () => {
       const marks = await browser.page
@@ -162,7 +166,7 @@ describe('a terminal’s ways', () => {
 
   test('long lines are wrapped or scroll sideways, as the reader last wanted it', async () => {
     const line = `${'0123456789'.repeat(30)}!`;
-    await watch('wide', `echo ${line}; ${GO_ON}`, '!');
+    await watch('wide', `${line}\n`);
     await rowsUntil((rows) => rows.length > 1 && rows.join('') === line, 'the line in more rows');
     await button('Wrap').click();
     await rowsUntil((rows) => rows.join() === line, 'the line in one row');
@@ -181,8 +185,7 @@ describe('a terminal’s ways', () => {
     );
     await watch(
       'links',
-      `printf 'see https://a.example/plain now\\n\\033]8;;https://a.example/hidden\\033\\\\words\\033]8;;\\033\\\\\\n'; ${GO_ON}`,
-      'words',
+      `see https://a.example/plain now\n${ESC}]8;;https://a.example/hidden${ESC}\\words${ESC}]8;;${ESC}\\\n`,
     );
     for (const [text, offset, path] of [
       ['see https://a.example/plain now', 60, 'plain'],
@@ -205,11 +208,13 @@ describe('a terminal’s ways', () => {
 
 /** Ten million bytes: lines of 100. */
 const LINES = 100_000;
-const MANY_LINES = `awk 'BEGIN { for (i = 1; i <= ${LINES}; i++) printf "line %-94d\\n", i }'`;
+const MANY_LINES = Array.from({ length: LINES }, (_, index) => `line ${String(index + 1).padEnd(94)}\n`).join('');
 
 describe('a long log', () => {
+  let longRun: string;
+
   test('opens at its end; from there one gets to its beginning, the rows under the eye staying where they are', async () => {
-    await watch('long', `${MANY_LINES}; echo done; ${GO_ON}`, 'done');
+    longRun = (await watch('long', `${MANY_LINES}done\n`)).id;
     await endsWith('done');
     // Not even a hundredth of it has been fetched.
     await browser.page.getByText(/^Loaded: the last 64\.0 KiB of 9\.5 MiB$/).waitFor();
@@ -250,8 +255,7 @@ describe('a long log', () => {
   });
 
   test('can be gone through upwards to its first line', async () => {
-    const run = await world.current.runOf('long');
-    await show(run.id);
+    await show(longRun);
     await endsWith('done');
     const shown = browser.page.locator('.shown');
     await clickBar(0.25);
@@ -269,8 +273,7 @@ describe('a long log', () => {
   });
 
   test('can be opened at any place, by a click or by keys on a bar that says where one is', async () => {
-    const run = await world.current.runOf('long');
-    await show(run.id);
+    await show(longRun);
     await endsWith('done');
     const says = () => bar().getAttribute('aria-valuetext');
     expect(await says()).toBe('9.5 MiB of 9.5 MiB');
@@ -300,7 +303,7 @@ describe('a long log', () => {
     // The address leads to the very line that is on top.
     await clickBar(0.6);
     const rows = await near(0.6 * LINES);
-    await browser.page.waitForURL(`**/runs/${run.id}?at=${100 * (firstLine(rows) - 1)}`);
+    await browser.page.waitForURL(`**/runs/${longRun}?at=${100 * (firstLine(rows) - 1)}`);
     await browser.page.reload();
     await rowsUntil((again) => again[0] === rows[0], 'the same line');
     // The page's keys work on the bar as everywhere.
@@ -310,10 +313,10 @@ describe('a long log', () => {
   });
 
   test('of which the middle has made way says so, in a line that no output can imitate', async () => {
-    const script = `${MANY_LINES}; ${MANY_LINES}; printf 'end of both\\n\\033[53m… 1 MiB are missing here …\\033[0m\\n'`;
-    await world.current.wrapper({ job: 'gap', command: sh(script) }).exit;
-    const { id } = await world.current.runOf('gap', (run) => run.final && run.output_bytes > 20_000_000);
-    await show(id);
+    const run = await world.current.simulate('gap');
+    await print(run, `${MANY_LINES}${MANY_LINES}end of both\n${ESC}[53m… 1 MiB are missing here …${ESC}[0m\n`);
+    await run.end(0);
+    await show(run.id);
     await rowsUntil((rows) => rows.includes('end of both'), 'the end');
     expect(await browser.page.locator('.output-gutter .ours').count()).toBe(0);
     // What is kept of it is a head and a tail. Who goes to what is between them is told of all of it.
@@ -328,7 +331,10 @@ describe('a long log', () => {
 
 describe('following', () => {
   test('goes on while at the end, pauses when the reader goes up, and goes on again', async () => {
-    await watch('followed', `${numberedLines(2_000, 0.05)[2]}`, 'line 40\n');
+    const run = await watch('followed', expectedLines(40));
+    let lines = 40;
+    const printing = setInterval(() => run.print(`line ${++lines}\n`), 50);
+    onTestFinished(() => clearInterval(printing));
     const lastLine = async () => Number((await shownRows(browser.page)).at(-1)?.match(/\d+/)?.[0] ?? 0);
     await waitFor('output', async () => (await lastLine()) > 40);
     const seen = await lastLine();
@@ -360,10 +366,10 @@ describe('following', () => {
 });
 
 describe('tools', () => {
-  const SOME = `i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo "row $i of some"; done; echo 'A Needle'; echo 'end'; ${GO_ON}`;
+  const SOME = `${Array.from({ length: 300 }, (_, index) => `row ${index + 1} of some\n`).join('')}A Needle\nend\n`;
 
   test('the search finds, counts and goes from one to the next, by the keyboard alone', async () => {
-    await watch('searched', SOME, 'end');
+    await watch('searched', SOME);
     await endsWith('end');
     await box().focus();
     await browser.page.keyboard.press('Control+f');
@@ -389,7 +395,7 @@ describe('tools', () => {
   });
 
   test('the selection is copied, or all that is shown; the whole log is downloaded under a telling name', async () => {
-    const run = await watch('copied', SOME, 'end');
+    const run = await watch('copied', SOME);
     await endsWith('end');
     // A log that is all there needs no bar.
     expect(await bar().count()).toBe(0);
@@ -409,12 +415,12 @@ describe('tools', () => {
     const downloading = browser.page.waitForEvent('download');
     await browser.page.getByRole('link', { name: 'Download' }).click();
     const download = await downloading;
-    expect(download.suggestedFilename()).toBe(`copied-m1.example.com-${run}.log`);
+    expect(download.suggestedFilename()).toBe(`copied-m1.example.com-${run.id}.log`);
     expect(await readFile(await download.path(), 'utf8')).toBe(all);
   });
 
   test('Tab goes through it and out of it again, and axe finds nothing', async () => {
-    await watch('accessible', SOME, 'end');
+    await watch('accessible', SOME);
     await endsWith('end');
     const focused = () =>
       browser.page.evaluate(
@@ -458,7 +464,7 @@ describe('tools', () => {
 
   test('on a phone nothing is wider than the browser.page, and a finger scrolls', async () => {
     await browser.reopen({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
-    await watch('on-a-phone', SOME, 'end');
+    await watch('on-a-phone', SOME);
     await endsWith('end');
     expect(await browser.page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
     await box().scrollIntoViewIfNeeded();

@@ -1,5 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { FOREVER, STUBBORN } from './support/commands.ts';
@@ -9,15 +7,17 @@ import { useOwnWorld } from './support/use-world.ts';
 const world = useOwnWorld();
 const browser = useBrowser();
 
-const ENDS_AT_ONCE = ['sh', '-c', 'true'];
-const FAILS = ['sh', '-c', 'exit 3'];
-
 const row = (name: string) => browser.page.locator('.row').filter({ has: browser.page.getByRole('link', { name }) });
 const section = (name: string) => browser.page.locator('.section-head').filter({ hasText: name });
 const signIn = (path = '/') => signInAs(browser.page, world.current, world.current.operatorToken, path);
 
-/** Wrappers on several machines, all of them seen to run. */
-async function running(job: string, machines: readonly string[], command: readonly string[] = FOREVER) {
+/** Runs on several machines. */
+function running(job: string, machines: readonly string[]) {
+  return Promise.all(machines.map((machine) => world.current.simulate(job, { machine })));
+}
+
+/** Real wrappers on several machines, all of them seen to run: they find a control plane again that was away. */
+async function reallyRunning(job: string, machines: readonly string[], command: readonly string[] = FOREVER) {
   const wrappers = machines.map((machine) => world.current.wrapper({ job, machine, command }));
   const isUp = (run: { state: string }) => run.state === 'running';
   const runs = await Promise.all(machines.map((machine) => world.current.runOf(job, isUp, machine)));
@@ -40,9 +40,9 @@ test('with nothing run yet, the line to paste is there, and who administers can 
 
 test('what runs, what failed and what rests each stand in their place, and move by themselves', async () => {
   await signIn();
-  await world.current.wrapper({ job: 'place-fails', command: FAILS }).exit;
-  await world.current.wrapper({ job: 'place-rests', command: ENDS_AT_ONCE }).exit;
-  const { wrappers } = await running('place-runs', ['a.example.com', 'b.example.com']);
+  await world.current.simulateEnded('place-fails', 3);
+  await world.current.simulateEnded('place-rests', 0);
+  await running('place-runs', ['a.example.com', 'b.example.com']);
 
   await browser.page.getByLabel('Filter by job, machine or state').fill('job:place');
   await row('place-rests').waitFor();
@@ -61,7 +61,6 @@ test('what runs, what failed and what rests each stand in their place, and move 
   await world.current.kill('place-runs');
   await section('Running').waitFor({ state: 'detached' });
   expect(await section('At rest').textContent()).toBe('At rest 2');
-  await Promise.all(wrappers.map((wrapper) => wrapper.exit));
 });
 
 test('a link carries the filter and what is shown', async () => {
@@ -90,17 +89,17 @@ test('many are picked and killed with one question, which says exactly what is h
 
   const dialog = browser.page.getByRole('dialog', { name: 'Kill 4 runs?' });
   const hit = await dialog.getByRole('listitem').allTextContents();
-  const expected = [...picked.runs, ...single.runs].map((run) => `${run.machine} process ${run.pid}`);
+  const expected = [...picked, ...single].map(({ machine, pid }) => `${machine} process ${pid}`);
   expect(hit.sort()).toEqual(expected.sort());
-  expect([...picked.wrappers, ...single.wrappers].every((wrapper) => wrapper.isRunning)).toBe(true);
+  expect([...picked, ...single].every((run) => run.isRunning)).toBe(true);
 
   await dialog.getByLabel('Reason, for the record').fill('too many');
   await dialog.getByRole('button', { name: 'Kill 4 runs now' }).click();
   await browser.page.getByText('4 gone').waitFor();
-  for (const wrapper of [...picked.wrappers, ...single.wrappers]) expect((await wrapper.exit).code).toBe(143);
-  expect(spared.wrappers[0]?.isRunning).toBe(true);
+  for (const run of [...picked, ...single]) expect((await run.exit).code).toBe(143);
+  expect(spared[0]?.isRunning).toBe(true);
   const [told] = await world.current.operator
-    .events(single.runs[0]?.id ?? '')
+    .events(single[0]?.id ?? '')
     .then((events) => events.filter((event) => event.type === 'kill_requested'));
   expect(told).toMatchObject({ reason: 'too many', requested_by: 'operator' });
   await browser.page.getByRole('button', { name: 'Dismiss: Kill 4 runs' }).click();
@@ -109,7 +108,7 @@ test('many are picked and killed with one question, which says exactly what is h
 });
 
 test('a kill in its grace can be forced from where it was ordered, after a reload too', async () => {
-  const { wrappers, runs } = await running('forced', ['m-1', 'm-2'], STUBBORN);
+  const { wrappers, runs } = await reallyRunning('forced', ['m-1', 'm-2'], STUBBORN);
   for (const { id } of runs) await world.current.output(id, 'ready');
   await signIn('/?q=forced');
   await browser.page.getByRole('button', { name: 'Kill what runs of forced' }).click();
@@ -124,7 +123,7 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
 });
 
 test('the keyboard alone finds a run, picks it, kills it, and opens another', async () => {
-  const { wrappers } = await running('keys', ['m-1', 'm-2']);
+  const runs = await running('keys', ['m-1', 'm-2']);
   await signIn();
   await row('keys on m-1').waitFor();
   const { keyboard } = browser.page;
@@ -155,8 +154,8 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
   await keyboard.press('K');
   await browser.page.getByRole('dialog', { name: 'Kill keys on m-1?' }).waitFor();
   await keyboard.press('Enter');
-  expect((await wrappers[0]?.exit)?.code).toBe(143);
-  expect(wrappers[1]?.isRunning).toBe(true);
+  expect((await runs[0]?.exit)?.code).toBe(143);
+  expect(runs[1]?.isRunning).toBe(true);
 
   await keyboard.press('?');
   const help = browser.page.getByRole('dialog', { name: 'Keys' });
@@ -176,7 +175,7 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
 
 test('on a phone a job is found and killed in three taps', async () => {
   const machine = 'db-primary-03.eu-central-1.production.example-company.com';
-  const { wrappers } = await running('three-taps', [machine]);
+  const [run] = await running('three-taps', [machine]);
   await browser.page.setViewportSize({ width: 390, height: 800 });
   await signIn();
   await browser.page.getByRole('button', { name: /^Running/ }).click();
@@ -185,28 +184,27 @@ test('on a phone a job is found and killed in three taps', async () => {
   const beyond = (dialog: Element) => dialog.scrollWidth - dialog.clientWidth;
   expect(await browser.page.locator('dialog').evaluate(beyond)).toBeLessThanOrEqual(0);
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
-  expect((await wrappers[0]?.exit)?.code).toBe(143);
+  expect((await run?.exit)?.code).toBe(143);
   expect(await browser.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
 });
 
 test('a row stays under the pointer when trouble comes up above it', async () => {
-  const sign = join(world.current.directory, 'break');
   await running('steady', ['m-1']);
-  await running('steady-breaks', ['m-1'], ['sh', '-c', `until [ -e ${sign} ]; do sleep 0.1; done; exit 3`]);
+  const [breaking] = await running('steady-breaks', ['m-1']);
   // Too low for all of it: there is room to scroll.
   await browser.page.setViewportSize({ width: 1280, height: 320 });
   await signIn('/?q=steady');
   const held = row('steady on m-1');
   await held.hover();
   const before = await held.boundingBox();
-  await writeFile(sign, '');
+  await breaking?.end(3);
   await section('Needs attention').waitFor({ state: 'attached' });
   expect((await held.boundingBox())?.y).toBe(before?.y);
   await world.current.kill('steady');
 });
 
 test('a lost connection is told; what started and ended meanwhile is there when it is back', async () => {
-  const before = await running('away-before', ['m-1']);
+  const before = await reallyRunning('away-before', ['m-1']);
   await signIn('/?q=away');
   await row('away-before on m-1').waitFor();
   await browser.context.setOffline(true);
@@ -214,7 +212,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await browser.page.locator('[data-link="down"]').waitFor();
   await browser.page.getByText('Not connected for').waitFor();
   await world.current.restart();
-  const after = await running('away-after', ['m-2']);
+  await running('away-after', ['m-2']);
   await world.current.kill('away-before');
   expect(await row('away-before on m-1').count()).toBe(1);
 
@@ -225,7 +223,6 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   expect(await section('At rest').count()).toBe(1);
   expect((await before.wrappers[0]?.exit)?.code).toBe(143);
   await world.current.kill('away-after');
-  await after.wrappers[0]?.exit;
 });
 
 test('of a list that is too long for the page it is said that it goes on', async () => {
@@ -264,7 +261,7 @@ test('without the right to kill nothing offers to', async () => {
 
 test('a run that ends under the cursor takes it to no other run, and one goes on from its place', async () => {
   await running('under-a', ['m-1']);
-  const { wrappers } = await running('under-b', ['m-1']);
+  await running('under-b', ['m-1']);
   await running('under-c', ['m-1']);
   await signIn('/?q=under&show=running');
   await row('under-c on m-1').waitFor();
@@ -274,7 +271,6 @@ test('a run that ends under the cursor takes it to no other run, and one goes on
 
   await world.current.kill('under-b');
   await row('under-b on m-1').waitFor({ state: 'detached' });
-  await wrappers[0]?.exit;
   expect(await focused()).toBe('Runs and jobs');
   await browser.page.keyboard.press('x');
   await browser.page.keyboard.press('K');
@@ -293,7 +289,7 @@ test('a run that ends under the cursor takes it to no other run, and one goes on
 });
 
 test('it is not called live before what was missed is there', async () => {
-  await running('fresh', ['m-1']);
+  await reallyRunning('fresh', ['m-1']);
   await signIn('/?q=fresh');
   await browser.page.locator('[data-link="open"]').waitFor();
   let release: () => void = () => undefined;
@@ -348,9 +344,10 @@ test('whoever signs in next, by a link or in another tab, sees nothing that only
 });
 
 test('a reload brings the reader back to the rows that they were at', async () => {
-  const { runs } = await running('place-kept', ['m-1']);
+  const [run] = await running('place-kept', ['m-1']);
+  const template = await world.current.operator.run(run?.id ?? '');
   const many = Array.from({ length: 200 }, (_, nth) => ({
-    ...runs[0],
+    ...template,
     id: `01J${String(nth).padStart(23, '0')}`,
     job: `place-kept-${nth}`,
   }));

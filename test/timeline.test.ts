@@ -4,7 +4,6 @@ import type { Run } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
-import { FOREVER } from './support/commands.ts';
 import { useBrowser } from './support/use-browser.ts';
 import { useOwnWorld } from './support/use-world.ts';
 
@@ -13,10 +12,8 @@ const world = useOwnWorld();
 const browser = useBrowser();
 
 beforeAll(async () => {
-  world.current.wrapper({ job: 'stays', machine: 'm1.example.com', command: FOREVER });
-  await world.current.wrapper({ job: 'breaks', machine: 'm2.example.com', command: ['sh', '-c', 'exit 3'] }).exit;
-  await world.current.runOf('stays', ({ state }) => state === 'running');
-  await world.current.runOf('breaks', ({ state }) => state === 'failed');
+  await world.current.simulate('stays');
+  await world.current.simulateEnded('breaks', 3, 'm2.example.com', 100);
 });
 
 async function openTimeline(search = '', url = world.current.url): Promise<void> {
@@ -64,7 +61,7 @@ test('the filter leaves what matches', async () => {
 test('a run shows up when it starts, and shows its end when it ends', async () => {
   await openTimeline();
   await browser.page.locator('[data-link="open"]').waitFor();
-  world.current.wrapper({ job: 'comes', command: FOREVER });
+  await world.current.simulate('comes');
   await bar('comes').waitFor();
   expect(await bar('comes').getAttribute('data-state')).toBe('running');
   await world.current.kill('comes');
@@ -164,8 +161,7 @@ test('a finger is told first, and opens with a second touch', async () => {
 });
 
 test('short runs are one mark, which zooms in and at last lists them', async () => {
-  for (let n = 0; n < 4; n += 1) await world.current.wrapper({ job: 'short', command: ['true'] }).exit;
-  await waitFor('four runs', async () => (await world.current.operator.runs({ job: 'short' })).length === 4);
+  for (let n = 0; n < 4; n += 1) await world.current.simulateEnded('short', 0, 'm1.example.com', 10);
   await openTimeline('?window=7d');
   // Where one mark ends and the next begins depends on the time of day: there may be two.
   const group = lane('short').getByRole('button').first();
@@ -185,8 +181,7 @@ test('what was missed while the link was lost is there when it is back', async (
   await browser.page.locator('[data-link="open"]').waitFor();
   proxy.cut();
   await browser.page.locator('[data-link="down"]').waitFor();
-  await world.current.wrapper({ job: 'missed', command: ['true'] }).exit;
-  await world.current.runOf('missed', ({ state }) => state === 'succeeded');
+  await world.current.simulateEnded('missed', 0);
   expect(await bar('missed').count()).toBe(0);
   proxy.restore();
   await browser.page.locator('[data-link="open"]').waitFor();

@@ -10,6 +10,7 @@ import { ApiClient, type KillBody } from '../../scripts/local/api-client.ts';
 import { type ControlPlaneChild, spawnControlPlane } from '../../scripts/local/control-plane-child.ts';
 import { groupMembers } from '../../scripts/local/process-group.ts';
 import { type WrapperOptions, WrapperProcess } from '../../scripts/local/wrapper-process.ts';
+import { SimulatedRun, type SimulatedRunOptions } from './simulated-run.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 /**
@@ -70,6 +71,7 @@ export class World {
   #vars: Record<string, string>;
   readonly #log: Log;
   #wrappers: WrapperProcess[] = [];
+  #simulatedRuns: SimulatedRun[] = [];
   #proxies: TcpProxy[] = [];
 
   private constructor(
@@ -128,6 +130,26 @@ export class World {
     });
     this.#wrappers.push(wrapper);
     return wrapper;
+  }
+
+  /** A run that no wrapper is behind, on a machine of its own or on the one that all have. */
+  async simulate(job: string, options: Partial<SimulatedRunOptions> = {}): Promise<SimulatedRun> {
+    const settings = { job, machine: 'm1.example.com', ...options };
+    const run = await SimulatedRun.start(this.url, this.machineToken, settings);
+    this.#simulatedRuns.push(run);
+    await waitFor(`${job} to be in the lists`, async () =>
+      (await this.operator.runs({ job })).some(({ id }) => id === run.id),
+    );
+    return run;
+  }
+
+  /** Has a simulated run started and ended. */
+  async simulateEnded(job: string, exitCode: number, machine?: string, durationMs?: number): Promise<void> {
+    const run = await this.simulate(job, machine === undefined ? {} : { machine });
+    await run.end(exitCode, durationMs);
+    await waitFor(`the end of ${job} to be in the lists`, async () =>
+      (await this.operator.runs({ job })).some(({ id, ended_at }) => id === run.id && ended_at !== null),
+    );
   }
 
   /** A network of its own between a wrapper and the control plane. */
@@ -212,6 +234,7 @@ export class World {
     const [wrappers, proxies] = [this.#wrappers, this.#proxies];
     this.#wrappers = [];
     this.#proxies = [];
+    for (const run of this.#simulatedRuns.splice(0)) run.close();
     await Promise.all(wrappers.map((wrapper) => wrapper.clear()));
     await Promise.all(proxies.map((proxy) => proxy.close()));
   }

@@ -1,0 +1,145 @@
+/**
+ * A run without a process: its wrapper's side of the link, spoken by the test. It is for tests of the page, to which a run
+ * is what the control plane says of it; a real wrapper, which costs half a second of CPU, would tell them no more.
+ */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { ulid } from 'ulid';
+import { WebSocket } from 'ws';
+import { encodeOutputFrame, type StreamName } from '#protocol/output-frame';
+import { EXIT_KILLED } from '#protocol/run-state';
+import { type Complete, type Kill, readObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { WAIT_LIMIT_MS } from '#testing/patience';
+
+export interface SimulatedRunOptions {
+  readonly job: string;
+  readonly machine: string;
+  /** It only notes a SIGTERM. */
+  readonly ignoresSigterm?: boolean;
+}
+
+/** How long it has been running when it is first heard of: it can end after any shorter time. */
+const AGE_MS = 60_000;
+let lastPid = 10_000;
+
+export class SimulatedRun {
+  readonly id = ulid();
+  readonly pid = ++lastPid;
+  readonly machine: string;
+  /** How much it has printed, whether that has arrived or not. */
+  printedBytes = 0;
+  /** When the control plane has stored its end. */
+  readonly exit: Promise<{ readonly code: number | null }>;
+  readonly #socket: WebSocket;
+  readonly #ignoresSigterm: boolean;
+  readonly #started = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<{ code: number | null }>();
+  #isRunning = true;
+  #exitCode: number | null = null;
+
+  private constructor(url: string, token: string, { job, machine, ignoresSigterm = false }: SimulatedRunOptions) {
+    const query = new URLSearchParams({ run: this.id, instance: `${job}_${this.pid}`, machine });
+    this.machine = machine;
+    this.#ignoresSigterm = ignoresSigterm;
+    this.exit = this.#ended.promise;
+    this.#socket = new WebSocket(
+      `${url.replace(/^http/, 'ws')}/api/v1/jobs/${job}/connect?${query}`,
+      WRAPPER_SUBPROTOCOL,
+      {
+        headers: { authorization: `Bearer ${token}` },
+        perMessageDeflate: false,
+        handshakeTimeout: WAIT_LIMIT_MS,
+      },
+    );
+    this.#socket.on('message', (data) => this.#receive(String(data)));
+  }
+
+  /** @returns when the control plane has stored that it runs */
+  static async start(url: string, token: string, options: SimulatedRunOptions): Promise<SimulatedRun> {
+    const run = new SimulatedRun(url, token, options);
+    await once(run.#socket, 'open');
+    run.#say({
+      type: 'start',
+      run: run.id,
+      run_key: randomBytes(16).toString('hex'),
+      phase: 'running',
+      pid: run.pid,
+      command: 'sleep 600',
+      age_ms: AGE_MS,
+      version: '0.0.0-test',
+      limits: { timeout_ms: null, grace_ms: 5000 },
+      output: { from: 0, to: 0 },
+      applied_kills: [],
+    });
+    await run.#started.promise;
+    return run;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  print(text: string, stream: StreamName = 'stdout'): void {
+    const bytes = new TextEncoder().encode(text);
+    this.#socket.send(encodeOutputFrame({ stream, start: this.printedBytes, bytes }));
+    this.printedBytes += bytes.length;
+  }
+
+  /** Exits by itself. @returns when that is stored */
+  async end(exitCode: number, durationMs = AGE_MS): Promise<void> {
+    this.#complete({ exit_code: exitCode, command_exit_code: exitCode, signal: null, reason: 'exited' }, durationMs);
+    await this.exit;
+  }
+
+  close(): void {
+    this.#socket.terminate();
+  }
+
+  #receive(text: string): void {
+    const read = readObjectMessage(text);
+    if (read.kind !== 'message') return;
+    const { message } = read;
+    if (message.type === 'error') throw new Error(`the control plane does not understand: ${message.message}`);
+    if (message.type === 'kill') this.#obey(message);
+    if (message.type !== 'ack') return;
+    if (message.of === 'start') this.#started.resolve();
+    if (message.of === 'complete') {
+      this.#ended.resolve({ code: this.#exitCode });
+      this.close();
+    }
+  }
+
+  #obey({ command, signal }: Kill): void {
+    if (!this.#isRunning) return;
+    const tell = (phase: 'term' | 'kill' | 'gone', sent: string | null) =>
+      this.#say({
+        type: 'killing',
+        command,
+        reason: 'operator',
+        phase,
+        signal: sent,
+        at_ms: AGE_MS,
+        survivors: [],
+      });
+    tell(signal === 'SIGKILL' ? 'kill' : 'term', signal);
+    if (this.#ignoresSigterm && signal !== 'SIGKILL') return;
+    tell('gone', null);
+    this.#complete({ exit_code: EXIT_KILLED, command_exit_code: null, signal, reason: 'operator' }, AGE_MS);
+  }
+
+  #complete(end: Pick<Complete, 'exit_code' | 'command_exit_code' | 'signal' | 'reason'>, durationMs: number): void {
+    this.#isRunning = false;
+    this.#exitCode = end.exit_code;
+    this.#say({
+      type: 'complete',
+      ...end,
+      duration_ms: durationMs,
+      final_offset: this.printedBytes,
+      applied_kills: [],
+    });
+  }
+
+  #say(message: object): void {
+    this.#socket.send(JSON.stringify(message));
+  }
+}
