@@ -12,3 +12,6 @@ if (!(patience > 0)) throw new Error('LEASH_TEST_PATIENCE must be a number great
 export const WAIT_LIMIT_MS = 120_000 * patience;
 /** For a whole test, or a hook: longer, so that the wait that fails says what it waited for. */
 export const TEST_LIMIT_MS = 2.5 * WAIT_LIMIT_MS;
+
+/** For vitest's own `vi.waitFor`, which by itself gives up after a second. */
+export const WAIT = { timeout: WAIT_LIMIT_MS };

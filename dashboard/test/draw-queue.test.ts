@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { WAIT } from '#testing/patience';
 import { type Drawable, DrawQueue } from '../src/pages/timeline/draw-queue.ts';
 
 let frames: (() => void)[] = [];
@@ -108,7 +109,7 @@ test('frames that take long get less to draw', async () => {
   const first = perFrame();
   let nowMs = performance.now();
   vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 1_000));
-  await vi.waitFor(() => expect(perFrame()).toBeLessThan(first));
+  await vi.waitFor(() => expect(perFrame()).toBeLessThan(first), WAIT);
   vi.restoreAllMocks();
   queue.stop();
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Session } from '#protocol/api';
+import { WAIT } from '#testing/patience';
 import { disownCalls } from '../src/api/http.ts';
 import { catchUpOnCommands, commands, forgetCommands, keepCommands } from '../src/state/commands.ts';
 import {
@@ -53,7 +54,7 @@ async function stateOf(kind: KillOrder['state']['kind']): Promise<KillOrder> {
     const order = killOrders.value.find(({ state }) => state.kind === kind);
     if (order === undefined) throw new Error(`no order is ${kind}`);
     return order;
-  });
+  }, WAIT);
 }
 
 function textOf({ state }: KillOrder): string {
@@ -80,7 +81,7 @@ test('that no answer came is not told as that nothing was killed', async () => {
 
   answer = () => problem(403);
   sendAgain(order);
-  await vi.waitFor(() => expect(textOf(killOrders.value[0] as KillOrder)).toBe('Not killed: No.'));
+  await vi.waitFor(() => expect(textOf(killOrders.value[0] as KillOrder)).toBe('Not killed: No.'), WAIT);
 });
 
 test('what is answered after a sign-out is not kept for whoever comes next', async () => {
@@ -140,9 +141,9 @@ test('a reload loses no order, and what was not answered yet is asked about, wit
     manner: { reason: 'too slow' },
   });
   expect(textOf(order)).toContain('Nobody knows whether this was ordered.');
-  await vi.waitFor(() => expect(commands.value.get(runId(7))?.state).toBe('settled'));
+  await vi.waitFor(() => expect(commands.value.get(runId(7))?.state).toBe('settled'), WAIT);
   sendAgain(order);
-  await vi.waitFor(() => expect(sent.length).toBe(2));
+  await vi.waitFor(() => expect(sent.length).toBe(2), WAIT);
   expect(sent[1]).toBe(sent[0]);
 });
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Run } from '#protocol/api';
+import { WAIT } from '#testing/patience';
 import { RunHistory } from '../src/pages/timeline/run-history.ts';
 import { at, makeRun, runId } from './make.ts';
 
@@ -36,8 +37,8 @@ const lanes = (history: RunHistory) => history.index.lanes.map(({ name }) => nam
 async function loaded(): Promise<RunHistory> {
   const history = new RunHistory();
   history.show(PERIOD);
-  await vi.waitFor(() => expect(lanes(history)).toEqual(['a', 'b']));
-  await vi.waitFor(() => expect(history.loading.value).toBe(false));
+  await vi.waitFor(() => expect(lanes(history)).toEqual(['a', 'b']), WAIT);
+  await vi.waitFor(() => expect(history.loading.value).toBe(false), WAIT);
   return history;
 }
 
@@ -62,6 +63,6 @@ test('what went while nobody listened is found out when all is fetched again, an
   listed = [two];
   history.refresh();
   history.put([since]);
-  await vi.waitFor(() => expect(history.loading.value).toBe(false));
+  await vi.waitFor(() => expect(history.loading.value).toBe(false), WAIT);
   expect(lanes(history)).toEqual(['b', 'earlier', 'since']);
 });

@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { expect, test, vi } from 'vitest';
+import { WAIT } from '#testing/patience';
 import { closeLeftOverSockets } from '../src/revocation.ts';
 import { sweep } from '../src/sweep.ts';
 import { indexed } from './support/d1.ts';
@@ -50,7 +51,7 @@ test('an object that never answers when its sockets are to be closed does not ho
     };
     const mute = { ...env, JOBS: { getByName: () => ({ checkCredentials }) } as unknown as typeof env.JOBS };
     const swept = closeLeftOverSockets(mute, 10);
-    await vi.waitUntil(() => called);
+    await vi.waitUntil(() => called, WAIT);
     await vi.advanceTimersByTimeAsync(25_000);
     await swept;
   } finally {
