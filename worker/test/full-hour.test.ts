@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { Coalescer } from '../durable/d1-gateway/coalescer.ts';
 import { latestChanges } from '../durable/d1-gateway/latest-changes.ts';
@@ -13,8 +14,8 @@ import { jobObject, restart, run } from './support/objects.ts';
 import { TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
-const WRAPPERS = 500;
-const JOBS = 50;
+const WRAPPERS = IS_PROOF ? 500 : 200;
+const JOBS = IS_PROOF ? 50 : 20;
 
 async function machineToken(): Promise<{ id: string; secret: string }> {
   const { token, secret } = await newToken({ name: 'machines', scopes: ['run'] });

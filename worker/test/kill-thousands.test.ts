@@ -75,7 +75,7 @@ test('as many are pushed as one call may, some at once, and none is left out of 
     all += 1;
     now += 1;
     atOnce = Math.max(atOnce, now);
-    await scheduler.wait(1);
+    await scheduler.wait(0);
     now -= 1;
     return ofJob.map((command) => ({ ...command, state: 'delivered' }));
   });

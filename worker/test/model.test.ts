@@ -31,6 +31,6 @@ test('a job does what the model says, whatever happens to it in whatever order',
       sequence += 1;
       return tryOut(`model-${sequence}`, sequenceOfSteps);
     }),
-    trials(60, 1_000),
+    trials(30, 1_000),
   );
 });

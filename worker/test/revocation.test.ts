@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Token } from '#protocol/api';
 import { CLOSE_CODES } from '#protocol/wrapper-link';
 import { waitFor } from '#testing/wait-for';
+import { D1GatewayObject } from '../durable/d1-gateway-object.ts';
 import { sha256 } from '../hash.ts';
 import { sweep } from '../src/sweep.ts';
 import { call, newToken, refusal, request, signedIn } from './support/api.ts';
@@ -47,6 +48,11 @@ async function registrations(token: string): Promise<number> {
   return row?.n ?? 0;
 }
 
+/** A call that ends sockets is answered after a while in any case: it may go on then. */
+async function registeredFor(token: string, count: number): Promise<void> {
+  await waitFor(`${count} objects to be registered`, async () => (await registrations(token)) === count);
+}
+
 function redial(who: Holder): Promise<string> {
   const { job, token } = who;
   const query = new URLSearchParams({ run: who.run, machine: who.machine, instance: who.instance });
@@ -68,7 +74,7 @@ describe('to revoke a token', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: false });
     expect(await redial(who)).toBe('401 unauthenticated');
     expect(ours.closed).toBeNull();
-    expect(await registrations(token.id)).toBe(0);
+    await registeredFor(token.id, 0);
   });
 
   test('puts a run out of touch whose wrapper never answers', async () => {
@@ -77,7 +83,7 @@ describe('to revoke a token', () => {
     await TestWrapper.connectHalfOpen(who, {}, secret);
     await registered(token.id, who.job);
     await revoke(token);
-    expect(await run(who.job, who.run)).toMatchObject({ connected: false });
+    await disconnected(who);
   });
 
   test('is answered when its sockets are closed, wherever they are', async () => {
@@ -138,7 +144,7 @@ describe('to revoke a token', () => {
     ]);
     await sweep(env);
     expect(await wrapper.wasClosed()).toEqual(REVOKED);
-    expect(await registrations(token.id)).toBe(0);
+    await registeredFor(token.id, 0);
   });
 });
 
@@ -167,7 +173,7 @@ describe('what a socket was opened with', () => {
     } finally {
       gateway.release();
     }
-    await waitFor('all to be registered', async () => (await registrations(token.id)) === jobs.length);
+    await registeredFor(token.id, jobs.length);
     expect(gateway.queries).toHaveLength(2);
   });
 
@@ -183,7 +189,7 @@ describe('what a socket was opened with', () => {
     gateway.release();
     await revoked;
     expect(await wrapper.wasClosed()).toEqual(REVOKED);
-    expect(await registrations(token.id)).toBe(0);
+    await registeredFor(token.id, 0);
   });
 
   test('is registered no longer by an object that has nothing left to keep', async () => {
@@ -191,19 +197,16 @@ describe('what a socket was opened with', () => {
     const viewer = await TestViewer.watch('/jobs/credential-cleared/watch', secret);
     await registered(token.id, 'credential-cleared');
     viewer.close();
-    await waitFor('the object to take it back', async () => (await registrations(token.id)) === 0);
+    await registeredFor(token.id, 0);
   });
 
   test('is asked about again by alarm when D1 was away', async () => {
     const { token, secret } = await newToken({ name: 'd1-away', scopes: ['run'] });
+    const asked = vi.spyOn(D1GatewayObject.prototype, 'registerSockets').mockClear();
     let wrapper: TestWrapper | undefined;
     await without(['open_sockets'], async () => {
       wrapper = await connectAs({ ...newIdentity('credential-retry'), token: secret });
-      await waitFor(
-        'the question to fail',
-        async () => (await deadlines('credential-retry', 'credential_check')) === 1,
-      );
-      await scheduler.wait(50);
+      await waitFor('the question to fail', () => asked.mock.settledResults.some(({ type }) => type === 'rejected'));
     });
     expect(await registrations(token.id)).toBe(0);
     await revoke(token);
@@ -226,7 +229,7 @@ describe('what a socket was opened with', () => {
     expect(await wrapper.wasClosed()).toEqual(REVOKED);
     await runDurableObjectAlarm(env.FLEET.getByName('fleet'));
     expect(await viewer.wasClosed()).toEqual(REVOKED);
-    await waitFor('D1 to forget it', async () => (await registrations(token.id)) === 0);
+    await registeredFor(token.id, 0);
   });
 });
 
@@ -261,7 +264,7 @@ describe('to rotate a token', () => {
     const wrapper = await connectAs(who);
     const page = await signedIn(secret);
     const viewer = await TestViewer.watchAs('/jobs/rotate-now/watch', page);
-    await waitFor('both to be registered', async () => (await registrations(token.id)) === 2);
+    await registeredFor(token.id, 2);
 
     const renewed = await rotate(token, 0);
 
@@ -322,13 +325,13 @@ describe("the sockets of a page's session", () => {
       await TestViewer.watchAs('/jobs/signed-out/watch', other),
       await TestViewer.watchAs('/watch', other),
     ];
-    await waitFor('all to be registered', async () => (await registrations(token.id)) === 4);
+    await registeredFor(token.id, 4);
 
     expect((await request('/api/v1/session', { method: 'DELETE', headers: one })).status).toBe(204);
 
     expect(await Promise.all(ending.map((viewer) => viewer.wasClosed()))).toEqual([REVOKED, REVOKED]);
     expect(staying.map(({ closed }) => closed)).toEqual([null, null]);
-    expect(await registrations(token.id)).toBe(2);
+    await registeredFor(token.id, 2);
   });
 
   test('are closed when the session is over, also those of the admin token', async () => {

@@ -21,9 +21,7 @@ let areAlarmsHeld = false;
 /** From here on timers stand still, and alarms ring by `runDurableObjectAlarm` alone. */
 export async function holdTime(): Promise<void> {
   await holdAlarms();
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: [...TIMERS] });
-  });
+  beforeEach(holdTimers);
 }
 
 /** In this file `Date` stands still too. */
@@ -37,6 +35,20 @@ export function useFakeDate(): void {
 export async function pass(job: string, ms: number): Promise<void> {
   vi.setSystemTime(Date.now() + ms);
   await runDurableObjectAlarm(jobObject(job));
+}
+
+/** Does something as if it were that time, in a file whose `Date` goes on otherwise. */
+export async function at<Result>(time: number, what: () => Promise<Result>): Promise<Result> {
+  vi.useFakeTimers({ toFake: ['Date', ...TIMERS], now: time });
+  try {
+    return await what();
+  } finally {
+    holdTimers();
+  }
+}
+
+function holdTimers(): void {
+  vi.useFakeTimers({ toFake: [...TIMERS] });
 }
 
 async function holdAlarms(): Promise<void> {
