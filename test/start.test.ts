@@ -22,7 +22,7 @@ async function greeted(program: Program): Promise<{ link: string; line: string }
   return { link, line };
 }
 
-test('npm start prints a line that, pasted, runs a job on the leash; it keeps its tokens, and ends whole', async () => {
+test('npm start prints a line that, pasted, runs a job on the leash; it keeps its tokens, and ends whole, killed too', async () => {
   const port = await freePort();
   const first = startControlPlane(port);
   const { link, line } = await greeted(first);
@@ -48,6 +48,10 @@ test('npm start prints a line that, pasted, runs a job on the leash; it keeps it
   const second = startControlPlane(port);
   expect(await greeted(second)).toEqual({ link, line });
   expect(await api.runs({ job: 'hello' })).toHaveLength(1);
+
+  const secondTree = processTree(second.pid);
+  second.signal('SIGKILL');
+  await waitFor('all of it to end', () => secondTree.flatMap((pid) => groupMembers(pid)).length === 0);
 });
 
 test('a given admin token is used, and not shown', async () => {
@@ -57,15 +61,6 @@ test('a given admin token is used, and not shown', async () => {
   expect(program.printed).not.toContain('given-by-someone-who-took-care');
   const api = new ApiClient(`http://127.0.0.1:${port}`, 'given-by-someone-who-took-care');
   expect(await api.runs()).toEqual([]);
-});
-
-test('killed with SIGKILL, it leaves nothing behind', async () => {
-  const port = await freePort();
-  const program = startControlPlane(port);
-  await greeted(program);
-  const tree = processTree(program.pid);
-  program.signal('SIGKILL');
-  await waitFor('the control plane to end', () => tree.flatMap((pid) => groupMembers(pid)).length === 0);
 });
 
 test('a taken port is told in words, with a way out', async () => {

@@ -25,6 +25,7 @@ export interface BrowserUse {
 export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   let browser: Browser;
   let shared: BrowserContext | null = null;
+  let anchor: Page | null = null;
   let current: { context: BrowserContext; page: Page } | null = null;
   let mistakes: string[] = [];
 
@@ -55,12 +56,14 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     if (current === null) return;
     const { context } = current;
     current = null;
-    if (context === shared) await makeAsNew(context);
+    if (context === shared) await makeAsNew(context, anchor);
     else await context.close();
   };
   beforeEach(async () => {
     mistakes = [];
     shared ??= await newContext(options);
+    // The process that draws pages ends with the last of them, and to start it is most of what a page costs.
+    anchor ??= await shared.newPage();
     await openPage(shared);
   });
   afterEach(async ({ task }) => {
@@ -88,11 +91,12 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
   };
 }
 
-async function makeAsNew(context: BrowserContext): Promise<void> {
+async function makeAsNew(context: BrowserContext, anchor: Page | null): Promise<void> {
   await context.setOffline(false);
   await context.unrouteAll();
   await context.clearCookies();
   for (const page of context.pages()) {
+    if (page === anchor) continue;
     // A page that has gone nowhere has no storage.
     if (page.url().startsWith('http')) await page.evaluate(() => localStorage.clear());
     await page.close();
