@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { IS_PROOF, SEED } from '#testing/seed';
 import { violations } from './support/axe.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useOwnWorld } from './support/use-world.ts';
+import { useWorld } from './support/use-world.ts';
 
-const world = useOwnWorld();
+const world = useWorld();
 const browser = useBrowser();
 
 let killed: string;
@@ -12,16 +12,16 @@ let command: string;
 
 beforeAll(async () => {
   const { current } = world;
-  await current.simulateEnded('fails', 3);
-  await current.simulateEnded('rests', 0);
-  await current.simulate('goes-on');
-  await current.simulate('goes-on', { machine: 'm2.example.com' });
-  const run = await current.simulate('is-killed', { ignoresSigterm: true });
+  await current.simulateEnded('axe-fails', 3);
+  await current.simulateEnded('axe-rests', 0);
+  await current.simulate('axe-goes-on');
+  await current.simulate('axe-goes-on', { machine: 'm2.example.com' });
+  const run = await current.simulate('axe-is-killed', { ignoresSigterm: true });
   run.print('ready\n');
   await current.output(run.id, 'ready');
   killed = run.id;
   const order = { grace_seconds: 300, reason: 'to be looked at' };
-  command = (await current.operator.kill('is-killed', order)).command.id;
+  command = (await current.operator.kill('axe-is-killed', order)).command.id;
 });
 
 interface View {
@@ -33,11 +33,11 @@ interface View {
 const see = () => browser.page;
 
 const VIEWS: Readonly<Record<string, View>> = {
-  overview: { path: () => '/', arrange: () => see().getByText('goes-on').first().waitFor() },
+  overview: { path: () => '/?q=axe-', arrange: () => see().getByText('axe-goes-on').first().waitFor() },
   'overview with a selection and a question': {
-    path: () => '/',
+    path: () => '/?q=axe-',
     arrange: async () => {
-      await see().getByLabel('Select all 2 runs of goes-on').check();
+      await see().getByLabel('Select all 2 runs of axe-goes-on').check();
       await see().getByRole('button', { name: 'Kill 2 runs…' }).click();
       await see().getByRole('dialog').waitFor();
     },
@@ -47,15 +47,15 @@ const VIEWS: Readonly<Record<string, View>> = {
     arrange: () => see().getByText('Nothing here matches.').waitFor(),
   },
   keys: {
-    path: () => '/',
+    path: () => '/?q=axe-',
     arrange: async () => {
-      await see().getByText('goes-on').first().waitFor();
+      await see().getByText('axe-goes-on').first().waitFor();
       await see().keyboard.press('?');
       await see().getByRole('dialog', { name: 'Keys' }).waitFor();
     },
   },
-  timeline: { path: () => '/timeline', arrange: () => see().getByText('goes-on').first().waitFor() },
-  job: { path: () => '/jobs/fails', arrange: () => see().getByRole('heading', { name: 'fails' }).waitFor() },
+  timeline: { path: () => '/timeline?q=axe-', arrange: () => see().getByText('axe-goes-on').first().waitFor() },
+  job: { path: () => '/jobs/axe-fails', arrange: () => see().getByRole('heading', { name: 'axe-fails' }).waitFor() },
   run: {
     path: () => `/runs/${killed}`,
     arrange: async () => {
@@ -63,8 +63,11 @@ const VIEWS: Readonly<Record<string, View>> = {
       await see().locator('[data-output]').getByText('ready').first().waitFor();
     },
   },
-  commands: { path: () => '/commands', arrange: () => see().getByText('is-killed').first().waitFor() },
-  command: { path: () => `/commands/${command}`, arrange: () => see().getByText('is-killed').first().waitFor() },
+  commands: {
+    path: () => '/commands?job=axe-is-killed',
+    arrange: () => see().getByText('axe-is-killed').first().waitFor(),
+  },
+  command: { path: () => `/commands/${command}`, arrange: () => see().getByText('axe-is-killed').first().waitFor() },
   tokens: { path: () => '/tokens', arrange: () => see().getByText('machines').first().waitFor() },
   audit: { path: () => '/audit', arrange: () => see().locator('[data-entry]').first().waitFor() },
   'no such page': { path: () => '/nowhere', arrange: () => see().getByText('There is nothing here').waitFor() },

@@ -159,20 +159,17 @@ test('a command is followed live from its page and in the list, to its end', asy
 });
 
 test('what happened while the link was down is there when it is back', async () => {
-  world.current.wrapper({ job: 'meanwhile', command: STUBBORN });
-  const run = await world.current.runOf('meanwhile');
-  await world.current.output(run.id, 'ready');
+  const run = await world.current.simulate('meanwhile', { ignoresSigterm: true });
   const { command } = await world.current.operator.kill('meanwhile', { grace_seconds: 300 });
-  await visit('/commands?state=queued,delivered', world.current.operatorToken);
+  const network = await world.current.proxy();
+  await signInAs(page, network, world.current.operatorToken, '/commands?state=queued,delivered');
   const row = page.locator(`[data-command="${command.id}"]`);
   await row.getByText('signal sent, grace runs').waitFor();
-  await browser.context.setOffline(true);
-  await world.current.crash();
+  network.cut();
   await page.locator('[data-link="down"]').waitFor();
-  await world.current.restart();
-  await world.current.runOf('meanwhile', ({ connected }) => connected);
   await world.current.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 });
-  await browser.context.setOffline(false);
+  expect((await run.exit).code).toBe(143);
+  network.restore();
   await page.locator('[data-link="open"]').waitFor();
   // It stays in the list, though the list was narrowed to what is under way.
   await row.getByText('settled').waitFor();

@@ -1,42 +1,21 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { FOREVER, STUBBORN } from './support/commands.ts';
+import { STUBBORN } from './support/commands.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useOwnWorld } from './support/use-world.ts';
+import { useWorld } from './support/use-world.ts';
 
-const world = useOwnWorld();
+const world = useWorld();
 const browser = useBrowser();
 
 const row = (name: string) => browser.page.locator('.row').filter({ has: browser.page.getByRole('link', { name }) });
 const section = (name: string) => browser.page.locator('.section-head').filter({ hasText: name });
-const signIn = (path = '/') => signInAs(browser.page, world.current, world.current.operatorToken, path);
+const signIn = (path = '/', url = world.current.url) =>
+  signInAs(browser.page, { url }, world.current.operatorToken, path);
 
 /** Runs on several machines. */
 function running(job: string, machines: readonly string[]) {
   return Promise.all(machines.map((machine) => world.current.simulate(job, { machine })));
 }
-
-/** Real wrappers on several machines, all of them seen to run: they find a control plane again that was away. */
-async function reallyRunning(job: string, machines: readonly string[], command: readonly string[] = FOREVER) {
-  const wrappers = machines.map((machine) => world.current.wrapper({ job, machine, command }));
-  const isUp = (run: { state: string }) => run.state === 'running';
-  const runs = await Promise.all(machines.map((machine) => world.current.runOf(job, isUp, machine)));
-  return { wrappers, runs };
-}
-
-test('with nothing run yet, the line to paste is there, and who administers can put a token into it', async () => {
-  await signInAs(browser.page, world.current, world.current.adminToken);
-  await browser.page.getByRole('heading', { name: 'Nothing has run yet' }).waitFor();
-  const line = browser.page.locator('.first-job code').first();
-  expect(await line.textContent()).toContain('LEASH_TOKEN=…');
-  await browser.page.getByRole('button', { name: 'Make a token and put it in' }).click();
-  await waitFor('a token in the line', async () => /LEASH_TOKEN=leash_\w+/.test((await line.textContent()) ?? ''));
-  const token = /LEASH_TOKEN=(\S+)/.exec((await line.textContent()) ?? '')?.[1] ?? '';
-
-  // The page is told of the first run by itself, and the token is good for it.
-  world.current.wrapper({ job: 'first', token, command: FOREVER });
-  await row('first on m1.example.com').waitFor();
-});
 
 test('what runs, what failed and what rests each stand in their place, and move by themselves', async () => {
   await signIn();
@@ -108,8 +87,12 @@ test('many are picked and killed with one question, which says exactly what is h
 });
 
 test('a kill in its grace can be forced from where it was ordered, after a reload too', async () => {
-  const { wrappers, runs } = await reallyRunning('forced', ['m-1', 'm-2'], STUBBORN);
-  for (const { id } of runs) await world.current.output(id, 'ready');
+  const wrappers = ['m-1', 'm-2'].map((machine) =>
+    world.current.wrapper({ job: 'forced', machine, command: STUBBORN }),
+  );
+  for (const machine of ['m-1', 'm-2']) {
+    await world.current.output((await world.current.runOf('forced', undefined, machine)).id, 'ready');
+  }
   await signIn('/?q=forced');
   await browser.page.getByRole('button', { name: 'Kill what runs of forced' }).click();
   await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
@@ -125,7 +108,7 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
 test('the keyboard alone finds a run, picks it, kills it, and opens another', async () => {
   const runs = await running('keys', ['m-1', 'm-2']);
   await signIn();
-  await row('keys on m-1').waitFor();
+  await section('Running').waitFor();
   const { keyboard } = browser.page;
   await keyboard.press('/');
   await keyboard.type('job:keys');
@@ -177,7 +160,7 @@ test('on a phone a job is found and killed in three taps', async () => {
   const machine = 'db-primary-03.eu-central-1.production.example-company.com';
   const [run] = await running('three-taps', [machine]);
   await browser.page.setViewportSize({ width: 390, height: 800 });
-  await signIn();
+  await signIn('/?q=three-taps');
   await browser.page.getByRole('button', { name: /^Running/ }).click();
   await browser.page.getByRole('button', { name: `Kill three-taps on ${machine}` }).click();
   // Nothing of the name is cut off where the question is answered.
@@ -204,24 +187,23 @@ test('a row stays under the pointer when trouble comes up above it', async () =>
 });
 
 test('a lost connection is told; what started and ended meanwhile is there when it is back', async () => {
-  const before = await reallyRunning('away-before', ['m-1']);
-  await signIn('/?q=away');
+  const [before] = await running('away-before', ['m-1']);
+  const network = await world.current.proxy();
+  await signIn('/?q=away', network.url);
   await row('away-before on m-1').waitFor();
-  await browser.context.setOffline(true);
-  await world.current.crash();
+  network.cut();
   await browser.page.locator('[data-link="down"]').waitFor();
   await browser.page.getByText('Not connected for').waitFor();
-  await world.current.restart();
   await running('away-after', ['m-2']);
   await world.current.kill('away-before');
   expect(await row('away-before on m-1').count()).toBe(1);
 
-  await browser.context.setOffline(false);
+  network.restore();
   await browser.page.locator('[data-link="open"]').waitFor();
   await row('away-after on m-2').waitFor();
   await row('away-before on m-1').waitFor({ state: 'detached' });
   expect(await section('At rest').count()).toBe(1);
-  expect((await before.wrappers[0]?.exit)?.code).toBe(143);
+  expect((await before?.exit)?.code).toBe(143);
   await world.current.kill('away-after');
 });
 
@@ -289,8 +271,9 @@ test('a run that ends under the cursor takes it to no other run, and one goes on
 });
 
 test('it is not called live before what was missed is there', async () => {
-  await reallyRunning('fresh', ['m-1']);
-  await signIn('/?q=fresh');
+  await running('fresh', ['m-1']);
+  const network = await world.current.proxy();
+  await signIn('/?q=fresh', network.url);
   await browser.page.locator('[data-link="open"]').waitFor();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
@@ -300,11 +283,9 @@ test('it is not called live before what was missed is there', async () => {
     await held;
     await route.continue();
   });
-  await browser.context.setOffline(true);
-  await world.current.crash();
+  network.cut();
   await browser.page.getByText('Not connected for').waitFor();
-  await world.current.restart();
-  await browser.context.setOffline(false);
+  network.restore();
 
   await browser.page.getByText('Connected again.').waitFor();
   expect(await browser.page.locator('.link-status').textContent()).toBe('catching up…');

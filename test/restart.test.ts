@@ -61,9 +61,8 @@ test('a run that ends while the control plane is out of reach gets its true end 
   const run = await world.current.runOf('ends-alone');
   await world.current.output(run.id, 'begun');
 
-  await world.current.crash();
   network.cut();
-  await world.current.restart();
+  await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
   await writeFile(go, '');
   // It does not wait for a control plane that is out of reach: what is left is told by a process in the background.
   expect((await wrapper.exit).code).toBe(7);

@@ -16,10 +16,10 @@ export interface SimulatedRunOptions {
   readonly machine: string;
   /** It only notes a SIGTERM. */
   readonly ignoresSigterm?: boolean;
+  /** How long it has been running when it is first heard of. */
+  readonly ageMs?: number;
 }
 
-/** How long it has been running when it is first heard of: it can end after any shorter time. */
-const AGE_MS = 60_000;
 let lastPid = 10_000;
 
 export class SimulatedRun {
@@ -34,10 +34,13 @@ export class SimulatedRun {
   readonly #ignoresSigterm: boolean;
   readonly #started = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<{ code: number | null }>();
+  readonly #startedAt: number;
   #isRunning = true;
   #exitCode: number | null = null;
 
-  private constructor(url: string, token: string, { job, machine, ignoresSigterm = false }: SimulatedRunOptions) {
+  private constructor(url: string, token: string, options: SimulatedRunOptions) {
+    const { job, machine, ignoresSigterm = false, ageMs = 0 } = options;
+    this.#startedAt = performance.now() - ageMs;
     const query = new URLSearchParams({ run: this.id, instance: `${job}_${this.pid}`, machine });
     this.machine = machine;
     this.#ignoresSigterm = ignoresSigterm;
@@ -65,7 +68,7 @@ export class SimulatedRun {
       phase: 'running',
       pid: run.pid,
       command: 'sleep 600',
-      age_ms: AGE_MS,
+      age_ms: run.#ageMs(),
       version: '0.0.0-test',
       limits: { timeout_ms: null, grace_ms: 5000 },
       output: { from: 0, to: 0 },
@@ -86,7 +89,7 @@ export class SimulatedRun {
   }
 
   /** Exits by itself. @returns when that is stored */
-  async end(exitCode: number, durationMs = AGE_MS): Promise<void> {
+  async end(exitCode: number, durationMs = this.#ageMs()): Promise<void> {
     this.#complete({ exit_code: exitCode, command_exit_code: exitCode, signal: null, reason: 'exited' }, durationMs);
     await this.exit;
   }
@@ -118,13 +121,13 @@ export class SimulatedRun {
         reason: 'operator',
         phase,
         signal: sent,
-        at_ms: AGE_MS,
+        at_ms: this.#ageMs(),
         survivors: [],
       });
     tell(signal === 'SIGKILL' ? 'kill' : 'term', signal);
     if (this.#ignoresSigterm && signal !== 'SIGKILL') return;
     tell('gone', null);
-    this.#complete({ exit_code: EXIT_KILLED, command_exit_code: null, signal, reason: 'operator' }, AGE_MS);
+    this.#complete({ exit_code: EXIT_KILLED, command_exit_code: null, signal, reason: 'operator' }, this.#ageMs());
   }
 
   #complete(end: Pick<Complete, 'exit_code' | 'command_exit_code' | 'signal' | 'reason'>, durationMs: number): void {
@@ -137,6 +140,10 @@ export class SimulatedRun {
       final_offset: this.printedBytes,
       applied_kills: [],
     });
+  }
+
+  #ageMs(): number {
+    return Math.round(performance.now() - this.#startedAt);
   }
 
   #say(message: object): void {

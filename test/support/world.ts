@@ -143,9 +143,9 @@ export class World {
     return run;
   }
 
-  /** Has a simulated run started and ended. */
-  async simulateEnded(job: string, exitCode: number, machine?: string, durationMs?: number): Promise<void> {
-    const run = await this.simulate(job, machine === undefined ? {} : { machine });
+  /** Has a simulated run started and ended, after no time at all or the given one. */
+  async simulateEnded(job: string, exitCode: number, machine = 'm1.example.com', durationMs = 0): Promise<void> {
+    const run = await this.simulate(job, { machine, ageMs: durationMs });
     await run.end(exitCode, durationMs);
     await waitFor(`the end of ${job} to be in the lists`, async () =>
       (await this.operator.runs({ job })).some(({ id, ended_at }) => id === run.id && ended_at !== null),
