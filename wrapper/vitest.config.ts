@@ -12,6 +12,6 @@ export default defineConfig({
     testTimeout: TEST_LIMIT_MS,
     hookTimeout: TEST_LIMIT_MS,
     // Most of them wait for other processes: there is room for more than the processors can run at once.
-    maxWorkers: 3,
+    maxWorkers: 6,
   },
 });

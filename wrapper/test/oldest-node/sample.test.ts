@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, leashRun, marker, shell, WAIT } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, shell, stderrOf, WAIT } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 
 test('a run that succeeds is reported with the output of both streams, its secrets hidden', async () => {
@@ -16,9 +16,10 @@ test('a run that succeeds is reported with the output of both streams, its secre
   });
   expect(await leash.exited()).toEqual({ code: 0, signal: null });
   expect(leash.stdout.toString()).toBe('out hunter2-is-not-it\n');
-  expect(leash.stderr).toBe('err\n');
+  expect(stderrOf(leash)).toBe('err\n');
+  const completion = { exit_code: 0, command_exit_code: 0, reason: 'exited' };
+  expect(await plane.completed()).toMatchObject(completion);
   expect(plane.stored.toString().split('\n').toSorted()).toEqual(['', 'err', 'out [REDACTED]']);
-  expect(await plane.completed()).toMatchObject({ exit_code: 0, command_exit_code: 0, reason: 'exited' });
 });
 
 test('a kill ends the command with a child that ignores SIGTERM', async () => {

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, leashRun, marker, sabotage, shell, WAIT } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, sabotage, shell, stderrOf, WAIT } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -17,7 +17,7 @@ test('an exit code is reported, and passed through, with which job, instance and
   expect(await leash.exited()).toEqual({ code: 41, signal: null });
   const completion = { exit_code: 41, command_exit_code: 41, signal: null, reason: 'exited' };
   expect(await plane.completed()).toMatchObject(completion);
-  expect(leash.stderr).toBe('');
+  expect(stderrOf(leash)).toBe('');
 
   const url = new URL(plane.requests[0]?.url ?? '', plane.url);
   const start = await plane.started();

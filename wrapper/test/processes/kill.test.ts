@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, leashRun, marker, sabotage, shell, WAIT } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, STANDING_CLOCK, sabotage, shell, WAIT } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 
 const HOUR_MS = 3_600_000;
@@ -120,6 +120,7 @@ test('a kill that comes after the exit is refused, the exit stands, and backgrou
   const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child >/dev/null 2>&1 & exit 3`, mark), {
     plane,
     options: ['--timeout', '0'],
+    env: STANDING_CLOCK,
   });
   await plane.completed();
   const command = newCommand();

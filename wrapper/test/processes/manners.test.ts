@@ -7,7 +7,18 @@ import { newCommand } from '#testing/fake-control-plane';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, LEASH, leashRun, marker, NODE, ofThisTest, PROGRAM, shell, WAIT } from '../support/leash.ts';
+import {
+  controlPlane,
+  LEASH,
+  leashRun,
+  marker,
+  NODE,
+  ofThisTest,
+  PROGRAM,
+  shell,
+  stderrOf,
+  WAIT,
+} from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -73,9 +84,10 @@ test('with --merge the order is exact, also of output that is opened by path', a
   const leash = leashRun(['sh', '-c', script], { plane, options: ['--merge'] });
   expect((await leash.exited()).code).toBe(0);
   const expected = Array.from({ length: 100 }, (_, i) => `o${i}\ne${i}\n`).join('');
+  await plane.completed();
   expect(leash.stdout.toString()).toBe(expected);
   expect(plane.stored.toString()).toBe(expected);
-  expect(leash.stderr).toBe('');
+  expect(stderrOf(leash)).toBe('');
 });
 
 test('any bytes pass, from stdin to stdout and to the control plane', async () => {
@@ -83,6 +95,7 @@ test('any bytes pass, from stdin to stdout and to the control plane', async () =
   const leash = leashRun(['cat'], { plane, stdio: ['pipe', 'pipe', 'pipe'] });
   leash.process.stdin?.end(BYTES);
   expect((await leash.exited()).code).toBe(0);
+  await plane.completed();
   expect(leash.stdout.equals(BYTES)).toBe(true);
   expect(plane.stored.equals(BYTES)).toBe(true);
 });
@@ -116,7 +129,7 @@ test('--quiet shows nothing of the command, and our own lines all the same', asy
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.toString()).toContain('out\nerr\n');
   expect(leash.stdout.toString()).toBe('');
-  expect(leash.stderr).toBe('leash: killed by tester\n');
+  expect(stderrOf(leash)).toBe('leash: killed by tester\n');
 });
 
 const hasScript = spawnSync('script', ['--version']).status === 0;

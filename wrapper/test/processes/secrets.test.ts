@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { hasCode } from '../../src/error-code.ts';
-import { controlPlane, leashRun, marker, shell } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, shell, stderrOf } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const PASSWORD = 'hunter2-is-not-it';
@@ -63,6 +63,7 @@ test('what is secret is hidden in both streams and in the command line, however 
   await waitFor('what is before them', () => plane.stored.includes('err') && plane.stored.includes('out'));
   leash.process.stdin?.end('\n');
   expect((await leash.exited()).code).toBe(0);
+  await plane.completed();
   expect(plane.stored.toString().split('\n').toSorted()).toEqual([
     '',
     '[REDACTED]',
@@ -77,13 +78,14 @@ test('what is secret is hidden in both streams and in the command line, however 
   expect(leash.stdout.toString()).toBe(
     `out ${PASSWORD} pin 1234 ${tail}\na-token-in-a-file\n${PASSWORD}\ncard 4111-1111-1111\n`,
   );
-  expect(leash.stderr).toBe(`err ${KEY}\npassword ${PASSWORD}\n`);
+  expect(stderrOf(leash)).toBe(`err ${KEY}\npassword ${PASSWORD}\n`);
 });
 
 test('a LEASH_REDACT that cannot be read hides all of it, and says so', async () => {
   const plane = await controlPlane();
   const leash = leashRun(['sh', '-c', 'echo one; echo; echo two >&2; exit 5'], { plane, env: { LEASH_REDACT: '(' } });
   expect((await leash.exited()).code).toBe(5);
+  await plane.completed();
   expect(plane.stored.toString()).not.toMatch(/one|two/);
   expect(leash.stdout.toString()).toBe('one\n\n');
   expect(leash.stderr).toMatch(/LEASH_REDACT: .*every line of the command is hidden/);
@@ -104,6 +106,7 @@ test('--no-redact hides nothing', async () => {
     options: ['--no-redact'],
   });
   expect((await leash.exited()).code).toBe(0);
+  await plane.completed();
   expect(plane.stored.toString()).toBe(`${PASSWORD}\n`);
 });
 
@@ -111,6 +114,7 @@ test('a failed start shows no secret of its command line', async () => {
   const plane = await controlPlane();
   const leash = leashRun([`/nowhere/${PASSWORD}`], { plane, env: { DB_PASSWORD: PASSWORD } });
   expect((await leash.exited()).code).toBe(255);
+  await plane.completed();
   expect(plane.stored.toString()).toContain('cannot start /nowhere/[REDACTED]: not found');
   expect(JSON.stringify(plane.messages)).not.toContain(PASSWORD);
 });

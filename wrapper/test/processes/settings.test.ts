@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF, SEED } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, leashRun, marker, sabotage, shell, WAIT } from '../support/leash.ts';
+import { controlPlane, leashRun, marker, sabotage, shell, stderrOf, WAIT } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -126,10 +126,15 @@ describe('the start', () => {
     const { why, command, ...more } = make();
     const leash = leashRun(command, { plane, ...more });
     expect((await leash.exited()).code).toBe(255);
-    expect(leash.stderr).toMatch(/^leash: cannot start .*\n$/);
+    const { reason, exit_code, command_exit_code } = await plane.completed();
+    expect(stderrOf(leash)).toMatch(/^leash: cannot start .*\n$/);
     expect(leash.stderr).toMatch(why);
-    expect(plane.stored.toString()).toBe(leash.stderr);
+    expect(plane.stored.toString()).toBe(stderrOf(leash));
     expect(await plane.started()).toMatchObject({ pid: null, phase: 'ended' });
-    expect(await plane.completed()).toMatchObject({ exit_code: 255, command_exit_code: null, reason: 'start_failed' });
+    expect({ reason, exit_code, command_exit_code }).toEqual({
+      reason: 'start_failed',
+      exit_code: 255,
+      command_exit_code: null,
+    });
   });
 });

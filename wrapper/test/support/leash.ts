@@ -161,6 +161,17 @@ export function together(...sabotages: readonly NodeJS.ProcessEnv[]): NodeJS.Pro
   return { NODE_OPTIONS: sabotages.flatMap(({ NODE_OPTIONS }) => NODE_OPTIONS ?? []).join(' ') };
 }
 
+/**
+ * What a wrapper has written on stderr, without the line by which it leaves what is not stored yet to a flusher: where the
+ * machine is busy it does that, and what is awaited comes a little later.
+ */
+export function stderrOf(leash: Leash): string {
+  return leash.stderr.replace(/^leash: the control plane does not have .*\n/m, '');
+}
+
+/** Time stands still in the wrapper: it waits as long as it must for the control plane. */
+export const STANDING_CLOCK = sabotage('const at = performance.now(); performance.now = () => at;');
+
 /** The run gets no cgroup of its own, as for other users than root. */
 export const WITHOUT_CGROUP = sabotage(`
   import fs from 'node:fs';
