@@ -1,8 +1,8 @@
 /** A process full of wrappers: all connect at once, say `start`, dial again as wrappers do, and obey a kill at once. */
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { readObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
+import { completeMessage, killingMessage, newRunKey, startMessage } from '#testing/wrapper-messages';
 import type { CrowdNews, CrowdOrder, Wrapper } from './crowd-messages.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
@@ -17,7 +17,7 @@ process.once('disconnect', () => process.exit(0));
 
 /** Dials until the run has ended, with the pauses of a real wrapper. */
 async function keepConnected(url: string, token: string, wrapper: Wrapper): Promise<void> {
-  const key = randomBytes(16).toString('hex');
+  const key = newRunKey();
   for (let attempt = 0; ; attempt += 1) {
     const { ended, reason } = await connection(url, token, wrapper, key);
     if (ended) return;
@@ -69,38 +69,13 @@ function connection(
   });
 }
 
-function start(run: string, key: string): WrapperMessage {
-  return {
-    type: 'start',
-    run,
-    run_key: key,
-    phase: 'running',
-    pid: 4242,
-    command: '/usr/local/bin/backup --all --verbose --target /srv/backup',
-    age_ms: 100,
-    version: '0.0.0-bench',
-    limits: { timeout_ms: null, grace_ms: 5000 },
-    output: { from: 0, to: 0 },
-    applied_kills: [],
-  };
+function start(run: string, runKey: string): WrapperMessage {
+  const command = '/usr/local/bin/backup --all --verbose --target /srv/backup';
+  return startMessage({ run, runKey }, { command, version: '0.0.0-bench' });
 }
 
 function obedience(command: string): WrapperMessage[] {
-  const step = { command, at_ms: 200, survivors: [] };
-  return [
-    { type: 'killing', reason: 'operator', phase: 'term', signal: 'SIGTERM', ...step },
-    { type: 'killing', reason: 'operator', phase: 'gone', signal: null, ...step },
-    {
-      type: 'complete',
-      exit_code: 143,
-      command_exit_code: null,
-      signal: 'SIGTERM',
-      reason: 'operator',
-      duration_ms: 300,
-      final_offset: 0,
-      applied_kills: [],
-    },
-  ];
+  return [killingMessage(command, 'term'), killingMessage(command, 'gone'), completeMessage()];
 }
 
 function tell(news: CrowdNews): void {

@@ -126,7 +126,7 @@ describe('/metrics', () => {
   test('counts kills, and how long each took to settle, once', async () => {
     const before = await samples();
     const who = newIdentity('metrics-kill');
-    const wrapper = await TestWrapper.connect(who);
+    const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
     const requestedAt = Date.now() - 20_000;
     const { id } = await at(requestedAt, () => kill(who.job));
     await wrapper.kill();
