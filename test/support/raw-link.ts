@@ -1,12 +1,12 @@
 /** A wrapper's connection in the hands of a test, to say on it what no wrapper would. */
-import { randomBytes } from 'node:crypto';
 import { WebSocket } from 'ws';
-import { encodeOutputFrame } from '#protocol/output-frame';
-import { readObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { type ObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { TestWrapper } from '#testing/test-wrapper';
 import { waitFor } from '#testing/wait-for';
+import { newRunKey } from '#testing/wrapper-messages';
 
-/** What came: an error's code may be one that this version doesn't know. */
-type ObjectMessage = Extract<ReturnType<typeof readObjectMessage>, { kind: 'message' }>['message'];
+const INSTANCE = 'test';
+const MACHINE = 'raw.example.com';
 
 export interface RawLinkTarget {
   readonly url: string;
@@ -18,26 +18,19 @@ export interface RawLinkTarget {
 }
 
 export class RawLink {
-  readonly messages: ObjectMessage[] = [];
-  closeCode: number | null = null;
   readonly #socket: WebSocket;
+  readonly #wrapper: TestWrapper;
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, wrapper: TestWrapper) {
     this.#socket = socket;
-    socket.on('message', (data, isBinary) => {
-      if (isBinary) return;
-      const read = readObjectMessage((data as Buffer).toString());
-      if (read.kind === 'message') this.messages.push(read.message);
-    });
-    socket.on('close', (code) => {
-      this.closeCode = code;
-    });
+    this.#wrapper = wrapper;
   }
 
   /** Rejects with the HTTP status when the upgrade is refused. */
   static open(target: RawLinkTarget): Promise<RawLink> {
     const socket = openSocket(target);
-    const link = new RawLink(socket);
+    const { job, run, instance = INSTANCE, machine = MACHINE } = target;
+    const link = new RawLink(socket, new TestWrapper({ job, run, runKey: newRunKey(), instance, machine }, socket));
     return new Promise((resolve, reject) => {
       socket.once('open', () => resolve(link));
       socket.on('error', reject);
@@ -45,44 +38,27 @@ export class RawLink {
   }
 
   send(frame: string | Uint8Array): void {
-    this.#socket.send(frame);
+    this.#wrapper.raw(frame);
   }
 
-  /** A correct `start`, but for what is given. */
-  start(run: string, fields: Record<string, unknown> = {}): void {
-    this.send(
-      JSON.stringify({
-        type: 'start',
-        run,
-        run_key: randomBytes(16).toString('hex'),
-        phase: 'running',
-        pid: 4242,
-        command: 'sleep 600',
-        age_ms: 10,
-        version: '0.0.0-test',
-        limits: { timeout_ms: null, grace_ms: 5000 },
-        output: { from: 0, to: 0 },
-        applied_kills: [],
-        ...fields,
-      }),
-    );
+  /** A correct `start`, also for another run than the one that connected. */
+  start(run: string): void {
+    this.#wrapper.start({ run });
   }
 
   output(start: number, text: string): void {
-    this.send(encodeOutputFrame({ stream: 'stdout', start, bytes: new TextEncoder().encode(text) }));
+    this.#wrapper.print(start, text);
   }
 
   message<Type extends ObjectMessage['type']>(
     type: Type,
     holds: (message: Extract<ObjectMessage, { type: Type }>) => boolean = () => true,
   ): Promise<Extract<ObjectMessage, { type: Type }>> {
-    const isWanted = (message: ObjectMessage): message is Extract<ObjectMessage, { type: Type }> =>
-      message.type === type && holds(message as Extract<ObjectMessage, { type: Type }>);
-    return waitFor(`a message ${type} from the object`, () => this.messages.find(isWanted));
+    return waitFor(`a message ${type} from the object`, () => this.#wrapper.of(type).find(holds));
   }
 
-  closed(): Promise<number> {
-    return waitFor('the object to close the connection', () => this.closeCode);
+  async closed(): Promise<number> {
+    return (await this.#wrapper.wasClosed()).code;
   }
 
   close(): void {
@@ -109,14 +85,7 @@ export function refusedUpgrade(target: RawLinkTarget): Promise<{ status: number;
   });
 }
 
-function openSocket({
-  url,
-  token,
-  job,
-  run,
-  instance = 'test',
-  machine = 'raw.example.com',
-}: RawLinkTarget): WebSocket {
+function openSocket({ url, token, job, run, instance = INSTANCE, machine = MACHINE }: RawLinkTarget): WebSocket {
   const query = new URLSearchParams({ run, instance, machine });
   return new WebSocket(
     `${url.replace(/^http/, 'ws')}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`,

@@ -1,15 +1,20 @@
 /** One sequence of steps, taken by a real job and by the model of it, and compared. */
 import { expect, vi } from 'vitest';
 import type { Command } from '#protocol/api';
-import { KILL_PHASES, type KillPhase } from '#protocol/command';
-import { encodeOutputFrame } from '#protocol/output-frame';
+import { KILL_PHASES } from '#protocol/command';
 import { WAIT_LIMIT_MS } from '#testing/patience';
+import {
+  completeMessage,
+  killingMessage,
+  outputFrame,
+  type StartMessage,
+  startMessage,
+} from '#testing/wrapper-messages';
 import { COMMAND_LIFE_MS, current, Model, type ModelCommand, type ModelRun, type ModelSocket } from './model.ts';
 import { d1, RealJob, type RealSocket } from './real-job.ts';
 import type { Step, StepOf } from './steps.ts';
 
 const KEY = 'a'.repeat(32);
-const FIRST_SIGNAL: Record<KillPhase, string | null> = { term: 'SIGTERM', kill: 'SIGKILL', gone: null, refused: null };
 let ids = 0;
 
 /** Takes the steps, one after the other, and compares after each that did something. */
@@ -117,7 +122,7 @@ class Trial {
     const taken = this.#model.output(run, socket, start, end, lost);
     const printed = this.#printed.get(run.id) ?? '';
     if (taken !== null) this.#printed.set(run.id, printed + (lost ? '_'.repeat(end - taken) : text(taken, end)));
-    const frame = lost ? JSON.stringify({ type: 'gap', from: start, to: end }) : outputFrame(start, text(start, end));
+    const frame = lost ? JSON.stringify({ type: 'gap', from: start, to: end }) : printedFrame(start, text(start, end));
     await this.#job.deliver(run.id, socket.generation, frame);
   }
 
@@ -132,23 +137,22 @@ class Trial {
         run.applied.set(command, phase);
     }
     if (!said) return;
-    const message = { type: 'killing', command, reason: command === null ? 'timeout' : 'operator', ...progress(phase) };
-    await this.#say(run, message, (told, socket) => this.#model.killing(told, socket, command, phase));
+    await this.#say(run, killingMessage(command, phase), (told, socket) =>
+      this.#model.killing(told, socket, command, phase),
+    );
   }
 
   async #complete({ run: place, reason, owed }: StepOf<'complete'>): Promise<void> {
     const run = this.#run(place);
     const finalOffset = run.outputEnd + owed;
-    const message = {
-      type: 'complete',
+    const message = completeMessage({
       exit_code: { exited: 0, operator: 143, timeout: 124 }[reason],
       command_exit_code: reason === 'exited' ? 0 : null,
       signal: null,
       reason,
-      duration_ms: 100,
       final_offset: finalOffset,
       applied_kills: appliedKills(run),
-    };
+    });
     await this.#say(run, message, (told, socket) => this.#model.complete(told, socket, reason, finalOffset));
   }
 
@@ -174,10 +178,10 @@ class Trial {
       ({ open, generation }) => !open && generation !== null && generation < run.generation,
     );
     if (socket === undefined) return;
-    const complete = { type: 'complete', exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' };
+    const complete = completeMessage({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
     const frames = {
-      output: outputFrame(run.outputEnd, 'stale'),
-      complete: JSON.stringify({ ...complete, duration_ms: 1, final_offset: 0, applied_kills: [] }),
+      output: printedFrame(run.outputEnd, 'stale'),
+      complete: JSON.stringify(complete),
       start: startFrame(run, KEY, 'running', 0, 0),
     };
     await this.#job.deliver(run.id, socket.generation, frames[says]);
@@ -394,37 +398,20 @@ function text(start: number, end: number): string {
   return Array.from({ length: end - start }, (_, index) => String.fromCharCode(97 + ((start + index) % 26))).join('');
 }
 
-function outputFrame(start: number, printed: string): ArrayBuffer {
-  const frame = encodeOutputFrame({
-    stream: start % 2 === 0 ? 'stdout' : 'stderr',
-    start,
-    bytes: new TextEncoder().encode(printed),
+function printedFrame(start: number, bytes: string): ArrayBuffer {
+  return outputFrame(start, bytes, start % 2 === 0 ? 'stdout' : 'stderr').slice().buffer as ArrayBuffer;
+}
+
+function appliedKills(run: ModelRun): StartMessage['applied_kills'] {
+  return [...run.applied].map(([command, phase]) => {
+    const { signal, at_ms, survivors } = killingMessage(command, phase);
+    return { command, phase, signal, at_ms, survivors };
   });
-  return frame.slice().buffer as ArrayBuffer;
 }
 
-function progress(phase: KillPhase) {
-  return { phase, signal: FIRST_SIGNAL[phase], at_ms: 1, survivors: [] };
-}
-
-function appliedKills(run: ModelRun) {
-  return [...run.applied].map(([command, phase]) => ({ command, ...progress(phase) }));
-}
-
-function startFrame(run: ModelRun, key: string, phase: string, ageMs: number, to: number): string {
-  return JSON.stringify({
-    type: 'start',
-    run: run.id,
-    run_key: key,
-    phase,
-    pid: 4242,
-    command: 'sleep 60',
-    age_ms: ageMs,
-    version: '0.1.0',
-    limits: { timeout_ms: null, grace_ms: 5000 },
-    output: { from: 0, to },
-    applied_kills: appliedKills(run),
-  });
+function startFrame(run: ModelRun, runKey: string, phase: StartMessage['phase'], ageMs: number, to: number): string {
+  const fields = { phase, age_ms: ageMs, output: { from: 0, to }, applied_kills: appliedKills(run) };
+  return JSON.stringify(startMessage({ run: run.id, runKey }, fields));
 }
 
 function queued(job: string, command: ModelCommand): Command {
