@@ -4,7 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
-const DEADLINE_MS = 5_000;
+/** What got SIGKILL ends, sooner or later: on a machine that is busy, later. */
+const DEADLINE_MS = 60_000;
 
 /** The living processes of a group. Zombies don't count: nothing of them runs. */
 export function groupMembers(group: number): number[] {
