@@ -128,8 +128,8 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
 
 test('the keyboard alone goes through the runs, picks two and kills them, and opens one from the chart', async () => {
   const machines = ['m1.example.com', 'm2.example.com'];
-  const runs = await Promise.all(machines.map((machine) => world.current.simulate('keys', { machine })));
-  await openJob('keys');
+  const runs = await Promise.all(machines.map((machine) => world.current.simulate('keyboard', { machine })));
+  await openJob('keyboard');
   await waitFor('the runs', async () => (await openRows().count()) === 2 && (await pastRows().count()) === 2);
 
   for (const key of ['j', 'x', 'j', 'x', 'K']) await browser.page.keyboard.press(key);
@@ -146,7 +146,7 @@ test('the keyboard alone goes through the runs, picks two and kills them, and op
   expect(await chart().getAttribute('aria-valuenow')).toBe('1');
   await browser.page.keyboard.press('Enter');
   await browser.page.locator('.run-header[data-state="killed"]').waitFor();
-  await browser.page.getByRole('heading').getByRole('link', { name: 'keys' }).click();
+  await browser.page.getByRole('heading').getByRole('link', { name: 'keyboard' }).click();
   await history('killed', 'killed');
   // From what runs on into the history, and from there to the run.
   await browser.page.keyboard.press('j');
@@ -211,7 +211,7 @@ test('what happened while the link was down is there when it is back', async () 
 
   network.cut();
   await browser.page.locator('[data-link="down"]').waitFor();
-  await world.current.kill('outage');
+  await world.current.kill('outage', { run: run.id });
   await ended('outage', 'm3.example.com', 9);
   expect((await run.exit).code).toBe(143);
   await browser.page.getByText(/^Not connected for/).waitFor();
@@ -280,8 +280,8 @@ test('a job that runs on very many machines is folded, until somebody wants to s
 });
 
 test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
-  await ended('long', 'm1.example.com', 0);
-  const [template] = await world.current.operator.runs({ job: 'long' });
+  await ended('long-history', 'm1.example.com', 0);
+  const [template] = await world.current.operator.runs({ job: 'long-history' });
   if (template === undefined) throw new Error('there is a run');
   const newest = Date.parse(template.started_at);
   const all = Array.from({ length: 3_000 }, (_, n) => ({
@@ -299,7 +299,7 @@ test('a long history comes page by page as one goes down, and only what is in vi
     pages.push(`${from}-${to}`);
     await route.fulfill({ json: { runs: all.slice(from, to), next_cursor: to < all.length ? String(to) : null } });
   });
-  await openJob('long');
+  await openJob('long-history');
   await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
   expect(pages).toEqual(['0-200']);
   const isOver = browser.page.getByText('That is all: 3000 runs.');

@@ -166,7 +166,7 @@ describe('a terminal’s ways', () => {
 
   test('long lines are wrapped or scroll sideways, as the reader last wanted it', async () => {
     const line = `${'0123456789'.repeat(30)}!`;
-    await watch('wide', `${line}\n`);
+    await watch('wide-lines', `${line}\n`);
     await rowsUntil((rows) => rows.length > 1 && rows.join('') === line, 'the line in more rows');
     await button('Wrap').click();
     await rowsUntil((rows) => rows.join() === line, 'the line in one row');
@@ -331,7 +331,7 @@ describe('a long log', () => {
 
 describe('following', () => {
   test('goes on while at the end, pauses when the reader goes up, and goes on again', async () => {
-    const run = await watch('followed', expectedLines(40));
+    const run = await watch('followed-output', expectedLines(40));
     let lines = 40;
     const printing = setInterval(() => run.print(`line ${++lines}\n`), 50);
     onTestFinished(() => clearInterval(printing));

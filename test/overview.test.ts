@@ -208,7 +208,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
 });
 
 test('of a list that is too long for the page it is said that it goes on', async () => {
-  await running('cut-off', ['a.example.com']);
+  await running('cut-short', ['a.example.com']);
   // In the page, because there are fifty pages of each.
   await browser.page.addInitScript(() => {
     const fetchReally = window.fetch;
@@ -220,11 +220,11 @@ test('of a list that is too long for the page it is said that it goes on', async
       return Response.json({ ...(await response.json()), next_cursor: 'more' });
     };
   });
-  await signIn('/?q=job:cut-off');
+  await signIn('/?q=job:cut-short');
   await browser.page.getByText('There are more than 25000 runs').waitFor();
   await browser.page.getByText('There are more than 25000 jobs').waitFor();
-  await row('cut-off').first().waitFor();
-  await browser.page.goto(`${world.current.url}/jobs/cut-off`);
+  await row('cut-short').first().waitFor();
+  await browser.page.goto(`${world.current.url}/jobs/cut-short`);
   await browser.page.getByText('There are more than 25000 runs').waitFor();
 });
 
