@@ -4,16 +4,16 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
+import { gate } from '../support/gate.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { leftIn, recordsIn } from '../support/state.ts';
 
-const WAIT = 'sleep 1000; :';
-
 /** Starts a run whose wrapper is killed; resolves with its id. */
 async function orphan(mark: string, state: string, options: readonly string[] = []): Promise<string> {
   const known = new Set(recordsIn(state));
-  const script = `setsid sh -c '${WAIT}' ${mark}-child & trap '' TERM; ${WAIT}`;
+  const { wait } = gate();
+  const script = `setsid sh -c '${wait}' ${mark}-child & trap '' TERM; ${wait}`;
   const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
   await waitFor('the command and its child', () => living(`${mark}-child`).length > 0);
   const id = await waitFor('a record of it', () => recordsIn(state).find((name) => !known.has(name)));
@@ -33,7 +33,7 @@ test('they are listed, and ended by id or all of them, with all that they starte
   const first = await orphan(marks[0], state, ['--job', 'night']);
   const second = await orphan(marks[1], state);
   // A run whose wrapper lives is none, nor one that its command has outlived.
-  const supervised = leashRun(shell(`echo up; ${WAIT}`, marks[2]), { env });
+  const supervised = leashRun(shell(`echo up; ${gate().wait}`, marks[2]), { env });
   await waitFor('the supervised command', () => supervised.stdout.includes('up'));
   await waitFor('a record of it', () => recordsIn(state).length === 3);
 
@@ -107,7 +107,7 @@ test('one is found and ended while a flusher has its record', async () => {
 test('what a command left behind when it ended is no orphan', async () => {
   const state = stateDirectory();
   const mark = marker();
-  const run = leashRun(shell(`sh -c '${WAIT}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark), {
+  const run = leashRun(shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark), {
     plane: { url: 'http://127.0.0.1:1' },
     env: { LEASH_STATE_DIR: state },
   });

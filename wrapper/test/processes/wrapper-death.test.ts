@@ -142,14 +142,17 @@ test.each([[], ['--merge']])(
   },
 );
 
-const LASTING = "sh -c 'sleep 1000; :'";
-const ESCAPEES = (mark: string) =>
-  `setsid ${LASTING} ${mark} & env -i setsid ${LASTING} ${mark} & (env -i setsid ${LASTING} ${mark} &); trap '' TERM; sleep 1000; :`;
+/** A command with three others that left its group, two of which threw their environment away. */
+function escapees(mark: string): string[] {
+  const { wait } = gate();
+  const other = `setsid sh -c '${wait}' ${mark}`;
+  return shell(`${other} & env -i ${other} & (env -i ${other} &); trap '' TERM; ${wait}`, mark);
+}
 
 test('killed with it, the command is ended with all that it started', async () => {
   const state = stateDirectory();
   const mark = marker();
-  const run = leashRun(shell(ESCAPEES(mark), mark), {
+  const run = leashRun(escapees(mark), {
     options: ['--wrapper-death', 'kill', '--grace', '200ms'],
     env: { ...WITHOUT_CGROUP, LEASH_STATE_DIR: state },
   });
@@ -166,7 +169,7 @@ test.each(['no state directory', 'right after the start'])(
     const state = stateDirectory();
     fs.writeFileSync(path.join(state, 'file'), '');
     const mark = marker();
-    const run = leashRun(shell(ESCAPEES(mark), mark), {
+    const run = leashRun(escapees(mark), {
       options: ['--wrapper-death', 'kill', '--grace', '0'],
       env: {
         ...WITHOUT_CGROUP,
