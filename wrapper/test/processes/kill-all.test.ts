@@ -77,8 +77,11 @@ const WAYS: Readonly<Record<string, Way>> = {
     options: ['--max-offline', '1h'],
     end: async (plane, leash) => {
       await plane.stop();
-      // Some may pass before the wrapper has noticed.
-      await waitFor('the limit', () => moveClock(leash, 1).then(() => leash.process.exitCode !== null));
+      // The first steps may pass before the wrapper has noticed; one too many would end its efforts to end the command.
+      await waitFor('the limit', async () => {
+        if (!leash.stderr.includes('ending the command')) await moveClock(leash, 1);
+        return leash.stderr.includes('ending the command');
+      });
     },
     code: 253,
     reason: 'offline_limit',

@@ -13,7 +13,7 @@ export const MOVABLE_CLOCK = sabotage(`
   const real = { setTimeout, clearTimeout };
   const far = new Map();
   let shiftMs = 0;
-  performance.now = () => now() + shiftMs;
+  Object.defineProperty(performance, 'now', { value: () => now() + shiftMs });
   globalThis.setTimeout = (ring, ms, ...rest) => {
     const timer = real.setTimeout(ring, ms, ...rest);
     if (ms >= 60_000) far.set(timer, { ring, at: performance.now() + ms });

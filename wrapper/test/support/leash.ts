@@ -170,7 +170,9 @@ export function stderrOf(leash: Leash): string {
 }
 
 /** Time stands still in the wrapper: it waits as long as it must for the control plane. */
-export const STANDING_CLOCK = sabotage('const at = performance.now(); performance.now = () => at;');
+export const STANDING_CLOCK = sabotage(
+  `const at = performance.now(); Object.defineProperty(performance, 'now', { value: () => at });`,
+);
 
 /** The run gets no cgroup of its own, as for other users than root. */
 export const WITHOUT_CGROUP = sabotage(`
