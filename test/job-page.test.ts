@@ -171,8 +171,9 @@ test('K kills the run in the history that has the focus, if it is still open', a
 });
 
 test('the mouse finds a point of the chart, which tells of its run and opens it', async () => {
-  await ended('points', 'm1.example.com', 0, 100);
-  await ended('points', 'm2.example.com', 7, 300);
+  // The longer one started earlier, so that it is the first of them however soon they follow each other.
+  await ended('points', 'm1.example.com', 0, 400);
+  await ended('points', 'm2.example.com', 7, 100);
   await openJob('points');
   await waitFor('the chart', async () => (await coloured('--bad')) > 0);
   // Where it is, the keyboard says.
