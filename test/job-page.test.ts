@@ -1,9 +1,11 @@
 /** The page of a job, in a real browser, with real wrappers. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
+import { openBrowser } from './support/browser.ts';
 import { useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
@@ -11,10 +13,10 @@ const world = useWorld();
 const browser = useBrowser();
 const sh = (script: string) => ['sh', '-c', script];
 
-async function openJob(job: string, url = world.current.url): Promise<void> {
-  await browser.page.goto(`${url}/jobs/${job}#token=${world.current.operatorToken}`);
-  await browser.page.locator('.job-head').getByRole('heading', { name: job }).waitFor();
-  await browser.page.locator('[data-link="open"]').waitFor();
+async function openJob(job: string, url = world.current.url, page = browser.page): Promise<void> {
+  await page.goto(`${url}/jobs/${job}#token=${world.current.operatorToken}`);
+  await page.locator('.job-head').getByRole('heading', { name: job }).waitFor();
+  await page.locator('[data-link="open"]').waitFor();
 }
 
 const openRows = () => browser.page.locator('.open-run');
@@ -35,8 +37,8 @@ async function ended(job: string, machine: string, exitCode: number, durationMs?
 }
 
 /** How many pixels of the chart have a given token's colour. */
-function coloured(token: string): Promise<number> {
-  return browser.page.locator('.duration-chart canvas').evaluate((canvas, name) => {
+function coloured(token: string, page = browser.page): Promise<number> {
+  return page.locator('.duration-chart canvas').evaluate((canvas, name) => {
     if (!(canvas instanceof HTMLCanvasElement)) throw new Error('no canvas');
     const probe = document.createElement('canvas').getContext('2d');
     const drawn = canvas.getContext('2d');
@@ -192,14 +194,19 @@ test('the mouse finds a point of the chart, which tells of its run and opens it'
 
 test('the chart is drawn again after the browser has lost its graphics', async () => {
   for (let runs = 0; runs < 2; runs += 1) await ended('flicker', 'm1.example.com', 0);
-  await openJob('flicker');
-  await waitFor('the chart', async () => (await coloured('--good')) > 0);
-  const canvas = browser.page.locator('.duration-chart canvas');
+  // The browser of all tests is not to be broken.
+  const own = await openBrowser();
+  onTestFinished(own.close);
+  const page = await own.browser.newPage();
+  page.setDefaultTimeout(WAIT_LIMIT_MS);
+  await openJob('flicker', world.current.url, page);
+  await waitFor('the chart', async () => (await coloured('--good', page)) > 0);
+  const canvas = page.locator('.duration-chart canvas');
   await canvas.evaluate((element) => element.addEventListener('contextlost', () => element.setAttribute('lost', '')));
 
-  await (await browser.devTools()).send('Browser.crashGpuProcess');
-  await browser.page.locator('.duration-chart canvas[lost]').waitFor();
-  await waitFor('the chart again', async () => (await coloured('--good')) > 0);
+  await (await own.browser.newBrowserCDPSession()).send('Browser.crashGpuProcess');
+  await page.locator('.duration-chart canvas[lost]').waitFor();
+  await waitFor('the chart again', async () => (await coloured('--good', page)) > 0);
 });
 
 test('what happened while the link was down is there when it is back', async () => {

@@ -1,5 +1,5 @@
 /** A page in a real browser for each test, and what must not happen on any of them. */
-import type { Browser, BrowserContext, BrowserContextOptions, CDPSession, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { nameSources } from '../../scripts/local/source-maps.ts';
@@ -11,8 +11,6 @@ export interface BrowserUse {
   readonly context: BrowserContext;
   /** Goes on in another browser, as it were: nothing of the first one is known to it. */
   reopen(options: BrowserContextOptions): Promise<void>;
-  /** Does to the browser what a page can't. */
-  devTools(): Promise<CDPSession>;
 }
 
 /**
@@ -83,7 +81,6 @@ export function useBrowser(options: BrowserContextOptions = {}): BrowserUse {
     get context() {
       return opened().context;
     },
-    devTools: () => browser.newBrowserCDPSession(),
     reopen: async (wanted) => {
       await leave();
       await openPage(await newContext({ ...options, ...wanted }));
