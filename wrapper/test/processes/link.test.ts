@@ -99,7 +99,7 @@ test('a kill that comes as soon as the wrapper is back works', async () => {
       type: 'kill',
       command,
       signal: 'SIGTERM',
-      grace_ms: 5_000,
+      grace_ms: 3_600_000,
       requested_by: 'tester',
       reason: 'while you were away',
     }),

@@ -93,16 +93,18 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
 
   await waitFor('a tidy state directory', () => leftIn(state).length === 0);
   await plane.stop();
-  const limited = leashRun(shell("trap '' TERM; sleep 1000; :", mark), {
+  const signalled = leashRun(shell("trap '' TERM; echo ready; sleep 1000; :", mark), {
     plane,
     env,
-    options: ['--timeout', '300ms', '--grace', '100ms'],
+    options: ['--grace', '100ms'],
   });
-  expect((await limited.exited()).code).toBe(124);
+  await waitFor('the command', () => signalled.stdout.includes('ready'));
+  signalled.kill('SIGTERM');
+  const { code } = await signalled.exited();
   await plane.listen();
   const second = await waitFor('the second run', () => [...plane.runs.values()].find((each) => each !== run));
   await waitFor('its end', () => second.isComplete);
-  expect(second.completions[0]).toMatchObject({ exit_code: 124, reason: 'timeout' });
+  expect(second.completions[0]).toMatchObject({ exit_code: code, reason: 'local_signal' });
   expect(second.killings.map(({ command, phase }) => [command, phase])).toEqual([
     [null, 'term'],
     [null, 'kill'],
