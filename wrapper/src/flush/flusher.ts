@@ -128,31 +128,48 @@ async function sendAll(
     ...listed.filter(({ run }) => !hasFailed.has(run)),
     ...listed.filter(({ run }) => hasFailed.has(run)),
   ];
-  const left: Left[] = [];
-  const rejected: Rejected[] = [];
-  let sent = 0;
+  const round: Round = { sent: 0, rejected: [], left: [], failed: hasFailed };
   let unreachable: string | null = null;
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       if (unreachable !== null) {
-        left.push({ run: next.run, why: unreachable, isRefused: false });
+        round.left.push({ run: next.run, why: unreachable, isRefused: false });
         continue;
       }
-      const sentBefore = sent;
+      const sentBefore = round.sent;
       const result = await sendOne(next, state, controlPlane, log);
       if (result === null) continue;
-      if (result.kind === 'stored') sent += 1;
-      else if (result.kind === 'rejected') rejected.push({ run: next.run, why: result.why });
-      else {
-        hasFailed.add(next.run);
-        left.push({ run: next.run, why: result.why, isRefused: result.kind === 'refused' });
-      }
+      addResult(round, next.run, result);
       // Where others got through meanwhile, the trouble is this run's own.
-      if (result.kind === 'unreachable' && sent === sentBefore) unreachable = result.why;
+      if (result.kind === 'unreachable' && round.sent === sentBefore) unreachable = result.why;
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return { sent, rejected, left };
+  return round;
+}
+
+/** What has come of a round so far. */
+interface Round extends Flushed {
+  readonly rejected: Rejected[];
+  readonly left: Left[];
+  readonly failed: Set<string>;
+}
+
+function addResult(round: Round, run: string, result: Upload): void {
+  switch (result.kind) {
+    case 'stored':
+      round.sent += 1;
+      return;
+    case 'rejected':
+      round.rejected.push({ run, why: result.why });
+      return;
+    case 'refused':
+    case 'unreachable':
+    case 'failed':
+      round.failed.add(run);
+      round.left.push({ run, why: result.why, isRefused: result.kind === 'refused' });
+      return;
+  }
 }
 
 /** @returns null when another process was faster */
