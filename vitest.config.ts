@@ -1,7 +1,7 @@
 import './testing/fresh-seed.ts';
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
-import LongFirst from './testing/long-first.ts';
+import { SEED } from './testing/seed.ts';
 import { NODE_18 } from './wrapper/vitest.node18.config.ts';
 
 // There is none for some platforms.
@@ -19,7 +19,8 @@ export default defineConfig({
       'dashboard',
       'test',
     ],
-    sequence: { sequencer: LongFirst },
+    // Another order in each run: what a file leaves behind must not matter to the next.
+    sequence: { shuffle: { files: true }, seed: SEED },
     // What the code under test logs is shown for the tests that fail.
     silent: 'passed-only',
     reporters: ['default', './testing/summary-reporter.ts'],

@@ -1,18 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { TEST_LIMIT_MS } from '#testing/patience';
+import { projectOptions } from '#testing/project-options';
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
-    name: 'dashboard',
-    environment: 'node',
+    ...projectOptions('dashboard', 2),
     include: ['test/**/*.test.ts'],
-    // A process takes longer to start than most files take.
-    isolate: false,
-    testTimeout: TEST_LIMIT_MS,
-    hookTimeout: TEST_LIMIT_MS,
-    // As the wrapper's, beside which they run: left to itself vitest would run them last, one by one.
-    maxWorkers: 6,
   },
 });

@@ -1,16 +1,9 @@
 import { defineConfig } from 'vitest/config';
-import { TEST_LIMIT_MS } from '#testing/patience';
+import { projectOptions } from '#testing/project-options';
 
 export default defineConfig({
   test: {
-    name: 'protocol',
-    environment: 'node',
+    ...projectOptions('protocol', 1),
     include: ['test/**/*.test.ts'],
-    // A process takes longer to start than most files take.
-    isolate: false,
-    testTimeout: TEST_LIMIT_MS,
-    hookTimeout: TEST_LIMIT_MS,
-    // As the wrapper's, beside which they run: left to itself vitest would run them last, one by one.
-    maxWorkers: 6,
   },
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { unstable_splitSqlQuery as splitStatements } from 'wrangler';
-import { TEST_LIMIT_MS } from '#testing/patience';
+import { projectOptions } from '#testing/project-options';
 
 const inRepo = (path: string) => join(import.meta.dirname, '..', path);
 
@@ -33,14 +33,10 @@ export default defineConfig(async () => ({
     }),
   ],
   test: {
-    name: 'worker',
+    // One: each would start a runtime of its own, which costs more than most files do.
+    ...projectOptions('worker', 1),
     env: testSettings,
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/setup.ts'],
-    // A runtime takes longer to start than most files take: they share it, and test/support/setup.ts parts them.
-    isolate: false,
-    testTimeout: TEST_LIMIT_MS,
-    hookTimeout: TEST_LIMIT_MS,
-    maxWorkers: 1,
   },
 }));

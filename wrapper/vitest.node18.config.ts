@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { TEST_LIMIT_MS } from '#testing/patience';
+import { projectOptions } from '#testing/project-options';
 
 const inRepo = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
@@ -18,15 +18,9 @@ const WHOLE = ['exit', 'exit-faults', 'kill', 'manners', 'own-log', 'secrets', '
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
-    name: 'wrapper-node18',
+    ...projectOptions('wrapper-node18', 3),
     include: process.env.LEASH_TEST_PROOF === '1' ? WHOLE : ['test/oldest-node/sample.test.ts'],
     setupFiles: ['test/support/setup.ts'],
-    // A process takes longer to start than many files take. What they must not share is parted in test/support/setup.ts.
-    isolate: false,
-    testTimeout: TEST_LIMIT_MS,
-    hookTimeout: TEST_LIMIT_MS,
-    // Most of them wait for other processes: there is room for more than the processors can run at once.
-    maxWorkers: 6,
     globalSetup: 'test/support/build-program.ts',
     env: { LEASH_TEST_NODE: NODE_18 },
   },
