@@ -1,11 +1,15 @@
 /** When a link dials, and when it does not, with the clock and the network in the test's hands. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ObjectMessage } from '#protocol/wrapper-link';
 import type { Ending, Handlers } from '../../src/link/dial.ts';
 import { linkTo } from '../support/dialling.ts';
 
 /** The attempts, in order. */
 const dialled = vi.hoisted((): { readonly handlers: Handlers; readonly at: number }[] => []);
+
+// The files of a worker share their modules: those that are mocked here are loaded for this file, and again for the next.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => vi.resetModules());
 
 // The global one is what fake timers replace.
 vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.performance.now() } }));

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
 import { SWEEP_MS } from '../../src/terminate/decide.ts';
 import { endFamily } from '../../src/terminate/end-family.ts';
@@ -6,6 +6,10 @@ import { type Endable, Terminator } from '../../src/terminate/terminator.ts';
 
 const COMMAND = '01J00000000000000000000001';
 const silent = { tell() {}, note() {} };
+
+// The files of a worker share their modules: those that are mocked here are loaded for this file, and again for the next.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => vi.resetModules());
 
 vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.performance.now() } }));
 

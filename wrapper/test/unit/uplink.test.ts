@@ -1,6 +1,10 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Link, LinkEvents, LinkState } from '../../src/link/link.ts';
 import { Uplink } from '../../src/run/uplink.ts';
+
+// The files of a worker share their modules: those that are mocked here are loaded for this file, and again for the next.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => vi.resetModules());
 
 // The global one is what fake timers replace.
 vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.performance.now() } }));
