@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { IS_PROOF } from '#testing/seed';
 import { isAlive } from '../scripts/local/process-group.ts';
 import { expectedLines, FOREVER, numberedLines } from './support/commands.ts';
 import { useOwnWorld } from './support/use-world.ts';
@@ -21,7 +22,7 @@ async function sinceTheCrash(run: string): Promise<string[]> {
 }
 
 test('a crash in the middle of a run loses no line, doubles none, and declares nothing lost', async () => {
-  const LINES = 400;
+  const LINES = IS_PROOF ? 400 : 150;
   const wrapper = world.current.wrapper({ job: 'counter', command: numberedLines(LINES, 0.03) });
   const quiet = world.current.wrapper({ job: 'quiet', command: FOREVER });
   const run = await world.current.runOf('counter');

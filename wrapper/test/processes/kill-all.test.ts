@@ -1,7 +1,7 @@
 /** Whatever ends a run ends all of it: each way, against every kind of process that other supervisors leave behind. */
 import { describe, expect, test } from 'vitest';
 import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
-import { IS_PROOF, SEED } from '#testing/seed';
+import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { createCgroup } from '../../src/processes/cgroup.ts';
 import { MOVABLE_CLOCK, moveClock } from '../support/clock.ts';
@@ -93,9 +93,7 @@ const places = [...(probe === null ? [] : [{ place: 'with', env: {} }]), { place
 
 describe.each(places)('$place a cgroup', ({ place, env }) => {
   const ways = Object.entries(WAYS);
-  // `npm test` tries another one each time.
-  const sample = ways.slice((SEED + place.length) % ways.length).slice(0, 1);
-  test.each(IS_PROOF ? ways : sample)('%s ends all that the command has started', async (_, way) => {
+  test.each(sampleOf(ways))('%s ends all that the command has started', async (_, way) => {
     const plane = await controlPlane();
     const mark = marker();
     const leash = leashRun(shell(WHOLE, mark), {

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
-import { IS_PROOF, SEED } from '#testing/seed';
+import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { MOVABLE_CLOCK, moveClock } from '../support/clock.ts';
 import { controlPlane, leashRun, marker, shell, WAIT } from '../support/leash.ts';
@@ -40,7 +40,7 @@ test('silence for longer than the idle limit, counted from the last output, ends
 
 const OUT_OF_REACH = ['never there', 'not even configured', 'refusing us'];
 
-test.each(IS_PROOF ? OUT_OF_REACH : [OUT_OF_REACH[SEED % OUT_OF_REACH.length]])(
+test.each(sampleOf(OUT_OF_REACH))(
   'a control plane that is %s counts from the start as out of reach: 253',
   async (how) => {
     const plane = await controlPlane();

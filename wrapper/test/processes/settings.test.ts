@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
-import { IS_PROOF, SEED } from '#testing/seed';
+import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, marker, sabotage, shell, stderrOf, WAIT } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -119,9 +119,8 @@ describe('the start', () => {
     ['a user that does not exist', () => ({ command: ['true'], options: ['--user', 'nobody-at-all'], why: /user/ })],
   ];
 
-  // start-command.test.ts has all of them without a wrapper; `npm test` tries another one each time with one.
-  const sample = cases.slice(SEED % cases.length).slice(0, 1);
-  test.each(IS_PROOF ? cases : sample)('%s: 255, and the reason is output of the run', async (_, make) => {
+  // start-command.test.ts has all of them without a wrapper.
+  test.each(sampleOf(cases))('%s: 255, and the reason is output of the run', async (_, make) => {
     const plane = await controlPlane();
     const { why, command, ...more } = make();
     const leash = leashRun(command, { plane, ...more });

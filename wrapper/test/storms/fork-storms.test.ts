@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { IS_PROOF, SEED } from '#testing/seed';
+import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { endFamily } from '../../src/terminate/end-family.ts';
 import { end, hasCgroup, Run, silent } from '../support/family-run.ts';
@@ -19,8 +19,7 @@ const PLACES = [
   ...(hasCgroup ? [{ into: 'sessions of their own, within a cgroup', prefix: 'setsid', cgroup: true }] : []),
 ];
 
-// `npm test` tries another one each time.
-test.each(IS_PROOF ? PLACES : PLACES.slice(SEED % PLACES.length).slice(0, 1))(
+test.each(sampleOf(PLACES))(
   'what keeps forking into $into while it is being killed is ended',
   async ({ prefix, cgroup }) => {
     const storm = `trap "" TERM; i=0; while [ -d "$1" ]; do i=$((i+1)); ${prefix} sleep 0.2 & [ $i = 50 ] && echo $$; done; echo ran out`;
