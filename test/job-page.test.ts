@@ -193,7 +193,7 @@ test('the mouse finds a point of the chart, which tells of its run and opens it'
   await browser.page.locator('.run-header[data-state="failed"]').waitFor();
 });
 
-test('the chart is drawn again after the browser has lost its graphics', async () => {
+test.runIf(IS_PROOF)('the chart is drawn again after the browser has lost its graphics', async () => {
   for (let runs = 0; runs < 2; runs += 1) await ended('flicker', 'm1.example.com', 0);
   // The browser of all tests is not to be broken.
   const own = await openBrowser();
@@ -210,7 +210,7 @@ test('the chart is drawn again after the browser has lost its graphics', async (
   await waitFor('the chart again', async () => (await coloured('--good', page)) > 0);
 });
 
-test('what happened while the link was down is there when it is back', async () => {
+test.runIf(IS_PROOF)('what happened while the link was down is there when it is back', async () => {
   await ended('outage', 'm1.example.com', 0);
   const run = await world.current.simulate('outage', { machine: 'm2.example.com' });
   // The reader's network; the machines have another.
@@ -293,35 +293,38 @@ test.runIf(IS_PROOF)(
   },
 );
 
-test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
-  await ended('long-history', 'm1.example.com', 0);
-  const [template] = await world.current.operator.runs({ job: 'long-history' });
-  if (template === undefined) throw new Error('there is a run');
-  const newest = Date.parse(template.started_at);
-  const all = Array.from({ length: 3_000 }, (_, n) => ({
-    ...template,
-    id: n === 0 ? template.id : `01H${String(9_999 - n).padStart(23, '0')}`,
-    started_at: new Date(newest - n * 60_000).toISOString(),
-    ended_at: new Date(newest - n * 60_000 + 500 + n).toISOString(),
-  }));
-  const pages: string[] = [];
-  await browser.page.route(/\/api\/v1\/runs\?/, async (route) => {
-    const query = new URL(route.request().url()).searchParams;
-    if (query.has('since') || query.has('state')) return route.continue();
-    const from = Number(query.get('cursor') ?? 0);
-    const to = from + Number(query.get('limit'));
-    pages.push(`${from}-${to}`);
-    await route.fulfill({ json: { runs: all.slice(from, to), next_cursor: to < all.length ? String(to) : null } });
-  });
-  await openJob('long-history');
-  await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
-  expect(pages).toEqual(['0-200']);
-  const isOver = browser.page.getByText('That is all: 3000 runs.');
-  await waitFor('the end of the history', async () => {
-    await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
-    return isOver.isVisible();
-  });
-  expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
-  expect(await pastRows().count()).toBeLessThan(60);
-  await browser.page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
-});
+test.runIf(IS_PROOF)(
+  'a long history comes page by page as one goes down, and only what is in view is drawn',
+  async () => {
+    await ended('long-history', 'm1.example.com', 0);
+    const [template] = await world.current.operator.runs({ job: 'long-history' });
+    if (template === undefined) throw new Error('there is a run');
+    const newest = Date.parse(template.started_at);
+    const all = Array.from({ length: 3_000 }, (_, n) => ({
+      ...template,
+      id: n === 0 ? template.id : `01H${String(9_999 - n).padStart(23, '0')}`,
+      started_at: new Date(newest - n * 60_000).toISOString(),
+      ended_at: new Date(newest - n * 60_000 + 500 + n).toISOString(),
+    }));
+    const pages: string[] = [];
+    await browser.page.route(/\/api\/v1\/runs\?/, async (route) => {
+      const query = new URL(route.request().url()).searchParams;
+      if (query.has('since') || query.has('state')) return route.continue();
+      const from = Number(query.get('cursor') ?? 0);
+      const to = from + Number(query.get('limit'));
+      pages.push(`${from}-${to}`);
+      await route.fulfill({ json: { runs: all.slice(from, to), next_cursor: to < all.length ? String(to) : null } });
+    });
+    await openJob('long-history');
+    await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
+    expect(pages).toEqual(['0-200']);
+    const isOver = browser.page.getByText('That is all: 3000 runs.');
+    await waitFor('the end of the history', async () => {
+      await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+      return isOver.isVisible();
+    });
+    expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
+    expect(await pastRows().count()).toBeLessThan(60);
+    await browser.page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
+  },
+);

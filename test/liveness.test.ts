@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { IS_PROOF } from '#testing/seed';
 import { FOREVER } from './support/commands.ts';
 import { useOwnWorld } from './support/use-world.ts';
 import { eventNames, SHORT_DEADLINES } from './support/world.ts';
@@ -39,7 +40,7 @@ test('a run that falls silent is suspected, then lost; coming back, it runs agai
   expect(all.indexOf('ended')).toBeGreaterThan(all.lastIndexOf('returned'));
 });
 
-test('a machine that is gone is lost, and stays so', async () => {
+test.runIf(IS_PROOF)('a machine that is gone is lost, and stays so', async () => {
   const wrapper = world.current.wrapper({ job: 'unplugged', command: FOREVER });
   const run = await world.current.runOf('unplugged');
   if (run.pid !== null) wrapper.note(run.pid);
@@ -51,7 +52,7 @@ test('a machine that is gone is lost, and stays so', async () => {
   expect(lost).toMatchObject({ exit_code: 253, reason: 'silence', final: false, connected: false });
 });
 
-test('a kill for a lost run gets it when it comes back', async () => {
+test.runIf(IS_PROOF)('a kill for a lost run gets it when it comes back', async () => {
   const network = await world.current.proxy();
   const wrapper = world.current.wrapper({ job: 'late', command: FOREVER, url: network.url });
   const run = await world.current.runOf('late');

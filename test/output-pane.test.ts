@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Locator } from 'playwright-core';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { sampleOf } from '#testing/seed';
+import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { expectedLines } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
@@ -255,7 +255,7 @@ describe('a long log', () => {
     await endsWith('done');
   });
 
-  test('can be gone through upwards to its first line', async () => {
+  test.runIf(IS_PROOF)('can be gone through upwards to its first line', async () => {
     await show(longRun);
     await endsWith('done');
     const shown = browser.page.locator('.shown');
@@ -273,45 +273,48 @@ describe('a long log', () => {
     await pressUntil('Home', async () => (await shownRows(browser.page))[0] === 'line 1', 'the first line');
   });
 
-  test('can be opened at any place, by a click or by keys on a bar that says where one is', async () => {
-    await show(longRun);
-    await endsWith('done');
-    const says = () => bar().getAttribute('aria-valuetext');
-    expect(await says()).toBe('9.5 MiB of 9.5 MiB');
-    const firstLine = (rows: string[]) => Number(rows[0]?.match(/line (\d+)/)?.[1]);
-    const near = (line: number) =>
-      rowsUntil((rows) => Math.abs(firstLine(rows) - line) < LINES / 200, `lines near ${line}`);
-    await clickBar(0.34);
-    const there = await near(0.34 * LINES);
-    expect(await says()).toMatch(/^3\.[23] MiB of 9\.5 MiB$/);
-    // The rows stay, and it can be gone on from there.
-    await button('Load earlier').click();
-    await button('Load earlier').waitFor();
-    await browser.page.locator('.output-still').waitFor({ state: 'detached' });
-    expect(await shownRows(browser.page)).toEqual(there);
-    // Within what is loaded, too.
-    await bar().focus();
-    await browser.page.keyboard.press('ArrowLeft');
-    await near(0.33 * LINES);
-    await browser.page.keyboard.press('PageUp');
-    await browser.page.keyboard.press('PageUp');
-    await near(0.53 * LINES);
-    await browser.page.keyboard.press('Home');
-    await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
-    await browser.page.keyboard.press('End');
-    await endsWith('done');
-    expect(await followButton().count()).toBe(0);
-    // The address leads to the very line that is on top.
-    await clickBar(0.6);
-    const rows = await near(0.6 * LINES);
-    await browser.page.waitForURL(`**/runs/${longRun}?at=${100 * (firstLine(rows) - 1)}`);
-    await browser.page.reload();
-    await rowsUntil((again) => again[0] === rows[0], 'the same line');
-    // The page's keys work on the bar as everywhere.
-    await bar().focus();
-    await browser.page.keyboard.press('/');
-    await browser.page.getByLabel('Find in the part that is loaded').waitFor();
-  });
+  test.runIf(IS_PROOF)(
+    'can be opened at any place, by a click or by keys on a bar that says where one is',
+    async () => {
+      await show(longRun);
+      await endsWith('done');
+      const says = () => bar().getAttribute('aria-valuetext');
+      expect(await says()).toBe('9.5 MiB of 9.5 MiB');
+      const firstLine = (rows: string[]) => Number(rows[0]?.match(/line (\d+)/)?.[1]);
+      const near = (line: number) =>
+        rowsUntil((rows) => Math.abs(firstLine(rows) - line) < LINES / 200, `lines near ${line}`);
+      await clickBar(0.34);
+      const there = await near(0.34 * LINES);
+      expect(await says()).toMatch(/^3\.[23] MiB of 9\.5 MiB$/);
+      // The rows stay, and it can be gone on from there.
+      await button('Load earlier').click();
+      await button('Load earlier').waitFor();
+      await browser.page.locator('.output-still').waitFor({ state: 'detached' });
+      expect(await shownRows(browser.page)).toEqual(there);
+      // Within what is loaded, too.
+      await bar().focus();
+      await browser.page.keyboard.press('ArrowLeft');
+      await near(0.33 * LINES);
+      await browser.page.keyboard.press('PageUp');
+      await browser.page.keyboard.press('PageUp');
+      await near(0.53 * LINES);
+      await browser.page.keyboard.press('Home');
+      await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
+      await browser.page.keyboard.press('End');
+      await endsWith('done');
+      expect(await followButton().count()).toBe(0);
+      // The address leads to the very line that is on top.
+      await clickBar(0.6);
+      const rows = await near(0.6 * LINES);
+      await browser.page.waitForURL(`**/runs/${longRun}?at=${100 * (firstLine(rows) - 1)}`);
+      await browser.page.reload();
+      await rowsUntil((again) => again[0] === rows[0], 'the same line');
+      // The page's keys work on the bar as everywhere.
+      await bar().focus();
+      await browser.page.keyboard.press('/');
+      await browser.page.getByLabel('Find in the part that is loaded').waitFor();
+    },
+  );
 
   test('of which the middle has made way says so, in a line that no output can imitate', async () => {
     const run = await world.current.simulate('gap');

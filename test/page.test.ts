@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { groupMembers } from '../scripts/local/process-group.ts';
 import { expectedLines, FOREVER, numberedLines, STUBBORN } from './support/commands.ts';
@@ -108,7 +109,7 @@ test('a key that is held opens the question and does not answer it; the keyboard
   expect((await wrapper.exit).code).toBe(143);
 });
 
-test('a lost connection is told, and what was missed is there when it is back', async () => {
+test.runIf(IS_PROOF)('a lost connection is told, and what was missed is there when it is back', async () => {
   const LINES = 150;
   await signIn('interrupted');
   world.current.wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });

@@ -21,38 +21,41 @@ async function sinceTheCrash(run: string): Promise<string[]> {
   return eventNames(events.slice(crash));
 }
 
-test('a crash in the middle of a run loses no line, doubles none, and declares nothing lost', async () => {
-  const LINES = IS_PROOF ? 400 : 150;
-  const wrapper = world.current.wrapper({ job: 'counter', command: numberedLines(LINES, 0.03) });
-  const quiet = world.current.wrapper({ job: 'quiet', command: FOREVER });
-  const run = await world.current.runOf('counter');
-  const quietRun = await world.current.runOf('quiet');
-  await world.current.output(run.id, 'line 50\n');
+test.runIf(IS_PROOF)(
+  'a crash in the middle of a run loses no line, doubles none, and declares nothing lost',
+  async () => {
+    const LINES = 400;
+    const wrapper = world.current.wrapper({ job: 'counter', command: numberedLines(LINES, 0.03) });
+    const quiet = world.current.wrapper({ job: 'quiet', command: FOREVER });
+    const run = await world.current.runOf('counter');
+    const quietRun = await world.current.runOf('quiet');
+    await world.current.output(run.id, 'line 50\n');
 
-  await world.current.crash();
-  await sleep(LONG_OUTAGE_MS);
-  // From now on nobody can be too slow to return: whoever is lost was judged by a deadline of before.
-  await world.current.restart(CALM);
+    await world.current.crash();
+    await sleep(LONG_OUTAGE_MS);
+    // From now on nobody can be too slow to return: whoever is lost was judged by a deadline of before.
+    await world.current.restart(CALM);
 
-  // A kill right away, before anyone may be back: the aftermath is when it matters.
-  const kill = await world.current.kill('quiet');
-  expect(kill).toMatchObject({
-    state: 'settled',
-    targets: [{ run: quietRun.id, state: 'gone', exit_code: 143 }],
-  });
-  expect((await quiet.exit).code).toBe(143);
+    // A kill right away, before anyone may be back: the aftermath is when it matters.
+    const kill = await world.current.kill('quiet');
+    expect(kill).toMatchObject({
+      state: 'settled',
+      targets: [{ run: quietRun.id, state: 'gone', exit_code: 143 }],
+    });
+    expect((await quiet.exit).code).toBe(143);
 
-  const output = await world.current.output(run.id, `line ${LINES}\n`);
-  expect(output).toBe(expectedLines(LINES));
-  expect(await sinceTheCrash(run.id)).not.toContain('lost');
-  expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
-  expect(await sinceTheCrash(quietRun.id)).not.toContain('lost');
+    const output = await world.current.output(run.id, `line ${LINES}\n`);
+    expect(output).toBe(expectedLines(LINES));
+    expect(await sinceTheCrash(run.id)).not.toContain('lost');
+    expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
+    expect(await sinceTheCrash(quietRun.id)).not.toContain('lost');
 
-  const end = await world.current.kill('counter');
-  expect(end).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
-  expect((await wrapper.exit).code).toBe(143);
-  expect((await world.current.operator.output(run.id)).text).toBe(expectedLines(LINES));
-});
+    const end = await world.current.kill('counter');
+    expect(end).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect((await wrapper.exit).code).toBe(143);
+    expect((await world.current.operator.output(run.id)).text).toBe(expectedLines(LINES));
+  },
+);
 
 test('a run that ends while the control plane is out of reach gets its true end afterwards', async () => {
   const network = await world.current.proxy();

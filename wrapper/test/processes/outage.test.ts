@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { FakeControlPlane } from '#testing/fake-control-plane';
 import { newCommand } from '#testing/fake-control-plane';
-import { IS_PROOF } from '#testing/seed';
+import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
@@ -21,7 +21,7 @@ async function delivered(plane: FakeControlPlane, state: string) {
   return run;
 }
 
-test.each(['the flusher that the wrapper started', '`leash flush`', 'the flusher of the next `leash run`'])(
+test.each(sampleOf(['the flusher that the wrapper started', '`leash flush`', 'the flusher of the next `leash run`']))(
   'what a run leaves in an outage is sent whole by %s',
   async (who) => {
     const plane = await controlPlane();
@@ -112,29 +112,32 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
   ]);
 });
 
-test.each(['output', 'the end'])('a control plane that stores %s too slowly is not waited for', async (what) => {
-  const plane = await controlPlane();
-  const state = stateDirectory();
-  if (what === 'output') plane.script.ackOutput = false;
-  else plane.script.ackComplete = false;
-  const run = leashRun(['sh', '-c', 'head -c 3000000 /dev/zero; exit 3'], {
-    plane,
-    env: { LEASH_STATE_DIR: state },
-  });
-  expect((await run.exited()).code).toBe(3);
-  expect(run.stderr).toContain('to be sent in the background');
-  const stored = await plane.run();
-  expect(stored.isComplete).toBe(what === 'the end');
-  await killFlushers(state);
-  plane.script.ackOutput = true;
-  plane.script.ackComplete = true;
-  const flush = leash(['flush'], { plane, env: { LEASH_STATE_DIR: state } });
-  expect((await flush.exited()).code).toBe(0);
-  expect(stored.isComplete).toBe(true);
-  expect(stored.bytes('stdout').equals(Buffer.alloc(3_000_000))).toBe(true);
-  expect(stored.gaps).toEqual([]);
-  expect(leftIn(state)).toEqual([]);
-});
+test.each(sampleOf(['output', 'the end']))(
+  'a control plane that stores %s too slowly is not waited for',
+  async (what) => {
+    const plane = await controlPlane();
+    const state = stateDirectory();
+    if (what === 'output') plane.script.ackOutput = false;
+    else plane.script.ackComplete = false;
+    const run = leashRun(['sh', '-c', 'head -c 3000000 /dev/zero; exit 3'], {
+      plane,
+      env: { LEASH_STATE_DIR: state },
+    });
+    expect((await run.exited()).code).toBe(3);
+    expect(run.stderr).toContain('to be sent in the background');
+    const stored = await plane.run();
+    expect(stored.isComplete).toBe(what === 'the end');
+    await killFlushers(state);
+    plane.script.ackOutput = true;
+    plane.script.ackComplete = true;
+    const flush = leash(['flush'], { plane, env: { LEASH_STATE_DIR: state } });
+    expect((await flush.exited()).code).toBe(0);
+    expect(stored.isComplete).toBe(true);
+    expect(stored.bytes('stdout').equals(Buffer.alloc(3_000_000))).toBe(true);
+    expect(stored.gaps).toEqual([]);
+    expect(leftIn(state)).toEqual([]);
+  },
+);
 
 test('more than memory holds, printed in an outage, arrives whole over a link that is cut again and again', async () => {
   const plane = await controlPlane();

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory, WITHOUT_CGROUP } from '../support/leash.ts';
@@ -38,7 +39,7 @@ test('killed while it is connected: the run is told as lost at once, with its ou
   expect(leftIn(state)).toHaveLength(1);
 });
 
-test.each(['keep', 'kill'])(
+test.each(sampleOf(['keep', 'kill']))(
   'killed in an outage (%s): what had reached the disk is sent when that is over',
   async (what) => {
     const plane = await controlPlane();
@@ -63,7 +64,7 @@ test.each(['keep', 'kill'])(
   },
 );
 
-test.each(['keep', 'kill'])(
+test.each(sampleOf(['keep', 'kill']))(
   'killed while the end is being told (%s): it is told all the same, at once',
   async (what) => {
     const plane = await controlPlane();
@@ -120,7 +121,7 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
   await waitFor('nothing left', () => leftIn(state).length === 0);
 });
 
-test.each([[], ['--merge']])(
+test.each(sampleOf([[], ['--merge']]))(
   'kept (%j), the command survives its next prints and ends as it would have',
   async (...options) => {
     const state = stateDirectory();
@@ -163,7 +164,7 @@ test('killed with it, the command is ended with all that it started', async () =
   await waitFor('no guardian', () => usersOf(state).length === 0);
 });
 
-test.each(['no state directory', 'right after the start'])(
+test.each(sampleOf(['no state directory', 'right after the start']))(
   'killed with it (%s), it is ended without a record of it',
   async (when) => {
     const state = stateDirectory();
