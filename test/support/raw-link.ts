@@ -1,6 +1,7 @@
 /** A wrapper's connection in the hands of a test, to say on it what no wrapper would. */
 import { WebSocket } from 'ws';
 import { type ObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { WAIT_LIMIT_MS } from '#testing/patience';
 import { TestWrapper } from '#testing/test-wrapper';
 import { waitFor } from '#testing/wait-for';
 import { newRunKey } from '#testing/wrapper-messages';
@@ -93,7 +94,7 @@ function openSocket({ url, token, job, run, instance = INSTANCE, machine = MACHI
     {
       headers: token === null ? {} : { authorization: `Bearer ${token}` },
       perMessageDeflate: false,
-      handshakeTimeout: 10_000,
+      handshakeTimeout: WAIT_LIMIT_MS,
     },
   );
 }
