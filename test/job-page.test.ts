@@ -293,38 +293,35 @@ test.runIf(IS_PROOF)(
   },
 );
 
-test.runIf(IS_PROOF)(
-  'a long history comes page by page as one goes down, and only what is in view is drawn',
-  async () => {
-    await ended('long-history', 'm1.example.com', 0);
-    const [template] = await world.current.operator.runs({ job: 'long-history' });
-    if (template === undefined) throw new Error('there is a run');
-    const newest = Date.parse(template.started_at);
-    const all = Array.from({ length: 3_000 }, (_, n) => ({
-      ...template,
-      id: n === 0 ? template.id : `01H${String(9_999 - n).padStart(23, '0')}`,
-      started_at: new Date(newest - n * 60_000).toISOString(),
-      ended_at: new Date(newest - n * 60_000 + 500 + n).toISOString(),
-    }));
-    const pages: string[] = [];
-    await browser.page.route(/\/api\/v1\/runs\?/, async (route) => {
-      const query = new URL(route.request().url()).searchParams;
-      if (query.has('since') || query.has('state')) return route.continue();
-      const from = Number(query.get('cursor') ?? 0);
-      const to = from + Number(query.get('limit'));
-      pages.push(`${from}-${to}`);
-      await route.fulfill({ json: { runs: all.slice(from, to), next_cursor: to < all.length ? String(to) : null } });
-    });
-    await openJob('long-history');
-    await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
-    expect(pages).toEqual(['0-200']);
-    const isOver = browser.page.getByText('That is all: 3000 runs.');
-    await waitFor('the end of the history', async () => {
-      await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
-      return isOver.isVisible();
-    });
-    expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
-    expect(await pastRows().count()).toBeLessThan(60);
-    await browser.page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
-  },
-);
+test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
+  await ended('long-history', 'm1.example.com', 0);
+  const [template] = await world.current.operator.runs({ job: 'long-history' });
+  if (template === undefined) throw new Error('there is a run');
+  const newest = Date.parse(template.started_at);
+  const all = Array.from({ length: 3_000 }, (_, n) => ({
+    ...template,
+    id: n === 0 ? template.id : `01H${String(9_999 - n).padStart(23, '0')}`,
+    started_at: new Date(newest - n * 60_000).toISOString(),
+    ended_at: new Date(newest - n * 60_000 + 500 + n).toISOString(),
+  }));
+  const pages: string[] = [];
+  await browser.page.route(/\/api\/v1\/runs\?/, async (route) => {
+    const query = new URL(route.request().url()).searchParams;
+    if (query.has('since') || query.has('state')) return route.continue();
+    const from = Number(query.get('cursor') ?? 0);
+    const to = from + Number(query.get('limit'));
+    pages.push(`${from}-${to}`);
+    await route.fulfill({ json: { runs: all.slice(from, to), next_cursor: to < all.length ? String(to) : null } });
+  });
+  await openJob('long-history');
+  await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
+  expect(pages).toEqual(['0-200']);
+  const isOver = browser.page.getByText('That is all: 3000 runs.');
+  await waitFor('the end of the history', async () => {
+    await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    return isOver.isVisible();
+  });
+  expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
+  expect(await pastRows().count()).toBeLessThan(60);
+  await browser.page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
+});

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../scripts/local/api-client.ts';
 import { ROOT } from '../scripts/local/paths.ts';
@@ -58,29 +59,32 @@ test('npm start prints a line that, pasted, runs a job on the leash; it keeps it
   await waitFor('all of it to end', () => secondTree.flatMap((pid) => groupMembers(pid)).length === 0);
 });
 
-test('a given admin token is used, and not shown; with nothing run yet, the page has the line to paste', async () => {
-  const port = await freePort();
-  const adminToken = 'given-by-someone-who-took-care';
-  const program = startControlPlane(port, { LEASH_ADMIN_TOKEN: adminToken });
-  await waitFor('the greeting', () => program.printed.includes('Ctrl-C stops'));
-  expect(program.printed).not.toContain(adminToken);
-  const url = `http://127.0.0.1:${port}`;
-  expect(await new ApiClient(url, adminToken).runs()).toEqual([]);
+test.runIf(IS_PROOF)(
+  'a given admin token is used, and not shown; with nothing run yet, the page has the line to paste',
+  async () => {
+    const port = await freePort();
+    const adminToken = 'given-by-someone-who-took-care';
+    const program = startControlPlane(port, { LEASH_ADMIN_TOKEN: adminToken });
+    await waitFor('the greeting', () => program.printed.includes('Ctrl-C stops'));
+    expect(program.printed).not.toContain(adminToken);
+    const url = `http://127.0.0.1:${port}`;
+    expect(await new ApiClient(url, adminToken).runs()).toEqual([]);
 
-  const { page } = browser;
-  await signInAs(page, { url }, adminToken);
-  await page.getByRole('heading', { name: 'Nothing has run yet' }).waitFor();
-  const line = page.locator('.first-job code').first();
-  expect(await line.textContent()).toContain('LEASH_TOKEN=…');
-  await page.getByRole('button', { name: 'Make a token and put it in' }).click();
-  await line.getByText(/LEASH_TOKEN=leash_\w+/).waitFor();
-  const token = /LEASH_TOKEN=(\S+)/.exec((await line.textContent()) ?? '')?.[1] ?? '';
+    const { page } = browser;
+    await signInAs(page, { url }, adminToken);
+    await page.getByRole('heading', { name: 'Nothing has run yet' }).waitFor();
+    const line = page.locator('.first-job code').first();
+    expect(await line.textContent()).toContain('LEASH_TOKEN=…');
+    await page.getByRole('button', { name: 'Make a token and put it in' }).click();
+    await line.getByText(/LEASH_TOKEN=leash_\w+/).waitFor();
+    const token = /LEASH_TOKEN=(\S+)/.exec((await line.textContent()) ?? '')?.[1] ?? '';
 
-  // The page is told of the first run by itself, and the token is good for it.
-  const run = await SimulatedRun.start(url, token, { job: 'first', machine: 'm1.example.com' });
-  onTestFinished(() => run.close());
-  await page.getByRole('link', { name: 'first on m1.example.com' }).waitFor();
-});
+    // The page is told of the first run by itself, and the token is good for it.
+    const run = await SimulatedRun.start(url, token, { job: 'first', machine: 'm1.example.com' });
+    onTestFinished(() => run.close());
+    await page.getByRole('link', { name: 'first on m1.example.com' }).waitFor();
+  },
+);
 
 test('a taken port is told in words, with a way out', async () => {
   const port = await freePort();

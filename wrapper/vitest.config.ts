@@ -3,8 +3,7 @@ import { projectOptions } from '#testing/project-options';
 
 export default defineConfig({
   test: {
-    // Most of them wait for other processes: there is room for one more than there are processors, at the least.
-    ...projectOptions('wrapper', 3),
+    ...projectOptions('wrapper', 2),
     include: ['test/{unit,processes}/**/*.test.ts'],
     globalSetup: 'test/support/build-program.ts',
     setupFiles: ['test/support/setup.ts'],

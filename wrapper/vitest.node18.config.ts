@@ -18,7 +18,7 @@ const WHOLE = ['exit', 'exit-faults', 'kill', 'manners', 'own-log', 'secrets', '
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
-    ...projectOptions('wrapper-node18', 3),
+    ...projectOptions('wrapper-node18', 2),
     include: process.env.LEASH_TEST_PROOF === '1' ? WHOLE : ['test/oldest-node/sample.test.ts'],
     setupFiles: ['test/support/setup.ts'],
     globalSetup: 'test/support/build-program.ts',

@@ -19,7 +19,7 @@ function mostMemory(pid: number | undefined): number {
 test('a large output arrives whole, every byte once, over a link that is cut again and again', async () => {
   const plane = await controlPlane();
   plane.script.cutEveryBytes = 700_000;
-  const lines = IS_PROOF ? 700_000 : 250_000;
+  const lines = IS_PROOF ? 700_000 : 150_000;
   const leash = leashRun(['sh', '-c', `seq 1 ${lines}; exit 3`], { plane });
   expect((await leash.exited()).code).toBe(3);
   const expected = Buffer.from(Array.from({ length: lines }, (_, index) => `${index + 1}\n`).join(''));
