@@ -18,7 +18,7 @@ function mostMemory(pid: number | undefined): number {
 
 test('a large output arrives whole, every byte once, over a link that is cut again and again', async () => {
   const plane = await controlPlane();
-  plane.script.cutEveryBytes = 700_000;
+  plane.script.cutEveryBytes = 200_000;
   const lines = IS_PROOF ? 700_000 : 150_000;
   const leash = leashRun(['sh', '-c', `seq 1 ${lines}; exit 3`], { plane });
   expect((await leash.exited()).code).toBe(3);
