@@ -37,9 +37,6 @@ test('a link of which nothing comes through any more, without being closed, is d
   await waitFor('a heartbeat', () => plane.heartbeats > 0);
   relay.freeze();
   const before = relay.connections;
-  const since = await waitFor('out of reach', () => link.unreachableSince);
-  // The last sign of life counts, not the moment at which its absence was noticed.
-  expect(since).toBeLessThanOrEqual(performance.now() - 600);
   await waitFor('connected again', () => relay.connections > before && link.state === 'connected');
   expect(link.unreachableSince).toBeNull();
 });
