@@ -18,6 +18,12 @@ export const MAX_VIEWER_UNACKED_BYTES = MIB;
 /** The longest command line that is reported; the rest is cut. */
 export const MAX_COMMAND_LINE_BYTES = 4 * KIB;
 
+/** How many processes that a command has left running are named. */
+export const MAX_LEFT_PROCESSES = 64;
+
+/** The longest command line of one of those. */
+export const MAX_LEFT_COMMAND_BYTES = KIB;
+
 /** The text frame that says "still here", answered in kind by the runtime without waking the object. */
 export const HEARTBEAT = 'hb';
 

@@ -29,6 +29,7 @@ export const EXIT_ERRORED = 255;
  * - `offline_limit`: the control plane was out of reach for longer than the run may go unsupervised
  * - `silence`: the object heard no sign of life within the deadline; not final
  * - `wrapper_died`: only a spool was left to tell of the run
+ * - `exit_unknown`: the command ended after its wrapper had been killed: a successor saw that it ended, and nobody how
  * - `start_failed`: the command could not be started
  * - `wrapper_failed`: the wrapper itself failed
  */
@@ -42,6 +43,7 @@ export const END_REASONS = [
   'offline_limit',
   'silence',
   'wrapper_died',
+  'exit_unknown',
   'start_failed',
   'wrapper_failed',
 ] as const;
@@ -81,6 +83,7 @@ export function reportedEnd(reason: EndReason, raw: RawExit | null): ReportedEnd
     case 'silence':
     case 'wrapper_died':
       return { state: stateOfEnd(reason, EXIT_LOST), exitCode: EXIT_LOST };
+    case 'exit_unknown':
     case 'start_failed':
     case 'wrapper_failed':
       return { state: stateOfEnd(reason, EXIT_ERRORED), exitCode: EXIT_ERRORED };
@@ -103,6 +106,7 @@ export function stateOfEnd(reason: EndReason, exitCode: number): EndState {
     case 'silence':
     case 'wrapper_died':
       return 'lost';
+    case 'exit_unknown':
     case 'start_failed':
     case 'wrapper_failed':
       return 'errored';

@@ -10,6 +10,7 @@
 import * as v from 'valibot';
 import { KillPhase, KillSignal } from './command.ts';
 import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
+import { Host, LeftProcesses } from './machine-facts.ts';
 import { CommandId, RunId, RunKey } from './names.ts';
 import { EndReason } from './run-state.ts';
 import { textFrameReader } from './text-frame.ts';
@@ -37,6 +38,7 @@ const MAX_AGE_MS = 10 * 365 * 24 * 60 * 60 * 1000;
 const ExitCode = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
 const SignalName = v.pipe(v.string(), v.regex(/^SIG[A-Z0-9]{1,12}$/, 'a signal name such as SIGTERM'));
 const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const Successor = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Text = v.pipe(v.string(), v.maxLength(1024));
 
 /** How far the wrapper is with one kill. `at_ms` is the run's age. */
@@ -60,10 +62,14 @@ export const Start = v.object({
   run_key: RunKey,
   /** `ended`: a completion follows. `abandoned`: the wrapper died and only its spool is left. */
   phase: v.picklist(['running', 'ended', 'abandoned']),
+  /** Which wrapper speaks: 0, or absent, the one that started the command; n the n-th that took the run over. */
+  successor: v.optional(Successor),
   pid: v.nullable(Pid),
   command: v.pipe(v.string(), v.maxBytes(MAX_COMMAND_LINE_BYTES)),
   age_ms: v.pipe(AgeMs, v.maxValue(MAX_AGE_MS)),
   version: v.pipe(v.string(), v.maxLength(64)),
+  /** Where it runs, and as whom. */
+  host: v.optional(Host),
   limits: v.object({
     timeout_ms: v.nullable(AgeMs),
     grace_ms: v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS)),
@@ -95,7 +101,12 @@ export const Complete = v.object({
   duration_ms: AgeMs,
   final_offset: Offset,
   applied_kills: AppliedKills,
+  /** What still runs of it now, as far as it could be found. */
+  left_running: v.optional(LeftProcesses),
 });
+
+/** After the completion: what of the run still runs has changed. Empty: nothing does any more. */
+export const LeftRunning = v.object({ type: v.literal('left_running'), processes: LeftProcesses });
 
 /** The answer to `probe`. */
 export const Alive = v.object({ type: v.literal('alive') });
@@ -104,12 +115,14 @@ export type Start = v.InferOutput<typeof Start>;
 export type Gap = v.InferOutput<typeof Gap>;
 export type Killing = v.InferOutput<typeof Killing>;
 export type Complete = v.InferOutput<typeof Complete>;
-export type WrapperMessage = Start | Gap | Killing | Complete | v.InferOutput<typeof Alive>;
+export type LeftRunning = v.InferOutput<typeof LeftRunning>;
+export type WrapperMessage = Start | Gap | Killing | Complete | LeftRunning | v.InferOutput<typeof Alive>;
 export const readWrapperMessage = textFrameReader({
   start: Start,
   gap: Gap,
   killing: Killing,
   complete: Complete,
+  left_running: LeftRunning,
   alive: Alive,
 });
 

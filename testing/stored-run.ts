@@ -99,6 +99,7 @@ export function receiveMessage(run: StoredRun, message: WrapperMessage, terms: L
       return message.command === null ? reactionOf(run) : progress(run, [{ ...message, command: message.command }]);
     case 'complete':
       return receiveComplete(run, message);
+    case 'left_running':
     case 'alive':
       return reactionOf(run);
   }

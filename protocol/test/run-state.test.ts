@@ -36,6 +36,7 @@ describe('the reported end', () => {
     ['no sign of life', 'silence', null, 'lost', 253],
     ['the wrapper died', 'wrapper_died', null, 'lost', 253],
     ['the offline limit', 'offline_limit', TERM, 'lost', 253],
+    ['nobody saw how it ended', 'exit_unknown', null, 'errored', 255],
     ['the command could not be started', 'start_failed', null, 'errored', 255],
     ['the wrapper failed', 'wrapper_failed', null, 'errored', 255],
   ])('%s', (_what, reason, raw, state, exitCode) => {

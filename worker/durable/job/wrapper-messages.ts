@@ -103,6 +103,7 @@ export class WrapperMessages {
       case 'complete':
         this.#complete(socket, attachment, run, message);
         return;
+      case 'left_running':
       case 'alive':
         return;
     }

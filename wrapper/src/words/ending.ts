@@ -37,4 +37,5 @@ const WHY: Readonly<Record<EndReason, string>> = {
   start_failed: 'before it began',
   wrapper_failed: 'by a fault',
   wrapper_died: 'with its wrapper',
+  exit_unknown: 'unseen, after its wrapper had been killed',
 };
