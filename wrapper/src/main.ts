@@ -31,6 +31,8 @@ async function main(invocation: Invocation): Promise<number> {
     // Loaded only where they are asked for: they bring the network code along.
     case 'flush':
       return (await import('./flush/command.ts')).flushCommand(invocation.args);
+    case 'adopt':
+      return (await import('./adopt/command.ts')).adoptCommand(invocation.run, VERSION);
     case 'orphans':
       return (await import('./orphans/command.ts')).orphansCommand(invocation.args);
   }

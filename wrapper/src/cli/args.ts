@@ -29,6 +29,8 @@ export type Invocation =
   | { readonly kind: 'run'; readonly args: RunArgs }
   | { readonly kind: 'flush'; readonly args: FlushArgs }
   | { readonly kind: 'orphans'; readonly args: OrphansArgs }
+  /** Between leash and its guardians: in no help. */
+  | { readonly kind: 'adopt'; readonly run: string }
   | { readonly kind: 'usage_error'; readonly message: string; readonly topic: Topic };
 
 /** Reads the arguments that follow `leash`. */
@@ -61,6 +63,8 @@ function parse(first: string | undefined, rest: readonly string[]): Invocation {
       return parseFlush(rest);
     case 'orphans':
       return parseOrphans(rest);
+    case 'adopt':
+      return { kind: 'adopt', run: name('RUN', RunId, rest[0] ?? '') };
     default:
       throw new UsageError(`there is no \`leash ${first}\``);
   }

@@ -143,6 +143,28 @@ function fdPipe(fd: number, readFd: number): OutputPipe {
   };
 }
 
+/**
+ * A pipe whose reading end we have from another process, which goes on holding it.
+ *
+ * @param fd in blocking mode, which it keeps; it is closed with the pipe
+ * @throws what the file system says
+ */
+export function inheritedPipe(fd: number): OutputPipe {
+  const { O_RDONLY, O_NONBLOCK } = fs.constants;
+  // A description of our own: that ours never blocks must not become a property of the other's.
+  return fdPipe(fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY | O_NONBLOCK), fd);
+}
+
+/** One that nobody reads any more. */
+export const closedPipe: OutputPipe = {
+  readFd: null,
+  read: () => {},
+  pause: () => {},
+  resume: () => {},
+  close: () => {},
+  ended: Promise.resolve(),
+};
+
 /** The same over one of Node's own streams, where no FIFO could be made. */
 export function streamPipe(stream: Readable): OutputPipe {
   let onBytes: ((bytes: Uint8Array) => void) | null = null;

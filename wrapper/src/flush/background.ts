@@ -2,7 +2,7 @@
 import type { Environment } from '../cli/config-file.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { describeError, type Log } from '../log.ts';
-import { COOKIE_PREFIX } from '../run/command-environment.ts';
+import { withoutCookies } from '../run/command-environment.ts';
 import { ownProgram } from '../run/own-program.ts';
 import { spawnApart } from '../run/spawn-apart.ts';
 import type { State } from '../run/state.ts';
@@ -29,7 +29,7 @@ export async function sendWhatIsLeft(
   if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
   for await (const each of eachRunDirectory(state.directory, state.processes)) {
     if (signal.aborted) return;
-    if (isToBeSent(each, controlPlane)) return ensureFlusher(state, controlPlane, environment, log);
+    if (isToBeSent(each, controlPlane, state.processes)) return ensureFlusher(state, controlPlane, environment, log);
   }
 }
 
@@ -70,9 +70,4 @@ function start(controlPlane: ControlPlane, environment: Environment, log: Log): 
     // Too many open files, the arguments are too long.
     failed(error);
   }
-}
-
-/** It is no part of a run that we are nested in, and is not to end with that. */
-function withoutCookies(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(COOKIE_PREFIX)));
 }

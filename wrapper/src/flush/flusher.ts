@@ -1,6 +1,8 @@
 /** Sends all that runs on this machine have left for one control plane, again and again if need be. */
 import { performance } from 'node:perf_hooks';
+import { rescueOrphans } from '../adopt/rescue.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
+import { removeAbandonedJournals } from '../journal/run-journal.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
 import { describeError, type Log } from '../log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
@@ -8,7 +10,7 @@ import { noFamily, processFamily } from '../processes/family.ts';
 import type { State } from '../run/state.ts';
 import { acquireFlusherLock } from '../spool/flusher-lock.ts';
 import { claim, type RunDirectory } from '../spool/run-directory.ts';
-import { type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
+import { eachUnfinishedRun, type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
 import { tidyStateDirectory } from '../spool/tidy.ts';
 import { flusherKey, isToBeSent } from './leftover.ts';
 import { Patience } from './patience.ts';
@@ -42,6 +44,7 @@ interface Left {
 /** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
 export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
+  await rescueOrphans(state, { environment: process.env, controlPlane }, log);
   return sendAll(await leftToSend(state, controlPlane), state, controlPlane, log, new Set());
 }
 
@@ -75,6 +78,7 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
   const rejected: Rejected[] = [];
   const hasFailed = new Set<string>();
   for (let failures = 0; ; failures += 1) {
+    await rescueOrphans(state, { environment: process.env, controlPlane }, log);
     const listed = await leftToSend(state, controlPlane);
     patience.note(idsOf(listed), performance.now());
     const round = await sendAll(listed, state, controlPlane, log, hasFailed);
@@ -92,13 +96,23 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
 }
 
 async function tidy(state: State): Promise<void> {
+  await removeJournalsIn(state);
   await tidyStateDirectory(state.directory, state.processes, Date.now());
   await removeSpent(state);
 }
 
+async function removeJournalsIn({ directory, processes }: State): Promise<void> {
+  const wanted = new Set<string>();
+  for await (const { facts } of eachUnfinishedRun(directory, processes)) {
+    const journal = facts.kind === 'read' ? facts.value.supervision?.journal : null;
+    if (typeof journal === 'string') wanted.add(journal);
+  }
+  removeAbandonedJournals(processes.isRunning, wanted);
+}
+
 async function leftToSend(state: State, controlPlane: ControlPlane): Promise<ListedRun[]> {
   const listed = await listRunDirectories(state.directory, state.processes);
-  return listed.filter((each) => isToBeSent(each, controlPlane));
+  return listed.filter((each) => isToBeSent(each, controlPlane, state.processes));
 }
 
 function idsOf(runs: readonly ListedRun[]): string[] {

@@ -3,9 +3,20 @@ import type { ControlPlane } from '../cli/control-plane.ts';
 import type { Processes } from '../spool/owner.ts';
 import type { ListedRun } from '../spool/run-listing.ts';
 
-/** Whether this is for us to send: nobody else has it, it is not sent yet, and it belongs to our control plane. */
-export function isToBeSent({ free, uploaded, facts }: ListedRun, { baseUrl }: ControlPlane): boolean {
-  if (!free || uploaded || facts.kind !== 'read') return false;
+/** Whether its command runs on without anybody, and can be supervised again. */
+export function isAdoptable({ free, ended, uploaded, facts }: ListedRun, processes: Processes): boolean {
+  if (!free || ended || uploaded || facts.kind !== 'read') return false;
+  const { supervision, family } = facts.value;
+  return supervision !== undefined && family !== null && processes.isRunning(family.leader);
+}
+
+/**
+ * Whether this is for us to send: nobody else has it, its command is over, it is not sent yet, and it belongs to our
+ * control plane.
+ */
+export function isToBeSent(listed: ListedRun, { baseUrl }: ControlPlane, processes: Processes): boolean {
+  const { free, uploaded, facts } = listed;
+  if (!free || uploaded || facts.kind !== 'read' || isAdoptable(listed, processes)) return false;
   // A token is never shown to another control plane than the one that it is for.
   return facts.value.control_plane?.url === baseUrl;
 }

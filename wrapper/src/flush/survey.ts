@@ -35,7 +35,7 @@ export interface Unreadable {
 export async function survey({ directory, processes }: State, controlPlane: ControlPlane): Promise<Survey> {
   const listed = await listRunDirectories(directory, processes);
   return {
-    waiting: listed.filter((each) => isToBeSent(each, controlPlane)).map(({ run }) => run),
+    waiting: listed.filter((each) => isToBeSent(each, controlPlane, processes)).map(({ run }) => run),
     beingSent: listed.filter((each) => isBeingSent(each, processes)).length,
     foreign: foreignIn(listed, controlPlane),
     unreadable: listed.flatMap(unreadable),

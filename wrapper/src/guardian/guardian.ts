@@ -3,16 +3,18 @@
  *
  * A wrapper that is killed takes the read ends of the command's pipes along: a command that was to be kept would die of
  * SIGPIPE at its next print. So the guardian holds them too, without reading. It hears of the wrapper's death by the end
- * of the pipe between them, which no way of dying can avoid. Then it drains the command's pipes, or ends the command.
+ * of the pipe between them, which no way of dying can avoid. Then it starts a successor, which has the pipes from it and
+ * goes on reading where the wrapper was stopped; or it ends the command.
  *
  * It is a `sh`, not a Node, because one runs beside every command: it costs a megabyte and a millisecond.
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
+import type { Environment } from '../cli/config-file.ts';
 import { describeError, type Log } from '../log.ts';
-import type { FamilyOrigin } from '../processes/family.ts';
 import { spawnApart } from '../run/spawn-apart.ts';
+import { type RunFacts, readFacts } from '../spool/run-facts.ts';
 
 /** What the guardian does when the wrapper has died. */
 export interface LastWill {
@@ -21,14 +23,21 @@ export interface LastWill {
   readonly pgid: number;
   /** Ends all of the run; its success is relied on. For `kill`. */
   readonly end: readonly string[];
-  /** What `end` is told of the run's processes, because there may be no record of them; null when nothing is known. */
-  readonly family: FamilyOrigin | null;
-  /** Tells what happened; null when there is nobody to tell. */
-  readonly tell: readonly string[] | null;
+  /** Becomes the run's new wrapper. */
+  readonly succeed: readonly string[];
+  /** What both are told of the run, because there may be no record of it; null when nothing is known. */
+  readonly facts: RunFacts | null;
 }
 
-/** The variable that holds it. */
-export const FAMILY_VARIABLE = 'LEASH_FAMILY';
+/** The variable that holds the facts. */
+const FACTS_VARIABLE = 'LEASH_INHERITED';
+
+/** What a guardian has told this process of a run; null when no guardian has started it. Taken out of `env`. */
+export function takeInheritedFacts(env: NodeJS.ProcessEnv): RunFacts | null {
+  const facts = readFacts(env[FACTS_VARIABLE] ?? '');
+  delete env[FACTS_VARIABLE];
+  return facts.kind === 'read' ? facts.value : null;
+}
 
 /**
  * Descriptors of the read ends; null where there is none. They must block, which is a property of the open file: `cat`
@@ -36,11 +45,21 @@ export const FAMILY_VARIABLE = 'LEASH_FAMILY';
  */
 export type ReadEnds = Readonly<Record<StreamName, number | null>>;
 
+/** Where a successor finds the read ends. */
+export const INHERITED_FDS: Readonly<Record<StreamName, number>> = { stdout: 4, stderr: 5 };
+
+/** By this exit code a successor says that the run is over, but something it left behind still prints. */
+export const EXIT_STILL_PRINTING = 3;
+
+/** A successor that can't even start is tried again: the program or Node may just be being replaced. */
+const TRIES = 30;
+
 // Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, and is
 // nobody's child, since what the shell becomes would not collect it. While the command is being ended it is drained as
-// well: what it has to say must not keep it from ending.
+// well: what it has to say must not keep it from ending. A successor is the shell's child, so that another one follows
+// when it is killed, too.
 const SCRIPT = `
-will=$1 pgid=$2 end=$3 tell=$4
+will=$1 pgid=$2 end=$3 succeed=$4
 word=
 while read -r word <&3; do
   case $word in
@@ -52,15 +71,36 @@ while read -r word <&3; do
   esac
 done
 exec 3<&-
-(cat <&4 &)
-(cat <&5 &)
-exec 4<&- 5<&-
-if [ "$word" = drain ]; then exit 0; fi
-if [ "$will" = kill ]; then eval "$end" || kill -s KILL -- "-$pgid"; fi
-eval "exec $tell"
+drain() {
+  (cat <&4 &)
+  (cat <&5 &)
+} 2>/dev/null
+if [ "$word" = drain ]; then drain; exit 0; fi
+if [ "$will" = kill ]; then drain; eval "$end" || kill -s KILL -- "-$pgid"; fi
+tries=0
+until eval "$succeed"; do
+  if [ $? -eq ${EXIT_STILL_PRINTING} ] || [ "$tries" -ge ${TRIES} ]; then drain; exit 0; fi
+  tries=$((tries + 1))
+  sleep 1
+done
 `;
 
-export class Guardian {
+/** What a run tells its guardian. */
+export interface GuardianWords {
+  /** Nobody reads this stream any more, so that the command gets its SIGPIPE. */
+  close(stream: StreamName): void;
+  /**
+   * The command is over and nothing of it holds a pipe: if the wrapper dies now there is nobody to end, and its process
+   * group may be another's soon, but what happened is still to be told.
+   */
+  commandIsOver(): void;
+  /** Nothing is left to be done: the guardian is not needed. */
+  dismiss(): void;
+  /** The command is over, but something it left behind still prints: it is to go on as if someone read it. */
+  drain(): void;
+}
+
+export class Guardian implements GuardianWords {
   /** Its pid, so that it is not taken for a part of the run; null when it could not be started. */
   readonly pid: number | null = null;
   readonly #words: Writable | null = null;
@@ -70,7 +110,7 @@ export class Guardian {
   constructor(will: LastWill, pipes: ReadEnds, log: Log) {
     const failed = (error: unknown) => log.note(`the guardian is not there: ${describeError(error)}`);
     try {
-      const child = startShell(will, pipes);
+      const child = startShell(will, pipes, 'pipe', process.env);
       child.on('error', failed);
       this.pid = child.pid ?? null;
       const pipe = child.stdio[3] ?? null;
@@ -83,25 +123,18 @@ export class Guardian {
     }
   }
 
-  /** Nobody reads this stream any more, so that the command gets its SIGPIPE. */
   close(stream: StreamName): void {
     this.#say(`close-${stream}`);
   }
 
-  /**
-   * The command is over and nothing of it holds a pipe: if the wrapper dies now there is nobody to end, and its process
-   * group may be another's soon, but what happened is still to be told.
-   */
   commandIsOver(): void {
     this.#say('over');
   }
 
-  /** Nothing is left to be done: the guardian is not needed. */
   dismiss(): void {
     this.#sayLast('done');
   }
 
-  /** The command is over, but something it left behind still prints: it is to go on as if someone read it. */
   drain(): void {
     this.#sayLast('drain');
   }
@@ -116,12 +149,29 @@ export class Guardian {
   }
 }
 
-function startShell({ kind, pgid, end, family, tell }: LastWill, { stdout, stderr }: ReadEnds): ChildProcess {
-  const words = [kind, String(pgid), shellLine(end), shellLine(tell ?? [])];
-  return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...words], {
-    env: family === null ? process.env : { ...process.env, [FAMILY_VARIABLE]: JSON.stringify(family) },
+/**
+ * Starts a guardian whose wrapper has died already: it starts a successor at once. For a run that has lost both.
+ *
+ * @throws what spawning throws
+ */
+export function startOrphansGuardian(will: LastWill, pipes: ReadEnds, environment: Environment): void {
+  const child = startShell(will, pipes, 'ignore', environment);
+  // EAGAIN: too many processes. The next one to come along tries again.
+  child.on('error', () => {});
+  child.unref();
+}
+
+function startShell(
+  { kind, pgid, end, succeed, facts }: LastWill,
+  { stdout, stderr }: ReadEnds,
+  words: 'pipe' | 'ignore',
+  environment: Environment,
+): ChildProcess {
+  const args = [kind, String(pgid), shellLine(end), shellLine(succeed)];
+  return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...args], {
+    env: facts === null ? environment : { ...environment, [FACTS_VARIABLE]: JSON.stringify(facts) },
     cwd: '/',
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe', stdout ?? 'ignore', stderr ?? 'ignore'],
+    stdio: ['ignore', 'ignore', 'ignore', words, stdout ?? 'ignore', stderr ?? 'ignore'],
   });
 }
 

@@ -1,15 +1,16 @@
 /** `leash orphans`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
+import { type Means, rescueOrphans } from '../adopt/rescue.ts';
 import type { OrphansArgs } from '../cli/args.ts';
 import type { Environment } from '../cli/config-file.ts';
+import { configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
-import { FAMILY_VARIABLE } from '../guardian/guardian.ts';
+import { takeInheritedFacts } from '../guardian/guardian.ts';
 import type { Log } from '../log.ts';
 import { type ProcessFamily, processFamily } from '../processes/family.ts';
-import { openState } from '../run/state.ts';
-import { readFamily } from '../spool/run-facts.ts';
+import { openState, type State } from '../run/state.ts';
 import { endFamily } from '../terminate/end-family.ts';
-import { endOrphan, findOrphans, type Orphan, removeSpent } from './orphans.ts';
+import { endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from './orphans.ts';
 
 /** Some are left, or one that was named is not known. */
 const EXIT_LEFT = 1;
@@ -20,32 +21,69 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 }
 
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
-  const own = readFamily(process.env[FAMILY_VARIABLE] ?? '');
+  const own = takeInheritedFacts(process.env)?.family ?? null;
   if (own !== null && kill !== null) return endForGuardian(processFamily(own), kill, settings, log);
   const state = await openState(settings);
   if (state.kind === 'unusable') {
     log.tell(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;
   }
+  const means = meansFrom(settings);
   const found = await findOrphans(state);
   const chosen = runs.length === 0 ? found : found.filter(({ facts }) => runs.includes(facts.run));
   const unknown = runs.filter((run) => !chosen.some(({ facts }) => facts.run === run));
-  for (const run of unknown) log.tell(`${run} is not an orphan of this user on this machine`);
+  for (const run of unknown) log.tell(await describeUnknown(run, state));
   if (chosen.length === 0 && unknown.length === 0) say('there are no orphans');
-  if (kill === null) {
-    show(chosen, say);
-    await removeSpent(state);
-    return chosen.length === 0 && unknown.length === 0 ? 0 : EXIT_LEFT;
-  }
+  const left =
+    kill === null ? await takeOver(chosen, state, means, log, say) : await end(chosen, kill, means, log, say);
+  await removeSpent(state);
+  return left === 0 && unknown.length === 0 ? 0 : EXIT_LEFT;
+}
+
+function meansFrom(settings: Environment): Means {
+  const configuration = configure({ url: null, tokenFile: null }, settings);
+  return {
+    environment: process.env,
+    controlPlane: configuration.kind === 'supervised' ? configuration.controlPlane : null,
+  };
+}
+
+/** @returns how many have been found */
+async function takeOver(
+  found: readonly Orphan[],
+  state: State,
+  means: Means,
+  log: Log,
+  say: (line: string) => void,
+): Promise<number> {
+  show(found, say);
+  await rescueOrphans(state, means, log);
+  if (found.length > 0) say('each of them is being taken over by a new wrapper, and can be seen and stopped again');
+  return found.length;
+}
+
+/** @returns how many processes could not be ended */
+async function end(
+  found: readonly Orphan[],
+  how: NonNullable<OrphansArgs['kill']>,
+  means: Means,
+  log: Log,
+  say: (line: string) => void,
+): Promise<number> {
   const survivors = await Promise.all(
-    chosen.map(async (orphan) => {
-      const alive = await endOrphan(orphan, kill, log);
+    found.map(async (orphan) => {
+      const alive = await endOrphan(orphan, how, means, log);
       say(outcome(orphan, alive));
       return alive;
     }),
   );
-  await removeSpent(state);
-  return survivors.flat().length === 0 && unknown.length === 0 ? 0 : EXIT_LEFT;
+  return survivors.flat().length;
+}
+
+async function describeUnknown(run: string, state: State): Promise<string> {
+  const wrapper = await wrapperOf(run, state);
+  if (wrapper === null) return `${run} is not an orphan of this user on this machine`;
+  return `${run} is no orphan any more: it has been taken over by process ${wrapper}; to end it, kill -TERM ${wrapper}`;
 }
 
 /** By what the guardian knows of the run, which has a record only where there is a disk for it, and not at once. */

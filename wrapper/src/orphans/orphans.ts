@@ -1,10 +1,13 @@
 /** Commands that lost their wrapper before their end was recorded, and run on. */
+import { type Means, rescue } from '../adopt/rescue.ts';
+import { NO_PROGRESS } from '../journal/progress.ts';
+import { noteProgressIn } from '../journal/run-journal.ts';
 import type { Log } from '../log.ts';
 import { noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
 import type { State } from '../run/state.ts';
 import { claim } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
-import { listRunDirectories } from '../spool/run-listing.ts';
+import { eachUnfinishedRun, listRunDirectories } from '../spool/run-listing.ts';
 import { endFamily } from '../terminate/end-family.ts';
 
 export interface Orphan {
@@ -28,6 +31,16 @@ export async function findOrphans(state: State): Promise<Orphan[]> {
   });
 }
 
+/** The pid of the living process that has taken a run over; null when nobody has. */
+export async function wrapperOf(run: string, state: State): Promise<number | null> {
+  for await (const { run: each, facts } of eachUnfinishedRun(state.directory, state.processes)) {
+    if (each !== run || facts.kind !== 'read') continue;
+    const { wrapper, supervision } = facts.value;
+    return (supervision?.successor ?? 0) > 0 && state.processes.isRunning(wrapper) ? wrapper.pid : null;
+  }
+  return null;
+}
+
 /** Removes the records of runs of which nothing is left to find or to send. */
 export async function removeSpent(state: State): Promise<void> {
   for (const { path, free, uploaded, facts } of await listRunDirectories(state.directory, state.processes)) {
@@ -42,14 +55,27 @@ export async function removeSpent(state: State): Promise<void> {
   }
 }
 
-/** @returns pids of those that could not be ended */
+/**
+ * Ends it, and leaves it to a successor to tell of that.
+ *
+ * @returns pids of those that could not be ended
+ */
 export async function endOrphan(
   { facts, family }: Orphan,
   how: { readonly signal: NodeJS.Signals; readonly graceMs: number },
+  means: Means,
   log: Log,
 ): Promise<readonly number[]> {
   log.note(`ending run ${facts.run} of ${facts.job}`);
   const survivors = await endFamily(family, how, log);
   family.release();
+  const journal = facts.supervision?.journal ?? null;
+  if (journal !== null) {
+    noteProgressIn(journal, {
+      ...NO_PROGRESS,
+      termination: { ...NO_PROGRESS.termination, stage: { kind: 'gone', reason: 'local_signal', survivors } },
+    });
+  }
+  rescue(facts, means, log);
   return survivors;
 }

@@ -48,9 +48,14 @@ export class OutputLog {
   #end = 0;
   #dropped = 0;
 
-  /** @param capacity bytes that may be held, bookkeeping included; a quarter of it is for the head */
-  constructor(capacity: number) {
+  /**
+   * @param capacity bytes that may be held, bookkeeping included; a quarter of it is for the head
+   * @param start where it begins: what comes before is stored elsewhere
+   */
+  constructor(capacity: number, start = 0) {
     this.#capacity = capacity;
+    this.#start = start;
+    this.#end = start;
     this.#headCapacity = Math.floor(capacity / 4);
     // A small log needs small blocks, or a single one would be more than its head may hold.
     this.#pool = new BlockPool(Math.max(1, Math.min(BLOCK_BYTES, Math.floor(capacity / 20))));
@@ -129,6 +134,17 @@ export class OutputLog {
     if (item.kind === 'hole') return { kind: 'gap', from: start, to: itemEnd(item) };
     const bytes = item.buffer.subarray(start - item.start, item.length);
     return { kind: 'bytes', stream: item.stream, start, bytes };
+  }
+
+  /** All that is held, from `start` on, in stretches that are views like that of `read`. */
+  *held(): Generator<Extract<Piece, { kind: 'bytes' }>> {
+    for (let index = 0; index < this.#head.length + this.#tail.length; index += 1) {
+      const item = this.#itemAt(index);
+      if (item?.kind !== 'chunk') continue;
+      const start = Math.max(item.start, this.#start);
+      const bytes = item.buffer.subarray(start - item.start, item.length);
+      if (bytes.length > 0) yield { kind: 'bytes', stream: item.stream, start, bytes };
+    }
   }
 
   /** Where the first byte that is really held lies: a gap may follow what was freed. */

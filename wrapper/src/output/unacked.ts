@@ -1,6 +1,8 @@
 /** A run's unacked output, wherever it is: the newest in memory, what is more or older on disk. */
 import type { StreamName } from '#protocol/output-frame';
+import type { OutputJournal } from '../journal/output-journal.ts';
 import type { RecordBlock } from '../spool/records.ts';
+import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
 import type { Later } from '../spool/segment-reader.ts';
 import { Spool, type SpoolLimit, type SpoolSource } from '../spool/spool.ts';
 import { OutputLog, type Piece } from './log.ts';
@@ -15,6 +17,15 @@ const CROWDED_ABOVE = 5 / 8;
 
 /** Whether all that was held is on disk to stay; if not, why not. */
 export type Flushed = { readonly kind: 'stored' } | { readonly kind: 'incomplete'; readonly why: string };
+
+/** Where a run's output begins. */
+export interface Beginning {
+  /** What comes before is stored at the control plane, or lost. */
+  readonly start: number;
+  /** What comes before is on disk, or lost. */
+  readonly memory: number;
+}
+const AT_ZERO: Beginning = { start: 0, memory: 0 };
 
 export class UnackedOutput {
   /** Called, never from within `read`, when what was `later` can be asked for again. */
@@ -33,13 +44,16 @@ export class UnackedOutput {
   #dueTo = 0;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
+  #journal: OutputJournal | null = null;
 
   /**
    * @param capacityBytes how much may be held in memory, bookkeeping included; beyond that the middle is dropped
    * @param onTrouble told once, when the disk fails; output then stays in memory until the disk works again
+   * @param from where it begins, for output that another process has begun
    */
-  constructor(capacityBytes: number, onTrouble: (why: string) => void) {
-    this.#memory = new OutputLog(capacityBytes);
+  constructor(capacityBytes: number, onTrouble: (why: string) => void, from: Beginning = AT_ZERO) {
+    this.#memory = new OutputLog(capacityBytes, from.memory);
+    this.#start = from.start;
     this.#spillAboveBytes = capacityBytes * SPILL_ABOVE;
     this.#crowdedAboveBytes = capacityBytes * CROWDED_ABOVE;
     this.#onTrouble = onTrouble;
@@ -79,11 +93,31 @@ export class UnackedOutput {
     this.onRoom();
   }
 
-  /** From now on there is a disk to go to. Call at most once. */
-  useSpool(directory: string, limit: SpoolLimit): void {
+  /** All that is in memory now, and comes later, is also in the journal while nowhere else. It has what is there now. */
+  useJournal(journal: OutputJournal): void {
+    this.#journal = journal;
+  }
+
+  /** What comes before this offset is not in memory any more. */
+  get memoryStart(): number {
+    return this.#memory.start;
+  }
+
+  /** What is held in memory, as a journal takes it. */
+  held(): ReturnType<OutputLog['held']> {
+    return this.#memory.held();
+  }
+
+  /**
+   * From now on there is a disk to go to. Call at most once.
+   *
+   * @param onDisk what is there already
+   */
+  useSpool(directory: string, limit: SpoolLimit, onDisk: OnDisk = { segments: new SegmentList(), end: 0 }): void {
     this.#isSpooled = true;
     const source: SpoolSource = {
       moveInto: (block) => {
+        this.#trimJournal();
         this.#moveInto(block);
         this.onRoom();
       },
@@ -93,13 +127,15 @@ export class UnackedOutput {
         this.#onTrouble(why);
       },
     };
-    this.#spool = new Spool(directory, limit, source);
+    this.#spool = new Spool(directory, limit, source, onDisk);
     this.#spillIfDue();
   }
 
   /** Adds bytes at the end. They are copied. */
   append(stream: StreamName, bytes: Uint8Array): void {
+    this.#journal?.append({ stream, start: this.end, bytes });
     this.#memory.append(stream, bytes);
+    if (this.#journal?.isLong === true) this.#journal.restart(this.#memory.start, this.held());
     this.#spillIfDue();
   }
 
@@ -110,6 +146,7 @@ export class UnackedOutput {
     this.#start = upTo;
     this.#memory.free(upTo);
     this.#spool?.free(upTo);
+    this.#trimJournal();
     this.onRoom();
   }
 
@@ -138,6 +175,12 @@ export class UnackedOutput {
     this.#closed = true;
     this.#stopTimer();
     this.#spool?.close();
+  }
+
+  /** What is neither in memory nor on its way to the disk is stored, or was dropped. */
+  #trimJournal(): void {
+    if (this.#memory.start < this.end || this.#spool?.isWriting === true) return;
+    this.#journal?.clear(this.end);
   }
 
   #spillIfDue(): void {

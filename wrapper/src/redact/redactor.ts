@@ -70,6 +70,11 @@ export class Redactor {
     this.#lines = rules.patterns.length === 0 ? null : new LineSearch(rules.patterns.map((each) => new RegExp(each)));
   }
 
+  /** What came and has been neither passed on nor hidden; a view, good until the next call. */
+  get held(): Uint8Array {
+    return this.#buffer.subarray(this.#settled, this.#kept);
+  }
+
   /** @param bytes are read only during the call */
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;

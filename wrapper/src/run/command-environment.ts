@@ -21,3 +21,8 @@ export function commandEnvironment(
   const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, LEASH_DETACHED: _detached, ...rest } = environment;
   return { ...rest, [cookieOf(run)]: '1', ...additions };
 }
+
+/** For what is no part of a run that we are nested in, and is not to end with that. */
+export function withoutCookies(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(COOKIE_PREFIX)));
+}

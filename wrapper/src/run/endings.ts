@@ -90,7 +90,8 @@ function endBySignal({ args, terminator, log }: Ending, signal: EndingSignal): v
 }
 
 /** Why the run has ended, once it has. */
-export function endReason({ stage }: Terminator, raw: RawExit | null): EndReason {
+export function endReason({ args, terminator }: Pick<Ending, 'args' | 'terminator'>, raw: RawExit | null): EndReason {
+  const { stage } = terminator;
   switch (stage.kind) {
     case 'gone':
     case 'term':
@@ -98,7 +99,8 @@ export function endReason({ stage }: Terminator, raw: RawExit | null): EndReason
       return stage.reason;
     case 'running':
     case 'exited':
-      if (raw === null) return 'wrapper_failed';
-      return raw.kind;
+      if (raw !== null) return raw.kind;
+      // The guardian has ended it, or a successor saw it end.
+      return args.wrapperDeath === 'kill' ? 'wrapper_died' : 'exit_unknown';
   }
 }

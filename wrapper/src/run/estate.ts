@@ -2,20 +2,18 @@
  * What a run leaves behind on disk if it must: a record of it from its start, so that its processes can be found even if
  * the wrapper is killed, and what could not be told, to be told later. Nothing here ever holds up or fails the run.
  */
-import os from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { rescueOrphans } from '../adopt/rescue.ts';
 import { within } from '../clock/within.ts';
 import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { describeError } from '../log.ts';
 import type { UnackedOutput } from '../output/unacked.ts';
-import type { FamilyOrigin } from '../processes/family.ts';
-import { bootId } from '../processes/process-ref.ts';
 import { DEFAULT_TOTAL_BYTES, firstQuota, spoolQuota } from '../spool/quota.ts';
 import { createRunDirectory, type RunDirectory } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
+import type { OnDisk } from '../spool/segment-list.ts';
 import { describeSize } from '../words/size.ts';
-import { nameRun } from './identity.ts';
 import type { Birth } from './parts.ts';
 import type { RunRecord } from './record.ts';
 import { openState, type State } from './state.ts';
@@ -42,6 +40,13 @@ interface Place {
   readonly directory: RunDirectory;
 }
 
+/** What a successor has taken over of what the run has on disk. */
+export interface TakenPlace extends Place {
+  readonly output: OnDisk;
+}
+
+export type NewFacts = Omit<RunFacts, 'version' | 'wrapper'>;
+
 export class Estate {
   readonly #birth: Birth;
   readonly #address: RunAddress | null;
@@ -58,10 +63,11 @@ export class Estate {
   /** Resolves with why the end could not be noted, or null. */
   #noted: Promise<string | null> | null = null;
 
+  /** @param place what is to be noted of a run that has no place yet, or what has been taken over */
   constructor(
     birth: Birth,
     address: RunAddress | null,
-    origin: FamilyOrigin | null,
+    place: NewFacts | TakenPlace,
     record: RunRecord,
     output: UnackedOutput,
   ) {
@@ -70,7 +76,7 @@ export class Estate {
     this.#record = record;
     this.#output = output;
     if (address !== null) output.expectSpool();
-    this.#place = this.#found(origin).catch((error: unknown) => {
+    this.#place = this.#found(place).catch((error: unknown) => {
       this.#cannotKeep(describeError(error));
       return null;
     });
@@ -151,33 +157,39 @@ export class Estate {
     return within(this.#place, Math.max(0, this.#since + PLACE_MS - performance.now()), null);
   }
 
-  async #found(origin: FamilyOrigin | null): Promise<Place | null> {
-    const { settings, args, run, log } = this.#birth;
-    const state = await openState(settings);
-    if (state.kind === 'unusable') return this.#cannotKeep(state.why);
-    const created = await createRunDirectory(state.directory, this.#facts(origin), state.processes);
-    if (created.kind === 'failed') return this.#cannotKeep(created.why);
-    const place = { state, directory: created.directory };
+  async #found(given: NewFacts | TakenPlace): Promise<Place | null> {
+    const taken = 'directory' in given ? given : null;
+    const place = taken ?? ('directory' in given ? null : await this.#settleDown(given));
+    if (place === null) return null;
+    const { args, run, log, launch } = this.#birth;
+    const { state, directory } = place;
+    const { signal } = this.#leaving;
+    const means = { environment: launch.environment, controlPlane: this.#address?.controlPlane ?? null };
+    const rescued = rescueOrphans(state, means, log, signal);
+    this.#search = rescued;
     if (this.#address === null) return place;
+    const { controlPlane } = this.#address;
     const question = {
       stateDirectory: state.directory,
       run,
       wantedBytes: args.spoolLimitBytes,
       totalBytes: DEFAULT_TOTAL_BYTES,
-      signal: this.#leaving.signal,
+      signal,
     };
     // The run has its place at once, however much others have left.
     const bytes = await firstQuota(state.directory, args.spoolLimitBytes);
-    this.#output.useSpool(created.directory.path, { bytes, again: () => spoolQuota(question) });
-    log.note(`what can't be sent is kept in ${created.directory.path}, at most ${describeSize(bytes)}`);
-    this.#search = sendWhatIsLeft(
-      state,
-      this.#address.controlPlane,
-      this.#birth.launch.environment,
-      log,
-      this.#leaving.signal,
-    );
+    const limit = { bytes, again: () => spoolQuota(question) };
+    this.#output.useSpool(directory.path, limit, taken?.output);
+    log.note(`what can't be sent is kept in ${directory.path}, at most ${describeSize(bytes)}`);
+    this.#search = rescued.then(() => sendWhatIsLeft(state, controlPlane, launch.environment, log, signal));
     return place;
+  }
+
+  async #settleDown(facts: NewFacts): Promise<Place | null> {
+    const state = await openState(this.#birth.settings);
+    if (state.kind === 'unusable') return this.#cannotKeep(state.why);
+    const created = await createRunDirectory(state.directory, facts, state.processes);
+    return created.kind === 'failed' ? this.#cannotKeep(created.why) : { state, directory: created.directory };
   }
 
   /** @returns null, or why it is not on disk */
@@ -207,37 +219,6 @@ export class Estate {
   async #ensureFlusher(state: State): Promise<void> {
     const { launch, log } = this.#birth;
     if (this.#address !== null) await ensureFlusher(state, this.#address.controlPlane, launch.environment, log);
-  }
-
-  #facts(origin: FamilyOrigin | null): Omit<RunFacts, 'version' | 'wrapper'> {
-    const { startedAt, age } = this.#birth;
-    const { run, run_key, command, version, limits } = this.#record.facts;
-    const { job, instance, machine, controlPlane } = this.#address ?? {
-      ...nameRun(this.#birth),
-      controlPlane: null,
-    };
-    return {
-      run,
-      run_key,
-      job,
-      instance,
-      machine,
-      control_plane:
-        controlPlane === null
-          ? null
-          : {
-              url: controlPlane.baseUrl,
-              token_file: controlPlane.token.kind === 'file' ? controlPlane.token.path : null,
-              ca_file: controlPlane.caFile,
-            },
-      command,
-      leash_version: version,
-      limits,
-      started_at_ms: startedAt.getTime(),
-      started_uptime_ms: Math.max(0, os.uptime() * 1_000 - age()),
-      boot_id: bootId(),
-      family: origin,
-    };
   }
 
   #cannotKeep(why: string): null {

@@ -1,5 +1,6 @@
 /** What a run consists of once its command has been started, or could not be. */
 import { MIB } from '#protocol/limits';
+import type { RawExit } from '#protocol/run-state';
 import type { Killing } from '#protocol/wrapper-link';
 import type { Environment } from '../cli/config-file.ts';
 import type { Configuration } from '../cli/control-plane.ts';
@@ -7,12 +8,14 @@ import type { RunArgs } from '../cli/run-args.ts';
 import { commandLine, cutCommandLine } from '../command/command-line.ts';
 import type { LaunchState } from '../command/launch-state.ts';
 import type { OutputPipe } from '../command/output-pipe.ts';
-import type { Started } from '../command/start-command.ts';
-import { flusherCommand } from '../flush/background.ts';
-import { Guardian, type LastWill } from '../guardian/guardian.ts';
+import type { NotStarted, RunningCommand } from '../command/start-command.ts';
+import { Guardian, type GuardianWords } from '../guardian/guardian.ts';
+import { lastWill } from '../guardian/last-will.ts';
+import { NO_PROGRESS, type Progress } from '../journal/progress.ts';
+import { createJournal, type HeldBytes, NOTHING_HELD, type RunJournal } from '../journal/run-journal.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { describeError, type Log, type OpenLog } from '../log.ts';
-import { UnackedOutput } from '../output/unacked.ts';
+import { type Beginning, UnackedOutput } from '../output/unacked.ts';
 import type { Cgroup } from '../processes/cgroup.ts';
 import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
 import { groupFamily } from '../processes/group-family.ts';
@@ -23,16 +26,21 @@ import { Terminator } from '../terminate/terminator.ts';
 import { describeStep } from '../words/ending.ts';
 import { cookieOf } from './command-environment.ts';
 import { type Ending, endByOperator } from './endings.ts';
-import { Estate } from './estate.ts';
+import { Estate, type NewFacts, type TakenPlace } from './estate.ts';
+import { newFacts } from './facts.ts';
 import { nameRun, newRunKey } from './identity.ts';
 import type { OwnOutput } from './own-output.ts';
-import { ownProgram } from './own-program.ts';
-import { RunRecord } from './record.ts';
+import { RunRecord, type RunFacts as TimelessFacts } from './record.ts';
 import { redactLine } from './recording.ts';
 import { Uplink } from './uplink.ts';
 
 /** What may be held in memory of the output that is not stored yet. */
 const MEMORY_BYTES = 4 * MIB;
+
+/** A command that runs, or did when somebody took it over who can't see how it exits: then that is null. */
+export interface SupervisedCommand extends Omit<RunningCommand, 'exited'> {
+  readonly exited: Promise<RawExit | null>;
+}
 
 /** All that is known when the command has been started. */
 export interface Birth {
@@ -49,52 +57,104 @@ export interface Birth {
   readonly cgroup: Cgroup | null;
   readonly own: OwnOutput;
   readonly log: OpenLog;
-  readonly started: Started;
+  readonly started: SupervisedCommand | NotStarted;
 }
 
 export interface Parts extends Birth {
   readonly family: ProcessFamily;
-  readonly guardian: Guardian | null;
+  readonly guardian: GuardianWords | null;
   readonly output: UnackedOutput;
   readonly record: RunRecord;
   readonly terminator: Terminator;
   readonly uplink: Uplink | null;
   readonly estate: Estate;
+  readonly journal: RunJournal | null;
+  /** What a wrapper that was killed had read and not recorded, because it might become a secret. */
+  readonly heldBack: HeldBytes;
+}
+
+/** What a successor has of the wrapper that was killed. */
+export interface Inheritance {
+  readonly timeless: TimelessFacts;
+  readonly origin: FamilyOrigin;
+  readonly guardian: GuardianWords;
+  readonly journal: RunJournal | null;
+  readonly progress: Progress;
+  readonly heldBack: HeldBytes;
+  readonly output: UnackedOutput;
+  /** What is noted of it, where it has no place on disk yet. */
+  readonly place: TakenPlace | NewFacts;
 }
 
 /** Puts together what supervises the command. It runs meanwhile. */
 export function assemble(birth: Birth): Parts {
-  const { args, version, run, configuration, rules, log, started } = birth;
-  const age = () => Math.round(birth.age());
+  const { args, version, run, rules, log, started } = birth;
   const origin = familyOrigin(birth);
+  const timeless = {
+    run,
+    run_key: newRunKey(),
+    pid: started.kind === 'running' ? started.pid : null,
+    command: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
+    version,
+    limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs },
+  };
+  const address = addressOf(birth);
+  const self = refOrNull(process.pid, log);
+  const journal = origin === null || address === null || self === null ? null : createJournal(self, log);
+  const facts = newFacts(birth, address, origin, timeless, journal?.path ?? null);
   const helpers: ProcessRef[] = [];
-  const family = familyOf(birth, origin, helpers);
-  const guardian = startGuardian(birth, origin, helpers);
+  const guardian = startGuardian(birth, { ...facts, wrapper: self }, helpers);
+  const output = newOutput(log);
+  if (journal !== null) output.useJournal(journal.output);
+  if (started.kind === 'running') log.note(`started as process ${started.pid}: ${timeless.command}`);
+  return connect(birth, address, {
+    timeless,
+    family: familyOf(birth, origin, helpers),
+    guardian,
+    journal,
+    progress: NO_PROGRESS,
+    heldBack: NOTHING_HELD,
+    output,
+    place: withGuardian(facts, helpers),
+  });
+}
+
+/** The same for a command whose wrapper was killed. */
+export function assembleAgain(birth: Birth, inheritance: Inheritance): Parts {
+  return connect(birth, addressOf(birth), { ...inheritance, family: processFamily(inheritance.origin) });
+}
+
+/** The output of a run, as far as it is not stored. */
+export function newOutput(log: Log, from?: Beginning): UnackedOutput {
+  return new UnackedOutput(
+    MEMORY_BYTES,
+    (why) => log.tell(`what can't be sent can't be kept on disk for now: ${why}`),
+    from,
+  );
+}
+
+interface Ingredients extends Omit<Inheritance, 'origin' | 'guardian'> {
+  readonly family: ProcessFamily;
+  readonly guardian: GuardianWords | null;
+}
+
+function connect(
+  birth: Birth,
+  address: RunAddress | null,
+  { timeless, family, guardian, journal, progress, heldBack, output, place }: Ingredients,
+): Parts {
+  const { args, configuration, log } = birth;
+  const age = () => Math.round(birth.age());
   const tell = killingTeller(log);
   const onKilling = (killing: Killing) => {
     record.noteKilling(killing);
+    noteProgress(journal, terminator, record, null);
     tell(killing);
     uplink?.killing(killing);
   };
-  const terminator = new Terminator(family, age, onKilling, log);
-  const output = new UnackedOutput(MEMORY_BYTES, (why) =>
-    log.tell(`what can't be sent can't be kept on disk for now: ${why}`),
-  );
-  const record = new RunRecord(
-    {
-      run,
-      run_key: newRunKey(),
-      pid: started.kind === 'running' ? started.pid : null,
-      command: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
-      version,
-      limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs },
-    },
-    output,
-    age,
-    () => terminator.appliedKills,
-  );
-  if (started.kind === 'running') log.note(`started as process ${started.pid}: ${record.facts.command}`);
-  const address = addressOf(birth);
+  const terminator = new Terminator(family, age, onKilling, log, progress.termination);
+  const record = new RunRecord(timeless, output, age, () => terminator.appliedKills);
+  for (const step of progress.untold_steps) record.noteKilling(step);
   if (configuration.kind === 'unsupervised') {
     log.tell(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
   } else if (configuration.warning !== null) {
@@ -102,8 +162,23 @@ export function assemble(birth: Birth): Parts {
   }
   const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, family, log });
   output.onReadable = () => uplink?.outputReadable();
-  const estate = new Estate(birth, address, origin, record, output);
-  return { ...birth, family, guardian, output, record, terminator, uplink, estate };
+  const estate = new Estate(birth, address, place, record, output);
+  return { ...birth, family, guardian, output, record, terminator, uplink, estate, journal, heldBack };
+}
+
+/** How far the run is, for a successor. */
+export function noteProgress(
+  journal: RunJournal | null,
+  terminator: Terminator,
+  record: RunRecord,
+  raw: RawExit | null,
+): void {
+  journal?.noteProgress({ termination: terminator.termination, raw, untold_steps: record.untoldSteps });
+}
+
+/** A successor that is about to take the run over is not to be forestalled. */
+function withGuardian(facts: NewFacts, [guardian = null]: readonly (ProcessRef | null)[]): NewFacts {
+  return facts.supervision === undefined ? facts : { ...facts, supervision: { ...facts.supervision, guardian } };
 }
 
 function familyOf({ started, cgroup }: Birth, origin: FamilyOrigin | null, helpers: ProcessRef[]): ProcessFamily {
@@ -139,12 +214,12 @@ function refOrNull(pid: number, log: Log): ProcessRef | null {
   return null;
 }
 
-function startGuardian(birth: Birth, origin: FamilyOrigin | null, helpers: ProcessRef[]): Guardian | null {
+function startGuardian(birth: Birth, facts: Parameters<typeof lastWill>[0], helpers: ProcessRef[]): Guardian | null {
   const { started, log } = birth;
   if (started.kind === 'not_started') return null;
   const { stdout, stderr } = started.output;
   const guardian = new Guardian(
-    lastWill(birth, origin, started.pid),
+    lastWill(facts, started.pid),
     { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
     log,
   );
@@ -177,17 +252,6 @@ function addressOf(birth: Birth): RunAddress | null {
     controlPlane: configuration.controlPlane,
     run,
     ...nameRun(birth),
-  };
-}
-
-function lastWill({ args, run, configuration }: Birth, family: FamilyOrigin | null, pgid: number): LastWill {
-  const { wrapperDeath, signal, graceMs } = args;
-  return {
-    kind: wrapperDeath,
-    pgid,
-    family,
-    end: [...ownProgram(), 'orphans', '--kill', '--signal', signal, '--grace', `${graceMs}ms`, run],
-    tell: configuration.kind === 'unsupervised' ? null : flusherCommand(configuration.controlPlane),
   };
 }
 

@@ -1,5 +1,6 @@
 /** What the command prints, on its way to the record: without its secrets. */
 import type { StreamName } from '#protocol/output-frame';
+import type { HeldBytes } from '../journal/run-journal.ts';
 import { MARK, type RedactionRules, Redactor, redactText } from '../redact/redactor.ts';
 
 /**
@@ -9,25 +10,38 @@ import { MARK, type RedactionRules, Redactor, redactText } from '../redact/redac
 export class Recording {
   readonly #redactors: Readonly<Record<StreamName, Redactor>>;
   readonly #onFault: (error: unknown) => void;
+  readonly #onHeld: (held: HeldBytes) => void;
   #hasFailed = false;
 
   /**
    * @param record is given bytes that are valid only during the call
    * @param onFault is called once at most
+   * @param onHeld is told what is held back, because it might become a secret: views, valid only during the call
    */
   constructor(
     rules: RedactionRules,
     record: (stream: StreamName, bytes: Uint8Array) => void,
     onFault: (error: unknown) => void,
+    onHeld: (held: HeldBytes) => void = () => {},
   ) {
     const redactor = (stream: StreamName) => new Redactor(rules, (bytes) => record(stream, bytes));
     this.#redactors = { stdout: redactor('stdout'), stderr: redactor('stderr') };
     this.#onFault = onFault;
+    this.#onHeld = onHeld;
+  }
+
+  /** Goes on from what another one held back. */
+  resume({ stdout, stderr }: HeldBytes): void {
+    if (stdout.length > 0) this.take('stdout', stdout);
+    if (stderr.length > 0) this.take('stderr', stderr);
   }
 
   /** @param bytes are read only during the call */
   take(stream: StreamName, bytes: Uint8Array): void {
-    this.#guarded(() => this.#redactors[stream].write(bytes));
+    this.#guarded(() => {
+      this.#redactors[stream].write(bytes);
+      this.#onHeld({ stdout: this.#redactors.stdout.held, stderr: this.#redactors.stderr.held });
+    });
   }
 
   /** Nothing more comes: what was held back, because it might have become a secret, goes on. */

@@ -44,7 +44,7 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
   limit.clear();
   await terminator.over();
   await Promise.race([output, new Promise((resolve) => setTimeout(resolve, LINGER_MS))]);
-  return reportedEnd(endReason(terminator, raw), raw).exitCode;
+  return reportedEnd(endReason(ending, raw), raw).exitCode;
 }
 
 /** Whoever read it before may be what has failed. Resolves when all of it has been read. */

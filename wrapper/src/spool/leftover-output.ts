@@ -1,7 +1,7 @@
 /** The output of a run whose wrapper is gone, as far as it reached the disk: read to be sent, deleted once it is stored. */
-import { unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import type { Piece } from '../output/log.ts';
-import { type Segment, SegmentList } from './segment-list.ts';
+import { type OnDisk, type Segment, SegmentList } from './segment-list.ts';
 import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
 
 export class LeftoverOutput {
@@ -63,6 +63,18 @@ export class LeftoverOutput {
     this.#reader.close();
     await this.#deleting;
   }
+}
+
+/** What a run's directory holds, as one who goes on writing needs it. Throws what the file system says. */
+export async function outputOnDisk(directory: string): Promise<OnDisk> {
+  const segments = await SegmentList.ofDirectory(directory);
+  const end = await lastOffset(segments);
+  for (const segment of segments) {
+    segment.size = (await stat(segment.path)).size;
+    // Nearly: the headers of the records are counted too.
+    segment.outputBytes = segment.size;
+  }
+  return { segments, end };
 }
 
 /** Where the output ends on disk. Files at the end that hold nothing readable are taken off the list. */

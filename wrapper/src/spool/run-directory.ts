@@ -3,9 +3,18 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { hasCode } from '../error-code.ts';
 import { describeError } from '../log.ts';
-import { deleteAside, doneWithin, makeDirectory, putFile, readJson, syncPath, transientPath } from './files.ts';
+import {
+  deleteAside,
+  doneWithin,
+  makeDirectory,
+  namesIn,
+  putFile,
+  readJson,
+  syncPath,
+  transientPath,
+} from './files.ts';
 import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
-import { type RunEnd, type RunFacts, readEnd, readFacts } from './run-facts.ts';
+import { type RunEnd, type RunFacts, readEnd, readFacts, type Supervision } from './run-facts.ts';
 import { SegmentList } from './segment-list.ts';
 
 export const FACTS_FILE = 'run.json';
@@ -19,15 +28,25 @@ export type Outcome = Promise<string | null>;
 
 export class RunDirectory {
   readonly path: string;
-  readonly facts: RunFacts;
   readonly #processes: Processes;
+  #facts: RunFacts;
   #sync: NodeJS.Timeout | null = null;
 
   /** Not to be called from elsewhere: `createRunDirectory` and `claim` make sure that it is ours. */
   constructor(directory: string, facts: RunFacts, processes: Processes) {
     this.path = directory;
-    this.facts = facts;
+    this.#facts = facts;
     this.#processes = processes;
+  }
+
+  get facts(): RunFacts {
+    return this.#facts;
+  }
+
+  /** The run is supervised in another way from now on, and by this process. Throws what the file system says. */
+  async takeOver(supervision: Supervision): Promise<void> {
+    this.#facts = { ...this.#facts, wrapper: this.#processes.self, supervision };
+    await putFile(path.join(this.path, FACTS_FILE), JSON.stringify(this.#facts));
   }
 
   /** Makes sure, in the background, that the run is still known after a loss of power. */
@@ -113,6 +132,12 @@ export class RunDirectory {
 /** Where the runs are in a state directory. */
 export function runsIn(stateDirectory: string): string {
   return path.join(stateDirectory, 'runs');
+}
+
+/** The directory of a run; null when there is none. */
+export async function runDirectory(stateDirectory: string, run: string): Promise<string | null> {
+  const directory = path.join(runsIn(stateDirectory), run);
+  return (await namesIn(directory)).length === 0 ? null : directory;
 }
 
 export type Created =

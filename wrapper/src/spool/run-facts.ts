@@ -1,4 +1,5 @@
 /** What is kept of a run on disk, for whoever has to finish what its wrapper could not. */
+import os from 'node:os';
 import * as v from 'valibot';
 import { InstanceName, JobName, MachineName, RunId, RunKey } from '#protocol/names';
 import { Complete, Killing } from '#protocol/wrapper-link';
@@ -17,6 +18,26 @@ const Family = v.object({
   cgroup: v.nullable(v.string()),
 });
 const Ms = v.pipe(v.number(), v.finite(), v.minValue(0));
+
+/** How the run is supervised: what a successor goes by. */
+const Supervision = v.object({
+  /** How many have taken the run over so far. */
+  successor: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  /** The shell that holds the command's pipes, and starts a successor when the wrapper dies; null when there is none. */
+  guardian: v.nullable(Process),
+  /** The directory of its journal; null when it has none. */
+  journal: v.nullable(v.string()),
+  wrapper_death: v.picklist(['keep', 'kill']),
+  /** Sent first when a limit ends the command. */
+  signal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in os.constants.signals),
+  idle_timeout_ms: v.nullable(Ms),
+  max_offline_ms: v.nullable(Ms),
+  spool_limit_bytes: v.number(),
+  log_file: v.nullable(v.string()),
+  /** Patterns for secrets, as they are matched against bytes; null: nothing is hidden. */
+  redact: v.nullable(v.array(v.string())),
+});
+export type Supervision = v.InferOutput<typeof Supervision>;
 
 export const RunFacts = v.object({
   version: v.literal(VERSION),
@@ -47,6 +68,8 @@ export const RunFacts = v.object({
   wrapper: Process,
   /** How to find what the run has started; null when nothing was. */
   family: v.nullable(Family),
+  /** Absent where an older leash wrote it: nobody can take that run over. */
+  supervision: v.optional(Supervision),
 });
 export type RunFacts = v.InferOutput<typeof RunFacts>;
 
@@ -71,12 +94,6 @@ export function readFacts(text: string): Read<RunFacts> {
 
 export function readEnd(text: string): Read<RunEnd> {
   return read(RunEnd, text);
-}
-
-/** How to find what a run has started, as JSON; null when it is nothing of the kind. */
-export function readFamily(text: string): v.InferOutput<typeof Family> | null {
-  const family = read(Family, text);
-  return family.kind === 'read' ? family.value : null;
 }
 
 function read<Schema extends v.GenericSchema>(schema: Schema, text: string): Read<v.InferOutput<Schema>> {

@@ -15,7 +15,7 @@ export interface ListedRun {
   readonly ended: boolean;
   /** See `markUploaded`. */
   readonly uploaded: boolean;
-  /** Whether it belongs to nobody who lives, so that it may be claimed. */
+  /** Whether it belongs to nobody who lives or has a guardian that does, so that it may be claimed. */
   readonly free: boolean;
 }
 
@@ -27,19 +27,42 @@ export async function listRunDirectories(stateDirectory: string, processes: Proc
 }
 
 /** The same one by one, for who need not see all: there may be thousands. */
-export async function* eachRunDirectory(stateDirectory: string, processes: Processes): AsyncGenerator<ListedRun> {
+export function eachRunDirectory(stateDirectory: string, processes: Processes): AsyncGenerator<ListedRun> {
+  return eachListed(stateDirectory, processes, () => true);
+}
+
+/** The same for those of which no end is known: few, however many have been left by an outage. */
+export function eachUnfinishedRun(stateDirectory: string, processes: Processes): AsyncGenerator<ListedRun> {
+  return eachListed(stateDirectory, processes, (names) => !names.includes(END_FILE) && !names.includes(UPLOADED_FILE));
+}
+
+/** @param isWanted by the names in its directory, before any file is read */
+async function* eachListed(
+  stateDirectory: string,
+  processes: Processes,
+  isWanted: (names: readonly string[]) => boolean,
+): AsyncGenerator<ListedRun> {
   for (const run of (await namesIn(runsIn(stateDirectory))).sort()) {
     if (!v.is(RunId, run)) continue;
     const directory = path.join(runsIn(stateDirectory), run);
     const names = await namesIn(directory);
-    if (names.length === 0) continue;
+    if (names.length === 0 || !isWanted(names)) continue;
+    const facts = await readJson(path.join(directory, FACTS_FILE), readFacts);
+    const ended = names.includes(END_FILE);
+    const owner = await readOwner(directory).catch(() => ({ kind: 'unclear' }) as const);
     yield {
       path: directory,
       run,
-      facts: await readJson(path.join(directory, FACTS_FILE), readFacts),
-      ended: names.includes(END_FILE),
+      facts,
+      ended,
       uploaded: names.includes(UPLOADED_FILE),
-      free: isFree(await readOwner(directory).catch(() => ({ kind: 'unclear' }) as const), processes),
+      free: isFree(owner, processes) && (ended || !isGuarded(facts, processes)),
     };
   }
+}
+
+/** Whether somebody is about to take it over: for a moment it belongs to nobody who lives. */
+function isGuarded(facts: Read<RunFacts>, processes: Processes): boolean {
+  const guardian = facts.kind === 'read' ? facts.value.supervision?.guardian : null;
+  return guardian !== null && guardian !== undefined && processes.isRunning(guardian);
 }

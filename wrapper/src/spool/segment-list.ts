@@ -14,6 +14,13 @@ export interface Segment {
   outputBytes: number;
 }
 
+/** A run's output that is on disk already when somebody begins to write more of it. */
+export interface OnDisk {
+  readonly segments: SegmentList;
+  /** Where the last of it ends. */
+  readonly end: number;
+}
+
 /** `out-<number>-<start>`; both with leading zeros, so that `ls` shows them in order. */
 const NAME = /^out-(\d{8})-(\d{15})$/;
 

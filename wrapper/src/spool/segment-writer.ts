@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../error-code.ts';
 import type { RecordBlock } from './records.ts';
-import type { Segment, SegmentList } from './segment-list.ts';
+import type { OnDisk, Segment, SegmentList } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
 /** Others fill the same disk. */
@@ -40,13 +40,15 @@ export class SegmentWriter {
   /**
    * @param limitBytes file bytes that may be used until `quota` is asked; of these the first quarter stays, whatever comes after
    * @param quota what may be used by now, asked while the files grow
-   * @param segments empty; shared with who reads
+   * @param onDisk what is there already; its segments are shared with who reads
    */
-  constructor(directory: string, limitBytes: number, quota: () => Promise<number>, segments: SegmentList) {
+  constructor(directory: string, limitBytes: number, quota: () => Promise<number>, { segments, end }: OnDisk) {
     this.#directory = directory;
     this.#limitBytes = limitBytes;
     this.#quota = quota;
     this.#segments = segments;
+    this.#end = end;
+    for (const { number } of segments) this.#number = Math.max(this.#number, number);
   }
 
   /** Bytes of output that had to be deleted so far. */

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { describeError } from '../log.ts';
 import type { Piece } from '../output/log.ts';
 import { RecordBlock } from './records.ts';
-import { SegmentList } from './segment-list.ts';
+import type { OnDisk, SegmentList } from './segment-list.ts';
 import { type Later, SegmentReader } from './segment-reader.ts';
 import { SegmentWriter, segmentBytes } from './segment-writer.ts';
 
@@ -34,7 +34,7 @@ const LONGEST_PAUSE_MS = 60_000;
 
 export class Spool {
   readonly #source: SpoolSource;
-  readonly #segments = new SegmentList();
+  readonly #segments: SegmentList;
   readonly #writer: SegmentWriter;
   readonly #reader: SegmentReader;
   readonly #block: RecordBlock;
@@ -50,10 +50,14 @@ export class Spool {
   #told = false;
   #onIdle: () => void = () => {};
 
-  /** @param directory the run's own; holds no segments yet */
-  constructor(directory: string, limit: SpoolLimit, source: SpoolSource) {
+  /**
+   * @param directory the run's own
+   * @param onDisk what it holds already
+   */
+  constructor(directory: string, limit: SpoolLimit, source: SpoolSource, onDisk: OnDisk) {
     this.#source = source;
-    this.#writer = new SegmentWriter(directory, limit.bytes, limit.again, this.#segments);
+    this.#segments = onDisk.segments;
+    this.#writer = new SegmentWriter(directory, limit.bytes, limit.again, onDisk);
     this.#reader = new SegmentReader(this.#segments, () => source.readable());
     this.#block = new RecordBlock(segmentBytes(limit.bytes));
   }
@@ -61,6 +65,11 @@ export class Spool {
   /** Bytes of output that were deleted to stay within the limit. */
   get dropped(): number {
     return this.#writer.dropped;
+  }
+
+  /** Whether it holds output that is not on disk yet. */
+  get isWriting(): boolean {
+    return this.#block.start !== null;
   }
 
   /** Call when output may be due. */

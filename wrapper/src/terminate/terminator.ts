@@ -3,7 +3,16 @@ import type { AppliedKill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ProcessFamily } from '../processes/family.ts';
-import { appliedKills, decide, type EndRequest, type Happening, isUnderWay, NOT_ENDING, type Stage } from './decide.ts';
+import {
+  appliedKills,
+  decide,
+  type EndRequest,
+  type Happening,
+  isUnderWay,
+  NOT_ENDING,
+  type Stage,
+  type Termination,
+} from './decide.ts';
 
 const FIRST_LOOK_MS = 10;
 const LAST_LOOK_MS = 100;
@@ -23,7 +32,7 @@ export class Terminator {
   readonly #onKilling: (killing: Killing) => void;
   readonly #log: Log;
   readonly #alarm: Alarm;
-  #state = NOT_ENDING;
+  #state: Termination;
   #leaderCollected = false;
   #lastSeen: readonly number[] = [];
   #pauseMs = FIRST_LOOK_MS;
@@ -36,13 +45,28 @@ export class Terminator {
   /**
    * @param age the run's age in ms
    * @param onKilling is told each step, to be passed on
+   * @param state how far another one had come that is there no longer
    */
-  constructor(family: Endable, age: () => number, onKilling: (killing: Killing) => void, log: Log) {
+  constructor(
+    family: Endable,
+    age: () => number,
+    onKilling: (killing: Killing) => void,
+    log: Log,
+    state: Termination = NOT_ENDING,
+  ) {
+    this.#state = state;
     this.#family = family;
     this.#age = age;
     this.#onKilling = onKilling;
     this.#log = log;
     this.#alarm = new Alarm(age, () => this.#look());
+    this.#lookLater(FIRST_LOOK_MS);
+    if (state.stage.kind === 'gone') this.#setGone();
+  }
+
+  /** All of it, for whoever may have to go on from here. */
+  get termination(): Termination {
+    return this.#state;
   }
 
   get stage(): Stage {

@@ -4,25 +4,36 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
+import type { RunFacts } from '../../src/spool/run-facts.ts';
 import { gate } from '../support/gate.ts';
-import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
+import { controlPlane, type Leash, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
-import { leftIn, recordsIn } from '../support/state.ts';
+import { killWithGuardian, leftIn, recordsIn } from '../support/state.ts';
 
-/** Starts a run whose wrapper is killed; resolves with its id. */
-async function orphan(mark: string, state: string, options: readonly string[] = []): Promise<string> {
+interface Started {
+  readonly id: string;
+  readonly run: Leash;
+}
+
+async function start(mark: string, state: string, options: readonly string[] = []): Promise<Started> {
   const known = new Set(recordsIn(state));
   const { wait } = gate();
   const script = `setsid sh -c '${wait}' ${mark}-child & trap '' TERM; ${wait}`;
   const run = leashRun(shell(script, mark), { options, env: { LEASH_STATE_DIR: state } });
   await waitFor('the command and its child', () => living(`${mark}-child`).length > 0);
   const id = await waitFor('a record of it', () => recordsIn(state).find((name) => !known.has(name)));
-  run.kill('SIGKILL');
+  return { id, run };
+}
+
+/** Starts a run whose wrapper is killed, and its guardian with it; resolves with its id. */
+async function orphan(mark: string, state: string, options: readonly string[] = []): Promise<string> {
+  const { id, run } = await start(mark, state, options);
+  await killWithGuardian(run.process, state);
   await run.exited();
   return id;
 }
 
-test('they are listed, and ended by id or all of them, with all that they started', async () => {
+test('they are ended by id or all of them, with all that they started; listed, they are taken over', async () => {
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const none = leash(['orphans'], { env });
@@ -30,50 +41,68 @@ test('they are listed, and ended by id or all of them, with all that they starte
   expect(none.stdout.toString()).toBe('there are no orphans\n');
 
   const marks = [marker(), marker(), marker()] as const;
-  const first = await orphan(marks[0], state, ['--job', 'night']);
-  const second = await orphan(marks[1], state);
-  // A run whose wrapper lives is none, nor one that its command has outlived.
-  const supervised = leashRun(shell(`echo up; ${gate().wait}`, marks[2]), { env });
-  await waitFor('the supervised command', () => supervised.stdout.includes('up'));
-  await waitFor('a record of it', () => recordsIn(state).length === 3);
-
-  const list = leash(['orphans'], { env });
-  expect((await list.exited()).code).toBe(1);
-  const [header = '', ...rows] = list.stdout.toString().trimEnd().split('\n');
-  expect(header).toMatch(/^RUN +JOB +PID +STARTED +PROCESSES +COMMAND$/);
-  expect(rows).toHaveLength(2);
-  expect(rows[0]).toMatch(new RegExp(`^${first} +night +\\d+ +\\d{4}-\\S+Z +\\d +sh -c`));
-  expect(rows[1]).toContain(second);
+  const first = await start(marks[0], state, ['--job', 'night']);
+  const second = await start(marks[1], state);
+  // A run whose wrapper lives is none.
+  const supervised = await start(marks[2], state);
+  for (const { run } of [first, second]) {
+    await killWithGuardian(run.process, state);
+    await run.exited();
+  }
 
   const unknown = leash(['orphans', '--kill', '01ARZ3NDEKTSV4RRFFQ69G5FAV'], { env });
   expect((await unknown.exited()).code).toBe(1);
   expect(unknown.stderr).toContain('01ARZ3NDEKTSV4RRFFQ69G5FAV is not an orphan');
   expect(living(marks[0])).not.toEqual([]);
 
-  const one = leash(['orphans', '--kill', '--grace', '300ms', first], { env });
+  const one = leash(['orphans', '--kill', '--grace', '300ms', first.id], { env });
   expect((await one.exited()).code).toBe(0);
-  expect(one.stdout.toString()).toMatch(new RegExp(`^run ${first} of night: ended, \\d processes\n$`));
+  expect(one.stdout.toString()).toMatch(new RegExp(`^run ${first.id} of night: ended, \\d processes\n$`));
   expect(living(marks[0])).toEqual([]);
   expect(living(marks[1]).length).toBeGreaterThan(0);
   // Nothing of it is left to find or to send.
-  expect(leftIn(state)).not.toContain(first);
+  await waitFor('the end of its record', () => !leftIn(state).includes(first.id));
 
-  const all = leash(['orphans', '--kill', '--grace', '0'], { env });
-  expect((await all.exited()).code).toBe(0);
-  expect(living(marks[1])).toEqual([]);
-  expect(living(marks[2])).not.toEqual([]);
-  expect(leftIn(state)).toHaveLength(1);
-  supervised.kill('SIGTERM');
-  await supervised.exited();
-  await waitFor('nothing left', () => leftIn(state).length === 0);
+  const list = leash(['orphans'], { env });
+  expect((await list.exited()).code).toBe(1);
+  const [header = '', row = '', ...rows] = list.stdout.toString().trimEnd().split('\n');
+  expect(header).toMatch(/^RUN +JOB +PID +STARTED +PROCESSES +COMMAND$/);
+  expect(row).toMatch(new RegExp(`^${second.id} +test +\\d+ +\\d{4}-\\S+Z +\\d +sh -c`));
+  expect(rows).toEqual(['each of them is being taken over by a new wrapper, and can be seen and stopped again']);
+  const later = async () => {
+    const again = leash(['orphans', '--kill', second.id], { env });
+    await again.exited();
+    return again.stderr.match(/taken over by process (\d+)/)?.[1];
+  };
+  const successor = await waitFor('that it has been taken over', later);
+  process.kill(Number(successor), 'SIGKILL');
+  for (const { run } of [supervised]) run.kill('SIGTERM');
+  await supervised.run.exited();
+  expect(living(marks[2])).toEqual([]);
 });
 
-test('one whose loss has been told stays findable until it ends, and is then forgotten', async () => {
+test('the end of one that is ended by hand is told', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const id = await orphan(marker(), state, ['--url', plane.url, '--token-file', tokenIn(state)]);
+  const kill = leash(['orphans', '--kill', '--grace', '0', id], { env: { LEASH_STATE_DIR: state } });
+  expect((await kill.exited()).code).toBe(0);
+  const stored = await waitFor('the run', () => plane.runs.get(id));
+  await waitFor('its end', () => stored.isComplete);
+  expect(stored.completions[0]).toMatchObject({ reason: 'local_signal', exit_code: 255 });
+});
+
+test('one that nobody can take over is told as lost, and stays findable until it ends', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();
   const id = await orphan(mark, state, ['--url', plane.url, '--token-file', tokenIn(state)]);
+  // As an older leash has left it.
+  const file = path.join(state, 'runs', id, 'run.json');
+  const { supervision: _unknown, ...facts } = JSON.parse(fs.readFileSync(file, 'utf8')) as RunFacts;
+  fs.writeFileSync(file, JSON.stringify(facts));
+  await leash(['flush', '--url', plane.url, '--token-file', tokenIn(state)], { env }).exited();
   const stored = await plane.run();
   await waitFor('that it is told as lost', () => stored.isLost);
   await waitFor('its record', () => fs.existsSync(path.join(state, 'runs', id, 'uploaded')));

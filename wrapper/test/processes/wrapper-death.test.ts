@@ -18,29 +18,8 @@ const segments = (state: string): number =>
     return names.filter((name) => name.startsWith('out-') && fs.statSync(path.join(directory, name)).size > 0);
   }).length;
 
-test('killed while it is connected: the run is told as lost at once, with its output', async () => {
-  const plane = await controlPlane();
-  const state = stateDirectory();
-  const mark = marker();
-  const run = leashRun(shell('echo printed; sleep 1000; :', mark), {
-    plane,
-    env: { LEASH_STATE_DIR: state },
-  });
-  const stored = await plane.run();
-  await waitFor('the output', () => stored.end === 8);
-  await waitFor('a record of it', () => recordsIn(state).length === 1);
-  run.kill('SIGKILL');
-  await waitFor('a run that is told as lost', () => stored.isLost);
-  expect(stored.completions).toEqual([]);
-  expect(stored.starts.map(({ phase }) => phase)).toEqual(['running', 'abandoned']);
-  expect(stored.text('stdout')).toBe('printed\n');
-  expect(living(mark)).not.toEqual([]);
-  // It is still to be found.
-  expect(leftIn(state)).toHaveLength(1);
-});
-
 test.each(sampleOf(['keep', 'kill']))(
-  'killed in an outage (%s): what had reached the disk is sent when that is over',
+  'killed in an outage (%s): what it had read is told when that is over, and what became of the command',
   async (what) => {
     const plane = await controlPlane();
     const state = stateDirectory();
@@ -52,15 +31,21 @@ test.each(sampleOf(['keep', 'kill']))(
       options: ['--url', plane.url, '--wrapper-death', what],
       env: { LEASH_STATE_DIR: state, LEASH_URL: '' },
     });
-    await waitFor('output on disk', () => segments(state) > 0);
+    await waitFor('the output', () => run.stderr.includes('two\n') && run.stdout.includes('one\n'));
+    await waitFor('a record of it', () => recordsIn(state).length > 0);
     run.kill('SIGKILL');
     if (what === 'kill') await waitFor('the end of the command', () => living(mark).length === 0);
     await plane.listen();
     const stored = await plane.run();
-    await waitFor('a run that is told as lost', () => stored.isLost);
-    expect(stored.starts.map(({ phase }) => phase)).toEqual(['abandoned']);
-    expect([stored.text('stdout'), stored.text('stderr')]).toEqual(['one\n', 'two\n']);
-    if (what === 'kill') await waitFor('nothing left', () => leftIn(state).length === 0);
+    await waitFor('the output', () => stored.text('stdout') === 'one\n' && stored.text('stderr') === 'two\n');
+    if (what === 'keep') {
+      expect(stored.starts.at(-1)).toMatchObject({ phase: 'running', successor: 1 });
+      expect(living(mark)).not.toEqual([]);
+    } else {
+      await waitFor('the end', () => stored.isComplete);
+      expect(stored.completions[0]).toMatchObject({ reason: 'wrapper_died', exit_code: 253 });
+      await waitFor('nothing left', () => leftIn(state).length === 0);
+    }
   },
 );
 

@@ -7,6 +7,8 @@ import { expect } from 'vitest';
 import { FakeControlPlane, type FakeControlPlaneOptions } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
 import { nameSources } from '../../../scripts/local/source-maps.ts';
+import { removeAbandonedJournals } from '../../src/journal/run-journal.ts';
+import { isRunning } from '../../src/processes/process-ref.ts';
 import { endAll, newMarker } from './processes.ts';
 
 /** The wrapper as it is shipped: made by build-program.ts. */
@@ -190,6 +192,8 @@ export async function endWhatIsLeft(): Promise<void> {
   // A command outlives its wrapper, and so do a guardian and a flusher: each has our mark in its environment.
   if (ofThisFile !== null) await endAll(ofThisFile, 'environ');
   for (const mark of markers.splice(0)) await endAll(mark);
+  // As if long after the tests: nobody takes their runs over any more.
+  removeAbandonedJournals(isRunning, new Set(), Number.POSITIVE_INFINITY);
   for (const plane of planes.splice(0)) {
     await plane.stop();
     expect(plane.violations).toEqual([]);

@@ -1,6 +1,8 @@
 /** What there is on disk in a state directory, and who uses it. */
+import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { waitFor } from '#testing/wait-for';
 import { procTable } from '../../src/processes/proc-table.ts';
 import { endEach } from './processes.ts';
 
@@ -17,6 +19,16 @@ export async function killFlushers(stateDirectory: string): Promise<void> {
 /** Pids of the living guardians that use a state directory. */
 export function guardians(stateDirectory: string): number[] {
   return usersOf(stateDirectory).filter((pid) => read(pid, 'cmdline').includes('leash-guardian'));
+}
+
+/** Kills a wrapper and its guardian, so that nobody takes its run over. */
+export async function killWithGuardian(wrapper: ChildProcess, stateDirectory: string): Promise<void> {
+  const guardian = await waitFor('its guardian', () =>
+    guardians(stateDirectory).find((pid) => procTable.entry(pid)?.ppid === wrapper.pid),
+  );
+  // In this order: a guardian acts on the death of its wrapper, and not the other way round.
+  process.kill(guardian, 'SIGKILL');
+  wrapper.kill('SIGKILL');
 }
 
 /** Pids of all that lives and has a state directory, or another word, in its environment. */

@@ -1,0 +1,222 @@
+/**
+ * Taking over a run whose wrapper was killed: the command runs on, and so does all that was done for it. The run keeps
+ * its id and its key, its output goes on where it stopped, a kill under way goes on, and its end is told. Only how the
+ * command exits is not known, because that is told to nobody but the parent; unless its wrapper has noted it, or we end
+ * the command ourselves.
+ */
+import os from 'node:os';
+import { performance } from 'node:perf_hooks';
+import type { Environment } from '../cli/config-file.ts';
+import { type Configuration, configure } from '../cli/control-plane.ts';
+import type { RunArgs } from '../cli/run-args.ts';
+import { ensureFlusher } from '../flush/background.ts';
+import { EXIT_STILL_PRINTING, type GuardianWords } from '../guardian/guardian.ts';
+import { NO_PROGRESS } from '../journal/progress.ts';
+import {
+  type LeftJournal,
+  NOTHING_HELD,
+  RunJournal,
+  readJournal,
+  removeJournal,
+  takeJournal,
+} from '../journal/run-journal.ts';
+import { describeError, type Log, openLog } from '../log.ts';
+import { environmentOf } from '../processes/environment.ts';
+import type { FamilyOrigin } from '../processes/family.ts';
+import { bootId, refOf } from '../processes/process-ref.ts';
+import { LocalSignals } from '../run/local-signals.ts';
+import { openOwnOutput } from '../run/own-output.ts';
+import { assembleAgain, type Birth } from '../run/parts.ts';
+import { redactLine } from '../run/recording.ts';
+import { chooseRules } from '../run/redaction.ts';
+import type { State } from '../run/state.ts';
+import { superviseToItsEnd } from '../run/supervise.ts';
+import type { RunDirectory } from '../spool/run-directory.ts';
+import { ageOf, type RunFacts, type Supervision } from '../spool/run-facts.ts';
+import { adoptedCommand } from './adopted-command.ts';
+import { type InheritedOutput, inheritOutput } from './inherited-output.ts';
+
+/** The disk gets so long for what was in the journal of a run that is over. */
+const FLUSH_MS = 10_000;
+
+/** A run that can be taken over, and is ours to. */
+export interface Orphaned {
+  readonly facts: RunFacts;
+  readonly origin: FamilyOrigin;
+  readonly supervision: Supervision;
+  /** Null when it has no record on disk. */
+  readonly place: { readonly state: State; readonly directory: RunDirectory } | null;
+}
+
+/**
+ * Supervises the command to its end.
+ *
+ * @returns the exit code to leave with, for the guardian
+ */
+export async function adopt(orphaned: Orphaned, settings: Environment, version: string): Promise<number> {
+  const { facts, origin, supervision, place } = orphaned;
+  const signals = new LocalSignals([]);
+  const left = supervision.journal === null ? null : readJournal(supervision.journal);
+  const progress = left?.progress ?? NO_PROGRESS;
+  const birth = await bornAgain(orphaned, settings, version, left);
+  const { log } = birth;
+  const inherited = await inheritOutput(place?.directory.path ?? null, left?.output ?? null, log);
+  if (place !== null && (await place.directory.readEnd()) !== null) {
+    await leaveToFlusher(place, inherited, birth);
+    if (supervision.journal !== null) removeJournal(supervision.journal);
+    return 0;
+  }
+  const journal = journalOf(supervision, inherited, log);
+  const successor = supervision.successor + 1;
+  const ours = { ...supervision, successor, guardian: refOf(process.ppid), journal: journal?.path ?? null };
+  await place?.directory.takeOver(ours);
+  log.note(`taken over by process ${process.pid}: the wrapper before it is gone`);
+  const guardian = new GuardianAbove();
+  const parts = assembleAgain(birth, {
+    timeless: {
+      run: facts.run,
+      run_key: facts.run_key,
+      pid: origin.leader.pid,
+      command: facts.command,
+      version,
+      limits: facts.limits,
+      successor,
+    },
+    origin,
+    guardian,
+    journal,
+    progress,
+    heldBack: left?.held ?? NOTHING_HELD,
+    output: inherited.output,
+    place: place === null ? { ...facts, supervision: ours } : { ...place, output: inherited.onDisk },
+  });
+  await superviseToItsEnd(parts, signals);
+  parts.journal?.remove();
+  await log.drained();
+  return guardian.exitCode;
+}
+
+/** The guardian is our parent, holds the pipes until we exit, and goes by our exit code. */
+class GuardianAbove implements GuardianWords {
+  exitCode = 0;
+
+  drain(): void {
+    this.exitCode = EXIT_STILL_PRINTING;
+  }
+
+  close(): void {}
+  commandIsOver(): void {}
+  dismiss(): void {}
+}
+
+/** From now on ours: what it says is in `inherited`. */
+function journalOf({ journal }: Supervision, { output }: InheritedOutput, log: Log): RunJournal | null {
+  const self = refOf(process.pid);
+  if (journal === null || self === null) return null;
+  try {
+    const made = new RunJournal(takeJournal(journal, self), output.memoryStart, output.held(), log);
+    output.useJournal(made.output);
+    return made;
+  } catch (error) {
+    // It has been removed, or the memory is full.
+    log.note(`there is no journal of this run any more: ${describeError(error)}`);
+    return null;
+  }
+}
+
+/** What was known when the command was started, as far as it matters still. */
+async function bornAgain(
+  { facts, origin, supervision }: Orphaned,
+  settings: Environment,
+  version: string,
+  left: LeftJournal | null,
+): Promise<Birth> {
+  const args = argsOf(facts, supervision);
+  const configuration = configurationOf(facts, settings);
+  const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
+  const environment = { ...process.env, ...environmentOf(origin.leader.pid) };
+  const { rules, ownRules } = chooseRules(args.redaction, environment, token, settings);
+  const own = openOwnOutput(true);
+  const log = openLog({
+    sink: own.lines,
+    verbose: false,
+    file: supervision.log_file,
+    label: `${facts.job} ${facts.run}`,
+    redact: (line) => redactLine(ownRules, line),
+  });
+  const since = performance.now();
+  const ageThen = ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() });
+  return {
+    args,
+    version,
+    run: facts.run,
+    startedAt: new Date(facts.started_at_ms),
+    age: () => ageThen + performance.now() - since,
+    launch: { noFileSoft: null, ignoredSignals: [], environment: definedOnly(process.env), descriptors: [] },
+    settings,
+    configuration,
+    rules,
+    cgroup: null,
+    own,
+    log,
+    started: adoptedCommand(origin, left?.progress.raw ?? null, log),
+  };
+}
+
+function argsOf(facts: RunFacts, supervision: Supervision): RunArgs {
+  return {
+    job: facts.job,
+    instance: facts.instance,
+    machine: facts.machine,
+    timeoutMs: facts.limits.timeout_ms,
+    idleTimeoutMs: supervision.idle_timeout_ms,
+    maxOfflineMs: supervision.max_offline_ms,
+    signal: supervision.signal,
+    graceMs: facts.limits.grace_ms,
+    wrapperDeath: supervision.wrapper_death,
+    cwd: null,
+    user: null,
+    env: {},
+    merge: false,
+    quiet: true,
+    detach: false,
+    redaction:
+      supervision.redact === null
+        ? { kind: 'off' }
+        : { kind: 'on', patterns: supervision.redact.map((source) => new RegExp(source, 'g')) },
+    spoolLimitBytes: supervision.spool_limit_bytes,
+    url: facts.control_plane?.url ?? null,
+    tokenFile: facts.control_plane?.token_file ?? null,
+    logFile: supervision.log_file,
+    verbose: false,
+    command: [facts.command],
+    shellLine: facts.command,
+  };
+}
+
+function configurationOf({ control_plane: target }: RunFacts, settings: Environment): Configuration {
+  if (target === null) return { kind: 'unsupervised', why: 'it was started so' };
+  const withAuthorities = target.ca_file === null ? settings : { ...settings, LEASH_CA_FILE: target.ca_file };
+  return configure({ url: target.url, tokenFile: target.token_file }, withAuthorities);
+}
+
+/** Its end has been noted: what its wrapper could not put on disk any more goes there now, and all of it is sent. */
+async function leaveToFlusher(
+  { state, directory }: NonNullable<Orphaned['place']>,
+  { output, onDisk }: InheritedOutput,
+  { args, configuration, launch, log }: Birth,
+): Promise<void> {
+  output.useSpool(directory.path, { bytes: args.spoolLimitBytes, again: async () => args.spoolLimitBytes }, onDisk);
+  await output.flush(FLUSH_MS);
+  output.close();
+  await directory.release();
+  if (configuration.kind === 'supervised') {
+    await ensureFlusher(state, configuration.controlPlane, launch.environment, log);
+  }
+}
+
+function definedOnly(environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}

@@ -1,0 +1,54 @@
+/** A command that another wrapper has started, as the one that takes it over has it. */
+import fs from 'node:fs';
+import type { StreamName } from '#protocol/output-frame';
+import type { RawExit } from '#protocol/run-state';
+import { closedPipe, inheritedPipe, type OutputPipe } from '../command/output-pipe.ts';
+import { INHERITED_FDS } from '../guardian/guardian.ts';
+import { describeError, type Log } from '../log.ts';
+import { type FamilyOrigin, processFamily } from '../processes/family.ts';
+import { processTable } from '../processes/process-table.ts';
+import type { SupervisedCommand } from '../run/parts.ts';
+
+/** Whose parent we are not, we are not told the exit of. */
+const LOOK_EVERY_MS = 100;
+
+/** @param knownExit how it has exited, if its wrapper lived to note it */
+export function adoptedCommand(origin: FamilyOrigin, knownExit: RawExit | null, log: Log): SupervisedCommand {
+  const isMerged = origin.pipes.length < 2;
+  return {
+    kind: 'running',
+    pid: origin.leader.pid,
+    output: {
+      stdout: pipeOf('stdout', origin, log) ?? closedPipe,
+      stderr: isMerged ? null : pipeOf('stderr', origin, log),
+    },
+    exited: exitOf(origin, knownExit),
+    remark: null,
+  };
+}
+
+/** Null when nobody holds it any more. */
+function pipeOf(stream: StreamName, { pipes }: FamilyOrigin, log: Log): OutputPipe | null {
+  const fd = INHERITED_FDS[stream];
+  try {
+    if (!fs.fstatSync(fd).isFIFO() || !pipes.includes(processTable.nameOfPipe(fd) ?? '')) return null;
+    return inheritedPipe(fd);
+  } catch (error) {
+    // EBADF: the guardian was told to close it, because nobody read what was printed there.
+    log.note(`the command's ${stream} is not read: ${describeError(error)}`);
+    return null;
+  }
+}
+
+function exitOf(origin: FamilyOrigin, knownExit: RawExit | null): Promise<RawExit | null> {
+  const family = processFamily(origin);
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!family.leaderHasExited()) return;
+      clearInterval(timer);
+      resolve(knownExit);
+    };
+    const timer = setInterval(look, LOOK_EVERY_MS);
+    look();
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * Runs that have lost their wrapper and its guardian both: whoever of us comes along next gives them a guardian again,
+ * and that a successor. Until then nobody holds their pipes, so a command that prints in between gets SIGPIPE.
+ */
+import fs from 'node:fs';
+import type { Environment } from '../cli/config-file.ts';
+import type { ControlPlane } from '../cli/control-plane.ts';
+import { isAdoptable } from '../flush/leftover.ts';
+import { type ReadEnds, startOrphansGuardian } from '../guardian/guardian.ts';
+import { lastWill } from '../guardian/last-will.ts';
+import { describeError, type Log } from '../log.ts';
+import { type FamilyOrigin, processFamily } from '../processes/family.ts';
+import { withoutCookies } from '../run/command-environment.ts';
+import type { State } from '../run/state.ts';
+import type { RunFacts } from '../spool/run-facts.ts';
+import { eachUnfinishedRun } from '../spool/run-listing.ts';
+
+/** What a successor is to have of ours. */
+export interface Means {
+  readonly environment: Environment;
+  /** Ours; null when we have none. Its token is shown to nobody else. */
+  readonly controlPlane: ControlPlane | null;
+}
+
+/**
+ * Gives every such run a guardian. Never fails.
+ *
+ * @param signal ends the search for them
+ */
+export async function rescueOrphans(state: State, means: Means, log: Log, signal?: AbortSignal): Promise<void> {
+  for await (const each of eachUnfinishedRun(state.directory, state.processes)) {
+    if (signal?.aborted === true) return;
+    if (isAdoptable(each, state.processes) && each.facts.kind === 'read') rescue(each.facts.value, means, log);
+  }
+}
+
+/** Gives one run a guardian again, which starts a successor for it at once. Never fails. */
+export function rescue(facts: RunFacts, means: Means, log: Log): void {
+  const { family, run, job } = facts;
+  if (family === null) return;
+  const pipes = pipesOf(family);
+  try {
+    startOrphansGuardian(lastWill(facts, family.leader.pid), pipes, environmentFor(facts, means));
+    log.note(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
+  } catch (error) {
+    // Too many processes, too many open files: the next one tries again.
+    log.note(`run ${run} of ${job} has lost its wrapper, and can't be taken over now: ${describeError(error)}`);
+  } finally {
+    for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
+  }
+}
+
+function environmentFor({ control_plane: target }: RunFacts, { environment, controlPlane }: Means): Environment {
+  const { LEASH_TOKEN: token, ...rest } = withoutCookies(environment);
+  const isOurs = target !== null && target.url === controlPlane?.baseUrl;
+  if (!isOurs) return rest;
+  return controlPlane.token.kind === 'value' ? { ...rest, LEASH_TOKEN: controlPlane.token.token } : rest;
+}
+
+/** Opens the read ends of the command's pipes anew, by way of a process that prints into them. */
+function pipesOf(origin: FamilyOrigin): ReadEnds {
+  const pids = processFamily(origin).members();
+  const [stdout = null, stderr = null] = origin.pipes.map((name) => openReadEnd(name, pids));
+  return { stdout, stderr };
+}
+
+function openReadEnd(name: string, pids: readonly number[]): number | null {
+  for (const pid of pids) {
+    for (const fd of [1, 2]) {
+      const file = `/proc/${pid}/fd/${fd}`;
+      try {
+        if (fs.readlinkSync(file) === name) return openBlocking(file);
+      } catch {
+        // EACCES: it has become another user's. ENOENT: it has ended, or has closed it.
+      }
+    }
+  }
+  return null;
+}
+
+/** In blocking mode, without waiting for somebody who writes: by then the last one may have gone. */
+function openBlocking(fifo: string): number {
+  const both = fs.openSync(fifo, fs.constants.O_RDWR);
+  try {
+    return fs.openSync(fifo, fs.constants.O_RDONLY);
+  } finally {
+    fs.closeSync(both);
+  }
+}

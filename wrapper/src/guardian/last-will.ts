@@ -1,0 +1,25 @@
+/** What the guardian of a run is told to do. */
+import type { ProcessRef } from '../processes/process-ref.ts';
+import { ownProgram } from '../run/own-program.ts';
+import type { RunFacts } from '../spool/run-facts.ts';
+import type { LastWill } from './guardian.ts';
+
+/**
+ * @param facts as far as they are known; without the wrapper where that can't be told from other processes
+ * @param pgid the command's process group
+ */
+export function lastWill(
+  { wrapper, ...facts }: Omit<RunFacts, 'version' | 'wrapper'> & { wrapper: ProcessRef | null },
+  pgid: number,
+): LastWill {
+  const { run, limits, supervision, family } = facts;
+  const signal = supervision?.signal ?? 'SIGTERM';
+  const leash = ownProgram();
+  return {
+    kind: supervision?.wrapper_death ?? 'keep',
+    pgid,
+    end: [...leash, 'orphans', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`, run],
+    succeed: [...leash, 'adopt', run],
+    facts: family === null || wrapper === null ? null : { ...facts, version: 1, wrapper },
+  };
+}

@@ -1,0 +1,47 @@
+/** How far a run has come, for a successor: what a kill under way has done, and how the command exited if it has. */
+import * as v from 'valibot';
+import { AppliedKill, Killing } from '#protocol/wrapper-link';
+
+const Reason = v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']);
+const AgeMs = v.number();
+const listOf = <Schema extends v.GenericSchema>(schema: Schema) => v.pipe(v.array(schema), v.readonly());
+const Pids = listOf(v.number());
+
+const Stage = v.variant('kind', [
+  v.object({ kind: v.literal('running') }),
+  v.object({ kind: v.literal('exited') }),
+  v.object({ kind: v.literal('term'), reason: Reason, killAt: AgeMs }),
+  v.object({ kind: v.literal('kill'), reason: Reason, giveUpAt: AgeMs }),
+  v.object({ kind: v.literal('gone'), reason: Reason, survivors: Pids }),
+]);
+
+const Cause = v.variant('kind', [
+  v.object({ kind: v.literal('operator'), command: v.string() }),
+  v.object({ kind: v.picklist(['timeout', 'idle_timeout', 'offline_limit', 'local_signal']) }),
+]);
+
+const Termination = v.object({
+  stage: Stage,
+  sent: listOf(v.string()),
+  progress: listOf(v.object({ cause: Cause, ...v.omit(AppliedKill, ['command']).entries })),
+});
+
+const RawExit = v.variant('kind', [
+  v.object({ kind: v.literal('exited'), code: v.number() }),
+  v.object({ kind: v.literal('signaled'), signal: v.string(), signalNumber: v.number() }),
+]);
+
+export const Progress = v.object({
+  termination: Termination,
+  /** How the command exited; null while it runs. */
+  raw: v.nullable(RawExit),
+  /** Steps of ending the run by the wrapper itself that may not have been heard. */
+  untold_steps: listOf(Killing),
+});
+export type Progress = v.InferOutput<typeof Progress>;
+
+export const NO_PROGRESS: Progress = {
+  termination: { stage: { kind: 'running' }, sent: [], progress: [] },
+  raw: null,
+  untold_steps: [],
+};

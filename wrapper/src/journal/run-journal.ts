@@ -1,0 +1,193 @@
+/**
+ * What a successor needs of a run, kept where it outlives the wrapper: in files in memory, in a directory of the run's
+ * own. The run's record on disk can't do that: a disk may be slow, and every byte would have to go there first.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import * as v from 'valibot';
+import type { StreamName } from '#protocol/output-frame';
+import { describeError, type Log } from '../log.ts';
+import type { ProcessRef } from '../processes/process-ref.ts';
+import { parseProcess, processName } from '../spool/process-name.ts';
+import { type JournalledOutput, OutputJournal, readOutputJournal, type Stretch } from './output-journal.ts';
+import { NO_PROGRESS, Progress } from './progress.ts';
+
+/** Memory that is a file system; on systems without it a run has no journal. */
+const MEMORY = '/dev/shm';
+const PREFIX = 'leash-journal-';
+const PROGRESS_FILE = 'progress.json';
+const HELD_FILE = 'held.json';
+
+/** Bytes of each stream that were read and not recorded yet, because they might become a secret. */
+const Held = v.object({ stdout: v.string(), stderr: v.string() });
+export type HeldBytes = Readonly<Record<StreamName, Uint8Array>>;
+export const NOTHING_HELD: HeldBytes = { stdout: new Uint8Array(0), stderr: new Uint8Array(0) };
+
+export class RunJournal {
+  readonly path: string;
+  readonly #log: Log;
+  readonly #output: OutputJournal;
+  #holdsBack = false;
+  #hasFailed = false;
+
+  /**
+   * @param base where the output begins, as far as this journal is concerned
+   * @param held the output that is there already, from `base` on
+   * @throws what the file system says
+   */
+  constructor(directory: string, base: number, held: Iterable<Stretch>, log: Log) {
+    this.path = directory;
+    this.#log = log;
+    this.#output = new OutputJournal(directory, base, held);
+  }
+
+  get output(): OutputJournal {
+    return this.#output;
+  }
+
+  /** How far the run has come by now. Never throws. */
+  noteProgress(progress: Progress): void {
+    this.#noteFailure(put(this.path, PROGRESS_FILE, progress));
+  }
+
+  /** What is held back by now. Never throws. */
+  noteHeld({ stdout, stderr }: HeldBytes): void {
+    const holdsBack = stdout.length > 0 || stderr.length > 0;
+    if (!holdsBack && !this.#holdsBack) return;
+    this.#holdsBack = holdsBack;
+    const content: v.InferOutput<typeof Held> = { stdout: base64(stdout), stderr: base64(stderr) };
+    this.#noteFailure(put(this.path, HELD_FILE, content));
+  }
+
+  /** The run needs no successor any more. Never throws. */
+  remove(): void {
+    this.#output.close();
+    removeJournal(this.path);
+  }
+
+  #noteFailure(why: string | null): void {
+    if (why === null || this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#log.note(`a successor would not know all of this run: ${why}`);
+  }
+}
+
+/** How far a run has come whose wrapper is gone. Never throws. */
+export function noteProgressIn(directory: string, progress: Progress): void {
+  put(directory, PROGRESS_FILE, progress);
+}
+
+/** @returns null, or why it could not be written: other files fill the memory, or the directory is gone */
+function put(directory: string, name: string, content: unknown): string | null {
+  const file = path.join(directory, name);
+  try {
+    fs.writeFileSync(`${file}.new`, JSON.stringify(content), { mode: 0o600 });
+    fs.renameSync(`${file}.new`, file);
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
+}
+
+/** A journal of another owner becomes ours. Returns its new place. @throws what the file system says */
+export function takeJournal(directory: string, owner: ProcessRef): string {
+  const taken = fs.mkdtempSync(path.join(path.dirname(directory), `${PREFIX}${processName(owner)}-`));
+  // Replaces the empty directory.
+  fs.renameSync(directory, taken);
+  return taken;
+}
+
+/** Makes the journal of a new run; null where there is no memory for it. Never throws. */
+export function createJournal(owner: ProcessRef, log: Log): RunJournal | null {
+  if (!fs.existsSync(MEMORY)) return null;
+  let directory: string | null = null;
+  try {
+    directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${processName(owner)}-`));
+    return new RunJournal(directory, 0, [], log);
+  } catch (error) {
+    // Read-only, full, not ours to write in.
+    log.note(`there is no journal of this run: ${describeError(error)}`);
+    if (directory !== null) removeJournal(directory);
+    return null;
+  }
+}
+
+/** What the journal of a run says whose wrapper is gone. */
+export interface LeftJournal {
+  readonly output: JournalledOutput | null;
+  readonly progress: Progress;
+  readonly held: HeldBytes;
+}
+
+/** Reads a journal. Whatever can't be read counts as not noted. */
+export function readJournal(directory: string): LeftJournal {
+  const held = read(directory, HELD_FILE, Held);
+  return {
+    output: attempt(() => readOutputJournal(directory)),
+    progress: read(directory, PROGRESS_FILE, Progress) ?? NO_PROGRESS,
+    held: { stdout: fromBase64(held?.stdout), stderr: fromBase64(held?.stderr) },
+  };
+}
+
+/** By then whoever was to take a run over has done so, and renamed its journal. */
+const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1_000;
+
+/**
+ * Removes the journals of runs that nobody will take over. Never throws.
+ *
+ * @param isRunning whether a process lives: its journal is not touched
+ * @param wanted directories that a run's record names
+ */
+export function removeAbandonedJournals(
+  isRunning: (process: ProcessRef) => boolean,
+  wanted: ReadonlySet<string>,
+  nowMs = Date.now(),
+): void {
+  for (const name of attempt(() => fs.readdirSync(MEMORY)) ?? []) {
+    const directory = path.join(MEMORY, name);
+    const owner = ownerOf(name);
+    if (owner === null || wanted.has(directory) || isRunning(owner)) continue;
+    const stat = attempt(() => fs.lstatSync(directory));
+    const file = attempt(() => fs.lstatSync(path.join(directory, 'output')));
+    const changedAtMs = Math.max(stat?.mtimeMs ?? 0, file?.mtimeMs ?? 0);
+    if (stat?.uid === process.getuid?.() && nowMs - changedAtMs > ABANDONED_AFTER_MS) removeJournal(directory);
+  }
+}
+
+function ownerOf(name: string): ProcessRef | null {
+  // mkdtemp puts six characters after the last dash.
+  return name.startsWith(PREFIX) ? parseProcess(name.slice(PREFIX.length, name.lastIndexOf('-'))) : null;
+}
+
+/** Never throws: what can't be removed is gone with the next restart. */
+export function removeJournal(directory: string): void {
+  attempt(() => fs.rmSync(directory, { recursive: true, force: true }));
+}
+
+function read<Schema extends v.GenericSchema>(
+  directory: string,
+  name: string,
+  schema: Schema,
+): v.InferOutput<Schema> | null {
+  const json = attempt((): unknown => JSON.parse(fs.readFileSync(path.join(directory, name), 'utf8')));
+  const parsed = v.safeParse(schema, json);
+  return parsed.success ? parsed.output : null;
+}
+
+/** Null when it fails: the file is not there, is not ours, or says something else. */
+function attempt<Value>(work: () => Value): Value | null {
+  try {
+    return work();
+  } catch {
+    // Whatever a file system or a parser may say.
+    return null;
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+function fromBase64(text = ''): Uint8Array {
+  return Buffer.from(text, 'base64');
+}

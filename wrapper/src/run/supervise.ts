@@ -1,0 +1,158 @@
+/** Supervising a command that runs: its output, its limits, its end, and the telling of it. */
+import type { StreamName } from '#protocol/output-frame';
+import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
+import { readOutput } from '../command/read-output.ts';
+import type { GuardianWords } from '../guardian/guardian.ts';
+import { describeError, type Log } from '../log.ts';
+import { Brake } from '../output/brake.ts';
+import { watchFamily } from '../processes/watch.ts';
+import { describeEnd } from '../words/ending.ts';
+import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
+import { Limits } from './limits.ts';
+import type { LocalSignals } from './local-signals.ts';
+import { damageTo } from './own-output.ts';
+import { noteProgress, type Parts, type SupervisedCommand } from './parts.ts';
+import { Recording, redactLine } from './recording.ts';
+
+/** How the command ended, or that it never began. */
+interface End {
+  readonly reason: EndReason;
+  /** Null when it never began, or nobody saw how it ended. */
+  readonly raw: RawExit | null;
+}
+
+/** Resolves when the run is over and all of it is told, or kept to be told later. */
+export async function superviseToItsEnd(
+  parts: Parts,
+  signals: LocalSignals,
+): Promise<{ readonly reason: EndReason; readonly exitCode: number }> {
+  const { started } = parts;
+  process.on('uncaughtException', (error) => fail(parts, error));
+  signals.handle((signal) => obeyLocalSignal(parts, signal));
+  const { reason, raw } = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
+  const { exitCode } = reportedEnd(reason, raw);
+  signals.onEnding(() => parts.uplink?.hurry());
+  await tellEnd(parts, { reason, raw }, exitCode).catch((error: unknown) => fail(parts, error));
+  return { reason, exitCode };
+}
+
+async function supervise(command: SupervisedCommand, parts: Parts): Promise<End> {
+  const { args, own, log, age, family, guardian, output, rules, terminator, uplink, record, journal } = parts;
+  if (command.remark !== null) log.note(command.remark);
+  const limits = new Limits(args, {
+    age,
+    offlineSince: () => {
+      const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
+      return offlineForMs === null ? null : age() - offlineForMs;
+    },
+    isHeldUp: () => own.sinks.stdout.congested || own.sinks.stderr.congested,
+    onReached: (limit) => endByLimit(parts, limit),
+  });
+  // Of a run that was taken over nobody knows how long it has been silent.
+  limits.countSilenceFromNow();
+  const recording = new Recording(
+    rules,
+    (stream, bytes) => {
+      output.append(stream, bytes);
+      uplink?.outputGrew();
+    },
+    (error) =>
+      log.tell(
+        `the wrapper failed: ${describeError(error)}; the command runs on, what it prints is not shown any more`,
+      ),
+    (held) => journal?.noteHeld(held),
+  );
+  recording.resume(parts.heldBack);
+  const reader = readOutput(
+    command.output,
+    own.sinks,
+    {
+      output: (stream, bytes) => {
+        limits.countSilenceFromNow();
+        recording.take(stream, bytes);
+      },
+      resumed: () => limits.countSilenceFromNow(),
+    },
+    log,
+    new Brake(output),
+  );
+  // After Ctrl-Z or a SIGSTOP the command has been standing still, or we have not been looking.
+  process.on('SIGCONT', () => limits.countSilenceFromNow());
+  letGoTogether(command, guardian);
+  const unwatch = watchFamily(family, log);
+
+  let raw: RawExit | null = null;
+  const exited = command.exited.then((exit) => {
+    raw = exit;
+    noteProgress(journal, terminator, record, raw);
+    limits.clear();
+    terminator.leaderExited();
+  });
+  // A process that even SIGKILL can't end never exits; then the sweep's end is the run's.
+  await Promise.race([exited, terminator.gaveUp()]);
+  limits.clear();
+  unwatch();
+  await terminator.over();
+  const stillOpen = await reader.finished();
+  if (terminator.stage.kind === 'gone' && terminator.stage.survivors.length === 0) tellWhoIsLeft(stillOpen, log);
+  if (stillOpen.length > 0) guardian?.drain();
+  else guardian?.commandIsOver();
+  reader.close();
+  recording.end();
+  family.release();
+  return asPassedOn({ reason: endReason(parts, raw), raw }, parts);
+}
+
+/** Somebody whom no look has shown, or who was handed the pipe: nothing is known but that it is not over. */
+function tellWhoIsLeft(stillOpen: readonly StreamName[], log: Log): void {
+  if (stillOpen.length === 0) return;
+  log.tell(
+    `all that could be found was ended, but something still holds the command's ${stillOpen.join(' and ')}: another user's, or a server that it was handed to; as root, see lsof -nP +L1 | grep leash-`,
+  );
+}
+
+/** A pipe that we have given up must not be held open by the guardian: whoever prints into it is to get SIGPIPE. */
+function letGoTogether({ output }: SupervisedCommand, guardian: GuardianWords | null): void {
+  void output.stdout.ended.then(() => guardian?.close('stdout'));
+  void output.stderr?.ended.then(() => guardian?.close('stderr'));
+}
+
+/** A command whose output is missing where it should be has not succeeded, whatever it says: it could not know. */
+async function asPassedOn(end: End, { own, log }: Parts): Promise<End> {
+  if (end.raw?.kind !== 'exited' || end.raw.code !== 0 || end.reason !== 'exited') return end;
+  const why = await damageTo(own);
+  if (why === null) return end;
+  log.tell(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
+  return { reason: 'wrapper_failed', raw: end.raw };
+}
+
+function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: Parts): End {
+  const line = `leash: cannot start ${args.command[0]}: ${why}\n`;
+  own.lines.write(Buffer.from(line));
+  output.append('stderr', Buffer.from(redactLine(rules, line)));
+  terminator.leaderExited();
+  cgroup?.remove();
+  return { reason: 'start_failed', raw: null };
+}
+
+async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> {
+  const { record, age, uplink, estate, log } = parts;
+  record.noteCompletion({
+    exit_code: exitCode,
+    command_exit_code: end.raw?.kind === 'exited' ? end.raw.code : null,
+    signal: end.raw?.kind === 'signaled' ? end.raw.signal : null,
+    reason: end.reason,
+    duration_ms: Math.round(age()),
+  });
+  log.note(describeEnd(end.reason, end.raw, exitCode));
+  estate.noteEndSoon();
+  const untold = uplink === null ? null : await uplink.farewell(estate.isUsable());
+  await estate.settle(untold);
+}
+
+/** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */
+function fail({ uplink, log }: Parts, error: unknown): void {
+  if (error instanceof Error) log.note(`the wrapper failed: ${error.stack}`);
+  if (uplink === null) log.tell(`the wrapper failed: ${describeError(error)}; the command runs on`);
+  else uplink.fail(error);
+}

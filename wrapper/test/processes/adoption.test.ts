@@ -1,0 +1,214 @@
+/** A run whose wrapper is killed is taken over by a successor: it stays in reach, and nothing of it is lost. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
+import type { FakeRun } from '#testing/fake-run';
+import { sampleOf } from '#testing/seed';
+import { waitFor } from '#testing/wait-for';
+import type { RunFacts } from '../../src/spool/run-facts.ts';
+import { gate } from '../support/gate.ts';
+import {
+  controlPlane,
+  leash,
+  leashRun,
+  marker,
+  shell,
+  stateDirectory,
+  WAIT,
+  WITHOUT_CGROUP,
+} from '../support/leash.ts';
+import { living } from '../support/processes.ts';
+import { guardians, killWithGuardian, leftIn, recordsIn, usersOf } from '../support/state.ts';
+
+function successors({ starts }: FakeRun): unknown[] {
+  return starts.map(({ phase, successor = 0 }) => [phase, successor]);
+}
+
+/** Pids of the living successors that use a state directory. */
+function adopters(state: string): number[] {
+  return usersOf(state).filter((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('\0adopt\0'));
+}
+
+test.each(sampleOf([{}, WITHOUT_CGROUP]))(
+  'it stays running, its output goes on without a gap, and a kill ends it (%#)',
+  async (env) => {
+    const plane = await controlPlane();
+    const state = stateDirectory();
+    const mark = marker();
+    const go = gate();
+    const run = leashRun(shell(`echo one; ${go.wait}; echo two; sleep 1000; :`, mark), {
+      plane,
+      env: { LEASH_STATE_DIR: state, ...env },
+    });
+    const stored = await plane.run();
+    await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+    run.kill('SIGKILL');
+    go.open();
+    await waitFor('the second line', () => stored.text('stdout') === 'one\ntwo\n');
+    expect(successors(stored)).toEqual([
+      ['running', 0],
+      ['running', 1],
+    ]);
+    plane.kill(newCommand());
+    await waitFor('the end', () => stored.isComplete);
+    expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
+    expect(stored.gaps).toEqual([]);
+    expect(living(mark)).toEqual([]);
+    await waitFor('nobody', () => usersOf(state).length === 0);
+    expect(leftIn(state)).toEqual([]);
+  },
+);
+
+test('what its wrapper had read and nobody stored yet is there, and so is what it held back', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const go = gate();
+  await plane.stop();
+  const script = `printf %300000s x; echo; printf abcdefgh; ${go.wait}; echo 12345678 >&2; echo 12345678; sleep 1000; :`;
+  const run = leashRun(shell(script, marker()), {
+    plane,
+    env: { LEASH_STATE_DIR: state, DATABASE_PASSWORD: 'abcdefgh12345678' },
+  });
+  await waitFor('the output', () => run.stdout.length === 300_009);
+  // It has passed through the wrapper, and has perhaps not even been handed to the disk.
+  await waitFor('a record of it', () => recordsIn(state).length > 0);
+  run.kill('SIGKILL');
+  go.open();
+  await plane.listen();
+  const stored = await plane.run();
+  await waitFor('the last line', () => stored.text('stdout').endsWith(']\n'));
+  expect(stored.gaps).toEqual([]);
+  expect(stored.text('stdout').trimStart()).toBe('x\n[REDACTED]\n');
+  expect(stored.text('stdout')).toHaveLength(300_001 + '[REDACTED]\n'.length);
+  expect(stored.text('stderr')).toBe('12345678\n');
+});
+
+test('a command that ends by itself ends the run, with a reason that says that nobody saw how', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const go = gate();
+  const run = leashRun(shell(`echo one; ${go.wait}; echo two; exit 3`, marker()), {
+    plane,
+    env: { LEASH_STATE_DIR: state },
+  });
+  const stored = await plane.run();
+  await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+  run.kill('SIGKILL');
+  await waitFor('a successor', () => stored.starts.length === 2);
+  go.open();
+  await waitFor('the end', () => stored.isComplete);
+  expect(stored.completions[0]).toMatchObject({ reason: 'exit_unknown', exit_code: 255, command_exit_code: null });
+  expect(stored.text('stdout')).toBe('one\ntwo\n');
+  await waitFor('nothing left', () => leftIn(state).length === 0);
+});
+
+test('a kill under way goes on, and is not begun again', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const mark = marker();
+  const run = leashRun(shell(`trap 'echo term' TERM; echo ready; ${WAIT}`, mark), {
+    plane,
+    env: { LEASH_STATE_DIR: state },
+  });
+  const stored = await plane.run();
+  await waitFor('ready', () => run.stdout.includes('ready'));
+  const [gentle, hard] = [newCommand(), newCommand()];
+  plane.kill(gentle, { grace_ms: 3_600_000 });
+  await waitFor('the signal', () => stored.text('stdout').includes('term'));
+  run.kill('SIGKILL');
+  await waitFor('a successor', () => stored.starts.length === 2);
+  expect(stored.starts[1]?.applied_kills).toMatchObject([{ command: gentle, phase: 'term' }]);
+  plane.kill(hard, { signal: 'SIGKILL' });
+  await waitFor('the end', () => stored.isComplete);
+  expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
+  expect(stored.completions[0]?.applied_kills.map(({ command, phase }) => [command, phase])).toEqual([
+    [gentle, 'gone'],
+    [hard, 'gone'],
+  ]);
+  expect(stored.text('stdout')).toBe('ready\nterm\n');
+  expect(living(mark)).toEqual([]);
+});
+
+test('a successor that is killed has a successor, and the output still has no gap', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const [first, second] = [gate(), gate()];
+  const script = `echo one; ${first.wait}; echo two; ${second.wait}; echo three; sleep 1000; :`;
+  const run = leashRun(shell(script, marker()), { plane, env: { LEASH_STATE_DIR: state } });
+  const stored = await plane.run();
+  await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+  run.kill('SIGKILL');
+  first.open();
+  await waitFor('the second line', () => stored.text('stdout') === 'one\ntwo\n');
+  for (const pid of adopters(state)) process.kill(pid, 'SIGKILL');
+  second.open();
+  await waitFor('the third line', () => stored.text('stdout') === 'one\ntwo\nthree\n');
+  expect(stored.starts.at(-1)?.successor).toBe(2);
+  expect(stored.gaps).toEqual([]);
+});
+
+test.each(sampleOf(['run', 'flush', 'orphans'] as const))(
+  'when its guardian is killed, too, the next `leash %s` takes it over',
+  async (what) => {
+    const plane = await controlPlane();
+    const state = stateDirectory();
+    const mark = marker();
+    const go = gate();
+    const env = { LEASH_STATE_DIR: state };
+    const run = leashRun(shell(`echo one; ${go.wait}; echo two; sleep 1000; :`, mark), { plane, env });
+    const stored = await plane.run();
+    await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+    await waitFor('a record of it', () => recordsIn(state).length === 1);
+    await killWithGuardian(run.process, state);
+    await run.exited();
+    await leash(what === 'run' ? ['run', '--job', 'other', '--', 'true'] : [what], { plane, env }).exited();
+    await waitFor('a successor', () => stored.starts.length === 2);
+    go.open();
+    await waitFor('the second line', () => stored.text('stdout') === 'one\ntwo\n');
+    plane.kill(newCommand());
+    await waitFor('the end', () => stored.isComplete);
+    expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
+    expect(living(mark)).toEqual([]);
+  },
+);
+
+test('its limits go on counting from its start', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  const mark = marker();
+  const run = leashRun(shell(`echo one; ${gate().wait}`, mark), { plane, env, options: ['--timeout', '2h'] });
+  const stored = await plane.run();
+  await waitFor('a record of it', () => recordsIn(state).length === 1);
+  await killWithGuardian(run.process, state);
+  await run.exited();
+  // It was started three hours earlier.
+  const [id = ''] = recordsIn(state);
+  const file = path.join(state, 'runs', id, 'run.json');
+  const facts = JSON.parse(fs.readFileSync(file, 'utf8')) as RunFacts;
+  fs.writeFileSync(
+    file,
+    JSON.stringify({ ...facts, started_uptime_ms: 0, limits: { ...facts.limits, timeout_ms: 1 } }),
+  );
+  await leash(['orphans'], { plane, env }).exited();
+  await waitFor('the end', () => stored.isComplete);
+  expect(stored.completions[0]).toMatchObject({ reason: 'timeout', exit_code: 124 });
+  expect(living(mark)).toEqual([]);
+});
+
+test('an unsupervised run is taken over as well, for its limits', async () => {
+  const state = stateDirectory();
+  const mark = marker();
+  const go = gate();
+  const run = leashRun(shell(`${go.wait}; echo one; ${WAIT}`, mark), {
+    env: { LEASH_STATE_DIR: state },
+    options: ['--idle-timeout', '300ms', '--wrapper-death', 'keep'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  await waitFor('its guardian', () => guardians(state).length === 1);
+  run.kill('SIGSTOP');
+  run.kill('SIGKILL');
+  await waitFor('the end of it', () => living(mark).length === 0);
+  go.open();
+});
