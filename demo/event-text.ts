@@ -27,6 +27,10 @@ export function describeEvent(event: RunEvent): EventText | null {
       return { text: `no sign of life for ${seconds(event.silent_ms)}: lost`, tone: 'signal' };
     case 'returned':
       return { text: 'came back alive', tone: 'plain' };
+    case 'adopted':
+      return { text: 'its wrapper was killed: another one has taken it over', tone: 'signal' };
+    case 'left_running':
+      return { text: describeLeft(event.processes), tone: 'signal' };
     case 'kill_requested':
       return {
         text: `kill requested by ${event.requested_by}: ${event.signal}, after ${seconds(event.grace_ms)} SIGKILL`,
@@ -43,6 +47,11 @@ export function describeEvent(event: RunEvent): EventText | null {
     case 'ended':
       return { text: `ended: ${event.state}, exit code ${event.exit_code}`, tone: 'end' };
   }
+}
+
+function describeLeft(processes: readonly { pid: number; command: string }[]): string {
+  if (processes.length === 0) return 'nothing is left running';
+  return `left running: ${processes.map(({ pid, command }) => `${pid} ${command}`).join(', ')}`;
 }
 
 function describePhase(event: Extract<RunEvent, { type: 'kill_progress' }>): string {

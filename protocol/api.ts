@@ -20,6 +20,8 @@ export const GivenTime = v.pipe(
   }, 'a day that there is'),
 );
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** Processes with their command lines, redacted and cut. */
+const ProcessList = v.array(v.object({ pid: v.number(), command: v.string() }));
 
 export const Run = v.object({
   id: RunId,
@@ -44,8 +46,16 @@ export const Run = v.object({
   pid: v.nullable(v.number()),
   command: v.string(),
   wrapper_version: v.string(),
+  /** Which wrapper supervises it: 0 the one that started the command, n the n-th that took it over. */
+  successor: v.optional(Count, 0),
+  /** Whom the command runs as; null when its wrapper did not say. */
+  user: v.optional(v.nullable(v.string()), null),
+  /** Where it runs; null when its wrapper did not say. */
+  host: v.optional(v.nullable(v.object({ is_root: v.boolean(), os: v.string(), node: v.string() })), null),
   timeout_ms: v.nullable(v.number()),
   grace_ms: v.number(),
+  /** What still runs of it after its end, as far as it was found. A kill that names the run ends it. */
+  left_running: v.optional(ProcessList, []),
   /** Bytes of output stored so far; in lists as of the last change of state. */
   output_bytes: Count,
   /** Goes up with every change. Of two versions of a run the one with the higher `seq` is the newer. */
@@ -85,6 +95,8 @@ export const RunEvent = v.variant('type', [
   event('lost', { silent_ms: Count }),
   /** A lost run came back alive. */
   event('returned', {}),
+  /** Its wrapper was killed, and the n-th successor has taken it over. */
+  event('adopted', { successor: Count }),
   event('kill_requested', {
     command: CommandId,
     requested_by: v.string(),
@@ -104,6 +116,8 @@ export const RunEvent = v.variant('type', [
   event('output_gap', { from: Count, to: Count }),
   /** Output of this run begins to be removed here, because there is more than is kept: what follows `from`. Told once for each limit. */
   event('output_trimmed', { limit: OutputLimit, from: Count }),
+  /** What still runs of it after its end; empty: nothing does any more. */
+  event('left_running', { processes: ProcessList }),
   event('ended', { state: RunState, exit_code: v.number(), reason: EndReason, duration_ms: Count }),
 ]);
 export type RunEvent = v.InferOutput<typeof RunEvent>;

@@ -26,14 +26,15 @@ export interface JobChanges extends Changes {
 /** What goes to D1 at once weighs at most this: less than a megabyte, and one value of D1 has at most two. */
 export const MAX_BATCH_WEIGHT = 100;
 
-/** So much JSON of a command line is as much as the rest of a run: 4 KiB of control characters are 24 KiB of it. */
+/** So much JSON of command lines is as much as the rest of a run: 4 KiB of control characters are 24 KiB of it. */
 const COMMAND_LINE_CHARS_PER_WEIGHT = 8 * KIB;
 
 /** So many targets of a command are as much JSON as a run. */
 const TARGETS_PER_WEIGHT = 25;
 
 function weighRun(run: Run): number {
-  return 1 + Math.floor(JSON.stringify(run.command).length / COMMAND_LINE_CHARS_PER_WEIGHT);
+  const chars = JSON.stringify([run.command, run.left_running]).length;
+  return 1 + Math.floor(chars / COMMAND_LINE_CHARS_PER_WEIGHT);
 }
 
 function weighCommand(command: Command): number {

@@ -24,7 +24,7 @@ import type { OutputBounds } from './job/output-bounds.ts';
 import type { OutputLog, OutputPiece } from './job/output-log.ts';
 import type { QueueDrain } from './job/queue-drain.ts';
 import type { Retention } from './job/retention.ts';
-import { type RunStore, runResource } from './job/run-store.ts';
+import { hasLeftProcesses, type RunStore, runResource } from './job/run-store.ts';
 import { begin, isBlank, migrate } from './job/schema.ts';
 import { type Attachment, attachmentOf, close, type Sockets, send, type WrapperAttachment } from './job/sockets.ts';
 import type { ViewerMessages } from './job/viewer-messages.ts';
@@ -381,7 +381,7 @@ export class JobObject extends DurableObject<Env> {
 
   #killUnanswered(id: string): void {
     const run = this.#runs.get(id);
-    if (run === null || run.final) return;
+    if (run === null || (run.final && !hasLeftProcesses(run))) return;
     if (this.#kills.unanswered(run)) this.#liveness.dropLink(run);
   }
 }

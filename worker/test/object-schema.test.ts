@@ -17,6 +17,8 @@ test('an object from before sizes were kept learns them, and that it is to look 
       ALTER TABLE runs DROP COLUMN output_size; ALTER TABLE runs DROP COLUMN head_end;
       ALTER TABLE runs DROP COLUMN trimmed_for; DELETE FROM deadlines WHERE kind = 'retain';
       ALTER TABLE commands DROP COLUMN request_id;
+      DROP INDEX runs_with_left_processes; ALTER TABLE runs DROP COLUMN successor;
+      ALTER TABLE runs DROP COLUMN host; ALTER TABLE runs DROP COLUMN left_running;
       DELETE FROM migrations WHERE version >= 2`;
     storage.sql.exec(undo);
   });
@@ -28,7 +30,7 @@ test('an object from before sizes were kept learns them, and that it is to look 
   expect(await deadlines(who.job, 'retain')).toBe(1);
 });
 
-test('the runs that make way first are found by an index', async () => {
+test('the runs that make way first, and those that left something running, are found by an index', async () => {
   const who = newIdentity('schema-plans');
   await TestWrapper.connect(who);
   const plan = async (sql: string) =>
@@ -36,5 +38,6 @@ test('the runs that make way first are found by an index', async () => {
   expect(
     await plan('SELECT * FROM runs WHERE ended_at IS NOT NULL AND output_size > 64 ORDER BY ended_at LIMIT 1'),
   ).toContain('runs_by_end_to_trim');
+  expect(await plan("SELECT * FROM runs WHERE left_running <> '[]'")).toContain('runs_with_left_processes');
   expect(await plan('SELECT * FROM runs WHERE ended_at < 1 ORDER BY ended_at LIMIT 20')).toMatch(/runs_by_end \(/);
 });

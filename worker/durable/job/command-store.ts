@@ -3,7 +3,7 @@ import type { Command } from '#protocol/api';
 import { type CommandState, isTargetEnded, type KillSignal, TARGET_STATES, type TargetState } from '#protocol/command';
 import { matchesGlob } from '#protocol/glob';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
-import type { RunRecord } from './run-store.ts';
+import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 
 /** Times are milliseconds since 1970. */
 export interface CommandRecord {
@@ -43,11 +43,13 @@ function matchesMachines(machines: string, machine: string): boolean {
   return machines.split(',').some((glob) => matchesGlob(glob, machine));
 }
 
-/** Whether a command is meant for a run: its selector fits, and the run started before it was given. */
+/**
+ * Whether a command is meant for a run: its selector fits, and the run started before it was given. Of a run that has
+ * ended something may still run: who names the run means that, and nobody else does.
+ */
 export function matchesRun(command: CommandRecord, run: RunRecord): boolean {
   return (
-    !run.final &&
-    (command.run === null || command.run === run.id) &&
+    (run.final ? command.run === run.id && hasLeftProcesses(run) : command.run === null || command.run === run.id) &&
     (command.instance === null || command.instance === run.instance) &&
     (command.machine === null || matchesMachines(command.machine, run.machine)) &&
     run.startedAt <= command.requestedAt + CLOCK_SKEW_MS
@@ -152,6 +154,14 @@ export class CommandStore {
 
   targetsOf(command: string): TargetRecord[] {
     return this.#targets(`${SELECT_TARGET} WHERE targets.command = ? ORDER BY targets.run`, command);
+  }
+
+  /** The open targets of a command whose runs have ended, and of whose left processes nobody is in touch. */
+  openAtUnlinkedEnds(command: string): TargetRecord[] {
+    return this.#targets(
+      `${SELECT_TARGET} WHERE targets.command = ? AND targets.state NOT IN (${ENDED}) AND runs.final = 1 AND runs.connected = 0`,
+      command,
+    );
   }
 
   /** The commands that a run is a target of, oldest first. */

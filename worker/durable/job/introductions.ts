@@ -1,4 +1,5 @@
 /** A wrapper says `start`: which run it speaks for, what that run has become, and what it has to catch up on. */
+import type { NewRunEvent } from '#protocol/api';
 import { EXIT_LOST } from '#protocol/run-state';
 import { CLOSE_CODES, type LinkError, type Start } from '#protocol/wrapper-link';
 import { equalDigests, sha256 } from '../../hash.ts';
@@ -7,7 +8,7 @@ import { daysInMs, type Settings } from '../../settings.ts';
 import type { Journal } from './journal.ts';
 import type { Kills } from './kills.ts';
 import type { Liveness } from './liveness.ts';
-import type { RunRecord, RunStore } from './run-store.ts';
+import { hasLeftProcesses, type RunRecord, type RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { type Sockets, send, type WrapperAttachment } from './sockets.ts';
 import type { Viewers } from './viewers.ts';
@@ -97,6 +98,9 @@ export class Introductions {
       pid: message.pid,
       command: message.command,
       wrapperVersion: message.version,
+      successor: message.successor ?? 0,
+      host: message.host ?? null,
+      leftRunning: [],
       timeoutMs: message.limits.timeout_ms,
       graceMs: message.limits.grace_ms,
       outputEnd: 0,
@@ -110,6 +114,7 @@ export class Introductions {
       run,
       { type: 'started', at: new Date(startedAt).toISOString(), machine: run.machine, pid: run.pid },
       { type: 'connected', at: new Date(now).toISOString() },
+      ...adoption({ successor: 0 }, message, new Date(now).toISOString()),
     );
   }
 
@@ -123,21 +128,26 @@ export class Introductions {
 
   /** A run that is known: the same socket again, a reconnect, or a lost one that returns. */
   #resumeRun(known: RunRecord, message: Start, generation: number): RunRecord {
-    if (known.final) {
-      this.#runs.patch(known.id, { generation });
-      return { ...known, generation };
-    }
+    if (known.final) return this.#relinkEnded(known, message, generation);
     const at = new Date().toISOString();
     const standing = message.phase === 'running' ? changeRun(known, { kind: 'alive' }) : null;
-    const link = { generation, connected: true, outOfTouchSince: null, suspectedSince: null };
+    const adopted = adoption(known, message, at);
+    const link = {
+      generation,
+      connected: true,
+      outOfTouchSince: null,
+      suspectedSince: null,
+      ...(adopted.length > 0 && wrapperOf(known, message)),
+    };
     if (standing === null) {
       if (known.connected && known.generation === generation) return this.#liveness.heard(known);
-      return this.#journal.change(known, link, { type: 'connected', at });
+      return this.#journal.change(known, link, { type: 'connected', at }, ...adopted);
     }
     const returned = this.#journal.change(
       known,
       { ...link, ...standing, exitCode: null, reason: null, endedAt: null },
       { type: 'connected', at },
+      ...adopted,
       { type: 'returned', at },
     );
     log.info('run_returned', { job: this.#job, run: known.id, machine: known.machine });
@@ -145,9 +155,20 @@ export class Introductions {
     return returned;
   }
 
+  /** A run that is over for good: it counts as connected only while something of it still runs, which can be ended. */
+  #relinkEnded(known: RunRecord, message: Start, generation: number): RunRecord {
+    if (!isKept(known, message) || known.connected) {
+      this.#runs.patch(known.id, { generation });
+      return { ...known, generation };
+    }
+    const linked = this.#journal.change(known, { generation, connected: true });
+    this.#kills.runReturned(linked);
+    return linked;
+  }
+
   /** After the ack: what happened while the wrapper was away, and what was meant for it. */
   #catchUp(run: RunRecord, message: Start): void {
-    if (run.final) return;
+    if (run.final && !isKept(run, message)) return;
     let caughtUp = run;
     for (const applied of message.applied_kills) {
       caughtUp = this.#kills.progress(caughtUp, { ...applied, reason: 'operator' });
@@ -192,6 +213,21 @@ export class Introductions {
     );
     this.#kills.runLost(lost);
   }
+}
+
+/** Whether who says `start` keeps the link of a run that has ended, for what still runs of it. */
+function isKept(run: RunRecord, { phase }: Start): boolean {
+  return run.final && phase === 'ended' && hasLeftProcesses(run);
+}
+
+/** The event of a takeover: none when the same wrapper is back. What only uploads has taken nothing over. */
+function adoption(known: Pick<RunRecord, 'successor'>, { successor = 0, phase }: Start, at: string): NewRunEvent[] {
+  return successor > known.successor && phase !== 'abandoned' ? [{ type: 'adopted', at, successor }] : [];
+}
+
+/** What of a run goes with its wrapper: the successor may be of another version. */
+function wrapperOf(known: RunRecord, { successor = 0, version, host }: Start) {
+  return { successor, wrapperVersion: version, host: host ?? known.host };
 }
 
 function reject(

@@ -19,7 +19,7 @@ import {
 import type { DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import type { Outbox } from './outbox.ts';
-import type { RunRecord, RunStore } from './run-store.ts';
+import { hasLeftProcesses, type RunRecord, type RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, type Sockets, send } from './sockets.ts';
 import type { Viewers } from './viewers.ts';
@@ -120,7 +120,7 @@ export class Kills {
 
   /** The wrapper says how far it is. Repeats and stragglers change nothing. */
   progress(run: RunRecord, report: KillReport): RunRecord {
-    if (run.final) return run;
+    if (run.final && (report.command === null || !hasLeftProcesses(run))) return run;
     if (report.command === null) return this.#record(run, report, !this.#journal.hasToldStep(run, report));
     const target = this.#commands.target(report.command, run.id);
     if (target === null) {
@@ -141,11 +141,32 @@ export class Kills {
     return changed;
   }
 
+  /** What is open stays open while something of the run still runs: it can be ended. */
   runEnded(run: RunRecord): void {
-    this.#deadlines.cancel('kill_answer', run.id);
+    if (!hasLeftProcesses(run)) this.#deadlines.cancel('kill_answer', run.id);
     for (const target of this.#commands.targetsAt(run.id)) {
+      const state = endOfTarget(target, run);
+      this.#commands.setTarget(target, state, target.survivors);
+      const command = state === 'pending' ? this.#commands.get(target.command) : null;
+      if (command !== null) this.#send(command, { ...target, state, sends: 0 }, run);
+      this.#update(target.command);
+    }
+  }
+
+  /** Of a run that ended before nothing runs any more. */
+  nothingLeft(run: RunRecord): void {
+    this.#deadlines.cancel('kill_answer', run.id);
+    for (const target of this.#openTargets(run)) {
       this.#commands.setTarget(target, endOfTarget(target, run), target.survivors);
       this.#update(target.command);
+    }
+  }
+
+  /** The link of a run that has ended is gone: kills wait for another, but no longer than they look for runs. */
+  leftOutOfReach(run: RunRecord): void {
+    for (const target of this.#openTargets(run)) {
+      const command = this.#commands.get(target.command);
+      if (command !== null && Date.now() >= command.expiresAt) this.#giveUp(target);
     }
   }
 
@@ -178,7 +199,14 @@ export class Kills {
 
   /** Ends the search for runs. Targets stay bound until their runs have ended. */
   expire(id: string): void {
+    for (const target of this.#commands.openAtUnlinkedEnds(id)) this.#giveUp(target);
     this.#update(id);
+  }
+
+  /** Its run has ended, and who could end what is left of it may never come: should they come, it counts again. */
+  #giveUp(target: TargetRecord): void {
+    this.#commands.setTarget(target, 'lost', target.survivors);
+    this.#update(target.command);
   }
 
   /** The runs that a command may be for: to look through thousands for the one it names would be waste. */
@@ -200,7 +228,7 @@ export class Kills {
   /** A command for one run that is over for good is told so now, and not when it expires. */
   #refuseIfOver(command: CommandRecord): void {
     const run = command.run === null ? null : this.#runs.get(command.run);
-    if (!run?.final || !matchesRun(command, { ...run, final: false })) return;
+    if (!run?.final || matchesRun(command, run) || !matchesRun(command, { ...run, final: false })) return;
     this.#commands.addTarget(command.id, run.id);
     this.#commands.setTarget({ command: command.id, run: run.id }, 'refused', []);
   }
@@ -218,7 +246,7 @@ export class Kills {
       grace_ms: command.graceMs,
     });
     // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
-    if (!isLive(run.state)) this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', []);
+    if (!run.final && !isLive(run.state)) this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', []);
     return true;
   }
 
@@ -319,8 +347,9 @@ function endOfTarget(target: TargetRecord, run: RunRecord): TargetState {
       return 'gone';
     case 'pending':
     case 'delivered':
-      return 'refused';
+      return hasLeftProcesses(run) ? target.state : 'refused';
     case 'lost':
-      return run.reason === 'operator' ? 'gone' : 'refused';
+      if (run.reason === 'operator') return 'gone';
+      return hasLeftProcesses(run) ? 'pending' : 'refused';
   }
 }

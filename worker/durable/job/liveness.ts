@@ -64,7 +64,7 @@ export class Liveness {
    * then means that it was away.
    */
   reconcile(): void {
-    for (const run of this.#runs.open()) {
+    for (const run of this.#linkable()) {
       if (run.connected && this.#sockets.current(run) === null) this.linkLost(run, 'control_plane_away');
       else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
     }
@@ -83,10 +83,20 @@ export class Liveness {
     this.#watchSilence();
   }
 
+  /** The runs that may have a link: those that are not over, and those of which something still runs. */
+  #linkable(): RunRecord[] {
+    return [...this.#runs.open(), ...this.#runs.withLeftProcesses()];
+  }
+
   /** The socket that spoke for the run is gone. */
   linkLost(run: RunRecord, cause: 'closed' | 'control_plane_away' = 'closed'): void {
     this.#deadlines.cancel('probe', run.id);
     this.#deadlines.cancel('kill_answer', run.id);
+    if (run.final) {
+      // Its end is known: what is out of touch is only what it left running.
+      this.#kills.leftOutOfReach(this.#journal.change(run, { connected: false }));
+      return;
+    }
     if (isLive(run.state)) this.#awaitReturn(run);
     else this.#leaveIfDone();
     const now = Date.now();
@@ -118,7 +128,7 @@ export class Liveness {
   checkSilence(): void {
     const now = Date.now();
     let nextCheck = this.#closeUnannounced(now);
-    for (const run of this.#runs.open()) {
+    for (const run of this.#linkable()) {
       if (!run.connected) continue;
       const socket = this.#sockets.current(run);
       if (socket === null) {

@@ -1,5 +1,6 @@
 /** The runs of this job, as rows. */
 import type { OutputLimit, Run } from '#protocol/api';
+import type { Host, LeftProcess } from '#protocol/machine-facts';
 import type { EndReason, RunState } from '#protocol/run-state';
 
 /** A run as the object knows it. Times are milliseconds since 1970. */
@@ -23,6 +24,12 @@ export interface RunRecord {
   readonly pid: number | null;
   readonly command: string;
   readonly wrapperVersion: string;
+  /** Which wrapper speaks for it: 0 the one that started the command, n the n-th that took it over. */
+  readonly successor: number;
+  /** Null for a wrapper that did not say. */
+  readonly host: Host | null;
+  /** What still runs of it after its end. */
+  readonly leftRunning: readonly LeftProcess[];
   readonly timeoutMs: number | null;
   readonly graceMs: number;
   readonly outputEnd: number;
@@ -56,6 +63,9 @@ const COLUMNS = {
   pid: 'pid',
   command: 'command',
   wrapperVersion: 'wrapper_version',
+  successor: 'successor',
+  host: 'host',
+  leftRunning: 'left_running',
   timeoutMs: 'timeout_ms',
   graceMs: 'grace_ms',
   outputEnd: 'output_end',
@@ -70,7 +80,11 @@ const SELECT = `SELECT ${Object.entries(COLUMNS)
   .map(([field, column]) => `${column} AS "${field}"`)
   .join(', ')} FROM runs`;
 
-type RunRow = { [Field in keyof RunRecord]: RunRecord[Field] extends boolean ? number : RunRecord[Field] };
+type RunRow = {
+  [Field in Exclude<keyof RunRecord, 'host' | 'leftRunning'>]: RunRecord[Field] extends boolean
+    ? number
+    : RunRecord[Field];
+} & { host: string | null; leftRunning: string };
 
 export class RunStore {
   readonly #sql: SqlStorage;
@@ -86,6 +100,12 @@ export class RunStore {
   /** The runs whose end is not final: alive, or lost as the object declared it. */
   open(): RunRecord[] {
     return this.#all(`${SELECT} WHERE final = 0`);
+  }
+
+  /** The runs that have ended and of which something still runs. */
+  withLeftProcesses(): RunRecord[] {
+    // In the words of the index `runs_with_left_processes`, or it would not be used.
+    return this.#all(`${SELECT} WHERE left_running <> '[]'`);
   }
 
   /** The run that ended first of those whose output is more than one gap. */
@@ -144,12 +164,24 @@ export class RunStore {
     return this.#sql
       .exec<RunRow>(query, ...bindings)
       .toArray()
-      .map((row) => ({ ...row, final: row.final === 1, connected: row.connected === 1 }));
+      .map((row) => ({
+        ...row,
+        final: row.final === 1,
+        connected: row.connected === 1,
+        host: row.host === null ? null : (JSON.parse(row.host) as Host),
+        leftRunning: JSON.parse(row.leftRunning) as LeftProcess[],
+      }));
   }
 }
 
-function toSql(value: string | number | boolean | null): SqlStorageValue {
-  return typeof value === 'boolean' ? Number(value) : value;
+function toSql(value: RunRecord[keyof RunRecord]): SqlStorageValue {
+  if (typeof value === 'boolean') return Number(value);
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value;
+}
+
+/** Whether something of a run that has ended still runs: then a wrapper may keep its link, and a kill that names it has work. */
+export function hasLeftProcesses(run: RunRecord): boolean {
+  return run.leftRunning.length > 0;
 }
 
 /** The run as the API shows it. */
@@ -172,8 +204,12 @@ export function runResource(job: string, run: RunRecord): Run {
     pid: run.pid,
     command: run.command,
     wrapper_version: run.wrapperVersion,
+    successor: run.successor,
+    user: run.host?.user ?? null,
+    host: run.host && { is_root: run.host.is_root, os: run.host.os, node: run.host.node },
     timeout_ms: run.timeoutMs,
     grace_ms: run.graceMs,
+    left_running: run.leftRunning.map(({ pid, command }) => ({ pid, command })),
     output_bytes: run.outputEnd,
     seq: run.seq,
   };

@@ -117,6 +117,14 @@ const MIGRATIONS = [
   `,
   'ALTER TABLE commands ADD COLUMN request_id TEXT;',
   CREDENTIALS_TABLE,
+  `
+  ALTER TABLE runs ADD COLUMN successor INTEGER NOT NULL DEFAULT 0;
+  -- JSON; null for a wrapper that did not say.
+  ALTER TABLE runs ADD COLUMN host TEXT;
+  -- JSON: what still runs of a run that has ended.
+  ALTER TABLE runs ADD COLUMN left_running TEXT NOT NULL DEFAULT '[]';
+  CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
+  `,
 ];
 
 /**

@@ -1,8 +1,10 @@
 /** What the object does with each message of a wrapper. */
+import type { NewRunEvent } from '#protocol/api';
 import { decodeOutputFrame } from '#protocol/output-frame';
 import { reportedEnd } from '#protocol/run-state';
 import {
   type Complete,
+  type LeftRunning,
   type LinkError,
   readWrapperMessage,
   type Start,
@@ -14,7 +16,7 @@ import type { Journal } from './journal.ts';
 import type { Kills } from './kills.ts';
 import type { Liveness } from './liveness.ts';
 import type { Intake, OutputIntake } from './output-intake.ts';
-import type { RunRecord, RunStore } from './run-store.ts';
+import { hasLeftProcesses, type RunRecord, type RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, type Sockets, send, type WrapperAttachment } from './sockets.ts';
 
@@ -104,6 +106,8 @@ export class WrapperMessages {
         this.#complete(socket, attachment, run, message);
         return;
       case 'left_running':
+        this.#leftRunning(socket, attachment, run, message);
+        return;
       case 'alive':
         return;
     }
@@ -158,12 +162,14 @@ export class WrapperMessages {
     const change = { kind: 'ended', reason: message.reason, exitCode: message.exit_code } as const;
     const standing = changeRun(completing, change);
     if (standing !== null) {
+      const leftRunning = message.left_running ?? [];
       const endedAt = Math.min(Date.now(), completing.startedAt + message.duration_ms);
       const ended = this.#journal.change(
         completing,
         {
           ...standing,
-          connected: false,
+          leftRunning,
+          connected: leftRunning.length > 0,
           outOfTouchSince: null,
           suspectedSince: null,
           exitCode: message.exit_code,
@@ -181,11 +187,34 @@ export class WrapperMessages {
           reason: message.reason,
           duration_ms: message.duration_ms,
         },
+        ...(leftRunning.length > 0 ? [leftRunningEvent(leftRunning)] : []),
       );
       log.info('run_ended', { job: this.#job, run: run.id, state: ended.state, exit_code: ended.exitCode });
       this.#kills.runEnded(ended);
     }
     send(socket, { type: 'ack', of: 'complete' });
+  }
+
+  /** Of a run that has ended: its state and its exit code stand, whatever becomes of what it left running. */
+  #leftRunning(
+    socket: WebSocket,
+    attachment: WrapperAttachment,
+    run: RunRecord,
+    { processes: leftRunning }: LeftRunning,
+  ): void {
+    if (!run.final) {
+      this.#refuse(socket, attachment, {
+        code: 'bad_frame',
+        message: 'left_running: the run has not ended, send `complete` first',
+        retry: null,
+      });
+      return;
+    }
+    if (JSON.stringify(leftRunning) === JSON.stringify(run.leftRunning)) return;
+    const changes = { leftRunning, connected: leftRunning.length > 0 };
+    const changed = this.#journal.change(run, changes, leftRunningEvent(leftRunning));
+    if (hasLeftProcesses(changed)) this.#liveness.connected(changed);
+    else this.#kills.nothingLeft(changed);
   }
 
   #refuse(socket: WebSocket, attachment: WrapperAttachment, error: Omit<LinkError, 'type'>): void {
@@ -199,6 +228,10 @@ export class WrapperMessages {
     // What is quoted may be long, and a message that breaks the protocol would tell nothing.
     send(socket, { type: 'error', ...error, message: error.message.slice(0, MAX_ERROR_CHARS) });
   }
+}
+
+function leftRunningEvent(processes: LeftRunning['processes']): NewRunEvent {
+  return { type: 'left_running', at: new Date().toISOString(), processes: [...processes] };
 }
 
 /** A reason that stands for one exit code must come with that one. */

@@ -10,7 +10,8 @@ export const RUN_FIELDS: Record<keyof Run, string> = {
     'While it lives `running`, or `killing` once a first signal was sent; then how it ended. An end stands, except `lost` as long as `final` is false.',
   final:
     'Whether nothing can change the state any more: false while it lives, and for `lost` until the true end is known.',
-  connected: 'Whether its wrapper is connected, as far as the control plane knows.',
+  connected:
+    'Whether its wrapper is connected, as far as the control plane knows. Of a run that has ended: whether what it left running can be reached.',
   out_of_touch_since:
     'Since when nothing was heard of a run that is not over for good; null while its wrapper is connected.',
   exit_code: 'The code the run is reported with, and `leash run` exits with; null while it runs.',
@@ -22,8 +23,14 @@ export const RUN_FIELDS: Record<keyof Run, string> = {
   pid: 'The process id of the command on its machine; null if it was never started.',
   command: 'The command line, at most 4 KiB of it, with secrets hidden.',
   wrapper_version: 'The version of `leash` that runs it.',
+  successor:
+    'Which wrapper supervises it: 0 the one that started the command; n the n-th that took the run over, after the one before was killed.',
+  user: 'Whom the command runs as: a name, or the number of a user without one; null when the wrapper did not report it.',
+  host: 'Where it runs: whether root started the wrapper, the operating system, and the version of Node.js; null when the wrapper did not report it.',
   timeout_ms: 'How long the wrapper lets it run; null for as long as it takes.',
   grace_ms: 'How long after SIGTERM the wrapper sends SIGKILL when it ends the run by itself.',
+  left_running:
+    'What still runs of it after its end, as far as it was found: at most 64 processes, with their command lines, secrets hidden. A kill that names the run ends them.',
   output_bytes: 'How many bytes its output has so far; in lists as of the last change of state.',
   seq: 'Goes up with every change: of two versions of a run the one with the higher `seq` is the newer.',
 };

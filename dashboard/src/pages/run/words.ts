@@ -30,6 +30,11 @@ export function wasSeenToEnd(reason: EndReason | null): boolean {
   return reason !== 'silence' && reason !== 'wrapper_died';
 }
 
+/** A process, as a person would name it. */
+export function processText({ pid, command }: Run['left_running'][number]): string {
+  return command === '' ? `pid ${pid}` : `pid ${pid} ${command}`;
+}
+
 export interface Telling {
   readonly text: string;
   readonly detail: string | null;
@@ -54,6 +59,13 @@ export function tell(event: RunEvent): Telling {
       return { tone: 'bad', text: 'Declared lost', detail: `no sign of life for ${durationText(event.silent_ms)}` };
     case 'returned':
       return { tone: 'good', text: 'Came back alive', detail: null };
+    case 'adopted':
+      return warn(
+        `The wrapper was killed; another one (${event.successor}) has taken the run over`,
+        'it goes on, with its output, its limits and its kills',
+      );
+    case 'left_running':
+      return tellLeft(event);
     case 'kill_requested':
       return kill(`Kill requested by ${event.requested_by}`, requestDetail(event));
     case 'kill_delivered':
@@ -78,6 +90,12 @@ export function tell(event: RunEvent): Telling {
         detail: `after ${durationText(event.duration_ms)}`,
       };
   }
+}
+
+function tellLeft({ processes }: Extract<RunEvent, { type: 'left_running' }>): Telling {
+  return processes.length === 0
+    ? plain('Nothing is left running')
+    : warn('Left running', processes.map(processText).join(', '));
 }
 
 export function graceText(ms: number): string {
