@@ -82,6 +82,9 @@ CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job, ended_at
 -- Those that may still be alive: lost ones too, until their true end is known.
 CREATE INDEX runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
 
+-- Those that were lost for good.
+CREATE INDEX runs_lost ON runs (ended_at) WHERE state = 'lost' AND final = 1;
+
 -- The queue. A command stays here until its job's object has accepted it, and as a record after that.
 CREATE TABLE commands (
   id TEXT PRIMARY KEY,

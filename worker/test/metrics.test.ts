@@ -113,6 +113,29 @@ describe('/metrics', () => {
     );
   });
 
+  test('counts a run that is lost for good, whose command may go on, for a day', async () => {
+    const before = await samples();
+    const rise = async (name: string) => ((await samples())[name] ?? 0) - (before[name] ?? 0);
+    const who = newIdentity('metrics-lost');
+    await TestWrapper.connect(who);
+    await TestWrapper.connect(who, { phase: 'abandoned' });
+    await inState(who, 'lost');
+    expect(await run(who.job, who.run)).toMatchObject({ final: true, reason: 'wrapper_died' });
+    expect(await rise('leash_runs{state="lost"}')).toBe(1);
+    expect(await rise('leash_runs_ended_total{state="lost"}')).toBe(1);
+    // Its own limit ended this one: nothing of it goes on.
+    const ended = newIdentity('metrics-offline');
+    const wrapper = await TestWrapper.connect(ended);
+    await wrapper.completed({ exit_code: 253, reason: 'offline_limit' });
+    await inState(ended, 'lost');
+    expect(await rise('leash_runs{state="lost"}')).toBe(1);
+    const aDayAgo = new Date(Date.now() - 86_401_000).toISOString();
+    await env.DB.prepare("UPDATE runs SET resource = json_set(resource, '$.ended_at', ?) WHERE id = ?")
+      .bind(aDayAgo, who.run)
+      .run();
+    expect(await rise('leash_runs{state="lost"}')).toBe(0);
+  });
+
   test('counts an end that is the first thing D1 hears of a run', async () => {
     const before = await samples();
     await env.DB.prepare(
@@ -185,7 +208,7 @@ describe('/metrics', () => {
     const steps = results.map(({ detail }) => detail).filter((detail) => /SCAN|SEARCH/.test(detail));
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps)
-      expect(step).toMatch(/counters|USING (COVERING )?INDEX (runs|commands)_(open|unaccepted)/);
+      expect(step).toMatch(/counters|USING (COVERING )?INDEX (runs|commands)_(open|lost|unaccepted)/);
   });
 });
 

@@ -24,7 +24,7 @@ export const metricsOperations = [
   }),
 ];
 
-/** A run that may still be alive is in one of these: a lost one may come back. */
+/** A run that may still be alive is in one of these: a lost one may come back, or go on without its wrapper. */
 const OPEN_STATES = ['running', 'killing', 'lost'] as const;
 
 function describe(metrics: Metrics, now: number): Metric[] {
@@ -38,7 +38,7 @@ function describe(metrics: Metrics, now: number): Metric[] {
     },
     {
       name: 'leash_runs',
-      help: 'Runs that may still be alive. lost: no sign of life, and no word of its end.',
+      help: 'Runs that may still be alive. lost: no sign of life, and no word of its end; one that is lost for good counts for a day.',
       type: 'gauge',
       samples: OPEN_STATES.map((state) => ({ labels: { state }, value: metrics.openRuns.get(state) ?? 0 })),
     },
