@@ -48,6 +48,9 @@ export interface ModelRun {
   outputEnd: number;
   finalOffset: number | null;
   generation: number;
+  successor: number;
+  /** How many processes it has left running. */
+  left: number;
   sockets: ModelSocket[];
   events: string[];
   toldSteps: Set<string>;
@@ -112,6 +115,8 @@ export class Model {
       outputEnd: 0,
       finalOffset: null,
       generation: 0,
+      successor: 0,
+      left: 0,
       sockets: [],
       events: [],
       toldSteps: new Set(),
@@ -128,7 +133,7 @@ export class Model {
     return socket;
   }
 
-  start(run: ModelRun, socket: ModelSocket, { phase, ageMs }: StepOf<'arrive'>, outputTo: number): void {
+  start(run: ModelRun, socket: ModelSocket, { phase, ageMs, successor }: StepOf<'arrive'>, outputTo: number): void {
     const isNew = !run.known;
     for (const other of run.sockets) if (other.open && other !== socket) this.#close(other, 4001);
     run.generation += 1;
@@ -138,25 +143,44 @@ export class Model {
       run.startedAt = this.now - ageMs;
       run.connected = true;
       run.events.push('started', 'connected');
-    } else if (!run.final) {
+      this.#adopt(run, phase, successor);
+      run.successor = successor;
+    } else if (run.final) {
+      if (phase === 'ended' && run.left > 0 && !run.connected) {
+        run.connected = true;
+        this.#reopen(run);
+      }
+    } else {
       run.connected = true;
       run.outOfTouchSince = null;
       run.suspectedSince = null;
       run.events.push('connected');
+      this.#adopt(run, phase, successor);
       if (phase === 'running' && run.state === 'lost') {
         this.#setEnd(run, 'running', null, null);
         run.events.push('returned');
-        for (const target of this.#targetsAt(run)) if (target.state === 'lost') target.state = 'pending';
-        this.#updateAt(run);
+        this.#reopen(run);
       }
     }
     socket.expected.push(`ack start ${run.outputEnd}`);
-    if (!run.final) {
+    if (!run.final || (phase === 'ended' && run.left > 0)) {
       for (const [command, applied] of run.applied) this.#progress(run, command, applied);
       if (phase === 'abandoned') this.#abandon(run, Math.max(outputTo, run.outputEnd));
       else this.#connected(run);
     }
     this.#scheduleDrain();
+  }
+
+  /** Another wrapper has taken the run over; one that only uploads has not. */
+  #adopt(run: ModelRun, phase: StepOf<'arrive'>['phase'], successor: number): void {
+    if (phase === 'abandoned' || successor <= run.successor) return;
+    run.successor = successor;
+    run.events.push('adopted');
+  }
+
+  #reopen(run: ModelRun): void {
+    for (const target of this.#targetsAt(run)) if (target.state === 'lost') target.state = 'pending';
+    this.#updateAt(run);
   }
 
   #connected(run: ModelRun): void {
@@ -227,23 +251,57 @@ export class Model {
 
   killing(run: ModelRun, socket: ModelSocket, command: string | null, phase: KillPhase): void {
     this.#heard(run, socket);
-    if (!run.final) this.#progress(run, command, phase);
+    if (!run.final || (command !== null && run.left > 0)) this.#progress(run, command, phase);
   }
 
-  complete(run: ModelRun, socket: ModelSocket, reason: StepOf<'complete'>['reason'], finalOffset: number): void {
+  complete(run: ModelRun, socket: ModelSocket, { reason, left }: StepOf<'complete'>, finalOffset: number): void {
     this.#heard(run, socket);
+    if (!run.final || run.left > 0) {
+      for (const [command, phase] of run.applied) this.#progress(run, command, phase);
+    }
+    if (!run.final) this.#end(run, reason, left, finalOffset);
     socket.expected.push('ack complete');
-    if (run.final) return;
-    for (const [command, phase] of run.applied) this.#progress(run, command, phase);
+  }
+
+  #end(run: ModelRun, reason: StepOf<'complete'>['reason'], left: number, finalOffset: number): void {
     const { exitCode } = reportedEnd(reason, { kind: 'exited', code: 0 });
     this.#setEnd(run, stateOfEnd(reason, exitCode), exitCode, reason);
     run.final = true;
-    run.connected = false;
+    run.left = left;
+    run.connected = left > 0;
     run.outOfTouchSince = null;
     run.finalOffset = Math.max(finalOffset, run.outputEnd);
     run.events.push('ended');
+    if (left > 0) run.events.push('left_running');
+    else this.#cancel('kill_answer', run.id);
+    for (const [command, target] of this.#bindings(run)) {
+      target.state = endOfTarget(target.state, run);
+      if (target.state !== 'pending') continue;
+      target.sends = 0;
+      this.#send(command, target, run);
+    }
+    this.#updateAt(run);
+  }
+
+  left(run: ModelRun, socket: ModelSocket, count: number): void {
+    this.#heard(run, socket);
+    if (!run.final) {
+      socket.expected.push('error bad_frame');
+      return;
+    }
+    if (count === run.left) return;
+    run.left = count;
+    run.connected = count > 0;
+    run.events.push('left_running');
+    if (count > 0) {
+      this.#cancel('probe', run.id);
+      this.#watchSilence();
+      return;
+    }
     this.#cancel('kill_answer', run.id);
-    for (const target of this.#targetsAt(run)) target.state = endOfTarget(target.state, run);
+    for (const target of this.#targetsAt(run)) {
+      if (!isTargetEnded(target.state)) target.state = endOfTarget(target.state, run);
+    }
     this.#updateAt(run);
   }
 
@@ -265,7 +323,7 @@ export class Model {
     command.accepted = true;
     this.#arm('expire', command.id, command.expiresAt);
     const named = this.runs.find((run) => run.known && run.final && run.id === command.run);
-    if (named !== undefined && matches(command, { ...named, final: false })) {
+    if (named !== undefined && !matches(command, named) && matches(command, { ...named, final: false })) {
       command.targets.push({ run: named.id, state: 'refused', sends: 0, handedOver: false });
     }
     if (this.now < command.expiresAt) {
@@ -287,7 +345,7 @@ export class Model {
 
   #bind(command: ModelCommand, run: ModelRun): boolean {
     if (command.targets.some((target) => target.run === run.id)) return false;
-    const state = isLive(run.state) ? 'pending' : 'lost';
+    const state = run.final || isLive(run.state) ? 'pending' : 'lost';
     command.targets.push({ run: run.id, state, sends: 0, handedOver: false });
     run.events.push('kill_requested');
     return true;
@@ -383,7 +441,12 @@ export class Model {
         return;
       case 'expire': {
         const command = this.commands.find(({ id }) => id === deadline.subject);
-        if (command !== undefined) this.#update(command);
+        if (command === undefined) return;
+        for (const target of command.targets) {
+          const run = this.#run(target.run);
+          if (run.final && !run.connected && !isTargetEnded(target.state)) target.state = 'lost';
+        }
+        this.#update(command);
         return;
       }
       case 'drain':
@@ -434,7 +497,7 @@ export class Model {
   }
 
   #unanswered(run: ModelRun): void {
-    if (run.final) return;
+    if (run.final && run.left === 0) return;
     const waiting = this.#bindings(run).filter(([, { state }]) => state === 'delivered');
     if (waiting.some(([, { sends }]) => sends >= 2)) {
       const socket = current(run);
@@ -450,6 +513,13 @@ export class Model {
     this.#cancel('kill_answer', run.id);
     if (isLive(run.state)) this.#awaitReturn(run);
     run.connected = false;
+    if (run.final) {
+      for (const [command, target] of this.#bindings(run)) {
+        if (this.now >= command.expiresAt && !isTargetEnded(target.state)) target.state = 'lost';
+      }
+      this.#updateAt(run);
+      return;
+    }
     run.outOfTouchSince = this.now;
     run.suspectedSince = null;
     run.events.push('disconnected');
@@ -469,7 +539,7 @@ export class Model {
     this.#drainedAt = 0;
     this.d1.refused = false;
     for (const run of this.runs) {
-      if (!run.known || run.final) continue;
+      if (!run.known || (run.final && run.left === 0)) continue;
       if (run.connected && current(run) === null) this.#linkLost(run);
       else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
     }
@@ -561,8 +631,7 @@ export function current(run: ModelRun): ModelSocket | null {
 
 function matches(command: ModelCommand, run: ModelRun): boolean {
   return (
-    !run.final &&
-    (command.run === null || command.run === run.id) &&
+    (run.final ? command.run === run.id && run.left > 0 : command.run === null || command.run === run.id) &&
     (command.instance === null || command.instance === run.instance) &&
     (command.machine === null || command.machine === run.machine) &&
     run.startedAt <= command.requestedAt + CLOCK_SKEW_MS
@@ -572,8 +641,9 @@ function matches(command: ModelCommand, run: ModelRun): boolean {
 function endOfTarget(state: TargetState, run: ModelRun): TargetState {
   if (state === 'gone' || state === 'refused') return state;
   if (state === 'term' || state === 'kill') return 'gone';
-  if (state === 'lost') return run.reason === 'operator' ? 'gone' : 'refused';
-  return 'refused';
+  if (state === 'lost' && run.reason === 'operator') return 'gone';
+  if (run.left === 0) return 'refused';
+  return state === 'lost' ? 'pending' : state;
 }
 
 function compare(a: string, b: string): number {

@@ -35,6 +35,8 @@ const arrive = step('arrive', {
   ),
   /** Before its first arrival it has been running for so long. */
   ageMs: fc.constantFrom(0, 500, 60_000),
+  /** Which wrapper it is: the first, or one that took the run over. */
+  successor: fc.constantFrom(0, 0, 0, 1, 2),
 });
 const kill = step('kill', {
   /** Selects by run, instance and machine; null selects all. */
@@ -66,6 +68,8 @@ const complete = step('complete', {
   reason: fc.constantFrom('exited' as const, 'operator' as const, 'timeout' as const),
   /** Output that is still to come. */
   owed: fc.constantFrom(0, 0, 5),
+  /** How many processes it leaves running. */
+  left: fc.constantFrom(0, 0, 2),
 });
 
 const STEPS = {
@@ -74,6 +78,8 @@ const STEPS = {
   kill,
   killing,
   complete,
+  /** What of the run still runs after its end has changed: to so many processes. */
+  left: step('left', { run, count: fc.constantFrom(0, 1, 2) }),
   /** The queue offers a command again, as a drain does when D1 has not heard that it was taken. */
   offer: step('offer', { which: fc.integer({ min: 0, max: 5 }) }),
   alive: step('alive', { run }),
@@ -107,6 +113,7 @@ const WEIGHTS: Record<keyof typeof STEPS, number> = {
   kill: 4,
   killing: 5,
   complete: 2,
+  left: 2,
   offer: 1,
   alive: 1,
   drop: 3,

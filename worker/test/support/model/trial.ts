@@ -15,6 +15,10 @@ import { d1, RealJob, type RealSocket } from './real-job.ts';
 import type { Step, StepOf } from './steps.ts';
 
 const KEY = 'a'.repeat(32);
+const LEFT = [
+  { pid: 4711, command: 'sleep 1000' },
+  { pid: 4712, command: 'sleep 2000' },
+];
 let ids = 0;
 
 /** Takes the steps, one after the other, and compares after each that did something. */
@@ -83,6 +87,8 @@ class Trial {
         return this.#killing(step);
       case 'complete':
         return this.#complete(step);
+      case 'left':
+        return this.#left(step);
       case 'kill':
         return this.#kill(step);
       case 'offer':
@@ -116,7 +122,7 @@ class Trial {
     const socket = await this.#dial(run);
     const to = run.outputEnd + 3;
     this.#model.start(run, socket, step, to);
-    await this.#job.deliver(run.id, null, startFrame(run, KEY, step.phase, step.ageMs, to));
+    await this.#job.deliver(run.id, null, startFrame(run, KEY, step.phase, step.ageMs, to, step.successor));
     await this.#afterDrain();
   }
 
@@ -149,8 +155,9 @@ class Trial {
     );
   }
 
-  async #complete({ run: place, reason, owed }: StepOf<'complete'>): Promise<void> {
-    const run = this.#run(place);
+  async #complete(step: StepOf<'complete'>): Promise<void> {
+    const { reason, owed, left } = step;
+    const run = this.#run(step.run);
     const finalOffset = run.outputEnd + owed;
     const message = completeMessage({
       exit_code: { exited: 0, operator: 143, timeout: 124 }[reason],
@@ -159,8 +166,14 @@ class Trial {
       reason,
       final_offset: finalOffset,
       applied_kills: appliedKills(run),
+      left_running: LEFT.slice(0, left),
     });
-    await this.#say(run, message, (told, socket) => this.#model.complete(told, socket, reason, finalOffset));
+    await this.#say(run, message, (told, socket) => this.#model.complete(told, socket, step, finalOffset));
+  }
+
+  async #left({ run, count }: StepOf<'left'>): Promise<void> {
+    const message = { type: 'left_running', processes: LEFT.slice(0, count) };
+    await this.#say(this.#run(run), message, (told, socket) => this.#model.left(told, socket, count));
   }
 
   async #say(run: ModelRun, message: object, expect: (run: ModelRun, socket: ModelSocket) => void): Promise<void> {
@@ -382,12 +395,26 @@ function expectedRun(run: ModelRun) {
     reason: run.reason,
     output_bytes: run.outputEnd,
     out_of_touch_since: run.outOfTouchSince === null ? null : new Date(run.outOfTouchSince).toISOString(),
+    successor: run.successor,
+    left_running: LEFT.slice(0, run.left),
   };
 }
 
 function pick<From extends ReturnType<typeof expectedRun>>(run: From) {
-  const { id, state, final, connected, exit_code, reason, output_bytes, out_of_touch_since } = run;
-  return { id, state, final, connected, exit_code, reason, output_bytes, out_of_touch_since };
+  const { id, state, final, connected, exit_code, reason, output_bytes, out_of_touch_since, successor, left_running } =
+    run;
+  return {
+    id,
+    state,
+    final,
+    connected,
+    exit_code,
+    reason,
+    output_bytes,
+    out_of_touch_since,
+    successor,
+    left_running,
+  };
 }
 
 function pickTarget({ run, state, exit_code }: Command['targets'][number]) {
@@ -416,8 +443,15 @@ function appliedKills(run: ModelRun): StartMessage['applied_kills'] {
   });
 }
 
-function startFrame(run: ModelRun, runKey: string, phase: StartMessage['phase'], ageMs: number, to: number): string {
-  const fields = { phase, age_ms: ageMs, output: { from: 0, to }, applied_kills: appliedKills(run) };
+function startFrame(
+  run: ModelRun,
+  runKey: string,
+  phase: StartMessage['phase'],
+  ageMs: number,
+  to: number,
+  successor = 0,
+): string {
+  const fields = { phase, age_ms: ageMs, output: { from: 0, to }, applied_kills: appliedKills(run), successor };
   return JSON.stringify(startMessage({ run: run.id, runKey }, fields));
 }
 
