@@ -128,3 +128,41 @@ test('while the machine is away the kill waits', () => {
   const away = makeRun({ connected: false });
   expect(killProgress(away, story(requested), [])?.waitingForMachine).toBe(true);
 });
+
+describe('of what a run has left running', () => {
+  const LEFT = [{ pid: 4711, command: 'sleep 1000' }];
+  const ended = {
+    at: at(20),
+    type: 'ended',
+    state: 'killed',
+    exit_code: 143,
+    reason: 'operator',
+    duration_ms: 20_000,
+  } as const;
+  const left = { at: at(20), type: 'left_running', processes: LEFT } as const;
+  const over = { state: 'killed', final: true, ended_at: at(20), exit_code: 143 } as const;
+  const before = [requested, delivered, phase('term', 12), phase('gone', 13), ended, left] as const;
+  const run = makeRun({ ...over, connected: true, left_running: LEFT });
+
+  test('the kill is one of its own, and the one before it told as long as there is none', () => {
+    expect(killProgress(run, story(...before), [])).toMatchObject({ outcome: 'gone', isAfterEnd: false });
+    const second = '01J00000000000000000000003';
+    const again = makeCommand({ id: second, requested_at: at(30), targets: [target('pending')] });
+    const ordered = killProgress(run, story(...before), [makeCommand({ requested_at: at(10) }), again]);
+    expect(ordered).toMatchObject({ outcome: 'under_way', isAfterEnd: true, orders: [{ id: second }] });
+    expect(states(ordered)).toMatchObject({ requested: 'done', delivered: 'next', term: 'open' });
+    const ofSecond = <Event extends object>(event: Event) => ({ ...event, command: second });
+    const events = [...before, ...[requested, delivered, phase('term', 32)].map(ofSecond)];
+    expect(states(killProgress(run, story(...events), [again]))).toMatchObject({ term: 'done', gone: 'open' });
+    const nothing = { at: at(34), type: 'left_running', processes: [] as typeof LEFT } as const;
+    const whole = story(...events, ofSecond(phase('gone', 33)), nothing);
+    expect(killProgress(makeRun(over), whole, [again])).toMatchObject({ outcome: 'gone', isAfterEnd: true });
+  });
+
+  test('a kill that came when nothing was left any more is told as too late', () => {
+    const nothing = { at: at(25), type: 'left_running', processes: [] as typeof LEFT } as const;
+    const late = makeCommand({ requested_at: at(30), targets: [{ ...target('pending'), state: 'refused' }] });
+    const events = story(ended, left, nothing);
+    expect(killProgress(makeRun(over), events, [late])).toMatchObject({ outcome: 'refused', isAfterEnd: true });
+  });
+});

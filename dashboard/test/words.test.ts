@@ -54,3 +54,28 @@ test('addresses', () => {
   expect(routeOf('/jobs/db-backup/')).toEqual({ page: 'job', name: 'db-backup' });
   expect(routeOf('/runs/a/b')).toEqual({ page: 'unknown' });
 });
+
+test('a takeover and what is left running are told so that a person knows what to do', () => {
+  const left = { at: at(2), type: 'left_running' } as const;
+  expect(
+    told(
+      { at: at(1), type: 'adopted', successor: 2 },
+      {
+        ...left,
+        processes: [
+          { pid: 4711, command: 'sleep 1000' },
+          { pid: 4712, command: '' },
+        ],
+      },
+      { ...left, processes: [] },
+    ),
+  ).toEqual([
+    [
+      'warn',
+      'The wrapper was killed; another one (2) has taken the run over',
+      'it goes on, with its output, its limits and its kills',
+    ],
+    ['warn', 'Left running', 'pid 4711 sleep 1000, pid 4712'],
+    ['plain', 'Nothing is left running', null],
+  ]);
+});

@@ -83,6 +83,7 @@ function titleOf(scope: KillScope): string {
   const [first] = scope.runs;
   const kill = isUnderWay(scope) ? 'Force kill' : 'Kill';
   if (scope.kind === 'job') return `${kill} all of ${scope.job}?`;
+  if (scope.runs.length === 1 && first?.final) return `Kill what ${first.job} left running on ${first.machine}?`;
   return scope.runs.length === 1 && first !== undefined
     ? `${kill} ${first.job} on ${first.machine}?`
     : `${kill} ${scope.runs.length} runs?`;
@@ -135,6 +136,7 @@ function UnderWay({ runs }: { readonly runs: readonly Run[] }) {
 }
 
 function WhatOne({ run }: { readonly run: Run }) {
+  if (run.final) return <WhatIsLeft run={run} />;
   return (
     <p>
       This ends <strong>{run.job}</strong> on <strong class="unbroken">{run.machine}</strong>
@@ -144,6 +146,18 @@ function WhatOne({ run }: { readonly run: Run }) {
         </>
       )}
       , and everything it has started.
+      {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
+    </p>
+  );
+}
+
+/** The run is over, and stays as it ended. */
+function WhatIsLeft({ run }: { readonly run: Run }) {
+  return (
+    <p>
+      This ends what <strong>{run.job}</strong> left running on <strong class="unbroken">{run.machine}</strong>,{' '}
+      {run.left_running.length === 1 ? 'process' : 'processes'}{' '}
+      <strong>{run.left_running.map(({ pid }) => pid).join(', ')}</strong>. How the run ended stays as it is.
       {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
     </p>
   );

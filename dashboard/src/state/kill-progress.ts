@@ -40,12 +40,35 @@ export interface KillProgress {
   readonly waitingForMachine: boolean;
   readonly survivors: readonly number[];
   readonly outcome: 'under_way' | 'gone' | 'refused' | 'lost';
+  /** Whether the run had ended: then it is for what it left running. */
+  readonly isAfterEnd: boolean;
 }
 
 type Progress = Extract<RunEvent, { type: 'kill_progress' }>;
 type Delivered = Extract<RunEvent, { type: 'kill_delivered' }>;
 
+/** Of the kill that is under way, or was last: what a run has left running is ended by another one than the run. */
 export function killProgress(run: Run, events: readonly RunEvent[], commands: readonly Command[]): KillProgress | null {
+  const whole = () => progressOf(run, events, commands, false);
+  if (!run.final || !events.some(({ type }) => type === 'left_running')) return whole();
+  const sinceEnd = events.slice(events.findLastIndex(({ type }) => type === 'ended') + 1);
+  const named = new Set(
+    sinceEnd.flatMap((event) => ('command' in event && event.command !== null ? event.command : [])),
+  );
+  const orderedSince = (command: Command) =>
+    run.ended_at !== null && Date.parse(command.requested_at) > Date.parse(run.ended_at);
+  const afterEnd = commands.filter((command) => named.has(command.id) || orderedSince(command));
+  const orders = events.filter((event) => event.type === 'kill_requested' && named.has(event.command));
+  const told = [...orders.filter((event) => !sinceEnd.includes(event)), ...sinceEnd];
+  return progressOf(run, told, afterEnd, true) ?? whole();
+}
+
+function progressOf(
+  run: Run,
+  events: readonly RunEvent[],
+  commands: readonly Command[],
+  isAfterEnd: boolean,
+): KillProgress | null {
   const orders = ordersOf(run, events, commands);
   const progress = events.filter((event): event is Progress => event.type === 'kill_progress');
   if (orders.length === 0 && progress.length === 0) return null;
@@ -59,7 +82,7 @@ export function killProgress(run: Run, events: readonly RunEvent[], commands: re
   if (firstSignal === 'SIGKILL' && reached.has('term')) {
     reached.set('kill', reached.get('kill') ?? reached.get('term') ?? null);
   }
-  const outcome = outcomeOf(run, reached, progress, targets);
+  const outcome = outcomeOf(run, reached, progress, targets, isAfterEnd);
   return {
     orders,
     ownReason: orders.length > 0 ? null : ownReason(progress),
@@ -69,6 +92,7 @@ export function killProgress(run: Run, events: readonly RunEvent[], commands: re
     waitingForMachine: outcome === 'under_way' && !reached.has('delivered') && orders.length > 0 && !run.connected,
     survivors: progress.at(-1)?.survivors ?? targets.find((target) => target.survivors.length > 0)?.survivors ?? [],
     outcome,
+    isAfterEnd,
   };
 }
 
@@ -118,11 +142,12 @@ function outcomeOf(
   reached: ReadonlyMap<StepName, string | null>,
   progress: readonly Progress[],
   targets: readonly Target[],
+  isAfterEnd: boolean,
 ): KillProgress['outcome'] {
   if (reached.has('gone')) return 'gone';
   const refused = progress.some((event) => event.phase === 'refused') || targets.some((t) => t.state === 'refused');
   if (refused) return 'refused';
-  if (isLive(run.state)) return 'under_way';
+  if (isLive(run.state) || (isAfterEnd && run.left_running.length > 0)) return 'under_way';
   if (run.state === 'lost') return 'lost';
   // The run has ended, and no signal of ours was told of: it ended by itself.
   return reached.has('term') || reached.has('kill') ? 'gone' : 'refused';

@@ -21,3 +21,8 @@ export function mayAdminister(session: Session): boolean {
 export function isKillable(run: Run): boolean {
   return isLive(run.state) || !run.final;
 }
+
+/** The same of a kill that names the run: it ends what a run that is over has left running, too. */
+export function hasWorkForKill(run: Run): boolean {
+  return isKillable(run) || run.left_running.length > 0;
+}

@@ -5,7 +5,7 @@ import type { Run } from '#protocol/api';
 import { KillDialog } from '../../parts/kill-dialog.tsx';
 import { failureText, orderFor, orderKill, sendAgain } from '../../state/kill-orders.ts';
 import type { KillProgress } from '../../state/kill-progress.ts';
-import { isKillable, mayKill } from '../../state/rights.ts';
+import { hasWorkForKill, mayKill } from '../../state/rights.ts';
 import { session } from '../../state/session.ts';
 import { KillSteps } from './kill-steps.tsx';
 
@@ -57,7 +57,7 @@ export function KillPanel({ run, progress, isAsking, ask }: KillPanelProps) {
           }}
         />
       )}
-      {order?.state.kind === 'failed' && isKillable(run) && (
+      {order?.state.kind === 'failed' && hasWorkForKill(run) && (
         <p class="problem" role="alert">
           {failureText(order.state)}{' '}
           <button type="button" class="button quiet" onClick={() => sendAgain(order)}>
@@ -72,7 +72,7 @@ export function KillPanel({ run, progress, isAsking, ask }: KillPanelProps) {
 /** What can be ordered now: `force` while a kill is under way that a SIGKILL would speed up. */
 export function killOffer(run: Run, progress: KillProgress | null): 'kill' | 'force' | 'none' {
   const who = session.value;
-  if (who.kind !== 'signed_in' || !mayKill(who.session, run.job) || !isKillable(run)) return 'none';
+  if (who.kind !== 'signed_in' || !mayKill(who.session, run.job) || !hasWorkForKill(run)) return 'none';
   if (progress === null) return 'kill';
   if (progress.outcome === 'under_way') return canForce(progress) ? 'force' : 'none';
   // A kill that a run was lost under still stands: it is carried out when the run comes back.

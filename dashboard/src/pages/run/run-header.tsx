@@ -6,6 +6,7 @@ import { RunStateBadge } from '../../parts/run-state.tsx';
 import { Ago, Clock, Duration } from '../../parts/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
 import type { Freshness } from '../../state/freshness.ts';
+import { LeftRunning } from './left-running.tsx';
 import { RunCommand } from './run-command.tsx';
 import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './words.ts';
 
@@ -37,6 +38,15 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
         </Fact>
         <Fact name="Process">{run.pid ?? '–'}</Fact>
         <Fact name="Instance">{run.instance}</Fact>
+        {run.user !== null && (
+          <Fact name="User">
+            <User run={run} user={run.user} />
+          </Fact>
+        )}
+        {run.host !== null && <Fact name="System">{run.host.os}</Fact>}
+        <Fact name="Wrapper">
+          <Wrapper run={run} />
+        </Fact>
         {run.timeout_ms !== null && <Fact name="Time limit">{durationText(run.timeout_ms)}</Fact>}
         {/* Last: it grows when the run ends, and what follows it would move. */}
         <Fact name="Exit code">
@@ -44,6 +54,7 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
         </Fact>
       </dl>
       <Contact run={run} freshness={freshness} />
+      {run.left_running.length > 0 && <LeftRunning run={run} />}
     </header>
   );
 }
@@ -59,6 +70,27 @@ function Fact({ name, children }: { readonly name: string; readonly children: Co
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
+  );
+}
+
+/** Root may do anything on its machine: whoever is about to kill or to mend should see it. */
+function User({ run, user }: { readonly run: Run; readonly user: string }) {
+  if (user === 'root') return <span class="root-mark">root</span>;
+  return (
+    <>
+      {user}
+      {run.host?.is_root === true && <span class="aside"> leash was started by root</span>}
+    </>
+  );
+}
+
+function Wrapper({ run }: { readonly run: Run }) {
+  return (
+    <>
+      {run.wrapper_version}
+      {run.host !== null && <span class="aside"> Node {run.host.node}</span>}
+      {run.successor > 0 && <span class="aside"> number {run.successor} after the first</span>}
+    </>
   );
 }
 
