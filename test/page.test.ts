@@ -1,8 +1,11 @@
+import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
+import { completeMessage, killingMessage } from '#testing/wrapper-messages';
 import { groupMembers } from '../scripts/local/process-group.ts';
 import { expectedLines, FOREVER, numberedLines, STUBBORN } from './support/commands.ts';
+import { RawLink } from './support/raw-link.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
 import { useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
@@ -126,4 +129,37 @@ test.runIf(IS_PROOF)('a lost connection is told, and what was missed is there wh
   expect(await copiedOutput(browser.page)).toBe(expectedLines(LINES));
   await world.current.kill('interrupted');
   await browser.page.locator('[data-exit-code="143"]').waitFor();
+});
+
+test('a run tells of its user and its host, and what it has left running can be killed', async () => {
+  const [job, run] = ['left-page', ulid()];
+  const link = await RawLink.open({ url: world.current.url, token: world.current.machineToken, job, run });
+  const os = 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0 x86_64';
+  link.start(run, { successor: 1, host: { user: 'root', is_root: true, os, node: 'v24.1.0' } });
+  await link.message('ack', (ack) => ack.of === 'start');
+  await signIn(job);
+  await browser.page.goto(`${world.current.url}/runs/${run}`);
+  const header = browser.page.locator('.run-header');
+  await header.locator('.root-mark').getByText('root').waitFor();
+  for (const fact of [os, 'Node v24.1.0', 'successor 1 of one that was killed']) await header.getByText(fact).waitFor();
+  await browser.page.locator('[data-event="adopted"]').waitFor();
+  const exited = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
+  link.say(completeMessage({ ...exited, left_running: [{ pid: 4711, command: 'sleep 1000' }] }));
+  await header.locator('[data-left-running="1"]').getByText('sleep 1000').waitFor();
+  await browser.page.locator('[data-event="left_running"]').getByText('pid 4711 sleep 1000').waitFor();
+
+  await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
+  await browser.page.getByRole('dialog').getByText('4711').waitFor();
+  await browser.page.getByRole('button', { name: 'Kill now' }).click();
+  const { command } = await link.message('kill');
+  link.say(killingMessage(command, 'term', { reason: 'operator' }));
+  await browser.page.locator('[data-step="term"][data-step-state="done"]').waitFor();
+  link.say(killingMessage(command, 'gone', { reason: 'operator' }));
+  link.say({ type: 'left_running', processes: [] });
+  await browser.page.getByText('Nothing of it is left running.').waitFor();
+  await header.locator('[data-left-running]').waitFor({ state: 'detached' });
+  // How the run ended stays as it was.
+  await browser.page.locator('.run-header[data-state="succeeded"] [data-exit-code="0"]').waitFor();
+  expect(await browser.page.getByRole('button', { name: 'Kill', exact: true }).count()).toBe(0);
+  link.close();
 });

@@ -1,10 +1,10 @@
 /** A wrapper's connection in the hands of a test, to say on it what no wrapper would. */
 import { WebSocket } from 'ws';
-import { type ObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { type ObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { TestWrapper } from '#testing/test-wrapper';
 import { waitFor } from '#testing/wait-for';
-import { newRunKey } from '#testing/wrapper-messages';
+import { newRunKey, type StartMessage } from '#testing/wrapper-messages';
 
 const INSTANCE = 'test';
 const MACHINE = 'raw.example.com';
@@ -43,8 +43,12 @@ export class RawLink {
   }
 
   /** A correct `start`, also for another run than the one that connected. */
-  start(run: string): void {
-    this.#wrapper.start({ run });
+  start(run: string, fields: Partial<StartMessage> = {}): void {
+    this.#wrapper.start({ run, ...fields });
+  }
+
+  say(message: WrapperMessage): void {
+    this.#wrapper.say(message);
   }
 
   output(start: number, text: string): void {

@@ -76,7 +76,7 @@ function summaryOf(run: Run, progress: KillProgress): string {
     case 'under_way':
       return progress.waitingForMachine ? `${who}. Stored; it waits until the machine is back in touch.` : `${who}.`;
     case 'gone':
-      if (progress.isAfterEnd) return `${who}. Nothing that it left running is left.`;
+      if (progress.isAfterEnd) return `${who}. Nothing of it is left running.`;
       return run.exit_code === null ? `${who}. Gone.` : `${who}. Gone, exit code ${run.exit_code}.`;
     case 'refused':
       return progress.isAfterEnd ? `${who}. Nothing was running any more.` : `${who}. It had already ended by itself.`;

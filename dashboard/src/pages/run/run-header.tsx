@@ -88,8 +88,8 @@ function Wrapper({ run }: { readonly run: Run }) {
   return (
     <>
       {run.wrapper_version}
-      {run.host !== null && <span class="aside"> Node {run.host.node}</span>}
-      {run.successor > 0 && <span class="aside"> number {run.successor} after the first</span>}
+      {run.host !== null && <span class="aside"> on Node {run.host.node}</span>}
+      {run.successor > 0 && <span class="aside">, successor {run.successor} of one that was killed</span>}
     </>
   );
 }
