@@ -77,8 +77,8 @@ besides the usual ones), LEASH_MACHINE, LEASH_STATE_DIR (what is kept for later;
 ALL_PROXY, NO_PROXY. The token is not passed on to the command. Without a URL or a token the command
 runs unsupervised, and a line on stderr says so.
 
-SIGTERM, SIGINT, SIGHUP and SIGQUIT to leash end the command: the signal goes to all it has started,
-after the grace SIGKILL. SIGUSR1 and SIGUSR2 go to COMMAND alone; Ctrl-Z stops all of it.
+SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU and others to leash end the command: the signal
+goes to all it has started, after the grace SIGKILL. SIGUSR1 and SIGUSR2 go to COMMAND alone; Ctrl-Z stops all of it.
 
 Exit code: the command's own (128+n when signal n ended it), except
   124  --timeout or --idle-timeout ended it

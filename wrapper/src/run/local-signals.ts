@@ -1,8 +1,28 @@
 /** Signals to the wrapper itself, on its own machine: they are meant for the command. */
 import os from 'node:os';
 
-/** These ask for the run's end. */
-const ENDING = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+/**
+ * These ask for the run's end: by default a process ends of each. The alarm of `perl -e 'alarm 15; exec @ARGV'` and the
+ * SIGXCPU of a CPU limit would otherwise end the wrapper alone.
+ *
+ * Not here is what the kernel raises at a fault of the process itself (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS):
+ * to return from a handler may run into the same fault again, without end. Real-time signals have no names in Node.
+ * SIGPIPE and SIGXFSZ are ignored by Node.
+ */
+const ENDING = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGABRT',
+  'SIGALRM',
+  'SIGXCPU',
+  'SIGVTALRM',
+  'SIGPROF',
+  'SIGIO',
+  'SIGPWR',
+  'SIGSTKFLT',
+] as const;
 /** These are passed on and change nothing. Unhandled, Node opens its debugger at the first and dies of the second. */
 const PASSED_ON = ['SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 
@@ -32,7 +52,10 @@ export class LocalSignals {
       // Node has reset them all: to ignore one means to listen and do nothing.
       process.on(name, isIgnored ? () => {} : () => this.#handle(what));
     };
-    for (const signal of ENDING) listen(signal, { kind: 'end', signal });
+    for (const signal of ENDING) {
+      // The ticks of V8's profiler would end the run.
+      if (signal !== 'SIGPROF' || !isProfiled()) listen(signal, { kind: 'end', signal });
+    }
     for (const signal of PASSED_ON) listen(signal, { kind: 'pass_on', signal });
     listen('SIGTSTP', { kind: 'stop' });
   }
@@ -51,4 +74,8 @@ export class LocalSignals {
       else if (signal.kind === 'stop') process.kill(process.pid, 'SIGSTOP');
     });
   }
+}
+
+function isProfiled(): boolean {
+  return [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((options) => options.includes('-prof'));
 }

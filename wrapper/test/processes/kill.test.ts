@@ -4,6 +4,7 @@
  *
  * Graces are an hour long where something is to happen within them: what ends those is another kill.
  */
+import os from 'node:os';
 import { expect, test } from 'vitest';
 import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
@@ -148,6 +149,27 @@ test('SIGINT and SIGTERM to the wrapper are passed on to the group, and the exit
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
   expect(living(mark)).toEqual([]);
   expect(await plane.completed()).toMatchObject({ exit_code: 143, signal: 'SIGTERM', reason: 'local_signal' });
+});
+
+test('other signals of which a process ends by default are passed on, too, and end the run', async () => {
+  const plane = await controlPlane();
+  const mark = marker();
+  const numbers = os.constants.signals;
+  const passedOn = ['SIGXCPU', 'SIGVTALRM', 'SIGPROF', 'SIGIO', 'SIGPWR', 'SIGSTKFLT', 'SIGABRT'] as const;
+  const traps = passedOn.map((signal) => `trap 'echo got-${signal}' ${numbers[signal]}`);
+  const leash = leashRun(shell(`${traps.join('\n')}\necho ready; ${WAIT}`, mark), {
+    plane,
+    options: ['--grace', '1h'],
+  });
+  await printed(plane, 'ready');
+  for (const signal of passedOn) {
+    leash.kill(signal);
+    await printed(plane, `got-${signal}`);
+  }
+  leash.kill('SIGALRM');
+  expect(await leash.exited()).toEqual({ code: 128 + numbers.SIGALRM, signal: null });
+  expect(living(mark)).toEqual([]);
+  expect(await plane.completed()).toMatchObject({ signal: 'SIGALRM', reason: 'local_signal' });
 });
 
 test.each(IS_PROOF ? ['ENOENT', 'EMFILE'] : ['EMFILE'])(

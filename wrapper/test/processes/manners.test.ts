@@ -189,19 +189,21 @@ test.runIf(isLinux && hasScript)(
   },
 );
 
-test('nohup: a SIGHUP harms neither the command nor the wrapper', async () => {
+test('nohup: a SIGHUP, and a SIGALRM that is ignored likewise, harm neither the command nor the wrapper', async () => {
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell('echo ready; read -r _; exit 6', mark), {
     plane,
     env: { PATH: `${nodeDirectory()}:${process.env.PATH}` },
     // In the place of Node and our sources.
-    by: ['sh', '-c', `trap "" HUP; shift 2; exec ${PROGRAM} "$@"`, 'sh'],
+    by: ['sh', '-c', `trap "" HUP ALRM; shift 2; exec ${PROGRAM} "$@"`, 'sh'],
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   await waitFor('ready', () => plane.stored.includes('ready'));
-  leash.kill('SIGHUP');
-  for (const pid of living(mark)) process.kill(pid, 'SIGHUP');
+  for (const signal of ['SIGHUP', 'SIGALRM'] as const) {
+    leash.kill(signal);
+    for (const pid of living(mark)) process.kill(pid, signal);
+  }
   leash.process.stdin?.end('\n');
   expect((await leash.exited()).code).toBe(6);
 });
