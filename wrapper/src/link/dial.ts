@@ -1,5 +1,4 @@
 /** One WebSocket to a job's object. */
-import fs from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
@@ -9,6 +8,8 @@ import type { OutputFrame } from '#protocol/output-frame';
 import { Problem } from '#protocol/problem';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
+import { readTokenFile } from '../cli/token-file.ts';
+import { withinRunning } from '../clock/running-clock.ts';
 import { describeError } from '../log.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from './proxy.ts';
@@ -52,6 +53,8 @@ export interface RunAddress {
 
 /** For all of it: reading the token, finding the address, connecting, a proxy, TLS, the upgrade. */
 const DIAL_TIMEOUT_MS = 15_000;
+/** The read goes on, and the next attempt asks for what came of it: what ends meanwhile does not wait for it. */
+const TOKEN_LIMIT_MS = 2_000;
 const MAX_FRAME_BYTES = MIB;
 const MAX_PROBLEM_CHARS = 8_192;
 const MAX_DETAIL_CHARS = 300;
@@ -251,15 +254,17 @@ function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: s
 }
 
 async function readToken(source: TokenSource): Promise<string> {
-  const text = source.kind === 'value' ? source.token : await readTokenFile(source.path);
+  const text = source.kind === 'value' ? source.token : await tokenIn(source.path);
   // What a header can't carry would be thrown by the HTTP client, with the token in the message.
   if (!/^[\x21-\x7e]+$/.test(text)) throw new Refusal('the token is empty or holds characters that no token has');
   return text;
 }
 
-async function readTokenFile(path: string): Promise<string> {
-  const text = await fs.readFile(path, 'utf8').catch((error: unknown) => {
+async function tokenIn(path: string): Promise<string> {
+  const read = readTokenFile(path).catch((error: unknown) => {
     throw new Refusal(`cannot read the token: ${describeError(error)}`);
   });
-  return text.trim();
+  const token = await withinRunning(read, TOKEN_LIMIT_MS, null);
+  if (token === null) throw new Error(`the token file ${path} does not answer`);
+  return token;
 }

@@ -7,8 +7,8 @@
  * is not asked before, because reading it takes up to 50 ms of CPU, which every cron line would pay.
  */
 import { X509Certificate } from 'node:crypto';
-import fs from 'node:fs/promises';
 import type { SecureContext } from 'node:tls';
+import { readPatiently } from '../cli/patient-file.ts';
 import { describeError } from '../log.ts';
 import { Refusal } from './refusal.ts';
 
@@ -50,7 +50,7 @@ export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise
 }
 
 async function readAuthorities(path: string): Promise<string[]> {
-  const text = await fs.readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readPatiently(path).catch((error: unknown) => {
     throw new Refusal(`cannot read the authorities in LEASH_CA_FILE: ${describeError(error)}`);
   });
   const certificates = certificatesIn(text);
@@ -87,7 +87,7 @@ async function nodesOwn(tls: typeof import('node:tls')): Promise<readonly string
 
 async function certificatesOf(path: string): Promise<string[]> {
   // There may be no such file, or none for us to read: then it adds nothing.
-  return certificatesIn(await fs.readFile(path, 'utf8').catch(() => ''));
+  return certificatesIn(await readPatiently(path).catch(() => ''));
 }
 
 function certificatesIn(text: string): string[] {

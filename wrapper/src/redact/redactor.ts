@@ -13,11 +13,33 @@ const MARK_BYTES = Buffer.from(MARK);
 const NOTHING = Buffer.alloc(0);
 
 /** What to hide; one for all streams. */
-export interface RedactionRules {
-  readonly values: FixedValues;
+export class RedactionRules {
   readonly patterns: readonly RegExp[];
-  /** Nothing is ever hidden: a redactor only passes on. */
-  readonly isEmpty: boolean;
+  #known: readonly Uint8Array[];
+  #values: FixedValues;
+
+  constructor(values: readonly Uint8Array[], patterns: readonly RegExp[]) {
+    this.#known = values;
+    this.#values = new FixedValues(values);
+    this.patterns = patterns;
+  }
+
+  get values(): FixedValues {
+    return this.#values;
+  }
+
+  /** Nothing is hidden for now: a redactor only passes on. */
+  get isEmpty(): boolean {
+    return this.#values.isEmpty && this.patterns.length === 0;
+  }
+
+  /** From now on these are hidden, too. */
+  addValues(values: readonly Uint8Array[]): void {
+    const added = values.filter((value) => !this.#known.some((known) => Buffer.compare(known, value) === 0));
+    if (added.length === 0) return;
+    this.#known = [...this.#known, ...added];
+    this.#values = new FixedValues(this.#known);
+  }
 }
 
 /**
@@ -25,8 +47,7 @@ export interface RedactionRules {
  * @param patterns from `compilePattern`
  */
 export function redactionRules(values: readonly Uint8Array[], patterns: readonly RegExp[] = []): RedactionRules {
-  const fixed = new FixedValues(values);
-  return { values: fixed, patterns, isEmpty: fixed.isEmpty && patterns.length === 0 };
+  return new RedactionRules(values, patterns);
 }
 
 /** Hides what is secret in a text as a whole. */

@@ -1,11 +1,13 @@
 /** `--detach`: the wrapper goes on by itself, and whoever called it has nothing to wait for. */
-import fs from 'node:fs';
+import { constants } from 'node:fs';
+import fs from 'node:fs/promises';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Environment, readConfigFile, withConfig } from '../cli/config-file.ts';
 import { type Configuration, configure } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
+import { within } from '../clock/within.ts';
 import type { LaunchState } from '../command/launch-state.ts';
 import { describeError, openLog, printable } from '../log.ts';
 import { newRunId } from './identity.ts';
@@ -15,6 +17,8 @@ import { spawnApart } from './spawn-apart.ts';
 
 /** By which the wrapper in the background is told what only the one in the foreground could know. */
 const VARIABLE = 'LEASH_DETACHED';
+/** A token file on a network file system that hangs holds nobody up. */
+const TOKEN_WAIT_MS = 2_000;
 
 /** What `leash run --detach` hands to the wrapper that it leaves in the background. */
 const Detachment = v.object({
@@ -40,7 +44,7 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
   }
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
-  for (const line of [...config.problems, ...settingsProblems(args, settings)]) {
+  for (const line of [...config.problems, ...(await settingsProblems(args, settings))]) {
     process.stderr.write(`leash: ${printable(line)}\n`);
   }
   try {
@@ -56,9 +60,9 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
 }
 
 /** Lines for a person; none when all is well. The run is started in any case. */
-function settingsProblems(args: RunArgs, settings: Environment): string[] {
+async function settingsProblems(args: RunArgs, settings: Environment): Promise<string[]> {
   const { problem } = chooseRules(args.redaction, {}, null, settings);
-  return [problem, aboutControlPlane(configure(args, settings))].filter((line) => line !== null);
+  return [problem, await aboutControlPlane(configure(args, settings))].filter((line) => line !== null);
 }
 
 /** Of a log that can't be written nobody would ever hear, and it alone tells what becomes of the run. */
@@ -69,17 +73,20 @@ async function tryLog({ job, logFile, verbose }: RunArgs, settings: Environment,
   await log.drained();
 }
 
-function aboutControlPlane(configuration: Configuration): string | null {
+async function aboutControlPlane(configuration: Configuration): Promise<string | null> {
   if (configuration.kind === 'unsupervised')
     return `running unsupervised, nobody can see or stop this run: ${configuration.why}`;
   const { token } = configuration.controlPlane;
-  try {
-    if (token.kind === 'file') fs.accessSync(token.path, fs.constants.R_OK);
-  } catch (error) {
-    // Not there, or not ours to read: it may come, and is read again for each connection.
-    return `not supervised: cannot read the token: ${describeError(error)}; the command runs on`;
-  }
+  // Not there, or not ours to read: it may come, and is read again for each connection.
+  const why = token.kind === 'file' ? await whyUnreadable(token.path) : null;
+  if (why !== null) return `not supervised: cannot read the token: ${why}; the command runs on`;
   return configuration.warning;
+}
+
+/** Only looks: what a FIFO holds is for the one in the background. */
+function whyUnreadable(path: string): Promise<string | null> {
+  const looked = fs.access(path, constants.R_OK).then(() => null, describeError);
+  return within<string | null>(looked, TOKEN_WAIT_MS, `${path} does not answer`);
 }
 
 function startAgain(run: string, { noFileSoft, ignoredSignals, environment }: LaunchState): Promise<void> {

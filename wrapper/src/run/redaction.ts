@@ -1,8 +1,9 @@
 /** What of a run's output and command line is a secret. */
-import fs from 'node:fs';
 import type { Environment } from '../cli/config-file.ts';
 import type { TokenSource } from '../cli/control-plane.ts';
 import type { Redaction } from '../cli/run-args.ts';
+import { onTokenRead, readTokenFile } from '../cli/token-file.ts';
+import { withinRunning } from '../clock/running-clock.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import { type RedactionRules, redactionRules } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
@@ -19,9 +20,12 @@ export interface ChosenRules {
   readonly problem: string | null;
 }
 
+/** How long a command that runs already waits to be supervised until the token can be hidden. */
+const TOKEN_WAIT_MS = 250;
+
 /**
  * @param environment the command's
- * @param token our own, which the command may print if it can read it
+ * @param token our own, which the command may print if it can read it; for one in a file see `hideTokenFile`
  * @param settings for `LEASH_REDACT`. If that can't be read, every line is hidden: what was to stay home stays home
  */
 export function chooseRules(
@@ -31,7 +35,7 @@ export function chooseRules(
   settings: Environment,
 ): ChosenRules {
   if (redaction.kind === 'off') return chosen(redactionRules([]));
-  const values = secretValues(environment, tokenText(token));
+  const values = secretValues(environment, token?.kind === 'value' ? [token.token] : []);
   const named = redactionRules(values, redaction.patterns);
   const everywhere = settings.LEASH_REDACT ?? '';
   if (everywhere === '') return chosen(named);
@@ -52,13 +56,26 @@ function chosen(rules: RedactionRules): ChosenRules {
   return { rules, ownRules: rules, problem: null };
 }
 
-function tokenText(token: TokenSource | null): string[] {
-  if (token === null) return [];
-  if (token.kind === 'value') return [token.token];
-  try {
-    return [fs.readFileSync(token.path, 'utf8').trim()];
-  } catch {
-    // Not there yet, or not ours to read: then the command, which runs as we do, can't print it either.
-    return [];
-  }
+/**
+ * Hides the token that is in a file, as soon as it has been read, and each that takes its place later.
+ *
+ * @returns resolves soon: when the token is known, or the file can't be read, or does not answer. Then the command, which
+ *   runs as we do, can't print it either
+ */
+export async function hideTokenFile(
+  { rules, ownRules }: ChosenRules,
+  redaction: Redaction,
+  token: TokenSource | null,
+): Promise<void> {
+  if (redaction.kind === 'off' || token?.kind !== 'file') return;
+  onTokenRead(token.path, (text) => {
+    const values = secretValues({}, [text]);
+    for (const each of new Set([rules, ownRules])) each.addValues(values);
+  });
+  const isRead = readTokenFile(token.path).then(
+    () => {},
+    // The link reads it again, and says what is wrong.
+    () => {},
+  );
+  await withinRunning(isRead, TOKEN_WAIT_MS, undefined);
 }

@@ -15,7 +15,7 @@ import { LocalSignals } from './local-signals.ts';
 import { openOwnOutput, passOnTheRest } from './own-output.ts';
 import { assemble, type Birth } from './parts.ts';
 import { redactLine } from './recording.ts';
-import { chooseRules } from './redaction.ts';
+import { chooseRules, hideTokenFile } from './redaction.ts';
 import { standBy } from './stand-by.ts';
 import { superviseToItsEnd } from './supervise.ts';
 
@@ -59,7 +59,8 @@ async function start(args: RunArgs, version: string, run: string, launch: Birth[
   const configuration = configure(args, settings);
   const env = commandEnvironment(launch.environment, run, args.env);
   const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
-  const { rules, ownRules, problem } = chooseRules(args.redaction, env, token, settings);
+  const chosen = chooseRules(args.redaction, env, token, settings);
+  const { rules, ownRules, problem } = chosen;
   const log = openLog({
     sink: own.lines,
     verbose: args.verbose,
@@ -74,6 +75,7 @@ async function start(args: RunArgs, version: string, run: string, launch: Birth[
   const { command, cwd, user, merge } = args;
   const joinFile = cgroup?.joinFile ?? null;
   const started = await startCommand({ command, env, cwd, user, merge, joinFile, launch }, pipes);
+  await hideTokenFile(chosen, args.redaction, token);
   for (const line of config.problems) log.tell(line);
   if (problem !== null) log.tell(problem);
   return { args, version, run, startedAt, age, launch, settings, configuration, rules, cgroup, own, log, started };

@@ -1,4 +1,5 @@
 /** What is secret stays on the machine: in no frame, in no file, on no command line. */
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -79,6 +80,33 @@ test('what is secret is hidden in both streams and in the command line, however 
     `out ${PASSWORD} pin 1234 ${tail}\na-token-in-a-file\n${PASSWORD}\ncard 4111-1111-1111\n`,
   );
   expect(stderrOf(leash)).toBe(`err ${KEY}\npassword ${PASSWORD}\n`);
+});
+
+test('a token file that does not answer holds up neither start, signals nor end; once it is read, the token is used and hidden', async () => {
+  const plane = await controlPlane();
+  const fifos = ['silent', 'fifo'].map((name) => path.join(temporaryDirectory(), name));
+  execFileSync('mkfifo', fifos);
+  const [silent, leash] = fifos.map((fifo) =>
+    leashRun(shell('echo ready; read -r _; echo the-late-token; exit 7', marker()), {
+      plane,
+      env: { LEASH_TOKEN: '' },
+      options: ['--token-file', fifo],
+      stdio: ['pipe', 'pipe', 'pipe'],
+    }),
+  );
+  if (silent === undefined || leash === undefined) throw new Error('two files make two runs');
+  await waitFor('its command', () => silent.stdout.includes('ready'));
+  silent.kill('SIGTERM');
+  expect((await silent.exited()).code).toBe(143);
+
+  await waitFor('its command', () => leash.stdout.includes('ready'));
+  await fs.promises.writeFile(fifos[1] ?? '', 'the-late-token\n');
+  await waitFor('the output', () => plane.stored.includes('ready'));
+  leash.process.stdin?.end('\n');
+  expect((await leash.exited()).code).toBe(7);
+  await plane.completed();
+  expect(plane.requests.at(-1)?.authorization).toBe('Bearer the-late-token');
+  expect(plane.stored.toString()).toBe('ready\n[REDACTED]\n');
 });
 
 test('a LEASH_REDACT that cannot be read hides all of it, and says so', async () => {

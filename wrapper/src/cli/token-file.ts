@@ -1,0 +1,22 @@
+/** The file that holds our token. */
+import { readPatiently } from './patient-file.ts';
+
+type Listener = (token: string) => void;
+
+const listeners = new Map<string, Listener[]>();
+
+/**
+ * Reads the token anew, so that it can be exchanged while runs go on.
+ *
+ * @throws what the file system says
+ */
+export async function readTokenFile(path: string): Promise<string> {
+  const token = (await readPatiently(path)).trim();
+  for (const listener of listeners.get(path) ?? []) listener(token);
+  return token;
+}
+
+/** `listener` is called with the token each time that it is read, by whoever. */
+export function onTokenRead(path: string, listener: Listener): void {
+  listeners.set(path, [...(listeners.get(path) ?? []), listener]);
+}
