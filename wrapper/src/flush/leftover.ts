@@ -1,5 +1,6 @@
 /** Runs of which something is left on disk, as one who would send it sees them. */
 import type { ControlPlane } from '../cli/control-plane.ts';
+import { isInOurNamespace } from '../processes/process-ref.ts';
 import type { Processes } from '../spool/owner.ts';
 import type { ListedRun } from '../spool/run-listing.ts';
 
@@ -7,7 +8,9 @@ import type { ListedRun } from '../spool/run-listing.ts';
 export function isAdoptable({ free, ended, uploaded, facts }: ListedRun, processes: Processes): boolean {
   if (!free || ended || uploaded || facts.kind !== 'read') return false;
   const { supervision, family } = facts.value;
-  return supervision !== undefined && family !== null && processes.isRunning(family.leader);
+  // What runs in another PID namespace is for somebody there to take over.
+  if (supervision === undefined || family === null || !isInOurNamespace(family.leader)) return false;
+  return processes.isRunning(family.leader);
 }
 
 /**

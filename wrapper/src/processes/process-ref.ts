@@ -11,6 +11,8 @@ export interface ProcessRef {
   readonly startTime: string;
   /** The boot of the machine that it belongs to. */
   readonly bootId: string;
+  /** The PID namespace in which it has that pid; absent when it is not known. */
+  readonly pidNamespace?: string | undefined;
 }
 
 /**
@@ -19,14 +21,27 @@ export interface ProcessRef {
  */
 export function refOf(pid: number, table: ProcessTable = processTable): ProcessRef | null {
   const entry = table.entry(pid);
-  return entry === null ? null : { pid, startTime: entry.startTime, bootId: bootId() };
+  if (entry === null) return null;
+  const namespace = pidNamespace();
+  return {
+    pid,
+    startTime: entry.startTime,
+    bootId: bootId(),
+    ...(namespace === '' ? {} : { pidNamespace: namespace }),
+  };
 }
 
-/** Whether the process lives. A zombie does not. */
+/** Whether the process lives. A zombie does not. One in another PID namespace can't be seen, and counts as alive. */
 export function isRunning(ref: ProcessRef, table: ProcessTable = processTable): boolean {
   if (ref.bootId !== bootId()) return false;
+  if (!isInOurNamespace(ref)) return true;
   const entry = table.entry(ref.pid);
   return entry?.isAlive === true && entry.startTime === ref.startTime;
+}
+
+/** Whether its pid means here what it means there. Where that is not known, there is only one namespace. */
+export function isInOurNamespace({ pidNamespace: namespace = '' }: ProcessRef): boolean {
+  return namespace === '' || pidNamespace() === '' || namespace === pidNamespace();
 }
 
 /**
@@ -51,6 +66,23 @@ let knownBootId: string | null = null;
 export function bootId(): string {
   knownBootId ??= readBootId();
   return knownBootId;
+}
+
+let knownNamespace: string | null = null;
+
+/** The number of our PID namespace; empty where there are none, or it can't be known. */
+function pidNamespace(): string {
+  knownNamespace ??= readNamespace();
+  return knownNamespace;
+}
+
+function readNamespace(): string {
+  try {
+    return /\d+/.exec(fs.readlinkSync('/proc/self/ns/pid'))?.[0] ?? '';
+  } catch {
+    // Not on Linux, or hidden.
+    return '';
+  }
 }
 
 function readBootId(): string {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { transientPath } from './files.ts';
-import { beginAsNobodys, giveBack, type Processes, readOwner, take } from './owner.ts';
+import { beginAsNobodys, giveBack, isFree, type Processes, readOwner, take } from './owner.ts';
 
 export interface FlusherLock {
   /** Gives it back; who dies has given it back too. */
@@ -28,8 +28,9 @@ export async function acquireFlusherLock(
 /** Whether a process that lives has the lock. Only looks: who takes it to find out keeps others from it meanwhile. */
 export async function isFlusherAtWork(stateDirectory: string, key: string, processes: Processes): Promise<boolean> {
   try {
-    const owner = await readOwner(lockPath(stateDirectory, key));
-    return owner.kind === 'process' && processes.isRunning(owner.process);
+    const directory = lockPath(stateDirectory, key);
+    const owner = await readOwner(directory);
+    return owner.kind === 'process' && !(await isFree(directory, owner, processes));
   } catch {
     // ENOENT: there has never been one.
     return false;

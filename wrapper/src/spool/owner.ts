@@ -5,6 +5,7 @@
 import { readdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isRunning, type ProcessRef, refOf } from '../processes/process-ref.ts';
+import { hideLife, removeSign, showLife, showsLife } from './life-sign.ts';
 import { parseProcess, processName } from './process-name.ts';
 
 const PREFIX = 'owner@';
@@ -39,9 +40,14 @@ export type Owner =
   /** It is just changing hands, or is no directory of this kind. */
   | { readonly kind: 'unclear' };
 
-/** Marks a directory that nobody else knows of yet as ours. Throws what the file system says. */
-export async function beginAsOwner(directory: string, { self }: Processes): Promise<void> {
-  await writeFile(path.join(directory, ownerName(self)), '', { flag: 'wx', mode: 0o600 });
+/**
+ * Marks a directory that nobody else knows of yet as ours. Throws what the file system says.
+ *
+ * @param directory what `made` is going to be called
+ */
+export async function beginAsOwner(made: string, { self }: Processes, directory: string): Promise<void> {
+  await writeFile(path.join(made, ownerName(self)), '', { flag: 'wx', mode: 0o600 });
+  await showLife(made, self, directory);
 }
 
 /** Marks a directory that nobody else knows of yet as free. Throws what the file system says. */
@@ -61,12 +67,13 @@ export async function readOwner(directory: string): Promise<Owner> {
 }
 
 /** Whether a directory could be taken: its owner is dead, or it has none. */
-export function isFree(owner: Owner, processes: Processes): boolean {
+export async function isFree(directory: string, owner: Owner, processes: Processes): Promise<boolean> {
   switch (owner.kind) {
     case 'nobody':
       return true;
     case 'process':
-      return !processes.isRunning(owner.process);
+      // What the owner shows itself comes first: in another PID namespace nothing else can be known.
+      return !((await showsLife(directory, owner.process)) ?? processes.isRunning(owner.process));
     case 'unclear':
       return false;
   }
@@ -76,13 +83,17 @@ export function isFree(owner: Owner, processes: Processes): boolean {
 export async function take(directory: string, processes: Processes): Promise<boolean> {
   try {
     const owner = await readOwner(directory);
-    if (!isFree(owner, processes)) return false;
+    if (!(await isFree(directory, owner, processes))) return false;
     const name = owner.kind === 'process' ? ownerName(owner.process) : NOBODY;
+    // Before it is ours: whoever sees our name there must not take us for dead.
+    await showLife(directory, processes.self);
     // The name that was seen is never used again once it has been changed: whoever finds it still there is the first.
     await rename(path.join(directory, name), path.join(directory, ownerName(processes.self)));
+    if (owner.kind === 'process') await removeSign(directory, owner.process);
     return true;
   } catch {
     // ENOENT: another was faster, or the directory is gone. Anything else: it can't be ours either.
+    await hideLife(directory, processes.self);
     return false;
   }
 }
@@ -90,6 +101,7 @@ export async function take(directory: string, processes: Processes): Promise<boo
 /** Gives a directory back. Never fails: who dies has given it back too. */
 export async function giveBack(directory: string, { self }: Processes): Promise<void> {
   await rename(path.join(directory, ownerName(self)), path.join(directory, NOBODY)).catch(() => {});
+  await hideLife(directory, self);
 }
 
 /** Whether a file of this name only says whose the directory is. */

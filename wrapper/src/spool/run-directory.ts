@@ -13,6 +13,7 @@ import {
   syncPath,
   transientPath,
 } from './files.ts';
+import { hideLife } from './life-sign.ts';
 import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
 import { type RunEnd, type RunFacts, readEnd, readFacts, type Supervision } from './run-facts.ts';
 import { SegmentList } from './segment-list.ts';
@@ -117,6 +118,7 @@ export class RunDirectory {
     this.#stopSync();
     try {
       await deleteAside(this.path, this.#processes.self);
+      await hideLife(this.path, this.#processes.self);
       return null;
     } catch (error) {
       return describeError(error);
@@ -158,10 +160,11 @@ export async function createRunDirectory(
     await makeDirectory(runs);
     await fs.mkdir(aside, { mode: 0o700 });
     await fs.writeFile(path.join(aside, FACTS_FILE), JSON.stringify(whole), { flag: 'wx', mode: 0o600 });
-    await beginAsOwner(aside, processes);
+    await beginAsOwner(aside, processes, directory.path);
     await fs.rename(aside, directory.path);
   } catch (error) {
     await fs.rm(aside, { recursive: true, force: true }).catch(() => {});
+    await hideLife(directory.path, processes.self);
     return { kind: 'failed', why: describeError(error) };
   }
   directory.syncSoon();

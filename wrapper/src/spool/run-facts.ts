@@ -10,6 +10,7 @@ const Process = v.object({
   pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   startTime: v.string(),
   bootId: v.string(),
+  pidNamespace: v.optional(v.string()),
 });
 const Family = v.object({
   leader: Process,

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
+import { isInOurNamespace } from '../processes/process-ref.ts';
 import { namesIn, readJson } from './files.ts';
 import { isFree, type Processes, readOwner } from './owner.ts';
 import { END_FILE, FACTS_FILE, runsIn, UPLOADED_FILE } from './run-directory.ts';
@@ -56,7 +57,7 @@ async function* eachListed(
       facts,
       ended,
       uploaded: names.includes(UPLOADED_FILE),
-      free: isFree(owner, processes) && (ended || !isGuarded(facts, processes)),
+      free: (ended || !isGuarded(facts, processes)) && (await isFree(directory, owner, processes)),
     };
   }
 }
@@ -64,5 +65,6 @@ async function* eachListed(
 /** Whether somebody is about to take it over: for a moment it belongs to nobody who lives. */
 function isGuarded(facts: Read<RunFacts>, processes: Processes): boolean {
   const guardian = facts.kind === 'read' ? facts.value.supervision?.guardian : null;
-  return guardian !== null && guardian !== undefined && processes.isRunning(guardian);
+  // One of another PID namespace can't be seen, and may be gone with it.
+  return guardian !== null && guardian !== undefined && isInOurNamespace(guardian) && processes.isRunning(guardian);
 }

@@ -12,12 +12,18 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const SCRIPT = fileURLToPath(new URL('../support/spool-process.ts', import.meta.url));
 
+/** Becomes the command that follows, in a PID namespace of its own, which ends with this process. */
+const IN_NAMESPACE = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const hasNamespaces =
+  process.platform === 'linux' && spawnSync('unshare', [...IN_NAMESPACE.slice(1), 'true']).status === 0;
+
 class Child {
   readonly process: ChildProcess;
   output = '';
 
   constructor(...args: string[]) {
-    this.process = spawn(process.execPath, [SCRIPT, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [program = '', ...words] = args[0] === 'unshare' ? args : [process.execPath, SCRIPT, ...args];
+    this.process = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process.stdout?.on('data', (bytes: Buffer) => {
       this.output += bytes.toString();
     });
@@ -66,6 +72,27 @@ async function countRight(leftover: LeftoverOutput): Promise<number> {
 function sizeOf(directory: string): number {
   return fs.readdirSync(directory).reduce((sum, name) => sum + fs.statSync(path.join(directory, name)).size, 0);
 }
+
+test.runIf(hasNamespaces)('a run of another PID namespace is taken when it is dead, and not before', async () => {
+  const state = temporaryDirectory();
+  const apart = (...args: string[]) => new Child(...IN_NAMESPACE, process.execPath, SCRIPT, ...args);
+  const holder = apart('hold', state);
+  await waitFor('its run', () => holder.output !== '');
+  const [run] = fs.readdirSync(path.join(state, 'runs'));
+  const claimers = [apart('claim', state), new Child('claim', state)];
+  await waitFor('all to be ready', () => claimers.every((each) => each.output !== ''));
+  for (const each of claimers) each.process.stdin?.write('go');
+  await waitFor('all to have looked twice', () => claimers.every((each) => each.rounds() >= 2));
+  expect(claimers.flatMap((each) => each.claims())).toEqual([]);
+
+  holder.process.kill('SIGKILL');
+  await waitFor('one to have it', () => claimers.flatMap((each) => each.claims()).length > 0);
+  const rounds = claimers.map((each) => each.rounds());
+  await waitFor('all to have looked twice again', () =>
+    claimers.every((each, index) => each.rounds() >= (rounds[index] ?? 0) + 2),
+  );
+  expect(claimers.flatMap((each) => each.claims())).toEqual([run]);
+});
 
 test('of many processes that claim the runs of a dead one, each run gets one', async () => {
   const state = temporaryDirectory();

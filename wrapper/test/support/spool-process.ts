@@ -3,6 +3,7 @@
  *
  *     claim STATE          claims every run of a state directory, over and over; prints each it gets, and never ends
  *     create STATE COUNT   creates runs and dies without a word
+ *     hold STATE           creates a run and keeps it
  *     write DIRECTORY      writes output to a spool without end
  */
 import { setImmediate as turn } from 'node:timers/promises';
@@ -23,6 +24,11 @@ switch (what) {
   case 'create':
     for (let each = 0; each < Number(count); each += 1) await createRunDirectory(target, someFacts(), processes);
     process.kill(process.pid, 'SIGKILL');
+    break;
+  case 'hold':
+    await createRunDirectory(target, someFacts(), processes);
+    process.stdout.write('ready\n');
+    setInterval(() => {}, 1_000_000);
     break;
   case 'write':
     await writeForEver(target);

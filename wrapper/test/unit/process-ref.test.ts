@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { bootId, isRunning, refOf } from '../../src/processes/process-ref.ts';
+import { parseProcess, processName } from '../../src/spool/process-name.ts';
 
 test('a process is running until it has ended, also by a reference that was stored', async () => {
   const child = spawn('sleep', ['100']);
@@ -24,6 +25,23 @@ test('nothing runs on from before the machine was restarted', () => {
   const own = refOf(process.pid);
   if (own === null) throw new Error('we run');
   expect(isRunning({ ...own, bootId: 'another' })).toBe(false);
+});
+
+test('what is in another PID namespace can not be seen, and may run', () => {
+  const own = refOf(process.pid);
+  if (own === null) throw new Error('we run');
+  const there = { ...own, startTime: 'another', pidNamespace: '7' };
+  expect(isRunning(there)).toBe(process.platform === 'linux');
+  expect(isRunning({ ...there, bootId: 'another' })).toBe(false);
+});
+
+test('a name tells the namespace, and one of an older leash does not', () => {
+  const ref = { pid: 7, startTime: '12', bootId: 'a boot' };
+  for (const each of [ref, { ...ref, pidNamespace: '4026531836' }]) {
+    expect(parseProcess(processName(each))).toEqual(each);
+  }
+  expect(parseProcess('b@7@12')).toEqual({ ...ref, bootId: 'b' });
+  expect(parseProcess('b@7@12@5@6')).toBeNull();
 });
 
 test('a child that has exited and is not collected yet can be referred to, and is not running', async () => {
