@@ -108,7 +108,7 @@ Options:
 
 Exit code:
   0    nothing is left to send, or another \`leash flush\` is at it
-  1    something is left, also for another control plane; it says why, and what would send it
+  1    something is left, also for another control plane, or was given up; it says what and why
   255  the usage is wrong, or leash failed
 `;
 

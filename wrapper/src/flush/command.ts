@@ -45,13 +45,13 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
   if (others.beingSent > 0 && flushed !== null) lines.push(`${others.beingSent} being sent in the background`);
   lines.push(...trouble);
   for (const line of lines.length === 0 ? ['nothing is left to send'] : lines) say(line);
-  const rejected = flushed?.rejected.length ?? 0;
-  return trouble.length + untried.length + isTried.size + rejected === 0 ? 0 : EXIT_LEFT;
+  const lost = (flushed?.rejected.length ?? 0) + (flushed?.givenUp.length ?? 0);
+  return trouble.length + untried.length + isTried.size + lost === 0 ? 0 : EXIT_LEFT;
 }
 
 /** @param untried ids of runs that are left, though nothing kept them from being sent that we know of */
 function describeFlushed(
-  { sent, rejected, left }: Flushed,
+  { sent, rejected, givenUp, left }: Flushed,
   untried: readonly string[],
   { directory }: State,
 ): string[] {
@@ -59,6 +59,7 @@ function describeFlushed(
     ...(left.length > 0 || sent > 0 ? [`${sent} sent, ${left.length} left`] : []),
     ...left.map(({ run, why }) => `  ${run}: ${why}`),
     ...rejected.map(({ run, why }) => `${run}: given up, the control plane will never take it: ${why}`),
+    ...givenUp.map(({ run, what }) => `${run}: given up is ${what}`),
     ...(untried.length > 0
       ? [`${untried.length} not tried: they have just been left, or ${directory} can't be written to`]
       : []),

@@ -12,6 +12,7 @@ import { acquireFlusherLock } from '../spool/flusher-lock.ts';
 import { claim, type RunDirectory } from '../spool/run-directory.ts';
 import { eachUnfinishedRun, type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
 import { tidyStateDirectory } from '../spool/tidy.ts';
+import { type GivenUp, giveUpIfDue } from './give-up.ts';
 import { flusherKey, isToBeSent } from './leftover.ts';
 import { Patience } from './patience.ts';
 import { type Upload, upload } from './upload.ts';
@@ -25,6 +26,8 @@ export interface Flushed {
   sent: number;
   /** What the control plane will never take, and is not kept any longer. */
   readonly rejected: readonly Rejected[];
+  /** What could not be sent for too long. */
+  readonly givenUp: readonly GivenUp[];
   /** What is left that is for us to send. */
   readonly left: readonly Left[];
 }
@@ -58,16 +61,21 @@ export async function keepFlushing(
   const patience = new Patience(forMs, performance.now());
   let sent = 0;
   const rejected: Rejected[] = [];
+  const givenUp: GivenUp[] = [];
   for (;;) {
     const lock = await acquireFlusherLock(state.directory, flusherKey(controlPlane), state.processes);
-    if (lock === null) return sent > 0 || rejected.length > 0 ? { sent, rejected, left: [] } : null;
+    if (lock === null) {
+      const isEmpty = sent + rejected.length + givenUp.length === 0;
+      return isEmpty ? null : { sent, rejected, givenUp, left: [] };
+    }
     const flushed = await flushUntil(patience, state, controlPlane, log);
     await lock.release();
     sent += flushed.sent;
     rejected.push(...flushed.rejected);
+    givenUp.push(...flushed.givenUp);
     // A run that ended after the last look found the lock taken, and relies on us.
     if (!patience.note(idsOf(await leftToSend(state, controlPlane)), performance.now())) {
-      return { sent, rejected, left: flushed.left };
+      return { sent, rejected, givenUp, left: flushed.left };
     }
   }
 }
@@ -76,6 +84,7 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
   await tidy(state);
   let sent = 0;
   const rejected: Rejected[] = [];
+  const givenUp: GivenUp[] = [];
   const hasFailed = new Set<string>();
   for (let failures = 0; ; failures += 1) {
     await rescueOrphans(state, { environment: process.env, controlPlane }, log);
@@ -84,20 +93,22 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
     const round = await sendAll(listed, state, controlPlane, log, hasFailed);
     sent += round.sent;
     rejected.push(...round.rejected);
+    givenUp.push(...round.givenUp);
     if (round.sent > 0) failures = 0;
     // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
     const isOver = round.left.every(({ isRefused }) => isRefused);
     // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
-    if (isOver && !(await isMoreLeft(state, controlPlane, round.left))) return { sent, rejected, left: round.left };
+    if (isOver && !(await isMoreLeft(state, controlPlane, round.left)))
+      return { sent, rejected, givenUp, left: round.left };
     const pauseMs = FIRST_PAUSE_MS + pauseBeforeDialling(failures, false, LONGEST_PAUSE_MS, Math.random());
-    if (patience.isOver(performance.now() + pauseMs)) return { sent, rejected, left: round.left };
+    if (patience.isOver(performance.now() + pauseMs)) return { sent, rejected, givenUp, left: round.left };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 
 async function tidy(state: State): Promise<void> {
   await removeJournalsIn(state);
-  await tidyStateDirectory(state.directory, state.processes, Date.now());
+  await tidyStateDirectory(state.directory, state.processes);
   await removeSpent(state);
 }
 
@@ -142,7 +153,7 @@ async function sendAll(
     ...listed.filter(({ run }) => !hasFailed.has(run)),
     ...listed.filter(({ run }) => hasFailed.has(run)),
   ];
-  const round: Round = { sent: 0, rejected: [], left: [], failed: hasFailed };
+  const round: Round = { sent: 0, rejected: [], givenUp: [], left: [], failed: hasFailed };
   let unreachable: string | null = null;
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -151,9 +162,10 @@ async function sendAll(
         continue;
       }
       const sentBefore = round.sent;
-      const result = await sendOne(next, state, controlPlane, log);
-      if (result === null) continue;
-      addResult(round, next.run, result);
+      const outcome = await sendOne(next, state, controlPlane, log);
+      if (outcome === null) continue;
+      const { result } = outcome;
+      addOutcome(round, next.run, outcome);
       // Where others got through meanwhile, the trouble is this run's own.
       if (result.kind === 'unreachable' && round.sent === sentBefore) unreachable = result.why;
     }
@@ -162,14 +174,23 @@ async function sendAll(
   return round;
 }
 
+/** What has come of one attempt. */
+interface Outcome {
+  readonly result: Upload;
+  readonly givenUp: GivenUp | null;
+}
+
 /** What has come of a round so far. */
 interface Round extends Flushed {
   readonly rejected: Rejected[];
+  readonly givenUp: GivenUp[];
   readonly left: Left[];
   readonly failed: Set<string>;
 }
 
-function addResult(round: Round, run: string, result: Upload): void {
+function addOutcome(round: Round, run: string, { result, givenUp }: Outcome): void {
+  if (givenUp !== null) round.givenUp.push(givenUp);
+  if (givenUp?.isAll === true) return;
   switch (result.kind) {
     case 'stored':
       round.sent += 1;
@@ -187,7 +208,7 @@ function addResult(round: Round, run: string, result: Upload): void {
 }
 
 /** @returns null when another process was faster */
-async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPlane, log: Log): Promise<Upload | null> {
+async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPlane, log: Log): Promise<Outcome | null> {
   const directory = await claim(listed.path, state.processes);
   if (directory === null) return null;
   const { run, job } = directory.facts;
@@ -199,10 +220,17 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     log.note(`run ${run} of ${job} will never be taken, and is given up: ${result.why}`);
     await putAway(directory);
   } else {
-    log.note(`run ${run} of ${job} is still to be sent: ${result.why}`);
-    await directory.release();
+    const givenUp = await giveUpIfDue(directory, log);
+    if (givenUp !== null) log.note(`run ${run} of ${job}: given up is ${givenUp.what} (${result.why})`);
+    if (givenUp?.isAll === true) {
+      await putAway(directory);
+    } else {
+      log.note(`run ${run} of ${job} is still to be sent: ${result.why}`);
+      await directory.release();
+    }
+    return { result, givenUp };
   }
-  return result;
+  return { result, givenUp: null };
 }
 
 /** The disk fails, or we do: no reason not to send the others. */

@@ -33,7 +33,7 @@ const STALLED_MS = 20_000;
 export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
   const { facts } = directory;
   const end = await directory.readEnd();
-  const output = await LeftoverOutput.open(directory.path, end?.complete.final_offset ?? null);
+  const output = await LeftoverOutput.open(directory.path, await directory.finalOffset());
   const age = () => ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() });
   const record = new RunRecord(
     {

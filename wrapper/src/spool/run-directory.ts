@@ -3,6 +3,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { hasCode } from '../error-code.ts';
 import { describeError } from '../log.ts';
+import { countAttempt, type Moment } from './attempts.ts';
 import {
   deleteAside,
   doneWithin,
@@ -15,12 +16,24 @@ import {
 } from './files.ts';
 import { hideLife } from './life-sign.ts';
 import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
-import { type RunEnd, type RunFacts, readEnd, readFacts, type Supervision } from './run-facts.ts';
+import {
+  type RunEnd,
+  type RunFacts,
+  readAttempts,
+  readDropped,
+  readEnd,
+  readFacts,
+  type Supervision,
+} from './run-facts.ts';
 import { SegmentList } from './segment-list.ts';
 
 export const FACTS_FILE = 'run.json';
 export const END_FILE = 'end.json';
 export const UPLOADED_FILE = 'uploaded';
+const ATTEMPTS_FILE = 'attempts.json';
+/** Where output ended that was given up. */
+const DROPPED_FILE = 'dropped.json';
+const COUNTED_MS = 60_000;
 /** A run that is over by then leaves nothing behind, and need not have waited for the disk. */
 const SYNC_AFTER_MS = 5_000;
 
@@ -99,12 +112,51 @@ export class RunDirectory {
   async markUploaded(): Outcome {
     try {
       await fs.writeFile(path.join(this.path, UPLOADED_FILE), '', { mode: 0o600 });
-      const segments = await SegmentList.ofDirectory(this.path);
-      for (const segment of segments) await fs.rm(segment.path, { force: true });
+      await this.#deleteSegments();
       return null;
     } catch (error) {
       return describeError(error);
     }
+  }
+
+  /**
+   * It was tried to send it, in vain.
+   *
+   * @returns for how long that has been tried by now
+   * @throws what the file system says
+   */
+  async noteAttempt(now: Moment): Promise<number> {
+    const file = path.join(this.path, ATTEMPTS_FILE);
+    const read = await readJson(file, readAttempts);
+    const before = read.kind === 'read' ? read.value : null;
+    const attempts = countAttempt(before, now);
+    // The first attempts follow each other by seconds.
+    const isWorthWriting = attempts.boot_id !== before?.boot_id || attempts.tried_ms - before.tried_ms >= COUNTED_MS;
+    if (!isWorthWriting) return before.tried_ms;
+    await putFile(file, JSON.stringify(attempts));
+    return attempts.tried_ms;
+  }
+
+  /**
+   * The output is given up, and where it ended is kept, so that it can be told as missing.
+   *
+   * @throws what the file system says
+   */
+  async dropOutput(finalOffset: number): Promise<void> {
+    await putFile(path.join(this.path, DROPPED_FILE), JSON.stringify({ version: 1, final_offset: finalOffset }));
+    await this.#deleteSegments();
+  }
+
+  /**
+   * Where the output ended; null when only what is on disk tells.
+   *
+   * @throws what the file system says of an end that can't be read now
+   */
+  async finalOffset(): Promise<number | null> {
+    const end = await this.readEnd();
+    if (end !== null) return end.complete.final_offset;
+    const dropped = await readJson(path.join(this.path, DROPPED_FILE), readDropped);
+    return dropped.kind === 'read' ? dropped.value.final_offset : null;
   }
 
   /** Leaves it to whoever comes next. */
@@ -123,6 +175,11 @@ export class RunDirectory {
     } catch (error) {
       return describeError(error);
     }
+  }
+
+  async #deleteSegments(): Promise<void> {
+    const segments = await SegmentList.ofDirectory(this.path);
+    for (const segment of segments) await fs.rm(segment.path, { force: true });
   }
 
   #stopSync(): void {

@@ -3,6 +3,7 @@ import os from 'node:os';
 import * as v from 'valibot';
 import { InstanceName, JobName, MachineName, RunId, RunKey } from '#protocol/names';
 import { Complete, Killing } from '#protocol/wrapper-link';
+import { Attempts } from './attempts.ts';
 
 const VERSION = 1;
 
@@ -82,6 +83,13 @@ export const RunEnd = v.object({
 });
 export type RunEnd = v.InferOutput<typeof RunEnd>;
 
+/** Output that was given up. */
+const Dropped = v.object({
+  version: v.literal(VERSION),
+  /** Where it ended. */
+  final_offset: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+});
+
 /** What a file says. */
 export type Read<T> =
   | { readonly kind: 'read'; readonly value: T }
@@ -95,6 +103,14 @@ export function readFacts(text: string): Read<RunFacts> {
 
 export function readEnd(text: string): Read<RunEnd> {
   return read(RunEnd, text);
+}
+
+export function readAttempts(text: string): Read<Attempts> {
+  return read(Attempts, text);
+}
+
+export function readDropped(text: string): Read<v.InferOutput<typeof Dropped>> {
+  return read(Dropped, text);
 }
 
 function read<Schema extends v.GenericSchema>(schema: Schema, text: string): Read<v.InferOutput<Schema>> {

@@ -5,10 +5,13 @@ import { expect, test } from 'vitest';
 import type { FakeControlPlane } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
+import { momentNow } from '../../src/spool/attempts.ts';
 import { ownProcess, take } from '../../src/spool/owner.ts';
 import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { controlPlaneOf, leaveFacts, leaveRun } from '../support/left-run.ts';
 import { flushers, killFlushers, leftIn, recordsIn } from '../support/state.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** What a run with this number has printed; the number is its exit code, too. */
 const printedBy = (index: number) => Buffer.concat([Buffer.alloc(200_000), Buffer.from(`${index}\n`)]);
@@ -200,6 +203,39 @@ test('where nothing is left it says so', async () => {
   const flush = leash(['flush'], { plane: await controlPlane(), env: { LEASH_STATE_DIR: stateDirectory() } });
   expect((await flush.exited()).code).toBe(0);
   expect(flush.stdout.toString()).toBe('nothing is left to send\n');
+});
+
+test('dates do not make a run old; what was tried for too long is given up, told, and told as missing', async () => {
+  const plane = await controlPlane();
+  await plane.stop();
+  const state = stateDirectory();
+  const env = { LEASH_STATE_DIR: state };
+  const [old = '', tried = '', abandoned = ''] = await leave(3, plane, state);
+  const directoryOf = (run: string) => path.join(state, 'runs', run);
+  fs.rmSync(path.join(directoryOf(abandoned), 'end.json'));
+  for (const name of fs.readdirSync(directoryOf(old))) fs.utimesSync(path.join(directoryOf(old), name), 0, 0);
+  // Half a day ago it had been tried for a month, but for some hours.
+  const { bootId, monotonicMs } = momentNow();
+  const attempts = { version: 1, tried_ms: 29.6 * DAY_MS, boot_id: bootId, at_ms: monotonicMs - DAY_MS / 2 };
+  for (const run of [tried, abandoned]) {
+    fs.writeFileSync(path.join(directoryOf(run), 'attempts.json'), JSON.stringify(attempts));
+  }
+
+  const vain = leash(['flush'], { plane, env });
+  expect((await vain.exited()).code).toBe(1);
+  for (const run of [tried, abandoned]) {
+    expect(vain.stdout.toString()).toContain(
+      `${run}: given up is 200002 bytes of its output: they could not be sent in 30 days of trying; its end is kept, and that they are missing\n`,
+    );
+  }
+  expect(vain.stdout.toString()).not.toContain(`${old}: given up`);
+  await plane.listen();
+  expect((await leash(['flush'], { plane, env }).exited()).code).toBe(0);
+  expect(plane.runs.get(old)?.bytes('stdout').equals(printedBy(0))).toBe(true);
+  for (const run of [tried, abandoned]) expect(plane.runs.get(run)?.gaps).toEqual([{ from: 0, to: 200_002 }]);
+  expect(plane.runs.get(tried)).toMatchObject({ isComplete: true, completions: [{ exit_code: 1 }] });
+  expect(plane.runs.get(abandoned)).toMatchObject({ isLost: true, end: 200_002 });
+  expect(leftIn(state)).toEqual([]);
 });
 
 test('a run that the control plane will never take is given up, and said', async () => {

@@ -197,34 +197,40 @@ test('runs that can not be understood are left alone', async () => {
   expect((await listRunDirectories(state, next)).map((each) => each.free)).toEqual([true, true]);
 });
 
-test('what nobody could deliver for a month is removed, with what dead processes left half done', async () => {
+test('what dead processes left half done is removed, and no run for the dates of its files', async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const [wrapper, tidier, maker] = [machine.process(10), machine.process(11), machine.process(12)];
-  const command = machine.process(13).self;
-  const family = { leader: command, cookie: 'LEASH_RUN_X', pipes: [], cgroup: null };
-  const living = await create(state, tidier);
   const dead = await create(state, wrapper);
-  const orphaned = await create(state, wrapper, { family });
-  const newer = await create(state, wrapper);
-  fs.writeFileSync(path.join(newer.path, 'run.json'), JSON.stringify({ version: 2 }));
   const broken = await create(state, wrapper);
   fs.writeFileSync(path.join(broken.path, 'run.json'), 'garbage');
+  for (const { path: directory } of [dead, broken]) {
+    for (const name of fs.readdirSync(directory)) fs.utimesSync(path.join(directory, name), 0, 0);
+  }
   fs.mkdirSync(path.join(runsIn(state), '.transient~abc~this-boot@12@1200'));
   fs.mkdirSync(path.join(runsIn(state), 'something else'));
   machine.end(wrapper);
 
-  const left = async (nowMs: number) => {
-    await tidyStateDirectory(state, tidier, nowMs);
+  const left = async () => {
+    await tidyStateDirectory(state, tidier);
     return fs.readdirSync(runsIn(state)).sort();
   };
-  const all = [living, dead, orphaned, newer, broken].map((each) => path.basename(each.path));
-  expect(await left(Date.now() + 29 * DAY_MS)).toEqual(['.transient~abc~this-boot@12@1200', ...all, 'something else']);
+  const all = [dead, broken].map((each) => path.basename(each.path));
+  expect(await left()).toEqual(['.transient~abc~this-boot@12@1200', ...all, 'something else']);
   machine.end(maker);
-  expect(await left(Date.now() + 31 * DAY_MS)).toEqual([
-    ...[living, orphaned, newer].map((each) => path.basename(each.path)),
-    'something else',
-  ]);
+  expect(await left()).toEqual([...all, 'something else']);
+});
+
+test('what counts is the time in which the machine was up and somebody tried', async () => {
+  const directory = await create(temporaryDirectory(), new Machine().process(10));
+  const after = (bootId: string, days: number) => directory.noteAttempt({ bootId, monotonicMs: days * DAY_MS });
+  expect(await after('a', 100)).toBe(0);
+  expect(await after('a', 100.5)).toBe(0.5 * DAY_MS);
+  // Nobody tried for a while, or it was off: a clock of a boot begins anew.
+  expect(await after('a', 110.5)).toBe(1.5 * DAY_MS);
+  expect(await after('b', 300)).toBe(1.5 * DAY_MS);
+  expect(await after('b', 300.25)).toBe(1.75 * DAY_MS);
+  expect(await after('b', 0)).toBe(1.75 * DAY_MS);
 });
 
 test('an age goes by the monotonic clock as long as the machine has not been restarted', () => {
