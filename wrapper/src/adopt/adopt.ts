@@ -28,7 +28,7 @@ import { LocalSignals } from '../run/local-signals.ts';
 import { openOwnOutput } from '../run/own-output.ts';
 import { assembleAgain, type Birth } from '../run/parts.ts';
 import { redactLine } from '../run/recording.ts';
-import { chooseRules } from '../run/redaction.ts';
+import { chooseRules, hideTokenFile } from '../run/redaction.ts';
 import type { State } from '../run/state.ts';
 import { superviseToItsEnd } from '../run/supervise.ts';
 import type { RunDirectory } from '../spool/run-directory.ts';
@@ -135,7 +135,9 @@ async function bornAgain(
   const configuration = configurationOf(facts, settings);
   const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
   const environment = { ...process.env, ...environmentOf(origin.leader.pid) };
-  const { rules, ownRules } = chooseRules(args.redaction, environment, token, settings);
+  const chosen = chooseRules(args.redaction, environment, token, settings);
+  const { rules, ownRules } = chosen;
+  await hideTokenFile(chosen, args.redaction, token);
   const own = openOwnOutput(true);
   const log = openLog({
     sink: own.lines,
