@@ -15,9 +15,10 @@ import { exits } from './scenarios/exits.ts';
 import { killByKill, killByTerm } from './scenarios/kills.ts';
 import { powerCut } from './scenarios/power-cut.ts';
 import { timeLimit } from './scenarios/time-limit.ts';
+import { wrapperKilled } from './scenarios/wrapper-killed.ts';
 import { Stage } from './stage.ts';
 
-const STORY: readonly Scenario[] = [...exits, timeLimit, killByTerm, killByKill, powerCut];
+const STORY: readonly Scenario[] = [...exits, timeLimit, killByTerm, killByKill, wrapperKilled, powerCut];
 
 const options = readOptions();
 const narrator = new Narrator((text) => process.stdout.write(text), wantsColour(process.stdout));

@@ -25,7 +25,8 @@ export async function inheritOutput(
   const stretches = journalled?.stretches ?? [];
   // What had gone to disk may still be in the journal.
   const memory = Math.max(onDisk.end, stretches[0]?.start ?? journalled?.end ?? 0);
-  const output = newOutput(log, { start: Math.min(onDisk.segments.at(0)?.start ?? memory, memory), memory });
+  const start = Math.min(onDisk.segments.at(0)?.start ?? memory, memory);
+  const output = newOutput(log, { start, memory, isCertain: journalled !== null });
   for (const { stream, start, bytes } of stretches) {
     const known = Math.max(0, output.end - start);
     if (known < bytes.length) output.append(stream, bytes.subarray(known));

@@ -236,10 +236,10 @@ export class Session {
     if (ack.offset > log.end) {
       actions.push({ kind: 'note', text: `the object claims ${ack.offset} bytes of output; there are ${log.end}` });
     }
+    log.free(ack.offset);
     this.#acked = Math.min(ack.offset, log.end);
     this.#sent = this.#acked;
     this.#highestSent = this.#acked;
-    log.free(this.#acked);
     for (const step of untoldSteps) actions.push({ kind: 'send', message: step });
     this.#steps.push(...untoldSteps);
     return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#settled()];

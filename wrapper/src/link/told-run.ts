@@ -8,7 +8,7 @@ export interface OutputSource {
   readonly start: number;
   /** The offset of the next byte. */
   readonly end: number;
-  /** Forgets everything before `offset`. */
+  /** Forgets everything before `offset`, which may lie beyond the end: the peer says so. */
   free(offset: number): void;
   /**
    * What there is to send from `offset` on: at most `maxBytes` of one stream, or a whole gap.

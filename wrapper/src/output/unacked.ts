@@ -24,15 +24,18 @@ export interface Beginning {
   readonly start: number;
   /** What comes before is on disk, or lost. */
   readonly memory: number;
+  /** False where it is not known how much another process has told the control plane. */
+  readonly isCertain: boolean;
 }
-const AT_ZERO: Beginning = { start: 0, memory: 0 };
+const AT_ZERO: Beginning = { start: 0, memory: 0, isCertain: true };
 
 export class UnackedOutput {
   /** Called, never from within `read`, when what was `later` can be asked for again. */
   onReadable: () => void = () => {};
   /** Called when `isCrowded` may have become false. */
   onRoom: () => void = () => {};
-  readonly #memory: OutputLog;
+  #memory: OutputLog;
+  readonly #capacityBytes: number;
   readonly #spillAboveBytes: number;
   readonly #crowdedAboveBytes: number;
   readonly #onTrouble: (why: string) => void;
@@ -45,6 +48,7 @@ export class UnackedOutput {
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
   #journal: OutputJournal | null = null;
+  #isCertain: boolean;
 
   /**
    * @param capacityBytes how much may be held in memory, bookkeeping included; beyond that the middle is dropped
@@ -54,6 +58,8 @@ export class UnackedOutput {
   constructor(capacityBytes: number, onTrouble: (why: string) => void, from: Beginning = AT_ZERO) {
     this.#memory = new OutputLog(capacityBytes, from.memory);
     this.#start = from.start;
+    this.#capacityBytes = capacityBytes;
+    this.#isCertain = from.isCertain;
     this.#spillAboveBytes = capacityBytes * SPILL_ABOVE;
     this.#crowdedAboveBytes = capacityBytes * CROWDED_ABOVE;
     this.#onTrouble = onTrouble;
@@ -141,6 +147,8 @@ export class UnackedOutput {
 
   /** Forgets everything before `offset`. */
   free(offset: number): void {
+    if (!this.#isCertain && offset > this.end) this.#goOnFrom(offset);
+    this.#isCertain = true;
     const upTo = Math.min(offset, this.end);
     if (upTo <= this.#start) return;
     this.#start = upTo;
@@ -175,6 +183,11 @@ export class UnackedOutput {
     this.#closed = true;
     this.#stopTimer();
     this.#spool?.close();
+  }
+
+  /** Others' bytes stand where ours would: what comes from now on has its place after them. */
+  #goOnFrom(offset: number): void {
+    this.#memory = new OutputLog(this.#capacityBytes, offset);
   }
 
   /** What is neither in memory nor on its way to the disk is stored, or was dropped. */

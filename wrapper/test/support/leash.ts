@@ -7,8 +7,8 @@ import { expect } from 'vitest';
 import { FakeControlPlane, type FakeControlPlaneOptions } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
 import { nameSources } from '../../../scripts/local/source-maps.ts';
-import { removeAbandonedJournals } from '../../src/journal/run-journal.ts';
-import { isRunning } from '../../src/processes/process-ref.ts';
+import { removeJournal } from '../../src/journal/run-journal.ts';
+import { readFacts } from '../../src/spool/run-facts.ts';
 import { endAll, newMarker } from './processes.ts';
 
 /** The wrapper as it is shipped: made by build-program.ts. */
@@ -186,14 +186,25 @@ export const WITHOUT_CGROUP = sabotage(`
   };
 `);
 
+/** Of runs that nobody will take over any more. Those of other files' runs are none of our business. */
+function journalsIn(directory: string | null): string[] {
+  if (directory === null || !fs.existsSync(directory)) return [];
+  const records = fs
+    .readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('run.json'));
+  return records.flatMap((name) => {
+    const facts = readFacts(fs.readFileSync(path.join(directory, name), 'utf8'));
+    return facts.kind === 'read' ? (facts.value.supervision?.journal ?? []) : [];
+  });
+}
+
 /** For setup.ts, after each test. */
 export async function endWhatIsLeft(): Promise<void> {
   for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
   // A command outlives its wrapper, and so do a guardian and a flusher: each has our mark in its environment.
   if (ofThisFile !== null) await endAll(ofThisFile, 'environ');
   for (const mark of markers.splice(0)) await endAll(mark);
-  // As if long after the tests: nobody takes their runs over any more.
-  removeAbandonedJournals(isRunning, new Set(), Number.POSITIVE_INFINITY);
+  for (const journal of journalsIn(ofThisFile)) removeJournal(journal);
   for (const plane of planes.splice(0)) {
     await plane.stop();
     expect(plane.violations).toEqual([]);
