@@ -1,4 +1,10 @@
-/** How long a run that has ended waits for the control plane: a cron line must not hang because that is slow. */
+/**
+ * How long a run that has ended waits for the control plane: a cron line must not hang because that is slow.
+ *
+ * The time that counts is that in which we run (clock/running-clock.ts): on a machine that is very busy, a control plane
+ * that answers must not look slow. By the clock on the wall there is a bound, too.
+ */
+import { MIB } from '#protocol/limits';
 import type { LinkState } from './link.ts';
 
 interface Patience {
@@ -11,6 +17,12 @@ interface Patience {
   /** However well it goes. */
   readonly longestMs: number;
 }
+
+/** However little of it we run. */
+export const LONGEST_WALL_MS = 30_000;
+/** By then it shows how fast output is being stored, where there is much of it. */
+const RATE_KNOWN_MS = 1_000;
+const MUCH_BYTES = MIB;
 
 /** What is not told now is lost. */
 export const PATIENCE_UNSPOOLED: Patience = {
@@ -28,6 +40,11 @@ export interface Situation {
   readonly now: number;
   /** When the run ended. */
   readonly endedAt: number;
+  /** How long ago that is by the clock on the wall. */
+  readonly wallMs: number;
+  /** Bytes of output that are not stored: at the run's end, and now. */
+  readonly unstoredAtEnd: number;
+  readonly unstored: number;
   /** When the control plane last accepted us or stored something; null: never. */
   readonly progressAt: number | null;
   /** Whether what is left will be told from a spool. */
@@ -38,20 +55,24 @@ export type Farewell =
   | { readonly kind: 'leave'; readonly told: boolean }
   | { readonly kind: 'wait'; readonly until: number };
 
+const LEAVE: Farewell = { kind: 'leave', told: false };
+
 /** Whether to go now. All moments are on one clock, in ms. */
-export function decideFarewell({ state, now, endedAt, progressAt, spooled }: Situation): Farewell {
+export function decideFarewell(situation: Situation): Farewell {
+  const { state, now, endedAt, wallMs, progressAt, spooled } = situation;
   const { offlineMs, connectingMs, storingMs, longestMs } = spooled ? PATIENCE_SPOOLED : PATIENCE_UNSPOOLED;
   const since = Math.max(endedAt, progressAt ?? endedAt);
   const waitFor = (ms: number) => waitUntil(Math.min(since + ms, endedAt + longestMs), now);
+  if (state !== 'settled' && wallMs >= LONGEST_WALL_MS) return LEAVE;
   switch (state) {
     case 'settled':
       return { kind: 'leave', told: true };
     case 'given_up':
     case 'refused':
     case 'rejected':
-      return { kind: 'leave', told: false };
+      return LEAVE;
     case 'connected':
-      return waitFor(storingMs);
+      return isHopeless(situation, longestMs) ? LEAVE : waitFor(storingMs);
     case 'connecting':
       return waitFor(connectingMs);
     case 'offline':
@@ -59,6 +80,14 @@ export function decideFarewell({ state, now, endedAt, progressAt, spooled }: Sit
   }
 }
 
+/** Whether there is more than can be stored in the time that is left, at the rate so far: the spool is to be used anyway. */
+function isHopeless({ now, endedAt, spooled, unstored, unstoredAtEnd }: Situation, longestMs: number): boolean {
+  const elapsedMs = now - endedAt;
+  if (!spooled || unstored < MUCH_BYTES || elapsedMs < RATE_KNOWN_MS) return false;
+  const bytesPerMs = (unstoredAtEnd - unstored) / elapsedMs;
+  return unstored > bytesPerMs * (longestMs - elapsedMs);
+}
+
 function waitUntil(until: number, now: number): Farewell {
-  return now >= until ? { kind: 'leave', told: false } : { kind: 'wait', until };
+  return now >= until ? LEAVE : { kind: 'wait', until };
 }

@@ -75,6 +75,11 @@ export class UnackedOutput {
     return this.#memory.end;
   }
 
+  /** Bytes that are on disk and not stored at the control plane. */
+  get spooled(): number {
+    return this.#spool?.kept ?? 0;
+  }
+
   /** Bytes that had to be dropped so far. */
   get dropped(): number {
     return this.#memory.dropped + (this.#spool?.dropped ?? 0);

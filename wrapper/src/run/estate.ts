@@ -130,16 +130,25 @@ export class Estate {
     const isRefused = refusal !== 'none';
     const { args, log, run } = this.#birth;
     const place = await this.#placeInTime();
-    const lost = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);
+    const failures = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);
     this.#leaving.abort();
-    const line = `the control plane does not have ${this.#describeUnstored()} of run ${run} yet (${why})`;
+    const { end, spooled, dropped } = this.#output;
+    const unstored = this.#describeUnstored();
     this.#output.close();
-    if (place === null || lost.length > 0) {
-      log.tell(`${line}, and ${lost.join(', and ')}`);
+    if (place === null || failures.length > 0) {
+      log.tell(
+        `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}`,
+      );
       return;
     }
     const how = isRefused ? 'the next run or `leash flush` tries again' : 'to be sent in the background';
-    const kept = `${line}; kept in ${place.state.directory}, ${how}`;
+    if (dropped > 0) {
+      log.tell(
+        `the control plane does not have the end of run ${run} yet (${why}); of ${end} bytes of its output it has ${end - spooled - dropped}; ${spooled} are kept in ${place.state.directory}, ${how}; ${dropped} are lost: more than could be kept`,
+      );
+      return;
+    }
+    const kept = `the control plane does not have ${unstored} of run ${run} yet (${why}); kept in ${place.state.directory}, ${how}`;
     // Nothing is lost, and cron mails each line: whoever asked for quiet, or knows already, is not told.
     if (isRefused || args.quiet) log.note(kept);
     else log.tell(kept);
@@ -147,10 +156,7 @@ export class Estate {
 
   #describeUnstored(): string {
     const unstored = this.#output.end - this.#output.start;
-    if (unstored === 0) return 'the end';
-    const dropped = Math.min(unstored, this.#output.dropped);
-    const but = dropped === 0 ? '' : ` (${dropped} of them were too many to be kept)`;
-    return `the end and the last ${unstored} bytes of the output${but}`;
+    return unstored === 0 ? 'the end' : `the end and the last ${unstored} bytes of the output`;
   }
 
   #placeInTime(): Promise<Place | null> {

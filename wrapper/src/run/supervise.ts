@@ -136,7 +136,7 @@ function notStarted(why: string, { args, own, output, rules, cgroup, terminator 
 }
 
 async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> {
-  const { record, age, uplink, estate, log } = parts;
+  const { record, age, output, uplink, estate, log } = parts;
   record.noteCompletion({
     exit_code: exitCode,
     command_exit_code: end.raw?.kind === 'exited' ? end.raw.code : null,
@@ -146,7 +146,7 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
   });
   log.note(describeEnd(end.reason, end.raw, exitCode));
   estate.noteEndSoon();
-  const untold = uplink === null ? null : await uplink.farewell(estate.isUsable());
+  const untold = uplink === null ? null : await uplink.farewell(estate.isUsable(), () => output.end - output.start);
   await estate.settle(untold);
 }
 

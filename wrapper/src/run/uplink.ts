@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Kill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
+import { RunningClock } from '../clock/running-clock.ts';
 import { decideFarewell } from '../link/farewell.ts';
 import type { Link, LinkEvents, LinkState } from '../link/link.ts';
 import { describeError, type Log } from '../log.ts';
@@ -102,10 +103,22 @@ export class Uplink {
    * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
    *
    * @param spooled whether what is left will be told from a spool; until that is known, it counts as no
+   * @param unstored how many bytes of output are not stored by now
    * @returns null when they are
    */
-  async farewell(spooled: Promise<boolean>): Promise<Untold | null> {
+  async farewell(spooled: Promise<boolean>, unstored: () => number): Promise<Untold | null> {
+    const clock = new RunningClock();
+    const untold = await this.#farewell(spooled, unstored, clock);
+    clock.stop();
+    return untold;
+  }
+
+  async #farewell(spooled: Promise<boolean>, unstored: () => number, clock: RunningClock): Promise<Untold | null> {
     const endedAt = performance.now();
+    const unstoredAtEnd = unstored();
+    let progress = this.#link?.progressAt ?? null;
+    let progressAt: number | null = null;
+    clock.onTurn = () => this.#wake();
     this.#isLeaving = true;
     this.#outage.clear();
     let isSpooled = false;
@@ -115,12 +128,18 @@ export class Uplink {
     });
     this.#guarded((link) => link.completed());
     for (;;) {
+      const latest = this.#link?.progressAt ?? null;
+      if (latest !== progress) progressAt = clock.now();
+      progress = latest;
       const decision = decideFarewell({
         state: this.#state,
-        now: performance.now(),
-        endedAt,
-        progressAt: this.#link?.progressAt ?? null,
+        now: clock.now(),
+        endedAt: 0,
+        wallMs: performance.now() - endedAt,
+        progressAt,
         spooled: isSpooled,
+        unstoredAtEnd,
+        unstored: unstored(),
       });
       if (decision.kind === 'leave' || this.#hurried) {
         const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
@@ -128,7 +147,9 @@ export class Uplink {
         await this.#link?.close();
         return decision.kind === 'leave' && decision.told ? null : { why, refusal };
       }
-      await this.#changedOr(decision.until);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 
@@ -160,18 +181,6 @@ export class Uplink {
     this.#log.tell(
       `the control plane has been out of reach for ${describeDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
     );
-  }
-
-  #changedOr(until: number): Promise<void> {
-    return new Promise((resolve) => {
-      const alarm = new Alarm(() => performance.now(), done);
-      function done(): void {
-        alarm.clear();
-        resolve();
-      }
-      this.#wake = done;
-      alarm.set(until);
-    });
   }
 
   #guarded(use: (link: Link) => void): void {

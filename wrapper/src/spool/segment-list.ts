@@ -21,6 +21,11 @@ export interface OnDisk {
   readonly end: number;
 }
 
+/** Bytes of output in a segment that lie at or after `offset`, as far as this process wrote them. */
+export function outputBytesFrom({ start, outputBytes }: Segment, offset: number): number {
+  return Math.max(0, outputBytes - Math.max(0, offset - start));
+}
+
 /** `out-<number>-<start>`; both with leading zeros, so that `ls` shows them in order. */
 const NAME = /^out-(\d{8})-(\d{15})$/;
 

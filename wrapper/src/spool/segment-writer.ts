@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../error-code.ts';
 import type { RecordBlock } from './records.ts';
-import type { OnDisk, Segment, SegmentList } from './segment-list.ts';
+import { type OnDisk, outputBytesFrom, type Segment, type SegmentList } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
 /** Others fill the same disk. */
@@ -35,6 +35,8 @@ export class SegmentWriter {
   #end = 0;
   readonly #unsynced = new Set<Segment>();
   #dropped = 0;
+  /** Output before this offset is no longer wanted. */
+  #freed = 0;
   #unwanted: Segment[] = [];
 
   /**
@@ -54,6 +56,11 @@ export class SegmentWriter {
   /** Bytes of output that had to be deleted so far. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Bytes of output that are on disk, and wanted. */
+  get kept(): number {
+    return [...this.#segments].reduce((sum, segment) => sum + outputBytesFrom(segment, this.#freed), 0);
   }
 
   /** Whether something was written that would not survive a loss of power. */
@@ -87,6 +94,7 @@ export class SegmentWriter {
 
   /** Output before this offset is no longer wanted. */
   free(offset: number): void {
+    this.#freed = offset;
     for (const segment of this.#segments.removeBefore(offset, this.#end)) this.#unwanted.push(segment);
   }
 
@@ -157,7 +165,7 @@ export class SegmentWriter {
     while (this.#segments.totalSize() + bytes > this.#limitBytes) {
       const oldest = this.#segments.removeOldestAfterHead(this.#limitBytes / 4);
       if (oldest === null) return;
-      this.#dropped += oldest.outputBytes;
+      this.#dropped += outputBytesFrom(oldest, this.#freed);
       this.#unsynced.delete(oldest);
       await deleteFile(oldest);
     }

@@ -72,6 +72,11 @@ export class Spool {
     return this.#block.start !== null;
   }
 
+  /** Bytes of output that are on disk, and wanted. */
+  get kept(): number {
+    return this.#writer.kept;
+  }
+
   /** Call when output may be due. */
   kick(): void {
     if (this.#working || this.#closed) return;

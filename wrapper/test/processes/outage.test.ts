@@ -191,6 +191,9 @@ test('of more than the spool may hold, head and tail arrive, and one gap between
   expect(from).toBeGreaterThan(100_000);
   expect(printed.length - to).toBeGreaterThan(300_000);
   expect(from + printed.length - to).toBeLessThanOrEqual(1024 * 1024);
+  expect(run.stderr).toContain(
+    `; of ${sizeBytes} bytes of its output it has 0; ${from + sizeBytes - to} are kept in ${state}, to be sent in the background; ${to - from} are lost: more than could be kept\n`,
+  );
   expect(stored.bytes('stdout').equals(Buffer.concat([printed.subarray(0, from), printed.subarray(to)]))).toBe(true);
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { decideFarewell, PATIENCE_SPOOLED, PATIENCE_UNSPOOLED } from '../../src/link/farewell.ts';
+import { MIB } from '#protocol/limits';
+import { decideFarewell, LONGEST_WALL_MS, PATIENCE_SPOOLED, PATIENCE_UNSPOOLED } from '../../src/link/farewell.ts';
 
-const ended = { endedAt: 1_000, progressAt: null } as const;
+const ended = { endedAt: 1_000, wallMs: 0, progressAt: null, unstoredAtEnd: 5, unstored: 5 } as const;
 const leave = { kind: 'leave', told: false };
 
 describe.each([true, false])('with a spool: %s', (spooled) => {
@@ -24,7 +25,7 @@ describe.each([true, false])('with a spool: %s', (spooled) => {
 
   test('connected: as long as things are being stored, and no longer', () => {
     const at = (now: number, progressAt: number) =>
-      decideFarewell({ state: 'connected', endedAt: 1_000, now, progressAt, spooled });
+      decideFarewell({ ...ended, state: 'connected', now, progressAt, spooled });
     expect(at(1_000, 500)).toEqual({ kind: 'wait', until: 1_000 + patience.storingMs });
     expect(at(2_500, 2_000)).toEqual({ kind: 'wait', until: 2_000 + patience.storingMs });
     const last = 1_000 + patience.longestMs;
@@ -33,9 +34,26 @@ describe.each([true, false])('with a spool: %s', (spooled) => {
   });
 });
 
+test('connected: with a spool leave as soon as it is clear that time will not suffice', () => {
+  const at = (now: number, unstored: number, spooled: boolean) =>
+    decideFarewell({ ...ended, state: 'connected', now, progressAt: now, unstoredAtEnd: 10 * MIB, unstored, spooled })
+      .kind;
+  expect(at(1_999, 10 * MIB, true)).toBe('wait');
+  // In a second 2 MiB of 10, and four seconds are left; or a byte less.
+  expect(at(2_000, 8 * MIB, true)).toBe('wait');
+  expect(at(2_000, 8 * MIB + 1, true)).toBe('leave');
+  expect(at(2_000, 8 * MIB + 1, false)).toBe('wait');
+});
+
+test.each(['connecting', 'connected', 'offline'] as const)('%s: there is a bound by the clock on the wall', (state) => {
+  const at = (wallMs: number) => decideFarewell({ ...ended, state, now: 1_000, wallMs, spooled: false });
+  expect(at(LONGEST_WALL_MS - 1).kind).toBe('wait');
+  expect(at(LONGEST_WALL_MS)).toEqual(leave);
+});
+
 test('offline: with a spool leave at once, even if something was just stored; without one a short time', () => {
   const at = (spooled: boolean, now: number, progressAt: number | null) =>
-    decideFarewell({ state: 'offline', endedAt: 1_000, now, progressAt, spooled });
+    decideFarewell({ ...ended, state: 'offline', now, progressAt, spooled });
   expect(at(true, 1_000, null)).toEqual(leave);
   expect(at(true, 1_500, 1_500)).toEqual(leave);
   expect(at(false, 1_000, null)).toEqual({ kind: 'wait', until: 4_000 });

@@ -106,6 +106,16 @@ test('a little output that is acked in time never gets to disk', async () => {
   expect(files(directory)).toEqual([]);
 });
 
+test('what is stored, what is on disk and what is lost add up to all that was printed', async () => {
+  const { output } = spooled({ limitBytes: MIB });
+  await fillDisk(output, 100);
+  output.free(150_000);
+  await fillDisk(output, 100);
+  expect(output.dropped).toBeGreaterThan(0);
+  expect(150_000 + output.spooled + output.dropped).toBe(output.end);
+  expect(missing(await readAll(output))).toBe(output.dropped);
+});
+
 test('what is too much for memory is read back from disk, every byte of it', async () => {
   const { output } = spooled();
   for (let each = 0; each < 20; each += 1) {
