@@ -142,6 +142,8 @@ export const StartAck = v.object({
   silence_ms: v.pipe(v.number(), v.minValue(100)),
   /** The longest pause between two attempts to connect. */
   reconnect_cap_ms: v.pipe(v.number(), v.minValue(50)),
+  /** So much of a run's output is kept: a wrapper need not keep more for later. */
+  output_limit_bytes: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
 });
 
 /** Stored: output up to `offset`. */

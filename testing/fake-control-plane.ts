@@ -48,6 +48,8 @@ export interface Script {
   /** Long: that a wrapper hangs up because this machine is busy is no test's subject. */
   silenceMs: number;
   reconnectCapMs: number;
+  /** How much it says that it keeps of a run's output; null: it says nothing of it. */
+  outputLimitBytes: number | null;
   /** Cuts each connection on which so many bytes have been stored, without an ack of the last of them. */
   cutEveryBytes: number | null;
   /** Sent as they are in answer to each start, after its ack. */
@@ -81,6 +83,7 @@ export class FakeControlPlane {
     heartbeatMs: 200,
     silenceMs: 300_000,
     reconnectCapMs: 200,
+    outputLimitBytes: null,
     cutEveryBytes: null,
     afterStart: [],
   };
@@ -353,8 +356,14 @@ export class FakeControlPlane {
   }
 
   get #terms(): LinkTerms {
-    const { flow, heartbeatMs, silenceMs, reconnectCapMs } = this.script;
-    return { flow, heartbeat_ms: heartbeatMs, silence_ms: silenceMs, reconnect_cap_ms: reconnectCapMs };
+    const { flow, heartbeatMs, silenceMs, reconnectCapMs, outputLimitBytes } = this.script;
+    return {
+      flow,
+      heartbeat_ms: heartbeatMs,
+      silence_ms: silenceMs,
+      reconnect_cap_ms: reconnectCapMs,
+      ...(outputLimitBytes === null ? {} : { output_limit_bytes: outputLimitBytes }),
+    };
   }
 }
 

@@ -63,7 +63,7 @@ export interface Reaction {
 /** How the wrapper is told to behave on a link. */
 export type LinkTerms = Pick<
   Extract<ObjectMessage, { type: 'ack'; of: 'start' }>,
-  'flow' | 'heartbeat_ms' | 'silence_ms' | 'reconnect_cap_ms'
+  'flow' | 'heartbeat_ms' | 'silence_ms' | 'reconnect_cap_ms' | 'output_limit_bytes'
 >;
 
 export type ReadFrame =

@@ -70,6 +70,7 @@ export class Introductions {
       heartbeat_ms: this.#settings.heartbeatMs,
       silence_ms: this.#settings.wrapperSilenceMs,
       reconnect_cap_ms: this.#settings.reconnectCapMs,
+      output_limit_bytes: this.#settings.runOutputMaxBytes,
     });
     this.#catchUp(run, message);
     return null;

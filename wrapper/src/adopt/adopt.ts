@@ -31,6 +31,7 @@ import { redactLine } from '../run/recording.ts';
 import { chooseRules, hideTokenFile } from '../run/redaction.ts';
 import type { State } from '../run/state.ts';
 import { superviseToItsEnd } from '../run/supervise.ts';
+import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../spool/quota.ts';
 import type { RunDirectory } from '../spool/run-directory.ts';
 import { ageOf, type RunFacts, type Supervision } from '../spool/run-facts.ts';
 import { adoptedCommand } from './adopted-command.ts';
@@ -208,7 +209,9 @@ async function leaveToFlusher(
   { output, onDisk }: InheritedOutput,
   { args, configuration, launch, log }: Birth,
 ): Promise<void> {
-  output.useSpool(directory.path, { bytes: args.spoolLimitBytes, again: async () => args.spoolLimitBytes }, onDisk);
+  const wanted = args.spoolLimitBytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
+  const bytes = await firstQuota(state.directory, wanted);
+  output.useSpool(directory.path, { bytes, again: async () => bytes }, onDisk);
   await output.flush(FLUSH_MS);
   output.close();
   await directory.release();

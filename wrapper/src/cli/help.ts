@@ -55,7 +55,8 @@ What it prints:
                          reaches its disk; may be repeated; also $LEASH_REDACT
   --no-redact            replace nothing. Otherwise the values of variables that are named like
                          secrets (…_PASSWORD, …_TOKEN, …_API_KEY) are replaced as well
-  --spool-limit SIZE     keep at most so much on disk for later; default 64M. Head and tail are kept
+  --spool-limit SIZE     keep at most so much on disk for later, head and tail; default: as much as
+                         the control plane keeps of a run (256M unless it says otherwise)
 
 The control plane:
   --url URL              default $LEASH_URL
@@ -78,7 +79,8 @@ ALL_PROXY, NO_PROXY. The token is not passed on to the command. Without a URL or
 runs unsupervised, and a line on stderr says so.
 
 SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU and others to leash end the command: the signal
-goes to all it has started, after the grace SIGKILL. SIGUSR1 and SIGUSR2 go to COMMAND alone; Ctrl-Z stops all of it.
+goes to all it has started, after the grace SIGKILL. SIGUSR1 and SIGUSR2 go to COMMAND alone; Ctrl-Z
+stops all of it.
 
 Exit code: the command's own (128+n when signal n ended it), except
   124  --timeout or --idle-timeout ended it

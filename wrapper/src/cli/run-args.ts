@@ -1,5 +1,5 @@
 /** The command line of `leash run`. */
-import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS, MIB } from '#protocol/limits';
+import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
 import { compilePattern } from '../redact/patterns.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
@@ -29,7 +29,8 @@ export interface RunArgs {
   readonly quiet: boolean;
   readonly detach: boolean;
   readonly redaction: Redaction;
-  readonly spoolLimitBytes: number;
+  /** Null: as much as the control plane keeps of a run. */
+  readonly spoolLimitBytes: number | null;
   readonly url: string | null;
   readonly tokenFile: string | null;
   readonly logFile: string | null;
@@ -42,7 +43,6 @@ export interface RunArgs {
 
 export type Redaction = { readonly kind: 'off' } | { readonly kind: 'on'; readonly patterns: readonly RegExp[] };
 
-export const DEFAULT_SPOOL_LIMIT_BYTES = 64 * MIB;
 const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
 
 const text = { type: 'string' } as const;
@@ -166,8 +166,8 @@ function pattern(source: string): RegExp {
   return compiled.pattern;
 }
 
-function spoolLimit(value: string | undefined): number {
-  const bytes = size('--spool-limit', value) ?? DEFAULT_SPOOL_LIMIT_BYTES;
-  if (bytes < LEAST_SPOOL_LIMIT_BYTES) throw new UsageError('--spool-limit is at least 64K');
+function spoolLimit(value: string | undefined): number | null {
+  const bytes = size('--spool-limit', value);
+  if (bytes !== null && bytes < LEAST_SPOOL_LIMIT_BYTES) throw new UsageError('--spool-limit is at least 64K');
   return bytes;
 }

@@ -29,6 +29,8 @@ export interface LinkEvents {
   kill(kill: Kill): void;
   /** The state has changed, or something was stored. */
   changed(): void;
+  /** The control plane keeps so much of a run's output. */
+  outputLimit?(bytes: number): void;
 }
 
 /** A refusal is a person's mistake, and mended at a person's pace. */
@@ -195,6 +197,7 @@ export class Link {
         this.#acceptedAt = now();
         this.#unreachableSince = null;
         this.#capMs = action.reconnectCapMs;
+        if (action.outputLimitBytes !== null) this.#events.outputLimit?.(action.outputLimitBytes);
         this.#told.clear();
         this.#log.note('connected');
         this.#enter('connected');

@@ -21,7 +21,8 @@ export type SessionAction =
   | { readonly kind: 'send_output'; readonly frame: OutputFrame }
   | { readonly kind: 'send_heartbeat' }
   /** The start was acked: the link works. */
-  | { readonly kind: 'accepted'; readonly reconnectCapMs: number }
+  /** `outputLimitBytes`: so much of a run's output is kept; null: it was not said. */
+  | { readonly kind: 'accepted'; readonly reconnectCapMs: number; readonly outputLimitBytes: number | null }
   /** The object has stored something more. */
   | { readonly kind: 'stored' }
   | { readonly kind: 'kill'; readonly kill: Kill }
@@ -232,7 +233,9 @@ export class Session {
     this.#silenceMs = Math.min(ack.silence_ms, MAX_SILENCE_MS);
     this.#heartbeatAt = now + this.#heartbeatMs;
     const reconnectCapMs = Math.min(ack.reconnect_cap_ms, MAX_RECONNECT_CAP_MS);
-    const actions: SessionAction[] = [{ kind: 'accepted', reconnectCapMs }];
+    const actions: SessionAction[] = [
+      { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null },
+    ];
     if (ack.offset > log.end) {
       actions.push({ kind: 'note', text: `the object claims ${ack.offset} bytes of output; there are ${log.end}` });
     }

@@ -142,6 +142,11 @@ export class UnackedOutput {
     this.#spillIfDue();
   }
 
+  /** The spool's limit is another by now: it is asked for before more is written. */
+  spoolLimitChanged(): void {
+    this.#spool?.limitChanged();
+  }
+
   /** Adds bytes at the end. They are copied. */
   append(stream: StreamName, bytes: Uint8Array): void {
     this.#journal?.append({ stream, start: this.end, bytes });

@@ -9,7 +9,13 @@ import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { describeError } from '../log.ts';
 import type { UnackedOutput } from '../output/unacked.ts';
-import { DEFAULT_TOTAL_BYTES, firstQuota, spoolQuota } from '../spool/quota.ts';
+import {
+  DEFAULT_OUTPUT_LIMIT_BYTES,
+  DEFAULT_TOTAL_BYTES,
+  firstQuota,
+  spoolBytesFor,
+  spoolQuota,
+} from '../spool/quota.ts';
 import { createRunDirectory, type RunDirectory } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import type { OnDisk } from '../spool/segment-list.ts';
@@ -52,6 +58,8 @@ export class Estate {
   readonly #address: RunAddress | null;
   readonly #record: RunRecord;
   readonly #output: UnackedOutput;
+  /** What the run may use of the disk, if there is enough for all. */
+  #wantedBytes: number;
   /** Null when there is none: why has been told. */
   readonly #place: Promise<Place | null>;
   readonly #since = performance.now();
@@ -75,11 +83,18 @@ export class Estate {
     this.#address = address;
     this.#record = record;
     this.#output = output;
+    this.#wantedBytes = birth.args.spoolLimitBytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
     if (address !== null) output.expectSpool();
     this.#place = this.#found(place).catch((error: unknown) => {
       this.#cannotKeep(describeError(error));
       return null;
     });
+  }
+
+  /** The control plane keeps so much of the run's output: nothing is gained by keeping more, and lost by keeping less. */
+  useOutputLimit(bytes: number): void {
+    this.#wantedBytes = this.#birth.args.spoolLimitBytes ?? spoolBytesFor(bytes);
+    this.#output.spoolLimitChanged();
   }
 
   /** Whether what can't be told now will be told later. Known within PLACE_MS from the start. */
@@ -167,7 +182,7 @@ export class Estate {
     const taken = 'directory' in given ? given : null;
     const place = taken ?? ('directory' in given ? null : await this.#settleDown(given));
     if (place === null) return null;
-    const { args, run, log, launch } = this.#birth;
+    const { run, log, launch } = this.#birth;
     const { state, directory } = place;
     const { signal } = this.#leaving;
     const means = { environment: launch.environment, controlPlane: this.#address?.controlPlane ?? null };
@@ -178,14 +193,13 @@ export class Estate {
     const question = {
       stateDirectory: state.directory,
       run,
-      wantedBytes: args.spoolLimitBytes,
       totalBytes: DEFAULT_TOTAL_BYTES,
       signal,
     };
     // The run has its place at once, however much others have left.
-    const bytes = await firstQuota(state.directory, args.spoolLimitBytes);
-    const limit = { bytes, again: () => spoolQuota(question) };
-    this.#output.useSpool(directory.path, limit, taken?.output);
+    const bytes = await firstQuota(state.directory, this.#wantedBytes);
+    const again = () => spoolQuota({ ...question, wantedBytes: this.#wantedBytes });
+    this.#output.useSpool(directory.path, { bytes, again }, taken?.output);
     log.note(`what can't be sent is kept in ${directory.path}, at most ${describeSize(bytes)}`);
     this.#search = rescued.then(() => sendWhatIsLeft(state, controlPlane, launch.environment, log, signal));
     return place;

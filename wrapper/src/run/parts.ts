@@ -163,6 +163,7 @@ function connect(
   const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, family, log });
   output.onReadable = () => uplink?.outputReadable();
   const estate = new Estate(birth, address, place, record, output);
+  if (uplink !== null) uplink.onOutputLimit = (bytes) => estate.useOutputLimit(bytes);
   return { ...birth, family, guardian, output, record, terminator, uplink, estate, journal, heldBack };
 }
 

@@ -27,6 +27,8 @@ export interface Untold {
 export type OpenLink = (events: LinkEvents) => Promise<Link>;
 
 export class Uplink {
+  /** Told how much of a run's output the control plane keeps. */
+  onOutputLimit: (bytes: number) => void = () => {};
   readonly #log: Log;
   #link: Link | null = null;
   readonly #startedAt = performance.now();
@@ -45,7 +47,7 @@ export class Uplink {
   /** @param open loads the network code and starts to dial; called once, at once */
   constructor(open: OpenLink, onKill: (kill: Kill) => void, log: Log) {
     this.#log = log;
-    open({ kill: onKill, changed: () => this.#changed() }).then(
+    open({ kill: onKill, changed: () => this.#changed(), outputLimit: (bytes) => this.onOutputLimit(bytes) }).then(
       (link) => {
         if (this.#failure !== null) return link.giveUp(this.#failure);
         this.#link = link;

@@ -5,15 +5,22 @@ import { MIB } from '#protocol/limits';
 import { namesIn } from './files.ts';
 import { runsIn } from './run-directory.ts';
 
-/** What all runs of a state directory may use together. */
-export const DEFAULT_TOTAL_BYTES = 1024 * MIB;
+/** What all runs of a state directory may use together: eight times what one may by default. */
+export const DEFAULT_TOTAL_BYTES = 2048 * MIB;
+/** What a control plane keeps of a run (`RUN_OUTPUT_MAX_BYTES`) unless it says otherwise. */
+export const DEFAULT_OUTPUT_LIMIT_BYTES = 256 * MIB;
 /** However much others have left behind, a run gets this much. */
 const LEAST_BYTES = MIB;
+
+/** File bytes that hold so much output: records have headers, and whole files are deleted. */
+export function spoolBytesFor(outputBytes: number): number {
+  return Math.max(LEAST_BYTES, Math.ceil(outputBytes + outputBytes / 32 + 2 * MIB));
+}
 
 export interface QuotaQuestion {
   readonly stateDirectory: string;
   readonly run: string;
-  /** What the run may use at most (`--spool-limit`). */
+  /** What the run may use at most. */
   readonly wantedBytes: number;
   readonly totalBytes: number;
   /** Aborted when nobody waits for the answer any more: what is under way on a disk keeps a program from leaving. */

@@ -34,7 +34,8 @@ const Supervision = v.object({
   signal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in os.constants.signals),
   idle_timeout_ms: v.nullable(Ms),
   max_offline_ms: v.nullable(Ms),
-  spool_limit_bytes: v.number(),
+  /** Null: as much as the control plane keeps. */
+  spool_limit_bytes: v.nullable(v.number()),
   log_file: v.nullable(v.string()),
   /** Patterns for secrets, as they are matched against bytes; null: nothing is hidden. */
   redact: v.nullable(v.array(v.string())),

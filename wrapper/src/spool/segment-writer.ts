@@ -98,6 +98,11 @@ export class SegmentWriter {
     for (const segment of this.#segments.removeBefore(offset, this.#end)) this.#unwanted.push(segment);
   }
 
+  /** The quota is asked for before more is written. */
+  limitChanged(): void {
+    this.#limitedAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** Deletes what is no longer wanted. */
   async tidy(): Promise<void> {
     for (let segment = this.#unwanted.shift(); segment !== undefined; segment = this.#unwanted.shift()) {

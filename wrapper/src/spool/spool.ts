@@ -77,6 +77,11 @@ export class Spool {
     return this.#writer.kept;
   }
 
+  /** The limit is another by now. */
+  limitChanged(): void {
+    this.#writer.limitChanged();
+  }
+
   /** Call when output may be due. */
   kick(): void {
     if (this.#working || this.#closed) return;

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { MIB } from '#protocol/limits';
 import type { FakeControlPlane } from '#testing/fake-control-plane';
 import { newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF, sampleOf } from '#testing/seed';
@@ -195,6 +196,49 @@ test('of more than the spool may hold, head and tail arrive, and one gap between
     `; of ${sizeBytes} bytes of its output it has 0; ${from + sizeBytes - to} are kept in ${state}, to be sent in the background; ${to - from} are lost: more than could be kept\n`,
   );
   expect(stored.bytes('stdout').equals(Buffer.concat([printed.subarray(0, from), printed.subarray(to)]))).toBe(true);
+});
+
+test('as much is kept for later as the control plane says that it would keep', async () => {
+  const plane = await controlPlane();
+  plane.script.ackOutput = false;
+  plane.script.outputLimitBytes = 2 * MIB;
+  const state = stateDirectory();
+  const go = gate();
+  const run = leashRun(['sh', '-c', `echo ready; ${go.wait}; head -c 16000000 /dev/zero`], {
+    plane,
+    options: ['--quiet'],
+    env: { LEASH_STATE_DIR: state },
+  });
+  // Output is sent once the ack of the start has come.
+  await waitFor('some output', () => plane.stored.includes('ready'));
+  go.open();
+  expect((await run.exited()).code).toBe(0);
+  const [, kept, lost] = /; (\d+) are kept in .*; (\d+) are lost/.exec(run.stderr) ?? [];
+  expect(Number(kept)).toBeGreaterThan(2 * MIB);
+  expect(Number(kept)).toBeLessThan(6 * MIB);
+  expect(Number(kept) + Number(lost)).toBe(16_000_006);
+});
+
+test.runIf(IS_PROOF)('nothing is lost of what the control plane would keep, while it stores nothing', async () => {
+  const plane = await controlPlane({ keepsOutput: false });
+  plane.script.ackOutput = false;
+  const state = stateDirectory();
+  // No faster than the disk takes it.
+  const pieces = 66;
+  const sizeBytes = pieces * 3_000_000;
+  const script = `
+    i=1
+    while [ $i -le ${pieces} ]; do
+      head -c 3000000 /dev/zero
+      while [ $(($(du -sb ${state}/runs 2>/dev/null | cut -f1) + 0)) -lt $((i * 3000000 - 1000000)) ]; do sleep 0.02; done
+      i=$((i + 1))
+    done`;
+  const run = leashRun(['sh', '-c', script], { plane, options: ['--quiet'], env: { LEASH_STATE_DIR: state } });
+  expect((await run.exited()).code).toBe(0);
+  plane.script.ackOutput = true;
+  const stored = await delivered(plane, state);
+  expect(stored.end).toBe(sizeBytes);
+  expect(stored.gaps).toEqual([]);
 });
 
 test('a token that is revoked in the middle of a run: the job runs on, and a flusher with a good one sends it all', async () => {

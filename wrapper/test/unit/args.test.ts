@@ -51,7 +51,15 @@ test('help and version', () => {
 test('limits are off by nothing and by 0, and the first signal can be named either way', () => {
   const read = (...flags: string[]) => parseInvocation(['run', '--job', 'a', ...flags, '--', 'true']);
   expect(read()).toMatchObject({
-    args: { timeoutMs: null, idleTimeoutMs: null, maxOfflineMs: null, signal: 'SIGTERM', wrapperDeath: 'keep' },
+    args: {
+      timeoutMs: null,
+      idleTimeoutMs: null,
+      maxOfflineMs: null,
+      signal: 'SIGTERM',
+      wrapperDeath: 'keep',
+      // As much as the control plane keeps.
+      spoolLimitBytes: null,
+    },
   });
   expect(read('--timeout', '0', '--idle-timeout', '0s', '--max-offline', '0')).toMatchObject({
     args: { timeoutMs: null, idleTimeoutMs: null, maxOfflineMs: null },

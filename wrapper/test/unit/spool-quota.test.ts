@@ -3,7 +3,13 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { acquireFlusherLock } from '../../src/spool/flusher-lock.ts';
 import type { Processes } from '../../src/spool/owner.ts';
-import { firstQuota, spoolQuota } from '../../src/spool/quota.ts';
+import {
+  DEFAULT_OUTPUT_LIMIT_BYTES,
+  DEFAULT_TOTAL_BYTES,
+  firstQuota,
+  spoolBytesFor,
+  spoolQuota,
+} from '../../src/spool/quota.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const MIB = 1024 * 1024;
@@ -43,6 +49,12 @@ test('it never gets more than a quarter of what is free', async () => {
   // Others write to the same disk meanwhile.
   expect(granted / ((bavail * bsize) / 4)).toBeGreaterThan(0.5);
   expect(granted / ((bavail * bsize) / 4)).toBeLessThan(2);
+});
+
+test('a run may use what holds as much output as the control plane keeps, and several runs may', () => {
+  expect(spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES)).toBeGreaterThan(256 * MIB);
+  expect(DEFAULT_TOTAL_BYTES / spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES)).toBeGreaterThan(7);
+  expect(spoolBytesFor(0)).toBeGreaterThanOrEqual(MIB);
 });
 
 test('at its start it needs to look at nothing but the disk', async () => {
