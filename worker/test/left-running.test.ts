@@ -144,6 +144,19 @@ describe('a run that left something running', () => {
     expect((await keeper.kill()).command).toBe(id);
   });
 
+  test('gets no kill on the link of a wrapper that is about to leave, until that says that it stays', async () => {
+    const who = newIdentity('left-leaving');
+    const wrapper = await TestWrapper.connect(who);
+    await wrapper.completed(EXITED);
+    const { id } = await kill(who.job, { run: who.run });
+    await wrapper.settled();
+    expect(wrapper.of('kill')).toEqual([]);
+    expect(await targetState(id, who)).toBe('pending');
+    wrapper.say({ type: 'left_running', processes: LEFT });
+    expect((await wrapper.kill()).command).toBe(id);
+    expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: true });
+  });
+
   test('gets a kill again that stays unanswered, then its link is given up and it is only disconnected', async () => {
     const who = newIdentity('left-mute');
     await leave(who);

@@ -57,7 +57,7 @@ export class Introductions {
     if (rejection !== null) return rejection;
     const repeated = known !== null && this.#sockets.speaksFor(socket, known);
     const generation = repeated ? known.generation : (known?.generation ?? 0) + 1;
-    this.#sockets.promote(socket, attachment, generation);
+    this.#sockets.promote(socket, attachment, generation, message.phase === 'ended');
     const run =
       known === null
         ? this.#openRun(attachment, message, keyHash, generation)

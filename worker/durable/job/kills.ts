@@ -143,7 +143,7 @@ export class Kills {
 
   /** What is open stays open while something of the run still runs: it can be ended. */
   runEnded(run: RunRecord): void {
-    if (!hasLeftProcesses(run)) this.#deadlines.cancel('kill_answer', run.id);
+    if (!run.connected) this.#deadlines.cancel('kill_answer', run.id);
     for (const target of this.#commands.targetsAt(run.id)) {
       const state = endOfTarget(target, run);
       this.#commands.setTarget(target, state, target.survivors);

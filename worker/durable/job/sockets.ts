@@ -16,6 +16,8 @@ export interface WrapperAttachment {
   readonly acceptedAt: number;
   /** Which of its run's sockets this is; null until it said `start`. */
   readonly generation: number | null;
+  /** Whether it said that its run had ended: then it stays for what is left running, and a wrapper that has just told its end leaves. */
+  readonly isKept: boolean;
   /** When a frame other than a heartbeat last came, give or take HEARD_RESOLUTION_MS. */
   readonly heardAt: number;
 }
@@ -64,7 +66,7 @@ export class Sockets {
   acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>, tag: string): void {
     const now = Date.now();
     this.#ctx.acceptWebSocket(socket, [runTag(who.run), tag]);
-    attach(socket, { kind: 'wrapper', ...who, acceptedAt: now, generation: null, heardAt: now });
+    attach(socket, { kind: 'wrapper', ...who, acceptedAt: now, generation: null, isKept: false, heardAt: now });
   }
 
   acceptViewer(socket: WebSocket, tag: string): void {
@@ -93,8 +95,8 @@ export class Sockets {
   }
 
   /** Makes a socket the one that speaks for its run, and closes those that did before. */
-  promote(socket: WebSocket, attachment: WrapperAttachment, generation: number): void {
-    attach(socket, { ...attachment, generation, heardAt: Date.now() });
+  promote(socket: WebSocket, attachment: WrapperAttachment, generation: number, isKept: boolean): void {
+    attach(socket, { ...attachment, generation, isKept, heardAt: Date.now() });
     for (const other of this.#open(runTag(attachment.run))) {
       const theirs = attachmentOf(other);
       if (other !== socket && theirs.kind === 'wrapper' && theirs.generation !== null) {

@@ -16,7 +16,7 @@ import type { Journal } from './journal.ts';
 import type { Kills } from './kills.ts';
 import type { Liveness } from './liveness.ts';
 import type { Intake, OutputIntake } from './output-intake.ts';
-import { hasLeftProcesses, type RunRecord, type RunStore } from './run-store.ts';
+import type { RunRecord, RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
 import { close, type Sockets, send, type WrapperAttachment } from './sockets.ts';
 
@@ -169,7 +169,7 @@ export class WrapperMessages {
         {
           ...standing,
           leftRunning,
-          connected: leftRunning.length > 0,
+          connected: leftRunning.length > 0 && attachment.isKept,
           outOfTouchSince: null,
           suspectedSince: null,
           exitCode: message.exit_code,
@@ -210,11 +210,20 @@ export class WrapperMessages {
       });
       return;
     }
-    if (JSON.stringify(leftRunning) === JSON.stringify(run.leftRunning)) return;
-    const changes = { leftRunning, connected: leftRunning.length > 0 };
-    const changed = this.#journal.change(run, changes, leftRunningEvent(leftRunning));
-    if (hasLeftProcesses(changed)) this.#liveness.connected(changed);
-    else this.#kills.nothingLeft(changed);
+    const isNews = JSON.stringify(leftRunning) !== JSON.stringify(run.leftRunning);
+    const connected = leftRunning.length > 0;
+    if (!isNews && connected === run.connected) return;
+    const events = isNews ? [leftRunningEvent(leftRunning)] : [];
+    const changed = this.#journal.change(run, { leftRunning, connected }, ...events);
+    if (!connected) {
+      this.#kills.nothingLeft(changed);
+      return;
+    }
+    this.#liveness.connected(changed);
+    if (run.connected) return;
+    // Who told the end has stayed: what was not sent to it any more is sent now.
+    this.#kills.runReturned(changed);
+    this.#kills.runConnected(changed, new Set());
   }
 
   #refuse(socket: WebSocket, attachment: WrapperAttachment, error: Omit<LinkError, 'type'>): void {

@@ -80,6 +80,7 @@ export async function adopt(orphaned: Orphaned, settings: Environment, version: 
       pid: origin.leader.pid,
       command: facts.command,
       version,
+      host: facts.host,
       limits: facts.limits,
       successor,
     },

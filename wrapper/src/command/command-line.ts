@@ -10,11 +10,12 @@ export function commandLine(command: readonly string[]): string {
 }
 
 /** Cuts what is too long, between characters. Secrets must be gone before: half of one is not recognised. */
-export function cutCommandLine(text: string): string {
+export function cutCommandLine(text: string, maxBytes = MAX_COMMAND_LINE_BYTES): string {
   const bytes = Buffer.from(text);
-  if (bytes.length <= MAX_COMMAND_LINE_BYTES) return bytes.toString();
+  if (bytes.length <= maxBytes) return bytes.toString();
+  if (maxBytes === 0) return '';
   // A character cut in half would decode to the three bytes of U+FFFD, and the text could grow past the limit.
-  let end = MAX_COMMAND_LINE_BYTES - Buffer.byteLength(CUT_MARK);
+  let end = maxBytes - Buffer.byteLength(CUT_MARK);
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
   return bytes.subarray(0, end).toString() + CUT_MARK;
 }

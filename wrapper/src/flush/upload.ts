@@ -42,6 +42,7 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
       pid: facts.family?.leader.pid ?? null,
       command: facts.command,
       version: facts.leash_version,
+      host: facts.host,
       limits: facts.limits,
     },
     output,

@@ -41,6 +41,7 @@ export function newFacts(
           },
     command: timeless.command,
     leash_version: timeless.version,
+    host: timeless.host,
     limits: timeless.limits,
     started_at_ms: startedAt.getTime(),
     started_uptime_ms: Math.max(0, os.uptime() * 1_000 - age()),

@@ -28,6 +28,7 @@ import { cookieOf } from './command-environment.ts';
 import { type Ending, endByOperator } from './endings.ts';
 import { Estate, type NewFacts, type TakenPlace } from './estate.ts';
 import { newFacts } from './facts.ts';
+import { hostFacts } from './host-facts.ts';
 import { nameRun, newRunKey } from './identity.ts';
 import type { OwnOutput } from './own-output.ts';
 import { RunRecord, type RunFacts as TimelessFacts } from './record.ts';
@@ -97,6 +98,7 @@ export function assemble(birth: Birth): Parts {
     command: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
     version,
     limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs },
+    host: hostFacts(args.user),
   };
   const address = addressOf(birth);
   const self = refOrNull(process.pid, log);

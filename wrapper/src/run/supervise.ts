@@ -1,4 +1,5 @@
 /** Supervising a command that runs: its output, its limits, its end, and the telling of it. */
+import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
 import { readOutput } from '../command/read-output.ts';
@@ -8,6 +9,7 @@ import { Brake } from '../output/brake.ts';
 import { watchFamily } from '../processes/watch.ts';
 import { describeEnd } from '../words/ending.ts';
 import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
+import { findLeftRunning } from './left-running.ts';
 import { Limits } from './limits.ts';
 import type { LocalSignals } from './local-signals.ts';
 import { damageTo } from './own-output.ts';
@@ -19,6 +21,8 @@ interface End {
   readonly reason: EndReason;
   /** Null when it never began, or nobody saw how it ended. */
   readonly raw: RawExit | null;
+  /** What it has left running. */
+  readonly left: readonly LeftProcess[];
 }
 
 /** Resolves when the run is over and all of it is told, or kept to be told later. */
@@ -99,8 +103,12 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   else guardian?.commandIsOver();
   reader.close();
   recording.end();
+  const { stage } = terminator;
+  const isNothingLeft = stage.kind === 'gone' && stage.survivors.length === 0;
+  // A look at all processes is not free: none where nobody would be told, or the last one has shown that all is gone.
+  const left = uplink === null || isNothingLeft ? [] : await findLeftRunning(family, rules, log);
   family.release();
-  return asPassedOn({ reason: endReason(parts, raw), raw }, parts);
+  return asPassedOn({ reason: endReason(parts, raw), raw, left }, parts);
 }
 
 /** Somebody whom no look has shown, or who was handed the pipe: nothing is known but that it is not over. */
@@ -123,7 +131,7 @@ async function asPassedOn(end: End, { own, log }: Parts): Promise<End> {
   const why = await damageTo(own);
   if (why === null) return end;
   log.tell(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
-  return { reason: 'wrapper_failed', raw: end.raw };
+  return { ...end, reason: 'wrapper_failed' };
 }
 
 function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: Parts): End {
@@ -132,7 +140,7 @@ function notStarted(why: string, { args, own, output, rules, cgroup, terminator 
   output.append('stderr', Buffer.from(redactLine(rules, line)));
   terminator.leaderExited();
   cgroup?.remove();
-  return { reason: 'start_failed', raw: null };
+  return { reason: 'start_failed', raw: null, left: [] };
 }
 
 async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> {
@@ -143,7 +151,10 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
     signal: end.raw?.kind === 'signaled' ? end.raw.signal : null,
     reason: end.reason,
     duration_ms: Math.round(age()),
+    ...(end.left.length > 0 && { left_running: [...end.left] }),
   });
+  if (end.left.length > 0)
+    log.note(`left running: ${end.left.map(({ pid, command }) => `${pid} ${command}`).join(', ')}`);
   log.note(describeEnd(end.reason, end.raw, exitCode));
   estate.noteEndSoon();
   const untold = uplink === null ? null : await uplink.farewell(estate.isUsable(), () => output.end - output.start);

@@ -1,6 +1,7 @@
 /** What is kept of a run on disk, for whoever has to finish what its wrapper could not. */
 import os from 'node:os';
 import * as v from 'valibot';
+import { Host } from '#protocol/machine-facts';
 import { InstanceName, JobName, MachineName, RunId, RunKey } from '#protocol/names';
 import { Complete, Killing } from '#protocol/wrapper-link';
 import { Attempts } from './attempts.ts';
@@ -61,6 +62,7 @@ export const RunFacts = v.object({
   /** The command line as it may be shown: redacted. */
   command: v.string(),
   leash_version: v.string(),
+  host: v.optional(Host),
   limits: v.object({ timeout_ms: v.nullable(Ms), grace_ms: Ms }),
   /** By the wall clock, since the epoch. */
   started_at_ms: v.number(),

@@ -1,5 +1,6 @@
 /** Exit codes, the environment, and how long a run that has ended stays. */
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
@@ -27,6 +28,11 @@ test('an exit code is reported, and passed through, with which job, instance and
     instance: 'nightly_1',
     machine: 'db-1.example.com',
   });
+  expect(start.host).toMatchObject({ user: os.userInfo().username, is_root: process.getuid?.() === 0 });
+  expect(start.host?.os).toContain(os.release());
+  expect(start.host?.node).toMatch(/^v\d+\./);
+  // Nothing of it runs on.
+  expect((await plane.completed()).left_running).toBeUndefined();
 
   // The token is used, and is not in the command's environment.
   expect(plane.requests[0]?.authorization).toBe('Bearer secret-token');

@@ -6,13 +6,19 @@ import { controlPlane, leashRun, marker, sabotage, shell } from '../support/leas
 import { noPatience } from '../support/no-patience.ts';
 import { living } from '../support/processes.ts';
 
-test('something left behind that holds stdout open does not hold the wrapper up', async () => {
+test('something left behind that holds stdout open does not hold the wrapper up, and is named', async () => {
   const plane = await controlPlane();
   const mark = marker();
   const leash = leashRun(shell(`sh -c 'sleep 1000; :' ${mark}-child & echo done`, mark), { plane });
   expect((await leash.exited()).code).toBe(0);
   expect(plane.stored.toString()).toBe('done\n');
-  expect(living(`${mark}-child`)).toHaveLength(1);
+  const children = living(`${mark}-child`);
+  expect(children).toHaveLength(1);
+  const { left_running: left = [] } = await plane.completed();
+  // The shell, and the sleep that it waits for.
+  expect(left).toContainEqual({ pid: children[0], command: `sh -c 'sleep 1000; :' ${mark}-child` });
+  expect(left.map(({ command }) => command)).toContain('sleep 1000');
+  expect(left).toHaveLength(2);
 });
 
 test('a short command is recorded as it printed, and the wrapper leaves as soon as it is', async () => {

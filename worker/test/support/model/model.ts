@@ -22,6 +22,8 @@ export interface ModelSocket {
   /** Which of the run's sockets; null before `start`. */
   generation: number | null;
   open: boolean;
+  /** Whether it was said on it that the run had ended. */
+  isKept: boolean;
   acceptedAt: number;
   heardAt: number;
   /** What must have been sent down it, in order. */
@@ -127,7 +129,14 @@ export class Model {
   // --- a wrapper ---
 
   dial(run: ModelRun | null): ModelSocket {
-    const socket = { generation: null, open: true, acceptedAt: this.now, heardAt: this.now, expected: [] };
+    const socket = {
+      generation: null,
+      open: true,
+      isKept: false,
+      acceptedAt: this.now,
+      heardAt: this.now,
+      expected: [],
+    };
     (run === null ? this.mutes : run.sockets).push(socket);
     this.#watchSilence();
     return socket;
@@ -138,6 +147,7 @@ export class Model {
     for (const other of run.sockets) if (other.open && other !== socket) this.#close(other, 4001);
     run.generation += 1;
     socket.generation = run.generation;
+    socket.isKept = phase === 'ended';
     if (isNew) {
       run.known = true;
       run.startedAt = this.now - ageMs;
@@ -166,7 +176,7 @@ export class Model {
     if (!run.final || (phase === 'ended' && run.left > 0)) {
       for (const [command, applied] of run.applied) this.#progress(run, command, applied);
       if (phase === 'abandoned') this.#abandon(run, Math.max(outputTo, run.outputEnd));
-      else this.#connected(run);
+      else this.#connected(run, new Set(run.applied.keys()));
     }
     this.#scheduleDrain();
   }
@@ -183,17 +193,19 @@ export class Model {
     this.#updateAt(run);
   }
 
-  #connected(run: ModelRun): void {
+  /** @param applied the kills that it knows; null when it was connected before, so that nothing is to be sent */
+  #connected(run: ModelRun, applied: ReadonlySet<string> | null): void {
     this.#cancel('disconnect', run.id);
     this.#cancel('probe', run.id);
     this.#watchSilence();
+    if (applied === null) return;
     for (const command of this.commands) {
       if (command.accepted && this.now < command.expiresAt && matches(command, run) && this.#bind(command, run)) {
         this.#update(command);
       }
     }
     for (const [command, target] of this.#bindings(run)) {
-      if (isTargetEnded(target.state) || run.applied.has(command.id)) continue;
+      if (isTargetEnded(target.state) || applied.has(command.id)) continue;
       target.sends = 0;
       this.#send(command, target, run);
       this.#update(command);
@@ -259,24 +271,24 @@ export class Model {
     if (!run.final || run.left > 0) {
       for (const [command, phase] of run.applied) this.#progress(run, command, phase);
     }
-    if (!run.final) this.#end(run, reason, left, finalOffset);
+    if (!run.final) this.#end(run, reason, left, finalOffset, socket.isKept);
     socket.expected.push('ack complete');
   }
 
-  #end(run: ModelRun, reason: StepOf<'complete'>['reason'], left: number, finalOffset: number): void {
+  #end(run: ModelRun, reason: StepOf<'complete'>['reason'], left: number, finalOffset: number, isKept: boolean): void {
     const { exitCode } = reportedEnd(reason, { kind: 'exited', code: 0 });
     this.#setEnd(run, stateOfEnd(reason, exitCode), exitCode, reason);
     run.final = true;
     run.left = left;
-    run.connected = left > 0;
+    run.connected = left > 0 && isKept;
     run.outOfTouchSince = null;
     run.finalOffset = Math.max(finalOffset, run.outputEnd);
     run.events.push('ended');
     if (left > 0) run.events.push('left_running');
-    else this.#cancel('kill_answer', run.id);
+    if (!run.connected) this.#cancel('kill_answer', run.id);
     for (const [command, target] of this.#bindings(run)) {
       target.state = endOfTarget(target.state, run);
-      if (target.state !== 'pending') continue;
+      if (target.state !== 'pending' || !run.connected) continue;
       target.sends = 0;
       this.#send(command, target, run);
     }
@@ -289,13 +301,14 @@ export class Model {
       socket.expected.push('error bad_frame');
       return;
     }
-    if (count === run.left) return;
+    const wasConnected = run.connected;
+    if (count !== run.left) run.events.push('left_running');
+    else if (wasConnected === count > 0) return;
     run.left = count;
     run.connected = count > 0;
-    run.events.push('left_running');
     if (count > 0) {
-      this.#cancel('probe', run.id);
-      this.#watchSilence();
+      if (!wasConnected) this.#reopen(run);
+      this.#connected(run, wasConnected ? null : new Set());
       return;
     }
     this.#cancel('kill_answer', run.id);

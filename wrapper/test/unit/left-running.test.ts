@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { parseArgs, wordsAsLine } from '../../src/processes/command-lines.ts';
+import { redactionRules } from '../../src/redact/redactor.ts';
+import { describeProcesses, findLeftRunning } from '../../src/run/left-running.ts';
+
+const NO_RULES = redactionRules([]);
+const SILENT = { tell: () => {}, note: () => {} };
+
+/** A family of which each look shows the next of these. */
+function family(...looks: readonly number[][]) {
+  let look = 0;
+  return { members: () => looks[Math.min(look++, looks.length - 1)] ?? [] };
+}
+
+describe('what is left running', () => {
+  test('is nothing, after one look, as a rule', async () => {
+    let looks = 0;
+    const empty = {
+      members: () => {
+        looks += 1;
+        return [];
+      },
+    };
+    expect(await findLeftRunning(empty, NO_RULES, SILENT)).toEqual([]);
+    expect(looks).toBe(1);
+  });
+
+  test('is not what was only a moment behind the command', async () => {
+    expect(await findLeftRunning(family([2_000_000_001], []), NO_RULES, SILENT)).toEqual([]);
+  });
+
+  test('is named by its pid when its command line can’t be read', async () => {
+    const left = await findLeftRunning(family([2_000_000_001]), NO_RULES, SILENT);
+    expect(left).toEqual([{ pid: 2_000_000_001, command: '' }]);
+  });
+
+  test('is not known when nothing can be looked at, and the run ends all the same', async () => {
+    const notes: string[] = [];
+    const unreadable = {
+      members: () => {
+        throw new Error('EMFILE');
+      },
+    };
+    const left = await findLeftRunning(unreadable, NO_RULES, { ...SILENT, note: (line) => notes.push(line) });
+    expect(left).toEqual([]);
+    expect(notes.join()).toContain('EMFILE');
+  });
+
+  test.runIf(process.platform === 'linux')('is told without its secrets', () => {
+    const secret = process.argv[0] ?? '';
+    const [own] = describeProcesses([process.pid], redactionRules([Buffer.from(secret)]));
+    expect(own?.pid).toBe(process.pid);
+    expect(own?.command).not.toContain(secret);
+  });
+
+  test('is at most 64 processes', () => {
+    const many = Array.from({ length: 100 }, (_, index) => 2_000_000_000 + index);
+    expect(describeProcesses([...many, ...many], NO_RULES)).toHaveLength(64);
+  });
+});
+
+test('a command line is read from the words that the kernel keeps', () => {
+  expect(wordsAsLine(Buffer.from('sh\0-c\0sleep 1; :\0'))).toBe("sh -c 'sleep 1; :'");
+  expect(wordsAsLine(Buffer.from('nginx: master process\0\0\0'))).toBe('nginx: master process');
+  expect(wordsAsLine(Buffer.alloc(0))).toBeNull();
+  // The word that may be half of a secret is left out.
+  const long = Buffer.from(`curl\0${'x'.repeat(8 * 1024)}`).subarray(0, 8 * 1024);
+  expect(wordsAsLine(long)).toBe('curl');
+});
+
+test('a command line is read from what ps writes', () => {
+  expect(parseArgs('  12 sleep 1000\n 4711 sh -c a  b \n\n')).toEqual([
+    [12, 'sleep 1000'],
+    [4711, 'sh -c a  b'],
+  ]);
+});
