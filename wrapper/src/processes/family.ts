@@ -20,6 +20,8 @@ export interface FamilyOrigin {
 export interface ProcessFamily {
   /** One look: pids of all living processes of the run. Throws when the process table can't be read. */
   members(): number[];
+  /** The same, for what is expected to have no members: cheap where few processes have been started since the command. */
+  remaining(): number[];
   /**
    * A cheap look for children of processes known already, while their parents still live.
    *
@@ -54,6 +56,7 @@ export interface FamilySystem {
 /** Of a command that was never started. */
 export const noFamily: ProcessFamily = {
   members: () => [],
+  remaining: () => [],
   observe: () => null,
   leaderHasExited: () => true,
   signal: () => false,
@@ -99,6 +102,8 @@ const STOP_ROUNDS = 8;
 const STOP_MS = 100;
 const CHASE_MS = 100;
 const CLOSER_LOOK_MS = 15;
+/** So many pids are looked at one by one sooner than all processes. */
+const FEW_PIDS = 256;
 /** How many of the newest pids a search looks at: others may be started beside ours. */
 const SEARCH_WIDTH = 16;
 
@@ -135,6 +140,25 @@ class Family implements ProcessFamily {
     // Who it is can't be told, only that it is in the group with this number.
     if (this.#isGroupHidden) members.push(this.#leader.pid);
     return members.length > 0 ? members : this.#hiddenInCgroup();
+  }
+
+  remaining(): number[] {
+    return this.#hasCertainlyNone() ? [] : this.members();
+  }
+
+  /** What the command has started has a newer pid than it, unless those have gone once around. */
+  #hasCertainlyNone(): boolean {
+    const { table, isAnybodyAt } = this.#system;
+    const { pid: leader } = this.#leader;
+    const newest = table.newestPid();
+    if (newest === null || newest < leader || newest > leader + FEW_PIDS) return false;
+    if (this.#cgroup?.isPopulated() === true || isAnybodyAt(-leader)) return false;
+    this.#findForeign((pid) => table.entry(pid));
+    const started = Array.from({ length: newest - leader + 1 }, (_, index) => leader + index);
+    return [...this.#roster.pids, ...started].every((pid) => {
+      const entry = table.entry(pid);
+      return entry === null || !this.#isLivingMember(entry);
+    });
   }
 
   /** Who lives in the cgroup although no look has shown it. */
@@ -339,12 +363,17 @@ class Family implements ProcessFamily {
    * Read once for each process: it never gets either later, except from an ancestor of ours.
    */
   #isMarked(entry: ProcessEntry): boolean {
-    if (!entry.isAlive || this.#strangers.get(entry.pid) === entry.startTime) return false;
+    if (!entry.isAlive || this.#strangers.get(entry.pid) === entry.startTime || this.#isOlder(entry)) return false;
     const { table } = this.#system;
     const hasCookie = this.#cookie === null ? false : table.hasVariable(entry.pid, this.#cookie);
     if (hasCookie === true || table.printsInto(entry.pid, this.#pipes)) return true;
     if (hasCookie === false) this.#strangers.set(entry.pid, entry.startTime);
     return false;
+  }
+
+  /** Whether it was there before the command, and so has inherited nothing of it. Only Linux tells, in ticks since the boot. */
+  #isOlder({ startTime }: ProcessEntry): boolean {
+    return Number(startTime) < Number(this.#leader.startTime);
   }
 
   /** Finds out who is never to be signalled, whatever it looks like: pid 1, ourselves, our ancestors, our helpers. */

@@ -8,9 +8,11 @@ import { isAnybodyAt } from './process-ref.ts';
  * @param cgroup the run's, to be removed in the end
  */
 export function groupFamily(leader: number, cgroup: Cgroup | null): ProcessFamily {
+  const members = () => (isAnybodyAt(-leader) ? [leader] : []);
   return {
     // Who is in it can't be told, only whether anybody is.
-    members: () => (isAnybodyAt(-leader) ? [leader] : []),
+    members,
+    remaining: members,
     observe: () => null,
     // Not known, and told by the exit itself.
     leaderHasExited: () => false,

@@ -20,16 +20,16 @@ const COMMAND_BYTES = [MAX_LEFT_COMMAND_BYTES, 256, 64, 0];
  * nothing does. Never rejects.
  */
 export async function findLeftRunning(
-  family: Pick<ProcessFamily, 'members'>,
+  family: Pick<ProcessFamily, 'remaining'>,
   rules: RedactionRules,
   log: Log,
 ): Promise<readonly LeftProcess[]> {
   try {
-    let pids = family.members();
+    let pids = family.remaining();
     for (const pauseMs of LOOK_AGAIN_MS) {
       if (pids.length === 0) return [];
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      pids = family.members();
+      pids = family.remaining();
     }
     return describeProcesses(pids, rules);
   } catch (error) {

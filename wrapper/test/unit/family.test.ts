@@ -40,7 +40,13 @@ function machine() {
   };
   let onKill = (_target: number, _signal: string): void => {};
   const family = (
-    given: { helpers?: ProcessRef[]; origin?: Partial<FamilyOrigin>; cgroup?: Partial<Cgroup>; bootId?: string } = {},
+    given: {
+      helpers?: ProcessRef[];
+      origin?: Partial<FamilyOrigin>;
+      cgroup?: Partial<Cgroup>;
+      bootId?: string;
+      newestPid?: number;
+    } = {},
   ) =>
     processFamily(
       {
@@ -62,7 +68,7 @@ function machine() {
           },
           printsInto: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
           nameOfPipe: () => null,
-          newestPid: () => null,
+          newestPid: () => given.newestPid ?? null,
         },
         kill: (target, signal) => {
           signals.push([target, signal]);
@@ -248,6 +254,36 @@ test('of a run whose leader died unseen, only who carries its mark is certain, a
   expect(family().members()).toEqual([]);
   start(102, { ppid: INIT, pgid: LEADER, sid: LEADER, variables: [COOKIE] });
   expect(sorted(family().members())).toEqual([101, 102]);
+});
+
+test('what remains is found, and where nothing does, no other process is looked at', () => {
+  const { start, die, family, environmentsRead } = machine();
+  start(90, { variables: ['OTHER'] });
+  start(101, { variables: ['OTHER'] });
+  die(LEADER);
+  const few = family({ newestPid: 110 });
+  expect(few.remaining()).toEqual([]);
+  expect(environmentsRead).toEqual([101]);
+  start(105, { variables: [COOKIE] });
+  start(106, { ppid: 105 });
+  expect(few.remaining().sort()).toEqual([105, 106]);
+  // Too many have been started since, pids have gone once around, or it can't be told: all are looked at.
+  start(20, { variables: [COOKIE], startTime: '200' });
+  for (const newestPid of [LEADER + 257, 30, undefined]) {
+    expect(
+      family(newestPid === undefined ? {} : { newestPid })
+        .remaining()
+        .sort(),
+    ).toEqual([105, 106, 20].sort());
+  }
+});
+
+test('who was there before the command has inherited nothing of it, and its environment is not read', () => {
+  const { start, family, environmentsRead } = machine();
+  start(70, { variables: [COOKIE], startTime: '70' });
+  start(120, { variables: [COOKIE] });
+  expect(family().members().sort()).toEqual([LEADER, 120]);
+  expect(environmentsRead).not.toContain(70);
 });
 
 test('nothing of a run lives on from before the machine was restarted', () => {

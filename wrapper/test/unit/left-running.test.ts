@@ -9,14 +9,14 @@ const SILENT = { tell: () => {}, note: () => {} };
 /** A family of which each look shows the next of these. */
 function family(...looks: readonly number[][]) {
   let look = 0;
-  return { members: () => looks[Math.min(look++, looks.length - 1)] ?? [] };
+  return { remaining: () => looks[Math.min(look++, looks.length - 1)] ?? [] };
 }
 
 describe('what is left running', () => {
   test('is nothing, after one look, as a rule', async () => {
     let looks = 0;
     const empty = {
-      members: () => {
+      remaining: () => {
         looks += 1;
         return [];
       },
@@ -37,7 +37,7 @@ describe('what is left running', () => {
   test('is not known when nothing can be looked at, and the run ends all the same', async () => {
     const notes: string[] = [];
     const unreadable = {
-      members: () => {
+      remaining: () => {
         throw new Error('EMFILE');
       },
     };
