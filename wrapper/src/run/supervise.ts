@@ -33,11 +33,11 @@ export async function superviseToItsEnd(
   const { started } = parts;
   process.on('uncaughtException', (error) => fail(parts, error));
   signals.handle((signal) => obeyLocalSignal(parts, signal));
-  const { reason, raw } = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
-  const { exitCode } = reportedEnd(reason, raw);
+  const end = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
+  const { exitCode } = reportedEnd(end.reason, end.raw);
   signals.onEnding(() => parts.uplink?.hurry());
-  await tellEnd(parts, { reason, raw }, exitCode).catch((error: unknown) => fail(parts, error));
-  return { reason, exitCode };
+  await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
+  return { reason: end.reason, exitCode };
 }
 
 async function supervise(command: SupervisedCommand, parts: Parts): Promise<End> {
