@@ -22,7 +22,7 @@ import {
 } from '../journal/run-journal.ts';
 import { describeError, type Log, openLog } from '../log.ts';
 import { environmentOf } from '../processes/environment.ts';
-import type { FamilyOrigin } from '../processes/family.ts';
+import { type FamilyOrigin, processFamily } from '../processes/family.ts';
 import { bootId, refOf } from '../processes/process-ref.ts';
 import { LocalSignals } from '../run/local-signals.ts';
 import { openOwnOutput } from '../run/own-output.ts';
@@ -36,6 +36,7 @@ import type { RunDirectory } from '../spool/run-directory.ts';
 import { ageOf, type RunFacts, type Supervision } from '../spool/run-facts.ts';
 import { adoptedCommand } from './adopted-command.ts';
 import { type InheritedOutput, inheritOutput } from './inherited-output.ts';
+import { keepInReach } from './keep.ts';
 
 /** The disk gets so long for what was in the journal of a run that is over. */
 const FLUSH_MS = 10_000;
@@ -63,8 +64,7 @@ export async function adopt(orphaned: Orphaned, settings: Environment, version: 
   const { log } = birth;
   const inherited = await inheritOutput(place?.directory.path ?? null, left?.output ?? null, log);
   if (place !== null && (await place.directory.readEnd()) !== null) {
-    await leaveToFlusher(place, inherited, birth);
-    if (supervision.journal !== null) removeJournal(supervision.journal);
+    await finish(orphaned, place, inherited, birth);
     return 0;
   }
   const journal = journalOf(supervision, inherited, log);
@@ -204,20 +204,30 @@ function configurationOf({ control_plane: target }: RunFacts, settings: Environm
   return configure({ url: target.url, tokenFile: target.token_file }, withAuthorities);
 }
 
-/** Its end has been noted: what its wrapper could not put on disk any more goes there now, and all of it is sent. */
-async function leaveToFlusher(
+/**
+ * Its end has been noted: what its wrapper could not put on disk any more goes there now, and all of it is sent. What it
+ * has left running stays in reach.
+ */
+async function finish(
+  { origin, supervision }: Orphaned,
   { state, directory }: NonNullable<Orphaned['place']>,
   { output, onDisk }: InheritedOutput,
-  { args, configuration, launch, log }: Birth,
+  { args, configuration, launch, rules, log }: Birth,
 ): Promise<void> {
   const wanted = args.spoolLimitBytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
   const bytes = await firstQuota(state.directory, wanted);
   output.useSpool(directory.path, { bytes, again: async () => bytes }, onDisk);
   await output.flush(FLUSH_MS);
   output.close();
-  await directory.release();
-  if (configuration.kind === 'supervised') {
-    await ensureFlusher(state, configuration.controlPlane, launch.environment, log);
+  if (supervision.journal !== null) removeJournal(supervision.journal);
+  if (configuration.kind === 'unsupervised') return directory.release();
+  const { controlPlane } = configuration;
+  if (processFamily(origin).remaining().length > 0) {
+    await directory.takeOver({ ...supervision, guardian: refOf(process.ppid), journal: null });
+    await keepInReach(directory, origin, controlPlane, rules, log);
+  } else {
+    await directory.release();
+    await ensureFlusher(state, controlPlane, launch.environment, log);
   }
 }
 

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import type { Environment } from '../cli/config-file.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { isAdoptable } from '../flush/leftover.ts';
-import { type ReadEnds, startOrphansGuardian } from '../guardian/guardian.ts';
+import { type LastWill, type ReadEnds, startOrphansGuardian } from '../guardian/guardian.ts';
 import { lastWill } from '../guardian/last-will.ts';
 import { describeError, type Log } from '../log.ts';
 import { type FamilyOrigin, processFamily } from '../processes/family.ts';
@@ -38,15 +38,27 @@ export async function rescueOrphans(state: State, means: Means, log: Log, signal
 export function rescue(facts: RunFacts, means: Means, log: Log): void {
   const { family, run, job } = facts;
   if (family === null) return;
+  log.note(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
   const pipes = pipesOf(family);
+  start(facts, lastWill(facts, family.leader.pid), pipes, means, log);
+  for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
+}
+
+/** Sees to it that what a run has left running stays in reach. Its end has been noted. Never fails. */
+export function keepLeft(facts: RunFacts, means: Means, log: Log): void {
+  const { family, run, job } = facts;
+  if (family === null) return;
+  log.note(`what run ${run} of ${job} has left running is kept in reach`);
+  // Who reads what they print has been seen to; and nobody ends them because we die.
+  start(facts, { ...lastWill(facts, family.leader.pid), kind: 'keep' }, { stdout: null, stderr: null }, means, log);
+}
+
+function start(facts: RunFacts, will: LastWill, pipes: ReadEnds, means: Means, log: Log): void {
   try {
-    startOrphansGuardian(lastWill(facts, family.leader.pid), pipes, environmentFor(facts, means));
-    log.note(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
+    startOrphansGuardian(will, pipes, environmentFor(facts, means));
   } catch (error) {
     // Too many processes, too many open files: the next one tries again.
-    log.note(`run ${run} of ${job} has lost its wrapper, and can't be taken over now: ${describeError(error)}`);
-  } finally {
-    for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
+    log.note(`run ${facts.run} of ${facts.job} can't be taken over now: ${describeError(error)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Sends all that runs on this machine have left for one control plane, again and again if need be. */
 import { performance } from 'node:perf_hooks';
-import { rescueOrphans } from '../adopt/rescue.ts';
+import { keepLeft, rescueOrphans } from '../adopt/rescue.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { removeAbandonedJournals } from '../journal/run-journal.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
@@ -212,6 +212,11 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
   const directory = await claim(listed.path, state.processes);
   if (directory === null) return null;
   const { run, job } = directory.facts;
+  if (await hasLeftRunning(directory)) {
+    await directory.release();
+    keepLeft(directory.facts, { environment: process.env, controlPlane }, log);
+    return null;
+  }
   const result = await upload(directory, controlPlane, log).catch(failed);
   if (result.kind === 'stored') {
     log.note(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
@@ -231,6 +236,14 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     return { result, givenUp };
   }
   return { result, givenUp: null };
+}
+
+/** Whether its end says so, and it still seems to be so: then it is for a keeper to send. */
+async function hasLeftRunning(directory: RunDirectory): Promise<boolean> {
+  const end = await directory.readEnd().catch(() => null);
+  const left = end?.complete.left_running ?? [];
+  const { family } = directory.facts;
+  return left.length > 0 && family !== null && processFamily(family).remaining().length > 0;
 }
 
 /** The disk fails, or we do: no reason not to send the others. */

@@ -1,15 +1,17 @@
 /** Telling the control plane of one run whose wrapper is gone: its output, as far as it is on disk, and its end. */
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
+import type { AppliedKill } from '#protocol/wrapper-link';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { Alarm } from '../clock/alarm.ts';
+import type { RunAddress } from '../link/dial.ts';
 import { Link, type LinkEvents } from '../link/link.ts';
 import type { Log } from '../log.ts';
 import { bootId } from '../processes/process-ref.ts';
 import { RunRecord } from '../run/record.ts';
 import { LeftoverOutput } from '../spool/leftover-output.ts';
 import type { RunDirectory } from '../spool/run-directory.ts';
-import { ageOf } from '../spool/run-facts.ts';
+import { ageOf, type RunFacts } from '../spool/run-facts.ts';
 
 /** What came of it. */
 export type Upload =
@@ -31,10 +33,32 @@ const STALLED_MS = 20_000;
  * @throws what the file system says of what can't be read
  */
 export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
+  const { record, output } = await leftRecord(directory, () => []);
+  const address = addressOf(directory.facts, controlPlane);
+  try {
+    return await follow((events) => {
+      const link = new Link(address, record, events, forNobody(log));
+      output.onReadable = () => link.outputReadable();
+      return link;
+    }, record);
+  } finally {
+    await output.close();
+  }
+}
+
+/**
+ * A run as its directory tells of it.
+ *
+ * @param killsSince what has been applied since its end was noted
+ * @throws what the file system says of what can't be read
+ */
+export async function leftRecord(
+  directory: RunDirectory,
+  killsSince: () => readonly AppliedKill[],
+): Promise<{ readonly record: RunRecord<LeftoverOutput>; readonly output: LeftoverOutput }> {
   const { facts } = directory;
   const end = await directory.readEnd();
   const output = await LeftoverOutput.open(directory.path, await directory.finalOffset());
-  const age = () => ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() });
   const record = new RunRecord(
     {
       run: facts.run,
@@ -44,41 +68,34 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
       version: facts.leash_version,
       host: facts.host,
       limits: facts.limits,
+      successor: facts.supervision?.successor,
     },
     output,
-    age,
-    () => end?.complete.applied_kills ?? [],
+    () => ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() }),
+    () => [...(end?.complete.applied_kills ?? []), ...killsSince()],
     { completion: end?.complete ?? null, untoldSteps: end?.untold_steps ?? [] },
   );
-  const address = {
+  return { record, output };
+}
+
+export function addressOf(facts: RunFacts, controlPlane: ControlPlane): RunAddress {
+  return {
     controlPlane: { ...controlPlane, caFile: facts.control_plane?.ca_file ?? controlPlane.caFile },
     job: facts.job,
     run: facts.run,
     instance: facts.instance,
     machine: facts.machine,
   };
-  try {
-    return await follow(
-      (events) => {
-        const link = new Link(address, record, events, forNobody(log));
-        output.onReadable = () => link.outputReadable();
-        return link;
-      },
-      age,
-      output,
-    );
-  } finally {
-    await output.close();
-  }
 }
 
 /** What a link has to tell whoever waits for a command. No command runs here, and why there is no connection it notes, too. */
-function forNobody(log: Log): Log {
+export function forNobody(log: Log): Log {
   return { tell: () => {}, note: (line) => log.note(line) };
 }
 
 /** @param open opens the link; it dials by itself */
-async function follow(open: (events: LinkEvents) => Link, age: () => number, output: LeftoverOutput): Promise<Upload> {
+async function follow(open: (events: LinkEvents) => Link, record: RunRecord<LeftoverOutput>): Promise<Upload> {
+  const { log: output } = record;
   const now = () => performance.now();
   const bytes = output.end - output.start;
   let storedTo = output.start;
@@ -100,7 +117,7 @@ async function follow(open: (events: LinkEvents) => Link, age: () => number, out
           reason: 'operator',
           phase: 'refused',
           signal: null,
-          at_ms: age(),
+          at_ms: record.start().age_ms,
           survivors: [],
         }),
       changed: () => {

@@ -102,6 +102,11 @@ export class Link {
     this.#talk((session) => session.killing(killing));
   }
 
+  /** The record's `left` has changed, or it is kept no longer. */
+  leftChanged(): void {
+    this.#talk((session) => session.leftChanged(now()));
+  }
+
   /** The record has its completion: tell it, and if we are between two attempts try at once. */
   completed(): void {
     this.#talk((session) => session.completed(now()));

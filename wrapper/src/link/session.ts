@@ -88,6 +88,8 @@ export class Session {
   #rewinds = 0;
   #completeSent = false;
   #completeAcked = false;
+  /** What was told last of what the run's end has left running. */
+  #leftTold: ToldRun['left'] = null;
   /** Own steps sent on this connection and not known to have been heard. */
   #steps: Killing[] = [];
 
@@ -164,6 +166,11 @@ export class Session {
     return this.#accepted ? [...this.#sendCompletion(now), ...this.#pump(now)] : [];
   }
 
+  /** The record's `left` has changed. */
+  leftChanged(now: number): SessionAction[] {
+    return this.#completeAcked ? [...this.#tellLeft(now), ...this.#settled()] : [];
+  }
+
   /** Call when `deadline()` is reached. */
   tick(now: number): SessionAction[] {
     if (now - this.#heardAt >= this.#silenceMs) {
@@ -220,7 +227,7 @@ export class Session {
         if (!this.#completeSent) return [{ kind: 'note', text: 'ignored an ack of a completion that was not sent' }];
         this.#completeAcked = true;
         this.#noteStored(now);
-        return [{ kind: 'stored' }, ...this.#settled()];
+        return [{ kind: 'stored' }, ...this.#tellLeft(now), ...this.#settled()];
     }
   }
 
@@ -298,8 +305,22 @@ export class Session {
     return [{ kind: 'send', message: completion }];
   }
 
+  /** Only once the object has the completion. That is said again after it: its ack says that this has been heard, too. */
+  #tellLeft(now: number): SessionAction[] {
+    const { left, completion } = this.#record;
+    if (left === null || left === this.#leftTold || completion === null) return [];
+    this.#leftTold = left;
+    this.#completeAcked = false;
+    this.#owedSince ??= now;
+    return [
+      { kind: 'send', message: { type: 'left_running', processes: [...left] } },
+      { kind: 'send', message: completion },
+    ];
+  }
+
   #settled(): SessionAction[] {
-    const { completion, log } = this.#record;
+    const { completion, log, isKept } = this.#record;
+    if (isKept) return [];
     if (this.#phase === 'abandoned') return this.#acked < log.end ? [] : [{ kind: 'settled' }];
     if (!this.#completeAcked || completion === null || this.#acked < completion.final_offset) return [];
     return [{ kind: 'settled' }];

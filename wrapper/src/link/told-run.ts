@@ -1,4 +1,5 @@
 /** What the link must know of the run that it tells of, whoever keeps it: the wrapper, or a spool that one left behind. */
+import type { LeftProcess } from '#protocol/machine-facts';
 import type { Complete, Killing, Start } from '#protocol/wrapper-link';
 import type { Piece } from '../output/log.ts';
 
@@ -30,6 +31,10 @@ export interface ToldRun {
   readonly untoldSteps: readonly Killing[];
   /** These have been heard. */
   stepsTold(steps: readonly Killing[]): void;
+  /** What the run's end has left running by now; null: as the completion says. A new list each time it changes. */
+  readonly left: readonly LeftProcess[] | null;
+  /** Whether the link stays open when all has been told. */
+  readonly isKept: boolean;
   /** The first frame of a connection made now. In the phase `abandoned` nothing but output follows. */
   start(): Start;
 }

@@ -3,7 +3,7 @@
  * the wrapper is killed, and what could not be told, to be told later. Nothing here ever holds up or fails the run.
  */
 import { performance } from 'node:perf_hooks';
-import { rescueOrphans } from '../adopt/rescue.ts';
+import { keepLeft, type Means, rescueOrphans } from '../adopt/rescue.ts';
 import { within } from '../clock/within.ts';
 import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
@@ -116,9 +116,30 @@ export class Estate {
    */
   async settle(untold: Untold | null): Promise<void> {
     clearTimeout(this.#noteTimer);
-    if (untold === null) await this.#clear();
+    if (untold === null && this.#hasLeftRunning) await this.#keepLeft();
+    else if (untold === null) await this.#clear();
     else if (untold.refusal === 'for_good') await this.#giveUp(untold.why);
     else await this.#bequeath(untold);
+  }
+
+  get #hasLeftRunning(): boolean {
+    return (this.#record.completion?.left_running ?? []).length > 0;
+  }
+
+  /** All is told, and something of the run lives: it is to stay in reach. */
+  async #keepLeft(): Promise<void> {
+    const place = await this.#placeInTime();
+    const endLost = await (this.#noted ?? this.#noteEnd());
+    if (place === null || endLost !== null) return this.#clear();
+    this.#output.close();
+    this.#leaving.abort();
+    await within(place.directory.release(), TIDY_MS, undefined);
+    keepLeft(place.directory.facts, this.#means, this.#birth.log);
+  }
+
+  get #means(): Means {
+    const { environment } = this.#birth.launch;
+    return { environment, controlPlane: this.#address?.controlPlane ?? null };
   }
 
   /** The control plane will never take it: what is kept would be sent again and again, and never be stored. */
@@ -185,8 +206,7 @@ export class Estate {
     const { run, log, launch } = this.#birth;
     const { state, directory } = place;
     const { signal } = this.#leaving;
-    const means = { environment: launch.environment, controlPlane: this.#address?.controlPlane ?? null };
-    const rescued = rescueOrphans(state, means, log, signal);
+    const rescued = rescueOrphans(state, this.#means, log, signal);
     this.#search = rescued;
     if (this.#address === null) return place;
     const { controlPlane } = this.#address;

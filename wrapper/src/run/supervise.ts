@@ -2,7 +2,7 @@
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
-import { readOutput } from '../command/read-output.ts';
+import { type OutputEvents, type OutputReader, readOutput } from '../command/read-output.ts';
 import type { GuardianWords } from '../guardian/guardian.ts';
 import { describeError, type Log } from '../log.ts';
 import { Brake } from '../output/brake.ts';
@@ -41,45 +41,11 @@ export async function superviseToItsEnd(
 }
 
 async function supervise(command: SupervisedCommand, parts: Parts): Promise<End> {
-  const { args, own, log, age, family, guardian, output, rules, terminator, uplink, record, journal } = parts;
+  const { log, family, guardian, rules, terminator, uplink, record, journal } = parts;
   if (command.remark !== null) log.note(command.remark);
-  const limits = new Limits(args, {
-    age,
-    offlineSince: () => {
-      const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
-      return offlineForMs === null ? null : age() - offlineForMs;
-    },
-    isHeldUp: () => own.sinks.stdout.congested || own.sinks.stderr.congested,
-    onReached: (limit) => endByLimit(parts, limit),
-  });
-  // Of a run that was taken over nobody knows how long it has been silent.
-  limits.countSilenceFromNow();
-  const recording = new Recording(
-    rules,
-    (stream, bytes) => {
-      output.append(stream, bytes);
-      uplink?.outputGrew();
-    },
-    (error) =>
-      log.tell(
-        `the wrapper failed: ${describeError(error)}; the command runs on, what it prints is not shown any more`,
-      ),
-    (held) => journal?.noteHeld(held),
-  );
-  recording.resume(parts.heldBack);
-  const reader = readOutput(
-    command.output,
-    own.sinks,
-    {
-      output: (stream, bytes) => {
-        limits.countSilenceFromNow();
-        recording.take(stream, bytes);
-      },
-      resumed: () => limits.countSilenceFromNow(),
-    },
-    log,
-    new Brake(output),
-  );
+  const limits = startLimits(parts);
+  const recording = startRecording(parts);
+  const reader = startReading(command, parts, limits, recording);
   // After Ctrl-Z or a SIGSTOP the command has been standing still, or we have not been looking.
   process.on('SIGCONT', () => limits.countSilenceFromNow());
   letGoTogether(command, guardian);
@@ -109,6 +75,50 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   const left = uplink === null || isNothingLeft ? [] : await findLeftRunning(family, rules, log);
   family.release();
   return asPassedOn({ reason: endReason(parts, raw), raw, left }, parts);
+}
+
+function startLimits(parts: Parts): Limits {
+  const { args, age, own, uplink } = parts;
+  const limits = new Limits(args, {
+    age,
+    offlineSince: () => {
+      const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
+      return offlineForMs === null ? null : age() - offlineForMs;
+    },
+    isHeldUp: () => own.sinks.stdout.congested || own.sinks.stderr.congested,
+    onReached: (limit) => endByLimit(parts, limit),
+  });
+  // Of a run that was taken over nobody knows how long it has been silent.
+  limits.countSilenceFromNow();
+  return limits;
+}
+
+function startRecording({ log, output, rules, uplink, journal, heldBack }: Parts): Recording {
+  const recording = new Recording(
+    rules,
+    (stream, bytes) => {
+      output.append(stream, bytes);
+      uplink?.outputGrew();
+    },
+    (error) =>
+      log.tell(
+        `the wrapper failed: ${describeError(error)}; the command runs on, what it prints is not shown any more`,
+      ),
+    (held) => journal?.noteHeld(held),
+  );
+  recording.resume(heldBack);
+  return recording;
+}
+
+function startReading(command: SupervisedCommand, parts: Parts, limits: Limits, recording: Recording): OutputReader {
+  const events: OutputEvents = {
+    output: (stream, bytes) => {
+      limits.countSilenceFromNow();
+      recording.take(stream, bytes);
+    },
+    resumed: () => limits.countSilenceFromNow(),
+  };
+  return readOutput(command.output, parts.own.sinks, events, parts.log, new Brake(parts.output));
 }
 
 /** Somebody whom no look has shown, or who was handed the pipe: nothing is known but that it is not over. */

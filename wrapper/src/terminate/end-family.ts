@@ -15,14 +15,8 @@ export async function endFamily(
   log: Log,
 ): Promise<readonly number[]> {
   const since = performance.now();
-  // Its leader is nobody's child any more: whether it has exited says nothing, and nobody has to collect it.
-  const leaderless: Endable = {
-    members: () => family.members(),
-    signal: (name) => family.signal(name),
-    leaderHasExited: () => false,
-  };
   const terminator = new Terminator(
-    leaderless,
+    leaderless(family),
     () => Math.round(performance.now() - since),
     (step) => log.note(describeStep(step)),
     log,
@@ -31,4 +25,13 @@ export async function endFamily(
   terminator.leaderExited();
   await terminator.over();
   return terminator.stage.kind === 'gone' ? terminator.stage.survivors : [];
+}
+
+/** Of a family whose leader is nobody's child any more: whether it has exited says nothing, and nobody has to collect it. */
+export function leaderless(family: Endable): Endable {
+  return {
+    members: () => family.members(),
+    signal: (name) => family.signal(name),
+    leaderHasExited: () => false,
+  };
 }

@@ -212,3 +212,27 @@ test('an unsupervised run is taken over as well, for its limits', async () => {
   await waitFor('the end of it', () => living(mark).length === 0);
   go.open();
 });
+
+test('what a command leaves running after its end is named, and a kill that comes later ends it', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const mark = marker();
+  const command = shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark);
+  const run = leashRun(command, { plane, env: { LEASH_STATE_DIR: state } });
+  expect((await run.exited()).code).toBe(4);
+  const stored = await plane.run();
+  const [pid] = living(`${mark}-child`);
+  expect(stored.completions[0]?.left_running).toMatchObject([{ pid, command: expect.stringContaining(mark) }]);
+
+  await waitFor('who keeps it in reach', () => stored.starts.some(({ phase }) => phase === 'ended'));
+  await waitFor('what is left', () => stored.of('left_running').length > 0);
+  expect(stored.of('left_running')[0]?.processes.map((each) => each.pid)).toEqual([pid]);
+  plane.kill(newCommand());
+  await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
+  expect(stored.killings.map(({ phase }) => phase)).toEqual(['term', 'gone']);
+  expect(living(`${mark}-child`)).toEqual([]);
+  // Its end stands.
+  expect(stored.completions[0]?.exit_code).toBe(4);
+  await waitFor('nobody', () => usersOf(state).length === 0);
+  expect(leftIn(state)).toEqual([]);
+});

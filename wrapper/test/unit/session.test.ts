@@ -368,7 +368,15 @@ function fetchedRecord(length: number) {
       return fetched.has(offset) ? record.log.read(offset, Math.min(maxBytes, 100_000)) : { kind: 'later' };
     },
   };
-  const run: ToldRun = { log, completion: null, untoldSteps: [], stepsTold: () => {}, start: () => record.start() };
+  const run: ToldRun = {
+    log,
+    completion: null,
+    untoldSteps: [],
+    left: null,
+    isKept: false,
+    stepsTold: () => {},
+    start: () => record.start(),
+  };
   return { run, record, fetched, asked };
 }
 
@@ -418,6 +426,8 @@ test('of an abandoned run nothing but the output is owed', () => {
   const run: ToldRun = {
     log: record.log,
     completion: null,
+    left: null,
+    isKept: false,
     untoldSteps: [],
     stepsTold: () => {},
     start: () => ({ ...record.start(), phase: 'abandoned' }),

@@ -215,6 +215,8 @@ class Simulation {
       get untoldSteps() {
         return record.untoldSteps;
       },
+      left: null,
+      isKept: false,
       stepsTold: (steps) => record.stepsTold(steps),
       start: () => record.start(),
     };

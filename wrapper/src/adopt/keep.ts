@@ -1,0 +1,82 @@
+/**
+ * Keeping what a run has left running in reach: the run is over and told, its processes are not. As long as one of them
+ * lives there is a link for it, by which an operator can end them.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ControlPlane } from '../cli/control-plane.ts';
+import { addressOf, forNobody, leftRecord } from '../flush/upload.ts';
+import { Link, type LinkState } from '../link/link.ts';
+import type { Log } from '../log.ts';
+import type { FamilyOrigin } from '../processes/family.ts';
+import { type ProcessFamily, processFamily } from '../processes/family.ts';
+import type { RedactionRules } from '../redact/redactor.ts';
+import { describeProcesses } from '../run/left-running.ts';
+import type { RunDirectory } from '../spool/run-directory.ts';
+import { LaterKills } from './later-kills.ts';
+
+/** Nobody waits for it; a kill looks far more often. */
+const LOOK_EVERY_MS = 3_000;
+
+/**
+ * Resolves when nothing is left of the run and the control plane knows, or will never hear of it. Its directory has been
+ * removed then; or given back, and somebody else tells the rest.
+ */
+export async function keepInReach(
+  directory: RunDirectory,
+  origin: FamilyOrigin,
+  controlPlane: ControlPlane,
+  rules: RedactionRules,
+  log: Log,
+): Promise<void> {
+  const family = processFamily(origin);
+  const { record, output } = await leftRecord(directory, () => kills.applied);
+  const kills = new LaterKills(family, () => record.start().age_ms, log, {
+    killing: (step) => link.killing(step),
+    gone: () => look(),
+  });
+  record.isKept = true;
+  const address = addressOf(directory.facts, controlPlane);
+  let wake = (): void => {};
+  const link = new Link(
+    address,
+    record,
+    { kill: (kill) => kills.request(kill), changed: () => wake() },
+    forNobody(log),
+  );
+  output.onReadable = () => link.outputReadable();
+  let known = '';
+  const look = () => {
+    const pids = family.remaining();
+    const now = pids.join(',');
+    if (now === known) return;
+    known = now;
+    record.left = describeProcesses(pids, rules);
+    record.isKept = pids.length > 0;
+    link.leftChanged();
+  };
+  look();
+  while (record.isKept && !isUnwanted(link.state)) {
+    await sleep(LOOK_EVERY_MS);
+    look();
+  }
+  await new Promise<void>((resolve) => {
+    wake = () => {
+      if (link.state === 'settled' || isUnwanted(link.state)) resolve();
+    };
+    wake();
+  });
+  const isTold = link.state === 'settled';
+  await link.close();
+  await output.close();
+  await leave(directory, family, isTold);
+}
+
+function isUnwanted(state: LinkState): boolean {
+  return state === 'rejected' || state === 'refused' || state === 'given_up';
+}
+
+async function leave(directory: RunDirectory, family: ProcessFamily, isTold: boolean): Promise<void> {
+  family.release();
+  if (isTold) await directory.remove();
+  else await directory.release();
+}

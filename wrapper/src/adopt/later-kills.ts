@@ -1,0 +1,58 @@
+/** Kills of what a run has left running: each goes the way that a kill of the run would have gone. */
+import type { AppliedKill, Kill, Killing } from '#protocol/wrapper-link';
+import type { Log } from '../log.ts';
+import type { ProcessFamily } from '../processes/family.ts';
+import { leaderless } from '../terminate/end-family.ts';
+import { Terminator } from '../terminate/terminator.ts';
+
+export interface LaterKillEvents {
+  killing(step: Killing): void;
+  /** A kill is over: something less may be left. */
+  gone(): void;
+}
+
+export class LaterKills {
+  readonly #family: ProcessFamily;
+  readonly #age: () => number;
+  readonly #log: Log;
+  readonly #events: LaterKillEvents;
+  readonly #past: AppliedKill[] = [];
+  #terminator: Terminator | null = null;
+
+  /** @param age the run's age in ms, whole */
+  constructor(family: ProcessFamily, age: () => number, log: Log, events: LaterKillEvents) {
+    this.#family = family;
+    this.#age = age;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  /** How far each of them is. */
+  get applied(): readonly AppliedKill[] {
+    return [...this.#past, ...(this.#terminator?.appliedKills ?? [])];
+  }
+
+  request({ command, signal, grace_ms }: Kill): void {
+    const known = this.#past.find((each) => each.command === command);
+    if (known !== undefined) {
+      this.#events.killing({ type: 'killing', reason: 'operator', ...known });
+      return;
+    }
+    this.#terminator ??= this.#begin();
+    this.#terminator.request({ cause: { kind: 'operator', command }, signal, graceMs: grace_ms });
+    // There is no leader any more whose exit could be waited for.
+    this.#terminator.leaderExited();
+  }
+
+  #begin(): Terminator {
+    const { killing, gone } = this.#events;
+    const terminator = new Terminator(leaderless(this.#family), this.#age, killing, this.#log);
+    void terminator.gaveUp().then(() => {
+      // What it could not end may be tried again by another kill.
+      this.#past.push(...terminator.appliedKills);
+      this.#terminator = null;
+      gone();
+    });
+    return terminator;
+  }
+}
