@@ -6,7 +6,7 @@ const LEASH = `leash: see what runs on your machines, read its output live, and 
 Usage:
   leash run --job NAME [options] -- COMMAND ARG...   run a command under supervision
   leash flush [options]                              send what earlier runs could not
-  leash orphans [--kill] [RUN...]                    find, or end, commands that lost their wrapper
+  leash orphans [--kill] [RUN...]                    find commands that nobody supervises
   leash COMMAND --help
   leash --version
 `;
@@ -114,15 +114,16 @@ Exit code:
   255  the usage is wrong, or leash failed
 `;
 
-const ORPHANS = `leash orphans: find commands that lost their wrapper, and end them.
+const ORPHANS = `leash orphans: find commands that nobody supervises, and take them over or end them.
 
 Usage:
   leash orphans [RUN...]
   leash orphans --kill [--signal SIGNAL] [--grace DURATION] [RUN...]
 
-A command whose wrapper was killed runs on, and can't be stopped from the control plane any more.
-This lists such commands of this user on this machine: run, job, pid, when it started, how many
-processes. With --kill they are ended, all that they have started included.
+When a wrapper is killed, another one takes its run over by itself. Where that one's starter was
+killed as well, the command runs on, and can't be stopped from the control plane. This lists such
+commands of this user on this machine (run, job, pid, when it started, how many processes), and has
+them taken over. With --kill they are ended, all that they have started included.
 
 Options:
   --kill                 end them

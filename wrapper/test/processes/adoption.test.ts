@@ -13,6 +13,7 @@ import {
   leash,
   leashRun,
   marker,
+  PROGRAM,
   shell,
   stateDirectory,
   WAIT,
@@ -195,6 +196,28 @@ test('its limits go on counting from its start', async () => {
   await waitFor('the end', () => stored.isComplete);
   expect(stored.completions[0]).toMatchObject({ reason: 'timeout', exit_code: 124 });
   expect(living(mark)).toEqual([]);
+});
+
+test('`leash` is replaced while a run goes on: what takes it over is what stands in its place then', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const program = path.join(state, 'leash');
+  fs.copyFileSync(PROGRAM, program);
+  const run = leashRun(shell(`echo one; ${gate().wait}`, marker()), {
+    plane,
+    env: { LEASH_STATE_DIR: state },
+    program,
+  });
+  const stored = await plane.run();
+  await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+  fs.rmSync(program);
+  run.kill('SIGKILL');
+  await run.exited();
+  fs.copyFileSync(PROGRAM, `${program}.new`);
+  fs.renameSync(`${program}.new`, program);
+  await waitFor('a successor', () => stored.starts.at(-1)?.successor === 1);
+  plane.kill(newCommand());
+  await waitFor('the end', () => stored.isComplete);
 });
 
 test('an unsupervised run is taken over as well, for its limits', async () => {

@@ -107,6 +107,8 @@ export interface Options {
   readonly stdio?: StdioOptions;
   /** A program that becomes the wrapper (by exec), such as `nohup`, with its arguments. */
   readonly by?: readonly string[];
+  /** A copy of the program. */
+  readonly program?: string;
 }
 
 /** Runs `leash run --job test <options> -- <command>`. */
@@ -117,12 +119,12 @@ export function leashRun(command: readonly string[], { options = [], ...rest }: 
 /** Runs `leash <args>`. */
 export function leash(
   args: readonly string[],
-  { plane, env = {}, stdio, by = [] }: Omit<Options, 'options'> = {},
+  { plane, env = {}, stdio, by = [], program = PROGRAM }: Omit<Options, 'options'> = {},
 ): Leash {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LEASH_')));
   const link = plane === undefined ? {} : { LEASH_URL: plane.url, LEASH_TOKEN: 'secret-token' };
   const started = new Leash(
-    [...by, NODE, PROGRAM, ...args],
+    [...by, NODE, program, ...args],
     { ...inherited, ...ofThisTest(), ...link, ...env },
     stdio ?? ['ignore', 'pipe', 'pipe'],
   );
