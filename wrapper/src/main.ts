@@ -2,6 +2,7 @@
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
 import { HELP } from './cli/help.ts';
+import { ownArguments } from './command/own-arguments.ts';
 import { leaveProcess } from './leave-process.ts';
 import { describeError } from './log.ts';
 import { run } from './run/run.ts';
@@ -10,9 +11,7 @@ declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(parseInvocation(process.argv.slice(2)))
-  .catch(fail)
-  .then(leaveProcess);
+void main(parseInvocation(ownArguments())).catch(fail).then(leaveProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {

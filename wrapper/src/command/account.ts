@@ -1,6 +1,7 @@
 /** Running the command as another user of this machine. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { forPrintf } from './bytes.ts';
 
 export interface Account {
   readonly name: string;
@@ -74,8 +75,8 @@ const NOT_EXECUTABLE = 126;
  */
 export function whyNotAs(account: Account, program: string): string | null {
   const [setpriv = '', ...args] = becomeAccount(account);
-  const script = `[ -x "$1" ] || exit ${NOT_EXECUTABLE}`;
-  const tried = spawnSync(setpriv, [...args, '/bin/sh', '-c', script, 'sh', program], {
+  const script = `leash_file=$(printf %b. "$1"); [ -x "\${leash_file%.}" ] || exit ${NOT_EXECUTABLE}`;
+  const tried = spawnSync(setpriv, [...args, '/bin/sh', '-c', script, 'sh', forPrintf(program)], {
     cwd: '/',
     encoding: 'utf8',
     timeout: LOOKUP_MS,

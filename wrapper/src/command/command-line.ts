@@ -1,12 +1,19 @@
 /** A command line as it is reported: one string, cut to what the protocol carries. */
 import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
+import { hasUndecodable, shown } from './bytes.ts';
 
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 const CUT_MARK = '…';
 
-/** The words as one line, quoted where a shell would need it. */
+/** The words as one line, quoted where a shell would need it; what is not UTF-8 as bash's `$'caf\xe9'`. */
 export function commandLine(command: readonly string[]): string {
-  return command.map((word) => (PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
+  return command.map(quoted).join(' ');
+}
+
+function quoted(word: string): string {
+  if (PLAIN.test(word)) return word;
+  if (hasUndecodable(word)) return `$'${shown(word.replace(/[\\']/g, '\\$&'))}'`;
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Cuts what is too long, between characters. Secrets must be gone before: half of one is not recognised. */

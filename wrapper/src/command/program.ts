@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { hasCode } from '../error-code.ts';
+import { shown, toBytes } from './bytes.ts';
 
 export type Program =
   | { readonly kind: 'found'; readonly path: string }
@@ -51,20 +52,20 @@ const SHELL_SYNTAX = /[\s|&;<>()$`"'*?~]|^\w+=/;
 
 function whyMissing(name: string, searchPath: string): string {
   if (SHELL_SYNTAX.test(name)) return 'not found; a command line for a shell takes --shell';
-  return name === '' || name.includes('/') ? 'not found' : `not found on PATH (${searchPath})`;
+  return name === '' || name.includes('/') ? 'not found' : `not found on PATH (${shown(searchPath)})`;
 }
 
 function look(file: string): Look {
   try {
-    const stat = fs.statSync(file);
+    const stat = fs.statSync(toBytes(file));
     if (stat.isDirectory()) return { kind: 'directory' };
     if (!stat.isFile()) return unusable('permission denied');
-    fs.accessSync(file, fs.constants.X_OK);
+    fs.accessSync(toBytes(file), fs.constants.X_OK);
   } catch (error) {
     return isDenied(error) ? unusable('permission denied') : { kind: 'missing' };
   }
-  const missing = missingInterpreter(file);
-  return missing === null ? { kind: 'found', path: file } : unusable(missing);
+  const why = whyNotExecutable(file);
+  return why === null ? { kind: 'found', path: file } : unusable(why);
 }
 
 function unusable(why: string): Program {
@@ -75,8 +76,11 @@ function isDenied(error: unknown): boolean {
   return hasCode(error, 'EACCES');
 }
 
-/** What the kernel would run in the file's place, if it names something that can't be run; its error says "not found". */
-function missingInterpreter(file: string): string | null {
+/**
+ * What the kernel would not execute, or would execute in the file's place and can't: its error says "not found", and of a
+ * damaged program nothing, for a shell takes what the kernel refuses for a script.
+ */
+function whyNotExecutable(file: string): string | null {
   let head: Buffer;
   try {
     head = readHead(file);
@@ -85,6 +89,9 @@ function missingInterpreter(file: string): string | null {
     return null;
   }
   if (head.subarray(0, 2).toString('latin1') === '#!') return missingScriptInterpreter(head);
+  if (isDamaged(head) && !hasOtherFormats()) {
+    return 'it is not an executable of this system: damaged, cut off, or built for another';
+  }
   const loader = elfInterpreter(head);
   if (loader === null || fs.existsSync(loader)) return null;
   return `its loader ${loader} is not found: it is built for another system`;
@@ -108,7 +115,7 @@ function missingScriptInterpreter(head: Buffer): string | null {
 const HEAD_BYTES = 4096;
 
 function readHead(file: string): Buffer {
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  const fd = fs.openSync(toBytes(file), fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   try {
     const head = Buffer.alloc(HEAD_BYTES);
     return head.subarray(0, fs.readSync(fd, head, 0, HEAD_BYTES, 0));
@@ -118,11 +125,45 @@ function readHead(file: string): Buffer {
 }
 
 const ELF_MAGIC = Buffer.from('\x7fELF\x02\x01', 'latin1');
+const ELF_HEADER_BYTES = 64;
+const ELF_MACHINES: Readonly<Record<string, number>> = {
+  x64: 62,
+  arm64: 183,
+  ppc64: 21,
+  s390x: 22,
+  riscv64: 243,
+  loong64: 258,
+};
+
+/** Neither text nor an ELF file that the kernel takes. Of 32-bit files and other byte orders nothing is said. */
+function isDamaged(head: Buffer): boolean {
+  const isElf = head.subarray(0, 4).toString('latin1') === '\x7fELF';
+  // As shells do it: a script has no NUL in its first line.
+  if (!isElf) return head.toString('latin1').split('\n', 1)[0]?.includes('\0') === true;
+  if (head.length < ELF_MAGIC.length) return true;
+  if (!head.subarray(0, ELF_MAGIC.length).equals(ELF_MAGIC)) return false;
+  if (head.length < ELF_HEADER_BYTES) return true;
+  const type = head.readUInt16LE(16);
+  const machine = ELF_MACHINES[process.arch];
+  const tableEnd = Number(head.readBigUInt64LE(32)) + head.readUInt16LE(54) * head.readUInt16LE(56);
+  const isCutOff = head.length < HEAD_BYTES && tableEnd > head.length;
+  return (type !== 2 && type !== 3) || (machine !== undefined && head.readUInt16LE(18) !== machine) || isCutOff;
+}
+
+/** Whether this kernel has been told how to run files of other kinds (qemu, Wine, Java). */
+function hasOtherFormats(): boolean {
+  try {
+    return fs.readdirSync('/proc/sys/fs/binfmt_misc').some((name) => name !== 'register' && name !== 'status');
+  } catch {
+    // Not mounted.
+    return false;
+  }
+}
 const PT_INTERP = 3;
 
 /** The loader that a 64-bit little-endian ELF file asks for; null when there is none, or it is another kind of file. */
 function elfInterpreter(head: Buffer): string | null {
-  if (!head.subarray(0, ELF_MAGIC.length).equals(ELF_MAGIC) || head.length < 64) return null;
+  if (!head.subarray(0, ELF_MAGIC.length).equals(ELF_MAGIC) || head.length < ELF_HEADER_BYTES) return null;
   const tableStart = Number(head.readBigUInt64LE(32));
   const entryBytes = head.readUInt16LE(54);
   const entries = head.readUInt16LE(56);

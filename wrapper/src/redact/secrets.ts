@@ -1,4 +1,5 @@
 /** The secret values of an environment: what must not leave the machine, as the bytes it would be printed as. */
+import { toBytes } from '../command/bytes.ts';
 import { isSecretName } from './secret-names.ts';
 
 /**
@@ -49,7 +50,7 @@ export function secretValues(env: Environment, extra: readonly string[] = []): U
   for (const secret of [...Object.entries(env).flatMap(secretsOf), ...extra]) {
     for (const part of partsOf(secret)) for (const form of formsOf(part)) found.add(form);
   }
-  return [...found].map((text) => Buffer.from(text)).sort((a, b) => b.length - a.length || Buffer.compare(a, b));
+  return [...found].map(toBytes).sort((a, b) => b.length - a.length || Buffer.compare(a, b));
 }
 
 function secretsOf([name, value = '']: [string, string | undefined]): string[] {
