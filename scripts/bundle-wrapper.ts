@@ -1,9 +1,18 @@
 /** Makes the wrapper one file. */
-import { chmod, readFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { LAUNCHER_HEADER } from '../wrapper/src/command/launcher-header.ts';
+import { launcherHeader, seal } from '../wrapper/src/command/launcher-header.ts';
 import { ROOT } from './local/paths.ts';
+
+/**
+ * In front of the bundle: a program that is cut off is a syntax error, wherever that is, for it is one function. And a Node
+ * that is too old, but reads the bundle, says so (one that doesn't read it is seen by the launcher alone).
+ */
+const PROLOGUE = `if (parseInt(process.versions.node, 10) < 18) {
+process.stderr.write("leash: Node.js " + process.version + " is too old: leash needs 18 or later\\n"); process.exit(255); }
+(function () {`;
+const EPILOGUE = '})();';
 
 /**
  * Bundles `leash` for Node 18 and later into `outfile`, a program that can be started as it is.
@@ -27,8 +36,10 @@ export async function bundleWrapper(outfile: string, sourceMap: 'external' | 'in
     define: { __LEASH_VERSION__: JSON.stringify(await packageVersion()) },
     // ws tries these native add-ons and does without them.
     external: ['bufferutil', 'utf-8-validate'],
-    banner: { js: LAUNCHER_HEADER },
+    banner: { js: launcherHeader() + PROLOGUE },
+    footer: { js: EPILOGUE },
   });
+  await writeFile(outfile, seal(await readFile(outfile, 'utf8')));
   await chmod(outfile, 0o755);
 }
 

@@ -156,7 +156,13 @@ async function bornAgain(
     run: facts.run,
     startedAt: new Date(facts.started_at_ms),
     age: () => ageThen + performance.now() - since,
-    launch: { noFileSoft: null, ignoredSignals: [], environment: definedOnly(process.env), descriptors: [] },
+    launch: {
+      noFileSoft: null,
+      stackSoft: null,
+      ignoredSignals: [],
+      environment: definedOnly(process.env),
+      descriptors: [],
+    },
     settings,
     configuration,
     rules,
@@ -184,6 +190,7 @@ function argsOf(facts: RunFacts, supervision: Supervision): RunArgs {
     merge: false,
     quiet: true,
     detach: false,
+    withoutWrapper: 'run',
     redaction:
       supervision.redact === null
         ? { kind: 'off' }

@@ -23,6 +23,7 @@ export function adoptedCommand(origin: FamilyOrigin, knownExit: RawExit | null, 
       stderr: isMerged ? null : pipeOf('stderr', origin, log),
     },
     exited: exitOf(origin, knownExit),
+    whyNotExecuted: () => null,
     remark: null,
   };
 }

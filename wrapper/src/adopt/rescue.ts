@@ -10,7 +10,7 @@ import { type LastWill, type ReadEnds, startOrphansGuardian } from '../guardian/
 import { lastWill } from '../guardian/last-will.ts';
 import { describeError, type Log } from '../log.ts';
 import { type FamilyOrigin, processFamily } from '../processes/family.ts';
-import { withoutCookies } from '../run/command-environment.ts';
+import { environmentForOurselves } from '../run/command-environment.ts';
 import type { State } from '../run/state.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import { eachUnfinishedRun } from '../spool/run-listing.ts';
@@ -63,7 +63,7 @@ function start(facts: RunFacts, will: LastWill, pipes: ReadEnds, means: Means, l
 }
 
 function environmentFor({ control_plane: target }: RunFacts, { environment, controlPlane }: Means): Environment {
-  const { LEASH_TOKEN: token, ...rest } = withoutCookies(environment);
+  const { LEASH_TOKEN: token, ...rest } = environmentForOurselves(environment);
   const isOurs = target !== null && target.url === controlPlane?.baseUrl;
   if (!isOurs) return rest;
   return controlPlane.token.kind === 'value' ? { ...rest, LEASH_TOKEN: controlPlane.token.token } : rest;

@@ -39,6 +39,9 @@ When it ends:
                            0: at once
   --wrapper-death WHAT     when leash itself is killed: keep the command running (default), or
                            kill it and all it has started
+  --without-wrapper WHAT   when leash can't run here (Node.js is missing, too old or can't start, or
+                           leash itself is damaged): run the command unsupervised (default, unless
+                           --max-offline is given), or refuse, with exit code 255
 
 How it runs:
   --shell                the command is one argument, a line for /bin/sh

@@ -1,6 +1,7 @@
 /** The command line of `leash run`. */
 import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
+import { shown } from '../command/bytes.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
 
@@ -19,6 +20,8 @@ export interface RunArgs {
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;
   readonly wrapperDeath: WrapperDeath;
+  /** What the launcher does when Node can't run leash: read there (launcher.sh), and here only to refuse what is neither. */
+  readonly withoutWrapper: 'run' | 'refuse';
   readonly cwd: string | null;
   readonly user: string | null;
   /** Added to the command's environment. */
@@ -59,6 +62,7 @@ const FLAGS = {
   signal: text,
   grace: text,
   'wrapper-death': text,
+  'without-wrapper': text,
   shell: flag,
   cwd: text,
   user: text,
@@ -97,7 +101,8 @@ export function parseRunArgs(argv: readonly string[]): RunArgs | null {
     maxOfflineMs: limit('--max-offline', flags['max-offline']),
     signal: signalName('--signal', flags.signal ?? 'SIGTERM'),
     graceMs: grace(flags.grace),
-    wrapperDeath: wrapperDeath(flags['wrapper-death']),
+    wrapperDeath: oneOf('--wrapper-death', ['keep', 'kill'], flags['wrapper-death']),
+    withoutWrapper: oneOf('--without-wrapper', ['run', 'refuse'], flags['without-wrapper']),
     cwd: flags.cwd ?? null,
     user: flags.user ?? null,
     env: additions(flags.env),
@@ -119,7 +124,7 @@ function command(words: readonly string[], isShell: boolean): Pick<RunArgs, 'com
   if (program === undefined || program === '') throw new UsageError('the command is missing: leash run … -- COMMAND');
   if (!isShell) return { command: [program, ...rest], shellLine: null };
   if (rest.length > 0) throw new UsageError("with --shell the command line is one argument: -- 'first | second'");
-  return { command: ['/bin/sh', '-c', program], shellLine: program };
+  return { command: ['/bin/sh', '-c', program], shellLine: shown(program) };
 }
 
 function optional<Value>(text: string | undefined, read: (text: string) => Value): Value | null {
@@ -137,10 +142,15 @@ function grace(value: string | undefined): number {
   return ms;
 }
 
-function wrapperDeath(value: string | undefined): WrapperDeath {
-  if (value === undefined || value === 'keep') return 'keep';
-  if (value === 'kill') return 'kill';
-  throw new UsageError(`--wrapper-death ${value}: it is keep or kill`);
+/** The first word is the default. */
+function oneOf<const Word extends string>(
+  option: string,
+  words: readonly [Word, Word],
+  value: string | undefined,
+): Word {
+  const chosen = words.find((word) => word === (value ?? words[0]));
+  if (chosen === undefined) throw new UsageError(`${option} ${value}: it is ${words.join(' or ')}`);
+  return chosen;
 }
 
 function additions(pairs: readonly string[] = []): Record<string, string> {

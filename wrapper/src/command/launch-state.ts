@@ -1,5 +1,7 @@
 /** What the process was started with, before Node changed it: what the command is to be started with again. */
 import fs from 'node:fs';
+import { fromBytes, isLossy, lossy } from './bytes.ts';
+import { HIDDEN_PREFIX, restoreHidden } from './hidden-variables.ts';
 
 /** The variable in which the launcher (launcher-header.ts) hands its notes over. */
 const LAUNCH_VARIABLE = 'LEASH_LAUNCH';
@@ -7,6 +9,8 @@ const LAUNCH_VARIABLE = 'LEASH_LAUNCH';
 export interface LaunchState {
   /** The soft limit of open files; null when it is not known. */
   readonly noFileSoft: number | 'unlimited' | null;
+  /** The soft limit of the stack in KiB, if the launcher has raised it: it bounds arguments and environment, too. */
+  readonly stackSoft: number | null;
   /** Numbers of the signals that were ignored, of those that Node resets. */
   readonly ignoredSignals: readonly number[];
   /** The environment, without the launcher's own variable. */
@@ -25,10 +29,13 @@ export function takeLaunchState(env: NodeJS.ProcessEnv): LaunchState {
   const record = env[LAUNCH_VARIABLE];
   delete env[LAUNCH_VARIABLE];
   const state = parseLaunchRecord(record ?? '', process.pid);
+  const environment = state.environment ?? restoreHidden(ownEnvironment(env));
+  for (const name of Object.keys(env)) if (name.startsWith(HIDDEN_PREFIX)) delete env[name];
   return {
     noFileSoft: state.noFileSoft ?? parentNoFileSoft(),
+    stackSoft: state.stackSoft,
     ignoredSignals: state.ignoredSignals,
-    environment: state.environment ?? definedOnly(env),
+    environment,
     descriptors: state.descriptors,
   };
 }
@@ -38,7 +45,13 @@ export interface LaunchRecord extends Omit<LaunchState, 'environment'> {
   readonly environment: Readonly<Record<string, string>> | null;
 }
 
-const NOTHING_NOTED: LaunchRecord = { noFileSoft: null, ignoredSignals: [], environment: null, descriptors: [] };
+const NOTHING_NOTED: LaunchRecord = {
+  noFileSoft: null,
+  stackSoft: null,
+  ignoredSignals: [],
+  environment: null,
+  descriptors: [],
+};
 
 /**
  * Reads a launcher's notes. Whatever is missing or malformed counts as not noted.
@@ -51,8 +64,9 @@ export function parseLaunchRecord(text: string, pid: number): LaunchRecord {
   const [facts = '', environment] = text.split('environ=', 2);
   return {
     noFileSoft: parseLimit(/nofile=(\w+)/.exec(facts)?.[1]),
+    stackSoft: Number(/^stack=(\d+)$/m.exec(facts)?.[1] ?? 0) || null,
     ignoredSignals: signalsOfMask(/sigign=([0-9a-f]{1,16})$/m.exec(facts)?.[1]),
-    environment: environment === undefined ? null : parseEnvironment(environment.replace(/\s+/g, '')),
+    environment: environment === undefined ? null : parseNotedEnvironment(environment.replace(/\s+/g, '')),
     descriptors: descriptors.split(',').filter(Boolean).map(Number).filter(isOpen),
   };
 }
@@ -74,16 +88,16 @@ function signalsOfMask(hex: string | undefined): number[] {
   return signals;
 }
 
-/**
- * Reads `NAME=value` strings that each end with a NUL.
- *
- * @param hex their bytes; null is returned for something else, or for none: then it could not be noted
- */
-function parseEnvironment(hex: string): Record<string, string> | null {
-  if (hex === '' || !/^[0-9a-f]+$/.test(hex)) return null;
+/** @param hex what `parseEnvironment` reads; null is returned for something else, or for none: then it could not be noted */
+function parseNotedEnvironment(hex: string): Record<string, string> | null {
+  return hex === '' || !/^[0-9a-f]+$/.test(hex) ? null : parseEnvironment(Buffer.from(hex, 'hex'));
+}
+
+/** Reads `NAME=value` strings that each end with a NUL. */
+function parseEnvironment(block: Buffer): Record<string, string> {
   // No prototype: a variable may have any name.
   const environment: Record<string, string> = Object.create(null);
-  for (const entry of Buffer.from(hex, 'hex').toString().split('\0')) {
+  for (const entry of fromBytes(block).split('\0')) {
     const equals = entry.indexOf('=');
     if (equals <= 0) continue;
     const name = entry.slice(0, equals);
@@ -93,12 +107,23 @@ function parseEnvironment(hex: string): Record<string, string> | null {
   return environment;
 }
 
-function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+/** What Node shows of it or, where that is not all of its bytes, what the kernel does. */
+function ownEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const environment: Record<string, string> = Object.create(null);
+  let isComplete = true;
   for (const [name, value] of Object.entries(env)) {
     if (value !== undefined) environment[name] = value;
+    if (isLossy(`${name}${value}`)) isComplete = false;
   }
-  return environment;
+  if (isComplete) return environment;
+  try {
+    const initial = parseEnvironment(fs.readFileSync('/proc/self/environ'));
+    // What we have taken out since stays out.
+    return Object.fromEntries(Object.entries(initial).filter(([name]) => isLossy(lossy(name)) || name in environment));
+  } catch {
+    // No /proc.
+    return environment;
+  }
 }
 
 function isOpen(fd: number): boolean {

@@ -1,5 +1,5 @@
 /**
- * The first lines of the program as it is shipped, read by /bin/sh and by Node both.
+ * The first lines of the program as it is shipped, read by /bin/sh and by Node both, and its last.
  *
  * Node raises the soft limit of open files and resets every ignored signal before any of our code runs, so what the
  * command is to get back must be noted before Node starts. A shell does that, then becomes Node (same process). It
@@ -7,46 +7,82 @@
  * it notes which descriptors are open: Node closes the first of them, to 15 and as far as they follow without a gap, for
  * what it starts. (What has O_CLOEXEC, 02000000, is the shell's own: the script that it reads.)
  *
+ * It also sees whether there is a Node that runs leash, and whether the program is whole; if not, it becomes the command
+ * instead. The end of the program comes with the note of the environment: one `od` reads both.
+ *
  * glibc gives each of Node's threads memory of its own, of which a tenth of all that we hold is never used again. That
- * can only be set before the program starts, and is where the command does not see it: where its environment was noted.
- * launch-state.ts reads what is noted here; scripts/build.ts puts this in front of the bundle.
+ * can only be set before the program starts.
+ * launch-state.ts reads what is noted; scripts/bundle-wrapper.ts puts this around the bundle.
  */
+import fs from 'node:fs';
+import { HIDDEN_VARIABLES } from './hidden-variables.ts';
 
 /** Longer than this would not fit into one environment variable; an environment of some 40 KB. */
 const MAX_RECORD_CHARS = 120_000;
 
+/** With fewer a run fails somewhere on its way. */
+const LEAST_OPEN_FILES = 64;
+
+/** As many bytes as `od` shows in a line: it is compared as such. */
+const END_MARK = '//end of leash.\n';
+
+/** Beside those that launcher.sh names by pattern. */
+const TOUCHED_BY_SHELLS = [
+  'COMP_WORDBREAKS',
+  'DIRSTACK',
+  'EPOCHREALTIME',
+  'FUNCNAME',
+  'GROUPS',
+  'HISTCMD',
+  'IFS',
+  'LINENO',
+  'PIPESTATUS',
+  'POSIXLY_CORRECT',
+  'PPID',
+  'SHELLOPTS',
+  'SHLVL',
+  '_',
+];
+
 /*
- * To JavaScript the script is a comment behind a string. To the shell the first line is a command that does nothing,
- * and it is gone (exec) before it would reach the end of that comment. So the script must not contain the two characters
- * that end a comment.
+ * To JavaScript the script is a comment behind a string. To the shell the first line is a command that fails, and does
+ * nothing else: all that is left of a program that was cut off right behind it. The script is gone (exec) before it
+ * would reach the end of that comment.
  */
-export const LAUNCHER_HEADER = `#!/bin/sh
-":" /*
-leash_fds=
-leash_fd=3
-while [ "$leash_fd" -le 15 ] || [ -e "/proc/$$/fd/$leash_fd" ]; do
-  if [ -e "/proc/$$/fd/$leash_fd" ]; then
-    { read -r leash_key leash_flags; read -r leash_key leash_flags; } 2>/dev/null <"/proc/$$/fdinfo/$leash_fd"
-    case $leash_flags in *[2367]??????) ;; *) leash_fds="$leash_fds$leash_fd," ;; esac
-  fi
-  leash_fd=$((leash_fd + 1))
-done
-LEASH_LAUNCH="pid=$$ fds=$leash_fds $(
-  exec 2>/dev/null
-  printf nofile=
-  ulimit -Sn
-  while read -r key value; do
-    case $key in SigIgn:) echo "sigign=$value"; break ;; esac
-  done <"/proc/$$/status"
-  echo environ=
-  exec od -An -v -tx1 "/proc/$$/environ"
-)"
-if [ "\${#LEASH_LAUNCH}" -gt ${MAX_RECORD_CHARS} ]; then LEASH_LAUNCH="\${LEASH_LAUNCH%%environ=*}"; fi
-case $LEASH_LAUNCH in *environ=*[0-9a-f]) export "MALLOC_ARENA_MAX=\${MALLOC_ARENA_MAX:-1}" ;; esac
-export LEASH_LAUNCH
-for leash_node in node nodejs /usr/local/bin/node /usr/bin/node /opt/node/bin/node /opt/homebrew/bin/node /snap/bin/node; do
-  if command -v "$leash_node" >/dev/null 2>&1; then exec "$leash_node" "$0" "$@"; fi
-done
-echo "leash: Node.js was not found on PATH ($PATH), nor in /usr/local/bin or /opt: install Node.js 18 or later, or add its directory to PATH where leash is started" >&2
+const FIRST_LINES = `#!/bin/sh
+"false" /*
+{
+`;
+const LAST_LINES = `}
 exit 255
-*/`;
+*/;`;
+
+const SIZE_PLACEHOLDER = '@SIZE____@';
+
+/** What a program begins with; `seal` must be called on the whole. */
+export function launcherHeader(): string {
+  return FIRST_LINES + readScript() + LAST_LINES;
+}
+
+/**
+ * Makes a program that begins with the launcher's header recognisable as whole: the header says at which byte the end mark
+ * is, and there it is.
+ */
+export function seal(program: string): string {
+  const whole = `${program}\n`;
+  const size = String(Buffer.byteLength(whole)).padEnd(SIZE_PLACEHOLDER.length);
+  return whole.replace(SIZE_PLACEHOLDER, size) + END_MARK;
+}
+
+function readScript(): string {
+  const mark = Buffer.from(END_MARK).toString('hex').replace(/../g, '*$&');
+  return fs
+    .readFileSync(new URL('launcher.sh', import.meta.url), 'utf8')
+    .replaceAll(/^\s*#.*\n|^\s+|^\n/gm, '')
+    .replace('@SIZE@', SIZE_PLACEHOLDER)
+    .replace('@HIDDEN@', HIDDEN_VARIABLES.join(' '))
+    .replace('@TOUCHED@', TOUCHED_BY_SHELLS.map((name) => `/^${name}=/bkeep`).join('\n'))
+    .replaceAll('@MARKER@', mark)
+    .replaceAll('@FILES@', String(LEAST_OPEN_FILES))
+    .replaceAll('@MAX_RECORD@', String(MAX_RECORD_CHARS));
+}

@@ -39,7 +39,7 @@ export interface Fifo {
 const READ_BYTES = 64 * 1024;
 
 /** In memory first: no disk that hangs or is full holds up a start. */
-const DIRECTORIES = ['/dev/shm', os.tmpdir(), '/tmp', '/var/tmp'];
+export const DIRECTORIES = ['/dev/shm', os.tmpdir(), '/tmp', '/var/tmp'];
 
 export type MadeFifos =
   | { readonly kind: 'made'; readonly fifos: readonly Fifo[] }

@@ -4,11 +4,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { RawExit } from '#protocol/run-state';
 import { type Account, accountEnvironment, findAccount, whyNotAs } from './account.ts';
+import { fromBytes, hasUndecodable, isLossy, shown, toBytes } from './bytes.ts';
 import { rawExit } from './exit.ts';
 import type { LaunchState } from './launch-state.ts';
 import { type Fifo, type MadeFifos, makeFifos, type OutputPipe, streamPipe } from './output-pipe.ts';
 import { findProgram } from './program.ts';
-import { SHELL, shimArguments } from './shim.ts';
+import { hasOwnBytes, SHELL, shimArguments, spawnableEnvironment } from './shim.ts';
+import { openStartFailure, type StartFailure } from './start-failure.ts';
 
 export interface CommandSpec {
   readonly command: readonly [string, ...string[]];
@@ -38,6 +40,11 @@ export interface RunningCommand {
   readonly output: CommandOutput;
   /** Resolves when the command itself has exited, whether or not its pipes are still held open. Never rejects. */
   readonly exited: Promise<RawExit>;
+  /**
+   * Once `exited` has resolved: why it was the shell in between that exited, because it could not become the command
+   * ("cannot start NAME: " completed); null as a rule.
+   */
+  whyNotExecuted(): string | null;
   /** What could not be made quite as it should be; null as a rule. */
   readonly remark: string | null;
 }
@@ -107,21 +114,26 @@ function prepare(spec: CommandSpec): Prepared | NotStarted {
 /** Where we are; where nothing is found if that has been deleted, as would happen to the command by itself. */
 function ownDirectory(): string {
   try {
-    return process.cwd();
+    const directory = process.cwd();
+    return isLossy(directory) ? fromBytes(fs.readlinkSync('/proc/self/cwd', 'buffer')) : directory;
   } catch {
     // ENOENT: deleted under our feet. What stands in PATH can be run there all the same.
-    return '/proc/self/cwd';
+    return DELETED;
   }
 }
+
+/** A way to it all the same. */
+const DELETED = '/proc/self/cwd';
 
 /** Said here, because spawn's own error for a directory is the same as for a missing program. */
 function whyNotIn(directory: string): string | null {
   try {
-    if (!fs.statSync(directory).isDirectory()) return `the working directory ${directory} is not a directory`;
-    fs.accessSync(directory, fs.constants.X_OK);
+    const file = toBytes(directory);
+    if (!fs.statSync(file).isDirectory()) return `the working directory ${shown(directory)} is not a directory`;
+    fs.accessSync(file, fs.constants.X_OK);
     return null;
   } catch (error) {
-    return `the working directory ${directory} can't be entered: ${explain(error)}`;
+    return `the working directory ${shown(directory)} can't be entered: ${explain(error)}`;
   }
 }
 
@@ -135,27 +147,43 @@ async function startWith({ spec, account }: Prepared, pipes: Pipes): Promise<Sta
     // Only their owner can open them by path.
     for (const { writeFd } of [pipes.stdout, pipes.stderr ?? pipes.stdout]) fs.fchownSync(writeFd, account.uid, -1);
   }
-  const child = spawnCommand(spec, account, pipes);
-  return child instanceof Error ? notStarted(explain(child)) : afterSpawn(child, pipes, spec.merge);
+  const failure = openStartFailure();
+  const child = spawnCommand(spec, account, pipes, failure);
+  const started = child instanceof Error ? notStarted(explain(child)) : await afterSpawn(child, spec, pipes, failure);
+  if (started.kind === 'not_started') failure?.close();
+  return started;
 }
 
-function spawnCommand(spec: CommandSpec, account: Account | null, pipes: Pipes): ChildProcess | Error {
+function spawnCommand(
+  spec: CommandSpec,
+  account: Account | null,
+  pipes: Pipes,
+  failure: StartFailure | null,
+): ChildProcess | Error {
   const merge = spec.merge && pipes.kind === 'streams';
-  const args = shimArguments({ ...spec, account, merge });
+  const withBytes = hasOwnBytes(spec);
+  const shellCwd = spec.cwd !== null && hasUndecodable(spec.cwd) ? spec.cwd : null;
+  const args = shimArguments({ ...spec, account, merge, cwd: shellCwd, failureFile: failure?.file ?? null });
   const [program, ...programArgs] = spec.command;
-  const withShim = args !== null && (account !== null || merge || fs.existsSync(SHELL));
+  const withShim = args !== null && (account !== null || merge || withBytes || fs.existsSync(SHELL));
   try {
     return spawn(withShim ? SHELL : program, withShim ? args : programArgs, {
       detached: true,
       // Some of them have no prototype, some are of another kind: spawn reads own properties only.
-      env: { ...spec.env },
+      env: withShim ? shellEnvironment(spec) : { ...spec.env },
       stdio: stdioFor(pipes, merge, spec.launch.descriptors),
-      ...(spec.cwd === null ? {} : { cwd: spec.cwd }),
+      ...(spec.cwd === null || shellCwd !== null ? {} : { cwd: spec.cwd }),
     });
   } catch (error) {
     // Some failures are thrown, not emitted: an argument list that is too long, a NUL in an argument.
     return error instanceof Error ? error : new Error(String(error));
   }
+}
+
+function shellEnvironment({ env, cwd }: CommandSpec): NodeJS.ProcessEnv {
+  const spawnable = spawnableEnvironment(env);
+  // A shell that can't find out where it is says so, unless it is told. The command gets its own PWD all the same.
+  return cwd === null && ownDirectory() === DELETED ? { ...spawnable, PWD: DELETED } : spawnable;
 }
 
 function stdioFor(pipes: Pipes, merge: boolean, descriptors: readonly number[]): StdioOptions {
@@ -169,7 +197,12 @@ function stdioFor(pipes: Pipes, merge: boolean, descriptors: readonly number[]):
   return Array.from(stdio, (each) => each ?? 'ignore');
 }
 
-function afterSpawn(child: ChildProcess, pipes: Pipes, merge: boolean): Promise<Started> {
+function afterSpawn(
+  child: ChildProcess,
+  { command, env, launch, merge }: CommandSpec,
+  pipes: Pipes,
+  failure: StartFailure | null,
+): Promise<Started> {
   const { pid } = child;
   if (pid === undefined) {
     return new Promise((resolve) => {
@@ -179,8 +212,12 @@ function afterSpawn(child: ChildProcess, pipes: Pipes, merge: boolean): Promise<
   child.on('error', () => {
     // Only a failed kill() or send() can come now; neither is used.
   });
+  let why: string | null = null;
   const exited = new Promise<RawExit>((resolve) => {
-    child.once('exit', (code, signal) => resolve(rawExit(code, signal)));
+    child.once('exit', (code, signal) => {
+      why = failure?.close() === true && code !== null ? whyRefused(command, env, launch) : null;
+      resolve(rawExit(code, signal));
+    });
   });
   const output = outputOf(child, pipes, merge);
   if (output === null) return Promise.resolve(notStarted('no pipe was made'));
@@ -188,8 +225,19 @@ function afterSpawn(child: ChildProcess, pipes: Pipes, merge: boolean): Promise<
     pipes.kind === 'fifos'
       ? null
       : `the command can't open /dev/stdout and /dev/stderr: no FIFO could be made: ${pipes.why}`;
-  return Promise.resolve({ kind: 'running', pid, output, exited, remark });
+  return Promise.resolve({ kind: 'running', pid, output, exited, whyNotExecuted: () => why, remark });
 }
+
+/** After all checks, and a shell that doesn't say it to us: one of two. */
+function whyRefused(command: CommandSpec['command'], env: CommandSpec['env'], { stackSoft }: LaunchState): string {
+  const words = [...command, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
+  const bytes = words.reduce((sum, word) => sum + toBytes(word).length + POINTER_BYTES + 1, 0);
+  // What the kernel allows is a quarter of the stack; some of it is its own.
+  if (stackSoft !== null && bytes > (stackSoft * 1024) / 4 - 16 * 1024) return explained('E2BIG');
+  return `the system refused to execute it: ${explained('ETXTBSY')}, most likely`;
+}
+
+const POINTER_BYTES = 8;
 
 function outputOf({ stdout, stderr }: ChildProcess, pipes: Pipes, merge: boolean): CommandOutput | null {
   if (pipes.kind === 'fifos') return { stdout: pipes.stdout.pipe, stderr: pipes.stderr?.pipe ?? null };
@@ -206,13 +254,18 @@ const EXPLANATIONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   ENOEXEC: 'not an executable',
   E2BIG: 'the argument list is too long',
+  ETXTBSY: 'it is open for writing (text file busy)',
   EAGAIN: 'too many processes',
   EMFILE: 'too many open files',
   ENOMEM: 'out of memory',
 };
 
+function explained(code: string): string {
+  return EXPLANATIONS[code] ?? '';
+}
+
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return EXPLANATIONS[code] ?? error.message;
+  return explained(code) || error.message;
 }

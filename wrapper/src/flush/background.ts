@@ -2,7 +2,7 @@
 import type { Environment } from '../cli/config-file.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { describeError, type Log } from '../log.ts';
-import { withoutCookies } from '../run/command-environment.ts';
+import { environmentForOurselves } from '../run/command-environment.ts';
 import { ownProgram } from '../run/own-program.ts';
 import { spawnApart } from '../run/spawn-apart.ts';
 import type { State } from '../run/state.ts';
@@ -59,7 +59,7 @@ function start(controlPlane: ControlPlane, environment: Environment, log: Log): 
   const failed = (error: unknown) => log.tell(`what is left can't be sent in the background: ${describeError(error)}`);
   try {
     const child = spawnApart(program, args, {
-      env: withoutCookies(environment),
+      env: environmentForOurselves(environment),
       cwd: '/',
       stdio: ['ignore', 'ignore', 'ignore'],
     });

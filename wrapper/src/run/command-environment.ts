@@ -1,5 +1,6 @@
 /** The environment that the command gets. */
 import type { Environment } from '../cli/config-file.ts';
+import { hideFromNode } from '../command/hidden-variables.ts';
 
 /** What the names of all cookies begin with. */
 export const COOKIE_PREFIX = 'LEASH_RUN_';
@@ -22,7 +23,16 @@ export function commandEnvironment(
   return { ...rest, [cookieOf(run)]: '1', ...additions };
 }
 
-/** For what is no part of a run that we are nested in, and is not to end with that. */
-export function withoutCookies(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(COOKIE_PREFIX)));
+/**
+ * For what we start of ourselves in the background: it is no part of a run that we are nested in, and what governs Node
+ * is meant for the command.
+ */
+export function environmentForOurselves(environment: Environment): Environment {
+  return hideFromNode(
+    Object.fromEntries(
+      Object.entries(environment).flatMap(([name, value]) =>
+        value === undefined || name.startsWith(COOKIE_PREFIX) ? [] : [[name, value]],
+      ),
+    ),
+  );
 }

@@ -8,7 +8,10 @@ import { type Environment, readConfigFile, withConfig } from '../cli/config-file
 import { type Configuration, configure } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import { within } from '../clock/within.ts';
+import { hideFromNode } from '../command/hidden-variables.ts';
 import type { LaunchState } from '../command/launch-state.ts';
+import { ownArguments } from '../command/own-arguments.ts';
+import { spawnable } from '../command/shim.ts';
 import { describeError, openLog, printable } from '../log.ts';
 import { newRunId } from './identity.ts';
 import { ownProgram } from './own-program.ts';
@@ -25,6 +28,7 @@ const Detachment = v.object({
   /** The run's id, which the caller has been told. */
   run: RunId,
   noFileSoft: v.nullable(v.union([v.number(), v.literal('unlimited')])),
+  stackSoft: v.nullable(v.number()),
   ignoredSignals: v.array(v.number()),
 });
 export type Detachment = v.InferOutput<typeof Detachment>;
@@ -89,11 +93,14 @@ function whyUnreadable(path: string): Promise<string | null> {
   return within<string | null>(looked, TOKEN_WAIT_MS, `${path} does not answer`);
 }
 
-function startAgain(run: string, { noFileSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
-  const detachment: Detachment = { run, noFileSoft, ignoredSignals: [...ignoredSignals] };
-  const [program, ...ourselves] = ownProgram();
-  const child = spawnApart(program, [...ourselves, ...process.argv.slice(2)], {
-    env: { ...environment, [VARIABLE]: JSON.stringify(detachment) },
+function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
+  const detachment: Detachment = { run, noFileSoft, stackSoft, ignoredSignals: [...ignoredSignals] };
+  const { program, args, env } = spawnable([...ownProgram(), ...ownArguments()], {
+    ...hideFromNode(environment),
+    [VARIABLE]: JSON.stringify(detachment),
+  });
+  const child = spawnApart(program, args, {
+    env,
     cwd: null,
     stdio: ['ignore', 'ignore', 'ignore'],
   });

@@ -2,6 +2,7 @@
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
+import { shown } from '../command/bytes.ts';
 import { type OutputEvents, type OutputReader, readOutput } from '../command/read-output.ts';
 import type { GuardianWords } from '../guardian/guardian.ts';
 import { describeError, type Log } from '../log.ts';
@@ -74,6 +75,8 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   // A look at all processes is not free: none where nobody would be told, or the last one has shown that all is gone.
   const left = uplink === null || isNothingLeft ? [] : await findLeftRunning(family, rules, log);
   family.release();
+  const why = command.whyNotExecuted();
+  if (why !== null) return notStarted(why, parts);
   return asPassedOn({ reason: endReason(parts, raw), raw, left }, parts);
 }
 
@@ -145,7 +148,7 @@ async function asPassedOn(end: End, { own, log }: Parts): Promise<End> {
 }
 
 function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: Parts): End {
-  const line = `leash: cannot start ${args.command[0]}: ${why}\n`;
+  const line = `leash: cannot start ${shown(args.command[0])}: ${why}\n`;
   own.lines.write(Buffer.from(line));
   output.append('stderr', Buffer.from(redactLine(rules, line)));
   terminator.leaderExited();

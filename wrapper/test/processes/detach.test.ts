@@ -6,7 +6,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { LAUNCHER_HEADER } from '../../src/command/launcher-header.ts';
+import { launcherHeader, seal } from '../../src/command/launcher-header.ts';
 import { procTable } from '../../src/processes/proc-table.ts';
 import {
   controlPlane,
@@ -61,7 +61,7 @@ test('it returns at once with the runâ€™s id, and leaves nothing of the callerâ€
 test('the command finds what it would have found in the foreground', async () => {
   const store = await controlPlane();
   const launcher = path.join(temporaryDirectory(), 'leash.mjs');
-  fs.writeFileSync(launcher, `${LAUNCHER_HEADER}\nawait import(${JSON.stringify(PROGRAM)});`, { mode: 0o755 });
+  fs.writeFileSync(launcher, seal(`${launcherHeader()}\nawait import(${JSON.stringify(PROGRAM)});`), { mode: 0o755 });
   const script = 'ulimit -Sn; grep SigIgn /proc/self/status; pwd; tty; readlink /proc/self/fd/0';
   const run = leashRun(['sh', '-c', script], {
     plane: store,

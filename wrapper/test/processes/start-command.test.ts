@@ -85,6 +85,8 @@ test.each(shells)('the environment is exactly what it is to be, with %s as /bin/
       joinFile: '/nonexistent/cgroup.procs',
       account: null,
       merge: false,
+      cwd: null,
+      failureFile: null,
     });
     const { stdout, stderr } = spawnSync(sh, args ?? [], { env, encoding: 'utf8' });
     expect({ stdout: entries(stdout), stderr }).toEqual({ stdout: env, stderr: '' });

@@ -20,6 +20,7 @@ export const greedy: Writer = {
 /** A launch of which nothing has to be given back: no shim is needed. */
 export const plainLaunch: CommandSpec['launch'] = {
   noFileSoft: null,
+  stackSoft: null,
   ignoredSignals: [],
   environment: {},
   descriptors: [],

@@ -12,7 +12,7 @@ const started = await startCommand({
   user: null,
   merge: false,
   joinFile: null,
-  launch: { noFileSoft: null, ignoredSignals: [], environment: {}, descriptors: [] },
+  launch: { noFileSoft: null, stackSoft: null, ignoredSignals: [], environment: {}, descriptors: [] },
 });
 if (started.kind === 'not_started') throw new Error(started.why);
 const sinks = { stdout: new Sink(openWriter(1)), stderr: new Sink(openWriter(2)) };

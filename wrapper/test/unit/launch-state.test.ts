@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseLaunchRecord } from '../../src/command/launch-state.ts';
-import { LAUNCHER_HEADER } from '../../src/command/launcher-header.ts';
+import { launcherHeader } from '../../src/command/launcher-header.ts';
 
 const hex = (text: string) =>
   Buffer.from(text)
@@ -23,7 +23,7 @@ test('a full record is read', () => {
   ]);
 });
 
-const NOTHING = { noFileSoft: null, ignoredSignals: [], environment: null, descriptors: [] };
+const NOTHING = { noFileSoft: null, stackSoft: null, ignoredSignals: [], environment: null, descriptors: [] };
 
 test.each(['', 'pid=8 fds= nofile=3\n', 'pid=7', 'nonsense', 'pid=7 fds= ', 'pid=7 fds= nofile=\nenviron=\nzz'])(
   'of %j nothing is believed',
@@ -41,5 +41,6 @@ test('a record without an environment still has its limit', () => {
 });
 
 test('the launcher is one comment to JavaScript', () => {
-  expect(LAUNCHER_HEADER.indexOf('*/')).toBe(LAUNCHER_HEADER.length - 2);
+  const header = launcherHeader();
+  expect(header.indexOf('*/')).toBe(header.length - '*/;'.length);
 });
