@@ -110,11 +110,11 @@ function parseEnvironment(block: Buffer): Record<string, string> {
 /** What Node shows of it or, where that is not all of its bytes, what the kernel does. */
 function ownEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const environment: Record<string, string> = Object.create(null);
-  let isComplete = true;
   for (const [name, value] of Object.entries(env)) {
     if (value !== undefined) environment[name] = value;
-    if (isLossy(`${name}${value}`)) isComplete = false;
   }
+  // Node lists a name that is not UTF-8, and has nothing under it.
+  const isComplete = !Object.getOwnPropertyNames(env).some((name) => isLossy(name) || isLossy(env[name] ?? ''));
   if (isComplete) return environment;
   try {
     const initial = parseEnvironment(fs.readFileSync('/proc/self/environ'));

@@ -3,7 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { shimArguments } from '../../src/command/shim.ts';
+import { fromBytes } from '../../src/command/bytes.ts';
+import { shimArguments, spawnableEnvironment } from '../../src/command/shim.ts';
 import { startCommand } from '../../src/command/start-command.ts';
 import { plainLaunch, ran, specOf } from '../support/start.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -93,6 +94,33 @@ test.each(shells)('the environment is exactly what it is to be, with %s as /bin/
   }
 });
 
+test.each(shells)('any bytes pass %s as /bin/sh', (_name, file = '') => {
+  const sh = path.join(temporaryDirectory(), 'sh');
+  fs.symlinkSync(file, sh);
+  const all = fromBytes(Buffer.from(Array.from({ length: 255 }, (_, index) => index + 1)));
+  const words = ['\udce9', `${all}\n`, all.repeat(300), 'plain'];
+  const env = { PATH: AWKWARD.PATH, IDENTIFIER: `${all}\n`, [`odd${all.replace('=', '')}`]: all, LC_ALL: 'C.UTF-8' };
+  const args = shimArguments({
+    command: ['/bin/sh', '-c', 'cat /proc/$$/cmdline /proc/$$/environ', 'sh', ...words],
+    env,
+    launch: limited,
+    joinFile: null,
+    account: null,
+    merge: false,
+    cwd: null,
+    failureFile: null,
+  });
+  const { stdout, stderr } = spawnSync(sh, args ?? [], { env: { ...spawnableEnvironment(env), LC_ALL: 'C.UTF-8' } });
+  expect(stderr.toString()).toBe('');
+  const said = fromBytes(stdout).split('\0');
+  expect(said.slice(4, 4 + words.length)).toEqual(words);
+  expect(said.slice(4 + words.length, -1).toSorted()).toEqual(
+    Object.entries(env)
+      .map(([name, value]) => `${name}=${value}`)
+      .toSorted(),
+  );
+});
+
 test.each([limited, plainLaunch])('a started command gets that environment too (%#)', async (launch) => {
   expect(entries((await ran(['/usr/bin/env', '-0'], { env: AWKWARD, launch })).stdout)).toEqual(AWKWARD);
 });
@@ -163,6 +191,20 @@ test('a program may have a name that a shell would take apart', async () => {
   const directory = temporaryDirectory();
   fs.writeFileSync(path.join(directory, 'a | b'), '#!/bin/sh\necho found\n', { mode: 0o755 });
   expect((await ran(['a | b'], { env: { PATH: directory } })).stdout).toBe('found\n');
+});
+
+test('a program that is cut off or built for another system is not taken for a script', async () => {
+  const whole = fs.readFileSync('/bin/true');
+  const file = script('');
+  const foreign = Buffer.from(whole);
+  foreign.writeUInt16LE(0x1234, 18);
+  const junk = Buffer.from('PK\x03\x04\0\0\0', 'latin1');
+  for (const bytes of [whole.subarray(0, 5), whole.subarray(0, 63), whole.subarray(0, 200), foreign, junk]) {
+    fs.writeFileSync(file, bytes);
+    expect(await whyNot([file], { launch: limited })).toMatch(/not an executable of this system/);
+  }
+  fs.writeFileSync(file, 'echo "a script" # \xe9\nexit 3\n\0\0\0', 'latin1');
+  expect(await ran([file], { launch: limited })).toMatchObject({ stdout: 'a script\n', exit: { code: 3 } });
 });
 
 test('a directory on PATH is no program', async () => {

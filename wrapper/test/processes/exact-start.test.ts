@@ -1,0 +1,130 @@
+/** What the kernel lets a command be started with, it is started with by the program as it is shipped; or it says why not. */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
+import { controlPlane, leashRun, PROGRAM, stderrOf } from '../support/leash.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+/** Tools of the machine, and a Node that the launcher finds. */
+const PATH = `${path.dirname(process.execPath)}:/usr/bin:/bin`;
+
+/** Runs a shell's script, in which `$LEASH` is the program and its first arguments: only a shell can pass on any bytes. */
+function byShell(script: string, options: Parameters<typeof leashRun>[1] = {}) {
+  return leashRun([], {
+    ...options,
+    env: { PATH, LEASH: `${PROGRAM} run --job test`, ...options.env },
+    by: ['/bin/sh', '-c', script],
+  });
+}
+
+test('bytes that are not UTF-8 arrive as they are: arguments, variables, program, PATH and directory', async () => {
+  const plane = await controlPlane();
+  const directory = fs.realpathSync(temporaryDirectory());
+  const program = `export LC_ALL=C; tr '\\0' '|' <"/proc/$$/cmdline"; echo; tr '\\0' '\\n' <"/proc/$$/environ" | grep -a '^LT' | sort; pwd`;
+  fs.writeFileSync(path.join(directory, 'program'), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
+  const script = `
+    e=$(printf '\\351') f=$(printf '\\377') d="${directory}/d$(printf '\\351')"
+    mkdir "$d"; mv "${directory}/program" "$d/p$f"
+    export "LTB=caf$e" PATH="$d:$PATH"
+    exec env "LT$e=a$e" $LEASH --cwd "$d" --env "LTC=$f" -- "p$f" "caf$e" "$(printf 'a\\\\n\\n.')" "'$f'" é ''`;
+  const leash = byShell(script, { plane });
+  expect((await leash.exited()).code).toBe(0);
+  expect(leash.stdout.toString('latin1').split('\n')).toEqual([
+    `/bin/sh|${directory}/d\xe9/p\xff|caf\xe9|a\\n`,
+    `.|'\xff'|\xc3\xa9||`,
+    'LTB=caf\xe9',
+    'LTC=\xff',
+    'LT\xe9=a\xe9',
+    `${directory}/d\xe9`,
+    '',
+  ]);
+  expect((await plane.started()).command).toMatch(/^\$'p\\xff' \$'caf\\xe9' '/);
+});
+
+test('such bytes go into the background, too', async () => {
+  const file = path.join(temporaryDirectory(), 'said');
+  const script = `exec env LC_ALL=C "$(printf 'LT\\351=\\351')" NODE_OPTIONS=--require=/nowhere.js $LEASH --detach -- sh -c 'tr "\\0" "\\n" <"/proc/$$/environ" | grep -a "^LT\\|^NODE_O" | sort >"$1.new"; printf %s "$2" >>"$1.new"; mv "$1.new" "$1"' sh ${file} "$(printf '\\377')"`;
+  expect((await byShell(script).exited()).code).toBe(0);
+  const said = await waitFor('the command', () => fs.existsSync(file) && fs.readFileSync(file, 'latin1'));
+  expect(said).toBe('LT\xe9=\xe9\nNODE_OPTIONS=--require=/nowhere.js\n\xff');
+});
+
+test('bytes beside a program in a directory that is not UTF-8, which is our own', async () => {
+  const directory = fs.realpathSync(temporaryDirectory());
+  const script = `d="${directory}/$(printf '\\351')"; mkdir "$d"; cd "$d"; printf '#!/bin/sh\\npwd' >program; chmod +x program; exec $LEASH -- ./program`;
+  const leash = byShell(script);
+  expect((await leash.exited()).code).toBe(0);
+  expect(leash.stdout.toString('latin1')).toBe(`${directory}/\xe9\n`);
+});
+
+test('what governs Node does not keep the command from running, and it gets that', async () => {
+  const env = {
+    NODE_OPTIONS: '--require=/nowhere.js',
+    NODE_V8_COVERAGE: '/nowhere',
+    NODE_EXTRA_CA_CERTS: '/nowhere.pem',
+  };
+  const leash = byShell(`exec $LEASH -- printenv ${Object.keys(env).join(' ')}`, { env });
+  expect((await leash.exited()).code).toBe(0);
+  expect(leash.stdout.toString()).toBe(`${Object.values(env).join('\n')}\n`);
+});
+
+/** Of the strings of arguments and environment with their ends, and of a pointer to each: a quarter of the stack. */
+const LIMIT_BYTES = (8 * 1024 * 1024) / 4;
+/** What is said to be left over (docs/operations.md), and what belongs to no argument of these tests. */
+const LEFT_BYTES = 4096;
+
+test.each([
+  ['many small ones', ['x'], LIMIT_BYTES / 10],
+  ['few large ones', ['y'.repeat(130_000)], LIMIT_BYTES / 130_009],
+])('arguments of nearly all that the kernel takes: %s', (_what, [word = ''], count) => {
+  const each = word.length + 1 + 8;
+  const words = Array.from({ length: Math.floor((LIMIT_BYTES - LEFT_BYTES) / each) }, () => word);
+  const rest = 'z'.repeat(Math.max(0, (LIMIT_BYTES - LEFT_BYTES - words.length * each) % 130_000));
+  expect(words.length).toBeLessThanOrEqual(count);
+  const start = `ulimit -Ss 8192; exec "$0" "$@"`;
+  const ran = spawnSync('/bin/sh', ['-c', 'ulimit -Ss unlimited 2>/dev/null; exec "$0" "$@"', 'true'], {
+    env: { PATH },
+  });
+  expect(ran.status).toBe(0);
+  const { status, stdout } = spawnSync(
+    '/bin/sh',
+    ['-c', start, PROGRAM, 'run', '--job', 'test', '--', 'sh', '-c', 'ulimit -Ss; echo $#', 'sh', rest, ...words],
+    { env: { PATH, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: temporaryDirectory() }, encoding: 'utf8' },
+  );
+  expect({ status, stdout }).toEqual({ status: 0, stdout: `8192\n${words.length + 1}\n` });
+});
+
+test('a shell in between says nothing of a working directory that has been deleted', async () => {
+  const leash = byShell(`mkdir "$D"; cd "$D"; rmdir "$D"; exec $LEASH -- sh -c 'ls /proc/self/cwd/ >&2; exit 4'`, {
+    env: { D: path.join(temporaryDirectory(), 'gone'), PWD: '/' },
+    options: [],
+  });
+  expect((await leash.exited()).code).toBe(4);
+  // Those are the launcher's own, which a caller's shell has as well, and the command's.
+  const lines = stderrOf(leash)
+    .split('\n')
+    .filter((line) => /getcwd|shell-init/.test(line));
+  expect(lines.length).toBeLessThanOrEqual(2);
+});
+
+test('a program that is being written is not started, and that is no exit code of its own', async () => {
+  const plane = await controlPlane();
+  const program = path.join(temporaryDirectory(), 'program');
+  fs.copyFileSync('/bin/true', program);
+  fs.chmodSync(program, 0o755);
+  const fd = fs.openSync(program, 'r+');
+  onTestFinished(() => fs.closeSync(fd));
+  const leash = byShell(`exec $LEASH -- ${program}`, { plane });
+  expect((await leash.exited()).code).toBe(255);
+  expect(stderrOf(leash)).toMatch(/^leash: cannot start .*text file busy/m);
+  expect(await plane.completed()).toMatchObject({ reason: 'start_failed', command_exit_code: null });
+});
+
+test.each([126, 127])('a command that exits with %i has done so itself', async (code) => {
+  const plane = await controlPlane();
+  const leash = byShell(`exec $LEASH -- sh -c 'exit ${code}'`, { plane });
+  expect((await leash.exited()).code).toBe(code);
+  expect(await plane.completed()).toMatchObject({ reason: 'exited', command_exit_code: code });
+});
