@@ -30,7 +30,7 @@ export function usageLines(
         {
           title: 'Once on the machine, as root',
           text: [
-            `curl -fsSLo /usr/local/bin/leash ${origin}/leash.cjs && chmod 755 /usr/local/bin/leash`,
+            `curl -fsSLo /usr/local/bin/leash.new ${origin}/leash.cjs && chmod 755 /usr/local/bin/leash.new && mv /usr/local/bin/leash.new /usr/local/bin/leash`,
             `printf '%s\\n' 'LEASH_URL=${origin}' 'LEASH_TOKEN_FILE=/etc/leash.token' > /etc/leash.conf`,
             store,
           ].join('\n'),
