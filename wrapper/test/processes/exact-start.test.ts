@@ -90,7 +90,10 @@ test.each([
     });
   const expected = { status: 0, stdout: `8192\n${words.length}\n` };
   expect(run([])).toMatchObject(expected);
-  expect(run([PROGRAM, 'run', '--job', 'test', '--'])).toMatchObject(expected);
+  const supervised = run([PROGRAM, 'run', '--job', 'test', '--']);
+  expect(supervised).toMatchObject(expected);
+  // By Node, not by the launcher instead.
+  expect(supervised.stderr).toContain('set LEASH_URL');
 });
 
 test('a shell in between says nothing of a working directory that has been deleted', async () => {
