@@ -1,10 +1,11 @@
 /**
  * Whose certificates are accepted.
  *
- * Node's own list of authorities (with NODE_EXTRA_CA_CERTS, which the launcher hides), and those in the user's file. A company usually makes its
- * private authority known to the whole machine instead: when a certificate is from an authority that is not on that list,
- * the machine's own list is asked too, from where distributions keep it, so that this works on every version of Node. It
- * is not asked before, because reading it takes up to 50 ms of CPU, which every cron line would pay.
+ * Node's own list of authorities (with NODE_EXTRA_CA_CERTS, which the launcher hides from it), and those in the user's
+ * file. A company usually makes its private authority known to the whole machine instead: when a certificate is from an
+ * authority that is not on that list, the machine's own list is asked too, from where distributions keep it, so that this
+ * works on every version of Node. It is not asked before, because reading it takes up to 50 ms of CPU, which every cron
+ * line would pay.
  */
 import { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
