@@ -54,7 +54,9 @@ function describeLeft(processes: readonly { pid: number; command: string }[]): s
   return `left running: ${processes.map(({ pid, command }) => `${pid} ${command}`).join(', ')}`;
 }
 
-function describePhase(event: Extract<RunEvent, { type: 'kill_progress' }>): string {
+type KillProgress = Extract<RunEvent, { type: 'kill_progress' }>;
+
+function describePhase(event: KillProgress): string {
   const why = event.reason === 'timeout' ? 'its time limit is over: ' : '';
   switch (event.phase) {
     case 'term':
@@ -62,10 +64,15 @@ function describePhase(event: Extract<RunEvent, { type: 'kill_progress' }>): str
     case 'kill':
       return 'still there: SIGKILL sent to what is left';
     case 'gone':
-      return event.survivors.length === 0 ? 'nothing is left of it' : `still there: ${event.survivors.join(', ')}`;
+      return describeGone(event);
     case 'refused':
       return 'it had already ended';
   }
+}
+
+function describeGone({ survivors, unnamed_survivors }: KillProgress): string {
+  if (survivors.length === 0 && !unnamed_survivors) return 'nothing is left of it';
+  return `still there: ${[...survivors, ...(unnamed_survivors ? ['something without a known pid'] : [])].join(', ')}`;
 }
 
 function seconds(ms: number): string {

@@ -111,6 +111,7 @@ export const RunEvent = v.variant('type', [
     phase: KillPhase,
     signal: v.nullable(v.string()),
     survivors: v.array(v.number()),
+    unnamed_survivors: v.optional(v.boolean(), false),
   }),
   /** The machine had to drop these bytes. */
   event('output_gap', { from: Count, to: Count }),
@@ -131,6 +132,8 @@ export const Target = v.object({
   exit_code: v.nullable(v.number()),
   /** Processes that could not be ended. */
   survivors: v.array(v.number()),
+  /** Whether others are left whose pids are not known. */
+  unnamed_survivors: v.optional(v.boolean(), false),
 });
 export type Target = v.InferOutput<typeof Target>;
 

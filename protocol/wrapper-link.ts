@@ -48,6 +48,8 @@ const KillProgress = {
   at_ms: AgeMs,
   /** What could not be ended. */
   survivors: v.pipe(v.array(Pid), v.maxLength(64)),
+  /** Whether there are others whose pids are not known, or for which the list has no room. Old wrappers do not tell. */
+  unnamed_survivors: v.optional(v.boolean(), false),
 };
 
 /** A kill this wrapper has applied, with its last progress: repeats what may have been sent into a dead socket. */

@@ -65,6 +65,7 @@ export function killingMessage(
     signal: SIGNALS[phase],
     at_ms: 200,
     survivors: [],
+    unnamed_survivors: false,
     ...fields,
   };
 }

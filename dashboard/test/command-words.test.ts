@@ -18,6 +18,7 @@ const target = (changes: Partial<Target> = {}): Target => ({
   state: 'gone',
   exit_code: 143,
   survivors: [],
+  unnamed_survivors: false,
   ...changes,
 });
 
@@ -65,6 +66,14 @@ describe('how it stands with it', () => {
     expect(toneOf(settled)).toBe('bad');
     expect(meaningOf(settled)).toMatch(/could not be ended/);
     expect(targetMeaning(target({ survivors: [7, 8] }), 'SIGTERM')).toBe('Could not be ended: 7, 8.');
+    const unnamed = makeCommand({ state: 'settled', targets: [target({ unnamed_survivors: true })] });
+    expect([toneOf(unnamed), meaningOf(unnamed)]).toEqual(['bad', meaningOf(settled)]);
+    expect(targetMeaning(target({ unnamed_survivors: true }), 'SIGTERM')).toBe(
+      'Could not be ended: something whose process id is not known.',
+    );
+    expect(targetMeaning(target({ survivors: [7], unnamed_survivors: true }), 'SIGTERM')).toBe(
+      'Could not be ended: 7 and something whose process id is not known.',
+    );
   });
 
   test('nor is what nobody knows the end of', () => {

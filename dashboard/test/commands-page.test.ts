@@ -55,20 +55,26 @@ describe('targets', () => {
     state: 'gone',
     exit_code: 143,
     survivors: [],
+    unnamed_survivors: false,
     ...changes,
   });
-  const targets = [target(10, { survivors: [7] }), target(1), target(2, { state: 'lost', exit_code: null })];
+  const targets = [
+    target(10, { survivors: [7] }),
+    target(3, { unnamed_survivors: true }),
+    target(1),
+    target(2, { state: 'lost', exit_code: null }),
+  ];
 
   test('groups tell what needs somebody first', () => {
     expect(targetGroups(targets)).toEqual([
-      { show: 'survivors', count: 1 },
+      { show: 'survivors', count: 2 },
       { show: 'lost', count: 1 },
-      { show: 'gone', count: 2 },
+      { show: 'gone', count: 3 },
     ]);
   });
 
   test('by machine, and narrowed to a group', () => {
-    expect(shownTargets(targets, null).map(({ machine }) => machine)).toEqual(['web-1', 'web-2', 'web-10']);
-    expect(shownTargets(targets, 'survivors').map(({ machine }) => machine)).toEqual(['web-10']);
+    expect(shownTargets(targets, null).map(({ machine }) => machine)).toEqual(['web-1', 'web-2', 'web-3', 'web-10']);
+    expect(shownTargets(targets, 'survivors').map(({ machine }) => machine)).toEqual(['web-3', 'web-10']);
   });
 });

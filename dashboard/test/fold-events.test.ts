@@ -18,7 +18,16 @@ const ordered = (n: number, command: string) =>
     grace_ms: 5000,
   }) as const;
 const step = (n: number, command: string | null, phase: KillPhase, survivors: number[] = []) =>
-  ({ at: at(n), type: 'kill_progress', command, reason: 'operator', phase, signal: null, survivors }) as const;
+  ({
+    at: at(n),
+    type: 'kill_progress',
+    command,
+    reason: 'operator',
+    phase,
+    signal: null,
+    survivors,
+    unnamed_survivors: false,
+  }) as const;
 const kinds = (...events: Parameters<typeof story>) => chaptersOf(story(...events)).map(({ kind }) => kind);
 
 test('what is missing in several places is told once, with how much it is in all', () => {

@@ -21,6 +21,7 @@ const phase = (name: 'term' | 'kill' | 'gone' | 'refused', seconds: number) =>
     phase: name,
     signal: name === 'term' ? 'SIGTERM' : name === 'kill' ? 'SIGKILL' : null,
     survivors: [] as number[],
+    unnamed_survivors: false,
   }) as const;
 const target = (state: 'pending' | 'delivered' | 'term') => ({
   run: RUN_ID,
@@ -28,6 +29,7 @@ const target = (state: 'pending' | 'delivered' | 'term') => ({
   state,
   exit_code: null,
   survivors: [],
+  unnamed_survivors: false,
 });
 
 const killing = makeRun({ state: 'killing' });
@@ -120,7 +122,12 @@ describe('ends', () => {
 
   test('what survived is told', () => {
     const gone = { ...phase('gone', 13), survivors: [77] };
-    expect(killProgress(ended, story(requested, delivered, gone), [])?.survivors).toEqual([77]);
+    expect(killProgress(ended, story(requested, delivered, gone), [])?.survivors).toMatchObject({ survivors: [77] });
+    const unnamed = { ...phase('gone', 13), unnamed_survivors: true };
+    expect(killProgress(ended, story(requested, delivered, unnamed), [])?.survivors).toMatchObject({
+      survivors: [],
+      unnamed_survivors: true,
+    });
   });
 });
 

@@ -8,6 +8,7 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
   state,
   exit_code: null,
   survivors,
+  unnamed_survivors: false,
 });
 
 test('an order is over when all its commands are', () => {
@@ -24,7 +25,9 @@ test('a command that has found no run yet counts as stored, one that found none 
 
 test('what could not be ended is told with its machine', () => {
   const command = makeCommand({ state: 'settled', targets: [target(1, 'gone', [77])] });
-  expect(orderProgress([command]).survivors).toEqual([{ machine: 'm-1', survivors: [77] }]);
+  expect(orderProgress([command]).survivors).toEqual([{ machine: 'm-1', survivors: [77], unnamed_survivors: false }]);
+  const unnamed = makeCommand({ state: 'settled', targets: [{ ...target(1, 'gone'), unnamed_survivors: true }] });
+  expect(orderProgress([unnamed]).survivors).toEqual([{ machine: 'm-1', survivors: [], unnamed_survivors: true }]);
 });
 
 test('what there is no word of yet is stored, not over', () => {

@@ -23,16 +23,27 @@ test('a kill is told with who, how and why', () => {
 });
 
 test('what could not be ended is never called gone', () => {
-  const gone = { at: at(1), type: 'kill_progress', command: COMMAND_ID, reason: 'operator', phase: 'gone' } as const;
-  expect(told({ ...gone, signal: null, survivors: [7, 8] }, { ...gone, signal: null, survivors: [] })).toEqual([
+  const gone = {
+    at: at(1),
+    type: 'kill_progress',
+    command: COMMAND_ID,
+    reason: 'operator',
+    phase: 'gone',
+    signal: null,
+  } as const;
+  const none = { survivors: [], unnamed_survivors: false };
+  expect(
+    told({ ...gone, ...none, survivors: [7, 8] }, { ...gone, ...none, unnamed_survivors: true }, { ...gone, ...none }),
+  ).toEqual([
     ['bad', 'Not all of it is gone', 'could not be ended: 7, 8'],
+    ['bad', 'Not all of it is gone', 'could not be ended: something whose process id is not known'],
     ['kill', 'Gone: nothing of it is left', null],
   ]);
 });
 
 test('the wrapper’s own limit is told as such', () => {
   const term = { at: at(1), type: 'kill_progress', command: null, reason: 'timeout', phase: 'term' } as const;
-  expect(told({ ...term, signal: 'SIGTERM', survivors: [] })).toEqual([
+  expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false })).toEqual([
     ['kill', 'SIGTERM sent', 'its time limit was reached'],
   ]);
 });

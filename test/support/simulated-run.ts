@@ -123,6 +123,7 @@ export class SimulatedRun {
         signal: sent,
         at_ms: this.#ageMs(),
         survivors: [],
+        unnamed_survivors: false,
       });
     tell(signal === 'SIGKILL' ? 'kill' : 'term', signal);
     if (this.#ignoresSigterm && signal !== 'SIGKILL') return;

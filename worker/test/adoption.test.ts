@@ -80,7 +80,9 @@ describe('a run whose wrapper was killed', () => {
     await before.settled();
     const knows = await TestWrapper.connect(other, {
       successor: 1,
-      applied_kills: [{ command: order.id, phase: 'term', signal: 'SIGTERM', at_ms: 200, survivors: [] }],
+      applied_kills: [
+        { command: order.id, phase: 'term', signal: 'SIGTERM', at_ms: 200, survivors: [], unnamed_survivors: false },
+      ],
     });
     await knows.settled();
     expect(knows.of('kill')).toEqual([]);

@@ -65,7 +65,14 @@ describe('a fault of ours', () => {
       await first.error('internal');
     });
     expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'pending' }] });
-    const applied = { command: id, phase: 'term' as const, signal: 'SIGTERM', at_ms: 150, survivors: [] };
+    const applied = {
+      command: id,
+      phase: 'term' as const,
+      signal: 'SIGTERM',
+      at_ms: 150,
+      survivors: [],
+      unnamed_survivors: false,
+    };
     await TestWrapper.connect(who, { applied_kills: [applied] });
     expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
   });

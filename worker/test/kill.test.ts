@@ -1,12 +1,13 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { killingMessage } from '#testing/wrapper-messages';
 import { sweep } from '../src/sweep.ts';
 import { call, command, kill, newToken, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
-import { disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
+import { disconnected, eventTypes, hibernate, jobObject, restart, run, runEvents } from './support/objects.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -117,7 +118,14 @@ describe('the kill path', () => {
     const { id } = await kill(who.job);
     await first.kill();
     await restart(who.job);
-    const applied = { command: id, phase: 'term' as const, signal: 'SIGTERM', at_ms: 150, survivors: [] };
+    const applied = {
+      command: id,
+      phase: 'term' as const,
+      signal: 'SIGTERM',
+      at_ms: 150,
+      survivors: [],
+      unnamed_survivors: false,
+    };
     const second = await TestWrapper.connect(who, { applied_kills: [applied] });
     await second.settled();
     expect(second.of('kill')).toEqual([]);
@@ -140,9 +148,9 @@ describe('the kill path', () => {
     const who = newIdentity('kill-own-limit');
     const wrapper = await TestWrapper.connect(who);
     const step = { type: 'killing', command: null, reason: 'timeout', signal: 'SIGTERM', at_ms: 50 } as const;
-    wrapper.say({ ...step, phase: 'term', survivors: [] });
-    wrapper.say({ ...step, phase: 'term', survivors: [] });
-    wrapper.say({ ...step, phase: 'gone', survivors: [], at_ms: 60 });
+    wrapper.say({ ...step, phase: 'term', survivors: [], unnamed_survivors: false });
+    wrapper.say({ ...step, phase: 'term', survivors: [], unnamed_survivors: false });
+    wrapper.say({ ...step, phase: 'gone', survivors: [], unnamed_survivors: false, at_ms: 60 });
     await wrapper.settled();
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
     await wrapper.completed({ reason: 'timeout', exit_code: 124 });
@@ -230,13 +238,43 @@ describe('the kill path', () => {
     expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
   });
 
+  test('tells of survivors without a pid: in its target, in the events, and in the index', async () => {
+    const who = newIdentity('kill-unnamed');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.kill();
+    wrapper.say(killingMessage(id, 'gone', { survivors: [99], unnamed_survivors: true }));
+    await wrapper.completed();
+    const left = { survivors: [99], unnamed_survivors: true };
+    expect((await command(id)).targets).toMatchObject([{ state: 'gone', ...left }]);
+    const steps = await runEvents(who.job, who.run);
+    expect(steps.find(({ type }) => type === 'kill_progress')).toMatchObject({
+      type: 'kill_progress',
+      phase: 'gone',
+      ...left,
+    });
+  });
+
+  test('of an old wrapper knows only the survivors that it names', async () => {
+    const who = newIdentity('kill-unnamed-old');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.kill();
+    const { unnamed_survivors: _, ...old } = killingMessage(id, 'gone', { survivors: [99] });
+    wrapper.raw(JSON.stringify(old));
+    await wrapper.completed();
+    expect((await command(id)).targets).toMatchObject([{ survivors: [99], unnamed_survivors: false }]);
+  });
+
   test('learns from the completion what no step has told', async () => {
     const who = newIdentity('kill-complete-applied');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await kill(who.job);
     await wrapper.kill();
     await wrapper.completed({
-      applied_kills: [{ command: id, phase: 'gone', signal: null, at_ms: 250, survivors: [77] }],
+      applied_kills: [
+        { command: id, phase: 'gone', signal: null, at_ms: 250, survivors: [77], unnamed_survivors: false },
+      ],
     });
     expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', survivors: [77] }] });
   });
@@ -262,6 +300,7 @@ describe('the kill path', () => {
       signal: null,
       at_ms: 50,
       survivors: [],
+      unnamed_survivors: false,
     });
     await wrapper.settled();
     expect((await eventTypes(who.job, who.run)).at(-1)).toBe('ended');
@@ -569,7 +608,7 @@ describe('what a returning run repeats', () => {
     wrapper.killing(id, phase);
     await wrapper.settled();
     await lose(wrapper);
-    const applied = { command: id, phase, signal, at_ms: 200, survivors: [] };
+    const applied = { command: id, phase, signal, at_ms: 200, survivors: [], unnamed_survivors: false };
     const back = await TestWrapper.connect(who, { applied_kills: [applied] });
     await back.settled();
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
@@ -580,10 +619,10 @@ describe('what a returning run repeats', () => {
     const who = newIdentity('kill-clamped');
     const wrapper = await TestWrapper.connect(who);
     const step = { type: 'killing', command: null, reason: 'timeout', signal: 'SIGTERM', phase: 'term' } as const;
-    wrapper.say({ ...step, at_ms: 600_000, survivors: [] });
+    wrapper.say({ ...step, at_ms: 600_000, survivors: [], unnamed_survivors: false });
     await wrapper.settled();
     await pass(who.job, 5_000);
-    wrapper.say({ ...step, at_ms: 600_000, survivors: [] });
+    wrapper.say({ ...step, at_ms: 600_000, survivors: [], unnamed_survivors: false });
     await wrapper.settled();
     expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
   });

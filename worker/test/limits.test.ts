@@ -36,7 +36,13 @@ describe('what a wrapper sends is refused, and harms nothing, when it is', () =>
     await wrapper.next('the ack', (message) => message.type === 'ack' && message.of === 'output');
   });
 
-  const kill = { command: '01M82PTB40WMEYKY30XERGEN0N', phase: 'gone', signal: null, at_ms: 1 } as const;
+  const kill = {
+    command: '01M82PTB40WMEYKY30XERGEN0N',
+    phase: 'gone',
+    signal: null,
+    at_ms: 1,
+    unnamed_survivors: false,
+  } as const;
 
   test.each([
     ['a command line', { command: 'x'.repeat(4 * KIB + 1) }],

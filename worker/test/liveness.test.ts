@@ -240,6 +240,7 @@ describe('a run whose link was cut', () => {
       signal: 'SIGTERM',
       at_ms: 50,
       survivors: [],
+      unnamed_survivors: false,
     });
     await back.settled();
     const found = await run(who.job, who.run);

@@ -1,6 +1,7 @@
 /** Commands and what becomes of them, in words for somebody who was woken by one. Pure. */
 import type { Command, Target } from '#protocol/api';
 import type { CommandState, TargetState } from '#protocol/command';
+import { hasSurvivors, survivorsText } from '../state/survivors.ts';
 import { countText, durationText } from './quantity.ts';
 
 /** What the state means for this very command. */
@@ -20,7 +21,7 @@ export function meaningOf({ state, targets }: Pick<Command, 'state' | 'targets'>
 }
 
 function settledMeaning(targets: readonly Target[]): string {
-  if (targets.some(({ survivors }) => survivors.length > 0)) {
+  if (targets.some(hasSurvivors)) {
     return 'It is over, but some processes could not be ended.';
   }
   const lost = targets.filter(({ state }) => state === 'lost').length;
@@ -52,8 +53,8 @@ export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
   lost: 'lost',
 };
 
-export function targetMeaning({ state, survivors }: Target, signal: Command['signal']): string {
-  switch (state) {
+export function targetMeaning(target: Target, signal: Command['signal']): string {
+  switch (target.state) {
     case 'pending':
       return 'The machine is out of touch; the kill goes out as soon as it is back.';
     case 'delivered':
@@ -63,7 +64,7 @@ export function targetMeaning({ state, survivors }: Target, signal: Command['sig
     case 'kill':
       return 'SIGKILL was sent to what was left.';
     case 'gone':
-      return survivors.length === 0 ? 'Nothing of it is left.' : `Could not be ended: ${survivors.join(', ')}.`;
+      return hasSurvivors(target) ? `Could not be ended: ${survivorsText(target)}.` : 'Nothing of it is left.';
     case 'refused':
       return 'The run had ended before the kill came.';
     case 'lost':
@@ -109,7 +110,7 @@ export function mannerText(signal: Command['signal'], graceMs: number): string {
 export type CommandTone = 'waiting' | 'active' | 'good' | 'warn' | 'bad';
 
 export function toneOf({ state, targets }: Pick<Command, 'state' | 'targets'>): CommandTone {
-  if (targets.some(({ survivors }) => survivors.length > 0)) return 'bad';
+  if (targets.some(hasSurvivors)) return 'bad';
   switch (state) {
     case 'queued':
       return 'waiting';

@@ -13,6 +13,7 @@ import {
   sendAgain,
 } from '../state/kill-orders.ts';
 import { type OrderProgress, orderProgress } from '../state/order-progress.ts';
+import { survivorsText } from '../state/survivors.ts';
 import { Docked } from './dock.tsx';
 import { countText } from './quantity.ts';
 
@@ -94,10 +95,10 @@ function Progress({ ids, known }: { readonly ids: readonly string[]; readonly kn
   return (
     <>
       {progressText(progress)}
-      {progress.survivors.map(({ machine, survivors }) => (
-        <span key={machine} class="problem">
+      {progress.survivors.map((left) => (
+        <span key={left.machine} class="problem">
           {' '}
-          Could not be ended on {machine}: {survivors.join(', ')}.
+          Could not be ended on {left.machine}: {survivorsText(left)}.
         </span>
       ))}
     </>

@@ -7,6 +7,7 @@
 import type { Command, Run, RunEvent, Target } from '#protocol/api';
 import type { KillSignal } from '#protocol/command';
 import { isLive } from '#protocol/run-state';
+import { hasSurvivors, NO_SURVIVORS, type Survivors } from './survivors.ts';
 
 export const STEPS = ['requested', 'delivered', 'term', 'kill', 'gone'] as const;
 export type StepName = (typeof STEPS)[number];
@@ -38,7 +39,7 @@ export interface KillProgress {
   /** When SIGKILL follows; null when no grace runs. */
   readonly graceEndsAt: number | null;
   readonly waitingForMachine: boolean;
-  readonly survivors: readonly number[];
+  readonly survivors: Survivors;
   readonly outcome: 'under_way' | 'gone' | 'refused' | 'lost';
   /** Whether the run had ended: then it is for what it left running. */
   readonly isAfterEnd: boolean;
@@ -90,7 +91,7 @@ function progressOf(
     firstSignal,
     graceEndsAt: outcome === 'under_way' ? graceEnd(run, orders, delivered, progress) : null,
     waitingForMachine: outcome === 'under_way' && !reached.has('delivered') && orders.length > 0 && !run.connected,
-    survivors: progress.at(-1)?.survivors ?? targets.find((target) => target.survivors.length > 0)?.survivors ?? [],
+    survivors: progress.at(-1) ?? targets.find(hasSurvivors) ?? NO_SURVIVORS,
     outcome,
     isAfterEnd,
   };

@@ -1,13 +1,16 @@
 /** How far the kills of one order have come, told from what the control plane has said of its commands. Pure. */
 import type { Command, Target } from '#protocol/api';
 import type { TargetState } from '#protocol/command';
+import { hasSurvivors, type Survivors } from './survivors.ts';
+
+type SurvivorsOn = Survivors & Pick<Target, 'machine'>;
 
 export interface OrderProgress {
   /** By what has become of each run: a target's state, or `none` for a command that has found no run yet. */
   readonly counts: Readonly<Record<TargetState | 'none', number>>;
   readonly isOver: boolean;
   /** Processes that could not be ended, each with its machine. */
-  readonly survivors: readonly Pick<Target, 'machine' | 'survivors'>[];
+  readonly survivors: readonly SurvivorsOn[];
 }
 
 const UNHEARD_OF = { state: 'queued', targets: [] } as const;
@@ -15,13 +18,15 @@ const UNHEARD_OF = { state: 'queued', targets: [] } as const;
 /** @param commands null: it was stored, and there is no word of it yet */
 export function orderProgress(commands: readonly (Command | null)[]): OrderProgress {
   const counts = { none: 0, pending: 0, delivered: 0, term: 0, kill: 0, gone: 0, refused: 0, lost: 0 };
-  const survivors: Pick<Target, 'machine' | 'survivors'>[] = [];
+  const survivors: SurvivorsOn[] = [];
   for (const command of commands) {
     const { state, targets } = command ?? UNHEARD_OF;
     if (targets.length === 0 && state !== 'settled') counts.none += 1;
     for (const target of targets) {
       counts[target.state] += 1;
-      if (target.survivors.length > 0) survivors.push({ machine: target.machine, survivors: target.survivors });
+      if (!hasSurvivors(target)) continue;
+      const { machine, survivors: pids, unnamed_survivors } = target;
+      survivors.push({ machine, survivors: pids, unnamed_survivors });
     }
   }
   const isOver = commands.every((command) => command?.state === 'settled' || command?.state === 'expired');

@@ -22,13 +22,21 @@ export interface CommandRecord {
   readonly seq: number;
 }
 
+/** What could not be ended at a run. */
+export interface Survivors {
+  readonly survivors: readonly number[];
+  /** Whether there are others whose pids are not known. */
+  readonly unnamedSurvivors: boolean;
+}
+
+export const NO_SURVIVORS: Survivors = { survivors: [], unnamedSurvivors: false };
+
 /** One run that a command is for. */
-export interface TargetRecord {
+export interface TargetRecord extends Survivors {
   readonly command: string;
   readonly run: string;
   readonly machine: string;
   readonly state: TargetState;
-  readonly survivors: readonly number[];
   /** How often the kill went down the socket that it went down last; 0: it never went out. */
   readonly sends: number;
   readonly runState: RunState;
@@ -72,13 +80,13 @@ export function passesOver(command: CommandRecord, run: RunRecord, lostTargetMs:
   );
 }
 
-type TargetRow = Omit<TargetRecord, 'survivors'> & { survivors: string };
+type TargetRow = Omit<TargetRecord, keyof Survivors> & { survivors: string; unnamedSurvivors: number };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
 const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", reason,
   requested_by AS "requestedBy", request_id AS "requestId", requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
-const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors, targets.sends,
-  runs.state AS "runState", runs.exit_code AS "exitCode" FROM targets JOIN runs ON runs.id = targets.run`;
+const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors,
+  targets.unnamed_survivors AS "unnamedSurvivors", targets.sends, runs.state AS "runState", runs.exit_code AS "exitCode" FROM targets JOIN runs ON runs.id = targets.run`;
 
 const ENDED = quoted(TARGET_STATES.filter(isTargetEnded));
 const LIVE = quoted(LIVE_STATES);
@@ -134,11 +142,12 @@ export class CommandStore {
     return inserted.toArray().length > 0;
   }
 
-  setTarget(target: Pick<TargetRecord, 'command' | 'run'>, state: TargetState, survivors: readonly number[]): void {
+  setTarget(target: Pick<TargetRecord, 'command' | 'run'>, state: TargetState, left: Survivors): void {
     this.#sql.exec(
-      'UPDATE targets SET state = ?, survivors = ? WHERE command = ? AND run = ?',
+      'UPDATE targets SET state = ?, survivors = ?, unnamed_survivors = ? WHERE command = ? AND run = ?',
       state,
-      JSON.stringify(survivors),
+      JSON.stringify(left.survivors),
+      Number(left.unnamedSurvivors),
       target.command,
       target.run,
     );
@@ -230,7 +239,11 @@ export class CommandStore {
     return this.#sql
       .exec<SqlRow<TargetRow>>(query, ...bindings)
       .toArray()
-      .map((row) => ({ ...row, survivors: JSON.parse(row.survivors) as number[] }));
+      .map((row) => ({
+        ...row,
+        survivors: JSON.parse(row.survivors) as number[],
+        unnamedSurvivors: row.unnamedSurvivors === 1,
+      }));
   }
 }
 
@@ -261,6 +274,7 @@ export function commandResource(job: string, command: CommandRecord, targets: re
       state: target.state,
       exit_code: target.exitCode,
       survivors: [...target.survivors],
+      unnamed_survivors: target.unnamedSurvivors,
     })),
     seq: command.seq,
   };

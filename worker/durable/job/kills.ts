@@ -13,6 +13,7 @@ import {
   commandRecord,
   commandResource,
   matchesRun,
+  NO_SURVIVORS,
   passesOver,
   type TargetRecord,
 } from './command-store.ts';
@@ -33,6 +34,7 @@ export interface KillReport {
   readonly signal: string | null;
   readonly at_ms: number;
   readonly survivors: readonly number[];
+  readonly unnamed_survivors: boolean;
 }
 
 /** A kill that stays unanswered is sent this often down one socket before the socket is given up. */
@@ -129,7 +131,10 @@ export class Kills {
     }
     // A lost run that returns repeats where it is: no news of the target, but of the run.
     if (!isProgress(target.state, report.phase)) return this.#record(run, report, false);
-    this.#commands.setTarget(target, report.phase, report.survivors);
+    this.#commands.setTarget(target, report.phase, {
+      survivors: report.survivors,
+      unnamedSurvivors: report.unnamed_survivors,
+    });
     const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'delivered');
     if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
     const changed = this.#record(run, report, !this.#journal.hasToldStep(run, report));
@@ -146,7 +151,7 @@ export class Kills {
     if (!run.connected) this.#deadlines.cancel('kill_answer', run.id);
     for (const target of this.#commands.targetsAt(run.id)) {
       const state = endOfTarget(target, run);
-      this.#commands.setTarget(target, state, target.survivors);
+      this.#commands.setTarget(target, state, target);
       const command = state === 'pending' ? this.#commands.get(target.command) : null;
       if (command !== null) this.#send(command, { ...target, state, sends: 0 }, run);
       this.#update(target.command);
@@ -157,7 +162,7 @@ export class Kills {
   nothingLeft(run: RunRecord): void {
     this.#deadlines.cancel('kill_answer', run.id);
     for (const target of this.#openTargets(run)) {
-      this.#commands.setTarget(target, endOfTarget(target, run), target.survivors);
+      this.#commands.setTarget(target, endOfTarget(target, run), target);
       this.#update(target.command);
     }
   }
@@ -173,7 +178,7 @@ export class Kills {
   runLost(run: RunRecord): void {
     this.#deadlines.cancel('kill_answer', run.id);
     for (const target of this.#commands.targetsAt(run.id)) {
-      if (!isTargetEnded(target.state)) this.#commands.setTarget(target, 'lost', target.survivors);
+      if (!isTargetEnded(target.state)) this.#commands.setTarget(target, 'lost', target);
       this.#update(target.command);
     }
   }
@@ -181,7 +186,7 @@ export class Kills {
   /** A lost run is back: what was meant for it counts again. */
   runReturned(run: RunRecord): void {
     for (const target of this.#commands.targetsAt(run.id)) {
-      if (target.state === 'lost') this.#commands.setTarget(target, 'pending', target.survivors);
+      if (target.state === 'lost') this.#commands.setTarget(target, 'pending', target);
       this.#update(target.command);
     }
   }
@@ -205,7 +210,7 @@ export class Kills {
 
   /** Its run has ended, and who could end what is left of it may never come: should they come, it counts again. */
   #giveUp(target: TargetRecord): void {
-    this.#commands.setTarget(target, 'lost', target.survivors);
+    this.#commands.setTarget(target, 'lost', target);
     this.#update(target.command);
   }
 
@@ -230,7 +235,7 @@ export class Kills {
     const run = command.run === null ? null : this.#runs.get(command.run);
     if (!run?.final || matchesRun(command, run) || !matchesRun(command, { ...run, final: false })) return;
     this.#commands.addTarget(command.id, run.id);
-    this.#commands.setTarget({ command: command.id, run: run.id }, 'refused', []);
+    this.#commands.setTarget({ command: command.id, run: run.id }, 'refused', NO_SURVIVORS);
   }
 
   /** Makes a run a target of a command, once. @returns whether it was none before: then the command is to be updated */
@@ -246,7 +251,8 @@ export class Kills {
       grace_ms: command.graceMs,
     });
     // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
-    if (!run.final && !isLive(run.state)) this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', []);
+    if (!run.final && !isLive(run.state))
+      this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', NO_SURVIVORS);
     return true;
   }
 
@@ -275,7 +281,7 @@ export class Kills {
       this.#deadlines.arm('kill_answer', run.id, Date.now() + this.#answerMs);
     }
     if (target.state !== 'pending') return false;
-    this.#commands.setTarget(target, 'delivered', target.survivors);
+    this.#commands.setTarget(target, 'delivered', target);
     this.#journal.tell(run, { type: 'kill_delivered', at: new Date().toISOString(), command: command.id });
     return true;
   }
@@ -290,6 +296,7 @@ export class Kills {
       phase: report.phase,
       signal: report.signal,
       survivors: [...report.survivors],
+      unnamed_survivors: report.unnamed_survivors,
     };
     const standing = report.phase === 'refused' ? null : changeRun(run, { kind: 'signalled' });
     if (standing !== null) return this.#journal.change(run, standing, ...(isNews ? [event] : []));

@@ -125,6 +125,8 @@ const MIGRATIONS = [
   ALTER TABLE runs ADD COLUMN left_running TEXT NOT NULL DEFAULT '[]';
   CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
   `,
+  // Whether others than those in `survivors` are left.
+  'ALTER TABLE targets ADD COLUMN unnamed_survivors INTEGER NOT NULL DEFAULT 0;',
 ];
 
 /**

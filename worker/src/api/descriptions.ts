@@ -60,7 +60,9 @@ export const TARGET_FIELDS: Record<keyof Target, string> = {
   run: 'The id of the run.',
   machine: 'Where it runs.',
   state:
-    '`pending`: the wrapper is out of touch. `delivered`: it was handed the kill. `term`: the first signal was sent. `kill`: SIGKILL was. `gone`: nothing is left but `survivors`. `refused`: it had ended by itself. `lost`: the run counts as lost.',
+    '`pending`: the wrapper is out of touch. `delivered`: it was handed the kill. `term`: the first signal was sent. `kill`: SIGKILL was. `gone`: nothing is left but `survivors` and `unnamed_survivors`. `refused`: it had ended by itself. `lost`: the run counts as lost.',
   exit_code: 'The code the run is reported with; null while it runs.',
   survivors: 'The ids of processes that could not be ended.',
+  unnamed_survivors:
+    'Whether others could not be ended whose ids are not known: something that no look has shown still holds the output.',
 };

@@ -12,9 +12,12 @@ export function run(job: string, id: string) {
   return runInDurableObject(jobObject(job), (object) => object.run(id));
 }
 
+export function runEvents(job: string, id: string): Promise<RunEvent[]> {
+  return runInDurableObject(jobObject(job), (object) => object.events(id, 0, 1000));
+}
+
 export async function eventTypes(job: string, id: string): Promise<RunEvent['type'][]> {
-  const events = await runInDurableObject(jobObject(job), (object) => object.events(id, 0, 1000));
-  return events.map(({ type }) => type);
+  return (await runEvents(job, id)).map(({ type }) => type);
 }
 
 /** What a crash or a deploy does: memory is gone and every socket is closed, whether or not anyone was told. */

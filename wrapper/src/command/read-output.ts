@@ -1,4 +1,5 @@
 /** Reading a command's stdout and stderr, and passing them on. */
+import { performance } from 'node:perf_hooks';
 import type { StreamName } from '#protocol/output-frame';
 import type { Log } from '../log.ts';
 import type { Brake } from '../output/brake.ts';
@@ -21,6 +22,12 @@ export interface OutputReader {
    * that somebody still holds open. Those go on being read until `close`.
    */
   finished(): Promise<readonly StreamName[]>;
+  /** Whether something may still print. */
+  isOpen(): boolean;
+  /** Reads what is in the pipes, however far behind our own reader is. `finished` waits LINGER_MS from then. */
+  drain(): void;
+  /** Resolves when both have ended. Never rejects. */
+  readonly ended: Promise<void>;
   /** Gives the pipes up: whoever still writes gets SIGPIPE. */
   close(): void;
 }
@@ -52,17 +59,28 @@ export function readOutput(
       for (const pump of pumps) pump.goOn();
     };
   }
+  let drainedAt: number | null = null;
+  const drain = () => {
+    drainedAt = performance.now();
+    for (const pump of pumps) pump.takeTheRest();
+  };
+  const ended = Promise.all(pumps.map((pump) => pump.pipe.ended)).then(() => {});
   return {
     finished: async () => {
-      for (const pump of pumps) pump.takeTheRest();
+      const since = drainedAt ?? performance.now();
+      drain();
+      const waitedMs = performance.now() - since;
       let timer: NodeJS.Timeout | undefined;
       const waited = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, LINGER_MS);
+        timer = setTimeout(resolve, Math.max(0, LINGER_MS - waitedMs));
       });
-      await Promise.race([Promise.all(pumps.map((pump) => pump.pipe.ended)), waited]);
+      await Promise.race([ended, waited]);
       clearTimeout(timer);
       return pumps.filter((pump) => !pump.hasEnded).map((pump) => pump.name);
     },
+    isOpen: () => pumps.some((pump) => !pump.hasEnded),
+    drain,
+    ended,
     close: () => {
       for (const { pipe } of pumps) pipe.close();
     },

@@ -119,6 +119,7 @@ async function follow(open: (events: LinkEvents) => Link, record: RunRecord<Left
           signal: null,
           at_ms: record.start().age_ms,
           survivors: [],
+          unnamed_survivors: false,
         }),
       changed: () => {
         if (output.start > storedTo) stalled.set(now() + STALLED_MS);

@@ -12,7 +12,7 @@ const Stage = v.variant('kind', [
   v.object({ kind: v.literal('exited') }),
   v.object({ kind: v.literal('term'), reason: Reason, killAt: AgeMs }),
   v.object({ kind: v.literal('kill'), reason: Reason, giveUpAt: AgeMs }),
-  v.object({ kind: v.literal('gone'), reason: Reason, survivors: Pids }),
+  v.object({ kind: v.literal('gone'), reason: Reason, survivors: Pids, unnamedSurvivors: v.boolean() }),
 ]);
 
 const Cause = v.variant('kind', [
@@ -23,6 +23,7 @@ const Cause = v.variant('kind', [
 const Termination = v.object({
   stage: Stage,
   sent: listOf(v.string()),
+  heldUnseenSince: v.nullable(AgeMs),
   progress: listOf(v.object({ cause: Cause, ...v.omit(AppliedKill, ['command']).entries })),
 });
 
@@ -41,7 +42,7 @@ export const Progress = v.object({
 export type Progress = v.InferOutput<typeof Progress>;
 
 export const NO_PROGRESS: Progress = {
-  termination: { stage: { kind: 'running' }, sent: [], progress: [] },
+  termination: { stage: { kind: 'running' }, sent: [], progress: [], heldUnseenSince: null },
   raw: null,
   untold_steps: [],
 };

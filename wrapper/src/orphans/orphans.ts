@@ -73,7 +73,10 @@ export async function endOrphan(
   if (journal !== null) {
     noteProgressIn(journal, {
       ...NO_PROGRESS,
-      termination: { ...NO_PROGRESS.termination, stage: { kind: 'gone', reason: 'local_signal', survivors } },
+      termination: {
+        ...NO_PROGRESS.termination,
+        stage: { kind: 'gone', reason: 'local_signal', survivors, unnamedSurvivors: false },
+      },
     });
   }
   rescue(facts, means, log);

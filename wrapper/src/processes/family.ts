@@ -30,6 +30,8 @@ export interface ProcessFamily {
   observe(): number | null;
   /** Whether the command's own process has exited, even if nobody has collected it yet. */
   leaderHasExited(): boolean;
+  /** Whether a member may hold the command's output open. False only where that can be told. */
+  mayHoldOutput(pid: number): boolean;
   /**
    * Sends a signal to every member; SIGKILL in such a way that what keeps forking is caught.
    *
@@ -59,6 +61,7 @@ export const noFamily: ProcessFamily = {
   remaining: () => [],
   observe: () => null,
   leaderHasExited: () => true,
+  mayHoldOutput: () => true,
   signal: () => false,
   release: () => {},
 };
@@ -221,6 +224,10 @@ class Family implements ProcessFamily {
     // On a machine that hides other users' processes, so is a command that has become another user's (sudo).
     if (entry === null) return !this.#system.isAnybodyAt(this.#leader.pid);
     return entry.startTime !== this.#leader.startTime || !entry.isAlive;
+  }
+
+  mayHoldOutput(pid: number): boolean {
+    return this.#system.table.mayHold(pid, this.#pipes);
   }
 
   signal(signal: NodeJS.Signals): boolean {

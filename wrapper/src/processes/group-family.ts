@@ -16,6 +16,7 @@ export function groupFamily(leader: number, cgroup: Cgroup | null): ProcessFamil
     observe: () => null,
     // Not known, and told by the exit itself.
     leaderHasExited: () => false,
+    mayHoldOutput: () => true,
     signal: (signal) => sendToGroup(leader, signal),
     release: () => {
       cgroup?.remove();

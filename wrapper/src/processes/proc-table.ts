@@ -1,5 +1,6 @@
 /** The process table as Linux shows it in /proc. */
 import fs from 'node:fs';
+import { hasCode } from '../error-code.ts';
 import type { ProcessEntry, ProcessTable } from './process-table.ts';
 
 export const procTable: ProcessTable = {
@@ -13,6 +14,7 @@ export const procTable: ProcessTable = {
       const target = targetOf(pid, fd);
       return target !== null && pipes.includes(target);
     }),
+  mayHold,
   nameOfPipe: (fd) => {
     const target = targetOf(process.pid, fd);
     // The number of one without a path (`pipe:[…]`) is another's when it is gone.
@@ -96,6 +98,22 @@ function hasVariable(pid: number, name: string): boolean | null {
     if (at === 0 || environment[at - 1] === 0) return true;
   }
   return false;
+}
+
+function mayHold(pid: number, pipes: readonly string[]): boolean {
+  let fds: string[];
+  try {
+    fds = fs.readdirSync(`/proc/${pid}/fd`);
+  } catch (error) {
+    // EACCES: another user's. It holds nothing any more when it has ended.
+    return !hasCode(error, 'ENOENT');
+  }
+  // The pipes of one that could not be made by name can't be told apart.
+  if (pipes.length === 0) return true;
+  return fds.some((fd) => {
+    const target = targetOf(pid, Number(fd));
+    return target !== null && pipes.includes(target);
+  });
 }
 
 /** Of a FIFO that has been removed, the path that it had. */

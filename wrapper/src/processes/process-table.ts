@@ -34,6 +34,11 @@ export interface ProcessTable {
    * told.
    */
   printsInto(pid: number, pipes: readonly string[]): boolean;
+  /**
+   * Whether any descriptor of the process may be one of `pipes`. False only where that can be told: with what may not be
+   * looked at, nothing is known.
+   */
+  mayHold(pid: number, pipes: readonly string[]): boolean;
   /** What tells a pipe of ours apart from all others; null where there is no such thing. */
   nameOfPipe(fd: number): string | null;
   /** The pid that was given out last; null where that can't be told. */

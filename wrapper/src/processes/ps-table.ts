@@ -16,6 +16,7 @@ export const psTable: ProcessTable = {
   children: () => null,
   hasVariable: () => false,
   printsInto: () => false,
+  mayHold: () => true,
   nameOfPipe: () => null,
   newestPid: () => null,
 };

@@ -8,6 +8,7 @@ import type { GuardianWords } from '../guardian/guardian.ts';
 import { describeError, type Log } from '../log.ts';
 import { Brake } from '../output/brake.ts';
 import { watchFamily } from '../processes/watch.ts';
+import type { Stage } from '../terminate/decide.ts';
 import { describeEnd } from '../words/ending.ts';
 import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
 import { findLeftRunning } from './left-running.ts';
@@ -49,6 +50,8 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   const reader = startReading(command, parts, limits, recording);
   // After Ctrl-Z or a SIGSTOP the command has been standing still, or we have not been looking.
   process.on('SIGCONT', () => limits.countSilenceFromNow());
+  terminator.watchOutput(reader);
+  void reader.ended.then(() => terminator.outputEnded());
   letGoTogether(command, guardian);
   const unwatch = watchFamily(family, log);
 
@@ -65,7 +68,7 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   unwatch();
   await terminator.over();
   const stillOpen = await reader.finished();
-  if (terminator.stage.kind === 'gone' && terminator.stage.survivors.length === 0) tellWhoIsLeft(stillOpen, log);
+  tellWhoIsLeft(terminator.stage, stillOpen, log);
   if (stillOpen.length > 0) guardian?.drain();
   else guardian?.commandIsOver();
   reader.close();
@@ -125,10 +128,11 @@ function startReading(command: SupervisedCommand, parts: Parts, limits: Limits, 
 }
 
 /** Somebody whom no look has shown, or who was handed the pipe: nothing is known but that it is not over. */
-function tellWhoIsLeft(stillOpen: readonly StreamName[], log: Log): void {
-  if (stillOpen.length === 0) return;
+function tellWhoIsLeft(stage: Stage, stillOpen: readonly StreamName[], log: Log): void {
+  if (stage.kind !== 'gone' || !stage.unnamedSurvivors || stillOpen.length === 0) return;
+  const others = stage.survivors.length === 0 ? 'all that could be found was ended, but something' : 'something else';
   log.tell(
-    `all that could be found was ended, but something still holds the command's ${stillOpen.join(' and ')}: another user's, or a server that it was handed to; as root, see lsof -nP +L1 | grep leash-`,
+    `${others} still holds the command's ${stillOpen.join(' and ')}: another user's, or a server that it was handed to; as root, see lsof -nP +L1 | grep leash-`,
   );
 }
 

@@ -6,6 +6,7 @@
  * that an exit before any signal was sent stands.
  */
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
+import { LINGER_MS } from '../command/read-output.ts';
 
 /** Why a run is to end. */
 export type Cause =
@@ -32,7 +33,13 @@ export type Stage =
   | { readonly kind: 'term'; readonly reason: EndingReason; readonly killAt: number }
   /** SIGKILL was sent, and is sent again until nothing is left or it is `giveUpAt`. */
   | { readonly kind: 'kill'; readonly reason: EndingReason; readonly giveUpAt: number }
-  | { readonly kind: 'gone'; readonly reason: EndingReason; readonly survivors: readonly number[] };
+  | {
+      readonly kind: 'gone';
+      readonly reason: EndingReason;
+      readonly survivors: readonly number[];
+      /** Whether there are others whose pids are not known, or for which the list has no room. */
+      readonly unnamedSurvivors: boolean;
+    };
 
 /** What one request was last answered. */
 export type Progress = Omit<AppliedKill, 'command'> & { readonly cause: Cause };
@@ -43,10 +50,14 @@ export interface Termination {
   readonly sent: readonly string[];
   /** The last progress of each request, oldest first; operators' kills each, own causes one per kind. */
   readonly progress: readonly Progress[];
+  /** Since when something that no look shows has held the command's output; null while nothing does. */
+  readonly heldUnseenSince: number | null;
 }
 
 export type Action =
   | { readonly kind: 'signal'; readonly signal: string }
+  /** Read what is in the pipes, so that their end is noticed. */
+  | { readonly kind: 'drain' }
   | { readonly kind: 'report'; readonly killing: Killing };
 
 export interface Decision {
@@ -59,19 +70,29 @@ export type Happening =
   | { readonly kind: 'requested'; readonly request: EndRequest }
   /** The command's own process has ended. */
   | { readonly kind: 'leader_exited' }
-  /** A look at the family: its living members. `leaderCollected`: the leader's exit has been seen. */
-  | { readonly kind: 'looked'; readonly members: readonly number[]; readonly leaderCollected: boolean }
+  | Look
   /** It could not be looked at; `members` are those of the last look. Nothing is known to be gone. */
   | { readonly kind: 'not_looked'; readonly members: readonly number[] };
+
+/** A look at the family. */
+export interface Look {
+  readonly kind: 'looked';
+  /** Its living members. */
+  readonly members: readonly number[];
+  /** Whether the leader's exit has been seen. */
+  readonly leaderCollected: boolean;
+  /** Whether the command's output is held open, and by none of the members. */
+  readonly isHeldUnseen: boolean;
+}
 
 /** How long SIGKILL is repeated before survivors are reported. */
 export const SWEEP_MS = 5_000;
 /** As many as a message may tell of. */
-const MAX_SURVIVORS = 64;
+export const MAX_SURVIVORS = 64;
 /** A control plane gone mad must not fill the memory; more kills than this are never under way at once. */
 const MAX_REMEMBERED = 200;
 
-export const NOT_ENDING: Termination = { stage: { kind: 'running' }, sent: [], progress: [] };
+export const NOT_ENDING: Termination = { stage: { kind: 'running' }, sent: [], progress: [], heldUnseenSince: null };
 
 /** The next state and what to do, in order. `now` is the run's age in ms. */
 export function decide(state: Termination, happening: Happening, now: number): Decision {
@@ -81,10 +102,7 @@ export function decide(state: Termination, happening: Happening, now: number): D
     case 'leader_exited':
       return state.stage.kind === 'running' ? still({ ...state, stage: { kind: 'exited' } }) : still(state);
     case 'looked':
-      if (isUnderWay(state.stage) && happening.members.length === 0 && happening.leaderCollected) {
-        return finish(state, state.stage.reason, [], now);
-      }
-      return goOn(state, happening.members, now, happening.members.length > 0);
+      return isUnderWay(state.stage) ? onLook(state, state.stage.reason, happening, now) : still(state);
     case 'not_looked':
       return goOn(state, happening.members, now, true);
   }
@@ -111,12 +129,12 @@ function onRequest(state: Termination, request: EndRequest, now: number): Decisi
     case 'term':
       return hasten(state, state.stage, request, now);
     case 'kill':
-      return note(state, request.cause, { phase: 'kill', signal: 'SIGKILL', at_ms: now, survivors: [] });
+      return note(state, request.cause, answer('kill', 'SIGKILL', now));
     case 'gone':
     case 'exited':
       // A limit or a local signal that comes too late needs no answer.
       if (request.cause.kind !== 'operator') return still(state);
-      return note(state, request.cause, { phase: 'refused', signal: null, at_ms: now, survivors: [] });
+      return note(state, request.cause, answer('refused', null, now));
   }
 }
 
@@ -126,7 +144,7 @@ function begin(state: Termination, request: EndRequest, now: number): Decision {
   const first = note(
     { ...add(state, request, now), stage: { kind: 'term', reason, killAt: now + request.graceMs } },
     request.cause,
-    { phase: 'term', signal: request.signal, at_ms: now, survivors: [] },
+    answer('term', request.signal, now),
   );
   return after({ next: first.next, actions: [...firstSignal(request.signal), ...first.actions] }, (next) =>
     request.graceMs === 0 ? escalate(next, reason, now) : still(next),
@@ -144,7 +162,7 @@ function hasten(
   const killAt = request.signal === 'SIGKILL' ? now : Math.min(stage.killAt, now + request.graceMs);
   const moved: Termination = { ...added, stage: { ...stage, killAt } };
   if (request.signal === 'SIGKILL') return escalate(moved, stage.reason, now);
-  const told = note(moved, request.cause, { phase: 'term', signal: request.signal, at_ms: now, survivors: [] });
+  const told = note(moved, request.cause, answer('term', request.signal, now));
   // A second Ctrl-C means something to many programs; a second SIGTERM from another operator is the same wish again.
   const resend = request.cause.kind === 'local_signal' || !state.sent.includes(request.signal);
   return after(
@@ -153,12 +171,38 @@ function hasten(
   );
 }
 
+/**
+ * That nothing is left is said only once nothing holds the output any more: what does so and is shown by no look is one
+ * that could not be ended. A pipe ends with the last process that holds it, but we may be told a moment later.
+ */
+function onLook(state: Termination, reason: EndingReason, look: Look, now: number): Decision {
+  const { members, leaderCollected } = look;
+  const heldUnseenSince = leaderCollected && look.isHeldUnseen ? (state.heldUnseenSince ?? now) : null;
+  const seen: Termination = { ...state, heldUnseenSince };
+  const drain: Action[] = state.heldUnseenSince === null && heldUnseenSince !== null ? [{ kind: 'drain' }] : [];
+  const isNobodySeen = members.length === 0 && leaderCollected;
+  if (isNobodySeen && heldUnseenSince === null) return finish(seen, reason, [], false, now);
+  if (isNobodySeen && hasLingered(seen, now)) return finish(seen, reason, [], true, now);
+  // There is nobody to be signalled: a grace that ends meanwhile changes nothing.
+  if (isNobodySeen) return { next: seen, actions: drain };
+  const { next, actions } = goOn(seen, members, now, members.length > 0);
+  return { next, actions: [...drain, ...actions] };
+}
+
+function hasLingered({ heldUnseenSince }: Termination, now: number): boolean {
+  return heldUnseenSince !== null && now - heldUnseenSince >= LINGER_MS;
+}
+
 /** @param perhapsAlive whether there may be someone to signal */
 function goOn(state: Termination, members: readonly number[], now: number, perhapsAlive: boolean): Decision {
   const { stage } = state;
   if (!isUnderWay(stage)) return still(state);
   if (stage.kind === 'term') return now >= stage.killAt ? escalate(state, stage.reason, now) : still(state);
-  if (now >= stage.giveUpAt) return finish(state, stage.reason, members.slice(0, MAX_SURVIVORS), now);
+  if (now >= stage.giveUpAt) {
+    // Nobody is seen, and yet it is not known to be over: no look was possible, or the command has not been collected.
+    const isUnknown = members.length === 0;
+    return finish(state, stage.reason, members, isUnknown || hasLingered(state, now), now);
+  }
   // What forked while the signal went round has not got it.
   return perhapsAlive ? { next: state, actions: [{ kind: 'signal', signal: 'SIGKILL' }] } : still(state);
 }
@@ -166,15 +210,23 @@ function goOn(state: Termination, members: readonly number[], now: number, perha
 function escalate(state: Termination, reason: EndingReason, now: number): Decision {
   const told = noteAll(
     { ...state, stage: { kind: 'kill', reason, giveUpAt: now + SWEEP_MS } },
-    { phase: 'kill', signal: 'SIGKILL', at_ms: now, survivors: [] },
+    answer('kill', 'SIGKILL', now),
   );
   return { next: told.next, actions: [{ kind: 'signal', signal: 'SIGKILL' }, ...told.actions] };
 }
 
-function finish(state: Termination, reason: EndingReason, survivors: readonly number[], now: number): Decision {
+function finish(
+  state: Termination,
+  reason: EndingReason,
+  members: readonly number[],
+  areOthersLeft: boolean,
+  now: number,
+): Decision {
+  const survivors = members.slice(0, MAX_SURVIVORS);
+  const unnamedSurvivors = areOthersLeft || members.length > MAX_SURVIVORS;
   return noteAll(
-    { ...state, stage: { kind: 'gone', reason, survivors } },
-    { phase: 'gone', signal: null, at_ms: now, survivors: [...survivors] },
+    { ...state, stage: { kind: 'gone', reason, survivors, unnamedSurvivors } },
+    { phase: 'gone', signal: null, at_ms: now, survivors, unnamed_survivors: unnamedSurvivors },
   );
 }
 
@@ -188,20 +240,25 @@ function firstSignal(signal: string): Action[] {
 
 type Answer = Omit<Progress, 'cause'>;
 
-function add(state: Termination, request: EndRequest, now: number): Termination {
-  const sent = state.sent.includes(request.signal) ? state.sent : [...state.sent, request.signal];
-  const answer: Answer = { phase: 'term', signal: request.signal, at_ms: now, survivors: [] };
-  return { ...state, sent, progress: withProgress(state.progress, { cause: request.cause, ...answer }) };
+/** Of a step after which nothing is said of who is left. */
+function answer(phase: Answer['phase'], signal: string | null, now: number): Answer {
+  return { phase, signal, at_ms: now, survivors: [], unnamed_survivors: false };
 }
 
-function note(state: Termination, cause: Cause, answer: Answer): Decision {
-  const progress: Progress = { cause, ...answer };
+function add(state: Termination, request: EndRequest, now: number): Termination {
+  const sent = state.sent.includes(request.signal) ? state.sent : [...state.sent, request.signal];
+  const first = answer('term', request.signal, now);
+  return { ...state, sent, progress: withProgress(state.progress, { cause: request.cause, ...first }) };
+}
+
+function note(state: Termination, cause: Cause, step: Answer): Decision {
+  const progress: Progress = { cause, ...step };
   return { next: { ...state, progress: withProgress(state.progress, progress) }, actions: [report(progress)] };
 }
 
 /** Tells everyone who asked for the end; those that came too late have had their answer. */
-function noteAll(state: Termination, answer: Answer): Decision {
-  const progress = state.progress.map((each) => (each.phase === 'refused' ? each : { cause: each.cause, ...answer }));
+function noteAll(state: Termination, step: Answer): Decision {
+  const progress = state.progress.map((each) => (each.phase === 'refused' ? each : { cause: each.cause, ...step }));
   return {
     next: { ...state, progress },
     actions: progress.filter((each) => each.phase !== 'refused').map(report),

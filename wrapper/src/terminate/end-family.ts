@@ -33,5 +33,6 @@ export function leaderless(family: Endable): Endable {
     members: () => family.members(),
     signal: (name) => family.signal(name),
     leaderHasExited: () => false,
+    mayHoldOutput: (pid) => family.mayHoldOutput(pid),
   };
 }

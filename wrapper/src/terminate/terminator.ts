@@ -9,6 +9,7 @@ import {
   type EndRequest,
   type Happening,
   isUnderWay,
+  MAX_SURVIVORS,
   NOT_ENDING,
   type Stage,
   type Termination,
@@ -24,7 +25,15 @@ const BACK_OFF = 1.5;
 const LOOK_SHARE = { term: 0.1, kill: 0.5 };
 
 /** What can be ended. */
-export type Endable = Pick<ProcessFamily, 'members' | 'leaderHasExited' | 'signal'>;
+export type Endable = Pick<ProcessFamily, 'members' | 'leaderHasExited' | 'signal' | 'mayHoldOutput'>;
+
+/** The command's output, as far as it tells whether anything is left of the command. */
+export interface HeldOutput {
+  /** Whether something may still print into it. */
+  isOpen(): boolean;
+  /** Reads what is there, however far behind its own reader is, so that the end is noticed. */
+  drain(): void;
+}
 
 export class Terminator {
   readonly #family: Endable;
@@ -35,6 +44,7 @@ export class Terminator {
   #state: Termination;
   #leaderCollected = false;
   #lastSeen: readonly number[] = [];
+  #output: HeldOutput | null = null;
   #pauseMs = FIRST_LOOK_MS;
   #waiting: (() => void)[] = [];
   #setGone: () => void = () => {};
@@ -75,6 +85,16 @@ export class Terminator {
 
   get appliedKills(): AppliedKill[] {
     return appliedKills(this.#state);
+  }
+
+  /** From now on the end is told only when nothing holds the output any more, or that something does. */
+  watchOutput(output: HeldOutput): void {
+    this.#output = output;
+  }
+
+  /** The output that is watched has ended. */
+  outputEnded(): void {
+    if (this.#state.heldUnseenSince !== null && isUnderWay(this.stage)) this.#look();
   }
 
   /** An operator's kill, one of the run's limits, or a signal to us. */
@@ -122,8 +142,10 @@ export class Terminator {
 
   #see(): Happening {
     try {
-      this.#lastSeen = this.#family.members();
-      return { kind: 'looked', members: this.#lastSeen, leaderCollected: this.#leaderCollected };
+      const members = this.#family.members();
+      this.#lastSeen = members;
+      const leaderCollected = this.#leaderCollected;
+      return { kind: 'looked', members, leaderCollected, isHeldUnseen: leaderCollected && this.#isHeldUnseen(members) };
     } catch (error) {
       // Not knowing is no reason to stop: SIGKILL is still sent, and the sweep's end is bounded by time.
       this.#log.note(`cannot look at the command's processes: ${describeError(error)}`);
@@ -131,11 +153,19 @@ export class Terminator {
     }
   }
 
+  /** Of very many survivors nobody asks which of them it is. */
+  #isHeldUnseen(members: readonly number[]): boolean {
+    if (this.#output?.isOpen() !== true || members.length > MAX_SURVIVORS) return false;
+    return !members.some((pid) => this.#family.mayHoldOutput(pid));
+  }
+
   #lookLater(ms: number): void {
     const { stage } = this;
-    const next = this.#age() + ms;
+    const now = this.#age();
+    // A grace that is over while nobody is seen is not waited for any more.
+    const killAt = stage.kind === 'term' && stage.killAt > now ? stage.killAt : Number.POSITIVE_INFINITY;
     if (!isUnderWay(stage)) this.#alarm.clear();
-    else this.#alarm.set(stage.kind === 'term' ? Math.min(next, stage.killAt) : next);
+    else this.#alarm.set(Math.min(now + ms, killAt));
   }
 
   #happen(happening: Happening): void {
@@ -146,6 +176,9 @@ export class Terminator {
       switch (action.kind) {
         case 'signal':
           this.#family.signal(action.signal as NodeJS.Signals);
+          break;
+        case 'drain':
+          this.#output?.drain();
           break;
         case 'report':
           this.#onKilling(action.killing);

@@ -2,20 +2,27 @@
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { Killing } from '#protocol/wrapper-link';
 
-type Step = Pick<Killing, 'phase' | 'signal' | 'survivors'>;
+type Step = Pick<Killing, 'phase' | 'signal' | 'survivors' | 'unnamed_survivors'>;
 
 /** One step of ending what belongs to a run. */
-export function describeStep({ phase, signal, survivors }: Step): string {
+export function describeStep({ phase, signal, survivors, unnamed_survivors }: Step): string {
   switch (phase) {
     case 'term':
       return `${signal} sent to all of it`;
     case 'kill':
       return `${signal} sent to all that is left`;
     case 'gone':
-      return survivors.length === 0 ? 'all of it is gone' : `all of it is gone but ${survivors.join(', ')} (pid)`;
+      return describeGone(survivors, unnamed_survivors);
     case 'refused':
       return 'there is nothing to end: the command had exited';
   }
+}
+
+function describeGone(survivors: readonly number[], areOthersLeft: boolean): string {
+  if (survivors.length > 0) {
+    return `all of it is gone but ${survivors.join(', ')} (pid)${areOthersLeft ? ' and others whose pids are not known' : ''}`;
+  }
+  return areOthersLeft ? 'all that could be found is gone, but something is left' : 'all of it is gone';
 }
 
 /** Why a run ended, with which code, and what the command itself returned where that is another. */

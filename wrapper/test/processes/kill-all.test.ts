@@ -112,7 +112,7 @@ describe.each(sampleOf(places))('$place a cgroup', ({ place, env }) => {
     if (way.reason === 'offline_limit') return;
     expect((await plane.completed()).reason).toBe(way.reason);
     const last = plane.of('killing').at(-1);
-    expect(last).toMatchObject({ phase: 'gone', reason: way.reason, survivors: [] });
+    expect(last).toMatchObject({ phase: 'gone', reason: way.reason, survivors: [], unnamed_survivors: false });
   });
 });
 
@@ -124,8 +124,12 @@ test('what has hidden from every look is told of when it still holds the output'
   const leash = leashRun(shell(`${hidden}; sleep 1000; :`, mark), { plane, env: WITHOUT_CGROUP });
   await waitFor('ready', () => leash.stdout.includes('ready'));
   await plane.started();
-  plane.kill(newCommand(), { grace_ms: 3_600_000 });
+  const command = newCommand();
+  plane.kill(command, { grace_ms: 3_600_000 });
   expect((await leash.exited()).code).toBe(143);
   expect(living(mark)).toEqual(living(`${mark}-hidden`));
+  const left = { command, phase: 'gone', survivors: [], unnamed_survivors: true };
+  expect(plane.of('killing').filter(({ phase }) => phase === 'gone')).toMatchObject([left]);
+  expect((await plane.completed()).applied_kills).toMatchObject([left]);
   expect(leash.stderr).toMatch(/^leash: all that could be found was ended, but something still holds .* stdout: /m);
 });

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { LINGER_MS } from '../../src/command/read-output.ts';
 import {
   appliedKills,
   decide,
@@ -23,11 +24,16 @@ function own(cause: OwnCause, graceMs = 5_000, signal = 'SIGTERM'): Happening {
   return { kind: 'requested', request };
 }
 
-function looked(members: number[], leaderCollected = true): Happening {
-  return { kind: 'looked', members, leaderCollected };
+function looked(members: number[], leaderCollected = true, isHeldUnseen = false): Happening {
+  return { kind: 'looked', members, leaderCollected, isHeldUnseen };
 }
 
-/** Goes through what happens, and tells it in short: `!SIGTERM` for a signal, `1:term` for a report. */
+/** The same while something that no look shows holds the output. */
+function lookedHeld(members: number[]): Happening {
+  return looked(members, true, true);
+}
+
+/** Goes through what happens, and tells it in short: `!SIGTERM` for a signal, `1:term` for a report, `drain`. */
 function play(...happenings: [at: number, happening: Happening][]): { story: string[]; end: Termination } {
   const story: string[] = [];
   let state = NOT_ENDING;
@@ -36,6 +42,7 @@ function play(...happenings: [at: number, happening: Happening][]): { story: str
     state = next;
     for (const action of actions) {
       if (action.kind === 'signal') story.push(`${at} !${action.signal}`);
+      else if (action.kind === 'drain') story.push(`${at} drain`);
       else story.push(`${at} ${action.killing.command?.slice(-1) ?? action.killing.reason}:${action.killing.phase}`);
     }
   }
@@ -59,7 +66,7 @@ test('signal, grace, SIGKILL, and again until nothing is left', () => {
     '120 !SIGKILL',
     '130 1:gone',
   ]);
-  expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [] });
+  expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [], unnamedSurvivors: false });
 });
 
 test('the leader’s exit ends nothing while members are left', () => {
@@ -78,7 +85,7 @@ test('an empty group whose leader has not been collected is not gone yet', () =>
 
 test('the sweep is bounded, and tells who survived', () => {
   const { end, story } = play([0, kill(KILL_1, 0, 'SIGKILL')], [SWEEP_MS, looked([4, 5])]);
-  expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [4, 5] });
+  expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [4, 5], unnamedSurvivors: false });
   expect(story).toEqual(['0 !SIGKILL', '0 1:kill', `${SWEEP_MS} 1:gone`]);
   expect(appliedKills(end)).toMatchObject([{ command: KILL_1, phase: 'gone', survivors: [4, 5] }]);
 });
@@ -112,15 +119,15 @@ test.each(['timeout', 'idle_timeout', 'offline_limit', 'local_signal'] as const)
       '120 !SIGKILL',
       `130 ${cause}:gone`,
     ]);
-    expect(end.stage).toEqual({ kind: 'gone', reason: cause, survivors: [] });
+    expect(end.stage).toEqual({ kind: 'gone', reason: cause, survivors: [], unnamedSurvivors: false });
     expect(appliedKills(end)).toEqual([]);
   },
 );
 
-test('at most 64 survivors are told of', () => {
+test('at most 64 survivors are told of by their pids', () => {
   const many = Array.from({ length: 100 }, (_, index) => index + 2);
   const { end } = play([0, kill(KILL_1, 0)], [SWEEP_MS, looked(many)]);
-  expect(end.stage).toMatchObject({ survivors: many.slice(0, 64) });
+  expect(end.stage).toMatchObject({ survivors: many.slice(0, 64), unnamedSurvivors: true });
 });
 
 test('while nothing can be seen, SIGKILL comes in time and is repeated, and nobody is said to be gone', () => {
@@ -128,6 +135,59 @@ test('while nothing can be seen, SIGKILL comes in time and is repeated, and nobo
   const { story, end } = play([0, kill(KILL_1, 100)], [50, blind], [100, blind], [110, blind], [100 + SWEEP_MS, blind]);
   expect(story.slice(3)).toEqual(['100 !SIGKILL', '100 1:kill', '110 !SIGKILL', `${100 + SWEEP_MS} 1:gone`]);
   expect(end.stage).toMatchObject({ kind: 'gone', survivors: [8] });
+});
+
+describe('while something that no look shows holds the output', () => {
+  test('nothing is said to be gone; when it lets go in time, nothing is left', () => {
+    const { story, end } = play(
+      [0, kill(KILL_1, 60_000)],
+      [30, lookedHeld([])],
+      [1_000, lookedHeld([])],
+      [1_100, looked([])],
+    );
+    expect(story.slice(3)).toEqual(['30 drain', '1100 1:gone']);
+    expect(end.stage).toMatchObject({ survivors: [], unnamedSurvivors: false });
+  });
+
+  test('it is told as left once it has had its time, and then for good', () => {
+    const { story, end } = play([0, kill(KILL_1, 100)], [30, lookedHeld([])], [30 + LINGER_MS, lookedHeld([])]);
+    // The grace ends meanwhile: there is nobody to be sent SIGKILL.
+    expect(story.slice(3)).toEqual(['30 drain', `${30 + LINGER_MS} 1:gone`]);
+    expect(appliedKills(end)).toMatchObject([{ phase: 'gone', survivors: [], unnamed_survivors: true }]);
+  });
+
+  test('whoever shows after all is ended, and the time begins again', () => {
+    const { story } = play(
+      [0, kill(KILL_1, 100)],
+      [30, lookedHeld([])],
+      [200, looked([7])],
+      [300, lookedHeld([])],
+      [30 + LINGER_MS, lookedHeld([])],
+      [300 + LINGER_MS, lookedHeld([])],
+    );
+    expect(story.slice(3)).toEqual([
+      '30 drain',
+      '200 !SIGKILL',
+      '200 1:kill',
+      '300 drain',
+      `${300 + LINGER_MS} 1:gone`,
+    ]);
+  });
+
+  test('it is told beside those that have a name', () => {
+    const { end } = play([0, kill(KILL_1, 0)], [1, lookedHeld([4])], [SWEEP_MS, lookedHeld([4])]);
+    expect(end.stage).toMatchObject({ survivors: [4], unnamedSurvivors: true });
+    const letGo = play([0, kill(KILL_1, 0)], [1, lookedHeld([4])], [2, looked([4])], [SWEEP_MS, lookedHeld([4])]).end;
+    expect(letGo.stage).toMatchObject({ survivors: [4], unnamedSurvivors: false });
+  });
+});
+
+test.each<[string, Happening]>([
+  ['the processes could never be looked at', { kind: 'not_looked', members: [] }],
+  ['the command itself was never collected', looked([], false)],
+])('that nothing is left is not said when %s', (_, happening) => {
+  const { end } = play([0, kill(KILL_1, 0)], [SWEEP_MS, happening]);
+  expect(end.stage).toMatchObject({ kind: 'gone', survivors: [], unnamedSurvivors: true });
 });
 
 test('the leader’s exit during the grace is no end, and neither is that of all but one', () => {

@@ -67,6 +67,7 @@ function machine() {
             return processes.get(pid)?.variables.includes(name) ?? null;
           },
           printsInto: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
+          mayHold: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
           nameOfPipe: () => null,
           newestPid: () => given.newestPid ?? null,
         },

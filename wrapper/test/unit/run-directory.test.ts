@@ -58,7 +58,16 @@ const end: Omit<RunEnd, 'version'> = {
     applied_kills: [],
   },
   untold_steps: [
-    { type: 'killing', command: null, reason: 'timeout', phase: 'term', signal: 'SIGTERM', at_ms: 9, survivors: [] },
+    {
+      type: 'killing',
+      command: null,
+      reason: 'timeout',
+      phase: 'term',
+      signal: 'SIGTERM',
+      at_ms: 9,
+      survivors: [],
+      unnamed_survivors: false,
+    },
   ],
 };
 

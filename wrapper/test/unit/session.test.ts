@@ -260,6 +260,7 @@ test('the wrapper’s own steps are told on every new connection until they have
       signal: 'SIGTERM',
       at_ms: 5,
       survivors: [],
+      unnamed_survivors: false,
     });
   }
   expect(brief(accepted(record).actions)).toEqual(['accepted', 'killing', 'killing']);

@@ -25,6 +25,7 @@ function terminator(group: Partial<Endable>) {
     {
       members: () => [1],
       leaderHasExited: () => false,
+      mayHoldOutput: () => true,
       signal: (signal) => signals.push(signal) > 0,
       ...group,
     },
@@ -34,7 +35,7 @@ function terminator(group: Partial<Endable>) {
   );
   const kill = (signal: string, graceMs: number) =>
     made.request({ cause: { kind: 'operator', command: COMMAND }, signal, graceMs });
-  return { made, kill, signals, phases: () => steps.map((step) => step.phase) };
+  return { made, kill, signals, steps, phases: () => steps.map((step) => step.phase) };
 }
 
 test('an exit that has not been collected yet came first all the same', () => {
@@ -82,6 +83,30 @@ test('it is over when nobody is left, and not before', async () => {
   expect(phases()).toEqual(['term', 'gone']);
 });
 
+test('what holds the output, and is none of those that are left, is told beside them', async () => {
+  const { made, kill, steps } = terminator({ members: () => [7, 8], mayHoldOutput: (pid) => pid === 9 });
+  made.watchOutput({ isOpen: () => true, drain: () => {} });
+  kill('SIGTERM', 0);
+  made.leaderExited();
+  await vi.advanceTimersByTimeAsync(SWEEP_MS + 1_000);
+  await made.over();
+  expect(steps.at(-1)).toMatchObject({ phase: 'gone', survivors: [7, 8], unnamed_survivors: true });
+});
+
+test('it is over at the very moment at which the output ends', async () => {
+  let isOpen = true;
+  let drained = 0;
+  const { made, kill, phases } = terminator({ members: () => [] });
+  made.watchOutput({ isOpen: () => isOpen, drain: () => (drained += 1) });
+  kill('SIGTERM', 60_000);
+  made.leaderExited();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([phases(), drained]).toEqual([['term'], 1]);
+  isOpen = false;
+  made.outputEnded();
+  expect(phases()).toEqual(['term', 'gone']);
+});
+
 test('a SIGKILL cuts a grace short at once', async () => {
   let members = [1];
   const signals: string[] = [];
@@ -97,7 +122,7 @@ test('a SIGKILL cuts a grace short at once', async () => {
   expect(signals).toEqual(['SIGTERM', 'SIGCONT', 'SIGKILL']);
   made.leaderExited();
   await made.over();
-  expect(made.stage).toEqual({ kind: 'gone', reason: 'timeout', survivors: [] });
+  expect(made.stage).toEqual({ kind: 'gone', reason: 'timeout', survivors: [], unnamedSurvivors: false });
 });
 
 test('a family without a wrapper is ended although its leader has long exited', async () => {
@@ -107,6 +132,7 @@ test('a family without a wrapper is ended although its leader has long exited', 
     {
       members: () => members,
       leaderHasExited: () => true,
+      mayHoldOutput: () => true,
       signal: (signal) => {
         if (signal === 'SIGKILL') members = [];
         return signals.push(signal) > 0;
@@ -121,7 +147,12 @@ test('a family without a wrapper is ended although its leader has long exited', 
 });
 
 test('of a family without a wrapper, too, survivors are told', async () => {
-  const family = { members: () => [7, 8], leaderHasExited: () => true, signal: () => false };
+  const family = {
+    members: () => [7, 8],
+    leaderHasExited: () => true,
+    mayHoldOutput: () => true,
+    signal: () => false,
+  };
   const ended = endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent);
   await vi.advanceTimersByTimeAsync(SWEEP_MS + 1_000);
   expect(await ended).toEqual([7, 8]);

@@ -39,8 +39,16 @@ test('the end of a run for a person', () => {
   expect(describeEnd('signaled', killed, 139)).toMatch(/: exit code 139 \(.*: SIGSEGV\)$/);
   expect(describeEnd('start_failed', null, 255)).toBe('ended before it began: exit code 255');
   const gone = { phase: 'gone', signal: null } as const;
-  expect(describeStep({ ...gone, survivors: [] })).toBe('all of it is gone');
-  expect(describeStep({ ...gone, survivors: [7, 8] })).toBe('all of it is gone but 7, 8 (pid)');
+  expect(describeStep({ ...gone, survivors: [], unnamed_survivors: false })).toBe('all of it is gone');
+  expect(describeStep({ ...gone, survivors: [7, 8], unnamed_survivors: false })).toBe(
+    'all of it is gone but 7, 8 (pid)',
+  );
+  expect(describeStep({ ...gone, survivors: [7], unnamed_survivors: true })).toBe(
+    'all of it is gone but 7 (pid) and others whose pids are not known',
+  );
+  expect(describeStep({ ...gone, survivors: [], unnamed_survivors: true })).toBe(
+    'all that could be found is gone, but something is left',
+  );
 });
 
 test('a duration for a person', () => {

@@ -29,8 +29,9 @@ import { commands, keepCommands } from '../../state/commands.ts';
 import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { inGrace, orderKill } from '../../state/kill-orders.ts';
-import { orderProgress } from '../../state/order-progress.ts';
+import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
 import { mayKill, mayRead } from '../../state/rights.ts';
+import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
 import { CommandStateBadge, TargetStateBadge } from './command-state.tsx';
 import { shownTargets, type TargetShow, targetGroups } from './targets.ts';
 
@@ -155,14 +156,8 @@ function Loaded({ command, isLinked, mayForce }: HeadProps) {
         )}
         {survivors.length > 0 && (
           <ul class="survivors problem">
-            {survivors.slice(0, TOLD_SURVIVORS).map(({ machine, survivors: pids }) => (
-              <li key={machine}>
-                <strong>
-                  {pids.length === 1 ? 'One process' : `${pids.length} processes`} could not be ended on {machine}:{' '}
-                  {pids.join(', ')}.
-                </strong>{' '}
-                Look at them there: <code>ps -fp {pids.join(',')}</code>
-              </li>
+            {survivors.slice(0, TOLD_SURVIVORS).map((left) => (
+              <SurvivorsOn key={left.machine} left={left} />
             ))}
             {survivors.length > TOLD_SURVIVORS && (
               <li>… and on {survivors.length - TOLD_SURVIVORS} more: they are among the runs below.</li>
@@ -173,6 +168,29 @@ function Loaded({ command, isLinked, mayForce }: HeadProps) {
       </header>
       <Targets command={command} isLinked={isLinked} />
     </>
+  );
+}
+
+function SurvivorsOn({ left }: { readonly left: OrderProgress['survivors'][number] }) {
+  const { survivors: pids, unnamed_survivors } = left;
+  return (
+    <li>
+      <strong>
+        Could not be ended on {left.machine}: {survivorsText(left)}.
+      </strong>
+      {pids.length > 0 && (
+        <>
+          {' '}
+          Look at {pids.length === 1 ? 'it' : 'them'} there: <code>ps -fp {pids.join(',')}</code>
+        </>
+      )}
+      {unnamed_survivors && (
+        <>
+          {' '}
+          What still holds the output is listed there, as root, by <code>{FIND_HOLDERS}</code>
+        </>
+      )}
+    </li>
   );
 }
 
@@ -312,7 +330,7 @@ function TargetRow({ target, signal, isLinked }: TargetRowProps) {
           <strong>{target.machine}</strong>
         )}
       </div>
-      <div class={target.survivors.length > 0 ? 'problem' : 'aside'}>{targetMeaning(target, signal)}</div>
+      <div class={hasSurvivors(target) ? 'problem' : 'aside'}>{targetMeaning(target, signal)}</div>
       <div class="target-code">
         {target.exit_code !== null && (
           <>

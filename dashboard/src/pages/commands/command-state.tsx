@@ -2,21 +2,22 @@
 import type { JSX } from 'preact';
 import type { Command, Target } from '#protocol/api';
 import { type CommandTone, commandText, TARGET_STATE_WORDS, toneOf } from '../../parts/command-words.ts';
+import { hasSurvivors } from '../../state/survivors.ts';
 
 export function CommandStateBadge({ command }: { readonly command: Command }) {
   return <Badge tone={toneOf(command)} word={commandText(command)} />;
 }
 
 export function TargetStateBadge({ target }: { readonly target: Target }) {
-  const survived = target.survivors.length > 0;
+  const survived = hasSurvivors(target);
   return (
     <Badge tone={toneOfTarget(target)} word={survived ? 'not all of it gone' : TARGET_STATE_WORDS[target.state]} />
   );
 }
 
-function toneOfTarget({ state, survivors }: Target): CommandTone {
-  if (survivors.length > 0) return 'bad';
-  switch (state) {
+function toneOfTarget(target: Target): CommandTone {
+  if (hasSurvivors(target)) return 'bad';
+  switch (target.state) {
     case 'pending':
       return 'waiting';
     case 'delivered':

@@ -20,6 +20,7 @@ import { fleet, freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { createLister, type Listing } from '../../state/listing.ts';
 import { orderProgress } from '../../state/order-progress.ts';
+import { survivorsText } from '../../state/survivors.ts';
 import { CommandStateBadge } from './command-state.tsx';
 import { listedIds, type Narrowing, newestFirst, readNarrowing } from './listed.ts';
 
@@ -184,9 +185,9 @@ function CommandRow({ command }: { readonly command: Command }) {
       </div>
       <div class="command-far">
         {command.targets.length > 0 ? progressText(progress) : WITHOUT_TARGETS[command.state]}
-        {progress.survivors.map(({ machine, survivors }) => (
-          <strong key={machine} class="problem">
-            Could not be ended on {machine}: {survivors.join(', ')}
+        {progress.survivors.map((left) => (
+          <strong key={left.machine} class="problem">
+            Could not be ended on {left.machine}: {survivorsText(left)}
           </strong>
         ))}
       </div>

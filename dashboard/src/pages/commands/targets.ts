@@ -1,6 +1,7 @@
 /** A command's targets, by what has become of them. Pure. */
 import type { Target } from '#protocol/api';
 import { TARGET_STATES, type TargetState } from '#protocol/command';
+import { hasSurvivors } from '../../state/survivors.ts';
 
 /** web-2 comes before web-10. */
 const BY_NAME = new Intl.Collator('en', { numeric: true });
@@ -29,5 +30,5 @@ export function shownTargets(targets: readonly Target[], show: TargetShow | null
 }
 
 function isShown(target: Target, show: TargetShow): boolean {
-  return show === 'survivors' ? target.survivors.length > 0 : target.state === show;
+  return show === 'survivors' ? hasSurvivors(target) : target.state === show;
 }

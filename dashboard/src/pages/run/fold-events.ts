@@ -1,5 +1,6 @@
 /** A story that can be read: what happens over and over is told once, with how often. Pure. */
 import type { RunEvent } from '#protocol/api';
+import { survivorsText } from '../../state/survivors.ts';
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
@@ -85,6 +86,6 @@ function isEcho(event: EventOf<'kill_progress'>, earlier: EventOf<'kill_progress
     event.phase === earlier.phase &&
     event.command !== earlier.command &&
     event.signal === earlier.signal &&
-    event.survivors.join() === earlier.survivors.join()
+    survivorsText(event) === survivorsText(earlier)
   );
 }

@@ -1,6 +1,7 @@
 import type { Run } from '#protocol/api';
 import { Clock } from '../../parts/time.tsx';
 import type { KillProgress, Step } from '../../state/kill-progress.ts';
+import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
 import { Countdown } from './countdown.tsx';
 
 interface KillStepsProps {
@@ -20,9 +21,16 @@ export function KillSteps({ run, progress }: KillStepsProps) {
           <StepItem key={step.name} step={step} progress={progress} />
         ))}
       </ol>
-      {progress.survivors.length > 0 && (
+      {hasSurvivors(progress.survivors) && (
         <p class="problem" role="alert">
-          Could not be ended: {progress.survivors.join(', ')}. Look at them on {run.machine}.
+          Could not be ended: {survivorsText(progress.survivors)}. Look on {run.machine}
+          {progress.survivors.unnamed_survivors && (
+            <>
+              {' '}
+              for what still holds its output, as root: <code>{FIND_HOLDERS}</code>
+            </>
+          )}
+          .
         </p>
       )}
     </div>

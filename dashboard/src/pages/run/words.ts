@@ -3,6 +3,7 @@ import type { Run, RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
 import { bytesText, durationText } from '../../parts/quantity.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { hasSurvivors, survivorsText } from '../../state/survivors.ts';
 
 export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
   exited: 'The command exited by itself.',
@@ -109,7 +110,7 @@ function requestDetail(event: Extract<RunEvent, { type: 'kill_requested' }>): st
 
 function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Telling {
   const cause = event.command === null ? REASON_CAUSES[event.reason] : undefined;
-  const survivors = event.survivors.length > 0 ? `could not be ended: ${event.survivors.join(', ')}` : null;
+  const survivors = hasSurvivors(event) ? `could not be ended: ${survivorsText(event)}` : null;
   const detail = [cause, survivors].filter((part) => part !== undefined && part !== null).join('; ') || null;
   switch (event.phase) {
     case 'term':

@@ -438,8 +438,8 @@ function printedFrame(start: number, bytes: string): ArrayBuffer {
 
 function appliedKills(run: ModelRun): StartMessage['applied_kills'] {
   return [...run.applied].map(([command, phase]) => {
-    const { signal, at_ms, survivors } = killingMessage(command, phase);
-    return { command, phase, signal, at_ms, survivors };
+    const { type: _, reason: __, ...progress } = killingMessage(command, phase);
+    return { ...progress, command };
   });
 }
 

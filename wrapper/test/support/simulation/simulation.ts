@@ -287,5 +287,5 @@ class Simulation {
 }
 
 function progress(command: string, phase: AppliedKill['phase']): AppliedKill {
-  return { command, phase, signal: 'SIGTERM', at_ms: 0, survivors: [] };
+  return { command, phase, signal: 'SIGTERM', at_ms: 0, survivors: [], unnamed_survivors: false };
 }
