@@ -54,6 +54,8 @@ export const Run = v.object({
   host: v.optional(v.nullable(v.object({ is_root: v.boolean(), os: v.string(), node: v.string() })), null),
   timeout_ms: v.nullable(v.number()),
   grace_ms: v.number(),
+  /** What is sent first when the run is to end and nobody says how. */
+  kill_signal: v.optional(v.string(), 'SIGTERM'),
   /** What still runs of it after its end, as far as it was found. A kill that names the run ends it. */
   left_running: v.optional(ProcessList, []),
   /** Bytes of output stored so far; in lists as of the last change of state. */
@@ -101,7 +103,8 @@ export const RunEvent = v.variant('type', [
     command: CommandId,
     requested_by: v.string(),
     reason: v.nullable(v.string()),
-    signal: KillSignal,
+    /** How it is to be done at this run: where the kill does not say, by the run's own signal and grace. */
+    signal: v.string(),
     grace_ms: Count,
   }),
   event('kill_delivered', { command: CommandId }),
@@ -146,8 +149,10 @@ export const Command = v.object({
   run: v.nullable(RunId),
   instance: v.nullable(InstanceName),
   machine: v.nullable(MachineSelector),
-  signal: KillSignal,
-  grace_ms: Count,
+  /** Null: each run's own. */
+  signal: v.nullable(KillSignal),
+  /** Null: each run's own. */
+  grace_ms: v.nullable(Count),
   reason: v.nullable(v.string()),
   requested_by: v.string(),
   /** Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such. */
@@ -160,10 +165,10 @@ export const Command = v.object({
 });
 export type Command = v.InferOutput<typeof Command>;
 
-/** How a kill is to be done, and why. */
+/** How a kill is to be done, and why. What is left out is each run's own, as it was started with. */
 const KillManner = {
-  signal: v.optional(KillSignal, 'SIGTERM'),
-  grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000)), 5),
+  signal: v.optional(KillSignal),
+  grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000))),
   reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
 };
 

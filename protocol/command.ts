@@ -54,3 +54,5 @@ export function isTargetEnded(state: TargetState): boolean {
 export const KILL_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGKILL'] as const;
 export const KillSignal = v.picklist(KILL_SIGNALS);
 export type KillSignal = v.InferOutput<typeof KillSignal>;
+/** What a run is sent first that was started without a signal of its own, or by a wrapper that does not tell it. */
+export const DEFAULT_KILL_SIGNAL: KillSignal = 'SIGTERM';

@@ -75,6 +75,8 @@ export const Start = v.object({
   limits: v.object({
     timeout_ms: v.nullable(AgeMs),
     grace_ms: v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS)),
+    /** What is sent first when the run is to end and nobody says how. Old wrappers do not tell. */
+    signal: v.optional(SignalName),
   }),
   /** The part of the log that this wrapper still holds: [from, to). */
   output: v.object({ from: Offset, to: Offset }),
@@ -160,8 +162,10 @@ export type Ack = v.InferOutput<typeof Ack>;
 export const Kill = v.object({
   type: v.literal('kill'),
   command: CommandId,
-  signal: KillSignal,
-  grace_ms: v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS)),
+  /** Null: the run's own. Only for wrappers that have told their own in `start`: older ones must be named one. */
+  signal: v.optional(v.nullable(KillSignal), null),
+  /** Null: the run's own. */
+  grace_ms: v.optional(v.nullable(v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS))), null),
   requested_by: Text,
   reason: v.nullable(Text),
   /** Names the operator's call in the control plane's logs: for the wrapper's own. */

@@ -45,6 +45,9 @@ describe('what a command is for', () => {
     expect(mannerText('SIGTERM', 5000)).toBe('SIGTERM, and SIGKILL after 5s');
     expect(mannerText('SIGINT', 0)).toBe('SIGINT, and SIGKILL right after it');
     expect(mannerText('SIGKILL', 5000)).toBe('SIGKILL at once');
+    expect(mannerText(null, null)).toBe('each run’s own signal and grace');
+    expect(mannerText('SIGINT', null)).toBe('SIGINT, and SIGKILL after each run’s own grace');
+    expect(mannerText(null, 5000)).toBe('each run’s own signal, and SIGKILL after 5s');
   });
 });
 

@@ -39,6 +39,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     left_running: [],
     timeout_ms: null,
     grace_ms: 5000,
+    kill_signal: 'SIGTERM',
     output_bytes: 0,
     seq: 1,
     ...changes,

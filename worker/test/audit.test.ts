@@ -51,7 +51,7 @@ describe('the audit', () => {
     expect(entries.at(-1)).toMatchObject({
       actor: night,
       address: '192.0.2.7',
-      detail: { reason: 'fills the disk', signal: 'SIGTERM' },
+      detail: { reason: 'fills the disk', signal: null, grace_ms: null },
       request_id: expect.stringMatching(/^[0-9A-Z]{26}$/),
     });
     const at = Date.parse(entries[0]?.at ?? '');

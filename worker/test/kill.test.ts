@@ -18,6 +18,7 @@ describe('the kill path', () => {
     const { id } = await kill(who.job, { reason: 'runaway' });
     expect(await wrapper.kill()).toMatchObject({
       command: id,
+      // Its own: it has told no signal, and its grace.
       signal: 'SIGTERM',
       grace_ms: 5000,
       requested_by: 'admin',
@@ -236,6 +237,53 @@ describe('the kill path', () => {
     const { id } = await kill(who.job);
     await TestWrapper.connect(who, { phase: 'abandoned' });
     expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
+  });
+
+  test('without signal and grace ends each run by its own', async () => {
+    const job = 'kill-own-manner';
+    const own = (signal: string, grace_ms: number) => ({ limits: { timeout_ms: null, grace_ms, signal } });
+    const [careful, plain, odd] = await Promise.all([
+      TestWrapper.connect(newIdentity(job, 'careful'), own('SIGINT', 30_000)),
+      // An old one, that tells only its grace.
+      TestWrapper.connect(newIdentity(job, 'plain'), { limits: { timeout_ms: null, grace_ms: 7_000 } }),
+      // A signal that no kill may name: only the wrapper itself may mean it.
+      TestWrapper.connect(newIdentity(job, 'odd'), own('SIGWINCH', 1_000)),
+    ]);
+    const { id, signal, grace_ms } = await kill(job);
+    expect({ signal, grace_ms }).toEqual({ signal: null, grace_ms: null });
+    expect(await careful.kill()).toMatchObject({ command: id, signal: 'SIGINT', grace_ms: 30_000 });
+    expect(await plain.kill()).toMatchObject({ command: id, signal: 'SIGTERM', grace_ms: 7_000 });
+    expect(await odd.kill()).toMatchObject({ command: id, signal: null, grace_ms: 1_000 });
+    expect(await run(job, careful.identity.run)).toMatchObject({ kill_signal: 'SIGINT', grace_ms: 30_000 });
+    const requested = async (wrapper: TestWrapper) =>
+      (await runEvents(job, wrapper.identity.run)).find(({ type }) => type === 'kill_requested');
+    expect(await requested(careful)).toMatchObject({ signal: 'SIGINT', grace_ms: 30_000 });
+    expect(await requested(odd)).toMatchObject({ signal: 'SIGWINCH', grace_ms: 1_000 });
+    expect(await command(id)).toMatchObject({ signal: null, grace_ms: null });
+  });
+
+  test('that says one of the two leaves the other to the run', async () => {
+    const who = newIdentity('kill-half-manner');
+    const wrapper = await TestWrapper.connect(who, {
+      limits: { timeout_ms: null, grace_ms: 30_000, signal: 'SIGINT' },
+    });
+    const kills = async () => wrapper.of('kill').map(({ signal, grace_ms }) => [signal, grace_ms]);
+    await kill(who.job, { grace_seconds: 0.5 });
+    await kill(who.job, { signal: 'SIGHUP' });
+    expect(await waitFor('both', async () => (await kills()).length === 2 && kills())).toEqual([
+      ['SIGINT', 500],
+      ['SIGHUP', 30_000],
+    ]);
+  });
+
+  test('knows the signal of a run that was here before its wrapper told it', async () => {
+    const who = newIdentity('kill-later-manner');
+    (await TestWrapper.connect(who)).close();
+    await disconnected(who);
+    const limits = { timeout_ms: null, grace_ms: 5_000, signal: 'SIGINT' };
+    const wrapper = await TestWrapper.connect(who, { limits });
+    await kill(who.job);
+    expect(await wrapper.kill()).toMatchObject({ signal: 'SIGINT' });
   });
 
   test('tells of survivors without a pid: in its target, in the events, and in the index', async () => {

@@ -19,7 +19,7 @@ test('an object from before sizes were kept learns them, and that it is to look 
       ALTER TABLE commands DROP COLUMN request_id;
       DROP INDEX runs_with_left_processes; ALTER TABLE runs DROP COLUMN successor;
       ALTER TABLE runs DROP COLUMN host; ALTER TABLE runs DROP COLUMN left_running;
-      ALTER TABLE targets DROP COLUMN unnamed_survivors;
+      ALTER TABLE targets DROP COLUMN unnamed_survivors; ALTER TABLE runs DROP COLUMN kill_signal;
       DELETE FROM migrations WHERE version >= 2`;
     storage.sql.exec(undo);
   });

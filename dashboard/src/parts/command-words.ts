@@ -60,7 +60,7 @@ export function targetMeaning(target: Target, signal: Command['signal']): string
     case 'delivered':
       return 'The machine has the kill and has not answered yet.';
     case 'term':
-      return `${signal} was sent to everything that the command has started; the grace runs.`;
+      return `${signal ?? 'The run’s own signal'} was sent to everything that the command has started; the grace runs.`;
     case 'kill':
       return 'SIGKILL was sent to what was left.';
     case 'gone':
@@ -98,12 +98,15 @@ function machinesText(selector: string): string {
   return selector.split(',').join(', ');
 }
 
-/** `SIGTERM, and SIGKILL after 5s`. */
-export function mannerText(signal: Command['signal'], graceMs: number): string {
+/** `SIGTERM, and SIGKILL after 5s`. Null is each run's own. */
+export function mannerText(signal: Command['signal'], graceMs: Command['grace_ms']): string {
   if (signal === 'SIGKILL') return 'SIGKILL at once';
+  if (signal === null && graceMs === null) return 'each run’s own signal and grace';
+  const first = signal ?? 'each run’s own signal';
+  if (graceMs === null) return `${first}, and SIGKILL after each run’s own grace`;
   return graceMs === 0
-    ? `${signal}, and SIGKILL right after it`
-    : `${signal}, and SIGKILL after ${durationText(graceMs)}`;
+    ? `${first}, and SIGKILL right after it`
+    : `${first}, and SIGKILL after ${durationText(graceMs)}`;
 }
 
 /** How it stands with it, for whoever only glances. */

@@ -3,16 +3,19 @@ import type { TargetedKeyboardEvent, TargetedSubmitEvent } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { MOST_LISTED } from '../api/calls.ts';
-import { type KillManner, type KillScope, orderKill } from '../state/kill-orders.ts';
+import { type KillScope, orderKill } from '../state/kill-orders.ts';
 import { Dialog } from './dialog.tsx';
+import {
+  choiceText,
+  graceOptions,
+  isSigkill,
+  type MannerChoice,
+  mannerOf,
+  type OwnManner,
+  ownManner,
+  signalOptions,
+} from './kill-manner.ts';
 import { countText } from './quantity.ts';
-
-const GRACES = [
-  { seconds: 5, label: '5 seconds' },
-  { seconds: 30, label: '30 seconds' },
-  { seconds: 300, label: '5 minutes' },
-  { seconds: 0, label: 'none: SIGKILL at once' },
-] as const;
 
 interface KillDialogProps {
   readonly scope: KillScope;
@@ -22,7 +25,10 @@ interface KillDialogProps {
 
 export function KillDialog({ scope, close }: KillDialogProps) {
   // What is being killed already can only be hurried.
-  const [grace, setGrace] = useState(isUnderWay(scope) ? 0 : 5);
+  const [choice, setChoice] = useState<MannerChoice>({
+    signal: isUnderWay(scope) ? 'SIGKILL' : 'own',
+    graceSeconds: 'own',
+  });
   const [reason, setReason] = useState('');
   const yes = useRef<HTMLButtonElement | null>(null);
   useLayoutEffect(() => yes.current?.focus(), []);
@@ -30,8 +36,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const why = reason.trim() === '' ? {} : { reason: reason.trim() };
-    const manner: KillManner = grace === 0 ? { signal: 'SIGKILL', grace_seconds: 0 } : { grace_seconds: grace };
-    orderKill(scope, { ...manner, ...why });
+    orderKill(scope, { ...mannerOf(choice), ...why });
     close(true);
   };
   const onKey = (event: TargetedKeyboardEvent<HTMLFormElement>) => {
@@ -45,16 +50,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         <What scope={scope} />
         <UnderWay runs={scope.runs} />
         <div class="kill-options">
-          <label>
-            Grace before SIGKILL
-            <select value={grace} onChange={(event) => setGrace(Number(event.currentTarget.value))}>
-              {GRACES.map(({ seconds, label }) => (
-                <option key={seconds} value={seconds}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          </label>
+          <Manner own={ownManner(scope)} choice={choice} choose={setChoice} />
           <label>
             Reason, for the record
             <input
@@ -76,6 +72,56 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+interface MannerProps {
+  readonly own: OwnManner;
+  readonly choice: MannerChoice;
+  choose(choice: MannerChoice): void;
+}
+
+/** How they are ended: as they were started to be, or otherwise. */
+function Manner({ own, choice, choose }: MannerProps) {
+  const signals = signalOptions(own);
+  const graces = graceOptions(own);
+  return (
+    <>
+      <label>
+        First signal
+        <select
+          value={choice.signal}
+          onChange={({ currentTarget: { selectedIndex } }) =>
+            choose({ ...choice, signal: signals[selectedIndex]?.value ?? 'own' })
+          }
+        >
+          {signals.map(({ value, label }) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Grace before SIGKILL
+        <select
+          value={choice.graceSeconds}
+          disabled={isSigkill(choice, own)}
+          onChange={({ currentTarget: { selectedIndex } }) =>
+            choose({ ...choice, graceSeconds: graces[selectedIndex]?.value ?? 'own' })
+          }
+        >
+          {graces.map(({ value, label }) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <p class="kill-manner" aria-live="polite">
+        {choiceText(choice, own)}
+      </p>
+    </>
   );
 }
 

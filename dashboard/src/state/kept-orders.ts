@@ -25,7 +25,7 @@ const State = v.variant('kind', [
   v.object({ kind: v.literal('stored'), commands: v.array(v.string()) }),
 ]);
 
-/** Without the defaults: what is sent again must be the same, to the letter. */
+/** What is sent again must be the same, to the letter. */
 const { signal, grace_seconds, reason } = KillRequest.entries;
 const Manner = v.object({
   signal: v.exactOptional(signal.wrapped),

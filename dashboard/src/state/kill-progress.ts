@@ -5,7 +5,6 @@
  * as either says so, and no step is shown as done before.
  */
 import type { Command, Run, RunEvent, Target } from '#protocol/api';
-import type { KillSignal } from '#protocol/command';
 import { isLive } from '#protocol/run-state';
 import { hasSurvivors, NO_SURVIVORS, type Survivors } from './survivors.ts';
 
@@ -25,7 +24,7 @@ export interface Order {
   readonly id: string;
   readonly by: string;
   readonly reason: string | null;
-  readonly signal: KillSignal;
+  readonly signal: string;
   readonly graceMs: number;
   readonly requestedAt: string;
 }
@@ -107,7 +106,9 @@ function ordersOf(run: Run, events: readonly RunEvent[], commands: readonly Comm
   for (const command of commands) {
     const concerned = command.run === run.id || command.targets.some((target) => target.run === run.id);
     if (!concerned || orders.has(command.id)) continue;
-    const { id, requested_by: by, reason, signal, grace_ms: graceMs, requested_at: requestedAt } = command;
+    const { id, requested_by: by, reason, requested_at: requestedAt } = command;
+    const signal = command.signal ?? run.kill_signal;
+    const graceMs = command.grace_ms ?? run.grace_ms;
     orders.set(id, { id, by, reason, signal, graceMs, requestedAt });
   }
   return [...orders.values()].sort((a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt));

@@ -12,8 +12,9 @@ export interface CommandRecord {
   readonly run: string | null;
   readonly instance: string | null;
   readonly machine: string | null;
-  readonly signal: KillSignal;
-  readonly graceMs: number;
+  /** Null: each run's own. */
+  readonly signal: KillSignal | null;
+  readonly graceMs: number | null;
   readonly reason: string | null;
   readonly requestedBy: string;
   readonly requestId: string | null;

@@ -1,5 +1,6 @@
 /** A wrapper says `start`: which run it speaks for, what that run has become, and what it has to catch up on. */
 import type { NewRunEvent } from '#protocol/api';
+import { DEFAULT_KILL_SIGNAL } from '#protocol/command';
 import { EXIT_LOST } from '#protocol/run-state';
 import { CLOSE_CODES, type LinkError, type Start } from '#protocol/wrapper-link';
 import { equalDigests, sha256 } from '../../hash.ts';
@@ -104,6 +105,7 @@ export class Introductions {
       leftRunning: [],
       timeoutMs: message.limits.timeout_ms,
       graceMs: message.limits.grace_ms,
+      killSignal: message.limits.signal ?? DEFAULT_KILL_SIGNAL,
       outputEnd: 0,
       finalOffset: null,
       headEnd: null,
@@ -138,6 +140,8 @@ export class Introductions {
       connected: true,
       outOfTouchSince: null,
       suspectedSince: null,
+      // When it was here last, this object may have been too old to note it.
+      killSignal: message.limits.signal ?? known.killSignal,
       ...(adopted.length > 0 && wrapperOf(known, message)),
     };
     if (standing === null) {

@@ -2,8 +2,16 @@
  * From an operator's order to its end: finds the runs a kill is for, gets it to their wrappers at least once, and records
  * how far each has come.
  */
+import * as v from 'valibot';
 import type { Command, NewRunEvent } from '#protocol/api';
-import { type CommandState, isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/command';
+import {
+  type CommandState,
+  isProgress,
+  isTargetEnded,
+  type KillPhase,
+  KillSignal,
+  type TargetState,
+} from '#protocol/command';
 import { type EndReason, isLive } from '#protocol/run-state';
 import type { Kill } from '#protocol/wrapper-link';
 import { log } from '../../log.ts';
@@ -247,8 +255,7 @@ export class Kills {
       command: command.id,
       requested_by: command.requestedBy,
       reason: command.reason,
-      signal: command.signal,
-      grace_ms: command.graceMs,
+      ...mannerAt(command, run),
     });
     // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
     if (!run.final && !isLive(run.state))
@@ -265,11 +272,12 @@ export class Kills {
     // A link that broke or was given up may still look open, above all after a hibernation.
     const socket = run.connected ? this.#sockets.current(run) : null;
     if (socket === null) return false;
+    const { signal, grace_ms } = mannerAt(command, run);
     send(socket, {
       type: 'kill',
       command: command.id,
-      signal: command.signal,
-      grace_ms: command.graceMs,
+      signal: v.is(KillSignal, signal) ? signal : null,
+      grace_ms,
       requested_by: command.requestedBy,
       reason: command.reason,
       request_id: command.requestId,
@@ -330,6 +338,14 @@ export class Kills {
     this.#outbox.note('command', id, seq);
     if (state !== command.state && isOver(state)) this.#log(`kill_${state}`, command);
   }
+}
+
+/**
+ * How a run is to be ended: where the kill does not say, as the run was started to be. A signal that is none of
+ * KILL_SIGNALS can only be a run's own.
+ */
+function mannerAt({ signal, graceMs }: CommandRecord, run: RunRecord): { signal: string; grace_ms: number } {
+  return { signal: signal ?? run.killSignal, grace_ms: graceMs ?? run.graceMs };
 }
 
 /** Whether nothing more is to be waited for; a late run may still open it again. */

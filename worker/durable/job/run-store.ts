@@ -32,6 +32,8 @@ export interface RunRecord {
   readonly leftRunning: readonly LeftProcess[];
   readonly timeoutMs: number | null;
   readonly graceMs: number;
+  /** What is sent first when it is to end and nobody says how. */
+  readonly killSignal: string;
   readonly outputEnd: number;
   readonly finalOffset: number | null;
   /** Where the head of its output ends, which the run's own limit never takes; null while all there is is head. */
@@ -68,6 +70,7 @@ const COLUMNS = {
   leftRunning: 'left_running',
   timeoutMs: 'timeout_ms',
   graceMs: 'grace_ms',
+  killSignal: 'kill_signal',
   outputEnd: 'output_end',
   finalOffset: 'final_offset',
   headEnd: 'head_end',
@@ -210,6 +213,7 @@ export function runResource(job: string, run: RunRecord): Run {
     timeout_ms: run.timeoutMs,
     grace_ms: run.graceMs,
     left_running: run.leftRunning.map(({ pid, command }) => ({ pid, command })),
+    kill_signal: run.killSignal,
     output_bytes: run.outputEnd,
     seq: run.seq,
   };

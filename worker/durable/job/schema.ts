@@ -125,8 +125,37 @@ const MIGRATIONS = [
   ALTER TABLE runs ADD COLUMN left_running TEXT NOT NULL DEFAULT '[]';
   CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
   `,
-  // Whether others than those in `survivors` are left.
-  'ALTER TABLE targets ADD COLUMN unnamed_survivors INTEGER NOT NULL DEFAULT 0;',
+  `
+  -- Whether others than those in \`survivors\` are left.
+  ALTER TABLE targets ADD COLUMN unnamed_survivors INTEGER NOT NULL DEFAULT 0;
+  UPDATE events SET event = json_set(event, '$.unnamed_survivors', json('false'))
+    WHERE event ->> 'type' = 'kill_progress';
+
+  ALTER TABLE runs ADD COLUMN kill_signal TEXT NOT NULL DEFAULT 'SIGTERM';
+  -- The same, with a signal and a grace that may be null: each run's own.
+  CREATE TABLE new_commands (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    run TEXT,
+    instance TEXT,
+    machine TEXT,
+    signal TEXT,
+    grace_ms INTEGER,
+    reason TEXT,
+    requested_by TEXT NOT NULL,
+    requested_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    request_id TEXT
+  ) STRICT;
+  INSERT INTO new_commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, requested_at,
+      expires_at, seq, request_id)
+    SELECT id, state, run, instance, machine, signal, grace_ms, reason, requested_by, requested_at,
+      expires_at, seq, request_id FROM commands;
+  DROP TABLE commands;
+  ALTER TABLE new_commands RENAME TO commands;
+  CREATE INDEX commands_by_expiry ON commands (expires_at);
+  `,
 ];
 
 /**

@@ -28,7 +28,9 @@ export const RUN_FIELDS: Record<keyof Run, string> = {
   user: 'Whom the command runs as: a name, or the number of a user without one; null when the wrapper did not report it.',
   host: 'Where it runs: whether root started the wrapper, the operating system, and the version of Node.js; null when the wrapper did not report it.',
   timeout_ms: 'How long the wrapper lets it run; null for as long as it takes.',
-  grace_ms: 'How long after SIGTERM the wrapper sends SIGKILL when it ends the run by itself.',
+  grace_ms:
+    'How long after the first signal the wrapper sends SIGKILL when it ends the run by itself, or a kill does not say.',
+  kill_signal: 'The signal that is sent first when the wrapper ends the run by itself, or a kill does not say.',
   left_running:
     'What still runs of it after its end, as far as it was found: at most 64 processes, with their command lines, secrets hidden. A kill that names the run ends them.',
   output_bytes: 'How many bytes its output has so far; in lists as of the last change of state.',
@@ -44,8 +46,8 @@ export const COMMAND_FIELDS: Record<keyof Command, string> = {
   run: 'The run it is for; null for all that match.',
   instance: 'The instance it is for; null for all.',
   machine: 'The machine it is for: a name or glob, or several, separated by commas; null for all.',
-  signal: 'The first signal that is sent.',
-  grace_ms: 'How long after the first signal SIGKILL is sent to what is left.',
+  signal: 'The first signal that is sent; null for each run’s own.',
+  grace_ms: 'How long after the first signal SIGKILL is sent to what is left; null for each run’s own.',
   reason: 'Why, in the words of whoever ordered it.',
   requested_by: 'The name of the token it was ordered with.',
   request_id:

@@ -34,6 +34,7 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
     left_running: [],
     timeout_ms: null,
     grace_ms: 5_000,
+    kill_signal: 'SIGTERM',
     output_bytes: 0,
     seq: 1,
     ...fields,

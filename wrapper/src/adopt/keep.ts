@@ -30,7 +30,9 @@ export async function keepInReach(
 ): Promise<void> {
   const family = processFamily(origin);
   const { record, output } = await leftRecord(directory, () => kills.applied);
-  const kills = new LaterKills(family, () => record.start().age_ms, log, {
+  const { limits, supervision } = directory.facts;
+  const ownWay = { signal: supervision?.signal ?? 'SIGTERM', graceMs: limits.grace_ms };
+  const kills = new LaterKills(family, ownWay, () => record.start().age_ms, log, {
     killing: (step) => link.killing(step),
     gone: () => look(),
   });

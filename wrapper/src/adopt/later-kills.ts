@@ -11,7 +11,13 @@ export interface LaterKillEvents {
   gone(): void;
 }
 
+export interface OwnWay {
+  readonly signal: string;
+  readonly graceMs: number;
+}
+
 export class LaterKills {
+  readonly #ownWay: OwnWay;
   readonly #family: ProcessFamily;
   readonly #age: () => number;
   readonly #log: Log;
@@ -19,8 +25,12 @@ export class LaterKills {
   readonly #past: AppliedKill[] = [];
   #terminator: Terminator | null = null;
 
-  /** @param age the run's age in ms, whole */
-  constructor(family: ProcessFamily, age: () => number, log: Log, events: LaterKillEvents) {
+  /**
+   * @param ownWay how the run is ended where a kill does not say
+   * @param age the run's age in ms, whole
+   */
+  constructor(family: ProcessFamily, ownWay: OwnWay, age: () => number, log: Log, events: LaterKillEvents) {
+    this.#ownWay = ownWay;
     this.#family = family;
     this.#age = age;
     this.#log = log;
@@ -39,7 +49,11 @@ export class LaterKills {
       return;
     }
     this.#terminator ??= this.#begin();
-    this.#terminator.request({ cause: { kind: 'operator', command }, signal, graceMs: grace_ms });
+    this.#terminator.request({
+      cause: { kind: 'operator', command },
+      signal: signal ?? this.#ownWay.signal,
+      graceMs: grace_ms ?? this.#ownWay.graceMs,
+    });
     // There is no leader any more whose exit could be waited for.
     this.#terminator.leaderExited();
   }

@@ -34,7 +34,8 @@ When it ends:
   --idle-timeout DURATION  end it when it has printed nothing for so long
   --max-offline DURATION   end it when the control plane has been out of reach for so long: for a
                            job that must never run unsupervised
-  --signal SIGNAL          what a limit sends first; default TERM
+  --signal SIGNAL          what a limit, or an operator who names no other, sends first; default
+                           TERM
   --grace DURATION         from that, or from a signal to leash itself, to SIGKILL; default 5s;
                            0: at once
   --wrapper-death WHAT     when leash itself is killed: keep the command running (default), or

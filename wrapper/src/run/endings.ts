@@ -17,7 +17,7 @@ export interface Ending {
   readonly log: Log;
 }
 
-export function endByOperator({ terminator, family, log }: Ending, kill: Kill): void {
+export function endByOperator({ args, terminator, family, log }: Ending, kill: Kill): void {
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
@@ -26,8 +26,8 @@ export function endByOperator({ terminator, family, log }: Ending, kill: Kill): 
   else if (!family.leaderHasExited()) log.tell(`killed ${by}`);
   terminator.request({
     cause: { kind: 'operator', command: kill.command },
-    signal: kill.signal,
-    graceMs: kill.grace_ms,
+    signal: kill.signal ?? args.signal,
+    graceMs: kill.grace_ms ?? args.graceMs,
   });
 }
 

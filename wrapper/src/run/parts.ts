@@ -97,7 +97,7 @@ export function assemble(birth: Birth): Parts {
     pid: started.kind === 'running' ? started.pid : null,
     command: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
     version,
-    limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs },
+    limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs, signal: args.signal },
     host: hostFacts(args.user),
   };
   const address = addressOf(birth);

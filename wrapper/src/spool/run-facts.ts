@@ -63,7 +63,7 @@ export const RunFacts = v.object({
   command: v.string(),
   leash_version: v.string(),
   host: v.optional(Host),
-  limits: v.object({ timeout_ms: v.nullable(Ms), grace_ms: Ms }),
+  limits: v.object({ timeout_ms: v.nullable(Ms), grace_ms: Ms, signal: v.optional(v.string()) }),
   /** By the wall clock, since the epoch. */
   started_at_ms: v.number(),
   /** By the machine's monotonic clock, since its boot. */

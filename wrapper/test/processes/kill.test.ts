@@ -114,6 +114,20 @@ test('another signal can be first; a command that has stopped handles it, and is
   expect(await plane.completed()).toMatchObject({ exit_code: 143, command_exit_code: 9, signal: null });
 });
 
+test('a kill that says neither signal nor grace ends the run by its own', async () => {
+  const plane = await controlPlane();
+  const script = `trap 'echo unlocked; exit 0' INT; trap 'echo locked; exit 1' TERM; echo ready; ${WAIT}`;
+  const leash = leashRun(shell(script, marker()), { plane, options: ['--signal', 'INT', '--grace', '1h'] });
+  await printed(plane, 'ready');
+  expect((await plane.started()).limits).toEqual({ timeout_ms: null, grace_ms: HOUR_MS, signal: 'SIGINT' });
+  const command = newCommand();
+  plane.kill(command, { signal: null, grace_ms: null });
+  expect((await leash.exited()).code).toBe(143);
+  expect(said(plane)).toBe('ready\nunlocked\n');
+  expect(plane.phases(command)).toEqual(['term', 'gone']);
+  expect(plane.of('killing')[0]).toMatchObject({ phase: 'term', signal: 'SIGINT' });
+});
+
 test('a kill that comes after the exit is refused, the exit stands, and background children are left alone', async () => {
   const plane = await controlPlane();
   plane.script.ackComplete = false;

@@ -23,8 +23,8 @@ const KillDetail = v.object({
   run: nullable(v.string()),
   instance: nullable(v.string()),
   machine: nullable(v.string()),
-  signal: KillSignal,
-  grace_ms: v.number(),
+  signal: nullable(KillSignal),
+  grace_ms: nullable(v.number()),
   reason: nullable(v.string()),
 });
 const CreatedDetail = v.object({

@@ -1,0 +1,87 @@
+/** How the runs of a kill are to be ended: what is offered, and what it comes to, in words. Pure. */
+import type { Run } from '#protocol/api';
+import { KILL_SIGNALS, type KillSignal } from '#protocol/command';
+import type { KillManner, KillScope } from '../state/kill-orders.ts';
+import { durationText } from './quantity.ts';
+
+/** What is chosen. `own`: as each run was started with. */
+export interface MannerChoice {
+  readonly signal: KillSignal | 'own';
+  readonly graceSeconds: number | 'own';
+}
+
+/** What the runs themselves say, where they all say the same; null where it differs, or is not known of all. */
+export interface OwnManner {
+  readonly signal: string | null;
+  readonly graceMs: number | null;
+}
+
+const GRACE_SECONDS = [0, 5, 30, 300, 3600];
+
+/** A kill of a whole job is for runs, too, that are not known here. */
+export function ownManner({
+  kind,
+  runs,
+}: KillScope<Pick<Run, 'id' | 'job' | 'machine' | 'kill_signal' | 'grace_ms'>>): OwnManner {
+  if (kind === 'job') return { signal: null, graceMs: null };
+  return {
+    signal: onlyOne(runs.map((run) => run.kill_signal)),
+    graceMs: onlyOne(runs.map((run) => run.grace_ms)),
+  };
+}
+
+function onlyOne<Value>(values: readonly Value[]): Value | null {
+  const [first = null] = values;
+  return values.every((value) => value === first) ? first : null;
+}
+
+/** The runs' own first: who does not choose wants them. */
+export function signalOptions(own: OwnManner): { value: MannerChoice['signal']; label: string }[] {
+  return [
+    { value: 'own', label: own.signal === null ? 'each run’s own' : `${own.signal}: its own` },
+    ...KILL_SIGNALS.map((value) => ({ value, label: value })),
+  ];
+}
+
+export function graceOptions(own: OwnManner): { value: MannerChoice['graceSeconds']; label: string }[] {
+  return [
+    { value: 'own', label: own.graceMs === null ? 'each run’s own' : `${graceLabel(own.graceMs)}: its own` },
+    ...GRACE_SECONDS.map((seconds) => ({ value: seconds, label: graceLabel(seconds * 1000) })),
+  ];
+}
+
+function graceLabel(ms: number): string {
+  return ms === 0 ? 'none' : durationText(ms);
+}
+
+/** `SIGINT, then SIGKILL after 30s: as the job was started with.` */
+export function choiceText(choice: MannerChoice, own: OwnManner): string {
+  if (isSigkill(choice, own)) return 'SIGKILL at once: nothing is asked to end by itself.';
+  const isOwn = choice.signal === 'own' && choice.graceSeconds === 'own';
+  if (isOwn && (own.signal === null || own.graceMs === null)) {
+    return 'Each run’s own signal and grace, as it was started with.';
+  }
+  const signal = choice.signal === 'own' ? (own.signal ?? 'Each run’s own signal') : choice.signal;
+  const source = isOwn ? ': as the job was started with.' : '.';
+  return `${signal}, then SIGKILL ${graceText(choice.graceSeconds, own.graceMs)}${source}`;
+}
+
+function graceText(graceSeconds: MannerChoice['graceSeconds'], ownMs: number | null): string {
+  const ms = graceSeconds === 'own' ? ownMs : graceSeconds * 1000;
+  if (ms === null) return 'after each run’s own grace';
+  return ms === 0 ? 'right after it' : `after ${durationText(ms)}`;
+}
+
+/** With SIGKILL there is no grace to choose. */
+export function isSigkill({ signal }: MannerChoice, own: OwnManner): boolean {
+  return (signal === 'own' ? own.signal : signal) === 'SIGKILL';
+}
+
+/** What is sent: nothing of what is the runs' own. */
+export function mannerOf({ signal, graceSeconds }: MannerChoice): KillManner {
+  if (signal === 'SIGKILL') return { signal, grace_seconds: 0 };
+  return {
+    ...(signal !== 'own' && { signal }),
+    ...(graceSeconds !== 'own' && { grace_seconds: graceSeconds }),
+  };
+}

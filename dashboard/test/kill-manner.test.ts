@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import { KILL_SIGNALS } from '#protocol/command';
+import {
+  choiceText,
+  graceOptions,
+  isSigkill,
+  type MannerChoice,
+  mannerOf,
+  ownManner,
+  signalOptions,
+} from '../src/parts/kill-manner.ts';
+import { makeRun, runId } from './make.ts';
+
+const careful = makeRun({ kill_signal: 'SIGINT', grace_ms: 30_000 });
+const plain = makeRun({ id: runId(2) });
+const OWN: MannerChoice = { signal: 'own', graceSeconds: 'own' };
+
+describe('what is offered', () => {
+  test('first what the run was started with, then any signal', () => {
+    const own = ownManner({ kind: 'runs', runs: [careful] });
+    expect(signalOptions(own).map(({ label }) => label)).toEqual(['SIGINT: its own', ...KILL_SIGNALS]);
+    expect(graceOptions(own)[0]).toEqual({ value: 'own', label: '30s: its own' });
+    expect(choiceText(OWN, own)).toBe('SIGINT, then SIGKILL after 30s: as the job was started with.');
+  });
+
+  test('for several, each run’s own, unless it is the same', () => {
+    const different = ownManner({ kind: 'runs', runs: [careful, plain] });
+    expect(signalOptions(different)[0]?.label).toBe('each run’s own');
+    expect(choiceText(OWN, different)).toBe('Each run’s own signal and grace, as it was started with.');
+    expect(choiceText({ ...OWN, signal: 'SIGHUP' }, different)).toBe(
+      'SIGHUP, then SIGKILL after each run’s own grace.',
+    );
+    expect(choiceText({ ...OWN, graceSeconds: 0 }, different)).toBe(
+      'Each run’s own signal, then SIGKILL right after it.',
+    );
+    const same = ownManner({ kind: 'runs', runs: [careful, { ...careful, id: runId(3) }] });
+    expect(choiceText(OWN, same)).toBe('SIGINT, then SIGKILL after 30s: as the job was started with.');
+  });
+
+  test('for a whole job nothing is said of runs that are not known here', () => {
+    expect(ownManner({ kind: 'job', job: 'backup', runs: [careful] })).toEqual({ signal: null, graceMs: null });
+  });
+});
+
+test('what is the runs’ own is not sent: the control plane knows it', () => {
+  expect(mannerOf(OWN)).toEqual({});
+  expect(mannerOf({ ...OWN, signal: 'SIGHUP' })).toEqual({ signal: 'SIGHUP' });
+  expect(mannerOf({ ...OWN, graceSeconds: 300 })).toEqual({ grace_seconds: 300 });
+});
+
+test('with SIGKILL there is no grace', () => {
+  const own = ownManner({ kind: 'runs', runs: [careful] });
+  const kill: MannerChoice = { signal: 'SIGKILL', graceSeconds: 300 };
+  expect(mannerOf(kill)).toEqual({ signal: 'SIGKILL', grace_seconds: 0 });
+  expect([isSigkill(kill, own), isSigkill(OWN, own)]).toEqual([true, false]);
+  expect(choiceText(kill, own)).toBe('SIGKILL at once: nothing is asked to end by itself.');
+});
