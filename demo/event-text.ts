@@ -36,8 +36,10 @@ export function describeEvent(event: RunEvent): EventText | null {
         text: `kill requested by ${event.requested_by}: ${event.signal}, after ${seconds(event.grace_ms)} SIGKILL`,
         tone: 'signal',
       };
+    case 'kill_sent':
+      return { text: 'kill sent to the wrapper', tone: 'signal' };
     case 'kill_delivered':
-      return { text: 'kill delivered to the wrapper', tone: 'signal' };
+      return { text: 'kill delivered: the wrapper has answered', tone: 'signal' };
     case 'kill_progress':
       return { text: describePhase(event), tone: 'signal' };
     case 'output_gap':

@@ -107,6 +107,9 @@ export const RunEvent = v.variant('type', [
     signal: v.string(),
     grace_ms: Count,
   }),
+  /** Handed to the wrapper's live socket. */
+  event('kill_sent', { command: CommandId }),
+  /** The wrapper has acknowledged it. */
   event('kill_delivered', { command: CommandId }),
   event('kill_progress', {
     command: v.nullable(CommandId),

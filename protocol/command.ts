@@ -2,8 +2,9 @@
 import * as v from 'valibot';
 
 /**
- * - `queued`: stored; no wrapper was handed it yet, because no run was found for it or those found are out of touch
- * - `delivered`: at least one wrapper was handed it, and at least one target has not ended
+ * - `queued`: stored; no wrapper has acknowledged it yet: no run was found for it, those found are out of touch, or it
+ *   was sent and not answered
+ * - `delivered`: at least one wrapper has acknowledged it, and at least one target has not ended
  * - `settled`: all its targets have ended, and so have their runs. A lost run that returns opens it again
  * - `expired`: nobody came
  */
@@ -15,14 +16,15 @@ export type CommandState = v.InferOutput<typeof CommandState>;
  * How far a kill has come at one run.
  *
  * - `pending`: the run's wrapper is not connected; it gets the kill when it returns
- * - `delivered`: handed to the wrapper's live socket; the wrapper has not answered yet
+ * - `sent`: handed to the wrapper's live socket, which may be dead: the wrapper has not answered yet
+ * - `delivered`: the wrapper has acknowledged it. It does so by its first phase, so that this is passed through at once
  * - `term`: the first signal was sent to everything the command has started
  * - `kill`: SIGKILL was sent to what was left
  * - `gone`: nothing is left
  * - `refused`: the run had already ended
  * - `lost`: the run was declared lost
  */
-export const TARGET_STATES = ['pending', 'delivered', 'term', 'kill', 'gone', 'refused', 'lost'] as const;
+export const TARGET_STATES = ['pending', 'sent', 'delivered', 'term', 'kill', 'gone', 'refused', 'lost'] as const;
 export const TargetState = v.picklist(TARGET_STATES);
 export type TargetState = v.InferOutput<typeof TargetState>;
 
@@ -33,12 +35,13 @@ export type KillPhase = v.InferOutput<typeof KillPhase>;
 
 const PROGRESS: Record<TargetState, number> = {
   pending: 0,
-  delivered: 1,
-  term: 2,
-  kill: 3,
-  gone: 4,
-  refused: 4,
-  lost: 4,
+  sent: 1,
+  delivered: 2,
+  term: 3,
+  kill: 4,
+  gone: 5,
+  refused: 5,
+  lost: 5,
 };
 
 /** Whether a target has moved forward: repeats and stragglers never move it back. */

@@ -45,6 +45,7 @@ describe('a kill over HTTPS', () => {
     expect(names.filter((name) => name !== 'connected' && name !== 'disconnected')).toEqual([
       'started',
       'kill_requested',
+      'kill_sent',
       'kill_delivered',
       'term',
       'gone',

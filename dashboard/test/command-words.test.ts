@@ -59,6 +59,13 @@ describe('how it stands with it', () => {
     );
   });
 
+  test('one that was sent is told as sent until a machine has answered', () => {
+    const sent = makeCommand({ targets: [target({ state: 'sent' }), target({ run: runId(2), state: 'pending' })] });
+    expect([commandText(sent), meaningOf(sent)]).toEqual(['sent', 'Stored and sent; no machine has answered yet.']);
+    expect(commandText({ ...sent, state: 'delivered' })).toBe('under way');
+    expect(commandText(makeCommand({ targets: [target({ state: 'pending' })] }))).toBe('queued');
+  });
+
   test('one that waits for machines is told apart from one that has found nothing', () => {
     expect(meaningOf({ state: 'queued', targets: [] })).toMatch(/no run was found/);
     expect(meaningOf({ state: 'queued', targets: [target({ state: 'pending' })] })).toMatch(/out of touch/);

@@ -11,6 +11,7 @@ const requested = {
   signal: 'SIGTERM',
   grace_ms: 5000,
 } as const;
+const sent = { at: at(10), type: 'kill_sent', command: COMMAND_ID } as const;
 const delivered = { at: at(11), type: 'kill_delivered', command: COMMAND_ID } as const;
 const phase = (name: 'term' | 'kill' | 'gone' | 'refused', seconds: number) =>
   ({
@@ -23,7 +24,7 @@ const phase = (name: 'term' | 'kill' | 'gone' | 'refused', seconds: number) =>
     survivors: [] as number[],
     unnamed_survivors: false,
   }) as const;
-const target = (state: 'pending' | 'delivered' | 'term') => ({
+const target = (state: 'pending' | 'sent' | 'delivered' | 'term') => ({
   run: RUN_ID,
   machine: 'web-1',
   state,
@@ -55,6 +56,19 @@ test('each step is done when it has happened and not before', () => {
 test('the answer to the call is enough to say that it is requested', () => {
   const progress = killProgress(makeRun(), story(), [makeCommand({ targets: [target('pending')] })]);
   expect(states(progress)).toEqual({ requested: 'done', delivered: 'next', term: 'open', kill: 'open', gone: 'open' });
+});
+
+test('what was sent is not delivered before the machine has answered', () => {
+  const isUnanswered = (...events: Parameters<typeof story>) => {
+    const progress = killProgress(killing, story(...events), []);
+    return [progress?.isUnanswered, states(progress).delivered];
+  };
+  expect(isUnanswered(requested)).toEqual([false, 'next']);
+  expect(isUnanswered(requested, sent)).toEqual([true, 'next']);
+  expect(isUnanswered(requested, sent, delivered)).toEqual([false, 'done']);
+  expect(isUnanswered(requested, sent, phase('term', 12))).toEqual([false, 'done']);
+  const byTarget = killProgress(killing, story(requested), [makeCommand({ targets: [target('sent')] })]);
+  expect([byTarget?.isUnanswered, states(byTarget).delivered]).toEqual([true, 'next']);
 });
 
 test('a command’s target tells of a step whose event is still on its way', () => {

@@ -22,6 +22,18 @@ test('a kill is told with who, how and why', () => {
   ]);
 });
 
+test('a kill that was sent is not told as delivered', () => {
+  expect(
+    told(
+      { at: at(1), type: 'kill_sent', command: COMMAND_ID },
+      { at: at(2), type: 'kill_delivered', command: COMMAND_ID },
+    ),
+  ).toEqual([
+    ['kill', 'Kill sent to the machine', null],
+    ['kill', 'Kill delivered', 'the machine has answered'],
+  ]);
+});
+
 test('what could not be ended is never called gone', () => {
   const gone = {
     at: at(1),

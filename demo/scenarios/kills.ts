@@ -14,7 +14,7 @@ export const killByTerm: Scenario = {
     state: 'killed',
     exitCode: 143,
     wrapperExit: 143,
-    events: ['started', 'kill_requested', 'kill_delivered', 'term', 'gone', 'ended'],
+    events: ['started', 'kill_requested', 'kill_sent', 'kill_delivered', 'term', 'gone', 'ended'],
     output: ['row 1', 'row 2', 'row 3'],
   },
   verify: ({ checks }, { events }) => {
@@ -36,7 +36,7 @@ export const killByKill: Scenario = {
     state: 'killed',
     exitCode: 143,
     wrapperExit: 143,
-    events: ['started', 'kill_requested', 'kill_delivered', 'term', 'kill', 'gone', 'ended'],
+    events: ['started', 'kill_requested', 'kill_sent', 'kill_delivered', 'term', 'kill', 'gone', 'ended'],
     output: ['ignoring SIGTERM'],
   },
 };

@@ -247,7 +247,7 @@ describe('lists', () => {
       'started',
       'connected',
       'kill_requested',
-      'kill_delivered',
+      'kill_sent',
     ]);
     expect(rest.next_cursor).toBeNull();
   });

@@ -39,8 +39,20 @@ describe('a kill by selector', () => {
     const { status, commands } = await order({ jobs: 'sel-*', reason: 'maintenance', grace_seconds: 2 });
     expect(status).toBe(202);
     expect(commands).toMatchObject([
-      { job: 'sel-a', state: 'delivered', reason: 'maintenance', grace_ms: 2000, targets: [{ run: one.identity.run }] },
-      { job: 'sel-b', state: 'delivered', reason: 'maintenance', grace_ms: 2000, targets: [{ run: two.identity.run }] },
+      {
+        job: 'sel-a',
+        state: 'queued',
+        reason: 'maintenance',
+        grace_ms: 2000,
+        targets: [{ run: one.identity.run, state: 'sent' }],
+      },
+      {
+        job: 'sel-b',
+        state: 'queued',
+        reason: 'maintenance',
+        grace_ms: 2000,
+        targets: [{ run: two.identity.run, state: 'sent' }],
+      },
     ]);
     expect((await one.kill()).command).toBe(commands[0]?.id);
     expect((await two.kill()).command).toBe(commands[1]?.id);
@@ -147,7 +159,7 @@ describe('a kill by selector', () => {
   test('answers with what it has when the time is up', async () => {
     await connected('wait-long');
     const { status, commands } = await order({ jobs: 'wait-long' }, { query: '?wait=1' });
-    expect([status, commands[0]?.state]).toEqual([202, 'delivered']);
+    expect([status, commands[0]?.state]).toEqual([202, 'queued']);
   });
 
   test('has an audit entry for each command, under the request of the call', async () => {

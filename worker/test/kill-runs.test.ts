@@ -70,11 +70,11 @@ describe('a kill of runs', () => {
         run,
         instance: null,
         machine: null,
-        state: 'delivered',
+        state: 'queued',
         reason: 'picked',
         signal: 'SIGINT',
         grace_ms: 2000,
-        targets: [{ run, state: 'delivered' }],
+        targets: [{ run, state: 'sent' }],
       })),
     );
     expect(commands.map(({ job }) => job)).toEqual(['runs-b', 'runs-a', 'runs-a']);
@@ -157,7 +157,7 @@ describe('a kill of runs', () => {
     expect(status).toBe(202);
     expect(commands).toMatchObject([
       { state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] },
-      { state: 'delivered', targets: [{ state: 'delivered' }] },
+      { state: 'queued', targets: [{ state: 'sent' }] },
     ]);
     expect((await order({ runs: [runOf(over)] })).status).toBe(200);
   });
@@ -234,7 +234,7 @@ describe('a kill of runs', () => {
     );
     const { commands } = await order({ runs: wrappers.map(runOf) });
     expect(pushed).toHaveBeenCalledTimes(1);
-    expect(commands.map(({ state }) => state)).toEqual(wrappers.map(() => 'delivered'));
+    expect(commands.map(({ targets }) => targets[0]?.state)).toEqual(wrappers.map(() => 'sent'));
     for (const [number, wrapper] of wrappers.entries()) {
       const { command } = await wrapper.kill();
       expect(command).toBe(commands[number]?.id);
@@ -243,8 +243,10 @@ describe('a kill of runs', () => {
     }
     // Called again, as after an answer that was lost.
     const again = await jobObject('runs-fan').acceptCommands(commands);
-    expect(again.map(({ id, state }) => [id, state])).toEqual(commands.map(({ id }) => [id, 'delivered']));
+    expect(again.map(({ id }) => id)).toEqual(commands.map(({ id }) => id));
     await Promise.all(wrappers.map((wrapper) => wrapper.settled()));
+    const latest = await Promise.all(commands.map(({ id }) => jobObject('runs-fan').command(id)));
+    expect(latest.map((command) => command?.state)).toEqual(wrappers.map(() => 'delivered'));
     expect(wrappers.map((wrapper) => wrapper.of('kill').length)).toEqual(wrappers.map(() => 1));
     await env.DB.exec('DROP TRIGGER no_news');
   });
@@ -271,7 +273,7 @@ describe('a kill of runs', () => {
     const fault = `INSERT ON targets WHEN new.run = '${runOf(two)}'`;
     await withFault('runs-fault', fault, async () => {
       const { commands } = await order({ runs: [one, two, three].map(runOf) });
-      expect(commands.map(({ state }) => state)).toEqual(['delivered', 'queued', 'delivered']);
+      expect(commands.map(({ targets }) => targets.map(({ state }) => state))).toEqual([['sent'], [], ['sent']]);
       await Promise.all([one.kill(), three.kill()]);
       await two.settled();
       expect(two.of('kill')).toEqual([]);

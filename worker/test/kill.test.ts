@@ -24,11 +24,11 @@ describe('the kill path', () => {
       requested_by: 'admin',
       reason: 'runaway',
     });
-    expect((await command(id)).targets).toMatchObject([{ run: who.run, state: 'delivered', exit_code: null }]);
+    expect((await command(id)).targets).toMatchObject([{ run: who.run, state: 'sent', exit_code: null }]);
 
     wrapper.killing(id, 'term');
     await wrapper.settled();
-    expect((await command(id)).targets).toMatchObject([{ state: 'term' }]);
+    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killing', exit_code: null });
 
     wrapper.killing(id, 'kill');
@@ -43,6 +43,7 @@ describe('the kill path', () => {
       'started',
       'connected',
       'kill_requested',
+      'kill_sent',
       'kill_delivered',
       'kill_progress',
       'kill_progress',
@@ -85,17 +86,52 @@ describe('the kill path', () => {
     expect(targets).toMatchObject([{ state: 'pending' }]);
     const second = await TestWrapper.connect(who);
     expect((await second.kill()).command).toBe(id);
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'delivered' }] });
+    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent' }] });
   });
 
-  test('is delivered once one wrapper was handed it, while another is still away', async () => {
+  test('is delivered once one wrapper has acknowledged it, and not when it was sent; another may still be away', async () => {
     const [here, away] = [newIdentity('kill-half', 'web1'), newIdentity('kill-half', 'web2')];
-    await TestWrapper.connect(here);
+    const wrapper = await TestWrapper.connect(here);
     (await TestWrapper.connect(away)).close();
     await disconnected(away);
-    const { state, targets } = await kill('kill-half');
+    const { id, state, targets } = await kill('kill-half');
+    expect(state).toBe('queued');
+    expect(targets.map((target) => target.state).sort()).toEqual(['pending', 'sent']);
+    expect((await eventTypes('kill-half', here.run)).at(-1)).toBe('kill_sent');
+    await wrapper.kill();
+    wrapper.killing(id, 'term');
+    await wrapper.settled();
+    expect((await command(id)).state).toBe('delivered');
+    expect((await eventTypes('kill-half', here.run)).slice(-3)).toEqual([
+      'kill_sent',
+      'kill_delivered',
+      'kill_progress',
+    ]);
+  });
+
+  test('is delivered for good, though the run that has acknowledged it is lost', async () => {
+    const [lost, away] = [newIdentity('kill-half-lost', 'web1'), newIdentity('kill-half-lost', 'web2')];
+    const wrapper = await TestWrapper.connect(lost);
+    (await TestWrapper.connect(away)).close();
+    await disconnected(away);
+    const { id } = await kill('kill-half-lost');
+    wrapper.killing(id, 'term');
+    await wrapper.settled();
+    await TestWrapper.connect(lost, { phase: 'abandoned' });
+    const { state, targets } = await command(id);
     expect(state).toBe('delivered');
-    expect(targets.map((target) => target.state).sort()).toEqual(['delivered', 'pending']);
+    expect(targets.map((target) => target.state).sort()).toEqual(['lost', 'pending']);
+  });
+
+  test('that a wrapper refuses was delivered to it', async () => {
+    const who = newIdentity('kill-refused-delivered');
+    const wrapper = await TestWrapper.connect(who);
+    const { id } = await kill(who.job);
+    await wrapper.kill();
+    wrapper.killing(id, 'refused');
+    await wrapper.settled();
+    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'refused' }] });
+    expect(await eventTypes(who.job, who.run)).toContain('kill_delivered');
   });
 
   test('survives an eviction between the order and the return of the wrapper', async () => {
@@ -374,7 +410,7 @@ describe('the kill path', () => {
     await viewer.next(
       'command',
       ({ command: { id: told, targets } }) =>
-        told === id && targets.length === count && targets.every(({ state }) => state === 'delivered'),
+        told === id && targets.length === count && targets.every(({ state }) => state === 'sent'),
     );
     expect(viewer.of('command').length).toBeLessThan(count);
   });
@@ -591,7 +627,7 @@ describe('a kill that nobody was there for', () => {
     expect(targets).toMatchObject([{ state: 'lost', exit_code: 253 }]);
     const back = await TestWrapper.connect(who);
     expect((await back.kill()).command).toBe(id);
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'delivered', exit_code: null }] });
+    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent', exit_code: null }] });
   });
 });
 

@@ -59,7 +59,7 @@ describe('the queue in D1', () => {
     const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
     await waitFor('both kills', () => wrapper.of('kill').length === 2);
     expect(wrapper.of('kill').map((message) => message.command)).toEqual([first, id]);
-    expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'delivered' });
+    expect(await jobObject(who.job).command(id)).toMatchObject({ targets: [{ state: 'sent' }] });
   });
 
   test('is drained whole, however much is in it', async () => {

@@ -86,8 +86,8 @@ describe('a call that waits for a command', () => {
     await TestWrapper.connect(who);
     const response = await call('POST', `/jobs/${who.job}/kill?wait=1`, { body: {} });
     expect(response.status).toBe(202);
-    const { command } = await response.json<{ command: { id: string; state: string } }>();
-    expect(command.state).toBe('delivered');
+    const { command } = await response.json<{ command: { id: string; targets: { state: string }[] } }>();
+    expect(command.targets[0]?.state).toBe('sent');
     await waitFor('the end of the wait', async () => (await waiters(who.job, command.id)) === 0);
   });
 

@@ -21,8 +21,9 @@ describe('watching a run', () => {
     await waitFor('the live output', () => viewer.output === 'before after');
 
     const { id } = await kill(who.job);
-    await viewer.next('command', ({ command }) => command.id === id && command.state === 'delivered');
+    await viewer.next('command', ({ command }) => command.id === id && command.targets[0]?.state === 'sent');
     wrapper.killing(id, 'term');
+    await viewer.next('command', ({ command }) => command.id === id && command.state === 'delivered');
     await viewer.next('run', ({ run }) => run.state === 'killing');
     await viewer.next('event', ({ event }) => event.type === 'kill_progress' && event.phase === 'term');
     await wrapper.completed({ final_offset: 12 });

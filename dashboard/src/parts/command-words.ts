@@ -8,8 +8,9 @@ import { countText, durationText } from './quantity.ts';
 export function meaningOf({ state, targets }: Pick<Command, 'state' | 'targets'>): string {
   switch (state) {
     case 'queued':
-      return targets.length === 0
-        ? 'Stored; no machine has it yet: no run was found for it so far.'
+      if (targets.length === 0) return 'Stored; no machine has it yet: no run was found for it so far.';
+      return isSent({ state, targets })
+        ? 'Stored and sent; no machine has answered yet.'
         : 'Stored; no machine has it yet: those it is for are out of touch, and get it when they are back.';
     case 'delivered':
       return 'At least one machine has it, and not everything that it is for has ended.';
@@ -37,14 +38,21 @@ export const COMMAND_STATE_WORDS: Readonly<Record<CommandState, string>> = {
   expired: 'expired',
 };
 
+/** Whether it went out to a machine and no machine has answered yet. */
+function isSent({ state, targets }: Pick<Command, 'state' | 'targets'>): boolean {
+  return state === 'queued' && targets.some((target) => target.state === 'sent');
+}
+
 /** A command's state in a word or two: one that is kept for lost runs is not over. */
 export function commandText({ state, targets }: Pick<Command, 'state' | 'targets'>): string {
   const isKept = state === 'settled' && targets.some((target) => target.state === 'lost');
-  return isKept ? 'kept for what is lost' : COMMAND_STATE_WORDS[state];
+  if (isKept) return 'kept for what is lost';
+  return isSent({ state, targets }) ? 'sent' : COMMAND_STATE_WORDS[state];
 }
 
 export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
   pending: 'waiting',
+  sent: 'sent',
   delivered: 'delivered',
   term: 'signal sent',
   kill: 'SIGKILL sent',
@@ -57,8 +65,10 @@ export function targetMeaning(target: Target, signal: Command['signal']): string
   switch (target.state) {
     case 'pending':
       return 'The machine is out of touch; the kill goes out as soon as it is back.';
+    case 'sent':
+      return 'The kill was sent; the machine has not answered yet.';
     case 'delivered':
-      return 'The machine has the kill and has not answered yet.';
+      return 'The machine has the kill.';
     case 'term':
       return `${signal ?? 'The run’s own signal'} was sent to everything that the command has started; the grace runs.`;
     case 'kill':

@@ -126,6 +126,7 @@ export function progressText({ counts, isOver }: OrderProgress): string {
     [counts.kill, 'SIGKILL sent'],
     [counts.term, 'signal sent, grace runs'],
     [counts.delivered, 'delivered'],
+    [counts.sent, 'sent, not answered yet'],
     [counts.pending, 'waiting for the machine'],
     [counts.none, isOver ? 'never found' : 'stored'],
   ] as const;

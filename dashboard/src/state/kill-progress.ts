@@ -37,6 +37,8 @@ export interface KillProgress {
   readonly firstSignal: string;
   /** When SIGKILL follows; null when no grace runs. */
   readonly graceEndsAt: number | null;
+  /** Whether it was sent to the machine, which has not answered yet. */
+  readonly isUnanswered: boolean;
   readonly waitingForMachine: boolean;
   readonly survivors: Survivors;
   readonly outcome: 'under_way' | 'gone' | 'refused' | 'lost';
@@ -89,6 +91,7 @@ function progressOf(
     steps: stepsOf(reached, outcome, firstSignal === 'SIGKILL', orders.length > 0),
     firstSignal,
     graceEndsAt: outcome === 'under_way' ? graceEnd(run, orders, delivered, progress) : null,
+    isUnanswered: outcome === 'under_way' && !reached.has('delivered') && isSent(events, targets),
     waitingForMachine: outcome === 'under_way' && !reached.has('delivered') && orders.length > 0 && !run.connected,
     survivors: progress.at(-1) ?? targets.find(hasSurvivors) ?? NO_SURVIVORS,
     outcome,
@@ -137,6 +140,10 @@ function reachedSteps(
   if (orders.length > 0 && (reached.has('term') || reached.has('kill') || reached.has('gone')))
     reach('delivered', null);
   return reached;
+}
+
+function isSent(events: readonly RunEvent[], targets: readonly Target[]): boolean {
+  return events.some(({ type }) => type === 'kill_sent') || targets.some(({ state }) => state === 'sent');
 }
 
 function outcomeOf(

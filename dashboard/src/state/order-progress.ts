@@ -17,7 +17,7 @@ const UNHEARD_OF = { state: 'queued', targets: [] } as const;
 
 /** @param commands null: it was stored, and there is no word of it yet */
 export function orderProgress(commands: readonly (Command | null)[]): OrderProgress {
-  const counts = { none: 0, pending: 0, delivered: 0, term: 0, kill: 0, gone: 0, refused: 0, lost: 0 };
+  const counts = { none: 0, pending: 0, sent: 0, delivered: 0, term: 0, kill: 0, gone: 0, refused: 0, lost: 0 };
   const survivors: SurvivorsOn[] = [];
   for (const command of commands) {
     const { state, targets } = command ?? UNHEARD_OF;

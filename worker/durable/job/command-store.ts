@@ -158,6 +158,16 @@ export class CommandStore {
     this.#sql.exec('UPDATE targets SET sends = ? WHERE command = ? AND run = ?', sends, target.command, target.run);
   }
 
+  /** The wrapper has answered. @returns whether it had not before */
+  acknowledge(target: Pick<TargetRecord, 'command' | 'run'>): boolean {
+    const first = this.#sql.exec(
+      'UPDATE targets SET acknowledged = 1 WHERE command = ? AND run = ? AND acknowledged = 0 RETURNING 1',
+      target.command,
+      target.run,
+    );
+    return first.toArray().length > 0;
+  }
+
   target(command: string, run: string): TargetRecord | null {
     return this.#targets(`${SELECT_TARGET} WHERE targets.command = ? AND targets.run = ?`, command, run)[0] ?? null;
   }
@@ -193,9 +203,7 @@ export class CommandStore {
       this.#exists(`targets WHERE command = ? AND state NOT IN (${ENDED})`, command) ||
       this.#exists(ofLiveRuns, command);
     if (!isOpen) return 'settled';
-    // That a kill went out may also be known by the wrapper's own word alone.
-    const handedOver = `targets WHERE command = ? AND (sends > 0 OR state IN ('term', 'kill', 'gone'))`;
-    return this.#exists(handedOver, command) ? 'delivered' : 'queued';
+    return this.#exists('targets WHERE command = ? AND acknowledged = 1', command) ? 'delivered' : 'queued';
   }
 
   #exists(rows: string, ...bindings: SqlStorageValue[]): boolean {

@@ -143,8 +143,11 @@ export class Kills {
       survivors: report.survivors,
       unnamedSurvivors: report.unnamed_survivors,
     });
-    const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'delivered');
+    const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'sent');
     if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
+    if (this.#commands.acknowledge(target)) {
+      this.#journal.tell(run, { type: 'kill_delivered', at: timeOf(run, report), command: report.command });
+    }
     const changed = this.#record(run, report, !this.#journal.hasToldStep(run, report));
     const command = this.#commands.get(report.command);
     if (command !== null) {
@@ -201,7 +204,7 @@ export class Kills {
 
   /** The wrapper has not answered in time: sends again. @returns whether instead its link is to be given up */
   unanswered(run: RunRecord): boolean {
-    const open = this.#openTargets(run).filter((target) => target.state === 'delivered');
+    const open = this.#openTargets(run).filter((target) => target.state === 'sent');
     if (open.some((target) => target.sends >= SENDS_PER_SOCKET)) return true;
     for (const target of open) {
       const command = this.#commands.get(target.command);
@@ -289,8 +292,8 @@ export class Kills {
       this.#deadlines.arm('kill_answer', run.id, Date.now() + this.#answerMs);
     }
     if (target.state !== 'pending') return false;
-    this.#commands.setTarget(target, 'delivered', target);
-    this.#journal.tell(run, { type: 'kill_delivered', at: new Date().toISOString(), command: command.id });
+    this.#commands.setTarget(target, 'sent', target);
+    this.#journal.tell(run, { type: 'kill_sent', at: new Date().toISOString(), command: command.id });
     return true;
   }
 
@@ -298,7 +301,7 @@ export class Kills {
   #record(run: RunRecord, report: KillReport, isNews: boolean): RunRecord {
     const event: NewRunEvent = {
       type: 'kill_progress',
-      at: new Date(Math.min(Date.now(), run.startedAt + report.at_ms)).toISOString(),
+      at: timeOf(run, report),
       command: report.command,
       reason: report.reason,
       phase: report.phase,
@@ -348,6 +351,11 @@ function mannerAt({ signal, graceMs }: CommandRecord, run: RunRecord): { signal:
   return { signal: signal ?? run.killSignal, grace_ms: graceMs ?? run.graceMs };
 }
 
+/** When the wrapper took the step, by our clock; it does not lie in the future. */
+function timeOf(run: RunRecord, { at_ms }: KillReport): string {
+  return new Date(Math.min(Date.now(), run.startedAt + at_ms)).toISOString();
+}
+
 /** Whether nothing more is to be waited for; a late run may still open it again. */
 function isOver(state: CommandState): boolean {
   return state === 'settled' || state === 'expired';
@@ -369,6 +377,7 @@ function endOfTarget(target: TargetRecord, run: RunRecord): TargetState {
     case 'kill':
       return 'gone';
     case 'pending':
+    case 'sent':
     case 'delivered':
       return hasLeftProcesses(run) ? target.state : 'refused';
     case 'lost':

@@ -155,6 +155,15 @@ const MIGRATIONS = [
   DROP TABLE commands;
   ALTER TABLE new_commands RENAME TO commands;
   CREATE INDEX commands_by_expiry ON commands (expires_at);
+
+  -- Whether the wrapper has answered. What was called delivered had only been sent.
+  ALTER TABLE targets ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0;
+  UPDATE targets SET acknowledged = 1 WHERE state IN ('term', 'kill', 'gone') OR EXISTS (
+    SELECT 1 FROM events WHERE run = targets.run AND event ->> 'type' = 'kill_progress'
+      AND event ->> 'command' = targets.command
+  );
+  UPDATE targets SET state = 'sent' WHERE state = 'delivered';
+  UPDATE events SET event = json_set(event, '$.type', 'kill_sent') WHERE event ->> 'type' = 'kill_delivered';
   `,
 ];
 

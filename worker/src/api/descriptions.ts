@@ -42,7 +42,7 @@ export const COMMAND_FIELDS: Record<keyof Command, string> = {
   job: 'The job whose runs it is for.',
   kind: 'What is ordered; today always a kill.',
   state:
-    '`queued`: no wrapper was handed it yet. `delivered`: one was, and not all targets have ended. `settled`: they have, and so have their runs. `expired`: nobody came in time.',
+    '`queued`: no wrapper has acknowledged it yet. `delivered`: one has, and not all targets have ended. `settled`: they have, and so have their runs. `expired`: nobody came in time.',
   run: 'The run it is for; null for all that match.',
   instance: 'The instance it is for; null for all.',
   machine: 'The machine it is for: a name or glob, or several, separated by commas; null for all.',
@@ -62,7 +62,7 @@ export const TARGET_FIELDS: Record<keyof Target, string> = {
   run: 'The id of the run.',
   machine: 'Where it runs.',
   state:
-    '`pending`: the wrapper is out of touch. `delivered`: it was handed the kill. `term`: the first signal was sent. `kill`: SIGKILL was. `gone`: nothing is left but `survivors` and `unnamed_survivors`. `refused`: it had ended by itself. `lost`: the run counts as lost.',
+    '`pending`: the wrapper is out of touch. `sent`: the kill was sent to it. `delivered`: it has acknowledged the kill. `term`: the first signal was sent. `kill`: SIGKILL was. `gone`: nothing is left but `survivors` and `unnamed_survivors`. `refused`: it had ended by itself. `lost`: the run counts as lost.',
   exit_code: 'The code the run is reported with; null while it runs.',
   survivors: 'The ids of processes that could not be ended.',
   unnamed_survivors:

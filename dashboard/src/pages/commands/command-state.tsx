@@ -20,6 +20,7 @@ function toneOfTarget(target: Target): CommandTone {
   switch (target.state) {
     case 'pending':
       return 'waiting';
+    case 'sent':
     case 'delivered':
     case 'term':
     case 'kill':

@@ -67,7 +67,7 @@ function stepName(step: Step, progress: KillProgress): string {
     case 'requested':
       return 'Requested';
     case 'delivered':
-      return 'Delivered';
+      return progress.isUnanswered ? 'Sent, not answered yet' : 'Delivered';
     case 'term':
       return done ? `${progress.firstSignal} sent` : progress.firstSignal;
     case 'kill':

@@ -69,8 +69,10 @@ export function tell(event: RunEvent): Telling {
       return tellLeft(event);
     case 'kill_requested':
       return kill(`Kill requested by ${event.requested_by}`, requestDetail(event));
+    case 'kill_sent':
+      return kill('Kill sent to the machine');
     case 'kill_delivered':
-      return kill('Kill delivered to the machine');
+      return kill('Kill delivered', 'the machine has answered');
     case 'kill_progress':
       return tellProgress(event);
     case 'output_gap':

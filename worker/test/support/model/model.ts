@@ -63,7 +63,7 @@ export interface ModelTarget {
   run: string;
   state: TargetState;
   sends: number;
-  handedOver: boolean;
+  acknowledged: boolean;
 }
 
 export interface ModelCommand {
@@ -337,7 +337,7 @@ export class Model {
     this.#arm('expire', command.id, command.expiresAt);
     const named = this.runs.find((run) => run.known && run.final && run.id === command.run);
     if (named !== undefined && !matches(command, named) && matches(command, { ...named, final: false })) {
-      command.targets.push({ run: named.id, state: 'refused', sends: 0, handedOver: false });
+      command.targets.push({ run: named.id, state: 'refused', sends: 0, acknowledged: false });
     }
     if (this.now < command.expiresAt) {
       for (const run of this.runs) {
@@ -359,7 +359,7 @@ export class Model {
   #bind(command: ModelCommand, run: ModelRun): boolean {
     if (command.targets.some((target) => target.run === run.id)) return false;
     const state = run.final || isLive(run.state) ? 'pending' : 'lost';
-    command.targets.push({ run: run.id, state, sends: 0, handedOver: false });
+    command.targets.push({ run: run.id, state, sends: 0, acknowledged: false });
     run.events.push('kill_requested');
     return true;
   }
@@ -370,11 +370,10 @@ export class Model {
     socket.expected.push(`kill ${command.id} ${command.signal}`);
     if (!run.received.includes(command.id)) run.received.push(command.id);
     target.sends += 1;
-    target.handedOver = true;
     if (!this.#has('kill_answer', run.id)) this.#arm('kill_answer', run.id, this.now + KILL_ANSWER_MS);
     if (target.state !== 'pending') return;
-    target.state = 'delivered';
-    run.events.push('kill_delivered');
+    target.state = 'sent';
+    run.events.push('kill_sent');
   }
 
   #progress(run: ModelRun, id: string | null, phase: KillPhase): void {
@@ -384,8 +383,9 @@ export class Model {
     const isNews = target === undefined || isProgress(target.state, phase);
     if (target !== undefined && isNews) {
       target.state = phase;
-      target.handedOver = true;
-      if (this.#targetsAt(run).every(({ state }) => state !== 'delivered')) this.#cancel('kill_answer', run.id);
+      if (!target.acknowledged) run.events.push('kill_delivered');
+      target.acknowledged = true;
+      if (this.#targetsAt(run).every(({ state }) => state !== 'sent')) this.#cancel('kill_answer', run.id);
     }
     if (phase !== 'refused' && run.state === 'running') run.state = 'killing';
     const told = `${id} ${phase}`;
@@ -406,7 +406,7 @@ export class Model {
     const isOver = (target: ModelTarget) => isTargetEnded(target.state) && !isLive(this.#run(target.run).state);
     if (command.targets.length === 0) command.state = this.now >= command.expiresAt ? 'expired' : 'queued';
     else if (command.targets.every(isOver)) command.state = 'settled';
-    else command.state = command.targets.some(({ handedOver }) => handedOver) ? 'delivered' : 'queued';
+    else command.state = command.targets.some(({ acknowledged }) => acknowledged) ? 'delivered' : 'queued';
   }
 
   #updateAt(run: ModelRun): void {
@@ -511,7 +511,7 @@ export class Model {
 
   #unanswered(run: ModelRun): void {
     if (run.final && run.left === 0) return;
-    const waiting = this.#bindings(run).filter(([, { state }]) => state === 'delivered');
+    const waiting = this.#bindings(run).filter(([, { state }]) => state === 'sent');
     if (waiting.some(([, { sends }]) => sends >= 2)) {
       const socket = current(run);
       if (socket !== null) this.#close(socket, 4002);
