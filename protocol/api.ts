@@ -135,6 +135,8 @@ export const Target = v.object({
   run: RunId,
   machine: MachineName,
   state: TargetState,
+  /** What is sent first at this run: its own where the kill names none. Null for a target from before this was told. */
+  signal: v.optional(v.nullable(v.string()), null),
   exit_code: v.nullable(v.number()),
   /** Processes that could not be ended. */
   survivors: v.array(v.number()),

@@ -16,14 +16,14 @@ function groupOf(run: { pid: number | null }): number {
 }
 
 describe('a kill over HTTPS', () => {
-  test('is answered when it is settled: SIGTERM sufficed', async () => {
-    const wrapper = world.current.wrapper({ job: 'polite', command: FOREVER });
+  test('is answered when it is settled: the run’s own signal sufficed', async () => {
+    // A grace that no machine is too slow for.
+    const flags = ['--signal', 'INT', '--grace', '10m'];
+    const wrapper = world.current.wrapper({ job: 'polite', command: FOREVER, flags });
     const run = await world.current.runOf('polite');
     await world.current.output(run.id, 'ready');
 
-    // A grace that no machine is too slow for.
-    const order = { reason: 'test', grace_seconds: 600 };
-    const answer = await world.current.operator.kill('polite', order, 30);
+    const answer = await world.current.operator.kill('polite', { reason: 'test' }, 30);
 
     expect(answer.status).toBe(answer.command.state === 'settled' ? 200 : 202);
     const command = await world.current.settled(answer.command.id);
@@ -41,7 +41,10 @@ describe('a kill over HTTPS', () => {
       reason: 'operator',
       final: true,
     });
-    const names = eventNames(await world.current.operator.events(run.id));
+    const events = await world.current.operator.events(run.id);
+    expect(events.find(({ type }) => type === 'kill_requested')).toMatchObject({ signal: 'SIGINT', grace_ms: 600_000 });
+    expect(events.find(({ type }) => type === 'kill_progress')).toMatchObject({ phase: 'term', signal: 'SIGINT' });
+    const names = eventNames(events);
     expect(names.filter((name) => name !== 'connected' && name !== 'disconnected')).toEqual([
       'started',
       'kill_requested',

@@ -16,6 +16,7 @@ const target = (changes: Partial<Target> = {}): Target => ({
   run: RUN_ID,
   machine: 'web-1',
   state: 'gone',
+  signal: 'SIGTERM',
   exit_code: 143,
   survivors: [],
   unnamed_survivors: false,
@@ -54,9 +55,7 @@ describe('what a command is for', () => {
 describe('how it stands with it', () => {
   test('every state has words of its own', () => {
     expect(new Set(COMMAND_STATES.map((state) => meaningOf({ state, targets: [] }))).size).toBe(COMMAND_STATES.length);
-    expect(new Set(TARGET_STATES.map((state) => targetMeaning(target({ state }), 'SIGTERM'))).size).toBe(
-      TARGET_STATES.length,
-    );
+    expect(new Set(TARGET_STATES.map((state) => targetMeaning(target({ state })))).size).toBe(TARGET_STATES.length);
   });
 
   test('one that was sent is told as sent until a machine has answered', () => {
@@ -75,13 +74,13 @@ describe('how it stands with it', () => {
     const settled = makeCommand({ state: 'settled', targets: [target({ survivors: [7] }), target({ run: runId(2) })] });
     expect(toneOf(settled)).toBe('bad');
     expect(meaningOf(settled)).toMatch(/could not be ended/);
-    expect(targetMeaning(target({ survivors: [7, 8] }), 'SIGTERM')).toBe('Could not be ended: 7, 8.');
+    expect(targetMeaning(target({ survivors: [7, 8] }))).toBe('Could not be ended: 7, 8.');
     const unnamed = makeCommand({ state: 'settled', targets: [target({ unnamed_survivors: true })] });
     expect([toneOf(unnamed), meaningOf(unnamed)]).toEqual(['bad', meaningOf(settled)]);
-    expect(targetMeaning(target({ unnamed_survivors: true }), 'SIGTERM')).toBe(
+    expect(targetMeaning(target({ unnamed_survivors: true }))).toBe(
       'Could not be ended: something whose process id is not known.',
     );
-    expect(targetMeaning(target({ survivors: [7], unnamed_survivors: true }), 'SIGTERM')).toBe(
+    expect(targetMeaning(target({ survivors: [7], unnamed_survivors: true }))).toBe(
       'Could not be ended: 7 and something whose process id is not known.',
     );
   });
@@ -95,6 +94,6 @@ describe('how it stands with it', () => {
   });
 
   test('the signal is the one that was asked for', () => {
-    expect(targetMeaning(target({ state: 'term' }), 'SIGINT')).toMatch(/^SIGINT was sent/);
+    expect(targetMeaning(target({ state: 'term', signal: 'SIGINT' }))).toMatch(/^SIGINT was sent/);
   });
 });

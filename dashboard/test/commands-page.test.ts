@@ -53,6 +53,7 @@ describe('targets', () => {
     run: runId(n),
     machine: `web-${n}`,
     state: 'gone',
+    signal: 'SIGTERM',
     exit_code: 143,
     survivors: [],
     unnamed_survivors: false,

@@ -28,6 +28,7 @@ const target = (state: 'pending' | 'sent' | 'delivered' | 'term') => ({
   run: RUN_ID,
   machine: 'web-1',
   state,
+  signal: 'SIGTERM',
   exit_code: null,
   survivors: [],
   unnamed_survivors: false,

@@ -6,6 +6,7 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
   run: runId(n),
   machine: `m-${n}`,
   state,
+  signal: 'SIGTERM',
   exit_code: null,
   survivors,
   unnamed_survivors: false,

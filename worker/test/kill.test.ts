@@ -295,7 +295,11 @@ describe('the kill path', () => {
       (await runEvents(job, wrapper.identity.run)).find(({ type }) => type === 'kill_requested');
     expect(await requested(careful)).toMatchObject({ signal: 'SIGINT', grace_ms: 30_000 });
     expect(await requested(odd)).toMatchObject({ signal: 'SIGWINCH', grace_ms: 1_000 });
-    expect(await command(id)).toMatchObject({ signal: null, grace_ms: null });
+    const ordered = await command(id);
+    expect(ordered).toMatchObject({ signal: null, grace_ms: null });
+    const signalOf = (wrapper: TestWrapper) =>
+      ordered.targets.find((target) => target.run === wrapper.identity.run)?.signal;
+    expect([careful, plain, odd].map(signalOf)).toEqual(['SIGINT', 'SIGTERM', 'SIGWINCH']);
   });
 
   test('that says one of the two leaves the other to the run', async () => {

@@ -61,7 +61,7 @@ export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
   lost: 'lost',
 };
 
-export function targetMeaning(target: Target, signal: Command['signal']): string {
+export function targetMeaning(target: Target): string {
   switch (target.state) {
     case 'pending':
       return 'The machine is out of touch; the kill goes out as soon as it is back.';
@@ -70,7 +70,7 @@ export function targetMeaning(target: Target, signal: Command['signal']): string
     case 'delivered':
       return 'The machine has the kill.';
     case 'term':
-      return `${signal ?? 'The run’s own signal'} was sent to everything that the command has started; the grace runs.`;
+      return `${target.signal ?? 'The first signal'} was sent to everything that the command has started; the grace runs.`;
     case 'kill':
       return 'SIGKILL was sent to what was left.';
     case 'gone':

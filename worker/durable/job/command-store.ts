@@ -40,6 +40,8 @@ export interface TargetRecord extends Survivors {
   readonly state: TargetState;
   /** How often the kill went down the socket that it went down last; 0: it never went out. */
   readonly sends: number;
+  /** What the run is sent first by a kill that names no signal. */
+  readonly killSignal: string;
   readonly runState: RunState;
   readonly exitCode: number | null;
 }
@@ -87,7 +89,9 @@ type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", reason,
   requested_by AS "requestedBy", request_id AS "requestId", requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
 const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors,
-  targets.unnamed_survivors AS "unnamedSurvivors", targets.sends, runs.state AS "runState", runs.exit_code AS "exitCode" FROM targets JOIN runs ON runs.id = targets.run`;
+  targets.unnamed_survivors AS "unnamedSurvivors", targets.sends,
+  runs.kill_signal AS "killSignal", runs.state AS "runState", runs.exit_code AS "exitCode"
+  FROM targets JOIN runs ON runs.id = targets.run`;
 
 const ENDED = quoted(TARGET_STATES.filter(isTargetEnded));
 const LIVE = quoted(LIVE_STATES);
@@ -281,6 +285,7 @@ export function commandResource(job: string, command: CommandRecord, targets: re
       run: target.run,
       machine: target.machine,
       state: target.state,
+      signal: command.signal ?? target.killSignal,
       exit_code: target.exitCode,
       survivors: [...target.survivors],
       unnamed_survivors: target.unnamedSurvivors,

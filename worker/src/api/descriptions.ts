@@ -63,6 +63,8 @@ export const TARGET_FIELDS: Record<keyof Target, string> = {
   machine: 'Where it runs.',
   state:
     '`pending`: the wrapper is out of touch. `sent`: the kill was sent to it. `delivered`: it has acknowledged the kill. `term`: the first signal was sent. `kill`: SIGKILL was. `gone`: nothing is left but `survivors` and `unnamed_survivors`. `refused`: it had ended by itself. `lost`: the run counts as lost.',
+  signal:
+    'The first signal at this run: its own where the kill names none; null for a target from before this was told.',
   exit_code: 'The code the run is reported with; null while it runs.',
   survivors: 'The ids of processes that could not be ended.',
   unnamed_survivors:

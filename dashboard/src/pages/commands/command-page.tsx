@@ -282,7 +282,7 @@ function Targets({ command, isLinked }: LoadedProps) {
         </div>
       )}
       <Rows items={shown} keyOf={({ run }) => run} estimatePx={ROW_PX} label="Runs that the command is for">
-        {(target) => <TargetRow target={target} signal={command.signal} isLinked={isLinked} />}
+        {(target) => <TargetRow target={target} isLinked={isLinked} />}
       </Rows>
     </section>
   );
@@ -311,11 +311,10 @@ function Chip({ show, current, count }: ChipProps) {
 
 interface TargetRowProps {
   readonly target: Target;
-  readonly signal: Command['signal'];
   readonly isLinked: boolean;
 }
 
-function TargetRow({ target, signal, isLinked }: TargetRowProps) {
+function TargetRow({ target, isLinked }: TargetRowProps) {
   return (
     <article class="list-row target" data-target={target.run} data-state={target.state}>
       <div>
@@ -330,7 +329,7 @@ function TargetRow({ target, signal, isLinked }: TargetRowProps) {
           <strong>{target.machine}</strong>
         )}
       </div>
-      <div class={hasSurvivors(target) ? 'problem' : 'aside'}>{targetMeaning(target, signal)}</div>
+      <div class={hasSurvivors(target) ? 'problem' : 'aside'}>{targetMeaning(target)}</div>
       <div class="target-code">
         {target.exit_code !== null && (
           <>
