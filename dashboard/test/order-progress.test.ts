@@ -29,6 +29,7 @@ test('what could not be ended is told with its machine', () => {
   expect(orderProgress([command]).survivors).toEqual([{ machine: 'm-1', survivors: [77], unnamed_survivors: false }]);
   const unnamed = makeCommand({ state: 'settled', targets: [{ ...target(1, 'gone'), unnamed_survivors: true }] });
   expect(orderProgress([unnamed]).survivors).toEqual([{ machine: 'm-1', survivors: [], unnamed_survivors: true }]);
+  expect(orderProgress([unnamed]).counts).toMatchObject({ survived: 1, gone: 0 });
 });
 
 test('what there is no word of yet is stored, not over', () => {

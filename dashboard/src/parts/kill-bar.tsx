@@ -120,6 +120,7 @@ export function forceText(runs: readonly unknown[]): string {
 /** `2 gone, 1 waiting for the machine`. */
 export function progressText({ counts, isOver }: OrderProgress): string {
   const parts = [
+    [counts.survived, 'not all of it gone'],
     [counts.gone, 'gone'],
     [counts.refused, 'had already ended'],
     [counts.lost, 'lost (killed if it comes back)'],

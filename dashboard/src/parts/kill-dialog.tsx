@@ -51,7 +51,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         <UnderWay runs={scope.runs} />
         <div class="kill-options">
           <Manner own={ownManner(scope)} choice={choice} choose={setChoice} />
-          <label>
+          <label class="whole-row">
             Reason, for the record
             <input
               value={reason}

@@ -6,8 +6,11 @@ import { hasSurvivors, type Survivors } from './survivors.ts';
 type SurvivorsOn = Survivors & Pick<Target, 'machine'>;
 
 export interface OrderProgress {
-  /** By what has become of each run: a target's state, or `none` for a command that has found no run yet. */
-  readonly counts: Readonly<Record<TargetState | 'none', number>>;
+  /**
+   * By what has become of each run: a target's state, `survived` where that is `gone` and something could not be ended,
+   * or `none` for a command that has found no run yet.
+   */
+  readonly counts: Readonly<Record<TargetState | 'survived' | 'none', number>>;
   readonly isOver: boolean;
   /** Processes that could not be ended, each with its machine. */
   readonly survivors: readonly SurvivorsOn[];
@@ -17,13 +20,24 @@ const UNHEARD_OF = { state: 'queued', targets: [] } as const;
 
 /** @param commands null: it was stored, and there is no word of it yet */
 export function orderProgress(commands: readonly (Command | null)[]): OrderProgress {
-  const counts = { none: 0, pending: 0, sent: 0, delivered: 0, term: 0, kill: 0, gone: 0, refused: 0, lost: 0 };
+  const counts = {
+    none: 0,
+    survived: 0,
+    pending: 0,
+    sent: 0,
+    delivered: 0,
+    term: 0,
+    kill: 0,
+    gone: 0,
+    refused: 0,
+    lost: 0,
+  };
   const survivors: SurvivorsOn[] = [];
   for (const command of commands) {
     const { state, targets } = command ?? UNHEARD_OF;
     if (targets.length === 0 && state !== 'settled') counts.none += 1;
     for (const target of targets) {
-      counts[target.state] += 1;
+      counts[target.state === 'gone' && hasSurvivors(target) ? 'survived' : target.state] += 1;
       if (!hasSurvivors(target)) continue;
       const { machine, survivors: pids, unnamed_survivors } = target;
       survivors.push({ machine, survivors: pids, unnamed_survivors });

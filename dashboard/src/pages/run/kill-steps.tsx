@@ -73,7 +73,7 @@ function stepName(step: Step, progress: KillProgress): string {
     case 'kill':
       return done ? 'SIGKILL sent' : 'SIGKILL';
     case 'gone':
-      return 'Gone';
+      return done && hasSurvivors(progress.survivors) ? 'Not all of it gone' : 'Gone';
   }
 }
 
@@ -84,8 +84,7 @@ function summaryOf(run: Run, progress: KillProgress): string {
     case 'under_way':
       return progress.waitingForMachine ? `${who}. Stored; it waits until the machine is back in touch.` : `${who}.`;
     case 'gone':
-      if (progress.isAfterEnd) return `${who}. Nothing of it is left running.`;
-      return run.exit_code === null ? `${who}. Gone.` : `${who}. Gone, exit code ${run.exit_code}.`;
+      return `${who}. ${endText(run, progress)}`;
     case 'refused':
       return progress.isAfterEnd ? `${who}. Nothing was running any more.` : `${who}. It had already ended by itself.`;
     case 'lost':
@@ -93,6 +92,13 @@ function summaryOf(run: Run, progress: KillProgress): string {
         ? `${who}. The run was lost before it was done.`
         : `${who}. The run was lost before it was done; if it comes back, it is killed.`;
   }
+}
+
+function endText({ exit_code }: Run, { survivors, isAfterEnd }: KillProgress): string {
+  const what = hasSurvivors(survivors) ? 'Not all of it is gone' : 'Gone';
+  // How the run itself ended stands, and has nothing to do with this kill.
+  if (isAfterEnd) return hasSurvivors(survivors) ? `${what}.` : 'Nothing of it is left running.';
+  return exit_code === null ? `${what}.` : `${what}, exit code ${exit_code}.`;
 }
 
 const OWN_REASONS = {
