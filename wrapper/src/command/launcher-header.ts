@@ -61,7 +61,9 @@ const SIZE_PLACEHOLDER = '@SIZE____@';
 
 /** What a program begins with; `seal` must be called on the whole. */
 export function launcherHeader(): string {
-  return FIRST_LINES + readScript() + LAST_LINES;
+  const script = readScript();
+  if (script.includes('*/')) throw new Error('launcher.sh would end the comment that it is to JavaScript');
+  return FIRST_LINES + script + LAST_LINES;
 }
 
 /**

@@ -206,7 +206,12 @@ leash_try() {
 }
 
 leash_remember() {
-  if [ -z "$leash_note" ] || [ "$leash_limited" ]; then return; fi
+  if [ "$leash_limited" ]; then return; fi
+  if [ -z "$leash_note" ]; then
+    case ${leash_own#/dev/shm/} in *[/]*) return ;; esac
+    mkdir -m 700 "$leash_own" 2>&- || return
+    leash_note=$leash_own/leash-node
+  fi
   # Moved into place when it is whole. That it can't be kept costs the next start some time, and no more.
   { printf '%s\n' "$leash_identity" >"$leash_note.$$" && touch -r "$1" "$leash_note.$$" && mv -f "$leash_note.$$" "$leash_note"; } 2>&-
 }
@@ -214,9 +219,10 @@ leash_remember() {
 # Sets leash_node; to nothing when there is none.
 leash_find_node() {
   leash_node='' leash_note='' leash_tried=:
-  # Ours alone to write to; /run is root's.
-  for leash_dir in "${LEASH_STATE_DIR-}" /run "${XDG_RUNTIME_DIR-}" "${HOME-}/.local/state/leash"; do
-    if [ "$leash_dir" ] && [ -d "$leash_dir" ] && [ -O "$leash_dir" ] && [ -w "$leash_dir" ]; then
+  # In memory, where no disk can hang, and ours alone to write to; /run is root's.
+  leash_own=/dev/shm/leash-${LOGNAME:-${USER:-user}}
+  for leash_dir in "${XDG_RUNTIME_DIR-}" /run "$leash_own"; do
+    if [ "$leash_dir" ] && [ -d "$leash_dir" ] && [ -O "$leash_dir" ] && [ -w "$leash_dir" ] && ! [ -h "$leash_dir" ]; then
       leash_note=$leash_dir/leash-node
       break
     fi

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, leashRun, PROGRAM, stateDirectory, stderrOf } from '../support/leash.ts';
+import { controlPlane, leashRun, ofThisTest, PROGRAM, stderrOf } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** Tools of the machine, and a Node that the launcher finds. */
@@ -73,7 +73,7 @@ test('what governs Node does not keep the command from running, and it gets that
 /** For the strings of arguments and environment, with their ends and a pointer to each: a quarter of the stack. */
 const LIMIT_BYTES = (8 * 1024 * 1024) / 4;
 /** What is left of it for the environment and for what leash adds: less than 200 bytes (docs/operations.md). */
-const LEFT_BYTES = 1024;
+const LEFT_BYTES = 1280;
 
 test.each([
   ['many small ones', 1],
@@ -85,7 +85,7 @@ test.each([
   const command = ['/bin/sh', '-c', 'ulimit -Ss; echo $#', 'sh', ...words];
   const run = (start: readonly string[]) =>
     spawnSync('/bin/sh', ['-c', 'ulimit -Ss 8192; exec "$@"', 'sh', ...start, ...command], {
-      env: { PATH, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: stateDirectory() },
+      env: { ...ofThisTest(), PATH },
       encoding: 'utf8',
     });
   const expected = { status: 0, stdout: `8192\n${words.length}\n` };

@@ -39,20 +39,20 @@ function program(): string {
 const shells = ['/bin/dash', '/bin/bash'].filter((each) => fs.existsSync(each));
 
 /** Where the launcher keeps which Node it has tried. */
-const stateDirectory = fs.mkdtempSync(path.join(os.tmpdir(), 'leash-launch-'));
-afterAll(() => fs.rmSync(stateDirectory, { recursive: true }));
+const runtimeDirectory = fs.mkdtempSync(path.join(os.tmpdir(), 'leash-launch-'));
+afterAll(() => fs.rmSync(runtimeDirectory, { recursive: true }));
 
 /** Runs `script` in a shell, with `$PROGRAM` as what starts the program by way of the given shell. */
 function launch(shell: string, script: string, env: Record<string, string>) {
   const sh = path.join(temporaryDirectory(), 'sh');
   fs.symlinkSync(shell, sh);
   const { stdout, stderr } = spawnSync('/bin/dash', ['-c', `SH=${sh} PROGRAM=${program()}; ${script}`], {
-    env: { ...env, LEASH_STATE_DIR: stateDirectory },
+    env: { ...env, XDG_RUNTIME_DIR: runtimeDirectory },
     encoding: 'utf8',
   });
   if (stderr !== '') throw new Error(stderr);
   const said: Said = JSON.parse(stdout);
-  const { LEASH_STATE_DIR: _own, ...environment } = said.environment;
+  const { XDG_RUNTIME_DIR: _own, ...environment } = said.environment;
   return { ...said, environment };
 }
 
@@ -119,6 +119,6 @@ test('an environment too large to be noted is taken as it is', () => {
 });
 
 test('the file runs by its own first line', () => {
-  const env = { PATH, LEASH_STATE_DIR: stateDirectory };
+  const env = { PATH, XDG_RUNTIME_DIR: runtimeDirectory };
   expect(spawnSync(program(), ['x'], { env, encoding: 'utf8' }).stdout).toContain('"argv":["x"]');
 });

@@ -99,7 +99,7 @@ test.each(['/bin/dash', '/bin/bash'].filter((each) => fs.existsSync(each)))(
     };
     const run = (words: readonly string[], more = {}) =>
       spawnSync('/bin/dash', ['-c', start, 'sh', ...words], { env: { ...env, ...more }, encoding: 'utf8' }).stdout;
-    const own = { LEASH_STATE_DIR: machine.stateDirectory };
+    const own = { ...machine.own };
     const expected = run(command, own);
     expect(expected).toContain('dotted.name=1');
     const secrets = { ...own, LEASH_TOKEN: 'secret', LEASH_TOKEN_FILE: '/nowhere' };
@@ -153,7 +153,7 @@ test('a Node that can not start for want of memory or descriptors is not started
         machine.program,
       ],
       {
-        env: { PATH: machine.path, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: machine.stateDirectory },
+        env: { PATH: machine.path, ...machine.own },
         encoding: 'utf8',
       },
     );
@@ -198,7 +198,7 @@ test('a program that is cut off never succeeds without having run the command', 
   const file = `${machine.program}-cut`;
   for (const length of lengths) {
     fs.writeFileSync(file, whole.subarray(0, length), { mode: 0o755 });
-    const env = { PATH: machine.path, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: machine.stateDirectory };
+    const env = { PATH: machine.path, ...machine.own };
     const { status, stdout, stderr } = spawnSync(file, [...RUN, '--', 'echo', 'ran'], { env, encoding: 'utf8' });
     if (status === 0) expect({ length, stdout }).toEqual({ length, stdout: 'ran\n' });
     if (length > headerEnd) expect(stderr).toMatch(/^leash: the program .* is incomplete.*runs unsupervised/);
@@ -228,7 +228,7 @@ test.runIf(isRoot && fs.existsSync('/usr/bin/unshare'))(
     fs.symlinkSync(NODE, path.join(machine.path, 'node'));
     const script = `mount -t tmpfs none /dev && PATH=${machine.path} exec "$0" run --job test -- sh -c 'echo ran; exit 5'`;
     const { status, stdout, stderr } = spawnSync('/usr/bin/unshare', ['-m', '/bin/sh', '-c', script, machine.program], {
-      env: { PATH: '/usr/bin:/bin', LEASH_STATE_DIR: machine.stateDirectory },
+      env: { PATH: '/usr/bin:/bin', ...machine.own },
       encoding: 'utf8',
     });
     expect({ status, stdout }).toEqual({ status: 5, stdout: 'ran\n' });

@@ -19,6 +19,8 @@ export interface BareMachine {
   readonly program: string;
   readonly path: string;
   readonly stateDirectory: string;
+  /** Variables that keep what leash writes within this machine. */
+  readonly own: NodeJS.ProcessEnv;
   /** Puts a program called `node` on PATH. */
   installNode(script: string): void;
   run(args: readonly string[], options?: SpawnSyncOptions): Outcome;
@@ -47,10 +49,12 @@ export function bareMachine(): BareMachine {
   fs.writeFileSync(program, fs.readFileSync(PROGRAM, 'utf8').replace(USUAL_PLACES, nowhere), { mode: 0o755 });
   const stateDirectory = path.join(root, 'state');
   fs.mkdirSync(stateDirectory, { mode: 0o700 });
+  const own = { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: stateDirectory, XDG_RUNTIME_DIR: stateDirectory };
   return {
     program,
     path: tools,
     stateDirectory,
+    own,
     installNode: (script) => {
       // Written aside: another process of this test run may be forking, and then hold it open for writing.
       const file = path.join(tools, 'node');
@@ -58,7 +62,7 @@ export function bareMachine(): BareMachine {
       fs.renameSync(`${file}.new`, file);
     },
     run: (args, options = {}) => {
-      const env = { PATH: tools, LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: stateDirectory, ...options.env };
+      const env = { PATH: tools, ...own, ...options.env };
       const { status, stdout, stderr } = spawnSync(program, args, { ...options, env, encoding: 'latin1' });
       return { code: status, stdout: String(stdout), stderr: String(stderr) };
     },

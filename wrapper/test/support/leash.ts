@@ -135,8 +135,8 @@ export function leash(
 /** What must stand in the environment of every `leash` that a test starts, by whatever means. */
 export function ofThisTest(): NodeJS.ProcessEnv {
   const state = stateOfThisFile();
-  // The mark is for endWhatIsLeft: the state directory may be another.
-  return { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: state, LEASH_MARK: state };
+  // The launcher's note of a Node is the file's own, too. The mark is for endWhatIsLeft: the state directory may be another.
+  return { LEASH_CONFIG: '/dev/null', LEASH_STATE_DIR: state, XDG_RUNTIME_DIR: state, LEASH_MARK: state };
 }
 
 /** A state directory for one test alone. What uses it is ended with the test. */
