@@ -75,6 +75,11 @@ export class UnackedOutput {
     return this.#memory.end;
   }
 
+  /** The offset of the oldest byte in memory. */
+  get heldFrom(): number {
+    return this.#memory.start;
+  }
+
   /** Bytes that are on disk and not stored at the control plane. */
   get spooled(): number {
     return this.#spool?.kept ?? 0;

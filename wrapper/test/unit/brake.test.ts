@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { MIB } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
 import { Brake } from '../../src/output/brake.ts';
 import { UnackedOutput } from '../../src/output/unacked.ts';
@@ -57,6 +58,31 @@ test('a disk that takes nothing holds a command up for a moment, once', async ()
   output.expectSpool();
   await print(output, brake, 0.8 * MEMORY_BYTES);
   expect([brake.isOn(), output.isCrowded]).toEqual([false, true]);
+});
+
+test('a disk that takes output at a good pace is waited for, one that does not is not', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let nowMs = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+  onTestFinished(() => clock.mockRestore());
+  /** How much of 256 MiB finds the brake on, on a disk that takes so much in a second. */
+  const braked = (diskBytesPerS: number) => {
+    const output = { isCrowded: true, heldFrom: 0, onRoom: () => {} };
+    const brake = new Brake(output as unknown as UnackedOutput);
+    for (let written = 0; written < 256 * MIB; written += MIB) {
+      output.isCrowded = true;
+      if (!brake.isOn()) return written / MIB;
+      nowMs += (MIB / diskBytesPerS) * 1_000;
+      output.heldFrom += MIB;
+      output.isCrowded = false;
+      output.onRoom();
+    }
+    return 256;
+  };
+  expect(braked(80 * MIB)).toBe(256);
+  // Each MiB takes 31 ms, and gives half of them back.
+  expect(braked(32 * MIB)).toBeLessThan(40);
 });
 
 test('without a disk, and where more was printed than may be kept, nothing is held up', async () => {
