@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, NODE, sabotage, stateDirectory } from '../support/leash.ts';
 
 const OFFLINE = { url: 'http://127.0.0.1:1' };
@@ -46,6 +47,33 @@ function runOnHangingDisk(from: number, plane: { readonly url: string }) {
 
 /** From its first call, and in the middle of what is to be kept. */
 const FROM = [1, 9];
+
+test('a token file on a disk that hangs takes one thread of the pool, and holds up neither start nor signals nor end', async () => {
+  const state = stateDirectory();
+  const fifo = path.join(state, 'hangs');
+  spawnSync('mkfifo', [fifo]);
+  const hanging = sabotage(`
+    import fs from 'node:fs/promises';
+    import { syncBuiltinESMExports } from 'node:module';
+    const open = fs.open;
+    fs.open = (file, ...args) => {
+      if (file !== '/hung/token') return open(file, ...args);
+      if (process.argv[2] === 'run') process.stderr.write('a read hangs\\n');
+      return open(${JSON.stringify(fifo)}, 'r');
+    };
+    syncBuiltinESMExports();
+  `);
+  const run = leashRun(['sh', '-c', 'trap "exit 6" TERM; echo ready; while :; do sleep 1; done'], {
+    plane: await controlPlane(),
+    options: ['-v', '--token-file', '/hung/token'],
+    env: { ...hanging, LEASH_STATE_DIR: path.join(state, 'place'), LEASH_MARK: state, LEASH_TOKEN: '' },
+  });
+  await waitFor('the command', () => run.stdout.includes('ready'));
+  await waitFor('some attempts', () => run.stderr.split('the token file /hung/token does not answer').length > 2);
+  run.kill('SIGTERM');
+  expect(await run.exited()).toEqual(LEFT);
+  expect(run.stderr.split('a read hangs')).toHaveLength(2);
+});
 
 test('a disk that hangs holds nothing up, whether or not there is a control plane', async () => {
   const plane = await controlPlane();
