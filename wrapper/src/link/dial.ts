@@ -9,7 +9,7 @@ import { Problem } from '#protocol/problem';
 import { CLOSE_CODES, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import type { ControlPlane, TokenSource } from '../cli/control-plane.ts';
 import { readTokenFile } from '../cli/token-file.ts';
-import { withinRunning } from '../clock/running-clock.ts';
+import { ownBusyMs, withinRunning } from '../clock/running-clock.ts';
 import { describeError } from '../log.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from './proxy.ts';
@@ -53,6 +53,8 @@ export interface RunAddress {
 
 /** For all of it: reading the token, finding the address, connecting, a proxy, TLS, the upgrade. */
 const DIAL_TIMEOUT_MS = 15_000;
+/** It gets as long again where we have had no turn for most of it: then it is not the network that is slow. */
+const MAX_EXTENSIONS = 2;
 /** The read goes on, and the next attempt asks for what came of it: what ends meanwhile does not wait for it. */
 const TOKEN_LIMIT_MS = 2_000;
 const MAX_FRAME_BYTES = MIB;
@@ -84,9 +86,19 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
     aborting.abort();
     handlers.ended(ending);
   };
-  const timer = setTimeout(() => {
+  let busyMs = ownBusyMs();
+  let extensions = 0;
+  const expire = () => {
+    const busyMeanwhileMs = ownBusyMs() - busyMs;
+    if (extensions < MAX_EXTENSIONS && busyMeanwhileMs >= timeoutMs / 2) {
+      extensions += 1;
+      busyMs += busyMeanwhileMs;
+      timer = setTimeout(expire, timeoutMs);
+      return;
+    }
     end({ kind: 'lost', why: `waited ${timeoutMs / 1_000} s in vain for ${awaited}${via(route, awaited)}` });
-  }, timeoutMs);
+  };
+  let timer = setTimeout(expire, timeoutMs);
   const waitingFor = (what: string) => {
     awaited = what;
   };

@@ -54,17 +54,30 @@ test('a FIFO that nobody writes to is given up', async () => {
   await expect(readPatiently(file)).rejects.toThrow('nobody has written to the FIFO within 10 s');
 });
 
-test('time in which the process gets no turn counts for nothing', () => {
+test('time in which the process works or gets no turn counts for nothing, and what is left for less', () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
-  let nowMs = 0;
-  const clock = new RunningClock(() => nowMs);
-  nowMs = 3_600_000;
-  expect(clock.now()).toBe(2 * TURN_MS);
-  vi.advanceTimersByTime(TURN_MS);
-  expect(clock.now()).toBe(2 * TURN_MS);
-  nowMs += TURN_MS;
-  vi.advanceTimersByTime(TURN_MS);
-  expect(clock.now()).toBe(3 * TURN_MS);
+  let [nowMs, ranMs, delayedMs] = [0, 0, 0];
+  const clock = new RunningClock(
+    () => nowMs,
+    () => ({ ranMs, delayedMs }),
+  );
+  /** What a turn counts for. */
+  const turn = (elapsedMs: number, ofWhich: { ranMs?: number; delayedMs?: number } = {}) => {
+    const before = clock.now();
+    nowMs += elapsedMs;
+    ranMs += ofWhich.ranMs ?? 0;
+    delayedMs += ofWhich.delayedMs ?? 0;
+    vi.advanceTimersByTime(TURN_MS);
+    return clock.now() - before;
+  };
+  expect(turn(TURN_MS)).toBe(TURN_MS);
+  expect(turn(TURN_MS, { ranMs: 20 })).toBe(TURN_MS - 20);
+  expect(turn(5_000, { ranMs: 4_990 })).toBe(10);
+  // It was stopped.
+  expect(turn(3_600_000)).toBe(2 * TURN_MS);
+  // As often as it ran it waited for its turn; and then ever more often.
+  expect(turn(5_010 + TURN_MS, { delayedMs: 5_010 })).toBe(TURN_MS / 2);
+  expect(turn(1_000_000 + TURN_MS, { delayedMs: 1_000_000 })).toBe(TURN_MS / 4);
   clock.stop();
 });
