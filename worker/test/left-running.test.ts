@@ -114,6 +114,10 @@ describe('a run that left something running', () => {
     }
     await keeper.settled();
     expect(keeper.of('kill')).toEqual([]);
+    // They go on looking for runs that connect.
+    const next = await keep(who);
+    await next.settled();
+    expect(next.of('kill')).toEqual([]);
   });
 
   test('gets a kill that came while nobody was in touch, when somebody is', async () => {
