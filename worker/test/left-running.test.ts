@@ -84,7 +84,7 @@ describe('a run that left something running', () => {
     await leave(who);
     const keeper = await keep(who);
     const { id } = await kill(who.job, { run: who.run });
-    expect(await targetState(id, who)).toBe('delivered');
+    expect(await targetState(id, who)).toBe('sent');
     expect((await keeper.kill()).command).toBe(id);
     keeper.killing(id, 'term');
     await keeper.settled();
@@ -96,7 +96,7 @@ describe('a run that left something running', () => {
     expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 0 }] });
     expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, left_running: [] });
     expect(await eventTypes(who.job, who.run)).toEqual(
-      'started connected ended left_running kill_requested kill_delivered kill_progress kill_progress left_running'.split(
+      'started connected ended left_running kill_requested kill_sent kill_delivered kill_progress kill_progress left_running'.split(
         ' ',
       ),
     );
@@ -128,7 +128,7 @@ describe('a run that left something running', () => {
     const keeper = await TestWrapper.connect(who, { phase: 'ended' });
     expect((await keeper.kill()).command).toBe(id);
     await keeper.completed(EXITED);
-    expect(await targetState(id, who)).toBe('delivered');
+    expect(await targetState(id, who)).toBe('sent');
     // Its processes have gone by themselves meanwhile.
     keeper.say({ type: 'left_running', processes: [] });
     await keeper.settled();
@@ -141,7 +141,7 @@ describe('a run that left something running', () => {
     const { id } = await kill(who.job, { run: who.run });
     await wrapper.kill();
     await wrapper.completed(EXITED);
-    expect(await targetState(id, who)).toBe('delivered');
+    expect(await targetState(id, who)).toBe('sent');
     wrapper.close();
     await disconnected(who);
     const keeper = await TestWrapper.connect(who, { phase: 'ended' });
@@ -206,7 +206,7 @@ describe('a run that left something running', () => {
     expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost' }] });
     const keeper = await TestWrapper.connect(who, { phase: 'ended' });
     expect((await keeper.kill()).command).toBe(id);
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'delivered' }] });
+    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent' }] });
     keeper.close();
     await disconnected(who);
     expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost' }] });
