@@ -11,9 +11,18 @@ const inRepo = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta
 /** Read by test/support/leash.ts. */
 export const NODE_18 = inRepo('wrapper/node18/node_modules/.bin/node');
 
-const WHOLE = ['exit', 'exit-faults', 'kill', 'manners', 'own-log', 'secrets', 'settings'].map(
-  (name) => `test/processes/${name}.test.ts`,
-);
+const WHOLE = [
+  'adoption',
+  'exact-start',
+  'exit',
+  'exit-faults',
+  'kill',
+  'manners',
+  'orphans',
+  'own-log',
+  'secrets',
+  'settings',
+].map((name) => `test/processes/${name}.test.ts`);
 
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),

@@ -57,7 +57,6 @@ export interface Orphaned {
  */
 export async function adopt(orphaned: Orphaned, settings: Environment, version: string): Promise<number> {
   const { facts, origin, supervision, place } = orphaned;
-  const signals = new LocalSignals([]);
   const left = supervision.journal === null ? null : readJournal(supervision.journal);
   const progress = left?.progress ?? NO_PROGRESS;
   const birth = await bornAgain(orphaned, settings, version, left);
@@ -73,6 +72,7 @@ export async function adopt(orphaned: Orphaned, settings: Environment, version: 
   await place?.directory.takeOver(ours);
   log.note(`taken over by process ${process.pid}: the wrapper before it is gone`);
   const guardian = new GuardianAbove();
+  const signals = new LocalSignals([]);
   const parts = assembleAgain(birth, {
     timeless: {
       run: facts.run,

@@ -34,10 +34,15 @@ export async function rescueOrphans(state: State, means: Means, log: Log, signal
   }
 }
 
-/** Gives one run a guardian again, which starts a successor for it at once. Never fails. */
+/** Whether a successor would know how to tell of the run: with our token, where it needs one that is in no file. */
+export function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Means): boolean {
+  return target === null || target.token_file !== null || target.url === controlPlane?.baseUrl;
+}
+
+/** Gives one run a guardian again, which starts a successor for it at once; if we can. Never fails. */
 export function rescue(facts: RunFacts, means: Means, log: Log): void {
   const { family, run, job } = facts;
-  if (family === null) return;
+  if (family === null || !canSupervise(facts, means)) return;
   log.note(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
   const pipes = pipesOf(family);
   start(facts, lastWill(facts, family.leader.pid), pipes, means, log);

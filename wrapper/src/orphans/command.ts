@@ -1,6 +1,6 @@
 /** `leash orphans`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { type Means, rescueOrphans } from '../adopt/rescue.ts';
+import { canSupervise, type Means, rescueOrphans } from '../adopt/rescue.ts';
 import type { OrphansArgs } from '../cli/args.ts';
 import type { Environment } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
@@ -58,7 +58,13 @@ async function takeOver(
 ): Promise<number> {
   show(found, say);
   await rescueOrphans(state, means, log);
-  if (found.length > 0) say('each of them is being taken over by a new wrapper, and can be seen and stopped again');
+  const isRescued = ({ facts }: Orphan) => facts.supervision !== undefined && canSupervise(facts, means);
+  const rescued = found.filter(isRescued).length;
+  const isAll = rescued === found.length;
+  if (rescued > 0)
+    say(`${isAll ? 'each' : rescued} of them is being taken over by a new wrapper, to be seen and stopped again`);
+  if (!isAll)
+    say(`${found.length - rescued} can't be taken over: set LEASH_URL and LEASH_TOKEN to what they were started with`);
   return found.length;
 }
 

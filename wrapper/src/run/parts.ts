@@ -150,12 +150,13 @@ function connect(
   const tell = killingTeller(log);
   const onKilling = (killing: Killing) => {
     record.noteKilling(killing);
-    noteProgress(journal, terminator, record, null);
+    noteProgress(journal, terminator, record);
     tell(killing);
     uplink?.killing(killing);
   };
   const terminator = new Terminator(family, age, onKilling, log, progress.termination);
   const record = new RunRecord(timeless, output, age, () => terminator.appliedKills);
+  record.raw = progress.raw;
   for (const step of progress.untold_steps) record.noteKilling(step);
   if (configuration.kind === 'unsupervised') {
     log.tell(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
@@ -170,13 +171,8 @@ function connect(
 }
 
 /** How far the run is, for a successor. */
-export function noteProgress(
-  journal: RunJournal | null,
-  terminator: Terminator,
-  record: RunRecord,
-  raw: RawExit | null,
-): void {
-  journal?.noteProgress({ termination: terminator.termination, raw, untold_steps: record.untoldSteps });
+export function noteProgress(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
+  journal?.noteProgress({ termination, raw: record.raw, untold_steps: record.untoldSteps });
 }
 
 /** A successor that is about to take the run over is not to be forestalled. */

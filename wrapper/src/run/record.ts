@@ -1,5 +1,6 @@
 /** What there is to tell the control plane of a run, whether or not anyone is listening. */
 import type { LeftProcess } from '#protocol/machine-facts';
+import type { RawExit } from '#protocol/run-state';
 import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-link';
 import type { OutputSource } from '../link/told-run.ts';
 
@@ -25,6 +26,8 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   readonly #appliedKills: () => readonly AppliedKill[];
   /** Whether the wrapper died, so that no completion will ever follow. */
   readonly isAbandoned: boolean;
+  /** How the command exited; null before that, and where nobody saw it. */
+  raw: RawExit | null = null;
   /** What the run's end has left running by now, where that may have changed since; null: as the completion says. */
   left: readonly LeftProcess[] | null = null;
   /** Whether the link stays open when all has been told: for kills of what is left running. */

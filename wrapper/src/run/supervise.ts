@@ -55,10 +55,9 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   letGoTogether(command, guardian);
   const unwatch = watchFamily(family, log);
 
-  let raw: RawExit | null = null;
   const exited = command.exited.then((exit) => {
-    raw = exit;
-    noteProgress(journal, terminator, record, raw);
+    record.raw = exit;
+    noteProgress(journal, terminator, record);
     limits.clear();
     terminator.leaderExited();
   });
@@ -80,7 +79,7 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   family.release();
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, parts);
-  return asPassedOn({ reason: endReason(parts, raw), raw, left }, parts);
+  return asPassedOn({ reason: endReason(parts, record.raw), raw: record.raw, left }, parts);
 }
 
 function startLimits(parts: Parts): Limits {

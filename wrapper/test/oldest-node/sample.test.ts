@@ -5,6 +5,7 @@
 import { expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
+import { gate } from '../support/gate.ts';
 import { controlPlane, leashRun, marker, shell, stderrOf, WAIT } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 
@@ -40,4 +41,17 @@ test('wrong usage is said on stderr: 255', async () => {
   expect((await leash.exited()).code).toBe(255);
   expect(leash.stdout.toString()).toBe('');
   expect(leash.stderr).toContain('--timeout soon');
+});
+
+test('a run whose wrapper is killed is taken over, and its output goes on without a gap', async () => {
+  const plane = await controlPlane();
+  const go = gate();
+  const leash = leashRun(shell(`echo one; ${go.wait}; echo two`, marker()), { plane });
+  const run = await plane.run();
+  await waitFor('the first line', () => run.text('stdout') === 'one\n');
+  leash.kill('SIGKILL');
+  go.open();
+  await waitFor('the end', () => run.isComplete);
+  expect(run.text('stdout')).toBe('one\ntwo\n');
+  expect(run.completions[0]?.reason).toBe('exit_unknown');
 });

@@ -80,7 +80,7 @@ test('listed, they are taken over', async () => {
   const [header = '', row = '', ...rows] = list.stdout.toString().trimEnd().split('\n');
   expect(header).toMatch(/^RUN +JOB +PID +STARTED +PROCESSES +COMMAND$/);
   expect(row).toMatch(new RegExp(`^${id} +test +\\d+ +\\d{4}-\\S+Z +\\d +sh -c`));
-  expect(rows).toEqual(['each of them is being taken over by a new wrapper, and can be seen and stopped again']);
+  expect(rows).toEqual(['each of them is being taken over by a new wrapper, to be seen and stopped again']);
   const successor = await waitFor('that it has been taken over', async () => {
     const again = leash(['orphans', '--kill', id], { env });
     await again.exited();
