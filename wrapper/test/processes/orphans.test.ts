@@ -81,12 +81,14 @@ test('listed, they are taken over', async () => {
   expect(header).toMatch(/^RUN +JOB +PID +STARTED +PROCESSES +COMMAND$/);
   expect(row).toMatch(new RegExp(`^${id} +test +\\d+ +\\d{4}-\\S+Z +\\d +sh -c`));
   expect(rows).toEqual(['each of them is being taken over by a new wrapper, to be seen and stopped again']);
-  const successor = await waitFor('that it has been taken over', async () => {
-    const again = leash(['orphans', '--kill', id], { env });
-    await again.exited();
-    return again.stderr.match(/taken over by process (\d+)/)?.[1];
+  const successor = await waitFor('that it has been taken over', () => {
+    const { supervision, wrapper } = factsOf(id, state);
+    return supervision?.successor === 1 ? wrapper.pid : null;
   });
-  process.kill(Number(successor), 'SIGTERM');
+  const kill = leash(['orphans', '--kill', id], { env });
+  expect((await kill.exited()).code).toBe(1);
+  expect(kill.stderr).toContain(`${id} is no orphan any more: it has been taken over by process ${successor}`);
+  process.kill(successor, 'SIGTERM');
   await waitFor('the end of it', () => living(mark).length === 0);
 });
 
@@ -109,7 +111,7 @@ test('one that nobody can take over is told as lost, and stays findable until it
   const id = await orphan(mark, state, ['--url', plane.url, '--token-file', tokenIn(state)]);
   // As an older leash has left it.
   const file = path.join(state, 'runs', id, 'run.json');
-  const { supervision: _unknown, ...facts } = JSON.parse(fs.readFileSync(file, 'utf8')) as RunFacts;
+  const { supervision: _unknown, ...facts } = factsOf(id, state);
   fs.writeFileSync(file, JSON.stringify(facts));
   await leash(['flush', '--url', plane.url, '--token-file', tokenIn(state)], { env }).exited();
   const stored = await plane.run();
@@ -155,6 +157,10 @@ test('what a command left behind when it ended is no orphan', async () => {
   expect((await none.exited()).code).toBe(0);
   expect(living(`${mark}-child`)).toHaveLength(1);
 });
+
+function factsOf(id: string, state: string): RunFacts {
+  return JSON.parse(fs.readFileSync(path.join(state, 'runs', id, 'run.json'), 'utf8')) as RunFacts;
+}
 
 function tokenIn(state: string): string {
   const file = path.join(state, 'token');
