@@ -62,7 +62,7 @@ test('bytes beside a program in a directory that is not UTF-8, which is our own'
 test('what governs Node does not keep the command from running, and it gets that', async () => {
   const env = {
     NODE_OPTIONS: '--require=/nowhere.js',
-    NODE_V8_COVERAGE: '/nowhere',
+    NODE_V8_COVERAGE: '/proc/nowhere',
     NODE_EXTRA_CA_CERTS: '/nowhere.pem',
   };
   const leash = byShell(`exec $LEASH -- printenv ${Object.keys(env).join(' ')}`, { env });
@@ -114,7 +114,8 @@ test('a program that is being written is not started, and that is no exit code o
   fs.chmodSync(program, 0o755);
   const fd = fs.openSync(program, 'r+');
   onTestFinished(() => fs.closeSync(fd));
-  const leash = byShell(`exec $LEASH -- ${program}`, { plane });
+  // A level of 0, as npm sets it, takes an `env` between the shell and the command, whose word for it this is then.
+  const leash = byShell(`SHLVL=1; exec $LEASH -- ${program}`, { plane });
   expect((await leash.exited()).code).toBe(255);
   expect(stderrOf(leash)).toMatch(/^leash: cannot start .*text file busy/m);
   expect(await plane.completed()).toMatchObject({ reason: 'start_failed', command_exit_code: null });

@@ -84,7 +84,7 @@ const GOVERNING = {
   NODE_OPTIONS: '--require ./instrument.js --inspect',
   NODE_DEBUG: 'net',
   NODE_EXTRA_CA_CERTS: '/nowhere.pem',
-  NODE_V8_COVERAGE: '/nowhere/coverage',
+  NODE_V8_COVERAGE: '/proc/nowhere',
   NODE_CHANNEL_FD: '3',
   UV_THREADPOOL_SIZE: '',
   OPENSSL_CONF: '/nowhere/openssl.cnf',
