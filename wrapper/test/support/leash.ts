@@ -202,9 +202,10 @@ function journalsIn(directory: string | null): string[] {
 
 /** For setup.ts, after each test. */
 export async function endWhatIsLeft(): Promise<void> {
-  for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
-  // A command outlives its wrapper, and so do a guardian and a flusher: each has our mark in its environment.
+  // A command outlives its wrapper, and so do a guardian and a flusher: each has our mark in its environment. All at once,
+  // or a guardian would see its wrapper go, and start another.
   if (ofThisFile !== null) await endAll(ofThisFile, 'environ');
+  for (const leash of leashes.splice(0)) leash.process.kill('SIGKILL');
   for (const mark of markers.splice(0)) await endAll(mark);
   for (const journal of journalsIn(ofThisFile)) removeJournal(journal);
   for (const plane of planes.splice(0)) {
