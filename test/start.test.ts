@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { IS_PROOF } from '#testing/seed';
+import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../scripts/local/api-client.ts';
 import { ROOT } from '../scripts/local/paths.ts';
@@ -108,10 +108,12 @@ test('--help says what it takes, and starts nothing', async () => {
   for (const word of ['--port N', '--state DIR', 'LEASH_ADMIN_TOKEN']) expect(program.printed).toContain(word);
 });
 
-test.each([
-  [['--port', 'x'], '--port takes a number'],
-  [['--prot', '1'], '--prot'],
-])('%j is told to be wrong', async (args, words) => {
+test.each(
+  sampleOf([
+    [['--port', 'x'], '--port takes a number'],
+    [['--prot', '1'], '--prot'],
+  ] as const),
+)('%j is told to be wrong', async (args, words) => {
   const program = programs.start('node', [join(ROOT, 'scripts', 'start.ts'), ...args]);
   expect(await program.exit).toBe(1);
   expect(program.printed).toContain(words);

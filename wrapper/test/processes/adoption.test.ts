@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
 import type { FakeRun } from '#testing/fake-run';
+import { sampledTest } from '#testing/sampled-test';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import type { RunFacts } from '../../src/spool/run-facts.ts';
@@ -104,7 +105,7 @@ test('a command that ends by itself ends the run, with a reason that says that n
   await waitFor('nothing left', () => leftIn(state).length === 0);
 });
 
-test('a kill under way goes on, and is not begun again', async () => {
+sampledTest('a kill under way goes on, and is not begun again', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const mark = marker();
@@ -131,7 +132,7 @@ test('a kill under way goes on, and is not begun again', async () => {
   expect(living(mark)).toEqual([]);
 });
 
-test('a successor that is killed has a successor, and the output still has no gap', async () => {
+sampledTest('a successor that is killed has a successor, and the output still has no gap', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const [first, second] = [gate(), gate()];
@@ -174,7 +175,7 @@ test.each(sampleOf(['run', 'flush', 'orphans'] as const))(
   },
 );
 
-test('its limits go on counting from its start', async () => {
+sampledTest('its limits go on counting from its start', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -198,29 +199,32 @@ test('its limits go on counting from its start', async () => {
   expect(living(mark)).toEqual([]);
 });
 
-test('`leash` is replaced while a run goes on: what takes it over is what stands in its place then', async () => {
-  const plane = await controlPlane();
-  const state = stateDirectory();
-  const program = path.join(state, 'leash');
-  fs.copyFileSync(PROGRAM, program);
-  const run = leashRun(shell(`echo one; ${gate().wait}`, marker()), {
-    plane,
-    env: { LEASH_STATE_DIR: state },
-    program,
-  });
-  const stored = await plane.run();
-  await waitFor('the first line', () => stored.text('stdout') === 'one\n');
-  fs.rmSync(program);
-  run.kill('SIGKILL');
-  await run.exited();
-  fs.copyFileSync(PROGRAM, `${program}.new`);
-  fs.renameSync(`${program}.new`, program);
-  await waitFor('a successor', () => stored.starts.at(-1)?.successor === 1);
-  plane.kill(newCommand());
-  await waitFor('the end', () => stored.isComplete);
-});
+sampledTest(
+  '`leash` is replaced while a run goes on: what takes it over is what stands in its place then',
+  async () => {
+    const plane = await controlPlane();
+    const state = stateDirectory();
+    const program = path.join(state, 'leash');
+    fs.copyFileSync(PROGRAM, program);
+    const run = leashRun(shell(`echo one; ${gate().wait}`, marker()), {
+      plane,
+      env: { LEASH_STATE_DIR: state },
+      program,
+    });
+    const stored = await plane.run();
+    await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+    fs.rmSync(program);
+    run.kill('SIGKILL');
+    await run.exited();
+    fs.copyFileSync(PROGRAM, `${program}.new`);
+    fs.renameSync(`${program}.new`, program);
+    await waitFor('a successor', () => stored.starts.at(-1)?.successor === 1);
+    plane.kill(newCommand());
+    await waitFor('the end', () => stored.isComplete);
+  },
+);
 
-test('an unsupervised run is taken over as well, for its limits', async () => {
+sampledTest('an unsupervised run is taken over as well, for its limits', async () => {
   const state = stateDirectory();
   const mark = marker();
   const go = gate();

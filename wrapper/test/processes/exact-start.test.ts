@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { sampledTest } from '#testing/sampled-test';
+import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, ofThisTest, PROGRAM, stderrOf } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -19,31 +21,34 @@ function byShell(script: string, options: Parameters<typeof leashRun>[1] = {}) {
   });
 }
 
-test('bytes that are not UTF-8 arrive as they are: arguments, variables, program, PATH and directory', async () => {
-  const plane = await controlPlane();
-  const directory = fs.realpathSync(temporaryDirectory());
-  const program = `export LC_ALL=C; tr '\\0' '|' <"/proc/$$/cmdline"; echo; tr '\\0' '\\n' <"/proc/$$/environ" | grep -a '^LT' | sort; pwd`;
-  fs.writeFileSync(path.join(directory, 'program'), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
-  const script = `
+sampledTest(
+  'bytes that are not UTF-8 arrive as they are: arguments, variables, program, PATH and directory',
+  async () => {
+    const plane = await controlPlane();
+    const directory = fs.realpathSync(temporaryDirectory());
+    const program = `export LC_ALL=C; tr '\\0' '|' <"/proc/$$/cmdline"; echo; tr '\\0' '\\n' <"/proc/$$/environ" | grep -a '^LT' | sort; pwd`;
+    fs.writeFileSync(path.join(directory, 'program'), `#!/bin/sh\n${program}\n`, { mode: 0o755 });
+    const script = `
     e=$(printf '\\351') f=$(printf '\\377') d="${directory}/d$(printf '\\351')"
     mkdir "$d"; mv "${directory}/program" "$d/p$f"
     export "LTB=caf$e" PATH="$d:$PATH"
     exec env "LT$e=a$e" $LEASH --cwd "$d" --env "LTC=$f" -- "p$f" "caf$e" "$(printf 'a\\\\n\\n.')" "'$f'" é ''`;
-  const leash = byShell(script, { plane });
-  expect((await leash.exited()).code).toBe(0);
-  expect(leash.stdout.toString('latin1').split('\n')).toEqual([
-    `/bin/sh|${directory}/d\xe9/p\xff|caf\xe9|a\\n`,
-    `.|'\xff'|\xc3\xa9||`,
-    'LTB=caf\xe9',
-    'LTC=\xff',
-    'LT\xe9=a\xe9',
-    `${directory}/d\xe9`,
-    '',
-  ]);
-  expect((await plane.started()).command).toMatch(/^\$'p\\xff' \$'caf\\xe9' '/);
-});
+    const leash = byShell(script, { plane });
+    expect((await leash.exited()).code).toBe(0);
+    expect(leash.stdout.toString('latin1').split('\n')).toEqual([
+      `/bin/sh|${directory}/d\xe9/p\xff|caf\xe9|a\\n`,
+      `.|'\xff'|\xc3\xa9||`,
+      'LTB=caf\xe9',
+      'LTC=\xff',
+      'LT\xe9=a\xe9',
+      `${directory}/d\xe9`,
+      '',
+    ]);
+    expect((await plane.started()).command).toMatch(/^\$'p\\xff' \$'caf\\xe9' '/);
+  },
+);
 
-test('such bytes go into the background, too', async () => {
+sampledTest('such bytes go into the background, too', async () => {
   const file = path.join(temporaryDirectory(), 'said');
   const script = `exec env LC_ALL=C "$(printf 'LT\\351=\\351')" NODE_OPTIONS=--require=/nowhere.js $LEASH --detach -- sh -c 'tr "\\0" "\\n" <"/proc/$$/environ" | grep -a "^LT\\|^NODE_O" | sort >"$1.new"; printf %s "$2" >>"$1.new"; mv "$1.new" "$1"' sh ${file} "$(printf '\\377')"`;
   expect((await byShell(script).exited()).code).toBe(0);
@@ -51,7 +56,7 @@ test('such bytes go into the background, too', async () => {
   expect(said).toBe('LT\xe9=\xe9\nNODE_OPTIONS=--require=/nowhere.js\n\xff');
 });
 
-test('bytes beside a program in a directory that is not UTF-8, which is our own', async () => {
+sampledTest('bytes beside a program in a directory that is not UTF-8, which is our own', async () => {
   const directory = fs.realpathSync(temporaryDirectory());
   const script = `d="${directory}/$(printf '\\351')"; mkdir "$d"; cd "$d"; printf '#!/bin/sh\\npwd' >program; chmod +x program; exec $LEASH -- ./program`;
   const leash = byShell(script);
@@ -59,7 +64,7 @@ test('bytes beside a program in a directory that is not UTF-8, which is our own'
   expect(leash.stdout.toString('latin1')).toBe(`${directory}/\xe9\n`);
 });
 
-test('what governs Node does not keep the command from running, and it gets that', async () => {
+sampledTest('what governs Node does not keep the command from running, and it gets that', async () => {
   const env = {
     NODE_OPTIONS: '--require=/nowhere.js',
     NODE_V8_COVERAGE: '/proc/nowhere',
@@ -75,10 +80,12 @@ const LIMIT_BYTES = (8 * 1024 * 1024) / 4;
 /** What is left of it for the environment and for what leash adds: less than 200 bytes (docs/operations.md). */
 const LEFT_BYTES = 1280;
 
-test.each([
-  ['many small ones', 1],
-  ['few large ones', 130_000],
-])('arguments of nearly all that the kernel takes: %s', (_what, length) => {
+test.each(
+  sampleOf([
+    ['many small ones', 1],
+    ['few large ones', 130_000],
+  ] as const),
+)('arguments of nearly all that the kernel takes: %s', (_what, length) => {
   const bytes = length + 1 + 8;
   const words = Array.from({ length: Math.floor((LIMIT_BYTES - LEFT_BYTES) / bytes) }, () => 'x'.repeat(length));
   words.push('x'.repeat((LIMIT_BYTES - LEFT_BYTES) % bytes));
@@ -96,7 +103,7 @@ test.each([
   expect(supervised.stderr).toContain('set LEASH_URL');
 });
 
-test('a shell in between says nothing of a working directory that has been deleted', async () => {
+sampledTest('a shell in between says nothing of a working directory that has been deleted', async () => {
   const plane = await controlPlane();
   const directory = path.join(temporaryDirectory(), 'gone');
   const leash = byShell(`mkdir ${directory}; cd ${directory}; rmdir ${directory}; exec $LEASH -- printenv PWD`, {
@@ -107,7 +114,7 @@ test('a shell in between says nothing of a working directory that has been delet
   expect(plane.stored.toString()).toBe(`${directory}\n`);
 });
 
-test('a program that is being written is not started, and that is no exit code of its own', async () => {
+sampledTest('a program that is being written is not started, and that is no exit code of its own', async () => {
   const plane = await controlPlane();
   const program = path.join(temporaryDirectory(), 'program');
   fs.copyFileSync('/bin/true', program);
@@ -121,7 +128,7 @@ test('a program that is being written is not started, and that is no exit code o
   expect(await plane.completed()).toMatchObject({ reason: 'start_failed', command_exit_code: null });
 });
 
-test.each([126, 127])('a command that exits with %i has done so itself', async (code) => {
+test.each(sampleOf([126, 127]))('a command that exits with %i has done so itself', async (code) => {
   const plane = await controlPlane();
   const leash = byShell(`exec $LEASH -- sh -c 'exit ${code}'`, { plane });
   expect((await leash.exited()).code).toBe(code);

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { FakeControlPlane } from '#testing/fake-control-plane';
+import { sampledTest } from '#testing/sampled-test';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { momentNow } from '../../src/spool/attempts.ts';
@@ -22,7 +23,7 @@ function leave(count: number, plane: FakeControlPlane, state: string): Promise<s
   return Promise.all(indexes.map((index) => leaveRun(state, plane, { stdout: printedBy(index), exitCode: index })));
 }
 
-test('however many start at once, each run is sent by one of them, once', async () => {
+sampledTest('however many start at once, each run is sent by one of them, once', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -48,7 +49,7 @@ test('however many start at once, each run is sent by one of them, once', async 
   }
 });
 
-test('there is one flusher for a credential, and another takes over from one that was killed', async () => {
+sampledTest('there is one flusher for a credential, and another takes over from one that was killed', async () => {
   const plane = await controlPlane();
   await plane.stop();
   const state = stateDirectory();
@@ -78,7 +79,7 @@ test('there is one flusher for a credential, and another takes over from one tha
   expect([...plane.runs.values()].map(({ isComplete }) => isComplete)).toEqual([true, true]);
 });
 
-test('a flusher that was given a time ends after it, and says what is left', async () => {
+sampledTest('a flusher that was given a time ends after it, and says what is left', async () => {
   const plane = await controlPlane();
   await plane.stop();
   const state = stateDirectory();
@@ -273,7 +274,7 @@ test('a refusal is said without the control plane’s escape sequences, and with
   expect(flush.stderr).toBe('');
 });
 
-test('thousands of runs that others have left delay neither the exit nor what is to be done there', async () => {
+sampledTest('thousands of runs that others have left delay neither the exit nor what is to be done there', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };

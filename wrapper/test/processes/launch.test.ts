@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { sampledTest } from '#testing/sampled-test';
 import type { LaunchState } from '../../src/command/launch-state.ts';
 import { launcherHeader, seal } from '../../src/command/launcher-header.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -101,16 +102,19 @@ test.each([
   expect(said.arenas).toBe('1');
 });
 
-test('without the launcher the limit is the parent’s, and notes meant for another process are not believed', () => {
-  const env = { PATH, LEASH_LAUNCH: 'pid=1 fds=5, nofile=44\nsigign=0000000000000001\nenviron= 41 3d 31 00' };
-  const said = launch('/bin/sh', `ulimit -Sn 444; ${process.execPath} "$PROGRAM"; exit`, env);
-  expect(said).toMatchObject({ noFileSoft: 444, ignoredSignals: [], descriptors: [], left: null });
-  expect(said.environment).toMatchObject({ PATH });
-  expect(said.environment).not.toHaveProperty('LEASH_LAUNCH');
-  expect(said.environment).not.toHaveProperty('A');
-});
+sampledTest(
+  'without the launcher the limit is the parent’s, and notes meant for another process are not believed',
+  () => {
+    const env = { PATH, LEASH_LAUNCH: 'pid=1 fds=5, nofile=44\nsigign=0000000000000001\nenviron= 41 3d 31 00' };
+    const said = launch('/bin/sh', `ulimit -Sn 444; ${process.execPath} "$PROGRAM"; exit`, env);
+    expect(said).toMatchObject({ noFileSoft: 444, ignoredSignals: [], descriptors: [], left: null });
+    expect(said.environment).toMatchObject({ PATH });
+    expect(said.environment).not.toHaveProperty('LEASH_LAUNCH');
+    expect(said.environment).not.toHaveProperty('A');
+  },
+);
 
-test('an environment too large to be noted is taken as it is', () => {
+sampledTest('an environment too large to be noted is taken as it is', () => {
   const said = launch('/bin/sh', 'exec "$PROGRAM"', { PATH, LARGE: 'x'.repeat(90_000) });
   expect(said.environment.LARGE).toHaveLength(90_000);
   expect(said.noFileSoft).not.toBeNull();

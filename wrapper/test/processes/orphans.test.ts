@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { sampledTest } from '#testing/sampled-test';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { ownProcess, take } from '../../src/spool/owner.ts';
@@ -70,7 +71,7 @@ test('they are ended by id, or all of them, with all that they started', async (
   expect(living(marks[2])).toEqual([]);
 });
 
-test('listed, they are taken over', async () => {
+sampledTest('listed, they are taken over', async () => {
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();
@@ -92,7 +93,7 @@ test('listed, they are taken over', async () => {
   await waitFor('the end of it', () => living(mark).length === 0);
 });
 
-test('the end of one that is ended by hand is told', async () => {
+sampledTest('the end of one that is ended by hand is told', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const id = await orphan(marker(), state, ['--url', plane.url, '--token-file', tokenIn(state)]);
@@ -103,7 +104,7 @@ test('the end of one that is ended by hand is told', async () => {
   expect(stored.completions[0]).toMatchObject({ reason: 'local_signal', exit_code: 255 });
 });
 
-test('one that nobody can take over is told as lost, and stays findable until it ends', async () => {
+sampledTest('one that nobody can take over is told as lost, and stays findable until it ends', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -129,7 +130,7 @@ test('one that nobody can take over is told as lost, and stays findable until it
   expect(stored.starts.filter(({ phase }) => phase === 'abandoned')).toHaveLength(1);
 });
 
-test('one is found and ended while a flusher has its record', async () => {
+sampledTest('one is found and ended while a flusher has its record', async () => {
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();
@@ -144,7 +145,7 @@ test('one is found and ended while a flusher has its record', async () => {
   expect([...living(mark), ...living(`${mark}-child`)]).toEqual([]);
 });
 
-test('what a command left behind when it ended is no orphan', async () => {
+sampledTest('what a command left behind when it ended is no orphan', async () => {
   const state = stateDirectory();
   const mark = marker();
   const run = leashRun(shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark), {

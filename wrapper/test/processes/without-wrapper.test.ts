@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { IS_PROOF, SEED } from '#testing/seed';
+import { sampledTest } from '#testing/sampled-test';
+import { IS_PROOF, SEED, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { bareMachine } from '../support/bare-machine.ts';
 import { NODE } from '../support/leash.ts';
@@ -38,7 +39,7 @@ const UNFIT: readonly (readonly [string, string | null, RegExp])[] = [
   ['ends by a signal', '#!/bin/sh\nkill -SEGV $$\n', /does not start here: exit status 139/],
 ];
 
-test.each(UNFIT)('Node %s: the command runs, and one line says why', (_what, node, why) => {
+test.each(sampleOf(UNFIT, 3))('Node %s: the command runs, and one line says why', (_what, node, why) => {
   const machine = bareMachine();
   if (node !== null) machine.installNode(node);
   const ran = machine.run([...RUN, '--', 'sh', '-c', 'cat; echo "$1"; exit 7', 'sh', 'two  words'], {
@@ -52,27 +53,39 @@ test.each(UNFIT)('Node %s: the command runs, and one line says why', (_what, nod
   expect(refused.stderr).toMatch(/^leash: [^\n]*; nothing was started: [^\n]*\n$/);
 });
 
-test.each([['flush'], ['orphans'], ['--version'], ['run', '--help'], ['run', '--job', 'test', 'true'], []])(
-  'without Node `leash %s %s` says so in one line: 255',
-  (...args) => {
-    const { code, stdout, stderr } = bareMachine().run(args);
-    expect({ code, stdout }).toEqual({ code: 255, stdout: '' });
-    expect(stderr).toMatch(/^leash: Node\.js was not found [^\n]*\n$/);
+test.each(
+  sampleOf([['flush'], ['orphans'], ['--version'], ['run', '--help'], ['run', '--job', 'test', 'true'], []], 2),
+)('without Node `leash %s %s` says so in one line: 255', (...args) => {
+  const { code, stdout, stderr } = bareMachine().run(args);
+  expect({ code, stdout }).toEqual({ code: 255, stdout: '' });
+  expect(stderr).toMatch(/^leash: Node\.js was not found [^\n]*\n$/);
+});
+
+sampledTest(
+  'without Node the options that change what runs are followed, and limits that do not apply are named',
+  () => {
+    const machine = bareMachine();
+    const directory = fs.realpathSync(temporaryDirectory());
+    const script = 'pwd; echo "$A|$PWD"; echo "$B"; echo err >&2; echo out';
+    const options = [
+      '--timeout',
+      '2h',
+      '--idle-timeout=0',
+      '--cwd',
+      directory,
+      '--env',
+      'A=x y',
+      '--env=B=z',
+      '--merge',
+    ];
+    const ran = machine.run([...RUN, ...options, '--shell', '--', script], { env: { PWD: '/elsewhere' } });
+    expect(ran.stdout).toBe(`${directory}\nx y|${directory}\nz\nerr\nout\n`);
+    expect(ran.stderr).toContain('without its limits (--timeout);');
+    expect(machine.run([...RUN, '-q', '--', 'sh', '-c', 'echo out; exit 3'])).toMatchObject({ code: 3, stdout: '' });
   },
 );
 
-test('without Node the options that change what runs are followed, and limits that do not apply are named', () => {
-  const machine = bareMachine();
-  const directory = fs.realpathSync(temporaryDirectory());
-  const script = 'pwd; echo "$A|$PWD"; echo "$B"; echo err >&2; echo out';
-  const options = ['--timeout', '2h', '--idle-timeout=0', '--cwd', directory, '--env', 'A=x y', '--env=B=z', '--merge'];
-  const ran = machine.run([...RUN, ...options, '--shell', '--', script], { env: { PWD: '/elsewhere' } });
-  expect(ran.stdout).toBe(`${directory}\nx y|${directory}\nz\nerr\nout\n`);
-  expect(ran.stderr).toContain('without its limits (--timeout);');
-  expect(machine.run([...RUN, '-q', '--', 'sh', '-c', 'echo out; exit 3'])).toMatchObject({ code: 3, stdout: '' });
-});
-
-test('what must never run unsupervised is refused without Node, unless that is asked for', () => {
+sampledTest('what must never run unsupervised is refused without Node, unless that is asked for', () => {
   const machine = bareMachine();
   const limited = [...RUN, '--max-offline', '5m'];
   expect(machine.run([...limited, '--', 'echo', 'ran'])).toMatchObject({ code: 255, stdout: '' });
@@ -130,7 +143,7 @@ test.runIf(isRoot)('without Node --user is followed, and what can not become tha
   expect(machine.run([...RUN, '--user', 'nobody', '--', 'echo', 'ran'])).toMatchObject({ code: 255, stdout: '' });
 });
 
-test('without Node --detach returns at once, and the command goes on in a session of its own', async () => {
+sampledTest('without Node --detach returns at once, and the command goes on in a session of its own', async () => {
   const machine = bareMachine();
   const file = path.join(temporaryDirectory(), 'session');
   const script = `cut -d' ' -f1,6 /proc/$$/stat >${file}.new; readlink /proc/self/fd/1 >>${file}.new; mv ${file}.new ${file}`;
@@ -141,7 +154,7 @@ test('without Node --detach returns at once, and the command goes on in a sessio
   expect(said).toMatch(/^(\d+) \1\n/);
 });
 
-test('a Node that can not start for want of memory or descriptors is not started', () => {
+sampledTest('a Node that can not start for want of memory or descriptors is not started', () => {
   const machine = bareMachine();
   fs.symlinkSync(NODE, path.join(machine.path, 'node'));
   const limited = (limit: string) =>
@@ -164,7 +177,7 @@ test('a Node that can not start for want of memory or descriptors is not started
   }
 });
 
-test('a Node is tried once, and again when it is another', () => {
+sampledTest('a Node is tried once, and again when it is another', () => {
   const machine = bareMachine();
   const calls = path.join(machine.stateDirectory, 'calls');
   const node = (version: number) => `#!/bin/sh\n# ${version}\necho "$2" >>${calls}\nexec ${NODE} "$@"\n`;
@@ -210,7 +223,7 @@ test('a program that is cut off never succeeds without having run the command', 
   }
 });
 
-test('a program with a hole at its end, as a crash leaves it, is not whole', () => {
+sampledTest('a program with a hole at its end, as a crash leaves it, is not whole', () => {
   const machine = bareMachine();
   fs.symlinkSync(NODE, path.join(machine.path, 'node'));
   const { size } = fs.statSync(machine.program);
