@@ -141,7 +141,7 @@ test('a run tells of its user and its host, and what it has left running can be 
   await browser.page.goto(`${world.current.url}/runs/${run}`);
   const header = browser.page.locator('.run-header');
   await header.locator('.root-mark').getByText('root').waitFor();
-  for (const fact of [os, 'Node v24.1.0', 'successor 1 of one that was killed']) await header.getByText(fact).waitFor();
+  for (const fact of [os, 'Node v24.1.0', 'the one before it was killed']) await header.getByText(fact).waitFor();
   await browser.page.locator('[data-event="adopted"]').waitFor();
   const exited = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
   const left = [{ pid: 4711, command: 'sleep 1000' }];

@@ -95,7 +95,7 @@ test('a takeover and what is left running are told so that a person knows what t
   ).toEqual([
     [
       'warn',
-      'The wrapper was killed; another one (2) has taken the run over',
+      'The wrapper was killed; another one has taken the run over',
       'it goes on, with its output, its limits and its kills',
     ],
     ['warn', 'Left running', 'pid 4711 sleep 1000, pid 4712'],

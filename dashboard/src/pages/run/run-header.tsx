@@ -89,7 +89,7 @@ function Wrapper({ run }: { readonly run: Run }) {
     <>
       {run.wrapper_version}
       {run.host !== null && <span class="aside"> on Node {run.host.node}</span>}
-      {run.successor > 0 && <span class="aside">, successor {run.successor} of one that was killed</span>}
+      {run.successor > 0 && <span class="aside">; the one before it was killed</span>}
     </>
   );
 }

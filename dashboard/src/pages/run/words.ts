@@ -62,7 +62,7 @@ export function tell(event: RunEvent): Telling {
       return { tone: 'good', text: 'Came back alive', detail: null };
     case 'adopted':
       return warn(
-        `The wrapper was killed; another one (${event.successor}) has taken the run over`,
+        'The wrapper was killed; another one has taken the run over',
         'it goes on, with its output, its limits and its kills',
       );
     case 'left_running':
