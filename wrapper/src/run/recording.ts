@@ -40,7 +40,7 @@ export class Recording {
   take(stream: StreamName, bytes: Uint8Array): void {
     this.#guarded(() => {
       this.#redactors[stream].write(bytes);
-      this.#onHeld({ stdout: this.#redactors.stdout.held, stderr: this.#redactors.stderr.held });
+      this.#tellHeld();
     });
   }
 
@@ -49,7 +49,12 @@ export class Recording {
     this.#guarded(() => {
       this.#redactors.stdout.end();
       this.#redactors.stderr.end();
+      this.#tellHeld();
     });
+  }
+
+  #tellHeld(): void {
+    this.#onHeld({ stdout: this.#redactors.stdout.held, stderr: this.#redactors.stderr.held });
   }
 
   #guarded(work: () => void): void {

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { redactionRules } from '../../src/redact/redactor.ts';
+import { Recording } from '../../src/run/recording.ts';
+
+test('what is held back is told as long as it is, and not once the end has recorded it', () => {
+  const recorded: string[] = [];
+  const held: string[] = [];
+  const recording = new Recording(
+    redactionRules([Buffer.from('secret')]),
+    (_stream, bytes) => recorded.push(Buffer.from(bytes).toString()),
+    () => {},
+    ({ stdout }) => held.push(Buffer.from(stdout).toString()),
+  );
+  recording.take('stdout', Buffer.from('a sec'));
+  expect(held).toEqual(['sec']);
+  recording.end();
+  expect(held).toEqual(['sec', '']);
+  expect(recorded.join('')).toBe('a sec');
+});
