@@ -12,18 +12,12 @@ import type { RunArgs } from '../cli/run-args.ts';
 import { ensureFlusher } from '../flush/background.ts';
 import { EXIT_STILL_PRINTING, type GuardianWords } from '../guardian/guardian.ts';
 import { NO_PROGRESS } from '../journal/progress.ts';
-import {
-  type LeftJournal,
-  NOTHING_HELD,
-  RunJournal,
-  readJournal,
-  removeJournal,
-  takeJournal,
-} from '../journal/run-journal.ts';
+import { type LeftJournal, NOTHING_HELD, RunJournal, readJournal, removeJournal } from '../journal/run-journal.ts';
 import { describeError, type Log, openLog } from '../log.ts';
 import { environmentOf } from '../processes/environment.ts';
 import { type FamilyOrigin, processFamily } from '../processes/family.ts';
-import { bootId, refOf } from '../processes/process-ref.ts';
+import { bootId, type ProcessRef, refOf } from '../processes/process-ref.ts';
+import { processTable } from '../processes/process-table.ts';
 import { LocalSignals } from '../run/local-signals.ts';
 import { openOwnOutput } from '../run/own-output.ts';
 import { assembleAgain, type Birth } from '../run/parts.ts';
@@ -68,8 +62,8 @@ export async function adopt(orphaned: Orphaned, settings: Environment, version: 
   }
   const journal = journalOf(supervision, inherited, log);
   const successor = supervision.successor + 1;
-  const ours = { ...supervision, successor, guardian: refOf(process.ppid), journal: journal?.path ?? null };
-  await place?.directory.takeOver(ours);
+  const ours = { ...supervision, successor, guardian: guardianAbove(), journal: journal?.path ?? null };
+  if (place !== null) await noteTakeover(place.directory, ours, log);
   log.note(`taken over by process ${process.pid}: the wrapper before it is gone`);
   const guardian = new GuardianAbove();
   const signals = new LocalSignals([]);
@@ -98,6 +92,22 @@ export async function adopt(orphaned: Orphaned, settings: Environment, version: 
   return guardian.exitCode;
 }
 
+async function noteTakeover(directory: RunDirectory, supervision: Supervision, log: Log): Promise<void> {
+  try {
+    await directory.takeOver(supervision);
+  } catch (error) {
+    // The disk is full, say. Whoever follows us takes us for who was before us, and finds all that it needs.
+    log.note(`that the run has been taken over is not on disk: ${describeError(error)}`);
+  }
+}
+
+/** Null when it has died meanwhile: our parent is another then, and would be taken for a guardian as long as it lives. */
+function guardianAbove(): ProcessRef | null {
+  const guardian = refOf(process.ppid);
+  // It leads the session, and the process group, in which it has started us.
+  return processTable.entry(process.pid)?.pgid === guardian?.pid ? guardian : null;
+}
+
 /** The guardian is our parent, holds the pipes until we exit, and goes by our exit code. */
 class GuardianAbove implements GuardianWords {
   exitCode = 0;
@@ -111,12 +121,11 @@ class GuardianAbove implements GuardianWords {
   dismiss(): void {}
 }
 
-/** From now on ours: what it says is in `inherited`. */
+/** It goes on in the same place: what it says is in `inherited`. */
 function journalOf({ journal }: Supervision, { output }: InheritedOutput, log: Log): RunJournal | null {
-  const self = refOf(process.pid);
-  if (journal === null || self === null) return null;
+  if (journal === null) return null;
   try {
-    const made = new RunJournal(takeJournal(journal, self), output.memoryStart, output.held(), log);
+    const made = new RunJournal(journal, output.memoryStart, output.held(), log);
     output.useJournal(made.output);
     return made;
   } catch (error) {
@@ -230,7 +239,7 @@ async function finish(
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;
   if (processFamily(origin).remaining().length > 0) {
-    await directory.takeOver({ ...supervision, guardian: refOf(process.ppid), journal: null });
+    await noteTakeover(directory, { ...supervision, guardian: guardianAbove(), journal: null }, log);
     await keepInReach(directory, origin, controlPlane, rules, log);
   } else {
     await directory.release();

@@ -1,8 +1,11 @@
 /** `leash adopt`: what a guardian starts when the wrapper of its run has died. Nobody types it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readConfigFile, withConfig } from '../cli/config-file.ts';
+import { type Environment, readConfigFile, withConfig } from '../cli/config-file.ts';
+import { within } from '../clock/within.ts';
+import { hasCode } from '../error-code.ts';
 import { EXIT_STILL_PRINTING, takeInheritedFacts } from '../guardian/guardian.ts';
-import { openState, type State } from '../run/state.ts';
+import { openState } from '../run/state.ts';
+import { isFree, type Processes, readOwner } from '../spool/owner.ts';
 import { claim, runDirectory } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import { adopt, type Orphaned } from './adopt.ts';
@@ -10,13 +13,14 @@ import { adopt, type Orphaned } from './adopt.ts';
 /** Somebody may just be looking at it. One who has it for longer has taken it over. */
 const CLAIM_TRIES = 20;
 const CLAIM_PAUSE_MS = 250;
+/** A disk that has not answered by then is done without: meanwhile nobody reads what the command prints. */
+const DISK_MS = 20_000;
 
 /** @returns the exit code to leave with: 0 when nothing is left to be done; 3, and the guardian drains the pipes */
 export async function adoptCommand(run: string, version: string): Promise<number> {
   const told = takeInheritedFacts(process.env);
   const settings = withConfig(process.env, readConfigFile(process.env).values);
-  const state = await openState(settings);
-  const found = await find(run, told, state.kind === 'usable' ? state : null);
+  const found = await within(find(run, told, settings), DISK_MS, known(told, null));
   switch (found.kind) {
     case 'taken':
       return 0;
@@ -34,14 +38,25 @@ type Found =
   /** Too little is known of it. */
   | { readonly kind: 'unknown' };
 
-async function find(run: string, told: RunFacts | null, state: State | null): Promise<Found> {
-  const looked = state === null ? null : await runDirectory(state.directory, run);
-  if (state === null || looked === null) return known(told, null);
+async function find(run: string, told: RunFacts | null, settings: Environment): Promise<Found> {
+  const state = await openState(settings);
+  const looked = state.kind === 'unusable' ? null : await runDirectory(state.directory, run);
+  if (state.kind === 'unusable' || looked === null) return known(told, null);
   for (let tries = 1; ; tries += 1) {
     const directory = await claim(looked, state.processes);
     if (directory !== null) return known(directory.facts, { state, directory });
-    if (tries === CLAIM_TRIES) return { kind: 'taken' };
+    if (tries === CLAIM_TRIES) return (await isTaken(looked, state.processes)) ? { kind: 'taken' } : known(told, null);
     await sleep(CLAIM_PAUSE_MS);
+  }
+}
+
+/** Not where its owner is dead and it can't be claimed all the same: on a disk that can't be written any more. */
+async function isTaken(directory: string, processes: Processes): Promise<boolean> {
+  try {
+    return !(await isFree(directory, await readOwner(directory), processes));
+  } catch (error) {
+    // Whoever had it has just removed it. Anything else: nobody can have it.
+    return hasCode(error, 'ENOENT');
   }
 }
 

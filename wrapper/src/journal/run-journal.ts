@@ -89,20 +89,17 @@ function put(directory: string, name: string, content: unknown): string | null {
   }
 }
 
-/** A journal of another owner becomes ours. Returns its new place. @throws what the file system says */
-export function takeJournal(directory: string, owner: ProcessRef): string {
-  const taken = fs.mkdtempSync(path.join(path.dirname(directory), `${PREFIX}${processName(owner)}-`));
-  // Replaces the empty directory.
-  fs.renameSync(directory, taken);
-  return taken;
-}
-
-/** Makes the journal of a new run; null where there is no memory for it. Never throws. */
-export function createJournal(owner: ProcessRef, log: Log): RunJournal | null {
+/**
+ * Makes the journal of a new run; null where there is no memory for it. Never throws.
+ *
+ * @param leader the command, and not who supervises it: that changes, and where the journal is must not, since nobody
+ *   could tell the next successor if the one that has moved it dies just then
+ */
+export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
   if (!fs.existsSync(MEMORY)) return null;
   let directory: string | null = null;
   try {
-    directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${processName(owner)}-`));
+    directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${processName(leader)}-`));
     return new RunJournal(directory, 0, [], log);
   } catch (error) {
     // Read-only, full, not ours to write in.
@@ -129,7 +126,7 @@ export function readJournal(directory: string): LeftJournal {
   };
 }
 
-/** By then whoever was to take a run over has done so, and renamed its journal. */
+/** By then whoever was to take a run over whose command is over has done so. */
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1_000;
 
 /**
@@ -145,8 +142,8 @@ export function removeAbandonedJournals(
 ): void {
   for (const name of attempt(() => fs.readdirSync(MEMORY)) ?? []) {
     const directory = path.join(MEMORY, name);
-    const owner = ownerOf(name);
-    if (owner === null || wanted.has(directory) || isRunning(owner)) continue;
+    const leader = leaderOf(name);
+    if (leader === null || wanted.has(directory) || isRunning(leader)) continue;
     const stat = attempt(() => fs.lstatSync(directory));
     const file = attempt(() => fs.lstatSync(path.join(directory, 'output')));
     const changedAtMs = Math.max(stat?.mtimeMs ?? 0, file?.mtimeMs ?? 0);
@@ -154,7 +151,7 @@ export function removeAbandonedJournals(
   }
 }
 
-function ownerOf(name: string): ProcessRef | null {
+function leaderOf(name: string): ProcessRef | null {
   // mkdtemp puts six characters after the last dash.
   return name.startsWith(PREFIX) ? parseProcess(name.slice(PREFIX.length, name.lastIndexOf('-'))) : null;
 }

@@ -102,7 +102,7 @@ export function assemble(birth: Birth): Parts {
   };
   const address = addressOf(birth);
   const self = refOrNull(process.pid, log);
-  const journal = origin === null || address === null || self === null ? null : createJournal(self, log);
+  const journal = origin === null || address === null ? null : createJournal(origin.leader, log);
   const facts = newFacts(birth, address, origin, timeless, journal?.path ?? null);
   const helpers: ProcessRef[] = [];
   const guardian = startGuardian(birth, { ...facts, wrapper: self }, helpers);

@@ -15,6 +15,7 @@ import {
   leashRun,
   marker,
   PROGRAM,
+  sabotage,
   shell,
   stateDirectory,
   WAIT,
@@ -31,6 +32,24 @@ function successors({ starts }: FakeRun): unknown[] {
 function adopters(state: string): number[] {
   return usersOf(state).filter((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('\0adopt\0'));
 }
+
+/** Where the records of runs name them. */
+function journalsOf(state: string): (string | null | undefined)[] {
+  return recordsIn(state).map((id) => {
+    const facts = JSON.parse(fs.readFileSync(path.join(state, 'runs', id, 'run.json'), 'utf8')) as RunFacts;
+    return facts.supervision?.journal;
+  });
+}
+
+const READ_ONLY_TO_SUCCESSORS = sabotage(`
+  import fs from 'node:fs/promises';
+  import { syncBuiltinESMExports } from 'node:module';
+  const readOnly = async () => {
+    throw Object.assign(new Error('read-only file system'), { code: 'EROFS' });
+  };
+  if (process.argv[2] === 'adopt') for (const name of ['writeFile', 'rename', 'unlink', 'rm']) fs[name] = readOnly;
+  syncBuiltinESMExports();
+`);
 
 test.each(sampleOf([{}, WITHOUT_CGROUP]))(
   'it stays running, its output goes on without a gap, and a kill ends it (%#)',
@@ -147,6 +166,29 @@ sampledTest('a successor that is killed has a successor, and the output still ha
   second.open();
   await waitFor('the third line', () => stored.text('stdout') === 'one\ntwo\nthree\n');
   expect(stored.starts.at(-1)?.successor).toBe(2);
+  expect(stored.gaps).toEqual([]);
+});
+
+sampledTest('a disk that takes nothing any more keeps nobody from taking it over, again and again', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const [first, second] = [gate(), gate()];
+  const script = `echo one; ${first.wait}; echo two; ${second.wait}; echo three; sleep 1000; :`;
+  const env = { ...READ_ONLY_TO_SUCCESSORS, LEASH_STATE_DIR: state };
+  const run = leashRun(shell(script, marker()), { plane, env });
+  const stored = await plane.run();
+  await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+  await waitFor('a record of it', () => recordsIn(state).length === 1);
+  run.kill('SIGKILL');
+  await waitFor('a successor', () => stored.starts.length === 2);
+  await plane.stop();
+  first.open();
+  const [journal] = journalsOf(state);
+  await waitFor('the second line', () => fs.readFileSync(`${journal}/output`, 'latin1').includes('two\n'));
+  for (const pid of adopters(state)) process.kill(pid, 'SIGKILL');
+  await plane.listen();
+  second.open();
+  await waitFor('the third line', () => stored.text('stdout') === 'one\ntwo\nthree\n');
   expect(stored.gaps).toEqual([]);
 });
 
