@@ -28,12 +28,14 @@ export type Upload =
 const STALLED_MS = 20_000;
 
 /**
- * Sends what `directory` holds. Resolves when all of it is stored, or it is clear that now it won't be.
+ * Sends what `directory` holds of a run of which nothing runs any more. Resolves when all of it is stored, or it is clear that now it won't be.
  *
  * @throws what the file system says of what can't be read
  */
 export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
   const { record, output } = await leftRecord(directory, () => []);
+  // Its machine was restarted, say, before anybody could tell that what it had left running is gone.
+  if (record.completion?.left_running !== undefined) record.left = [];
   const address = addressOf(directory.facts, controlPlane);
   try {
     return await follow((events) => {

@@ -49,6 +49,18 @@ sampledTest('however many start at once, each run is sent by one of them, once',
   }
 });
 
+sampledTest('what a run had left running and is gone by now is told as gone', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const left = [{ pid: 4711, command: 'a daemon' }];
+  const id = await leaveRun(state, plane, { stdout: Buffer.from('out\n'), exitCode: 0, left_running: left });
+  await leash(['flush'], { plane, env: { LEASH_STATE_DIR: state } }).exited();
+  const run = plane.runs.get(id);
+  expect(run?.completions[0]?.left_running).toEqual(left);
+  expect(run?.of('left_running').at(-1)?.processes).toEqual([]);
+  expect(leftIn(state)).toEqual([]);
+});
+
 sampledTest('there is one flusher for a credential, and another takes over from one that was killed', async () => {
   const plane = await controlPlane();
   await plane.stop();

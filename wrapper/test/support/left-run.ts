@@ -19,7 +19,11 @@ export function controlPlaneOf({ url }: { readonly url: string }): RunFacts['con
 export async function leaveRun(
   state: string,
   plane: { readonly url: string },
-  { stdout, exitCode }: { readonly stdout: Uint8Array; readonly exitCode: number },
+  {
+    stdout,
+    exitCode,
+    ...rest
+  }: { readonly stdout: Uint8Array; readonly exitCode: number } & Pick<Complete, 'left_running'>,
 ): Promise<string> {
   const facts = someFacts({ control_plane: controlPlaneOf(plane) });
   const created = await createRunDirectory(state, facts, self());
@@ -42,6 +46,7 @@ export async function leaveRun(
     duration_ms: 1_000,
     final_offset: stdout.length,
     applied_kills: [],
+    ...rest,
   };
   const notWritten = await directory.writeEnd({ complete, untold_steps: [] }, WAIT_LIMIT_MS);
   if (notWritten !== null) throw new Error(notWritten);
