@@ -240,11 +240,11 @@ async function finish(
   const { controlPlane } = configuration;
   if (processFamily(origin).remaining().length > 0) {
     await noteTakeover(directory, { ...supervision, guardian: guardianAbove(), journal: null }, log);
-    await keepInReach(directory, origin, controlPlane, rules, log);
+    if (!(await keepInReach(directory, origin, controlPlane, rules, log))) return;
   } else {
     await directory.release();
-    await ensureFlusher(state, controlPlane, launch.environment, log);
   }
+  await ensureFlusher(state, controlPlane, launch.environment, log);
 }
 
 function definedOnly(environment: Environment): Record<string, string> {

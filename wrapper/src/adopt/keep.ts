@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlPlane } from '../cli/control-plane.ts';
+import { within } from '../clock/within.ts';
 import { addressOf, forNobody, leftRecord } from '../flush/upload.ts';
 import { Link, type LinkState } from '../link/link.ts';
 import type { Log } from '../log.ts';
@@ -16,10 +17,14 @@ import { LaterKills } from './later-kills.ts';
 
 /** Nobody waits for it; a kill looks far more often. */
 const LOOK_EVERY_MS = 3_000;
+/** So long a process of its own tries to tell that nothing is left; in a longer outage a flusher does it for all runs. */
+const TELL_MS = 60_000;
 
 /**
- * Resolves when nothing is left of the run and the control plane knows, or will never hear of it. Its directory has been
- * removed then; or given back, and somebody else tells the rest.
+ * Resolves when nothing is left of the run and the control plane knows, or doesn't want to hear of it, or can't. Its
+ * directory has been removed then, or given back.
+ *
+ * @returns whether a flusher is to tell the rest
  */
 export async function keepInReach(
   directory: RunDirectory,
@@ -27,7 +32,7 @@ export async function keepInReach(
   controlPlane: ControlPlane,
   rules: RedactionRules,
   log: Log,
-): Promise<void> {
+): Promise<boolean> {
   const family = processFamily(origin);
   const { record, output } = await leftRecord(directory, () => kills.applied);
   const { limits, supervision } = directory.facts;
@@ -61,16 +66,19 @@ export async function keepInReach(
     await sleep(LOOK_EVERY_MS);
     look();
   }
-  await new Promise<void>((resolve) => {
+  const isHeard = new Promise<void>((resolve) => {
     wake = () => {
       if (link.state === 'settled' || isUnwanted(link.state)) resolve();
     };
     wake();
   });
+  await within(isHeard, TELL_MS, undefined);
+  const isToBeTold = !record.isKept && link.state !== 'settled' && !isUnwanted(link.state);
   const isTold = link.state === 'settled';
   await link.close();
   await output.close();
   await leave(directory, family, isTold);
+  return isToBeTold;
 }
 
 function isUnwanted(state: LinkState): boolean {

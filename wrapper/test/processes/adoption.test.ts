@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
 import type { FakeRun } from '#testing/fake-run';
 import { sampledTest } from '#testing/sampled-test';
-import { sampleOf } from '#testing/seed';
+import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import type { RunFacts } from '../../src/spool/run-facts.ts';
 import { gate } from '../support/gate.ts';
@@ -22,7 +22,7 @@ import {
   WITHOUT_CGROUP,
 } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
-import { guardians, killWithGuardian, leftIn, recordsIn, usersOf } from '../support/state.ts';
+import { flushers, guardians, killWithGuardian, leftIn, recordsIn, usersOf } from '../support/state.ts';
 
 function successors({ starts }: FakeRun): unknown[] {
   return starts.map(({ phase, successor = 0 }) => [phase, successor]);
@@ -300,6 +300,25 @@ test('what a command leaves running after its end is named, and a kill that come
   expect(living(`${mark}-child`)).toEqual([]);
   // Its end stands.
   expect(stored.completions[0]?.exit_code).toBe(4);
+  await waitFor('nobody', () => usersOf(state).length === 0);
+  expect(leftIn(state)).toEqual([]);
+});
+
+// Takes the minute for which a keeper tries it.
+test.runIf(IS_PROOF)('in an outage it is for a flusher to tell that nothing is left', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const mark = marker();
+  const command = shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark);
+  const env = { LEASH_STATE_DIR: state };
+  expect((await leashRun(command, { plane, env }).exited()).code).toBe(4);
+  const stored = await plane.run();
+  await waitFor('who keeps it in reach', () => stored.starts.some(({ phase }) => phase === 'ended'));
+  await plane.stop();
+  for (const pid of living(`${mark}-child`)) process.kill(pid, 'SIGKILL');
+  await waitFor('a flusher, and nobody else', () => flushers(state).length === 1 && adopters(state).length === 0);
+  await plane.listen();
+  await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
   await waitFor('nobody', () => usersOf(state).length === 0);
   expect(leftIn(state)).toEqual([]);
 });
