@@ -18,6 +18,7 @@ import { environmentOf } from '../processes/environment.ts';
 import { type FamilyOrigin, processFamily } from '../processes/family.ts';
 import { bootId, type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
+import { patternOf } from '../redact/patterns.ts';
 import { LocalSignals } from '../run/local-signals.ts';
 import { openOwnOutput } from '../run/own-output.ts';
 import { assembleAgain, type Birth } from '../run/parts.ts';
@@ -201,9 +202,7 @@ function argsOf(facts: RunFacts, supervision: Supervision): RunArgs {
     detach: false,
     withoutWrapper: 'run',
     redaction:
-      supervision.redact === null
-        ? { kind: 'off' }
-        : { kind: 'on', patterns: supervision.redact.map((source) => new RegExp(source, 'g')) },
+      supervision.redact === null ? { kind: 'off' } : { kind: 'on', patterns: supervision.redact.map(patternOf) },
     spoolLimitBytes: supervision.spool_limit_bytes,
     url: facts.control_plane?.url ?? null,
     tokenFile: facts.control_plane?.token_file ?? null,

@@ -22,13 +22,18 @@ export function compilePattern(source: string): Compiled {
     // As it was written, so that an error speaks of that.
     new RegExp(source);
     const bytes = inBytes(source);
-    // It is matched where kills, limits and the command's output are waiting.
-    boundBacktracking();
-    return bytes.kind === 'invalid' ? invalid(bytes.why) : { kind: 'compiled', pattern: new RegExp(bytes.source, 'g') };
+    return bytes.kind === 'invalid' ? invalid(bytes.why) : { kind: 'compiled', pattern: patternOf(bytes.source) };
   } catch (error) {
     // Always a SyntaxError: "Invalid regular expression: /(/: Unterminated group".
     return invalid(error instanceof Error ? error.message.replace(/^.*\/\w*: /s, '') : String(error));
   }
+}
+
+/** A compiled pattern by its source, in which characters are bytes already. Throws where it is none. */
+export function patternOf(source: string): RegExp {
+  // It is matched where kills, limits and the command's output are waiting.
+  boundBacktracking();
+  return new RegExp(source, 'g');
 }
 
 type Invalid = Extract<Compiled, { kind: 'invalid' }>;

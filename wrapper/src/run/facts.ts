@@ -51,8 +51,7 @@ export function newFacts(
   };
 }
 
-function supervisionOf({ args, settings }: Birth, journal: string | null): Supervision {
-  const { redaction } = args;
+function supervisionOf({ args, settings, rules }: Birth, journal: string | null): Supervision {
   const logFile = args.logFile ?? settings.LEASH_LOG ?? null;
   return {
     successor: 0,
@@ -64,7 +63,8 @@ function supervisionOf({ args, settings }: Birth, journal: string | null): Super
     max_offline_ms: args.maxOfflineMs,
     spool_limit_bytes: args.spoolLimitBytes,
     log_file: logFile === null ? null : absolute(logFile),
-    redact: redaction.kind === 'off' ? null : redaction.patterns.map(({ source }) => source),
+    // LEASH_REDACT is among them: who takes the run over may have another one.
+    redact: args.redaction.kind === 'off' ? null : rules.patterns.map(({ source }) => source),
   };
 }
 

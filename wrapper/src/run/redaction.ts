@@ -42,6 +42,8 @@ export function chooseRules(
   const compiled = compilePattern(everywhere);
   switch (compiled.kind) {
     case 'compiled':
+      // A successor has it from its wrapper already.
+      if (redaction.patterns.some(({ source }) => source === compiled.pattern.source)) return chosen(named);
       return chosen(redactionRules(values, [...redaction.patterns, compiled.pattern]));
     case 'invalid':
       return {

@@ -200,7 +200,11 @@ test.each(sampleOf(['run', 'flush', 'orphans'] as const))(
     const mark = marker();
     const go = gate();
     const env = { LEASH_STATE_DIR: state };
-    const run = leashRun(shell(`echo one; ${go.wait}; echo two; sleep 1000; :`, mark), { plane, env });
+    const run = leashRun(shell(`echo one; ${go.wait}; echo two, pin 12; sleep 1000; :`, mark), {
+      plane,
+      // Which who comes next has not.
+      env: { ...env, LEASH_REDACT: 'pin \\d+' },
+    });
     const stored = await plane.run();
     await waitFor('the first line', () => stored.text('stdout') === 'one\n');
     await waitFor('a record of it', () => recordsIn(state).length === 1);
@@ -209,7 +213,7 @@ test.each(sampleOf(['run', 'flush', 'orphans'] as const))(
     await leash(what === 'run' ? ['run', '--job', 'other', '--', 'true'] : [what], { plane, env }).exited();
     await waitFor('a successor', () => stored.starts.length === 2);
     go.open();
-    await waitFor('the second line', () => stored.text('stdout') === 'one\ntwo\n');
+    await waitFor('the second line', () => stored.text('stdout') === 'one\ntwo, [REDACTED]\n');
     plane.kill(newCommand());
     await waitFor('the end', () => stored.isComplete);
     expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
