@@ -26,15 +26,11 @@ import { redactLine } from '../run/recording.ts';
 import { chooseRules, hideTokenFile } from '../run/redaction.ts';
 import type { State } from '../run/state.ts';
 import { superviseToItsEnd } from '../run/supervise.ts';
-import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../spool/quota.ts';
 import type { RunDirectory } from '../spool/run-directory.ts';
 import { ageOf, type RunFacts, type Supervision } from '../spool/run-facts.ts';
 import { adoptedCommand } from './adopted-command.ts';
-import { type InheritedOutput, inheritOutput } from './inherited-output.ts';
+import { type InheritedOutput, inheritOutput, putOnDisk } from './inherited-output.ts';
 import { keepInReach } from './keep.ts';
-
-/** The disk gets so long for what was in the journal of a run that is over. */
-const FLUSH_MS = 10_000;
 
 /** A run that can be taken over, and is ours to. */
 export interface Orphaned {
@@ -226,14 +222,10 @@ function configurationOf({ control_plane: target }: RunFacts, settings: Environm
 async function finish(
   { origin, supervision }: Orphaned,
   { state, directory }: NonNullable<Orphaned['place']>,
-  { output, onDisk }: InheritedOutput,
-  { args, configuration, launch, rules, log }: Birth,
+  inherited: InheritedOutput,
+  { configuration, launch, rules, log }: Birth,
 ): Promise<void> {
-  const wanted = args.spoolLimitBytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
-  const bytes = await firstQuota(state.directory, wanted);
-  output.useSpool(directory.path, { bytes, again: async () => bytes }, onDisk);
-  await output.flush(FLUSH_MS);
-  output.close();
+  await putOnDisk(inherited, directory, state.directory);
   if (supervision.journal !== null) removeJournal(supervision.journal);
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;

@@ -1,10 +1,16 @@
 /** The output of a run whose wrapper was killed: what it had on disk, and what it had in its journal. */
 import type { JournalledOutput } from '../journal/output-journal.ts';
+import { readJournal, removeJournal } from '../journal/run-journal.ts';
 import type { Log } from '../log.ts';
 import type { UnackedOutput } from '../output/unacked.ts';
 import { newOutput } from '../run/parts.ts';
 import { outputOnDisk } from '../spool/leftover-output.ts';
+import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../spool/quota.ts';
+import type { RunDirectory } from '../spool/run-directory.ts';
 import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
+
+/** The disk gets so long for what was in the journal of a run that is over. */
+const FLUSH_MS = 10_000;
 
 export interface InheritedOutput {
   readonly output: UnackedOutput;
@@ -32,4 +38,31 @@ export async function inheritOutput(
     if (known < bytes.length) output.append(stream, bytes.subarray(known));
   }
   return { output, onDisk };
+}
+
+/** Of a run that is over: all of it goes on disk, from where it is sent. Never fails: what the disk can't take is lost. */
+export async function putOnDisk(
+  { output, onDisk }: InheritedOutput,
+  directory: RunDirectory,
+  stateDirectory: string,
+): Promise<void> {
+  const wanted = directory.facts.supervision?.spool_limit_bytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
+  const bytes = await firstQuota(stateDirectory, wanted);
+  output.useSpool(directory.path, { bytes, again: async () => bytes }, onDisk);
+  await output.flush(FLUSH_MS);
+  output.close();
+}
+
+/**
+ * The output of a run that is over, and whose wrapper died together with its guardian, as in a control group of which all
+ * was killed: what was in its journal goes on disk.
+ *
+ * @throws what the file system says of a directory that can't be read
+ */
+export async function salvageOutput(directory: RunDirectory, stateDirectory: string, log: Log): Promise<void> {
+  const journal = directory.facts.supervision?.journal ?? null;
+  const left = journal === null ? null : readJournal(journal);
+  if (journal === null || left === null || left.output === null) return;
+  await putOnDisk(await inheritOutput(directory.path, left.output, log), directory, stateDirectory);
+  removeJournal(journal);
 }

@@ -1,5 +1,6 @@
 /** Sends all that runs on this machine have left for one control plane, again and again if need be. */
 import { performance } from 'node:perf_hooks';
+import { salvageOutput } from '../adopt/inherited-output.ts';
 import { keepLeft, rescueOrphans } from '../adopt/rescue.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { removeAbandonedJournals } from '../journal/run-journal.ts';
@@ -217,7 +218,9 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     keepLeft(directory.facts, { environment: process.env, controlPlane }, log);
     return null;
   }
-  const result = await upload(directory, controlPlane, log).catch(failed);
+  const result = await salvageOutput(directory, state.directory, log)
+    .then(() => upload(directory, controlPlane, log))
+    .catch(failed);
   if (result.kind === 'stored') {
     log.note(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
     await putAway(directory);

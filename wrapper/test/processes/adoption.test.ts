@@ -221,6 +221,28 @@ test.each(sampleOf(['run', 'flush', 'orphans'] as const))(
   },
 );
 
+sampledTest('of a run of which all was killed at once what it had printed is sent, and its journal goes', async () => {
+  const plane = await controlPlane();
+  await plane.stop();
+  const state = stateDirectory();
+  const mark = marker();
+  const env = { LEASH_STATE_DIR: state };
+  const run = leashRun(shell(`echo one; ${WAIT}`, mark), { plane, env });
+  await waitFor('the first line', () => run.stdout.toString() === 'one\n');
+  await waitFor('a record of it', () => recordsIn(state).length === 1);
+  const [journal] = journalsOf(state);
+  await killWithGuardian(run.process, state);
+  await run.exited();
+  for (const pid of living(mark)) process.kill(pid, 'SIGKILL');
+  await waitFor('that nothing lives', () => living(mark).length === 0);
+  await plane.listen();
+  await leash(['flush'], { plane, env }).exited();
+  const stored = await plane.run();
+  expect(stored.isLost).toBe(true);
+  expect(stored.text('stdout')).toBe('one\n');
+  expect(fs.existsSync(journal ?? '')).toBe(false);
+});
+
 sampledTest('its limits go on counting from its start', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
