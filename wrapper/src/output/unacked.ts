@@ -49,6 +49,8 @@ export class UnackedOutput {
   #closed = false;
   #journal: OutputJournal | null = null;
   #isCertain: boolean;
+  /** Where what this process has added begins. */
+  readonly #ownFrom: number;
 
   /**
    * @param capacityBytes how much may be held in memory, bookkeeping included; beyond that the middle is dropped
@@ -60,6 +62,7 @@ export class UnackedOutput {
     this.#start = from.start;
     this.#capacityBytes = capacityBytes;
     this.#isCertain = from.isCertain;
+    this.#ownFrom = from.memory;
     this.#spillAboveBytes = capacityBytes * SPILL_ABOVE;
     this.#crowdedAboveBytes = capacityBytes * CROWDED_ABOVE;
     this.#onTrouble = onTrouble;
@@ -162,7 +165,7 @@ export class UnackedOutput {
 
   /** Forgets everything before `offset`. */
   free(offset: number): void {
-    if (!this.#isCertain && offset > this.end) this.#goOnFrom(offset);
+    if (!this.#isCertain && offset > this.#ownFrom) this.#goOnFrom(offset);
     this.#isCertain = true;
     const upTo = Math.min(offset, this.end);
     if (upTo <= this.#start) return;
@@ -200,9 +203,14 @@ export class UnackedOutput {
     this.#spool?.close();
   }
 
-  /** Others' bytes stand where ours would: what comes from now on has its place after them. */
+  /** Others' bytes stand where ours are: ours have their place after them, as far as they are not on disk yet. */
   #goOnFrom(offset: number): void {
+    const isMovable = this.#memory.start === this.#ownFrom && this.#spool?.isWriting !== true;
+    if (!isMovable && offset <= this.end) return;
+    const before = this.#memory;
     this.#memory = new OutputLog(this.#capacityBytes, offset);
+    if (isMovable) for (const { stream, bytes } of before.held()) this.#memory.append(stream, bytes);
+    this.#journal?.restart(offset, this.held());
   }
 
   /** What is neither in memory nor on its way to the disk is stored, or was dropped. */

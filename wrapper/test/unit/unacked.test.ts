@@ -317,3 +317,17 @@ test('output is written although it takes for ever to find out how much others h
   await fillDisk(output, 200);
   expect(gaps(await readAll(output))).toEqual([]);
 });
+
+test.each([3, 8, 20])(
+  'where nobody knows how much was told before, what is added comes after %i bytes of it',
+  (told) => {
+    const output = new UnackedOutput(256 * 1024, () => {}, { start: 0, memory: 0, isCertain: false });
+    output.append('stdout', Buffer.from('eight by'));
+    output.free(told);
+    expect(output).toMatchObject({ start: told, end: told + 8, dropped: 0 });
+    output.append('stdout', Buffer.from('tes'));
+    output.free(told + 4);
+    const piece = output.read(told + 4, 100);
+    expect(piece?.kind === 'bytes' && Buffer.from(piece.bytes).toString()).toBe('t bytes');
+  },
+);
