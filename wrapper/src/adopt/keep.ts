@@ -15,8 +15,10 @@ import { describeProcesses } from '../run/left-running.ts';
 import type { RunDirectory } from '../spool/run-directory.ts';
 import { LaterKills } from './later-kills.ts';
 
-/** Nobody waits for it; a kill looks far more often. */
-const LOOK_EVERY_MS = 3_000;
+/** Nobody waits for it, a kill looks far more often; and what lives for weeks must not cost a look at all processes so often. */
+const FIRST_PAUSE_MS = 3_000;
+const LONGEST_PAUSE_MS = 30_000;
+const BACK_OFF = 1.5;
 /** So long a process of its own tries to tell that nothing is left; in a longer outage a flusher does it for all runs. */
 const TELL_MS = 60_000;
 
@@ -62,8 +64,9 @@ export async function keepInReach(
     link.leftChanged();
   };
   look();
-  while (record.isKept && !isUnwanted(link.state)) {
-    await sleep(LOOK_EVERY_MS);
+  for (let pauseMs = FIRST_PAUSE_MS; record.isKept && !isUnwanted(link.state); ) {
+    await sleep(pauseMs);
+    pauseMs = Math.min(pauseMs * BACK_OFF, LONGEST_PAUSE_MS);
     look();
   }
   const isHeard = new Promise<void>((resolve) => {
