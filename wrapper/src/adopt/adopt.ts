@@ -44,13 +44,19 @@ export interface Orphaned {
 /**
  * Supervises the command to its end.
  *
+ * @param secrets variables that the command alone was given
  * @returns the exit code to leave with, for the guardian
  */
-export async function adopt(orphaned: Orphaned, settings: Environment, version: string): Promise<number> {
+export async function adopt(
+  orphaned: Orphaned,
+  secrets: Environment,
+  settings: Environment,
+  version: string,
+): Promise<number> {
   const { facts, origin, supervision, place } = orphaned;
   const left = supervision.journal === null ? null : readJournal(supervision.journal);
   const progress = left?.progress ?? NO_PROGRESS;
-  const birth = await bornAgain(orphaned, settings, version, left);
+  const birth = await bornAgain(orphaned, secrets, settings, version, left);
   const { log } = birth;
   const inherited = await inheritOutput(place?.directory.path ?? null, left?.output ?? null, log);
   if (place !== null && (await place.directory.readEnd()) !== null) {
@@ -135,6 +141,7 @@ function journalOf({ journal }: Supervision, { output }: InheritedOutput, log: L
 /** What was known when the command was started, as far as it matters still. */
 async function bornAgain(
   { facts, origin, supervision }: Orphaned,
+  secrets: Environment,
   settings: Environment,
   version: string,
   left: LeftJournal | null,
@@ -142,7 +149,8 @@ async function bornAgain(
   const args = argsOf(facts, supervision);
   const configuration = configurationOf(facts, settings);
   const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
-  const environment = { ...process.env, ...environmentOf(origin.leader.pid) };
+  // By now the command may have become one of another environment (`env -i`), or written over its own.
+  const environment = { ...process.env, ...secrets, ...environmentOf(origin.leader.pid) };
   const chosen = chooseRules(args.redaction, environment, token, settings);
   const { rules, ownRules } = chosen;
   await hideTokenFile(chosen, args.redaction, token);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Environment, readConfigFile, withConfig } from '../cli/config-file.ts';
 import { within } from '../clock/within.ts';
 import { hasCode } from '../error-code.ts';
-import { EXIT_STILL_PRINTING, takeInheritedFacts } from '../guardian/guardian.ts';
+import { EXIT_STILL_PRINTING, takeTold } from '../guardian/guardian.ts';
 import { openState } from '../run/state.ts';
 import { isFree, type Processes, readOwner } from '../spool/owner.ts';
 import { claim, runDirectory } from '../spool/run-directory.ts';
@@ -18,7 +18,7 @@ const DISK_MS = 20_000;
 
 /** @returns the exit code to leave with: 0 when nothing is left to be done; 3, and the guardian drains the pipes */
 export async function adoptCommand(run: string, version: string): Promise<number> {
-  const told = takeInheritedFacts(process.env);
+  const { facts: told, secrets } = takeTold(process.env);
   const settings = withConfig(process.env, readConfigFile(process.env).values);
   const found = await within(find(run, told, settings), DISK_MS, known(told, null));
   switch (found.kind) {
@@ -27,7 +27,7 @@ export async function adoptCommand(run: string, version: string): Promise<number
     case 'unknown':
       return EXIT_STILL_PRINTING;
     case 'orphaned':
-      return adopt(found.orphaned, settings, version);
+      return adopt(found.orphaned, secrets, settings, version);
   }
 }
 

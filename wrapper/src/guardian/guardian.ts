@@ -27,16 +27,33 @@ export interface LastWill {
   readonly succeed: readonly string[];
   /** What both are told of the run, because there may be no record of it; null when nothing is known. */
   readonly facts: RunFacts | null;
+  /** Variables with secrets that the command alone was given: to be hidden by a successor, and kept nowhere else. */
+  readonly secrets: Environment;
 }
 
 /** The variable that holds the facts. */
 const FACTS_VARIABLE = 'LEASH_INHERITED';
+/** What the names of the variables begin with that hold the secrets. */
+const SECRETS_PREFIX = 'LEASH_INHERITED_';
 
-/** What a guardian has told this process of a run; null when no guardian has started it. Taken out of `env`. */
-export function takeInheritedFacts(env: NodeJS.ProcessEnv): RunFacts | null {
+/** What a guardian tells who it starts. */
+export interface Told {
+  /** Null when no guardian has started this process. */
+  readonly facts: RunFacts | null;
+  readonly secrets: Environment;
+}
+
+/** What a guardian has told this process of a run. Taken out of `env`. */
+export function takeTold(env: NodeJS.ProcessEnv): Told {
   const facts = readFacts(env[FACTS_VARIABLE] ?? '');
   delete env[FACTS_VARIABLE];
-  return facts.kind === 'read' ? facts.value : null;
+  const secrets: Record<string, string | undefined> = {};
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith(SECRETS_PREFIX)) continue;
+    secrets[name.slice(SECRETS_PREFIX.length)] = env[name];
+    delete env[name];
+  }
+  return { facts: facts.kind === 'read' ? facts.value : null, secrets };
 }
 
 /**
@@ -162,14 +179,18 @@ export function startOrphansGuardian(will: LastWill, pipes: ReadEnds, environmen
 }
 
 function startShell(
-  { kind, pgid, end, succeed, facts }: LastWill,
+  { kind, pgid, end, succeed, facts, secrets }: LastWill,
   { stdout, stderr }: ReadEnds,
   words: 'pipe' | 'ignore',
   environment: Environment,
 ): ChildProcess {
   const args = [kind, String(pgid), shellLine(end), shellLine(succeed)];
   return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...args], {
-    env: facts === null ? environment : { ...environment, [FACTS_VARIABLE]: JSON.stringify(facts) },
+    env: {
+      ...environment,
+      ...Object.fromEntries(Object.entries(secrets).map(([name, value]) => [SECRETS_PREFIX + name, value])),
+      ...(facts !== null && { [FACTS_VARIABLE]: JSON.stringify(facts) }),
+    },
     cwd: '/',
     stdio: ['ignore', 'ignore', 'ignore', words, stdout ?? 'ignore', stderr ?? 'ignore'],
   });

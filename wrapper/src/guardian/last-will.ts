@@ -1,4 +1,5 @@
 /** What the guardian of a run is told to do. */
+import type { Environment } from '../cli/config-file.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
 import { ownProgram } from '../run/own-program.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
@@ -7,10 +8,12 @@ import type { LastWill } from './guardian.ts';
 /**
  * @param facts as far as they are known; without the wrapper where that can't be told from other processes
  * @param pgid the command's process group
+ * @param secrets variables that the command alone was given
  */
 export function lastWill(
   { wrapper, ...facts }: Omit<RunFacts, 'version' | 'wrapper'> & { wrapper: ProcessRef | null },
   pgid: number,
+  secrets: Environment = {},
 ): LastWill {
   const { run, limits, supervision, family } = facts;
   const signal = supervision?.signal ?? 'SIGTERM';
@@ -20,6 +23,7 @@ export function lastWill(
     pgid,
     end: [...leash, 'orphans', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`, run],
     succeed: [...leash, 'adopt', run],
+    secrets,
     facts: family === null || wrapper === null ? null : { ...facts, version: 1, wrapper },
   };
 }

@@ -5,7 +5,7 @@ import type { OrphansArgs } from '../cli/args.ts';
 import type { Environment } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
-import { takeInheritedFacts } from '../guardian/guardian.ts';
+import { takeTold } from '../guardian/guardian.ts';
 import type { Log } from '../log.ts';
 import { type ProcessFamily, processFamily } from '../processes/family.ts';
 import { openState, type State } from '../run/state.ts';
@@ -21,7 +21,7 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 }
 
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
-  const own = takeInheritedFacts(process.env)?.family ?? null;
+  const own = takeTold(process.env).facts?.family ?? null;
   if (own !== null && kill !== null) return endForGuardian(processFamily(own), kill, settings, log);
   const state = await openState(settings);
   if (state.kind === 'unusable') {

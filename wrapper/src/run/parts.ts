@@ -22,6 +22,7 @@ import { groupFamily } from '../processes/group-family.ts';
 import { type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
+import { secretValues } from '../redact/secrets.ts';
 import { Terminator } from '../terminate/terminator.ts';
 import { describeStep } from '../words/ending.ts';
 import { cookieOf } from './command-environment.ts';
@@ -214,11 +215,13 @@ function refOrNull(pid: number, log: Log): ProcessRef | null {
 }
 
 function startGuardian(birth: Birth, facts: Parameters<typeof lastWill>[0], helpers: ProcessRef[]): Guardian | null {
-  const { started, log } = birth;
+  const { args, started, log } = birth;
   if (started.kind === 'not_started') return null;
   const { stdout, stderr } = started.output;
+  const isSecret = ([name, value]: [string, string]) => secretValues({ [name]: value }).length > 0;
+  const secrets = Object.fromEntries(Object.entries(args.env).filter(isSecret));
   const guardian = new Guardian(
-    lastWill(facts, started.pid),
+    lastWill(facts, started.pid, secrets),
     { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
     log,
   );

@@ -243,6 +243,27 @@ sampledTest('of a run of which all was killed at once what it had printed is sen
   expect(fs.existsSync(journal ?? '')).toBe(false);
 });
 
+sampledTest(
+  'a secret that only the command was given stays hidden, even if that has overwritten its environment',
+  async () => {
+    const plane = await controlPlane();
+    const go = gate();
+    const script = `echo one; ${go.wait}; echo abcdefgh; sleep 1000; :`;
+    // Who started with nothing has the secret from elsewhere, as one whose title has overwritten its environment.
+    const run = leashRun(['env', '-i', `PATH=${process.env.PATH}`, ...shell(script, marker())], {
+      plane,
+      env: { LEASH_STATE_DIR: stateDirectory() },
+      options: ['--env', 'DATABASE_PASSWORD=abcdefgh'],
+    });
+    const stored = await plane.run();
+    await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+    run.kill('SIGKILL');
+    go.open();
+    await waitFor('the second line', () => stored.text('stdout').length > 'one\nabc'.length);
+    expect(stored.text('stdout')).toBe('one\n[REDACTED]\n');
+  },
+);
+
 sampledTest('its limits go on counting from its start', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
