@@ -168,6 +168,9 @@ export const closedPipe: OutputPipe = {
 /** The same over one of Node's own streams, where no FIFO could be made. */
 export function streamPipe(stream: Readable): OutputPipe {
   let onBytes: ((bytes: Uint8Array) => void) | null = null;
+  // Node throws away, at a child's exit, what it printed and nobody listens for. By then we may not read yet.
+  const holdBack = (): void => {};
+  stream.on('readable', holdBack);
   const ended = new Promise<void>((resolve) => {
     stream.once('end', resolve);
     stream.once('close', resolve);
@@ -176,8 +179,12 @@ export function streamPipe(stream: Readable): OutputPipe {
   return {
     readFd: null,
     read: (handle) => {
-      if (onBytes === null) stream.on('data', (bytes: Buffer) => onBytes?.(bytes));
+      const isFirst = onBytes === null;
       onBytes = handle;
+      if (!isFirst) return;
+      stream.on('data', (bytes: Buffer) => onBytes?.(bytes));
+      // In this order, it begins to flow.
+      stream.off('readable', holdBack);
     },
     pause: () => stream.pause(),
     resume: () => stream.resume(),

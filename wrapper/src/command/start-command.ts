@@ -228,13 +228,13 @@ function afterSpawn(
   return Promise.resolve({ kind: 'running', pid, output, exited, whyNotExecuted: () => why, remark });
 }
 
-/** After all checks, and a shell that doesn't say it to us: one of two. */
+/** After all checks, and a shell that says to stderr, not to us, which of them it is. */
 function whyRefused(command: CommandSpec['command'], env: CommandSpec['env'], { stackSoft }: LaunchState): string {
   const words = [...command, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
   const bytes = words.reduce((sum, word) => sum + toBytes(word).length + POINTER_BYTES + 1, 0);
   // What the kernel allows is a quarter of the stack; some of it is its own.
   if (stackSoft !== null && bytes > (stackSoft * 1024) / 4 - 16 * 1024) return explained('E2BIG');
-  return `the system refused to execute it: ${explained('ETXTBSY')}, most likely`;
+  return `the system refused to execute it: ${explained('ETXTBSY')}, damaged, or made for another machine`;
 }
 
 const POINTER_BYTES = 8;

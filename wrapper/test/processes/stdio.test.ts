@@ -2,6 +2,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
@@ -70,6 +71,18 @@ test.each([false, true])(
     expect(remark).toContain('mkfifo');
   },
 );
+
+test('without mkfifo nothing is lost that was printed before anybody read', async () => {
+  vi.stubEnv('PATH', '/nonexistent');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const started = await start(['/bin/sh', '-c', 'echo out'], { env: {} });
+  await started.exited;
+  // Node sees to what is left in its streams after it has told the exit.
+  await Promise.race([started.output.stdout.ended, setTimeout(100)]);
+  const { events, counted } = counter();
+  await readOutput(started.output, sinks(), events, silent).finished();
+  expect(counted().stdout).toBe('out\n'.length);
+});
 
 test('something left behind is told of, is not stopped, and gets SIGPIPE when its pipe is given up', async () => {
   const file = path.join(temporaryDirectory(), 'ended');
