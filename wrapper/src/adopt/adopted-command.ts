@@ -10,7 +10,7 @@ import { processTable } from '../processes/process-table.ts';
 import type { SupervisedCommand } from '../run/parts.ts';
 
 /** Whose parent we are not, we are not told the exit of. */
-const LOOK_EVERY_MS = 100;
+const LOOK_EVERY_MS = 250;
 
 /** @param knownExit how it has exited, if its wrapper lived to note it */
 export function adoptedCommand(origin: FamilyOrigin, knownExit: RawExit | null, log: Log): SupervisedCommand {

@@ -26,27 +26,32 @@ export interface Means {
  * Gives every such run a guardian. Never fails.
  *
  * @param signal ends the search for them
+ * @returns the ids of those that have one now
  */
-export async function rescueOrphans(state: State, means: Means, log: Log, signal?: AbortSignal): Promise<void> {
+export async function rescueOrphans(state: State, means: Means, log: Log, signal?: AbortSignal): Promise<string[]> {
+  const rescued: string[] = [];
   for await (const each of eachUnfinishedRun(state.directory, state.processes)) {
-    if (signal?.aborted === true) return;
-    if (isAdoptable(each, state.processes) && each.facts.kind === 'read') rescue(each.facts.value, means, log);
+    if (signal?.aborted === true) break;
+    if (!isAdoptable(each, state.processes) || each.facts.kind !== 'read') continue;
+    if (rescue(each.facts.value, means, log)) rescued.push(each.run);
   }
+  return rescued;
 }
 
 /** Whether a successor would know how to tell of the run: with our token, where it needs one that is in no file. */
-export function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Means): boolean {
+function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Means): boolean {
   return target === null || target.token_file !== null || target.url === controlPlane?.baseUrl;
 }
 
-/** Gives one run a guardian again, which starts a successor for it at once; if we can. Never fails. */
-export function rescue(facts: RunFacts, means: Means, log: Log): void {
+/** Gives one run a guardian again, which starts a successor for it at once. Never fails. Returns whether it has one. */
+export function rescue(facts: RunFacts, means: Means, log: Log): boolean {
   const { family, run, job } = facts;
-  if (family === null || !canSupervise(facts, means)) return;
+  if (family === null || !canSupervise(facts, means)) return false;
   log.note(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
   const pipes = pipesOf(family);
-  start(facts, lastWill(facts, family.leader.pid), pipes, means, log);
+  const isStarted = start(facts, lastWill(facts, family.leader.pid), pipes, means, log);
   for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
+  return isStarted;
 }
 
 /** Sees to it that what a run has left running stays in reach. Its end has been noted. Never fails. */
@@ -58,12 +63,14 @@ export function keepLeft(facts: RunFacts, means: Means, log: Log): void {
   start(facts, { ...lastWill(facts, family.leader.pid), kind: 'keep' }, { stdout: null, stderr: null }, means, log);
 }
 
-function start(facts: RunFacts, will: LastWill, pipes: ReadEnds, means: Means, log: Log): void {
+function start(facts: RunFacts, will: LastWill, pipes: ReadEnds, means: Means, log: Log): boolean {
   try {
     startOrphansGuardian(will, pipes, environmentFor(facts, means));
+    return true;
   } catch (error) {
     // Too many processes, too many open files: the next one tries again.
     log.note(`run ${facts.run} of ${facts.job} can't be taken over now: ${describeError(error)}`);
+    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 /** `leash flush`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
+import { rescueOrphans } from '../adopt/rescue.ts';
 import type { FlushArgs } from '../cli/args.ts';
 import { type ControlPlane, configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
@@ -29,6 +30,7 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
     return EXIT_ERRORED;
   }
   const { controlPlane } = configuration;
+  const rescued = await rescueOrphans(state, { environment: process.env, controlPlane }, log);
   const flushed =
     args.forMs === null
       ? await flushOnce(state, controlPlane, log)
@@ -42,6 +44,7 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
     ...others.foreign.map((each) => describeForeign(each, controlPlane)),
     ...others.unreadable.map(describeUnreadable),
   ];
+  if (rescued.length > 0) lines.push(`${rescued.length} being taken over by a new wrapper: what they started runs on`);
   if (others.beingSent > 0 && flushed !== null) lines.push(`${others.beingSent} being sent in the background`);
   lines.push(...trouble);
   for (const line of lines.length === 0 ? ['nothing is left to send'] : lines) say(line);

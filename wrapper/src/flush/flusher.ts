@@ -48,7 +48,6 @@ interface Left {
 /** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
 export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
   await tidy(state);
-  await rescueOrphans(state, { environment: process.env, controlPlane }, log);
   return sendAll(await leftToSend(state, controlPlane), state, controlPlane, log, new Set());
 }
 

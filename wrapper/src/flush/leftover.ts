@@ -1,16 +1,17 @@
 /** Runs of which something is left on disk, as one who would send it sees them. */
 import type { ControlPlane } from '../cli/control-plane.ts';
+import { processFamily } from '../processes/family.ts';
 import { isInOurNamespace } from '../processes/process-ref.ts';
 import type { Processes } from '../spool/owner.ts';
 import type { ListedRun } from '../spool/run-listing.ts';
 
-/** Whether its command runs on without anybody, and can be supervised again. */
+/** Whether its command, or something that it has started, runs on without anybody, and can be supervised again. */
 export function isAdoptable({ free, ended, uploaded, facts }: ListedRun, processes: Processes): boolean {
   if (!free || ended || uploaded || facts.kind !== 'read') return false;
   const { supervision, family } = facts.value;
   // What runs in another PID namespace is for somebody there to take over.
   if (supervision === undefined || family === null || !isInOurNamespace(family.leader)) return false;
-  return processes.isRunning(family.leader);
+  return processes.isRunning(family.leader) || processFamily(family).remaining().length > 0;
 }
 
 /**

@@ -72,9 +72,8 @@ export const EXIT_STILL_PRINTING = 3;
 const TRIES = 30;
 
 // Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, and is
-// nobody's child, since what the shell becomes would not collect it. While the command is being ended it is drained as
-// well: what it has to say must not keep it from ending. A successor is the shell's child, so that another one follows
-// when it is killed, too.
+// nobody's child. A successor is the shell's child, so that another one follows when it is killed, too. While the command
+// is being ended there is one as well: for what it has to say, and for an operator who can't wait for its grace.
 const SCRIPT = `
 will=$1 pgid=$2 end=$3 succeed=$4
 word=
@@ -93,7 +92,7 @@ drain() {
   (cat <&5 &)
 } 2>/dev/null
 if [ "$word" = drain ]; then drain; exit 0; fi
-if [ "$will" = kill ]; then drain; eval "$end" || kill -s KILL -- "-$pgid"; fi
+if [ "$will" = kill ]; then { eval "$end" || kill -s KILL -- "-$pgid"; } & fi
 tries=0
 until eval "$succeed"; do
   if [ $? -eq ${EXIT_STILL_PRINTING} ] || [ "$tries" -ge ${TRIES} ]; then drain; exit 0; fi

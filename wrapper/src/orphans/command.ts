@@ -1,6 +1,6 @@
 /** `leash orphans`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { canSupervise, type Means, rescueOrphans } from '../adopt/rescue.ts';
+import { type Means, rescueOrphans } from '../adopt/rescue.ts';
 import type { OrphansArgs } from '../cli/args.ts';
 import type { Environment } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
@@ -9,6 +9,7 @@ import { takeTold } from '../guardian/guardian.ts';
 import type { Log } from '../log.ts';
 import { type ProcessFamily, processFamily } from '../processes/family.ts';
 import { openState, type State } from '../run/state.ts';
+import type { RunFacts } from '../spool/run-facts.ts';
 import { endFamily } from '../terminate/end-family.ts';
 import { endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from './orphans.ts';
 
@@ -57,15 +58,22 @@ async function takeOver(
   say: (line: string) => void,
 ): Promise<number> {
   show(found, say);
-  await rescueOrphans(state, means, log);
-  const isRescued = ({ facts }: Orphan) => facts.supervision !== undefined && canSupervise(facts, means);
-  const rescued = found.filter(isRescued).length;
-  const isAll = rescued === found.length;
-  if (rescued > 0)
-    say(`${isAll ? 'each' : rescued} of them is being taken over by a new wrapper, to be seen and stopped again`);
-  if (!isAll)
-    say(`${found.length - rescued} can't be taken over: set LEASH_URL and LEASH_TOKEN to what they were started with`);
+  const rescued = new Set(await rescueOrphans(state, means, log));
+  const left = found.filter(({ facts }) => !rescued.has(facts.run));
+  if (rescued.size > 0)
+    say(
+      `${left.length === 0 ? 'each' : rescued.size} of them is being taken over by a new wrapper, to be seen and stopped again`,
+    );
+  const [one] = left;
+  if (one !== undefined)
+    say(`${left.length} can't be taken over: ${whyNot(one.facts)}; \`leash orphans --kill\` ends it`);
   return found.length;
+}
+
+function whyNot({ supervision, control_plane: target }: RunFacts): string {
+  if (supervision === undefined) return 'an older leash started it';
+  if (target?.token_file === null) return 'its token was in LEASH_TOKEN: set that, and LEASH_URL, as they were';
+  return 'its end has been told, or there is no room for another process';
 }
 
 /** @returns how many processes could not be ended */

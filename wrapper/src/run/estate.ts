@@ -66,7 +66,7 @@ export class Estate {
   /** Ends what goes on in the background. Thousands of runs may have left something to look through. */
   readonly #leaving = new AbortController();
   /** For what others have left to be sent. */
-  #search: Promise<void> = Promise.resolve();
+  #search: Promise<unknown> = Promise.resolve();
   #noteTimer: NodeJS.Timeout | undefined;
   /** Resolves with why the end could not be noted, or null. */
   #noted: Promise<string | null> | null = null;

@@ -233,7 +233,8 @@ sampledTest('of a run of which all was killed at once what it had printed is sen
   const [journal] = journalsOf(state);
   await killWithGuardian(run.process, state);
   await run.exited();
-  for (const pid of living(mark)) process.kill(pid, 'SIGKILL');
+  // With the `sleep` that it waits for.
+  for (const pid of living(mark)) process.kill(-pid, 'SIGKILL');
   await waitFor('that nothing lives', () => living(mark).length === 0);
   await plane.listen();
   await leash(['flush'], { plane, env }).exited();
@@ -368,4 +369,28 @@ test.runIf(IS_PROOF)('in an outage it is for a flusher to tell that nothing is l
   await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
   await waitFor('nobody', () => usersOf(state).length === 0);
   expect(leftIn(state)).toEqual([]);
+});
+
+sampledTest('when the command goes with wrapper and guardian, what it has started is taken over', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const mark = marker();
+  const run = leashRun(shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & echo one; ${gate().wait}`, mark), {
+    plane,
+    env: { LEASH_STATE_DIR: state },
+  });
+  const stored = await plane.run();
+  await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+  await waitFor('a record of it', () => recordsIn(state).length === 1);
+  await killWithGuardian(run.process, state);
+  process.kill(stored.starts[0]?.pid ?? 0, 'SIGKILL');
+  await waitFor('the child alone', () => living(mark).length === 1);
+  const flush = leash(['flush'], { plane, env: { LEASH_STATE_DIR: state } });
+  await flush.exited();
+  expect(flush.stdout.toString()).toBe('1 being taken over by a new wrapper: what they started runs on\n');
+  await waitFor('the end of the command', () => stored.isComplete);
+  expect(stored.completions[0]).toMatchObject({ reason: 'exit_unknown', left_running: [{}] });
+  await waitFor('who keeps the child in reach', () => stored.of('left_running').length > 0);
+  plane.kill(newCommand());
+  await waitFor('the end of it', () => living(mark).length === 0);
 });

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
@@ -205,4 +206,25 @@ test('what a command left behind goes on printing after its end, for as long as 
   go.open();
   await waitFor('two megabytes more', () => fs.existsSync(printed));
   await waitFor('nobody who reads them', () => usersOf(state).length === 0);
+});
+
+test('ended with its wrapper, a command is heard to its end, and can be forced from the control plane', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const mark = marker();
+  const script = "trap 'echo got it' INT; echo ready; while :; do sleep 1000; done";
+  const run = leashRun(shell(script, mark), {
+    plane,
+    options: ['--wrapper-death', 'kill', '--signal', 'INT', '--grace', '1h'],
+    env: { LEASH_STATE_DIR: state },
+  });
+  const stored = await plane.run();
+  await waitFor('ready', () => stored.text('stdout') === 'ready\n');
+  run.kill('SIGKILL');
+  await waitFor('the answer to the signal', () => stored.text('stdout') === 'ready\ngot it\n');
+  plane.kill(newCommand(), { signal: 'SIGKILL' });
+  await waitFor('the end', () => stored.isComplete);
+  expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
+  expect(living(mark)).toEqual([]);
+  expect(stored.gaps).toEqual([]);
 });
