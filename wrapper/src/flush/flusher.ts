@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { salvageOutput } from '../adopt/inherited-output.ts';
 import { keepLeft, rescueOrphans } from '../adopt/rescue.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
-import { removeAbandonedJournals } from '../journal/run-journal.ts';
+import { tidyMemory } from '../journal/run-journal.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
 import { describeError, type Log } from '../log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
@@ -107,18 +107,18 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
 }
 
 async function tidy(state: State): Promise<void> {
-  await removeJournalsIn(state);
+  await tidyMemoryOf(state);
   await tidyStateDirectory(state.directory, state.processes);
   await removeSpent(state);
 }
 
-async function removeJournalsIn({ directory, processes }: State): Promise<void> {
+async function tidyMemoryOf({ directory, processes }: State): Promise<void> {
   const wanted = new Set<string>();
   for await (const { facts } of eachUnfinishedRun(directory, processes)) {
     const journal = facts.kind === 'read' ? facts.value.supervision?.journal : null;
     if (typeof journal === 'string') wanted.add(journal);
   }
-  removeAbandonedJournals(processes.isRunning, wanted);
+  tidyMemory(processes.isRunning, wanted);
 }
 
 async function leftToSend(state: State, controlPlane: ControlPlane): Promise<ListedRun[]> {

@@ -129,13 +129,17 @@ export function readJournal(directory: string): LeftJournal {
 /** By then whoever was to take a run over whose command is over has done so. */
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1_000;
 
+/** What is there for some milliseconds of each start (output-pipe.ts, start-failure.ts), unless that is cut off. */
+const OF_A_START = /^leash-[A-Za-z0-9]{6}$/;
+
 /**
- * Removes the journals of runs that nobody will take over. Never throws.
+ * Removes from memory the journals of runs that nobody will take over, and what starts have left that were cut off. Never
+ * throws.
  *
  * @param isRunning whether a process lives: its journal is not touched
  * @param wanted directories that a run's record names
  */
-export function removeAbandonedJournals(
+export function tidyMemory(
   isRunning: (process: ProcessRef) => boolean,
   wanted: ReadonlySet<string>,
   nowMs = Date.now(),
@@ -143,7 +147,8 @@ export function removeAbandonedJournals(
   for (const name of attempt(() => fs.readdirSync(MEMORY)) ?? []) {
     const directory = path.join(MEMORY, name);
     const leader = leaderOf(name);
-    if (leader === null || wanted.has(directory) || isRunning(leader)) continue;
+    const isNeeded = leader === null ? !OF_A_START.test(name) : wanted.has(directory) || isRunning(leader);
+    if (isNeeded) continue;
     const stat = attempt(() => fs.lstatSync(directory));
     const file = attempt(() => fs.lstatSync(path.join(directory, 'output')));
     const changedAtMs = Math.max(stat?.mtimeMs ?? 0, file?.mtimeMs ?? 0);

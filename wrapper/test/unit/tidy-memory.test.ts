@@ -1,0 +1,32 @@
+import fs from 'node:fs';
+import { expect, onTestFinished, test } from 'vitest';
+import { tidyMemory } from '../../src/journal/run-journal.ts';
+import { processName } from '../../src/spool/process-name.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** A directory in memory that was changed last so long ago. */
+function inMemory(prefix: string, ageMs: number): string {
+  const directory = fs.mkdtempSync(`/dev/shm/${prefix}`);
+  onTestFinished(() => fs.rmSync(directory, { recursive: true, force: true }));
+  const changedAt = (Date.now() - ageMs) / 1_000;
+  fs.utimesSync(directory, changedAt, changedAt);
+  return directory;
+}
+
+const journalOf = (pid: number) => `leash-journal-${processName({ pid, startTime: '1', bootId: 'a-boot' })}-`;
+
+test('what nobody will need is removed from memory after a day, and nothing else', () => {
+  const wanted = inMemory(journalOf(1), 2 * DAY_MS);
+  const kept = [
+    wanted,
+    inMemory(journalOf(2), 2 * DAY_MS),
+    inMemory(journalOf(3), DAY_MS / 2),
+    inMemory('leash-', DAY_MS / 2),
+    inMemory('leash-other-', 2 * DAY_MS),
+  ];
+  const removed = [inMemory(journalOf(4), 2 * DAY_MS), inMemory('leash-', 2 * DAY_MS)];
+  tidyMemory(({ pid }) => pid === 2, new Set([wanted]));
+  expect(kept.map((each) => fs.existsSync(each))).toEqual(kept.map(() => true));
+  expect(removed.map((each) => fs.existsSync(each))).toEqual(removed.map(() => false));
+});
