@@ -16,8 +16,8 @@ import type { StreamName } from '#protocol/output-frame';
 const MAGIC = 0x314a534cn;
 const HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
-/** A file so long is written anew with what is still needed, which is far less. */
-export const LONGEST_BYTES = 16 * 1024 * 1024;
+/** A file so long is written anew with what is still needed: at most what a wrapper holds in memory, which is half of it. */
+export const LONGEST_BYTES = 8 * 1024 * 1024;
 
 const FILE = 'output';
 

@@ -89,6 +89,14 @@ function put(directory: string, name: string, content: unknown): string | null {
   }
 }
 
+/** With less the memory is for the command: a container has 64 MiB as a rule, and databases and browsers use them. */
+const LEAST_FREE_BYTES = 32 * 1024 * 1024;
+
+function isMemoryFree(): boolean {
+  const { bavail, bsize } = fs.statfsSync(MEMORY);
+  return bavail * bsize >= LEAST_FREE_BYTES;
+}
+
 /**
  * Makes the journal of a new run; null where there is no memory for it. Never throws.
  *
@@ -99,6 +107,7 @@ export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
   if (!fs.existsSync(MEMORY)) return null;
   let directory: string | null = null;
   try {
+    if (!isMemoryFree()) throw new Error(`there is too little room in ${MEMORY}`);
     directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${processName(leader)}-`));
     return new RunJournal(directory, 0, [], log);
   } catch (error) {
