@@ -108,13 +108,17 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
 test('the keyboard alone finds a run, picks it, kills it, and opens another', async () => {
   const runs = await running('keys', ['m-1', 'm-2']);
   await signIn();
-  await section('Running').waitFor();
   const { keyboard } = browser.page;
   await keyboard.press('/');
   await keyboard.type('job:keys');
   await keyboard.press('Escape');
   // The field is left, and what it says still holds.
   expect(await browser.page.getByLabel('Filter by job, machine or state').inputValue()).toBe('job:keys');
+  // Before that, what other files have left may stand above these, and out of view.
+  await waitFor('these alone', async () => {
+    const sections = await browser.page.locator('.section-head').allTextContents();
+    return sections.length === 1 && sections[0] === 'Running 2';
+  });
   const focused = () =>
     browser.page.evaluate(
       () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent,
