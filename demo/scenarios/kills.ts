@@ -41,9 +41,16 @@ export const killByKill: Scenario = {
   },
 };
 
-async function killAfter(scene: Scene, line: string, { graceSeconds }: { graceSeconds: number }): Promise<void> {
-  const { stage, narrator, checks, run } = scene;
+async function killAfter(scene: Scene, line: string, grace: { graceSeconds: number }): Promise<void> {
   await scene.line(line);
+  await killNow(scene, grace);
+}
+
+/** Kills the run by its job, and checks the answer against the machine. */
+export async function killNow(
+  { stage, narrator, checks, run }: Scene,
+  { graceSeconds }: { graceSeconds: number },
+): Promise<void> {
   const before = run.pid === null ? [] : groupMembers(run.pid);
   checks.that(
     `the machine shows ${before.length} processes in the command's group`,

@@ -1,9 +1,7 @@
 /** The wrapper itself is killed, by the OOM killer say: the command runs on, and it stays in reach. */
 import { waitFor } from '#testing/wait-for';
-import { groupMembers } from '../../scripts/local/process-group.ts';
 import { eventName, type Scenario, type Scene } from '../scenario.ts';
-
-const WAIT_SECONDS = 15;
+import { killNow } from './kills.ts';
 
 export const wrapperKilled: Scenario = {
   title: 'The wrapper is killed with SIGKILL, and the run is stopped all the same: 143',
@@ -15,7 +13,7 @@ export const wrapperKilled: Scenario = {
     scene.narrator.event(scene.run.machine, 'the wrapper gets SIGKILL; the command does not', 'signal');
     scene.wrapper.signal('SIGKILL');
     await adopted(scene);
-    await kill(scene);
+    await killNow(scene, { graceSeconds: 5 });
   },
   expect: {
     state: 'killed',
@@ -39,15 +37,6 @@ async function adopted({ stage, run, checks, line }: Scene): Promise<void> {
   const lines = (await stage.operator.output(run.id)).text.split('\n').length;
   await line(`part ${lines + 1}`);
   checks.that('and its output goes on', true);
-}
-
-async function kill({ stage, narrator, checks, run }: Scene): Promise<void> {
-  narrator.event('operator', `POST /api/v1/jobs/${run.job}/kill?wait=${WAIT_SECONDS}`, 'command');
-  const { command } = await stage.operator.kill(run.job, { grace_seconds: 5, reason: 'demo' }, WAIT_SECONDS);
-  const [target] = command.targets;
-  narrator.event('operator', `answer: ${command.state}, ${target?.state}, exit code ${target?.exit_code}`);
-  const left = run.pid === null ? [] : groupMembers(run.pid);
-  checks.that('nothing of the group is left on the machine', left.length === 0, `processes ${left.join(', ')}`);
 }
 
 /** Whether the lines are those of the command, each once. */
