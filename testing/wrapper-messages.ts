@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
 import type { KillPhase } from '#protocol/command';
 import { encodeOutputFrame, type StreamName } from '#protocol/output-frame';
-import type { WrapperMessage } from '#protocol/wrapper-link';
+import type { AppliedKill, WrapperMessage } from '#protocol/wrapper-link';
 
 type Of<Type extends WrapperMessage['type']> = Extract<WrapperMessage, { type: Type }>;
 export type StartMessage = Of<'start'>;
@@ -61,13 +61,18 @@ export function killingMessage(
     type: 'killing',
     command,
     reason: command === null ? 'timeout' : 'operator',
-    phase,
-    signal: SIGNALS[phase],
-    at_ms: 200,
-    survivors: [],
-    unnamed_survivors: false,
+    ...progressIn(phase),
     ...fields,
   };
+}
+
+/** What a wrapper that connects again says of a kill that it has applied. */
+export function appliedKill(command: string, phase: KillPhase, fields: Partial<AppliedKill> = {}): AppliedKill {
+  return { command, ...progressIn(phase), ...fields };
+}
+
+function progressIn(phase: KillPhase): Omit<AppliedKill, 'command'> {
+  return { phase, signal: SIGNALS[phase], at_ms: 200, survivors: [], unnamed_survivors: false };
 }
 
 /** The end of a run that an operator's kill ended, or the end that is given. */

@@ -1,6 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
+import { appliedKill } from '#testing/wrapper-messages';
 import { call, kill } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { eventTypes, jobObject, run } from './support/objects.ts';
@@ -80,9 +81,7 @@ describe('a run whose wrapper was killed', () => {
     await before.settled();
     const knows = await TestWrapper.connect(other, {
       successor: 1,
-      applied_kills: [
-        { command: order.id, phase: 'term', signal: 'SIGTERM', at_ms: 200, survivors: [], unnamed_survivors: false },
-      ],
+      applied_kills: [appliedKill(order.id, 'term')],
     });
     await knows.settled();
     expect(knows.of('kill')).toEqual([]);

@@ -1,6 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { appliedKill } from '#testing/wrapper-messages';
 import { sweep } from '../src/sweep.ts';
 import { command, kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
@@ -65,14 +66,7 @@ describe('a fault of ours', () => {
       await first.error('internal');
     });
     expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'pending' }] });
-    const applied = {
-      command: id,
-      phase: 'term' as const,
-      signal: 'SIGTERM',
-      at_ms: 150,
-      survivors: [],
-      unnamed_survivors: false,
-    };
+    const applied = appliedKill(id, 'term', { at_ms: 150 });
     await TestWrapper.connect(who, { applied_kills: [applied] });
     expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
   });

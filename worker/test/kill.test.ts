@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { killingMessage } from '#testing/wrapper-messages';
+import { appliedKill, killingMessage } from '#testing/wrapper-messages';
 import { sweep } from '../src/sweep.ts';
 import { call, command, kill, newToken, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
@@ -155,14 +155,7 @@ describe('the kill path', () => {
     const { id } = await kill(who.job);
     await first.kill();
     await restart(who.job);
-    const applied = {
-      command: id,
-      phase: 'term' as const,
-      signal: 'SIGTERM',
-      at_ms: 150,
-      survivors: [],
-      unnamed_survivors: false,
-    };
+    const applied = appliedKill(id, 'term', { at_ms: 150 });
     const second = await TestWrapper.connect(who, { applied_kills: [applied] });
     await second.settled();
     expect(second.of('kill')).toEqual([]);
@@ -360,9 +353,7 @@ describe('the kill path', () => {
     const { id } = await kill(who.job);
     await wrapper.kill();
     await wrapper.completed({
-      applied_kills: [
-        { command: id, phase: 'gone', signal: null, at_ms: 250, survivors: [77], unnamed_survivors: false },
-      ],
+      applied_kills: [appliedKill(id, 'gone', { at_ms: 250, survivors: [77] })],
     });
     expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', survivors: [77] }] });
   });
