@@ -24,7 +24,7 @@ export const app = new Hono<AppEnv>()
     c.set('requestId', ulid(startedAt));
     await next();
     // The headers of an upgrade can't be changed: trying turns the 101 into a 500.
-    if (c.res.status !== 101) c.res.headers.set(REQUEST_ID_HEADER, c.get('requestId'));
+    if (c.res.status !== 101) completeHeaders(c);
     logRequest(c, Date.now() - startedAt);
   })
   .use(
@@ -84,6 +84,14 @@ function addOperations(base: string, operations: readonly Operation[]): void {
       return problemResponse(error, c.get('requestId'));
     });
   }
+}
+
+/** What is on every answer. Only the page's files say themselves how long they may be kept. */
+function completeHeaders(c: AppContext): void {
+  const { headers } = c.res;
+  headers.set(REQUEST_ID_HEADER, c.get('requestId'));
+  headers.set('X-Content-Type-Options', 'nosniff');
+  if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store');
 }
 
 /** One line for each call. A monitor's look at our health is no news as long as there is any. */

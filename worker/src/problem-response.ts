@@ -39,7 +39,6 @@ export function problemResponse(error: ApiError, requestId: string): Response {
   const headers = new Headers({
     ...error.headers,
     'Content-Type': 'application/problem+json',
-    'Cache-Control': 'no-store',
   });
   if (status === 401) headers.set('WWW-Authenticate', 'Bearer realm="leash"');
   return Response.json(problem, { status, headers });

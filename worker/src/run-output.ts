@@ -105,9 +105,7 @@ function respond(
     status,
     headers: {
       'Content-Type': OUTPUT_TYPE,
-      'Cache-Control': 'no-store',
-      // What a job prints is never a page: not guessed to be one, and harmless if it were.
-      'X-Content-Type-Options': 'nosniff',
+      // What a job prints is never a page: no answer may be guessed to be one, and this one is harmless if it were.
       'Content-Security-Policy': "sandbox; default-src 'none'",
       [OFFSET_HEADER]: String(excerpt.start),
       [NEXT_OFFSET_HEADER]: String(excerpt.end),

@@ -19,7 +19,7 @@ export const metricsOperations = [
     },
     handle: async ({ c }) => {
       const text = prometheusText(describe(await readMetrics(c.env.DB), Date.now()));
-      return c.body(text, 200, { 'Content-Type': PROMETHEUS_TYPE, 'Cache-Control': 'no-store' });
+      return c.body(text, 200, { 'Content-Type': PROMETHEUS_TYPE });
     },
   }),
 ];
