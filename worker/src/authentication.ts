@@ -47,6 +47,11 @@ export async function authenticate(request: Request, env: Env, now: number): Pro
   return { token: await validToken(env, credentials, tokenHash, now), by: 'cookie', session };
 }
 
+/** Whether a request shows anything that could say who calls, right or wrong. */
+export function presentsCredential(request: Request): boolean {
+  return request.headers.has('Authorization') || readSessionCookie(request) !== null;
+}
+
 /**
  * The token with this hash.
  *

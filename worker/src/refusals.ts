@@ -5,6 +5,7 @@
  * What is gathered when the isolate ends is not written: it is a count of refusals, not something that anyone was promised.
  */
 import { log } from '../log.ts';
+import { presentsCredential } from './authentication.ts';
 import { clientAddress, network } from './client-address.ts';
 import type { AppContext } from './context.ts';
 import { MANY, type Refusals, recordRefusals } from './db/audit.ts';
@@ -20,9 +21,12 @@ let gathered = new Map<string, Refusals>();
 /** When the one began that is under way. */
 let begunAt: number | null = null;
 
-/** Notes a refusal, if it is one of who called rather than of what was sent. */
+/**
+ * Notes a refusal, if it is one of who called rather than of what was sent. Who shows nothing tries nothing: a page that
+ * asks whether it is signed in, a monitor with a wrong address.
+ */
 export function noteRefusal(c: AppContext, error: ApiError): void {
-  if (!isOfCaller(error)) return;
+  if (!isOfCaller(error) || !hasTried(c)) return;
   const now = Date.now();
   gather(refusalOf(c, error, now));
   if (begunAt !== null && now - begunAt < GIVEN_UP_MS) return;
@@ -42,6 +46,11 @@ function isOfCaller({ code }: ApiError): boolean {
     default:
       return false;
   }
+}
+
+/** Where anyone may call, what is shown is in the body. */
+function hasTried(c: AppContext): boolean {
+  return c.get('operation')?.access.kind === 'anyone' || presentsCredential(c.req.raw);
 }
 
 function refusalOf(c: AppContext, error: ApiError, now: number): Refusals {

@@ -140,6 +140,24 @@ describe('refusals in the audit', () => {
     expect(entry).toMatchObject({ detail: { code: 'token_expired' }, actor: { name: 'expired' } });
   });
 
+  test('are of those who showed something: a page that asks whether it is signed in has tried nothing', async () => {
+    const at = from('192.0.2.10');
+    const asked = request('/api/v1/session', { headers: at });
+    expect(await refusal(asked)).toBe('401 unauthenticated');
+    expect(await refusal(request('/api/v1/session', { method: 'DELETE', headers: at }))).toBe('401 unauthenticated');
+    expect(await refusal(request('/api/v1/runs', { headers: { ...at, Cookie: 'other=1' } }))).toBe(
+      '401 unauthenticated',
+    );
+    const showing = { Cookie: '__Host-leash=gone', Authorization: 'Basic x' };
+    for (const [name, value] of Object.entries(showing)) {
+      await request('/api/v1/session', { headers: { ...at, [name]: value } });
+    }
+    // Refusals are written in the order of the calls.
+    const entry = await refused({ subject: 'getSession' }, (one) => one.address === '192.0.2.10' && one.count === 2);
+    const all = (await audit({ action: 'refused' })).filter(({ address }) => address === '192.0.2.10');
+    expect(all).toEqual([entry]);
+  });
+
   test('are counted, and are one entry an hour', async () => {
     const knock = () => call('GET', '/runs', { token: 'leash_wrong', headers: from('192.0.2.9') });
     const ours = ({ address }: AuditEntry) => address === '192.0.2.9';
