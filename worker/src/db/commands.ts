@@ -5,7 +5,6 @@ import type { CommandState } from '#protocol/command';
 import { type AuditEntry, recordAudit } from './audit.ts';
 import { firstUlid } from './first-ulid.ts';
 import { matching } from './glob.ts';
-import { findRun } from './runs.ts';
 
 /** Brings commands up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
 export function mirrorCommands(db: D1Database, commands: readonly Command[]): D1PreparedStatement {
@@ -130,26 +129,29 @@ export type Enqueued =
   /** The key was used before, for another call. */
   | { readonly kind: 'key_reused' }
   | { readonly kind: 'unknown_job' }
-  /** The run that is named belongs to this other job. */
+  /** The run that is named belongs to this other job, which the caller may see. */
   | { readonly kind: 'foreign_run'; readonly job: string };
 
 /**
  * Puts a command into the queue: command, audit entry and idempotency key in one batch, which is one round trip and one
  * transaction.
  *
- * A job that was never seen will do when the run or instance is named, and when `jobIsKnown` already.
+ * A job that was never seen will do when the run or instance is named, and when `jobIsKnown` already. A run of a job that
+ * the caller may not see is, to the caller, one that was never seen: it is stored, and finds nobody.
+ *
+ * @param visibleJobs the glob of those that the caller may see
  */
 export async function enqueueCommand(
   db: D1Database,
   command: Command,
   audit: AuditEntry,
   idempotency: IdempotencyKey | null,
-  jobIsKnown: boolean,
+  { jobIsKnown, visibleJobs }: { readonly jobIsKnown: boolean; readonly visibleJobs: string },
 ): Promise<Enqueued> {
   const now = Date.parse(command.requested_at);
   const anyJob = jobIsKnown || command.run !== null || command.instance !== null;
-  const isOfThisJob = command.run === null ? '' : 'AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?3 AND job <> ?2)';
-  const mayStore = `(?1 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE name = ?2)) ${isOfThisJob}`;
+  const isForeign = command.run === null ? '' : `AND NOT EXISTS (${foreignRun(visibleJobs)})`;
+  const mayStore = `(?1 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE name = ?2)) ${isForeign}`;
   const claimKey =
     idempotency === null
       ? []
@@ -157,12 +159,13 @@ export async function enqueueCommand(
           db
             .prepare(
               `INSERT INTO idempotency (actor, key, fingerprint, command, created_at)
-               SELECT ?4, ?5, ?6, ?7, ?8 WHERE ${mayStore} ON CONFLICT DO NOTHING`,
+               SELECT ?5, ?6, ?7, ?8, ?9 WHERE ${mayStore} ON CONFLICT DO NOTHING`,
             )
             .bind(
               Number(anyJob),
               command.job,
               command.run,
+              visibleJobs,
               idempotency.actor,
               idempotency.key,
               idempotency.fingerprint,
@@ -171,16 +174,17 @@ export async function enqueueCommand(
             ),
         ];
   const keyIsOurs =
-    idempotency === null ? '' : 'AND EXISTS (SELECT 1 FROM idempotency WHERE actor = ?7 AND key = ?8 AND command = ?4)';
+    idempotency === null ? '' : 'AND EXISTS (SELECT 1 FROM idempotency WHERE actor = ?8 AND key = ?9 AND command = ?5)';
   const store = db
     .prepare(
       `INSERT INTO commands (id, job, requested_at, resource)
-       SELECT ?4, ?2, ?5, ?6 WHERE ${mayStore} ${keyIsOurs}`,
+       SELECT ?5, ?2, ?6, ?7 WHERE ${mayStore} ${keyIsOurs}`,
     )
     .bind(
       Number(anyJob),
       command.job,
       command.run,
+      visibleJobs,
       command.id,
       now,
       JSON.stringify(command),
@@ -193,9 +197,22 @@ export async function enqueueCommand(
   if (earlier?.kind === 'key_reused') return earlier;
   const [repeated] = earlier?.commands ?? [];
   if (repeated !== undefined) return { kind: 'repeated', command: repeated };
-  const run = command.run === null ? null : await findRun(db, command.run);
-  if (run !== null && run.job !== command.job) return { kind: 'foreign_run', job: run.job };
-  return { kind: 'unknown_job' };
+  const foreign =
+    command.run === null
+      ? null
+      : await db
+          .prepare(foreignRun(visibleJobs))
+          .bind(null, command.job, command.run, visibleJobs)
+          .first<{ job: string }>();
+  return foreign === null ? { kind: 'unknown_job' } : { kind: 'foreign_run', job: foreign.job };
+}
+
+/** The job (?2 is not it) that a run (?3) belongs to, of those that match a glob (?4). */
+function foreignRun(visibleJobs: string): string {
+  // It ends in the `?` of the glob, which gets its number.
+  const [isVisible] = matching('job', visibleJobs);
+  return `SELECT job FROM runs WHERE id = ?3 AND job <> ?2 AND ${isVisible}4
+    AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?3 AND job = ?2) LIMIT 1`;
 }
 
 export type EarlierUse =

@@ -2,7 +2,6 @@
 import { ulid } from 'ulid';
 import * as v from 'valibot';
 import { type Command, CommandBody, KillRequest } from '#protocol/api';
-import { matchesGlob } from '#protocol/glob';
 import { JobName } from '#protocol/names';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
@@ -56,14 +55,15 @@ async function enqueue(c: AppContext, { token }: Caller, job: string, request: K
   const command = newCommand(c, token, job, request);
   const audit = killAudit(c, token, command);
   const idempotency = readIdempotencyKey(c, token, [job, request]);
-  const enqueued = await enqueueCommand(c.env.DB, command, audit, idempotency, false);
-  return enqueuedCommand(await orIfKnownToObject(enqueued), command, token);
+  const store = (jobIsKnown: boolean) =>
+    enqueueCommand(c.env.DB, command, audit, idempotency, { jobIsKnown, visibleJobs: token.jobs });
+  return enqueuedCommand(await orIfKnownToObject(await store(false)), command);
 
   /** D1 hears of a new job a moment after the job's object does: before saying no, ask the object. */
   async function orIfKnownToObject(first: Enqueued): Promise<Enqueued> {
     if (first.kind !== 'unknown_job') return first;
     const isKnown = await callJob(c.env, job, (object) => object.isKnown());
-    return isKnown ? enqueueCommand(c.env.DB, command, audit, idempotency, true) : first;
+    return isKnown ? store(true) : first;
   }
 }
 
@@ -78,7 +78,7 @@ export function killAudit(c: AppContext, token: TokenRecord, command: Command): 
   });
 }
 
-function enqueuedCommand(enqueued: Enqueued, command: Command, token: TokenRecord): Command {
+function enqueuedCommand(enqueued: Enqueued, command: Command): Command {
   switch (enqueued.kind) {
     case 'stored':
       return command;
@@ -89,9 +89,7 @@ function enqueuedCommand(enqueued: Enqueued, command: Command, token: TokenRecor
     case 'foreign_run':
       throw new ApiError(
         'unknown_run',
-        matchesGlob(token.jobs, enqueued.job)
-          ? `The run ${command.run} is not one of ${command.job} but of ${enqueued.job}: kill it there.`
-          : `The run ${command.run} is not one of ${command.job}. Check its id and the job's name.`,
+        `The run ${command.run} is not one of ${command.job} but of ${enqueued.job}: kill it there.`,
       );
     case 'unknown_job':
       throw new ApiError(
