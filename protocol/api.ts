@@ -165,6 +165,8 @@ export const Command = v.object({
   requested_at: Time,
   expires_at: Time,
   targets: v.array(Target),
+  /** Whether the job's object has looked for runs, and none that it is for runs now. */
+  found_nothing: v.optional(v.boolean(), false),
   /** Goes up with every change. Of two versions of a command the one with the higher `seq` is the newer. */
   seq: Count,
 });

@@ -58,6 +58,7 @@ async function storeWithoutCalling(job: string): Promise<string> {
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],
+    found_nothing: false,
     seq: 0,
   };
   await world.current.controlPlane.query(

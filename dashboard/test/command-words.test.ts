@@ -10,6 +10,8 @@ import {
   targetMeaning,
   toneOf,
 } from '../src/parts/command-words.ts';
+import { progressText } from '../src/parts/kill-bar.tsx';
+import { orderProgress } from '../src/state/order-progress.ts';
 import { makeCommand, RUN_ID, runId } from './make.ts';
 
 const target = (changes: Partial<Target> = {}): Target => ({
@@ -54,7 +56,9 @@ describe('what a command is for', () => {
 
 describe('how it stands with it', () => {
   test('every state has words of its own', () => {
-    expect(new Set(COMMAND_STATES.map((state) => meaningOf({ state, targets: [] }))).size).toBe(COMMAND_STATES.length);
+    expect(new Set(COMMAND_STATES.map((state) => meaningOf({ state, targets: [], found_nothing: false }))).size).toBe(
+      COMMAND_STATES.length,
+    );
     expect(new Set(TARGET_STATES.map((state) => targetMeaning(target({ state })))).size).toBe(TARGET_STATES.length);
   });
 
@@ -66,8 +70,26 @@ describe('how it stands with it', () => {
   });
 
   test('one that waits for machines is told apart from one that has found nothing', () => {
-    expect(meaningOf({ state: 'queued', targets: [] })).toMatch(/no run was found/);
-    expect(meaningOf({ state: 'queued', targets: [target({ state: 'pending' })] })).toMatch(/out of touch/);
+    const pending = makeCommand({ targets: [target({ state: 'pending' })] });
+    expect(meaningOf(makeCommand())).toMatch(/no run was looked for yet/);
+    expect(meaningOf(pending)).toMatch(/out of touch/);
+  });
+
+  test('one that has found nothing says that nothing runs, and nothing was ended by it', () => {
+    const idle = makeCommand({ run: null, found_nothing: true });
+    expect([commandText(idle), meaningOf(idle)]).toEqual([
+      'nothing runs',
+      expect.stringMatching(/^Nothing that it is for runs now\./),
+    ]);
+    const late = makeCommand({ state: 'settled', found_nothing: true, targets: [target({ state: 'refused' })] });
+    expect([commandText(late), meaningOf(late)]).toEqual([
+      'had ended',
+      expect.stringMatching(/^Nothing that it is for was running any more/),
+    ]);
+    expect(commandText(makeCommand({ state: 'expired', found_nothing: true }))).toBe('expired');
+    expect(progressText(orderProgress([idle]))).toBe('nothing of it runs now');
+    expect(progressText(orderProgress([idle, makeCommand()]))).toBe('1 of which nothing runs now, 1 stored');
+    expect(progressText(orderProgress([late]))).toBe('1 had already ended');
   });
 
   test('what could not be ended is never told as good', () => {

@@ -88,6 +88,7 @@ export function makeCommand(changes: Partial<Command> = {}): Command {
     requested_at: at(10),
     expires_at: at(610),
     targets: [],
+    found_nothing: false,
     seq: 0,
     ...changes,
   };

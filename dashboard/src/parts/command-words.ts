@@ -4,18 +4,32 @@ import type { CommandState, TargetState } from '#protocol/command';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';
 import { countText, durationText } from './quantity.ts';
 
+/** As much of a command as says how it stands with it. */
+type Progressed = Pick<Command, 'state' | 'targets' | 'found_nothing'>;
+
+const ENDED_BEFORE = 'Nothing that it is for was running any more: it had ended before.';
+
+/** Whether it was looked for runs, and nothing is there to be ended. */
+export function hasFoundNothing({ state, found_nothing }: Pick<Command, 'state' | 'found_nothing'>): boolean {
+  return found_nothing && state !== 'expired';
+}
+
 /** What the state means for this very command. */
-export function meaningOf({ state, targets }: Pick<Command, 'state' | 'targets'>): string {
+export function meaningOf(command: Progressed): string {
+  const { state, targets } = command;
   switch (state) {
     case 'queued':
-      if (targets.length === 0) return 'Stored; no machine has it yet: no run was found for it so far.';
+      if (hasFoundNothing(command)) {
+        return 'Nothing that it is for runs now. Should a run that started before it come back in touch, it is ended then.';
+      }
+      if (targets.length === 0) return 'Stored; no run was looked for yet.';
       return isSent({ state, targets })
         ? 'Stored and sent; no machine has answered yet.'
         : 'Stored; no machine has it yet: those it is for are out of touch, and get it when they are back.';
     case 'delivered':
       return 'At least one machine has it, and not everything that it is for has ended.';
     case 'settled':
-      return settledMeaning(targets);
+      return hasFoundNothing(command) ? ENDED_BEFORE : settledMeaning(targets);
     case 'expired':
       return 'Nobody came for it in time. It reaches nobody any more.';
   }
@@ -44,7 +58,9 @@ function isSent({ state, targets }: Pick<Command, 'state' | 'targets'>): boolean
 }
 
 /** A command's state in a word or two: one that is kept for lost runs is not over. */
-export function commandText({ state, targets }: Pick<Command, 'state' | 'targets'>): string {
+export function commandText(command: Progressed): string {
+  const { state, targets } = command;
+  if (hasFoundNothing(command)) return state === 'settled' ? 'had ended' : 'nothing runs';
   const isKept = state === 'settled' && targets.some((target) => target.state === 'lost');
   if (isKept) return 'kept for what is lost';
   return isSent({ state, targets }) ? 'sent' : COMMAND_STATE_WORDS[state];

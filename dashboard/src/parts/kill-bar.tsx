@@ -129,9 +129,11 @@ export function progressText({ counts, isOver }: OrderProgress): string {
     [counts.delivered, 'delivered'],
     [counts.sent, 'sent, not answered yet'],
     [counts.pending, 'waiting for the machine'],
+    [counts.idle, 'of which nothing runs now'],
     [counts.none, isOver ? 'never found' : 'stored'],
   ] as const;
   const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   if (told.length === 0) return isOver ? 'nothing was there to be ended' : 'stored';
+  if (told.length === 1 && counts.idle > 0) return 'nothing of it runs now';
   return told.join(', ');
 }

@@ -290,6 +290,7 @@ export function commandResource(job: string, command: CommandRecord, targets: re
       survivors: [...target.survivors],
       unnamed_survivors: target.unnamedSurvivors,
     })),
+    found_nothing: targets.every(({ state }) => state === 'refused'),
     seq: command.seq,
   };
 }

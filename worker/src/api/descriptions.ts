@@ -55,6 +55,8 @@ export const COMMAND_FIELDS: Record<keyof Command, string> = {
   requested_at: 'When it was ordered.',
   expires_at: 'Until when it goes on matching runs that connect late.',
   targets: 'The runs it was found to be for, and how far it has come at each.',
+  found_nothing:
+    'Nothing that it is for runs now: the control plane has looked, and found no run, or only what had ended. A run that started before and connects before `expires_at` is still ended, unless the kill names another.',
   seq: 'Goes up with every change: of two versions of a command the one with the higher `seq` is the newer.',
 };
 

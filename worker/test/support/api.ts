@@ -70,6 +70,7 @@ export function aCommand(job: string): Command {
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],
+    found_nothing: false,
     seq: 0,
   };
 }

@@ -7,7 +7,7 @@ import { fetchCommands } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
-import { commandText, mannerText, matchText } from '../../parts/command-words.ts';
+import { commandText, hasFoundNothing, mannerText, matchText } from '../../parts/command-words.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
@@ -159,7 +159,7 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Command>; r
 }
 
 const WITHOUT_TARGETS: Readonly<Record<CommandState, string>> = {
-  queued: 'no run found for it yet',
+  queued: 'no run looked for yet',
   delivered: 'no run found for it yet',
   settled: 'nothing was there to be ended',
   expired: 'no run was found for it',
@@ -184,7 +184,9 @@ function CommandRow({ command }: { readonly command: Command }) {
         <span class="aside">{matchText(command)}</span>
       </div>
       <div class="command-far">
-        {command.targets.length > 0 ? progressText(progress) : WITHOUT_TARGETS[command.state]}
+        {command.targets.length > 0 || hasFoundNothing(command)
+          ? progressText(progress)
+          : WITHOUT_TARGETS[command.state]}
         {progress.survivors.map((left) => (
           <strong key={left.machine} class="problem">
             Could not be ended on {left.machine}: {survivorsText(left)}

@@ -84,7 +84,7 @@ function summaryOf(run: Run, progress: KillProgress): string {
     case 'under_way':
       return progress.waitingForMachine ? `${who}. Stored; it waits until the machine is back in touch.` : `${who}.`;
     case 'gone':
-      return `${who}. ${endText(run, progress)}`;
+      return `${who}. ${endText(run, progress)}${tooLateText(run, progress)}`;
     case 'refused':
       return progress.isAfterEnd ? `${who}. Nothing was running any more.` : `${who}. It had already ended by itself.`;
     case 'lost':
@@ -99,6 +99,14 @@ function endText({ exit_code }: Run, { survivors, isAfterEnd }: KillProgress): s
   // How the run itself ended stands, and has nothing to do with this kill.
   if (isAfterEnd) return hasSurvivors(survivors) ? `${what}.` : 'Nothing of it is left running.';
   return exit_code === null ? `${what}.` : `${what}, exit code ${exit_code}.`;
+}
+
+/** Of an order that came after the end: it must not look as if it had done anything. */
+function tooLateText({ ended_at }: Run, { orders, isAfterEnd }: KillProgress): string {
+  const last = orders.at(-1);
+  if (isAfterEnd || last === undefined || ended_at === null || orders.length === 1) return '';
+  const isLate = Date.parse(last.requestedAt) > Date.parse(ended_at);
+  return isLate ? ` ${last.by} has ordered it again since: nothing was running any more.` : '';
 }
 
 const OWN_REASONS = {

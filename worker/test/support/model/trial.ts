@@ -473,6 +473,7 @@ function queued(job: string, command: ModelCommand): Command {
     requested_at: new Date(command.requestedAt).toISOString(),
     expires_at: new Date(command.expiresAt).toISOString(),
     targets: [],
+    found_nothing: false,
     seq: 0,
   };
 }
