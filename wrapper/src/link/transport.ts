@@ -11,7 +11,7 @@ import { describeError } from '../log.ts';
 import { lookup } from './lookup.ts';
 import { authority, bareHost, describeProxy, type ProxyServer, portOf, type Route } from './proxy.ts';
 import { Refusal } from './refusal.ts';
-import { type Trust, trustedAuthorities } from './trust.ts';
+import { OLDEST_TLS, type Trust, trustedAuthorities } from './trust.ts';
 
 export interface Attempt {
   /** Ends whatever is under way, and every connection that was made. */
@@ -73,9 +73,13 @@ async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attemp
   const tls = await import('node:tls');
   const secureContext = await trustedAuthorities(trust);
   attempt.signal.throwIfAborted();
+  // The command's: without the launcher it is in our environment too, and Node would warn of it on our stderr.
+  delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
   const socket = tls.connect({
     socket: plain,
     host,
+    rejectUnauthorized: true,
+    minVersion: OLDEST_TLS,
     // An address is no server name; then the certificate is compared with `host`.
     ...(net.isIP(host) === 0 ? { servername: host } : {}),
     ...(secureContext === undefined ? {} : { secureContext }),

@@ -1,8 +1,9 @@
 /**
  * Whose certificates are accepted.
  *
- * Node's own list of authorities (with NODE_EXTRA_CA_CERTS, which the launcher hides from it), and those in the user's
- * file. A company usually makes its private authority known to the whole machine instead: when a certificate is from an
+ * Node's own list of authorities, and those in the user's file, LEASH_CA_FILE. What adds to Node's list or replaces it
+ * (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE and the like) is meant for the command: the launcher hides it from Node, and where
+ * Node was started without the launcher, the list that is built into it is used. A company usually makes its private authority known to the whole machine instead: when a certificate is from an
  * authority that is not on that list, the machine's own list is asked too, from where distributions keep it, so that this
  * works on every version of Node. It is not asked before, because reading it takes up to 50 ms of CPU, which every cron
  * line would pay.
@@ -29,6 +30,9 @@ const SYSTEM_FILES = [
   '/etc/ssl/cert.pem',
 ];
 
+/** NODE_OPTIONS may ask for less, for the command. */
+export const OLDEST_TLS = 'TLSv1.2';
+
 /** The last that was made: it takes tens of milliseconds, and a link may be dialled thousands of times. */
 let made: { readonly from: string; readonly context: SecureContext } | null = null;
 
@@ -40,12 +44,12 @@ let made: { readonly from: string; readonly context: SecureContext } | null = nu
 export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise<SecureContext | undefined> {
   const own = caFile === null ? [] : await readAuthorities(caFile);
   const system = withSystem ? await readSystem() : [];
-  if (own.length + system.length === 0) return undefined;
+  if (own.length + system.length === 0 && !isNodesListChanged()) return undefined;
   const from = [...own, ...system].join('\n');
   if (made?.from !== from) {
     const tls = await import('node:tls');
-    const ca = [...new Set([...(await nodesOwn(tls)), ...own, ...system])];
-    made = { from, context: tls.createSecureContext({ ca }) };
+    const ca = [...new Set([...nodesOwn(tls), ...own, ...system])];
+    made = { from, context: tls.createSecureContext({ ca, minVersion: OLDEST_TLS }) };
   }
   return made.context;
 }
@@ -69,21 +73,27 @@ async function readAuthorities(path: string): Promise<string[]> {
 }
 
 async function readSystem(): Promise<string[]> {
-  // OpenSSL's own name for another place.
-  const { SSL_CERT_FILE } = process.env;
-  for (const path of SSL_CERT_FILE === undefined ? SYSTEM_FILES : [SSL_CERT_FILE]) {
+  for (const path of SYSTEM_FILES) {
     const certificates = await certificatesOf(path);
     if (certificates.length > 0) return certificates;
   }
   return [];
 }
 
+/** What changes the list of authorities that Node was started with. */
+const LIST_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'NODE_USE_SYSTEM_CA', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+const LIST_OPTION = /--use[-_](openssl|system|bundled)[-_]ca\b/;
+
+function isNodesListChanged(): boolean {
+  const { env, execArgv } = process;
+  return LIST_VARIABLES.some((name) => env[name]) || LIST_OPTION.test([env.NODE_OPTIONS, ...execArgv].join(' '));
+}
+
 /** What Node trusts when it is not told otherwise: a list that is given to it takes the place of all that. */
-async function nodesOwn(tls: typeof import('node:tls')): Promise<readonly string[]> {
-  // Since Node 22.15.
-  if (typeof tls.getCACertificates === 'function') return tls.getCACertificates('default');
-  const extra = process.env.NODE_EXTRA_CA_CERTS;
-  return [...tls.rootCertificates, ...(extra === undefined ? [] : await certificatesOf(extra))];
+function nodesOwn(tls: typeof import('node:tls')): readonly string[] {
+  // A distribution may have built its Node with another list than the bundled one. (Since Node 22.15.)
+  if (typeof tls.getCACertificates === 'function' && !isNodesListChanged()) return tls.getCACertificates('default');
+  return tls.rootCertificates;
 }
 
 async function certificatesOf(path: string): Promise<string[]> {

@@ -8,6 +8,17 @@ import { proxyTo } from '../support/connect-proxy.ts';
 import { Dialled, linkTo, tcpServer, timedOut } from '../support/dialling.ts';
 import { controlPlane, leashRun } from '../support/leash.ts';
 
+const machine = vi.hoisted((): { list: string | null } => ({ list: null }));
+
+vi.mock(import('../../src/cli/patient-file.ts'), async (original) => {
+  const { readPatiently } = await original();
+  const isMachines = (file: string) => file.startsWith('/etc/');
+  return {
+    readPatiently: (file) =>
+      machine.list !== null && isMachines(file) ? Promise.resolve(machine.list) : readPatiently(file),
+  };
+});
+
 const wss = (plane: { port: number }, host = '127.0.0.1') => `wss://${host}:${plane.port}`;
 
 test.each(['127.0.0.1', 'localhost'])('a private authority in a file is trusted, for %s', async (host) => {
@@ -99,8 +110,10 @@ test('a TLS handshake that hangs is given up in time', async () => {
 });
 
 test('an authority that only this machine’s own list has is trusted, also for a proxy', async () => {
-  vi.stubEnv('SSL_CERT_FILE', authorityFile());
-  onTestFinished(() => void vi.unstubAllEnvs());
+  machine.list = AUTHORITY;
+  onTestFinished(() => {
+    machine.list = null;
+  });
   const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   await new Dialled({ baseUrl: wss(plane) }).isOpen();
   const proxy = await proxyTo(plane.port, { secure: true });
@@ -117,10 +130,30 @@ test('LEASH_CA_FILE is enough for a run', async () => {
   expect(leash.stderr).toBe('');
 });
 
-test('NODE_EXTRA_CA_CERTS still counts beside a file that says nothing of this authority', async () => {
+test.each([
+  ['turns the check off', 'NODE_TLS_REJECT_UNAUTHORIZED', () => '0', {}],
+  ['adds authorities', 'NODE_EXTRA_CA_CERTS', authorityFile, {}],
+  ['names another list', 'SSL_CERT_FILE', authorityFile, { NODE_OPTIONS: '--use-openssl-ca' }],
+])('what %s is for the command alone, also where nothing hides it from Node', async (_what, name, makeValue, more) => {
   const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
-  const env = { LEASH_CA_FILE: authorityFile(SELF_SIGNED), NODE_EXTRA_CA_CERTS: authorityFile() };
-  const leash = leashRun(['sh', '-c', 'echo hello; exit 3'], { plane, env });
+  const value = makeValue();
+  const env = { ...more, [name]: value };
+  const leash = leashRun(['sh', '-c', `printf %s "$${name}"; exit 3`], { plane, env });
   expect((await leash.exited()).code).toBe(3);
-  expect(plane.stored.toString()).toBe('hello\n');
+  expect(leash.stdout.toString()).toBe(value);
+  expect(plane.requests).toEqual([]);
+  // In one or two lines: Node has nothing to warn of.
+  const lines = leash.stderr.trimEnd().split('\n');
+  expect(lines[0]).toMatch(/^leash: not supervised: the certificate .*set LEASH_CA_FILE/);
+  expect(lines.filter((line) => !line.startsWith('leash: '))).toEqual([]);
+});
+
+test('nor does it count for a proxy', async () => {
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const plane = await controlPlane();
+  const proxy = await proxyTo(plane.port, { secure: true });
+  const dialled = new Dialled({ baseUrl: 'ws://leash.test', proxy: { http_proxy: proxy.url() } });
+  expect(await dialled.ended()).toMatchObject({ kind: 'refused', why: expect.stringContaining('set LEASH_CA_FILE') });
+  expect(proxy.requests).toEqual([]);
 });
