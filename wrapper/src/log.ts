@@ -1,4 +1,6 @@
 /** The wrapper's own log: lines on stderr, told apart from the command's by their prefix, and in a file. */
+import { showInvisible } from '#protocol/invisible-characters';
+import { shown } from './command/bytes.ts';
 import { hasCode } from './error-code.ts';
 import { type Level, LogFile } from './log-file.ts';
 import type { Sink } from './output/sink.ts';
@@ -34,9 +36,8 @@ export interface LogOptions {
  * A file that can't be written is told of once, and otherwise changes nothing.
  */
 export function openLog({ sink, verbose, file, label, redact = (line) => line }: LogOptions): OpenLog {
-  const show = (line: string) => sink.write(Buffer.from(`leash: ${line}\n`));
-  const logFile =
-    file === null ? null : new LogFile(file, printable(label), (error) => show(printable(cannotWrite(file, error))));
+  const show = (line: string) => sink.write(Buffer.from(ownLine(line)));
+  const logFile = file === null ? null : new LogFile(file, printable(label), (error) => show(cannotWrite(file, error)));
   const keep = (level: Level, line: string) => logFile?.append(level, line);
   return {
     tell(line) {
@@ -62,9 +63,17 @@ export function describeError(error: unknown): string {
   return error.message;
 }
 
-/** Part of a line may come from elsewhere: no escape sequence gets from there to a terminal, and no line of its own. */
+/**
+ * Part of a line may come from elsewhere: no escape sequence gets from there to a terminal, no line of its own, and
+ * nothing that makes another text of it to a reader.
+ */
 export function printable(line: string): string {
-  return line.replace(/\p{Cc}/gu, '?');
+  return showInvisible(shown(line));
+}
+
+/** A line as it is printed on stderr. */
+export function ownLine(line: string): string {
+  return `leash: ${printable(line)}\n`;
 }
 
 function cannotWrite(file: string, error: unknown): string {

@@ -4,7 +4,7 @@ import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
 import { HELP } from './cli/help.ts';
 import { ownArguments } from './command/own-arguments.ts';
 import { leaveProcess } from './leave-process.ts';
-import { describeError } from './log.ts';
+import { describeError, ownLine } from './log.ts';
 import { run } from './run/run.ts';
 
 declare const __LEASH_VERSION__: string;
@@ -23,7 +23,7 @@ async function main(invocation: Invocation): Promise<number> {
       process.stdout.write(`leash ${VERSION}\n`);
       return 0;
     case 'usage_error':
-      process.stderr.write(`leash: ${invocation.message} (see ${helpOn(invocation.topic)})\n`);
+      process.stderr.write(ownLine(`${invocation.message} (see ${helpOn(invocation.topic)})`));
       return EXIT_ERRORED;
     case 'run':
       return run(invocation.args, VERSION);
@@ -39,7 +39,7 @@ async function main(invocation: Invocation): Promise<number> {
 
 /** Nothing has been started, or it would not have come to this. */
 function fail(error: unknown): number {
-  process.stderr.write(`leash: failed: ${describeError(error)}\n`);
+  process.stderr.write(ownLine(`failed: ${describeError(error)}`));
   return EXIT_ERRORED;
 }
 

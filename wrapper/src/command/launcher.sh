@@ -14,8 +14,20 @@ leash_hidden='@HIDDEN@'
 
 # ---- Without Node: becomes the command itself, or refuses. Forks nothing unless it must: that may be what fails.
 
+# Prints a line. Part of it may come from elsewhere: what is not plain ASCII could change how the line reads.
+leash_say() {
+  leash_rest="leash: $1" leash_line=
+  while :; do
+    leash_line=$leash_line${leash_rest%%[!\ -~]*}
+    case $leash_rest in *[!\ -~]*) ;; *) break ;; esac
+    leash_rest=${leash_rest#"${leash_rest%%[!\ -~]*}"}
+    leash_rest=${leash_rest#?} leash_line="$leash_line?"
+  done
+  printf '%s\n' "$leash_line" >&2
+}
+
 leash_refuse() {
-  printf 'leash: %s; %s: %s\n' "$leash_why" "$1" "$leash_remedy" >&2
+  leash_say "$leash_why; $1: $leash_remedy"
   exit 255
 }
 
@@ -81,8 +93,7 @@ leash_without() {
     case $leash_cwd in /*) ;; *) leash_cwd=./$leash_cwd ;; esac
     CDPATH='' cd -- "$leash_cwd" 2>&- || leash_refuse "nothing was started (the working directory $leash_cwd can't be entered)"
   fi
-  printf 'leash: %s: the command runs unsupervised, nobody can see or stop it%s; %s\n' \
-    "$leash_why" "${leash_lacks:+, and without its limits ($(echo $leash_lacks))}" "$leash_remedy" >&2
+  leash_say "$leash_why: the command runs unsupervised, nobody can see or stop it${leash_lacks:+, and without its limits ($(echo $leash_lacks))}; $leash_remedy"
 
   if [ "$leash_detach" ]; then leash_detach "$@"; fi
   if [ "$leash_quiet" ]; then exec >/dev/null 2>&1; fi

@@ -6,7 +6,7 @@ import type { Environment } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
 import { takeTold } from '../guardian/guardian.ts';
-import type { Log } from '../log.ts';
+import { type Log, printable } from '../log.ts';
 import { type ProcessFamily, processFamily } from '../processes/family.ts';
 import { openState, type State } from '../run/state.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
@@ -132,7 +132,7 @@ function show(found: readonly Orphan[], say: (line: string) => void): void {
 function rowOf({ facts, members }: Orphan): string[] {
   const started = new Date(facts.started_at_ms).toISOString().replace(/\.\d+Z$/, 'Z');
   const pid = String(facts.family?.leader.pid ?? '');
-  return [facts.run, facts.job, pid, started, String(members.length), facts.command.replace(/\p{Cc}/gu, '?')];
+  return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command)];
 }
 
 function outcome({ facts, members }: Orphan, survivors: readonly number[]): string {

@@ -12,7 +12,7 @@ import { hideFromNode } from '../command/hidden-variables.ts';
 import type { LaunchState } from '../command/launch-state.ts';
 import { ownArguments } from '../command/own-arguments.ts';
 import { spawnable } from '../command/shim.ts';
-import { describeError, openLog, printable } from '../log.ts';
+import { describeError, openLog, ownLine } from '../log.ts';
 import { newRunId } from './identity.ts';
 import { ownProgram } from './own-program.ts';
 import { chooseRules } from './redaction.ts';
@@ -49,7 +49,7 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
   for (const line of [...config.problems, ...(await settingsProblems(args, settings))]) {
-    process.stderr.write(`leash: ${printable(line)}\n`);
+    process.stderr.write(ownLine(line));
   }
   try {
     await startAgain(run, launch);
@@ -58,7 +58,7 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
     return 0;
   } catch (error) {
     // Too many processes, no memory: nothing has been started.
-    process.stderr.write(`leash: cannot go into the background: ${describeError(error)}\n`);
+    process.stderr.write(ownLine(`cannot go into the background: ${describeError(error)}`));
     return EXIT_ERRORED;
   }
 }

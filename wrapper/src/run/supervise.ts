@@ -2,10 +2,9 @@
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
-import { shown } from '../command/bytes.ts';
 import { type OutputEvents, type OutputReader, readOutput } from '../command/read-output.ts';
 import type { GuardianWords } from '../guardian/guardian.ts';
-import { describeError, type Log } from '../log.ts';
+import { describeError, type Log, ownLine } from '../log.ts';
 import { Brake } from '../output/brake.ts';
 import { watchFamily } from '../processes/watch.ts';
 import type { Stage } from '../terminate/decide.ts';
@@ -151,9 +150,10 @@ async function asPassedOn(end: End, { own, log }: Parts): Promise<End> {
 }
 
 function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: Parts): End {
-  const line = `leash: cannot start ${shown(args.command[0])}: ${why}\n`;
-  own.lines.write(Buffer.from(line));
-  output.append('stderr', Buffer.from(redactLine(rules, line)));
+  const line = `cannot start ${args.command[0]}: ${why}`;
+  own.lines.write(Buffer.from(ownLine(line)));
+  // What is a secret is one as it was given, not as it is shown.
+  output.append('stderr', Buffer.from(ownLine(redactLine(rules, line))));
   terminator.leaderExited();
   cgroup?.remove();
   return { reason: 'start_failed', raw: null, left: [] };
@@ -179,7 +179,7 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
 
 /** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */
 function fail({ uplink, log }: Parts, error: unknown): void {
-  if (error instanceof Error) log.note(`the wrapper failed: ${error.stack}`);
+  if (error instanceof Error) log.note(`the wrapper failed: ${error.stack?.replaceAll(/\s*\n\s*/g, ' ')}`);
   if (uplink === null) log.tell(`the wrapper failed: ${describeError(error)}; the command runs on`);
   else uplink.fail(error);
 }

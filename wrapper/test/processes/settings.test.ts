@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { controlPlane, leashRun, marker, sabotage, shell, stderrOf, WAIT } from '../support/leash.ts';
+import { controlPlane, leash, leashRun, marker, sabotage, shell, stderrOf, WAIT } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -118,6 +118,20 @@ describe('the start', () => {
     ['a missing directory', () => ({ command: ['true'], options: ['--cwd', '/nowhere'], why: /directory \/nowhere/ })],
     ['a user that does not exist', () => ({ command: ['true'], options: ['--user', 'nobody-at-all'], why: /user/ })],
   ];
+
+  test('a name that would read as another is shown as it is, on stderr and in the output', async () => {
+    const plane = await controlPlane();
+    const run = leashRun(['/nowhere/\u202egnp.\u001b[2J'], { plane });
+    expect((await run.exited()).code).toBe(255);
+    expect(stderrOf(run)).toMatch(/^leash: cannot start \/nowhere\/<U\+202E>gnp\.<U\+001B>\[2J: .*\n$/);
+    expect(plane.stored.toString()).toBe(stderrOf(run));
+  });
+
+  test('so it is in what is said of a mistake on the command line', async () => {
+    const mistaken = leash(['run', '--\u202egnp']);
+    expect((await mistaken.exited()).code).toBe(255);
+    expect(mistaken.stderr).toMatch(/^leash: .*--<U\+202E>gnp.*\n$/);
+  });
 
   // start-command.test.ts has all of them without a wrapper.
   test.each(sampleOf(cases))('%s: 255, and the reason is output of the run', async (_, make) => {

@@ -94,6 +94,21 @@ sampledTest('what must never run unsupervised is refused without Node, unless th
 });
 
 test.each(['/bin/dash', '/bin/bash'].filter((each) => fs.existsSync(each)))(
+  'what is said without Node is one line that reads as it is (%s)',
+  (shell) => {
+    const machine = bareMachine();
+    const directory = '/nowhere/\u202egnp\n\u001b[2Jleash: all is well';
+    const args = [machine.program, ...RUN, '--cwd', directory, '--', 'true'];
+    const { status, stderr } = spawnSync(shell, args, {
+      env: { PATH: machine.path, ...machine.own },
+      encoding: 'utf8',
+    });
+    expect(status).toBe(255);
+    expect(stderr).toMatch(/^leash: [ -~]* \/nowhere\/\?+gnp\?\?\[2Jleash: all is well can't be entered[ -~]*\n$/);
+  },
+);
+
+test.each(['/bin/dash', '/bin/bash'].filter((each) => fs.existsSync(each)))(
   'without Node the command gets what it would have got: environment, limits, signals, descriptors (%s)',
   (shell) => {
     const machine = bareMachine();

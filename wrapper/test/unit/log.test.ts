@@ -82,10 +82,12 @@ test('several runs share a file without mixing their lines', async () => {
 test('nothing in a line can look like another line or reach a terminal as a command', async () => {
   const file = inNewDirectory();
   const { log, shown } = logging({ file, label: 'back\nup' });
-  log.tell('one\r\n2026-01-01T00:00:00.000Z notice [x] two\u001b[2J\u009b2J');
+  log.tell('one\r\n2026-01-01T00:00:00.000Z notice [x] two\u001b[2J\u009b2J \u202egpj.exe \udce9');
   await log.drained();
-  expect(shown()).toBe('leash: one??2026-01-01T00:00:00.000Z notice [x] two?[2J?2J\n');
-  expect(linesOf(file)).toEqual([expect.stringContaining('[back?up] one??2026')]);
+  expect(shown()).toBe(
+    'leash: one<U+000D><U+000A>2026-01-01T00:00:00.000Z notice [x] two<U+001B>[2J<U+009B>2J <U+202E>gpj.exe \\xe9\n',
+  );
+  expect(linesOf(file)).toEqual([expect.stringContaining('[back<U+000A>up] one<U+000D><U+000A>2026')]);
 });
 
 test('secrets are taken out of the lines, on stderr and in the file', async () => {
