@@ -1,32 +1,11 @@
 /** Times as people read them; the exact one is a hover away and in the markup. */
 import { now } from '../state/clock.ts';
 import { agoText, durationText, roughlyAgoText } from './quantity.ts';
+import { CLOCK, exactTimeText, timeFormat } from './time-format.ts';
 
-const CLOCK = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-});
-const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
-  weekday: 'short',
-  day: 'numeric',
-  month: 'short',
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-});
-const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
-  day: 'numeric',
-  month: 'short',
-  year: 'numeric',
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-});
-const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
+const TODAY = timeFormat(CLOCK);
+const THIS_YEAR = timeFormat({ weekday: 'short', day: 'numeric', month: 'short', ...CLOCK });
+const ANY_YEAR = timeFormat({ day: 'numeric', month: 'short', year: 'numeric', ...CLOCK });
 
 export function Ago({ at }: { readonly at: string }) {
   return (
@@ -56,8 +35,8 @@ export function Clock({ at }: { readonly at: string }) {
 }
 
 function clockFormat(date: Date, today: Date): Intl.DateTimeFormat {
-  if (date.toDateString() === today.toDateString()) return CLOCK;
-  return date.getFullYear() === today.getFullYear() ? DAY_AND_CLOCK : DATE_AND_CLOCK;
+  if (date.toDateString() === today.toDateString()) return TODAY;
+  return date.getFullYear() === today.getFullYear() ? THIS_YEAR : ANY_YEAR;
 }
 
 /** How long from one time to another, or until now. */
@@ -67,5 +46,5 @@ export function Duration({ from, to }: { readonly from: string; readonly to: str
 }
 
 function exactText(at: string): string {
-  return `${EXACT.format(new Date(at))} (${at})`;
+  return `${exactTimeText(new Date(at))} (${at})`;
 }

@@ -12,6 +12,7 @@ import { RUN_STATES, type RunState } from '#protocol/run-state';
 import { PROMINENCE, STATE_WORDS } from '../../parts/run-state-words.ts';
 import { STATE_SHAPES } from '../../parts/state-shapes.ts';
 import { Clock } from '../../parts/time.tsx';
+import { exactTimeText } from '../../parts/time-format.ts';
 import { navigate, runPath } from '../../router.tsx';
 import { type DurationAxis, durationAxis, preciseText, tickText } from './durations.ts';
 import { MarkSign, STATE_COLORS } from './marks.tsx';
@@ -112,7 +113,7 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
 }
 
 function pointText({ run, durationMs }: Point): string {
-  return `${run.machine}: ${STATE_WORDS[run.state]}, ${preciseText(durationMs)}, started ${new Date(run.started_at).toLocaleString()}`;
+  return `${run.machine}: ${STATE_WORDS[run.state]}, ${preciseText(durationMs)}, started ${exactTimeText(new Date(run.started_at))}`;
 }
 
 interface TipProps {

@@ -1,5 +1,6 @@
 /** Runs as points of the chart: where they are, which one is meant, and how the time below them is told. Pure. */
 import type { Run } from '#protocol/api';
+import { timeFormat } from '../../parts/time-format.ts';
 import { durationMs } from './durations.ts';
 
 export interface Point {
@@ -31,17 +32,17 @@ export function timeRange(points: readonly Point[]): [from: number, to: number] 
   return [first - margin, last + margin];
 }
 
-const TIME = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+const TIME = { hour: '2-digit', minute: '2-digit' } as const;
 const DAY = { day: 'numeric', month: 'short' } as const;
 const DAY_SECONDS = 24 * 60 * 60;
 
 /** The marks below the chart, the day with the first of each day. @param stepSeconds how far apart they are */
 export function timeTexts(ticks: readonly number[], stepSeconds: number, timeZone?: string): string[] {
   const zone = timeZone === undefined ? {} : { timeZone };
-  const day = new Intl.DateTimeFormat(undefined, { ...DAY, ...zone });
+  const day = timeFormat({ ...DAY, ...zone });
   if (stepSeconds >= DAY_SECONDS) return ticks.map((tick) => day.format(tick * 1000));
   const seconds = stepSeconds < 60 ? ({ second: '2-digit' } as const) : {};
-  const time = new Intl.DateTimeFormat(undefined, { ...TIME, ...seconds, ...zone });
+  const time = timeFormat({ ...TIME, ...seconds, ...zone });
   let before: string | null = null;
   return ticks.map((tick) => {
     const today = day.format(tick * 1000);

@@ -1,4 +1,5 @@
 /** Where times are marked and how they are written, by the clock of whoever looks. Pure. */
+import { timeFormat } from '../../parts/time-format.ts';
 import type { Period } from './view.ts';
 
 const MINUTE_MS = 60_000;
@@ -85,8 +86,8 @@ export function clockText(at: number): string {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0')).join(':');
 }
 
-const WEEKDAY = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
-const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
+const WEEKDAY = timeFormat({ weekday: 'short' });
+const DAY = timeFormat({ weekday: 'short', day: 'numeric', month: 'short' });
 
 const dayTexts = new Map<number, string>();
 

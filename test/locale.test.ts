@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { signInAs, useBrowser } from './support/use-browser.ts';
+import { useWorld } from './support/use-world.ts';
+
+const world = useWorld();
+const browser = useBrowser();
+
+/** All that a reader is shown or read aloud, and whether it is written from left to right. */
+function shownWords(): string {
+  const words = [getComputedStyle(document.documentElement).direction, document.body.innerText];
+  for (const element of document.querySelectorAll('[title], [aria-label], [aria-valuetext]')) {
+    for (const name of ['title', 'aria-label', 'aria-valuetext']) words.push(element.getAttribute(name) ?? '');
+  }
+  return words.join('\n');
+}
+
+test.each(['ar-EG', 'fa-IR'])('a browser in %s shows English dates and digits on every view', async (locale) => {
+  const { current } = world;
+  const job = `locale-${locale}`;
+  const failed = await current.simulate(job);
+  await failed.end(3, 0);
+  await current.simulate(job);
+  const { command } = await current.operator.kill(job);
+  await browser.reopen({ locale });
+  const { page } = browser;
+  const views: readonly [path: string, shown: string][] = [
+    [`/?q=${job}`, job],
+    [`/timeline?q=${job}`, job],
+    [`/jobs/${job}`, 'That is all: 2 runs.'],
+    [`/runs/${failed.id}`, 'Started'],
+    [`/commands/${command.id}`, 'Ordered by'],
+    ['/commands', job],
+    ['/audit', job],
+    ['/tokens', 'machines'],
+  ];
+  await signInAs(page, current, current.adminToken);
+  const years: string[] = [];
+  for (const [path, shown] of views) {
+    await page.goto(`${current.url}${path}`);
+    await page.getByText(shown).first().waitFor();
+    const words = await page.evaluate(shownWords);
+    expect(words, path).toMatch(/^ltr\n/);
+    expect(words, path).toContain(shown);
+    expect(words.match(/[^\n]*[\p{Script=Arabic}\u200e\u200f\u06f0-\u06f9][^\n]*/gu), path).toBeNull();
+    years.push(...(words.match(/\b20\d\d\b/g) ?? []));
+  }
+  // Not of another calendar: it is now.
+  expect(new Set(years)).toEqual(new Set([String(new Date().getFullYear())]));
+});
