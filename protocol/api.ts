@@ -60,6 +60,8 @@ export const Run = v.object({
   left_running: v.optional(ProcessList, []),
   /** Bytes of output stored so far; in lists as of the last change of state. */
   output_bytes: Count,
+  /** Where its output ends, by what its wrapper reported at the end; null until then. The rest has yet to arrive. */
+  output_total_bytes: v.optional(v.nullable(Count), null),
   /** Goes up with every change. Of two versions of a run the one with the higher `seq` is the newer. */
   seq: Count,
 });

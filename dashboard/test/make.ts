@@ -41,6 +41,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     grace_ms: 5000,
     kill_signal: 'SIGTERM',
     output_bytes: 0,
+    output_total_bytes: null,
     seq: 1,
     ...changes,
   };

@@ -1,6 +1,16 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
-import { aimText, copiedText, fileName, loadedText, matchesText, missingText } from '../src/pages/run/output-words.ts';
+import { END_REASONS, type EndReason, reportedEnd } from '#protocol/run-state';
+import {
+  aimText,
+  copiedText,
+  fileName,
+  loadedText,
+  matchesText,
+  missingText,
+  noOutputText,
+  positionText,
+} from '../src/pages/run/output-words.ts';
 import { at, makeRun, RUN_ID, story } from './make.ts';
 
 test('which part of the log is loaded', () => {
@@ -38,5 +48,65 @@ test('how much was found', () => {
 test('a log on the disk says whose it is', () => {
   expect(fileName(makeRun({ job: 'backup', machine: 'db-1.example.com' }))).toBe(
     `backup-db-1.example.com-${RUN_ID}.log`,
+  );
+});
+
+describe('of a run without output is said', () => {
+  const ended = (reason: EndReason, changes = {}) => {
+    const raw = { kind: 'exited', code: 0 } as const;
+    const { state, exitCode } = reportedEnd(reason, raw);
+    const end = { state, exit_code: exitCode, reason, ended_at: at(9), final: true, connected: false };
+    return makeRun({ ...end, output_total_bytes: 0, ...changes });
+  };
+  /** Reasons with which a wrapper ends that has read everything that the command printed. */
+  const READ_TO_THE_END = [
+    'exited',
+    'signaled',
+    'local_signal',
+    'operator',
+    'timeout',
+    'idle_timeout',
+    'offline_limit',
+  ];
+  const NOTHING = 'It printed nothing.';
+
+  test.each(END_REASONS)('after an end by %s no more than is known', (reason) => {
+    const readToTheEnd = READ_TO_THE_END.includes(reason);
+    expect(noOutputText(ended(reason)) === NOTHING).toBe(readToTheEnd);
+    if (!readToTheEnd && reason !== 'start_failed') expect(noOutputText(ended(reason))).toMatch(/is not known\.$/);
+    // Some of it may have been lost with the wrapper that was killed.
+    if (reason !== 'start_failed') expect(noOutputText(ended(reason, { successor: 1 }))).toMatch(/is not known\.$/);
+    // From before the size was told.
+    expect(noOutputText(ended(reason, { output_total_bytes: null }))).not.toBe(NOTHING);
+  });
+
+  test.each(END_REASONS)('after an end by %s that it is still to come, if it is', (reason) => {
+    for (const connected of [true, false]) {
+      expect(noOutputText(ended(reason, { connected, output_total_bytes: 2 * KIB }))).toBe(
+        'No output has arrived yet: 2.0 KiB are still on its machine.',
+      );
+    }
+  });
+
+  test.each([
+    [{}, 'No output has arrived yet.'],
+    [{ state: 'killing' }, 'No output has arrived yet.'],
+    [{ successor: 1 }, 'No output has arrived yet. Its first wrapper was killed: what that one had not saved is lost.'],
+    [{ connected: false }, 'No output had arrived when it got out of touch; its wrapper keeps what it prints.'],
+    [
+      { state: 'lost', connected: false, reason: 'silence', ended_at: at(9) },
+      'No output had arrived when it was last heard of. Whether it printed something since is not known.',
+    ],
+  ] as const)('while it may still print, %j', (changes, text) => {
+    expect(noOutputText(makeRun(changes))).toBe(text);
+  });
+});
+
+test('that all is loaded is not said of output that has yet to arrive', () => {
+  const all = { start: 0, next: KIB };
+  const run = makeRun({ state: 'succeeded', final: true, output_total_bytes: KIB });
+  expect(positionText(run, all, null, KIB)).toBe('All of it is loaded');
+  expect(positionText({ ...run, output_total_bytes: 3 * KIB }, all, null, KIB)).toBe(
+    'Loaded: all 1.0 KiB that have arrived; 2.0 KiB more are still on its machine',
   );
 });

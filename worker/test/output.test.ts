@@ -84,6 +84,7 @@ describe('output', () => {
     const who = newIdentity('out-trailing');
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited', final_offset: 4 });
+    expect(await run(who.job, who.run)).toMatchObject({ output_bytes: 0, output_total_bytes: 4 });
     wrapper.print(0, 'done');
     await wrapper.acked(4);
     wrapper.print(4, ' and more');

@@ -215,6 +215,7 @@ export function runResource(job: string, run: RunRecord): Run {
     left_running: run.leftRunning.map(({ pid, command }) => ({ pid, command })),
     kill_signal: run.killSignal,
     output_bytes: run.outputEnd,
+    output_total_bytes: run.finalOffset,
     seq: run.seq,
   };
 }

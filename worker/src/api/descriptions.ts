@@ -34,6 +34,8 @@ export const RUN_FIELDS: Record<keyof Run, string> = {
   left_running:
     'What still runs of it after its end, as far as it was found: at most 64 processes, with their command lines, secrets hidden. A kill that names the run ends them.',
   output_bytes: 'How many bytes its output has so far; in lists as of the last change of state.',
+  output_total_bytes:
+    'How many bytes its output has in all, as its wrapper reported with the end of the run; null until then. What `output_bytes` lacks has not arrived yet. After the death of a wrapper: as many as had been saved by then.',
   seq: 'Goes up with every change: of two versions of a run the one with the higher `seq` is the newer.',
 };
 

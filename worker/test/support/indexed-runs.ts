@@ -36,6 +36,7 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
     grace_ms: 5_000,
     kill_signal: 'SIGTERM',
     output_bytes: 0,
+    output_total_bytes: isLive(state) ? null : 0,
     seq: 1,
     ...fields,
   };

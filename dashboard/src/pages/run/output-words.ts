@@ -1,6 +1,6 @@
 /** What the output's pane says, in words. */
 import type { Run, RunEvent } from '#protocol/api';
-import { isLive } from '#protocol/run-state';
+import { type EndReason, isLive } from '#protocol/run-state';
 import type { Matches } from '../../output/terminal-search.ts';
 import { bytesText } from '../../parts/quantity.ts';
 
@@ -19,7 +19,14 @@ export function positionText(
   total: number,
 ): string {
   if (goal !== null) return aimText(goal, total);
-  return total === 0 ? silenceOf(run) : loadedText(loaded.start, loaded.next, total);
+  if (total === 0) return noOutputText(run);
+  const owed = owedBytes(run, total);
+  if (owed === 0) return loadedText(loaded.start, loaded.next, total);
+  const isAll = loaded.start === 0 && loaded.next >= total;
+  const text = isAll
+    ? `Loaded: all ${bytesText(total)} that have arrived`
+    : loadedText(loaded.start, loaded.next, total);
+  return `${text}; ${bytesText(owed)} more ${owed === 1 ? 'is' : 'are'} still on its machine`;
 }
 
 /** Where the reader is about to be. */
@@ -61,8 +68,48 @@ export function fileName(run: Pick<Run, 'job' | 'machine' | 'id'>): string {
   return `${run.job}-${run.machine}-${run.id}.log`;
 }
 
-/** What it means that there is no output. */
-function silenceOf(run: Run): string {
-  if (isLive(run.state) && run.connected) return 'It has printed nothing yet.';
-  return run.final ? 'It printed nothing.' : 'Nothing that it printed has arrived.';
+/** What its wrapper has reported and not delivered yet: it may be uploaded long after the end. */
+function owedBytes(run: Run, total: number): number {
+  return Math.max(0, (run.output_total_bytes ?? 0) - total);
 }
+
+/**
+ * What is known of a run of which no output has arrived. That it printed nothing can only be said by a wrapper that read
+ * its output from the start to the end.
+ */
+export function noOutputText(run: Run): string {
+  const owed = owedBytes(run, 0);
+  if (owed > 0)
+    return `No output has arrived yet: ${bytesText(owed)} ${owed === 1 ? 'is' : 'are'} still on its machine.`;
+  if (isLive(run.state)) return noOutputYetText(run);
+  const sentence = NO_OUTPUT_SENTENCES[run.reason ?? 'silence'];
+  if (sentence !== PRINTED_NOTHING) return sentence;
+  if (run.successor > 0) return WRAPPER_KILLED;
+  return run.output_total_bytes === null ? 'No output has arrived.' : sentence;
+}
+
+function noOutputYetText({ connected, successor }: Run): string {
+  if (!connected) return 'No output had arrived when it got out of touch; its wrapper keeps what it prints.';
+  const killed = successor === 0 ? '' : ' Its first wrapper was killed: what that one had not saved is lost.';
+  return `No output has arrived yet.${killed}`;
+}
+
+const PRINTED_NOTHING = 'It printed nothing.';
+const WRAPPER_KILLED =
+  'No output has arrived. A wrapper of it was killed before it had saved any: whether the command printed something is not known.';
+
+const NO_OUTPUT_SENTENCES: Readonly<Record<EndReason, string>> = {
+  exited: PRINTED_NOTHING,
+  signaled: PRINTED_NOTHING,
+  local_signal: PRINTED_NOTHING,
+  operator: PRINTED_NOTHING,
+  timeout: PRINTED_NOTHING,
+  idle_timeout: PRINTED_NOTHING,
+  offline_limit: PRINTED_NOTHING,
+  silence: 'No output had arrived when it was last heard of. Whether it printed something since is not known.',
+  wrapper_died:
+    'No output has arrived. Its wrapper died before it had saved any: whether the command printed something is not known.',
+  exit_unknown: WRAPPER_KILLED,
+  start_failed: 'The command did not start, so it printed nothing.',
+  wrapper_failed: 'No output has arrived. The wrapper failed: whether the command printed something is not known.',
+};

@@ -14,7 +14,7 @@ export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
   idle_timeout: 'Ended because it printed nothing for longer than it may.',
   offline_limit: 'Ended because it was out of reach for longer than it may run unsupervised.',
   silence: 'No sign of life came within the deadline.',
-  wrapper_died: 'Its wrapper died; what was saved of its output by then is here.',
+  wrapper_died: 'Its wrapper died; its output ends with what had been saved by then.',
   exit_unknown: 'The command has ended, but nobody knows how: the wrapper that had started it was killed.',
   start_failed: 'The command could not be started.',
   wrapper_failed: 'The wrapper itself failed.',
