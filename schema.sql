@@ -47,8 +47,9 @@ CREATE TABLE jobs (
   checked_at INTEGER NOT NULL
 ) STRICT;
 
+-- A run is named by its job and its id: nothing keeps two jobs from reporting the same id.
 CREATE TABLE runs (
-  id TEXT PRIMARY KEY,
+  id TEXT NOT NULL,
   job TEXT NOT NULL,
   machine TEXT NOT NULL,
   state TEXT NOT NULL,
@@ -74,11 +75,13 @@ CREATE TABLE runs (
     WHEN ended_at - started_at < 983040000 THEN 983040000
     WHEN ended_at - started_at < 3932160000 THEN 3932160000
     ELSE 1000000000000000
-  END) VIRTUAL
+  END) VIRTUAL,
+  -- The id first: a run is also looked for by its id alone, and needs no index more for that.
+  PRIMARY KEY (id, job)
 ) STRICT;
-CREATE INDEX runs_by_start ON runs (started_at DESC, id DESC);
+CREATE INDEX runs_by_start ON runs (started_at DESC, id DESC, job DESC);
 CREATE INDEX runs_by_job ON runs (job, started_at DESC, id DESC);
-CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job, ended_at);
+CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job DESC, ended_at);
 -- Those that may still be alive: lost ones too, until their true end is known.
 CREATE INDEX runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
 
@@ -146,7 +149,8 @@ INSERT INTO counters (name, label) VALUES
   ('kill_seconds_bucket', '1'), ('kill_seconds_bucket', '2.5'), ('kill_seconds_bucket', '5'),
   ('kill_seconds_bucket', '10'), ('kill_seconds_bucket', '30'), ('kill_seconds_bucket', '60'),
   ('kill_seconds_bucket', '300'), ('kill_seconds_bucket', '+Inf'),
-  ('kill_seconds_sum', '');
+  ('kill_seconds_sum', ''),
+  ('run_id_conflicts', '');
 
 -- Counted where the index changes, so that whoever changes it and however often it is told, each change counts once.
 -- A bucket holds what took at most as long as its label says. The time is D1's: when it heard of the end.
@@ -158,6 +162,13 @@ END;
 CREATE TRIGGER count_end AFTER UPDATE ON runs WHEN new.state <> old.state
 BEGIN
   UPDATE counters SET value = value + 1 WHERE name = 'runs_ended' AND label = new.state;
+END;
+
+-- A job has reported a run whose id another job has reported before.
+CREATE TRIGGER count_run_id_conflict AFTER INSERT ON runs
+WHEN EXISTS (SELECT 1 FROM runs WHERE id = new.id AND job <> new.job)
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'run_id_conflicts';
 END;
 
 CREATE TRIGGER count_kill AFTER INSERT ON commands

@@ -46,6 +46,8 @@ export function describeEvent(event: RunEvent): EventText | null {
       return { text: `output from ${event.from} to ${event.to} is missing`, tone: 'signal' };
     case 'output_trimmed':
       return { text: `more output than is kept of one ${event.limit}: older output is removed`, tone: 'signal' };
+    case 'run_conflict':
+      return { text: `the job ${event.job} has reported a run with the same id`, tone: 'signal' };
     case 'ended':
       return { text: `ended: ${event.state}, exit code ${event.exit_code}`, tone: 'end' };
   }

@@ -127,6 +127,8 @@ export const RunEvent = v.variant('type', [
   event('output_trimmed', { limit: OutputLimit, from: Count }),
   /** What still runs of it after its end; empty: nothing does any more. */
   event('left_running', { processes: ProcessList }),
+  /** This job has reported a run with the same id. */
+  event('run_conflict', { job: JobName }),
   event('ended', { state: RunState, exit_code: v.number(), reason: EndReason, duration_ms: Count }),
 ]);
 export type RunEvent = v.InferOutput<typeof RunEvent>;
@@ -195,13 +197,29 @@ const Globs = v.pipe(
   v.transform((globs) => (typeof globs === 'string' ? [globs] : globs)),
 );
 
+/** A run with its job: exactly that one, should another job have reported the same id. */
+const RunOfJob = v.strictObject({ job: JobName, run: RunId });
+export type RunOfJob = v.InferOutput<typeof RunOfJob>;
+
 /** These runs and no others. */
 const Runs = v.pipe(
-  v.array(RunId),
+  v.array(v.union([RunId, RunOfJob], 'a run id, or a job and a run id')),
   v.minLength(1),
   v.maxLength(MAX_KILLED_RUNS),
-  v.check((runs) => new Set(runs).size === runs.length, 'each run once'),
+  v.check(areDistinct, 'each run once'),
 );
+
+/** A bare id stands for the run of any job. */
+function areDistinct(runs: (string | RunOfJob)[]): boolean {
+  const bare = runs.filter((entry) => typeof entry === 'string');
+  const named = runs.filter((entry) => typeof entry !== 'string');
+  const ids = new Set(bare);
+  return (
+    ids.size === bare.length &&
+    new Set(named.map(({ job, run }) => `${job}/${run}`)).size === named.length &&
+    named.every(({ run }) => !ids.has(run))
+  );
+}
 
 /** A kill of whatever matches, in any job; or of the runs that are named, whatever their jobs. */
 export const KillManyRequest = v.pipe(
@@ -297,11 +315,12 @@ export const AUDIT_ACTIONS = [
   'signed_in',
   'signed_out',
   'refused',
+  'run_conflict',
 ] as const;
 export const AuditAction = v.picklist(AUDIT_ACTIONS);
 export type AuditAction = v.InferOutput<typeof AuditAction>;
 
-/** Who did what, from where, when; or what was refused to whom. */
+/** Who did what, from where, when; what was refused to whom; or which job has reported a run with the id of another job's. */
 export const AuditEntry = v.object({
   id: v.string(),
   at: Time,
@@ -311,7 +330,7 @@ export const AuditEntry = v.object({
   /** The token, with its name as it was then; null when it is not known whose call it was. */
   actor: v.nullable(v.object({ id: v.string(), name: v.string() })),
   action: AuditAction,
-  /** A kill's job, a token's id; of a refusal the call, by its `operationId`. */
+  /** A kill's job, a token's id; of a refusal the call, by its `operationId`; of a conflict the job that came second. */
   subject: v.string(),
   detail: v.record(v.string(), v.unknown()),
   address: v.nullable(v.string()),

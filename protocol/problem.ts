@@ -17,6 +17,7 @@ const STATUS = {
   unknown_command: 404,
   unknown_token: 404,
   method_not_allowed: 405,
+  run_ambiguous: 409,
   idempotency_conflict: 422,
   range_not_satisfiable: 416,
   too_large: 413,

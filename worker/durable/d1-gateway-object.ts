@@ -15,6 +15,7 @@ import { mirrorCommands, unacceptedCommands } from '../src/db/commands.ts';
 import { forget } from '../src/db/forget.ts';
 import { mirrorJobs } from '../src/db/jobs.ts';
 import { type Registration, registerSockets, type Standing } from '../src/db/open-sockets.ts';
+import { auditRunIdConflicts, type IndexedRun, indexedRuns, type RunIdConflict } from '../src/db/run-id-conflicts.ts';
 import { mirrorRuns } from '../src/db/runs.ts';
 import { findSessions } from '../src/db/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../src/db/tokens.ts';
@@ -22,6 +23,7 @@ import { within } from '../within.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type News, weighChanges } from './changes.ts';
 import { Coalescer } from './d1-gateway/coalescer.ts';
 import { latestChanges } from './d1-gateway/latest-changes.ts';
+import { type NamesakeRun, namesakesOf, secondOnes, takenRuns } from './d1-gateway/taken-runs.ts';
 
 /** Hashes in one query. */
 const MAX_HASHES = 500;
@@ -35,6 +37,8 @@ const PUBLISH_LIMIT_MS = 5_000;
 export interface Committed {
   /** Whether the watching pages were told as well. */
   readonly published: boolean;
+  /** Runs of other jobs that have the id of one of these. */
+  readonly namesakes: readonly NamesakeRun[];
 }
 
 /** Where a job's object goes on reading the queue: after this command. */
@@ -113,16 +117,28 @@ export class D1GatewayObject extends DurableObject<Env> {
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
     const { jobs, runs, commands, forgottenRuns, forgottenCommands } = latestChanges(all);
     const db = this.env.DB;
-    await db.batch([
+    const [, , indexed] = await db.batch<IndexedRun>([
       mirrorJobs(db, jobs, Date.now()),
-      ...(runs.length === 0 ? [] : [mirrorRuns(db, runs)]),
+      ...(runs.length === 0 ? [] : [mirrorRuns(db, runs), indexedRuns(db, runs)]),
       ...(commands.length === 0 ? [] : [mirrorCommands(db, commands)]),
       // Last: an older state that is told once more at the same time must not outlive them.
       ...(forgottenRuns.length === 0 ? [] : [forget(db, 'runs', forgottenRuns)]),
       ...(forgottenCommands.length === 0 ? [] : [forget(db, 'commands', forgottenCommands)]),
     ]);
-    const published = await this.#publish({ runs, commands, forgottenRuns });
-    return all.map(() => ({ published }));
+    const rows = runs.length === 0 ? [] : (indexed?.results ?? []);
+    await this.#audit(secondOnes(rows));
+    const published = await this.#publish({ runs: takenRuns(runs, rows), commands, forgottenRuns });
+    return all.map(({ job }) => ({ published, namesakes: namesakesOf(job, rows) }));
+  }
+
+  /** What could not be written is told once more with the next change of one of the runs. */
+  async #audit(conflicts: readonly RunIdConflict[]): Promise<void> {
+    if (conflicts.length === 0) return;
+    try {
+      await this.env.DB.batch(auditRunIdConflicts(this.env.DB, conflicts, Date.now()));
+    } catch (error) {
+      log.error('run_conflict_not_recorded', error, { conflicts: conflicts.length });
+    }
   }
 
   /** Tells the pages. They are no reason to doubt D1: that they could not be told is an answer, not a failure. */

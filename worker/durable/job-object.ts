@@ -19,6 +19,7 @@ import type { EventLog } from './job/event-log.ts';
 import { createJobComponents } from './job/job-components.ts';
 import type { Kills } from './job/kills.ts';
 import type { Liveness } from './job/liveness.ts';
+import type { Namesakes } from './job/namesakes.ts';
 import type { Outbox } from './job/outbox.ts';
 import type { OutputBounds } from './job/output-bounds.ts';
 import type { OutputLog, OutputPiece } from './job/output-log.ts';
@@ -58,6 +59,7 @@ export class JobObject extends DurableObject<Env> {
   readonly #viewers: Viewers;
   readonly #kills: Kills;
   readonly #liveness: Liveness;
+  readonly #namesakes: Namesakes;
   readonly #wrapperMessages: WrapperMessages;
   readonly #viewerMessages: ViewerMessages;
   readonly #commands: CommandStore;
@@ -73,6 +75,7 @@ export class JobObject extends DurableObject<Env> {
     const components = createJobComponents(ctx, env, {
       run: (id) => this.run(id),
       command: (id) => this.command(id),
+      namesake: (run, otherJob) => this.#namesakes.found(run, otherJob),
       accept: (command) => this.#accept(command),
       socketGone: (socket) => this.#socketGone(socket),
     });
@@ -86,6 +89,7 @@ export class JobObject extends DurableObject<Env> {
     this.#viewers = components.viewers;
     this.#kills = components.kills;
     this.#liveness = components.liveness;
+    this.#namesakes = components.namesakes;
     this.#wrapperMessages = components.wrapperMessages;
     this.#viewerMessages = components.viewerMessages;
     this.#commands = components.commands;
@@ -156,9 +160,15 @@ export class JobObject extends DurableObject<Env> {
     return run === null ? null : runResource(this.#job, run);
   }
 
-  /** Whether any run of this job was ever seen. */
-  isKnown(): boolean {
-    return !this.#isBlank && !this.#runs.isEmpty();
+  /** Whether this run of the job is known; null: whether any is. */
+  knows(run: string | null): boolean {
+    if (this.#isBlank) return false;
+    return run === null ? !this.#runs.isEmpty() : this.#runs.get(run) !== null;
+  }
+
+  /** Another job has reported a run with this id. A repeat changes nothing. */
+  noteNamesake(run: string, otherJob: string): void {
+    if (!this.#isBlank) this.#namesakes.note(run, otherJob);
   }
 
   events(run: string, after: number, limit: number): RunEvent[] {

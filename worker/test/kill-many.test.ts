@@ -1,4 +1,5 @@
 import { runInDurableObject } from 'cloudflare:test';
+import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
@@ -232,5 +233,12 @@ describe('a kill of one job', () => {
     }
     expect(await count('commands', 'job = ?', 'namesake')).toBe(0);
     expect(await count('audit', 'subject = ?', 'namesake')).toBe(0);
+    const { secret } = await newToken({ name: 'namesakes', scopes: ['kill'], jobs: 'namesake' });
+    // A token that may not see the other job is not told whether there is such a run: any id is answered the same.
+    for (const id of [run, ulid()]) {
+      const blind = await call('POST', '/jobs/namesake/kill', { token: secret, body: { run: id } });
+      expect(blind.status).toBe(202);
+      expect(await blind.text()).not.toContain('owner-of-run');
+    }
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { kill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
-import { indexed, indexedState, without } from './support/d1.ts';
+import { indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
 import { deadlines, jobObject, restart, run } from './support/objects.ts';
@@ -98,19 +98,6 @@ describe('the outbox', () => {
       .bind(id)
       .first<{ resource: string }>();
     expect(JSON.parse(row?.resource ?? '{}')).toMatchObject({ reason: 'newer' });
-  });
-
-  test('leaves a run id that two jobs use with the first', async () => {
-    const who = newIdentity('outbox-first');
-    await TestWrapper.connect(who);
-    await indexed(who.run);
-    const second = await TestWrapper.connect({ ...who, job: 'outbox-second' });
-    await second.completed();
-    await waitFor('an empty outbox', async () => (await pending('outbox-second')) === 0);
-    const row = await env.DB.prepare("SELECT job, state, resource ->> 'job' AS shown FROM runs WHERE id = ?")
-      .bind(who.run)
-      .first();
-    expect(row).toEqual({ job: 'outbox-first', state: 'running', shown: 'outbox-first' });
   });
 
   test('sends what changes while D1 is being asked as well', async () => {

@@ -391,7 +391,7 @@ describe('a job', () => {
 
   test('that never was leaves nothing behind when it is asked about, killed or watched', async () => {
     expect(await refusal(call('POST', '/jobs/clear-typo/kill', { body: {} }))).toBe('404 unknown_job');
-    expect(await jobObject('clear-typo').isKnown()).toBe(false);
+    expect(await jobObject('clear-typo').knows(null)).toBe(false);
     expect(await jobObject('clear-typo').command(ulid())).toBeNull();
     expect(await tables('clear-typo')).toEqual([]);
     const viewer = await TestViewer.watch('/jobs/clear-typo/watch');

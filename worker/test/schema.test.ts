@@ -71,3 +71,27 @@ test('tokens and audit entries from before tokens could be rotated are kept', as
     { actor: { name: 'before' }, action: 'kill', at: '1970-01-01T00:00:00.005Z', count: 1 },
   ]);
 });
+
+test('runs from before they were named by their job as well are kept, and their ends are not counted again', async () => {
+  await dropAll();
+  await migrate(0, 5);
+  const resource = JSON.stringify({ final: true, ended_at: '2026-01-01T00:00:01Z' });
+  await env.DB.prepare(
+    `INSERT INTO runs (id, job, machine, state, started_at, seq, resource) VALUES ('a', 'backup', 'web1', 'failed', 1, 7, ?)`,
+  )
+    .bind(resource)
+    .run();
+  const counted = await counters();
+
+  await migrate(5, env.TEST_MIGRATIONS.length);
+
+  const { results } = await env.DB.prepare(
+    'SELECT id, job, machine, state, started_at, seq, resource, final FROM runs',
+  ).all();
+  expect(results).toEqual([
+    { id: 'a', job: 'backup', machine: 'web1', state: 'failed', started_at: 1, seq: 7, resource, final: 1 },
+  ]);
+  expect((await counters()).filter(({ name }) => name === 'runs_ended')).toEqual(
+    counted.filter(({ name }) => name === 'runs_ended'),
+  );
+});

@@ -14,7 +14,6 @@ export interface LatestChanges extends News {
 export function latestChanges(all: readonly JobChanges[]): LatestChanges {
   return {
     jobs: [...new Set(all.filter(({ runs }) => runs.length > 0).map(({ job }) => job))],
-    // A run id that two jobs use is two runs here: D1 decides whose it is.
     runs: latest(all.flatMap(({ runs }) => runs)),
     commands: latest(all.flatMap(({ commands }) => commands)),
     forgottenRuns: all.flatMap(({ job, forgottenRuns }) => forgottenRuns.map((run) => ({ job, ...run }))),

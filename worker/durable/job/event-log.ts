@@ -37,6 +37,19 @@ export class EventLog {
       .toArray()
       .map(({ id, event }) => ({ id, ...(JSON.parse(event) as NewRunEvent) }));
   }
+
+  /** The jobs that have reported a run with the same id, as far as that was told. */
+  conflictsOf(run: string, limit: number): string[] {
+    return this.#sql
+      .exec<{ job: string }>(
+        "SELECT event ->> 'job' AS job FROM events WHERE run = ? AND event ->> 'type' = 'run_conflict' LIMIT ?",
+        run,
+        limit,
+      )
+      .toArray()
+      .map(({ job }) => job);
+  }
+
   /** Removes the oldest of a run's events. @returns how many */
   remove(run: string, limit: number): number {
     return this.#sql

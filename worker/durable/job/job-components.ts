@@ -10,6 +10,7 @@ import { Introductions } from './introductions.ts';
 import { Journal } from './journal.ts';
 import { Kills } from './kills.ts';
 import { Liveness } from './liveness.ts';
+import { Namesakes } from './namesakes.ts';
 import { Outbox, type OutboxSource } from './outbox.ts';
 import { OutputBounds } from './output-bounds.ts';
 import { OutputIntake } from './output-intake.ts';
@@ -73,6 +74,7 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
     kills,
     bounds,
     liveness,
+    namesakes: new Namesakes({ ctx, env, job, runs, events, journal }),
     wrapperMessages: new WrapperMessages({ job, runs, journal, sockets, introductions, intake, kills, liveness }),
     viewerMessages: new ViewerMessages(job, runs, sockets, viewers),
     retention: new Retention({

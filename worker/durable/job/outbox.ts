@@ -11,6 +11,7 @@ import type { Env } from '../../env.ts';
 import { log } from '../../log.ts';
 import { spread } from '../../spread.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../changes.ts';
+import type { Committed } from '../d1-gateway-object.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 type Kind = 'run' | 'command';
@@ -31,6 +32,8 @@ interface Batch {
 export interface OutboxSource {
   run(id: string): Run | null;
   command(id: string): Command | null;
+  /** Another job has reported a run with the id of one of this job's. It may be told any number of times. */
+  namesake(run: string, otherJob: string): void;
 }
 
 const RETRY_MS = 5_000;
@@ -125,15 +128,16 @@ export class Outbox {
   }
 
   async #sendTogether(batch: Batch): Promise<void> {
-    let published: boolean;
+    let committed: Committed;
     try {
-      ({ published } = await commitChanges(this.#env, batch.changes));
+      committed = await commitChanges(this.#env, batch.changes);
       this.#isD1Away = false;
     } catch (error) {
       this.#isD1Away = !isRefused(error);
       throw error;
     }
-    if (!published) throw new Error('D1 has the changes, but the pages could not be told');
+    for (const { run, otherJob } of committed.namesakes) this.#source.namesake(run, otherJob);
+    if (!committed.published) throw new Error('D1 has the changes, but the pages could not be told');
     for (const { kind, subject, seq } of batch.notes) {
       // Unless it has changed again meanwhile.
       this.#ctx.storage.sql.exec('DELETE FROM outbox WHERE kind = ? AND subject = ? AND seq = ?', kind, subject, seq);

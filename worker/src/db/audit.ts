@@ -13,7 +13,7 @@ export interface Actor {
 export interface AuditEntry {
   readonly at: number;
   readonly actor: Actor;
-  readonly action: Exclude<AuditAction, 'refused'>;
+  readonly action: Exclude<AuditAction, 'refused' | 'run_conflict'>;
   /** What it was done to. */
   readonly subject: string;
   /** Never a secret. */

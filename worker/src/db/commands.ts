@@ -5,6 +5,7 @@ import type { CommandState } from '#protocol/command';
 import { type AuditEntry, recordAudit } from './audit.ts';
 import { firstUlid } from './first-ulid.ts';
 import { matching } from './glob.ts';
+import { findRuns } from './runs.ts';
 
 /** Brings commands up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
 export function mirrorCommands(db: D1Database, commands: readonly Command[]): D1PreparedStatement {
@@ -129,29 +130,38 @@ export type Enqueued =
   /** The key was used before, for another call. */
   | { readonly kind: 'key_reused' }
   | { readonly kind: 'unknown_job' }
-  /** The run that is named belongs to this other job, which the caller may see. */
+  /** The run that is named is none of this job's as the index knows it, but one of this other job's. */
   | { readonly kind: 'foreign_run'; readonly job: string };
+
+export interface KillScope {
+  /** The jobs that the caller may see: a run of any other is, to the caller, none. */
+  readonly jobGlob: string;
+  /** Whether the job's object knows the job, or the run that is named: then it does not matter what the index says. */
+  readonly isKnown: boolean;
+}
 
 /**
  * Puts a command into the queue: command, audit entry and idempotency key in one batch, which is one round trip and one
  * transaction.
  *
- * A job that was never seen will do when the run or instance is named, and when `jobIsKnown` already. A run of a job that
- * the caller may not see is, to the caller, one that was never seen: it is stored, and finds nobody.
- *
- * @param visibleJobs the glob of those that the caller may see
+ * A job that was never seen will do when the run or instance is named.
  */
 export async function enqueueCommand(
   db: D1Database,
   command: Command,
   audit: AuditEntry,
   idempotency: IdempotencyKey | null,
-  { jobIsKnown, visibleJobs }: { readonly jobIsKnown: boolean; readonly visibleJobs: string },
+  { jobGlob, isKnown }: KillScope,
 ): Promise<Enqueued> {
   const now = Date.parse(command.requested_at);
-  const anyJob = jobIsKnown || command.run !== null || command.instance !== null;
-  const isForeign = command.run === null ? '' : `AND NOT EXISTS (${foreignRun(visibleJobs)})`;
-  const mayStore = `(?1 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE name = ?2)) ${isForeign}`;
+  const anyJob = isKnown || command.run !== null || command.instance !== null;
+  const isVisible = matching('job', jobGlob)[0].replace('?', '?4');
+  const isOfThisJob =
+    isKnown || command.run === null
+      ? ''
+      : `AND (EXISTS (SELECT 1 FROM runs WHERE id = ?3 AND job = ?2)
+           OR NOT EXISTS (SELECT 1 FROM runs WHERE id = ?3 AND job <> ?2 AND ${isVisible}))`;
+  const mayStore = `(?1 = 1 OR EXISTS (SELECT 1 FROM jobs WHERE name = ?2)) ${isOfThisJob}`;
   const claimKey =
     idempotency === null
       ? []
@@ -165,7 +175,7 @@ export async function enqueueCommand(
               Number(anyJob),
               command.job,
               command.run,
-              visibleJobs,
+              jobGlob,
               idempotency.actor,
               idempotency.key,
               idempotency.fingerprint,
@@ -184,7 +194,7 @@ export async function enqueueCommand(
       Number(anyJob),
       command.job,
       command.run,
-      visibleJobs,
+      jobGlob,
       command.id,
       now,
       JSON.stringify(command),
@@ -197,22 +207,9 @@ export async function enqueueCommand(
   if (earlier?.kind === 'key_reused') return earlier;
   const [repeated] = earlier?.commands ?? [];
   if (repeated !== undefined) return { kind: 'repeated', command: repeated };
-  const foreign =
-    command.run === null
-      ? null
-      : await db
-          .prepare(foreignRun(visibleJobs))
-          .bind(null, command.job, command.run, visibleJobs)
-          .first<{ job: string }>();
-  return foreign === null ? { kind: 'unknown_job' } : { kind: 'foreign_run', job: foreign.job };
-}
-
-/** The job (?2 is not it) that a run (?3) belongs to, of those that match a glob (?4). */
-function foreignRun(visibleJobs: string): string {
-  // It ends in the `?` of the glob, which gets its number.
-  const [isVisible] = matching('job', visibleJobs);
-  return `SELECT job FROM runs WHERE id = ?3 AND job <> ?2 AND ${isVisible}4
-    AND NOT EXISTS (SELECT 1 FROM runs WHERE id = ?3 AND job = ?2) LIMIT 1`;
+  const [run] = command.run === null ? [] : await findRuns(db, { id: command.run, jobGlob, job: null });
+  if (run !== undefined && run.job !== command.job) return { kind: 'foreign_run', job: run.job };
+  return { kind: 'unknown_job' };
 }
 
 export type EarlierUse =

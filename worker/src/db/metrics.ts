@@ -6,6 +6,8 @@ export interface Metrics {
   /** Since the counters are there, by end state: each change into one counts. */
   readonly runsEnded: ReadonlyMap<string, number>;
   readonly kills: number;
+  /** Runs that were reported with the id of another job's. */
+  readonly runIdConflicts: number;
   readonly killSeconds: {
     /** How many settled within at most so many seconds, by that bound, in its order. */
     readonly buckets: readonly (readonly [bound: string, count: number])[];
@@ -52,6 +54,7 @@ export async function readMetrics(db: D1Database): Promise<Metrics> {
     openRuns: open.set('lost', (open.get('lost') ?? 0) + lost),
     runsEnded: new Map(labelled('runs_ended')),
     kills: single('kills'),
+    runIdConflicts: single('run_id_conflicts'),
     killSeconds: {
       buckets: labelled('kill_seconds_bucket').sort(([a], [b]) => boundOf(a) - boundOf(b)),
       sum: single('kill_seconds_sum'),

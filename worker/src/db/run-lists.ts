@@ -11,6 +11,7 @@ import { readRun } from './runs.ts';
 export interface RunPosition {
   readonly startedAt: number;
   readonly id: string;
+  readonly job: string;
 }
 
 export interface RunFilter {
@@ -39,6 +40,8 @@ export async function listRuns(db: D1Database, filter: RunFilter, limit: number)
   if (started.length === limit) return started;
   return [...started, ...(await runsAliveAt(db, since, filter, limit - started.length))];
 }
+
+const NEWEST_FIRST = 'started_at DESC, id DESC, job DESC';
 
 /** A condition with the values to bind. */
 type Condition = readonly [condition: string, ...values: (string | number)[]];
@@ -80,11 +83,11 @@ async function runsAliveAt(db: D1Database, moment: number, filter: RunFilter, li
   const { results } = await db
     .prepare(
       // Newest first of each span, so that a page reads no more than so many of each.
-      `SELECT started_at AS "startedAt", runs.id, resource FROM json_each(?) AS spans JOIN runs ON runs.id IN (
-         SELECT id FROM runs INDEXED BY runs_by_span
+      `SELECT started_at AS "startedAt", runs.id, runs.job, resource FROM json_each(?) AS spans JOIN runs ON runs.rowid IN (
+         SELECT rowid FROM runs INDEXED BY runs_by_span
          WHERE span = spans.value ->> 'span' AND started_at >= spans.value ->> 'from' AND ${conjunction(all)}
-         ORDER BY started_at DESC, id DESC LIMIT ?)
-       ORDER BY started_at DESC, runs.id DESC LIMIT ?`,
+         ORDER BY ${NEWEST_FIRST} LIMIT ?)
+       ORDER BY started_at DESC, runs.id DESC, runs.job DESC LIMIT ?`,
     )
     .bind(JSON.stringify(spans), ...valuesOf(all), limit, limit)
     .all<ListRow>();
@@ -100,7 +103,9 @@ function conditions(filter: RunFilter): Condition[] {
     ...(instance === undefined ? [] : [["resource ->> '$.instance' = ?", instance] as const]),
     ...(states === undefined ? [] : [['state IN (SELECT value FROM json_each(?))', JSON.stringify(states)] as const]),
     ...latestStart(until, after),
-    ...(after === undefined ? [] : [['(started_at, id) < (?, ?)', after.startedAt, after.id] as const]),
+    ...(after === undefined
+      ? []
+      : [['(started_at, id, job) < (?, ?, ?)', after.startedAt, after.id, after.job] as const]),
   ];
 }
 
@@ -129,7 +134,7 @@ async function select(db: D1Database, from: string, all: readonly Condition[], l
   const where = all.length === 0 ? '' : `WHERE ${conjunction(all)}`;
   const { results } = await db
     .prepare(
-      `SELECT started_at AS "startedAt", id, resource FROM ${from} ${where} ORDER BY started_at DESC, id DESC LIMIT ?`,
+      `SELECT started_at AS "startedAt", id, job, resource FROM ${from} ${where} ORDER BY ${NEWEST_FIRST} LIMIT ?`,
     )
     .bind(...valuesOf(all), limit)
     .all<ListRow>();

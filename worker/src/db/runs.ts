@@ -3,18 +3,23 @@ import * as v from 'valibot';
 import { Run } from '#protocol/api';
 import { matching, matchingOneOf } from './glob.ts';
 
+/** What names a run: nothing keeps two jobs from reporting the same id. */
+export interface RunName {
+  readonly id: string;
+  readonly job: string;
+}
+
 /** Brings runs up to date, each unless a newer state of it is here already. For the jobs' objects. */
 export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
   const rows = runs.map((run) => ({ started_at: Date.parse(run.started_at), run }));
   return db
     .prepare(
-      // A run id that two jobs use stays with the one that used it first.
       `INSERT INTO runs (id, job, machine, state, started_at, seq, resource)
        SELECT value ->> '$.run.id', value ->> '$.run.job', value ->> '$.run.machine', value ->> '$.run.state',
          value ->> '$.started_at', value ->> '$.run.seq', value -> '$.run'
        FROM json_each(?) WHERE true
-       ON CONFLICT (id) DO UPDATE SET state = excluded.state, seq = excluded.seq, resource = excluded.resource
-       WHERE excluded.seq > runs.seq AND excluded.job = runs.job`,
+       ON CONFLICT (id, job) DO UPDATE SET state = excluded.state, seq = excluded.seq, resource = excluded.resource
+       WHERE excluded.seq > runs.seq`,
     )
     .bind(JSON.stringify(rows));
 }
@@ -26,17 +31,36 @@ export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStat
 export function forgetLeftOverRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
-      `DELETE FROM runs WHERE id IN (
-         SELECT id FROM runs WHERE started_at < ?1 AND state NOT IN ('running', 'killing')
+      `DELETE FROM runs WHERE rowid IN (
+         SELECT rowid FROM runs WHERE started_at < ?1 AND state NOT IN ('running', 'killing')
            AND resource ->> 'ended_at' < ?2
          ORDER BY started_at LIMIT ?3)`,
     )
     .bind(endedBefore, new Date(endedBefore).toISOString(), limit);
 }
 
-export async function findRun(db: D1Database, id: string): Promise<Run | null> {
-  const row = await db.prepare('SELECT resource FROM runs WHERE id = ?').bind(id).first<{ resource: string }>();
-  return row === null ? null : readRun(row.resource);
+/** So many runs with the same id are found: to name the jobs that have one. */
+const MAX_NAMESAKES = 20;
+
+export interface RunQuery {
+  readonly id: string;
+  /** The jobs that the caller may see. */
+  readonly jobGlob: string;
+  /** Null: of any job. */
+  readonly job: string | null;
+}
+
+/** The runs with an id: one, unless several jobs have reported the same. In the order of their jobs' names. */
+export async function findRuns(db: D1Database, { id, jobGlob, job }: RunQuery): Promise<Run[]> {
+  const [isVisible, glob] = matching('job', jobGlob);
+  const { results } = await db
+    .prepare(
+      `SELECT resource FROM runs WHERE id = ? AND ${isVisible} ${job === null ? '' : 'AND job = ?'}
+       ORDER BY job LIMIT ${MAX_NAMESAKES}`,
+    )
+    .bind(id, glob, ...(job === null ? [] : [job]))
+    .all<{ resource: string }>();
+  return results.map(({ resource }) => readRun(resource));
 }
 
 export interface OpenRunFilter {
@@ -68,17 +92,12 @@ export function readRun(resource: string): Run {
   return v.parse(Run, JSON.parse(resource));
 }
 
-/** A run as the index has it, as little of it as a kill needs. */
-export interface RunName {
-  readonly id: string;
-  readonly job: string;
-}
-
-/** Those of some runs that there are. */
-export async function findRunNames(db: D1Database, ids: readonly string[]): Promise<RunName[]> {
+/** The runs that there are with some ids, of all the jobs that the caller may see and that have reported them. */
+export async function findRunNames(db: D1Database, ids: readonly string[], jobGlob: string): Promise<RunName[]> {
+  const [isVisible, glob] = matching('job', jobGlob);
   const { results } = await db
-    .prepare('SELECT id, job FROM runs WHERE id IN (SELECT value FROM json_each(?))')
-    .bind(JSON.stringify(ids))
+    .prepare(`SELECT id, job FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND ${isVisible} ORDER BY job`)
+    .bind(JSON.stringify(ids), glob)
     .all<{ id: string; job: string }>();
   return results;
 }

@@ -4,8 +4,9 @@
  */
 import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
-import { type Command, CommandsBody, KillManyRequest, type KillRequest } from '#protocol/api';
+import { type Command, CommandsBody, KillManyRequest, type KillRequest, type RunOfJob } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
+import { ambiguousRun } from '../ambiguous-run.ts';
 import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
@@ -35,7 +36,7 @@ export const killManyOperations = [
     description: `One command for each job that has a run which matches and may still be alive, as the index knows it; each then
 is as if given to \`POST /jobs/{job}/kill\` with the same machines and instance. Only jobs that the caller may kill.
 Or, with \`runs\`, one command for each of these, as if given to \`POST /jobs/{job}/kill\` with that run.
-All commands are stored together before they are answered, or none is.`,
+A run is named by its id, or with its job where several jobs have reported the same id. All commands are stored together before they are answered, or none is.`,
     access: { kind: 'scope', scopes: ['kill'] },
     query: { wait },
     body: KillManyRequest,
@@ -45,7 +46,7 @@ All commands are stored together before they are answered, or none is.`,
       200: json(CommandsBody, 'Settled, all of them: what they were for has ended. None, when nothing matches.'),
       202: json(CommandsBody, 'Stored; it goes on.'),
     },
-    problems: ['unknown_run', 'idempotency_conflict'],
+    problems: ['unknown_run', 'run_ambiguous', 'idempotency_conflict'],
     handle: async ({ c, caller, query, body }) => {
       const { batch, commands } = await enqueue(c, caller.token, body);
       const delivered = await pushSome(commands, (job, ofJob) => deliver(c, job, ofJob));
@@ -95,14 +96,36 @@ async function ordersOf(
     }
     return matching.map((job) => ({ job, instance, machine: machines?.join(','), ...manner }));
   }
-  const found = (await findRunNames(c.env.DB, runs)).filter(({ job }) => matchesGlob(token.jobs, job));
-  const jobOf = new Map(found.map(({ id, job }) => [id, job]));
-  const unknown = runs.filter((run) => !jobOf.has(run));
-  if (unknown.length === 0) return runs.flatMap((run) => ({ job: jobOf.get(run) ?? '', run, ...manner }));
-  // It may have been there when the call was made first.
+  const named = await resolveRuns(c.env.DB, token, runs);
+  if (Array.isArray(named)) return named.map((run) => ({ ...run, ...manner }));
+  // They may have been there, and of one job each, when the call was made first.
   const earlier = idempotency === null ? null : await earlierUse(c.env.DB, idempotency);
   if (earlier !== null) return repeated(earlier);
-  throw new ApiError('unknown_run', unknownRuns(unknown));
+  throw named;
+}
+
+/** Whose runs are meant, in the same order; or why that can't be said. A run that is named with its job needs no index. */
+async function resolveRuns(
+  db: D1Database,
+  token: TokenRecord,
+  runs: readonly (string | RunOfJob)[],
+): Promise<RunOfJob[] | ApiError> {
+  const bare = runs.filter((entry) => typeof entry === 'string');
+  const found = bare.length === 0 ? [] : await findRunNames(db, bare, token.jobs);
+  const jobsOf = new Map<string, string[]>();
+  for (const { id, job } of found) jobsOf.set(id, [...(jobsOf.get(id) ?? []), job]);
+  const candidates = runs.map((entry) => {
+    if (typeof entry === 'string') return { run: entry, jobs: jobsOf.get(entry) ?? [] };
+    return { run: entry.run, jobs: matchesGlob(token.jobs, entry.job) ? [entry.job] : [] };
+  });
+  const unknown = candidates.filter(({ jobs }) => jobs.length === 0).map(({ run }) => run);
+  if (unknown.length > 0) return new ApiError('unknown_run', unknownRuns(unknown));
+  const ambiguous = candidates.find(({ jobs }) => jobs.length > 1);
+  if (ambiguous !== undefined) {
+    const jobs = ambiguous.jobs.map((job) => ({ job }));
+    return ambiguousRun(ambiguous.run, jobs, 'Say which one by {"job": …, "run": …}. Nothing was stored.');
+  }
+  return candidates.flatMap(({ run, jobs }) => jobs.map((job) => ({ job, run })));
 }
 
 function unknownRuns(runs: readonly string[]): string {

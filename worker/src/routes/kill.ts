@@ -55,14 +55,14 @@ async function enqueue(c: AppContext, { token }: Caller, job: string, request: K
   const command = newCommand(c, token, job, request);
   const audit = killAudit(c, token, command);
   const idempotency = readIdempotencyKey(c, token, [job, request]);
-  const store = (jobIsKnown: boolean) =>
-    enqueueCommand(c.env.DB, command, audit, idempotency, { jobIsKnown, visibleJobs: token.jobs });
+  const store = (isKnown: boolean) =>
+    enqueueCommand(c.env.DB, command, audit, idempotency, { jobGlob: token.jobs, isKnown });
   return enqueuedCommand(await orIfKnownToObject(await store(false)), command);
 
-  /** D1 hears of a new job a moment after the job's object does: before saying no, ask the object. */
+  /** D1 hears of a new job and run a moment after the job's object does: before saying no, ask the object. */
   async function orIfKnownToObject(first: Enqueued): Promise<Enqueued> {
-    if (first.kind !== 'unknown_job') return first;
-    const isKnown = await callJob(c.env, job, (object) => object.isKnown());
+    if (first.kind !== 'unknown_job' && first.kind !== 'foreign_run') return first;
+    const isKnown = await callJob(c.env, job, (object) => object.knows(command.run));
     return isKnown ? store(true) : first;
   }
 }
@@ -150,7 +150,6 @@ export function newCommand(
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
     targets: [],
-    found_nothing: false,
     seq: 0,
   };
 }

@@ -55,6 +55,12 @@ function describe(metrics: Metrics, now: number): Metric[] {
       samples: [{ value: metrics.kills }],
     },
     {
+      name: 'leash_run_id_conflicts_total',
+      help: 'Runs that were reported with the id of another job’s run. Both are kept; the audit names them.',
+      type: 'counter',
+      samples: [{ value: metrics.runIdConflicts }],
+    },
+    {
       name: 'leash_kill_seconds',
       help: 'From the order of a kill that stopped something until all its targets had ended, grace included.',
       type: 'histogram',

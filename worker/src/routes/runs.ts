@@ -11,16 +11,16 @@ import {
   RunBody,
   RunList,
 } from '#protocol/api';
-import { matchesGlob } from '#protocol/glob';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
+import { ambiguousRun } from '../ambiguous-run.ts';
 import { json, operation } from '../api/operation.ts';
 import { bytes, cursor, limit, wholeNumber, words } from '../api/parameters.ts';
 import type { Caller } from '../authentication.ts';
 import { type AskedRange, parseRange } from '../byte-range.ts';
 import type { AppContext } from '../context.ts';
 import { listRuns } from '../db/run-lists.ts';
-import { findRun } from '../db/runs.ts';
+import { findRuns } from '../db/runs.ts';
 import { callJob } from '../job-client.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
@@ -28,17 +28,23 @@ import { OUTPUT_TYPE, outputResponse, rangeResponse } from '../run-output.ts';
 
 const Stream = v.picklist(['stdout', 'stderr']);
 
-/** The start and the id of the last run of a page. */
+/** The start, the id and the job of the last run of a page. */
 const RunPosition = v.pipe(
   v.string(),
-  v.regex(/^\d{1,15}-[0-9A-Z]{26}$/),
+  v.regex(/^\d{1,15}-[0-9A-Z]{26}-[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
   v.transform((text) => {
     const [startedAt = '', id = ''] = text.split('-');
-    return { startedAt: Number(startedAt), id };
+    return { startedAt: Number(startedAt), id, job: text.slice(`${startedAt}-${id}-`.length) };
   }),
 );
 
 const ofOneRun = { method: 'get', access: { kind: 'scope', scopes: ['read'] }, params: { run: RunId } } as const;
+
+const ofJob = {
+  job: v.optional(
+    v.pipe(JobName, v.description('Whose run it is: only needed where several jobs have reported the same run id.')),
+  ),
+};
 
 export const runOperations = [
   operation({
@@ -62,7 +68,7 @@ export const runOperations = [
       const { job, machine, instance, state: states, cursor: after } = query;
       const filter = { jobGlob: caller.token.jobs, job, machine, instance, states, ...readPeriod(query), after };
       const rows = await listRuns(c.env.DB, filter, query.limit + 1);
-      const { page, next } = pageOf(rows, query.limit, ({ startedAt, id }) => `${startedAt}-${id}`);
+      const { page, next } = pageOf(rows, query.limit, ({ startedAt, id, job }) => `${startedAt}-${id}-${job}`);
       return c.json<v.InferOutput<typeof RunList>>({ runs: page.map(({ run }) => run), next_cursor: next });
     },
   }),
@@ -71,10 +77,11 @@ export const runOperations = [
     id: 'getRun',
     path: '/runs/{run}',
     summary: 'A run',
+    query: ofJob,
     answers: { 200: json(RunBody, 'The run as it is now.') },
-    problems: ['unknown_run'],
-    handle: async ({ c, caller, params }) => {
-      const indexed = await requireRun(c, caller, params.run);
+    problems: ['unknown_run', 'run_ambiguous'],
+    handle: async ({ c, caller, params, query }) => {
+      const indexed = await requireRun(c, caller, params.run, query.job);
       // The index may lag: the truth is in the object.
       const run = await callJob(c.env, indexed.job, (object) => object.run(indexed.id));
       return c.json<v.InferOutput<typeof RunBody>>({ run: run ?? indexed });
@@ -85,11 +92,11 @@ export const runOperations = [
     id: 'listRunEvents',
     path: '/runs/{run}/events',
     summary: 'Everything that happened to a run, in order',
-    query: { limit, cursor: cursor(wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER })) },
+    query: { ...ofJob, limit, cursor: cursor(wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER })) },
     answers: { 200: json(EventList, 'Events, oldest first.') },
-    problems: ['unknown_run'],
+    problems: ['unknown_run', 'run_ambiguous'],
     handle: async ({ c, caller, params, query }) => {
-      const run = await requireRun(c, caller, params.run);
+      const run = await requireRun(c, caller, params.run, query.job);
       const rows = await callJob(c.env, run.job, (object) => object.events(run.id, query.cursor ?? 0, query.limit + 1));
       const { page, next } = pageOf(rows, query.limit, ({ id }) => String(id));
       return c.json<v.InferOutput<typeof EventList>>({ events: [...page], next_cursor: next });
@@ -101,6 +108,7 @@ export const runOperations = [
     path: '/runs/{run}/output',
     summary: 'What a run has printed so far, as bytes',
     query: {
+      ...ofJob,
       offset: v.optional(v.pipe(bytes, v.description('Where to start, in the merged log.')), '0'),
       tail: v.optional(v.pipe(bytes, v.description('Start so many bytes before the end instead.'))),
       stream: v.optional(v.pipe(Stream, v.description('Only what went to this stream.'))),
@@ -115,7 +123,7 @@ export const runOperations = [
     },
     headers: {
       Range:
-        '`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`, by offsets in the merged log; not beside the parameters. Ignored beside `If-Range`: there is no validator, and none is needed, for an offset never changes its byte.',
+        '`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`, by offsets in the merged log; beside no parameter but `job`. Ignored beside `If-Range`: there is no validator, and none is needed, for an offset never changes its byte.',
     },
     answers: {
       200: {
@@ -146,13 +154,13 @@ export const runOperations = [
         },
       },
     },
-    problems: ['unknown_run', 'range_not_satisfiable'],
+    problems: ['unknown_run', 'run_ambiguous', 'range_not_satisfiable'],
     handle: async ({ c, caller, params, query }) => {
       const range = readRange(c);
       if (query.tail !== undefined && c.req.query('offset') !== undefined) {
         throw new ApiError('bad_request', 'Give either offset or tail: each says where to start.');
       }
-      const run = await requireRun(c, caller, params.run);
+      const run = await requireRun(c, caller, params.run, query.job);
       if (range !== null) return rangeResponse(c, run, range);
       return outputResponse(c, run, {
         offset: query.offset,
@@ -184,17 +192,22 @@ function readRange(c: AppContext): AskedRange | null {
   // Defined for GET alone.
   if (header === undefined || c.req.raw.method !== 'GET' || c.req.header('If-Range') !== undefined) return null;
   const range = parseRange(header);
-  if (range !== null && Object.keys(c.req.queries()).length > 0) {
+  if (range !== null && Object.keys(c.req.queries()).some((name) => name !== 'job')) {
     throw new ApiError('bad_request', 'Give either a Range or offset, tail, stream and gaps.');
   }
   return range;
 }
 
-/** The run as D1 has it. One of a job that the caller may not see is, to the caller, none. @throws ApiError `unknown_run` */
-async function requireRun(c: AppContext, caller: Caller, id: string): Promise<Run> {
-  const run = await findRun(c.env.DB, id);
-  if (run === null || !matchesGlob(caller.token.jobs, run.job)) {
-    throw new ApiError('unknown_run', `There is no run ${id}.`);
+/**
+ * The run as D1 has it. One of a job that the caller may not see is, to the caller, none.
+ *
+ * @throws ApiError `unknown_run`; `run_ambiguous` where several jobs have one with this id and `job` does not say which
+ */
+async function requireRun(c: AppContext, caller: Caller, id: string, job: string | undefined): Promise<Run> {
+  const [run, ...others] = await findRuns(c.env.DB, { id, jobGlob: caller.token.jobs, job: job ?? null });
+  if (run === undefined) {
+    throw new ApiError('unknown_run', job === undefined ? `There is no run ${id}.` : `${job} has no run ${id}.`);
   }
+  if (others.length > 0) throw ambiguousRun(id, [run, ...others], 'Say which one with ?job=.');
   return run;
 }

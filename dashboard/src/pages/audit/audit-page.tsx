@@ -162,6 +162,13 @@ const ACTION_NAMES: Readonly<Record<AuditAction, string>> = {
   signed_in: 'Sign-ins',
   signed_out: 'Sign-outs',
   refused: 'Refusals',
+  run_conflict: 'Run ids used twice',
+};
+
+/** Who acted, where no token is known. */
+const NOBODY_NAMES: Partial<Record<AuditAction, string>> = {
+  refused: 'Somebody not signed in',
+  run_conflict: 'The control plane',
 };
 
 interface NarrowProps {
@@ -251,7 +258,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
       <div class="audit-what">
         <p data-tone={tone}>
           {actor === null ? (
-            <strong>{entry.action === 'refused' ? 'Somebody not signed in' : 'Somebody unknown'}</strong>
+            <strong>{NOBODY_NAMES[entry.action] ?? 'Somebody unknown'}</strong>
           ) : (
             <button
               type="button"
@@ -289,14 +296,18 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
   );
 }
 
+const SUBJECT_NAMES: Partial<Record<AuditAction, string>> = { refused: 'Call', kill: 'Job', run_conflict: 'Job' };
+
 function Details({ entry }: { readonly entry: AuditEntry }) {
   const { address, request_id, subject, action, detail, at, last_at } = entry;
   return (
     <dl class="audit-details">
       <Detail name="From">{address === null ? 'an unknown address' : <code>{address}</code>}</Detail>
-      <Detail name="Request">
-        <code>{request_id}</code> <CopyButton text={request_id} label="Copy the request’s id" />
-      </Detail>
+      {request_id !== '' && (
+        <Detail name="Request">
+          <code>{request_id}</code> <CopyButton text={request_id} label="Copy the request’s id" />
+        </Detail>
+      )}
       <Detail name="At">
         <code>{at}</code>
         {last_at !== at && (
@@ -306,7 +317,7 @@ function Details({ entry }: { readonly entry: AuditEntry }) {
           </>
         )}
       </Detail>
-      <Detail name={action === 'refused' ? 'Call' : action === 'kill' ? 'Job' : 'Token'}>
+      <Detail name={SUBJECT_NAMES[action] ?? 'Token'}>
         <code>{subject}</code>{' '}
         <button type="button" class="button quiet" onClick={() => narrow({ subject })}>
           All about it

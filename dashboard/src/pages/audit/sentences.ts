@@ -35,6 +35,7 @@ const CreatedDetail = v.object({
   expires_at: nullable(v.string()),
 });
 const RotatedDetail = v.object({ old_ends_at: v.string() });
+const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_job: v.string() });
 const RefusedDetail = v.object({ code: v.string() });
 
 /** What is known by id, and is to be told by name; null for what is not known. */
@@ -64,6 +65,8 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
       return plain('signed out of the page');
     case 'refused':
       return refusedSentence(entry);
+    case 'run_conflict':
+      return conflictSentence(entry);
   }
 }
 
@@ -106,6 +109,18 @@ function refusedSentence({ subject, detail }: AuditEntry): Sentence {
   const code = read.success ? read.output.code : 'many';
   const deed = `was refused to ${CALLS[subject] ?? `call ${subject}`}: ${REASONS[code] ?? code}`;
   return { ...plain(deed), tone: isOfOpenPage(subject, code) ? 'plain' : 'warn' };
+}
+
+/** @returns what follows “The control plane” */
+function conflictSentence({ subject: job, detail }: AuditEntry): Sentence {
+  const read = v.safeParse(ConflictDetail, detail);
+  if (!read.success) {
+    const deed = 'saw more jobs report runs with the ids of other jobs’ runs: the metric counts them';
+    return { ...plain(deed), tone: 'warn' };
+  }
+  const { run, machine, first_job } = read.output;
+  const deed = `saw ${job} on ${machine} report a run whose id ${first_job} had reported before. Each keeps its own run`;
+  return { ...plain(deed), tone: 'warn', job, run };
 }
 
 /** A page that was left open asks on when its token was deleted or its session has ended: nothing to be alarmed at. */

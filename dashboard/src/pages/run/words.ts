@@ -82,6 +82,13 @@ export function tell(event: RunEvent): Telling {
         'Older output is being removed',
         event.limit === 'run' ? 'the run printed more than is kept of one' : 'the job has more than is kept of one',
       );
+    case 'run_conflict':
+      return {
+        tone: 'bad',
+        text: `Job ${event.job} has reported a run with the same id`,
+        detail:
+          'Each job keeps its own run. An id is used twice only on purpose: find out who has a token for that job.',
+      };
     case 'ended':
       if (!wasSeenToEnd(event.reason)) {
         const detail = `last known of after ${durationText(event.duration_ms)}; whether the command ended nobody saw`;

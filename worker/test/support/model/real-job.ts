@@ -118,12 +118,12 @@ export function standBeforeD1(): void {
   const getByName = gateways.getByName.bind(gateways);
   const standIn = {
     async commit(changes: JobChanges): Promise<Committed> {
-      if (changes.job !== d1.job) return { published: true };
+      if (changes.job !== d1.job) return { published: true, namesakes: [] };
       d1.told = true;
       d1.refused = d1.away;
       refuseIfAway();
       d1.changes.push(changes);
-      return { published: true };
+      return { published: true, namesakes: [] };
     },
     async registerSockets(): Promise<Standing> {
       return { secrets: new Map(), sessions: new Map() };

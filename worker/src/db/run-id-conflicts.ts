@@ -1,0 +1,70 @@
+/** Run ids that several jobs have reported: a run is named by its job and its id, and an id alone says nothing of whose it is. */
+import { ulid } from 'ulid';
+import type { RunName } from './runs.ts';
+
+/** So many of the other jobs are told: whoever reports an id under a thousand names is no reason to read them all. */
+const MAX_OTHERS = 10;
+const HOUR_MS = 60 * 60 * 1000;
+/** Whoever makes conflicts must not fill the audit: what is over goes into one entry for all. */
+const MAX_ENTRIES_PER_HOUR = 20;
+/** In place of the job, where more conflicts are told of by one entry. */
+const MANY = 'many';
+
+/** How the index has a run, and another job's run with the same id if there is one. */
+export interface IndexedRun extends RunName {
+  readonly machine: string;
+  readonly seq: number;
+  readonly otherJob: string | null;
+  readonly otherMachine: string | null;
+  /** 1: the other job's was there before. */
+  readonly isSecond: number;
+}
+
+/** Some runs as the index has them, each once for every other job that has its id; once where there is none. */
+export function indexedRuns(db: D1Database, runs: readonly RunName[]): D1PreparedStatement {
+  return db
+    .prepare(
+      // Of two rows the one with the lower rowid was there before.
+      `SELECT own.id, own.job, own.machine, own.seq, other.job AS "otherJob", other.machine AS "otherMachine",
+         coalesce(other.rowid < own.rowid, 0) AS "isSecond"
+       FROM json_each(?) AS told JOIN runs AS own ON own.id = told.value ->> 'id' AND own.job = told.value ->> 'job'
+       LEFT JOIN runs AS other ON other.rowid IN (
+         SELECT rowid FROM runs WHERE id = own.id AND job <> own.job ORDER BY job LIMIT ${MAX_OTHERS})`,
+    )
+    .bind(JSON.stringify(runs.map(({ id, job }) => ({ id, job }))));
+}
+
+/** A run that was reported with an id that another job had reported before. */
+export interface RunIdConflict extends RunName {
+  readonly machine: string;
+  readonly first: { readonly job: string; readonly machine: string };
+}
+
+/** Writes an entry for each conflict that has none. To be told of one again changes nothing. */
+export function auditRunIdConflicts(
+  db: D1Database,
+  conflicts: readonly RunIdConflict[],
+  now: number,
+): D1PreparedStatement[] {
+  const insert = (
+    entry: { subject: string; detail: object; gathered: string },
+    condition: string,
+    ...values: string[]
+  ) =>
+    db
+      .prepare(
+        `INSERT INTO audit (id, at, last_at, count, action, subject, detail, request_id, gathered)
+         SELECT ?1, ?2, ?2, 1, 'run_conflict', ?3, ?4, '', ?5 WHERE ${condition} ON CONFLICT (gathered) DO NOTHING`,
+      )
+      .bind(ulid(now), now, entry.subject, JSON.stringify(entry.detail), entry.gathered, ...values);
+  const hasRoom = `(SELECT count(*) FROM (
+      SELECT at FROM audit WHERE action = 'run_conflict' ORDER BY seq DESC LIMIT ${MAX_ENTRIES_PER_HOUR})
+    WHERE at > ?2 - ${HOUR_MS}) < ${MAX_ENTRIES_PER_HOUR}`;
+  const hadNoRoom = 'NOT EXISTS (SELECT 1 FROM audit WHERE gathered = ?6)';
+  return conflicts.flatMap(({ id, job, machine, first }) => {
+    const gathered = `run_conflict|${job}|${id}`;
+    const detail = { run: id, machine, first_job: first.job, first_machine: first.machine };
+    const over = { subject: MANY, detail: {}, gathered: `run_conflict over ${Math.floor(now / HOUR_MS)}` };
+    return [insert({ subject: job, detail, gathered }, hasRoom), insert(over, hadNoRoom, gathered)];
+  });
+}
