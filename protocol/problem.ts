@@ -43,5 +43,7 @@ export const Problem = v.object({
   detail: v.string(),
   /** Names the request in the control plane's logs. */
   request_id: v.optional(v.string()),
+  /** With `run_ambiguous`: the jobs that have a run with this id. */
+  jobs: v.optional(v.array(v.string())),
 });
 export type Problem = v.InferOutput<typeof Problem>;

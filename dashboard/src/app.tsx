@@ -119,7 +119,7 @@ function Page({ who }: { readonly who: Session }) {
     case 'overview':
       return <OverviewPage who={who} />;
     case 'run':
-      return <RunPage key={current.id} id={current.id} />;
+      return <RunPage key={`${current.job}/${current.id}`} id={current.id} job={current.job} />;
     case 'timeline':
       return <TimelinePage who={who} />;
     case 'job':

@@ -2,19 +2,22 @@
 import { computed, signal } from '@preact/signals';
 import type { ComponentChildren, TargetedMouseEvent } from 'preact';
 import { pageAt } from '#protocol/page-paths';
+import type { RunName } from './state/run-ref.ts';
 
 export type Route =
   | { readonly page: 'overview' }
   | { readonly page: 'timeline' }
   | { readonly page: 'job'; readonly name: string }
-  | { readonly page: 'run'; readonly id: string }
+  /** @property job null: of whichever job has a run with this id, if only one has */
+  | { readonly page: 'run'; readonly id: string; readonly job: string | null }
   | { readonly page: 'commands' }
   | { readonly page: 'command'; readonly id: string }
   | { readonly page: 'tokens' }
   | { readonly page: 'audit' }
   | { readonly page: 'unknown' };
 
-export function routeOf(path: string): Route {
+/** @param search the query, with its question mark; or empty */
+export function routeOf(path: string, search: string): Route {
   const address = pageAt(path);
   if (address === null) return { page: 'unknown' };
   const { page, name } = address;
@@ -28,6 +31,7 @@ export function routeOf(path: string): Route {
     case 'job':
       return { page, name: name ?? '' };
     case 'run':
+      return { page, id: name ?? '', job: new URLSearchParams(search).get('job') || null };
     case 'command':
       return { page, id: name ?? '' };
   }
@@ -37,8 +41,9 @@ export function jobPath(name: string): string {
   return `/jobs/${name}`;
 }
 
-export function runPath(id: string): string {
-  return `/runs/${id}`;
+/** Always with its job: another one may have reported a run with the same id. */
+export function runPath({ id, job }: RunName): string {
+  return `/runs/${id}?${new URLSearchParams({ job })}`;
 }
 
 export function commandPath(id: string): string {
@@ -53,7 +58,7 @@ interface Place {
 
 const place = signal<Place>({ path: '/', search: '' });
 
-export const route = computed(() => routeOf(place.value.path));
+export const route = computed(() => routeOf(place.value.path, place.value.search));
 
 /** What the page is narrowed to. */
 export const query = computed(() => new URLSearchParams(place.value.search));

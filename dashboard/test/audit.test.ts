@@ -35,7 +35,7 @@ function entry(changes: Partial<AuditEntry>): AuditEntry {
 const told = (changes: Partial<AuditEntry>) =>
   sentenceOf(entry(changes), {
     token: (id) => (id === TOKEN ? 'web machines' : null),
-    machineOf: (run) => (run === runId(9) ? 'web-3' : null),
+    machineOf: ({ job, id }) => (job === 'backup' && id === runId(9) ? 'web-3' : null),
   });
 
 describe('sentences', () => {

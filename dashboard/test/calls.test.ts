@@ -1,7 +1,36 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { fetchTokens, MOST_LISTED } from '../src/api/calls.ts';
+import { fetchEvents, fetchGaps, fetchRun, fetchTokens, MOST_LISTED, outputHref } from '../src/api/calls.ts';
 
 afterEach(() => vi.unstubAllGlobals());
+
+test('a run is asked for with its job; of one whose id several jobs have, those are told', async () => {
+  const asked: string[] = [];
+  vi.stubGlobal('fetch', async (path: string) => {
+    asked.push(path);
+    const problem = {
+      type: 'about:blank',
+      title: '',
+      status: 409,
+      code: 'run_ambiguous',
+      detail: '',
+      jobs: ['a', 'b'],
+    };
+    return Response.json(problem, { status: 409 });
+  });
+  const run = { id: '01J00000000000000000000001', job: 'a' };
+  const answer = await fetchRun(run.id, null);
+  expect(!answer.ok && answer.failure).toMatchObject({ code: 'run_ambiguous', jobs: ['a', 'b'] });
+  await fetchRun(run.id, run.job);
+  await fetchEvents(run.id, run.job);
+  await fetchGaps(run);
+  expect(asked.map((path) => path.replace(`/api/v1/runs/${run.id}`, ''))).toEqual([
+    '',
+    '?job=a',
+    '/events?job=a&limit=500',
+    '/output?job=a',
+  ]);
+  expect(outputHref(run)).toBe(`/api/v1/runs/${run.id}/output?job=a&gaps=marked`);
+});
 
 /** As many pages as it is given, each with one token. */
 function answerPages(count: number): void {

@@ -5,16 +5,18 @@ import {
   withJobs,
   withoutForgotten,
   withoutJob,
+  withoutRun,
   withoutUnlisted,
   withRuns,
 } from '../src/state/fleet-model.ts';
+import { refOf } from '../src/state/run-ref.ts';
 import { at, makeEnd, makeJob, makeRun, runId } from './make.ts';
 
 const alive = makeRun({ seq: 3 });
 const over = makeRun({ seq: 5, state: 'failed', final: true, exit_code: 2, ended_at: at(9) });
 const lost = makeRun({ seq: 4, state: 'lost', final: false, exit_code: 253, ended_at: at(9) });
 
-const openIds = (fleet: Fleet) => [...fleet.open.keys()];
+const openIds = (fleet: Fleet) => [...fleet.open.values()].map(({ id }) => id);
 const ends = (fleet: Fleet) => fleet.jobs.get('backup')?.ends.map(({ run, state }) => [run, state]);
 
 describe('a run', () => {
@@ -47,6 +49,28 @@ describe('a run', () => {
   test('of which nothing new is told leaves everything as it was', () => {
     const fleet = withRuns(EMPTY_FLEET, [alive]);
     expect(withRuns(fleet, [alive, makeRun({ seq: 2 })])).toBe(fleet);
+  });
+});
+
+describe('two runs with the same id, of two jobs,', () => {
+  const evil = makeRun({ ...alive, job: 'evil', seq: 90 });
+  const jobs = (fleet: Fleet) => [...fleet.open.values()].map(({ job }) => job);
+  const both = withRuns(EMPTY_FLEET, [alive, evil]);
+
+  test('are both there, whichever came first', () => {
+    expect(jobs(both)).toEqual(['backup', 'evil']);
+    expect(jobs(withRuns(EMPTY_FLEET, [evil, alive]))).toEqual(['evil', 'backup']);
+  });
+
+  test('each end, change and go by themselves', () => {
+    const ended = withRuns(both, [{ ...evil, state: 'failed', final: true, ended_at: at(9), seq: 99 }]);
+    expect(jobs(ended)).toEqual(['backup']);
+    expect(ends(ended)).toEqual([]);
+    // The end of the one is no reason not to believe that the other lives.
+    expect(jobs(withRuns(ended, [makeRun({ ...alive, state: 'killing', seq: 4 })]))).toEqual(['backup']);
+    expect(jobs(withRuns(withoutForgotten(ended, [{ job: 'evil', id: evil.id, seq: 100 }]), []))).toEqual(['backup']);
+    expect(jobs(withoutForgotten(both, [{ job: 'evil', id: evil.id, seq: 100 }]))).toEqual(['backup']);
+    expect(jobs(withoutRun(both, refOf(evil)))).toEqual(['backup']);
   });
 });
 

@@ -17,6 +17,7 @@ import {
   withPage,
   withRuns,
 } from '../src/pages/job/history.ts';
+import { refOf } from '../src/state/run-ref.ts';
 import { at, makeRun, runId } from './make.ts';
 
 /** The n-th run, started at second n; ended five seconds later. */
@@ -62,11 +63,11 @@ describe('the history', () => {
 
   test('is the very same when nothing is new', () => {
     expect(withRuns(firstPage, [run(30), run(20, { seq: 4 })])).toBe(firstPage);
-    expect(withoutRun(firstPage, runId(1))).toBe(firstPage);
+    expect(withoutRun(firstPage, refOf(run(1)))).toBe(firstPage);
   });
 
   test('loses what is not kept any more', () => {
-    expect(shown(withoutRun(firstPage, runId(20)))).toEqual([30]);
+    expect(shown(withoutRun(firstPage, refOf(run(20))))).toEqual([30]);
   });
 
   test('forgets the oldest when there is too much, and knows that they are to be loaded again', () => {

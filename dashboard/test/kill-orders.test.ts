@@ -6,8 +6,10 @@ import { catchUpOnCommands, commands, forgetCommands, keepCommands } from '../sr
 import {
   failureText,
   forgetOrders,
+  inGrace,
   type KillOrder,
   killOrders,
+  orderFor,
   orderKill,
   rememberOrders,
   sendAgain,
@@ -15,7 +17,7 @@ import {
 import { makeCommand, makeRun, runId } from './make.ts';
 
 /** What a call is answered by: a response, or silence. */
-let answer: (path: string, body: { runs?: string[] }) => Response | Promise<Response>;
+let answer: (path: string, body: { runs?: { job: string; run: string }[] }) => Response | Promise<Response>;
 
 const WHO: Session = { name: 'night shift', scopes: ['read', 'kill'], jobs: '*', expires_at: null };
 
@@ -62,15 +64,49 @@ function textOf({ state }: KillOrder): string {
 }
 
 test('of an order that got through in part it is told which part, and that part is followed', async () => {
-  answer = (_, body) => (body.runs?.includes(runId(0)) === true ? stored(body.runs) : problem(503));
+  const idsOf = (body: { runs?: { run: string }[] }) => (body.runs ?? []).map(({ run }) => run);
+  answer = (_, body) => (idsOf(body).includes(runId(0)) ? stored(idsOf(body)) : problem(503));
   orderKill({ kind: 'runs', runs: runs(600) }, {});
   const order = await stateOf('failed');
   expect(textOf(order)).toContain('first 500 were ordered');
   expect(commands.value.size).toBe(500);
 
-  answer = (_, body) => stored(body.runs ?? []);
+  answer = (_, body) => stored(idsOf(body));
   sendAgain(order);
   expect((await stateOf('stored')).state).toMatchObject({ commands: { length: 600 } });
+});
+
+test('the runs that were picked are named with their jobs, and an order of the one is none of its namesake', async () => {
+  const real = makeRun({ id: runId(1), job: 'backup' });
+  const evil = makeRun({ id: runId(1), job: 'evil' });
+  const other = makeRun({ id: runId(2), job: 'backup' });
+  const named: unknown[] = [];
+  answer = (_, body) => {
+    named.push(body.runs);
+    return stored([runId(1), runId(2)]);
+  };
+  orderKill({ kind: 'runs', runs: [real, other] }, { signal: 'SIGTERM' });
+  await stateOf('stored');
+  expect(named).toEqual([
+    [
+      { job: 'backup', run: runId(1) },
+      { job: 'backup', run: runId(2) },
+    ],
+  ]);
+
+  killOrders.value = [{ ...made, scope: { kind: 'runs', runs: [real] } }];
+  expect(orderFor(real)).not.toBe(null);
+  expect(orderFor(evil)).toBe(null);
+  const target = {
+    run: runId(1),
+    machine: 'm1',
+    signal: null,
+    exit_code: null,
+    survivors: [],
+    unnamed_survivors: false,
+  };
+  const ordered = [makeCommand({ job: 'backup', targets: [{ ...target, state: 'term' }] })];
+  expect(inGrace(ordered, [real, evil])).toEqual([real]);
 });
 
 test('that no answer came is not told as that nothing was killed', async () => {

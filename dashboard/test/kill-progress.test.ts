@@ -151,6 +151,11 @@ test('while the machine is away the kill waits', () => {
   expect(killProgress(away, story(requested), [])?.waitingForMachine).toBe(true);
 });
 
+test('a kill of another job’s run with the same id is none of this one', () => {
+  const theirs = makeCommand({ job: 'evil', targets: [target('term')] });
+  expect(killProgress(makeRun(), [], [theirs])).toBe(null);
+});
+
 describe('of what a run has left running', () => {
   const LEFT = [{ pid: 4711, command: 'sleep 1000' }];
   const ended = {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { newerOf, unaccounted } from '../src/state/newest.ts';
+import { refOf } from '../src/state/run-ref.ts';
 import { makeRun, runId } from './make.ts';
 
 test('the higher seq is the newer, whichever way round they arrive', () => {
@@ -15,8 +16,11 @@ test('of one version the one that has seen more output is taken', () => {
 });
 
 test('a run held to be open that no snapshot knows has to be asked for', () => {
-  const [forgotten, known, updated] = [1, 2, 3].map((n) => makeRun({ id: runId(n) }));
-  const before = new Map([forgotten, known, updated].flatMap((run) => (run === undefined ? [] : [[run.id, run]])));
-  const now = new Map(before).set(runId(3), makeRun({ id: runId(3), seq: 2 }));
-  expect(unaccounted(before, now, new Set([runId(2)]))).toEqual([runId(1)]);
+  const runOf = (n: number, job: string) => makeRun({ id: runId(n), job });
+  const [forgotten, known, updated] = [runOf(1, 'backup'), runOf(2, 'backup'), runOf(3, 'backup')];
+  // With the id of one that the snapshot knows, and of another job.
+  const namesake = runOf(2, 'evil');
+  const before = new Map([forgotten, known, updated, namesake].map((run) => [refOf(run), run]));
+  const now = new Map(before).set(refOf(updated), makeRun({ id: runId(3), seq: 2 }));
+  expect(unaccounted(before, now, new Set([refOf(known)]))).toEqual([forgotten, namesake]);
 });

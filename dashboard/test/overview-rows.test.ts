@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseFilter } from '../src/pages/overview/filter.ts';
-import { type OverviewWishes, overviewOf, type Row } from '../src/pages/overview/rows.ts';
+import { keyOf, type OverviewWishes, overviewOf, type Row } from '../src/pages/overview/rows.ts';
 import { EMPTY_FLEET, type Fleet, withJobs, withRuns } from '../src/state/fleet-model.ts';
 import { at, makeEnd, makeJob, makeRun, runId } from './make.ts';
 
@@ -87,6 +87,13 @@ describe('the filter', () => {
     expect(rows.map(told)[0]).toBe('# resting 2');
     expect(counts).toEqual({ attention: 2, running: 3, resting: 2 });
   });
+});
+
+test('two runs with the same id, of two jobs, are two rows', () => {
+  const real = run('backup', 'web-1');
+  const { rows } = overviewOf(withRuns(EMPTY_FLEET, [real, { ...real, job: 'evil' }]), wishes());
+  expect(rows.map(told)).toHaveLength(3);
+  expect(new Set(rows.map(keyOf)).size).toBe(3);
 });
 
 describe('a job of many runs', () => {

@@ -48,6 +48,14 @@ test('a run that is kept no longer goes, with its lane', async () => {
   expect(lanes(history)).toEqual(['b']);
 });
 
+test('two runs with the same id, of two jobs, are two; what is told of one is not of the other', async () => {
+  const history = await loaded();
+  history.put([{ ...one, job: 'evil', machine: one.machine, seq: 90 }]);
+  expect(lanes(history)).toEqual(['a', 'b', 'evil']);
+  history.forget([{ job: 'evil', id: one.id, seq: 99 }]);
+  expect(lanes(history)).toEqual(['a', 'b']);
+});
+
 test('one that came afresh with the same id stays', async () => {
   const history = await loaded();
   history.put([{ ...one, seq: 6 }]);

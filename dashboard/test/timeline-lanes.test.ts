@@ -15,6 +15,7 @@ import {
   worstOf,
 } from '../src/pages/timeline/lane-layout.ts';
 import { markText } from '../src/pages/timeline/mark-words.ts';
+import { refOf } from '../src/state/run-ref.ts';
 import { at, makeRun, runId } from './make.ts';
 
 const SECOND = 1000;
@@ -33,7 +34,7 @@ function span(from: number, to: number | null, changes: Partial<Run> = {}): Run 
   });
 }
 
-const laneOf = (runs: readonly Run[]) => new Lane('backup', new Map(runs.map((run) => [run.id, run])));
+const laneOf = (runs: readonly Run[]) => new Lane('backup', new Map(runs.map((run) => [refOf(run), run])));
 const layoutOf = (runs: readonly Run[], msPerPx = SECOND) => layOut(laneOf(runs), msPerPx).marks;
 
 /** `row: from-to xN`, in seconds. */
@@ -211,6 +212,17 @@ describe('lanes', () => {
     lanes.put([{ ...a, seq: 2, state: 'failed' }]);
     expect(lanes.lanes.map(({ name }) => name)).toEqual(['b']);
   });
+});
+
+test('two runs with the same id, of two jobs, are two marks of their machine', () => {
+  const real = span(0, 10);
+  const evil = { ...real, job: 'evil' };
+  const lanes = new LaneIndex('machine', () => true);
+  lanes.put([real, evil]);
+  const marks = (lane: Lane | undefined) => (lane === undefined ? [] : layOut(lane, SECOND).marks);
+  expect(new Set(marks(lanes.lane('web-1')).map(keyOf)).size).toBe(2);
+  lanes.remove([evil]);
+  expect(marks(lanes.lane('web-1'))).toMatchObject([{ kind: 'run', run: { job: 'backup' } }]);
 });
 
 describe('what a mark says', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { orphanSentence, tell, wasSeenToEnd } from '../src/pages/run/words.ts';
-import { routeOf } from '../src/router.tsx';
+import { routeOf, runPath } from '../src/router.tsx';
 import { at, COMMAND_ID, RUN_ID, story } from './make.ts';
 
 const told = (...events: Parameters<typeof story>) =>
@@ -72,10 +72,12 @@ test('of an end that nobody saw nothing is claimed', () => {
 });
 
 test('addresses', () => {
-  expect(routeOf('/')).toEqual({ page: 'overview' });
-  expect(routeOf(`/runs/${RUN_ID}`)).toEqual({ page: 'run', id: RUN_ID });
-  expect(routeOf('/jobs/db-backup/')).toEqual({ page: 'job', name: 'db-backup' });
-  expect(routeOf('/runs/a/b')).toEqual({ page: 'unknown' });
+  expect(routeOf('/', '')).toEqual({ page: 'overview' });
+  expect(routeOf(`/runs/${RUN_ID}`, '')).toEqual({ page: 'run', id: RUN_ID, job: null });
+  expect(routeOf('/jobs/db-backup/', '')).toEqual({ page: 'job', name: 'db-backup' });
+  expect(routeOf('/runs/a/b', '')).toEqual({ page: 'unknown' });
+  const { pathname, search } = new URL(runPath({ id: RUN_ID, job: 'db-backup' }), 'https://leash.test');
+  expect(routeOf(pathname, `${search}&at=7`)).toEqual({ page: 'run', id: RUN_ID, job: 'db-backup' });
 });
 
 test('a takeover and what is left running are told so that a person knows what to do', () => {

@@ -24,6 +24,11 @@ export class ApiError extends Error {
     this.headers = headers;
     this.actor = actor;
   }
+
+  /** What this problem has beside what all have. */
+  get members(): Pick<Problem, 'jobs'> {
+    return {};
+  }
 }
 
 export function problemResponse(error: ApiError, requestId: string): Response {
@@ -35,6 +40,7 @@ export function problemResponse(error: ApiError, requestId: string): Response {
     code: error.code,
     detail: error.message,
     request_id: requestId,
+    ...error.members,
   };
   const headers = new Headers({
     ...error.headers,

@@ -87,8 +87,9 @@ describe.each(['first', 'second'])('a run whose id another job reports, %s', (wh
       expect(await refusal(call('GET', `/runs/${real.run}${path}`))).toBe('409 run_ambiguous');
       expect((await call('GET', `/runs/${real.run}${path}?job=${real.job}`)).status).toBe(200);
     }
-    const { detail } = await (await call('GET', `/runs/${real.run}`)).json<{ detail: string }>();
-    expect(detail).toContain(`${evil.job}, ${real.job}`);
+    const problem = await (await call('GET', `/runs/${real.run}`)).json<{ detail: string; jobs: string[] }>();
+    expect(problem.detail).toContain(`${evil.job}, ${real.job}`);
+    expect(problem.jobs).toEqual([evil.job, real.job]);
     const { run } = await get<{ run: Run }>(`/runs/${real.run}?job=${real.job}`);
     expect(run).toMatchObject({ job: real.job, machine: real.machine });
     expect(await refusal(call('GET', `/runs/${real.run}?job=neither`))).toBe('404 unknown_run');

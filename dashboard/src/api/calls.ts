@@ -26,6 +26,7 @@ import {
   TokenBody,
   TokenList,
 } from '#protocol/api';
+import type { RunName } from '../state/run-ref.ts';
 import { type Result, success } from './failure.ts';
 import { call, callFor } from './http.ts';
 
@@ -44,8 +45,10 @@ export async function signOut(): Promise<Result<null>> {
   return pick(await call({ method: 'DELETE', path: '/session' }), () => null);
 }
 
-export async function fetchRun(id: string): Promise<Result<Run>> {
-  return pick(await callFor(RunBody, { path: `/runs/${encodeURIComponent(id)}` }), (body) => body.run);
+/** @param job null: of whichever job has one with this id, if only one has */
+export async function fetchRun(id: string, job: string | null): Promise<Result<Run>> {
+  const path = withQuery(`/runs/${encodeURIComponent(id)}`, { job });
+  return pick(await callFor(RunBody, { path }), (body) => body.run);
 }
 
 export async function fetchJob(name: string): Promise<Result<Job>> {
@@ -114,11 +117,11 @@ export function fetchAllRuns(narrowing: Narrowing, each?: (runs: readonly Run[])
   return everyPage((cursor) => fetchRuns({ ...narrowing, limit: PAGE_SIZE, cursor }), each);
 }
 
-/** All that has happened to a run so far. */
-export function fetchEvents(run: string): Promise<Result<Whole<RunEvent>>> {
+/** All that has happened to a run so far. @param job as for the run */
+export function fetchEvents(run: string, job: string | null): Promise<Result<Whole<RunEvent>>> {
   const path = `/runs/${encodeURIComponent(run)}/events`;
   return everyPage(async (cursor) =>
-    pick(await callFor(EventList, { path: withQuery(path, { limit: PAGE_SIZE, cursor }) }), (body) => ({
+    pick(await callFor(EventList, { path: withQuery(path, { job, limit: PAGE_SIZE, cursor }) }), (body) => ({
       items: body.events,
       next: body.next_cursor,
     })),
@@ -155,13 +158,13 @@ export async function deleteToken(id: string): Promise<Result<null>> {
 }
 
 /** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */
-export function outputHref(run: string): string {
-  return `/api/v1/runs/${encodeURIComponent(run)}/output?gaps=marked`;
+export function outputHref({ id, job }: RunName): string {
+  return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'marked' })}`;
 }
 
 /** Which bytes [start, end) of a run's output are missing for ever: the first hundred stretches. */
-export async function fetchGaps(run: string): Promise<Result<readonly Gap[]>> {
-  const answer = await call({ method: 'HEAD', path: `/runs/${encodeURIComponent(run)}/output` });
+export async function fetchGaps({ id, job }: RunName): Promise<Result<readonly Gap[]>> {
+  const answer = await call({ method: 'HEAD', path: withQuery(`/runs/${encodeURIComponent(id)}/output`, { job }) });
   return pick(answer, ({ headers }) =>
     [...(headers.get(GAPS_HEADER) ?? '').matchAll(/(\d+)-(\d+)/g)].map(([, start, end]) => ({
       start: Number(start),

@@ -1,7 +1,13 @@
 /** Why a call brought no answer that can be used, in words for whoever sits before the page. */
 export type Failure =
-  /** The control plane said no, and why. */
-  | { readonly kind: 'problem'; readonly status: number; readonly code: string; readonly detail: string }
+  /** The control plane said no, and why. @property jobs those that have a run with the id that was asked for */
+  | {
+      readonly kind: 'problem';
+      readonly status: number;
+      readonly code: string;
+      readonly detail: string;
+      readonly jobs?: readonly string[];
+    }
   /** Nobody answered. */
   | { readonly kind: 'unreachable'; readonly detail: string }
   /** An answer came that this page cannot read. */

@@ -108,8 +108,9 @@ async function readProblem(response: Response): Promise<Failure> {
   try {
     const parsed = v.safeParse(Problem, await response.json());
     if (parsed.success) {
-      const { code, detail, title } = parsed.output;
-      return { kind: 'problem', status: response.status, code, detail: detail || title };
+      const { code, detail, title, jobs } = parsed.output;
+      const named = jobs === undefined ? {} : { jobs };
+      return { kind: 'problem', status: response.status, code, detail: detail || title, ...named };
     }
   } catch {
     // Not from the API: a proxy's error page, say. The status has to do.

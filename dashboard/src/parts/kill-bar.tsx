@@ -20,7 +20,7 @@ import { countText } from './quantity.ts';
 export function KillBar() {
   const here = route.value;
   // A run's own page tells the kill of that run step by step.
-  const shown = killOrders.value.filter(({ scope }) => here.page !== 'run' || !isOnly(scope, here.id));
+  const shown = killOrders.value.filter(({ scope }) => here.page !== 'run' || !isOnly(scope, here));
   if (shown.length === 0) return null;
   return (
     <Docked>

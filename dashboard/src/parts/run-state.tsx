@@ -2,6 +2,7 @@
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
 import { awaitedByKill } from '../state/commands.ts';
+import { refOf } from '../state/run-ref.ts';
 import { STATE_WORDS } from './run-state-words.ts';
 import { STATE_SHAPES } from './state-shapes.ts';
 
@@ -44,5 +45,5 @@ function contactNote(run: Run): string | null {
   const note = isLive(run.state) ? 'out of touch' : 'may come back';
   const isCertain = isLive(run.state) ? run.connected : run.state !== 'lost' || run.final;
   if (isCertain) return null;
-  return awaitedByKill.value.has(run.id) ? `${note}, kill waits` : note;
+  return awaitedByKill.value.has(refOf(run)) ? `${note}, kill waits` : note;
 }

@@ -43,11 +43,11 @@ export class CatchUp {
 const ASKED_AT_ONCE = 6;
 
 /** Asks for each, a few at a time, until all have been asked for or it is outdated. */
-export async function askForEach(
-  ids: readonly string[],
-  ask: (id: string) => Promise<void>,
+export async function askForEach<Item>(
+  items: readonly Item[],
+  ask: (item: Item) => Promise<void>,
   isOutdated: () => boolean,
 ): Promise<void> {
-  const left = [...ids];
+  const left = [...items];
   while (left.length > 0 && !isOutdated()) await Promise.all(left.splice(0, ASKED_AT_ONCE).map(ask));
 }

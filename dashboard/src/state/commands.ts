@@ -3,17 +3,18 @@ import { computed, signal } from '@preact/signals';
 import type { Command } from '#protocol/api';
 import type { Page } from '../api/calls.ts';
 import type { Failure, Result } from '../api/failure.ts';
+import { type RunRef, runRef } from './run-ref.ts';
 
 export type Commands = ReadonlyMap<string, Command>;
 
 export const commands = signal<Commands>(new Map());
 
 /** Runs that were out of touch or lost when a kill was ordered: it is carried out when they come back. */
-export const awaitedByKill = computed<ReadonlySet<string>>(
+export const awaitedByKill = computed<ReadonlySet<RunRef>>(
   () =>
     new Set(
-      [...commands.value.values()].flatMap(({ targets }) =>
-        targets.filter(({ state }) => state === 'pending' || state === 'lost').map(({ run }) => run),
+      [...commands.value.values()].flatMap(({ job, targets }) =>
+        targets.filter(({ state }) => state === 'pending' || state === 'lost').map(({ run }) => runRef(job, run)),
       ),
     ),
 );

@@ -7,6 +7,7 @@
 import type { Job, Run, RunEnd } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { type ForgottenRun, newerOf, type Runs } from './newest.ts';
+import { type RunRef, refOf, runRef } from './run-ref.ts';
 
 /** As many as the control plane gives. */
 const KEPT_ENDS = 20;
@@ -23,7 +24,7 @@ export interface Fleet {
   readonly open: Runs;
   readonly jobs: ReadonlyMap<string, FleetJob>;
   /** The version at which runs were last seen to be over. */
-  readonly over: ReadonlyMap<string, number>;
+  readonly over: ReadonlyMap<RunRef, number>;
 }
 
 export const EMPTY_FLEET: Fleet = { open: new Map(), jobs: new Map(), over: new Map() };
@@ -46,10 +47,10 @@ export function withJobs(fleet: Fleet, arrived: readonly Job[]): Fleet {
 }
 
 /** Takes runs away that the control plane no longer has. */
-export function withoutRun(fleet: Fleet, id: string): Fleet {
-  if (!fleet.open.has(id)) return fleet;
+export function withoutRun(fleet: Fleet, ref: RunRef): Fleet {
+  if (!fleet.open.has(ref)) return fleet;
   const open = new Map(fleet.open);
-  open.delete(id);
+  open.delete(ref);
   return { ...fleet, open };
 }
 
@@ -91,22 +92,23 @@ export function withoutUnlisted(fleet: Fleet, before: Fleet, listed: readonly Jo
 /** Copies of what changes, made when it first does. */
 class Draft {
   readonly #before: Fleet;
-  #open: Map<string, Run> | null = null;
+  #open: Map<RunRef, Run> | null = null;
   #jobs: Map<string, FleetJob> | null = null;
-  #over: Map<string, number> | null = null;
+  #over: Map<RunRef, number> | null = null;
 
   constructor(before: Fleet) {
     this.#before = before;
   }
 
   run(run: Run): void {
-    const known = (this.#open ?? this.#before.open).get(run.id);
-    const overSince = (this.#over ?? this.#before.over).get(run.id);
+    const ref = refOf(run);
+    const known = (this.#open ?? this.#before.open).get(ref);
+    const overSince = (this.#over ?? this.#before.over).get(ref);
     if (newerOf(known, run) === known || (overSince !== undefined && overSince >= run.seq)) return;
     this.job(run.job);
     this.#open ??= new Map(this.#before.open);
-    if (isLive(run.state) || !run.final) this.#open.set(run.id, run);
-    else this.#open.delete(run.id);
+    if (isLive(run.state) || !run.final) this.#open.set(ref, run);
+    else this.#open.delete(ref);
     if (isLive(run.state)) {
       this.#noEnd(run.job, run.id);
     } else {
@@ -128,19 +130,20 @@ class Draft {
     const known = job.ends.some(({ run }) => run === end.run);
     if (known && !how.replace) return;
     // A list that was read before the run came back alive.
-    const open = (this.#open ?? this.#before.open).get(end.run);
+    const open = (this.#open ?? this.#before.open).get(runRef(name, end.run));
     if (!how.replace && open !== undefined && isLive(open.state)) return;
     const rest = known ? job.ends.filter(({ run }) => run !== end.run) : job.ends;
     this.#setEnds(job, [...rest, end].sort(newestEndFirst).slice(0, KEPT_ENDS));
   }
 
   forget({ job, id, seq }: ForgottenRun): void {
-    const open = (this.#open ?? this.#before.open).get(id);
-    const overSince = (this.#over ?? this.#before.over).get(id);
+    const ref = runRef(job, id);
+    const open = (this.#open ?? this.#before.open).get(ref);
+    const overSince = (this.#over ?? this.#before.over).get(ref);
     if ((open !== undefined && open.seq > seq) || (overSince !== undefined && overSince > seq)) return;
-    if (open?.job === job) {
+    if (open !== undefined) {
       this.#open ??= new Map(this.#before.open);
-      this.#open.delete(id);
+      this.#open.delete(ref);
     }
     this.#noEnd(job, id);
   }
@@ -188,11 +191,12 @@ class Draft {
 
   #rememberOver(run: Run): void {
     this.#over ??= new Map(this.#before.over);
-    this.#over.delete(run.id);
-    this.#over.set(run.id, run.seq);
-    for (const id of this.#over.keys()) {
+    const ref = refOf(run);
+    this.#over.delete(ref);
+    this.#over.set(ref, run.seq);
+    for (const oldest of this.#over.keys()) {
       if (this.#over.size <= KEPT_SEQS) break;
-      this.#over.delete(id);
+      this.#over.delete(oldest);
     }
   }
 }

@@ -21,6 +21,7 @@ import {
 } from './fleet-model.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
 import { type ForgottenRun, unaccounted } from './newest.ts';
+import { type RunRef, refOf } from './run-ref.ts';
 import { doubtSession } from './session.ts';
 
 /** Each names all its runs. */
@@ -121,14 +122,14 @@ function followFleet(): () => void {
 /** Shows each page of the lists as it comes: ten thousand runs take a moment. */
 async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> {
   const before = fleet.value;
-  const seen = new Set<string>();
+  const seen = new Set<RunRef>();
   const [jobs, runs, orders] = await Promise.all([
     fetchJobs((page) => {
       if (!isOutdated()) fleet.value = withJobs(fleet.value, page);
     }),
     fetchOpenRuns((page) => {
       if (isOutdated()) return;
-      for (const run of page) seen.add(run.id);
+      for (const run of page) seen.add(refOf(run));
       fleet.value = withRuns(fleet.value, page);
     }),
     refreshCommands(),
@@ -144,11 +145,11 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
   return null;
 }
 
-async function refresh(id: string): Promise<void> {
-  const answer = await fetchRun(id);
+async function refresh(run: Run): Promise<void> {
+  const answer = await fetchRun(run.id, run.job);
   if (answer.ok) fleet.value = withRuns(fleet.value, [answer.value]);
   else if (answer.failure.kind === 'problem' && answer.failure.status === 404) {
-    fleet.value = withoutRun(fleet.value, id);
+    fleet.value = withoutRun(fleet.value, refOf(run));
   }
 }
 

@@ -30,8 +30,9 @@ export interface RunFollower {
   stop(): void;
 }
 
-export function followRun(id: string): RunFollower {
-  const follower = new Follower(id);
+/** @param job null: of whichever job has a run with this id, if only one has */
+export function followRun(id: string, job: string | null): RunFollower {
+  const follower = new Follower(id, job);
   void follower.begin();
   return follower;
 }
@@ -45,6 +46,8 @@ class Follower implements RunFollower {
   readonly feed = signal<OutputFeed | null>(null);
   readonly outputVersion = signal(0);
   readonly #id: string;
+  /** Null until it is known. */
+  #job: string | null;
   readonly #catchUp = new CatchUp(
     (isOutdated) => this.#askForMissed(isOutdated),
     (failure) => {
@@ -56,13 +59,14 @@ class Follower implements RunFollower {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  constructor(id: string) {
+  constructor(id: string, job: string | null) {
     this.#id = id;
+    this.#job = job;
   }
 
   /** The run has to be known before its job can be watched. */
   async begin(): Promise<void> {
-    const answer = await fetchRun(this.#id);
+    const answer = await fetchRun(this.#id, this.#job);
     if (this.#stopped) return;
     if (!answer.ok) {
       this.failure.value = answer.failure;
@@ -70,6 +74,7 @@ class Follower implements RunFollower {
       return;
     }
     const run = answer.value;
+    this.#job = run.job;
     batch(() => {
       this.failure.value = null;
       this.run.value = newerOf(this.run.value, run);
@@ -122,7 +127,7 @@ class Follower implements RunFollower {
   }
 
   async #askForMissed(isOutdated: () => boolean): Promise<Failure | null> {
-    const [run, events] = await Promise.all([fetchRun(this.#id), fetchEvents(this.#id)]);
+    const [run, events] = await Promise.all([fetchRun(this.#id, this.#job), fetchEvents(this.#id, this.#job)]);
     if (isOutdated()) return null;
     batch(() => {
       if (run.ok) this.run.value = newerOf(this.run.value, run.value);
@@ -146,7 +151,7 @@ class Follower implements RunFollower {
     return new OutputFeed(this.#id, run.output_bytes, {
       send: (message) => this.#watch?.send(message) ?? false,
       fetchTotal: async () => {
-        const answer = await fetchRun(this.#id);
+        const answer = await fetchRun(this.#id, this.#job);
         return answer.ok ? answer.value.output_bytes : null;
       },
       changed: () => {

@@ -7,6 +7,7 @@ import { newKey } from '../api/idempotency-key.ts';
 import { askForEach } from './catch-up.ts';
 import { commands, keepCommands } from './commands.ts';
 import { dropKeptOrders, keepOrders, keptOrders } from './kept-orders.ts';
+import { type RunName, refOf, runRef } from './run-ref.ts';
 
 /** As much of a run as its kill is told with. */
 type Hit = Pick<Run, 'id' | 'job' | 'machine'>;
@@ -98,12 +99,15 @@ export function failureText({ failure, commands }: Extract<KillOrder['state'], {
 }
 
 /** The last order that names this very run alone. */
-export function orderFor(run: string): KillOrder | null {
+export function orderFor(run: RunName): KillOrder | null {
   return killOrders.value.findLast(({ scope }) => isOnly(scope, run)) ?? null;
 }
 
-export function isOnly(scope: KillScope<Hit>, run: string): boolean {
-  return scope.kind === 'runs' && scope.runs.length === 1 && scope.runs[0]?.id === run;
+/** @param run whose job is null where it is not known which of several it is of */
+export function isOnly(scope: KillScope<Hit>, { id, job }: { id: string; job: string | null }): boolean {
+  const [only] = scope.runs;
+  if (scope.kind !== 'runs' || scope.runs.length !== 1 || only === undefined) return false;
+  return only.id === id && (job === null || only.job === job);
 }
 
 /** The runs of an order whose grace runs, unless SIGKILL was ordered for them already. */
@@ -117,14 +121,16 @@ export function forceable({ scope, manner, state }: KillOrder): readonly Hit[] {
 
 /** Those of the runs whose grace by these commands goes on, unless SIGKILL was ordered for them from here already. */
 export function inGrace<Each extends Hit>(ordered: readonly Command[], runs: readonly Each[]): readonly Each[] {
-  const ids = new Set(
-    ordered.flatMap(({ targets }) => targets.filter((target) => target.state === 'term').map(({ run }) => run)),
+  const refs = new Set(
+    ordered.flatMap(({ job, targets }) =>
+      targets.filter((target) => target.state === 'term').map(({ run }) => runRef(job, run)),
+    ),
   );
   for (const { manner, scope } of killOrders.value) {
     if (manner.signal !== 'SIGKILL') continue;
-    for (const { id } of scope.runs) ids.delete(id);
+    for (const run of scope.runs) refs.delete(refOf(run));
   }
-  return runs.filter(({ id }) => ids.has(id));
+  return runs.filter((run) => refs.has(refOf(run)));
 }
 
 async function send(order: KillOrder): Promise<void> {
@@ -147,7 +153,7 @@ function callsOf({ id, scope, manner }: KillOrder): (() => Promise<Result<readon
   }
   const calls: (() => Promise<Result<readonly Command[]>>)[] = [];
   for (let from = 0; from < scope.runs.length; from += RUNS_A_CALL) {
-    const runs = scope.runs.slice(from, from + RUNS_A_CALL).map((run) => run.id);
+    const runs = scope.runs.slice(from, from + RUNS_A_CALL).map((run) => ({ job: run.job, run: run.id }));
     calls.push(() => postKills({ runs, ...manner }, `${id}-${from}`));
   }
   return calls;

@@ -50,7 +50,8 @@ type Progress = Extract<RunEvent, { type: 'kill_progress' }>;
 type Delivered = Extract<RunEvent, { type: 'kill_delivered' }>;
 
 /** Of the kill that is under way, or was last: what a run has left running is ended by another one than the run. */
-export function killProgress(run: Run, events: readonly RunEvent[], commands: readonly Command[]): KillProgress | null {
+export function killProgress(run: Run, events: readonly RunEvent[], all: readonly Command[]): KillProgress | null {
+  const commands = all.filter(({ job }) => job === run.job);
   const whole = () => progressOf(run, events, commands, false);
   if (!run.final || !events.some(({ type }) => type === 'left_running')) return whole();
   const sinceEnd = events.slice(events.findLastIndex(({ type }) => type === 'ended') + 1);

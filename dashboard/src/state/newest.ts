@@ -1,7 +1,8 @@
 /** Runs arrive twice, from a snapshot and from a socket, in any order: the higher `seq` is the newer. */
 import type { Run } from '#protocol/api';
+import type { RunRef } from './run-ref.ts';
 
-export type Runs = ReadonlyMap<string, Run>;
+export type Runs = ReadonlyMap<RunRef, Run>;
 
 /** A run that the control plane keeps no longer. One with a higher `seq` is another, that has the same id. */
 export interface ForgottenRun {
@@ -21,6 +22,6 @@ export function newerOf(known: Run | null | undefined, arrived: Run): Run {
  * Runs that we hold to be open while a whole snapshot knows nothing of them: they ended while nobody listened. They have
  * to be asked for one by one.
  */
-export function unaccounted(before: Runs, now: Runs, snapshot: ReadonlySet<string>): string[] {
-  return [...before.values()].filter((run) => !snapshot.has(run.id) && now.get(run.id) === run).map(({ id }) => id);
+export function unaccounted(before: Runs, now: Runs, snapshot: ReadonlySet<RunRef>): Run[] {
+  return [...before].flatMap(([ref, run]) => (!snapshot.has(ref) && now.get(ref) === run ? [run] : []));
 }

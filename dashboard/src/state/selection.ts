@@ -3,6 +3,7 @@ import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals';
 import type { Run, Session } from '#protocol/api';
 import type { Runs } from './newest.ts';
 import { mayKill } from './rights.ts';
+import { type RunRef, refOf } from './run-ref.ts';
 
 export interface Selection {
   readonly runs: readonly Run[];
@@ -16,20 +17,21 @@ export interface Selection {
 
 /** @param openRuns those that can still be killed, among which is picked */
 export function useSelection(who: Session, openRuns: ReadonlySignal<Runs>): Selection {
-  const picked = useSignal<ReadonlySet<string>>(new Set());
-  const runs = useComputed(() => [...picked.value].flatMap((id) => openRuns.value.get(id) ?? [])).value;
+  const picked = useSignal<ReadonlySet<RunRef>>(new Set());
+  const runs = useComputed(() => [...picked.value].flatMap((ref) => openRuns.value.get(ref) ?? [])).value;
   const mayPick = (run: Run) => mayKill(who, run.job);
   return {
     runs,
-    has: (run) => picked.value.has(run.id),
+    has: (run) => picked.value.has(refOf(run)),
     mayPick,
     toggle: (asked) => {
       const allowed = asked.filter(mayPick);
-      const next = new Set(runs.map(({ id }) => id));
-      const isAll = allowed.every(({ id }) => next.has(id));
-      for (const { id } of allowed) {
-        if (isAll) next.delete(id);
-        else next.add(id);
+      const next = new Set(runs.map(refOf));
+      const refs = allowed.map(refOf);
+      const isAll = refs.every((ref) => next.has(ref));
+      for (const ref of refs) {
+        if (isAll) next.delete(ref);
+        else next.add(ref);
       }
       picked.value = next;
     },

@@ -40,7 +40,7 @@ export function forgetLeftOverRuns(db: D1Database, endedBefore: number, limit: n
 }
 
 /** So many runs with the same id are found: to name the jobs that have one. */
-const MAX_NAMESAKES = 20;
+export const MAX_NAMESAKES = 20;
 
 export interface RunQuery {
   readonly id: string;

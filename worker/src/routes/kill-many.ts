@@ -6,13 +6,13 @@ import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
 import { type Command, CommandsBody, KillManyRequest, type KillRequest, type RunOfJob } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
-import { ambiguousRun } from '../ambiguous-run.ts';
+import { AmbiguousRun } from '../ambiguous-run.ts';
 import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
 import { batchCommands, enqueueBatch, isBatchOpen } from '../db/command-batches.ts';
 import { type EarlierUse, earlierUse, type IdempotencyKey } from '../db/commands.ts';
-import { findRunNames, jobsWithOpenRuns } from '../db/runs.ts';
+import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../db/runs.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { mapAtMost } from '../map-at-most.ts';
 import { ApiError } from '../problem-response.ts';
@@ -122,8 +122,8 @@ async function resolveRuns(
   if (unknown.length > 0) return new ApiError('unknown_run', unknownRuns(unknown));
   const ambiguous = candidates.find(({ jobs }) => jobs.length > 1);
   if (ambiguous !== undefined) {
-    const jobs = ambiguous.jobs.map((job) => ({ job }));
-    return ambiguousRun(ambiguous.run, jobs, 'Say which one by {"job": …, "run": …}. Nothing was stored.');
+    const remedy = 'Say which one by {"job": …, "run": …}. Nothing was stored.';
+    return new AmbiguousRun(ambiguous.run, ambiguous.jobs.slice(0, MAX_NAMESAKES), remedy);
   }
   return candidates.flatMap(({ run, jobs }) => jobs.map((job) => ({ job, run })));
 }

@@ -13,7 +13,7 @@ import {
 } from '#protocol/api';
 import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
-import { ambiguousRun } from '../ambiguous-run.ts';
+import { AmbiguousRun } from '../ambiguous-run.ts';
 import { json, operation } from '../api/operation.ts';
 import { bytes, cursor, limit, wholeNumber, words } from '../api/parameters.ts';
 import type { Caller } from '../authentication.ts';
@@ -204,10 +204,14 @@ function readRange(c: AppContext): AskedRange | null {
  * @throws ApiError `unknown_run`; `run_ambiguous` where several jobs have one with this id and `job` does not say which
  */
 async function requireRun(c: AppContext, caller: Caller, id: string, job: string | undefined): Promise<Run> {
-  const [run, ...others] = await findRuns(c.env.DB, { id, jobGlob: caller.token.jobs, job: job ?? null });
+  const runs = await findRuns(c.env.DB, { id, jobGlob: caller.token.jobs, job: job ?? null });
+  const [run] = runs;
   if (run === undefined) {
     throw new ApiError('unknown_run', job === undefined ? `There is no run ${id}.` : `${job} has no run ${id}.`);
   }
-  if (others.length > 0) throw ambiguousRun(id, [run, ...others], 'Say which one with ?job=.');
+  if (runs.length > 1) {
+    const jobs = runs.map((each) => each.job);
+    throw new AmbiguousRun(id, jobs, 'Say which one with ?job=.');
+  }
   return run;
 }

@@ -17,6 +17,7 @@ import { commands, keepCommands } from '../../state/commands.ts';
 import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { createLister, type Lister } from '../../state/listing.ts';
+import { type RunName, refOf } from '../../state/run-ref.ts';
 import { ADMIN_TOKEN_ID, actorChoices, namesOf, unnamed } from './names.ts';
 import { type AuditNarrowing, newerKills } from './newer.ts';
 import { sentenceOf } from './sentences.ts';
@@ -85,9 +86,9 @@ async function readCommands(): Promise<void> {
   if (answer.ok) keepCommands(answer.value.items);
 }
 
-function machineOf(run: string, command: string): string | null {
-  const target = commands.value.get(command)?.targets.find((each) => each.run === run);
-  return target?.machine ?? openRuns.value.get(run)?.machine ?? null;
+function machineOf(run: RunName, command: string): string | null {
+  const target = commands.value.get(command)?.targets.find((each) => each.run === run.id);
+  return target?.machine ?? openRuns.value.get(refOf(run))?.machine ?? null;
 }
 
 function readNarrowing(from: URLSearchParams): AuditNarrowing {
@@ -284,7 +285,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
         </p>
       </div>
       <div class="audit-links">
-        {run !== null && <Link to={runPath(run)}>Run</Link>}
+        {run !== null && job !== null && <Link to={runPath({ id: run, job })}>Run</Link>}
         {command !== null && <Link to={commandPath(command)}>Command</Link>}
         {job !== null && <Link to={jobPath(job)}>Job</Link>}
         <button type="button" class="button quiet" data-cursor aria-expanded={isOpen} onClick={toggle}>

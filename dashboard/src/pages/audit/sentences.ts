@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
 import { KillSignal } from '#protocol/command';
 import { mannerText, matchText } from '../../parts/command-words.ts';
+import type { RunName } from '../../state/run-ref.ts';
 
 export interface Sentence {
   /** What was done, after the actor's name. */
@@ -42,7 +43,7 @@ const RefusedDetail = v.object({ code: v.string() });
 export interface Names {
   token(id: string): string | null;
   /** Where a run is. */
-  machineOf(run: string, command: string): string | null;
+  machineOf(run: RunName, command: string): string | null;
 }
 
 export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
@@ -74,7 +75,7 @@ function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sente
   const read = v.safeParse(KillDetail, detail);
   if (!read.success) return { ...plain(`ordered a kill of ${job}`), job };
   const { command, run, signal, grace_ms, reason } = read.output;
-  const machine = run === null ? null : names.machineOf(run, command);
+  const machine = run === null ? null : names.machineOf({ id: run, job }, command);
   const what = machine === null ? matchText({ ...read.output, targets: [] }) : `one run, on ${machine}`;
   const why = reason === null ? '' : `: “${reason}”`;
   const deed = `ordered a kill of ${job}, ${what} (${mannerText(signal, grace_ms)})${why}`;

@@ -282,7 +282,7 @@ function Targets({ command, isLinked }: LoadedProps) {
         </div>
       )}
       <Rows items={shown} keyOf={({ run }) => run} estimatePx={ROW_PX} label="Runs that the command is for">
-        {(target) => <TargetRow target={target} isLinked={isLinked} />}
+        {(target) => <TargetRow job={command.job} target={target} isLinked={isLinked} />}
       </Rows>
     </section>
   );
@@ -315,11 +315,12 @@ function Chip({ show, current, count }: ChipProps) {
 }
 
 interface TargetRowProps {
+  readonly job: string;
   readonly target: Target;
   readonly isLinked: boolean;
 }
 
-function TargetRow({ target, isLinked }: TargetRowProps) {
+function TargetRow({ job, target, isLinked }: TargetRowProps) {
   return (
     <article class="list-row target" data-target={target.run} data-state={target.state}>
       <div>
@@ -327,7 +328,12 @@ function TargetRow({ target, isLinked }: TargetRowProps) {
       </div>
       <div class="command-what">
         {isLinked ? (
-          <Link to={runPath(target.run)} class="list-row-link" label={`The run on ${target.machine}`} cursor>
+          <Link
+            to={runPath({ id: target.run, job })}
+            class="list-row-link"
+            label={`The run on ${target.machine}`}
+            cursor
+          >
             {target.machine}
           </Link>
         ) : (

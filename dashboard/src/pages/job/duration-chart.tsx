@@ -66,7 +66,7 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
       End: () => choose(points.length - 1),
       Escape: () => setChosen(null),
       Enter: () => {
-        if (chosen !== null) navigate(runPath(chosen));
+        if (point !== null) navigate(runPath(point.run));
       },
     };
     const step = steps[event.key];
@@ -77,7 +77,7 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
   const onClick = (event: TargetedEvent<HTMLDivElement, MouseEvent>) => {
     // A finger can't hover: its first touch shows the run, the next one opens it.
     const isTouch = event instanceof PointerEvent && event.pointerType === 'touch';
-    if (chosen !== null && (!isTouch || shownBefore.current === chosen)) navigate(runPath(chosen));
+    if (point !== null && (!isTouch || shownBefore.current === chosen)) navigate(runPath(point.run));
   };
 
   return (

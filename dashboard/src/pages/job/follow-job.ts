@@ -18,6 +18,7 @@ import {
 } from '../../state/fleet-model.ts';
 import { type Freshness, freshnessWith } from '../../state/freshness.ts';
 import { unaccounted } from '../../state/newest.ts';
+import { type RunRef, refOf } from '../../state/run-ref.ts';
 import { doubtSession } from '../../state/session.ts';
 import { EVERYTHING, type RunFilter } from './filter.ts';
 import {
@@ -233,14 +234,14 @@ class Follower implements JobFollower {
   async #askForMissed(isOutdated: () => boolean): Promise<Failure | null> {
     const startedAt = serverNow();
     const before = this.now.value.open;
-    const seen = new Set<string>();
+    const seen = new Set<RunRef>();
     const take = (runs: readonly Run[]) => {
       if (!isOutdated()) this.#take(runs);
     };
     const since = new Date(this.#heardAt - MARGIN_MS).toISOString();
     const [open, missed, kills] = await Promise.all([
       fetchAllRuns({ job: this.#name, state: 'running,killing,lost' }, (runs) => {
-        for (const { id } of runs) seen.add(id);
+        for (const run of runs) seen.add(refOf(run));
         take(runs.filter(({ final }) => !final));
       }),
       fetchAllRuns({ job: this.#name, since }, take),
@@ -251,18 +252,18 @@ class Follower implements JobFollower {
     for (const answer of [open, missed, kills]) if (!answer.ok) return answer.failure;
     this.areOpenCut.value = open.ok && open.value.isCut;
     const missing = unaccounted(before, this.now.value.open, seen);
-    await askForEach(missing, (id) => this.#refresh(id), isOutdated);
+    await askForEach(missing, (run) => this.#refresh(run), isOutdated);
     if (!isOutdated()) this.#heardAt = startedAt;
     return null;
   }
 
-  async #refresh(id: string): Promise<void> {
-    const answer = await fetchRun(id);
+  async #refresh(run: Run): Promise<void> {
+    const answer = await fetchRun(run.id, run.job);
     if (this.#stopped) return;
     if (answer.ok) this.#take([answer.value]);
     else if (isUnknown(answer.failure)) {
-      this.now.value = withoutOpenRun(this.now.value, id);
-      this.history.value = withoutRun(this.history.value, id);
+      this.now.value = withoutOpenRun(this.now.value, refOf(run));
+      this.history.value = withoutRun(this.history.value, refOf(run));
     }
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { Run } from '#protocol/api';
 import { type ForgottenRun, newerOf, type Runs } from '../../state/newest.ts';
+import { type RunRef, refOf, runRef } from '../../state/run-ref.ts';
 import { matchesRun, type RunFilter } from './filter.ts';
 
 /** Where a run stands in the list: newest start first. */
@@ -37,12 +38,13 @@ export function isFull({ runs }: History): boolean {
 
 /** Takes runs as they are by now. The same history if nothing of it was new. */
 export function withRuns(history: History, arrived: readonly Run[]): History {
-  let runs: Map<string, Run> | null = null;
+  let runs: Map<RunRef, Run> | null = null;
   for (const run of arrived) {
-    const known = (runs ?? history.runs).get(run.id);
+    const ref = refOf(run);
+    const known = (runs ?? history.runs).get(ref);
     if (newerOf(known, run) === known) continue;
     runs ??= new Map(history.runs);
-    runs.set(run.id, run);
+    runs.set(ref, run);
   }
   return runs === null ? history : { ...history, runs };
 }
@@ -55,18 +57,19 @@ export function withPage(history: History, page: readonly Run[], isLast: boolean
 }
 
 /** Takes a run away that the control plane no longer has. */
-export function withoutRun(history: History, id: string): History {
-  if (!history.runs.has(id)) return history;
+export function withoutRun(history: History, ref: RunRef): History {
+  if (!history.runs.has(ref)) return history;
   const runs = new Map(history.runs);
-  runs.delete(id);
+  runs.delete(ref);
   return { ...history, runs };
 }
 
 /** Takes runs away that are kept no longer. The same history if it has none of them. */
 export function withoutForgotten(history: History, forgotten: readonly ForgottenRun[]): History {
-  return forgotten.reduce((rest, { id, seq }) => {
-    const known = rest.runs.get(id);
-    return known === undefined || known.seq > seq ? rest : withoutRun(rest, id);
+  return forgotten.reduce((rest, { job, id, seq }) => {
+    const ref = runRef(job, id);
+    const known = rest.runs.get(ref);
+    return known === undefined || known.seq > seq ? rest : withoutRun(rest, ref);
   }, history);
 }
 
@@ -75,7 +78,7 @@ export function trimmed(history: History, most: number = KEPT_RUNS): History {
   if (history.runs.size <= most) return history;
   const kept = [...history.runs.values()].sort(newestStartFirst).slice(0, Math.ceil(most * ALMOST));
   const last = kept.at(-1);
-  const runs = new Map(kept.map((run) => [run.id, run]));
+  const runs = new Map(kept.map((run) => [refOf(run), run]));
   const { reach } = history;
   if (last === undefined) return { runs, reach };
   const reachesFurther = reach.kind === 'end' || (reach.kind === 'to' && newestStartFirst(last, reach.last) < 0);

@@ -37,10 +37,10 @@ export function Resting({ job }: { readonly job: FleetJob | null }) {
   return (
     <div class="nothing job-resting">
       <p>Nothing of it runs.</p>
-      {last !== undefined && (
+      {job !== null && last !== undefined && (
         <p class="job-last">
-          <Link to={runPath(last.run)}>The last run</Link> on {last.machine} <StateBadge state={last.state} />{' '}
-          <Ago at={last.ended_at ?? last.started_at} />
+          <Link to={runPath({ id: last.run, job: job.name })}>The last run</Link> on {last.machine}{' '}
+          <StateBadge state={last.state} /> <Ago at={last.ended_at ?? last.started_at} />
         </p>
       )}
     </div>

@@ -94,7 +94,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
     () => machinesOf([...open.all, ...history.runs.values(), ...(job?.ends ?? [])]),
     [open.all, history.runs, job],
   );
-  const selection = useSelection(who, open.byId);
+  const selection = useSelection(who, open.byRef);
   const [ask, killDialog] = useKillDialog(selection);
   const place = useRef<HTMLDivElement | null>(null);
   const filters = useRef<HTMLElement | null>(null);

@@ -24,7 +24,7 @@ export function OpenRow({ run, selection, ask }: RowProps) {
         <RunStateBadge run={run} />
       </div>
       <div class="in-name">
-        <Link to={runPath(run.id)} class="row-link" label={what} cursor>
+        <Link to={runPath(run)} class="row-link" label={what} cursor>
           {run.machine}
         </Link>
         <span class="command-line" title={run.command}>
@@ -55,7 +55,7 @@ export function PastRow({ run, selection, ask }: RowProps) {
         {isOpen ? <RunStateBadge run={run} /> : <StateBadge state={run.state} note={exitNote(run)} />}
       </div>
       <div class="in-name">
-        <Link to={runPath(run.id)} class="row-link" label={`Run on ${run.machine}, ${run.instance}`} cursor>
+        <Link to={runPath(run)} class="row-link" label={`Run on ${run.machine}, ${run.instance}`} cursor>
           {run.machine}
         </Link>
       </div>

@@ -24,8 +24,13 @@ export function useRunRows(prefix: string, runs: readonly Run[], estimatePx: num
   return { runs, list, virtual, prefix };
 }
 
-export function keysOf({ runs, prefix }: RunRows): string[] {
-  return runs.map(({ id }) => prefix + id);
+/** What a run's row is known by. All runs are of one job: their ids tell them apart. */
+export function keyOf({ prefix }: Pick<RunRows, 'prefix'>, { id }: Run): string {
+  return prefix + id;
+}
+
+export function keysOf(rows: RunRows): string[] {
+  return rows.runs.map((run) => keyOf(rows, run));
 }
 
 interface RunListProps {
@@ -46,7 +51,7 @@ export function RunList({ rows: { runs, list, virtual, prefix }, label, row }: R
             key={item.key}
             ref={virtual.measure}
             data-index={item.index}
-            data-row-key={prefix + run.id}
+            data-row-key={keyOf({ prefix }, run)}
             class={`row-place${place}`}
             aria-setsize={runs.length}
             aria-posinset={item.index + 1}

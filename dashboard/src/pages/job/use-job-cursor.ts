@@ -3,7 +3,7 @@ import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';
-import { keysOf, type RunRows } from './run-rows.tsx';
+import { keyOf, keysOf, type RunRows } from './run-rows.tsx';
 import type { OpenRuns } from './use-open-runs.ts';
 
 interface JobCursorOptions {
@@ -27,9 +27,8 @@ export function useJobCursor({ within, openRows, pastRows, open, selection, ask 
     },
   });
   const runsHere = () => {
-    const id = cursor.marked()?.replace(/^(now|past)-/, '');
-    const run = id === undefined ? undefined : open.byId.value.get(id);
-    return run === undefined ? [] : [run];
+    const marked = cursor.marked();
+    return open.all.filter((run) => marked === keyOf(openRows, run) || marked === keyOf(pastRows, run));
   };
   usePickAndKill({ selection, runsHere, picks: 'the run', ask });
 }

@@ -10,7 +10,7 @@ const FOLDED_FROM = 20;
 export const SHOWN_FOLDED = 10;
 
 export interface OpenRuns {
-  readonly byId: ReadonlySignal<Runs>;
+  readonly byRef: ReadonlySignal<Runs>;
   /** In their order. */
   readonly all: readonly Run[];
   readonly shown: readonly Run[];
@@ -20,14 +20,14 @@ export interface OpenRuns {
 }
 
 export function useOpenRuns(follower: JobFollower): OpenRuns {
-  const byId = useComputed(() => follower.now.value.open);
-  const all = useMemo(() => inOrder([...byId.value.values()]), [byId.value]);
+  const byRef = useComputed(() => follower.now.value.open);
+  const all = useMemo(() => inOrder([...byRef.value.values()]), [byRef.value]);
   const unfolded = useSignal(false);
   const isFoldable = all.length > FOLDED_FROM;
   const isFolded = isFoldable && !unfolded.value;
   const shown = useMemo(() => (isFolded ? all.slice(0, SHOWN_FOLDED) : all), [all, isFolded]);
   return {
-    byId,
+    byRef,
     all,
     shown,
     isFoldable,

@@ -26,7 +26,7 @@ export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & Doing) {
         <RunStateBadge run={run} />
       </div>
       <div class="cell-job">
-        <Link to={runPath(run.id)} class="row-link" label={what} cursor>
+        <Link to={runPath(run)} class="row-link" label={what} cursor>
           {job === null ? run.machine : run.job}
         </Link>
         <span class="command-line" title={run.command}>
@@ -104,7 +104,7 @@ export function RestRow({ job, ends }: RowOfKind<'rest'>) {
         <Link to={jobPath(job.name)} class="row-link" cursor>
           {job.name}
         </Link>
-        <Link to={runPath(last.run)} class="last-run">
+        <Link to={runPath({ id: last.run, job: job.name })} class="last-run">
           last run<span class="unseen"> of {job.name}</span>
         </Link>
       </div>

@@ -6,6 +6,7 @@ import type { Run, RunEnd } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import type { Fleet, FleetJob } from '../../state/fleet-model.ts';
+import { refOf } from '../../state/run-ref.ts';
 import { type Filter, matches } from './filter.ts';
 
 export const SECTIONS = ['attention', 'running', 'resting'] as const;
@@ -85,7 +86,7 @@ export function keyOf(row: Row): string {
     case 'job':
       return `job ${row.job.name} ${row.runs[0] !== undefined && needsAttention(row.runs[0])}`;
     case 'run':
-      return row.run.id;
+      return refOf(row.run);
     case 'rest':
       return `${row.section} ${row.job.name}`;
   }

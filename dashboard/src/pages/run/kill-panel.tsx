@@ -20,7 +20,7 @@ interface KillPanelProps {
 export function KillPanel({ run, progress, isAsking, ask }: KillPanelProps) {
   const panel = useRef<HTMLElement | null>(null);
   const offer = killOffer(run, progress);
-  const order = orderFor(run.id);
+  const order = orderFor(run);
   const busy = order?.state.kind === 'sending';
   if (progress === null && offer === 'none' && order === null) return null;
   // The button that was just used may be gone: without this the keyboard would be back at the top of the page.

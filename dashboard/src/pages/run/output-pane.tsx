@@ -62,7 +62,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
           view={terminal.view}
           matches={terminal.matches}
           isAllLoaded={feed.window.start === 0 && feed.window.next >= total}
-          plainTextHref={outputHref(run.id)}
+          plainTextHref={outputHref(run)}
           close={find.close}
         />
       )}
@@ -108,7 +108,7 @@ function Unloaded({ run, retry }: { readonly run: Run; readonly retry: () => voi
     <Notice tone="bad" title="The output cannot be shown">
       <p>
         The part of the page that draws it could not be loaded.{' '}
-        <a href={outputHref(run.id)} target="_blank" rel="noreferrer">
+        <a href={outputHref(run)} target="_blank" rel="noreferrer">
           Open it as plain text
         </a>{' '}
         or

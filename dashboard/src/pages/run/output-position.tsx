@@ -20,7 +20,7 @@ interface OutputPositionProps {
 /** Which part of the log is shown, and the ways to the others. */
 export function OutputPosition({ run, events, feed, total, terminal, isCopied, toEnd }: OutputPositionProps) {
   const { window } = feed;
-  const { isLong, gaps, place, go } = useLogNavigation({ run: run.id, events, feed, total, terminal, toEnd });
+  const { isLong, gaps, place, go } = useLogNavigation({ run, events, feed, total, terminal, toEnd });
   /** Where the reader is about to go by the bar. */
   const aim = useSignal<number | null>(null);
   const toStart = () => {

@@ -66,10 +66,10 @@ export function OutputToolbar({
       <button type="button" class="button quiet" onClick={showText}>
         Select text
       </button>
-      <a class="button quiet" href={outputHref(run.id)} download={fileName(run)}>
+      <a class="button quiet" href={outputHref(run)} download={fileName(run)}>
         Download
       </a>
-      <a class="button quiet" href={outputHref(run.id)} target="_blank" rel="noreferrer">
+      <a class="button quiet" href={outputHref(run)} target="_blank" rel="noreferrer">
         Plain text
       </a>
       {missing !== null && <span class="aside missing">{missing}</span>}

@@ -1,5 +1,6 @@
 import './run.css';
 import { useSignal } from '@preact/signals';
+import { Fragment } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { isTemporary } from '../../api/failure.ts';
@@ -9,7 +10,7 @@ import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
-import { jobPath, Link } from '../../router.tsx';
+import { jobPath, Link, runPath } from '../../router.tsx';
 import { commands } from '../../state/commands.ts';
 import { followRun, type RunFollower } from '../../state/follow-run.ts';
 import { killProgress } from '../../state/kill-progress.ts';
@@ -18,8 +19,14 @@ import { OutputPane } from './output-pane.tsx';
 import { RunHeader } from './run-header.tsx';
 import { Story } from './story.tsx';
 
-export function RunPage({ id }: { readonly id: string }) {
-  const follower = useMemo(() => followRun(id), [id]);
+interface RunPageProps {
+  readonly id: string;
+  /** Null where the address does not say. */
+  readonly job: string | null;
+}
+
+export function RunPage({ id, job }: RunPageProps) {
+  const follower = useMemo(() => followRun(id, job), [id, job]);
   useEffect(() => () => follower.stop(), [follower]);
   const run = follower.run.value;
   usePageTitle(run === null ? 'Leash' : `${run.job}: ${STATE_WORDS[run.state]} – Leash`);
@@ -39,7 +46,7 @@ export function RunPage({ id }: { readonly id: string }) {
         </span>
         {run !== null && <LinkStatus freshness={follower.freshness.value} />}
       </nav>
-      <Trouble follower={follower} />
+      <Trouble id={id} follower={follower} />
       {run !== null && <Loaded run={run} follower={follower} />}
       <LinkBanner freshness={follower.freshness.value} />
     </main>
@@ -79,9 +86,10 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   );
 }
 
-function Trouble({ follower }: { readonly follower: RunFollower }) {
+function Trouble({ id, follower }: { readonly id: string; readonly follower: RunFollower }) {
   const failure = follower.failure.value;
   if (failure === null) return null;
+  if (failure.kind === 'problem' && failure.jobs !== undefined) return <WhichJob id={id} jobs={failure.jobs} />;
   if (failure.kind === 'problem' && failure.status === 404) {
     return (
       <Notice tone="plain" title="No such run" isPage>
@@ -93,6 +101,22 @@ function Trouble({ follower }: { readonly follower: RunFollower }) {
     <Notice tone="bad" title="This run cannot be loaded">
       {failure.detail}{' '}
       {isTemporary(failure) ? 'It is tried again every few seconds.' : <Link to="/">See what runs</Link>}
+    </Notice>
+  );
+}
+
+/** The address is of a time when a run's id was enough, or was put together by hand. */
+function WhichJob({ id, jobs }: { readonly id: string; readonly jobs: readonly string[] }) {
+  return (
+    <Notice tone="bad" title="Several jobs have a run with this id" isPage>
+      An id is used twice only on purpose: somebody may want you to take one run for the other. Open the run of{' '}
+      {jobs.map((job, index) => (
+        <Fragment key={job}>
+          {index > 0 && (index === jobs.length - 1 ? ' or of ' : ', of ')}
+          <Link to={runPath({ id, job })}>{job}</Link>
+        </Fragment>
+      ))}
+      .
     </Notice>
   );
 }

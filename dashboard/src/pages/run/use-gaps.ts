@@ -2,10 +2,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { RunEvent } from '#protocol/api';
 import { fetchGaps, type Gap } from '../../api/calls.ts';
+import type { RunName } from '../../state/run-ref.ts';
 import { gapEvents } from './output-words.ts';
 
 /** Null until it is known. If it can't be: what is missing is told in the output all the same. */
-export function useGaps(run: string, events: readonly RunEvent[], isLong: boolean): readonly Gap[] | null {
+export function useGaps(run: RunName, events: readonly RunEvent[], isLong: boolean): readonly Gap[] | null {
   const [gaps, setGaps] = useState<readonly Gap[] | null>(null);
   const told = gapEvents(events).length;
   useEffect(() => {
@@ -17,6 +18,6 @@ export function useGaps(run: string, events: readonly RunEvent[], isLong: boolea
     return () => {
       isGone = true;
     };
-  }, [run, told, isLong]);
+  }, [run.job, run.id, told, isLong]);
   return gaps;
 }

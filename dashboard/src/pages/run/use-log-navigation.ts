@@ -3,13 +3,14 @@ import { useRef } from 'preact/hooks';
 import type { RunEvent } from '#protocol/api';
 import type { Gap } from '../../api/calls.ts';
 import { type OutputFeed, TAIL_BYTES } from '../../output/output-feed.ts';
+import type { RunName } from '../../state/run-ref.ts';
 import { beginningOf, openingFor } from './log-places.ts';
 import { useGaps } from './use-gaps.ts';
 import { usePlaceInAddress } from './use-place-in-address.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 export interface LogNavigationOptions {
-  readonly run: string;
+  readonly run: RunName;
   readonly events: readonly RunEvent[];
   readonly feed: OutputFeed;
   readonly total: number;

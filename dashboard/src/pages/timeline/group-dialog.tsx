@@ -3,6 +3,7 @@ import { ReadingDialog } from '../../parts/dialog.tsx';
 import { RunStateBadge } from '../../parts/run-state.tsx';
 import { Clock, Duration } from '../../parts/time.tsx';
 import { Link, runPath } from '../../router.tsx';
+import { refOf } from '../../state/run-ref.ts';
 import { isBad, startsOf } from './mark-words.ts';
 import { periodText } from './time-axis.ts';
 
@@ -20,9 +21,9 @@ export function GroupDialog({ runs, close }: GroupDialogProps) {
     <ReadingDialog title={`${runs.length} runs, ${periodText(startsOf(runs))}`} class="group-dialog" close={close}>
       <ul class="group-runs">
         {listed.map((run) => (
-          <li key={run.id}>
+          <li key={refOf(run)}>
             <RunStateBadge run={run} />
-            <Link to={runPath(run.id)}>
+            <Link to={runPath(run)}>
               {run.job} on {run.machine}
             </Link>
             <span>

@@ -1,5 +1,7 @@
 /** Runs by the lane that they are in, each lane in the order of their starts. A change costs what its own lane has. */
 import type { Run } from '#protocol/api';
+import type { Runs } from '../../state/newest.ts';
+import { type RunRef, refOf } from '../../state/run-ref.ts';
 import type { Period } from './view.ts';
 
 export type LaneKind = 'job' | 'machine';
@@ -7,12 +9,12 @@ export type LaneKind = 'job' | 'machine';
 /** Never changed: one that has changed is another one, so that what was made of it can be kept beside it. */
 export class Lane {
   readonly name: string;
-  readonly runs: ReadonlyMap<string, Run>;
+  readonly runs: Runs;
   #spans: readonly RunSpan[] | null = null;
   /** By index of `spans`: the latest end up to there. */
   #latestEnds: readonly number[] = [];
 
-  constructor(name: string, runs: ReadonlyMap<string, Run>) {
+  constructor(name: string, runs: Runs) {
     this.name = name;
     this.runs = runs;
   }
@@ -79,10 +81,10 @@ export class LaneIndex {
 
   /** Takes runs that are new, or have changed. */
   put(runs: Iterable<Run>): void {
-    const changed = new Map<string, Map<string, Run>>();
+    const changed = new Map<string, Map<RunRef, Run>>();
     for (const run of runs) {
       const name = run[this.#kind];
-      const isIn = this.#lanes.get(name)?.runs.has(run.id) === true;
+      const isIn = this.#lanes.get(name)?.runs.has(refOf(run)) === true;
       const isWanted = this.#accepts(run);
       if (!isIn && !isWanted) continue;
       let lane = changed.get(name);
@@ -90,21 +92,21 @@ export class LaneIndex {
         lane = new Map(this.#lanes.get(name)?.runs);
         changed.set(name, lane);
       }
-      if (isWanted) lane.set(run.id, run);
-      else lane.delete(run.id);
+      if (isWanted) lane.set(refOf(run), run);
+      else lane.delete(refOf(run));
     }
     this.#replace(changed);
   }
 
   /** Takes runs away. */
   remove(runs: Iterable<Run>): void {
-    const changed = new Map<string, Map<string, Run>>();
+    const changed = new Map<string, Map<RunRef, Run>>();
     for (const run of runs) {
       const name = run[this.#kind];
       const known = this.#lanes.get(name);
       if (known === undefined) continue;
       const lane = changed.get(name) ?? new Map(known.runs);
-      lane.delete(run.id);
+      lane.delete(refOf(run));
       changed.set(name, lane);
     }
     this.#replace(changed);
@@ -120,7 +122,7 @@ export class LaneIndex {
     return this.#sorted;
   }
 
-  #replace(changed: ReadonlyMap<string, ReadonlyMap<string, Run>>): void {
+  #replace(changed: ReadonlyMap<string, Runs>): void {
     if (changed.size > 0) this.#sorted = null;
     for (const [name, runs] of changed) {
       if (runs.size === 0) this.#lanes.delete(name);

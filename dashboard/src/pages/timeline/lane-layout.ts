@@ -5,6 +5,7 @@
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
 import { PROMINENCE } from '../../parts/run-state-words.ts';
+import { refOf } from '../../state/run-ref.ts';
 import type { Lane, RunSpan } from './lane-index.ts';
 import type { Period } from './view.ts';
 
@@ -146,7 +147,9 @@ function markOf({ runs, from, to }: Item, row: number, cause: 'short' | 'crowd')
 
 /** What a mark is known by while others come and go. */
 export function keyOf(mark: Mark): string {
-  return mark.kind === 'run' ? mark.run.id : `group ${mark.runs[0]?.id}`;
+  if (mark.kind === 'run') return refOf(mark.run);
+  const [first] = mark.runs;
+  return `group ${first === undefined ? '' : refOf(first)}`;
 }
 
 /** Where a mark ends as drawn. */

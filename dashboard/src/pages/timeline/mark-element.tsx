@@ -56,7 +56,7 @@ export function writeMark(element: HTMLElement, mark: Mark, drawing: Drawing): v
     return;
   }
   const { run } = mark;
-  element.setAttribute('href', runPath(run.id));
+  element.setAttribute('href', runPath(run));
   element.dataset.run = run.id;
   element.dataset.state = run.state;
   element.dataset.uncertain = String(isUncertain(run));

@@ -4,6 +4,7 @@ import type { Run } from '#protocol/api';
 import { fetchRuns } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
 import { type ForgottenRun, newerOf } from '../../state/newest.ts';
+import { type RunRef, refOf, runRef } from '../../state/run-ref.ts';
 import { type Coverage, missing, within, withPeriod } from './coverage.ts';
 import { LaneIndex, type LaneKind } from './lane-index.ts';
 import type { Period } from './view.ts';
@@ -26,7 +27,7 @@ export class RunHistory {
   readonly cutBefore = signal<number | null>(null);
   #index = new LaneIndex('job', () => true);
   #arranged: readonly [LaneKind, (run: Run) => boolean] = ['job', () => true];
-  #runs = new Map<string, Run>();
+  #runs = new Map<RunRef, Run>();
   #covered: Coverage = [];
   #shown: Period | null = null;
   #generation = 0;
@@ -47,9 +48,10 @@ export class RunHistory {
   put(runs: Iterable<Run>): void {
     const changed: Run[] = [];
     for (const run of runs) {
-      const known = this.#runs.get(run.id);
+      const ref = refOf(run);
+      const known = this.#runs.get(ref);
       if (newerOf(known, run) === known) continue;
-      this.#runs.set(run.id, run);
+      this.#runs.set(ref, run);
       changed.push(run);
     }
     if (changed.length === 0) return;
@@ -62,8 +64,8 @@ export class RunHistory {
   /** Takes away what the control plane keeps no longer. */
   forget(forgotten: readonly ForgottenRun[]): void {
     this.#remove(
-      forgotten.flatMap(({ id, seq }) => {
-        const known = this.#runs.get(id);
+      forgotten.flatMap(({ job, id, seq }) => {
+        const known = this.#runs.get(runRef(job, id));
         return known === undefined || known.seq > seq ? [] : [known];
       }),
     );
@@ -71,7 +73,7 @@ export class RunHistory {
 
   #remove(runs: readonly Run[]): void {
     if (runs.length === 0) return;
-    for (const { id } of runs) this.#runs.delete(id);
+    for (const run of runs) this.#runs.delete(refOf(run));
     this.#index.remove(runs);
     this.version.value = this.version.peek() + 1;
   }
@@ -126,11 +128,11 @@ export class RunHistory {
       if (!answer.ok) return answer.failure;
       const { items, next } = answer.value;
       this.put(items);
-      for (const { id } of items) unseen.delete(id);
+      for (const run of items) unseen.delete(refOf(run));
       cursor = next;
       if (cursor === null) {
         this.#covered = withPeriod(this.#covered, gap);
-        this.#remove([...unseen.values()].filter((run) => this.#runs.get(run.id) === run));
+        this.#remove([...unseen].flatMap(([ref, run]) => (this.#runs.get(ref) === run ? [run] : [])));
         return null;
       }
       if (pages === MOST_PAGES - 1) this.#cutBefore(items.at(-1));
@@ -139,7 +141,7 @@ export class RunHistory {
   }
 
   /** Those that a list of the period has to have. */
-  #begunIn({ from, to }: Period): Map<string, Run> {
+  #begunIn({ from, to }: Period): Map<RunRef, Run> {
     const isIn = (run: Run) => {
       const start = Date.parse(run.started_at);
       return start >= from && start < to;
@@ -170,7 +172,7 @@ export class RunHistory {
       this.#covered = [];
       kept = [...open, ...newest];
     }
-    this.#runs = new Map(kept.map((run) => [run.id, run]));
+    this.#runs = new Map(kept.map((run) => [refOf(run), run]));
     this.arrange(...this.#arranged);
   }
 }

@@ -25,7 +25,7 @@ export function useMarkAction(state: TimelineState, tip: MarkTipControl, focus: 
     act: (lane, mark) => {
       tip.hide();
       if (mark.kind === 'run') {
-        navigate(runPath(mark.run.id));
+        navigate(runPath(mark.run));
         return;
       }
       const closer = closerView(mark, state.view.peek(), now.peek());
