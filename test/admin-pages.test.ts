@@ -128,7 +128,7 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
   expect(await page.getByText('1 newer kill').count()).toBe(0);
   await told.getByRole('link', { name: 'Command' }).click();
   await page.getByRole('heading', { name: 'Kill of never-seen' }).waitFor();
-  await page.getByText('no machine has it yet').waitFor();
+  await page.getByText('Nothing that it is for runs now').waitFor();
 });
 
 test('a command is followed live from its page and in the list, to its end', async () => {
@@ -220,7 +220,7 @@ test('a token that may not read is told so, and may still see what became of its
   const killer = await freshToken('pipeline', ['kill']);
   const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
   await visit(`/commands/${command.id}`, killer.secret);
-  await page.getByText('no machine has it yet').waitFor();
+  await page.getByText('Nothing that it is for runs now').waitFor();
   await page.getByRole('button', { name: 'Look again' }).waitFor();
 });
 

@@ -1,6 +1,7 @@
-import { stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { readFile, stat } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
@@ -20,6 +21,22 @@ function startControlPlane(port: number, env: Record<string, string> = {}): Prog
   return programs.start('node', [script, '--port', String(port), '--state', 'state'], env);
 }
 
+/** Whether somebody listens there. */
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+async function keptAdminToken(): Promise<string> {
+  return (await readFile(join(programs.directory, 'state', 'admin-token'), 'utf8')).trim();
+}
+
 async function greeted(program: Program): Promise<{ link: string; line: string }> {
   await waitFor('the greeting', () => program.printed.includes('Ctrl-C stops'));
   const link = /http\S+\/#token=\S+/.exec(program.printed)?.[0] ?? '';
@@ -30,6 +47,10 @@ async function greeted(program: Program): Promise<{ link: string; line: string }
 test('npm start prints a line that, pasted, runs a job on the leash; it keeps its tokens, and ends whole, killed too', async () => {
   const port = await freePort();
   const first = startControlPlane(port);
+  while (!(await accepts(port))) await setTimeout(5);
+  // Whatever comes first finds all that it needs.
+  const early = new ApiClient(`http://127.0.0.1:${port}`, await keptAdminToken());
+  expect((await early.createToken({ name: 'first of all', scopes: ['read'] })).token.name).toBe('first of all');
   const { link, line } = await greeted(first);
   const adminToken = link.split('#token=')[1] ?? '';
   expect(adminToken).not.toBe('');

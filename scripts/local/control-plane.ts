@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { type Deployment, readDeployment } from './deployment.ts';
-import { applyMigrations } from './migrations.ts';
+import { applyMigrations, isSchemaNoted, noteSchema } from './migrations.ts';
 import { DIST, deploymentFile, ROOT, workerBundle } from './paths.ts';
 import { describePortError } from './port-error.ts';
 import { StartError } from './start-error.ts';
@@ -50,11 +50,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     throw new StartError('Nothing is built yet: run `npm run build` first.');
   await assertPortIsFree(options.port);
   const deployment = await readDeployment(deploymentFile(dist));
+  const resources = join(options.stateDir, 'resources');
+  // The runtime opens its port before anyone can reach its database. A port that it chooses itself is known to nobody.
+  if (options.port !== 0 && !(await isSchemaNoted(resources, deployment.migrations))) {
+    await migrateUnreached(resources, deployment);
+  }
   const runtime = createRuntime(options, deployment);
   try {
     const url = await runtime.ready;
     const db = await runtime.getD1Database('DB');
     await applyMigrations(db, deployment.migrations);
+    await noteSchema(resources, deployment.migrations);
     const worker = await runtime.getWorker();
     const sweep = async () => {
       await worker.scheduled({ cron: '* * * * *' });
@@ -82,6 +88,28 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   } catch (error) {
     await runtime.dispose();
     throw error;
+  }
+}
+
+const OF_DATABASE: ReadonlySet<string> = new Set(['compatibilityDate', 'd1Databases']);
+
+/** Brings the schema up to date by a runtime of its own, in which there is nothing but the database. */
+async function migrateUnreached(resources: string, { workerOptions, migrations }: Deployment): Promise<void> {
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({
+      ...Object.fromEntries(Object.entries(workerOptions).filter(([name]) => OF_DATABASE.has(name))),
+      modulesRoot: ROOT,
+      modules: [{ type: 'ESModule', path: join(ROOT, 'nothing.js'), contents: 'export default {};' }],
+      host: '127.0.0.1',
+      port: 0,
+      resourcePersistencePath: resources,
+      log: new Log(LogLevel.WARN),
+    }),
+  );
+  try {
+    await applyMigrations(await runtime.getD1Database('DB'), migrations);
+  } finally {
+    await runtime.dispose();
   }
 }
 

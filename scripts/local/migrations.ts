@@ -2,6 +2,8 @@
  * Brings the local D1 database up to date: the files of migrations/ in order, each once, noted in the table that
  * `wrangler d1 migrations apply` uses, so that either can continue what the other began.
  */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Miniflare } from 'miniflare';
 import type { Migration } from './deployment.ts';
 
@@ -26,4 +28,23 @@ export async function applyMigrations(db: D1Database, migrations: readonly Migra
       db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(name),
     ]);
   }
+}
+
+/** Beside the database: whoever removes that removes the note. */
+const noteIn = (resources: string) => join(resources, 'schema.json');
+const noteOf = (migrations: readonly Migration[]) => `${JSON.stringify(migrations.map(({ name }) => name))}\n`;
+
+/** Whether the database was up to date when it was used last: to ask itself takes a runtime. */
+export async function isSchemaNoted(resources: string, migrations: readonly Migration[]): Promise<boolean> {
+  try {
+    return (await readFile(noteIn(resources), 'utf8')) === noteOf(migrations);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Notes that the database has all of them. */
+export async function noteSchema(resources: string, migrations: readonly Migration[]): Promise<void> {
+  await writeFile(noteIn(resources), noteOf(migrations));
 }

@@ -9,7 +9,8 @@ import type { Operation } from './api/operation.ts';
 import { serve } from './api/serve.ts';
 import { browserPage } from './browser-page.ts';
 import type { AppContext, AppEnv } from './context.ts';
-import { ApiError, problemResponse } from './problem-response.ts';
+import { isSchemaError } from './db/schema-version.ts';
+import { ApiError, problemResponse, schemaMissing } from './problem-response.ts';
 import { slowedDown } from './rate-limit.ts';
 import { noteRefusal } from './refusals.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './routes/operations.ts';
@@ -55,6 +56,7 @@ app.onError(async (error, c) => {
     return problemResponse(refusal, requestId);
   }
   log.error('request_failed', error, { request: requestId });
+  if (isSchemaError(error)) return problemResponse(schemaMissing(), requestId);
   if (isD1Error(error)) {
     return problemResponse(new ApiError('unavailable', 'The database does not answer. Try again.'), requestId);
   }

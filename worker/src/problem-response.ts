@@ -31,6 +31,14 @@ export class ApiError extends Error {
   }
 }
 
+/** A Worker was deployed before its database's schema. */
+export function schemaMissing(): ApiError {
+  return new ApiError(
+    'unavailable',
+    'The database lacks the schema of this version. Apply the migrations: `npm run deploy` does so, or `wrangler d1 migrations apply DB --remote`.',
+  );
+}
+
 export function problemResponse(error: ApiError, requestId: string): Response {
   const status = problemStatus(error.code);
   const problem: Problem = {

@@ -3,7 +3,8 @@ import * as v from 'valibot';
 import { readSettings } from '../../settings.ts';
 import { json, openOperation } from '../api/operation.ts';
 import type { AppContext } from '../context.ts';
-import { ApiError } from '../problem-response.ts';
+import { hasSchema } from '../db/schema-version.ts';
+import { ApiError, schemaMissing } from '../problem-response.ts';
 
 const Health = v.object({ status: v.literal('ok') });
 
@@ -13,13 +14,26 @@ export const healthOperations = [
     method: 'get',
     path: '/healthz',
     summary: 'Whether the control plane answers',
+    description:
+      'Also whether its settings are right and its database has the schema: else 503, with what to do. That D1 has it is asked once by each isolate of the Worker, not with each call.',
     answers: { 200: json(Health, 'It does.') },
-    handle: ({ c }) => {
+    handle: async ({ c }) => {
       requireSettings(c);
+      await requireSchema(c);
       return c.json<v.InferOutput<typeof Health>>({ status: 'ok' });
     },
   }),
 ];
+
+/** What D1 has said. A schema that is there stays: migrations only add. */
+let isSchemaThere = false;
+
+/** Monitors ask often: a database that has its schema is not asked again. @throws ApiError `unavailable` */
+async function requireSchema(c: AppContext): Promise<void> {
+  if (isSchemaThere) return;
+  if (!(await hasSchema(c.env.DB))) throw schemaMissing();
+  isSchemaThere = true;
+}
 
 /** Without them no object comes up: no wrapper could connect, and no kill be delivered. @throws ApiError `unavailable` */
 function requireSettings(c: AppContext): void {
