@@ -26,11 +26,13 @@ async function main(invocation: Invocation): Promise<number> {
       process.stderr.write(ownLine(`${invocation.message} (see ${helpOn(invocation.topic)})`));
       return EXIT_ERRORED;
     case 'run':
-      return run(invocation.args, VERSION);
+      return run(invocation.args, invocation.detachment, VERSION);
     // Loaded only where they are asked for: they bring the network code along.
     case 'flush':
       return (await import('./flush/command.ts')).flushCommand(invocation.args);
     case 'adopt':
+      if (invocation.kill !== null)
+        return (await import('./orphans/for-guardian.ts')).endForGuardian(invocation.run, invocation.kill);
       return (await import('./adopt/command.ts')).adoptCommand(invocation.run, VERSION);
     case 'orphans':
       return (await import('./orphans/command.ts')).orphansCommand(invocation.args);

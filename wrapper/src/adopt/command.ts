@@ -18,7 +18,7 @@ const DISK_MS = 20_000;
 
 /** @returns the exit code to leave with: 0 when nothing is left to be done; 3, and the guardian drains the pipes */
 export async function adoptCommand(run: string, version: string): Promise<number> {
-  const { facts: told, secrets } = takeTold(process.env);
+  const { facts: told, secrets } = takeTold(process.env, run);
   const settings = withConfig(process.env, readConfigFile(process.env).values);
   const found = await within(find(run, told, settings), DISK_MS, known(told, null));
   switch (found.kind) {

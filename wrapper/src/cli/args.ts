@@ -1,6 +1,7 @@
 /** What the command line asks for. */
 import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { RunId } from '#protocol/names';
+import { type Detachment, takeDetachment } from '../run/detach.ts';
 import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
 import { parseRunArgs, type RunArgs } from './run-args.ts';
 
@@ -13,10 +14,16 @@ export interface FlushArgs {
   readonly verbose: boolean;
 }
 
+/** How what has lost its wrapper is ended. */
+export interface KillArgs {
+  readonly signal: NodeJS.Signals;
+  readonly graceMs: number;
+}
+
 export interface OrphansArgs {
   /** Only these; empty: all. */
   readonly runs: readonly string[];
-  readonly kill: { readonly signal: NodeJS.Signals; readonly graceMs: number } | null;
+  readonly kill: KillArgs | null;
   readonly verbose: boolean;
 }
 
@@ -26,11 +33,11 @@ export type Topic = (typeof TOPICS)[number];
 export type Invocation =
   | { readonly kind: 'help'; readonly topic: Topic }
   | { readonly kind: 'version' }
-  | { readonly kind: 'run'; readonly args: RunArgs }
+  | { readonly kind: 'run'; readonly args: RunArgs; readonly detachment: Detachment | null }
   | { readonly kind: 'flush'; readonly args: FlushArgs }
   | { readonly kind: 'orphans'; readonly args: OrphansArgs }
-  /** Between leash and its guardians: in no help. */
-  | { readonly kind: 'adopt'; readonly run: string }
+  /** Between leash and its guardians: in no help. `kill`: the run is to be ended instead. */
+  | { readonly kind: 'adopt'; readonly run: string; readonly kill: KillArgs | null }
   | { readonly kind: 'usage_error'; readonly message: string; readonly topic: Topic };
 
 /** Reads the arguments that follow `leash`. */
@@ -56,15 +63,20 @@ function parse(first: string | undefined, rest: readonly string[]): Invocation {
     case '-V':
       return { kind: 'version' };
     case 'run': {
-      const args = parseRunArgs(rest);
-      return args === null ? { kind: 'help', topic: 'run' } : { kind: 'run', args };
+      const { detachment, rest: words } = takeDetachment(rest);
+      const args = parseRunArgs(words);
+      return args === null ? { kind: 'help', topic: 'run' } : { kind: 'run', args, detachment };
     }
     case 'flush':
       return parseFlush(rest);
     case 'orphans':
       return parseOrphans(rest);
-    case 'adopt':
-      return { kind: 'adopt', run: name('RUN', RunId, rest[0] ?? '') };
+    case 'adopt': {
+      const parsed = parseOrphans(rest);
+      if (parsed.kind !== 'orphans') return parsed;
+      const [run = ''] = parsed.args.runs;
+      return { kind: 'adopt', run: name('RUN', RunId, run), kill: parsed.args.kill };
+    }
     default:
       throw new UsageError(`there is no \`leash ${first}\``);
   }

@@ -143,13 +143,13 @@ leash_detach() {
 
 # With the environment that we were given: shells drop what they can't name, and add their own.
 leash_become_command() {
-  unset LEASH_TOKEN LEASH_TOKEN_FILE LEASH_DETACHED
+  unset LEASH_TOKEN LEASH_TOKEN_FILE
   leash_kept=
   if [ "$leash_forks" ]; then
     leash_kept=$(
       export LC_ALL=C
       tr '\n\000' '\001\n' <"/proc/$$/environ" | sed -n "
-        /^LEASH_TOKEN=/d; /^LEASH_TOKEN_FILE=/d; /^LEASH_DETACHED=/d; /^=/d; /=/!d
+        /^LEASH_TOKEN=/d; /^LEASH_TOKEN_FILE=/d; /^=/d; /=/!d
         /^BASH[^=]*=/bkeep
         /^PS[0-9]=/bkeep
         /^E*UID=/bkeep

@@ -19,8 +19,8 @@ import { type RunFacts, readFacts } from '../spool/run-facts.ts';
 /** What the guardian does when the wrapper has died. */
 export interface LastWill {
   readonly kind: 'keep' | 'kill';
-  /** The command's process group: killed by the shell itself if `end` fails. */
-  readonly pgid: number;
+  /** The command's process group: killed by the shell itself if `end` fails, and it is still the command's. */
+  readonly group: CommandGroup;
   /** Ends all of the run; its success is relied on. For `kill`. */
   readonly end: readonly string[];
   /** Becomes the run's new wrapper. */
@@ -29,6 +29,15 @@ export interface LastWill {
   readonly facts: RunFacts | null;
   /** Variables with secrets that the command alone was given: to be hidden by a successor, and kept nowhere else. */
   readonly secrets: Environment;
+}
+
+/** A process group's number is another's when nobody is left in it: by the rest it is known for certain. */
+export interface CommandGroup {
+  readonly pgid: number;
+  /** When its leader was started, as the process table tells it; null when that is not known. */
+  readonly startTime: string | null;
+  /** The variable that everyone in it has in its environment. */
+  readonly cookie: string;
 }
 
 /** The variable that holds the facts. */
@@ -43,9 +52,15 @@ export interface Told {
   readonly secrets: Environment;
 }
 
-/** What a guardian has told this process of a run. Taken out of `env`. */
-export function takeTold(env: NodeJS.ProcessEnv): Told {
-  const facts = readFacts(env[FACTS_VARIABLE] ?? '');
+/**
+ * What a guardian has told this process of a run. Taken out of `env`. Only for what guardians start: in the environment of
+ * what a person types, these variables are somebody else's.
+ *
+ * @param run whose guardian it is; what is told of another run counts for nothing
+ */
+export function takeTold(env: NodeJS.ProcessEnv, run: string): Told {
+  const read = readFacts(env[FACTS_VARIABLE] ?? '');
+  const isOfRun = read.kind === 'read' && read.value.run === run;
   delete env[FACTS_VARIABLE];
   const secrets: Record<string, string | undefined> = {};
   for (const name of Object.keys(env)) {
@@ -53,7 +68,7 @@ export function takeTold(env: NodeJS.ProcessEnv): Told {
     secrets[name.slice(SECRETS_PREFIX.length)] = env[name];
     delete env[name];
   }
-  return { facts: facts.kind === 'read' ? facts.value : null, secrets };
+  return { facts: isOfRun ? read.value : null, secrets };
 }
 
 /**
@@ -74,8 +89,10 @@ const TRIES = 30;
 // Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, and is
 // nobody's child. A successor is the shell's child, so that another one follows when it is killed, too. While the command
 // is being ended there is one as well: for what it has to say, and for an operator who can't wait for its grace.
+// That may take hours, in which the number of the command's group may have become another's: it is signalled only if its
+// leader is the command's own process, or that is gone and somebody in the group has the run's cookie.
 const SCRIPT = `
-will=$1 pgid=$2 end=$3 succeed=$4
+will=$1 end=$2 succeed=$3 pgid=$4 started=$5 cookie=$6
 word=
 while read -r word <&3; do
   case $word in
@@ -92,7 +109,27 @@ drain() {
   (cat <&5 &)
 } 2>/dev/null
 if [ "$word" = drain ]; then drain; exit 0; fi
-if [ "$will" = kill ]; then { eval "$end" || kill -s KILL -- "-$pgid"; } & fi
+look() {
+  group= since=
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+  set -- \${stat##*) }
+  group=$3 since=\${20}
+}
+is_ours() {
+  if ! [ -r "/proc/self/stat" ]; then
+    set -- $(LC_ALL=C TZ=UTC ps -o lstart= -p "$pgid")
+    [ "$started" ] && [ "$*" = "$started" ]
+    return
+  fi
+  look "$pgid"
+  if [ "$since" ]; then [ "$since" = "$started" ]; return; fi
+  for each in /proc/[0-9]*; do
+    look "\${each#/proc/}"
+    if [ "$group" = "$pgid" ] && tr '\\000' '\\n' <"$each/environ" | grep -q "^$cookie="; then return 0; fi
+  done 2>/dev/null
+  return 1
+}
+if [ "$will" = kill ]; then { eval "$end" || { is_ours && kill -s KILL -- "-$pgid"; }; } & fi
 tries=0
 until eval "$succeed"; do
   if [ $? -eq ${EXIT_STILL_PRINTING} ] || [ "$tries" -ge ${TRIES} ]; then drain; exit 0; fi
@@ -178,15 +215,17 @@ export function startOrphansGuardian(will: LastWill, pipes: ReadEnds, environmen
 }
 
 function startShell(
-  { kind, pgid, end, succeed, facts, secrets }: LastWill,
+  { kind, group, end, succeed, facts, secrets }: LastWill,
   { stdout, stderr }: ReadEnds,
   words: 'pipe' | 'ignore',
   environment: Environment,
 ): ChildProcess {
-  const args = [kind, String(pgid), shellLine(end), shellLine(succeed)];
+  const { pgid, startTime, cookie } = group;
+  const args = [kind, shellLine(end), shellLine(succeed), String(pgid), startTime ?? '', cookie];
+  const ours = Object.entries(environment).filter(([name]) => !name.startsWith(FACTS_VARIABLE));
   return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...args], {
     env: {
-      ...environment,
+      ...Object.fromEntries(ours),
       ...Object.fromEntries(Object.entries(secrets).map(([name, value]) => [SECRETS_PREFIX + name, value])),
       ...(facts !== null && { [FACTS_VARIABLE]: JSON.stringify(facts) }),
     },

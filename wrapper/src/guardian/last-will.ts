@@ -1,6 +1,7 @@
 /** What the guardian of a run is told to do. */
 import type { Environment } from '../cli/config-file.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
+import { cookieOf } from '../run/command-environment.ts';
 import { ownProgram } from '../run/own-program.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import type { LastWill } from './guardian.ts';
@@ -20,8 +21,8 @@ export function lastWill(
   const leash = ownProgram();
   return {
     kind: supervision?.wrapper_death ?? 'keep',
-    pgid,
-    end: [...leash, 'orphans', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`, run],
+    group: { pgid, startTime: family?.leader.startTime ?? null, cookie: cookieOf(run) },
+    end: [...leash, 'adopt', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`, run],
     succeed: [...leash, 'adopt', run],
     secrets,
     facts: family === null || wrapper === null ? null : { ...facts, version: 1, wrapper },

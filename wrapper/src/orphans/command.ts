@@ -1,20 +1,17 @@
 /** `leash orphans`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Means, rescueOrphans } from '../adopt/rescue.ts';
-import type { OrphansArgs } from '../cli/args.ts';
+import type { KillArgs, OrphansArgs } from '../cli/args.ts';
 import type { Environment } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
-import { takeTold } from '../guardian/guardian.ts';
 import { type Log, printable } from '../log.ts';
-import { type ProcessFamily, processFamily } from '../processes/family.ts';
 import { openState, type State } from '../run/state.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
-import { endFamily } from '../terminate/end-family.ts';
 import { endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from './orphans.ts';
 
 /** Some are left, or one that was named is not known. */
-const EXIT_LEFT = 1;
+export const EXIT_LEFT = 1;
 
 /** @returns the exit code to leave with */
 export function orphansCommand(args: OrphansArgs): Promise<number> {
@@ -22,8 +19,6 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 }
 
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
-  const own = takeTold(process.env).facts?.family ?? null;
-  if (own !== null && kill !== null) return endForGuardian(processFamily(own), kill, settings, log);
   const state = await openState(settings);
   if (state.kind === 'unusable') {
     log.tell(`the state directory can't be used: ${state.why}`);
@@ -79,7 +74,7 @@ function whyNot({ supervision, control_plane: target }: RunFacts): string {
 /** @returns how many processes could not be ended */
 async function end(
   found: readonly Orphan[],
-  how: NonNullable<OrphansArgs['kill']>,
+  how: KillArgs,
   means: Means,
   log: Log,
   say: (line: string) => void,
@@ -98,20 +93,6 @@ async function describeUnknown(run: string, state: State): Promise<string> {
   const wrapper = await wrapperOf(run, state);
   if (wrapper === null) return `${run} is not an orphan of this user on this machine`;
   return `${run} is no orphan any more: it has been taken over by process ${wrapper}; to end it, kill -TERM ${wrapper}`;
-}
-
-/** By what the guardian knows of the run, which has a record only where there is a disk for it, and not at once. */
-async function endForGuardian(
-  family: ProcessFamily,
-  how: NonNullable<OrphansArgs['kill']>,
-  settings: Environment,
-  log: Log,
-): Promise<number> {
-  const survivors = await endFamily(family, how, log);
-  family.release();
-  const state = await openState(settings);
-  if (state.kind === 'usable') await removeSpent(state);
-  return survivors.length === 0 ? 0 : EXIT_LEFT;
 }
 
 const COLUMNS = ['RUN', 'JOB', 'PID', 'STARTED', 'PROCESSES', 'COMMAND'] as const;

@@ -6,16 +6,21 @@ import { isAnybodyAt } from './process-ref.ts';
 /**
  * @param leader the command's pid, which is also its group's id
  * @param cgroup the run's, to be removed in the end
+ * @param exited resolves when the leader's exit has been collected: from then on its pid may be another's
  */
-export function groupFamily(leader: number, cgroup: Cgroup | null): ProcessFamily {
+export function groupFamily(leader: number, cgroup: Cgroup | null, exited: Promise<unknown>): ProcessFamily {
+  let isCollected = false;
+  void exited.then(() => {
+    isCollected = true;
+  });
   const members = () => (isAnybodyAt(-leader) ? [leader] : []);
   return {
     // Who is in it can't be told, only whether anybody is.
     members,
     remaining: members,
     observe: () => null,
-    // Not known, and told by the exit itself.
-    leaderHasExited: () => false,
+    // Before that it is not known.
+    leaderHasExited: () => isCollected,
     mayHoldOutput: () => true,
     signal: (signal) => sendToGroup(leader, signal),
     release: () => {

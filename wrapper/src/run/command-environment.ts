@@ -13,13 +13,13 @@ export function cookieOf(run: string): string {
   return COOKIE_PREFIX + run;
 }
 
-/** Ours without the control plane's credentials and what is between wrappers, with the run's cookie and what was asked for. */
+/** Ours without the control plane's credentials, with the run's cookie and what was asked for. */
 export function commandEnvironment(
   environment: Environment,
   run: string,
   additions: Readonly<Record<string, string>>,
 ): Environment {
-  const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, LEASH_DETACHED: _detached, ...rest } = environment;
+  const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, ...rest } = environment;
   return { ...rest, [cookieOf(run)]: '1', ...additions };
 }
 

@@ -6,6 +6,7 @@ import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Environment, readConfigFile, withConfig } from '../cli/config-file.ts';
 import { type Configuration, configure } from '../cli/control-plane.ts';
+import { UsageError } from '../cli/flags.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import { within } from '../clock/within.ts';
 import { hideFromNode } from '../command/hidden-variables.ts';
@@ -18,8 +19,11 @@ import { ownProgram } from './own-program.ts';
 import { chooseRules } from './redaction.ts';
 import { spawnApart } from './spawn-apart.ts';
 
-/** By which the wrapper in the background is told what only the one in the foreground could know. */
-const VARIABLE = 'LEASH_DETACHED';
+/**
+ * By which the wrapper in the background is told what only the one in the foreground could know. An argument, which none
+ * but the one in the foreground gives; a variable may be anyone's.
+ */
+const OPTION = '--detachment=';
 /** A token file on a network file system that hangs holds nobody up. */
 const TOKEN_WAIT_MS = 2_000;
 
@@ -95,10 +99,9 @@ function whyUnreadable(path: string): Promise<string | null> {
 
 function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
   const detachment: Detachment = { run, noFileSoft, stackSoft, ignoredSignals: [...ignoredSignals] };
-  const { program, args, env } = spawnable([...ownProgram(), ...ownArguments()], {
-    ...hideFromNode(environment),
-    [VARIABLE]: JSON.stringify(detachment),
-  });
+  const [subcommand = '', ...rest] = ownArguments();
+  const words = [...ownProgram(), subcommand, OPTION + JSON.stringify(detachment), ...rest] as const;
+  const { program, args, env } = spawnable(words, hideFromNode(environment));
   const child = spawnApart(program, args, {
     env,
     cwd: null,
@@ -112,17 +115,20 @@ function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, enviro
 }
 
 /**
- * What the `leash run --detach` that started this one left for it; null in the foreground. It is taken out of `env`: a
- * nested `leash run` is another run.
+ * What the `leash run --detach` that started this one left for it, and the rest of what follows `leash run`. Null in the
+ * foreground.
+ *
+ * @throws {UsageError} for what no `leash run --detach` has written
  */
-export function takeDetachment(env: NodeJS.ProcessEnv): Detachment | null {
-  const text = env[VARIABLE];
-  delete env[VARIABLE];
-  if (text === undefined) return null;
+export function takeDetachment(argv: readonly string[]): {
+  readonly detachment: Detachment | null;
+  readonly rest: readonly string[];
+} {
+  const [first = '', ...rest] = argv;
+  if (!first.startsWith(OPTION)) return { detachment: null, rest: argv };
   try {
-    return v.parse(Detachment, JSON.parse(text));
+    return { detachment: v.parse(Detachment, JSON.parse(first.slice(OPTION.length))), rest };
   } catch {
-    // Somebody else's variable of that name.
-    return null;
+    throw new UsageError('--detachment is only for leash itself to use');
   }
 }

@@ -183,7 +183,7 @@ function withGuardian(facts: NewFacts, [guardian = null]: readonly (ProcessRef |
 
 function familyOf({ started, cgroup }: Birth, origin: FamilyOrigin | null, helpers: ProcessRef[]): ProcessFamily {
   if (started.kind === 'not_started') return noFamily;
-  return origin === null ? groupFamily(started.pid, cgroup) : processFamily(origin, helpers);
+  return origin === null ? groupFamily(started.pid, cgroup, started.exited) : processFamily(origin, helpers);
 }
 
 /** @returns null when there is no command, or nothing can be known of it */

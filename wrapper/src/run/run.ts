@@ -9,7 +9,7 @@ import { keepMemorySmall } from '../engine.ts';
 import { openLog } from '../log.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { commandEnvironment } from './command-environment.ts';
-import { leaveInBackground, takeDetachment } from './detach.ts';
+import { type Detachment, leaveInBackground } from './detach.ts';
 import { newRunId } from './identity.ts';
 import { LocalSignals } from './local-signals.ts';
 import { openOwnOutput, passOnTheRest } from './own-output.ts';
@@ -22,10 +22,10 @@ import { superviseToItsEnd } from './supervise.ts';
 /**
  * Runs the command and supervises it.
  *
+ * @param detachment what a `leash run --detach` that started this one left for it; null in the foreground
  * @returns the exit code to leave with; everything else has been done by then
  */
-export async function run(args: RunArgs, version: string): Promise<number> {
-  const detachment = takeDetachment(process.env);
+export async function run(args: RunArgs, detachment: Detachment | null, version: string): Promise<number> {
   const launch = { ...takeLaunchState(process.env), ...detachment };
   if (args.detach && detachment === null) return leaveInBackground(args, launch);
   const signals = new LocalSignals(launch.ignoredSignals);

@@ -24,7 +24,7 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
   // What had been put together before may fail later, too.
   process.on('uncaughtException', (another) => log.note(`the wrapper failed again: ${describeError(another)}`));
   const age = () => Math.round(birth.age());
-  const family = groupFamily(started.pid, null);
+  const family = groupFamily(started.pid, null, started.exited);
   const terminator = new Terminator(family, age, () => {}, log);
   const ending = { args, family, terminator, started, log };
   signals.handle((local) => obeyLocalSignal(ending, local));

@@ -71,6 +71,21 @@ test('they are ended by id, or all of them, with all that they started', async (
   expect(living(marks[2])).toEqual([]);
 });
 
+test('what a guardian tells of its run counts for nothing in what a person types', async () => {
+  const state = stateDirectory();
+  const mark = marker();
+  const { id } = await start(mark, state);
+  // As a shell has it that was started from a run, or by somebody who means harm.
+  const told = { LEASH_INHERITED: JSON.stringify(factsOf(id, state)) };
+  const kill = leash(['orphans', '--kill', '--grace', '0'], { env: { ...told, LEASH_STATE_DIR: stateDirectory() } });
+  expect((await kill.exited()).code).toBe(0);
+  expect(kill.stdout.toString()).toBe('there are no orphans\n');
+  // Nor does a run hand them on to its own guardian.
+  const another = leashRun(['sh', '-c', 'exit 3'], { env: { ...told, LEASH_STATE_DIR: stateDirectory() } });
+  expect((await another.exited()).code).toBe(3);
+  expect(living(mark)).toHaveLength(2);
+});
+
 sampledTest('listed, they are taken over', async () => {
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
