@@ -12,7 +12,14 @@ import type { RunArgs } from '../cli/run-args.ts';
 import { ensureFlusher } from '../flush/background.ts';
 import { EXIT_STILL_PRINTING, type GuardianWords } from '../guardian/guardian.ts';
 import { NO_PROGRESS } from '../journal/progress.ts';
-import { type LeftJournal, NOTHING_HELD, RunJournal, readJournal, removeJournal } from '../journal/run-journal.ts';
+import {
+  isOurs,
+  type LeftJournal,
+  NOTHING_HELD,
+  RunJournal,
+  readJournal,
+  removeJournal,
+} from '../journal/run-journal.ts';
 import { describeError, type Log, openLog } from '../log.ts';
 import { environmentOf } from '../processes/environment.ts';
 import { type FamilyOrigin, processFamily } from '../processes/family.ts';
@@ -53,14 +60,16 @@ export async function adopt(
   settings: Environment,
   version: string,
 ): Promise<number> {
-  const { facts, origin, supervision, place } = orphaned;
+  const { facts, origin, place } = orphaned;
+  const { journal: noted } = orphaned.supervision;
+  const supervision = { ...orphaned.supervision, journal: noted !== null && isOurs(noted) ? noted : null };
   const left = supervision.journal === null ? null : readJournal(supervision.journal);
   const progress = left?.progress ?? NO_PROGRESS;
-  const birth = await bornAgain(orphaned, secrets, settings, version, left);
+  const birth = await bornAgain({ ...orphaned, supervision }, secrets, settings, version, left);
   const { log } = birth;
   const inherited = await inheritOutput(place?.directory.path ?? null, left?.output ?? null, log);
   if (place !== null && (await place.directory.readEnd()) !== null) {
-    await finish(orphaned, place, inherited, birth);
+    await finish({ ...orphaned, supervision }, place, inherited, birth);
     return 0;
   }
   const journal = journalOf(supervision, inherited, log);

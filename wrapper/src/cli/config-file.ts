@@ -1,5 +1,7 @@
 /** `/etc/leash.conf`: settings for every run on this machine, because cron's environment is empty. */
 import fs from 'node:fs';
+import { resolve } from 'node:path';
+import { pathOwnersSync } from '../path-owners.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/leash.conf';
 const MAX_BYTES = 64 * 1024;
@@ -36,6 +38,8 @@ export function readConfigFile(env: Environment): ConfigFile {
   const path = named ?? DEFAULT_CONFIG_PATH;
   let text: string;
   try {
+    const why = whyNotRoots(path);
+    if (why !== null) return { values: {}, problems: [`the settings in ${path} count for nothing: ${why}`] };
     if (fs.statSync(path).size > MAX_BYTES)
       return { values: {}, problems: [`${path} is too large to be settings and counts for nothing`] };
     text = fs.readFileSync(path, 'utf8');
@@ -49,6 +53,13 @@ export function readConfigFile(env: Environment): ConfigFile {
     };
   }
   return parseConfig(text, path);
+}
+
+/** Whoever could exchange root's settings would say where root's runs are told, and which files are written. */
+function whyNotRoots(path: string): string | null {
+  if (process.getuid?.() !== 0) return null;
+  const owners = pathOwnersSync(resolve(path));
+  return owners.kind === 'shared' ? owners.why : null;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -6,10 +6,12 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MIB } from '#protocol/limits';
 import { hasCode } from '../error-code.ts';
+import { pathOwners } from '../path-owners.ts';
 
 const MAX_BYTES = 16 * MIB;
 const CHUNK_BYTES = 64 * 1024;
@@ -38,6 +40,8 @@ export function readPatiently(path: string): Promise<string> {
 }
 
 async function readText(path: string): Promise<string> {
+  const why = await whyNotRoots(path);
+  if (why !== null) throw new Error(why);
   // Without O_NONBLOCK, a FIFO that nobody writes to can't even be opened.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -46,6 +50,16 @@ async function readText(path: string): Promise<string> {
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Whoever could exchange a token or an authority of root's would have root's runs told to them. (Another user may be meant
+ * to share a file with others.)
+ */
+async function whyNotRoots(path: string): Promise<string | null> {
+  if (process.getuid?.() !== 0) return null;
+  const owners = await pathOwners(resolve(path));
+  return owners.kind === 'shared' ? `${owners.why} (root reads only what nobody else can exchange)` : null;
 }
 
 async function readFifo(file: FileHandle, path: string): Promise<string> {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import type { StreamName } from '#protocol/output-frame';
 import { describeError, type Log } from '../log.ts';
+import { pathOwnersSync } from '../path-owners.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
 import { parseProcess, processName } from '../spool/process-name.ts';
 import { type JournalledOutput, OutputJournal, readOutputJournal, type Stretch } from './output-journal.ts';
@@ -72,9 +73,17 @@ export class RunJournal {
   }
 }
 
+/**
+ * Whether nobody else could have put a journal in this place: our own may have been removed, and its name is known. Never
+ * throws.
+ */
+export function isOurs(directory: string): boolean {
+  return attempt(() => pathOwnersSync(directory))?.kind === 'ours';
+}
+
 /** How far a run has come whose wrapper is gone. Never throws. */
 export function noteProgressIn(directory: string, progress: Progress): void {
-  put(directory, PROGRESS_FILE, progress);
+  if (isOurs(directory)) put(directory, PROGRESS_FILE, progress);
 }
 
 /** @returns null, or why it could not be written: other files fill the memory, or the directory is gone */
@@ -107,6 +116,7 @@ export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
   if (!fs.existsSync(MEMORY)) return null;
   let directory: string | null = null;
   try {
+    if (!isOurs(MEMORY)) throw new Error(`others could exchange what is in ${MEMORY}`);
     if (!isMemoryFree()) throw new Error(`there is too little room in ${MEMORY}`);
     directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${processName(leader)}-`));
     return new RunJournal(directory, 0, [], log);

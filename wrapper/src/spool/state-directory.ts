@@ -2,6 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { describeError } from '../log.ts';
+import { pathOwners } from '../path-owners.ts';
 import { makeDirectory } from './files.ts';
 
 /** Who asks. */
@@ -28,8 +29,12 @@ export async function openStateDirectory(env: Environment, whereabouts: Whereabo
   if (chosen === null) return unusable('there is no home directory; set LEASH_STATE_DIR');
   if (!path.isAbsolute(chosen)) return unusable(`LEASH_STATE_DIR must be an absolute path, not ${chosen}`);
   try {
+    const { uid } = whereabouts;
+    const before = await pathOwners(chosen, uid);
+    if (before.kind === 'shared') return unusable(before.why);
     await makeDirectory(chosen);
-    return await examine(chosen, whereabouts.uid);
+    const after = before.kind === 'ours' ? before : await pathOwners(chosen, uid);
+    return after.kind === 'shared' ? unusable(after.why) : await examine(chosen, uid);
   } catch (error) {
     // Whatever a file system may say: no rights, no room, something else of that name.
     const isDefault = nonEmpty(env.LEASH_STATE_DIR) === null;
@@ -48,23 +53,13 @@ export function stateDirectoryPath(env: Environment, { uid, home, hostname }: Wh
 }
 
 async function examine(chosen: string, uid: number | null): Promise<StateDirectory> {
-  const isTrusted = (owner: number) => uid === null || owner === uid || owner === 0;
-  const link = await fs.lstat(chosen);
-  if (link.isSymbolicLink() && !isTrusted(link.uid)) return unusable(`${chosen} is a symbolic link of another user`);
-
   const real = await fs.realpath(chosen);
   const directory = await fs.stat(real);
   if (!directory.isDirectory()) return unusable(`${chosen} is not a directory`);
   if (uid !== null && directory.uid !== uid)
     return unusable(`${chosen} belongs to another user (uid ${directory.uid})`);
   if ((directory.mode & 0o022) !== 0) return unusable(`others may write to ${chosen}; chmod 700 it`);
-
-  for (let above = path.dirname(real); ; above = path.dirname(above)) {
-    const { mode } = await fs.stat(above);
-    // In a sticky directory (/tmp) nobody can replace what belongs to others.
-    if ((mode & 0o1002) === 0o002) return unusable(`anybody may write to ${above}, and so replace ${chosen}`);
-    if (above === path.dirname(above)) return { kind: 'usable', path: real };
-  }
+  return { kind: 'usable', path: real };
 }
 
 function unusable(why: string): StateDirectory {

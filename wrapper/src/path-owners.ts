@@ -1,0 +1,131 @@
+/** Whether somebody else could put another file or directory in the place of ours. */
+import type { Stats } from 'node:fs';
+import fs from 'node:fs';
+import path from 'node:path';
+import { hasCode } from './error-code.ts';
+
+export type PathOwners =
+  /** Only we, and who owns the machine, can change where it leads or what it is. */
+  | { readonly kind: 'ours' }
+  /** So it is as far as it is there. */
+  | { readonly kind: 'missing' }
+  /** For a person: who else can, and where. */
+  | { readonly kind: 'shared'; readonly why: string };
+
+/** What stands at a path; null: nothing does. */
+export type Look = Pick<Stats, 'uid' | 'gid' | 'mode'> & {
+  /** Where it leads, if it is a symbolic link. */
+  readonly target: string | null;
+};
+
+/** As many as the kernel follows. */
+const MAX_LINKS = 40;
+
+/**
+ * Looks at each directory and symbolic link on the way: one that another user owns, or may write to, can be made to lead
+ * elsewhere. In a sticky directory (/tmp) nobody can replace what belongs to others.
+ *
+ * Never asks for what lies behind a link in /proc: no path leads there.
+ *
+ * @param absolute a path
+ * @param uid ours; null where there are no users
+ * @throws what the file system says, but for ENOENT
+ */
+export async function pathOwners(absolute: string, uid = ownUid()): Promise<PathOwners> {
+  const walk = walkTo(absolute, uid);
+  for (let step = walk.next(); ; ) {
+    if (step.done) return step.value;
+    step = walk.next(await lookAt(step.value));
+  }
+}
+
+/** The same, for what is read before the command is started. */
+export function pathOwnersSync(absolute: string, uid = ownUid()): PathOwners {
+  const walk = walkTo(absolute, uid);
+  for (let step = walk.next(); ; ) {
+    if (step.done) return step.value;
+    step = walk.next(lookAtSync(step.value));
+  }
+}
+
+function ownUid(): number | null {
+  return process.getuid?.() ?? null;
+}
+
+/** Yields each path that it wants to know of, in order. */
+export function* walkTo(absolute: string, uid: number | null): Generator<string, PathOwners, Look | null> {
+  if (uid === null) return { kind: 'ours' };
+  const root = yield '/';
+  // Who owns / can do as they like with all that is below it. (In a user namespace that is nobody's number.)
+  const trusted = [0, uid, root?.uid ?? 0];
+  const rest = namesIn(absolute);
+  let links = 0;
+  let at = '/';
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    const next = path.join(at, name);
+    const look: Look | null = yield next;
+    if (look === null) return { kind: 'missing' };
+    const why = whyShared(next, look, uid, trusted);
+    if (why !== null) return { kind: 'shared', why };
+    if (look.target === null) {
+      at = next;
+      continue;
+    }
+    if (next.startsWith('/proc/')) return { kind: 'ours' };
+    links += 1;
+    if (links > MAX_LINKS) return { kind: 'shared', why: `${next} is one symbolic link too many` };
+    if (look.target.startsWith('/')) at = '/';
+    rest.unshift(...namesIn(look.target));
+  }
+  return { kind: 'ours' };
+}
+
+/** Whoever may write to it or owns it could put something else in its place; null: nobody but us. */
+function whyShared(place: string, look: Look, uid: number, trusted: readonly number[]): string | null {
+  if (!trusted.includes(look.uid)) return `${place} belongs to another user (uid ${look.uid}), who could replace it`;
+  // The mode of a symbolic link means nothing.
+  if (look.target !== null || !isWritableByOthers(look, uid)) return null;
+  return `others may write to ${place}, and so replace what is there; chmod go-w it`;
+}
+
+function namesIn(text: string): string[] {
+  return text.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+const DIRECTORY = 0o040_000;
+const TYPE = 0o170_000;
+const STICKY = 0o1_000;
+
+function isWritableByOthers({ mode, uid: owner, gid }: Look, uid: number): boolean {
+  if ((mode & TYPE) === DIRECTORY && (mode & STICKY) !== 0) return false;
+  // Where each user has a group of that number for themselves, their umask leaves directories that it may write to.
+  const isPrivateGroup = uid !== 0 && owner === uid && gid === uid;
+  return (mode & (isPrivateGroup ? 0o002 : 0o022)) !== 0;
+}
+
+async function lookAt(file: string): Promise<Look | null> {
+  try {
+    const stat = await fs.promises.lstat(file);
+    return asLook(stat, stat.isSymbolicLink() ? await fs.promises.readlink(file) : null);
+  } catch (error) {
+    return nothingThere(error);
+  }
+}
+
+function lookAtSync(file: string): Look | null {
+  try {
+    const stat = fs.lstatSync(file);
+    return asLook(stat, stat.isSymbolicLink() ? fs.readlinkSync(file) : null);
+  } catch (error) {
+    return nothingThere(error);
+  }
+}
+
+function asLook({ uid, gid, mode }: Stats, target: string | null): Look {
+  return { uid, gid, mode, target };
+}
+
+function nothingThere(error: unknown): null {
+  if (hasCode(error, 'ENOENT')) return null;
+  throw error;
+}
