@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { CommandState, KillPhase, KillSignal, TargetState } from './command.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
-import { EndReason, RunState } from './run-state.ts';
+import { EndReason, EndState, RunState } from './run-state.ts';
 
 // The pattern allows forms, such as the offset `+05`, that Date.parse does not read.
 const Time = v.pipe(
@@ -78,6 +78,16 @@ export const RunEnd = v.object({
   ended_at: v.nullable(Time),
 });
 export type RunEnd = v.InferOutput<typeof RunEnd>;
+
+/** How a job ended last on one machine. */
+export const LastEnd = v.object({
+  machine: MachineName,
+  run: RunId,
+  state: EndState,
+  exit_code: v.nullable(v.number()),
+  ended_at: Time,
+});
+export type LastEnd = v.InferOutput<typeof LastEnd>;
 
 /** What bounds output: how much is kept of one run, how much of a job. */
 export const OutputLimit = v.picklist(['run', 'job']);
@@ -255,6 +265,17 @@ export const Job = v.object({
   running_count: Count,
   /** The last that have ended, newest start first. */
   recent_ends: v.array(RunEnd),
+  /** How it ended last on each machine, at most 300: first where that needs attention, then the others, each newest first. */
+  last_ends: v.array(LastEnd),
+  /** On how many machines it ended so last, by state: of all of them, also where `last_ends` is cut. */
+  last_end_counts: v.object({
+    succeeded: Count,
+    failed: Count,
+    killed: Count,
+    timed_out: Count,
+    lost: Count,
+    errored: Count,
+  }),
 });
 export type Job = v.InferOutput<typeof Job>;
 

@@ -7,10 +7,18 @@ export const RUN_STATES = [...LIVE_STATES, ...END_STATES] as const;
 
 export const RunState = v.picklist(RUN_STATES);
 export type RunState = v.InferOutput<typeof RunState>;
-export type EndState = (typeof END_STATES)[number];
+export const EndState = v.picklist(END_STATES);
+export type EndState = v.InferOutput<typeof EndState>;
 
 export function isLive(state: RunState): state is (typeof LIVE_STATES)[number] {
   return state === 'running' || state === 'killing';
+}
+
+/** Ends that nobody can have wanted: somebody should look. */
+export const BAD_END_STATES = ['failed', 'timed_out', 'lost', 'errored'] as const satisfies readonly EndState[];
+
+export function isBadEnd(state: RunState): boolean {
+  return BAD_END_STATES.some((bad) => bad === state);
 }
 
 export const EXIT_TIMED_OUT = 124;

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Job, Run } from '#protocol/api';
+import { forget } from '../src/db/forget.ts';
 import { runsOfJobs } from '../src/db/runs-of-jobs.ts';
 import { call } from './support/api.ts';
 import { env } from './support/env.ts';
@@ -83,6 +84,81 @@ test('a page of jobs reads what it shows, whatever there has been', async () => 
   await index(runs);
   const names = Array.from({ length: JOBS }, (_, number) => `page-${number}`);
   const read = await rowsRead((db) => runsOfJobs(db, names));
-  // 20 ends, a live run and the newest of each.
-  expect(read).toBeLessThan(JOBS * 45);
+  // 20 ends, a live run, the newest and the one machine of each.
+  expect(read).toBeLessThan(JOBS * 48);
+});
+
+describe('of the last ends on each machine a job shows', () => {
+  const run = (minute: number, machine: string, fields: Partial<Run> = {}) =>
+    indexedRun(START + minute * MINUTE, 1_000, { job: 'wide', machine, ...fields });
+  const failed = { state: 'failed', exit_code: 3 } as const;
+  const first = run(0, 'm0', failed);
+
+  test('one that failed, however many have succeeded elsewhere since', async () => {
+    await indexJobs([first]);
+    for (let minute = 1; minute < 30; minute += 1) await index([run(minute, `m${minute}`)]);
+    const { recent_ends, last_ends, last_end_counts } = await job('wide');
+    expect(recent_ends.some(({ state }) => state === 'failed')).toBe(false);
+    expect(last_end_counts).toMatchObject({ succeeded: 29, failed: 1 });
+    expect(last_ends).toHaveLength(30);
+    expect(last_ends[1]).toMatchObject({ machine: 'm29', state: 'succeeded' });
+    expect(last_ends[0]).toEqual({
+      machine: 'm0',
+      run: first.id,
+      state: 'failed',
+      exit_code: 3,
+      ended_at: first.ended_at,
+    });
+  });
+
+  test('the end that was last, in whatever order they are told', async () => {
+    const [older, newer] = [run(40, 'm1', failed), run(41, 'm1')];
+    await index([newer]);
+    await index([older]);
+    const { last_ends, last_end_counts } = await job('wide');
+    expect(last_ends.find(({ machine }) => machine === 'm1')).toMatchObject({ run: newer.id, state: 'succeeded' });
+    expect(last_end_counts).toMatchObject({ succeeded: 29, failed: 1 });
+  });
+
+  test('not a lost run that may come back, but its true end', async () => {
+    const lost = run(50, 'm0', { state: 'lost', final: false, exit_code: 253 });
+    await index([lost]);
+    expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 29, failed: 1, lost: 0 });
+    await index([{ ...lost, state: 'running', ended_at: null, exit_code: null, seq: 2 }]);
+    await index([{ ...lost, state: 'succeeded', final: true, exit_code: 0, seq: 3 }]);
+    expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 30, failed: 0, lost: 0 });
+  });
+
+  test('nothing of a machine of which no run is kept', async () => {
+    const only = run(60, 'retired', failed);
+    await index([only]);
+    expect((await job('wide')).last_end_counts.failed).toBe(1);
+    await forget(env.DB, 'runs', [{ job: 'wide', id: only.id, seq: 9 }]).run();
+    expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 30, failed: 0 });
+  });
+
+  test('of a thousand machines those that need attention, as many others as can be read, and how many there are', async () => {
+    const ends = Array.from({ length: 1_000 }, (_, n) => run(100 + n, `of-${n}`, { job: 'vast' }));
+    const early = { state: 'killed', exit_code: 143, job: 'vast' } as const;
+    await indexJobs([...ends, run(1, 'early', early), run(0, 'earlier', early)]);
+    await index([run(2, 'bad', { ...failed, job: 'vast' }), run(3, 'worse', { ...failed, job: 'vast' })]);
+    const { last_ends, last_end_counts } = await job('vast');
+    expect(last_end_counts).toMatchObject({ succeeded: 1_000, failed: 2, killed: 2 });
+    expect(last_ends).toHaveLength(300);
+    expect(last_ends.slice(0, 2).map(({ machine }) => machine)).toEqual(['worse', 'bad']);
+    expect(JSON.stringify(last_ends).length).toBeLessThan(50_000);
+  });
+});
+
+test('a page of jobs on many machines reads little more for each machine', async () => {
+  const names = Array.from({ length: 3 }, (_, number) => `spread-${number}`);
+  const runs = names.flatMap((name) =>
+    Array.from({ length: 30 * 20 }, (_, n) =>
+      indexedRun(START + n * MINUTE, 1_000, { job: name, machine: `m${n % 30}` }),
+    ),
+  );
+  await index(runs);
+  const read = await rowsRead((db) => runsOfJobs(db, names));
+  // How it ended last there, and once more to count it.
+  expect(read).toBeLessThan(names.length * (48 + 2 * 30));
 });

@@ -7,6 +7,7 @@ import {
   Job,
   KillManyRequest,
   KillRequest,
+  LastEnd,
   NewToken,
   REQUEST_ID_HEADER,
   RotateToken,
@@ -24,7 +25,7 @@ import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, 
 type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
-const ANSWERED = { AuditEntry, Command, Job, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
+const ANSWERED = { AuditEntry, Command, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
 const SENT = { KillManyRequest, KillRequest, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.

@@ -1,12 +1,14 @@
 /** What is shown of the runs of jobs: the newest, those that live, how the last ones ended. */
 
 import * as v from 'valibot';
-import { type Run, RunEnd } from '#protocol/api';
-import { LIVE_STATES } from '#protocol/run-state';
+import { Job, LastEnd, type Run, RunEnd } from '#protocol/api';
+import { BAD_END_STATES, END_STATES, isBadEnd, LIVE_STATES } from '#protocol/run-state';
 import { readRun } from './runs.ts';
 
 /** For each job so many of its live runs are shown, and so many of its ends. */
 const SHOWN = 20;
+/** For each job the last ends on so many machines. */
+const SHOWN_MACHINES = 300;
 
 export interface RunsOfJob {
   readonly last: Run | null;
@@ -16,9 +18,23 @@ export interface RunsOfJob {
   readonly liveCount: number;
   /** The last that have ended, newest start first. */
   readonly ends: readonly RunEnd[];
+  /** How it ended last on each machine: first those that need attention, each newest first. */
+  readonly lastEnds: readonly LastEnd[];
+  readonly lastEndCounts: Job['last_end_counts'];
 }
 
-const LIVE = LIVE_STATES.map((state) => `'${state}'`).join(', ');
+const LIVE = listed(LIVE_STATES);
+
+function listed(states: readonly string[]): string {
+  return states.map((state) => `'${state}'`).join(', ');
+}
+
+function lastEndsQuery(which: string): string {
+  return `SELECT name.value AS job, (SELECT json_group_array(json(ended)) FROM (
+      SELECT json_object('machine', machine, 'run', run, 'state', state, 'exit_code', exit_code, 'ended_at', ended_at) AS ended
+      FROM last_ends WHERE job = name.value AND ${which} LIMIT ${SHOWN_MACHINES})) AS ends
+    FROM json_each(?) AS name`;
+}
 
 /** One statement for each, whatever the number of jobs. Live runs are found among those that are open: few, and by job. */
 export const RUNS_OF_JOBS_QUERIES = {
@@ -37,14 +53,23 @@ export const RUNS_OF_JOBS_QUERIES = {
       FROM runs INDEXED BY runs_by_job WHERE job = name.value AND state NOT IN (${LIVE})
       ORDER BY started_at DESC, id DESC LIMIT ${SHOWN})) AS ends
     FROM json_each(?) AS name`,
+  // In the words of the index `last_ends_bad`, or it would not be used.
+  badLastEnds: lastEndsQuery(`state IN (${listed(BAD_END_STATES)}) ORDER BY ended_at DESC`),
+  // In the order of the primary key: to sort what is not shown would read it all once more.
+  lastEnds: lastEndsQuery('true'),
+  lastEndCounts: `SELECT name.value AS job,
+      (SELECT json_object(${END_STATES.map((state) => `'${state}', count(*) FILTER (WHERE state = '${state}')`).join(', ')})
+      FROM last_ends WHERE job = name.value) AS counts
+    FROM json_each(?) AS name`,
 } as const;
 
 export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promise<ReadonlyMap<string, RunsOfJob>> {
   if (jobs.length === 0) return new Map();
-  const { last, live, liveCounts, ends } = RUNS_OF_JOBS_QUERIES;
+  const { last, live, liveCounts, ends, badLastEnds, lastEnds, lastEndCounts } = RUNS_OF_JOBS_QUERIES;
   const names = JSON.stringify(jobs);
-  const results = await db.batch([last, live, liveCounts, ends].map((query) => db.prepare(query).bind(names)));
-  const [lastRuns, liveRuns, counts, endRows] = results.map(byJob);
+  const queries = [last, live, liveCounts, ends, badLastEnds, lastEnds, lastEndCounts];
+  const results = await db.batch(queries.map((query) => db.prepare(query).bind(names)));
+  const [lastRuns, liveRuns, counts, endRows, badRows, lastEndRows, lastEndCountRows] = results.map(byJob);
   return new Map(
     jobs.map((job) => [
       job,
@@ -53,6 +78,8 @@ export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promi
         live: liveRuns?.get(job)?.map(runOf) ?? [],
         liveCount: Number(counts?.get(job)?.[0]?.count ?? 0),
         ends: endRows?.get(job)?.flatMap(endsOf) ?? [],
+        lastEnds: shownLastEnds([badRows, lastEndRows].flatMap((rows) => rows?.get(job)?.flatMap(lastEndsOf) ?? [])),
+        lastEndCounts: lastEndCountRows?.get(job)?.map(countsOf)[0] ?? NO_ENDS,
       },
     ]),
   );
@@ -76,4 +103,33 @@ function runOf({ resource }: Row): Run {
 
 function endsOf({ ends }: Row): RunEnd[] {
   return v.parse(v.array(RunEnd), JSON.parse(String(ends)));
+}
+
+export const NO_ENDS: Job['last_end_counts'] = {
+  succeeded: 0,
+  failed: 0,
+  killed: 0,
+  timed_out: 0,
+  lost: 0,
+  errored: 0,
+};
+
+const LastEndRow = v.object({ ...LastEnd.entries, ended_at: v.number() });
+
+function lastEndsOf({ ends }: Row): LastEnd[] {
+  return v
+    .parse(v.array(LastEndRow), JSON.parse(String(ends)))
+    .map((end) => ({ ...end, ended_at: new Date(end.ended_at).toISOString() }));
+}
+
+/** One for each machine, those that need attention first. */
+function shownLastEnds(ends: readonly LastEnd[]): LastEnd[] {
+  const byMachine = new Map(ends.map((end) => [end.machine, end]));
+  return [...byMachine.values()]
+    .sort((a, b) => Number(isBadEnd(b.state)) - Number(isBadEnd(a.state)) || (a.ended_at < b.ended_at ? 1 : -1))
+    .slice(0, SHOWN_MACHINES);
+}
+
+function countsOf({ counts }: Row): Job['last_end_counts'] {
+  return v.parse(Job.entries.last_end_counts, JSON.parse(String(counts)));
 }

@@ -5,7 +5,7 @@ import { JobName } from '#protocol/names';
 import { json, operation } from '../api/operation.ts';
 import { cursor, limit } from '../api/parameters.ts';
 import { findJob, type JobRow, listJobs } from '../db/jobs.ts';
-import { runsOfJobs } from '../db/runs-of-jobs.ts';
+import { NO_ENDS, runsOfJobs } from '../db/runs-of-jobs.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
 
@@ -57,6 +57,8 @@ async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]>
       running: [...(own?.live ?? [])],
       running_count: own?.liveCount ?? 0,
       recent_ends: [...(own?.ends ?? [])],
+      last_ends: [...(own?.lastEnds ?? [])],
+      last_end_counts: own?.lastEndCounts ?? NO_ENDS,
     };
   });
 }
