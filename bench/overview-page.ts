@@ -119,6 +119,8 @@ function run(number: number): Run {
   });
 }
 
+const MACHINES_A_JOB = 30;
+
 function job(index: number): Job {
   const ends = Array.from({ length: 20 }, (_, nth): RunEnd => {
     const isBad = nth % 7 === 3;
@@ -139,6 +141,14 @@ function job(index: number): Job {
     running: [],
     running_count: RUNS / JOBS,
     recent_ends: ends,
+    last_ends: Array.from({ length: MACHINES_A_JOB }, (_, nth) => ({
+      machine: machineName(nth),
+      run: runId(RUNS + index * 20 + nth),
+      state: 'succeeded' as const,
+      exit_code: 0,
+      ended_at: ago(nth * 1000),
+    })),
+    last_end_counts: { succeeded: MACHINES_A_JOB, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0 },
   };
 }
 

@@ -42,6 +42,29 @@ test('what runs, what failed and what rests each stand in their place, and move 
   expect(await section('At rest').textContent()).toBe('At rest 2');
 });
 
+test('a failure is not forgotten because other machines have ended since, and is over with a success there', async () => {
+  const machines = Array.from({ length: 21 }, (_, nth) => `w-${nth}.example.com`);
+  await world.current.simulateEnded('wide', 3, 'first.example.com');
+  await Promise.all(machines.map((machine) => world.current.simulateEnded('wide', 0, machine)));
+  await signIn('/?q=job%3Awide');
+  const place = row('wide').locator('.cell-machine');
+  await row('wide').waitFor();
+  expect(await section('Needs attention').textContent()).toBe('Needs attention 1');
+  expect(await place.textContent()).toBe('first.example.com (1 of 22)');
+
+  await browser.page.goto(`${world.current.url}/jobs/wide`);
+  const attention = browser.page.getByRole('region', { name: 'Needs attention' });
+  await attention.getByText('Needs attention on 1 of 22 machines').waitFor();
+  await attention.getByRole('link', { name: 'first.example.com' }).waitFor();
+
+  await browser.page.goto(`${world.current.url}/?q=job%3Awide`);
+  await section('Needs attention').waitFor();
+  await world.current.simulateEnded('wide', 0, 'first.example.com');
+  await section('At rest').waitFor();
+  expect(await section('Needs attention').count()).toBe(0);
+  expect(await place.textContent()).toBe('22 machines');
+});
+
 test('a link carries the filter and what is shown', async () => {
   await running('linked', ['left.example.com', 'right.example.com']);
   await signIn('/?q=linked+machine%3Aleft&show=running');

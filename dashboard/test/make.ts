@@ -1,5 +1,6 @@
 /** Things to test with, each with nothing remarkable about it but what the test says. */
-import type { Command, Job, NewRunEvent, Run, RunEnd, RunEvent } from '#protocol/api';
+import type { Command, Job, LastEnd, NewRunEvent, Run, RunEnd, RunEvent } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
 
 export const RUN_ID = '01J00000000000000000000001';
 export const COMMAND_ID = '01J00000000000000000000002';
@@ -60,7 +61,21 @@ export function makeEnd(changes: Partial<RunEnd> = {}): RunEnd {
   };
 }
 
+export function makeLastEnd(changes: Partial<LastEnd> = {}): LastEnd {
+  return { machine: 'web-1', run: RUN_ID, state: 'succeeded', exit_code: 0, ended_at: at(5), ...changes };
+}
+
+/** Its last ends are those of its recent ones. */
 export function makeJob(changes: Partial<Job> = {}): Job {
+  const byMachine = new Map<string, LastEnd>();
+  for (const { run, machine, state, exit_code, ended_at, started_at } of changes.recent_ends ?? []) {
+    if (isLive(state)) throw new Error('a run that lives is no end');
+    const end = { run, machine, state, exit_code, ended_at: ended_at ?? started_at };
+    const other = byMachine.get(machine);
+    if (other === undefined || other.ended_at < end.ended_at) byMachine.set(machine, end);
+  }
+  const counts = { succeeded: 0, failed: 0, killed: 0, timed_out: 0, lost: 0, errored: 0 };
+  for (const { state } of byMachine.values()) counts[state] += 1;
   return {
     name: 'backup',
     first_seen_at: at(0),
@@ -68,6 +83,8 @@ export function makeJob(changes: Partial<Job> = {}): Job {
     running: [],
     running_count: 0,
     recent_ends: [],
+    last_ends: [...byMachine.values()],
+    last_end_counts: counts,
     ...changes,
   };
 }

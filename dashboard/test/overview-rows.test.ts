@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { parseFilter } from '../src/pages/overview/filter.ts';
+import { machinesText } from '../src/pages/overview/row.tsx';
 import { keyOf, type OverviewWishes, overviewOf, type Row } from '../src/pages/overview/rows.ts';
 import { EMPTY_FLEET, type Fleet, withJobs, withRuns } from '../src/state/fleet-model.ts';
-import { at, makeEnd, makeJob, makeRun, runId } from './make.ts';
+import { machineCount, NO_LAST_ENDS } from '../src/state/last-ends.ts';
+import { at, makeEnd, makeJob, makeLastEnd, makeRun, runId } from './make.ts';
 
 let made = 0;
 const run = (job: string, machine: string, changes = {}) => makeRun({ id: runId(++made), job, machine, ...changes });
@@ -109,5 +111,54 @@ describe('a job of many runs', () => {
 
   test('shows by itself the few that the filter leaves', () => {
     expect(overviewOf(many, wishes('m-0')).rows).toHaveLength(12);
+  });
+});
+
+describe('of a job on thirty machines whose first failed and whose others succeeded', () => {
+  const ends = Array.from({ length: 30 }, (_, n) =>
+    makeEnd({
+      run: runId(100 + n),
+      machine: `m${n}`,
+      ended_at: at(n),
+      ...(n === 0 && { state: 'failed', exit_code: 3 }),
+    }),
+  );
+  const all = makeJob({ recent_ends: ends });
+  const listed = withJobs(EMPTY_FLEET, [{ ...all, recent_ends: ends.slice(-20) }]);
+  const heard = withRuns(
+    EMPTY_FLEET,
+    ends.map(({ run: id, ...end }) => makeRun({ id, ...end, seq: 9 })),
+  );
+  const rows = (fleet: Fleet, typed = '') =>
+    overviewOf(fleet, wishes(typed)).rows.filter(({ kind }) => kind === 'rest');
+
+  test.each([
+    ['listed', listed],
+    ['heard of', heard],
+  ])('the first needs attention, as %s', (_, of) => {
+    expect(overviewOf(of, wishes()).counts).toEqual({ attention: 1, running: 0, resting: 0 });
+    expect(rows(of)).toMatchObject([{ section: 'attention', ends: [{ machine: 'm0', state: 'failed' }], count: 1 }]);
+    expect(machineCount(of.jobs.get('backup')?.lastEnds ?? NO_LAST_ENDS)).toBe(30);
+    expect(machinesText(makeLastEnd({ machine: 'm0' }), 1, 30)).toBe('m0 (1 of 30)');
+    expect(rows(of, 'machine:m17')).toMatchObject([{ section: 'resting', ends: [{ machine: 'm17' }] }]);
+  });
+
+  test('a later success there ends that, and all of them count', () => {
+    const fixed = withRuns(listed, [
+      makeRun({ id: runId(200), machine: 'm0', state: 'succeeded', final: true, ended_at: at(50) }),
+    ]);
+    expect(rows(fixed)).toMatchObject([{ section: 'resting', count: 30 }]);
+  });
+
+  test('while the first runs again it needs none, and the others rest no more', () => {
+    const again = withRuns(listed, [makeRun({ id: runId(201), machine: 'm0' })]);
+    expect(overviewOf(again, wishes()).counts).toEqual({ attention: 0, running: 1, resting: 0 });
+  });
+
+  test('those that a list only counts are counted', () => {
+    const counts = { ...all.last_end_counts, failed: 2, succeeded: 998 };
+    const vast = withJobs(EMPTY_FLEET, [{ ...all, last_end_counts: counts }]);
+    expect(rows(vast)).toMatchObject([{ ends: [{ machine: 'm0' }], count: 2 }]);
+    expect(machineCount(vast.jobs.get('backup')?.lastEnds ?? NO_LAST_ENDS)).toBe(1_000);
   });
 });

@@ -6,6 +6,7 @@
  */
 import type { Job, Run, RunEnd } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { type LastEnds, NO_LAST_ENDS, withEnd, withListed, withoutEnds } from './last-ends.ts';
 import { type ForgottenRun, newerOf, type Runs } from './newest.ts';
 import { type RunRef, refOf, runRef } from './run-ref.ts';
 
@@ -17,6 +18,7 @@ export interface FleetJob {
   readonly name: string;
   /** The latest end first. */
   readonly ends: readonly RunEnd[];
+  readonly lastEnds: LastEnds;
 }
 
 export interface Fleet {
@@ -42,6 +44,7 @@ export function withJobs(fleet: Fleet, arrived: readonly Job[]): Fleet {
   for (const job of arrived) {
     draft.job(job.name);
     for (const end of job.recent_ends) draft.end(job.name, end);
+    draft.lastEnds(job.name, (known) => withListed(known, job));
   }
   return draft.finished();
 }
@@ -75,15 +78,16 @@ export function withoutJob(fleet: Fleet, name: string): Fleet {
  */
 export function withoutUnlisted(fleet: Fleet, before: Fleet, listed: readonly Job[]): Fleet {
   const draft = new Draft(fleet);
-  const lists = new Map(listed.map((job) => [job.name, job.recent_ends]));
-  for (const { name, ends } of before.jobs.values()) {
+  const lists = new Map(listed.map((job) => [job.name, job]));
+  for (const { name, ends, lastEnds } of before.jobs.values()) {
     const list = lists.get(name);
-    const kept = new Set((list ?? []).map(({ run }) => run));
+    const kept = new Set((list?.recent_ends ?? []).map(({ run }) => run));
     // One that has changed since is another object.
     draft.forgetEnds(
       name,
       ends.filter(({ run }) => !kept.has(run)),
     );
+    draft.forgetLastEnds(name, lastEnds, list);
     if (list === undefined) draft.forgetJob(name);
   }
   return draft.finished();
@@ -114,13 +118,14 @@ class Draft {
     } else {
       if (run.final) this.#rememberOver(run);
       this.end(run.job, endOf(run), { replace: true });
+      this.lastEnds(run.job, (known) => withLastRun(known, run));
     }
   }
 
   job(name: string): void {
     if ((this.#jobs ?? this.#before.jobs).has(name)) return;
     this.#jobs ??= new Map(this.#before.jobs);
-    this.#jobs.set(name, { name, ends: [] });
+    this.#jobs.set(name, { name, ends: [], lastEnds: NO_LAST_ENDS });
   }
 
   /** @param how whether it is newer than what is known of the same run; a list may be older */
@@ -136,6 +141,22 @@ class Draft {
     this.#setEnds(job, [...rest, end].sort(newestEndFirst).slice(0, KEPT_ENDS));
   }
 
+  lastEnds(name: string, change: (known: LastEnds) => LastEnds): void {
+    const job = (this.#jobs ?? this.#before.jobs).get(name);
+    if (job === undefined) return;
+    const lastEnds = change(job.lastEnds);
+    if (lastEnds !== job.lastEnds) this.#setJob({ ...job, lastEnds });
+  }
+
+  /** @param list what the job's machines are now; of more than it names it can't be said that one is gone */
+  forgetLastEnds(name: string, before: LastEnds, list: Job | undefined): void {
+    if (list !== undefined && isLastEndsCut(list)) return;
+    const machines = new Set((list?.last_ends ?? []).map(({ machine }) => machine));
+    this.lastEnds(name, (known) =>
+      withoutEnds(known, (end) => !machines.has(end.machine) && before.byMachine.get(end.machine) === end),
+    );
+  }
+
   forget({ job, id, seq }: ForgottenRun): void {
     const ref = runRef(job, id);
     const open = (this.#open ?? this.#before.open).get(ref);
@@ -146,6 +167,7 @@ class Draft {
       this.#open.delete(ref);
     }
     this.#noEnd(job, id);
+    this.lastEnds(job, (known) => withoutEnds(known, ({ run }) => run === id));
   }
 
   forgetEnds(name: string, gone: readonly RunEnd[]): void {
@@ -159,7 +181,7 @@ class Draft {
 
   forgetJob(name: string): void {
     const job = (this.#jobs ?? this.#before.jobs).get(name);
-    if (job === undefined || job.ends.length > 0) return;
+    if (job === undefined || job.ends.length > 0 || job.lastEnds.byMachine.size > 0) return;
     for (const run of (this.#open ?? this.#before.open).values()) if (run.job === name) return;
     this.#jobs ??= new Map(this.#before.jobs);
     this.#jobs.delete(name);
@@ -185,8 +207,12 @@ class Draft {
   }
 
   #setEnds(job: FleetJob, ends: readonly RunEnd[]): void {
+    this.#setJob({ ...job, ends });
+  }
+
+  #setJob(job: FleetJob): void {
     this.#jobs ??= new Map(this.#before.jobs);
-    this.#jobs.set(job.name, { ...job, ends });
+    this.#jobs.set(job.name, job);
   }
 
   #rememberOver(run: Run): void {
@@ -204,6 +230,17 @@ class Draft {
 function endOf(run: Run): RunEnd {
   const { id, machine, state, final, exit_code, started_at, ended_at } = run;
   return { run: id, machine, state, final, exit_code, started_at, ended_at };
+}
+
+/** A lost run that may come back is open: how it ended is not known yet. */
+function withLastRun(known: LastEnds, run: Run): LastEnds {
+  const { id, machine, state, final, exit_code, ended_at } = run;
+  if (!final || isLive(state)) return known;
+  return withEnd(known, { run: id, machine, state, exit_code, ended_at: ended_at ?? run.started_at });
+}
+
+function isLastEndsCut({ last_ends, last_end_counts }: Job): boolean {
+  return Object.values(last_end_counts).reduce((sum, count) => sum + count, 0) > last_ends.length;
 }
 
 function newestEndFirst(a: RunEnd, b: RunEnd): number {

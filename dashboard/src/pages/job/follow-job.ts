@@ -239,7 +239,8 @@ class Follower implements JobFollower {
       if (!isOutdated()) this.#take(runs);
     };
     const since = new Date(this.#heardAt - MARGIN_MS).toISOString();
-    const [open, missed, kills] = await Promise.all([
+    const [job, open, missed, kills] = await Promise.all([
+      fetchJob(this.#name),
       fetchAllRuns({ job: this.#name, state: 'running,killing,lost' }, (runs) => {
         for (const run of runs) seen.add(refOf(run));
         take(runs.filter(({ final }) => !final));
@@ -249,7 +250,11 @@ class Follower implements JobFollower {
     ]);
     if (isOutdated()) return null;
     if (kills.ok) keepCommands(kills.value.items);
-    for (const answer of [open, missed, kills]) if (!answer.ok) return answer.failure;
+    if (job.ok) this.now.value = withJobs(this.now.value, [job.value]);
+    for (const answer of [job, open, missed, kills]) {
+      // A job of which nothing is kept any more has nothing to catch up on.
+      if (!answer.ok && !isUnknown(answer.failure)) return answer.failure;
+    }
     this.areOpenCut.value = open.ok && open.value.isCut;
     const missing = unaccounted(before, this.now.value.open, seen);
     await askForEach(missing, (run) => this.#refresh(run), isOutdated);

@@ -14,6 +14,7 @@ import { useKillDialog } from '../../parts/use-kill-dialog.tsx';
 import { Link, query } from '../../router.tsx';
 import { mayKill } from '../../state/rights.ts';
 import { useSelection } from '../../state/selection.ts';
+import { BadEnds } from './bad-ends.tsx';
 import { parseRunFilter } from './filter.ts';
 import { followJob, type JobFollower } from './follow-job.ts';
 import { firstSeen, shownRuns } from './history.ts';
@@ -91,7 +92,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
   const shown = useMemo(() => shownRuns(history, filter), [history, filter]);
   const job = follower.now.value.jobs.get(name) ?? null;
   const machines = useMemo(
-    () => machinesOf([...open.all, ...history.runs.values(), ...(job?.ends ?? [])]),
+    () => machinesOf([...open.all, ...history.runs.values(), ...(job?.lastEnds.byMachine.values() ?? [])]),
     [open.all, history.runs, job],
   );
   const selection = useSelection(who, open.byRef);
@@ -115,6 +116,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
           </button>
         )}
       </JobHead>
+      {job !== null && <BadEnds job={job} open={open.all} />}
       <div class="job-now">
         <OpenRunsSection
           open={open}

@@ -1,4 +1,4 @@
-import type { RunEnd } from '#protocol/api';
+import type { LastEnd } from '#protocol/api';
 import { EndsStrip } from '../../parts/ends-strip.tsx';
 import { KillButton, Picker, Unpickable } from '../../parts/pick-and-kill.tsx';
 import { countText } from '../../parts/quantity.ts';
@@ -6,6 +6,7 @@ import { RunStateBadge, StateBadge } from '../../parts/run-state.tsx';
 import { Ago, Duration } from '../../parts/time.tsx';
 import { jobPath, Link, runPath } from '../../router.tsx';
 import type { KillScope } from '../../state/kill-orders.ts';
+import { machineCount } from '../../state/last-ends.ts';
 import type { Selection } from '../../state/selection.ts';
 import type { Row } from './rows.ts';
 
@@ -91,7 +92,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
 }
 
 /** A job on machines where nothing of it runs, by how it ended there last. */
-export function RestRow({ job, ends }: RowOfKind<'rest'>) {
+export function RestRow({ job, ends, count }: RowOfKind<'rest'>) {
   const [last] = ends;
   if (last === undefined) return null;
   return (
@@ -108,11 +109,11 @@ export function RestRow({ job, ends }: RowOfKind<'rest'>) {
           last run<span class="unseen"> of {job.name}</span>
         </Link>
       </div>
-      <div class="cell-machine" title={ends.map(({ machine }) => machine).join(', ')}>
-        {ends.length === 1 ? last.machine : countText(ends.length, 'machine')}
+      <div class="cell-machine" title={machinesTitle(ends, count)}>
+        {machinesText(last, count, machineCount(job.lastEnds))}
       </div>
       <div class="cell-time">
-        <Ago at={last.ended_at ?? last.started_at} />
+        <Ago at={last.ended_at} />
       </div>
       <div class="cell-ends">
         <EndsStrip ends={job.ends} />
@@ -122,6 +123,21 @@ export function RestRow({ job, ends }: RowOfKind<'rest'>) {
   );
 }
 
-function exitNote({ state, exit_code }: RunEnd): string | null {
+/** @param all on how many machines it has ended, in whatever way */
+export function machinesText(last: LastEnd, count: number, all: number): string {
+  if (count === all) return count === 1 ? last.machine : countText(count, 'machine');
+  return count === 1 ? `${last.machine} (1 of ${all})` : `${count} of ${all} machines`;
+}
+
+/** More of them nobody reads in a hint. */
+const NAMED_MACHINES = 20;
+
+function machinesTitle(ends: readonly LastEnd[], count: number): string {
+  const named = ends.slice(0, NAMED_MACHINES).map(({ machine }) => machine);
+  const more = count - named.length;
+  return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function exitNote({ state, exit_code }: LastEnd): string | null {
   return state === 'succeeded' || exit_code === null ? null : `exit code ${exit_code}`;
 }

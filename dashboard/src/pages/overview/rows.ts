@@ -2,10 +2,11 @@
  * What the overview shows, row by row: what needs attention on top, then what runs, then the jobs that rest. By name, so
  * that a row stays where the eye has found it. Pure.
  */
-import type { Run, RunEnd } from '#protocol/api';
-import { isLive } from '#protocol/run-state';
+import type { LastEnd, Run } from '#protocol/api';
+import { isBadEnd, isLive } from '#protocol/run-state';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import type { Fleet, FleetJob } from '../../state/fleet-model.ts';
+import { NO_LAST_ENDS } from '../../state/last-ends.ts';
 import { refOf } from '../../state/run-ref.ts';
 import { type Filter, matches } from './filter.ts';
 
@@ -24,8 +25,18 @@ export type Row =
   | { readonly kind: 'job'; readonly job: FleetJob; readonly runs: readonly Run[]; readonly isOpen: boolean }
   /** @property job for the only run of its job in this section */
   | { readonly kind: 'run'; readonly run: Run; readonly job: FleetJob | null }
-  /** A job on machines where nothing of it runs: `ends` are the last ones, one a machine, newest first. */
-  | { readonly kind: 'rest'; readonly section: Section; readonly job: FleetJob; readonly ends: readonly RunEnd[] };
+  | RestRow;
+
+/** A job on machines where nothing of it runs. */
+export interface RestRow {
+  readonly kind: 'rest';
+  readonly section: Section;
+  readonly job: FleetJob;
+  /** The last ones, one a machine, the newest first. */
+  readonly ends: readonly LastEnd[];
+  /** On how many machines it has ended so: more than there are ends when those of others are only counted. */
+  readonly count: number;
+}
 
 export interface Overview {
   readonly rows: readonly Row[];
@@ -51,14 +62,19 @@ export function overviewOf(fleet: Fleet, { filter, only, toggled }: OverviewWish
     if (!matches(filter, findable(run))) continue;
     (needsAttention(run) ? suspicious : running).push(run);
   }
-  const failed: Extract<Row, { kind: 'rest' }>[] = [];
-  const resting: Extract<Row, { kind: 'rest' }>[] = [];
+  const failed: RestRow[] = [];
+  const resting: RestRow[] = [];
   const busy = busyMachines(fleet);
   for (const job of fleet.jobs.values()) {
     const ends = lastEnds(job, busy.get(job.name)).filter((end) => matches(filter, { job: job.name, ...shownOf(end) }));
-    const bad = ends.filter(({ state }) => isBad(state));
-    if (bad.length > 0) failed.push({ kind: 'rest', section: 'attention', job, ends: bad });
-    else if (ends.length > 0 && !busy.has(job.name)) resting.push({ kind: 'rest', section: 'resting', job, ends });
+    const bad = ends.filter(({ state }) => isBadEnd(state));
+    // Of those that are only counted it is not known whether they match.
+    const unlisted = filter.length === 0 ? job.lastEnds.unlisted : NO_LAST_ENDS.unlisted;
+    if (bad.length > 0) {
+      failed.push({ kind: 'rest', section: 'attention', job, ends: bad, count: bad.length + unlisted.bad });
+    } else if (ends.length > 0 && !busy.has(job.name)) {
+      resting.push({ kind: 'rest', section: 'resting', job, ends, count: ends.length + unlisted.good });
+    }
   }
   const counts = {
     attention: suspicious.length + failed.length,
@@ -110,17 +126,12 @@ function needsAttention(run: Run): boolean {
   return !isLive(run.state) || !run.connected;
 }
 
-/** Ended as nobody can have wanted it. */
-export function isBad(state: RunEnd['state']): boolean {
-  return state === 'failed' || state === 'errored' || state === 'timed_out' || state === 'lost';
-}
-
 export function findable(run: Run) {
   const state = isLive(run.state) && !run.connected ? `${STATE_WORDS[run.state]} out of touch` : STATE_WORDS[run.state];
   return { job: run.job, machine: run.machine, state };
 }
 
-function shownOf({ machine, state }: RunEnd) {
+function shownOf({ machine, state }: LastEnd) {
   return { machine, state: STATE_WORDS[state] };
 }
 
@@ -136,18 +147,16 @@ function busyMachines(fleet: Fleet): ReadonlyMap<string, ReadonlySet<string>> {
 }
 
 /** The last end on each machine where nothing of the job is open, newest first. */
-function lastEnds(job: FleetJob, busy: ReadonlySet<string> | undefined): RunEnd[] {
-  const byMachine = new Map<string, RunEnd>();
-  for (const end of job.ends) {
-    if (busy?.has(end.machine) !== true && !byMachine.has(end.machine)) byMachine.set(end.machine, end);
-  }
-  return [...byMachine.values()];
+function lastEnds({ lastEnds }: FleetJob, busy: ReadonlySet<string> | undefined): LastEnd[] {
+  return [...lastEnds.byMachine.values()]
+    .filter(({ machine }) => busy?.has(machine) !== true)
+    .sort((a, b) => compare(b.ended_at, a.ended_at) || compare(a.machine, b.machine));
 }
 
 function jobsOf(runs: readonly Run[], fleet: Fleet, toggled: ReadonlySet<string>): Row[] {
   const byJob = [...Map.groupBy(runs, ({ job }) => job)].sort(([a], [b]) => compare(a, b));
   return byJob.flatMap(([name, ofJob]): Row[] => {
-    const job = fleet.jobs.get(name) ?? { name, ends: [] };
+    const job = fleet.jobs.get(name) ?? { name, ends: [], lastEnds: NO_LAST_ENDS };
     const [only] = ofJob;
     if (only !== undefined && ofJob.length === 1) return [{ kind: 'run', run: only, job }];
     const isOpen = toggled.has(name) !== ofJob.length < FOLDED_FROM;
@@ -157,7 +166,7 @@ function jobsOf(runs: readonly Run[], fleet: Fleet, toggled: ReadonlySet<string>
   });
 }
 
-function latestEndFirst(a: Extract<Row, { kind: 'rest' }>, b: Extract<Row, { kind: 'rest' }>): number {
+function latestEndFirst(a: RestRow, b: RestRow): number {
   return compare(b.ends[0]?.ended_at ?? '', a.ends[0]?.ended_at ?? '') || compare(a.job.name, b.job.name);
 }
 

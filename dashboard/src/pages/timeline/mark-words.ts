@@ -1,6 +1,6 @@
 /** What a mark says to those who don't see it, and in its tooltip. Pure. */
 import type { Run } from '#protocol/api';
-import { isLive, type RunState } from '#protocol/run-state';
+import { isBadEnd, isLive, type RunState } from '#protocol/run-state';
 import { countText, durationText } from '../../parts/quantity.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import type { Mark } from './lane-layout.ts';
@@ -49,7 +49,7 @@ export function statesText(runs: readonly Run[]): string {
 
 /** Whether somebody may have to look at it. */
 export function isBad({ state }: Run): boolean {
-  return state === 'failed' || state === 'errored' || state === 'timed_out' || state === 'lost';
+  return isBadEnd(state);
 }
 
 /** From the first start to the last. */
