@@ -19,8 +19,18 @@ const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** How much output is wanted; all of it where this is missing. */
 const WantedBytes = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1)));
 
-/** Follow one run's events, and its output from `offset`. Replaces an earlier subscription of this socket. */
-const Subscribe = v.object({ type: v.literal('subscribe'), run: RunId, offset: Offset, bytes: WantedBytes });
+/**
+ * Follow one run's events, and its output from `offset`. Replaces an earlier subscription of this socket.
+ *
+ * @property tail from where at most so many bytes lie before the end, those that are missing not counted
+ */
+const Subscribe = v.object({
+  type: v.literal('subscribe'),
+  run: RunId,
+  offset: Offset,
+  bytes: WantedBytes,
+  tail: WantedBytes,
+});
 /** Taken: output up to `offset`. */
 const ViewerAck = v.object({ type: v.literal('ack'), run: RunId, offset: Offset });
 
@@ -41,8 +51,14 @@ const RunForgotten = v.object({
 /** Nothing is left of the job: it is in no list any more. Only `/watch` tells this. */
 const JobForgotten = v.object({ type: v.literal('job_forgotten'), job: JobName });
 const EventHappened = v.object({ type: v.literal('event'), run: RunId, event: RunEvent });
-/** The bytes [from, to) are missing for ever. */
-const OutputGap = v.object({ type: v.literal('gap'), run: RunId, from: Offset, to: Offset });
+/** The bytes [from, to) are missing for ever. `begin`: those from there on as well, where a subscription began within the gap. */
+const OutputGap = v.object({
+  type: v.literal('gap'),
+  run: RunId,
+  from: Offset,
+  to: Offset,
+  begin: v.optional(Offset),
+});
 /** Too much is unacked: nothing more is sent until the viewer subscribes again, wherever it likes to go on. */
 const Behind = v.object({ type: v.literal('behind'), run: RunId, offset: Offset });
 const WatchError = v.object({ type: v.literal('error'), code: v.string(), message: v.string() });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { KIB, MIB } from '#protocol/limits';
 import type { ViewerMessage } from '#protocol/watch-link';
 import { OutputFeed, STEP_BYTES, TAIL_BYTES } from '../src/output/output-feed.ts';
+import { OutputText } from '../src/output/output-text.ts';
 import { RUN_ID } from './make.ts';
 
 function linesOf(length: number): Uint8Array {
@@ -25,7 +26,8 @@ function feedOf(total: number, later = total) {
   /** The other end confirms the last subscription. */
   const confirm = (end = total) => {
     const last = sent.at(-1);
-    if (last?.type === 'subscribe') feed.subscribed(Math.min(last.offset, end));
+    if (last?.type === 'subscribe')
+      feed.subscribed(last.tail === undefined ? Math.min(last.offset, end) : end - last.tail);
   };
   const open = () => {
     feed.opened();
@@ -46,6 +48,7 @@ function feedOf(total: number, later = total) {
 
 const subscribe = (offset: number) => ({ type: 'subscribe', run: RUN_ID, offset });
 const part = (offset: number, bytes: number) => ({ ...subscribe(offset), bytes });
+const TAIL = { ...subscribe(0), tail: TAIL_BYTES };
 const ack = (offset: number) => ({ type: 'ack', run: RUN_ID, offset });
 const THE_END = subscribe(Number.MAX_SAFE_INTEGER);
 
@@ -56,7 +59,22 @@ describe('what is asked for', () => {
     const long = feedOf(100 * MIB);
     long.open();
     expect(short.sent).toEqual([subscribe(0)]);
-    expect(long.sent).toEqual([subscribe(100 * MIB - TAIL_BYTES)]);
+    expect(long.sent).toEqual([TAIL]);
+  });
+
+  test('of a tail with a gap as much as of any other, and the gap whole', () => {
+    const total = 100 * MIB;
+    const { feed, sent, frame } = feedOf(total);
+    feed.opened();
+    expect(sent).toEqual([TAIL]);
+    const [gapStart, gapEnd] = [39 * MIB, total - 10 * KIB];
+    const from = gapStart - (TAIL_BYTES - 10 * KIB);
+    feed.subscribed(from);
+    frame(from, gapStart - from);
+    feed.gap(gapStart, gapEnd);
+    frame(gapEnd, 10 * KIB);
+    expect([feed.window.start, feed.window.next, feed.isLive]).toEqual([from, total, true]);
+    expect(feed.window.read(gapStart)).toEqual({ kind: 'gap', start: gapStart, end: gapEnd, begin: gapStart });
   });
 
   test('after a lost link, what has not come yet', () => {
@@ -75,7 +93,7 @@ describe('what is asked for', () => {
     expect(sent.at(-1)).toEqual(subscribe(10));
     confirm();
     frame(50, 10);
-    expect(feed.window.read(10)).toEqual({ kind: 'gap', start: 10, end: 50 });
+    expect(feed.window.read(10)).toEqual({ kind: 'gap', start: 10, end: 50, begin: 10 });
     expect(feed.window.next).toBe(60);
   });
 });
@@ -113,7 +131,7 @@ describe('falling behind', () => {
     draw();
     await Promise.resolve();
     await Promise.resolve();
-    expect(sent.at(-1)).toEqual(subscribe(100 * MIB - TAIL_BYTES));
+    expect(sent.at(-1)).toEqual(TAIL);
   });
 
   test('by a little goes on from there', async () => {
@@ -132,7 +150,8 @@ describe('falling behind', () => {
     frame(0, 1000);
     draw();
     await feed.behind();
-    expect(sent.at(-1)).toEqual(subscribe(100 * MIB - TAIL_BYTES));
+    expect(sent.at(-1)).toEqual(TAIL);
+    feed.subscribed(100 * MIB - TAIL_BYTES);
     expect(feed.window.start).toBe(100 * MIB - TAIL_BYTES);
   });
 
@@ -220,7 +239,7 @@ describe('earlier output', () => {
       if (last?.type !== 'subscribe') throw new Error('nothing was asked for');
       while (sent.at(-1) === last) {
         confirm();
-        if (last.offset >= gapStart) feed.gap(last.offset, tail);
+        if (last.offset >= gapStart) feed.gap(last.offset, tail, gapStart);
         else {
           answer(last.offset, gapStart);
           feed.gap(gapStart, tail);
@@ -229,7 +248,19 @@ describe('earlier output', () => {
     }
     confirm();
     expect(feed.window.start).toBeLessThan(gapStart);
-    expect(feed.window.read(gapStart)).toEqual({ kind: 'gap', start: gapStart, end: tail });
+    expect(feed.window.read(gapStart)).toEqual({ kind: 'gap', start: gapStart, end: tail, begin: gapStart });
+  });
+
+  test('is asked for from before a gap at once, where the window begins within one', () => {
+    const total = 100 * MIB;
+    const { feed, sent, open, confirm, frame } = feedOf(total);
+    open();
+    frame(total - TAIL_BYTES, TAIL_BYTES);
+    feed.loadEarlier();
+    confirm();
+    feed.gap(total - TAIL_BYTES - STEP_BYTES, total - TAIL_BYTES, 10 * MIB);
+    confirm();
+    expect(sent.at(-1)).toMatchObject({ offset: 10 * MIB - STEP_BYTES });
   });
 
   test('takes no more than was asked for', () => {
@@ -298,8 +329,32 @@ describe('a place in the middle', () => {
     feed.gap(place, end);
     expect(feed.opening).toBe(place);
     frame(end, TAIL_BYTES);
-    expect(feed.window.read(place)).toEqual({ kind: 'gap', start: place, end });
+    expect(feed.window.read(place)).toEqual({ kind: 'gap', start: place, end, begin: place });
     expect([feed.opening, feed.window.next]).toEqual([null, end + TAIL_BYTES]);
+  });
+
+  test('of which little comes before a gap shows as much after it as anywhere', () => {
+    const { feed, open, confirm, frame } = feedOf(total);
+    open();
+    feed.openAt(place);
+    confirm();
+    frame(place, 1000);
+    const end = place + 10 * MIB;
+    feed.gap(place + 1000, end);
+    frame(end, TAIL_BYTES);
+    expect([feed.opening, feed.window.next]).toEqual([null, end + TAIL_BYTES - 1000]);
+  });
+
+  test('within a gap says how much is missing in all', () => {
+    const { feed, open, confirm, frame } = feedOf(total);
+    open();
+    feed.openAt(place);
+    confirm();
+    feed.gap(place, place + MIB, place - 59 * MIB);
+    frame(place + MIB, TAIL_BYTES);
+    const gap = feed.window.read(place);
+    expect(gap).toMatchObject({ kind: 'gap', begin: place - 59 * MIB, end: place + MIB });
+    expect(gap === null ? null : new OutputText('both', true).read(gap)).toContain('… 60.0 MiB are missing here …');
   });
 
   test('of which only what is missing is left says so', () => {
@@ -331,7 +386,7 @@ describe('a reader who is elsewhere', () => {
     feed.subscribed(30 * MIB);
     expect(feed.total).toBe(30 * MIB);
     feed.toEnd();
-    expect(sent.at(-1)).toEqual(subscribe(30 * MIB - TAIL_BYTES));
+    expect(sent.at(-1)).toEqual(TAIL);
     expect(feed.isLive).toBe(true);
   });
 

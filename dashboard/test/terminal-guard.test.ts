@@ -14,7 +14,7 @@ async function terminalOf(before: string, after: string): Promise<Terminal> {
   const text = new OutputText('both', false);
   const read = (part: string, start: number) =>
     text.read({ kind: 'bytes', stream: 'stdout', start, bytes: encoder.encode(part) });
-  const whole = read(before, 0) + text.read({ kind: 'gap', start: 100, end: 200 }) + read(after, 200);
+  const whole = read(before, 0) + text.read({ kind: 'gap', start: 100, end: 200, begin: 100 }) + read(after, 200);
   await new Promise<void>((resolve) => terminal.write(whole, resolve));
   return terminal;
 }

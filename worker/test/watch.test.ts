@@ -132,6 +132,32 @@ describe('watching a run', () => {
     expect(viewer.output).toBe('onetwothreefourfive');
   });
 
+  test('that wants a tail gets as much as there is of it, and the gap in it whole; within a gap it is told where that begins', async () => {
+    const who = newIdentity('watch-tail');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.print(0, 'before');
+    wrapper.say({ type: 'gap', from: 6, to: 60_000_006 });
+    wrapper.print(60_000_006, 'end');
+    await wrapper.acked(60_000_009);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    const subscribe = async (wanted: object) => {
+      const known = viewer.of('subscribed').length;
+      viewer.say({ type: 'subscribe', run: who.run, offset: 0, ...wanted });
+      await waitFor('the subscription', () => viewer.of('subscribed').length > known);
+      return viewer.of('subscribed').at(-1);
+    };
+    expect(await subscribe({ tail: 5 })).toMatchObject({ offset: 4 });
+    await waitFor('the tail', () => viewer.output === 'reend');
+    expect(viewer.of('gap').at(-1)).toEqual({ type: 'gap', run: who.run, from: 6, to: 60_000_006 });
+    expect(await subscribe({ tail: 2 })).toMatchObject({ offset: 60_000_007 });
+    expect(await subscribe({ tail: 3 })).toMatchObject({ offset: 60_000_006 });
+    expect(await subscribe({ tail: 100 })).toMatchObject({ offset: 0 });
+    expect(await subscribe({ tail: 100, offset: 3 })).toMatchObject({ offset: 3 });
+    await subscribe({ offset: 1_000_006 });
+    await waitFor('the gap', () => viewer.of('gap').at(-1)?.from === 1_000_006);
+    expect(viewer.of('gap').at(-1)).toMatchObject({ to: 60_000_006, begin: 6 });
+  });
+
   test('makes the wrapper of a run lazy when its only viewer follows another', async () => {
     const [one, two] = [newIdentity('watch-move'), newIdentity('watch-move')];
     const [wrapper] = await Promise.all([TestWrapper.connect(one), TestWrapper.connect(two)]);

@@ -72,6 +72,8 @@ export class OutputFeed {
   /** Subscriptions that were sent and not confirmed. What comes before the confirmation answers an earlier one. */
   #unconfirmed = 0;
   #skipping = false;
+  /** Whether the window is to open at the end, some way before it: where exactly, the subscription says. */
+  #opensAtTail = false;
   /** Where bytes were missing last. Missing there again, they are missing for good. */
   #holeAt: number | null = null;
 
@@ -81,6 +83,7 @@ export class OutputFeed {
     this.#total = total;
     this.#window = new OutputWindow(Math.max(0, total - TAIL_BYTES));
     this.#drawn = this.#window.start;
+    this.#opensAtTail = this.#window.start > 0;
   }
 
   /** What there is to show. Another window than before has nothing to do with the last: it is to be drawn anew. */
@@ -118,6 +121,12 @@ export class OutputFeed {
   /** @param from where what follows begins: what was asked for, or the end */
   subscribed(from: number): void {
     this.#unconfirmed = Math.max(0, this.#unconfirmed - 1);
+    if (this.#opensAtTail && this.#unconfirmed === 0) {
+      this.#opensAtTail = false;
+      this.#open(from);
+      this.#acked = from;
+      this.#port.changed();
+    }
     if (from > this.total) {
       this.#total = from;
       this.#port.changed();
@@ -134,12 +143,14 @@ export class OutputFeed {
     }
   }
 
-  gap(from: number, to: number): void {
+  /** @param begin where the gap begins, if before `from` */
+  gap(from: number, to: number, begin = from): void {
     if (this.#isDeaf) return;
     this.#total = Math.max(this.#total, to);
     if (this.#mode.kind === 'parked' || this.#isHole(from)) return;
-    // After the window a gap is taken whole: it takes no room.
-    this.#filling.gap(this.#mode.kind === 'earlier' ? Math.min(to, this.#limit) : to);
+    const end = this.#mode.kind === 'earlier' ? Math.min(to, this.#limit) : to;
+    this.#passOver(end - this.#filling.next);
+    this.#filling.gap(end, begin);
     this.#taken();
   }
 
@@ -207,7 +218,7 @@ export class OutputFeed {
   toEnd(): void {
     this.#held = false;
     if (this.isLive) return;
-    this.#open(Math.max(0, this.total - TAIL_BYTES));
+    this.#openTail();
     this.#switchTo({ kind: 'live' }, this.#window.next);
   }
 
@@ -250,6 +261,18 @@ export class OutputFeed {
     return true;
   }
 
+  #openTail(): void {
+    this.#open(Math.max(0, this.total - TAIL_BYTES));
+    this.#opensAtTail = this.#window.start > 0;
+  }
+
+  /** What is missing of a part that is asked for uses up nothing of it. Earlier parts end where the window begins. */
+  #passOver(missing: number): void {
+    const mode = this.#mode;
+    if (missing <= 0 || (mode.kind !== 'later' && mode.kind !== 'elsewhere')) return;
+    this.#mode = { ...mode, part: { ...mode.part, until: mode.part.until + missing } };
+  }
+
   #open(start: number): void {
     this.#window = new OutputWindow(start);
     this.#drawn = start;
@@ -265,6 +288,12 @@ export class OutputFeed {
 
   #subscribe(offset: number): void {
     this.#acked = offset;
+    // Of a tail the place is known once it is confirmed.
+    this.#opensAtTail &&= this.#mode.kind === 'live';
+    if (this.#opensAtTail) {
+      if (this.#port.send({ type: 'subscribe', run: this.#run, offset: 0, tail: TAIL_BYTES })) this.#unconfirmed += 1;
+      return;
+    }
     const wanted = this.#part === null ? {} : { bytes: Math.max(1, this.#part.until - offset) };
     if (this.#port.send({ type: 'subscribe', run: this.#run, offset, ...wanted })) this.#unconfirmed += 1;
   }
@@ -275,11 +304,7 @@ export class OutputFeed {
     if (mode.kind === 'earlier' && mode.part.window.next >= mode.part.until) this.#joinEarlier(mode.part, mode.wasLive);
     if (mode.kind === 'later' && this.#isWhole(mode.part)) this.#joinLater(this.#window, mode.part);
     if (mode.kind === 'elsewhere' && this.#isWhole(mode.part)) {
-      const { window } = mode.part;
-      // A gap alone is nothing to read.
-      if (window.isGap && window.next < this.total)
-        this.#mode = { ...mode, part: { window, until: window.next + TAIL_BYTES } };
-      else this.#joinLater(new OutputWindow(window.start), mode.part);
+      this.#joinLater(new OutputWindow(mode.part.window.start), mode.part);
     }
     this.#port.changed();
   }
@@ -299,8 +324,9 @@ export class OutputFeed {
     const { next } = this.#window;
     this.#window = part.window.joinedWith(this.#window, this.#bounds, 'before');
     this.#goOnAfter(next, wasLive);
-    // Where a gap begins is not told from within it: look further up, in growing steps.
-    if (part.window.isGap) this.loadEarlier(2 * (part.until - part.window.start));
+    // A gap alone is nothing to read: what was asked for is what comes before it.
+    const gap = part.window.isGap ? part.window.read(part.window.start) : null;
+    if (gap?.kind === 'gap') this.loadEarlier(this.#window.start - gap.begin + STEP_BYTES);
   }
 
   #joinLater(before: OutputWindow, part: Part): void {
@@ -355,7 +381,7 @@ export class OutputFeed {
     const total = await this.#port.fetchTotal();
     if (total === null || this.#window !== window || this.#held || total - window.next <= SKIP_BYTES) return;
     this.#total = total;
-    this.#open(total - TAIL_BYTES);
+    this.#openTail();
     this.#port.changed();
   }
 }

@@ -66,7 +66,7 @@ export class OutputText {
 
   /** The next piece of the log, to be written. */
   read(piece: Piece): string {
-    if (piece.kind === 'gap') return this.#gap(piece.end - piece.start);
+    if (piece.kind === 'gap') return this.#gap(piece.end - piece.begin);
     const bytes = piece.bytes.subarray(this.#skipCutOff(piece.bytes));
     if (this.#choice !== 'both' && this.#choice !== piece.stream) return '';
     const reader = this.#readers[piece.stream];
@@ -118,7 +118,7 @@ export class OutputText {
     this.#readers = freshReaders();
     this.#cutOff = 'character';
     const begin = this.#isAtLineStart ? '' : '\n';
-    const words = `${this.#lookText(PLAIN_LOOK, OURS_CODE)}… ${bytesText(missing)} are missing here …`;
+    const words = `${this.#lookText(PLAIN_LOOK, OURS_CODE)}… ${bytesText(missing)} ${missing === 1 ? 'is' : 'are'} missing here …`;
     this.#isAtLineStart = true;
     return `${begin}${words}${this.#lookText(PLAIN_LOOK, '')}\n`;
   }

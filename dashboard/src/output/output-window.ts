@@ -16,6 +16,8 @@ export interface GapPiece {
   readonly kind: 'gap';
   readonly start: number;
   readonly end: number;
+  /** Where the gap begins: before `start`, where a window opens within it. */
+  readonly begin: number;
 }
 
 export type Piece = BytesPiece | GapPiece;
@@ -97,9 +99,11 @@ export class OutputWindow {
     return 'taken';
   }
 
-  /** Notes that the bytes up to `to` are missing for ever. */
-  gap(to: number): void {
-    if (to > this.#next) this.#append(this.#gapWithLast({ kind: 'gap', start: this.#next, end: to }));
+  /** Notes that the bytes up to `to` are missing for ever. @param begin and those from there on as well */
+  gap(to: number, begin = this.#next): void {
+    if (to <= this.#next) return;
+    const gap = { kind: 'gap', start: this.#next, end: to, begin: Math.min(begin, this.#next) } as const;
+    this.#append(this.#gapWithLast(gap));
   }
 
   /** What begins at `offset`, as far as one piece goes, or up to `limit`; null at the end. */
@@ -141,7 +145,7 @@ export class OutputWindow {
     joined.#size = this.#size;
     joined.#next = this.#next;
     for (const { piece } of later.#kept.slice(0, fitting(later.#kept, share(shareAfter)))) {
-      if (piece.kind === 'gap') joined.gap(piece.end);
+      if (piece.kind === 'gap') joined.gap(piece.end, piece.begin);
       else joined.#append(piece);
     }
     joined.#dropFirst(first);
@@ -161,7 +165,7 @@ export class OutputWindow {
     if (last?.piece.kind !== 'gap') return gap;
     this.#kept.pop();
     this.#size = difference(this.#size, last.size);
-    return { ...gap, start: last.piece.start };
+    return { ...gap, start: last.piece.start, begin: last.piece.begin };
   }
 
   /** The piece as it follows, or in one with the last, which it then takes the place of. */

@@ -116,7 +116,7 @@ class Follower implements RunFollower {
         if (message.run === this.#id) this.#addEvents([message.event]);
         return;
       case 'gap':
-        if (message.run === this.#id) this.feed.value?.gap(message.from, message.to);
+        if (message.run === this.#id) this.feed.value?.gap(message.from, message.to, message.begin);
         return;
       case 'behind':
         if (message.run === this.#id) void this.feed.value?.behind();

@@ -5,7 +5,8 @@ import { type LogRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from '.
 /** A stretch of a run's log. `lost`: the machine had to drop these bytes, or they were trimmed here. */
 export type OutputPiece =
   | { readonly kind: 'bytes'; readonly start: number; readonly stream: StreamName; readonly bytes: Uint8Array }
-  | { readonly kind: 'lost'; readonly start: number; readonly end: number };
+  /** @property begin where the gap begins of which this is what follows the place that was asked for */
+  | { readonly kind: 'lost'; readonly start: number; readonly end: number; readonly begin: number };
 
 /**
  * What becomes of a stretch [start, end) that arrives for a log that is stored up to `stored`.
@@ -18,6 +19,9 @@ export function placeOutput(stored: number, start: number, end: number): 'duplic
   if (start > stored) return 'gap';
   return end <= stored ? 'duplicate' : 'append';
 }
+
+/** Output that comes byte by byte takes a row for each. */
+const MAX_TAIL_ROWS = 10_000;
 
 type Row = {
   start: number;
@@ -109,7 +113,7 @@ export class OutputLog {
       const end = Math.min(row.end, to);
       if (start >= end) continue;
       if (row.stream === null || row.bytes === null) {
-        pieces.push({ kind: 'lost', start, end });
+        pieces.push({ kind: 'lost', start, end, begin: row.start });
       } else {
         const bytes = new Uint8Array(row.bytes).subarray(start - row.start, end - row.start);
         pieces.push({ kind: 'bytes', start, stream: row.stream, bytes });
@@ -118,6 +122,24 @@ export class OutputLog {
       if (size >= maxBytes) break;
     }
     return pieces;
+  }
+
+  /** Where the last so many bytes of a log begin, as far as they are there: a gap is passed over whole. */
+  tailStart(run: string, end: number, tailBytes: number): number {
+    const rows = this.#sql.exec<{ start: number; end: number; isGap: number }>(
+      `SELECT start, "end", stream IS NULL AS "isGap" FROM output WHERE run = ? AND start < ?
+       ORDER BY start DESC LIMIT ${MAX_TAIL_ROWS}`,
+      run,
+      end,
+    );
+    let start = end;
+    let wanted = tailBytes;
+    for (const row of rows) {
+      if (row.isGap === 0 && row.end - row.start >= wanted) return row.end - wanted;
+      start = row.start;
+      if (row.isGap === 0) wanted -= row.end - row.start;
+    }
+    return start;
   }
 
   /** The stretches that were lost on the machine or trimmed here. */

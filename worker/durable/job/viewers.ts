@@ -9,6 +9,8 @@ import type { RunStore } from './run-store.ts';
 import { attachFollowing, close, type Following, type Sockets, send, type ViewerAttachment } from './sockets.ts';
 import { ackedTo, openWindow, sentBytes, sentGap, unackedBytes, type ViewerWindow } from './viewer-window.ts';
 
+type Subscribe = Extract<ViewerMessage, { type: 'subscribe' }>;
+
 export class Viewers {
   readonly #sockets: Sockets;
   readonly #runs: RunStore;
@@ -72,7 +74,7 @@ export class Viewers {
   receive(socket: WebSocket, attachment: ViewerAttachment, message: ViewerMessage): void {
     switch (message.type) {
       case 'subscribe':
-        this.#subscribe(socket, message.run, message.offset, message.bytes ?? null);
+        this.#subscribe(socket, message);
         return;
       case 'ack':
         this.#acked(socket, attachment, message.run, message.offset);
@@ -80,14 +82,15 @@ export class Viewers {
     }
   }
 
-  #subscribe(socket: WebSocket, id: string, offset: number, wantedBytes: number | null): void {
+  #subscribe(socket: WebSocket, { run: id, offset, bytes, tail }: Subscribe): void {
     const run = this.#runs.get(id);
     if (run === null) {
       send(socket, { type: 'error', code: 'unknown_run', message: `this job has no run ${id}` });
       return;
     }
-    const from = Math.min(offset, run.outputEnd);
-    const follows: Following = { run: id, window: openWindow(from), wantedBytes, behind: false };
+    const earliest = tail === undefined ? 0 : this.#output.tailStart(id, run.outputEnd, tail);
+    const from = Math.max(earliest, Math.min(offset, run.outputEnd));
+    const follows: Following = { run: id, window: openWindow(from), wantedBytes: bytes ?? null, behind: false };
     attachFollowing(socket, follows);
     send(socket, { type: 'subscribed', run: id, offset: from });
     this.#pump(socket, follows);
@@ -130,7 +133,13 @@ function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: 
       send(socket, encodeOutputFrame(piece));
       return sentBytes(window, piece.start + piece.bytes.length);
     case 'lost':
-      send(socket, { type: 'gap', run, from: piece.start, to: piece.end });
+      send(socket, {
+        type: 'gap',
+        run,
+        from: piece.start,
+        to: piece.end,
+        ...(piece.begin < piece.start && { begin: piece.begin }),
+      });
       return sentGap(window, piece.start, piece.end);
   }
 }
