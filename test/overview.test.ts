@@ -12,6 +12,16 @@ const section = (name: string) => browser.page.locator('.section-head').filter({
 const signIn = (path = '/', url = world.current.url) =>
   signInAs(browser.page, { url }, world.current.operatorToken, path);
 
+/** Answers calls of these addresses only once it is released. */
+async function holdBack(addresses: string): Promise<() => void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await browser.page.route(addresses, async (route) => {
+    await promise;
+    await route.continue();
+  });
+  return resolve;
+}
+
 /** Runs on several machines. */
 function running(job: string, machines: readonly string[]) {
   return Promise.all(machines.map((machine) => world.current.simulate(job, { machine })));
@@ -122,7 +132,28 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   await browser.page.getByRole('button', { name: 'Kill 2 runs now' }).click();
   const force = browser.page.getByRole('button', { name: 'Force kill 2 runs now' });
   await force.waitFor();
+
+  // What a list says of it may be older than what was shown before: nothing is shown until the job's object has told.
+  const release = await holdBack('**/api/v1/commands/*');
   await browser.page.reload();
+  const order = browser.page.getByRole('region', { name: 'Kills ordered here' });
+  await order.getByText('Loading how far it has come…').waitFor();
+  await row('forced').first().waitFor();
+  expect(await order.getByRole('status').textContent()).toBe('Loading how far it has come…');
+  expect(await force.count()).toBe(0);
+  release();
+  await order.getByText('2 signal sent, grace runs').waitFor();
+
+  const { id } = await world.current.runOf('forced', undefined, 'm-1');
+  const releaseEvents = await holdBack('**/api/v1/runs/*/events?*');
+  await browser.page.goto(`${world.current.url}/runs/${id}`);
+  const panel = browser.page.getByRole('region', { name: 'Kill', exact: true });
+  await panel.getByText('Loading how far the kill has come…').waitFor();
+  expect(await panel.locator('[data-step], button').count()).toBe(0);
+  releaseEvents();
+  await panel.locator('[data-step="term"][data-step-state="done"]').waitFor();
+
+  await browser.page.goBack();
   await force.click();
   for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
   await waitFor('both orders to be over', async () => (await browser.page.getByText('2 gone').count()) === 2);

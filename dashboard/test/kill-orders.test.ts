@@ -7,6 +7,7 @@ import {
   failureText,
   forgetOrders,
   inGrace,
+  isProgressLoading,
   type KillOrder,
   killOrders,
   orderFor,
@@ -177,7 +178,12 @@ test('a reload loses no order, and what was not answered yet is asked about, wit
     manner: { reason: 'too slow' },
   });
   expect(textOf(order)).toContain('Nobody knows whether this was ordered.');
+  const done = killOrders.value.find(({ id }) => id === 'done') ?? order;
+  // A list may know it, as it was some time ago.
+  keepCommands([makeCommand({ id: runId(7), state: 'queued', seq: -1 })]);
+  expect([isProgressLoading(done), isProgressLoading(order)]).toEqual([true, false]);
   await vi.waitFor(() => expect(commands.value.get(runId(7))?.state).toBe('settled'), WAIT);
+  expect(isProgressLoading(done)).toBe(false);
   sendAgain(order);
   await vi.waitFor(() => expect(sent.length).toBe(2), WAIT);
   expect(sent[1]).toBe(sent[0]);

@@ -7,6 +7,7 @@ import {
   failureText,
   forceable,
   isOnly,
+  isProgressLoading,
   type KillOrder,
   killOrders,
   orderKill,
@@ -52,10 +53,10 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
         {state.kind === 'failed' && state.commands.length > 0 && (
           <>
             {' '}
-            Of those: <Progress ids={state.commands} known={commands.value} />
+            Of those: <Progress order={order} ids={state.commands} known={commands.value} />
           </>
         )}
-        {state.kind === 'stored' && <Progress ids={state.commands} known={commands.value} />}
+        {state.kind === 'stored' && <Progress order={order} ids={state.commands} known={commands.value} />}
       </span>
       <span class="order-actions">
         {state.kind === 'failed' && (
@@ -90,7 +91,14 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
   );
 }
 
-function Progress({ ids, known }: { readonly ids: readonly string[]; readonly known: Commands }) {
+interface ProgressProps {
+  readonly order: KillOrder;
+  readonly ids: readonly string[];
+  readonly known: Commands;
+}
+
+function Progress({ order, ids, known }: ProgressProps) {
+  if (isProgressLoading(order)) return <>Loading how far it has come…</>;
   const progress = orderProgress(ids.map((id) => known.get(id) ?? null));
   return (
     <>

@@ -19,6 +19,8 @@ const RETRY_MS = 3_000;
 export interface RunFollower {
   readonly run: ReadonlySignal<Run | null>;
   readonly events: ReadonlySignal<readonly RunEvent[]>;
+  /** Whether those from before this page was loaded are among them: without them nobody can say how far a kill has come. */
+  readonly areEventsKnown: ReadonlySignal<boolean>;
   /** Whether there are more of them, somewhere in the middle. */
   readonly areEventsCut: ReadonlySignal<boolean>;
   readonly freshness: ReadonlySignal<Freshness>;
@@ -40,6 +42,7 @@ export function followRun(id: string, job: string | null): RunFollower {
 class Follower implements RunFollower {
   readonly run = signal<Run | null>(null);
   readonly events = signal<readonly RunEvent[]>([]);
+  readonly areEventsKnown = signal(false);
   readonly areEventsCut = signal(false);
   readonly freshness = signal<Freshness>({ kind: 'connecting' });
   readonly failure = signal<Failure | null>(null);
@@ -133,6 +136,7 @@ class Follower implements RunFollower {
       if (run.ok) this.run.value = newerOf(this.run.value, run.value);
       if (!events.ok) return;
       this.#addEvents(events.value.items);
+      this.areEventsKnown.value = true;
       this.areEventsCut.value = events.value.isCut;
     });
     if (!run.ok) return run.failure;

@@ -1,5 +1,5 @@
 /** What was ordered to stop from this page, and how far it has come: told until it is over and the reader has seen it. */
-import { effect, signal } from '@preact/signals';
+import { batch, effect, signal } from '@preact/signals';
 import type { Command, KillRequest, Run, Session } from '#protocol/api';
 import { fetchCommand, postKill, postKills } from '../api/calls.ts';
 import type { Failure, Result } from '../api/failure.ts';
@@ -39,6 +39,12 @@ const RUNS_A_CALL = 500;
 
 export const killOrders = signal<readonly KillOrder[]>([]);
 
+/**
+ * Commands that were ordered before this page was loaded, and of which the job's object has not told yet how they are. What
+ * a list says of them meanwhile may be older.
+ */
+export const commandsAskedFor = signal<ReadonlySet<string>>(new Set());
+
 export function orderKill(scope: KillScope<Hit>, manner: KillManner): void {
   const order: KillOrder = { id: newKey(), scope: onlyTold(scope), manner, state: { kind: 'sending' } };
   killOrders.value = [...killOrders.value, order];
@@ -58,6 +64,7 @@ export function dismissOrder(id: string): void {
 /** Another person may sign in next. */
 export function forgetOrders(): void {
   killOrders.value = [];
+  commandsAskedFor.value = new Set();
   dropKeptOrders();
 }
 
@@ -82,11 +89,20 @@ function asLoadedAnew(order: KillOrder): KillOrder {
 
 /** Those that can't be had now are shown as stored, which they are, until there is word of them. */
 async function askFor(ids: readonly string[]): Promise<void> {
+  commandsAskedFor.value = new Set(ids);
   const ask = async (id: string) => {
     const answer = await fetchCommand(id);
-    if (answer.ok) keepCommands([answer.value]);
+    batch(() => {
+      if (answer.ok) keepCommands([answer.value]);
+      commandsAskedFor.value = new Set([...commandsAskedFor.value].filter((other) => other !== id));
+    });
   };
   await askForEach(ids, ask, () => killOrders.value.length === 0);
+}
+
+/** Whether it is being loaded how far an order has come. */
+export function isProgressLoading({ state }: KillOrder): boolean {
+  return state.kind !== 'sending' && state.commands.some((id) => commandsAskedFor.value.has(id));
 }
 
 /** What is known of an order that did not get through: that no answer came does not say that nothing was stored. */
@@ -111,8 +127,10 @@ export function isOnly(scope: KillScope<Hit>, { id, job }: { id: string; job: st
 }
 
 /** The runs of an order whose grace runs, unless SIGKILL was ordered for them already. */
-export function forceable({ scope, manner, state }: KillOrder): readonly Hit[] {
-  if (state.kind !== 'stored' || manner.signal === 'SIGKILL' || manner.grace_seconds === 0) return [];
+export function forceable(order: KillOrder): readonly Hit[] {
+  const { scope, manner, state } = order;
+  if (state.kind !== 'stored' || isProgressLoading(order) || manner.signal === 'SIGKILL' || manner.grace_seconds === 0)
+    return [];
   return inGrace(
     state.commands.flatMap((id) => commands.value.get(id) ?? []),
     scope.runs,

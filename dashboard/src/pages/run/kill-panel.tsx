@@ -12,21 +12,28 @@ import { KillSteps } from './kill-steps.tsx';
 interface KillPanelProps {
   readonly run: Run;
   readonly progress: KillProgress | null;
+  /** Whether a kill is under way and its progress is being loaded. */
+  readonly isLoading: boolean;
   /** Whether the question is open, and how it is opened and closed: a key does that, too. */
   readonly isAsking: boolean;
   ask(open: boolean): void;
 }
 
-export function KillPanel({ run, progress, isAsking, ask }: KillPanelProps) {
+export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanelProps) {
   const panel = useRef<HTMLElement | null>(null);
-  const offer = killOffer(run, progress);
+  const offer = isLoading ? 'none' : killOffer(run, progress);
   const order = orderFor(run);
   const busy = order?.state.kind === 'sending';
-  if (progress === null && offer === 'none' && order === null) return null;
+  if (progress === null && !isLoading && offer === 'none' && order === null) return null;
   // The button that was just used may be gone: without this the keyboard would be back at the top of the page.
   const keepFocus = () => panel.current?.focus();
   return (
     <section ref={panel} tabIndex={-1} class="kill-panel" aria-label="Kill" data-kill={progress?.outcome ?? 'none'}>
+      {isLoading && (
+        <p class="kill-summary" role="status">
+          Loading how far the kill has come…
+        </p>
+      )}
       {progress !== null && <KillSteps run={run} progress={progress} />}
       <div class="kill-actions">
         {offer === 'kill' && (

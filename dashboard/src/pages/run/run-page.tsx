@@ -55,7 +55,7 @@ export function RunPage({ id, job }: RunPageProps) {
 
 function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFollower }) {
   const events = follower.events.value;
-  const progress = killProgress(run, events, [...commands.value.values()]);
+  const progress = follower.areEventsKnown.value ? killProgress(run, events, [...commands.value.values()]) : null;
   const asking = useSignal(false);
   useShortcuts([
     {
@@ -73,6 +73,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
         <KillPanel
           run={run}
           progress={progress}
+          isLoading={isKillLoading(run, follower)}
           isAsking={asking.value}
           ask={(open) => {
             asking.value = open;
@@ -84,6 +85,12 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
       <Announcer text={spoken(run)} />
     </>
   );
+}
+
+/** A kill that is under way and of which the steps are about to be known. Without them it is shown as a run is. */
+function isKillLoading(run: Run, { areEventsKnown, failure, freshness }: RunFollower): boolean {
+  const isComing = failure.value === null && freshness.value.kind !== 'down';
+  return run.state === 'killing' && !areEventsKnown.value && isComing;
 }
 
 function Trouble({ id, follower }: { readonly id: string; readonly follower: RunFollower }) {
