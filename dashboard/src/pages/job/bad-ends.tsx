@@ -32,7 +32,7 @@ export function BadEnds({ job, open }: BadEndsProps) {
       <ul>
         {bad.slice(0, TOLD).map(({ machine, run, state, exit_code, ended_at }) => (
           <li key={machine} data-machine={machine}>
-            <Link to={runPath(run)}>{machine}</Link>{' '}
+            <Link to={runPath({ id: run, job: job.name })}>{machine}</Link>{' '}
             <StateBadge state={state} note={exit_code === null ? null : `exit code ${exit_code}`} />{' '}
             <span class="aside">
               <Ago at={ended_at} />
