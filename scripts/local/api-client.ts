@@ -117,12 +117,18 @@ export class ApiClient {
   }
 
   /** Any call under /api/v1, with its answer as it came. */
-  request(method: string, path: string, body?: unknown): Promise<Response> {
+  request(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
     return fetch(`${this.#url}/api/v1${path}`, {
       method,
       headers: {
         authorization: `Bearer ${this.#token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

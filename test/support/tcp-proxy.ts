@@ -6,8 +6,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  * - `cut`: existing connections are reset, new ones refused at once
  * - `stalled`: half open, as behind a middlebox that forgot the connection: everything stays up and no byte passes,
  *   in neither direction, not even the news that an end has hung up
+ * - `slow`: what comes is passed on late, and a little at a time
  */
-type Weather = 'open' | 'cut' | 'stalled';
+export type Weather = 'open' | 'cut' | 'stalled' | 'slow';
+
+const SLOW_MS = 150;
 
 interface Pair {
   readonly near: Socket;
@@ -63,6 +66,10 @@ export class TcpProxy {
     }
   }
 
+  slow(): void {
+    this.#weather = 'slow';
+  }
+
   /**
    * New connections pass. Those that a stall caught stay dead: a middlebox doesn't remember. Those that were tried during
    * it are reset, as if their time was over.
@@ -98,7 +105,8 @@ export class TcpProxy {
 
   #join(pair: Pair, from: Socket, to: Socket): void {
     from.on('data', (chunk) => {
-      if (!pair.dead) to.write(chunk);
+      if (this.#weather === 'slow') this.#passLate(pair, from, to, chunk);
+      else if (!pair.dead) to.write(chunk);
     });
     from.on('end', () => {
       if (!pair.dead) to.end();
@@ -111,6 +119,16 @@ export class TcpProxy {
       to.destroy();
       this.#pairs.delete(pair);
     });
+  }
+
+  /** Nothing more is read meanwhile, so the order stays. */
+  #passLate(pair: Pair, from: Socket, to: Socket, chunk: Buffer): void {
+    from.pause();
+    setTimeout(() => {
+      if (pair.dead) return;
+      to.write(chunk);
+      from.resume();
+    }, SLOW_MS);
   }
 
   #resetAll(): void {

@@ -2,7 +2,7 @@
 import type { ByteRange } from '#testing/stored-run';
 import type { OutputSource } from '../../../src/link/told-run.ts';
 import type { OutputLog, Piece } from '../../../src/output/log.ts';
-import type { Random } from './random.ts';
+import type { Random } from '#testing/random';
 import type { VirtualTime } from './virtual-time.ts';
 
 export class FetchedOutput implements OutputSource {

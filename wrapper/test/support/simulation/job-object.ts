@@ -15,7 +15,7 @@ import {
   UNKNOWN_RUN,
 } from '#testing/stored-run';
 import type { Printed } from './printed.ts';
-import type { Random } from './random.ts';
+import type { Random } from '#testing/random';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Frame, Wire } from './wire.ts';
 

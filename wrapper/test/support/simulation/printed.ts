@@ -1,6 +1,6 @@
 /** What a simulated command has printed: the truth that is compared with. */
 import type { StreamName } from '#protocol/output-frame';
-import { randomFrom } from './random.ts';
+import { randomFrom } from '#testing/random';
 
 /** A prime, so that no shift by a round number looks right. */
 const PERIOD = 1_000_003;

@@ -11,7 +11,7 @@ import { type Legacy, type RunFacts, RunRecord } from '../../../src/run/record.t
 import { FetchedOutput } from './fetched-output.ts';
 import { JobObject } from './job-object.ts';
 import { Printed } from './printed.ts';
-import { type Random, randomFrom } from './random.ts';
+import { type Random, randomFrom } from '#testing/random';
 import { VirtualTime } from './virtual-time.ts';
 import { Wire } from './wire.ts';
 import { SimulatedWrapper } from './wrapper.ts';

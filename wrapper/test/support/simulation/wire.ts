@@ -1,5 +1,5 @@
 /** A simulated WebSocket: two directions, each in order, until it is cut. */
-import type { Random } from './random.ts';
+import type { Random } from '#testing/random';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type Frame = string | Uint8Array;

@@ -5,7 +5,7 @@ import { type Kill, type Killing, readObjectMessage } from '#protocol/wrapper-li
 import { pauseBeforeDialling } from '../../../src/link/backoff.ts';
 import { Session, type SessionAction } from '../../../src/link/session.ts';
 import type { ToldRun } from '../../../src/link/told-run.ts';
-import type { Random } from './random.ts';
+import type { Random } from '#testing/random';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Wire } from './wire.ts';
 

@@ -1,0 +1,36 @@
+/** The index in D1 says of each run and kill what its object says. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Command, Run } from '#protocol/api';
+import type { ApiClient } from '../../../scripts/local/api-client.ts';
+import type { World } from '../../support/world.ts';
+import { listedKills, listedRuns } from '../told.ts';
+
+/** @returns what differs; null when nothing does. The index may be a moment behind. */
+export async function differenceOfIndex(world: World, api: ApiClient, job: string): Promise<string | null> {
+  for (const listed of await listedRuns(api, job)) {
+    const now = await api.run(listed.id);
+    if (!isDeepStrictEqual(withoutBytes(listed), withoutBytes(now)))
+      return `the index says ${JSON.stringify(listed)}, the object ${JSON.stringify(now)}`;
+  }
+  const kills = await listedKills(api, job);
+  for (const listed of kills) {
+    const now = await api.command(listed.id);
+    if (!isDeepStrictEqual(listed, now))
+      return `the index says ${JSON.stringify(listed)}, the object ${JSON.stringify(now)}`;
+  }
+  return differenceOfRows(world, job, kills);
+}
+
+/** What only the database itself tells: whether the object has taken each kill, and that the audit names each once. */
+async function differenceOfRows(world: World, job: string, kills: readonly Command[]): Promise<string | null> {
+  const waiting = await world.controlPlane.query('SELECT id FROM commands WHERE job = ? AND accepted = 0', job);
+  if (waiting.length > 0) return `nobody has taken the kills ${JSON.stringify(waiting)}`;
+  const audited = await world.controlPlane.query("SELECT detail FROM audit WHERE action = 'kill' AND subject = ?", job);
+  if (audited.length !== kills.length) return `of ${kills.length} kills of ${job} the audit has ${audited.length}`;
+  return null;
+}
+
+/** In the index they are those of the last change of state. */
+function withoutBytes({ output_bytes: _bytes, ...run }: Run): Omit<Run, 'output_bytes'> {
+  return run;
+}

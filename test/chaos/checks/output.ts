@@ -1,0 +1,54 @@
+/** Every byte once and in order in its stream, or a gap that says how many are missing. */
+import type { StreamName } from '../schedule.ts';
+import type { Story } from '../story.ts';
+import type { ToldRun } from '../told.ts';
+import { type Notes, printedAfter } from '../workload.ts';
+
+const STREAMS: readonly StreamName[] = ['stdout', 'stderr'];
+
+export function checkOutput({ run, output }: ToldRun, story: Story): void {
+  const { workload } = run.plan;
+  const [least, most] = stepsPrinted(run.notes, workload.steps.length);
+  const stored = STREAMS.map((stream) => {
+    const { pieces } = output;
+    const printed = printedAfter(workload, stream, most);
+    const bytes = pieces[stream].reduce((sum, piece) => sum + piece.length, 0);
+    if (!isInOrder(printed, pieces[stream]))
+      story.complain(
+        `${run.name}: its ${stream} is not what was printed: ${describeDifference(printed, pieces[stream])}`,
+      );
+    return { bytes, least: printedAfter(workload, stream, least).length, most: printed.length };
+  });
+  const total = (of: 'bytes' | 'least' | 'most') => stored.reduce((sum, each) => sum + each[of], 0);
+  const known = total('bytes') + output.missingBytes;
+  if (known < total('least') || known > total('most')) {
+    const printed = least === most ? String(total('least')) : `${total('least')} to ${total('most')}`;
+    const what = `${total('bytes')} bytes are stored and ${output.missingBytes} told as missing`;
+    story.complain(`${run.name}: ${what}, and it printed ${printed} (${JSON.stringify(stored)})`);
+  }
+  if (output.end !== known) story.complain(`${run.name}: its log ends at ${output.end} instead of ${known}`);
+}
+
+/** How many steps it has printed at least and at most: it may have been ended while it printed one. */
+function stepsPrinted({ exit, signal, stepsDone }: Notes, steps: number): [number, number] {
+  const isWhole = exit !== null || signal !== null || stepsDone === steps;
+  return isWhole ? [steps, steps] : [stepsDone, stepsDone + 1];
+}
+
+/** Whether the first piece is the beginning of what was printed, and each of the others comes somewhere behind the one before. */
+function isInOrder(printed: Buffer, pieces: readonly Buffer[]): boolean {
+  let from = 0;
+  for (const [index, piece] of pieces.entries()) {
+    const at = printed.indexOf(piece, from);
+    if (at === -1 || (index === 0 && at !== 0)) return false;
+    from = at + piece.length;
+  }
+  return true;
+}
+
+function describeDifference(printed: Buffer, pieces: readonly Buffer[]): string {
+  const all = Buffer.concat(pieces);
+  const at = all.findIndex((byte, index) => byte !== printed[index]);
+  const around = (bytes: Buffer) => JSON.stringify(bytes.subarray(Math.max(0, at - 20), at + 40).toString());
+  return `${pieces.length} piece(s) of ${pieces.map(({ length }) => length)} bytes; at ${at} ${around(all)}, printed was ${around(printed)}`;
+}

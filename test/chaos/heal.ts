@@ -1,0 +1,163 @@
+/**
+ * After the troubles of a round: waits until all of it has come to its end, as it would by itself and with what an operator
+ * and the machines' own `leash flush` do, and gathers what is told of it.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Run } from '#protocol/api';
+import { waitFor } from '#testing/wait-for';
+import { isAlive } from '../../scripts/local/process-group.ts';
+import { differenceOfIndex } from './checks/index-agrees.ts';
+import { ownProcesses } from './checks/left-behind.ts';
+import type { Machine } from './machine.ts';
+import type { Round } from './round.ts';
+import type { ChaosRun } from './run.ts';
+import { listedRuns, type ToldRun, toldRun } from './told.ts';
+
+/** What the Cron Trigger does each minute, and a flusher in the background after longer and longer pauses. */
+const LOOK_AFTER_EVERY_MS = 1_000;
+
+export async function heal(round: Round): Promise<void> {
+  const { story, operator } = round;
+  story.tell('all troubles are over');
+  await operator.repeatUnanswered();
+  const over = new AbortController();
+  const looking = lookAfter(round, over.signal);
+  try {
+    await killsAreOver(round);
+    await endWhatWaits(round);
+    await runsAreOver(round);
+    await endWhatIsLeft(round);
+    await waitFor('the records of runs to go', () =>
+      round.machines.every((machine) => machine.leftovers().length === 0),
+    );
+    await waitFor('flushers and keepers to go', () =>
+      round.machines.every((machine) => ownProcesses(machine).length === 0),
+    );
+  } catch (error) {
+    story.complain(error instanceof Error ? error.message : String(error));
+  } finally {
+    over.abort();
+    await looking;
+  }
+}
+
+/** Waits until the index has caught up. */
+export async function indexAgrees({ world, api, jobs, story }: Round): Promise<void> {
+  for (const job of jobs) {
+    let difference: string | null = null;
+    try {
+      await waitFor(`the index of ${job} to agree`, async () => {
+        difference = await differenceOfIndex(world, api, job);
+        return difference === null;
+      });
+    } catch (error) {
+      story.complain(difference ?? String(error));
+    }
+  }
+}
+
+/** What is told of each run that is known; says which are not, or are more than one. */
+export async function gather(round: Round): Promise<ToldRun[]> {
+  const listed = await allListed(round);
+  const told: ToldRun[] = [];
+  for (const run of round.runs) {
+    const its = listed.filter((each) => isOf(run, each));
+    const [only] = its;
+    if (only === undefined || its.length > 1) {
+      round.story.complain(`of ${run.name} there are ${its.length} in the index: ${JSON.stringify(its)}`);
+      continue;
+    }
+    if (run.id !== null && run.id !== only.id) round.story.complain(`${run.name} is told under the id ${only.id}`);
+    told.push(await toldRun(round.api, run, only.id));
+  }
+  return told;
+}
+
+async function killsAreOver(round: Round): Promise<void> {
+  await waitFor('the kills to be settled or expired', async () =>
+    (await round.kills()).every(({ state }) => state === 'settled' || state === 'expired'),
+  );
+}
+
+/** Commands that go on until somebody ends them. */
+async function endWhatWaits(round: Round): Promise<void> {
+  for (const run of round.runs) {
+    const { pid } = run.notes;
+    if (run.plan.workload.end.kind !== 'wait' || run.id === null || pid === null || !isAlive(pid)) continue;
+    await killUntilThere(round, run, run.id);
+  }
+  await killsAreOver(round);
+}
+
+/** A run whose job has never been heard of is there a moment later. */
+async function killUntilThere(round: Round, run: ChaosRun, id: string): Promise<void> {
+  await waitFor(`${run.name} to be in the index`, async () => (await allListed(round)).some((each) => each.id === id));
+  await round.operator.killRun(run, id);
+}
+
+async function runsAreOver(round: Round): Promise<void> {
+  await waitFor('all runs to be over for good', async () => {
+    const listed = await allListed(round);
+    return round.runs.every((run) => listed.some((each) => isOf(run, each) && each.final));
+  });
+}
+
+/** What commands have left running: it must be told, and a kill that names the run must end it. */
+async function endWhatIsLeft(round: Round): Promise<void> {
+  for (const run of round.runs) {
+    const alive = run.processes();
+    if (run.id === null || alive.length === 0) continue;
+    const { left_running } = await round.api.run(run.id);
+    if (left_running.length === 0) {
+      if (run.processes().length > 0)
+        round.story.complain(`${run.name} is over and says that nothing of it runs, but ${alive} (pids) do`);
+      continue;
+    }
+    await round.operator.killRun(run, run.id);
+  }
+  await killsAreOver(round);
+}
+
+/** Until told to stop: the sweep, and `leash flush` where something waits to be sent. */
+async function lookAfter({ world, machines, runs, story }: Round, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await world.controlPlane.sweep();
+    for (const machine of machines) {
+      if (!hasLeftovers(machine)) continue;
+      const wrapper = runs.find((run) => run.machine === machine)?.wrapper;
+      const flushed = await wrapper?.leash('flush');
+      story.tell(`leash flush on ${machine.name}: ${flushed?.code} ${flushed?.stdout.trim().replaceAll('\n', ' | ')}`);
+    }
+    await sleep(LOOK_AFTER_EVERY_MS);
+  }
+}
+
+/** Whether there is a run that has ended, or whose supervisor is gone. */
+function hasLeftovers(machine: Machine): boolean {
+  return machine.leftovers().some((name) => {
+    const directory = join(machine.disk.path, 'runs', name);
+    if (existsSync(join(directory, 'end.json'))) return true;
+    const owner = namesIn(directory).find((each) => each.startsWith('owner@'));
+    // owner@BOOT@PID@…
+    return owner === undefined || !isAlive(Number(owner.split('@')[2]));
+  });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    // It has just gone.
+    return [];
+  }
+}
+
+async function allListed({ jobs, api }: Round): Promise<Run[]> {
+  return (await Promise.all(jobs.map((job) => listedRuns(api, job)))).flat();
+}
+
+function isOf(run: ChaosRun, { job, instance }: Run): boolean {
+  return job === run.job && instance === run.instance;
+}

@@ -1,0 +1,51 @@
+/** A machine on which wrappers run: its way to the control plane, its disk and its clock. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TcpProxy, Weather } from '../support/tcp-proxy.ts';
+import type { World } from '../support/world.ts';
+import { Clock } from './clock.ts';
+import { Disk } from './disk.ts';
+
+export class Machine {
+  readonly name: string;
+  readonly link: TcpProxy;
+  readonly disk: Disk;
+  /** Null where clocks can't be moved. */
+  readonly clock: Clock | null;
+
+  private constructor(name: string, parts: Pick<Machine, 'link' | 'disk' | 'clock'>) {
+    this.name = name;
+    this.link = parts.link;
+    this.disk = parts.disk;
+    this.clock = parts.clock;
+  }
+
+  static async create(world: World, name: string, clockLibrary: string | null): Promise<Machine> {
+    const link = await world.proxy();
+    // Where a wrapper of this machine keeps its state (WrapperProcess).
+    const disk = await Disk.create(join(world.directory, 'machines', name));
+    const clock = clockLibrary === null ? null : new Clock(clockLibrary, join(world.directory, `${name}.clock`));
+    return new Machine(name, { link, disk, clock });
+  }
+
+  get environment(): Readonly<Record<string, string>> {
+    return this.clock?.environment ?? {};
+  }
+
+  setWeather(weather: Weather): void {
+    if (weather === 'open') this.link.restore();
+    else if (weather === 'cut') this.link.cut();
+    else if (weather === 'stalled') this.link.stall();
+    else this.link.slow();
+  }
+
+  /** What is left of runs in its state directory, by their ids or what else there is. */
+  leftovers(): string[] {
+    try {
+      return readdirSync(join(this.disk.path, 'runs'));
+    } catch {
+      // No run has got there.
+      return [];
+    }
+  }
+}

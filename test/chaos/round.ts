@@ -1,0 +1,219 @@
+/** One round of chaos: plays the schedule of a seed, heals everything, and checks what has come of it. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiClient } from '../../scripts/local/api-client.ts';
+import { signalGroup } from '../../scripts/local/process-group.ts';
+import type { World } from '../support/world.ts';
+import { GoneCheck } from './checks/gone.ts';
+import { whyNot } from './disk.ts';
+import { Machine } from './machine.ts';
+import { Operator } from './operator.ts';
+import { ChaosRun } from './run.ts';
+import { type Action, JOBS, MACHINES, type Schedule } from './schedule.ts';
+import { Story } from './story.ts';
+import { listedKills } from './told.ts';
+
+/** How often it is looked whether a kill says `gone`. */
+const LOOK_EVERY_MS = 400;
+
+export interface Counts {
+  runs: number;
+  kills: number;
+  restarts: number;
+  cuts: number;
+}
+
+export class Round {
+  readonly schedule: Schedule;
+  readonly world: World;
+  readonly story = new Story();
+  readonly jobs: readonly string[];
+  readonly machines: readonly Machine[];
+  readonly runs: readonly ChaosRun[];
+  readonly api: ApiClient;
+  readonly operator: Operator;
+  readonly gone: GoneCheck;
+  /** Files of its runs, other than what their machines have. */
+  readonly directory: string;
+  readonly counts: Counts = { runs: 0, kills: 0, restarts: 0, cuts: 0 };
+  /** What could not be done here. */
+  readonly skipped = new Set<string>();
+  #controlPlane = Promise.resolve();
+
+  private constructor(
+    world: World,
+    schedule: Schedule,
+    parts: Pick<Round, 'jobs' | 'machines' | 'runs' | 'api' | 'directory'>,
+  ) {
+    this.world = world;
+    this.schedule = schedule;
+    this.jobs = parts.jobs;
+    this.machines = parts.machines;
+    this.runs = parts.runs;
+    this.api = parts.api;
+    this.directory = parts.directory;
+    const machines = this.machines.map(({ name }) => name);
+    this.operator = new Operator(this.api, this.story, { runs: this.runs, jobs: this.jobs, machines });
+    this.gone = new GoneCheck(this.runs, this.story);
+  }
+
+  static async create(world: World, schedule: Schedule, clockLibrary: string | null): Promise<Round> {
+    const { seed } = schedule;
+    const directory = join(world.directory, `round-${seed}`);
+    await mkdir(directory);
+    const jobs = Array.from({ length: JOBS }, (_, index) => `chaos-${seed}-${index}`);
+    const machines: Machine[] = [];
+    for (let index = 0; index < MACHINES; index += 1)
+      machines.push(await Machine.create(world, `m${index}-${seed}.example.com`, clockLibrary));
+    const runs = schedule.runs.map((plan) => {
+      const [machine, job] = [machines[plan.machine], jobs[plan.job]];
+      if (machine === undefined || job === undefined) throw new Error('a run has a machine and a job');
+      return new ChaosRun(plan, machine, { job, instance: `run-${plan.index}`, directory });
+    });
+    // One of its own: kills are counted by token.
+    const { secret } = await world.admin.createToken({ name: `operator-${seed}`, scopes: ['read', 'kill'] });
+    return new Round(world, schedule, { jobs, machines, runs, api: new ApiClient(world.url, secret), directory });
+  }
+
+  /** Starts the runs and does everything that is planned; each trouble ends by itself. */
+  async play(): Promise<void> {
+    const since = performance.now();
+    const until = (atMs: number) => sleep(Math.max(0, since + atMs - performance.now()));
+    const starts = this.runs.map(async (run) => {
+      await until(run.plan.atMs);
+      run.start(this.world);
+      this.counts.runs += 1;
+      this.story.tell(`${run.name} starts: ${run.job} on ${run.machine.name}`);
+    });
+    const actions = this.schedule.actions.map(async (action) => {
+      await until(action.atMs);
+      await this.#act(action);
+    });
+    const watch = new AbortController();
+    const watching = this.#watchKills(watch.signal);
+    await Promise.all([...starts, ...actions]);
+    watch.abort();
+    await watching;
+  }
+
+  /** All kills of the round, from the index; looks whether what they say is true. */
+  async kills() {
+    const kills = (await Promise.all(this.jobs.map((job) => listedKills(this.api, job)))).flat();
+    this.gone.look(kills);
+    return kills;
+  }
+
+  async end(): Promise<void> {
+    await this.world.clear();
+    for (const { disk } of this.machines) await disk.remove();
+  }
+
+  async #watchKills(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      // It may be away.
+      await this.kills().catch(() => null);
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  async #act(action: Action): Promise<void> {
+    switch (action.kind) {
+      case 'crash':
+        return this.#crash(action.forMs);
+      case 'freeze':
+        return this.#freeze(action.forMs);
+      case 'link':
+        return this.#troubleLink(action);
+      case 'disk':
+        return this.#troubleDisk(action);
+      case 'clock':
+        return this.#moveClock(action);
+      case 'kill':
+        return this.operator.kill(action);
+      case 'kill_wrapper':
+      case 'stop_wrapper':
+      case 'signal_command':
+        return this.#hit(action);
+    }
+  }
+
+  /** One thing at a time happens to the control plane. */
+  #crash(forMs: number): Promise<void> {
+    this.#controlPlane = this.#controlPlane.then(async () => {
+      await this.world.crash();
+      this.story.tell('the control plane has crashed');
+      await sleep(forMs);
+      await this.world.restart();
+      this.counts.restarts += 1;
+      this.story.tell('the control plane is back');
+    });
+    return this.#controlPlane;
+  }
+
+  #freeze(forMs: number): Promise<void> {
+    this.#controlPlane = this.#controlPlane.then(async () => {
+      const { group } = this.world.controlPlane;
+      signalGroup(group, 'SIGSTOP');
+      this.story.tell('the control plane is stopped');
+      await sleep(forMs);
+      signalGroup(group, 'SIGCONT');
+      this.story.tell('the control plane goes on');
+    });
+    return this.#controlPlane;
+  }
+
+  async #troubleLink({ machine: index, weather, forMs }: Extract<Action, { kind: 'link' }>): Promise<void> {
+    const machine = this.#machine(index);
+    machine.setWeather(weather);
+    this.counts.cuts += 1;
+    this.story.tell(`the link of ${machine.name} is ${weather}`);
+    await sleep(forMs);
+    machine.setWeather('open');
+    this.story.tell(`the link of ${machine.name} is open again`);
+  }
+
+  async #troubleDisk({ machine: index, trouble, forMs }: Extract<Action, { kind: 'disk' }>): Promise<void> {
+    const { name, disk } = this.#machine(index);
+    const why = whyNot(trouble);
+    if (why !== null) {
+      this.skipped.add(`disks were never ${trouble}: ${why}`);
+      return;
+    }
+    await disk.begin(trouble);
+    this.story.tell(`the disk of ${name} is ${trouble}`);
+    await sleep(forMs);
+    await disk.mend();
+    this.story.tell(`the disk of ${name} is well again`);
+  }
+
+  async #moveClock({ machine: index, byMs }: Extract<Action, { kind: 'clock' }>): Promise<void> {
+    const { name, clock } = this.#machine(index);
+    if (clock === null) {
+      this.skipped.add('clocks were never moved: there is no C compiler, or what it makes can not be preloaded');
+      return;
+    }
+    clock.move(byMs);
+    this.story.tell(`the clock of ${name} jumps by ${byMs} ms`);
+  }
+
+  async #hit(action: Extract<Action, { kind: 'kill_wrapper' | 'stop_wrapper' | 'signal_command' }>): Promise<void> {
+    const run = this.runs[action.run];
+    if (run === undefined) throw new Error(`there is no run ${action.run}`);
+    if (action.kind === 'kill_wrapper') {
+      if (await run.killWrapper()) this.story.tell(`the wrapper of ${run.name} gets SIGKILL`);
+    } else if (action.kind === 'signal_command') {
+      if (await run.signalCommand(action.signal)) this.story.tell(`the command of ${run.name} gets ${action.signal}`);
+    } else if (await run.signalWrapper('SIGSTOP')) {
+      this.story.tell(`the wrapper of ${run.name} is stopped`);
+      await sleep(action.forMs);
+      if (await run.signalWrapper('SIGCONT')) this.story.tell(`the wrapper of ${run.name} goes on`);
+    }
+  }
+
+  #machine(index: number): Machine {
+    const machine = this.machines[index];
+    if (machine === undefined) throw new Error(`there is no machine ${index}`);
+    return machine;
+  }
+}

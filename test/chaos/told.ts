@@ -1,0 +1,82 @@
+/** What the control plane says of a round once it is over. */
+
+import * as v from 'valibot';
+import type { Command, Run, RunEvent } from '#protocol/api';
+import { CommandList, EventList, GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER } from '#protocol/api';
+import type { ApiClient } from '../../scripts/local/api-client.ts';
+import type { ChaosRun } from './run.ts';
+import type { StreamName } from './schedule.ts';
+
+export interface ToldOutput {
+  /** Of each stream what lies before, between and after the gaps. */
+  readonly pieces: Readonly<Record<StreamName, readonly Buffer[]>>;
+  readonly missingBytes: number;
+  /** Where the log of both streams ends. */
+  readonly end: number;
+}
+
+export interface ToldRun {
+  readonly run: ChaosRun;
+  /** From its object. */
+  readonly now: Run;
+  readonly events: readonly RunEvent[];
+  readonly output: ToldOutput;
+}
+
+const LONGEST_PAGE = '100';
+
+/** All runs of a job, from the index. */
+export function listedRuns(api: ApiClient, job: string): Promise<Run[]> {
+  return api.runs({ job, limit: LONGEST_PAGE });
+}
+
+/** All kills of a job, from the index. */
+export async function listedKills(api: ApiClient, job: string): Promise<Command[]> {
+  const query = new URLSearchParams({ job, limit: LONGEST_PAGE });
+  return v.parse(CommandList, await getJson(api, `/commands?${query}`)).commands;
+}
+
+export async function toldRun(api: ApiClient, run: ChaosRun, id: string): Promise<ToldRun> {
+  const [now, events, output] = await Promise.all([api.run(id), allEvents(api, id), toldOutput(api, id)]);
+  return { run, now, events, output };
+}
+
+async function allEvents(api: ApiClient, id: string): Promise<RunEvent[]> {
+  const all: RunEvent[] = [];
+  for (let cursor = ''; ; ) {
+    const query = new URLSearchParams({ limit: LONGEST_PAGE, ...(cursor === '' ? {} : { cursor }) });
+    const { events, next_cursor } = v.parse(EventList, await getJson(api, `/runs/${id}/events?${query}`));
+    all.push(...events);
+    if (next_cursor === null) return all;
+    cursor = next_cursor;
+  }
+}
+
+async function getJson(api: ApiClient, path: string): Promise<unknown> {
+  const response = await api.request('GET', path);
+  if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
+  return await response.json();
+}
+
+async function toldOutput(api: ApiClient, id: string): Promise<ToldOutput> {
+  const whole = await api.request('GET', `/runs/${id}/output`);
+  await whole.arrayBuffer();
+  const gapEnds = (whole.headers.get(GAPS_HEADER) ?? '')
+    .split(',')
+    .flatMap((gap) => (gap === '' ? [] : [Number(gap.split('-')[1])]));
+  const starts = [0, ...gapEnds];
+  const [stdout, stderr] = await Promise.all([pieces(api, id, 'stdout', starts), pieces(api, id, 'stderr', starts)]);
+  return {
+    pieces: { stdout, stderr },
+    missingBytes: Number(whole.headers.get(MISSING_BYTES_HEADER)),
+    end: Number(whole.headers.get(NEXT_OFFSET_HEADER)),
+  };
+}
+
+/** What a stream has from each of these offsets to the next one. */
+async function pieces(api: ApiClient, id: string, stream: StreamName, starts: readonly number[]): Promise<Buffer[]> {
+  const rests = await Promise.all(
+    starts.map(async (start) => Buffer.from((await api.output(id, { stream, offset: String(start) })).bytes)),
+  );
+  return rests.map((rest, index) => rest.subarray(0, rest.length - (rests[index + 1]?.length ?? 0)));
+}
