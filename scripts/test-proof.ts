@@ -4,8 +4,10 @@
  * A test file that imports testing/seed.ts does more here. Those files run in rounds, each with another seed, until the
  * budget is spent; before them the wrapper's tests run on Node 18. A round that fails ends it all, and its seed repeats
  * it: `npm run test:proof -- --seed N`.
+ *
+ * `npm run test:proof -- chaos --seeds N` is a program of its own: test/chaos/main.ts.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { glob, readFile } from 'node:fs/promises';
@@ -28,6 +30,8 @@ const CLOSING_WORDS = {
 } as const;
 
 const EXIT_CODES = { passed: 0, failed: 1, interrupted: 130, spent: 0 } as const;
+
+if (process.argv[2] === 'chaos') process.exit(await playChaos(process.argv.slice(3)));
 
 const { budgetMs, seed } = readOptions(process.argv.slice(2));
 /** Resolves with why it is over, whatever has been tried by then. */
@@ -69,6 +73,24 @@ async function runTests(name: string, stepSeed: number, args: readonly string[])
   if (result !== 'passed' && child.pid !== undefined) await endGroup(child.pid);
   if (result === 'failed') console.log(`\nTo repeat it: npm run test:proof -- --seed ${stepSeed}`);
   return result;
+}
+
+/** As root with mounts of its own, which end with it: the disks of its machines. @returns its exit code */
+async function playChaos(args: readonly string[]): Promise<number> {
+  const ownMounts = ['--mount', '--propagation', 'private', '--'];
+  const mayMount = process.getuid?.() === 0 && spawnSync('unshare', [...ownMounts, 'true']).status === 0;
+  const node = [process.execPath, '--no-warnings', join(ROOT, 'test', 'chaos', 'main.ts'), ...args];
+  const [program = '', ...rest] = mayMount ? ['unshare', ...ownMounts, ...node] : node;
+  const child = spawn(program, rest, {
+    stdio: 'inherit',
+    env: { ...process.env, ...(mayMount ? { LEASH_CHAOS_OWN_MOUNTS: '1' } : {}) },
+  });
+  // It ends what it has started before it ends itself.
+  void onStopRequest().then((signal) => child.kill(signal));
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
 }
 
 async function filesWithMoreToProve(): Promise<string[]> {

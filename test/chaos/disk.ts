@@ -6,8 +6,8 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Set by who started this program with mounts of its own, which end with it. */
-export const OWN_MOUNTS_VARIABLE = 'LEASH_CHAOS_OWN_MOUNTS';
+/** Set by scripts/test-proof.ts where this program has mounts of its own, which end with it. */
+const OWN_MOUNTS_VARIABLE = 'LEASH_CHAOS_OWN_MOUNTS';
 const canMount = process.env[OWN_MOUNTS_VARIABLE] === '1';
 /** Rights mean nothing to root. */
 const rightsCount = process.getuid?.() !== 0;
@@ -46,9 +46,12 @@ export class Disk {
     this.#trouble = trouble;
     if (trouble === 'full') await this.#fill();
     else if (canMount) {
-      // On top: what is open for writing already would keep the one below from becoming read-only.
-      await run('mount', ['--bind', this.path, this.path]);
-      await run('mount', ['-o', 'remount,bind,ro', this.path]);
+      // Made elsewhere and put on top: a mount that somebody writes to can't become read-only.
+      const aside = `${this.path}.read-only`;
+      await mkdir(aside, { recursive: true });
+      await run('mount', ['--bind', this.path, aside]);
+      await run('mount', ['-o', 'remount,bind,ro', aside]);
+      await run('mount', ['--move', aside, this.path]);
     } else {
       await this.#setModes(0o500);
     }

@@ -2,7 +2,7 @@
  * After the troubles of a round: waits until all of it has come to its end, as it would by itself and with what an operator
  * and the machines' own `leash flush` do, and gathers what is told of it.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '#protocol/api';
@@ -45,34 +45,37 @@ export async function heal(round: Round): Promise<void> {
 
 /** Waits until the index has caught up. */
 export async function indexAgrees({ world, api, jobs, story }: Round): Promise<void> {
-  for (const job of jobs) {
-    let difference: string | null = null;
-    try {
-      await waitFor(`the index of ${job} to agree`, async () => {
-        difference = await differenceOfIndex(world, api, job);
-        return difference === null;
-      });
-    } catch (error) {
-      story.complain(difference ?? String(error));
-    }
-  }
+  await Promise.all(
+    jobs.map(async (job) => {
+      let difference: string | null = null;
+      try {
+        await waitFor(`the index of ${job} to agree`, async () => {
+          difference = await differenceOfIndex(world, api, job);
+          return difference === null;
+        });
+      } catch (error) {
+        story.complain(difference ?? String(error));
+      }
+    }),
+  );
 }
 
 /** What is told of each run that is known; says which are not, or are more than one. */
 export async function gather(round: Round): Promise<ToldRun[]> {
   const listed = await allListed(round);
-  const told: ToldRun[] = [];
-  for (const run of round.runs) {
-    const its = listed.filter((each) => isOf(run, each));
-    const [only] = its;
-    if (only === undefined || its.length > 1) {
-      round.story.complain(`of ${run.name} there are ${its.length} in the index: ${JSON.stringify(its)}`);
-      continue;
-    }
-    if (run.id !== null && run.id !== only.id) round.story.complain(`${run.name} is told under the id ${only.id}`);
-    told.push(await toldRun(round.api, run, only.id));
-  }
-  return told;
+  const told = await Promise.all(
+    round.runs.map(async (run) => {
+      const its = listed.filter((each) => isOf(run, each));
+      const [only] = its;
+      if (only === undefined || its.length > 1) {
+        round.story.complain(`of ${run.name} there are ${its.length} in the index: ${JSON.stringify(its)}`);
+        return null;
+      }
+      if (run.id !== null && run.id !== only.id) round.story.complain(`${run.name} is told under the id ${only.id}`);
+      return toldRun(round.api, run, only.id);
+    }),
+  );
+  return told.filter((each) => each !== null);
 }
 
 async function killsAreOver(round: Round): Promise<void> {
@@ -83,11 +86,13 @@ async function killsAreOver(round: Round): Promise<void> {
 
 /** Commands that go on until somebody ends them. */
 async function endWhatWaits(round: Round): Promise<void> {
-  for (const run of round.runs) {
-    const { pid } = run.notes;
-    if (run.plan.workload.end.kind !== 'wait' || run.id === null || pid === null || !isAlive(pid)) continue;
-    await killUntilThere(round, run, run.id);
-  }
+  await Promise.all(
+    round.runs.map(async (run) => {
+      const { pid } = run.notes;
+      if (run.plan.workload.end.kind !== 'wait' || run.id === null || pid === null || !isAlive(pid)) return;
+      await killUntilThere(round, run, run.id);
+    }),
+  );
   await killsAreOver(round);
 }
 
@@ -120,26 +125,31 @@ async function endWhatIsLeft(round: Round): Promise<void> {
   await killsAreOver(round);
 }
 
-/** Until told to stop: the sweep, and `leash flush` where something waits to be sent. */
+/** Until told to stop: the sweep, and `leash flush` where something has been waiting to be sent for a while. */
 async function lookAfter({ world, machines, runs, story }: Round, signal: AbortSignal): Promise<void> {
+  let before = new Set<string>();
   while (!signal.aborted) {
     await world.controlPlane.sweep();
-    for (const machine of machines) {
-      if (!hasLeftovers(machine)) continue;
-      const wrapper = runs.find((run) => run.machine === machine)?.wrapper;
-      const flushed = await wrapper?.leash('flush');
-      story.tell(`leash flush on ${machine.name}: ${flushed?.code} ${flushed?.stdout.trim().replaceAll('\n', ' | ')}`);
-    }
+    const abandoned = machines.map(abandonedRuns);
+    await Promise.all(
+      machines.map(async (machine, index) => {
+        if (!abandoned[index]?.some((each) => before.has(each))) return;
+        const wrapper = runs.find((run) => run.machine === machine)?.wrapper;
+        const flushed = await wrapper?.leash('flush');
+        story.tell(
+          `leash flush on ${machine.name}: ${flushed?.code} ${flushed?.stdout.trim().replaceAll('\n', ' | ')}`,
+        );
+      }),
+    );
+    before = new Set(abandoned.flat());
     await sleep(LOOK_AFTER_EVERY_MS);
   }
 }
 
-/** Whether there is a run that has ended, or whose supervisor is gone. */
-function hasLeftovers(machine: Machine): boolean {
-  return machine.leftovers().some((name) => {
-    const directory = join(machine.disk.path, 'runs', name);
-    if (existsSync(join(directory, 'end.json'))) return true;
-    const owner = namesIn(directory).find((each) => each.startsWith('owner@'));
+/** Runs of which something is left, and which belong to nobody who lives. */
+function abandonedRuns(machine: Machine): string[] {
+  return machine.leftovers().filter((name) => {
+    const owner = namesIn(join(machine.disk.path, 'runs', name)).find((each) => each.startsWith('owner@'));
     // owner@BOOT@PID@…
     return owner === undefined || !isAlive(Number(owner.split('@')[2]));
   });

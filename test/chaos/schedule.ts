@@ -100,16 +100,16 @@ export const MACHINES = 3;
 export const JOBS = 3;
 const RUNS = 12;
 /** In which the wrappers start. */
-const STARTS_MS = 3_000;
+const STARTS_MS = 2_500;
 /** In which trouble begins. */
 const TROUBLE_FROM_MS = 700;
-const TROUBLE_TO_MS = 5_500;
+const TROUBLE_TO_MS = 4_500;
 
 export function scheduleOf(seed: number): Schedule {
   const random = randomFrom(seed);
   const runs = Array.from({ length: RUNS }, (_, index) => runPlan(index, random));
   const actions = [
-    ...some(random, [1, 1, 1, 0], () => crash(random)),
+    ...some(random, [1, 1, 0], () => crash(random)),
     ...some(random, [0, 0, 1], () => freeze(random)),
     ...some(random, [2, 3, 4], () => linkTrouble(random)),
     ...some(random, [0, 1, 1], () => diskTrouble(random)),
@@ -146,7 +146,7 @@ function step(random: Random): Step {
   const isBurst = random.percent(12);
   return {
     stream: oneOf(random, ['stdout', 'stdout', 'stderr']),
-    lines: isBurst ? oneOf(random, [2_000, 20_000, 150_000]) : 1 + random.below(12),
+    lines: isBurst ? oneOf(random, [2_000, 20_000, 100_000]) : 1 + random.below(12),
     restsWithinLine: random.percent(15),
     pauseMs: oneOf(random, [0, 50, 100, 300, 700]),
   };
@@ -230,9 +230,9 @@ function moment(random: Random): number {
   return TROUBLE_FROM_MS + random.below(TROUBLE_TO_MS - TROUBLE_FROM_MS);
 }
 
-/** Shorter and longer than the deadlines of the control plane (`world-of-chaos.ts`). */
+/** Shorter and longer than the deadlines of the control plane (`main.ts`). */
 function duration(random: Random): number {
-  return oneOf(random, [100, 600, 1_500, 3_000]) + random.below(300);
+  return oneOf(random, [100, 600, 1_500, 2_500]) + random.below(300);
 }
 
 function anyRun(random: Random): number {

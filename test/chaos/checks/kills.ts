@@ -71,11 +71,11 @@ function whyUntrue(
   const phases = events.flatMap((event) =>
     event.type === 'kill_progress' && event.command === id ? [event.phase] : [],
   );
-  const wasSignalled = phases.includes('term') || phases.includes('kill');
+  const wasSignalled = phases.some((phase) => phase !== 'refused');
   switch (state) {
     case 'gone':
       if (survivors.length > 0 || unnamed_survivors) return `something has survived: ${survivors}`;
-      return wasSignalled || phases.includes('gone') ? null : 'it was never sent a signal';
+      return wasSignalled ? null : 'it was never sent a signal';
     case 'refused':
       return wasSignalled ? 'it was sent a signal' : null;
     default:
