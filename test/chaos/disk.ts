@@ -27,6 +27,7 @@ export function whyNot(trouble: DiskTrouble): string | null {
 export class Disk {
   readonly path: string;
   #trouble: DiskTrouble | null = null;
+  #hadTrouble = false;
 
   private constructor(path: string) {
     this.path = path;
@@ -38,12 +39,14 @@ export class Disk {
     return new Disk(path);
   }
 
-  get isWell(): boolean {
-    return this.#trouble === null;
+  /** Whether it was ever in trouble. */
+  get hadTrouble(): boolean {
+    return this.#hadTrouble;
   }
 
   async begin(trouble: DiskTrouble): Promise<void> {
     this.#trouble = trouble;
+    this.#hadTrouble = true;
     if (trouble === 'full') await this.#fill();
     else if (canMount) {
       // Made elsewhere and put on top: a mount that somebody writes to can't become read-only.

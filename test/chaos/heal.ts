@@ -111,17 +111,16 @@ async function runsAreOver(round: Round): Promise<void> {
 
 /** What commands have left running: it must be told, and a kill that names the run must end it. */
 async function endWhatIsLeft(round: Round): Promise<void> {
-  for (const run of round.runs) {
-    const alive = run.processes();
-    if (run.id === null || alive.length === 0) continue;
-    const { left_running } = await round.api.run(run.id);
-    if (left_running.length === 0) {
-      if (run.processes().length > 0)
+  await Promise.all(
+    round.runs.map(async (run) => {
+      const alive = run.processes();
+      if (run.id === null || alive.length === 0) return;
+      const { left_running } = await round.api.run(run.id);
+      if (left_running.length > 0) await round.operator.killRun(run, run.id);
+      else if (run.processes().length > 0)
         round.story.complain(`${run.name} is over and says that nothing of it runs, but ${alive} (pids) do`);
-      continue;
-    }
-    await round.operator.killRun(run, run.id);
-  }
+    }),
+  );
   await killsAreOver(round);
 }
 

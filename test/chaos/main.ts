@@ -15,20 +15,8 @@ import { gather, heal, indexAgrees } from './heal.ts';
 import { readChaosOptions } from './options.ts';
 import { type Counts, Round } from './round.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
+import { CHAOS } from './settings.ts';
 import type { ToldRun } from './told.ts';
-
-/** Deadlines that come soon, so that the troubles of some seconds (schedule.ts) are longer and shorter than they are. */
-const CHAOS = {
-  HEARTBEAT_MS: '400',
-  WRAPPER_SILENCE_MS: '1600',
-  RECONNECT_CAP_MS: '500',
-  SILENCE_MS: '1500',
-  PROBE_MS: '700',
-  DISCONNECT_MS: '1500',
-  KILL_ANSWER_MS: '800',
-  COMMAND_TTL_MS: '4000',
-  RUN_OUTPUT_MAX_BYTES: String(1024 * 1024),
-} as const;
 
 /** What a world has stored slows it down in the end. */
 const ROUNDS_A_WORLD = 20;

@@ -230,7 +230,7 @@ function moment(random: Random): number {
   return TROUBLE_FROM_MS + random.below(TROUBLE_TO_MS - TROUBLE_FROM_MS);
 }
 
-/** Shorter and longer than the deadlines of the control plane (`main.ts`). */
+/** Shorter and longer than the deadlines of the control plane (settings.ts). */
 function duration(random: Random): number {
   return oneOf(random, [100, 600, 1_500, 2_500]) + random.below(300);
 }

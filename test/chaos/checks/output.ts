@@ -1,5 +1,7 @@
 /** Every byte once and in order in its stream, or a gap that says how many are missing. */
+import type { ChaosRun } from '../run.ts';
 import type { StreamName } from '../schedule.ts';
+import { KEPT_OUTPUT_BYTES } from '../settings.ts';
 import type { Story } from '../story.ts';
 import type { ToldRun } from '../told.ts';
 import { type Notes, printedAfter } from '../workload.ts';
@@ -26,7 +28,15 @@ export function checkOutput({ run, output }: ToldRun, story: Story): void {
     const what = `${total('bytes')} bytes are stored and ${output.missingBytes} told as missing`;
     story.complain(`${run.name}: ${what}, and it printed ${printed} (${JSON.stringify(stored)})`);
   }
+  if (output.missingBytes > 0 && !mayMiss(run, total('most')))
+    story.complain(`${run.name}: ${output.missingBytes} bytes are told as missing, and nothing was in their way`);
   if (output.end !== known) story.complain(`${run.name}: its log ends at ${output.end} instead of ${known}`);
+}
+
+/** Whether there is a reason to leave bytes out: a disk that takes nothing, or more than the control plane keeps. */
+function mayMiss({ machine }: ChaosRun, printedBytes: number): boolean {
+  // Every stretch counts for somewhat more than it holds.
+  return machine.disk.hadTrouble || printedBytes > KEPT_OUTPUT_BYTES / 2;
 }
 
 /** How many steps it has printed at least and at most: it may have been ended while it printed one. */
