@@ -118,7 +118,7 @@ async function tidyMemoryOf({ directory, processes }: State): Promise<void> {
     const journal = facts.kind === 'read' ? facts.value.supervision?.journal : null;
     if (typeof journal === 'string') wanted.add(journal);
   }
-  tidyMemory(processes.isRunning, wanted);
+  tidyMemory(processes, wanted);
 }
 
 async function leftToSend(state: State, controlPlane: ControlPlane): Promise<ListedRun[]> {

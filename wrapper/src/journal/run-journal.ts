@@ -9,6 +9,7 @@ import type { StreamName } from '#protocol/output-frame';
 import { describeError, type Log } from '../log.ts';
 import { pathOwnersSync } from '../path-owners.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
+import type { Processes } from '../spool/owner.ts';
 import { parseProcess, processName } from '../spool/process-name.ts';
 import { type JournalledOutput, OutputJournal, readOutputJournal, type Stretch } from './output-journal.ts';
 import { NO_PROGRESS, Progress } from './progress.ts';
@@ -147,6 +148,8 @@ export function readJournal(directory: string): LeftJournal {
 
 /** By then whoever was to take a run over whose command is over has done so. */
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1_000;
+/** Linux tells start times in these. */
+const TICK_MS = 10;
 
 /** What is there for some milliseconds of each start (output-pipe.ts, start-failure.ts), unless that is cut off. */
 const OF_A_START = /^leash-[A-Za-z0-9]{6}$/;
@@ -155,11 +158,11 @@ const OF_A_START = /^leash-[A-Za-z0-9]{6}$/;
  * Removes from memory the journals of runs that nobody will take over, and what starts have left that were cut off. Never
  * throws.
  *
- * @param isRunning whether a process lives: its journal is not touched
+ * @param processes which of them live: their journals are not touched
  * @param wanted directories that a run's record names
  */
 export function tidyMemory(
-  isRunning: (process: ProcessRef) => boolean,
+  { isRunning, self }: Pick<Processes, 'isRunning' | 'self'>,
   wanted: ReadonlySet<string>,
   nowMs = Date.now(),
 ): void {
@@ -167,12 +170,18 @@ export function tidyMemory(
     const directory = path.join(MEMORY, name);
     const leader = leaderOf(name);
     const isNeeded = leader === null ? !OF_A_START.test(name) : wanted.has(directory) || isRunning(leader);
-    if (isNeeded) continue;
+    // A clock that was put right by a day makes every file look old.
+    if (isNeeded || (leader !== null && !isLongAgo(leader, self))) continue;
     const stat = attempt(() => fs.lstatSync(directory));
     const file = attempt(() => fs.lstatSync(path.join(directory, 'output')));
     const changedAtMs = Math.max(stat?.mtimeMs ?? 0, file?.mtimeMs ?? 0);
     if (stat?.uid === process.getuid?.() && nowMs - changedAtMs > ABANDONED_AFTER_MS) removeJournal(directory);
   }
+}
+
+/** Whether it was started so long before us that what it has left is abandoned. */
+function isLongAgo({ startTime }: ProcessRef, self: ProcessRef): boolean {
+  return (Number(self.startTime) - Number(startTime)) * TICK_MS > ABANDONED_AFTER_MS;
 }
 
 function leaderOf(name: string): ProcessRef | null {

@@ -4,6 +4,10 @@ import { tidyMemory } from '../../src/journal/run-journal.ts';
 import { processName } from '../../src/spool/process-name.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
+/** In ticks of 10 ms since the machine's start. */
+const LONG_AGO = '1';
+const A_MOMENT_AGO = String((2 * DAY_MS) / 10);
+const US = { pid: 9, startTime: String((2 * DAY_MS) / 10 + 100), bootId: 'a-boot' };
 
 /** A directory in memory that was changed last so long ago. */
 function inMemory(prefix: string, ageMs: number): string {
@@ -14,7 +18,8 @@ function inMemory(prefix: string, ageMs: number): string {
   return directory;
 }
 
-const journalOf = (pid: number) => `leash-journal-${processName({ pid, startTime: '1', bootId: 'a-boot' })}-`;
+const journalOf = (pid: number, startTime = LONG_AGO) =>
+  `leash-journal-${processName({ pid, startTime, bootId: 'a-boot' })}-`;
 
 test('what nobody will need is removed from memory after a day, and nothing else', () => {
   const wanted = inMemory(journalOf(1), 2 * DAY_MS);
@@ -26,7 +31,13 @@ test('what nobody will need is removed from memory after a day, and nothing else
     inMemory('leash-other-', 2 * DAY_MS),
   ];
   const removed = [inMemory(journalOf(4), 2 * DAY_MS), inMemory('leash-', 2 * DAY_MS)];
-  tidyMemory(({ pid }) => pid === 2, new Set([wanted]));
+  tidyMemory({ isRunning: ({ pid }) => pid === 2, self: US }, new Set([wanted]));
   expect(kept.map((each) => fs.existsSync(each))).toEqual(kept.map(() => true));
   expect(removed.map((each) => fs.existsSync(each))).toEqual(removed.map(() => false));
+});
+
+test('a clock that jumps by days takes no journal away from a run of now', () => {
+  const journal = inMemory(journalOf(5, A_MOMENT_AGO), 2 * DAY_MS);
+  tidyMemory({ isRunning: () => false, self: US }, new Set());
+  expect(fs.existsSync(journal)).toBe(true);
 });
