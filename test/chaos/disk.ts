@@ -9,6 +9,14 @@ const run = promisify(execFile);
 /** Set by scripts/test-proof.ts where this program has mounts of its own, which end with it. */
 const OWN_MOUNTS_VARIABLE = 'LEASH_CHAOS_OWN_MOUNTS';
 const canMount = process.env[OWN_MOUNTS_VARIABLE] === '1';
+/** Memory that is a file system, in which runs keep their journals. */
+const MEMORY = '/dev/shm';
+
+/** Takes care that nobody else on this machine sees, or tidies up, what the runs keep in memory. */
+export async function ownMemory(): Promise<void> {
+  if (canMount) await run('mount', ['-t', 'tmpfs', '-o', 'mode=1777', 'leash-chaos', MEMORY]);
+}
+
 /** Rights mean nothing to root. */
 const rightsCount = process.getuid?.() !== 0;
 

@@ -18,7 +18,8 @@ import { listedRuns, type ToldRun, toldRun } from './told.ts';
 /** What the Cron Trigger does each minute, and a flusher in the background after longer and longer pauses. */
 const LOOK_AFTER_EVERY_MS = 1_000;
 
-export async function heal(round: Round): Promise<void> {
+/** @returns whether all of it has come to its end */
+export async function heal(round: Round): Promise<boolean> {
   const { story, operator } = round;
   story.tell('all troubles are over');
   await operator.repeatUnanswered();
@@ -35,8 +36,10 @@ export async function heal(round: Round): Promise<void> {
     await waitFor('flushers and keepers to go', () =>
       round.machines.every((machine) => ownProcesses(machine).length === 0),
     );
+    return true;
   } catch (error) {
     story.complain(error instanceof Error ? error.message : String(error));
+    return false;
   } finally {
     over.abort();
     await looking;

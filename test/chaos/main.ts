@@ -11,6 +11,7 @@ import { checkKills } from './checks/kills.ts';
 import { checkLeftBehind } from './checks/left-behind.ts';
 import { checkOutput } from './checks/output.ts';
 import { buildClockLibrary } from './clock.ts';
+import { ownMemory } from './disk.ts';
 import { gather, heal, indexAgrees } from './heal.ts';
 import { readChaosOptions } from './options.ts';
 import { type Counts, Round } from './round.ts';
@@ -33,6 +34,7 @@ let isStopped = false;
 void onStopRequest().then(() => {
   isStopped = true;
 });
+await ownMemory();
 const results = await playAll();
 process.exit(summarize(results));
 
@@ -69,7 +71,8 @@ async function playOne(world: World, schedule: Schedule, clockLibrary: string | 
   let told: ToldRun[] = [];
   try {
     await round.play();
-    await heal(round);
+    // What has not come to its end has left everything behind, and that is told already.
+    if (await heal(round)) checkLeftBehind(round.runs, round.machines, story);
     told = await check(round);
   } catch (error) {
     story.complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -81,8 +84,7 @@ async function playOne(world: World, schedule: Schedule, clockLibrary: string | 
 }
 
 async function check(round: Round): Promise<ToldRun[]> {
-  const { story, operator, runs, machines } = round;
-  checkLeftBehind(runs, machines, story);
+  const { story, operator } = round;
   await indexAgrees(round);
   const told = await gather(round);
   const kills = await round.kills();

@@ -109,7 +109,7 @@ export function scheduleOf(seed: number): Schedule {
   const random = randomFrom(seed);
   const runs = Array.from({ length: RUNS }, (_, index) => runPlan(index, random));
   const actions = [
-    ...some(random, [1, 1, 0], () => crash(random)),
+    ...some(random, [1, 0], () => crash(random)),
     ...some(random, [0, 0, 1], () => freeze(random)),
     ...some(random, [2, 3, 4], () => linkTrouble(random)),
     ...some(random, [0, 1, 1], () => diskTrouble(random)),
@@ -137,7 +137,7 @@ function workload(random: Random): Workload {
   return {
     steps: Array.from({ length: 3 + random.below(10) }, () => step(random)),
     onTerm: oneOf(random, ['die', 'die', 'ignore', 'exit']),
-    child: oneOf(random, ['none', 'none', 'none', 'quiet', 'stubborn', 'holding']),
+    child: oneOf(random, ['none', 'none', 'none', 'none', 'none', 'none', 'quiet', 'stubborn', 'holding']),
     end: ownEnd(random),
   };
 }

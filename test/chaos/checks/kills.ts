@@ -66,7 +66,7 @@ function checkKill(kill: Command, told: ReadonlyMap<string, ToldRun>, story: Sto
 function whyUntrue(
   { id }: Command,
   { state, survivors, unnamed_survivors }: Target,
-  { events }: ToldRun,
+  { now, events }: ToldRun,
 ): string | null {
   const phases = events.flatMap((event) =>
     event.type === 'kill_progress' && event.command === id ? [event.phase] : [],
@@ -75,6 +75,8 @@ function whyUntrue(
   switch (state) {
     case 'gone':
       if (survivors.length > 0 || unnamed_survivors) return `something has survived: ${survivors}`;
+      // Of the steps that a run took while it counted as lost nothing is told but its end.
+      if (now.reason === 'operator' && events.some(({ type }) => type === 'lost')) return null;
       return wasSignalled ? null : 'it was never sent a signal';
     case 'refused':
       return wasSignalled ? 'it was sent a signal' : null;

@@ -50,7 +50,9 @@ function journalsOf(command: number): string[] {
 
 function describeProcess(pid: number): string {
   try {
-    return `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').slice(0, 120)}`;
+    return `${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+      .replaceAll(/[\0\n]+/g, ' ')
+      .slice(0, 120)}`;
   } catch {
     return `${pid} (just gone)`;
   }
