@@ -150,6 +150,7 @@ export function newCommand(
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
     targets: [],
+    found_nothing: false,
     seq: 0,
   };
 }

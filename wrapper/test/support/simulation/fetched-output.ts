@@ -1,8 +1,9 @@
 /** A run's output, part of which must be fetched before it can be read, as if it lay on a disk. */
+
+import type { Random } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
 import type { OutputSource } from '../../../src/link/told-run.ts';
 import type { OutputLog, Piece } from '../../../src/output/log.ts';
-import type { Random } from '#testing/random';
 import type { VirtualTime } from './virtual-time.ts';
 
 export class FetchedOutput implements OutputSource {

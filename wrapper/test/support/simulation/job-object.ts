@@ -4,6 +4,7 @@
  */
 import { HEARTBEAT } from '#protocol/limits';
 import type { Kill, ObjectMessage, WrapperMessage } from '#protocol/wrapper-link';
+import type { Random } from '#testing/random';
 import {
   type LinkTerms,
   type Reaction,
@@ -15,7 +16,6 @@ import {
   UNKNOWN_RUN,
 } from '#testing/stored-run';
 import type { Printed } from './printed.ts';
-import type { Random } from '#testing/random';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Frame, Wire } from './wire.ts';
 

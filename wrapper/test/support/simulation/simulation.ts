@@ -4,6 +4,7 @@
  */
 import type { StreamName } from '#protocol/output-frame';
 import type { AppliedKill, Kill } from '#protocol/wrapper-link';
+import { type Random, randomFrom } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
 import type { ToldRun } from '../../../src/link/told-run.ts';
 import { OutputLog } from '../../../src/output/log.ts';
@@ -11,7 +12,6 @@ import { type Legacy, type RunFacts, RunRecord } from '../../../src/run/record.t
 import { FetchedOutput } from './fetched-output.ts';
 import { JobObject } from './job-object.ts';
 import { Printed } from './printed.ts';
-import { type Random, randomFrom } from '#testing/random';
 import { VirtualTime } from './virtual-time.ts';
 import { Wire } from './wire.ts';
 import { SimulatedWrapper } from './wrapper.ts';

@@ -2,10 +2,10 @@
 import { HEARTBEAT, MAX_UNACKED_BYTES, RECONNECT_CAP_MS } from '#protocol/limits';
 import { encodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { type Kill, type Killing, readObjectMessage } from '#protocol/wrapper-link';
+import type { Random } from '#testing/random';
 import { pauseBeforeDialling } from '../../../src/link/backoff.ts';
 import { Session, type SessionAction } from '../../../src/link/session.ts';
 import type { ToldRun } from '../../../src/link/told-run.ts';
-import type { Random } from '#testing/random';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Wire } from './wire.ts';
 
