@@ -176,6 +176,8 @@ export const Command = v.object({
   requested_by: v.string(),
   /** Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such. */
   request_id: v.optional(v.nullable(v.string()), null),
+  /** The same for all commands that one call has made; null for one that a call has made alone. */
+  batch: v.optional(v.nullable(v.string()), null),
   requested_at: Time,
   expires_at: Time,
   targets: v.array(Target),

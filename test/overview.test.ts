@@ -114,6 +114,24 @@ test('many are picked and killed with one question, which says exactly what is h
     .events(single[0]?.id ?? '')
     .then((events) => events.filter((event) => event.type === 'kill_requested'));
   expect(told).toMatchObject({ reason: 'too many', requested_by: 'operator' });
+
+  // One order is one row, which opens.
+  await browser.page.getByRole('link', { name: 'Details' }).click();
+  const order = browser.page.locator('[data-batch]');
+  await order.getByRole('link', { name: 'Kill of 4 runs in 2 jobs' }).waitFor();
+  expect(await order.locator('.command-far').textContent()).toBe('4 gone');
+  expect(await browser.page.locator('.command.part').count()).toBe(4);
+  await browser.page.goto(`${world.current.url}/commands?job=many`);
+  await order.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
+  expect(await browser.page.locator('[data-command]').count()).toBe(0);
+  await order.getByRole('button', { name: 'Show the 3 parts' }).click();
+  expect(await browser.page.locator('.command.part').count()).toBe(3);
+  await browser.page.goto(`${world.current.url}/jobs/many`);
+  const kills = browser.page.getByRole('region', { name: 'Last kills' });
+  await kills.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
+  expect(await kills.getByRole('listitem').count()).toBe(1);
+  await browser.page.goto(`${world.current.url}/?q=many`);
+
   await browser.page.getByRole('button', { name: 'Dismiss: Kill 4 runs' }).click();
   await browser.page.getByText('4 gone').waitFor({ state: 'detached' });
   await world.current.kill('many-spared');

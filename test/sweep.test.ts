@@ -55,6 +55,7 @@ async function storeWithoutCalling(job: string): Promise<string> {
     reason: null,
     requested_by: 'test',
     request_id: null,
+    batch: null,
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],

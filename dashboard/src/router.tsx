@@ -46,6 +46,11 @@ export function runPath({ id, job }: RunName): string {
   return `/runs/${id}?${new URLSearchParams({ job })}`;
 }
 
+/** All that one order has made. */
+export function batchPath(batch: string): string {
+  return `/commands?${new URLSearchParams({ batch })}`;
+}
+
 export function commandPath(id: string): string {
   return `/commands/${id}`;
 }

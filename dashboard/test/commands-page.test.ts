@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { Command, Target } from '#protocol/api';
-import { listedIds, newestFirst, readNarrowing } from '../src/pages/commands/listed.ts';
+import { listedIds, newestFirst, readNarrowing, rowsOf } from '../src/pages/commands/listed.ts';
 import { shownTargets, targetGroups } from '../src/pages/commands/targets.ts';
+import { batchText } from '../src/parts/command-words.ts';
+import { byBatch, isBatch, stateOfBatch } from '../src/state/batches.ts';
+import { orderProgress } from '../src/state/order-progress.ts';
 import { makeCommand, runId } from './make.ts';
 
 const command = (n: number, changes: Partial<Command> = {}) => makeCommand({ id: runId(n), run: null, ...changes });
 const heard = (...all: Command[]) => new Map(all.map((one) => [one.id, one]));
 const read = (items: Command[], hasMore = false) => ({ items, hasMore, readAt: 1 });
-const ALL = { job: null, states: [] };
+const ALL = { job: null, states: [], batch: null };
 
 describe('the list of commands', () => {
   test('what is heard of goes on top, and the newest version is shown', () => {
@@ -31,7 +34,7 @@ describe('the list of commands', () => {
   });
 
   test('narrowed to a state, it takes in what is in that state, and keeps what goes on to another', () => {
-    const narrowing = { job: 'backup', states: ['queued', 'delivered'] as const };
+    const narrowing = { job: 'backup', states: ['queued', 'delivered'] as const, batch: null };
     const first = listedIds(
       new Set(),
       read([]),
@@ -77,5 +80,48 @@ describe('targets', () => {
   test('by machine, and narrowed to a group', () => {
     expect(shownTargets(targets, null).map(({ machine }) => machine)).toEqual(['web-1', 'web-2', 'web-3', 'web-10']);
     expect(shownTargets(targets, 'survivors').map(({ machine }) => machine)).toEqual(['web-3', 'web-10']);
+  });
+});
+
+describe('one order for 30 runs in 12 jobs', () => {
+  const target = (n: number, changes: Partial<Target> = {}): Target => ({
+    run: runId(n),
+    machine: `m${n}`,
+    state: 'gone',
+    signal: null,
+    exit_code: 143,
+    survivors: [],
+    unnamed_survivors: false,
+    ...changes,
+  });
+  const parts = Array.from({ length: 30 }, (_, n) => {
+    const changes: Partial<Target> = n === 3 ? { survivors: [7] } : n === 4 ? { state: 'sent' } : {};
+    return command(100 + n, {
+      job: `job-${n % 12}`,
+      batch: 'one-call',
+      run: runId(n),
+      state: n === 4 ? 'queued' : 'settled',
+      targets: [target(n, changes)],
+    });
+  });
+  const [newer, older] = [command(200), command(1, { batch: 'another' })];
+  const listed = [newer, ...parts, older];
+
+  test('is one row, and its parts follow it when it is open', () => {
+    const kinds = (opened: string[]) =>
+      rowsOf(listed, new Set(opened)).map((row) => (row.kind === 'batch' ? 'batch' : row.isPart ? 'part' : 'command'));
+    expect(kinds([])).toEqual(['command', 'batch', 'command']);
+    expect(kinds(['one-call'])).toEqual(['command', 'batch', ...parts.map(() => 'part'), 'command']);
+  });
+
+  test('is told as a whole', () => {
+    const batch = byBatch(listed).find(isBatch);
+    expect(batch === undefined ? null : batchText(batch)).toBe('30 runs in 12 jobs');
+    expect(batch === undefined ? null : stateOfBatch(batch).state).toBe('delivered');
+    const { counts, isOver } = orderProgress(batch?.commands ?? []);
+    expect([counts.gone, counts.survived, counts.sent, isOver]).toEqual([28, 1, 1, false]);
+    const ofOne = { id: 'x', commands: parts.slice(0, 2).map((part) => ({ ...part, job: 'etl', targets: [] })) };
+    expect(batchText(ofOne)).toBe('2 runs of etl');
+    expect(stateOfBatch(ofOne).state).toBe('settled');
   });
 });

@@ -103,6 +103,7 @@ export function makeCommand(changes: Partial<Command> = {}): Command {
     reason: null,
     requested_by: 'ops',
     request_id: null,
+    batch: null,
     requested_at: at(10),
     expires_at: at(610),
     targets: [],

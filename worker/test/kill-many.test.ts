@@ -34,6 +34,28 @@ async function count(table: 'commands' | 'audit', condition: string, ...bindings
   return row?.n ?? 0;
 }
 
+test('the commands of one call are told as one batch, by the objects too, and a list can be narrowed to it', async () => {
+  const [one, two] = await Promise.all([connected('batch-a'), connected('batch-b')]);
+  const { commands } = await order({ jobs: 'batch-*' });
+  const [batch] = new Set(commands.map((command) => command.batch));
+  expect(commands.map((command) => command.batch)).toEqual([batch, batch]);
+  expect(batch).toMatch(/^[0-9A-Z]{26}$/);
+  const alone = await (await call('POST', '/jobs/batch-a/kill', { body: {} })).json<{ command: Command }>();
+  expect(alone.command.batch).toBeNull();
+  for (const { id } of commands) {
+    const { command } = await (await call('GET', `/commands/${id}`)).json<{ command: Command }>();
+    expect(command).toMatchObject({ batch, targets: [{ run: expect.any(String) }] });
+  }
+  const listed = async (query: string) =>
+    (await (await call('GET', `/commands?${query}`)).json<{ commands: Command[] }>()).commands.map(({ id }) => id);
+  const ids = commands.map(({ id }) => id).sort();
+  expect((await listed(`batch=${batch}`)).reverse()).toEqual(ids);
+  expect(await listed(`batch=${batch}&job=batch-b`)).toEqual(
+    commands.filter(({ job }) => job === 'batch-b').map(({ id }) => id),
+  );
+  await Promise.all([one, two].map((wrapper) => wrapper.close()));
+});
+
 describe('a kill by selector', () => {
   test('makes one command for each job that matches, and reaches its runs', async () => {
     const [one, two, other] = await Promise.all([connected('sel-a'), connected('sel-b'), connected('unsel')]);

@@ -87,6 +87,17 @@ export async function fetchCommands(narrowing: Narrowing): Promise<Result<Page<C
   }));
 }
 
+/** The same, and the rest of what one order has made where the page would end within it. */
+export async function fetchWholeBatches(narrowing: Narrowing): Promise<Result<Page<Command>>> {
+  const page = await fetchCommands(narrowing);
+  const batch = page.ok && page.value.next !== null ? (page.value.items.at(-1)?.batch ?? null) : null;
+  if (!page.ok || batch === null) return page;
+  const rest = await everyPage((cursor) =>
+    fetchCommands({ ...narrowing, batch, limit: PAGE_SIZE, cursor: cursor ?? page.value.next }),
+  );
+  return pick(rest, ({ items }) => ({ items: [...page.value.items, ...items], next: page.value.next }));
+}
+
 export async function fetchCommand(id: string): Promise<Result<Command>> {
   return pick(await callFor(CommandBody, { path: `/commands/${encodeURIComponent(id)}` }), (body) => body.command);
 }

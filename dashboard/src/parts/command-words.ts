@@ -1,6 +1,7 @@
 /** Commands and what becomes of them, in words for somebody who was woken by one. Pure. */
 import type { Command, Target } from '#protocol/api';
 import type { CommandState, TargetState } from '#protocol/command';
+import { type Batch, jobCount, runCount } from '../state/batches.ts';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';
 import { countText, durationText } from './quantity.ts';
 
@@ -118,6 +119,14 @@ export function hitText(command: Pick<Command, 'run' | 'instance' | 'machine' | 
   const [first, ...others] = command.targets;
   if (first === undefined) return matchText(command);
   return others.length === 0 ? `the run on ${first.machine}` : countText(command.targets.length, 'run');
+}
+
+/** `30 runs in 12 jobs`, `30 runs of backup`. */
+export function batchText(batch: Batch): string {
+  const runs = runCount(batch);
+  const jobs = jobCount(batch);
+  const what = runs === 0 ? countText(batch.commands.length, 'command') : countText(runs, 'run');
+  return jobs === 1 ? `${what} of ${batch.commands[0]?.job}` : `${what} in ${countText(jobs, 'job')}`;
 }
 
 function machinesText(selector: string): string {

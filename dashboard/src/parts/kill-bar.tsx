@@ -1,5 +1,5 @@
 /** What was ordered to stop from here, over every page, until it is over and has been seen. */
-import { commandPath, Link, route } from '../router.tsx';
+import { batchPath, commandPath, Link, route } from '../router.tsx';
 import { type Commands, commands } from '../state/commands.ts';
 import { useFleet } from '../state/fleet.ts';
 import {
@@ -73,9 +73,7 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
             {forceText(unfinished)}
           </button>
         )}
-        {state.kind === 'stored' && (
-          <Link to={state.commands.length === 1 ? commandPath(state.commands[0] ?? '') : '/commands'}>Details</Link>
-        )}
+        {state.kind === 'stored' && <Link to={detailsPath(state.commands)}>Details</Link>}
         {state.kind !== 'sending' && (
           <button
             type="button"
@@ -89,6 +87,14 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
       </span>
     </div>
   );
+}
+
+function detailsPath(ids: readonly string[]): string {
+  const [first] = ids;
+  if (first !== undefined && ids.length === 1) return commandPath(first);
+  const batches = new Set(ids.map((id) => commands.value.get(id)?.batch ?? null));
+  const [only] = batches;
+  return batches.size === 1 && only !== undefined && only !== null ? batchPath(only) : '/commands';
 }
 
 interface ProgressProps {

@@ -18,6 +18,8 @@ export interface CommandRecord {
   readonly reason: string | null;
   readonly requestedBy: string;
   readonly requestId: string | null;
+  /** The same for all that one call has made. */
+  readonly batch: string | null;
   readonly requestedAt: number;
   readonly expiresAt: number;
   readonly seq: number;
@@ -87,7 +89,7 @@ type TargetRow = Omit<TargetRecord, keyof Survivors> & { survivors: string; unna
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
 const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", reason,
-  requested_by AS "requestedBy", request_id AS "requestId", requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
+  requested_by AS "requestedBy", request_id AS "requestId", batch, requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
 const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors,
   targets.unnamed_survivors AS "unnamedSurvivors", targets.sends,
   runs.kill_signal AS "killSignal", runs.state AS "runState", runs.exit_code AS "exitCode"
@@ -114,8 +116,8 @@ export class CommandStore {
 
   insert(command: CommandRecord): void {
     this.#sql.exec(
-      `INSERT INTO commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, request_id, requested_at, expires_at, seq)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, request_id, batch, requested_at, expires_at, seq)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       command.id,
       command.state,
       command.run,
@@ -126,6 +128,7 @@ export class CommandStore {
       command.reason,
       command.requestedBy,
       command.requestId,
+      command.batch,
       command.requestedAt,
       command.expiresAt,
       command.seq,
@@ -279,6 +282,7 @@ export function commandResource(job: string, command: CommandRecord, targets: re
     reason: command.reason,
     requested_by: command.requestedBy,
     request_id: command.requestId,
+    batch: command.batch,
     requested_at: new Date(command.requestedAt).toISOString(),
     expires_at: new Date(command.expiresAt).toISOString(),
     targets: targets.map((target) => ({
@@ -308,6 +312,7 @@ export function commandRecord(command: Command): CommandRecord {
     reason: command.reason,
     requestedBy: command.requested_by,
     requestId: command.request_id,
+    batch: command.batch,
     requestedAt: Date.parse(command.requested_at),
     expiresAt: Date.parse(command.expires_at),
     seq: 1,

@@ -165,6 +165,7 @@ const MIGRATIONS = [
   UPDATE targets SET state = 'sent' WHERE state = 'delivered';
   UPDATE events SET event = json_set(event, '$.type', 'kill_sent') WHERE event ->> 'type' = 'kill_delivered';
   `,
+  'ALTER TABLE commands ADD COLUMN batch TEXT;',
 ];
 
 /**

@@ -54,6 +54,8 @@ export const COMMAND_FIELDS: Record<keyof Command, string> = {
   requested_by: 'The name of the token it was ordered with.',
   request_id:
     'Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such.',
+  batch:
+    'The same for all commands that one call has made, and what `GET /commands?batch=` lists; null for one that a call has made alone.',
   requested_at: 'When it was ordered.',
   expires_at: 'Until when it goes on matching runs that connect late.',
   targets: 'The runs it was found to be for, and how far it has come at each.',

@@ -72,6 +72,8 @@ export interface CommandFilter {
   readonly jobGlob: string;
   readonly job?: string | undefined;
   readonly states?: readonly CommandState[] | undefined;
+  /** Those that one call has made. */
+  readonly batch?: string | undefined;
   /** Go on after the command with this id. */
   readonly before?: string | undefined;
 }
@@ -87,17 +89,24 @@ export interface ListedCommand {
 
 /** Commands, newest first. The first always has room. */
 export async function listCommands(db: D1Database, filter: CommandFilter, limit: number): Promise<ListedCommand[]> {
-  const { jobGlob, job, states, before } = filter;
+  const { jobGlob, job, states, batch, before } = filter;
   const conditions: (readonly [condition: string, value: string])[] = [
     ...(jobGlob === '*' ? [] : [matching('job', jobGlob)]),
     ...(job === undefined ? [] : [['job = ?', job] as const]),
     ...(states === undefined ? [] : [['state IN (SELECT value FROM json_each(?))', JSON.stringify(states)] as const]),
+    ...(batch === undefined ? [] : [['batch = ?', batch] as const]),
     ...(before === undefined ? [] : [['id < ?', before] as const]),
   ];
   // What is open is little, whatever there has been.
   const isOpenOnly =
-    job === undefined && states?.every((state) => state === 'queued' || state === 'delivered') === true;
-  const from = isOpenOnly ? 'commands INDEXED BY commands_open' : 'commands';
+    batch === undefined &&
+    job === undefined &&
+    states?.every((state) => state === 'queued' || state === 'delivered') === true;
+  const from = isOpenOnly
+    ? 'commands INDEXED BY commands_open'
+    : batch === undefined
+      ? 'commands'
+      : 'commands INDEXED BY commands_by_batch';
   const all = [
     ...(isOpenOnly ? ["state IN ('queued', 'delivered')"] : []),
     ...conditions.map(([condition]) => condition),

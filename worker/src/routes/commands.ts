@@ -24,13 +24,14 @@ export const commandOperations = [
     query: {
       job: v.optional(JobName),
       state: v.optional(v.pipe(words(CommandState), v.description('One state, or several, separated by commas.'))),
+      batch: v.optional(v.pipe(CommandId, v.description('Only those that one call has made.'))),
       limit,
       cursor: cursor(CommandId),
     },
     answers: { 200: json(CommandList, 'Commands as the index has them: it may be a moment behind.') },
     handle: async ({ c, caller, query }) => {
-      const { job, state: states, cursor: before } = query;
-      const filter = { jobGlob: caller.token.jobs, job, states, before };
+      const { job, state: states, batch, cursor: before } = query;
+      const filter = { jobGlob: caller.token.jobs, job, states, batch, before };
       const rows = await listCommands(c.env.DB, filter, query.limit + 1);
       const commands = rows.flatMap(({ command }) => (command === null ? [] : [command]));
       const { page, next } = pageOf(rows, Math.min(query.limit, commands.length), ({ id }) => id);

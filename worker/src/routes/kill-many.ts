@@ -65,10 +65,10 @@ async function enqueue(c: AppContext, token: TokenRecord, request: KillManyReque
   const idempotency = readIdempotencyKey(c, token, request);
   const orders = await ordersOf(c, token, request, idempotency);
   if ('batch' in orders) return orders;
-  const newId = monotonicFactory();
-  const commands = orders.map(({ job, ...order }) => newCommand(c, token, job, order, newId));
-  const audits = commands.map((command) => killAudit(c, token, command));
   const batch = ulid();
+  const ofBatch = { id: batch, newCommandId: monotonicFactory() };
+  const commands = orders.map(({ job, ...order }) => newCommand(c, token, job, order, ofBatch));
+  const audits = commands.map((command) => killAudit(c, token, command));
   const earlier = await enqueueBatch(c.env.DB, { id: batch, commands, audits }, idempotency);
   return earlier === null ? { batch, commands } : repeated(earlier);
 }

@@ -125,17 +125,25 @@ function answer(c: AppContext, command: Command): Response {
   return c.json(body, command.state === 'settled' ? 200 : 202);
 }
 
-/** @param newId for several that one call makes: in the order of their ids */
+/** Of several commands that one call makes. */
+export interface Batch {
+  readonly id: string;
+  /** In the order in which they are made. */
+  newCommandId(now: number): string;
+}
+
+const ALONE = { id: null, newCommandId: ulid };
+
 export function newCommand(
   c: AppContext,
   token: TokenRecord,
   job: string,
   request: KillRequest,
-  newId: (now: number) => string = ulid,
+  { id: batch, newCommandId }: Batch | typeof ALONE = ALONE,
 ): Command {
   const now = Date.now();
   return {
-    id: newId(now),
+    id: newCommandId(now),
     job,
     kind: 'kill',
     state: 'queued',
@@ -147,6 +155,7 @@ export function newCommand(
     reason: request.reason ?? null,
     requested_by: token.name,
     request_id: c.get('requestId'),
+    batch,
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
     targets: [],

@@ -67,6 +67,7 @@ export function aCommand(job: string): Command {
     reason: null,
     requested_by: 'test',
     request_id: null,
+    batch: null,
     requested_at: new Date(now).toISOString(),
     expires_at: new Date(now + 600_000).toISOString(),
     targets: [],

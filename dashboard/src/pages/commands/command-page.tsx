@@ -24,7 +24,7 @@ import { usePageTitle } from '../../parts/page-title.ts';
 import { durationText } from '../../parts/quantity.ts';
 import { Rows } from '../../parts/rows.tsx';
 import { Ago, Clock } from '../../parts/time.tsx';
-import { jobPath, Link, narrow, query, runPath } from '../../router.tsx';
+import { batchPath, jobPath, Link, narrow, query, runPath } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
 import { commands, keepCommands } from '../../state/commands.ts';
 import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
@@ -214,6 +214,11 @@ function Facts({ command }: { readonly command: Command }) {
       <Fact name="Command">
         <code>{command.id}</code> <CopyButton text={command.id} label="Copy the command’s id" />
       </Fact>
+      {command.batch !== null && (
+        <Fact name="Order">
+          <Link to={batchPath(command.batch)}>All that was ordered with it</Link>
+        </Fact>
+      )}
       {command.request_id !== null && (
         <Fact name="Request, to look for in logs">
           <code>{command.request_id}</code> <CopyButton text={command.request_id} label="Copy the request’s id" />

@@ -4,7 +4,11 @@ import type { Command, Target } from '#protocol/api';
 import { type CommandTone, commandText, TARGET_STATE_WORDS, toneOf } from '../../parts/command-words.ts';
 import { hasSurvivors } from '../../state/survivors.ts';
 
-export function CommandStateBadge({ command }: { readonly command: Command }) {
+export function CommandStateBadge({
+  command,
+}: {
+  readonly command: Pick<Command, 'state' | 'targets' | 'found_nothing'>;
+}) {
   return <Badge tone={toneOf(command)} word={commandText(command)} />;
 }
 

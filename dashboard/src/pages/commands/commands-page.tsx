@@ -1,28 +1,30 @@
 /** What was ordered, newest first, and how far it has come: as it goes on. */
 import './commands.css';
+import { useSignal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
 import type { Command } from '#protocol/api';
 import type { CommandState } from '#protocol/command';
-import { fetchCommands } from '../../api/calls.ts';
+import { fetchWholeBatches } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
-import { commandText, hasFoundNothing, mannerText, matchText } from '../../parts/command-words.ts';
+import { batchText, commandText, hasFoundNothing, mannerText, matchText } from '../../parts/command-words.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { MoreButton, Rows } from '../../parts/rows.tsx';
 import { Ago } from '../../parts/time.tsx';
-import { commandPath, Link, narrow, query } from '../../router.tsx';
+import { batchPath, commandPath, Link, narrow, query } from '../../router.tsx';
+import { type Batch, stateOfBatch } from '../../state/batches.ts';
 import { commands, keepCommands } from '../../state/commands.ts';
 import { fleet, freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { createLister, type Listing } from '../../state/listing.ts';
-import { orderProgress } from '../../state/order-progress.ts';
+import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
 import { survivorsText } from '../../state/survivors.ts';
 import { CommandStateBadge } from './command-state.tsx';
-import { listedIds, type Narrowing, newestFirst, readNarrowing } from './listed.ts';
+import { type CommandListRow, listedIds, type Narrowing, newestFirst, readNarrowing, rowsOf } from './listed.ts';
 
 const PAGE_SIZE = 50;
 const ROW_PX = 84;
@@ -39,6 +41,14 @@ export function CommandsPage() {
   const listing = lister.state.value;
   list.shown = listedIds(list.shown, listing, commands.value, narrowing);
   const listed = newestFirst(list.shown, commands.value);
+  // By the address, one order alone is shown with its parts.
+  const toggled = useSignal<ReadonlySet<string>>(new Set());
+  const opened = narrowing.batch === null ? toggled.value : new Set([narrowing.batch]);
+  const toggle = (id: string) => {
+    const next = new Set(toggled.value);
+    if (!next.delete(id)) next.add(id);
+    toggled.value = next;
+  };
   return (
     <main class="page commands" aria-busy={listing.readAt === null}>
       <div class="page-head">
@@ -58,8 +68,14 @@ export function CommandsPage() {
         </Notice>
       )}
       {listed.length > 0 && (
-        <Rows items={listed} keyOf={({ id }) => id} estimatePx={ROW_PX} label="Commands, newest first">
-          {(command) => <CommandRow command={command} />}
+        <Rows items={rowsOf(listed, opened)} keyOf={rowKey} estimatePx={ROW_PX} label="Commands, newest first">
+          {(row) =>
+            row.kind === 'batch' ? (
+              <BatchRow batch={row.batch} isOpen={row.isOpen} toggle={() => toggle(row.batch.id)} />
+            ) : (
+              <CommandRow command={row.command} isPart={row.isPart} />
+            )
+          }
         </Rows>
       )}
       {listed.length === 0 && listing.failure === null && <Nothing listing={listing} narrowing={narrowing} />}
@@ -71,9 +87,9 @@ export function CommandsPage() {
 }
 
 /** One for each narrowing. */
-function createCommandList({ job, states }: Narrowing) {
+function createCommandList({ job, states, batch }: Narrowing) {
   const lister = createLister(async (cursor) => {
-    const answer = await fetchCommands({ job, state: states.join(','), limit: PAGE_SIZE, cursor });
+    const answer = await fetchWholeBatches({ job, state: states.join(','), batch, limit: PAGE_SIZE, cursor });
     if (answer.ok) keepCommands(answer.value.items);
     return answer;
   });
@@ -127,6 +143,11 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
             {shown.label}
           </button>
         ))}
+        {narrowing.batch !== null && (
+          <button type="button" class="chip" aria-pressed onClick={() => narrow({ batch: null })}>
+            One order
+          </button>
+        )}
       </div>
     </search>
   );
@@ -140,7 +161,7 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Command>; r
       </p>
     );
   }
-  if (narrowing.job === null && narrowing.states.length === 0) {
+  if (narrowing.job === null && narrowing.states.length === 0 && narrowing.batch === null) {
     return (
       <p class="nothing" role="status">
         Nobody has ordered anything to stop yet. <Link to="/">See what runs</Link>: each run there has a Kill button, if
@@ -151,7 +172,7 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Command>; r
   return (
     <p class="nothing" role="status">
       No command like that{narrowing.job !== null && ` for ${narrowing.job}`}.{' '}
-      <button type="button" class="button quiet" onClick={() => narrow({ job: null, state: null })}>
+      <button type="button" class="button quiet" onClick={() => narrow({ job: null, state: null, batch: null })}>
         Show all
       </button>
     </p>
@@ -165,10 +186,54 @@ const WITHOUT_TARGETS: Readonly<Record<CommandState, string>> = {
   expired: 'no run was found for it',
 };
 
-function CommandRow({ command }: { readonly command: Command }) {
-  const progress = orderProgress([command]);
+function rowKey(row: CommandListRow): string {
+  return row.kind === 'batch' ? `batch ${row.batch.id}` : row.command.id;
+}
+
+interface BatchRowProps {
+  readonly batch: Batch;
+  readonly isOpen: boolean;
+  toggle(): void;
+}
+
+/** All that one order has made. */
+function BatchRow({ batch, isOpen, toggle }: BatchRowProps) {
+  const [first] = batch.commands;
+  if (first === undefined) return null;
+  const what = batchText(batch);
   return (
-    <article class="list-row command" data-command={command.id} data-state={command.state}>
+    <article class="list-row command" data-batch={batch.id}>
+      <div class="command-how">
+        <CommandStateBadge command={stateOfBatch(batch)} />
+      </div>
+      <div class="command-what">
+        <Link to={batchPath(batch.id)} class="list-row-link" label={`Kill of ${what}`} cursor>
+          {what}
+        </Link>
+        <button type="button" class="button quiet" aria-expanded={isOpen} onClick={toggle}>
+          {isOpen ? 'Hide' : 'Show'} the {batch.commands.length} parts
+        </button>
+      </div>
+      <Far progress={orderProgress(batch.commands)} />
+      <Who command={first} />
+    </article>
+  );
+}
+
+interface CommandRowProps {
+  readonly command: Command;
+  readonly isPart: boolean;
+}
+
+function CommandRow({ command, isPart }: CommandRowProps) {
+  const progress = orderProgress([command]);
+  const isFound = command.targets.length > 0 || hasFoundNothing(command);
+  return (
+    <article
+      class={isPart ? 'list-row command part' : 'list-row command'}
+      data-command={command.id}
+      data-state={command.state}
+    >
       <div class="command-how">
         <CommandStateBadge command={command} />
       </div>
@@ -183,16 +248,34 @@ function CommandRow({ command }: { readonly command: Command }) {
         </Link>
         <span class="aside">{matchText(command)}</span>
       </div>
-      <div class="command-far">
-        {command.targets.length > 0 || hasFoundNothing(command)
-          ? progressText(progress)
-          : WITHOUT_TARGETS[command.state]}
-        {progress.survivors.map((left) => (
-          <strong key={left.machine} class="problem">
-            Could not be ended on {left.machine}: {survivorsText(left)}
-          </strong>
-        ))}
-      </div>
+      <Far progress={progress} text={isFound ? null : WITHOUT_TARGETS[command.state]} />
+      <Who command={command} />
+    </article>
+  );
+}
+
+interface FarProps {
+  readonly progress: OrderProgress;
+  /** In place of the progress. */
+  readonly text?: string | null;
+}
+
+function Far({ progress, text = null }: FarProps) {
+  return (
+    <div class="command-far">
+      {text ?? progressText(progress)}
+      {progress.survivors.map((left) => (
+        <strong key={left.machine} class="problem">
+          Could not be ended on {left.machine}: {survivorsText(left)}
+        </strong>
+      ))}
+    </div>
+  );
+}
+
+function Who({ command }: { readonly command: Command }) {
+  return (
+    <>
       <div class="command-who">
         {command.requested_by}
         <span class="aside">{mannerText(command.signal, command.grace_ms)}</span>
@@ -201,7 +284,7 @@ function CommandRow({ command }: { readonly command: Command }) {
       <div class="command-when">
         <Ago at={command.requested_at} />
       </div>
-    </article>
+    </>
   );
 }
 

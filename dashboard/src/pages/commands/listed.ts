@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import type { Command } from '#protocol/api';
 import { CommandState } from '#protocol/command';
+import { type Batch, byBatch, isBatch } from '../../state/batches.ts';
 import type { Commands } from '../../state/commands.ts';
 import type { Listing } from '../../state/listing.ts';
 
@@ -10,11 +11,13 @@ export interface Narrowing {
   readonly job: string | null;
   /** Empty for all. */
   readonly states: readonly CommandState[];
+  /** Only what one order has made. */
+  readonly batch: string | null;
 }
 
 export function readNarrowing(query: URLSearchParams): Narrowing {
   const states = (query.get('state') ?? '').split(',').filter((word) => v.is(CommandState, word));
-  return { job: query.get('job'), states };
+  return { job: query.get('job'), states, batch: query.get('batch') };
 }
 
 /**
@@ -46,7 +49,23 @@ export function newestFirst(ids: ReadonlySet<string>, heard: Commands): Command[
     .flatMap((id) => heard.get(id) ?? []);
 }
 
-function isAskedFor({ job, state }: Command, narrowing: Narrowing): boolean {
+function isAskedFor({ job, state, batch }: Command, narrowing: Narrowing): boolean {
+  if (narrowing.batch !== null && narrowing.batch !== batch) return false;
   if (narrowing.job !== null && narrowing.job !== job) return false;
   return narrowing.states.length === 0 || narrowing.states.includes(state);
+}
+
+export type CommandListRow =
+  | { readonly kind: 'batch'; readonly batch: Batch; readonly isOpen: boolean }
+  /** @property isPart whether it stands below the row of its order */
+  | { readonly kind: 'command'; readonly command: Command; readonly isPart: boolean };
+
+/** One order is one row, and its parts follow it where it is open. @param opened orders that were opened */
+export function rowsOf(listed: readonly Command[], opened: ReadonlySet<string>): CommandListRow[] {
+  return byBatch(listed).flatMap((item): CommandListRow[] => {
+    if (!isBatch(item)) return [{ kind: 'command', command: item, isPart: false }];
+    const isOpen = opened.has(item.id);
+    const parts = item.commands.map((command) => ({ kind: 'command', command, isPart: true }) as const);
+    return [{ kind: 'batch', batch: item, isOpen }, ...(isOpen ? parts : [])];
+  });
 }

@@ -1,7 +1,7 @@
 /** Everything the job page shows of one job, as it changes. */
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { Job, Run } from '#protocol/api';
-import { fetchAllRuns, fetchCommands, fetchJob, fetchRun, fetchRuns, type Narrowing } from '../../api/calls.ts';
+import { fetchAllRuns, fetchJob, fetchRun, fetchRuns, fetchWholeBatches, type Narrowing } from '../../api/calls.ts';
 import { type Failure, isTemporary } from '../../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../../api/watch-socket.ts';
 import { Burst, type News } from '../../state/burst.ts';
@@ -34,6 +34,8 @@ import {
 
 /** How many of the last kills are shown. */
 export const SHOWN_KILLS = 5;
+/** Several may be of one order, which is shown as one. */
+const READ_KILLS = 50;
 
 /** The first page is there at once; the later ones are for who wants a lot. */
 const FIRST_PAGE = 200;
@@ -246,7 +248,7 @@ class Follower implements JobFollower {
         take(runs.filter(({ final }) => !final));
       }),
       fetchAllRuns({ job: this.#name, since }, take),
-      fetchCommands({ job: this.#name, limit: SHOWN_KILLS }),
+      fetchWholeBatches({ job: this.#name, limit: READ_KILLS }),
     ]);
     if (isOutdated()) return null;
     if (kills.ok) keepCommands(kills.value.items);

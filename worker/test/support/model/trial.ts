@@ -470,6 +470,7 @@ function queued(job: string, command: ModelCommand): Command {
     reason: null,
     requested_by: 'model',
     request_id: null,
+    batch: null,
     requested_at: new Date(command.requestedAt).toISOString(),
     expires_at: new Date(command.expiresAt).toISOString(),
     targets: [],
