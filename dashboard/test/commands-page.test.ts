@@ -47,7 +47,7 @@ describe('the list of commands', () => {
 
   test('the address', () => {
     const narrowed = readNarrowing(new URLSearchParams('job=etl&state=queued,nonsense,settled'));
-    expect(narrowed).toEqual({ job: 'etl', states: ['queued', 'settled'] });
+    expect(narrowed).toEqual({ job: 'etl', states: ['queued', 'settled'], batch: null });
   });
 });
 

@@ -2,7 +2,7 @@
 import { batch, effect, signal } from '@preact/signals';
 import type { Command, KillRequest, Run, Session } from '#protocol/api';
 import { fetchCommand, postKill, postKills } from '../api/calls.ts';
-import type { Failure, Result } from '../api/failure.ts';
+import { type Failure, isTemporary, type Result } from '../api/failure.ts';
 import { newKey } from '../api/idempotency-key.ts';
 import { askForEach } from './catch-up.ts';
 import { commands, keepCommands } from './commands.ts';
@@ -34,6 +34,8 @@ export interface KillOrder {
     | { readonly kind: 'stored'; readonly commands: readonly string[] };
 }
 
+/** After a failure that may pass. */
+const RETRY_MS = 3_000;
 /** As many runs as one call takes. */
 const RUNS_A_CALL = 500;
 
@@ -87,17 +89,24 @@ function asLoadedAnew(order: KillOrder): KillOrder {
   return { ...order, state: { kind: 'failed', failure, commands: [] } };
 }
 
-/** Those that can't be had now are shown as stored, which they are, until there is word of them. */
+/** Asks until there is word of each: what is kept of them is only that they were stored. */
 async function askFor(ids: readonly string[]): Promise<void> {
   commandsAskedFor.value = new Set(ids);
+  const isOver = () => killOrders.value.length === 0;
+  const unanswered: string[] = [];
   const ask = async (id: string) => {
     const answer = await fetchCommand(id);
+    if (!answer.ok && isTemporary(answer.failure)) {
+      unanswered.push(id);
+      return;
+    }
     batch(() => {
       if (answer.ok) keepCommands([answer.value]);
       commandsAskedFor.value = new Set([...commandsAskedFor.value].filter((other) => other !== id));
     });
   };
-  await askForEach(ids, ask, () => killOrders.value.length === 0);
+  await askForEach(ids, ask, isOver);
+  if (unanswered.length > 0 && !isOver()) setTimeout(() => void askFor(unanswered), RETRY_MS);
 }
 
 /** Whether it is being loaded how far an order has come. */
