@@ -39,6 +39,21 @@ export const WRAPPER_SILENCE_MS = 15_000;
  */
 export const VIEWER_SILENCE_MS = 90_000;
 
+/** How much is sent to a viewer before it is asked whether it has read that. */
+export const VIEWER_PING_BYTES = 32 * KIB;
+
+/** How much a viewer may leave unread, output and all else together, before the object hangs up. */
+export const MAX_VIEWER_UNREAD_BYTES = 4 * MIB;
+
+/** How much all viewers of one object may leave unread together: an object has 128 MB. */
+export const MAX_UNREAD_BYTES = 64 * MIB;
+
+/** How many viewers one object has. */
+export const MAX_VIEWERS = 500;
+
+/** How many of them with one token, the sessions opened with it included. */
+export const MAX_VIEWERS_PER_TOKEN = 100;
+
 /** The longest pause between two attempts to connect. */
 export const RECONNECT_CAP_MS = 10_000;
 

@@ -23,6 +23,7 @@ const STATUS = {
   too_large: 413,
   unsupported_media_type: 415,
   rate_limited: 429,
+  too_many_viewers: 429,
   internal: 500,
   unavailable: 503,
 } as const;

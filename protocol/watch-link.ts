@@ -6,6 +6,9 @@
  * frames (`output-frame.ts`). One that comes hears first of what has changed and is not in the lists yet: whoever fetches
  * those once the link is open, and keeps what has the higher `seq`, misses nothing. A viewer acks the output it has taken; one that falls too far behind gets `behind` and
  * fetches the rest over HTTPS.
+ *
+ * A runtime does not say how much of what was sent is still on its way. So the object asks, now and then, by `ping`, and a
+ * viewer that has read as far as that answers `pong`. One that leaves too much unread is hung up on.
  */
 import * as v from 'valibot';
 import { Command, Run, RunEvent } from './api.ts';
@@ -34,8 +37,14 @@ const Subscribe = v.object({
 /** Taken: output up to `offset`. */
 const ViewerAck = v.object({ type: v.literal('ack'), run: RunId, offset: Offset });
 
-export type ViewerMessage = v.InferOutput<typeof Subscribe> | v.InferOutput<typeof ViewerAck>;
-export const readViewerMessage = textFrameReader({ subscribe: Subscribe, ack: ViewerAck });
+/** Read: all that was sent before the `ping` with this number. */
+const Pong = v.object({ type: v.literal('pong'), sent: Offset });
+
+export type ViewerMessage =
+  | v.InferOutput<typeof Subscribe>
+  | v.InferOutput<typeof ViewerAck>
+  | v.InferOutput<typeof Pong>;
+export const readViewerMessage = textFrameReader({ subscribe: Subscribe, ack: ViewerAck, pong: Pong });
 
 /** The subscription stands: what follows is complete from here on. */
 const Subscribed = v.object({ type: v.literal('subscribed'), run: RunId, offset: Offset });
@@ -61,6 +70,8 @@ const OutputGap = v.object({
 });
 /** Too much is unacked: nothing more is sent until the viewer subscribes again, wherever it likes to go on. */
 const Behind = v.object({ type: v.literal('behind'), run: RunId, offset: Offset });
+/** To be answered by `pong` with the same number: how much was sent before. */
+const Ping = v.object({ type: v.literal('ping'), sent: Offset });
 const WatchError = v.object({ type: v.literal('error'), code: v.string(), message: v.string() });
 
 export type WatchMessage =
@@ -72,6 +83,7 @@ export type WatchMessage =
   | v.InferOutput<typeof EventHappened>
   | v.InferOutput<typeof OutputGap>
   | v.InferOutput<typeof Behind>
+  | v.InferOutput<typeof Ping>
   | v.InferOutput<typeof WatchError>;
 export const readWatchMessage = textFrameReader({
   subscribed: Subscribed,
@@ -82,5 +94,6 @@ export const readWatchMessage = textFrameReader({
   event: EventHappened,
   gap: OutputGap,
   behind: Behind,
+  ping: Ping,
   error: WatchError,
 });

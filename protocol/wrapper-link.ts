@@ -17,20 +17,6 @@ import { textFrameReader } from './text-frame.ts';
 
 export const WRAPPER_SUBPROTOCOL = 'leash.v1';
 
-/** Why a WebSocket was closed by the object, beyond the standard codes. */
-export const CLOSE_CODES = {
-  /** A newer socket speaks for this run. */
-  superseded: 4001,
-  /** Nothing was heard for too long, or a kill stayed unanswered: dial again. */
-  unresponsive: 4002,
-  /** The peer broke the protocol. */
-  protocol: 4400,
-  /** The token or session it was opened with has ended: dialling again is answered by what became of that. */
-  unauthorized: 4401,
-  /** The run id belongs to another key. Do not dial again. */
-  conflict: 4409,
-} as const;
-
 const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const AgeMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Ten years: what claims to be older is nonsense, and its start would be a date that nobody can read. */

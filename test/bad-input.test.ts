@@ -1,6 +1,6 @@
 import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
-import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { ApiClient } from '../scripts/local/api-client.ts';
 import { FOREVER } from './support/commands.ts';
 import { RawLink, refusedUpgrade } from './support/raw-link.ts';

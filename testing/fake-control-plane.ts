@@ -7,11 +7,11 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
 import type { Problem } from '#protocol/problem';
 import {
-  CLOSE_CODES,
   type Complete,
   type Gap,
   type Kill,

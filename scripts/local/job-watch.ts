@@ -24,7 +24,7 @@ export class JobWatch {
       // With ws's default binaryType every message is one Buffer.
       const bytes = data as Buffer;
       if (isBinary) this.#receiveOutput(bytes, handlers);
-      else receiveText(bytes.toString(), handlers);
+      else this.#receiveText(bytes.toString(), handlers);
     });
     socket.once('open', () => {
       const beat = setInterval(() => socket.send(HEARTBEAT), HEARTBEAT_INTERVAL_MS).unref();
@@ -63,16 +63,17 @@ export class JobWatch {
     const offset = decoded.frame.start + decoded.frame.bytes.length;
     this.#socket.send(JSON.stringify({ type: 'ack', run: this.#subscribed, offset }));
   }
-}
 
-function receiveText(text: string, handlers: JobWatchHandlers): void {
-  if (text === HEARTBEAT) return;
-  const frame = readWatchMessage(text);
-  if (frame.kind === 'malformed') throw new Error(`the control plane sent what can't be read: ${frame.message}`);
-  // An unknown type comes from a newer control plane: nothing for us.
-  if (frame.kind !== 'message') return;
-  const { message } = frame;
-  if (message.type === 'run') handlers.run?.(message.run);
-  if (message.type === 'event') handlers.event?.(message.run, message.event);
-  if (message.type === 'command') handlers.command?.(message.command);
+  #receiveText(text: string, handlers: JobWatchHandlers): void {
+    if (text === HEARTBEAT) return;
+    const frame = readWatchMessage(text);
+    if (frame.kind === 'malformed') throw new Error(`the control plane sent what can't be read: ${frame.message}`);
+    // An unknown type comes from a newer control plane: nothing for us.
+    if (frame.kind !== 'message') return;
+    const { message } = frame;
+    if (message.type === 'ping') this.#socket.send(JSON.stringify({ type: 'pong', sent: message.sent }));
+    if (message.type === 'run') handlers.run?.(message.run);
+    if (message.type === 'event') handlers.event?.(message.run, message.event);
+    if (message.type === 'command') handlers.command?.(message.command);
+  }
 }

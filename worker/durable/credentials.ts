@@ -6,7 +6,7 @@
  * D1, where whoever ends something finds it, and learns when the credential ends. That time is a deadline; for all else
  * the object is told to look again.
  */
-import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { ADMIN_TOKEN_ID, type Credential } from '../credential.ts';
 import { registerSockets } from '../d1-gateway.ts';
 import type { Env } from '../env.ts';

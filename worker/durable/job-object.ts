@@ -8,7 +8,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { Command, Run, RunEvent } from '#protocol/api';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
-import { readCredential } from '../credential.ts';
+import { type Credential, readCredential } from '../credential.ts';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { forgetJob } from '../src/db/jobs.ts';
@@ -27,10 +27,19 @@ import type { QueueDrain } from './job/queue-drain.ts';
 import type { Retention } from './job/retention.ts';
 import { hasLeftProcesses, type RunStore, runResource } from './job/run-store.ts';
 import { begin, isBlank, migrate } from './job/schema.ts';
-import { type Attachment, attachmentOf, close, type Sockets, send, type WrapperAttachment } from './job/sockets.ts';
+import {
+  type Attachment,
+  attachmentOf,
+  close,
+  type Sockets,
+  send,
+  sendToViewer,
+  type WrapperAttachment,
+} from './job/sockets.ts';
 import type { ViewerMessages } from './job/viewer-messages.ts';
 import type { Viewers } from './job/viewers.ts';
 import type { WrapperMessages } from './job/wrapper-messages.ts';
+import { fullBecause, fullResponse } from './viewer-limits.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
 
 /** What fails in an alarm is tried again after this long. */
@@ -119,13 +128,7 @@ export class JobObject extends DurableObject<Env> {
           this.#liveness.dialled();
         });
       case '/watch':
-        return upgrade(WATCH_SUBPROTOCOL, (socket) => {
-          this.#sockets.acceptViewer(socket, credentialTag());
-          // It goes on to read lists, which D1 answers.
-          const { runs, commands } = this.#outbox.pending();
-          for (const run of runs) send(socket, { type: 'run', run });
-          for (const command of commands) send(socket, { type: 'command', command });
-        });
+        return this.#watch(readCredential(url.searchParams));
       case '/wait':
         return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#kills.wait(socket, command));
       default:
@@ -148,6 +151,7 @@ export class JobObject extends DurableObject<Env> {
         log.error('kill_not_taken', error, { request: command.request_id, job: this.#job, command: command.id });
       }
     }
+    this.#dropBehind();
     return commands.map((command) => this.#kills.get(command.id) ?? command);
   }
 
@@ -213,6 +217,7 @@ export class JobObject extends DurableObject<Env> {
       this.ctx.storage.transactionSync(() => {
         this.#receive(socket, attachment, frame);
       });
+      this.#dropBehind();
     } catch (error) {
       // A fault of ours. Every message is repeated until it is acked: on a new connection this one comes again.
       log.error('message_failed', error, { job: this.#job });
@@ -238,6 +243,19 @@ export class JobObject extends DurableObject<Env> {
   }
 
   // --- details ---
+
+  #watch(credential: Credential): Response {
+    const reason = fullBecause(this.ctx, credential.token);
+    if (reason !== null) return fullResponse(reason);
+    return upgrade(WATCH_SUBPROTOCOL, (socket) => {
+      this.#sockets.acceptViewer(socket, credential.token, this.#credentials.tagFor(credential));
+      this.#viewers.opened();
+      // It goes on to read lists, which D1 answers.
+      const { runs, commands } = this.#outbox.pending();
+      for (const run of runs) sendToViewer(socket, { type: 'run', run });
+      for (const command of commands) sendToViewer(socket, { type: 'command', command });
+    });
+  }
 
   /** Makes the tables, before the first thing that is to be kept. */
   #begin(): void {
@@ -344,14 +362,22 @@ export class JobObject extends DurableObject<Env> {
         this.#deadlines.arm(deadline.kind, deadline.subject, Date.now() + RETRY_MS);
       }
     }
+    this.#dropBehind();
     this.#deadlines.ringNext();
+  }
+
+  /** After something was sent: hangs up on viewers that leave too much of it unread. */
+  #dropBehind(): void {
+    for (const run of this.#viewers.dropBehind()) this.#viewerMessages.adjustFlow(run);
   }
 
   #meet(deadline: Deadline): void {
     switch (deadline.kind) {
       case 'silence':
         this.#liveness.checkSilence();
-        for (const run of this.#viewers.dropDead()) this.#viewerMessages.adjustFlow(run);
+        return;
+      case 'viewers':
+        for (const run of this.#viewers.dropSilent()) this.#viewerMessages.adjustFlow(run);
         return;
       case 'probe':
         this.#liveness.probeDue(deadline);

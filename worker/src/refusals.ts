@@ -42,6 +42,7 @@ function isOfCaller({ code }: ApiError): boolean {
     case 'forbidden':
     case 'wrong_origin':
     case 'rate_limited':
+    case 'too_many_viewers':
       return true;
     default:
       return false;

@@ -1,6 +1,6 @@
 /** Calls of the gateway may overtake each other. */
 import { expect, test, vi } from 'vitest';
-import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { waitFor } from '#testing/wait-for';
 import { D1GatewayObject } from '../durable/d1-gateway-object.ts';
 import { newToken, request, signedIn } from './support/api.ts';

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import type { Token } from '#protocol/api';
-import { CLOSE_CODES } from '#protocol/wrapper-link';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { waitFor } from '#testing/wait-for';
 import { D1GatewayObject } from '../durable/d1-gateway-object.ts';
 import { sha256 } from '../hash.ts';
@@ -12,7 +12,7 @@ import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { ObservedGateway } from './support/gateway.ts';
 import { deadlines, disconnected, hibernate, jobObject, run } from './support/objects.ts';
-import { TestViewer } from './support/viewer.ts';
+import { sayAlive, TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 /** A wrapper with a token of its own. */
@@ -223,6 +223,7 @@ describe('what a socket was opened with', () => {
     for (const object of ['credential-expiry', '']) await registered(token.id, object);
     await waitFor('the deadline', async () => (await deadlines('credential-expiry', 'credential_end')) === 1);
     await pass('credential-expiry', 599_000);
+    await sayAlive(env.FLEET.getByName('fleet'), viewer);
     await runDurableObjectAlarm(env.FLEET.getByName('fleet'));
     expect(wrapper.closed ?? viewer.closed).toBeNull();
     await pass('credential-expiry', 2_000);
@@ -336,10 +337,11 @@ describe("the sockets of a page's session", () => {
 
   test('are closed when the session is over, also those of the admin token', async () => {
     const page = await signedIn(env.LEASH_ADMIN_TOKEN);
-    // Without a wrapper nobody looks for silence, and a viewer may say nothing for half a day.
     const viewer = await TestViewer.watchAs('/jobs/session-over/watch', page);
     await waitFor('the deadline', async () => (await deadlines('session-over', 'credential_end')) === 1);
-    await pass('session-over', DAY_MS / 2 - 10_000);
+    vi.setSystemTime(Date.now() + DAY_MS / 2 - 10_000);
+    await sayAlive(jobObject('session-over'), viewer);
+    await pass('session-over', 0);
     expect(viewer.closed).toBeNull();
     await pass('session-over', 11_000);
     expect(await viewer.wasClosed()).toEqual(REVOKED);

@@ -1,11 +1,16 @@
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
+import { MAX_VIEWER_UNREAD_BYTES, MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN, VIEWER_PING_BYTES } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
-import { kill, newToken } from './support/api.ts';
+import { type Backlog, unreadBytes } from '../durable/viewer-backlog.ts';
+import { fullBecause } from '../durable/viewer-limits.ts';
+import { call, kill, newToken, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
+import { indexedRun } from './support/indexed-runs.ts';
 import { hibernate, jobObject } from './support/objects.ts';
-import { TestViewer } from './support/viewer.ts';
+import { sayAlive, TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 describe('watching a run', () => {
@@ -236,6 +241,133 @@ describe('a viewer that is dead', () => {
     await wrapper.settled();
     expect([acks.closed, beats.closed]).toEqual([null, null]);
     expect(wrapper.of('flow').at(-1)?.mode).toBe('eager');
+  });
+});
+
+describe.each([
+  ['the fleet', '/watch', () => env.FLEET.getByName('fleet')],
+  ['a job that has no wrapper', '/jobs/watch-alone/watch', () => jobObject('watch-alone')],
+])('a viewer of %s', (_what, path, object) => {
+  useFakeDate();
+
+  test('that says nothing is hung up on, and one that does is not; then no alarm rings any more', async () => {
+    // What is there from before is none of this.
+    await runInDurableObject(object(), (_instance, state) => {
+      for (const socket of state.getWebSockets('viewer')) socket.close(1000);
+    });
+    const [silent, alive] = [await TestViewer.watchHalfOpen(path), await TestViewer.watch(path)];
+    vi.setSystemTime(Date.now() + 90_001);
+    await sayAlive(object(), alive);
+    await runDurableObjectAlarm(object());
+    expect((await silent.wasClosed()).code).toBe(4002);
+    expect(alive.closed).toBeNull();
+
+    // Not more often than a page in the background says something.
+    const [next] = await viewerChecks(object());
+    expect((next ?? 0) - Date.now()).toBeGreaterThanOrEqual(30_000);
+    alive.close();
+    await alive.wasClosed();
+    vi.setSystemTime(Date.now() + 90_001);
+    await runDurableObjectAlarm(object());
+    expect(await viewerChecks(object())).toEqual([]);
+  });
+});
+
+/** When silence is looked for next. */
+function viewerChecks(object: DurableObjectStub): Promise<number[]> {
+  return runInDurableObject(object, (_instance, { storage: { sql } }) => {
+    // An object that nobody uses any more has no tables.
+    const isBlank = sql.exec("SELECT 1 FROM sqlite_schema WHERE name = 'deadlines'").toArray().length === 0;
+    if (isBlank) return [];
+    const checks = sql.exec<{ due: number }>("SELECT due_at AS due FROM deadlines WHERE kind = 'viewers'");
+    return checks.toArray().map(({ due }) => due);
+  });
+}
+
+describe('a viewer that does not read', () => {
+  useFakeDate();
+
+  test('of the fleet is hung up on before it has cost much; one that reads is not', async () => {
+    const fleet = env.FLEET.getByName('fleet');
+    const [deaf, reading] = [await TestViewer.watch('/watch'), await TestViewer.watch('/watch')];
+    deaf.answersPings = false;
+    const many = Array.from({ length: 100 }, () => indexedRun(Date.now(), null, { command: 'x'.repeat(4_000) }));
+    const bytes = JSON.stringify(many).length;
+    let told = 0;
+    while (deaf.closed === null || told < 2 * MAX_VIEWER_UNREAD_BYTES) {
+      await fleet.publish({ runs: many, commands: [], forgottenRuns: [] });
+      told += bytes;
+      // It has answered for all but what came after it was asked.
+      await waitFor('the reader to have read', async () => (await leastUnread(fleet)) <= bytes + VIEWER_PING_BYTES);
+    }
+    expect(deaf.closed).toEqual({ code: 4003 });
+    expect(deaf.of('run').length).toBeLessThanOrEqual(many.length * Math.ceil(MAX_VIEWER_UNREAD_BYTES / bytes + 1));
+    expect(deaf.of('ping')).toHaveLength(1);
+    await waitFor('all of it', () => reading.of('run').length >= many.length * Math.floor(told / bytes));
+    expect(reading.closed).toBeNull();
+  });
+
+  test('of a job gains nothing by asking for the same output again and again', async () => {
+    const who = newIdentity('watch-again');
+    const wrapper = await TestWrapper.connect(who);
+    wrapper.print(0, 'x'.repeat(250_000));
+    await wrapper.acked(250_000);
+    const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
+    viewer.answersPings = false;
+    viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    await waitFor('eager', () => wrapper.of('flow').at(-1)?.mode === 'eager');
+    for (let count = 0; count < 40; count++) viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
+    expect((await viewer.wasClosed()).code).toBe(4003);
+    expect(viewer.output.length).toBeLessThanOrEqual(MAX_VIEWER_UNREAD_BYTES + 250_000);
+    // Nobody watches any more.
+    await waitFor('lazy', () => wrapper.of('flow').at(-1)?.mode === 'lazy');
+  });
+});
+
+/** What the best of an object's viewers has left unread. */
+function leastUnread(object: DurableObjectStub): Promise<number> {
+  return runInDurableObject(object, (_instance, state) => {
+    const open = state.getWebSockets('viewer').filter(({ readyState }) => readyState === WebSocket.OPEN);
+    const unread = open.map((socket) => {
+      const { backlog } = socket.deserializeAttachment() as { backlog: Backlog };
+      return unreadBytes(backlog);
+    });
+    return Math.min(...unread);
+  });
+}
+
+describe('a viewer too many', () => {
+  test.each(['/watch', '/jobs/watch-crowd/watch'])(
+    'of %s is told so; those with another token get in',
+    async (path) => {
+      const { secret } = await newToken({ name: 'crowd', scopes: ['read'] });
+      const crowd = await Promise.all(
+        Array.from({ length: MAX_VIEWERS_PER_TOKEN }, () => TestViewer.watch(path, secret)),
+      );
+      const headers = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'leash.watch.v1' };
+      const refused = await call('GET', path, { token: secret, headers });
+      expect(refused.headers.get('Retry-After')).toBe('60');
+      expect(await refusal(refused)).toBe('429 too_many_viewers');
+      (await TestViewer.watch(path)).close();
+      crowd[0]?.close();
+      await crowd[0]?.wasClosed();
+      await waitFor('room for one more', async () => {
+        const response = await call('GET', path, { token: secret, headers });
+        response.webSocket?.accept();
+        return response.status === 101;
+      });
+      for (const viewer of crowd) viewer.close();
+    },
+  );
+
+  test('is one of all tokens together, too, and counts until its link is gone', () => {
+    const counting = (ofToken: number, all: number) =>
+      ({
+        getWebSockets: (tag: string) => Array.from({ length: tag === 'viewer' ? all : ofToken }),
+      }) as unknown as DurableObjectState;
+    expect(fullBecause(counting(0, MAX_VIEWERS), 'one')).toBe('object');
+    expect(fullBecause(counting(MAX_VIEWERS_PER_TOKEN, 0), 'one')).toBe('token');
+    expect(fullBecause(counting(MAX_VIEWERS_PER_TOKEN - 1, MAX_VIEWERS - 1), 'one')).toBeNull();
   });
 });
 

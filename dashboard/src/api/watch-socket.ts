@@ -1,9 +1,14 @@
 /** A watch link that heals itself: it is dialled again, with growing pauses, for as long as anyone wants it. */
+
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { readWatchMessage, type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { pauseBefore } from './backoff.ts';
 import { BEAT_MS, Heart } from './heart.ts';
+
+/** As many failed attempts make about the longest pause. */
+const SLOWED_DOWN = 5;
 
 export type LinkState =
   | { readonly kind: 'connecting' }
@@ -78,9 +83,11 @@ class Watch implements WatchSocket {
     socket.onmessage = (event: MessageEvent<unknown>) => {
       if (this.#socket === socket) this.#received(event.data);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (this.#socket !== socket) return;
       if (!opened) this.#handlers.refused();
+      // To come back at once would bring the same flood.
+      if (code === CLOSE_CODES.behind) this.#failures = Math.max(this.#failures, SLOWED_DOWN);
       this.#lost();
     };
     clearInterval(this.#beatTimer);
@@ -108,13 +115,19 @@ class Watch implements WatchSocket {
     if (typeof data === 'string') {
       const read = readWatchMessage(data);
       // An unknown type is a newer control plane's; a malformed frame tells nothing that could be shown.
-      if (read.kind === 'message') this.#handlers.message(read.message);
+      if (read.kind === 'message') this.#hear(read.message);
       else if (read.kind === 'malformed') console.warn(`watch: ${read.message}`);
     } else if (data instanceof ArrayBuffer) {
       const decoded = decodeOutputFrame(data);
       if (decoded.ok) this.#handlers.output?.(decoded.frame);
       else console.warn(`watch: ${decoded.message}`);
     }
+  }
+
+  /** Who reads late is asked late: so the control plane sees how far this page has come. */
+  #hear(message: WatchMessage): void {
+    if (message.type === 'ping') this.send({ type: 'pong', sent: message.sent });
+    else this.#handlers.message(message);
   }
 
   #beat(): void {

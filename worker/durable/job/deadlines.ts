@@ -2,6 +2,7 @@
 
 /**
  * - `silence`: look which connected runs have gone quiet
+ * - `viewers`: look which viewers have gone quiet
  * - `probe`: a suspected run has not answered
  * - `disconnect`: a run whose link was cut has not returned
  * - `kill_answer`: the wrapper has not answered a kill
@@ -15,6 +16,7 @@
  */
 export const DEADLINE_KINDS = [
   'silence',
+  'viewers',
   'probe',
   'disconnect',
   'kill_answer',

@@ -1,8 +1,9 @@
 /** A wrapper says `start`: which run it speaks for, what that run has become, and what it has to catch up on. */
 import type { NewRunEvent } from '#protocol/api';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { DEFAULT_KILL_SIGNAL } from '#protocol/command';
 import { EXIT_LOST } from '#protocol/run-state';
-import { CLOSE_CODES, type LinkError, type Start } from '#protocol/wrapper-link';
+import type { LinkError, Start } from '#protocol/wrapper-link';
 import { equalDigests, sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
 import { daysInMs, type Settings } from '../../settings.ts';

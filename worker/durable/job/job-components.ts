@@ -42,7 +42,7 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
   const commands = new CommandStore(sql);
   const sockets = new Sockets(ctx);
   const deadlines = new DeadlineBook(ctx.storage);
-  const viewers = new Viewers(sockets, runs, output);
+  const viewers = new Viewers(sockets, runs, output, deadlines);
   const outbox = new Outbox(ctx, env, job, deadlines, host);
   const journal = new Journal(job, runs, events, viewers, outbox);
   const kills = new Kills({

@@ -5,8 +5,9 @@
  * judged only by an incarnation of the object that was up, and could have been reached, for the whole of the deadline;
  * any younger one grants the deadline anew. While a verdict is pending the object therefore stays in memory.
  */
+
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { EXIT_LOST, isLive } from '#protocol/run-state';
-import { CLOSE_CODES } from '#protocol/wrapper-link';
 import { log } from '../../log.ts';
 import type { Settings } from '../../settings.ts';
 import type { Deadline, DeadlineBook } from './deadlines.ts';

@@ -2,9 +2,13 @@
  * The object's WebSockets. What belongs to a socket is in its attachment, so that it survives hibernation; nothing here
  * is kept in memory.
  */
+
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import type { WatchMessage } from '#protocol/watch-link';
-import { CLOSE_CODES, type ObjectMessage } from '#protocol/wrapper-link';
+import type { ObjectMessage } from '#protocol/wrapper-link';
+import { type Backlog, NO_BACKLOG, sendCounted } from '../viewer-backlog.ts';
+import { VIEWER_TAG, viewerTags } from '../viewer-limits.ts';
 import type { RunRecord } from './run-store.ts';
 import type { ViewerWindow } from './viewer-window.ts';
 
@@ -26,7 +30,14 @@ export interface ViewerAttachment {
   readonly kind: 'viewer';
   /** When a frame other than a heartbeat last came, give or take HEARD_RESOLUTION_MS. */
   readonly heardAt: number;
+  readonly backlog: Backlog;
   readonly follows: Following | null;
+}
+
+/** An open socket of a viewer. */
+export interface Viewer {
+  readonly socket: WebSocket;
+  readonly attachment: ViewerAttachment;
 }
 
 /** The run that a viewer follows, and how far it got with the run's output. */
@@ -46,7 +57,6 @@ export interface WaiterAttachment {
 
 export type Attachment = WrapperAttachment | ViewerAttachment | WaiterAttachment;
 
-const VIEWER_TAG = 'viewer';
 const runTag = (run: string) => `run:${run}`;
 const waiterTag = (command: string) => `wait:${command}`;
 
@@ -69,9 +79,10 @@ export class Sockets {
     attach(socket, { kind: 'wrapper', ...who, acceptedAt: now, generation: null, isKept: false, heardAt: now });
   }
 
-  acceptViewer(socket: WebSocket, tag: string): void {
-    this.#ctx.acceptWebSocket(socket, [VIEWER_TAG, tag]);
-    attach(socket, { kind: 'viewer', heardAt: Date.now(), follows: null });
+  /** @param tag of what it was opened with */
+  acceptViewer(socket: WebSocket, token: string, tag: string): void {
+    this.#ctx.acceptWebSocket(socket, [...viewerTags(token), tag]);
+    attach(socket, { kind: 'viewer', heardAt: Date.now(), backlog: NO_BACKLOG, follows: null });
   }
 
   /** Takes a call that waits for a command. Being a socket, it lets the object sleep meanwhile. */
@@ -127,7 +138,7 @@ export class Sockets {
     return Math.max(heardAt, this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0);
   }
 
-  viewers(): { socket: WebSocket; attachment: ViewerAttachment }[] {
+  viewers(): Viewer[] {
     return this.#open(VIEWER_TAG).flatMap((socket) => {
       const attachment = attachmentOf(socket);
       return attachment.kind === 'viewer' ? [{ socket, attachment }] : [];
@@ -157,6 +168,14 @@ export function attach(socket: WebSocket, attachment: Attachment): void {
 export function attachFollowing(socket: WebSocket, follows: Following): void {
   const attachment = attachmentOf(socket);
   if (attachment.kind === 'viewer') attach(socket, { ...attachment, follows });
+}
+
+/** Sends a viewer a message, or nothing when the socket has closed meanwhile, and counts what it has to read. */
+export function sendToViewer(socket: WebSocket, message: WatchMessage | Uint8Array): void {
+  const attachment = attachmentOf(socket);
+  if (attachment.kind !== 'viewer' || socket.readyState !== WebSocket.OPEN) return;
+  const frame = message instanceof Uint8Array ? message : JSON.stringify(message);
+  attach(socket, { ...attachment, backlog: sendCounted(socket, attachment.backlog, frame) });
 }
 
 /** Sends a message, or nothing when the socket has closed meanwhile: its close event tells the rest. */

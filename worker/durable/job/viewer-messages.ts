@@ -2,7 +2,7 @@
 import { readViewerMessage } from '#protocol/watch-link';
 import { log } from '../../log.ts';
 import type { RunStore } from './run-store.ts';
-import { type Sockets, send, type ViewerAttachment } from './sockets.ts';
+import { type Sockets, send, sendToViewer, type ViewerAttachment } from './sockets.ts';
 import type { Viewers } from './viewers.ts';
 
 export class ViewerMessages {
@@ -23,7 +23,7 @@ export class ViewerMessages {
     if (read?.kind !== 'message') {
       const code = read?.kind === 'unknown_type' ? 'unknown_type' : 'bad_frame';
       log.warn('viewer_refused', { job: this.#job, code });
-      send(socket, { type: 'error', code, message: 'a viewer may send `subscribe` and `ack`' });
+      sendToViewer(socket, { type: 'error', code, message: 'a viewer may send `subscribe`, `ack` and `pong`' });
       return;
     }
     this.#viewers.receive(socket, attachment, read.message);

@@ -1,12 +1,26 @@
 /** Pages and terminals that watch this job: state to all of them, events and output to those that follow the run. */
 import type { Command, Run, RunEvent } from '#protocol/api';
-import { MAX_VIEWER_UNACKED_BYTES, VIEWER_SILENCE_MS } from '#protocol/limits';
+import { CLOSE_CODES } from '#protocol/close-codes';
+import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
 import { encodeOutputFrame } from '#protocol/output-frame';
 import type { ViewerMessage } from '#protocol/watch-link';
-import { CLOSE_CODES, type FlowMode } from '#protocol/wrapper-link';
+import type { FlowMode } from '#protocol/wrapper-link';
+import { readUpTo, tooFarBehind } from '../viewer-backlog.ts';
+import { ViewerSilence } from '../viewer-limits.ts';
+import type { DeadlineBook } from './deadlines.ts';
 import type { OutputLog, OutputPiece } from './output-log.ts';
 import type { RunStore } from './run-store.ts';
-import { attachFollowing, close, type Following, type Sockets, send, type ViewerAttachment } from './sockets.ts';
+import {
+  attach,
+  attachFollowing,
+  attachmentOf,
+  close,
+  type Following,
+  type Sockets,
+  sendToViewer,
+  type Viewer,
+  type ViewerAttachment,
+} from './sockets.ts';
 import { ackedTo, openWindow, sentBytes, sentGap, unackedBytes, type ViewerWindow } from './viewer-window.ts';
 
 type Subscribe = Extract<ViewerMessage, { type: 'subscribe' }>;
@@ -15,8 +29,14 @@ export class Viewers {
   readonly #sockets: Sockets;
   readonly #runs: RunStore;
   readonly #output: OutputLog;
+  readonly #silence: ViewerSilence<Viewer>;
 
-  constructor(sockets: Sockets, runs: RunStore, output: OutputLog) {
+  constructor(sockets: Sockets, runs: RunStore, output: OutputLog, deadlines: DeadlineBook) {
+    this.#silence = new ViewerSilence(
+      deadlines,
+      () => sockets.viewers(),
+      ({ socket }) => sockets.lastHeard(socket),
+    );
     this.#sockets = sockets;
     this.#runs = runs;
     this.#output = output;
@@ -27,20 +47,20 @@ export class Viewers {
   }
 
   run(run: Run): void {
-    for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'run', run });
+    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'run', run });
   }
 
   forgotten(job: string, run: string, seq: number): void {
-    for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'run_forgotten', job, run, seq });
+    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'run_forgotten', job, run, seq });
   }
 
   command(command: Command): void {
-    for (const { socket } of this.#sockets.viewers()) send(socket, { type: 'command', command });
+    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'command', command });
   }
 
   event(run: string, event: RunEvent): void {
     for (const { socket, attachment } of this.#sockets.viewers()) {
-      if (attachment.follows?.run === run) send(socket, { type: 'event', run, event });
+      if (attachment.follows?.run === run) sendToViewer(socket, { type: 'event', run, event });
     }
   }
 
@@ -59,16 +79,20 @@ export class Viewers {
     return watched ? 'eager' : 'lazy';
   }
 
-  /**
-   * Hangs up on viewers of which nothing was heard for too long: half-open links never say that they are dead.
-   *
-   * @returns the runs that they followed
-   */
-  dropDead(): string[] {
-    const heardBy = Date.now() - VIEWER_SILENCE_MS;
-    const dead = this.#sockets.viewers().filter(({ socket }) => this.#sockets.lastHeard(socket) < heardBy);
-    for (const { socket } of dead) close(socket, CLOSE_CODES.unresponsive, 'no sign of life: dial again');
-    return dead.flatMap(({ attachment }) => attachment.follows?.run ?? []);
+  /** Somebody has come. */
+  opened(): void {
+    this.#silence.watch();
+  }
+
+  /** The `viewers` deadline: hangs up on the silent. @returns the runs that they followed */
+  dropSilent(): string[] {
+    return hangUp(this.#silence.due(), CLOSE_CODES.unresponsive, 'no sign of life: dial again');
+  }
+
+  /** Hangs up on viewers that leave too much unread. @returns the runs that they followed */
+  dropBehind(): string[] {
+    const viewers = this.#sockets.viewers().map((viewer) => ({ ...viewer, backlog: viewer.attachment.backlog }));
+    return hangUp(tooFarBehind(viewers), CLOSE_CODES.behind, 'too much was left unread: dial again');
   }
 
   receive(socket: WebSocket, attachment: ViewerAttachment, message: ViewerMessage): void {
@@ -79,20 +103,23 @@ export class Viewers {
       case 'ack':
         this.#acked(socket, attachment, message.run, message.offset);
         return;
+      case 'pong':
+        this.#read(socket, message.sent);
+        return;
     }
   }
 
   #subscribe(socket: WebSocket, { run: id, offset, bytes, tail }: Subscribe): void {
     const run = this.#runs.get(id);
     if (run === null) {
-      send(socket, { type: 'error', code: 'unknown_run', message: `this job has no run ${id}` });
+      sendToViewer(socket, { type: 'error', code: 'unknown_run', message: `this job has no run ${id}` });
       return;
     }
     const earliest = tail === undefined ? 0 : this.#output.tailStart(id, run.outputEnd, tail);
     const from = Math.max(earliest, Math.min(offset, run.outputEnd));
     const follows: Following = { run: id, window: openWindow(from), wantedBytes: bytes ?? null, behind: false };
     attachFollowing(socket, follows);
-    send(socket, { type: 'subscribed', run: id, offset: from });
+    sendToViewer(socket, { type: 'subscribed', run: id, offset: from });
     this.#pump(socket, follows);
   }
 
@@ -103,6 +130,11 @@ export class Viewers {
     this.#pump(socket, { ...follows, window: ackedTo(follows.window, offset) });
   }
 
+  #read(socket: WebSocket, sent: number): void {
+    const attachment = attachmentOf(socket);
+    if (attachment.kind === 'viewer') attach(socket, { ...attachment, backlog: readUpTo(attachment.backlog, sent) });
+  }
+
   /** Sends what is stored and not sent yet, or tells a viewer that takes too little of it to fetch. */
   #pump(socket: WebSocket, follows: Following): void {
     let { window, wantedBytes, behind } = follows;
@@ -111,7 +143,7 @@ export class Viewers {
       const room = MAX_VIEWER_UNACKED_BYTES - unackedBytes(window);
       if (room <= 0) {
         behind = true;
-        send(socket, { type: 'behind', run: follows.run, offset: window.sent });
+        sendToViewer(socket, { type: 'behind', run: follows.run, offset: window.sent });
         break;
       }
       const pieces = this.#output.read(follows.run, window.sent, end, Math.min(room, wantedBytes ?? room));
@@ -130,10 +162,10 @@ export class Viewers {
 function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: OutputPiece): ViewerWindow {
   switch (piece.kind) {
     case 'bytes':
-      send(socket, encodeOutputFrame(piece));
+      sendToViewer(socket, encodeOutputFrame(piece));
       return sentBytes(window, piece.start + piece.bytes.length);
     case 'lost':
-      send(socket, {
+      sendToViewer(socket, {
         type: 'gap',
         run,
         from: piece.start,
@@ -142,4 +174,10 @@ function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: 
       });
       return sentGap(window, piece.start, piece.end);
   }
+}
+
+/** @returns the runs that they followed */
+function hangUp(viewers: readonly Viewer[], code: number, reason: string): string[] {
+  for (const { socket } of viewers) close(socket, code, reason);
+  return viewers.flatMap(({ attachment }) => attachment.follows?.run ?? []);
 }

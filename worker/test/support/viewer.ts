@@ -1,4 +1,5 @@
 /** A page's side of a watch socket. */
+import { runInDurableObject } from 'cloudflare:test';
 import { HEARTBEAT } from '#protocol/limits';
 import { decodeOutputFrame } from '#protocol/output-frame';
 import { type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
@@ -12,6 +13,8 @@ export class TestViewer {
   /** The offset that follows the last byte received. */
   offset = 0;
   closed: { code: number } | null = null;
+  /** Whether it says how far it has read, when it is asked. */
+  answersPings = true;
   #beats = 0;
   readonly #socket: WebSocket;
 
@@ -22,7 +25,7 @@ export class TestViewer {
     });
     socket.addEventListener('message', ({ data }) => {
       if (data === HEARTBEAT) this.#beats += 1;
-      else if (typeof data === 'string') this.messages.push(JSON.parse(data) as WatchMessage);
+      else if (typeof data === 'string') this.#hear(JSON.parse(data) as WatchMessage);
       else this.#take(data as ArrayBuffer);
     });
     socket.accept({ allowHalfOpen: halfOpen });
@@ -85,10 +88,32 @@ export class TestViewer {
     this.#socket.close(1000);
   }
 
+  #hear(message: WatchMessage): void {
+    this.messages.push(message);
+    if (message.type === 'ping' && this.answersPings) this.say({ type: 'pong', sent: message.sent });
+  }
+
   #take(data: ArrayBuffer): void {
     const decoded = decodeOutputFrame(data);
     if (!decoded.ok) throw new Error(decoded.message);
     this.output += new TextDecoder().decode(decoded.frame.bytes);
     this.offset = decoded.frame.start + decoded.frame.bytes.length;
   }
+}
+
+/**
+ * Lets all viewers of an object say something now, so that they are not taken for dead. The runtime stamps answered
+ * heartbeats with the true time: where `Date` is faked they show no life.
+ */
+export async function sayAlive(object: DurableObjectStub, ...viewers: TestViewer[]): Promise<void> {
+  for (const viewer of viewers) viewer.say({ type: 'pong', sent: 0 });
+  await waitFor('the viewers to be heard', () =>
+    runInDurableObject(object, (_instance, state) => {
+      const heard = state.getWebSockets('viewer').filter((socket) => {
+        const { heardAt } = socket.deserializeAttachment() as { heardAt: number };
+        return Date.now() - heardAt < 1_000;
+      });
+      return heard.length >= viewers.length;
+    }),
+  );
 }
