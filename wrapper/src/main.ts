@@ -11,7 +11,7 @@ declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(parseInvocation(ownArguments())).catch(fail).then(leaveProcess);
+void main(parseInvocation(ownArguments(), process.env)).catch(fail).then(leaveProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {

@@ -1,6 +1,7 @@
 /** What the command line asks for. */
 import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { RunId } from '#protocol/names';
+import { takeGuardedRun } from '../guardian/guardian.ts';
 import { type Detachment, takeDetachment } from '../run/detach.ts';
 import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
 import { parseRunArgs, type RunArgs } from './run-args.ts';
@@ -40,19 +41,19 @@ export type Invocation =
   | { readonly kind: 'adopt'; readonly run: string; readonly kill: KillArgs | null }
   | { readonly kind: 'usage_error'; readonly message: string; readonly topic: Topic };
 
-/** Reads the arguments that follow `leash`. */
-export function parseInvocation(argv: readonly string[]): Invocation {
+/** Reads the arguments that follow `leash`, and takes what leash itself has told this process out of `env`. */
+export function parseInvocation(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Invocation {
   const [first, ...rest] = argv;
   const topic = TOPICS.find((each) => each === first) ?? 'leash';
   try {
-    return parse(first, rest);
+    return parse(first, rest, env);
   } catch (error) {
     if (error instanceof UsageError) return { kind: 'usage_error', message: error.message, topic };
     throw error;
   }
 }
 
-function parse(first: string | undefined, rest: readonly string[]): Invocation {
+function parse(first: string | undefined, rest: readonly string[], env: NodeJS.ProcessEnv): Invocation {
   switch (first) {
     case undefined:
     case '--help':
@@ -63,7 +64,7 @@ function parse(first: string | undefined, rest: readonly string[]): Invocation {
     case '-V':
       return { kind: 'version' };
     case 'run': {
-      const { detachment, rest: words } = takeDetachment(rest);
+      const { detachment, rest: words } = takeDetachment(rest, env);
       const args = parseRunArgs(words);
       return args === null ? { kind: 'help', topic: 'run' } : { kind: 'run', args, detachment };
     }
@@ -74,7 +75,8 @@ function parse(first: string | undefined, rest: readonly string[]): Invocation {
     case 'adopt': {
       const parsed = parseOrphans(rest);
       if (parsed.kind !== 'orphans') return parsed;
-      const [run = ''] = parsed.args.runs;
+      // Only a guardian of an older leash names it here.
+      const [run = takeGuardedRun(env) ?? ''] = parsed.args.runs;
       return { kind: 'adopt', run: name('RUN', RunId, run), kill: parsed.args.kill };
     }
     default:

@@ -13,12 +13,15 @@ import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
 import type { Environment } from '../cli/config-file.ts';
 import { describeError, type Log } from '../log.ts';
+import { cookieOf } from '../run/command-environment.ts';
 import { spawnApart } from '../run/spawn-apart.ts';
 import { type RunFacts, readFacts } from '../spool/run-facts.ts';
 
 /** What the guardian does when the wrapper has died. */
 export interface LastWill {
   readonly kind: 'keep' | 'kill';
+  /** The run's id. In no argument: everyone on the machine can read those. */
+  readonly run: string;
   /** The command's process group: killed by the shell itself if `end` fails, and it is still the command's. */
   readonly group: CommandGroup;
   /** Ends all of the run; its success is relied on. For `kill`. */
@@ -36,10 +39,10 @@ export interface CommandGroup {
   readonly pgid: number;
   /** When its leader was started, as the process table tells it; null when that is not known. */
   readonly startTime: string | null;
-  /** The variable that everyone in it has in its environment. */
-  readonly cookie: string;
 }
 
+/** The variable that holds the run's id. */
+const RUN_VARIABLE = 'LEASH_GUARDED_RUN';
 /** The variable that holds the facts. */
 const FACTS_VARIABLE = 'LEASH_INHERITED';
 /** What the names of the variables begin with that hold the secrets. */
@@ -50,6 +53,13 @@ export interface Told {
   /** Null when no guardian has started this process. */
   readonly facts: RunFacts | null;
   readonly secrets: Environment;
+}
+
+/** The run for which a guardian has started this process; undefined when none has. Taken out of `env`. */
+export function takeGuardedRun(env: NodeJS.ProcessEnv): string | undefined {
+  const run = env[RUN_VARIABLE];
+  delete env[RUN_VARIABLE];
+  return run;
 }
 
 /**
@@ -92,7 +102,7 @@ const TRIES = 30;
 // That may take hours, in which the number of the command's group may have become another's: it is signalled only if its
 // leader is the command's own process, or that is gone and somebody in the group has the run's cookie.
 const SCRIPT = `
-will=$1 end=$2 succeed=$3 pgid=$4 started=$5 cookie=$6
+will=$1 end=$2 succeed=$3 pgid=$4 started=$5 cookie=${cookieOf(`$${RUN_VARIABLE}`)}
 word=
 while read -r word <&3; do
   case $word in
@@ -115,6 +125,12 @@ look() {
   set -- \${stat##*) }
   group=$3 since=\${20}
 }
+has_cookie() {
+  while read -r variable; do
+    case $variable in "$cookie="*) return 0 ;; esac
+  done
+  return 1
+}
 is_ours() {
   if ! [ -r "/proc/self/stat" ]; then
     set -- $(LC_ALL=C TZ=UTC ps -o lstart= -p "$pgid")
@@ -125,7 +141,7 @@ is_ours() {
   if [ "$since" ]; then [ "$since" = "$started" ]; return; fi
   for each in /proc/[0-9]*; do
     look "\${each#/proc/}"
-    if [ "$group" = "$pgid" ] && tr '\\000' '\\n' <"$each/environ" | grep -q "^$cookie="; then return 0; fi
+    if [ "$group" = "$pgid" ] && tr '\\000' '\\n' <"$each/environ" | (has_cookie); then return 0; fi
   done 2>/dev/null
   return 1
 }
@@ -215,18 +231,19 @@ export function startOrphansGuardian(will: LastWill, pipes: ReadEnds, environmen
 }
 
 function startShell(
-  { kind, group, end, succeed, facts, secrets }: LastWill,
+  { kind, run, group, end, succeed, facts, secrets }: LastWill,
   { stdout, stderr }: ReadEnds,
   words: 'pipe' | 'ignore',
   environment: Environment,
 ): ChildProcess {
-  const { pgid, startTime, cookie } = group;
-  const args = [kind, shellLine(end), shellLine(succeed), String(pgid), startTime ?? '', cookie];
+  const { pgid, startTime } = group;
+  const args = [kind, shellLine(end), shellLine(succeed), String(pgid), startTime ?? ''];
   const ours = Object.entries(environment).filter(([name]) => !name.startsWith(FACTS_VARIABLE));
   return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...args], {
     env: {
       ...Object.fromEntries(ours),
       ...Object.fromEntries(Object.entries(secrets).map(([name, value]) => [SECRETS_PREFIX + name, value])),
+      [RUN_VARIABLE]: run,
       ...(facts !== null && { [FACTS_VARIABLE]: JSON.stringify(facts) }),
     },
     cwd: '/',

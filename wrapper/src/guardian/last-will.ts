@@ -1,7 +1,6 @@
 /** What the guardian of a run is told to do. */
 import type { Environment } from '../cli/config-file.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
-import { cookieOf } from '../run/command-environment.ts';
 import { ownProgram } from '../run/own-program.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import type { LastWill } from './guardian.ts';
@@ -21,9 +20,10 @@ export function lastWill(
   const leash = ownProgram();
   return {
     kind: supervision?.wrapper_death ?? 'keep',
-    group: { pgid, startTime: family?.leader.startTime ?? null, cookie: cookieOf(run) },
-    end: [...leash, 'adopt', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`, run],
-    succeed: [...leash, 'adopt', run],
+    run,
+    group: { pgid, startTime: family?.leader.startTime ?? null },
+    end: [...leash, 'adopt', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`],
+    succeed: [...leash, 'adopt'],
     secrets,
     facts: family === null || wrapper === null ? null : { ...facts, version: 1, wrapper },
   };

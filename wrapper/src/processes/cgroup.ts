@@ -7,9 +7,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { decodeTime } from 'ulid';
-import * as v from 'valibot';
-import { RunId } from '#protocol/names';
+import { decodeTime, isValid, ulid } from 'ulid';
 
 export interface Cgroup {
   /** Its directory. */
@@ -36,15 +34,17 @@ const ABANDONED_AFTER_MS = 60_000;
 /**
  * Makes a cgroup for a run inside our own; null where that is not possible. Never throws. A moment later it removes, in
  * the background, those that other runs left because something still lived there when they ended.
+ *
+ * @param id names it, and has its time in it. Not the run's own: everyone on the machine can list cgroups
  */
-export function createCgroup(runId: string): Cgroup | null {
+export function createCgroup(id: string = ulid()): Cgroup | null {
   if (process.platform !== 'linux') return null;
   try {
     const parent = ownDirectory();
     if (parent === null) return null;
     // To move a process, one must be allowed to write here too, not only where it goes.
     fs.accessSync(path.join(parent, 'cgroup.procs'), fs.constants.W_OK);
-    const directory = path.join(parent, `${PREFIX}${runId}`);
+    const directory = path.join(parent, `${PREFIX}${id}`);
     fs.mkdirSync(directory);
     // Below a cgroup of threads ours would be one that no process can enter.
     if (readFile(path.join(directory, 'cgroup.type')).trim() === 'domain') {
@@ -75,10 +75,10 @@ export async function removeAbandoned(directory: string, nowMs = Date.now()): Pr
   }
 }
 
-/** By the time within the run's id: the kernel does not keep when a cgroup was made. */
+/** By the time within its name: the kernel does not keep when a cgroup was made. */
 function isAbandoned(name: string, nowMs: number): boolean {
-  const run = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : '';
-  return v.is(RunId, run) && nowMs - decodeTime(run) > ABANDONED_AFTER_MS;
+  const id = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : '';
+  return isValid(id) && nowMs - decodeTime(id) > ABANDONED_AFTER_MS;
 }
 
 /** A cgroup that `createCgroup` made, by the path it had; null when it is not there any more. Never throws. */

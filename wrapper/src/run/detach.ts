@@ -24,18 +24,21 @@ import { spawnApart } from './spawn-apart.ts';
  * but the one in the foreground gives; a variable may be anyone's.
  */
 const OPTION = '--detachment=';
+/** What goes with the option and is none: everyone on the machine can read arguments. */
+const RUN_VARIABLE = 'LEASH_DETACHED_RUN';
 /** A token file on a network file system that hangs holds nobody up. */
 const TOKEN_WAIT_MS = 2_000;
 
-/** What `leash run --detach` hands to the wrapper that it leaves in the background. */
+/** What `leash run --detach` hands to the wrapper that it leaves in the background, beside the run's id. */
 const Detachment = v.object({
-  /** The run's id, which the caller has been told. */
-  run: RunId,
   noFileSoft: v.nullable(v.union([v.number(), v.literal('unlimited')])),
   stackSoft: v.nullable(v.number()),
   ignoredSignals: v.array(v.number()),
 });
-export type Detachment = v.InferOutput<typeof Detachment>;
+export type Detachment = v.InferOutput<typeof Detachment> & {
+  /** The run's id, which the caller has been told. */
+  readonly run: string;
+};
 
 /**
  * Starts this `leash` once more, with the same arguments, in the background: in a session of its own, with nothing of
@@ -98,10 +101,10 @@ function whyUnreadable(path: string): Promise<string | null> {
 }
 
 function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
-  const detachment: Detachment = { run, noFileSoft, stackSoft, ignoredSignals: [...ignoredSignals] };
+  const told: v.InferOutput<typeof Detachment> = { noFileSoft, stackSoft, ignoredSignals: [...ignoredSignals] };
   const [subcommand = '', ...rest] = ownArguments();
-  const words = [...ownProgram(), subcommand, OPTION + JSON.stringify(detachment), ...rest] as const;
-  const { program, args, env } = spawnable(words, hideFromNode(environment));
+  const words = [...ownProgram(), subcommand, OPTION + JSON.stringify(told), ...rest] as const;
+  const { program, args, env } = spawnable(words, { ...hideFromNode(environment), [RUN_VARIABLE]: run });
   const child = spawnApart(program, args, {
     env,
     cwd: null,
@@ -120,14 +123,19 @@ function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, enviro
  *
  * @throws {UsageError} for what no `leash run --detach` has written
  */
-export function takeDetachment(argv: readonly string[]): {
+export function takeDetachment(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): {
   readonly detachment: Detachment | null;
   readonly rest: readonly string[];
 } {
   const [first = '', ...rest] = argv;
   if (!first.startsWith(OPTION)) return { detachment: null, rest: argv };
   try {
-    return { detachment: v.parse(Detachment, JSON.parse(first.slice(OPTION.length))), rest };
+    const run = v.parse(RunId, env[RUN_VARIABLE]);
+    delete env[RUN_VARIABLE];
+    return { detachment: { run, ...v.parse(Detachment, JSON.parse(first.slice(OPTION.length))) }, rest };
   } catch {
     throw new UsageError('--detachment is only for leash itself to use');
   }

@@ -68,7 +68,7 @@ async function start(args: RunArgs, version: string, run: string, launch: Birth[
     label: `${args.job} ${run}`,
     redact: (line) => redactLine(ownRules, line),
   });
-  const cgroup = createCgroup(run);
+  const cgroup = createCgroup();
   const startedAt = new Date();
   const since = performance.now();
   const age = () => performance.now() - since;

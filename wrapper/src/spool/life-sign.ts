@@ -30,7 +30,8 @@ export async function showLife(made: string, self: ProcessRef, directory = made)
   if (self.pidNamespace === undefined || self.pidNamespace === FIRST_NAMESPACE || held.has(directory)) return;
   const file = fifoOf(made, self);
   try {
-    await promisify(execFile)('mkfifo', ['-m', '600', file]);
+    // By its name alone: everyone on the machine can read arguments, and the directory may be named after the run.
+    await promisify(execFile)('mkfifo', ['-m', '600', path.basename(file)], { cwd: made });
   } catch {
     // There is no such program, or no FIFO on this file system.
     return;

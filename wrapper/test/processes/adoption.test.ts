@@ -22,6 +22,7 @@ import {
   WITHOUT_CGROUP,
 } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
+import { placesShowing } from '../support/public-view.ts';
 import { flushers, guardians, killWithGuardian, leftIn, recordsIn, usersOf } from '../support/state.ts';
 
 function successors({ starts }: FakeRun): unknown[] {
@@ -52,10 +53,12 @@ const READ_ONLY_TO_SUCCESSORS = sabotage(`
 `);
 
 test.each(sampleOf([{}, WITHOUT_CGROUP]))(
-  'it stays running, its output goes on without a gap, and a kill ends it (%#)',
+  'it stays running, its output goes on without a gap, and a kill ends it; nobody else sees its id meanwhile (%#)',
   async (env) => {
     const plane = await controlPlane();
     const state = stateDirectory();
+    // As a package may have made it.
+    fs.chmodSync(state, 0o755);
     const mark = marker();
     const go = gate();
     const run = leashRun(shell(`echo one; ${go.wait}; echo two; sleep 1000; :`, mark), {
@@ -64,6 +67,9 @@ test.each(sampleOf([{}, WITHOUT_CGROUP]))(
     });
     const stored = await plane.run();
     await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+    await waitFor('a guardian', () => guardians(state).length > 0);
+    const [id = ''] = plane.runs.keys();
+    expect(placesShowing(id, [state])).toEqual([]);
     run.kill('SIGKILL');
     go.open();
     await waitFor('the second line', () => stored.text('stdout') === 'one\ntwo\n');
@@ -71,6 +77,8 @@ test.each(sampleOf([{}, WITHOUT_CGROUP]))(
       ['running', 0],
       ['running', 1],
     ]);
+    expect(adopters(state)).toHaveLength(1);
+    expect(placesShowing(id, [state])).toEqual([]);
     plane.kill(newCommand());
     await waitFor('the end', () => stored.isComplete);
     expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });

@@ -20,6 +20,7 @@ import {
   WAIT,
 } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
+import { placesShowing } from '../support/public-view.ts';
 import { guardians, leftIn, usersOf } from '../support/state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -51,6 +52,7 @@ test('it returns at once with the runâ€™s id, and leaves nothing of the callerâ€
   await waitFor('the output', () => run.end === 8);
   expect([run.text('stdout'), run.text('stderr')]).toEqual(['out\n', 'err\n']);
   expect(living(mark)).not.toEqual([]);
+  expect(placesShowing(run.id, [])).toEqual([]);
 
   const own = procTable.entry(process.pid)?.sid;
   const sessions = usersOf(state).map((pid) => procTable.entry(pid)?.sid);

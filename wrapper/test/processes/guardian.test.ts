@@ -11,7 +11,8 @@ import { marker, ofThisTest, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { usersOf } from '../support/state.ts';
 
-const COOKIE = 'LEASH_RUN_01J00000000000000000000000';
+const RUN = '01J00000000000000000000009';
+const COOKIE = `LEASH_RUN_${RUN}`;
 
 interface Group {
   readonly pgid: number;
@@ -43,7 +44,8 @@ async function guardianOf({ pgid, startTime }: Group): Promise<void> {
   const has = path.join(state, 'has');
   const will = {
     kind: 'kill' as const,
-    group: { pgid, startTime, cookie: COOKIE },
+    run: RUN,
+    group: { pgid, startTime },
     end: ['sh', '-c', `echo failed >${has}; exit 1`],
     succeed: ['true'],
     facts: null,

@@ -105,6 +105,16 @@ test('orphans are named by run', () => {
   });
 });
 
+test('a guardian names its run in the environment, and one of an older leash on the command line', () => {
+  const run = '01J00000000000000000000001';
+  const env = { LEASH_GUARDED_RUN: run };
+  expect(parseInvocation(['adopt'], env)).toEqual({ kind: 'adopt', run, kill: null });
+  expect(env).toEqual({});
+  expect(parseInvocation(['adopt', run])).toEqual({ kind: 'adopt', run, kill: null });
+  // Never all orphans, because it was not said which.
+  expect(parseInvocation(['adopt', '--kill'])).toMatchObject({ kind: 'usage_error' });
+});
+
 test('every option is in the help, and the help fits a terminal', () => {
   for (const option of ['idle-timeout', 'max-offline', 'wrapper-death', 'spool-limit', 'no-redact', 'detach', 'cwd']) {
     expect(HELP.run).toContain(`--${option}`);

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { ulid } from 'ulid';
+import { isValid, ulid } from 'ulid';
 import { expect, onTestFinished, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
@@ -131,6 +131,14 @@ test.skipIf(probe === null)('making one removes those that others left behind', 
   expect(made).not.toBeNull();
   await waitFor('its removal', () => left !== null && !fs.existsSync(left.path));
   expect(fs.existsSync(young?.joinFile ?? '')).toBe(true);
+});
+
+test.skipIf(probe === null)('each has a name of its own, which tells when it was made', () => {
+  const [one, two] = [createCgroup(), createCgroup()];
+  onTestFinished(() => [one, two].forEach((each) => void each?.remove()));
+  const ids = [one, two].map((each) => path.basename(each?.path ?? '').slice('leash-'.length));
+  expect(new Set(ids).size).toBe(2);
+  expect(ids.every(isValid)).toBe(true);
 });
 
 test.skipIf(probe === null)('the same name is not made twice', () => {
