@@ -93,11 +93,14 @@ function namesIn(text: string): string[] {
 }
 
 const DIRECTORY = 0o040_000;
+const CHARACTER_DEVICE = 0o020_000;
 const TYPE = 0o170_000;
 const STICKY = 0o1_000;
 
 function isWritableByOthers({ mode, uid: owner, gid }: Look, uid: number): boolean {
-  if ((mode & TYPE) === DIRECTORY && (mode & STICKY) !== 0) return false;
+  const type = mode & TYPE;
+  // What is written to /dev/null is not what is read there.
+  if (type === CHARACTER_DEVICE || (type === DIRECTORY && (mode & STICKY) !== 0)) return false;
   // Where each user has a group of that number for themselves, their umask leaves directories that it may write to.
   const isPrivateGroup = uid !== 0 && owner === uid && gid === uid;
   return (mode & (isPrivateGroup ? 0o002 : 0o022)) !== 0;

@@ -68,7 +68,8 @@ test('in a user namespace root’s files are nobody’s', () => {
   expect(walk('/var/state', there).kind).toBe('ours');
 });
 
-test('what a shell hands over as a descriptor is ours', async () => {
+test('what a shell hands over as a descriptor is ours, and so is /dev/null', async () => {
+  expect(await pathOwners('/dev/null')).toEqual({ kind: 'ours' });
   const file = fs.openSync(temporaryDirectory(), 'r');
   expect(await pathOwners(`/dev/fd/${file}`)).toEqual({ kind: 'ours' });
   fs.closeSync(file);
