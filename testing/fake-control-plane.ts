@@ -173,6 +173,16 @@ export class FakeControlPlane {
     this.#transmit(this.#newest, this.#newest.socket, frame);
   }
 
+  /** The same without a look at what it is: for very many. */
+  sendUnseen(frame: string | Uint8Array): void {
+    this.#newest?.socket?.send(frame);
+  }
+
+  /** Pings the run that connected last. */
+  ping(): void {
+    this.#newest?.socket?.ping();
+  }
+
   /** Closes the connection of the run that connected last. */
   close(code: number): void {
     this.#newest?.socket?.close(code);
@@ -238,6 +248,8 @@ export class FakeControlPlane {
   }
 
   #upgrade(request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Accepted before `stop`, and asked for an upgrade only now: `close` of the server would wait for its end.
+    if (this.#server === null) return void socket.destroy();
     this.#connections.add(socket);
     socket.on('error', () => {
       // Its end is told by 'close'.

@@ -16,13 +16,16 @@ export interface OwnWay {
   readonly graceMs: number;
 }
 
+/** A control plane gone mad must not fill the memory. */
+const MAX_REMEMBERED = 200;
+
 export class LaterKills {
   readonly #ownWay: OwnWay;
   readonly #family: ProcessFamily;
   readonly #age: () => number;
   readonly #log: Log;
   readonly #events: LaterKillEvents;
-  readonly #past: AppliedKill[] = [];
+  #past: readonly AppliedKill[] = [];
   #terminator: Terminator | null = null;
 
   /**
@@ -63,7 +66,7 @@ export class LaterKills {
     const terminator = new Terminator(leaderless(this.#family), this.#age, killing, this.#log);
     void terminator.gaveUp().then(() => {
       // What it could not end may be tried again by another kill.
-      this.#past.push(...terminator.appliedKills);
+      this.#past = [...this.#past, ...terminator.appliedKills].slice(-MAX_REMEMBERED);
       this.#terminator = null;
       gone();
     });

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import WebSocket from 'ws';
 import { CLOSE_CODES } from '#protocol/close-codes';
-import { MIB } from '#protocol/limits';
+import { KIB, MIB } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
 import { Problem } from '#protocol/problem';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
@@ -13,6 +13,7 @@ import { readTokenFile } from '../cli/token-file.ts';
 import { ownBusyMs, withinRunning } from '../clock/running-clock.ts';
 import { describeError } from '../log.ts';
 import { FrameMemory } from './frame-memory.ts';
+import { InboundBudget } from './inbound-budget.ts';
 import { authority, bareHost, describeProxy, portOf, type Route, routeTo } from './proxy.ts';
 import { Refusal } from './refusal.ts';
 import { isNotHttp, openTransport } from './transport.ts';
@@ -24,7 +25,9 @@ export type Ending =
   /** Somebody answered, and said no: asking again soon is of no use. */
   | { readonly kind: 'refused'; readonly why: string }
   /** The object said that this run must not come back. */
-  | { readonly kind: 'rejected'; readonly why: string };
+  | { readonly kind: 'rejected'; readonly why: string }
+  /** It sends more than a control plane has to say. */
+  | { readonly kind: 'flooded'; readonly why: string };
 
 export interface Handlers {
   opened(): void;
@@ -58,7 +61,12 @@ const DIAL_TIMEOUT_MS = 15_000;
 const MAX_EXTENSIONS = 2;
 /** The read goes on, and the next attempt asks for what came of it: what ends meanwhile does not wait for it. */
 const TOKEN_LIMIT_MS = 2_000;
-const MAX_FRAME_BYTES = MIB;
+/** More than the 64 Ki characters of a text frame, and no binary frame has a meaning. */
+const MAX_FRAME_BYTES = 256 * KIB;
+/** Each frame comes in one piece. Empty ones could come without end, and be told of by no event. */
+const MAX_FRAGMENTS = 64;
+/** Before the answer to the upgrade: there is nothing to say in between. */
+const MAX_INTERIM_RESPONSES = 10;
 const MAX_PROBLEM_CHARS = 8_192;
 const MAX_DETAIL_CHARS = 300;
 /**
@@ -70,9 +78,15 @@ const MAX_BUFFERED_BYTES = MIB;
 /**
  * Starts to connect. Never throws: whatever goes wrong is told by `ended`.
  *
+ * @param budget what the control plane may send
  * @param timeoutMs until the WebSocket is open
  */
-export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_TIMEOUT_MS): Connection {
+export function dial(
+  address: RunAddress,
+  handlers: Handlers,
+  budget = new InboundBudget(),
+  timeoutMs = DIAL_TIMEOUT_MS,
+): Connection {
   const url = connectUrl(address);
   const route = routeTo(url, address.controlPlane.proxy);
   const aborting = new AbortController();
@@ -113,7 +127,7 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
       clearTimeout(timer);
       handlers.opened();
     };
-    socket = upgrade(url, transport, token, { ...handlers, opened }, end);
+    socket = upgrade(url, transport, token, { ...handlers, opened }, budget, end);
   };
   begin().catch((error: unknown) => {
     end({ kind: error instanceof Refusal ? 'refused' : 'lost', why: describeError(error) });
@@ -130,6 +144,7 @@ export function dial(address: RunAddress, handlers: Handlers, timeoutMs = DIAL_T
     },
     sendOutput: (frame) => {
       if (!isWritable(socket)) return;
+      budget.outputSent();
       const { bytes, release } = frameMemory.encode(frame);
       // Called once it has left for the network, or never will.
       socket.send(bytes, release);
@@ -154,18 +169,32 @@ function via(route: Route, said: string): string {
 /** The socket's own `error` and `close` tell of it. */
 function ignoreSendError(): void {}
 
+const FLOODED: Ending = { kind: 'flooded', why: 'the control plane sends more than it can have to say' };
+
 /** Opens a WebSocket on a connection. */
 function upgrade(
   url: URL,
   transport: Duplex,
   token: string,
   handlers: Handlers,
+  budget: InboundBudget,
   end: (ending: Ending) => void,
 ): WebSocket {
   const socket = new WebSocket(url, [WRAPPER_SUBPROTOCOL], {
     headers: { Authorization: `Bearer ${token}` },
     createConnection: () => transport,
     maxPayload: MAX_FRAME_BYTES,
+    maxFragments: MAX_FRAGMENTS,
+    // All frames of one read would be worked through before anything else gets its turn.
+    allowSynchronousEvents: false,
+    finishRequest: (request) => {
+      let interim = 0;
+      request.on('information', () => {
+        interim += 1;
+        if (interim > MAX_INTERIM_RESPONSES) end(FLOODED);
+      });
+      request.end();
+    },
     perMessageDeflate: false,
     followRedirects: false,
     // Masking keeps what scripts in a browser send from looking like HTTP to a proxy. Here nobody's script chooses the
@@ -179,16 +208,28 @@ function upgrade(
   socket.on('upgrade', () => {
     upgraded = true;
   });
+  /** Whether a frame that has come may be looked at. */
+  const isInBudget = () => {
+    const isIn = budget.takeFrame();
+    if (!isIn) end(FLOODED);
+    return isIn;
+  };
+  const onOtherFrame = () => {
+    if (isInBudget()) handlers.otherFrame();
+  };
   socket.on('open', () => {
     open = true;
+    transport.on('data', ({ length }: Uint8Array) => {
+      if (!budget.takeBytes(length)) end(FLOODED);
+    });
     handlers.opened();
   });
   socket.on('message', (data, isBinary) => {
-    if (isBinary) handlers.otherFrame();
-    else handlers.text(data.toString());
+    if (isBinary) onOtherFrame();
+    else if (isInBudget()) handlers.text(data.toString());
   });
-  socket.on('ping', () => handlers.otherFrame());
-  socket.on('pong', () => handlers.otherFrame());
+  socket.on('ping', onOtherFrame);
+  socket.on('pong', onOtherFrame);
   socket.on('unexpected-response', (_request, response) => {
     readDetail(response, (detail) => end(refusal(response, detail)));
   });

@@ -3,9 +3,11 @@ import { performance } from 'node:perf_hooks';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import type { Kill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
+import { TokenBucket } from '../clock/token-bucket.ts';
 import type { Log } from '../log.ts';
 import { pauseBeforeDialling } from './backoff.ts';
-import { type Connection, describeWay, dial, type Ending, type RunAddress } from './dial.ts';
+import { type Connection, describeWay, dial, type Ending, type Handlers, type RunAddress } from './dial.ts';
+import { InboundBudget } from './inbound-budget.ts';
 import { Session, type SessionAction } from './session.ts';
 import type { ToldRun } from './told-run.ts';
 
@@ -39,6 +41,16 @@ const CLOSE_WAIT_MS = 250;
 /** A connection that lasts as long, or on which something is stored, works; one that doesn't is a failed attempt more. */
 const LASTING_MS = 5_000;
 
+/**
+ * Whatever the control plane does on each connection, and however short it says the pauses are to be: a network that
+ * breaks again and again does so less often.
+ */
+const BURST_DIALS = 200;
+const DIALS_PER_SECOND = 1;
+/** What it sends may be nonsense: its lines must not fill a log file. */
+const BURST_NOTES = 200;
+const NOTES_PER_SECOND = 0.1;
+
 export class Link {
   readonly #address: RunAddress;
   readonly #record: ToldRun;
@@ -56,6 +68,12 @@ export class Link {
   #retry: 'yes' | 'later' | 'never' = 'later';
   #lastFailure: string | null = null;
   #told = new Set<string>();
+  readonly #inbound = new InboundBudget(now);
+  readonly #dials = new TokenBucket(BURST_DIALS, DIALS_PER_SECOND, now);
+  readonly #notes = new TokenBucket(BURST_NOTES, NOTES_PER_SECOND, now);
+  #notesLeftOut = 0;
+  /** How often the control plane has sent far too much. */
+  #floods = 0;
   #progressAt: number | null = null;
   #acceptedAt: number | null = null;
   #unreachableSince: number | null = now();
@@ -154,7 +172,8 @@ export class Link {
     this.#open = false;
     this.#retry = 'later';
     this.#log.note(`connecting to ${describeWay(this.#address.controlPlane)}`);
-    const connection = dial(this.#address, {
+    this.#dials.take();
+    const handlers: Handlers = {
       opened: () => {
         if (this.#session !== session) return;
         this.#open = true;
@@ -168,8 +187,8 @@ export class Link {
         if (this.#session === session) this.#ended(ending);
         else this.#closed();
       },
-    });
-    this.#connection = connection;
+    };
+    this.#connection = dial(this.#address, handlers, this.#inbound);
   }
 
   #tick(): void {
@@ -223,9 +242,18 @@ export class Link {
         this.#connection?.terminate(action.why);
         return;
       case 'note':
-        this.#log.note(action.text);
+        this.#note(action.text);
         return;
     }
+  }
+
+  #note(text: string): void {
+    if (!this.#notes.take()) {
+      this.#notesLeftOut += 1;
+      return;
+    }
+    this.#log.note(this.#notesLeftOut === 0 ? text : `${text} (and ${this.#notesLeftOut} times the like)`);
+    this.#notesLeftOut = 0;
   }
 
   #enter(state: LinkState): void {
@@ -255,6 +283,13 @@ export class Link {
       this.#tellOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command runs on`);
       this.#dialAfter(REFUSED_PAUSE_MS * (0.5 + Math.random() / 2));
       this.#enter('refused');
+    } else if (ending.kind === 'flooded') {
+      this.#floods += 1;
+      if (this.#floods === 1)
+        this.#log.tell(`hung up: ${ending.why}; the command runs on, and the link is tried again`);
+      // It has no say in how long that takes, and what it has stored meanwhile does not count.
+      this.#dialAfter(pauseBeforeDialling(this.#floods, true, RECONNECT_CAP_MS, Math.random()));
+      this.#enter('offline');
     } else {
       if (acceptedAt !== null && now() - acceptedAt >= LASTING_MS) this.#attempt = 0;
       this.#dialAfter(this.#pause(acceptedAt !== null));
@@ -273,7 +308,7 @@ export class Link {
   }
 
   #dialAfter(pauseMs: number): void {
-    this.#redial.set(now() + pauseMs);
+    this.#redial.set(now() + Math.max(pauseMs, this.#dials.waitMs));
   }
 
   #tellOnce(line: string): void {

@@ -5,7 +5,8 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { MIB } from '#protocol/limits';
-import { newCommand } from '#testing/fake-control-plane';
+import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
+import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { Dialled, linkTo, tcpServer, timedOut } from '../support/dialling.ts';
 import { controlPlane } from '../support/leash.ts';
@@ -151,6 +152,51 @@ test('a flood of kills, probes and nonsense is worked through, and the link goes
   await waitFor('an answer to each probe', () => plane.of('alive').length === 1_000);
   expect(kills).toHaveLength(1_000);
   expect(plane.of('start')).toHaveLength(1);
+});
+
+/** Far more than is taken at once, and in all the time that this may take. */
+const FLOOD = 50_000;
+
+const kill = (command: string) => JSON.stringify({ type: 'kill', command, requested_by: 'x', reason: null });
+
+const FLOODS: readonly [string, (plane: FakeControlPlane) => void][] = [
+  ['probes', (plane) => plane.sendUnseen('{"type":"probe"}')],
+  ['kills, each another', (plane) => plane.sendUnseen(kill(newCommand()))],
+  ['pings', (plane) => plane.ping()],
+  ['binary frames', (plane) => plane.sendUnseen(new Uint8Array(1))],
+  ['frames that say nothing', (plane) => plane.sendUnseen('')],
+];
+
+test.each(sampleOf(FLOODS, 2))(
+  'a flood of %s is hung up on once it is more than anyone has to say, and the link tried again',
+  async (_what, send) => {
+    const plane = await controlPlane();
+    const { link, output, told, kills } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
+    await waitFor('connected', () => link.state === 'connected' && plane.connected);
+    for (let each = 0; each < FLOOD; each += 1) send(plane);
+    await waitFor('a link again', () => plane.of('start').length > 1 && link.state === 'connected');
+    expect(plane.of('alive').length + kills.length).toBeLessThan(FLOOD);
+    expect(told).toEqual([
+      'hung up: the control plane sends more than it can have to say; the command runs on, and the link is tried again',
+    ]);
+    output.append('stdout', Buffer.from('still here'));
+    link.outputGrew();
+    await waitFor('the output', () => plane.stored.includes('still here'));
+  },
+);
+
+test('answers before the answer are not taken without end', async () => {
+  const server = await tcpServer((socket) => {
+    socket.once('data', () => {
+      const pour = () => {
+        if (!socket.destroyed) socket.write('HTTP/1.1 100 Continue\r\n\r\n'.repeat(100), pour);
+      };
+      pour();
+    });
+  });
+  const dialled = new Dialled({ baseUrl: `ws://127.0.0.1:${server.port}` });
+  expect((await dialled.ended()).kind).toBe('flooded');
+  await waitFor('no open connection', () => server.open() === 0);
 });
 
 test('a peer that acks what it does not read does not fill our memory: it is hung up on', async () => {

@@ -32,6 +32,24 @@ test('a large output arrives whole, every byte once, over a link that is cut aga
   expect(run.completions).toMatchObject([{ final_offset: expected.length }]);
 });
 
+test('a control plane that floods a run is hung up on, and the command prints and ends as ever', async () => {
+  const plane = await controlPlane();
+  const go = gate();
+  const script = `${go.wait}; head -c 5000000 /dev/zero; exit 3`;
+  const leash = leashRun(['sh', '-c', script], { plane, options: ['--quiet'] });
+  await plane.started();
+  const probes = 50_000;
+  for (let each = 0; each < probes; each += 1) plane.sendUnseen('{"type":"probe"}');
+  go.open();
+  expect((await leash.exited()).code).toBe(3);
+  const run = await plane.run();
+  await waitFor('the end', () => run.isComplete && run.end === 5_000_000);
+  expect(run.starts.length).toBeGreaterThan(1);
+  // Those are answered in the order in which they come: before anything that was sent after them.
+  expect(plane.of('alive').length).toBeLessThan(probes);
+  expect(leash.stderr).toContain('leash: hung up: the control plane sends more than it can have to say');
+});
+
 test('at most 512 KiB are in flight while nothing is acked', async () => {
   const plane = await controlPlane();
   plane.script.ackOutput = false;
