@@ -131,7 +131,7 @@ async function endWhatIsLeft(round: Round): Promise<void> {
 async function lookAfter({ world, machines, runs, story }: Round, signal: AbortSignal): Promise<void> {
   let before = new Set<string>();
   while (!signal.aborted) {
-    await world.controlPlane.sweep();
+    await world.controlPlane.sweep().catch((error: unknown) => story.complain(`the sweep failed: ${error}`));
     const abandoned = machines.map(abandonedRuns);
     await Promise.all(
       machines.map(async (machine, index) => {

@@ -4,6 +4,8 @@
  */
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TEST_LIMIT_MS } from '#testing/patience';
 import { onStopRequest } from '../../scripts/local/stop-request.ts';
 import { World } from '../support/world.ts';
 import { checkEnd, checkOwnExit } from './checks/end.ts';
@@ -18,6 +20,11 @@ import { type Counts, Round } from './round.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
 import { CHAOS } from './settings.ts';
 import type { ToldRun } from './told.ts';
+
+/** Beyond every limit on waiting within it. */
+const ROUND_LIMIT_MS = 4 * TEST_LIMIT_MS;
+
+const NOTHING: Counts = { runs: 0, kills: 0, restarts: 0, cuts: 0 };
 
 /** What a world has stored slows it down in the end. */
 const ROUNDS_A_WORLD = 20;
@@ -40,53 +47,79 @@ process.exit(summarize(results));
 
 async function playAll(): Promise<Result[]> {
   const all: Result[] = [];
-  let world: World | null = null;
-  let clockLibrary: string | null = null;
+  let place: Place | null = null;
   for (let index = 0; index < options.seeds && !isStopped; index += 1) {
     const schedule = scheduleOf(options.seed + index);
     const since = performance.now();
-    if (world === null) {
-      world = await World.create(CHAOS);
-      clockLibrary = await buildClockLibrary(world.directory);
+    let result: Result = { seed: schedule.seed, failed: true, counts: NOTHING, skipped: [] };
+    try {
+      place ??= await createPlace();
+      result = await playOne(place, schedule);
+    } catch (error) {
+      console.log(`seed ${schedule.seed} could not be played: ${describe(error)}`);
     }
-    const result = await playOne(world, schedule, clockLibrary);
     all.push(result);
     const seconds = ((performance.now() - since) / 1000).toFixed(1);
     console.log(
       `seed ${schedule.seed}: ${result.failed ? 'FAILED' : 'passed'} after ${seconds} s, ${countsOf([result])}`,
     );
     if (result.failed || all.length % ROUNDS_A_WORLD === 0) {
-      await world.dispose();
-      world = null;
+      await leave(place);
+      place = null;
     }
   }
-  await world?.dispose();
+  await leave(place);
   return all;
 }
 
-async function playOne(world: World, schedule: Schedule, clockLibrary: string | null): Promise<Result> {
+/** Where rounds are played. */
+interface Place {
+  readonly world: World;
+  readonly clockLibrary: string | null;
+}
+
+async function createPlace(): Promise<Place> {
+  const world = await World.create(CHAOS);
+  return { world, clockLibrary: await buildClockLibrary(world.directory) };
+}
+
+/** A failed round may have left it in any state: the next ones are played all the same. */
+async function leave(place: Place | null): Promise<void> {
+  await place?.world.dispose().catch((error: unknown) => console.log(`not all could be removed: ${describe(error)}`));
+}
+
+async function playOne({ world, clockLibrary }: Place, schedule: Schedule): Promise<Result> {
   const logStart = world.log.length;
   const round = await Round.create(world, schedule, clockLibrary);
   const { story } = round;
-  let told: ToldRun[] = [];
+  const told: ToldRun[] = [];
+  const hang = new AbortController();
+  const limit = sleep(ROUND_LIMIT_MS, 'hangs', { signal: hang.signal }).catch(() => 'over');
   try {
-    await round.play();
-    // What has not come to its end has left everything behind, and that is told already.
-    if (await heal(round)) checkLeftBehind(round.runs, round.machines, story);
-    told = await check(round);
+    const result = await Promise.race([playAndCheck(round, told), limit]);
+    if (result === 'hangs') story.complain('something in this round never ends');
   } catch (error) {
-    story.complain(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    story.complain(describe(error));
   }
+  hang.abort();
   const failed = story.complaints.length > 0;
   if (failed) await tellFailure(round, told, world.log.slice(logStart));
   await round.end();
   return { seed: schedule.seed, failed, counts: round.counts, skipped: [...round.skipped] };
 }
 
-async function check(round: Round): Promise<ToldRun[]> {
+/** @param told gets what is told of the runs */
+async function playAndCheck(round: Round, told: ToldRun[]): Promise<void> {
+  await round.play();
+  // What has not come to its end has left everything behind, and that is told already.
+  if (await heal(round)) checkLeftBehind(round.runs, round.machines, round.story);
+  told.push(...(await gather(round)));
+  await check(round, told);
+}
+
+async function check(round: Round, told: readonly ToldRun[]): Promise<void> {
   const { story, operator } = round;
   await indexAgrees(round);
-  const told = await gather(round);
   const kills = await round.kills();
   round.counts.kills = kills.length;
   checkKills(kills, operator, told, story);
@@ -95,7 +128,10 @@ async function check(round: Round): Promise<ToldRun[]> {
     checkEnd(each, story);
     await checkOwnExit(each, story);
   }
-  return told;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** The whole story on the terminal, and beside it in a directory all that was logged. */

@@ -92,9 +92,11 @@ export class Round {
     });
     const watch = new AbortController();
     const watching = this.#watchKills(watch.signal);
-    await Promise.all([...starts, ...actions]);
+    // All of them, whatever becomes of one: none may go on into the next round.
+    const done = await Promise.allSettled([...starts, ...actions]);
     watch.abort();
     await watching;
+    for (const each of done) if (each.status === 'rejected') throw each.reason;
   }
 
   /** All kills of the round, from the index; looks whether what they say is true. */
