@@ -112,19 +112,28 @@ async function runsAreOver(round: Round): Promise<void> {
   });
 }
 
-/** What commands have left running: it must be told, and a kill that names the run must end it. */
+/**
+ * What commands have left running: it must be told, and a kill that names the run must end it. One that expires before
+ * anybody is in touch for the run is repeated, as an operator would.
+ */
 async function endWhatIsLeft(round: Round): Promise<void> {
   await Promise.all(
-    round.runs.map(async (run) => {
-      const alive = run.processes();
-      if (run.id === null || alive.length === 0) return;
-      const { left_running } = await round.api.run(run.id);
-      if (left_running.length > 0) await round.operator.killRun(run, run.id);
-      else if (run.processes().length > 0)
-        round.story.complain(`${run.name} is over and says that nothing of it runs, but ${alive} (pids) do`);
-    }),
+    round.runs.map((run) =>
+      waitFor(`an end of what ${run.name} has left running`, async () => {
+        const alive = run.processes();
+        if (run.id === null || alive.length === 0) return true;
+        const { left_running } = await round.api.run(run.id);
+        if (left_running.length === 0) {
+          if (run.processes().length > 0)
+            round.story.complain(`${run.name} is over and says that nothing of it runs, but ${alive} (pids) do`);
+          return true;
+        }
+        await round.operator.killRun(run, run.id);
+        await killsAreOver(round);
+        return false;
+      }),
+    ),
   );
-  await killsAreOver(round);
 }
 
 /** Until told to stop: the sweep, and `leash flush` where something has been waiting to be sent for a while. */

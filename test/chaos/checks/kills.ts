@@ -64,12 +64,12 @@ function checkKill(kill: Command, told: ReadonlyMap<string, ToldRun>, story: Sto
 
 /** Null for a target that says the truth. That nothing of it is alive is checked when it says so (gone.ts). */
 function whyUntrue(
-  { id }: Command,
+  kill: Command,
   { state, survivors, unnamed_survivors }: Target,
   { now, events }: ToldRun,
 ): string | null {
   const phases = events.flatMap((event) =>
-    event.type === 'kill_progress' && event.command === id ? [event.phase] : [],
+    event.type === 'kill_progress' && event.command === kill.id ? [event.phase] : [],
   );
   const wasSignalled = phases.some((phase) => phase !== 'refused');
   switch (state) {
@@ -80,6 +80,9 @@ function whyUntrue(
       return wasSignalled ? null : 'it was never sent a signal';
     case 'refused':
       return wasSignalled ? 'it was sent a signal' : null;
+    case 'lost':
+      // Meant for what the run had left running, and expired before anybody was in touch for that.
+      return now.ended_at !== null && now.ended_at <= kill.requested_at ? null : 'its run has told its end';
     default:
       return 'all of it is over';
   }
