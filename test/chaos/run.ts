@@ -76,6 +76,11 @@ export class ChaosRun {
     return this.#id;
   }
 
+  /** Whether its wrapper has said on its machine that not all could be kept, as on a disk that takes nothing. */
+  get couldNotBeKept(): boolean {
+    return /could not be kept/.test(read(this.#log));
+  }
+
   /** Everything alive that the command has started, and itself. */
   processes(): number[] {
     return this.id === null ? [] : processesWith(`LEASH_RUN_${this.id}=1`);

@@ -22,7 +22,7 @@ export function checkEnd(told: ToldRun, story: Story): void {
 
 /** What `leash run` itself has exited with, where nobody killed it. */
 export async function checkOwnExit({ run, now }: ToldRun, story: Story): Promise<void> {
-  if (run.wrapperWasKilled) return;
+  if (run.wrapperWasKilled || run.couldNotBeKept) return;
   const { code, signal } = await run.wrapper.exit;
   if (code !== now.exit_code) {
     story.complain(`${run.name}: leash run has exited with ${signal ?? code}, and the run is ${describe(now)}`);
@@ -67,8 +67,10 @@ function whyUntrue({ run, now, events }: ToldRun): string | null {
       const isOwnCode = now.command_exit_code === null || [exit, trapped].includes(now.command_exit_code);
       return isOwnCode ? null : `the command did not exit with ${now.command_exit_code}`;
     }
+    case 'wrapper_died':
+      return run.couldNotBeKept ? null : 'its wrapper has told its end, or kept it';
     case 'exit_unknown':
-      if (!run.wrapperWasKilled) return 'its wrapper was not killed';
+      if (!run.wrapperWasKilled && !run.couldNotBeKept) return 'its wrapper was not killed';
       return now.exit_code === EXIT_ERRORED && now.state === 'errored' ? null : 'that is not how it is told';
     default:
       return 'nothing that was done to it explains that';
