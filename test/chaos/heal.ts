@@ -70,6 +70,7 @@ export async function gather(round: Round): Promise<ToldRun[]> {
     round.runs.map(async (run) => {
       const its = listed.filter((each) => isOf(run, each));
       const [only] = its;
+      if (only === undefined && isUntold(run)) return null;
       if (only === undefined || its.length > 1) {
         round.story.complain(`of ${run.name} there are ${its.length} in the index: ${JSON.stringify(its)}`);
         return null;
@@ -108,7 +109,10 @@ async function killUntilThere(round: Round, run: ChaosRun, id: string): Promise<
 async function runsAreOver(round: Round): Promise<void> {
   await waitFor('all runs to be over for good', async () => {
     const listed = await allListed(round);
-    return round.runs.every((run) => listed.some((each) => isOf(run, each) && each.final));
+    return round.runs.every((run) => {
+      const its = listed.find((each) => isOf(run, each));
+      return its === undefined ? isUntold(run) : its.final;
+    });
   });
 }
 
@@ -173,6 +177,11 @@ function namesIn(directory: string): string[] {
     // It has just gone.
     return [];
   }
+}
+
+/** Whether nobody can ever be told of it, as its wrapper said: there was no place to keep it from its start to its end. */
+function isUntold(run: ChaosRun): boolean {
+  return run.couldNotBeKept && !run.wrapper.isRunning;
 }
 
 async function allListed({ jobs, api }: Round): Promise<Run[]> {
