@@ -155,6 +155,11 @@ export class JobObject extends DurableObject<Env> {
     return commands.map((command) => this.#kills.get(command.id) ?? command);
   }
 
+  /** Whether a command would be for any run that is known here, whatever the index says. Nothing is stored. */
+  wouldFind(command: Command): boolean {
+    return !this.#isBlank && this.#kills.wouldFind(command);
+  }
+
   command(id: string): Command | null {
     return this.#isBlank ? null : this.#kills.get(id);
   }

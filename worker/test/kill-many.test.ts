@@ -151,6 +151,20 @@ describe('a kill by selector', () => {
     expect((await order({ jobs: 'lost-sel' })).commands).toMatchObject([{ job: 'lost-sel', targets: [{ run }] }]);
   });
 
+  test('reaches what the index knows nothing of: in jobs named in full, and in those that match while they are few', async () => {
+    const forgotten = await connected('unindexed-a', 'web1');
+    const unseen = await connected('unindexed-b', 'web1');
+    await env.DB.prepare("DELETE FROM runs WHERE job GLOB 'unindexed-*'").run();
+    await env.DB.prepare("DELETE FROM jobs WHERE name = 'unindexed-b'").run();
+    const named = await order({ jobs: ['unindexed-a', 'unindexed-b', 'unindexed-none'] });
+    expect(named.commands).toMatchObject([
+      { job: 'unindexed-a', targets: [{ run: forgotten.identity.run }] },
+      { job: 'unindexed-b', targets: [{ run: unseen.identity.run }] },
+    ]);
+    expect((await order({ jobs: 'unindexed-*', machines: 'web*' })).commands).toMatchObject([{ job: 'unindexed-a' }]);
+    expect((await order({ jobs: 'unindexed-*', machines: 'db*' })).commands).toEqual([]);
+  });
+
   test('reaches a run of such a job that connects later, if its machine fits', async () => {
     await connected('late-sel', 'web1');
     await order({ jobs: 'late-sel', machines: 'web*' });

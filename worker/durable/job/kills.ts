@@ -232,9 +232,19 @@ export class Kills {
     return run === null ? [] : [run];
   }
 
+  /** Whether a command would be for any run that is here. */
+  wouldFind(queued: Command): boolean {
+    return this.#found(commandRecord(queued)).length > 0;
+  }
+
+  #found(command: CommandRecord): RunRecord[] {
+    return this.#candidates(command).filter(
+      (run) => matchesRun(command, run) && !passesOver(command, run, this.#lostTargetMs),
+    );
+  }
+
   #findRuns(command: CommandRecord): void {
-    for (const run of this.#candidates(command)) {
-      if (!matchesRun(command, run) || passesOver(command, run, this.#lostTargetMs)) continue;
+    for (const run of this.#found(command)) {
       this.#bind(command, run);
       const target = this.#commands.target(command.id, run.id);
       if (target !== null && !isTargetEnded(target.state)) this.#send(command, target, run);

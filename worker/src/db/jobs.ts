@@ -1,5 +1,5 @@
 /** The jobs that were ever seen. */
-import { matching } from './glob.ts';
+import { matching, matchingOneOf } from './glob.ts';
 
 /** Notes that jobs exist. For their objects. */
 export function mirrorJobs(db: D1Database, names: readonly string[], now: number): D1PreparedStatement {
@@ -38,6 +38,27 @@ export async function listJobs(db: D1Database, glob: string, after: string, limi
     .bind(value, after, limit)
     .all<{ name: string; firstSeenAt: number }>();
   return results;
+}
+
+export interface JobFilter {
+  /** The jobs that the caller may see. */
+  readonly jobGlob: string;
+  /** What one of these globs matches; undefined matches everything. */
+  readonly jobs: readonly string[] | undefined;
+  readonly except: readonly string[];
+}
+
+/** The names of jobs that match, in their order. */
+export async function jobNames(db: D1Database, { jobGlob, jobs, except }: JobFilter, limit: number): Promise<string[]> {
+  const conditions = [matching('name', jobGlob), ...(jobs === undefined ? [] : [matchingOneOf('name', jobs)])];
+  const { results } = await db
+    .prepare(
+      `SELECT name FROM jobs WHERE ${conditions.map(([condition]) => condition).join(' AND ')}
+         AND name NOT IN (SELECT value FROM json_each(?)) ORDER BY name LIMIT ?`,
+    )
+    .bind(...conditions.map(([, value]) => value), JSON.stringify(except), limit)
+    .all<{ name: string }>();
+  return results.map(({ name }) => name);
 }
 
 export async function findJob(db: D1Database, name: string): Promise<JobRow | null> {

@@ -6,14 +6,17 @@ import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
 import { type Command, CommandsBody, KillManyRequest, type KillRequest, type RunOfJob } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
+import { log } from '../../log.ts';
 import { AmbiguousRun } from '../ambiguous-run.ts';
 import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
 import { batchCommands, enqueueBatch, isBatchOpen } from '../db/command-batches.ts';
 import { type EarlierUse, earlierUse, type IdempotencyKey } from '../db/commands.ts';
+import { jobNames } from '../db/jobs.ts';
 import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../db/runs.ts';
 import type { TokenRecord } from '../db/tokens.ts';
+import { callJob } from '../job-client.ts';
 import { mapAtMost } from '../map-at-most.ts';
 import { ApiError } from '../problem-response.ts';
 import { deliver, IDEMPOTENCY_HEADER, keyReused, killAudit, newCommand, readIdempotencyKey } from './kill.ts';
@@ -23,6 +26,8 @@ const MAX_JOBS = 10_000;
 /** An object call is a subrequest, it may be repeated once, and one invocation has a thousand. */
 const MAX_PUSHES = 400;
 const PUSHES_AT_ONCE = 50;
+/** As many jobs are asked whether they have what the index does not know. */
+const MAX_ASKED = 50;
 const POLL_MS = 500;
 /** So many of those that there are not are told by name. */
 const NAMED_RUNS = 5;
@@ -33,7 +38,7 @@ export const killManyOperations = [
     method: 'post',
     path: '/kills',
     summary: 'Stop whatever matches, in any job',
-    description: `One command for each job that has a run which matches and may still be alive, as the index knows it; each then
+    description: `One command for each job that has a run which matches and may still be alive; each then
 is as if given to \`POST /jobs/{job}/kill\` with the same machines and instance. Only jobs that the caller may kill.
 Or, with \`runs\`, one command for each of these, as if given to \`POST /jobs/{job}/kill\` with that run.
 A run is named by its id, or with its job where several jobs have reported the same id. All commands are stored together before they are answered, or none is.`,
@@ -94,7 +99,9 @@ async function ordersOf(
     if (matching.length > MAX_JOBS) {
       throw new ApiError('bad_request', `This matches more than ${MAX_JOBS} jobs. Name fewer with each call.`);
     }
-    return matching.map((job) => ({ job, instance, machine: machines?.join(','), ...manner }));
+    const order = { instance, machine: machines?.join(','), ...manner };
+    const unindexed = await jobsBesideIndex(c, token, { jobs, indexed: matching, order });
+    return [...matching, ...unindexed].sort().map((job) => ({ job, ...order }));
   }
   const named = await resolveRuns(c.env.DB, token, runs);
   if (Array.isArray(named)) return named.map((run) => ({ ...run, ...manner }));
@@ -102,6 +109,33 @@ async function ordersOf(
   const earlier = idempotency === null ? null : await earlierUse(c.env.DB, idempotency);
   if (earlier !== null) return repeated(earlier);
   throw named;
+}
+
+interface Beside {
+  readonly jobs: readonly string[] | undefined;
+  /** The jobs that the index gave. */
+  readonly indexed: readonly string[];
+  readonly order: KillRequest;
+}
+
+/**
+ * Jobs that have something to kill of which the index does not know: a kill must reach what runs. Asked are the jobs that
+ * the call names in full; and those that it matches otherwise, as long as they are few. One that does not answer counts.
+ */
+async function jobsBesideIndex(c: AppContext, token: TokenRecord, { jobs, indexed, order }: Beside): Promise<string[]> {
+  const known = await jobNames(c.env.DB, { jobGlob: token.jobs, jobs, except: indexed }, MAX_ASKED + 1);
+  const named = (jobs ?? []).filter((job) => !job.includes('*') && matchesGlob(token.jobs, job));
+  const candidates = new Set([...named, ...(known.length > MAX_ASKED ? [] : known)]);
+  for (const job of indexed) candidates.delete(job);
+  const found = await mapAtMost(PUSHES_AT_ONCE, [...candidates], async (job) => {
+    try {
+      return (await callJob(c.env, job, (object) => object.wouldFind(newCommand(c, token, job, order)))) ? [job] : [];
+    } catch (error) {
+      log.error('job_not_asked', error, { request: c.get('requestId'), job });
+      return [job];
+    }
+  });
+  return found.flat();
 }
 
 /** Whose runs are meant, in the same order; or why that can't be said. A run that is named with its job needs no index. */
