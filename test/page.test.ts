@@ -166,3 +166,44 @@ test('a run tells of its user and its host, and what it has left running can be 
   expect(await browser.page.getByRole('button', { name: 'Kill', exact: true }).count()).toBe(0);
   link.close();
 });
+
+test('of two runs with the same id each is its own: opened, told of and killed by its job', async () => {
+  const run = ulid();
+  const open = async (job: string) => {
+    const link = await RawLink.open({ url: world.current.url, token: world.current.machineToken, job, run });
+    link.start(run);
+    await link.message('ack', (ack) => ack.of === 'start');
+    return link;
+  };
+  // The wrong one comes first.
+  const evil = await open('namesake-evil');
+  const real = await open('namesake-real');
+  await signIn('namesake-');
+  await browser.page.getByRole('link', { name: 'namesake-evil on raw.example.com' }).waitFor();
+  await browser.page.getByRole('link', { name: 'namesake-real on raw.example.com' }).click();
+  const job = browser.page
+    .getByRole('navigation', { name: 'Where you are' })
+    .getByRole('link', { name: 'namesake-real' });
+  await job.waitFor();
+  await browser.page
+    .locator('[data-event="run_conflict"]')
+    .getByText('Job namesake-evil has reported a run with the same id')
+    .waitFor();
+
+  await browser.page.goto(`${world.current.url}/runs/${run}`);
+  await browser.page.getByText('Several jobs have a run with this id').waitFor();
+  await browser.page.getByRole('link', { name: 'namesake-real' }).click();
+  await job.waitFor();
+  expect(new URL(browser.page.url()).search).toBe('?job=namesake-real');
+
+  await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
+  await browser.page.getByRole('button', { name: 'Kill now' }).click();
+  const { command } = await real.message('kill');
+  real.say(killingMessage(command, 'gone', { reason: 'operator' }));
+  real.say(completeMessage());
+  await browser.page.locator('.run-header[data-state="killed"]').waitFor();
+  const { runs } = await (await world.current.operator.request('GET', '/runs?job=namesake-evil')).json();
+  expect(runs).toMatchObject([{ id: run, state: 'running' }]);
+  evil.close();
+  real.close();
+});
