@@ -1,6 +1,7 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339, UTC. */
 import * as v from 'valibot';
 import { CommandState, KillPhase, KillSignal, TargetState } from './command.ts';
+import { hasInvisible, showInvisible } from './invisible-characters.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
 import { EndReason, EndState, RunState } from './run-state.ts';
@@ -192,7 +193,14 @@ export type Command = v.InferOutput<typeof Command>;
 const KillManner = {
   signal: v.optional(KillSignal),
   grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000))),
-  reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
+  /** Where a kill is told it stands in a line with other words: what hides or turns them is made visible. */
+  reason: v.optional(
+    v.pipe(
+      v.string(),
+      v.maxLength(500),
+      v.transform((text) => showInvisible(text.replaceAll(/[\t\n\r]+/g, ' '))),
+    ),
+  ),
 };
 
 export const KillRequest = v.strictObject({
@@ -287,7 +295,12 @@ export type Scope = v.InferOutput<typeof Scope>;
 
 export const NewToken = v.pipe(
   v.strictObject({
-    name: v.pipe(v.string(), v.minLength(1), v.maxLength(100)),
+    name: v.pipe(
+      v.string(),
+      v.minLength(1),
+      v.maxLength(100),
+      v.check((name) => !hasInvisible(name), 'no characters that cannot be seen, or that turn the direction of text'),
+    ),
     scopes: v.pipe(v.array(Scope), v.minLength(1), v.maxLength(SCOPES.length)),
     jobs: v.optional(Glob, '*'),
     machines: v.optional(Glob, '*'),

@@ -47,6 +47,12 @@ test('a kill of a run that has ended is over at once, and has found nothing', as
   ]);
 });
 
+test('a reason that hides or turns something is told so that one sees it', async () => {
+  await ended('idle-reason');
+  const { command: answered } = await killed('idle-reason', { reason: 'disk\n full \u202Eeslaf\u001b[2K' });
+  expect(answered.reason).toBe('disk  full <U+202E>eslaf<U+001B>[2K');
+});
+
 test('a kill of what runs has found it', async () => {
   const wrapper = await TestWrapper.connect(newIdentity('not-idle'));
   const { command: answered } = await killed('not-idle');

@@ -49,6 +49,8 @@ test.each([
   ['/tokens', {}, 'body: name: it is missing'],
   ['/tokens', { name: 'x', scopes: ['write'] }, 'body: scopes.0: one of "run", "read", "kill", "admin", not "write"'],
   ['/tokens', { name: 'x', scopes: ['run'], job: '*' }, 'body: job: there is no such field'],
+  ['/tokens', { name: 'ops\u202Edaer', scopes: ['run'] }, /^body: name: no characters that cannot be seen/],
+  ['/tokens', { name: 'back\u200Bup', scopes: ['run'] }, /^body: name: no characters that cannot be seen/],
   ['/jobs/any/kill', { signal: 'KILL' }, /^body: signal: one of "SIGTERM", .*, not "KILL"$/],
 ])('a body that is wrong is told what is wrong with it: %s %o', async (path, body, detail) => {
   expect(await problemDetail(call('POST', path, { body }))).toMatch(detail);

@@ -83,3 +83,9 @@ test('a token that is sent as the whole body of a sign-in is neither answered no
   expect(linesOf(response)).toHaveLength(1);
   expect(lines.join()).not.toContain(secret);
 });
+
+test('what turns the direction of text is shown in a line, not obeyed', async () => {
+  const response = await call('POST', '/jobs/any/kill', { body: { signal: 'SIG\u202EMRET' } });
+  expect(response.status).toBe(400);
+  expect(linesOf(response)[0]).toMatchObject({ detail: expect.stringContaining('SIG<U+202E>MRET') });
+});

@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import { Problem } from '#protocol/problem';
 import { type Failure, failed, isSignedOut, type Result, success } from './failure.ts';
+import { showJson } from './shown-json.ts';
 
 const TIMEOUT_MS = 15_000;
 const ROOT = '/api/v1';
@@ -71,7 +72,7 @@ export async function callFor<Schema extends v.GenericSchema>(
   if (!answer.ok) return answer;
   let json: unknown;
   try {
-    json = await answer.value.json();
+    json = JSON.parse(showJson(await answer.value.text()));
   } catch {
     // Cut off on its way, or not JSON: either way there is nothing to read.
     return failed(unreadable('it was not JSON'));
@@ -106,7 +107,7 @@ function unreadable(why: string): Failure {
 
 async function readProblem(response: Response): Promise<Failure> {
   try {
-    const parsed = v.safeParse(Problem, await response.json());
+    const parsed = v.safeParse(Problem, JSON.parse(showJson(await response.text())));
     if (parsed.success) {
       const { code, detail, title, jobs } = parsed.output;
       const named = jobs === undefined ? {} : { jobs };

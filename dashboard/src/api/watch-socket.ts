@@ -6,6 +6,7 @@ import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { readWatchMessage, type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { pauseBefore } from './backoff.ts';
 import { BEAT_MS, Heart } from './heart.ts';
+import { showJson } from './shown-json.ts';
 
 /** As many failed attempts make about the longest pause. */
 const SLOWED_DOWN = 5;
@@ -113,7 +114,7 @@ class Watch implements WatchSocket {
     this.#failures = 0;
     if (data === HEARTBEAT) return;
     if (typeof data === 'string') {
-      const read = readWatchMessage(data);
+      const read = readWatchMessage(showJson(data));
       // An unknown type is a newer control plane's; a malformed frame tells nothing that could be shown.
       if (read.kind === 'message') this.#hear(read.message);
       else if (read.kind === 'malformed') console.warn(`watch: ${read.message}`);

@@ -2,6 +2,7 @@
 import { ulid } from 'ulid';
 import * as v from 'valibot';
 import { type Command, CommandBody, KillRequest } from '#protocol/api';
+import { showInvisible } from '#protocol/invisible-characters';
 import { JobName } from '#protocol/names';
 import { sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
@@ -153,7 +154,8 @@ export function newCommand(
     signal: request.signal ?? null,
     grace_ms: request.grace_seconds === undefined ? null : Math.round(request.grace_seconds * 1000),
     reason: request.reason ?? null,
-    requested_by: token.name,
+    // One from before names were looked at may hide something.
+    requested_by: showInvisible(token.name),
     request_id: c.get('requestId'),
     batch,
     requested_at: new Date(now).toISOString(),
