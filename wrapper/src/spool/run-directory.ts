@@ -1,6 +1,8 @@
 /** A run's own directory: what it is, how it ended, its output, and whose it is. Only its owner holds a `RunDirectory`. */
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { KIB } from '#protocol/limits';
 import { hasCode } from '../error-code.ts';
 import { describeError } from '../log.ts';
 import { countAttempt, type Moment } from './attempts.ts';
@@ -30,6 +32,10 @@ import { SegmentList } from './segment-list.ts';
 export const FACTS_FILE = 'run.json';
 export const END_FILE = 'end.json';
 export const UPLOADED_FILE = 'uploaded';
+/** Becomes the end: room for it, while there is some. */
+const RESERVE_FILE = 'end.reserve';
+/** More than an end takes that has dozens of kills and of processes left running. */
+const RESERVE_BYTES = 16 * KIB;
 const ATTEMPTS_FILE = 'attempts.json';
 /** Where output ended that was given up. */
 const DROPPED_FILE = 'dropped.json';
@@ -90,12 +96,12 @@ export class RunDirectory {
   }
 
   /**
-   * Keeps how the run ended; where the disk is quick enough, to survive a loss of power as well. Takes no longer than
-   * twice `timeLimitMs`.
+   * Keeps how the run ended, also on a disk that is full by now; where it is quick enough, to survive a loss of power as
+   * well. Takes no longer than twice `timeLimitMs`.
    */
   async writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
     const file = path.join(this.path, END_FILE);
-    const why = await doneWithin(timeLimitMs, putFile(file, JSON.stringify({ version: 1, ...end } satisfies RunEnd)));
+    const why = await doneWithin(timeLimitMs, this.#putEnd(JSON.stringify({ version: 1, ...end } satisfies RunEnd)));
     // A busy disk may take seconds for this. What is written outlives us without.
     if (why === null)
       await doneWithin(
@@ -177,6 +183,20 @@ export class RunDirectory {
     }
   }
 
+  async #putEnd(text: string): Promise<void> {
+    const file = path.join(this.path, END_FILE);
+    const reserve = path.join(this.path, RESERVE_FILE);
+    try {
+      await overwrite(reserve, text);
+      await fs.rename(reserve, file);
+    } catch {
+      // ENOENT: an older leash has made this directory, or there was no room. ENOSPC: the end is longer, or the file system
+      // writes elsewhere what it overwrites: then this makes room.
+      await fs.rm(reserve, { force: true });
+      await putFile(file, text);
+    }
+  }
+
   async #deleteSegments(): Promise<void> {
     const segments = await SegmentList.ofDirectory(this.path);
     for (const segment of segments) await fs.rm(segment.path, { force: true });
@@ -185,6 +205,28 @@ export class RunDirectory {
   #stopSync(): void {
     if (this.#sync !== null) clearTimeout(this.#sync);
     this.#sync = null;
+  }
+}
+
+async function overwrite(file: string, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  const handle = await fs.open(file, 'r+');
+  try {
+    await handle.write(bytes, 0, bytes.length, 0);
+    await handle.truncate(bytes.length);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Takes up room on the disk now, so that it is there at the end. Never fails. */
+async function reserveEnd(directory: string): Promise<void> {
+  const file = path.join(directory, RESERVE_FILE);
+  try {
+    // Zeros may take up none.
+    await fs.writeFile(file, randomBytes(RESERVE_BYTES), { flag: 'wx', mode: 0o600 });
+  } catch {
+    // ENOSPC: what has been written of it is as much as there is.
   }
 }
 
@@ -218,6 +260,7 @@ export async function createRunDirectory(
     await fs.mkdir(aside, { mode: 0o700 });
     await fs.writeFile(path.join(aside, FACTS_FILE), JSON.stringify(whole), { flag: 'wx', mode: 0o600 });
     await beginAsOwner(aside, processes, directory.path);
+    if (whole.control_plane !== null) await reserveEnd(aside);
     await fs.rename(aside, directory.path);
   } catch (error) {
     await fs.rm(aside, { recursive: true, force: true }).catch(() => {});
