@@ -15,7 +15,7 @@ import { Story } from './story.ts';
 import { listedKills } from './told.ts';
 
 /** How often it is looked whether a kill says `gone`. */
-const LOOK_EVERY_MS = 400;
+const LOOK_EVERY_MS = 700;
 
 export interface Counts {
   runs: number;
