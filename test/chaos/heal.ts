@@ -134,6 +134,10 @@ async function endWhatIsLeft(round: Round): Promise<void> {
         }
         await round.operator.killRun(run, run.id);
         await killsAreOver(round);
+        if (!run.couldNotBeKept || run.processes().length === 0) return false;
+        // Where no record could be made nobody stays in touch for what is left.
+        round.story.tell(`what ${run.name} has left running is ended by hand`);
+        run.endByHand();
         return false;
       }),
     ),

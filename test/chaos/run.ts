@@ -78,7 +78,19 @@ export class ChaosRun {
 
   /** Whether its wrapper has said on its machine that not all could be kept, as on a disk that takes nothing. */
   get couldNotBeKept(): boolean {
-    return /could not be kept/.test(read(this.#log));
+    return /could not be kept|can't be kept either/.test(read(this.#log));
+  }
+
+  /** As somebody on the machine would. */
+  endByHand(): void {
+    for (const pid of this.processes()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch (error) {
+        // It has just ended.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
   }
 
   /** Everything alive that the command has started, and itself. */
