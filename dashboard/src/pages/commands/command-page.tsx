@@ -9,7 +9,6 @@ import type { Failure } from '../../api/failure.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import {
   commandText,
-  hasFoundNothing,
   mannerText,
   matchText,
   meaningOf,
@@ -267,7 +266,8 @@ function Targets({ command, isLinked }: LoadedProps) {
           Runs it has found
         </h2>
         <p class="nothing">
-          {noneFound(command)} {isLinked && <Link to={jobPath(command.job)}>See what runs of {command.job}</Link>}
+          None{command.state === 'expired' ? '. It ended nothing.' : ' so far.'}{' '}
+          {isLinked && <Link to={jobPath(command.job)}>See what runs of {command.job}</Link>}
         </p>
       </section>
     );
@@ -291,11 +291,6 @@ function Targets({ command, isLinked }: LoadedProps) {
       </Rows>
     </section>
   );
-}
-
-function noneFound(command: Command): string {
-  if (command.state === 'expired') return 'None. It ended nothing.';
-  return hasFoundNothing(command) ? 'None: nothing that it is for runs now.' : 'None so far.';
 }
 
 interface ChipProps {
