@@ -1,6 +1,6 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339, UTC. */
 import * as v from 'valibot';
-import { CommandState, KillPhase, KillSignal, TargetState } from './command.ts';
+import { CommandState, KillInclude, KillPhase, KillSignal, TargetState } from './command.ts';
 import { hasInvisible, showInvisible } from './invisible-characters.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
@@ -22,7 +22,10 @@ export const GivenTime = v.pipe(
 );
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Processes with their command lines, redacted and cut. */
-const ProcessList = v.array(v.object({ pid: v.number(), command: v.string() }));
+const MARK = { parent: v.nullable(v.object({ pid: v.number(), command: v.string() })), kept: v.boolean() };
+const ProcessList = v.array(v.object({ pid: v.number(), command: v.string(), mark: v.optional(v.object(MARK)) }));
+/** Processes that carry a run's mark and are not killed with it. */
+const MarkedList = v.array(v.object({ pid: v.number(), command: v.string(), ...MARK }));
 
 export const Run = v.object({
   id: RunId,
@@ -119,6 +122,8 @@ export const RunEvent = v.variant('type', [
     /** How it is to be done at this run: where the kill does not say, by the run's own signal and grace. */
     signal: v.string(),
     grace_ms: Count,
+    /** What is to be ended beside the run's own processes. */
+    include: v.optional(v.nullable(KillInclude), null),
   }),
   /** Handed to the wrapper's live socket. */
   event('kill_sent', { command: CommandId }),
@@ -131,6 +136,8 @@ export const RunEvent = v.variant('type', [
     signal: v.nullable(v.string()),
     survivors: v.array(v.number()),
     unnamed_survivors: v.optional(v.boolean(), false),
+    /** What carries the run's mark and is not killed. */
+    marked: v.optional(MarkedList, []),
   }),
   /** The machine had to drop these bytes. */
   event('output_gap', { from: Count, to: Count }),
@@ -157,6 +164,10 @@ export const Target = v.object({
   survivors: v.array(v.number()),
   /** Whether others are left whose pids are not known. */
   unnamed_survivors: v.optional(v.boolean(), false),
+  /** What carries the run's mark and is not killed. Of a kill of many runs not all are named here, but in the runs' events. */
+  marked: v.optional(MarkedList, []),
+  /** How many those are. */
+  marked_count: v.optional(Count, 0),
 });
 export type Target = v.InferOutput<typeof Target>;
 
@@ -173,6 +184,8 @@ export const Command = v.object({
   signal: v.nullable(KillSignal),
   /** Null: each run's own. */
   grace_ms: v.nullable(Count),
+  /** What is ended beside each run's own processes. */
+  include: v.optional(v.nullable(KillInclude), null),
   reason: v.nullable(v.string()),
   requested_by: v.string(),
   /** Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such. */
@@ -193,6 +206,7 @@ export type Command = v.InferOutput<typeof Command>;
 const KillManner = {
   signal: v.optional(KillSignal),
   grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000))),
+  include: v.optional(KillInclude),
   /** Where a kill is told it stands in a line with other words: what hides or turns them is made visible. */
   reason: v.optional(
     v.pipe(

@@ -8,9 +8,9 @@
  * them to the start as it knows it, so that a machine whose clock is wrong still tells a true story.
  */
 import * as v from 'valibot';
-import { KillPhase, KillSignal } from './command.ts';
+import { KillInclude, KillPhase, KillSignal } from './command.ts';
 import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
-import { Host, LeftProcesses } from './machine-facts.ts';
+import { Host, LeftProcesses, MarkedProcesses } from './machine-facts.ts';
 import { CommandId, RunId, RunKey } from './names.ts';
 import { EndReason } from './run-state.ts';
 import { textFrameReader } from './text-frame.ts';
@@ -67,6 +67,8 @@ export const Start = v.object({
   /** The part of the log that this wrapper still holds: [from, to). */
   output: v.object({ from: Offset, to: Offset }),
   applied_kills: AppliedKills,
+  /** What the kills leave alone, as last seen. */
+  marked: v.optional(MarkedProcesses),
 });
 
 /** The bytes [from, to) had to be dropped on the machine. */
@@ -78,6 +80,8 @@ export const Killing = v.object({
   command: v.nullable(CommandId),
   reason: v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']),
   ...KillProgress,
+  /** What carries the run's mark and is left alone. */
+  marked: v.optional(MarkedProcesses),
 });
 
 export const Complete = v.object({
@@ -91,6 +95,8 @@ export const Complete = v.object({
   duration_ms: AgeMs,
   final_offset: Offset,
   applied_kills: AppliedKills,
+  /** What the kills have left alone, as last seen. */
+  marked: v.optional(MarkedProcesses),
   /** What still runs of it now, as far as it could be found. */
   left_running: v.optional(LeftProcesses),
 });
@@ -152,6 +158,8 @@ export const Kill = v.object({
   signal: v.optional(v.nullable(KillSignal), null),
   /** Null: the run's own. */
   grace_ms: v.optional(v.nullable(v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS))), null),
+  /** What is ended beside the run's own processes. What a newer control plane may ask for beyond that must not void the kill. */
+  include: v.fallback(v.optional(v.nullable(KillInclude), null), null),
   requested_by: Text,
   reason: v.nullable(Text),
   /** Names the operator's call in the control plane's logs: for the wrapper's own. */

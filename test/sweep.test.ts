@@ -52,6 +52,7 @@ async function storeWithoutCalling(job: string): Promise<string> {
     machine: null,
     signal: 'SIGTERM',
     grace_ms: 5_000,
+    include: null,
     reason: null,
     requested_by: 'test',
     request_id: null,

@@ -200,6 +200,7 @@ export class FakeControlPlane {
       command,
       signal: 'SIGTERM',
       grace_ms: 5_000,
+      include: null,
       requested_by: 'tester',
       reason: null,
       ...kill,

@@ -38,7 +38,9 @@ function weighRun(run: Run): number {
 }
 
 function weighCommand(command: Command): number {
-  return 1 + command.targets.length / TARGETS_PER_WEIGHT;
+  const named = command.targets.filter(({ marked_count }) => marked_count > 0).map(({ marked }) => marked);
+  const chars = named.length === 0 ? 0 : JSON.stringify(named).length;
+  return 1 + command.targets.length / TARGETS_PER_WEIGHT + Math.floor(chars / COMMAND_LINE_CHARS_PER_WEIGHT);
 }
 
 /** How much they add to a batch, with a run as the unit. */

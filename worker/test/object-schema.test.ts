@@ -21,7 +21,7 @@ test('an object from before sizes were kept learns them, and that it is to look 
       DROP INDEX runs_with_left_processes; ALTER TABLE runs DROP COLUMN successor;
       ALTER TABLE runs DROP COLUMN host; ALTER TABLE runs DROP COLUMN left_running;
       ALTER TABLE targets DROP COLUMN unnamed_survivors; ALTER TABLE runs DROP COLUMN kill_signal;
-      ALTER TABLE targets DROP COLUMN acknowledged;
+      ALTER TABLE targets DROP COLUMN acknowledged; ALTER TABLE targets DROP COLUMN marked;
       DELETE FROM migrations WHERE version >= 2`;
     storage.sql.exec(undo);
   });
@@ -46,7 +46,7 @@ test('an object from before kills were acknowledged learns which are, and calls 
       UPDATE events SET event = json_set(event, '$.type', 'kill_delivered') WHERE event ->> 'type' = 'kill_sent';
       UPDATE commands SET signal = coalesce(signal, 'SIGTERM'), grace_ms = coalesce(grace_ms, 5000);
       ALTER TABLE targets DROP COLUMN unnamed_survivors; ALTER TABLE targets DROP COLUMN acknowledged;
-      ALTER TABLE runs DROP COLUMN kill_signal;
+      ALTER TABLE runs DROP COLUMN kill_signal; ALTER TABLE targets DROP COLUMN marked;
       DELETE FROM migrations WHERE version >= 6`;
     storage.sql.exec(undo);
   });

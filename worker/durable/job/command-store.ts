@@ -1,7 +1,16 @@
 /** The commands this object has accepted and their targets, as rows. */
 import type { Command } from '#protocol/api';
-import { type CommandState, isTargetEnded, type KillSignal, TARGET_STATES, type TargetState } from '#protocol/command';
+import {
+  type CommandState,
+  isTargetEnded,
+  type KillInclude,
+  type KillSignal,
+  TARGET_STATES,
+  type TargetState,
+} from '#protocol/command';
 import { matchesGlob } from '#protocol/glob';
+import { KIB } from '#protocol/limits';
+import type { MarkedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 
@@ -15,6 +24,8 @@ export interface CommandRecord {
   /** Null: each run's own. */
   readonly signal: KillSignal | null;
   readonly graceMs: number | null;
+  /** What is ended beside each run's own processes; null for nothing. */
+  readonly include: KillInclude | null;
   readonly reason: string | null;
   readonly requestedBy: string;
   readonly requestId: string | null;
@@ -25,14 +36,16 @@ export interface CommandRecord {
   readonly seq: number;
 }
 
-/** What could not be ended at a run. */
+/** What was not ended at a run. */
 export interface Survivors {
   readonly survivors: readonly number[];
   /** Whether there are others whose pids are not known. */
   readonly unnamedSurvivors: boolean;
+  /** What was left alone although it carries the run's mark. */
+  readonly marked: readonly MarkedProcess[];
 }
 
-export const NO_SURVIVORS: Survivors = { survivors: [], unnamedSurvivors: false };
+export const NO_SURVIVORS: Survivors = { survivors: [], unnamedSurvivors: false, marked: [] };
 
 /** One run that a command is for. */
 export interface TargetRecord extends Survivors {
@@ -85,13 +98,17 @@ export function passesOver(command: CommandRecord, run: RunRecord, lostTargetMs:
   );
 }
 
-type TargetRow = Omit<TargetRecord, keyof Survivors> & { survivors: string; unnamedSurvivors: number };
+type TargetRow = Omit<TargetRecord, keyof Survivors> & {
+  survivors: string;
+  unnamedSurvivors: number;
+  marked: string;
+};
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
-const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", reason,
+const SELECT_COMMAND = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", include, reason,
   requested_by AS "requestedBy", request_id AS "requestId", batch, requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM commands`;
 const SELECT_TARGET = `SELECT targets.command, targets.run, runs.machine, targets.state, targets.survivors,
-  targets.unnamed_survivors AS "unnamedSurvivors", targets.sends,
+  targets.unnamed_survivors AS "unnamedSurvivors", targets.marked, targets.sends,
   runs.kill_signal AS "killSignal", runs.state AS "runState", runs.exit_code AS "exitCode"
   FROM targets JOIN runs ON runs.id = targets.run`;
 
@@ -116,8 +133,8 @@ export class CommandStore {
 
   insert(command: CommandRecord): void {
     this.#sql.exec(
-      `INSERT INTO commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, request_id, batch, requested_at, expires_at, seq)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO commands (id, state, run, instance, machine, signal, grace_ms, include, reason, requested_by, request_id, batch, requested_at, expires_at, seq)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       command.id,
       command.state,
       command.run,
@@ -125,6 +142,7 @@ export class CommandStore {
       command.machine,
       command.signal,
       command.graceMs,
+      command.include,
       command.reason,
       command.requestedBy,
       command.requestId,
@@ -152,10 +170,11 @@ export class CommandStore {
 
   setTarget(target: Pick<TargetRecord, 'command' | 'run'>, state: TargetState, left: Survivors): void {
     this.#sql.exec(
-      'UPDATE targets SET state = ?, survivors = ?, unnamed_survivors = ? WHERE command = ? AND run = ?',
+      'UPDATE targets SET state = ?, survivors = ?, unnamed_survivors = ?, marked = ? WHERE command = ? AND run = ?',
       state,
       JSON.stringify(left.survivors),
       Number(left.unnamedSurvivors),
+      JSON.stringify(left.marked),
       target.command,
       target.run,
     );
@@ -259,6 +278,7 @@ export class CommandStore {
         ...row,
         survivors: JSON.parse(row.survivors) as number[],
         unnamedSurvivors: row.unnamedSurvivors === 1,
+        marked: JSON.parse(row.marked) as MarkedProcess[],
       }));
   }
 }
@@ -267,8 +287,22 @@ function quoted(words: readonly string[]): string {
   return words.map((word) => `'${word}'`).join(', ');
 }
 
+/** So much of what was left alone is named in one command; of more only the number. D1 and the pages get all of it at once. */
+const MAX_MARKED_CHARS = 64 * KIB;
+
+/** What each target has left alone, in order, until there is no more room. */
+function namedMarked(targets: readonly TargetRecord[]): MarkedProcess[][] {
+  let room = MAX_MARKED_CHARS;
+  return targets.map(({ marked }) => {
+    if (marked.length === 0) return [];
+    room -= JSON.stringify(marked).length;
+    return room < 0 ? [] : [...marked];
+  });
+}
+
 /** The command as the API shows it. */
 export function commandResource(job: string, command: CommandRecord, targets: readonly TargetRecord[]): Command {
+  const marked = namedMarked(targets);
   return {
     id: command.id,
     job,
@@ -279,13 +313,14 @@ export function commandResource(job: string, command: CommandRecord, targets: re
     machine: command.machine,
     signal: command.signal,
     grace_ms: command.graceMs,
+    include: command.include,
     reason: command.reason,
     requested_by: command.requestedBy,
     request_id: command.requestId,
     batch: command.batch,
     requested_at: new Date(command.requestedAt).toISOString(),
     expires_at: new Date(command.expiresAt).toISOString(),
-    targets: targets.map((target) => ({
+    targets: targets.map((target, index) => ({
       run: target.run,
       machine: target.machine,
       state: target.state,
@@ -293,6 +328,8 @@ export function commandResource(job: string, command: CommandRecord, targets: re
       exit_code: target.exitCode,
       survivors: [...target.survivors],
       unnamed_survivors: target.unnamedSurvivors,
+      marked: marked[index] ?? [],
+      marked_count: target.marked.length,
     })),
     found_nothing: targets.every(({ state }) => state === 'refused'),
     seq: command.seq,
@@ -309,6 +346,8 @@ export function commandRecord(command: Command): CommandRecord {
     machine: command.machine,
     signal: command.signal,
     graceMs: command.grace_ms,
+    // One that an older Worker has put into the queue says nothing of it.
+    include: command.include ?? null,
     reason: command.reason,
     requestedBy: command.requested_by,
     requestId: command.request_id,

@@ -12,6 +12,7 @@ import {
   KillSignal,
   type TargetState,
 } from '#protocol/command';
+import type { MarkedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
 import type { Kill } from '#protocol/wrapper-link';
 import { log } from '../../log.ts';
@@ -43,6 +44,8 @@ export interface KillReport {
   readonly at_ms: number;
   readonly survivors: readonly number[];
   readonly unnamed_survivors: boolean;
+  /** What carries the run's mark and is left alone. */
+  readonly marked?: readonly MarkedProcess[] | undefined;
 }
 
 /** A kill that stays unanswered is sent this often down one socket before the socket is given up. */
@@ -142,6 +145,7 @@ export class Kills {
     this.#commands.setTarget(target, report.phase, {
       survivors: report.survivors,
       unnamedSurvivors: report.unnamed_survivors,
+      marked: report.marked ?? [],
     });
     const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'sent');
     if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
@@ -269,6 +273,7 @@ export class Kills {
       requested_by: command.requestedBy,
       reason: command.reason,
       ...mannerAt(command, run),
+      include: command.include,
     });
     // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
     if (!run.final && !isLive(run.state))
@@ -291,6 +296,7 @@ export class Kills {
       command: command.id,
       signal: v.is(KillSignal, signal) ? signal : null,
       grace_ms,
+      include: command.include,
       requested_by: command.requestedBy,
       reason: command.reason,
       request_id: command.requestId,
@@ -318,6 +324,7 @@ export class Kills {
       signal: report.signal,
       survivors: [...report.survivors],
       unnamed_survivors: report.unnamed_survivors,
+      marked: [...(report.marked ?? [])],
     };
     const standing = report.phase === 'refused' ? null : changeRun(run, { kind: 'signalled' });
     if (standing !== null) return this.#journal.change(run, standing, ...(isNews ? [event] : []));

@@ -212,7 +212,7 @@ export function runResource(job: string, run: RunRecord): Run {
     host: run.host && { is_root: run.host.is_root, os: run.host.os, node: run.host.node },
     timeout_ms: run.timeoutMs,
     grace_ms: run.graceMs,
-    left_running: run.leftRunning.map(({ pid, command }) => ({ pid, command })),
+    left_running: [...run.leftRunning],
     kill_signal: run.killSignal,
     output_bytes: run.outputEnd,
     output_total_bytes: run.finalOffset,

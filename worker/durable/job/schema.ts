@@ -166,6 +166,14 @@ const MIGRATIONS = [
   UPDATE events SET event = json_set(event, '$.type', 'kill_sent') WHERE event ->> 'type' = 'kill_delivered';
   `,
   'ALTER TABLE commands ADD COLUMN batch TEXT;',
+  `
+  -- What is ended beside each run's own processes; null for nothing.
+  ALTER TABLE commands ADD COLUMN include TEXT;
+  -- JSON: what was left alone although it carries the run's mark.
+  ALTER TABLE targets ADD COLUMN marked TEXT NOT NULL DEFAULT '[]';
+  UPDATE events SET event = json_set(event, '$.marked', json('[]')) WHERE event ->> 'type' = 'kill_progress';
+  UPDATE events SET event = json_set(event, '$.include', null) WHERE event ->> 'type' = 'kill_requested';
+  `,
 ];
 
 /**

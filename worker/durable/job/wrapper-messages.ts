@@ -157,7 +157,7 @@ export class WrapperMessages {
     }
     let completing = run;
     for (const applied of message.applied_kills) {
-      completing = this.#kills.progress(completing, { ...applied, reason: 'operator' });
+      completing = this.#kills.progress(completing, { ...applied, reason: 'operator', marked: message.marked });
     }
     const change = { kind: 'ended', reason: message.reason, exitCode: message.exit_code } as const;
     const standing = changeRun(completing, change);

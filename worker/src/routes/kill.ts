@@ -69,13 +69,13 @@ async function enqueue(c: AppContext, { token }: Caller, job: string, request: K
 }
 
 export function killAudit(c: AppContext, token: TokenRecord, command: Command): AuditEntry {
-  const { id, job, run, instance, machine, signal, grace_ms, reason } = command;
+  const { id, job, run, instance, machine, signal, grace_ms, include, reason } = command;
   return auditEntry(c, {
     at: Date.parse(command.requested_at),
     actor: token,
     action: 'kill',
     subject: job,
-    detail: { command: id, run, instance, machine, signal, grace_ms, reason },
+    detail: { command: id, run, instance, machine, signal, grace_ms, include, reason },
   });
 }
 
@@ -153,6 +153,7 @@ export function newCommand(
     machine: request.machine ?? null,
     signal: request.signal ?? null,
     grace_ms: request.grace_seconds === undefined ? null : Math.round(request.grace_seconds * 1000),
+    include: request.include ?? null,
     reason: request.reason ?? null,
     // One from before names were looked at may hide something.
     requested_by: showInvisible(token.name),

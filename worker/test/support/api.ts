@@ -64,6 +64,7 @@ export function aCommand(job: string): Command {
     machine: null,
     signal: 'SIGTERM',
     grace_ms: 5_000,
+    include: null,
     reason: null,
     requested_by: 'test',
     request_id: null,

@@ -467,6 +467,7 @@ function queued(job: string, command: ModelCommand): Command {
     machine,
     signal: command.signal as Command['signal'],
     grace_ms: 5000,
+    include: null,
     reason: null,
     requested_by: 'model',
     request_id: null,

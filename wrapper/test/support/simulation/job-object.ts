@@ -86,6 +86,7 @@ export class JobObject {
       command,
       signal: 'SIGTERM',
       grace_ms: 1_000,
+      include: null,
       requested_by: 'model',
       reason: null,
     };
