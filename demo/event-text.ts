@@ -74,9 +74,11 @@ function describePhase(event: KillProgress): string {
   }
 }
 
-function describeGone({ survivors, unnamed_survivors }: KillProgress): string {
-  if (survivors.length === 0 && !unnamed_survivors) return 'nothing is left of it';
-  return `still there: ${[...survivors, ...(unnamed_survivors ? ['something without a known pid'] : [])].join(', ')}`;
+function describeGone({ survivors, unnamed_survivors, marked }: KillProgress): string {
+  const names = [...survivors, ...(unnamed_survivors ? ['something without a known pid'] : [])];
+  const left = names.length === 0 ? 'nothing is left of it' : `still there: ${names.join(', ')}`;
+  const alone = marked.map(({ pid, command }) => `${pid} ${command}`).join(', ');
+  return alone === '' ? left : `${left}; not killed, but carries its mark: ${alone}`;
 }
 
 function seconds(ms: number): string {

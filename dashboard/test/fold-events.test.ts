@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { KillPhase } from '#protocol/command';
 import { chaptersOf } from '../src/pages/run/fold-events.ts';
+import type { Marked } from '../src/state/marked.ts';
 import { at, COMMAND_ID, story } from './make.ts';
 
 const gap = (n: number) => ({ at: at(n), type: 'output_gap', from: n * 10, to: n * 10 + 5 }) as const;
@@ -16,6 +17,7 @@ const ordered = (n: number, command: string) =>
     reason: null,
     signal: 'SIGTERM',
     grace_ms: 5000,
+    include: null,
   }) as const;
 const step = (n: number, command: string | null, phase: KillPhase, survivors: number[] = []) =>
   ({
@@ -27,6 +29,7 @@ const step = (n: number, command: string | null, phase: KillPhase, survivors: nu
     signal: null,
     survivors,
     unnamed_survivors: false,
+    marked: [] as Marked[],
   }) as const;
 const kinds = (...events: Parameters<typeof story>) => chaptersOf(story(...events)).map(({ kind }) => kind);
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { killProgress } from '../src/state/kill-progress.ts';
+import type { Marked } from '../src/state/marked.ts';
 import { at, COMMAND_ID, makeCommand, makeRun, RUN_ID, story } from './make.ts';
 
 const requested = {
@@ -10,6 +11,7 @@ const requested = {
   reason: null,
   signal: 'SIGTERM',
   grace_ms: 5000,
+  include: null,
 } as const;
 const sent = { at: at(10), type: 'kill_sent', command: COMMAND_ID } as const;
 const delivered = { at: at(11), type: 'kill_delivered', command: COMMAND_ID } as const;
@@ -23,6 +25,7 @@ const phase = (name: 'term' | 'kill' | 'gone' | 'refused', seconds: number) =>
     signal: name === 'term' ? 'SIGTERM' : name === 'kill' ? 'SIGKILL' : null,
     survivors: [] as number[],
     unnamed_survivors: false,
+    marked: [] as Marked[],
   }) as const;
 const target = (state: 'pending' | 'sent' | 'delivered' | 'term') => ({
   run: RUN_ID,
@@ -32,6 +35,8 @@ const target = (state: 'pending' | 'sent' | 'delivered' | 'term') => ({
   exit_code: null,
   survivors: [],
   unnamed_survivors: false,
+  marked: [] as Marked[],
+  marked_count: 0,
 });
 
 const killing = makeRun({ state: 'killing' });

@@ -100,6 +100,7 @@ export function makeCommand(changes: Partial<Command> = {}): Command {
     machine: null,
     signal: 'SIGTERM',
     grace_ms: 5000,
+    include: null,
     reason: null,
     requested_by: 'ops',
     request_id: null,

@@ -10,6 +10,8 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
   exit_code: null,
   survivors,
   unnamed_survivors: false,
+  marked: [],
+  marked_count: 0,
 });
 
 test('an order is over when all its commands are', () => {

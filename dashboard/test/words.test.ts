@@ -13,12 +13,12 @@ test('a kill is told with who, how and why', () => {
   const order = { at: at(1), type: 'kill_requested', command: COMMAND_ID, requested_by: 'ops' } as const;
   expect(
     told(
-      { ...order, reason: 'it runs away', signal: 'SIGTERM', grace_ms: 30_000 },
-      { ...order, reason: null, signal: 'SIGKILL', grace_ms: 0 },
+      { ...order, reason: 'it runs away', signal: 'SIGTERM', grace_ms: 30_000, include: null },
+      { ...order, reason: null, signal: 'SIGKILL', grace_ms: 0, include: 'marked' },
     ),
   ).toEqual([
     ['kill', 'Kill requested by ops', 'SIGTERM, 30s of grace: “it runs away”'],
-    ['kill', 'Kill requested by ops', 'SIGKILL at once'],
+    ['kill', 'Kill requested by ops', 'SIGKILL at once, with what only carries its mark'],
   ]);
 });
 
@@ -43,7 +43,7 @@ test('what could not be ended is never called gone', () => {
     phase: 'gone',
     signal: null,
   } as const;
-  const none = { survivors: [], unnamed_survivors: false };
+  const none = { survivors: [], unnamed_survivors: false, marked: [] };
   expect(
     told({ ...gone, ...none, survivors: [7, 8] }, { ...gone, ...none, unnamed_survivors: true }, { ...gone, ...none }),
   ).toEqual([
@@ -53,9 +53,33 @@ test('what could not be ended is never called gone', () => {
   ]);
 });
 
+test('what a kill has left alone is told by name, and it is gone all the same', () => {
+  const mark = { parent: { pid: 1, command: 'systemd' }, kept: true };
+  const tmux = { pid: 4711, command: 'tmux new' };
+  const other = { pid: 4712, command: '', parent: null, kept: false };
+  const gone = {
+    at: at(1),
+    type: 'kill_progress',
+    command: COMMAND_ID,
+    reason: 'operator',
+    phase: 'gone',
+    signal: null,
+  } as const;
+  expect(told({ ...gone, survivors: [], unnamed_survivors: false, marked: [{ ...tmux, ...mark }, other] })).toEqual([
+    [
+      'kill',
+      'Gone: nothing of it is left',
+      'not killed, but carries this run’s mark: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1), 4712',
+    ],
+  ]);
+  expect(told({ at: at(2), type: 'left_running', processes: [{ ...tmux, mark }] })).toEqual([
+    ['warn', 'Left running', 'only marked: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1)'],
+  ]);
+});
+
 test('the wrapper’s own limit is told as such', () => {
   const term = { at: at(1), type: 'kill_progress', command: null, reason: 'timeout', phase: 'term' } as const;
-  expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false })).toEqual([
+  expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, marked: [] })).toEqual([
     ['kill', 'SIGTERM sent', 'its time limit was reached'],
   ]);
 });

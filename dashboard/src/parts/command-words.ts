@@ -2,6 +2,7 @@
 import type { Command, Target } from '#protocol/api';
 import type { CommandState, TargetState } from '#protocol/command';
 import { type Batch, jobCount, runCount } from '../state/batches.ts';
+import { markedTexts } from '../state/marked.ts';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';
 import { countText, durationText } from './quantity.ts';
 
@@ -91,12 +92,22 @@ export function targetMeaning(target: Target): string {
     case 'kill':
       return 'SIGKILL was sent to what was left.';
     case 'gone':
-      return hasSurvivors(target) ? `Could not be ended: ${survivorsText(target)}.` : 'Nothing of it is left.';
+      return (
+        (hasSurvivors(target) ? `Could not be ended: ${survivorsText(target)}.` : 'Nothing of it is left.') +
+        markedMeaning(target)
+      );
     case 'refused':
       return 'The run had ended before the kill came.';
     case 'lost':
       return 'No sign of life: nobody knows whether it still runs. If it comes back, it is killed.';
   }
+}
+
+/** What was left alone; of very many runs not all of that is named in the command. */
+function markedMeaning({ marked, marked_count }: Target): string {
+  if (marked_count === 0) return '';
+  const what = marked.length > 0 ? markedTexts(marked) : `${marked_count} processes, named on the page of the run`;
+  return ` Not killed, but carries its mark: ${what}.`;
 }
 
 /** What it is for. */
@@ -133,8 +144,16 @@ function machinesText(selector: string): string {
   return selector.split(',').join(', ');
 }
 
-/** `SIGTERM, and SIGKILL after 5s`. Null is each run's own. */
-export function mannerText(signal: Command['signal'], graceMs: Command['grace_ms']): string {
+/** `SIGTERM, and SIGKILL after 5s`. Null is each run’s own. */
+export function mannerText(
+  signal: Command['signal'],
+  graceMs: Command['grace_ms'],
+  include: Command['include'] = null,
+): string {
+  return include === null ? signalsText(signal, graceMs) : `${signalsText(signal, graceMs)}; also what is only marked`;
+}
+
+function signalsText(signal: Command['signal'], graceMs: Command['grace_ms']): string {
   if (signal === 'SIGKILL') return 'SIGKILL at once';
   if (signal === null && graceMs === null) return 'each run’s own signal and grace';
   const first = signal ?? 'each run’s own signal';

@@ -4,6 +4,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { MOST_LISTED } from '../api/calls.ts';
 import { type KillScope, orderKill } from '../state/kill-orders.ts';
+import { markedTexts, sortLeft } from '../state/marked.ts';
 import { Dialog } from './dialog.tsx';
 import {
   choiceText,
@@ -28,6 +29,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   const [choice, setChoice] = useState<MannerChoice>({
     signal: isUnderWay(scope) ? 'SIGKILL' : 'own',
     graceSeconds: 'own',
+    includeMarked: isNothingElseLeft(scope),
   });
   const [reason, setReason] = useState('');
   const yes = useRef<HTMLButtonElement | null>(null);
@@ -51,6 +53,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         <UnderWay runs={scope.runs} />
         <div class="kill-options">
           <Manner own={ownManner(scope)} choice={choice} choose={setChoice} />
+          <IncludeMarked runs={scope.runs} choice={choice} choose={setChoice} />
           <label class="whole-row">
             Reason, for the record
             <input
@@ -123,6 +126,34 @@ function Manner({ own, choice, choose }: MannerProps) {
       </p>
     </>
   );
+}
+
+interface IncludeMarkedProps extends Omit<MannerProps, 'own'> {
+  readonly runs: readonly Run[];
+}
+
+/** What is not proven to be the runs' own, or asks to be left alone, is ended by those alone who say so. */
+function IncludeMarked({ runs, choice, choose }: IncludeMarkedProps) {
+  const marked = runs.flatMap(({ left_running }) => sortLeft(left_running).marked);
+  return (
+    <label class="whole-row kill-include">
+      <input
+        type="checkbox"
+        checked={choice.includeMarked}
+        onChange={({ currentTarget: { checked } }) => choose({ ...choice, includeMarked: checked })}
+      />
+      <span>
+        {marked.length === 0
+          ? 'Also what only carries the run’s mark, or has LEASH_KEEP=1'
+          : `Also what only carries the run’s mark: ${markedTexts(marked)}`}
+      </span>
+    </label>
+  );
+}
+
+/** Of runs that are over nothing may be left but what a kill leaves alone, unless it is included. */
+function isNothingElseLeft({ runs }: KillScope): boolean {
+  return runs.length > 0 && runs.every((run) => run.final && sortLeft(run.left_running).own.length === 0);
 }
 
 function titleOf(scope: KillScope): string {
@@ -199,11 +230,16 @@ function WhatOne({ run }: { readonly run: Run }) {
 
 /** The run is over, and stays as it ended. */
 function WhatIsLeft({ run }: { readonly run: Run }) {
+  const { own } = sortLeft(run.left_running);
   return (
     <p>
-      This ends what <strong>{run.job}</strong> left running on <strong class="unbroken">{run.machine}</strong>,{' '}
-      {run.left_running.length === 1 ? 'process' : 'processes'}{' '}
-      <strong>{run.left_running.map(({ pid }) => pid).join(', ')}</strong>. How the run ended stays as it is.
+      This ends what <strong>{run.job}</strong> left running on <strong class="unbroken">{run.machine}</strong>
+      {own.length > 0 && (
+        <>
+          , {own.length === 1 ? 'process' : 'processes'} <strong>{own.map(({ pid }) => pid).join(', ')}</strong>
+        </>
+      )}
+      . How the run ended stays as it is.
       {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
     </p>
   );

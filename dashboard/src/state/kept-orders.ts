@@ -26,10 +26,11 @@ const State = v.variant('kind', [
 ]);
 
 /** What is sent again must be the same, to the letter. */
-const { signal, grace_seconds, reason } = KillRequest.entries;
+const { signal, grace_seconds, include, reason } = KillRequest.entries;
 const Manner = v.object({
   signal: v.exactOptional(signal.wrapped),
   grace_seconds: v.exactOptional(grace_seconds.wrapped),
+  include: v.exactOptional(include.wrapped),
   reason: v.exactOptional(reason.wrapped),
 });
 

@@ -20,7 +20,7 @@ export type KillScope<Each extends Hit = Run> =
   | { readonly kind: 'job'; readonly job: string; readonly runs: readonly Each[] };
 
 /** How it is to be done, and why. */
-export type KillManner = Pick<Partial<KillRequest>, 'signal' | 'grace_seconds' | 'reason'>;
+export type KillManner = Pick<Partial<KillRequest>, 'signal' | 'grace_seconds' | 'include' | 'reason'>;
 
 export interface KillOrder {
   readonly id: string;

@@ -1,7 +1,7 @@
 /** Entries of the audit as sentences that begin with who did it. Pure. */
 import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
-import { KillSignal } from '#protocol/command';
+import { KillInclude, KillSignal } from '#protocol/command';
 import { mannerText, matchText } from '../../parts/command-words.ts';
 import type { RunName } from '../../state/run-ref.ts';
 
@@ -26,6 +26,7 @@ const KillDetail = v.object({
   machine: nullable(v.string()),
   signal: nullable(KillSignal),
   grace_ms: nullable(v.number()),
+  include: nullable(KillInclude),
   reason: nullable(v.string()),
 });
 const CreatedDetail = v.object({
@@ -74,11 +75,11 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
 function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sentence {
   const read = v.safeParse(KillDetail, detail);
   if (!read.success) return { ...plain(`ordered a kill of ${job}`), job };
-  const { command, run, signal, grace_ms, reason } = read.output;
+  const { command, run, signal, grace_ms, include, reason } = read.output;
   const machine = run === null ? null : names.machineOf({ id: run, job }, command);
   const what = machine === null ? matchText({ ...read.output, targets: [] }) : `one run, on ${machine}`;
   const why = reason === null ? '' : `: “${reason}”`;
-  const deed = `ordered a kill of ${job}, ${what} (${mannerText(signal, grace_ms)})${why}`;
+  const deed = `ordered a kill of ${job}, ${what} (${mannerText(signal, grace_ms, include)})${why}`;
   return { ...plain(deed), job, command, run };
 }
 

@@ -198,7 +198,7 @@ function Facts({ command }: { readonly command: Command }) {
   return (
     <dl class="command-facts">
       <Fact name="Is for">{matchText(command)}</Fact>
-      <Fact name="How">{mannerText(command.signal, command.grace_ms)}</Fact>
+      <Fact name="How">{mannerText(command.signal, command.grace_ms, command.include)}</Fact>
       <Fact name="Reason">{command.reason === null ? <span class="aside">none given</span> : command.reason}</Fact>
       <Fact name="Ordered by">{command.requested_by}</Fact>
       <Fact name="Ordered">

@@ -278,7 +278,7 @@ function Who({ command }: { readonly command: Command }) {
     <>
       <div class="command-who">
         {command.requested_by}
-        <span class="aside">{mannerText(command.signal, command.grace_ms)}</span>
+        <span class="aside">{mannerText(command.signal, command.grace_ms, command.include)}</span>
         {command.reason !== null && <q class="aside">{command.reason}</q>}
       </div>
       <div class="command-when">

@@ -1,17 +1,29 @@
 import type { Run } from '#protocol/api';
+import { markedTexts, sortLeft } from '../../state/marked.ts';
 
 /** The events list them all. */
 const LISTED = 8;
 
 /** What still runs of a run that has ended. */
 export function LeftRunning({ run }: { readonly run: Run }) {
-  const { left_running: processes } = run;
+  const { own: processes, marked } = sortLeft(run.left_running);
   const more = processes.length - LISTED;
   return (
-    <div class="left-running" data-left-running={processes.length}>
+    <div class="left-running" data-left-running={run.left_running.length}>
       <p>
-        Left running: {processes.length === 1 ? 'a process' : `${processes.length} processes`} that it started{' '}
-        {processes.length === 1 ? 'has' : 'have'} not ended with it.
+        {processes.length > 0 && (
+          <>
+            Left running: {processes.length === 1 ? 'a process' : `${processes.length} processes`} that it started{' '}
+            {processes.length === 1 ? 'has' : 'have'} not ended with it.{' '}
+          </>
+        )}
+        {marked.length > 0 && (
+          <>
+            Also carries this run’s mark: {markedTexts(marked.slice(0, LISTED))}
+            {marked.length > LISTED && ` and ${marked.length - LISTED} more`}. A kill leaves that alone unless it
+            includes it.
+          </>
+        )}
         {!run.connected && ' Out of touch: a kill waits until the machine is back.'}
       </p>
       <ul>
