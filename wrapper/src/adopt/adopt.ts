@@ -26,6 +26,7 @@ import { type FamilyOrigin, processFamily } from '../processes/family.ts';
 import { bootId, type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
 import { patternOf } from '../redact/patterns.ts';
+import { isAnythingLeft } from '../run/left-running.ts';
 import { LocalSignals } from '../run/local-signals.ts';
 import { openOwnOutput } from '../run/own-output.ts';
 import { assembleAgain, type Birth } from '../run/parts.ts';
@@ -246,7 +247,7 @@ async function finish(
   if (supervision.journal !== null) removeJournal(supervision.journal);
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;
-  if (processFamily(origin).remaining().length > 0) {
+  if (isAnythingLeft(processFamily(origin))) {
     await noteTakeover(directory, { ...supervision, guardian: guardianAbove(), journal: null }, log);
     if (!(await keepInReach(directory, origin, controlPlane, rules, log))) return;
   } else {

@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import { type FamilyOrigin, type ProcessFamily, processFamily } from '../processes/family.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { describeProcesses } from '../run/left-running.ts';
+import { findMarked, withMarked } from '../run/marked.ts';
 import type { RunDirectory } from '../spool/run-directory.ts';
 import { LaterKills } from './later-kills.ts';
 
@@ -39,7 +40,11 @@ export async function keepInReach(
   const { limits, supervision } = directory.facts;
   const ownWay = { signal: supervision?.signal ?? 'SIGTERM', graceMs: limits.grace_ms };
   const kills = new LaterKills(family, ownWay, () => record.start().age_ms, log, {
-    killing: (step) => link.killing(step),
+    killing: (step) => {
+      const told = withMarked(step, findMarked(family, rules, log));
+      record.noteKilling(told);
+      link.killing(told);
+    },
     gone: () => look(),
   });
   record.isKept = true;
@@ -55,11 +60,12 @@ export async function keepInReach(
   let known = '';
   const look = () => {
     const pids = family.remaining();
-    const now = pids.join(',');
+    const marked = family.marked();
+    const now = JSON.stringify([pids, marked]);
     if (now === known) return;
     known = now;
-    record.left = describeProcesses(pids, rules);
-    record.isKept = pids.length > 0;
+    record.left = describeProcesses(pids, marked, rules);
+    record.isKept = record.left.length > 0;
     link.leftChanged();
   };
   look();

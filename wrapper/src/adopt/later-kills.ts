@@ -45,7 +45,7 @@ export class LaterKills {
     return [...this.#past, ...(this.#terminator?.appliedKills ?? [])];
   }
 
-  request({ command, signal, grace_ms }: Kill): void {
+  request({ command, signal, grace_ms, include }: Kill): void {
     const known = this.#past.find((each) => each.command === command);
     if (known !== undefined) {
       this.#events.killing({ type: 'killing', reason: 'operator', ...known });
@@ -56,6 +56,7 @@ export class LaterKills {
       cause: { kind: 'operator', command },
       signal: signal ?? this.#ownWay.signal,
       graceMs: grace_ms ?? this.#ownWay.graceMs,
+      includeMarked: include === 'marked',
     });
     // There is no leader any more whose exit could be waited for.
     this.#terminator.leaderExited();

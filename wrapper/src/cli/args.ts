@@ -19,6 +19,8 @@ export interface FlushArgs {
 export interface KillArgs {
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;
+  /** Whether what only carries the run's mark is to be ended, too. */
+  readonly includeMarked: boolean;
 }
 
 export interface OrphansArgs {
@@ -116,15 +118,15 @@ function parseFlush(argv: readonly string[]): Invocation {
 function parseOrphans(argv: readonly string[]): Invocation {
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     kill: flag,
+    'include-marked': flag,
     signal: text,
     grace: text,
     verbose: { ...flag, short: 'v' },
     help: { ...flag, short: 'h' },
   });
   if (flags.help) return { kind: 'help', topic: 'orphans' };
-  if (!flags.kill && (flags.signal !== undefined || flags.grace !== undefined)) {
-    throw new UsageError('--signal and --grace go with --kill');
-  }
+  const isManner = flags.signal !== undefined || flags.grace !== undefined || flags['include-marked'] === true;
+  if (!flags.kill && isManner) throw new UsageError('--signal, --grace and --include-marked go with --kill');
   return {
     kind: 'orphans',
     args: {
@@ -133,6 +135,7 @@ function parseOrphans(argv: readonly string[]): Invocation {
         ? {
             signal: flags.signal === undefined ? 'SIGTERM' : signalName('--signal', flags.signal),
             graceMs: duration('--grace', flags.grace) ?? DEFAULT_GRACE_MS,
+            includeMarked: flags['include-marked'] ?? false,
           }
         : null,
       verbose: flags.verbose ?? false,

@@ -122,17 +122,19 @@ const ORPHANS = `leash orphans: find commands that nobody supervises, and take t
 
 Usage:
   leash orphans [RUN...]
-  leash orphans --kill [--signal SIGNAL] [--grace DURATION] [RUN...]
+  leash orphans --kill [--signal SIGNAL] [--grace DURATION] [--include-marked] [RUN...]
 
 When a wrapper is killed, another one takes its run over by itself. Where that one's starter was
 killed as well, the command runs on, and can't be stopped from the control plane. This lists such
 commands of this user on this machine (run, job, pid, when it started, how many processes), and has
-them taken over. With --kill they are ended, all that they have started included.
+them taken over. With --kill they are ended, all that they have started included. What only carries
+the run's mark, and what LEASH_KEEP=1 leaves out, is named and lives on.
 
 Options:
   --kill                 end them
   --signal SIGNAL        what is sent first; default TERM
   --grace DURATION       from that to SIGKILL; default 5s; 0: at once
+  --include-marked       end what only carries the run's mark, and what LEASH_KEEP=1 leaves out, too
   -v, --verbose          tell on stderr what is done
   -h, --help             this text
 

@@ -8,6 +8,7 @@ import { pauseBeforeDialling } from '../link/backoff.ts';
 import { describeError, type Log } from '../log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
 import { noFamily, processFamily } from '../processes/family.ts';
+import { isAnythingLeft } from '../run/left-running.ts';
 import type { State } from '../run/state.ts';
 import { acquireFlusherLock } from '../spool/flusher-lock.ts';
 import { claim, type RunDirectory } from '../spool/run-directory.ts';
@@ -245,7 +246,7 @@ async function hasLeftRunning(directory: RunDirectory): Promise<boolean> {
   const end = await directory.readEnd().catch(() => null);
   const left = end?.complete.left_running ?? [];
   const { family } = directory.facts;
-  return left.length > 0 && family !== null && processFamily(family).remaining().length > 0;
+  return left.length > 0 && family !== null && isAnythingLeft(processFamily(family));
 }
 
 /** The disk fails, or we do: no reason not to send the others. */

@@ -1,6 +1,7 @@
 /** How far a run has come, for a successor: what a kill under way has done, and how the command exited if it has. */
 import * as v from 'valibot';
 import { AppliedKill, Killing } from '#protocol/wrapper-link';
+import { NOT_ENDING } from '../terminate/decide.ts';
 
 const Reason = v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']);
 const AgeMs = v.number();
@@ -24,6 +25,7 @@ const Termination = v.object({
   stage: Stage,
   sent: listOf(v.string()),
   heldUnseenSince: v.nullable(AgeMs),
+  includesMarked: v.optional(v.boolean(), false),
   progress: listOf(v.object({ cause: Cause, ...v.omit(AppliedKill, ['command']).entries })),
 });
 
@@ -42,7 +44,7 @@ export const Progress = v.object({
 export type Progress = v.InferOutput<typeof Progress>;
 
 export const NO_PROGRESS: Progress = {
-  termination: { stage: { kind: 'running' }, sent: [], progress: [], heldUnseenSince: null },
+  termination: NOT_ENDING,
   raw: null,
   untold_steps: [],
 };

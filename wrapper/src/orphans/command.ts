@@ -8,7 +8,7 @@ import { type Operation, operate } from '../cli/operate.ts';
 import { type Log, printable } from '../log.ts';
 import { openState, type State } from '../run/state.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
-import { endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from './orphans.ts';
+import { type Ended, endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from './orphans.ts';
 
 /** Some are left, or one that was named is not known. */
 export const EXIT_LEFT = 1;
@@ -81,9 +81,9 @@ async function end(
 ): Promise<number> {
   const survivors = await Promise.all(
     found.map(async (orphan) => {
-      const alive = await endOrphan(orphan, how, means, log);
-      say(outcome(orphan, alive));
-      return alive;
+      const ended = await endOrphan(orphan, how, means, log);
+      say(outcome(orphan, ended));
+      return ended.survivors;
     }),
   );
   return survivors.flat().length;
@@ -116,9 +116,8 @@ function rowOf({ facts, members }: Orphan): string[] {
   return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command)];
 }
 
-function outcome({ facts, members }: Orphan, survivors: readonly number[]): string {
-  const what = `run ${facts.run} of ${facts.job}`;
-  return survivors.length === 0
-    ? `${what}: ended, ${members.length} processes`
-    : `${what}: could not end ${survivors.join(', ')}`;
+function outcome({ facts, members }: Orphan, { survivors, marked }: Ended): string {
+  const end = survivors.length === 0 ? `ended, ${members.length} processes` : `could not end ${survivors.join(', ')}`;
+  const alone = marked.length === 0 ? '' : `; not killed, but carries its mark: ${marked.join(', ')}`;
+  return `run ${facts.run} of ${facts.job}: ${end}${alone}`;
 }

@@ -4,9 +4,8 @@ import { operate } from '../cli/operate.ts';
 import { takeTold } from '../guardian/guardian.ts';
 import { processFamily } from '../processes/family.ts';
 import { openState } from '../run/state.ts';
-import { endFamily } from '../terminate/end-family.ts';
 import { EXIT_LEFT, orphansCommand } from './command.ts';
-import { removeSpent } from './orphans.ts';
+import { endAndTell, removeSpent } from './orphans.ts';
 
 /**
  * By what the guardian knows of the run, which has a record only where there is a disk for it, and not at once.
@@ -17,9 +16,7 @@ export function endForGuardian(run: string, kill: KillArgs): Promise<number> {
   const origin = takeTold(process.env, run).facts?.family ?? null;
   if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
   return operate({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
-    const family = processFamily(origin);
-    const survivors = await endFamily(family, kill, log);
-    family.release();
+    const { survivors } = await endAndTell(processFamily(origin), kill, log);
     const state = await openState(settings);
     if (state.kind === 'usable') await removeSpent(state);
     return survivors.length === 0 ? 0 : EXIT_LEFT;

@@ -4,10 +4,13 @@ import { NO_PROGRESS } from '../journal/progress.ts';
 import { noteProgressIn } from '../journal/run-journal.ts';
 import type { Log } from '../log.ts';
 import { noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
+import { redactionRules } from '../redact/redactor.ts';
+import { findMarked, markedText, programOf } from '../run/marked.ts';
 import type { State } from '../run/state.ts';
 import { claim } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import { eachUnfinishedRun, listRunDirectories } from '../spool/run-listing.ts';
+import type { EndRequest } from '../terminate/decide.ts';
 import { endFamily } from '../terminate/end-family.ts';
 
 export interface Orphan {
@@ -55,20 +58,36 @@ export async function removeSpent(state: State): Promise<void> {
   }
 }
 
-/**
- * Ends it, and leaves it to a successor to tell of that.
- *
- * @returns pids of those that could not be ended
- */
+/** What has become of a family that was ended. */
+export interface Ended {
+  /** Pids of those that could not be ended. */
+  readonly survivors: readonly number[];
+  /** Those that were left alone, each with its name. */
+  readonly marked: readonly string[];
+}
+
+/** Ends a family, and says who was left alone. Never rejects. */
+export async function endAndTell(family: ProcessFamily, how: Omit<EndRequest, 'cause'>, log: Log): Promise<Ended> {
+  const survivors = await endFamily(family, how, log);
+  // Whole command lines may hold secrets, and nothing is known here of which.
+  const marked = findMarked(family, redactionRules([]), log).map((each) =>
+    markedText({ ...each, command: programOf(each.command) }),
+  );
+  if (marked.length > 0) log.note(`left alone: ${marked.join(', ')}`);
+  family.release();
+  return { survivors, marked };
+}
+
+/** Ends it, and leaves it to a successor to tell of that. */
 export async function endOrphan(
   { facts, family }: Orphan,
-  how: { readonly signal: NodeJS.Signals; readonly graceMs: number },
+  how: Omit<EndRequest, 'cause'>,
   means: Means,
   log: Log,
-): Promise<readonly number[]> {
+): Promise<Ended> {
   log.note(`ending run ${facts.run} of ${facts.job}`);
-  const survivors = await endFamily(family, how, log);
-  family.release();
+  const ended = await endAndTell(family, how, log);
+  const { survivors } = ended;
   const journal = facts.supervision?.journal ?? null;
   if (journal !== null) {
     noteProgressIn(journal, {
@@ -80,5 +99,5 @@ export async function endOrphan(
     });
   }
   rescue(facts, means, log);
-  return survivors;
+  return ended;
 }

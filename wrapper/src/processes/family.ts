@@ -1,9 +1,12 @@
 /** Everything that belongs to a run: finding it all, and signalling it all. */
 import { performance } from 'node:perf_hooks';
 import { type Cgroup, openCgroup } from './cgroup.ts';
+import { forgetGone, identity, KeptProcesses } from './kept.ts';
+import { Mark } from './mark.ts';
 import { bootId, isAnybodyAt, type ProcessRef } from './process-ref.ts';
 import { type ProcessEntry, type ProcessTable, processTable } from './process-table.ts';
-import { Roster } from './roster.ts';
+import { findReaper, Reaper } from './reaper.ts';
+import { type Found, Roster } from './roster.ts';
 
 /** What a family is known by. Plain data, to be stored as JSON. */
 export interface FamilyOrigin {
@@ -15,6 +18,14 @@ export interface FamilyOrigin {
   readonly pipes: readonly string[];
   /** The directory of the run's cgroup, if it has one. */
   readonly cgroup: string | null;
+}
+
+/** A living process that has to do with a run, and is left alone. */
+export interface Marked {
+  readonly pid: number;
+  readonly ppid: number;
+  /** Whether `LEASH_KEEP` leaves it out; else it carries the run's mark, which is no proof. */
+  readonly isKept: boolean;
 }
 
 export interface ProcessFamily {
@@ -38,6 +49,13 @@ export interface ProcessFamily {
    * @returns false when there was none that could be signalled
    */
   signal(signal: NodeJS.Signals): boolean;
+  /**
+   * What carries the run's mark and is no member, as of the last look, and what is to be kept: those that the others
+   * descend from first. Throws when the process table can't be read.
+   */
+  marked(): Marked[];
+  /** From now on all of that are members. */
+  includeMarked(): void;
   /** Removes the run's cgroup, if it is empty. */
   release(): void;
 }
@@ -53,6 +71,8 @@ export interface FamilySystem {
   readonly bootId: string;
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
+  /** Who becomes the parent of orphans among our descendants, as far as that can be found out. */
+  readonly findReaper: () => number | null;
 }
 
 /** Of a command that was never started. */
@@ -63,6 +83,8 @@ export const noFamily: ProcessFamily = {
   leaderHasExited: () => true,
   mayHoldOutput: () => true,
   signal: () => false,
+  marked: () => [],
+  includeMarked: () => {},
   release: () => {},
 };
 
@@ -90,13 +112,12 @@ function thisMachine(): FamilySystem {
     ownPid: process.pid,
     bootId: bootId(),
     now: () => performance.now(),
+    findReaper,
   };
 }
 
 /** Shown to everyone, unless other users' processes are hidden. */
 const INIT = 1;
-/** A name so short may be anyone's variable. */
-const SHORTEST_COOKIE = 8;
 /** The longest that one `observe` may hold up everything else; of a family too large for that, the newest are seen. */
 const OBSERVE_BUDGET_MS = 20;
 /** How often all are stopped and looked for again before they are killed: each time only finds what was just forked. */
@@ -112,27 +133,37 @@ const SEARCH_WIDTH = 16;
 
 class Family implements ProcessFamily {
   readonly #leader: ProcessRef;
-  readonly #cookie: string | null;
   readonly #pipes: readonly string[];
   readonly #cgroup: Cgroup | null;
+  readonly #hadCgroup: boolean;
   readonly #helpers: readonly ProcessRef[];
   readonly #system: FamilySystem;
   readonly #roster: Roster;
-  /** Start times, by pid, of those that were seen to have neither the cookie nor one of the pipes. */
-  #strangers = new Map<number, string>();
+  readonly #mark: Mark;
+  readonly #reaper: Reaper;
+  readonly #kept: KeptProcesses;
+  /** Start times, by pid, of those that carry the mark and are another's, whatever becomes of their parents. */
+  readonly #markedElsewhere = new Map<number, string>();
   /** Our own process, its ancestors and helpers, as of the last look. */
   #foreign: ReadonlySet<number> = new Set();
   /** The process groups that they are in. */
   #foreignGroups: ReadonlySet<number> = new Set();
+  /** What the last look has shown; null before the first. */
+  #lastLook: (Found & { readonly entries: readonly ProcessEntry[] }) | null = null;
+  #includesMarked = false;
+  /** Whether the run's cgroup holds all that the command starts, so that nothing else needs to be followed. */
   #isContained = false;
   /** Whether somebody is in the leader's group whom the last look did not show (`hidepid`). */
   #isGroupHidden = false;
 
   constructor(origin: FamilyOrigin, helpers: readonly ProcessRef[], system: FamilySystem) {
     this.#leader = origin.leader;
-    this.#cookie = origin.cookie.length >= SHORTEST_COOKIE ? origin.cookie : null;
     this.#pipes = origin.pipes;
+    this.#mark = new Mark(origin, system.table);
+    this.#reaper = new Reaper(system.findReaper);
+    this.#kept = new KeptProcesses(system.table, system.now);
     this.#cgroup = origin.cgroup === null ? null : system.openCgroup(origin.cgroup);
+    this.#hadCgroup = origin.cgroup !== null;
     this.#helpers = helpers;
     this.#system = system;
     this.#roster = new Roster(origin.leader);
@@ -146,7 +177,9 @@ class Family implements ProcessFamily {
   }
 
   remaining(): number[] {
-    return this.#hasCertainlyNone() ? [] : this.members();
+    if (!this.#hasCertainlyNone()) return this.members();
+    this.#lastLook = { entries: [], own: [], kept: [] };
+    return [];
   }
 
   /** What the command has started has a newer pid than it, unless those have gone once around. */
@@ -160,7 +193,7 @@ class Family implements ProcessFamily {
     const started = Array.from({ length: newest - leader + 1 }, (_, index) => leader + index);
     return [...this.#roster.pids, ...started].every((pid) => {
       const entry = table.entry(pid);
-      return entry === null || !this.#isLivingMember(entry);
+      return entry === null || !this.#isCandidate(entry) || !(this.#isRelated(entry) || this.#mark.isOn(entry));
     });
   }
 
@@ -168,17 +201,17 @@ class Family implements ProcessFamily {
   #hiddenInCgroup(): number[] {
     const deadline = this.#system.now() + CLOSER_LOOK_MS;
     while (this.#cgroup?.isPopulated() === true && this.#system.now() < deadline) {
-      const inside = this.#cgroup.members().filter((pid) => !this.#foreign.has(pid));
+      const all = this.#cgroup.members();
+      const inside = all.filter((pid) => !this.#foreign.has(pid) && !this.#isLeftOut(pid));
       if (inside.length > 0) return inside;
+      // Those live on, and so it will be populated: that tells nothing.
+      if (all.length > 0) return [];
     }
     return [];
   }
 
   observe(): number | null {
-    if (this.#cgroup !== null && !this.#isContained) {
-      this.#isContained = this.#cgroup.members().includes(this.#leader.pid);
-    }
-    if (this.#isContained) return null;
+    if (this.#cgroup?.members().includes(this.#leader.pid) === true) return null;
     const { table } = this.#system;
     const queue = this.#roster.pids;
     const deadline = this.#system.now() + OBSERVE_BUDGET_MS;
@@ -206,7 +239,7 @@ class Family implements ProcessFamily {
     for (const child of children) {
       const entry = this.#system.table.entry(child);
       // One that is not its child any more has ended, and its pid is another's.
-      if (entry === null || entry.ppid !== parent || this.#roster.has(entry)) continue;
+      if (entry === null || entry.ppid !== parent || this.#roster.has(entry) || this.#kept.wasFound(entry)) continue;
       this.#roster.add(entry, this.#system.now());
       born.push(child);
     }
@@ -240,6 +273,28 @@ class Family implements ProcessFamily {
     }
   }
 
+  marked(): Marked[] {
+    if (this.#includesMarked) return [];
+    if (this.#lastLook === null) this.#look();
+    const { entries, own, kept } = this.#lastLook ?? { entries: [], own: [], kept: [] };
+    const known = new Set([...own, ...kept]);
+    const elsewhere = entries.filter(
+      (entry) => !known.has(entry) && this.#isCandidate(entry) && this.#mark.isOn(entry),
+    );
+    for (const { pid, startTime } of elsewhere) this.#markedElsewhere.set(pid, startTime);
+    const all = [
+      ...kept.filter(({ isAlive }) => isAlive).map(({ pid, ppid }) => ({ pid, ppid, isKept: true })),
+      ...elsewhere.map(({ pid, ppid }) => ({ pid, ppid, isKept: false })),
+    ];
+    const pids = new Set(all.map(({ pid }) => pid));
+    const isRoot = ({ ppid }: Marked) => !pids.has(ppid);
+    return [...all.filter(isRoot), ...all.filter((each) => !isRoot(each))];
+  }
+
+  includeMarked(): void {
+    this.#includesMarked = true;
+  }
+
   release(): void {
     this.#cgroup?.remove();
   }
@@ -270,7 +325,8 @@ class Family implements ProcessFamily {
     const inside = this.#cgroup.members();
     if (inside.length === 0) return false;
     this.#findForeign((pid) => this.#system.table.entry(pid));
-    return !inside.some((pid) => this.#foreign.has(pid)) && this.#cgroup.kill();
+    const isSpared = (pid: number) => !this.#includesMarked && pid !== this.#leader.pid && this.#kept.hasPid(pid);
+    return !inside.some((pid) => this.#foreign.has(pid) || isSpared(pid)) && this.#cgroup.kill();
   }
 
   /** Kills what a look at all processes is too slow for. */
@@ -310,8 +366,27 @@ class Family implements ProcessFamily {
   }
 
   #isLivingMember(entry: ProcessEntry): boolean {
-    if (!entry.isAlive || entry.isKernel || this.#foreign.has(entry.pid)) return false;
-    return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#isMarked(entry);
+    if (!this.#isCandidate(entry) || this.#isKept(entry) || this.#isLeftOut(entry.ppid)) return false;
+    return this.#isRelated(entry) || this.#isAdrift(entry, (pid) => this.#system.table.entry(pid));
+  }
+
+  #isRelated(entry: ProcessEntry): boolean {
+    return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#kept.wasFound(entry);
+  }
+
+  #isCandidate(entry: ProcessEntry): boolean {
+    return entry.isAlive && !entry.isKernel && !this.#foreign.has(entry.pid);
+  }
+
+  /** Whether it is left out. The command's own process never is: what is asked to end is the run. */
+  #isKept(entry: ProcessEntry): boolean {
+    if (this.#includesMarked || !entry.isAlive || entry.pid === this.#leader.pid) return false;
+    return this.#kept.has(entry);
+  }
+
+  /** Whether the process with this pid was left out at the last look. */
+  #isLeftOut(pid: number): boolean {
+    return !this.#includesMarked && this.#kept.hadPid(pid);
   }
 
   /** All living members. */
@@ -323,17 +398,38 @@ class Family implements ProcessFamily {
     this.#findForeign((pid) => byPid.get(pid) ?? null);
     this.#isGroupHidden = !byPid.has(INIT) && this.#isSomebodyHidden(entries);
     const inCgroup = new Set(this.#cgroup?.members());
+    this.#isContained = this.#cgroupHoldsAll(byPid.get(this.#leader.pid) ?? null, inCgroup);
     const found = this.#roster.update(
       entries,
-      (entry) => inCgroup.has(entry.pid) || this.#isMarked(entry),
-      (entry) => this.#foreign.has(entry.pid),
+      {
+        isForeign: (entry) => this.#foreign.has(entry.pid),
+        isInside: (entry) => inCgroup.has(entry.pid) || this.#kept.wasFound(entry),
+        isKept: (entry) => this.#isKept(entry),
+        isAdrift: (entry) => this.#isAdrift(entry, (pid) => byPid.get(pid) ?? null),
+      },
       now(),
     );
-    for (const [pid, startTime] of this.#strangers) {
-      if (byPid.get(pid)?.startTime !== startTime) this.#strangers.delete(pid);
-    }
-    const living = found.filter((entry) => entry.isAlive);
+    this.#lastLook = { ...found, entries };
+    this.#remember(found, byPid);
+    const living = found.own.filter((entry) => entry.isAlive);
     return living.length > 0 ? living : this.#lookCloser(newest);
+  }
+
+  /**
+   * Whether all that the command has started is in its cgroup, so that a mark elsewhere proves nothing. Not where the
+   * command has never entered it, or has left it again.
+   */
+  #cgroupHoldsAll(leader: ProcessEntry | null, inCgroup: ReadonlySet<number>): boolean {
+    if (!this.#hadCgroup) return false;
+    const isLeaderAlive = leader?.isAlive === true && leader.startTime === this.#leader.startTime;
+    return !isLeaderAlive || inCgroup.has(this.#leader.pid);
+  }
+
+  /** Notes who is kept, and forgets what was known of those that are gone. */
+  #remember({ kept }: Found, byPid: ReadonlyMap<number, ProcessEntry>): void {
+    this.#kept.note(kept, byPid);
+    this.#mark.forgetGone(byPid);
+    forgetGone(this.#markedElsewhere, byPid);
   }
 
   /** Whether the leader's group has somebody though no living process in it is shown. A zombie may be taken for one. */
@@ -364,23 +460,30 @@ class Family implements ProcessFamily {
   }
 
   /**
-   * Whether it inherited the cookie, or, having thrown its environment away, still prints into the run's pipes. Only its
-   * stdout and stderr count: who else holds a pipe may have been handed it to work for many (an ssh master).
-   *
-   * Read once for each process: it never gets either later, except from an ancestor of ours.
+   * Whether it carries the mark and lost its parent as a daemon does. The mark alone is no proof: an environment is handed
+   * on, too, to jobs of `at` and to services that are told to start again. Those have a parent, or a parent's parent, that
+   * was there before the run, and that is none of those to whom orphans are given.
    */
-  #isMarked(entry: ProcessEntry): boolean {
-    if (!entry.isAlive || this.#strangers.get(entry.pid) === entry.startTime || this.#isOlder(entry)) return false;
-    const { table } = this.#system;
-    const hasCookie = this.#cookie === null ? false : table.hasVariable(entry.pid, this.#cookie);
-    if (hasCookie === true || table.printsInto(entry.pid, this.#pipes)) return true;
-    if (hasCookie === false) this.#strangers.set(entry.pid, entry.startTime);
-    return false;
+  #isAdrift(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
+    if (this.#includesMarked) return this.#isCandidate(entry) && this.#mark.isOn(entry);
+    if (this.#isContained || this.#markedElsewhere.get(entry.pid) === entry.startTime) return false;
+    return this.#mark.isOn(entry) && this.#isOrphan(entry, entryOf);
   }
 
-  /** Whether it was there before the command, and so has inherited nothing of it. Only Linux tells, in ticks since the boot. */
-  #isOlder({ startTime }: ProcessEntry): boolean {
-    return Number(startTime) < Number(this.#leader.startTime);
+  #isOrphan(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
+    const seen = new Set<number>();
+    let { ppid } = entry;
+    while (ppid !== INIT && !seen.has(ppid)) {
+      seen.add(ppid);
+      const parent = entryOf(ppid);
+      // Outside our PID namespace, or another user's where those are hidden: only the order of pids tells of its age.
+      if (parent === null) return ppid > this.#leader.pid;
+      if (this.#roster.has(parent)) return true;
+      if (this.#foreign.has(ppid)) return this.#reaper.is(parent, entryOf);
+      if (this.#mark.isOlder(parent)) return false;
+      ppid = parent.ppid;
+    }
+    return ppid === INIT;
   }
 
   /** Finds out who is never to be signalled, whatever it looks like: pid 1, ourselves, our ancestors, our helpers. */
@@ -421,7 +524,8 @@ class Family implements ProcessFamily {
   }
 
   #isOwnGroup(pgid: number): boolean {
-    return pgid > 1 && this.#roster.ownsGroup(pgid) && !this.#foreignGroups.has(pgid);
+    if (this.#foreignGroups.has(pgid) || this.#kept.isInGroup(pgid)) return false;
+    return pgid > 1 && this.#roster.ownsGroup(pgid);
   }
 
   /** Whether the pid is still that process's: it may have ended, and another got its pid. */
@@ -439,8 +543,4 @@ class Family implements ProcessFamily {
       return false;
     }
   }
-}
-
-function identity({ pid, startTime }: ProcessEntry): string {
-  return `${pid} ${startTime}`;
 }

@@ -23,6 +23,9 @@ export function groupFamily(leader: number, cgroup: Cgroup | null, exited: Promi
     leaderHasExited: () => isCollected,
     mayHoldOutput: () => true,
     signal: (signal) => sendToGroup(leader, signal),
+    // An environment can't be read.
+    marked: () => [],
+    includeMarked: () => {},
     release: () => {
       cgroup?.remove();
     },

@@ -82,7 +82,7 @@ function hasChildrenFiles(): boolean {
   return childrenFiles;
 }
 
-function hasVariable(pid: number, name: string): boolean | null {
+function hasVariable(pid: number, name: string, value?: string): boolean | null {
   let environment: Buffer;
   try {
     environment = fs.readFileSync(`/proc/${pid}/environ`);
@@ -93,7 +93,7 @@ function hasVariable(pid: number, name: string): boolean | null {
   }
   // A process that is just being replaced by another program has no environment for a moment.
   if (environment.length === 0) return null;
-  const assignment = Buffer.from(`${name}=`);
+  const assignment = Buffer.from(value === undefined ? `${name}=` : `${name}=${value}\0`);
   for (let at = environment.indexOf(assignment); at !== -1; at = environment.indexOf(assignment, at + 1)) {
     if (at === 0 || environment[at - 1] === 0) return true;
   }

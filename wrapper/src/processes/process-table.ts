@@ -25,10 +25,11 @@ export interface ProcessTable {
   /** Pids of the children of one process at a cost that does not grow with the machine; null where that is impossible. */
   children(pid: number): number[] | null;
   /**
-   * Whether the environment that the process was started with has a variable called `name`. False when it may never be
-   * seen because the process is another user's; null when it can't be seen now, because it is just being replaced.
+   * Whether the environment that the process was started with has a variable called `name`, with this value if one is
+   * given. False when it may never be seen because the process is another user's; null when it can't be seen now, because
+   * it is just being replaced.
    */
-  hasVariable(pid: number, name: string): boolean | null;
+  hasVariable(pid: number, name: string, value?: string): boolean | null;
   /**
    * Whether the stdout or stderr of the process is one of `pipes`, as `nameOfPipe` names them. False where that can't be
    * told.

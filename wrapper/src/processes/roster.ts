@@ -1,9 +1,10 @@
 /**
  * Who belongs to a run: judged from looks at the process table, and remembered.
  *
- * A process belongs to it when it is the run's leader; when it carries the run's mark (its cookie, or it is in its
- * cgroup); when it is a child of one that belongs to it; or when it is in a process group or session that one of these
- * leads. Once found it belongs to the run until it is dead, whatever becomes of its ancestors.
+ * A process belongs to it when it is the run's leader; when it is in its cgroup; when it is a child of one that belongs
+ * to it; when it is in a process group or session that one of these leads; or when it is adrift, as the caller judges.
+ * Once found it belongs to the run until it is dead, whatever becomes of its ancestors. What is to be kept is left out,
+ * with all of its descendants.
  *
  * Pids are given out again, but not while any process, a zombie too, has the number as its pid, group or session. So a
  * group or session number is ours without doubt in a look that shows the very process that gave it its number, or a
@@ -19,6 +20,24 @@ const SPARE_NUMBERS = 1_000;
 
 /** A process that belongs to the run, as it was last seen. */
 type Member = Pick<ProcessEntry, 'startTime' | 'pgid' | 'sid'>;
+
+/** How one who looks judges a process that is not known yet. */
+export interface Judge {
+  /** Whether the process never belongs to the run, whatever speaks for it. */
+  isForeign(entry: ProcessEntry): boolean;
+  /** Whether where it is proves that it has to do with the run, or an earlier look has. */
+  isInside(entry: ProcessEntry): boolean;
+  /** Whether it is left out, whatever speaks for it. Asked of those alone that would belong to the run. */
+  isKept(entry: ProcessEntry): boolean;
+  /** Whether it is the run's although nothing that is known of its relatives says so. */
+  isAdrift(entry: ProcessEntry): boolean;
+}
+
+/** What one look has shown of the run, the dead included. */
+export interface Found {
+  readonly own: readonly ProcessEntry[];
+  readonly kept: readonly ProcessEntry[];
+}
 
 export class Roster {
   /** Those that belong to the run, by pid. */
@@ -66,44 +85,59 @@ export class Roster {
   /**
    * Takes in one look at all processes.
    *
-   * @param isMarked whether a process not known yet carries the run's mark
-   * @param isForeign whether a process never belongs to the run, whatever speaks for it
    * @param now milliseconds on a clock that never goes back
-   * @returns those of the entries that belong to the run, the dead included
    */
-  update(
-    entries: readonly ProcessEntry[],
-    isMarked: (entry: ProcessEntry) => boolean,
-    isForeign: (entry: ProcessEntry) => boolean,
-    now: number,
-  ): ProcessEntry[] {
-    const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
-    this.#forget(byPid);
-    const candidates = entries.filter((entry) => !entry.isKernel && !isForeign(entry));
+  update(entries: readonly ProcessEntry[], judge: Judge, now: number): Found {
+    this.#forget(new Map(entries.map((entry) => [entry.pid, entry])));
+    const candidates = entries.filter((entry) => !entry.isKernel && !judge.isForeign(entry));
     const kin = index(candidates);
-    const found = new Set<ProcessEntry>();
-    const queue = candidates.filter((entry) => this.has(entry) || isMarked(entry));
-    const follow = () => {
+    const own = new Set<ProcessEntry>();
+    const kept = new Set<ProcessEntry>();
+    const follow = (queue: ProcessEntry[]) => {
       for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-        if (found.has(entry)) continue;
-        found.add(entry);
-        this.add(entry, now);
-        queue.push(...(kin.children.get(entry.pid) ?? []));
-        for (const number of new Set([entry.pid, entry.pgid, entry.sid])) {
-          const known = this.#numbers.get(number);
-          if (known === undefined) continue;
-          this.#numbers.set(number, { ...known, knownAt: now });
-          queue.push(...(kin.inNumber.get(number) ?? []));
+        if (own.has(entry) || kept.has(entry)) continue;
+        if (judge.isKept(entry)) {
+          this.#leaveOut(withDescendants(entry, kin), own, kept);
+        } else {
+          own.add(entry);
+          queue.push(...this.#takeIn(entry, kin, now));
         }
       }
     };
-    follow();
+    follow(candidates.filter((entry) => this.has(entry) || judge.isInside(entry)));
+    for (const entry of candidates) {
+      if (!own.has(entry) && !kept.has(entry) && judge.isAdrift(entry)) follow([entry]);
+    }
+    const inKnownNumbers: ProcessEntry[] = [];
     for (const [number, { knownAt }] of this.#numbers) {
       if (now - knownAt > NUMBER_STAYS_OURS_MS) this.#numbers.delete(number);
-      else queue.push(...(kin.inNumber.get(number) ?? []));
+      else inKnownNumbers.push(...(kin.inNumber.get(number) ?? []));
     }
-    follow();
-    return [...found];
+    follow(inKnownNumbers);
+    return { own: [...own], kept: [...kept] };
+  }
+
+  /** @returns its children, and who is in a group or session that is ours with it */
+  #takeIn(entry: ProcessEntry, { children, inNumber }: Kin, now: number): ProcessEntry[] {
+    this.add(entry, now);
+    const relatives = [...(children.get(entry.pid) ?? [])];
+    for (const number of new Set([entry.pid, entry.pgid, entry.sid])) {
+      const known = this.#numbers.get(number);
+      if (known === undefined) continue;
+      this.#numbers.set(number, { ...known, knownAt: now });
+      relatives.push(...(inNumber.get(number) ?? []));
+    }
+    return relatives;
+  }
+
+  /** Neither the processes nor what they lead are the run's any more. */
+  #leaveOut(entries: Iterable<ProcessEntry>, own: Set<ProcessEntry>, kept: Set<ProcessEntry>): void {
+    for (const entry of entries) {
+      kept.add(entry);
+      own.delete(entry);
+      this.#members.delete(entry.pid);
+      this.#numbers.delete(entry.pid);
+    }
   }
 
   /** Numbers that no known process has as its own, its group's or its session's. */
@@ -143,6 +177,13 @@ function index(entries: readonly ProcessEntry[]): Kin {
     if (entry.sid !== entry.pgid) append(inNumber, entry.sid, entry);
   }
   return { children, inNumber };
+}
+
+function withDescendants(root: ProcessEntry, { children }: Kin): ReadonlySet<ProcessEntry> {
+  const all = new Set([root]);
+  // What is added while it is gone through is gone through, too.
+  for (const { pid } of all) for (const child of children.get(pid) ?? []) all.add(child);
+  return all;
 }
 
 function append(map: Map<number, ProcessEntry[]>, key: number, entry: ProcessEntry): void {

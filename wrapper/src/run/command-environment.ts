@@ -1,6 +1,7 @@
 /** The environment that the command gets. */
 import type { Environment } from '../cli/config-file.ts';
 import { hideFromNode } from '../command/hidden-variables.ts';
+import { KEEP_VARIABLE } from '../processes/kept.ts';
 
 /** What the names of all cookies begin with. */
 export const COOKIE_PREFIX = 'LEASH_RUN_';
@@ -13,14 +14,22 @@ export function cookieOf(run: string): string {
   return COOKIE_PREFIX + run;
 }
 
-/** Ours without the control plane's credentials, with the run's cookie and what was asked for. */
+/**
+ * Ours without the control plane's credentials, with the run's cookie and what was asked for. Where we are to be kept by
+ * the runs that we are a part of, the command is to be kept by them, too, but not by its own.
+ */
 export function commandEnvironment(
   environment: Environment,
   run: string,
   additions: Readonly<Record<string, string>>,
 ): Environment {
   const { LEASH_TOKEN: _token, LEASH_TOKEN_FILE: _file, ...rest } = environment;
-  return { ...rest, [cookieOf(run)]: '1', ...additions };
+  const { [KEEP_VARIABLE]: keep, ...inherited } = rest;
+  return { ...(keep === undefined ? inherited : withoutCookies(inherited)), [cookieOf(run)]: '1', ...additions };
+}
+
+function withoutCookies(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(COOKIE_PREFIX)));
 }
 
 /**

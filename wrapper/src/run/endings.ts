@@ -28,6 +28,7 @@ export function endByOperator({ args, terminator, family, log }: Ending, kill: K
     cause: { kind: 'operator', command: kill.command },
     signal: kill.signal ?? args.signal,
     graceMs: kill.grace_ms ?? args.graceMs,
+    includeMarked: kill.include === 'marked',
   });
 }
 

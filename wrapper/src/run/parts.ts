@@ -31,6 +31,7 @@ import { Estate, type NewFacts, type TakenPlace } from './estate.ts';
 import { newFacts } from './facts.ts';
 import { hostFacts } from './host-facts.ts';
 import { nameRun, newRunKey } from './identity.ts';
+import { findMarked, markedText, withMarked } from './marked.ts';
 import type { OwnOutput } from './own-output.ts';
 import { RunRecord, type RunFacts as TimelessFacts } from './record.ts';
 import { redactLine } from './recording.ts';
@@ -149,7 +150,8 @@ function connect(
   const { args, configuration, log } = birth;
   const age = () => Math.round(birth.age());
   const tell = killingTeller(log);
-  const onKilling = (killing: Killing) => {
+  const onKilling = (step: Killing) => {
+    const killing = withMarked(step, findMarked(family, birth.rules, log));
     record.noteKilling(killing);
     noteProgress(journal, terminator, record);
     tell(killing);
@@ -259,12 +261,15 @@ function addressOf(birth: Birth): RunAddress | null {
 
 /** Everyone who asked for the end is told each step; a person reads each once. */
 function killingTeller(log: Log): (killing: Killing) => void {
-  let hasToldSurvivors = false;
+  let hasTold = false;
   return (step) => {
-    const { phase, survivors } = step;
+    const { phase, survivors, marked = [] } = step;
     log.note(describeStep(step));
-    if (phase !== 'gone' || survivors.length === 0 || hasToldSurvivors) return;
-    hasToldSurvivors = true;
+    if (phase !== 'gone' || hasTold) return;
+    hasTold = true;
+    const alone = marked.map(markedText);
+    if (alone.length > 0) log.tell(`not killed, but carries this run's mark: ${alone.join(', ')}`);
+    if (survivors.length === 0) return;
     log.tell(
       `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,
     );

@@ -1,5 +1,5 @@
 /** What there is to tell the control plane of a run, whether or not anyone is listening. */
-import type { LeftProcess } from '#protocol/machine-facts';
+import type { LeftProcess, MarkedProcess } from '#protocol/machine-facts';
 import type { RawExit } from '#protocol/run-state';
 import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-link';
 import type { OutputSource } from '../link/told-run.ts';
@@ -30,6 +30,8 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   raw: RawExit | null = null;
   /** What the run's end has left running by now, where that may have changed since; null: as the completion says. */
   left: readonly LeftProcess[] | null = null;
+  /** What a kill has left alone, as last seen. */
+  marked: readonly MarkedProcess[] = [];
   /** Whether the link stays open when all has been told: for kills of what is left running. */
   isKept = false;
   #completion: Complete | null;
@@ -65,7 +67,11 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   }
 
   noteKilling(killing: Killing): void {
-    if (killing.command === null) this.#untoldSteps = [...this.#untoldSteps, killing].slice(-MAX_UNTOLD_STEPS);
+    this.marked = killing.marked ?? [];
+    if (killing.command !== null) return;
+    // What is left alone is said with the newest: there may be much to say of it.
+    const before = this.#untoldSteps.map(({ marked: _, ...step }) => step);
+    this.#untoldSteps = [...before, killing].slice(-MAX_UNTOLD_STEPS);
   }
 
   /** These have been heard. */
@@ -74,7 +80,13 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   }
 
   noteCompletion(end: Omit<Complete, 'type' | 'final_offset' | 'applied_kills'>): Complete {
-    this.#completion = { type: 'complete', ...end, final_offset: this.log.end, applied_kills: this.appliedKills() };
+    this.#completion = {
+      type: 'complete',
+      ...end,
+      final_offset: this.log.end,
+      applied_kills: this.appliedKills(),
+      ...this.#leftAlone(),
+    };
     return this.#completion;
   }
 
@@ -87,7 +99,12 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
       age_ms: this.#age(),
       output: { from: this.log.start, to: this.log.end },
       applied_kills: this.appliedKills(),
+      ...this.#leftAlone(),
     };
+  }
+
+  #leftAlone(): Pick<Complete, 'marked'> {
+    return this.marked.length > 0 ? { marked: [...this.marked] } : {};
   }
 
   appliedKills(): AppliedKill[] {

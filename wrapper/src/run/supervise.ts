@@ -10,9 +10,10 @@ import { watchFamily } from '../processes/watch.ts';
 import type { Stage } from '../terminate/decide.ts';
 import { describeEnd } from '../words/ending.ts';
 import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
-import { findLeftRunning } from './left-running.ts';
+import { asLeft, findLeftRunning } from './left-running.ts';
 import { Limits } from './limits.ts';
 import type { LocalSignals } from './local-signals.ts';
+import { findMarked } from './marked.ts';
 import { damageTo } from './own-output.ts';
 import { noteProgress, type Parts, type SupervisedCommand } from './parts.ts';
 import { Recording, redactLine } from './recording.ts';
@@ -42,7 +43,7 @@ export async function superviseToItsEnd(
 }
 
 async function supervise(command: SupervisedCommand, parts: Parts): Promise<End> {
-  const { log, family, guardian, rules, terminator, uplink, record, journal } = parts;
+  const { log, family, guardian, terminator, uplink, record, journal } = parts;
   if (command.remark !== null) log.note(command.remark);
   const limits = startLimits(parts);
   const recording = startRecording(parts);
@@ -71,14 +72,19 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   else guardian?.commandIsOver();
   reader.close();
   recording.end();
-  const { stage } = terminator;
-  const isNothingLeft = stage.kind === 'gone' && stage.survivors.length === 0;
-  // A look at all processes is not free: none where nobody would be told, or the last one has shown that all is gone.
-  const left = uplink === null || isNothingLeft ? [] : await findLeftRunning(family, rules, log);
+  // A look at all processes is not free: none where nobody would be told.
+  const left = uplink === null ? [] : await whatIsLeft(parts);
   family.release();
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, parts);
   return asPassedOn({ reason: endReason(parts, record.raw), raw: record.raw, left }, parts);
+}
+
+/** Where the last look at all processes has shown that all is gone, only what was left alone may still run. */
+async function whatIsLeft({ terminator, family, rules, log }: Parts): Promise<readonly LeftProcess[]> {
+  const { stage } = terminator;
+  const isAllGone = stage.kind === 'gone' && stage.survivors.length === 0;
+  return isAllGone ? asLeft(findMarked(family, rules, log)) : findLeftRunning(family, rules, log);
 }
 
 function startLimits(parts: Parts): Limits {

@@ -20,6 +20,8 @@ export interface EndRequest {
   readonly cause: Cause;
   readonly signal: string;
   readonly graceMs: number;
+  /** Whether what only carries the run's mark is to be ended, too. */
+  readonly includeMarked?: boolean;
 }
 
 export type EndingReason = Cause['kind'];
@@ -52,9 +54,13 @@ export interface Termination {
   readonly progress: readonly Progress[];
   /** Since when something that no look shows has held the command's output; null while nothing does. */
   readonly heldUnseenSince: number | null;
+  /** Whether what only carries the run's mark is ended, too: once somebody has asked for that. */
+  readonly includesMarked: boolean;
 }
 
 export type Action =
+  /** From now on what carries the run's mark is ended, too. */
+  | { readonly kind: 'include_marked' }
   | { readonly kind: 'signal'; readonly signal: string }
   /** Read what is in the pipes, so that their end is noticed. */
   | { readonly kind: 'drain' }
@@ -92,7 +98,13 @@ export const MAX_SURVIVORS = 64;
 /** A control plane gone mad must not fill the memory; more kills than this are never under way at once. */
 const MAX_REMEMBERED = 200;
 
-export const NOT_ENDING: Termination = { stage: { kind: 'running' }, sent: [], progress: [], heldUnseenSince: null };
+export const NOT_ENDING: Termination = {
+  stage: { kind: 'running' },
+  sent: [],
+  progress: [],
+  heldUnseenSince: null,
+  includesMarked: false,
+};
 
 /** The next state and what to do, in order. `now` is the run's age in ms. */
 export function decide(state: Termination, happening: Happening, now: number): Decision {
@@ -125,17 +137,43 @@ function onRequest(state: Termination, request: EndRequest, now: number): Decisi
   if (known !== undefined) return { next: state, actions: [report(known)] };
   switch (state.stage.kind) {
     case 'running':
-      return begin(state, request, now);
-    case 'term':
-      return hasten(state, state.stage, request, now);
-    case 'kill':
-      return note(state, request.cause, answer('kill', 'SIGKILL', now));
+      return including(state, request, (next) => begin(next, request, now));
+    case 'term': {
+      const { stage } = state;
+      return including(state, request, (next, isNew) => hasten(next, stage, request, isNew, now));
+    }
+    case 'kill': {
+      const { stage } = state;
+      return including(state, request, (next, isNew) =>
+        note(
+          // Whoever has just been included gets as much time as the others had.
+          isNew ? { ...next, stage: { ...stage, giveUpAt: now + SWEEP_MS } } : next,
+          request.cause,
+          answer('kill', 'SIGKILL', now),
+        ),
+      );
+    }
     case 'gone':
     case 'exited':
       // A limit or a local signal that comes too late needs no answer.
       if (request.cause.kind !== 'operator') return still(state);
       return note(state, request.cause, answer('refused', null, now));
   }
+}
+
+/**
+ * Includes what carries the mark, if that is asked for, before anybody is signalled.
+ *
+ * @param then is told whether that is new
+ */
+function including(
+  state: Termination,
+  { includeMarked = false }: EndRequest,
+  then: (next: Termination, isNew: boolean) => Decision,
+): Decision {
+  if (!includeMarked || state.includesMarked) return then(state, false);
+  const { next, actions } = then({ ...state, includesMarked: true }, true);
+  return { next, actions: [{ kind: 'include_marked' }, ...actions] };
 }
 
 function begin(state: Termination, request: EndRequest, now: number): Decision {
@@ -156,6 +194,7 @@ function hasten(
   state: Termination,
   stage: Extract<Stage, { kind: 'term' }>,
   request: EndRequest,
+  areOthersIncluded: boolean,
   now: number,
 ): Decision {
   const added = add(state, request, now);
@@ -164,7 +203,7 @@ function hasten(
   if (request.signal === 'SIGKILL') return escalate(moved, stage.reason, now);
   const told = note(moved, request.cause, answer('term', request.signal, now));
   // A second Ctrl-C means something to many programs; a second SIGTERM from another operator is the same wish again.
-  const resend = request.cause.kind === 'local_signal' || !state.sent.includes(request.signal);
+  const resend = request.cause.kind === 'local_signal' || areOthersIncluded || !state.sent.includes(request.signal);
   return after(
     { next: told.next, actions: [...(resend ? firstSignal(request.signal) : []), ...told.actions] },
     (next) => (killAt <= now ? escalate(next, stage.reason, now) : still(next)),

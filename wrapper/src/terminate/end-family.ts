@@ -2,18 +2,15 @@
 import { performance } from 'node:perf_hooks';
 import type { Log } from '../log.ts';
 import { describeStep } from '../words/ending.ts';
+import type { EndRequest } from './decide.ts';
 import { type Endable, Terminator } from './terminator.ts';
 
 /**
- * Sends `signal` to all of it and, when the grace is over, SIGKILL until nothing is left.
+ * Sends the signal to all of it and, when the grace is over, SIGKILL until nothing is left.
  *
  * @returns pids of those that could not be ended, at most 64. Never rejects.
  */
-export async function endFamily(
-  family: Endable,
-  { signal, graceMs }: { readonly signal: string; readonly graceMs: number },
-  log: Log,
-): Promise<readonly number[]> {
+export async function endFamily(family: Endable, how: Omit<EndRequest, 'cause'>, log: Log): Promise<readonly number[]> {
   const since = performance.now();
   const terminator = new Terminator(
     leaderless(family),
@@ -21,7 +18,7 @@ export async function endFamily(
     (step) => log.note(describeStep(step)),
     log,
   );
-  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs });
+  terminator.request({ cause: { kind: 'local_signal' }, ...how });
   terminator.leaderExited();
   await terminator.over();
   return terminator.stage.kind === 'gone' ? terminator.stage.survivors : [];
@@ -34,5 +31,7 @@ export function leaderless(family: Endable): Endable {
     signal: (name) => family.signal(name),
     leaderHasExited: () => false,
     mayHoldOutput: (pid) => family.mayHoldOutput(pid),
+    marked: () => family.marked(),
+    includeMarked: () => family.includeMarked(),
   };
 }

@@ -25,7 +25,10 @@ const BACK_OFF = 1.5;
 const LOOK_SHARE = { term: 0.1, kill: 0.5 };
 
 /** What can be ended. */
-export type Endable = Pick<ProcessFamily, 'members' | 'leaderHasExited' | 'signal' | 'mayHoldOutput'>;
+export type Endable = Pick<
+  ProcessFamily,
+  'members' | 'leaderHasExited' | 'signal' | 'mayHoldOutput' | 'marked' | 'includeMarked'
+>;
 
 /** The command's output, as far as it tells whether anything is left of the command. */
 export interface HeldOutput {
@@ -71,6 +74,7 @@ export class Terminator {
     this.#log = log;
     this.#alarm = new Alarm(age, () => this.#look());
     this.#lookLater(FIRST_LOOK_MS);
+    if (state.includesMarked) family.includeMarked();
     if (state.stage.kind === 'gone') this.#setGone();
   }
 
@@ -153,10 +157,11 @@ export class Terminator {
     }
   }
 
-  /** Of very many survivors nobody asks which of them it is. */
+  /** Of very many survivors nobody asks which of them it is. What is left alone may hold it as long as it likes. */
   #isHeldUnseen(members: readonly number[]): boolean {
     if (this.#output?.isOpen() !== true || members.length > MAX_SURVIVORS) return false;
-    return !members.some((pid) => this.#family.mayHoldOutput(pid));
+    const marked = this.#family.marked().map(({ pid }) => pid);
+    return ![...members, ...marked].some((pid) => this.#family.mayHoldOutput(pid));
   }
 
   #lookLater(ms: number): void {
@@ -174,6 +179,9 @@ export class Terminator {
     this.#state = next;
     for (const action of actions) {
       switch (action.kind) {
+        case 'include_marked':
+          this.#family.includeMarked();
+          break;
         case 'signal':
           this.#family.signal(action.signal as NodeJS.Signals);
           break;

@@ -152,6 +152,7 @@ test('where there is no /proc, group and descendants are ended by what ps tells'
     ownPid: process.pid,
     bootId: bootId(),
     now: () => performance.now(),
+    findReaper: () => null,
   });
   expect(sorted(byPs.members())).toEqual(sorted(pids));
   expect(byPs.leaderHasExited()).toBe(false);

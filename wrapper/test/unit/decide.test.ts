@@ -24,6 +24,12 @@ function own(cause: OwnCause, graceMs = 5_000, signal = 'SIGTERM'): Happening {
   return { kind: 'requested', request };
 }
 
+/** The same, and what carries the mark is to be ended, too. */
+function including(happening: Happening): Happening {
+  if (happening.kind !== 'requested') return happening;
+  return { ...happening, request: { ...happening.request, includeMarked: true } };
+}
+
 function looked(members: number[], leaderCollected = true, isHeldUnseen = false): Happening {
   return { kind: 'looked', members, leaderCollected, isHeldUnseen };
 }
@@ -42,12 +48,48 @@ function play(...happenings: [at: number, happening: Happening][]): { story: str
     state = next;
     for (const action of actions) {
       if (action.kind === 'signal') story.push(`${at} !${action.signal}`);
-      else if (action.kind === 'drain') story.push(`${at} drain`);
+      else if (action.kind !== 'report') story.push(`${at} ${action.kind}`);
       else story.push(`${at} ${action.killing.command?.slice(-1) ?? action.killing.reason}:${action.killing.phase}`);
     }
   }
   return { story, end: state };
 }
+
+test('what carries the mark is included before anybody is signalled, and stays so', () => {
+  const { story, end } = play(
+    [10, including(kill(KILL_1, 100))],
+    [20, looked([7])],
+    [30, including(kill(KILL_2, 100))],
+  );
+  expect(story).toEqual([
+    '10 include_marked',
+    '10 !SIGTERM',
+    '10 !SIGCONT',
+    '10 1:term',
+    // Everybody has got that signal.
+    '30 2:term',
+  ]);
+  expect(end.includesMarked).toBe(true);
+});
+
+test('a further kill that includes it sends the first signal to those that have not got it', () => {
+  const { story } = play([10, kill(KILL_1, 100)], [30, including(kill(KILL_2, 100))]);
+  expect(story.slice(3)).toEqual(['30 include_marked', '30 !SIGTERM', '30 !SIGCONT', '30 2:term']);
+});
+
+test('what is included while SIGKILL goes round gets as much time as the others', () => {
+  const { story, end } = play(
+    [10, kill(KILL_1, 0)],
+    [10 + SWEEP_MS - 1, including(kill(KILL_2, 0))],
+    [10 + SWEEP_MS + 1, looked([7])],
+  );
+  expect(story.slice(-3)).toEqual([
+    `${9 + SWEEP_MS} include_marked`,
+    `${9 + SWEEP_MS} 2:kill`,
+    `${11 + SWEEP_MS} !SIGKILL`,
+  ]);
+  expect(end.stage).toMatchObject({ kind: 'kill', giveUpAt: 9 + 2 * SWEEP_MS });
+});
 
 test('signal, grace, SIGKILL, and again until nothing is left', () => {
   const { story, end } = play(

@@ -46,6 +46,7 @@ function machine() {
       cgroup?: Partial<Cgroup>;
       bootId?: string;
       newestPid?: number;
+      reaper?: number;
     } = {},
   ) =>
     processFamily(
@@ -62,9 +63,10 @@ function machine() {
           list: () => [...processes.values()],
           entry: (pid) => processes.get(pid) ?? null,
           children: (pid) => [...processes.values()].filter((each) => each.ppid === pid).map((each) => each.pid),
-          hasVariable: (pid, name) => {
-            environmentsRead.push(pid);
-            return processes.get(pid)?.variables.includes(name) ?? null;
+          hasVariable: (pid, name, value) => {
+            // What is asked of members alone is not counted.
+            if (value === undefined) environmentsRead.push(pid);
+            return processes.get(pid)?.variables.includes(value === undefined ? name : `${name}=${value}`) ?? null;
           },
           printsInto: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
           mayHold: (pid, pipes) => pipes.includes(processes.get(pid)?.printsInto ?? ''),
@@ -88,6 +90,7 @@ function machine() {
         ownPid: WRAPPER,
         bootId: given.bootId ?? 'boot',
         now: () => clock.now,
+        findReaper: () => given.reaper ?? null,
       },
     );
   return {
@@ -476,4 +479,192 @@ test('what lives in the cgroup too briefly for any look is a member all the same
   const { die, family } = machine();
   die(LEADER);
   expect(family({ cgroup: { members: () => [700], isPopulated: () => true } }).members()).toEqual([700]);
+});
+
+const KEEP = 'LEASH_KEEP=1';
+const ATD = 40;
+
+/** As `atd` starts a job: it forks, and what it has forked runs a shell that sets the environment for what it starts. */
+function startAtJob({ start }: Pick<ReturnType<typeof machine>, 'start'>): void {
+  start(ATD);
+  start(700, { ppid: ATD });
+  start(701, { ppid: 700 });
+  start(702, { ppid: 701, variables: [COOKIE] });
+}
+
+test('what a server from before the run has started with its cookie is named and left alone', () => {
+  const { start, signals, ...rest } = machine();
+  startAtJob({ start });
+  start(45);
+  start(710, { ppid: 45, variables: [COOKIE] });
+  start(711, { ppid: 45, printsInto: PIPE });
+  start(712, { ppid: 710, variables: [COOKIE] });
+  const run = rest.family();
+  expect(run.members()).toEqual([LEADER]);
+  // Those that others descend from come first.
+  expect(run.marked().map(({ pid }) => pid)).toEqual([702, 710, 711, 712]);
+  expect(run.marked()[0]).toEqual({ pid: 702, ppid: 701, isKept: false });
+  run.signal('SIGKILL');
+  expect(new Set(signals.map(([target]) => target))).toEqual(new Set([-LEADER]));
+});
+
+test('whoever was found to be another’s stays so when that one is gone', () => {
+  const { start, die, change, family } = machine();
+  startAtJob({ start });
+  const run = family();
+  run.members();
+  expect(run.marked().map(({ pid }) => pid)).toEqual([702]);
+  die(701);
+  change(702, { ppid: INIT });
+  expect(run.members()).toEqual([LEADER]);
+  expect(run.marked()).toEqual([{ pid: 702, ppid: INIT, isKept: false }]);
+});
+
+test('a daemon is found whose parent is young, or who was given to the one who collects orphans', () => {
+  const { start, family } = machine();
+  // Its parent has thrown its environment away.
+  start(300);
+  start(301, { ppid: 300, variables: [COOKIE] });
+  // The login shell of a container, say, is the reaper there.
+  start(302, { ppid: SHELL, variables: [COOKIE] });
+  expect(sorted(family({ reaper: SHELL }).members())).toEqual([LEADER, 301, 302]);
+  // It can't be found out: sooner too much than too little.
+  expect(sorted(family().members())).toEqual([LEADER, 301, 302]);
+  const other = family({ reaper: INIT });
+  expect(sorted(other.members())).toEqual([LEADER, 301]);
+  expect(other.marked().map(({ pid }) => pid)).toEqual([302]);
+});
+
+test('where a parent is hidden, its pid tells whether it was there before the run', () => {
+  const { start, family } = machine();
+  start(301, { ppid: 30, variables: [COOKIE] });
+  start(302, { ppid: 250, variables: [COOKIE] });
+  start(303, { ppid: 0, variables: [COOKIE] });
+  const run = family();
+  expect(sorted(run.members())).toEqual([LEADER, 302]);
+  expect(run.marked().map(({ pid }) => pid)).toEqual([301, 303]);
+});
+
+test('in a cgroup only who is inside or a descendant is the run’s, and who carries its mark elsewhere is named', () => {
+  const { start, family, environmentsRead } = machine();
+  start(101, { ppid: LEADER });
+  start(600);
+  start(601, { variables: [COOKIE] });
+  start(602, { printsInto: PIPE });
+  start(603);
+  const run = family({ cgroup: { members: () => [LEADER, 600] } });
+  expect(sorted(run.members())).toEqual([LEADER, 101, 600]);
+  // Nobody waits for that to be signalled.
+  expect(environmentsRead).toEqual([]);
+  expect(run.marked().map(({ pid }) => pid)).toEqual([601, 602]);
+});
+
+test('a command that never entered its cgroup, or has left it, is found as one without', () => {
+  const { start, family } = machine();
+  start(601, { variables: [COOKIE] });
+  expect(sorted(family({ cgroup: { members: () => [700] } }).members())).toEqual([LEADER, 601]);
+});
+
+test('what LEASH_KEEP leaves out is not signalled with all that it has started, in whatever group it is, and is named', () => {
+  const { start, family, signals } = machine();
+  start(101, { ppid: LEADER, pgid: LEADER, sid: LEADER, variables: [COOKIE, KEEP] });
+  start(102, { ppid: 101, pgid: LEADER, sid: LEADER });
+  start(103, { ppid: LEADER, pgid: LEADER, sid: LEADER });
+  start(300, { variables: [COOKIE, KEEP] });
+  start(301, { ppid: 300, variables: [COOKIE] });
+  start(302, { pgid: 300, sid: 300, variables: ['OTHER', KEEP] });
+  // Another run's.
+  start(400, { variables: [KEEP] });
+  const run = family();
+  expect(sorted(run.members())).toEqual([LEADER, 103]);
+  expect(run.marked()).toEqual([
+    { pid: 101, ppid: LEADER, isKept: true },
+    { pid: 300, ppid: INIT, isKept: true },
+    { pid: 102, ppid: 101, isKept: true },
+    { pid: 301, ppid: 300, isKept: true },
+  ]);
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) run.signal(signal);
+  expect(new Set(signals.map(([target]) => target))).toEqual(new Set([LEADER, 103]));
+});
+
+test('what was observed before it was known to be kept is kept, and stays so when its parents are gone', () => {
+  const { start, die, change, family } = machine();
+  start(101, { ppid: LEADER, variables: [KEEP] });
+  start(102, { ppid: 101 });
+  const run = family();
+  expect(run.observe()).toBe(2);
+  expect(run.members()).toEqual([LEADER]);
+  expect(run.observe()).toBe(0);
+  die(101);
+  die(LEADER);
+  change(102, { ppid: INIT });
+  expect(run.members()).toEqual([]);
+  expect(run.marked()).toEqual([{ pid: 102, ppid: INIT, isKept: true }]);
+});
+
+test('the command itself is ended whatever is in its environment', () => {
+  const { start, family } = machine();
+  start(LEADER, { ppid: WRAPPER, variables: [COOKIE, KEEP] });
+  start(101, { ppid: LEADER, variables: [COOKIE, KEEP] });
+  expect(family().members()).toEqual([LEADER]);
+});
+
+test('a cgroup with something in it that is kept is not killed as a whole, unless that is included', () => {
+  const { start, family, signals } = machine();
+  let kills = 0;
+  start(600, { variables: [KEEP] });
+  const run = family({
+    cgroup: {
+      members: () => [LEADER, 600],
+      isPopulated: () => true,
+      kill: () => {
+        kills += 1;
+        return true;
+      },
+    },
+  });
+  expect(run.signal('SIGKILL')).toBe(true);
+  expect(kills).toBe(0);
+  expect(new Set(signals.map(([target]) => target))).toEqual(new Set([-LEADER]));
+  run.includeMarked();
+  run.signal('SIGKILL');
+  expect(kills).toBe(1);
+});
+
+test('a cgroup in which only something kept lives is one without members', () => {
+  const { start, die, family } = machine();
+  start(600, { variables: [KEEP] });
+  die(LEADER);
+  const run = family({ cgroup: { members: () => [600], isPopulated: () => true } });
+  expect(run.members()).toEqual([]);
+  expect(run.remaining()).toEqual([]);
+  expect(run.marked()).toEqual([{ pid: 600, ppid: INIT, isKept: true }]);
+});
+
+test('once what is marked is included, all of it is the run’s', () => {
+  const { start, family } = machine();
+  startAtJob({ start });
+  start(101, { ppid: LEADER, variables: [COOKIE, KEEP] });
+  start(102, { ppid: 101 });
+  start(703, { ppid: 702 });
+  for (const cgroup of [undefined, { members: () => [LEADER, 101, 102] }]) {
+    const run = family(cgroup === undefined ? {} : { cgroup });
+    expect(run.members()).toEqual([LEADER]);
+    run.includeMarked();
+    expect(sorted(run.members())).toEqual([LEADER, 101, 102, 702, 703]);
+    expect(run.marked()).toEqual([]);
+  }
+});
+
+test('what remains is looked for closely where something carries the mark', () => {
+  const { start, die, family } = machine();
+  start(45);
+  start(105, { ppid: 45, variables: [COOKIE] });
+  die(LEADER);
+  const run = family({ newestPid: 110 });
+  expect(run.remaining()).toEqual([]);
+  expect(run.marked().map(({ pid }) => pid)).toEqual([105]);
+  die(105);
+  expect(run.remaining()).toEqual([]);
+  expect(run.marked()).toEqual([]);
 });

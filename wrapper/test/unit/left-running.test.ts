@@ -9,7 +9,7 @@ const SILENT = { tell: () => {}, note: () => {} };
 /** A family of which each look shows the next of these. */
 function family(...looks: readonly number[][]) {
   let look = 0;
-  return { remaining: () => looks[Math.min(look++, looks.length - 1)] ?? [] };
+  return { remaining: () => looks[Math.min(look++, looks.length - 1)] ?? [], marked: () => [] };
 }
 
 describe('what is left running', () => {
@@ -20,6 +20,7 @@ describe('what is left running', () => {
         looks += 1;
         return [];
       },
+      marked: () => [],
     };
     expect(await findLeftRunning(empty, NO_RULES, SILENT)).toEqual([]);
     expect(looks).toBe(1);
@@ -40,6 +41,7 @@ describe('what is left running', () => {
       remaining: () => {
         throw new Error('EMFILE');
       },
+      marked: () => [],
     };
     const left = await findLeftRunning(unreadable, NO_RULES, { ...SILENT, note: (line) => notes.push(line) });
     expect(left).toEqual([]);
@@ -48,14 +50,26 @@ describe('what is left running', () => {
 
   test.runIf(process.platform === 'linux')('is told without its secrets', () => {
     const secret = process.argv[0] ?? '';
-    const [own] = describeProcesses([process.pid], redactionRules([Buffer.from(secret)]));
+    const [own] = describeProcesses([process.pid], [], redactionRules([Buffer.from(secret)]));
     expect(own?.pid).toBe(process.pid);
     expect(own?.command).not.toContain(secret);
   });
 
+  test('is told with what carries the mark, whose child that is, and why it is left alone', async () => {
+    const marked = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
+    const left = await findLeftRunning({ remaining: () => [], marked: () => marked }, NO_RULES, SILENT);
+    expect(left).toMatchObject([{ pid: process.pid, mark: { kept: true, parent: { pid: process.ppid } } }]);
+    expect(left[0]?.command).not.toBe('');
+    expect(left[0]?.mark?.parent?.command).not.toBe('');
+  });
+
   test('is at most 64 processes', () => {
     const many = Array.from({ length: 100 }, (_, index) => 2_000_000_000 + index);
-    expect(describeProcesses([...many, ...many], NO_RULES)).toHaveLength(64);
+    expect(describeProcesses([...many, ...many], [], NO_RULES)).toHaveLength(64);
+    const marked = many.map((pid) => ({ pid: pid + 1_000, ppid: 1, isKept: false }));
+    const left = describeProcesses(many, marked, NO_RULES);
+    expect(left).toHaveLength(64);
+    expect(left.filter(({ mark }) => mark !== undefined)).toHaveLength(32);
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
-import { SWEEP_MS } from '../../src/terminate/decide.ts';
+import { NOT_ENDING, SWEEP_MS } from '../../src/terminate/decide.ts';
 import { endFamily } from '../../src/terminate/end-family.ts';
 import { type Endable, Terminator } from '../../src/terminate/terminator.ts';
 
@@ -26,6 +26,8 @@ function terminator(group: Partial<Endable>) {
       members: () => [1],
       leaderHasExited: () => false,
       mayHoldOutput: () => true,
+      marked: () => [],
+      includeMarked: () => {},
       signal: (signal) => signals.push(signal) > 0,
       ...group,
     },
@@ -133,6 +135,8 @@ test('a family without a wrapper is ended although its leader has long exited', 
       members: () => members,
       leaderHasExited: () => true,
       mayHoldOutput: () => true,
+      marked: () => [],
+      includeMarked: () => {},
       signal: (signal) => {
         if (signal === 'SIGKILL') members = [];
         return signals.push(signal) > 0;
@@ -151,9 +155,46 @@ test('of a family without a wrapper, too, survivors are told', async () => {
     members: () => [7, 8],
     leaderHasExited: () => true,
     mayHoldOutput: () => true,
+    marked: () => [],
+    includeMarked: () => {},
     signal: () => false,
   };
   const ended = endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent);
   await vi.advanceTimersByTimeAsync(SWEEP_MS + 1_000);
   expect(await ended).toEqual([7, 8]);
+});
+
+test('what is left alone may hold the output: that all is gone is said all the same', async () => {
+  const { made, kill, steps } = terminator({
+    members: () => [],
+    mayHoldOutput: (pid) => pid === 9,
+    marked: () => [{ pid: 9, ppid: 1, isKept: true }],
+  });
+  made.watchOutput({ isOpen: () => true, drain() {} });
+  kill('SIGTERM', 1_000);
+  made.leaderExited();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(steps.at(-1)).toMatchObject({ phase: 'gone', survivors: [], unnamed_survivors: false });
+});
+
+test('a successor goes on to include what its predecessor was asked to', () => {
+  let isIncluded = false;
+  const family = {
+    members: () => [7],
+    leaderHasExited: () => false,
+    mayHoldOutput: () => true,
+    marked: () => [],
+    includeMarked: () => {
+      isIncluded = true;
+    },
+    signal: () => true,
+  };
+  new Terminator(
+    family,
+    () => 0,
+    () => {},
+    silent,
+    { ...NOT_ENDING, includesMarked: true },
+  );
+  expect(isIncluded).toBe(true);
 });
