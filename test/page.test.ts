@@ -139,16 +139,16 @@ test('a run tells of its user and its host, and what it has left running can be 
   await link.message('ack', (ack) => ack.of === 'start');
   await signIn(job);
   await browser.page.goto(`${world.current.url}/runs/${run}`);
-  const header = browser.page.locator('.run-header');
-  await header.locator('.root-mark').getByText('root').waitFor();
-  for (const fact of [os, 'Node v24.1.0', 'the one before it was killed']) await header.getByText(fact).waitFor();
+  const details = browser.page.locator('.run-details');
+  await details.locator('.root-mark').getByText('root').waitFor();
+  for (const fact of [os, 'Node v24.1.0', 'the one before it was killed']) await details.getByText(fact).waitFor();
   await browser.page.locator('[data-event="adopted"]').waitFor();
   const exited = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
   const left = [{ pid: 4711, command: 'sleep 1000' }];
   link.say(completeMessage({ ...exited, left_running: left }));
   // It stays for what is left.
   link.say({ type: 'left_running', processes: left });
-  await header.locator('[data-left-running="1"]').getByText('sleep 1000').waitFor();
+  await details.locator('[data-left-running="1"]').getByText('sleep 1000').waitFor();
   await browser.page.locator('[data-event="left_running"]').getByText('pid 4711 sleep 1000').waitFor();
 
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
@@ -160,7 +160,7 @@ test('a run tells of its user and its host, and what it has left running can be 
   link.say(killingMessage(command, 'gone', { reason: 'operator' }));
   link.say({ type: 'left_running', processes: [] });
   await browser.page.getByText('Nothing of it is left running.').waitFor();
-  await header.locator('[data-left-running]').waitFor({ state: 'detached' });
+  await details.locator('[data-left-running]').waitFor({ state: 'detached' });
   // How the run ended stays as it was.
   await browser.page.locator('.run-header[data-state="succeeded"] [data-exit-code="0"]').waitFor();
   expect(await browser.page.getByRole('button', { name: 'Kill', exact: true }).count()).toBe(0);

@@ -27,7 +27,7 @@ import {
   TokenList,
 } from '#protocol/api';
 import type { RunName } from '../state/run-ref.ts';
-import { type Result, success } from './failure.ts';
+import { failed, type Result, success } from './failure.ts';
 import { call, callFor } from './http.ts';
 
 export async function fetchSession(): Promise<Result<Session>> {
@@ -171,6 +171,25 @@ export async function deleteToken(id: string): Promise<Result<null>> {
 /** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */
 export function outputHref({ id, job }: RunName): string {
   return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'marked' })}`;
+}
+
+/** What went to one stream, within the last so many bytes of a run's output. */
+export async function fetchOutputTail(
+  { id, job }: RunName,
+  stream: 'stdout' | 'stderr',
+  tailBytes: number,
+): Promise<Result<string>> {
+  const path = withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, stream, tail: tailBytes });
+  const answer = await call({ path });
+  return answer.ok ? readText(answer.value) : answer;
+}
+
+async function readText(response: Response): Promise<Result<string>> {
+  try {
+    return success(await response.text());
+  } catch {
+    return failed({ kind: 'unreachable', detail: 'The connection broke off while the output was loaded. Try again.' });
+  }
 }
 
 /** Which bytes [start, end) of a run's output are missing for ever: the first hundred stretches. */

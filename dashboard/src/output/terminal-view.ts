@@ -96,6 +96,8 @@ export class TerminalView {
   #toFind: FindRequest | null = null;
   #cell = { width: 8, height: 16 };
   #placedTop = 0;
+  /** Of the box, when all was laid out in it. */
+  #heightPx = 0;
 
   constructor(box: HTMLElement, settings: ViewSettings, port: TerminalViewPort) {
     this.#box = box;
@@ -424,6 +426,7 @@ export class TerminalView {
 
   #layOut(): void {
     if (this.#box.clientHeight === 0) return;
+    this.#heightPx = this.#box.clientHeight;
     const screen = this.#terminal.element?.querySelector('.xterm-screen')?.getBoundingClientRect();
     if (screen === undefined || screen.width === 0) return;
     this.#cell = { width: screen.width / this.#terminal.cols, height: screen.height / this.#terminal.rows };
@@ -485,6 +488,8 @@ export class TerminalView {
   #takeScroll(): void {
     const { scrollTop } = this.#box;
     if (this.#rewrite !== null || scrollTop === this.#placedTop) return;
+    // In a box that has become higher the browser scrolls by itself: nobody has gone up.
+    if (this.#box.clientHeight !== this.#heightPx) return;
     const isUp = scrollTop < this.#placedTop;
     this.#placedTop = scrollTop;
     const row = scrollTop / this.#cell.height;

@@ -8,7 +8,7 @@ export function LinkStatus({ freshness }: { readonly freshness: Freshness }) {
   return (
     <p class="link-status" data-link={freshness.kind} role="status">
       <span class="link-dot" aria-hidden="true" />
-      {linkText(freshness)}
+      <span class="link-words">{linkText(freshness)}</span>
     </p>
   );
 }

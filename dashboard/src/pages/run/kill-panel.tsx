@@ -7,12 +7,12 @@ import { failureText, orderFor, orderKill, sendAgain } from '../../state/kill-or
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { hasWorkForKill, mayKill } from '../../state/rights.ts';
 import { session } from '../../state/session.ts';
-import { KillSteps } from './kill-steps.tsx';
+import { KillSteps, KillStepsToCome } from './kill-steps.tsx';
 
 interface KillPanelProps {
   readonly run: Run;
   readonly progress: KillProgress | null;
-  /** Whether a kill is under way and its progress is being loaded. */
+  /** Whether there is a kill of which the progress is being loaded. */
   readonly isLoading: boolean;
   /** Whether the question is open, and how it is opened and closed: a key does that, too. */
   readonly isAsking: boolean;
@@ -29,12 +29,9 @@ export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanel
   const keepFocus = () => panel.current?.focus();
   return (
     <section ref={panel} tabIndex={-1} class="kill-panel" aria-label="Kill" data-kill={progress?.outcome ?? 'none'}>
-      {isLoading && (
-        <p class="kill-summary" role="status">
-          Loading how far the kill has come…
-        </p>
-      )}
+      {isLoading && <KillStepsToCome />}
       {progress !== null && <KillSteps run={run} progress={progress} />}
+      {progress === null && !isLoading && run.final && <p class="kill-summary">{leftText(run)}</p>}
       <div class="kill-actions">
         {offer === 'kill' && (
           <button type="button" class="button danger" disabled={busy} onClick={() => ask(true)}>
@@ -74,6 +71,11 @@ export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanel
       )}
     </section>
   );
+}
+
+/** What a kill of a run that is over is for. */
+function leftText({ left_running: { length } }: Run): string {
+  return `Left running: ${length === 1 ? 'a process' : `${length} processes`}`;
 }
 
 /** What can be ordered now: `force` while a kill is under way that a SIGKILL would speed up. */

@@ -41,6 +41,18 @@ export function KillSteps({ run, progress }: KillStepsProps) {
   );
 }
 
+/** Takes the place of the steps until they are known. */
+export function KillStepsToCome() {
+  return (
+    <div class="kill-progress" aria-busy="true">
+      <p class="kill-summary" role="status">
+        Loading how far the kill has come…
+      </p>
+      <div class="steps" />
+    </div>
+  );
+}
+
 function StepItem({ step, progress }: { readonly step: Step; readonly progress: KillProgress }) {
   return (
     <li class="step" data-step={step.name} data-step-state={step.state}>

@@ -44,18 +44,20 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
 
   return (
     <section class="output" aria-labelledby="output" onKeyDown={find.onKeyDown}>
-      <OutputHead total={total} />
-      <OutputToolbar
-        run={run}
-        settings={settings}
-        change={change}
-        missing={missingText(events)}
-        isFinding={find.isOpen.value}
-        find={find.open}
-        copyText={loaded.copy}
-        showText={loaded.show}
-        toldCopied={loaded.toldCopied}
-      />
+      <div class="output-bar">
+        <OutputHead total={total} />
+        <OutputToolbar
+          run={run}
+          settings={settings}
+          change={change}
+          missing={missingText(events)}
+          isFinding={find.isOpen.value}
+          find={find.open}
+          copyText={loaded.copy}
+          showText={loaded.show}
+          toldCopied={loaded.toldCopied}
+        />
+      </div>
       {find.isOpen.value && (
         <FindBar
           field={find.field}
@@ -96,9 +98,6 @@ function OutputHead({ total }: { readonly total: number }) {
     <div class="output-head">
       <h2 id="output">Output</h2>
       <span class="aside">{bytesText(total)}</span>
-      <span class="aside legend">
-        <i class="stderr" aria-hidden="true" /> stderr
-      </span>
     </div>
   );
 }

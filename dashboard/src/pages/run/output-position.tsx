@@ -33,6 +33,9 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
         {!isCopied && positionText(run, window, aim.value ?? feed.opening, total)}
         <span role="status">{isCopied && copiedText(window.start, window.next, total)}</span>
       </span>
+      <span class="aside legend">
+        <i class="stderr" aria-hidden="true" /> stderr
+      </span>
       {window.start > 0 && <LoadEarlier feed={feed} toStart={toStart} />}
       {!feed.isLive && window.next < total && <LoadLater feed={feed} />}
       {isLong && <LogBar total={total} loaded={window} gaps={gaps} place={place} aim={aim} go={go} />}

@@ -1,161 +1,64 @@
-import type { ComponentChildren } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { durationText } from '../../parts/quantity.ts';
+import { LinkStatus } from '../../parts/link-status.tsx';
 import { RunStateBadge } from '../../parts/run-state.tsx';
-import { Ago, Clock, Duration } from '../../parts/time.tsx';
+import { Ago, Duration } from '../../parts/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
 import type { Freshness } from '../../state/freshness.ts';
-import { LeftRunning } from './left-running.tsx';
-import { RunCommand } from './run-command.tsx';
-import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './words.ts';
+import { wasSeenToEnd } from './words.ts';
 
 interface RunHeaderProps {
   readonly run: Run;
-  /** Whether what is shown is being kept up to date. */
-  readonly freshness: Freshness['kind'];
+  readonly freshness: Freshness;
 }
 
+/** Which run this is, how it is with it and for how long: in view however far one scrolls. */
 export function RunHeader({ run, freshness }: RunHeaderProps) {
   return (
     <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
-      <div class="run-title">
-        <h1>
-          <Link to={jobPath(run.job)} class="to-job" title="All runs of this job">
-            {run.job}
-          </Link>
-        </h1>
+      <h1 title={`${run.job} on ${run.machine}`}>
+        <Link to={jobPath(run.job)} class="to-job" title="All runs of this job">
+          {run.job}
+        </Link>{' '}
+        <span class="run-machine">on {run.machine}</span>
+      </h1>
+      <p class="run-status">
         <RunStateBadge run={run} />
-      </div>
-      <RunCommand command={run.command} />
-      <dl class="facts">
-        <Fact name="Machine">{run.machine}</Fact>
-        <Fact name="Started">
-          <Clock at={run.started_at} />
-        </Fact>
-        <Fact name={durationName(run)}>
-          <Duration from={run.started_at} to={run.ended_at} />
-        </Fact>
-        <Fact name="Process">{run.pid ?? '–'}</Fact>
-        <Fact name="Instance">{run.instance}</Fact>
-        {run.user !== null && (
-          <Fact name="User">
-            <User run={run} user={run.user} />
-          </Fact>
-        )}
-        {run.host !== null && <Fact name="System">{run.host.os}</Fact>}
-        <Fact name="Wrapper">
-          <Wrapper run={run} />
-        </Fact>
-        {run.timeout_ms !== null && <Fact name="Time limit">{durationText(run.timeout_ms)}</Fact>}
-        {/* Last: it grows when the run ends, and what follows it would move. */}
-        <Fact name="Exit code">
-          <ExitCode run={run} />
-        </Fact>
-      </dl>
-      <Contact run={run} freshness={freshness} />
-      {run.left_running.length > 0 && <LeftRunning run={run} />}
+        {isLive(run.state) ? <Elapsed run={run} /> : <HowItEnded run={run} />}
+      </p>
+      <LinkStatus freshness={freshness} />
     </header>
   );
 }
 
-function durationName(run: Run): string {
-  if (run.ended_at === null) return 'Running for';
-  return wasSeenToEnd(run.reason) ? 'Took' : 'Lost after';
-}
-
-function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
-  return (
-    <div class="fact">
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
-
-/** Root may do anything on its machine: whoever is about to kill or to mend should see it. */
-function User({ run, user }: { readonly run: Run; readonly user: string }) {
-  if (user === 'root') return <span class="root-mark">root</span>;
+function Elapsed({ run }: { readonly run: Run }) {
   return (
     <>
-      {user}
-      {run.host?.is_root === true && <span class="aside"> leash was started by root</span>}
-    </>
-  );
-}
-
-function Wrapper({ run }: { readonly run: Run }) {
-  return (
-    <>
-      {run.wrapper_version}
-      {run.host !== null && <span class="aside"> on Node {run.host.node}</span>}
-      {run.successor > 0 && <span class="aside">; the one before it was killed</span>}
-    </>
-  );
-}
-
-function ExitCode({ run }: { readonly run: Run }) {
-  if (run.exit_code === null) return <>–</>;
-  const own = run.command_exit_code;
-  return (
-    <>
-      <strong data-exit-code={run.exit_code}>{run.exit_code}</strong>
-      {run.signal !== null && <span class="aside"> the command itself: ended by {run.signal}</span>}
-      {run.signal === null && own !== null && own !== run.exit_code && (
-        <span class="aside"> the command itself: {own}</span>
+      <span>
+        <span class="unseen">Running for </span>
+        <Duration from={run.started_at} to={null} />
+      </span>
+      {!run.connected && run.out_of_touch_since !== null && (
+        <span class="out-of-touch">
+          since <Ago at={run.out_of_touch_since} />
+        </span>
       )}
     </>
   );
 }
 
-/** What cannot be known of the run at present, or why it ended. */
-function Contact({ run, freshness }: RunHeaderProps) {
-  return isLive(run.state) ? <LiveContact run={run} freshness={freshness} /> : <EndedContact run={run} />;
-}
-
-function LiveContact({ run, freshness }: RunHeaderProps) {
-  if (freshness === 'connecting' || freshness === 'catching_up') return <p class="contact">Connecting…</p>;
-  if (freshness === 'down')
-    return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
-  // Said in any case: a line that comes and goes would move everything below it.
-  if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;
+function HowItEnded({ run }: { readonly run: Run }) {
   return (
-    <p class="contact warn">
-      Out of touch
-      {run.out_of_touch_since !== null && (
-        <>
-          {' '}
-          since <Clock at={run.out_of_touch_since} /> (<Ago at={run.out_of_touch_since} />)
-        </>
+    <>
+      {run.exit_code !== null && (
+        <span>
+          exit code <strong data-exit-code={run.exit_code}>{run.exit_code}</strong>
+        </span>
       )}
-      . It may well go on running; its wrapper keeps what it prints until it is back.
-    </p>
-  );
-}
-
-function EndedContact({ run }: { readonly run: Run }) {
-  const isUncertain = run.state === 'lost' && !(run.final && wasSeenToEnd(run.reason));
-  return (
-    <p class={isUncertain ? 'contact warn' : 'contact'}>
-      {run.reason !== null && REASON_SENTENCES[run.reason]}
-      {run.reason === 'wrapper_died' && (
-        <>
-          {' '}
-          {orphanSentence(run)} Look there: <code>leash orphans</code> finds it if it does, and{' '}
-          <code>leash orphans --kill</code> ends it.
-        </>
-      )}
-      {run.state === 'lost' && !run.final && (
-        <>
-          {run.out_of_touch_since !== null && (
-            <>
-              {' '}
-              Out of touch since <Clock at={run.out_of_touch_since} />.
-            </>
-          )}{' '}
-          This is not final: it may still be running, and if it comes back, this is put right.
-        </>
-      )}
-    </p>
+      <span>
+        {wasSeenToEnd(run.reason) ? 'took' : 'lost after'} <Duration from={run.started_at} to={run.ended_at} />
+      </span>
+      {run.ended_at !== null && <Ago at={run.ended_at} />}
+    </>
   );
 }

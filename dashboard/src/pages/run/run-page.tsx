@@ -6,16 +6,18 @@ import type { Run } from '#protocol/api';
 import { isTemporary } from '../../api/failure.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
-import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
+import { LinkBanner } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
-import { jobPath, Link, runPath } from '../../router.tsx';
+import { Link, runPath } from '../../router.tsx';
 import { commands } from '../../state/commands.ts';
 import { followRun, type RunFollower } from '../../state/follow-run.ts';
 import { killProgress } from '../../state/kill-progress.ts';
+import { FailureSummary } from './failure-summary.tsx';
 import { KillPanel, killOffer } from './kill-panel.tsx';
 import { OutputPane } from './output-pane.tsx';
+import { RunDetails } from './run-details.tsx';
 import { RunHeader } from './run-header.tsx';
 import { Story } from './story.tsx';
 
@@ -33,19 +35,6 @@ export function RunPage({ id, job }: RunPageProps) {
 
   return (
     <main class="page run" aria-busy={run === null}>
-      <nav class="page-head" aria-label="Where you are">
-        <span class="trail">
-          <Link to="/">Runs</Link>
-          {run !== null && (
-            <>
-              {' / '}
-              <Link to={jobPath(run.job)}>{run.job}</Link>
-              {` / ${run.machine}`}
-            </>
-          )}
-        </span>
-        {run !== null && <LinkStatus freshness={follower.freshness.value} />}
-      </nav>
       <Trouble id={id} follower={follower} />
       {run !== null && <Loaded run={run} follower={follower} />}
       <LinkBanner freshness={follower.freshness.value} />
@@ -53,6 +42,10 @@ export function RunPage({ id, job }: RunPageProps) {
   );
 }
 
+/**
+ * The window holds all of it: the header with the kill stays, the output takes what is left of the height, and what is
+ * less urgent is beside or below it.
+ */
 function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFollower }) {
   const events = follower.events.value;
   const progress = follower.areEventsKnown.value ? killProgress(run, events, [...commands.value.values()]) : null;
@@ -68,29 +61,39 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   ]);
   return (
     <>
-      <RunHeader run={run} freshness={follower.freshness.value.kind} />
-      <div class="columns">
-        <KillPanel
-          run={run}
-          progress={progress}
-          isLoading={isKillLoading(run, follower)}
-          isAsking={asking.value}
-          ask={(open) => {
-            asking.value = open;
-          }}
-        />
-        <OutputPane follower={follower} run={run} />
-        <Story events={events} isCut={follower.areEventsCut.value} progress={progress} />
+      <RunHeader run={run} freshness={follower.freshness.value} />
+      <KillPanel
+        run={run}
+        progress={progress}
+        isLoading={isKillLoading(run, follower)}
+        isAsking={asking.value}
+        ask={(open) => {
+          asking.value = open;
+        }}
+      />
+      <div class="run-body">
+        <div class="run-first">
+          <FailureSummary run={run} />
+          <OutputPane follower={follower} run={run} />
+        </div>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
+        <aside class="run-side" aria-label="Details and events" tabIndex={0}>
+          <RunDetails run={run} freshness={follower.freshness.value.kind} />
+          <Story events={events} isCut={follower.areEventsCut.value} progress={progress} />
+        </aside>
       </div>
       <Announcer text={spoken(run)} />
     </>
   );
 }
 
-/** A kill that is under way and of which the steps are about to be known. Without them it is shown as a run is. */
+/** In these a run is being killed, or has been: what there is to tell of that has its place before it is known. */
+const WITH_PROGRESS: ReadonlySet<Run['state']> = new Set(['killing', 'killed', 'timed_out']);
+
+/** A kill of which the steps are about to be known. Without them it is shown as a run is. */
 function isKillLoading(run: Run, { areEventsKnown, failure, freshness }: RunFollower): boolean {
   const isComing = failure.value === null && freshness.value.kind !== 'down';
-  return run.state === 'killing' && !areEventsKnown.value && isComing;
+  return WITH_PROGRESS.has(run.state) && !areEventsKnown.value && isComing;
 }
 
 function Trouble({ id, follower }: { readonly id: string; readonly follower: RunFollower }) {

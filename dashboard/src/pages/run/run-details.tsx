@@ -1,0 +1,144 @@
+/** What there is to know of a run beside its state and its output. */
+import type { ComponentChildren } from 'preact';
+import type { Run } from '#protocol/api';
+import { isLive } from '#protocol/run-state';
+import { durationText } from '../../parts/quantity.ts';
+import { Ago, Clock } from '../../parts/time.tsx';
+import type { Freshness } from '../../state/freshness.ts';
+import { LeftRunning } from './left-running.tsx';
+import { RunCommand } from './run-command.tsx';
+import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './words.ts';
+
+interface RunDetailsProps {
+  readonly run: Run;
+  /** Whether what is shown is being kept up to date. */
+  readonly freshness: Freshness['kind'];
+}
+
+export function RunDetails({ run, freshness }: RunDetailsProps) {
+  return (
+    <section class="run-details" aria-labelledby="details">
+      <h2 id="details">Details</h2>
+      <Contact run={run} freshness={freshness} />
+      {run.left_running.length > 0 && <LeftRunning run={run} />}
+      <RunCommand command={run.command} />
+      <dl class="facts">
+        <Fact name="Machine">{run.machine}</Fact>
+        <Fact name="Started">
+          <Clock at={run.started_at} />
+        </Fact>
+        {run.ended_at !== null && (
+          <Fact name="Ended">
+            <Clock at={run.ended_at} />
+          </Fact>
+        )}
+        <Fact name="Process">{run.pid ?? '–'}</Fact>
+        <Fact name="Instance">{run.instance}</Fact>
+        {run.user !== null && (
+          <Fact name="User">
+            <User run={run} user={run.user} />
+          </Fact>
+        )}
+        {run.host !== null && <Fact name="System">{run.host.os}</Fact>}
+        <Fact name="Wrapper">
+          <Wrapper run={run} />
+        </Fact>
+        {run.timeout_ms !== null && <Fact name="Time limit">{durationText(run.timeout_ms)}</Fact>}
+        {run.exit_code !== null && (
+          <Fact name="Exit code">
+            {run.exit_code}
+            <OwnExit run={run} />
+          </Fact>
+        )}
+      </dl>
+    </section>
+  );
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  return (
+    <div class="fact">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** Root may do anything on its machine: whoever is about to kill or to mend should see it. */
+function User({ run, user }: { readonly run: Run; readonly user: string }) {
+  if (user === 'root') return <span class="root-mark">root</span>;
+  return (
+    <>
+      {user}
+      {run.host?.is_root === true && <span class="aside"> leash was started by root</span>}
+    </>
+  );
+}
+
+function Wrapper({ run }: { readonly run: Run }) {
+  return (
+    <>
+      {run.wrapper_version}
+      {run.host !== null && <span class="aside"> on Node {run.host.node}</span>}
+      {run.successor > 0 && <span class="aside">; the one before it was killed</span>}
+    </>
+  );
+}
+
+/** How the command itself ended, where that is not what is reported. */
+function OwnExit({ run: { exit_code, command_exit_code: own, signal } }: { readonly run: Run }) {
+  if (signal !== null) return <span class="aside"> the command itself: ended by {signal}</span>;
+  return own === null || own === exit_code ? null : <span class="aside"> the command itself: {own}</span>;
+}
+
+/** What cannot be known of the run at present, or why it ended. */
+function Contact({ run, freshness }: RunDetailsProps) {
+  return isLive(run.state) ? <LiveContact run={run} freshness={freshness} /> : <EndedContact run={run} />;
+}
+
+function LiveContact({ run, freshness }: RunDetailsProps) {
+  if (freshness === 'connecting' || freshness === 'catching_up') return <p class="contact">Connecting…</p>;
+  if (freshness === 'down')
+    return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
+  // Said in any case: a line that comes and goes would move everything below it.
+  if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;
+  return (
+    <p class="contact warn">
+      Out of touch
+      {run.out_of_touch_since !== null && (
+        <>
+          {' '}
+          since <Clock at={run.out_of_touch_since} /> (<Ago at={run.out_of_touch_since} />)
+        </>
+      )}
+      . It may well go on running; its wrapper keeps what it prints until it is back.
+    </p>
+  );
+}
+
+function EndedContact({ run }: { readonly run: Run }) {
+  const isUncertain = run.state === 'lost' && !(run.final && wasSeenToEnd(run.reason));
+  return (
+    <p class={isUncertain ? 'contact warn' : 'contact'}>
+      {run.reason !== null && REASON_SENTENCES[run.reason]}
+      {run.reason === 'wrapper_died' && (
+        <>
+          {' '}
+          {orphanSentence(run)} Look there: <code>leash orphans</code> finds it if it does, and{' '}
+          <code>leash orphans --kill</code> ends it.
+        </>
+      )}
+      {run.state === 'lost' && !run.final && (
+        <>
+          {run.out_of_touch_since !== null && (
+            <>
+              {' '}
+              Out of touch since <Clock at={run.out_of_touch_since} />.
+            </>
+          )}{' '}
+          This is not final: it may still be running, and if it comes back, this is put right.
+        </>
+      )}
+    </p>
+  );
+}
