@@ -7,6 +7,7 @@ import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
 import { openBrowser } from './support/browser.ts';
+import { placeOfRun, rowInView } from './support/row-places.ts';
 import { useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
@@ -117,6 +118,7 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
   expect((await runs[1]?.exit)?.code).toBe(143);
   await history('killed', 'running', 'running');
+  await browser.page.getByText('Last kills').click();
   await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 gone' }).waitFor();
 
   await browser.page.getByRole('button', { name: 'Kill all 2…' }).click();
@@ -324,4 +326,15 @@ test('a long history comes page by page as one goes down, and only what is in vi
   expect(pages).toEqual(['0-200', '200-700', '700-1200', '1200-1700', '1700-2200', '2200-2700', '2700-3200']);
   expect(await pastRows().count()).toBeLessThan(60);
   await browser.page.getByText(/^3000 runs: 3000 succeeded\./).waitFor();
+
+  // A run opened from far down, and back by the browser's own button: all of that is asked for again.
+  await browser.page.evaluate(() => scrollTo(0, 60_000));
+  const link = await waitFor('a row there', () => rowInView(browser.page));
+  await browser.page.mouse.click(link.x, link.y);
+  await browser.page.getByRole('heading', { name: 'No such run' }).waitFor();
+  await browser.page.goBack();
+  await waitFor('the row to be where it was', async () => {
+    const place = await placeOfRun(browser.page, link.run);
+    return place?.hasFocus === true && Math.abs(place.y - link.y) < 8;
+  });
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { STUBBORN } from './support/commands.ts';
+import { placeOfRun, rowInView } from './support/row-places.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
 import { useWorld } from './support/use-world.ts';
 
@@ -127,6 +128,7 @@ test('many are picked and killed with one question, which says exactly what is h
   await order.getByRole('button', { name: 'Show the 3 parts' }).click();
   expect(await browser.page.locator('.command.part').count()).toBe(3);
   await browser.page.goto(`${world.current.url}/jobs/many`);
+  await browser.page.getByText('Last kills').click();
   const kills = browser.page.getByRole('region', { name: 'Last kills' });
   await kills.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
   expect(await kills.getByRole('listitem').count()).toBe(1);
@@ -416,4 +418,86 @@ test('a reload brings the reader back to the rows that they were at', async () =
   await browser.page.reload();
   await waitFor('the place to be found again', () => browser.page.evaluate(() => scrollY > 4500));
   await world.current.kill('place-kept');
+});
+
+test('back from a run leads to the row that it was opened from, as the list was then', async () => {
+  const runs = await running('back-to', ['m-1', 'm-2', 'm-3']);
+  const template = await world.current.operator.run(runs[0]?.id ?? '');
+  const many = Array.from({ length: 200 }, (_, nth) => ({
+    ...template,
+    id: `01J${String(nth).padStart(23, '0')}`,
+    job: `back-to-${nth}`,
+  }));
+  const own = await Promise.all(runs.map(({ id }) => world.current.operator.run(id)));
+  await browser.page.route('**/api/v1/runs?*', (route) =>
+    route.fulfill({ json: { runs: [...own, ...many], next_cursor: null } }),
+  );
+  await signIn('/?q=back-to&show=running');
+  // Three runs are listed one by one unless one folds them.
+  await browser.page.getByRole('button', { name: /^3 running/ }).click();
+  await row('back-to on m-1').waitFor({ state: 'detached' });
+  await browser.page.evaluate(() => scrollTo(0, 6000));
+  const link = await waitFor('a row there', async () => {
+    const place = await rowInView(browser.page);
+    return place !== null && (await browser.page.evaluate(() => scrollY)) > 5000 ? place : null;
+  });
+  await browser.page.mouse.click(link.x, link.y);
+  await browser.page.getByRole('heading', { name: 'No such run' }).waitFor();
+  await browser.page.goBack();
+  await waitFor('the row to be where it was', async () => {
+    const place = await placeOfRun(browser.page, link.run);
+    return place?.hasFocus === true && Math.abs(place.y - link.y) < 8;
+  });
+  expect(new URL(browser.page.url()).search).toBe('?q=back-to&show=running');
+  await browser.page.mouse.wheel(0, -20_000);
+  await browser.page.getByRole('button', { name: /^3 running/ }).waitFor();
+  expect(await row('back-to on m-1').count()).toBe(0);
+  // Whoever comes by a link begins at the top.
+  await browser.page.evaluate(() => scrollTo(0, 6000));
+  await browser.page.getByRole('link', { name: 'Timeline' }).click();
+  await browser.page.getByRole('heading', { name: 'Timeline' }).waitFor();
+  expect(await browser.page.evaluate(() => scrollY)).toBe(0);
+  await world.current.kill('back-to');
+});
+
+test('on a phone, much that needs attention is one line, so that what runs is in view', async () => {
+  const { page } = browser;
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (let nth = 0; nth < 5; nth += 1) await world.current.simulateEnded(`fold-fails-${nth}`, 2);
+  await running('fold-runs', ['m-1']);
+  await signIn('/?q=fold-');
+  const fold = page.getByRole('button', { name: '5 need attention' });
+  await fold.waitFor();
+  expect(await row('fold-fails-0').count()).toBe(0);
+  const runs = await row('fold-runs on m-1').boundingBox();
+  expect((runs?.y ?? 844) + (runs?.height ?? 0)).toBeLessThanOrEqual(844);
+  await fold.click();
+  await row('fold-fails-0').waitFor();
+  expect(await fold.getAttribute('aria-expanded')).toBe('true');
+  // Asked for alone, it is not folded; nor where there is room.
+  await page.getByRole('button', { name: /^Needs attention/ }).click();
+  await row('fold-fails-4').waitFor();
+  expect(await fold.count()).toBe(0);
+  await page.getByRole('button', { name: 'All', exact: true }).click();
+  await fold.click();
+  await row('fold-fails-0').waitFor({ state: 'detached' });
+  await page.setViewportSize({ width: 1280, height: 844 });
+  await row('fold-fails-0').waitFor();
+  await world.current.kill('fold-runs');
+});
+
+test('a compact list has lower rows, on every page and after a reload', async () => {
+  await running('compact-rows', ['m-1']);
+  await signIn('/?q=compact-rows');
+  const heightOf = async () => (await row('compact-rows on m-1').boundingBox())?.height ?? 0;
+  await row('compact-rows on m-1').waitFor();
+  const usual = await heightOf();
+  await browser.page.getByRole('button', { name: 'Compact', exact: true }).click();
+  await waitFor('the row to be lower', async () => (await heightOf()) < usual * 0.75);
+  await browser.page.reload();
+  await row('compact-rows on m-1').waitFor();
+  expect(await heightOf()).toBeLessThan(usual * 0.75);
+  await browser.page.getByRole('link', { name: 'Commands' }).click();
+  await browser.page.getByRole('button', { name: 'Compact', exact: true, pressed: true }).waitFor();
+  await world.current.kill('compact-rows');
 });

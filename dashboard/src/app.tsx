@@ -16,6 +16,7 @@ import { TopBar } from './parts/top-bar.tsx';
 import { Link, navigate, type Route, route } from './router.tsx';
 import { forgetCommands } from './state/commands.ts';
 import { forgetFleet } from './state/fleet.ts';
+import { entry } from './state/history-entry.ts';
 import { forgetOrders, rememberOrders } from './state/kill-orders.ts';
 import { mayAdminister, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
@@ -92,7 +93,8 @@ function SignedIn({ session: who }: { readonly session: Session }) {
   return (
     <>
       <TopBar session={who} />
-      <Page who={who} />
+      {/* Each visit begins anew, with what is remembered of it. */}
+      <Page key={entry.value} who={who} />
       <KillBar />
       <Dock />
       {helping.value && (

@@ -1,7 +1,8 @@
 /** Where the reader is, by the address bar: the page by its path, what it is narrowed to by its query. */
-import { computed, signal } from '@preact/signals';
+import { batch, computed, signal } from '@preact/signals';
 import type { ComponentChildren, TargetedMouseEvent } from 'preact';
 import { pageAt } from '#protocol/page-paths';
+import { rememberEntry, showEntry, startEntries } from './state/history-entry.ts';
 import type { RunName } from './state/run-ref.ts';
 
 export type Route =
@@ -72,15 +73,29 @@ export function startRouter(): void {
   const update = () => {
     place.value = { path: location.pathname, search: location.search };
   };
-  addEventListener('popstate', update);
+  startEntries();
+  addEventListener('popstate', () =>
+    batch(() => {
+      rememberEntry();
+      scrollTo(0, 0);
+      showEntry();
+      update();
+    }),
+  );
   update();
 }
 
 /** Goes to another page. The way back leads to where the reader is now. */
 export function navigate(to: string): void {
   const url = new URL(to, location.href);
-  if (url.pathname + url.search !== location.pathname + location.search) history.pushState(null, '', url);
-  place.value = { path: url.pathname, search: url.search };
+  batch(() => {
+    if (url.pathname + url.search !== location.pathname + location.search) {
+      rememberEntry();
+      history.pushState(null, '', url);
+      showEntry();
+    }
+    place.value = { path: url.pathname, search: url.search };
+  });
   scrollTo(0, 0);
 }
 

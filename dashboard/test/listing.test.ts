@@ -13,7 +13,7 @@ function numbers() {
     const items = [from, from - 1].filter((number) => number > 0);
     return success({ items, next: from - 2 > 0 ? String(from - 2) : null });
   };
-  return { source, lister: createLister(fetchPage, () => source.last * 1000) };
+  return { source, lister: createLister(fetchPage, { now: () => source.last * 1000 }) };
 }
 
 test('reads on, page by page, to the end', async () => {

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
 import { useRowCursor } from '../keyboard/row-cursor.ts';
 import type { Lister } from '../state/listing.ts';
+import { useKeptPlace } from './kept-place.ts';
 import { useVirtualRows } from './virtual-rows.ts';
 
 interface RowsProps<Item> {
@@ -23,6 +24,12 @@ export function Rows<Item>({ items, keyOf, estimatePx, label, children }: RowsPr
     keyOf: (index) => keys[index] ?? '',
     estimatePx: () => estimatePx,
     list,
+  });
+  useKeptPlace({
+    keys,
+    within: list,
+    startPx: (key) => virtual.startPx(keys.indexOf(key)),
+    isComplete: true,
   });
   useRowCursor({ keys, within: list, reveal: (key) => virtual.reveal(keys.indexOf(key)) });
   return (

@@ -9,8 +9,11 @@ import {
 } from '@tanstack/virtual-core';
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
+import { isCompact } from './density.tsx';
 
 const USUAL_OVERSCAN = 8;
+/** Of the usual height, about so much is left of a compact row. */
+const COMPACT_SHARE = 0.6;
 
 interface VirtualRowsOptions {
   readonly count: number;
@@ -31,6 +34,8 @@ export interface VirtualRows {
   readonly totalPx: number;
   /** How far from the top of the list a row begins. */
   topPx(row: VirtualItem): number;
+  /** How far down the page a row begins, as far as the heights of those above it are known. */
+  startPx(index: number): number | null;
   /** For each row's element, which has to carry its index as `data-index`. */
   measure(element: HTMLElement | null): void;
   /** Brings a row into view, if it isn't, and draws it. */
@@ -47,10 +52,11 @@ export function useVirtualRows({
 }: VirtualRowsOptions): VirtualRows {
   const [, redraw] = useReducer((times: number, _: undefined) => times + 1, 0);
   const marginPx = useRef(0);
+  const isTight = isCompact.value;
   const options: VirtualizerOptions<Window, HTMLElement> = {
     count,
     getScrollElement: () => window,
-    estimateSize: estimatePx,
+    estimateSize: isTight ? (index) => COMPACT_SHARE * estimatePx(index) : estimatePx,
     getItemKey: keyOf,
     overscan,
     scrollMargin: marginPx.current,
@@ -66,6 +72,12 @@ export function useVirtualRows({
   const current = virtualizer.current;
   current.setOptions(options);
 
+  const wasTight = useRef(isTight);
+  useLayoutEffect(() => {
+    // What was measured is of other rows now.
+    if (wasTight.current !== isTight) current.measure();
+    wasTight.current = isTight;
+  }, [current, isTight]);
   useEffect(() => current._didMount(), [current]);
   useLayoutEffect(() => current._willUpdate());
   // What stands above the list may grow and shrink with any drawing.
@@ -80,6 +92,7 @@ export function useVirtualRows({
     rows: current.getVirtualItems(),
     totalPx: current.getTotalSize(),
     topPx: (row) => row.start - marginPx.current,
+    startPx: (index) => current.measurementsCache[index]?.start ?? null,
     measure: (element) => current.measureElement(element),
     reveal: (index) => current.scrollToIndex(index, { align: 'auto' }),
   };

@@ -30,6 +30,8 @@ const COMMANDS_A_PAGE = 100;
 export const fleet = signal<Fleet>(EMPTY_FLEET);
 /** Whether a whole snapshot has been seen: before that, what is not there may still come. */
 export const loaded = signal(false);
+/** Whether something of each list has come: jobs, and runs that are open. */
+export const hasBegun = signal(false);
 export const link = signal<LinkState>({ kind: 'connecting' });
 /** What the reader is told of it. */
 export const freshness = signal<Freshness>({ kind: 'connecting' });
@@ -52,6 +54,7 @@ export function forgetFleet(): void {
     changedRuns.value = [];
     forgottenRuns.value = [];
     loaded.value = false;
+    hasBegun.value = false;
     cut.value = { jobs: false, runs: false };
     failure.value = null;
     setLink({ kind: 'connecting' });
@@ -123,14 +126,20 @@ function followFleet(): () => void {
 async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> {
   const before = fleet.value;
   const seen = new Set<RunRef>();
+  const begun = new Set<'jobs' | 'runs'>();
+  const take = (list: 'jobs' | 'runs', changed: Fleet) =>
+    batch(() => {
+      fleet.value = changed;
+      hasBegun.value ||= begun.add(list).size === 2;
+    });
   const [jobs, runs, orders] = await Promise.all([
     fetchJobs((page) => {
-      if (!isOutdated()) fleet.value = withJobs(fleet.value, page);
+      if (!isOutdated()) take('jobs', withJobs(fleet.value, page));
     }),
     fetchOpenRuns((page) => {
       if (isOutdated()) return;
       for (const run of page) seen.add(refOf(run));
-      fleet.value = withRuns(fleet.value, page);
+      take('runs', withRuns(fleet.value, page));
     }),
     refreshCommands(),
   ]);

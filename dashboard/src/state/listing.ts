@@ -21,9 +21,15 @@ export interface Lister<Item> {
   more(): Promise<void>;
 }
 
+interface ListerOptions {
+  readonly now?: () => number;
+  /** As many as the reader has seen before. */
+  readonly least?: number;
+}
+
 export function createLister<Item>(
   fetchPage: (cursor: string | null) => Promise<Result<Page<Item>>>,
-  now: () => number = serverNow,
+  { now = serverNow, least = 0 }: ListerOptions = {},
 ): Lister<Item> {
   const state = signal<Listing<Item>>({ items: [], readAt: null, hasMore: false, isBusy: false, failure: null });
   let next: string | null = null;
@@ -43,7 +49,7 @@ export function createLister<Item>(
     state,
     reload: async () => {
       const mine = begin();
-      const wanted = state.peek().items.length;
+      const wanted = Math.max(state.peek().items.length, least);
       const readAt = now();
       const items: Item[] = [];
       let cursor: string | null = null;

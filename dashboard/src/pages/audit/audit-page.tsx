@@ -7,6 +7,9 @@ import { AUDIT_ACTIONS, type AuditAction, type AuditEntry, type Token } from '#p
 import { fetchAudit, fetchCommands, fetchTokens } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { CopyButton } from '../../parts/copy-button.tsx';
+import { DensityToggle } from '../../parts/density.tsx';
+import { useKeptCount } from '../../parts/kept-count.ts';
+import { useKeptSet } from '../../parts/kept-set.ts';
 import { LinkBanner } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -33,15 +36,17 @@ export function AuditPage() {
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
   const narrowing = readNarrowing(query.value);
+  const kept = useKeptCount();
   const lister = useMemo(
-    () => createLister((cursor) => fetchAudit({ ...narrowing, limit: PAGE_SIZE, cursor })),
+    () => createLister((cursor) => fetchAudit({ ...narrowing, limit: PAGE_SIZE, cursor }), { least: kept.take() }),
     [JSON.stringify(narrowing)],
   );
   useFresh(lister.reload);
   useFresh(readCommands);
   const { items, readAt, hasMore, failure } = lister.state.value;
+  kept.note(items.length);
   const names = useNames(items);
-  const open = useSignal<ReadonlySet<string>>(new Set());
+  const open = useKeptSet('open');
   const toggle = (id: string) => {
     const next = new Set(open.peek());
     if (!next.delete(id)) next.add(id);
@@ -213,6 +218,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
           <span class="unseen">: show all again</span>
         </button>
       )}
+      <DensityToggle />
     </search>
   );
 }

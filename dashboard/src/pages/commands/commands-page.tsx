@@ -1,6 +1,5 @@
 /** What was ordered, newest first, and how far it has come: as it goes on. */
 import './commands.css';
-import { useSignal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
 import type { Command } from '#protocol/api';
 import type { CommandState } from '#protocol/command';
@@ -9,6 +8,9 @@ import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import { batchText, commandText, hasFoundNothing, mannerText, matchText } from '../../parts/command-words.ts';
+import { DensityToggle } from '../../parts/density.tsx';
+import { useKeptCount } from '../../parts/kept-count.ts';
+import { useKeptSet } from '../../parts/kept-set.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
@@ -35,14 +37,16 @@ export function CommandsPage() {
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
   const narrowing = readNarrowing(query.value);
-  const list = useMemo(() => createCommandList(narrowing), [JSON.stringify(narrowing)]);
+  const kept = useKeptCount();
+  const list = useMemo(() => createCommandList(narrowing, kept.take()), [JSON.stringify(narrowing)]);
   const { lister } = list;
   useFresh(lister.reload);
   const listing = lister.state.value;
+  kept.note(listing.items.length);
   list.shown = listedIds(list.shown, listing, commands.value, narrowing);
   const listed = newestFirst(list.shown, commands.value);
   // By the address, one order alone is shown with its parts.
-  const toggled = useSignal<ReadonlySet<string>>(new Set());
+  const toggled = useKeptSet('toggled');
   const opened = narrowing.batch === null ? toggled.value : new Set([narrowing.batch]);
   const toggle = (id: string) => {
     const next = new Set(toggled.value);
@@ -87,12 +91,13 @@ export function CommandsPage() {
 }
 
 /** One for each narrowing. */
-function createCommandList({ job, states, batch }: Narrowing) {
-  const lister = createLister(async (cursor) => {
+function createCommandList({ job, states, batch }: Narrowing, least: number) {
+  const fetchPage = async (cursor: string | null) => {
     const answer = await fetchWholeBatches({ job, state: states.join(','), batch, limit: PAGE_SIZE, cursor });
     if (answer.ok) keepCommands(answer.value.items);
     return answer;
-  });
+  };
+  const lister = createLister(fetchPage, { least });
   const shown: ReadonlySet<string> = new Set();
   return { lister, shown };
 }
@@ -149,6 +154,7 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
           </button>
         )}
       </div>
+      <DensityToggle />
     </search>
   );
 }

@@ -32,7 +32,13 @@ const STEP_MS = 5_000;
 const WORTH_DRAWING = 2;
 const SUMMARY_ID = 'chart-summary';
 
-export function ChartPane({ runs }: { readonly runs: readonly Run[] }) {
+interface ChartPaneProps {
+  readonly runs: readonly Run[];
+  /** Whether they are still to come. */
+  readonly isAwaited: boolean;
+}
+
+export function ChartPane({ runs, isAwaited }: ChartPaneProps) {
   useEffect(ask, []);
   const hasLive = runs.some(({ state }) => isLive(state));
   const step = useComputed(() => Math.ceil(now.value / STEP_MS) * STEP_MS);
@@ -41,9 +47,9 @@ export function ChartPane({ runs }: { readonly runs: readonly Run[] }) {
   return (
     <section class="chart-pane" aria-label="Chart of durations">
       <p id={SUMMARY_ID} class="chart-summary">
-        {summary}
+        {isAwaited ? 'Loading the history…' : summary}
       </p>
-      <div class="chart-place" hidden={runs.length < WORTH_DRAWING}>
+      <div class="chart-place" hidden={!isAwaited && runs.length < WORTH_DRAWING}>
         {loading === 'failed' && (
           <p class="nothing">
             The chart could not be loaded. The list below says the same.{' '}

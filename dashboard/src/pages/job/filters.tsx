@@ -1,6 +1,6 @@
 /** What the history and the chart are narrowed to. The signs of the states are those of the chart. */
 import type { RefObject } from 'preact';
-import { countText } from '../../parts/quantity.ts';
+import { DensityToggle } from '../../parts/density.tsx';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import { narrow } from '../../router.tsx';
 import { choiceOf, isNarrowed, type RunFilter, STATE_CHOICES, toggledStates } from './filter.ts';
@@ -38,21 +38,19 @@ export function Filters({ place, filter, machines }: FiltersProps) {
           </button>
         ))}
       </div>
-      {choices.length > 1 && (
-        <select
-          class="job-machine"
-          aria-label="Machine"
-          value={filter.machine ?? ''}
-          onChange={(event) => narrow({ machine: event.currentTarget.value })}
-        >
-          <option value="">All {countText(choices.length, 'machine')} seen here</option>
-          {choices.map((machine) => (
-            <option key={machine} value={machine}>
-              {machine}
-            </option>
-          ))}
-        </select>
-      )}
+      <select
+        class="job-machine"
+        aria-label="Machine"
+        value={filter.machine ?? ''}
+        onChange={(event) => narrow({ machine: event.currentTarget.value })}
+      >
+        <option value="">{choices.length > 1 ? `All ${choices.length} machines seen here` : 'All machines'}</option>
+        {choices.map((machine) => (
+          <option key={machine} value={machine}>
+            {machine}
+          </option>
+        ))}
+      </select>
       {filter.instance !== null && (
         <button
           type="button"
@@ -68,6 +66,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
           Show all
         </button>
       )}
+      <DensityToggle />
     </search>
   );
 }

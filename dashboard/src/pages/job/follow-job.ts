@@ -1,8 +1,16 @@
 /** Everything the job page shows of one job, as it changes. */
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { Job, Run } from '#protocol/api';
-import { fetchAllRuns, fetchJob, fetchRun, fetchRuns, fetchWholeBatches, type Narrowing } from '../../api/calls.ts';
-import { type Failure, isTemporary } from '../../api/failure.ts';
+import {
+  fetchAllRuns,
+  fetchJob,
+  fetchRun,
+  fetchRuns,
+  fetchWholeBatches,
+  type Narrowing,
+  type Page,
+} from '../../api/calls.ts';
+import { type Failure, isTemporary, type Result, success } from '../../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../../api/watch-socket.ts';
 import { Burst, type News } from '../../state/burst.ts';
 import { askForEach, CatchUp } from '../../state/catch-up.ts';
@@ -66,8 +74,8 @@ export interface JobFollower {
   readonly failure: ReadonlySignal<Failure | null>;
   /** The runs that have just changed. */
   readonly changed: ReadonlySignal<readonly Run[]>;
-  /** Loads the history anew as it is narrowed now. */
-  narrow(filter: RunFilter): void;
+  /** Loads the history anew as it is narrowed now. @param least as many runs of it as the reader has seen before */
+  narrow(filter: RunFilter, least?: number): void;
   loadMore(): void;
   stop(): void;
 }
@@ -164,11 +172,11 @@ class Follower implements JobFollower {
     if (this.freshness.value.kind === 'catching_up') this.freshness.value = { kind: 'open' };
   }
 
-  narrow(filter: RunFilter): void {
+  narrow(filter: RunFilter, least = 0): void {
     this.#filter = filter;
     this.history.value = { ...this.history.value, reach: NO_HISTORY.reach };
     this.#next = null;
-    void this.#loadPage(FIRST_PAGE);
+    void this.#loadPage(FIRST_PAGE, least);
   }
 
   loadMore(): void {
@@ -185,12 +193,12 @@ class Follower implements JobFollower {
     this.#watch?.close();
   }
 
-  async #loadPage(limit: number): Promise<void> {
+  async #loadPage(limit: number, least = 0): Promise<void> {
     this.#pages += 1;
     const mine = this.#pages;
     this.more.value = { kind: 'loading' };
-    const answer = await fetchRuns({ ...this.#narrowing(), ...this.#next, limit });
-    if (this.#stopped || mine !== this.#pages) return;
+    const answer = await this.#fetchPages(limit, least, () => this.#stopped || mine !== this.#pages);
+    if (answer === null) return;
     batch(() => {
       if (!answer.ok) {
         this.more.value = { kind: 'failed', failure: answer.failure };
@@ -201,6 +209,21 @@ class Follower implements JobFollower {
       this.#next = next === null ? null : { cursor: next };
       this.history.value = withPage(this.history.value, items, next === null);
     });
+  }
+
+  /** As one page: what comes bit by bit would move under the reader. Null when it is wanted no longer. */
+  async #fetchPages(limit: number, least: number, isOutdated: () => boolean): Promise<Result<Page<Run>> | null> {
+    const items: Run[] = [];
+    let after: Next = this.#next;
+    for (;;) {
+      const answer: Result<Page<Run>> = await fetchRuns({ ...this.#narrowing(), ...after, limit });
+      if (isOutdated()) return null;
+      if (!answer.ok) return answer;
+      items.push(...answer.value.items);
+      const { next } = answer.value;
+      if (next === null || items.length >= least) return success({ items, next });
+      after = { cursor: next };
+    }
   }
 
   #narrowing(): Narrowing {

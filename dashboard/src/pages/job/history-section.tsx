@@ -14,6 +14,8 @@ interface HistorySectionProps {
   readonly filter: RunFilter;
   /** Where the filters are: they stay in sight over the rows. */
   readonly filters: RefObject<HTMLElement | null>;
+  /** Whether nothing of it was loaded yet. */
+  readonly isAwaited: boolean;
   readonly machines: readonly string[];
   readonly rows: RunRows;
   readonly selection: Selection;
@@ -21,18 +23,19 @@ interface HistorySectionProps {
 }
 
 /** The runs of a job as far as the filter lets them through, as a chart and as a list. */
-export function HistorySection({ follower, filter, filters, machines, rows, selection, ask }: HistorySectionProps) {
+export function HistorySection(props: HistorySectionProps) {
+  const { follower, filter, filters, isAwaited, machines, rows, selection, ask } = props;
   return (
     <section class="job-history" aria-labelledby="job-history">
       <h2 id="job-history">History</h2>
       <Filters place={filters} filter={filter} machines={machines} />
-      {rows.runs.length > 0 && <ChartPane runs={rows.runs} />}
+      {(isAwaited || rows.runs.length > 0) && <ChartPane runs={rows.runs} isAwaited={isAwaited} />}
       <RunList
         rows={rows}
         label="History, newest first"
         row={(run) => <PastRow run={run} selection={selection} ask={ask} />}
       />
-      <HistoryEnd follower={follower} filter={filter} shown={rows.runs.length} />
+      {!isAwaited && <HistoryEnd follower={follower} filter={filter} shown={rows.runs.length} />}
     </section>
   );
 }

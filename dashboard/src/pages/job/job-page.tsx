@@ -5,6 +5,7 @@ import type { Run, Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { isTemporary } from '../../api/failure.ts';
 import { Announcer } from '../../parts/announcer.tsx';
+import { useKeptCount } from '../../parts/kept-count.ts';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -86,10 +87,13 @@ const PAST_ROW_PX = 49;
 function Loaded({ name, who, follower }: LoadedProps) {
   const asked = query.value;
   const filter = useMemo(() => parseRunFilter(asked), [asked]);
-  useEffect(() => follower.narrow(filter), [follower, filter]);
+  const kept = useKeptCount();
+  useEffect(() => follower.narrow(filter, kept.take()), [follower, filter]);
   const history = follower.history.value;
+  kept.note(history.runs.size);
   const open = useOpenRuns(follower);
-  const shown = useMemo(() => shownRuns(history, filter), [history, filter]);
+  const isAwaited = useFirstPage(follower);
+  const shown = useMemo(() => (isAwaited ? [] : shownRuns(history, filter)), [history, filter, isAwaited]);
   const job = follower.now.value.jobs.get(name) ?? null;
   const machines = useMemo(
     () => machinesOf([...open.all, ...history.runs.values(), ...(job?.lastEnds.byMachine.values() ?? [])]),
@@ -101,7 +105,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
   const filters = useRef<HTMLElement | null>(null);
   const openRows = useRunRows('now-', open.shown, OPEN_ROW_PX);
   const pastRows = useRunRows('past-', shown, PAST_ROW_PX, filters.current?.offsetHeight);
-  useJobCursor({ within: place, openRows, pastRows, open, selection, ask });
+  useJobCursor({ within: place, openRows, pastRows, open, isComplete: !isAwaited, selection, ask });
 
   return (
     <div ref={place} tabIndex={-1} class="job-parts">
@@ -122,16 +126,18 @@ function Loaded({ name, who, follower }: LoadedProps) {
           open={open}
           rows={openRows}
           job={job}
+          isKnown={follower.freshness.value.kind === 'open' || follower.failure.value !== null}
           isCut={follower.areOpenCut.value}
           selection={selection}
           ask={ask}
         />
-        <Kills job={name} />
+        <Kills job={name} isKnown={follower.freshness.value.kind === 'open'} />
       </div>
       <HistorySection
         follower={follower}
         filter={filter}
         filters={filters}
+        isAwaited={isAwaited}
         machines={machines}
         rows={pastRows}
         selection={selection}
@@ -142,6 +148,13 @@ function Loaded({ name, who, follower }: LoadedProps) {
       <Announcer text={latestChange(follower.changed.value)} />
     </div>
   );
+}
+
+/** Whether the first page of the history is still to come: what is known before would be pushed aside by it. */
+function useFirstPage(follower: JobFollower): boolean {
+  const hasCome = useRef(false);
+  hasCome.current ||= follower.history.value.reach.kind !== 'nowhere' || follower.more.value.kind === 'failed';
+  return !hasCome.current;
 }
 
 function machinesOf(runs: readonly Pick<Run, 'machine'>[]): string[] {

@@ -10,7 +10,14 @@ import { commands } from '../../state/commands.ts';
 import { orderProgress } from '../../state/order-progress.ts';
 import { SHOWN_KILLS } from './follow-job.ts';
 
-export function Kills({ job }: { readonly job: string }) {
+interface KillsProps {
+  readonly job: string;
+  /** Whether what is not here is not there. */
+  readonly isKnown: boolean;
+}
+
+/** The newest in a line, which is there before it is known: what is below stays where it is. */
+export function Kills({ job, isKnown }: KillsProps) {
   const last = useComputed(() =>
     byBatch(
       [...commands.value.values()]
@@ -18,16 +25,30 @@ export function Kills({ job }: { readonly job: string }) {
         .sort((a, b) => Date.parse(b.requested_at) - Date.parse(a.requested_at)),
     ).slice(0, SHOWN_KILLS),
   ).value;
-  if (last.length === 0) return null;
+  const [newest] = last;
+  const parts = newest === undefined ? [] : isBatch(newest) ? newest.commands : [newest];
+  const [first] = parts;
   return (
-    <section class="job-kills" aria-labelledby="job-kills">
-      <h2 id="job-kills">Last kills</h2>
-      <ol>
-        {last.map((kill) => (
-          <LastKill key={kill.id} kill={kill} />
-        ))}
-      </ol>
-      <Link to={`/commands?job=${job}`}>All kills of this job</Link>
+    <section aria-label="Last kills">
+      <details class="job-kills">
+        <summary>
+          <strong>Last kills</strong>{' '}
+          {newest === undefined || first === undefined ? (
+            <span class="aside">{isKnown ? 'none' : 'loading…'}</span>
+          ) : (
+            <span class="aside">
+              <Ago at={first.requested_at} /> of {isBatch(newest) ? batchText(newest) : hitText(first)} by{' '}
+              {first.requested_by}: {progressText(orderProgress(parts))}
+            </span>
+          )}
+        </summary>
+        <ol>
+          {last.map((kill) => (
+            <LastKill key={kill.id} kill={kill} />
+          ))}
+        </ol>
+        <Link to={`/commands?job=${job}`}>All kills of this job</Link>
+      </details>
     </section>
   );
 }

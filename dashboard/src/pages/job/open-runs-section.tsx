@@ -11,6 +11,8 @@ interface OpenRunsSectionProps {
   readonly open: OpenRuns;
   readonly rows: RunRows;
   readonly job: FleetJob | null;
+  /** Whether those are known that are not running either: they may come back. */
+  readonly isKnown: boolean;
   /** Whether there are more than are listed. */
   readonly isCut: boolean;
   readonly selection: Selection;
@@ -18,7 +20,7 @@ interface OpenRunsSectionProps {
 }
 
 /** What runs of the job now. */
-export function OpenRunsSection({ open, rows, job, isCut, selection, ask }: OpenRunsSectionProps) {
+export function OpenRunsSection({ open, rows, job, isKnown, isCut, selection, ask }: OpenRunsSectionProps) {
   return (
     <section class="job-open" aria-labelledby="job-open">
       <h2 id="job-open">
@@ -30,7 +32,7 @@ export function OpenRunsSection({ open, rows, job, isCut, selection, ask }: Open
         </CutNotice>
       )}
       {open.all.length === 0 ? (
-        <Resting job={job} />
+        isKnown && <Resting job={job} />
       ) : (
         <RunList
           rows={rows}

@@ -1,6 +1,7 @@
 import type { RefObject } from 'preact';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
+import { useKeptPlace } from '../../parts/kept-place.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';
 import { keyOf, keysOf, type RunRows } from './run-rows.tsx';
@@ -12,19 +13,27 @@ interface JobCursorOptions {
   readonly openRows: RunRows;
   readonly pastRows: RunRows;
   readonly open: OpenRuns;
+  /** Whether there are as many rows as there were when the reader left, or as there are. */
+  readonly isComplete: boolean;
   readonly selection: Selection;
   ask(scope: KillScope): void;
 }
 
 /** One cursor for both of the job's lists: from the last run of the upper one it goes on to the first of the lower. */
-export function useJobCursor({ within, openRows, pastRows, open, selection, ask }: JobCursorOptions): void {
-  const cursor = useRowCursor({
-    keys: [...keysOf(openRows), ...keysOf(pastRows)],
+export function useJobCursor(options: JobCursorOptions): void {
+  const { within, openRows, pastRows, open, isComplete, selection, ask } = options;
+  const keys = [...keysOf(openRows), ...keysOf(pastRows)];
+  const rowsWith = (key: string) => (key.startsWith(openRows.prefix) ? openRows : pastRows);
+  useKeptPlace({
+    keys,
     within,
-    reveal: (key) => {
-      const rows = key.startsWith(openRows.prefix) ? openRows : pastRows;
-      rows.virtual.reveal(keysOf(rows).indexOf(key));
-    },
+    startPx: (key) => rowsWith(key).virtual.startPx(keysOf(rowsWith(key)).indexOf(key)),
+    isComplete,
+  });
+  const cursor = useRowCursor({
+    keys,
+    within,
+    reveal: (key) => rowsWith(key).virtual.reveal(keysOf(rowsWith(key)).indexOf(key)),
   });
   const runsHere = () => {
     const marked = cursor.marked();

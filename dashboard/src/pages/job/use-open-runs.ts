@@ -1,13 +1,15 @@
 /** The runs of a job that have not ended for good, folded at first when they are many. */
-import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals';
+import { type ReadonlySignal, useComputed } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';
+import { useKeptSet } from '../../parts/kept-set.ts';
 import type { Runs } from '../../state/newest.ts';
 import type { JobFollower } from './follow-job.ts';
 
 /** More runs than this are folded at first: the history would be far below them. */
 const FOLDED_FROM = 20;
 export const SHOWN_FOLDED = 10;
+const FOLD = 'now';
 
 export interface OpenRuns {
   readonly byRef: ReadonlySignal<Runs>;
@@ -22,9 +24,9 @@ export interface OpenRuns {
 export function useOpenRuns(follower: JobFollower): OpenRuns {
   const byRef = useComputed(() => follower.now.value.open);
   const all = useMemo(() => inOrder([...byRef.value.values()]), [byRef.value]);
-  const unfolded = useSignal(false);
+  const opened = useKeptSet('opened');
   const isFoldable = all.length > FOLDED_FROM;
-  const isFolded = isFoldable && !unfolded.value;
+  const isFolded = isFoldable && !opened.value.has(FOLD);
   const shown = useMemo(() => (isFolded ? all.slice(0, SHOWN_FOLDED) : all), [all, isFolded]);
   return {
     byRef,
@@ -33,7 +35,7 @@ export function useOpenRuns(follower: JobFollower): OpenRuns {
     isFoldable,
     isFolded,
     toggleFold: () => {
-      unfolded.value = isFolded;
+      opened.value = new Set(isFolded ? [FOLD] : []);
     },
   };
 }

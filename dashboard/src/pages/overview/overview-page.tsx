@@ -1,14 +1,15 @@
 /** What needs somebody, what runs, what rests: as it changes, and how it is stopped. */
 import './overview.css';
-import { useComputed, useSignal } from '@preact/signals';
+import { useComputed } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import { CutNotice } from '../../parts/cut-notice.tsx';
+import { DensityToggle } from '../../parts/density.tsx';
 import { FilterField } from '../../parts/filter-field.tsx';
-import { useKeptPlace } from '../../parts/kept-place.ts';
+import { useKeptSet } from '../../parts/kept-set.ts';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -16,8 +17,19 @@ import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import { SelectionBar } from '../../parts/selection-bar.tsx';
 import { useKillDialog } from '../../parts/use-kill-dialog.tsx';
 import { narrow, query } from '../../router.tsx';
-import { changedRuns, cut, failure, fleet, freshness, loaded, openRuns, useFleet } from '../../state/fleet.ts';
+import {
+  changedRuns,
+  cut,
+  failure,
+  fleet,
+  freshness,
+  hasBegun,
+  loaded,
+  openRuns,
+  useFleet,
+} from '../../state/fleet.ts';
 import { useSelection } from '../../state/selection.ts';
+import { useAttentionFold } from './attention-fold.ts';
 import { parseFilter } from './filter.ts';
 import { FirstJob } from './first-job.tsx';
 import { type Overview, overviewOf, runsOf, SECTION_NAMES, SECTIONS, type Section } from './rows.ts';
@@ -25,15 +37,17 @@ import { RunList } from './run-list.tsx';
 
 export function OverviewPage({ who }: { readonly who: Session }) {
   useFleet();
-  const toggled = useSignal<ReadonlySet<string>>(new Set());
+  const toggled = useKeptSet('toggled');
   const overview = useComputed(() =>
     overviewOf(fleet.value, { filter: parseFilter(typed()), only: onlySection(), toggled: toggled.value }),
   ).value;
+  const [folded, fold] = useAttentionFold(overview);
+  // Drawn of one list alone, rows would be pushed aside by those of the other.
+  const rows = hasBegun.value || failure.value !== null ? folded : [];
   const selection = useSelection(who, openRuns);
   const [ask, killDialog] = useKillDialog(selection);
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
-  useKeptPlace(loaded.value);
   usePageTitle(titleOf(overview.counts));
 
   const toggle = (job: string) => {
@@ -70,16 +84,17 @@ export function OverviewPage({ who }: { readonly who: Session }) {
         <>
           <Filters counts={overview.counts} />
           <RunList
-            rows={overview.rows}
-            wish={`${query.value} ${[...toggled.value]}`}
+            rows={rows}
+            fold={fold}
+            wish={`${query.value} ${[...toggled.value]} ${fold?.isOpen}`}
             selection={selection}
             ask={ask}
             toggle={toggle}
           />
-          {overview.rows.length === 0 && <Nothing />}
+          {rows.length === 0 && <Nothing />}
         </>
       )}
-      <SelectionBar selection={selection} shown={overview.rows.flatMap(runsOf)} ask={ask} />
+      <SelectionBar selection={selection} shown={rows.flatMap(runsOf)} ask={ask} />
       {killDialog}
       <Announcer text={loaded.value ? latestEnd() : null} />
       <LinkBanner freshness={freshness.value} />
@@ -118,6 +133,7 @@ function Filters({ counts }: { readonly counts: Overview['counts'] }) {
           </button>
         ))}
       </div>
+      <DensityToggle />
     </search>
   );
 }

@@ -48,6 +48,15 @@ export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & Doing) {
   );
 }
 
+/** Points at what it opens. */
+export function FoldSign() {
+  return (
+    <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
+      <path d="m5 2.5 6 5.5-6 5.5" class="stroke" />
+    </svg>
+  );
+}
+
 /** Several runs of one job. */
 export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<'job'> & Doing & { toggle(): void }) {
   const killing = runs.filter(({ state }) => state === 'killing').length;
@@ -58,9 +67,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
       <Picker runs={runs} selection={selection} label={`Select all ${runs.length} runs of ${job.name}`} />
       <div class="cell-state">
         <button type="button" class="fold" aria-expanded={isOpen} onClick={toggle}>
-          <svg viewBox="0 0 16 16" width="12" height="12" aria-hidden="true">
-            <path d="m5 2.5 6 5.5-6 5.5" class="stroke" />
-          </svg>
+          <FoldSign />
           {away === 0 ? `${runs.length} running` : countText(runs.length, 'run')}
           <span class="unseen"> of {job.name}, listed below</span>
         </button>

@@ -3,15 +3,20 @@ import { Component } from 'preact';
 import { useRef } from 'preact/hooks';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
+import { useKeptPlace } from '../../parts/kept-place.ts';
 import { useSteadyRow } from '../../parts/steady-row.ts';
 import { useVirtualRows } from '../../parts/virtual-rows.ts';
+import { loaded } from '../../state/fleet.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';
-import { JobRow, RestRow, RunRow } from './row.tsx';
+import type { AttentionFold } from './attention-fold.ts';
+import { FoldSign, JobRow, RestRow, RunRow } from './row.tsx';
 import { keyOf, type Row, runsOf, SECTION_NAMES } from './rows.ts';
 
 interface RunListProps {
   readonly rows: readonly Row[];
+  /** How what needs attention is folded; null when it is not. */
+  readonly fold: AttentionFold | null;
   /** What the reader has narrowed, folded or unfolded. */
   readonly wish: string;
   readonly selection: Selection;
@@ -21,7 +26,7 @@ interface RunListProps {
 
 const ESTIMATED_PX = 60;
 
-export function RunList({ rows, wish, selection, ask, toggle }: RunListProps) {
+export function RunList({ rows, fold, wish, selection, ask, toggle }: RunListProps) {
   const list = useRef<HTMLUListElement | null>(null);
   const virtual = useVirtualRows({
     count: rows.length,
@@ -30,6 +35,13 @@ export function RunList({ rows, wish, selection, ask, toggle }: RunListProps) {
     list,
   });
   useSteadyRow({ list, wish });
+  const allKeys = rows.map(keyOf);
+  useKeptPlace({
+    keys: allKeys,
+    within: list,
+    startPx: (key) => virtual.startPx(allKeys.indexOf(key)),
+    isComplete: loaded.value,
+  });
   const cursor = useRowCursor({
     keys: rows.flatMap((row) => (row.kind === 'section' ? [] : [keyOf(row)])),
     within: list,
@@ -59,7 +71,13 @@ export function RunList({ rows, wish, selection, ask, toggle }: RunListProps) {
             aria-posinset={item.index + 1}
             style={{ transform: `translateY(${virtual.topPx(item)}px)` }}
           >
-            <StillRow row={row} selection={selection} ask={ask} toggle={toggle} />
+            <StillRow
+              row={row}
+              fold={row.kind === 'section' ? fold : null}
+              selection={selection}
+              ask={ask}
+              toggle={toggle}
+            />
           </li>
         );
       })}
@@ -74,6 +92,28 @@ function placeClass(rows: readonly Row[], index: number): string {
   return `row-place${first}${last}`;
 }
 
+interface SectionHeadProps extends Omit<Extract<Row, { kind: 'section' }>, 'kind'> {
+  readonly fold: AttentionFold | null;
+}
+
+function SectionHead({ section, count, fold }: SectionHeadProps) {
+  if (fold === null) {
+    return (
+      <h2 class="section-head" data-section={section}>
+        {SECTION_NAMES[section]} <span class="count">{count}</span>
+      </h2>
+    );
+  }
+  return (
+    <h2 class="section-head" data-section={section}>
+      <button type="button" class="fold" aria-expanded={fold.isOpen} onClick={fold.toggle}>
+        <FoldSign />
+        {count} need attention
+      </button>
+    </h2>
+  );
+}
+
 interface RowProps extends Omit<RunListProps, 'rows' | 'wish'> {
   readonly row: Row;
 }
@@ -81,18 +121,18 @@ interface RowProps extends Omit<RunListProps, 'rows' | 'wish'> {
 /** Drawn again only when something of it is new: scrolling moves rows by the dozen. */
 class StillRow extends Component<RowProps> {
   override shouldComponentUpdate(next: RowProps): boolean {
-    return next.row !== this.props.row || next.selection !== this.props.selection;
+    return (
+      next.row !== this.props.row ||
+      next.selection !== this.props.selection ||
+      next.fold?.isOpen !== this.props.fold?.isOpen
+    );
   }
 
   override render() {
-    const { row, selection, ask, toggle } = this.props;
+    const { row, fold, selection, ask, toggle } = this.props;
     switch (row.kind) {
       case 'section':
-        return (
-          <h2 class="section-head" data-section={row.section}>
-            {SECTION_NAMES[row.section]} <span class="count">{row.count}</span>
-          </h2>
-        );
+        return <SectionHead {...row} fold={row.section === 'attention' ? fold : null} />;
       case 'job':
         return <JobRow {...row} selection={selection} ask={ask} toggle={() => toggle(row.job.name)} />;
       case 'run':

@@ -25,9 +25,11 @@ interface ChartProps {
   readonly kind: LaneKind;
   /** Those with something in the period, by name. */
   readonly lanes: readonly Lane[];
+  /** Whether there may be more of them to come. */
+  readonly isLoading: boolean;
 }
 
-export function Chart({ state, kind, lanes }: ChartProps) {
+export function Chart({ state, kind, lanes, isLoading }: ChartProps) {
   const list = useRef<HTMLUListElement | null>(null);
   const geometry = useChartGeometry(state, lanes);
   const queue = useMemo(() => new DrawQueue(), []);
@@ -74,6 +76,7 @@ export function Chart({ state, kind, lanes }: ChartProps) {
           layoutOf={geometry.layoutOf}
           virtual={virtual}
           isMeasured={widthPx > 0}
+          isLoading={isLoading}
           cursor={focus.cursor.value}
           kind={kind}
           period={period}

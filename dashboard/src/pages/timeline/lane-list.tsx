@@ -1,4 +1,5 @@
 import type { RefObject } from 'preact';
+import { useKeptPlace } from '../../parts/kept-place.ts';
 import type { VirtualRows } from '../../parts/virtual-rows.ts';
 import type { Lane } from './lane-index.ts';
 import type { LaneLayout } from './lane-layout.ts';
@@ -12,12 +13,21 @@ interface LaneListProps extends Omit<LaneRowProps, 'lane' | 'layout' | 'cursor'>
   readonly virtual: VirtualRows;
   /** Whether there is room to draw in yet. */
   readonly isMeasured: boolean;
+  /** Whether there may be more of them to come. */
+  readonly isLoading: boolean;
   /** The mark that had the focus last. */
   readonly cursor: FocusTarget | null;
 }
 
 /** The lanes that are in view, in their places among all. */
-export function LaneList({ list, lanes, layoutOf, virtual, isMeasured, cursor, ...shared }: LaneListProps) {
+export function LaneList({ list, lanes, layoutOf, virtual, isMeasured, isLoading, cursor, ...shared }: LaneListProps) {
+  const names = lanes.map(({ name }) => name);
+  useKeptPlace({
+    keys: isMeasured ? names : [],
+    within: list,
+    startPx: (name) => virtual.startPx(names.indexOf(name)),
+    isComplete: isMeasured && !isLoading,
+  });
   return (
     <ul
       ref={list}
@@ -34,6 +44,7 @@ export function LaneList({ list, lanes, layoutOf, virtual, isMeasured, cursor, .
               key={item.key}
               ref={virtual.measure}
               data-index={item.index}
+              data-row-key={lane.name}
               class="lane-place"
               aria-setsize={lanes.length}
               aria-posinset={item.index + 1}

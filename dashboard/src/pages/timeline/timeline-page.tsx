@@ -55,7 +55,7 @@ function Timeline() {
         </Notice>
       )}
       <Summary state={state} history={history} kind={kind} lanes={lanes.length} />
-      <Chart state={state} kind={kind} lanes={lanes} />
+      <Chart state={state} kind={kind} lanes={lanes} isLoading={history.loading.value} />
       {lanes.length === 0 && <Nothing state={state} history={history} />}
       <LinkBanner freshness={freshness.value} />
     </main>

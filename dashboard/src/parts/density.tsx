@@ -1,0 +1,36 @@
+/** How close the rows of lists stand: as this reader last wanted it. Where there is no room for columns it changes nothing. */
+import { effect, signal } from '@preact/signals';
+
+const KEY = 'leash.density';
+
+/** Whether rows take as little height as they can. */
+export const isCompact = signal(remembered());
+
+effect(() => {
+  document.documentElement.dataset.density = isCompact.value ? 'compact' : 'usual';
+});
+
+export function DensityToggle() {
+  const toggle = () => {
+    isCompact.value = !isCompact.peek();
+    try {
+      localStorage.setItem(KEY, isCompact.peek() ? 'compact' : 'usual');
+    } catch {
+      // Refused by the browser: then it holds until the page is left.
+    }
+  };
+  return (
+    <button type="button" class="chip density" aria-pressed={isCompact.value} onClick={toggle}>
+      Compact
+    </button>
+  );
+}
+
+function remembered(): boolean {
+  try {
+    return localStorage.getItem(KEY) === 'compact';
+  } catch {
+    // As above.
+    return false;
+  }
+}

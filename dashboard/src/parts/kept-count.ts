@@ -1,0 +1,32 @@
+import { useEffect, useRef } from 'preact/hooks';
+import { remembered, tellOnLeaving } from '../state/history-entry.ts';
+
+const NAME = 'count';
+
+export interface KeptCount {
+  /** How much of the list was loaded when the reader left it: told once, to whoever loads it. 0 if they come first. */
+  take(): number;
+  /** How much is loaded by now. */
+  note(count: number): void;
+}
+
+export function useKeptCount(): KeptCount {
+  const kept = useRef<number | null>(null);
+  const noted = useRef(0);
+  kept.current ??= numberOf(remembered(NAME));
+  useEffect(() => tellOnLeaving(NAME, () => noted.current), []);
+  return {
+    take: () => {
+      const count = kept.current ?? 0;
+      kept.current = 0;
+      return count;
+    },
+    note: (count) => {
+      noted.current = count;
+    },
+  };
+}
+
+function numberOf(known: unknown): number {
+  return typeof known === 'number' ? known : 0;
+}
