@@ -126,6 +126,11 @@ async function endWhatIsLeft(round: Round): Promise<void> {
       waitFor(`an end of what ${run.name} has left running`, async () => {
         const alive = run.processes();
         if (run.id === null || alive.length === 0) return true;
+        if (!(await allListed(round)).some((each) => isOf(run, each))) {
+          // Nobody was ever told of it.
+          run.endByHand();
+          return false;
+        }
         const { left_running } = await round.api.run(run.id);
         if (left_running.length === 0) {
           if (run.processes().length > 0)
