@@ -25,14 +25,15 @@ export const healthOperations = [
   }),
 ];
 
-/** What D1 has said. A schema that is there stays: migrations only add. */
-let isSchemaThere = false;
+/** Those that have said so. A schema that is there stays: migrations only add. */
+const withSchema = new WeakSet<D1Database>();
 
 /** Monitors ask often: a database that has its schema is not asked again. @throws ApiError `unavailable` */
 async function requireSchema(c: AppContext): Promise<void> {
-  if (isSchemaThere) return;
-  if (!(await hasSchema(c.env.DB))) throw schemaMissing();
-  isSchemaThere = true;
+  const { DB } = c.env;
+  if (withSchema.has(DB)) return;
+  if (!(await hasSchema(DB))) throw schemaMissing();
+  withSchema.add(DB);
 }
 
 /** Without them no object comes up: no wrapper could connect, and no kill be delivered. @throws ApiError `unavailable` */

@@ -282,7 +282,7 @@ test('a refusal is said without the control plane’s escape sequences, and with
   leaveFacts(env.LEASH_STATE_DIR, { control_plane: controlPlaneOf(plane) });
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(1);
-  expect(flush.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*\(403\): no\?\[31m, really\n$/);
+  expect(flush.stdout.toString()).toMatch(/^0 sent, 1 left\n {2}\w+: .*\(403\): no<U\+001B>\[31m, really\n$/);
   expect(flush.stderr).toBe('');
 });
 

@@ -44,7 +44,7 @@ test('the story of a run that was killed, and nothing of it on stderr but what m
     /^leash .*: run .* of test, instance .*, machine /,
     /^connecting to 127\.0\.0\.1:\d+$/,
     /^connected$/,
-    /^killed by tester: out of\?\[31m hand$/,
+    /^killed by tester: out of<U\+001B>\[31m hand$/,
     /^SIGTERM sent to all of it$/,
     /^SIGKILL sent to all that is left$/,
     /^all of it is gone$/,
@@ -59,7 +59,7 @@ test('the story of a run that was killed, and nothing of it on stderr but what m
       .map((line) => `leash: ${line.text}\n`)
       .join(''),
   ).toBe(stderrOf(leash));
-  expect(stderrOf(leash)).toBe('leash: killed by tester: out of?[31m hand\n');
+  expect(stderrOf(leash)).toBe('leash: killed by tester: out of<U+001B>[31m hand\n');
 });
 
 const RUNS = IS_PROOF ? 4 : 2;
