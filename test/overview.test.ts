@@ -55,22 +55,22 @@ test('what runs, what failed and what rests each stand in their place, and move 
 
 test('a failure is not forgotten because other machines have ended since, and is over with a success there', async () => {
   const machines = Array.from({ length: 21 }, (_, nth) => `w-${nth}.example.com`);
-  await world.current.simulateEnded('wide', 3, 'first.example.com');
-  await Promise.all(machines.map((machine) => world.current.simulateEnded('wide', 0, machine)));
-  await signIn('/?q=job%3Awide');
-  const place = row('wide').locator('.cell-machine');
-  await row('wide').waitFor();
+  await world.current.simulateEnded('everywhere', 3, 'first.example.com');
+  await Promise.all(machines.map((machine) => world.current.simulateEnded('everywhere', 0, machine)));
+  await signIn('/?q=job%3Aeverywhere');
+  const place = row('everywhere').locator('.cell-machine');
+  await row('everywhere').waitFor();
   expect(await section('Needs attention').textContent()).toBe('Needs attention 1');
   expect(await place.textContent()).toBe('first.example.com (1 of 22)');
 
-  await browser.page.goto(`${world.current.url}/jobs/wide`);
+  await browser.page.goto(`${world.current.url}/jobs/everywhere`);
   const attention = browser.page.getByRole('region', { name: 'Needs attention' });
   await attention.getByText('Needs attention on 1 of 22 machines').waitFor();
   await attention.getByRole('link', { name: 'first.example.com' }).waitFor();
 
-  await browser.page.goto(`${world.current.url}/?q=job%3Awide`);
+  await browser.page.goto(`${world.current.url}/?q=job%3Aeverywhere`);
   await section('Needs attention').waitFor();
-  await world.current.simulateEnded('wide', 0, 'first.example.com');
+  await world.current.simulateEnded('everywhere', 0, 'first.example.com');
   await section('At rest').waitFor();
   expect(await section('Needs attention').count()).toBe(0);
   expect(await place.textContent()).toBe('22 machines');

@@ -181,9 +181,7 @@ test('of two runs with the same id each is its own: opened, told of and killed b
   await signIn('namesake-');
   await browser.page.getByRole('link', { name: 'namesake-evil on raw.example.com' }).waitFor();
   await browser.page.getByRole('link', { name: 'namesake-real on raw.example.com' }).click();
-  const job = browser.page
-    .getByRole('navigation', { name: 'Where you are' })
-    .getByRole('link', { name: 'namesake-real' });
+  const job = browser.page.getByRole('heading').getByRole('link', { name: 'namesake-real' });
   await job.waitFor();
   await browser.page
     .locator('[data-event="run_conflict"]')
