@@ -9,7 +9,10 @@ import { World } from './support/world.ts';
 
 const IMAGES = join(ROOT, 'docs', 'images');
 const SCHEMES = ['light', 'dark'] as const;
-const VIEWPORT = { width: 1280, height: 800 };
+const DESK = { width: 1440, height: 900 };
+const PHONE = { width: 390, height: 844 };
+/** A desk's window at 200 %. */
+const ZOOMED = { width: 720, height: 450 };
 
 const sh = (script: string) => ['sh', '-c', script];
 /** After the signal it is slow: what it said to that is still to be seen when the last picture is taken. */
@@ -35,12 +38,16 @@ const HISTORY = Array.from({ length: 24 }, (_, nth) => ({
   exitCode: nth % 9 === 4 ? 12 : 0,
 }));
 const HISTORY_MACHINES = ['edge-1.example.com', 'edge-2.example.com'];
+/** The first of them fails; what comes after is all good. */
+const FLEET = Array.from({ length: 30 }, (_, nth) => `web-${String(nth + 1).padStart(2, '0')}.example.com`);
 
 const world = await World.create({});
 const { browser, close } = await openBrowser();
 try {
   await mkdir(IMAGES, { recursive: true });
   await Promise.all([...ENDED.map((settings) => world.wrapper(settings).exit), ...HISTORY_MACHINES.map(playHistory)]);
+  for (const [nth, machine] of FLEET.entries())
+    await world.simulateEnded('renew-certificates', nth === 0 ? 1 : 0, machine);
   for (const settings of RUNNING) {
     world.wrapper(settings);
     await world.runOf(settings.job, (run) => run.state === 'running', settings.machine);
@@ -52,6 +59,8 @@ try {
   await picture(browser, 'job', openJob);
   await world.operator.kill('db-backup', { grace_seconds: 300, reason: 'holds a lock on orders' });
   await picture(browser, 'kill', (page) => openKill(page, backup));
+  await picture(browser, 'kill-phone', (page) => openKill(page, backup), PHONE);
+  await picture(browser, 'kill-zoomed', (page) => openKill(page, backup), ZOOMED);
 } finally {
   await close();
   await world.dispose();
@@ -66,9 +75,14 @@ async function playHistory(machine: string): Promise<void> {
 }
 
 /** Signs in, brings the page to what is to be seen, and takes it in light and in dark. */
-async function picture(browser: Browser, name: string, arrange: (page: Page) => Promise<unknown>): Promise<void> {
+async function picture(
+  browser: Browser,
+  name: string,
+  arrange: (page: Page) => Promise<unknown>,
+  viewport = DESK,
+): Promise<void> {
   for (const colorScheme of SCHEMES) {
-    const page = await browser.newPage({ viewport: VIEWPORT, colorScheme, deviceScaleFactor: 2 });
+    const page = await browser.newPage({ viewport, colorScheme, deviceScaleFactor: 2 });
     await page.goto(`${world.url}/#token=${world.operatorToken}`);
     await page.getByRole('heading', { name: 'What runs' }).waitFor();
     await arrange(page);
@@ -85,7 +99,7 @@ async function openJob(page: Page): Promise<void> {
 }
 
 async function openKill(page: Page, run: Run): Promise<void> {
-  await page.goto(`${world.url}/runs/${run.id}`);
+  await page.goto(`${world.url}/runs/${run.id}?job=${run.job}`);
   await page.locator('[data-step=term][data-step-state=done]').waitFor();
   await page.locator('[data-output]').getByText('SIGTERM: finishing').first().waitFor();
 }
