@@ -3,7 +3,6 @@
  * and the machines' own `leash flush` do, and gathers what is told of it.
  */
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
@@ -140,7 +139,7 @@ async function endWhatIsLeft(round: Round): Promise<void> {
         await round.operator.killRun(run, run.id);
         await killsAreOver(round);
         if (!run.couldNotBeKept || run.processes().length === 0) return false;
-        // Where no record could be made nobody stays in touch for what is left.
+        // Where there is no place for a record nobody stays in touch for what is left.
         round.story.tell(`what ${run.name} has left running is ended by hand`);
         run.endByHand();
         return false;
@@ -172,8 +171,8 @@ async function lookAfter({ world, machines, runs, story }: Round, signal: AbortS
 
 /** Runs of which something is left, and which belong to nobody who lives. */
 function abandonedRuns(machine: Machine): string[] {
-  return machine.leftovers().filter((name) => {
-    const owner = namesIn(join(machine.disk.path, 'runs', name)).find((each) => each.startsWith('owner@'));
+  return machine.leftovers().filter((record) => {
+    const owner = namesIn(record).find((each) => each.startsWith('owner@'));
     // owner@BOOT@PID@…
     return owner === undefined || !isAlive(Number(owner.split('@')[2]));
   });

@@ -1,6 +1,8 @@
 /** A machine on which wrappers run: its way to the control plane, its disk and its clock. */
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { MEMORY } from '../../wrapper/src/journal/memory.ts';
+import { fallbackPrefix } from '../../wrapper/src/spool/fallback-directory.ts';
 import type { TcpProxy, Weather } from '../support/tcp-proxy.ts';
 import type { World } from '../support/world.ts';
 import { Clock } from './clock.ts';
@@ -39,13 +41,19 @@ export class Machine {
     else this.link.slow();
   }
 
-  /** What is left of runs in its state directory, by their ids or what else there is. */
+  /** What is left of runs in its state directory, and in what stands in for it in memory: paths. */
   leftovers(): string[] {
-    try {
-      return readdirSync(join(this.disk.path, 'runs'));
-    } catch {
-      // No run has got there.
-      return [];
-    }
+    const prefix = fallbackPrefix(this.disk.path);
+    const inMemory = pathsIn(MEMORY).filter((place) => basename(place).startsWith(prefix));
+    return [...inMemory, this.disk.path].flatMap((root) => pathsIn(join(root, 'runs')));
+  }
+}
+
+function pathsIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).map((name) => join(directory, name));
+  } catch {
+    // No run has got there.
+    return [];
   }
 }

@@ -76,9 +76,14 @@ export class ChaosRun {
     return this.#id;
   }
 
-  /** Whether its wrapper has said on its machine that not all could be kept, as on a disk that takes nothing. */
+  /** Whether its wrapper has said on its machine that its end is lost: there was room for it neither on disk nor in memory. */
   get couldNotBeKept(): boolean {
-    return /could not be kept|can't be kept either/.test(read(this.#log));
+    return /could not be kept(?! on disk)/.test(read(this.#log));
+  }
+
+  /** Whether its wrapper has said on its machine that the disk does not take all of its output. */
+  get lacksRoom(): boolean {
+    return /can't be kept on disk|bytes of the output are lost/.test(read(this.#log));
   }
 
   /** As somebody on the machine would. */

@@ -243,13 +243,13 @@ async function finish(
   inherited: InheritedOutput,
   { configuration, launch, rules, log }: Birth,
 ): Promise<void> {
-  await putOnDisk(inherited, directory, state.directory);
+  await putOnDisk(inherited, directory);
   if (supervision.journal !== null) removeJournal(supervision.journal);
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;
   if (isAnythingLeft(processFamily(origin))) {
     await noteTakeover(directory, { ...supervision, guardian: guardianAbove(), journal: null }, log);
-    if (!(await keepInReach(directory, origin, controlPlane, rules, log))) return;
+    if (!(await keepInReach(directory, origin, controlPlane, rules, state, log))) return;
   } else {
     await directory.release();
   }

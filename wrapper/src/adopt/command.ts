@@ -4,7 +4,7 @@ import { type Environment, readConfigFile, withConfig } from '../cli/config-file
 import { within } from '../clock/within.ts';
 import { hasCode } from '../error-code.ts';
 import { EXIT_STILL_PRINTING, takeTold } from '../guardian/guardian.ts';
-import { openState } from '../run/state.ts';
+import { openLeftState } from '../run/state.ts';
 import { isFree, type Processes, readOwner } from '../spool/owner.ts';
 import { claim, runDirectory } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
@@ -39,7 +39,7 @@ type Found =
   | { readonly kind: 'unknown' };
 
 async function find(run: string, told: RunFacts | null, settings: Environment): Promise<Found> {
-  const state = await openState(settings);
+  const state = await openLeftState(settings);
   const looked = state.kind === 'unusable' ? null : await runDirectory(state.directory, run);
   if (state.kind === 'unusable' || looked === null) return known(told, null);
   for (let tries = 1; ; tries += 1) {

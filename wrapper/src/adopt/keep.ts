@@ -12,6 +12,8 @@ import { type FamilyOrigin, type ProcessFamily, processFamily } from '../process
 import type { RedactionRules } from '../redact/redactor.ts';
 import { describeProcesses } from '../run/left-running.ts';
 import { findMarked, withMarked } from '../run/marked.ts';
+import type { State } from '../run/state.ts';
+import { removeTold } from '../spool/remove-told.ts';
 import type { RunDirectory } from '../spool/run-directory.ts';
 import { LaterKills } from './later-kills.ts';
 
@@ -33,6 +35,7 @@ export async function keepInReach(
   origin: FamilyOrigin,
   controlPlane: ControlPlane,
   rules: RedactionRules,
+  state: State,
   log: Log,
 ): Promise<boolean> {
   const family = processFamily(origin);
@@ -85,7 +88,7 @@ export async function keepInReach(
   const isTold = link.state === 'settled';
   await link.close();
   await output.close();
-  await leave(directory, family, isTold);
+  await leave(directory, family, isTold ? state : null);
   return isToBeTold;
 }
 
@@ -93,8 +96,8 @@ function isUnwanted(state: LinkState): boolean {
   return state === 'rejected' || state === 'refused' || state === 'given_up';
 }
 
-async function leave(directory: RunDirectory, family: ProcessFamily, isTold: boolean): Promise<void> {
+async function leave(directory: RunDirectory, family: ProcessFamily, toldIn: State | null): Promise<void> {
   family.release();
-  if (isTold) await directory.remove();
+  if (toldIn !== null) await removeTold(directory, toldIn.directory, toldIn.processes);
   else await directory.release();
 }

@@ -5,7 +5,7 @@ import type { FlushArgs } from '../cli/args.ts';
 import { type ControlPlane, configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
 import { commandLine } from '../command/command-line.ts';
-import { openState, type State } from '../run/state.ts';
+import { openLeftState, type State } from '../run/state.ts';
 import { type Flushed, flushOnce, keepFlushing } from './flusher.ts';
 import { type Foreign, survey, type Unreadable } from './survey.ts';
 
@@ -24,7 +24,7 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
     log.tell(configuration.why);
     return EXIT_ERRORED;
   }
-  const state = await openState(settings);
+  const state = await openLeftState(settings);
   if (state.kind === 'unusable') {
     log.tell(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;

@@ -11,6 +11,7 @@ import { noFamily, processFamily } from '../processes/family.ts';
 import { isAnythingLeft } from '../run/left-running.ts';
 import type { State } from '../run/state.ts';
 import { acquireFlusherLock } from '../spool/flusher-lock.ts';
+import { removeTold } from '../spool/remove-told.ts';
 import { claim, type RunDirectory } from '../spool/run-directory.ts';
 import { eachUnfinishedRun, type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
 import { tidyStateDirectory } from '../spool/tidy.ts';
@@ -218,20 +219,20 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     keepLeft(directory.facts, { environment: process.env, controlPlane }, log);
     return null;
   }
-  const result = await salvageOutput(directory, state.directory, log)
+  const result = await salvageOutput(directory, log)
     .then(() => upload(directory, controlPlane, log))
     .catch(failed);
   if (result.kind === 'stored') {
     log.note(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
-    await putAway(directory);
+    await putAway(directory, state);
   } else if (result.kind === 'rejected') {
     log.note(`run ${run} of ${job} will never be taken, and is given up: ${result.why}`);
-    await putAway(directory);
+    await putAway(directory, state);
   } else {
     const givenUp = await giveUpIfDue(directory, log);
     if (givenUp !== null) log.note(`run ${run} of ${job}: given up is ${givenUp.what} (${result.why})`);
     if (givenUp?.isAll === true) {
-      await putAway(directory);
+      await putAway(directory, state);
     } else {
       log.note(`run ${run} of ${job} is still to be sent: ${result.why}`);
       await directory.release();
@@ -255,7 +256,7 @@ function failed(error: unknown): Upload {
 }
 
 /** Nothing of it is to be sent any more. A command that still lives without its wrapper must stay findable. */
-async function putAway(directory: RunDirectory): Promise<void> {
+async function putAway(directory: RunDirectory, state: State): Promise<void> {
   const { family: origin } = directory.facts;
   const family = origin === null ? noFamily : processFamily(origin);
   if ((await directory.readEnd()) === null && family.members().length > 0) {
@@ -264,5 +265,5 @@ async function putAway(directory: RunDirectory): Promise<void> {
     return;
   }
   family.release();
-  await directory.remove();
+  await removeTold(directory, state.directory, state.processes);
 }

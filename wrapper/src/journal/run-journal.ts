@@ -11,11 +11,10 @@ import { pathOwnersSync } from '../path-owners.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
 import type { Processes } from '../spool/owner.ts';
 import { parseProcess, processName } from '../spool/process-name.ts';
+import { isMemoryFree, MEMORY } from './memory.ts';
 import { type JournalledOutput, OutputJournal, readOutputJournal, type Stretch } from './output-journal.ts';
 import { NO_PROGRESS, Progress } from './progress.ts';
 
-/** Memory that is a file system; on systems without it a run has no journal. */
-const MEMORY = '/dev/shm';
 const PREFIX = 'leash-journal-';
 const PROGRESS_FILE = 'progress.json';
 const HELD_FILE = 'held.json';
@@ -97,14 +96,6 @@ function put(directory: string, name: string, content: unknown): string | null {
   } catch (error) {
     return describeError(error);
   }
-}
-
-/** With less the memory is for the command: a container has 64 MiB as a rule, and databases and browsers use them. */
-const LEAST_FREE_BYTES = 32 * 1024 * 1024;
-
-function isMemoryFree(): boolean {
-  const { bavail, bsize } = fs.statfsSync(MEMORY);
-  return bavail * bsize >= LEAST_FREE_BYTES;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Environment } from '../cli/config-file.ts';
 import { configure } from '../cli/control-plane.ts';
 import { type Operation, operate } from '../cli/operate.ts';
 import { type Log, printable } from '../log.ts';
-import { openState, type State } from '../run/state.ts';
+import { openLeftState, type State } from '../run/state.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import { type Ended, endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from './orphans.ts';
 
@@ -19,7 +19,7 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 }
 
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
-  const state = await openState(settings);
+  const state = await openLeftState(settings);
   if (state.kind === 'unusable') {
     log.tell(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;

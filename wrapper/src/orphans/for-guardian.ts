@@ -3,7 +3,7 @@ import type { KillArgs } from '../cli/args.ts';
 import { operate } from '../cli/operate.ts';
 import { takeTold } from '../guardian/guardian.ts';
 import { processFamily } from '../processes/family.ts';
-import { openState } from '../run/state.ts';
+import { openLeftState } from '../run/state.ts';
 import { EXIT_LEFT, orphansCommand } from './command.ts';
 import { endAndTell, removeSpent } from './orphans.ts';
 
@@ -17,7 +17,7 @@ export function endForGuardian(run: string, kill: KillArgs): Promise<number> {
   if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
   return operate({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
     const { survivors } = await endAndTell(processFamily(origin), kill, log);
-    const state = await openState(settings);
+    const state = await openLeftState(settings);
     if (state.kind === 'usable') await removeSpent(state);
     return survivors.length === 0 ? 0 : EXIT_LEFT;
   });

@@ -7,6 +7,7 @@ import { noFamily, type ProcessFamily, processFamily } from '../processes/family
 import { redactionRules } from '../redact/redactor.ts';
 import { findMarked, markedText, programOf } from '../run/marked.ts';
 import type { State } from '../run/state.ts';
+import { removeTold } from '../spool/remove-told.ts';
 import { claim } from '../spool/run-directory.ts';
 import type { RunFacts } from '../spool/run-facts.ts';
 import { eachUnfinishedRun, listRunDirectories } from '../spool/run-listing.ts';
@@ -54,7 +55,7 @@ export async function removeSpent(state: State): Promise<void> {
     const directory = await claim(path, state.processes);
     if (directory === null) continue;
     family.release();
-    await directory.remove();
+    await removeTold(directory, state.directory, state.processes);
   }
 }
 

@@ -9,6 +9,7 @@ import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { describeError } from '../log.ts';
 import type { UnackedOutput } from '../output/unacked.ts';
+import { fallbackDirectories } from '../spool/fallback-directory.ts';
 import {
   DEFAULT_OUTPUT_LIMIT_BYTES,
   DEFAULT_TOTAL_BYTES,
@@ -20,9 +21,10 @@ import { createRunDirectory, type RunDirectory } from '../spool/run-directory.ts
 import type { RunFacts } from '../spool/run-facts.ts';
 import type { OnDisk } from '../spool/segment-list.ts';
 import { describeSize } from '../words/size.ts';
+import { type KeptInMemory, keepInMemory } from './keep-in-memory.ts';
 import type { Birth } from './parts.ts';
 import type { RunRecord } from './record.ts';
-import { openState, type State } from './state.ts';
+import { openLeftState, openState, type State } from './state.ts';
 import type { Untold } from './uplink.ts';
 
 /**
@@ -41,6 +43,14 @@ const TIDY_MS = 1_000;
 const SEARCH_MS = 500;
 const SLOW = 'the disk does not answer';
 
+/** What has come of leaving all of it behind. */
+interface Left {
+  /** What could not be left on disk, and why; empty when all of it could. */
+  readonly failures: readonly string[];
+  /** Where the end is instead. */
+  readonly inMemory: KeptInMemory | null;
+}
+
 interface Place {
   readonly state: State;
   readonly directory: RunDirectory;
@@ -58,6 +68,7 @@ export class Estate {
   readonly #address: RunAddress | null;
   readonly #record: RunRecord;
   readonly #output: UnackedOutput;
+  readonly #facts: NewFacts;
   /** What the run may use of the disk, if there is enough for all. */
   #wantedBytes: number;
   /** Null when there is none: why has been told. */
@@ -83,6 +94,7 @@ export class Estate {
     this.#address = address;
     this.#record = record;
     this.#output = output;
+    this.#facts = 'directory' in place ? place.directory.facts : place;
     this.#wantedBytes = birth.args.spoolLimitBytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
     if (address !== null) output.expectSpool();
     this.#place = this.#found(place).catch((error: unknown) => {
@@ -130,11 +142,12 @@ export class Estate {
   async #keepLeft(): Promise<void> {
     const place = await this.#placeInTime();
     const endLost = await (this.#noted ?? this.#noteEnd());
-    if (place === null || endLost !== null) return this.#clear();
+    const kept = place !== null && endLost === null ? place : await this.#keepInMemory(place);
+    if (kept === null) return this.#clear();
     this.#output.close();
     this.#leaving.abort();
-    await within(place.directory.release(), TIDY_MS, undefined);
-    keepLeft(place.directory.facts, this.#means, this.#birth.log);
+    await within(kept.directory.release(), TIDY_MS, undefined);
+    keepLeft(kept.directory.facts, this.#means, this.#birth.log);
   }
 
   get #means(): Means {
@@ -166,18 +179,26 @@ export class Estate {
     const isRefused = refusal !== 'none';
     const { args, log, run } = this.#birth;
     const place = await this.#placeInTime();
-    const failures = place === null ? ['it could not be kept: there is no place for it'] : await this.#leave(place);
+    const { failures, inMemory } = await this.#leave(place);
     this.#leaving.abort();
-    const { end, spooled, dropped } = this.#output;
+    const { start, end, spooled, dropped } = this.#output;
     const unstored = this.#describeUnstored();
     this.#output.close();
+    const how = isRefused ? 'the next run or `leash flush` tries again' : 'to be sent in the background';
+    if (inMemory !== null) {
+      const lost = Math.max(0, end - start - spooled - inMemory.outputBytes);
+      const missing = lost === 0 ? '' : `; ${lost} bytes of the output are lost`;
+      log.tell(
+        `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}; kept in ${inMemory.state.directory}, which a restart of this machine empties, ${how}${missing}`,
+      );
+      return;
+    }
     if (place === null || failures.length > 0) {
       log.tell(
         `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}`,
       );
       return;
     }
-    const how = isRefused ? 'the next run or `leash flush` tries again' : 'to be sent in the background';
     if (dropped > 0) {
       log.tell(
         `the control plane does not have the end of run ${run} yet (${why}); of ${end} bytes of its output it has ${end - spooled - dropped}; ${spooled} are kept in ${place.state.directory}, ${how}; ${dropped} are lost: more than could be kept`,
@@ -202,7 +223,10 @@ export class Estate {
   async #found(given: NewFacts | TakenPlace): Promise<Place | null> {
     const taken = 'directory' in given ? given : null;
     const place = taken ?? ('directory' in given ? null : await this.#settleDown(given));
-    if (place === null) return null;
+    if (place === null) {
+      this.#search = this.#sendWhatIsInMemory().catch(() => undefined);
+      return null;
+    }
     const { run, log, launch } = this.#birth;
     const { state, directory } = place;
     const { signal } = this.#leaving;
@@ -225,6 +249,15 @@ export class Estate {
     return place;
   }
 
+  /** On a disk that takes nothing, only that can be sent. */
+  async #sendWhatIsInMemory(): Promise<void> {
+    if (this.#address === null) return;
+    const { settings, launch, log } = this.#birth;
+    const state = await openLeftState(settings);
+    if (state.kind === 'unusable' || (await fallbackDirectories(state.directory)).length === 0) return;
+    await sendWhatIsLeft(state, this.#address.controlPlane, launch.environment, log, this.#leaving.signal);
+  }
+
   async #settleDown(facts: NewFacts): Promise<Place | null> {
     const state = await openState(this.#birth.settings);
     if (state.kind === 'unusable') return this.#cannotKeep(state.why);
@@ -240,31 +273,49 @@ export class Estate {
     return place.directory.writeEnd({ complete: completion, untold_steps: [...untoldSteps] }, END_MS);
   }
 
-  /** @returns what could not be left behind, and why; empty when all of it could */
-  async #leave({ state, directory }: Place): Promise<string[]> {
-    const endLost = await (this.#noted ?? this.#noteEnd());
-    const flushed = await this.#output.flush(FLUSH_MS);
+  /** Leaves all of it on disk, or in memory where the disk does not take the end. */
+  async #leave(place: Place | null): Promise<Left> {
+    const endLost = place === null ? 'there is no place for it' : await (this.#noted ?? this.#noteEnd());
+    const flushed = place === null ? null : await this.#output.flush(FLUSH_MS);
+    const inMemory = endLost === null ? null : await this.#keepInMemory(place);
     const passOn = async () => {
-      await directory.release();
-      await this.#ensureFlusher(state);
+      await inMemory?.directory.release();
+      await place?.directory.release();
+      await this.#ensureFlusher();
     };
     // A disk that does not even answer gets no more to do: whoever dies has given its directory back.
     await within(passOn(), TIDY_MS, undefined);
-    return [
-      ...(endLost === null ? [] : [`its end could not be kept: ${endLost}`]),
-      ...(flushed.kind === 'stored' ? [] : [`not all of its output could be kept: ${flushed.why}`]),
+    const where = inMemory === null ? '' : ' on disk';
+    const failures = [
+      ...(endLost === null ? [] : [`its end could not be kept${where}: ${endLost}`]),
+      ...(flushed === null || flushed.kind === 'stored' || inMemory !== null
+        ? []
+        : [`not all of its output could be kept: ${flushed.why}`]),
     ];
+    return { failures, inMemory };
   }
 
-  async #ensureFlusher(state: State): Promise<void> {
-    const { launch, log } = this.#birth;
-    if (this.#address !== null) await ensureFlusher(state, this.#address.controlPlane, launch.environment, log);
+  /** @returns null where there is no memory for it either */
+  #keepInMemory(place: Place | null): Promise<KeptInMemory | null> {
+    const { completion, untoldSteps } = this.#record;
+    if (completion === null) return Promise.resolve(null);
+    const end = { complete: completion, untold_steps: [...untoldSteps] };
+    const facts = place?.directory.facts ?? this.#facts;
+    const kept = keepInMemory(facts, end, this.#output.start, place?.directory.path ?? null, this.#birth.settings);
+    return within(kept, END_MS, null);
+  }
+
+  async #ensureFlusher(): Promise<void> {
+    if (this.#address === null) return;
+    const { launch, log, settings } = this.#birth;
+    const state = await openLeftState(settings);
+    if (state.kind === 'usable') await ensureFlusher(state, this.#address.controlPlane, launch.environment, log);
   }
 
   #cannotKeep(why: string): null {
     const { log } = this.#birth;
     this.#output.noSpool();
-    const line = `what can't be sent can't be kept either, the command runs all the same: ${why}`;
+    const line = `what can't be sent can't be kept on disk, the command runs all the same: ${why}`;
     if (this.#address === null) log.note(line);
     else log.tell(line);
     return null;

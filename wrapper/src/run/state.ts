@@ -1,8 +1,11 @@
 /** This user's state directory on this machine, and ourselves as one who may own things in it. */
+import fs from 'node:fs/promises';
 import os from 'node:os';
+import path from 'node:path';
 import type { Environment } from '../cli/config-file.ts';
+import { fallbackDirectories, makeFallbackDirectory } from '../spool/fallback-directory.ts';
 import { ownProcess, type Processes } from '../spool/owner.ts';
-import { openStateDirectory, type Whereabouts } from '../spool/state-directory.ts';
+import { openStateDirectory, stateDirectoryPath, type Whereabouts } from '../spool/state-directory.ts';
 
 export interface State {
   readonly kind: 'usable';
@@ -19,6 +22,46 @@ export async function openState(
   const processes = ownProcess();
   if (processes === null) return { kind: 'unusable', why: 'this process can not be told from others' };
   return { kind: 'usable', directory: opened.path, processes };
+}
+
+/**
+ * The same for who looks for what runs have left: that may be in memory, where the state directory is of no use. Never
+ * fails.
+ */
+export async function openLeftState(settings: Environment): ReturnType<typeof openState> {
+  const opened = await openState(settings);
+  if (opened.kind === 'usable') return opened;
+  const [directory] = await fallbackDirectories(await plannedPath(settings));
+  return directory === undefined ? opened : asState(directory, opened);
+}
+
+/** One in memory, for what the state directory does not take; null where there is none. Never fails. */
+export async function openFallbackState(settings: Environment): Promise<State | null> {
+  const opened = await openState(settings);
+  const stateDirectory = opened.kind === 'usable' ? opened.directory : await plannedPath(settings);
+  const directory = await makeFallbackDirectory(stateDirectory);
+  return directory === null ? null : asState(directory, null);
+}
+
+function asState<Otherwise>(directory: string, otherwise: Otherwise): State | Otherwise {
+  const processes = ownProcess();
+  return processes === null ? otherwise : { kind: 'usable', directory, processes };
+}
+
+/** Where a state directory would be that can't be used now, as it is called when it can be. */
+async function plannedPath(settings: Environment): Promise<string> {
+  const chosen = stateDirectoryPath(settings, whereabouts()) ?? '';
+  return path.isAbsolute(chosen) ? resolved(chosen) : chosen;
+}
+
+/** As far as it is there. */
+async function resolved(file: string): Promise<string> {
+  try {
+    return await fs.realpath(file);
+  } catch {
+    const parent = path.dirname(file);
+    return parent === file ? file : path.join(await resolved(parent), path.basename(file));
+  }
 }
 
 function whereabouts(): Whereabouts {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { stateRoots } from './fallback-directory.ts';
 import { transientPath } from './files.ts';
 import { beginAsNobodys, giveBack, isFree, type Processes, readOwner, take } from './owner.ts';
 
@@ -12,23 +13,33 @@ export interface FlusherLock {
 
 /**
  * @param key stands for the credential: two with the same key exclude each other. It is not kept.
- * @returns null when another process has the lock, or the directory can't be used
+ * @returns null when another process has the lock, or no directory for it can be used
  */
 export async function acquireFlusherLock(
   stateDirectory: string,
   key: string,
   processes: Processes,
 ): Promise<FlusherLock | null> {
-  const directory = lockPath(stateDirectory, key);
-  const taken =
-    (await take(directory, processes)) || ((await make(directory, processes)) && (await take(directory, processes)));
-  return taken ? { release: () => giveBack(directory, processes) } : null;
+  // On a disk that takes nothing there is none to be had: then it is in memory, where something may be left to be sent.
+  for (const root of (await stateRoots(stateDirectory)).reverse()) {
+    const directory = lockPath(root, key);
+    const taken =
+      (await take(directory, processes)) || ((await make(directory, processes)) && (await take(directory, processes)));
+    if (taken) return { release: () => giveBack(directory, processes) };
+    if (await isAtWorkIn(root, key, processes)) return null;
+  }
+  return null;
 }
 
 /** Whether a process that lives has the lock. Only looks: who takes it to find out keeps others from it meanwhile. */
 export async function isFlusherAtWork(stateDirectory: string, key: string, processes: Processes): Promise<boolean> {
+  for (const root of await stateRoots(stateDirectory)) if (await isAtWorkIn(root, key, processes)) return true;
+  return false;
+}
+
+async function isAtWorkIn(root: string, key: string, processes: Processes): Promise<boolean> {
   try {
-    const directory = lockPath(stateDirectory, key);
+    const directory = lockPath(root, key);
     const owner = await readOwner(directory);
     return owner.kind === 'process' && !(await isFree(directory, owner, processes));
   } catch {

@@ -6,6 +6,7 @@ import { KIB } from '#protocol/limits';
 import { hasCode } from '../error-code.ts';
 import { describeError } from '../log.ts';
 import { countAttempt, type Moment } from './attempts.ts';
+import { stateRoots } from './fallback-directory.ts';
 import {
   deleteAside,
   doneWithin,
@@ -61,6 +62,11 @@ export class RunDirectory {
 
   get facts(): RunFacts {
     return this.#facts;
+  }
+
+  /** The state directory that it is in. */
+  get root(): string {
+    return path.dirname(path.dirname(this.path));
   }
 
   /** The run is supervised in another way from now on, and by this process. Throws what the file system says. */
@@ -235,10 +241,13 @@ export function runsIn(stateDirectory: string): string {
   return path.join(stateDirectory, 'runs');
 }
 
-/** The directory of a run; null when there is none. */
+/** The directory of a run, wherever its state directory keeps it; null when there is none. */
 export async function runDirectory(stateDirectory: string, run: string): Promise<string | null> {
-  const directory = path.join(runsIn(stateDirectory), run);
-  return (await namesIn(directory)).length === 0 ? null : directory;
+  for (const root of await stateRoots(stateDirectory)) {
+    const directory = path.join(runsIn(root), run);
+    if ((await namesIn(directory)).length > 0) return directory;
+  }
+  return null;
 }
 
 export type Created =

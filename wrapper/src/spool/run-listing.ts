@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { isInOurNamespace } from '../processes/process-ref.ts';
+import { stateRoots } from './fallback-directory.ts';
 import { namesIn, readJson } from './files.ts';
 import { isFree, type Processes, readOwner } from './owner.ts';
 import { END_FILE, FACTS_FILE, runsIn, UPLOADED_FILE } from './run-directory.ts';
@@ -43,9 +44,8 @@ async function* eachListed(
   processes: Processes,
   isWanted: (names: readonly string[]) => boolean,
 ): AsyncGenerator<ListedRun> {
-  for (const run of (await namesIn(runsIn(stateDirectory))).sort()) {
-    if (!v.is(RunId, run)) continue;
-    const directory = path.join(runsIn(stateDirectory), run);
+  for (const directory of await runDirectoriesOf(stateDirectory)) {
+    const run = path.basename(directory);
     const names = await namesIn(directory);
     if (names.length === 0 || !isWanted(names)) continue;
     const facts = await readJson(path.join(directory, FACTS_FILE), readFacts);
@@ -60,6 +60,17 @@ async function* eachListed(
       free: (ended || !isGuarded(facts, processes)) && (await isFree(directory, owner, processes)),
     };
   }
+}
+
+/** Of all its roots, oldest first. What the disk has of a run whose end is kept in memory is no run of its own. */
+async function runDirectoriesOf(stateDirectory: string): Promise<string[]> {
+  const found = new Map<string, string>();
+  for (const root of await stateRoots(stateDirectory)) {
+    for (const run of await namesIn(runsIn(root))) {
+      if (v.is(RunId, run) && !found.has(run)) found.set(run, path.join(runsIn(root), run));
+    }
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, directory]) => directory);
 }
 
 /** Whether somebody is about to take it over: for a moment it belongs to nobody who lives. */

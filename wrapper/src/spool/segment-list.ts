@@ -1,5 +1,5 @@
 /** The files that a run's output lies in, in the order of their offsets. */
-import { readdir } from 'node:fs/promises';
+import { access, readdir, symlink } from 'node:fs/promises';
 import path from 'node:path';
 
 export interface Segment {
@@ -21,6 +21,14 @@ export interface OnDisk {
   readonly end: number;
 }
 
+/** A link leads to what is on a disk that took nothing any more, and may be gone by now. */
+function isThere(link: string): Promise<boolean> {
+  return access(link).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Bytes of output in a segment that lie at or after `offset`, as far as this process wrote them. */
 export function outputBytesFrom({ start, outputBytes }: Segment, offset: number): number {
   return Math.max(0, outputBytes - Math.max(0, offset - start));
@@ -37,9 +45,10 @@ export class SegmentList {
   /** What there is in a directory. Other files are none of ours; sizes are not looked up. Throws when it can't be read. */
   static async ofDirectory(directory: string): Promise<SegmentList> {
     const list = new SegmentList();
-    for (const name of await readdir(directory)) {
+    for (const entry of await readdir(directory, { withFileTypes: true })) {
+      const { name } = entry;
       const match = NAME.exec(name);
-      if (match === null) continue;
+      if (match === null || (entry.isSymbolicLink() && !(await isThere(path.join(directory, name))))) continue;
       const [, number, start] = match;
       list.#segments.push({
         path: path.join(directory, name),
@@ -123,4 +132,10 @@ export class SegmentList {
     }
     return { segment: this.#segments[low - 1] ?? null, to: Math.min(this.#segments[low]?.start ?? end, end) };
   }
+}
+
+/** Has the segments of one directory be those of another, too, without a copy. Never fails: what can't be had is missing. */
+export async function linkSegments(from: string, to: string): Promise<void> {
+  const segments = await SegmentList.ofDirectory(from).catch(() => new SegmentList());
+  for (const { path: file } of segments) await symlink(file, path.join(to, path.basename(file))).catch(() => {});
 }

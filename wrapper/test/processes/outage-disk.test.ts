@@ -3,14 +3,16 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { newCommand } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { openState } from '../../src/run/state.ts';
 import { createRunDirectory } from '../../src/spool/run-directory.ts';
 import { gate } from '../support/gate.ts';
-import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
+import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
+import { living } from '../support/processes.ts';
 import { someFacts } from '../support/run-facts.ts';
-import { killFlushers, recordsIn } from '../support/state.ts';
+import { inMemory, killFlushers, leftIn, recordsIn, usersOf } from '../support/state.ts';
 
 const OFFLINE = { plane: { url: 'http://127.0.0.1:1' } };
 const canMount = process.getuid?.() === 0 && mount(['--version']);
@@ -29,6 +31,16 @@ function smallDisk(state: string, options: string): string {
     spawnSync('umount', ['-l', disk]);
   });
   return disk;
+}
+
+/** By another mount on top: one that somebody writes to can't become read-only. @returns what mends it */
+function makeReadOnly(disk: string): () => void {
+  const aside = `${disk}.read-only`;
+  fs.mkdirSync(aside);
+  mount(['--bind', disk, aside]);
+  mount(['-o', 'remount,bind,ro', aside]);
+  mount(['--move', aside, disk]);
+  return () => spawnSync('umount', ['-l', disk]);
 }
 
 /** Our own lines. */
@@ -91,11 +103,12 @@ test('without a place for the state a run goes on all the same, and says what is
   expect((await run.exited()).code).toBe(6);
   expect(run.stdout.toString()).toBe('out\n');
   const [first, last, ...more] = said(run.stderr);
-  expect(first).toMatch(/^leash: what can't be sent can't be kept either, the command runs all the same: ./);
+  expect(first).toMatch(/^leash: what can't be sent can't be kept on disk, the command runs all the same: ./);
   expect(last).toMatch(
-    /^leash: the control plane does not have the end and the last 4 bytes .* it could not be kept: /,
+    /^leash: the control plane does not have the end and the last 4 bytes .* its end could not be kept on disk: .*; kept in \/dev\/shm\/leash-state-\S+, which a restart of this machine empties, to be sent in the background$/,
   );
   expect(more).toEqual([]);
+  expect(recordsIn((await inMemory(env.LEASH_STATE_DIR)) ?? '')).toHaveLength(1);
 
   const plane = await controlPlane();
   const told = leashRun(['sh', '-c', 'echo out; exit 6'], { plane, env });
@@ -117,7 +130,7 @@ test.skipIf(!canMount)(
     const run = leashRun(['sh', '-c', script], { plane, options: ['--quiet'], env });
     expect((await run.exited()).code).toBe(6);
     const told = said(run.stderr).at(-1) ?? '';
-    expect(told).toMatch(/could (not )?be kept: (ENOSPC|the disk is nearly full)/);
+    expect(told).toMatch(/could (not )?be kept: (ENOSPC|the disk is nearly full)|are lost: more than could be kept/);
     // The others took the very last block, but there is room for the end.
     expect(told).not.toContain('its end could not be kept');
     await killFlushers(state);
@@ -144,5 +157,103 @@ test('a state directory that is deleted in the middle of a run', async () => {
   fs.rmSync(place, { recursive: true });
   go.open();
   expect((await run.exited()).code).toBe(6);
-  expect(said(run.stderr).at(-1)).toMatch(/end could not be kept: ENOENT.*output could be kept: /);
+  expect(said(run.stderr).at(-1)).toMatch(/end could not be kept on disk: ENOENT.*; kept in \/dev\/shm\//);
+  expect(recordsIn((await inMemory(place)) ?? '')).toHaveLength(1);
+});
+
+/** Disks that take nothing from the start. */
+const USELESS: Readonly<Record<string, (state: string) => string>> = {
+  'is read-only': (state) => {
+    const disk = smallDisk(state, 'size=1m');
+    mount(['-o', 'remount,ro', disk]);
+    return disk;
+  },
+  'is full': (state) => {
+    const disk = smallDisk(state, 'size=64k');
+    fs.writeFileSync(path.join(disk, 'others'), Buffer.alloc(64 * 1024));
+    return disk;
+  },
+};
+
+test.skipIf(!canMount).each(Object.keys(USELESS))(
+  'an end in an outage on a disk that %s from the start is kept in memory, sent, and removed',
+  async (what) => {
+    const state = stateDirectory();
+    const disk = USELESS[what]?.(state) ?? '';
+    const plane = await controlPlane();
+    await plane.stop();
+    const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
+    const run = leashRun(['sh', '-c', 'echo out; echo err >&2; exit 6'], { plane, env });
+    expect((await run.exited()).code).toBe(6);
+    expect(said(run.stderr).at(-1)).toMatch(
+      /kept in \/dev\/shm\/.*, which a restart of this machine empties, to be sent in the background$/,
+    );
+    const memory = (await inMemory(disk)) ?? '';
+    expect(recordsIn(memory)).toHaveLength(1);
+    await killFlushers(state);
+    await plane.listen();
+    // The next run sees to it.
+    const next = leashRun(['true'], { plane, env });
+    expect((await next.exited()).code).toBe(0);
+    await waitFor('all of it to be sent', () => leftIn(memory).length === 0);
+    const stored = [...plane.runs.values()].find(({ completions }) =>
+      completions.some(({ exit_code }) => exit_code === 6),
+    );
+    expect(stored?.bytes('stdout').toString()).toBe('out\n');
+    expect(stored?.bytes('stderr').toString()).toBe('err\n');
+    expect(stored?.gaps).toEqual([]);
+  },
+);
+
+test.skipIf(!canMount)('an end on a disk that became read-only is sent with the output that is there', async () => {
+  const state = stateDirectory();
+  const disk = smallDisk(state, 'size=20m');
+  const plane = await controlPlane();
+  await plane.stop();
+  const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
+  const go = gate();
+  const run = leashRun(['sh', '-c', `head -c 3000000 /dev/zero; ${go.wait}; echo last; exit 6`], {
+    plane,
+    env,
+    options: ['--quiet'],
+  });
+  const [id = ''] = await waitFor('a record of the run', () => (recordsIn(disk).length > 0 ? recordsIn(disk) : null));
+  const record = path.join(disk, 'runs', id);
+  await waitFor('output on disk', () => fs.readdirSync(record).some((name) => name.startsWith('out-')));
+  const mend = makeReadOnly(disk);
+  go.open();
+  expect((await run.exited()).code).toBe(6);
+  await killFlushers(state);
+  await plane.listen();
+  expect((await leash(['flush'], { plane, env }).exited()).code).toBe(0);
+  const stored = await plane.run();
+  expect(stored.bytes('stdout').length).toBe(3_000_005);
+  expect(stored.gaps).toEqual([]);
+  expect(stored.completions).toMatchObject([{ exit_code: 6 }]);
+  // As long as the disk's record can't be removed, it is known to be told.
+  const memory = (await inMemory(disk)) ?? '';
+  expect(recordsIn(memory)).toEqual([id]);
+  mend();
+  expect((await leash(['flush'], { plane, env }).exited()).code).toBe(0);
+  expect([...leftIn(disk), ...leftIn(memory)]).toEqual([]);
+  expect(stored.starts.filter(({ phase }) => phase === 'abandoned')).toEqual([]);
+});
+
+test.skipIf(!canMount)('what a run leaves running stays in reach where only memory has a record of it', async () => {
+  const state = stateDirectory();
+  const disk = USELESS['is read-only']?.(state) ?? '';
+  const plane = await controlPlane();
+  const mark = marker();
+  const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
+  const command = shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark);
+  expect((await leashRun(command, { plane, env }).exited()).code).toBe(4);
+  const memory = (await inMemory(disk)) ?? '';
+  const stored = await plane.run();
+  await waitFor('what is left', () => stored.of('left_running').length > 0);
+  plane.kill(newCommand());
+  await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
+  expect(living(`${mark}-child`)).toEqual([]);
+  expect(stored.completions[0]?.exit_code).toBe(4);
+  await waitFor('nobody', () => usersOf(state).length === 0);
+  expect(leftIn(memory)).toEqual([]);
 });

@@ -2,8 +2,10 @@
 import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { expect, onTestFinished } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { procTable } from '../../src/processes/proc-table.ts';
+import { fallbackDirectories } from '../../src/spool/fallback-directory.ts';
 import { endEach } from './processes.ts';
 
 /** Pids of the living `leash flush` that use a state directory. */
@@ -39,6 +41,16 @@ export function usersOf(word: string): number[] {
 /** Ids of the runs whose record is complete. */
 export function recordsIn(stateDirectory: string): string[] {
   return leftIn(stateDirectory).filter((name) => !name.startsWith('.'));
+}
+
+/** Where a state directory's runs are in memory: one directory at most, removed when the test is over. */
+export async function inMemory(stateDirectory: string): Promise<string | null> {
+  const found = await fallbackDirectories(stateDirectory);
+  onTestFinished(() => {
+    for (const each of found) fs.rmSync(each, { recursive: true, force: true });
+  });
+  expect(found.length).toBeLessThan(2);
+  return found[0] ?? null;
 }
 
 /** Names of all that is left of runs, half made and half deleted records included. */
