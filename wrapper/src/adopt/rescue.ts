@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import type { Environment } from '../cli/config-file.ts';
 import type { ControlPlane } from '../cli/control-plane.ts';
 import { isAdoptable } from '../flush/leftover.ts';
-import { type LastWill, type ReadEnds, startOrphansGuardian } from '../guardian/guardian.ts';
+import { isGuarded, type LastWill, type ReadEnds, startOrphansGuardian } from '../guardian/guardian.ts';
 import { lastWill } from '../guardian/last-will.ts';
 import { describeError, type Log } from '../log.ts';
 import { type FamilyOrigin, processFamily } from '../processes/family.ts';
@@ -32,10 +32,20 @@ export async function rescueOrphans(state: State, means: Means, log: Log, signal
   const rescued: string[] = [];
   for await (const each of eachUnfinishedRun(state.directory, state.processes)) {
     if (signal?.aborted === true) break;
-    if (!isAdoptable(each, state.processes) || each.facts.kind !== 'read') continue;
+    if (!isAdoptable(each, state.processes) || each.facts.kind !== 'read' || isTakenOver(each.run)) continue;
     if (rescue(each.facts.value, means, log)) rescued.push(each.run);
   }
   return rescued;
+}
+
+/** On a disk that can't be written, the record still names the wrapper and the guardian that have died. */
+function isTakenOver(run: string): boolean {
+  try {
+    return isGuarded(run);
+  } catch {
+    // The process table can't be read: as the record says, then.
+    return false;
+  }
 }
 
 /** Whether a successor would know how to tell of the run: with our token, where it needs one that is in no file. */

@@ -13,6 +13,7 @@ import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
 import type { Environment } from '../cli/config-file.ts';
 import { describeError, type Log } from '../log.ts';
+import { processTable } from '../processes/process-table.ts';
 import { cookieOf } from '../run/command-environment.ts';
 import { spawnApart } from '../run/spawn-apart.ts';
 import { type RunFacts, readFacts } from '../spool/run-facts.ts';
@@ -62,6 +63,13 @@ export function takeGuardedRun(env: NodeJS.ProcessEnv): string | undefined {
   return run;
 }
 
+/** Whether a guardian of the run lives, or who it has started: so it is known also where no record can tell any more. */
+export function isGuarded(run: string): boolean {
+  return processTable
+    .list()
+    .some(({ pid, isAlive }) => isAlive && processTable.hasVariable(pid, RUN_VARIABLE, run) === true);
+}
+
 /**
  * What a guardian has told this process of a run. Taken out of `env`. Only for what guardians start: in the environment of
  * what a person types, these variables are somebody else's.
@@ -96,8 +104,8 @@ export const EXIT_STILL_PRINTING = 3;
 /** A successor that can't even start is tried again: the program or Node may just be being replaced. */
 const TRIES = 30;
 
-// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, and is
-// nobody's child. A successor is the shell's child, so that another one follows when it is killed, too. While the command
+// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, is
+// nobody's child, and guards nothing. A successor is the shell's child, so that another one follows when it is killed, too. While the command
 // is being ended there is one as well: for what it has to say, and for an operator who can't wait for its grace.
 // That may take hours, in which the number of the command's group may have become another's: it is signalled only if its
 // leader is the command's own process, or that is gone and somebody in the group has the run's cookie.
@@ -115,8 +123,7 @@ while read -r word <&3; do
 done
 exec 3<&-
 drain() {
-  (cat <&4 &)
-  (cat <&5 &)
+  (unset ${RUN_VARIABLE}; cat <&4 & cat <&5 &)
 } 2>/dev/null
 if [ "$word" = drain ]; then drain; exit 0; fi
 look() {

@@ -23,15 +23,10 @@ import {
 } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { placesShowing } from '../support/public-view.ts';
-import { flushers, guardians, killWithGuardian, leftIn, recordsIn, usersOf } from '../support/state.ts';
+import { adopters, flushers, guardians, killWithGuardian, leftIn, recordsIn, usersOf } from '../support/state.ts';
 
 function successors({ starts }: FakeRun): unknown[] {
   return starts.map(({ phase, successor = 0 }) => [phase, successor]);
-}
-
-/** Pids of the living successors that use a state directory. */
-function adopters(state: string): number[] {
-  return usersOf(state).filter((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('\0adopt\0'));
 }
 
 /** Where the records of runs name them. */

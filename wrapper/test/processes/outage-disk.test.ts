@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { newCommand } from '#testing/fake-control-plane';
-import { IS_PROOF } from '#testing/seed';
+import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { openState } from '../../src/run/state.ts';
 import { createRunDirectory } from '../../src/spool/run-directory.ts';
@@ -12,7 +12,17 @@ import { gate } from '../support/gate.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';
 import { someFacts } from '../support/run-facts.ts';
-import { inMemory, killFlushers, leftIn, recordsIn, usersOf } from '../support/state.ts';
+import {
+  adopters,
+  flushers,
+  guardians,
+  inMemory,
+  killFlushers,
+  killWithGuardian,
+  leftIn,
+  recordsIn,
+  usersOf,
+} from '../support/state.ts';
 
 const OFFLINE = { plane: { url: 'http://127.0.0.1:1' } };
 const canMount = process.getuid?.() === 0 && mount(['--version']);
@@ -40,7 +50,13 @@ function makeReadOnly(disk: string): () => void {
   mount(['--bind', disk, aside]);
   mount(['-o', 'remount,bind,ro', aside]);
   mount(['--move', aside, disk]);
-  return () => spawnSync('umount', ['-l', disk]);
+  let isMended = false;
+  const mend = () => {
+    if (!isMended) spawnSync('umount', ['-l', disk]);
+    isMended = true;
+  };
+  onTestFinished(mend);
+  return mend;
 }
 
 /** Our own lines. */
@@ -175,7 +191,7 @@ const USELESS: Readonly<Record<string, (state: string) => string>> = {
   },
 };
 
-test.skipIf(!canMount).each(Object.keys(USELESS))(
+test.skipIf(!canMount).each(sampleOf(Object.keys(USELESS)))(
   'an end in an outage on a disk that %s from the start is kept in memory, sent, and removed',
   async (what) => {
     const state = stateDirectory();
@@ -257,3 +273,67 @@ test.skipIf(!canMount)('what a run leaves running stays in reach where only memo
   await waitFor('nobody', () => usersOf(state).length === 0);
   expect(leftIn(memory)).toEqual([]);
 });
+
+test.runIf(canMount && IS_PROOF).each(Object.keys(USELESS))(
+  'on a disk that %s one successor is enough for an end that no disk takes',
+  async (what) => {
+    const state = stateDirectory();
+    const disk = USELESS[what]?.(state) ?? '';
+    const plane = await controlPlane();
+    await plane.stop();
+    const go = gate();
+    const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
+    const run = leashRun(shell(`echo out; ${go.wait}; exit 6`, marker()), { plane, env });
+    await waitFor('the output', () => run.stdout.toString() === 'out\n');
+    await waitFor('its guardian', () => guardians(state).length > 0);
+    run.kill('SIGKILL');
+    const seen = new Set<number>();
+    const look = () => {
+      for (const pid of adopters(state)) seen.add(pid);
+      return seen.size;
+    };
+    await waitFor('a successor', () => look() > 0);
+    go.open();
+    await waitFor('nobody but who sends it', () => {
+      look();
+      return usersOf(state).length === flushers(state).length;
+    });
+    await killFlushers(state);
+    const memory = (await inMemory(disk)) ?? '';
+    expect(recordsIn(memory)).toHaveLength(1);
+    await plane.listen();
+    expect((await leash(['flush'], { plane, env }).exited()).code).toBe(0);
+    const stored = await plane.run();
+    expect(stored.text('stdout')).toBe('out\n');
+    expect(stored.completions).toMatchObject([{ reason: 'exit_unknown' }]);
+    expect(leftIn(memory)).toEqual([]);
+    expect(seen.size).toBe(1);
+  },
+);
+
+test.skipIf(!canMount)(
+  'on a disk that became read-only a run is taken over by one successor, not by each',
+  async () => {
+    const state = stateDirectory();
+    const disk = smallDisk(state, 'size=1m');
+    const plane = await controlPlane();
+    const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
+    const go = gate();
+    const run = leashRun(shell(`echo one; ${go.wait}; echo two`, marker()), { plane, env });
+    const stored = await plane.run();
+    await waitFor('a record of the run', () => recordsIn(disk).length > 0);
+    await waitFor('the output', () => stored.text('stdout') === 'one\n');
+    makeReadOnly(disk);
+    await killWithGuardian(run.process, state);
+    for (const what of ['first', 'second', 'third']) {
+      await leash(['flush'], { plane, env }).exited();
+      await waitFor(`a successor after the ${what}`, () => adopters(state).length > 0);
+    }
+    await waitFor('it at the control plane', () => stored.starts.length > 1);
+    expect(guardians(state)).toHaveLength(1);
+    expect(adopters(state)).toHaveLength(1);
+    go.open();
+    await waitFor('its end', () => stored.isComplete);
+    expect(stored.text('stdout')).toBe('one\ntwo\n');
+  },
+);

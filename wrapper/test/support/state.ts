@@ -18,6 +18,11 @@ export async function killFlushers(stateDirectory: string): Promise<void> {
   await endEach(() => flushers(stateDirectory));
 }
 
+/** Pids of the living `leash adopt` that use a state directory. */
+export function adopters(stateDirectory: string): number[] {
+  return usersOf(stateDirectory).filter((pid) => read(pid, 'cmdline').includes('\0adopt\0'));
+}
+
 /** Pids of the living guardians that use a state directory. */
 export function guardians(stateDirectory: string): number[] {
   return usersOf(stateDirectory).filter((pid) => read(pid, 'cmdline').includes('leash-guardian'));

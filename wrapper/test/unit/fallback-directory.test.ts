@@ -1,0 +1,67 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { fallbackDirectories, makeFallbackDirectory, stateRoots } from '../../src/spool/fallback-directory.ts';
+import type { Processes } from '../../src/spool/owner.ts';
+import { removeTold } from '../../src/spool/remove-told.ts';
+import { claim, createRunDirectory } from '../../src/spool/run-directory.ts';
+import { listRunDirectories } from '../../src/spool/run-listing.ts';
+import { someFacts } from '../support/run-facts.ts';
+
+const wrapper: Processes = { self: { pid: 7, startTime: '1', bootId: 'b' }, isRunning: ({ pid }) => pid === 7 };
+const flusher: Processes = { self: { pid: 8, startTime: '1', bootId: 'b' }, isRunning: ({ pid }) => pid === 8 };
+
+function stateDirectory(): string {
+  return removedLater(fs.mkdtempSync(path.join(os.tmpdir(), 'leash-fallback-')));
+}
+
+async function fallbackOf(state: string): Promise<string> {
+  return removedLater((await makeFallbackDirectory(state)) ?? '');
+}
+
+function removedLater(directory: string): string {
+  onTestFinished(() => fs.rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+const hasMemory = fs.existsSync('/dev/shm');
+
+test.skipIf(!hasMemory)('what others could change does not stand in for a state directory', async () => {
+  const state = stateDirectory();
+  const fallback = await fallbackOf(state);
+  expect(await makeFallbackDirectory(state)).toBe(fallback);
+  expect(await stateRoots(state)).toEqual([fallback, state]);
+  expect(await stateRoots(fallback)).toEqual([fallback]);
+  expect(await fallbackDirectories(`${state}-other`)).toEqual([]);
+
+  fs.chmodSync(fallback, 0o777);
+  expect(await stateRoots(state)).toEqual([state]);
+  expect(removedLater((await makeFallbackDirectory(state)) ?? '')).not.toBe(fallback);
+});
+
+test.skipIf(!hasMemory)(
+  'what the disk has of a run that is in memory counts for nothing, and goes with it',
+  async () => {
+    const state = stateDirectory();
+    const fallback = await fallbackOf(state);
+    const facts = someFacts();
+    const onDisk = await createRunDirectory(state, facts, wrapper);
+    const inMemory = await createRunDirectory(fallback, facts, wrapper);
+    if (onDisk.kind === 'failed' || inMemory.kind === 'failed') throw new Error('no directory');
+    const place = inMemory.directory.path;
+    expect((await listRunDirectories(state, flusher)).map((each) => each.path)).toEqual([place]);
+
+    // The disk's is still somebody's, as one is that can't be written.
+    const holder: Processes = { ...flusher, isRunning: () => true };
+    await inMemory.directory.release();
+    const first = await claim(place, holder);
+    expect(await removeTold(first ?? inMemory.directory, state, holder)).toContain("can't be removed");
+    expect(await listRunDirectories(state, flusher)).toMatchObject([{ path: place, uploaded: true, free: true }]);
+
+    const second = await claim(place, flusher);
+    expect(await removeTold(second ?? inMemory.directory, state, flusher)).toBeNull();
+    expect(await listRunDirectories(state, flusher)).toEqual([]);
+    expect(fs.readdirSync(path.join(state, 'runs'))).toEqual([]);
+  },
+);
