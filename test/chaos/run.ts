@@ -81,11 +81,6 @@ export class ChaosRun {
     return /could not be kept(?! on disk)/.test(read(this.#log));
   }
 
-  /** Whether its wrapper has said on its machine that the disk does not take all of its output. */
-  get lacksRoom(): boolean {
-    return /can't be kept on disk|bytes of the output are lost/.test(read(this.#log));
-  }
-
   /** As somebody on the machine would. */
   endByHand(): void {
     for (const pid of this.processes()) {

@@ -31,9 +31,7 @@ export function checkOutput({ run, output }: ToldRun, story: Story): void {
   });
   const total = (of: 'bytes' | 'least' | 'most') => stored.reduce((sum, each) => sum + each[of], 0);
   const known = total('bytes') + output.missingBytes;
-  // A successor knows of what is in the journal, and has no disk to look at.
-  const untold =
-    run.couldNotBeKept || (run.lacksRoom && run.wrapperWasKilled) ? Number.POSITIVE_INFINITY : STREAMS.length * inHand;
+  const untold = run.couldNotBeKept ? Number.POSITIVE_INFINITY : STREAMS.length * inHand;
   if (known + untold < total('least') || known > total('most')) {
     const printed = least === most ? String(total('least')) : `${total('least')} to ${total('most')}`;
     const what = `${total('bytes')} bytes are stored and ${output.missingBytes} told as missing`;
