@@ -1,5 +1,5 @@
 /** The files that a run's output lies in, in the order of their offsets. */
-import { access, readdir, symlink } from 'node:fs/promises';
+import { readdir, realpath, symlink } from 'node:fs/promises';
 import path from 'node:path';
 
 export interface Segment {
@@ -22,11 +22,8 @@ export interface OnDisk {
 }
 
 /** A link leads to what is on a disk that took nothing any more, and may be gone by now. */
-function isThere(link: string): Promise<boolean> {
-  return access(link).then(
-    () => true,
-    () => false,
-  );
+function whereItLeads(link: string): Promise<string | null> {
+  return realpath(link).catch(() => null);
 }
 
 /** Bytes of output in a segment that lie at or after `offset`, as far as this process wrote them. */
@@ -48,10 +45,13 @@ export class SegmentList {
     for (const entry of await readdir(directory, { withFileTypes: true })) {
       const { name } = entry;
       const match = NAME.exec(name);
-      if (match === null || (entry.isSymbolicLink() && !(await isThere(path.join(directory, name))))) continue;
+      if (match === null) continue;
+      const given = path.join(directory, name);
+      const file = entry.isSymbolicLink() ? await whereItLeads(given) : given;
+      if (file === null) continue;
       const [, number, start] = match;
       list.#segments.push({
-        path: path.join(directory, name),
+        path: file,
         number: Number(number),
         start: Number(start),
         size: Number.POSITIVE_INFINITY,

@@ -272,7 +272,9 @@ test('a state directory that can not be used is told as that', async () => {
   fs.chmodSync(state, 0o777);
   const flush = leash(['flush'], { plane: { url: 'http://127.0.0.1:1' }, env: { LEASH_STATE_DIR: state } });
   expect((await flush.exited()).code).toBe(255);
-  expect(flush.stderr).toBe(`leash: the state directory can't be used: others may write to ${state}, and so replace what is there; chmod go-w it\n`);
+  expect(flush.stderr).toBe(
+    `leash: the state directory can't be used: others may write to ${state}, and so replace what is there; chmod go-w it\n`,
+  );
 });
 
 test('a refusal is said without the control plane’s escape sequences, and without a word of a command that runs on', async () => {

@@ -43,6 +43,12 @@ function smallDisk(state: string, options: string): string {
   return disk;
 }
 
+/** Bytes of the files that a run's output is in. */
+function outputIn(record: string): number {
+  const files = fs.readdirSync(record).filter((name) => name.startsWith('out-'));
+  return files.reduce((sum, name) => sum + fs.statSync(path.join(record, name)).size, 0);
+}
+
 /** By another mount on top: one that somebody writes to can't become read-only. @returns what mends it */
 function makeReadOnly(disk: string): () => void {
   const aside = `${disk}.read-only`;
@@ -223,19 +229,20 @@ test.skipIf(!canMount).each(sampleOf(Object.keys(USELESS)))(
 
 test.skipIf(!canMount)('an end on a disk that became read-only is sent with the output that is there', async () => {
   const state = stateDirectory();
-  const disk = smallDisk(state, 'size=20m');
+  const disk = smallDisk(state, 'size=100m');
   const plane = await controlPlane();
   await plane.stop();
   const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
   const go = gate();
-  const run = leashRun(['sh', '-c', `head -c 3000000 /dev/zero; ${go.wait}; echo last; exit 6`], {
+  const run = leashRun(['sh', '-c', `head -c 10000000 /dev/zero; ${go.wait}; echo last; exit 6`], {
     plane,
     env,
     options: ['--quiet'],
   });
   const [id = ''] = await waitFor('a record of the run', () => (recordsIn(disk).length > 0 ? recordsIn(disk) : null));
   const record = path.join(disk, 'runs', id);
-  await waitFor('output on disk', () => fs.readdirSync(record).some((name) => name.startsWith('out-')));
+  // More than its journal ever holds.
+  await waitFor('output on disk', () => outputIn(record) > 6_000_000);
   const mend = makeReadOnly(disk);
   go.open();
   expect((await run.exited()).code).toBe(6);
@@ -243,7 +250,7 @@ test.skipIf(!canMount)('an end on a disk that became read-only is sent with the 
   await plane.listen();
   expect((await leash(['flush'], { plane, env }).exited()).code).toBe(0);
   const stored = await plane.run();
-  expect(stored.bytes('stdout').length).toBe(3_000_005);
+  expect(stored.bytes('stdout').length).toBe(10_000_005);
   expect(stored.gaps).toEqual([]);
   expect(stored.completions).toMatchObject([{ exit_code: 6 }]);
   // As long as the disk's record can't be removed, it is known to be told.
