@@ -161,7 +161,8 @@ test.skipIf(!canMount)(
     expect((await flush.exited()).code).toBe(0);
     const stored = await plane.run();
     const gapBytes = stored.gaps.reduce((sum, { from, to }) => sum + to - from, 0);
-    expect(stored.bytes('stdout').length + gapBytes).toBe(stored.end);
+    const bytes = stored.bytes('stdout').length + stored.bytes('stderr').length;
+  expect(bytes + gapBytes).toBe(stored.end);
     expect(stored.bytes('stdout').length).toBeGreaterThan(0);
     expect(stored.completions).toMatchObject([{ exit_code: 6, reason: 'exited' }]);
   },
