@@ -8,6 +8,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { decodeTime, isValid, ulid } from 'ulid';
+import { isAnybodyAt } from './process-ref.ts';
 
 export interface Cgroup {
   /** Its directory. */
@@ -28,16 +29,16 @@ const PREFIX = 'leash-';
 
 /** By then the command has been started, as a rule: it does not wait for what others have left. */
 const TIDY_AFTER_MS = 100;
-/** The command of a younger one may be about to enter it. */
+/** The command of a younger one may be about to enter it, and who made it may live where we can't see it. */
 const ABANDONED_AFTER_MS = 60_000;
 
 /**
  * Makes a cgroup for a run inside our own; null where that is not possible. Never throws. A moment later it removes, in
  * the background, those that other runs left because something still lived there when they ended.
  *
- * @param id names it, and has its time in it. Not the run's own: everyone on the machine can list cgroups
+ * @param id names it, and has its time and its maker in it. Not the run's own: everyone on the machine can list cgroups
  */
-export function createCgroup(id: string = ulid()): Cgroup | null {
+export function createCgroup(id = `${ulid()}-${process.pid}`): Cgroup | null {
   if (process.platform !== 'linux') return null;
   try {
     const parent = ownDirectory();
@@ -75,10 +76,14 @@ export async function removeAbandoned(directory: string, nowMs = Date.now()): Pr
   }
 }
 
-/** By the time within its name: the kernel does not keep when a cgroup was made. */
+/**
+ * By the time within its name: the kernel does not keep when a cgroup was made. Never while who made it lives: the clock
+ * may have been put forward before its command has entered it.
+ */
 function isAbandoned(name: string, nowMs: number): boolean {
-  const id = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : '';
-  return isValid(id) && nowMs - decodeTime(id) > ABANDONED_AFTER_MS;
+  const [id = '', maker] = name.startsWith(PREFIX) ? name.slice(PREFIX.length).split('-') : [];
+  if (!isValid(id) || nowMs - decodeTime(id) <= ABANDONED_AFTER_MS) return false;
+  return maker === undefined || !isAnybodyAt(Number(maker));
 }
 
 /** A cgroup that `createCgroup` made, by the path it had; null when it is not there any more. Never throws. */

@@ -153,6 +153,8 @@ class Family implements ProcessFamily {
   #includesMarked = false;
   /** Whether the run's cgroup holds all that the command starts, so that nothing else needs to be followed. */
   #isContained = false;
+  /** Whether the command was in the run's cgroup when it was last seen alive; null when it never was. */
+  #leaderWasInside: boolean | null = null;
   /** Whether somebody is in the leader's group whom the last look did not show (`hidepid`). */
   #isGroupHidden = false;
 
@@ -211,7 +213,11 @@ class Family implements ProcessFamily {
   }
 
   observe(): number | null {
-    if (this.#cgroup?.members().includes(this.#leader.pid) === true) return null;
+    if (this.#cgroup?.members().includes(this.#leader.pid) === true) {
+      this.#leaderWasInside = true;
+      return null;
+    }
+    if (!this.leaderHasExited()) this.#leaderWasInside = false;
     const { table } = this.#system;
     const queue = this.#roster.pids;
     const deadline = this.#system.now() + OBSERVE_BUDGET_MS;
@@ -417,12 +423,14 @@ class Family implements ProcessFamily {
 
   /**
    * Whether all that the command has started is in its cgroup, so that a mark elsewhere proves nothing. Not where the
-   * command has never entered it, or has left it again.
+   * command has never entered it, or has left it again. Where it had ended before anyone looked, a cgroup that is still
+   * there says that it was inside; one that is gone may have gone before it could enter.
    */
   #cgroupHoldsAll(leader: ProcessEntry | null, inCgroup: ReadonlySet<number>): boolean {
     if (!this.#hadCgroup) return false;
     const isLeaderAlive = leader?.isAlive === true && leader.startTime === this.#leader.startTime;
-    return !isLeaderAlive || inCgroup.has(this.#leader.pid);
+    if (isLeaderAlive) this.#leaderWasInside = inCgroup.has(this.#leader.pid);
+    return this.#leaderWasInside ?? this.#cgroup !== null;
   }
 
   /** Notes who is kept, and forgets what was known of those that are gone. */

@@ -106,7 +106,7 @@ describe.each(sampleOf(places))('$place a cgroup', ({ place, env }) => {
     await way.end(plane, leash);
 
     expect((await leash.exited()).code).toBe(way.code);
-    const named = /\/leash-(\w{26})\n/.exec(String(leash.stdout))?.[1];
+    const named = /\/leash-(\w{26})-\d+\n/.exec(String(leash.stdout))?.[1];
     expect(named !== undefined).toBe(place === 'with');
     expect(named).not.toBe(run);
     expect(withMarker(mark)).toEqual([]);

@@ -51,8 +51,12 @@ test('empty ones of runs that began more than a minute ago are removed, nested o
   const old = () => `leash-${ulid(now - 61_000)}`;
   const [empty, outer, inner, lived] = [old(), old(), old(), old()];
   const young = `leash-${ulid(now - 59_000)}`;
-  const kept = [young, 'leash-tool', `other-${ulid(now - 61_000)}`, lived];
-  for (const each of [empty, outer, path.join(outer, inner), ...kept]) fs.mkdirSync(path.join(parent, each));
+  const leftByDead = `${old()}-${spawnSync('true').pid}`;
+  // As it looks when the clock is put forward while its command is being started.
+  const madeByLiving = `${old()}-${process.pid}`;
+  const kept = [young, 'leash-tool', `other-${ulid(now - 61_000)}`, lived, madeByLiving];
+  for (const each of [empty, outer, path.join(outer, inner), leftByDead, ...kept])
+    fs.mkdirSync(path.join(parent, each));
   fs.writeFileSync(path.join(parent, lived, 'something'), '');
   await removeAbandoned(parent, now);
   expect(fs.readdirSync(parent).sort()).toEqual(kept.sort());
@@ -133,12 +137,14 @@ test.skipIf(probe === null)('making one removes those that others left behind', 
   expect(fs.existsSync(young?.joinFile ?? '')).toBe(true);
 });
 
-test.skipIf(probe === null)('each has a name of its own, which tells when it was made', () => {
+test.skipIf(probe === null)('each has a name of its own, which tells when it was made, and by whom', () => {
   const [one, two] = [createCgroup(), createCgroup()];
   onTestFinished(() => [one, two].forEach((each) => void each?.remove()));
-  const ids = [one, two].map((each) => path.basename(each?.path ?? '').slice('leash-'.length));
+  const names = [one, two].map((each) => path.basename(each?.path ?? '').split('-'));
+  const ids = names.map(([, id = '']) => id);
   expect(new Set(ids).size).toBe(2);
   expect(ids.every(isValid)).toBe(true);
+  expect(names.map(([, , maker]) => maker)).toEqual([String(process.pid), String(process.pid)]);
 });
 
 test.skipIf(probe === null)('the same name is not made twice', () => {

@@ -43,7 +43,8 @@ function machine() {
     given: {
       helpers?: ProcessRef[];
       origin?: Partial<FamilyOrigin>;
-      cgroup?: Partial<Cgroup>;
+      /** 'gone': it had one that is not there any more. */
+      cgroup?: Partial<Cgroup> | 'gone';
       bootId?: string;
       newestPid?: number;
       reaper?: number;
@@ -78,15 +79,18 @@ function machine() {
           onKill(target, signal);
         },
         isAnybodyAt: (target) => hidden.has(target),
-        openCgroup: () => ({
-          path: '/c',
-          joinFile: '/c/cgroup.procs',
-          members: () => [],
-          isPopulated: () => false,
-          kill: () => false,
-          remove: () => true,
-          ...given.cgroup,
-        }),
+        openCgroup: () =>
+          given.cgroup === 'gone'
+            ? null
+            : {
+                path: '/c',
+                joinFile: '/c/cgroup.procs',
+                members: () => [],
+                isPopulated: () => false,
+                kill: () => false,
+                remove: () => true,
+                ...given.cgroup,
+              },
         ownPid: WRAPPER,
         bootId: given.bootId ?? 'boot',
         now: () => clock.now,
@@ -563,6 +567,18 @@ test('a command that never entered its cgroup, or has left it, is found as one w
   const { start, family } = machine();
   start(601, { variables: [COOKIE] });
   expect(sorted(family({ cgroup: { members: () => [700] } }).members())).toEqual([LEADER, 601]);
+});
+
+test('so is one that ended without having been inside, and one that had ended before anyone looked, if its cgroup is gone', () => {
+  const { start, die, family } = machine();
+  start(601, { variables: [COOKIE] });
+  const seen = family({ cgroup: {} });
+  expect(sorted(seen.members())).toEqual([LEADER, 601]);
+  die(LEADER);
+  expect(seen.members()).toEqual([601]);
+  expect(family({ cgroup: 'gone' }).members()).toEqual([601]);
+  // It is there: so the command was in it.
+  expect(family({ cgroup: {} }).members()).toEqual([]);
 });
 
 test('what LEASH_KEEP leaves out is not signalled with all that it has started, in whatever group it is, and is named', () => {
