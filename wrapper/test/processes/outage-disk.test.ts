@@ -162,7 +162,7 @@ test.skipIf(!canMount)(
     const stored = await plane.run();
     const gapBytes = stored.gaps.reduce((sum, { from, to }) => sum + to - from, 0);
     const bytes = stored.bytes('stdout').length + stored.bytes('stderr').length;
-  expect(bytes + gapBytes).toBe(stored.end);
+    expect(bytes + gapBytes).toBe(stored.end);
     expect(stored.bytes('stdout').length).toBeGreaterThan(0);
     expect(stored.completions).toMatchObject([{ exit_code: 6, reason: 'exited' }]);
   },
