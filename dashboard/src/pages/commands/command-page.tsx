@@ -130,7 +130,6 @@ interface HeadProps extends LoadedProps {
 function Loaded({ command, isLinked, mayForce }: HeadProps) {
   const progress = orderProgress([command]);
   const { survivors } = progress;
-  const unfinished = mayForce ? inGrace([command], [...openRuns.value.values()]) : [];
   return (
     <>
       <header class="command-head card" data-command={command.id} data-state={command.state}>
@@ -142,18 +141,7 @@ function Loaded({ command, isLinked, mayForce }: HeadProps) {
           {meaningOf(command)}
           {command.targets.length > 0 && <strong class="far"> {progressText(progress)}.</strong>}
         </p>
-        {unfinished.length > 0 && (
-          <p>
-            <button
-              type="button"
-              class="button danger"
-              onClick={() => orderKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
-            >
-              {forceText(unfinished)}
-            </button>{' '}
-            <span class="aside">SIGKILL, without waiting for the grace to end</span>
-          </p>
-        )}
+        {mayForce && <Force command={command} />}
         {survivors.length > 0 && (
           <ul class="survivors problem">
             {survivors.slice(0, TOLD_SURVIVORS).map((left) => (
@@ -168,6 +156,27 @@ function Loaded({ command, isLinked, mayForce }: HeadProps) {
       </header>
       <Targets command={command} isLinked={isLinked} />
     </>
+  );
+}
+
+/** Its place is kept from the first: which of the runs are open is known a moment later than the command. */
+function Force({ command }: { readonly command: Command }) {
+  const unfinished = inGrace([command], [...openRuns.value.values()]);
+  const isAwaited = freshness.value.kind !== 'open' && unfinished.length === 0;
+  const hit = isAwaited ? command.targets.filter(({ state }) => state === 'term') : unfinished;
+  if (hit.length === 0) return null;
+  return (
+    <p class={isAwaited ? 'awaited' : undefined}>
+      <button
+        type="button"
+        class="button danger"
+        disabled={isAwaited}
+        onClick={() => orderKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
+      >
+        {forceText(hit)}
+      </button>{' '}
+      <span class="aside">SIGKILL, without waiting for the grace to end</span>
+    </p>
   );
 }
 
