@@ -8,17 +8,6 @@ import { proxyTo } from '../support/connect-proxy.ts';
 import { Dialled, linkTo, tcpServer, timedOut } from '../support/dialling.ts';
 import { controlPlane, leashRun } from '../support/leash.ts';
 
-const machine = vi.hoisted((): { list: string | null } => ({ list: null }));
-
-vi.mock(import('../../src/cli/patient-file.ts'), async (original) => {
-  const { readPatiently } = await original();
-  const isMachines = (file: string) => file.startsWith('/etc/');
-  return {
-    readPatiently: (file) =>
-      machine.list !== null && isMachines(file) ? Promise.resolve(machine.list) : readPatiently(file),
-  };
-});
-
 const wss = (plane: { port: number }, host = '127.0.0.1') => `wss://${host}:${plane.port}`;
 
 test.each(['127.0.0.1', 'localhost'])('a private authority in a file is trusted, for %s', async (host) => {
@@ -109,16 +98,27 @@ test('a TLS handshake that hangs is given up in time', async () => {
   await waitFor('no open connection', () => server.open() === 0);
 });
 
-test('an authority that only this machine’s own list has is trusted, also for a proxy', async () => {
-  machine.list = AUTHORITY;
-  onTestFinished(() => {
-    machine.list = null;
+/** The link on a machine whose own list of authorities is this, in modules of its own: files of tests share theirs. */
+async function onMachineWith(list: string): Promise<typeof import('../support/dialling.ts')> {
+  vi.resetModules();
+  vi.doMock(import('../../src/cli/patient-file.ts'), async (original) => {
+    const { readPatiently } = await original();
+    return { readPatiently: (file) => (file.startsWith('/etc/') ? Promise.resolve(list) : readPatiently(file)) };
   });
+  onTestFinished(() => {
+    vi.doUnmock('../../src/cli/patient-file.ts');
+    vi.resetModules();
+  });
+  return await import('../support/dialling.ts');
+}
+
+test('an authority that only this machine’s own list has is trusted, also for a proxy', async () => {
+  const there = await onMachineWith(AUTHORITY);
   const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
-  await new Dialled({ baseUrl: wss(plane) }).isOpen();
+  await new there.Dialled({ baseUrl: wss(plane) }).isOpen();
   const proxy = await proxyTo(plane.port, { secure: true });
-  await new Dialled({ baseUrl: wss(plane), proxy: { https_proxy: proxy.url() } }).isOpen();
-  await new Dialled({ baseUrl: wss(plane), caFile: authorityFile(SELF_SIGNED) }).isOpen();
+  await new there.Dialled({ baseUrl: wss(plane), proxy: { https_proxy: proxy.url() } }).isOpen();
+  await new there.Dialled({ baseUrl: wss(plane), caFile: authorityFile(SELF_SIGNED) }).isOpen();
 });
 
 test('LEASH_CA_FILE is enough for a run', async () => {
