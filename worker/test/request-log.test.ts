@@ -39,7 +39,7 @@ test('a request has one line: the path without what was filled in, and who calle
 });
 
 test('a refusal is told with its code and reason, in the same one line', async () => {
-  const response = await call('GET', '/jobs/never-seen', { headers: { 'CF-Ray': '8f-FRA' } });
+  const response = await call('GET', '/jobs/log-never-seen', { headers: { 'CF-Ray': '8f-FRA' } });
   expect(linesOf(response)).toMatchObject([
     { level: 'warn', event: 'request', path: '/api/v1/jobs/{job}', status: 404, code: 'unknown_job', ray: '8f-FRA' },
   ]);

@@ -126,7 +126,7 @@ describe('too many', () => {
       newToken({ name: 'hasty', scopes: ['kill'] }),
       newToken({ name: 'calm', scopes: ['kill'] }),
     ]);
-    const kill = (token: string) => call('POST', '/jobs/never-seen/kill', { token, body: {} });
+    const kill = (token: string) => call('POST', '/jobs/tokens-never-seen/kill', { token, body: {} });
     await untilSlowed(120, '404 unknown_job', () => kill(hasty.secret));
     expect(await refusal(kill(calm.secret))).toBe('404 unknown_job');
   });
