@@ -3,7 +3,9 @@
  *
  * Node's own list of authorities, and those in the user's file, LEASH_CA_FILE. What adds to Node's list or replaces it
  * (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE and the like) is meant for the command: the launcher hides it from Node, and where
- * Node was started without the launcher, the list that is built into it is used. A company usually makes its private authority known to the whole machine instead: when a certificate is from an
+ * Node was started without the launcher, the list that is built into it is used.
+ *
+ * A company usually makes its private authority known to the whole machine instead: when a certificate is from an
  * authority that is not on that list, the machine's own list is asked too, from where distributions keep it, so that this
  * works on every version of Node. It is not asked before, because reading it takes up to 50 ms of CPU, which every cron
  * line would pay.
