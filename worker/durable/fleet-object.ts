@@ -3,7 +3,6 @@
  * sockets were opened with.
  */
 import { DurableObject } from 'cloudflare:workers';
-import { CLOSE_CODES } from '#protocol/close-codes';
 import { matchesGlob } from '#protocol/glob';
 import { HEARTBEAT } from '#protocol/limits';
 import { readViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
@@ -14,7 +13,15 @@ import type { News } from './changes.ts';
 import { CREDENTIALS_TABLE, Credentials } from './credentials.ts';
 import { DEADLINES_TABLE, DeadlineBook } from './job/deadlines.ts';
 import { type Backlog, NO_BACKLOG, readUpTo, sendCounted, tooFarBehind } from './viewer-backlog.ts';
-import { fullBecause, fullResponse, VIEWER_TAG, ViewerSilence, viewerTags } from './viewer-limits.ts';
+import {
+  fullBecause,
+  fullResponse,
+  SILENT_VIEWER,
+  VIEWER_BEHIND,
+  VIEWER_TAG,
+  ViewerSilence,
+  viewerTags,
+} from './viewer-limits.ts';
 import { answerClose, upgrade } from './web-sockets.ts';
 
 /** Kept in a viewer's socket. */
@@ -83,7 +90,7 @@ export class FleetObject extends DurableObject<Env> {
     for (const { kind, subject } of this.#deadlines.takeDue(Date.now())) {
       if (kind === 'credential_check') this.ctx.waitUntil(this.#credentials.check(subject));
       else if (kind === 'credential_end') this.#credentials.endDue();
-      else if (kind === 'viewers') hangUp(this.#silence.due(), CLOSE_CODES.unresponsive, 'no sign of life: dial again');
+      else if (kind === 'viewers') hangUp(this.#silence.due(), SILENT_VIEWER);
     }
     this.#deadlines.ringNext();
   }
@@ -102,7 +109,7 @@ export class FleetObject extends DurableObject<Env> {
 
   #tell(messages: readonly Addressed[]): void {
     const told = this.#viewers().map((viewer) => tellOne(viewer, messages));
-    hangUp(tooFarBehind(told), CLOSE_CODES.behind, 'too much was left unread: dial again');
+    hangUp(tooFarBehind(told), VIEWER_BEHIND);
   }
 
   #viewers(): Viewer[] {
@@ -123,7 +130,7 @@ function tellOne(viewer: Viewer, messages: readonly Addressed[]): Viewer {
   return { ...viewer, backlog };
 }
 
-function hangUp(viewers: readonly Viewer[], code: number, reason: string): void {
+function hangUp(viewers: readonly Viewer[], [code, reason]: readonly [number, string]): void {
   for (const { socket } of viewers) socket.close(code, reason);
 }
 

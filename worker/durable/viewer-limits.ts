@@ -1,9 +1,14 @@
 /** How many viewers an object takes, and for how long it bears their silence. */
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN, VIEWER_SILENCE_MS } from '#protocol/limits';
 import type { DeadlineBook } from './job/deadlines.ts';
 
 export const VIEWER_TAG = 'viewer';
 const tokenTag = (token: string) => `viewer-of:${token}`;
+
+/** How viewers are hung up on: the code and the reason of the close. */
+export const SILENT_VIEWER = [CLOSE_CODES.unresponsive, 'no sign of life: dial again'] as const;
+export const VIEWER_BEHIND = [CLOSE_CODES.behind, 'too much was left unread: dial again'] as const;
 
 /** A page in the background says something once a minute: to look more often than this would find nothing. */
 const MIN_CHECK_MS = 30_000;

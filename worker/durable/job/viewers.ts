@@ -1,12 +1,11 @@
 /** Pages and terminals that watch this job: state to all of them, events and output to those that follow the run. */
 import type { Command, Run, RunEvent } from '#protocol/api';
-import { CLOSE_CODES } from '#protocol/close-codes';
 import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
 import { encodeOutputFrame } from '#protocol/output-frame';
 import type { ViewerMessage } from '#protocol/watch-link';
 import type { FlowMode } from '#protocol/wrapper-link';
 import { readUpTo, tooFarBehind } from '../viewer-backlog.ts';
-import { ViewerSilence } from '../viewer-limits.ts';
+import { SILENT_VIEWER, VIEWER_BEHIND, ViewerSilence } from '../viewer-limits.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { OutputLog, OutputPiece } from './output-log.ts';
 import type { RunStore } from './run-store.ts';
@@ -86,13 +85,13 @@ export class Viewers {
 
   /** The `viewers` deadline: hangs up on the silent. @returns the runs that they followed */
   dropSilent(): string[] {
-    return hangUp(this.#silence.due(), CLOSE_CODES.unresponsive, 'no sign of life: dial again');
+    return hangUp(this.#silence.due(), SILENT_VIEWER);
   }
 
   /** Hangs up on viewers that leave too much unread. @returns the runs that they followed */
   dropBehind(): string[] {
     const viewers = this.#sockets.viewers().map((viewer) => ({ ...viewer, backlog: viewer.attachment.backlog }));
-    return hangUp(tooFarBehind(viewers), CLOSE_CODES.behind, 'too much was left unread: dial again');
+    return hangUp(tooFarBehind(viewers), VIEWER_BEHIND);
   }
 
   receive(socket: WebSocket, attachment: ViewerAttachment, message: ViewerMessage): void {
@@ -177,7 +176,7 @@ function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: 
 }
 
 /** @returns the runs that they followed */
-function hangUp(viewers: readonly Viewer[], code: number, reason: string): string[] {
+function hangUp(viewers: readonly Viewer[], [code, reason]: readonly [number, string]): string[] {
   for (const { socket } of viewers) close(socket, code, reason);
   return viewers.flatMap(({ attachment }) => attachment.follows?.run ?? []);
 }
