@@ -21,7 +21,7 @@ export function machineName(index: number): string {
 
 /** A run that lives, unless it is said otherwise. */
 export function madeUpRun(given: Pick<Run, 'id' | 'job' | 'machine' | 'started_at'> & Partial<Run>): Run {
-  return makeRun({ instance: `i-${given.id}`, command: `sh -c 'work ${given.id}'`, ...given });
+  return makeRun({ instance: `i-${given.id}`, command_line: `sh -c 'work ${given.id}'`, ...given });
 }
 
 /** What was done to the page in words: the times between its frames meanwhile, and how long it worked. */

@@ -53,9 +53,9 @@ export function describeEvent(event: RunEvent): EventText | null {
   }
 }
 
-function describeLeft(processes: readonly { pid: number; command: string }[]): string {
+function describeLeft(processes: readonly { pid: number; command_line: string }[]): string {
   if (processes.length === 0) return 'nothing is left running';
-  return `left running: ${processes.map(({ pid, command }) => `${pid} ${command}`).join(', ')}`;
+  return `left running: ${processes.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`;
 }
 
 type KillProgress = Extract<RunEvent, { type: 'kill_progress' }>;
@@ -77,7 +77,7 @@ function describePhase(event: KillProgress): string {
 function describeGone({ survivors, unnamed_survivors, marked }: KillProgress): string {
   const names = [...survivors, ...(unnamed_survivors ? ['something without a known pid'] : [])];
   const left = names.length === 0 ? 'nothing is left of it' : `still there: ${names.join(', ')}`;
-  const alone = marked.map(({ pid, command }) => `${pid} ${command}`).join(', ');
+  const alone = marked.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ');
   return alone === '' ? left : `${left}; not killed, but carries its mark: ${alone}`;
 }
 

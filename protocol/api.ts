@@ -22,10 +22,10 @@ export const GivenTime = v.pipe(
 );
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Processes with their command lines, redacted and cut. */
-const MARK = { parent: v.nullable(v.object({ pid: v.number(), command: v.string() })), kept: v.boolean() };
-const ProcessList = v.array(v.object({ pid: v.number(), command: v.string(), mark: v.optional(v.object(MARK)) }));
+const MARK = { parent: v.nullable(v.object({ pid: v.number(), command_line: v.string() })), kept: v.boolean() };
+const ProcessList = v.array(v.object({ pid: v.number(), command_line: v.string(), mark: v.optional(v.object(MARK)) }));
 /** Processes that carry a run's mark and are not killed with it. */
-const MarkedList = v.array(v.object({ pid: v.number(), command: v.string(), ...MARK }));
+const MarkedList = v.array(v.object({ pid: v.number(), command_line: v.string(), ...MARK }));
 
 export const Run = v.object({
   id: RunId,
@@ -48,7 +48,7 @@ export const Run = v.object({
   started_at: Time,
   ended_at: v.nullable(Time),
   pid: v.nullable(v.number()),
-  command: v.string(),
+  command_line: v.string(),
   wrapper_version: v.string(),
   /** Which wrapper supervises it: 0 the one that started the command, n the n-th that took it over. */
   successor: v.optional(Count, 0),

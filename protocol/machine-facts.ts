@@ -20,19 +20,19 @@ export const Host = v.object({
 export type Host = v.InferOutput<typeof Host>;
 
 const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const ShortCommand = v.pipe(v.string(), v.maxBytes(MAX_MARKED_COMMAND_BYTES));
+const ShortCommandLine = v.pipe(v.string(), v.maxBytes(MAX_MARKED_COMMAND_BYTES));
 
 /** Why a process that has to do with a run is not killed with it, unless that is asked for. */
 const MARK = {
   /** Whose child it is; null when that can't be told. */
-  parent: v.nullable(v.object({ pid: Pid, command: ShortCommand })),
+  parent: v.nullable(v.object({ pid: Pid, command_line: ShortCommandLine })),
   /** Whether `LEASH_KEEP=1` in its environment, or an ancestor's, leaves it out; else it is not proven to be the run's. */
   kept: v.boolean(),
 };
 const Mark = v.object(MARK);
 
 /** A process that carries a run's mark and is not killed with it. Command lines are redacted and cut. */
-export const MarkedProcess = v.object({ pid: Pid, command: ShortCommand, ...MARK });
+export const MarkedProcess = v.object({ pid: Pid, command_line: ShortCommandLine, ...MARK });
 export type MarkedProcess = v.InferOutput<typeof MarkedProcess>;
 
 export const MarkedProcesses = v.pipe(v.array(MarkedProcess), v.maxLength(MAX_MARKED_PROCESSES));
@@ -41,7 +41,7 @@ export const MarkedProcesses = v.pipe(v.array(MarkedProcess), v.maxLength(MAX_MA
 export const LeftProcess = v.object({
   pid: Pid,
   /** Its command line, redacted and cut; empty when it can't be read. */
-  command: v.pipe(v.string(), v.maxBytes(MAX_LEFT_COMMAND_BYTES)),
+  command_line: v.pipe(v.string(), v.maxBytes(MAX_LEFT_COMMAND_BYTES)),
   /** Of one that a kill leaves alone unless it includes what is marked. */
   mark: v.optional(Mark),
 });

@@ -53,7 +53,7 @@ export const Start = v.object({
   /** Which wrapper speaks: 0, or absent, the one that started the command; n the n-th that took the run over. */
   successor: v.optional(Successor),
   pid: v.nullable(Pid),
-  command: v.pipe(v.string(), v.maxBytes(MAX_COMMAND_LINE_BYTES)),
+  command_line: v.pipe(v.string(), v.maxBytes(MAX_COMMAND_LINE_BYTES)),
   age_ms: v.pipe(AgeMs, v.maxValue(MAX_AGE_MS)),
   version: v.pipe(v.string(), v.maxLength(64)),
   /** Where it runs, and as whom. */

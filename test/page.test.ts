@@ -144,7 +144,7 @@ test('a run tells of its user and its host, and what it has left running can be 
   for (const fact of [os, 'Node v24.1.0', 'the one before it was killed']) await details.getByText(fact).waitFor();
   await browser.page.locator('[data-event="adopted"]').waitFor();
   const exited = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
-  const left = [{ pid: 4711, command: 'sleep 1000' }];
+  const left = [{ pid: 4711, command_line: 'sleep 1000' }];
   link.say(completeMessage({ ...exited, left_running: left }));
   // It stays for what is left.
   link.say({ type: 'left_running', processes: left });

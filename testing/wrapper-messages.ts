@@ -34,7 +34,7 @@ export function startMessage(who: Pick<Identity, 'run' | 'runKey'>, fields: Part
     run_key: who.runKey,
     phase: 'running',
     pid: 4242,
-    command: 'sleep 60',
+    command_line: 'sleep 60',
     age_ms: 100,
     version: '0.1.0',
     limits: { timeout_ms: null, grace_ms: 5000 },

@@ -71,7 +71,7 @@ function connection(
 
 function start(run: string, runKey: string): WrapperMessage {
   const command = '/usr/local/bin/backup --all --verbose --target /srv/backup';
-  return startMessage({ run, runKey }, { command, version: '0.0.0-bench' });
+  return startMessage({ run, runKey }, { command_line: command, version: '0.0.0-bench' });
 }
 
 function obedience(command: string): WrapperMessage[] {

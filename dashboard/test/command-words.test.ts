@@ -102,7 +102,7 @@ describe('how it stands with it', () => {
     expect(targetMeaning(target({ survivors: [7, 8] }))).toBe('Could not be ended: 7, 8.');
     const unnamed = makeCommand({ state: 'settled', targets: [target({ unnamed_survivors: true })] });
     expect([toneOf(unnamed), meaningOf(unnamed)]).toEqual(['bad', meaningOf(settled)]);
-    const marked = [{ pid: 7, command: 'tmux', parent: null, kept: false }];
+    const marked = [{ pid: 7, command_line: 'tmux', parent: null, kept: false }];
     expect(targetMeaning(target({ marked, marked_count: 1 }))).toBe(
       'Nothing of it is left. Not killed, but carries its mark: 7 tmux.',
     );

@@ -162,7 +162,7 @@ test('a kill of another job’s run with the same id is none of this one', () =>
 });
 
 describe('of what a run has left running', () => {
-  const LEFT = [{ pid: 4711, command: 'sleep 1000' }];
+  const LEFT = [{ pid: 4711, command_line: 'sleep 1000' }];
   const ended = {
     at: at(20),
     type: 'ended',

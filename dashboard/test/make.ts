@@ -32,7 +32,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     started_at: at(0),
     ended_at: null,
     pid: 42,
-    command: 'sh -c backup',
+    command_line: 'sh -c backup',
     wrapper_version: '0.1.0',
     successor: 0,
     user: 'backup',

@@ -54,9 +54,9 @@ test('what could not be ended is never called gone', () => {
 });
 
 test('what a kill has left alone is told by name, and it is gone all the same', () => {
-  const mark = { parent: { pid: 1, command: 'systemd' }, kept: true };
-  const tmux = { pid: 4711, command: 'tmux new' };
-  const other = { pid: 4712, command: '', parent: null, kept: false };
+  const mark = { parent: { pid: 1, command_line: 'systemd' }, kept: true };
+  const tmux = { pid: 4711, command_line: 'tmux new' };
+  const other = { pid: 4712, command_line: '', parent: null, kept: false };
   const gone = {
     at: at(1),
     type: 'kill_progress',
@@ -112,8 +112,8 @@ test('a takeover and what is left running are told so that a person knows what t
       {
         ...left,
         processes: [
-          { pid: 4711, command: 'sleep 1000' },
-          { pid: 4712, command: '' },
+          { pid: 4711, command_line: 'sleep 1000' },
+          { pid: 4712, command_line: '' },
         ],
       },
       { ...left, processes: [] },

@@ -33,7 +33,7 @@ const COMMAND_LINE_CHARS_PER_WEIGHT = 8 * KIB;
 const TARGETS_PER_WEIGHT = 25;
 
 function weighRun(run: Run): number {
-  const chars = JSON.stringify([run.command, run.left_running]).length;
+  const chars = JSON.stringify([run.command_line, run.left_running]).length;
   return 1 + Math.floor(chars / COMMAND_LINE_CHARS_PER_WEIGHT);
 }
 

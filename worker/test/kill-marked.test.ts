@@ -8,8 +8,8 @@ import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const TMUX: MarkedProcess = {
   pid: 4711,
-  command: 'tmux new -d',
-  parent: { pid: 1, command: '/sbin/init' },
+  command_line: 'tmux new -d',
+  parent: { pid: 1, command_line: '/sbin/init' },
   kept: true,
 };
 
@@ -44,8 +44,8 @@ test('what was left alone is told with the kill, which is settled all the same',
   await wrapper.settled();
   const left = { state: 'gone', survivors: [], unnamed_survivors: false, marked: [TMUX], marked_count: 1 };
   expect(await command(id)).toMatchObject({ targets: [left] });
-  const { pid, command: line, ...mark } = TMUX;
-  await wrapper.completed({ left_running: [{ pid, command: line, mark }] });
+  const { pid, command_line: line, ...mark } = TMUX;
+  await wrapper.completed({ left_running: [{ pid, command_line: line, mark }] });
   expect(await command(id)).toMatchObject({ state: 'settled', targets: [left] });
   expect(await run(who.job, who.run)).toMatchObject({ state: 'killed', left_running: [{ pid, mark }] });
   const told = (await runEvents(who.job, who.run)).find(({ type }) => type === 'kill_progress');

@@ -10,7 +10,7 @@ import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 const SILENCE_MS = 30_000;
 const KILL_ANSWER_MS = 3_000;
 const COMMAND_LIFE_MS = 600_000;
-const LEFT = [{ pid: 4711, command: 'sleep 1000' }];
+const LEFT = [{ pid: 4711, command_line: 'sleep 1000' }];
 const EXITED: Partial<CompleteMessage> = {
   exit_code: 0,
   command_exit_code: 0,
@@ -52,7 +52,7 @@ describe('a run that left something running', () => {
     await disconnected(who);
     const keeper = await keep(who);
     expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: true, left_running: LEFT });
-    const fewer = [{ pid: 4712, command: '' }];
+    const fewer = [{ pid: 4712, command_line: '' }];
     keeper.say({ type: 'left_running', processes: fewer });
     keeper.say({ type: 'left_running', processes: fewer });
     await keeper.settled();

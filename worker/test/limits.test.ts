@@ -45,8 +45,8 @@ describe('what a wrapper sends is refused, and harms nothing, when it is', () =>
   } as const;
 
   test.each([
-    ['a command line', { command: 'x'.repeat(4 * KIB + 1) }],
-    ['a command line, by its bytes', { command: 'ü'.repeat(2 * KIB + 1) }],
+    ['a command line', { command_line: 'x'.repeat(4 * KIB + 1) }],
+    ['a command line, by its bytes', { command_line: 'ü'.repeat(2 * KIB + 1) }],
     ['a version', { version: 'x'.repeat(65) }],
     ['a list of applied kills', { applied_kills: Array.from({ length: 101 }, () => ({ ...kill, survivors: [] })) }],
     ['a list of survivors', { applied_kills: [{ ...kill, survivors: Array.from({ length: 65 }, () => 1) }] }],

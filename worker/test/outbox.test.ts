@@ -63,7 +63,7 @@ describe('the outbox', () => {
     const gateway = await ObservedGateway.observe('changes', 'commit');
     gateway.hold();
     const runs = Array.from({ length: 100 }, () => newIdentity(job));
-    for (const who of runs) await TestWrapper.connect(who, { command: '\u0001'.repeat(4096) });
+    for (const who of runs) await TestWrapper.connect(who, { command_line: '\u0001'.repeat(4096) });
     gateway.release();
     await waitFor('an empty outbox', async () => (await pending(job)) === 0);
     const sizes = gateway.queries.flat().map((value) => String(value).length);

@@ -291,7 +291,7 @@ describe('a viewer that does not read', () => {
     const fleet = env.FLEET.getByName('fleet');
     const [deaf, reading] = [await TestViewer.watch('/watch'), await TestViewer.watch('/watch')];
     deaf.answersPings = false;
-    const many = Array.from({ length: 100 }, () => indexedRun(Date.now(), null, { command: 'x'.repeat(4_000) }));
+    const many = Array.from({ length: 100 }, () => indexedRun(Date.now(), null, { command_line: 'x'.repeat(4_000) }));
     const bytes = JSON.stringify(many).length;
     let told = 0;
     while (deaf.closed === null || told < 2 * MAX_VIEWER_UNREAD_BYTES) {

@@ -4,20 +4,20 @@ import type { Run, Target } from '#protocol/api';
 export type Marked = Target['marked'][number];
 
 /** `4711 tmux (child of 1 systemd, LEASH_KEEP=1)`. */
-export function markedText({ pid, command, parent, kept }: Marked): string {
+export function markedText({ pid, command_line, parent, kept }: Marked): string {
   const why = [
-    ...(parent === null ? [] : [`child of ${named({ ...parent, command: programOf(parent.command) })}`]),
+    ...(parent === null ? [] : [`child of ${named({ ...parent, command_line: programOf(parent.command_line) })}`]),
     ...(kept ? ['LEASH_KEEP=1'] : []),
   ];
-  return why.length === 0 ? named({ pid, command }) : `${named({ pid, command })} (${why.join(', ')})`;
+  return why.length === 0 ? named({ pid, command_line }) : `${named({ pid, command_line })} (${why.join(', ')})`;
 }
 
 function programOf(command: string): string {
   return /^\S*/.exec(command)?.[0].split('/').at(-1) ?? '';
 }
 
-function named({ pid, command }: Pick<Marked, 'pid' | 'command'>): string {
-  return `${pid} ${command}`.trimEnd();
+function named({ pid, command_line }: Pick<Marked, 'pid' | 'command_line'>): string {
+  return `${pid} ${command_line}`.trimEnd();
 }
 
 export function markedTexts(marked: readonly Marked[]): string {
@@ -31,6 +31,6 @@ export function sortLeft(left: Run['left_running']): {
 } {
   return {
     own: left.filter(({ mark }) => mark === undefined),
-    marked: left.flatMap(({ pid, command, mark }) => (mark === undefined ? [] : [{ pid, command, ...mark }])),
+    marked: left.flatMap(({ pid, command_line, mark }) => (mark === undefined ? [] : [{ pid, command_line, ...mark }])),
   };
 }

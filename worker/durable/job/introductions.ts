@@ -99,7 +99,7 @@ export class Introductions {
       startedAt,
       endedAt: null,
       pid: message.pid,
-      command: message.command,
+      commandLine: message.command_line,
       wrapperVersion: message.version,
       successor: message.successor ?? 0,
       host: message.host ?? null,

@@ -22,7 +22,7 @@ export interface RunRecord {
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly pid: number | null;
-  readonly command: string;
+  readonly commandLine: string;
   readonly wrapperVersion: string;
   /** Which wrapper speaks for it: 0 the one that started the command, n the n-th that took it over. */
   readonly successor: number;
@@ -63,7 +63,7 @@ const COLUMNS = {
   startedAt: 'started_at',
   endedAt: 'ended_at',
   pid: 'pid',
-  command: 'command',
+  commandLine: 'command_line',
   wrapperVersion: 'wrapper_version',
   successor: 'successor',
   host: 'host',
@@ -205,7 +205,7 @@ export function runResource(job: string, run: RunRecord): Run {
     started_at: new Date(run.startedAt).toISOString(),
     ended_at: timestamp(run.endedAt),
     pid: run.pid,
-    command: run.command,
+    command_line: run.commandLine,
     wrapper_version: run.wrapperVersion,
     successor: run.successor,
     user: run.host?.user ?? null,

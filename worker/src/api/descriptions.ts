@@ -21,7 +21,7 @@ export const RUN_FIELDS: Record<keyof Run, string> = {
   started_at: 'When the command was started.',
   ended_at: 'When it ended; of a lost run, when it was given up. Null while it runs.',
   pid: 'The process id of the command on its machine; null if it was never started.',
-  command: 'The command line, at most 4 KiB of it, with secrets hidden.',
+  command_line: 'The command line, at most 4 KiB of it, with secrets hidden.',
   wrapper_version: 'The version of `leash` that runs it.',
   successor:
     'Which wrapper supervises it: 0 the one that started the command; n the n-th that took the run over, after the one before was killed.',

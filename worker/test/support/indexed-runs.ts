@@ -26,7 +26,7 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
     started_at: new Date(startedAt).toISOString(),
     ended_at: tookMs === null ? null : new Date(startedAt + tookMs).toISOString(),
     pid: 1,
-    command: 'true',
+    command_line: 'true',
     wrapper_version: '1.0.0',
     successor: 0,
     user: 'backup',

@@ -85,7 +85,7 @@ export async function adopt(
       run: facts.run,
       run_key: facts.run_key,
       pid: origin.leader.pid,
-      command: facts.command,
+      command_line: facts.command_line,
       version,
       host: facts.host,
       limits: facts.limits,
@@ -222,8 +222,8 @@ function argsOf(facts: RunFacts, supervision: Supervision): RunArgs {
     tokenFile: facts.control_plane?.token_file ?? null,
     logFile: supervision.log_file,
     verbose: false,
-    command: [facts.command],
-    shellLine: facts.command,
+    command: [facts.command_line],
+    shellLine: facts.command_line,
   };
 }
 

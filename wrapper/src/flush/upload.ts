@@ -66,7 +66,7 @@ export async function leftRecord(
       run: facts.run,
       run_key: facts.run_key,
       pid: facts.family?.leader.pid ?? null,
-      command: facts.command,
+      command_line: facts.command_line,
       version: facts.leash_version,
       host: facts.host,
       limits: facts.limits,

@@ -113,7 +113,7 @@ function show(found: readonly Orphan[], say: (line: string) => void): void {
 function rowOf({ facts, members }: Orphan): string[] {
   const started = new Date(facts.started_at_ms).toISOString().replace(/\.\d+Z$/, 'Z');
   const pid = String(facts.family?.leader.pid ?? '');
-  return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command)];
+  return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command_line)];
 }
 
 function outcome({ facts, members }: Orphan, { survivors, marked }: Ended): string {

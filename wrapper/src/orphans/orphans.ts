@@ -72,7 +72,7 @@ export async function endAndTell(family: ProcessFamily, how: Omit<EndRequest, 'c
   const survivors = await endFamily(family, how, log);
   // Whole command lines may hold secrets, and nothing is known here of which.
   const marked = findMarked(family, redactionRules([]), log).map((each) =>
-    markedText({ ...each, command: programOf(each.command) }),
+    markedText({ ...each, command_line: programOf(each.command_line) }),
   );
   if (marked.length > 0) log.note(`left alone: ${marked.join(', ')}`);
   family.release();

@@ -39,7 +39,7 @@ export function newFacts(
             token_file: controlPlane.token.kind === 'file' ? absolute(controlPlane.token.path) : null,
             ca_file: controlPlane.caFile === null ? null : absolute(controlPlane.caFile),
           },
-    command: timeless.command,
+    command_line: timeless.command_line,
     leash_version: timeless.version,
     host: timeless.host,
     limits: timeless.limits,

@@ -47,7 +47,7 @@ export function isAnythingLeft(family: Pick<ProcessFamily, 'remaining' | 'marked
 
 /** What is left alone, as something that is left running. */
 export function asLeft(marked: readonly MarkedProcess[]): LeftProcess[] {
-  return marked.map(({ pid, command, ...mark }) => ({ pid, command, mark }));
+  return marked.map(({ pid, command_line, ...mark }) => ({ pid, command_line, mark }));
 }
 
 /**
@@ -65,10 +65,10 @@ export function describeProcesses(
   const alone = asLeft(describeMarked(marked, rules));
   const named = own.slice(0, MAX_LEFT_PROCESSES - alone.length);
   const lines = commandLines(named);
-  const redacted = named.map((pid) => ({ pid, command: redactLine(rules, lines.get(pid) ?? '') }));
+  const redacted = named.map((pid) => ({ pid, command_line: redactLine(rules, lines.get(pid) ?? '') }));
   const cut = COMMAND_BYTES.map((maxBytes) =>
-    redacted.map(({ pid, command }) => ({ pid, command: cutCommandLine(command, maxBytes) })),
+    redacted.map(({ pid, command_line }) => ({ pid, command_line: cutCommandLine(command_line, maxBytes) })),
   );
   const fitting = cut.find((list) => JSON.stringify(list).length <= MAX_LIST_CHARS);
-  return [...(fitting ?? named.map((pid) => ({ pid, command: '' }))), ...alone];
+  return [...(fitting ?? named.map((pid) => ({ pid, command_line: '' }))), ...alone];
 }

@@ -32,7 +32,7 @@ export function describeMarked(marked: readonly Marked[], rules: RedactionRules)
   const lines = commandLines([...new Set(named.flatMap(({ pid, ppid }) => (ppid > 0 ? [pid, ppid] : [pid])))]);
   const process = (pid: number, maxBytes: number) => ({
     pid,
-    command: cutCommandLine(redactLine(rules, lines.get(pid) ?? ''), maxBytes),
+    command_line: cutCommandLine(redactLine(rules, lines.get(pid) ?? ''), maxBytes),
   });
   const described = COMMAND_BYTES.map((maxBytes) =>
     named.map(({ pid, ppid, isKept }) => ({
@@ -50,9 +50,9 @@ export function withMarked(step: Killing, marked: readonly MarkedProcess[]): Kil
 }
 
 /** `4711 tmux new (child of 1 systemd)`, for people at the machine. */
-export function markedText({ pid, command, parent }: MarkedProcess): string {
-  const whose = parent === null ? '' : ` (child of ${`${parent.pid} ${programOf(parent.command)}`.trimEnd()})`;
-  return `${pid} ${command}`.trimEnd() + whose;
+export function markedText({ pid, command_line, parent }: MarkedProcess): string {
+  const whose = parent === null ? '' : ` (child of ${`${parent.pid} ${programOf(parent.command_line)}`.trimEnd()})`;
+  return `${pid} ${command_line}`.trimEnd() + whose;
 }
 
 /** The program's name alone: the rest of a command line may hold secrets. */

@@ -97,7 +97,7 @@ export function assemble(birth: Birth): Parts {
     run,
     run_key: newRunKey(),
     pid: started.kind === 'running' ? started.pid : null,
-    command: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
+    command_line: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
     version,
     limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs, signal: args.signal },
     host: hostFacts(args.user),
@@ -110,7 +110,7 @@ export function assemble(birth: Birth): Parts {
   const guardian = startGuardian(birth, { ...facts, wrapper: self }, helpers);
   const output = newOutput(log);
   if (journal !== null) output.useJournal(journal.output);
-  if (started.kind === 'running') log.note(`started as process ${started.pid}: ${timeless.command}`);
+  if (started.kind === 'running') log.note(`started as process ${started.pid}: ${timeless.command_line}`);
   return connect(birth, address, {
     timeless,
     family: familyOf(birth, origin, helpers),

@@ -176,7 +176,7 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
     ...(end.left.length > 0 && { left_running: [...end.left] }),
   });
   if (end.left.length > 0)
-    log.note(`left running: ${end.left.map(({ pid, command }) => `${pid} ${command}`).join(', ')}`);
+    log.note(`left running: ${end.left.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`);
   log.note(describeEnd(end.reason, end.raw, exitCode));
   estate.noteEndSoon();
   const untold = uplink === null ? null : await uplink.farewell(estate.isUsable(), () => output.end - output.start);

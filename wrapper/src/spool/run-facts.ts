@@ -60,7 +60,7 @@ export const RunFacts = v.object({
     }),
   ),
   /** The command line as it may be shown: redacted. */
-  command: v.string(),
+  command_line: v.string(),
   leash_version: v.string(),
   host: v.optional(Host),
   limits: v.object({ timeout_ms: v.nullable(Ms), grace_ms: Ms, signal: v.optional(v.string()) }),

@@ -44,7 +44,7 @@ sampledTest(
       `${directory}/d\xe9`,
       '',
     ]);
-    expect((await plane.started()).command).toMatch(/^\$'p\\xff' \$'caf\\xe9' '/);
+    expect((await plane.started()).command_line).toMatch(/^\$'p\\xff' \$'caf\\xe9' '/);
   },
 );
 

@@ -52,7 +52,7 @@ sampledTest('however many start at once, each run is sent by one of them, once',
 sampledTest('what a run had left running and is gone by now is told as gone', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
-  const left = [{ pid: 4711, command: 'a daemon' }];
+  const left = [{ pid: 4711, command_line: 'a daemon' }];
   const id = await leaveRun(state, plane, { stdout: Buffer.from('out\n'), exitCode: 0, left_running: left });
   await leash(['flush'], { plane, env: { LEASH_STATE_DIR: state } }).exited();
   const run = plane.runs.get(id);

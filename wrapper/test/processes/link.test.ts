@@ -157,7 +157,7 @@ test('each start says what has not changed, with a greater age, and a probe is a
   expect(second).toMatchObject({ run: first.run, run_key: first.run_key, pid: first.pid, phase: 'running' });
   expect(second.age_ms).toBeGreaterThan(first.age_ms);
   expect(second.limits.grace_ms).toBe(7_000);
-  expect(first.command).toContain("'sleep 1000; :'");
+  expect(first.command_line).toContain("'sleep 1000; :'");
   await waitFor('a link', () => plane.connected);
   plane.send({ type: 'probe' });
   await waitFor('alive', () => plane.of('alive').length === 1);

@@ -74,7 +74,7 @@ test('what is secret is hidden in both streams and in the command line, however 
     `out [REDACTED] [REDACTED] ${tail}`,
     'password [REDACTED]',
   ]);
-  expect((await plane.started()).command).toContain('echo [REDACTED]');
+  expect((await plane.started()).command_line).toContain('echo [REDACTED]');
   expect(JSON.stringify(plane.messages) + plane.stored).not.toMatch(new RegExp(`${PASSWORD}|${KEY}|a-token-in`));
   expect(leash.stdout.toString()).toBe(
     `out ${PASSWORD} pin 1234 ${tail}\na-token-in-a-file\n${PASSWORD}\ncard 4111-1111-1111\n`,

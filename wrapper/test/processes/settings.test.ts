@@ -82,7 +82,7 @@ describe('the start', () => {
     const leash = leashRun([line], { plane, options });
     expect((await leash.exited()).code).toBe(4);
     expect(leash.stdout.toString()).toBe(`${directory}\n${directory}\nONE 1 X=Y\n`);
-    expect((await plane.started()).command).toBe(line);
+    expect((await plane.started()).command_line).toBe(line);
   });
 
   test.runIf(isRoot && isLinux)('--user is that user in every respect, and the wrapper can end it', async () => {

@@ -79,7 +79,7 @@ export function linkTo(to: To): Linked {
       run,
       run_key: '0'.repeat(32),
       pid: 1,
-      command: 'true',
+      command_line: 'true',
       version: '0',
       limits: { timeout_ms: null, grace_ms: 0 },
     },

@@ -12,7 +12,7 @@ export function someFacts(changes: Partial<RunFacts> = {}): Omit<RunFacts, 'vers
     instance: 'backup_1',
     machine: 'minion',
     control_plane: { url: 'https://leash.example', token_file: '/etc/leash.token', ca_file: null },
-    command: 'backup --all',
+    command_line: 'backup --all',
     leash_version: '0.1.0',
     limits: { timeout_ms: null, grace_ms: 5_000 },
     started_at_ms: Date.now(),

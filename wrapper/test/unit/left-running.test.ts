@@ -32,7 +32,7 @@ describe('what is left running', () => {
 
   test('is named by its pid when its command line can’t be read', async () => {
     const left = await findLeftRunning(family([2_000_000_001]), NO_RULES, SILENT);
-    expect(left).toEqual([{ pid: 2_000_000_001, command: '' }]);
+    expect(left).toEqual([{ pid: 2_000_000_001, command_line: '' }]);
   });
 
   test('is not known when nothing can be looked at, and the run ends all the same', async () => {
@@ -52,15 +52,15 @@ describe('what is left running', () => {
     const secret = process.argv[0] ?? '';
     const [own] = describeProcesses([process.pid], [], redactionRules([Buffer.from(secret)]));
     expect(own?.pid).toBe(process.pid);
-    expect(own?.command).not.toContain(secret);
+    expect(own?.command_line).not.toContain(secret);
   });
 
   test('is told with what carries the mark, whose child that is, and why it is left alone', async () => {
     const marked = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
     const left = await findLeftRunning({ remaining: () => [], marked: () => marked }, NO_RULES, SILENT);
     expect(left).toMatchObject([{ pid: process.pid, mark: { kept: true, parent: { pid: process.ppid } } }]);
-    expect(left[0]?.command).not.toBe('');
-    expect(left[0]?.mark?.parent?.command).not.toBe('');
+    expect(left[0]?.command_line).not.toBe('');
+    expect(left[0]?.mark?.parent?.command_line).not.toBe('');
   });
 
   test('is at most 64 processes', () => {

@@ -11,7 +11,7 @@ function newRecord(capacity = 10_000_000): RunRecord<OutputLog> {
     run: '01J00000000000000000000000',
     run_key: '0'.repeat(32),
     pid: 1,
-    command: 'true',
+    command_line: 'true',
     version: '0',
     limits: { timeout_ms: null, grace_ms: 0 },
   };

@@ -27,8 +27,8 @@ export function OpenRow({ run, selection, ask }: RowProps) {
         <Link to={runPath(run)} class="row-link" label={what} cursor>
           {run.machine}
         </Link>
-        <span class="command-line" title={run.command}>
-          {run.command}
+        <span class="command-line" title={run.command_line}>
+          {run.command_line}
         </span>
       </div>
       <div class="in-instance">

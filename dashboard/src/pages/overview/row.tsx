@@ -30,8 +30,8 @@ export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & Doing) {
         <Link to={runPath(run)} class="row-link" label={what} cursor>
           {job === null ? run.machine : run.job}
         </Link>
-        <span class="command-line" title={run.command}>
-          {run.command}
+        <span class="command-line" title={run.command_line}>
+          {run.command_line}
         </span>
       </div>
       <div class="cell-machine" title={run.machine}>
@@ -80,7 +80,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
           {[
             killing > 0 ? `${killing} being killed` : null,
             away > 0 ? `${away} out of touch or lost` : null,
-            runs[0]?.command,
+            runs[0]?.command_line,
           ]
             .filter((part) => part !== null)
             .join(' · ')}

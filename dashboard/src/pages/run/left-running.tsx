@@ -27,9 +27,9 @@ export function LeftRunning({ run }: { readonly run: Run }) {
         {!run.connected && ' Out of touch: a kill waits until the machine is back.'}
       </p>
       <ul>
-        {processes.slice(0, LISTED).map(({ pid, command }) => (
+        {processes.slice(0, LISTED).map(({ pid, command_line }) => (
           <li key={pid}>
-            pid {pid} <code>{command}</code>
+            pid {pid} <code>{command_line}</code>
           </li>
         ))}
         {more > 0 && <li class="aside">and {more} more, named in the story</li>}

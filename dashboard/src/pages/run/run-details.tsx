@@ -21,7 +21,7 @@ export function RunDetails({ run, freshness }: RunDetailsProps) {
       <h2 id="details">Details</h2>
       <Contact run={run} freshness={freshness} />
       {run.left_running.length > 0 && <LeftRunning run={run} />}
-      <RunCommand command={run.command} />
+      <RunCommand command={run.command_line} />
       <dl class="facts">
         <Fact name="Machine">{run.machine}</Fact>
         <Fact name="Started">

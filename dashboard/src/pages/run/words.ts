@@ -33,9 +33,9 @@ export function wasSeenToEnd(reason: EndReason | null): boolean {
 }
 
 /** A process, as a person would name it. */
-export function processText({ pid, command, mark }: Run['left_running'][number]): string {
-  if (mark !== undefined) return `only marked: ${markedText({ pid, command, ...mark })}`;
-  return command === '' ? `pid ${pid}` : `pid ${pid} ${command}`;
+export function processText({ pid, command_line, mark }: Run['left_running'][number]): string {
+  if (mark !== undefined) return `only marked: ${markedText({ pid, command_line, ...mark })}`;
+  return command_line === '' ? `pid ${pid}` : `pid ${pid} ${command_line}`;
 }
 
 export interface Telling {

@@ -16,8 +16,8 @@ import type { Step, StepOf } from './steps.ts';
 
 const KEY = 'a'.repeat(32);
 const LEFT = [
-  { pid: 4711, command: 'sleep 1000' },
-  { pid: 4712, command: 'sleep 2000' },
+  { pid: 4711, command_line: 'sleep 1000' },
+  { pid: 4712, command_line: 'sleep 2000' },
 ];
 let ids = 0;
 

@@ -68,7 +68,7 @@ const FACTS: RunFacts = {
   run: '01J00000000000000000000000',
   run_key: '0'.repeat(32),
   pid: 1,
-  command: 'true',
+  command_line: 'true',
   version: '0',
   limits: { timeout_ms: null, grace_ms: 0 },
 };
