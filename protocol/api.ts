@@ -1,7 +1,7 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339, UTC. */
 import * as v from 'valibot';
-import { CommandState, KillInclude, KillPhase, KillSignal, TargetState } from './command.ts';
 import { hasInvisible, showInvisible } from './invisible-characters.ts';
+import { CommandState, KillInclude, KillPhase, KillSignal, TargetState } from './kill.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
 import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
 import { EndReason, EndState, RunState } from './run-state.ts';

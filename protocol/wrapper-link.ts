@@ -8,7 +8,7 @@
  * them to the start as it knows it, so that a machine whose clock is wrong still tells a true story.
  */
 import * as v from 'valibot';
-import { KillInclude, KillPhase, KillSignal } from './command.ts';
+import { KillInclude, KillPhase, KillSignal } from './kill.ts';
 import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
 import { Host, LeftProcesses, MarkedProcesses } from './machine-facts.ts';
 import { CommandId, RunId, RunKey } from './names.ts';
@@ -151,7 +151,7 @@ const CompleteAck = v.object({ type: v.literal('ack'), of: v.literal('complete')
 export const Ack = v.variant('of', [StartAck, OutputAck, CompleteAck]);
 export type Ack = v.InferOutput<typeof Ack>;
 
-export const Kill = v.object({
+export const KillMessage = v.object({
   type: v.literal('kill'),
   command: CommandId,
   /** Null: the run's own. Only for wrappers that have told their own in `start`: older ones must be named one. */
@@ -165,7 +165,7 @@ export const Kill = v.object({
   /** Names the operator's call in the control plane's logs: for the wrapper's own. */
   request_id: v.optional(v.nullable(Text)),
 });
-export type Kill = v.InferOutput<typeof Kill>;
+export type KillMessage = v.InferOutput<typeof KillMessage>;
 
 export const Probe = v.object({ type: v.literal('probe') });
 export const Flow = v.object({ type: v.literal('flow'), mode: FlowMode });
@@ -194,10 +194,10 @@ export const LinkError = v.object({
 });
 export type LinkError = v.InferOutput<typeof LinkError> & { code: (typeof LINK_ERROR_CODES)[number] };
 
-export type ObjectMessage = Ack | Kill | v.InferOutput<typeof Probe> | v.InferOutput<typeof Flow> | LinkError;
+export type ObjectMessage = Ack | KillMessage | v.InferOutput<typeof Probe> | v.InferOutput<typeof Flow> | LinkError;
 export const readObjectMessage = textFrameReader({
   ack: Ack,
-  kill: Kill,
+  kill: KillMessage,
   probe: Probe,
   flow: Flow,
   error: LinkError,

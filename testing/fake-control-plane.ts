@@ -14,8 +14,8 @@ import type { Problem } from '#protocol/problem';
 import {
   type Complete,
   type Gap,
-  type Kill,
   type Killing,
+  type KillMessage,
   type ObjectMessage,
   readObjectMessage,
   type Start,
@@ -194,7 +194,7 @@ export class FakeControlPlane {
   }
 
   /** Sends an operator's kill to the run that connected last. */
-  kill(command: string, kill: Partial<Kill> = {}): void {
+  kill(command: string, kill: Partial<KillMessage> = {}): void {
     this.send({
       type: 'kill',
       command,

@@ -7,7 +7,7 @@ import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import {
   type AppliedKill,
   type Complete,
-  type Kill,
+  type KillMessage,
   type ObjectMessage,
   readWrapperMessage,
   type Start,
@@ -23,7 +23,7 @@ export interface ByteRange {
 export type KillPhase = AppliedKill['phase'] | 'pending' | 'lost';
 
 export interface StoredKill {
-  readonly kill: Kill;
+  readonly kill: KillMessage;
   readonly phase: KillPhase;
 }
 
@@ -114,7 +114,7 @@ export function receiveOutput(run: StoredRun, { stream, start, bytes }: OutputFr
 }
 
 /** An operator's kill. */
-export function requestKill(run: StoredRun, kill: Kill): StoredRun {
+export function requestKill(run: StoredRun, kill: KillMessage): StoredRun {
   if (run.kills[kill.command] !== undefined) return run;
   return { ...run, kills: { ...run.kills, [kill.command]: { kill, phase: run.end === null ? 'pending' : 'refused' } } };
 }

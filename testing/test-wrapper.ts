@@ -1,6 +1,6 @@
 /** A wrapper in the hands of a test: it says what the test wants, and keeps what it is told. */
 import { ulid } from 'ulid';
-import type { KillPhase } from '#protocol/command';
+import type { KillPhase } from '#protocol/kill';
 import type { StreamName } from '#protocol/output-frame';
 import type { ObjectMessage, WrapperMessage } from '#protocol/wrapper-link';
 import { waitFor } from '#testing/wait-for';

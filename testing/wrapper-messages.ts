@@ -1,7 +1,7 @@
 /** What a wrapper says on its connection, correct and dull unless a test wants it otherwise. */
 import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
-import type { KillPhase } from '#protocol/command';
+import type { KillPhase } from '#protocol/kill';
 import { encodeOutputFrame, type StreamName } from '#protocol/output-frame';
 import type { AppliedKill, WrapperMessage } from '#protocol/wrapper-link';
 

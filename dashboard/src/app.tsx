@@ -14,18 +14,18 @@ import { Notice } from './parts/notice.tsx';
 import { Overlay } from './parts/overlay.tsx';
 import { TopBar } from './parts/top-bar.tsx';
 import { Link, navigate, type Route, route } from './router.tsx';
-import { forgetCommands } from './state/commands.ts';
 import { forgetFleet } from './state/fleet.ts';
 import { entry } from './state/history-entry.ts';
 import { forgetOrders, rememberOrders } from './state/kill-orders.ts';
+import { forgetCommands } from './state/kills.ts';
 import { mayAdminister, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
 
 const JobPage = lazyPage(async () => (await import('./pages/job/job-page.tsx')).JobPage);
 const RunPage = lazyPage(async () => (await import('./pages/run/run-page.tsx')).RunPage);
 const TimelinePage = lazyPage(async () => (await import('./pages/timeline/timeline-page.tsx')).TimelinePage);
-const CommandsPage = lazyPage(async () => (await import('./pages/commands/commands-page.tsx')).CommandsPage);
-const CommandPage = lazyPage(async () => (await import('./pages/commands/command-page.tsx')).CommandPage);
+const CommandsPage = lazyPage(async () => (await import('./pages/kills/kills-page.tsx')).CommandsPage);
+const CommandPage = lazyPage(async () => (await import('./pages/kills/kill-page.tsx')).CommandPage);
 const TokensPage = lazyPage(async () => (await import('./pages/tokens/tokens-page.tsx')).TokensPage);
 const AuditPage = lazyPage(async () => (await import('./pages/audit/audit-page.tsx')).AuditPage);
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { KillPhase } from '#protocol/command';
+import type { KillPhase } from '#protocol/kill';
 import { chaptersOf } from '../src/pages/run/fold-events.ts';
 import type { Marked } from '../src/state/marked.ts';
 import { at, COMMAND_ID, story } from './make.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { KILL_SIGNALS } from '#protocol/command';
+import { KILL_SIGNALS } from '#protocol/kill';
 import {
   choiceText,
   graceOptions,

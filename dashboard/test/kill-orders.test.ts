@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Session } from '#protocol/api';
 import { WAIT } from '#testing/patience';
 import { disownCalls } from '../src/api/http.ts';
-import { catchUpOnCommands, commands, forgetCommands, keepCommands } from '../src/state/commands.ts';
 import {
   failureText,
   forgetOrders,
@@ -15,6 +14,7 @@ import {
   rememberOrders,
   sendAgain,
 } from '../src/state/kill-orders.ts';
+import { catchUpOnCommands, commands, forgetCommands, keepCommands } from '../src/state/kills.ts';
 import { makeCommand, makeRun, runId } from './make.ts';
 
 /** What a call is answered by: a response, or silence. */

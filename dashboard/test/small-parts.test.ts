@@ -4,8 +4,8 @@ import { Heart, SILENCE_MS } from '../src/api/heart.ts';
 import { keyOf } from '../src/keyboard/key-of.ts';
 import { roughlyAgoText } from '../src/parts/quantity.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
-import { mergeCommands, trimmedCommands } from '../src/state/commands.ts';
 import { type Freshness, freshnessWith } from '../src/state/freshness.ts';
+import { mergeCommands, trimmedCommands } from '../src/state/kills.ts';
 import { isKillable, mayKill } from '../src/state/rights.ts';
 import { COMMAND_ID, makeCommand, makeRun } from './make.ts';
 

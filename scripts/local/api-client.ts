@@ -19,7 +19,7 @@ import {
 import { Problem } from '#protocol/problem';
 
 /** What a kill may say; everything is optional. */
-export interface KillBody {
+export interface KillRequestBody {
   readonly run?: string;
   readonly instance?: string;
   readonly machine?: string;
@@ -103,7 +103,7 @@ export class ApiClient {
   }
 
   /** Orders a kill. With `waitSeconds` the answer comes when the command is settled or the time is up. */
-  async kill(job: string, body: KillBody = {}, waitSeconds = 0): Promise<{ status: number; command: Command }> {
+  async kill(job: string, body: KillRequestBody = {}, waitSeconds = 0): Promise<{ status: number; command: Command }> {
     const query = waitSeconds === 0 ? '' : `?wait=${waitSeconds}`;
     const response = await this.request('POST', `/jobs/${job}/kill${query}`, body);
     if (!response.ok) throw await errorOf(response);

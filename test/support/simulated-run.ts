@@ -8,7 +8,7 @@ import { ulid } from 'ulid';
 import { WebSocket } from 'ws';
 import { encodeOutputFrame, type StreamName } from '#protocol/output-frame';
 import { EXIT_KILLED } from '#protocol/run-state';
-import { type Complete, type Kill, readObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { type Complete, type KillMessage, readObjectMessage, WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 
 export interface SimulatedRunOptions {
@@ -112,7 +112,7 @@ export class SimulatedRun {
     }
   }
 
-  #obey({ command, signal }: Kill): void {
+  #obey({ command, signal }: KillMessage): void {
     if (!this.#isRunning) return;
     const tell = (phase: 'term' | 'kill' | 'gone', sent: string | null) =>
       this.#say({

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Command, Run, RunEvent } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
-import { ApiClient, type KillBody } from '../../scripts/local/api-client.ts';
+import { ApiClient, type KillRequestBody } from '../../scripts/local/api-client.ts';
 import { type ControlPlaneChild, spawnControlPlane } from '../../scripts/local/control-plane-child.ts';
 import { groupMembers } from '../../scripts/local/process-group.ts';
 import { type WrapperOptions, WrapperProcess } from '../../scripts/local/wrapper-process.ts';
@@ -203,7 +203,7 @@ export class World {
   }
 
   /** Orders a kill, and waits until it is settled. */
-  async kill(job: string, body: KillBody = {}): Promise<Command> {
+  async kill(job: string, body: KillRequestBody = {}): Promise<Command> {
     const { command } = await this.operator.kill(job, body, CALL_WAIT_SECONDS);
     return command.state === 'settled' ? command : this.settled(command.id);
   }

@@ -13,11 +13,11 @@ import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { forgetJob } from '../src/db/jobs.ts';
 import type { Credentials } from './credentials.ts';
-import type { CommandStore } from './job/command-store.ts';
 import type { Deadline, DeadlineBook } from './job/deadlines.ts';
 import type { EventLog } from './job/event-log.ts';
 import { createJobComponents } from './job/job-components.ts';
-import type { Kills } from './job/kills.ts';
+import type { KillController } from './job/kill-controller.ts';
+import type { CommandStore } from './job/kill-store.ts';
 import type { Liveness } from './job/liveness.ts';
 import type { Namesakes } from './job/namesakes.ts';
 import type { Outbox } from './job/outbox.ts';
@@ -66,7 +66,7 @@ export class JobObject extends DurableObject<Env> {
   readonly #deadlines: DeadlineBook;
   readonly #outbox: Outbox;
   readonly #viewers: Viewers;
-  readonly #kills: Kills;
+  readonly #killController: KillController;
   readonly #liveness: Liveness;
   readonly #namesakes: Namesakes;
   readonly #wrapperMessages: WrapperMessages;
@@ -96,7 +96,7 @@ export class JobObject extends DurableObject<Env> {
     this.#deadlines = components.deadlines;
     this.#outbox = components.outbox;
     this.#viewers = components.viewers;
-    this.#kills = components.kills;
+    this.#killController = components.killController;
     this.#liveness = components.liveness;
     this.#namesakes = components.namesakes;
     this.#wrapperMessages = components.wrapperMessages;
@@ -130,7 +130,7 @@ export class JobObject extends DurableObject<Env> {
       case '/watch':
         return this.#watch(readCredential(url.searchParams));
       case '/wait':
-        return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#kills.wait(socket, command));
+        return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#killController.wait(socket, command));
       default:
         throw new Error(`a job object is not asked for ${url.pathname}`);
     }
@@ -152,16 +152,16 @@ export class JobObject extends DurableObject<Env> {
       }
     }
     this.#dropBehind();
-    return commands.map((command) => this.#kills.get(command.id) ?? command);
+    return commands.map((command) => this.#killController.get(command.id) ?? command);
   }
 
   /** Whether a command would be for any run that is known here, whatever the index says. Nothing is stored. */
   wouldFind(command: Command): boolean {
-    return !this.#isBlank && this.#kills.wouldFind(command);
+    return !this.#isBlank && this.#killController.wouldFind(command);
   }
 
   command(id: string): Command | null {
-    return this.#isBlank ? null : this.#kills.get(id);
+    return this.#isBlank ? null : this.#killController.get(id);
   }
 
   run(id: string): Run | null {
@@ -310,7 +310,7 @@ export class JobObject extends DurableObject<Env> {
   /** All of it or nothing: a command that was stored while its targets were not would pass for known, and reach nobody. */
   #accept(command: Command): void {
     try {
-      this.ctx.storage.transactionSync(() => this.#kills.accept(command));
+      this.ctx.storage.transactionSync(() => this.#killController.accept(command));
     } catch (error) {
       // What was undone may have set the alarm.
       this.#deadlines.ringNext();
@@ -394,7 +394,7 @@ export class JobObject extends DurableObject<Env> {
         this.#killUnanswered(deadline.subject);
         return;
       case 'expire':
-        this.#kills.expire(deadline.subject);
+        this.#killController.expire(deadline.subject);
         return;
       case 'outbox':
         // Taken out above: should the object end while D1 is being asked, the next alarm brings it back.
@@ -423,7 +423,7 @@ export class JobObject extends DurableObject<Env> {
   #killUnanswered(id: string): void {
     const run = this.#runs.get(id);
     if (run === null || (run.final && !hasLeftProcesses(run))) return;
-    if (this.#kills.unanswered(run)) this.#liveness.dropLink(run);
+    if (this.#killController.unanswered(run)) this.#liveness.dropLink(run);
   }
 }
 

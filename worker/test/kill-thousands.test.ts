@@ -2,7 +2,7 @@
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Command } from '#protocol/api';
-import { type CommandBatch, enqueueBatch } from '../src/db/command-batches.ts';
+import { type CommandBatch, enqueueBatch } from '../src/db/kill-batches.ts';
 import { pushSome } from '../src/routes/kill-many.ts';
 import { call, kill, refusal } from './support/api.ts';
 import { env } from './support/env.ts';

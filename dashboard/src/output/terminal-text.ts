@@ -45,7 +45,7 @@ type Inside =
   /** `ESC [` parameters, up to a letter. */
   | { readonly kind: 'control'; parameters: string }
   /** `ESC ]` and its like: a title or a link, up to a bell or `ESC \`. */
-  | { readonly kind: 'string'; readonly isCommand: boolean; content: string }
+  | { readonly kind: 'string'; readonly isOsc: boolean; content: string }
   /** `ESC (` and its like: one more character. */
   | { readonly kind: 'one_more' };
 
@@ -123,28 +123,28 @@ export class TerminalText {
     return { kind: 'sequence', text: `\x1b[${parameters}${character}`, look: this.#look };
   }
 
-  #continueString(inside: { readonly isCommand: boolean; content: string }, code: number, character: string): void {
+  #continueString(inside: { readonly isOsc: boolean; content: string }, code: number, character: string): void {
     const isEnd = code === BELL || code === ESCAPE || code === STRING_TERMINATOR;
     if (!isEnd && inside.content.length < LONGEST_SEQUENCE) {
       inside.content += character;
       return;
     }
     this.#inside = code === ESCAPE ? { kind: 'escape' } : TEXT;
-    const link = isEnd && inside.isCommand ? readLink(inside.content) : null;
+    const link = isEnd && inside.isOsc ? readLink(inside.content) : null;
     if (link !== null) this.#look = { ...this.#look, link };
   }
 }
 
 function afterEscape(character: string): Inside {
   if (character === '[') return { kind: 'control', parameters: '' };
-  if (']PX^_'.includes(character)) return { kind: 'string', isCommand: character === ']', content: '' };
+  if (']PX^_'.includes(character)) return { kind: 'string', isOsc: character === ']', content: '' };
   if ('()*+-./#% '.includes(character)) return { kind: 'one_more' };
   return TEXT;
 }
 
-/** `8;parameters;address` begins a link, and one without an address ends it. Null when it is another command. */
-function readLink(command: string): string | null {
-  const address = /^8;[^;]*;(.*)$/s.exec(command)?.[1];
+/** `8;parameters;address` begins a link, and one without an address ends it. Null when it is another sequence. */
+function readLink(osc: string): string | null {
+  const address = /^8;[^;]*;(.*)$/s.exec(osc)?.[1];
   return address === undefined ? null : webAddress(address);
 }
 

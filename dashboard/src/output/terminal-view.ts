@@ -550,12 +550,12 @@ export class TerminalView {
   }
 
   #onKey(event: KeyboardEvent): void {
-    const isCommand = event.ctrlKey || event.metaKey;
-    if (isCommand && event.key === 'a') {
+    const isModified = event.ctrlKey || event.metaKey;
+    if (isModified && event.key === 'a') {
       this.#terminal.selectAll();
       event.preventDefault();
     }
-    if (isCommand || event.altKey || event.shiftKey) return;
+    if (isModified || event.altKey || event.shiftKey) return;
     const { width, height } = this.#cell;
     const page = (this.#terminal.rows - 1) * height;
     const steps: Readonly<Record<string, () => void>> = {

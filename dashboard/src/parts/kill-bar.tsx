@@ -1,6 +1,5 @@
 /** What was ordered to stop from here, over every page, until it is over and has been seen. */
 import { batchPath, commandPath, Link, route } from '../router.tsx';
-import { type Commands, commands } from '../state/commands.ts';
 import { useFleet } from '../state/fleet.ts';
 import {
   dismissOrder,
@@ -13,6 +12,7 @@ import {
   orderKill,
   sendAgain,
 } from '../state/kill-orders.ts';
+import { type Commands, commands } from '../state/kills.ts';
 import { type OrderProgress, orderProgress } from '../state/order-progress.ts';
 import { survivorsText } from '../state/survivors.ts';
 import { Docked } from './dock.tsx';

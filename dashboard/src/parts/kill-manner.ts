@@ -1,6 +1,6 @@
 /** How the runs of a kill are to be ended: what is offered, and what it comes to, in words. Pure. */
 import type { Run } from '#protocol/api';
-import { KILL_SIGNALS, type KillSignal } from '#protocol/command';
+import { KILL_SIGNALS, type KillSignal } from '#protocol/kill';
 import type { KillManner, KillScope } from '../state/kill-orders.ts';
 import { durationText } from './quantity.ts';
 

@@ -1,7 +1,7 @@
 /** A run's state by shape, word and colour: any one of them is enough. */
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
-import { awaitedByKill } from '../state/commands.ts';
+import { awaitedByKill } from '../state/kills.ts';
 import { refOf } from '../state/run-ref.ts';
 import { STATE_WORDS } from './run-state-words.ts';
 import { STATE_SHAPES } from './state-shapes.ts';

@@ -8,7 +8,6 @@ import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
 import { Burst } from './burst.ts';
 import { askForEach, CatchUp } from './catch-up.ts';
-import { catchUpOnCommands, keepCommands } from './commands.ts';
 import {
   EMPTY_FLEET,
   type Fleet,
@@ -20,6 +19,7 @@ import {
   withRuns,
 } from './fleet-model.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
+import { catchUpOnCommands, keepCommands } from './kills.ts';
 import { type ForgottenRun, unaccounted } from './newest.ts';
 import { type RunRef, refOf } from './run-ref.ts';
 import { doubtSession } from './session.ts';

@@ -8,8 +8,8 @@ import { type Failure, isTemporary } from '../api/failure.ts';
 import { openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
 import { CatchUp } from './catch-up.ts';
-import { keepCommands } from './commands.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
+import { keepCommands } from './kills.ts';
 import { newerOf } from './newest.ts';
 import { doubtSession } from './session.ts';
 

@@ -5,8 +5,8 @@ import { fetchCommand, postKill, postKills } from '../api/calls.ts';
 import { type Failure, isTemporary, type Result } from '../api/failure.ts';
 import { newKey } from '../api/idempotency-key.ts';
 import { askForEach } from './catch-up.ts';
-import { commands, keepCommands } from './commands.ts';
 import { dropKeptOrders, keepOrders, keptOrders } from './kept-orders.ts';
+import { commands, keepCommands } from './kills.ts';
 import { type RunName, refOf, runRef } from './run-ref.ts';
 
 /** As much of a run as its kill is told with. */

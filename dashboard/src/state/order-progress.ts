@@ -1,6 +1,6 @@
 /** How far the kills of one order have come, told from what the control plane has said of its commands. Pure. */
 import type { Command, Target } from '#protocol/api';
-import type { TargetState } from '#protocol/command';
+import type { TargetState } from '#protocol/kill';
 import { hasSurvivors, type Survivors } from './survivors.ts';
 
 type SurvivorsOn = Survivors & Pick<Target, 'machine'>;

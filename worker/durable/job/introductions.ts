@@ -1,14 +1,14 @@
 /** A wrapper says `start`: which run it speaks for, what that run has become, and what it has to catch up on. */
 import type { NewRunEvent } from '#protocol/api';
 import { CLOSE_CODES } from '#protocol/close-codes';
-import { DEFAULT_KILL_SIGNAL } from '#protocol/command';
+import { DEFAULT_KILL_SIGNAL } from '#protocol/kill';
 import { EXIT_LOST } from '#protocol/run-state';
 import type { LinkError, Start } from '#protocol/wrapper-link';
 import { equalDigests, sha256 } from '../../hash.ts';
 import { log } from '../../log.ts';
 import { daysInMs, type Settings } from '../../settings.ts';
 import type { Journal } from './journal.ts';
-import type { Kills } from './kills.ts';
+import type { KillController } from './kill-controller.ts';
 import type { Liveness } from './liveness.ts';
 import { hasLeftProcesses, type RunRecord, type RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
@@ -27,7 +27,7 @@ export class Introductions {
   readonly #runs: RunStore;
   readonly #journal: Journal;
   readonly #sockets: Sockets;
-  readonly #kills: Kills;
+  readonly #killController: KillController;
   readonly #liveness: Liveness;
   readonly #viewers: Viewers;
 
@@ -37,7 +37,7 @@ export class Introductions {
     runs: RunStore;
     journal: Journal;
     sockets: Sockets;
-    kills: Kills;
+    killController: KillController;
     liveness: Liveness;
     viewers: Viewers;
   }) {
@@ -46,7 +46,7 @@ export class Introductions {
     this.#runs = parts.runs;
     this.#journal = parts.journal;
     this.#sockets = parts.sockets;
-    this.#kills = parts.kills;
+    this.#killController = parts.killController;
     this.#liveness = parts.liveness;
     this.#viewers = parts.viewers;
   }
@@ -157,7 +157,7 @@ export class Introductions {
       { type: 'returned', at },
     );
     log.info('run_returned', { job: this.#job, run: known.id, machine: known.machine });
-    this.#kills.runReturned(returned);
+    this.#killController.runReturned(returned);
     return returned;
   }
 
@@ -168,7 +168,7 @@ export class Introductions {
       return { ...known, generation };
     }
     const linked = this.#journal.change(known, { generation, connected: true });
-    this.#kills.runReturned(linked);
+    this.#killController.runReturned(linked);
     return linked;
   }
 
@@ -177,14 +177,14 @@ export class Introductions {
     if (run.final && !isKept(run, message)) return;
     let caughtUp = run;
     for (const applied of message.applied_kills) {
-      caughtUp = this.#kills.progress(caughtUp, { ...applied, reason: 'operator', marked: message.marked });
+      caughtUp = this.#killController.progress(caughtUp, { ...applied, reason: 'operator', marked: message.marked });
     }
     switch (message.phase) {
       // To a run that ended out of reach a kill is still sent: refused is an answer, silence is none.
       case 'running':
       case 'ended':
         this.#liveness.connected(caughtUp);
-        this.#kills.runConnected(caughtUp, new Set(message.applied_kills.map(({ command }) => command)));
+        this.#killController.runConnected(caughtUp, new Set(message.applied_kills.map(({ command }) => command)));
         return;
       case 'abandoned':
         this.#abandon(caughtUp, Math.max(message.output.to, caughtUp.outputEnd));
@@ -217,7 +217,7 @@ export class Introductions {
         duration_ms: (run.endedAt ?? now) - run.startedAt,
       },
     );
-    this.#kills.runLost(lost);
+    this.#killController.runLost(lost);
   }
 }
 

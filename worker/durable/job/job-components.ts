@@ -3,12 +3,12 @@ import type { Command } from '#protocol/api';
 import type { Env } from '../../env.ts';
 import { readSettings } from '../../settings.ts';
 import { Credentials } from '../credentials.ts';
-import { CommandStore } from './command-store.ts';
 import { DeadlineBook } from './deadlines.ts';
 import { EventLog } from './event-log.ts';
 import { Introductions } from './introductions.ts';
 import { Journal } from './journal.ts';
-import { Kills } from './kills.ts';
+import { KillController } from './kill-controller.ts';
+import { CommandStore } from './kill-store.ts';
 import { Liveness } from './liveness.ts';
 import { Namesakes } from './namesakes.ts';
 import { Outbox, type OutboxSource } from './outbox.ts';
@@ -45,7 +45,7 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
   const viewers = new Viewers(sockets, runs, output, deadlines);
   const outbox = new Outbox(ctx, env, job, deadlines, host);
   const journal = new Journal(job, runs, events, viewers, outbox);
-  const kills = new Kills({
+  const killController = new KillController({
     job,
     answerMs: settings.killAnswerMs,
     lostTargetMs: settings.lostTargetMs,
@@ -58,8 +58,8 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
     outbox,
   });
   const bounds = new OutputBounds({ job, limits: settings, sql, runs, output, journal, deadlines });
-  const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, kills, outbox });
-  const introductions = new Introductions({ job, settings, runs, journal, sockets, kills, liveness, viewers });
+  const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, killController, outbox });
+  const introductions = new Introductions({ job, settings, runs, journal, sockets, killController, liveness, viewers });
   const intake = new OutputIntake({ runs, output, journal, viewers, bounds });
   return {
     job,
@@ -71,11 +71,20 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
     deadlines,
     viewers,
     outbox,
-    kills,
+    killController,
     bounds,
     liveness,
     namesakes: new Namesakes({ ctx, env, job, runs, events, journal }),
-    wrapperMessages: new WrapperMessages({ job, runs, journal, sockets, introductions, intake, kills, liveness }),
+    wrapperMessages: new WrapperMessages({
+      job,
+      runs,
+      journal,
+      sockets,
+      introductions,
+      intake,
+      killController,
+      liveness,
+    }),
     viewerMessages: new ViewerMessages(job, runs, sockets, viewers),
     retention: new Retention({
       job,

@@ -12,7 +12,7 @@ import { log } from '../../log.ts';
 import type { Settings } from '../../settings.ts';
 import type { Deadline, DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
-import type { Kills } from './kills.ts';
+import type { KillController } from './kill-controller.ts';
 import type { Outbox } from './outbox.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
@@ -32,7 +32,7 @@ export class Liveness {
   readonly #journal: Journal;
   readonly #sockets: Sockets;
   readonly #deadlines: DeadlineBook;
-  readonly #kills: Kills;
+  readonly #killController: KillController;
   readonly #outbox: Outbox;
   #attending: ReturnType<typeof setTimeout> | undefined;
   #attendedUntil = 0;
@@ -44,7 +44,7 @@ export class Liveness {
     journal: Journal;
     sockets: Sockets;
     deadlines: DeadlineBook;
-    kills: Kills;
+    killController: KillController;
     outbox: Outbox;
   }) {
     this.#job = parts.job;
@@ -53,7 +53,7 @@ export class Liveness {
     this.#journal = parts.journal;
     this.#sockets = parts.sockets;
     this.#deadlines = parts.deadlines;
-    this.#kills = parts.kills;
+    this.#killController = parts.killController;
     this.#outbox = parts.outbox;
   }
 
@@ -95,7 +95,7 @@ export class Liveness {
     this.#deadlines.cancel('kill_answer', run.id);
     if (run.final) {
       // Its end is known: what is out of touch is only what it left running.
-      this.#kills.leftOutOfReach(this.#journal.change(run, { connected: false }));
+      this.#killController.leftOutOfReach(this.#journal.change(run, { connected: false }));
       return;
     }
     if (isLive(run.state)) this.#awaitReturn(run);
@@ -225,7 +225,7 @@ export class Liveness {
       { type: 'lost', at: new Date(now).toISOString(), silent_ms: silentMs },
     );
     log.warn('run_lost', { job: this.#job, run: run.id, machine: run.machine, silent_ms: silentMs });
-    this.#kills.runLost(lost);
+    this.#killController.runLost(lost);
   }
 
   /** An alarm that rings long after its time says that the object was away: nothing may be judged by it. */

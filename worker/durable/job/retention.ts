@@ -6,9 +6,9 @@
  */
 import { log } from '../../log.ts';
 import { daysInMs, type Settings } from '../../settings.ts';
-import type { CommandStore } from './command-store.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { EventLog } from './event-log.ts';
+import type { CommandStore } from './kill-store.ts';
 import type { Outbox } from './outbox.ts';
 import { BYTES_PER_STEP, type OutputBounds } from './output-bounds.ts';
 import type { OutputLog } from './output-log.ts';

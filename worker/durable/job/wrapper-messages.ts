@@ -13,7 +13,7 @@ import {
 import { log } from '../../log.ts';
 import type { Introductions } from './introductions.ts';
 import type { Journal } from './journal.ts';
-import type { Kills } from './kills.ts';
+import type { KillController } from './kill-controller.ts';
 import type { Liveness } from './liveness.ts';
 import type { Intake, OutputIntake } from './output-intake.ts';
 import type { RunRecord, RunStore } from './run-store.ts';
@@ -30,7 +30,7 @@ export class WrapperMessages {
   readonly #sockets: Sockets;
   readonly #introductions: Introductions;
   readonly #intake: OutputIntake;
-  readonly #kills: Kills;
+  readonly #killController: KillController;
   readonly #liveness: Liveness;
 
   constructor(parts: {
@@ -40,7 +40,7 @@ export class WrapperMessages {
     sockets: Sockets;
     introductions: Introductions;
     intake: OutputIntake;
-    kills: Kills;
+    killController: KillController;
     liveness: Liveness;
   }) {
     this.#job = parts.job;
@@ -49,7 +49,7 @@ export class WrapperMessages {
     this.#sockets = parts.sockets;
     this.#introductions = parts.introductions;
     this.#intake = parts.intake;
-    this.#kills = parts.kills;
+    this.#killController = parts.killController;
     this.#liveness = parts.liveness;
   }
 
@@ -100,7 +100,7 @@ export class WrapperMessages {
         this.#acknowledge(socket, attachment, this.#intake.takeGap(run, message));
         return;
       case 'killing':
-        this.#kills.progress(run, message);
+        this.#killController.progress(run, message);
         return;
       case 'complete':
         this.#complete(socket, attachment, run, message);
@@ -157,7 +157,11 @@ export class WrapperMessages {
     }
     let completing = run;
     for (const applied of message.applied_kills) {
-      completing = this.#kills.progress(completing, { ...applied, reason: 'operator', marked: message.marked });
+      completing = this.#killController.progress(completing, {
+        ...applied,
+        reason: 'operator',
+        marked: message.marked,
+      });
     }
     const change = { kind: 'ended', reason: message.reason, exitCode: message.exit_code } as const;
     const standing = changeRun(completing, change);
@@ -190,7 +194,7 @@ export class WrapperMessages {
         ...(leftRunning.length > 0 ? [leftRunningEvent(leftRunning)] : []),
       );
       log.info('run_ended', { job: this.#job, run: run.id, state: ended.state, exit_code: ended.exitCode });
-      this.#kills.runEnded(ended);
+      this.#killController.runEnded(ended);
     }
     send(socket, { type: 'ack', of: 'complete' });
   }
@@ -216,14 +220,14 @@ export class WrapperMessages {
     const events = isNews ? [leftRunningEvent(leftRunning)] : [];
     const changed = this.#journal.change(run, { leftRunning, connected }, ...events);
     if (!connected) {
-      this.#kills.nothingLeft(changed);
+      this.#killController.nothingLeft(changed);
       return;
     }
     this.#liveness.connected(changed);
     if (run.connected) return;
     // Who told the end has stayed: what was not sent to it any more is sent now.
-    this.#kills.runReturned(changed);
-    this.#kills.runConnected(changed, new Set());
+    this.#killController.runReturned(changed);
+    this.#killController.runConnected(changed, new Set());
   }
 
   #refuse(socket: WebSocket, attachment: WrapperAttachment, error: Omit<LinkError, 'type'>): void {

@@ -11,15 +11,15 @@ import { AmbiguousRun } from '../ambiguous-run.ts';
 import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
-import { batchCommands, enqueueBatch, isBatchOpen } from '../db/command-batches.ts';
-import { type EarlierUse, earlierUse, type IdempotencyKey } from '../db/commands.ts';
 import { jobNames } from '../db/jobs.ts';
+import { batchCommands, enqueueBatch, isBatchOpen } from '../db/kill-batches.ts';
+import { type EarlierUse, earlierUse, type IdempotencyKey } from '../db/kills.ts';
 import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../db/runs.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { callJob } from '../job-client.ts';
 import { mapAtMost } from '../map-at-most.ts';
 import { ApiError } from '../problem-response.ts';
-import { deliver, IDEMPOTENCY_HEADER, keyReused, killAudit, newCommand, readIdempotencyKey } from './kill.ts';
+import { deliver, IDEMPOTENCY_HEADER, keyReused, killAudit, newCommand, readIdempotencyKey } from './kill-job.ts';
 
 /** What one call may store: a batch of D1 has its limits. */
 const MAX_JOBS = 10_000;

@@ -3,11 +3,11 @@ import * as v from 'valibot';
 import { openApiDocument } from '../api/openapi.ts';
 import { json, type Operation, openOperation } from '../api/operation.ts';
 import { auditOperations } from './audit.ts';
-import { commandOperations } from './commands.ts';
 import { healthOperations } from './health.ts';
 import { jobOperations } from './jobs.ts';
-import { killOperations } from './kill.ts';
+import { killJobOperations } from './kill-job.ts';
 import { killManyOperations } from './kill-many.ts';
+import { commandOperations } from './kills.ts';
 import { metricsOperations } from './metrics.ts';
 import { runOperations } from './runs.ts';
 import { sessionOperations } from './session.ts';
@@ -18,7 +18,7 @@ export const BASE = '/api/v1';
 
 /** Below `BASE`. */
 export const API_OPERATIONS: readonly Operation[] = [
-  ...killOperations,
+  ...killJobOperations,
   ...killManyOperations,
   ...commandOperations,
   ...jobOperations,

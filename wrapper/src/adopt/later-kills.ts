@@ -1,5 +1,5 @@
 /** Kills of what a run has left running: each goes the way that a kill of the run would have gone. */
-import type { AppliedKill, Kill, Killing } from '#protocol/wrapper-link';
+import type { AppliedKill, Killing, KillMessage } from '#protocol/wrapper-link';
 import type { Log } from '../log.ts';
 import type { ProcessFamily } from '../processes/family.ts';
 import { leaderless } from '../terminate/end-family.ts';
@@ -45,7 +45,7 @@ export class LaterKills {
     return [...this.#past, ...(this.#terminator?.appliedKills ?? [])];
   }
 
-  request({ command, signal, grace_ms, include }: Kill): void {
+  request({ command, signal, grace_ms, include }: KillMessage): void {
     const known = this.#past.find((each) => each.command === command);
     if (known !== undefined) {
       this.#events.killing({ type: 'killing', reason: 'operator', ...known });

@@ -1,7 +1,7 @@
 /** The run's link to the control plane: dials, talks, and dials again. Nothing that happens here reaches the command. */
 import { performance } from 'node:perf_hooks';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
-import type { Kill, Killing } from '#protocol/wrapper-link';
+import type { Killing, KillMessage } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import { TokenBucket } from '../clock/token-bucket.ts';
 import type { Log } from '../log.ts';
@@ -28,7 +28,7 @@ export type LinkState =
   | 'settled';
 
 export interface LinkEvents {
-  kill(kill: Kill): void;
+  kill(kill: KillMessage): void;
   /** The state has changed, or something was stored. */
   changed(): void;
   /** The control plane keeps so much of a run's output. */

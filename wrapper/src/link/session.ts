@@ -7,8 +7,8 @@ import { MAX_OUTPUT_PAYLOAD_BYTES, type OutputFrame } from '#protocol/output-fra
 import {
   type Ack,
   type FlowMode,
-  type Kill,
   type Killing,
+  type KillMessage,
   readObjectMessage,
   type Start,
   type WrapperMessage,
@@ -25,7 +25,7 @@ export type SessionAction =
   | { readonly kind: 'accepted'; readonly reconnectCapMs: number; readonly outputLimitBytes: number | null }
   /** The object has stored something more. */
   | { readonly kind: 'stored' }
-  | { readonly kind: 'kill'; readonly kill: Kill }
+  | { readonly kind: 'kill'; readonly kill: KillMessage }
   /** The completion, if there is to be one, and all output are stored: nothing more is owed. */
   | { readonly kind: 'settled' }
   | { readonly kind: 'hang_up'; readonly why: string; readonly retry: 'yes' | 'later' | 'never' }

@@ -1,6 +1,6 @@
 /** What ends a run before its command does by itself: all take one path, through the terminator. */
 import type { EndReason, RawExit } from '#protocol/run-state';
-import type { Kill } from '#protocol/wrapper-link';
+import type { KillMessage } from '#protocol/wrapper-link';
 import type { RunArgs } from '../cli/run-args.ts';
 import type { Log } from '../log.ts';
 import type { ProcessFamily } from '../processes/family.ts';
@@ -17,7 +17,7 @@ export interface Ending {
   readonly log: Log;
 }
 
-export function endByOperator({ args, terminator, family, log }: Ending, kill: Kill): void {
+export function endByOperator({ args, terminator, family, log }: Ending, kill: KillMessage): void {
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;

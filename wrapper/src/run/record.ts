@@ -5,7 +5,10 @@ import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-li
 import type { OutputSource } from '../link/told-run.ts';
 
 /** What never changes. */
-export type RunFacts = Pick<Start, 'run' | 'run_key' | 'pid' | 'command_line' | 'version' | 'limits' | 'host' | 'successor'>;
+export type RunFacts = Pick<
+  Start,
+  'run' | 'run_key' | 'pid' | 'command_line' | 'version' | 'limits' | 'host' | 'successor'
+>;
 
 /** What a wrapper that is no longer there left to be told: its end and its last steps, or neither if it was killed. */
 export interface Legacy {

@@ -3,7 +3,7 @@
  * comes back.
  */
 import { performance } from 'node:perf_hooks';
-import type { Kill, Killing } from '#protocol/wrapper-link';
+import type { Killing, KillMessage } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import { RunningClock } from '../clock/running-clock.ts';
 import { decideFarewell } from '../link/farewell.ts';
@@ -45,7 +45,7 @@ export class Uplink {
   #wake: () => void = () => {};
 
   /** @param open loads the network code and starts to dial; called once, at once */
-  constructor(open: OpenLink, onKill: (kill: Kill) => void, log: Log) {
+  constructor(open: OpenLink, onKill: (kill: KillMessage) => void, log: Log) {
     this.#log = log;
     open({ kill: onKill, changed: () => this.#changed(), outputLimit: (bytes) => this.onOutputLimit(bytes) }).then(
       (link) => {

@@ -1,6 +1,6 @@
 /** Whether there is more in the audit by now than was read. Pure. */
 import type { AuditEntry } from '#protocol/api';
-import type { Commands } from '../../state/commands.ts';
+import type { Commands } from '../../state/kills.ts';
 
 export interface AuditNarrowing {
   readonly actor: string | null;

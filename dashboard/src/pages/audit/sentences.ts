@@ -1,8 +1,8 @@
 /** Entries of the audit as sentences that begin with who did it. Pure. */
 import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
-import { KillInclude, KillSignal } from '#protocol/command';
-import { mannerText, matchText } from '../../parts/command-words.ts';
+import { KillInclude, KillSignal } from '#protocol/kill';
+import { mannerText, matchText } from '../../parts/kill-labels.ts';
 import type { RunName } from '../../state/run-ref.ts';
 
 export interface Sentence {

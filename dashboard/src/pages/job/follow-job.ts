@@ -15,7 +15,6 @@ import { type LinkState, openWatch, type WatchSocket } from '../../api/watch-soc
 import { Burst, type News } from '../../state/burst.ts';
 import { askForEach, CatchUp } from '../../state/catch-up.ts';
 import { serverNow } from '../../state/clock.ts';
-import { keepCommands } from '../../state/commands.ts';
 import {
   EMPTY_FLEET,
   type Fleet,
@@ -25,6 +24,7 @@ import {
   withoutRun as withoutOpenRun,
 } from '../../state/fleet-model.ts';
 import { type Freshness, freshnessWith } from '../../state/freshness.ts';
+import { keepCommands } from '../../state/kills.ts';
 import { unaccounted } from '../../state/newest.ts';
 import { type RunRef, refOf } from '../../state/run-ref.ts';
 import { doubtSession } from '../../state/session.ts';

@@ -21,8 +21,8 @@ import { followJob, type JobFollower } from './follow-job.ts';
 import { firstSeen, shownRuns } from './history.ts';
 import { HistorySection } from './history-section.tsx';
 import { JobHead } from './job-head.tsx';
-import { Kills } from './kills.tsx';
 import { OpenRunsSection } from './open-runs-section.tsx';
+import { RecentKills } from './recent-kills.tsx';
 import { useRunRows } from './run-rows.tsx';
 import { useJobCursor } from './use-job-cursor.ts';
 import { useOpenRuns } from './use-open-runs.ts';
@@ -131,7 +131,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
           selection={selection}
           ask={ask}
         />
-        <Kills job={name} isKnown={follower.freshness.value.kind === 'open'} />
+        <RecentKills job={name} isKnown={follower.freshness.value.kind === 'open'} />
       </div>
       <HistorySection
         follower={follower}

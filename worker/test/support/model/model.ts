@@ -4,7 +4,7 @@
  * Written from what the documents promise. It knows the deadlines of wrangler.toml, and it says for each socket what
  * must have been sent down it.
  */
-import { type CommandState, isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/command';
+import { type CommandState, isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/kill';
 import { type EndReason, isLive, type RunState, reportedEnd, stateOfEnd } from '#protocol/run-state';
 import type { StepOf } from './steps.ts';
 

@@ -1,6 +1,6 @@
 /** What may happen to a job, as data: a sequence of these is what the model and the object are both put through. */
 import fc from 'fast-check';
-import { KILL_PHASES } from '#protocol/command';
+import { KILL_PHASES } from '#protocol/kill';
 
 /** Which of the job's runs, by place. */
 const run = fc.integer({ min: 0, max: 2 });

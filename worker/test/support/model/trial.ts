@@ -1,7 +1,7 @@
 /** One sequence of steps, taken by a real job and by the model of it, and compared. */
 import { expect, vi } from 'vitest';
 import type { Command } from '#protocol/api';
-import { KILL_PHASES } from '#protocol/command';
+import { KILL_PHASES } from '#protocol/kill';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import {
   completeMessage,

@@ -3,7 +3,7 @@
  * is on disk, and may be restarted at any moment.
  */
 import { HEARTBEAT } from '#protocol/limits';
-import type { Kill, ObjectMessage, WrapperMessage } from '#protocol/wrapper-link';
+import type { KillMessage, ObjectMessage, WrapperMessage } from '#protocol/wrapper-link';
 import type { Random } from '#testing/random';
 import {
   type LinkTerms,
@@ -81,7 +81,7 @@ export class JobObject {
 
   /** An operator's kill; stored before it is sent. */
   kill(command: string): void {
-    const kill: Kill = {
+    const kill: KillMessage = {
       type: 'kill',
       command,
       signal: 'SIGTERM',

@@ -3,7 +3,7 @@
  * killed, a wrapper that may die and be taken over by what its spool holds, a network that fails, an object that restarts.
  */
 import type { StreamName } from '#protocol/output-frame';
-import type { AppliedKill, Kill } from '#protocol/wrapper-link';
+import type { AppliedKill, KillMessage } from '#protocol/wrapper-link';
 import { type Random, randomFrom } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
 import type { ToldRun } from '../../../src/link/told-run.ts';
@@ -242,7 +242,7 @@ class Simulation {
     );
   }
 
-  #onKill(wrapper: SimulatedWrapper, kill: Kill): void {
+  #onKill(wrapper: SimulatedWrapper, kill: KillMessage): void {
     const hasEnded = this.#dead || this.#record.completion !== null;
     if (hasEnded && !this.#kills.has(kill.command)) {
       wrapper.killing({ type: 'killing', reason: 'operator', ...progress(kill.command, 'refused') });

@@ -1,7 +1,7 @@
 /** A simulated wrapper's side of the link: a real Session over connections that come and go. */
 import { HEARTBEAT, MAX_UNACKED_BYTES, RECONNECT_CAP_MS } from '#protocol/limits';
 import { encodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
-import { type Kill, type Killing, readObjectMessage } from '#protocol/wrapper-link';
+import { type Killing, type KillMessage, readObjectMessage } from '#protocol/wrapper-link';
 import type { Random } from '#testing/random';
 import { pauseBeforeDialling } from '../../../src/link/backoff.ts';
 import { Session, type SessionAction } from '../../../src/link/session.ts';
@@ -16,7 +16,7 @@ export class SimulatedWrapper {
   readonly #random: Random;
   readonly #run: ToldRun;
   readonly #connect: () => Wire;
-  readonly #onKill: (kill: Kill) => void;
+  readonly #onKill: (kill: KillMessage) => void;
   #session: Session | null = null;
   #wire: Wire | null = null;
   #attempt = 0;
@@ -27,7 +27,13 @@ export class SimulatedWrapper {
   /** Where the next output or gap has to start; null before the start was acked. */
   #next: number | null = null;
 
-  constructor(time: VirtualTime, random: Random, run: ToldRun, connect: () => Wire, onKill: (kill: Kill) => void) {
+  constructor(
+    time: VirtualTime,
+    random: Random,
+    run: ToldRun,
+    connect: () => Wire,
+    onKill: (kill: KillMessage) => void,
+  ) {
     this.#time = time;
     this.#random = random;
     this.#run = run;

@@ -1,7 +1,7 @@
 /** The command queue. */
 import * as v from 'valibot';
 import { Command } from '#protocol/api';
-import type { CommandState } from '#protocol/command';
+import type { CommandState } from '#protocol/kill';
 import { type AuditEntry, recordAudit } from './audit.ts';
 import { firstUlid } from './first-ulid.ts';
 import { matching } from './glob.ts';

@@ -1,6 +1,6 @@
 /** Commands and what becomes of them, in words for somebody who was woken by one. Pure. */
 import type { Command, Target } from '#protocol/api';
-import type { CommandState, TargetState } from '#protocol/command';
+import type { CommandState, TargetState } from '#protocol/kill';
 import { type Batch, jobCount, runCount } from '../state/batches.ts';
 import { markedTexts } from '../state/marked.ts';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';

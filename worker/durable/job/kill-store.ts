@@ -1,5 +1,6 @@
 /** The commands this object has accepted and their targets, as rows. */
 import type { Command } from '#protocol/api';
+import { matchesGlob } from '#protocol/glob';
 import {
   type CommandState,
   isTargetEnded,
@@ -7,8 +8,7 @@ import {
   type KillSignal,
   TARGET_STATES,
   type TargetState,
-} from '#protocol/command';
-import { matchesGlob } from '#protocol/glob';
+} from '#protocol/kill';
 import { KIB } from '#protocol/limits';
 import type { MarkedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';

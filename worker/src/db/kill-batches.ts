@@ -1,7 +1,7 @@
 /** Commands that one call has made: one for each job, put into the queue together. */
 import type { Command } from '#protocol/api';
 import { type AuditEntry, recordAudits } from './audit.ts';
-import { type EarlierUse, earlierUse, type IdempotencyKey, readCommand } from './commands.ts';
+import { type EarlierUse, earlierUse, type IdempotencyKey, readCommand } from './kills.ts';
 
 export interface CommandBatch {
   readonly id: string;

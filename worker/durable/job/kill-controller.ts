@@ -11,11 +11,13 @@ import {
   type KillPhase,
   KillSignal,
   type TargetState,
-} from '#protocol/command';
+} from '#protocol/kill';
 import type { MarkedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
-import type { Kill } from '#protocol/wrapper-link';
+import type { KillMessage } from '#protocol/wrapper-link';
 import { log } from '../../log.ts';
+import type { DeadlineBook } from './deadlines.ts';
+import type { Journal } from './journal.ts';
 import {
   type CommandRecord,
   type CommandStore,
@@ -25,9 +27,7 @@ import {
   NO_SURVIVORS,
   passesOver,
   type TargetRecord,
-} from './command-store.ts';
-import type { DeadlineBook } from './deadlines.ts';
-import type { Journal } from './journal.ts';
+} from './kill-store.ts';
 import type { Outbox } from './outbox.ts';
 import { hasLeftProcesses, type RunRecord, type RunStore } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
@@ -51,7 +51,7 @@ export interface KillReport {
 /** A kill that stays unanswered is sent this often down one socket before the socket is given up. */
 const SENDS_PER_SOCKET = 2;
 
-export class Kills {
+export class KillController {
   readonly #job: string;
   readonly #answerMs: number;
   readonly #lostTargetMs: number;
@@ -300,7 +300,7 @@ export class Kills {
       requested_by: command.requestedBy,
       reason: command.reason,
       request_id: command.requestId,
-    } satisfies Kill);
+    } satisfies KillMessage);
     this.#log('kill_sent', command, { run: run.id });
     this.#commands.countSends(target, target.sends + 1);
     // The first that waits sets the time: who clicks again and again must not put it off.

@@ -1,15 +1,15 @@
 /** `GET /commands`, `GET /commands/{id}`: what was ordered, and how far it has come. */
 import * as v from 'valibot';
 import { type Command, CommandBody, CommandList } from '#protocol/api';
-import { CommandState } from '#protocol/command';
 import { matchesGlob } from '#protocol/glob';
+import { CommandState } from '#protocol/kill';
 import { CommandId, JobName } from '#protocol/names';
 import { log } from '../../log.ts';
 import { json, operation } from '../api/operation.ts';
 import { cursor, limit, wait, words } from '../api/parameters.ts';
-import { waitForCommand } from '../command-wait.ts';
 import type { AppContext } from '../context.ts';
-import { findCommand, listCommands } from '../db/commands.ts';
+import { findCommand, listCommands } from '../db/kills.ts';
+import { waitForCommand } from '../kill-wait.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
 

@@ -1,5 +1,5 @@
 /** One command: what it is for, how far it has come at each run, and what to quote when something went wrong. */
-import './commands.css';
+import './kills.css';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useCallback, useEffect } from 'preact/hooks';
@@ -7,6 +7,8 @@ import type { Command, Session, Target } from '#protocol/api';
 import { fetchCommand } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
 import { Announcer } from '../../parts/announcer.tsx';
+import { CopyButton } from '../../parts/copy-button.tsx';
+import { forceText, progressText } from '../../parts/kill-bar.tsx';
 import {
   commandText,
   mannerText,
@@ -14,9 +16,7 @@ import {
   meaningOf,
   TARGET_STATE_WORDS,
   targetMeaning,
-} from '../../parts/command-words.ts';
-import { CopyButton } from '../../parts/copy-button.tsx';
-import { forceText, progressText } from '../../parts/kill-bar.tsx';
+} from '../../parts/kill-labels.ts';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -25,14 +25,14 @@ import { Rows } from '../../parts/rows.tsx';
 import { Ago, Clock } from '../../parts/time.tsx';
 import { batchPath, jobPath, Link, narrow, query, runPath } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
-import { commands, keepCommands } from '../../state/commands.ts';
 import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { inGrace, orderKill } from '../../state/kill-orders.ts';
+import { commands, keepCommands } from '../../state/kills.ts';
 import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
 import { mayKill, mayRead } from '../../state/rights.ts';
 import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
-import { CommandStateBadge, TargetStateBadge } from './command-state.tsx';
+import { CommandStateBadge, TargetStateBadge } from './kill-state.tsx';
 import { shownTargets, type TargetShow, targetGroups } from './targets.ts';
 
 const ROW_PX = 64;

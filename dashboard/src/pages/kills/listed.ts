@@ -2,9 +2,9 @@
 
 import * as v from 'valibot';
 import type { Command } from '#protocol/api';
-import { CommandState } from '#protocol/command';
+import { CommandState } from '#protocol/kill';
 import { type Batch, byBatch, isBatch } from '../../state/batches.ts';
-import type { Commands } from '../../state/commands.ts';
+import type { Commands } from '../../state/kills.ts';
 import type { Listing } from '../../state/listing.ts';
 
 export interface Narrowing {

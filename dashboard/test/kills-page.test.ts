@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Command, Target } from '#protocol/api';
-import { listedIds, newestFirst, readNarrowing, rowsOf } from '../src/pages/commands/listed.ts';
-import { shownTargets, targetGroups } from '../src/pages/commands/targets.ts';
-import { batchText } from '../src/parts/command-words.ts';
+import { listedIds, newestFirst, readNarrowing, rowsOf } from '../src/pages/kills/listed.ts';
+import { shownTargets, targetGroups } from '../src/pages/kills/targets.ts';
+import { batchText } from '../src/parts/kill-labels.ts';
 import { byBatch, isBatch, stateOfBatch } from '../src/state/batches.ts';
 import { orderProgress } from '../src/state/order-progress.ts';
 import { makeCommand, runId } from './make.ts';

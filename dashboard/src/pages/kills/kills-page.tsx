@@ -1,17 +1,17 @@
 /** What was ordered, newest first, and how far it has come: as it goes on. */
-import './commands.css';
+import './kills.css';
 import { useMemo, useRef } from 'preact/hooks';
 import type { Command } from '#protocol/api';
-import type { CommandState } from '#protocol/command';
+import type { CommandState } from '#protocol/kill';
 import { fetchWholeBatches } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Announcer } from '../../parts/announcer.tsx';
-import { batchText, commandText, hasFoundNothing, mannerText, matchText } from '../../parts/command-words.ts';
 import { DensityToggle } from '../../parts/density.tsx';
 import { useKeptCount } from '../../parts/kept-count.ts';
 import { useKeptSet } from '../../parts/kept-set.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
+import { batchText, commandText, hasFoundNothing, mannerText, matchText } from '../../parts/kill-labels.ts';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
@@ -19,13 +19,13 @@ import { MoreButton, Rows } from '../../parts/rows.tsx';
 import { Ago } from '../../parts/time.tsx';
 import { batchPath, commandPath, Link, narrow, query } from '../../router.tsx';
 import { type Batch, stateOfBatch } from '../../state/batches.ts';
-import { commands, keepCommands } from '../../state/commands.ts';
 import { fleet, freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
+import { commands, keepCommands } from '../../state/kills.ts';
 import { createLister, type Listing } from '../../state/listing.ts';
 import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
 import { survivorsText } from '../../state/survivors.ts';
-import { CommandStateBadge } from './command-state.tsx';
+import { CommandStateBadge } from './kill-state.tsx';
 import { type CommandListRow, listedIds, type Narrowing, newestFirst, readNarrowing, rowsOf } from './listed.ts';
 
 const PAGE_SIZE = 50;

@@ -1,23 +1,23 @@
 /** The last kills of the job: who ordered them, when, and what has become of them. */
 import { useComputed } from '@preact/signals';
 import type { Command } from '#protocol/api';
-import { batchText, hitText } from '../../parts/command-words.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
+import { batchText, hitText } from '../../parts/kill-labels.ts';
 import { Ago } from '../../parts/time.tsx';
 import { batchPath, commandPath, Link } from '../../router.tsx';
 import { type Batch, byBatch, isBatch, stateOfBatch } from '../../state/batches.ts';
-import { commands } from '../../state/commands.ts';
+import { commands } from '../../state/kills.ts';
 import { orderProgress } from '../../state/order-progress.ts';
 import { SHOWN_KILLS } from './follow-job.ts';
 
-interface KillsProps {
+interface RecentKillsProps {
   readonly job: string;
   /** Whether what is not here is not there. */
   readonly isKnown: boolean;
 }
 
 /** The newest in a line, which is there before it is known: what is below stays where it is. */
-export function Kills({ job, isKnown }: KillsProps) {
+export function RecentKills({ job, isKnown }: RecentKillsProps) {
   const last = useComputed(() =>
     byBatch(
       [...commands.value.values()]

@@ -1,7 +1,7 @@
 /** A command's state, and a target's, by shape, word and colour. */
 import type { JSX } from 'preact';
 import type { Command, Target } from '#protocol/api';
-import { type CommandTone, commandText, TARGET_STATE_WORDS, toneOf } from '../../parts/command-words.ts';
+import { type CommandTone, commandText, TARGET_STATE_WORDS, toneOf } from '../../parts/kill-labels.ts';
 import { hasSurvivors } from '../../state/survivors.ts';
 
 export function CommandStateBadge({

@@ -1,6 +1,6 @@
 /** A command's targets, by what has become of them. Pure. */
 import type { Target } from '#protocol/api';
-import { TARGET_STATES, type TargetState } from '#protocol/command';
+import { TARGET_STATES, type TargetState } from '#protocol/kill';
 import { hasSurvivors } from '../../state/survivors.ts';
 
 /** web-2 comes before web-10. */

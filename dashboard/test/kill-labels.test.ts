@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Target } from '#protocol/api';
-import { COMMAND_STATES, TARGET_STATES } from '#protocol/command';
+import { COMMAND_STATES, TARGET_STATES } from '#protocol/kill';
+import { progressText } from '../src/parts/kill-bar.tsx';
 import {
   commandText,
   hitText,
@@ -9,8 +10,7 @@ import {
   meaningOf,
   targetMeaning,
   toneOf,
-} from '../src/parts/command-words.ts';
-import { progressText } from '../src/parts/kill-bar.tsx';
+} from '../src/parts/kill-labels.ts';
 import { orderProgress } from '../src/state/order-progress.ts';
 import { makeCommand, RUN_ID, runId } from './make.ts';
 

@@ -1,8 +1,8 @@
 import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Command } from '#protocol/api';
-import type { CommandState } from '#protocol/command';
-import { type CommandFilter, listCommands, unacceptedCommands } from '../src/db/commands.ts';
+import type { CommandState } from '#protocol/kill';
+import { type CommandFilter, listCommands, unacceptedCommands } from '../src/db/kills.ts';
 import { aCommand, call, kill, newToken, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 import { rowsRead } from './support/indexed-runs.ts';

@@ -13,18 +13,18 @@ import { auditEntry } from '../audit-entry.ts';
 import type { Caller } from '../authentication.ts';
 import type { AppContext } from '../context.ts';
 import type { AuditEntry } from '../db/audit.ts';
-import { type Enqueued, enqueueCommand, type IdempotencyKey } from '../db/commands.ts';
+import { type Enqueued, enqueueCommand, type IdempotencyKey } from '../db/kills.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { callJob } from '../job-client.ts';
 import { ApiError } from '../problem-response.ts';
-import { commandAfter } from './commands.ts';
+import { commandAfter } from './kills.ts';
 
 export const IDEMPOTENCY_HEADER = {
   'Idempotency-Key': 'Any text of up to 128 characters. The same call with the same key is made once.',
 };
 const IdempotencyKeyValue = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
 
-export const killOperations = [
+export const killJobOperations = [
   operation({
     id: 'killJob',
     method: 'post',
