@@ -1,5 +1,5 @@
--- The whole D1 schema: the command queue, the index that lists are read from, and who may do what.
--- The truth about runs and commands is in the job objects; what stands here of them is the last state they sent.
+-- The whole D1 schema: the kill queue, the index that lists are read from, and who may do what.
+-- The truth about runs and kills is in the job objects; what stands here of them is the last state they sent.
 -- Times are milliseconds since 1970, UTC.
 
 CREATE TABLE tokens (
@@ -125,28 +125,28 @@ BEGIN
   DELETE FROM last_ends WHERE job = old.job AND machine = old.machine AND run = old.id;
 END;
 
--- The queue. A command stays here until its job's object has accepted it, and as a record after that.
-CREATE TABLE commands (
+-- The queue. A kill stays here until its job's object has accepted it, and as a record after that.
+CREATE TABLE kills (
   id TEXT PRIMARY KEY,
   job TEXT NOT NULL,
   requested_at INTEGER NOT NULL,
   accepted INTEGER NOT NULL DEFAULT 0, -- 1: the object has stored it
   seq INTEGER NOT NULL DEFAULT 0,
-  resource TEXT NOT NULL, -- the command as the API shows it, JSON
-  batch TEXT, -- the same for all commands that one call has made, if it made several
+  resource TEXT NOT NULL, -- the kill as the API shows it, JSON
+  batch TEXT, -- the same for all kills that one call has made, if it made several
   state TEXT GENERATED ALWAYS AS (resource ->> '$.state') VIRTUAL
 ) STRICT;
-CREATE INDEX commands_by_job ON commands (job, id DESC);
-CREATE INDEX commands_unaccepted ON commands (job, requested_at) WHERE accepted = 0;
-CREATE INDEX commands_by_batch ON commands (batch) WHERE batch IS NOT NULL;
-CREATE INDEX commands_open ON commands (requested_at) WHERE state IN ('queued', 'delivered');
+CREATE INDEX kills_by_job ON kills (job, id DESC);
+CREATE INDEX kills_unaccepted ON kills (job, requested_at) WHERE accepted = 0;
+CREATE INDEX kills_by_batch ON kills (batch) WHERE batch IS NOT NULL;
+CREATE INDEX kills_open ON kills (requested_at) WHERE state IN ('queued', 'delivered');
 
--- Idempotency-Key: the same call twice is one command.
+-- Idempotency-Key: the same call twice is one kill.
 CREATE TABLE idempotency (
   actor TEXT NOT NULL,
   key TEXT NOT NULL,
   fingerprint TEXT NOT NULL, -- of the request the key was first used for
-  command TEXT NOT NULL, -- or the batch
+  kill TEXT NOT NULL, -- or the batch
   created_at INTEGER NOT NULL,
   PRIMARY KEY (actor, key)
 ) STRICT, WITHOUT ROWID;
@@ -208,13 +208,13 @@ BEGIN
   UPDATE counters SET value = value + 1 WHERE name = 'run_id_conflicts';
 END;
 
-CREATE TRIGGER count_kill AFTER INSERT ON commands
+CREATE TRIGGER count_kill AFTER INSERT ON kills
 BEGIN
   UPDATE counters SET value = value + 1 WHERE name = 'kills';
 END;
 
 -- Only what stopped something: a target that had ended before, or that nobody could reach, took no time.
-CREATE TRIGGER count_settlement AFTER UPDATE ON commands
+CREATE TRIGGER count_settlement AFTER UPDATE ON kills
 WHEN new.state = 'settled' AND old.state <> 'settled'
   AND EXISTS (SELECT 1 FROM json_each(new.resource, '$.targets') WHERE value ->> 'state' = 'gone')
 BEGIN

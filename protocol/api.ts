@@ -1,9 +1,9 @@
 /** The HTTPS API's bodies and resources. Times are RFC 3339, UTC. */
 import * as v from 'valibot';
 import { hasInvisible, showInvisible } from './invisible-characters.ts';
-import { CommandState, KillInclude, KillPhase, KillSignal, TargetState } from './kill.ts';
+import { KillInclude, KillPhase, KillSignal, KillState, TargetState } from './kill.ts';
 import { MAX_GRACE_MS, MAX_KILLED_RUNS, MAX_OLD_SECRET_SECONDS } from './limits.ts';
-import { CommandId, Glob, InstanceName, JobName, MachineName, MachineSelector, RunId } from './names.ts';
+import { Glob, InstanceName, JobName, KillId, MachineName, MachineSelector, RunId } from './names.ts';
 import { EndReason, EndState, RunState } from './run-state.ts';
 
 // The pattern allows forms, such as the offset `+05`, that Date.parse does not read.
@@ -116,7 +116,7 @@ export const RunEvent = v.variant('type', [
   /** Its wrapper was killed, and the n-th successor has taken it over. */
   event('adopted', { successor: Count }),
   event('kill_requested', {
-    command: CommandId,
+    kill: KillId,
     requested_by: v.string(),
     reason: v.nullable(v.string()),
     /** How it is to be done at this run: where the kill does not say, by the run's own signal and grace. */
@@ -126,11 +126,11 @@ export const RunEvent = v.variant('type', [
     include: v.optional(v.nullable(KillInclude), null),
   }),
   /** Handed to the wrapper's live socket. */
-  event('kill_sent', { command: CommandId }),
+  event('kill_sent', { kill: KillId }),
   /** The wrapper has acknowledged it. */
-  event('kill_delivered', { command: CommandId }),
+  event('kill_delivered', { kill: KillId }),
   event('kill_progress', {
-    command: v.nullable(CommandId),
+    kill: v.nullable(KillId),
     reason: EndReason,
     phase: KillPhase,
     signal: v.nullable(v.string()),
@@ -171,11 +171,11 @@ export const Target = v.object({
 });
 export type Target = v.InferOutput<typeof Target>;
 
-export const Command = v.object({
-  id: CommandId,
+export const Kill = v.object({
+  id: KillId,
   job: JobName,
   kind: v.literal('kill'),
-  state: CommandState,
+  state: KillState,
   /** What it matches; null matches all. */
   run: v.nullable(RunId),
   instance: v.nullable(InstanceName),
@@ -190,17 +190,17 @@ export const Command = v.object({
   requested_by: v.string(),
   /** Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such. */
   request_id: v.optional(v.nullable(v.string()), null),
-  /** The same for all commands that one call has made; null for one that a call has made alone. */
+  /** The same for all kills that one call has made; null for one that a call has made alone. */
   batch: v.optional(v.nullable(v.string()), null),
   requested_at: Time,
   expires_at: Time,
   targets: v.array(Target),
   /** Whether the job's object has looked for runs, and none that it is for runs now. */
   found_nothing: v.optional(v.boolean(), false),
-  /** Goes up with every change. Of two versions of a command the one with the higher `seq` is the newer. */
+  /** Goes up with every change. Of two versions of a kill the one with the higher `seq` is the newer. */
   seq: Count,
 });
-export type Command = v.InferOutput<typeof Command>;
+export type Kill = v.InferOutput<typeof Kill>;
 
 /** How a kill is to be done, and why. What is left out is each run's own, as it was started with. */
 const KillManner = {
@@ -401,14 +401,14 @@ export const SignIn = v.strictObject({ token: v.pipe(v.string(), v.minLength(1),
 
 export const JobBody = v.object({ job: Job });
 export const RunBody = v.object({ run: Run });
-export const CommandBody = v.object({ command: Command });
-export const CommandsBody = v.object({ commands: v.array(Command) });
+export const KillBody = v.object({ kill: Kill });
+export const KillsBody = v.object({ kills: v.array(Kill) });
 export const SessionBody = v.object({ session: Session });
 export const TokenBody = v.object({ token: Token, secret: v.string() });
 const Cursor = v.nullable(v.string());
 export const JobList = v.object({ jobs: v.array(Job), next_cursor: Cursor });
 export const RunList = v.object({ runs: v.array(Run), next_cursor: Cursor });
-export const CommandList = v.object({ commands: v.array(Command), next_cursor: Cursor });
+export const KillList = v.object({ kills: v.array(Kill), next_cursor: Cursor });
 export const EventList = v.object({ events: v.array(RunEvent), next_cursor: Cursor });
 export const AuditList = v.object({ audit: v.array(AuditEntry), next_cursor: Cursor });
 export const TokenList = v.object({ tokens: v.array(Token), next_cursor: Cursor });

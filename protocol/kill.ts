@@ -8,9 +8,9 @@ import * as v from 'valibot';
  * - `settled`: all its targets have ended, and so have their runs. A lost run that returns opens it again
  * - `expired`: nobody came
  */
-export const COMMAND_STATES = ['queued', 'delivered', 'settled', 'expired'] as const;
-export const CommandState = v.picklist(COMMAND_STATES);
-export type CommandState = v.InferOutput<typeof CommandState>;
+export const KILL_STATES = ['queued', 'delivered', 'settled', 'expired'] as const;
+export const KillState = v.picklist(KILL_STATES);
+export type KillState = v.InferOutput<typeof KillState>;
 
 /**
  * How far a kill has come at one run.

@@ -73,7 +73,7 @@ export const MAX_GRACE_MS = 24 * 60 * 60 * 1000;
 export const MAX_KILLED_RUNS = 500;
 
 /** How long a kill keeps matching runs that connect late. */
-export const COMMAND_TTL_MS = 10 * 60 * 1000;
+export const KILL_TTL_MS = 10 * 60 * 1000;
 
 /** The longest `?wait=`. */
 export const MAX_WAIT_SECONDS = 60;

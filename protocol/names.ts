@@ -56,8 +56,8 @@ export const MachineSelector = v.pipe(
 /** A run's id: a ULID made by the wrapper, so that a run has a name before anyone is reached. */
 export const RunId = v.pipe(v.string(), v.regex(ULID, 'a run id is a ULID'));
 
-/** A command's id: a ULID made by the control plane. */
-export const CommandId = v.pipe(v.string(), v.regex(ULID, 'a command id is a ULID'));
+/** A kill's id: a ULID made by the control plane. */
+export const KillId = v.pipe(v.string(), v.regex(ULID, 'a kill id is a ULID'));
 
 /** 128 random bits in hex, known to the wrapper and its spool alone. The object keeps only a hash. */
 export const RunKey = v.pipe(v.string(), v.regex(RUN_KEY, 'a run key is 32 hex digits'));

@@ -6,8 +6,8 @@ export const PAGE_PATHS = {
   timeline: '/timeline',
   job: '/jobs/{job}',
   run: '/runs/{id}',
-  commands: '/commands',
-  command: '/commands/{id}',
+  kills: '/kills',
+  kill: '/kills/{id}',
   tokens: '/tokens',
   audit: '/audit',
 } as const;

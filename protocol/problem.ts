@@ -14,7 +14,7 @@ const STATUS = {
   not_found: 404,
   unknown_job: 404,
   unknown_run: 404,
-  unknown_command: 404,
+  unknown_kill: 404,
   unknown_token: 404,
   method_not_allowed: 405,
   run_ambiguous: 409,

@@ -1,7 +1,7 @@
 /**
  * `leash.watch.v1`: what a page or the CLI hears of runs as they change.
  *
- * `/watch` (the Fleet object) sends `run` and `command` of every job the viewer may read, and what is kept no longer. `/jobs/{job}/watch` (the job's
+ * `/watch` (the Fleet object) sends `run` and `kill` of every job the viewer may read, and what is kept no longer. `/jobs/{job}/watch` (the job's
  * object) sends those of the job, and to a viewer that subscribed to a run also its events and its output, in binary
  * frames (`output-frame.ts`). One that comes hears first of what has changed and is not in the lists yet: whoever fetches
  * those once the link is open, and keeps what has the higher `seq`, misses nothing. A viewer acks the output it has taken; one that falls too far behind gets `behind` and
@@ -11,7 +11,7 @@
  * viewer that has read as far as that answers `pong`. One that leaves too much unread is hung up on.
  */
 import * as v from 'valibot';
-import { Command, Run, RunEvent } from './api.ts';
+import { Kill, Run, RunEvent } from './api.ts';
 import { JobName, RunId } from './names.ts';
 import { textFrameReader } from './text-frame.ts';
 
@@ -49,7 +49,7 @@ export const readViewerMessage = textFrameReader({ subscribe: Subscribe, ack: Vi
 /** The subscription stands: what follows is complete from here on. */
 const Subscribed = v.object({ type: v.literal('subscribed'), run: RunId, offset: Offset });
 const RunChanged = v.object({ type: v.literal('run'), run: Run });
-const CommandChanged = v.object({ type: v.literal('command'), command: Command });
+const KillChanged = v.object({ type: v.literal('kill'), kill: Kill });
 /** Kept long enough: there is no such run any more. One with a higher `seq` is another, of the same id. */
 const RunForgotten = v.object({
   type: v.literal('run_forgotten'),
@@ -77,7 +77,7 @@ const WatchError = v.object({ type: v.literal('error'), code: v.string(), messag
 export type WatchMessage =
   | v.InferOutput<typeof Subscribed>
   | v.InferOutput<typeof RunChanged>
-  | v.InferOutput<typeof CommandChanged>
+  | v.InferOutput<typeof KillChanged>
   | v.InferOutput<typeof RunForgotten>
   | v.InferOutput<typeof JobForgotten>
   | v.InferOutput<typeof EventHappened>
@@ -88,7 +88,7 @@ export type WatchMessage =
 export const readWatchMessage = textFrameReader({
   subscribed: Subscribed,
   run: RunChanged,
-  command: CommandChanged,
+  kill: KillChanged,
   run_forgotten: RunForgotten,
   job_forgotten: JobForgotten,
   event: EventHappened,

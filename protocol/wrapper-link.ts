@@ -11,7 +11,7 @@ import * as v from 'valibot';
 import { KillInclude, KillPhase, KillSignal } from './kill.ts';
 import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
 import { Host, LeftProcesses, MarkedProcesses } from './machine-facts.ts';
-import { CommandId, RunId, RunKey } from './names.ts';
+import { KillId, RunId, RunKey } from './names.ts';
 import { EndReason } from './run-state.ts';
 import { textFrameReader } from './text-frame.ts';
 
@@ -39,7 +39,7 @@ const KillProgress = {
 };
 
 /** A kill this wrapper has applied, with its last progress: repeats what may have been sent into a dead socket. */
-export const AppliedKill = v.object({ command: CommandId, ...KillProgress });
+export const AppliedKill = v.object({ kill: KillId, ...KillProgress });
 export type AppliedKill = v.InferOutput<typeof AppliedKill>;
 const AppliedKills = v.pipe(v.array(AppliedKill), v.maxLength(100));
 
@@ -76,8 +76,8 @@ export const Gap = v.object({ type: v.literal('gap'), from: Offset, to: Offset }
 
 export const Killing = v.object({
   type: v.literal('killing'),
-  /** The command this answers; null when the wrapper itself ends the run, by its limit or a local signal. */
-  command: v.nullable(CommandId),
+  /** The kill that this answers; null when the wrapper itself ends the run, by its limit or a local signal. */
+  kill: v.nullable(KillId),
   reason: v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']),
   ...KillProgress,
   /** What carries the run's mark and is left alone. */
@@ -153,7 +153,7 @@ export type Ack = v.InferOutput<typeof Ack>;
 
 export const KillMessage = v.object({
   type: v.literal('kill'),
-  command: CommandId,
+  kill: KillId,
   /** Null: the run's own. Only for wrappers that have told their own in `start`: older ones must be named one. */
   signal: v.optional(v.nullable(KillSignal), null),
   /** Null: the run's own. */

@@ -8,7 +8,7 @@ const world = useWorld();
 const browser = useBrowser();
 
 let killed: string;
-let command: string;
+let kill: string;
 
 beforeAll(async () => {
   const { current } = world;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   await current.output(run.id, 'ready');
   killed = run.id;
   const order = { grace_seconds: 300, reason: 'to be looked at' };
-  command = (await current.operator.kill('axe-is-killed', order)).command.id;
+  kill = (await current.operator.kill('axe-is-killed', order)).kill.id;
 });
 
 interface View {
@@ -63,11 +63,11 @@ const VIEWS: Readonly<Record<string, View>> = {
       await see().locator('[data-output]').getByText('ready').first().waitFor();
     },
   },
-  commands: {
-    path: () => '/commands?job=axe-is-killed',
+  kills: {
+    path: () => '/kills?job=axe-is-killed',
     arrange: () => see().getByText('axe-is-killed').first().waitFor(),
   },
-  command: { path: () => `/commands/${command}`, arrange: () => see().getByText('axe-is-killed').first().waitFor() },
+  kill: { path: () => `/kills/${kill}`, arrange: () => see().getByText('axe-is-killed').first().waitFor() },
   tokens: { path: () => '/tokens', arrange: () => see().getByText('machines').first().waitFor() },
   audit: { path: () => '/audit', arrange: () => see().locator('[data-entry]').first().waitFor() },
   'no such page': { path: () => '/nowhere', arrange: () => see().getByText('There is nothing here').waitFor() },

@@ -57,7 +57,7 @@ test('a token made here starts a run, gets a new secret, and is deleted; the aud
   await page.getByRole('button', { name: 'Make the token' }).click();
   const secret = await shownSecret();
   expect(await violations(page)).toEqual([]);
-  expect(await page.getByText('in front of the command').count()).toBe(1);
+  expect(await page.getByText('in front of the kill').count()).toBe(1);
   // Neither Escape nor a hasty click takes away what can't be seen again.
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Close' }).click();
@@ -126,21 +126,21 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
   const told = page.locator('[data-action="kill"]').filter({ hasText: 'told at once' });
   await told.waitFor();
   expect(await page.getByText('1 newer kill').count()).toBe(0);
-  await told.getByRole('link', { name: 'Command' }).click();
+  await told.getByRole('link', { name: 'Kill' }).click();
   await page.getByRole('heading', { name: 'Kill of never-seen' }).waitFor();
   await page.getByText('Nothing that it is for runs now').waitFor();
 });
 
-test('a command is followed live from its page and in the list, to its end', async () => {
+test('a kill is followed live from its page and in the list, to its end', async () => {
   const wrapper = world.current.wrapper({ job: 'commanded', command: STUBBORN });
-  const run = await world.current.runOf('commanded');
+  const run = await world.current.runOf('killed');
   await world.current.output(run.id, 'ready');
-  await visit('/commands?job=commanded', world.current.operatorToken);
-  await page.getByText('No command like that for commanded').waitFor();
+  await visit('/kills?job=killed', world.current.operatorToken);
+  await page.getByText('No kill like that for killed').waitFor();
 
-  const { command } = await world.current.operator.kill('commanded', { grace_seconds: 300, reason: 'holds a lock' });
+  const { kill } = await world.current.operator.kill('killed', { grace_seconds: 300, reason: 'holds a lock' });
   // It comes by itself.
-  const row = page.locator(`[data-command="${command.id}"]`);
+  const row = page.locator(`[data-kill="${kill.id}"]`);
   await row.getByText('signal sent, grace runs').waitFor();
   await row.getByText('holds a lock').waitFor();
   expect(await violations(page)).toEqual([]);
@@ -150,9 +150,9 @@ test('a command is followed live from its page and in the list, to its end', asy
   await page.getByText('SIGTERM was sent to everything').waitFor();
   expect(await violations(page)).toEqual([]);
 
-  await world.current.operator.kill('commanded', { signal: 'SIGKILL', grace_seconds: 0 });
+  await world.current.operator.kill('killed', { signal: 'SIGKILL', grace_seconds: 0 });
   await page.locator(`[data-target="${run.id}"] [data-exit-code="143"]`).waitFor();
-  await page.locator('.command-head[data-state="settled"]').waitFor();
+  await page.locator('.kill-head[data-state="settled"]').waitFor();
   await page.getByText('Everything that it is for has ended.').waitFor();
   expect((await wrapper.exit).code).toBe(143);
   await page.getByRole('link', { name: 'The run on m1.example.com' }).click();
@@ -161,10 +161,10 @@ test('a command is followed live from its page and in the list, to its end', asy
 
 test('what happened while the link was down is there when it is back', async () => {
   const run = await world.current.simulate('meanwhile', { ignoresSigterm: true });
-  const { command } = await world.current.operator.kill('meanwhile', { grace_seconds: 300 });
+  const { kill } = await world.current.operator.kill('meanwhile', { grace_seconds: 300 });
   const network = await world.current.proxy();
-  await signInAs(page, network, world.current.operatorToken, '/commands?state=queued,delivered');
-  const row = page.locator(`[data-command="${command.id}"]`);
+  await signInAs(page, network, world.current.operatorToken, '/kills?state=queued,delivered');
+  const row = page.locator(`[data-kill="${kill.id}"]`);
   await row.getByText('signal sent, grace runs').waitFor();
   network.cut();
   await page.locator('[data-link="down"]').waitFor();
@@ -176,28 +176,28 @@ test('what happened while the link was down is there when it is back', async () 
   await row.getByText('settled').waitFor();
 });
 
-test('an unknown command leads back', async () => {
-  await visit('/commands/01J00000000000000000000002', world.current.operatorToken);
-  await page.getByText('No such command').waitFor();
+test('an unknown kill leads back', async () => {
+  await visit('/kills/01J00000000000000000000002', world.current.operatorToken);
+  await page.getByText('No such kill').waitFor();
   expect(await violations(page)).toEqual([]);
-  await page.getByRole('link', { name: 'See all commands' }).click();
-  await page.getByRole('heading', { name: 'Commands' }).waitFor();
+  await page.getByRole('link', { name: 'See all kills' }).click();
+  await page.getByRole('heading', { name: 'Kills' }).waitFor();
 });
 
 test('a token that may only read sees nothing that it may not do', async () => {
   const run = await world.current.simulate('looked-at');
-  const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_2' });
+  const { kill } = await world.current.operator.kill('never-seen', { instance: 'never-seen_2' });
   const { secret } = await freshToken('onlooker', ['read']);
   await visit('/?q=looked-at', secret);
   await page.getByRole('link', { name: 'looked-at on m1.example.com' }).waitFor();
   const places = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
-  expect(await places.allTextContents()).toEqual(['Runs', 'Timeline', 'Commands']);
+  expect(await places.allTextContents()).toEqual(['Runs', 'Timeline', 'Kills']);
   const kills = page.getByRole('button', { name: /kill/i });
   expect(await kills.count()).toBe(0);
   await page.goto(`${world.current.url}/runs/${run.id}`);
   await page.locator(`[data-run="${run.id}"][data-state="running"]`).waitFor();
   expect(await kills.count()).toBe(0);
-  await page.goto(`${world.current.url}/commands/${command.id}`);
+  await page.goto(`${world.current.url}/kills/${kill.id}`);
   await page.getByRole('heading', { name: 'Kill of never-seen' }).waitFor();
   expect(await kills.count()).toBe(0);
   for (const path of ['/tokens', '/audit']) {
@@ -218,13 +218,13 @@ test('a token that may not read is told so, and may still see what became of its
   await page.getByLabel('Token').waitFor();
 
   const killer = await freshToken('pipeline', ['kill']);
-  const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
-  await visit(`/commands/${command.id}`, killer.secret);
+  const { kill } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
+  await visit(`/kills/${kill.id}`, killer.secret);
   await page.getByText('Nothing that it is for runs now').waitFor();
   await page.getByRole('button', { name: 'Look again' }).waitFor();
 });
 
-test.each(sampleOf(['/', '/tokens', '/audit', '/commands']))(
+test.each(sampleOf(['/', '/tokens', '/audit', '/kills']))(
   'whose token is deleted meanwhile lands on the sign-in from %s, and is told why',
   async (path) => {
     const { id, secret } = await freshToken('short-lived', ['read', 'admin']);

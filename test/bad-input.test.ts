@@ -78,11 +78,11 @@ describe('a call is refused', () => {
     expect(await problem({ method: 'GET', path: '/jobs/never-seen' })).toEqual({ status: 404, code: 'unknown_job' });
   });
 
-  test('for a run, or a command, that is not there', async () => {
+  test('for a run, or a kill, that is not there', async () => {
     const id = ulid();
     expect(await problem({ method: 'GET', path: `/runs/${id}` })).toEqual({ status: 404, code: 'unknown_run' });
     expect(await problem({ method: 'GET', path: `/runs/${id}/output` })).toEqual({ status: 404, code: 'unknown_run' });
-    expect(await problem({ method: 'GET', path: `/commands/${id}` })).toEqual({ status: 404, code: 'unknown_command' });
+    expect(await problem({ method: 'GET', path: `/kills/${id}` })).toEqual({ status: 404, code: 'unknown_kill' });
   });
 
   test('with a body that cannot be read', async () => {
@@ -252,8 +252,8 @@ test('a second wrapper that claims a run with another key is turned away, and th
   expect(await thief.closed()).toBe(CLOSE_CODES.conflict);
 
   expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
-  const command = await world.current.kill('claimed');
-  expect(command).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+  const kill = await world.current.kill('claimed');
+  expect(kill).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
   expect((await wrapper.exit).code).toBe(143);
   expect(world.current.log).toContain('run_conflict');
 });

@@ -9,17 +9,17 @@ const browser = useBrowser();
 
 const TIME = '2026-11-01T00:00:00.000Z';
 
-test('the commands and the audit are read as far down as before, and what was open is open', async () => {
+test('the kills and the audit are read as far down as before, and what was open is open', async () => {
   const { page } = browser;
-  const { command } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
-  await page.route(/\/api\/v1\/commands\?/, async (route) => {
+  const { kill } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
+  await page.route(/\/api\/v1\/kills\?/, async (route) => {
     const from = Number(new URL(route.request().url()).searchParams.get('cursor') ?? 0);
-    const commands = Array.from({ length: 50 }, (_, nth) => ({
-      ...command,
+    const kills = Array.from({ length: 50 }, (_, nth) => ({
+      ...kill,
       id: `01K${String(9_999 - from - nth).padStart(23, '0')}`,
       requested_at: TIME,
     }));
-    await route.fulfill({ json: { commands, next_cursor: String(from + 50) } });
+    await route.fulfill({ json: { kills, next_cursor: String(from + 50) } });
   });
   const rows = page.locator('.rows > li');
   const rowAt = (nth: number) => page.locator(`.rows > li[aria-posinset="${nth}"]`);
@@ -28,13 +28,13 @@ test('the commands and the audit are read as far down as before, and what was op
     await page.getByRole('button', { name: 'Show older ones' }).click();
     await waitFor(`${to} rows`, async () => (await rows.first().getAttribute('aria-setsize')) === String(to));
   };
-  await signInAs(page, world.current, world.current.adminToken, '/commands?state=queued,delivered');
+  await signInAs(page, world.current, world.current.adminToken, '/kills?state=queued,delivered');
   await rows.first().waitFor();
   await showOlder(100);
   await showOlder(150);
   await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
   await rowAt(149).locator('[data-cursor]').click();
-  await page.getByRole('link', { name: '← Commands' }).waitFor();
+  await page.getByRole('link', { name: '← Kills' }).waitFor();
   const before = await page.evaluate(() => history.length);
   await page.goBack();
   await waitFor('the focus on the row', () =>

@@ -9,7 +9,7 @@ import { eventNames } from './support/world.ts';
 
 const world = useWorld();
 
-/** The process group of a run's command. */
+/** The process group of a run's kill. */
 function groupOf(run: { pid: number | null }): number {
   if (run.pid === null) throw new Error('the run has no process');
   return run.pid;
@@ -25,9 +25,9 @@ describe('a kill over HTTPS', () => {
 
     const answer = await world.current.operator.kill('polite', { reason: 'test' }, 30);
 
-    expect(answer.status).toBe(answer.command.state === 'settled' ? 200 : 202);
-    const command = await world.current.settled(answer.command.id);
-    expect(command).toMatchObject({
+    expect(answer.status).toBe(answer.kill.state === 'settled' ? 200 : 202);
+    const kill = await world.current.settled(answer.kill.id);
+    expect(kill).toMatchObject({
       job: 'polite',
       state: 'settled',
       reason: 'test',
@@ -54,7 +54,7 @@ describe('a kill over HTTPS', () => {
       'gone',
       'ended',
     ]);
-    expect(await world.current.operator.command(command.id)).toEqual(command);
+    expect(await world.current.operator.getKill(kill.id)).toEqual(kill);
   });
 
   test('goes on to SIGKILL for a command and a child that ignore SIGTERM', async () => {
@@ -63,9 +63,9 @@ describe('a kill over HTTPS', () => {
     await world.current.output(run.id, 'ready');
     expect(groupMembers(groupOf(run)).length).toBeGreaterThanOrEqual(2);
 
-    const command = await world.current.kill('stubborn', { grace_seconds: 0.5 });
+    const kill = await world.current.kill('stubborn', { grace_seconds: 0.5 });
 
-    expect(command.targets).toMatchObject([{ state: 'gone', exit_code: 143, survivors: [] }]);
+    expect(kill.targets).toMatchObject([{ state: 'gone', exit_code: 143, survivors: [] }]);
     expect(groupMembers(groupOf(run))).toEqual([]);
     expect((await wrapper.exit).code).toBe(143);
     const names = eventNames(await world.current.operator.events(run.id));
@@ -87,7 +87,7 @@ describe('a kill over HTTPS', () => {
     const second = await world.current.kill('hurry', { signal: 'SIGKILL', grace_seconds: 0 });
 
     expect(second).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
-    expect(await world.current.settled(first.command.id)).toMatchObject({ state: 'settled' });
+    expect(await world.current.settled(first.kill.id)).toMatchObject({ state: 'settled' });
     expect(groupMembers(groupOf(run))).toEqual([]);
   });
 
@@ -124,13 +124,13 @@ describe('a kill over HTTPS', () => {
     network.cut();
     await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
 
-    const { status, command } = await world.current.operator.kill('cut-off', { grace_seconds: 1 });
+    const { status, kill } = await world.current.operator.kill('cut-off', { grace_seconds: 1 });
     expect(status).toBe(202);
-    expect(await world.current.operator.command(command.id)).toMatchObject({ targets: [{ state: 'pending' }] });
+    expect(await world.current.operator.getKill(kill.id)).toMatchObject({ targets: [{ state: 'pending' }] });
     expect(wrapper.isRunning).toBe(true);
 
     network.restore();
-    expect(await world.current.settled(command.id)).toMatchObject({
+    expect(await world.current.settled(kill.id)).toMatchObject({
       state: 'settled',
       targets: [{ state: 'gone', exit_code: 143 }],
     });
@@ -147,8 +147,8 @@ describe('a kill over HTTPS', () => {
     expect(response.ok).toBe(true);
     const request = response.headers.get('Leash-Request-Id') ?? '';
     expect(request).toMatch(/^[0-9A-Z]{26}$/);
-    const { command } = (await response.json()) as { command: { id: string; request_id: string } };
-    expect(command.request_id).toBe(request);
+    const { kill } = (await response.json()) as { kill: { id: string; request_id: string } };
+    expect(kill.request_id).toBe(request);
     await wrapper.exit;
     expect(await readFile(logFile, 'utf8')).toContain(`killed by operator (request ${request})`);
     const story = await waitFor('the control plane to have logged the kill and its call', () => {
@@ -164,10 +164,10 @@ describe('a kill over HTTPS', () => {
       'kill_settled',
     ]);
     const entries = await world.current.controlPlane.query('SELECT detail FROM audit WHERE request_id = ?', request);
-    expect(JSON.stringify(entries)).toContain(command.id);
+    expect(JSON.stringify(entries)).toContain(kill.id);
   });
 
-  test('sent twice under one key is one command', async () => {
+  test('sent twice under one key is one kill', async () => {
     world.current.wrapper({ job: 'once', command: FOREVER });
     await world.current.runOf('once');
     const order = () =>
@@ -179,10 +179,10 @@ describe('a kill over HTTPS', () => {
           'idempotency-key': 'the-same',
         },
         body: '{}',
-      }).then(async (response) => (await response.json()) as { command: { id: string } });
+      }).then(async (response) => (await response.json()) as { kill: { id: string } });
 
     const [first, second] = [await order(), await order()];
 
-    expect(second.command.id).toBe(first.command.id);
+    expect(second.kill.id).toBe(first.kill.id);
   });
 });

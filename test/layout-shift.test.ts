@@ -18,7 +18,7 @@ const SIZES = [
 ] as const;
 
 let run = '';
-let command = '';
+let kill = '';
 beforeEach(async () => {
   if (run !== '') return;
   for (let nth = 0; nth < 6; nth += 1)
@@ -31,7 +31,7 @@ beforeEach(async () => {
   );
   run = runs[0]?.id ?? '';
   const machine = 'a.example.com';
-  command = (await world.current.operator.kill(JOB, { machine, grace_seconds: 300, reason: 'in the way' })).command.id;
+  kill = (await world.current.operator.kill(JOB, { machine, grace_seconds: 300, reason: 'in the way' })).kill.id;
 });
 
 const PAGES = [
@@ -39,8 +39,8 @@ const PAGES = [
   { name: 'a job', path: () => `/jobs/${JOB}`, isThere: '.past-run' },
   { name: 'a run', path: () => `/runs/${run}`, isThere: '[data-event="started"]' },
   { name: 'the timeline', path: () => `/timeline?q=${JOB}`, isThere: '.lane' },
-  { name: 'the commands', path: () => '/commands', isThere: '[data-command]' },
-  { name: 'a command', path: () => `/commands/${command}`, isThere: '[data-target]' },
+  { name: 'the kills', path: () => '/kills', isThere: '[data-kill]' },
+  { name: 'a kill', path: () => `/kills/${kill}`, isThere: '[data-target]' },
   { name: 'the audit', path: () => '/audit', isThere: '[data-entry]' },
   { name: 'the tokens', path: () => '/tokens', isThere: '[data-token]' },
 ] as const;

@@ -59,13 +59,13 @@ test.runIf(IS_PROOF)('a kill for a lost run gets it when it comes back', async (
   await world.current.output(run.id, 'ready');
   network.cut();
   await world.current.run(run.id, ({ state }) => state === 'lost', 'the run to be lost');
-  const { command } = await world.current.operator.kill('late', {});
+  const { kill } = await world.current.operator.kill('late', {});
 
   network.restore();
 
   await world.current.run(run.id, ({ state }) => state === 'killed', 'the run to be killed');
   expect((await wrapper.exit).code).toBe(143);
-  expect(await world.current.settled(command.id)).toMatchObject({
+  expect(await world.current.settled(kill.id)).toMatchObject({
     state: 'settled',
     targets: [{ state: 'gone', exit_code: 143 }],
   });
@@ -77,11 +77,11 @@ test('a kill sent into a link that is dead without a word is sent again', async 
   const run = await world.current.runOf('half-open');
   await world.current.output(run.id, 'ready');
   network.stall();
-  const { command } = await world.current.operator.kill('half-open', { grace_seconds: 1 });
+  const { kill } = await world.current.operator.kill('half-open', { grace_seconds: 1 });
   expect(wrapper.isRunning).toBe(true);
 
   network.restore();
-  expect(await world.current.settled(command.id)).toMatchObject({
+  expect(await world.current.settled(kill.id)).toMatchObject({
     state: 'settled',
     targets: [{ state: 'gone', exit_code: 143 }],
   });

@@ -20,7 +20,7 @@ test.each(['ar-EG', 'fa-IR'])('a browser in %s shows English dates and digits on
   const failed = await current.simulate(job);
   await failed.end(3, 0);
   await current.simulate(job);
-  const { command } = await current.operator.kill(job);
+  const { kill } = await current.operator.kill(job);
   await browser.reopen({ locale });
   const { page } = browser;
   const views: readonly [path: string, shown: string][] = [
@@ -28,8 +28,8 @@ test.each(['ar-EG', 'fa-IR'])('a browser in %s shows English dates and digits on
     [`/timeline?q=${job}`, job],
     [`/jobs/${job}`, 'That is all: 2 runs.'],
     [`/runs/${failed.id}`, 'Started'],
-    [`/commands/${command.id}`, 'Ordered by'],
-    ['/commands', job],
+    [`/kills/${kill.id}`, 'Ordered by'],
+    ['/kills', job],
     ['/audit', job],
     ['/tokens', 'machines'],
   ];

@@ -120,13 +120,13 @@ test('many are picked and killed with one question, which says exactly what is h
   await browser.page.getByRole('link', { name: 'Details' }).click();
   const order = browser.page.locator('[data-batch]');
   await order.getByRole('link', { name: 'Kill of 4 runs in 2 jobs' }).waitFor();
-  expect(await order.locator('.command-far').textContent()).toBe('4 gone');
-  expect(await browser.page.locator('.command.part').count()).toBe(4);
-  await browser.page.goto(`${world.current.url}/commands?job=many`);
+  expect(await order.locator('.kill-far').textContent()).toBe('4 gone');
+  expect(await browser.page.locator('.kill.part').count()).toBe(4);
+  await browser.page.goto(`${world.current.url}/kills?job=many`);
   await order.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
-  expect(await browser.page.locator('[data-command]').count()).toBe(0);
+  expect(await browser.page.locator('[data-kill]').count()).toBe(0);
   await order.getByRole('button', { name: 'Show the 3 parts' }).click();
-  expect(await browser.page.locator('.command.part').count()).toBe(3);
+  expect(await browser.page.locator('.kill.part').count()).toBe(3);
   await browser.page.goto(`${world.current.url}/jobs/many`);
   await browser.page.getByText('Last kills').click();
   const kills = browser.page.getByRole('region', { name: 'Last kills' });
@@ -154,7 +154,7 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   await force.waitFor();
 
   // What a list says of it may be older than what was shown before: nothing is shown until the job's object has told.
-  const release = await holdBack('**/api/v1/commands/*');
+  const release = await holdBack('**/api/v1/kills/*');
   await browser.page.reload();
   const order = browser.page.getByRole('region', { name: 'Kills ordered here' });
   // The rows and what is under way are there, out of lists.
@@ -497,7 +497,7 @@ test('a compact list has lower rows, on every page and after a reload', async ()
   await browser.page.reload();
   await row('compact-rows on m-1').waitFor();
   expect(await heightOf()).toBeLessThan(usual * 0.75);
-  await browser.page.getByRole('link', { name: 'Commands' }).click();
+  await browser.page.getByRole('link', { name: 'Kills' }).click();
   await browser.page.getByRole('button', { name: 'Compact', exact: true, pressed: true }).waitFor();
   await world.current.kill('compact-rows');
 });

@@ -154,10 +154,10 @@ test('a run tells of its user and its host, and what it has left running can be 
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
   await browser.page.getByRole('dialog').getByText('4711').waitFor();
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
-  const { command } = await link.message('kill');
-  link.say(killingMessage(command, 'term', { reason: 'operator' }));
+  const { kill } = await link.message('kill');
+  link.say(killingMessage(kill, 'term', { reason: 'operator' }));
   await browser.page.locator('[data-step="term"][data-step-state="done"]').waitFor();
-  link.say(killingMessage(command, 'gone', { reason: 'operator' }));
+  link.say(killingMessage(kill, 'gone', { reason: 'operator' }));
   link.say({ type: 'left_running', processes: [] });
   await browser.page.getByText('Nothing of it is left running.').waitFor();
   await details.locator('[data-left-running]').waitFor({ state: 'detached' });
@@ -196,8 +196,8 @@ test('of two runs with the same id each is its own: opened, told of and killed b
 
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
-  const { command } = await real.message('kill');
-  real.say(killingMessage(command, 'gone', { reason: 'operator' }));
+  const { kill } = await real.message('kill');
+  real.say(killingMessage(kill, 'gone', { reason: 'operator' }));
   real.say(completeMessage());
   await browser.page.locator('.run-header[data-state="killed"]').waitFor();
   const { runs } = await (await world.current.operator.request('GET', '/runs?job=namesake-evil')).json();

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { isAlive } from '../scripts/local/process-group.ts';
@@ -101,10 +101,10 @@ test('a run whose wrapper is killed is taken over: its output goes on, and a kil
 });
 
 /** A run that a slow machine is late with counts as lost for a while, and its kill as settled: both are opened again. */
-function killed(id: string): Promise<Command> {
+function killed(id: string): Promise<Kill> {
   return waitFor(`the kill ${id} to end what runs`, async () => {
-    const command = await world.current.operator.command(id);
-    return command.targets.every(({ state }) => state === 'gone') ? command : null;
+    const kill = await world.current.operator.getKill(id);
+    return kill.targets.every(({ state }) => state === 'gone') ? kill : null;
   });
 }
 
@@ -115,13 +115,13 @@ test('a kill that was stored and not yet delivered survives a crash', async () =
   await world.current.output(run.id, 'ready');
   network.cut();
   await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
-  const { command } = await world.current.operator.kill('patient', {});
+  const { kill } = await world.current.operator.kill('patient', {});
 
   await world.current.crash();
   await world.current.restart();
   network.restore();
 
-  expect(await killed(command.id)).toMatchObject({ targets: [{ state: 'gone' }] });
+  expect(await killed(kill.id)).toMatchObject({ targets: [{ state: 'gone' }] });
   expect((await wrapper.exit).code).toBe(143);
-  expect(await world.current.settled(command.id)).toMatchObject({ targets: [{ exit_code: 143 }] });
+  expect(await world.current.settled(kill.id)).toMatchObject({ targets: [{ exit_code: 143 }] });
 });

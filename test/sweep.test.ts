@@ -1,6 +1,6 @@
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { FOREVER } from './support/commands.ts';
 import { useWorld } from './support/use-world.ts';
@@ -39,10 +39,10 @@ test('a wrapper that connects late gets what the queue holds for its job', async
   expect((await wrapper.exit).code).toBe(143);
 });
 
-/** What the API leaves in D1 when it dies between storing a command and calling the job's object. */
+/** What the API leaves in D1 when it dies between storing a kill and calling the job's object. */
 async function storeWithoutCalling(job: string): Promise<string> {
   const now = Date.now();
-  const command: Command = {
+  const kill: Kill = {
     id: ulid(now),
     job,
     kind: 'kill',
@@ -64,11 +64,11 @@ async function storeWithoutCalling(job: string): Promise<string> {
     seq: 0,
   };
   await world.current.controlPlane.query(
-    'INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)',
-    command.id,
+    'INSERT INTO kills (id, job, requested_at, resource) VALUES (?, ?, ?, ?)',
+    kill.id,
     job,
     now,
-    JSON.stringify(command),
+    JSON.stringify(kill),
   );
-  return command.id;
+  return kill.id;
 }

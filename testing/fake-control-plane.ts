@@ -194,16 +194,16 @@ export class FakeControlPlane {
   }
 
   /** Sends an operator's kill to the run that connected last. */
-  kill(command: string, kill: Partial<KillMessage> = {}): void {
+  kill(id: string, fields: Partial<KillMessage> = {}): void {
     this.send({
       type: 'kill',
-      command,
+      kill: id,
       signal: 'SIGTERM',
       grace_ms: 5_000,
       include: null,
       requested_by: 'tester',
       reason: null,
-      ...kill,
+      ...fields,
     });
   }
 
@@ -226,8 +226,8 @@ export class FakeControlPlane {
     return this.messages.filter((each): each is MessageOf<Type> => each.type === type);
   }
 
-  phases(command: string | null): Killing['phase'][] {
-    return this.of('killing').flatMap((each) => (each.command === command ? [each.phase] : []));
+  phases(kill: string | null): Killing['phase'][] {
+    return this.of('killing').flatMap((each) => (each.kill === kill ? [each.phase] : []));
   }
 
   gaps(): Gap[] {
@@ -410,7 +410,7 @@ function refusal(status: number): string {
 let kills = 0;
 
 /** The id of a new kill. */
-export function newCommand(): string {
+export function newKillId(): string {
   kills += 1;
   return `01J${String(kills).padStart(23, '0')}`;
 }

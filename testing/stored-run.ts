@@ -96,7 +96,7 @@ export function receiveMessage(run: StoredRun, message: WrapperMessage, terms: L
       return { ...reaction, run: { ...reaction.run, gaps: [...run.gaps, { from: run.outputEnd, to }] } };
     }
     case 'killing':
-      return message.command === null ? reactionOf(run) : progress(run, [{ ...message, command: message.command }]);
+      return message.kill === null ? reactionOf(run) : progress(run, [{ ...message, kill: message.kill }]);
     case 'complete':
       return receiveComplete(run, message);
     case 'left_running':
@@ -115,8 +115,8 @@ export function receiveOutput(run: StoredRun, { stream, start, bytes }: OutputFr
 
 /** An operator's kill. */
 export function requestKill(run: StoredRun, kill: KillMessage): StoredRun {
-  if (run.kills[kill.command] !== undefined) return run;
-  return { ...run, kills: { ...run.kills, [kill.command]: { kill, phase: run.end === null ? 'pending' : 'refused' } } };
+  if (run.kills[kill.kill] !== undefined) return run;
+  return { ...run, kills: { ...run.kills, [kill.kill]: { kill, phase: run.end === null ? 'pending' : 'refused' } } };
 }
 
 function receiveStart(known: StoredRun, start: Start, terms: LinkTerms): Reaction {
@@ -132,9 +132,9 @@ function receiveStart(known: StoredRun, start: Start, terms: LinkTerms): Reactio
     const ended = endRun(progressed, 'abandoned', Math.max(start.output.to, run.outputEnd));
     return reactionOf(ended, [ack], faults);
   }
-  const applied = new Set(start.applied_kills.map(({ command }) => command));
+  const applied = new Set(start.applied_kills.map(({ kill }) => kill));
   const unheard = Object.values(progressed.kills).filter(
-    ({ kill, phase }) => RANK[phase] < RANK.gone && !applied.has(kill.command),
+    ({ kill, phase }) => RANK[phase] < RANK.gone && !applied.has(kill.kill),
   );
   return reactionOf(progressed, [ack, ...unheard.map(({ kill }) => kill)], faults);
 }
@@ -175,13 +175,13 @@ function advance(run: StoredRun, start: number, end: number): Reaction {
 const RANK: Readonly<Record<KillPhase, number>> = { pending: 0, term: 1, kill: 2, gone: 3, refused: 3, lost: 3 };
 
 /** How far the wrapper is with kills: never back. */
-function progress(run: StoredRun, steps: readonly Pick<AppliedKill, 'command' | 'phase'>[]): Reaction {
+function progress(run: StoredRun, steps: readonly Pick<AppliedKill, 'kill' | 'phase'>[]): Reaction {
   const kills = { ...run.kills };
   const faults: string[] = [];
-  for (const { command, phase } of steps) {
-    const known = kills[command];
-    if (known === undefined) faults.push(`progress of the kill ${command}, which nobody requested`);
-    else if (RANK[phase] > RANK[known.phase]) kills[command] = { ...known, phase };
+  for (const { kill, phase } of steps) {
+    const known = kills[kill];
+    if (known === undefined) faults.push(`progress of the kill ${kill}, which nobody requested`);
+    else if (RANK[phase] > RANK[known.phase]) kills[kill] = { ...known, phase };
   }
   return reactionOf({ ...run, kills }, [], faults);
 }

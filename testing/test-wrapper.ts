@@ -58,8 +58,8 @@ export class TestWrapper {
     this.raw(outputFrame(start, text, stream));
   }
 
-  killing(command: string | null, phase: KillPhase, survivors: number[] = []): void {
-    this.say(killingMessage(command, phase, { reason: 'operator', survivors }));
+  killing(kill: string | null, phase: KillPhase, survivors: number[] = []): void {
+    this.say(killingMessage(kill, phase, { reason: 'operator', survivors }));
   }
 
   /** Ends as an operator's kill ends a run, or in the way that is given. */

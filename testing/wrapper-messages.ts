@@ -51,27 +51,27 @@ const SIGNALS: Record<KillPhase, KillingMessage['signal']> = {
   refused: null,
 };
 
-/** @param command null for a kill by a limit of the wrapper's own */
+/** @param kill null for a kill by a limit of the wrapper's own */
 export function killingMessage(
-  command: string | null,
+  kill: string | null,
   phase: KillPhase,
   fields: Partial<KillingMessage> = {},
 ): KillingMessage {
   return {
     type: 'killing',
-    command,
-    reason: command === null ? 'timeout' : 'operator',
+    kill,
+    reason: kill === null ? 'timeout' : 'operator',
     ...progressIn(phase),
     ...fields,
   };
 }
 
 /** What a wrapper that connects again says of a kill that it has applied. */
-export function appliedKill(command: string, phase: KillPhase, fields: Partial<AppliedKill> = {}): AppliedKill {
-  return { command, ...progressIn(phase), ...fields };
+export function appliedKill(kill: string, phase: KillPhase, fields: Partial<AppliedKill> = {}): AppliedKill {
+  return { kill, ...progressIn(phase), ...fields };
 }
 
-function progressIn(phase: KillPhase): Omit<AppliedKill, 'command'> {
+function progressIn(phase: KillPhase): Omit<AppliedKill, 'kill'> {
   return { phase, signal: SIGNALS[phase], at_ms: 200, survivors: [], unnamed_survivors: false };
 }
 

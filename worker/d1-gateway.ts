@@ -1,5 +1,5 @@
 /** Calling the gateway to D1. One object for each purpose, so that no purpose queues behind another. */
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import { callObject } from './call-object.ts';
 import type { JobChanges } from './durable/changes.ts';
 import type { Committed, D1GatewayObject } from './durable/d1-gateway-object.ts';
@@ -27,8 +27,8 @@ export function registerSockets(env: Env, registration: Registration): Promise<S
 }
 
 /** A page of what the queue in D1 holds for a job, oldest first, empty at the end. */
-export function queuedCommands(env: Env, job: string, after: string): Promise<Command[]> {
-  return call(env, 'queue', async (gateway) => await gateway.queuedCommands({ job, after }));
+export function queuedKills(env: Env, job: string, after: string): Promise<Kill[]> {
+  return call(env, 'queue', async (gateway) => await gateway.queuedKills({ job, after }));
 }
 
 /** Brings D1 up to date, and then the watching pages. */

@@ -11,7 +11,7 @@ export interface SettingVars {
   readonly PROBE_MS: string;
   readonly DISCONNECT_MS: string;
   readonly KILL_ANSWER_MS: string;
-  readonly COMMAND_TTL_MS: string;
+  readonly KILL_TTL_MS: string;
   readonly LOST_TARGET_MS: string;
   readonly RUN_OUTPUT_MAX_BYTES: string;
   readonly JOB_OUTPUT_MAX_BYTES: string;
@@ -28,7 +28,7 @@ export interface Settings {
   readonly probeMs: number;
   readonly disconnectMs: number;
   readonly killAnswerMs: number;
-  readonly commandTtlMs: number;
+  readonly killTtlMs: number;
   readonly lostTargetMs: number;
   readonly runOutputMaxBytes: number;
   readonly jobOutputMaxBytes: number;
@@ -37,7 +37,7 @@ export interface Settings {
   readonly auditDays: number;
 }
 
-/** An object's storage ends at 10 GB. What is beyond this stays free for runs, events and commands. */
+/** An object's storage ends at 10 GB. What is beyond this stays free for runs, events and kills. */
 const MAX_JOB_OUTPUT_BYTES = 9_000_000_000;
 
 export function daysInMs(days: number): number {
@@ -67,7 +67,7 @@ export function readSettings(vars: SettingVars): Settings {
     probeMs: number('PROBE_MS'),
     disconnectMs: number('DISCONNECT_MS'),
     killAnswerMs: number('KILL_ANSWER_MS'),
-    commandTtlMs: number('COMMAND_TTL_MS'),
+    killTtlMs: number('KILL_TTL_MS'),
     lostTargetMs: number('LOST_TARGET_MS'),
     runOutputMaxBytes: number('RUN_OUTPUT_MAX_BYTES'),
     jobOutputMaxBytes: number('JOB_OUTPUT_MAX_BYTES'),

@@ -16,7 +16,7 @@ export interface CrowdOrder {
 /** From a process. Times are `Date.now()`: it is one machine. */
 export type CrowdNews =
   | { readonly type: 'started'; readonly run: string; readonly at: number }
-  | { readonly type: 'kill'; readonly run: string; readonly command: string; readonly at: number }
-  /** The completion is acked: the object has the run's end, and the command is settled. */
+  | { readonly type: 'kill'; readonly run: string; readonly kill: string; readonly at: number }
+  /** The completion is acked: the object has the run's end, and the kill is settled. */
   | { readonly type: 'settled'; readonly run: string; readonly at: number }
   | { readonly type: 'failed'; readonly run: string; readonly reason: string };

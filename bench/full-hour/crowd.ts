@@ -52,8 +52,8 @@ function connection(
     const at = Date.now();
     if (read.message.type === 'ack' && read.message.of === 'start') tell({ type: 'started', run, at });
     if (read.message.type === 'kill') {
-      tell({ type: 'kill', run, command: read.message.command, at });
-      for (const message of obedience(read.message.command)) say(message);
+      tell({ type: 'kill', run, kill: read.message.kill, at });
+      for (const message of obedience(read.message.kill)) say(message);
     }
     if (read.message.type === 'ack' && read.message.of === 'complete') {
       tell({ type: 'settled', run, at });
@@ -70,12 +70,12 @@ function connection(
 }
 
 function start(run: string, runKey: string): WrapperMessage {
-  const command = '/usr/local/bin/backup --all --verbose --target /srv/backup';
-  return startMessage({ run, runKey }, { command_line: command, version: '0.0.0-bench' });
+  const commandLine = '/usr/local/bin/backup --all --verbose --target /srv/backup';
+  return startMessage({ run, runKey }, { command_line: commandLine, version: '0.0.0-bench' });
 }
 
-function obedience(command: string): WrapperMessage[] {
-  return [killingMessage(command, 'term'), killingMessage(command, 'gone'), completeMessage()];
+function obedience(kill: string): WrapperMessage[] {
+  return [killingMessage(kill, 'term'), killingMessage(kill, 'gone'), completeMessage()];
 }
 
 function tell(news: CrowdNews): void {

@@ -17,15 +17,15 @@ import { Link, navigate, type Route, route } from './router.tsx';
 import { forgetFleet } from './state/fleet.ts';
 import { entry } from './state/history-entry.ts';
 import { forgetOrders, rememberOrders } from './state/kill-orders.ts';
-import { forgetCommands } from './state/kills.ts';
+import { forgetKills } from './state/kills.ts';
 import { mayAdminister, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
 
 const JobPage = lazyPage(async () => (await import('./pages/job/job-page.tsx')).JobPage);
 const RunPage = lazyPage(async () => (await import('./pages/run/run-page.tsx')).RunPage);
 const TimelinePage = lazyPage(async () => (await import('./pages/timeline/timeline-page.tsx')).TimelinePage);
-const CommandsPage = lazyPage(async () => (await import('./pages/kills/kills-page.tsx')).CommandsPage);
-const CommandPage = lazyPage(async () => (await import('./pages/kills/kill-page.tsx')).CommandPage);
+const KillsPage = lazyPage(async () => (await import('./pages/kills/kills-page.tsx')).KillsPage);
+const KillPage = lazyPage(async () => (await import('./pages/kills/kill-page.tsx')).KillPage);
 const TokensPage = lazyPage(async () => (await import('./pages/tokens/tokens-page.tsx')).TokensPage);
 const AuditPage = lazyPage(async () => (await import('./pages/audit/audit-page.tsx')).AuditPage);
 
@@ -44,7 +44,7 @@ function Shown() {
   useEffect(() => {
     if (!signedOut) return;
     forgetFleet();
-    forgetCommands();
+    forgetKills();
     forgetOrders();
   }, [signedOut]);
 
@@ -88,7 +88,7 @@ function SignedIn({ session: who }: { readonly session: Session }) {
     },
     { key: 'o', does: 'Overview: what runs', run: () => navigate('/') },
     { key: 't', does: 'Timeline', run: () => navigate('/timeline') },
-    { key: 'c', does: 'Commands', run: () => navigate('/commands') },
+    { key: 'c', does: 'Kills', run: () => navigate('/kills') },
   ]);
   return (
     <>
@@ -126,10 +126,10 @@ function Page({ who }: { readonly who: Session }) {
       return <TimelinePage who={who} />;
     case 'job':
       return <JobPage key={current.name} name={current.name} who={who} />;
-    case 'commands':
-      return <CommandsPage />;
-    case 'command':
-      return <CommandPage key={current.id} id={current.id} who={who} />;
+    case 'kills':
+      return <KillsPage />;
+    case 'kill':
+      return <KillPage key={current.id} id={current.id} who={who} />;
     case 'tokens':
       return mayAdminister(who) ? <TokensPage who={who} /> : <NoAdmin who={who} title="Tokens" />;
     case 'audit':
@@ -160,10 +160,10 @@ function needsRead(page: Route['page']): boolean {
     case 'timeline':
     case 'job':
     case 'run':
-    case 'commands':
+    case 'kills':
       return true;
     // Whoever may kill may ask what became of it.
-    case 'command':
+    case 'kill':
     case 'tokens':
     case 'audit':
     case 'unknown':

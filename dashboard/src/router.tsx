@@ -11,8 +11,8 @@ export type Route =
   | { readonly page: 'job'; readonly name: string }
   /** @property job null: of whichever job has a run with this id, if only one has */
   | { readonly page: 'run'; readonly id: string; readonly job: string | null }
-  | { readonly page: 'commands' }
-  | { readonly page: 'command'; readonly id: string }
+  | { readonly page: 'kills' }
+  | { readonly page: 'kill'; readonly id: string }
   | { readonly page: 'tokens' }
   | { readonly page: 'audit' }
   | { readonly page: 'unknown' };
@@ -25,7 +25,7 @@ export function routeOf(path: string, search: string): Route {
   switch (page) {
     case 'overview':
     case 'timeline':
-    case 'commands':
+    case 'kills':
     case 'tokens':
     case 'audit':
       return { page };
@@ -33,7 +33,7 @@ export function routeOf(path: string, search: string): Route {
       return { page, name: name ?? '' };
     case 'run':
       return { page, id: name ?? '', job: new URLSearchParams(search).get('job') || null };
-    case 'command':
+    case 'kill':
       return { page, id: name ?? '' };
   }
 }
@@ -49,11 +49,11 @@ export function runPath({ id, job }: RunName): string {
 
 /** All that one order has made. */
 export function batchPath(batch: string): string {
-  return `/commands?${new URLSearchParams({ batch })}`;
+  return `/kills?${new URLSearchParams({ batch })}`;
 }
 
-export function commandPath(id: string): string {
-  return `/commands/${id}`;
+export function killPath(id: string): string {
+  return `/kills/${id}`;
 }
 
 interface Place {

@@ -3,11 +3,11 @@ import type { AuditEntry } from '#protocol/api';
 import { actorChoices, namesOf, unnamed } from '../src/pages/audit/names.ts';
 import { newerKills } from '../src/pages/audit/newer.ts';
 import { sentenceOf } from '../src/pages/audit/sentences.ts';
-import { at, COMMAND_ID, makeCommand, runId } from './make.ts';
+import { at, KILL_ID, makeKill, runId } from './make.ts';
 
 const TOKEN = runId(7);
 const KILL = {
-  command: COMMAND_ID,
+  kill: KILL_ID,
   run: null,
   instance: null,
   machine: 'web-1',
@@ -45,7 +45,7 @@ describe('sentences', () => {
       tone: 'plain',
       until: null,
       job: 'backup',
-      command: COMMAND_ID,
+      kill: KILL_ID,
       run: null,
     });
     expect(told({ detail: { ...KILL, machine: null, reason: null } }).deed).toBe(
@@ -107,7 +107,7 @@ describe('sentences', () => {
   });
 
   test('details of another make are no reason to fail', () => {
-    expect(told({ detail: { command: 7 } })).toMatchObject({ deed: 'ordered a kill of backup', command: null });
+    expect(told({ detail: { kill: 7 } })).toMatchObject({ deed: 'ordered a kill of backup', kill: null });
     expect(told({ action: 'token_rotated', subject: TOKEN }).deed).toBe('gave the token “web machines” a new secret');
   });
 });
@@ -137,7 +137,7 @@ describe('names', () => {
 
 describe('newer entries', () => {
   const ALL = { actor: null, action: null, subject: null };
-  const heard = new Map([[COMMAND_ID, makeCommand({ requested_at: at(100) })]]);
+  const heard = new Map([[KILL_ID, makeKill({ requested_at: at(100) })]]);
   const readAt = Date.parse(at(50));
 
   test('a kill that was heard of since is offered', () => {

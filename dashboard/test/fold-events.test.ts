@@ -2,28 +2,28 @@ import { expect, test } from 'vitest';
 import type { KillPhase } from '#protocol/kill';
 import { chaptersOf } from '../src/pages/run/fold-events.ts';
 import type { Marked } from '../src/state/marked.ts';
-import { at, COMMAND_ID, story } from './make.ts';
+import { at, KILL_ID, story } from './make.ts';
 
 const gap = (n: number) => ({ at: at(n), type: 'output_gap', from: n * 10, to: n * 10 + 5 }) as const;
 const broken = (n: number) => ({ at: at(n), type: 'disconnected', cause: 'closed' }) as const;
 const back = (n: number) => ({ at: at(n), type: 'connected' }) as const;
 const FORCE_ID = '01J00000000000000000000003';
-const ordered = (n: number, command: string) =>
+const ordered = (n: number, kill: string) =>
   ({
     at: at(n),
     type: 'kill_requested',
-    command,
+    kill,
     requested_by: 'ops',
     reason: null,
     signal: 'SIGTERM',
     grace_ms: 5000,
     include: null,
   }) as const;
-const step = (n: number, command: string | null, phase: KillPhase, survivors: number[] = []) =>
+const step = (n: number, kill: string | null, phase: KillPhase, survivors: number[] = []) =>
   ({
     at: at(n),
     type: 'kill_progress',
-    command,
+    kill,
     reason: 'operator',
     phase,
     signal: null,
@@ -56,23 +56,23 @@ test('nothing else is left out or moved', () => {
   expect(chaptersOf(events)).toEqual(events.map((event) => ({ kind: 'event', event })));
 });
 
-test('a step that each of two commands is told of is told once', () => {
+test('a step that each of two kills is told of is told once', () => {
   const steps = [
-    ordered(1, COMMAND_ID),
-    step(2, COMMAND_ID, 'term'),
+    ordered(1, KILL_ID),
+    step(2, KILL_ID, 'term'),
     ordered(3, FORCE_ID),
-    step(4, COMMAND_ID, 'kill'),
+    step(4, KILL_ID, 'kill'),
     step(4, FORCE_ID, 'kill'),
-    step(5, COMMAND_ID, 'gone'),
+    step(5, KILL_ID, 'gone'),
     step(5, FORCE_ID, 'gone'),
   ];
   const told = chaptersOf(story(...steps)).flatMap((chapter) => (chapter.kind === 'event' ? chapter.event : []));
   expect(told.map(({ id }) => id)).toEqual([1, 2, 3, 4, 6]);
 });
 
-test('a step is told again of what was left, of other processes, and for each command that came too late', () => {
-  const again = [step(1, COMMAND_ID, 'kill'), step(2, COMMAND_ID, 'gone', [7]), ordered(3, FORCE_ID)];
+test('a step is told again of what was left, of other processes, and for each kill that came too late', () => {
+  const again = [step(1, KILL_ID, 'kill'), step(2, KILL_ID, 'gone', [7]), ordered(3, FORCE_ID)];
   expect(kinds(...again, step(4, FORCE_ID, 'kill'), step(5, FORCE_ID, 'gone', [7]))).toHaveLength(5);
-  expect(kinds(step(1, COMMAND_ID, 'gone', [7]), step(1, FORCE_ID, 'gone'))).toHaveLength(2);
-  expect(kinds(step(1, COMMAND_ID, 'refused'), step(1, FORCE_ID, 'refused'))).toHaveLength(2);
+  expect(kinds(step(1, KILL_ID, 'gone', [7]), step(1, FORCE_ID, 'gone'))).toHaveLength(2);
+  expect(kinds(step(1, KILL_ID, 'refused'), step(1, FORCE_ID, 'refused'))).toHaveLength(2);
 });

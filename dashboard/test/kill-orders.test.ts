@@ -14,8 +14,8 @@ import {
   rememberOrders,
   sendAgain,
 } from '../src/state/kill-orders.ts';
-import { catchUpOnCommands, commands, forgetCommands, keepCommands } from '../src/state/kills.ts';
-import { makeCommand, makeRun, runId } from './make.ts';
+import { catchUpOnKills, forgetKills, keepKills, kills } from '../src/state/kills.ts';
+import { makeKill, makeRun, runId } from './make.ts';
 
 /** What a call is answered by: a response, or silence. */
 let answer: (path: string, body: { runs?: { job: string; run: string }[] }) => Response | Promise<Response>;
@@ -36,7 +36,7 @@ beforeEach(() => {
 
 afterEach(() => {
   forgetOrders();
-  forgetCommands();
+  forgetKills();
   vi.unstubAllGlobals();
 });
 
@@ -44,11 +44,11 @@ const made: KillOrder = {
   id: 'one',
   scope: { kind: 'runs', runs: [{ id: runId(1), job: 'backup', machine: 'm1' }] },
   manner: {},
-  state: { kind: 'stored', commands: [] },
+  state: { kind: 'stored', kills: [] },
 };
 const runs = (count: number) => Array.from({ length: count }, (_, n) => makeRun({ id: runId(n) }));
 const stored = (ids: readonly string[]) =>
-  Response.json({ commands: ids.map((run) => makeCommand({ id: run, run })) }, { status: 202 });
+  Response.json({ kills: ids.map((run) => makeKill({ id: run, run })) }, { status: 202 });
 const problem = (status: number) =>
   Response.json({ type: 'about:blank', title: 'No', status, code: 'forbidden', detail: 'No.' }, { status });
 
@@ -70,11 +70,11 @@ test('of an order that got through in part it is told which part, and that part 
   orderKill({ kind: 'runs', runs: runs(600) }, {});
   const order = await stateOf('failed');
   expect(textOf(order)).toContain('first 500 were ordered');
-  expect(commands.value.size).toBe(500);
+  expect(kills.value.size).toBe(500);
 
   answer = (_, body) => stored(idsOf(body));
   sendAgain(order);
-  expect((await stateOf('stored')).state).toMatchObject({ commands: { length: 600 } });
+  expect((await stateOf('stored')).state).toMatchObject({ kills: { length: 600 } });
 });
 
 test('the runs that were picked are named with their jobs, and an order of the one is none of its namesake', async () => {
@@ -108,7 +108,7 @@ test('the runs that were picked are named with their jobs, and an order of the o
     marked: [],
     marked_count: 0,
   };
-  const ordered = [makeCommand({ job: 'backup', targets: [{ ...target, state: 'term' }] })];
+  const ordered = [makeKill({ job: 'backup', targets: [{ ...target, state: 'term' }] })];
   expect(inGrace(ordered, [real, evil])).toEqual([real]);
 });
 
@@ -130,46 +130,46 @@ test('what is answered after a sign-out is not kept for whoever comes next', asy
   disownCalls();
   respond(stored([runId(0), runId(1)]));
   await stateOf('failed');
-  expect(commands.value.size).toBe(0);
+  expect(kills.value.size).toBe(0);
 });
 
-test('after a lost link all commands under way are caught up on, however many are newer', async () => {
+test('after a lost link all kills under way are caught up on, however many are newer', async () => {
   const ids = Array.from({ length: 7 }, (_, n) => runId(n)).reverse();
-  keepCommands([makeCommand({ id: runId(2), seq: 1, state: 'delivered' })]);
+  keepKills([makeKill({ id: runId(2), seq: 1, state: 'delivered' })]);
   const asked: (string | null)[] = [];
-  const failure = await catchUpOnCommands(async (cursor) => {
+  const failure = await catchUpOnKills(async (cursor) => {
     asked.push(cursor);
     const from = cursor === null ? 0 : ids.indexOf(cursor) + 1;
     const page = ids.slice(from, from + 2);
-    const items = page.map((id) => makeCommand({ id, seq: 2, state: 'settled' }));
+    const items = page.map((id) => makeKill({ id, seq: 2, state: 'settled' }));
     return { ok: true, value: { items, next: page.at(-1) ?? null } };
   });
   expect(failure).toBe(null);
-  expect(commands.value.get(runId(2))?.state).toBe('settled');
+  expect(kills.value.get(runId(2))?.state).toBe('settled');
   expect(asked).toHaveLength(3);
 
   // What nobody waits for is not asked for.
-  await catchUpOnCommands(() => Promise.reject(new Error('not to be asked')));
+  await catchUpOnKills(() => Promise.reject(new Error('not to be asked')));
 });
 
 /** The page is loaded anew: of what it knew, only what the tab keeps is left. */
 function reload(): void {
   killOrders.value = [];
-  forgetCommands();
+  forgetKills();
 }
 
 test('a reload loses no order, and what was not answered yet is asked about, with its keys', async () => {
   const sent: (string | null)[] = [];
   vi.stubGlobal('fetch', (path: string, init: RequestInit) => {
     if (init.method === 'POST') sent.push(new Headers(init.headers).get('Idempotency-Key'));
-    const id = path.split('/commands/')[1];
+    const id = path.split('/kills/')[1];
     return id === undefined
       ? new Promise(() => {})
-      : Promise.resolve(Response.json({ command: makeCommand({ id, state: 'settled' }) }));
+      : Promise.resolve(Response.json({ kill: makeKill({ id, state: 'settled' }) }));
   });
   const end = rememberOrders(WHO);
   orderKill({ kind: 'runs', runs: runs(2) }, { reason: 'too slow' });
-  killOrders.value = [...killOrders.value, { ...made, id: 'done', state: { kind: 'stored', commands: [runId(7)] } }];
+  killOrders.value = [...killOrders.value, { ...made, id: 'done', state: { kind: 'stored', kills: [runId(7)] } }];
   end();
   reload();
 
@@ -182,9 +182,9 @@ test('a reload loses no order, and what was not answered yet is asked about, wit
   expect(textOf(order)).toContain('Nobody knows whether this was ordered.');
   const done = killOrders.value.find(({ id }) => id === 'done') ?? order;
   // A list may know it, as it was some time ago.
-  keepCommands([makeCommand({ id: runId(7), state: 'queued', seq: -1 })]);
+  keepKills([makeKill({ id: runId(7), state: 'queued', seq: -1 })]);
   expect([isProgressLoading(done), isProgressLoading(order)]).toEqual([true, false]);
-  await vi.waitFor(() => expect(commands.value.get(runId(7))?.state).toBe('settled'), WAIT);
+  await vi.waitFor(() => expect(kills.value.get(runId(7))?.state).toBe('settled'), WAIT);
   expect(isProgressLoading(done)).toBe(false);
   sendAgain(order);
   await vi.waitFor(() => expect(sent.length).toBe(2), WAIT);

@@ -1,25 +1,25 @@
 import { describe, expect, test } from 'vitest';
 import { killProgress } from '../src/state/kill-progress.ts';
 import type { Marked } from '../src/state/marked.ts';
-import { at, COMMAND_ID, makeCommand, makeRun, RUN_ID, story } from './make.ts';
+import { at, KILL_ID, makeKill, makeRun, RUN_ID, story } from './make.ts';
 
 const requested = {
   at: at(10),
   type: 'kill_requested',
-  command: COMMAND_ID,
+  kill: KILL_ID,
   requested_by: 'ops',
   reason: null,
   signal: 'SIGTERM',
   grace_ms: 5000,
   include: null,
 } as const;
-const sent = { at: at(10), type: 'kill_sent', command: COMMAND_ID } as const;
-const delivered = { at: at(11), type: 'kill_delivered', command: COMMAND_ID } as const;
+const sent = { at: at(10), type: 'kill_sent', kill: KILL_ID } as const;
+const delivered = { at: at(11), type: 'kill_delivered', kill: KILL_ID } as const;
 const phase = (name: 'term' | 'kill' | 'gone' | 'refused', seconds: number) =>
   ({
     at: at(seconds),
     type: 'kill_progress',
-    command: COMMAND_ID,
+    kill: KILL_ID,
     reason: 'operator',
     phase: name,
     signal: name === 'term' ? 'SIGTERM' : name === 'kill' ? 'SIGKILL' : null,
@@ -45,7 +45,7 @@ const states = (progress: ReturnType<typeof killProgress>) =>
 
 test('nothing asked, nothing to tell', () => {
   expect(killProgress(makeRun(), story(), [])).toBeNull();
-  const elsewhere = makeCommand({ run: '01J00000000000000000000009' });
+  const elsewhere = makeKill({ run: '01J00000000000000000000009' });
   expect(killProgress(makeRun(), story(), [elsewhere])).toBeNull();
 });
 
@@ -60,7 +60,7 @@ test('each step is done when it has happened and not before', () => {
 });
 
 test('the answer to the call is enough to say that it is requested', () => {
-  const progress = killProgress(makeRun(), story(), [makeCommand({ targets: [target('pending')] })]);
+  const progress = killProgress(makeRun(), story(), [makeKill({ targets: [target('pending')] })]);
   expect(states(progress)).toEqual({ requested: 'done', delivered: 'next', term: 'open', kill: 'open', gone: 'open' });
 });
 
@@ -73,12 +73,12 @@ test('what was sent is not delivered before the machine has answered', () => {
   expect(isUnanswered(requested, sent)).toEqual([true, 'next']);
   expect(isUnanswered(requested, sent, delivered)).toEqual([false, 'done']);
   expect(isUnanswered(requested, sent, phase('term', 12))).toEqual([false, 'done']);
-  const byTarget = killProgress(killing, story(requested), [makeCommand({ targets: [target('sent')] })]);
+  const byTarget = killProgress(killing, story(requested), [makeKill({ targets: [target('sent')] })]);
   expect([byTarget?.isUnanswered, states(byTarget).delivered]).toEqual([true, 'next']);
 });
 
-test('a command’s target tells of a step whose event is still on its way', () => {
-  const progress = killProgress(killing, story(requested), [makeCommand({ targets: [target('term')] })]);
+test('a kill’s target tells of a step whose event is still on its way', () => {
+  const progress = killProgress(killing, story(requested), [makeKill({ targets: [target('term')] })]);
   expect(states(progress)).toMatchObject({ delivered: 'done', term: 'done', kill: 'next' });
 });
 
@@ -95,8 +95,8 @@ describe('the grace', () => {
     const second = '01J00000000000000000000003';
     const again = (grace_ms: number, seconds: number) =>
       [
-        { ...requested, command: second, grace_ms, at: at(seconds) },
-        { ...delivered, command: second, at: at(seconds) },
+        { ...requested, kill: second, grace_ms, at: at(seconds) },
+        { ...delivered, kill: second, at: at(seconds) },
       ] as const;
     const first = [requested, delivered, phase('term', 12)] as const;
     expect(end(...first, ...again(1000, 13))).toBe(Date.parse(at(14)));
@@ -104,7 +104,7 @@ describe('the grace', () => {
   });
 
   test('is the run’s own when the wrapper ends it by itself', () => {
-    const own = { ...phase('term', 12), command: null, reason: 'timeout' } as const;
+    const own = { ...phase('term', 12), kill: null, reason: 'timeout' } as const;
     const progress = killProgress(makeRun({ state: 'killing', grace_ms: 9000 }), story(own), []);
     expect(progress).toMatchObject({ ownReason: 'timeout', graceEndsAt: Date.parse(at(21)) });
     expect(states(progress)).toEqual({ term: 'done', kill: 'next', gone: 'open' });
@@ -157,7 +157,7 @@ test('while the machine is away the kill waits', () => {
 });
 
 test('a kill of another job’s run with the same id is none of this one', () => {
-  const theirs = makeCommand({ job: 'evil', targets: [target('term')] });
+  const theirs = makeKill({ job: 'evil', targets: [target('term')] });
   expect(killProgress(makeRun(), [], [theirs])).toBe(null);
 });
 
@@ -179,11 +179,11 @@ describe('of what a run has left running', () => {
   test('the kill is one of its own, and the one before it told as long as there is none', () => {
     expect(killProgress(run, story(...before), [])).toMatchObject({ outcome: 'gone', isAfterEnd: false });
     const second = '01J00000000000000000000003';
-    const again = makeCommand({ id: second, requested_at: at(30), targets: [target('pending')] });
-    const ordered = killProgress(run, story(...before), [makeCommand({ requested_at: at(10) }), again]);
+    const again = makeKill({ id: second, requested_at: at(30), targets: [target('pending')] });
+    const ordered = killProgress(run, story(...before), [makeKill({ requested_at: at(10) }), again]);
     expect(ordered).toMatchObject({ outcome: 'under_way', isAfterEnd: true, orders: [{ id: second }] });
     expect(states(ordered)).toMatchObject({ requested: 'done', delivered: 'next', term: 'open' });
-    const ofSecond = <Event extends object>(event: Event) => ({ ...event, command: second });
+    const ofSecond = <Event extends object>(event: Event) => ({ ...event, kill: second });
     const events = [...before, ...[requested, delivered, phase('term', 32)].map(ofSecond)];
     expect(states(killProgress(run, story(...events), [again]))).toMatchObject({ term: 'done', gone: 'open' });
     const nothing = { at: at(34), type: 'left_running', processes: [] as typeof LEFT } as const;
@@ -193,7 +193,7 @@ describe('of what a run has left running', () => {
 
   test('a kill that came when nothing was left any more is told as too late', () => {
     const nothing = { at: at(25), type: 'left_running', processes: [] as typeof LEFT } as const;
-    const late = makeCommand({ requested_at: at(30), targets: [{ ...target('pending'), state: 'refused' }] });
+    const late = makeKill({ requested_at: at(30), targets: [{ ...target('pending'), state: 'refused' }] });
     const events = story(ended, left, nothing);
     expect(killProgress(makeRun(over), events, [late])).toMatchObject({ outcome: 'refused', isAfterEnd: true });
   });

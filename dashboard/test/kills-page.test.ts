@@ -1,21 +1,21 @@
 import { describe, expect, test } from 'vitest';
-import type { Command, Target } from '#protocol/api';
+import type { Kill, Target } from '#protocol/api';
 import { listedIds, newestFirst, readNarrowing, rowsOf } from '../src/pages/kills/listed.ts';
 import { shownTargets, targetGroups } from '../src/pages/kills/targets.ts';
 import { batchText } from '../src/parts/kill-labels.ts';
 import { byBatch, isBatch, stateOfBatch } from '../src/state/batches.ts';
 import { orderProgress } from '../src/state/order-progress.ts';
-import { makeCommand, runId } from './make.ts';
+import { makeKill, runId } from './make.ts';
 
-const command = (n: number, changes: Partial<Command> = {}) => makeCommand({ id: runId(n), run: null, ...changes });
-const heard = (...all: Command[]) => new Map(all.map((one) => [one.id, one]));
-const read = (items: Command[], hasMore = false) => ({ items, hasMore, readAt: 1 });
+const kill = (n: number, changes: Partial<Kill> = {}) => makeKill({ id: runId(n), run: null, ...changes });
+const heard = (...all: Kill[]) => new Map(all.map((one) => [one.id, one]));
+const read = (items: Kill[], hasMore = false) => ({ items, hasMore, readAt: 1 });
 const ALL = { job: null, states: [], batch: null };
 
-describe('the list of commands', () => {
+describe('the list of kills', () => {
   test('what is heard of goes on top, and the newest version is shown', () => {
-    const known = heard(command(2, { state: 'settled' }), command(3));
-    const ids = listedIds(new Set(), read([command(2)]), known, ALL);
+    const known = heard(kill(2, { state: 'settled' }), kill(3));
+    const ids = listedIds(new Set(), read([kill(2)]), known, ALL);
     expect(newestFirst(ids, known).map(({ id, state }) => [id, state])).toEqual([
       [runId(3), 'queued'],
       [runId(2), 'settled'],
@@ -23,14 +23,14 @@ describe('the list of commands', () => {
   });
 
   test('what is older than all that was read waits until that is read', () => {
-    const known = heard(command(1), command(5), command(6));
-    expect(listedIds(new Set(), read([command(5)], true), known, ALL)).toEqual(new Set([runId(5), runId(6)]));
-    expect(listedIds(new Set(), read([command(5)]), known, ALL)).toEqual(new Set([runId(1), runId(5), runId(6)]));
+    const known = heard(kill(1), kill(5), kill(6));
+    expect(listedIds(new Set(), read([kill(5)], true), known, ALL)).toEqual(new Set([runId(5), runId(6)]));
+    expect(listedIds(new Set(), read([kill(5)]), known, ALL)).toEqual(new Set([runId(1), runId(5), runId(6)]));
   });
 
   test('nothing is shown by hearsay before the list was read', () => {
     const listing = { items: [], hasMore: false, readAt: null };
-    expect(listedIds(new Set(), listing, heard(command(1)), ALL).size).toBe(0);
+    expect(listedIds(new Set(), listing, heard(kill(1)), ALL).size).toBe(0);
   });
 
   test('narrowed to a state, it takes in what is in that state, and keeps what goes on to another', () => {
@@ -38,11 +38,11 @@ describe('the list of commands', () => {
     const first = listedIds(
       new Set(),
       read([]),
-      heard(command(1), command(2, { state: 'settled' }), command(3, { job: 'etl' })),
+      heard(kill(1), kill(2, { state: 'settled' }), kill(3, { job: 'etl' })),
       narrowing,
     );
     expect(first).toEqual(new Set([runId(1)]));
-    expect(listedIds(first, read([]), heard(command(1, { state: 'settled' })), narrowing)).toEqual(first);
+    expect(listedIds(first, read([]), heard(kill(1, { state: 'settled' })), narrowing)).toEqual(first);
   });
 
   test('the address', () => {
@@ -100,7 +100,7 @@ describe('one order for 30 runs in 12 jobs', () => {
   });
   const parts = Array.from({ length: 30 }, (_, n) => {
     const changes: Partial<Target> = n === 3 ? { survivors: [7] } : n === 4 ? { state: 'sent' } : {};
-    return command(100 + n, {
+    return kill(100 + n, {
       job: `job-${n % 12}`,
       batch: 'one-call',
       run: runId(n),
@@ -108,23 +108,23 @@ describe('one order for 30 runs in 12 jobs', () => {
       targets: [target(n, changes)],
     });
   });
-  const [newer, older] = [command(200), command(1, { batch: 'another' })];
+  const [newer, older] = [kill(200), kill(1, { batch: 'another' })];
   const listed = [newer, ...parts, older];
 
   test('is one row, and its parts follow it when it is open', () => {
     const kinds = (opened: string[]) =>
-      rowsOf(listed, new Set(opened)).map((row) => (row.kind === 'batch' ? 'batch' : row.isPart ? 'part' : 'command'));
-    expect(kinds([])).toEqual(['command', 'batch', 'command']);
-    expect(kinds(['one-call'])).toEqual(['command', 'batch', ...parts.map(() => 'part'), 'command']);
+      rowsOf(listed, new Set(opened)).map((row) => (row.kind === 'batch' ? 'batch' : row.isPart ? 'part' : 'kill'));
+    expect(kinds([])).toEqual(['kill', 'batch', 'kill']);
+    expect(kinds(['one-call'])).toEqual(['kill', 'batch', ...parts.map(() => 'part'), 'kill']);
   });
 
   test('is told as a whole', () => {
     const batch = byBatch(listed).find(isBatch);
     expect(batch === undefined ? null : batchText(batch)).toBe('30 runs in 12 jobs');
     expect(batch === undefined ? null : stateOfBatch(batch).state).toBe('delivered');
-    const { counts, isOver } = orderProgress(batch?.commands ?? []);
+    const { counts, isOver } = orderProgress(batch?.kills ?? []);
     expect([counts.gone, counts.survived, counts.sent, isOver]).toEqual([28, 1, 1, false]);
-    const ofOne = { id: 'x', commands: parts.slice(0, 2).map((part) => ({ ...part, job: 'etl', targets: [] })) };
+    const ofOne = { id: 'x', kills: parts.slice(0, 2).map((part) => ({ ...part, job: 'etl', targets: [] })) };
     expect(batchText(ofOne)).toBe('2 runs of etl');
     expect(stateOfBatch(ofOne).state).toBe('settled');
   });

@@ -1,9 +1,9 @@
 /** Things to test with, each with nothing remarkable about it but what the test says. */
-import type { Command, Job, LastEnd, NewRunEvent, Run, RunEnd, RunEvent } from '#protocol/api';
+import type { Job, Kill, LastEnd, NewRunEvent, Run, RunEnd, RunEvent } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 
 export const RUN_ID = '01J00000000000000000000001';
-export const COMMAND_ID = '01J00000000000000000000002';
+export const KILL_ID = '01J00000000000000000000002';
 const START = Date.parse('2026-03-01T00:00:00.000Z');
 
 /** The id of the n-th run. */
@@ -89,9 +89,9 @@ export function makeJob(changes: Partial<Job> = {}): Job {
   };
 }
 
-export function makeCommand(changes: Partial<Command> = {}): Command {
+export function makeKill(changes: Partial<Kill> = {}): Kill {
   return {
-    id: COMMAND_ID,
+    id: KILL_ID,
     job: 'backup',
     kind: 'kill',
     state: 'queued',

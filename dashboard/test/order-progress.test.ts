@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { orderProgress } from '../src/state/order-progress.ts';
-import { makeCommand, runId } from './make.ts';
+import { makeKill, runId } from './make.ts';
 
 const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number[] = []) => ({
   run: runId(n),
@@ -14,22 +14,22 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
   marked_count: 0,
 });
 
-test('an order is over when all its commands are', () => {
-  const settled = makeCommand({ state: 'settled', targets: [target(1, 'gone'), target(2, 'refused')] });
-  const open = makeCommand({ state: 'delivered', targets: [target(3, 'term')] });
+test('an order is over when all its kills are', () => {
+  const settled = makeKill({ state: 'settled', targets: [target(1, 'gone'), target(2, 'refused')] });
+  const open = makeKill({ state: 'delivered', targets: [target(3, 'term')] });
   expect(orderProgress([settled]).isOver).toBe(true);
   expect(orderProgress([settled, open])).toMatchObject({ isOver: false, counts: { gone: 1, refused: 1, term: 1 } });
 });
 
-test('a command that has found no run yet counts as stored, one that found none at all as over', () => {
-  expect(orderProgress([makeCommand({ state: 'queued' })]).counts.none).toBe(1);
-  expect(orderProgress([makeCommand({ state: 'settled' })])).toMatchObject({ isOver: true, counts: { none: 0 } });
+test('a kill that has found no run yet counts as stored, one that found none at all as over', () => {
+  expect(orderProgress([makeKill({ state: 'queued' })]).counts.none).toBe(1);
+  expect(orderProgress([makeKill({ state: 'settled' })])).toMatchObject({ isOver: true, counts: { none: 0 } });
 });
 
 test('what could not be ended is told with its machine', () => {
-  const command = makeCommand({ state: 'settled', targets: [target(1, 'gone', [77])] });
-  expect(orderProgress([command]).survivors).toEqual([{ machine: 'm-1', survivors: [77], unnamed_survivors: false }]);
-  const unnamed = makeCommand({ state: 'settled', targets: [{ ...target(1, 'gone'), unnamed_survivors: true }] });
+  const kill = makeKill({ state: 'settled', targets: [target(1, 'gone', [77])] });
+  expect(orderProgress([kill]).survivors).toEqual([{ machine: 'm-1', survivors: [77], unnamed_survivors: false }]);
+  const unnamed = makeKill({ state: 'settled', targets: [{ ...target(1, 'gone'), unnamed_survivors: true }] });
   expect(orderProgress([unnamed]).survivors).toEqual([{ machine: 'm-1', survivors: [], unnamed_survivors: true }]);
   expect(orderProgress([unnamed]).counts).toMatchObject({ survived: 1, gone: 0 });
 });

@@ -58,7 +58,7 @@ describe('of a run without output is said', () => {
     const end = { state, exit_code: exitCode, reason, ended_at: at(9), final: true, connected: false };
     return makeRun({ ...end, output_total_bytes: 0, ...changes });
   };
-  /** Reasons with which a wrapper ends that has read everything that the command printed. */
+  /** Reasons with which a wrapper ends that has read everything that the kill printed. */
   const READ_TO_THE_END = [
     'exited',
     'signaled',

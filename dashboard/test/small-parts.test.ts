@@ -5,9 +5,9 @@ import { keyOf } from '../src/keyboard/key-of.ts';
 import { roughlyAgoText } from '../src/parts/quantity.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
 import { type Freshness, freshnessWith } from '../src/state/freshness.ts';
-import { mergeCommands, trimmedCommands } from '../src/state/kills.ts';
+import { mergeKills, trimmedKills } from '../src/state/kills.ts';
 import { isKillable, mayKill } from '../src/state/rights.ts';
-import { COMMAND_ID, makeCommand, makeRun } from './make.ts';
+import { KILL_ID, makeKill, makeRun } from './make.ts';
 
 describe('pauses between attempts', () => {
   test('grow, are spread over their whole length, and have an end', () => {
@@ -79,19 +79,19 @@ describe('rights', () => {
   });
 });
 
-describe('commands', () => {
+describe('kills', () => {
   test('the one with the higher seq counts, whichever way and in whatever order they come', () => {
-    const told = mergeCommands(new Map(), [makeCommand({ seq: 3, state: 'delivered' })]);
-    expect(mergeCommands(told, [makeCommand({ seq: 2 })])).toBe(told);
-    expect(mergeCommands(told, [makeCommand({ seq: 4, state: 'settled' })]).get(COMMAND_ID)?.state).toBe('settled');
+    const told = mergeKills(new Map(), [makeKill({ seq: 3, state: 'delivered' })]);
+    expect(mergeKills(told, [makeKill({ seq: 2 })])).toBe(told);
+    expect(mergeKills(told, [makeKill({ seq: 4, state: 'settled' })]).get(KILL_ID)?.state).toBe('settled');
   });
 
   test('of too many the oldest that are over are forgotten, and none that is under way', () => {
     const known = new Map(
-      ['1', '2', '3', '4'].map((id) => [id, makeCommand({ id, state: id === '1' ? 'queued' : 'settled' })]),
+      ['1', '2', '3', '4'].map((id) => [id, makeKill({ id, state: id === '1' ? 'queued' : 'settled' })]),
     );
-    expect(trimmedCommands(known, 4)).toBe(known);
-    expect([...trimmedCommands(known, 3).keys()]).toEqual(['1', '3', '4']);
+    expect(trimmedKills(known, 4)).toBe(known);
+    expect([...trimmedKills(known, 3).keys()]).toEqual(['1', '3', '4']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { orphanSentence, tell, wasSeenToEnd } from '../src/pages/run/words.ts';
 import { routeOf, runPath } from '../src/router.tsx';
-import { at, COMMAND_ID, RUN_ID, story } from './make.ts';
+import { at, KILL_ID, RUN_ID, story } from './make.ts';
 
 const told = (...events: Parameters<typeof story>) =>
   story(...events).map((event) => {
@@ -10,7 +10,7 @@ const told = (...events: Parameters<typeof story>) =>
   });
 
 test('a kill is told with who, how and why', () => {
-  const order = { at: at(1), type: 'kill_requested', command: COMMAND_ID, requested_by: 'ops' } as const;
+  const order = { at: at(1), type: 'kill_requested', kill: KILL_ID, requested_by: 'ops' } as const;
   expect(
     told(
       { ...order, reason: 'it runs away', signal: 'SIGTERM', grace_ms: 30_000, include: null },
@@ -24,10 +24,7 @@ test('a kill is told with who, how and why', () => {
 
 test('a kill that was sent is not told as delivered', () => {
   expect(
-    told(
-      { at: at(1), type: 'kill_sent', command: COMMAND_ID },
-      { at: at(2), type: 'kill_delivered', command: COMMAND_ID },
-    ),
+    told({ at: at(1), type: 'kill_sent', kill: KILL_ID }, { at: at(2), type: 'kill_delivered', kill: KILL_ID }),
   ).toEqual([
     ['kill', 'Kill sent to the machine', null],
     ['kill', 'Kill delivered', 'the machine has answered'],
@@ -38,7 +35,7 @@ test('what could not be ended is never called gone', () => {
   const gone = {
     at: at(1),
     type: 'kill_progress',
-    command: COMMAND_ID,
+    kill: KILL_ID,
     reason: 'operator',
     phase: 'gone',
     signal: null,
@@ -60,7 +57,7 @@ test('what a kill has left alone is told by name, and it is gone all the same', 
   const gone = {
     at: at(1),
     type: 'kill_progress',
-    command: COMMAND_ID,
+    kill: KILL_ID,
     reason: 'operator',
     phase: 'gone',
     signal: null,
@@ -78,7 +75,7 @@ test('what a kill has left alone is told by name, and it is gone all the same', 
 });
 
 test('the wrapper’s own limit is told as such', () => {
-  const term = { at: at(1), type: 'kill_progress', command: null, reason: 'timeout', phase: 'term' } as const;
+  const term = { at: at(1), type: 'kill_progress', kill: null, reason: 'timeout', phase: 'term' } as const;
   expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, marked: [] })).toEqual([
     ['kill', 'SIGTERM sent', 'its time limit was reached'],
   ]);

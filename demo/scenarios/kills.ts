@@ -58,14 +58,14 @@ export async function killNow(
     describe(before),
   );
   narrator.event('operator', `POST /api/v1/jobs/${run.job}/kill?wait=${WAIT_SECONDS}`, 'command');
-  const { status, command } = await stage.operator.kill(
+  const { status, kill } = await stage.operator.kill(
     run.job,
     { grace_seconds: graceSeconds, reason: 'demo' },
     WAIT_SECONDS,
   );
-  const [target] = command.targets;
-  narrator.event('operator', `answer ${status}: ${command.state}, ${target?.state}, exit code ${target?.exit_code}`);
-  checks.equal('the call was answered when the kill was settled', `${status} ${command.state}`, '200 settled');
+  const [target] = kill.targets;
+  narrator.event('operator', `answer ${status}: ${kill.state}, ${target?.state}, exit code ${target?.exit_code}`);
+  checks.equal('the call was answered when the kill was settled', `${status} ${kill.state}`, '200 settled');
   checks.equal('with the exit code', target?.exit_code, 143);
   const after = run.pid === null ? [] : groupMembers(run.pid);
   checks.that('and nothing of the group is left on the machine', after.length === 0, describe(after));

@@ -8,8 +8,8 @@ test.each([
   ['/timeline', 'timeline', null],
   ['/jobs/nightly.backup', 'job', 'nightly.backup'],
   [`/runs/${RUN}`, 'run', RUN],
-  ['/commands', 'commands', null],
-  [`/commands/${RUN}`, 'command', RUN],
+  ['/kills', 'kills', null],
+  [`/kills/${RUN}`, 'kill', RUN],
   ['/tokens', 'tokens', null],
   ['/audit', 'audit', null],
 ])('%s is the %s, with a slash at its end, too', (path, page, name) => {

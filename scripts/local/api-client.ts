@@ -2,10 +2,10 @@
 
 import * as v from 'valibot';
 import {
-  Command,
-  CommandBody,
   EventList,
   JobList,
+  Kill,
+  KillBody,
   NEXT_OFFSET_HEADER,
   type NewToken,
   type Run,
@@ -47,7 +47,7 @@ export interface StoredOutput {
   readonly nextOffset: number;
 }
 
-const JobCommand = v.object({ command: Command });
+const JobKill = v.object({ kill: Kill });
 
 export class ApiClient {
   readonly #url: string;
@@ -102,18 +102,18 @@ export class ApiClient {
     };
   }
 
-  /** Orders a kill. With `waitSeconds` the answer comes when the command is settled or the time is up. */
-  async kill(job: string, body: KillRequestBody = {}, waitSeconds = 0): Promise<{ status: number; command: Command }> {
+  /** Orders a kill. With `waitSeconds` the answer comes when the kill is settled or the time is up. */
+  async kill(job: string, body: KillRequestBody = {}, waitSeconds = 0): Promise<{ status: number; kill: Kill }> {
     const query = waitSeconds === 0 ? '' : `?wait=${waitSeconds}`;
     const response = await this.request('POST', `/jobs/${job}/kill${query}`, body);
     if (!response.ok) throw await errorOf(response);
-    const { command } = v.parse(JobCommand, await response.json());
-    return { status: response.status, command };
+    const { kill } = v.parse(JobKill, await response.json());
+    return { status: response.status, kill };
   }
 
-  async command(id: string, waitSeconds = 0): Promise<Command> {
+  async getKill(id: string, waitSeconds = 0): Promise<Kill> {
     const query = waitSeconds === 0 ? '' : `?wait=${waitSeconds}`;
-    return (await this.#json(CommandBody, 'GET', `/commands/${id}${query}`)).command;
+    return (await this.#json(KillBody, 'GET', `/kills/${id}${query}`)).kill;
   }
 
   /** Any call under /api/v1, with its answer as it came. */

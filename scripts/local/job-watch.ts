@@ -1,6 +1,6 @@
 /** Follows one job over its watch socket, as the page does: runs as they change, and one run's events and output. */
 import { WebSocket } from 'ws';
-import type { Command, Run, RunEvent } from '#protocol/api';
+import type { Kill, Run, RunEvent } from '#protocol/api';
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS } from '#protocol/limits';
 import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { readWatchMessage, WATCH_SUBPROTOCOL } from '#protocol/watch-link';
@@ -9,7 +9,7 @@ export interface JobWatchHandlers {
   run?(run: Run): void;
   event?(run: string, event: RunEvent): void;
   output?(frame: OutputFrame): void;
-  command?(command: Command): void;
+  kill?(kill: Kill): void;
 }
 
 const HANDSHAKE_TIMEOUT_MS = 5_000;
@@ -74,6 +74,6 @@ export class JobWatch {
     if (message.type === 'ping') this.#socket.send(JSON.stringify({ type: 'pong', sent: message.sent }));
     if (message.type === 'run') handlers.run?.(message.run);
     if (message.type === 'event') handlers.event?.(message.run, message.event);
-    if (message.type === 'command') handlers.command?.(message.command);
+    if (message.type === 'kill') handlers.kill?.(message.kill);
   }
 }

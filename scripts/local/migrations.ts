@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Miniflare } from 'miniflare';
 import type { Migration } from './deployment.ts';
+import { StartError } from './start-error.ts';
 
 type D1Database = Awaited<ReturnType<Miniflare['getD1Database']>>;
 
@@ -15,11 +16,21 @@ const CREATE_TABLE = `CREATE TABLE IF NOT EXISTS d1_migrations (
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 )`;
 
-/** Applies what is missing. */
+/**
+ * Applies the migrations that are missing.
+ *
+ * @throws StartError when the database has a migration that isn't among them: another version of Leash made it
+ */
 export async function applyMigrations(db: D1Database, migrations: readonly Migration[]): Promise<void> {
   await db.prepare(CREATE_TABLE).run();
   const { results } = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
   const applied = new Set(results.map((row) => row.name));
+  const unknown = results.find((row) => !migrations.some(({ name }) => name === row.name));
+  if (unknown !== undefined) {
+    throw new StartError(
+      `The state directory belongs to another version of Leash: its database has the migration ${unknown.name}. Use that version, or another state directory, or remove this one.`,
+    );
+  }
   const missing = migrations.filter(({ name }) => !applied.has(name));
   for (const { name, statements } of missing) {
     // One batch is one transaction: a migration is applied and noted, or neither.

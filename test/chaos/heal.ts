@@ -87,7 +87,7 @@ async function killsAreOver(round: Round): Promise<void> {
   );
 }
 
-/** Commands that go on until somebody ends them. */
+/** Kills that go on until somebody ends them. */
 async function endWhatWaits(round: Round): Promise<void> {
   await Promise.all(
     round.runs.map(async (run) => {
@@ -116,7 +116,7 @@ async function runsAreOver(round: Round): Promise<void> {
 }
 
 /**
- * What commands have left running: it must be told, and a kill that names the run must end it. One that expires before
+ * What kills have left running: it must be told, and a kill that names the run must end it. One that expires before
  * anybody is in touch for the run is repeated, as an operator would.
  */
 async function endWhatIsLeft(round: Round): Promise<void> {

@@ -1,6 +1,6 @@
 /** An operator who kills through the API, and writes down what was answered. */
 import * as v from 'valibot';
-import { Command } from '#protocol/api';
+import { Kill } from '#protocol/api';
 import { Problem } from '#protocol/problem';
 import { waitFor } from '#testing/wait-for';
 import type { ApiClient } from '../../scripts/local/api-client.ts';
@@ -24,7 +24,7 @@ export interface KillCall {
   readonly ids: readonly string[] | null;
 }
 
-const Answer = v.union([v.object({ command: Command }), v.object({ commands: v.array(Command) })]);
+const Answer = v.union([v.object({ kill: Kill }), v.object({ kills: v.array(Kill) })]);
 /** What may be said of a kill that finds nobody, or while the database is away. */
 const HONEST_REFUSALS = ['unknown_job', 'unknown_run', 'unavailable'];
 
@@ -152,7 +152,7 @@ export class Operator {
       const text = await response.text();
       if (response.ok) {
         const answer = v.parse(Answer, JSON.parse(text));
-        const kills = 'command' in answer ? [answer.command] : answer.commands;
+        const kills = 'kill' in answer ? [answer.kill] : answer.kills;
         const ids = kills.map(({ id }) => id);
         keep(ids, `${response.status} ${ids.join(', ')}`);
         return;

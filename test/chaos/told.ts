@@ -1,8 +1,8 @@
 /** What the control plane says of a round once it is over. */
 
 import * as v from 'valibot';
-import type { Command, Run, RunEvent } from '#protocol/api';
-import { CommandList, EventList, GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER } from '#protocol/api';
+import type { Kill, Run, RunEvent } from '#protocol/api';
+import { EventList, GAPS_HEADER, KillList, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER } from '#protocol/api';
 import type { ApiClient } from '../../scripts/local/api-client.ts';
 import type { ChaosRun } from './run.ts';
 import type { StreamName } from './schedule.ts';
@@ -31,9 +31,9 @@ export function listedRuns(api: ApiClient, job: string): Promise<Run[]> {
 }
 
 /** All kills of a job, from the index. */
-export async function listedKills(api: ApiClient, job: string): Promise<Command[]> {
+export async function listedKills(api: ApiClient, job: string): Promise<Kill[]> {
   const query = new URLSearchParams({ job, limit: LONGEST_PAGE });
-  return v.parse(CommandList, await getJson(api, `/commands?${query}`)).commands;
+  return v.parse(KillList, await getJson(api, `/kills?${query}`)).kills;
 }
 
 export async function toldRun(api: ApiClient, run: ChaosRun, id: string): Promise<ToldRun> {

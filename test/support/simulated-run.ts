@@ -112,12 +112,12 @@ export class SimulatedRun {
     }
   }
 
-  #obey({ command, signal }: KillMessage): void {
+  #obey({ kill, signal }: KillMessage): void {
     if (!this.#isRunning) return;
     const tell = (phase: 'term' | 'kill' | 'gone', sent: string | null) =>
       this.#say({
         type: 'killing',
-        command,
+        kill,
         reason: 'operator',
         phase,
         signal: sent,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Command, Run, RunEvent } from '#protocol/api';
+import type { Kill, Run, RunEvent } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
 import { ApiClient, type KillRequestBody } from '../../scripts/local/api-client.ts';
@@ -203,16 +203,16 @@ export class World {
   }
 
   /** Orders a kill, and waits until it is settled. */
-  async kill(job: string, body: KillRequestBody = {}): Promise<Command> {
-    const { command } = await this.operator.kill(job, body, CALL_WAIT_SECONDS);
-    return command.state === 'settled' ? command : this.settled(command.id);
+  async kill(job: string, body: KillRequestBody = {}): Promise<Kill> {
+    const { kill } = await this.operator.kill(job, body, CALL_WAIT_SECONDS);
+    return kill.state === 'settled' ? kill : this.settled(kill.id);
   }
 
   /** The kill, once it is settled, which may take a slow machine longer than one call can wait. */
-  settled(id: string): Promise<Command> {
+  settled(id: string): Promise<Kill> {
     return waitFor(`the kill ${id} to be settled`, async () => {
-      const command = await this.operator.command(id, CALL_WAIT_SECONDS);
-      return command.state === 'settled' ? command : null;
+      const kill = await this.operator.getKill(id, CALL_WAIT_SECONDS);
+      return kill.state === 'settled' ? kill : null;
     });
   }
 

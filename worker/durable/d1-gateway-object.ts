@@ -8,12 +8,12 @@
  * It keeps nothing: no answer outlives the query that brought it.
  */
 import { DurableObject } from 'cloudflare:workers';
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import type { Env } from '../env.ts';
 import { log } from '../log.ts';
 import { forget } from '../src/db/forget.ts';
 import { mirrorJobs } from '../src/db/jobs.ts';
-import { mirrorCommands, unacceptedCommands } from '../src/db/kills.ts';
+import { mirrorKills, unacceptedKills } from '../src/db/kills.ts';
 import { type Registration, registerSockets, type Standing } from '../src/db/open-sockets.ts';
 import { auditRunIdConflicts, type IndexedRun, indexedRuns, type RunIdConflict } from '../src/db/run-id-conflicts.ts';
 import { mirrorRuns } from '../src/db/runs.ts';
@@ -41,7 +41,7 @@ export interface Committed {
   readonly namesakes: readonly NamesakeRun[];
 }
 
-/** Where a job's object goes on reading the queue: after this command. */
+/** Where a job's object goes on reading the queue: after this kill. */
 export interface QueuePosition {
   readonly job: string;
   readonly after: string;
@@ -75,11 +75,11 @@ export class D1GatewayObject extends DurableObject<Env> {
     ask: (registrations) => registerSockets(this.env.DB, registrations),
   });
 
-  readonly #queue = new Coalescer<QueuePosition, Command[]>({
+  readonly #queue = new Coalescer<QueuePosition, Kill[]>({
     name: 'the reading of the queue in D1',
     weigh: () => 1,
     maxWeight: MAX_JOBS,
-    ask: (positions) => unacceptedCommands(this.env.DB, positions),
+    ask: (positions) => unacceptedKills(this.env.DB, positions),
   });
 
   readonly #changes = new Coalescer<JobChanges, Committed>({
@@ -105,7 +105,7 @@ export class D1GatewayObject extends DurableObject<Env> {
   }
 
   /** A page of what the queue holds for a job, oldest first, empty at the end. */
-  queuedCommands(position: QueuePosition): Promise<Command[]> {
+  queuedKills(position: QueuePosition): Promise<Kill[]> {
     return this.#queue.ask(position);
   }
 
@@ -115,19 +115,19 @@ export class D1GatewayObject extends DurableObject<Env> {
   }
 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
-    const { jobs, runs, commands, forgottenRuns, forgottenCommands } = latestChanges(all);
+    const { jobs, runs, kills, forgottenRuns, forgottenKills } = latestChanges(all);
     const db = this.env.DB;
     const [, , indexed] = await db.batch<IndexedRun>([
       mirrorJobs(db, jobs, Date.now()),
       ...(runs.length === 0 ? [] : [mirrorRuns(db, runs), indexedRuns(db, runs)]),
-      ...(commands.length === 0 ? [] : [mirrorCommands(db, commands)]),
+      ...(kills.length === 0 ? [] : [mirrorKills(db, kills)]),
       // Last: an older state that is told once more at the same time must not outlive them.
       ...(forgottenRuns.length === 0 ? [] : [forget(db, 'runs', forgottenRuns)]),
-      ...(forgottenCommands.length === 0 ? [] : [forget(db, 'commands', forgottenCommands)]),
+      ...(forgottenKills.length === 0 ? [] : [forget(db, 'kills', forgottenKills)]),
     ]);
     const rows = runs.length === 0 ? [] : (indexed?.results ?? []);
     await this.#audit(secondOnes(rows));
-    const published = await this.#publish({ runs: takenRuns(runs, rows), commands, forgottenRuns });
+    const published = await this.#publish({ runs: takenRuns(runs, rows), kills, forgottenRuns });
     return all.map(({ job }) => ({ published, namesakes: namesakesOf(job, rows) }));
   }
 

@@ -68,10 +68,10 @@ export class FleetObject extends DurableObject<Env> {
     });
   }
 
-  publish({ runs, commands, forgottenRuns }: News): void {
+  publish({ runs, kills, forgottenRuns }: News): void {
     this.#tell([
       ...runs.map((run) => addressed(run.job, { type: 'run', run })),
-      ...commands.map((command) => addressed(command.job, { type: 'command', command })),
+      ...kills.map((kill) => addressed(kill.job, { type: 'kill', kill })),
       ...forgottenRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_forgotten', job, run: id, seq })),
     ]);
   }

@@ -1,11 +1,11 @@
 /**
- * The object behind one job name: the only writer of that job's runs and of its commands' progress.
+ * The object behind one job name: the only writer of that job's runs and of its kills' progress.
  *
  * Its truth is in its SQLite. It may be evicted at any moment, so memory holds nothing that matters; what must happen
  * later is a row behind its one alarm.
  */
 import { DurableObject } from 'cloudflare:workers';
-import type { Command, Run, RunEvent } from '#protocol/api';
+import type { Kill, Run, RunEvent } from '#protocol/api';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { type Credential, readCredential } from '../credential.ts';
@@ -17,7 +17,7 @@ import type { Deadline, DeadlineBook } from './job/deadlines.ts';
 import type { EventLog } from './job/event-log.ts';
 import { createJobComponents } from './job/job-components.ts';
 import type { KillController } from './job/kill-controller.ts';
-import type { CommandStore } from './job/kill-store.ts';
+import type { KillStore } from './job/kill-store.ts';
 import type { Liveness } from './job/liveness.ts';
 import type { Namesakes } from './job/namesakes.ts';
 import type { Outbox } from './job/outbox.ts';
@@ -71,7 +71,7 @@ export class JobObject extends DurableObject<Env> {
   readonly #namesakes: Namesakes;
   readonly #wrapperMessages: WrapperMessages;
   readonly #viewerMessages: ViewerMessages;
-  readonly #commands: CommandStore;
+  readonly #kills: KillStore;
   readonly #bounds: OutputBounds;
   readonly #retention: Retention;
   /** Whether there are no tables: nothing has been stored yet, or nothing is left. */
@@ -83,9 +83,9 @@ export class JobObject extends DurableObject<Env> {
     super(ctx, env);
     const components = createJobComponents(ctx, env, {
       run: (id) => this.run(id),
-      command: (id) => this.command(id),
+      kill: (id) => this.kill(id),
       namesake: (run, otherJob) => this.#namesakes.found(run, otherJob),
-      accept: (command) => this.#accept(command),
+      accept: (kill) => this.#accept(kill),
       socketGone: (socket) => this.#socketGone(socket),
     });
     this.#job = components.job;
@@ -101,7 +101,7 @@ export class JobObject extends DurableObject<Env> {
     this.#namesakes = components.namesakes;
     this.#wrapperMessages = components.wrapperMessages;
     this.#viewerMessages = components.viewerMessages;
-    this.#commands = components.commands;
+    this.#kills = components.kills;
     this.#bounds = components.bounds;
     this.#retention = components.retention;
     this.#credentials = components.credentials;
@@ -119,7 +119,7 @@ export class JobObject extends DurableObject<Env> {
   override fetch(request: Request): Response {
     this.#begin();
     const url = new URL(request.url);
-    const { run = '', instance = '', machine = '', command = '' } = Object.fromEntries(url.searchParams);
+    const { run = '', instance = '', machine = '', kill = '' } = Object.fromEntries(url.searchParams);
     const credentialTag = () => this.#credentials.tagFor(readCredential(url.searchParams));
     switch (url.pathname) {
       case '/connect':
@@ -130,37 +130,37 @@ export class JobObject extends DurableObject<Env> {
       case '/watch':
         return this.#watch(readCredential(url.searchParams));
       case '/wait':
-        return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#killController.wait(socket, command));
+        return upgrade(WATCH_SUBPROTOCOL, (socket) => this.#killController.wait(socket, kill));
       default:
         throw new Error(`a job object is not asked for ${url.pathname}`);
     }
   }
 
   /**
-   * Takes commands that are stored in the queue; a repeat changes nothing. Sends them before anything else is awaited.
+   * Takes kills that are stored in the queue; a repeat changes nothing. Sends them before anything else is awaited.
    *
    * @returns each as it stands then
    */
-  acceptCommands(commands: readonly Command[]): Command[] {
+  acceptKills(kills: readonly Kill[]): Kill[] {
     this.#begin();
-    for (const command of commands) {
+    for (const kill of kills) {
       try {
-        this.#accept(command);
+        this.#accept(kill);
       } catch (error) {
         // It stays in the queue, and keeps none of the others back.
-        log.error('kill_not_taken', error, { request: command.request_id, job: this.#job, command: command.id });
+        log.error('kill_not_taken', error, { request: kill.request_id, job: this.#job, kill: kill.id });
       }
     }
     this.#dropBehind();
-    return commands.map((command) => this.#killController.get(command.id) ?? command);
+    return kills.map((kill) => this.#killController.get(kill.id) ?? kill);
   }
 
-  /** Whether a command would be for any run that is known here, whatever the index says. Nothing is stored. */
-  wouldFind(command: Command): boolean {
-    return !this.#isBlank && this.#killController.wouldFind(command);
+  /** Whether a kill would be for any run that is known here, whatever the index says. Nothing is stored. */
+  wouldFind(kill: Kill): boolean {
+    return !this.#isBlank && this.#killController.wouldFind(kill);
   }
 
-  command(id: string): Command | null {
+  kill(id: string): Kill | null {
     return this.#isBlank ? null : this.#killController.get(id);
   }
 
@@ -256,9 +256,9 @@ export class JobObject extends DurableObject<Env> {
       this.#sockets.acceptViewer(socket, credential.token, this.#credentials.tagFor(credential));
       this.#viewers.opened();
       // It goes on to read lists, which D1 answers.
-      const { runs, commands } = this.#outbox.pending();
+      const { runs, kills } = this.#outbox.pending();
       for (const run of runs) sendToViewer(socket, { type: 'run', run });
-      for (const command of commands) sendToViewer(socket, { type: 'command', command });
+      for (const kill of kills) sendToViewer(socket, { type: 'kill', kill });
     });
   }
 
@@ -298,7 +298,7 @@ export class JobObject extends DurableObject<Env> {
     return (
       this.#isBlank ||
       !this.#runs.isEmpty() ||
-      !this.#commands.isEmpty() ||
+      !this.#kills.isEmpty() ||
       !this.#outbox.isEmpty ||
       this.#drain.isUnderWay ||
       this.#credentials.isChecking ||
@@ -307,10 +307,10 @@ export class JobObject extends DurableObject<Env> {
     );
   }
 
-  /** All of it or nothing: a command that was stored while its targets were not would pass for known, and reach nobody. */
-  #accept(command: Command): void {
+  /** All of it or nothing: a kill that was stored while its targets were not would pass for known, and reach nobody. */
+  #accept(kill: Kill): void {
     try {
-      this.ctx.storage.transactionSync(() => this.#killController.accept(command));
+      this.ctx.storage.transactionSync(() => this.#killController.accept(kill));
     } catch (error) {
       // What was undone may have set the alarm.
       this.#deadlines.ringNext();
@@ -334,7 +334,7 @@ export class JobObject extends DurableObject<Env> {
 
   #receiveFromWrapper(socket: WebSocket, attachment: WrapperAttachment, frame: string | ArrayBuffer): void {
     this.#wrapperMessages.receive(socket, attachment, frame);
-    // A wrapper that has just introduced itself may be what a command in the queue waits for.
+    // A wrapper that has just introduced itself may be what a kill in the queue waits for.
     const introduced = attachment.generation === null && generationOf(socket) !== null;
     if (introduced) this.ctx.waitUntil(this.#drain.runSoon());
   }

@@ -8,7 +8,7 @@ import { daysInMs, readSettings } from '../settings.ts';
 import { within } from '../within.ts';
 import { forgetAudit } from './db/audit.ts';
 import { markChecked, uncheckedJobs } from './db/jobs.ts';
-import { forgetIdempotencyKeys, forgetLeftOverCommands, jobsWithUnacceptedCommands } from './db/kills.ts';
+import { forgetIdempotencyKeys, forgetLeftOverKills, jobsWithUnacceptedKills } from './db/kills.ts';
 import { forgetLeftOverRuns } from './db/runs.ts';
 import { forgetSessions } from './db/sessions.ts';
 import { forgetSecrets } from './db/tokens.ts';
@@ -27,7 +27,7 @@ const IDLE_CHECK_INTERVAL_MS = daysInMs(7);
 const IDEMPOTENCY_MS = daysInMs(1);
 /** For so long whoever shows a secret that was replaced is told so. */
 const REPLACED_SECRET_MS = daysInMs(30);
-/** The objects remove runs and commands from D1 as they remove their own. What D1 has this long after is left over. */
+/** The objects remove runs and kills from D1 as they remove their own. What D1 has this long after is left over. */
 const LEFT_OVER_MS = daysInMs(7);
 
 /** One statement removes at most this many rows, so that D1, which does one thing at a time, is never busy for long. */
@@ -36,7 +36,7 @@ const STATEMENTS_PER_SWEEP = 10;
 
 export async function sweep(env: Env): Promise<void> {
   const now = Date.now();
-  const waiting = await jobsWithUnacceptedCommands(env.DB, JOBS_PER_SWEEP);
+  const waiting = await jobsWithUnacceptedKills(env.DB, JOBS_PER_SWEEP);
   const since = { live: now - CHECK_INTERVAL_MS, idle: now - IDLE_CHECK_INTERVAL_MS };
   const unchecked = await uncheckedJobs(env.DB, since, JOBS_PER_SWEEP);
   const jobs = [...new Set([...waiting, ...unchecked])];
@@ -67,7 +67,7 @@ async function forgetOld(env: Env, now: number): Promise<void> {
   await inBatches(forgetIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
   await inBatches(forgetAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
   await inBatches(forgetLeftOverRuns(db, leftOver, ROWS_PER_STATEMENT));
-  await inBatches(forgetLeftOverCommands(db, leftOver, ROWS_PER_STATEMENT));
+  await inBatches(forgetLeftOverKills(db, leftOver, ROWS_PER_STATEMENT));
 }
 
 /** What is left after so many statements is for the next sweep. */

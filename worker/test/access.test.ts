@@ -24,8 +24,8 @@ const NEEDS: Record<string, 'nothing' | 'token' | 'full_admin' | 'read_of_all_jo
   getMetrics: 'read_of_all_jobs',
   killJob: ['kill'],
   killMany: ['kill'],
-  listCommands: ['read'],
-  getCommand: ['read', 'kill'],
+  listKills: ['read'],
+  getKill: ['read', 'kill'],
   listJobs: ['read'],
   getJob: ['read'],
   listRuns: ['read'],
@@ -47,7 +47,7 @@ const OF_A_JOB: Record<string, string> = {
   getRun: '404 unknown_run',
   listRunEvents: '404 unknown_run',
   getRunOutput: '404 unknown_run',
-  getCommand: '404 unknown_command',
+  getKill: '404 unknown_kill',
 };
 
 const JOB = 'access';
@@ -69,12 +69,12 @@ beforeAll(async () => {
   const who = newIdentity(JOB);
   await TestWrapper.connect(who);
   await indexed(who.run);
-  const command = await request(`${BASE}/jobs/${JOB}/kill`, {
+  const kill = await request(`${BASE}/jobs/${JOB}/kill`, {
     method: 'POST',
     headers: bearer(env.LEASH_ADMIN_TOKEN),
   });
-  const { id } = (await command.json<{ command: { id: string } }>()).command;
-  path = { job: JOB, run: who.run, command: id };
+  const { id } = (await kill.json<{ kill: { id: string } }>()).kill;
+  path = { job: JOB, run: who.run, kill: id };
 
   const secretOf = async (scopes: Scope[], more: object = {}) =>
     (await newToken({ name: scopes.join('-'), scopes, ...more })).secret;
@@ -128,7 +128,7 @@ function hasRight(caller: Caller, needs: (typeof NEEDS)[string], operation: Oper
 
 /** The outcome of a call: its refusal, or `in` when it was about something else than who called. */
 async function outcome(operation: Operation, at: string, { headers }: Caller): Promise<string> {
-  const names: Record<string, string> = { ...path, id: operation.id === 'getCommand' ? (path.command ?? '') : ulid() };
+  const names: Record<string, string> = { ...path, id: operation.id === 'getKill' ? (path.kill ?? '') : ulid() };
   const query =
     operation.id === 'connectWrapper' ? `?${new URLSearchParams({ run: ulid(), instance: 'i', machine: 'm' })}` : '';
   const subprotocol = operation.id === 'connectWrapper' ? 'leash.v1' : 'leash.watch.v1';

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
 import { appliedKill } from '#testing/wrapper-messages';
-import { call, kill } from './support/api.ts';
+import { call, postKill } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { eventTypes, jobObject, run } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -62,12 +62,12 @@ describe('a run whose wrapper was killed', () => {
   test('gets a kill again that the wrapper before had begun and the successor does not know', async () => {
     const who = newIdentity('adopted-kill');
     const first = await TestWrapper.connect(who);
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     await first.kill();
     first.killing(id, 'term');
     await first.settled();
     const successor = await TestWrapper.connect(who, { successor: 1 });
-    expect((await successor.kill()).command).toBe(id);
+    expect((await successor.kill()).kill).toBe(id);
     successor.killing(id, 'term');
     successor.killing(id, 'gone');
     await successor.completed();
@@ -75,7 +75,7 @@ describe('a run whose wrapper was killed', () => {
     // One that lists it gets it no more.
     const other = newIdentity('adopted-knows');
     const before = await TestWrapper.connect(other);
-    const order = await kill(other.job, { run: other.run });
+    const order = await postKill(other.job, { run: other.run });
     await before.kill();
     before.killing(order.id, 'term');
     await before.settled();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { call, expiredToken, kill, newToken, refusal, request } from './support/api.ts';
+import { call, expiredToken, newToken, postKill, refusal, request } from './support/api.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { jobObject } from './support/objects.ts';
@@ -100,12 +100,12 @@ describe('a token', () => {
     expect(await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(id).first()).toBeNull();
   });
 
-  test('for other jobs does not see their commands', async () => {
-    const who = newIdentity('db-command');
+  test('for other jobs does not see their kills', async () => {
+    const who = newIdentity('db-kill');
     await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     const { secret } = await newToken({ name: 'web-only', scopes: ['read', 'kill'], jobs: 'web-*' });
-    expect(await refusal(call('GET', `/commands/${id}`, { token: secret }))).toBe('404 unknown_command');
+    expect(await refusal(call('GET', `/kills/${id}`, { token: secret }))).toBe('404 unknown_kill');
   });
 
   test('connects wrappers only with its scope, for its jobs and from its machines', async () => {
@@ -161,7 +161,7 @@ describe('bad input', () => {
     expect(await refusal(call('GET', '/runs?cursor=x'))).toBe('400 bad_cursor');
     expect(await refusal(call('GET', '/runs?state=sleeping'))).toBe('400 bad_request');
     expect(await refusal(call('GET', '/runs/01M82PTB40WMEYKY30XERGEN0N'))).toBe('404 unknown_run');
-    expect(await refusal(call('GET', '/commands/01M82PTB40WMEYKY30XERGEN0N'))).toBe('404 unknown_command');
+    expect(await refusal(call('GET', '/kills/01M82PTB40WMEYKY30XERGEN0N'))).toBe('404 unknown_kill');
     expect(await refusal(call('GET', '/nothing/here'))).toBe('404 not_found');
   });
 
@@ -232,7 +232,7 @@ describe('lists', () => {
   test('of events are continued by a cursor', async () => {
     const who = newIdentity('list-events');
     const wrapper = await TestWrapper.connect(who);
-    await kill(who.job);
+    await postKill(who.job);
     await wrapper.kill();
     await indexed(who.run);
     const first = await (await call('GET', `/runs/${who.run}/events?limit=3`)).json<{

@@ -3,7 +3,7 @@ import type { AuditEntry } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { network } from '../src/client-address.ts';
 import { recordRefusals } from '../src/db/audit.ts';
-import { call, expiredToken, kill, newToken, refusal, request, signedIn } from './support/api.ts';
+import { call, expiredToken, newToken, postKill, refusal, request, signedIn } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -80,7 +80,7 @@ describe('the audit', () => {
     await TestWrapper.connect(newIdentity('paged'));
     const now = Date.now();
     vi.useFakeTimers({ toFake: ['Date'], now });
-    for (let count = 0; count < 5; count++) await kill('paged');
+    for (let count = 0; count < 5; count++) await postKill('paged');
     const seen: string[] = [];
     let cursor: string | null = '';
     while (cursor !== null) {
@@ -91,7 +91,7 @@ describe('the audit', () => {
       cursor = page.next_cursor;
       // One that was stamped long before is stored only now.
       vi.setSystemTime(now - 10_000 * seen.length);
-      await kill('paged');
+      await postKill('paged');
     }
     vi.useRealTimers();
     expect(seen).toHaveLength(5);

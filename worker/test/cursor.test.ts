@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
 import { mirrorJobs } from '../src/db/jobs.ts';
 import { mirrorRuns } from '../src/db/runs.ts';
-import { call, kill, newToken } from './support/api.ts';
+import { call, newToken, postKill } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { run as readRun } from './support/objects.ts';
@@ -112,10 +112,10 @@ test('events are each seen once and in order, while more happens', async () => {
   const who = newIdentity('cursor-events');
   const wrapper = await TestWrapper.connect(who);
   await indexed(who.run);
-  for (let index = 0; index < 4; index++) await kill(who.job);
+  for (let index = 0; index < 4; index++) await postKill(who.job);
   await wrapper.settled();
   const seen = await readAll(`/runs/${who.run}/events`, 'events', async (page) => {
-    if (page < 3) await kill(who.job);
+    if (page < 3) await postKill(who.job);
   });
   const ids = seen.map(({ id }) => id as number);
   expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));

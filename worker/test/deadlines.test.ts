@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
-import { kill } from './support/api.ts';
+import { postKill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { hibernate, jobObject } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -11,7 +11,7 @@ describe("the object's one alarm", () => {
   test('is set to the earliest deadline, also after the object forgot where it stood', async () => {
     const who = newIdentity('alarm-earliest');
     const wrapper = await TestWrapper.connect(who);
-    await kill(who.job);
+    await postKill(who.job);
     await wrapper.kill();
     const ringsInTime = () =>
       runInDurableObject(jobObject(who.job), async (_object, { storage }) => {
@@ -22,18 +22,18 @@ describe("the object's one alarm", () => {
     expect(await ringsInTime()).toBe(true);
     await hibernate(who.job);
     // A later deadline than the one it is set to must not move it.
-    await kill(who.job, { instance: 'nobody' });
+    await postKill(who.job, { instance: 'nobody' });
     expect(await ringsInTime()).toBe(true);
   });
 
   test('is never set to the past, where it would stall', async () => {
     const job = 'alarm-past';
-    const template = await kill(job, { instance: 'nobody' });
+    const template = await postKill(job, { instance: 'nobody' });
     const id = template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
     const expired = { ...template, id, expires_at: new Date(Date.now() - 60_000).toISOString() };
     const set = await runInDurableObject(jobObject(job), (object, { storage }) => {
       const setAlarm = vi.spyOn(storage, 'setAlarm');
-      object.acceptCommands([expired]);
+      object.acceptKills([expired]);
       const times = setAlarm.mock.calls.map(([at]) => Number(at));
       setAlarm.mockRestore();
       return times;

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { appliedKill } from '#testing/wrapper-messages';
 import { sweep } from '../src/sweep.ts';
-import { command, kill } from './support/api.ts';
+import { getKill, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 import { disconnected, eventTypes, jobObject, run, withFault } from './support/objects.ts';
@@ -28,7 +28,7 @@ describe('a fault of ours', () => {
   test('in the middle of a completion leaves nothing half done', async () => {
     const who = newIdentity('fault-complete');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     wrapper.killing(id, 'term');
     await wrapper.settled();
     await withFault(who.job, 'UPDATE ON targets', async () => {
@@ -37,7 +37,7 @@ describe('a fault of ours', () => {
     });
     const back = await TestWrapper.connect(who, { phase: 'ended' });
     await back.completed();
-    expect(await command(id)).toMatchObject({ state: 'settled' });
+    expect(await getKill(id)).toMatchObject({ state: 'settled' });
   });
 
   test('while a kill is taken leaves nothing half done: offered again, it finds its runs', async () => {
@@ -46,42 +46,42 @@ describe('a fault of ours', () => {
     await wrapper.settled();
     let id = '';
     await withFault(who.job, 'INSERT ON targets', async () => {
-      const queued = await kill(who.job);
+      const queued = await postKill(who.job);
       expect(queued).toMatchObject({ state: 'queued', targets: [] });
       id = queued.id;
     });
     expect(wrapper.of('kill')).toEqual([]);
     await sweep(env);
-    expect((await wrapper.kill()).command).toBe(id);
+    expect((await wrapper.kill()).kill).toBe(id);
   });
 
   test('after a kill was sent leaves it to the word of the wrapper that it was', async () => {
     const who = newIdentity('fault-sent');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await withFault(who.job, 'UPDATE ON targets', async () => {
       const first = await TestWrapper.connect(who);
-      expect((await first.kill()).command).toBe(id);
+      expect((await first.kill()).kill).toBe(id);
       await first.error('internal');
     });
-    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'pending' }] });
+    expect(await getKill(id)).toMatchObject({ state: 'queued', targets: [{ state: 'pending' }] });
     const applied = appliedKill(id, 'term', { at_ms: 150 });
     await TestWrapper.connect(who, { applied_kills: [applied] });
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
+    expect(await getKill(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
   });
 
   test('at one deadline does not keep the others from being met, and that one is met later', async () => {
     const who = newIdentity('fault-deadline');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job, { instance: 'nobody' });
-    await withFault(who.job, 'UPDATE ON commands', async () => {
+    const { id } = await postKill(who.job, { instance: 'nobody' });
+    await withFault(who.job, 'UPDATE ON kills', async () => {
       vi.setSystemTime(Date.now() + 600_001);
       await runDurableObjectAlarm(jobObject(who.job));
       await waitFor('the probe all the same', () => wrapper.of('probe').length === 1);
     });
     await pass(who.job, 5_001);
-    expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'expired' });
+    expect(await jobObject(who.job).kill(id)).toMatchObject({ state: 'expired' });
   });
 
   test('of the network at a socket is a link that was cut', async () => {

@@ -60,8 +60,8 @@ test('a kill of either is stored, and reaches nobody', async () => {
   for (const run of [theirs.run, ulid()]) {
     const stored = await call('POST', `/jobs/${mine.job}/kill`, { token, body: { run } });
     expect(stored.status).toBe(202);
-    const { command } = await stored.json<{ command: { id: string } }>();
-    answers.push(await answerOf(await call('GET', `/commands/${command.id}`, { token })));
+    const { kill } = await stored.json<{ kill: { id: string } }>();
+    answers.push(await answerOf(await call('GET', `/kills/${kill.id}`, { token })));
   }
   expect(answers[0]).toBe(answers[1]);
 });

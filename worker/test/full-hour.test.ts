@@ -5,7 +5,7 @@ import { waitFor } from '#testing/wait-for';
 import { Coalescer } from '../durable/d1-gateway/coalescer.ts';
 import { latestChanges } from '../durable/d1-gateway/latest-changes.ts';
 import { TimedOut } from '../within.ts';
-import { call, kill, newToken, refusal, request } from './support/api.ts';
+import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -32,14 +32,14 @@ async function indexedRuns(name: string): Promise<number> {
 }
 
 async function stored(id: string): Promise<boolean> {
-  return (await env.DB.prepare('SELECT 1 FROM commands WHERE id = ?').bind(id).first()) !== null;
+  return (await env.DB.prepare('SELECT 1 FROM kills WHERE id = ?').bind(id).first()) !== null;
 }
 
 describe('the full hour', () => {
   test('costs D1 a few queries, however many connect at once, and a kill waits for none of them', async () => {
     const tokens = [await machineToken(), await machineToken()];
     const signIn = await ObservedGateway.observe('sign-in', 'token');
-    const queue = await ObservedGateway.observe('queue', 'queuedCommands');
+    const queue = await ObservedGateway.observe('queue', 'queuedKills');
     const changes = await ObservedGateway.observe('changes', 'commit');
     for (const gateway of [signIn, queue, changes]) gateway.hold();
 
@@ -61,9 +61,9 @@ describe('the full hour', () => {
     // The outbox and the queue are held back; a kill is stored and delivered all the same.
     const victim = wrappers.at(-1);
     if (victim === undefined) throw new Error('nobody is there');
-    const command = await kill(victim.identity.job, { run: victim.identity.run });
-    expect(await stored(command.id)).toBe(true);
-    expect((await victim.kill()).command).toBe(command.id);
+    const kill = await postKill(victim.identity.job, { run: victim.identity.run });
+    expect(await stored(kill.id)).toBe(true);
+    expect((await victim.kill()).kill).toBe(kill.id);
 
     queue.release();
     changes.release();
@@ -184,7 +184,7 @@ describe('the outbox of many', () => {
     const newer = await run(who.job, who.run);
     if (older === null || newer === null) throw new Error('the run is not known');
     const job = who.job;
-    const nothingElse = { commands: [], forgottenRuns: [], forgottenCommands: [] };
+    const nothingElse = { kills: [], forgottenRuns: [], forgottenKills: [] };
     const changes = [newer, older].map((each) => ({ job, runs: [each], ...nothingElse }));
     expect(latestChanges(changes)).toEqual({ jobs: [job], runs: [newer], ...nothingElse });
   });

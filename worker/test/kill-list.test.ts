@@ -1,56 +1,56 @@
 import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Command } from '#protocol/api';
-import type { CommandState } from '#protocol/kill';
-import { type CommandFilter, listCommands, unacceptedCommands } from '../src/db/kills.ts';
-import { aCommand, call, kill, newToken, refusal } from './support/api.ts';
+import type { Kill } from '#protocol/api';
+import type { KillState } from '#protocol/kill';
+import { type KillFilter, listKills, unacceptedKills } from '../src/db/kills.ts';
+import { aKill, call, newToken, postKill, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 import { rowsRead } from './support/indexed-runs.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const START = Date.parse('2026-06-01T00:00:00Z');
 
-async function store(commands: readonly Command[]): Promise<void> {
-  for (let from = 0; from < commands.length; from += 1_000) {
+async function store(kills: readonly Kill[]): Promise<void> {
+  for (let from = 0; from < kills.length; from += 1_000) {
     await env.DB.prepare(
-      `INSERT INTO commands (id, job, requested_at, accepted, resource)
+      `INSERT INTO kills (id, job, requested_at, accepted, resource)
        SELECT value ->> 'id', value ->> 'job', 1, 1, value FROM json_each(?)`,
     )
-      .bind(JSON.stringify(commands.slice(from, from + 1_000)))
+      .bind(JSON.stringify(kills.slice(from, from + 1_000)))
       .run();
   }
 }
 
-function stored(number: number, job: string, state: CommandState): Command {
-  return { ...aCommand(job), id: ulid(START + number), state };
+function stored(number: number, job: string, state: KillState): Kill {
+  return { ...aKill(job), id: ulid(START + number), state };
 }
 
 interface Page {
-  readonly commands: Command[];
+  readonly kills: Kill[];
   readonly next_cursor: string | null;
 }
 
 async function page(query: string, token?: string): Promise<Page> {
-  return (await call('GET', `/commands?${query}`, { ...(token !== undefined && { token }) })).json<Page>();
+  return (await call('GET', `/kills?${query}`, { ...(token !== undefined && { token }) })).json<Page>();
 }
 
-describe('GET /commands', () => {
+describe('GET /kills', () => {
   const STATES = ['settled', 'expired', 'queued', 'delivered', 'settled'] as const;
-  const commands = Array.from({ length: 10 }, (_, number) =>
+  const kills = Array.from({ length: 10 }, (_, number) =>
     stored(number, number < 6 ? 'listed-a' : 'listed-b', STATES[number % STATES.length] ?? 'settled'),
   );
-  const newestFirst = (which: (command: Command) => boolean) =>
-    commands
+  const newestFirst = (which: (kill: Kill) => boolean) =>
+    kills
       .filter(which)
       .map(({ id }) => id)
       .reverse();
 
-  beforeAll(() => store(commands));
+  beforeAll(() => store(kills));
 
   const all = async (query: string, token?: string): Promise<string[]> => {
     const ids: string[] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
-      const { commands: found, next_cursor }: Page = await page(
+      const { kills: found, next_cursor }: Page = await page(
         `limit=2&${query}${cursor === '' ? '' : `&cursor=${cursor}`}`,
         token,
       );
@@ -73,7 +73,7 @@ describe('GET /commands', () => {
     expect(await all('job=nobody')).toEqual([]);
   });
 
-  test('shows a token the commands of its jobs only', async () => {
+  test('shows a token the kills of its jobs only', async () => {
     const { secret } = await newToken({ name: 'b', scopes: ['read'], jobs: '*-b' });
     expect(await all('', secret)).toEqual(newestFirst(({ job }) => job === 'listed-b'));
     expect(await all('state=queued,delivered', secret)).toEqual(
@@ -83,41 +83,41 @@ describe('GET /commands', () => {
   });
 
   test.each(['state=running', 'state=', 'state=queued,', 'job=a/b', 'limit=501'])('refuses %s', async (query) => {
-    expect(await refusal(call('GET', `/commands?${query}`))).toBe('400 bad_request');
+    expect(await refusal(call('GET', `/kills?${query}`))).toBe('400 bad_request');
   });
 
   test('refuses a cursor of another list', async () => {
-    expect(await refusal(call('GET', '/commands?cursor=1-2'))).toBe('400 bad_cursor');
+    expect(await refusal(call('GET', '/kills?cursor=1-2'))).toBe('400 bad_cursor');
   });
 
   test('shows a kill that was given, with its targets', async () => {
     const who = newIdentity('listed-kill');
     await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
-    const { commands: found } = await page(`job=${who.job}`);
-    expect(found.map((command) => command.id)).toEqual([id]);
+    const { id } = await postKill(who.job);
+    const { kills: found } = await page(`job=${who.job}`);
+    expect(found.map((kill) => kill.id)).toEqual([id]);
   });
 });
 
-test('a page of very large commands ends early, and the list goes on behind it', async () => {
+test('a page of very large kills ends early, and the list goes on behind it', async () => {
   // It is the size that counts, wherever it is.
   const large = Array.from({ length: 5 }, (_, number) => ({
     ...stored(number, 'large', 'settled'),
     requested_by: 'x'.repeat(1_500_000),
   }));
   // One at a time: a value of D1 has at most 2 MB.
-  for (const command of large) await store([command]);
+  for (const kill of large) await store([kill]);
   const expected = large.map(({ id }) => id).reverse();
   const first = await page('job=large');
-  expect(first.commands.length).toBeGreaterThan(1);
-  expect(first.commands.length).toBeLessThan(5);
-  expect(first.next_cursor).toBe(first.commands.at(-1)?.id);
+  expect(first.kills.length).toBeGreaterThan(1);
+  expect(first.kills.length).toBeLessThan(5);
+  expect(first.next_cursor).toBe(first.kills.at(-1)?.id);
   const second = await page(`job=large&cursor=${first.next_cursor}`);
   expect(second.next_cursor).toBeNull();
-  expect([...first.commands, ...second.commands].map(({ id }) => id)).toEqual(expected);
+  expect([...first.kills, ...second.kills].map(({ id }) => id)).toEqual(expected);
 });
 
-describe('of thousands of commands few are read', () => {
+describe('of thousands of kills few are read', () => {
   beforeAll(() =>
     store(
       Array.from({ length: 10_000 }, (_, number) =>
@@ -126,21 +126,21 @@ describe('of thousands of commands few are read', () => {
     ),
   );
 
-  test.each<[what: string, filter: CommandFilter, atMost: number]>([
+  test.each<[what: string, filter: KillFilter, atMost: number]>([
     ['for the newest', { jobGlob: '*' }, 600],
     ['for the newest of a job', { jobGlob: '*', job: 'few-7' }, 600],
     ['for those that are open', { jobGlob: '*', states: ['queued', 'delivered'] }, 150],
   ])('%s', async (_what, filter, atMost) => {
-    expect(await rowsRead((db) => listCommands(db, filter, 100))).toBeLessThan(atMost);
+    expect(await rowsRead((db) => listKills(db, filter, 100))).toBeLessThan(atMost);
   });
 
   test('for those that wait in the queue', async () => {
-    const waiting = aCommand('few-7');
-    await env.DB.prepare('INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, 1, ?)')
+    const waiting = aKill('few-7');
+    await env.DB.prepare('INSERT INTO kills (id, job, requested_at, resource) VALUES (?, ?, 1, ?)')
       .bind(waiting.id, waiting.job, JSON.stringify(waiting))
       .run();
     const read = await rowsRead(async (db) => {
-      expect(await unacceptedCommands(db, [{ job: 'few-7', after: '' }])).toMatchObject([[{ id: waiting.id }]]);
+      expect(await unacceptedKills(db, [{ job: 'few-7', after: '' }])).toMatchObject([[{ id: waiting.id }]]);
     });
     expect(read).toBeLessThan(10);
   });

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
 import { call, newToken, refusal } from './support/api.ts';
@@ -23,45 +23,45 @@ async function order(body: unknown, options: { token?: string; query?: string; k
     ...(token !== undefined && { token }),
     ...(key !== undefined && { headers: { 'Idempotency-Key': key } }),
   });
-  const { commands } = await response.json<{ commands: Command[] }>();
-  return { status: response.status, commands };
+  const { kills } = await response.json<{ kills: Kill[] }>();
+  return { status: response.status, kills };
 }
 
-async function count(table: 'commands' | 'audit', condition: string, ...bindings: string[]): Promise<number> {
+async function count(table: 'kills' | 'audit', condition: string, ...bindings: string[]): Promise<number> {
   const row = await env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE ${condition}`)
     .bind(...bindings)
     .first<{ n: number }>();
   return row?.n ?? 0;
 }
 
-test('the commands of one call are told as one batch, by the objects too, and a list can be narrowed to it', async () => {
+test('the kills of one call are told as one batch, by the objects too, and a list can be narrowed to it', async () => {
   const [one, two] = await Promise.all([connected('batch-a'), connected('batch-b')]);
-  const { commands } = await order({ jobs: 'batch-*' });
-  const [batch] = new Set(commands.map((command) => command.batch));
-  expect(commands.map((command) => command.batch)).toEqual([batch, batch]);
+  const { kills } = await order({ jobs: 'batch-*' });
+  const [batch] = new Set(kills.map((kill) => kill.batch));
+  expect(kills.map((kill) => kill.batch)).toEqual([batch, batch]);
   expect(batch).toMatch(/^[0-9A-Z]{26}$/);
-  const alone = await (await call('POST', '/jobs/batch-a/kill', { body: {} })).json<{ command: Command }>();
-  expect(alone.command.batch).toBeNull();
-  for (const { id } of commands) {
-    const { command } = await (await call('GET', `/commands/${id}`)).json<{ command: Command }>();
-    expect(command).toMatchObject({ batch, targets: [{ run: expect.any(String) }] });
+  const alone = await (await call('POST', '/jobs/batch-a/kill', { body: {} })).json<{ kill: Kill }>();
+  expect(alone.kill.batch).toBeNull();
+  for (const { id } of kills) {
+    const { kill } = await (await call('GET', `/kills/${id}`)).json<{ kill: Kill }>();
+    expect(kill).toMatchObject({ batch, targets: [{ run: expect.any(String) }] });
   }
   const listed = async (query: string) =>
-    (await (await call('GET', `/commands?${query}`)).json<{ commands: Command[] }>()).commands.map(({ id }) => id);
-  const ids = commands.map(({ id }) => id).sort();
+    (await (await call('GET', `/kills?${query}`)).json<{ kills: Kill[] }>()).kills.map(({ id }) => id);
+  const ids = kills.map(({ id }) => id).sort();
   expect((await listed(`batch=${batch}`)).reverse()).toEqual(ids);
   expect(await listed(`batch=${batch}&job=batch-b`)).toEqual(
-    commands.filter(({ job }) => job === 'batch-b').map(({ id }) => id),
+    kills.filter(({ job }) => job === 'batch-b').map(({ id }) => id),
   );
   await Promise.all([one, two].map((wrapper) => wrapper.close()));
 });
 
 describe('a kill by selector', () => {
-  test('makes one command for each job that matches, and reaches its runs', async () => {
+  test('makes one kill for each job that matches, and reaches its runs', async () => {
     const [one, two, other] = await Promise.all([connected('sel-a'), connected('sel-b'), connected('unsel')]);
-    const { status, commands } = await order({ jobs: 'sel-*', reason: 'maintenance', grace_seconds: 2 });
+    const { status, kills } = await order({ jobs: 'sel-*', reason: 'maintenance', grace_seconds: 2 });
     expect(status).toBe(202);
-    expect(commands).toMatchObject([
+    expect(kills).toMatchObject([
       {
         job: 'sel-a',
         state: 'queued',
@@ -77,8 +77,8 @@ describe('a kill by selector', () => {
         targets: [{ run: two.identity.run, state: 'sent' }],
       },
     ]);
-    expect((await one.kill()).command).toBe(commands[0]?.id);
-    expect((await two.kill()).command).toBe(commands[1]?.id);
+    expect((await one.kill()).kill).toBe(kills[0]?.id);
+    expect((await two.kill()).kill).toBe(kills[1]?.id);
     await other.settled();
     expect(other.of('kill')).toEqual([]);
   });
@@ -91,10 +91,8 @@ describe('a kill by selector', () => {
       connected('several-c', 'db1'),
       connected('several-d', 'mail'),
     ]);
-    const { commands } = await order({ jobs: ['several-a', 'several-b', '*-d'], machines: ['db*', 'mail'] });
-    expect(
-      commands.map(({ job, machine, targets }) => [job, machine, targets.map((target) => target.machine)]),
-    ).toEqual([
+    const { kills } = await order({ jobs: ['several-a', 'several-b', '*-d'], machines: ['db*', 'mail'] });
+    expect(kills.map(({ job, machine, targets }) => [job, machine, targets.map((target) => target.machine)])).toEqual([
       ['several-a', 'db*,mail', ['db1']],
       ['several-d', 'db*,mail', ['mail']],
     ]);
@@ -107,8 +105,8 @@ describe('a kill by selector', () => {
     const wrapper = await TestWrapper.connect(who);
     const other = await connected('by-instance');
     await indexed(who.run);
-    const { commands } = await order({ instance: 'nightly-7' });
-    expect(commands).toMatchObject([{ job: 'by-instance', instance: 'nightly-7', targets: [{ run: who.run }] }]);
+    const { kills } = await order({ instance: 'nightly-7' });
+    expect(kills).toMatchObject([{ job: 'by-instance', instance: 'nightly-7', targets: [{ run: who.run }] }]);
     await wrapper.kill();
     await other.settled();
     expect(other.of('kill')).toEqual([]);
@@ -124,8 +122,8 @@ describe('a kill by selector', () => {
   test('reaches only jobs that the token may kill', async () => {
     const [mine, theirs] = await Promise.all([connected('mine-1'), connected('theirs-1')]);
     const { secret } = await newToken({ name: 'mine', scopes: ['kill'], jobs: 'mine-*' });
-    const { commands } = await order({ jobs: ['mine-1', 'theirs-1'] }, { token: secret });
-    expect(commands.map(({ job }) => job)).toEqual(['mine-1']);
+    const { kills } = await order({ jobs: ['mine-1', 'theirs-1'] }, { token: secret });
+    expect(kills.map(({ job }) => job)).toEqual(['mine-1']);
     await mine.kill();
     await theirs.settled();
     expect(theirs.of('kill')).toEqual([]);
@@ -137,7 +135,7 @@ describe('a kill by selector', () => {
     const ended = await connected('over-1');
     await ended.completed();
     await waitFor('D1 to know the end', async () => (await indexedState(ended.identity.run)) === 'killed');
-    expect(await order({ jobs: 'over-*' })).toEqual({ status: 200, commands: [] });
+    expect(await order({ jobs: 'over-*' })).toEqual({ status: 200, kills: [] });
   });
 
   test('includes a run that counts as lost: it may come back', async () => {
@@ -148,7 +146,7 @@ describe('a kill by selector', () => {
     )
       .bind(run)
       .run();
-    expect((await order({ jobs: 'lost-sel' })).commands).toMatchObject([{ job: 'lost-sel', targets: [{ run }] }]);
+    expect((await order({ jobs: 'lost-sel' })).kills).toMatchObject([{ job: 'lost-sel', targets: [{ run }] }]);
   });
 
   test('reaches what the index knows nothing of: in jobs named in full, and in those that match while they are few', async () => {
@@ -157,12 +155,12 @@ describe('a kill by selector', () => {
     await env.DB.prepare("DELETE FROM runs WHERE job GLOB 'unindexed-*'").run();
     await env.DB.prepare("DELETE FROM jobs WHERE name = 'unindexed-b'").run();
     const named = await order({ jobs: ['unindexed-a', 'unindexed-b', 'unindexed-none'] });
-    expect(named.commands).toMatchObject([
+    expect(named.kills).toMatchObject([
       { job: 'unindexed-a', targets: [{ run: forgotten.identity.run }] },
       { job: 'unindexed-b', targets: [{ run: unseen.identity.run }] },
     ]);
-    expect((await order({ jobs: 'unindexed-*', machines: 'web*' })).commands).toMatchObject([{ job: 'unindexed-a' }]);
-    expect((await order({ jobs: 'unindexed-*', machines: 'db*' })).commands).toEqual([]);
+    expect((await order({ jobs: 'unindexed-*', machines: 'web*' })).kills).toMatchObject([{ job: 'unindexed-a' }]);
+    expect((await order({ jobs: 'unindexed-*', machines: 'db*' })).kills).toEqual([]);
   });
 
   test('reaches a run of such a job that connects later, if its machine fits', async () => {
@@ -180,14 +178,14 @@ describe('a kill by selector', () => {
     const waiting = order({ jobs: 'wait-*' }, { query: '?wait=20' });
     await Promise.all(
       wrappers.map(async (wrapper) => {
-        const { command } = await wrapper.kill();
-        wrapper.killing(command, 'gone');
+        const { kill } = await wrapper.kill();
+        wrapper.killing(kill, 'gone');
         await wrapper.completed();
       }),
     );
-    const { status, commands } = await waiting;
+    const { status, kills } = await waiting;
     expect(status).toBe(200);
-    expect(commands.map(({ state, targets }) => [state, targets[0]?.exit_code])).toEqual([
+    expect(kills.map(({ state, targets }) => [state, targets[0]?.exit_code])).toEqual([
       ['settled', 143],
       ['settled', 143],
     ]);
@@ -195,30 +193,30 @@ describe('a kill by selector', () => {
 
   test('answers with what it has when the time is up', async () => {
     await connected('wait-long');
-    const { status, commands } = await order({ jobs: 'wait-long' }, { query: '?wait=1' });
-    expect([status, commands[0]?.state]).toEqual([202, 'queued']);
+    const { status, kills } = await order({ jobs: 'wait-long' }, { query: '?wait=1' });
+    expect([status, kills[0]?.state]).toEqual([202, 'queued']);
   });
 
-  test('has an audit entry for each command, under the request of the call', async () => {
+  test('has an audit entry for each kill, under the request of the call', async () => {
     await Promise.all([connected('audit-a'), connected('audit-b')]);
-    const { commands } = await order({ jobs: 'audit-*' });
+    const { kills } = await order({ jobs: 'audit-*' });
     const { results } = await env.DB.prepare(
       "SELECT subject, actor, action, detail, request_id FROM audit WHERE subject LIKE 'audit-_' ORDER BY subject",
     ).all<{ subject: string; detail: string; request_id: string }>();
     expect(results).toMatchObject([
-      { subject: 'audit-a', actor: 'LEASH_ADMIN_TOKEN', action: 'kill', request_id: commands[0]?.request_id },
-      { subject: 'audit-b', actor: 'LEASH_ADMIN_TOKEN', action: 'kill', request_id: commands[0]?.request_id },
+      { subject: 'audit-a', actor: 'LEASH_ADMIN_TOKEN', action: 'kill', request_id: kills[0]?.request_id },
+      { subject: 'audit-b', actor: 'LEASH_ADMIN_TOKEN', action: 'kill', request_id: kills[0]?.request_id },
     ]);
-    expect(results.map(({ detail }) => JSON.parse(detail).command)).toEqual(commands.map(({ id }) => id));
+    expect(results.map(({ detail }) => JSON.parse(detail).kill)).toEqual(kills.map(({ id }) => id));
   });
 
-  test('twice under one key is the same commands, whatever runs by then', async () => {
+  test('twice under one key is the same kills, whatever runs by then', async () => {
     await connected('key-a');
     const first = await order({ jobs: 'key-*' }, { key: 'k1' });
     await connected('key-b');
     const again = await order({ jobs: 'key-*' }, { key: 'k1' });
-    expect(again.commands.map(({ id }) => id)).toEqual(first.commands.map(({ id }) => id));
-    expect(await count('commands', "job LIKE 'key-_'")).toBe(1);
+    expect(again.kills.map(({ id }) => id)).toEqual(first.kills.map(({ id }) => id));
+    expect(await count('kills', "job LIKE 'key-_'")).toBe(1);
     expect(await count('audit', "subject LIKE 'key-_'")).toBe(1);
     const other = call('POST', '/kills', { body: { jobs: 'key-a' }, headers: { 'Idempotency-Key': 'k1' } });
     expect(await refusal(other)).toBe('422 idempotency_conflict');
@@ -232,14 +230,14 @@ describe('a kill by selector', () => {
   test('that cannot be pushed is in the queue all the same, and the sweep delivers it', async () => {
     const wrapper = await connected('push-sel');
     await runInDurableObject(jobObject('push-sel'), (object) => {
-      object.acceptCommands = () => {
+      object.acceptKills = () => {
         throw new Error('down');
       };
     });
-    const { status, commands } = await order({ jobs: 'push-sel' });
-    expect([status, commands[0]?.state]).toEqual([202, 'queued']);
+    const { status, kills } = await order({ jobs: 'push-sel' });
+    expect([status, kills[0]?.state]).toEqual([202, 'queued']);
     await sweep(env);
-    expect((await wrapper.kill()).command).toBe(commands[0]?.id);
+    expect((await wrapper.kill()).kill).toBe(kills[0]?.id);
   });
 });
 
@@ -247,7 +245,7 @@ describe('a kill of one job', () => {
   test('may name its machines by globs', async () => {
     const [web, db] = await Promise.all([connected('globs', 'web7'), connected('globs', 'db7')]);
     const response = await call('POST', '/jobs/globs/kill', { body: { machine: 'web*,mail' } });
-    expect(await response.json()).toMatchObject({ command: { machine: 'web*,mail', targets: [{ machine: 'web7' }] } });
+    expect(await response.json()).toMatchObject({ kill: { machine: 'web*,mail', targets: [{ machine: 'web7' }] } });
     await web.kill();
     await db.settled();
     expect(db.of('kill')).toEqual([]);
@@ -267,7 +265,7 @@ describe('a kill of one job', () => {
         detail: expect.stringContaining('of owner-of-run'),
       });
     }
-    expect(await count('commands', 'job = ?', 'namesake')).toBe(0);
+    expect(await count('kills', 'job = ?', 'namesake')).toBe(0);
     expect(await count('audit', 'subject = ?', 'namesake')).toBe(0);
     const { secret } = await newToken({ name: 'namesakes', scopes: ['kill'], jobs: 'namesake' });
     // A token that may not see the other job is not told whether there is such a run: any id is answered the same.

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { MarkedProcess } from '#protocol/machine-facts';
 import { appliedKill, killingMessage } from '#testing/wrapper-messages';
-import { call, command, kill } from './support/api.ts';
+import { call, getKill, postKill } from './support/api.ts';
 import { run, runEvents } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -16,37 +16,37 @@ const TMUX: MarkedProcess = {
 test('what is to be included is stored, sent to the wrapper, and part of the call', async () => {
   const who = newIdentity('kill-include');
   const wrapper = await TestWrapper.connect(who);
-  const plain = await kill(who.job);
+  const plain = await postKill(who.job);
   expect(plain.include).toBeNull();
   expect((await wrapper.kill()).include).toBeNull();
   const key = { 'Idempotency-Key': 'include' };
   const order = (body: object) => call('POST', `/jobs/${who.job}/kill`, { body, headers: key });
   const response = await order({ include: 'marked' });
-  const { command: including } = (await response.json()) as { command: { id: string } };
+  const { kill: including } = (await response.json()) as { kill: { id: string } };
   expect(including).toMatchObject({ include: 'marked' });
-  const sent = await wrapper.next('the kill', (each) => each.type === 'kill' && each.command === including.id);
+  const sent = await wrapper.next('the kill', (each) => each.type === 'kill' && each.kill === including.id);
   expect(sent).toMatchObject({ include: 'marked' });
-  expect(await command(including.id)).toMatchObject({ include: 'marked' });
+  expect(await getKill(including.id)).toMatchObject({ include: 'marked' });
   const requested = (await runEvents(who.job, who.run)).filter(({ type }) => type === 'kill_requested');
   expect(requested).toMatchObject([{ include: null }, { include: 'marked' }]);
   // Without it this is another call.
   expect((await order({})).status).toBe(422);
   expect((await call('POST', `/jobs/${who.job}/kill`, { body: { include: 'all' } })).status).toBe(400);
   const many = await call('POST', '/kills', { body: { runs: [who.run], include: 'marked' } });
-  expect(await many.json()).toMatchObject({ commands: [{ include: 'marked' }] });
+  expect(await many.json()).toMatchObject({ kills: [{ include: 'marked' }] });
 });
 
 test('what was left alone is told with the kill, which is settled all the same', async () => {
   const who = newIdentity('kill-marked');
   const wrapper = await TestWrapper.connect(who);
-  const { id } = await kill(who.job);
+  const { id } = await postKill(who.job);
   wrapper.say(killingMessage(id, 'gone', { reason: 'operator', marked: [TMUX] }));
   await wrapper.settled();
   const left = { state: 'gone', survivors: [], unnamed_survivors: false, marked: [TMUX], marked_count: 1 };
-  expect(await command(id)).toMatchObject({ targets: [left] });
+  expect(await getKill(id)).toMatchObject({ targets: [left] });
   const { pid, command_line: line, ...mark } = TMUX;
   await wrapper.completed({ left_running: [{ pid, command_line: line, mark }] });
-  expect(await command(id)).toMatchObject({ state: 'settled', targets: [left] });
+  expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [left] });
   expect(await run(who.job, who.run)).toMatchObject({ state: 'killed', left_running: [{ pid, mark }] });
   const told = (await runEvents(who.job, who.run)).find(({ type }) => type === 'kill_progress');
   expect(told).toMatchObject({ phase: 'gone', marked: [TMUX] });
@@ -55,26 +55,26 @@ test('what was left alone is told with the kill, which is settled all the same',
 test('of a kill whose last word was lost it is told with the next start', async () => {
   const who = newIdentity('kill-marked-later');
   const wrapper = await TestWrapper.connect(who);
-  const { id } = await kill(who.job);
+  const { id } = await postKill(who.job);
   await wrapper.kill();
   wrapper.close();
   await TestWrapper.connect(who, { applied_kills: [appliedKill(id, 'gone')], marked: [TMUX] });
-  expect(await command(id)).toMatchObject({ targets: [{ state: 'gone', marked: [TMUX] }] });
+  expect(await getKill(id)).toMatchObject({ targets: [{ state: 'gone', marked: [TMUX] }] });
 });
 
 test('of very many not all are named, but all are counted', async () => {
   const job = 'kill-marked-many';
-  const long = { ...TMUX, command: 'x'.repeat(256) };
+  const long = { ...TMUX, kill: 'x'.repeat(256) };
   const wrappers = await Promise.all(
     Array.from({ length: 8 }, (_, index) => TestWrapper.connect(newIdentity(job, `web${index}`))),
   );
-  const { id } = await kill(job);
+  const { id } = await postKill(job);
   for (const wrapper of wrappers) {
     const marked = Array.from({ length: 32 }, (_, index) => ({ ...long, pid: 5_000 + index }));
     wrapper.say(killingMessage(id, 'gone', { reason: 'operator', marked }));
     await wrapper.settled();
   }
-  const { targets } = await command(id);
+  const { targets } = await getKill(id);
   expect(targets.map(({ marked_count }) => marked_count)).toEqual(wrappers.map(() => 32));
   expect(JSON.stringify(targets).length).toBeLessThan(80 * 1024);
   expect(targets[0]?.marked).toHaveLength(32);

@@ -1,7 +1,7 @@
 /** A kill that finds nothing to end says so in its answer, and goes on to look only for what may still connect. */
 import { describe, expect, test } from 'vitest';
-import type { Command } from '#protocol/api';
-import { call, command } from './support/api.ts';
+import type { Kill } from '#protocol/api';
+import { call, getKill } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { TestViewer } from './support/viewer.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
@@ -13,34 +13,34 @@ async function ended(job: string): Promise<TestWrapper> {
   return wrapper;
 }
 
-async function killed(job: string, body: unknown = {}): Promise<{ status: number; command: Command }> {
+async function killed(job: string, body: unknown = {}): Promise<{ status: number; kill: Kill }> {
   const response = await call('POST', `/jobs/${job}/kill`, { body });
-  const { command: answered } = await response.json<{ command: Command }>();
-  return { status: response.status, command: answered };
+  const { kill: answered } = await response.json<{ kill: Kill }>();
+  return { status: response.status, kill: answered };
 }
 
 describe('a kill of a job of which nothing runs', () => {
   test('is told so at once, in the answer, in the queue and to who watches', async () => {
     await ended('idle');
     const viewer = await TestViewer.watch('/jobs/idle/watch');
-    const { status, command: answered } = await killed('idle');
+    const { status, kill: answered } = await killed('idle');
     expect([status, answered]).toMatchObject([202, { state: 'queued', found_nothing: true, targets: [] }]);
-    expect(await command(answered.id)).toMatchObject({ found_nothing: true });
-    expect((await viewer.next('command')).command).toMatchObject({ id: answered.id, found_nothing: true });
+    expect(await getKill(answered.id)).toMatchObject({ found_nothing: true });
+    expect((await viewer.next('kill')).kill).toMatchObject({ id: answered.id, found_nothing: true });
   });
 
   test('is one again that found something once a run that started before it connects', async () => {
     await ended('idle-late');
-    const { command: answered } = await killed('idle-late');
+    const { kill: answered } = await killed('idle-late');
     const late = await TestWrapper.connect(newIdentity('idle-late'), { age_ms: 60_000 });
-    expect((await late.kill()).command).toBe(answered.id);
-    expect(await command(answered.id)).toMatchObject({ found_nothing: false, targets: [{ state: 'sent' }] });
+    expect((await late.kill()).kill).toBe(answered.id);
+    expect(await getKill(answered.id)).toMatchObject({ found_nothing: false, targets: [{ state: 'sent' }] });
   });
 });
 
 test('a kill of a run that has ended is over at once, and has found nothing', async () => {
   const { identity } = await ended('idle-run');
-  const { status, command: answered } = await killed('idle-run', { run: identity.run });
+  const { status, kill: answered } = await killed('idle-run', { run: identity.run });
   expect([status, answered]).toMatchObject([
     200,
     { state: 'settled', found_nothing: true, targets: [{ run: identity.run, state: 'refused' }] },
@@ -49,12 +49,12 @@ test('a kill of a run that has ended is over at once, and has found nothing', as
 
 test('a reason that hides or turns something is told so that one sees it', async () => {
   await ended('idle-reason');
-  const { command: answered } = await killed('idle-reason', { reason: 'disk\n full \u202Eeslaf\u001b[2K' });
+  const { kill: answered } = await killed('idle-reason', { reason: 'disk\n full \u202Eeslaf\u001b[2K' });
   expect(answered.reason).toBe('disk  full <U+202E>eslaf<U+001B>[2K');
 });
 
 test('a kill of what runs has found it', async () => {
   const wrapper = await TestWrapper.connect(newIdentity('not-idle'));
-  const { command: answered } = await killed('not-idle');
+  const { kill: answered } = await killed('not-idle');
   expect(answered).toMatchObject({ found_nothing: false, targets: [{ run: wrapper.identity.run }] });
 });

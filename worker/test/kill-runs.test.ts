@@ -2,7 +2,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { JobObject } from '../durable/job-object.ts';
 import { sweep } from '../src/sweep.ts';
@@ -39,23 +39,23 @@ function post(body: unknown, { token, query = '', key }: Options = {}): Promise<
   });
 }
 
-async function order(body: unknown, options: Options = {}): Promise<{ status: number; commands: Command[] }> {
+async function order(body: unknown, options: Options = {}): Promise<{ status: number; kills: Kill[] }> {
   const response = await post(body, options);
-  const { commands } = await response.json<{ commands: Command[] }>();
-  return { status: response.status, commands };
+  const { kills } = await response.json<{ kills: Kill[] }>();
+  return { status: response.status, kills };
 }
 
-/** How many commands, audit entries and keys there are. */
+/** How many kills, audit entries and keys there are. */
 async function stored(): Promise<number[]> {
   const row = await env.DB.prepare(
-    `SELECT (SELECT count(*) FROM commands) AS commands, (SELECT count(*) FROM audit WHERE action = 'kill') AS audits,
+    `SELECT (SELECT count(*) FROM kills) AS kills, (SELECT count(*) FROM audit WHERE action = 'kill') AS audits,
        (SELECT count(*) FROM idempotency) AS keys`,
-  ).first<{ commands: number; audits: number; keys: number }>();
-  return row === null ? [] : [row.commands, row.audits, row.keys];
+  ).first<{ kills: number; audits: number; keys: number }>();
+  return row === null ? [] : [row.kills, row.audits, row.keys];
 }
 
 describe('a kill of runs', () => {
-  test('makes one command for each, in the order they are named, and reaches them and no others', async () => {
+  test('makes one kill for each, in the order they are named, and reaches them and no others', async () => {
     const [a1, a2, a3, b1] = await Promise.all([
       connected('runs-a', 'web1'),
       connected('runs-a', 'web2'),
@@ -63,9 +63,9 @@ describe('a kill of runs', () => {
       connected('runs-b'),
     ]);
     const runs = [b1, a3, a1].map(runOf);
-    const { status, commands } = await order({ runs, reason: 'picked', signal: 'SIGINT', grace_seconds: 2 });
+    const { status, kills } = await order({ runs, reason: 'picked', signal: 'SIGINT', grace_seconds: 2 });
     expect(status).toBe(202);
-    expect(commands).toMatchObject(
+    expect(kills).toMatchObject(
       runs.map((run) => ({
         run,
         instance: null,
@@ -77,10 +77,10 @@ describe('a kill of runs', () => {
         targets: [{ run, state: 'sent' }],
       })),
     );
-    expect(commands.map(({ job }) => job)).toEqual(['runs-b', 'runs-a', 'runs-a']);
-    expect((await b1.kill()).command).toBe(commands[0]?.id);
-    expect((await a3.kill()).command).toBe(commands[1]?.id);
-    expect((await a1.kill()).command).toBe(commands[2]?.id);
+    expect(kills.map(({ job }) => job)).toEqual(['runs-b', 'runs-a', 'runs-a']);
+    expect((await b1.kill()).kill).toBe(kills[0]?.id);
+    expect((await a3.kill()).kill).toBe(kills[1]?.id);
+    expect((await a1.kill()).kill).toBe(kills[2]?.id);
     await a2.settled();
     expect(a2.of('kill')).toEqual([]);
   });
@@ -137,7 +137,7 @@ describe('a kill of runs', () => {
     expect(withoutIds(detail)).toBe(withoutIds(other));
     expect(detail).not.toContain('runs-theirs');
     expect(await stored()).toEqual(before);
-    expect((await order({ runs: [runOf(mine)] }, { token: secret })).commands).toMatchObject([{ job: 'runs-mine' }]);
+    expect((await order({ runs: [runOf(mine)] }, { token: secret })).kills).toMatchObject([{ job: 'runs-mine' }]);
     await mine.kill();
     await theirs.settled();
     expect(theirs.of('kill')).toEqual([]);
@@ -153,9 +153,9 @@ describe('a kill of runs', () => {
     const [live, over] = await Promise.all([connected('runs-over', 'web1'), connected('runs-over', 'web2')]);
     await over.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
     await waitFor('D1 to know the end', async () => (await indexedState(runOf(over))) === 'succeeded');
-    const { status, commands } = await order({ runs: [over, live].map(runOf) });
+    const { status, kills } = await order({ runs: [over, live].map(runOf) });
     expect(status).toBe(202);
-    expect(commands).toMatchObject([
+    expect(kills).toMatchObject([
       { state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] },
       { state: 'queued', targets: [{ state: 'sent' }] },
     ]);
@@ -167,27 +167,27 @@ describe('a kill of runs', () => {
     const waiting = order({ runs: wrappers.map(runOf) }, { query: '?wait=20' });
     await Promise.all(
       wrappers.map(async (wrapper) => {
-        const { command } = await wrapper.kill();
-        wrapper.killing(command, 'gone');
+        const { kill } = await wrapper.kill();
+        wrapper.killing(kill, 'gone');
         await wrapper.completed();
       }),
     );
-    const { status, commands } = await waiting;
+    const { status, kills } = await waiting;
     expect(status).toBe(200);
-    expect(commands.map(({ run, state, targets }) => [run, state, targets[0]?.exit_code])).toEqual(
+    expect(kills.map(({ run, state, targets }) => [run, state, targets[0]?.exit_code])).toEqual(
       wrappers.map((wrapper) => [runOf(wrapper), 'settled', 143]),
     );
   });
 
-  test('twice under one key is the same commands, in the same order, even when a run is gone by then', async () => {
+  test('twice under one key is the same kills, in the same order, even when a run is gone by then', async () => {
     const wrappers = await Promise.all(Array.from({ length: 5 }, () => connected('runs-key')));
     const runs = wrappers.map(runOf);
     const first = await order({ runs }, { key: 'runs-1' });
     const before = await stored();
-    const ids = first.commands.map(({ id }) => id);
-    expect((await order({ runs }, { key: 'runs-1' })).commands.map(({ id }) => id)).toEqual(ids);
+    const ids = first.kills.map(({ id }) => id);
+    expect((await order({ runs }, { key: 'runs-1' })).kills.map(({ id }) => id)).toEqual(ids);
     await env.DB.prepare('DELETE FROM runs WHERE id = ?').bind(runs[0]).run();
-    expect((await order({ runs }, { key: 'runs-1' })).commands.map(({ id }) => id)).toEqual(ids);
+    expect((await order({ runs }, { key: 'runs-1' })).kills.map(({ id }) => id)).toEqual(ids);
     expect(await stored()).toEqual(before);
     expect(await refusal(post({ runs: runs.slice(1) }, { key: 'runs-1' }))).toBe('422 idempotency_conflict');
     expect(await refusal(post({ runs: [ulid()] }, { key: 'runs-1' }))).toBe('422 idempotency_conflict');
@@ -198,7 +198,7 @@ describe('a kill of runs', () => {
     }
   });
 
-  test('stores all of its commands with their audit entries and its key, or none', async () => {
+  test('stores all of its kills with their audit entries and its key, or none', async () => {
     // More than one statement takes.
     const runs = Array.from({ length: 250 }, () => indexedRun(Date.now(), null, { job: 'runs-atomic' }));
     await index(runs);
@@ -210,8 +210,8 @@ describe('a kill of runs', () => {
     expect(await refusal(post(body, { key: 'atomic' }))).toBe('503 unavailable');
     expect(await stored()).toEqual(before);
     await env.DB.exec('DROP TRIGGER last_fails');
-    const { commands } = await order(body, { key: 'atomic' });
-    expect(commands.map(({ run }) => run)).toEqual(body.runs);
+    const { kills } = await order(body, { key: 'atomic' });
+    expect(kills.map(({ run }) => run)).toEqual(body.runs);
     expect(await stored()).toEqual(before.map((count, index) => count + (index === 2 ? 1 : 250)));
     const { results } = await env.DB.prepare(
       "SELECT detail FROM audit WHERE subject = 'runs-atomic' ORDER BY seq",
@@ -219,7 +219,7 @@ describe('a kill of runs', () => {
       detail: string;
     }>();
     expect(results.map(({ detail }) => JSON.parse(detail))).toMatchObject(
-      commands.map(({ id, run }) => ({ command: id, run })),
+      kills.map(({ id, run }) => ({ kill: id, run })),
     );
   });
 
@@ -228,25 +228,25 @@ describe('a kill of runs', () => {
     const wrappers = await Promise.all(
       Array.from({ length: COUNT }, (_, number) => connected('runs-fan', `web${number}`)),
     );
-    const pushed = vi.spyOn(JobObject.prototype, 'acceptCommands');
+    const pushed = vi.spyOn(JobObject.prototype, 'acceptKills');
     await env.DB.exec(
-      "CREATE TRIGGER no_news BEFORE UPDATE ON commands WHEN old.job = 'runs-fan' BEGIN SELECT RAISE(ABORT, 'no'); END",
+      "CREATE TRIGGER no_news BEFORE UPDATE ON kills WHEN old.job = 'runs-fan' BEGIN SELECT RAISE(ABORT, 'no'); END",
     );
-    const { commands } = await order({ runs: wrappers.map(runOf) });
+    const { kills } = await order({ runs: wrappers.map(runOf) });
     expect(pushed).toHaveBeenCalledTimes(1);
-    expect(commands.map(({ targets }) => targets[0]?.state)).toEqual(wrappers.map(() => 'sent'));
+    expect(kills.map(({ targets }) => targets[0]?.state)).toEqual(wrappers.map(() => 'sent'));
     for (const [number, wrapper] of wrappers.entries()) {
-      const { command } = await wrapper.kill();
-      expect(command).toBe(commands[number]?.id);
+      const { kill } = await wrapper.kill();
+      expect(kill).toBe(kills[number]?.id);
       // Unanswered, it would be sent again, and what is counted below would be the object's patience.
-      wrapper.killing(command, 'term');
+      wrapper.killing(kill, 'term');
     }
     // Called again, as after an answer that was lost.
-    const again = await jobObject('runs-fan').acceptCommands(commands);
-    expect(again.map(({ id }) => id)).toEqual(commands.map(({ id }) => id));
+    const again = await jobObject('runs-fan').acceptKills(kills);
+    expect(again.map(({ id }) => id)).toEqual(kills.map(({ id }) => id));
     await Promise.all(wrappers.map((wrapper) => wrapper.settled()));
-    const latest = await Promise.all(commands.map(({ id }) => jobObject('runs-fan').command(id)));
-    expect(latest.map((command) => command?.state)).toEqual(wrappers.map(() => 'delivered'));
+    const latest = await Promise.all(kills.map(({ id }) => jobObject('runs-fan').kill(id)));
+    expect(latest.map((kill) => kill?.state)).toEqual(wrappers.map(() => 'delivered'));
     expect(wrappers.map((wrapper) => wrapper.of('kill').length)).toEqual(wrappers.map(() => 1));
     await env.DB.exec('DROP TRIGGER no_news');
   });
@@ -254,14 +254,14 @@ describe('a kill of runs', () => {
   test('that cannot be pushed is in the queue all the same, and the sweep delivers it', async () => {
     const wrapper = await connected('runs-push');
     await runInDurableObject(jobObject('runs-push'), (object) => {
-      object.acceptCommands = () => {
+      object.acceptKills = () => {
         throw new Error('down');
       };
     });
-    const { status, commands } = await order({ runs: [runOf(wrapper)] });
-    expect([status, commands[0]?.state]).toEqual([202, 'queued']);
+    const { status, kills } = await order({ runs: [runOf(wrapper)] });
+    expect([status, kills[0]?.state]).toEqual([202, 'queued']);
     await sweep(env);
-    expect((await wrapper.kill()).command).toBe(commands[0]?.id);
+    expect((await wrapper.kill()).kill).toBe(kills[0]?.id);
   });
 
   test('of which one cannot be taken by the object reaches the others at once, and that one by the sweep', async () => {
@@ -272,8 +272,8 @@ describe('a kill of runs', () => {
     ]);
     const fault = `INSERT ON targets WHEN new.run = '${runOf(two)}'`;
     await withFault('runs-fault', fault, async () => {
-      const { commands } = await order({ runs: [one, two, three].map(runOf) });
-      expect(commands.map(({ targets }) => targets.map(({ state }) => state))).toEqual([['sent'], [], ['sent']]);
+      const { kills } = await order({ runs: [one, two, three].map(runOf) });
+      expect(kills.map(({ targets }) => targets.map(({ state }) => state))).toEqual([['sent'], [], ['sent']]);
       await Promise.all([one.kill(), three.kill()]);
       await two.settled();
       expect(two.of('kill')).toEqual([]);

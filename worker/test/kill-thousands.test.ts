@@ -1,51 +1,51 @@
 /** Kills by selector of more jobs than one call can push to. Without the thousands of objects: those are tested elsewhere. */
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
-import type { Command } from '#protocol/api';
-import { type CommandBatch, enqueueBatch } from '../src/db/kill-batches.ts';
+import type { Kill } from '#protocol/api';
+import { enqueueBatch, type KillBatch } from '../src/db/kill-batches.ts';
 import { pushSome } from '../src/routes/kill-many.ts';
-import { call, kill, refusal } from './support/api.ts';
+import { call, postKill, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 
-/** Four bytes a character: with this, and with all the globs, commands are as large as they get. */
+/** Four bytes a character: with this, and with all the globs, kills are as large as they get. */
 const LONG_REASON = '\u{1f415}'.repeat(250);
 const LONG_SELECTOR = Array.from({ length: 20 }, () => 'x'.repeat(128)).join(',');
 
-async function newCommands(prefix: string, count: number): Promise<Command[]> {
-  const template = await kill(prefix, { instance: 'nobody', reason: LONG_REASON, machine: LONG_SELECTOR });
+async function newKills(prefix: string, count: number): Promise<Kill[]> {
+  const template = await postKill(prefix, { instance: 'nobody', reason: LONG_REASON, machine: LONG_SELECTOR });
   return Array.from({ length: count }, (_, index) => ({ ...template, id: ulid(), job: `${prefix}${index}` }));
 }
 
-function batchOf(commands: readonly Command[]): CommandBatch {
-  const audits = commands.map((command) => ({
-    at: Date.parse(command.requested_at),
+function batchOf(kills: readonly Kill[]): KillBatch {
+  const audits = kills.map((kill) => ({
+    at: Date.parse(kill.requested_at),
     actor: { id: 'tester', name: 'tester' },
     action: 'kill' as const,
-    subject: command.job,
-    detail: { command: command.id, reason: command.reason },
+    subject: kill.job,
+    detail: { kill: kill.id, reason: kill.reason },
     address: null,
     requestId: ulid(),
   }));
-  return { id: ulid(), commands, audits };
+  return { id: ulid(), kills, audits };
 }
 
-async function stored(prefix: string): Promise<{ commands: number; audits: number }> {
+async function stored(prefix: string): Promise<{ kills: number; audits: number }> {
   const row = await env.DB.prepare(
-    `SELECT (SELECT count(*) FROM commands WHERE job GLOB ?1) AS commands,
+    `SELECT (SELECT count(*) FROM kills WHERE job GLOB ?1) AS kills,
        (SELECT count(*) FROM audit WHERE subject GLOB ?1) AS audits`,
   )
     .bind(`${prefix}*`)
-    .first<{ commands: number; audits: number }>();
+    .first<{ kills: number; audits: number }>();
   if (row === null) throw new Error('a count has a row');
   return row;
 }
 
-test('thousands of commands are stored whole, with all that is kept of them', async () => {
-  const commands = await newCommands('many-', 3_000);
-  expect(await enqueueBatch(env.DB, batchOf(commands), null)).toBeNull();
-  expect(await stored('many-?')).toEqual({ commands: 3_000, audits: 3_000 });
-  const last = commands.at(-1);
-  const row = await env.DB.prepare('SELECT job, requested_at, accepted, resource FROM commands WHERE id = ?')
+test('thousands of kills are stored whole, with all that is kept of them', async () => {
+  const kills = await newKills('many-', 3_000);
+  expect(await enqueueBatch(env.DB, batchOf(kills), null)).toBeNull();
+  expect(await stored('many-?')).toEqual({ kills: 3_000, audits: 3_000 });
+  const last = kills.at(-1);
+  const row = await env.DB.prepare('SELECT job, requested_at, accepted, resource FROM kills WHERE id = ?')
     .bind(last?.id ?? '')
     .first<{ resource: string }>();
   expect(row).toMatchObject({ job: last?.job, requested_at: Date.parse(last?.requested_at ?? ''), accepted: 0 });
@@ -54,33 +54,33 @@ test('thousands of commands are stored whole, with all that is kept of them', as
     .bind(last?.job ?? '')
     .first<{ detail: string }>();
   expect(audit).toMatchObject({ actor: 'tester', action: 'kill', address: null });
-  expect(JSON.parse(audit?.detail ?? '')).toEqual({ command: last?.id, reason: LONG_REASON });
+  expect(JSON.parse(audit?.detail ?? '')).toEqual({ kill: last?.id, reason: LONG_REASON });
 });
 
 test('a batch that fails halfway stores nothing', async () => {
-  const commands = await newCommands('half-', 300);
-  const [first] = commands;
+  const kills = await newKills('half-', 300);
+  const [first] = kills;
   if (first === undefined) throw new Error('there are some');
   const idempotency = { actor: 'tester', key: 'half', fingerprint: 'x' };
   // An id that stands twice breaks the last statement.
-  await expect(enqueueBatch(env.DB, batchOf([...commands, first]), idempotency)).rejects.toThrow('UNIQUE');
-  expect(await stored('half-?')).toEqual({ commands: 0, audits: 0 });
+  await expect(enqueueBatch(env.DB, batchOf([...kills, first]), idempotency)).rejects.toThrow('UNIQUE');
+  expect(await stored('half-?')).toEqual({ kills: 0, audits: 0 });
   expect(await env.DB.prepare("SELECT 1 FROM idempotency WHERE key = 'half'").first()).toBeNull();
 });
 
 test('as many are pushed as one call may, some at once, and none is left out of the answer', async () => {
-  const commands = await newCommands('push-', 1_000);
+  const kills = await newKills('push-', 1_000);
   let [now, atOnce, all] = [0, 0, 0];
-  const answered = await pushSome(commands, async (_job, ofJob) => {
+  const answered = await pushSome(kills, async (_job, ofJob) => {
     all += 1;
     now += 1;
     atOnce = Math.max(atOnce, now);
     await scheduler.wait(0);
     now -= 1;
-    return ofJob.map((command) => ({ ...command, state: 'delivered' }));
+    return ofJob.map((kill) => ({ ...kill, state: 'delivered' }));
   });
   expect([all, atOnce]).toEqual([400, 50]);
-  expect(answered.map(({ id }) => id)).toEqual(commands.map(({ id }) => id));
+  expect(answered.map(({ id }) => id)).toEqual(kills.map(({ id }) => id));
   expect(answered.map(({ state }) => state).lastIndexOf('delivered')).toBe(399);
 });
 
@@ -89,5 +89,5 @@ test('more jobs than one call may stop are refused, and nothing is stored', asyn
     "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001) INSERT INTO runs (id, job, machine, state, started_at, seq, resource) SELECT n, 'toomany-' || n, 'web1', 'running', 1, 1, '{\"final\":false}' FROM numbers",
   );
   expect(await refusal(call('POST', '/kills', { body: { jobs: 'toomany-*' } }))).toBe('400 bad_request');
-  expect(await stored('toomany-')).toEqual({ commands: 0, audits: 0 });
+  expect(await stored('toomany-')).toEqual({ kills: 0, audits: 0 });
 });

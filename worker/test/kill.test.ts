@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { appliedKill, killingMessage } from '#testing/wrapper-messages';
 import { sweep } from '../src/sweep.ts';
-import { call, command, kill, newToken, refusal } from './support/api.ts';
+import { call, getKill, newToken, postKill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -15,29 +15,29 @@ describe('the kill path', () => {
   test('is recorded step by step, and settles with the exit code', async () => {
     const who = newIdentity('kill-steps');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job, { reason: 'runaway' });
+    const { id } = await postKill(who.job, { reason: 'runaway' });
     expect(await wrapper.kill()).toMatchObject({
-      command: id,
+      kill: id,
       // Its own: it has told no signal, and its grace.
       signal: 'SIGTERM',
       grace_ms: 5000,
       requested_by: 'admin',
       reason: 'runaway',
     });
-    expect((await command(id)).targets).toMatchObject([{ run: who.run, state: 'sent', exit_code: null }]);
+    expect((await getKill(id)).targets).toMatchObject([{ run: who.run, state: 'sent', exit_code: null }]);
 
     wrapper.killing(id, 'term');
     await wrapper.settled();
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
+    expect(await getKill(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killing', exit_code: null });
 
     wrapper.killing(id, 'kill');
     wrapper.killing(id, 'gone', [99]);
     await wrapper.settled();
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'gone', survivors: [99] }] });
+    expect(await getKill(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'gone', survivors: [99] }] });
 
     await wrapper.completed();
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killed', exit_code: 143, final: true });
     expect(await eventTypes(who.job, who.run)).toEqual([
       'started',
@@ -52,26 +52,26 @@ describe('the kill path', () => {
     ]);
   });
 
-  test('holds the answer of ?wait= until the command is settled', async () => {
+  test('holds the answer of ?wait= until the kill is settled', async () => {
     const who = newIdentity('kill-wait');
     const wrapper = await TestWrapper.connect(who);
     const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
-    const { command: id } = await wrapper.kill();
+    const { kill: id } = await wrapper.kill();
     wrapper.killing(id, 'term');
     wrapper.killing(id, 'gone');
     wrapper.complete();
     const response = await answer;
     expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ command: { id, state: 'settled', targets: [{ exit_code: 143 }] } });
+    expect(await response.json()).toMatchObject({ kill: { id, state: 'settled', targets: [{ exit_code: 143 }] } });
   });
 
   test('reaches only the runs that its selector names', async () => {
     const here = newIdentity('kill-select', 'web1');
     const there = newIdentity('kill-select', 'web2');
     const [one, two] = await Promise.all([TestWrapper.connect(here), TestWrapper.connect(there)]);
-    const { id, targets } = await kill('kill-select', { machine: 'web2' });
+    const { id, targets } = await postKill('kill-select', { machine: 'web2' });
     expect(targets).toMatchObject([{ run: there.run, machine: 'web2' }]);
-    expect((await two.kill()).command).toBe(id);
+    expect((await two.kill()).kill).toBe(id);
     await one.settled();
     expect(one.of('kill')).toEqual([]);
   });
@@ -81,12 +81,12 @@ describe('the kill path', () => {
     const first = await TestWrapper.connect(who);
     first.close();
     await disconnected(who);
-    const { id, state, targets } = await kill(who.job);
+    const { id, state, targets } = await postKill(who.job);
     expect(state).toBe('queued');
     expect(targets).toMatchObject([{ state: 'pending' }]);
     const second = await TestWrapper.connect(who);
-    expect((await second.kill()).command).toBe(id);
-    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent' }] });
+    expect((await second.kill()).kill).toBe(id);
+    expect(await getKill(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent' }] });
   });
 
   test('is delivered once one wrapper has acknowledged it, and not when it was sent; another may still be away', async () => {
@@ -94,14 +94,14 @@ describe('the kill path', () => {
     const wrapper = await TestWrapper.connect(here);
     (await TestWrapper.connect(away)).close();
     await disconnected(away);
-    const { id, state, targets } = await kill('kill-half');
+    const { id, state, targets } = await postKill('kill-half');
     expect(state).toBe('queued');
     expect(targets.map((target) => target.state).sort()).toEqual(['pending', 'sent']);
     expect((await eventTypes('kill-half', here.run)).at(-1)).toBe('kill_sent');
     await wrapper.kill();
     wrapper.killing(id, 'term');
     await wrapper.settled();
-    expect((await command(id)).state).toBe('delivered');
+    expect((await getKill(id)).state).toBe('delivered');
     expect((await eventTypes('kill-half', here.run)).slice(-3)).toEqual([
       'kill_sent',
       'kill_delivered',
@@ -114,11 +114,11 @@ describe('the kill path', () => {
     const wrapper = await TestWrapper.connect(lost);
     (await TestWrapper.connect(away)).close();
     await disconnected(away);
-    const { id } = await kill('kill-half-lost');
+    const { id } = await postKill('kill-half-lost');
     wrapper.killing(id, 'term');
     await wrapper.settled();
     await TestWrapper.connect(lost, { phase: 'abandoned' });
-    const { state, targets } = await command(id);
+    const { state, targets } = await getKill(id);
     expect(state).toBe('delivered');
     expect(targets.map((target) => target.state).sort()).toEqual(['lost', 'pending']);
   });
@@ -126,11 +126,11 @@ describe('the kill path', () => {
   test('that a wrapper refuses was delivered to it', async () => {
     const who = newIdentity('kill-refused-delivered');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.kill();
     wrapper.killing(id, 'refused');
     await wrapper.settled();
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'refused' }] });
+    expect(await getKill(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'refused' }] });
     expect(await eventTypes(who.job, who.run)).toContain('kill_delivered');
   });
 
@@ -138,46 +138,46 @@ describe('the kill path', () => {
     const who = newIdentity('kill-evicted');
     await TestWrapper.connect(who);
     await restart(who.job);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await restart(who.job);
     const back = await TestWrapper.connect(who);
-    expect((await back.kill()).command).toBe(id);
+    expect((await back.kill()).kill).toBe(id);
     await hibernate(who.job);
     back.killing(id, 'term');
     back.killing(id, 'gone');
     await back.completed();
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
   });
 
   test('is repeated after a reconnect only where the wrapper does not say that it has applied it', async () => {
     const who = newIdentity('kill-applied');
     const first = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await first.kill();
     await restart(who.job);
     const applied = appliedKill(id, 'term', { at_ms: 150 });
     const second = await TestWrapper.connect(who, { applied_kills: [applied] });
     await second.settled();
     expect(second.of('kill')).toEqual([]);
-    expect((await command(id)).targets).toMatchObject([{ state: 'term' }]);
+    expect((await getKill(id)).targets).toMatchObject([{ state: 'term' }]);
   });
 
   test('never moves back on repeats and stragglers', async () => {
     const who = newIdentity('kill-repeats');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     wrapper.killing(id, 'kill');
     wrapper.killing(id, 'term');
     wrapper.killing(id, 'kill');
     await wrapper.settled();
-    expect((await command(id)).targets).toMatchObject([{ state: 'kill' }]);
+    expect((await getKill(id)).targets).toMatchObject([{ state: 'kill' }]);
     expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
   });
 
   test('steps of a run that ends by its own limit are told once, however often they are repeated', async () => {
     const who = newIdentity('kill-own-limit');
     const wrapper = await TestWrapper.connect(who);
-    const step = { type: 'killing', command: null, reason: 'timeout', signal: 'SIGTERM', at_ms: 50 } as const;
+    const step = { type: 'killing', kill: null, reason: 'timeout', signal: 'SIGTERM', at_ms: 50 } as const;
     wrapper.say({ ...step, phase: 'term', survivors: [], unnamed_survivors: false });
     wrapper.say({ ...step, phase: 'term', survivors: [], unnamed_survivors: false });
     wrapper.say({ ...step, phase: 'gone', survivors: [], unnamed_survivors: false, at_ms: 60 });
@@ -191,9 +191,9 @@ describe('the kill path', () => {
   test('a run that ended by itself first refuses it and keeps its own end', async () => {
     const who = newIdentity('kill-race');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] });
     expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded', exit_code: 0 });
   });
 
@@ -201,7 +201,7 @@ describe('the kill path', () => {
     const who = newIdentity('kill-over');
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
-    expect(await kill(who.job, { run: who.run })).toMatchObject({
+    expect(await postKill(who.job, { run: who.run })).toMatchObject({
       state: 'settled',
       targets: [{ run: who.run, state: 'refused', exit_code: 0 }],
     });
@@ -210,21 +210,24 @@ describe('the kill path', () => {
   test('two operators at once: both orders reach the wrapper, and both settle', async () => {
     const who = newIdentity('kill-twice');
     const wrapper = await TestWrapper.connect(who);
-    const [first, second] = await Promise.all([kill(who.job), kill(who.job, { signal: 'SIGKILL', grace_seconds: 0 })]);
+    const [first, second] = await Promise.all([
+      postKill(who.job),
+      postKill(who.job, { signal: 'SIGKILL', grace_seconds: 0 }),
+    ]);
     await waitFor('both kills', () => wrapper.of('kill').length === 2);
     wrapper.killing(first.id, 'gone');
     wrapper.killing(second.id, 'gone');
     await wrapper.completed();
-    expect((await command(first.id)).state).toBe('settled');
-    expect((await command(second.id)).state).toBe('settled');
+    expect((await getKill(first.id)).state).toBe('settled');
+    expect((await getKill(second.id)).state).toBe('settled');
   });
 
-  test('the same Idempotency-Key is the same command; for another call it is refused', async () => {
+  test('the same Idempotency-Key is the same kill; for another call it is refused', async () => {
     const who = newIdentity('kill-idempotent');
     const wrapper = await TestWrapper.connect(who);
     const key = { 'Idempotency-Key': 'once' };
-    const first = await kill(who.job, { reason: 'a' }, key);
-    const again = await kill(who.job, { reason: 'a' }, key);
+    const first = await postKill(who.job, { reason: 'a' }, key);
+    const again = await postKill(who.job, { reason: 'a' }, key);
     expect(again.id).toBe(first.id);
     const other = call('POST', `/jobs/${who.job}/kill`, { body: { reason: 'b' }, headers: key });
     expect(await refusal(other)).toBe('422 idempotency_conflict');
@@ -235,13 +238,13 @@ describe('the kill path', () => {
   test('writes one audit entry, and none for a kill that was refused', async () => {
     const who = newIdentity('kill-audit');
     await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await call('POST', '/jobs/kill-audit-nobody/kill', { body: {} });
     const { results } = await env.DB.prepare(
       "SELECT actor, subject, detail FROM audit WHERE action = 'kill' AND subject LIKE 'kill-audit%'",
     ).all<{ actor: string; subject: string; detail: string }>();
     expect(results).toHaveLength(1);
-    expect(JSON.parse(results[0]?.detail ?? '')).toMatchObject({ command: id });
+    expect(JSON.parse(results[0]?.detail ?? '')).toMatchObject({ kill: id });
   });
 
   test('gets its answer from ?wait= when the time is up, settled or not', async () => {
@@ -254,18 +257,18 @@ describe('the kill path', () => {
     const who = newIdentity('kill-ended');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     const back = await TestWrapper.connect(who, { phase: 'ended' });
-    expect((await back.kill()).command).toBe(id);
+    expect((await back.kill()).kill).toBe(id);
   });
 
   test('settles as lost when the wrapper died and only its spool comes back', async () => {
     const who = newIdentity('kill-abandoned');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await TestWrapper.connect(who, { phase: 'abandoned' });
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
   });
 
   test('without signal and grace ends each run by its own', async () => {
@@ -278,17 +281,17 @@ describe('the kill path', () => {
       // A signal that no kill may name: only the wrapper itself may mean it.
       TestWrapper.connect(newIdentity(job, 'odd'), own('SIGWINCH', 1_000)),
     ]);
-    const { id, signal, grace_ms } = await kill(job);
+    const { id, signal, grace_ms } = await postKill(job);
     expect({ signal, grace_ms }).toEqual({ signal: null, grace_ms: null });
-    expect(await careful.kill()).toMatchObject({ command: id, signal: 'SIGINT', grace_ms: 30_000 });
-    expect(await plain.kill()).toMatchObject({ command: id, signal: 'SIGTERM', grace_ms: 7_000 });
-    expect(await odd.kill()).toMatchObject({ command: id, signal: null, grace_ms: 1_000 });
+    expect(await careful.kill()).toMatchObject({ kill: id, signal: 'SIGINT', grace_ms: 30_000 });
+    expect(await plain.kill()).toMatchObject({ kill: id, signal: 'SIGTERM', grace_ms: 7_000 });
+    expect(await odd.kill()).toMatchObject({ kill: id, signal: null, grace_ms: 1_000 });
     expect(await run(job, careful.identity.run)).toMatchObject({ kill_signal: 'SIGINT', grace_ms: 30_000 });
     const requested = async (wrapper: TestWrapper) =>
       (await runEvents(job, wrapper.identity.run)).find(({ type }) => type === 'kill_requested');
     expect(await requested(careful)).toMatchObject({ signal: 'SIGINT', grace_ms: 30_000 });
     expect(await requested(odd)).toMatchObject({ signal: 'SIGWINCH', grace_ms: 1_000 });
-    const ordered = await command(id);
+    const ordered = await getKill(id);
     expect(ordered).toMatchObject({ signal: null, grace_ms: null });
     const signalOf = (wrapper: TestWrapper) =>
       ordered.targets.find((target) => target.run === wrapper.identity.run)?.signal;
@@ -301,8 +304,8 @@ describe('the kill path', () => {
       limits: { timeout_ms: null, grace_ms: 30_000, signal: 'SIGINT' },
     });
     const kills = async () => wrapper.of('kill').map(({ signal, grace_ms }) => [signal, grace_ms]);
-    await kill(who.job, { grace_seconds: 0.5 });
-    await kill(who.job, { signal: 'SIGHUP' });
+    await postKill(who.job, { grace_seconds: 0.5 });
+    await postKill(who.job, { signal: 'SIGHUP' });
     expect(await waitFor('both', async () => (await kills()).length === 2 && kills())).toEqual([
       ['SIGINT', 500],
       ['SIGHUP', 30_000],
@@ -315,19 +318,19 @@ describe('the kill path', () => {
     await disconnected(who);
     const limits = { timeout_ms: null, grace_ms: 5_000, signal: 'SIGINT' };
     const wrapper = await TestWrapper.connect(who, { limits });
-    await kill(who.job);
+    await postKill(who.job);
     expect(await wrapper.kill()).toMatchObject({ signal: 'SIGINT' });
   });
 
   test('tells of survivors without a pid: in its target, in the events, and in the index', async () => {
     const who = newIdentity('kill-unnamed');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.kill();
     wrapper.say(killingMessage(id, 'gone', { survivors: [99], unnamed_survivors: true }));
     await wrapper.completed();
     const left = { survivors: [99], unnamed_survivors: true };
-    expect((await command(id)).targets).toMatchObject([{ state: 'gone', ...left }]);
+    expect((await getKill(id)).targets).toMatchObject([{ state: 'gone', ...left }]);
     const steps = await runEvents(who.job, who.run);
     expect(steps.find(({ type }) => type === 'kill_progress')).toMatchObject({
       type: 'kill_progress',
@@ -339,29 +342,29 @@ describe('the kill path', () => {
   test('of an old wrapper knows only the survivors that it names', async () => {
     const who = newIdentity('kill-unnamed-old');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.kill();
     const { unnamed_survivors: _, ...old } = killingMessage(id, 'gone', { survivors: [99] });
     wrapper.raw(JSON.stringify(old));
     await wrapper.completed();
-    expect((await command(id)).targets).toMatchObject([{ survivors: [99], unnamed_survivors: false }]);
+    expect((await getKill(id)).targets).toMatchObject([{ survivors: [99], unnamed_survivors: false }]);
   });
 
   test('learns from the completion what no step has told', async () => {
     const who = newIdentity('kill-complete-applied');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.kill();
     await wrapper.completed({
       applied_kills: [appliedKill(id, 'gone', { at_ms: 250, survivors: [77] })],
     });
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', survivors: [77] }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', survivors: [77] }] });
   });
 
   test('shows the run as being killed though the last step is the first that is heard', async () => {
     const who = newIdentity('kill-only-gone');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     wrapper.killing(id, 'gone');
     await wrapper.settled();
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
@@ -373,7 +376,7 @@ describe('the kill path', () => {
     await wrapper.completed({ reason: 'timeout', exit_code: 124 });
     wrapper.say({
       type: 'killing',
-      command: null,
+      kill: null,
       reason: 'timeout',
       phase: 'gone',
       signal: null,
@@ -401,21 +404,21 @@ describe('the kill path', () => {
       Array.from({ length: count }, (_, index) => TestWrapper.connect(newIdentity(job, `machine${index}`))),
     );
     const viewer = await TestViewer.watch(`/jobs/${job}/watch`);
-    const { id } = await kill(job);
+    const { id } = await postKill(job);
     await viewer.next(
-      'command',
-      ({ command: { id: told, targets } }) =>
+      'kill',
+      ({ kill: { id: told, targets } }) =>
         told === id && targets.length === count && targets.every(({ state }) => state === 'sent'),
     );
-    expect(viewer.of('command').length).toBeLessThan(count);
+    expect(viewer.of('kill').length).toBeLessThan(count);
   });
 
   test('writes no audit entry for a repeat with the same key', async () => {
     const who = newIdentity('kill-repeat-audit');
     await TestWrapper.connect(who);
     const key = { 'Idempotency-Key': 'audit' };
-    await kill(who.job, {}, key);
-    await kill(who.job, {}, key);
+    await postKill(who.job, {}, key);
+    await postKill(who.job, {}, key);
     const { results } = await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(who.job).all();
     expect(results).toHaveLength(1);
   });
@@ -427,19 +430,19 @@ describe('a kill over time', () => {
   test('does not put off the repeat of an unanswered one by being given again and again', async () => {
     const who = newIdentity('kill-clicks');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.kill();
     for (let click = 0; click < 2; click++) {
       await pass(who.job, 2_000);
-      await kill(who.job);
+      await postKill(who.job);
     }
-    await waitFor('the repeat', () => wrapper.of('kill').filter(({ command }) => command === id).length === 2);
+    await waitFor('the repeat', () => wrapper.of('kill').filter(({ kill }) => kill === id).length === 2);
   });
 
   test('is repeated on each new link of a wrapper that does not answer, before that is given up', async () => {
     const who = newIdentity('kill-new-link');
     const first = await TestWrapper.connect(who);
-    await kill(who.job);
+    await postKill(who.job);
     await first.kill();
     await pass(who.job, 3_001);
     await waitFor('the repeat', () => first.of('kill').length === 2);
@@ -453,7 +456,7 @@ describe('a kill over time', () => {
   test('is not waited for any more when the link is gone', async () => {
     const who = newIdentity('kill-link-gone');
     const wrapper = await TestWrapper.connect(who);
-    await kill(who.job);
+    await postKill(who.job);
     await wrapper.kill();
     await pass(who.job, 3_001);
     await waitFor('the repeat', () => wrapper.of('kill').length === 2);
@@ -469,7 +472,7 @@ describe('a kill over time', () => {
     await runInDurableObject(jobObject(who.job), (_object, state) => {
       for (const socket of state.getWebSockets()) socket.close(1011);
     });
-    expect((await kill(who.job)).targets).toMatchObject([{ state: 'pending' }]);
+    expect((await postKill(who.job)).targets).toMatchObject([{ state: 'pending' }]);
   });
 
   test('stays pending though a link that broke still looks open', async () => {
@@ -479,7 +482,7 @@ describe('a kill over time', () => {
       for (const socket of state.getWebSockets()) object.webSocketError(socket, new Error('reset'));
     });
     expect(await run(who.job, who.run)).toMatchObject({ connected: false });
-    expect((await kill(who.job)).targets).toMatchObject([{ state: 'pending' }]);
+    expect((await postKill(who.job)).targets).toMatchObject([{ state: 'pending' }]);
   });
 
   test('is not sent to a lost run that came back only to tell its end', async () => {
@@ -488,7 +491,7 @@ describe('a kill over time', () => {
     await disconnected(who);
     await pass(who.job, 30_001);
     const back = await TestWrapper.connect(who, { phase: 'ended' });
-    expect((await kill(who.job)).targets).toMatchObject([{ state: 'lost' }]);
+    expect((await postKill(who.job)).targets).toMatchObject([{ state: 'lost' }]);
     await back.settled();
     expect(back.of('kill')).toEqual([]);
   });
@@ -501,25 +504,25 @@ describe('a kill over time', () => {
     for (const { state, ...end } of ends) {
       const who = newIdentity(`kill-lost-${end.reason}`);
       const wrapper = await TestWrapper.connect(who);
-      const { id } = await kill(who.job);
+      const { id } = await postKill(who.job);
       await wrapper.kill();
       wrapper.close();
       await disconnected(who);
       await pass(who.job, 30_001);
-      expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
+      expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost', exit_code: 253 }] });
       const late = await TestWrapper.connect(who, { phase: 'ended' });
       await late.completed({ ...end, signal: null });
-      expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state, exit_code: end.exit_code }] });
+      expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state, exit_code: end.exit_code }] });
     }
   });
 
   test('reaches a run that started within the skew of the clocks, and none that started after that', async () => {
     const who = newIdentity('kill-skew');
     await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await pass(who.job, 900);
     const near = await TestWrapper.connect(newIdentity(who.job), { age_ms: 0 });
-    expect((await near.kill()).command).toBe(id);
+    expect((await near.kill()).kill).toBe(id);
     await pass(who.job, 200);
     const after = await TestWrapper.connect(newIdentity(who.job), { age_ms: 0 });
     await after.settled();
@@ -531,15 +534,15 @@ describe('a kill over time', () => {
     await TestWrapper.connect(who);
     const { secret } = await newToken({ name: 'other', scopes: ['kill'] });
     const key = { 'Idempotency-Key': 'k1' };
-    const first = await kill(who.job, {}, key);
+    const first = await postKill(who.job, {}, key);
     const response = await call('POST', `/jobs/${who.job}/kill`, { token: secret, body: {}, headers: key });
-    expect((await response.json<{ command: { id: string } }>()).command.id).not.toBe(first.id);
+    expect((await response.json<{ kill: { id: string } }>()).kill.id).not.toBe(first.id);
     vi.setSystemTime(Date.now() + 23 * 3_600_000);
     await sweep(env);
-    expect((await kill(who.job, {}, key)).id).toBe(first.id);
+    expect((await postKill(who.job, {}, key)).id).toBe(first.id);
     vi.setSystemTime(Date.now() + 2 * 3_600_000);
     await sweep(env);
-    expect((await kill(who.job, {}, key)).id).not.toBe(first.id);
+    expect((await postKill(who.job, {}, key)).id).not.toBe(first.id);
   });
 });
 
@@ -549,17 +552,17 @@ describe('a kill that nobody was there for', () => {
   test('of a job that was never seen is refused, unless the run or instance is named', async () => {
     expect(await refusal(call('POST', '/jobs/never-seen/kill', { body: {} }))).toBe('404 unknown_job');
     const who = newIdentity('never-seen');
-    const { id, state } = await kill(who.job, { run: who.run });
+    const { id, state } = await postKill(who.job, { run: who.run });
     expect(state).toBe('queued');
     const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
-    expect((await wrapper.kill()).command).toBe(id);
+    expect((await wrapper.kill()).kill).toBe(id);
   });
 
   test('does not make a job of a name that none has', async () => {
     const who = newIdentity('kill-typo');
-    const { id } = await kill(who.job, { instance: 'nightly' });
+    const { id } = await postKill(who.job, { instance: 'nightly' });
     await waitFor('the queue to be rid of it', () =>
-      env.DB.prepare('SELECT 1 FROM commands WHERE id = ? AND accepted = 1').bind(id).first(),
+      env.DB.prepare('SELECT 1 FROM kills WHERE id = ? AND accepted = 1').bind(id).first(),
     );
     expect(await refusal(call('GET', `/jobs/${who.job}`))).toBe('404 unknown_job');
     expect(await refusal(call('POST', `/jobs/${who.job}/kill`, { body: {} }))).toBe('404 unknown_job');
@@ -568,7 +571,7 @@ describe('a kill that nobody was there for', () => {
   test('does not reach runs that start after it', async () => {
     const first = newIdentity('kill-later');
     await TestWrapper.connect(first);
-    await kill(first.job);
+    await postKill(first.job);
     await pass(first.job, 5_000);
     const later = await TestWrapper.connect(newIdentity(first.job), { age_ms: 10 });
     await later.settled();
@@ -578,21 +581,21 @@ describe('a kill that nobody was there for', () => {
   test('reaches a run that started before it and connects late, even when all others have settled it', async () => {
     const known = newIdentity('kill-latecomer');
     const wrapper = await TestWrapper.connect(known);
-    const { id } = await kill(known.job);
+    const { id } = await postKill(known.job);
     wrapper.killing(id, 'gone');
     await wrapper.completed();
-    expect((await command(id)).state).toBe('settled');
+    expect((await getKill(id)).state).toBe('settled');
     await pass(known.job, 60_000);
     const latecomer = await TestWrapper.connect(newIdentity(known.job), { age_ms: 120_000 });
-    expect((await latecomer.kill()).command).toBe(id);
-    expect((await command(id)).state).toBe('delivered');
+    expect((await latecomer.kill()).kill).toBe(id);
+    expect((await getKill(id)).state).toBe('delivered');
   });
 
   test('expires, and then reaches nobody', async () => {
     const who = newIdentity('kill-expires');
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     await pass(who.job, 600_001);
-    expect((await command(id)).state).toBe('expired');
+    expect((await getKill(id)).state).toBe('expired');
     const wrapper = await TestWrapper.connect(who, { age_ms: 900_000 });
     await wrapper.settled();
     expect(wrapper.of('kill')).toEqual([]);
@@ -601,14 +604,14 @@ describe('a kill that nobody was there for', () => {
   test('unanswered, is sent again and then the link is given up', async () => {
     const who = newIdentity('kill-unanswered');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.kill();
     await pass(who.job, 3_001);
     await waitFor('the repeat', () => wrapper.of('kill').length === 2);
     await pass(who.job, 3_001);
     expect((await wrapper.wasClosed()).code).toBe(4002);
     const back = await TestWrapper.connect(who);
-    expect((await back.kill()).command).toBe(id);
+    expect((await back.kill()).kill).toBe(id);
   });
 
   test('at a run that counts as lost settles, and is opened again when the run returns', async () => {
@@ -617,12 +620,12 @@ describe('a kill that nobody was there for', () => {
     wrapper.close();
     await disconnected(who);
     await pass(who.job, 30_001);
-    const { id, state, targets } = await kill(who.job);
+    const { id, state, targets } = await postKill(who.job);
     expect(state).toBe('settled');
     expect(targets).toMatchObject([{ state: 'lost', exit_code: 253 }]);
     const back = await TestWrapper.connect(who);
-    expect((await back.kill()).command).toBe(id);
-    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent', exit_code: null }] });
+    expect((await back.kill()).kill).toBe(id);
+    expect(await getKill(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent', exit_code: null }] });
   });
 });
 
@@ -643,28 +646,28 @@ describe('a run that was lost and never came back', () => {
 
   test('is no target of later kills of its job after a day', async () => {
     const who = await lostFor('kill-lost-day', DAY_MS + 1);
-    expect(await kill(who.job)).toMatchObject({ state: 'queued', targets: [] });
-    expect(await kill(who.job, { machine: who.machine })).toMatchObject({ state: 'queued', targets: [] });
+    expect(await postKill(who.job)).toMatchObject({ state: 'queued', targets: [] });
+    expect(await postKill(who.job, { machine: who.machine })).toMatchObject({ state: 'queued', targets: [] });
   });
 
   test('is a target until then', async () => {
     const who = await lostFor('kill-lost-hours', DAY_MS - 1000);
-    expect(await kill(who.job)).toMatchObject({ state: 'settled', targets: [{ run: who.run, state: 'lost' }] });
+    expect(await postKill(who.job)).toMatchObject({ state: 'settled', targets: [{ run: who.run, state: 'lost' }] });
   });
 
   test('is a target however old when it or its instance is named', async () => {
     const who = await lostFor('kill-lost-named', DAY_MS + 1);
     const lost = { state: 'settled', targets: [{ run: who.run, state: 'lost' }] };
-    expect(await kill(who.job, { run: who.run })).toMatchObject(lost);
-    expect(await kill(who.job, { instance: who.instance })).toMatchObject(lost);
+    expect(await postKill(who.job, { run: who.run })).toMatchObject(lost);
+    expect(await postKill(who.job, { instance: who.instance })).toMatchObject(lost);
   });
 
   test('gets the kill when it returns after all while that still looks for runs', async () => {
     const who = await lostFor('kill-lost-back', DAY_MS + 1);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await pass(who.job, 60_000);
     const back = await TestWrapper.connect(who);
-    expect((await back.kill()).command).toBe(id);
+    expect((await back.kill()).kill).toBe(id);
   });
 });
 
@@ -683,11 +686,11 @@ describe('what a returning run repeats', () => {
   ] as const)('is no second step, and its run is being killed as before (%s)', async (phase, signal) => {
     const who = newIdentity(`kill-repeated-${phase}`);
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     wrapper.killing(id, phase);
     await wrapper.settled();
     await lose(wrapper);
-    const applied = { command: id, phase, signal, at_ms: 200, survivors: [], unnamed_survivors: false };
+    const applied = { kill: id, phase, signal, at_ms: 200, survivors: [], unnamed_survivors: false };
     const back = await TestWrapper.connect(who, { applied_kills: [applied] });
     await back.settled();
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
@@ -697,7 +700,7 @@ describe('what a returning run repeats', () => {
   test('is no second step even when its time had to be cut to the present', async () => {
     const who = newIdentity('kill-clamped');
     const wrapper = await TestWrapper.connect(who);
-    const step = { type: 'killing', command: null, reason: 'timeout', signal: 'SIGTERM', phase: 'term' } as const;
+    const step = { type: 'killing', kill: null, reason: 'timeout', signal: 'SIGTERM', phase: 'term' } as const;
     wrapper.say({ ...step, at_ms: 600_000, survivors: [], unnamed_survivors: false });
     await wrapper.settled();
     await pass(who.job, 5_000);
@@ -709,12 +712,12 @@ describe('what a returning run repeats', () => {
   test('an answer to one kill is none to another: that one is sent again', async () => {
     const who = newIdentity('kill-half-answered');
     const wrapper = await TestWrapper.connect(who);
-    const [answered, unanswered] = [await kill(who.job), await kill(who.job)];
+    const [answered, unanswered] = [await postKill(who.job), await postKill(who.job)];
     await waitFor('both kills', () => wrapper.of('kill').length === 2);
     wrapper.killing(answered.id, 'term');
     await wrapper.settled();
     await pass(who.job, 3_001);
     await waitFor('the repeat', () => wrapper.of('kill').length === 3);
-    expect(wrapper.of('kill').at(-1)?.command).toBe(unanswered.id);
+    expect(wrapper.of('kill').at(-1)?.kill).toBe(unanswered.id);
   });
 });

@@ -2,14 +2,14 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import type { CompleteMessage } from '#testing/wrapper-messages';
-import { command, kill } from './support/api.ts';
+import { getKill, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
 const SILENCE_MS = 30_000;
 const KILL_ANSWER_MS = 3_000;
-const COMMAND_LIFE_MS = 600_000;
+const KILL_LIFE_MS = 600_000;
 const LEFT = [{ pid: 4711, command_line: 'sleep 1000' }];
 const EXITED: Partial<CompleteMessage> = {
   exit_code: 0,
@@ -35,7 +35,7 @@ async function keep(who: Identity): Promise<TestWrapper> {
 }
 
 async function targetState(id: string, who: Identity) {
-  return (await command(id)).targets.find((target) => target.run === who.run)?.state;
+  return (await getKill(id)).targets.find((target) => target.run === who.run)?.state;
 }
 
 const ENDED = { state: 'succeeded', final: true, exit_code: 0, reason: 'exited' };
@@ -83,17 +83,17 @@ describe('a run that left something running', () => {
     const who = newIdentity('left-kill');
     await leave(who);
     const keeper = await keep(who);
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     expect(await targetState(id, who)).toBe('sent');
-    expect((await keeper.kill()).command).toBe(id);
+    expect((await keeper.kill()).kill).toBe(id);
     keeper.killing(id, 'term');
     await keeper.settled();
     expect(await run(who.job, who.run)).toMatchObject(ENDED);
-    expect(await command(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
+    expect(await getKill(id)).toMatchObject({ state: 'delivered', targets: [{ state: 'term' }] });
     keeper.killing(id, 'gone');
     keeper.say({ type: 'left_running', processes: [] });
     await keeper.settled();
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 0 }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 0 }] });
     expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, left_running: [] });
     expect(await eventTypes(who.job, who.run)).toEqual(
       'started connected ended left_running kill_requested kill_sent kill_delivered kill_progress kill_progress left_running'.split(
@@ -101,7 +101,7 @@ describe('a run that left something running', () => {
       ),
     );
     // Now there is nothing any more.
-    const late = await kill(who.job, { run: who.run });
+    const late = await postKill(who.job, { run: who.run });
     expect(late).toMatchObject({ state: 'settled', targets: [{ state: 'refused' }] });
   });
 
@@ -110,7 +110,7 @@ describe('a run that left something running', () => {
     await leave(who);
     const keeper = await keep(who);
     for (const selector of [{}, { instance: who.instance }, { machine: who.machine }]) {
-      expect((await kill(who.job, selector)).targets).toEqual([]);
+      expect((await postKill(who.job, selector)).targets).toEqual([]);
     }
     await keeper.settled();
     expect(keeper.of('kill')).toEqual([]);
@@ -123,41 +123,41 @@ describe('a run that left something running', () => {
   test('gets a kill that came while nobody was in touch, when somebody is', async () => {
     const who = newIdentity('left-pending');
     await leave(who);
-    const { id } = await kill(who.job, { run: who.run });
-    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'pending' }] });
+    const { id } = await postKill(who.job, { run: who.run });
+    expect(await getKill(id)).toMatchObject({ state: 'queued', targets: [{ state: 'pending' }] });
     const keeper = await TestWrapper.connect(who, { phase: 'ended' });
-    expect((await keeper.kill()).command).toBe(id);
+    expect((await keeper.kill()).kill).toBe(id);
     await keeper.completed(EXITED);
     expect(await targetState(id, who)).toBe('sent');
     // Its processes have gone by themselves meanwhile.
     keeper.say({ type: 'left_running', processes: [] });
     await keeper.settled();
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused' }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused' }] });
   });
 
   test('keeps a kill open that its wrapper had not answered when it ended', async () => {
     const who = newIdentity('left-open');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     await wrapper.kill();
     await wrapper.completed(EXITED);
     expect(await targetState(id, who)).toBe('sent');
     wrapper.close();
     await disconnected(who);
     const keeper = await TestWrapper.connect(who, { phase: 'ended' });
-    expect((await keeper.kill()).command).toBe(id);
+    expect((await keeper.kill()).kill).toBe(id);
   });
 
   test('gets no kill on the link of a wrapper that is about to leave, until that says that it stays', async () => {
     const who = newIdentity('left-leaving');
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed(EXITED);
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     await wrapper.settled();
     expect(wrapper.of('kill')).toEqual([]);
     expect(await targetState(id, who)).toBe('pending');
     wrapper.say({ type: 'left_running', processes: LEFT });
-    expect((await wrapper.kill()).command).toBe(id);
+    expect((await wrapper.kill()).kill).toBe(id);
     expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: true });
   });
 
@@ -165,7 +165,7 @@ describe('a run that left something running', () => {
     const who = newIdentity('left-mute');
     await leave(who);
     const keeper = await keep(who);
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     await keeper.kill();
     await pass(who.job, KILL_ANSWER_MS + 1);
     await waitFor('the kill again', () => keeper.of('kill').length === 2);
@@ -173,7 +173,7 @@ describe('a run that left something running', () => {
     expect((await keeper.wasClosed()).code).toBe(4002);
     expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: false, out_of_touch_since: null });
     const next = await TestWrapper.connect(who, { phase: 'ended' });
-    expect((await next.kill()).command).toBe(id);
+    expect((await next.kill()).kill).toBe(id);
   });
 
   test('is disconnected, never lost, when its link falls silent', async () => {
@@ -192,8 +192,8 @@ describe('a run that left something running', () => {
     await leave(who);
     const keeper = await keep(who);
     await hibernate(who.job);
-    const { id } = await kill(who.job, { run: who.run });
-    expect((await keeper.kill()).command).toBe(id);
+    const { id } = await postKill(who.job, { run: who.run });
+    expect((await keeper.kill()).kill).toBe(id);
     await restart(who.job);
     expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: false, left_running: LEFT });
   });
@@ -201,14 +201,14 @@ describe('a run that left something running', () => {
   test('holds a kill no longer open than kills are, and gets it all the same when somebody is in touch again', async () => {
     const who = newIdentity('left-expired');
     await leave(who);
-    const { id } = await kill(who.job, { run: who.run });
-    await pass(who.job, COMMAND_LIFE_MS + 1);
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost' }] });
+    const { id } = await postKill(who.job, { run: who.run });
+    await pass(who.job, KILL_LIFE_MS + 1);
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost' }] });
     const keeper = await TestWrapper.connect(who, { phase: 'ended' });
-    expect((await keeper.kill()).command).toBe(id);
-    expect(await command(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent' }] });
+    expect((await keeper.kill()).kill).toBe(id);
+    expect(await getKill(id)).toMatchObject({ state: 'queued', targets: [{ state: 'sent' }] });
     keeper.close();
     await disconnected(who);
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost' }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'lost' }] });
   });
 });

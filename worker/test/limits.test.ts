@@ -37,7 +37,7 @@ describe('what a wrapper sends is refused, and harms nothing, when it is', () =>
   });
 
   const kill = {
-    command: '01M82PTB40WMEYKY30XERGEN0N',
+    kill: '01M82PTB40WMEYKY30XERGEN0N',
     phase: 'gone',
     signal: null,
     at_ms: 1,

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { kill } from './support/api.ts';
+import { postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -234,7 +234,7 @@ describe('a run whose link was cut', () => {
     const back = await TestWrapper.connect(who, { phase: 'ended' });
     back.say({
       type: 'killing',
-      command: null,
+      kill: null,
       reason: 'timeout',
       phase: 'term',
       signal: 'SIGTERM',
@@ -362,7 +362,7 @@ describe('an object that was itself away', () => {
     const alarm = () => runInDurableObject(jobObject(who.job), (_object, state) => state.storage.getAlarm());
     await runInDurableObject(jobObject(who.job), (_object, state) => state.storage.deleteAlarm());
     vi.setSystemTime(Date.now() + SILENCE_MS + 1);
-    await kill(who.job);
+    await postKill(who.job);
     expect(await alarm()).not.toBeNull();
   });
 

@@ -9,10 +9,10 @@ test('jobs and machines with the longest names are killed by selector', async ()
   const wrapper = await TestWrapper.connect(who);
   await indexed(who.run);
   const response = await call('POST', '/kills', { body: { jobs: [who.job, 'other-*'], machines: who.machine } });
-  expect(await response.json()).toMatchObject({ commands: [{ job: who.job, machine: who.machine }] });
+  expect(await response.json()).toMatchObject({ kills: [{ job: who.job, machine: who.machine }] });
   await wrapper.kill();
   const none = await call('POST', '/kills', { body: { jobs: who.job, machines: 'm'.repeat(127) } });
-  expect(await none.json()).toEqual({ commands: [] });
+  expect(await none.json()).toEqual({ kills: [] });
 });
 
 test('a token for the longest name, or with the longest glob, lists its jobs and runs and no others', async () => {
@@ -32,7 +32,7 @@ test('a token for the longest name, or with the longest glob, lists its jobs and
     expect(runs.map(({ id }) => id)).toContain(own.run);
     expect(runs.map(({ id }) => id)).not.toContain(other.run);
     const killed = await call('POST', '/kills', { token: secret, body: { jobs: 'long-listed-*' } });
-    expect(await killed.json()).toMatchObject({ commands: [{ job: own.job }] });
+    expect(await killed.json()).toMatchObject({ kills: [{ job: own.job }] });
   }
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { METRIC_QUERIES } from '../src/db/metrics.ts';
 import { prometheusText } from '../src/prometheus.ts';
-import { kill, newToken, refusal, request } from './support/api.ts';
+import { newToken, postKill, refusal, request } from './support/api.ts';
 import { at } from './support/clock.ts';
 import { indexed, indexedState } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -70,7 +70,7 @@ describe('/metrics', () => {
         'leash_kill_seconds_bucket{le="+Inf"}',
         'leash_kill_seconds_sum',
         'leash_kill_seconds_count',
-        'leash_oldest_command_age_seconds{waiting_for="end"}',
+        'leash_oldest_kill_age_seconds{waiting_for="end"}',
       ]),
     );
   });
@@ -151,14 +151,14 @@ describe('/metrics', () => {
     const who = newIdentity('metrics-kill');
     const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
     const requestedAt = Date.now() - 20_000;
-    const { id } = await at(requestedAt, () => kill(who.job));
+    const { id } = await at(requestedAt, () => postKill(who.job));
     await wrapper.kill();
     expect((await samples()).leash_kills_total).toBe((before.leash_kills_total ?? 0) + 1);
     wrapper.killing(id, 'gone');
     await wrapper.completed();
-    const settled = () => env.DB.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'settled'").bind(id).first();
+    const settled = () => env.DB.prepare("SELECT 1 FROM kills WHERE id = ? AND state = 'settled'").bind(id).first();
     await waitFor('D1 to know that it is settled', settled);
-    await env.DB.prepare('UPDATE commands SET seq = seq + 1 WHERE id = ?').bind(id).run();
+    await env.DB.prepare('UPDATE kills SET seq = seq + 1 WHERE id = ?').bind(id).run();
     const after = await samples();
     const rise = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
     expect(rise('leash_kill_seconds_count')).toBe(1);
@@ -176,16 +176,16 @@ describe('/metrics', () => {
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed();
     const before = await samples();
-    const { id } = await kill(who.job, { run: who.run });
-    const settled = () => env.DB.prepare("SELECT 1 FROM commands WHERE id = ? AND state = 'settled'").bind(id).first();
+    const { id } = await postKill(who.job, { run: who.run });
+    const settled = () => env.DB.prepare("SELECT 1 FROM kills WHERE id = ? AND state = 'settled'").bind(id).first();
     await waitFor('D1 to know that it is settled', settled);
     expect((await samples()).leash_kill_seconds_count).toBe(before.leash_kill_seconds_count);
   });
 
-  test('tells how long the oldest command waits for its object, and for its end', async () => {
+  test('tells how long the oldest kill waits for its object, and for its end', async () => {
     const begunAt = Date.now();
     const insert = (id: string, accepted: number, ageMs: number, state: string) =>
-      env.DB.prepare('INSERT INTO commands (id, job, requested_at, accepted, resource) VALUES (?, ?, ?, ?, ?)')
+      env.DB.prepare('INSERT INTO kills (id, job, requested_at, accepted, resource) VALUES (?, ?, ?, ?, ?)')
         .bind(id, 'metrics-age', Date.now() - ageMs, accepted, JSON.stringify({ state }))
         .run();
     await insert('age-1', 1, 3_600_000, 'settled');
@@ -194,21 +194,21 @@ describe('/metrics', () => {
     await insert('age-4', 0, 60_000, 'queued');
     const all = await samples();
     const [forAcceptance, forEnd] = ['acceptance', 'end'].map(
-      (what) => all[`leash_oldest_command_age_seconds{waiting_for="${what}"}`],
+      (what) => all[`leash_oldest_kill_age_seconds{waiting_for="${what}"}`],
     );
     expect(forAcceptance).toBeGreaterThanOrEqual(60);
     expect(forEnd).toBeGreaterThanOrEqual(120);
     const elapsed = (Date.now() - begunAt) / 1_000;
     expect([(forAcceptance ?? 0) - 60 <= elapsed, (forEnd ?? 0) - 120 <= elapsed]).toEqual([true, true]);
-    await env.DB.prepare("DELETE FROM commands WHERE job = 'metrics-age'").run();
+    await env.DB.prepare("DELETE FROM kills WHERE job = 'metrics-age'").run();
   });
 
-  test.each(Object.entries(METRIC_QUERIES))('reads %s without a scan of runs or commands', async (_name, query) => {
+  test.each(Object.entries(METRIC_QUERIES))('reads %s without a scan of runs or kills', async (_name, query) => {
     const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).all<{ detail: string }>();
     const steps = results.map(({ detail }) => detail).filter((detail) => /SCAN|SEARCH/.test(detail));
     expect(steps.length).toBeGreaterThan(0);
     for (const step of steps)
-      expect(step).toMatch(/counters|USING (COVERING )?INDEX (runs|commands)_(open|lost|unaccepted)/);
+      expect(step).toMatch(/counters|USING (COVERING )?INDEX (runs|kills)_(open|lost|unaccepted)/);
   });
 });
 

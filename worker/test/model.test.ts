@@ -1,7 +1,7 @@
 /**
  * A proof by many trials: whatever happens to a job, in whatever order, its object does what a simple model says.
  *
- * After every step the two are compared: each run, each command with its targets, the events, and every message down
+ * After every step the two are compared: each run, each kill with its targets, the events, and every message down
  * every socket; at the end of a sequence the output byte by byte, and what D1 has been told. On a failure fast-check
  * prints the seed and the shortest sequence it found.
  */

@@ -10,9 +10,9 @@ test('every route is in the document, and nothing else', async () => {
   expect(documented.sort()).toEqual(served.sort());
 });
 
-test('every field of a run, a command and a target is described', async () => {
+test('every field of a run, a kill and a target is described', async () => {
   const { components } = await openApi();
-  for (const name of ['Run', 'Command', 'Target']) {
+  for (const name of ['Run', 'Kill', 'Target']) {
     const { properties } = components.schemas[name] as { properties: Record<string, { description?: string }> };
     expect(Object.keys(properties).length).toBeGreaterThan(4);
     for (const [field, { description }] of Object.entries(properties)) {

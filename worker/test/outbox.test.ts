@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { kill } from './support/api.ts';
+import { postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -82,21 +82,17 @@ describe('the outbox', () => {
     expect(await indexedState(who.run)).toBe('newer');
   });
 
-  test('never lets an older state of a command overwrite a newer one', async () => {
-    const who = newIdentity('outbox-command');
+  test('never lets an older state of a kill overwrite a newer one', async () => {
+    const who = newIdentity('outbox-kill');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
-    await env.DB.prepare(
-      "UPDATE commands SET seq = 1000, resource = json_set(resource, '$.reason', 'newer') WHERE id = ?",
-    )
+    await env.DB.prepare("UPDATE kills SET seq = 1000, resource = json_set(resource, '$.reason', 'newer') WHERE id = ?")
       .bind(id)
       .run();
     await wrapper.completed();
     await waitFor('an empty outbox', async () => (await pending(who.job)) === 0);
-    const row = await env.DB.prepare('SELECT resource FROM commands WHERE id = ?')
-      .bind(id)
-      .first<{ resource: string }>();
+    const row = await env.DB.prepare('SELECT resource FROM kills WHERE id = ?').bind(id).first<{ resource: string }>();
     expect(JSON.parse(row?.resource ?? '{}')).toMatchObject({ reason: 'newer' });
   });
 
@@ -144,11 +140,11 @@ describe('the outbox', () => {
 
   test('sets the alarm that brings it back together with the note', async () => {
     const job = 'outbox-armed';
-    const template = await kill(job, { instance: 'nobody' });
+    const template = await postKill(job, { instance: 'nobody' });
     await waitFor('an empty outbox', async () => (await pending(job)) === 0);
     const next = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
     const armed = await runInDurableObject(jobObject(job), (object, { storage }) => {
-      object.acceptCommands([next]);
+      object.acceptKills([next]);
       return storage.sql.exec("SELECT 1 FROM deadlines WHERE kind = 'outbox'").toArray();
     });
     expect(armed).toHaveLength(1);

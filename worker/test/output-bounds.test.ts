@@ -6,7 +6,7 @@ import { trials } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { OutputLog } from '../durable/job/output-log.ts';
 import { ROW_COST_BYTES } from '../durable/job/output-trim.ts';
-import { aCommand, call, command, kill } from './support/api.ts';
+import { aKill, call, getKill, postKill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { indexed } from './support/d1.ts';
 import { deadlines, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
@@ -196,7 +196,7 @@ describe("a run's output", () => {
 
 test('a gap that lies just behind the last row a step may take is taken in, too', async () => {
   const log = await runInDurableObject(jobObject('bounds-join'), (object, { storage }) => {
-    object.acceptCommands([aCommand('bounds-join')]);
+    object.acceptKills([aKill('bounds-join')]);
     const output = new OutputLog(storage.sql);
     for (const start of [0, 10, 20]) output.append('r', { stream: 'stdout', start, bytes: new Uint8Array(10) });
     output.appendLost('r', 30, 40);
@@ -413,14 +413,14 @@ describe("a job's output", () => {
     await printed();
     await ring();
     await printed();
-    const { id } = await kill(job, { run: live.run });
-    expect(await wrapper.kill()).toMatchObject({ command: id });
+    const { id } = await postKill(job, { run: live.run });
+    expect(await wrapper.kill()).toMatchObject({ kill: id });
     await ring();
     wrapper.killing(id, 'term');
     await printed();
     await ring();
     await wrapper.completed({ final_offset: end });
-    expect(await command(id)).toMatchObject({ state: 'settled' });
+    expect(await getKill(id)).toMatchObject({ state: 'settled' });
     expect((await sums(job)).kept).toBeGreaterThan(JOB_MAX);
     await restart(job);
     while ((await deadlines(job, 'trim')) > 0) await ring();
@@ -463,11 +463,11 @@ describe('storage that is full', () => {
       // Each makes some room, as little as that is here.
       for (const { run: id } of [older, old])
         expect(await logOf(who.job, id)).toEqual([{ start: 0, end: 2_000, gap: 1 }]);
-      const { id } = await kill(who.job);
+      const { id } = await postKill(who.job);
       await wrapper.kill();
       wrapper.killing(id, 'term');
       await wrapper.completed({ final_offset: 23 });
-      expect(await command(id)).toMatchObject({ state: 'settled' });
+      expect(await getKill(id)).toMatchObject({ state: 'settled' });
     });
     wrapper.print(18, 'after');
     await wrapper.acked(23);

@@ -3,7 +3,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
-import { call, command, kill } from './support/api.ts';
+import { call, getKill, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -30,7 +30,7 @@ describe('a kill while D1 fails', () => {
     const who = newIdentity('truth-before');
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
-    await without(['commands'], async () => {
+    await without(['kills'], async () => {
       expect((await call('POST', `/jobs/${who.job}/kill`, { body: {} })).status).toBeGreaterThanOrEqual(500);
     });
     await sweep(env);
@@ -47,12 +47,12 @@ describe('a kill while D1 fails', () => {
     expect((await call('POST', `/jobs/${who.job}/kill`, { body: {}, headers: key })).status).toBeGreaterThanOrEqual(
       500,
     );
-    const again = await kill(who.job, {}, key);
+    const again = await postKill(who.job, {}, key);
     await sweep(env);
-    expect((await wrapper.kill()).command).toBe(again.id);
+    expect((await wrapper.kill()).kill).toBe(again.id);
     await wrapper.settled();
     expect(wrapper.of('kill')).toHaveLength(1);
-    const { results } = await env.DB.prepare('SELECT 1 FROM commands WHERE job = ?').bind(who.job).all();
+    const { results } = await env.DB.prepare('SELECT 1 FROM kills WHERE job = ?').bind(who.job).all();
     expect(results).toHaveLength(1);
   });
 
@@ -60,15 +60,15 @@ describe('a kill while D1 fails', () => {
     const who = newIdentity('truth-after');
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await without(['runs'], async () => {
       wrapper.killing(id, 'gone');
       await wrapper.completed();
-      expect(await jobObject(who.job).command(id)).toMatchObject({ state: 'settled' });
+      expect(await jobObject(who.job).kill(id)).toMatchObject({ state: 'settled' });
     });
     await pass(who.job, 5_001);
     await waitFor('D1 to know', async () => {
-      const row = await env.DB.prepare("SELECT resource ->> 'state' AS state FROM commands WHERE id = ?")
+      const row = await env.DB.prepare("SELECT resource ->> 'state' AS state FROM kills WHERE id = ?")
         .bind(id)
         .first<{ state: string }>();
       return row?.state === 'settled';
@@ -86,39 +86,39 @@ describe('a kill while its object is being evicted', () => {
     const who = newIdentity(`truth-evicted-${isDurable}`);
     await TestWrapper.connect(who);
     await indexed(who.run);
-    // The push is lost, so that the command is in the queue alone.
+    // The push is lost, so that the kill is in the queue alone.
     await runInDurableObject(jobObject(who.job), (object) => {
-      object.acceptCommands = () => {
+      object.acceptKills = () => {
         throw new Error(when);
       };
     });
-    const queued = await kill(who.job);
+    const queued = await postKill(who.job);
     const aborted = runInDurableObject(jobObject(who.job), async (object, state) => {
-      Reflect.deleteProperty(object, 'acceptCommands');
-      object.acceptCommands([queued]);
+      Reflect.deleteProperty(object, 'acceptKills');
+      object.acceptKills([queued]);
       if (isDurable) await state.storage.sync();
       state.abort('evicted by the test');
     });
     // The call dies with the object.
     await aborted.catch(() => {});
     const back = await TestWrapper.connect(who, { age_ms: 60_000 });
-    expect((await back.kill()).command).toBe(queued.id);
+    expect((await back.kill()).kill).toBe(queued.id);
     await back.settled();
     expect(back.of('kill')).toHaveLength(1);
     back.killing(queued.id, 'gone');
     await back.completed();
-    expect(await command(queued.id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect(await getKill(queued.id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
   });
 });
 
 describe('a kill that races a completion', () => {
-  test('and comes first ends the run as killed, though the command had an exit code of its own', async () => {
+  test('and comes first ends the run as killed, though the kill had an exit code of its own', async () => {
     const who = newIdentity('truth-kill-first');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     wrapper.killing(id, 'term');
     await wrapper.completed({ command_exit_code: 0, signal: null });
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killed', command_exit_code: 0 });
   });
 
@@ -127,7 +127,7 @@ describe('a kill that races a completion', () => {
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed(byItself);
     await indexed(who.run);
-    expect(await kill(who.job)).toMatchObject({ state: 'queued', targets: [] });
+    expect(await postKill(who.job)).toMatchObject({ state: 'queued', targets: [] });
     expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded' });
     expect(await eventTypes(who.job, who.run)).not.toContain('kill_requested');
   });
@@ -136,8 +136,8 @@ describe('a kill that races a completion', () => {
     const who = newIdentity('truth-same-moment');
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
-    const [{ id }] = await Promise.all([kill(who.job, { run: who.run }), wrapper.completed(byItself)]);
-    expect(await command(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] });
+    const [{ id }] = await Promise.all([postKill(who.job, { run: who.run }), wrapper.completed(byItself)]);
+    expect(await getKill(id)).toMatchObject({ state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] });
   });
 });
 
@@ -145,9 +145,9 @@ describe('a command that is offered again', () => {
   test('is sent once, whether it comes from the queue or by the call', async () => {
     const who = newIdentity('truth-offered');
     const wrapper = await TestWrapper.connect(who);
-    const queued = await kill(who.job);
-    await jobObject(who.job).acceptCommands([queued]);
-    await env.DB.prepare('UPDATE commands SET accepted = 0 WHERE id = ?').bind(queued.id).run();
+    const queued = await postKill(who.job);
+    await jobObject(who.job).acceptKills([queued]);
+    await env.DB.prepare('UPDATE kills SET accepted = 0 WHERE id = ?').bind(queued.id).run();
     await sweep(env);
     await wrapper.settled();
     expect(wrapper.of('kill')).toHaveLength(1);
@@ -156,10 +156,10 @@ describe('a command that is offered again', () => {
   test('only after it has expired reaches nobody, and is expired', async () => {
     const who = newIdentity('truth-late');
     const wrapper = await TestWrapper.connect(who);
-    const template = await kill(who.job, { instance: 'nobody' });
+    const template = await postKill(who.job, { instance: 'nobody' });
     const past = new Date(Date.now() - 1).toISOString();
     const late = { ...template, id: template.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) };
-    const [taken] = await jobObject(who.job).acceptCommands([{ ...late, instance: null, expires_at: past }]);
+    const [taken] = await jobObject(who.job).acceptKills([{ ...late, instance: null, expires_at: past }]);
     expect(taken).toMatchObject({ state: 'expired', targets: [] });
     await wrapper.settled();
     expect(wrapper.of('kill')).toEqual([]);
@@ -174,7 +174,7 @@ describe('a wrapper that floods', () => {
     const chunk = 'x'.repeat(200_000);
     const count = 100;
     for (let index = 0; index < count; index++) flooding.print(index * chunk.length, chunk);
-    await kill(other.job, { run: other.run });
+    await postKill(other.job, { run: other.run });
     await wrapper.kill();
     const acked = Math.max(0, ...flooding.of('ack').map((ack) => (ack.of === 'output' ? ack.offset : 0)));
     expect(acked).toBeLessThan(count * chunk.length);

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { sweep } from '../src/sweep.ts';
-import { call, kill } from './support/api.ts';
+import { call, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -13,20 +13,18 @@ describe('the queue in D1', () => {
   useFakeDate();
 
   async function accepted(id: string): Promise<boolean> {
-    const row = await env.DB.prepare('SELECT accepted FROM commands WHERE id = ?')
-      .bind(id)
-      .first<{ accepted: number }>();
+    const row = await env.DB.prepare('SELECT accepted FROM kills WHERE id = ?').bind(id).first<{ accepted: number }>();
     return row?.accepted === 1;
   }
 
   /** What calls leave behind that wrote a kill down and never reached the object. */
   async function leaveManyInQueue(job: string, count: number): Promise<string[]> {
-    const template = await kill(job, { instance: 'nobody' });
+    const template = await postKill(job, { instance: 'nobody' });
     const ids: string[] = [];
     for (let index = 0; index < count; index++) {
       const id = template.id.slice(0, -3) + String(index).padStart(3, '0');
       const queued = { ...template, id, instance: null, state: 'queued', targets: [] };
-      await env.DB.prepare('INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)')
+      await env.DB.prepare('INSERT INTO kills (id, job, requested_at, resource) VALUES (?, ?, ?, ?)')
         .bind(id, job, Date.parse(template.requested_at), JSON.stringify(queued))
         .run();
       ids.push(id);
@@ -46,20 +44,20 @@ describe('the queue in D1', () => {
     await wrapper.settled();
     const id = await leaveInQueue(who.job);
     await sweep(env);
-    expect((await wrapper.kill()).command).toBe(id);
+    expect((await wrapper.kill()).kill).toBe(id);
     await waitFor('D1 to know', () => accepted(id));
   });
 
   test('is drained when a wrapper connects', async () => {
     const who = newIdentity('queue-connect');
-    const { id: first } = await kill(who.job, { run: who.run });
+    const { id: first } = await postKill(who.job, { run: who.run });
     await restart(who.job);
     const id = await leaveInQueue(who.job);
     await restart(who.job);
     const wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
     await waitFor('both kills', () => wrapper.of('kill').length === 2);
-    expect(wrapper.of('kill').map((message) => message.command)).toEqual([first, id]);
-    expect(await jobObject(who.job).command(id)).toMatchObject({ targets: [{ state: 'sent' }] });
+    expect(wrapper.of('kill').map((message) => message.kill)).toEqual([first, id]);
+    expect(await jobObject(who.job).kill(id)).toMatchObject({ targets: [{ state: 'sent' }] });
   });
 
   test('is drained whole, however much is in it', async () => {
@@ -80,19 +78,19 @@ describe('the queue in D1', () => {
     await wrapper.settled();
     expect(wrapper.of('kill')).toEqual([]);
     await pass(who.job, 10_001);
-    expect((await wrapper.kill()).command).toBe(id);
+    expect((await wrapper.kill()).kill).toBe(id);
   });
 
   test('is asked again when D1 was away', async () => {
     const who = newIdentity('queue-away');
     const id = await leaveInQueue(who.job);
     let wrapper: TestWrapper | undefined;
-    await without(['commands'], async () => {
+    await without(['kills'], async () => {
       wrapper = await TestWrapper.connect(who, { age_ms: 60_000 });
       await waitFor('the deadline of the next look', async () => (await deadlines(who.job, 'drain')) === 1);
     });
     await pass(who.job, 10_001);
-    expect((await wrapper?.kill())?.command).toBe(id);
+    expect((await wrapper?.kill())?.kill).toBe(id);
   });
 
   test('takes a kill that cannot be pushed to the object: it is accepted all the same, and delivered by the sweep', async () => {
@@ -100,25 +98,25 @@ describe('the queue in D1', () => {
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
     await runInDurableObject(jobObject(who.job), (object) => {
-      object.acceptCommands = () => {
+      object.acceptKills = () => {
         throw new Error('down');
       };
     });
     const response = await call('POST', `/jobs/${who.job}/kill`, { body: {} });
     expect(response.status).toBe(202);
-    const { command } = await response.json<{ command: { id: string; state: string } }>();
-    expect(command.state).toBe('queued');
+    const { kill } = await response.json<{ kill: { id: string; state: string } }>();
+    expect(kill.state).toBe('queued');
     await sweep(env);
-    expect((await wrapper.kill()).command).toBe(command.id);
+    expect((await wrapper.kill()).kill).toBe(kill.id);
   });
 
   test('is told again that a command was accepted, when it did not hear', async () => {
     const who = newIdentity('queue-retold');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await wrapper.completed();
     await waitFor('D1 to know', () => accepted(id));
-    await env.DB.prepare('UPDATE commands SET accepted = 0, seq = 0 WHERE id = ?').bind(id).run();
+    await env.DB.prepare('UPDATE kills SET accepted = 0, seq = 0 WHERE id = ?').bind(id).run();
     await sweep(env);
     await waitFor('D1 to know again', () => accepted(id));
   });
@@ -128,8 +126,8 @@ describe('the sweep', () => {
   test('is not stopped by an object that fails', async () => {
     await env.DB.prepare("INSERT INTO sessions (hash, token_hash, expires_at) VALUES ('old', 'x', 1)").run();
     const broken = newIdentity('sweep-broken');
-    const { id } = await kill(broken.job, { run: broken.run });
-    await env.DB.prepare('UPDATE commands SET accepted = 0 WHERE id = ?').bind(id).run();
+    const { id } = await postKill(broken.job, { run: broken.run });
+    await env.DB.prepare('UPDATE kills SET accepted = 0 WHERE id = ?').bind(id).run();
     await runInDurableObject(jobObject(broken.job), (object) => {
       object.lookAfter = () => Promise.reject(new Error('down'));
     });

@@ -1,11 +1,11 @@
-/** How long things are kept: runs, events and commands by their job's object, and D1 after it. */
+/** How long things are kept: runs, events and kills by their job's object, and D1 after it. */
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { commitChanges } from '../d1-gateway.ts';
 import { sweep } from '../src/sweep.ts';
-import { aCommand, call, kill, refusal } from './support/api.ts';
+import { aKill, call, postKill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -69,7 +69,7 @@ describe('a run that ended', () => {
     const [who, later] = [newIdentity('keep-days'), newIdentity('keep-days')];
     await ended(who);
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     wrapper.close();
     await disconnectedSockets(who.job);
     await passDays(who.job, 30);
@@ -86,12 +86,12 @@ describe('a run that ended', () => {
     for (const table of ['events', 'targets', 'output']) {
       expect(await query(who.job, `SELECT 1 FROM ${table} WHERE run = ?`, who.run)).toEqual([]);
     }
-    expect(await query(who.job, 'SELECT 1 FROM commands')).toEqual([]);
+    expect(await query(who.job, 'SELECT 1 FROM kills')).toEqual([]);
     await waitFor('D1 to forget it', async () => (await indexedState(who.run)) === undefined);
-    await waitFor('D1 to forget its command', async () => (await count('commands', 'id = ?', id)) === 0);
+    await waitFor('D1 to forget its kill', async () => (await count('kills', 'id = ?', id)) === 0);
     expect(await indexedState(later.run)).toBe('succeeded');
     expect(await refusal(call('GET', `/runs/${who.run}`))).toBe('404 unknown_run');
-    expect(await refusal(call('GET', `/commands/${id}`))).toBe('404 unknown_command');
+    expect(await refusal(call('GET', `/kills/${id}`))).toBe('404 unknown_kill');
     const { kept, ofRuns, ofRows } = await sums(who.job);
     expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
   });
@@ -131,9 +131,9 @@ describe('a run that ended', () => {
     const forgotten = (seq: number) => ({
       job: who.job,
       runs: [],
-      commands: [],
+      kills: [],
       forgottenRuns: [{ id: who.run, seq }],
-      forgottenCommands: [],
+      forgottenKills: [],
     });
     await commitChanges(env, forgotten(999));
     expect(await indexedState(who.run)).toBe('succeeded');
@@ -232,14 +232,14 @@ describe('a run that has no end', () => {
     await disconnected(who);
     await pass(who.job, 30_001);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', final: false });
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await passDays(who.job, 89);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
     await waitFor('D1 to know that it is lost', async () => (await indexedState(who.run)) === 'lost');
     await without(['runs'], async () => {
       await passDays(who.job, 2);
       expect(await run(who.job, who.run)).toBeNull();
-      expect(await jobObject(who.job).command(id)).toBeNull();
+      expect(await jobObject(who.job).kill(id)).toBeNull();
 
       // D1 still has it as lost, with a higher `seq` than a new run begins with.
       const again = await TestWrapper.connect(who, { age_ms: 91 * DAY_MS, output: { from: 5, to: 9 } });
@@ -343,23 +343,23 @@ describe('a job', () => {
     expect(await count('jobs', 'name = ?', who.job)).toBe(1);
   });
 
-  test('that a command comes to at the last moment stays', async () => {
+  test('that a kill comes to at the last moment stays', async () => {
     const job = 'clear-last-moment';
     const who = newIdentity(job);
     await ended(who);
     await passDays(job, 91);
-    const command = aCommand(job);
+    const kill = aKill(job);
     const prepare = env.DB.prepare.bind(env.DB);
     await runInDurableObject(jobObject(job), async (object) => {
       const spy = vi.spyOn(env.DB, 'prepare').mockImplementation((sql) => {
-        if (sql.startsWith('DELETE FROM jobs')) object.acceptCommands([command]);
+        if (sql.startsWith('DELETE FROM jobs')) object.acceptKills([kill]);
         return prepare(sql);
       });
       await object.lookAfter();
       expect(spy.mock.calls.some(([sql]) => sql.startsWith('DELETE FROM jobs'))).toBe(true);
       spy.mockRestore();
     });
-    expect(await jobObject(job).command(command.id)).toMatchObject({ state: 'queued' });
+    expect(await jobObject(job).kill(kill.id)).toMatchObject({ state: 'queued' });
   });
 
   test('keeps a command that still looks for runs when the one it had is gone', async () => {
@@ -371,28 +371,28 @@ describe('a job', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
     await passDays(who.job, 89);
     vi.setSystemTime(Date.now() + DAY_MS - 60_000);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await passDays(who.job, 1 / 24 / 20);
     expect(await run(who.job, who.run)).toBeNull();
-    expect(await jobObject(who.job).command(id)).toMatchObject({ targets: [] });
+    expect(await jobObject(who.job).kill(id)).toMatchObject({ targets: [] });
     await passDays(who.job, 91);
-    expect(await jobObject(who.job).command(id)).toBeNull();
+    expect(await jobObject(who.job).kill(id)).toBeNull();
   });
 
-  test('that was only a kill for someone who never came is gone when the command is', async () => {
-    const { id } = await kill('clear-command', { instance: 'nobody' });
-    expect(await tables('clear-command')).toContain('commands');
-    await passDays('clear-command', 80);
-    expect(await jobObject('clear-command').command(id)).toMatchObject({ state: 'expired' });
-    await passDays('clear-command', 11);
-    await cleared('clear-command');
-    expect(await count('commands', 'id = ?', id)).toBe(0);
+  test('that was only a kill for someone who never came is gone when the kill is', async () => {
+    const { id } = await postKill('clear-kill', { instance: 'nobody' });
+    expect(await tables('clear-kill')).toContain('kills');
+    await passDays('clear-kill', 80);
+    expect(await jobObject('clear-kill').kill(id)).toMatchObject({ state: 'expired' });
+    await passDays('clear-kill', 11);
+    await cleared('clear-kill');
+    expect(await count('kills', 'id = ?', id)).toBe(0);
   });
 
   test('that never was leaves nothing behind when it is asked about, killed or watched', async () => {
     expect(await refusal(call('POST', '/jobs/clear-typo/kill', { body: {} }))).toBe('404 unknown_job');
     expect(await jobObject('clear-typo').knows(null)).toBe(false);
-    expect(await jobObject('clear-typo').command(ulid())).toBeNull();
+    expect(await jobObject('clear-typo').kill(ulid())).toBeNull();
     expect(await tables('clear-typo')).toEqual([]);
     const viewer = await TestViewer.watch('/jobs/clear-typo/watch');
     await hibernate('clear-typo');
@@ -415,7 +415,7 @@ describe('the sweep', () => {
       env.DB.prepare("INSERT INTO sessions (hash, token_hash, expires_at) VALUES (?, 't', ?)").bind(ulid(), expiresAt);
     const key = (at: number) =>
       env.DB.prepare(
-        "INSERT INTO idempotency (actor, key, fingerprint, command, created_at) VALUES ('a', ?, 'f', 'c', ?)",
+        "INSERT INTO idempotency (actor, key, fingerprint, kill, created_at) VALUES ('a', ?, 'f', 'c', ?)",
       ).bind(ulid(), at);
     const many = Array.from({ length: 1_100 }, (_, index) => index);
     await env.DB.batch(many.map((index) => audit(now - 401 * DAY_MS + index)));
@@ -432,16 +432,16 @@ describe('the sweep', () => {
     expect(await count('idempotency', "fingerprint = 'f'")).toBe(1);
   });
 
-  test('forgets what is left over in D1 of runs and commands that no object has any more', async () => {
+  test('forgets what is left over in D1 of runs and kills that no object has any more', async () => {
     const who = newIdentity('sweep-left-over');
     await ended(who);
-    const { id } = await kill(who.job, { run: who.run });
+    const { id } = await postKill(who.job, { run: who.run });
     const live = newIdentity(who.job);
     await TestWrapper.connect(live);
     await indexed(live.run);
     await waitFor(
-      'the command to be settled',
-      async () => (await count('commands', "id = ? AND resource ->> 'state' = 'settled'", id)) === 1,
+      'the kill to be settled',
+      async () => (await count('kills', "id = ? AND resource ->> 'state' = 'settled'", id)) === 1,
     );
     vi.setSystemTime(Date.now() + 96 * DAY_MS);
     await sweepD1Only();
@@ -449,7 +449,7 @@ describe('the sweep', () => {
     vi.setSystemTime(Date.now() + 2 * DAY_MS);
     await sweepD1Only();
     expect(await indexedState(who.run)).toBeUndefined();
-    expect(await count('commands', 'id = ?', id)).toBe(0);
+    expect(await count('kills', 'id = ?', id)).toBe(0);
     expect(await indexedState(live.run)).toBe('running');
   });
 

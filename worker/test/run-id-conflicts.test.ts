@@ -1,11 +1,11 @@
 /** Two jobs that report the same run id, one of them in bad faith: neither may hide the other's run. */
 import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { AuditEntry, Command, Run } from '#protocol/api';
+import type { AuditEntry, Kill, Run } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { auditRunIdConflicts } from '../src/db/run-id-conflicts.ts';
 import { findRuns, mirrorRuns } from '../src/db/runs.ts';
-import { call, kill, newToken, refusal, request } from './support/api.ts';
+import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';
 import { jobObject, run as objectRun, runEvents } from './support/objects.ts';
@@ -27,10 +27,10 @@ async function get<Body>(path: string, token?: string): Promise<Body> {
   return response.json<Body>();
 }
 
-async function killMany(body: unknown): Promise<Command[]> {
+async function killMany(body: unknown): Promise<Kill[]> {
   const response = await call('POST', '/kills', { body });
   expect(response.status).toBeLessThan(300);
-  return (await response.json<{ commands: Command[] }>()).commands;
+  return (await response.json<{ kills: Kill[] }>()).kills;
 }
 
 async function conflictsToldTo({ job, run }: Identity): Promise<string[]> {
@@ -124,30 +124,30 @@ describe.each(['first', 'second'])('a run whose id another job reports, %s', (wh
 
   test('is reached by a kill by selector, by one of its job, and by one that names it with its job', async () => {
     for (const body of [{ jobs: 'real-*' }, { machines: real.machine, jobs: real.job }]) {
-      const [command] = await killMany(body);
-      expect(command).toMatchObject({ job: real.job, targets: [{ run: real.run, state: 'sent' }] });
-      await wrapper.next('the kill', (message) => message.type === 'kill' && message.command === command?.id);
+      const [kill] = await killMany(body);
+      expect(kill).toMatchObject({ job: real.job, targets: [{ run: real.run, state: 'sent' }] });
+      await wrapper.next('the kill', (message) => message.type === 'kill' && message.kill === kill?.id);
     }
-    const byJob = await kill(real.job, { run: real.run });
+    const byJob = await postKill(real.job, { run: real.run });
     expect(byJob.targets).toMatchObject([{ run: real.run, machine: real.machine }]);
     const [named] = await killMany({ runs: [{ job: real.job, run: real.run }] });
     expect(named).toMatchObject({ job: real.job, run: real.run, targets: [{ machine: real.machine }] });
-    await wrapper.next('the kill', (message) => message.type === 'kill' && message.command === named?.id);
+    await wrapper.next('the kill', (message) => message.type === 'kill' && message.kill === named?.id);
     await intruder.settled();
     expect(intruder.of('kill')).toEqual([]);
   });
 
   test('is not killed by its bare id, and nor is the other', async () => {
-    const before = await env.DB.prepare('SELECT count(*) AS n FROM commands').first('n');
+    const before = await env.DB.prepare('SELECT count(*) AS n FROM kills').first('n');
     const response = await call('POST', '/kills', { body: { runs: [real.run] } });
     expect(response.status).toBe(409);
     const { code, detail } = await response.json<{ code: string; detail: string }>();
     expect(code).toBe('run_ambiguous');
     expect(detail).toContain(`${evil.job}, ${real.job}`);
-    expect(await env.DB.prepare('SELECT count(*) AS n FROM commands').first('n')).toBe(before);
+    expect(await env.DB.prepare('SELECT count(*) AS n FROM kills').first('n')).toBe(before);
     const { secret } = await newToken({ name: 'real', scopes: ['kill'], jobs: 'real-*' });
     const blind = await call('POST', '/kills', { token: secret, body: { runs: [real.run] } });
-    expect((await blind.json<{ commands: Command[] }>()).commands).toMatchObject([{ job: real.job }]);
+    expect((await blind.json<{ kills: Kill[] }>()).kills).toMatchObject([{ job: real.job }]);
   });
 
   test('has its own state, whatever becomes of the other', async () => {
@@ -172,7 +172,7 @@ test('a run that its job’s object knows and the index does not is killed there
   await TestWrapper.connect(real);
   await indexedOf(real);
   await env.DB.prepare('DELETE FROM runs WHERE job = ?').bind(real.job).run();
-  expect((await kill(real.job, { run: real.run })).targets).toMatchObject([{ run: real.run, state: 'sent' }]);
+  expect((await postKill(real.job, { run: real.run })).targets).toMatchObject([{ run: real.run, state: 'sent' }]);
   const [named] = await killMany({ runs: [{ job: real.job, run: real.run }] });
   expect(named?.targets).toMatchObject([{ run: real.run, state: 'sent' }]);
 });

@@ -1,13 +1,13 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { call, kill } from './support/api.ts';
+import { call, postKill } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed } from './support/d1.ts';
 import { hibernate, jobObject, restart } from './support/objects.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
-/** How many calls wait at the object for this command. */
+/** How many calls wait at the object for this kill. */
 function waiters(job: string, id: string): Promise<number> {
   return runInDurableObject(
     jobObject(job),
@@ -25,14 +25,14 @@ async function settle(wrapper: TestWrapper, id: string): Promise<void> {
   await wrapper.completed();
 }
 
-const settled = (id: string) => ({ command: { id, state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] } });
+const settled = (id: string) => ({ kill: { id, state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] } });
 
-describe('a call that waits for a command', () => {
+describe('a call that waits for a kill', () => {
   test('lets the object sleep meanwhile, and is answered all the same', async () => {
     const who = newIdentity('wait-asleep');
     const wrapper = await TestWrapper.connect(who);
     const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
-    const { command: id } = await wrapper.kill();
+    const { kill: id } = await wrapper.kill();
     await waiting(who.job, id);
     await hibernate(who.job);
     await settle(wrapper, id);
@@ -45,7 +45,7 @@ describe('a call that waits for a command', () => {
     const who = newIdentity('wait-restart');
     const wrapper = await TestWrapper.connect(who);
     const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
-    const { command: id } = await wrapper.kill();
+    const { kill: id } = await wrapper.kill();
     await waiting(who.job, id);
     await restart(who.job);
     await waiting(who.job, id);
@@ -53,12 +53,12 @@ describe('a call that waits for a command', () => {
     expect(await (await answer).json()).toMatchObject(settled(id));
   });
 
-  test('is answered at once when the command is over already', async () => {
+  test('is answered at once when the kill is over already', async () => {
     const who = newIdentity('wait-over');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
+    const { id } = await postKill(who.job);
     await settle(wrapper, id);
-    const response = await call('GET', `/commands/${id}?wait=30`);
+    const response = await call('GET', `/kills/${id}?wait=30`);
     expect(await response.json()).toMatchObject(settled(id));
   });
 
@@ -67,16 +67,16 @@ describe('a call that waits for a command', () => {
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
     await runInDurableObject(jobObject(who.job), (object) => {
-      object.acceptCommands = () => {
+      object.acceptKills = () => {
         throw new Error('down');
       };
     });
-    const queued = await kill(who.job);
+    const queued = await postKill(who.job);
     expect(queued).toMatchObject({ state: 'queued', seq: 0 });
-    const answer = call('GET', `/commands/${queued.id}?wait=30`);
+    const answer = call('GET', `/kills/${queued.id}?wait=30`);
     await waiting(who.job, queued.id);
     await jobObject(who.job).lookAfter();
-    expect((await wrapper.kill()).command).toBe(queued.id);
+    expect((await wrapper.kill()).kill).toBe(queued.id);
     await settle(wrapper, queued.id);
     expect(await (await answer).json()).toMatchObject(settled(queued.id));
   });
@@ -86,31 +86,31 @@ describe('a call that waits for a command', () => {
     await TestWrapper.connect(who);
     const response = await call('POST', `/jobs/${who.job}/kill?wait=1`, { body: {} });
     expect(response.status).toBe(202);
-    const { command } = await response.json<{ command: { id: string; targets: { state: string }[] } }>();
-    expect(command.targets[0]?.state).toBe('sent');
-    await waitFor('the end of the wait', async () => (await waiters(who.job, command.id)) === 0);
+    const { kill } = await response.json<{ kill: { id: string; targets: { state: string }[] } }>();
+    expect(kill.targets[0]?.state).toBe('sent');
+    await waitFor('the end of the wait', async () => (await waiters(who.job, kill.id)) === 0);
   });
 
   test('is one of many: each of them is answered', async () => {
     const who = newIdentity('wait-many');
     const wrapper = await TestWrapper.connect(who);
-    const { id } = await kill(who.job);
-    const answers = [1, 2, 3].map(() => call('GET', `/commands/${id}?wait=30`));
+    const { id } = await postKill(who.job);
+    const answers = [1, 2, 3].map(() => call('GET', `/kills/${id}?wait=30`));
     await waitFor('all of them', async () => (await waiters(who.job, id)) === 3);
     await settle(wrapper, id);
     for (const answer of answers) expect(await (await answer).json()).toMatchObject(settled(id));
   });
 });
 
-describe('a call that waits for a command nobody comes for', () => {
+describe('a call that waits for a kill nobody comes for', () => {
   useFakeDate();
 
   test('is told that it has expired', async () => {
     const who = newIdentity('wait-expires');
-    const { id } = await kill(who.job, { run: who.run });
-    const answer = call('GET', `/commands/${id}?wait=30`);
+    const { id } = await postKill(who.job, { run: who.run });
+    const answer = call('GET', `/kills/${id}?wait=30`);
     await waiting(who.job, id);
     await pass(who.job, 600_001);
-    expect(await (await answer).json()).toMatchObject({ command: { id, state: 'expired' } });
+    expect(await (await answer).json()).toMatchObject({ kill: { id, state: 'expired' } });
   });
 });

@@ -4,7 +4,7 @@ import { MAX_VIEWER_UNREAD_BYTES, MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN, VIEWER_PIN
 import { waitFor } from '#testing/wait-for';
 import { type Backlog, unreadBytes } from '../durable/viewer-backlog.ts';
 import { fullBecause } from '../durable/viewer-limits.ts';
-import { call, kill, newToken, refusal } from './support/api.ts';
+import { call, newToken, postKill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -25,15 +25,15 @@ describe('watching a run', () => {
     wrapper.print(7, 'after');
     await waitFor('the live output', () => viewer.output === 'before after');
 
-    const { id } = await kill(who.job);
-    await viewer.next('command', ({ command }) => command.id === id && command.targets[0]?.state === 'sent');
+    const { id } = await postKill(who.job);
+    await viewer.next('kill', ({ kill }) => kill.id === id && kill.targets[0]?.state === 'sent');
     wrapper.killing(id, 'term');
-    await viewer.next('command', ({ command }) => command.id === id && command.state === 'delivered');
+    await viewer.next('kill', ({ kill }) => kill.id === id && kill.state === 'delivered');
     await viewer.next('run', ({ run }) => run.state === 'killing');
     await viewer.next('event', ({ event }) => event.type === 'kill_progress' && event.phase === 'term');
     await wrapper.completed({ final_offset: 12 });
     await viewer.next('run', ({ run }) => run.state === 'killed' && run.exit_code === 143);
-    await viewer.next('command', ({ command }) => command.state === 'settled');
+    await viewer.next('kill', ({ kill }) => kill.state === 'settled');
     const seqs = viewer.of('run').map(({ run }) => run.seq);
     expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
   });
@@ -59,7 +59,7 @@ describe('watching a run', () => {
 
   test('begins with what D1 does not have yet, so that lists which are read then have no hole', async () => {
     const who = newIdentity('watch-late');
-    await without(['runs', 'commands'], async () => {
+    await without(['runs', 'kills'], async () => {
       await TestWrapper.connect(who);
       const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
       const { run } = await viewer.next('run');
@@ -295,7 +295,7 @@ describe('a viewer that does not read', () => {
     const bytes = JSON.stringify(many).length;
     let told = 0;
     while (deaf.closed === null || told < 2 * MAX_VIEWER_UNREAD_BYTES) {
-      await fleet.publish({ runs: many, commands: [], forgottenRuns: [] });
+      await fleet.publish({ runs: many, kills: [], forgottenRuns: [] });
       told += bytes;
       // It has answered for all but what came after it was asked.
       await waitFor('the reader to have read', async () => (await leastUnread(fleet)) <= bytes + VIEWER_PING_BYTES);

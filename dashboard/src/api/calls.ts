@@ -4,17 +4,17 @@ import type * as v from 'valibot';
 import {
   type AuditEntry,
   AuditList,
-  type Command,
-  CommandBody,
-  CommandList,
-  CommandsBody,
   EventList,
   GAPS_HEADER,
   type Job,
   JobBody,
   JobList,
+  type Kill,
+  KillBody,
+  KillList,
   type KillManyRequest,
   type KillRequest,
+  KillsBody,
   type NewToken,
   type Run,
   RunBody,
@@ -80,26 +80,26 @@ export async function fetchRuns(narrowing: Narrowing): Promise<Result<Page<Run>>
 }
 
 /** @param narrowing `job`, `state` (several: with commas), `limit`, `cursor` */
-export async function fetchCommands(narrowing: Narrowing): Promise<Result<Page<Command>>> {
-  return pick(await callFor(CommandList, { path: withQuery('/commands', narrowing) }), (body) => ({
-    items: body.commands,
+export async function fetchKills(narrowing: Narrowing): Promise<Result<Page<Kill>>> {
+  return pick(await callFor(KillList, { path: withQuery('/kills', narrowing) }), (body) => ({
+    items: body.kills,
     next: body.next_cursor,
   }));
 }
 
 /** The same, and the rest of what one order has made where the page would end within it. */
-export async function fetchWholeBatches(narrowing: Narrowing): Promise<Result<Page<Command>>> {
-  const page = await fetchCommands(narrowing);
+export async function fetchWholeBatches(narrowing: Narrowing): Promise<Result<Page<Kill>>> {
+  const page = await fetchKills(narrowing);
   const batch = page.ok && page.value.next !== null ? (page.value.items.at(-1)?.batch ?? null) : null;
   if (!page.ok || batch === null) return page;
   const rest = await everyPage((cursor) =>
-    fetchCommands({ ...narrowing, batch, limit: PAGE_SIZE, cursor: cursor ?? page.value.next }),
+    fetchKills({ ...narrowing, batch, limit: PAGE_SIZE, cursor: cursor ?? page.value.next }),
   );
   return pick(rest, ({ items }) => ({ items: [...page.value.items, ...items], next: page.value.next }));
 }
 
-export async function fetchCommand(id: string): Promise<Result<Command>> {
-  return pick(await callFor(CommandBody, { path: `/commands/${encodeURIComponent(id)}` }), (body) => body.command);
+export async function fetchKill(id: string): Promise<Result<Kill>> {
+  return pick(await callFor(KillBody, { path: `/kills/${encodeURIComponent(id)}` }), (body) => body.kill);
 }
 
 /** @param narrowing `actor`, `action`, `subject`, `limit`, `cursor` */
@@ -208,29 +208,29 @@ export interface Gap {
   readonly end: number;
 }
 
-/** @param key names this very order: asking again with the same key gives the same command, not a second one */
-export async function postKill(job: string, request: Partial<KillRequest>, key: string): Promise<Result<Command>> {
-  const answer = await callFor(CommandBody, {
+/** @param key names this very order: asking again with the same key gives the same kill, not a second one */
+export async function postKill(job: string, request: Partial<KillRequest>, key: string): Promise<Result<Kill>> {
+  const answer = await callFor(KillBody, {
     method: 'POST',
     path: `/jobs/${encodeURIComponent(job)}/kill`,
     body: request,
     headers: { 'idempotency-key': key },
   });
-  return pick(answer, (body) => body.command);
+  return pick(answer, (body) => body.kill);
 }
 
-/** The same for many runs or jobs: one command for each. */
+/** The same for many runs or jobs: one kill for each. */
 export async function postKills(
   request: v.InferInput<typeof KillManyRequest>,
   key: string,
-): Promise<Result<readonly Command[]>> {
-  const answer = await callFor(CommandsBody, {
+): Promise<Result<readonly Kill[]>> {
+  const answer = await callFor(KillsBody, {
     method: 'POST',
     path: '/kills',
     body: request,
     headers: { 'idempotency-key': key },
   });
-  return pick(answer, (body) => body.commands);
+  return pick(answer, (body) => body.kills);
 }
 
 function pick<From, To>(result: Result<From>, of: (value: From) => To): Result<To> {

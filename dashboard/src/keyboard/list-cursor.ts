@@ -11,7 +11,7 @@ interface ListCursor {
   current(): number;
   /** Brings an item into view and gives it the focus. */
   focus(index: number): void;
-  /** What one item is called: `run`, `command`. */
+  /** What one item is called: `run`, `kill`. */
   readonly item: string;
 }
 

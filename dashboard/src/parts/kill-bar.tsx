@@ -1,5 +1,5 @@
 /** What was ordered to stop from here, over every page, until it is over and has been seen. */
-import { batchPath, commandPath, Link, route } from '../router.tsx';
+import { batchPath, killPath, Link, route } from '../router.tsx';
 import { useFleet } from '../state/fleet.ts';
 import {
   dismissOrder,
@@ -12,7 +12,7 @@ import {
   orderKill,
   sendAgain,
 } from '../state/kill-orders.ts';
-import { type Commands, commands } from '../state/kills.ts';
+import { type Kills, kills } from '../state/kills.ts';
 import { type OrderProgress, orderProgress } from '../state/order-progress.ts';
 import { survivorsText } from '../state/survivors.ts';
 import { Docked } from './dock.tsx';
@@ -50,13 +50,13 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
       <span class="order-progress" role="status">
         {state.kind === 'sending' && 'Asking…'}
         {state.kind === 'failed' && <span class="problem">{failureText(state)}</span>}
-        {state.kind === 'failed' && state.commands.length > 0 && (
+        {state.kind === 'failed' && state.kills.length > 0 && (
           <>
             {' '}
-            Of those: <Progress order={order} ids={state.commands} known={commands.value} />
+            Of those: <Progress order={order} ids={state.kills} known={kills.value} />
           </>
         )}
-        {state.kind === 'stored' && <Progress order={order} ids={state.commands} known={commands.value} />}
+        {state.kind === 'stored' && <Progress order={order} ids={state.kills} known={kills.value} />}
       </span>
       <span class="order-actions">
         {state.kind === 'failed' && (
@@ -73,7 +73,7 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
             {forceText(unfinished)}
           </button>
         )}
-        {state.kind === 'stored' && <Link to={detailsPath(state.commands)}>Details</Link>}
+        {state.kind === 'stored' && <Link to={detailsPath(state.kills)}>Details</Link>}
         {state.kind !== 'sending' && (
           <button
             type="button"
@@ -91,16 +91,16 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
 
 function detailsPath(ids: readonly string[]): string {
   const [first] = ids;
-  if (first !== undefined && ids.length === 1) return commandPath(first);
-  const batches = new Set(ids.map((id) => commands.value.get(id)?.batch ?? null));
+  if (first !== undefined && ids.length === 1) return killPath(first);
+  const batches = new Set(ids.map((id) => kills.value.get(id)?.batch ?? null));
   const [only] = batches;
-  return batches.size === 1 && only !== undefined && only !== null ? batchPath(only) : '/commands';
+  return batches.size === 1 && only !== undefined && only !== null ? batchPath(only) : '/kills';
 }
 
 interface ProgressProps {
   readonly order: KillOrder;
   readonly ids: readonly string[];
-  readonly known: Commands;
+  readonly known: Kills;
 }
 
 function Progress({ order, ids, known }: ProgressProps) {

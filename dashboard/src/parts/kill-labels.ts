@@ -1,27 +1,27 @@
-/** Commands and what becomes of them, in words for somebody who was woken by one. Pure. */
-import type { Command, Target } from '#protocol/api';
-import type { CommandState, TargetState } from '#protocol/kill';
+/** Kills and what becomes of them, in words for somebody who was woken by one. Pure. */
+import type { Kill, Target } from '#protocol/api';
+import type { KillState, TargetState } from '#protocol/kill';
 import { type Batch, jobCount, runCount } from '../state/batches.ts';
 import { markedTexts } from '../state/marked.ts';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';
 import { countText, durationText } from './quantity.ts';
 
-/** As much of a command as says how it stands with it. */
-type Progressed = Pick<Command, 'state' | 'targets' | 'found_nothing'>;
+/** As much of a kill as says how it stands with it. */
+type Progressed = Pick<Kill, 'state' | 'targets' | 'found_nothing'>;
 
 const ENDED_BEFORE = 'Nothing that it is for was running any more: it had ended before.';
 
 /** Whether it was looked for runs, and nothing is there to be ended. */
-export function hasFoundNothing({ state, found_nothing }: Pick<Command, 'state' | 'found_nothing'>): boolean {
+export function hasFoundNothing({ state, found_nothing }: Pick<Kill, 'state' | 'found_nothing'>): boolean {
   return found_nothing && state !== 'expired';
 }
 
-/** What the state means for this very command. */
-export function meaningOf(command: Progressed): string {
-  const { state, targets } = command;
+/** What the state means for this very kill. */
+export function meaningOf(kill: Progressed): string {
+  const { state, targets } = kill;
   switch (state) {
     case 'queued':
-      if (hasFoundNothing(command)) {
+      if (hasFoundNothing(kill)) {
         return 'Nothing that it is for runs now. Should a run that started before it come back in touch, it is ended then.';
       }
       if (targets.length === 0) return 'Stored; no run was looked for yet.';
@@ -31,7 +31,7 @@ export function meaningOf(command: Progressed): string {
     case 'delivered':
       return 'At least one machine has it, and not everything that it is for has ended.';
     case 'settled':
-      return hasFoundNothing(command) ? ENDED_BEFORE : settledMeaning(targets);
+      return hasFoundNothing(kill) ? ENDED_BEFORE : settledMeaning(targets);
     case 'expired':
       return 'Nobody came for it in time. It reaches nobody any more.';
   }
@@ -47,7 +47,7 @@ function settledMeaning(targets: readonly Target[]): string {
   return `Of ${countText(lost, 'run')} nobody knows the end: what comes back is killed then.${others}`;
 }
 
-export const COMMAND_STATE_WORDS: Readonly<Record<CommandState, string>> = {
+export const KILL_STATE_WORDS: Readonly<Record<KillState, string>> = {
   queued: 'queued',
   delivered: 'under way',
   settled: 'settled',
@@ -55,17 +55,17 @@ export const COMMAND_STATE_WORDS: Readonly<Record<CommandState, string>> = {
 };
 
 /** Whether it went out to a machine and no machine has answered yet. */
-function isSent({ state, targets }: Pick<Command, 'state' | 'targets'>): boolean {
+function isSent({ state, targets }: Pick<Kill, 'state' | 'targets'>): boolean {
   return state === 'queued' && targets.some((target) => target.state === 'sent');
 }
 
-/** A command's state in a word or two: one that is kept for lost runs is not over. */
-export function commandText(command: Progressed): string {
-  const { state, targets } = command;
-  if (hasFoundNothing(command)) return state === 'settled' ? 'had ended' : 'nothing runs';
+/** A kill's state in a word or two: one that is kept for lost runs is not over. */
+export function killText(kill: Progressed): string {
+  const { state, targets } = kill;
+  if (hasFoundNothing(kill)) return state === 'settled' ? 'had ended' : 'nothing runs';
   const isKept = state === 'settled' && targets.some((target) => target.state === 'lost');
   if (isKept) return 'kept for what is lost';
-  return isSent({ state, targets }) ? 'sent' : COMMAND_STATE_WORDS[state];
+  return isSent({ state, targets }) ? 'sent' : KILL_STATE_WORDS[state];
 }
 
 export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
@@ -103,7 +103,7 @@ export function targetMeaning(target: Target): string {
   }
 }
 
-/** What was left alone; of very many runs not all of that is named in the command. */
+/** What was left alone; of very many runs not all of that is named in the kill. */
 function markedMeaning({ marked, marked_count }: Target): string {
   if (marked_count === 0) return '';
   const what = marked.length > 0 ? markedTexts(marked) : `${marked_count} processes, named on the page of the run`;
@@ -111,8 +111,8 @@ function markedMeaning({ marked, marked_count }: Target): string {
 }
 
 /** What it is for. */
-export function matchText(command: Pick<Command, 'run' | 'instance' | 'machine' | 'targets'>): string {
-  const { run, instance, machine, targets } = command;
+export function matchText(kill: Pick<Kill, 'run' | 'instance' | 'machine' | 'targets'>): string {
+  const { run, instance, machine, targets } = kill;
   if (run !== null) {
     const where = targets.find((target) => target.run === run)?.machine;
     return where === undefined ? `one run, ${run}` : `one run, on ${where}`;
@@ -126,18 +126,18 @@ export function matchText(command: Pick<Command, 'run' | 'instance' | 'machine' 
 }
 
 /** What it has found, as short as it can be said: `web-1`, `5 runs`; before that what it is for. */
-export function hitText(command: Pick<Command, 'run' | 'instance' | 'machine' | 'targets'>): string {
-  const [first, ...others] = command.targets;
-  if (first === undefined) return matchText(command);
-  return others.length === 0 ? `the run on ${first.machine}` : countText(command.targets.length, 'run');
+export function hitText(kill: Pick<Kill, 'run' | 'instance' | 'machine' | 'targets'>): string {
+  const [first, ...others] = kill.targets;
+  if (first === undefined) return matchText(kill);
+  return others.length === 0 ? `the run on ${first.machine}` : countText(kill.targets.length, 'run');
 }
 
 /** `30 runs in 12 jobs`, `30 runs of backup`. */
 export function batchText(batch: Batch): string {
   const runs = runCount(batch);
   const jobs = jobCount(batch);
-  const what = runs === 0 ? countText(batch.commands.length, 'command') : countText(runs, 'run');
-  return jobs === 1 ? `${what} of ${batch.commands[0]?.job}` : `${what} in ${countText(jobs, 'job')}`;
+  const what = runs === 0 ? countText(batch.kills.length, 'kill') : countText(runs, 'run');
+  return jobs === 1 ? `${what} of ${batch.kills[0]?.job}` : `${what} in ${countText(jobs, 'job')}`;
 }
 
 function machinesText(selector: string): string {
@@ -145,15 +145,11 @@ function machinesText(selector: string): string {
 }
 
 /** `SIGTERM, and SIGKILL after 5s`. Null is each run’s own. */
-export function mannerText(
-  signal: Command['signal'],
-  graceMs: Command['grace_ms'],
-  include: Command['include'] = null,
-): string {
+export function mannerText(signal: Kill['signal'], graceMs: Kill['grace_ms'], include: Kill['include'] = null): string {
   return include === null ? signalsText(signal, graceMs) : `${signalsText(signal, graceMs)}; also what is only marked`;
 }
 
-function signalsText(signal: Command['signal'], graceMs: Command['grace_ms']): string {
+function signalsText(signal: Kill['signal'], graceMs: Kill['grace_ms']): string {
   if (signal === 'SIGKILL') return 'SIGKILL at once';
   if (signal === null && graceMs === null) return 'each run’s own signal and grace';
   const first = signal ?? 'each run’s own signal';
@@ -164,9 +160,9 @@ function signalsText(signal: Command['signal'], graceMs: Command['grace_ms']): s
 }
 
 /** How it stands with it, for whoever only glances. */
-export type CommandTone = 'waiting' | 'active' | 'good' | 'warn' | 'bad';
+export type KillTone = 'waiting' | 'active' | 'good' | 'warn' | 'bad';
 
-export function toneOf({ state, targets }: Pick<Command, 'state' | 'targets'>): CommandTone {
+export function toneOf({ state, targets }: Pick<Kill, 'state' | 'targets'>): KillTone {
   if (targets.some(hasSurvivors)) return 'bad';
   switch (state) {
     case 'queued':

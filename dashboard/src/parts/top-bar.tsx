@@ -41,8 +41,8 @@ function Places({ session }: { readonly session: Session }) {
           <Place to="/timeline" of={['timeline']}>
             Timeline
           </Place>
-          <Place to="/commands" of={['commands', 'command']}>
-            Commands
+          <Place to="/kills" of={['kills', 'kill']}>
+            Kills
           </Place>
         </>
       )}

@@ -1,5 +1,5 @@
 /** Changes that come in a burst are drawn together. */
-import type { Command, Run } from '#protocol/api';
+import type { Kill, Run } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import type { ForgottenRun } from './newest.ts';
 
@@ -8,7 +8,7 @@ const GATHER_MS = 50;
 /** What was told, each kind in its order. A run that was forgotten and came back has a higher `seq` than the forgotten one. */
 export interface News {
   readonly runs: Run[];
-  readonly commands: Command[];
+  readonly kills: Kill[];
   readonly forgottenRuns: ForgottenRun[];
   /** By their names. */
   readonly forgottenJobs: string[];
@@ -23,14 +23,14 @@ export class Burst {
     this.#flush = flush;
   }
 
-  /** Takes what concerns runs, commands and jobs; anything else is nothing to it. */
+  /** Takes what concerns runs, kills and jobs; anything else is nothing to it. */
   take(message: WatchMessage): void {
     switch (message.type) {
       case 'run':
         this.#news.runs.push(message.run);
         break;
-      case 'command':
-        this.#news.commands.push(message.command);
+      case 'kill':
+        this.#news.kills.push(message.kill);
         break;
       case 'run_forgotten':
         this.#news.forgottenRuns.push({ job: message.job, id: message.run, seq: message.seq });
@@ -58,5 +58,5 @@ export class Burst {
 }
 
 function nothing(): News {
-  return { runs: [], commands: [], forgottenRuns: [], forgottenJobs: [] };
+  return { runs: [], kills: [], forgottenRuns: [], forgottenJobs: [] };
 }

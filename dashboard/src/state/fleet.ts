@@ -3,7 +3,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Run } from '#protocol/api';
-import { fetchCommands, fetchJobs, fetchOpenRuns, fetchRun } from '../api/calls.ts';
+import { fetchJobs, fetchKills, fetchOpenRuns, fetchRun } from '../api/calls.ts';
 import type { Failure } from '../api/failure.ts';
 import { type LinkState, openWatch } from '../api/watch-socket.ts';
 import { Burst } from './burst.ts';
@@ -19,13 +19,13 @@ import {
   withRuns,
 } from './fleet-model.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
-import { catchUpOnCommands, keepCommands } from './kills.ts';
+import { catchUpOnKills, keepKills } from './kills.ts';
 import { type ForgottenRun, unaccounted } from './newest.ts';
 import { type RunRef, refOf } from './run-ref.ts';
 import { doubtSession } from './session.ts';
 
 /** Each names all its runs. */
-const COMMANDS_A_PAGE = 100;
+const KILLS_A_PAGE = 100;
 
 export const fleet = signal<Fleet>(EMPTY_FLEET);
 /** Whether a whole snapshot has been seen: before that, what is not there may still come. */
@@ -95,7 +95,7 @@ function followFleet(): () => void {
         withoutJob,
         withoutForgotten(withRuns(fleet.value, news.runs), news.forgottenRuns),
       );
-      keepCommands(news.commands);
+      keepKills(news.kills);
       if (news.runs.length > 0) changedRuns.value = news.runs;
       if (news.forgottenRuns.length > 0) forgottenRuns.value = news.forgottenRuns;
     }),
@@ -141,7 +141,7 @@ async function loadSnapshot(isOutdated: () => boolean): Promise<Failure | null> 
       for (const run of page) seen.add(refOf(run));
       take('runs', withRuns(fleet.value, page));
     }),
-    refreshCommands(),
+    refreshKills(),
   ]);
   if (isOutdated()) return null;
   if (!jobs.ok) return jobs.failure;
@@ -162,13 +162,13 @@ async function refresh(run: Run): Promise<void> {
   }
 }
 
-/** The commands that are under way, and what has become of those whose end this page has not heard of. */
-async function refreshCommands(): Promise<Failure | null> {
+/** The kills that are under way, and what has become of those whose end this page has not heard of. */
+async function refreshKills(): Promise<Failure | null> {
   const [problem, underWay] = await Promise.all([
-    catchUpOnCommands((cursor) => fetchCommands({ limit: COMMANDS_A_PAGE, cursor })),
-    fetchCommands({ state: 'queued,delivered', limit: COMMANDS_A_PAGE }),
+    catchUpOnKills((cursor) => fetchKills({ limit: KILLS_A_PAGE, cursor })),
+    fetchKills({ state: 'queued,delivered', limit: KILLS_A_PAGE }),
   ]);
   if (!underWay.ok) return underWay.failure;
-  keepCommands(underWay.value.items);
+  keepKills(underWay.value.items);
   return problem;
 }

@@ -9,7 +9,7 @@ import { openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { OutputFeed } from '../output/output-feed.ts';
 import { CatchUp } from './catch-up.ts';
 import { type Freshness, freshnessWith } from './freshness.ts';
-import { keepCommands } from './kills.ts';
+import { keepKills } from './kills.ts';
 import { newerOf } from './newest.ts';
 import { doubtSession } from './session.ts';
 
@@ -112,8 +112,8 @@ class Follower implements RunFollower {
       case 'run':
         if (message.run.id === this.#id) this.run.value = newerOf(this.run.value, message.run);
         return;
-      case 'command':
-        keepCommands([message.command]);
+      case 'kill':
+        keepKills([message.kill]);
         return;
       case 'event':
         if (message.run === this.#id) this.#addEvents([message.event]);

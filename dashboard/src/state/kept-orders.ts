@@ -21,8 +21,8 @@ const Failure = v.variant('kind', [
 
 const State = v.variant('kind', [
   v.object({ kind: v.literal('sending') }),
-  v.object({ kind: v.literal('failed'), failure: Failure, commands: v.array(v.string()) }),
-  v.object({ kind: v.literal('stored'), commands: v.array(v.string()) }),
+  v.object({ kind: v.literal('failed'), failure: Failure, kills: v.array(v.string()) }),
+  v.object({ kind: v.literal('stored'), kills: v.array(v.string()) }),
 ]);
 
 /** What is sent again must be the same, to the letter. */
@@ -51,7 +51,7 @@ export function keepOrders(orders: readonly KillOrder[], who: Session): void {
   try {
     sessionStorage.setItem(KEY, JSON.stringify({ owner: ownerOf(who), orders }));
   } catch {
-    // Refused by the browser, or more than it keeps: then they are not kept, and "Commands" has them. Nor are older ones.
+    // Refused by the browser, or more than it keeps: then they are not kept, and "Kills" has them. Nor are older ones.
     dropKeptOrders();
   }
 }

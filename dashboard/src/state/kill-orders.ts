@@ -1,12 +1,12 @@
 /** What was ordered to stop from this page, and how far it has come: told until it is over and the reader has seen it. */
 import { batch, effect, signal } from '@preact/signals';
-import type { Command, KillRequest, Run, Session } from '#protocol/api';
-import { fetchCommand, postKill, postKills } from '../api/calls.ts';
+import type { Kill, KillRequest, Run, Session } from '#protocol/api';
+import { fetchKill, postKill, postKills } from '../api/calls.ts';
 import { type Failure, isTemporary, type Result } from '../api/failure.ts';
 import { newKey } from '../api/idempotency-key.ts';
 import { askForEach } from './catch-up.ts';
 import { dropKeptOrders, keepOrders, keptOrders } from './kept-orders.ts';
-import { commands, keepCommands } from './kills.ts';
+import { keepKills, kills } from './kills.ts';
 import { type RunName, refOf, runRef } from './run-ref.ts';
 
 /** As much of a run as its kill is told with. */
@@ -28,10 +28,10 @@ export interface KillOrder {
   readonly manner: KillManner;
   readonly state:
     | { readonly kind: 'sending' }
-    /** @property commands what of it had got through before */
-    | { readonly kind: 'failed'; readonly failure: Failure; readonly commands: readonly string[] }
-    /** The control plane has stored it, as these commands. */
-    | { readonly kind: 'stored'; readonly commands: readonly string[] };
+    /** @property kills what of it had got through before */
+    | { readonly kind: 'failed'; readonly failure: Failure; readonly kills: readonly string[] }
+    /** The control plane has stored it, as these kills. */
+    | { readonly kind: 'stored'; readonly kills: readonly string[] };
 }
 
 /** After a failure that may pass. */
@@ -42,10 +42,10 @@ const RUNS_A_CALL = 500;
 export const killOrders = signal<readonly KillOrder[]>([]);
 
 /**
- * Commands that were ordered before this page was loaded, and of which the job's object has not told yet how they are. What
+ * Kills that were ordered before this page was loaded, and of which the job's object has not told yet how they are. What
  * a list says of them meanwhile may be older.
  */
-export const commandsAskedFor = signal<ReadonlySet<string>>(new Set());
+export const killsAskedFor = signal<ReadonlySet<string>>(new Set());
 
 export function orderKill(scope: KillScope<Hit>, manner: KillManner): void {
   const order: KillOrder = { id: newKey(), scope: onlyTold(scope), manner, state: { kind: 'sending' } };
@@ -66,7 +66,7 @@ export function dismissOrder(id: string): void {
 /** Another person may sign in next. */
 export function forgetOrders(): void {
   killOrders.value = [];
-  commandsAskedFor.value = new Set();
+  killsAskedFor.value = new Set();
   dropKeptOrders();
 }
 
@@ -78,7 +78,7 @@ export function forgetOrders(): void {
 export function rememberOrders(who: Session): () => void {
   const before = keptOrders(who).map(asLoadedAnew);
   killOrders.value = [...before, ...killOrders.value];
-  void askFor(before.flatMap(({ state }) => (state.kind === 'sending' ? [] : state.commands)));
+  void askFor(before.flatMap(({ state }) => (state.kind === 'sending' ? [] : state.kills)));
   return effect(() => keepOrders(killOrders.value, who));
 }
 
@@ -86,23 +86,23 @@ export function rememberOrders(who: Session): () => void {
 function asLoadedAnew(order: KillOrder): KillOrder {
   if (order.state.kind !== 'sending') return order;
   const failure: Failure = { kind: 'unreachable', detail: 'The page was loaded anew before there was an answer.' };
-  return { ...order, state: { kind: 'failed', failure, commands: [] } };
+  return { ...order, state: { kind: 'failed', failure, kills: [] } };
 }
 
 /** Asks until there is word of each: what is kept of them is only that they were stored. */
 async function askFor(ids: readonly string[]): Promise<void> {
-  commandsAskedFor.value = new Set(ids);
+  killsAskedFor.value = new Set(ids);
   const isOver = () => killOrders.value.length === 0;
   const unanswered: string[] = [];
   const ask = async (id: string) => {
-    const answer = await fetchCommand(id);
+    const answer = await fetchKill(id);
     if (!answer.ok && isTemporary(answer.failure)) {
       unanswered.push(id);
       return;
     }
     batch(() => {
-      if (answer.ok) keepCommands([answer.value]);
-      commandsAskedFor.value = new Set([...commandsAskedFor.value].filter((other) => other !== id));
+      if (answer.ok) keepKills([answer.value]);
+      killsAskedFor.value = new Set([...killsAskedFor.value].filter((other) => other !== id));
     });
   };
   await askForEach(ids, ask, isOver);
@@ -111,12 +111,12 @@ async function askFor(ids: readonly string[]): Promise<void> {
 
 /** Whether it is being loaded how far an order has come. */
 export function isProgressLoading({ state }: KillOrder): boolean {
-  return state.kind !== 'sending' && state.commands.some((id) => commandsAskedFor.value.has(id));
+  return state.kind !== 'sending' && state.kills.some((id) => killsAskedFor.value.has(id));
 }
 
 /** What is known of an order that did not get through: that no answer came does not say that nothing was stored. */
-export function failureText({ failure, commands }: Extract<KillOrder['state'], { kind: 'failed' }>): string {
-  if (commands.length > 0) return `Only the first ${commands.length} were ordered for certain. ${failure.detail}`;
+export function failureText({ failure, kills }: Extract<KillOrder['state'], { kind: 'failed' }>): string {
+  if (kills.length > 0) return `Only the first ${kills.length} were ordered for certain. ${failure.detail}`;
   const isRefused = failure.kind === 'problem' && failure.status < 500;
   return isRefused
     ? `Not killed: ${failure.detail}`
@@ -141,13 +141,13 @@ export function forceable(order: KillOrder): readonly Hit[] {
   if (state.kind !== 'stored' || isProgressLoading(order) || manner.signal === 'SIGKILL' || manner.grace_seconds === 0)
     return [];
   return inGrace(
-    state.commands.flatMap((id) => commands.value.get(id) ?? []),
+    state.kills.flatMap((id) => kills.value.get(id) ?? []),
     scope.runs,
   );
 }
 
-/** Those of the runs whose grace by these commands goes on, unless SIGKILL was ordered for them from here already. */
-export function inGrace<Each extends Hit>(ordered: readonly Command[], runs: readonly Each[]): readonly Each[] {
+/** Those of the runs whose grace by these kills goes on, unless SIGKILL was ordered for them from here already. */
+export function inGrace<Each extends Hit>(ordered: readonly Kill[], runs: readonly Each[]): readonly Each[] {
   const refs = new Set(
     ordered.flatMap(({ job, targets }) =>
       targets.filter((target) => target.state === 'term').map(({ run }) => runRef(job, run)),
@@ -161,24 +161,24 @@ export function inGrace<Each extends Hit>(ordered: readonly Command[], runs: rea
 }
 
 async function send(order: KillOrder): Promise<void> {
-  const commands: string[] = [];
+  const kills: string[] = [];
   for (const post of callsOf(order)) {
     const answer = await post();
-    if (!answer.ok) return setState(order.id, { kind: 'failed', failure: answer.failure, commands });
-    keepCommands(answer.value);
-    commands.push(...answer.value.map(({ id }) => id));
+    if (!answer.ok) return setState(order.id, { kind: 'failed', failure: answer.failure, kills });
+    keepKills(answer.value);
+    kills.push(...answer.value.map(({ id }) => id));
   }
-  setState(order.id, { kind: 'stored', commands });
+  setState(order.id, { kind: 'stored', kills });
 }
 
 /** The calls that an order takes, one after the other. */
-function callsOf({ id, scope, manner }: KillOrder): (() => Promise<Result<readonly Command[]>>)[] {
+function callsOf({ id, scope, manner }: KillOrder): (() => Promise<Result<readonly Kill[]>>)[] {
   const [first] = scope.runs;
   if (scope.kind === 'job') return [async () => one(await postKill(scope.job, manner, id))];
   if (first !== undefined && scope.runs.length === 1) {
     return [async () => one(await postKill(first.job, { run: first.id, ...manner }, id))];
   }
-  const calls: (() => Promise<Result<readonly Command[]>>)[] = [];
+  const calls: (() => Promise<Result<readonly Kill[]>>)[] = [];
   for (let from = 0; from < scope.runs.length; from += RUNS_A_CALL) {
     const runs = scope.runs.slice(from, from + RUNS_A_CALL).map((run) => ({ job: run.job, run: run.id }));
     calls.push(() => postKills({ runs, ...manner }, `${id}-${from}`));
@@ -186,7 +186,7 @@ function callsOf({ id, scope, manner }: KillOrder): (() => Promise<Result<readon
   return calls;
 }
 
-function one(answer: Result<Command>): Result<readonly Command[]> {
+function one(answer: Result<Kill>): Result<readonly Kill[]> {
   return answer.ok ? { ok: true, value: [answer.value] } : answer;
 }
 

@@ -1,10 +1,10 @@
 /**
  * How far a kill of one run has come, told from what is known to have happened.
  *
- * Events and commands reach the page by different ways. Each of them is true when it arrives, so a step is done as soon
+ * Events and kills reach the page by different ways. Each of them is true when it arrives, so a step is done as soon
  * as either says so, and no step is shown as done before.
  */
-import type { Command, Run, RunEvent, Target } from '#protocol/api';
+import type { Kill, Run, RunEvent, Target } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import type { Marked } from './marked.ts';
 import { hasSurvivors, NO_SURVIVORS, type Survivors } from './survivors.ts';
@@ -53,18 +53,16 @@ type Progress = Extract<RunEvent, { type: 'kill_progress' }>;
 type Delivered = Extract<RunEvent, { type: 'kill_delivered' }>;
 
 /** Of the kill that is under way, or was last: what a run has left running is ended by another one than the run. */
-export function killProgress(run: Run, events: readonly RunEvent[], all: readonly Command[]): KillProgress | null {
-  const commands = all.filter(({ job }) => job === run.job);
-  const whole = () => progressOf(run, events, commands, false);
+export function killProgress(run: Run, events: readonly RunEvent[], all: readonly Kill[]): KillProgress | null {
+  const kills = all.filter(({ job }) => job === run.job);
+  const whole = () => progressOf(run, events, kills, false);
   if (!run.final || !events.some(({ type }) => type === 'left_running')) return whole();
   const sinceEnd = events.slice(events.findLastIndex(({ type }) => type === 'ended') + 1);
-  const named = new Set(
-    sinceEnd.flatMap((event) => ('command' in event && event.command !== null ? event.command : [])),
-  );
-  const orderedSince = (command: Command) =>
-    run.ended_at !== null && Date.parse(command.requested_at) > Date.parse(run.ended_at);
-  const afterEnd = commands.filter((command) => named.has(command.id) || orderedSince(command));
-  const orders = events.filter((event) => event.type === 'kill_requested' && named.has(event.command));
+  const named = new Set(sinceEnd.flatMap((event) => ('kill' in event && event.kill !== null ? event.kill : [])));
+  const orderedSince = (kill: Kill) =>
+    run.ended_at !== null && Date.parse(kill.requested_at) > Date.parse(run.ended_at);
+  const afterEnd = kills.filter((kill) => named.has(kill.id) || orderedSince(kill));
+  const orders = events.filter((event) => event.type === 'kill_requested' && named.has(event.kill));
   const told = [...orders.filter((event) => !sinceEnd.includes(event)), ...sinceEnd];
   return progressOf(run, told, afterEnd, true) ?? whole();
 }
@@ -72,13 +70,13 @@ export function killProgress(run: Run, events: readonly RunEvent[], all: readonl
 function progressOf(
   run: Run,
   events: readonly RunEvent[],
-  commands: readonly Command[],
+  kills: readonly Kill[],
   isAfterEnd: boolean,
 ): KillProgress | null {
-  const orders = ordersOf(run, events, commands);
+  const orders = ordersOf(run, events, kills);
   const progress = events.filter((event): event is Progress => event.type === 'kill_progress');
   if (orders.length === 0 && progress.length === 0) return null;
-  const targets = commands.flatMap((command) => command.targets.filter((target) => target.run === run.id));
+  const targets = kills.flatMap((kill) => kill.targets.filter((target) => target.run === run.id));
   const delivered = events.filter((event): event is Delivered => event.type === 'kill_delivered');
 
   const first = progress.find((event) => event.phase === 'term');
@@ -104,19 +102,19 @@ function progressOf(
   };
 }
 
-function ordersOf(run: Run, events: readonly RunEvent[], commands: readonly Command[]): Order[] {
+function ordersOf(run: Run, events: readonly RunEvent[], kills: readonly Kill[]): Order[] {
   const orders = new Map<string, Order>();
   for (const event of events) {
     if (event.type !== 'kill_requested') continue;
-    const { command: id, requested_by: by, reason, signal, grace_ms: graceMs, at: requestedAt } = event;
+    const { kill: id, requested_by: by, reason, signal, grace_ms: graceMs, at: requestedAt } = event;
     orders.set(id, { id, by, reason, signal, graceMs, requestedAt });
   }
-  for (const command of commands) {
-    const concerned = command.run === run.id || command.targets.some((target) => target.run === run.id);
-    if (!concerned || orders.has(command.id)) continue;
-    const { id, requested_by: by, reason, requested_at: requestedAt } = command;
-    const signal = command.signal ?? run.kill_signal;
-    const graceMs = command.grace_ms ?? run.grace_ms;
+  for (const kill of kills) {
+    const concerned = kill.run === run.id || kill.targets.some((target) => target.run === run.id);
+    if (!concerned || orders.has(kill.id)) continue;
+    const { id, requested_by: by, reason, requested_at: requestedAt } = kill;
+    const signal = kill.signal ?? run.kill_signal;
+    const graceMs = kill.grace_ms ?? run.grace_ms;
     orders.set(id, { id, by, reason, signal, graceMs, requestedAt });
   }
   return [...orders.values()].sort((a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt));
@@ -209,12 +207,12 @@ function graceEnd(
   if (term === undefined || progress.some((event) => event.phase === 'kill' || event.phase === 'gone')) return null;
   const termAt = Date.parse(term.at);
   const ends = orders.flatMap((order) => {
-    const arrival = delivered.find((event) => event.command === order.id);
-    if (arrival === undefined && term.command !== order.id) return [];
+    const arrival = delivered.find((event) => event.kill === order.id);
+    if (arrival === undefined && term.kill !== order.id) return [];
     const from = arrival === undefined ? termAt : Math.max(termAt, Date.parse(arrival.at));
     return [from + (order.signal === 'SIGKILL' ? 0 : order.graceMs)];
   });
-  if (term.command === null) ends.push(termAt + run.grace_ms);
+  if (term.kill === null) ends.push(termAt + run.grace_ms);
   return ends.length === 0 ? null : Math.min(...ends);
 }
 

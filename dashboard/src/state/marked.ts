@@ -12,8 +12,8 @@ export function markedText({ pid, command_line, parent, kept }: Marked): string 
   return why.length === 0 ? named({ pid, command_line }) : `${named({ pid, command_line })} (${why.join(', ')})`;
 }
 
-function programOf(command: string): string {
-  return /^\S*/.exec(command)?.[0].split('/').at(-1) ?? '';
+function programOf(commandLine: string): string {
+  return /^\S*/.exec(commandLine)?.[0].split('/').at(-1) ?? '';
 }
 
 function named({ pid, command_line }: Pick<Marked, 'pid' | 'command_line'>): string {

@@ -1,5 +1,5 @@
-/** How far the kills of one order have come, told from what the control plane has said of its commands. Pure. */
-import type { Command, Target } from '#protocol/api';
+/** How far the kills of one order have come, told from what the control plane has said of its kills. Pure. */
+import type { Kill, Target } from '#protocol/api';
 import type { TargetState } from '#protocol/kill';
 import { hasSurvivors, type Survivors } from './survivors.ts';
 
@@ -8,7 +8,7 @@ type SurvivorsOn = Survivors & Pick<Target, 'machine'>;
 export interface OrderProgress {
   /**
    * By what has become of each run: a target's state, `survived` where that is `gone` and something could not be ended,
-   * `idle` for a command for which nothing runs now, or `none` for one that has found no run yet.
+   * `idle` for a kill for which nothing runs now, or `none` for one that has found no run yet.
    */
   readonly counts: Readonly<Record<TargetState | 'survived' | 'idle' | 'none', number>>;
   readonly isOver: boolean;
@@ -18,8 +18,8 @@ export interface OrderProgress {
 
 const UNHEARD_OF = { state: 'queued', targets: [], found_nothing: false } as const;
 
-/** @param commands null: it was stored, and there is no word of it yet */
-export function orderProgress(commands: readonly (Command | null)[]): OrderProgress {
+/** @param kills null: it was stored, and there is no word of it yet */
+export function orderProgress(kills: readonly (Kill | null)[]): OrderProgress {
   const counts = {
     none: 0,
     idle: 0,
@@ -34,9 +34,9 @@ export function orderProgress(commands: readonly (Command | null)[]): OrderProgr
     lost: 0,
   };
   const survivors: SurvivorsOn[] = [];
-  for (const command of commands) {
-    const { targets } = command ?? UNHEARD_OF;
-    const without = countedWithoutTargets(command ?? UNHEARD_OF);
+  for (const kill of kills) {
+    const { targets } = kill ?? UNHEARD_OF;
+    const without = countedWithoutTargets(kill ?? UNHEARD_OF);
     if (without !== null) counts[without] += 1;
     for (const target of targets) {
       counts[target.state === 'gone' && hasSurvivors(target) ? 'survived' : target.state] += 1;
@@ -45,12 +45,12 @@ export function orderProgress(commands: readonly (Command | null)[]): OrderProgr
       survivors.push({ machine, survivors: pids, unnamed_survivors });
     }
   }
-  const isOver = commands.every((command) => command?.state === 'settled' || command?.state === 'expired');
+  const isOver = kills.every((kill) => kill?.state === 'settled' || kill?.state === 'expired');
   return { counts, isOver, survivors };
 }
 
-/** As what a command counts that has no targets; null for one that has, or is over. */
-function countedWithoutTargets({ state, targets, found_nothing }: typeof UNHEARD_OF | Command): 'idle' | 'none' | null {
+/** As what a kill counts that has no targets; null for one that has, or is over. */
+function countedWithoutTargets({ state, targets, found_nothing }: typeof UNHEARD_OF | Kill): 'idle' | 'none' | null {
   if (targets.length > 0 || state === 'settled') return null;
   return found_nothing && state === 'queued' ? 'idle' : 'none';
 }

@@ -59,8 +59,7 @@ function whyUntrue({ run, now, events }: ToldRun): string | null {
       // Of the steps of a link that broke only the last one is told afterwards; where the run counted as lost by then, none.
       const wasSignalled = events.some(
         (event) =>
-          event.type === 'lost' ||
-          (event.type === 'kill_progress' && event.command !== null && event.phase !== 'refused'),
+          event.type === 'lost' || (event.type === 'kill_progress' && event.kill !== null && event.phase !== 'refused'),
       );
       if (!wasSignalled) return 'no kill got to it';
       if (now.exit_code !== EXIT_KILLED || now.state !== 'killed') return 'that is not how a killed run is told';

@@ -1,5 +1,5 @@
 /** Whoever is told `gone` may rely on it: looks, all through a round, whether anything of such a run is alive. */
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import type { ChaosRun } from '../run.ts';
 import type { Story } from '../story.ts';
 
@@ -14,7 +14,7 @@ export class GoneCheck {
   }
 
   /** To be called with what has just been heard of kills. */
-  look(kills: readonly Command[]): void {
+  look(kills: readonly Kill[]): void {
     for (const kill of kills)
       for (const target of kill.targets) {
         const key = `${kill.id} ${target.run}`;

@@ -1,6 +1,6 @@
 /** The index in D1 says of each run and kill what its object says. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Command, Run } from '#protocol/api';
+import type { Kill, Run } from '#protocol/api';
 import type { ApiClient } from '../../../scripts/local/api-client.ts';
 import type { World } from '../../support/world.ts';
 import { listedKills, listedRuns } from '../told.ts';
@@ -14,7 +14,7 @@ export async function differenceOfIndex(world: World, api: ApiClient, job: strin
   }
   const kills = await listedKills(api, job);
   for (const listed of kills) {
-    const now = await api.command(listed.id);
+    const now = await api.getKill(listed.id);
     if (!isDeepStrictEqual(listed, now))
       return `the index says ${JSON.stringify(listed)}, the object ${JSON.stringify(now)}`;
   }
@@ -22,8 +22,8 @@ export async function differenceOfIndex(world: World, api: ApiClient, job: strin
 }
 
 /** What only the database itself tells: whether the object has taken each kill, and that the audit names each once. */
-async function differenceOfRows(world: World, job: string, kills: readonly Command[]): Promise<string | null> {
-  const waiting = await world.controlPlane.query('SELECT id FROM commands WHERE job = ? AND accepted = 0', job);
+async function differenceOfRows(world: World, job: string, kills: readonly Kill[]): Promise<string | null> {
+  const waiting = await world.controlPlane.query('SELECT id FROM kills WHERE job = ? AND accepted = 0', job);
   if (waiting.length > 0) return `nobody has taken the kills ${JSON.stringify(waiting)}`;
   const audited = await world.controlPlane.query("SELECT detail FROM audit WHERE action = 'kill' AND subject = ?", job);
   if (audited.length !== kills.length) return `of ${kills.length} kills of ${job} the audit has ${audited.length}`;

@@ -1,16 +1,11 @@
 /** Every kill that was promised is there, once, and says the truth about each of its targets. */
-import type { Command, Target } from '#protocol/api';
+import type { Kill, Target } from '#protocol/api';
 import type { Operator } from '../operator.ts';
 import type { Story } from '../story.ts';
 import type { ToldRun } from '../told.ts';
 
 /** @param kills all kills of the round */
-export function checkKills(
-  kills: readonly Command[],
-  operator: Operator,
-  told: readonly ToldRun[],
-  story: Story,
-): void {
+export function checkKills(kills: readonly Kill[], operator: Operator, told: readonly ToldRun[], story: Story): void {
   const known = new Set(kills.map(({ id }) => id));
   for (const { ids, request } of operator.calls) {
     for (const id of ids ?? []) {
@@ -41,7 +36,7 @@ function checkKeys({ calls }: Operator, story: Story): void {
   }
 }
 
-function checkKill(kill: Command, told: ReadonlyMap<string, ToldRun>, story: Story): void {
+function checkKill(kill: Kill, told: ReadonlyMap<string, ToldRun>, story: Story): void {
   const complain = (what: string) => story.complain(`the kill ${kill.id} ${what}: ${JSON.stringify(kill)}`);
   const isExpired = kill.state === 'expired' && kill.targets.length === 0;
   if (kill.state !== 'settled' && !isExpired) complain(`is ${kill.state}`);
@@ -64,12 +59,12 @@ function checkKill(kill: Command, told: ReadonlyMap<string, ToldRun>, story: Sto
 
 /** Null for a target that says the truth. That nothing of it is alive is checked when it says so (gone.ts). */
 function whyUntrue(
-  kill: Command,
+  kill: Kill,
   { state, survivors, unnamed_survivors }: Target,
   { now, events }: ToldRun,
 ): string | null {
   const phases = events.flatMap((event) =>
-    event.type === 'kill_progress' && event.command === kill.id ? [event.phase] : [],
+    event.type === 'kill_progress' && event.kill === kill.id ? [event.phase] : [],
   );
   const wasSignalled = phases.some((phase) => phase !== 'refused');
   switch (state) {

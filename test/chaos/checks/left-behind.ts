@@ -41,9 +41,9 @@ function cgroupOf(line: string): string | null {
     : directory;
 }
 
-function journalsOf(command: number): string[] {
+function journalsOf(pid: number): string[] {
   try {
-    return readdirSync('/dev/shm').filter((name) => name.startsWith('leash-journal-') && name.includes(`@${command}@`));
+    return readdirSync('/dev/shm').filter((name) => name.startsWith('leash-journal-') && name.includes(`@${pid}@`));
   } catch {
     return [];
   }

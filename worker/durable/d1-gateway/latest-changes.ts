@@ -4,22 +4,20 @@ import type { JobChanges, News } from '../changes.ts';
 export interface LatestChanges extends News {
   /** Those with a run: a kill for a name that was never a job's does not make it one. */
   readonly jobs: readonly string[];
-  readonly forgottenCommands: readonly Gone[];
+  readonly forgottenKills: readonly Gone[];
 }
 
 /**
- * The changes of many jobs as one, each run and command once, in its latest state: an object that was restarted may tell
+ * The changes of many jobs as one, each run and kill once, in its latest state: an object that was restarted may tell
  * the same again while its first call is still waiting, and one statement must not meet a row twice.
  */
 export function latestChanges(all: readonly JobChanges[]): LatestChanges {
   return {
     jobs: [...new Set(all.filter(({ runs }) => runs.length > 0).map(({ job }) => job))],
     runs: latest(all.flatMap(({ runs }) => runs)),
-    commands: latest(all.flatMap(({ commands }) => commands)),
+    kills: latest(all.flatMap(({ kills }) => kills)),
     forgottenRuns: all.flatMap(({ job, forgottenRuns }) => forgottenRuns.map((run) => ({ job, ...run }))),
-    forgottenCommands: all.flatMap(({ job, forgottenCommands }) =>
-      forgottenCommands.map((command) => ({ job, ...command })),
-    ),
+    forgottenKills: all.flatMap(({ job, forgottenKills }) => forgottenKills.map((kill) => ({ job, ...kill }))),
   };
 }
 

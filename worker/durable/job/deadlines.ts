@@ -6,7 +6,7 @@
  * - `probe`: a suspected run has not answered
  * - `disconnect`: a run whose link was cut has not returned
  * - `kill_answer`: the wrapper has not answered a kill
- * - `expire`: a command ends its search for runs
+ * - `expire`: a kill ends its search for runs
  * - `outbox`: tell D1 again
  * - `drain`: look into the queue in D1
  * - `trim`: remove some more output, of the run, or of all runs of the job
@@ -44,7 +44,7 @@ export const DEADLINES_TABLE = `
 
 export interface Deadline {
   readonly kind: DeadlineKind;
-  /** The run, command or token it concerns; empty when it concerns the object. */
+  /** The run, kill or token it concerns; empty when it concerns the object. */
   readonly subject: string;
   readonly armedAt: number;
   readonly dueAt: number;

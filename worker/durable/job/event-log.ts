@@ -2,7 +2,7 @@
 import type { NewRunEvent, RunEvent } from '#protocol/api';
 
 /** What tells one step of ending a run from another. */
-export type KillStep = Pick<Extract<NewRunEvent, { type: 'kill_progress' }>, 'command' | 'reason' | 'phase' | 'signal'>;
+export type KillStep = Pick<Extract<NewRunEvent, { type: 'kill_progress' }>, 'kill' | 'reason' | 'phase' | 'signal'>;
 
 export class EventLog {
   readonly #sql: SqlStorage;
@@ -19,10 +19,10 @@ export class EventLog {
   }
 
   /** Whether a step was told before. Its time is left out: it may have been cut to the present when it was first told. */
-  hasStep(run: string, { command, reason, phase, signal }: KillStep): boolean {
-    const query = `SELECT 1 FROM events WHERE run = ? AND event ->> 'type' = 'kill_progress' AND event ->> 'command' IS ?
+  hasStep(run: string, { kill, reason, phase, signal }: KillStep): boolean {
+    const query = `SELECT 1 FROM events WHERE run = ? AND event ->> 'type' = 'kill_progress' AND event ->> 'kill' IS ?
       AND event ->> 'reason' = ? AND event ->> 'phase' = ? AND event ->> 'signal' IS ? LIMIT 1`;
-    return this.#sql.exec(query, run, command, reason, phase, signal).toArray().length > 0;
+    return this.#sql.exec(query, run, kill, reason, phase, signal).toArray().length > 0;
   }
 
   /** A run's events with an id above `after`, oldest first. */

@@ -184,7 +184,7 @@ export class Introductions {
       case 'running':
       case 'ended':
         this.#liveness.connected(caughtUp);
-        this.#killController.runConnected(caughtUp, new Set(message.applied_kills.map(({ command }) => command)));
+        this.#killController.runConnected(caughtUp, new Set(message.applied_kills.map(({ kill }) => kill)));
         return;
       case 'abandoned':
         this.#abandon(caughtUp, Math.max(message.output.to, caughtUp.outputEnd));

@@ -1,5 +1,5 @@
 /** What a job's Durable Object is made of, each with what it needs of the others. */
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import type { Env } from '../../env.ts';
 import { readSettings } from '../../settings.ts';
 import { Credentials } from '../credentials.ts';
@@ -8,7 +8,7 @@ import { EventLog } from './event-log.ts';
 import { Introductions } from './introductions.ts';
 import { Journal } from './journal.ts';
 import { KillController } from './kill-controller.ts';
-import { CommandStore } from './kill-store.ts';
+import { KillStore } from './kill-store.ts';
 import { Liveness } from './liveness.ts';
 import { Namesakes } from './namesakes.ts';
 import { Outbox, type OutboxSource } from './outbox.ts';
@@ -26,7 +26,7 @@ import { WrapperMessages } from './wrapper-messages.ts';
 
 /** What they need of the object itself. */
 export interface JobHost extends OutboxSource {
-  accept(command: Command): void;
+  accept(kill: Kill): void;
   socketGone(socket: WebSocket): void;
 }
 
@@ -39,7 +39,7 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
   const runs = new RunStore(sql);
   const events = new EventLog(sql);
   const output = new OutputLog(sql);
-  const commands = new CommandStore(sql);
+  const kills = new KillStore(sql);
   const sockets = new Sockets(ctx);
   const deadlines = new DeadlineBook(ctx.storage);
   const viewers = new Viewers(sockets, runs, output, deadlines);
@@ -50,7 +50,7 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
     answerMs: settings.killAnswerMs,
     lostTargetMs: settings.lostTargetMs,
     runs,
-    commands,
+    kills,
     journal,
     sockets,
     deadlines,
@@ -61,12 +61,13 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
   const liveness = new Liveness({ job, settings, runs, journal, sockets, deadlines, killController, outbox });
   const introductions = new Introductions({ job, settings, runs, journal, sockets, killController, liveness, viewers });
   const intake = new OutputIntake({ runs, output, journal, viewers, bounds });
+  const parts = { job, runs, journal, sockets, killController, liveness };
   return {
     job,
     runs,
     events,
     output,
-    commands,
+    kills,
     sockets,
     deadlines,
     viewers,
@@ -75,16 +76,7 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
     bounds,
     liveness,
     namesakes: new Namesakes({ ctx, env, job, runs, events, journal }),
-    wrapperMessages: new WrapperMessages({
-      job,
-      runs,
-      journal,
-      sockets,
-      introductions,
-      intake,
-      killController,
-      liveness,
-    }),
+    wrapperMessages: new WrapperMessages({ ...parts, introductions, intake }),
     viewerMessages: new ViewerMessages(job, runs, sockets, viewers),
     retention: new Retention({
       job,
@@ -93,13 +85,13 @@ export function createJobComponents(ctx: DurableObjectState, env: Env, host: Job
       events,
       output,
       bounds,
-      commands,
+      kills,
       sockets,
       viewers,
       deadlines,
       outbox,
     }),
     credentials: new Credentials(ctx, env, job, deadlines, (socket) => host.socketGone(socket)),
-    drain: new QueueDrain(env, job, deadlines, (command) => host.accept(command)),
+    drain: new QueueDrain(env, job, deadlines, (kill) => host.accept(kill)),
   };
 }

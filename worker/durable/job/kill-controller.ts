@@ -3,13 +3,13 @@
  * how far each has come.
  */
 import * as v from 'valibot';
-import type { Command, NewRunEvent } from '#protocol/api';
+import type { Kill, NewRunEvent } from '#protocol/api';
 import {
-  type CommandState,
   isProgress,
   isTargetEnded,
   type KillPhase,
   KillSignal,
+  type KillState,
   type TargetState,
 } from '#protocol/kill';
 import type { MarkedProcess } from '#protocol/machine-facts';
@@ -19,10 +19,10 @@ import { log } from '../../log.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import {
-  type CommandRecord,
-  type CommandStore,
-  commandRecord,
-  commandResource,
+  type KillRecord,
+  type KillStore,
+  killRecord,
+  killResource,
   matchesRun,
   NO_SURVIVORS,
   passesOver,
@@ -37,7 +37,7 @@ import type { Viewers } from './viewers.ts';
 /** What a wrapper says about ending its command. */
 export interface KillReport {
   /** Null when the wrapper itself ends the run. */
-  readonly command: string | null;
+  readonly kill: string | null;
   readonly reason: EndReason;
   readonly phase: KillPhase;
   readonly signal: string | null;
@@ -56,7 +56,7 @@ export class KillController {
   readonly #answerMs: number;
   readonly #lostTargetMs: number;
   readonly #runs: RunStore;
-  readonly #commands: CommandStore;
+  readonly #kills: KillStore;
   readonly #journal: Journal;
   readonly #sockets: Sockets;
   readonly #deadlines: DeadlineBook;
@@ -68,7 +68,7 @@ export class KillController {
     answerMs: number;
     lostTargetMs: number;
     runs: RunStore;
-    commands: CommandStore;
+    kills: KillStore;
     journal: Journal;
     sockets: Sockets;
     deadlines: DeadlineBook;
@@ -79,7 +79,7 @@ export class KillController {
     this.#answerMs = parts.answerMs;
     this.#lostTargetMs = parts.lostTargetMs;
     this.#runs = parts.runs;
-    this.#commands = parts.commands;
+    this.#kills = parts.kills;
     this.#journal = parts.journal;
     this.#sockets = parts.sockets;
     this.#deadlines = parts.deadlines;
@@ -87,89 +87,89 @@ export class KillController {
     this.#outbox = parts.outbox;
   }
 
-  /** Takes a command from the queue; one that it has already is left as it is. */
-  accept(queued: Command): void {
-    const known = this.#commands.get(queued.id);
+  /** Takes a kill from the queue; one that it has already is left as it is. */
+  accept(queued: Kill): void {
+    const known = this.#kills.get(queued.id);
     if (known !== null) {
       // Offered again because D1 has not heard that it was taken.
-      this.#outbox.note('command', known.id, known.seq);
+      this.#outbox.note('kill', known.id, known.seq);
       return;
     }
-    const command = commandRecord(queued);
-    this.#commands.insert(command);
-    this.#log('kill_accepted', command);
-    this.#deadlines.arm('expire', command.id, command.expiresAt);
-    this.#refuseIfOver(command);
+    const kill = killRecord(queued);
+    this.#kills.insert(kill);
+    this.#log('kill_accepted', kill);
+    this.#deadlines.arm('expire', kill.id, kill.expiresAt);
+    this.#refuseIfOver(kill);
     // One that comes out of the queue only after its time finds nobody: it would end what nobody means any more.
-    if (Date.now() < command.expiresAt) this.#findRuns(command);
-    this.#update(command.id);
+    if (Date.now() < kill.expiresAt) this.#findRuns(kill);
+    this.#update(kill.id);
   }
 
-  get(id: string): Command | null {
-    const command = this.#commands.get(id);
-    return command === null ? null : commandResource(this.#job, command, this.#commands.targetsOf(id));
+  get(id: string): Kill | null {
+    const kill = this.#kills.get(id);
+    return kill === null ? null : killResource(this.#job, kill, this.#kills.targetsOf(id));
   }
 
-  /** Takes a call that waits for the end of a command, which may still be on its way here, in the queue. */
+  /** Takes a call that waits for the end of a kill, which may still be on its way here, in the queue. */
   wait(socket: WebSocket, id: string): void {
     this.#sockets.acceptWaiter(socket, id);
-    const command = this.get(id);
-    if (command !== null && isOver(command.state)) tellEnd(socket, command);
+    const kill = this.get(id);
+    if (kill !== null && isOver(kill.state)) tellEnd(socket, kill);
   }
 
   /** A run's wrapper has (re)connected: finds the kills that are meant for it and sends those it does not know yet. */
   runConnected(run: RunRecord, applied: ReadonlySet<string>): void {
     const changed = new Set<string>();
-    for (const command of this.#commands.searching(Date.now())) {
-      if (matchesRun(command, run) && this.#bind(command, run)) changed.add(command.id);
+    for (const kill of this.#kills.searching(Date.now())) {
+      if (matchesRun(kill, run) && this.#bind(kill, run)) changed.add(kill.id);
     }
     for (const target of this.#openTargets(run)) {
-      if (applied.has(target.command)) continue;
-      const command = this.#commands.get(target.command);
-      if (command !== null && this.#send(command, { ...target, sends: 0 }, run)) changed.add(command.id);
+      if (applied.has(target.kill)) continue;
+      const kill = this.#kills.get(target.kill);
+      if (kill !== null && this.#send(kill, { ...target, sends: 0 }, run)) changed.add(kill.id);
     }
     for (const id of changed) this.#update(id);
   }
 
   /** The wrapper says how far it is. Repeats and stragglers change nothing. */
   progress(run: RunRecord, report: KillReport): RunRecord {
-    if (run.final && (report.command === null || !hasLeftProcesses(run))) return run;
-    if (report.command === null) return this.#record(run, report, !this.#journal.hasToldStep(run, report));
-    const target = this.#commands.target(report.command, run.id);
+    if (run.final && (report.kill === null || !hasLeftProcesses(run))) return run;
+    if (report.kill === null) return this.#record(run, report, !this.#journal.hasToldStep(run, report));
+    const target = this.#kills.target(report.kill, run.id);
     if (target === null) {
-      log.warn('kill_unknown', { job: this.#job, run: run.id, command: report.command });
+      log.warn('kill_unknown', { job: this.#job, run: run.id, kill: report.kill });
       return run;
     }
     // A lost run that returns repeats where it is: no news of the target, but of the run.
     if (!isProgress(target.state, report.phase)) return this.#record(run, report, false);
-    this.#commands.setTarget(target, report.phase, {
+    this.#kills.setTarget(target, report.phase, {
       survivors: report.survivors,
       unnamedSurvivors: report.unnamed_survivors,
       marked: report.marked ?? [],
     });
     const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'sent');
     if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
-    if (this.#commands.acknowledge(target)) {
-      this.#journal.tell(run, { type: 'kill_delivered', at: timeOf(run, report), command: report.command });
+    if (this.#kills.acknowledge(target)) {
+      this.#journal.tell(run, { type: 'kill_delivered', at: timeOf(run, report), kill: report.kill });
     }
     const changed = this.#record(run, report, !this.#journal.hasToldStep(run, report));
-    const command = this.#commands.get(report.command);
-    if (command !== null) {
-      this.#log('kill_progress', command, { run: run.id, phase: report.phase, survivors: report.survivors.length });
+    const kill = this.#kills.get(report.kill);
+    if (kill !== null) {
+      this.#log('kill_progress', kill, { run: run.id, phase: report.phase, survivors: report.survivors.length });
     }
-    this.#update(report.command);
+    this.#update(report.kill);
     return changed;
   }
 
   /** What is open stays open while something of the run still runs: it can be ended. */
   runEnded(run: RunRecord): void {
     if (!run.connected) this.#deadlines.cancel('kill_answer', run.id);
-    for (const target of this.#commands.targetsAt(run.id)) {
+    for (const target of this.#kills.targetsAt(run.id)) {
       const state = endOfTarget(target, run);
-      this.#commands.setTarget(target, state, target);
-      const command = state === 'pending' ? this.#commands.get(target.command) : null;
-      if (command !== null) this.#send(command, { ...target, state, sends: 0 }, run);
-      this.#update(target.command);
+      this.#kills.setTarget(target, state, target);
+      const kill = state === 'pending' ? this.#kills.get(target.kill) : null;
+      if (kill !== null) this.#send(kill, { ...target, state, sends: 0 }, run);
+      this.#update(target.kill);
     }
   }
 
@@ -177,32 +177,32 @@ export class KillController {
   nothingLeft(run: RunRecord): void {
     this.#deadlines.cancel('kill_answer', run.id);
     for (const target of this.#openTargets(run)) {
-      this.#commands.setTarget(target, endOfTarget(target, run), target);
-      this.#update(target.command);
+      this.#kills.setTarget(target, endOfTarget(target, run), target);
+      this.#update(target.kill);
     }
   }
 
   /** The link of a run that has ended is gone: kills wait for another, but no longer than they look for runs. */
   leftOutOfReach(run: RunRecord): void {
     for (const target of this.#openTargets(run)) {
-      const command = this.#commands.get(target.command);
-      if (command !== null && Date.now() >= command.expiresAt) this.#giveUp(target);
+      const kill = this.#kills.get(target.kill);
+      if (kill !== null && Date.now() >= kill.expiresAt) this.#giveUp(target);
     }
   }
 
   runLost(run: RunRecord): void {
     this.#deadlines.cancel('kill_answer', run.id);
-    for (const target of this.#commands.targetsAt(run.id)) {
-      if (!isTargetEnded(target.state)) this.#commands.setTarget(target, 'lost', target);
-      this.#update(target.command);
+    for (const target of this.#kills.targetsAt(run.id)) {
+      if (!isTargetEnded(target.state)) this.#kills.setTarget(target, 'lost', target);
+      this.#update(target.kill);
     }
   }
 
   /** A lost run is back: what was meant for it counts again. */
   runReturned(run: RunRecord): void {
-    for (const target of this.#commands.targetsAt(run.id)) {
-      if (target.state === 'lost') this.#commands.setTarget(target, 'pending', target);
-      this.#update(target.command);
+    for (const target of this.#kills.targetsAt(run.id)) {
+      if (target.state === 'lost') this.#kills.setTarget(target, 'pending', target);
+      this.#update(target.kill);
     }
   }
 
@@ -211,105 +211,102 @@ export class KillController {
     const open = this.#openTargets(run).filter((target) => target.state === 'sent');
     if (open.some((target) => target.sends >= SENDS_PER_SOCKET)) return true;
     for (const target of open) {
-      const command = this.#commands.get(target.command);
-      if (command !== null) this.#send(command, target, run);
+      const kill = this.#kills.get(target.kill);
+      if (kill !== null) this.#send(kill, target, run);
     }
     return false;
   }
 
   /** Ends the search for runs. Targets stay bound until their runs have ended. */
   expire(id: string): void {
-    for (const target of this.#commands.openAtUnlinkedEnds(id)) this.#giveUp(target);
+    for (const target of this.#kills.openAtUnlinkedEnds(id)) this.#giveUp(target);
     this.#update(id);
   }
 
   /** Its run has ended, and who could end what is left of it may never come: should they come, it counts again. */
   #giveUp(target: TargetRecord): void {
-    this.#commands.setTarget(target, 'lost', target);
-    this.#update(target.command);
+    this.#kills.setTarget(target, 'lost', target);
+    this.#update(target.kill);
   }
 
-  /** The runs that a command may be for: to look through thousands for the one it names would be waste. */
-  #candidates(command: CommandRecord): RunRecord[] {
-    if (command.run === null) return this.#runs.open();
-    const run = this.#runs.get(command.run);
+  /** The runs that a kill may be for: to look through thousands for the one it names would be waste. */
+  #candidates(kill: KillRecord): RunRecord[] {
+    if (kill.run === null) return this.#runs.open();
+    const run = this.#runs.get(kill.run);
     return run === null ? [] : [run];
   }
 
-  /** Whether a command would be for any run that is here. */
-  wouldFind(queued: Command): boolean {
-    return this.#found(commandRecord(queued)).length > 0;
+  /** Whether a kill would be for any run that is here. */
+  wouldFind(queued: Kill): boolean {
+    return this.#found(killRecord(queued)).length > 0;
   }
 
-  #found(command: CommandRecord): RunRecord[] {
-    return this.#candidates(command).filter(
-      (run) => matchesRun(command, run) && !passesOver(command, run, this.#lostTargetMs),
-    );
+  #found(kill: KillRecord): RunRecord[] {
+    return this.#candidates(kill).filter((run) => matchesRun(kill, run) && !passesOver(kill, run, this.#lostTargetMs));
   }
 
-  #findRuns(command: CommandRecord): void {
-    for (const run of this.#found(command)) {
-      this.#bind(command, run);
-      const target = this.#commands.target(command.id, run.id);
-      if (target !== null && !isTargetEnded(target.state)) this.#send(command, target, run);
+  #findRuns(kill: KillRecord): void {
+    for (const run of this.#found(kill)) {
+      this.#bind(kill, run);
+      const target = this.#kills.target(kill.id, run.id);
+      if (target !== null && !isTargetEnded(target.state)) this.#send(kill, target, run);
     }
   }
 
-  /** A command for one run that is over for good is told so now, and not when it expires. */
-  #refuseIfOver(command: CommandRecord): void {
-    const run = command.run === null ? null : this.#runs.get(command.run);
-    if (!run?.final || matchesRun(command, run) || !matchesRun(command, { ...run, final: false })) return;
-    this.#commands.addTarget(command.id, run.id);
-    this.#commands.setTarget({ command: command.id, run: run.id }, 'refused', NO_SURVIVORS);
+  /** A kill for one run that is over for good is told so now, and not when it expires. */
+  #refuseIfOver(kill: KillRecord): void {
+    const run = kill.run === null ? null : this.#runs.get(kill.run);
+    if (!run?.final || matchesRun(kill, run) || !matchesRun(kill, { ...run, final: false })) return;
+    this.#kills.addTarget(kill.id, run.id);
+    this.#kills.setTarget({ kill: kill.id, run: run.id }, 'refused', NO_SURVIVORS);
   }
 
-  /** Makes a run a target of a command, once. @returns whether it was none before: then the command is to be updated */
-  #bind(command: CommandRecord, run: RunRecord): boolean {
-    if (!this.#commands.addTarget(command.id, run.id)) return false;
+  /** Makes a run a target of a kill, once. @returns whether it was none before: then the kill is to be updated */
+  #bind(kill: KillRecord, run: RunRecord): boolean {
+    if (!this.#kills.addTarget(kill.id, run.id)) return false;
     this.#journal.tell(run, {
       type: 'kill_requested',
-      at: new Date(command.requestedAt).toISOString(),
-      command: command.id,
-      requested_by: command.requestedBy,
-      reason: command.reason,
-      ...mannerAt(command, run),
-      include: command.include,
+      at: new Date(kill.requestedAt).toISOString(),
+      kill: kill.id,
+      requested_by: kill.requestedBy,
+      reason: kill.reason,
+      ...mannerAt(kill, run),
+      include: kill.include,
     });
     // A run that counts as lost gets the kill should it return; until then nobody is there to be waited for.
-    if (!run.final && !isLive(run.state))
-      this.#commands.setTarget({ command: command.id, run: run.id }, 'lost', NO_SURVIVORS);
+    if (!run.final && !isLive(run.state)) this.#kills.setTarget({ kill: kill.id, run: run.id }, 'lost', NO_SURVIVORS);
     return true;
   }
 
   /**
    * Sends the kill down the run's socket; without one the target stays pending until the run connects.
    *
-   * @returns whether the target's state has changed: then the command is to be updated
+   * @returns whether the target's state has changed: then the kill is to be updated
    */
-  #send(command: CommandRecord, target: TargetRecord, run: RunRecord): boolean {
+  #send(kill: KillRecord, target: TargetRecord, run: RunRecord): boolean {
     // A link that broke or was given up may still look open, above all after a hibernation.
     const socket = run.connected ? this.#sockets.current(run) : null;
     if (socket === null) return false;
-    const { signal, grace_ms } = mannerAt(command, run);
+    const { signal, grace_ms } = mannerAt(kill, run);
     send(socket, {
       type: 'kill',
-      command: command.id,
+      kill: kill.id,
       signal: v.is(KillSignal, signal) ? signal : null,
       grace_ms,
-      include: command.include,
-      requested_by: command.requestedBy,
-      reason: command.reason,
-      request_id: command.requestId,
+      include: kill.include,
+      requested_by: kill.requestedBy,
+      reason: kill.reason,
+      request_id: kill.requestId,
     } satisfies KillMessage);
-    this.#log('kill_sent', command, { run: run.id });
-    this.#commands.countSends(target, target.sends + 1);
+    this.#log('kill_sent', kill, { run: run.id });
+    this.#kills.countSends(target, target.sends + 1);
     // The first that waits sets the time: who clicks again and again must not put it off.
     if (!this.#deadlines.has('kill_answer', run.id)) {
       this.#deadlines.arm('kill_answer', run.id, Date.now() + this.#answerMs);
     }
     if (target.state !== 'pending') return false;
-    this.#commands.setTarget(target, 'sent', target);
-    this.#journal.tell(run, { type: 'kill_sent', at: new Date().toISOString(), command: command.id });
+    this.#kills.setTarget(target, 'sent', target);
+    this.#journal.tell(run, { type: 'kill_sent', at: new Date().toISOString(), kill: kill.id });
     return true;
   }
 
@@ -318,7 +315,7 @@ export class KillController {
     const event: NewRunEvent = {
       type: 'kill_progress',
       at: timeOf(run, report),
-      command: report.command,
+      kill: report.kill,
       reason: report.reason,
       phase: report.phase,
       signal: report.signal,
@@ -333,30 +330,30 @@ export class KillController {
   }
 
   /** Each line names the operator's call: all that came of it is found by that. */
-  #log(event: string, command: CommandRecord, fields: Readonly<Record<string, string | number>> = {}): void {
-    log.info(event, { request: command.requestId, job: this.#job, command: command.id, ...fields });
+  #log(event: string, kill: KillRecord, fields: Readonly<Record<string, string | number>> = {}): void {
+    log.info(event, { request: kill.requestId, job: this.#job, kill: kill.id, ...fields });
   }
 
   #openTargets(run: RunRecord): TargetRecord[] {
-    return this.#commands.targetsAt(run.id).filter((target) => !isTargetEnded(target.state));
+    return this.#kills.targetsAt(run.id).filter((target) => !isTargetEnded(target.state));
   }
 
-  /** Works out a command's state anew, and tells everyone. */
+  /** Works out a kill's state anew, and tells everyone. */
   #update(id: string): void {
-    const command = this.#commands.get(id);
-    if (command === null) return;
-    const state = this.#commands.stateOf(id, Date.now() >= command.expiresAt);
-    const seq = command.seq + 1;
-    this.#commands.setState(id, state, seq);
-    // With all its targets a command may be large: it is put together only for those who are there to see it.
+    const kill = this.#kills.get(id);
+    if (kill === null) return;
+    const state = this.#kills.stateOf(id, Date.now() >= kill.expiresAt);
+    const seq = kill.seq + 1;
+    this.#kills.setState(id, state, seq);
+    // With all its targets a kill may be large: it is put together only for those who are there to see it.
     const waiters = isOver(state) ? this.#sockets.waiters(id) : [];
     if (waiters.length > 0 || this.#viewers.isAnyoneThere()) {
-      const resource = commandResource(this.#job, { ...command, state, seq }, this.#commands.targetsOf(id));
-      this.#viewers.command(resource);
+      const resource = killResource(this.#job, { ...kill, state, seq }, this.#kills.targetsOf(id));
+      this.#viewers.kill(resource);
       for (const socket of waiters) tellEnd(socket, resource);
     }
-    this.#outbox.note('command', id, seq);
-    if (state !== command.state && isOver(state)) this.#log(`kill_${state}`, command);
+    this.#outbox.note('kill', id, seq);
+    if (state !== kill.state && isOver(state)) this.#log(`kill_${state}`, kill);
   }
 }
 
@@ -364,7 +361,7 @@ export class KillController {
  * How a run is to be ended: where the kill does not say, as the run was started to be. A signal that is none of
  * KILL_SIGNALS can only be a run's own.
  */
-function mannerAt({ signal, graceMs }: CommandRecord, run: RunRecord): { signal: string; grace_ms: number } {
+function mannerAt({ signal, graceMs }: KillRecord, run: RunRecord): { signal: string; grace_ms: number } {
   return { signal: signal ?? run.killSignal, grace_ms: graceMs ?? run.graceMs };
 }
 
@@ -374,14 +371,14 @@ function timeOf(run: RunRecord, { at_ms }: KillReport): string {
 }
 
 /** Whether nothing more is to be waited for; a late run may still open it again. */
-function isOver(state: CommandState): boolean {
+function isOver(state: KillState): boolean {
   return state === 'settled' || state === 'expired';
 }
 
 /** Answers a call that waits. */
-function tellEnd(socket: WebSocket, command: Command): void {
-  send(socket, { type: 'command', command });
-  close(socket, 1000, command.state);
+function tellEnd(socket: WebSocket, kill: Kill): void {
+  send(socket, { type: 'kill', kill });
+  close(socket, 1000, kill.state);
 }
 
 /** How a kill ended at a run that has ended: by doing its work, or by coming too late. */

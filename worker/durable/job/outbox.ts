@@ -5,7 +5,7 @@
  * until D1 has it. What is sent is the latest state; D1 keeps the higher `seq`. The gateway commits the changes of many
  * jobs at once, and only after that tells the pages, so that a page which then fetches finds what it was told.
  */
-import type { Command, Run } from '#protocol/api';
+import type { Kill, Run } from '#protocol/api';
 import { commitChanges } from '../../d1-gateway.ts';
 import type { Env } from '../../env.ts';
 import { log } from '../../log.ts';
@@ -14,7 +14,7 @@ import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../changes.ts';
 import type { Committed } from '../d1-gateway-object.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
-type Kind = 'run' | 'command';
+type Kind = 'run' | 'kill';
 
 type Note = {
   readonly kind: Kind;
@@ -31,7 +31,7 @@ interface Batch {
 /** Where the outbox finds the state to send; null for what is not kept any more. */
 export interface OutboxSource {
   run(id: string): Run | null;
-  command(id: string): Command | null;
+  kill(id: string): Kill | null;
   /** Another job has reported a run with the id of one of this job's. It may be told any number of times. */
   namesake(run: string, otherJob: string): void;
 }
@@ -60,7 +60,7 @@ export class Outbox {
     return this.#isD1Away;
   }
 
-  /** Notes that a run or command has changed or is gone, and starts sending. */
+  /** Notes that a run or kill has changed or is gone, and starts sending. */
   note(kind: Kind, subject: string, seq: number): void {
     this.#ctx.storage.sql.exec(
       'INSERT OR REPLACE INTO outbox (kind, subject, seq) VALUES (?, ?, ?)',
@@ -78,7 +78,7 @@ export class Outbox {
   }
 
   /** What D1 may not have yet, as it is now. */
-  pending(): Pick<JobChanges, 'runs' | 'commands'> {
+  pending(): Pick<JobChanges, 'runs' | 'kills'> {
     const notes = this.#ctx.storage.sql.exec<Note>('SELECT kind, subject, seq FROM outbox').toArray();
     return joined(
       this.#job,
@@ -168,15 +168,15 @@ export class Outbox {
   /** What one note is about, in its latest state. */
   #changesOf({ kind, subject, seq }: Note): JobChanges {
     const gone = [{ id: subject, seq }];
-    const none = { job: this.#job, runs: [], commands: [], forgottenRuns: [], forgottenCommands: [] };
+    const none = { job: this.#job, runs: [], kills: [], forgottenRuns: [], forgottenKills: [] };
     switch (kind) {
       case 'run': {
         const run = this.#source.run(subject);
         return run === null ? { ...none, forgottenRuns: gone } : { ...none, runs: [run] };
       }
-      case 'command': {
-        const command = this.#source.command(subject);
-        return command === null ? { ...none, forgottenCommands: gone } : { ...none, commands: [command] };
+      case 'kill': {
+        const kill = this.#source.kill(subject);
+        return kill === null ? { ...none, forgottenKills: gone } : { ...none, kills: [kill] };
       }
     }
   }
@@ -186,9 +186,9 @@ function joined(job: string, all: readonly JobChanges[]): JobChanges {
   return {
     job,
     runs: all.flatMap(({ runs }) => runs),
-    commands: all.flatMap(({ commands }) => commands),
+    kills: all.flatMap(({ kills }) => kills),
     forgottenRuns: all.flatMap(({ forgottenRuns }) => forgottenRuns),
-    forgottenCommands: all.flatMap(({ forgottenCommands }) => forgottenCommands),
+    forgottenKills: all.flatMap(({ forgottenKills }) => forgottenKills),
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * Of one run: its head, a quarter of what is allowed, and its newest; the middle becomes one gap that grows. Of the job:
  * what makes way first is the output of the run that ended first; only when no ended run has any, the middle of the live
- * run that has most. And whatever the limits say, room is left for runs, events and commands: output that arrives when
+ * run that has most. And whatever the limits say, room is left for runs, events and kills: output that arrives when
  * the storage is nearly full is counted as missing, so that kills and completions still get through.
  *
  * No message waits: it removes a few rows at most, and what is left to do goes on in small steps behind the alarm.

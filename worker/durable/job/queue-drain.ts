@@ -1,6 +1,6 @@
 /** Takes what the queue in D1 holds for this job: what a call that failed left behind. */
-import type { Command } from '#protocol/api';
-import { queuedCommands } from '../../d1-gateway.ts';
+import type { Kill } from '#protocol/api';
+import { queuedKills } from '../../d1-gateway.ts';
 import type { Env } from '../../env.ts';
 import { log } from '../../log.ts';
 import { spread } from '../../spread.ts';
@@ -13,12 +13,12 @@ export class QueueDrain {
   readonly #env: Env;
   readonly #job: string;
   readonly #deadlines: DeadlineBook;
-  readonly #accept: (command: Command) => void;
+  readonly #accept: (kill: Kill) => void;
   #ranAt = 0;
   /** How many look into the queue right now. */
   #running = 0;
 
-  constructor(env: Env, job: string, deadlines: DeadlineBook, accept: (command: Command) => void) {
+  constructor(env: Env, job: string, deadlines: DeadlineBook, accept: (kill: Kill) => void) {
     this.#env = env;
     this.#job = job;
     this.#deadlines = deadlines;
@@ -42,9 +42,9 @@ export class QueueDrain {
     this.#running += 1;
     try {
       for (let after: string | undefined = ''; after !== undefined; ) {
-        const commands = await queuedCommands(this.#env, this.#job, after);
-        for (const command of commands) this.#accept(command);
-        after = commands.at(-1)?.id;
+        const kills = await queuedKills(this.#env, this.#job, after);
+        for (const kill of kills) this.#accept(kill);
+        after = kills.at(-1)?.id;
       }
     } catch (error) {
       log.error('drain_failed', error, { job: this.#job });

@@ -1,5 +1,5 @@
 /**
- * How long runs, events and commands are kept: a daily deadline, in small steps.
+ * How long runs, events and kills are kept: a daily deadline, in small steps.
  *
  * The object leads. What it has removed is noted in the outbox like any change, and D1 removes it, too: of a run that is
  * not here any more there is no state to send, so no old note can bring it back.
@@ -8,7 +8,7 @@ import { log } from '../../log.ts';
 import { daysInMs, type Settings } from '../../settings.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { EventLog } from './event-log.ts';
-import type { CommandStore } from './kill-store.ts';
+import type { KillStore } from './kill-store.ts';
 import type { Outbox } from './outbox.ts';
 import { BYTES_PER_STEP, type OutputBounds } from './output-bounds.ts';
 import type { OutputLog } from './output-log.ts';
@@ -22,7 +22,7 @@ const PAUSE_MS = 50;
 /** When nothing is left but to tell D1, this is looked at again soon: then the storage can go, too. */
 const LEAVING_MS = 5_000;
 const RUNS_PER_STEP = 20;
-const COMMANDS_PER_STEP = 50;
+const KILLS_PER_STEP = 50;
 const EVENTS_PER_STEP = 500;
 
 export class Retention {
@@ -32,7 +32,7 @@ export class Retention {
   readonly #events: EventLog;
   readonly #output: OutputLog;
   readonly #bounds: OutputBounds;
-  readonly #commands: CommandStore;
+  readonly #kills: KillStore;
   readonly #sockets: Sockets;
   readonly #viewers: Viewers;
   readonly #deadlines: DeadlineBook;
@@ -45,7 +45,7 @@ export class Retention {
     events: EventLog;
     output: OutputLog;
     bounds: OutputBounds;
-    commands: CommandStore;
+    kills: KillStore;
     sockets: Sockets;
     viewers: Viewers;
     deadlines: DeadlineBook;
@@ -57,7 +57,7 @@ export class Retention {
     this.#events = parts.events;
     this.#output = parts.output;
     this.#bounds = parts.bounds;
-    this.#commands = parts.commands;
+    this.#kills = parts.kills;
     this.#sockets = parts.sockets;
     this.#viewers = parts.viewers;
     this.#deadlines = parts.deadlines;
@@ -73,12 +73,12 @@ export class Retention {
   step(): void {
     const now = Date.now();
     this.#bounds.checkJob();
-    const more = [this.#removeEvents(now), this.#removeRuns(now), this.#removeCommands(now)].includes(true);
+    const more = [this.#removeEvents(now), this.#removeRuns(now), this.#removeKills(now)].includes(true);
     this.#deadlines.arm('retain', '', now + (more ? PAUSE_MS : this.#isLeaving ? LEAVING_MS : EVERY_MS));
   }
 
   get #isLeaving(): boolean {
-    return this.#runs.isEmpty() && this.#commands.isEmpty() && !this.#outbox.isEmpty;
+    return this.#runs.isEmpty() && this.#kills.isEmpty() && !this.#outbox.isEmpty;
   }
 
   #removeEvents(now: number): boolean {
@@ -106,7 +106,7 @@ export class Retention {
     if (this.#events.remove(run.id, EVENTS_PER_STEP) === EVENTS_PER_STEP) return false;
     if (!this.#bounds.trimToNothing(run)) return false;
     this.#output.remove(run.id);
-    for (const command of this.#commands.removeTargetsAt(run.id)) this.#removeCommandIfOver(command, now);
+    for (const kill of this.#kills.removeTargetsAt(run.id)) this.#removeKillIfOver(kill, now);
     this.#runs.remove(run.id);
     this.#outbox.note('run', run.id, run.seq + 1);
     this.#viewers.forgotten(this.#job, run.id, run.seq + 1);
@@ -114,17 +114,17 @@ export class Retention {
   }
 
   /** Those that nobody came for: the others go with the last of their runs. */
-  #removeCommands(now: number): boolean {
+  #removeKills(now: number): boolean {
     const before = now - daysInMs(this.#settings.runDays);
-    const forgotten = this.#commands.withoutTargets(before, COMMANDS_PER_STEP);
-    for (const command of forgotten) this.#removeCommandIfOver(command, now);
-    return forgotten.length === COMMANDS_PER_STEP;
+    const forgotten = this.#kills.withoutTargets(before, KILLS_PER_STEP);
+    for (const kill of forgotten) this.#removeKillIfOver(kill, now);
+    return forgotten.length === KILLS_PER_STEP;
   }
 
-  #removeCommandIfOver(id: string, now: number): void {
-    const command = this.#commands.get(id);
-    if (command === null || command.expiresAt > now || this.#commands.hasTargets(id)) return;
-    this.#commands.remove(id);
-    this.#outbox.note('command', id, command.seq + 1);
+  #removeKillIfOver(id: string, now: number): void {
+    const kill = this.#kills.get(id);
+    if (kill === null || kill.expiresAt > now || this.#kills.hasTargets(id)) return;
+    this.#kills.remove(id);
+    this.#outbox.note('kill', id, kill.seq + 1);
   }
 }

@@ -25,15 +25,31 @@ const MIGRATIONS = [
     started_at INTEGER NOT NULL,
     ended_at INTEGER,
     pid INTEGER,
-    command TEXT NOT NULL,
+    command_line TEXT NOT NULL,
     wrapper_version TEXT NOT NULL,
+    successor INTEGER NOT NULL DEFAULT 0,
+    -- JSON; null for a wrapper that did not report it.
+    host TEXT,
+    -- JSON: what still runs of a run that has ended.
+    left_running TEXT NOT NULL DEFAULT '[]',
     timeout_ms INTEGER,
     grace_ms INTEGER NOT NULL,
+    kill_signal TEXT NOT NULL DEFAULT 'SIGTERM',
     output_end INTEGER NOT NULL,
     final_offset INTEGER,
+    -- What the run's output takes in storage: its bytes, and ROW_COST_BYTES (64) for each row.
+    output_size INTEGER NOT NULL DEFAULT 0,
+    -- Where the head ends, which is kept as long as the job has room.
+    head_end INTEGER,
+    -- The limit for which some of the output had to go; null while all is there.
+    trimmed_for TEXT,
     seq INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX runs_open ON runs (final) WHERE final = 0;
+  CREATE INDEX runs_by_end ON runs (ended_at) WHERE ended_at IS NOT NULL;
+  -- Runs that have ended and whose output is more than one gap.
+  CREATE INDEX runs_by_end_to_trim ON runs (ended_at) WHERE ended_at IS NOT NULL AND output_size > 64;
+  CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
 
   CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,7 +58,7 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE INDEX events_by_run ON events (run, id);
 
-  -- The log of each run, without holes: a stretch that was lost on the machine has no stream and no bytes.
+  -- The output of each run, without holes: a range that was lost on the machine has no stream and no bytes.
   CREATE TABLE output (
     run TEXT NOT NULL,
     start INTEGER NOT NULL,
@@ -51,31 +67,45 @@ const MIGRATIONS = [
     bytes BLOB,
     PRIMARY KEY (run, start)
   ) STRICT, WITHOUT ROWID;
+  -- One row: the sum of all output_size.
+  CREATE TABLE usage (output_bytes INTEGER NOT NULL) STRICT;
+  INSERT INTO usage (output_bytes) VALUES (0);
 
-  CREATE TABLE commands (
+  CREATE TABLE kills (
     id TEXT PRIMARY KEY,
     state TEXT NOT NULL,
     run TEXT,
     instance TEXT,
     machine TEXT,
-    signal TEXT NOT NULL,
-    grace_ms INTEGER NOT NULL,
+    -- Null: each run's own.
+    signal TEXT,
+    grace_ms INTEGER,
+    -- What is ended beside each run's own processes; null for nothing.
+    include TEXT,
     reason TEXT,
     requested_by TEXT NOT NULL,
+    request_id TEXT,
+    batch TEXT,
     requested_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     seq INTEGER NOT NULL
   ) STRICT;
-  CREATE INDEX commands_by_expiry ON commands (expires_at);
+  CREATE INDEX kills_by_expiry ON kills (expires_at);
 
   CREATE TABLE targets (
-    command TEXT NOT NULL,
+    kill TEXT NOT NULL,
     run TEXT NOT NULL,
     state TEXT NOT NULL,
     survivors TEXT NOT NULL,
+    -- Whether others than those in \`survivors\` are left.
+    unnamed_survivors INTEGER NOT NULL DEFAULT 0,
+    -- JSON: what was not killed although it carries the run's mark.
+    marked TEXT NOT NULL DEFAULT '[]',
     -- How often the kill went down the run's present socket.
     sends INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (command, run)
+    -- Whether the wrapper has answered.
+    acknowledged INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (kill, run)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX targets_by_run ON targets (run);
 
@@ -88,91 +118,15 @@ const MIGRATIONS = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX deadlines_by_due ON deadlines (due_at);
 
-  -- What D1 has not been told yet. The row names it; what is sent is its state at that moment.
+  -- What D1 does not have yet. The row names it; what is sent is its state at that moment.
   CREATE TABLE outbox (
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
     seq INTEGER NOT NULL,
     PRIMARY KEY (kind, subject)
   ) STRICT, WITHOUT ROWID;
-  `,
-  `
-  -- What the run's output takes in storage: its bytes, and ROW_COST_BYTES (64) for each row.
-  ALTER TABLE runs ADD COLUMN output_size INTEGER NOT NULL DEFAULT 0;
-  -- Where the head ends, which is kept as long as the job has room. Of runs from before it was noted none is kept.
-  ALTER TABLE runs ADD COLUMN head_end INTEGER;
-  -- The limit for which some of it had to go; null while all is there.
-  ALTER TABLE runs ADD COLUMN trimmed_for TEXT;
-  UPDATE runs SET output_size = (
-    SELECT coalesce(sum(64 + iif(stream IS NULL, 0, "end" - start)), 0) FROM output WHERE run = runs.id
-  );
-  UPDATE runs SET head_end = 0 WHERE output_size > 0;
-  CREATE INDEX runs_by_end ON runs (ended_at) WHERE ended_at IS NOT NULL;
-  -- Runs that have ended and whose output is more than one gap.
-  CREATE INDEX runs_by_end_to_trim ON runs (ended_at) WHERE ended_at IS NOT NULL AND output_size > 64;
 
-  -- One row: the sum of all output_size.
-  CREATE TABLE usage (output_bytes INTEGER NOT NULL) STRICT;
-  INSERT INTO usage (output_bytes) SELECT coalesce(sum(output_size), 0) FROM runs;
-  `,
-  'ALTER TABLE commands ADD COLUMN request_id TEXT;',
-  CREDENTIALS_TABLE,
-  `
-  ALTER TABLE runs ADD COLUMN successor INTEGER NOT NULL DEFAULT 0;
-  -- JSON; null for a wrapper that did not say.
-  ALTER TABLE runs ADD COLUMN host TEXT;
-  -- JSON: what still runs of a run that has ended.
-  ALTER TABLE runs ADD COLUMN left_running TEXT NOT NULL DEFAULT '[]';
-  CREATE INDEX runs_with_left_processes ON runs (id) WHERE left_running <> '[]';
-  `,
-  `
-  -- Whether others than those in \`survivors\` are left.
-  ALTER TABLE targets ADD COLUMN unnamed_survivors INTEGER NOT NULL DEFAULT 0;
-  UPDATE events SET event = json_set(event, '$.unnamed_survivors', json('false'))
-    WHERE event ->> 'type' = 'kill_progress';
-
-  ALTER TABLE runs ADD COLUMN kill_signal TEXT NOT NULL DEFAULT 'SIGTERM';
-  -- The same, with a signal and a grace that may be null: each run's own.
-  CREATE TABLE new_commands (
-    id TEXT PRIMARY KEY,
-    state TEXT NOT NULL,
-    run TEXT,
-    instance TEXT,
-    machine TEXT,
-    signal TEXT,
-    grace_ms INTEGER,
-    reason TEXT,
-    requested_by TEXT NOT NULL,
-    requested_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    request_id TEXT
-  ) STRICT;
-  INSERT INTO new_commands (id, state, run, instance, machine, signal, grace_ms, reason, requested_by, requested_at,
-      expires_at, seq, request_id)
-    SELECT id, state, run, instance, machine, signal, grace_ms, reason, requested_by, requested_at,
-      expires_at, seq, request_id FROM commands;
-  DROP TABLE commands;
-  ALTER TABLE new_commands RENAME TO commands;
-  CREATE INDEX commands_by_expiry ON commands (expires_at);
-
-  -- Whether the wrapper has answered. What was called delivered had only been sent.
-  ALTER TABLE targets ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0;
-  UPDATE targets SET acknowledged = 1 WHERE state IN ('term', 'kill', 'gone') OR EXISTS (
-    SELECT 1 FROM events WHERE run = targets.run AND event ->> 'type' = 'kill_progress'
-      AND event ->> 'command' = targets.command
-  );
-  UPDATE targets SET state = 'sent' WHERE state = 'delivered';
-  UPDATE events SET event = json_set(event, '$.type', 'kill_sent') WHERE event ->> 'type' = 'kill_delivered';
-  `,
-  'ALTER TABLE commands ADD COLUMN batch TEXT;',
-  `
-  -- What is ended beside each run's own processes; null for nothing.
-  ALTER TABLE commands ADD COLUMN include TEXT;
-  -- JSON: what was left alone although it carries the run's mark.
-  ALTER TABLE targets ADD COLUMN marked TEXT NOT NULL DEFAULT '[]';
-  UPDATE events SET event = json_set(event, '$.marked', json('[]')) WHERE event ->> 'type' = 'kill_progress';
-  UPDATE events SET event = json_set(event, '$.include', null) WHERE event ->> 'type' = 'kill_requested';
+  ${CREDENTIALS_TABLE}
   `,
 ];
 

@@ -50,7 +50,7 @@ export interface Following {
   readonly behind: boolean;
 }
 
-/** A call of the Worker that waits for a command's end. It only listens. */
+/** A call of the Worker that waits for a kill's end. It only listens. */
 export interface WaiterAttachment {
   readonly kind: 'waiter';
 }
@@ -58,7 +58,7 @@ export interface WaiterAttachment {
 export type Attachment = WrapperAttachment | ViewerAttachment | WaiterAttachment;
 
 const runTag = (run: string) => `run:${run}`;
-const waiterTag = (command: string) => `wait:${command}`;
+const waiterTag = (kill: string) => `wait:${kill}`;
 
 /** How exactly the last sign of life is kept: to write an attachment for each frame of a flood would be waste. */
 const HEARD_RESOLUTION_MS = 500;
@@ -85,14 +85,14 @@ export class Sockets {
     attach(socket, { kind: 'viewer', heardAt: Date.now(), backlog: NO_BACKLOG, follows: null });
   }
 
-  /** Takes a call that waits for a command. Being a socket, it lets the object sleep meanwhile. */
-  acceptWaiter(socket: WebSocket, command: string): void {
-    this.#ctx.acceptWebSocket(socket, [waiterTag(command)]);
+  /** Takes a call that waits for a kill. Being a socket, it lets the object sleep meanwhile. */
+  acceptWaiter(socket: WebSocket, kill: string): void {
+    this.#ctx.acceptWebSocket(socket, [waiterTag(kill)]);
     attach(socket, { kind: 'waiter' });
   }
 
-  waiters(command: string): WebSocket[] {
-    return this.#open(waiterTag(command));
+  waiters(kill: string): WebSocket[] {
+    return this.#open(waiterTag(kill));
   }
 
   /** The socket that speaks for a run: the newest that said `start`, if it is open. */

@@ -1,5 +1,5 @@
 /** Pages and terminals that watch this job: state to all of them, events and output to those that follow the run. */
-import type { Command, Run, RunEvent } from '#protocol/api';
+import type { Kill, Run, RunEvent } from '#protocol/api';
 import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
 import { encodeOutputFrame } from '#protocol/output-frame';
 import type { ViewerMessage } from '#protocol/watch-link';
@@ -53,8 +53,8 @@ export class Viewers {
     for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'run_forgotten', job, run, seq });
   }
 
-  command(command: Command): void {
-    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'command', command });
+  kill(kill: Kill): void {
+    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'kill', kill });
   }
 
   event(run: string, event: RunEvent): void {

@@ -1,5 +1,5 @@
 /** What the fields of a resource mean, for readers of the OpenAPI document. Here, so that the page need not carry it. */
-import type { Command, Run, Target } from '#protocol/api';
+import type { Kill, Run, Target } from '#protocol/api';
 
 export const RUN_FIELDS: Record<keyof Run, string> = {
   id: 'A ULID, made by the wrapper.',
@@ -39,7 +39,7 @@ export const RUN_FIELDS: Record<keyof Run, string> = {
   seq: 'Goes up with every change: of two versions of a run the one with the higher `seq` is the newer.',
 };
 
-export const COMMAND_FIELDS: Record<keyof Command, string> = {
+export const KILL_FIELDS: Record<keyof Kill, string> = {
   id: 'A ULID, made by the control plane: ids go up with time.',
   job: 'The job whose runs it is for.',
   kind: 'What is ordered; today always a kill.',
@@ -57,13 +57,13 @@ export const COMMAND_FIELDS: Record<keyof Command, string> = {
   request_id:
     'Names the call that ordered it in the logs of the control plane and of the wrappers; null for one from before there were such.',
   batch:
-    'The same for all commands that one call has made, and what `GET /commands?batch=` lists; null for one that a call has made alone.',
+    'The same for all kills that one call has made, and what `GET /kills?batch=` lists; null for one that a call has made alone.',
   requested_at: 'When it was ordered.',
   expires_at: 'Until when it goes on matching runs that connect late.',
   targets: 'The runs it was found to be for, and how far it has come at each.',
   found_nothing:
     'Nothing that it is for runs now: the control plane has looked, and found no run, or only what had ended. A run that started before and connects before `expires_at` is still ended, unless the kill names another.',
-  seq: 'Goes up with every change: of two versions of a command the one with the higher `seq` is the newer.',
+  seq: 'Goes up with every change: of two versions of a kill the one with the higher `seq` is the newer.',
 };
 
 export const TARGET_FIELDS: Record<keyof Target, string> = {

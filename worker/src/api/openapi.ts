@@ -3,8 +3,8 @@ import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/
 import type * as v from 'valibot';
 import {
   AuditEntry,
-  Command,
   Job,
+  Kill,
   KillManyRequest,
   KillRequest,
   LastEnd,
@@ -19,13 +19,13 @@ import {
   Token,
 } from '#protocol/api';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
-import { COMMAND_FIELDS, RUN_FIELDS, TARGET_FIELDS } from './descriptions.ts';
+import { KILL_FIELDS, RUN_FIELDS, TARGET_FIELDS } from './descriptions.ts';
 import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, type Operation } from './operation.ts';
 
 type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
-const ANSWERED = { AuditEntry, Command, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
+const ANSWERED = { AuditEntry, Kill, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
 const SENT = { KillManyRequest, KillRequest, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
@@ -65,7 +65,7 @@ export function openApiDocument(atRoot: readonly Operation[], operations: readon
 
 const FIELDS: Record<string, Readonly<Record<string, string>>> = {
   Run: RUN_FIELDS,
-  Command: COMMAND_FIELDS,
+  Kill: KILL_FIELDS,
   Target: TARGET_FIELDS,
 };
 

@@ -30,7 +30,7 @@ export const limit = v.optional(
 export const wait = v.optional(
   v.pipe(
     wholeNumber({ min: 0, max: MAX_WAIT_SECONDS }),
-    v.description('Hold the answer until the command is settled or has expired, but at most so many seconds.'),
+    v.description('Hold the answer until the kill is settled or has expired, but at most so many seconds.'),
   ),
   '0',
 );

@@ -26,7 +26,7 @@ export interface AuditEntry {
 export function recordAudit(
   db: D1Database,
   entry: AuditEntry,
-  onlyIf?: { table: 'commands' | 'tokens'; id: string },
+  onlyIf?: { table: 'kills' | 'tokens'; id: string },
 ): D1PreparedStatement {
   const condition = onlyIf === undefined ? '' : `WHERE EXISTS (SELECT 1 FROM ${onlyIf.table} WHERE id = ?10)`;
   return db
@@ -174,7 +174,7 @@ export function forgetAudit(db: D1Database, before: number, limit: number): D1Pr
     .bind(firstUlid(before), limit);
 }
 
-/** Writes an entry for each command of a batch that is stored when its turn in the transaction comes. */
+/** Writes an entry for each kill of a batch that is stored when its turn in the transaction comes. */
 export function recordAudits(db: D1Database, entries: readonly AuditEntry[], batch: string): D1PreparedStatement {
   const rows = entries.map((entry) => ({ id: ulid(entry.at), ...entry }));
   return db
@@ -182,7 +182,7 @@ export function recordAudits(db: D1Database, entries: readonly AuditEntry[], bat
       `INSERT INTO audit (id, at, last_at, count, actor, actor_name, action, subject, detail, address, request_id)
        SELECT value ->> '$.id', value ->> '$.at', value ->> '$.at', 1, value ->> '$.actor.id', value ->> '$.actor.name',
          value ->> '$.action', value ->> '$.subject', value -> '$.detail', value ->> '$.address', value ->> '$.requestId'
-       FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM commands WHERE batch = ?2)`,
+       FROM json_each(?1) WHERE EXISTS (SELECT 1 FROM kills WHERE batch = ?2)`,
     )
     .bind(JSON.stringify(rows), batch);
 }

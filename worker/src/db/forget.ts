@@ -1,4 +1,4 @@
-/** A run or command that its job's object does not keep any more. */
+/** A run or kill that its job's object does not keep any more. */
 export interface Gone {
   readonly job: string;
   readonly id: string;
@@ -7,7 +7,7 @@ export interface Gone {
 }
 
 /** Removes what the jobs' objects do not keep any more. For those objects. */
-export function forget(db: D1Database, table: 'runs' | 'commands', gone: readonly Gone[]): D1PreparedStatement {
+export function forget(db: D1Database, table: 'runs' | 'kills', gone: readonly Gone[]): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM ${table} WHERE EXISTS (SELECT 1 FROM json_each(?1) AS gone

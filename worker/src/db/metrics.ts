@@ -13,9 +13,9 @@ export interface Metrics {
     readonly buckets: readonly (readonly [bound: string, count: number])[];
     readonly sum: number;
   };
-  /** When the oldest command was given that its object has not taken from the queue yet. */
+  /** When the oldest kill was given that its object has not taken from the queue yet. */
   readonly oldestUnaccepted: number | null;
-  /** When the oldest command was given that has neither been settled nor expired. */
+  /** When the oldest kill was given that has neither been settled nor expired. */
   readonly oldestOpen: number | null;
 }
 
@@ -27,8 +27,8 @@ export const METRIC_QUERIES = {
   // until it is forgotten would leave an alarm on for months.
   lostForGood: `SELECT count(*) AS count FROM runs WHERE state = 'lost' AND final = 1
     AND ended_at > (unixepoch() - 86400) * 1000 AND resource ->> '$.reason' = 'wrapper_died'`,
-  oldestUnaccepted: 'SELECT min(requested_at) AS at FROM commands WHERE accepted = 0',
-  oldestOpen: "SELECT min(requested_at) AS at FROM commands WHERE state IN ('queued', 'delivered')",
+  oldestUnaccepted: 'SELECT min(requested_at) AS at FROM kills WHERE accepted = 0',
+  oldestOpen: "SELECT min(requested_at) AS at FROM kills WHERE state IN ('queued', 'delivered')",
 } as const;
 
 type Counter = { name: string; label: string; value: number };

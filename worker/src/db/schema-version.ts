@@ -1,7 +1,7 @@
 /** Whether the database has the schema that this Worker was written for. */
 
 /** The last of migrations/. They are applied in order, each whole: who has this one has them all. */
-export const LAST_MIGRATION = '0010_last_ends.sql';
+export const LAST_MIGRATION = '0001_schema.sql';
 
 /** Whether it is applied. Throws what D1 throws when it does not answer. */
 export async function hasSchema(db: D1Database): Promise<boolean> {

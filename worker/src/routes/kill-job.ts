@@ -1,7 +1,7 @@
 /** `POST /jobs/{job}/kill`: stop what runs. */
 import { ulid } from 'ulid';
 import * as v from 'valibot';
-import { type Command, CommandBody, KillRequest } from '#protocol/api';
+import { type Kill, KillBody, KillRequest } from '#protocol/api';
 import { showInvisible } from '#protocol/invisible-characters';
 import { JobName } from '#protocol/names';
 import { sha256 } from '../../hash.ts';
@@ -13,11 +13,11 @@ import { auditEntry } from '../audit-entry.ts';
 import type { Caller } from '../authentication.ts';
 import type { AppContext } from '../context.ts';
 import type { AuditEntry } from '../db/audit.ts';
-import { type Enqueued, enqueueCommand, type IdempotencyKey } from '../db/kills.ts';
+import { type Enqueued, enqueueKill, type IdempotencyKey } from '../db/kills.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { callJob } from '../job-client.ts';
 import { ApiError } from '../problem-response.ts';
-import { commandAfter } from './kills.ts';
+import { killAfter } from './kills.ts';
 
 export const IDEMPOTENCY_HEADER = {
   'Idempotency-Key': 'Any text of up to 128 characters. The same call with the same key is made once.',
@@ -39,63 +39,62 @@ export const killJobOperations = [
     isKill: true,
     headers: IDEMPOTENCY_HEADER,
     answers: {
-      200: json(CommandBody, 'Settled: all that it was for has ended.'),
-      202: json(CommandBody, 'Stored; it goes on.'),
+      200: json(KillBody, 'Settled: all that it was for has ended.'),
+      202: json(KillBody, 'Stored; it goes on.'),
     },
     problems: ['unknown_job', 'unknown_run', 'idempotency_conflict'],
     handle: async ({ c, caller, params, query, body }) => {
-      const command = await enqueue(c, caller, params.job, body);
-      const [delivered = command] = await deliver(c, params.job, [command]);
-      return answer(c, query.wait === 0 ? delivered : await commandAfter(c, delivered, query.wait));
+      const kill = await enqueue(c, caller, params.job, body);
+      const [delivered = kill] = await deliver(c, params.job, [kill]);
+      return answer(c, query.wait === 0 ? delivered : await killAfter(c, delivered, query.wait));
     },
   }),
 ];
 
-/** Stores the command in the queue. The call that repeats an earlier one gets that one's command. */
-async function enqueue(c: AppContext, { token }: Caller, job: string, request: KillRequest): Promise<Command> {
-  const command = newCommand(c, token, job, request);
-  const audit = killAudit(c, token, command);
+/** Stores the kill in the queue. The call that repeats an earlier one gets that one's kill. */
+async function enqueue(c: AppContext, { token }: Caller, job: string, request: KillRequest): Promise<Kill> {
+  const kill = newKill(c, token, job, request);
+  const audit = killAudit(c, token, kill);
   const idempotency = readIdempotencyKey(c, token, [job, request]);
-  const store = (isKnown: boolean) =>
-    enqueueCommand(c.env.DB, command, audit, idempotency, { jobGlob: token.jobs, isKnown });
-  return enqueuedCommand(await orIfKnownToObject(await store(false)), command);
+  const store = (isKnown: boolean) => enqueueKill(c.env.DB, kill, audit, idempotency, { jobGlob: token.jobs, isKnown });
+  return enqueuedKill(await orIfKnownToObject(await store(false)), kill);
 
   /** D1 hears of a new job and run a moment after the job's object does: before saying no, ask the object. */
   async function orIfKnownToObject(first: Enqueued): Promise<Enqueued> {
     if (first.kind !== 'unknown_job' && first.kind !== 'foreign_run') return first;
-    const isKnown = await callJob(c.env, job, (object) => object.knows(command.run));
+    const isKnown = await callJob(c.env, job, (object) => object.knows(kill.run));
     return isKnown ? store(true) : first;
   }
 }
 
-export function killAudit(c: AppContext, token: TokenRecord, command: Command): AuditEntry {
-  const { id, job, run, instance, machine, signal, grace_ms, include, reason } = command;
+export function killAudit(c: AppContext, token: TokenRecord, kill: Kill): AuditEntry {
+  const { id, job, run, instance, machine, signal, grace_ms, include, reason } = kill;
   return auditEntry(c, {
-    at: Date.parse(command.requested_at),
+    at: Date.parse(kill.requested_at),
     actor: token,
     action: 'kill',
     subject: job,
-    detail: { command: id, run, instance, machine, signal, grace_ms, include, reason },
+    detail: { kill: id, run, instance, machine, signal, grace_ms, include, reason },
   });
 }
 
-function enqueuedCommand(enqueued: Enqueued, command: Command): Command {
+function enqueuedKill(enqueued: Enqueued, kill: Kill): Kill {
   switch (enqueued.kind) {
     case 'stored':
-      return command;
+      return kill;
     case 'repeated':
-      return enqueued.command;
+      return enqueued.kill;
     case 'key_reused':
       throw keyReused();
     case 'foreign_run':
       throw new ApiError(
         'unknown_run',
-        `The run ${command.run} is not one of ${command.job} but of ${enqueued.job}: kill it there.`,
+        `The run ${kill.run} is not one of ${kill.job} but of ${enqueued.job}: kill it there.`,
       );
     case 'unknown_job':
       throw new ApiError(
         'unknown_job',
-        `No run of ${command.job} was ever seen. Check the name, or name the run or instance to kill it when it connects.`,
+        `No run of ${kill.job} was ever seen. Check the name, or name the run or instance to kill it when it connects.`,
       );
   }
 }
@@ -105,46 +104,46 @@ export function keyReused(): ApiError {
 }
 
 /**
- * Pushes commands of one job, all by one call. Should that fail, they are in the queue: the object's drain or the sweep
+ * Pushes kills of one job, all by one call. Should that fail, they are in the queue: the object's drain or the sweep
  * delivers them.
  */
-export async function deliver(c: AppContext, job: string, commands: readonly Command[]): Promise<readonly Command[]> {
+export async function deliver(c: AppContext, job: string, kills: readonly Kill[]): Promise<readonly Kill[]> {
   try {
-    return await callJob(c.env, job, (object) => object.acceptCommands([...commands]));
+    return await callJob(c.env, job, (object) => object.acceptKills([...kills]));
   } catch (error) {
     log.error('kill_not_pushed', error, {
       request: c.get('requestId'),
       job,
-      command: commands.map(({ id }) => id).join(','),
+      kill: kills.map(({ id }) => id).join(','),
     });
-    return commands;
+    return kills;
   }
 }
 
-function answer(c: AppContext, command: Command): Response {
-  const body: v.InferOutput<typeof CommandBody> = { command };
-  return c.json(body, command.state === 'settled' ? 200 : 202);
+function answer(c: AppContext, kill: Kill): Response {
+  const body: v.InferOutput<typeof KillBody> = { kill };
+  return c.json(body, kill.state === 'settled' ? 200 : 202);
 }
 
-/** Of several commands that one call makes. */
+/** Of several kills that one call makes. */
 export interface Batch {
   readonly id: string;
   /** In the order in which they are made. */
-  newCommandId(now: number): string;
+  newKillId(now: number): string;
 }
 
-const ALONE = { id: null, newCommandId: ulid };
+const ALONE = { id: null, newKillId: ulid };
 
-export function newCommand(
+export function newKill(
   c: AppContext,
   token: TokenRecord,
   job: string,
   request: KillRequest,
-  { id: batch, newCommandId }: Batch | typeof ALONE = ALONE,
-): Command {
+  { id: batch, newKillId }: Batch | typeof ALONE = ALONE,
+): Kill {
   const now = Date.now();
   return {
-    id: newCommandId(now),
+    id: newKillId(now),
     job,
     kind: 'kill',
     state: 'queued',
@@ -160,7 +159,7 @@ export function newCommand(
     request_id: c.get('requestId'),
     batch,
     requested_at: new Date(now).toISOString(),
-    expires_at: new Date(now + readSettings(c.env).commandTtlMs).toISOString(),
+    expires_at: new Date(now + readSettings(c.env).killTtlMs).toISOString(),
     targets: [],
     found_nothing: false,
     seq: 0,

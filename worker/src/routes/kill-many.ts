@@ -1,10 +1,10 @@
 /**
- * `POST /kills`: stop whatever matches, in any job, by one command for each job; or the runs that are named, by one for
+ * `POST /kills`: stop whatever matches, in any job, by one kill for each job; or the runs that are named, by one for
  * each run. All are stored together.
  */
 import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
-import { type Command, CommandsBody, KillManyRequest, type KillRequest, type RunOfJob } from '#protocol/api';
+import { type Kill, KillManyRequest, type KillRequest, KillsBody, type RunOfJob } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { log } from '../../log.ts';
 import { AmbiguousRun } from '../ambiguous-run.ts';
@@ -12,14 +12,14 @@ import { json, operation } from '../api/operation.ts';
 import { wait } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
 import { jobNames } from '../db/jobs.ts';
-import { batchCommands, enqueueBatch, isBatchOpen } from '../db/kill-batches.ts';
+import { batchKills, enqueueBatch, isBatchOpen } from '../db/kill-batches.ts';
 import { type EarlierUse, earlierUse, type IdempotencyKey } from '../db/kills.ts';
 import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../db/runs.ts';
 import type { TokenRecord } from '../db/tokens.ts';
 import { callJob } from '../job-client.ts';
 import { mapAtMost } from '../map-at-most.ts';
 import { ApiError } from '../problem-response.ts';
-import { deliver, IDEMPOTENCY_HEADER, keyReused, killAudit, newCommand, readIdempotencyKey } from './kill-job.ts';
+import { deliver, IDEMPOTENCY_HEADER, keyReused, killAudit, newKill, readIdempotencyKey } from './kill-job.ts';
 
 /** What one call may store: a batch of D1 has its limits. */
 const MAX_JOBS = 10_000;
@@ -38,23 +38,23 @@ export const killManyOperations = [
     method: 'post',
     path: '/kills',
     summary: 'Stop whatever matches, in any job',
-    description: `One command for each job that has a run which matches and may still be alive; each then
+    description: `One kill for each job that has a run which matches and may still be alive; each then
 is as if given to \`POST /jobs/{job}/kill\` with the same machines and instance. Only jobs that the caller may kill.
-Or, with \`runs\`, one command for each of these, as if given to \`POST /jobs/{job}/kill\` with that run.
-A run is named by its id, or with its job where several jobs have reported the same id. All commands are stored together before they are answered, or none is.`,
+Or, with \`runs\`, one kill for each of these, as if given to \`POST /jobs/{job}/kill\` with that run.
+A run is named by its id, or with its job where several jobs have reported the same id. All kills are stored together before they are answered, or none is.`,
     access: { kind: 'scope', scopes: ['kill'] },
     query: { wait },
     body: KillManyRequest,
     isKill: true,
     headers: IDEMPOTENCY_HEADER,
     answers: {
-      200: json(CommandsBody, 'Settled, all of them: what they were for has ended. None, when nothing matches.'),
-      202: json(CommandsBody, 'Stored; it goes on.'),
+      200: json(KillsBody, 'Settled, all of them: what they were for has ended. None, when nothing matches.'),
+      202: json(KillsBody, 'Stored; it goes on.'),
     },
     problems: ['unknown_run', 'run_ambiguous', 'idempotency_conflict'],
     handle: async ({ c, caller, query, body }) => {
-      const { batch, commands } = await enqueue(c, caller.token, body);
-      const delivered = await pushSome(commands, (job, ofJob) => deliver(c, job, ofJob));
+      const { batch, kills } = await enqueue(c, caller.token, body);
+      const delivered = await pushSome(kills, (job, ofJob) => deliver(c, job, ofJob));
       return answer(c, query.wait === 0 ? delivered : await afterWait(c, batch, query.wait, delivered));
     },
   }),
@@ -62,20 +62,20 @@ A run is named by its id, or with its job where several jobs have reported the s
 
 interface Enqueued {
   readonly batch: string;
-  readonly commands: readonly Command[];
+  readonly kills: readonly Kill[];
 }
 
-/** Stores the commands. The call that repeats an earlier one gets that one's. */
+/** Stores the kills. The call that repeats an earlier one gets that one's. */
 async function enqueue(c: AppContext, token: TokenRecord, request: KillManyRequest): Promise<Enqueued> {
   const idempotency = readIdempotencyKey(c, token, request);
   const orders = await ordersOf(c, token, request, idempotency);
   if ('batch' in orders) return orders;
   const batch = ulid();
-  const ofBatch = { id: batch, newCommandId: monotonicFactory() };
-  const commands = orders.map(({ job, ...order }) => newCommand(c, token, job, order, ofBatch));
-  const audits = commands.map((command) => killAudit(c, token, command));
-  const earlier = await enqueueBatch(c.env.DB, { id: batch, commands, audits }, idempotency);
-  return earlier === null ? { batch, commands } : repeated(earlier);
+  const ofBatch = { id: batch, newKillId: monotonicFactory() };
+  const kills = orders.map(({ job, ...order }) => newKill(c, token, job, order, ofBatch));
+  const audits = kills.map((kill) => killAudit(c, token, kill));
+  const earlier = await enqueueBatch(c.env.DB, { id: batch, kills, audits }, idempotency);
+  return earlier === null ? { batch, kills } : repeated(earlier);
 }
 
 function repeated(earlier: EarlierUse): Enqueued {
@@ -83,7 +83,7 @@ function repeated(earlier: EarlierUse): Enqueued {
   return earlier;
 }
 
-/** What is to become a command. */
+/** What is to become a kill. */
 type Order = KillRequest & { readonly job: string };
 
 /** @returns instead what the call did when it was made before, where that is known already */
@@ -129,7 +129,7 @@ async function jobsBesideIndex(c: AppContext, token: TokenRecord, { jobs, indexe
   for (const job of indexed) candidates.delete(job);
   const found = await mapAtMost(PUSHES_AT_ONCE, [...candidates], async (job) => {
     try {
-      return (await callJob(c.env, job, (object) => object.wouldFind(newCommand(c, token, job, order)))) ? [job] : [];
+      return (await callJob(c.env, job, (object) => object.wouldFind(newKill(c, token, job, order)))) ? [job] : [];
     } catch (error) {
       log.error('job_not_asked', error, { request: c.get('requestId'), job });
       return [job];
@@ -170,15 +170,15 @@ function unknownRuns(runs: readonly string[]): string {
 
 /** Pushes to as many jobs as one call may, to each by one call; the sweep delivers the others. In the same order. */
 export async function pushSome(
-  commands: readonly Command[],
-  push: (job: string, commands: readonly Command[]) => Promise<readonly Command[]>,
-): Promise<Command[]> {
-  const byJob = new Map<string, Command[]>();
-  for (const command of commands) byJob.set(command.job, [...(byJob.get(command.job) ?? []), command]);
+  kills: readonly Kill[],
+  push: (job: string, kills: readonly Kill[]) => Promise<readonly Kill[]>,
+): Promise<Kill[]> {
+  const byJob = new Map<string, Kill[]>();
+  for (const kill of kills) byJob.set(kill.job, [...(byJob.get(kill.job) ?? []), kill]);
   const groups = [...byJob].slice(0, MAX_PUSHES);
   const pushed = await mapAtMost(PUSHES_AT_ONCE, groups, ([job, ofJob]) => push(job, ofJob));
-  const latest = new Map(pushed.flat().map((command) => [command.id, command]));
-  return commands.map((command) => latest.get(command.id) ?? command);
+  const latest = new Map(pushed.flat().map((kill) => [kill.id, kill]));
+  return kills.map((kill) => latest.get(kill.id) ?? kill);
 }
 
 /** Asks D1 now and then, which is one query for all of them and keeps no object awake. */
@@ -186,17 +186,17 @@ async function afterWait(
   c: AppContext,
   batch: string,
   waitSeconds: number,
-  delivered: readonly Command[],
-): Promise<readonly Command[]> {
+  delivered: readonly Kill[],
+): Promise<readonly Kill[]> {
   if (delivered.length === 0) return delivered;
   const until = Date.now() + waitSeconds * 1000;
   while ((await isBatchOpen(c.env.DB, batch)) && Date.now() < until) {
     await scheduler.wait(Math.min(POLL_MS, Math.max(1, until - Date.now())));
   }
-  return batchCommands(c.env.DB, batch);
+  return batchKills(c.env.DB, batch);
 }
 
-function answer(c: AppContext, commands: readonly Command[]): Response {
-  const body: v.InferOutput<typeof CommandsBody> = { commands: [...commands] };
-  return c.json(body, commands.every(({ state }) => state === 'settled') ? 200 : 202);
+function answer(c: AppContext, kills: readonly Kill[]): Response {
+  const body: v.InferOutput<typeof KillsBody> = { kills: [...kills] };
+  return c.json(body, kills.every(({ state }) => state === 'settled') ? 200 : 202);
 }

@@ -1,70 +1,70 @@
-/** `GET /commands`, `GET /commands/{id}`: what was ordered, and how far it has come. */
+/** `GET /kills`, `GET /kills/{id}`: what was ordered, and how far it has come. */
 import * as v from 'valibot';
-import { type Command, CommandBody, CommandList } from '#protocol/api';
+import { type Kill, KillBody, KillList } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
-import { CommandState } from '#protocol/kill';
-import { CommandId, JobName } from '#protocol/names';
+import { KillState } from '#protocol/kill';
+import { JobName, KillId } from '#protocol/names';
 import { log } from '../../log.ts';
 import { json, operation } from '../api/operation.ts';
 import { cursor, limit, wait, words } from '../api/parameters.ts';
 import type { AppContext } from '../context.ts';
-import { findCommand, listCommands } from '../db/kills.ts';
-import { waitForCommand } from '../kill-wait.ts';
+import { findKill, listKills } from '../db/kills.ts';
+import { waitForKill } from '../kill-wait.ts';
 import { pageOf } from '../page.ts';
 import { ApiError } from '../problem-response.ts';
 
-export const commandOperations = [
+export const killOperations = [
   operation({
-    id: 'listCommands',
+    id: 'listKills',
     method: 'get',
-    path: '/commands',
-    summary: 'Commands, newest first',
-    description: 'A page ends early when its commands have very many targets.',
+    path: '/kills',
+    summary: 'Kills, newest first',
+    description: 'A page ends early when its kills have very many targets.',
     access: { kind: 'scope', scopes: ['read'] },
     query: {
       job: v.optional(JobName),
-      state: v.optional(v.pipe(words(CommandState), v.description('One state, or several, separated by commas.'))),
-      batch: v.optional(v.pipe(CommandId, v.description('Only those that one call has made.'))),
+      state: v.optional(v.pipe(words(KillState), v.description('One state, or several, separated by commas.'))),
+      batch: v.optional(v.pipe(KillId, v.description('Only those that one call has made.'))),
       limit,
-      cursor: cursor(CommandId),
+      cursor: cursor(KillId),
     },
-    answers: { 200: json(CommandList, 'Commands as the index has them: it may be a moment behind.') },
+    answers: { 200: json(KillList, 'Kills as the index has them: it may be a moment behind.') },
     handle: async ({ c, caller, query }) => {
       const { job, state: states, batch, cursor: before } = query;
       const filter = { jobGlob: caller.token.jobs, job, states, batch, before };
-      const rows = await listCommands(c.env.DB, filter, query.limit + 1);
-      const commands = rows.flatMap(({ command }) => (command === null ? [] : [command]));
-      const { page, next } = pageOf(rows, Math.min(query.limit, commands.length), ({ id }) => id);
-      return c.json<v.InferOutput<typeof CommandList>>({ commands: commands.slice(0, page.length), next_cursor: next });
+      const rows = await listKills(c.env.DB, filter, query.limit + 1);
+      const kills = rows.flatMap(({ kill }) => (kill === null ? [] : [kill]));
+      const { page, next } = pageOf(rows, Math.min(query.limit, kills.length), ({ id }) => id);
+      return c.json<v.InferOutput<typeof KillList>>({ kills: kills.slice(0, page.length), next_cursor: next });
     },
   }),
   operation({
-    id: 'getCommand',
+    id: 'getKill',
     method: 'get',
-    path: '/commands/{id}',
-    summary: 'How far a command has come',
+    path: '/kills/{id}',
+    summary: 'How far a kill has come',
     access: { kind: 'scope', scopes: ['read', 'kill'] },
-    params: { id: CommandId },
+    params: { id: KillId },
     query: { wait },
-    answers: { 200: json(CommandBody, 'The command with its targets and their exit codes.') },
-    problems: ['unknown_command'],
+    answers: { 200: json(KillBody, 'The kill with its targets and their exit codes.') },
+    problems: ['unknown_kill'],
     handle: async ({ c, caller, params, query }) => {
-      const command = await findCommand(c.env.DB, params.id);
-      // A command of a job that the caller may not see is, to the caller, none.
-      if (command === null || !matchesGlob(caller.token.jobs, command.job)) {
-        throw new ApiError('unknown_command', `There is no command ${params.id}.`);
+      const kill = await findKill(c.env.DB, params.id);
+      // A kill of a job that the caller may not see is, to the caller, none.
+      if (kill === null || !matchesGlob(caller.token.jobs, kill.job)) {
+        throw new ApiError('unknown_kill', `There is no kill ${params.id}.`);
       }
-      return c.json<v.InferOutput<typeof CommandBody>>({ command: await commandAfter(c, command, query.wait) });
+      return c.json<v.InferOutput<typeof KillBody>>({ kill: await killAfter(c, kill, query.wait) });
     },
   }),
 ];
 
-/** What the job's object says of the command, or D1 when the object doesn't know it yet or can't be reached. */
-export async function commandAfter(c: AppContext, command: Command, waitSeconds: number): Promise<Command> {
+/** What the job's object says of the kill, or D1 when the object doesn't know it yet or can't be reached. */
+export async function killAfter(c: AppContext, kill: Kill, waitSeconds: number): Promise<Kill> {
   try {
-    return (await waitForCommand(c.env, command.job, command.id, waitSeconds * 1000)) ?? command;
+    return (await waitForKill(c.env, kill.job, kill.id, waitSeconds * 1000)) ?? kill;
   } catch (error) {
-    log.error('command_not_read', error, { request: c.get('requestId'), job: command.job, command: command.id });
-    return command;
+    log.error('kill_not_read', error, { request: c.get('requestId'), job: kill.job, kill: kill.id });
+    return kill;
   }
 }

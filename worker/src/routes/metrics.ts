@@ -71,8 +71,8 @@ function describe(metrics: Metrics, now: number): Metric[] {
       ],
     },
     {
-      name: 'leash_oldest_command_age_seconds',
-      help: 'Since when the oldest command waits: to be taken by its object, or for its end. 0 when none does.',
+      name: 'leash_oldest_kill_age_seconds',
+      help: 'Since when the oldest kill waits: to be taken by its object, or for its end. 0 when none does.',
       type: 'gauge',
       samples: [
         { labels: { waiting_for: 'acceptance' }, value: ageSeconds(metrics.oldestUnaccepted, now) },

@@ -7,7 +7,7 @@ import { healthOperations } from './health.ts';
 import { jobOperations } from './jobs.ts';
 import { killJobOperations } from './kill-job.ts';
 import { killManyOperations } from './kill-many.ts';
-import { commandOperations } from './kills.ts';
+import { killOperations } from './kills.ts';
 import { metricsOperations } from './metrics.ts';
 import { runOperations } from './runs.ts';
 import { sessionOperations } from './session.ts';
@@ -20,7 +20,7 @@ export const BASE = '/api/v1';
 export const API_OPERATIONS: readonly Operation[] = [
   ...killJobOperations,
   ...killManyOperations,
-  ...commandOperations,
+  ...killOperations,
   ...jobOperations,
   ...runOperations,
   ...socketOperations,

@@ -2,7 +2,7 @@
 import { exports } from 'cloudflare:workers';
 import { ulid } from 'ulid';
 import type * as v from 'valibot';
-import type { Command, CommandBody, NewToken, TokenBody } from '#protocol/api';
+import type { Kill, KillBody, NewToken, TokenBody } from '#protocol/api';
 import { Conformance, type OpenApiDocument } from '#testing/conformance';
 import { env } from './env.ts';
 
@@ -46,13 +46,13 @@ export function call(
   });
 }
 
-export async function kill(job: string, body: unknown = {}, headers: Record<string, string> = {}) {
+export async function postKill(job: string, body: unknown = {}, headers: Record<string, string> = {}) {
   const response = await call('POST', `/jobs/${job}/kill`, { body, headers });
-  return (await response.json<v.InferOutput<typeof CommandBody>>()).command;
+  return (await response.json<v.InferOutput<typeof KillBody>>()).kill;
 }
 
 /** A kill as it stands in the queue, for someone who never comes. */
-export function aCommand(job: string): Command {
+export function aKill(job: string): Kill {
   const now = Date.now();
   return {
     id: ulid(now),
@@ -77,9 +77,9 @@ export function aCommand(job: string): Command {
   };
 }
 
-export async function command(id: string) {
-  const response = await call('GET', `/commands/${id}`);
-  return (await response.json<v.InferOutput<typeof CommandBody>>()).command;
+export async function getKill(id: string) {
+  const response = await call('GET', `/kills/${id}`);
+  return (await response.json<v.InferOutput<typeof KillBody>>()).kill;
 }
 
 export async function newToken(token: v.InferInput<typeof NewToken>) {

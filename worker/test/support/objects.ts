@@ -49,7 +49,7 @@ export function deadlines(job: string, kind: DeadlineKind): Promise<number> {
   );
 }
 
-/** While it lasts, the object's storage fails at this statement, as `UPDATE ON commands`: a fault of ours. */
+/** While it lasts, the object's storage fails at this statement, as `UPDATE ON kills`: a fault of ours. */
 export async function withFault(job: string, statement: string, what: () => Promise<void>): Promise<void> {
   const exec = (query: string) =>
     runInDurableObject(jobObject(job), (_object, state) => void state.storage.sql.exec(query));

@@ -45,15 +45,15 @@ export class LaterKills {
     return [...this.#past, ...(this.#terminator?.appliedKills ?? [])];
   }
 
-  request({ command, signal, grace_ms, include }: KillMessage): void {
-    const known = this.#past.find((each) => each.command === command);
+  request({ kill, signal, grace_ms, include }: KillMessage): void {
+    const known = this.#past.find((each) => each.kill === kill);
     if (known !== undefined) {
       this.#events.killing({ type: 'killing', reason: 'operator', ...known });
       return;
     }
     this.#terminator ??= this.#begin();
     this.#terminator.request({
-      cause: { kind: 'operator', command },
+      cause: { kind: 'operator', kill },
       signal: signal ?? this.#ownWay.signal,
       graceMs: grace_ms ?? this.#ownWay.graceMs,
       includeMarked: include === 'marked',

@@ -112,10 +112,10 @@ async function follow(open: (events: LinkEvents) => Link, record: RunRecord<Left
     };
     const link = open({
       // The run is over: a kill comes too late, and whoever sent it is to know.
-      kill: ({ command }) =>
+      kill: ({ kill }) =>
         link.killing({
           type: 'killing',
-          command,
+          kill,
           reason: 'operator',
           phase: 'refused',
           signal: null,

@@ -17,7 +17,7 @@ const Stage = v.variant('kind', [
 ]);
 
 const Cause = v.variant('kind', [
-  v.object({ kind: v.literal('operator'), command: v.string() }),
+  v.object({ kind: v.literal('operator'), kill: v.string() }),
   v.object({ kind: v.picklist(['timeout', 'idle_timeout', 'offline_limit', 'local_signal']) }),
 ]);
 
@@ -26,7 +26,7 @@ const Termination = v.object({
   sent: listOf(v.string()),
   heldUnseenSince: v.nullable(AgeMs),
   includesMarked: v.optional(v.boolean(), false),
-  progress: listOf(v.object({ cause: Cause, ...v.omit(AppliedKill, ['command']).entries })),
+  progress: listOf(v.object({ cause: Cause, ...v.omit(AppliedKill, ['kill']).entries })),
 });
 
 const RawExit = v.variant('kind', [

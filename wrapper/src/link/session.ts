@@ -153,7 +153,7 @@ export class Session {
 
   /** The run is being ended, and this is how far it is. */
   killing(killing: Killing): SessionAction[] {
-    if (killing.command === null) {
+    if (killing.kill === null) {
       // The ack of the start sends all that has not been heard.
       if (!this.#accepted) return [];
       this.#steps.push(killing);

@@ -25,7 +25,7 @@ export function endByOperator({ args, terminator, family, log }: Ending, kill: K
   // Told before it is done, so that the log is in order.
   else if (!family.leaderHasExited()) log.tell(`killed ${by}`);
   terminator.request({
-    cause: { kind: 'operator', command: kill.command },
+    cause: { kind: 'operator', kill: kill.kill },
     signal: kill.signal ?? args.signal,
     graceMs: kill.grace_ms ?? args.graceMs,
     includeMarked: kill.include === 'marked',

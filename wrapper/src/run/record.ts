@@ -71,7 +71,7 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
 
   noteKilling(killing: Killing): void {
     this.marked = killing.marked ?? [];
-    if (killing.command !== null) return;
+    if (killing.kill !== null) return;
     // What is left alone is said with the newest: there may be much to say of it.
     const before = this.#untoldSteps.map(({ marked: _, ...step }) => step);
     this.#untoldSteps = [...before, killing].slice(-MAX_UNTOLD_STEPS);

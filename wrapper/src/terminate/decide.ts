@@ -10,7 +10,7 @@ import { LINGER_MS } from '../command/read-output.ts';
 
 /** Why a run is to end. */
 export type Cause =
-  | { readonly kind: 'operator'; readonly command: string }
+  | { readonly kind: 'operator'; readonly kill: string }
   | { readonly kind: 'timeout' }
   | { readonly kind: 'idle_timeout' }
   | { readonly kind: 'offline_limit' }
@@ -44,7 +44,7 @@ export type Stage =
     };
 
 /** What one request was last answered. */
-export type Progress = Omit<AppliedKill, 'command'> & { readonly cause: Cause };
+export type Progress = Omit<AppliedKill, 'kill'> & { readonly cause: Cause };
 
 export interface Termination {
   readonly stage: Stage;
@@ -128,7 +128,7 @@ export function isUnderWay(stage: Stage): stage is Extract<Stage, { kind: 'term'
 /** The operators' kills with their last progress, as `start` and `complete` carry them. */
 export function appliedKills(state: Termination): AppliedKill[] {
   return state.progress.flatMap(({ cause, ...progress }) =>
-    cause.kind === 'operator' ? [{ command: cause.command, ...progress }] : [],
+    cause.kind === 'operator' ? [{ kill: cause.kill, ...progress }] : [],
   );
 }
 
@@ -309,8 +309,8 @@ function withProgress(all: readonly Progress[], one: Progress): Progress[] {
 }
 
 function report({ cause, ...progress }: Progress): Action {
-  const command = cause.kind === 'operator' ? cause.command : null;
-  return { kind: 'report', killing: { type: 'killing', command, reason: cause.kind, ...progress } };
+  const kill = cause.kind === 'operator' ? cause.kill : null;
+  return { kind: 'report', killing: { type: 'killing', kill, reason: cause.kind, ...progress } };
 }
 
 function isSameKill(one: Cause, other: Cause): boolean {
@@ -318,7 +318,7 @@ function isSameKill(one: Cause, other: Cause): boolean {
 }
 
 function isSameCause(one: Cause, other: Cause): boolean {
-  if (one.kind === 'operator' && other.kind === 'operator') return one.command === other.command;
+  if (one.kind === 'operator' && other.kind === 'operator') return one.kill === other.kill;
   return one.kind === other.kind;
 }
 

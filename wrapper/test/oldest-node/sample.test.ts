@@ -3,7 +3,7 @@
  * whose subject Node has a part in, which the proof runs on it too (vitest.node18.config.ts).
  */
 import { expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
 import { controlPlane, leashRun, marker, shell, stderrOf, WAIT } from '../support/leash.ts';
@@ -29,11 +29,11 @@ test('a kill ends the command with a child that ignores SIGTERM', async () => {
   const child = `sh -c 'trap "" TERM; echo ready; ${WAIT}' ${mark}-child`;
   const leash = leashRun(shell(`${child} & ${WAIT}`, mark), { plane });
   await waitFor('ready', () => plane.stored.includes('ready'));
-  const command = newCommand();
-  plane.kill(command, { grace_ms: 300 });
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: 300 });
   expect((await leash.exited()).code).toBe(143);
   expect(living(mark)).toEqual([]);
-  expect(plane.phases(command)).toEqual(['term', 'kill', 'gone']);
+  expect(plane.phases(kill)).toEqual(['term', 'kill', 'gone']);
 });
 
 test('wrong usage is said on stderr: 255', async () => {

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import type { FakeRun } from '#testing/fake-run';
 import { sampledTest } from '#testing/sampled-test';
 import { IS_PROOF, sampleOf } from '#testing/seed';
@@ -74,7 +74,7 @@ test.each(sampleOf([{}, WITHOUT_CGROUP]))(
     ]);
     expect(adopters(state)).toHaveLength(1);
     expect(placesShowing(id, [state])).toEqual([]);
-    plane.kill(newCommand());
+    plane.kill(newKillId());
     await waitFor('the end', () => stored.isComplete);
     expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
     expect(stored.gaps).toEqual([]);
@@ -137,7 +137,7 @@ sampledTest('a kill under way goes on, and is not begun again', async () => {
   });
   const stored = await plane.run();
   await waitFor('ready', () => run.stdout.includes('ready'));
-  const [gentle, hard] = [newCommand(), newCommand()];
+  const [gentle, hard] = [newKillId(), newKillId()];
   plane.kill(gentle, { grace_ms: 3_600_000 });
   await waitFor('the signal', () => stored.text('stdout').includes('term'));
   run.kill('SIGKILL');
@@ -146,7 +146,7 @@ sampledTest('a kill under way goes on, and is not begun again', async () => {
   plane.kill(hard, { signal: 'SIGKILL' });
   await waitFor('the end', () => stored.isComplete);
   expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
-  expect(stored.completions[0]?.applied_kills.map(({ command, phase }) => [command, phase])).toEqual([
+  expect(stored.completions[0]?.applied_kills.map(({ kill, phase }) => [kill, phase])).toEqual([
     [gentle, 'gone'],
     [hard, 'gone'],
   ]);
@@ -217,7 +217,7 @@ test.each(sampleOf(['run', 'flush', 'orphans'] as const))(
     await waitFor('a successor', () => stored.starts.length === 2);
     go.open();
     await waitFor('the second line', () => stored.text('stdout') === 'one\ntwo, [REDACTED]\n');
-    plane.kill(newCommand());
+    plane.kill(newKillId());
     await waitFor('the end', () => stored.isComplete);
     expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
     expect(living(mark)).toEqual([]);
@@ -310,7 +310,7 @@ sampledTest(
     fs.copyFileSync(PROGRAM, `${program}.new`);
     fs.renameSync(`${program}.new`, program);
     await waitFor('a successor', () => stored.starts.at(-1)?.successor === 1);
-    plane.kill(newCommand());
+    plane.kill(newKillId());
     await waitFor('the end', () => stored.isComplete);
   },
 );
@@ -345,7 +345,7 @@ test('what a command leaves running after its end is named, and a kill that come
   await waitFor('who keeps it in reach', () => stored.starts.some(({ phase }) => phase === 'ended'));
   await waitFor('what is left', () => stored.of('left_running').length > 0);
   expect(stored.of('left_running')[0]?.processes.map((each) => each.pid)).toEqual([pid]);
-  plane.kill(newCommand());
+  plane.kill(newKillId());
   await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
   expect(stored.killings.map(({ phase }) => phase)).toEqual(['term', 'gone']);
   expect(living(`${mark}-child`)).toEqual([]);
@@ -394,6 +394,6 @@ sampledTest('when the command goes with wrapper and guardian, what it has starte
   await waitFor('the end of the command', () => stored.isComplete);
   expect(stored.completions[0]).toMatchObject({ reason: 'exit_unknown', left_running: [{}] });
   await waitFor('who keeps the child in reach', () => stored.of('left_running').length > 0);
-  plane.kill(newCommand());
+  plane.kill(newKillId());
   await waitFor('the end of it', () => living(mark).length === 0);
 });

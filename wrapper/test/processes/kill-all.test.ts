@@ -1,6 +1,6 @@
 /** Whatever ends a run ends all of it: each way, against every kind of process that other supervisors leave behind. */
 import { describe, expect, test } from 'vitest';
-import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
+import { type FakeControlPlane, newKillId } from '#testing/fake-control-plane';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { createCgroup } from '../../src/processes/cgroup.ts';
@@ -62,7 +62,7 @@ const GRACE = ['--grace', '300ms'];
 const WAYS: Readonly<Record<string, Way>> = {
   'an operator’s kill': {
     options: [],
-    end: (plane) => plane.kill(newCommand(), { grace_ms: 300 }),
+    end: (plane) => plane.kill(newKillId(), { grace_ms: 300 }),
     code: 143,
     reason: 'operator',
   },
@@ -126,11 +126,11 @@ test('what has hidden from every look is told of when it still holds the output'
   const leash = leashRun(shell(`${hidden}; sleep 1000; :`, mark), { plane, env: WITHOUT_CGROUP });
   await waitFor('ready', () => leash.stdout.includes('ready'));
   await plane.started();
-  const command = newCommand();
-  plane.kill(command, { grace_ms: 3_600_000 });
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: 3_600_000 });
   expect((await leash.exited()).code).toBe(143);
   expect(living(mark)).toEqual(living(`${mark}-hidden`));
-  const left = { command, phase: 'gone', survivors: [], unnamed_survivors: true };
+  const left = { kill, phase: 'gone', survivors: [], unnamed_survivors: true };
   expect(plane.of('killing').filter(({ phase }) => phase === 'gone')).toMatchObject([left]);
   expect((await plane.completed()).applied_kills).toMatchObject([left]);
   expect(leash.stderr).toMatch(/^leash: all that could be found was ended, but something still holds .* stdout: /m);

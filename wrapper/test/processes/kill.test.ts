@@ -6,7 +6,7 @@
  */
 import os from 'node:os';
 import { expect, test } from 'vitest';
-import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
+import { type FakeControlPlane, newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, marker, STANDING_CLOCK, sabotage, shell, WAIT } from '../support/leash.ts';
@@ -33,14 +33,14 @@ test('a shell and the sleep it left in the background are both gone after a kill
   const mark = marker();
   const leash = leashRun(shell(`sh -c 'echo ready; sleep 1000; :' ${mark}-child & sleep 1000; :`, mark), { plane });
   await printed(plane, 'ready');
-  const command = newCommand();
-  plane.kill(command, { grace_ms: HOUR_MS });
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: HOUR_MS });
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
   expect(living(mark)).toEqual([]);
-  expect(plane.phases(command)).toEqual(['term', 'gone']);
+  expect(plane.phases(kill)).toEqual(['term', 'gone']);
   const complete = await plane.completed();
   expect(complete).toMatchObject({ exit_code: 143, command_exit_code: null, signal: 'SIGTERM', reason: 'operator' });
-  expect(complete.applied_kills).toMatchObject([{ command, phase: 'gone', survivors: [] }]);
+  expect(complete.applied_kills).toMatchObject([{ kill, phase: 'gone', survivors: [] }]);
 });
 
 test('leader and child that ignore SIGTERM get SIGKILL after the grace, which a second kill shortens', async () => {
@@ -48,7 +48,7 @@ test('leader and child that ignore SIGTERM get SIGKILL after the grace, which a 
   const mark = marker();
   const leash = leashRun(shell(`trap "" TERM; ${stubborn(`${mark}-child`)} & echo ready; ${WAIT}`, mark), { plane });
   await printed(plane, 'ready', 'child-ready');
-  const [first, second] = [newCommand(), newCommand()];
+  const [first, second] = [newKillId(), newKillId()];
   plane.kill(first, { grace_ms: HOUR_MS });
   // The same again is no second kill.
   plane.kill(first, { grace_ms: 0 });
@@ -57,7 +57,7 @@ test('leader and child that ignore SIGTERM get SIGKILL after the grace, which a 
   expect(living(mark)).toEqual([]);
   expect(plane.phases(first)).toEqual(['term', 'term', 'kill', 'gone']);
   expect(plane.phases(second)).toEqual(['term', 'kill', 'gone']);
-  const [term, kill, gone] = plane.of('killing').filter((each) => each.command === second);
+  const [term, kill, gone] = plane.of('killing').filter((each) => each.kill === second);
   // By the wrapper's own clock.
   expect((kill?.at_ms ?? 0) - (term?.at_ms ?? 0)).toBeGreaterThanOrEqual(400);
   expect(gone?.at_ms).toBeGreaterThanOrEqual(kill?.at_ms ?? 0);
@@ -74,12 +74,12 @@ test('the leader dies of SIGTERM and its child ignores it: the child gets SIGKIL
   await printed(plane, 'ready', 'child-ready');
   leash.kill('SIGTERM');
   await waitFor('the leader’s end', () => living(mark).length === living(`${mark}-child`).length);
-  const command = newCommand();
-  plane.kill(command, { grace_ms: 0 });
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: 0 });
   expect(await leash.exited()).toEqual({ code: 143, signal: null });
   expect(living(mark)).toEqual([]);
   expect(plane.phases(null)).toEqual(['term', 'kill', 'gone']);
-  expect(plane.phases(command)).toEqual(['term', 'kill', 'gone']);
+  expect(plane.phases(kill)).toEqual(['term', 'kill', 'gone']);
   expect(await plane.completed()).toMatchObject({ reason: 'local_signal', signal: 'SIGTERM', exit_code: 143 });
 });
 
@@ -88,7 +88,7 @@ test('a handler that takes longer than its grace is cut short, here by an order 
   const script = `trap 'echo cleaning; sleep 1000; echo cleaned' TERM; echo ready; ${WAIT}`;
   const leash = leashRun(shell(script, marker()), { plane });
   await printed(plane, 'ready');
-  const [first, second] = [newCommand(), newCommand()];
+  const [first, second] = [newKillId(), newKillId()];
   plane.kill(first, { grace_ms: HOUR_MS });
   await printed(plane, 'cleaning');
   plane.kill(second, { signal: 'SIGKILL', grace_ms: HOUR_MS });
@@ -105,12 +105,12 @@ test('another signal can be first; a command that has stopped handles it, and is
     plane,
   });
   await printed(plane, 'ready');
-  const command = newCommand();
-  plane.kill(command, { signal: 'SIGUSR1', grace_ms: HOUR_MS });
+  const kill = newKillId();
+  plane.kill(kill, { signal: 'SIGUSR1', grace_ms: HOUR_MS });
   expect((await leash.exited()).code).toBe(143);
   expect(living(mark)).toEqual([]);
   expect(said(plane)).toBe('ready\ncleaned\n');
-  expect(plane.phases(command)).toEqual(['term', 'gone']);
+  expect(plane.phases(kill)).toEqual(['term', 'gone']);
   expect(await plane.completed()).toMatchObject({ exit_code: 143, command_exit_code: 9, signal: null });
 });
 
@@ -120,11 +120,11 @@ test('a kill that says neither signal nor grace ends the run by its own', async 
   const leash = leashRun(shell(script, marker()), { plane, options: ['--signal', 'INT', '--grace', '1h'] });
   await printed(plane, 'ready');
   expect((await plane.started()).limits).toEqual({ timeout_ms: null, grace_ms: HOUR_MS, signal: 'SIGINT' });
-  const command = newCommand();
-  plane.kill(command, { signal: null, grace_ms: null });
+  const kill = newKillId();
+  plane.kill(kill, { signal: null, grace_ms: null });
   expect((await leash.exited()).code).toBe(143);
   expect(said(plane)).toBe('ready\nunlocked\n');
-  expect(plane.phases(command)).toEqual(['term', 'gone']);
+  expect(plane.phases(kill)).toEqual(['term', 'gone']);
   expect(plane.of('killing')[0]).toMatchObject({ phase: 'term', signal: 'SIGINT' });
 });
 
@@ -138,10 +138,10 @@ test('a kill that comes after the exit is refused, the exit stands, and backgrou
     env: STANDING_CLOCK,
   });
   await plane.completed();
-  const command = newCommand();
-  plane.kill(command);
-  await waitFor('an answer', () => plane.phases(command).length > 0);
-  expect(plane.phases(command)).toEqual(['refused']);
+  const kill = newKillId();
+  plane.kill(kill);
+  await waitFor('an answer', () => plane.phases(kill).length > 0);
+  expect(plane.phases(kill)).toEqual(['refused']);
   plane.send({ type: 'ack', of: 'complete' });
   expect((await leash.exited()).code).toBe(3);
   expect(await plane.completed()).toMatchObject({ exit_code: 3, reason: 'exited' });
@@ -202,10 +202,10 @@ test.each(IS_PROOF ? ['ENOENT', 'EMFILE'] : ['EMFILE'])(
       };`),
     });
     await printed(plane, 'ready', 'child-ready');
-    const command = newCommand();
-    plane.kill(command, { grace_ms: 0 });
+    const kill = newKillId();
+    plane.kill(kill, { grace_ms: 0 });
     expect((await leash.exited()).code).toBe(143);
-    expect(plane.phases(command)).toEqual(['term', 'kill', 'gone']);
+    expect(plane.phases(kill)).toEqual(['term', 'kill', 'gone']);
     expect(living(mark)).toEqual([]);
   },
 );

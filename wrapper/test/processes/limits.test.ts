@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { MOVABLE_CLOCK, moveClock } from '../support/clock.ts';
@@ -98,9 +98,9 @@ test('a limit during the grace of a kill: the kill was first, and its grace is n
     env: MOVABLE_CLOCK,
   });
   await waitFor('ready', () => plane.stored.includes('ready'));
-  const command = newCommand();
-  plane.kill(command, { grace_ms: 24 * HOUR_MS });
-  await waitFor('term', () => plane.phases(command).includes('term'));
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: 24 * HOUR_MS });
+  await waitFor('term', () => plane.phases(kill).includes('term'));
   await moveClock(leash, 2);
   expect((await leash.exited()).code).toBe(143);
   expect(await plane.completed()).toMatchObject({ reason: 'operator', exit_code: 143 });
@@ -131,14 +131,14 @@ test.runIf(isRoot)('what may not be signalled is told as a survivor, with its pi
     env: { LEASH_STATE_DIR: path.join(directory, 'state') },
   });
   await waitFor('ready', () => plane.stored.includes('ready'));
-  const command = newCommand();
-  plane.kill(command, { grace_ms: 0 });
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: 0 });
   expect((await leash.exited()).code).toBe(143);
   const left = living(mark);
   expect(left).toEqual(living(`${mark}-root`));
   expect(left.length).toBeGreaterThan(0);
   const gone = plane.of('killing').at(-1);
-  expect(gone).toMatchObject({ command, phase: 'gone' });
+  expect(gone).toMatchObject({ kill, phase: 'gone' });
   // The shell there, and its sleep.
   expect(gone?.survivors).toEqual(expect.arrayContaining(left));
   expect(leash.stderr).toMatch(new RegExp(`^leash: could not end .*\\b${left[0]}\\b.*still there after SIGKILL`, 'm'));
@@ -167,9 +167,9 @@ test.runIf(isRoot && spawnSync('unshare', [...HIDING.slice(1), 'true']).status =
     // Not at once: the wrapper has seen it by now.
     leash.process.stdin?.end('\n');
     await waitFor('the command itself', () => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(program));
-    const command = newCommand();
-    plane.kill(command, { grace_ms: HOUR_MS });
+    const kill = newKillId();
+    plane.kill(kill, { grace_ms: HOUR_MS });
     expect((await leash.exited()).code).toBe(143);
-    expect(plane.phases(command)).toEqual(['term', 'gone']);
+    expect(plane.phases(kill)).toEqual(['term', 'gone']);
   },
 );

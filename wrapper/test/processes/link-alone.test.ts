@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { MIB } from '#protocol/limits';
-import { type FakeControlPlane, newCommand } from '#testing/fake-control-plane';
+import { type FakeControlPlane, newKillId } from '#testing/fake-control-plane';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { Dialled, linkTo, tcpServer, timedOut } from '../support/dialling.ts';
@@ -140,9 +140,9 @@ test('a flood of kills, probes and nonsense is worked through, and the link goes
   const plane = await controlPlane();
   const { link, output, kills } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
   await waitFor('connected', () => link.state === 'connected' && plane.connected);
-  const command = newCommand();
+  const kill = newKillId();
   for (let each = 0; each < 1_000; each += 1) {
-    plane.kill(command);
+    plane.kill(kill);
     plane.send({ type: 'probe' });
     plane.sendRaw('{"type":"reboot"}');
     plane.send({ type: 'ack', of: 'output', offset: 10 ** 12 + each });
@@ -158,11 +158,11 @@ test('a flood of kills, probes and nonsense is worked through, and the link goes
 /** Far more than is taken at once, and in all the time that this may take. */
 const FLOOD = 50_000;
 
-const kill = (command: string) => JSON.stringify({ type: 'kill', command, requested_by: 'x', reason: null });
+const kill = (kill: string) => JSON.stringify({ type: 'kill', kill, requested_by: 'x', reason: null });
 
 const FLOODS: readonly [string, (plane: FakeControlPlane) => void][] = [
   ['probes', (plane) => plane.sendUnseen('{"type":"probe"}')],
-  ['kills, each another', (plane) => plane.sendUnseen(kill(newCommand()))],
+  ['kills, each another', (plane) => plane.sendUnseen(kill(newKillId()))],
   ['pings', (plane) => plane.ping()],
   ['binary frames', (plane) => plane.sendUnseen(new Uint8Array(1))],
   ['frames that say nothing', (plane) => plane.sendUnseen('')],

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { MIB } from '#protocol/limits';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
@@ -60,9 +60,9 @@ test('at most 512 KiB are in flight while nothing is acked', async () => {
   await waitFor('two heartbeats more', () => plane.heartbeats >= before + 2);
   expect(plane.mostUnacked).toBeLessThanOrEqual(512 * 1024);
   // Control messages pass by what waits.
-  const command = newCommand();
-  plane.kill(command);
-  await waitFor('progress', () => plane.phases(command).includes('gone'));
+  const kill = newKillId();
+  plane.kill(kill);
+  await waitFor('progress', () => plane.phases(kill).includes('gone'));
 });
 
 test('the command prints on while nobody is connected, and all of it arrives afterwards', async () => {
@@ -111,11 +111,11 @@ test('a kill that comes as soon as the wrapper is back works', async () => {
   const mark = marker();
   const leash = leashRun(shell(TICKING, mark), { plane });
   await plane.started();
-  const command = newCommand();
+  const kill = newKillId();
   plane.script.afterStart = [
     JSON.stringify({
       type: 'kill',
-      command,
+      kill,
       signal: 'SIGTERM',
       grace_ms: 3_600_000,
       requested_by: 'tester',
@@ -124,7 +124,7 @@ test('a kill that comes as soon as the wrapper is back works', async () => {
   ];
   plane.drop();
   expect((await leash.exited()).code).toBe(143);
-  expect(plane.phases(command)).toEqual(['term', 'gone']);
+  expect(plane.phases(kill)).toEqual(['term', 'gone']);
   expect(leash.stderr).toBe('leash: killed by tester: while you were away\n');
 });
 
@@ -133,15 +133,15 @@ test('progress that nobody heard is repeated with the next start, and the kill i
   const script = 'trap "echo got" TERM; echo ready; while :; do sleep 0.2; done';
   const leash = leashRun(shell(script, marker()), { plane });
   await waitFor('ready', () => plane.stored.includes('ready'));
-  const command = newCommand();
-  plane.kill(command, { grace_ms: 3_600_000 });
-  await waitFor('term', () => plane.phases(command).includes('term'));
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: 3_600_000 });
+  await waitFor('term', () => plane.phases(kill).includes('term'));
   plane.drop();
   const again = await waitFor('a second start', () => plane.of('start')[1]);
-  expect(again.applied_kills).toMatchObject([{ command, phase: 'term', signal: 'SIGTERM' }]);
+  expect(again.applied_kills).toMatchObject([{ kill, phase: 'term', signal: 'SIGTERM' }]);
   await waitFor('connected', () => plane.connected);
-  plane.kill(command, { grace_ms: 3_600_000 });
-  plane.kill(newCommand(), { grace_ms: 0 });
+  plane.kill(kill, { grace_ms: 3_600_000 });
+  plane.kill(newKillId(), { grace_ms: 0 });
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.toString().match(/got/g)).toHaveLength(1);
 });
@@ -172,8 +172,8 @@ test('a restarted control plane is found again, and nothing is lost', async () =
   await waitFor('more lines', () => leash.stdout.includes(`line ${plane.stored.toString().split('\n').length + 20}\n`));
   await plane.listen();
   await waitFor('lines after the restart', () => plane.of('start').length > 1 && plane.connected);
-  const command = newCommand();
-  plane.kill(command);
+  const kill = newKillId();
+  plane.kill(kill);
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.equals(leash.stdout)).toBe(true);
 });
@@ -185,7 +185,7 @@ test('nonsense from the control plane does no harm', async () => {
     '[]',
     '{"type":"reboot","now":true}',
     '{"type":"kill"}',
-    '{"type":"kill","command":"01J00000000000000000000000","signal":"SIGSTOP","grace_ms":-1}',
+    '{"type":"kill","kill":"01J00000000000000000000000","signal":"SIGSTOP","grace_ms":-1}',
     '{"type":"ack","of":"output","offset":99999999}',
     '{"type":"ack","of":"output","offset":-5}',
     '{"type":"ack","of":"complete"}',
@@ -198,8 +198,8 @@ test('nonsense from the control plane does no harm', async () => {
   const leash = leashRun(shell(`echo ready; ${TICKING}`, mark), { plane });
   await waitFor('ready', () => plane.stored.includes('line 10\n'));
   expect(plane.of('start')).toHaveLength(1);
-  const command = newCommand();
-  plane.kill(command);
+  const kill = newKillId();
+  plane.kill(kill);
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.equals(leash.stdout)).toBe(true);
   expect(leash.stderr).toBe('leash: killed by tester\n');
@@ -215,7 +215,7 @@ test('a request for bytes that were acked already is answered with a gap, and th
   plane.drop();
   await waitFor('a gap', () => plane.gaps().length > 0);
   await waitFor('more', () => plane.stored.length > lost + 20);
-  plane.kill(newCommand());
+  plane.kill(newKillId());
   await leash.exited();
   const [gap] = plane.gaps();
   expect(plane.stored.subarray(gap?.to).equals(leash.stdout.subarray(gap?.to))).toBe(true);

@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
@@ -125,7 +125,7 @@ test('--quiet shows nothing of the command, and our own lines all the same', asy
   const plane = await controlPlane();
   const leash = leashRun(shell(`echo out; echo err >&2; ${WAIT}`, marker()), { plane, options: ['--quiet'] });
   await waitFor('its output', () => plane.stored.length === 8);
-  plane.kill(newCommand());
+  plane.kill(newKillId());
   expect((await leash.exited()).code).toBe(143);
   expect(plane.stored.toString()).toContain('out\nerr\n');
   expect(leash.stdout.toString()).toBe('');

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { createCgroup } from '../../src/processes/cgroup.ts';
@@ -69,7 +69,7 @@ test.each(sampleOf(places))('$place a cgroup it is named, and a kill that includ
   });
   await plane.started();
   const { hired, kept } = await allOf(mark);
-  const first = newCommand();
+  const first = newKillId();
   plane.kill(first);
 
   expect((await started.exited()).code).toBe(143);
@@ -84,7 +84,7 @@ test.each(sampleOf(places))('$place a cgroup it is named, and a kill that includ
     }),
     expect.objectContaining({ pid: kept, command: expect.stringContaining(`${mark}-kept`), kept: true }),
   ];
-  const gone = plane.of('killing').find(({ command, phase }) => command === first && phase === 'gone');
+  const gone = plane.of('killing').find(({ kill, phase }) => kill === first && phase === 'gone');
   expect(gone).toMatchObject({ survivors: [], unnamed_survivors: false });
   expect(gone?.marked).toEqual(expect.arrayContaining(marked));
   expect(started.stderr).toMatch(new RegExp(`^leash: not killed, but carries this run's mark: .*${hired} sh`, 'm'));
@@ -93,11 +93,11 @@ test.each(sampleOf(places))('$place a cgroup it is named, and a kill that includ
   expect(left.map(({ pid }) => pid)).toEqual(expect.arrayContaining([hired, kept]));
 
   await waitFor('who keeps it in reach', () => plane.of('left_running').length > 0);
-  const second = newCommand();
+  const second = newKillId();
   plane.kill(second, { include: 'marked' });
   await waitFor('that nothing is left', () => plane.of('left_running').at(-1)?.processes.length === 0);
   expect([...living(`${mark}-hired`), ...living(`${mark}-kept`)]).toEqual([]);
-  const last = plane.of('killing').find(({ command, phase }) => command === second && phase === 'gone');
+  const last = plane.of('killing').find(({ kill, phase }) => kill === second && phase === 'gone');
   expect(last).toMatchObject({ survivors: [] });
   expect(last?.marked).toBeUndefined();
   expect(living(`${mark}-server`)).toEqual([server.pid]);

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { openState } from '../../src/run/state.ts';
@@ -274,7 +274,7 @@ test.skipIf(!canMount)('what a run leaves running stays in reach where only memo
   const memory = (await inMemory(disk)) ?? '';
   const stored = await plane.run();
   await waitFor('what is left', () => stored.of('left_running').length > 0);
-  plane.kill(newCommand());
+  plane.kill(newKillId());
   await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
   expect(living(`${mark}-child`)).toEqual([]);
   expect(stored.completions[0]?.exit_code).toBe(4);

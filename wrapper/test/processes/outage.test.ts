@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { MIB } from '#protocol/limits';
 import type { FakeControlPlane } from '#testing/fake-control-plane';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
@@ -82,15 +82,15 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
   const killed = leashRun(shell("trap '' TERM; echo ready; sleep 1000; :", mark), { plane, env });
   const run = await plane.run();
   await waitFor('the command', () => run.text('stdout') === 'ready\n');
-  const command = newCommand();
-  plane.kill(command, { grace_ms: 500 });
+  const kill = newKillId();
+  plane.kill(kill, { grace_ms: 500 });
   await waitFor('the first signal', () => run.killings.some(({ phase }) => phase === 'term'));
   await plane.stop();
   expect((await killed.exited()).code).toBe(143);
   await plane.listen();
   await waitFor('the end', () => run.isComplete);
   expect(run.completions[0]).toMatchObject({ exit_code: 143, reason: 'operator' });
-  expect(run.completions[0]?.applied_kills).toMatchObject([{ command, phase: 'gone' }]);
+  expect(run.completions[0]?.applied_kills).toMatchObject([{ kill, phase: 'gone' }]);
 
   await waitFor('a tidy state directory', () => leftIn(state).length === 0);
   await plane.stop();
@@ -106,7 +106,7 @@ test('the steps by which the wrapper ended a run itself, and the kills it carrie
   const second = await waitFor('the second run', () => [...plane.runs.values()].find((each) => each !== run));
   await waitFor('its end', () => second.isComplete);
   expect(second.completions[0]).toMatchObject({ exit_code: code, reason: 'local_signal' });
-  expect(second.killings.map(({ command, phase }) => [command, phase])).toEqual([
+  expect(second.killings.map(({ kill, phase }) => [kill, phase])).toEqual([
     [null, 'term'],
     [null, 'kill'],
     [null, 'gone'],

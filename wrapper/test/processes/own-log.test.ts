@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { controlPlane, leashRun, marker, shell, stderrOf, WAIT } from '../support/leash.ts';
@@ -35,7 +35,7 @@ test('the story of a run that was killed, and nothing of it on stderr but what m
   });
   await waitFor('ready', () => plane.stored.includes('ready'));
   const { run } = await plane.started();
-  plane.kill(newCommand(), { grace_ms: 200, reason: 'out of\u001b[31m hand' });
+  plane.kill(newKillId(), { grace_ms: 200, reason: 'out of\u001b[31m hand' });
   expect((await leash.exited()).code).toBe(143);
   const lines = linesOf(log);
   expect(new Set(lines.map((line) => line.run))).toEqual(new Set([run]));

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { MOVABLE_CLOCK, moveClock } from '../support/clock.ts';
@@ -46,7 +46,7 @@ test('a stdout that nobody reads makes the command wait, and stops neither a kil
     stdio: ['ignore', pipe.fd, pipe.fd],
   });
   await waitFor('a full pipe', () => plane.stored.length >= MIB);
-  plane.kill(newCommand());
+  plane.kill(newKillId());
   expect((await leash.exited()).code).toBe(143);
 });
 

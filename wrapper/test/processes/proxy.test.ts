@@ -1,6 +1,6 @@
 /** Reaching the control plane through a web proxy. */
 import { expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { waitFor } from '#testing/wait-for';
 import { authorityFile } from '../support/authority-file.ts';
 import { GOOD, KEY } from '../support/certificates.ts';
@@ -23,7 +23,7 @@ test('a run goes through the proxy, and can be seen and killed there', async () 
     target: 'leash.test:80',
     authorization: `Basic ${Buffer.from('user:p@ss').toString('base64')}`,
   });
-  plane.kill(newCommand());
+  plane.kill(newKillId());
   expect((await leash.exited()).code).toBe(143);
   expect(leash.stderr).toContain(`connecting to leash.test:80 via proxy ${proxy.url()}\n`);
 });

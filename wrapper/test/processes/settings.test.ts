@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { controlPlane, leash, leashRun, marker, sabotage, shell, stderrOf, WAIT } from '../support/leash.ts';
@@ -90,7 +90,7 @@ describe('the start', () => {
     const script = `id -u; id -un; id -G; echo "$HOME $USER $LOGNAME"; ${WAIT}`;
     const leash = leashRun(['sh', '-c', script], { plane, options: ['--user', 'nobody', '--cwd', '/'] });
     await waitFor('its output', () => plane.stored.toString().split('\n').length > 4);
-    plane.kill(newCommand());
+    plane.kill(newKillId());
     expect((await leash.exited()).code).toBe(143);
     const [uid, name, groups, home] = leash.stdout.toString().split('\n');
     const passwd = execFileSync('getent', ['passwd', 'nobody'], { encoding: 'utf8' }).split(':');

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { newCommand } from '#testing/fake-control-plane';
+import { newKillId } from '#testing/fake-control-plane';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { gate } from '../support/gate.ts';
@@ -222,7 +222,7 @@ test('ended with its wrapper, a command is heard to its end, and can be forced f
   await waitFor('ready', () => stored.text('stdout') === 'ready\n');
   run.kill('SIGKILL');
   await waitFor('the answer to the signal', () => stored.text('stdout') === 'ready\ngot it\n');
-  plane.kill(newCommand(), { signal: 'SIGKILL' });
+  plane.kill(newKillId(), { signal: 'SIGKILL' });
   await waitFor('the end', () => stored.isComplete);
   expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
   expect(living(mark)).toEqual([]);

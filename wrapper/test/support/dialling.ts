@@ -92,7 +92,7 @@ export function linkTo(to: To): Linked {
   const link = new Link(
     { ...addressOf(to), run },
     record,
-    { kill: ({ command }) => kills.push(command), changed: () => {} },
+    { kill: ({ kill }) => kills.push(kill), changed: () => {} },
     { tell: (line) => told.push(line), note: () => {} },
   );
   onTestFinished(() => link.close());

@@ -13,8 +13,8 @@ import {
 const KILL_1 = '01J00000000000000000000001';
 const KILL_2 = '01J00000000000000000000002';
 
-function kill(command: string, graceMs = 5_000, signal = 'SIGTERM'): Happening {
-  return { kind: 'requested', request: { cause: { kind: 'operator', command }, signal, graceMs } };
+function kill(kill: string, graceMs = 5_000, signal = 'SIGTERM'): Happening {
+  return { kind: 'requested', request: { cause: { kind: 'operator', kill }, signal, graceMs } };
 }
 
 type OwnCause = Exclude<EndRequest['cause']['kind'], 'operator'>;
@@ -49,7 +49,7 @@ function play(...happenings: [at: number, happening: Happening][]): { story: str
     for (const action of actions) {
       if (action.kind === 'signal') story.push(`${at} !${action.signal}`);
       else if (action.kind !== 'report') story.push(`${at} ${action.kind}`);
-      else story.push(`${at} ${action.killing.command?.slice(-1) ?? action.killing.reason}:${action.killing.phase}`);
+      else story.push(`${at} ${action.killing.kill?.slice(-1) ?? action.killing.reason}:${action.killing.phase}`);
     }
   }
   return { story, end: state };
@@ -129,7 +129,7 @@ test('the sweep is bounded, and tells who survived', () => {
   const { end, story } = play([0, kill(KILL_1, 0, 'SIGKILL')], [SWEEP_MS, looked([4, 5])]);
   expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [4, 5], unnamedSurvivors: false });
   expect(story).toEqual(['0 !SIGKILL', '0 1:kill', `${SWEEP_MS} 1:gone`]);
-  expect(appliedKills(end)).toMatchObject([{ command: KILL_1, phase: 'gone', survivors: [4, 5] }]);
+  expect(appliedKills(end)).toMatchObject([{ kill: KILL_1, phase: 'gone', survivors: [4, 5] }]);
 });
 
 test('grace 0: SIGKILL at once after the first signal', () => {

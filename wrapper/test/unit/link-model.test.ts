@@ -68,9 +68,9 @@ function isRight(scenario: Scenario): void {
   // A wrapper may have told its end and died before the end reached the disk.
   if (!abandoned) expect(stored.finalOffset).toBe(printed);
   expect(stored.gaps.filter((gap) => !isCovered(gap, dropped))).toEqual([]);
-  for (const [command, times] of applied) {
+  for (const [kill, times] of applied) {
     expect(times).toBe(1);
-    expect(abandoned ? ['lost', 'gone'] : ['gone']).toContain(stored.kills[command]?.phase);
+    expect(abandoned ? ['lost', 'gone'] : ['gone']).toContain(stored.kills[kill]?.phase);
   }
 }
 

@@ -60,7 +60,7 @@ const end: Omit<RunEnd, 'version'> = {
   untold_steps: [
     {
       type: 'killing',
-      command: null,
+      kill: null,
       reason: 'timeout',
       phase: 'term',
       signal: 'SIGTERM',

@@ -254,7 +254,7 @@ test('the wrapper’s own steps are told on every new connection until they have
   for (const phase of ['term', 'kill'] as const) {
     record.noteKilling({
       type: 'killing',
-      command: null,
+      kill: null,
       reason: 'timeout',
       phase,
       signal: 'SIGTERM',
@@ -302,7 +302,7 @@ test.each([
   '{"type":"never heard of"}',
   '{"type":"ack","of":"output","offset":77}',
   '{"type":"ack","of":"start"}',
-  '{"type":"kill","command":"x"}',
+  '{"type":"kill","kill":"x"}',
   '{"type":"error","code":"unknown_type","message":"?","retry":null}',
   '{"type":"error","code":"gap","message":"?","retry":null,"expected":77}',
 ])('%s is noted, and that is all', (frame) => {
@@ -442,7 +442,7 @@ test('of an abandoned run nothing but the output is owed', () => {
 
 test.each([
   ['ack', { type: 'ack', of: 'output', offset: '5' }],
-  ['kill', { type: 'kill', command: {}, signal: [] }],
+  ['kill', { type: 'kill', kill: {}, signal: [] }],
   ['deep', JSON.parse(`{"type":"flow","mode":${'['.repeat(2_000)}${']'.repeat(2_000)}}`)],
   ['inherited', { type: '__proto__' }],
   ['inherited', { type: 'constructor' }],

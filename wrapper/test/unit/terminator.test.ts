@@ -36,7 +36,7 @@ function terminator(group: Partial<Endable>) {
     silent,
   );
   const kill = (signal: string, graceMs: number) =>
-    made.request({ cause: { kind: 'operator', command: COMMAND }, signal, graceMs });
+    made.request({ cause: { kind: 'operator', kill: COMMAND }, signal, graceMs });
   return { made, kill, signals, steps, phases: () => steps.map((step) => step.phase) };
 }
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { expect, test } from 'vitest';
 import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
-import { CommandId, MachineName, RunId, RunKey } from '#protocol/names';
+import { KillId, MachineName, RunId, RunKey } from '#protocol/names';
 import { configure } from '../../src/cli/control-plane.ts';
 import { commandLine, cutCommandLine } from '../../src/command/command-line.ts';
 import { commandEnvironment } from '../../src/run/command-environment.ts';
@@ -134,7 +134,7 @@ test('a long command line is cut to the limit, between characters', () => {
 test('ids are what the protocol says', () => {
   for (let each = 0; each < 100; each += 1) {
     expect(v.is(RunId, newRunId())).toBe(true);
-    expect(v.is(CommandId, newRunId())).toBe(true);
+    expect(v.is(KillId, newRunId())).toBe(true);
     expect(v.is(RunKey, newRunKey())).toBe(true);
   }
 });

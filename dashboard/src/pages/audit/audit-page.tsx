@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { AUDIT_ACTIONS, type AuditAction, type AuditEntry, type Token } from '#protocol/api';
-import { fetchAudit, fetchCommands, fetchTokens } from '../../api/calls.ts';
+import { fetchAudit, fetchKills, fetchTokens } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { CopyButton } from '../../parts/copy-button.tsx';
 import { DensityToggle } from '../../parts/density.tsx';
@@ -15,10 +15,10 @@ import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { MoreButton, Rows } from '../../parts/rows.tsx';
 import { Clock } from '../../parts/time.tsx';
-import { commandPath, jobPath, Link, narrow, query, runPath } from '../../router.tsx';
+import { jobPath, killPath, Link, narrow, query, runPath } from '../../router.tsx';
 import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
-import { commands, keepCommands } from '../../state/kills.ts';
+import { keepKills, kills } from '../../state/kills.ts';
 import { createLister, type Lister } from '../../state/listing.ts';
 import { type RunName, refOf } from '../../state/run-ref.ts';
 import { ADMIN_TOKEN_ID, actorChoices, namesOf, unnamed } from './names.ts';
@@ -28,7 +28,7 @@ import { sentenceOf } from './sentences.ts';
 const PAGE_SIZE = 50;
 const ROW_PX = 64;
 /** As many of the last ones as one call brings. */
-const KNOWN_COMMANDS = 200;
+const KNOWN_KILLS = 200;
 
 export function AuditPage() {
   useFleet();
@@ -42,7 +42,7 @@ export function AuditPage() {
     [JSON.stringify(narrowing)],
   );
   useFresh(lister.reload);
-  useFresh(readCommands);
+  useFresh(readKills);
   const { items, readAt, hasMore, failure } = lister.state.value;
   kept.note(items.length);
   const names = useNames(items);
@@ -84,15 +84,15 @@ export function AuditPage() {
   );
 }
 
-/** Entries of kills tell a run by its id alone; its machine is known by its command, or while it is open. */
-async function readCommands(): Promise<void> {
-  const answer = await fetchCommands({ job: null, state: '', limit: KNOWN_COMMANDS, cursor: null });
+/** Entries of kills tell a run by its id alone; its machine is known by its kill, or while it is open. */
+async function readKills(): Promise<void> {
+  const answer = await fetchKills({ job: null, state: '', limit: KNOWN_KILLS, cursor: null });
   // Without them there are ids in place of some machines; the list itself tells of a failure.
-  if (answer.ok) keepCommands(answer.value.items);
+  if (answer.ok) keepKills(answer.value.items);
 }
 
-function machineOf(run: RunName, command: string): string | null {
-  const target = commands.value.get(command)?.targets.find((each) => each.run === run.id);
+function machineOf(run: RunName, kill: string): string | null {
+  const target = kills.value.get(kill)?.targets.find((each) => each.run === run.id);
   return target?.machine ?? openRuns.value.get(refOf(run))?.machine ?? null;
 }
 
@@ -141,7 +141,7 @@ interface AsOfProps {
 function AsOf({ lister, narrowing }: AsOfProps) {
   const { items, readAt, isBusy } = lister.state.value;
   if (readAt === null) return <p class="as-of" />;
-  const newer = newerKills(items, readAt, commands.value, narrowing);
+  const newer = newerKills(items, readAt, kills.value, narrowing);
   return (
     <div class="as-of">
       <p role="status">
@@ -253,7 +253,7 @@ interface EntryRowProps {
 
 function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
   const { actor } = entry;
-  const { deed, tone, until, job, command, run } = sentenceOf(entry, {
+  const { deed, tone, until, job, kill, run } = sentenceOf(entry, {
     token: (id) => names.get(id) ?? null,
     machineOf,
   });
@@ -292,7 +292,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
       </div>
       <div class="audit-links">
         {run !== null && job !== null && <Link to={runPath({ id: run, job })}>Run</Link>}
-        {command !== null && <Link to={commandPath(command)}>Command</Link>}
+        {kill !== null && <Link to={killPath(kill)}>Kill</Link>}
         {job !== null && <Link to={jobPath(job)}>Job</Link>}
         <button type="button" class="button quiet" data-cursor aria-expanded={isOpen} onClick={toggle}>
           Details

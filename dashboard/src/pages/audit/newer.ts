@@ -1,6 +1,6 @@
 /** Whether there is more in the audit by now than was read. Pure. */
 import type { AuditEntry } from '#protocol/api';
-import type { Commands } from '../../state/kills.ts';
+import type { Kills } from '../../state/kills.ts';
 
 export interface AuditNarrowing {
   readonly actor: string | null;
@@ -15,11 +15,11 @@ const CLOCK_MS = 2_000;
 export function newerKills(
   entries: readonly AuditEntry[],
   readAt: number,
-  heard: Commands,
+  heard: Kills,
   narrowing: AuditNarrowing,
 ): number {
   if (narrowing.action !== null && narrowing.action !== 'kill') return 0;
-  const listed = new Set(entries.map(({ detail }) => detail.command));
+  const listed = new Set(entries.map(({ detail }) => detail.kill));
   return [...heard.values()].filter(
     ({ id, job, requested_at }) =>
       Date.parse(requested_at) > readAt - CLOCK_MS &&

@@ -12,7 +12,7 @@ export interface Sentence {
   /** A time that goes with it: since when the old secret is worth nothing, when a new token ends. */
   readonly until: { readonly words: string; readonly at: string } | null;
   readonly job: string | null;
-  readonly command: string | null;
+  readonly kill: string | null;
   /** The one run that a kill was for. */
   readonly run: string | null;
 }
@@ -20,7 +20,7 @@ export interface Sentence {
 const nullable = <Schema extends v.GenericSchema>(schema: Schema) => v.optional(v.nullable(schema), null);
 
 const KillDetail = v.object({
-  command: v.string(),
+  kill: v.string(),
   run: nullable(v.string()),
   instance: nullable(v.string()),
   machine: nullable(v.string()),
@@ -44,7 +44,7 @@ const RefusedDetail = v.object({ code: v.string() });
 export interface Names {
   token(id: string): string | null;
   /** Where a run is. */
-  machineOf(run: RunName, command: string): string | null;
+  machineOf(run: RunName, kill: string): string | null;
 }
 
 export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
@@ -75,12 +75,12 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
 function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sentence {
   const read = v.safeParse(KillDetail, detail);
   if (!read.success) return { ...plain(`ordered a kill of ${job}`), job };
-  const { command, run, signal, grace_ms, include, reason } = read.output;
-  const machine = run === null ? null : names.machineOf({ id: run, job }, command);
+  const { kill, run, signal, grace_ms, include, reason } = read.output;
+  const machine = run === null ? null : names.machineOf({ id: run, job }, kill);
   const what = machine === null ? matchText({ ...read.output, targets: [] }) : `one run, on ${machine}`;
   const why = reason === null ? '' : `: “${reason}”`;
   const deed = `ordered a kill of ${job}, ${what} (${mannerText(signal, grace_ms, include)})${why}`;
-  return { ...plain(deed), job, command, run };
+  return { ...plain(deed), job, kill, run };
 }
 
 function createdSentence({ detail }: AuditEntry): Sentence {
@@ -133,7 +133,7 @@ function isOfOpenPage(operation: string, code: string): boolean {
 const OF_OPEN_PAGE: readonly string[] = ['getSession', 'watchFleet', 'watchJob'];
 
 function plain(deed: string): Sentence {
-  return { deed, tone: 'plain', until: null, job: null, command: null, run: null };
+  return { deed, tone: 'plain', until: null, job: null, kill: null, run: null };
 }
 
 /** What a call is for, by its `operationId`. */
@@ -153,8 +153,8 @@ const CALLS: Readonly<Record<string, string>> = {
   getRun: 'read a run',
   listRunEvents: 'read what happened to a run',
   getRunOutput: 'read the output of a run',
-  listCommands: 'list the commands',
-  getCommand: 'read a command',
+  listKills: 'list the kills',
+  getKill: 'read a kill',
   listTokens: 'list the tokens',
   createToken: 'make a token',
   rotateToken: 'give a token a new secret',

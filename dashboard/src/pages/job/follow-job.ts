@@ -24,7 +24,7 @@ import {
   withoutRun as withoutOpenRun,
 } from '../../state/fleet-model.ts';
 import { type Freshness, freshnessWith } from '../../state/freshness.ts';
-import { keepCommands } from '../../state/kills.ts';
+import { keepKills } from '../../state/kills.ts';
 import { unaccounted } from '../../state/newest.ts';
 import { type RunRef, refOf } from '../../state/run-ref.ts';
 import { doubtSession } from '../../state/session.ts';
@@ -231,11 +231,11 @@ class Follower implements JobFollower {
     return { job: this.#name, state: states.join(','), machine, instance };
   }
 
-  #changed({ runs, commands, forgottenRuns }: News): void {
+  #changed({ runs, kills, forgottenRuns }: News): void {
     batch(() => {
       // What is still being caught up on would be passed over by a later time.
       if (this.freshness.value.kind === 'open') this.#heardAt = serverNow();
-      keepCommands(commands);
+      keepKills(kills);
       if (runs.length > 0) {
         this.#take(runs);
         this.changed.value = runs;
@@ -274,7 +274,7 @@ class Follower implements JobFollower {
       fetchWholeBatches({ job: this.#name, limit: READ_KILLS }),
     ]);
     if (isOutdated()) return null;
-    if (kills.ok) keepCommands(kills.value.items);
+    if (kills.ok) keepKills(kills.value.items);
     if (job.ok) this.now.value = withJobs(this.now.value, [job.value]);
     for (const answer of [job, open, missed, kills]) {
       // A job of which nothing is kept any more has nothing to catch up on.

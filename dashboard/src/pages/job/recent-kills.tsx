@@ -1,12 +1,12 @@
 /** The last kills of the job: who ordered them, when, and what has become of them. */
 import { useComputed } from '@preact/signals';
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import { progressText } from '../../parts/kill-bar.tsx';
 import { batchText, hitText } from '../../parts/kill-labels.ts';
 import { Ago } from '../../parts/time.tsx';
-import { batchPath, commandPath, Link } from '../../router.tsx';
+import { batchPath, killPath, Link } from '../../router.tsx';
 import { type Batch, byBatch, isBatch, stateOfBatch } from '../../state/batches.ts';
-import { commands } from '../../state/kills.ts';
+import { kills } from '../../state/kills.ts';
 import { orderProgress } from '../../state/order-progress.ts';
 import { SHOWN_KILLS } from './follow-job.ts';
 
@@ -20,13 +20,13 @@ interface RecentKillsProps {
 export function RecentKills({ job, isKnown }: RecentKillsProps) {
   const last = useComputed(() =>
     byBatch(
-      [...commands.value.values()]
-        .filter((command) => command.job === job)
+      [...kills.value.values()]
+        .filter((kill) => kill.job === job)
         .sort((a, b) => Date.parse(b.requested_at) - Date.parse(a.requested_at)),
     ).slice(0, SHOWN_KILLS),
   ).value;
   const [newest] = last;
-  const parts = newest === undefined ? [] : isBatch(newest) ? newest.commands : [newest];
+  const parts = newest === undefined ? [] : isBatch(newest) ? newest.kills : [newest];
   const [first] = parts;
   return (
     <section aria-label="Last kills">
@@ -47,29 +47,29 @@ export function RecentKills({ job, isKnown }: RecentKillsProps) {
             <LastKill key={kill.id} kill={kill} />
           ))}
         </ol>
-        <Link to={`/commands?job=${job}`}>All kills of this job</Link>
+        <Link to={`/kills?job=${job}`}>All kills of this job</Link>
       </details>
     </section>
   );
 }
 
 /** One order is one row, whatever it was for. */
-function LastKill({ kill }: { readonly kill: Command | Batch }) {
-  const commands = isBatch(kill) ? kill.commands : [kill];
-  const [first] = commands;
+function LastKill({ kill }: { readonly kill: Kill | Batch }) {
+  const kills = isBatch(kill) ? kill.kills : [kill];
+  const [first] = kills;
   if (first === undefined) return null;
   return (
-    <li class="job-kill" data-command={first.id} data-state={isBatch(kill) ? stateOfBatch(kill).state : first.state}>
+    <li class="job-kill" data-kill={first.id} data-state={isBatch(kill) ? stateOfBatch(kill).state : first.state}>
       {isBatch(kill) ? (
         <Link to={batchPath(kill.id)}>Kill of {batchText(kill)}</Link>
       ) : (
-        <Link to={commandPath(first.id)}>Kill of {hitText(first)}</Link>
+        <Link to={killPath(first.id)}>Kill of {hitText(first)}</Link>
       )}
       <span class="aside">
         <Ago at={first.requested_at} />
       </span>
       <span class="aside job-kill-who">by {first.requested_by}</span>
-      <span class="job-kill-outcome">{progressText(orderProgress(commands))}</span>
+      <span class="job-kill-outcome">{progressText(orderProgress(kills))}</span>
       {first.reason !== null && <span class="aside job-kill-reason">“{first.reason}”</span>}
     </li>
   );

@@ -1,16 +1,16 @@
-/** One command: what it is for, how far it has come at each run, and what to quote when something went wrong. */
+/** One kill: what it is for, how far it has come at each run, and what to quote when something went wrong. */
 import './kills.css';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useCallback, useEffect } from 'preact/hooks';
-import type { Command, Session, Target } from '#protocol/api';
-import { fetchCommand } from '../../api/calls.ts';
+import type { Kill, Session, Target } from '#protocol/api';
+import { fetchKill } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
 import { Announcer } from '../../parts/announcer.tsx';
 import { CopyButton } from '../../parts/copy-button.tsx';
 import { forceText, progressText } from '../../parts/kill-bar.tsx';
 import {
-  commandText,
+  killText,
   mannerText,
   matchText,
   meaningOf,
@@ -28,47 +28,47 @@ import { now } from '../../state/clock.ts';
 import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
 import { inGrace, orderKill } from '../../state/kill-orders.ts';
-import { commands, keepCommands } from '../../state/kills.ts';
+import { keepKills, kills } from '../../state/kills.ts';
 import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
 import { mayKill, mayRead } from '../../state/rights.ts';
 import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
-import { CommandStateBadge, TargetStateBadge } from './kill-state.tsx';
+import { KillStateBadge, TargetStateBadge } from './kill-state.tsx';
 import { shownTargets, type TargetShow, targetGroups } from './targets.ts';
 
 const ROW_PX = 64;
 /** More machines than this are left to the list. */
 const TOLD_SURVIVORS = 5;
 
-export function CommandPage({ id, who }: { readonly id: string; readonly who: Session }) {
+export function KillPage({ id, who }: { readonly id: string; readonly who: Session }) {
   const failure = useSignal<Failure | null>(null);
   const read = useCallback(async () => {
-    const answer = await fetchCommand(id);
-    if (answer.ok) keepCommands([answer.value]);
+    const answer = await fetchKill(id);
+    if (answer.ok) keepKills([answer.value]);
     failure.value = answer.ok ? null : answer.failure;
   }, [id]);
-  const command = commands.value.get(id) ?? null;
-  usePageTitle(command === null ? 'Leash' : `Kill of ${command.job}: ${commandText(command)} – Leash`);
+  const kill = kills.value.get(id) ?? null;
+  usePageTitle(kill === null ? 'Leash' : `Kill of ${kill.job}: ${killText(kill)} – Leash`);
   return (
-    <main class="page command-page" aria-busy={command === null && failure.value === null}>
+    <main class="page kill-page" aria-busy={kill === null && failure.value === null}>
       <nav class="page-head" aria-label="Where you are">
-        {mayRead(who) ? <Link to="/commands">← Commands</Link> : <span />}
+        {mayRead(who) ? <Link to="/kills">← Kills</Link> : <span />}
         {mayRead(who) ? <Followed read={read} /> : <ByHand read={read} />}
       </nav>
-      {command === null && <h1 class="command-none">Command</h1>}
+      {kill === null && <h1 class="kill-none">Kill</h1>}
       {failure.value !== null && <Trouble failure={failure.value} read={read} />}
-      {command !== null && <Loaded command={command} isLinked={mayRead(who)} mayForce={mayKill(who, command.job)} />}
-      {command === null && failure.value === null && (
+      {kill !== null && <Loaded kill={kill} isLinked={mayRead(who)} mayForce={mayKill(who, kill.job)} />}
+      {kill === null && failure.value === null && (
         <p class="nothing" role="status">
-          Loading the command…
+          Loading the kill…
         </p>
       )}
-      <Announcer text={command === null ? null : spoken(command)} />
+      <Announcer text={kill === null ? null : spoken(kill)} />
     </main>
   );
 }
 
 interface ReadProps {
-  /** Asks how it is by now. Stays the same function for one command. */
+  /** Asks how it is by now. Stays the same function for one kill. */
   read(): Promise<void>;
 }
 
@@ -100,16 +100,16 @@ function Trouble({ failure, read }: ReadProps & { readonly failure: Failure }) {
   // An id that can't be one is refused as bad input.
   if (failure.kind === 'problem' && (failure.status === 404 || failure.status === 400)) {
     return (
-      <Notice tone="plain" title="No such command">
+      <Notice tone="plain" title="No such kill">
         {failure.detail} It may have been forgotten with its runs, or belong to a job that your token may not see.{' '}
-        <Link to="/commands">See all commands</Link>
+        <Link to="/kills">See all kills</Link>
       </Notice>
     );
   }
   return (
     <Notice
       tone="bad"
-      title="How far this command is cannot be loaded"
+      title="How far this kill is cannot be loaded"
       action={{ label: 'Try again', run: () => void read() }}
     >
       {failure.detail}
@@ -118,7 +118,7 @@ function Trouble({ failure, read }: ReadProps & { readonly failure: Failure }) {
 }
 
 interface LoadedProps {
-  readonly command: Command;
+  readonly kill: Kill;
   /** Whether the reader may see runs and jobs. */
   readonly isLinked: boolean;
 }
@@ -127,21 +127,21 @@ interface HeadProps extends LoadedProps {
   readonly mayForce: boolean;
 }
 
-function Loaded({ command, isLinked, mayForce }: HeadProps) {
-  const progress = orderProgress([command]);
+function Loaded({ kill, isLinked, mayForce }: HeadProps) {
+  const progress = orderProgress([kill]);
   const { survivors } = progress;
   return (
     <>
-      <header class="command-head card" data-command={command.id} data-state={command.state}>
-        <div class="command-title">
-          <h1>Kill of {isLinked ? <Link to={jobPath(command.job)}>{command.job}</Link> : command.job}</h1>
-          <CommandStateBadge command={command} />
+      <header class="kill-head card" data-kill={kill.id} data-state={kill.state}>
+        <div class="kill-title">
+          <h1>Kill of {isLinked ? <Link to={jobPath(kill.job)}>{kill.job}</Link> : kill.job}</h1>
+          <KillStateBadge kill={kill} />
         </div>
         <p>
-          {meaningOf(command)}
-          {command.targets.length > 0 && <strong class="far"> {progressText(progress)}.</strong>}
+          {meaningOf(kill)}
+          {kill.targets.length > 0 && <strong class="far"> {progressText(progress)}.</strong>}
         </p>
-        {mayForce && <Force command={command} />}
+        {mayForce && <Force kill={kill} />}
         {survivors.length > 0 && (
           <ul class="survivors problem">
             {survivors.slice(0, TOLD_SURVIVORS).map((left) => (
@@ -152,18 +152,18 @@ function Loaded({ command, isLinked, mayForce }: HeadProps) {
             )}
           </ul>
         )}
-        <Facts command={command} />
+        <Facts kill={kill} />
       </header>
-      <Targets command={command} isLinked={isLinked} />
+      <Targets kill={kill} isLinked={isLinked} />
     </>
   );
 }
 
-/** Its place is kept from the first: which of the runs are open is known a moment later than the command. */
-function Force({ command }: { readonly command: Command }) {
-  const unfinished = inGrace([command], [...openRuns.value.values()]);
+/** Its place is kept from the first: which of the runs are open is known a moment later than the kill. */
+function Force({ kill }: { readonly kill: Kill }) {
+  const unfinished = inGrace([kill], [...openRuns.value.values()]);
   const isAwaited = freshness.value.kind !== 'open' && unfinished.length === 0;
-  const hit = isAwaited ? command.targets.filter(({ state }) => state === 'term') : unfinished;
+  const hit = isAwaited ? kill.targets.filter(({ state }) => state === 'term') : unfinished;
   if (hit.length === 0) return null;
   return (
     <p class={isAwaited ? 'awaited' : undefined}>
@@ -203,33 +203,33 @@ function SurvivorsOn({ left }: { readonly left: OrderProgress['survivors'][numbe
   );
 }
 
-function Facts({ command }: { readonly command: Command }) {
+function Facts({ kill }: { readonly kill: Kill }) {
   return (
-    <dl class="command-facts">
-      <Fact name="Is for">{matchText(command)}</Fact>
-      <Fact name="How">{mannerText(command.signal, command.grace_ms, command.include)}</Fact>
-      <Fact name="Reason">{command.reason === null ? <span class="aside">none given</span> : command.reason}</Fact>
-      <Fact name="Ordered by">{command.requested_by}</Fact>
+    <dl class="kill-facts">
+      <Fact name="Is for">{matchText(kill)}</Fact>
+      <Fact name="How">{mannerText(kill.signal, kill.grace_ms, kill.include)}</Fact>
+      <Fact name="Reason">{kill.reason === null ? <span class="aside">none given</span> : kill.reason}</Fact>
+      <Fact name="Ordered by">{kill.requested_by}</Fact>
       <Fact name="Ordered">
-        <Clock at={command.requested_at} />{' '}
+        <Clock at={kill.requested_at} />{' '}
         <span class="aside">
-          (<Ago at={command.requested_at} />)
+          (<Ago at={kill.requested_at} />)
         </span>
       </Fact>
       <Fact name="Finds new runs">
-        <Expiry command={command} />
+        <Expiry kill={kill} />
       </Fact>
-      <Fact name="Command">
-        <code>{command.id}</code> <CopyButton text={command.id} label="Copy the command’s id" />
+      <Fact name="Kill">
+        <code>{kill.id}</code> <CopyButton text={kill.id} label="Copy the kill’s id" />
       </Fact>
-      {command.batch !== null && (
+      {kill.batch !== null && (
         <Fact name="Order">
-          <Link to={batchPath(command.batch)}>All that was ordered with it</Link>
+          <Link to={batchPath(kill.batch)}>All that was ordered with it</Link>
         </Fact>
       )}
-      {command.request_id !== null && (
+      {kill.request_id !== null && (
         <Fact name="Request, to look for in logs">
-          <code>{command.request_id}</code> <CopyButton text={command.request_id} label="Copy the request’s id" />
+          <code>{kill.request_id}</code> <CopyButton text={kill.request_id} label="Copy the request’s id" />
         </Fact>
       )}
     </dl>
@@ -237,16 +237,16 @@ function Facts({ command }: { readonly command: Command }) {
 }
 
 /** A run that started before the order, and is back in touch before this, is hit as well. */
-function Expiry({ command }: { readonly command: Command }) {
-  const leftMs = Date.parse(command.expires_at) - now.value;
-  if (command.state === 'expired' || leftMs <= 0) {
+function Expiry({ kill }: { readonly kill: Kill }) {
+  const leftMs = Date.parse(kill.expires_at) - now.value;
+  if (kill.state === 'expired' || leftMs <= 0) {
     return (
       <>
-        not since <Clock at={command.expires_at} />
+        not since <Clock at={kill.expires_at} />
       </>
     );
   }
-  if (command.run !== null && command.targets.length > 0) return <>no: it is for that one alone</>;
+  if (kill.run !== null && kill.targets.length > 0) return <>no: it is for that one alone</>;
   return (
     <>
       for {durationText(leftMs)} more
@@ -257,26 +257,26 @@ function Expiry({ command }: { readonly command: Command }) {
 
 function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
   return (
-    <div class="command-fact">
+    <div class="kill-fact">
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
   );
 }
 
-function Targets({ command, isLinked }: LoadedProps) {
-  const groups = targetGroups(command.targets);
+function Targets({ kill, isLinked }: LoadedProps) {
+  const groups = targetGroups(kill.targets);
   const show = groups.find((group) => group.show === query.value.get('show'))?.show ?? null;
-  const shown = shownTargets(command.targets, show);
-  if (command.targets.length === 0) {
+  const shown = shownTargets(kill.targets, show);
+  if (kill.targets.length === 0) {
     return (
       <section aria-labelledby="targets">
         <h2 id="targets" class="targets-head">
           Runs it has found
         </h2>
         <p class="nothing">
-          None{command.state === 'expired' ? '. It ended nothing.' : ' so far.'}{' '}
-          {isLinked && <Link to={jobPath(command.job)}>See what runs of {command.job}</Link>}
+          None{kill.state === 'expired' ? '. It ended nothing.' : ' so far.'}{' '}
+          {isLinked && <Link to={jobPath(kill.job)}>See what runs of {kill.job}</Link>}
         </p>
       </section>
     );
@@ -284,19 +284,19 @@ function Targets({ command, isLinked }: LoadedProps) {
   return (
     <section aria-labelledby="targets">
       <h2 id="targets" class="targets-head">
-        Runs it has found <span class="count">{command.targets.length}</span>
+        Runs it has found <span class="count">{kill.targets.length}</span>
       </h2>
       {groups.length > 1 && (
         // biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more
         <div class="narrowing" role="group" aria-label="Show">
-          <Chip show={null} current={show} count={command.targets.length} />
+          <Chip show={null} current={show} count={kill.targets.length} />
           {groups.map((group) => (
             <Chip key={group.show} show={group.show} current={show} count={group.count} />
           ))}
         </div>
       )}
-      <Rows items={shown} keyOf={({ run }) => run} estimatePx={ROW_PX} label="Runs that the command is for">
-        {(target) => <TargetRow job={command.job} target={target} isLinked={isLinked} />}
+      <Rows items={shown} keyOf={({ run }) => run} estimatePx={ROW_PX} label="Runs that the kill is for">
+        {(target) => <TargetRow job={kill.job} target={target} isLinked={isLinked} />}
       </Rows>
     </section>
   );
@@ -335,7 +335,7 @@ function TargetRow({ job, target, isLinked }: TargetRowProps) {
       <div>
         <TargetStateBadge target={target} />
       </div>
-      <div class="command-what">
+      <div class="kill-what">
         {isLinked ? (
           <Link
             to={runPath({ id: target.run, job })}
@@ -361,6 +361,6 @@ function TargetRow({ job, target, isLinked }: TargetRowProps) {
   );
 }
 
-function spoken(command: Command): string {
-  return `${commandText(command)}: ${progressText(orderProgress([command]))}`;
+function spoken(kill: Kill): string {
+  return `${killText(kill)}: ${progressText(orderProgress([kill]))}`;
 }

@@ -1,15 +1,11 @@
-/** A command's state, and a target's, by shape, word and colour. */
+/** A kill's state, and a target's, by shape, word and colour. */
 import type { JSX } from 'preact';
-import type { Command, Target } from '#protocol/api';
-import { type CommandTone, commandText, TARGET_STATE_WORDS, toneOf } from '../../parts/kill-labels.ts';
+import type { Kill, Target } from '#protocol/api';
+import { type KillTone, killText, TARGET_STATE_WORDS, toneOf } from '../../parts/kill-labels.ts';
 import { hasSurvivors } from '../../state/survivors.ts';
 
-export function CommandStateBadge({
-  command,
-}: {
-  readonly command: Pick<Command, 'state' | 'targets' | 'found_nothing'>;
-}) {
-  return <Badge tone={toneOf(command)} word={commandText(command)} />;
+export function KillStateBadge({ kill }: { readonly kill: Pick<Kill, 'state' | 'targets' | 'found_nothing'> }) {
+  return <Badge tone={toneOf(kill)} word={killText(kill)} />;
 }
 
 export function TargetStateBadge({ target }: { readonly target: Target }) {
@@ -19,7 +15,7 @@ export function TargetStateBadge({ target }: { readonly target: Target }) {
   );
 }
 
-function toneOfTarget(target: Target): CommandTone {
+function toneOfTarget(target: Target): KillTone {
   if (hasSurvivors(target)) return 'bad';
   switch (target.state) {
     case 'pending':
@@ -37,9 +33,9 @@ function toneOfTarget(target: Target): CommandTone {
   }
 }
 
-function Badge({ tone, word }: { readonly tone: CommandTone; readonly word: string }) {
+function Badge({ tone, word }: { readonly tone: KillTone; readonly word: string }) {
   return (
-    <span class="command-state" data-tone={tone}>
+    <span class="kill-state" data-tone={tone}>
       <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
         {SHAPES[tone]}
       </svg>
@@ -48,7 +44,7 @@ function Badge({ tone, word }: { readonly tone: CommandTone; readonly word: stri
   );
 }
 
-const SHAPES: Readonly<Record<CommandTone, JSX.Element>> = {
+const SHAPES: Readonly<Record<KillTone, JSX.Element>> = {
   waiting: <path d="M8 4.5V8l2.4 1.8M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0Z" class="stroke" />,
   active: (
     <>

@@ -1,8 +1,8 @@
 /** What was ordered, newest first, and how far it has come: as it goes on. */
 import './kills.css';
 import { useMemo, useRef } from 'preact/hooks';
-import type { Command } from '#protocol/api';
-import type { CommandState } from '#protocol/kill';
+import type { Kill } from '#protocol/api';
+import type { KillState } from '#protocol/kill';
 import { fetchWholeBatches } from '../../api/calls.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
@@ -11,40 +11,40 @@ import { DensityToggle } from '../../parts/density.tsx';
 import { useKeptCount } from '../../parts/kept-count.ts';
 import { useKeptSet } from '../../parts/kept-set.ts';
 import { progressText } from '../../parts/kill-bar.tsx';
-import { batchText, commandText, hasFoundNothing, mannerText, matchText } from '../../parts/kill-labels.ts';
+import { batchText, hasFoundNothing, killText, mannerText, matchText } from '../../parts/kill-labels.ts';
 import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
 import { Notice } from '../../parts/notice.tsx';
 import { usePageTitle } from '../../parts/page-title.ts';
 import { MoreButton, Rows } from '../../parts/rows.tsx';
 import { Ago } from '../../parts/time.tsx';
-import { batchPath, commandPath, Link, narrow, query } from '../../router.tsx';
+import { batchPath, killPath, Link, narrow, query } from '../../router.tsx';
 import { type Batch, stateOfBatch } from '../../state/batches.ts';
 import { fleet, freshness, useFleet } from '../../state/fleet.ts';
 import { useFresh } from '../../state/keep-fresh.ts';
-import { commands, keepCommands } from '../../state/kills.ts';
+import { keepKills, kills } from '../../state/kills.ts';
 import { createLister, type Listing } from '../../state/listing.ts';
 import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
 import { survivorsText } from '../../state/survivors.ts';
-import { CommandStateBadge } from './kill-state.tsx';
-import { type CommandListRow, listedIds, type Narrowing, newestFirst, readNarrowing, rowsOf } from './listed.ts';
+import { KillStateBadge } from './kill-state.tsx';
+import { type KillListRow, listedIds, type Narrowing, newestFirst, readNarrowing, rowsOf } from './listed.ts';
 
 const PAGE_SIZE = 50;
 const ROW_PX = 84;
 
-export function CommandsPage() {
+export function KillsPage() {
   useFleet();
-  usePageTitle('Commands – Leash');
+  usePageTitle('Kills – Leash');
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
   const narrowing = readNarrowing(query.value);
   const kept = useKeptCount();
-  const list = useMemo(() => createCommandList(narrowing, kept.take()), [JSON.stringify(narrowing)]);
+  const list = useMemo(() => createKillList(narrowing, kept.take()), [JSON.stringify(narrowing)]);
   const { lister } = list;
   useFresh(lister.reload);
   const listing = lister.state.value;
   kept.note(listing.items.length);
-  list.shown = listedIds(list.shown, listing, commands.value, narrowing);
-  const listed = newestFirst(list.shown, commands.value);
+  list.shown = listedIds(list.shown, listing, kills.value, narrowing);
+  const listed = newestFirst(list.shown, kills.value);
   // By the address, one order alone is shown with its parts.
   const toggled = useKeptSet('toggled');
   const opened = narrowing.batch === null ? toggled.value : new Set([narrowing.batch]);
@@ -54,10 +54,10 @@ export function CommandsPage() {
     toggled.value = next;
   };
   return (
-    <main class="page commands" aria-busy={listing.readAt === null}>
+    <main class="page kills" aria-busy={listing.readAt === null}>
       <div class="page-head">
         <h1 ref={heading} tabIndex={-1}>
-          Commands
+          Kills
         </h1>
         <LinkStatus freshness={freshness.value} />
       </div>
@@ -65,19 +65,19 @@ export function CommandsPage() {
       {listing.failure !== null && (
         <Notice
           tone="bad"
-          title="The commands cannot be loaded"
+          title="The kills cannot be loaded"
           action={{ label: 'Try again', run: () => void lister.reload() }}
         >
           {listing.failure.detail}
         </Notice>
       )}
       {listed.length > 0 && (
-        <Rows items={rowsOf(listed, opened)} keyOf={rowKey} estimatePx={ROW_PX} label="Commands, newest first">
+        <Rows items={rowsOf(listed, opened)} keyOf={rowKey} estimatePx={ROW_PX} label="Kills, newest first">
           {(row) =>
             row.kind === 'batch' ? (
               <BatchRow batch={row.batch} isOpen={row.isOpen} toggle={() => toggle(row.batch.id)} />
             ) : (
-              <CommandRow command={row.command} isPart={row.isPart} />
+              <KillRow kill={row.kill} isPart={row.isPart} />
             )
           }
         </Rows>
@@ -91,10 +91,10 @@ export function CommandsPage() {
 }
 
 /** One for each narrowing. */
-function createCommandList({ job, states, batch }: Narrowing, least: number) {
+function createKillList({ job, states, batch }: Narrowing, least: number) {
   const fetchPage = async (cursor: string | null) => {
     const answer = await fetchWholeBatches({ job, state: states.join(','), batch, limit: PAGE_SIZE, cursor });
-    if (answer.ok) keepCommands(answer.value.items);
+    if (answer.ok) keepKills(answer.value.items);
     return answer;
   };
   const lister = createLister(fetchPage, { least });
@@ -122,7 +122,7 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
         ref={field}
         type="search"
         list="jobs-known"
-        aria-label="Only commands for this job"
+        aria-label="Only kills for this job"
         placeholder="Job: its whole name, then Enter"
         autocomplete="off"
         autocapitalize="off"
@@ -159,11 +159,11 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
   );
 }
 
-function Nothing({ listing, narrowing }: { readonly listing: Listing<Command>; readonly narrowing: Narrowing }) {
+function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; readonly narrowing: Narrowing }) {
   if (listing.readAt === null) {
     return (
       <p class="nothing" role="status">
-        Loading commands…
+        Loading kills…
       </p>
     );
   }
@@ -177,7 +177,7 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Command>; r
   }
   return (
     <p class="nothing" role="status">
-      No command like that{narrowing.job !== null && ` for ${narrowing.job}`}.{' '}
+      No kill like that{narrowing.job !== null && ` for ${narrowing.job}`}.{' '}
       <button type="button" class="button quiet" onClick={() => narrow({ job: null, state: null, batch: null })}>
         Show all
       </button>
@@ -185,15 +185,15 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Command>; r
   );
 }
 
-const WITHOUT_TARGETS: Readonly<Record<CommandState, string>> = {
+const WITHOUT_TARGETS: Readonly<Record<KillState, string>> = {
   queued: 'no run looked for yet',
   delivered: 'no run found for it yet',
   settled: 'nothing was there to be ended',
   expired: 'no run was found for it',
 };
 
-function rowKey(row: CommandListRow): string {
-  return row.kind === 'batch' ? `batch ${row.batch.id}` : row.command.id;
+function rowKey(row: KillListRow): string {
+  return row.kind === 'batch' ? `batch ${row.batch.id}` : row.kill.id;
 }
 
 interface BatchRowProps {
@@ -204,58 +204,49 @@ interface BatchRowProps {
 
 /** All that one order has made. */
 function BatchRow({ batch, isOpen, toggle }: BatchRowProps) {
-  const [first] = batch.commands;
+  const [first] = batch.kills;
   if (first === undefined) return null;
   const what = batchText(batch);
   return (
-    <article class="list-row command" data-batch={batch.id}>
-      <div class="command-how">
-        <CommandStateBadge command={stateOfBatch(batch)} />
+    <article class="list-row kill" data-batch={batch.id}>
+      <div class="kill-how">
+        <KillStateBadge kill={stateOfBatch(batch)} />
       </div>
-      <div class="command-what">
+      <div class="kill-what">
         <Link to={batchPath(batch.id)} class="list-row-link" label={`Kill of ${what}`} cursor>
           {what}
         </Link>
         <button type="button" class="button quiet" aria-expanded={isOpen} onClick={toggle}>
-          {isOpen ? 'Hide' : 'Show'} the {batch.commands.length} parts
+          {isOpen ? 'Hide' : 'Show'} the {batch.kills.length} parts
         </button>
       </div>
-      <Far progress={orderProgress(batch.commands)} />
-      <Who command={first} />
+      <Far progress={orderProgress(batch.kills)} />
+      <Who kill={first} />
     </article>
   );
 }
 
-interface CommandRowProps {
-  readonly command: Command;
+interface KillRowProps {
+  readonly kill: Kill;
   readonly isPart: boolean;
 }
 
-function CommandRow({ command, isPart }: CommandRowProps) {
-  const progress = orderProgress([command]);
-  const isFound = command.targets.length > 0 || hasFoundNothing(command);
+function KillRow({ kill, isPart }: KillRowProps) {
+  const progress = orderProgress([kill]);
+  const isFound = kill.targets.length > 0 || hasFoundNothing(kill);
   return (
-    <article
-      class={isPart ? 'list-row command part' : 'list-row command'}
-      data-command={command.id}
-      data-state={command.state}
-    >
-      <div class="command-how">
-        <CommandStateBadge command={command} />
+    <article class={isPart ? 'list-row kill part' : 'list-row kill'} data-kill={kill.id} data-state={kill.state}>
+      <div class="kill-how">
+        <KillStateBadge kill={kill} />
       </div>
-      <div class="command-what">
-        <Link
-          to={commandPath(command.id)}
-          class="list-row-link"
-          label={`Kill of ${command.job}, ${matchText(command)}`}
-          cursor
-        >
-          {command.job}
+      <div class="kill-what">
+        <Link to={killPath(kill.id)} class="list-row-link" label={`Kill of ${kill.job}, ${matchText(kill)}`} cursor>
+          {kill.job}
         </Link>
-        <span class="aside">{matchText(command)}</span>
+        <span class="aside">{matchText(kill)}</span>
       </div>
-      <Far progress={progress} text={isFound ? null : WITHOUT_TARGETS[command.state]} />
-      <Who command={command} />
+      <Far progress={progress} text={isFound ? null : WITHOUT_TARGETS[kill.state]} />
+      <Who kill={kill} />
     </article>
   );
 }
@@ -268,7 +259,7 @@ interface FarProps {
 
 function Far({ progress, text = null }: FarProps) {
   return (
-    <div class="command-far">
+    <div class="kill-far">
       {text ?? progressText(progress)}
       {progress.survivors.map((left) => (
         <strong key={left.machine} class="problem">
@@ -279,23 +270,23 @@ function Far({ progress, text = null }: FarProps) {
   );
 }
 
-function Who({ command }: { readonly command: Command }) {
+function Who({ kill }: { readonly kill: Kill }) {
   return (
     <>
-      <div class="command-who">
-        {command.requested_by}
-        <span class="aside">{mannerText(command.signal, command.grace_ms, command.include)}</span>
-        {command.reason !== null && <q class="aside">{command.reason}</q>}
+      <div class="kill-who">
+        {kill.requested_by}
+        <span class="aside">{mannerText(kill.signal, kill.grace_ms, kill.include)}</span>
+        {kill.reason !== null && <q class="aside">{kill.reason}</q>}
       </div>
-      <div class="command-when">
-        <Ago at={command.requested_at} />
+      <div class="kill-when">
+        <Ago at={kill.requested_at} />
       </div>
     </>
   );
 }
 
-/** Says aloud what has become of a command, or that there is a new one, since the list was read. */
-function LatestChange({ listed }: { readonly listed: readonly Command[] }) {
+/** Says aloud what has become of a kill, or that there is a new one, since the list was read. */
+function LatestChange({ listed }: { readonly listed: readonly Kill[] }) {
   const before = useRef<ReadonlyMap<string, string>>(new Map());
   const said = useRef('');
   const [newest = ''] = before.current.keys();
@@ -304,7 +295,7 @@ function LatestChange({ listed }: { readonly listed: readonly Command[] }) {
     return known === undefined ? id > newest : known !== state;
   });
   if (changed !== undefined && before.current.size > 0) {
-    said.current = `Kill of ${changed.job}: ${commandText(changed)}`;
+    said.current = `Kill of ${changed.job}: ${killText(changed)}`;
   }
   before.current = new Map(listed.map(({ id, state }) => [id, state]));
   return <Announcer text={said.current} />;

@@ -1,22 +1,22 @@
-/** Which commands the list shows: those that were read, and those that have been heard of since. Pure. */
+/** Which kills the list shows: those that were read, and those that have been heard of since. Pure. */
 
 import * as v from 'valibot';
-import type { Command } from '#protocol/api';
-import { CommandState } from '#protocol/kill';
+import type { Kill } from '#protocol/api';
+import { KillState } from '#protocol/kill';
 import { type Batch, byBatch, isBatch } from '../../state/batches.ts';
-import type { Commands } from '../../state/kills.ts';
+import type { Kills } from '../../state/kills.ts';
 import type { Listing } from '../../state/listing.ts';
 
 export interface Narrowing {
   readonly job: string | null;
   /** Empty for all. */
-  readonly states: readonly CommandState[];
+  readonly states: readonly KillState[];
   /** Only what one order has made. */
   readonly batch: string | null;
 }
 
 export function readNarrowing(query: URLSearchParams): Narrowing {
-  const states = (query.get('state') ?? '').split(',').filter((word) => v.is(CommandState, word));
+  const states = (query.get('state') ?? '').split(',').filter((word) => v.is(KillState, word));
   return { job: query.get('job'), states, batch: query.get('batch') };
 }
 
@@ -26,8 +26,8 @@ export function readNarrowing(query: URLSearchParams): Narrowing {
  */
 export function listedIds(
   shown: ReadonlySet<string>,
-  { items, hasMore, readAt }: Pick<Listing<Command>, 'items' | 'hasMore' | 'readAt'>,
-  heard: Commands,
+  { items, hasMore, readAt }: Pick<Listing<Kill>, 'items' | 'hasMore' | 'readAt'>,
+  heard: Kills,
   narrowing: Narrowing,
 ): ReadonlySet<string> {
   const ids = new Set(shown);
@@ -35,37 +35,37 @@ export function listedIds(
   if (readAt === null) return ids;
   // What is older than all that was read comes when that is read: shown now, it would stand next to a hole.
   const oldest = hasMore ? (items.at(-1)?.id ?? '') : '';
-  for (const command of heard.values()) {
-    if (command.id > oldest && isAskedFor(command, narrowing)) ids.add(command.id);
+  for (const kill of heard.values()) {
+    if (kill.id > oldest && isAskedFor(kill, narrowing)) ids.add(kill.id);
   }
   return ids;
 }
 
 /** Newest first: ids begin with the time. */
-export function newestFirst(ids: ReadonlySet<string>, heard: Commands): Command[] {
+export function newestFirst(ids: ReadonlySet<string>, heard: Kills): Kill[] {
   return [...ids]
     .sort()
     .reverse()
     .flatMap((id) => heard.get(id) ?? []);
 }
 
-function isAskedFor({ job, state, batch }: Command, narrowing: Narrowing): boolean {
+function isAskedFor({ job, state, batch }: Kill, narrowing: Narrowing): boolean {
   if (narrowing.batch !== null && narrowing.batch !== batch) return false;
   if (narrowing.job !== null && narrowing.job !== job) return false;
   return narrowing.states.length === 0 || narrowing.states.includes(state);
 }
 
-export type CommandListRow =
+export type KillListRow =
   | { readonly kind: 'batch'; readonly batch: Batch; readonly isOpen: boolean }
   /** @property isPart whether it stands below the row of its order */
-  | { readonly kind: 'command'; readonly command: Command; readonly isPart: boolean };
+  | { readonly kind: 'kill'; readonly kill: Kill; readonly isPart: boolean };
 
 /** One order is one row, and its parts follow it where it is open. @param opened orders that were opened */
-export function rowsOf(listed: readonly Command[], opened: ReadonlySet<string>): CommandListRow[] {
-  return byBatch(listed).flatMap((item): CommandListRow[] => {
-    if (!isBatch(item)) return [{ kind: 'command', command: item, isPart: false }];
+export function rowsOf(listed: readonly Kill[], opened: ReadonlySet<string>): KillListRow[] {
+  return byBatch(listed).flatMap((item): KillListRow[] => {
+    if (!isBatch(item)) return [{ kind: 'kill', kill: item, isPart: false }];
     const isOpen = opened.has(item.id);
-    const parts = item.commands.map((command) => ({ kind: 'command', command, isPart: true }) as const);
+    const parts = item.kills.map((kill) => ({ kind: 'kill', kill, isPart: true }) as const);
     return [{ kind: 'batch', batch: item, isOpen }, ...(isOpen ? parts : [])];
   });
 }

@@ -1,4 +1,4 @@
-/** A command's targets, by what has become of them. Pure. */
+/** A kill's targets, by what has become of them. Pure. */
 import type { Target } from '#protocol/api';
 import { TARGET_STATES, type TargetState } from '#protocol/kill';
 import { hasSurvivors } from '../../state/survivors.ts';

@@ -67,7 +67,7 @@ function takeFlaps(events: readonly RunEvent[], from: number): RunEvent[] {
   }
 }
 
-/** A machine tells each command under way of a step, and each of them is stored: the step was taken once. */
+/** A machine tells each kill under way of a step, and each of them is stored: the step was taken once. */
 function withoutEchoes(events: readonly RunEvent[]): RunEvent[] {
   let told: EventOf<'kill_progress'>[] = [];
   return events.filter((event) => {
@@ -84,7 +84,7 @@ function isEcho(event: EventOf<'kill_progress'>, earlier: EventOf<'kill_progress
   return (
     event.phase !== 'refused' &&
     event.phase === earlier.phase &&
-    event.command !== earlier.command &&
+    event.kill !== earlier.kill &&
     event.signal === earlier.signal &&
     survivorsText(event) === survivorsText(earlier)
   );

@@ -13,7 +13,7 @@ import { STATE_WORDS } from '../../parts/run-state-words.ts';
 import { Link, runPath } from '../../router.tsx';
 import { followRun, type RunFollower } from '../../state/follow-run.ts';
 import { killProgress } from '../../state/kill-progress.ts';
-import { commands } from '../../state/kills.ts';
+import { kills } from '../../state/kills.ts';
 import { FailureSummary } from './failure-summary.tsx';
 import { KillPanel, killOffer } from './kill-panel.tsx';
 import { OutputPane } from './output-pane.tsx';
@@ -48,7 +48,7 @@ export function RunPage({ id, job }: RunPageProps) {
  */
 function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFollower }) {
   const events = follower.events.value;
-  const progress = follower.areEventsKnown.value ? killProgress(run, events, [...commands.value.values()]) : null;
+  const progress = follower.areEventsKnown.value ? killProgress(run, events, [...kills.value.values()]) : null;
   const asking = useSignal(false);
   useShortcuts([
     {

@@ -24,7 +24,7 @@ export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
 /** What became of the command when its wrapper died; it may have been ended with it, or go on by itself. */
 export function orphanSentence(run: Pick<Run, 'machine' | 'pid'>): string {
   const where = run.pid === null ? run.machine : `${run.machine} (process ${run.pid})`;
-  return `Nothing here knows whether the command still runs on ${where}, and it can’t be stopped from here.`;
+  return `Nothing here knows whether the kill still runs on ${where}, and it can’t be stopped from here.`;
 }
 
 /** Whether somebody saw it end. Of the others it is known only when they were last heard of. */
@@ -121,7 +121,7 @@ function requestDetail(event: Extract<RunEvent, { type: 'kill_requested' }>): st
 }
 
 function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Telling {
-  const cause = event.command === null ? REASON_CAUSES[event.reason] : undefined;
+  const cause = event.kill === null ? REASON_CAUSES[event.reason] : undefined;
   const survivors = hasSurvivors(event) ? `could not be ended: ${survivorsText(event)}` : null;
   const isTold = event.phase === 'gone' && event.marked.length > 0;
   const marked = isTold ? `not killed, but carries this run’s mark: ${markedTexts(event.marked)}` : null;

@@ -4,7 +4,7 @@
  * Written from what the documents promise. It knows the deadlines of wrangler.toml, and it says for each socket what
  * must have been sent down it.
  */
-import { type CommandState, isProgress, isTargetEnded, type KillPhase, type TargetState } from '#protocol/kill';
+import { isProgress, isTargetEnded, type KillPhase, type KillState, type TargetState } from '#protocol/kill';
 import { type EndReason, isLive, type RunState, reportedEnd, stateOfEnd } from '#protocol/run-state';
 import type { StepOf } from './steps.ts';
 
@@ -13,7 +13,7 @@ const START_MS = 30_000;
 const PROBE_MS = 5_000;
 const DISCONNECT_MS = 30_000;
 const KILL_ANSWER_MS = 3_000;
-const COMMAND_TTL_MS = 600_000;
+const KILL_TTL_MS = 600_000;
 const DRAIN_MS = 10_000;
 const LOST_TARGET_MS = 86_400_000;
 const CLOCK_SKEW_MS = 1_000;
@@ -66,7 +66,7 @@ export interface ModelTarget {
   acknowledged: boolean;
 }
 
-export interface ModelCommand {
+export interface ModelKill {
   readonly id: string;
   readonly run: string | null;
   readonly instance: string | null;
@@ -76,7 +76,7 @@ export interface ModelCommand {
   readonly expiresAt: number;
   /** Whether the object has it, or only the queue. */
   accepted: boolean;
-  state: CommandState;
+  state: KillState;
   targets: ModelTarget[];
 }
 
@@ -89,7 +89,7 @@ interface Deadline {
 
 export class Model {
   readonly runs: ModelRun[];
-  readonly commands: ModelCommand[] = [];
+  readonly kills: ModelKill[] = [];
   readonly mutes: ModelSocket[] = [];
   #deadlines = new Map<string, Deadline>();
   #drainedAt = 0;
@@ -174,7 +174,7 @@ export class Model {
     }
     socket.expected.push(`ack start ${run.outputEnd}`);
     if (!run.final || (phase === 'ended' && run.left > 0)) {
-      for (const [command, applied] of run.applied) this.#progress(run, command, applied);
+      for (const [kill, applied] of run.applied) this.#progress(run, kill, applied);
       if (phase === 'abandoned') this.#abandon(run, Math.max(outputTo, run.outputEnd));
       else this.#connected(run, new Set(run.applied.keys()));
     }
@@ -199,16 +199,16 @@ export class Model {
     this.#cancel('probe', run.id);
     this.#watchSilence();
     if (applied === null) return;
-    for (const command of this.commands) {
-      if (command.accepted && this.now < command.expiresAt && matches(command, run) && this.#bind(command, run)) {
-        this.#update(command);
+    for (const kill of this.kills) {
+      if (kill.accepted && this.now < kill.expiresAt && matches(kill, run) && this.#bind(kill, run)) {
+        this.#update(kill);
       }
     }
-    for (const [command, target] of this.#bindings(run)) {
-      if (isTargetEnded(target.state) || applied.has(command.id)) continue;
+    for (const [kill, target] of this.#bindings(run)) {
+      if (isTargetEnded(target.state) || applied.has(kill.id)) continue;
       target.sends = 0;
-      this.#send(command, target, run);
-      this.#update(command);
+      this.#send(kill, target, run);
+      this.#update(kill);
     }
   }
 
@@ -261,15 +261,15 @@ export class Model {
     return end > from ? from : null;
   }
 
-  killing(run: ModelRun, socket: ModelSocket, command: string | null, phase: KillPhase): void {
+  killing(run: ModelRun, socket: ModelSocket, kill: string | null, phase: KillPhase): void {
     this.#heard(run, socket);
-    if (!run.final || (command !== null && run.left > 0)) this.#progress(run, command, phase);
+    if (!run.final || (kill !== null && run.left > 0)) this.#progress(run, kill, phase);
   }
 
   complete(run: ModelRun, socket: ModelSocket, { reason, left }: StepOf<'complete'>, finalOffset: number): void {
     this.#heard(run, socket);
     if (!run.final || run.left > 0) {
-      for (const [command, phase] of run.applied) this.#progress(run, command, phase);
+      for (const [kill, phase] of run.applied) this.#progress(run, kill, phase);
     }
     if (!run.final) this.#end(run, reason, left, finalOffset, socket.isKept);
     socket.expected.push('ack complete');
@@ -286,11 +286,11 @@ export class Model {
     run.events.push('ended');
     if (left > 0) run.events.push('left_running');
     if (!run.connected) this.#cancel('kill_answer', run.id);
-    for (const [command, target] of this.#bindings(run)) {
+    for (const [kill, target] of this.#bindings(run)) {
       target.state = endOfTarget(target.state, run);
       if (target.state !== 'pending' || !run.connected) continue;
       target.sends = 0;
-      this.#send(command, target, run);
+      this.#send(kill, target, run);
     }
     this.#updateAt(run);
   }
@@ -329,46 +329,46 @@ export class Model {
     if (run.connected && socket.generation === run.generation) this.#linkLost(run);
   }
 
-  // --- commands ---
+  // --- kills ---
 
-  accept(command: ModelCommand): void {
-    if (command.accepted) return;
-    command.accepted = true;
-    this.#arm('expire', command.id, command.expiresAt);
-    const named = this.runs.find((run) => run.known && run.final && run.id === command.run);
-    if (named !== undefined && !matches(command, named) && matches(command, { ...named, final: false })) {
-      command.targets.push({ run: named.id, state: 'refused', sends: 0, acknowledged: false });
+  accept(kill: ModelKill): void {
+    if (kill.accepted) return;
+    kill.accepted = true;
+    this.#arm('expire', kill.id, kill.expiresAt);
+    const named = this.runs.find((run) => run.known && run.final && run.id === kill.run);
+    if (named !== undefined && !matches(kill, named) && matches(kill, { ...named, final: false })) {
+      kill.targets.push({ run: named.id, state: 'refused', sends: 0, acknowledged: false });
     }
-    if (this.now < command.expiresAt) {
+    if (this.now < kill.expiresAt) {
       for (const run of this.runs) {
         const passedOver =
-          command.run === null &&
-          command.instance === null &&
+          kill.run === null &&
+          kill.instance === null &&
           run.state === 'lost' &&
           run.outOfTouchSince !== null &&
-          command.requestedAt - run.outOfTouchSince > LOST_TARGET_MS;
-        if (!run.known || passedOver || !matches(command, run)) continue;
-        this.#bind(command, run);
-        const target = command.targets.find((bound) => bound.run === run.id);
-        if (target !== undefined && !isTargetEnded(target.state)) this.#send(command, target, run);
+          kill.requestedAt - run.outOfTouchSince > LOST_TARGET_MS;
+        if (!run.known || passedOver || !matches(kill, run)) continue;
+        this.#bind(kill, run);
+        const target = kill.targets.find((bound) => bound.run === run.id);
+        if (target !== undefined && !isTargetEnded(target.state)) this.#send(kill, target, run);
       }
     }
-    this.#update(command);
+    this.#update(kill);
   }
 
-  #bind(command: ModelCommand, run: ModelRun): boolean {
-    if (command.targets.some((target) => target.run === run.id)) return false;
+  #bind(kill: ModelKill, run: ModelRun): boolean {
+    if (kill.targets.some((target) => target.run === run.id)) return false;
     const state = run.final || isLive(run.state) ? 'pending' : 'lost';
-    command.targets.push({ run: run.id, state, sends: 0, acknowledged: false });
+    kill.targets.push({ run: run.id, state, sends: 0, acknowledged: false });
     run.events.push('kill_requested');
     return true;
   }
 
-  #send(command: ModelCommand, target: ModelTarget, run: ModelRun): void {
+  #send(kill: ModelKill, target: ModelTarget, run: ModelRun): void {
     const socket = current(run);
     if (socket === null) return;
-    socket.expected.push(`kill ${command.id} ${command.signal}`);
-    if (!run.received.includes(command.id)) run.received.push(command.id);
+    socket.expected.push(`kill ${kill.id} ${kill.signal}`);
+    if (!run.received.includes(kill.id)) run.received.push(kill.id);
     target.sends += 1;
     if (!this.#has('kill_answer', run.id)) this.#arm('kill_answer', run.id, this.now + KILL_ANSWER_MS);
     if (target.state !== 'pending') return;
@@ -377,8 +377,8 @@ export class Model {
   }
 
   #progress(run: ModelRun, id: string | null, phase: KillPhase): void {
-    const command = this.commands.find((one) => one.id === id) ?? null;
-    const target = command?.targets.find((one) => one.run === run.id);
+    const kill = this.kills.find((one) => one.id === id) ?? null;
+    const target = kill?.targets.find((one) => one.run === run.id);
     if (id !== null && target === undefined) return;
     const isNews = target === undefined || isProgress(target.state, phase);
     if (target !== undefined && isNews) {
@@ -393,7 +393,7 @@ export class Model {
       run.toldSteps.add(told);
       run.events.push('kill_progress');
     }
-    if (command !== null && isNews) this.#update(command);
+    if (kill !== null && isNews) this.#update(kill);
   }
 
   #targetsLost(run: ModelRun): void {
@@ -402,15 +402,15 @@ export class Model {
     this.#updateAt(run);
   }
 
-  #update(command: ModelCommand): void {
+  #update(kill: ModelKill): void {
     const isOver = (target: ModelTarget) => isTargetEnded(target.state) && !isLive(this.#run(target.run).state);
-    if (command.targets.length === 0) command.state = this.now >= command.expiresAt ? 'expired' : 'queued';
-    else if (command.targets.every(isOver)) command.state = 'settled';
-    else command.state = command.targets.some(({ acknowledged }) => acknowledged) ? 'delivered' : 'queued';
+    if (kill.targets.length === 0) kill.state = this.now >= kill.expiresAt ? 'expired' : 'queued';
+    else if (kill.targets.every(isOver)) kill.state = 'settled';
+    else kill.state = kill.targets.some(({ acknowledged }) => acknowledged) ? 'delivered' : 'queued';
   }
 
   #updateAt(run: ModelRun): void {
-    for (const [command] of this.#bindings(run)) this.#update(command);
+    for (const [kill] of this.#bindings(run)) this.#update(kill);
   }
 
   // --- time ---
@@ -453,13 +453,13 @@ export class Model {
         this.#unanswered(this.#run(deadline.subject));
         return;
       case 'expire': {
-        const command = this.commands.find(({ id }) => id === deadline.subject);
-        if (command === undefined) return;
-        for (const target of command.targets) {
+        const kill = this.kills.find(({ id }) => id === deadline.subject);
+        if (kill === undefined) return;
+        for (const target of kill.targets) {
           const run = this.#run(target.run);
           if (run.final && !run.connected && !isTargetEnded(target.state)) target.state = 'lost';
         }
-        this.#update(command);
+        this.#update(kill);
         return;
       }
       case 'drain':
@@ -518,7 +518,7 @@ export class Model {
       this.#linkLost(run);
       return;
     }
-    for (const [command, target] of waiting) this.#send(command, target, run);
+    for (const [kill, target] of waiting) this.#send(kill, target, run);
   }
 
   #linkLost(run: ModelRun): void {
@@ -527,8 +527,8 @@ export class Model {
     if (isLive(run.state)) this.#awaitReturn(run);
     run.connected = false;
     if (run.final) {
-      for (const [command, target] of this.#bindings(run)) {
-        if (this.now >= command.expiresAt && !isTargetEnded(target.state)) target.state = 'lost';
+      for (const [kill, target] of this.#bindings(run)) {
+        if (this.now >= kill.expiresAt && !isTargetEnded(target.state)) target.state = 'lost';
       }
       this.#updateAt(run);
       return;
@@ -580,7 +580,7 @@ export class Model {
     if (!this.#draining) return;
     this.#draining = false;
     if (this.d1.away) this.#arm('drain', '', this.now + DRAIN_MS);
-    else for (const command of this.commands) this.accept(command);
+    else for (const kill of this.kills) this.accept(kill);
   }
 
   // --- details ---
@@ -602,11 +602,9 @@ export class Model {
     if (!this.#has('silence', '')) this.#arm('silence', '', this.now + Math.min(START_MS, SILENCE_MS));
   }
 
-  #bindings(run: ModelRun): [ModelCommand, ModelTarget][] {
-    return this.commands.flatMap((command) =>
-      command.targets
-        .filter((target) => target.run === run.id)
-        .map((target): [ModelCommand, ModelTarget] => [command, target]),
+  #bindings(run: ModelRun): [ModelKill, ModelTarget][] {
+    return this.kills.flatMap((kill) =>
+      kill.targets.filter((target) => target.run === run.id).map((target): [ModelKill, ModelTarget] => [kill, target]),
     );
   }
 
@@ -633,7 +631,7 @@ export class Model {
   }
 }
 
-export const COMMAND_LIFE_MS = COMMAND_TTL_MS;
+export const KILL_LIFE_MS = KILL_TTL_MS;
 
 /** The socket that speaks for the run, if it is open. */
 export function current(run: ModelRun): ModelSocket | null {
@@ -642,12 +640,12 @@ export function current(run: ModelRun): ModelSocket | null {
   );
 }
 
-function matches(command: ModelCommand, run: ModelRun): boolean {
+function matches(kill: ModelKill, run: ModelRun): boolean {
   return (
-    (run.final ? command.run === run.id && run.left > 0 : command.run === null || command.run === run.id) &&
-    (command.instance === null || command.instance === run.instance) &&
-    (command.machine === null || command.machine === run.machine) &&
-    run.startedAt <= command.requestedAt + CLOCK_SKEW_MS
+    (run.final ? kill.run === run.id && run.left > 0 : kill.run === null || kill.run === run.id) &&
+    (kill.instance === null || kill.instance === run.instance) &&
+    (kill.machine === null || kill.machine === run.machine) &&
+    run.startedAt <= kill.requestedAt + CLOCK_SKEW_MS
   );
 }
 

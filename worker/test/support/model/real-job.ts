@@ -6,7 +6,7 @@
  */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { vi } from 'vitest';
-import type { Command, Run } from '#protocol/api';
+import type { Kill, Run } from '#protocol/api';
 import { type ObjectMessage, readObjectMessage } from '#protocol/wrapper-link';
 import { waitFor } from '#testing/wait-for';
 import { ADMIN_TOKEN_ID, credentialParameter } from '../../../credential.ts';
@@ -76,7 +76,7 @@ function describe(message: ObjectMessage): string {
     case 'ack':
       return message.of === 'complete' ? 'ack complete' : `ack ${message.of} ${message.offset}`;
     case 'kill':
-      return `kill ${message.command} ${message.signal}`;
+      return `kill ${message.kill} ${message.signal}`;
     case 'error':
       return ['error', message.code, message.expected].filter((part) => part !== undefined).join(' ');
     case 'probe':
@@ -102,7 +102,7 @@ export const d1 = {
   changes: [] as JobChanges[],
   queue: [] as D1PreparedStatement[],
   /** Whether anything is in the queue that could be asked for. */
-  holdsCommands: false,
+  holdsKills: false,
 };
 
 /** Every socket is opened with the first admin token, which stands as long as its secret does. */
@@ -128,14 +128,14 @@ export function standBeforeD1(): void {
     async registerSockets(): Promise<Standing> {
       return { secrets: new Map(), sessions: new Map() };
     },
-    async queuedCommands(position: QueuePosition): Promise<Command[]> {
+    async queuedKills(position: QueuePosition): Promise<Kill[]> {
       if (position.job !== d1.job) return [];
       d1.asked += 1;
       try {
         refuseIfAway();
-        if (!d1.holdsCommands) return [];
+        if (!d1.holdsKills) return [];
         await writeDown(getByName('changes'));
-        return await getByName('queue').queuedCommands(position);
+        return await getByName('queue').queuedKills(position);
       } finally {
         d1.asked -= 1;
       }
@@ -162,7 +162,7 @@ function refuseIfAway(): void {
 
 export interface Snapshot {
   readonly runs: (Run | null)[];
-  readonly commands: (Command | null)[];
+  readonly kills: (Kill | null)[];
   readonly events: string[][];
   /** Sent down every socket right after. */
   readonly marker: number;
@@ -250,11 +250,11 @@ export class RealJob {
     d1.refused = false;
   }
 
-  /** Puts a command into the queue, as the API does. */
-  enqueue(command: Command): void {
-    const insert = 'INSERT INTO commands (id, job, requested_at, resource) VALUES (?, ?, ?, ?)';
-    const values = [command.id, this.name, Date.parse(command.requested_at), JSON.stringify(command)];
-    d1.holdsCommands = true;
+  /** Puts a kill into the queue, as the API does. */
+  enqueue(kill: Kill): void {
+    const insert = 'INSERT INTO kills (id, job, requested_at, resource) VALUES (?, ?, ?, ?)';
+    const values = [kill.id, this.name, Date.parse(kill.requested_at), JSON.stringify(kill)];
+    d1.holdsKills = true;
     d1.queue.push(env.DB.prepare(insert).bind(...values));
   }
 
@@ -275,10 +275,10 @@ export class RealJob {
     });
   }
 
-  look(runs: readonly string[], commands: readonly string[]): Promise<Snapshot> {
+  look(runs: readonly string[], kills: readonly string[]): Promise<Snapshot> {
     return this.inside((object, state) => ({
       runs: runs.map((run) => object.run(run)),
-      commands: commands.map((command) => object.command(command)),
+      kills: kills.map((kill) => object.kill(kill)),
       events: runs.map((run) => object.events(run, 0, 10_000).map(({ type }) => type)),
       marker: this.#mark(state),
     }));
@@ -298,17 +298,17 @@ export class RealJob {
   }
 
   /** What D1 has of this job. */
-  async index(): Promise<{ runs: Run[]; commands: Command[] }> {
+  async index(): Promise<{ runs: Run[]; kills: Kill[] }> {
     await writeDownNow();
     const { results } = await env.DB.prepare(
       `SELECT 'run' AS kind, id, resource FROM runs WHERE job = ?1
-       UNION ALL SELECT 'command', id, resource FROM commands WHERE job = ?1 ORDER BY id`,
+       UNION ALL SELECT 'kill', id, resource FROM kills WHERE job = ?1 ORDER BY id`,
     )
       .bind(this.name)
-      .all<{ kind: 'run' | 'command'; resource: string }>();
+      .all<{ kind: 'run' | 'kill'; resource: string }>();
     const of = <Resource>(kind: string) =>
       results.filter((row) => row.kind === kind).map(({ resource }) => JSON.parse(resource) as Resource);
-    return { runs: of<Run>('run'), commands: of<Command>('command') };
+    return { runs: of<Run>('run'), kills: of<Kill>('kill') };
   }
 }
 

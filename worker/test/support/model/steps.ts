@@ -80,7 +80,7 @@ const STEPS = {
   complete,
   /** What of the run still runs after its end has changed: to so many processes. */
   left: step('left', { run, count: fc.constantFrom(0, 1, 2) }),
-  /** The queue offers a command again, as a drain does when D1 has not heard that it was taken. */
+  /** The queue offers a kill again, as a drain does when D1 has not heard that it was taken. */
   offer: step('offer', { which: fc.integer({ min: 0, max: 5 }) }),
   alive: step('alive', { run }),
   /** The link breaks, and the object sees it. */

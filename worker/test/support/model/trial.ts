@@ -1,6 +1,6 @@
 /** One sequence of steps, taken by a real job and by the model of it, and compared. */
 import { expect, vi } from 'vitest';
-import type { Command } from '#protocol/api';
+import type { Kill } from '#protocol/api';
 import { KILL_PHASES } from '#protocol/kill';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import {
@@ -10,7 +10,7 @@ import {
   type StartMessage,
   startMessage,
 } from '#testing/wrapper-messages';
-import { COMMAND_LIFE_MS, current, Model, type ModelCommand, type ModelRun, type ModelSocket } from './model.ts';
+import { current, KILL_LIFE_MS, Model, type ModelKill, type ModelRun, type ModelSocket } from './model.ts';
 import { d1, RealJob, type RealSocket } from './real-job.ts';
 import type { Step, StepOf } from './steps.ts';
 
@@ -60,7 +60,7 @@ class Trial {
     d1.refused = false;
     d1.changes = [];
     d1.queue = [];
-    d1.holdsCommands = false;
+    d1.holdsKills = false;
     this.#job = new RealJob(name);
     this.#model = new Model(Date.now(), [
       { id: newId(), instance: 'i1', machine: 'm1' },
@@ -141,18 +141,16 @@ class Trial {
 
   async #killing({ run: place, which, phase, said }: StepOf<'killing'>): Promise<void> {
     const run = this.#run(place);
-    const command = run.received[which] ?? null;
+    const kill = run.received[which] ?? null;
     // What it tells is where it is, and that never goes back.
-    if (command !== null) {
-      const before = run.applied.get(command);
+    if (kill !== null) {
+      const before = run.applied.get(kill);
       if (before !== undefined && KILL_PHASES.indexOf(before) >= KILL_PHASES.indexOf(phase) && said) return;
       if (before === undefined || KILL_PHASES.indexOf(before) < KILL_PHASES.indexOf(phase))
-        run.applied.set(command, phase);
+        run.applied.set(kill, phase);
     }
     if (!said) return;
-    await this.#say(run, killingMessage(command, phase), (told, socket) =>
-      this.#model.killing(told, socket, command, phase),
-    );
+    await this.#say(run, killingMessage(kill, phase), (told, socket) => this.#model.killing(told, socket, kill, phase));
   }
 
   async #complete(step: StepOf<'complete'>): Promise<void> {
@@ -234,31 +232,31 @@ class Trial {
   async #kill({ run, instance, machine, signal, pushed }: StepOf<'kill'>): Promise<void> {
     // While D1 is away the call fails, and nothing was promised.
     if (d1.away) return;
-    const command: ModelCommand = {
+    const kill: ModelKill = {
       id: newId(),
       run: run === null ? null : this.#run(run).id,
       instance,
       machine,
       signal,
       requestedAt: this.#model.now,
-      expiresAt: this.#model.now + COMMAND_LIFE_MS,
+      expiresAt: this.#model.now + KILL_LIFE_MS,
       accepted: false,
       state: 'queued',
       targets: [],
     };
-    this.#model.commands.push(command);
-    this.#job.enqueue(queued(this.#job.name, command));
-    if (pushed) await this.#push(command);
+    this.#model.kills.push(kill);
+    this.#job.enqueue(queued(this.#job.name, kill));
+    if (pushed) await this.#push(kill);
   }
 
   async #offer({ which }: StepOf<'offer'>): Promise<void> {
-    const command = this.#model.commands[which];
-    if (command !== undefined) await this.#push(command);
+    const kill = this.#model.kills[which];
+    if (kill !== undefined) await this.#push(kill);
   }
 
-  async #push(command: ModelCommand): Promise<void> {
-    this.#model.accept(command);
-    await this.#job.inside((object) => void object.acceptCommands([queued(this.#job.name, command)]));
+  async #push(kill: ModelKill): Promise<void> {
+    this.#model.accept(kill);
+    await this.#job.inside((object) => void object.acceptKills([queued(this.#job.name, kill)]));
   }
 
   // --- time, the object, and D1 ---
@@ -313,16 +311,16 @@ class Trial {
   // --- what is compared ---
 
   async compare(): Promise<void> {
-    const { runs, commands } = this.#model;
+    const { runs, kills } = this.#model;
     const seen = await this.#job.look(
       runs.map(({ id }) => id),
-      commands.map(({ id }) => id),
+      kills.map(({ id }) => id),
     );
     expect(seen.runs.map((run) => run && pick(run))).toEqual(runs.map((run) => (run.known ? expectedRun(run) : null)));
     expect(seen.events).toEqual(runs.map(({ events }) => events));
-    expect(
-      seen.commands.map((command) => command && { state: command.state, targets: command.targets.map(pickTarget) }),
-    ).toEqual(commands.map((command) => (command.accepted ? this.#expectedCommand(command) : null)));
+    expect(seen.kills.map((kill) => kill && { state: kill.state, targets: kill.targets.map(pickTarget) })).toEqual(
+      kills.map((kill) => (kill.accepted ? this.#expectedKill(kill) : null)),
+    );
     for (const socket of this.#sockets.keys()) await this.#compareSocket(socket, seen.marker);
   }
 
@@ -337,7 +335,7 @@ class Trial {
     expect(said).toEqual(socket.expected);
   }
 
-  #expectedCommand({ state, targets }: ModelCommand) {
+  #expectedKill({ state, targets }: ModelKill) {
     const shown = targets.map(({ run, state: target }) => ({ run, state: target, exit_code: this.#exitCodeOf(run) }));
     return { state, targets: shown.sort((one, two) => (one.run < two.run ? -1 : 1)) };
   }
@@ -356,15 +354,15 @@ class Trial {
     await this.take({ kind: 'sweep' });
     await this.compare();
     await this.#job.outboxSettled();
-    const { runs, commands } = this.#model;
+    const { runs, kills } = this.#model;
     const known = runs.filter((run) => run.known).map(({ id }) => id);
     const seen = await this.#job.look(
       known,
-      commands.map(({ id }) => id),
+      kills.map(({ id }) => id),
     );
     const index = await this.#job.index();
-    expect(commands.every(({ accepted }) => accepted)).toBe(true);
-    expect(index.commands).toEqual(seen.commands);
+    expect(kills.every(({ accepted }) => accepted)).toBe(true);
+    expect(index.kills).toEqual(seen.kills);
     const withoutSize = (run: object | null) => ({ ...run, output_bytes: null });
     expect(index.runs.map(withoutSize)).toEqual(seen.runs.map(withoutSize));
     const output = await this.#job.output(runs.map(({ id }) => id));
@@ -417,7 +415,7 @@ function pick<From extends ReturnType<typeof expectedRun>>(run: From) {
   };
 }
 
-function pickTarget({ run, state, exit_code }: Command['targets'][number]) {
+function pickTarget({ run, state, exit_code }: Kill['targets'][number]) {
   return { run, state, exit_code };
 }
 
@@ -437,9 +435,9 @@ function printedFrame(start: number, bytes: string): ArrayBuffer {
 }
 
 function appliedKills(run: ModelRun): StartMessage['applied_kills'] {
-  return [...run.applied].map(([command, phase]) => {
-    const { type: _, reason: __, ...progress } = killingMessage(command, phase);
-    return { ...progress, command };
+  return [...run.applied].map(([kill, phase]) => {
+    const { type: _, reason: __, ...progress } = killingMessage(kill, phase);
+    return { ...progress, kill };
   });
 }
 
@@ -455,8 +453,8 @@ function startFrame(
   return JSON.stringify(startMessage({ run: run.id, runKey }, fields));
 }
 
-function queued(job: string, command: ModelCommand): Command {
-  const { id, run, instance, machine } = command;
+function queued(job: string, kill: ModelKill): Kill {
+  const { id, run, instance, machine } = kill;
   return {
     id,
     job,
@@ -465,15 +463,15 @@ function queued(job: string, command: ModelCommand): Command {
     run,
     instance,
     machine,
-    signal: command.signal as Command['signal'],
+    signal: kill.signal as Kill['signal'],
     grace_ms: 5000,
     include: null,
     reason: null,
     requested_by: 'model',
     request_id: null,
     batch: null,
-    requested_at: new Date(command.requestedAt).toISOString(),
-    expires_at: new Date(command.expiresAt).toISOString(),
+    requested_at: new Date(kill.requestedAt).toISOString(),
+    expires_at: new Date(kill.expiresAt).toISOString(),
     targets: [],
     found_nothing: false,
     seq: 0,

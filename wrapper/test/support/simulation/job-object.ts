@@ -80,10 +80,10 @@ export class JobObject {
   }
 
   /** An operator's kill; stored before it is sent. */
-  kill(command: string): void {
+  kill(id: string): void {
     const kill: KillMessage = {
       type: 'kill',
-      command,
+      kill: id,
       signal: 'SIGTERM',
       grace_ms: 1_000,
       include: null,

@@ -159,8 +159,7 @@ class Simulation {
   #end(): void {
     const wrapper = this.#wrappers[0];
     if (wrapper === undefined || this.#dead || this.#record.completion !== null) return;
-    for (const { command, phase } of this.#kills.values())
-      if (phase === 'term') this.#advance(wrapper, command, 'gone');
+    for (const { kill, phase } of this.#kills.values()) if (phase === 'term') this.#advance(wrapper, kill, 'gone');
     const isKilled = this.#kills.size > 0;
     const exitCode = isKilled ? 143 : 0;
     this.#record.noteCompletion({
@@ -244,19 +243,19 @@ class Simulation {
 
   #onKill(wrapper: SimulatedWrapper, kill: KillMessage): void {
     const hasEnded = this.#dead || this.#record.completion !== null;
-    if (hasEnded && !this.#kills.has(kill.command)) {
-      wrapper.killing({ type: 'killing', reason: 'operator', ...progress(kill.command, 'refused') });
+    if (hasEnded && !this.#kills.has(kill.kill)) {
+      wrapper.killing({ type: 'killing', reason: 'operator', ...progress(kill.kill, 'refused') });
       return;
     }
-    if (this.#kills.has(kill.command)) return;
-    this.#applied.set(kill.command, (this.#applied.get(kill.command) ?? 0) + 1);
-    this.#advance(wrapper, kill.command, 'term');
+    if (this.#kills.has(kill.kill)) return;
+    this.#applied.set(kill.kill, (this.#applied.get(kill.kill) ?? 0) + 1);
+    this.#advance(wrapper, kill.kill, 'term');
     this.#time.after(this.#random.below(2_000), () => this.#end());
   }
 
-  #advance(wrapper: SimulatedWrapper, command: string, phase: 'term' | 'gone'): void {
-    const applied = progress(command, phase);
-    this.#kills.set(command, applied);
+  #advance(wrapper: SimulatedWrapper, kill: string, phase: 'term' | 'gone'): void {
+    const applied = progress(kill, phase);
+    this.#kills.set(kill, applied);
     wrapper.killing({ type: 'killing', reason: 'operator', ...applied });
   }
 
@@ -286,6 +285,6 @@ class Simulation {
   }
 }
 
-function progress(command: string, phase: AppliedKill['phase']): AppliedKill {
-  return { command, phase, signal: 'SIGTERM', at_ms: 0, survivors: [], unnamed_survivors: false };
+function progress(kill: string, phase: AppliedKill['phase']): AppliedKill {
+  return { kill, phase, signal: 'SIGTERM', at_ms: 0, survivors: [], unnamed_survivors: false };
 }

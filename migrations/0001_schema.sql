@@ -1,0 +1,225 @@
+-- The whole D1 schema: the kill queue, the index that lists are read from, and who may do what.
+-- The truth about runs and kills is in the job objects; what stands here of them is the last state they sent.
+-- Times are milliseconds since 1970, UTC.
+
+CREATE TABLE tokens (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  scopes TEXT NOT NULL, -- JSON array of scopes
+  jobs TEXT NOT NULL, -- glob
+  machines TEXT NOT NULL, -- glob
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  last_used_at INTEGER -- give or take some minutes
+) STRICT;
+
+-- A token has one secret, and after a rotation for a while the one before, too.
+CREATE TABLE secrets (
+  hash TEXT PRIMARY KEY, -- SHA-256 of the secret, hex
+  token TEXT NOT NULL,
+  expires_at INTEGER -- set once another has taken its place
+) STRICT, WITHOUT ROWID;
+CREATE INDEX secrets_by_token ON secrets (token);
+CREATE INDEX secrets_replaced ON secrets (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Which objects hold sockets that were opened with a token: whom to tell when that ends.
+CREATE TABLE open_sockets (
+  token TEXT NOT NULL,
+  session TEXT NOT NULL, -- the hash of the page's session; empty for those opened with the token itself
+  object TEXT NOT NULL, -- the job; empty for the fleet's object
+  stale INTEGER NOT NULL, -- 1: something has ended since, and the object has yet to look
+  PRIMARY KEY (token, object, session)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_sockets_stale ON open_sockets (token, object) WHERE stale = 1;
+
+-- A signed-in page. It lives no longer than the secret it was opened with.
+CREATE TABLE sessions (
+  hash TEXT PRIMARY KEY, -- SHA-256 of the cookie's value, hex
+  token_hash TEXT NOT NULL, -- of that secret
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+CREATE TABLE jobs (
+  name TEXT PRIMARY KEY,
+  first_seen_at INTEGER NOT NULL,
+  -- When the sweep last looked after the job's object.
+  checked_at INTEGER NOT NULL
+) STRICT;
+
+-- A run is named by its job and its id: nothing keeps two jobs from reporting the same id.
+CREATE TABLE runs (
+  id TEXT NOT NULL,
+  job TEXT NOT NULL,
+  machine TEXT NOT NULL,
+  state TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  resource TEXT NOT NULL, -- the run as the API shows it, JSON
+  final INTEGER GENERATED ALWAYS AS (resource ->> '$.final') VIRTUAL,
+  ended_at INTEGER GENERATED ALWAYS AS (
+    CAST(round(unixepoch(resource ->> '$.ended_at', 'subsec') * 1000) AS INTEGER)
+  ) VIRTUAL,
+  -- 0 while it lives; then how long it took, by the first of these bounds that it stayed below: one minute, four, and so
+  -- on. What was alive at some moment and has ended since is found with it: of each span, among the few runs that had
+  -- started at most so long before.
+  span INTEGER GENERATED ALWAYS AS (CASE
+    WHEN state IN ('running', 'killing') THEN 0
+    WHEN ended_at - started_at < 60000 THEN 60000
+    WHEN ended_at - started_at < 240000 THEN 240000
+    WHEN ended_at - started_at < 960000 THEN 960000
+    WHEN ended_at - started_at < 3840000 THEN 3840000
+    WHEN ended_at - started_at < 15360000 THEN 15360000
+    WHEN ended_at - started_at < 61440000 THEN 61440000
+    WHEN ended_at - started_at < 245760000 THEN 245760000
+    WHEN ended_at - started_at < 983040000 THEN 983040000
+    WHEN ended_at - started_at < 3932160000 THEN 3932160000
+    ELSE 1000000000000000
+  END) VIRTUAL,
+  -- The id first: a run is also looked for by its id alone, and needs no index more for that.
+  PRIMARY KEY (id, job)
+) STRICT;
+CREATE INDEX runs_by_start ON runs (started_at DESC, id DESC, job DESC);
+CREATE INDEX runs_by_job ON runs (job, started_at DESC, id DESC);
+CREATE INDEX runs_by_span ON runs (span, started_at DESC, id DESC, job DESC, ended_at);
+-- Those that may still be alive: lost ones too, until their true end is known.
+CREATE INDEX runs_open ON runs (job, started_at DESC, id DESC, machine, state) WHERE final = 0;
+
+-- Those that were lost for good.
+CREATE INDEX runs_lost ON runs (ended_at) WHERE state = 'lost' AND final = 1;
+
+-- How each job ended last on each machine. Only ends that nothing can change any more: a run that may come back is open.
+CREATE TABLE last_ends (
+  job TEXT NOT NULL,
+  machine TEXT NOT NULL,
+  run TEXT NOT NULL,
+  state TEXT NOT NULL,
+  exit_code INTEGER,
+  ended_at INTEGER NOT NULL,
+  PRIMARY KEY (job, machine)
+) STRICT, WITHOUT ROWID;
+-- Those that need attention.
+CREATE INDEX last_ends_bad ON last_ends (job, ended_at DESC) WHERE state IN ('failed', 'timed_out', 'lost', 'errored');
+
+CREATE TRIGGER last_end_of_new_run AFTER INSERT ON runs WHEN new.final = 1
+BEGIN
+  INSERT INTO last_ends (job, machine, run, state, exit_code, ended_at)
+    VALUES (new.job, new.machine, new.id, new.state, new.resource ->> '$.exit_code', coalesce(new.ended_at, new.started_at))
+    ON CONFLICT (job, machine) DO UPDATE
+      SET run = excluded.run, state = excluded.state, exit_code = excluded.exit_code, ended_at = excluded.ended_at
+      WHERE (excluded.ended_at, excluded.run) > (last_ends.ended_at, last_ends.run);
+END;
+
+CREATE TRIGGER last_end_of_run AFTER UPDATE ON runs WHEN new.final = 1 AND old.final = 0
+BEGIN
+  INSERT INTO last_ends (job, machine, run, state, exit_code, ended_at)
+    VALUES (new.job, new.machine, new.id, new.state, new.resource ->> '$.exit_code', coalesce(new.ended_at, new.started_at))
+    ON CONFLICT (job, machine) DO UPDATE
+      SET run = excluded.run, state = excluded.state, exit_code = excluded.exit_code, ended_at = excluded.ended_at
+      WHERE (excluded.ended_at, excluded.run) > (last_ends.ended_at, last_ends.run);
+END;
+
+-- Runs are forgotten by their ends, the oldest first: with the last end of a machine nothing older is left of it.
+CREATE TRIGGER forget_last_end AFTER DELETE ON runs
+BEGIN
+  DELETE FROM last_ends WHERE job = old.job AND machine = old.machine AND run = old.id;
+END;
+
+-- The queue. A kill stays here until its job's object has accepted it, and as a record after that.
+CREATE TABLE kills (
+  id TEXT PRIMARY KEY,
+  job TEXT NOT NULL,
+  requested_at INTEGER NOT NULL,
+  accepted INTEGER NOT NULL DEFAULT 0, -- 1: the object has stored it
+  seq INTEGER NOT NULL DEFAULT 0,
+  resource TEXT NOT NULL, -- the kill as the API shows it, JSON
+  batch TEXT, -- the same for all kills that one call has made, if it made several
+  state TEXT GENERATED ALWAYS AS (resource ->> '$.state') VIRTUAL
+) STRICT;
+CREATE INDEX kills_by_job ON kills (job, id DESC);
+CREATE INDEX kills_unaccepted ON kills (job, requested_at) WHERE accepted = 0;
+CREATE INDEX kills_by_batch ON kills (batch) WHERE batch IS NOT NULL;
+CREATE INDEX kills_open ON kills (requested_at) WHERE state IN ('queued', 'delivered');
+
+-- Idempotency-Key: the same call twice is one kill.
+CREATE TABLE idempotency (
+  actor TEXT NOT NULL,
+  key TEXT NOT NULL,
+  fingerprint TEXT NOT NULL, -- of the request the key was first used for
+  kill TEXT NOT NULL, -- or the batch
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY (actor, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
+
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of the commits, so that a list can go on where it was
+  id TEXT NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL, -- later than `at` where several refusals are counted as one entry
+  count INTEGER NOT NULL,
+  actor TEXT, -- the token's id; null when nobody knows whose call it was
+  actor_name TEXT,
+  action TEXT NOT NULL,
+  subject TEXT NOT NULL, -- what it was done to
+  detail TEXT NOT NULL, -- JSON, never holding a secret
+  address TEXT, -- the client's
+  request_id TEXT NOT NULL,
+  gathered TEXT UNIQUE -- what refusals that are counted as one have in common
+) STRICT;
+CREATE INDEX audit_by_actor ON audit (actor, seq);
+CREATE INDEX audit_by_action ON audit (action, seq);
+CREATE INDEX audit_by_subject ON audit (subject, seq);
+
+-- What has happened so far. It only goes up, whatever rows are deleted.
+CREATE TABLE counters (
+  name TEXT NOT NULL,
+  label TEXT NOT NULL,
+  value REAL NOT NULL DEFAULT 0,
+  PRIMARY KEY (name, label)
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters (name, label) VALUES
+  ('runs_ended', 'succeeded'), ('runs_ended', 'failed'), ('runs_ended', 'killed'),
+  ('runs_ended', 'timed_out'), ('runs_ended', 'lost'), ('runs_ended', 'errored'),
+  ('kills', ''),
+  ('kill_seconds_bucket', '0.1'), ('kill_seconds_bucket', '0.25'), ('kill_seconds_bucket', '0.5'),
+  ('kill_seconds_bucket', '1'), ('kill_seconds_bucket', '2.5'), ('kill_seconds_bucket', '5'),
+  ('kill_seconds_bucket', '10'), ('kill_seconds_bucket', '30'), ('kill_seconds_bucket', '60'),
+  ('kill_seconds_bucket', '300'), ('kill_seconds_bucket', '+Inf'),
+  ('kill_seconds_sum', ''),
+  ('run_id_conflicts', '');
+
+-- Counted where the index changes, so that whoever changes it and however often it is told, each change counts once.
+-- A bucket holds what took at most as long as its label says. The time is D1's: when it heard of the end.
+CREATE TRIGGER count_first_end AFTER INSERT ON runs
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'runs_ended' AND label = new.state;
+END;
+
+CREATE TRIGGER count_end AFTER UPDATE ON runs WHEN new.state <> old.state
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'runs_ended' AND label = new.state;
+END;
+
+-- A job has reported a run whose id another job has reported before.
+CREATE TRIGGER count_run_id_conflict AFTER INSERT ON runs
+WHEN EXISTS (SELECT 1 FROM runs WHERE id = new.id AND job <> new.job)
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'run_id_conflicts';
+END;
+
+CREATE TRIGGER count_kill AFTER INSERT ON kills
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'kills';
+END;
+
+-- Only what stopped something: a target that had ended before, or that nobody could reach, took no time.
+CREATE TRIGGER count_settlement AFTER UPDATE ON kills
+WHEN new.state = 'settled' AND old.state <> 'settled'
+  AND EXISTS (SELECT 1 FROM json_each(new.resource, '$.targets') WHERE value ->> 'state' = 'gone')
+BEGIN
+  UPDATE counters SET value = value + 1 WHERE name = 'kill_seconds_bucket'
+    AND (label = '+Inf' OR CAST(label AS REAL) >= unixepoch('subsec') - new.requested_at / 1000.0);
+  UPDATE counters SET value = value + max(0, unixepoch('subsec') - new.requested_at / 1000.0)
+    WHERE name = 'kill_seconds_sum';
+END;
