@@ -2,7 +2,7 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { launcherHeader, seal } from '../wrapper/src/command/launcher-header.ts';
+import { launcherHeader, seal } from '../wrapper/src/launch/launcher-header.ts';
 import { ROOT } from './local/paths.ts';
 
 /**

@@ -1,8 +1,8 @@
 /** A machine on which wrappers run: its way to the control plane, its disk and its clock. */
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { MEMORY } from '../../wrapper/src/journal/memory.ts';
-import { fallbackPrefix } from '../../wrapper/src/spool/fallback-directory.ts';
+import { MEMORY } from '../../wrapper/src/host/memory-directory.ts';
+import { fallbackPrefix } from '../../wrapper/src/state/fallback-directory.ts';
 import type { TcpProxy, Weather } from '../support/tcp-proxy.ts';
 import type { World } from '../support/world.ts';
 import { Clock } from './clock.ts';

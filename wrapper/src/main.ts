@@ -2,9 +2,9 @@
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
 import { HELP } from './cli/help.ts';
-import { ownArguments } from './command/own-arguments.ts';
-import { leaveProcess } from './leave-process.ts';
-import { describeError, ownLine } from './log.ts';
+import { leaveProcess } from './host/exit-process.ts';
+import { ownArguments } from './host/own-arguments.ts';
+import { describeError, ownLine } from './logging/log.ts';
 import { run } from './run/run.ts';
 
 declare const __LEASH_VERSION__: string;
@@ -29,13 +29,13 @@ async function main(invocation: Invocation): Promise<number> {
       return run(invocation.args, invocation.detachment, VERSION);
     // Loaded only where they are asked for: they bring the network code along.
     case 'flush':
-      return (await import('./flush/command.ts')).flushCommand(invocation.args);
+      return (await import('./cli/subcommands/flush.ts')).flushCommand(invocation.args);
     case 'adopt':
       if (invocation.kill !== null)
-        return (await import('./orphans/for-guardian.ts')).endForGuardian(invocation.run, invocation.kill);
-      return (await import('./adopt/command.ts')).adoptCommand(invocation.run, VERSION);
+        return (await import('./cli/subcommands/kill-for-guardian.ts')).endForGuardian(invocation.run, invocation.kill);
+      return (await import('./cli/subcommands/adopt.ts')).adoptCommand(invocation.run, VERSION);
     case 'orphans':
-      return (await import('./orphans/command.ts')).orphansCommand(invocation.args);
+      return (await import('./cli/subcommands/orphans.ts')).orphansCommand(invocation.args);
   }
 }
 

@@ -6,11 +6,12 @@
  */
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
-import type { Environment } from '../cli/config-file.ts';
-import { type Configuration, configure } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
+import type { Environment } from '../config/config-file.ts';
+import { type Configuration, configure } from '../config/control-plane.ts';
 import { ensureFlusher } from '../flush/background.ts';
 import { EXIT_STILL_PRINTING, type GuardianWords } from '../guardian/guardian.ts';
+import { LocalSignals } from '../host/local-signals.ts';
 import { NO_PROGRESS } from '../journal/progress.ts';
 import {
   isOurs,
@@ -20,25 +21,24 @@ import {
   readJournal,
   removeJournal,
 } from '../journal/run-journal.ts';
-import { describeError, type Log, openLog } from '../log.ts';
+import { describeError, type Log, openLog } from '../logging/log.ts';
+import { type InheritedOutput, inheritOutput, putOnDisk } from '../output/inherited-output.ts';
+import { openOwnOutput } from '../output/own-output.ts';
 import { environmentOf } from '../processes/environment.ts';
-import { type FamilyOrigin, processFamily } from '../processes/family.ts';
+import { isAnythingLeft } from '../processes/left-running.ts';
 import { bootId, type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
+import { type FamilyOrigin, processFamily } from '../processes/process-tree.ts';
 import { patternOf } from '../redact/patterns.ts';
-import { isAnythingLeft } from '../run/left-running.ts';
-import { LocalSignals } from '../run/local-signals.ts';
-import { openOwnOutput } from '../run/own-output.ts';
-import { assembleAgain, type Birth } from '../run/parts.ts';
 import { redactLine } from '../run/recording.ts';
 import { chooseRules, hideTokenFile } from '../run/redaction.ts';
-import type { State } from '../run/state.ts';
+import { assembleAgain, type Birth } from '../run/run-context.ts';
 import { superviseToItsEnd } from '../run/supervise.ts';
-import type { RunDirectory } from '../spool/run-directory.ts';
-import { ageOf, type RunFacts, type Supervision } from '../spool/run-facts.ts';
+import type { RunDirectory } from '../state/run-directory.ts';
+import { ageOf, type RunFacts, type Supervision } from '../state/run-file.ts';
+import type { State } from '../state/state.ts';
 import { adoptedCommand } from './adopted-command.ts';
-import { type InheritedOutput, inheritOutput, putOnDisk } from './inherited-output.ts';
-import { keepInReach } from './keep.ts';
+import { keepInReach } from './keeper.ts';
 
 /** A run that can be taken over, and is ours to. */
 export interface Orphaned {

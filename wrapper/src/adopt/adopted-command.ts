@@ -2,12 +2,12 @@
 import fs from 'node:fs';
 import type { StreamName } from '#protocol/output-frame';
 import type { RawExit } from '#protocol/run-state';
-import { closedPipe, inheritedPipe, type OutputPipe } from '../command/output-pipe.ts';
 import { INHERITED_FDS } from '../guardian/guardian.ts';
-import { describeError, type Log } from '../log.ts';
-import { type FamilyOrigin, processFamily } from '../processes/family.ts';
+import { describeError, type Log } from '../logging/log.ts';
+import { closedPipe, inheritedPipe, type OutputPipe } from '../output/output-pipe.ts';
 import { processTable } from '../processes/process-table.ts';
-import type { SupervisedCommand } from '../run/parts.ts';
+import { type FamilyOrigin, processFamily } from '../processes/process-tree.ts';
+import type { SupervisedCommand } from '../run/run-context.ts';
 
 /** Whose parent we are not, we are not told the exit of. */
 const LOOK_EVERY_MS = 250;

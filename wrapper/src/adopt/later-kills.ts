@@ -1,9 +1,9 @@
 /** Kills of what a run has left running: each goes the way that a kill of the run would have gone. */
 import type { AppliedKill, Killing, KillMessage } from '#protocol/wrapper-link';
-import type { Log } from '../log.ts';
-import type { ProcessFamily } from '../processes/family.ts';
-import { leaderless } from '../terminate/end-family.ts';
-import { Terminator } from '../terminate/terminator.ts';
+import { leaderless } from '../kill/kill-tree.ts';
+import { Terminator } from '../kill/terminator.ts';
+import type { Log } from '../logging/log.ts';
+import type { ProcessFamily } from '../processes/process-tree.ts';
 
 export interface LaterKillEvents {
   killing(step: Killing): void;

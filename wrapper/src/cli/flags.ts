@@ -2,8 +2,8 @@
 import os from 'node:os';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import * as v from 'valibot';
-import { parseDuration } from '../words/duration.ts';
-import { parseSize } from '../words/size.ts';
+import { parseDuration } from '../format/duration.ts';
+import { parseSize } from '../format/size.ts';
 
 export class UsageError extends Error {}
 

@@ -1,7 +1,7 @@
 /** The command line of `leash run`. */
 import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
-import { shown } from '../command/bytes.ts';
+import { shown } from '../host/undecodable-bytes.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
 

@@ -1,14 +1,14 @@
 /** The one process in the background that sends what runs on this machine could not. */
-import type { Environment } from '../cli/config-file.ts';
-import type { ControlPlane } from '../cli/control-plane.ts';
-import { describeError, type Log } from '../log.ts';
-import { environmentForOurselves } from '../run/command-environment.ts';
-import { ownProgram } from '../run/own-program.ts';
-import { spawnApart } from '../run/spawn-apart.ts';
-import type { State } from '../run/state.ts';
-import { isFlusherAtWork } from '../spool/flusher-lock.ts';
-import { eachRunDirectory } from '../spool/run-listing.ts';
-import { flusherKey, isToBeSent } from './leftover.ts';
+import type { Environment } from '../config/config-file.ts';
+import type { ControlPlane } from '../config/control-plane.ts';
+import { ownProgram } from '../host/own-program.ts';
+import { spawnApart } from '../host/spawn-detached.ts';
+import { environmentForOurselves } from '../launch/command-environment.ts';
+import { describeError, type Log } from '../logging/log.ts';
+import { isFlusherAtWork } from '../state/flusher-lock.ts';
+import { flusherKey, isToBeSent } from '../state/leftover.ts';
+import { eachRunDirectory } from '../state/run-listing.ts';
+import type { State } from '../state/state.ts';
 
 /** How long it keeps trying to send a run; after that the next run starts it again. */
 const KEEPS_TRYING = '1d';

@@ -1,22 +1,22 @@
 /** Sends all that runs on this machine have left for one control plane, again and again if need be. */
 import { performance } from 'node:perf_hooks';
-import { salvageOutput } from '../adopt/inherited-output.ts';
-import { keepLeft, rescueOrphans } from '../adopt/rescue.ts';
-import type { ControlPlane } from '../cli/control-plane.ts';
+import type { ControlPlane } from '../config/control-plane.ts';
+import { keepLeft, rescueOrphans } from '../guardian/rescue.ts';
 import { tidyMemory } from '../journal/run-journal.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
-import { describeError, type Log } from '../log.ts';
+import { describeError, type Log } from '../logging/log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
-import { noFamily, processFamily } from '../processes/family.ts';
-import { isAnythingLeft } from '../run/left-running.ts';
-import type { State } from '../run/state.ts';
-import { acquireFlusherLock } from '../spool/flusher-lock.ts';
-import { removeTold } from '../spool/remove-told.ts';
-import { claim, type RunDirectory } from '../spool/run-directory.ts';
-import { eachUnfinishedRun, type ListedRun, listRunDirectories } from '../spool/run-listing.ts';
-import { tidyStateDirectory } from '../spool/tidy.ts';
+import { salvageOutput } from '../output/inherited-output.ts';
+import { isAnythingLeft } from '../processes/left-running.ts';
+import { noFamily, processFamily } from '../processes/process-tree.ts';
+import { acquireFlusherLock } from '../state/flusher-lock.ts';
+import { flusherKey, isToBeSent } from '../state/leftover.ts';
+import { removeTold } from '../state/remove-delivered.ts';
+import { tidyStateDirectory } from '../state/remove-unfinished.ts';
+import { claim, type RunDirectory } from '../state/run-directory.ts';
+import { eachUnfinishedRun, type ListedRun, listRunDirectories } from '../state/run-listing.ts';
+import type { State } from '../state/state.ts';
 import { type GivenUp, giveUpIfDue } from './give-up.ts';
-import { flusherKey, isToBeSent } from './leftover.ts';
 import { Patience } from './patience.ts';
 import { type Upload, upload } from './upload.ts';
 

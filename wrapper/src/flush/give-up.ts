@@ -1,8 +1,8 @@
 /** When a run that can't be sent is given up: step by step, and never before it was tried since the machine came up. */
-import { describeError, type Log } from '../log.ts';
-import { momentNow } from '../spool/attempts.ts';
+import { describeError, type Log } from '../logging/log.ts';
 import { LeftoverOutput } from '../spool/leftover-output.ts';
-import type { RunDirectory } from '../spool/run-directory.ts';
+import { momentNow } from '../state/attempts.ts';
+import type { RunDirectory } from '../state/run-directory.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** By then the output goes, which takes up room. That it is missing is told together with the end. */

@@ -1,9 +1,9 @@
 /** What is left on this machine once one has sent what one could, and who could send the rest. */
-import type { ControlPlane } from '../cli/control-plane.ts';
-import type { State } from '../run/state.ts';
-import type { ListedRun } from '../spool/run-listing.ts';
-import { listRunDirectories } from '../spool/run-listing.ts';
-import { isBeingSent, isToBeSent } from './leftover.ts';
+import type { ControlPlane } from '../config/control-plane.ts';
+import { isBeingSent, isToBeSent } from '../state/leftover.ts';
+import type { ListedRun } from '../state/run-listing.ts';
+import { listRunDirectories } from '../state/run-listing.ts';
+import type { State } from '../state/state.ts';
 
 export interface Survey {
   /** Ids of runs that are ours to send, and that nobody has just now. */

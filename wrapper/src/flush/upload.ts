@@ -2,16 +2,16 @@
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { AppliedKill } from '#protocol/wrapper-link';
-import type { ControlPlane } from '../cli/control-plane.ts';
 import { Alarm } from '../clock/alarm.ts';
+import type { ControlPlane } from '../config/control-plane.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { Link, type LinkEvents } from '../link/link.ts';
-import type { Log } from '../log.ts';
+import { RunRecord } from '../link/run-record.ts';
+import type { Log } from '../logging/log.ts';
 import { bootId } from '../processes/process-ref.ts';
-import { RunRecord } from '../run/record.ts';
 import { LeftoverOutput } from '../spool/leftover-output.ts';
-import type { RunDirectory } from '../spool/run-directory.ts';
-import { ageOf, type RunFacts } from '../spool/run-facts.ts';
+import type { RunDirectory } from '../state/run-directory.ts';
+import { ageOf, type RunFacts } from '../state/run-file.ts';
 
 /** What came of it. */
 export type Upload =

@@ -11,12 +11,12 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
-import type { Environment } from '../cli/config-file.ts';
-import { describeError, type Log } from '../log.ts';
+import type { Environment } from '../config/config-file.ts';
+import { spawnApart } from '../host/spawn-detached.ts';
+import { cookieOf } from '../launch/command-environment.ts';
+import { describeError, type Log } from '../logging/log.ts';
 import { processTable } from '../processes/process-table.ts';
-import { cookieOf } from '../run/command-environment.ts';
-import { spawnApart } from '../run/spawn-apart.ts';
-import { type RunFacts, readFacts } from '../spool/run-facts.ts';
+import { type RunFacts, readFacts } from '../state/run-file.ts';
 
 /** What the guardian does when the wrapper has died. */
 export interface LastWill {

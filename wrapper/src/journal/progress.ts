@@ -1,7 +1,7 @@
 /** How far a run has come, for a successor: what a kill under way has done, and how the command exited if it has. */
 import * as v from 'valibot';
 import { AppliedKill, Killing } from '#protocol/wrapper-link';
-import { NOT_ENDING } from '../terminate/decide.ts';
+import { NOT_ENDING } from '../kill/decide.ts';
 
 const Reason = v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']);
 const AgeMs = v.number();

@@ -6,12 +6,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
 import type { StreamName } from '#protocol/output-frame';
-import { describeError, type Log } from '../log.ts';
-import { pathOwnersSync } from '../path-owners.ts';
+import { isMemoryFree, MEMORY } from '../host/memory-directory.ts';
+import { pathOwnersSync } from '../host/path-owners.ts';
+import { describeError, type Log } from '../logging/log.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
-import type { Processes } from '../spool/owner.ts';
-import { parseProcess, processName } from '../spool/process-name.ts';
-import { isMemoryFree, MEMORY } from './memory.ts';
+import type { Processes } from '../state/owner.ts';
+import { parseProcess, processName } from '../state/process-name.ts';
 import { type JournalledOutput, OutputJournal, readOutputJournal, type Stretch } from './output-journal.ts';
 import { NO_PROGRESS, Progress } from './progress.ts';
 

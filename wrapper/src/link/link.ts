@@ -4,12 +4,12 @@ import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import { TokenBucket } from '../clock/token-bucket.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../logging/log.ts';
 import { pauseBeforeDialling } from './backoff.ts';
 import { type Connection, describeWay, dial, type Ending, type Handlers, type RunAddress } from './dial.ts';
 import { InboundBudget } from './inbound-budget.ts';
+import type { ToldRun } from './reportable-run.ts';
 import { Session, type SessionAction } from './session.ts';
-import type { ToldRun } from './told-run.ts';
 
 /** How the link stands. */
 export type LinkState =

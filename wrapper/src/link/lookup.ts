@@ -8,7 +8,7 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
 import fs from 'node:fs/promises';
 import type { LookupFunction } from 'node:net';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from '../host/error-code.ts';
 
 export interface NameSources {
   /** Asks a name server; rejects with the code ETIMEOUT when none answers. */

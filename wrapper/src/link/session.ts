@@ -13,8 +13,8 @@ import {
   type Start,
   type WrapperMessage,
 } from '#protocol/wrapper-link';
-import { describeDuration } from '../words/duration.ts';
-import type { ToldRun } from './told-run.ts';
+import { describeDuration } from '../format/duration.ts';
+import type { ToldRun } from './reportable-run.ts';
 
 export type SessionAction =
   | { readonly kind: 'send'; readonly message: WrapperMessage }

@@ -7,7 +7,7 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { describeError } from '../log.ts';
+import { describeError } from '../logging/log.ts';
 import { lookup } from './lookup.ts';
 import { authority, bareHost, describeProxy, type ProxyServer, portOf, type Route } from './proxy.ts';
 import { Refusal } from './refusal.ts';

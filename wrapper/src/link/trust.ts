@@ -12,8 +12,8 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
-import { readPatiently } from '../cli/patient-file.ts';
-import { describeError } from '../log.ts';
+import { readPatiently } from '../config/patient-file.ts';
+import { describeError } from '../logging/log.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Trust {

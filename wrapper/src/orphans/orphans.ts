@@ -1,18 +1,18 @@
 /** Commands that lost their wrapper before their end was recorded, and run on. */
-import { type Means, rescue } from '../adopt/rescue.ts';
+import { type Means, rescue } from '../guardian/rescue.ts';
 import { NO_PROGRESS } from '../journal/progress.ts';
 import { noteProgressIn } from '../journal/run-journal.ts';
-import type { Log } from '../log.ts';
-import { noFamily, type ProcessFamily, processFamily } from '../processes/family.ts';
+import type { EndRequest } from '../kill/decide.ts';
+import { endFamily } from '../kill/kill-tree.ts';
+import type { Log } from '../logging/log.ts';
+import { findMarked, markedText, programOf } from '../processes/describe-processes.ts';
+import { noFamily, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
 import { redactionRules } from '../redact/redactor.ts';
-import { findMarked, markedText, programOf } from '../run/marked.ts';
-import type { State } from '../run/state.ts';
-import { removeTold } from '../spool/remove-told.ts';
-import { claim } from '../spool/run-directory.ts';
-import type { RunFacts } from '../spool/run-facts.ts';
-import { eachUnfinishedRun, listRunDirectories } from '../spool/run-listing.ts';
-import type { EndRequest } from '../terminate/decide.ts';
-import { endFamily } from '../terminate/end-family.ts';
+import { removeTold } from '../state/remove-delivered.ts';
+import { claim } from '../state/run-directory.ts';
+import type { RunFacts } from '../state/run-file.ts';
+import { eachUnfinishedRun, listRunDirectories } from '../state/run-listing.ts';
+import type { State } from '../state/state.ts';
 
 export interface Orphan {
   readonly facts: RunFacts;

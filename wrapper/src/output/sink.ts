@@ -7,7 +7,7 @@
  * A terminal is different: one that is stopped (Ctrl-S, a window of `screen` nobody looks at) is no reason for a job to
  * stand still all night. What it doesn't take is left out, and it is told so when it reads again.
  */
-import { ByteQueue } from './byte-queue.ts';
+import { ByteQueue } from '../buffer/byte-queue.ts';
 import type { Writer, Written } from './descriptor.ts';
 
 /** From here on the command is made to wait. */

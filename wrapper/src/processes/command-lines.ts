@@ -1,7 +1,7 @@
 /** What processes were started with, for people to recognise them by. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { commandLine } from '../command/command-line.ts';
+import { commandLine } from '../format/command-line.ts';
 
 /** Far more than is shown of one. */
 const MAX_READ_BYTES = 8 * 1024;

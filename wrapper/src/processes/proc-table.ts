@@ -1,6 +1,6 @@
 /** The process table as Linux shows it in /proc. */
 import fs from 'node:fs';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from '../host/error-code.ts';
 import type { ProcessEntry, ProcessTable } from './process-table.ts';
 
 export const procTable: ProcessTable = {

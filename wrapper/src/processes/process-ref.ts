@@ -1,7 +1,7 @@
 /** A process known for certain, even by someone who reads of it after a crash or a restart of the machine. */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from '../host/error-code.ts';
 import { type ProcessTable, processTable } from './process-table.ts';
 
 /** Plain data, to be stored as JSON. */

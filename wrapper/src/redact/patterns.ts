@@ -4,7 +4,7 @@
  * Output need not be UTF-8, and must come through untouched where nothing is hidden. So it is matched as if each byte
  * were a character (latin1), and what a pattern says about characters beyond ASCII is put in terms of their UTF-8 bytes.
  */
-import { boundBacktracking } from '../engine.ts';
+import { boundBacktracking } from '../host/v8-flags.ts';
 
 export type Compiled =
   | { readonly kind: 'compiled'; readonly pattern: RegExp }

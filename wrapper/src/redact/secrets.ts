@@ -1,5 +1,5 @@
 /** The secret values of an environment: what must not leave the machine, as the bytes it would be printed as. */
-import { toBytes } from '../command/bytes.ts';
+import { toBytes } from '../host/undecodable-bytes.ts';
 import { isSecretName } from './secret-names.ts';
 
 /**

@@ -4,20 +4,20 @@ import fs from 'node:fs/promises';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { type Environment, readConfigFile, withConfig } from '../cli/config-file.ts';
-import { type Configuration, configure } from '../cli/control-plane.ts';
 import { UsageError } from '../cli/flags.ts';
 import type { RunArgs } from '../cli/run-args.ts';
 import { within } from '../clock/within.ts';
-import { hideFromNode } from '../command/hidden-variables.ts';
-import type { LaunchState } from '../command/launch-state.ts';
-import { ownArguments } from '../command/own-arguments.ts';
-import { spawnable } from '../command/shim.ts';
-import { describeError, openLog, ownLine } from '../log.ts';
+import { type Environment, readConfigFile, withConfig } from '../config/config-file.ts';
+import { type Configuration, configure } from '../config/control-plane.ts';
+import { ownArguments } from '../host/own-arguments.ts';
+import { ownProgram } from '../host/own-program.ts';
+import { spawnApart } from '../host/spawn-detached.ts';
+import { hideFromNode } from '../launch/hidden-variables.ts';
+import type { LaunchState } from '../launch/launch-state.ts';
+import { spawnable } from '../launch/shim.ts';
+import { describeError, openLog, ownLine } from '../logging/log.ts';
 import { newRunId } from './identity.ts';
-import { ownProgram } from './own-program.ts';
 import { chooseRules } from './redaction.ts';
-import { spawnApart } from './spawn-apart.ts';
 
 /**
  * By which the wrapper in the background is told what only the one in the foreground could know. An argument, which none

@@ -2,13 +2,13 @@
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
 import type { RunArgs } from '../cli/run-args.ts';
-import type { Log } from '../log.ts';
-import type { ProcessFamily } from '../processes/family.ts';
-import type { Terminator } from '../terminate/terminator.ts';
-import { describeDuration } from '../words/duration.ts';
+import { describeDuration } from '../format/duration.ts';
+import type { EndingSignal, LocalSignal } from '../host/local-signals.ts';
+import type { Terminator } from '../kill/terminator.ts';
+import type { Log } from '../logging/log.ts';
+import type { ProcessFamily } from '../processes/process-tree.ts';
 import type { LimitKind } from './limits.ts';
-import type { EndingSignal, LocalSignal } from './local-signals.ts';
-import type { Birth } from './parts.ts';
+import type { Birth } from './run-context.ts';
 
 export interface Ending {
   readonly args: RunArgs;

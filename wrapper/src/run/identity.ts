@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
 import { defaultInstance } from '#protocol/names';
-import { hostName } from './host-name.ts';
-import type { Birth } from './parts.ts';
+import { hostName } from '../host/host-name.ts';
+import type { Birth } from './run-context.ts';
 
 /** A new run id. */
 export function newRunId(): string {

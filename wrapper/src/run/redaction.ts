@@ -1,9 +1,10 @@
 /** What of a run's output and command line is a secret. */
-import type { Environment } from '../cli/config-file.ts';
-import type { TokenSource } from '../cli/control-plane.ts';
+
 import type { Redaction } from '../cli/run-args.ts';
-import { onTokenRead, readTokenFile } from '../cli/token-file.ts';
 import { withinRunning } from '../clock/running-clock.ts';
+import type { Environment } from '../config/config-file.ts';
+import type { TokenSource } from '../config/control-plane.ts';
+import { onTokenRead, readTokenFile } from '../config/token-file.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import { type RedactionRules, redactionRules } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';

@@ -1,22 +1,22 @@
 /** `leash run`: one command, from its start to the moment its end is told, or kept to be told later. */
 import { performance } from 'node:perf_hooks';
-import { readConfigFile, withConfig } from '../cli/config-file.ts';
-import { configure } from '../cli/control-plane.ts';
 import type { RunArgs } from '../cli/run-args.ts';
-import { takeLaunchState } from '../command/launch-state.ts';
-import { prepareOutput, startCommand } from '../command/start-command.ts';
-import { keepMemorySmall } from '../engine.ts';
-import { openLog } from '../log.ts';
+import { readConfigFile, withConfig } from '../config/config-file.ts';
+import { configure } from '../config/control-plane.ts';
+import { LocalSignals } from '../host/local-signals.ts';
+import { keepMemorySmall } from '../host/v8-flags.ts';
+import { commandEnvironment } from '../launch/command-environment.ts';
+import { takeLaunchState } from '../launch/launch-state.ts';
+import { prepareOutput, startCommand } from '../launch/start-command.ts';
+import { openLog } from '../logging/log.ts';
+import { openOwnOutput, passOnTheRest } from '../output/own-output.ts';
 import { createCgroup } from '../processes/cgroup.ts';
-import { commandEnvironment } from './command-environment.ts';
 import { type Detachment, leaveInBackground } from './detach.ts';
+import { standBy } from './fallback-supervisor.ts';
 import { newRunId } from './identity.ts';
-import { LocalSignals } from './local-signals.ts';
-import { openOwnOutput, passOnTheRest } from './own-output.ts';
-import { assemble, type Birth } from './parts.ts';
 import { redactLine } from './recording.ts';
 import { chooseRules, hideTokenFile } from './redaction.ts';
-import { standBy } from './stand-by.ts';
+import { assemble, type Birth } from './run-context.ts';
 import { superviseToItsEnd } from './supervise.ts';
 
 /**

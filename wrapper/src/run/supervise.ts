@@ -2,21 +2,21 @@
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
-import { type OutputEvents, type OutputReader, readOutput } from '../command/read-output.ts';
+import { describeEnd } from '../format/run-end.ts';
 import type { GuardianWords } from '../guardian/guardian.ts';
-import { describeError, type Log, ownLine } from '../log.ts';
-import { Brake } from '../output/brake.ts';
-import { watchFamily } from '../processes/watch.ts';
-import type { Stage } from '../terminate/decide.ts';
-import { describeEnd } from '../words/ending.ts';
+import type { LocalSignals } from '../host/local-signals.ts';
+import type { Stage } from '../kill/decide.ts';
+import { describeError, type Log, ownLine } from '../logging/log.ts';
+import { Brake } from '../output/backpressure.ts';
+import { damageTo } from '../output/own-output.ts';
+import { type OutputEvents, type OutputReader, readOutput } from '../output/read-output.ts';
+import { findMarked } from '../processes/describe-processes.ts';
+import { asLeft, findLeftRunning } from '../processes/left-running.ts';
+import { watchFamily } from '../processes/watch-tree.ts';
 import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
-import { asLeft, findLeftRunning } from './left-running.ts';
 import { Limits } from './limits.ts';
-import type { LocalSignals } from './local-signals.ts';
-import { findMarked } from './marked.ts';
-import { damageTo } from './own-output.ts';
-import { noteProgress, type Parts, type SupervisedCommand } from './parts.ts';
 import { Recording, redactLine } from './recording.ts';
+import { noteProgress, type Parts, type SupervisedCommand } from './run-context.ts';
 
 /** How the command ended, or that it never began. */
 interface End {

@@ -1,6 +1,6 @@
 /** The output of a run whose wrapper is gone, as far as it reached the disk: read to be sent, deleted once it is stored. */
 import { stat, unlink } from 'node:fs/promises';
-import type { Piece } from '../output/log.ts';
+import type { Piece } from '../buffer/output-buffer.ts';
 import { type OnDisk, type Segment, SegmentList } from './segment-list.ts';
 import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
 

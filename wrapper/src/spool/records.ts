@@ -14,8 +14,8 @@
  */
 
 import type { StreamName } from '#protocol/output-frame';
-import { joined } from '../output/join.ts';
-import type { Piece } from '../output/log.ts';
+import { joined } from '../buffer/join.ts';
+import type { Piece } from '../buffer/output-buffer.ts';
 
 export const RECORD_HEADER_BYTES = 24;
 export const MAX_RECORD_BYTES = 64 * 1024;

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Piece } from '../output/log.ts';
+import type { Piece } from '../buffer/output-buffer.ts';
 import { RecordBlock } from './records.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 

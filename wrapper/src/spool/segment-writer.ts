@@ -2,7 +2,7 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from '../host/error-code.ts';
 import type { RecordBlock } from './records.ts';
 import { type OnDisk, outputBytesFrom, type Segment, type SegmentList } from './segment-list.ts';
 

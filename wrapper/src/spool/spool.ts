@@ -3,8 +3,8 @@
  * for nothing. While the disk is slow or fails, the output stays where it is.
  */
 import { performance } from 'node:perf_hooks';
-import { describeError } from '../log.ts';
-import type { Piece } from '../output/log.ts';
+import type { Piece } from '../buffer/output-buffer.ts';
+import { describeError } from '../logging/log.ts';
 import { RecordBlock } from './records.ts';
 import type { OnDisk, SegmentList } from './segment-list.ts';
 import { type Later, SegmentReader } from './segment-reader.ts';

@@ -7,7 +7,7 @@ import type { FakeRun } from '#testing/fake-run';
 import { sampledTest } from '#testing/sampled-test';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import type { RunFacts } from '../../src/spool/run-facts.ts';
+import type { RunFacts } from '../../src/state/run-file.ts';
 import { gate } from '../support/gate.ts';
 import {
   controlPlane,

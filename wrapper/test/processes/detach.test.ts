@@ -6,7 +6,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { launcherHeader, seal } from '../../src/command/launcher-header.ts';
+import { launcherHeader, seal } from '../../src/launch/launcher-header.ts';
 import { procTable } from '../../src/processes/proc-table.ts';
 import {
   controlPlane,

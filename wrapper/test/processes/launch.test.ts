@@ -6,11 +6,11 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { sampledTest } from '#testing/sampled-test';
-import type { LaunchState } from '../../src/command/launch-state.ts';
-import { launcherHeader, seal } from '../../src/command/launcher-header.ts';
+import type { LaunchState } from '../../src/launch/launch-state.ts';
+import { launcherHeader, seal } from '../../src/launch/launcher-header.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const LAUNCH_STATE = fileURLToPath(new URL('../../src/command/launch-state.ts', import.meta.url));
+const LAUNCH_STATE = fileURLToPath(new URL('../../src/launch/launch-state.ts', import.meta.url));
 const PATH = `${path.dirname(process.execPath)}:/usr/bin:/bin`;
 
 /** Says what it was launched with. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { hasCode } from '../../src/error-code.ts';
+import { hasCode } from '../../src/host/error-code.ts';
 import { controlPlane, leashRun, marker, shell, stderrOf } from '../support/leash.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

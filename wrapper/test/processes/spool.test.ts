@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { UnackedOutput } from '../../src/output/unacked.ts';
+import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
 import { patternBytes } from '../support/pattern.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

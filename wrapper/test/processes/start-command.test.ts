@@ -3,9 +3,9 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { fromBytes } from '../../src/command/bytes.ts';
-import { shimArguments, spawnableEnvironment } from '../../src/command/shim.ts';
-import { startCommand } from '../../src/command/start-command.ts';
+import { fromBytes } from '../../src/host/undecodable-bytes.ts';
+import { shimArguments, spawnableEnvironment } from '../../src/launch/shim.ts';
+import { startCommand } from '../../src/launch/start-command.ts';
 import { plainLaunch, ran, specOf } from '../support/start.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

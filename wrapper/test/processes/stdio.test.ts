@@ -6,11 +6,11 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { type OutputEvents, readOutput } from '../../src/command/read-output.ts';
-import { Brake } from '../../src/output/brake.ts';
+import { Brake } from '../../src/output/backpressure.ts';
 import type { Writer } from '../../src/output/descriptor.ts';
+import { type OutputEvents, readOutput } from '../../src/output/read-output.ts';
 import { Sink } from '../../src/output/sink.ts';
-import { UnackedOutput } from '../../src/output/unacked.ts';
+import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { greedy, ran, silent, start } from '../support/start.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -7,8 +7,8 @@ import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { endFamily } from '../../src/terminate/end-family.ts';
-import { end, hasCgroup, Run, silent } from '../support/family-run.ts';
+import { endFamily } from '../../src/kill/kill-tree.ts';
+import { end, hasCgroup, Run, silent } from '../support/process-tree-run.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const hasPerl = IS_PROOF && spawnSync('perl', ['-e', '1']).status === 0;

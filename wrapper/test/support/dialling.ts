@@ -2,10 +2,10 @@
 import net, { type AddressInfo } from 'node:net';
 import { onTestFinished, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
+import { OutputLog } from '../../src/buffer/output-buffer.ts';
 import { type Connection, dial, type Ending, type RunAddress } from '../../src/link/dial.ts';
 import { Link } from '../../src/link/link.ts';
-import { OutputLog } from '../../src/output/log.ts';
-import { RunRecord } from '../../src/run/record.ts';
+import { RunRecord } from '../../src/link/run-record.ts';
 
 export type To = Partial<RunAddress['controlPlane']> & { readonly baseUrl: string };
 

@@ -8,7 +8,7 @@ import { FakeControlPlane, type FakeControlPlaneOptions } from '#testing/fake-co
 import { waitFor } from '#testing/wait-for';
 import { nameSources } from '../../../scripts/local/source-maps.ts';
 import { removeJournal } from '../../src/journal/run-journal.ts';
-import { readFacts } from '../../src/spool/run-facts.ts';
+import { readFacts } from '../../src/state/run-file.ts';
 import { endAll, newMarker } from './processes.ts';
 
 /** The wrapper as it is shipped: made by build-program.ts. */

@@ -4,10 +4,10 @@ import path from 'node:path';
 import { MIB } from '#protocol/limits';
 import type { Complete } from '#protocol/wrapper-link';
 import { WAIT_LIMIT_MS } from '#testing/patience';
-import { UnackedOutput } from '../../src/output/unacked.ts';
-import { ownProcess, type Processes } from '../../src/spool/owner.ts';
-import { createRunDirectory } from '../../src/spool/run-directory.ts';
-import type { RunFacts } from '../../src/spool/run-facts.ts';
+import { UnackedOutput } from '../../src/output/unacked-output.ts';
+import { ownProcess, type Processes } from '../../src/state/owner.ts';
+import { createRunDirectory } from '../../src/state/run-directory.ts';
+import type { RunFacts } from '../../src/state/run-file.ts';
 import { someFacts } from './run-facts.ts';
 
 /** Where a run would have been told to, with a token from the environment. */

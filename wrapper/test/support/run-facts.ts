@@ -1,5 +1,5 @@
 /** What a run may be like that is kept on disk. */
-import type { RunFacts } from '../../src/spool/run-facts.ts';
+import type { RunFacts } from '../../src/state/run-file.ts';
 
 let runs = 0;
 

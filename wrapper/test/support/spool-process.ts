@@ -7,10 +7,10 @@
  *     write DIRECTORY      writes output to a spool without end
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { UnackedOutput } from '../../src/output/unacked.ts';
-import { ownProcess, type Processes } from '../../src/spool/owner.ts';
-import { claim, createRunDirectory } from '../../src/spool/run-directory.ts';
-import { listRunDirectories } from '../../src/spool/run-listing.ts';
+import { UnackedOutput } from '../../src/output/unacked-output.ts';
+import { ownProcess, type Processes } from '../../src/state/owner.ts';
+import { claim, createRunDirectory } from '../../src/state/run-directory.ts';
+import { listRunDirectories } from '../../src/state/run-listing.ts';
 import { patternBytes } from './pattern.ts';
 import { someFacts } from './run-facts.ts';
 

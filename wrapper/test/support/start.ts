@@ -2,10 +2,10 @@
 import { onTestFinished } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
 import type { RawExit } from '#protocol/run-state';
-import { readOutput } from '../../src/command/read-output.ts';
-import { type CommandSpec, type RunningCommand, startCommand } from '../../src/command/start-command.ts';
-import type { Log } from '../../src/log.ts';
+import { type CommandSpec, type RunningCommand, startCommand } from '../../src/launch/start-command.ts';
+import type { Log } from '../../src/logging/log.ts';
 import type { Writer } from '../../src/output/descriptor.ts';
+import { readOutput } from '../../src/output/read-output.ts';
 import { Sink } from '../../src/output/sink.ts';
 
 export const silent: Log = { tell() {}, note() {} };

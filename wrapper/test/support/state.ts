@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { procTable } from '../../src/processes/proc-table.ts';
-import { fallbackDirectories } from '../../src/spool/fallback-directory.ts';
+import { fallbackDirectories } from '../../src/state/fallback-directory.ts';
 import { endEach } from './processes.ts';
 
 /** Pids of the living `leash flush` that use a state directory. */

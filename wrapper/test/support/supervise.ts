@@ -1,7 +1,8 @@
 /** A program: starts the command in its arguments and passes its output on to its own, as `leash run` does. */
-import { readOutput } from '../../src/command/read-output.ts';
-import { startCommand } from '../../src/command/start-command.ts';
+
+import { startCommand } from '../../src/launch/start-command.ts';
 import { openWriter } from '../../src/output/descriptor.ts';
+import { readOutput } from '../../src/output/read-output.ts';
 import { Sink } from '../../src/output/sink.ts';
 
 const [program = '', ...args] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseConfig, readConfigFile, withConfig } from '../../src/cli/config-file.ts';
+import { parseConfig, readConfigFile, withConfig } from '../../src/config/config-file.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 test('a line is a setting, an empty one or a comment', () => {

@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { fallbackDirectories, makeFallbackDirectory, stateRoots } from '../../src/spool/fallback-directory.ts';
-import type { Processes } from '../../src/spool/owner.ts';
-import { removeTold } from '../../src/spool/remove-told.ts';
-import { claim, createRunDirectory } from '../../src/spool/run-directory.ts';
-import { listRunDirectories } from '../../src/spool/run-listing.ts';
+import { fallbackDirectories, makeFallbackDirectory, stateRoots } from '../../src/state/fallback-directory.ts';
+import type { Processes } from '../../src/state/owner.ts';
+import { removeTold } from '../../src/state/remove-delivered.ts';
+import { claim, createRunDirectory } from '../../src/state/run-directory.ts';
+import { listRunDirectories } from '../../src/state/run-listing.ts';
 import { someFacts } from '../support/run-facts.ts';
 
 const wrapper: Processes = { self: { pid: 7, startTime: '1', bootId: 'b' }, isRunning: ({ pid }) => pid === 7 };

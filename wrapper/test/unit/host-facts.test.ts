@@ -2,7 +2,7 @@ import os from 'node:os';
 import * as v from 'valibot';
 import { describe, expect, test, vi } from 'vitest';
 import { Host } from '#protocol/machine-facts';
-import { hostFacts, prettyName } from '../../src/run/host-facts.ts';
+import { hostFacts, prettyName } from '../../src/host/host-facts.ts';
 
 describe('the facts of a host', () => {
   test('are what the protocol takes', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { parseLaunchRecord } from '../../src/command/launch-state.ts';
-import { launcherHeader } from '../../src/command/launcher-header.ts';
+import { parseLaunchRecord } from '../../src/launch/launch-state.ts';
+import { launcherHeader } from '../../src/launch/launcher-header.ts';
 
 const hex = (text: string) =>
   Buffer.from(text)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseArgs, wordsAsLine } from '../../src/processes/command-lines.ts';
+import { describeProcesses, findLeftRunning } from '../../src/processes/left-running.ts';
 import { redactionRules } from '../../src/redact/redactor.ts';
-import { describeProcesses, findLeftRunning } from '../../src/run/left-running.ts';
 
 const NO_RULES = redactionRules([]);
 const SILENT = { tell: () => {}, note: () => {} };

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { type LogOptions, openLog } from '../../src/log.ts';
+import { type LogOptions, openLog } from '../../src/logging/log.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** A log, and what it puts on stderr. */

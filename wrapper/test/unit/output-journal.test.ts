@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { LONGEST_BYTES, OutputJournal, readOutputJournal, type Stretch } from '../../src/journal/output-journal.ts';
-import { UnackedOutput } from '../../src/output/unacked.ts';
+import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 function stretch(start: number, text: string, stream: Stretch['stream'] = 'stdout'): Stretch {

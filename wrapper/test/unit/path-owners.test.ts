@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { readConfigFile } from '../../src/cli/config-file.ts';
-import { readTokenFile } from '../../src/cli/token-file.ts';
-import { type Look, type PathOwners, pathOwners, walkTo } from '../../src/path-owners.ts';
+import { readConfigFile } from '../../src/config/config-file.ts';
+import { readTokenFile } from '../../src/config/token-file.ts';
+import { type Look, type PathOwners, pathOwners, walkTo } from '../../src/host/path-owners.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const isRoot = process.getuid?.() === 0;

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { readPatiently } from '../../src/cli/patient-file.ts';
-import { onTokenRead, readTokenFile } from '../../src/cli/token-file.ts';
 import { RunningClock, TURN_MS } from '../../src/clock/running-clock.ts';
+import { readPatiently } from '../../src/config/patient-file.ts';
+import { onTokenRead, readTokenFile } from '../../src/config/token-file.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 function fifo(): string {

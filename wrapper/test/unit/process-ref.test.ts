@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { bootId, isRunning, refOf } from '../../src/processes/process-ref.ts';
-import { parseProcess, processName } from '../../src/spool/process-name.ts';
+import { parseProcess, processName } from '../../src/state/process-name.ts';
 
 test('a process is running until it has ended, also by a reference that was stored', async () => {
   const child = spawn('sleep', ['100']);

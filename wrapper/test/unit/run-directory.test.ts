@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { ProcessRef } from '../../src/processes/process-ref.ts';
-import type { Processes } from '../../src/spool/owner.ts';
-import { claim, createRunDirectory, type RunDirectory, runsIn } from '../../src/spool/run-directory.ts';
-import { ageOf, type RunEnd } from '../../src/spool/run-facts.ts';
-import { listRunDirectories } from '../../src/spool/run-listing.ts';
-import { tidyStateDirectory } from '../../src/spool/tidy.ts';
+import type { Processes } from '../../src/state/owner.ts';
+import { tidyStateDirectory } from '../../src/state/remove-unfinished.ts';
+import { claim, createRunDirectory, type RunDirectory, runsIn } from '../../src/state/run-directory.ts';
+import { ageOf, type RunEnd } from '../../src/state/run-file.ts';
+import { listRunDirectories } from '../../src/state/run-listing.ts';
 import { someFacts } from '../support/run-facts.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { MAX_UNACKED_BYTES } from '#protocol/limits';
 import type { Complete, ObjectMessage } from '#protocol/wrapper-link';
+import { OutputLog } from '../../src/buffer/output-buffer.ts';
+import type { OutputSource, ToldRun } from '../../src/link/reportable-run.ts';
+import { RunRecord } from '../../src/link/run-record.ts';
 import { Session, type SessionAction } from '../../src/link/session.ts';
-import type { OutputSource, ToldRun } from '../../src/link/told-run.ts';
-import { OutputLog } from '../../src/output/log.ts';
-import { RunRecord } from '../../src/run/record.ts';
 
 function newRecord(capacity = 10_000_000): RunRecord<OutputLog> {
   const facts = {

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
-import { NOT_ENDING, SWEEP_MS } from '../../src/terminate/decide.ts';
-import { endFamily } from '../../src/terminate/end-family.ts';
-import { type Endable, Terminator } from '../../src/terminate/terminator.ts';
+import { NOT_ENDING, SWEEP_MS } from '../../src/kill/decide.ts';
+import { endFamily } from '../../src/kill/kill-tree.ts';
+import { type Endable, Terminator } from '../../src/kill/terminator.ts';
 
 const COMMAND = '01J00000000000000000000001';
 const silent = { tell() {}, note() {} };

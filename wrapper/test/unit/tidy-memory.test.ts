@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { tidyMemory } from '../../src/journal/run-journal.ts';
-import { processName } from '../../src/spool/process-name.ts';
+import { processName } from '../../src/state/process-name.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** In ticks of 10 ms since the machine's start. */

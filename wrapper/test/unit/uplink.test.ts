@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Link, LinkEvents, LinkState } from '../../src/link/link.ts';
-import { type Untold, Uplink } from '../../src/run/uplink.ts';
+import { type Untold, Uplink } from '../../src/link/uplink.ts';
 
 // The files of a worker share their modules: those that are mocked here are loaded for this file, and again for the next.
 vi.hoisted(() => vi.resetModules());

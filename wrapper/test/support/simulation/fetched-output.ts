@@ -2,8 +2,8 @@
 
 import type { Random } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
-import type { OutputSource } from '../../../src/link/told-run.ts';
-import type { OutputLog, Piece } from '../../../src/output/log.ts';
+import type { OutputLog, Piece } from '../../../src/buffer/output-buffer.ts';
+import type { OutputSource } from '../../../src/link/reportable-run.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export class FetchedOutput implements OutputSource {

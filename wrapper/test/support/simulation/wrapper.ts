@@ -4,8 +4,8 @@ import { encodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { type Killing, type KillMessage, readObjectMessage } from '#protocol/wrapper-link';
 import type { Random } from '#testing/random';
 import { pauseBeforeDialling } from '../../../src/link/backoff.ts';
+import type { ToldRun } from '../../../src/link/reportable-run.ts';
 import { Session, type SessionAction } from '../../../src/link/session.ts';
-import type { ToldRun } from '../../../src/link/told-run.ts';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Wire } from './wire.ts';
 

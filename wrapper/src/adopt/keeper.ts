@@ -1,0 +1,103 @@
+/**
+ * Keeping what a run has left running in reach: the run is over and told, its processes are not. As long as one of them
+ * lives there is a link for it, by which an operator can end them.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../clock/within.ts';
+import type { ControlPlane } from '../config/control-plane.ts';
+import { addressOf, forNobody, leftRecord } from '../flush/upload.ts';
+import { Link, type LinkState } from '../link/link.ts';
+import type { Log } from '../logging/log.ts';
+import { findMarked, withMarked } from '../processes/describe-processes.ts';
+import { describeProcesses } from '../processes/left-running.ts';
+import { type FamilyOrigin, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
+import type { RedactionRules } from '../redact/redactor.ts';
+import { removeTold } from '../state/remove-delivered.ts';
+import type { RunDirectory } from '../state/run-directory.ts';
+import type { State } from '../state/state.ts';
+import { LaterKills } from './later-kills.ts';
+
+/** Nobody waits for it, a kill looks far more often; and what lives for weeks must not cost a look at all processes so often. */
+const FIRST_PAUSE_MS = 3_000;
+const LONGEST_PAUSE_MS = 30_000;
+const BACK_OFF = 1.5;
+/** So long a process of its own tries to tell that nothing is left; in a longer outage a flusher does it for all runs. */
+const TELL_MS = 60_000;
+
+/**
+ * Resolves when nothing is left of the run and the control plane knows, or doesn't want to hear of it, or can't. Its
+ * directory has been removed then, or given back.
+ *
+ * @returns whether a flusher is to tell the rest
+ */
+export async function keepInReach(
+  directory: RunDirectory,
+  origin: FamilyOrigin,
+  controlPlane: ControlPlane,
+  rules: RedactionRules,
+  state: State,
+  log: Log,
+): Promise<boolean> {
+  const family = processFamily(origin);
+  const { record, output } = await leftRecord(directory, () => kills.applied);
+  const { limits, supervision } = directory.facts;
+  const ownWay = { signal: supervision?.signal ?? 'SIGTERM', graceMs: limits.grace_ms };
+  const kills = new LaterKills(family, ownWay, () => record.start().age_ms, log, {
+    killing: (step) => {
+      const told = withMarked(step, findMarked(family, rules, log));
+      record.noteKilling(told);
+      link.killing(told);
+    },
+    gone: () => look(),
+  });
+  record.isKept = true;
+  const address = addressOf(directory.facts, controlPlane);
+  let wake = (): void => {};
+  const link = new Link(
+    address,
+    record,
+    { kill: (kill) => kills.request(kill), changed: () => wake() },
+    forNobody(log),
+  );
+  output.onReadable = () => link.outputReadable();
+  let known = '';
+  const look = () => {
+    const pids = family.remaining();
+    const marked = family.marked();
+    const now = JSON.stringify([pids, marked]);
+    if (now === known) return;
+    known = now;
+    record.left = describeProcesses(pids, marked, rules);
+    record.isKept = record.left.length > 0;
+    link.leftChanged();
+  };
+  look();
+  for (let pauseMs = FIRST_PAUSE_MS; record.isKept && !isUnwanted(link.state); ) {
+    await sleep(pauseMs);
+    pauseMs = Math.min(pauseMs * BACK_OFF, LONGEST_PAUSE_MS);
+    look();
+  }
+  const isHeard = new Promise<void>((resolve) => {
+    wake = () => {
+      if (link.state === 'settled' || isUnwanted(link.state)) resolve();
+    };
+    wake();
+  });
+  await within(isHeard, TELL_MS, undefined);
+  const isToBeTold = !record.isKept && link.state !== 'settled' && !isUnwanted(link.state);
+  const isTold = link.state === 'settled';
+  await link.close();
+  await output.close();
+  await leave(directory, family, isTold ? state : null);
+  return isToBeTold;
+}
+
+function isUnwanted(state: LinkState): boolean {
+  return state === 'rejected' || state === 'refused' || state === 'given_up';
+}
+
+async function leave(directory: RunDirectory, family: ProcessFamily, toldIn: State | null): Promise<void> {
+  family.release();
+  if (toldIn !== null) await removeTold(directory, toldIn.directory, toldIn.processes);
+  else await directory.release();
+}

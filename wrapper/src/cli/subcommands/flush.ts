@@ -1,0 +1,84 @@
+/** `leash flush`. */
+import { EXIT_ERRORED } from '#protocol/run-state';
+import { type ControlPlane, configure } from '../../config/control-plane.ts';
+import { type Flushed, flushOnce, keepFlushing } from '../../flush/flusher.ts';
+import { type Foreign, survey, type Unreadable } from '../../flush/survey.ts';
+import { commandLine } from '../../format/command-line.ts';
+import { rescueOrphans } from '../../guardian/rescue.ts';
+import { openLeftState, type State } from '../../state/state.ts';
+import type { FlushArgs } from '../args.ts';
+import { type Operation, operate } from './subcommand.ts';
+
+const EXIT_LEFT = 1;
+
+/** @returns the exit code to leave with */
+export function flushCommand(args: FlushArgs): Promise<number> {
+  return operate({ name: 'flush', logFile: args.logFile, verbose: args.verbose }, (operation) =>
+    flush(args, operation),
+  );
+}
+
+async function flush(args: FlushArgs, { settings, log, say }: Operation): Promise<number> {
+  const configuration = configure(args, settings);
+  if (configuration.kind === 'unsupervised') {
+    log.tell(configuration.why);
+    return EXIT_ERRORED;
+  }
+  const state = await openLeftState(settings);
+  if (state.kind === 'unusable') {
+    log.tell(`the state directory can't be used: ${state.why}`);
+    return EXIT_ERRORED;
+  }
+  const { controlPlane } = configuration;
+  const rescued = await rescueOrphans(state, { environment: process.env, controlPlane }, log);
+  const flushed =
+    args.forMs === null
+      ? await flushOnce(state, controlPlane, log)
+      : await keepFlushing(state, controlPlane, args.forMs, log);
+  const { waiting, ...others } = await survey(state, controlPlane);
+  const isTried = new Set(flushed?.left.map(({ run }) => run));
+  // What is for another flusher to send is no concern of ours.
+  const untried = flushed === null ? [] : waiting.filter((run) => !isTried.has(run));
+  const lines = flushed === null ? ['another `leash flush` is at it'] : describeFlushed(flushed, untried, state);
+  const trouble = [
+    ...others.foreign.map((each) => describeForeign(each, controlPlane)),
+    ...others.unreadable.map(describeUnreadable),
+  ];
+  if (rescued.length > 0) lines.push(`${rescued.length} being taken over by a new wrapper: what they started runs on`);
+  if (others.beingSent > 0 && flushed !== null) lines.push(`${others.beingSent} being sent in the background`);
+  lines.push(...trouble);
+  for (const line of lines.length === 0 ? ['nothing is left to send'] : lines) say(line);
+  const lost = (flushed?.rejected.length ?? 0) + (flushed?.givenUp.length ?? 0);
+  return trouble.length + untried.length + isTried.size + lost === 0 ? 0 : EXIT_LEFT;
+}
+
+/** @param untried ids of runs that are left, though nothing kept them from being sent that we know of */
+function describeFlushed(
+  { sent, rejected, givenUp, left }: Flushed,
+  untried: readonly string[],
+  { directory }: State,
+): string[] {
+  return [
+    ...(left.length > 0 || sent > 0 ? [`${sent} sent, ${left.length} left`] : []),
+    ...left.map(({ run, why }) => `  ${run}: ${why}`),
+    ...rejected.map(({ run, why }) => `${run}: given up, the control plane will never take it: ${why}`),
+    ...givenUp.map(({ run, what }) => `${run}: given up is ${what}`),
+    ...(untried.length > 0
+      ? [`${untried.length} not tried: they have just been left, or ${directory} can't be written to`]
+      : []),
+  ];
+}
+
+/** With its own token: ours is not for another control plane to see. */
+function describeForeign({ count, url, tokenFile }: Foreign, { token }: ControlPlane): string {
+  const isOurs = token.kind === 'file' && token.path === tokenFile;
+  const flags = tokenFile === null || isOurs ? [] : ['--token-file', tokenFile];
+  const command = commandLine(['leash', 'flush', '--url', url, ...flags]);
+  return `${count} left for ${url}: ${tokenFile === null ? 'with its token in LEASH_TOKEN, ' : ''}${command}`;
+}
+
+function describeUnreadable({ run, path, isNewer }: Unreadable): string {
+  return isNewer
+    ? `${run}: left by a newer leash, which can send it`
+    : `${run}: can't be sent, its run.json is damaged; see what is of use in ${path}, then delete it`;
+}

@@ -1,0 +1,25 @@
+/** `leash adopt --kill`: what a guardian starts when the wrapper of a run has died that is to end with it. Nobody types it. */
+
+import { takeTold } from '../../guardian/guardian.ts';
+import { endAndTell, removeSpent } from '../../orphans/orphans.ts';
+import { processFamily } from '../../processes/process-tree.ts';
+import { openLeftState } from '../../state/state.ts';
+import type { KillArgs } from '../args.ts';
+import { EXIT_LEFT, orphansCommand } from './orphans.ts';
+import { operate } from './subcommand.ts';
+
+/**
+ * By what the guardian knows of the run, which has a record only where there is a disk for it, and not at once.
+ *
+ * @returns the exit code to leave with
+ */
+export function endForGuardian(run: string, kill: KillArgs): Promise<number> {
+  const origin = takeTold(process.env, run).facts?.family ?? null;
+  if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
+  return operate({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
+    const { survivors } = await endAndTell(processFamily(origin), kill, log);
+    const state = await openLeftState(settings);
+    if (state.kind === 'usable') await removeSpent(state);
+    return survivors.length === 0 ? 0 : EXIT_LEFT;
+  });
+}

@@ -1,0 +1,123 @@
+/** `leash orphans`. */
+import { EXIT_ERRORED } from '#protocol/run-state';
+import type { Environment } from '../../config/config-file.ts';
+import { configure } from '../../config/control-plane.ts';
+import { type Means, rescueOrphans } from '../../guardian/rescue.ts';
+import { type Log, printable } from '../../logging/log.ts';
+import { type Ended, endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from '../../orphans/orphans.ts';
+import type { RunFacts } from '../../state/run-file.ts';
+import { openLeftState, type State } from '../../state/state.ts';
+import type { KillArgs, OrphansArgs } from '../args.ts';
+import { type Operation, operate } from './subcommand.ts';
+
+/** Some are left, or one that was named is not known. */
+export const EXIT_LEFT = 1;
+
+/** @returns the exit code to leave with */
+export function orphansCommand(args: OrphansArgs): Promise<number> {
+  return operate({ name: 'orphans', logFile: null, verbose: args.verbose }, (operation) => orphans(args, operation));
+}
+
+async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
+  const state = await openLeftState(settings);
+  if (state.kind === 'unusable') {
+    log.tell(`the state directory can't be used: ${state.why}`);
+    return EXIT_ERRORED;
+  }
+  const means = meansFrom(settings);
+  const found = await findOrphans(state);
+  const chosen = runs.length === 0 ? found : found.filter(({ facts }) => runs.includes(facts.run));
+  const unknown = runs.filter((run) => !chosen.some(({ facts }) => facts.run === run));
+  for (const run of unknown) log.tell(await describeUnknown(run, state));
+  if (chosen.length === 0 && unknown.length === 0) say('there are no orphans');
+  const left =
+    kill === null ? await takeOver(chosen, state, means, log, say) : await end(chosen, kill, means, log, say);
+  await removeSpent(state);
+  return left === 0 && unknown.length === 0 ? 0 : EXIT_LEFT;
+}
+
+function meansFrom(settings: Environment): Means {
+  const configuration = configure({ url: null, tokenFile: null }, settings);
+  return {
+    environment: process.env,
+    controlPlane: configuration.kind === 'supervised' ? configuration.controlPlane : null,
+  };
+}
+
+/** @returns how many have been found */
+async function takeOver(
+  found: readonly Orphan[],
+  state: State,
+  means: Means,
+  log: Log,
+  say: (line: string) => void,
+): Promise<number> {
+  show(found, say);
+  const rescued = new Set(await rescueOrphans(state, means, log));
+  const left = found.filter(({ facts }) => !rescued.has(facts.run));
+  if (rescued.size > 0)
+    say(
+      `${left.length === 0 ? 'each' : rescued.size} of them is being taken over by a new wrapper, to be seen and stopped again`,
+    );
+  const [one] = left;
+  if (one !== undefined)
+    say(`${left.length} can't be taken over: ${whyNot(one.facts)}; \`leash orphans --kill\` ends it`);
+  return found.length;
+}
+
+function whyNot({ supervision, control_plane: target }: RunFacts): string {
+  if (supervision === undefined) return 'an older leash started it';
+  if (target?.token_file === null) return 'its token was in LEASH_TOKEN: set that, and LEASH_URL, as they were';
+  return 'its end has been told, or there is no room for another process';
+}
+
+/** @returns how many processes could not be ended */
+async function end(
+  found: readonly Orphan[],
+  how: KillArgs,
+  means: Means,
+  log: Log,
+  say: (line: string) => void,
+): Promise<number> {
+  const survivors = await Promise.all(
+    found.map(async (orphan) => {
+      const ended = await endOrphan(orphan, how, means, log);
+      say(outcome(orphan, ended));
+      return ended.survivors;
+    }),
+  );
+  return survivors.flat().length;
+}
+
+async function describeUnknown(run: string, state: State): Promise<string> {
+  const wrapper = await wrapperOf(run, state);
+  if (wrapper === null) return `${run} is not an orphan of this user on this machine`;
+  return `${run} is no orphan any more: it has been taken over by process ${wrapper}; to end it, kill -TERM ${wrapper}`;
+}
+
+const COLUMNS = ['RUN', 'JOB', 'PID', 'STARTED', 'PROCESSES', 'COMMAND'] as const;
+
+function show(found: readonly Orphan[], say: (line: string) => void): void {
+  if (found.length === 0) return;
+  const rows = [COLUMNS, ...found.map(rowOf)];
+  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  for (const row of rows)
+    say(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+function rowOf({ facts, members }: Orphan): string[] {
+  const started = new Date(facts.started_at_ms).toISOString().replace(/\.\d+Z$/, 'Z');
+  const pid = String(facts.family?.leader.pid ?? '');
+  return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command_line)];
+}
+
+function outcome({ facts, members }: Orphan, { survivors, marked }: Ended): string {
+  const end = survivors.length === 0 ? `ended, ${members.length} processes` : `could not end ${survivors.join(', ')}`;
+  const alone = marked.length === 0 ? '' : `; not killed, but carries its mark: ${marked.join(', ')}`;
+  return `run ${facts.run} of ${facts.job}: ${end}${alone}`;
+}

@@ -1,0 +1,42 @@
+/** What every command of an operator does around its own work: settings, a log, an exit code, and no stack traces. */
+import { EXIT_ERRORED } from '#protocol/run-state';
+import { type Environment, readConfigFile, withConfig } from '../../config/config-file.ts';
+import { describeError, type Log, openLog, printable } from '../../logging/log.ts';
+import { openOwnOutput } from '../../output/own-output.ts';
+
+export interface Operation {
+  readonly settings: Environment;
+  readonly log: Log;
+  /** Prints a line. */
+  readonly say: (line: string) => void;
+}
+
+export interface OperationOptions {
+  /** What it is called in the log. */
+  readonly name: string;
+  readonly logFile: string | null;
+  readonly verbose: boolean;
+}
+
+/**
+ * Does `work`, and waits until all it has said is written.
+ *
+ * @returns the exit code that `work` returns; 255 when it fails
+ */
+export async function operate(
+  { name, logFile, verbose }: OperationOptions,
+  work: (operation: Operation) => Promise<number>,
+): Promise<number> {
+  const { sinks, lines } = openOwnOutput(false);
+  const config = readConfigFile(process.env);
+  const settings = withConfig(process.env, config.values);
+  const log = openLog({ sink: lines, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: name });
+  for (const line of config.problems) log.tell(line);
+  const say = (line: string) => sinks.stdout.write(Buffer.from(`${printable(line)}\n`));
+  const exitCode = await work({ settings, log, say }).catch((error: unknown) => {
+    log.tell(`leash ${name} failed: ${describeError(error)}`);
+    return EXIT_ERRORED;
+  });
+  await Promise.all([sinks.stdout.drained(), lines.drained(), log.drained()]);
+  return exitCode;
+}

@@ -1,0 +1,109 @@
+/**
+ * Reading a file that may not answer, such as a FIFO that nobody writes to or one on a network file system that hangs.
+ *
+ * A read that hangs occupies one of the four threads of Node's pool until the file system answers, and cannot be called
+ * off. So each file is read once at a time: whoever asks meanwhile gets the answer to the read under way.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MIB } from '#protocol/limits';
+import { hasCode } from '../host/error-code.ts';
+import { pathOwners } from '../host/path-owners.ts';
+
+const MAX_BYTES = 16 * MIB;
+const CHUNK_BYTES = 64 * 1024;
+const LOOK_EVERY_MS = 50;
+/** How long a FIFO may take before the first byte, and between two. */
+const FIFO_LIMIT_MS = 10_000;
+/** The same for one whose content is known: another process may write to it again. */
+const KNOWN_FIFO_LIMIT_MS = 1_000;
+
+const reading = new Map<string, Promise<string>>();
+/** By path: what came out of FIFOs, which give it only once. */
+const fromFifos = new Map<string, string>();
+
+/**
+ * The text of a file. What can't be read now may be readable later: ask again then. Ask for no longer than you can wait:
+ * this may never resolve.
+ *
+ * @throws what the file system says
+ */
+export function readPatiently(path: string): Promise<string> {
+  const known = reading.get(path);
+  if (known !== undefined) return known;
+  const text = readText(path).finally(() => reading.delete(path));
+  reading.set(path, text);
+  return text;
+}
+
+async function readText(path: string): Promise<string> {
+  const why = await whyNotRoots(path);
+  if (why !== null) throw new Error(why);
+  // Without O_NONBLOCK, a FIFO that nobody writes to can't even be opened.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const isFifo = (await file.stat()).isFIFO();
+    return isFifo ? await readFifo(file, path) : await readAll(() => readSome(file));
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Whoever could exchange a token or an authority of root's would have root's runs told to them. (Another user may be meant
+ * to share a file with others.)
+ */
+async function whyNotRoots(path: string): Promise<string | null> {
+  if (process.getuid?.() !== 0) return null;
+  const owners = await pathOwners(resolve(path));
+  return owners.kind === 'shared' ? `${owners.why} (root reads only what nobody else can exchange)` : null;
+}
+
+async function readFifo(file: FileHandle, path: string): Promise<string> {
+  const known = fromFifos.get(path);
+  const limitMs = known === undefined ? FIFO_LIMIT_MS : KNOWN_FIFO_LIMIT_MS;
+  let hasBegun = false;
+  const text = await readAll(async () => {
+    for (const since = performance.now(); performance.now() - since < limitMs; await sleep(LOOK_EVERY_MS)) {
+      const bytes = await readSome(file);
+      // No bytes mean the end, or that nobody has opened it for writing yet.
+      if (bytes !== null && (bytes.length > 0 || hasBegun)) {
+        hasBegun = true;
+        return bytes;
+      }
+    }
+    if (known === undefined) throw new Error(`nobody has written to the FIFO within ${limitMs / 1_000} s`);
+    return Buffer.alloc(0);
+  });
+  const result = hasBegun ? text : (known ?? text);
+  fromFifos.set(path, result);
+  return result;
+}
+
+/** @param next more of it; no bytes at its end */
+async function readAll(next: () => Promise<Uint8Array | null>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const bytes = await next();
+    if (bytes === null) throw new Error('it has nothing to read for now');
+    if (bytes.length === 0) return Buffer.concat(chunks).toString();
+    chunks.push(bytes);
+    size += bytes.length;
+    if (size > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES / MIB} MiB`);
+  }
+}
+
+/** @returns null when nothing is there yet; no bytes at the end */
+async function readSome(file: FileHandle): Promise<Uint8Array | null> {
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, null);
+    return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    if (hasCode(error, 'EAGAIN')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+/** What the guardian of a run is told to do. */
+import type { Environment } from '../config/config-file.ts';
+import { ownProgram } from '../host/own-program.ts';
+import type { ProcessRef } from '../processes/process-ref.ts';
+import type { RunFacts } from '../state/run-file.ts';
+import type { LastWill } from './guardian.ts';
+
+/**
+ * @param facts as far as they are known; without the wrapper where that can't be told from other processes
+ * @param pgid the command's process group
+ * @param secrets variables that the command alone was given
+ */
+export function lastWill(
+  { wrapper, ...facts }: Omit<RunFacts, 'version' | 'wrapper'> & { wrapper: ProcessRef | null },
+  pgid: number,
+  secrets: Environment = {},
+): LastWill {
+  const { run, limits, supervision, family } = facts;
+  const signal = supervision?.signal ?? 'SIGTERM';
+  const leash = ownProgram();
+  return {
+    kind: supervision?.wrapper_death ?? 'keep',
+    run,
+    group: { pgid, startTime: family?.leader.startTime ?? null },
+    end: [...leash, 'adopt', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`],
+    succeed: [...leash, 'adopt'],
+    secrets,
+    facts: family === null || wrapper === null ? null : { ...facts, version: 1, wrapper },
+  };
+}

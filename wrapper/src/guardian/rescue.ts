@@ -1,0 +1,123 @@
+/**
+ * Runs that have lost their wrapper and its guardian both: whoever of us comes along next gives them a guardian again,
+ * and that a successor. Until then nobody holds their pipes, so a command that prints in between gets SIGPIPE.
+ */
+import fs from 'node:fs';
+import type { Environment } from '../config/config-file.ts';
+import type { ControlPlane } from '../config/control-plane.ts';
+import { environmentForOurselves } from '../launch/command-environment.ts';
+import { describeError, type Log } from '../logging/log.ts';
+import { type FamilyOrigin, processFamily } from '../processes/process-tree.ts';
+import { isAdoptable } from '../state/leftover.ts';
+import type { RunFacts } from '../state/run-file.ts';
+import { eachUnfinishedRun } from '../state/run-listing.ts';
+import type { State } from '../state/state.ts';
+import { isGuarded, type LastWill, type ReadEnds, startOrphansGuardian } from './guardian.ts';
+import { lastWill } from './guardian-plan.ts';
+
+/** What a successor is to have of ours. */
+export interface Means {
+  readonly environment: Environment;
+  /** Ours; null when we have none. Its token is shown to nobody else. */
+  readonly controlPlane: ControlPlane | null;
+}
+
+/**
+ * Gives every such run a guardian. Never fails.
+ *
+ * @param signal ends the search for them
+ * @returns the ids of those that have one now
+ */
+export async function rescueOrphans(state: State, means: Means, log: Log, signal?: AbortSignal): Promise<string[]> {
+  const rescued: string[] = [];
+  for await (const each of eachUnfinishedRun(state.directory, state.processes)) {
+    if (signal?.aborted === true) break;
+    if (!isAdoptable(each, state.processes) || each.facts.kind !== 'read' || isTakenOver(each.run)) continue;
+    if (rescue(each.facts.value, means, log)) rescued.push(each.run);
+  }
+  return rescued;
+}
+
+/** On a disk that can't be written, the record still names the wrapper and the guardian that have died. */
+function isTakenOver(run: string): boolean {
+  try {
+    return isGuarded(run);
+  } catch {
+    // The process table can't be read: as the record says, then.
+    return false;
+  }
+}
+
+/** Whether a successor would know how to tell of the run: with our token, where it needs one that is in no file. */
+function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Means): boolean {
+  return target === null || target.token_file !== null || target.url === controlPlane?.baseUrl;
+}
+
+/** Gives one run a guardian again, which starts a successor for it at once. Never fails. Returns whether it has one. */
+export function rescue(facts: RunFacts, means: Means, log: Log): boolean {
+  const { family, run, job } = facts;
+  if (family === null || !canSupervise(facts, means)) return false;
+  log.note(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
+  const pipes = pipesOf(family);
+  const isStarted = start(facts, lastWill(facts, family.leader.pid), pipes, means, log);
+  for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
+  return isStarted;
+}
+
+/** Sees to it that what a run has left running stays in reach. Its end has been noted. Never fails. */
+export function keepLeft(facts: RunFacts, means: Means, log: Log): void {
+  const { family, run, job } = facts;
+  if (family === null) return;
+  log.note(`what run ${run} of ${job} has left running is kept in reach`);
+  // Who reads what they print has been seen to; and nobody ends them because we die.
+  start(facts, { ...lastWill(facts, family.leader.pid), kind: 'keep' }, { stdout: null, stderr: null }, means, log);
+}
+
+function start(facts: RunFacts, will: LastWill, pipes: ReadEnds, means: Means, log: Log): boolean {
+  try {
+    startOrphansGuardian(will, pipes, environmentFor(facts, means));
+    return true;
+  } catch (error) {
+    // Too many processes, too many open files: the next one tries again.
+    log.note(`run ${facts.run} of ${facts.job} can't be taken over now: ${describeError(error)}`);
+    return false;
+  }
+}
+
+function environmentFor({ control_plane: target }: RunFacts, { environment, controlPlane }: Means): Environment {
+  const { LEASH_TOKEN: token, ...rest } = environmentForOurselves(environment);
+  const isOurs = target !== null && target.url === controlPlane?.baseUrl;
+  if (!isOurs) return rest;
+  return controlPlane.token.kind === 'value' ? { ...rest, LEASH_TOKEN: controlPlane.token.token } : rest;
+}
+
+/** Opens the read ends of the command's pipes anew, by way of a process that prints into them. */
+function pipesOf(origin: FamilyOrigin): ReadEnds {
+  const pids = processFamily(origin).members();
+  const [stdout = null, stderr = null] = origin.pipes.map((name) => openReadEnd(name, pids));
+  return { stdout, stderr };
+}
+
+function openReadEnd(name: string, pids: readonly number[]): number | null {
+  for (const pid of pids) {
+    for (const fd of [1, 2]) {
+      const file = `/proc/${pid}/fd/${fd}`;
+      try {
+        if (fs.readlinkSync(file) === name) return openBlocking(file);
+      } catch {
+        // EACCES: it has become another user's. ENOENT: it has ended, or has closed it.
+      }
+    }
+  }
+  return null;
+}
+
+/** In blocking mode, without waiting for somebody who writes: by then the last one may have gone. */
+function openBlocking(fifo: string): number {
+  const both = fs.openSync(fifo, fs.constants.O_RDWR);
+  try {
+    return fs.openSync(fifo, fs.constants.O_RDONLY);
+  } finally {
+    fs.closeSync(both);
+  }
+}

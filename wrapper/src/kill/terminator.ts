@@ -1,0 +1,204 @@
+/** Carries out what `decide` says: signals, looks at the family, and tells of it. */
+import type { AppliedKill, Killing } from '#protocol/wrapper-link';
+import { Alarm } from '../clock/alarm.ts';
+import { describeError, type Log } from '../logging/log.ts';
+import type { ProcessFamily } from '../processes/process-tree.ts';
+import {
+  appliedKills,
+  decide,
+  type EndRequest,
+  type Happening,
+  isUnderWay,
+  MAX_SURVIVORS,
+  NOT_ENDING,
+  type Stage,
+  type Termination,
+} from './decide.ts';
+
+const FIRST_LOOK_MS = 10;
+const LAST_LOOK_MS = 100;
+const BACK_OFF = 1.5;
+/**
+ * A look at a machine with very many processes takes long: at most this share of the time goes into looking. A grace may
+ * be hours; the sweep is seconds, and must keep up with what forks.
+ */
+const LOOK_SHARE = { term: 0.1, kill: 0.5 };
+
+/** What can be ended. */
+export type Endable = Pick<
+  ProcessFamily,
+  'members' | 'leaderHasExited' | 'signal' | 'mayHoldOutput' | 'marked' | 'includeMarked'
+>;
+
+/** The command's output, as far as it tells whether anything is left of the command. */
+export interface HeldOutput {
+  /** Whether something may still print into it. */
+  isOpen(): boolean;
+  /** Reads what is there, however far behind its own reader is, so that the end is noticed. */
+  drain(): void;
+}
+
+export class Terminator {
+  readonly #family: Endable;
+  readonly #age: () => number;
+  readonly #onKilling: (killing: Killing) => void;
+  readonly #log: Log;
+  readonly #alarm: Alarm;
+  #state: Termination;
+  #leaderCollected = false;
+  #lastSeen: readonly number[] = [];
+  #output: HeldOutput | null = null;
+  #pauseMs = FIRST_LOOK_MS;
+  #waiting: (() => void)[] = [];
+  #setGone: () => void = () => {};
+  readonly #gone = new Promise<void>((resolve) => {
+    this.#setGone = resolve;
+  });
+
+  /**
+   * @param age the run's age in ms
+   * @param onKilling is told each step, to be passed on
+   * @param state how far another one had come that is there no longer
+   */
+  constructor(
+    family: Endable,
+    age: () => number,
+    onKilling: (killing: Killing) => void,
+    log: Log,
+    state: Termination = NOT_ENDING,
+  ) {
+    this.#state = state;
+    this.#family = family;
+    this.#age = age;
+    this.#onKilling = onKilling;
+    this.#log = log;
+    this.#alarm = new Alarm(age, () => this.#look());
+    this.#lookLater(FIRST_LOOK_MS);
+    if (state.includesMarked) family.includeMarked();
+    if (state.stage.kind === 'gone') this.#setGone();
+  }
+
+  /** All of it, for whoever may have to go on from here. */
+  get termination(): Termination {
+    return this.#state;
+  }
+
+  get stage(): Stage {
+    return this.#state.stage;
+  }
+
+  get appliedKills(): AppliedKill[] {
+    return appliedKills(this.#state);
+  }
+
+  /** From now on the end is told only when nothing holds the output any more, or that something does. */
+  watchOutput(output: HeldOutput): void {
+    this.#output = output;
+  }
+
+  /** The output that is watched has ended. */
+  outputEnded(): void {
+    if (this.#state.heldUnseenSince !== null && isUnderWay(this.stage)) this.#look();
+  }
+
+  /** An operator's kill, one of the run's limits, or a signal to us. */
+  request(request: EndRequest): void {
+    // An exit that has happened but has not been told to us yet still came first.
+    if (this.#state.stage.kind === 'running' && this.#family.leaderHasExited()) this.#happen({ kind: 'leader_exited' });
+    this.#happen({ kind: 'requested', request });
+    if (isUnderWay(this.stage)) {
+      this.#pauseMs = FIRST_LOOK_MS;
+      this.#lookLater(FIRST_LOOK_MS);
+    }
+  }
+
+  /** The command's own process has exited and been collected. */
+  leaderExited(): void {
+    this.#leaderCollected = true;
+    this.#happen({ kind: 'leader_exited' });
+    if (isUnderWay(this.stage)) this.#look();
+  }
+
+  /** Resolves at once unless the run is being ended; then when nothing is left or the sweep has given up. */
+  over(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#settle();
+    });
+  }
+
+  /** Resolves when the sweep is over, and never unless the run is being ended. */
+  gaveUp(): Promise<void> {
+    return this.#gone;
+  }
+
+  #look(): void {
+    const started = this.#age();
+    const before = this.stage.kind;
+    const seen = this.#see();
+    const tookMs = this.#age() - started;
+    this.#happen(seen);
+    // What has just been killed is gone in a moment.
+    this.#pauseMs = before === this.stage.kind ? Math.min(LAST_LOOK_MS, this.#pauseMs * BACK_OFF) : FIRST_LOOK_MS;
+    const share = this.stage.kind === 'kill' ? LOOK_SHARE.kill : LOOK_SHARE.term;
+    this.#lookLater(Math.max(this.#pauseMs, tookMs / share));
+  }
+
+  #see(): Happening {
+    try {
+      const members = this.#family.members();
+      this.#lastSeen = members;
+      const leaderCollected = this.#leaderCollected;
+      return { kind: 'looked', members, leaderCollected, isHeldUnseen: leaderCollected && this.#isHeldUnseen(members) };
+    } catch (error) {
+      // Not knowing is no reason to stop: SIGKILL is still sent, and the sweep's end is bounded by time.
+      this.#log.note(`cannot look at the command's processes: ${describeError(error)}`);
+      return { kind: 'not_looked', members: this.#lastSeen };
+    }
+  }
+
+  /** Of very many survivors nobody asks which of them it is. What is left alone may hold it as long as it likes. */
+  #isHeldUnseen(members: readonly number[]): boolean {
+    if (this.#output?.isOpen() !== true || members.length > MAX_SURVIVORS) return false;
+    const marked = this.#family.marked().map(({ pid }) => pid);
+    return ![...members, ...marked].some((pid) => this.#family.mayHoldOutput(pid));
+  }
+
+  #lookLater(ms: number): void {
+    const { stage } = this;
+    const now = this.#age();
+    // A grace that is over while nobody is seen is not waited for any more.
+    const killAt = stage.kind === 'term' && stage.killAt > now ? stage.killAt : Number.POSITIVE_INFINITY;
+    if (!isUnderWay(stage)) this.#alarm.clear();
+    else this.#alarm.set(Math.min(now + ms, killAt));
+  }
+
+  #happen(happening: Happening): void {
+    const before = this.stage.kind;
+    const { next, actions } = decide(this.#state, happening, this.#age());
+    this.#state = next;
+    for (const action of actions) {
+      switch (action.kind) {
+        case 'include_marked':
+          this.#family.includeMarked();
+          break;
+        case 'signal':
+          this.#family.signal(action.signal as NodeJS.Signals);
+          break;
+        case 'drain':
+          this.#output?.drain();
+          break;
+        case 'report':
+          this.#onKilling(action.killing);
+          break;
+      }
+    }
+    if (before !== this.stage.kind) this.#settle();
+  }
+
+  #settle(): void {
+    if (isUnderWay(this.stage)) return;
+    if (this.stage.kind === 'gone') this.#setGone();
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,121 @@
+/** What there is to tell the control plane of a run, whether or not anyone is listening. */
+import type { LeftProcess, MarkedProcess } from '#protocol/machine-facts';
+import type { RawExit } from '#protocol/run-state';
+import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-link';
+import type { OutputSource } from './reportable-run.ts';
+
+/** What never changes. */
+export type RunFacts = Pick<
+  Start,
+  'run' | 'run_key' | 'pid' | 'command_line' | 'version' | 'limits' | 'host' | 'successor'
+>;
+
+/** What a wrapper that is no longer there left to be told: its end and its last steps, or neither if it was killed. */
+export interface Legacy {
+  /** Null: the wrapper died before the command's end was recorded. */
+  readonly completion: Complete | null;
+  readonly untoldSteps: readonly Killing[];
+}
+
+/** The newest of a protocol list of at most 100. */
+const MAX_APPLIED_KILLS = 100;
+/** Someone may lean on Ctrl-C. */
+const MAX_UNTOLD_STEPS = 20;
+
+export class RunRecord<Output extends OutputSource = OutputSource> {
+  readonly facts: RunFacts;
+  readonly log: Output;
+  readonly #age: () => number;
+  readonly #appliedKills: () => readonly AppliedKill[];
+  /** Whether the wrapper died, so that no completion will ever follow. */
+  readonly isAbandoned: boolean;
+  /** How the command exited; null before that, and where nobody saw it. */
+  raw: RawExit | null = null;
+  /** What the run's end has left running by now, where that may have changed since; null: as the completion says. */
+  left: readonly LeftProcess[] | null = null;
+  /** What a kill has left alone, as last seen. */
+  marked: readonly MarkedProcess[] = [];
+  /** Whether the link stays open when all has been told: for kills of what is left running. */
+  isKept = false;
+  #completion: Complete | null;
+  #untoldSteps: readonly Killing[];
+
+  /**
+   * @param age the run's age in ms, whole
+   * @param legacy for a run whose wrapper is gone; null while it is supervised
+   */
+  constructor(
+    facts: RunFacts,
+    log: Output,
+    age: () => number,
+    appliedKills: () => readonly AppliedKill[],
+    legacy: Legacy | null = null,
+  ) {
+    this.facts = facts;
+    this.log = log;
+    this.#age = age;
+    this.#appliedKills = appliedKills;
+    this.isAbandoned = legacy !== null && legacy.completion === null;
+    this.#completion = legacy?.completion ?? null;
+    this.#untoldSteps = legacy?.untoldSteps ?? [];
+  }
+
+  get completion(): Complete | null {
+    return this.#completion;
+  }
+
+  /** Steps of ending the run by ourselves that may not have been heard: `applied_kills` doesn't carry those. */
+  get untoldSteps(): readonly Killing[] {
+    return this.#untoldSteps;
+  }
+
+  noteKilling(killing: Killing): void {
+    this.marked = killing.marked ?? [];
+    if (killing.kill !== null) return;
+    // What is left alone is said with the newest: there may be much to say of it.
+    const before = this.#untoldSteps.map(({ marked: _, ...step }) => step);
+    this.#untoldSteps = [...before, killing].slice(-MAX_UNTOLD_STEPS);
+  }
+
+  /** These have been heard. */
+  stepsTold(steps: readonly Killing[]): void {
+    this.#untoldSteps = this.#untoldSteps.filter((each) => !steps.includes(each));
+  }
+
+  noteCompletion(end: Omit<Complete, 'type' | 'final_offset' | 'applied_kills'>): Complete {
+    this.#completion = {
+      type: 'complete',
+      ...end,
+      final_offset: this.log.end,
+      applied_kills: this.appliedKills(),
+      ...this.#leftAlone(),
+    };
+    return this.#completion;
+  }
+
+  /** The first frame of a connection made now. */
+  start(): Start {
+    return {
+      type: 'start',
+      ...this.facts,
+      phase: this.#phase(),
+      age_ms: this.#age(),
+      output: { from: this.log.start, to: this.log.end },
+      applied_kills: this.appliedKills(),
+      ...this.#leftAlone(),
+    };
+  }
+
+  #leftAlone(): Pick<Complete, 'marked'> {
+    return this.marked.length > 0 ? { marked: [...this.marked] } : {};
+  }
+
+  appliedKills(): AppliedKill[] {
+    return this.#appliedKills().slice(-MAX_APPLIED_KILLS);
+  }
+
+  #phase(): Start['phase'] {
+    if (this.isAbandoned) return 'abandoned';
+    return this.#completion === null ? 'running' : 'ended';
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The link as the rest of the run sees it: it may not be there yet, it may never be, and nothing that goes wrong in it
+ * comes back.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Killing, KillMessage } from '#protocol/wrapper-link';
+import { Alarm } from '../clock/alarm.ts';
+import { RunningClock } from '../clock/running-clock.ts';
+import { describeDuration } from '../format/duration.ts';
+import { describeError, type Log } from '../logging/log.ts';
+import type { Link, LinkEvents, LinkState } from './link.ts';
+import { decideFarewell } from './shutdown-policy.ts';
+
+/** A run that nobody can see or stop says so, but not at each hiccup of the network. */
+const OUTAGE_MS = 60_000;
+
+/** Why not all of a run is stored at the control plane. */
+export interface Untold {
+  readonly why: string;
+  /**
+   * Whether the control plane, or a fault of ours, has said no, and a line has told of it: a later attempt may succeed, or
+   * none ever will.
+   */
+  readonly refusal: 'none' | 'for_now' | 'for_good';
+}
+
+export type OpenLink = (events: LinkEvents) => Promise<Link>;
+
+export class Uplink {
+  /** Told how much of a run's output the control plane keeps. */
+  onOutputLimit: (bytes: number) => void = () => {};
+  readonly #log: Log;
+  #link: Link | null = null;
+  readonly #startedAt = performance.now();
+  #failure: string | null = null;
+  /** Since when (performance.now()) the control plane had been out of reach when we failed. */
+  #unreachableAtFailure = 0;
+  readonly #outage = new Alarm(
+    () => performance.now(),
+    () => this.#tellOutage(),
+  );
+  #outageIsTold = false;
+  #isLeaving = false;
+  #hurried = false;
+  #wake: () => void = () => {};
+
+  /** @param open loads the network code and starts to dial; called once, at once */
+  constructor(open: OpenLink, onKill: (kill: KillMessage) => void, log: Log) {
+    this.#log = log;
+    open({ kill: onKill, changed: () => this.#changed(), outputLimit: (bytes) => this.onOutputLimit(bytes) }).then(
+      (link) => {
+        if (this.#failure !== null) return link.giveUp(this.#failure);
+        this.#link = link;
+        this.#followReach();
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  outputGrew(): void {
+    this.#guarded((link) => link.outputGrew());
+  }
+
+  /** For how long the control plane has been out of reach; null while it is not. */
+  get offlineForMs(): number | null {
+    const since = this.#unreachableSince;
+    return since === null ? null : performance.now() - since;
+  }
+
+  get #unreachableSince(): number | null {
+    if (this.#failure !== null) return this.#unreachableAtFailure;
+    return this.#link === null ? this.#startedAt : this.#link.unreachableSince;
+  }
+
+  /** Output that was on disk can be read now. */
+  outputReadable(): void {
+    this.#guarded((link) => link.outputReadable());
+  }
+
+  killing(killing: Killing): void {
+    this.#guarded((link) => link.killing(killing));
+  }
+
+  /** Something in the wrapper failed: the run goes on without a link. */
+  fail(error: unknown): void {
+    if (this.#failure !== null) return;
+    this.#unreachableAtFailure = this.#unreachableSince ?? performance.now();
+    this.#failure = `the wrapper failed: ${describeError(error)}`;
+    this.#log.tell(
+      `${this.#failure}; the command runs on, but can no longer be seen or stopped from the control plane`,
+    );
+    const link = this.#link;
+    this.#link = null;
+    link?.giveUp(this.#failure);
+    this.#wake();
+  }
+
+  /** Someone wants us gone: the farewell is cut short. */
+  hurry(): void {
+    this.#hurried = true;
+    this.#wake();
+  }
+
+  /**
+   * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
+   *
+   * @param spooled whether what is left will be told from a spool; until that is known, it counts as no
+   * @param unstored how many bytes of output are not stored by now
+   * @returns null when they are
+   */
+  async farewell(spooled: Promise<boolean>, unstored: () => number): Promise<Untold | null> {
+    const clock = new RunningClock();
+    const untold = await this.#farewell(spooled, unstored, clock);
+    clock.stop();
+    return untold;
+  }
+
+  async #farewell(spooled: Promise<boolean>, unstored: () => number, clock: RunningClock): Promise<Untold | null> {
+    const endedAt = performance.now();
+    const unstoredAtEnd = unstored();
+    let progress = this.#link?.progressAt ?? null;
+    let progressAt: number | null = null;
+    clock.onTurn = () => this.#wake();
+    this.#isLeaving = true;
+    this.#outage.clear();
+    let isSpooled = false;
+    void spooled.then((known) => {
+      isSpooled = known;
+      this.#wake();
+    });
+    this.#guarded((link) => link.completed());
+    for (;;) {
+      const latest = this.#link?.progressAt ?? null;
+      if (latest !== progress) progressAt = clock.now();
+      progress = latest;
+      const decision = decideFarewell({
+        state: this.#state,
+        now: clock.now(),
+        endedAt: 0,
+        wallMs: performance.now() - endedAt,
+        progressAt,
+        spooled: isSpooled,
+        unstoredAtEnd,
+        unstored: unstored(),
+      });
+      if (decision.kind === 'leave' || this.#hurried) {
+        const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
+        const refusal = refusalIn(this.#state);
+        await this.#link?.close();
+        return decision.kind === 'leave' && decision.told ? null : { why, refusal };
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  get #state(): LinkState {
+    if (this.#failure !== null) return 'given_up';
+    return this.#link?.state ?? 'connecting';
+  }
+
+  #changed(): void {
+    this.#followReach();
+    this.#wake();
+  }
+
+  #followReach(): void {
+    const since = this.#unreachableSince;
+    if (since === null) {
+      this.#outageIsTold = false;
+      this.#outage.clear();
+    } else if (!this.#outageIsTold && !this.#isLeaving) {
+      this.#outage.set(since + OUTAGE_MS);
+    }
+  }
+
+  #tellOutage(): void {
+    // A refusal, and that it is not tried any more, have been told by the link.
+    if (this.#state !== 'offline' && this.#state !== 'connecting') return;
+    this.#outageIsTold = true;
+    const why = this.#link?.lastFailure ?? 'it does not answer';
+    this.#log.tell(
+      `the control plane has been out of reach for ${describeDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
+    );
+  }
+
+  #guarded(use: (link: Link) => void): void {
+    if (this.#link === null) return;
+    try {
+      use(this.#link);
+    } catch (error) {
+      // Killing and reading go through here: a fault in the link must not stop them.
+      this.fail(error);
+    }
+  }
+}
+
+function refusalIn(state: LinkState): Untold['refusal'] {
+  if (state === 'rejected') return 'for_good';
+  return state === 'refused' || state === 'given_up' ? 'for_now' : 'none';
+}

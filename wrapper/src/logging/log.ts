@@ -1,0 +1,83 @@
+/** The wrapper's own log: lines on stderr, told apart from the command's by their prefix, and in a file. */
+import { showInvisible } from '#protocol/invisible-characters';
+import { hasCode } from '../host/error-code.ts';
+import { shown } from '../host/undecodable-bytes.ts';
+import type { Sink } from '../output/sink.ts';
+import { type Level, LogFile } from './log-file.ts';
+
+export interface Log {
+  /** Something the operator must know. Cron mails such lines: nothing that is merely interesting belongs here. */
+  tell(line: string): void;
+  /** The story, for `--verbose` and the log file. */
+  note(line: string): void;
+}
+
+/** A log that also goes to a file. */
+export interface OpenLog extends Log {
+  /** Resolves when the file has every line, or won't have it soon. Never rejects. What `sink` still holds is not waited for. */
+  drained(): Promise<void>;
+}
+
+export interface LogOptions {
+  /** Where `tell` goes, and `note` with `verbose`. */
+  readonly sink: Pick<Sink, 'write'>;
+  readonly verbose: boolean;
+  /** Where all of it goes, appended; null for no file. */
+  readonly file: string | null;
+  /** Whose lines these are, for a file that several runs share: job and run id. */
+  readonly label: string;
+  /** Takes secrets out of a line. */
+  readonly redact?: (line: string) => string;
+}
+
+/**
+ * Opens the wrapper's log. A line of the file reads `2026-01-31T12:00:00.000Z notice [backup 01J…] killed by alice`.
+ *
+ * A file that can't be written is told of once, and otherwise changes nothing.
+ */
+export function openLog({ sink, verbose, file, label, redact = (line) => line }: LogOptions): OpenLog {
+  const show = (line: string) => sink.write(Buffer.from(ownLine(line)));
+  const logFile = file === null ? null : new LogFile(file, printable(label), (error) => show(cannotWrite(file, error)));
+  const keep = (level: Level, line: string) => logFile?.append(level, line);
+  return {
+    tell(line) {
+      const clean = printable(redact(line));
+      show(clean);
+      keep('notice', clean);
+    },
+    note(line) {
+      if (!verbose && logFile === null) return;
+      const clean = printable(redact(line));
+      if (verbose) show(clean);
+      keep('info', clean);
+    },
+    drained: async () => logFile?.drained(),
+  };
+}
+
+/** What to say of a thrown value. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // A connection tried over several addresses fails with an AggregateError whose own message is empty.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(describeError).join('; ');
+  return error.message;
+}
+
+/**
+ * Part of a line may come from elsewhere: no escape sequence gets from there to a terminal, no line of its own, and
+ * nothing that makes another text of it to a reader.
+ */
+export function printable(line: string): string {
+  return showInvisible(shown(line));
+}
+
+/** A line as it is printed on stderr. */
+export function ownLine(line: string): string {
+  return `leash: ${printable(line)}\n`;
+}
+
+function cannotWrite(file: string, error: unknown): string {
+  const isMissing = hasCode(error, 'ENOENT');
+  const why = isMissing ? 'its directory does not exist; create it' : describeError(error);
+  return `the log file ${file} can't be written, the run goes on without: ${why}`;
+}

@@ -1,0 +1,64 @@
+/** The output of a run whose wrapper was killed: what it had on disk, and what it had in its journal. */
+import type { JournalledOutput } from '../journal/output-journal.ts';
+import { readJournal, removeJournal } from '../journal/run-journal.ts';
+import type { Log } from '../logging/log.ts';
+import { newOutput } from '../run/run-context.ts';
+import { outputOnDisk } from '../spool/leftover-output.ts';
+import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
+import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../state/quota.ts';
+import type { RunDirectory } from '../state/run-directory.ts';
+import type { UnackedOutput } from './unacked-output.ts';
+
+/** The disk gets so long for what was in the journal of a run that is over. */
+const FLUSH_MS = 10_000;
+
+export interface InheritedOutput {
+  readonly output: UnackedOutput;
+  readonly onDisk: OnDisk;
+}
+
+/**
+ * @param directory the run's, or null when it has none
+ * @param journalled null when there is no journal
+ * @throws what the file system says of a directory that can't be read
+ */
+export async function inheritOutput(
+  directory: string | null,
+  journalled: JournalledOutput | null,
+  log: Log,
+): Promise<InheritedOutput> {
+  const onDisk = directory === null ? { segments: new SegmentList(), end: 0 } : await outputOnDisk(directory);
+  const stretches = journalled?.stretches ?? [];
+  // What had gone to disk may still be in the journal.
+  const memory = Math.max(onDisk.end, stretches[0]?.start ?? journalled?.end ?? 0);
+  const start = Math.min(onDisk.segments.at(0)?.start ?? memory, memory);
+  const output = newOutput(log, { start, memory, isCertain: journalled !== null });
+  for (const { stream, start, bytes } of stretches) {
+    const known = Math.max(0, output.end - start);
+    if (known < bytes.length) output.append(stream, bytes.subarray(known));
+  }
+  return { output, onDisk };
+}
+
+/** Of a run that is over: all of it goes on disk, from where it is sent. Never fails: what the disk can't take is lost. */
+export async function putOnDisk({ output, onDisk }: InheritedOutput, directory: RunDirectory): Promise<void> {
+  const wanted = directory.facts.supervision?.spool_limit_bytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
+  const bytes = await firstQuota(directory.root, wanted);
+  output.useSpool(directory.path, { bytes, again: async () => bytes }, onDisk);
+  await output.flush(FLUSH_MS);
+  output.close();
+}
+
+/**
+ * The output of a run that is over, and whose wrapper died together with its guardian, as in a control group of which all
+ * was killed: what was in its journal goes on disk.
+ *
+ * @throws what the file system says of a directory that can't be read
+ */
+export async function salvageOutput(directory: RunDirectory, log: Log): Promise<void> {
+  const journal = directory.facts.supervision?.journal ?? null;
+  const left = journal === null ? null : readJournal(journal);
+  if (journal === null || left === null || left.output === null) return;
+  await putOnDisk(await inheritOutput(directory.path, left.output, log), directory);
+  removeJournal(journal);
+}

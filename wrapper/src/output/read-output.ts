@@ -1,0 +1,148 @@
+/** Reading a command's stdout and stderr, and passing them on. */
+import { performance } from 'node:perf_hooks';
+import type { StreamName } from '#protocol/output-frame';
+import type { CommandOutput } from '../launch/start-command.ts';
+import type { Log } from '../logging/log.ts';
+import type { Brake } from './backpressure.ts';
+import type { OutputPipe } from './output-pipe.ts';
+import type { Sink } from './sink.ts';
+
+/** How long something that the command left behind may hold a pipe open after the command's exit. */
+export const LINGER_MS = 2_000;
+
+/**
+ * What is taken after the exit however far behind our own reader is: as much as a pipe can hold for a user. Who prints
+ * more than that is something left behind, and waits as before.
+ */
+const REST_BYTES = 1024 * 1024;
+
+export interface OutputReader {
+  /**
+   * Call it once the command has exited. Resolves when all output has been read, or after LINGER_MS; with the streams
+   * that somebody still holds open. Those go on being read until `close`.
+   */
+  finished(): Promise<readonly StreamName[]>;
+  /** Whether something may still print. */
+  isOpen(): boolean;
+  /** Reads what is in the pipes, however far behind our own reader is. `finished` waits LINGER_MS from then. */
+  drain(): void;
+  /** Resolves when both have ended. Never rejects. */
+  readonly ended: Promise<void>;
+  /** Gives the pipes up: whoever still writes gets SIGPIPE. */
+  close(): void;
+}
+
+export interface OutputEvents {
+  /** `bytes` are valid only during the call. */
+  output(stream: StreamName, bytes: Uint8Array): void;
+  /** The command was made to wait for our own reader, and no longer is. */
+  resumed(): void;
+}
+
+/**
+ * Reads both streams to their end. `events` and the sinks get every byte. Merged output counts as stdout.
+ *
+ * Reading pauses while our own reader is behind, and ends when it is gone: the command waits, or gets its SIGPIPE, as
+ * without us. It also pauses while `brake` is on.
+ */
+export function readOutput(
+  output: CommandOutput,
+  sinks: Readonly<Record<StreamName, Sink>>,
+  events: OutputEvents,
+  log: Log,
+  brake: Brake | null = null,
+): OutputReader {
+  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, events, log, brake)];
+  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, events, log, brake));
+  if (brake !== null) {
+    brake.onRelease = () => {
+      for (const pump of pumps) pump.goOn();
+    };
+  }
+  let drainedAt: number | null = null;
+  const drain = () => {
+    drainedAt = performance.now();
+    for (const pump of pumps) pump.takeTheRest();
+  };
+  const ended = Promise.all(pumps.map((pump) => pump.pipe.ended)).then(() => {});
+  return {
+    finished: async () => {
+      const since = drainedAt ?? performance.now();
+      drain();
+      const waitedMs = performance.now() - since;
+      let timer: NodeJS.Timeout | undefined;
+      const waited = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, Math.max(0, LINGER_MS - waitedMs));
+      });
+      await Promise.race([ended, waited]);
+      clearTimeout(timer);
+      return pumps.filter((pump) => !pump.hasEnded).map((pump) => pump.name);
+    },
+    isOpen: () => pumps.some((pump) => !pump.hasEnded),
+    drain,
+    ended,
+    close: () => {
+      for (const { pipe } of pumps) pipe.close();
+    },
+  };
+}
+
+/** One stream on its way from the command to our own reader. */
+class Pump {
+  readonly name: StreamName;
+  readonly pipe: OutputPipe;
+  hasEnded = false;
+  readonly #sink: Sink;
+  readonly #events: OutputEvents;
+  readonly #brake: Brake | null;
+  /** Bytes that are read even though the sink is congested. */
+  #allowance = 0;
+
+  constructor(name: StreamName, pipe: OutputPipe, sink: Sink, events: OutputEvents, log: Log, brake: Brake | null) {
+    this.name = name;
+    this.pipe = pipe;
+    this.#sink = sink;
+    this.#events = events;
+    this.#brake = brake;
+    sink.listen({
+      relieved: () => {
+        events.resumed();
+        this.goOn();
+      },
+      broken: ({ readerGone, why }) => {
+        const line = `the command's ${name} is no longer passed on: ${why}`;
+        if (readerGone) {
+          log.note(line);
+          pipe.close();
+        } else {
+          log.tell(line);
+        }
+      },
+    });
+    pipe.ended.then(() => {
+      this.hasEnded = true;
+    });
+    pipe.read((bytes) => this.#take(bytes));
+  }
+
+  takeTheRest(): void {
+    this.#allowance = REST_BYTES;
+    this.pipe.resume();
+  }
+
+  /** Reads on, unless something else is in the way. */
+  goOn(): void {
+    if (!this.#isHeldUp()) this.pipe.resume();
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#events.output(this.name, bytes);
+    this.#sink.write(bytes);
+    this.#allowance -= Math.min(this.#allowance, bytes.length);
+    if (this.#isHeldUp()) this.pipe.pause();
+  }
+
+  #isHeldUp(): boolean {
+    return this.#allowance === 0 && (this.#sink.congested || this.#brake?.isOn() === true);
+  }
+}

@@ -1,0 +1,264 @@
+/** A run's unacked output, wherever it is: the newest in memory, what is more or older on disk. */
+import type { StreamName } from '#protocol/output-frame';
+import { OutputLog, type Piece } from '../buffer/output-buffer.ts';
+import type { OutputJournal } from '../journal/output-journal.ts';
+import type { RecordBlock } from '../spool/records.ts';
+import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
+import type { Later } from '../spool/segment-reader.ts';
+import { Spool, type SpoolLimit, type SpoolSource } from '../spool/spool.ts';
+
+/** More than this part of the memory is too much to lose in a crash, and goes to disk. */
+const SPILL_ABOVE = 1 / 8;
+/** So does what stays unacked for longer than this, and at most twice as long. */
+const SPILL_AFTER_MS = 2_000;
+
+/** From here on what is printed is about to be left out, if the disk is not given a moment. */
+const CROWDED_ABOVE = 5 / 8;
+
+/** Whether all that was held is on disk to stay; if not, why not. */
+export type Flushed = { readonly kind: 'stored' } | { readonly kind: 'incomplete'; readonly why: string };
+
+/** Where a run's output begins. */
+export interface Beginning {
+  /** What comes before is stored at the control plane, or lost. */
+  readonly start: number;
+  /** What comes before is on disk, or lost. */
+  readonly memory: number;
+  /** False where it is not known how much another process has told the control plane. */
+  readonly isCertain: boolean;
+}
+const AT_ZERO: Beginning = { start: 0, memory: 0, isCertain: true };
+
+export class UnackedOutput {
+  /** Called, never from within `read`, when what was `later` can be asked for again. */
+  onReadable: () => void = () => {};
+  /** Called when `isCrowded` may have become false. */
+  onRoom: () => void = () => {};
+  #memory: OutputLog;
+  readonly #capacityBytes: number;
+  readonly #spillAboveBytes: number;
+  readonly #crowdedAboveBytes: number;
+  readonly #onTrouble: (why: string) => void;
+  #spool: Spool | null = null;
+  /** Whether there is a disk that takes what is due, or will be in a moment. */
+  #isSpooled = false;
+  #start = 0;
+  /** What lies before it is due by its age, or because all is. */
+  #dueTo = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+  #journal: OutputJournal | null = null;
+  #isCertain: boolean;
+  /** Where what this process has added begins. */
+  readonly #ownFrom: number;
+
+  /**
+   * @param capacityBytes how much may be held in memory, bookkeeping included; beyond that the middle is dropped
+   * @param onTrouble told once, when the disk fails; output then stays in memory until the disk works again
+   * @param from where it begins, for output that another process has begun
+   */
+  constructor(capacityBytes: number, onTrouble: (why: string) => void, from: Beginning = AT_ZERO) {
+    this.#memory = new OutputLog(capacityBytes, from.memory);
+    this.#start = from.start;
+    this.#capacityBytes = capacityBytes;
+    this.#isCertain = from.isCertain;
+    this.#ownFrom = from.memory;
+    this.#spillAboveBytes = capacityBytes * SPILL_ABOVE;
+    this.#crowdedAboveBytes = capacityBytes * CROWDED_ABOVE;
+    this.#onTrouble = onTrouble;
+  }
+
+  /** Everything before this offset is stored at the control plane. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** The offset of the next byte. */
+  get end(): number {
+    return this.#memory.end;
+  }
+
+  /** The offset of the oldest byte in memory. */
+  get heldFrom(): number {
+    return this.#memory.start;
+  }
+
+  /** Bytes that are on disk and not stored at the control plane. */
+  get spooled(): number {
+    return this.#spool?.kept ?? 0;
+  }
+
+  /** Bytes that had to be dropped so far. */
+  get dropped(): number {
+    return this.#memory.dropped + (this.#spool?.dropped ?? 0);
+  }
+
+  /**
+   * Whether memory is nearly full of what the disk would take. Not once something had to be dropped: more than may be
+   * kept is more, however long one waits.
+   */
+  get isCrowded(): boolean {
+    return this.#isSpooled && this.#memory.cost > this.#crowdedAboveBytes && this.dropped === 0;
+  }
+
+  /** There will be a disk to go to; `useSpool` or `noSpool` follows. */
+  expectSpool(): void {
+    this.#isSpooled = true;
+  }
+
+  /** There is none after all, or for now. */
+  noSpool(): void {
+    this.#isSpooled = false;
+    this.onRoom();
+  }
+
+  /** All that is in memory now, and comes later, is also in the journal while nowhere else. It has what is there now. */
+  useJournal(journal: OutputJournal): void {
+    this.#journal = journal;
+  }
+
+  /** What comes before this offset is not in memory any more. */
+  get memoryStart(): number {
+    return this.#memory.start;
+  }
+
+  /** What is held in memory, as a journal takes it. */
+  held(): ReturnType<OutputLog['held']> {
+    return this.#memory.held();
+  }
+
+  /**
+   * From now on there is a disk to go to. Call at most once.
+   *
+   * @param onDisk what is there already
+   */
+  useSpool(directory: string, limit: SpoolLimit, onDisk: OnDisk = { segments: new SegmentList(), end: 0 }): void {
+    this.#isSpooled = true;
+    const source: SpoolSource = {
+      moveInto: (block) => {
+        this.#trimJournal();
+        this.#moveInto(block);
+        this.onRoom();
+      },
+      readable: () => this.onReadable(),
+      trouble: (why) => {
+        this.noSpool();
+        this.#onTrouble(why);
+      },
+    };
+    this.#spool = new Spool(directory, limit, source, onDisk);
+    this.#spillIfDue();
+  }
+
+  /** The spool's limit is another by now: it is asked for before more is written. */
+  spoolLimitChanged(): void {
+    this.#spool?.limitChanged();
+  }
+
+  /** Adds bytes at the end. They are copied. */
+  append(stream: StreamName, bytes: Uint8Array): void {
+    this.#journal?.append({ stream, start: this.end, bytes });
+    this.#memory.append(stream, bytes);
+    if (this.#journal?.isLong === true) this.#journal.restart(this.#memory.start, this.held());
+    this.#spillIfDue();
+  }
+
+  /** Forgets everything before `offset`. */
+  free(offset: number): void {
+    if (!this.#isCertain && offset > this.#ownFrom) this.#goOnFrom(offset);
+    this.#isCertain = true;
+    const upTo = Math.min(offset, this.end);
+    if (upTo <= this.#start) return;
+    this.#start = upTo;
+    this.#memory.free(upTo);
+    this.#spool?.free(upTo);
+    this.#trimJournal();
+    this.onRoom();
+  }
+
+  /**
+   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a gap. The bytes are a view: they are
+   * good until the next call of anything here, and not across an `await`.
+   *
+   * @returns null when `offset` is the end; `later` when it has to be read from disk first: `onReadable` follows
+   */
+  read(offset: number, maxBytes: number): Piece | Later | null {
+    if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
+    if (this.#spool === null || offset >= this.#memory.start) return this.#memory.read(offset, maxBytes);
+    return maxBytes <= 0 ? null : this.#spool.read(offset, maxBytes, this.#memory.start);
+  }
+
+  /** Puts everything on disk, so that another process can go on from there. Nothing may be appended meanwhile. */
+  async flush(timeLimitMs: number): Promise<Flushed> {
+    if (this.#spool === null) return { kind: 'incomplete', why: 'there is no spool' };
+    this.#dueTo = this.end;
+    const why = await this.#spool.flush(timeLimitMs);
+    return why === null ? { kind: 'stored' } : { kind: 'incomplete', why };
+  }
+
+  /** Nothing more is written, and nothing is called back. The files stay. */
+  close(): void {
+    this.#closed = true;
+    this.#stopTimer();
+    this.#spool?.close();
+  }
+
+  /** Others' bytes stand where ours are: ours have their place after them, as far as they are not on disk yet. */
+  #goOnFrom(offset: number): void {
+    const isMovable = this.#memory.start === this.#ownFrom && this.#spool?.isWriting !== true;
+    if (!isMovable && offset <= this.end) return;
+    const before = this.#memory;
+    this.#memory = new OutputLog(this.#capacityBytes, offset);
+    if (isMovable) for (const { stream, bytes } of before.held()) this.#memory.append(stream, bytes);
+    this.#journal?.restart(offset, this.held());
+  }
+
+  /** What is neither in memory nor on its way to the disk is stored, or was dropped. */
+  #trimJournal(): void {
+    if (this.#memory.start < this.end || this.#spool?.isWriting === true) return;
+    this.#journal?.clear(this.end);
+  }
+
+  #spillIfDue(): void {
+    if (this.#spool === null || this.#closed) return;
+    if (this.#isTooMuch || this.isCrowded) this.#spool.kick();
+    if (this.#timer === null && this.#memory.end > this.#memory.start) this.#startTimer();
+  }
+
+  get #isTooMuch(): boolean {
+    return this.#memory.end - this.#memory.start > this.#spillAboveBytes;
+  }
+
+  #startTimer(): void {
+    const endNow = this.#memory.end;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#dueTo = Math.max(this.#dueTo, endNow);
+      if (this.#dueTo > this.#memory.start) this.#spool?.kick();
+      this.#spillIfDue();
+    }, SPILL_AFTER_MS);
+    this.#timer.unref();
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #moveInto(block: RecordBlock): void {
+    const { end } = this.#memory;
+    // Many small pieces take up much more than their bytes.
+    const surplus = this.isCrowded ? end : this.#isTooMuch ? end - this.#spillAboveBytes / 2 : 0;
+    const target = Math.max(this.#dueTo, surplus);
+    for (let piece = this.#memory.oldest(); piece !== null; piece = this.#memory.oldest()) {
+      if (this.#memory.start >= target) return;
+      if (piece.kind === 'gap') {
+        this.#memory.free(piece.to);
+        continue;
+      }
+      const taken = block.append(piece.stream, piece.start, piece.bytes);
+      this.#memory.free(piece.start + taken);
+      if (taken < piece.bytes.length) return;
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/** The least that can be known of a run's processes, where the process table can't be read: the command's group. */
+import type { Cgroup } from './cgroup.ts';
+import { isAnybodyAt } from './process-ref.ts';
+import type { ProcessFamily } from './process-tree.ts';
+
+/**
+ * @param leader the command's pid, which is also its group's id
+ * @param cgroup the run's, to be removed in the end
+ * @param exited resolves when the leader's exit has been collected: from then on its pid may be another's
+ */
+export function groupFamily(leader: number, cgroup: Cgroup | null, exited: Promise<unknown>): ProcessFamily {
+  let isCollected = false;
+  void exited.then(() => {
+    isCollected = true;
+  });
+  const members = () => (isAnybodyAt(-leader) ? [leader] : []);
+  return {
+    // Who is in it can't be told, only whether anybody is.
+    members,
+    remaining: members,
+    observe: () => null,
+    // Before that it is not known.
+    leaderHasExited: () => isCollected,
+    mayHoldOutput: () => true,
+    signal: (signal) => sendToGroup(leader, signal),
+    // An environment can't be read.
+    marked: () => [],
+    includeMarked: () => {},
+    release: () => {
+      cgroup?.remove();
+    },
+  };
+}
+
+function sendToGroup(leader: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(-leader, signal);
+    return true;
+  } catch {
+    // ESRCH: nobody is left. EPERM: nobody who may be signalled.
+    return false;
+  }
+}

@@ -1,0 +1,554 @@
+/** Everything that belongs to a run: finding it all, and signalling it all. */
+import { performance } from 'node:perf_hooks';
+import { type Cgroup, openCgroup } from './cgroup.ts';
+import { forgetGone, identity, KeptProcesses } from './kept-processes.ts';
+import { bootId, isAnybodyAt, type ProcessRef } from './process-ref.ts';
+import { type ProcessEntry, type ProcessTable, processTable } from './process-table.ts';
+import { type Found, Roster } from './process-tracker.ts';
+import { findReaper, Reaper } from './reaper.ts';
+import { Mark } from './related-processes.ts';
+
+/** What a family is known by. Plain data, to be stored as JSON. */
+export interface FamilyOrigin {
+  /** The command's own process. It was started in a session and process group of its own. */
+  readonly leader: ProcessRef;
+  /** The name of an environment variable that every process of the run inherits, and that no other process has. */
+  readonly cookie: string;
+  /** The pipes that the command prints into, by name. None of another run has the same. */
+  readonly pipes: readonly string[];
+  /** The directory of the run's cgroup, if it has one. */
+  readonly cgroup: string | null;
+}
+
+/** A living process that has to do with a run, and is left alone. */
+export interface Marked {
+  readonly pid: number;
+  readonly ppid: number;
+  /** Whether `LEASH_KEEP` leaves it out; else it carries the run's mark, which is no proof. */
+  readonly isKept: boolean;
+}
+
+export interface ProcessFamily {
+  /** One look: pids of all living processes of the run. Throws when the process table can't be read. */
+  members(): number[];
+  /** The same, for what is expected to have no members: cheap where few processes have been started since the command. */
+  remaining(): number[];
+  /**
+   * A cheap look for children of processes known already, while their parents still live.
+   *
+   * @returns how many were new, or null when there is no need to go on: a cgroup holds them all
+   */
+  observe(): number | null;
+  /** Whether the command's own process has exited, even if nobody has collected it yet. */
+  leaderHasExited(): boolean;
+  /** Whether a member may hold the command's output open. False only where that can be told. */
+  mayHoldOutput(pid: number): boolean;
+  /**
+   * Sends a signal to every member; SIGKILL in such a way that what keeps forking is caught.
+   *
+   * @returns false when there was none that could be signalled
+   */
+  signal(signal: NodeJS.Signals): boolean;
+  /**
+   * What carries the run's mark and is no member, as of the last look, and what is to be kept: those that the others
+   * descend from first. Throws when the process table can't be read.
+   */
+  marked(): Marked[];
+  /** From now on all of that are members. */
+  includeMarked(): void;
+  /** Removes the run's cgroup, if it is empty. */
+  release(): void;
+}
+
+/** What a family needs of the operating system; replaced in tests. */
+export interface FamilySystem {
+  readonly table: ProcessTable;
+  /** As `process.kill`: throws when there is no such process or it may not be signalled. */
+  readonly kill: (pid: number, signal: NodeJS.Signals) => void;
+  readonly isAnybodyAt: (target: number) => boolean;
+  readonly openCgroup: (directory: string) => Cgroup | null;
+  readonly ownPid: number;
+  readonly bootId: string;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
+  /** Who becomes the parent of orphans among our descendants, as far as that can be found out. */
+  readonly findReaper: () => number | null;
+}
+
+/** Of a command that was never started. */
+export const noFamily: ProcessFamily = {
+  members: () => [],
+  remaining: () => [],
+  observe: () => null,
+  leaderHasExited: () => true,
+  mayHoldOutput: () => true,
+  signal: () => false,
+  marked: () => [],
+  includeMarked: () => {},
+  release: () => {},
+};
+
+/**
+ * The family of a run.
+ *
+ * @param helpers processes of the wrapper's own that are never counted or signalled, although they may look like members;
+ *   read anew at each look, so that more can be added
+ */
+export function processFamily(
+  origin: FamilyOrigin,
+  helpers: readonly ProcessRef[] = [],
+  system: FamilySystem = thisMachine(),
+): ProcessFamily {
+  // Whatever ran before the machine was restarted has ended, and start times of different boots may be equal.
+  return origin.leader.bootId === system.bootId ? new Family(origin, helpers, system) : noFamily;
+}
+
+function thisMachine(): FamilySystem {
+  return {
+    table: processTable,
+    kill: (pid, signal) => process.kill(pid, signal),
+    isAnybodyAt,
+    openCgroup,
+    ownPid: process.pid,
+    bootId: bootId(),
+    now: () => performance.now(),
+    findReaper,
+  };
+}
+
+/** Shown to everyone, unless other users' processes are hidden. */
+const INIT = 1;
+/** The longest that one `observe` may hold up everything else; of a family too large for that, the newest are seen. */
+const OBSERVE_BUDGET_MS = 20;
+/** How often all are stopped and looked for again before they are killed: each time only finds what was just forked. */
+const STOP_ROUNDS = 8;
+/** The longest that the rounds go on, and the longest that a chase after them may hold up everything else. */
+const STOP_MS = 100;
+const CHASE_MS = 100;
+const CLOSER_LOOK_MS = 15;
+/** So many pids are looked at one by one sooner than all processes. */
+const FEW_PIDS = 256;
+/** How many of the newest pids a search looks at: others may be started beside ours. */
+const SEARCH_WIDTH = 16;
+
+class Family implements ProcessFamily {
+  readonly #leader: ProcessRef;
+  readonly #pipes: readonly string[];
+  readonly #cgroup: Cgroup | null;
+  readonly #hadCgroup: boolean;
+  readonly #helpers: readonly ProcessRef[];
+  readonly #system: FamilySystem;
+  readonly #roster: Roster;
+  readonly #mark: Mark;
+  readonly #reaper: Reaper;
+  readonly #kept: KeptProcesses;
+  /** Start times, by pid, of those that carry the mark and are another's, whatever becomes of their parents. */
+  readonly #markedElsewhere = new Map<number, string>();
+  /** Our own process, its ancestors and helpers, as of the last look. */
+  #foreign: ReadonlySet<number> = new Set();
+  /** The process groups that they are in. */
+  #foreignGroups: ReadonlySet<number> = new Set();
+  /** What the last look has shown; null before the first. */
+  #lastLook: (Found & { readonly entries: readonly ProcessEntry[] }) | null = null;
+  #includesMarked = false;
+  /** Whether the run's cgroup holds all that the command starts, so that nothing else needs to be followed. */
+  #isContained = false;
+  /** Whether the command was in the run's cgroup when it was last seen alive; null when it never was. */
+  #leaderWasInside: boolean | null = null;
+  /** Whether somebody is in the leader's group whom the last look did not show (`hidepid`). */
+  #isGroupHidden = false;
+
+  constructor(origin: FamilyOrigin, helpers: readonly ProcessRef[], system: FamilySystem) {
+    this.#leader = origin.leader;
+    this.#pipes = origin.pipes;
+    this.#mark = new Mark(origin, system.table);
+    this.#reaper = new Reaper(system.findReaper);
+    this.#kept = new KeptProcesses(system.table, system.now);
+    this.#cgroup = origin.cgroup === null ? null : system.openCgroup(origin.cgroup);
+    this.#hadCgroup = origin.cgroup !== null;
+    this.#helpers = helpers;
+    this.#system = system;
+    this.#roster = new Roster(origin.leader);
+  }
+
+  members(): number[] {
+    const members = this.#look().map((each) => each.pid);
+    // Who it is can't be told, only that it is in the group with this number.
+    if (this.#isGroupHidden) members.push(this.#leader.pid);
+    return members.length > 0 ? members : this.#hiddenInCgroup();
+  }
+
+  remaining(): number[] {
+    if (!this.#hasCertainlyNone()) return this.members();
+    this.#lastLook = { entries: [], own: [], kept: [] };
+    return [];
+  }
+
+  /** What the command has started has a newer pid than it, unless those have gone once around. */
+  #hasCertainlyNone(): boolean {
+    const { table, isAnybodyAt } = this.#system;
+    const { pid: leader } = this.#leader;
+    const newest = table.newestPid();
+    if (newest === null || newest < leader || newest > leader + FEW_PIDS) return false;
+    if (this.#cgroup?.isPopulated() === true || isAnybodyAt(-leader)) return false;
+    this.#findForeign((pid) => table.entry(pid));
+    const started = Array.from({ length: newest - leader + 1 }, (_, index) => leader + index);
+    return [...this.#roster.pids, ...started].every((pid) => {
+      const entry = table.entry(pid);
+      return entry === null || !this.#isCandidate(entry) || !(this.#isRelated(entry) || this.#mark.isOn(entry));
+    });
+  }
+
+  /** Who lives in the cgroup although no look has shown it. */
+  #hiddenInCgroup(): number[] {
+    const deadline = this.#system.now() + CLOSER_LOOK_MS;
+    while (this.#cgroup?.isPopulated() === true && this.#system.now() < deadline) {
+      const all = this.#cgroup.members();
+      const inside = all.filter((pid) => !this.#foreign.has(pid) && !this.#isLeftOut(pid));
+      if (inside.length > 0) return inside;
+      // Those live on, and so it will be populated: that tells nothing.
+      if (all.length > 0) return [];
+    }
+    return [];
+  }
+
+  observe(): number | null {
+    if (this.#cgroup?.members().includes(this.#leader.pid) === true) {
+      this.#leaderWasInside = true;
+      return null;
+    }
+    if (!this.leaderHasExited()) this.#leaderWasInside = false;
+    const { table } = this.#system;
+    const queue = this.#roster.pids;
+    const deadline = this.#system.now() + OBSERVE_BUDGET_MS;
+    let found = 0;
+    for (let pid = queue.pop(); pid !== undefined && this.#system.now() < deadline; pid = queue.pop()) {
+      const parent = table.entry(pid);
+      if (parent === null || !this.#roster.has(parent)) {
+        this.#roster.drop(pid, this.#system.now());
+        continue;
+      }
+      this.#roster.add(parent, this.#system.now());
+      const children = table.children(pid);
+      if (children === null) return this.#observeAll();
+      const born = this.#takeInChildren(pid, children);
+      // One by one: there may be more than a call takes arguments.
+      for (const child of born) queue.push(child);
+      found += born.length;
+    }
+    return found;
+  }
+
+  /** Takes those of a member's children in that were not known. */
+  #takeInChildren(parent: number, children: readonly number[]): number[] {
+    const born: number[] = [];
+    for (const child of children) {
+      const entry = this.#system.table.entry(child);
+      // One that is not its child any more has ended, and its pid is another's.
+      if (entry === null || entry.ppid !== parent || this.#roster.has(entry) || this.#kept.wasFound(entry)) continue;
+      this.#roster.add(entry, this.#system.now());
+      born.push(child);
+    }
+    return born;
+  }
+
+  leaderHasExited(): boolean {
+    let entry: ProcessEntry | null;
+    try {
+      entry = this.#system.table.entry(this.#leader.pid);
+    } catch {
+      // It can't be looked at, for want of file descriptors perhaps: not known to have exited.
+      return false;
+    }
+    // On a machine that hides other users' processes, so is a command that has become another user's (sudo).
+    if (entry === null) return !this.#system.isAnybodyAt(this.#leader.pid);
+    return entry.startTime !== this.#leader.startTime || !entry.isAlive;
+  }
+
+  mayHoldOutput(pid: number): boolean {
+    return this.#system.table.mayHold(pid, this.#pipes);
+  }
+
+  signal(signal: NodeJS.Signals): boolean {
+    try {
+      const hasSignalled = signal === 'SIGKILL' ? this.#killAll() : this.#send(signal, this.#look());
+      return (this.#isGroupHidden && this.#sendTo(-this.#leader.pid, signal)) || hasSignalled;
+    } catch {
+      // The process table can't be read, for want of file descriptors perhaps: the leader's group needs no looking.
+      return this.#isOwnGroup(this.#leader.pid) && this.#sendTo(-this.#leader.pid, signal);
+    }
+  }
+
+  marked(): Marked[] {
+    if (this.#includesMarked) return [];
+    if (this.#lastLook === null) this.#look();
+    const { entries, own, kept } = this.#lastLook ?? { entries: [], own: [], kept: [] };
+    const known = new Set([...own, ...kept]);
+    const elsewhere = entries.filter(
+      (entry) => !known.has(entry) && this.#isCandidate(entry) && this.#mark.isOn(entry),
+    );
+    for (const { pid, startTime } of elsewhere) this.#markedElsewhere.set(pid, startTime);
+    const all = [
+      ...kept.filter(({ isAlive }) => isAlive).map(({ pid, ppid }) => ({ pid, ppid, isKept: true })),
+      ...elsewhere.map(({ pid, ppid }) => ({ pid, ppid, isKept: false })),
+    ];
+    const pids = new Set(all.map(({ pid }) => pid));
+    const isRoot = ({ ppid }: Marked) => !pids.has(ppid);
+    return [...all.filter(isRoot), ...all.filter((each) => !isRoot(each))];
+  }
+
+  includeMarked(): void {
+    this.#includesMarked = true;
+  }
+
+  release(): void {
+    this.#cgroup?.remove();
+  }
+
+  /**
+   * Kills all of it. Stopped first, all of it: a process that is stopped forks no more, and unlike a dead one it still
+   * tells whose parent it is.
+   */
+  #killAll(): boolean {
+    const deadline = this.#system.now() + STOP_MS;
+    const wasKilled = this.#killCgroup();
+    const stopped = new Set<string>();
+    let members = this.#look();
+    for (let round = 0; round < STOP_ROUNDS && this.#system.now() < deadline; round += 1) {
+      const fresh = members.filter((each) => !stopped.has(identity(each)));
+      if (fresh.length === 0) break;
+      this.#send('SIGSTOP', fresh);
+      for (const each of fresh) stopped.add(identity(each));
+      members = this.#look();
+    }
+    const hasSignalled = this.#send('SIGKILL', members);
+    const stillGrowing = members.some((each) => !stopped.has(identity(each)));
+    return (stillGrowing && this.#chase()) || hasSignalled || wasKilled;
+  }
+
+  #killCgroup(): boolean {
+    if (this.#cgroup === null) return false;
+    const inside = this.#cgroup.members();
+    if (inside.length === 0) return false;
+    this.#findForeign((pid) => this.#system.table.entry(pid));
+    const isSpared = (pid: number) => !this.#includesMarked && pid !== this.#leader.pid && this.#kept.hasPid(pid);
+    return !inside.some((pid) => this.#foreign.has(pid) || isSpared(pid)) && this.#cgroup.kill();
+  }
+
+  /** Kills what a look at all processes is too slow for. */
+  #chase(): boolean {
+    let hasSignalled = false;
+    this.#searchNewest(CHASE_MS, (entry) => {
+      this.#roster.add(entry, this.#system.now());
+      hasSignalled = this.#sendTo(entry.pid, 'SIGKILL') || hasSignalled;
+      return false;
+    });
+    return hasSignalled;
+  }
+
+  /**
+   * Finds members that are gone again before a look at all processes is over, such as a chain of processes each of which
+   * starts the next and exits: looks at the newest pids alone, over and over, for as long as new ones are given out.
+   *
+   * @param isEnough is told of each living member found; true ends the search
+   */
+  #searchNewest(limitMs: number, isEnough: (entry: ProcessEntry) => boolean): void {
+    const { table, now } = this.#system;
+    const deadline = now() + limitMs;
+    let newest = table.newestPid();
+    while (newest !== null && now() < deadline) {
+      let hasFound = false;
+      for (let pid = newest; pid > newest - SEARCH_WIDTH && pid > 1; pid -= 1) {
+        const entry = table.entry(pid);
+        if (entry === null || !this.#isLivingMember(entry)) continue;
+        if (isEnough(entry)) return;
+        hasFound = true;
+      }
+      const next = table.newestPid();
+      // What was there has been looked at, and nothing has been started meanwhile.
+      if (next === newest && !hasFound) return;
+      newest = next;
+    }
+  }
+
+  #isLivingMember(entry: ProcessEntry): boolean {
+    if (!this.#isCandidate(entry) || this.#isKept(entry) || this.#isLeftOut(entry.ppid)) return false;
+    return this.#isRelated(entry) || this.#isAdrift(entry, (pid) => this.#system.table.entry(pid));
+  }
+
+  #isRelated(entry: ProcessEntry): boolean {
+    return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#kept.wasFound(entry);
+  }
+
+  #isCandidate(entry: ProcessEntry): boolean {
+    return entry.isAlive && !entry.isKernel && !this.#foreign.has(entry.pid);
+  }
+
+  /** Whether it is left out. The command's own process never is: what is asked to end is the run. */
+  #isKept(entry: ProcessEntry): boolean {
+    if (this.#includesMarked || !entry.isAlive || entry.pid === this.#leader.pid) return false;
+    return this.#kept.has(entry);
+  }
+
+  /** Whether the process with this pid was left out at the last look. */
+  #isLeftOut(pid: number): boolean {
+    return !this.#includesMarked && this.#kept.hadPid(pid);
+  }
+
+  /** All living members. */
+  #look(): ProcessEntry[] {
+    const { table, now } = this.#system;
+    const newest = table.newestPid();
+    const entries = table.list();
+    const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
+    this.#findForeign((pid) => byPid.get(pid) ?? null);
+    this.#isGroupHidden = !byPid.has(INIT) && this.#isSomebodyHidden(entries);
+    const inCgroup = new Set(this.#cgroup?.members());
+    this.#isContained = this.#cgroupHoldsAll(byPid.get(this.#leader.pid) ?? null, inCgroup);
+    const found = this.#roster.update(
+      entries,
+      {
+        isForeign: (entry) => this.#foreign.has(entry.pid),
+        isInside: (entry) => inCgroup.has(entry.pid) || this.#kept.wasFound(entry),
+        isKept: (entry) => this.#isKept(entry),
+        isAdrift: (entry) => this.#isAdrift(entry, (pid) => byPid.get(pid) ?? null),
+      },
+      now(),
+    );
+    this.#lastLook = { ...found, entries };
+    this.#remember(found, byPid);
+    const living = found.own.filter((entry) => entry.isAlive);
+    return living.length > 0 ? living : this.#lookCloser(newest);
+  }
+
+  /**
+   * Whether all that the command has started is in its cgroup, so that a mark elsewhere proves nothing. Not where the
+   * command has never entered it, or has left it again. Where it had ended before anyone looked, a cgroup that is still
+   * there says that it was inside; one that is gone may have gone before it could enter.
+   */
+  #cgroupHoldsAll(leader: ProcessEntry | null, inCgroup: ReadonlySet<number>): boolean {
+    if (!this.#hadCgroup) return false;
+    const isLeaderAlive = leader?.isAlive === true && leader.startTime === this.#leader.startTime;
+    if (isLeaderAlive) this.#leaderWasInside = inCgroup.has(this.#leader.pid);
+    return this.#leaderWasInside ?? this.#cgroup !== null;
+  }
+
+  /** Notes who is kept, and forgets what was known of those that are gone. */
+  #remember({ kept }: Found, byPid: ReadonlyMap<number, ProcessEntry>): void {
+    this.#kept.note(kept, byPid);
+    this.#mark.forgetGone(byPid);
+    forgetGone(this.#markedElsewhere, byPid);
+  }
+
+  /** Whether the leader's group has somebody though no living process in it is shown. A zombie may be taken for one. */
+  #isSomebodyHidden(entries: readonly ProcessEntry[]): boolean {
+    const group = this.#leader.pid;
+    return !entries.some(({ pgid, isAlive }) => isAlive && pgid === group) && this.#system.isAnybodyAt(-group);
+  }
+
+  /**
+   * Makes sure that nobody is left: what lives only for the blink of an eye may have slipped through a look.
+   *
+   * @param newest the pid given out last before that look; if it still is, nothing slipped through
+   */
+  #lookCloser(newest: number | null): ProcessEntry[] {
+    const found: ProcessEntry[] = [];
+    if (this.#system.table.newestPid() === newest) return found;
+    this.#searchNewest(CLOSER_LOOK_MS, (entry) => {
+      this.#roster.add(entry, this.#system.now());
+      return found.push(entry) > 0;
+    });
+    return found;
+  }
+
+  /** The same where the system does not tell a process's children: by a look at all processes. */
+  #observeAll(): number {
+    const known = new Set(this.#roster.pids);
+    return this.#look().filter((each) => !known.has(each.pid)).length;
+  }
+
+  /**
+   * Whether it carries the mark and lost its parent as a daemon does. The mark alone is no proof: an environment is handed
+   * on, too, to jobs of `at` and to services that are told to start again. Those have a parent, or a parent's parent, that
+   * was there before the run, and that is none of those to whom orphans are given.
+   */
+  #isAdrift(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
+    if (this.#includesMarked) return this.#isCandidate(entry) && this.#mark.isOn(entry);
+    if (this.#isContained || this.#markedElsewhere.get(entry.pid) === entry.startTime) return false;
+    return this.#mark.isOn(entry) && this.#isOrphan(entry, entryOf);
+  }
+
+  #isOrphan(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
+    const seen = new Set<number>();
+    let { ppid } = entry;
+    while (ppid !== INIT && !seen.has(ppid)) {
+      seen.add(ppid);
+      const parent = entryOf(ppid);
+      // Outside our PID namespace, or another user's where those are hidden: only the order of pids tells of its age.
+      if (parent === null) return ppid > this.#leader.pid;
+      if (this.#roster.has(parent)) return true;
+      if (this.#foreign.has(ppid)) return this.#reaper.is(parent, entryOf);
+      if (this.#mark.isOlder(parent)) return false;
+      ppid = parent.ppid;
+    }
+    return ppid === INIT;
+  }
+
+  /** Finds out who is never to be signalled, whatever it looks like: pid 1, ourselves, our ancestors, our helpers. */
+  #findForeign(entryOf: (pid: number) => ProcessEntry | null): void {
+    const foreign = new Set([INIT]);
+    const groups = new Set<number>();
+    const add = (entry: ProcessEntry) => {
+      foreign.add(entry.pid);
+      groups.add(entry.pgid);
+    };
+    let ancestor = entryOf(this.#system.ownPid);
+    while (ancestor !== null && !foreign.has(ancestor.pid)) {
+      add(ancestor);
+      ancestor = entryOf(ancestor.ppid);
+    }
+    foreign.add(this.#system.ownPid);
+    for (const helper of this.#helpers) {
+      const entry = entryOf(helper.pid);
+      if (entry?.startTime === helper.startTime) add(entry);
+    }
+    this.#foreign = foreign;
+    this.#foreignGroups = groups;
+  }
+
+  /** To whole process groups where all of one are members, so that none can slip through by forking; else one by one. */
+  #send(signal: NodeJS.Signals, members: readonly ProcessEntry[]): boolean {
+    const groups = new Map<number, ProcessEntry[]>();
+    let hasSignalled = false;
+    for (const each of members) {
+      if (this.#isOwnGroup(each.pgid)) groups.set(each.pgid, [...(groups.get(each.pgid) ?? []), each]);
+      else if (this.#isStill(each)) hasSignalled = this.#sendTo(each.pid, signal) || hasSignalled;
+    }
+    for (const [pgid, known] of groups) {
+      const isOurs = known.some((each) => this.#isStill(each));
+      if (isOurs) hasSignalled = this.#sendTo(-pgid, signal) || hasSignalled;
+    }
+    return hasSignalled;
+  }
+
+  #isOwnGroup(pgid: number): boolean {
+    if (this.#foreignGroups.has(pgid) || this.#kept.isInGroup(pgid)) return false;
+    return pgid > 1 && this.#roster.ownsGroup(pgid);
+  }
+
+  /** Whether the pid is still that process's: it may have ended, and another got its pid. */
+  #isStill({ pid, pgid, startTime }: ProcessEntry): boolean {
+    const now = this.#system.table.entry(pid);
+    return now !== null && now.startTime === startTime && now.pgid === pgid;
+  }
+
+  #sendTo(target: number, signal: NodeJS.Signals): boolean {
+    try {
+      this.#system.kill(target, signal);
+      return true;
+    } catch {
+      // ESRCH: it has just ended. EPERM: it is another user's; it stays a member, and is told as a survivor.
+      return false;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** What is done for the command when the wrapper itself has failed: the least that can go wrong. */
+import { type RawExit, reportedEnd } from '#protocol/run-state';
+import { Alarm } from '../clock/alarm.ts';
+import type { LocalSignals } from '../host/local-signals.ts';
+import { Terminator } from '../kill/terminator.ts';
+import { describeError } from '../logging/log.ts';
+import type { OutputPipe } from '../output/output-pipe.ts';
+import { LINGER_MS } from '../output/read-output.ts';
+import type { Sink } from '../output/sink.ts';
+import { groupFamily } from '../processes/group-tree.ts';
+import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
+import type { Birth } from './run-context.ts';
+
+/**
+ * Waits for the command and passes its output, local signals, its time limit and its exit code on.
+ *
+ * @param error what went wrong
+ * @returns the exit code to leave with
+ */
+export async function standBy(error: unknown, birth: Birth, signals: LocalSignals): Promise<number> {
+  const { args, own, log, started } = birth;
+  log.tell(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
+  if (started.kind === 'not_started') return reportedEnd('start_failed', null).exitCode;
+  // What had been put together before may fail later, too.
+  process.on('uncaughtException', (another) => log.note(`the wrapper failed again: ${describeError(another)}`));
+  const age = () => Math.round(birth.age());
+  const family = groupFamily(started.pid, null, started.exited);
+  const terminator = new Terminator(family, age, () => {}, log);
+  const ending = { args, family, terminator, started, log };
+  signals.handle((local) => obeyLocalSignal(ending, local));
+  const limit = new Alarm(age, () => endByLimit(ending, 'timeout'));
+  limit.set(args.timeoutMs);
+  const output = Promise.all([
+    passOn(started.output.stdout, own.sinks.stdout),
+    started.output.stderr === null ? null : passOn(started.output.stderr, own.sinks.stderr),
+  ]);
+
+  let raw: RawExit | null = null;
+  const exited = started.exited.then((exit) => {
+    raw = exit;
+    terminator.leaderExited();
+  });
+  await Promise.race([exited, terminator.gaveUp()]);
+  limit.clear();
+  await terminator.over();
+  await Promise.race([output, new Promise((resolve) => setTimeout(resolve, LINGER_MS))]);
+  return reportedEnd(endReason(ending, raw), raw).exitCode;
+}
+
+/** Whoever read it before may be what has failed. Resolves when all of it has been read. */
+function passOn(pipe: OutputPipe, sink: Sink): Promise<void> {
+  sink.listen({ relieved: () => pipe.resume(), broken: () => pipe.close() });
+  pipe.read((bytes) => {
+    sink.write(bytes);
+    if (sink.congested) pipe.pause();
+  });
+  pipe.resume();
+  return pipe.ended;
+}

@@ -1,0 +1,83 @@
+/**
+ * The end of a run that its state directory did not take, kept in memory: with what the journal has of its output, and
+ * what the disk took before. What keeps and sends what is left on disk does so with this, too.
+ */
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { MIB } from '#protocol/limits';
+import type { Environment } from '../config/config-file.ts';
+import { readJournal } from '../journal/run-journal.ts';
+import { linkSegments } from '../spool/segment-list.ts';
+import { namesIn } from '../state/files.ts';
+import { createRunDirectory, type RunDirectory, runsIn } from '../state/run-directory.ts';
+import type { RunEnd } from '../state/run-file.ts';
+import { openFallbackState, type State } from '../state/state.ts';
+import type { NewFacts } from './run-persistence.ts';
+
+/** What all runs that are kept so may use of the memory, together. */
+const MAX_BYTES = 64 * MIB;
+/** What a run takes is there for its output: its journal is moved here. */
+const JOURNAL = 'journal';
+const WRITE_MS = 10_000;
+
+export interface KeptInMemory {
+  readonly state: State;
+  readonly directory: RunDirectory;
+  /** Bytes of output that are kept there, and on no disk. */
+  readonly outputBytes: number;
+}
+
+/**
+ * @param outputFrom the offset of the first byte that is wanted
+ * @param onDisk the run's directory there; null when it has none
+ * @returns null where there is no memory for it. Never fails.
+ */
+export async function keepInMemory(
+  facts: NewFacts,
+  end: Omit<RunEnd, 'version'>,
+  outputFrom: number,
+  onDisk: string | null,
+  settings: Environment,
+): Promise<KeptInMemory | null> {
+  const state = await openFallbackState(settings);
+  if (state === null) return null;
+  const runs = runsIn(state.directory);
+  const { supervision } = facts;
+  const before = supervision?.journal ?? null;
+  const journal = before === null ? null : path.join(runs, facts.run, JOURNAL);
+  const kept = { ...facts, ...(supervision !== undefined && { supervision: { ...supervision, journal } }) };
+  const created = await createRunDirectory(state.directory, kept, state.processes);
+  if (created.kind === 'failed') return null;
+  const { directory } = created;
+  if ((await directory.writeEnd(end, WRITE_MS)) !== null) {
+    await directory.remove();
+    return null;
+  }
+  if (onDisk !== null) await linkSegments(onDisk, directory.path);
+  const outputBytes = before === null || journal === null ? 0 : await moveJournal(before, journal, runs, outputFrom);
+  return { state, directory, outputBytes };
+}
+
+/** @returns how many bytes of output are in it; 0 where it is too long to be kept */
+async function moveJournal(from: string, to: string, runs: string, outputFrom: number): Promise<number> {
+  try {
+    const bytes = await bytesIn(from);
+    if (bytes + (await bytesIn(runs)) > MAX_BYTES) return 0;
+    await fs.rename(from, to);
+    const { output } = readJournal(to);
+    const first = output?.stretches[0]?.start ?? output?.end ?? 0;
+    return Math.max(0, (output?.end ?? 0) - Math.max(first, outputFrom));
+  } catch {
+    // It has been removed.
+    return 0;
+  }
+}
+
+/** Of the files in it, and in what is in it; what is linked takes up nothing. */
+async function bytesIn(place: string): Promise<number> {
+  const stat = await fs.lstat(place).catch(() => null);
+  if (stat === null || !stat.isDirectory()) return stat?.size ?? 0;
+  let sum = 0;
+  for (const name of await namesIn(place)) sum += await bytesIn(path.join(place, name));
+  return sum;
+}

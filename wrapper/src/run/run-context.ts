@@ -1,0 +1,277 @@
+/** What a run consists of once its command has been started, or could not be. */
+import { MIB } from '#protocol/limits';
+import type { RawExit } from '#protocol/run-state';
+import type { Killing } from '#protocol/wrapper-link';
+import type { RunArgs } from '../cli/run-args.ts';
+import type { Environment } from '../config/config-file.ts';
+import type { Configuration } from '../config/control-plane.ts';
+import { commandLine, cutCommandLine } from '../format/command-line.ts';
+import { describeStep } from '../format/run-end.ts';
+import { Guardian, type GuardianWords } from '../guardian/guardian.ts';
+import { lastWill } from '../guardian/guardian-plan.ts';
+import { hostFacts } from '../host/host-facts.ts';
+import { NO_PROGRESS, type Progress } from '../journal/progress.ts';
+import { createJournal, type HeldBytes, NOTHING_HELD, type RunJournal } from '../journal/run-journal.ts';
+import { Terminator } from '../kill/terminator.ts';
+import { cookieOf } from '../launch/command-environment.ts';
+import type { LaunchState } from '../launch/launch-state.ts';
+import type { NotStarted, RunningCommand } from '../launch/start-command.ts';
+import type { RunAddress } from '../link/dial.ts';
+import { RunRecord, type RunFacts as TimelessFacts } from '../link/run-record.ts';
+import { Uplink } from '../link/uplink.ts';
+import { describeError, type Log, type OpenLog } from '../logging/log.ts';
+import type { OutputPipe } from '../output/output-pipe.ts';
+import type { OwnOutput } from '../output/own-output.ts';
+import { type Beginning, UnackedOutput } from '../output/unacked-output.ts';
+import type { Cgroup } from '../processes/cgroup.ts';
+import { findMarked, markedText, withMarked } from '../processes/describe-processes.ts';
+import { groupFamily } from '../processes/group-tree.ts';
+import { type ProcessRef, refOf } from '../processes/process-ref.ts';
+import { processTable } from '../processes/process-table.ts';
+import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
+import type { RedactionRules } from '../redact/redactor.ts';
+import { secretValues } from '../redact/secrets.ts';
+import { type Ending, endByOperator } from './endings.ts';
+import { nameRun, newRunKey } from './identity.ts';
+import { redactLine } from './recording.ts';
+import { newFacts } from './run-facts.ts';
+import { Estate, type NewFacts, type TakenPlace } from './run-persistence.ts';
+
+/** What may be held in memory of the output that is not stored yet. */
+const MEMORY_BYTES = 4 * MIB;
+
+/** A command that runs, or did when somebody took it over who can't see how it exits: then that is null. */
+export interface SupervisedCommand extends Omit<RunningCommand, 'exited'> {
+  readonly exited: Promise<RawExit | null>;
+}
+
+/** All that is known when the command has been started. */
+export interface Birth {
+  readonly args: RunArgs;
+  readonly version: string;
+  readonly run: string;
+  readonly startedAt: Date;
+  /** The run's age in ms. */
+  readonly age: () => number;
+  readonly launch: LaunchState;
+  readonly settings: Environment;
+  readonly configuration: Configuration;
+  readonly rules: RedactionRules;
+  readonly cgroup: Cgroup | null;
+  readonly own: OwnOutput;
+  readonly log: OpenLog;
+  readonly started: SupervisedCommand | NotStarted;
+}
+
+export interface Parts extends Birth {
+  readonly family: ProcessFamily;
+  readonly guardian: GuardianWords | null;
+  readonly output: UnackedOutput;
+  readonly record: RunRecord;
+  readonly terminator: Terminator;
+  readonly uplink: Uplink | null;
+  readonly estate: Estate;
+  readonly journal: RunJournal | null;
+  /** What a wrapper that was killed had read and not recorded, because it might become a secret. */
+  readonly heldBack: HeldBytes;
+}
+
+/** What a successor has of the wrapper that was killed. */
+export interface Inheritance {
+  readonly timeless: TimelessFacts;
+  readonly origin: FamilyOrigin;
+  readonly guardian: GuardianWords;
+  readonly journal: RunJournal | null;
+  readonly progress: Progress;
+  readonly heldBack: HeldBytes;
+  readonly output: UnackedOutput;
+  /** What is noted of it, where it has no place on disk yet. */
+  readonly place: TakenPlace | NewFacts;
+}
+
+/** Puts together what supervises the command. It runs meanwhile. */
+export function assemble(birth: Birth): Parts {
+  const { args, version, run, rules, log, started } = birth;
+  const origin = familyOrigin(birth);
+  const timeless = {
+    run,
+    run_key: newRunKey(),
+    pid: started.kind === 'running' ? started.pid : null,
+    command_line: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
+    version,
+    limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs, signal: args.signal },
+    host: hostFacts(args.user),
+  };
+  const address = addressOf(birth);
+  const self = refOrNull(process.pid, log);
+  const journal = origin === null || address === null ? null : createJournal(origin.leader, log);
+  const facts = newFacts(birth, address, origin, timeless, journal?.path ?? null);
+  const helpers: ProcessRef[] = [];
+  const guardian = startGuardian(birth, { ...facts, wrapper: self }, helpers);
+  const output = newOutput(log);
+  if (journal !== null) output.useJournal(journal.output);
+  if (started.kind === 'running') log.note(`started as process ${started.pid}: ${timeless.command_line}`);
+  return connect(birth, address, {
+    timeless,
+    family: familyOf(birth, origin, helpers),
+    guardian,
+    journal,
+    progress: NO_PROGRESS,
+    heldBack: NOTHING_HELD,
+    output,
+    place: withGuardian(facts, helpers),
+  });
+}
+
+/** The same for a command whose wrapper was killed. */
+export function assembleAgain(birth: Birth, inheritance: Inheritance): Parts {
+  return connect(birth, addressOf(birth), { ...inheritance, family: processFamily(inheritance.origin) });
+}
+
+/** The output of a run, as far as it is not stored. */
+export function newOutput(log: Log, from?: Beginning): UnackedOutput {
+  return new UnackedOutput(
+    MEMORY_BYTES,
+    (why) => log.tell(`what can't be sent can't be kept on disk for now: ${why}`),
+    from,
+  );
+}
+
+interface Ingredients extends Omit<Inheritance, 'origin' | 'guardian'> {
+  readonly family: ProcessFamily;
+  readonly guardian: GuardianWords | null;
+}
+
+function connect(
+  birth: Birth,
+  address: RunAddress | null,
+  { timeless, family, guardian, journal, progress, heldBack, output, place }: Ingredients,
+): Parts {
+  const { args, configuration, log } = birth;
+  const age = () => Math.round(birth.age());
+  const tell = killingTeller(log);
+  const onKilling = (step: Killing) => {
+    const killing = withMarked(step, findMarked(family, birth.rules, log));
+    record.noteKilling(killing);
+    noteProgress(journal, terminator, record);
+    tell(killing);
+    uplink?.killing(killing);
+  };
+  const terminator = new Terminator(family, age, onKilling, log, progress.termination);
+  const record = new RunRecord(timeless, output, age, () => terminator.appliedKills);
+  record.raw = progress.raw;
+  for (const step of progress.untold_steps) record.noteKilling(step);
+  if (configuration.kind === 'unsupervised') {
+    log.tell(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
+  } else if (configuration.warning !== null) {
+    log.tell(configuration.warning);
+  }
+  const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, family, log });
+  output.onReadable = () => uplink?.outputReadable();
+  const estate = new Estate(birth, address, place, record, output);
+  if (uplink !== null) uplink.onOutputLimit = (bytes) => estate.useOutputLimit(bytes);
+  return { ...birth, family, guardian, output, record, terminator, uplink, estate, journal, heldBack };
+}
+
+/** How far the run is, for a successor. */
+export function noteProgress(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
+  journal?.noteProgress({ termination, raw: record.raw, untold_steps: record.untoldSteps });
+}
+
+/** A successor that is about to take the run over is not to be forestalled. */
+function withGuardian(facts: NewFacts, [guardian = null]: readonly (ProcessRef | null)[]): NewFacts {
+  return facts.supervision === undefined ? facts : { ...facts, supervision: { ...facts.supervision, guardian } };
+}
+
+function familyOf({ started, cgroup }: Birth, origin: FamilyOrigin | null, helpers: ProcessRef[]): ProcessFamily {
+  if (started.kind === 'not_started') return noFamily;
+  return origin === null ? groupFamily(started.pid, cgroup, started.exited) : processFamily(origin, helpers);
+}
+
+/** @returns null when there is no command, or nothing can be known of it */
+function familyOrigin({ run, started, cgroup, log }: Birth): FamilyOrigin | null {
+  if (started.kind === 'not_started') return null;
+  // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
+  const leader = refOrNull(started.pid, log);
+  if (leader === null) return null;
+  const pipes = [started.output.stdout, started.output.stderr].flatMap((pipe) => nameOf(pipe) ?? []);
+  return { leader, cookie: cookieOf(run), pipes, cgroup: cgroup?.path ?? null };
+}
+
+function nameOf(pipe: OutputPipe | null): string | null {
+  return pipe === null || pipe.readFd === null ? null : processTable.nameOfPipe(pipe.readFd);
+}
+
+/** @returns null, and a note, when the process can't be looked at */
+function refOrNull(pid: number, log: Log): ProcessRef | null {
+  let why = 'there is no entry of it';
+  try {
+    const ref = refOf(pid);
+    if (ref !== null) return ref;
+  } catch (error) {
+    // Too many open files, most likely.
+    why = describeError(error);
+  }
+  log.note(`process ${pid} can't be looked at: ${why}`);
+  return null;
+}
+
+function startGuardian(birth: Birth, facts: Parameters<typeof lastWill>[0], helpers: ProcessRef[]): Guardian | null {
+  const { args, started, log } = birth;
+  if (started.kind === 'not_started') return null;
+  const { stdout, stderr } = started.output;
+  const isSecret = ([name, value]: [string, string]) => secretValues({ [name]: value }).length > 0;
+  const secrets = Object.fromEntries(Object.entries(args.env).filter(isSecret));
+  const guardian = new Guardian(
+    lastWill(facts, started.pid, secrets),
+    { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
+    log,
+  );
+  const itself = guardian.pid === null ? null : refOrNull(guardian.pid, log);
+  // In a nested run it looks like a part of the outer one, and is: but never of this.
+  if (itself !== null) helpers.push(itself);
+  return guardian;
+}
+
+function openUplink(address: RunAddress, record: RunRecord, { version }: Birth, ending: Ending): Uplink {
+  const { log } = ending;
+  log.note(
+    `leash ${version}: run ${address.run} of ${address.job}, instance ${address.instance}, machine ${address.machine}`,
+  );
+  return new Uplink(
+    async (events) => {
+      // Loaded only now, so that the command has long been started before the network code is even read.
+      const { Link } = await import('../link/link.ts');
+      return new Link(address, record, events, log);
+    },
+    (kill) => endByOperator(ending, kill),
+    log,
+  );
+}
+
+function addressOf(birth: Birth): RunAddress | null {
+  const { run, configuration } = birth;
+  if (configuration.kind === 'unsupervised') return null;
+  return {
+    controlPlane: configuration.controlPlane,
+    run,
+    ...nameRun(birth),
+  };
+}
+
+/** Everyone who asked for the end is told each step; a person reads each once. */
+function killingTeller(log: Log): (killing: Killing) => void {
+  let hasTold = false;
+  return (step) => {
+    const { phase, survivors, marked = [] } = step;
+    log.note(describeStep(step));
+    if (phase !== 'gone' || hasTold) return;
+    hasTold = true;
+    const alone = marked.map(markedText);
+    if (alone.length > 0) log.tell(`not killed, but carries this run's mark: ${alone.join(', ')}`);
+    if (survivors.length === 0) return;
+    log.tell(
+      `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,
+    );
+  };
+}

@@ -1,0 +1,79 @@
+/** What is noted of a run at its start, for whoever has to finish what its wrapper can't. */
+import os from 'node:os';
+import path from 'node:path';
+import type { RunAddress } from '../link/dial.ts';
+import type { RunFacts as TimelessFacts } from '../link/run-record.ts';
+import { bootId } from '../processes/process-ref.ts';
+import type { FamilyOrigin } from '../processes/process-tree.ts';
+import type { Supervision } from '../state/run-file.ts';
+import { nameRun } from './identity.ts';
+import type { Birth } from './run-context.ts';
+import type { NewFacts } from './run-persistence.ts';
+
+/**
+ * @param address null for an unsupervised run
+ * @param origin how its processes are found; null when there are none
+ * @param timeless what the control plane is told
+ * @param journal the directory of its journal, or null
+ */
+export function newFacts(
+  birth: Birth,
+  address: RunAddress | null,
+  origin: FamilyOrigin | null,
+  timeless: TimelessFacts,
+  journal: string | null,
+): NewFacts {
+  const { startedAt, age } = birth;
+  const { job, instance, machine, controlPlane } = address ?? { ...nameRun(birth), controlPlane: null };
+  return {
+    run: timeless.run,
+    run_key: timeless.run_key,
+    job,
+    instance,
+    machine,
+    control_plane:
+      controlPlane === null
+        ? null
+        : {
+            url: controlPlane.baseUrl,
+            token_file: controlPlane.token.kind === 'file' ? absolute(controlPlane.token.path) : null,
+            ca_file: controlPlane.caFile === null ? null : absolute(controlPlane.caFile),
+          },
+    command_line: timeless.command_line,
+    leash_version: timeless.version,
+    host: timeless.host,
+    limits: timeless.limits,
+    started_at_ms: startedAt.getTime(),
+    started_uptime_ms: Math.max(0, os.uptime() * 1_000 - age()),
+    boot_id: bootId(),
+    family: origin,
+    supervision: supervisionOf(birth, journal),
+  };
+}
+
+function supervisionOf({ args, settings, rules }: Birth, journal: string | null): Supervision {
+  const logFile = args.logFile ?? settings.LEASH_LOG ?? null;
+  return {
+    successor: 0,
+    guardian: null,
+    journal,
+    wrapper_death: args.wrapperDeath,
+    signal: args.signal,
+    idle_timeout_ms: args.idleTimeoutMs,
+    max_offline_ms: args.maxOfflineMs,
+    spool_limit_bytes: args.spoolLimitBytes,
+    log_file: logFile === null ? null : absolute(logFile),
+    // LEASH_REDACT is among them: who takes the run over may have another one.
+    redact: args.redaction.kind === 'off' ? null : rules.patterns.map(({ source }) => source),
+  };
+}
+
+/** As a process finds it that is somewhere else. */
+function absolute(file: string): string {
+  try {
+    return path.resolve(file);
+  } catch {
+    // ENOENT: our directory has been deleted, and what was named from there is not to be found again.
+    return file;
+  }
+}

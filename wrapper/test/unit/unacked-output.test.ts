@@ -1,0 +1,333 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { WAIT_LIMIT_MS } from '#testing/patience';
+import { waitFor } from '#testing/wait-for';
+import type { Piece } from '../../src/buffer/output-buffer.ts';
+import { UnackedOutput } from '../../src/output/unacked-output.ts';
+import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
+import { patternBytes } from '../support/pattern.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const MIB = 1024 * 1024;
+
+interface Fixture {
+  readonly output: UnackedOutput;
+  readonly directory: string;
+  readonly troubles: string[];
+}
+
+function spooled({ capacityBytes = 256 * 1024, limitBytes = 64 * MIB } = {}): Fixture {
+  const directory = temporaryDirectory();
+  const troubles: string[] = [];
+  const output = new UnackedOutput(capacityBytes, (why) => troubles.push(why));
+  output.useSpool(directory, { bytes: limitBytes, again: async () => limitBytes });
+  onTestFinished(() => output.close());
+  return { output, directory, troubles };
+}
+
+/** Adds `count` chunks of the pattern, however far behind the disk is. */
+async function fill(output: UnackedOutput, count: number, chunkBytes = 20_000): Promise<void> {
+  for (let each = 0; each < count; each += 1) {
+    output.append(each % 5 === 0 ? 'stderr' : 'stdout', patternBytes(output.end, chunkBytes));
+    await new Promise(setImmediate);
+  }
+}
+
+/** Adds `count` chunks of the pattern, and lets the disk keep up. */
+async function fillDisk(output: UnackedOutput, count: number): Promise<void> {
+  for (let each = 0; each < count; each += 5) {
+    await fill(output, 5);
+    expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
+  }
+}
+
+type Readable = UnackedOutput | LeftoverOutput;
+
+/** All pieces from `from` on; each byte is checked. */
+async function readAll(output: Readable, from = output.start, maxBytes = 100_000): Promise<Piece[]> {
+  const pieces: Piece[] = [];
+  for (let at = from; at < output.end; ) {
+    const piece = output.read(at, maxBytes);
+    if (piece === null) throw new Error(`nothing to read at ${at}`);
+    if (piece.kind === 'later') {
+      await new Promise<void>((resolve) => {
+        output.onReadable = resolve;
+      });
+      continue;
+    }
+    if (piece.kind === 'gap') {
+      expect(piece.from).toBe(at);
+      expect(piece.to).toBeGreaterThan(at);
+      at = piece.to;
+      pieces.push(piece);
+    } else {
+      expect(piece.start).toBe(at);
+      expect(patternBytes(at, piece.bytes.length).equals(piece.bytes)).toBe(true);
+      at += piece.bytes.length;
+      pieces.push({ ...piece, bytes: Buffer.from(piece.bytes) });
+    }
+  }
+  return pieces;
+}
+
+function gaps(pieces: readonly Piece[]): Piece[] {
+  return pieces.filter((each) => each.kind === 'gap');
+}
+
+function missing(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, each) => sum + (each.kind === 'gap' ? each.to - each.from : 0), 0);
+}
+
+function files(directory: string): string[] {
+  return fs.readdirSync(directory).sort();
+}
+
+function sizeOf(directory: string): number {
+  return files(directory).reduce((sum, name) => {
+    // It may be deleted meanwhile.
+    return sum + (fs.statSync(path.join(directory, name), { throwIfNoEntry: false })?.size ?? 0);
+  }, 0);
+}
+
+test('without a spool it is bounded memory', async () => {
+  const output = new UnackedOutput(256 * 1024, () => {});
+  await fill(output, 50);
+  const pieces = await readAll(output);
+  expect(gaps(pieces)).toHaveLength(1);
+  expect(missing(pieces)).toBe(output.dropped);
+  expect(await output.flush(1_000)).toEqual({ kind: 'incomplete', why: 'there is no spool' });
+});
+
+test('a little output that is acked in time never gets to disk', async () => {
+  const { output, directory } = spooled();
+  await fill(output, 100, 100);
+  output.free(output.end);
+  expect(files(directory)).toEqual([]);
+});
+
+test('what is stored, what is on disk and what is lost add up to all that was printed', async () => {
+  const { output } = spooled({ limitBytes: MIB });
+  await fillDisk(output, 100);
+  output.free(150_000);
+  await fillDisk(output, 100);
+  expect(output.dropped).toBeGreaterThan(0);
+  expect(150_000 + output.spooled + output.dropped).toBe(output.end);
+  expect(missing(await readAll(output))).toBe(output.dropped);
+});
+
+test('what is too much for memory is read back from disk, every byte of it', async () => {
+  const { output } = spooled();
+  for (let each = 0; each < 20; each += 1) {
+    await fill(output, 5);
+    const held = output.end - 100_000;
+    await waitFor('the disk to keep up', () => held <= 0 || output.read(held, 1)?.kind === 'later');
+  }
+  expect(output.dropped).toBe(0);
+  expect(gaps(await readAll(output))).toEqual([]);
+  expect(output.read(10, 100)).toEqual({ kind: 'later' });
+  // And not only from the beginning.
+  expect(gaps(await readAll(output, 1_500_001))).toEqual([]);
+  expect(gaps(await readAll(output, 123_456, 777))).toEqual([]);
+});
+
+test('what stays unacked for some seconds gets to disk, however little it is', async () => {
+  const { output, directory } = spooled();
+  output.append('stdout', patternBytes(0, 10));
+  await waitFor('it to be on disk', () => sizeOf(directory) > 10);
+  output.append('stdout', patternBytes(10, 10));
+  await waitFor('the rest to be on disk', () => sizeOf(directory) > 60);
+  expect(gaps(await readAll(output))).toEqual([]);
+});
+
+test('acks delete what is on disk', async () => {
+  const { output, directory } = spooled({ limitBytes: 80_000 * 8 });
+  await fillDisk(output, 20);
+  const before = files(directory).length;
+  output.free(200_000);
+  await waitFor('files to be deleted', () => files(directory).length < before);
+  expect(output.read(0, 100)).toEqual({ kind: 'gap', from: 0, to: 200_000 });
+  expect(gaps(await readAll(output))).toEqual([]);
+  output.free(output.end);
+  await waitFor('all files to be deleted', () => files(directory).length === 0);
+  await fillDisk(output, 20);
+  expect(gaps(await readAll(output))).toEqual([]);
+});
+
+test('an ack up to one byte before the next file keeps that byte', async () => {
+  const { output, directory } = spooled({ limitBytes: 640_000 });
+  await fillDisk(output, 20);
+  for (const name of files(directory).slice(1)) {
+    const before = Number(name.split('-')[2]) - 1;
+    output.free(before);
+    expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
+    expect(gaps(await readAll(output, before))).toEqual([]);
+  }
+});
+
+test('what is acked while it is being written does not stay on disk', async () => {
+  const { output, directory } = spooled();
+  output.append('stdout', patternBytes(0, 10_000));
+  const flushed = output.flush(WAIT_LIMIT_MS);
+  output.free(output.end);
+  expect(await flushed).toEqual({ kind: 'stored' });
+  await waitFor('all files to be deleted', () => files(directory).length === 0);
+});
+
+test('a full spool keeps head and tail, within its limit, and tells exactly what is missing', async () => {
+  const limitBytes = 800_000;
+  const { output, directory } = spooled({ limitBytes });
+  for (let each = 0; each < 30; each += 1) {
+    await fillDisk(output, 5);
+    expect(sizeOf(directory)).toBeLessThanOrEqual(limitBytes);
+  }
+  const pieces = await readAll(output);
+  expect(gaps(pieces)).toHaveLength(1);
+  expect(missing(pieces)).toBe(output.dropped);
+  expect(pieces[0]).toMatchObject({ kind: 'bytes', start: 0 });
+  const [gap] = gaps(pieces);
+  expect(gap).toMatchObject({
+    from: expect.toSatisfy((from: number) => from > limitBytes / 8 && from <= limitBytes / 4),
+  });
+  expect(output.end - missing(pieces)).toBeGreaterThan(limitBytes * 0.7);
+});
+
+test('a flush leaves everything to who comes next', async () => {
+  const { output, directory } = spooled();
+  await fill(output, 30);
+  const before = await readAll(output);
+  expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
+  output.close();
+  const leftover = await LeftoverOutput.open(directory, output.end);
+  expect(leftover).toMatchObject({ start: 0, end: output.end });
+  expect(missing(await readAll(leftover))).toBe(missing(before));
+  leftover.free(leftover.end);
+  await waitFor('all files to be deleted', () => files(directory).length === 0);
+  await leftover.close();
+});
+
+test('a flush writes all of it before it waits for the disk to make it last', async () => {
+  const { output, directory } = spooled({ limitBytes: 800_000 });
+  const file = await fs.promises.open(directory);
+  const writtenBefore: number[] = [];
+  const sync = vi.spyOn(Object.getPrototypeOf(file), 'sync').mockImplementation(async () => {
+    writtenBefore.push(sizeOf(directory));
+  });
+  onTestFinished(() => sync.mockRestore());
+  await file.close();
+  // More than two blocks.
+  output.append('stdout', patternBytes(0, 230_000));
+  expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
+  expect(writtenBefore[0]).toBeGreaterThan(230_000);
+});
+
+test('when the disk fails it is told once, and memory does what it can', async () => {
+  const { output, directory, troubles } = spooled();
+  fs.rmSync(directory, { recursive: true });
+  await fill(output, 100);
+  await waitFor('the failure to be told', () => troubles.length > 0);
+  expect(troubles[0]).toContain('ENOENT');
+  const flushed = await output.flush(WAIT_LIMIT_MS);
+  expect(flushed).toMatchObject({ kind: 'incomplete', why: expect.stringContaining('ENOENT') });
+  const pieces = await readAll(output);
+  expect(missing(pieces)).toBe(output.dropped);
+  expect(output.end - missing(pieces)).toBeGreaterThan(100_000);
+  expect(troubles).toHaveLength(1);
+});
+
+test('when the disk works again, what waited goes there', async () => {
+  const { output, directory, troubles } = spooled();
+  fs.renameSync(directory, `${directory}.away`);
+  await fill(output, 3);
+  await waitFor('the failure to be told', () => troubles.length > 0);
+  fs.renameSync(`${directory}.away`, directory);
+  await waitFor('another attempt to succeed', () => sizeOf(directory) > 0);
+  expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
+  expect(gaps(await readAll(output))).toEqual([]);
+});
+
+test('files that disappear or are damaged are gaps, and no wrong byte comes out', async () => {
+  const { output, directory } = spooled({ limitBytes: 800_000 });
+  await fillDisk(output, 30);
+  output.close();
+  const names = files(directory);
+  expect(names.length).toBeGreaterThan(4);
+  const [, deleted = '', truncated = '', zeroed = ''] = names;
+  fs.rmSync(path.join(directory, deleted));
+  fs.truncateSync(path.join(directory, truncated), 30_000);
+  fs.writeFileSync(path.join(directory, zeroed), Buffer.alloc(50_000));
+  const leftover = await LeftoverOutput.open(directory, null);
+  expect(leftover.end).toBe(output.end);
+  const pieces = await readAll(leftover);
+  expect(missing(pieces)).toBeGreaterThan(0);
+  expect(missing(pieces)).toBeLessThan(output.end / 2);
+  await leftover.close();
+});
+
+test('what is no segment is left alone, and what only looks like one is no output', async () => {
+  const { output, directory } = spooled({ limitBytes: 800_000 });
+  await fillDisk(output, 20);
+  output.close();
+  fs.writeFileSync(path.join(directory, 'README'), 'hello');
+  fs.writeFileSync(path.join(directory, 'out-1-2'), 'hello');
+  fs.writeFileSync(path.join(directory, 'out-00000099-000000000000777'), 'garbage that says it starts at 777');
+  fs.writeFileSync(path.join(directory, 'out-99999999-999999999999999'), Buffer.alloc(100, 'garbage'));
+  fs.mkdirSync(path.join(directory, 'out-00000098-000000000000000'));
+  fs.symlinkSync('/dev/zero', path.join(directory, 'out-00000097-000000000000500'));
+  const leftover = await LeftoverOutput.open(directory, null);
+  expect(leftover).toMatchObject({ start: 0, end: output.end });
+  expect(gaps(await readAll(leftover))).toEqual([]);
+  await leftover.close();
+});
+
+test('output does not go beyond the end that is known', async () => {
+  const { output, directory } = spooled();
+  await fillDisk(output, 5);
+  output.close();
+  const leftover = await LeftoverOutput.open(directory, 70_001);
+  const pieces = await readAll(leftover);
+  expect(pieces.reduce((sum, each) => sum + (each.kind === 'bytes' ? each.bytes.length : 0), 0)).toBe(70_001);
+  await leftover.close();
+});
+
+test('a run that left no output, and one whose end alone is known', async () => {
+  const directory = temporaryDirectory();
+  expect(await LeftoverOutput.open(directory, null)).toMatchObject({ start: 0, end: 0 });
+  // What can't be looked at is not told as missing, which would be for good.
+  await expect(LeftoverOutput.open(path.join(directory, 'missing'), 500)).rejects.toThrow('ENOENT');
+  const known = await LeftoverOutput.open(directory, 500);
+  expect(await readAll(known, 100)).toEqual([{ kind: 'gap', from: 100, to: 500 }]);
+});
+
+test('what others have left counts before more than a little is on disk', async () => {
+  const directory = temporaryDirectory();
+  const output = new UnackedOutput(256 * 1024, () => {});
+  onTestFinished(() => output.close());
+  output.useSpool(directory, { bytes: 64 * MIB, again: async () => 2 * MIB });
+  await fillDisk(output, 250);
+  const bytes = fs.readdirSync(directory).map((name) => fs.statSync(path.join(directory, name)).size);
+  expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * MIB);
+});
+
+test('output is written although it takes for ever to find out how much others have left', async () => {
+  const directory = temporaryDirectory();
+  const output = new UnackedOutput(256 * 1024, () => {});
+  onTestFinished(() => output.close());
+  output.useSpool(directory, { bytes: 64 * MIB, again: () => new Promise(() => {}) });
+  await fillDisk(output, 200);
+  expect(gaps(await readAll(output))).toEqual([]);
+});
+
+test.each([3, 8, 20])(
+  'where nobody knows how much was told before, what is added comes after %i bytes of it',
+  (told) => {
+    const output = new UnackedOutput(256 * 1024, () => {}, { start: 0, memory: 0, isCertain: false });
+    output.append('stdout', Buffer.from('eight by'));
+    output.free(told);
+    expect(output).toMatchObject({ start: told, end: told + 8, dropped: 0 });
+    output.append('stdout', Buffer.from('tes'));
+    output.free(told + 4);
+    const piece = output.read(told + 4, 100);
+    expect(piece?.kind === 'bytes' && Buffer.from(piece.bytes).toString()).toBe('t bytes');
+  },
+);
