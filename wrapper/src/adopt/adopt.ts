@@ -6,7 +6,6 @@
  */
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
-import type { RunArgs } from '../cli/run-args.ts';
 import type { Environment } from '../config/config-file.ts';
 import { type Configuration, configure } from '../config/control-plane.ts';
 import { ensureFlusher } from '../flush/background.ts';
@@ -30,8 +29,9 @@ import { bootId, type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
 import { type FamilyOrigin, processFamily } from '../processes/process-tree.ts';
 import { patternOf } from '../redact/patterns.ts';
-import { redactLine } from '../run/recording.ts';
+import { redactLine } from '../redact/redactor.ts';
 import { chooseRules, hideTokenFile } from '../run/redaction.ts';
+import type { RunArgs } from '../run/run-args.ts';
 import { assembleAgain, type Birth } from '../run/run-context.ts';
 import { superviseToItsEnd } from '../run/supervise.ts';
 import type { RunDirectory } from '../state/run-directory.ts';

@@ -3,8 +3,9 @@ import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { RunId } from '#protocol/names';
 import { takeGuardedRun } from '../guardian/guardian.ts';
 import { type Detachment, takeDetachment } from '../run/detach.ts';
+import type { RunArgs } from '../run/run-args.ts';
 import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
-import { parseRunArgs, type RunArgs } from './run-args.ts';
+import { parseRunArgs } from './run-args.ts';
 
 export interface FlushArgs {
   /** How long to keep trying; null: each spool once. */
@@ -66,7 +67,9 @@ function parse(first: string | undefined, rest: readonly string[], env: NodeJS.P
     case '-V':
       return { kind: 'version' };
     case 'run': {
-      const { detachment, rest: words } = takeDetachment(rest, env);
+      const taken = takeDetachment(rest, env);
+      if (taken === null) throw new UsageError('--detachment is only for leash itself to use');
+      const { detachment, rest: words } = taken;
       const args = parseRunArgs(words);
       return args === null ? { kind: 'help', topic: 'run' } : { kind: 'run', args, detachment };
     }

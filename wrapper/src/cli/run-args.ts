@@ -3,48 +3,8 @@ import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
 import { shown } from '../host/undecodable-bytes.ts';
 import { compilePattern } from '../redact/patterns.ts';
+import type { Redaction, RunArgs } from '../run/run-args.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
-
-/** What becomes of the command when the wrapper itself is killed. */
-export type WrapperDeath = 'keep' | 'kill';
-
-export interface RunArgs {
-  readonly job: string;
-  readonly instance: string | null;
-  readonly machine: string | null;
-  /** Null: no limit. */
-  readonly timeoutMs: number | null;
-  readonly idleTimeoutMs: number | null;
-  readonly maxOfflineMs: number | null;
-  /** Sent first when a limit ends the command. */
-  readonly signal: NodeJS.Signals;
-  readonly graceMs: number;
-  readonly wrapperDeath: WrapperDeath;
-  /** What the launcher does when Node can't run leash: read there (launcher.sh), and here only to refuse what is neither. */
-  readonly withoutWrapper: 'run' | 'refuse';
-  readonly cwd: string | null;
-  readonly user: string | null;
-  /** Added to the command's environment. */
-  readonly env: Readonly<Record<string, string>>;
-  /** One pipe for stdout and stderr. */
-  readonly merge: boolean;
-  /** The command's output is not passed on. */
-  readonly quiet: boolean;
-  readonly detach: boolean;
-  readonly redaction: Redaction;
-  /** Null: as much as the control plane keeps of a run. */
-  readonly spoolLimitBytes: number | null;
-  readonly url: string | null;
-  readonly tokenFile: string | null;
-  readonly logFile: string | null;
-  readonly verbose: boolean;
-  /** Program and arguments, at least the program. */
-  readonly command: readonly [string, ...string[]];
-  /** What is shown as the command: a shell's line without the shell. */
-  readonly shellLine: string | null;
-}
-
-export type Redaction = { readonly kind: 'off' } | { readonly kind: 'on'; readonly patterns: readonly RegExp[] };
 
 const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
 

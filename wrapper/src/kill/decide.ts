@@ -6,7 +6,9 @@
  * that an exit before any signal was sent stands.
  */
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
-import { LINGER_MS } from '../output/read-output.ts';
+
+/** How long something that the command left behind may hold a pipe open after the command's exit. */
+export const LINGER_MS = 2_000;
 
 /** Why a run is to end. */
 export type Cause =

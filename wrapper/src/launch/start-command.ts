@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { RawExit } from '#protocol/run-state';
 import { type Account, accountEnvironment, findAccount, whyNotAs } from '../host/account.ts';
 import { fromBytes, hasUndecodable, isLossy, shown, toBytes } from '../host/undecodable-bytes.ts';
-import { type Fifo, type MadeFifos, makeFifos, type OutputPipe, streamPipe } from '../output/output-pipe.ts';
+import { type CommandOutput, type Fifo, type MadeFifos, makeFifos, streamPipe } from '../output/output-pipe.ts';
 import { rawExit } from './exit.ts';
 import type { LaunchState } from './launch-state.ts';
 import { findProgram } from './program.ts';
@@ -25,12 +25,6 @@ export interface CommandSpec {
   /** The `cgroup.procs` of the cgroup it is to enter; null for none. */
   readonly joinFile: string | null;
   readonly launch: LaunchState;
-}
-
-export interface CommandOutput {
-  readonly stdout: OutputPipe;
-  /** null when it is merged into stdout. */
-  readonly stderr: OutputPipe | null;
 }
 
 export interface RunningCommand {

@@ -2,7 +2,6 @@
 import { showInvisible } from '#protocol/invisible-characters';
 import { hasCode } from '../host/error-code.ts';
 import { shown } from '../host/undecodable-bytes.ts';
-import type { Sink } from '../output/sink.ts';
 import { type Level, LogFile } from './log-file.ts';
 
 export interface Log {
@@ -20,7 +19,7 @@ export interface OpenLog extends Log {
 
 export interface LogOptions {
   /** Where `tell` goes, and `note` with `verbose`. */
-  readonly sink: Pick<Sink, 'write'>;
+  readonly sink: { write(line: Uint8Array): void };
   readonly verbose: boolean;
   /** Where all of it goes, appended; null for no file. */
   readonly file: string | null;

@@ -2,12 +2,11 @@
 import type { JournalledOutput } from '../journal/output-journal.ts';
 import { readJournal, removeJournal } from '../journal/run-journal.ts';
 import type { Log } from '../logging/log.ts';
-import { newOutput } from '../run/run-context.ts';
 import { outputOnDisk } from '../spool/leftover-output.ts';
 import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
 import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../state/quota.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
-import type { UnackedOutput } from './unacked-output.ts';
+import { newOutput, type UnackedOutput } from './unacked-output.ts';
 
 /** The disk gets so long for what was in the journal of a run that is over. */
 const FLUSH_MS = 10_000;

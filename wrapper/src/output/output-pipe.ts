@@ -28,6 +28,12 @@ export interface OutputPipe {
   readonly ended: Promise<void>;
 }
 
+export interface CommandOutput {
+  readonly stdout: OutputPipe;
+  /** null when it is merged into stdout. */
+  readonly stderr: OutputPipe | null;
+}
+
 /** A FIFO that has been opened and unlinked. */
 export interface Fifo {
   /** The writing end, in blocking mode, for the command. */

@@ -1,14 +1,11 @@
 /** Reading a command's stdout and stderr, and passing them on. */
 import { performance } from 'node:perf_hooks';
 import type { StreamName } from '#protocol/output-frame';
-import type { CommandOutput } from '../launch/start-command.ts';
+import { LINGER_MS } from '../kill/decide.ts';
 import type { Log } from '../logging/log.ts';
 import type { Brake } from './backpressure.ts';
-import type { OutputPipe } from './output-pipe.ts';
+import type { CommandOutput, OutputPipe } from './output-pipe.ts';
 import type { Sink } from './sink.ts';
-
-/** How long something that the command left behind may hold a pipe open after the command's exit. */
-export const LINGER_MS = 2_000;
 
 /**
  * What is taken after the exit however far behind our own reader is: as much as a pipe can hold for a user. Who prints

@@ -1,11 +1,16 @@
 /** A run's unacked output, wherever it is: the newest in memory, what is more or older on disk. */
+import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
 import { OutputLog, type Piece } from '../buffer/output-buffer.ts';
 import type { OutputJournal } from '../journal/output-journal.ts';
+import type { Log } from '../logging/log.ts';
 import type { RecordBlock } from '../spool/records.ts';
 import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
 import type { Later } from '../spool/segment-reader.ts';
 import { Spool, type SpoolLimit, type SpoolSource } from '../spool/spool.ts';
+
+/** What may be held in memory of the output that is not stored yet. */
+const MEMORY_BYTES = 4 * MIB;
 
 /** More than this part of the memory is too much to lose in a crash, and goes to disk. */
 const SPILL_ABOVE = 1 / 8;
@@ -28,6 +33,15 @@ export interface Beginning {
   readonly isCertain: boolean;
 }
 const AT_ZERO: Beginning = { start: 0, memory: 0, isCertain: true };
+
+/** The output of a run, as far as it is not stored. */
+export function newOutput(log: Log, from?: Beginning): UnackedOutput {
+  return new UnackedOutput(
+    MEMORY_BYTES,
+    (why) => log.tell(`what can't be sent can't be kept on disk for now: ${why}`),
+    from,
+  );
+}
 
 export class UnackedOutput {
   /** Called, never from within `read`, when what was `later` can be asked for again. */

@@ -4,7 +4,7 @@ import type { LeftProcess, MarkedProcess } from '#protocol/machine-facts';
 import { cutCommandLine } from '../format/command-line.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
-import { redactLine } from '../run/recording.ts';
+import { redactLine } from '../redact/redactor.ts';
 import { commandLines } from './command-lines.ts';
 import { describeMarked } from './describe-processes.ts';
 import type { Marked, ProcessFamily } from './process-tree.ts';

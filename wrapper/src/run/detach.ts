@@ -4,8 +4,6 @@ import fs from 'node:fs/promises';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { UsageError } from '../cli/flags.ts';
-import type { RunArgs } from '../cli/run-args.ts';
 import { within } from '../clock/within.ts';
 import { type Environment, readConfigFile, withConfig } from '../config/config-file.ts';
 import { type Configuration, configure } from '../config/control-plane.ts';
@@ -18,6 +16,7 @@ import { spawnable } from '../launch/shim.ts';
 import { describeError, openLog, ownLine } from '../logging/log.ts';
 import { newRunId } from './identity.ts';
 import { chooseRules } from './redaction.ts';
+import type { RunArgs } from './run-args.ts';
 
 /**
  * By which the wrapper in the background is told what only the one in the foreground could know. An argument, which none
@@ -121,7 +120,7 @@ function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, enviro
  * What the `leash run --detach` that started this one left for it, and the rest of what follows `leash run`. Null in the
  * foreground.
  *
- * @throws {UsageError} for what no `leash run --detach` has written
+ * @returns null for what no `leash run --detach` has written
  */
 export function takeDetachment(
   argv: readonly string[],
@@ -129,7 +128,7 @@ export function takeDetachment(
 ): {
   readonly detachment: Detachment | null;
   readonly rest: readonly string[];
-} {
+} | null {
   const [first = '', ...rest] = argv;
   if (!first.startsWith(OPTION)) return { detachment: null, rest: argv };
   try {
@@ -137,6 +136,6 @@ export function takeDetachment(
     delete env[RUN_VARIABLE];
     return { detachment: { run, ...v.parse(Detachment, JSON.parse(first.slice(OPTION.length))) }, rest };
   } catch {
-    throw new UsageError('--detachment is only for leash itself to use');
+    return null;
   }
 }

@@ -1,13 +1,13 @@
 /** What ends a run before its command does by itself: all take one path, through the terminator. */
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
-import type { RunArgs } from '../cli/run-args.ts';
 import { describeDuration } from '../format/duration.ts';
 import type { EndingSignal, LocalSignal } from '../host/local-signals.ts';
 import type { Terminator } from '../kill/terminator.ts';
 import type { Log } from '../logging/log.ts';
 import type { ProcessFamily } from '../processes/process-tree.ts';
 import type { LimitKind } from './limits.ts';
+import type { RunArgs } from './run-args.ts';
 import type { Birth } from './run-context.ts';
 
 export interface Ending {

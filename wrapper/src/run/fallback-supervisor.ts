@@ -2,10 +2,10 @@
 import { type RawExit, reportedEnd } from '#protocol/run-state';
 import { Alarm } from '../clock/alarm.ts';
 import type { LocalSignals } from '../host/local-signals.ts';
+import { LINGER_MS } from '../kill/decide.ts';
 import { Terminator } from '../kill/terminator.ts';
 import { describeError } from '../logging/log.ts';
 import type { OutputPipe } from '../output/output-pipe.ts';
-import { LINGER_MS } from '../output/read-output.ts';
 import type { Sink } from '../output/sink.ts';
 import { groupFamily } from '../processes/group-tree.ts';
 import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';

@@ -1,7 +1,7 @@
 /** What the command prints, on its way to the record: without its secrets. */
 import type { StreamName } from '#protocol/output-frame';
 import type { HeldBytes } from '../journal/run-journal.ts';
-import { MARK, type RedactionRules, Redactor, redactText } from '../redact/redactor.ts';
+import { type RedactionRules, Redactor } from '../redact/redactor.ts';
 
 /**
  * Takes the command's output and hands it on redacted. Never throws: a fault on the way ends the recording, because what
@@ -65,15 +65,5 @@ export class Recording {
       this.#hasFailed = true;
       this.#onFault(error);
     }
-  }
-}
-
-/** A line without its secrets; all of it is hidden when they can't be told from the rest. Never throws. */
-export function redactLine(rules: RedactionRules, line: string): string {
-  try {
-    return redactText(rules, line);
-  } catch {
-    // A fault in the redactor, which must not stop the telling of faults.
-    return MARK;
   }
 }

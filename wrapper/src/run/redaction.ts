@@ -1,6 +1,5 @@
 /** What of a run's output and command line is a secret. */
 
-import type { Redaction } from '../cli/run-args.ts';
 import { withinRunning } from '../clock/running-clock.ts';
 import type { Environment } from '../config/config-file.ts';
 import type { TokenSource } from '../config/control-plane.ts';
@@ -8,6 +7,7 @@ import { onTokenRead, readTokenFile } from '../config/token-file.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import { type RedactionRules, redactionRules } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
+import type { Redaction } from './run-args.ts';
 
 /** Hides whole lines. */
 const EVERYTHING = /.+/g;

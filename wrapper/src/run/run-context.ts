@@ -1,8 +1,6 @@
 /** What a run consists of once its command has been started, or could not be. */
-import { MIB } from '#protocol/limits';
 import type { RawExit } from '#protocol/run-state';
 import type { Killing } from '#protocol/wrapper-link';
-import type { RunArgs } from '../cli/run-args.ts';
 import type { Environment } from '../config/config-file.ts';
 import type { Configuration } from '../config/control-plane.ts';
 import { commandLine, cutCommandLine } from '../format/command-line.ts';
@@ -22,7 +20,7 @@ import { Uplink } from '../link/uplink.ts';
 import { describeError, type Log, type OpenLog } from '../logging/log.ts';
 import type { OutputPipe } from '../output/output-pipe.ts';
 import type { OwnOutput } from '../output/own-output.ts';
-import { type Beginning, UnackedOutput } from '../output/unacked-output.ts';
+import { newOutput, type UnackedOutput } from '../output/unacked-output.ts';
 import type { Cgroup } from '../processes/cgroup.ts';
 import { findMarked, markedText, withMarked } from '../processes/describe-processes.ts';
 import { groupFamily } from '../processes/group-tree.ts';
@@ -30,15 +28,13 @@ import { type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
 import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
+import { redactLine } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
 import { type Ending, endByOperator } from './endings.ts';
 import { nameRun, newRunKey } from './identity.ts';
-import { redactLine } from './recording.ts';
+import type { RunArgs } from './run-args.ts';
 import { newFacts } from './run-facts.ts';
 import { Estate, type NewFacts, type TakenPlace } from './run-persistence.ts';
-
-/** What may be held in memory of the output that is not stored yet. */
-const MEMORY_BYTES = 4 * MIB;
 
 /** A command that runs, or did when somebody took it over who can't see how it exits: then that is null. */
 export interface SupervisedCommand extends Omit<RunningCommand, 'exited'> {
@@ -126,15 +122,6 @@ export function assemble(birth: Birth): Parts {
 /** The same for a command whose wrapper was killed. */
 export function assembleAgain(birth: Birth, inheritance: Inheritance): Parts {
   return connect(birth, addressOf(birth), { ...inheritance, family: processFamily(inheritance.origin) });
-}
-
-/** The output of a run, as far as it is not stored. */
-export function newOutput(log: Log, from?: Beginning): UnackedOutput {
-  return new UnackedOutput(
-    MEMORY_BYTES,
-    (why) => log.tell(`what can't be sent can't be kept on disk for now: ${why}`),
-    from,
-  );
 }
 
 interface Ingredients extends Omit<Inheritance, 'origin' | 'guardian'> {

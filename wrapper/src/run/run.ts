@@ -1,6 +1,5 @@
 /** `leash run`: one command, from its start to the moment its end is told, or kept to be told later. */
 import { performance } from 'node:perf_hooks';
-import type { RunArgs } from '../cli/run-args.ts';
 import { readConfigFile, withConfig } from '../config/config-file.ts';
 import { configure } from '../config/control-plane.ts';
 import { LocalSignals } from '../host/local-signals.ts';
@@ -11,11 +10,12 @@ import { prepareOutput, startCommand } from '../launch/start-command.ts';
 import { openLog } from '../logging/log.ts';
 import { openOwnOutput, passOnTheRest } from '../output/own-output.ts';
 import { createCgroup } from '../processes/cgroup.ts';
+import { redactLine } from '../redact/redactor.ts';
 import { type Detachment, leaveInBackground } from './detach.ts';
 import { standBy } from './fallback-supervisor.ts';
 import { newRunId } from './identity.ts';
-import { redactLine } from './recording.ts';
 import { chooseRules, hideTokenFile } from './redaction.ts';
+import type { RunArgs } from './run-args.ts';
 import { assemble, type Birth } from './run-context.ts';
 import { superviseToItsEnd } from './supervise.ts';
 

@@ -13,9 +13,10 @@ import { type OutputEvents, type OutputReader, readOutput } from '../output/read
 import { findMarked } from '../processes/describe-processes.ts';
 import { asLeft, findLeftRunning } from '../processes/left-running.ts';
 import { watchFamily } from '../processes/watch-tree.ts';
+import { redactLine } from '../redact/redactor.ts';
 import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
 import { Limits } from './limits.ts';
-import { Recording, redactLine } from './recording.ts';
+import { Recording } from './recording.ts';
 import { noteProgress, type Parts, type SupervisedCommand } from './run-context.ts';
 
 /** How the command ended, or that it never began. */

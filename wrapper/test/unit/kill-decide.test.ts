@@ -4,11 +4,11 @@ import {
   decide,
   type EndRequest,
   type Happening,
+  LINGER_MS,
   NOT_ENDING,
   SWEEP_MS,
   type Termination,
 } from '../../src/kill/decide.ts';
-import { LINGER_MS } from '../../src/output/read-output.ts';
 
 const KILL_1 = '01J00000000000000000000001';
 const KILL_2 = '01J00000000000000000000002';
