@@ -77,7 +77,7 @@ export async function adopt(
   const successor = supervision.successor + 1;
   const ours = { ...supervision, successor, guardian: guardianAbove(), journal: journal?.path ?? null };
   if (place !== null) await noteTakeover(place.directory, ours, log);
-  log.note(`taken over by process ${process.pid}: the wrapper before it is gone`);
+  log.info(`taken over by process ${process.pid}: the wrapper before it is gone`);
   const guardian = new GuardianAbove();
   const signals = new LocalSignals([]);
   const parts = assembleAgain(birth, {
@@ -110,7 +110,7 @@ async function noteTakeover(directory: RunDirectory, supervision: Supervision, l
     await directory.takeOver(supervision);
   } catch (error) {
     // The disk is full, say. Whoever follows us takes us for who was before us, and finds all that it needs.
-    log.note(`that the run has been taken over is not on disk: ${describeError(error)}`);
+    log.info(`that the run has been taken over is not on disk: ${describeError(error)}`);
   }
 }
 
@@ -143,7 +143,7 @@ function journalOf({ journal }: Supervision, { output }: InheritedOutput, log: L
     return made;
   } catch (error) {
     // It has been removed, or the memory is full.
-    log.note(`there is no journal of this run any more: ${describeError(error)}`);
+    log.info(`there is no journal of this run any more: ${describeError(error)}`);
     return null;
   }
 }

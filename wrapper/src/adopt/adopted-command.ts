@@ -36,7 +36,7 @@ function pipeOf(stream: StreamName, { pipes }: FamilyOrigin, log: Log): OutputPi
     return inheritedPipe(fd);
   } catch (error) {
     // EBADF: the guardian was told to close it, because nobody read what was printed there.
-    log.note(`the command's ${stream} is not read: ${describeError(error)}`);
+    log.info(`the command's ${stream} is not read: ${describeError(error)}`);
     return null;
   }
 }

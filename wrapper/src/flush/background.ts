@@ -56,7 +56,7 @@ export function flusherCommand({ baseUrl, token }: ControlPlane): [string, ...st
 
 function start(controlPlane: ControlPlane, environment: Environment, log: Log): void {
   const [program, ...args] = flusherCommand(controlPlane);
-  const failed = (error: unknown) => log.tell(`what is left can't be sent in the background: ${describeError(error)}`);
+  const failed = (error: unknown) => log.warn(`what is left can't be sent in the background: ${describeError(error)}`);
   try {
     const child = spawnApart(program, args, {
       env: environmentForOurselves(environment),
@@ -65,7 +65,7 @@ function start(controlPlane: ControlPlane, environment: Environment, log: Log): 
     });
     child.on('error', failed);
     child.unref();
-    log.note('started `leash flush` in the background');
+    log.info('started `leash flush` in the background');
   } catch (error) {
     // Too many open files, the arguments are too long.
     failed(error);

@@ -223,18 +223,18 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     .then(() => upload(directory, controlPlane, log))
     .catch(failed);
   if (result.kind === 'stored') {
-    log.note(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
+    log.info(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
     await putAway(directory, state);
   } else if (result.kind === 'rejected') {
-    log.note(`run ${run} of ${job} will never be taken, and is given up: ${result.why}`);
+    log.info(`run ${run} of ${job} will never be taken, and is given up: ${result.why}`);
     await putAway(directory, state);
   } else {
     const givenUp = await giveUpIfDue(directory, log);
-    if (givenUp !== null) log.note(`run ${run} of ${job}: given up is ${givenUp.what} (${result.why})`);
+    if (givenUp !== null) log.info(`run ${run} of ${job}: given up is ${givenUp.what} (${result.why})`);
     if (givenUp?.isAll === true) {
       await putAway(directory, state);
     } else {
-      log.note(`run ${run} of ${job} is still to be sent: ${result.why}`);
+      log.info(`run ${run} of ${job} is still to be sent: ${result.why}`);
       await directory.release();
     }
     return { result, givenUp };

@@ -31,7 +31,7 @@ export async function giveUpIfDue(directory: RunDirectory, log: Log): Promise<Gi
     return { run, isAll: false, what };
   } catch (error) {
     // A disk that can't be read or written.
-    log.note(`run ${run} can't be given up: ${describeError(error)}`);
+    log.info(`run ${run} can't be given up: ${describeError(error)}`);
     return null;
   }
 }

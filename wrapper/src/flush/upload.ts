@@ -92,7 +92,7 @@ export function addressOf(facts: RunFacts, controlPlane: ControlPlane): RunAddre
 
 /** What a link has to tell whoever waits for a command. No command runs here, and why there is no connection it notes, too. */
 export function forNobody(log: Log): Log {
-  return { tell: () => {}, note: (line) => log.note(line) };
+  return { warn: () => {}, info: (line) => log.info(line) };
 }
 
 /** @param open opens the link; it dials by itself */

@@ -184,7 +184,7 @@ export class Guardian implements GuardianWords {
 
   /** Starts it; whatever goes wrong is told to `log` and leaves the run without a guardian. */
   constructor(will: LastWill, pipes: ReadEnds, log: Log) {
-    const failed = (error: unknown) => log.note(`the guardian is not there: ${describeError(error)}`);
+    const failed = (error: unknown) => log.info(`the guardian is not there: ${describeError(error)}`);
     try {
       const child = startShell(will, pipes, 'pipe', process.env);
       child.on('error', failed);

@@ -57,7 +57,7 @@ function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Mea
 export function rescue(facts: RunFacts, means: Means, log: Log): boolean {
   const { family, run, job } = facts;
   if (family === null || !canSupervise(facts, means)) return false;
-  log.note(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
+  log.info(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
   const pipes = pipesOf(family);
   const isStarted = start(facts, lastWill(facts, family.leader.pid), pipes, means, log);
   for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
@@ -68,7 +68,7 @@ export function rescue(facts: RunFacts, means: Means, log: Log): boolean {
 export function keepLeft(facts: RunFacts, means: Means, log: Log): void {
   const { family, run, job } = facts;
   if (family === null) return;
-  log.note(`what run ${run} of ${job} has left running is kept in reach`);
+  log.info(`what run ${run} of ${job} has left running is kept in reach`);
   // Who reads what they print has been seen to; and nobody ends them because we die.
   start(facts, { ...lastWill(facts, family.leader.pid), kind: 'keep' }, { stdout: null, stderr: null }, means, log);
 }
@@ -79,7 +79,7 @@ function start(facts: RunFacts, will: LastWill, pipes: ReadEnds, means: Means, l
     return true;
   } catch (error) {
     // Too many processes, too many open files: the next one tries again.
-    log.note(`run ${facts.run} of ${facts.job} can't be taken over now: ${describeError(error)}`);
+    log.info(`run ${facts.run} of ${facts.job} can't be taken over now: ${describeError(error)}`);
     return false;
   }
 }

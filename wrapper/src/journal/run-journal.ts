@@ -69,7 +69,7 @@ export class RunJournal {
   #noteFailure(why: string | null): void {
     if (why === null || this.#hasFailed) return;
     this.#hasFailed = true;
-    this.#log.note(`a successor would not know all of this run: ${why}`);
+    this.#log.info(`a successor would not know all of this run: ${why}`);
   }
 }
 
@@ -114,7 +114,7 @@ export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
     return new RunJournal(directory, 0, [], log);
   } catch (error) {
     // Read-only, full, not ours to write in.
-    log.note(`there is no journal of this run: ${describeError(error)}`);
+    log.info(`there is no journal of this run: ${describeError(error)}`);
     if (directory !== null) removeJournal(directory);
     return null;
   }

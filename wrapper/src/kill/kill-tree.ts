@@ -15,7 +15,7 @@ export async function endFamily(family: Endable, how: Omit<EndRequest, 'cause'>,
   const terminator = new Terminator(
     leaderless(family),
     () => Math.round(performance.now() - since),
-    (step) => log.note(describeStep(step)),
+    (step) => log.info(describeStep(step)),
     log,
   );
   terminator.request({ cause: { kind: 'local_signal' }, ...how });

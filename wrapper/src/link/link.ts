@@ -171,7 +171,7 @@ export class Link {
     this.#session = session;
     this.#open = false;
     this.#retry = 'later';
-    this.#log.note(`connecting to ${describeWay(this.#address.controlPlane)}`);
+    this.#log.info(`connecting to ${describeWay(this.#address.controlPlane)}`);
     this.#dials.take();
     const handlers: Handlers = {
       opened: () => {
@@ -223,7 +223,7 @@ export class Link {
         this.#capMs = action.reconnectCapMs;
         if (action.outputLimitBytes !== null) this.#events.outputLimit?.(action.outputLimitBytes);
         this.#told.clear();
-        this.#log.note('connected');
+        this.#log.info('connected');
         this.#enter('connected');
         return;
       case 'stored':
@@ -252,7 +252,7 @@ export class Link {
       this.#notesLeftOut += 1;
       return;
     }
-    this.#log.note(this.#notesLeftOut === 0 ? text : `${text} (and ${this.#notesLeftOut} times the like)`);
+    this.#log.info(this.#notesLeftOut === 0 ? text : `${text} (and ${this.#notesLeftOut} times the like)`);
     this.#notesLeftOut = 0;
   }
 
@@ -272,7 +272,7 @@ export class Link {
     this.#acceptedAt = null;
     this.#deadline.clear();
     this.#lastFailure = ending.why;
-    this.#log.note(`not connected: ${ending.why}`);
+    this.#log.info(`not connected: ${ending.why}`);
     if (wasSettled) return;
     // Not since now: a link that has gone silent has long been of no use.
     this.#unreachableSince ??= session?.heardAt ?? now();
@@ -286,7 +286,7 @@ export class Link {
     } else if (ending.kind === 'flooded') {
       this.#floods += 1;
       if (this.#floods === 1)
-        this.#log.tell(`hung up: ${ending.why}; the command runs on, and the link is tried again`);
+        this.#log.warn(`hung up: ${ending.why}; the command runs on, and the link is tried again`);
       // It has no say in how long that takes, and what it has stored meanwhile does not count.
       this.#dialAfter(pauseBeforeDialling(this.#floods, true, RECONNECT_CAP_MS, Math.random()));
       this.#enter('offline');
@@ -314,7 +314,7 @@ export class Link {
   #tellOnce(line: string): void {
     if (this.#told.has(line)) return;
     this.#told.add(line);
-    this.#log.tell(line);
+    this.#log.warn(line);
   }
 }
 

@@ -86,7 +86,7 @@ export class Uplink {
     if (this.#failure !== null) return;
     this.#unreachableAtFailure = this.#unreachableSince ?? performance.now();
     this.#failure = `the wrapper failed: ${describeError(error)}`;
-    this.#log.tell(
+    this.#log.warn(
       `${this.#failure}; the command runs on, but can no longer be seen or stopped from the control plane`,
     );
     const link = this.#link;
@@ -180,7 +180,7 @@ export class Uplink {
     if (this.#state !== 'offline' && this.#state !== 'connecting') return;
     this.#outageIsTold = true;
     const why = this.#link?.lastFailure ?? 'it does not answer';
-    this.#log.tell(
+    this.#log.warn(
       `the control plane has been out of reach for ${describeDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
     );
   }

@@ -6,9 +6,9 @@ import { type Level, LogFile } from './log-file.ts';
 
 export interface Log {
   /** Something the operator must know. Cron mails such lines: nothing that is merely interesting belongs here. */
-  tell(line: string): void;
+  warn(line: string): void;
   /** The story, for `--verbose` and the log file. */
-  note(line: string): void;
+  info(line: string): void;
 }
 
 /** A log that also goes to a file. */
@@ -18,7 +18,7 @@ export interface OpenLog extends Log {
 }
 
 export interface LogOptions {
-  /** Where `tell` goes, and `note` with `verbose`. */
+  /** Where `warn` goes, and `info` with `verbose`. */
   readonly sink: { write(line: Uint8Array): void };
   readonly verbose: boolean;
   /** Where all of it goes, appended; null for no file. */
@@ -39,12 +39,12 @@ export function openLog({ sink, verbose, file, label, redact = (line) => line }:
   const logFile = file === null ? null : new LogFile(file, printable(label), (error) => show(cannotWrite(file, error)));
   const keep = (level: Level, line: string) => logFile?.append(level, line);
   return {
-    tell(line) {
+    warn(line) {
       const clean = printable(redact(line));
       show(clean);
       keep('notice', clean);
     },
-    note(line) {
+    info(line) {
       if (!verbose && logFile === null) return;
       const clean = printable(redact(line));
       if (verbose) show(clean);

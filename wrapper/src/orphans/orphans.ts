@@ -74,7 +74,7 @@ export async function endAndTell(family: ProcessFamily, how: Omit<EndRequest, 'c
   const marked = findMarked(family, redactionRules([]), log).map((each) =>
     markedText({ ...each, command_line: programOf(each.command_line) }),
   );
-  if (marked.length > 0) log.note(`left alone: ${marked.join(', ')}`);
+  if (marked.length > 0) log.info(`left alone: ${marked.join(', ')}`);
   family.release();
   return { survivors, marked };
 }
@@ -86,7 +86,7 @@ export async function endOrphan(
   means: Means,
   log: Log,
 ): Promise<Ended> {
-  log.note(`ending run ${facts.run} of ${facts.job}`);
+  log.info(`ending run ${facts.run} of ${facts.job}`);
   const ended = await endAndTell(family, how, log);
   const { survivors } = ended;
   const journal = facts.supervision?.journal ?? null;

@@ -63,7 +63,7 @@ export async function passOnTheRest(
   });
   await Promise.race([written, noLonger]);
   const { queued } = sinks.stdout;
-  if (queued > 0) log.tell(`${queued} bytes of the command's stdout were not passed on: nobody read them`);
+  if (queued > 0) log.warn(`${queued} bytes of the command's stdout were not passed on: nobody read them`);
 }
 
 function inLastWrite(): Promise<void> {

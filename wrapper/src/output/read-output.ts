@@ -109,10 +109,10 @@ class Pump {
       broken: ({ readerGone, why }) => {
         const line = `the command's ${name} is no longer passed on: ${why}`;
         if (readerGone) {
-          log.note(line);
+          log.info(line);
           pipe.close();
         } else {
-          log.tell(line);
+          log.warn(line);
         }
       },
     });

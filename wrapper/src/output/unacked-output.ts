@@ -38,7 +38,7 @@ const AT_ZERO: Beginning = { start: 0, memory: 0, isCertain: true };
 export function newOutput(log: Log, from?: Beginning): UnackedOutput {
   return new UnackedOutput(
     MEMORY_BYTES,
-    (why) => log.tell(`what can't be sent can't be kept on disk for now: ${why}`),
+    (why) => log.warn(`what can't be sent can't be kept on disk for now: ${why}`),
     from,
   );
 }

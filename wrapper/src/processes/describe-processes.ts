@@ -21,7 +21,7 @@ export function findMarked(family: Pick<ProcessFamily, 'marked'>, rules: Redacti
     return describeMarked(family.marked(), rules);
   } catch (error) {
     // Out of file descriptors, most likely.
-    log.note(`cannot look for what carries the run's mark: ${describeError(error)}`);
+    log.info(`cannot look for what carries the run's mark: ${describeError(error)}`);
     return [];
   }
 }

@@ -35,7 +35,7 @@ export async function findLeftRunning(
     return describeProcesses(pids, family.marked(), rules);
   } catch (error) {
     // Out of file descriptors, most likely.
-    log.note(`cannot look for what the command has left running: ${describeError(error)}`);
+    log.info(`cannot look for what the command has left running: ${describeError(error)}`);
     return [];
   }
 }

@@ -30,7 +30,7 @@ export function watchFamily(family: Pick<ProcessFamily, 'observe'>, log: Log): (
       found = family.observe();
     } catch (error) {
       // Out of file descriptors, most likely; the next look may succeed.
-      log.note(`cannot look for the command's processes: ${describeError(error)}`);
+      log.info(`cannot look for the command's processes: ${describeError(error)}`);
     }
     if (found === null) return;
     pauseMs = found > 0 ? SHORTEST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * BACK_OFF);

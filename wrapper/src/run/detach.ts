@@ -79,7 +79,7 @@ async function settingsProblems(args: RunArgs, settings: Environment): Promise<s
 async function tryLog({ job, logFile, verbose }: RunArgs, settings: Environment, run: string): Promise<void> {
   const sink = { write: (line: Uint8Array) => void process.stderr.write(line) };
   const log = openLog({ sink, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: `${job} ${run}` });
-  log.note('handed over to the background');
+  log.info('handed over to the background');
   await log.drained();
 }
 

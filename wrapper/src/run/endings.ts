@@ -21,9 +21,9 @@ export function endByOperator({ args, terminator, family, log }: Ending, kill: K
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
-  if (terminator.stage.kind !== 'running') log.note(`a further kill ${by}`);
+  if (terminator.stage.kind !== 'running') log.info(`a further kill ${by}`);
   // Told before it is done, so that the log is in order.
-  else if (!family.leaderHasExited()) log.tell(`killed ${by}`);
+  else if (!family.leaderHasExited()) log.warn(`killed ${by}`);
   terminator.request({
     cause: { kind: 'operator', kill: kill.kill },
     signal: kill.signal ?? args.signal,
@@ -33,7 +33,7 @@ export function endByOperator({ args, terminator, family, log }: Ending, kill: K
 }
 
 export function endByLimit({ args, terminator, log }: Ending, limit: LimitKind): void {
-  if (terminator.stage.kind === 'running') log.tell(`${describeLimit(limit, args)}: ending the command`);
+  if (terminator.stage.kind === 'running') log.warn(`${describeLimit(limit, args)}: ending the command`);
   terminator.request({ cause: { kind: limit }, signal: args.signal, graceMs: args.graceMs });
 }
 
@@ -56,7 +56,7 @@ export function obeyLocalSignal(ending: Ending & Pick<Birth, 'started'>, local: 
       endBySignal(ending, local.signal);
       return;
     case 'pass_on':
-      log.note(`${local.signal}: passed on`);
+      log.info(`${local.signal}: passed on`);
       // To the command's own process, as it would be without us: most others would die of it.
       if (local.signal !== 'SIGCONT') signalLeader(ending, local.signal);
       // It may be that all were stopped.
@@ -85,8 +85,8 @@ function signalLeader(
 function endBySignal({ args, terminator, log }: Ending, signal: EndingSignal): void {
   const { kind } = terminator.stage;
   const when = args.graceMs === 0 ? 'at once' : `in ${describeDuration(args.graceMs)}`;
-  if (kind === 'running') log.tell(`${signal}: passed on; SIGKILL follows ${when}`);
-  else log.note(`got ${signal}`);
+  if (kind === 'running') log.warn(`${signal}: passed on; SIGKILL follows ${when}`);
+  else log.info(`got ${signal}`);
   terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });
 }
 

@@ -19,10 +19,10 @@ import type { Birth } from './run-context.ts';
  */
 export async function standBy(error: unknown, birth: Birth, signals: LocalSignals): Promise<number> {
   const { args, own, log, started } = birth;
-  log.tell(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
+  log.warn(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
   if (started.kind === 'not_started') return reportedEnd('start_failed', null).exitCode;
   // What had been put together before may fail later, too.
-  process.on('uncaughtException', (another) => log.note(`the wrapper failed again: ${describeError(another)}`));
+  process.on('uncaughtException', (another) => log.info(`the wrapper failed again: ${describeError(another)}`));
   const age = () => Math.round(birth.age());
   const family = groupFamily(started.pid, null, started.exited);
   const terminator = new Terminator(family, age, () => {}, log);

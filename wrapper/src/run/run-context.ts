@@ -106,7 +106,7 @@ export function assemble(birth: Birth): Parts {
   const guardian = startGuardian(birth, { ...facts, wrapper: self }, helpers);
   const output = newOutput(log);
   if (journal !== null) output.useJournal(journal.output);
-  if (started.kind === 'running') log.note(`started as process ${started.pid}: ${timeless.command_line}`);
+  if (started.kind === 'running') log.info(`started as process ${started.pid}: ${timeless.command_line}`);
   return connect(birth, address, {
     timeless,
     family: familyOf(birth, origin, helpers),
@@ -149,9 +149,9 @@ function connect(
   record.raw = progress.raw;
   for (const step of progress.untold_steps) record.noteKilling(step);
   if (configuration.kind === 'unsupervised') {
-    log.tell(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
+    log.warn(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
   } else if (configuration.warning !== null) {
-    log.tell(configuration.warning);
+    log.warn(configuration.warning);
   }
   const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, family, log });
   output.onReadable = () => uplink?.outputReadable();
@@ -199,7 +199,7 @@ function refOrNull(pid: number, log: Log): ProcessRef | null {
     // Too many open files, most likely.
     why = describeError(error);
   }
-  log.note(`process ${pid} can't be looked at: ${why}`);
+  log.info(`process ${pid} can't be looked at: ${why}`);
   return null;
 }
 
@@ -222,7 +222,7 @@ function startGuardian(birth: Birth, facts: Parameters<typeof lastWill>[0], help
 
 function openUplink(address: RunAddress, record: RunRecord, { version }: Birth, ending: Ending): Uplink {
   const { log } = ending;
-  log.note(
+  log.info(
     `leash ${version}: run ${address.run} of ${address.job}, instance ${address.instance}, machine ${address.machine}`,
   );
   return new Uplink(
@@ -251,13 +251,13 @@ function killingTeller(log: Log): (killing: Killing) => void {
   let hasTold = false;
   return (step) => {
     const { phase, survivors, marked = [] } = step;
-    log.note(describeStep(step));
+    log.info(describeStep(step));
     if (phase !== 'gone' || hasTold) return;
     hasTold = true;
     const alone = marked.map(markedText);
-    if (alone.length > 0) log.tell(`not killed, but carries this run's mark: ${alone.join(', ')}`);
+    if (alone.length > 0) log.warn(`not killed, but carries this run's mark: ${alone.join(', ')}`);
     if (survivors.length === 0) return;
-    log.tell(
+    log.warn(
       `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,
     );
   };

@@ -158,7 +158,7 @@ export class Estate {
   /** The control plane will never take it: what is kept would be sent again and again, and never be stored. */
   async #giveUp(why: string): Promise<void> {
     const { log, run } = this.#birth;
-    log.tell(`the control plane will never have ${this.#describeUnstored()} of run ${run} (${why}): not kept`);
+    log.warn(`the control plane will never have ${this.#describeUnstored()} of run ${run} (${why}): not kept`);
     await this.#clear();
   }
 
@@ -172,7 +172,7 @@ export class Estate {
     const why = await within(removed(), TIDY_MS, SLOW);
     await within(this.#search, SEARCH_MS, undefined);
     this.#leaving.abort();
-    if (why !== null) this.#birth.log.note(`cannot tidy up the record of this run: ${why}`);
+    if (why !== null) this.#birth.log.info(`cannot tidy up the record of this run: ${why}`);
   }
 
   async #bequeath({ why, refusal }: Untold): Promise<void> {
@@ -188,27 +188,27 @@ export class Estate {
     if (inMemory !== null) {
       const lost = Math.max(0, end - start - spooled - inMemory.outputBytes);
       const missing = lost === 0 ? '' : `; ${lost} bytes of the output are lost`;
-      log.tell(
+      log.warn(
         `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}; kept in ${inMemory.state.directory}, which a restart of this machine empties, ${how}${missing}`,
       );
       return;
     }
     if (place === null || failures.length > 0) {
-      log.tell(
+      log.warn(
         `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}`,
       );
       return;
     }
     if (dropped > 0) {
-      log.tell(
+      log.warn(
         `the control plane does not have the end of run ${run} yet (${why}); of ${end} bytes of its output it has ${end - spooled - dropped}; ${spooled} are kept in ${place.state.directory}, ${how}; ${dropped} are lost: more than could be kept`,
       );
       return;
     }
     const kept = `the control plane does not have ${unstored} of run ${run} yet (${why}); kept in ${place.state.directory}, ${how}`;
     // Nothing is lost, and cron mails each line: whoever asked for quiet, or knows already, is not told.
-    if (isRefused || args.quiet) log.note(kept);
-    else log.tell(kept);
+    if (isRefused || args.quiet) log.info(kept);
+    else log.warn(kept);
   }
 
   #describeUnstored(): string {
@@ -244,7 +244,7 @@ export class Estate {
     const bytes = await firstQuota(state.directory, this.#wantedBytes);
     const again = () => spoolQuota({ ...question, wantedBytes: this.#wantedBytes });
     this.#output.useSpool(directory.path, { bytes, again }, taken?.output);
-    log.note(`what can't be sent is kept in ${directory.path}, at most ${describeSize(bytes)}`);
+    log.info(`what can't be sent is kept in ${directory.path}, at most ${describeSize(bytes)}`);
     this.#search = rescued.then(() => sendWhatIsLeft(state, controlPlane, launch.environment, log, signal));
     return place;
   }
@@ -316,8 +316,8 @@ export class Estate {
     const { log } = this.#birth;
     this.#output.noSpool();
     const line = `what can't be sent can't be kept on disk, the command runs all the same: ${why}`;
-    if (this.#address === null) log.note(line);
-    else log.tell(line);
+    if (this.#address === null) log.info(line);
+    else log.warn(line);
     return null;
   }
 }

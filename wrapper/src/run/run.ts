@@ -76,7 +76,7 @@ async function start(args: RunArgs, version: string, run: string, launch: Birth[
   const joinFile = cgroup?.joinFile ?? null;
   const started = await startCommand({ command, env, cwd, user, merge, joinFile, launch }, pipes);
   await hideTokenFile(chosen, args.redaction, token);
-  for (const line of config.problems) log.tell(line);
-  if (problem !== null) log.tell(problem);
+  for (const line of config.problems) log.warn(line);
+  if (problem !== null) log.warn(problem);
   return { args, version, run, startedAt, age, launch, settings, configuration, rules, cgroup, own, log, started };
 }

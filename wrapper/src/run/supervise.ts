@@ -45,7 +45,7 @@ export async function superviseToItsEnd(
 
 async function supervise(command: SupervisedCommand, parts: Parts): Promise<End> {
   const { log, family, guardian, terminator, uplink, record, journal } = parts;
-  if (command.remark !== null) log.note(command.remark);
+  if (command.remark !== null) log.info(command.remark);
   const limits = startLimits(parts);
   const recording = startRecording(parts);
   const reader = startReading(command, parts, limits, recording);
@@ -112,7 +112,7 @@ function startRecording({ log, output, rules, uplink, journal, heldBack }: Parts
       uplink?.outputGrew();
     },
     (error) =>
-      log.tell(
+      log.warn(
         `the wrapper failed: ${describeError(error)}; the command runs on, what it prints is not shown any more`,
       ),
     (held) => journal?.noteHeld(held),
@@ -136,7 +136,7 @@ function startReading(command: SupervisedCommand, parts: Parts, limits: Limits, 
 function tellWhoIsLeft(stage: Stage, stillOpen: readonly StreamName[], log: Log): void {
   if (stage.kind !== 'gone' || !stage.unnamedSurvivors || stillOpen.length === 0) return;
   const others = stage.survivors.length === 0 ? 'all that could be found was ended, but something' : 'something else';
-  log.tell(
+  log.warn(
     `${others} still holds the command's ${stillOpen.join(' and ')}: another user's, or a server that it was handed to; as root, see lsof -nP +L1 | grep leash-`,
   );
 }
@@ -152,7 +152,7 @@ async function asPassedOn(end: End, { own, log }: Parts): Promise<End> {
   if (end.raw?.kind !== 'exited' || end.raw.code !== 0 || end.reason !== 'exited') return end;
   const why = await damageTo(own);
   if (why === null) return end;
-  log.tell(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
+  log.warn(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
   return { ...end, reason: 'wrapper_failed' };
 }
 
@@ -177,8 +177,8 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
     ...(end.left.length > 0 && { left_running: [...end.left] }),
   });
   if (end.left.length > 0)
-    log.note(`left running: ${end.left.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`);
-  log.note(describeEnd(end.reason, end.raw, exitCode));
+    log.info(`left running: ${end.left.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`);
+  log.info(describeEnd(end.reason, end.raw, exitCode));
   estate.noteEndSoon();
   const untold = uplink === null ? null : await uplink.farewell(estate.isUsable(), () => output.end - output.start);
   await estate.settle(untold);
@@ -186,7 +186,7 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
 
 /** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */
 function fail({ uplink, log }: Parts, error: unknown): void {
-  if (error instanceof Error) log.note(`the wrapper failed: ${error.stack?.replaceAll(/\s*\n\s*/g, ' ')}`);
-  if (uplink === null) log.tell(`the wrapper failed: ${describeError(error)}; the command runs on`);
+  if (error instanceof Error) log.info(`the wrapper failed: ${error.stack?.replaceAll(/\s*\n\s*/g, ' ')}`);
+  if (uplink === null) log.warn(`the wrapper failed: ${describeError(error)}; the command runs on`);
   else uplink.fail(error);
 }

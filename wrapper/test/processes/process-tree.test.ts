@@ -9,7 +9,8 @@ import { bootId, isAnybodyAt, isRunning, refOf } from '../../src/processes/proce
 import { type FamilyOrigin, processFamily } from '../../src/processes/process-tree.ts';
 import { psTable } from '../../src/processes/ps-table.ts';
 import { watchFamily } from '../../src/processes/watch-tree.ts';
-import { end, hasCgroup, type Run, shell, silent, WAIT } from '../support/process-tree-run.ts';
+import { end, hasCgroup, type Run, shell, WAIT } from '../support/process-tree-run.ts';
+import { silent } from '../support/silent-log.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -174,7 +175,6 @@ const END_AS_USER = `
   const [origin, family, endFamily] = process.argv.slice(1);
   const { processFamily } = await import(family);
   const end = await import(endFamily);
-  const silent = { tell() {}, note() {} };
   const left = await end.endFamily(processFamily(JSON.parse(origin)), { signal: 'SIGTERM', graceMs: 0 }, silent);
   console.log(JSON.stringify(left));`;
 const source = (path: string) => fileURLToPath(new URL(`../../src/${path}`, import.meta.url));

@@ -11,7 +11,8 @@ import type { Writer } from '../../src/output/descriptor.ts';
 import { type OutputEvents, readOutput } from '../../src/output/read-output.ts';
 import { Sink } from '../../src/output/sink.ts';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
-import { greedy, ran, silent, start } from '../support/start.ts';
+import { silent } from '../support/silent-log.ts';
+import { greedy, ran, start } from '../support/start.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const SUPERVISE = fileURLToPath(new URL('../support/supervise.ts', import.meta.url));

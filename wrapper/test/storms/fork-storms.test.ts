@@ -8,7 +8,8 @@ import { expect, test } from 'vitest';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { endFamily } from '../../src/kill/kill-tree.ts';
-import { end, hasCgroup, Run, silent } from '../support/process-tree-run.ts';
+import { end, hasCgroup, Run } from '../support/process-tree-run.ts';
+import { silent } from '../support/silent-log.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const hasPerl = IS_PROOF && spawnSync('perl', ['-e', '1']).status === 0;

@@ -93,7 +93,7 @@ export function linkTo(to: To): Linked {
     { ...addressOf(to), run },
     record,
     { kill: ({ kill }) => kills.push(kill), changed: () => {} },
-    { tell: (line) => told.push(line), note: () => {} },
+    { warn: (line) => told.push(line), info: () => {} },
   );
   onTestFinished(() => link.close());
   return { link, output, told, kills };

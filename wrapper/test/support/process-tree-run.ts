@@ -1,4 +1,5 @@
 /** A command with its family, as a wrapper starts it, without a wrapper. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { expect, onTestFinished } from 'vitest';
 import { waitFor } from '#testing/wait-for';
@@ -6,8 +7,8 @@ import { endFamily } from '../../src/kill/kill-tree.ts';
 import { createCgroup } from '../../src/processes/cgroup.ts';
 import { isRunning, type ProcessRef, refOf } from '../../src/processes/process-ref.ts';
 import { type FamilyOrigin, type ProcessFamily, processFamily } from '../../src/processes/process-tree.ts';
+import { silent } from './silent-log.ts';
 
-export const silent = { tell() {}, note() {} };
 const probe = createCgroup(`probe-${process.pid}`);
 probe?.remove();
 export const hasCgroup = probe !== null;

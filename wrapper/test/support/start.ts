@@ -1,14 +1,13 @@
 /** Starting one command in the test's own process, and what came of it. */
+
 import { onTestFinished } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
 import type { RawExit } from '#protocol/run-state';
 import { type CommandSpec, type RunningCommand, startCommand } from '../../src/launch/start-command.ts';
-import type { Log } from '../../src/logging/log.ts';
 import type { Writer } from '../../src/output/descriptor.ts';
 import { readOutput } from '../../src/output/read-output.ts';
 import { Sink } from '../../src/output/sink.ts';
-
-export const silent: Log = { tell() {}, note() {} };
+import { silent } from './silent-log.ts';
 
 /** A reader that takes everything at once. */
 export const greedy: Writer = {

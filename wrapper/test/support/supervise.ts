@@ -17,7 +17,7 @@ const started = await startCommand({
 });
 if (started.kind === 'not_started') throw new Error(started.why);
 const sinks = { stdout: new Sink(openWriter(1)), stderr: new Sink(openWriter(2)) };
-const reader = readOutput(started.output, sinks, { output() {}, resumed() {} }, { tell() {}, note() {} });
+const reader = readOutput(started.output, sinks, { output() {}, resumed() {} }, { warn() {}, info() {} });
 await started.exited;
 await reader.finished();
 await sinks.stdout.drained();

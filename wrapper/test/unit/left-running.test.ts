@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { parseArgs, wordsAsLine } from '../../src/processes/command-lines.ts';
 import { describeProcesses, findLeftRunning } from '../../src/processes/left-running.ts';
 import { redactionRules } from '../../src/redact/redactor.ts';
+import { silent } from '../support/silent-log.ts';
 
 const NO_RULES = redactionRules([]);
-const SILENT = { tell: () => {}, note: () => {} };
 
 /** A family of which each look shows the next of these. */
 function family(...looks: readonly number[][]) {
@@ -22,16 +22,16 @@ describe('what is left running', () => {
       },
       marked: () => [],
     };
-    expect(await findLeftRunning(empty, NO_RULES, SILENT)).toEqual([]);
+    expect(await findLeftRunning(empty, NO_RULES, silent)).toEqual([]);
     expect(looks).toBe(1);
   });
 
   test('is not what was only a moment behind the command', async () => {
-    expect(await findLeftRunning(family([2_000_000_001], []), NO_RULES, SILENT)).toEqual([]);
+    expect(await findLeftRunning(family([2_000_000_001], []), NO_RULES, silent)).toEqual([]);
   });
 
   test('is named by its pid when its command line can’t be read', async () => {
-    const left = await findLeftRunning(family([2_000_000_001]), NO_RULES, SILENT);
+    const left = await findLeftRunning(family([2_000_000_001]), NO_RULES, silent);
     expect(left).toEqual([{ pid: 2_000_000_001, command_line: '' }]);
   });
 
@@ -43,7 +43,7 @@ describe('what is left running', () => {
       },
       marked: () => [],
     };
-    const left = await findLeftRunning(unreadable, NO_RULES, { ...SILENT, note: (line) => notes.push(line) });
+    const left = await findLeftRunning(unreadable, NO_RULES, { ...silent, info: (line) => notes.push(line) });
     expect(left).toEqual([]);
     expect(notes.join()).toContain('EMFILE');
   });
@@ -57,7 +57,7 @@ describe('what is left running', () => {
 
   test('is told with what carries the mark, whose child that is, and why it is left alone', async () => {
     const marked = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
-    const left = await findLeftRunning({ remaining: () => [], marked: () => marked }, NO_RULES, SILENT);
+    const left = await findLeftRunning({ remaining: () => [], marked: () => marked }, NO_RULES, silent);
     expect(left).toMatchObject([{ pid: process.pid, mark: { kept: true, parent: { pid: process.ppid } } }]);
     expect(left[0]?.command_line).not.toBe('');
     expect(left[0]?.mark?.parent?.command_line).not.toBe('');

@@ -23,14 +23,14 @@ const linesOf = (file: string) => fs.readFileSync(file, 'utf8').split('\n').slic
 
 test('without a file, what must be known goes to stderr, and the story with --verbose', async () => {
   const quiet = logging({});
-  quiet.log.tell('told');
-  quiet.log.note('noted');
+  quiet.log.warn('told');
+  quiet.log.info('noted');
   await quiet.log.drained();
   expect(quiet.shown()).toBe('leash: told\n');
   const verbose = logging({});
   const log = openLog({ sink: verbose.sink, verbose: true, file: null, label: '' });
-  log.tell('told');
-  log.note('noted');
+  log.warn('told');
+  log.info('noted');
   expect(verbose.shown()).toBe('leash: told\nleash: noted\n');
 });
 
@@ -38,8 +38,8 @@ test('the file has everything, with the time, a level and whose line it is', asy
   const file = inNewDirectory();
   const before = Date.now();
   const { log, shown } = logging({ file });
-  log.tell('told');
-  log.note('noted');
+  log.warn('told');
+  log.info('noted');
   await log.drained();
   const lines = linesOf(file).map((line) => /^(\S+) (.*)$/.exec(line));
   expect(lines.map((match) => match?.[2])).toEqual(['notice [backup 01RUN] told', 'info [backup 01RUN] noted']);
@@ -55,12 +55,12 @@ test('the file has everything, with the time, a level and whose line it is', asy
 test('a new file is for its owner alone, an existing one is added to and stays as it is', async () => {
   const file = inNewDirectory();
   const first = logging({ file });
-  first.log.tell('one');
+  first.log.warn('one');
   await first.log.drained();
   expect(fs.statSync(file).mode & 0o777).toBe(0o600);
   fs.chmodSync(file, 0o644);
   const second = logging({ file });
-  second.log.tell('two');
+  second.log.warn('two');
   await second.log.drained();
   expect(fs.statSync(file).mode & 0o777).toBe(0o644);
   expect(linesOf(file).map((line) => line.slice(-3))).toEqual(['one', 'two']);
@@ -69,7 +69,7 @@ test('a new file is for its owner alone, an existing one is added to and stays a
 test('several runs share a file without mixing their lines', async () => {
   const file = inNewDirectory();
   const runs = ['a', 'b', 'c'].map((name) => ({ name, ...logging({ file, label: name }) }));
-  for (let each = 0; each < 200; each += 1) for (const { name, log } of runs) log.note(`${name.repeat(300)} ${each}`);
+  for (let each = 0; each < 200; each += 1) for (const { name, log } of runs) log.info(`${name.repeat(300)} ${each}`);
   await waitFor('all lines', () => fs.existsSync(file) && linesOf(file).length === 600);
   for (const { name } of runs) {
     const ours = linesOf(file).filter((line) => line.includes(`[${name}]`));
@@ -82,7 +82,7 @@ test('several runs share a file without mixing their lines', async () => {
 test('nothing in a line can look like another line or reach a terminal as a command', async () => {
   const file = inNewDirectory();
   const { log, shown } = logging({ file, label: 'back\nup' });
-  log.tell('one\r\n2026-01-01T00:00:00.000Z notice [x] two\u001b[2J\u009b2J \u202egpj.exe \udce9');
+  log.warn('one\r\n2026-01-01T00:00:00.000Z notice [x] two\u001b[2J\u009b2J \u202egpj.exe \udce9');
   await log.drained();
   expect(shown()).toBe(
     'leash: one<U+000D><U+000A>2026-01-01T00:00:00.000Z notice [x] two<U+001B>[2J<U+009B>2J <U+202E>gpj.exe \\xe9\n',
@@ -93,8 +93,8 @@ test('nothing in a line can look like another line or reach a terminal as a comm
 test('secrets are taken out of the lines, on stderr and in the file', async () => {
   const file = inNewDirectory();
   const { log, shown } = logging({ file, verbose: true, redact: (line) => line.replaceAll('s3\tcret', '[REDACTED]') });
-  log.tell('a s3\tcret');
-  log.note('b s3\tcret');
+  log.warn('a s3\tcret');
+  log.info('b s3\tcret');
   await log.drained();
   expect(shown()).toBe('leash: a [REDACTED]\nleash: b [REDACTED]\n');
   expect(fs.readFileSync(file, 'utf8')).not.toContain('cret');
@@ -103,10 +103,10 @@ test('secrets are taken out of the lines, on stderr and in the file', async () =
 test('a missing directory is told once and not created', async () => {
   const file = path.join(temporaryDirectory(), 'missing', 'leash.log');
   const { log, shown } = logging({ file });
-  log.tell('one');
-  log.tell('two');
+  log.warn('one');
+  log.warn('two');
   await log.drained();
-  log.note('three');
+  log.info('three');
   await log.drained();
   expect(shown().split('\n').slice(0, -1).sort()).toEqual([
     'leash: one',
@@ -120,19 +120,19 @@ test('a file that could not be written is written as soon as it can be', async (
   const directory = path.join(temporaryDirectory(), 'late');
   const file = path.join(directory, 'leash.log');
   const { log } = logging({ file });
-  log.tell('lost');
+  log.warn('lost');
   await log.drained();
   fs.mkdirSync(directory);
-  log.tell('kept');
+  log.warn('kept');
   await log.drained();
   expect(linesOf(file)).toEqual([expect.stringContaining('kept')]);
 });
 
 test.runIf(fs.existsSync('/dev/full'))('a full disk is told once', async () => {
   const { log, shown } = logging({ file: '/dev/full' });
-  for (let each = 0; each < 5; each += 1) log.note(`line ${each}`);
+  for (let each = 0; each < 5; each += 1) log.info(`line ${each}`);
   await log.drained();
-  log.note('more');
+  log.info('more');
   await log.drained();
   expect(shown()).toMatch(/^leash: the log file \/dev\/full can't be written.*ENOSPC.*\n$/);
 });
@@ -143,7 +143,7 @@ test('a directory and a pipe that nobody reads are told and hold nothing up', as
   execFileSync('mkfifo', [fifo]);
   for (const file of [directory, fifo]) {
     const { log, shown } = logging({ file });
-    log.note('line');
+    log.info('line');
     await log.drained();
     expect(shown()).toContain(`the log file ${file} can't be written`);
   }
@@ -152,11 +152,11 @@ test('a directory and a pipe that nobody reads are told and hold nothing up', as
 test('after a rotation lines go to the new file, and those from before stay in the old one', async () => {
   const file = inNewDirectory();
   const { log, shown } = logging({ file });
-  log.note('before');
+  log.info('before');
   await log.drained();
   fs.renameSync(file, `${file}.1`);
   await waitFor('a new file', async () => {
-    log.note('after');
+    log.info('after');
     await log.drained();
     return fs.existsSync(file);
   });
@@ -166,7 +166,7 @@ test('after a rotation lines go to the new file, and those from before stay in t
   fs.renameSync(file, `${file}.2`);
   fs.writeFileSync(file, '');
   await waitFor('a line in the new file', async () => {
-    log.note('later');
+    log.info('later');
     await log.drained();
     return fs.statSync(file).size > 0;
   });
@@ -176,10 +176,10 @@ test('after a rotation lines go to the new file, and those from before stay in t
 test('a rotation by copy and truncate leaves no hole', async () => {
   const file = inNewDirectory();
   const { log } = logging({ file });
-  log.note('before');
+  log.info('before');
   await log.drained();
   fs.truncateSync(file, 0);
-  log.note('after');
+  log.info('after');
   await log.drained();
   expect(linesOf(file)).toEqual([expect.stringMatching(/^\d.*after$/)]);
 });
@@ -187,7 +187,7 @@ test('a rotation by copy and truncate leaves no hole', async () => {
 test('lines beyond what a slow disk may be owed are counted, not kept', async () => {
   const file = inNewDirectory();
   const { log } = logging({ file });
-  for (let each = 0; each < 5_000; each += 1) log.note(`line ${each}`);
+  for (let each = 0; each < 5_000; each += 1) log.info(`line ${each}`);
   await waitFor(
     'the end',
     () => fs.existsSync(file) && linesOf(file).find((line) => line.includes('lines are missing here')),

@@ -3,9 +3,9 @@ import type { Killing } from '#protocol/wrapper-link';
 import { NOT_ENDING, SWEEP_MS } from '../../src/kill/decide.ts';
 import { endFamily } from '../../src/kill/kill-tree.ts';
 import { type Endable, Terminator } from '../../src/kill/terminator.ts';
+import { silent } from '../support/silent-log.ts';
 
 const COMMAND = '01J00000000000000000000001';
-const silent = { tell() {}, note() {} };
 
 // The files of a worker share their modules: those that are mocked here are loaded for this file, and again for the next.
 vi.hoisted(() => vi.resetModules());

@@ -34,7 +34,7 @@ async function uplink() {
       return link as unknown as Link;
     },
     () => {},
-    { tell: (line) => told.push(line), note: () => {} },
+    { warn: (line) => told.push(line), info: () => {} },
   );
   await vi.advanceTimersByTimeAsync(0);
   const enter = (state: LinkState, lastFailure: string | null = null) => {
@@ -133,7 +133,7 @@ test('a link that is there only after a fault of ours is given up at once', asyn
         opened = resolve;
       }),
     () => {},
-    { tell: () => {}, note: () => {} },
+    { warn: () => {}, info: () => {} },
   );
   made.fail(new Error('boom'));
   opened({ giveUp: (why: string) => gaveUp.push(why) } as unknown as Link);

@@ -21,12 +21,12 @@ export function flushCommand(args: FlushArgs): Promise<number> {
 async function flush(args: FlushArgs, { settings, log, say }: Operation): Promise<number> {
   const configuration = configure(args, settings);
   if (configuration.kind === 'unsupervised') {
-    log.tell(configuration.why);
+    log.warn(configuration.why);
     return EXIT_ERRORED;
   }
   const state = await openLeftState(settings);
   if (state.kind === 'unusable') {
-    log.tell(`the state directory can't be used: ${state.why}`);
+    log.warn(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;
   }
   const { controlPlane } = configuration;

@@ -21,14 +21,14 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
   const state = await openLeftState(settings);
   if (state.kind === 'unusable') {
-    log.tell(`the state directory can't be used: ${state.why}`);
+    log.warn(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;
   }
   const means = meansFrom(settings);
   const found = await findOrphans(state);
   const chosen = runs.length === 0 ? found : found.filter(({ facts }) => runs.includes(facts.run));
   const unknown = runs.filter((run) => !chosen.some(({ facts }) => facts.run === run));
-  for (const run of unknown) log.tell(await describeUnknown(run, state));
+  for (const run of unknown) log.warn(await describeUnknown(run, state));
   if (chosen.length === 0 && unknown.length === 0) say('there are no orphans');
   const left =
     kill === null ? await takeOver(chosen, state, means, log, say) : await end(chosen, kill, means, log, say);

@@ -31,10 +31,10 @@ export async function operate(
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
   const log = openLog({ sink: lines, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: name });
-  for (const line of config.problems) log.tell(line);
+  for (const line of config.problems) log.warn(line);
   const say = (line: string) => sinks.stdout.write(Buffer.from(`${printable(line)}\n`));
   const exitCode = await work({ settings, log, say }).catch((error: unknown) => {
-    log.tell(`leash ${name} failed: ${describeError(error)}`);
+    log.warn(`leash ${name} failed: ${describeError(error)}`);
     return EXIT_ERRORED;
   });
   await Promise.all([sinks.stdout.drained(), lines.drained(), log.drained()]);

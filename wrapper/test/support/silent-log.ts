@@ -1,0 +1,3 @@
+import type { Log } from '../../src/logging/log.ts';
+
+export const silent: Log = { warn() {}, info() {} };
