@@ -28,7 +28,7 @@ export class DevBuild {
     await mkdir(NO_ASSETS, { recursive: true });
     const worker = await context({
       absWorkingDir: ROOT,
-      entryPoints: ['worker/src/index.ts'],
+      entryPoints: ['worker/index.ts'],
       outfile: workerBundle(DEV_DIST),
       write: false,
       bundle: true,

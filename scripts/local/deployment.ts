@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { unstable_getMiniflareWorkerOptions } from 'wrangler';
-import { readSettings, type SettingVars } from '../../worker/settings.ts';
+import { readSettings, type SettingVars } from '../../worker/shared/settings.ts';
 import { ROOT } from './paths.ts';
 
 const CONFIG = join(ROOT, 'wrangler.toml');

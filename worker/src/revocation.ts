@@ -1,11 +1,12 @@
 /** Closing the sockets of what has ended: the objects that hold some are told to look. */
-import type { Env } from '../env.ts';
-import { log } from '../log.ts';
-import { within } from '../within.ts';
-import type { AppContext } from './context.ts';
-import { FLEET, type StaleSockets, staleSockets } from './db/open-sockets.ts';
-import { callJob } from './job-client.ts';
-import { mapAtMost } from './map-at-most.ts';
+
+import { FLEET, type StaleSockets, staleSockets } from '../shared/d1/open-sockets.ts';
+import type { Env } from '../shared/env.ts';
+import { callJob } from '../shared/job-client.ts';
+import { log } from '../shared/log.ts';
+import { mapAtMost } from '../shared/map-at-most.ts';
+import { within } from '../shared/within.ts';
+import type { AppContext } from './http/context.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
 const CALLS_PER_INVOCATION = 800;

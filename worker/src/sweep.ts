@@ -2,17 +2,18 @@
  * The Cron Trigger: catches what a failed call or an alarm that never rang left behind, and removes what D1 has kept long
  * enough.
  */
-import type { Env } from '../env.ts';
-import { log } from '../log.ts';
-import { daysInMs, readSettings } from '../settings.ts';
-import { within } from '../within.ts';
-import { forgetAudit } from './db/audit.ts';
-import { markChecked, uncheckedJobs } from './db/jobs.ts';
-import { forgetIdempotencyKeys, forgetLeftOverKills, jobsWithUnacceptedKills } from './db/kills.ts';
-import { forgetLeftOverRuns } from './db/runs.ts';
-import { forgetSessions } from './db/sessions.ts';
-import { forgetSecrets } from './db/tokens.ts';
-import { callJob } from './job-client.ts';
+
+import { forgetAudit } from '../shared/d1/audit.ts';
+import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
+import { forgetIdempotencyKeys, forgetLeftOverKills, jobsWithUnacceptedKills } from '../shared/d1/kills.ts';
+import { forgetLeftOverRuns } from '../shared/d1/runs.ts';
+import { forgetSessions } from '../shared/d1/sessions.ts';
+import { forgetSecrets } from '../shared/d1/tokens.ts';
+import type { Env } from '../shared/env.ts';
+import { callJob } from '../shared/job-client.ts';
+import { log } from '../shared/log.ts';
+import { daysInMs, readSettings } from '../shared/settings.ts';
+import { within } from '../shared/within.ts';
 import { closeLeftOverSockets } from './revocation.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. */

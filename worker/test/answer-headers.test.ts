@@ -1,8 +1,8 @@
 /** What every answer carries, whatever was called and whatever came of it. */
 import { ulid } from 'ulid';
 import { beforeAll, expect, test } from 'vitest';
-import { isSocket } from '../src/api/operation.ts';
-import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/routes/operations.ts';
+import { isSocket } from '../src/http/operation.ts';
+import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/http/routes/operations.ts';
 import { request } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AuditEntry } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
-import { network } from '../src/client-address.ts';
-import { recordRefusals } from '../src/db/audit.ts';
+import { recordRefusals } from '../shared/d1/audit.ts';
+import { network } from '../src/http/client-address.ts';
 import { call, expiredToken, newToken, postKill, refusal, request, signedIn } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';

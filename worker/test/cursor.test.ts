@@ -2,8 +2,8 @@
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
-import { mirrorJobs } from '../src/db/jobs.ts';
-import { mirrorRuns } from '../src/db/runs.ts';
+import { mirrorJobs } from '../shared/d1/jobs.ts';
+import { mirrorRuns } from '../shared/d1/runs.ts';
 import { call, newToken, postKill } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';

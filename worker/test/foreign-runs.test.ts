@@ -2,7 +2,7 @@
 import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Scope } from '#protocol/api';
-import { API_OPERATIONS } from '../src/routes/operations.ts';
+import { API_OPERATIONS } from '../src/http/routes/operations.ts';
 import { call, newToken } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { TestViewer } from './support/viewer.ts';

@@ -4,7 +4,7 @@ import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { Coalescer } from '../durable/d1-gateway/coalescer.ts';
 import { latestChanges } from '../durable/d1-gateway/latest-changes.ts';
-import { TimedOut } from '../within.ts';
+import { TimedOut } from '../shared/within.ts';
 import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState } from './support/d1.ts';

@@ -1,7 +1,7 @@
 /** `/healthz` before the schema, during the migrations, and after. */
 import { expect, test } from 'vitest';
-import { app } from '../src/app.ts';
-import { LAST_MIGRATION } from '../src/db/schema-version.ts';
+import { LAST_MIGRATION } from '../shared/d1/schema-version.ts';
+import { app } from '../src/http/app.ts';
 import { call } from './support/api.ts';
 import { env } from './support/env.ts';
 

@@ -2,7 +2,7 @@ import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Kill } from '#protocol/api';
 import type { KillState } from '#protocol/kill';
-import { type KillFilter, listKills, unacceptedKills } from '../src/db/kills.ts';
+import { type KillFilter, listKills, unacceptedKills } from '../shared/d1/kills.ts';
 import { aKill, call, newToken, postKill, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 import { rowsRead } from './support/indexed-runs.ts';

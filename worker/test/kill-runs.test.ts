@@ -4,7 +4,7 @@ import { ulid } from 'ulid';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Kill } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
-import { JobObject } from '../durable/job-object.ts';
+import { JobObject } from '../durable/job/job-object.ts';
 import { sweep } from '../src/sweep.ts';
 import { call, newToken, refusal } from './support/api.ts';
 import { indexed, indexedState } from './support/d1.ts';

@@ -2,8 +2,8 @@
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Kill } from '#protocol/api';
-import { enqueueBatch, type KillBatch } from '../src/db/kill-batches.ts';
-import { pushSome } from '../src/routes/kill-many.ts';
+import { enqueueBatch, type KillBatch } from '../shared/d1/kill-batches.ts';
+import { pushSome } from '../src/http/routes/kill-many.ts';
 import { call, postKill, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 

@@ -1,8 +1,8 @@
 import { listDurableObjectIds } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { METRIC_QUERIES } from '../src/db/metrics.ts';
-import { prometheusText } from '../src/prometheus.ts';
+import { METRIC_QUERIES } from '../shared/d1/metrics.ts';
+import { prometheusText } from '../src/http/prometheus.ts';
 import { newToken, postKill, refusal, request } from './support/api.ts';
 import { at } from './support/clock.ts';
 import { indexed, indexedState } from './support/d1.ts';

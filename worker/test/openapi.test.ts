@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { app } from '../src/app.ts';
+import { app } from '../src/http/app.ts';
 import { call, openApi, refusal, request } from './support/api.ts';
 
 test('every route is in the document, and nothing else', async () => {

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { MIB } from '#protocol/limits';
 import { encodeOutputFrame, MAX_OUTPUT_PAYLOAD_BYTES } from '#protocol/output-frame';
-import type { JobObject } from '../durable/job-object.ts';
+import type { JobObject } from '../durable/job/job-object.ts';
 import { call, refusal } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { jobObject } from './support/objects.ts';

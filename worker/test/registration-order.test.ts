@@ -2,7 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { waitFor } from '#testing/wait-for';
-import { D1GatewayObject } from '../durable/d1-gateway-object.ts';
+import { D1GatewayObject } from '../durable/d1-gateway/d1-gateway-object.ts';
 import { newToken, request, signedIn } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';

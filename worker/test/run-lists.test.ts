@@ -3,7 +3,7 @@ import type { Run } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { END_STATES, isLive, RUN_STATES } from '#protocol/run-state';
 import { IS_PROOF } from '#testing/seed';
-import { listRuns, type RunFilter, type RunPosition } from '../src/db/run-lists.ts';
+import { listRuns, type RunFilter, type RunPosition } from '../shared/d1/run-lists.ts';
 import { call, newToken, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readSettings } from '../settings.ts';
-import { app } from '../src/app.ts';
+import { readSettings } from '../shared/settings.ts';
+import { app } from '../src/http/app.ts';
 import { env } from './support/env.ts';
 
 describe('settings', () => {

@@ -7,7 +7,7 @@ import {
   sendCounted,
   tooFarBehind,
   unreadBytes,
-} from '../durable/viewer-backlog.ts';
+} from '../durable/sockets/viewer-backlog.ts';
 
 /** A socket, and the pings that it was sent. */
 function socketOf() {

@@ -5,7 +5,7 @@
  * For use inside of one Durable Object. In the stateless Worker a promise belongs to the request that made it: when that
  * one's client hangs up, whoever else waits for it waits for ever.
  */
-import { TimedOut, within } from '../../within.ts';
+import { TimedOut, within } from '../../shared/within.ts';
 
 interface Waiting<Question, Answer> {
   readonly question: Question;

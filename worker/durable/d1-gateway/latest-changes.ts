@@ -1,5 +1,5 @@
-import type { Gone } from '../../src/db/forget.ts';
-import type { JobChanges, News } from '../changes.ts';
+import type { Gone } from '../../shared/d1/forget.ts';
+import type { JobChanges, News } from '../../shared/job-changes.ts';
 
 export interface LatestChanges extends News {
   /** Those with a run: a kill for a name that was never a job's does not make it one. */

@@ -1,6 +1,6 @@
 /** What the index has made of the runs that it was told. */
 import type { Run } from '#protocol/api';
-import type { IndexedRun, RunIdConflict } from '../../src/db/run-id-conflicts.ts';
+import type { IndexedRun, RunIdConflict } from '../../shared/d1/run-id-conflicts.ts';
 
 /** A run of another job with the id of one of this job's. */
 export interface NamesakeRun {

@@ -1,8 +1,8 @@
 /** What a job's Durable Object is made of, each with what it needs of the others. */
 import type { Kill } from '#protocol/api';
-import type { Env } from '../../env.ts';
-import { readSettings } from '../../settings.ts';
-import { Credentials } from '../credentials.ts';
+import type { Env } from '../../shared/env.ts';
+import { readSettings } from '../../shared/settings.ts';
+import { Credentials } from '../sockets/credentials.ts';
 import { DeadlineBook } from './deadlines.ts';
 import { EventLog } from './event-log.ts';
 import { Introductions } from './introductions.ts';

@@ -15,7 +15,7 @@ import {
 import type { MarkedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
-import { log } from '../../log.ts';
+import { log } from '../../shared/log.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import {

@@ -8,8 +8,8 @@
 
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { EXIT_LOST, isLive } from '#protocol/run-state';
-import { log } from '../../log.ts';
-import type { Settings } from '../../settings.ts';
+import { log } from '../../shared/log.ts';
+import type { Settings } from '../../shared/settings.ts';
 import type { Deadline, DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import type { KillController } from './kill-controller.ts';

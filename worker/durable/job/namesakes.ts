@@ -2,9 +2,9 @@
  * Runs of other jobs that were reported with the id of one of this job's. An id is no secret once a run is listed, so
  * whoever may report runs of one job can do so under the id of another's: each job keeps its own, and both are told.
  */
-import type { Env } from '../../env.ts';
-import { log } from '../../log.ts';
-import { callJob } from '../../src/job-client.ts';
+import type { Env } from '../../shared/env.ts';
+import { callJob } from '../../shared/job-client.ts';
+import { log } from '../../shared/log.ts';
 import type { EventLog } from './event-log.ts';
 import type { Journal } from './journal.ts';
 import type { RunStore } from './run-store.ts';

@@ -11,7 +11,7 @@
 import type { OutputLimit } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import type { OutputFrame } from '#protocol/output-frame';
-import { log } from '../../log.ts';
+import { log } from '../../shared/log.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { Journal } from './journal.ts';
 import type { OutputLog } from './output-log.ts';

@@ -1,9 +1,9 @@
 /** Takes what the queue in D1 holds for this job: what a call that failed left behind. */
 import type { Kill } from '#protocol/api';
-import { queuedKills } from '../../d1-gateway.ts';
-import type { Env } from '../../env.ts';
-import { log } from '../../log.ts';
-import { spread } from '../../spread.ts';
+import { queuedKills } from '../../shared/d1-gateway.ts';
+import type { Env } from '../../shared/env.ts';
+import { log } from '../../shared/log.ts';
+import { spread } from '../../shared/spread.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 /** At most this often, however many wrappers connect. */

@@ -4,8 +4,8 @@
  * The object leads. What it has removed is noted in the outbox like any change, and D1 removes it, too: of a run that is
  * not here any more there is no state to send, so no old note can bring it back.
  */
-import { log } from '../../log.ts';
-import { daysInMs, type Settings } from '../../settings.ts';
+import { log } from '../../shared/log.ts';
+import { daysInMs, type Settings } from '../../shared/settings.ts';
 import type { DeadlineBook } from './deadlines.ts';
 import type { EventLog } from './event-log.ts';
 import type { KillStore } from './kill-store.ts';

@@ -1,4 +1,4 @@
-import { CREDENTIALS_TABLE } from '../credentials.ts';
+import { CREDENTIALS_TABLE } from '../sockets/credentials.ts';
 
 /** The SQLite schema of a job's object, as the migrations that lead to it. Add to the end; never change one that shipped. */
 const MIGRATIONS = [

@@ -7,8 +7,8 @@ import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import type { WatchMessage } from '#protocol/watch-link';
 import type { ObjectMessage } from '#protocol/wrapper-link';
-import { type Backlog, NO_BACKLOG, sendCounted } from '../viewer-backlog.ts';
-import { VIEWER_TAG, viewerTags } from '../viewer-limits.ts';
+import { type Backlog, NO_BACKLOG, sendCounted } from '../sockets/viewer-backlog.ts';
+import { VIEWER_TAG, viewerTags } from '../sockets/viewer-limits.ts';
 import type { RunRecord } from './run-store.ts';
 import type { ViewerWindow } from './viewer-window.ts';
 

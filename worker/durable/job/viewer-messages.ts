@@ -1,6 +1,6 @@
 /** What the object does with each message of a viewer; and what a run's wrapper learns of being watched. */
 import { readViewerMessage } from '#protocol/watch-link';
-import { log } from '../../log.ts';
+import { log } from '../../shared/log.ts';
 import type { RunStore } from './run-store.ts';
 import { type Sockets, send, sendToViewer, type ViewerAttachment } from './sockets.ts';
 import type { Viewers } from './viewers.ts';

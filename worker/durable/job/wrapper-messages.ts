@@ -10,7 +10,7 @@ import {
   type Start,
   type WrapperMessage,
 } from '#protocol/wrapper-link';
-import { log } from '../../log.ts';
+import { log } from '../../shared/log.ts';
 import type { Introductions } from './introductions.ts';
 import type { Journal } from './journal.ts';
 import type { KillController } from './kill-controller.ts';

@@ -1,6 +1,6 @@
 import type { D1Migration } from 'cloudflare:test';
 import { env as bindings } from 'cloudflare:workers';
-import type { Env } from '../../env.ts';
+import type { Env } from '../../shared/env.ts';
 
 interface TestEnv extends Env {
   readonly TEST_MIGRATIONS: D1Migration[];

@@ -1,7 +1,7 @@
 /** The gateway to D1 under observation: how often it is called, what it asks, and its answers held back. */
 import { runInDurableObject } from 'cloudflare:test';
 import { type MockInstance, vi } from 'vitest';
-import { D1GatewayObject } from '../../durable/d1-gateway-object.ts';
+import { D1GatewayObject } from '../../durable/d1-gateway/d1-gateway-object.ts';
 import { env } from './env.ts';
 
 type Method = 'token' | 'session' | 'registerSockets' | 'queuedKills' | 'commit';

@@ -2,7 +2,7 @@
 import { ulid } from 'ulid';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { mirrorRuns } from '../../src/db/runs.ts';
+import { mirrorRuns } from '../../shared/d1/runs.ts';
 import { env } from './env.ts';
 
 const ROWS_PER_STATEMENT = 1_000;

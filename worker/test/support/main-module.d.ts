@@ -1,6 +1,6 @@
 declare namespace Cloudflare {
   interface GlobalProps {
     /** Gives `exports` of `cloudflare:workers` its type. */
-    mainModule: typeof import('../../src/index.ts');
+    mainModule: typeof import('../../index.ts');
   }
 }

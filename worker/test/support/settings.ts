@@ -1,6 +1,6 @@
 /** Other settings than those of wrangler.toml, for a whole file of tests: an object reads them when it is constructed. */
 import { afterAll, beforeAll } from 'vitest';
-import type { SettingVars } from '../../settings.ts';
+import type { SettingVars } from '../../shared/settings.ts';
 import { env } from './env.ts';
 
 export function useSettings(vars: Partial<SettingVars>): void {

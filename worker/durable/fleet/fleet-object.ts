@@ -1,0 +1,152 @@
+/**
+ * The one object that tells overview pages of every change, after it is committed to D1. It keeps nothing but what its
+ * sockets were opened with.
+ */
+import { DurableObject } from 'cloudflare:workers';
+import { matchesGlob } from '#protocol/glob';
+import { HEARTBEAT } from '#protocol/limits';
+import { readViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
+import { readCredential } from '../../shared/credential.ts';
+import { FLEET } from '../../shared/d1/open-sockets.ts';
+import type { Env } from '../../shared/env.ts';
+import type { News } from '../../shared/job-changes.ts';
+import { DEADLINES_TABLE, DeadlineBook } from '../job/deadlines.ts';
+import { CREDENTIALS_TABLE, Credentials } from '../sockets/credentials.ts';
+import { answerClose, upgrade } from '../sockets/upgrade.ts';
+import { type Backlog, NO_BACKLOG, readUpTo, sendCounted, tooFarBehind } from '../sockets/viewer-backlog.ts';
+import {
+  fullBecause,
+  fullResponse,
+  SILENT_VIEWER,
+  VIEWER_BEHIND,
+  VIEWER_TAG,
+  ViewerSilence,
+  viewerTags,
+} from '../sockets/viewer-limits.ts';
+
+/** Kept in a viewer's socket. */
+interface Attachment {
+  /** The jobs that it may see. */
+  readonly jobs: string;
+  /** When it came, or last said anything but a heartbeat. */
+  readonly heardAt: number;
+  readonly backlog: Backlog;
+}
+
+interface Viewer extends Attachment {
+  readonly socket: WebSocket;
+}
+
+export class FleetObject extends DurableObject<Env> {
+  readonly #deadlines: DeadlineBook;
+  readonly #credentials: Credentials;
+  readonly #silence: ViewerSilence<Viewer>;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.storage.sql.exec(DEADLINES_TABLE + CREDENTIALS_TABLE);
+    this.#deadlines = new DeadlineBook(ctx.storage);
+    this.#credentials = new Credentials(ctx, env, FLEET, this.#deadlines, () => {});
+    this.#silence = new ViewerSilence(
+      this.#deadlines,
+      () => this.#viewers(),
+      ({ socket, heardAt }) => Math.max(heardAt, ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0),
+    );
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
+  }
+
+  /** Takes the upgrade of a viewer, whom the Worker has authorised to see the jobs that `?jobs=` names. */
+  override fetch(request: Request): Response {
+    const { searchParams } = new URL(request.url);
+    const credential = readCredential(searchParams);
+    const reason = fullBecause(this.ctx, credential.token);
+    if (reason !== null) return fullResponse(reason);
+    return upgrade(WATCH_SUBPROTOCOL, (socket) => {
+      this.ctx.acceptWebSocket(socket, [...viewerTags(credential.token), this.#credentials.tagFor(credential)]);
+      attach(socket, { jobs: searchParams.get('jobs') ?? '', heardAt: Date.now(), backlog: NO_BACKLOG });
+      this.#silence.watch();
+    });
+  }
+
+  publish({ runs, kills, forgottenRuns }: News): void {
+    this.#tell([
+      ...runs.map((run) => addressed(run.job, { type: 'run', run })),
+      ...kills.map((kill) => addressed(kill.job, { type: 'kill', kill })),
+      ...forgottenRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_forgotten', job, run: id, seq })),
+    ]);
+  }
+
+  /** Nothing is left of a job, in D1 either. */
+  publishForgotten(job: string): void {
+    this.#tell([addressed(job, { type: 'job_forgotten', job })]);
+  }
+
+  /** Something of a token has ended: closes the sockets that were opened with it. */
+  checkCredentials(token: string): Promise<void> {
+    return this.#credentials.check(token);
+  }
+
+  override alarm(): void {
+    for (const { kind, subject } of this.#deadlines.takeDue(Date.now())) {
+      if (kind === 'credential_check') this.ctx.waitUntil(this.#credentials.check(subject));
+      else if (kind === 'credential_end') this.#credentials.endDue();
+      else if (kind === 'viewers') hangUp(this.#silence.due(), SILENT_VIEWER);
+    }
+    this.#deadlines.ringNext();
+  }
+
+  /** Overview pages only listen: what they say besides heartbeats is how far they have read. */
+  override webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): void {
+    const read = typeof frame === 'string' ? readViewerMessage(frame) : null;
+    if (read?.kind !== 'message' || read.message.type !== 'pong') return;
+    const attachment = attachmentOf(socket);
+    attach(socket, { ...attachment, heardAt: Date.now(), backlog: readUpTo(attachment.backlog, read.message.sent) });
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    answerClose(socket, code);
+  }
+
+  #tell(messages: readonly Addressed[]): void {
+    const told = this.#viewers().map((viewer) => tellOne(viewer, messages));
+    hangUp(tooFarBehind(told), VIEWER_BEHIND);
+  }
+
+  #viewers(): Viewer[] {
+    return this.ctx
+      .getWebSockets(VIEWER_TAG)
+      .filter(({ readyState }) => readyState === WebSocket.OPEN)
+      .map((socket) => ({ socket, ...attachmentOf(socket) }));
+  }
+}
+
+/** Sends a viewer what of it it may see. */
+function tellOne(viewer: Viewer, messages: readonly Addressed[]): Viewer {
+  const { socket, ...attachment } = viewer;
+  const seen = messages.filter(({ job }) => matchesGlob(attachment.jobs, job));
+  if (seen.length === 0) return viewer;
+  const backlog = seen.reduce((before, { text }) => sendCounted(socket, before, text), attachment.backlog);
+  attach(socket, { ...attachment, backlog });
+  return { ...viewer, backlog };
+}
+
+function hangUp(viewers: readonly Viewer[], [code, reason]: readonly [number, string]): void {
+  for (const { socket } of viewers) socket.close(code, reason);
+}
+
+function attachmentOf(socket: WebSocket): Attachment {
+  return socket.deserializeAttachment() as Attachment;
+}
+
+function attach(socket: WebSocket, attachment: Attachment): void {
+  socket.serializeAttachment(attachment);
+}
+
+interface Addressed {
+  readonly job: string;
+  readonly text: string;
+}
+
+function addressed(job: string, message: WatchMessage): Addressed {
+  return { job, text: JSON.stringify(message) };
+}

@@ -1,0 +1,13 @@
+/** The Worker's entry: requests to the API, the Cron Trigger to the sweep, and the objects it is deployed with. */
+import type { Env } from './shared/env.ts';
+import { app } from './src/http/app.ts';
+import { sweep } from './src/sweep.ts';
+
+export { D1GatewayObject } from './durable/d1-gateway/d1-gateway-object.ts';
+export { FleetObject } from './durable/fleet/fleet-object.ts';
+export { JobObject } from './durable/job/job-object.ts';
+
+export default {
+  fetch: app.fetch,
+  scheduled: (_event, env) => sweep(env),
+} satisfies ExportedHandler<Env>;

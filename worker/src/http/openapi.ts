@@ -1,0 +1,234 @@
+/** The OpenAPI document, made from the operations that are served: what it says is what is checked. */
+import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema';
+import type * as v from 'valibot';
+import {
+  AuditEntry,
+  Job,
+  Kill,
+  KillManyRequest,
+  KillRequest,
+  LastEnd,
+  NewToken,
+  REQUEST_ID_HEADER,
+  RotateToken,
+  Run,
+  RunEnd,
+  RunEvent,
+  Session,
+  Target,
+  Token,
+} from '#protocol/api';
+import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
+import { KILL_FIELDS, RUN_FIELDS, TARGET_FIELDS } from './field-descriptions.ts';
+import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, type Operation } from './operation.ts';
+
+type Json = { readonly [key: string]: unknown };
+
+/** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
+const ANSWERED = { AuditEntry, Kill, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
+const SENT = { KillManyRequest, KillRequest, NewToken, RotateToken };
+
+const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
+
+Times are RFC 3339, UTC. A list goes on with its \`next_cursor\` until that is null. Errors are problem details
+(RFC 9457) with a stable \`code\`; \`request_id\` names the call in the control plane's logs.`;
+
+/** @param base what stands before the paths of all operations that are not at the root */
+export function openApiDocument(atRoot: readonly Operation[], operations: readonly Operation[], base: string): Json {
+  const paths: Record<string, Json> = {};
+  const add = (path: string, operation: Operation) => {
+    paths[path] = { ...paths[path], [operation.method]: describeOperation(operation) };
+  };
+  for (const operation of atRoot) add(operation.path, operation);
+  for (const operation of operations) add(`${base}${operation.path}`, operation);
+  return {
+    openapi: '3.1.1',
+    info: { title: 'Leash', version: '1', description: DESCRIPTION },
+    paths,
+    components: {
+      schemas: {
+        ...withDescriptions(toJsonSchemaDefs(ANSWERED, { ...CONVERSION, typeMode: 'output' })),
+        ...toJsonSchemaDefs(SENT, { ...CONVERSION, typeMode: 'input' }),
+      },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'A token, as `POST /tokens` gives it.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-leash',
+          description: 'The session of the page. What changes something needs the page’s own `Origin`, too.',
+        },
+      },
+    },
+  };
+}
+
+const FIELDS: Record<string, Readonly<Record<string, string>>> = {
+  Run: RUN_FIELDS,
+  Kill: KILL_FIELDS,
+  Target: TARGET_FIELDS,
+};
+
+function withDescriptions(schemas: Json): Json {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => {
+      const fields = FIELDS[name];
+      return [name, fields === undefined ? schema : describeFields(schema as { properties: Json }, fields)];
+    }),
+  );
+}
+
+function describeFields(schema: { readonly properties: Json }, fields: Readonly<Record<string, string>>): Json {
+  const properties = Object.entries(schema.properties).map(([field, described]) => [
+    field,
+    { ...(described as Json), description: fields[field] },
+  ]);
+  return { ...schema, properties: Object.fromEntries(properties) };
+}
+
+function describeOperation(operation: Operation): Json {
+  return {
+    operationId: operation.id,
+    summary: operation.summary,
+    ...(operation.description !== undefined && { description: operation.description }),
+    security: security(operation.access),
+    parameters: [
+      ...entries(operation.params, 'path'),
+      ...entries(operation.query, 'query'),
+      ...Object.entries(operation.headers ?? {}).map(([name, description]) => ({
+        name,
+        in: 'header',
+        description,
+        schema: { type: 'string' },
+      })),
+    ],
+    ...(operation.body !== null && {
+      requestBody: { content: { 'application/json': { schema: schemaOf(operation.body, 'input') } } },
+    }),
+    responses: {
+      ...Object.fromEntries(Object.entries(operation.answers).map(([status, answer]) => [status, describe(answer)])),
+      ...problems(operation),
+    },
+  };
+}
+
+function security(access: Access): Json[] {
+  const either = (rights: readonly string[]) => [{ token: rights }, { session: rights }];
+  switch (access.kind) {
+    case 'anyone':
+      return [];
+    case 'signed_in':
+      return either([]);
+    case 'scope':
+      return access.scopes.flatMap((scope) => either([scope]));
+    case 'full_admin':
+      return either(['admin']);
+  }
+}
+
+function entries(schemas: v.ObjectEntries, where: 'path' | 'query'): Json[] {
+  return Object.entries(schemas).map(([name, schema]) => {
+    const { description, default: fallback, ...described } = schemaOf(schema, 'output');
+    return {
+      name,
+      in: where,
+      required: schema.type !== 'optional',
+      ...(description !== undefined && { description }),
+      // Several are separated by commas.
+      ...(described.type === 'array' && { style: 'form', explode: false }),
+      schema: { ...described, ...(typeof fallback === 'string' && { default: asWritten(fallback, described) }) },
+    };
+  });
+}
+
+/** A parameter's default is a text, like every parameter; the document gives it the type of what it stands for. */
+function asWritten(fallback: string, { type }: Json): string | number {
+  return type === 'integer' || type === 'number' ? Number(fallback) : fallback;
+}
+
+function describe({ description, content, headers }: Answer): Json {
+  return {
+    description,
+    // An upgrade has the headers of a WebSocket's and no others.
+    ...(content.kind !== 'socket' && { headers: describeHeaders({ ...headers, ...EVERY_ANSWERS_HEADERS }) }),
+    ...(content.kind === 'json' && {
+      content: { 'application/json': { schema: schemaOf(content.schema, 'output') } },
+    }),
+    ...(content.kind === 'text' && { content: { [content.type]: {} } }),
+  };
+}
+
+const EVERY_ANSWERS_HEADERS: Readonly<Record<string, AnswerHeader>> = {
+  [REQUEST_ID_HEADER]: { says: 'Names this call in the control plane’s logs.', always: true },
+};
+
+function describeHeaders(headers: Readonly<Record<string, AnswerHeader>>): Json {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, { says, always }]) => [
+      name,
+      { description: says, required: always, schema: { type: 'string' } },
+    ]),
+  );
+}
+
+/** What can go wrong, by status: a status has one description, which names its codes. */
+function problems(operation: Operation): Json {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of new Set([...commonProblems(operation), ...(operation.problems ?? [])])) {
+    const status = problemStatus(code);
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\``).join(', '),
+        headers: describeHeaders(EVERY_ANSWERS_HEADERS),
+        content: { 'application/problem+json': { schema: problemOf(codes) } },
+      },
+    ]),
+  );
+}
+
+function problemOf(codes: readonly ProblemCode[]): Json {
+  return { allOf: [{ $ref: reference('Problem') }, { properties: { code: { enum: codes } } }] };
+}
+
+const TOKEN_PROBLEMS = ['unauthenticated', 'token_expired', 'token_rotated'] as const;
+
+function commonProblems(operation: Operation): ProblemCode[] {
+  const isAuthorised = operation.access.kind === 'scope' || operation.access.kind === 'full_admin';
+  return [
+    // Every call may have a query that is not understood.
+    'bad_request',
+    ...(operation.query.cursor === undefined ? [] : (['bad_cursor'] as const)),
+    ...(operation.body === null ? [] : (['bad_json', 'unsupported_media_type', 'too_large'] as const)),
+    ...(operation.access.kind === 'anyone' ? [] : TOKEN_PROBLEMS),
+    // A wrapper or viewer that is refused is not slowed down by an answer: see `rate-limit.ts`.
+    ...(operation.access.kind === 'anyone' || isSocket(operation) ? [] : (['rate_limited'] as const)),
+    ...(isAuthorised ? (['forbidden'] as const) : []),
+    ...(needsOwnOrigin(operation) ? (['wrong_origin'] as const) : []),
+    ...(isSocket(operation) ? (['upgrade_required'] as const) : []),
+    'internal',
+    'unavailable',
+  ];
+}
+
+const CONVERSION: ConversionConfig = {
+  // What JSON Schema can't say, such as a check across fields, is left to the descriptions.
+  errorMode: 'ignore',
+  overrideRef: ({ referenceId }) => reference(referenceId),
+};
+
+function schemaOf(schema: v.GenericSchema, typeMode: 'input' | 'output'): Json {
+  const { $schema, $defs, ...described } = toJsonSchema(schema, {
+    ...CONVERSION,
+    typeMode,
+    definitions: typeMode === 'input' ? SENT : ANSWERED,
+  });
+  return described;
+}
+
+function reference(name: string): string {
+  return `#/components/schemas/${name}`;
+}

@@ -1,0 +1,94 @@
+/**
+ * Refusals on their way to the audit. Gathered for a second, so that whoever knocks a thousand times a second costs D1 one
+ * batch a second, and counted, so that it costs a few rows an hour.
+ *
+ * What is gathered when the isolate ends is not written: it is a count of refusals, not something that anyone was promised.
+ */
+
+import { MANY, type Refusals, recordRefusals } from '../../shared/d1/audit.ts';
+import { log } from '../../shared/log.ts';
+import { presentsCredential } from './authentication.ts';
+import { clientAddress, network } from './client-address.ts';
+import type { AppContext } from './context.ts';
+import type { ApiError } from './problem-response.ts';
+
+const GATHER_MS = 1_000;
+const MAX_GATHERED = 25;
+/** A request that was to write, and was cut off before: the next one takes its place. */
+const GIVEN_UP_MS = 10_000;
+
+// Plain data, which the requests of an isolate may share; its writing belongs to the request that began the gathering.
+let gathered = new Map<string, Refusals>();
+/** When the one began that is under way. */
+let begunAt: number | null = null;
+
+/**
+ * Notes a refusal, if it is one of who called rather than of what was sent. Who shows nothing tries nothing: a page that
+ * asks whether it is signed in, a monitor with a wrong address.
+ */
+export function noteRefusal(c: AppContext, error: ApiError): void {
+  if (!isOfCaller(error) || !hasTried(c)) return;
+  const now = Date.now();
+  gather(refusalOf(c, error, now));
+  if (begunAt !== null && now - begunAt < GIVEN_UP_MS) return;
+  begunAt = now;
+  c.executionCtx.waitUntil(writeSoon(c.env.DB));
+}
+
+function isOfCaller({ code }: ApiError): boolean {
+  switch (code) {
+    case 'unauthenticated':
+    case 'token_expired':
+    case 'token_rotated':
+    case 'forbidden':
+    case 'wrong_origin':
+    case 'rate_limited':
+    case 'too_many_viewers':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Where anyone may call, what is shown is in the body. */
+function hasTried(c: AppContext): boolean {
+  return c.get('operation')?.access.kind === 'anyone' || presentsCredential(c.req.raw);
+}
+
+function refusalOf(c: AppContext, error: ApiError, now: number): Refusals {
+  const address = clientAddress(c);
+  const actor = error.actor ?? c.get('caller')?.token ?? null;
+  return {
+    actor: actor && { id: actor.id, name: actor.name },
+    subject: c.get('operation')?.id ?? MANY,
+    code: error.code,
+    address: address === null ? null : network(address),
+    requestId: c.get('requestId'),
+    count: 1,
+    firstAt: now,
+    lastAt: now,
+  };
+}
+
+function gather(refusal: Refusals): void {
+  const fits = gathered.size < MAX_GATHERED || gathered.has(keyOf(refusal));
+  const row = fits ? refusal : { ...refusal, actor: null, address: null, subject: MANY, code: MANY };
+  const before = gathered.get(keyOf(row));
+  gathered.set(keyOf(row), before === undefined ? row : { ...before, count: before.count + 1, lastAt: row.lastAt });
+}
+
+function keyOf({ actor, subject, code, address }: Refusals): string {
+  return JSON.stringify([actor?.id, subject, code, address]);
+}
+
+async function writeSoon(db: D1Database): Promise<void> {
+  await scheduler.wait(GATHER_MS);
+  const taken = gathered;
+  gathered = new Map();
+  begunAt = null;
+  try {
+    await db.batch([...taken.values()].flatMap((refusals) => recordRefusals(db, refusals)));
+  } catch (error) {
+    log.error('refusals_not_recorded', error, { entries: taken.size });
+  }
+}

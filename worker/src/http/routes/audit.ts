@@ -1,0 +1,35 @@
+/** `GET /audit`: who did what, from where, when; and what was refused to whom. */
+import * as v from 'valibot';
+import { AuditAction, AuditList } from '#protocol/api';
+import { listAudit } from '../../../shared/d1/audit.ts';
+import { pageOf } from '../list-page.ts';
+import { json, operation } from '../operation.ts';
+import { cursor, limit, wholeNumber } from '../parameters.ts';
+
+const Name = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
+
+export const auditOperations = [
+  operation({
+    id: 'listAudit',
+    method: 'get',
+    path: '/audit',
+    summary: 'Every kill, change of a token, sign-in and refusal, newest first',
+    description:
+      'In the order in which they were stored: entries that are added while a list is read change nothing of it.',
+    access: { kind: 'full_admin' },
+    query: {
+      actor: v.optional(v.pipe(Name, v.description('The id of a token.'))),
+      action: v.optional(AuditAction),
+      subject: v.optional(v.pipe(Name, v.description('A job, the id of a token, or an `operationId`.'))),
+      limit,
+      cursor: cursor(wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER })),
+    },
+    answers: { 200: json(AuditList, 'Entries.') },
+    handle: async ({ c, query }) => {
+      const { actor, action, subject, cursor: before } = query;
+      const rows = await listAudit(c.env.DB, { actor, action, subject, before }, query.limit + 1);
+      const { page, next } = pageOf(rows, query.limit, ({ seq }) => String(seq));
+      return c.json<v.InferOutput<typeof AuditList>>({ audit: page.map(({ entry }) => entry), next_cursor: next });
+    },
+  }),
+];

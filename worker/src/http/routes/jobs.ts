@@ -1,0 +1,64 @@
+/** `GET /jobs`, `GET /jobs/{job}`: each job with its last run, those that live and how the last ones ended. */
+import type * as v from 'valibot';
+import { type Job, JobBody, JobList } from '#protocol/api';
+import { JobName } from '#protocol/names';
+import { findJob, type JobRow, listJobs } from '../../../shared/d1/jobs.ts';
+import { NO_ENDS, runsOfJobs } from '../../../shared/d1/runs-of-jobs.ts';
+import { pageOf } from '../list-page.ts';
+import { json, operation } from '../operation.ts';
+import { cursor, limit } from '../parameters.ts';
+import { ApiError } from '../problem-response.ts';
+
+export const jobOperations = [
+  operation({
+    id: 'listJobs',
+    method: 'get',
+    path: '/jobs',
+    summary: 'The jobs that were ever seen, by name',
+    access: { kind: 'scope', scopes: ['read'] },
+    query: { limit, cursor: cursor(JobName) },
+    answers: { 200: json(JobList, 'Jobs, each with its last run, those that live and how the last ones ended.') },
+    handle: async ({ c, caller, query }) => {
+      const rows = await listJobs(c.env.DB, caller.token.jobs, query.cursor ?? '', query.limit + 1);
+      const { page, next } = pageOf(rows, query.limit, ({ name }) => name);
+      return c.json<v.InferOutput<typeof JobList>>({ jobs: await withRuns(c.env.DB, page), next_cursor: next });
+    },
+  }),
+  operation({
+    id: 'getJob',
+    method: 'get',
+    path: '/jobs/{job}',
+    summary: 'A job',
+    access: { kind: 'scope', scopes: ['read'] },
+    params: { job: JobName },
+    answers: { 200: json(JobBody, 'The job with its last run, those that live and how the last ones ended.') },
+    problems: ['unknown_job'],
+    handle: async ({ c, params }) => {
+      const row = await findJob(c.env.DB, params.job);
+      const [job] = row === null ? [] : await withRuns(c.env.DB, [row]);
+      if (job === undefined)
+        throw new ApiError('unknown_job', `No run of ${params.job} was ever seen. Check the name.`);
+      return c.json<v.InferOutput<typeof JobBody>>({ job });
+    },
+  }),
+];
+
+async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]> {
+  const runs = await runsOfJobs(
+    db,
+    rows.map(({ name }) => name),
+  );
+  return rows.map(({ name, firstSeenAt }) => {
+    const own = runs.get(name);
+    return {
+      name,
+      first_seen_at: new Date(firstSeenAt).toISOString(),
+      last_run: own?.last ?? null,
+      running: [...(own?.live ?? [])],
+      running_count: own?.liveCount ?? 0,
+      recent_ends: [...(own?.ends ?? [])],
+      last_ends: [...(own?.lastEnds ?? [])],
+      last_end_counts: own?.lastEndCounts ?? NO_ENDS,
+    };
+  });
+}

@@ -1,0 +1,50 @@
+/** All that the API can do. */
+import * as v from 'valibot';
+import { openApiDocument } from '../openapi.ts';
+import { json, type Operation, openOperation } from '../operation.ts';
+import { auditOperations } from './audit.ts';
+import { healthOperations } from './health.ts';
+import { jobOperations } from './jobs.ts';
+import { killJobOperations } from './kill-job.ts';
+import { killManyOperations } from './kill-many.ts';
+import { killOperations } from './kills.ts';
+import { metricsOperations } from './metrics.ts';
+import { runOperations } from './runs.ts';
+import { sessionOperations } from './session.ts';
+import { socketOperations } from './sockets.ts';
+import { tokenOperations } from './tokens.ts';
+
+export const BASE = '/api/v1';
+
+/** Below `BASE`. */
+export const API_OPERATIONS: readonly Operation[] = [
+  ...killJobOperations,
+  ...killManyOperations,
+  ...killOperations,
+  ...jobOperations,
+  ...runOperations,
+  ...socketOperations,
+  ...tokenOperations,
+  ...sessionOperations,
+  ...auditOperations,
+];
+
+let document: ReturnType<typeof openApiDocument> | null = null;
+
+/** What monitors and tools expect at the root. */
+export const ROOT_OPERATIONS: readonly Operation[] = [
+  ...healthOperations,
+  ...metricsOperations,
+  openOperation({
+    id: 'getOpenApi',
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    answers: { 200: json(v.looseObject({ openapi: v.string() }), 'The API, as OpenAPI describes it.') },
+    handle: ({ c }) => {
+      // Made once, when first asked for: anyone may ask, and a start must not wait for it.
+      document ??= openApiDocument(ROOT_OPERATIONS, API_OPERATIONS, BASE);
+      return c.json(document);
+    },
+  }),
+];

@@ -1,0 +1,78 @@
+/** The upgrades: wrappers to their job's object, viewers to a job's object or to the fleet. */
+
+import { matchesGlob } from '#protocol/glob';
+import { MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN } from '#protocol/limits';
+import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
+import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
+import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
+import { credentialParameter } from '../../../shared/credential.ts';
+import type { Caller } from '../authentication.ts';
+import { operation, socket } from '../operation.ts';
+import { ApiError } from '../problem-response.ts';
+
+/** About when those that are silent are hung up on. */
+const RETRY = { 'Retry-After': '60' };
+
+export const socketOperations = [
+  operation({
+    id: 'connectWrapper',
+    method: 'get',
+    path: '/jobs/{job}/connect',
+    summary: 'The link of a wrapper',
+    access: { kind: 'scope', scopes: ['run'] },
+    params: { job: JobName },
+    query: { run: RunId, instance: InstanceName, machine: MachineName },
+    answers: { 101: socket(WRAPPER_SUBPROTOCOL, 'The link, see docs/protocol.md.') },
+    handle: ({ c, caller, params, query }) => {
+      if (!matchesGlob(caller.token.machines, query.machine)) {
+        throw new ApiError('forbidden', `This token may not be used for runs on ${query.machine}.`);
+      }
+      const { run, instance, machine } = query;
+      return c.env.JOBS.getByName(params.job).fetch(objectRequest('/connect', caller, { run, instance, machine }));
+    },
+  }),
+  operation({
+    id: 'watchJob',
+    method: 'get',
+    path: '/jobs/{job}/watch',
+    summary: 'The state of a job as it changes, and the output of one of its runs as it comes',
+    access: { kind: 'scope', scopes: ['read'] },
+    params: { job: JobName },
+    answers: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
+    problems: ['too_many_viewers'],
+    handle: ({ c, caller, params }) => asViewer(c.env.JOBS.getByName(params.job), objectRequest('/watch', caller, {})),
+  }),
+  operation({
+    id: 'watchFleet',
+    method: 'get',
+    path: '/watch',
+    summary: 'The state of all jobs that the caller may see, as it changes',
+    access: { kind: 'scope', scopes: ['read'] },
+    answers: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
+    problems: ['too_many_viewers'],
+    handle: ({ c, caller }) => {
+      return asViewer(c.env.FLEET.getByName('fleet'), objectRequest('/watch', caller, { jobs: caller.token.jobs }));
+    },
+  }),
+];
+
+/** @throws ApiError `too_many_viewers` */
+async function asViewer(object: { fetch(request: Request): Promise<Response> }, request: Request): Promise<Response> {
+  const response = await object.fetch(request);
+  if (response.status !== 429) return response;
+  const isOfToken = (await response.text()) === 'token';
+  throw new ApiError(
+    'too_many_viewers',
+    isOfToken
+      ? `${MAX_VIEWERS_PER_TOKEN} viewers with this token watch here already. Close some, or use another token.`
+      : `${MAX_VIEWERS} viewers watch here already. Close some, and try again.`,
+    RETRY,
+  );
+}
+
+/** A request of our own making: nothing that the client sent reaches the object but what was checked above. */
+function objectRequest(path: string, { token, session }: Caller, query: Record<string, string>): Request {
+  const credential = credentialParameter({ token: token.id, secret: token.hash, session });
+  const parameters = new URLSearchParams({ ...query, ...credential });
+  return new Request(`https://object${path}?${parameters}`, { headers: { Upgrade: 'websocket' } });
+}

@@ -1,0 +1,132 @@
+/** `/tokens`: give rights narrowly, and take them back. */
+import { ulid } from 'ulid';
+import * as v from 'valibot';
+import { NewToken, RotateToken, TokenBody, TokenList } from '#protocol/api';
+import { recordAudit } from '../../../shared/d1/audit.ts';
+import { markStale } from '../../../shared/d1/open-sockets.ts';
+import {
+  deleteToken,
+  findToken,
+  insertToken,
+  listTokens,
+  rotateSecret,
+  tokenResource,
+} from '../../../shared/d1/tokens.ts';
+import { sha256 } from '../../../shared/hash.ts';
+import { closeSockets } from '../../revocation.ts';
+import { auditEntry } from '../audit-entry.ts';
+import { pageOf } from '../list-page.ts';
+import { empty, json, operation } from '../operation.ts';
+import { cursor, limit } from '../parameters.ts';
+import { ApiError } from '../problem-response.ts';
+import { newSecret } from '../secret.ts';
+
+const TokenId = v.pipe(v.string(), v.regex(/^[0-9A-Z]{26}$/, 'a token id is a ULID'));
+
+export const tokenOperations = [
+  operation({
+    id: 'listTokens',
+    method: 'get',
+    path: '/tokens',
+    summary: 'All tokens, oldest first, without their secrets',
+    access: { kind: 'full_admin' },
+    query: { limit, cursor: cursor(TokenId) },
+    answers: { 200: json(TokenList, 'Tokens.') },
+    handle: async ({ c, query }) => {
+      const rows = await listTokens(c.env.DB, query.cursor ?? '', query.limit + 1);
+      const { page, next } = pageOf(rows, query.limit, ({ id }) => id);
+      return c.json<v.InferOutput<typeof TokenList>>({ tokens: page.map(tokenResource), next_cursor: next });
+    },
+  }),
+  operation({
+    id: 'createToken',
+    method: 'post',
+    path: '/tokens',
+    summary: 'Make a token',
+    access: { kind: 'full_admin' },
+    body: NewToken,
+    answers: { 201: json(TokenBody, 'The token with its secret, which is never shown again.') },
+    handle: async ({ c, caller, body }) => {
+      const now = Date.now();
+      const id = ulid(now);
+      const secret = newSecret();
+      const { name, scopes, jobs, machines, expires_at } = body;
+      await c.env.DB.batch([
+        ...insertToken(c.env.DB, id, sha256(secret), body, now),
+        recordAudit(
+          c.env.DB,
+          auditEntry(c, {
+            actor: caller.token,
+            action: 'token_created',
+            subject: id,
+            detail: { name, scopes, jobs, machines, expires_at },
+          }),
+        ),
+      ]);
+      const expiresAt = expires_at === null ? null : Date.parse(expires_at);
+      const token = tokenResource({ id, name, scopes, jobs, machines, createdAt: now, expiresAt, lastUsedAt: null });
+      return c.json<v.InferOutput<typeof TokenBody>>({ token, secret }, 201);
+    },
+  }),
+  operation({
+    id: 'rotateToken',
+    method: 'post',
+    path: '/tokens/{id}/rotate',
+    summary: 'Give a token a new secret',
+    description:
+      'Name and rights stay. The secrets it had stay valid for `old_valid_seconds`, to put the new one in place; what was opened with them, sessions included, ends with them.',
+    access: { kind: 'full_admin' },
+    params: { id: TokenId },
+    body: RotateToken,
+    answers: { 200: json(TokenBody, 'The token with its new secret, which is never shown again.') },
+    problems: ['unknown_token'],
+    handle: async ({ c, caller, params, body }) => {
+      const { id } = params;
+      const secret = newSecret();
+      const oldEndsAt = Date.now() + body.old_valid_seconds * 1000;
+      const detail = { old_ends_at: new Date(oldEndsAt).toISOString() };
+      const results = await c.env.DB.batch([
+        recordAudit(c.env.DB, auditEntry(c, { actor: caller.token, action: 'token_rotated', subject: id, detail }), {
+          table: 'tokens',
+          id,
+        }),
+        ...rotateSecret(c.env.DB, id, sha256(secret), oldEndsAt),
+        markStale(c.env.DB, id),
+      ]);
+      const token = await findToken(c.env.DB, id);
+      if (token === null) throw unknownToken(id);
+      await closeSockets(c, id, results.at(-1));
+      return c.json<v.InferOutput<typeof TokenBody>>({ token: tokenResource(token), secret });
+    },
+  }),
+  operation({
+    id: 'deleteToken',
+    method: 'delete',
+    path: '/tokens/{id}',
+    summary: 'Revoke a token',
+    description: 'It is refused from now on, and what was opened with it is closed: links of wrappers, watching pages.',
+    access: { kind: 'full_admin' },
+    params: { id: TokenId },
+    answers: { 204: empty('It is worth nothing any more.') },
+    problems: ['unknown_token'],
+    handle: async ({ c, caller, params }) => {
+      const { id } = params;
+      // The entry first: it is written only while the token is there.
+      const results = await c.env.DB.batch([
+        recordAudit(c.env.DB, auditEntry(c, { actor: caller.token, action: 'token_deleted', subject: id }), {
+          table: 'tokens',
+          id,
+        }),
+        ...deleteToken(c.env.DB, id),
+        markStale(c.env.DB, id),
+      ]);
+      if (results[0]?.meta.changes === 0) throw unknownToken(id);
+      await closeSockets(c, id, results.at(-1));
+      return c.body(null, 204);
+    },
+  }),
+];
+
+function unknownToken(id: string): ApiError {
+  return new ApiError('unknown_token', `There is no token ${id}.`);
+}

@@ -1,0 +1,139 @@
+/** Serving an operation: finds out who calls, whether they may, and what they bring; then does it. */
+import * as v from 'valibot';
+import { describeIssue } from '#protocol/text-frame';
+import {
+  authenticate,
+  type Caller,
+  requireAllJobs,
+  requireFullAdmin,
+  requireOwnOrigin,
+  requireScope,
+} from './authentication.ts';
+import type { AppContext } from './context.ts';
+import { noteLastUse } from './last-use.ts';
+import { isSocket, needsOwnOrigin, type Operation, type Parsed } from './operation.ts';
+import { ApiError } from './problem-response.ts';
+import { requireKillRate } from './rate-limit.ts';
+
+/** @throws ApiError */
+export async function serve(c: AppContext, operation: Operation): Promise<Response> {
+  c.set('operation', operation);
+  const caller = operation.access.kind === 'anyone' ? null : await findCaller(c);
+  const params = readParams(c, operation);
+  if (caller !== null) authorise(c, operation, caller, params);
+  const query = readQuery(c, operation);
+  if (isSocket(operation)) requireUpgrade(c, operation);
+  const body = operation.body === null ? undefined : await readBody(c, operation.body);
+  if (operation.isKill && caller !== null) await requireKillRate(c, caller.token.id);
+  return operation.handle({ c, params, query, body }, caller);
+}
+
+async function findCaller(c: AppContext): Promise<Caller> {
+  const caller = await authenticate(c.req.raw, c.env, Date.now());
+  c.set('caller', caller);
+  noteLastUse(c, caller.token);
+  return caller;
+}
+
+type Values = Parsed<v.ObjectEntries>;
+
+function authorise(c: AppContext, operation: Operation, caller: Caller, params: Values): void {
+  const job = typeof params.job === 'string' ? params.job : undefined;
+  switch (operation.access.kind) {
+    case 'anyone':
+    case 'signed_in':
+      break;
+    case 'scope':
+      requireScope(caller.token, operation.access.scopes, job);
+      if (operation.access.ofAllJobs === true) requireAllJobs(caller.token);
+      break;
+    case 'full_admin':
+      requireFullAdmin(caller.token);
+      break;
+  }
+  if (needsOwnOrigin(operation)) requireOwnOrigin(c.req.raw, caller);
+}
+
+function readParams(c: AppContext, operation: Operation): Values {
+  return readEntries(v.object(operation.params), c.req.param());
+}
+
+/** Strict: a filter with a typing error would otherwise be none, and list or match everything. */
+function readQuery(c: AppContext, operation: Operation): Values {
+  const given = Object.entries(c.req.queries());
+  const repeated = given.find(([, values]) => values.length > 1);
+  if (repeated !== undefined) throw new ApiError('bad_request', `${repeated[0]}: give it once`);
+  return readEntries(
+    v.strictObject(operation.query),
+    Object.fromEntries(given.map(([name, [value]]) => [name, value])),
+  );
+}
+
+type Entries = v.GenericSchema<unknown, Values> & { readonly entries: v.ObjectEntries };
+
+function readEntries(schema: Entries, value: unknown): Values {
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  // A list says where it goes on, and nothing else does.
+  const isCursor = v.getDotPath(issue) === 'cursor';
+  if (isCursor) throw new ApiError('bad_cursor', 'This cursor is not one that this list gave. Start again without it.');
+  throw new ApiError(
+    'bad_request',
+    issue.expected === 'never' ? unknownParameter(issue, schema) : describeIssue(issue),
+  );
+}
+
+function unknownParameter(issue: v.BaseIssue<unknown>, { entries }: Entries): string {
+  const known = Object.keys(entries);
+  const instead = known.length === 0 ? 'this call takes none' : `there are ${known.join(', ')}`;
+  return `${v.getDotPath(issue)}: there is no such parameter; ${instead}`;
+}
+
+/**
+ * The JSON body; an empty one counts as `{}`.
+ *
+ * JSON is required by its content type too: a form on a foreign page cannot send that.
+ */
+async function readBody(c: AppContext, schema: v.GenericSchema): Promise<unknown> {
+  const type = c.req.header('Content-Type')?.split(';')[0]?.trim().toLowerCase();
+  const isJson = type === 'application/json';
+  if (type !== undefined && !isJson) throw notJson();
+  const text = await c.req.text();
+  if (text !== '' && !isJson) throw notJson();
+  const json = text === '' ? {} : parseJson(text);
+  // To the schema library an array is an object without entries, and that may mean "everything". Of anything else its
+  // complaint would quote the whole, which may be a token.
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new ApiError('bad_request', 'body: send a JSON object.');
+  }
+  const parsed = v.safeParse(schema, json);
+  if (!parsed.success) throw new ApiError('bad_request', `body: ${describeIssue(parsed.issues[0])}`);
+  return parsed.output;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Only JSON.parse throws here.
+    throw new ApiError('bad_json', 'The body is not JSON.');
+  }
+}
+
+function notJson(): ApiError {
+  return new ApiError('unsupported_media_type', 'Send JSON, with `Content-Type: application/json`.');
+}
+
+function requireUpgrade(c: AppContext, operation: Operation): void {
+  if (c.req.header('Upgrade')?.toLowerCase() !== 'websocket') {
+    throw new ApiError('upgrade_required', 'This is a WebSocket: connect to it as one.');
+  }
+  const offered = (c.req.header('Sec-WebSocket-Protocol') ?? '').split(',').map((name) => name.trim());
+  const subprotocols = Object.values(operation.answers).flatMap(({ content }) =>
+    content.kind === 'socket' ? [content.subprotocol] : [],
+  );
+  if (!subprotocols.some((subprotocol) => offered.includes(subprotocol))) {
+    throw new ApiError('bad_request', `Offer the WebSocket subprotocol ${subprotocols.join(' or ')}.`);
+  }
+}
