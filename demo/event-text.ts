@@ -74,11 +74,11 @@ function describePhase(event: KillProgress): string {
   }
 }
 
-function describeGone({ survivors, unnamed_survivors, marked }: KillProgress): string {
+function describeGone({ survivors, unnamed_survivors, related }: KillProgress): string {
   const names = [...survivors, ...(unnamed_survivors ? ['something without a known pid'] : [])];
   const left = names.length === 0 ? 'nothing is left of it' : `still there: ${names.join(', ')}`;
-  const alone = marked.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ');
-  return alone === '' ? left : `${left}; not killed, but carries its mark: ${alone}`;
+  const alone = related.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ');
+  return alone === '' ? left : `${left}; related, not killed: ${alone}`;
 }
 
 function seconds(ms: number): string {

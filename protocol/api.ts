@@ -22,10 +22,10 @@ export const GivenTime = v.pipe(
 );
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Processes with their command lines, redacted and cut. */
-const MARK = { parent: v.nullable(v.object({ pid: v.number(), command_line: v.string() })), kept: v.boolean() };
-const ProcessList = v.array(v.object({ pid: v.number(), command_line: v.string(), mark: v.optional(v.object(MARK)) }));
-/** Processes that carry a run's mark and are not killed with it. */
-const MarkedList = v.array(v.object({ pid: v.number(), command_line: v.string(), ...MARK }));
+const RELATION = { parent: v.nullable(v.object({ pid: v.number(), command_line: v.string() })), kept: v.boolean() };
+const ProcessList = v.array(v.object({ pid: v.number(), command_line: v.string(), relation: v.optional(v.object(RELATION)) }));
+/** Processes that are related to a run and not killed with it. */
+const RelatedList = v.array(v.object({ pid: v.number(), command_line: v.string(), ...RELATION }));
 
 export const Run = v.object({
   id: RunId,
@@ -136,8 +136,8 @@ export const RunEvent = v.variant('type', [
     signal: v.nullable(v.string()),
     survivors: v.array(v.number()),
     unnamed_survivors: v.optional(v.boolean(), false),
-    /** What carries the run's mark and is not killed. */
-    marked: v.optional(MarkedList, []),
+    /** related processes, not killed. */
+    related: v.optional(RelatedList, []),
   }),
   /** The machine had to drop these bytes. */
   event('output_gap', { from: Count, to: Count }),
@@ -164,10 +164,10 @@ export const Target = v.object({
   survivors: v.array(v.number()),
   /** Whether others are left whose pids are not known. */
   unnamed_survivors: v.optional(v.boolean(), false),
-  /** What carries the run's mark and is not killed. Of a kill of many runs not all are named here, but in the runs' events. */
-  marked: v.optional(MarkedList, []),
+  /** related processes, not killed. Of a kill of many runs not all are named here, but in the runs' events. */
+  related: v.optional(RelatedList, []),
   /** How many those are. */
-  marked_count: v.optional(Count, 0),
+  related_count: v.optional(Count, 0),
 });
 export type Target = v.InferOutput<typeof Target>;
 

@@ -61,9 +61,9 @@ export type KillSignal = v.InferOutput<typeof KillSignal>;
 /**
  * What a kill ends beside the run's own processes, if asked.
  *
- * - `marked`: what carries the run's mark and is not proven to be its own, and what `LEASH_KEEP=1` leaves out
+ * - `related`: related processes, and what `LEASH_KEEP=1` leaves out
  */
-export const KILL_INCLUDES = ['marked'] as const;
+export const KILL_INCLUDES = ['related'] as const;
 export const KillInclude = v.picklist(KILL_INCLUDES);
 export type KillInclude = v.InferOutput<typeof KillInclude>;
 /** What a run is sent first that was started without a signal of its own, or by a wrapper that does not tell it. */

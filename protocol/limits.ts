@@ -24,11 +24,11 @@ export const MAX_LEFT_PROCESSES = 64;
 /** The longest command line of one of those. */
 export const MAX_LEFT_COMMAND_BYTES = KIB;
 
-/** How many processes are named that carry a run's mark and are not killed with it. */
-export const MAX_MARKED_PROCESSES = 32;
+/** How many processes are named that are related to a run and not killed with it. */
+export const MAX_RELATED_PROCESSES = 32;
 
 /** The longest command line of one of those, and of its parent. */
-export const MAX_MARKED_COMMAND_BYTES = 256;
+export const MAX_RELATED_COMMAND_BYTES = 256;
 
 /** The text frame that says "still here", answered in kind by the runtime without waking the object. */
 export const HEARTBEAT = 'hb';

@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import {
   MAX_LEFT_COMMAND_BYTES,
   MAX_LEFT_PROCESSES,
-  MAX_MARKED_COMMAND_BYTES,
-  MAX_MARKED_PROCESSES,
+  MAX_RELATED_COMMAND_BYTES,
+  MAX_RELATED_PROCESSES,
 } from './limits.ts';
 
 export const Host = v.object({
@@ -20,30 +20,30 @@ export const Host = v.object({
 export type Host = v.InferOutput<typeof Host>;
 
 const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const ShortCommandLine = v.pipe(v.string(), v.maxBytes(MAX_MARKED_COMMAND_BYTES));
+const ShortCommandLine = v.pipe(v.string(), v.maxBytes(MAX_RELATED_COMMAND_BYTES));
 
 /** Why a process that has to do with a run is not killed with it, unless that is asked for. */
-const MARK = {
+const RELATION = {
   /** Whose child it is; null when that can't be told. */
   parent: v.nullable(v.object({ pid: Pid, command_line: ShortCommandLine })),
   /** Whether `LEASH_KEEP=1` in its environment, or an ancestor's, leaves it out; else it is not proven to be the run's. */
   kept: v.boolean(),
 };
-const Mark = v.object(MARK);
+const Relation = v.object(RELATION);
 
-/** A process that carries a run's mark and is not killed with it. Command lines are redacted and cut. */
-export const MarkedProcess = v.object({ pid: Pid, command_line: ShortCommandLine, ...MARK });
-export type MarkedProcess = v.InferOutput<typeof MarkedProcess>;
+/** A process that are related to a run and not killed with it. Command lines are redacted and cut. */
+export const RelatedProcess = v.object({ pid: Pid, command_line: ShortCommandLine, ...RELATION });
+export type RelatedProcess = v.InferOutput<typeof RelatedProcess>;
 
-export const MarkedProcesses = v.pipe(v.array(MarkedProcess), v.maxLength(MAX_MARKED_PROCESSES));
+export const RelatedProcesses = v.pipe(v.array(RelatedProcess), v.maxLength(MAX_RELATED_PROCESSES));
 
 /** A process of a run that has ended. */
 export const LeftProcess = v.object({
   pid: Pid,
   /** Its command line, redacted and cut; empty when it can't be read. */
   command_line: v.pipe(v.string(), v.maxBytes(MAX_LEFT_COMMAND_BYTES)),
-  /** Of one that a kill leaves alone unless it includes what is marked. */
-  mark: v.optional(Mark),
+  /** Of one that a kill leaves alone unless it includes what is related. */
+  relation: v.optional(Relation),
 });
 export type LeftProcess = v.InferOutput<typeof LeftProcess>;
 

@@ -10,7 +10,7 @@
 import * as v from 'valibot';
 import { KillInclude, KillPhase, KillSignal } from './kill.ts';
 import { MAX_COMMAND_LINE_BYTES, MAX_GRACE_MS } from './limits.ts';
-import { Host, LeftProcesses, MarkedProcesses } from './machine-facts.ts';
+import { Host, LeftProcesses, RelatedProcesses } from './machine-facts.ts';
 import { KillId, RunId, RunKey } from './names.ts';
 import { EndReason } from './run-state.ts';
 import { textFrameReader } from './text-frame.ts';
@@ -68,7 +68,7 @@ export const Start = v.object({
   output: v.object({ from: Offset, to: Offset }),
   applied_kills: AppliedKills,
   /** What the kills leave alone, as last seen. */
-  marked: v.optional(MarkedProcesses),
+  related: v.optional(RelatedProcesses),
 });
 
 /** The bytes [from, to) had to be dropped on the machine. */
@@ -80,8 +80,8 @@ export const Killing = v.object({
   kill: v.nullable(KillId),
   reason: v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']),
   ...KillProgress,
-  /** What carries the run's mark and is left alone. */
-  marked: v.optional(MarkedProcesses),
+  /** related processes, not killed. */
+  related: v.optional(RelatedProcesses),
 });
 
 export const Complete = v.object({
@@ -96,7 +96,7 @@ export const Complete = v.object({
   final_offset: Offset,
   applied_kills: AppliedKills,
   /** What the kills have left alone, as last seen. */
-  marked: v.optional(MarkedProcesses),
+  related: v.optional(RelatedProcesses),
   /** What still runs of it now, as far as it could be found. */
   left_running: v.optional(LeftProcesses),
 });

@@ -29,7 +29,7 @@ test('a run is asked for with its job; of one whose id several jobs have, those 
     '/events?job=a&limit=500',
     '/output?job=a',
   ]);
-  expect(outputHref(run)).toBe(`/api/v1/runs/${run.id}/output?job=a&gaps=marked`);
+  expect(outputHref(run)).toBe(`/api/v1/runs/${run.id}/output?job=a&gaps=related`);
 });
 
 /** As many pages as it is given, each with one token. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { KillPhase } from '#protocol/kill';
 import { chaptersOf } from '../src/pages/run/fold-events.ts';
-import type { Marked } from '../src/state/marked.ts';
+import type { Related } from '../src/state/related.ts';
 import { at, KILL_ID, story } from './make.ts';
 
 const gap = (n: number) => ({ at: at(n), type: 'output_gap', from: n * 10, to: n * 10 + 5 }) as const;
@@ -29,7 +29,7 @@ const step = (n: number, kill: string | null, phase: KillPhase, survivors: numbe
     signal: null,
     survivors,
     unnamed_survivors: false,
-    marked: [] as Marked[],
+    related: [] as Related[],
   }) as const;
 const kinds = (...events: Parameters<typeof story>) => chaptersOf(story(...events)).map(({ kind }) => kind);
 

@@ -22,8 +22,8 @@ const target = (changes: Partial<Target> = {}): Target => ({
   exit_code: 143,
   survivors: [],
   unnamed_survivors: false,
-  marked: [],
-  marked_count: 0,
+  related: [],
+  related_count: 0,
   ...changes,
 });
 
@@ -48,7 +48,7 @@ describe('what a kill is for', () => {
 
   test('how', () => {
     expect(mannerText('SIGTERM', 5000)).toBe('SIGTERM, and SIGKILL after 5s');
-    expect(mannerText('SIGTERM', 5000, 'marked')).toBe('SIGTERM, and SIGKILL after 5s; also what is only marked');
+    expect(mannerText('SIGTERM', 5000, 'related')).toBe('SIGTERM, and SIGKILL after 5s; also what is only related');
     expect(mannerText('SIGINT', 0)).toBe('SIGINT, and SIGKILL right after it');
     expect(mannerText('SIGKILL', 5000)).toBe('SIGKILL at once');
     expect(mannerText(null, null)).toBe('each run’s own signal and grace');
@@ -102,11 +102,11 @@ describe('how it stands with it', () => {
     expect(targetMeaning(target({ survivors: [7, 8] }))).toBe('Could not be ended: 7, 8.');
     const unnamed = makeKill({ state: 'settled', targets: [target({ unnamed_survivors: true })] });
     expect([toneOf(unnamed), meaningOf(unnamed)]).toEqual(['bad', meaningOf(settled)]);
-    const marked = [{ pid: 7, command_line: 'tmux', parent: null, kept: false }];
-    expect(targetMeaning(target({ marked, marked_count: 1 }))).toBe(
-      'Nothing of it is left. Not killed, but carries its mark: 7 tmux.',
+    const related = [{ pid: 7, command_line: 'tmux', parent: null, kept: false }];
+    expect(targetMeaning(target({ related, related_count: 1 }))).toBe(
+      'Nothing of it is left. Not killed, but carries its relation: 7 tmux.',
     );
-    expect(targetMeaning(target({ marked_count: 3 }))).toContain('3 processes, named on the page of the run');
+    expect(targetMeaning(target({ related_count: 3 }))).toContain('3 processes, named on the page of the run');
     expect(targetMeaning(target({ unnamed_survivors: true }))).toBe(
       'Could not be ended: something whose process id is not known.',
     );

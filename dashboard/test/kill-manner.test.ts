@@ -13,7 +13,7 @@ import { makeRun, runId } from './make.ts';
 
 const careful = makeRun({ kill_signal: 'SIGINT', grace_ms: 30_000 });
 const plain = makeRun({ id: runId(2) });
-const OWN: MannerChoice = { signal: 'own', graceSeconds: 'own', includeMarked: false };
+const OWN: MannerChoice = { signal: 'own', graceSeconds: 'own', includeRelated: false };
 
 describe('what is offered', () => {
   test('first what the run was started with, then any signal', () => {
@@ -49,14 +49,14 @@ test('what is the runs’ own is not sent: the control plane knows it', () => {
 });
 
 test('what only carries the mark is included by those alone who say so', () => {
-  expect(mannerOf({ ...OWN, includeMarked: true })).toEqual({ include: 'marked' });
-  const kill: MannerChoice = { signal: 'SIGKILL', graceSeconds: 'own', includeMarked: true };
-  expect(mannerOf(kill)).toEqual({ signal: 'SIGKILL', grace_seconds: 0, include: 'marked' });
+  expect(mannerOf({ ...OWN, includeRelated: true })).toEqual({ include: 'related' });
+  const kill: MannerChoice = { signal: 'SIGKILL', graceSeconds: 'own', includeRelated: true };
+  expect(mannerOf(kill)).toEqual({ signal: 'SIGKILL', grace_seconds: 0, include: 'related' });
 });
 
 test('with SIGKILL there is no grace', () => {
   const own = ownManner({ kind: 'runs', runs: [careful] });
-  const kill: MannerChoice = { signal: 'SIGKILL', graceSeconds: 300, includeMarked: false };
+  const kill: MannerChoice = { signal: 'SIGKILL', graceSeconds: 300, includeRelated: false };
   expect(mannerOf(kill)).toEqual({ signal: 'SIGKILL', grace_seconds: 0 });
   expect([isSigkill(kill, own), isSigkill(OWN, own)]).toEqual([true, false]);
   expect(choiceText(kill, own)).toBe('SIGKILL at once: nothing is asked to end by itself.');

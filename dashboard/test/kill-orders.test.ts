@@ -105,8 +105,8 @@ test('the runs that were picked are named with their jobs, and an order of the o
     exit_code: null,
     survivors: [],
     unnamed_survivors: false,
-    marked: [],
-    marked_count: 0,
+    related: [],
+    related_count: 0,
   };
   const ordered = [makeKill({ job: 'backup', targets: [{ ...target, state: 'term' }] })];
   expect(inGrace(ordered, [real, evil])).toEqual([real]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { killProgress } from '../src/state/kill-progress.ts';
-import type { Marked } from '../src/state/marked.ts';
+import type { Related } from '../src/state/related.ts';
 import { at, KILL_ID, makeKill, makeRun, RUN_ID, story } from './make.ts';
 
 const requested = {
@@ -25,7 +25,7 @@ const phase = (name: 'term' | 'kill' | 'gone' | 'refused', seconds: number) =>
     signal: name === 'term' ? 'SIGTERM' : name === 'kill' ? 'SIGKILL' : null,
     survivors: [] as number[],
     unnamed_survivors: false,
-    marked: [] as Marked[],
+    related: [] as Related[],
   }) as const;
 const target = (state: 'pending' | 'sent' | 'delivered' | 'term') => ({
   run: RUN_ID,
@@ -35,8 +35,8 @@ const target = (state: 'pending' | 'sent' | 'delivered' | 'term') => ({
   exit_code: null,
   survivors: [],
   unnamed_survivors: false,
-  marked: [] as Marked[],
-  marked_count: 0,
+  related: [] as Related[],
+  related_count: 0,
 });
 
 const killing = makeRun({ state: 'killing' });

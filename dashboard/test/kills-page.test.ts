@@ -60,8 +60,8 @@ describe('targets', () => {
     exit_code: 143,
     survivors: [],
     unnamed_survivors: false,
-    marked: [],
-    marked_count: 0,
+    related: [],
+    related_count: 0,
     ...changes,
   });
   const targets = [
@@ -94,8 +94,8 @@ describe('one order for 30 runs in 12 jobs', () => {
     exit_code: 143,
     survivors: [],
     unnamed_survivors: false,
-    marked: [],
-    marked_count: 0,
+    related: [],
+    related_count: 0,
     ...changes,
   });
   const parts = Array.from({ length: 30 }, (_, n) => {

@@ -10,8 +10,8 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
   exit_code: null,
   survivors,
   unnamed_survivors: false,
-  marked: [],
-  marked_count: 0,
+  related: [],
+  related_count: 0,
 });
 
 test('an order is over when all its kills are', () => {

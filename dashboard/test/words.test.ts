@@ -14,11 +14,11 @@ test('a kill is told with who, how and why', () => {
   expect(
     told(
       { ...order, reason: 'it runs away', signal: 'SIGTERM', grace_ms: 30_000, include: null },
-      { ...order, reason: null, signal: 'SIGKILL', grace_ms: 0, include: 'marked' },
+      { ...order, reason: null, signal: 'SIGKILL', grace_ms: 0, include: 'related' },
     ),
   ).toEqual([
     ['kill', 'Kill requested by ops', 'SIGTERM, 30s of grace: “it runs away”'],
-    ['kill', 'Kill requested by ops', 'SIGKILL at once, with what only carries its mark'],
+    ['kill', 'Kill requested by ops', 'SIGKILL at once, with related processes'],
   ]);
 });
 
@@ -40,7 +40,7 @@ test('what could not be ended is never called gone', () => {
     phase: 'gone',
     signal: null,
   } as const;
-  const none = { survivors: [], unnamed_survivors: false, marked: [] };
+  const none = { survivors: [], unnamed_survivors: false, related: [] };
   expect(
     told({ ...gone, ...none, survivors: [7, 8] }, { ...gone, ...none, unnamed_survivors: true }, { ...gone, ...none }),
   ).toEqual([
@@ -51,7 +51,7 @@ test('what could not be ended is never called gone', () => {
 });
 
 test('what a kill has left alone is told by name, and it is gone all the same', () => {
-  const mark = { parent: { pid: 1, command_line: 'systemd' }, kept: true };
+  const relation = { parent: { pid: 1, command_line: 'systemd' }, kept: true };
   const tmux = { pid: 4711, command_line: 'tmux new' };
   const other = { pid: 4712, command_line: '', parent: null, kept: false };
   const gone = {
@@ -62,21 +62,21 @@ test('what a kill has left alone is told by name, and it is gone all the same', 
     phase: 'gone',
     signal: null,
   } as const;
-  expect(told({ ...gone, survivors: [], unnamed_survivors: false, marked: [{ ...tmux, ...mark }, other] })).toEqual([
+  expect(told({ ...gone, survivors: [], unnamed_survivors: false, related: [{ ...tmux, ...relation }, other] })).toEqual([
     [
       'kill',
       'Gone: nothing of it is left',
-      'not killed, but carries this run’s mark: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1), 4712',
+      'not killed, but carries this run’s relation: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1), 4712',
     ],
   ]);
-  expect(told({ at: at(2), type: 'left_running', processes: [{ ...tmux, mark }] })).toEqual([
-    ['warn', 'Left running', 'only marked: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1)'],
+  expect(told({ at: at(2), type: 'left_running', processes: [{ ...tmux, relation }] })).toEqual([
+    ['warn', 'Left running', 'only related: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1)'],
   ]);
 });
 
 test('the wrapper’s own limit is told as such', () => {
   const term = { at: at(1), type: 'kill_progress', kill: null, reason: 'timeout', phase: 'term' } as const;
-  expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, marked: [] })).toEqual([
+  expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, related: [] })).toEqual([
     ['kill', 'SIGTERM sent', 'its time limit was reached'],
   ]);
 });

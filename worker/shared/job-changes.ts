@@ -38,7 +38,7 @@ function weighRun(run: Run): number {
 }
 
 function weighKill(kill: Kill): number {
-  const named = kill.targets.filter(({ marked_count }) => marked_count > 0).map(({ marked }) => marked);
+  const named = kill.targets.filter(({ related_count }) => related_count > 0).map(({ related }) => related);
   const chars = named.length === 0 ? 0 : JSON.stringify(named).length;
   return 1 + kill.targets.length / TARGETS_PER_WEIGHT + Math.floor(chars / COMMAND_LINE_CHARS_PER_WEIGHT);
 }

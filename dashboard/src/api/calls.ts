@@ -170,7 +170,7 @@ export async function deleteToken(id: string): Promise<Result<null>> {
 
 /** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */
 export function outputHref({ id, job }: RunName): string {
-  return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'marked' })}`;
+  return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'related' })}`;
 }
 
 /** What went to one stream, within the last so many bytes of a run's output. */

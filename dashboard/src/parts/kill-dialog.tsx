@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { MOST_LISTED } from '../api/calls.ts';
 import { type KillScope, orderKill } from '../state/kill-orders.ts';
-import { markedTexts, sortLeft } from '../state/marked.ts';
+import { relatedTexts, sortLeft } from '../state/related.ts';
 import { Dialog } from './dialog.tsx';
 import {
   choiceText,
@@ -29,7 +29,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   const [choice, setChoice] = useState<MannerChoice>({
     signal: isUnderWay(scope) ? 'SIGKILL' : 'own',
     graceSeconds: 'own',
-    includeMarked: isNothingElseLeft(scope),
+    includeRelated: isNothingElseLeft(scope),
   });
   const [reason, setReason] = useState('');
   const yes = useRef<HTMLButtonElement | null>(null);
@@ -53,7 +53,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         <UnderWay runs={scope.runs} />
         <div class="kill-options">
           <Manner own={ownManner(scope)} choice={choice} choose={setChoice} />
-          <IncludeMarked runs={scope.runs} choice={choice} choose={setChoice} />
+          <IncludeRelated runs={scope.runs} choice={choice} choose={setChoice} />
           <label class="whole-row">
             Reason, for the record
             <input
@@ -128,24 +128,24 @@ function Manner({ own, choice, choose }: MannerProps) {
   );
 }
 
-interface IncludeMarkedProps extends Omit<MannerProps, 'own'> {
+interface IncludeRelatedProps extends Omit<MannerProps, 'own'> {
   readonly runs: readonly Run[];
 }
 
 /** What is not proven to be the runs' own, or asks to be left alone, is ended by those alone who say so. */
-function IncludeMarked({ runs, choice, choose }: IncludeMarkedProps) {
-  const marked = runs.flatMap(({ left_running }) => sortLeft(left_running).marked);
+function IncludeRelated({ runs, choice, choose }: IncludeRelatedProps) {
+  const related = runs.flatMap(({ left_running }) => sortLeft(left_running).related);
   return (
     <label class="whole-row kill-include">
       <input
         type="checkbox"
-        checked={choice.includeMarked}
-        onChange={({ currentTarget: { checked } }) => choose({ ...choice, includeMarked: checked })}
+        checked={choice.includeRelated}
+        onChange={({ currentTarget: { checked } }) => choose({ ...choice, includeRelated: checked })}
       />
       <span>
-        {marked.length === 0
-          ? 'Also what only carries the run’s mark, or has LEASH_KEEP=1'
-          : `Also what only carries the run’s mark: ${markedTexts(marked)}`}
+        {related.length === 0
+          ? 'Also kill related processes, and those with LEASH_KEEP=1'
+          : `Also kill related processes: ${relatedTexts(related)}`}
       </span>
     </label>
   );

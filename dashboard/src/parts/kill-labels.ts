@@ -2,7 +2,7 @@
 import type { Kill, Target } from '#protocol/api';
 import type { KillState, TargetState } from '#protocol/kill';
 import { type Batch, jobCount, runCount } from '../state/batches.ts';
-import { markedTexts } from '../state/marked.ts';
+import { relatedTexts } from '../state/related.ts';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';
 import { countText, durationText } from './quantity.ts';
 
@@ -94,7 +94,7 @@ export function targetMeaning(target: Target): string {
     case 'gone':
       return (
         (hasSurvivors(target) ? `Could not be ended: ${survivorsText(target)}.` : 'Nothing of it is left.') +
-        markedMeaning(target)
+        relatedMeaning(target)
       );
     case 'refused':
       return 'The run had ended before the kill came.';
@@ -104,10 +104,10 @@ export function targetMeaning(target: Target): string {
 }
 
 /** What was left alone; of very many runs not all of that is named in the kill. */
-function markedMeaning({ marked, marked_count }: Target): string {
-  if (marked_count === 0) return '';
-  const what = marked.length > 0 ? markedTexts(marked) : `${marked_count} processes, named on the page of the run`;
-  return ` Not killed, but carries its mark: ${what}.`;
+function relatedMeaning({ related, related_count }: Target): string {
+  if (related_count === 0) return '';
+  const what = related.length > 0 ? relatedTexts(related) : `${related_count} processes, named on the page of the run`;
+  return ` Related, not killed: ${what}.`;
 }
 
 /** What it is for. */
@@ -146,7 +146,7 @@ function machinesText(selector: string): string {
 
 /** `SIGTERM, and SIGKILL after 5s`. Null is each run’s own. */
 export function mannerText(signal: Kill['signal'], graceMs: Kill['grace_ms'], include: Kill['include'] = null): string {
-  return include === null ? signalsText(signal, graceMs) : `${signalsText(signal, graceMs)}; also what is only marked`;
+  return include === null ? signalsText(signal, graceMs) : `${signalsText(signal, graceMs)}; also what is only related`;
 }
 
 function signalsText(signal: Kill['signal'], graceMs: Kill['grace_ms']): string {

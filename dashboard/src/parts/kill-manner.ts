@@ -8,8 +8,8 @@ import { durationText } from './quantity.ts';
 export interface MannerChoice {
   readonly signal: KillSignal | 'own';
   readonly graceSeconds: number | 'own';
-  /** Whether what only carries a run's mark is to be ended, too. */
-  readonly includeMarked: boolean;
+  /** Whether related processes are killed as well. */
+  readonly includeRelated: boolean;
 }
 
 /** What the runs themselves say, where they all say the same; null where it differs, or is not known of all. */
@@ -80,8 +80,8 @@ export function isSigkill({ signal }: MannerChoice, own: OwnManner): boolean {
 }
 
 /** What is sent: nothing of what is the runs' own. */
-export function mannerOf({ signal, graceSeconds, includeMarked }: MannerChoice): KillManner {
-  const include: KillManner = includeMarked ? { include: 'marked' } : {};
+export function mannerOf({ signal, graceSeconds, includeRelated }: MannerChoice): KillManner {
+  const include: KillManner = includeRelated ? { include: 'related' } : {};
   if (signal === 'SIGKILL') return { signal, grace_seconds: 0, ...include };
   return {
     ...(signal !== 'own' && { signal }),

@@ -6,7 +6,7 @@
  */
 import type { Kill, Run, RunEvent, Target } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import type { Marked } from './marked.ts';
+import type { Related } from './related.ts';
 import { hasSurvivors, NO_SURVIVORS, type Survivors } from './survivors.ts';
 
 export const STEPS = ['requested', 'delivered', 'term', 'kill', 'gone'] as const;
@@ -42,8 +42,8 @@ export interface KillProgress {
   readonly isUnanswered: boolean;
   readonly waitingForMachine: boolean;
   readonly survivors: Survivors;
-  /** What was left alone although it carries the run's mark, as last told. */
-  readonly marked: readonly Marked[];
+  /** Related processes that were not killed, as last told. */
+  readonly related: readonly Related[];
   readonly outcome: 'under_way' | 'gone' | 'refused' | 'lost';
   /** Whether the run had ended: then it is for what it left running. */
   readonly isAfterEnd: boolean;
@@ -96,7 +96,7 @@ function progressOf(
     isUnanswered: outcome === 'under_way' && !reached.has('delivered') && isSent(events, targets),
     waitingForMachine: outcome === 'under_way' && !reached.has('delivered') && orders.length > 0 && !run.connected,
     survivors: progress.at(-1) ?? targets.find(hasSurvivors) ?? NO_SURVIVORS,
-    marked: progress.at(-1)?.marked ?? targets.find(({ marked }) => marked.length > 0)?.marked ?? [],
+    related: progress.at(-1)?.related ?? targets.find(({ related }) => related.length > 0)?.related ?? [],
     outcome,
     isAfterEnd,
   };

@@ -177,7 +177,7 @@ export class Introductions {
     if (run.final && !isKept(run, message)) return;
     let caughtUp = run;
     for (const applied of message.applied_kills) {
-      caughtUp = this.#killController.progress(caughtUp, { ...applied, reason: 'operator', marked: message.marked });
+      caughtUp = this.#killController.progress(caughtUp, { ...applied, reason: 'operator', related: message.related });
     }
     switch (message.phase) {
       // To a run that ended out of reach a kill is still sent: refused is an answer, silence is none.

@@ -12,7 +12,7 @@ import {
   type KillState,
   type TargetState,
 } from '#protocol/kill';
-import type { MarkedProcess } from '#protocol/machine-facts';
+import type { RelatedProcess } from '#protocol/machine-facts';
 import { type EndReason, isLive } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
 import { log } from '../../shared/log.ts';
@@ -44,8 +44,8 @@ export interface KillReport {
   readonly at_ms: number;
   readonly survivors: readonly number[];
   readonly unnamed_survivors: boolean;
-  /** What carries the run's mark and is left alone. */
-  readonly marked?: readonly MarkedProcess[] | undefined;
+  /** related processes, not killed. */
+  readonly related?: readonly RelatedProcess[] | undefined;
 }
 
 /** A kill that stays unanswered is sent this often down one socket before the socket is given up. */
@@ -145,7 +145,7 @@ export class KillController {
     this.#kills.setTarget(target, report.phase, {
       survivors: report.survivors,
       unnamedSurvivors: report.unnamed_survivors,
-      marked: report.marked ?? [],
+      related: report.related ?? [],
     });
     const isAnswered = this.#openTargets(run).every(({ state }) => state !== 'sent');
     if (isAnswered) this.#deadlines.cancel('kill_answer', run.id);
@@ -321,7 +321,7 @@ export class KillController {
       signal: report.signal,
       survivors: [...report.survivors],
       unnamed_survivors: report.unnamed_survivors,
-      marked: [...(report.marked ?? [])],
+      related: [...(report.related ?? [])],
     };
     const standing = report.phase === 'refused' ? null : changeRun(run, { kind: 'signalled' });
     if (standing !== null) return this.#journal.change(run, standing, ...(isNews ? [event] : []));

@@ -10,7 +10,7 @@ import {
   type TargetState,
 } from '#protocol/kill';
 import { KIB } from '#protocol/limits';
-import type { MarkedProcess } from '#protocol/machine-facts';
+import type { RelatedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
 
@@ -41,11 +41,11 @@ export interface Survivors {
   readonly survivors: readonly number[];
   /** Whether there are others whose pids are not known. */
   readonly unnamedSurvivors: boolean;
-  /** What was left alone although it carries the run's mark. */
-  readonly marked: readonly MarkedProcess[];
+  /** Related processes that were not killed. */
+  readonly related: readonly RelatedProcess[];
 }
 
-export const NO_SURVIVORS: Survivors = { survivors: [], unnamedSurvivors: false, marked: [] };
+export const NO_SURVIVORS: Survivors = { survivors: [], unnamedSurvivors: false, related: [] };
 
 /** One run that a kill is for. */
 export interface TargetRecord extends Survivors {
@@ -101,14 +101,14 @@ export function passesOver(kill: KillRecord, run: RunRecord, lostTargetMs: numbe
 type TargetRow = Omit<TargetRecord, keyof Survivors> & {
   survivors: string;
   unnamedSurvivors: number;
-  marked: string;
+  related: string;
 };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
 const SELECT_KILL = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", include, reason,
   requested_by AS "requestedBy", request_id AS "requestId", batch, requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM kills`;
 const SELECT_TARGET = `SELECT targets.kill, targets.run, runs.machine, targets.state, targets.survivors,
-  targets.unnamed_survivors AS "unnamedSurvivors", targets.marked, targets.sends,
+  targets.unnamed_survivors AS "unnamedSurvivors", targets.related, targets.sends,
   runs.kill_signal AS "killSignal", runs.state AS "runState", runs.exit_code AS "exitCode"
   FROM targets JOIN runs ON runs.id = targets.run`;
 
@@ -170,11 +170,11 @@ export class KillStore {
 
   setTarget(target: Pick<TargetRecord, 'kill' | 'run'>, state: TargetState, left: Survivors): void {
     this.#sql.exec(
-      'UPDATE targets SET state = ?, survivors = ?, unnamed_survivors = ?, marked = ? WHERE kill = ? AND run = ?',
+      'UPDATE targets SET state = ?, survivors = ?, unnamed_survivors = ?, related = ? WHERE kill = ? AND run = ?',
       state,
       JSON.stringify(left.survivors),
       Number(left.unnamedSurvivors),
-      JSON.stringify(left.marked),
+      JSON.stringify(left.related),
       target.kill,
       target.run,
     );
@@ -277,7 +277,7 @@ export class KillStore {
         ...row,
         survivors: JSON.parse(row.survivors) as number[],
         unnamedSurvivors: row.unnamedSurvivors === 1,
-        marked: JSON.parse(row.marked) as MarkedProcess[],
+        related: JSON.parse(row.related) as RelatedProcess[],
       }));
   }
 }
@@ -287,21 +287,21 @@ function quoted(words: readonly string[]): string {
 }
 
 /** So much of what was left alone is named in one kill; of more only the number. D1 and the pages get all of it at once. */
-const MAX_MARKED_CHARS = 64 * KIB;
+const MAX_RELATED_CHARS = 64 * KIB;
 
 /** What each target has left alone, in order, until there is no more room. */
-function namedMarked(targets: readonly TargetRecord[]): MarkedProcess[][] {
-  let room = MAX_MARKED_CHARS;
-  return targets.map(({ marked }) => {
-    if (marked.length === 0) return [];
-    room -= JSON.stringify(marked).length;
-    return room < 0 ? [] : [...marked];
+function namedRelated(targets: readonly TargetRecord[]): RelatedProcess[][] {
+  let room = MAX_RELATED_CHARS;
+  return targets.map(({ related }) => {
+    if (related.length === 0) return [];
+    room -= JSON.stringify(related).length;
+    return room < 0 ? [] : [...related];
   });
 }
 
 /** The kill as the API shows it. */
 export function killResource(job: string, kill: KillRecord, targets: readonly TargetRecord[]): Kill {
-  const marked = namedMarked(targets);
+  const related = namedRelated(targets);
   return {
     id: kill.id,
     job,
@@ -327,8 +327,8 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
       exit_code: target.exitCode,
       survivors: [...target.survivors],
       unnamed_survivors: target.unnamedSurvivors,
-      marked: marked[index] ?? [],
-      marked_count: target.marked.length,
+      related: related[index] ?? [],
+      related_count: target.related.length,
     })),
     found_nothing: targets.every(({ state }) => state === 'refused'),
     seq: kill.seq,

@@ -60,7 +60,7 @@ export class Liveness {
   /**
    * Called when the object is constructed, which is also how it wakes from hibernation.
    *
-   * A run that is marked connected and has no socket lost it while nobody was here to see: its deadline starts now. One
+   * A run that is related connected and has no socket lost it while nobody was here to see: its deadline starts now. One
    * that was waited for is granted its deadline anew: since this object stays in memory while it waits, to be constructed
    * then means that it was away.
    */

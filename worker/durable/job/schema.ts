@@ -99,8 +99,8 @@ const MIGRATIONS = [
     survivors TEXT NOT NULL,
     -- Whether others than those in \`survivors\` are left.
     unnamed_survivors INTEGER NOT NULL DEFAULT 0,
-    -- JSON: what was not killed although it carries the run's mark.
-    marked TEXT NOT NULL DEFAULT '[]',
+    -- JSON: related processes that were not killed.
+    related TEXT NOT NULL DEFAULT '[]',
     -- How often the kill went down the run's present socket.
     sends INTEGER NOT NULL DEFAULT 0,
     -- Whether the wrapper has answered.

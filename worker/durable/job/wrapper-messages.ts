@@ -160,7 +160,7 @@ export class WrapperMessages {
       completing = this.#killController.progress(completing, {
         ...applied,
         reason: 'operator',
-        marked: message.marked,
+        related: message.related,
       });
     }
     const change = { kind: 'ended', reason: message.reason, exitCode: message.exit_code } as const;

@@ -32,7 +32,7 @@ export const RUN_FIELDS: Record<keyof Run, string> = {
     'How long after the first signal the wrapper sends SIGKILL when it ends the run by itself, or a kill does not say.',
   kill_signal: 'The signal that is sent first when the wrapper ends the run by itself, or a kill does not say.',
   left_running:
-    'What still runs of it after its end, as far as it was found: at most 64 processes, with their command lines, secrets hidden. A kill that names the run ends them; those with a `mark` only if it includes what is marked.',
+    'What still runs of it after its end, as far as it was found: at most 64 processes, with their command lines, secrets hidden. A kill that names the run ends them; those with a `mark` only if it includes what is related.',
   output_bytes: 'How many bytes its output has so far; in lists as of the last change of state.',
   output_total_bytes:
     'How many bytes its output has in all, as its wrapper reported with the end of the run; null until then. What `output_bytes` lacks has not arrived yet. After the death of a wrapper: as many as had been saved by then.',
@@ -51,7 +51,7 @@ export const KILL_FIELDS: Record<keyof Kill, string> = {
   signal: 'The first signal that is sent; null for each run’s own.',
   grace_ms: 'How long after the first signal SIGKILL is sent to what is left; null for each run’s own.',
   include:
-    '`marked`: what carries a run’s mark and is not proven to be its own is ended, too, and what `LEASH_KEEP=1` leaves out. Null: neither.',
+    '`related`: related processes (they carry the run’s `LEASH_RUN_ID` or hold its output pipe without being part of its process tree) are killed as well, and so is what `LEASH_KEEP=1` leaves out. Null: neither.',
   reason: 'Why, in the words of whoever ordered it.',
   requested_by: 'The name of the token it was ordered with.',
   request_id:
@@ -77,7 +77,7 @@ export const TARGET_FIELDS: Record<keyof Target, string> = {
   survivors: 'The ids of processes that could not be ended.',
   unnamed_survivors:
     'Whether others could not be ended whose ids are not known: something that no look has shown still holds the output.',
-  marked:
+  related:
     'What was left alone: processes that carry the run’s mark and are not proven to be its own, and those that `LEASH_KEEP=1` leaves out (`kept`), with their parents. Of a kill of many runs not all are named here, but in the runs’ events.',
-  marked_count: 'How many those are.',
+  related_count: 'How many those are.',
 };

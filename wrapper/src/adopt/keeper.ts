@@ -8,7 +8,7 @@ import type { ControlPlane } from '../config/control-plane.ts';
 import { addressOf, forNobody, leftRecord } from '../flush/upload.ts';
 import { Link, type LinkState } from '../link/link.ts';
 import type { Log } from '../logging/log.ts';
-import { findMarked, withMarked } from '../processes/describe-processes.ts';
+import { findRelated, withRelated } from '../processes/describe-processes.ts';
 import { describeProcesses } from '../processes/left-running.ts';
 import { type FamilyOrigin, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
@@ -44,7 +44,7 @@ export async function keepInReach(
   const ownWay = { signal: supervision?.signal ?? 'SIGTERM', graceMs: limits.grace_ms };
   const kills = new LaterKills(family, ownWay, () => record.start().age_ms, log, {
     killing: (step) => {
-      const told = withMarked(step, findMarked(family, rules, log));
+      const told = withRelated(step, findRelated(family, rules, log));
       record.noteKilling(told);
       link.killing(told);
     },
@@ -63,11 +63,11 @@ export async function keepInReach(
   let known = '';
   const look = () => {
     const pids = family.remaining();
-    const marked = family.marked();
-    const now = JSON.stringify([pids, marked]);
+    const related = family.related();
+    const now = JSON.stringify([pids, related]);
     if (now === known) return;
     known = now;
-    record.left = describeProcesses(pids, marked, rules);
+    record.left = describeProcesses(pids, related, rules);
     record.isKept = record.left.length > 0;
     link.leftChanged();
   };

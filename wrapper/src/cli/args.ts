@@ -20,8 +20,8 @@ export interface FlushArgs {
 export interface KillArgs {
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;
-  /** Whether what only carries the run's mark is to be ended, too. */
-  readonly includeMarked: boolean;
+  /** Whether related processes is to be ended, too. */
+  readonly includeRelated: boolean;
 }
 
 export interface OrphansArgs {
@@ -121,15 +121,15 @@ function parseFlush(argv: readonly string[]): Invocation {
 function parseOrphans(argv: readonly string[]): Invocation {
   const { values: flags, positionals } = readFlagsAndWords(argv, {
     kill: flag,
-    'include-marked': flag,
+    'include-related': flag,
     signal: text,
     grace: text,
     verbose: { ...flag, short: 'v' },
     help: { ...flag, short: 'h' },
   });
   if (flags.help) return { kind: 'help', topic: 'orphans' };
-  const isManner = flags.signal !== undefined || flags.grace !== undefined || flags['include-marked'] === true;
-  if (!flags.kill && isManner) throw new UsageError('--signal, --grace and --include-marked go with --kill');
+  const isManner = flags.signal !== undefined || flags.grace !== undefined || flags['include-related'] === true;
+  if (!flags.kill && isManner) throw new UsageError('--signal, --grace and --include-related go with --kill');
   return {
     kind: 'orphans',
     args: {
@@ -138,7 +138,7 @@ function parseOrphans(argv: readonly string[]): Invocation {
         ? {
             signal: flags.signal === undefined ? 'SIGTERM' : signalName('--signal', flags.signal),
             graceMs: duration('--grace', flags.grace) ?? DEFAULT_GRACE_MS,
-            includeMarked: flags['include-marked'] ?? false,
+            includeRelated: flags['include-related'] ?? false,
           }
         : null,
       verbose: flags.verbose ?? false,

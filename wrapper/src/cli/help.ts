@@ -122,7 +122,7 @@ const ORPHANS = `leash orphans: find commands that nobody supervises, and take t
 
 Usage:
   leash orphans [RUN...]
-  leash orphans --kill [--signal SIGNAL] [--grace DURATION] [--include-marked] [RUN...]
+  leash orphans --kill [--signal SIGNAL] [--grace DURATION] [--include-related] [RUN...]
 
 When a wrapper is killed, another one takes its run over by itself. Where that one's starter was
 killed as well, the command runs on, and can't be stopped from the control plane. This lists such
@@ -134,7 +134,7 @@ Options:
   --kill                 end them
   --signal SIGNAL        what is sent first; default TERM
   --grace DURATION       from that to SIGKILL; default 5s; 0: at once
-  --include-marked       end what only carries the run's mark, and what LEASH_KEEP=1 leaves out, too
+  --include-related       end related processes, and what LEASH_KEEP=1 leaves out, too
   -v, --verbose          tell on stderr what is done
   -h, --help             this text
 

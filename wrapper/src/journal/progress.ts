@@ -25,7 +25,7 @@ const Termination = v.object({
   stage: Stage,
   sent: listOf(v.string()),
   heldUnseenSince: v.nullable(AgeMs),
-  includesMarked: v.optional(v.boolean(), false),
+  includesRelated: v.optional(v.boolean(), false),
   progress: listOf(v.object({ cause: Cause, ...v.omit(AppliedKill, ['kill']).entries })),
 });
 

@@ -22,8 +22,8 @@ export interface EndRequest {
   readonly cause: Cause;
   readonly signal: string;
   readonly graceMs: number;
-  /** Whether what only carries the run's mark is to be ended, too. */
-  readonly includeMarked?: boolean;
+  /** Whether related processes is to be ended, too. */
+  readonly includeRelated?: boolean;
 }
 
 export type EndingReason = Cause['kind'];
@@ -56,13 +56,13 @@ export interface Termination {
   readonly progress: readonly Progress[];
   /** Since when something that no look shows has held the command's output; null while nothing does. */
   readonly heldUnseenSince: number | null;
-  /** Whether what only carries the run's mark is ended, too: once somebody has asked for that. */
-  readonly includesMarked: boolean;
+  /** Whether related processes is ended, too: once somebody has asked for that. */
+  readonly includesRelated: boolean;
 }
 
 export type Action =
   /** From now on what carries the run's mark is ended, too. */
-  | { readonly kind: 'include_marked' }
+  | { readonly kind: 'include_related' }
   | { readonly kind: 'signal'; readonly signal: string }
   /** Read what is in the pipes, so that their end is noticed. */
   | { readonly kind: 'drain' }
@@ -105,7 +105,7 @@ export const NOT_ENDING: Termination = {
   sent: [],
   progress: [],
   heldUnseenSince: null,
-  includesMarked: false,
+  includesRelated: false,
 };
 
 /** The next state and what to do, in order. `now` is the run's age in ms. */
@@ -170,12 +170,12 @@ function onRequest(state: Termination, request: EndRequest, now: number): Decisi
  */
 function including(
   state: Termination,
-  { includeMarked = false }: EndRequest,
+  { includeRelated = false }: EndRequest,
   then: (next: Termination, isNew: boolean) => Decision,
 ): Decision {
-  if (!includeMarked || state.includesMarked) return then(state, false);
-  const { next, actions } = then({ ...state, includesMarked: true }, true);
-  return { next, actions: [{ kind: 'include_marked' }, ...actions] };
+  if (!includeRelated || state.includesRelated) return then(state, false);
+  const { next, actions } = then({ ...state, includesRelated: true }, true);
+  return { next, actions: [{ kind: 'include_related' }, ...actions] };
 }
 
 function begin(state: Termination, request: EndRequest, now: number): Decision {

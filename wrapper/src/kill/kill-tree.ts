@@ -31,7 +31,7 @@ export function leaderless(family: Endable): Endable {
     signal: (name) => family.signal(name),
     leaderHasExited: () => false,
     mayHoldOutput: (pid) => family.mayHoldOutput(pid),
-    marked: () => family.marked(),
-    includeMarked: () => family.includeMarked(),
+    related: () => family.related(),
+    includeRelated: () => family.includeRelated(),
   };
 }

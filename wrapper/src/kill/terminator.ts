@@ -27,7 +27,7 @@ const LOOK_SHARE = { term: 0.1, kill: 0.5 };
 /** What can be ended. */
 export type Endable = Pick<
   ProcessFamily,
-  'members' | 'leaderHasExited' | 'signal' | 'mayHoldOutput' | 'marked' | 'includeMarked'
+  'members' | 'leaderHasExited' | 'signal' | 'mayHoldOutput' | 'related' | 'includeRelated'
 >;
 
 /** The command's output, as far as it tells whether anything is left of the command. */
@@ -74,7 +74,7 @@ export class Terminator {
     this.#log = log;
     this.#alarm = new Alarm(age, () => this.#look());
     this.#lookLater(FIRST_LOOK_MS);
-    if (state.includesMarked) family.includeMarked();
+    if (state.includesRelated) family.includeRelated();
     if (state.stage.kind === 'gone') this.#setGone();
   }
 
@@ -160,8 +160,8 @@ export class Terminator {
   /** Of very many survivors nobody asks which of them it is. What is left alone may hold it as long as it likes. */
   #isHeldUnseen(members: readonly number[]): boolean {
     if (this.#output?.isOpen() !== true || members.length > MAX_SURVIVORS) return false;
-    const marked = this.#family.marked().map(({ pid }) => pid);
-    return ![...members, ...marked].some((pid) => this.#family.mayHoldOutput(pid));
+    const related = this.#family.related().map(({ pid }) => pid);
+    return ![...members, ...related].some((pid) => this.#family.mayHoldOutput(pid));
   }
 
   #lookLater(ms: number): void {
@@ -179,8 +179,8 @@ export class Terminator {
     this.#state = next;
     for (const action of actions) {
       switch (action.kind) {
-        case 'include_marked':
-          this.#family.includeMarked();
+        case 'include_related':
+          this.#family.includeRelated();
           break;
         case 'signal':
           this.#family.signal(action.signal as NodeJS.Signals);

@@ -1,5 +1,5 @@
 /** What there is to tell the control plane of a run, whether or not anyone is listening. */
-import type { LeftProcess, MarkedProcess } from '#protocol/machine-facts';
+import type { LeftProcess, RelatedProcess } from '#protocol/machine-facts';
 import type { RawExit } from '#protocol/run-state';
 import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-link';
 import type { OutputSource } from './reportable-run.ts';
@@ -34,7 +34,7 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   /** What the run's end has left running by now, where that may have changed since; null: as the completion says. */
   left: readonly LeftProcess[] | null = null;
   /** What a kill has left alone, as last seen. */
-  marked: readonly MarkedProcess[] = [];
+  related: readonly RelatedProcess[] = [];
   /** Whether the link stays open when all has been told: for kills of what is left running. */
   isKept = false;
   #completion: Complete | null;
@@ -70,10 +70,10 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   }
 
   noteKilling(killing: Killing): void {
-    this.marked = killing.marked ?? [];
+    this.related = killing.related ?? [];
     if (killing.kill !== null) return;
     // What is left alone is said with the newest: there may be much to say of it.
-    const before = this.#untoldSteps.map(({ marked: _, ...step }) => step);
+    const before = this.#untoldSteps.map(({ related: _, ...step }) => step);
     this.#untoldSteps = [...before, killing].slice(-MAX_UNTOLD_STEPS);
   }
 
@@ -106,8 +106,8 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
     };
   }
 
-  #leftAlone(): Pick<Complete, 'marked'> {
-    return this.marked.length > 0 ? { marked: [...this.marked] } : {};
+  #leftAlone(): Pick<Complete, 'related'> {
+    return this.related.length > 0 ? { related: [...this.related] } : {};
   }
 
   appliedKills(): AppliedKill[] {

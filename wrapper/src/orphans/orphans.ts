@@ -5,7 +5,7 @@ import { noteProgressIn } from '../journal/run-journal.ts';
 import type { EndRequest } from '../kill/decide.ts';
 import { endFamily } from '../kill/kill-tree.ts';
 import type { Log } from '../logging/log.ts';
-import { findMarked, markedText, programOf } from '../processes/describe-processes.ts';
+import { findRelated, relatedText, programOf } from '../processes/describe-processes.ts';
 import { noFamily, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
 import { redactionRules } from '../redact/redactor.ts';
 import { removeTold } from '../state/remove-delivered.ts';
@@ -64,19 +64,19 @@ export interface Ended {
   /** Pids of those that could not be ended. */
   readonly survivors: readonly number[];
   /** Those that were left alone, each with its name. */
-  readonly marked: readonly string[];
+  readonly related: readonly string[];
 }
 
 /** Ends a family, and says who was left alone. Never rejects. */
 export async function endAndTell(family: ProcessFamily, how: Omit<EndRequest, 'cause'>, log: Log): Promise<Ended> {
   const survivors = await endFamily(family, how, log);
   // Whole command lines may hold secrets, and nothing is known here of which.
-  const marked = findMarked(family, redactionRules([]), log).map((each) =>
-    markedText({ ...each, command_line: programOf(each.command_line) }),
+  const related = findRelated(family, redactionRules([]), log).map((each) =>
+    relatedText({ ...each, command_line: programOf(each.command_line) }),
   );
-  if (marked.length > 0) log.info(`left alone: ${marked.join(', ')}`);
+  if (related.length > 0) log.info(`left alone: ${related.join(', ')}`);
   family.release();
-  return { survivors, marked };
+  return { survivors, related };
 }
 
 /** Ends it, and leaves it to a successor to tell of that. */

@@ -1,34 +1,34 @@
 /** What is left alone although it has to do with a run: who it is, and whose child, so that somebody can decide. */
 import path from 'node:path';
-import { MAX_MARKED_COMMAND_BYTES, MAX_MARKED_PROCESSES } from '#protocol/limits';
-import type { MarkedProcess } from '#protocol/machine-facts';
+import { MAX_RELATED_COMMAND_BYTES, MAX_RELATED_PROCESSES } from '#protocol/limits';
+import type { RelatedProcess } from '#protocol/machine-facts';
 import type { Killing } from '#protocol/wrapper-link';
 import { cutCommandLine } from '../format/command-line.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { commandLines } from './command-lines.ts';
-import type { Marked, ProcessFamily } from './process-tree.ts';
+import type { Relative, ProcessFamily } from './process-tree.ts';
 
 /** It travels with each step of a kill, beside much else. */
 const MAX_LIST_CHARS = 8 * 1024;
 /** So much of each command line, or if they are too many and too long, less. */
-const COMMAND_BYTES = [MAX_MARKED_COMMAND_BYTES, 64, 0];
+const COMMAND_BYTES = [MAX_RELATED_COMMAND_BYTES, 64, 0];
 
 /** What a kill leaves alone, as the control plane is told of it. Never throws. */
-export function findMarked(family: Pick<ProcessFamily, 'marked'>, rules: RedactionRules, log: Log): MarkedProcess[] {
+export function findRelated(family: Pick<ProcessFamily, 'related'>, rules: RedactionRules, log: Log): RelatedProcess[] {
   try {
-    return describeMarked(family.marked(), rules);
+    return describeRelated(family.related(), rules);
   } catch (error) {
     // Out of file descriptors, most likely.
-    log.info(`cannot look for what carries the run's mark: ${describeError(error)}`);
+    log.info(`cannot look for related processes: ${describeError(error)}`);
     return [];
   }
 }
 
 /** Processes that are left alone, as the control plane is told of them. */
-export function describeMarked(marked: readonly Marked[], rules: RedactionRules): MarkedProcess[] {
-  const named = marked.slice(0, MAX_MARKED_PROCESSES);
+export function describeRelated(related: readonly Relative[], rules: RedactionRules): RelatedProcess[] {
+  const named = related.slice(0, MAX_RELATED_PROCESSES);
   const lines = commandLines([...new Set(named.flatMap(({ pid, ppid }) => (ppid > 0 ? [pid, ppid] : [pid])))]);
   const process = (pid: number, maxBytes: number) => ({
     pid,
@@ -45,12 +45,12 @@ export function describeMarked(marked: readonly Marked[], rules: RedactionRules)
 }
 
 /** A step of ending the run, with what it leaves alone. */
-export function withMarked(step: Killing, marked: readonly MarkedProcess[]): Killing {
-  return marked.length === 0 ? step : { ...step, marked: [...marked] };
+export function withRelated(step: Killing, related: readonly RelatedProcess[]): Killing {
+  return related.length === 0 ? step : { ...step, related: [...related] };
 }
 
 /** `4711 tmux new (child of 1 systemd)`, for people at the machine. */
-export function markedText({ pid, command_line, parent }: MarkedProcess): string {
+export function relatedText({ pid, command_line, parent }: RelatedProcess): string {
   const whose = parent === null ? '' : ` (child of ${`${parent.pid} ${programOf(parent.command_line)}`.trimEnd()})`;
   return `${pid} ${command_line}`.trimEnd() + whose;
 }

@@ -24,8 +24,8 @@ export function groupFamily(leader: number, cgroup: Cgroup | null, exited: Promi
     mayHoldOutput: () => true,
     signal: (signal) => sendToGroup(leader, signal),
     // An environment can't be read.
-    marked: () => [],
-    includeMarked: () => {},
+    related: () => [],
+    includeRelated: () => {},
     release: () => {
       cgroup?.remove();
     },

@@ -21,7 +21,7 @@ export interface FamilyOrigin {
 }
 
 /** A living process that has to do with a run, and is left alone. */
-export interface Marked {
+export interface Relative {
   readonly pid: number;
   readonly ppid: number;
   /** Whether `LEASH_KEEP` leaves it out; else it carries the run's mark, which is no proof. */
@@ -53,9 +53,9 @@ export interface ProcessFamily {
    * What carries the run's mark and is no member, as of the last look, and what is to be kept: those that the others
    * descend from first. Throws when the process table can't be read.
    */
-  marked(): Marked[];
+  related(): Relative[];
   /** From now on all of that are members. */
-  includeMarked(): void;
+  includeRelated(): void;
   /** Removes the run's cgroup, if it is empty. */
   release(): void;
 }
@@ -83,8 +83,8 @@ export const noFamily: ProcessFamily = {
   leaderHasExited: () => true,
   mayHoldOutput: () => true,
   signal: () => false,
-  marked: () => [],
-  includeMarked: () => {},
+  related: () => [],
+  includeRelated: () => {},
   release: () => {},
 };
 
@@ -143,14 +143,14 @@ class Family implements ProcessFamily {
   readonly #reaper: Reaper;
   readonly #kept: KeptProcesses;
   /** Start times, by pid, of those that carry the mark and are another's, whatever becomes of their parents. */
-  readonly #markedElsewhere = new Map<number, string>();
+  readonly #relatedElsewhere = new Map<number, string>();
   /** Our own process, its ancestors and helpers, as of the last look. */
   #foreign: ReadonlySet<number> = new Set();
   /** The process groups that they are in. */
   #foreignGroups: ReadonlySet<number> = new Set();
   /** What the last look has shown; null before the first. */
   #lastLook: (Found & { readonly entries: readonly ProcessEntry[] }) | null = null;
-  #includesMarked = false;
+  #includesRelated = false;
   /** Whether the run's cgroup holds all that the command starts, so that nothing else needs to be followed. */
   #isContained = false;
   /** Whether the command was in the run's cgroup when it was last seen alive; null when it never was. */
@@ -195,7 +195,7 @@ class Family implements ProcessFamily {
     const started = Array.from({ length: newest - leader + 1 }, (_, index) => leader + index);
     return [...this.#roster.pids, ...started].every((pid) => {
       const entry = table.entry(pid);
-      return entry === null || !this.#isCandidate(entry) || !(this.#isRelated(entry) || this.#mark.isOn(entry));
+      return entry === null || !this.#isCandidate(entry) || !(this.#isMember(entry) || this.#mark.isOn(entry));
     });
   }
 
@@ -279,26 +279,26 @@ class Family implements ProcessFamily {
     }
   }
 
-  marked(): Marked[] {
-    if (this.#includesMarked) return [];
+  related(): Relative[] {
+    if (this.#includesRelated) return [];
     if (this.#lastLook === null) this.#look();
     const { entries, own, kept } = this.#lastLook ?? { entries: [], own: [], kept: [] };
     const known = new Set([...own, ...kept]);
     const elsewhere = entries.filter(
       (entry) => !known.has(entry) && this.#isCandidate(entry) && this.#mark.isOn(entry),
     );
-    for (const { pid, startTime } of elsewhere) this.#markedElsewhere.set(pid, startTime);
+    for (const { pid, startTime } of elsewhere) this.#relatedElsewhere.set(pid, startTime);
     const all = [
       ...kept.filter(({ isAlive }) => isAlive).map(({ pid, ppid }) => ({ pid, ppid, isKept: true })),
       ...elsewhere.map(({ pid, ppid }) => ({ pid, ppid, isKept: false })),
     ];
     const pids = new Set(all.map(({ pid }) => pid));
-    const isRoot = ({ ppid }: Marked) => !pids.has(ppid);
+    const isRoot = ({ ppid }: Relative) => !pids.has(ppid);
     return [...all.filter(isRoot), ...all.filter((each) => !isRoot(each))];
   }
 
-  includeMarked(): void {
-    this.#includesMarked = true;
+  includeRelated(): void {
+    this.#includesRelated = true;
   }
 
   release(): void {
@@ -331,7 +331,7 @@ class Family implements ProcessFamily {
     const inside = this.#cgroup.members();
     if (inside.length === 0) return false;
     this.#findForeign((pid) => this.#system.table.entry(pid));
-    const isSpared = (pid: number) => !this.#includesMarked && pid !== this.#leader.pid && this.#kept.hasPid(pid);
+    const isSpared = (pid: number) => !this.#includesRelated && pid !== this.#leader.pid && this.#kept.hasPid(pid);
     return !inside.some((pid) => this.#foreign.has(pid) || isSpared(pid)) && this.#cgroup.kill();
   }
 
@@ -373,10 +373,10 @@ class Family implements ProcessFamily {
 
   #isLivingMember(entry: ProcessEntry): boolean {
     if (!this.#isCandidate(entry) || this.#isKept(entry) || this.#isLeftOut(entry.ppid)) return false;
-    return this.#isRelated(entry) || this.#isAdrift(entry, (pid) => this.#system.table.entry(pid));
+    return this.#isMember(entry) || this.#isAdrift(entry, (pid) => this.#system.table.entry(pid));
   }
 
-  #isRelated(entry: ProcessEntry): boolean {
+  #isMember(entry: ProcessEntry): boolean {
     return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#kept.wasFound(entry);
   }
 
@@ -386,13 +386,13 @@ class Family implements ProcessFamily {
 
   /** Whether it is left out. The command's own process never is: what is asked to end is the run. */
   #isKept(entry: ProcessEntry): boolean {
-    if (this.#includesMarked || !entry.isAlive || entry.pid === this.#leader.pid) return false;
+    if (this.#includesRelated || !entry.isAlive || entry.pid === this.#leader.pid) return false;
     return this.#kept.has(entry);
   }
 
   /** Whether the process with this pid was left out at the last look. */
   #isLeftOut(pid: number): boolean {
-    return !this.#includesMarked && this.#kept.hadPid(pid);
+    return !this.#includesRelated && this.#kept.hadPid(pid);
   }
 
   /** All living members. */
@@ -437,7 +437,7 @@ class Family implements ProcessFamily {
   #remember({ kept }: Found, byPid: ReadonlyMap<number, ProcessEntry>): void {
     this.#kept.note(kept, byPid);
     this.#mark.forgetGone(byPid);
-    forgetGone(this.#markedElsewhere, byPid);
+    forgetGone(this.#relatedElsewhere, byPid);
   }
 
   /** Whether the leader's group has somebody though no living process in it is shown. A zombie may be taken for one. */
@@ -473,8 +473,8 @@ class Family implements ProcessFamily {
    * was there before the run, and that is none of those to whom orphans are given.
    */
   #isAdrift(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
-    if (this.#includesMarked) return this.#isCandidate(entry) && this.#mark.isOn(entry);
-    if (this.#isContained || this.#markedElsewhere.get(entry.pid) === entry.startTime) return false;
+    if (this.#includesRelated) return this.#isCandidate(entry) && this.#mark.isOn(entry);
+    if (this.#isContained || this.#relatedElsewhere.get(entry.pid) === entry.startTime) return false;
     return this.#mark.isOn(entry) && this.#isOrphan(entry, entryOf);
   }
 

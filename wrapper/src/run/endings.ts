@@ -28,7 +28,7 @@ export function endByOperator({ args, terminator, family, log }: Ending, kill: K
     cause: { kind: 'operator', kill: kill.kill },
     signal: kill.signal ?? args.signal,
     graceMs: kill.grace_ms ?? args.graceMs,
-    includeMarked: kill.include === 'marked',
+    includeRelated: kill.include === 'related',
   });
 }
 

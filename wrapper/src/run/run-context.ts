@@ -22,7 +22,7 @@ import type { OutputPipe } from '../output/output-pipe.ts';
 import type { OwnOutput } from '../output/own-output.ts';
 import { newOutput, type UnackedOutput } from '../output/unacked-output.ts';
 import type { Cgroup } from '../processes/cgroup.ts';
-import { findMarked, markedText, withMarked } from '../processes/describe-processes.ts';
+import { findRelated, relatedText, withRelated } from '../processes/describe-processes.ts';
 import { groupFamily } from '../processes/group-tree.ts';
 import { type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
@@ -138,7 +138,7 @@ function connect(
   const age = () => Math.round(birth.age());
   const tell = killingTeller(log);
   const onKilling = (step: Killing) => {
-    const killing = withMarked(step, findMarked(family, birth.rules, log));
+    const killing = withRelated(step, findRelated(family, birth.rules, log));
     record.noteKilling(killing);
     noteProgress(journal, terminator, record);
     tell(killing);
@@ -250,12 +250,12 @@ function addressOf(birth: Birth): RunAddress | null {
 function killingTeller(log: Log): (killing: Killing) => void {
   let hasTold = false;
   return (step) => {
-    const { phase, survivors, marked = [] } = step;
+    const { phase, survivors, related = [] } = step;
     log.info(describeStep(step));
     if (phase !== 'gone' || hasTold) return;
     hasTold = true;
-    const alone = marked.map(markedText);
-    if (alone.length > 0) log.warn(`not killed, but carries this run's mark: ${alone.join(', ')}`);
+    const alone = related.map(relatedText);
+    if (alone.length > 0) log.warn(`related, not killed: ${alone.join(', ')}`);
     if (survivors.length === 0) return;
     log.warn(
       `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,

@@ -10,7 +10,7 @@ import { describeError, type Log, ownLine } from '../logging/log.ts';
 import { Brake } from '../output/backpressure.ts';
 import { damageTo } from '../output/own-output.ts';
 import { type OutputEvents, type OutputReader, readOutput } from '../output/read-output.ts';
-import { findMarked } from '../processes/describe-processes.ts';
+import { findRelated } from '../processes/describe-processes.ts';
 import { asLeft, findLeftRunning } from '../processes/left-running.ts';
 import { watchFamily } from '../processes/watch-tree.ts';
 import { redactLine } from '../redact/redactor.ts';
@@ -85,7 +85,7 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
 async function whatIsLeft({ terminator, family, rules, log }: Parts): Promise<readonly LeftProcess[]> {
   const { stage } = terminator;
   const isAllGone = stage.kind === 'gone' && stage.survivors.length === 0;
-  return isAllGone ? asLeft(findMarked(family, rules, log)) : findLeftRunning(family, rules, log);
+  return isAllGone ? asLeft(findRelated(family, rules, log)) : findLeftRunning(family, rules, log);
 }
 
 function startLimits(parts: Parts): Limits {

@@ -75,7 +75,7 @@ test.each(sampleOf(places))('$place a cgroup it is named, and a kill that includ
   expect((await started.exited()).code).toBe(143);
   expect([...living(`${mark}-daemon`), ...living(`${mark}-child`)]).toEqual([]);
   expect([...living(`${mark}-hired`), ...living(`${mark}-kept`)]).toEqual([hired, kept]);
-  const marked = [
+  const related = [
     expect.objectContaining({
       pid: hired,
       command: expect.stringContaining(`${mark}-hired`),
@@ -86,20 +86,20 @@ test.each(sampleOf(places))('$place a cgroup it is named, and a kill that includ
   ];
   const gone = plane.of('killing').find(({ kill, phase }) => kill === first && phase === 'gone');
   expect(gone).toMatchObject({ survivors: [], unnamed_survivors: false });
-  expect(gone?.marked).toEqual(expect.arrayContaining(marked));
-  expect(started.stderr).toMatch(new RegExp(`^leash: not killed, but carries this run's mark: .*${hired} sh`, 'm'));
+  expect(gone?.related).toEqual(expect.arrayContaining(related));
+  expect(started.stderr).toMatch(new RegExp(`^leash: related, not killed: .*${hired} sh`, 'm'));
   const { left_running: left = [] } = await plane.completed();
-  expect(left.every((each) => each.mark !== undefined)).toBe(true);
+  expect(left.every((each) => each.relation !== undefined)).toBe(true);
   expect(left.map(({ pid }) => pid)).toEqual(expect.arrayContaining([hired, kept]));
 
   await waitFor('who keeps it in reach', () => plane.of('left_running').length > 0);
   const second = newKillId();
-  plane.kill(second, { include: 'marked' });
+  plane.kill(second, { include: 'related' });
   await waitFor('that nothing is left', () => plane.of('left_running').at(-1)?.processes.length === 0);
   expect([...living(`${mark}-hired`), ...living(`${mark}-kept`)]).toEqual([]);
   const last = plane.of('killing').find(({ kill, phase }) => kill === second && phase === 'gone');
   expect(last).toMatchObject({ survivors: [] });
-  expect(last?.marked).toBeUndefined();
+  expect(last?.related).toBeUndefined();
   expect(living(`${mark}-server`)).toEqual([server.pid]);
 });
 
@@ -112,7 +112,7 @@ test('`leash orphans --kill` leaves it alone and names it', async () => {
   await killWithGuardian(started.process, env.LEASH_STATE_DIR);
   const ended = leash(['orphans', '--kill'], { env });
   expect((await ended.exited()).code).toBe(0);
-  expect(ended.stdout.toString()).toMatch(/: ended, .*; not killed, but carries its mark: /);
+  expect(ended.stdout.toString()).toMatch(/: ended, .*; related, not killed: /);
   for (const pid of [hired, kept]) expect(ended.stdout.toString()).toContain(`${pid} sh (child of `);
   expect([...living(`${mark}-hired`), ...living(`${mark}-kept`)]).toEqual([hired, kept]);
   expect([...living(`${mark}-daemon`), ...living(`${mark}-child`)]).toEqual([]);

@@ -27,7 +27,7 @@ function own(cause: OwnCause, graceMs = 5_000, signal = 'SIGTERM'): Happening {
 /** The same, and what carries the mark is to be ended, too. */
 function including(happening: Happening): Happening {
   if (happening.kind !== 'requested') return happening;
-  return { ...happening, request: { ...happening.request, includeMarked: true } };
+  return { ...happening, request: { ...happening.request, includeRelated: true } };
 }
 
 function looked(members: number[], leaderCollected = true, isHeldUnseen = false): Happening {
@@ -62,19 +62,19 @@ test('what carries the mark is included before anybody is signalled, and stays s
     [30, including(kill(KILL_2, 100))],
   );
   expect(story).toEqual([
-    '10 include_marked',
+    '10 include_related',
     '10 !SIGTERM',
     '10 !SIGCONT',
     '10 1:term',
     // Everybody has got that signal.
     '30 2:term',
   ]);
-  expect(end.includesMarked).toBe(true);
+  expect(end.includesRelated).toBe(true);
 });
 
 test('a further kill that includes it sends the first signal to those that have not got it', () => {
   const { story } = play([10, kill(KILL_1, 100)], [30, including(kill(KILL_2, 100))]);
-  expect(story.slice(3)).toEqual(['30 include_marked', '30 !SIGTERM', '30 !SIGCONT', '30 2:term']);
+  expect(story.slice(3)).toEqual(['30 include_related', '30 !SIGTERM', '30 !SIGCONT', '30 2:term']);
 });
 
 test('what is included while SIGKILL goes round gets as much time as the others', () => {
@@ -84,7 +84,7 @@ test('what is included while SIGKILL goes round gets as much time as the others'
     [10 + SWEEP_MS + 1, looked([7])],
   );
   expect(story.slice(-3)).toEqual([
-    `${9 + SWEEP_MS} include_marked`,
+    `${9 + SWEEP_MS} include_related`,
     `${9 + SWEEP_MS} 2:kill`,
     `${11 + SWEEP_MS} !SIGKILL`,
   ]);

@@ -9,7 +9,7 @@ const NO_RULES = redactionRules([]);
 /** A family of which each look shows the next of these. */
 function family(...looks: readonly number[][]) {
   let look = 0;
-  return { remaining: () => looks[Math.min(look++, looks.length - 1)] ?? [], marked: () => [] };
+  return { remaining: () => looks[Math.min(look++, looks.length - 1)] ?? [], related: () => [] };
 }
 
 describe('what is left running', () => {
@@ -20,7 +20,7 @@ describe('what is left running', () => {
         looks += 1;
         return [];
       },
-      marked: () => [],
+      related: () => [],
     };
     expect(await findLeftRunning(empty, NO_RULES, silent)).toEqual([]);
     expect(looks).toBe(1);
@@ -41,7 +41,7 @@ describe('what is left running', () => {
       remaining: () => {
         throw new Error('EMFILE');
       },
-      marked: () => [],
+      related: () => [],
     };
     const left = await findLeftRunning(unreadable, NO_RULES, { ...silent, info: (line) => notes.push(line) });
     expect(left).toEqual([]);
@@ -55,21 +55,21 @@ describe('what is left running', () => {
     expect(own?.command_line).not.toContain(secret);
   });
 
-  test('is told with what carries the mark, whose child that is, and why it is left alone', async () => {
-    const marked = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
-    const left = await findLeftRunning({ remaining: () => [], marked: () => marked }, NO_RULES, silent);
-    expect(left).toMatchObject([{ pid: process.pid, mark: { kept: true, parent: { pid: process.ppid } } }]);
+  test('is told with what carries the relation, whose child that is, and why it is left alone', async () => {
+    const related = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
+    const left = await findLeftRunning({ remaining: () => [], related: () => related }, NO_RULES, silent);
+    expect(left).toMatchObject([{ pid: process.pid, relation: { kept: true, parent: { pid: process.ppid } } }]);
     expect(left[0]?.command_line).not.toBe('');
-    expect(left[0]?.mark?.parent?.command_line).not.toBe('');
+    expect(left[0]?.relation?.parent?.command_line).not.toBe('');
   });
 
   test('is at most 64 processes', () => {
     const many = Array.from({ length: 100 }, (_, index) => 2_000_000_000 + index);
     expect(describeProcesses([...many, ...many], [], NO_RULES)).toHaveLength(64);
-    const marked = many.map((pid) => ({ pid: pid + 1_000, ppid: 1, isKept: false }));
-    const left = describeProcesses(many, marked, NO_RULES);
+    const related = many.map((pid) => ({ pid: pid + 1_000, ppid: 1, isKept: false }));
+    const left = describeProcesses(many, related, NO_RULES);
     expect(left).toHaveLength(64);
-    expect(left.filter(({ mark }) => mark !== undefined)).toHaveLength(32);
+    expect(left.filter(({ relation }) => relation !== undefined)).toHaveLength(32);
   });
 });
 

@@ -506,8 +506,8 @@ test('what a server from before the run has started with its cookie is named and
   const run = rest.family();
   expect(run.members()).toEqual([LEADER]);
   // Those that others descend from come first.
-  expect(run.marked().map(({ pid }) => pid)).toEqual([702, 710, 711, 712]);
-  expect(run.marked()[0]).toEqual({ pid: 702, ppid: 701, isKept: false });
+  expect(run.related().map(({ pid }) => pid)).toEqual([702, 710, 711, 712]);
+  expect(run.related()[0]).toEqual({ pid: 702, ppid: 701, isKept: false });
   run.signal('SIGKILL');
   expect(new Set(signals.map(([target]) => target))).toEqual(new Set([-LEADER]));
 });
@@ -517,11 +517,11 @@ test('whoever was found to be another’s stays so when that one is gone', () =>
   startAtJob({ start });
   const run = family();
   run.members();
-  expect(run.marked().map(({ pid }) => pid)).toEqual([702]);
+  expect(run.related().map(({ pid }) => pid)).toEqual([702]);
   die(701);
   change(702, { ppid: INIT });
   expect(run.members()).toEqual([LEADER]);
-  expect(run.marked()).toEqual([{ pid: 702, ppid: INIT, isKept: false }]);
+  expect(run.related()).toEqual([{ pid: 702, ppid: INIT, isKept: false }]);
 });
 
 test('a daemon is found whose parent is young, or who was given to the one who collects orphans', () => {
@@ -536,7 +536,7 @@ test('a daemon is found whose parent is young, or who was given to the one who c
   expect(sorted(family().members())).toEqual([LEADER, 301, 302]);
   const other = family({ reaper: INIT });
   expect(sorted(other.members())).toEqual([LEADER, 301]);
-  expect(other.marked().map(({ pid }) => pid)).toEqual([302]);
+  expect(other.related().map(({ pid }) => pid)).toEqual([302]);
 });
 
 test('where a parent is hidden, its pid tells whether it was there before the run', () => {
@@ -546,7 +546,7 @@ test('where a parent is hidden, its pid tells whether it was there before the ru
   start(303, { ppid: 0, variables: [COOKIE] });
   const run = family();
   expect(sorted(run.members())).toEqual([LEADER, 302]);
-  expect(run.marked().map(({ pid }) => pid)).toEqual([301, 303]);
+  expect(run.related().map(({ pid }) => pid)).toEqual([301, 303]);
 });
 
 test('in a cgroup only who is inside or a descendant is the run’s, and who carries its mark elsewhere is named', () => {
@@ -560,7 +560,7 @@ test('in a cgroup only who is inside or a descendant is the run’s, and who car
   expect(sorted(run.members())).toEqual([LEADER, 101, 600]);
   // Nobody waits for that to be signalled.
   expect(environmentsRead).toEqual([]);
-  expect(run.marked().map(({ pid }) => pid)).toEqual([601, 602]);
+  expect(run.related().map(({ pid }) => pid)).toEqual([601, 602]);
 });
 
 test('a command that never entered its cgroup, or has left it, is found as one without', () => {
@@ -593,7 +593,7 @@ test('what LEASH_KEEP leaves out is not signalled with all that it has started, 
   start(400, { variables: [KEEP] });
   const run = family();
   expect(sorted(run.members())).toEqual([LEADER, 103]);
-  expect(run.marked()).toEqual([
+  expect(run.related()).toEqual([
     { pid: 101, ppid: LEADER, isKept: true },
     { pid: 300, ppid: INIT, isKept: true },
     { pid: 102, ppid: 101, isKept: true },
@@ -615,7 +615,7 @@ test('what was observed before it was known to be kept is kept, and stays so whe
   die(LEADER);
   change(102, { ppid: INIT });
   expect(run.members()).toEqual([]);
-  expect(run.marked()).toEqual([{ pid: 102, ppid: INIT, isKept: true }]);
+  expect(run.related()).toEqual([{ pid: 102, ppid: INIT, isKept: true }]);
 });
 
 test('the command itself is ended whatever is in its environment', () => {
@@ -642,7 +642,7 @@ test('a cgroup with something in it that is kept is not killed as a whole, unles
   expect(run.signal('SIGKILL')).toBe(true);
   expect(kills).toBe(0);
   expect(new Set(signals.map(([target]) => target))).toEqual(new Set([-LEADER]));
-  run.includeMarked();
+  run.includeRelated();
   run.signal('SIGKILL');
   expect(kills).toBe(1);
 });
@@ -654,10 +654,10 @@ test('a cgroup in which only something kept lives is one without members', () =>
   const run = family({ cgroup: { members: () => [600], isPopulated: () => true } });
   expect(run.members()).toEqual([]);
   expect(run.remaining()).toEqual([]);
-  expect(run.marked()).toEqual([{ pid: 600, ppid: INIT, isKept: true }]);
+  expect(run.related()).toEqual([{ pid: 600, ppid: INIT, isKept: true }]);
 });
 
-test('once what is marked is included, all of it is the run’s', () => {
+test('once what is related is included, all of it is the run’s', () => {
   const { start, family } = machine();
   startAtJob({ start });
   start(101, { ppid: LEADER, variables: [COOKIE, KEEP] });
@@ -666,9 +666,9 @@ test('once what is marked is included, all of it is the run’s', () => {
   for (const cgroup of [undefined, { members: () => [LEADER, 101, 102] }]) {
     const run = family(cgroup === undefined ? {} : { cgroup });
     expect(run.members()).toEqual([LEADER]);
-    run.includeMarked();
+    run.includeRelated();
     expect(sorted(run.members())).toEqual([LEADER, 101, 102, 702, 703]);
-    expect(run.marked()).toEqual([]);
+    expect(run.related()).toEqual([]);
   }
 });
 
@@ -679,8 +679,8 @@ test('what remains is looked for closely where something carries the mark', () =
   die(LEADER);
   const run = family({ newestPid: 110 });
   expect(run.remaining()).toEqual([]);
-  expect(run.marked().map(({ pid }) => pid)).toEqual([105]);
+  expect(run.related().map(({ pid }) => pid)).toEqual([105]);
   die(105);
   expect(run.remaining()).toEqual([]);
-  expect(run.marked()).toEqual([]);
+  expect(run.related()).toEqual([]);
 });

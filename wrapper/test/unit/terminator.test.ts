@@ -26,8 +26,8 @@ function terminator(group: Partial<Endable>) {
       members: () => [1],
       leaderHasExited: () => false,
       mayHoldOutput: () => true,
-      marked: () => [],
-      includeMarked: () => {},
+      related: () => [],
+      includeRelated: () => {},
       signal: (signal) => signals.push(signal) > 0,
       ...group,
     },
@@ -135,8 +135,8 @@ test('a family without a wrapper is ended although its leader has long exited', 
       members: () => members,
       leaderHasExited: () => true,
       mayHoldOutput: () => true,
-      marked: () => [],
-      includeMarked: () => {},
+      related: () => [],
+      includeRelated: () => {},
       signal: (signal) => {
         if (signal === 'SIGKILL') members = [];
         return signals.push(signal) > 0;
@@ -155,8 +155,8 @@ test('of a family without a wrapper, too, survivors are told', async () => {
     members: () => [7, 8],
     leaderHasExited: () => true,
     mayHoldOutput: () => true,
-    marked: () => [],
-    includeMarked: () => {},
+    related: () => [],
+    includeRelated: () => {},
     signal: () => false,
   };
   const ended = endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent);
@@ -168,7 +168,7 @@ test('what is left alone may hold the output: that all is gone is said all the s
   const { made, kill, steps } = terminator({
     members: () => [],
     mayHoldOutput: (pid) => pid === 9,
-    marked: () => [{ pid: 9, ppid: 1, isKept: true }],
+    related: () => [{ pid: 9, ppid: 1, isKept: true }],
   });
   made.watchOutput({ isOpen: () => true, drain() {} });
   kill('SIGTERM', 1_000);
@@ -183,8 +183,8 @@ test('a successor goes on to include what its predecessor was asked to', () => {
     members: () => [7],
     leaderHasExited: () => false,
     mayHoldOutput: () => true,
-    marked: () => [],
-    includeMarked: () => {
+    related: () => [],
+    includeRelated: () => {
       isIncluded = true;
     },
     signal: () => true,
@@ -194,7 +194,7 @@ test('a successor goes on to include what its predecessor was asked to', () => {
     () => 0,
     () => {},
     silent,
-    { ...NOT_ENDING, includesMarked: true },
+    { ...NOT_ENDING, includesRelated: true },
   );
   expect(isIncluded).toBe(true);
 });

@@ -1,7 +1,7 @@
 import type { Run } from '#protocol/api';
 import { Clock } from '../../parts/time.tsx';
 import type { KillProgress, Step } from '../../state/kill-progress.ts';
-import { markedTexts } from '../../state/marked.ts';
+import { relatedTexts } from '../../state/related.ts';
 import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
 import { Countdown } from './countdown.tsx';
 
@@ -22,8 +22,8 @@ export function KillSteps({ run, progress }: KillStepsProps) {
           <StepItem key={step.name} step={step} progress={progress} />
         ))}
       </ol>
-      {progress.marked.length > 0 && (
-        <p class="aside kill-marked">Not killed, but carries this run’s mark: {markedTexts(progress.marked)}.</p>
+      {progress.related.length > 0 && (
+        <p class="aside kill-related">Related, not killed: {relatedTexts(progress.related)}.</p>
       )}
       {hasSurvivors(progress.survivors) && (
         <p class="problem" role="alert">
@@ -110,11 +110,11 @@ function summaryOf(run: Run, progress: KillProgress): string {
   }
 }
 
-function endText({ exit_code }: Run, { survivors, marked, isAfterEnd }: KillProgress): string {
+function endText({ exit_code }: Run, { survivors, related, isAfterEnd }: KillProgress): string {
   const what = hasSurvivors(survivors) ? 'Not all of it is gone' : 'Gone';
   // How the run itself ended stands, and has nothing to do with this kill.
   if (isAfterEnd && hasSurvivors(survivors)) return `${what}.`;
-  if (isAfterEnd) return marked.length > 0 ? 'Nothing else of it is left running.' : 'Nothing of it is left running.';
+  if (isAfterEnd) return related.length > 0 ? 'Nothing else of it is left running.' : 'Nothing of it is left running.';
   return exit_code === null ? `${what}.` : `${what}, exit code ${exit_code}.`;
 }
 

@@ -1,12 +1,12 @@
 import type { Run } from '#protocol/api';
-import { markedTexts, sortLeft } from '../../state/marked.ts';
+import { relatedTexts, sortLeft } from '../../state/related.ts';
 
 /** The events list them all. */
 const LISTED = 8;
 
 /** What still runs of a run that has ended. */
 export function LeftRunning({ run }: { readonly run: Run }) {
-  const { own: processes, marked } = sortLeft(run.left_running);
+  const { own: processes, related } = sortLeft(run.left_running);
   const more = processes.length - LISTED;
   return (
     <div class="left-running" data-left-running={run.left_running.length}>
@@ -17,10 +17,10 @@ export function LeftRunning({ run }: { readonly run: Run }) {
             {processes.length === 1 ? 'has' : 'have'} not ended with it.{' '}
           </>
         )}
-        {marked.length > 0 && (
+        {related.length > 0 && (
           <>
-            Also carries this run’s mark: {markedTexts(marked.slice(0, LISTED))}
-            {marked.length > LISTED && ` and ${marked.length - LISTED} more`}. A kill leaves that alone unless it
+            Related processes: {relatedTexts(related.slice(0, LISTED))}
+            {related.length > LISTED && ` and ${related.length - LISTED} more`}. A kill leaves that alone unless it
             includes it.
           </>
         )}

@@ -3,7 +3,7 @@ import type { Run, RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
 import { bytesText, durationText } from '../../parts/quantity.ts';
 import { STATE_WORDS } from '../../parts/run-state-words.ts';
-import { markedText, markedTexts } from '../../state/marked.ts';
+import { relatedText, relatedTexts } from '../../state/related.ts';
 import { hasSurvivors, survivorsText } from '../../state/survivors.ts';
 
 export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
@@ -33,8 +33,8 @@ export function wasSeenToEnd(reason: EndReason | null): boolean {
 }
 
 /** A process, as a person would name it. */
-export function processText({ pid, command_line, mark }: Run['left_running'][number]): string {
-  if (mark !== undefined) return `only marked: ${markedText({ pid, command_line, ...mark })}`;
+export function processText({ pid, command_line, relation }: Run['left_running'][number]): string {
+  if (relation !== undefined) return `only related: ${relatedText({ pid, command_line, ...relation })}`;
   return command_line === '' ? `pid ${pid}` : `pid ${pid} ${command_line}`;
 }
 
@@ -116,16 +116,16 @@ export function graceText(ms: number): string {
 
 function requestDetail(event: Extract<RunEvent, { type: 'kill_requested' }>): string {
   const how = event.signal === 'SIGKILL' ? 'SIGKILL at once' : `${event.signal}, ${graceText(event.grace_ms)}`;
-  const what = event.include === null ? how : `${how}, with what only carries its mark`;
+  const what = event.include === null ? how : `${how}, with related processes`;
   return event.reason === null ? what : `${what}: “${event.reason}”`;
 }
 
 function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Telling {
   const cause = event.kill === null ? REASON_CAUSES[event.reason] : undefined;
   const survivors = hasSurvivors(event) ? `could not be ended: ${survivorsText(event)}` : null;
-  const isTold = event.phase === 'gone' && event.marked.length > 0;
-  const marked = isTold ? `not killed, but carries this run’s mark: ${markedTexts(event.marked)}` : null;
-  const detail = [cause, survivors, marked].filter((part) => part !== undefined && part !== null).join('; ') || null;
+  const isTold = event.phase === 'gone' && event.related.length > 0;
+  const related = isTold ? `not killed, but carries this run’s relation: ${relatedTexts(event.related)}` : null;
+  const detail = [cause, survivors, related].filter((part) => part !== undefined && part !== null).join('; ') || null;
   switch (event.phase) {
     case 'term':
       return kill(`${event.signal ?? 'SIGTERM'} sent`, detail);

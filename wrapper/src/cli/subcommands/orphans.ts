@@ -116,8 +116,8 @@ function rowOf({ facts, members }: Orphan): string[] {
   return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command_line)];
 }
 
-function outcome({ facts, members }: Orphan, { survivors, marked }: Ended): string {
+function outcome({ facts, members }: Orphan, { survivors, related }: Ended): string {
   const end = survivors.length === 0 ? `ended, ${members.length} processes` : `could not end ${survivors.join(', ')}`;
-  const alone = marked.length === 0 ? '' : `; not killed, but carries its mark: ${marked.join(', ')}`;
+  const alone = related.length === 0 ? '' : `; related, not killed: ${related.join(', ')}`;
   return `run ${facts.run} of ${facts.job}: ${end}${alone}`;
 }
