@@ -23,7 +23,9 @@ export const GivenTime = v.pipe(
 const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** Processes with their command lines, redacted and cut. */
 const RELATION = { parent: v.nullable(v.object({ pid: v.number(), command_line: v.string() })), kept: v.boolean() };
-const ProcessList = v.array(v.object({ pid: v.number(), command_line: v.string(), relation: v.optional(v.object(RELATION)) }));
+const ProcessList = v.array(
+  v.object({ pid: v.number(), command_line: v.string(), relation: v.optional(v.object(RELATION)) }),
+);
 /** Processes that are related to a run and not killed with it. */
 const RelatedList = v.array(v.object({ pid: v.number(), command_line: v.string(), ...RELATION }));
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Target } from '#protocol/api';
 import { KILL_STATES, TARGET_STATES } from '#protocol/kill';
-import { progressText } from '../src/parts/kill-bar.tsx';
+import { progressText } from '../src/components/kill-bar.tsx';
 import {
   hitText,
   killText,
@@ -10,7 +10,7 @@ import {
   meaningOf,
   targetMeaning,
   toneOf,
-} from '../src/parts/kill-labels.ts';
+} from '../src/format/kill-labels.ts';
 import { orderProgress } from '../src/state/order-progress.ts';
 import { makeKill, RUN_ID, runId } from './make.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Kill, Target } from '#protocol/api';
+import { batchText } from '../src/format/kill-labels.ts';
 import { listedIds, newestFirst, readNarrowing, rowsOf } from '../src/pages/kills/listed.ts';
 import { shownTargets, targetGroups } from '../src/pages/kills/targets.ts';
-import { batchText } from '../src/parts/kill-labels.ts';
 import { byBatch, isBatch, stateOfBatch } from '../src/state/batches.ts';
 import { orderProgress } from '../src/state/order-progress.ts';
 import { makeKill, runId } from './make.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { pauseBefore } from '../src/api/backoff.ts';
 import { Heart, SILENCE_MS } from '../src/api/heart.ts';
+import { roughlyAgoText } from '../src/format/quantity.ts';
 import { keyOf } from '../src/keyboard/key-of.ts';
-import { roughlyAgoText } from '../src/parts/quantity.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
 import { type Freshness, freshnessWith } from '../src/state/freshness.ts';
 import { mergeKills, trimmedKills } from '../src/state/kills.ts';

@@ -1,4 +1,4 @@
-import { ReadingDialog } from '../parts/dialog.tsx';
+import { ReadingDialog } from '../components/dialog.tsx';
 import { shortcuts } from './shortcuts.ts';
 
 /** What no shortcut of ours is needed for. */

@@ -7,7 +7,7 @@
  * from stderr, overline that a line is the page's own.
  */
 import type { StreamName } from '#protocol/output-frame';
-import { bytesText } from '../parts/quantity.ts';
+import { bytesText } from '../format/quantity.ts';
 import type { Piece } from './output-window.ts';
 import { sgrCodes } from './sgr.ts';
 import { type Look, PLAIN_LOOK, TerminalText, type TerminalToken } from './terminal-text.ts';

@@ -31,6 +31,8 @@ export function sortLeft(left: Run['left_running']): {
 } {
   return {
     own: left.filter(({ relation }) => relation === undefined),
-    related: left.flatMap(({ pid, command_line, relation }) => (relation === undefined ? [] : [{ pid, command_line, ...relation }])),
+    related: left.flatMap(({ pid, command_line, relation }) =>
+      relation === undefined ? [] : [{ pid, command_line, ...relation }],
+    ),
   };
 }

@@ -5,7 +5,7 @@ import { noteProgressIn } from '../journal/run-journal.ts';
 import type { EndRequest } from '../kill/decide.ts';
 import { endFamily } from '../kill/kill-tree.ts';
 import type { Log } from '../logging/log.ts';
-import { findRelated, relatedText, programOf } from '../processes/describe-processes.ts';
+import { findRelated, programOf, relatedText } from '../processes/describe-processes.ts';
 import { noFamily, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
 import { redactionRules } from '../redact/redactor.ts';
 import { removeTold } from '../state/remove-delivered.ts';

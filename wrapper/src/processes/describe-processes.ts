@@ -8,7 +8,7 @@ import { describeError, type Log } from '../logging/log.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { commandLines } from './command-lines.ts';
-import type { Relative, ProcessFamily } from './process-tree.ts';
+import type { ProcessFamily, Relative } from './process-tree.ts';
 
 /** It travels with each step of a kill, beside much else. */
 const MAX_LIST_CHARS = 8 * 1024;

@@ -7,7 +7,7 @@ import type { RedactionRules } from '../redact/redactor.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { commandLines } from './command-lines.ts';
 import { describeRelated } from './describe-processes.ts';
-import type { Relative, ProcessFamily } from './process-tree.ts';
+import type { ProcessFamily, Relative } from './process-tree.ts';
 
 /** What is only a moment behind the command, as the other end of its last pipe, is not left running. */
 const LOOK_AGAIN_MS = [20, 100];

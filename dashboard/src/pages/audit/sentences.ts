@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
 import { KillInclude, KillSignal } from '#protocol/kill';
-import { mannerText, matchText } from '../../parts/kill-labels.ts';
+import { mannerText, matchText } from '../../format/kill-labels.ts';
 import type { RunName } from '../../state/run-ref.ts';
 
 export interface Sentence {

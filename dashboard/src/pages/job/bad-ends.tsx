@@ -1,8 +1,8 @@
 import type { Run } from '#protocol/api';
 import { isBadEnd } from '#protocol/run-state';
-import { countText } from '../../parts/quantity.ts';
-import { StateBadge } from '../../parts/run-state.tsx';
-import { Ago } from '../../parts/time.tsx';
+import { StateBadge } from '../../components/run-state.tsx';
+import { Ago } from '../../components/time.tsx';
+import { countText } from '../../format/quantity.ts';
 import { Link, runPath } from '../../router.tsx';
 import type { FleetJob } from '../../state/fleet-model.ts';
 import { machineCount } from '../../state/last-ends.ts';

@@ -4,7 +4,7 @@ import type { ComponentType } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { nameLanguageProperly } from '../../parts/proper-language.ts';
+import { nameLanguageProperly } from '../../format/proper-language.ts';
 import { now } from '../../state/clock.ts';
 import { summaryText } from './durations.ts';
 

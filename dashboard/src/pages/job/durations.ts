@@ -1,8 +1,8 @@
 /** How long runs took: in words, and as a scale to draw them on. Pure. */
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { countText, durationText } from '../../parts/quantity.ts';
-import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { countText, durationText } from '../../format/quantity.ts';
+import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import { choiceOf, STATE_CHOICES } from './filter.ts';
 
 const SECOND = 1_000;

@@ -1,7 +1,7 @@
 /** What the history and the chart are narrowed to. The signs of the states are those of the chart. */
 import type { RefObject } from 'preact';
-import { DensityToggle } from '../../parts/density.tsx';
-import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { DensityToggle } from '../../components/density.tsx';
+import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import { narrow } from '../../router.tsx';
 import { choiceOf, isNarrowed, type RunFilter, STATE_CHOICES, toggledStates } from './filter.ts';
 import { MarkSign } from './marks.tsx';

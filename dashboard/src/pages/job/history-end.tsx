@@ -1,6 +1,6 @@
 /** What follows the rows of the history: more of them, which come by themselves, or why there are none. */
 import { useEffect, useRef } from 'preact/hooks';
-import { countText } from '../../parts/quantity.ts';
+import { countText } from '../../format/quantity.ts';
 import { isNarrowed, type RunFilter } from './filter.ts';
 import { showAll } from './filters.tsx';
 import type { JobFollower, More } from './follow-job.ts';

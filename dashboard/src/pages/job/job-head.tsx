@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { EndsStrip } from '../../parts/ends-strip.tsx';
-import { StateBadge } from '../../parts/run-state.tsx';
-import { Ago, Clock } from '../../parts/time.tsx';
+import { EndsStrip } from '../../components/ends-strip.tsx';
+import { StateBadge } from '../../components/run-state.tsx';
+import { Ago, Clock } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
 import type { FleetJob } from '../../state/fleet-model.ts';
 

@@ -1,6 +1,6 @@
 /** The sign of a state beside its name, as it is in the chart: by shape as much as by colour. */
 import type { RunState } from '#protocol/run-state';
-import { StateShape } from '../../parts/run-state.tsx';
+import { StateShape } from '../../components/run-state.tsx';
 
 /** The tokens with the colours. */
 export const STATE_COLORS: Readonly<Record<RunState, string>> = {

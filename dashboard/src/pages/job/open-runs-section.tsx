@@ -1,4 +1,4 @@
-import { CutNotice } from '../../parts/cut-notice.tsx';
+import { CutNotice } from '../../components/truncated-notice.tsx';
 import type { FleetJob } from '../../state/fleet-model.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';

@@ -1,6 +1,6 @@
 /** Runs as points of the chart: where they are, which one is meant, and how the time below them is told. Pure. */
 import type { Run } from '#protocol/api';
-import { timeFormat } from '../../parts/time-format.ts';
+import { timeFormat } from '../../format/time-format.ts';
 import { durationMs } from './durations.ts';
 
 export interface Point {

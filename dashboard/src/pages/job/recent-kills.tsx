@@ -1,9 +1,9 @@
 /** The last kills of the job: who ordered them, when, and what has become of them. */
 import { useComputed } from '@preact/signals';
 import type { Kill } from '#protocol/api';
-import { progressText } from '../../parts/kill-bar.tsx';
-import { batchText, hitText } from '../../parts/kill-labels.ts';
-import { Ago } from '../../parts/time.tsx';
+import { progressText } from '../../components/kill-bar.tsx';
+import { Ago } from '../../components/time.tsx';
+import { batchText, hitText } from '../../format/kill-labels.ts';
 import { batchPath, killPath, Link } from '../../router.tsx';
 import { type Batch, byBatch, isBatch, stateOfBatch } from '../../state/batches.ts';
 import { kills } from '../../state/kills.ts';

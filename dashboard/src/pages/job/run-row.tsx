@@ -1,9 +1,9 @@
 /** A run of the job: among those that run now, and in the history. */
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { KillButton, Picker } from '../../parts/pick-and-kill.tsx';
-import { RunStateBadge, StateBadge } from '../../parts/run-state.tsx';
-import { Ago, Clock, Duration } from '../../parts/time.tsx';
+import { KillButton, Picker } from '../../components/pick-and-kill.tsx';
+import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
+import { Ago, Clock, Duration } from '../../components/time.tsx';
 import { Link, narrow, runPath } from '../../router.tsx';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';

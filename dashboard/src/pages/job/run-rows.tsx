@@ -2,7 +2,7 @@
 import type { RefObject, VNode } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
-import { useVirtualRows, type VirtualRows } from '../../parts/virtual-rows.ts';
+import { useVirtualRows, type VirtualRows } from '../../hooks/virtual-rows.ts';
 
 export interface RunRows {
   readonly runs: readonly Run[];

@@ -1,7 +1,7 @@
 import type { RefObject } from 'preact';
+import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
-import { useKeptPlace } from '../../parts/kept-place.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';
 import { keyOf, keysOf, type RunRows } from './run-rows.tsx';

@@ -2,7 +2,7 @@
 import { type ReadonlySignal, useComputed } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';
-import { useKeptSet } from '../../parts/kept-set.ts';
+import { useKeptSet } from '../../hooks/kept-set.ts';
 import type { Runs } from '../../state/newest.ts';
 import type { JobFollower } from './follow-job.ts';
 

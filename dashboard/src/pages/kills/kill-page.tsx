@@ -6,9 +6,13 @@ import { useCallback, useEffect } from 'preact/hooks';
 import type { Kill, Session, Target } from '#protocol/api';
 import { fetchKill } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
-import { Announcer } from '../../parts/announcer.tsx';
-import { CopyButton } from '../../parts/copy-button.tsx';
-import { forceText, progressText } from '../../parts/kill-bar.tsx';
+import { Announcer } from '../../components/announcer.tsx';
+import { CopyButton } from '../../components/copy-button.tsx';
+import { forceText, progressText } from '../../components/kill-bar.tsx';
+import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
+import { Notice } from '../../components/notice.tsx';
+import { Rows } from '../../components/rows.tsx';
+import { Ago, Clock } from '../../components/time.tsx';
 import {
   killText,
   mannerText,
@@ -16,13 +20,9 @@ import {
   meaningOf,
   TARGET_STATE_WORDS,
   targetMeaning,
-} from '../../parts/kill-labels.ts';
-import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
-import { Notice } from '../../parts/notice.tsx';
-import { usePageTitle } from '../../parts/page-title.ts';
-import { durationText } from '../../parts/quantity.ts';
-import { Rows } from '../../parts/rows.tsx';
-import { Ago, Clock } from '../../parts/time.tsx';
+} from '../../format/kill-labels.ts';
+import { durationText } from '../../format/quantity.ts';
+import { usePageTitle } from '../../hooks/page-title.ts';
 import { batchPath, jobPath, Link, narrow, query, runPath } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
 import { freshness, openRuns, useFleet } from '../../state/fleet.ts';

@@ -1,6 +1,6 @@
 /** On a phone, what needs attention would hide what runs: where it is much it is one line, which opens. */
-import { useKeptSet } from '../../parts/kept-set.ts';
-import { NARROW, useMedia } from '../../parts/use-media.ts';
+import { useKeptSet } from '../../hooks/kept-set.ts';
+import { NARROW, useMedia } from '../../hooks/use-media.ts';
 import type { Overview, Row } from './rows.ts';
 
 /** More rows than this are folded. */

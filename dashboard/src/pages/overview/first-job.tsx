@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { Session } from '#protocol/api';
 import { createToken } from '../../api/calls.ts';
-import { CopyButton } from '../../parts/copy-button.tsx';
+import { CopyButton } from '../../components/copy-button.tsx';
 import { mayAdminister } from '../../state/rights.ts';
 
 interface FirstJobProps {

@@ -1,9 +1,9 @@
 import type { LastEnd } from '#protocol/api';
-import { EndsStrip } from '../../parts/ends-strip.tsx';
-import { KillButton, Picker, Unpickable } from '../../parts/pick-and-kill.tsx';
-import { countText } from '../../parts/quantity.ts';
-import { RunStateBadge, StateBadge } from '../../parts/run-state.tsx';
-import { Ago, Duration } from '../../parts/time.tsx';
+import { EndsStrip } from '../../components/ends-strip.tsx';
+import { KillButton, Picker, Unpickable } from '../../components/pick-and-kill.tsx';
+import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
+import { Ago, Duration } from '../../components/time.tsx';
+import { countText } from '../../format/quantity.ts';
 import { jobPath, Link, runPath } from '../../router.tsx';
 import type { KillScope } from '../../state/kill-orders.ts';
 import { machineCount } from '../../state/last-ends.ts';

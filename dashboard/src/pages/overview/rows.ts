@@ -4,7 +4,7 @@
  */
 import type { LastEnd, Run } from '#protocol/api';
 import { isBadEnd, isLive } from '#protocol/run-state';
-import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import type { Fleet, FleetJob } from '../../state/fleet-model.ts';
 import { NO_LAST_ENDS } from '../../state/last-ends.ts';
 import { refOf } from '../../state/run-ref.ts';

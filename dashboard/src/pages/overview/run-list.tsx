@@ -1,11 +1,11 @@
 /** The rows of the overview. Only those in view are drawn: ten thousand of them scroll like ten. */
 import { Component } from 'preact';
 import { useRef } from 'preact/hooks';
+import { useSteadyRow } from '../../hooks/scroll-anchor.ts';
+import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
+import { useVirtualRows } from '../../hooks/virtual-rows.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
-import { useKeptPlace } from '../../parts/kept-place.ts';
-import { useSteadyRow } from '../../parts/steady-row.ts';
-import { useVirtualRows } from '../../parts/virtual-rows.ts';
 import { loaded } from '../../state/fleet.ts';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';

@@ -1,4 +1,4 @@
-import { durationText } from '../../parts/quantity.ts';
+import { durationText } from '../../format/quantity.ts';
 import { now } from '../../state/clock.ts';
 
 /** When the machine will do it by itself. Once the time is up it may have done so: the event will tell. */

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { fetchOutputTail, fetchRuns } from '../../api/calls.ts';
-import { Ago, Duration } from '../../parts/time.tsx';
+import { Ago, Duration } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
 import { refOf } from '../../state/run-ref.ts';
 import { lastLines } from './last-lines.ts';

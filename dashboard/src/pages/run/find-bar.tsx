@@ -3,7 +3,7 @@ import type { RefObject } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
 import type { FindRequest, Matches } from '../../output/terminal-search.ts';
 import type { TerminalView } from '../../output/terminal-view.ts';
-import { matchesText } from './output-words.ts';
+import { matchesText } from './output-labels.ts';
 
 interface FindBarProps {
   readonly field: RefObject<HTMLInputElement | null>;

@@ -2,7 +2,7 @@
 
 import { useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
-import { KillDialog } from '../../parts/kill-dialog.tsx';
+import { KillDialog } from '../../components/kill-dialog.tsx';
 import { failureText, orderFor, orderKill, sendAgain } from '../../state/kill-orders.ts';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { hasWorkForKill, mayKill } from '../../state/rights.ts';

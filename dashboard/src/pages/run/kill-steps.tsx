@@ -1,5 +1,5 @@
 import type { Run } from '#protocol/api';
-import { Clock } from '../../parts/time.tsx';
+import { Clock } from '../../components/time.tsx';
 import type { KillProgress, Step } from '../../state/kill-progress.ts';
 import { relatedTexts } from '../../state/related.ts';
 import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';

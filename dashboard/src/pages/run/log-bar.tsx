@@ -2,7 +2,7 @@
 import type { Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Gap } from '../../api/calls.ts';
-import { bytesText } from '../../parts/quantity.ts';
+import { bytesText } from '../../format/quantity.ts';
 import { keyStep } from './log-places.ts';
 
 /** A key that is held goes on; what lies on the way is not asked for. */

@@ -1,7 +1,7 @@
 import type { RefObject } from 'preact';
 import { useRef } from 'preact/hooks';
+import { bytesText } from '../../format/quantity.ts';
 import type { OutputFeed } from '../../output/output-feed.ts';
-import { bytesText } from '../../parts/quantity.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 interface FollowProps {

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { Run, RunEvent } from '#protocol/api';
 import type { OutputFeed } from '../../output/output-feed.ts';
 import { LogBar } from './log-bar.tsx';
-import { copiedText, positionText } from './output-words.ts';
+import { copiedText, positionText } from './output-labels.ts';
 import { useLogNavigation } from './use-log-navigation.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 

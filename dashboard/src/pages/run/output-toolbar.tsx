@@ -1,9 +1,9 @@
 import type { Run } from '#protocol/api';
 import { outputHref } from '../../api/calls.ts';
+import { CopyButton } from '../../components/copy-button.tsx';
 import type { StreamChoice } from '../../output/output-text.ts';
 import type { ViewSettings } from '../../output/terminal-view.ts';
-import { CopyButton } from '../../parts/copy-button.tsx';
-import { fileName } from './output-words.ts';
+import { fileName } from './output-labels.ts';
 
 interface OutputToolbarProps {
   readonly run: Run;

@@ -2,12 +2,12 @@
 import type { ComponentChildren } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { durationText } from '../../parts/quantity.ts';
-import { Ago, Clock } from '../../parts/time.tsx';
+import { Ago, Clock } from '../../components/time.tsx';
+import { durationText } from '../../format/quantity.ts';
 import type { Freshness } from '../../state/freshness.ts';
 import { LeftRunning } from './left-running.tsx';
 import { RunCommand } from './run-command.tsx';
-import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './words.ts';
+import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './run-labels.ts';
 
 interface RunDetailsProps {
   readonly run: Run;

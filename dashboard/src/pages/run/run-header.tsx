@@ -1,11 +1,11 @@
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { LinkStatus } from '../../parts/link-status.tsx';
-import { RunStateBadge } from '../../parts/run-state.tsx';
-import { Ago, Duration } from '../../parts/time.tsx';
+import { LinkStatus } from '../../components/link-status.tsx';
+import { RunStateBadge } from '../../components/run-state.tsx';
+import { Ago, Duration } from '../../components/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
 import type { Freshness } from '../../state/freshness.ts';
-import { wasSeenToEnd } from './words.ts';
+import { wasSeenToEnd } from './run-labels.ts';
 
 interface RunHeaderProps {
   readonly run: Run;

@@ -1,11 +1,11 @@
 import type { RunEvent } from '#protocol/api';
-import { CutNotice } from '../../parts/cut-notice.tsx';
-import { bytesText } from '../../parts/quantity.ts';
-import { Clock } from '../../parts/time.tsx';
+import { Clock } from '../../components/time.tsx';
+import { CutNotice } from '../../components/truncated-notice.tsx';
+import { bytesText } from '../../format/quantity.ts';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { Countdown } from './countdown.tsx';
 import { type Chapter, chaptersOf } from './fold-events.ts';
-import { type Telling, tell } from './words.ts';
+import { type Telling, tell } from './run-labels.ts';
 
 interface StoryProps {
   readonly events: readonly RunEvent[];

@@ -1,6 +1,6 @@
 /** What is loaded of a run's output, as text: to be selected by touch, and read by a screen reader. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { ReadingDialog } from '../../parts/dialog.tsx';
+import { ReadingDialog } from '../../components/dialog.tsx';
 
 export interface TextDialogProps {
   /** Before and from the line on that the reader had before them. */

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { RunEvent } from '#protocol/api';
 import { fetchGaps, type Gap } from '../../api/calls.ts';
 import type { RunName } from '../../state/run-ref.ts';
-import { gapEvents } from './output-words.ts';
+import { gapEvents } from './output-labels.ts';
 
 /** Null until it is known. If it can't be: what is missing is told in the output all the same. */
 export function useGaps(run: RunName, events: readonly RunEvent[], isLong: boolean): readonly Gap[] | null {

@@ -1,7 +1,7 @@
 /** What is loaded of the output, as text: copied, or shown to be selected. */
 import { type ReadonlySignal, useSignal } from '@preact/signals';
 import type { OutputFeed } from '../../output/output-feed.ts';
-import { loadedText } from './output-words.ts';
+import { loadedText } from './output-labels.ts';
 import type { TextDialogProps } from './text-dialog.tsx';
 import type { TerminalHandle } from './use-terminal.ts';
 

@@ -1,8 +1,8 @@
 import './sign-in.css';
 import type { TargetedSubmitEvent } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Mark } from '../../parts/mark.tsx';
-import { usePageTitle } from '../../parts/page-title.ts';
+import { Mark } from '../../components/mark.tsx';
+import { usePageTitle } from '../../hooks/page-title.ts';
 import { signIn } from '../../state/session.ts';
 
 export function SignInPage({ notice }: { readonly notice: string | null }) {

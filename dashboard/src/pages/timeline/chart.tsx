@@ -1,6 +1,6 @@
 /** The lanes over time. Only those in view are drawn, and of each only what is near to the time in view. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { useVirtualRows } from '../../parts/virtual-rows.ts';
+import { useVirtualRows } from '../../hooks/virtual-rows.ts';
 import { now } from '../../state/clock.ts';
 import { Axis, Grid } from './axis.tsx';
 import { useChartGeometry } from './chart-geometry.ts';

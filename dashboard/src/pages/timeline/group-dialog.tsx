@@ -1,7 +1,7 @@
 import type { Run } from '#protocol/api';
-import { ReadingDialog } from '../../parts/dialog.tsx';
-import { RunStateBadge } from '../../parts/run-state.tsx';
-import { Clock, Duration } from '../../parts/time.tsx';
+import { ReadingDialog } from '../../components/dialog.tsx';
+import { RunStateBadge } from '../../components/run-state.tsx';
+import { Clock, Duration } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
 import { refOf } from '../../state/run-ref.ts';
 import { isBad, startsOf } from './mark-words.ts';

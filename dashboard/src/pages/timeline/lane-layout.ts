@@ -4,7 +4,7 @@
  */
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
-import { PROMINENCE } from '../../parts/run-state-words.ts';
+import { PROMINENCE } from '../../format/run-state-labels.ts';
 import { refOf } from '../../state/run-ref.ts';
 import type { Lane, RunSpan } from './lane-index.ts';
 import type { Period } from './view.ts';

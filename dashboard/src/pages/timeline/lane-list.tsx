@@ -1,6 +1,6 @@
 import type { RefObject } from 'preact';
-import { useKeptPlace } from '../../parts/kept-place.ts';
-import type { VirtualRows } from '../../parts/virtual-rows.ts';
+import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
+import type { VirtualRows } from '../../hooks/virtual-rows.ts';
 import type { Lane } from './lane-index.ts';
 import type { LaneLayout } from './lane-layout.ts';
 import { LaneRow, type LaneRowProps } from './lane-row.tsx';

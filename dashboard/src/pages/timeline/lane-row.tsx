@@ -1,5 +1,5 @@
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { countText } from '../../parts/quantity.ts';
+import { countText } from '../../format/quantity.ts';
 import { jobPath, Link } from '../../router.tsx';
 import type { DrawQueue } from './draw-queue.ts';
 import type { Lane, LaneKind } from './lane-index.ts';

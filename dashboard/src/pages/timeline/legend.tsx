@@ -1,5 +1,5 @@
 import { END_STATES } from '#protocol/run-state';
-import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { STATE_WORDS } from '../../format/run-state-labels.ts';
 
 /** What the marks mean. Folded: what one points at tells as well. */
 export function Legend() {

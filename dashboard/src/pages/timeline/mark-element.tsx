@@ -5,7 +5,7 @@
  */
 import { render } from 'preact';
 import type { RunState } from '#protocol/run-state';
-import { StateShape } from '../../parts/run-state.tsx';
+import { StateShape } from '../../components/run-state.tsx';
 import { runPath } from '../../router.tsx';
 import type { LaneKind } from './lane-index.ts';
 import { endOf, isUncertain, keyOf, LEAST_BAR_PX, type Mark, worstOf } from './lane-layout.ts';

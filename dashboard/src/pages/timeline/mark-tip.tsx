@@ -1,6 +1,6 @@
 /** What is told of the mark that is pointed at or has the focus. */
-import { StateBadge } from '../../parts/run-state.tsx';
-import { Clock, Duration } from '../../parts/time.tsx';
+import { StateBadge } from '../../components/run-state.tsx';
+import { Clock, Duration } from '../../components/time.tsx';
 import type { Mark } from './lane-layout.ts';
 import { startsOf, statesText, stateText } from './mark-words.ts';
 import { periodText } from './time-axis.ts';

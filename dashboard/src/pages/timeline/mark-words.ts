@@ -1,8 +1,8 @@
 /** What a mark says to those who don't see it, and in its tooltip. Pure. */
 import type { Run } from '#protocol/api';
 import { isBadEnd, isLive, type RunState } from '#protocol/run-state';
-import { countText, durationText } from '../../parts/quantity.ts';
-import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { countText, durationText } from '../../format/quantity.ts';
+import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import type { Mark } from './lane-layout.ts';
 import { clockText, dayText, periodText } from './time-axis.ts';
 import type { Period } from './view.ts';

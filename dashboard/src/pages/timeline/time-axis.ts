@@ -1,5 +1,5 @@
 /** Where times are marked and how they are written, by the clock of whoever looks. Pure. */
-import { timeFormat } from '../../parts/time-format.ts';
+import { timeFormat } from '../../format/time-format.ts';
 import type { Period } from './view.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,12 +1,12 @@
 /** What ran when: a lane a job or a machine, a bar a run. */
 import './timeline.css';
 import type { Session } from '#protocol/api';
+import { FilterField } from '../../components/filter-field.tsx';
+import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
+import { Notice } from '../../components/notice.tsx';
+import { countText } from '../../format/quantity.ts';
+import { usePageTitle } from '../../hooks/page-title.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
-import { FilterField } from '../../parts/filter-field.tsx';
-import { LinkBanner, LinkStatus } from '../../parts/link-status.tsx';
-import { Notice } from '../../parts/notice.tsx';
-import { usePageTitle } from '../../parts/page-title.ts';
-import { countText } from '../../parts/quantity.ts';
 import { Link, narrow, query } from '../../router.tsx';
 import { fleet, freshness, loaded, useFleet } from '../../state/fleet.ts';
 import { mayRead } from '../../state/rights.ts';

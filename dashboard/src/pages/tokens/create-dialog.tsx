@@ -1,7 +1,7 @@
 /** A new token, as narrow as can be. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TokenWithSecret } from '../../api/calls.ts';
-import { Dialog } from '../../parts/dialog.tsx';
+import { Dialog } from '../../components/dialog.tsx';
 import { Refusal } from './dialog-request.tsx';
 import { ExpiryField, GlobField, NameField, ScopesField } from './token-fields.tsx';
 import { mayNameMachines } from './token-form.ts';

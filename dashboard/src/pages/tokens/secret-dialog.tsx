@@ -3,9 +3,9 @@ import './tokens.css';
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { TokenWithSecret } from '../../api/calls.ts';
-import { CopyButton } from '../../parts/copy-button.tsx';
-import { Dialog } from '../../parts/dialog.tsx';
-import { overlay } from '../../parts/overlay.tsx';
+import { CopyButton } from '../../components/copy-button.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { overlay } from '../../components/overlay.tsx';
 import { type UsageLine, usageLines } from './usage-lines.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** The fields of a new token's form. Each says below itself what has to be mended. */
 import type { ComponentChildren, RefObject } from 'preact';
 import { SCOPES, type Scope } from '#protocol/api';
-import { SCOPE_MEANINGS } from './scope-words.ts';
+import { SCOPE_MEANINGS } from './scope-labels.ts';
 import type { Expiry, FormField, TokenForm } from './token-form.ts';
 
 interface FieldProps {

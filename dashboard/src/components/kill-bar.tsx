@@ -1,4 +1,6 @@
 /** What was ordered to stop from here, over every page, until it is over and has been seen. */
+
+import { countText } from '../format/quantity.ts';
 import { batchPath, killPath, Link, route } from '../router.tsx';
 import { useFleet } from '../state/fleet.ts';
 import {
@@ -16,7 +18,6 @@ import { type Kills, kills } from '../state/kills.ts';
 import { type OrderProgress, orderProgress } from '../state/order-progress.ts';
 import { survivorsText } from '../state/survivors.ts';
 import { Docked } from './dock.tsx';
-import { countText } from './quantity.ts';
 
 export function KillBar() {
   const here = route.value;

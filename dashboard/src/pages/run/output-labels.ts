@@ -1,8 +1,8 @@
 /** What the output's pane says, in words. */
 import type { Run, RunEvent } from '#protocol/api';
 import { type EndReason, isLive } from '#protocol/run-state';
+import { bytesText } from '../../format/quantity.ts';
 import type { Matches } from '../../output/terminal-search.ts';
-import { bytesText } from '../../parts/quantity.ts';
 
 /** Which part of the log is loaded; what of that can be seen depends on what was printed. */
 export function loadedText(start: number, end: number, total: number): string {

@@ -3,9 +3,6 @@ import type { TargetedKeyboardEvent, TargetedSubmitEvent } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { MOST_LISTED } from '../api/calls.ts';
-import { type KillScope, orderKill } from '../state/kill-orders.ts';
-import { relatedTexts, sortLeft } from '../state/related.ts';
-import { Dialog } from './dialog.tsx';
 import {
   choiceText,
   graceOptions,
@@ -15,8 +12,11 @@ import {
   type OwnManner,
   ownManner,
   signalOptions,
-} from './kill-manner.ts';
-import { countText } from './quantity.ts';
+} from '../format/kill-options.ts';
+import { countText } from '../format/quantity.ts';
+import { type KillScope, orderKill } from '../state/kill-orders.ts';
+import { relatedTexts, sortLeft } from '../state/related.ts';
+import { Dialog } from './dialog.tsx';
 
 interface KillDialogProps {
   readonly scope: KillScope;

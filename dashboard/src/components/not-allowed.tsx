@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import type { Session } from '#protocol/api';
+import { usePageTitle } from '../hooks/page-title.ts';
 import { signOut } from '../state/session.ts';
 import { Notice } from './notice.tsx';
-import { usePageTitle } from './page-title.ts';
 
 interface NotAllowedProps {
   readonly who: Session;

@@ -1,9 +1,9 @@
 /** A run's state by shape, word and colour: any one of them is enough. */
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
+import { STATE_WORDS } from '../format/run-state-labels.ts';
 import { awaitedByKill } from '../state/kills.ts';
 import { refOf } from '../state/run-ref.ts';
-import { STATE_WORDS } from './run-state-words.ts';
 import { STATE_SHAPES } from './state-shapes.ts';
 
 export function RunStateBadge({ run }: { readonly run: Run }) {

@@ -1,6 +1,6 @@
 import { MOST_LISTED } from '../api/calls.ts';
+import { countText } from '../format/quantity.ts';
 import { Notice } from './notice.tsx';
-import { countText } from './quantity.ts';
 
 interface CutNoticeProps {
   /** The name of one of what is listed. */

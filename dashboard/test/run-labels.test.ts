@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { orphanSentence, tell, wasSeenToEnd } from '../src/pages/run/words.ts';
+import { orphanSentence, tell, wasSeenToEnd } from '../src/pages/run/run-labels.ts';
 import { routeOf, runPath } from '../src/router.tsx';
 import { at, KILL_ID, RUN_ID, story } from './make.ts';
 
@@ -62,7 +62,9 @@ test('what a kill has left alone is told by name, and it is gone all the same', 
     phase: 'gone',
     signal: null,
   } as const;
-  expect(told({ ...gone, survivors: [], unnamed_survivors: false, related: [{ ...tmux, ...relation }, other] })).toEqual([
+  expect(
+    told({ ...gone, survivors: [], unnamed_survivors: false, related: [{ ...tmux, ...relation }, other] }),
+  ).toEqual([
     [
       'kill',
       'Gone: nothing of it is left',

@@ -1,6 +1,6 @@
 import type { RunEnd } from '#protocol/api';
 import type { RunState } from '#protocol/run-state';
-import { STATE_WORDS } from './run-state-words.ts';
+import { STATE_WORDS } from '../format/run-state-labels.ts';
 
 /** As many marks as there is room for, in units of the drawing. */
 const MARKS = 20;

@@ -1,7 +1,8 @@
 /** Times as people read them; the exact one is a hover away and in the markup. */
+
+import { agoText, durationText, roughlyAgoText } from '../format/quantity.ts';
+import { CLOCK, exactTimeText, timeFormat } from '../format/time-format.ts';
 import { now } from '../state/clock.ts';
-import { agoText, durationText, roughlyAgoText } from './quantity.ts';
-import { CLOCK, exactTimeText, timeFormat } from './time-format.ts';
 
 const TODAY = timeFormat(CLOCK);
 const THIS_YEAR = timeFormat({ weekday: 'short', day: 'numeric', month: 'short', ...CLOCK });

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
+import { KillDialog } from '../components/kill-dialog.tsx';
 import type { KillScope } from '../state/kill-orders.ts';
 import type { Selection } from '../state/selection.ts';
-import { KillDialog } from './kill-dialog.tsx';
 
 /**
  * The question before a kill from a list. What was selected isn't any more once the kill was ordered.

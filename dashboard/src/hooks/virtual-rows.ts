@@ -9,7 +9,7 @@ import {
 } from '@tanstack/virtual-core';
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
-import { isCompact } from './density.tsx';
+import { isCompact } from '../components/density.tsx';
 
 const USUAL_OVERSCAN = 8;
 /** Of the usual height, about so much is left of a compact row. */

@@ -10,7 +10,7 @@ import {
   missingText,
   noOutputText,
   positionText,
-} from '../src/pages/run/output-words.ts';
+} from '../src/pages/run/output-labels.ts';
 import { at, makeRun, RUN_ID, story } from './make.ts';
 
 test('which part of the log is loaded', () => {

@@ -1,9 +1,9 @@
 import type { Run } from '#protocol/api';
+import { countText } from '../format/quantity.ts';
 import { useShortcuts } from '../keyboard/shortcuts.ts';
 import type { KillScope } from '../state/kill-orders.ts';
 import type { Selection } from '../state/selection.ts';
 import { Docked } from './dock.tsx';
-import { countText } from './quantity.ts';
 
 interface SelectionBarProps {
   readonly selection: Selection;

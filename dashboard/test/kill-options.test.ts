@@ -8,7 +8,7 @@ import {
   mannerOf,
   ownManner,
   signalOptions,
-} from '../src/parts/kill-manner.ts';
+} from '../src/format/kill-options.ts';
 import { makeRun, runId } from './make.ts';
 
 const careful = makeRun({ kill_signal: 'SIGINT', grace_ms: 30_000 });

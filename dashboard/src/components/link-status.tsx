@@ -1,8 +1,9 @@
 /** Whether what is shown is being kept up to date. */
+
+import { durationText } from '../format/quantity.ts';
 import { now } from '../state/clock.ts';
 import type { Freshness } from '../state/freshness.ts';
 import { Docked } from './dock.tsx';
-import { durationText } from './quantity.ts';
 
 export function LinkStatus({ freshness }: { readonly freshness: Freshness }) {
   return (

@@ -1,10 +1,10 @@
 import './rows.css';
 import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
+import { useKeptPlace } from '../hooks/scroll-restoration.ts';
+import { useVirtualRows } from '../hooks/virtual-rows.ts';
 import { useRowCursor } from '../keyboard/row-cursor.ts';
 import type { Lister } from '../state/listing.ts';
-import { useKeptPlace } from './kept-place.ts';
-import { useVirtualRows } from './virtual-rows.ts';
 
 interface RowsProps<Item> {
   readonly items: readonly Item[];

@@ -1,8 +1,8 @@
 /** What happened, in words. */
 import type { Run, RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
-import { bytesText, durationText } from '../../parts/quantity.ts';
-import { STATE_WORDS } from '../../parts/run-state-words.ts';
+import { bytesText, durationText } from '../../format/quantity.ts';
+import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import { relatedText, relatedTexts } from '../../state/related.ts';
 import { hasSurvivors, survivorsText } from '../../state/survivors.ts';
 
