@@ -104,7 +104,7 @@ describe('how it stands with it', () => {
     expect([toneOf(unnamed), meaningOf(unnamed)]).toEqual(['bad', meaningOf(settled)]);
     const related = [{ pid: 7, command_line: 'tmux', parent: null, kept: false }];
     expect(targetMeaning(target({ related, related_count: 1 }))).toBe(
-      'Nothing of it is left. Not killed, but carries its relation: 7 tmux.',
+      'Nothing of it is left. Related, not killed: 7 tmux.',
     );
     expect(targetMeaning(target({ related_count: 3 }))).toContain('3 processes, named on the page of the run');
     expect(targetMeaning(target({ unnamed_survivors: true }))).toBe(
