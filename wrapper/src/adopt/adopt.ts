@@ -11,11 +11,11 @@ import { type Configuration, configure } from '../config/control-plane.ts';
 import { ensureFlusher } from '../flush/background.ts';
 import { EXIT_STILL_PRINTING, type GuardianWords } from '../guardian/guardian.ts';
 import { LocalSignals } from '../host/local-signals.ts';
-import { NO_PROGRESS } from '../journal/progress.ts';
+import { EMPTY_CHECKPOINT } from '../journal/checkpoint.ts';
 import {
   isOurs,
-  type LeftJournal,
   NOTHING_HELD,
+  type ReadJournal,
   RunJournal,
   readJournal,
   removeJournal,
@@ -27,7 +27,7 @@ import { environmentOf } from '../processes/environment.ts';
 import { isAnythingLeft } from '../processes/left-running.ts';
 import { bootId, type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
-import { type FamilyOrigin, processFamily } from '../processes/process-tree.ts';
+import { openProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
 import { patternOf } from '../redact/patterns.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { chooseRules, hideTokenFile } from '../run/redaction.ts';
@@ -43,7 +43,7 @@ import { keepInReach } from './keeper.ts';
 /** A run that can be taken over, and is ours to. */
 export interface Orphaned {
   readonly facts: RunFacts;
-  readonly origin: FamilyOrigin;
+  readonly origin: ProcessTreeOrigin;
   readonly supervision: Supervision;
   /** Null when it has no record on disk. */
   readonly place: { readonly state: State; readonly directory: RunDirectory } | null;
@@ -65,7 +65,7 @@ export async function adopt(
   const { journal: noted } = orphaned.supervision;
   const supervision = { ...orphaned.supervision, journal: noted !== null && isOurs(noted) ? noted : null };
   const left = supervision.journal === null ? null : readJournal(supervision.journal);
-  const progress = left?.progress ?? NO_PROGRESS;
+  const checkpoint = left?.checkpoint ?? EMPTY_CHECKPOINT;
   const birth = await bornAgain({ ...orphaned, supervision }, secrets, settings, version, left);
   const { log } = birth;
   const inherited = await inheritOutput(place?.directory.path ?? null, left?.output ?? null, log);
@@ -94,7 +94,7 @@ export async function adopt(
     origin,
     guardian,
     journal,
-    progress,
+    checkpoint,
     heldBack: left?.held ?? NOTHING_HELD,
     output: inherited.output,
     place: place === null ? { ...facts, supervision: ours } : { ...place, output: inherited.onDisk },
@@ -154,7 +154,7 @@ async function bornAgain(
   secrets: Environment,
   settings: Environment,
   version: string,
-  left: LeftJournal | null,
+  left: ReadJournal | null,
 ): Promise<Birth> {
   const args = argsOf(facts, supervision);
   const configuration = configurationOf(facts, settings);
@@ -193,7 +193,7 @@ async function bornAgain(
     cgroup: null,
     own,
     log,
-    started: adoptedCommand(origin, left?.progress.raw ?? null, log),
+    started: adoptedCommand(origin, left?.checkpoint.raw ?? null, log),
   };
 }
 
@@ -247,7 +247,7 @@ async function finish(
   if (supervision.journal !== null) removeJournal(supervision.journal);
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;
-  if (isAnythingLeft(processFamily(origin))) {
+  if (isAnythingLeft(openProcessTree(origin))) {
     await noteTakeover(directory, { ...supervision, guardian: guardianAbove(), journal: null }, log);
     if (!(await keepInReach(directory, origin, controlPlane, rules, state, log))) return;
   } else {

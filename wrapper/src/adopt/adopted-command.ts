@@ -6,14 +6,14 @@ import { INHERITED_FDS } from '../guardian/guardian.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { closedPipe, inheritedPipe, type OutputPipe } from '../output/output-pipe.ts';
 import { processTable } from '../processes/process-table.ts';
-import { type FamilyOrigin, processFamily } from '../processes/process-tree.ts';
+import { openProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { SupervisedCommand } from '../run/run-context.ts';
 
 /** Whose parent we are not, we are not told the exit of. */
 const LOOK_EVERY_MS = 250;
 
 /** @param knownExit how it has exited, if its wrapper lived to note it */
-export function adoptedCommand(origin: FamilyOrigin, knownExit: RawExit | null, log: Log): SupervisedCommand {
+export function adoptedCommand(origin: ProcessTreeOrigin, knownExit: RawExit | null, log: Log): SupervisedCommand {
   const isMerged = origin.pipes.length < 2;
   return {
     kind: 'running',
@@ -29,7 +29,7 @@ export function adoptedCommand(origin: FamilyOrigin, knownExit: RawExit | null, 
 }
 
 /** Null when nobody holds it any more. */
-function pipeOf(stream: StreamName, { pipes }: FamilyOrigin, log: Log): OutputPipe | null {
+function pipeOf(stream: StreamName, { pipes }: ProcessTreeOrigin, log: Log): OutputPipe | null {
   const fd = INHERITED_FDS[stream];
   try {
     if (!fs.fstatSync(fd).isFIFO() || !pipes.includes(processTable.nameOfPipe(fd) ?? '')) return null;
@@ -41,11 +41,11 @@ function pipeOf(stream: StreamName, { pipes }: FamilyOrigin, log: Log): OutputPi
   }
 }
 
-function exitOf(origin: FamilyOrigin, knownExit: RawExit | null): Promise<RawExit | null> {
-  const family = processFamily(origin);
+function exitOf(origin: ProcessTreeOrigin, knownExit: RawExit | null): Promise<RawExit | null> {
+  const tree = openProcessTree(origin);
   return new Promise((resolve) => {
     const look = () => {
-      if (!family.leaderHasExited()) return;
+      if (!tree.leaderHasExited()) return;
       clearInterval(timer);
       resolve(knownExit);
     };

@@ -8,9 +8,8 @@ import type { ControlPlane } from '../config/control-plane.ts';
 import { addressOf, forNobody, leftRecord } from '../flush/upload.ts';
 import { Link, type LinkState } from '../link/link.ts';
 import type { Log } from '../logging/log.ts';
-import { findRelated, withRelated } from '../processes/describe-processes.ts';
-import { describeProcesses } from '../processes/left-running.ts';
-import { type FamilyOrigin, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
+import { describeProcesses, findRelated, withRelated } from '../processes/describe-processes.ts';
+import { openProcessTree, type ProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { removeTold } from '../state/remove-delivered.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
@@ -32,19 +31,19 @@ const TELL_MS = 60_000;
  */
 export async function keepInReach(
   directory: RunDirectory,
-  origin: FamilyOrigin,
+  origin: ProcessTreeOrigin,
   controlPlane: ControlPlane,
   rules: RedactionRules,
   state: State,
   log: Log,
 ): Promise<boolean> {
-  const family = processFamily(origin);
+  const tree = openProcessTree(origin);
   const { record, output } = await leftRecord(directory, () => kills.applied);
   const { limits, supervision } = directory.facts;
   const ownWay = { signal: supervision?.signal ?? 'SIGTERM', graceMs: limits.grace_ms };
-  const kills = new LaterKills(family, ownWay, () => record.start().age_ms, log, {
+  const kills = new LaterKills(tree, ownWay, () => record.start().age_ms, log, {
     killing: (step) => {
-      const told = withRelated(step, findRelated(family, rules, log));
+      const told = withRelated(step, findRelated(tree, rules, log));
       record.noteKilling(told);
       link.killing(told);
     },
@@ -62,8 +61,8 @@ export async function keepInReach(
   output.onReadable = () => link.outputReadable();
   let known = '';
   const look = () => {
-    const pids = family.remaining();
-    const related = family.related();
+    const pids = tree.remaining();
+    const related = tree.related();
     const now = JSON.stringify([pids, related]);
     if (now === known) return;
     known = now;
@@ -88,7 +87,7 @@ export async function keepInReach(
   const isTold = link.state === 'settled';
   await link.close();
   await output.close();
-  await leave(directory, family, isTold ? state : null);
+  await leave(directory, tree, isTold ? state : null);
   return isToBeTold;
 }
 
@@ -96,8 +95,8 @@ function isUnwanted(state: LinkState): boolean {
   return state === 'rejected' || state === 'refused' || state === 'given_up';
 }
 
-async function leave(directory: RunDirectory, family: ProcessFamily, toldIn: State | null): Promise<void> {
-  family.release();
+async function leave(directory: RunDirectory, tree: ProcessTree, toldIn: State | null): Promise<void> {
+  tree.release();
   if (toldIn !== null) await removeTold(directory, toldIn.directory, toldIn.processes);
   else await directory.release();
 }

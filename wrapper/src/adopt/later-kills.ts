@@ -3,7 +3,7 @@ import type { AppliedKill, Killing, KillMessage } from '#protocol/wrapper-link';
 import { leaderless } from '../kill/kill-tree.ts';
 import { Terminator } from '../kill/terminator.ts';
 import type { Log } from '../logging/log.ts';
-import type { ProcessFamily } from '../processes/process-tree.ts';
+import type { ProcessTree } from '../processes/process-tree.ts';
 
 export interface LaterKillEvents {
   killing(step: Killing): void;
@@ -21,7 +21,7 @@ const MAX_REMEMBERED = 200;
 
 export class LaterKills {
   readonly #ownWay: OwnWay;
-  readonly #family: ProcessFamily;
+  readonly #tree: ProcessTree;
   readonly #age: () => number;
   readonly #log: Log;
   readonly #events: LaterKillEvents;
@@ -32,9 +32,9 @@ export class LaterKills {
    * @param ownWay how the run is ended where a kill does not say
    * @param age the run's age in ms, whole
    */
-  constructor(family: ProcessFamily, ownWay: OwnWay, age: () => number, log: Log, events: LaterKillEvents) {
+  constructor(tree: ProcessTree, ownWay: OwnWay, age: () => number, log: Log, events: LaterKillEvents) {
     this.#ownWay = ownWay;
-    this.#family = family;
+    this.#tree = tree;
     this.#age = age;
     this.#log = log;
     this.#events = events;
@@ -64,8 +64,8 @@ export class LaterKills {
 
   #begin(): Terminator {
     const { killing, gone } = this.#events;
-    const terminator = new Terminator(leaderless(this.#family), this.#age, killing, this.#log);
-    void terminator.gaveUp().then(() => {
+    const terminator = new Terminator(leaderless(this.#tree), this.#age, killing, this.#log);
+    void terminator.sweepOver().then(() => {
       // What it could not end may be tried again by another kill.
       this.#past = [...this.#past, ...terminator.appliedKills].slice(-MAX_REMEMBERED);
       this.#terminator = null;

@@ -8,7 +8,7 @@ import { describeError, type Log } from '../logging/log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
 import { salvageOutput } from '../output/inherited-output.ts';
 import { isAnythingLeft } from '../processes/left-running.ts';
-import { noFamily, processFamily } from '../processes/process-tree.ts';
+import { emptyTree, openProcessTree } from '../processes/process-tree.ts';
 import { acquireFlusherLock } from '../state/flusher-lock.ts';
 import { flusherKey, isToBeSent } from '../state/leftover.ts';
 import { removeTold } from '../state/remove-delivered.ts';
@@ -247,7 +247,7 @@ async function hasLeftRunning(directory: RunDirectory): Promise<boolean> {
   const end = await directory.readEnd().catch(() => null);
   const left = end?.complete.left_running ?? [];
   const { family } = directory.facts;
-  return left.length > 0 && family !== null && isAnythingLeft(processFamily(family));
+  return left.length > 0 && family !== null && isAnythingLeft(openProcessTree(family));
 }
 
 /** The disk fails, or we do: no reason not to send the others. */
@@ -258,12 +258,12 @@ function failed(error: unknown): Upload {
 /** Nothing of it is to be sent any more. A command that still lives without its wrapper must stay findable. */
 async function putAway(directory: RunDirectory, state: State): Promise<void> {
   const { family: origin } = directory.facts;
-  const family = origin === null ? noFamily : processFamily(origin);
-  if ((await directory.readEnd()) === null && family.members().length > 0) {
+  const tree = origin === null ? emptyTree : openProcessTree(origin);
+  if ((await directory.readEnd()) === null && tree.members().length > 0) {
     await directory.markUploaded();
     await directory.release();
     return;
   }
-  family.release();
+  tree.release();
   await removeTold(directory, state.directory, state.processes);
 }

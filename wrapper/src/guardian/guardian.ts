@@ -183,10 +183,10 @@ export class Guardian implements GuardianWords {
   #isDismissed = false;
 
   /** Starts it; whatever goes wrong is told to `log` and leaves the run without a guardian. */
-  constructor(will: LastWill, pipes: ReadEnds, log: Log) {
+  constructor(plan: LastWill, pipes: ReadEnds, log: Log) {
     const failed = (error: unknown) => log.info(`the guardian is not there: ${describeError(error)}`);
     try {
-      const child = startShell(will, pipes, 'pipe', process.env);
+      const child = startShell(plan, pipes, 'pipe', process.env);
       child.on('error', failed);
       this.pid = child.pid ?? null;
       const pipe = child.stdio[3] ?? null;
@@ -230,8 +230,8 @@ export class Guardian implements GuardianWords {
  *
  * @throws what spawning throws
  */
-export function startOrphansGuardian(will: LastWill, pipes: ReadEnds, environment: Environment): void {
-  const child = startShell(will, pipes, 'ignore', environment);
+export function startOrphansGuardian(plan: LastWill, pipes: ReadEnds, environment: Environment): void {
+  const child = startShell(plan, pipes, 'ignore', environment);
   // EAGAIN: too many processes. The next one to come along tries again.
   child.on('error', () => {});
   child.unref();

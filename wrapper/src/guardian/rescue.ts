@@ -7,7 +7,7 @@ import type { Environment } from '../config/config-file.ts';
 import type { ControlPlane } from '../config/control-plane.ts';
 import { environmentForOurselves } from '../launch/command-environment.ts';
 import { describeError, type Log } from '../logging/log.ts';
-import { type FamilyOrigin, processFamily } from '../processes/process-tree.ts';
+import { openProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
 import { isAdoptable } from '../state/leftover.ts';
 import type { RunFacts } from '../state/run-file.ts';
 import { eachUnfinishedRun } from '../state/run-listing.ts';
@@ -73,9 +73,9 @@ export function keepLeft(facts: RunFacts, means: Means, log: Log): void {
   start(facts, { ...lastWill(facts, family.leader.pid), kind: 'keep' }, { stdout: null, stderr: null }, means, log);
 }
 
-function start(facts: RunFacts, will: LastWill, pipes: ReadEnds, means: Means, log: Log): boolean {
+function start(facts: RunFacts, plan: LastWill, pipes: ReadEnds, means: Means, log: Log): boolean {
   try {
-    startOrphansGuardian(will, pipes, environmentFor(facts, means));
+    startOrphansGuardian(plan, pipes, environmentFor(facts, means));
     return true;
   } catch (error) {
     // Too many processes, too many open files: the next one tries again.
@@ -92,8 +92,8 @@ function environmentFor({ control_plane: target }: RunFacts, { environment, cont
 }
 
 /** Opens the read ends of the command's pipes anew, by way of a process that prints into them. */
-function pipesOf(origin: FamilyOrigin): ReadEnds {
-  const pids = processFamily(origin).members();
+function pipesOf(origin: ProcessTreeOrigin): ReadEnds {
+  const pids = openProcessTree(origin).members();
   const [stdout = null, stderr = null] = origin.pipes.map((name) => openReadEnd(name, pids));
   return { stdout, stderr };
 }

@@ -12,11 +12,11 @@ import { describeError, type Log } from '../logging/log.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
 import type { Processes } from '../state/owner.ts';
 import { parseProcess, processName } from '../state/process-name.ts';
+import { EMPTY_CHECKPOINT, RunCheckpoint } from './checkpoint.ts';
 import { type JournalledOutput, OutputJournal, readOutputJournal, type Stretch } from './output-journal.ts';
-import { NO_PROGRESS, Progress } from './progress.ts';
 
 const PREFIX = 'leash-journal-';
-const PROGRESS_FILE = 'progress.json';
+const CHECKPOINT_FILE = 'checkpoint.json';
 const HELD_FILE = 'held.json';
 
 /** Bytes of each stream that were read and not recorded yet, because they might become a secret. */
@@ -47,17 +47,17 @@ export class RunJournal {
   }
 
   /** How far the run has come by now. Never throws. */
-  noteProgress(progress: Progress): void {
-    this.#noteFailure(put(this.path, PROGRESS_FILE, progress));
+  saveCheckpoint(progress: RunCheckpoint): void {
+    this.#logFirstFailure(writeJson(this.path, CHECKPOINT_FILE, progress));
   }
 
   /** What is held back by now. Never throws. */
-  noteHeld({ stdout, stderr }: HeldBytes): void {
+  saveHeld({ stdout, stderr }: HeldBytes): void {
     const holdsBack = stdout.length > 0 || stderr.length > 0;
     if (!holdsBack && !this.#holdsBack) return;
     this.#holdsBack = holdsBack;
     const content: v.InferOutput<typeof Held> = { stdout: base64(stdout), stderr: base64(stderr) };
-    this.#noteFailure(put(this.path, HELD_FILE, content));
+    this.#logFirstFailure(writeJson(this.path, HELD_FILE, content));
   }
 
   /** The run needs no successor any more. Never throws. */
@@ -66,7 +66,7 @@ export class RunJournal {
     removeJournal(this.path);
   }
 
-  #noteFailure(why: string | null): void {
+  #logFirstFailure(why: string | null): void {
     if (why === null || this.#hasFailed) return;
     this.#hasFailed = true;
     this.#log.info(`a successor would not know all of this run: ${why}`);
@@ -82,12 +82,12 @@ export function isOurs(directory: string): boolean {
 }
 
 /** How far a run has come whose wrapper is gone. Never throws. */
-export function noteProgressIn(directory: string, progress: Progress): void {
-  if (isOurs(directory)) put(directory, PROGRESS_FILE, progress);
+export function saveCheckpointIn(directory: string, progress: RunCheckpoint): void {
+  if (isOurs(directory)) writeJson(directory, CHECKPOINT_FILE, progress);
 }
 
 /** @returns null, or why it could not be written: other files fill the memory, or the directory is gone */
-function put(directory: string, name: string, content: unknown): string | null {
+function writeJson(directory: string, name: string, content: unknown): string | null {
   const file = path.join(directory, name);
   try {
     fs.writeFileSync(`${file}.new`, JSON.stringify(content), { mode: 0o600 });
@@ -121,18 +121,18 @@ export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
 }
 
 /** What the journal of a run says whose wrapper is gone. */
-export interface LeftJournal {
+export interface ReadJournal {
   readonly output: JournalledOutput | null;
-  readonly progress: Progress;
+  readonly checkpoint: RunCheckpoint;
   readonly held: HeldBytes;
 }
 
 /** Reads a journal. Whatever can't be read counts as not noted. */
-export function readJournal(directory: string): LeftJournal {
+export function readJournal(directory: string): ReadJournal {
   const held = read(directory, HELD_FILE, Held);
   return {
     output: attempt(() => readOutputJournal(directory)),
-    progress: read(directory, PROGRESS_FILE, Progress) ?? NO_PROGRESS,
+    checkpoint: read(directory, CHECKPOINT_FILE, RunCheckpoint) ?? EMPTY_CHECKPOINT,
     held: { stdout: fromBase64(held?.stdout), stderr: fromBase64(held?.stderr) },
   };
 }

@@ -1,9 +1,9 @@
 /**
- * Ending a run: what to do when, decided without doing it.
+ * Ending a run: decides what to do when, without doing it.
  *
- * There is one way for an operator's kill, the run's own limits and a local signal: a first signal to the whole family,
- * the grace, then SIGKILL to whatever is left of the *family* until nothing is. The leader's exit decides nothing, except
- * that an exit before any signal was sent stands.
+ * An operator's kill, the run's own limits and a local signal are carried out in the same way: a first signal to the whole
+ * process tree, the grace, then SIGKILL to whatever is left of the *tree* until nothing is. The leader's exit decides
+ * nothing, except that an exit before any signal was sent counts.
  */
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
 
@@ -22,11 +22,11 @@ export interface EndRequest {
   readonly cause: Cause;
   readonly signal: string;
   readonly graceMs: number;
-  /** Whether related processes is to be ended, too. */
+  /** Whether related processes are to be ended, too. */
   readonly includeRelated?: boolean;
 }
 
-export type EndingReason = Cause['kind'];
+export type CauseKind = Cause['kind'];
 
 /** How far a run is on its way out. Moments are the run's age in ms. */
 export type Stage =
@@ -34,34 +34,34 @@ export type Stage =
   /** The command exited before any signal was sent. */
   | { readonly kind: 'exited' }
   /** The first signal was sent; SIGKILL follows at `killAt`. */
-  | { readonly kind: 'term'; readonly reason: EndingReason; readonly killAt: number }
+  | { readonly kind: 'term'; readonly reason: CauseKind; readonly killAt: number }
   /** SIGKILL was sent, and is sent again until nothing is left or it is `giveUpAt`. */
-  | { readonly kind: 'kill'; readonly reason: EndingReason; readonly giveUpAt: number }
+  | { readonly kind: 'kill'; readonly reason: CauseKind; readonly giveUpAt: number }
   | {
       readonly kind: 'gone';
-      readonly reason: EndingReason;
+      readonly reason: CauseKind;
       readonly survivors: readonly number[];
       /** Whether there are others whose pids are not known, or for which the list has no room. */
       readonly unnamedSurvivors: boolean;
     };
 
-/** What one request was last answered. */
-export type Progress = Omit<AppliedKill, 'kill'> & { readonly cause: Cause };
+/** The last step that was reported for one request. */
+export type RequestProgress = Omit<AppliedKill, 'kill'> & { readonly cause: Cause };
 
 export interface Termination {
   readonly stage: Stage;
   /** Every signal sent so far except SIGKILL: a repeat is not sent again. */
   readonly sent: readonly string[];
   /** The last progress of each request, oldest first; operators' kills each, own causes one per kind. */
-  readonly progress: readonly Progress[];
+  readonly progress: readonly RequestProgress[];
   /** Since when something that no look shows has held the command's output; null while nothing does. */
   readonly heldUnseenSince: number | null;
-  /** Whether related processes is ended, too: once somebody has asked for that. */
+  /** Whether related processes are ended, too: once somebody has asked for that. */
   readonly includesRelated: boolean;
 }
 
 export type Action =
-  /** From now on what carries the run's mark is ended, too. */
+  /** From now on related processes are ended, too. */
   | { readonly kind: 'include_related' }
   | { readonly kind: 'signal'; readonly signal: string }
   /** Read what is in the pipes, so that their end is noticed. */
@@ -74,7 +74,7 @@ export interface Decision {
 }
 
 /** What can happen. */
-export type Happening =
+export type TerminationEvent =
   | { readonly kind: 'requested'; readonly request: EndRequest }
   /** The command's own process has ended. */
   | { readonly kind: 'leader_exited' }
@@ -82,7 +82,7 @@ export type Happening =
   /** It could not be looked at; `members` are those of the last look. Nothing is known to be gone. */
   | { readonly kind: 'not_looked'; readonly members: readonly number[] };
 
-/** A look at the family. */
+/** A look at the process tree. */
 export interface Look {
   readonly kind: 'looked';
   /** Its living members. */
@@ -95,7 +95,7 @@ export interface Look {
 
 /** How long SIGKILL is repeated before survivors are reported. */
 export const SWEEP_MS = 5_000;
-/** As many as a message may tell of. */
+/** As many as a message may list. */
 export const MAX_SURVIVORS = 64;
 /** A control plane gone mad must not fill the memory; more kills than this are never under way at once. */
 const MAX_REMEMBERED = 200;
@@ -109,20 +109,20 @@ export const NOT_ENDING: Termination = {
 };
 
 /** The next state and what to do, in order. `now` is the run's age in ms. */
-export function decide(state: Termination, happening: Happening, now: number): Decision {
+export function decide(state: Termination, happening: TerminationEvent, now: number): Decision {
   switch (happening.kind) {
     case 'requested':
       return onRequest(state, happening.request, now);
     case 'leader_exited':
-      return state.stage.kind === 'running' ? still({ ...state, stage: { kind: 'exited' } }) : still(state);
+      return state.stage.kind === 'running' ? unchanged({ ...state, stage: { kind: 'exited' } }) : unchanged(state);
     case 'looked':
-      return isUnderWay(state.stage) ? onLook(state, state.stage.reason, happening, now) : still(state);
+      return isUnderWay(state.stage) ? onLook(state, state.stage.reason, happening, now) : unchanged(state);
     case 'not_looked':
-      return goOn(state, happening.members, now, true);
+      return continueKill(state, happening.members, now, true);
   }
 }
 
-/** Whether the end is under way, so that the family must be looked at even if nothing happens. */
+/** Whether the end is under way, so that the tree must be looked at even if nothing happens. */
 export function isUnderWay(stage: Stage): stage is Extract<Stage, { kind: 'term' | 'kill' }> {
   return stage.kind === 'term' || stage.kind === 'kill';
 }
@@ -142,31 +142,31 @@ function onRequest(state: Termination, request: EndRequest, now: number): Decisi
       return including(state, request, (next) => begin(next, request, now));
     case 'term': {
       const { stage } = state;
-      return including(state, request, (next, isNew) => hasten(next, stage, request, isNew, now));
+      return including(state, request, (next, isNew) => shortenGrace(next, stage, request, isNew, now));
     }
     case 'kill': {
       const { stage } = state;
       return including(state, request, (next, isNew) =>
-        note(
+        reportStep(
           // Whoever has just been included gets as much time as the others had.
           isNew ? { ...next, stage: { ...stage, giveUpAt: now + SWEEP_MS } } : next,
           request.cause,
-          answer('kill', 'SIGKILL', now),
+          stepAt('kill', 'SIGKILL', now),
         ),
       );
     }
     case 'gone':
     case 'exited':
       // A limit or a local signal that comes too late needs no answer.
-      if (request.cause.kind !== 'operator') return still(state);
-      return note(state, request.cause, answer('refused', null, now));
+      if (request.cause.kind !== 'operator') return unchanged(state);
+      return reportStep(state, request.cause, stepAt('refused', null, now));
   }
 }
 
 /**
- * Includes what carries the mark, if that is asked for, before anybody is signalled.
+ * Includes related processes, if that is asked for, before any process is signalled.
  *
- * @param then is told whether that is new
+ * @param then is given whether that is new
  */
 function including(
   state: Termination,
@@ -180,43 +180,43 @@ function including(
 
 function begin(state: Termination, request: EndRequest, now: number): Decision {
   const reason = request.cause.kind;
-  if (request.signal === 'SIGKILL') return escalate(add(state, request, now), reason, now);
-  const first = note(
-    { ...add(state, request, now), stage: { kind: 'term', reason, killAt: now + request.graceMs } },
+  if (request.signal === 'SIGKILL') return escalate(addRequest(state, request, now), reason, now);
+  const first = reportStep(
+    { ...addRequest(state, request, now), stage: { kind: 'term', reason, killAt: now + request.graceMs } },
     request.cause,
-    answer('term', request.signal, now),
+    stepAt('term', request.signal, now),
   );
-  return after({ next: first.next, actions: [...firstSignal(request.signal), ...first.actions] }, (next) =>
-    request.graceMs === 0 ? escalate(next, reason, now) : still(next),
+  return andThen({ next: first.next, actions: [...firstSignal(request.signal), ...first.actions] }, (next) =>
+    request.graceMs === 0 ? escalate(next, reason, now) : unchanged(next),
   );
 }
 
 /** A further request while the grace of the first is running: it can bring SIGKILL nearer, never push it away. */
-function hasten(
+function shortenGrace(
   state: Termination,
   stage: Extract<Stage, { kind: 'term' }>,
   request: EndRequest,
   areOthersIncluded: boolean,
   now: number,
 ): Decision {
-  const added = add(state, request, now);
+  const added = addRequest(state, request, now);
   const killAt = request.signal === 'SIGKILL' ? now : Math.min(stage.killAt, now + request.graceMs);
   const moved: Termination = { ...added, stage: { ...stage, killAt } };
   if (request.signal === 'SIGKILL') return escalate(moved, stage.reason, now);
-  const told = note(moved, request.cause, answer('term', request.signal, now));
+  const told = reportStep(moved, request.cause, stepAt('term', request.signal, now));
   // A second Ctrl-C means something to many programs; a second SIGTERM from another operator is the same wish again.
   const resend = request.cause.kind === 'local_signal' || areOthersIncluded || !state.sent.includes(request.signal);
-  return after(
+  return andThen(
     { next: told.next, actions: [...(resend ? firstSignal(request.signal) : []), ...told.actions] },
-    (next) => (killAt <= now ? escalate(next, stage.reason, now) : still(next)),
+    (next) => (killAt <= now ? escalate(next, stage.reason, now) : unchanged(next)),
   );
 }
 
 /**
- * That nothing is left is said only once nothing holds the output any more: what does so and is shown by no look is one
- * that could not be ended. A pipe ends with the last process that holds it, but we may be told a moment later.
+ * `gone` is reported only once nothing holds the output any more: a process that holds it and that no look shows is one
+ * that could not be ended. A pipe ends with the last process that holds it, but we may hear of that a moment later.
  */
-function onLook(state: Termination, reason: EndingReason, look: Look, now: number): Decision {
+function onLook(state: Termination, reason: CauseKind, look: Look, now: number): Decision {
   const { members, leaderCollected } = look;
   const heldUnseenSince = leaderCollected && look.isHeldUnseen ? (state.heldUnseenSince ?? now) : null;
   const seen: Termination = { ...state, heldUnseenSince };
@@ -224,9 +224,9 @@ function onLook(state: Termination, reason: EndingReason, look: Look, now: numbe
   const isNobodySeen = members.length === 0 && leaderCollected;
   if (isNobodySeen && heldUnseenSince === null) return finish(seen, reason, [], false, now);
   if (isNobodySeen && hasLingered(seen, now)) return finish(seen, reason, [], true, now);
-  // There is nobody to be signalled: a grace that ends meanwhile changes nothing.
+  // There is no process to signal: a grace that ends meanwhile changes nothing.
   if (isNobodySeen) return { next: seen, actions: drain };
-  const { next, actions } = goOn(seen, members, now, members.length > 0);
+  const { next, actions } = continueKill(seen, members, now, members.length > 0);
   return { next, actions: [...drain, ...actions] };
 }
 
@@ -235,37 +235,37 @@ function hasLingered({ heldUnseenSince }: Termination, now: number): boolean {
 }
 
 /** @param perhapsAlive whether there may be someone to signal */
-function goOn(state: Termination, members: readonly number[], now: number, perhapsAlive: boolean): Decision {
+function continueKill(state: Termination, members: readonly number[], now: number, perhapsAlive: boolean): Decision {
   const { stage } = state;
-  if (!isUnderWay(stage)) return still(state);
-  if (stage.kind === 'term') return now >= stage.killAt ? escalate(state, stage.reason, now) : still(state);
+  if (!isUnderWay(stage)) return unchanged(state);
+  if (stage.kind === 'term') return now >= stage.killAt ? escalate(state, stage.reason, now) : unchanged(state);
   if (now >= stage.giveUpAt) {
     // Nobody is seen, and yet it is not known to be over: no look was possible, or the command has not been collected.
     const isUnknown = members.length === 0;
     return finish(state, stage.reason, members, isUnknown || hasLingered(state, now), now);
   }
   // What forked while the signal went round has not got it.
-  return perhapsAlive ? { next: state, actions: [{ kind: 'signal', signal: 'SIGKILL' }] } : still(state);
+  return perhapsAlive ? { next: state, actions: [{ kind: 'signal', signal: 'SIGKILL' }] } : unchanged(state);
 }
 
-function escalate(state: Termination, reason: EndingReason, now: number): Decision {
-  const told = noteAll(
+function escalate(state: Termination, reason: CauseKind, now: number): Decision {
+  const told = reportStepToAll(
     { ...state, stage: { kind: 'kill', reason, giveUpAt: now + SWEEP_MS } },
-    answer('kill', 'SIGKILL', now),
+    stepAt('kill', 'SIGKILL', now),
   );
   return { next: told.next, actions: [{ kind: 'signal', signal: 'SIGKILL' }, ...told.actions] };
 }
 
 function finish(
   state: Termination,
-  reason: EndingReason,
+  reason: CauseKind,
   members: readonly number[],
   areOthersLeft: boolean,
   now: number,
 ): Decision {
   const survivors = members.slice(0, MAX_SURVIVORS);
   const unnamedSurvivors = areOthersLeft || members.length > MAX_SURVIVORS;
-  return noteAll(
+  return reportStepToAll(
     { ...state, stage: { kind: 'gone', reason, survivors, unnamedSurvivors } },
     { phase: 'gone', signal: null, at_ms: now, survivors, unnamed_survivors: unnamedSurvivors },
   );
@@ -279,26 +279,26 @@ function firstSignal(signal: string): Action[] {
   ];
 }
 
-type Answer = Omit<Progress, 'cause'>;
+type Step = Omit<RequestProgress, 'cause'>;
 
-/** Of a step after which nothing is said of who is left. */
-function answer(phase: Answer['phase'], signal: string | null, now: number): Answer {
+/** A step that has no survivors to report. */
+function stepAt(phase: Step['phase'], signal: string | null, now: number): Step {
   return { phase, signal, at_ms: now, survivors: [], unnamed_survivors: false };
 }
 
-function add(state: Termination, request: EndRequest, now: number): Termination {
+function addRequest(state: Termination, request: EndRequest, now: number): Termination {
   const sent = state.sent.includes(request.signal) ? state.sent : [...state.sent, request.signal];
-  const first = answer('term', request.signal, now);
+  const first = stepAt('term', request.signal, now);
   return { ...state, sent, progress: withProgress(state.progress, { cause: request.cause, ...first }) };
 }
 
-function note(state: Termination, cause: Cause, step: Answer): Decision {
-  const progress: Progress = { cause, ...step };
+function reportStep(state: Termination, cause: Cause, step: Step): Decision {
+  const progress: RequestProgress = { cause, ...step };
   return { next: { ...state, progress: withProgress(state.progress, progress) }, actions: [report(progress)] };
 }
 
-/** Tells everyone who asked for the end; those that came too late have had their answer. */
-function noteAll(state: Termination, step: Answer): Decision {
+/** Reports to each request; those that came too late have been refused already. */
+function reportStepToAll(state: Termination, step: Step): Decision {
   const progress = state.progress.map((each) => (each.phase === 'refused' ? each : { cause: each.cause, ...step }));
   return {
     next: { ...state, progress },
@@ -306,11 +306,11 @@ function noteAll(state: Termination, step: Answer): Decision {
   };
 }
 
-function withProgress(all: readonly Progress[], one: Progress): Progress[] {
+function withProgress(all: readonly RequestProgress[], one: RequestProgress): RequestProgress[] {
   return [...all.filter((each) => !isSameCause(each.cause, one.cause)), one].slice(-MAX_REMEMBERED);
 }
 
-function report({ cause, ...progress }: Progress): Action {
+function report({ cause, ...progress }: RequestProgress): Action {
   const kill = cause.kind === 'operator' ? cause.kill : null;
   return { kind: 'report', killing: { type: 'killing', kill, reason: cause.kind, ...progress } };
 }
@@ -324,11 +324,11 @@ function isSameCause(one: Cause, other: Cause): boolean {
   return one.kind === other.kind;
 }
 
-function still(next: Termination): Decision {
+function unchanged(next: Termination): Decision {
   return { next, actions: [] };
 }
 
-function after(first: Decision, then: (next: Termination) => Decision): Decision {
+function andThen(first: Decision, then: (next: Termination) => Decision): Decision {
   const second = then(first.next);
   return { next: second.next, actions: [...first.actions, ...second.actions] };
 }

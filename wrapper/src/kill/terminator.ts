@@ -1,18 +1,18 @@
-/** Carries out what `decide` says: signals, looks at the family, and tells of it. */
+/** Carries out what `decide` decides: signals the process tree, looks at it, and reports each step. */
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
 import { Alarm } from '../clock/alarm.ts';
 import { describeError, type Log } from '../logging/log.ts';
-import type { ProcessFamily } from '../processes/process-tree.ts';
+import type { ProcessTree } from '../processes/process-tree.ts';
 import {
   appliedKills,
   decide,
   type EndRequest,
-  type Happening,
   isUnderWay,
   MAX_SURVIVORS,
   NOT_ENDING,
   type Stage,
   type Termination,
+  type TerminationEvent,
 } from './decide.ts';
 
 const FIRST_LOOK_MS = 10;
@@ -24,9 +24,9 @@ const BACK_OFF = 1.5;
  */
 const LOOK_SHARE = { term: 0.1, kill: 0.5 };
 
-/** What can be ended. */
-export type Endable = Pick<
-  ProcessFamily,
+/** What the terminator needs of a process tree. */
+export type KillableTree = Pick<
+  ProcessTree,
   'members' | 'leaderHasExited' | 'signal' | 'mayHoldOutput' | 'related' | 'includeRelated'
 >;
 
@@ -39,7 +39,7 @@ export interface HeldOutput {
 }
 
 export class Terminator {
-  readonly #family: Endable;
+  readonly #tree: KillableTree;
   readonly #age: () => number;
   readonly #onKilling: (killing: Killing) => void;
   readonly #log: Log;
@@ -57,28 +57,28 @@ export class Terminator {
 
   /**
    * @param age the run's age in ms
-   * @param onKilling is told each step, to be passed on
-   * @param state how far another one had come that is there no longer
+   * @param onKilling is called with each step, to be reported
+   * @param state how far a terminator in another process had come
    */
   constructor(
-    family: Endable,
+    tree: KillableTree,
     age: () => number,
     onKilling: (killing: Killing) => void,
     log: Log,
     state: Termination = NOT_ENDING,
   ) {
     this.#state = state;
-    this.#family = family;
+    this.#tree = tree;
     this.#age = age;
     this.#onKilling = onKilling;
     this.#log = log;
     this.#alarm = new Alarm(age, () => this.#look());
     this.#lookLater(FIRST_LOOK_MS);
-    if (state.includesRelated) family.includeRelated();
+    if (state.includesRelated) tree.includeRelated();
     if (state.stage.kind === 'gone') this.#setGone();
   }
 
-  /** All of it, for whoever may have to go on from here. */
+  /** The whole state, from which a successor can continue. */
   get termination(): Termination {
     return this.#state;
   }
@@ -91,7 +91,7 @@ export class Terminator {
     return appliedKills(this.#state);
   }
 
-  /** From now on the end is told only when nothing holds the output any more, or that something does. */
+  /** From now on the end is reported only when nothing holds the output any more, or with the fact that something does. */
   watchOutput(output: HeldOutput): void {
     this.#output = output;
   }
@@ -103,9 +103,9 @@ export class Terminator {
 
   /** An operator's kill, one of the run's limits, or a signal to us. */
   request(request: EndRequest): void {
-    // An exit that has happened but has not been told to us yet still came first.
-    if (this.#state.stage.kind === 'running' && this.#family.leaderHasExited()) this.#happen({ kind: 'leader_exited' });
-    this.#happen({ kind: 'requested', request });
+    // An exit that has happened but that we have not heard of yet still came first.
+    if (this.#state.stage.kind === 'running' && this.#tree.leaderHasExited()) this.#handle({ kind: 'leader_exited' });
+    this.#handle({ kind: 'requested', request });
     if (isUnderWay(this.stage)) {
       this.#pauseMs = FIRST_LOOK_MS;
       this.#lookLater(FIRST_LOOK_MS);
@@ -115,7 +115,7 @@ export class Terminator {
   /** The command's own process has exited and been collected. */
   leaderExited(): void {
     this.#leaderCollected = true;
-    this.#happen({ kind: 'leader_exited' });
+    this.#handle({ kind: 'leader_exited' });
     if (isUnderWay(this.stage)) this.#look();
   }
 
@@ -123,12 +123,12 @@ export class Terminator {
   over(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.#settle();
+      this.#resolveWaiting();
     });
   }
 
   /** Resolves when the sweep is over, and never unless the run is being ended. */
-  gaveUp(): Promise<void> {
+  sweepOver(): Promise<void> {
     return this.#gone;
   }
 
@@ -137,16 +137,16 @@ export class Terminator {
     const before = this.stage.kind;
     const seen = this.#see();
     const tookMs = this.#age() - started;
-    this.#happen(seen);
+    this.#handle(seen);
     // What has just been killed is gone in a moment.
     this.#pauseMs = before === this.stage.kind ? Math.min(LAST_LOOK_MS, this.#pauseMs * BACK_OFF) : FIRST_LOOK_MS;
     const share = this.stage.kind === 'kill' ? LOOK_SHARE.kill : LOOK_SHARE.term;
     this.#lookLater(Math.max(this.#pauseMs, tookMs / share));
   }
 
-  #see(): Happening {
+  #see(): TerminationEvent {
     try {
-      const members = this.#family.members();
+      const members = this.#tree.members();
       this.#lastSeen = members;
       const leaderCollected = this.#leaderCollected;
       return { kind: 'looked', members, leaderCollected, isHeldUnseen: leaderCollected && this.#isHeldUnseen(members) };
@@ -157,33 +157,33 @@ export class Terminator {
     }
   }
 
-  /** Of very many survivors nobody asks which of them it is. What is left alone may hold it as long as it likes. */
+  /** With very many survivors it doesn't matter which of them holds it. Related processes may hold it as long as they like. */
   #isHeldUnseen(members: readonly number[]): boolean {
     if (this.#output?.isOpen() !== true || members.length > MAX_SURVIVORS) return false;
-    const related = this.#family.related().map(({ pid }) => pid);
-    return ![...members, ...related].some((pid) => this.#family.mayHoldOutput(pid));
+    const related = this.#tree.related().map(({ pid }) => pid);
+    return ![...members, ...related].some((pid) => this.#tree.mayHoldOutput(pid));
   }
 
   #lookLater(ms: number): void {
     const { stage } = this;
     const now = this.#age();
-    // A grace that is over while nobody is seen is not waited for any more.
+    // A grace that is over while no process is seen is not waited for any more.
     const killAt = stage.kind === 'term' && stage.killAt > now ? stage.killAt : Number.POSITIVE_INFINITY;
     if (!isUnderWay(stage)) this.#alarm.clear();
     else this.#alarm.set(Math.min(now + ms, killAt));
   }
 
-  #happen(happening: Happening): void {
+  #handle(happening: TerminationEvent): void {
     const before = this.stage.kind;
     const { next, actions } = decide(this.#state, happening, this.#age());
     this.#state = next;
     for (const action of actions) {
       switch (action.kind) {
         case 'include_related':
-          this.#family.includeRelated();
+          this.#tree.includeRelated();
           break;
         case 'signal':
-          this.#family.signal(action.signal as NodeJS.Signals);
+          this.#tree.signal(action.signal as NodeJS.Signals);
           break;
         case 'drain':
           this.#output?.drain();
@@ -193,10 +193,10 @@ export class Terminator {
           break;
       }
     }
-    if (before !== this.stage.kind) this.#settle();
+    if (before !== this.stage.kind) this.#resolveWaiting();
   }
 
-  #settle(): void {
+  #resolveWaiting(): void {
     if (isUnderWay(this.stage)) return;
     if (this.stage.kind === 'gone') this.#setGone();
     for (const resolve of this.#waiting.splice(0)) resolve();

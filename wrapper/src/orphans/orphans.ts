@@ -1,12 +1,12 @@
 /** Commands that lost their wrapper before their end was recorded, and run on. */
 import { type Means, rescue } from '../guardian/rescue.ts';
-import { NO_PROGRESS } from '../journal/progress.ts';
-import { noteProgressIn } from '../journal/run-journal.ts';
+import { EMPTY_CHECKPOINT } from '../journal/checkpoint.ts';
+import { saveCheckpointIn } from '../journal/run-journal.ts';
 import type { EndRequest } from '../kill/decide.ts';
-import { endFamily } from '../kill/kill-tree.ts';
+import { killTree } from '../kill/kill-tree.ts';
 import type { Log } from '../logging/log.ts';
 import { findRelated, programOf, relatedText } from '../processes/describe-processes.ts';
-import { noFamily, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
+import { emptyTree, openProcessTree, type ProcessTree } from '../processes/process-tree.ts';
 import { redactionRules } from '../redact/redactor.ts';
 import { removeTold } from '../state/remove-delivered.ts';
 import { claim } from '../state/run-directory.ts';
@@ -16,7 +16,7 @@ import type { State } from '../state/state.ts';
 
 export interface Orphan {
   readonly facts: RunFacts;
-  readonly family: ProcessFamily;
+  readonly tree: ProcessTree;
   /** Pids of its living processes, at least one. */
   readonly members: readonly number[];
 }
@@ -29,9 +29,9 @@ export async function findOrphans(state: State): Promise<Orphan[]> {
     if (ended || facts.kind !== 'read' || facts.value.family === null) return [];
     // Not whether the record is anyone's: it is a flusher's while that tries to send it.
     if (state.processes.isRunning(facts.value.wrapper)) return [];
-    const family = processFamily(facts.value.family);
-    const members = family.members();
-    return members.length === 0 ? [] : [{ facts: facts.value, family, members }];
+    const tree = openProcessTree(facts.value.family);
+    const members = tree.members();
+    return members.length === 0 ? [] : [{ facts: facts.value, tree, members }];
   });
 }
 
@@ -50,11 +50,11 @@ export async function removeSpent(state: State): Promise<void> {
   for (const { path, free, uploaded, facts } of await listRunDirectories(state.directory, state.processes)) {
     if (!free || facts.kind !== 'read') continue;
     const isTold = uploaded || facts.value.control_plane === null;
-    const family = facts.value.family === null ? noFamily : processFamily(facts.value.family);
-    if (!isTold || family.members().length > 0) continue;
+    const tree = facts.value.family === null ? emptyTree : openProcessTree(facts.value.family);
+    if (!isTold || tree.members().length > 0) continue;
     const directory = await claim(path, state.processes);
     if (directory === null) continue;
-    family.release();
+    tree.release();
     await removeTold(directory, state.directory, state.processes);
   }
 }
@@ -68,33 +68,33 @@ export interface Ended {
 }
 
 /** Ends a family, and says who was left alone. Never rejects. */
-export async function endAndTell(family: ProcessFamily, how: Omit<EndRequest, 'cause'>, log: Log): Promise<Ended> {
-  const survivors = await endFamily(family, how, log);
+export async function endAndTell(tree: ProcessTree, how: Omit<EndRequest, 'cause'>, log: Log): Promise<Ended> {
+  const survivors = await killTree(tree, how, log);
   // Whole command lines may hold secrets, and nothing is known here of which.
-  const related = findRelated(family, redactionRules([]), log).map((each) =>
+  const related = findRelated(tree, redactionRules([]), log).map((each) =>
     relatedText({ ...each, command_line: programOf(each.command_line) }),
   );
   if (related.length > 0) log.info(`left alone: ${related.join(', ')}`);
-  family.release();
+  tree.release();
   return { survivors, related };
 }
 
 /** Ends it, and leaves it to a successor to tell of that. */
 export async function endOrphan(
-  { facts, family }: Orphan,
+  { facts, tree }: Orphan,
   how: Omit<EndRequest, 'cause'>,
   means: Means,
   log: Log,
 ): Promise<Ended> {
   log.info(`ending run ${facts.run} of ${facts.job}`);
-  const ended = await endAndTell(family, how, log);
+  const ended = await endAndTell(tree, how, log);
   const { survivors } = ended;
   const journal = facts.supervision?.journal ?? null;
   if (journal !== null) {
-    noteProgressIn(journal, {
-      ...NO_PROGRESS,
+    saveCheckpointIn(journal, {
+      ...EMPTY_CHECKPOINT,
       termination: {
-        ...NO_PROGRESS.termination,
+        ...EMPTY_CHECKPOINT.termination,
         stage: { kind: 'gone', reason: 'local_signal', survivors, unnamedSurvivors: false },
       },
     });

@@ -53,7 +53,7 @@ export function readOutput(
   if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, events, log, brake));
   if (brake !== null) {
     brake.onRelease = () => {
-      for (const pump of pumps) pump.goOn();
+      for (const pump of pumps) pump.resumeUnlessHeldUp();
     };
   }
   let drainedAt: number | null = null;
@@ -104,7 +104,7 @@ class Pump {
     sink.listen({
       relieved: () => {
         events.resumed();
-        this.goOn();
+        this.resumeUnlessHeldUp();
       },
       broken: ({ readerGone, why }) => {
         const line = `the command's ${name} is no longer passed on: ${why}`;
@@ -128,7 +128,7 @@ class Pump {
   }
 
   /** Reads on, unless something else is in the way. */
-  goOn(): void {
+  resumeUnlessHeldUp(): void {
     if (!this.#isHeldUp()) this.pipe.resume();
   }
 

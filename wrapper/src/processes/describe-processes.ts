@@ -1,24 +1,84 @@
-/** What is left alone although it has to do with a run: who it is, and whose child, so that somebody can decide. */
+/** Processes as they are reported: each with its command line, without secrets, and short enough for one message. */
 import path from 'node:path';
-import { MAX_RELATED_COMMAND_BYTES, MAX_RELATED_PROCESSES } from '#protocol/limits';
-import type { RelatedProcess } from '#protocol/machine-facts';
+import {
+  MAX_LEFT_COMMAND_BYTES,
+  MAX_LEFT_PROCESSES,
+  MAX_RELATED_COMMAND_BYTES,
+  MAX_RELATED_PROCESSES,
+} from '#protocol/limits';
+import type { LeftProcess, RelatedProcess } from '#protocol/machine-facts';
 import type { Killing } from '#protocol/wrapper-link';
 import { cutCommandLine } from '../format/command-line.ts';
 import { describeError, type Log } from '../logging/log.ts';
-import type { RedactionRules } from '../redact/redactor.ts';
-import { redactLine } from '../redact/redactor.ts';
+import { type RedactionRules, redactLine } from '../redact/redactor.ts';
 import { commandLines } from './command-lines.ts';
-import type { ProcessFamily, Relative } from './process-tree.ts';
+import type { ProcessTree, RelatedEntry } from './process-tree.ts';
 
-/** It travels with each step of a kill, beside much else. */
-const MAX_LIST_CHARS = 8 * 1024;
-/** So much of each command line, or if they are too many and too long, less. */
-const COMMAND_BYTES = [MAX_RELATED_COMMAND_BYTES, 64, 0];
+/** How much room a list has in its message, and how long a command line may be: the first length that fits is taken. */
+interface ListLimits {
+  readonly maxChars: number;
+  readonly commandBytes: readonly number[];
+}
+/** The list must fit into one text frame, together with other data. */
+const LEFT_LIMITS: ListLimits = { maxChars: 24 * 1024, commandBytes: [MAX_LEFT_COMMAND_BYTES, 256, 64, 0] };
+/** The list is sent with each step of a kill, together with other data. */
+const RELATED_LIMITS: ListLimits = { maxChars: 8 * 1024, commandBytes: [MAX_RELATED_COMMAND_BYTES, 64, 0] };
 
-/** What a kill leaves alone, as the control plane is told of it. Never throws. */
-export function findRelated(family: Pick<ProcessFamily, 'related'>, rules: RedactionRules, log: Log): RelatedProcess[] {
+/**
+ * What a run has left running, for the control plane.
+ *
+ * @param pids those that a kill ends
+ * @param related those that a kill leaves alone
+ */
+export function describeProcesses(
+  pids: readonly number[],
+  related: readonly RelatedEntry[],
+  rules: RedactionRules,
+): LeftProcess[] {
+  const alone = relatedAsLeft(describeRelated(related, rules));
+  const named = [...new Set(pids)].sort((a, b) => a - b).slice(0, MAX_LEFT_PROCESSES - alone.length);
+  const describe = describer(named, rules);
+  return [...firstThatFits(LEFT_LIMITS, (maxBytes) => named.map((pid) => describe(pid, maxBytes))), ...alone];
+}
+
+/** Processes that a kill leaves alone, for the control plane, each with its parent. */
+export function describeRelated(related: readonly RelatedEntry[], rules: RedactionRules): RelatedProcess[] {
+  const named = related.slice(0, MAX_RELATED_PROCESSES);
+  const describe = describer(
+    named.flatMap(({ pid, ppid }) => (ppid > 0 ? [pid, ppid] : [pid])),
+    rules,
+  );
+  return firstThatFits(RELATED_LIMITS, (maxBytes) =>
+    named.map(({ pid, ppid, isKept }) => ({
+      ...describe(pid, maxBytes),
+      parent: ppid > 0 ? describe(ppid, maxBytes) : null,
+      kept: isKept,
+    })),
+  );
+}
+
+function describer(pids: readonly number[], rules: RedactionRules) {
+  const lines = commandLines([...new Set(pids)]);
+  const redacted = new Map([...lines].map(([pid, line]) => [pid, redactLine(rules, line)]));
+  return (pid: number, maxBytes: number) => ({
+    pid,
+    command_line: cutCommandLine(redacted.get(pid) ?? '', maxBytes),
+  });
+}
+
+function firstThatFits<Item>({ maxChars, commandBytes }: ListLimits, describe: (maxBytes: number) => Item[]): Item[] {
+  let list: Item[] = [];
+  for (const maxBytes of commandBytes) {
+    list = describe(maxBytes);
+    if (JSON.stringify(list).length <= maxChars) break;
+  }
+  return list;
+}
+
+/** Finds and describes what a kill leaves alone. Never throws. */
+export function findRelated(tree: Pick<ProcessTree, 'related'>, rules: RedactionRules, log: Log): RelatedProcess[] {
   try {
-    return describeRelated(family.related(), rules);
+    return describeRelated(tree.related(), rules);
   } catch (error) {
     // Out of file descriptors, most likely.
     log.info(`cannot look for related processes: ${describeError(error)}`);
@@ -26,25 +86,11 @@ export function findRelated(family: Pick<ProcessFamily, 'related'>, rules: Redac
   }
 }
 
-/** Processes that are left alone, as the control plane is told of them. */
-export function describeRelated(related: readonly Relative[], rules: RedactionRules): RelatedProcess[] {
-  const named = related.slice(0, MAX_RELATED_PROCESSES);
-  const lines = commandLines([...new Set(named.flatMap(({ pid, ppid }) => (ppid > 0 ? [pid, ppid] : [pid])))]);
-  const process = (pid: number, maxBytes: number) => ({
-    pid,
-    command_line: cutCommandLine(redactLine(rules, lines.get(pid) ?? ''), maxBytes),
-  });
-  const described = COMMAND_BYTES.map((maxBytes) =>
-    named.map(({ pid, ppid, isKept }) => ({
-      ...process(pid, maxBytes),
-      parent: ppid > 0 ? process(ppid, maxBytes) : null,
-      kept: isKept,
-    })),
-  );
-  return described.find((list) => JSON.stringify(list).length <= MAX_LIST_CHARS) ?? described.at(-1) ?? [];
+export function relatedAsLeft(related: readonly RelatedProcess[]): LeftProcess[] {
+  return related.map(({ pid, command_line, ...relation }) => ({ pid, command_line, relation }));
 }
 
-/** A step of ending the run, with what it leaves alone. */
+/** Adds to a step of a kill what it leaves alone. */
 export function withRelated(step: Killing, related: readonly RelatedProcess[]): Killing {
   return related.length === 0 ? step : { ...step, related: [...related] };
 }

@@ -1,7 +1,7 @@
 /** The environments of other processes. */
 import fs from 'node:fs';
 
-/** What the process was started with; empty where that may not be seen, or there is no /proc. */
+/** The environment that a process was started with; empty where it can't be read, or there is no /proc. */
 export function environmentOf(pid: number): Record<string, string> {
   let text: string;
   try {

@@ -1,14 +1,14 @@
-/** The least that can be known of a run's processes, where the process table can't be read: the command's group. */
+/** A process tree for when the process table can't be read: the command's process group alone. */
 import type { Cgroup } from './cgroup.ts';
 import { isAnybodyAt } from './process-ref.ts';
-import type { ProcessFamily } from './process-tree.ts';
+import type { ProcessTree } from './process-tree.ts';
 
 /**
  * @param leader the command's pid, which is also its group's id
  * @param cgroup the run's, to be removed in the end
  * @param exited resolves when the leader's exit has been collected: from then on its pid may be another's
  */
-export function groupFamily(leader: number, cgroup: Cgroup | null, exited: Promise<unknown>): ProcessFamily {
+export function groupTree(leader: number, cgroup: Cgroup | null, exited: Promise<unknown>): ProcessTree {
   let isCollected = false;
   void exited.then(() => {
     isCollected = true;

@@ -1,7 +1,7 @@
-/** Processes of a run that are to live on when it is ended, because their environment says so. */
+/** Processes that a kill of their run leaves alone, because their environment says so. */
 import type { ProcessEntry, ProcessTable } from './process-table.ts';
 
-/** What leaves a process, and all that inherits it, out of a kill of the run that has started it. */
+/** Excludes a process, and all that inherits the variable, from a kill of the run that has started it. */
 export const KEEP_VARIABLE = 'LEASH_KEEP';
 const KEEP_VALUE = '1';
 
@@ -31,17 +31,17 @@ export class KeptProcesses {
     const now = this.#now();
     const seenAt = this.#others.get(key);
     if (seenAt !== undefined && now - seenAt < NOT_KEPT_STAYS_KNOWN_MS) return false;
-    if (this.#asksForIt(entry.pid)) return true;
+    if (this.#hasKeepVariable(entry.pid)) return true;
     this.#others.set(key, now);
     return false;
   }
 
   /** The same of whoever has this pid now: one read, where there may be thousands to be looked at. */
   hasPid(pid: number): boolean {
-    return this.#known.has(pid) || this.#asksForIt(pid);
+    return this.#known.has(pid) || this.#hasKeepVariable(pid);
   }
 
-  #asksForIt(pid: number): boolean {
+  #hasKeepVariable(pid: number): boolean {
     return this.#table.hasVariable(pid, KEEP_VARIABLE, KEEP_VALUE) === true;
   }
 
@@ -59,11 +59,11 @@ export class KeptProcesses {
     return this.#groups.has(pgid);
   }
 
-  /** Takes in those that a look has found, and forgets what was known of those that it has not shown. */
-  note(found: readonly ProcessEntry[], byPid: ReadonlyMap<number, ProcessEntry>): void {
+  /** Adds those that a look has found, and removes those that it has not shown. */
+  update(found: readonly ProcessEntry[], byPid: ReadonlyMap<number, ProcessEntry>): void {
     for (const { pid, startTime } of found) this.#known.set(pid, startTime);
     this.#groups = new Set(found.map(({ pgid }) => pgid));
-    forgetGone(this.#known, byPid);
+    removeExited(this.#known, byPid);
     const now = this.#now();
     for (const [key, at] of this.#others) if (now - at >= NOT_KEPT_STAYS_KNOWN_MS) this.#others.delete(key);
   }
@@ -75,6 +75,6 @@ export function identity({ pid, startTime }: ProcessEntry): string {
 }
 
 /** Removes those processes, start times by pid, that a look has not shown. */
-export function forgetGone(known: Map<number, string>, byPid: ReadonlyMap<number, ProcessEntry>): void {
+export function removeExited(known: Map<number, string>, byPid: ReadonlyMap<number, ProcessEntry>): void {
   for (const [pid, startTime] of known) if (byPid.get(pid)?.startTime !== startTime) known.delete(pid);
 }

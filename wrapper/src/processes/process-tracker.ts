@@ -1,10 +1,9 @@
 /**
- * Who belongs to a run: judged from looks at the process table, and remembered.
+ * Which processes belong to a run: decided from looks at the process table, and remembered.
  *
- * A process belongs to it when it is the run's leader; when it is in its cgroup; when it is a child of one that belongs
- * to it; when it is in a process group or session that one of these leads; or when it is adrift, as the caller judges.
- * Once found it belongs to the run until it is dead, whatever becomes of its ancestors. What is to be kept is left out,
- * with all of its descendants.
+ * A process is a member when it is the run's leader; when it is in its cgroup; when it is a child of a member; when it is
+ * in a process group or session that a member leads; or when it is orphaned, by the caller's rules. It stays a member
+ * until it is dead, whatever becomes of its ancestors. What is to be kept is left out, with all of its descendants.
  *
  * Pids are given out again, but not while any process, a zombie too, has the number as its pid, group or session. So a
  * group or session number is ours without doubt in a look that shows the very process that gave it its number, or a
@@ -21,25 +20,25 @@ const SPARE_NUMBERS = 1_000;
 /** A process that belongs to the run, as it was last seen. */
 type Member = Pick<ProcessEntry, 'startTime' | 'pgid' | 'sid'>;
 
-/** How one who looks judges a process that is not known yet. */
-export interface Judge {
+/** The caller's rules for a process that isn't known yet. */
+export interface MembershipRules {
   /** Whether the process never belongs to the run, whatever speaks for it. */
-  isForeign(entry: ProcessEntry): boolean;
-  /** Whether where it is proves that it has to do with the run, or an earlier look has. */
+  isExcluded(entry: ProcessEntry): boolean;
+  /** Whether its cgroup, or an earlier look, proves that it belongs to the run. */
   isInside(entry: ProcessEntry): boolean;
-  /** Whether it is left out, whatever speaks for it. Asked of those alone that would belong to the run. */
+  /** Whether it is left out, whatever speaks for it. Only called for what would otherwise be a member. */
   isKept(entry: ProcessEntry): boolean;
-  /** Whether it is the run's although nothing that is known of its relatives says so. */
-  isAdrift(entry: ProcessEntry): boolean;
+  /** Whether it is the run's although no relative is. */
+  isOrphaned(entry: ProcessEntry): boolean;
 }
 
 /** What one look has shown of the run, the dead included. */
-export interface Found {
-  readonly own: readonly ProcessEntry[];
+export interface TrackedProcesses {
+  readonly members: readonly ProcessEntry[];
   readonly kept: readonly ProcessEntry[];
 }
 
-export class Roster {
+export class ProcessTracker {
   /** Those that belong to the run, by pid. */
   readonly #members = new Map<number, Member>();
   /** Numbers of groups and sessions that a member leads or led, and when each was last known to be ours. */
@@ -59,8 +58,8 @@ export class Roster {
     return this.#numbers.has(pgid);
   }
 
-  /** Whether a process that the last look has not shown is kin of those that it has. */
-  isKin(entry: ProcessEntry): boolean {
+  /** Whether a process that the last look has not shown is a relative of a member. */
+  isRelative(entry: ProcessEntry): boolean {
     return this.#members.has(entry.ppid) || this.#numbers.has(entry.pgid) || this.#numbers.has(entry.sid);
   }
 
@@ -69,56 +68,56 @@ export class Roster {
     return [...this.#members.keys()];
   }
 
-  /** Takes in one process, or what it is like by now. */
+  /** Adds a member, or updates it. */
   add({ pid, startTime, pgid, sid }: ProcessEntry, now: number): void {
     this.#members.set(pid, { startTime, pgid, sid });
     this.#numbers.set(pid, { startTime, knownAt: now });
   }
 
-  /** Forgets a process that is gone. */
-  drop(pid: number, now: number): void {
+  /** Removes a process that has exited. */
+  remove(pid: number, now: number): void {
     this.#members.delete(pid);
     // A run of weeks may start a million processes without ever being looked at as a whole.
-    if (this.#numbers.size > 2 * this.#members.size + SPARE_NUMBERS) this.#forgetUnused(now);
+    if (this.#numbers.size > 2 * this.#members.size + SPARE_NUMBERS) this.#removeUnusedNumbers(now);
   }
 
   /**
-   * Takes in one look at all processes.
+   * Updates the members from one look at all processes.
    *
    * @param now milliseconds on a clock that never goes back
    */
-  update(entries: readonly ProcessEntry[], judge: Judge, now: number): Found {
-    this.#forget(new Map(entries.map((entry) => [entry.pid, entry])));
-    const candidates = entries.filter((entry) => !entry.isKernel && !judge.isForeign(entry));
-    const kin = index(candidates);
+  update(entries: readonly ProcessEntry[], judge: MembershipRules, now: number): TrackedProcesses {
+    this.#removeExited(new Map(entries.map((entry) => [entry.pid, entry])));
+    const candidates = entries.filter((entry) => !entry.isKernel && !judge.isExcluded(entry));
+    const relatives = indexRelatives(candidates);
     const own = new Set<ProcessEntry>();
     const kept = new Set<ProcessEntry>();
     const follow = (queue: ProcessEntry[]) => {
       for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
         if (own.has(entry) || kept.has(entry)) continue;
         if (judge.isKept(entry)) {
-          this.#leaveOut(withDescendants(entry, kin), own, kept);
+          this.#leaveOut(withDescendants(entry, relatives), own, kept);
         } else {
           own.add(entry);
-          queue.push(...this.#takeIn(entry, kin, now));
+          queue.push(...this.#addWithRelatives(entry, relatives, now));
         }
       }
     };
     follow(candidates.filter((entry) => this.has(entry) || judge.isInside(entry)));
     for (const entry of candidates) {
-      if (!own.has(entry) && !kept.has(entry) && judge.isAdrift(entry)) follow([entry]);
+      if (!own.has(entry) && !kept.has(entry) && judge.isOrphaned(entry)) follow([entry]);
     }
     const inKnownNumbers: ProcessEntry[] = [];
     for (const [number, { knownAt }] of this.#numbers) {
       if (now - knownAt > NUMBER_STAYS_OURS_MS) this.#numbers.delete(number);
-      else inKnownNumbers.push(...(kin.inNumber.get(number) ?? []));
+      else inKnownNumbers.push(...(relatives.inNumber.get(number) ?? []));
     }
     follow(inKnownNumbers);
-    return { own: [...own], kept: [...kept] };
+    return { members: [...own], kept: [...kept] };
   }
 
   /** @returns its children, and who is in a group or session that is ours with it */
-  #takeIn(entry: ProcessEntry, { children, inNumber }: Kin, now: number): ProcessEntry[] {
+  #addWithRelatives(entry: ProcessEntry, { children, inNumber }: Relatives, now: number): ProcessEntry[] {
     this.add(entry, now);
     const relatives = [...(children.get(entry.pid) ?? [])];
     for (const number of new Set([entry.pid, entry.pgid, entry.sid])) {
@@ -141,7 +140,7 @@ export class Roster {
   }
 
   /** Numbers that no known process has as its own, its group's or its session's. */
-  #forgetUnused(now: number): void {
+  #removeUnusedNumbers(now: number): void {
     const used = new Set<number>();
     for (const [pid, { pgid, sid }] of this.#members) used.add(pid).add(pgid).add(sid);
     for (const [number, { knownAt }] of this.#numbers) {
@@ -149,8 +148,8 @@ export class Roster {
     }
   }
 
-  /** Who is gone, and numbers that belong to someone else by now. */
-  #forget(byPid: ReadonlyMap<number, ProcessEntry>): void {
+  /** Removes processes that have exited, and numbers that belong to another process by now. */
+  #removeExited(byPid: ReadonlyMap<number, ProcessEntry>): void {
     for (const [pid, { startTime }] of this.#members) {
       if (byPid.get(pid)?.startTime !== startTime) this.#members.delete(pid);
     }
@@ -161,14 +160,14 @@ export class Roster {
   }
 }
 
-interface Kin {
+interface Relatives {
   /** By the pid of the parent. */
   readonly children: ReadonlyMap<number, readonly ProcessEntry[]>;
   /** Members of the process group and of the session that have this number. */
   readonly inNumber: ReadonlyMap<number, readonly ProcessEntry[]>;
 }
 
-function index(entries: readonly ProcessEntry[]): Kin {
+function indexRelatives(entries: readonly ProcessEntry[]): Relatives {
   const children = new Map<number, ProcessEntry[]>();
   const inNumber = new Map<number, ProcessEntry[]>();
   for (const entry of entries) {
@@ -179,7 +178,7 @@ function index(entries: readonly ProcessEntry[]): Kin {
   return { children, inNumber };
 }
 
-function withDescendants(root: ProcessEntry, { children }: Kin): ReadonlySet<ProcessEntry> {
+function withDescendants(root: ProcessEntry, { children }: Relatives): ReadonlySet<ProcessEntry> {
   const all = new Set([root]);
   // What is added while it is gone through is gone through, too.
   for (const { pid } of all) for (const child of children.get(pid) ?? []) all.add(child);

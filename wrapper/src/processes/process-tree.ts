@@ -1,15 +1,15 @@
-/** Everything that belongs to a run: finding it all, and signalling it all. */
+/** All processes that belong to a run: finds them and signals them. */
 import { performance } from 'node:perf_hooks';
 import { type Cgroup, openCgroup } from './cgroup.ts';
-import { forgetGone, identity, KeptProcesses } from './kept-processes.ts';
+import { identity, KeptProcesses, removeExited } from './kept-processes.ts';
 import { bootId, isAnybodyAt, type ProcessRef } from './process-ref.ts';
 import { type ProcessEntry, type ProcessTable, processTable } from './process-table.ts';
-import { type Found, Roster } from './process-tracker.ts';
+import { ProcessTracker, type TrackedProcesses } from './process-tracker.ts';
 import { findReaper, Reaper } from './reaper.ts';
-import { Mark } from './related-processes.ts';
+import { RunInheritance } from './run-inheritance.ts';
 
-/** What a family is known by. Plain data, to be stored as JSON. */
-export interface FamilyOrigin {
+/** What identifies a tree. Plain data, to be stored as JSON. */
+export interface ProcessTreeOrigin {
   /** The command's own process. It was started in a session and process group of its own. */
   readonly leader: ProcessRef;
   /** The name of an environment variable that every process of the run inherits, and that no other process has. */
@@ -20,15 +20,15 @@ export interface FamilyOrigin {
   readonly cgroup: string | null;
 }
 
-/** A living process that has to do with a run, and is left alone. */
-export interface Relative {
+/** A living process that is related to a run, and that a kill leaves alone. */
+export interface RelatedEntry {
   readonly pid: number;
   readonly ppid: number;
-  /** Whether `LEASH_KEEP` leaves it out; else it carries the run's mark, which is no proof. */
+  /** Whether `LEASH_KEEP` excludes it; otherwise it inherited something of the run, which proves nothing. */
   readonly isKept: boolean;
 }
 
-export interface ProcessFamily {
+export interface ProcessTree {
   /** One look: pids of all living processes of the run. Throws when the process table can't be read. */
   members(): number[];
   /** The same, for what is expected to have no members: cheap where few processes have been started since the command. */
@@ -50,18 +50,18 @@ export interface ProcessFamily {
    */
   signal(signal: NodeJS.Signals): boolean;
   /**
-   * What carries the run's mark and is no member, as of the last look, and what is to be kept: those that the others
-   * descend from first. Throws when the process table can't be read.
+   * What inherited from the run and isn't a member, as of the last look, and what is to be kept: ancestors first. Throws
+   * when the process table can't be read.
    */
-  related(): Relative[];
-  /** From now on all of that are members. */
+  related(): RelatedEntry[];
+  /** From now on related processes are members. */
   includeRelated(): void;
   /** Removes the run's cgroup, if it is empty. */
   release(): void;
 }
 
-/** What a family needs of the operating system; replaced in tests. */
-export interface FamilySystem {
+/** What a tree needs of the operating system; replaced in tests. */
+export interface ProcessSystem {
   readonly table: ProcessTable;
   /** As `process.kill`: throws when there is no such process or it may not be signalled. */
   readonly kill: (pid: number, signal: NodeJS.Signals) => void;
@@ -75,8 +75,8 @@ export interface FamilySystem {
   readonly findReaper: () => number | null;
 }
 
-/** Of a command that was never started. */
-export const noFamily: ProcessFamily = {
+/** The tree of a command that was never started. */
+export const emptyTree: ProcessTree = {
   members: () => [],
   remaining: () => [],
   observe: () => null,
@@ -89,21 +89,21 @@ export const noFamily: ProcessFamily = {
 };
 
 /**
- * The family of a run.
+ * The process tree of a run.
  *
  * @param helpers processes of the wrapper's own that are never counted or signalled, although they may look like members;
  *   read anew at each look, so that more can be added
  */
-export function processFamily(
-  origin: FamilyOrigin,
+export function openProcessTree(
+  origin: ProcessTreeOrigin,
   helpers: readonly ProcessRef[] = [],
-  system: FamilySystem = thisMachine(),
-): ProcessFamily {
+  system: ProcessSystem = thisMachine(),
+): ProcessTree {
   // Whatever ran before the machine was restarted has ended, and start times of different boots may be equal.
-  return origin.leader.bootId === system.bootId ? new Family(origin, helpers, system) : noFamily;
+  return origin.leader.bootId === system.bootId ? new TrackedTree(origin, helpers, system) : emptyTree;
 }
 
-function thisMachine(): FamilySystem {
+function thisMachine(): ProcessSystem {
   return {
     table: processTable,
     kill: (pid, signal) => process.kill(pid, signal),
@@ -118,7 +118,7 @@ function thisMachine(): FamilySystem {
 
 /** Shown to everyone, unless other users' processes are hidden. */
 const INIT = 1;
-/** The longest that one `observe` may hold up everything else; of a family too large for that, the newest are seen. */
+/** The longest that one `observe` may hold up everything else; of a tree too large for that, the newest are seen. */
 const OBSERVE_BUDGET_MS = 20;
 /** How often all are stopped and looked for again before they are killed: each time only finds what was just forked. */
 const STOP_ROUNDS = 8;
@@ -131,25 +131,25 @@ const FEW_PIDS = 256;
 /** How many of the newest pids a search looks at: others may be started beside ours. */
 const SEARCH_WIDTH = 16;
 
-class Family implements ProcessFamily {
+class TrackedTree implements ProcessTree {
   readonly #leader: ProcessRef;
   readonly #pipes: readonly string[];
   readonly #cgroup: Cgroup | null;
   readonly #hadCgroup: boolean;
   readonly #helpers: readonly ProcessRef[];
-  readonly #system: FamilySystem;
-  readonly #roster: Roster;
-  readonly #mark: Mark;
+  readonly #system: ProcessSystem;
+  readonly #tracker: ProcessTracker;
+  readonly #inheritance: RunInheritance;
   readonly #reaper: Reaper;
   readonly #kept: KeptProcesses;
-  /** Start times, by pid, of those that carry the mark and are another's, whatever becomes of their parents. */
+  /** Start times, by pid, of related processes that aren't members, whatever becomes of their parents. */
   readonly #relatedElsewhere = new Map<number, string>();
   /** Our own process, its ancestors and helpers, as of the last look. */
-  #foreign: ReadonlySet<number> = new Set();
+  #excluded: ReadonlySet<number> = new Set();
   /** The process groups that they are in. */
-  #foreignGroups: ReadonlySet<number> = new Set();
+  #excludedGroups: ReadonlySet<number> = new Set();
   /** What the last look has shown; null before the first. */
-  #lastLook: (Found & { readonly entries: readonly ProcessEntry[] }) | null = null;
+  #lastLook: (TrackedProcesses & { readonly entries: readonly ProcessEntry[] }) | null = null;
   #includesRelated = false;
   /** Whether the run's cgroup holds all that the command starts, so that nothing else needs to be followed. */
   #isContained = false;
@@ -158,17 +158,17 @@ class Family implements ProcessFamily {
   /** Whether somebody is in the leader's group whom the last look did not show (`hidepid`). */
   #isGroupHidden = false;
 
-  constructor(origin: FamilyOrigin, helpers: readonly ProcessRef[], system: FamilySystem) {
+  constructor(origin: ProcessTreeOrigin, helpers: readonly ProcessRef[], system: ProcessSystem) {
     this.#leader = origin.leader;
     this.#pipes = origin.pipes;
-    this.#mark = new Mark(origin, system.table);
+    this.#inheritance = new RunInheritance(origin, system.table);
     this.#reaper = new Reaper(system.findReaper);
     this.#kept = new KeptProcesses(system.table, system.now);
     this.#cgroup = origin.cgroup === null ? null : system.openCgroup(origin.cgroup);
     this.#hadCgroup = origin.cgroup !== null;
     this.#helpers = helpers;
     this.#system = system;
-    this.#roster = new Roster(origin.leader);
+    this.#tracker = new ProcessTracker(origin.leader);
   }
 
   members(): number[] {
@@ -179,23 +179,23 @@ class Family implements ProcessFamily {
   }
 
   remaining(): number[] {
-    if (!this.#hasCertainlyNone()) return this.members();
-    this.#lastLook = { entries: [], own: [], kept: [] };
+    if (!this.#isCertainlyEmpty()) return this.members();
+    this.#lastLook = { entries: [], members: [], kept: [] };
     return [];
   }
 
   /** What the command has started has a newer pid than it, unless those have gone once around. */
-  #hasCertainlyNone(): boolean {
+  #isCertainlyEmpty(): boolean {
     const { table, isAnybodyAt } = this.#system;
     const { pid: leader } = this.#leader;
     const newest = table.newestPid();
     if (newest === null || newest < leader || newest > leader + FEW_PIDS) return false;
     if (this.#cgroup?.isPopulated() === true || isAnybodyAt(-leader)) return false;
-    this.#findForeign((pid) => table.entry(pid));
+    this.#findExcluded((pid) => table.entry(pid));
     const started = Array.from({ length: newest - leader + 1 }, (_, index) => leader + index);
-    return [...this.#roster.pids, ...started].every((pid) => {
+    return [...this.#tracker.pids, ...started].every((pid) => {
       const entry = table.entry(pid);
-      return entry === null || !this.#isCandidate(entry) || !(this.#isMember(entry) || this.#mark.isOn(entry));
+      return entry === null || !this.#isCandidate(entry) || !(this.#isKnown(entry) || this.#inheritance.has(entry));
     });
   }
 
@@ -204,7 +204,7 @@ class Family implements ProcessFamily {
     const deadline = this.#system.now() + CLOSER_LOOK_MS;
     while (this.#cgroup?.isPopulated() === true && this.#system.now() < deadline) {
       const all = this.#cgroup.members();
-      const inside = all.filter((pid) => !this.#foreign.has(pid) && !this.#isLeftOut(pid));
+      const inside = all.filter((pid) => !this.#excluded.has(pid) && !this.#isLeftOut(pid));
       if (inside.length > 0) return inside;
       // Those live on, and so it will be populated: that tells nothing.
       if (all.length > 0) return [];
@@ -219,19 +219,19 @@ class Family implements ProcessFamily {
     }
     if (!this.leaderHasExited()) this.#leaderWasInside = false;
     const { table } = this.#system;
-    const queue = this.#roster.pids;
+    const queue = this.#tracker.pids;
     const deadline = this.#system.now() + OBSERVE_BUDGET_MS;
     let found = 0;
     for (let pid = queue.pop(); pid !== undefined && this.#system.now() < deadline; pid = queue.pop()) {
       const parent = table.entry(pid);
-      if (parent === null || !this.#roster.has(parent)) {
-        this.#roster.drop(pid, this.#system.now());
+      if (parent === null || !this.#tracker.has(parent)) {
+        this.#tracker.remove(pid, this.#system.now());
         continue;
       }
-      this.#roster.add(parent, this.#system.now());
+      this.#tracker.add(parent, this.#system.now());
       const children = table.children(pid);
       if (children === null) return this.#observeAll();
-      const born = this.#takeInChildren(pid, children);
+      const born = this.#addChildren(pid, children);
       // One by one: there may be more than a call takes arguments.
       for (const child of born) queue.push(child);
       found += born.length;
@@ -239,14 +239,14 @@ class Family implements ProcessFamily {
     return found;
   }
 
-  /** Takes those of a member's children in that were not known. */
-  #takeInChildren(parent: number, children: readonly number[]): number[] {
+  /** Adds those of a member's children that were not known. */
+  #addChildren(parent: number, children: readonly number[]): number[] {
     const born: number[] = [];
     for (const child of children) {
       const entry = this.#system.table.entry(child);
       // One that is not its child any more has ended, and its pid is another's.
-      if (entry === null || entry.ppid !== parent || this.#roster.has(entry) || this.#kept.wasFound(entry)) continue;
-      this.#roster.add(entry, this.#system.now());
+      if (entry === null || entry.ppid !== parent || this.#tracker.has(entry) || this.#kept.wasFound(entry)) continue;
+      this.#tracker.add(entry, this.#system.now());
       born.push(child);
     }
     return born;
@@ -271,21 +271,21 @@ class Family implements ProcessFamily {
 
   signal(signal: NodeJS.Signals): boolean {
     try {
-      const hasSignalled = signal === 'SIGKILL' ? this.#killAll() : this.#send(signal, this.#look());
-      return (this.#isGroupHidden && this.#sendTo(-this.#leader.pid, signal)) || hasSignalled;
+      const hasSignalled = signal === 'SIGKILL' ? this.#killAll() : this.#signalMembers(signal, this.#look());
+      return (this.#isGroupHidden && this.#signalTarget(-this.#leader.pid, signal)) || hasSignalled;
     } catch {
       // The process table can't be read, for want of file descriptors perhaps: the leader's group needs no looking.
-      return this.#isOwnGroup(this.#leader.pid) && this.#sendTo(-this.#leader.pid, signal);
+      return this.#isOwnGroup(this.#leader.pid) && this.#signalTarget(-this.#leader.pid, signal);
     }
   }
 
-  related(): Relative[] {
+  related(): RelatedEntry[] {
     if (this.#includesRelated) return [];
     if (this.#lastLook === null) this.#look();
-    const { entries, own, kept } = this.#lastLook ?? { entries: [], own: [], kept: [] };
-    const known = new Set([...own, ...kept]);
+    const { entries, members, kept } = this.#lastLook ?? { entries: [], members: [], kept: [] };
+    const known = new Set([...members, ...kept]);
     const elsewhere = entries.filter(
-      (entry) => !known.has(entry) && this.#isCandidate(entry) && this.#mark.isOn(entry),
+      (entry) => !known.has(entry) && this.#isCandidate(entry) && this.#inheritance.has(entry),
     );
     for (const { pid, startTime } of elsewhere) this.#relatedElsewhere.set(pid, startTime);
     const all = [
@@ -293,7 +293,7 @@ class Family implements ProcessFamily {
       ...elsewhere.map(({ pid, ppid }) => ({ pid, ppid, isKept: false })),
     ];
     const pids = new Set(all.map(({ pid }) => pid));
-    const isRoot = ({ ppid }: Relative) => !pids.has(ppid);
+    const isRoot = ({ ppid }: RelatedEntry) => !pids.has(ppid);
     return [...all.filter(isRoot), ...all.filter((each) => !isRoot(each))];
   }
 
@@ -317,30 +317,30 @@ class Family implements ProcessFamily {
     for (let round = 0; round < STOP_ROUNDS && this.#system.now() < deadline; round += 1) {
       const fresh = members.filter((each) => !stopped.has(identity(each)));
       if (fresh.length === 0) break;
-      this.#send('SIGSTOP', fresh);
+      this.#signalMembers('SIGSTOP', fresh);
       for (const each of fresh) stopped.add(identity(each));
       members = this.#look();
     }
-    const hasSignalled = this.#send('SIGKILL', members);
+    const hasSignalled = this.#signalMembers('SIGKILL', members);
     const stillGrowing = members.some((each) => !stopped.has(identity(each)));
-    return (stillGrowing && this.#chase()) || hasSignalled || wasKilled;
+    return (stillGrowing && this.#killNewest()) || hasSignalled || wasKilled;
   }
 
   #killCgroup(): boolean {
     if (this.#cgroup === null) return false;
     const inside = this.#cgroup.members();
     if (inside.length === 0) return false;
-    this.#findForeign((pid) => this.#system.table.entry(pid));
+    this.#findExcluded((pid) => this.#system.table.entry(pid));
     const isSpared = (pid: number) => !this.#includesRelated && pid !== this.#leader.pid && this.#kept.hasPid(pid);
-    return !inside.some((pid) => this.#foreign.has(pid) || isSpared(pid)) && this.#cgroup.kill();
+    return !inside.some((pid) => this.#excluded.has(pid) || isSpared(pid)) && this.#cgroup.kill();
   }
 
   /** Kills what a look at all processes is too slow for. */
-  #chase(): boolean {
+  #killNewest(): boolean {
     let hasSignalled = false;
     this.#searchNewest(CHASE_MS, (entry) => {
-      this.#roster.add(entry, this.#system.now());
-      hasSignalled = this.#sendTo(entry.pid, 'SIGKILL') || hasSignalled;
+      this.#tracker.add(entry, this.#system.now());
+      hasSignalled = this.#signalTarget(entry.pid, 'SIGKILL') || hasSignalled;
       return false;
     });
     return hasSignalled;
@@ -373,15 +373,15 @@ class Family implements ProcessFamily {
 
   #isLivingMember(entry: ProcessEntry): boolean {
     if (!this.#isCandidate(entry) || this.#isKept(entry) || this.#isLeftOut(entry.ppid)) return false;
-    return this.#isMember(entry) || this.#isAdrift(entry, (pid) => this.#system.table.entry(pid));
+    return this.#isKnown(entry) || this.#isOrphaned(entry, (pid) => this.#system.table.entry(pid));
   }
 
-  #isMember(entry: ProcessEntry): boolean {
-    return this.#roster.has(entry) || this.#roster.isKin(entry) || this.#kept.wasFound(entry);
+  #isKnown(entry: ProcessEntry): boolean {
+    return this.#tracker.has(entry) || this.#tracker.isRelative(entry) || this.#kept.wasFound(entry);
   }
 
   #isCandidate(entry: ProcessEntry): boolean {
-    return entry.isAlive && !entry.isKernel && !this.#foreign.has(entry.pid);
+    return entry.isAlive && !entry.isKernel && !this.#excluded.has(entry.pid);
   }
 
   /** Whether it is left out. The command's own process never is: what is asked to end is the run. */
@@ -401,29 +401,29 @@ class Family implements ProcessFamily {
     const newest = table.newestPid();
     const entries = table.list();
     const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
-    this.#findForeign((pid) => byPid.get(pid) ?? null);
+    this.#findExcluded((pid) => byPid.get(pid) ?? null);
     this.#isGroupHidden = !byPid.has(INIT) && this.#isSomebodyHidden(entries);
     const inCgroup = new Set(this.#cgroup?.members());
     this.#isContained = this.#cgroupHoldsAll(byPid.get(this.#leader.pid) ?? null, inCgroup);
-    const found = this.#roster.update(
+    const found = this.#tracker.update(
       entries,
       {
-        isForeign: (entry) => this.#foreign.has(entry.pid),
+        isExcluded: (entry) => this.#excluded.has(entry.pid),
         isInside: (entry) => inCgroup.has(entry.pid) || this.#kept.wasFound(entry),
         isKept: (entry) => this.#isKept(entry),
-        isAdrift: (entry) => this.#isAdrift(entry, (pid) => byPid.get(pid) ?? null),
+        isOrphaned: (entry) => this.#isOrphaned(entry, (pid) => byPid.get(pid) ?? null),
       },
       now(),
     );
     this.#lastLook = { ...found, entries };
-    this.#remember(found, byPid);
-    const living = found.own.filter((entry) => entry.isAlive);
+    this.#updateKept(found, byPid);
+    const living = found.members.filter((entry) => entry.isAlive);
     return living.length > 0 ? living : this.#lookCloser(newest);
   }
 
   /**
-   * Whether all that the command has started is in its cgroup, so that a mark elsewhere proves nothing. Not where the
-   * command has never entered it, or has left it again. Where it had ended before anyone looked, a cgroup that is still
+   * Whether all that the command has started is in its cgroup, so that what a process elsewhere inherited proves nothing.
+   * Not where the command has never entered it, or has left it again. Where it had ended before anyone looked, a cgroup that is still
    * there says that it was inside; one that is gone may have gone before it could enter.
    */
   #cgroupHoldsAll(leader: ProcessEntry | null, inCgroup: ReadonlySet<number>): boolean {
@@ -433,11 +433,11 @@ class Family implements ProcessFamily {
     return this.#leaderWasInside ?? this.#cgroup !== null;
   }
 
-  /** Notes who is kept, and forgets what was known of those that are gone. */
-  #remember({ kept }: Found, byPid: ReadonlyMap<number, ProcessEntry>): void {
-    this.#kept.note(kept, byPid);
-    this.#mark.forgetGone(byPid);
-    forgetGone(this.#relatedElsewhere, byPid);
+  /** Updates which processes are kept, and removes those that have exited. */
+  #updateKept({ kept }: TrackedProcesses, byPid: ReadonlyMap<number, ProcessEntry>): void {
+    this.#kept.update(kept, byPid);
+    this.#inheritance.removeExited(byPid);
+    removeExited(this.#relatedElsewhere, byPid);
   }
 
   /** Whether the leader's group has somebody though no living process in it is shown. A zombie may be taken for one. */
@@ -455,7 +455,7 @@ class Family implements ProcessFamily {
     const found: ProcessEntry[] = [];
     if (this.#system.table.newestPid() === newest) return found;
     this.#searchNewest(CLOSER_LOOK_MS, (entry) => {
-      this.#roster.add(entry, this.#system.now());
+      this.#tracker.add(entry, this.#system.now());
       return found.push(entry) > 0;
     });
     return found;
@@ -463,22 +463,22 @@ class Family implements ProcessFamily {
 
   /** The same where the system does not tell a process's children: by a look at all processes. */
   #observeAll(): number {
-    const known = new Set(this.#roster.pids);
+    const known = new Set(this.#tracker.pids);
     return this.#look().filter((each) => !known.has(each.pid)).length;
   }
 
   /**
-   * Whether it carries the mark and lost its parent as a daemon does. The mark alone is no proof: an environment is handed
-   * on, too, to jobs of `at` and to services that are told to start again. Those have a parent, or a parent's parent, that
-   * was there before the run, and that is none of those to whom orphans are given.
+   * Whether it inherited from the run and lost its parent as a daemon does. The inheritance alone isn't proof: an
+   * environment is also handed to jobs of `at` and to services that are restarted. Those have an ancestor that was there
+   * before the run and that doesn't adopt orphans.
    */
-  #isAdrift(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
-    if (this.#includesRelated) return this.#isCandidate(entry) && this.#mark.isOn(entry);
+  #isOrphaned(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
+    if (this.#includesRelated) return this.#isCandidate(entry) && this.#inheritance.has(entry);
     if (this.#isContained || this.#relatedElsewhere.get(entry.pid) === entry.startTime) return false;
-    return this.#mark.isOn(entry) && this.#isOrphan(entry, entryOf);
+    return this.#inheritance.has(entry) && this.#hasLostParents(entry, entryOf);
   }
 
-  #isOrphan(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
+  #hasLostParents(entry: ProcessEntry, entryOf: (pid: number) => ProcessEntry | null): boolean {
     const seen = new Set<number>();
     let { ppid } = entry;
     while (ppid !== INIT && !seen.has(ppid)) {
@@ -486,68 +486,68 @@ class Family implements ProcessFamily {
       const parent = entryOf(ppid);
       // Outside our PID namespace, or another user's where those are hidden: only the order of pids tells of its age.
       if (parent === null) return ppid > this.#leader.pid;
-      if (this.#roster.has(parent)) return true;
-      if (this.#foreign.has(ppid)) return this.#reaper.is(parent, entryOf);
-      if (this.#mark.isOlder(parent)) return false;
+      if (this.#tracker.has(parent)) return true;
+      if (this.#excluded.has(ppid)) return this.#reaper.is(parent, entryOf);
+      if (this.#inheritance.predates(parent)) return false;
       ppid = parent.ppid;
     }
     return ppid === INIT;
   }
 
-  /** Finds out who is never to be signalled, whatever it looks like: pid 1, ourselves, our ancestors, our helpers. */
-  #findForeign(entryOf: (pid: number) => ProcessEntry | null): void {
-    const foreign = new Set([INIT]);
+  /** Finds the processes that are never signalled, whatever they look like: pid 1, ourselves, our ancestors, our helpers. */
+  #findExcluded(entryOf: (pid: number) => ProcessEntry | null): void {
+    const excluded = new Set([INIT]);
     const groups = new Set<number>();
     const add = (entry: ProcessEntry) => {
-      foreign.add(entry.pid);
+      excluded.add(entry.pid);
       groups.add(entry.pgid);
     };
     let ancestor = entryOf(this.#system.ownPid);
-    while (ancestor !== null && !foreign.has(ancestor.pid)) {
+    while (ancestor !== null && !excluded.has(ancestor.pid)) {
       add(ancestor);
       ancestor = entryOf(ancestor.ppid);
     }
-    foreign.add(this.#system.ownPid);
+    excluded.add(this.#system.ownPid);
     for (const helper of this.#helpers) {
       const entry = entryOf(helper.pid);
       if (entry?.startTime === helper.startTime) add(entry);
     }
-    this.#foreign = foreign;
-    this.#foreignGroups = groups;
+    this.#excluded = excluded;
+    this.#excludedGroups = groups;
   }
 
   /** To whole process groups where all of one are members, so that none can slip through by forking; else one by one. */
-  #send(signal: NodeJS.Signals, members: readonly ProcessEntry[]): boolean {
+  #signalMembers(signal: NodeJS.Signals, members: readonly ProcessEntry[]): boolean {
     const groups = new Map<number, ProcessEntry[]>();
     let hasSignalled = false;
     for (const each of members) {
       if (this.#isOwnGroup(each.pgid)) groups.set(each.pgid, [...(groups.get(each.pgid) ?? []), each]);
-      else if (this.#isStill(each)) hasSignalled = this.#sendTo(each.pid, signal) || hasSignalled;
+      else if (this.#isUnchanged(each)) hasSignalled = this.#signalTarget(each.pid, signal) || hasSignalled;
     }
     for (const [pgid, known] of groups) {
-      const isOurs = known.some((each) => this.#isStill(each));
-      if (isOurs) hasSignalled = this.#sendTo(-pgid, signal) || hasSignalled;
+      const isOurs = known.some((each) => this.#isUnchanged(each));
+      if (isOurs) hasSignalled = this.#signalTarget(-pgid, signal) || hasSignalled;
     }
     return hasSignalled;
   }
 
   #isOwnGroup(pgid: number): boolean {
-    if (this.#foreignGroups.has(pgid) || this.#kept.isInGroup(pgid)) return false;
-    return pgid > 1 && this.#roster.ownsGroup(pgid);
+    if (this.#excludedGroups.has(pgid) || this.#kept.isInGroup(pgid)) return false;
+    return pgid > 1 && this.#tracker.ownsGroup(pgid);
   }
 
   /** Whether the pid is still that process's: it may have ended, and another got its pid. */
-  #isStill({ pid, pgid, startTime }: ProcessEntry): boolean {
+  #isUnchanged({ pid, pgid, startTime }: ProcessEntry): boolean {
     const now = this.#system.table.entry(pid);
     return now !== null && now.startTime === startTime && now.pgid === pgid;
   }
 
-  #sendTo(target: number, signal: NodeJS.Signals): boolean {
+  #signalTarget(target: number, signal: NodeJS.Signals): boolean {
     try {
       this.#system.kill(target, signal);
       return true;
     } catch {
-      // ESRCH: it has just ended. EPERM: it is another user's; it stays a member, and is told as a survivor.
+      // ESRCH: it has just ended. EPERM: it is another user's; it stays a member, and is reported as a survivor.
       return false;
     }
   }

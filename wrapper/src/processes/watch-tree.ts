@@ -1,20 +1,20 @@
-/** Noting a run's processes from time to time while it goes on, so that they are known when their parents are gone. */
+/** Looks for a run's new processes from time to time, so that they are known when their parents have exited. */
 import { performance } from 'node:perf_hooks';
 import { describeError, type Log } from '../logging/log.ts';
-import type { ProcessFamily } from './process-tree.ts';
+import type { ProcessTree } from './process-tree.ts';
 
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 const BACK_OFF = 1.5;
-/** At most this share of one processor's time goes into looking, however large the family is. */
+/** At most this share of one processor's time goes into looking, however large the tree is. */
 const LOOK_SHARE = 0.005;
 
 /**
- * Observes `family` until told to stop: often while new processes appear, rarely while none do. Keeps no program alive.
+ * Observes `tree`: often while new processes appear, rarely while none do. Keeps no program alive.
  *
- * @returns stops it
+ * @returns a function that stops it
  */
-export function watchFamily(family: Pick<ProcessFamily, 'observe'>, log: Log): () => void {
+export function watchTree(tree: Pick<ProcessTree, 'observe'>, log: Log): () => void {
   // Elsewhere a look costs the start of another program each time.
   if (process.platform !== 'linux') return () => {};
   let timer: NodeJS.Timeout;
@@ -27,7 +27,7 @@ export function watchFamily(family: Pick<ProcessFamily, 'observe'>, log: Log): (
     const before = performance.now();
     let found: number | null = 0;
     try {
-      found = family.observe();
+      found = tree.observe();
     } catch (error) {
       // Out of file descriptors, most likely; the next look may succeed.
       log.info(`cannot look for the command's processes: ${describeError(error)}`);

@@ -7,8 +7,8 @@ import { Terminator } from '../kill/terminator.ts';
 import { describeError } from '../logging/log.ts';
 import type { OutputPipe } from '../output/output-pipe.ts';
 import type { Sink } from '../output/sink.ts';
-import { groupFamily } from '../processes/group-tree.ts';
-import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
+import { groupTree } from '../processes/group-tree.ts';
+import { endByLimit, endReason, obeyLocalSignal } from './end-command.ts';
 import type { Birth } from './run-context.ts';
 
 /**
@@ -24,9 +24,9 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
   // What had been put together before may fail later, too.
   process.on('uncaughtException', (another) => log.info(`the wrapper failed again: ${describeError(another)}`));
   const age = () => Math.round(birth.age());
-  const family = groupFamily(started.pid, null, started.exited);
-  const terminator = new Terminator(family, age, () => {}, log);
-  const ending = { args, family, terminator, started, log };
+  const tree = groupTree(started.pid, null, started.exited);
+  const terminator = new Terminator(tree, age, () => {}, log);
+  const ending = { args, tree, terminator, started, log };
   signals.handle((local) => obeyLocalSignal(ending, local));
   const limit = new Alarm(age, () => endByLimit(ending, 'timeout'));
   limit.set(args.timeoutMs);
@@ -40,7 +40,7 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
     raw = exit;
     terminator.leaderExited();
   });
-  await Promise.race([exited, terminator.gaveUp()]);
+  await Promise.race([exited, terminator.sweepOver()]);
   limit.clear();
   await terminator.over();
   await Promise.race([output, new Promise((resolve) => setTimeout(resolve, LINGER_MS))]);

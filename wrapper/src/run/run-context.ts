@@ -8,7 +8,7 @@ import { describeStep } from '../format/run-end.ts';
 import { Guardian, type GuardianWords } from '../guardian/guardian.ts';
 import { lastWill } from '../guardian/guardian-plan.ts';
 import { hostFacts } from '../host/host-facts.ts';
-import { NO_PROGRESS, type Progress } from '../journal/progress.ts';
+import { EMPTY_CHECKPOINT, type RunCheckpoint } from '../journal/checkpoint.ts';
 import { createJournal, type HeldBytes, NOTHING_HELD, type RunJournal } from '../journal/run-journal.ts';
 import { Terminator } from '../kill/terminator.ts';
 import { cookieOf } from '../launch/command-environment.ts';
@@ -23,14 +23,14 @@ import type { OwnOutput } from '../output/own-output.ts';
 import { newOutput, type UnackedOutput } from '../output/unacked-output.ts';
 import type { Cgroup } from '../processes/cgroup.ts';
 import { findRelated, relatedText, withRelated } from '../processes/describe-processes.ts';
-import { groupFamily } from '../processes/group-tree.ts';
+import { groupTree } from '../processes/group-tree.ts';
 import { type ProcessRef, refOf } from '../processes/process-ref.ts';
 import { processTable } from '../processes/process-table.ts';
-import { type FamilyOrigin, noFamily, type ProcessFamily, processFamily } from '../processes/process-tree.ts';
+import { emptyTree, openProcessTree, type ProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
-import { type Ending, endByOperator } from './endings.ts';
+import { type Ending, endByOperator } from './end-command.ts';
 import { nameRun, newRunKey } from './identity.ts';
 import type { RunArgs } from './run-args.ts';
 import { newFacts } from './run-facts.ts';
@@ -60,7 +60,7 @@ export interface Birth {
 }
 
 export interface Parts extends Birth {
-  readonly family: ProcessFamily;
+  readonly tree: ProcessTree;
   readonly guardian: GuardianWords | null;
   readonly output: UnackedOutput;
   readonly record: RunRecord;
@@ -75,10 +75,10 @@ export interface Parts extends Birth {
 /** What a successor has of the wrapper that was killed. */
 export interface Inheritance {
   readonly timeless: TimelessFacts;
-  readonly origin: FamilyOrigin;
+  readonly origin: ProcessTreeOrigin;
   readonly guardian: GuardianWords;
   readonly journal: RunJournal | null;
-  readonly progress: Progress;
+  readonly checkpoint: RunCheckpoint;
   readonly heldBack: HeldBytes;
   readonly output: UnackedOutput;
   /** What is noted of it, where it has no place on disk yet. */
@@ -88,7 +88,7 @@ export interface Inheritance {
 /** Puts together what supervises the command. It runs meanwhile. */
 export function assemble(birth: Birth): Parts {
   const { args, version, run, rules, log, started } = birth;
-  const origin = familyOrigin(birth);
+  const origin = treeOrigin(birth);
   const timeless = {
     run,
     run_key: newRunKey(),
@@ -109,10 +109,10 @@ export function assemble(birth: Birth): Parts {
   if (started.kind === 'running') log.info(`started as process ${started.pid}: ${timeless.command_line}`);
   return connect(birth, address, {
     timeless,
-    family: familyOf(birth, origin, helpers),
+    tree: treeOf(birth, origin, helpers),
     guardian,
     journal,
-    progress: NO_PROGRESS,
+    checkpoint: EMPTY_CHECKPOINT,
     heldBack: NOTHING_HELD,
     output,
     place: withGuardian(facts, helpers),
@@ -121,48 +121,48 @@ export function assemble(birth: Birth): Parts {
 
 /** The same for a command whose wrapper was killed. */
 export function assembleAgain(birth: Birth, inheritance: Inheritance): Parts {
-  return connect(birth, addressOf(birth), { ...inheritance, family: processFamily(inheritance.origin) });
+  return connect(birth, addressOf(birth), { ...inheritance, tree: openProcessTree(inheritance.origin) });
 }
 
 interface Ingredients extends Omit<Inheritance, 'origin' | 'guardian'> {
-  readonly family: ProcessFamily;
+  readonly tree: ProcessTree;
   readonly guardian: GuardianWords | null;
 }
 
 function connect(
   birth: Birth,
   address: RunAddress | null,
-  { timeless, family, guardian, journal, progress, heldBack, output, place }: Ingredients,
+  { timeless, tree, guardian, journal, checkpoint, heldBack, output, place }: Ingredients,
 ): Parts {
   const { args, configuration, log } = birth;
   const age = () => Math.round(birth.age());
   const tell = killingTeller(log);
   const onKilling = (step: Killing) => {
-    const killing = withRelated(step, findRelated(family, birth.rules, log));
+    const killing = withRelated(step, findRelated(tree, birth.rules, log));
     record.noteKilling(killing);
-    noteProgress(journal, terminator, record);
+    saveCheckpoint(journal, terminator, record);
     tell(killing);
     uplink?.killing(killing);
   };
-  const terminator = new Terminator(family, age, onKilling, log, progress.termination);
+  const terminator = new Terminator(tree, age, onKilling, log, checkpoint.termination);
   const record = new RunRecord(timeless, output, age, () => terminator.appliedKills);
-  record.raw = progress.raw;
-  for (const step of progress.untold_steps) record.noteKilling(step);
+  record.raw = checkpoint.raw;
+  for (const step of checkpoint.untold_steps) record.noteKilling(step);
   if (configuration.kind === 'unsupervised') {
     log.warn(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
   } else if (configuration.warning !== null) {
     log.warn(configuration.warning);
   }
-  const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, family, log });
+  const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, tree, log });
   output.onReadable = () => uplink?.outputReadable();
   const estate = new Estate(birth, address, place, record, output);
   if (uplink !== null) uplink.onOutputLimit = (bytes) => estate.useOutputLimit(bytes);
-  return { ...birth, family, guardian, output, record, terminator, uplink, estate, journal, heldBack };
+  return { ...birth, tree, guardian, output, record, terminator, uplink, estate, journal, heldBack };
 }
 
 /** How far the run is, for a successor. */
-export function noteProgress(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
-  journal?.noteProgress({ termination, raw: record.raw, untold_steps: record.untoldSteps });
+export function saveCheckpoint(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
+  journal?.saveCheckpoint({ termination, raw: record.raw, untold_steps: record.untoldSteps });
 }
 
 /** A successor that is about to take the run over is not to be forestalled. */
@@ -170,13 +170,13 @@ function withGuardian(facts: NewFacts, [guardian = null]: readonly (ProcessRef |
   return facts.supervision === undefined ? facts : { ...facts, supervision: { ...facts.supervision, guardian } };
 }
 
-function familyOf({ started, cgroup }: Birth, origin: FamilyOrigin | null, helpers: ProcessRef[]): ProcessFamily {
-  if (started.kind === 'not_started') return noFamily;
-  return origin === null ? groupFamily(started.pid, cgroup, started.exited) : processFamily(origin, helpers);
+function treeOf({ started, cgroup }: Birth, origin: ProcessTreeOrigin | null, helpers: ProcessRef[]): ProcessTree {
+  if (started.kind === 'not_started') return emptyTree;
+  return origin === null ? groupTree(started.pid, cgroup, started.exited) : openProcessTree(origin, helpers);
 }
 
 /** @returns null when there is no command, or nothing can be known of it */
-function familyOrigin({ run, started, cgroup, log }: Birth): FamilyOrigin | null {
+function treeOrigin({ run, started, cgroup, log }: Birth): ProcessTreeOrigin | null {
   if (started.kind === 'not_started') return null;
   // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
   const leader = refOrNull(started.pid, log);
@@ -255,7 +255,7 @@ function killingTeller(log: Log): (killing: Killing) => void {
     if (phase !== 'gone' || hasTold) return;
     hasTold = true;
     const alone = related.map(relatedText);
-    if (alone.length > 0) log.warn(`related, not killed: ${alone.join(', ')}`);
+    if (alone.length > 0) log.warn(`not killed, but carries this run's mark: ${alone.join(', ')}`);
     if (survivors.length === 0) return;
     log.warn(
       `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,

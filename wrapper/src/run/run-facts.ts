@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { RunAddress } from '../link/dial.ts';
 import type { RunFacts as TimelessFacts } from '../link/run-record.ts';
 import { bootId } from '../processes/process-ref.ts';
-import type { FamilyOrigin } from '../processes/process-tree.ts';
+import type { ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { Supervision } from '../state/run-file.ts';
 import { nameRun } from './identity.ts';
 import type { Birth } from './run-context.ts';
@@ -19,7 +19,7 @@ import type { NewFacts } from './run-persistence.ts';
 export function newFacts(
   birth: Birth,
   address: RunAddress | null,
-  origin: FamilyOrigin | null,
+  origin: ProcessTreeOrigin | null,
   timeless: TimelessFacts,
   journal: string | null,
 ): NewFacts {

@@ -10,14 +10,14 @@ import { describeError, type Log, ownLine } from '../logging/log.ts';
 import { Brake } from '../output/backpressure.ts';
 import { damageTo } from '../output/own-output.ts';
 import { type OutputEvents, type OutputReader, readOutput } from '../output/read-output.ts';
-import { findRelated } from '../processes/describe-processes.ts';
-import { asLeft, findLeftRunning } from '../processes/left-running.ts';
-import { watchFamily } from '../processes/watch-tree.ts';
+import { findRelated, relatedAsLeft } from '../processes/describe-processes.ts';
+import { findLeftRunning } from '../processes/left-running.ts';
+import { watchTree } from '../processes/watch-tree.ts';
 import { redactLine } from '../redact/redactor.ts';
-import { endByLimit, endReason, obeyLocalSignal } from './endings.ts';
+import { endByLimit, endReason, obeyLocalSignal } from './end-command.ts';
 import { Limits } from './limits.ts';
 import { Recording } from './recording.ts';
-import { noteProgress, type Parts, type SupervisedCommand } from './run-context.ts';
+import { type Parts, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
 
 /** How the command ended, or that it never began. */
 interface End {
@@ -44,7 +44,7 @@ export async function superviseToItsEnd(
 }
 
 async function supervise(command: SupervisedCommand, parts: Parts): Promise<End> {
-  const { log, family, guardian, terminator, uplink, record, journal } = parts;
+  const { log, tree, guardian, terminator, uplink, record, journal } = parts;
   if (command.remark !== null) log.info(command.remark);
   const limits = startLimits(parts);
   const recording = startRecording(parts);
@@ -54,16 +54,16 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   terminator.watchOutput(reader);
   void reader.ended.then(() => terminator.outputEnded());
   letGoTogether(command, guardian);
-  const unwatch = watchFamily(family, log);
+  const unwatch = watchTree(tree, log);
 
   const exited = command.exited.then((exit) => {
     record.raw = exit;
-    noteProgress(journal, terminator, record);
+    saveCheckpoint(journal, terminator, record);
     limits.clear();
     terminator.leaderExited();
   });
   // A process that even SIGKILL can't end never exits; then the sweep's end is the run's.
-  await Promise.race([exited, terminator.gaveUp()]);
+  await Promise.race([exited, terminator.sweepOver()]);
   limits.clear();
   unwatch();
   await terminator.over();
@@ -75,17 +75,17 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   recording.end();
   // A look at all processes is not free: none where nobody would be told.
   const left = uplink === null ? [] : await whatIsLeft(parts);
-  family.release();
+  tree.release();
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, parts);
   return asPassedOn({ reason: endReason(parts, record.raw), raw: record.raw, left }, parts);
 }
 
 /** Where the last look at all processes has shown that all is gone, only what was left alone may still run. */
-async function whatIsLeft({ terminator, family, rules, log }: Parts): Promise<readonly LeftProcess[]> {
+async function whatIsLeft({ terminator, tree, rules, log }: Parts): Promise<readonly LeftProcess[]> {
   const { stage } = terminator;
   const isAllGone = stage.kind === 'gone' && stage.survivors.length === 0;
-  return isAllGone ? asLeft(findRelated(family, rules, log)) : findLeftRunning(family, rules, log);
+  return isAllGone ? relatedAsLeft(findRelated(tree, rules, log)) : findLeftRunning(tree, rules, log);
 }
 
 function startLimits(parts: Parts): Limits {
@@ -115,7 +115,7 @@ function startRecording({ log, output, rules, uplink, journal, heldBack }: Parts
       log.warn(
         `the wrapper failed: ${describeError(error)}; the command runs on, what it prints is not shown any more`,
       ),
-    (held) => journal?.noteHeld(held),
+    (held) => journal?.saveHeld(held),
   );
   recording.resume(heldBack);
   return recording;

@@ -1,7 +1,7 @@
 /** Runs of which something is left on disk, as one who would send it sees them. */
 import type { ControlPlane } from '../config/control-plane.ts';
 import { isInOurNamespace } from '../processes/process-ref.ts';
-import { processFamily } from '../processes/process-tree.ts';
+import { openProcessTree } from '../processes/process-tree.ts';
 import type { Processes } from './owner.ts';
 import type { ListedRun } from './run-listing.ts';
 
@@ -11,7 +11,7 @@ export function isAdoptable({ free, ended, uploaded, facts }: ListedRun, process
   const { supervision, family } = facts.value;
   // What runs in another PID namespace is for somebody there to take over.
   if (supervision === undefined || family === null || !isInOurNamespace(family.leader)) return false;
-  return processes.isRunning(family.leader) || processFamily(family).remaining().length > 0;
+  return processes.isRunning(family.leader) || openProcessTree(family).remaining().length > 0;
 }
 
 /**

@@ -42,7 +42,7 @@ async function group(mark: string, environment: NodeJS.ProcessEnv): Promise<Grou
 async function guardianOf({ pgid, startTime }: Group): Promise<void> {
   const state = stateDirectory();
   const has = path.join(state, 'has');
-  const will = {
+  const plan = {
     kind: 'kill' as const,
     run: RUN,
     group: { pgid, startTime },
@@ -51,7 +51,7 @@ async function guardianOf({ pgid, startTime }: Group): Promise<void> {
     facts: null,
     secrets: {},
   };
-  startOrphansGuardian(will, { stdout: null, stderr: null }, { ...process.env, ...ofThisTest(), OF_THIS: state });
+  startOrphansGuardian(plan, { stdout: null, stderr: null }, { ...process.env, ...ofThisTest(), OF_THIS: state });
   await waitFor('that it has failed', () => fs.existsSync(has));
   await waitFor('the end of the guardian', () => usersOf(`OF_THIS=${state}`).length === 0);
 }

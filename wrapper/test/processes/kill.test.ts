@@ -1,5 +1,5 @@
 /**
- * Ending commands for real: every process here is one. The order of steps is decided in src/terminate/decide.ts, and
+ * Ending commands for real: every process here is one. The order of steps is decided in src/kill/decide.ts, and
  * shown in unit/decide.test.ts.
  *
  * Graces are an hour long where something is to happen within them: what ends those is another kill.

@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { endFamily } from '../../src/kill/kill-tree.ts';
+import { killTree } from '../../src/kill/kill-tree.ts';
 import { bootId, isAnybodyAt, isRunning, refOf } from '../../src/processes/process-ref.ts';
-import { type FamilyOrigin, processFamily } from '../../src/processes/process-tree.ts';
+import { openProcessTree, type ProcessTreeOrigin } from '../../src/processes/process-tree.ts';
 import { psTable } from '../../src/processes/ps-table.ts';
-import { watchFamily } from '../../src/processes/watch-tree.ts';
+import { watchTree } from '../../src/processes/watch-tree.ts';
 import { end, hasCgroup, type Run, shell, WAIT } from '../support/process-tree-run.ts';
 import { silent } from '../support/silent-log.ts';
 
@@ -16,7 +16,7 @@ const isRoot = process.getuid?.() === 0;
 
 /** The same members, however they are ordered. */
 function members(run: Run): number[] {
-  return run.family.members().sort((a, b) => a - b);
+  return run.tree.members().sort((a, b) => a - b);
 }
 
 function sorted(pids: readonly number[]): number[] {
@@ -49,7 +49,7 @@ test.runIf(process.platform === 'linux')(
   async () => {
     const run = shell(`env -i setsid sh -c 'echo $$; setsid sh -c "$0"; :' "$WAIT" & eval "$WAIT"`);
     const pids = await run.announced(3);
-    const before = processFamily(run.origin);
+    const before = openProcessTree(run.origin);
     const parent =
       pids.find(
         (pid) =>
@@ -57,10 +57,10 @@ test.runIf(process.platform === 'linux')(
       ) ?? 0;
     const child = pids.find((pid) => pid !== run.origin.leader.pid && pid !== parent) ?? 0;
     let observed = 0;
-    const stop = watchFamily(
+    const stop = watchTree(
       {
         observe: () => {
-          const found = run.family.observe();
+          const found = run.tree.observe();
           observed += found ?? 0;
           return found;
         },
@@ -95,7 +95,7 @@ test('what is stopped ends too', async () => {
 test.runIf(hasCgroup)('in a cgroup nothing needs to be observed', async () => {
   const run = shell(WAIT, { cgroup: true });
   await settled(run, 1);
-  expect(run.family.observe()).toBeNull();
+  expect(run.tree.observe()).toBeNull();
   await end(run);
 });
 
@@ -110,10 +110,10 @@ test('zombies are nobody', async () => {
   await end(run);
 });
 
-test('the leader may exit first: the rest is a family still', async () => {
+test('the leader may exit first: the rest is a tree still', async () => {
   const run = shell('setsid sh -c "$STUBBORN" & sh -c "$STUBBORN" & sleep 0.1');
   const pids = await run.announced(2);
-  await waitFor('the leader’s exit', () => run.family.leaderHasExited());
+  await waitFor('the leader’s exit', () => run.tree.leaderHasExited());
   expect(members(run)).toEqual(sorted(pids));
   await end(run, 100);
 });
@@ -123,8 +123,8 @@ test('helpers are left alone', async () => {
   const pids = await settled(run, 2);
   const helper = refOf(pids.find((pid) => pid !== run.origin.leader.pid) ?? 0);
   if (helper === null) throw new Error('it runs');
-  const family = processFamily(run.origin, [helper]);
-  expect(await endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
+  const tree = openProcessTree(run.origin, [helper]);
+  expect(await killTree(tree, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
   expect(isRunning(helper)).toBe(true);
   await end(run);
 });
@@ -135,8 +135,8 @@ test('a run inside a run ends with it, and does not end it', async () => {
   const innerPid = pids.find((pid) => pid !== run.origin.leader.pid) ?? 0;
   const leader = refOf(innerPid);
   if (leader === null) throw new Error('it runs');
-  const family = processFamily({ leader, cookie: 'LEASH_RUN_inner_1', pipes: [], cgroup: null });
-  expect(family.members()).toEqual([innerPid]);
+  const tree = openProcessTree({ leader, cookie: 'LEASH_RUN_inner_1', pipes: [], cgroup: null });
+  expect(tree.members()).toEqual([innerPid]);
   await end(run);
 });
 
@@ -145,7 +145,7 @@ test('where there is no /proc, group and descendants are ended by what ps tells'
   const pids = await settled(run, 3);
   const leader = refOf(run.origin.leader.pid, psTable);
   if (leader === null) throw new Error('it runs');
-  const byPs = processFamily({ ...run.origin, leader }, [], {
+  const byPs = openProcessTree({ ...run.origin, leader }, [], {
     table: psTable,
     kill: process.kill,
     isAnybodyAt,
@@ -157,7 +157,7 @@ test('where there is no /proc, group and descendants are ended by what ps tells'
   });
   expect(sorted(byPs.members())).toEqual(sorted(pids));
   expect(byPs.leaderHasExited()).toBe(false);
-  expect(await endFamily(byPs, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
+  expect(await killTree(byPs, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
   expect(byPs.leaderHasExited()).toBe(true);
   await run.closed();
 });
@@ -170,12 +170,13 @@ test.runIf(isRoot)('another user’s process is ended by root', async () => {
   await end(run);
 });
 
-/** Ends a family as another user; prints who is left. */
-const END_AS_USER = `
-  const [origin, family, endFamily] = process.argv.slice(1);
-  const { processFamily } = await import(family);
-  const end = await import(endFamily);
-  const left = await end.endFamily(processFamily(JSON.parse(origin)), { signal: 'SIGTERM', graceMs: 0 }, silent);
+/** Kills a process tree as another user; prints who is left. */
+const KILL_AS_USER = `
+  const [origin, treeFile, killFile] = process.argv.slice(1);
+  const { openProcessTree } = await import(treeFile);
+  const { killTree } = await import(killFile);
+  const silent = { warn() {}, info() {} };
+  const left = await killTree(openProcessTree(JSON.parse(origin)), { signal: 'SIGTERM', graceMs: 0 }, silent);
   console.log(JSON.stringify(left));`;
 const source = (path: string) => fileURLToPath(new URL(`../../src/${path}`, import.meta.url));
 /**
@@ -189,7 +190,7 @@ const nobodyCanRun =
     ...AS_NOBODY,
     process.execPath,
     '-e',
-    `import(${JSON.stringify(source('processes/family.ts'))})`,
+    `import(${JSON.stringify(source('processes/process-tree.ts'))})`,
   ]).status === 0;
 
 test.runIf(nobodyCanRun)('what may not be signalled is told as a survivor, and the rest is ended', async () => {
@@ -208,16 +209,16 @@ test.runIf(nobodyCanRun)('what may not be signalled is told as a survivor, and t
   await end(run);
 });
 
-async function asNobody(origin: FamilyOrigin): Promise<number[]> {
+async function asNobody(origin: ProcessTreeOrigin): Promise<number[]> {
   const child = spawn('setpriv', [
     ...AS_NOBODY,
     process.execPath,
     '--input-type=module',
     '-e',
-    END_AS_USER,
+    KILL_AS_USER,
     JSON.stringify(origin),
-    source('processes/family.ts'),
-    source('terminate/end-family.ts'),
+    source('processes/process-tree.ts'),
+    source('kill/kill-tree.ts'),
   ]);
   let said = '';
   child.stdout.on('data', (bytes: Buffer) => {

@@ -196,10 +196,10 @@ test('a program may have a name that a shell would take apart', async () => {
 test('a program that is cut off or built for another system is not taken for a script', async () => {
   const whole = fs.readFileSync('/bin/true');
   const file = script('');
-  const foreign = Buffer.from(whole);
-  foreign.writeUInt16LE(0x1234, 18);
+  const excluded = Buffer.from(whole);
+  excluded.writeUInt16LE(0x1234, 18);
   const junk = Buffer.from('PK\x03\x04\0\0\0', 'latin1');
-  for (const bytes of [whole.subarray(0, 5), whole.subarray(0, 63), whole.subarray(0, 200), foreign, junk]) {
+  for (const bytes of [whole.subarray(0, 5), whole.subarray(0, 63), whole.subarray(0, 200), excluded, junk]) {
     fs.writeFileSync(file, bytes);
     expect(await whyNot([file], { launch: limited })).toMatch(/not an executable of this system/);
   }

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { endFamily } from '../../src/kill/kill-tree.ts';
+import { killTree } from '../../src/kill/kill-tree.ts';
 import { end, hasCgroup, Run } from '../support/process-tree-run.ts';
 import { silent } from '../support/silent-log.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -40,7 +40,7 @@ test.runIf(hasPerl)(
   async () => {
     const run = new Run(['perl', '-e', CHAIN, temporaryDirectory()]);
     await waitFor('the chain', () => run.said.includes('running'));
-    const survivors = await endFamily(run.family, { signal: 'SIGTERM', graceMs: 0 }, silent);
+    const survivors = await killTree(run.tree, { signal: 'SIGTERM', graceMs: 0 }, silent);
     if (survivors.length > 0) return;
     await run.closed();
     expect(run.said).not.toContain('ran out');
@@ -63,11 +63,11 @@ test.runIf(hasPerl && hasCgroup)(
       true,
     );
     await waitFor('the chain', () => run.said.includes('running'));
-    expect(run.family.members()).not.toEqual([]);
-    expect(await endFamily(run.family, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
+    expect(run.tree.members()).not.toEqual([]);
+    expect(await killTree(run.tree, { signal: 'SIGTERM', graceMs: 0 }, silent)).toEqual([]);
     await run.closed();
     expect(run.said).not.toContain('ran out');
-    run.family.release();
+    run.tree.release();
     expect(fs.existsSync(run.origin.cgroup ?? '')).toBe(false);
   },
 );

@@ -146,7 +146,7 @@ export function stateDirectory(): string {
 
 /**
  * The end of a shell's script that stays until a signal ends it, and meanwhile runs the handlers of its traps. It starts
- * nothing while it waits. The `sleep` gets each signal that the whole family gets.
+ * nothing while it waits. The `sleep` gets each signal that the whole process tree gets.
  */
 export const WAIT = 'while :; do sleep 1000; done';
 

@@ -1,12 +1,12 @@
-/** A command with its family, as a wrapper starts it, without a wrapper. */
+/** A command with its process tree, as a wrapper starts it, without a wrapper. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { expect, onTestFinished } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { endFamily } from '../../src/kill/kill-tree.ts';
+import { killTree } from '../../src/kill/kill-tree.ts';
 import { createCgroup } from '../../src/processes/cgroup.ts';
 import { isRunning, type ProcessRef, refOf } from '../../src/processes/process-ref.ts';
-import { type FamilyOrigin, type ProcessFamily, processFamily } from '../../src/processes/process-tree.ts';
+import { openProcessTree, type ProcessTree, type ProcessTreeOrigin } from '../../src/processes/process-tree.ts';
 import { silent } from './silent-log.ts';
 
 const probe = createCgroup(`probe-${process.pid}`);
@@ -21,8 +21,8 @@ let runs = 0;
 
 /** A command as a wrapper starts it. Its processes tell their pids on stdout, one a line. */
 export class Run {
-  readonly origin: FamilyOrigin;
-  readonly family: ProcessFamily;
+  readonly origin: ProcessTreeOrigin;
+  readonly tree: ProcessTree;
   readonly #child: ChildProcess;
   readonly #refs = new Map<number, ProcessRef | null>();
   #said = '';
@@ -42,14 +42,14 @@ export class Run {
     const leader = refOf(this.#child.pid ?? 0);
     if (leader === null) throw new Error('it was not started');
     this.origin = { leader, cookie, pipes: [], cgroup: own?.path ?? null };
-    this.family = processFamily(this.origin);
+    this.tree = openProcessTree(this.origin);
     this.#child.stdout?.on('data', (bytes: Buffer) => this.#hear(bytes.toString()));
     this.#child.stdout?.on('close', () => {
       this.#isClosed = true;
     });
     onTestFinished(async () => {
       own?.kill();
-      this.family.signal('SIGKILL');
+      this.tree.signal('SIGKILL');
       for (const pid of this.pids) if (this.isAlive(pid)) process.kill(pid, 'SIGKILL');
       if (this.isAlive(leader.pid)) process.kill(-leader.pid, 'SIGKILL');
       await waitFor('its cgroup to be removed', () => own?.remove() ?? true);
@@ -92,7 +92,7 @@ export function shell(script: string, { cgroup = false } = {}): Run {
 
 /** Ends it, and makes sure that nobody is left. */
 export async function end(run: Run, graceMs = 10_000): Promise<void> {
-  expect(await endFamily(run.family, { signal: 'SIGTERM', graceMs }, silent)).toEqual([]);
+  expect(await killTree(run.tree, { signal: 'SIGTERM', graceMs }, silent)).toEqual([]);
   expect(run.pids.filter((pid) => run.isAlive(pid))).toEqual([]);
   await run.closed();
 }

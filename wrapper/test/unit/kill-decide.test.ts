@@ -3,44 +3,44 @@ import {
   appliedKills,
   decide,
   type EndRequest,
-  type Happening,
   LINGER_MS,
   NOT_ENDING,
   SWEEP_MS,
   type Termination,
+  type TerminationEvent,
 } from '../../src/kill/decide.ts';
 
 const KILL_1 = '01J00000000000000000000001';
 const KILL_2 = '01J00000000000000000000002';
 
-function kill(kill: string, graceMs = 5_000, signal = 'SIGTERM'): Happening {
+function kill(kill: string, graceMs = 5_000, signal = 'SIGTERM'): TerminationEvent {
   return { kind: 'requested', request: { cause: { kind: 'operator', kill }, signal, graceMs } };
 }
 
 type OwnCause = Exclude<EndRequest['cause']['kind'], 'operator'>;
 
-function own(cause: OwnCause, graceMs = 5_000, signal = 'SIGTERM'): Happening {
+function own(cause: OwnCause, graceMs = 5_000, signal = 'SIGTERM'): TerminationEvent {
   const request: EndRequest = { cause: { kind: cause }, signal, graceMs };
   return { kind: 'requested', request };
 }
 
 /** The same, and what carries the mark is to be ended, too. */
-function including(happening: Happening): Happening {
+function including(happening: TerminationEvent): TerminationEvent {
   if (happening.kind !== 'requested') return happening;
   return { ...happening, request: { ...happening.request, includeRelated: true } };
 }
 
-function looked(members: number[], leaderCollected = true, isHeldUnseen = false): Happening {
+function looked(members: number[], leaderCollected = true, isHeldUnseen = false): TerminationEvent {
   return { kind: 'looked', members, leaderCollected, isHeldUnseen };
 }
 
 /** The same while something that no look shows holds the output. */
-function lookedHeld(members: number[]): Happening {
+function lookedHeld(members: number[]): TerminationEvent {
   return looked(members, true, true);
 }
 
 /** Goes through what happens, and tells it in short: `!SIGTERM` for a signal, `1:term` for a report, `drain`. */
-function play(...happenings: [at: number, happening: Happening][]): { story: string[]; end: Termination } {
+function play(...happenings: [at: number, happening: TerminationEvent][]): { story: string[]; end: Termination } {
   const story: string[] = [];
   let state = NOT_ENDING;
   for (const [at, happening] of happenings) {
@@ -173,7 +173,7 @@ test('at most 64 survivors are told of by their pids', () => {
 });
 
 test('while nothing can be seen, SIGKILL comes in time and is repeated, and nobody is said to be gone', () => {
-  const blind: Happening = { kind: 'not_looked', members: [8] };
+  const blind: TerminationEvent = { kind: 'not_looked', members: [8] };
   const { story, end } = play([0, kill(KILL_1, 100)], [50, blind], [100, blind], [110, blind], [100 + SWEEP_MS, blind]);
   expect(story.slice(3)).toEqual(['100 !SIGKILL', '100 1:kill', '110 !SIGKILL', `${100 + SWEEP_MS} 1:gone`]);
   expect(end.stage).toMatchObject({ kind: 'gone', survivors: [8] });
@@ -224,7 +224,7 @@ describe('while something that no look shows holds the output', () => {
   });
 });
 
-test.each<[string, Happening]>([
+test.each<[string, TerminationEvent]>([
   ['the processes could never be looked at', { kind: 'not_looked', members: [] }],
   ['the command itself was never collected', looked([], false)],
 ])('that nothing is left is not said when %s', (_, happening) => {

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { parseArgs, wordsAsLine } from '../../src/processes/command-lines.ts';
-import { describeProcesses, findLeftRunning } from '../../src/processes/left-running.ts';
+import { describeProcesses } from '../../src/processes/describe-processes.ts';
+import { findLeftRunning } from '../../src/processes/left-running.ts';
 import { redactionRules } from '../../src/redact/redactor.ts';
 import { silent } from '../support/silent-log.ts';
 
 const NO_RULES = redactionRules([]);
 
-/** A family of which each look shows the next of these. */
-function family(...looks: readonly number[][]) {
+/** A process tree of which each look shows the next of these. */
+function treeOf(...looks: readonly number[][]) {
   let look = 0;
   return { remaining: () => looks[Math.min(look++, looks.length - 1)] ?? [], related: () => [] };
 }
@@ -27,11 +28,11 @@ describe('what is left running', () => {
   });
 
   test('is not what was only a moment behind the command', async () => {
-    expect(await findLeftRunning(family([2_000_000_001], []), NO_RULES, silent)).toEqual([]);
+    expect(await findLeftRunning(treeOf([2_000_000_001], []), NO_RULES, silent)).toEqual([]);
   });
 
   test('is named by its pid when its command line can’t be read', async () => {
-    const left = await findLeftRunning(family([2_000_000_001]), NO_RULES, silent);
+    const left = await findLeftRunning(treeOf([2_000_000_001]), NO_RULES, silent);
     expect(left).toEqual([{ pid: 2_000_000_001, command_line: '' }]);
   });
 
@@ -55,10 +56,10 @@ describe('what is left running', () => {
     expect(own?.command_line).not.toContain(secret);
   });
 
-  test('is told with what carries the relation, whose child that is, and why it is left alone', async () => {
+  test('is told with what carries the mark, whose child that is, and why it is left alone', async () => {
     const related = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
     const left = await findLeftRunning({ remaining: () => [], related: () => related }, NO_RULES, silent);
-    expect(left).toMatchObject([{ pid: process.pid, relation: { kept: true, parent: { pid: process.ppid } } }]);
+    expect(left).toMatchObject([{ pid: process.pid, mark: { kept: true, parent: { pid: process.ppid } } }]);
     expect(left[0]?.command_line).not.toBe('');
     expect(left[0]?.relation?.parent?.command_line).not.toBe('');
   });

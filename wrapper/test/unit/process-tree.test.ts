@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Cgroup } from '../../src/processes/cgroup.ts';
 import type { ProcessRef } from '../../src/processes/process-ref.ts';
 import type { ProcessEntry } from '../../src/processes/process-table.ts';
-import { type FamilyOrigin, processFamily } from '../../src/processes/process-tree.ts';
+import { openProcessTree, type ProcessTreeOrigin } from '../../src/processes/process-tree.ts';
 
 const INIT = 1;
 const SHELL = 50;
@@ -39,10 +39,10 @@ function machine() {
     if (entry !== undefined) processes.set(pid, { ...entry, ...changes });
   };
   let onKill = (_target: number, _signal: string): void => {};
-  const family = (
+  const tree = (
     given: {
       helpers?: ProcessRef[];
-      origin?: Partial<FamilyOrigin>;
+      origin?: Partial<ProcessTreeOrigin>;
       /** 'gone': it had one that is not there any more. */
       cgroup?: Partial<Cgroup> | 'gone';
       bootId?: string;
@@ -50,7 +50,7 @@ function machine() {
       reaper?: number;
     } = {},
   ) =>
-    processFamily(
+    openProcessTree(
       {
         leader: ref(LEADER),
         cookie: COOKIE,
@@ -101,7 +101,7 @@ function machine() {
     start,
     die,
     change,
-    family,
+    tree,
     signals,
     environmentsRead,
     clock,
@@ -121,7 +121,7 @@ function sorted(pids: number[]): number[] {
 }
 
 test('group, session, descendants and whoever carries the cookie belong to a run; nobody else does', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(101, { pgid: LEADER, sid: LEADER });
   start(102, { sid: LEADER });
   start(103, { ppid: LEADER });
@@ -131,22 +131,22 @@ test('group, session, descendants and whoever carries the cookie belong to a run
   start(200);
   start(201, { variables: [`${COOKIE}X`] });
   start(202, { ppid: WRAPPER });
-  expect(sorted(family().members())).toEqual([100, 101, 102, 103, 104, 105, 106]);
+  expect(sorted(tree().members())).toEqual([100, 101, 102, 103, 104, 105, 106]);
 });
 
 test('who prints into the run’s pipes belongs to it, whatever it has thrown away', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(300, { printsInto: PIPE });
   start(310, { ppid: 300, printsInto: '/dev/null' });
   start(400, { printsInto: '/dev/shm/leash-xyz/0 (deleted)' });
-  expect(sorted(family().members())).toEqual([LEADER, 300, 310]);
-  expect(sorted(family({ origin: { pipes: [] } }).members())).toEqual([LEADER]);
+  expect(sorted(tree().members())).toEqual([LEADER, 300, 310]);
+  expect(sorted(tree({ origin: { pipes: [] } }).members())).toEqual([LEADER]);
   // It needs no cookie for that.
-  expect(sorted(family({ origin: { cookie: 'X' } }).members())).toEqual([LEADER, 300, 310]);
+  expect(sorted(tree({ origin: { cookie: 'X' } }).members())).toEqual([LEADER, 300, 310]);
 });
 
 test('the group and the session that a found process leads belong to it too', () => {
-  const { start, die, family } = machine();
+  const { start, die, tree } = machine();
   start(300, { variables: [COOKIE] });
   start(301, { pgid: 300, sid: 300 });
   start(302, { sid: 300 });
@@ -156,22 +156,22 @@ test('the group and the session that a found process leads belong to it too', ()
   start(305, { ppid: 304 });
   start(306, { pgid: 305, sid: 305 });
   die(LEADER);
-  expect(sorted(family().members())).toEqual([300, 301, 302, 303, 304, 305, 306]);
+  expect(sorted(tree().members())).toEqual([300, 301, 302, 303, 304, 305, 306]);
 });
 
 test('a session that holds a member, but that nobody of the run leads, is left alone', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(400);
   start(401, { sid: 400, variables: [COOKIE] });
   start(402, { sid: 400 });
-  expect(sorted(family().members())).toEqual([LEADER, 401]);
+  expect(sorted(tree().members())).toEqual([LEADER, 401]);
 });
 
 test('who was found once stays a member when its parents are gone', () => {
-  const { start, die, change, family } = machine();
+  const { start, die, change, tree } = machine();
   start(110, { ppid: LEADER });
   start(111, { ppid: 110 });
-  const run = family();
+  const run = tree();
   run.members();
   die(110);
   die(LEADER);
@@ -180,10 +180,10 @@ test('who was found once stays a member when its parents are gone', () => {
 });
 
 test('what is observed while its parent lives is a member afterwards', () => {
-  const { start, die, change, family, environmentsRead } = machine();
+  const { start, die, change, tree, environmentsRead } = machine();
   start(110, { ppid: LEADER });
   start(111, { ppid: 110 });
-  const run = family();
+  const run = tree();
   expect(run.observe()).toBe(2);
   expect(run.observe()).toBe(0);
   expect(environmentsRead).toEqual([]);
@@ -195,10 +195,10 @@ test('what is observed while its parent lives is a member afterwards', () => {
 });
 
 test('zombies are no members, but the children of one that has just ended are found by its group', () => {
-  const { start, change, family } = machine();
+  const { start, change, tree } = machine();
   start(101, { ppid: INIT, pgid: LEADER, sid: LEADER });
   change(LEADER, { isAlive: false });
-  const run = family();
+  const run = tree();
   expect(run.members()).toEqual([101]);
   expect(run.leaderHasExited()).toBe(true);
   change(101, { isAlive: false });
@@ -206,9 +206,9 @@ test('zombies are no members, but the children of one that has just ended are fo
 });
 
 test('a process that has got the pid of a dead member is a stranger', () => {
-  const { start, die, family, signals } = machine();
+  const { start, die, tree, signals } = machine();
   start(110, { ppid: LEADER });
-  const run = family();
+  const run = tree();
   run.members();
   die(110);
   start(110, { startTime: 'later' });
@@ -218,8 +218,8 @@ test('a process that has got the pid of a dead member is a stranger', () => {
 });
 
 test('a leader’s pid that was given to another makes its group and session a stranger’s', () => {
-  const { start, die, family, signals } = machine();
-  const run = family();
+  const { start, die, tree, signals } = machine();
+  const run = tree();
   expect(run.members()).toEqual([LEADER]);
   die(LEADER);
   start(LEADER, { startTime: 'later' });
@@ -234,10 +234,10 @@ test('a leader’s pid that was given to another makes its group and session a s
 });
 
 test('the group is ours as long as a known member is in it, and for a moment after', () => {
-  const { start, die, family, clock } = machine();
+  const { start, die, tree, clock } = machine();
   const inGroup = { ppid: INIT, pgid: LEADER, sid: LEADER };
   start(101, inGroup);
-  const run = family();
+  const run = tree();
   run.members();
   die(LEADER);
   clock.now += 60_000;
@@ -256,20 +256,20 @@ test('the group is ours as long as a known member is in it, and for a moment aft
 });
 
 test('of a run whose leader died unseen, only who carries its mark is certain, and the group with them', () => {
-  const { start, die, family } = machine();
+  const { start, die, tree } = machine();
   die(LEADER);
   start(101, { ppid: INIT, pgid: LEADER, sid: LEADER });
-  expect(family().members()).toEqual([]);
+  expect(tree().members()).toEqual([]);
   start(102, { ppid: INIT, pgid: LEADER, sid: LEADER, variables: [COOKIE] });
-  expect(sorted(family().members())).toEqual([101, 102]);
+  expect(sorted(tree().members())).toEqual([101, 102]);
 });
 
 test('what remains is found, and where nothing does, no other process is looked at', () => {
-  const { start, die, family, environmentsRead } = machine();
+  const { start, die, tree, environmentsRead } = machine();
   start(90, { variables: ['OTHER'] });
   start(101, { variables: ['OTHER'] });
   die(LEADER);
-  const few = family({ newestPid: 110 });
+  const few = tree({ newestPid: 110 });
   expect(few.remaining()).toEqual([]);
   expect(environmentsRead).toEqual([101]);
   start(105, { variables: [COOKIE] });
@@ -279,7 +279,7 @@ test('what remains is found, and where nothing does, no other process is looked 
   start(20, { variables: [COOKIE], startTime: '200' });
   for (const newestPid of [LEADER + 257, 30, undefined]) {
     expect(
-      family(newestPid === undefined ? {} : { newestPid })
+      tree(newestPid === undefined ? {} : { newestPid })
         .remaining()
         .sort(),
     ).toEqual([105, 106, 20].sort());
@@ -287,16 +287,16 @@ test('what remains is found, and where nothing does, no other process is looked 
 });
 
 test('who was there before the command has inherited nothing of it, and its environment is not read', () => {
-  const { start, family, environmentsRead } = machine();
+  const { start, tree, environmentsRead } = machine();
   start(70, { variables: [COOKIE], startTime: '70' });
   start(120, { variables: [COOKIE] });
-  expect(family().members().sort()).toEqual([LEADER, 120]);
+  expect(tree().members().sort()).toEqual([LEADER, 120]);
   expect(environmentsRead).not.toContain(70);
 });
 
 test('nothing of a run lives on from before the machine was restarted', () => {
-  const { family, signals } = machine();
-  const run = family({ bootId: 'another' });
+  const { tree, signals } = machine();
+  const run = tree({ bootId: 'another' });
   expect(run.members()).toEqual([]);
   expect(run.leaderHasExited()).toBe(true);
   expect(run.signal('SIGKILL')).toBe(false);
@@ -304,10 +304,10 @@ test('nothing of a run lives on from before the machine was restarted', () => {
 });
 
 test('an environment is read once', () => {
-  const { start, family, environmentsRead } = machine();
+  const { start, tree, environmentsRead } = machine();
   start(200);
   start(201, { isKernel: true });
-  const run = family();
+  const run = tree();
   run.members();
   run.members();
   expect(environmentsRead.filter((pid) => pid === 200)).toHaveLength(1);
@@ -315,7 +315,7 @@ test('an environment is read once', () => {
 });
 
 test('the wrapper, its ancestors, init and helpers are never members and never signalled', () => {
-  const { start, change, family, signals } = machine();
+  const { start, change, tree, signals } = machine();
   start(INIT, { pgid: LEADER, variables: [COOKIE] });
   start(SHELL, { ppid: LEADER, variables: [COOKIE] });
   start(WRAPPER, { ppid: SHELL, pgid: LEADER, variables: [COOKIE] });
@@ -323,7 +323,7 @@ test('the wrapper, its ancestors, init and helpers are never members and never s
   start(131, { ppid: LEADER, pgid: LEADER, variables: [COOKIE] });
   // As when a command looks for orphans from inside a run.
   change(LEADER, { ppid: INIT });
-  const run = family({ helpers: [ref(130)] });
+  const run = tree({ helpers: [ref(130)] });
   expect(run.members()).toEqual([131]);
   run.signal('SIGTERM');
   // Not to the group: the wrapper and its ancestors are in it.
@@ -331,19 +331,19 @@ test('the wrapper, its ancestors, init and helpers are never members and never s
 });
 
 test('a helper’s pid that was given to another protects nobody', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(130, { ppid: LEADER, startTime: 'later' });
-  expect(sorted(family({ helpers: [ref(130)] }).members())).toEqual([LEADER, 130]);
+  expect(sorted(tree({ helpers: [ref(130)] }).members())).toEqual([LEADER, 130]);
 });
 
 test('a signal goes to each group at once and to nobody twice', () => {
-  const { start, family, signals } = machine();
+  const { start, tree, signals } = machine();
   start(101, { pgid: LEADER, sid: LEADER });
   start(110, { ppid: LEADER });
   start(111, { ppid: 110, pgid: 110, sid: 110 });
   start(400);
   start(401, { pgid: 400, sid: 400, variables: [COOKIE] });
-  expect(family().signal('SIGTERM')).toBe(true);
+  expect(tree().signal('SIGTERM')).toBe(true);
   expect(signals.toSorted(([a], [b]) => a - b)).toEqual([
     [-110, 'SIGTERM'],
     [-LEADER, 'SIGTERM'],
@@ -352,7 +352,7 @@ test('a signal goes to each group at once and to nobody twice', () => {
 });
 
 test('who has ended since the look gets no signal, and neither does who has got its pid', () => {
-  const { start, family, signals, onKill } = machine();
+  const { start, tree, signals, onKill } = machine();
   start(400);
   for (const pid of [401, 402]) start(pid, { pgid: 400, sid: 400, variables: [COOKIE] });
   onKill((target) => {
@@ -360,19 +360,19 @@ test('who has ended since the look gets no signal, and neither does who has got 
     const other = target === 401 ? 402 : 401;
     if (target > 0) start(other, { startTime: 'later', pgid: 400, sid: 400 });
   });
-  family().signal('SIGTERM');
+  tree().signal('SIGTERM');
   expect(signals.filter(([target]) => target > 0)).toHaveLength(1);
 });
 
 test('SIGKILL goes to all of it only when it has been stopped and nothing new appears', () => {
-  const { start, family, signals, onKill } = machine();
+  const { start, tree, signals, onKill } = machine();
   let next = 500;
   onKill((_, signal) => {
     if (signal !== 'SIGSTOP' || next >= 503) return;
     start(next, { ppid: next === 500 ? LEADER : next - 1 });
     next += 1;
   });
-  expect(family().signal('SIGKILL')).toBe(true);
+  expect(tree().signal('SIGKILL')).toBe(true);
   const targets = (name: string) => signals.flatMap(([target, signal]) => (signal === name ? [target] : []));
   expect(targets('SIGSTOP')).toEqual([-LEADER, -500, -501, -502]);
   expect(sorted(targets('SIGKILL'))).toEqual([-502, -501, -500, -LEADER]);
@@ -380,31 +380,31 @@ test('SIGKILL goes to all of it only when it has been stopped and nothing new ap
 });
 
 test('SIGKILL ends in time against one that never stops forking', () => {
-  const { start, family, signals, onKill } = machine();
+  const { start, tree, signals, onKill } = machine();
   let next = 500;
   onKill((_, signal) => {
     if (signal !== 'SIGSTOP') return;
     start(next, { ppid: LEADER });
     next += 1;
   });
-  expect(family().signal('SIGKILL')).toBe(true);
+  expect(tree().signal('SIGKILL')).toBe(true);
   expect(signals.filter(([, signal]) => signal === 'SIGSTOP').length).toBeLessThan(20);
   expect(signals.at(-1)?.[1]).toBe('SIGKILL');
 });
 
 test('who may not be signalled stays a member', () => {
-  const { family, onKill } = machine();
+  const { tree, onKill } = machine();
   onKill(() => {
     throw Object.assign(new Error('EPERM'), { code: 'EPERM' });
   });
-  const run = family();
+  const run = tree();
   expect(run.signal('SIGKILL')).toBe(false);
   expect(run.members()).toEqual([LEADER]);
 });
 
 test('a command that the process table hides since it is another user’s has not exited, and its group is signalled', () => {
-  const { start, die, family, signals, hidden } = machine();
-  const run = family();
+  const { start, die, tree, signals, hidden } = machine();
+  const run = tree();
   die(INIT);
   start(300, { ppid: LEADER });
   expect(run.members()).toEqual([LEADER, 300]);
@@ -428,17 +428,17 @@ test('a command that the process table hides since it is another user’s has no
 });
 
 test('a cookie too short to be one marks nobody', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(105, { variables: ['', 'PATH'] });
-  expect(family({ origin: { cookie: '' } }).members()).toEqual([LEADER]);
-  expect(family({ origin: { cookie: 'PATH' } }).members()).toEqual([LEADER]);
+  expect(tree({ origin: { cookie: '' } }).members()).toEqual([LEADER]);
+  expect(tree({ origin: { cookie: 'PATH' } }).members()).toEqual([LEADER]);
 });
 
 test('who is in the cgroup is a member, and SIGKILL goes through it', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(600);
   let kills = 0;
-  const run = family({
+  const run = tree({
     cgroup: {
       members: () => [LEADER, 600],
       kill: () => {
@@ -456,9 +456,9 @@ test('who is in the cgroup is a member, and SIGKILL goes through it', () => {
 });
 
 test('a cgroup that the wrapper itself is in is not killed as a whole', () => {
-  const { family, signals } = machine();
+  const { tree, signals } = machine();
   let kills = 0;
-  const run = family({
+  const run = tree({
     cgroup: {
       members: () => [LEADER, SHELL],
       kill: () => {
@@ -474,15 +474,15 @@ test('a cgroup that the wrapper itself is in is not killed as a whole', () => {
 });
 
 test('a command that never entered its cgroup is observed as one without', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(110, { ppid: LEADER });
-  expect(family({ cgroup: { members: () => [] } }).observe()).toBe(1);
+  expect(tree({ cgroup: { members: () => [] } }).observe()).toBe(1);
 });
 
 test('what lives in the cgroup too briefly for any look is a member all the same', () => {
-  const { die, family } = machine();
+  const { die, tree } = machine();
   die(LEADER);
-  expect(family({ cgroup: { members: () => [700], isPopulated: () => true } }).members()).toEqual([700]);
+  expect(tree({ cgroup: { members: () => [700], isPopulated: () => true } }).members()).toEqual([700]);
 });
 
 const KEEP = 'LEASH_KEEP=1';
@@ -503,7 +503,7 @@ test('what a server from before the run has started with its cookie is named and
   start(710, { ppid: 45, variables: [COOKIE] });
   start(711, { ppid: 45, printsInto: PIPE });
   start(712, { ppid: 710, variables: [COOKIE] });
-  const run = rest.family();
+  const run = rest.tree();
   expect(run.members()).toEqual([LEADER]);
   // Those that others descend from come first.
   expect(run.related().map(({ pid }) => pid)).toEqual([702, 710, 711, 712]);
@@ -513,9 +513,9 @@ test('what a server from before the run has started with its cookie is named and
 });
 
 test('whoever was found to be another’s stays so when that one is gone', () => {
-  const { start, die, change, family } = machine();
+  const { start, die, change, tree } = machine();
   startAtJob({ start });
-  const run = family();
+  const run = tree();
   run.members();
   expect(run.related().map(({ pid }) => pid)).toEqual([702]);
   die(701);
@@ -525,38 +525,38 @@ test('whoever was found to be another’s stays so when that one is gone', () =>
 });
 
 test('a daemon is found whose parent is young, or who was given to the one who collects orphans', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   // Its parent has thrown its environment away.
   start(300);
   start(301, { ppid: 300, variables: [COOKIE] });
   // The login shell of a container, say, is the reaper there.
   start(302, { ppid: SHELL, variables: [COOKIE] });
-  expect(sorted(family({ reaper: SHELL }).members())).toEqual([LEADER, 301, 302]);
+  expect(sorted(tree({ reaper: SHELL }).members())).toEqual([LEADER, 301, 302]);
   // It can't be found out: sooner too much than too little.
-  expect(sorted(family().members())).toEqual([LEADER, 301, 302]);
-  const other = family({ reaper: INIT });
+  expect(sorted(tree().members())).toEqual([LEADER, 301, 302]);
+  const other = tree({ reaper: INIT });
   expect(sorted(other.members())).toEqual([LEADER, 301]);
   expect(other.related().map(({ pid }) => pid)).toEqual([302]);
 });
 
 test('where a parent is hidden, its pid tells whether it was there before the run', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(301, { ppid: 30, variables: [COOKIE] });
   start(302, { ppid: 250, variables: [COOKIE] });
   start(303, { ppid: 0, variables: [COOKIE] });
-  const run = family();
+  const run = tree();
   expect(sorted(run.members())).toEqual([LEADER, 302]);
   expect(run.related().map(({ pid }) => pid)).toEqual([301, 303]);
 });
 
 test('in a cgroup only who is inside or a descendant is the run’s, and who carries its mark elsewhere is named', () => {
-  const { start, family, environmentsRead } = machine();
+  const { start, tree, environmentsRead } = machine();
   start(101, { ppid: LEADER });
   start(600);
   start(601, { variables: [COOKIE] });
   start(602, { printsInto: PIPE });
   start(603);
-  const run = family({ cgroup: { members: () => [LEADER, 600] } });
+  const run = tree({ cgroup: { members: () => [LEADER, 600] } });
   expect(sorted(run.members())).toEqual([LEADER, 101, 600]);
   // Nobody waits for that to be signalled.
   expect(environmentsRead).toEqual([]);
@@ -564,25 +564,25 @@ test('in a cgroup only who is inside or a descendant is the run’s, and who car
 });
 
 test('a command that never entered its cgroup, or has left it, is found as one without', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(601, { variables: [COOKIE] });
-  expect(sorted(family({ cgroup: { members: () => [700] } }).members())).toEqual([LEADER, 601]);
+  expect(sorted(tree({ cgroup: { members: () => [700] } }).members())).toEqual([LEADER, 601]);
 });
 
 test('so is one that ended without having been inside, and one that had ended before anyone looked, if its cgroup is gone', () => {
-  const { start, die, family } = machine();
+  const { start, die, tree } = machine();
   start(601, { variables: [COOKIE] });
-  const seen = family({ cgroup: {} });
+  const seen = tree({ cgroup: {} });
   expect(sorted(seen.members())).toEqual([LEADER, 601]);
   die(LEADER);
   expect(seen.members()).toEqual([601]);
-  expect(family({ cgroup: 'gone' }).members()).toEqual([601]);
+  expect(tree({ cgroup: 'gone' }).members()).toEqual([601]);
   // It is there: so the command was in it.
-  expect(family({ cgroup: {} }).members()).toEqual([]);
+  expect(tree({ cgroup: {} }).members()).toEqual([]);
 });
 
 test('what LEASH_KEEP leaves out is not signalled with all that it has started, in whatever group it is, and is named', () => {
-  const { start, family, signals } = machine();
+  const { start, tree, signals } = machine();
   start(101, { ppid: LEADER, pgid: LEADER, sid: LEADER, variables: [COOKIE, KEEP] });
   start(102, { ppid: 101, pgid: LEADER, sid: LEADER });
   start(103, { ppid: LEADER, pgid: LEADER, sid: LEADER });
@@ -591,7 +591,7 @@ test('what LEASH_KEEP leaves out is not signalled with all that it has started, 
   start(302, { pgid: 300, sid: 300, variables: ['OTHER', KEEP] });
   // Another run's.
   start(400, { variables: [KEEP] });
-  const run = family();
+  const run = tree();
   expect(sorted(run.members())).toEqual([LEADER, 103]);
   expect(run.related()).toEqual([
     { pid: 101, ppid: LEADER, isKept: true },
@@ -604,10 +604,10 @@ test('what LEASH_KEEP leaves out is not signalled with all that it has started, 
 });
 
 test('what was observed before it was known to be kept is kept, and stays so when its parents are gone', () => {
-  const { start, die, change, family } = machine();
+  const { start, die, change, tree } = machine();
   start(101, { ppid: LEADER, variables: [KEEP] });
   start(102, { ppid: 101 });
-  const run = family();
+  const run = tree();
   expect(run.observe()).toBe(2);
   expect(run.members()).toEqual([LEADER]);
   expect(run.observe()).toBe(0);
@@ -619,17 +619,17 @@ test('what was observed before it was known to be kept is kept, and stays so whe
 });
 
 test('the command itself is ended whatever is in its environment', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   start(LEADER, { ppid: WRAPPER, variables: [COOKIE, KEEP] });
   start(101, { ppid: LEADER, variables: [COOKIE, KEEP] });
-  expect(family().members()).toEqual([LEADER]);
+  expect(tree().members()).toEqual([LEADER]);
 });
 
 test('a cgroup with something in it that is kept is not killed as a whole, unless that is included', () => {
-  const { start, family, signals } = machine();
+  const { start, tree, signals } = machine();
   let kills = 0;
   start(600, { variables: [KEEP] });
-  const run = family({
+  const run = tree({
     cgroup: {
       members: () => [LEADER, 600],
       isPopulated: () => true,
@@ -648,23 +648,23 @@ test('a cgroup with something in it that is kept is not killed as a whole, unles
 });
 
 test('a cgroup in which only something kept lives is one without members', () => {
-  const { start, die, family } = machine();
+  const { start, die, tree } = machine();
   start(600, { variables: [KEEP] });
   die(LEADER);
-  const run = family({ cgroup: { members: () => [600], isPopulated: () => true } });
+  const run = tree({ cgroup: { members: () => [600], isPopulated: () => true } });
   expect(run.members()).toEqual([]);
   expect(run.remaining()).toEqual([]);
   expect(run.related()).toEqual([{ pid: 600, ppid: INIT, isKept: true }]);
 });
 
 test('once what is related is included, all of it is the run’s', () => {
-  const { start, family } = machine();
+  const { start, tree } = machine();
   startAtJob({ start });
   start(101, { ppid: LEADER, variables: [COOKIE, KEEP] });
   start(102, { ppid: 101 });
   start(703, { ppid: 702 });
   for (const cgroup of [undefined, { members: () => [LEADER, 101, 102] }]) {
-    const run = family(cgroup === undefined ? {} : { cgroup });
+    const run = tree(cgroup === undefined ? {} : { cgroup });
     expect(run.members()).toEqual([LEADER]);
     run.includeRelated();
     expect(sorted(run.members())).toEqual([LEADER, 101, 102, 702, 703]);
@@ -673,11 +673,11 @@ test('once what is related is included, all of it is the run’s', () => {
 });
 
 test('what remains is looked for closely where something carries the mark', () => {
-  const { start, die, family } = machine();
+  const { start, die, tree } = machine();
   start(45);
   start(105, { ppid: 45, variables: [COOKIE] });
   die(LEADER);
-  const run = family({ newestPid: 110 });
+  const run = tree({ newestPid: 110 });
   expect(run.remaining()).toEqual([]);
   expect(run.related().map(({ pid }) => pid)).toEqual([105]);
   die(105);

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
 import { NOT_ENDING, SWEEP_MS } from '../../src/kill/decide.ts';
-import { endFamily } from '../../src/kill/kill-tree.ts';
-import { type Endable, Terminator } from '../../src/kill/terminator.ts';
+import { killTree } from '../../src/kill/kill-tree.ts';
+import { type KillableTree, Terminator } from '../../src/kill/terminator.ts';
 import { silent } from '../support/silent-log.ts';
 
 const COMMAND = '01J00000000000000000000001';
@@ -17,7 +17,7 @@ vi.mock('node:perf_hooks', () => ({ performance: { now: () => globalThis.perform
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
-function terminator(group: Partial<Endable>) {
+function terminator(group: Partial<KillableTree>) {
   const signals: string[] = [];
   const steps: Killing[] = [];
   const since = performance.now();
@@ -127,10 +127,10 @@ test('a SIGKILL cuts a grace short at once', async () => {
   expect(made.stage).toEqual({ kind: 'gone', reason: 'timeout', survivors: [], unnamedSurvivors: false });
 });
 
-test('a family without a wrapper is ended although its leader has long exited', async () => {
+test('a process tree without a wrapper is killed although its leader has long exited', async () => {
   let members = [7, 8];
   const signals: string[] = [];
-  const ended = endFamily(
+  const ended = killTree(
     {
       members: () => members,
       leaderHasExited: () => true,
@@ -150,8 +150,8 @@ test('a family without a wrapper is ended although its leader has long exited', 
   expect(signals).toEqual(['SIGTERM', 'SIGCONT', 'SIGKILL']);
 });
 
-test('of a family without a wrapper, too, survivors are told', async () => {
-  const family = {
+test('of a process tree without a wrapper, too, survivors are told', async () => {
+  const tree = {
     members: () => [7, 8],
     leaderHasExited: () => true,
     mayHoldOutput: () => true,
@@ -159,7 +159,7 @@ test('of a family without a wrapper, too, survivors are told', async () => {
     includeRelated: () => {},
     signal: () => false,
   };
-  const ended = endFamily(family, { signal: 'SIGTERM', graceMs: 0 }, silent);
+  const ended = killTree(tree, { signal: 'SIGTERM', graceMs: 0 }, silent);
   await vi.advanceTimersByTimeAsync(SWEEP_MS + 1_000);
   expect(await ended).toEqual([7, 8]);
 });
@@ -179,7 +179,7 @@ test('what is left alone may hold the output: that all is gone is said all the s
 
 test('a successor goes on to include what its predecessor was asked to', () => {
   let isIncluded = false;
-  const family = {
+  const tree = {
     members: () => [7],
     leaderHasExited: () => false,
     mayHoldOutput: () => true,
@@ -190,7 +190,7 @@ test('a successor goes on to include what its predecessor was asked to', () => {
     signal: () => true,
   };
   new Terminator(
-    family,
+    tree,
     () => 0,
     () => {},
     silent,

@@ -2,7 +2,7 @@
 
 import { takeTold } from '../../guardian/guardian.ts';
 import { endAndTell, removeSpent } from '../../orphans/orphans.ts';
-import { processFamily } from '../../processes/process-tree.ts';
+import { openProcessTree } from '../../processes/process-tree.ts';
 import { openLeftState } from '../../state/state.ts';
 import type { KillArgs } from '../args.ts';
 import { EXIT_LEFT, orphansCommand } from './orphans.ts';
@@ -17,7 +17,7 @@ export function endForGuardian(run: string, kill: KillArgs): Promise<number> {
   const origin = takeTold(process.env, run).facts?.family ?? null;
   if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
   return operate({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
-    const { survivors } = await endAndTell(processFamily(origin), kill, log);
+    const { survivors } = await endAndTell(openProcessTree(origin), kill, log);
     const state = await openLeftState(settings);
     if (state.kind === 'usable') await removeSpent(state);
     return survivors.length === 0 ? 0 : EXIT_LEFT;

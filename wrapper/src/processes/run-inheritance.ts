@@ -1,18 +1,18 @@
-/** What a run's processes inherit from each other: its cookie, and the pipes that it prints into. */
-import { forgetGone } from './kept-processes.ts';
+/** What a run's processes inherit from each other: its cookie (an environment variable), and the pipes that it prints into. */
+import { removeExited } from './kept-processes.ts';
 import type { ProcessRef } from './process-ref.ts';
 import type { ProcessEntry, ProcessTable } from './process-table.ts';
 
 /** A name so short may be anyone's variable. */
 const SHORTEST_COOKIE = 8;
 
-export class Mark {
+export class RunInheritance {
   readonly #leader: ProcessRef;
   readonly #cookie: string | null;
   readonly #pipes: readonly string[];
   readonly #table: ProcessTable;
   /** Start times, by pid, of those that were seen to have neither the cookie nor one of the pipes. */
-  readonly #strangers = new Map<number, string>();
+  readonly #nonMembers = new Map<number, string>();
 
   constructor(
     { leader, cookie, pipes }: { leader: ProcessRef; cookie: string; pipes: readonly string[] },
@@ -30,21 +30,21 @@ export class Mark {
    *
    * Read once for each process: it never gets either later, except from an ancestor of ours.
    */
-  isOn(entry: ProcessEntry): boolean {
-    if (!entry.isAlive || this.#strangers.get(entry.pid) === entry.startTime || this.isOlder(entry)) return false;
+  has(entry: ProcessEntry): boolean {
+    if (!entry.isAlive || this.#nonMembers.get(entry.pid) === entry.startTime || this.predates(entry)) return false;
     const hasCookie = this.#cookie === null ? false : this.#table.hasVariable(entry.pid, this.#cookie);
     if (hasCookie === true || this.#table.printsInto(entry.pid, this.#pipes)) return true;
-    if (hasCookie === false) this.#strangers.set(entry.pid, entry.startTime);
+    if (hasCookie === false) this.#nonMembers.set(entry.pid, entry.startTime);
     return false;
   }
 
   /** Whether it was there before the command, and so has inherited nothing of it. Only Linux tells, in ticks since the boot. */
-  isOlder({ startTime }: ProcessEntry): boolean {
+  predates({ startTime }: ProcessEntry): boolean {
     return Number(startTime) < Number(this.#leader.startTime);
   }
 
-  /** Forgets those that a look has not shown. */
-  forgetGone(byPid: ReadonlyMap<number, ProcessEntry>): void {
-    forgetGone(this.#strangers, byPid);
+  /** Removes those that a look has not shown. */
+  removeExited(byPid: ReadonlyMap<number, ProcessEntry>): void {
+    removeExited(this.#nonMembers, byPid);
   }
 }

@@ -5,7 +5,7 @@ import { describeDuration } from '../format/duration.ts';
 import type { EndingSignal, LocalSignal } from '../host/local-signals.ts';
 import type { Terminator } from '../kill/terminator.ts';
 import type { Log } from '../logging/log.ts';
-import type { ProcessFamily } from '../processes/process-tree.ts';
+import type { ProcessTree } from '../processes/process-tree.ts';
 import type { LimitKind } from './limits.ts';
 import type { RunArgs } from './run-args.ts';
 import type { Birth } from './run-context.ts';
@@ -13,17 +13,17 @@ import type { Birth } from './run-context.ts';
 export interface Ending {
   readonly args: RunArgs;
   readonly terminator: Terminator;
-  readonly family: ProcessFamily;
+  readonly tree: ProcessTree;
   readonly log: Log;
 }
 
-export function endByOperator({ args, terminator, family, log }: Ending, kill: KillMessage): void {
+export function endByOperator({ args, terminator, tree, log }: Ending, kill: KillMessage): void {
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
   if (terminator.stage.kind !== 'running') log.info(`a further kill ${by}`);
   // Told before it is done, so that the log is in order.
-  else if (!family.leaderHasExited()) log.warn(`killed ${by}`);
+  else if (!tree.leaderHasExited()) log.warn(`killed ${by}`);
   terminator.request({
     cause: { kind: 'operator', kill: kill.kill },
     signal: kill.signal ?? args.signal,
@@ -50,7 +50,7 @@ function describeLimit(limit: LimitKind, args: RunArgs): string {
 
 /** A signal to us is meant for the command. */
 export function obeyLocalSignal(ending: Ending & Pick<Birth, 'started'>, local: LocalSignal): void {
-  const { family, log } = ending;
+  const { tree, log } = ending;
   switch (local.kind) {
     case 'end':
       endBySignal(ending, local.signal);
@@ -60,21 +60,18 @@ export function obeyLocalSignal(ending: Ending & Pick<Birth, 'started'>, local: 
       // To the command's own process, as it would be without us: most others would die of it.
       if (local.signal !== 'SIGCONT') signalLeader(ending, local.signal);
       // It may be that all were stopped.
-      else family.signal(local.signal);
+      else tree.signal(local.signal);
       return;
     case 'stop':
       // Not SIGTSTP: a process group without a terminal ignores that.
-      family.signal('SIGSTOP');
+      tree.signal('SIGSTOP');
       process.kill(process.pid, 'SIGSTOP');
       return;
   }
 }
 
-function signalLeader(
-  { started, family }: Pick<Ending, 'family'> & Pick<Birth, 'started'>,
-  signal: NodeJS.Signals,
-): void {
-  if (started.kind === 'not_started' || family.leaderHasExited()) return;
+function signalLeader({ started, tree }: Pick<Ending, 'tree'> & Pick<Birth, 'started'>, signal: NodeJS.Signals): void {
+  if (started.kind === 'not_started' || tree.leaderHasExited()) return;
   try {
     process.kill(started.pid, signal);
   } catch {

@@ -34,16 +34,16 @@ const RawExit = v.variant('kind', [
   v.object({ kind: v.literal('signaled'), signal: v.string(), signalNumber: v.number() }),
 ]);
 
-export const Progress = v.object({
+export const RunCheckpoint = v.object({
   termination: Termination,
   /** How the command exited; null while it runs. */
   raw: v.nullable(RawExit),
   /** Steps of ending the run by the wrapper itself that may not have been heard. */
   untold_steps: listOf(Killing),
 });
-export type Progress = v.InferOutput<typeof Progress>;
+export type RunCheckpoint = v.InferOutput<typeof RunCheckpoint>;
 
-export const NO_PROGRESS: Progress = {
+export const EMPTY_CHECKPOINT: RunCheckpoint = {
   termination: NOT_ENDING,
   raw: null,
   untold_steps: [],
