@@ -142,7 +142,7 @@ sampledTest('a kill under way goes on, and is not begun again', async () => {
   await waitFor('the signal', () => stored.text('stdout').includes('term'));
   run.kill('SIGKILL');
   await waitFor('a successor', () => stored.starts.length === 2);
-  expect(stored.starts[1]?.applied_kills).toMatchObject([{ command: gentle, phase: 'term' }]);
+  expect(stored.starts[1]?.applied_kills).toMatchObject([{ kill: gentle, phase: 'term' }]);
   plane.kill(hard, { signal: 'SIGKILL' });
   await waitFor('the end', () => stored.isComplete);
   expect(stored.completions[0]).toMatchObject({ reason: 'operator', exit_code: 143 });
@@ -340,7 +340,7 @@ test('what a command leaves running after its end is named, and a kill that come
   expect((await run.exited()).code).toBe(4);
   const stored = await plane.run();
   const [pid] = living(`${mark}-child`);
-  expect(stored.completions[0]?.left_running).toMatchObject([{ pid, command: expect.stringContaining(mark) }]);
+  expect(stored.completions[0]?.left_running).toMatchObject([{ pid, command_line: expect.stringContaining(mark) }]);
 
   await waitFor('who keeps it in reach', () => stored.starts.some(({ phase }) => phase === 'ended'));
   await waitFor('what is left', () => stored.of('left_running').length > 0);

@@ -16,7 +16,7 @@ test('something left behind that holds stdout open does not hold the wrapper up,
   expect(children).toHaveLength(1);
   const { left_running: left = [] } = await plane.completed();
   // The shell, and the sleep that it waits for.
-  expect(left).toContainEqual({ pid: children[0], command: `sh -c 'sleep 1000; :' ${mark}-child` });
+  expect(left).toContainEqual({ pid: children[0], command_line: `sh -c 'sleep 1000; :' ${mark}-child` });
   expect(left.map(({ command_line }) => command_line)).toContain('sleep 1000');
   expect(left).toHaveLength(2);
 });

@@ -78,11 +78,11 @@ test.each(sampleOf(places))('$place a cgroup it is named, and a kill that includ
   const related = [
     expect.objectContaining({
       pid: hired,
-      command: expect.stringContaining(`${mark}-hired`),
-      parent: { pid: server.pid, command: expect.stringContaining(`${mark}-server`) },
+      command_line: expect.stringContaining(`${mark}-hired`),
+      parent: { pid: server.pid, command_line: expect.stringContaining(`${mark}-server`) },
       kept: false,
     }),
-    expect.objectContaining({ pid: kept, command: expect.stringContaining(`${mark}-kept`), kept: true }),
+    expect.objectContaining({ pid: kept, command_line: expect.stringContaining(`${mark}-kept`), kept: true }),
   ];
   const gone = plane.of('killing').find(({ kill, phase }) => kill === first && phase === 'gone');
   expect(gone).toMatchObject({ survivors: [], unnamed_survivors: false });
