@@ -2,7 +2,7 @@
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Invocation, parseInvocation, type Topic } from './cli/args.ts';
 import { HELP } from './cli/help.ts';
-import { leaveProcess } from './host/exit-process.ts';
+import { exitProcess } from './host/exit-process.ts';
 import { ownArguments } from './host/own-arguments.ts';
 import { describeError, ownLine } from './logging/log.ts';
 import { run } from './run/run.ts';
@@ -11,7 +11,7 @@ declare const __LEASH_VERSION__: string;
 const VERSION = typeof __LEASH_VERSION__ === 'string' ? __LEASH_VERSION__ : '0.0.0-dev';
 
 // Something the command left behind may keep our handles open for as long as it likes.
-void main(parseInvocation(ownArguments(), process.env)).catch(fail).then(leaveProcess);
+void main(parseInvocation(ownArguments(), process.env)).catch(fail).then(exitProcess);
 
 /** @returns the exit code */
 async function main(invocation: Invocation): Promise<number> {

@@ -9,7 +9,7 @@ import { performance } from 'node:perf_hooks';
 import type { Environment } from '../config/config-file.ts';
 import { type Configuration, configure } from '../config/control-plane.ts';
 import { ensureFlusher } from '../flush/background.ts';
-import { EXIT_STILL_PRINTING, type GuardianWords } from '../guardian/guardian.ts';
+import { EXIT_STILL_PRINTING, type GuardianControl } from '../guardian/guardian.ts';
 import { LocalSignals } from '../host/local-signals.ts';
 import { EMPTY_CHECKPOINT } from '../journal/checkpoint.ts';
 import {
@@ -31,22 +31,22 @@ import { openProcessTree, type ProcessTreeOrigin } from '../processes/process-tr
 import { patternOf } from '../redact/patterns.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { chooseRules, hideTokenFile } from '../run/redaction.ts';
-import type { RunArgs } from '../run/run-args.ts';
-import { assembleAgain, type Birth } from '../run/run-context.ts';
-import { superviseToItsEnd } from '../run/supervise.ts';
+import type { RunOptions } from '../run/run-args.ts';
+import { createAdoptedRunContext, type LaunchedRun } from '../run/run-context.ts';
+import { superviseRun } from '../run/supervise.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import { ageOf, type RunFacts, type Supervision } from '../state/run-file.ts';
 import type { State } from '../state/state.ts';
 import { adoptedCommand } from './adopted-command.ts';
-import { keepInReach } from './keeper.ts';
+import { keepReachable } from './keeper.ts';
 
 /** A run that can be taken over, and is ours to. */
-export interface Orphaned {
+export interface AdoptableRun {
   readonly facts: RunFacts;
   readonly origin: ProcessTreeOrigin;
   readonly supervision: Supervision;
   /** Null when it has no record on disk. */
-  readonly place: { readonly state: State; readonly directory: RunDirectory } | null;
+  readonly storage: { readonly state: State; readonly directory: RunDirectory } | null;
 }
 
 /**
@@ -56,32 +56,32 @@ export interface Orphaned {
  * @returns the exit code to leave with, for the guardian
  */
 export async function adopt(
-  orphaned: Orphaned,
+  orphaned: AdoptableRun,
   secrets: Environment,
   settings: Environment,
   version: string,
 ): Promise<number> {
-  const { facts, origin, place } = orphaned;
+  const { facts, origin, storage } = orphaned;
   const { journal: noted } = orphaned.supervision;
   const supervision = { ...orphaned.supervision, journal: noted !== null && isOurs(noted) ? noted : null };
   const left = supervision.journal === null ? null : readJournal(supervision.journal);
   const checkpoint = left?.checkpoint ?? EMPTY_CHECKPOINT;
-  const birth = await bornAgain({ ...orphaned, supervision }, secrets, settings, version, left);
-  const { log } = birth;
-  const inherited = await inheritOutput(place?.directory.path ?? null, left?.output ?? null, log);
-  if (place !== null && (await place.directory.readEnd()) !== null) {
-    await finish({ ...orphaned, supervision }, place, inherited, birth);
+  const launched = await launchedRunOf({ ...orphaned, supervision }, secrets, settings, version, left);
+  const { log } = launched;
+  const inherited = await inheritOutput(storage?.directory.path ?? null, left?.output ?? null, log);
+  if (storage !== null && (await storage.directory.readEnd()) !== null) {
+    await finishEndedRun({ ...orphaned, supervision }, storage, inherited, launched);
     return 0;
   }
-  const journal = journalOf(supervision, inherited, log);
+  const journal = continueJournal(supervision, inherited, log);
   const successor = supervision.successor + 1;
-  const ours = { ...supervision, successor, guardian: guardianAbove(), journal: journal?.path ?? null };
-  if (place !== null) await noteTakeover(place.directory, ours, log);
+  const ours = { ...supervision, successor, guardian: parentGuardian(), journal: journal?.path ?? null };
+  if (storage !== null) await recordTakeover(storage.directory, ours, log);
   log.info(`taken over by process ${process.pid}: the wrapper before it is gone`);
-  const guardian = new GuardianAbove();
+  const guardian = new ParentGuardian();
   const signals = new LocalSignals([]);
-  const parts = assembleAgain(birth, {
-    timeless: {
+  const context = createAdoptedRunContext(launched, {
+    startFacts: {
       run: facts.run,
       run_key: facts.run_key,
       pid: origin.leader.pid,
@@ -97,15 +97,15 @@ export async function adopt(
     checkpoint,
     heldBack: left?.held ?? NOTHING_HELD,
     output: inherited.output,
-    place: place === null ? { ...facts, supervision: ours } : { ...place, output: inherited.onDisk },
+    storage: storage === null ? { ...facts, supervision: ours } : { ...storage, output: inherited.onDisk },
   });
-  await superviseToItsEnd(parts, signals);
-  parts.journal?.remove();
+  await superviseRun(context, signals);
+  context.journal?.remove();
   await log.drained();
   return guardian.exitCode;
 }
 
-async function noteTakeover(directory: RunDirectory, supervision: Supervision, log: Log): Promise<void> {
+async function recordTakeover(directory: RunDirectory, supervision: Supervision, log: Log): Promise<void> {
   try {
     await directory.takeOver(supervision);
   } catch (error) {
@@ -115,14 +115,14 @@ async function noteTakeover(directory: RunDirectory, supervision: Supervision, l
 }
 
 /** Null when it has died meanwhile: our parent is another then, and would be taken for a guardian as long as it lives. */
-function guardianAbove(): ProcessRef | null {
+function parentGuardian(): ProcessRef | null {
   const guardian = refOf(process.ppid);
   // It leads the session, and the process group, in which it has started us.
   return processTable.entry(process.pid)?.pgid === guardian?.pid ? guardian : null;
 }
 
 /** The guardian is our parent, holds the pipes until we exit, and goes by our exit code. */
-class GuardianAbove implements GuardianWords {
+class ParentGuardian implements GuardianControl {
   exitCode = 0;
 
   drain(): void {
@@ -135,7 +135,7 @@ class GuardianAbove implements GuardianWords {
 }
 
 /** It goes on in the same place: what it says is in `inherited`. */
-function journalOf({ journal }: Supervision, { output }: InheritedOutput, log: Log): RunJournal | null {
+function continueJournal({ journal }: Supervision, { output }: InheritedOutput, log: Log): RunJournal | null {
   if (journal === null) return null;
   try {
     const made = new RunJournal(journal, output.memoryStart, output.held(), log);
@@ -149,14 +149,14 @@ function journalOf({ journal }: Supervision, { output }: InheritedOutput, log: L
 }
 
 /** What was known when the command was started, as far as it matters still. */
-async function bornAgain(
-  { facts, origin, supervision }: Orphaned,
+async function launchedRunOf(
+  { facts, origin, supervision }: AdoptableRun,
   secrets: Environment,
   settings: Environment,
   version: string,
   left: ReadJournal | null,
-): Promise<Birth> {
-  const args = argsOf(facts, supervision);
+): Promise<LaunchedRun> {
+  const args = optionsOf(facts, supervision);
   const configuration = configurationOf(facts, settings);
   const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
   // By now the command may have become one of another environment (`env -i`), or written over its own.
@@ -197,7 +197,7 @@ async function bornAgain(
   };
 }
 
-function argsOf(facts: RunFacts, supervision: Supervision): RunArgs {
+function optionsOf(facts: RunFacts, supervision: Supervision): RunOptions {
   return {
     job: facts.job,
     instance: facts.instance,
@@ -237,19 +237,19 @@ function configurationOf({ control_plane: target }: RunFacts, settings: Environm
  * Its end has been noted: what its wrapper could not put on disk any more goes there now, and all of it is sent. What it
  * has left running stays in reach.
  */
-async function finish(
-  { origin, supervision }: Orphaned,
-  { state, directory }: NonNullable<Orphaned['place']>,
+async function finishEndedRun(
+  { origin, supervision }: AdoptableRun,
+  { state, directory }: NonNullable<AdoptableRun['storage']>,
   inherited: InheritedOutput,
-  { configuration, launch, rules, log }: Birth,
+  { configuration, launch, rules, log }: LaunchedRun,
 ): Promise<void> {
   await putOnDisk(inherited, directory);
   if (supervision.journal !== null) removeJournal(supervision.journal);
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;
   if (isAnythingLeft(openProcessTree(origin))) {
-    await noteTakeover(directory, { ...supervision, guardian: guardianAbove(), journal: null }, log);
-    if (!(await keepInReach(directory, origin, controlPlane, rules, state, log))) return;
+    await recordTakeover(directory, { ...supervision, guardian: parentGuardian(), journal: null }, log);
+    if (!(await keepReachable(directory, origin, controlPlane, rules, state, log))) return;
   } else {
     await directory.release();
   }

@@ -29,7 +29,7 @@ const TELL_MS = 60_000;
  *
  * @returns whether a flusher is to tell the rest
  */
-export async function keepInReach(
+export async function keepReachable(
   directory: RunDirectory,
   origin: ProcessTreeOrigin,
   controlPlane: ControlPlane,
@@ -44,7 +44,7 @@ export async function keepInReach(
   const kills = new LaterKills(tree, ownWay, () => record.start().age_ms, log, {
     killing: (step) => {
       const told = withRelated(step, findRelated(tree, rules, log));
-      record.noteKilling(told);
+      record.recordKilling(told);
       link.killing(told);
     },
     gone: () => look(),
@@ -71,31 +71,31 @@ export async function keepInReach(
     link.leftChanged();
   };
   look();
-  for (let pauseMs = FIRST_PAUSE_MS; record.isKept && !isUnwanted(link.state); ) {
+  for (let pauseMs = FIRST_PAUSE_MS; record.isKept && !isRefused(link.state); ) {
     await sleep(pauseMs);
     pauseMs = Math.min(pauseMs * BACK_OFF, LONGEST_PAUSE_MS);
     look();
   }
   const isHeard = new Promise<void>((resolve) => {
     wake = () => {
-      if (link.state === 'settled' || isUnwanted(link.state)) resolve();
+      if (link.state === 'settled' || isRefused(link.state)) resolve();
     };
     wake();
   });
   await within(isHeard, TELL_MS, undefined);
-  const isToBeTold = !record.isKept && link.state !== 'settled' && !isUnwanted(link.state);
+  const isToBeTold = !record.isKept && link.state !== 'settled' && !isRefused(link.state);
   const isTold = link.state === 'settled';
   await link.close();
   await output.close();
-  await leave(directory, tree, isTold ? state : null);
+  await releaseDirectory(directory, tree, isTold ? state : null);
   return isToBeTold;
 }
 
-function isUnwanted(state: LinkState): boolean {
+function isRefused(state: LinkState): boolean {
   return state === 'rejected' || state === 'refused' || state === 'given_up';
 }
 
-async function leave(directory: RunDirectory, tree: ProcessTree, toldIn: State | null): Promise<void> {
+async function releaseDirectory(directory: RunDirectory, tree: ProcessTree, toldIn: State | null): Promise<void> {
   tree.release();
   if (toldIn !== null) await removeTold(directory, toldIn.directory, toldIn.processes);
   else await directory.release();

@@ -11,7 +11,7 @@ export interface LaterKillEvents {
   gone(): void;
 }
 
-export interface OwnWay {
+export interface KillDefaults {
   readonly signal: string;
   readonly graceMs: number;
 }
@@ -20,20 +20,20 @@ export interface OwnWay {
 const MAX_REMEMBERED = 200;
 
 export class LaterKills {
-  readonly #ownWay: OwnWay;
+  readonly #defaults: KillDefaults;
   readonly #tree: ProcessTree;
   readonly #age: () => number;
   readonly #log: Log;
   readonly #events: LaterKillEvents;
-  #past: readonly AppliedKill[] = [];
+  #finished: readonly AppliedKill[] = [];
   #terminator: Terminator | null = null;
 
   /**
    * @param ownWay how the run is ended where a kill does not say
    * @param age the run's age in ms, whole
    */
-  constructor(tree: ProcessTree, ownWay: OwnWay, age: () => number, log: Log, events: LaterKillEvents) {
-    this.#ownWay = ownWay;
+  constructor(tree: ProcessTree, ownWay: KillDefaults, age: () => number, log: Log, events: LaterKillEvents) {
+    this.#defaults = ownWay;
     this.#tree = tree;
     this.#age = age;
     this.#log = log;
@@ -42,32 +42,32 @@ export class LaterKills {
 
   /** How far each of them is. */
   get applied(): readonly AppliedKill[] {
-    return [...this.#past, ...(this.#terminator?.appliedKills ?? [])];
+    return [...this.#finished, ...(this.#terminator?.appliedKills ?? [])];
   }
 
   request({ kill, signal, grace_ms, include }: KillMessage): void {
-    const known = this.#past.find((each) => each.kill === kill);
+    const known = this.#finished.find((each) => each.kill === kill);
     if (known !== undefined) {
       this.#events.killing({ type: 'killing', reason: 'operator', ...known });
       return;
     }
-    this.#terminator ??= this.#begin();
+    this.#terminator ??= this.#startTerminator();
     this.#terminator.request({
       cause: { kind: 'operator', kill },
-      signal: signal ?? this.#ownWay.signal,
-      graceMs: grace_ms ?? this.#ownWay.graceMs,
-      includeRelated: include === 'related',
+      signal: signal ?? this.#defaults.signal,
+      graceMs: grace_ms ?? this.#defaults.graceMs,
+      includeRelated: include === 'marked',
     });
     // There is no leader any more whose exit could be waited for.
     this.#terminator.leaderExited();
   }
 
-  #begin(): Terminator {
+  #startTerminator(): Terminator {
     const { killing, gone } = this.#events;
     const terminator = new Terminator(leaderless(this.#tree), this.#age, killing, this.#log);
     void terminator.sweepOver().then(() => {
       // What it could not end may be tried again by another kill.
-      this.#past = [...this.#past, ...terminator.appliedKills].slice(-MAX_REMEMBERED);
+      this.#finished = [...this.#finished, ...terminator.appliedKills].slice(-MAX_REMEMBERED);
       this.#terminator = null;
       gone();
     });

@@ -14,12 +14,12 @@ export class BlockPool {
   }
 
   /** A block with anything in it. */
-  take(): Uint8Array {
+  acquire(): Uint8Array {
     return this.#idle.pop() ?? Buffer.allocUnsafeSlow(this.blockBytes);
   }
 
   /** Gives back what `take` gave, or lets any other array go. The giver holds no view of it any more. */
-  give(block: Uint8Array): void {
+  release(block: Uint8Array): void {
     if (block.length === this.blockBytes) this.#idle.push(block);
   }
 }

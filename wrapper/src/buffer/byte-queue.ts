@@ -40,7 +40,7 @@ export class ByteQueue {
   }
 
   /** Removes the first `count` of what `peek` gave. */
-  take(count: number): void {
+  discard(count: number): void {
     const first = this.#blocks.at(0);
     if (first === undefined) return;
     first.from += count;

@@ -6,11 +6,11 @@ import { Deque } from './deque.ts';
 import { joined } from './join.ts';
 
 /** What comes next in the log. */
-export type Piece =
+export type OutputChunk =
   | { readonly kind: 'bytes'; readonly stream: StreamName; readonly start: number; readonly bytes: Uint8Array }
   | { readonly kind: 'gap'; readonly from: number; readonly to: number };
 
-interface Chunk {
+interface BufferedBytes {
   readonly kind: 'chunk';
   readonly stream: StreamName;
   readonly start: number;
@@ -19,27 +19,27 @@ interface Chunk {
   length: number;
 }
 
-interface Hole {
+interface BufferedGap {
   readonly kind: 'hole';
   readonly start: number;
   length: number;
 }
 
-type Item = Chunk | Hole;
+type Item = BufferedBytes | BufferedGap;
 
 /** What a chunk is charged beyond its bytes: a command that prints single bytes must not get past the bound. */
-const CHUNK_COST = 256;
+const ITEM_COST = 256;
 
 /**
  * The unacked part of a run's output, bounded in memory. When more comes than it may hold, it keeps the oldest part (the
  * head) and the newest (the tail) and drops what is between; what was dropped is told as gaps with exact offsets.
  */
-export class OutputLog {
+export class OutputBuffer {
   readonly #capacity: number;
   readonly #headCapacity: number;
   readonly #pool: BlockPool;
   readonly #head = new Deque<Item>();
-  readonly #tail = new Deque<Chunk>();
+  readonly #tail = new Deque<BufferedBytes>();
   #headCost = 0;
   /** Set when something did not fit, so that smaller chunks after it don't turn one gap into many. */
   #headFull = false;
@@ -85,7 +85,7 @@ export class OutputLog {
   append(stream: StreamName, bytes: Uint8Array): void {
     for (let taken = 0; taken < bytes.length; ) {
       const rest = taken === 0 ? bytes : bytes.subarray(taken);
-      const length = this.#fillLast(stream, rest) || this.#addChunk(stream, rest);
+      const length = this.#fillLast(stream, rest) || this.#addItem(stream, rest);
       taken += length;
       this.#end += length;
       while (this.cost > this.#capacity && this.#tail.length > 1) this.#makeRoom();
@@ -116,7 +116,7 @@ export class OutputLog {
    *
    * @returns null when `offset` is the end
    */
-  read(offset: number, maxBytes: number): Piece | null {
+  read(offset: number, maxBytes: number): OutputChunk | null {
     if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#heldFrom() };
     if (offset >= this.#end || maxBytes <= 0) return null;
     const index = this.#find(offset);
@@ -127,7 +127,7 @@ export class OutputLog {
   }
 
   /** The oldest that is held, as far as it lies in one stretch of memory; a view like that of `read`. */
-  oldest(): Piece | null {
+  oldest(): OutputChunk | null {
     const item = this.#itemAt(0);
     if (item === undefined) return null;
     const start = Math.max(item.start, this.#start);
@@ -137,7 +137,7 @@ export class OutputLog {
   }
 
   /** All that is held, from `start` on, in stretches that are views like that of `read`. */
-  *held(): Generator<Extract<Piece, { kind: 'bytes' }>> {
+  *held(): Generator<Extract<OutputChunk, { kind: 'bytes' }>> {
     for (let index = 0; index < this.#head.length + this.#tail.length; index += 1) {
       const item = this.#itemAt(index);
       if (item?.kind !== 'chunk') continue;
@@ -153,7 +153,7 @@ export class OutputLog {
     return first?.kind === 'hole' ? itemEnd(first) : this.#start;
   }
 
-  #collect(index: number, first: Chunk, offset: number, maxBytes: number): Uint8Array {
+  #collect(index: number, first: BufferedBytes, offset: number, maxBytes: number): Uint8Array {
     const parts: Uint8Array[] = [];
     let size = 0;
     let at = index;
@@ -192,24 +192,24 @@ export class OutputLog {
   }
 
   /** @returns how many bytes the new chunk took */
-  #addChunk(stream: StreamName, bytes: Uint8Array): number {
+  #addItem(stream: StreamName, bytes: Uint8Array): number {
     const length = Math.min(bytes.length, this.#pool.blockBytes);
     // After a full one of the same stream it will be filled too: no small buffer that has to grow.
     const goesOn = this.#tail.last()?.stream === stream;
     const buffer = this.#allocate(goesOn ? this.#pool.blockBytes : length);
     buffer.set(length === bytes.length ? bytes : bytes.subarray(0, length));
     this.#tail.push({ kind: 'chunk', stream, start: this.#end, buffer, length });
-    this.#tailCost += buffer.length + CHUNK_COST;
+    this.#tailCost += buffer.length + ITEM_COST;
     return length;
   }
 
   /** At least so much; a whole block when it would be more than half of one. */
   #allocate(length: number): Uint8Array {
-    return length > this.#pool.blockBytes / 2 ? this.#pool.take() : new Uint8Array(length);
+    return length > this.#pool.blockBytes / 2 ? this.#pool.acquire() : new Uint8Array(length);
   }
 
   #recycle(item: Item): void {
-    if (item.kind === 'chunk') this.#pool.give(item.buffer);
+    if (item.kind === 'chunk') this.#pool.release(item.buffer);
   }
 
   /** Lets the oldest of the tail become head, or be dropped when the head is full. */
@@ -254,5 +254,5 @@ function itemEnd(item: Item): number {
 }
 
 function costOf(item: Item): number {
-  return item.kind === 'chunk' ? item.buffer.length + CHUNK_COST : 0;
+  return item.kind === 'chunk' ? item.buffer.length + ITEM_COST : 0;
 }

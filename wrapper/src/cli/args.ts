@@ -1,9 +1,9 @@
 /** What the command line asks for. */
 import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { RunId } from '#protocol/names';
-import { takeGuardedRun } from '../guardian/guardian.ts';
-import { type Detachment, takeDetachment } from '../run/detach.ts';
-import type { RunArgs } from '../run/run-args.ts';
+import { extractGuardedRun } from '../guardian/guardian.ts';
+import { type Detachment, extractDetachment } from '../run/detach.ts';
+import type { RunOptions } from '../run/run-args.ts';
 import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
 import { parseRunArgs } from './run-args.ts';
 
@@ -37,7 +37,7 @@ export type Topic = (typeof TOPICS)[number];
 export type Invocation =
   | { readonly kind: 'help'; readonly topic: Topic }
   | { readonly kind: 'version' }
-  | { readonly kind: 'run'; readonly args: RunArgs; readonly detachment: Detachment | null }
+  | { readonly kind: 'run'; readonly args: RunOptions; readonly detachment: Detachment | null }
   | { readonly kind: 'flush'; readonly args: FlushArgs }
   | { readonly kind: 'orphans'; readonly args: OrphansArgs }
   /** Between leash and its guardians: in no help. `kill`: the run is to be ended instead. */
@@ -67,7 +67,7 @@ function parse(first: string | undefined, rest: readonly string[], env: NodeJS.P
     case '-V':
       return { kind: 'version' };
     case 'run': {
-      const taken = takeDetachment(rest, env);
+      const taken = extractDetachment(rest, env);
       if (taken === null) throw new UsageError('--detachment is only for leash itself to use');
       const { detachment, rest: words } = taken;
       const args = parseRunArgs(words);
@@ -81,7 +81,7 @@ function parse(first: string | undefined, rest: readonly string[], env: NodeJS.P
       const parsed = parseOrphans(rest);
       if (parsed.kind !== 'orphans') return parsed;
       // Only a guardian of an older leash names it here.
-      const [run = takeGuardedRun(env) ?? ''] = parsed.args.runs;
+      const [run = extractGuardedRun(env) ?? ''] = parsed.args.runs;
       return { kind: 'adopt', run: name('RUN', RunId, run), kill: parsed.args.kill };
     }
     default:

@@ -3,7 +3,7 @@ import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
 import { shown } from '../host/undecodable-bytes.ts';
 import { compilePattern } from '../redact/patterns.ts';
-import type { Redaction, RunArgs } from '../run/run-args.ts';
+import type { RedactionOption, RunOptions } from '../run/run-args.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
 
 const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
@@ -46,7 +46,7 @@ const FLAGS = {
  * @returns null when help is asked for
  * @throws {UsageError} for what it can't read
  */
-export function parseRunArgs(argv: readonly string[]): RunArgs | null {
+export function parseRunArgs(argv: readonly string[]): RunOptions | null {
   const split = argv.indexOf('--');
   const flags = readFlags(split === -1 ? argv : argv.slice(0, split), FLAGS, 'the command goes after --');
   if (flags.help) return null;
@@ -79,7 +79,7 @@ export function parseRunArgs(argv: readonly string[]): RunArgs | null {
   };
 }
 
-function command(words: readonly string[], isShell: boolean): Pick<RunArgs, 'command' | 'shellLine'> {
+function command(words: readonly string[], isShell: boolean): Pick<RunOptions, 'command' | 'shellLine'> {
   const [program, ...rest] = words;
   if (program === undefined || program === '') throw new UsageError('the command is missing: leash run … -- COMMAND');
   if (!isShell) return { command: [program, ...rest], shellLine: null };
@@ -124,7 +124,7 @@ function additions(pairs: readonly string[] = []): Record<string, string> {
   );
 }
 
-function redaction(isOff: boolean, patterns: readonly string[] = []): Redaction {
+function redaction(isOff: boolean, patterns: readonly string[] = []): RedactionOption {
   if (!isOff) return { kind: 'on', patterns: patterns.map(pattern) };
   if (patterns.length > 0) throw new UsageError('--redact and --no-redact exclude each other');
   return { kind: 'off' };

@@ -2,7 +2,7 @@
 import type { Environment } from '../config/config-file.ts';
 import type { ControlPlane } from '../config/control-plane.ts';
 import { ownProgram } from '../host/own-program.ts';
-import { spawnApart } from '../host/spawn-detached.ts';
+import { spawnDetached } from '../host/spawn-detached.ts';
 import { environmentForOurselves } from '../launch/command-environment.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { isFlusherAtWork } from '../state/flusher-lock.ts';
@@ -58,7 +58,7 @@ function start(controlPlane: ControlPlane, environment: Environment, log: Log): 
   const [program, ...args] = flusherCommand(controlPlane);
   const failed = (error: unknown) => log.warn(`what is left can't be sent in the background: ${describeError(error)}`);
   try {
-    const child = spawnApart(program, args, {
+    const child = spawnDetached(program, args, {
       env: environmentForOurselves(environment),
       cwd: '/',
       stdio: ['ignore', 'ignore', 'ignore'],

@@ -1,7 +1,7 @@
 /** Sends all that runs on this machine have left for one control plane, again and again if need be. */
 import { performance } from 'node:perf_hooks';
 import type { ControlPlane } from '../config/control-plane.ts';
-import { keepLeft, rescueOrphans } from '../guardian/rescue.ts';
+import { rescueOrphans, startKeeper } from '../guardian/rescue.ts';
 import { tidyMemory } from '../journal/run-journal.ts';
 import { pauseBeforeDialling } from '../link/backoff.ts';
 import { describeError, type Log } from '../logging/log.ts';
@@ -216,7 +216,7 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
   const { run, job } = directory.facts;
   if (await hasLeftRunning(directory)) {
     await directory.release();
-    keepLeft(directory.facts, { environment: process.env, controlPlane }, log);
+    startKeeper(directory.facts, { environment: process.env, controlPlane }, log);
     return null;
   }
   const result = await salvageOutput(directory, log)

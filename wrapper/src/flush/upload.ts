@@ -75,7 +75,7 @@ export async function leftRecord(
     output,
     () => ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() }),
     () => [...(end?.complete.applied_kills ?? []), ...killsSince()],
-    { completion: end?.complete ?? null, untoldSteps: end?.untold_steps ?? [] },
+    { completion: end?.complete ?? null, unreportedSteps: end?.untold_steps ?? [] },
   );
   return { record, output };
 }
@@ -97,7 +97,7 @@ export function forNobody(log: Log): Log {
 
 /** @param open opens the link; it dials by itself */
 async function follow(open: (events: LinkEvents) => Link, record: RunRecord<LeftoverOutput>): Promise<Upload> {
-  const { log: output } = record;
+  const { output } = record;
   const now = () => performance.now();
   const bytes = output.end - output.start;
   let storedTo = output.start;

@@ -3,18 +3,18 @@ import type { Environment } from '../config/config-file.ts';
 import { ownProgram } from '../host/own-program.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
 import type { RunFacts } from '../state/run-file.ts';
-import type { LastWill } from './guardian.ts';
+import type { GuardianPlan } from './guardian.ts';
 
 /**
  * @param facts as far as they are known; without the wrapper where that can't be told from other processes
  * @param pgid the command's process group
  * @param secrets variables that the command alone was given
  */
-export function lastWill(
+export function createGuardianPlan(
   { wrapper, ...facts }: Omit<RunFacts, 'version' | 'wrapper'> & { wrapper: ProcessRef | null },
   pgid: number,
   secrets: Environment = {},
-): LastWill {
+): GuardianPlan {
   const { run, limits, supervision, family } = facts;
   const signal = supervision?.signal ?? 'SIGTERM';
   const leash = ownProgram();
@@ -22,8 +22,8 @@ export function lastWill(
     kind: supervision?.wrapper_death ?? 'keep',
     run,
     group: { pgid, startTime: family?.leader.startTime ?? null },
-    end: [...leash, 'adopt', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`],
-    succeed: [...leash, 'adopt'],
+    killArguments: [...leash, 'adopt', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`],
+    adoptArguments: [...leash, 'adopt'],
     secrets,
     facts: family === null || wrapper === null ? null : { ...facts, version: 1, wrapper },
   };

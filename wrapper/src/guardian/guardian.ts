@@ -12,23 +12,23 @@ import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import type { StreamName } from '#protocol/output-frame';
 import type { Environment } from '../config/config-file.ts';
-import { spawnApart } from '../host/spawn-detached.ts';
+import { spawnDetached } from '../host/spawn-detached.ts';
 import { cookieOf } from '../launch/command-environment.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { processTable } from '../processes/process-table.ts';
 import { type RunFacts, readFacts } from '../state/run-file.ts';
 
 /** What the guardian does when the wrapper has died. */
-export interface LastWill {
+export interface GuardianPlan {
   readonly kind: 'keep' | 'kill';
   /** The run's id. In no argument: everyone on the machine can read those. */
   readonly run: string;
   /** The command's process group: killed by the shell itself if `end` fails, and it is still the command's. */
   readonly group: CommandGroup;
   /** Ends all of the run; its success is relied on. For `kill`. */
-  readonly end: readonly string[];
+  readonly killArguments: readonly string[];
   /** Becomes the run's new wrapper. */
-  readonly succeed: readonly string[];
+  readonly adoptArguments: readonly string[];
   /** What both are told of the run, because there may be no record of it; null when nothing is known. */
   readonly facts: RunFacts | null;
   /** Variables with secrets that the command alone was given: to be hidden by a successor, and kept nowhere else. */
@@ -50,14 +50,14 @@ const FACTS_VARIABLE = 'LEASH_INHERITED';
 const SECRETS_PREFIX = 'LEASH_INHERITED_';
 
 /** What a guardian tells who it starts. */
-export interface Told {
+export interface GuardianHandover {
   /** Null when no guardian has started this process. */
   readonly facts: RunFacts | null;
   readonly secrets: Environment;
 }
 
 /** The run for which a guardian has started this process; undefined when none has. Taken out of `env`. */
-export function takeGuardedRun(env: NodeJS.ProcessEnv): string | undefined {
+export function extractGuardedRun(env: NodeJS.ProcessEnv): string | undefined {
   const run = env[RUN_VARIABLE];
   delete env[RUN_VARIABLE];
   return run;
@@ -76,7 +76,7 @@ export function isGuarded(run: string): boolean {
  *
  * @param run whose guardian it is; what is told of another run counts for nothing
  */
-export function takeTold(env: NodeJS.ProcessEnv, run: string): Told {
+export function extractHandover(env: NodeJS.ProcessEnv, run: string): GuardianHandover {
   const read = readFacts(env[FACTS_VARIABLE] ?? '');
   const isOfRun = read.kind === 'read' && read.value.run === run;
   delete env[FACTS_VARIABLE];
@@ -162,7 +162,7 @@ done
 `;
 
 /** What a run tells its guardian. */
-export interface GuardianWords {
+export interface GuardianControl {
   /** Nobody reads this stream any more, so that the command gets its SIGPIPE. */
   close(stream: StreamName): void;
   /**
@@ -176,23 +176,23 @@ export interface GuardianWords {
   drain(): void;
 }
 
-export class Guardian implements GuardianWords {
+export class Guardian implements GuardianControl {
   /** Its pid, so that it is not taken for a part of the run; null when it could not be started. */
   readonly pid: number | null = null;
-  readonly #words: Writable | null = null;
+  readonly #control: Writable | null = null;
   #isDismissed = false;
 
   /** Starts it; whatever goes wrong is told to `log` and leaves the run without a guardian. */
-  constructor(plan: LastWill, pipes: ReadEnds, log: Log) {
+  constructor(plan: GuardianPlan, pipes: ReadEnds, log: Log) {
     const failed = (error: unknown) => log.info(`the guardian is not there: ${describeError(error)}`);
     try {
       const child = startShell(plan, pipes, 'pipe', process.env);
       child.on('error', failed);
       this.pid = child.pid ?? null;
       const pipe = child.stdio[3] ?? null;
-      this.#words = pipe !== null && 'write' in pipe ? pipe : null;
+      this.#control = pipe !== null && 'write' in pipe ? pipe : null;
       // EPIPE: it was killed. The run goes on without.
-      this.#words?.on('error', failed);
+      this.#control?.on('error', failed);
     } catch (error) {
       // Too many open files, say.
       failed(error);
@@ -200,28 +200,28 @@ export class Guardian implements GuardianWords {
   }
 
   close(stream: StreamName): void {
-    this.#say(`close-${stream}`);
+    this.#send(`close-${stream}`);
   }
 
   commandIsOver(): void {
-    this.#say('over');
+    this.#send('over');
   }
 
   dismiss(): void {
-    this.#sayLast('done');
+    this.#sendLast('done');
   }
 
   drain(): void {
-    this.#sayLast('drain');
+    this.#sendLast('drain');
   }
 
-  #sayLast(word: string): void {
-    this.#say(word);
+  #sendLast(word: string): void {
+    this.#send(word);
     this.#isDismissed = true;
   }
 
-  #say(word: string): void {
-    if (!this.#isDismissed) this.#words?.write(`${word}\n`);
+  #send(word: string): void {
+    if (!this.#isDismissed) this.#control?.write(`${word}\n`);
   }
 }
 
@@ -230,7 +230,7 @@ export class Guardian implements GuardianWords {
  *
  * @throws what spawning throws
  */
-export function startOrphansGuardian(plan: LastWill, pipes: ReadEnds, environment: Environment): void {
+export function startGuardianOfOrphan(plan: GuardianPlan, pipes: ReadEnds, environment: Environment): void {
   const child = startShell(plan, pipes, 'ignore', environment);
   // EAGAIN: too many processes. The next one to come along tries again.
   child.on('error', () => {});
@@ -238,15 +238,15 @@ export function startOrphansGuardian(plan: LastWill, pipes: ReadEnds, environmen
 }
 
 function startShell(
-  { kind, run, group, end, succeed, facts, secrets }: LastWill,
+  { kind, run, group, killArguments, adoptArguments, facts, secrets }: GuardianPlan,
   { stdout, stderr }: ReadEnds,
   words: 'pipe' | 'ignore',
   environment: Environment,
 ): ChildProcess {
   const { pgid, startTime } = group;
-  const args = [kind, shellLine(end), shellLine(succeed), String(pgid), startTime ?? ''];
+  const args = [kind, shellLine(killArguments), shellLine(adoptArguments), String(pgid), startTime ?? ''];
   const ours = Object.entries(environment).filter(([name]) => !name.startsWith(FACTS_VARIABLE));
-  return spawnApart('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...args], {
+  return spawnDetached('/bin/sh', ['-c', SCRIPT, 'leash-guardian', ...args], {
     env: {
       ...Object.fromEntries(ours),
       ...Object.fromEntries(Object.entries(secrets).map(([name, value]) => [SECRETS_PREFIX + name, value])),

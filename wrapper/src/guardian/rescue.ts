@@ -12,11 +12,11 @@ import { isAdoptable } from '../state/leftover.ts';
 import type { RunFacts } from '../state/run-file.ts';
 import { eachUnfinishedRun } from '../state/run-listing.ts';
 import type { State } from '../state/state.ts';
-import { isGuarded, type LastWill, type ReadEnds, startOrphansGuardian } from './guardian.ts';
-import { lastWill } from './guardian-plan.ts';
+import { type GuardianPlan, isGuarded, type ReadEnds, startGuardianOfOrphan } from './guardian.ts';
+import { createGuardianPlan } from './guardian-plan.ts';
 
 /** What a successor is to have of ours. */
-export interface Means {
+export interface SuccessorSettings {
   readonly environment: Environment;
   /** Ours; null when we have none. Its token is shown to nobody else. */
   readonly controlPlane: ControlPlane | null;
@@ -28,12 +28,17 @@ export interface Means {
  * @param signal ends the search for them
  * @returns the ids of those that have one now
  */
-export async function rescueOrphans(state: State, means: Means, log: Log, signal?: AbortSignal): Promise<string[]> {
+export async function rescueOrphans(
+  state: State,
+  settings: SuccessorSettings,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<string[]> {
   const rescued: string[] = [];
   for await (const each of eachUnfinishedRun(state.directory, state.processes)) {
     if (signal?.aborted === true) break;
     if (!isAdoptable(each, state.processes) || each.facts.kind !== 'read' || isTakenOver(each.run)) continue;
-    if (rescue(each.facts.value, means, log)) rescued.push(each.run);
+    if (rescue(each.facts.value, settings, log)) rescued.push(each.run);
   }
   return rescued;
 }
@@ -49,33 +54,45 @@ function isTakenOver(run: string): boolean {
 }
 
 /** Whether a successor would know how to tell of the run: with our token, where it needs one that is in no file. */
-function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Means): boolean {
+function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: SuccessorSettings): boolean {
   return target === null || target.token_file !== null || target.url === controlPlane?.baseUrl;
 }
 
 /** Gives one run a guardian again, which starts a successor for it at once. Never fails. Returns whether it has one. */
-export function rescue(facts: RunFacts, means: Means, log: Log): boolean {
+export function rescue(facts: RunFacts, settings: SuccessorSettings, log: Log): boolean {
   const { family, run, job } = facts;
-  if (family === null || !canSupervise(facts, means)) return false;
+  if (family === null || !canSupervise(facts, settings)) return false;
   log.info(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
-  const pipes = pipesOf(family);
-  const isStarted = start(facts, lastWill(facts, family.leader.pid), pipes, means, log);
+  const pipes = reopenPipes(family);
+  const isStarted = startGuardian(facts, createGuardianPlan(facts, family.leader.pid), pipes, settings, log);
   for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
   return isStarted;
 }
 
 /** Sees to it that what a run has left running stays in reach. Its end has been noted. Never fails. */
-export function keepLeft(facts: RunFacts, means: Means, log: Log): void {
+export function startKeeper(facts: RunFacts, settings: SuccessorSettings, log: Log): void {
   const { family, run, job } = facts;
   if (family === null) return;
   log.info(`what run ${run} of ${job} has left running is kept in reach`);
   // Who reads what they print has been seen to; and nobody ends them because we die.
-  start(facts, { ...lastWill(facts, family.leader.pid), kind: 'keep' }, { stdout: null, stderr: null }, means, log);
+  startGuardian(
+    facts,
+    { ...createGuardianPlan(facts, family.leader.pid), kind: 'keep' },
+    { stdout: null, stderr: null },
+    settings,
+    log,
+  );
 }
 
-function start(facts: RunFacts, plan: LastWill, pipes: ReadEnds, means: Means, log: Log): boolean {
+function startGuardian(
+  facts: RunFacts,
+  plan: GuardianPlan,
+  pipes: ReadEnds,
+  settings: SuccessorSettings,
+  log: Log,
+): boolean {
   try {
-    startOrphansGuardian(plan, pipes, environmentFor(facts, means));
+    startGuardianOfOrphan(plan, pipes, environmentFor(facts, settings));
     return true;
   } catch (error) {
     // Too many processes, too many open files: the next one tries again.
@@ -84,7 +101,10 @@ function start(facts: RunFacts, plan: LastWill, pipes: ReadEnds, means: Means, l
   }
 }
 
-function environmentFor({ control_plane: target }: RunFacts, { environment, controlPlane }: Means): Environment {
+function environmentFor(
+  { control_plane: target }: RunFacts,
+  { environment, controlPlane }: SuccessorSettings,
+): Environment {
   const { LEASH_TOKEN: token, ...rest } = environmentForOurselves(environment);
   const isOurs = target !== null && target.url === controlPlane?.baseUrl;
   if (!isOurs) return rest;
@@ -92,7 +112,7 @@ function environmentFor({ control_plane: target }: RunFacts, { environment, cont
 }
 
 /** Opens the read ends of the command's pipes anew, by way of a process that prints into them. */
-function pipesOf(origin: ProcessTreeOrigin): ReadEnds {
+function reopenPipes(origin: ProcessTreeOrigin): ReadEnds {
   const pids = openProcessTree(origin).members();
   const [stdout = null, stderr = null] = origin.pipes.map((name) => openReadEnd(name, pids));
   return { stdout, stderr };

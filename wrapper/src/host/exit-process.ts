@@ -16,10 +16,10 @@ const POOLED = /^(FSReq|FileHandleCloseReq|GetAddrInfo|GetNameInfo)/i;
  * `process.exit` waits for the threads of Node's pool, and so for ever when one of them waits for a disk that hangs. To
  * become another program waits for nobody: this one becomes one that only exits.
  */
-export async function leaveProcess(exitCode: number): Promise<never> {
-  const until = performance.now() + (canBecome() ? PATIENCE_MS : LONG_PATIENCE_MS);
+export async function exitProcess(exitCode: number): Promise<never> {
+  const until = performance.now() + (canExec() ? PATIENCE_MS : LONG_PATIENCE_MS);
   while (isPoolBusy() && performance.now() < until) await sleep(10);
-  if (isPoolBusy() && process.platform !== 'win32') leaveAtOnce(exitCode);
+  if (isPoolBusy() && process.platform !== 'win32') exitAtOnce(exitCode);
   closeTerminals();
   process.exit(exitCode);
 }
@@ -41,12 +41,12 @@ function isPoolBusy(): boolean {
 }
 
 /** Node 22.15 and later. */
-function canBecome(): boolean {
+function canExec(): boolean {
   return 'execve' in process && typeof process.execve === 'function';
 }
 
-function leaveAtOnce(exitCode: number): void {
-  if (canBecome()) process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
+function exitAtOnce(exitCode: number): void {
+  if (canExec()) process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
   // The code is lost, which is better than a crontab line that never ends.
   fs.writeSync(2, `leash: the disk does not answer: ending by SIGKILL instead of with the exit code ${exitCode}\n`);
   process.kill(process.pid, 'SIGKILL');

@@ -9,7 +9,7 @@ import os from 'node:os';
  * to return from a handler may run into the same fault again, without end. Real-time signals have no names in Node.
  * SIGPIPE and SIGXFSZ are ignored by Node.
  */
-const ENDING = [
+const TERMINATING = [
   'SIGTERM',
   'SIGINT',
   'SIGHUP',
@@ -24,14 +24,14 @@ const ENDING = [
   'SIGSTKFLT',
 ] as const;
 /** These are passed on and change nothing. Unhandled, Node opens its debugger at the first and dies of the second. */
-const PASSED_ON = ['SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
+const FORWARDED = ['SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 
-export type EndingSignal = (typeof ENDING)[number];
-export type PassedOnSignal = (typeof PASSED_ON)[number];
+export type TerminatingSignal = (typeof TERMINATING)[number];
+export type ForwardedSignal = (typeof FORWARDED)[number];
 
 export type LocalSignal =
-  | { readonly kind: 'end'; readonly signal: EndingSignal }
-  | { readonly kind: 'pass_on'; readonly signal: PassedOnSignal }
+  | { readonly kind: 'end'; readonly signal: TerminatingSignal }
+  | { readonly kind: 'pass_on'; readonly signal: ForwardedSignal }
   /** Ctrl-Z: the command is to stop, and we with it, so that the shell is back. */
   | { readonly kind: 'stop' };
 
@@ -52,23 +52,23 @@ export class LocalSignals {
       // Node has reset them all: to ignore one means to listen and do nothing.
       process.on(name, isIgnored ? () => {} : () => this.#handle(what));
     };
-    for (const signal of ENDING) {
+    for (const signal of TERMINATING) {
       // The ticks of V8's profiler would end the run.
       if (signal !== 'SIGPROF' || !isProfiled()) listen(signal, { kind: 'end', signal });
     }
-    for (const signal of PASSED_ON) listen(signal, { kind: 'pass_on', signal });
+    for (const signal of FORWARDED) listen(signal, { kind: 'pass_on', signal });
     listen('SIGTSTP', { kind: 'stop' });
   }
 
   /** From now on `handle` is told, in the place of who was told before. */
-  handle(handle: (signal: LocalSignal) => void): void {
+  setHandler(handle: (signal: LocalSignal) => void): void {
     this.#handle = handle;
     for (const signal of this.#early.splice(0)) handle(signal);
   }
 
   /** The same once the command is over, when only an order to end means anything to us. */
-  onEnding(end: () => void): void {
-    this.handle((signal) => {
+  onTerminate(end: () => void): void {
+    this.setHandler((signal) => {
       if (signal.kind === 'end') end();
       // Ctrl-Z, while a pager still shows what the command has printed.
       else if (signal.kind === 'stop') process.kill(process.pid, 'SIGSTOP');

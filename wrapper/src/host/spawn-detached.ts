@@ -2,7 +2,7 @@
 import { type ChildProcess, type IOType, spawn } from 'node:child_process';
 import fs from 'node:fs';
 
-export interface ApartOptions {
+export interface SpawnDetachedOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** null for our own, which may have been deleted. */
   readonly cwd: string | null;
@@ -16,7 +16,11 @@ export interface ApartOptions {
  * Whoever called us may have left us more: the lock in `( flock 200; leash run … ) 200>lock`, or the pipe by which it
  * waits for our end. They are the command's. Held by what lives on, the lock would stay locked, and the caller wait.
  */
-export function spawnApart(program: string, args: readonly string[], { env, cwd, stdio }: ApartOptions): ChildProcess {
+export function spawnDetached(
+  program: string,
+  args: readonly string[],
+  { env, cwd, stdio }: SpawnDetachedOptions,
+): ChildProcess {
   const where = cwd === null ? {} : { cwd };
   const strays = inheritable().filter((fd) => fd >= stdio.length);
   if (strays.length === 0)

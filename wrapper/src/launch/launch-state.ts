@@ -25,7 +25,7 @@ export interface LaunchState {
  * Without a launcher (`node leash.cjs`) the limit is taken from the parent process, and no signal is known to have been
  * ignored.
  */
-export function takeLaunchState(env: NodeJS.ProcessEnv): LaunchState {
+export function extractLaunchState(env: NodeJS.ProcessEnv): LaunchState {
   const record = env[LAUNCH_VARIABLE];
   delete env[LAUNCH_VARIABLE];
   const state = parseLaunchRecord(record ?? '', process.pid);

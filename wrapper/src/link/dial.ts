@@ -19,7 +19,7 @@ import { Refusal } from './refusal.ts';
 import { isNotHttp, openTransport } from './transport.ts';
 
 /** How an attempt or a connection ended. */
-export type Ending =
+export type ConnectionEnd =
   /** Nobody was reached, or the connection broke. */
   | { readonly kind: 'lost'; readonly why: string }
   /** Somebody answered, and said no: asking again soon is of no use. */
@@ -35,7 +35,7 @@ export interface Handlers {
   /** A frame that carries nothing for a wrapper: binary, ping, pong. */
   otherFrame(): void;
   /** Told once, last. */
-  ended(ending: Ending): void;
+  ended(ending: ConnectionEnd): void;
 }
 
 export interface Connection {
@@ -93,7 +93,7 @@ export function dial(
   let socket: WebSocket | null = null;
   let awaited = 'the token';
   let over = false;
-  const end = (ending: Ending) => {
+  const end = (ending: ConnectionEnd) => {
     if (over) return;
     over = true;
     clearTimeout(timer);
@@ -169,7 +169,7 @@ function via(route: Route, said: string): string {
 /** The socket's own `error` and `close` tell of it. */
 function ignoreSendError(): void {}
 
-const FLOODED: Ending = { kind: 'flooded', why: 'the control plane sends more than it can have to say' };
+const FLOODED: ConnectionEnd = { kind: 'flooded', why: 'the control plane sends more than it can have to say' };
 
 /** Opens a WebSocket on a connection. */
 function upgrade(
@@ -178,7 +178,7 @@ function upgrade(
   token: string,
   handlers: Handlers,
   budget: InboundBudget,
-  end: (ending: Ending) => void,
+  end: (ending: ConnectionEnd) => void,
 ): WebSocket {
   const socket = new WebSocket(url, [WRAPPER_SUBPROTOCOL], {
     headers: { Authorization: `Bearer ${token}` },
@@ -294,7 +294,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   426: 'the control plane does not speak this version of the protocol (426)',
 };
 
-function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: string | null): Ending {
+function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: string | null): ConnectionEnd {
   if (status >= 300 && status < 400) {
     const where = (headers.location ?? 'nowhere').slice(0, MAX_DETAIL_CHARS);
     return { kind: 'refused', why: `redirected (${status}) to ${where}: set LEASH_URL to where the control plane is` };

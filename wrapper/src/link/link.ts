@@ -6,9 +6,9 @@ import { Alarm } from '../clock/alarm.ts';
 import { TokenBucket } from '../clock/token-bucket.ts';
 import type { Log } from '../logging/log.ts';
 import { pauseBeforeDialling } from './backoff.ts';
-import { type Connection, describeWay, dial, type Ending, type Handlers, type RunAddress } from './dial.ts';
+import { type Connection, type ConnectionEnd, describeWay, dial, type Handlers, type RunAddress } from './dial.ts';
 import { InboundBudget } from './inbound-budget.ts';
-import type { ToldRun } from './reportable-run.ts';
+import type { ReportableRun } from './reportable-run.ts';
 import { Session, type SessionAction } from './session.ts';
 
 /** How the link stands. */
@@ -48,12 +48,12 @@ const LASTING_MS = 5_000;
 const BURST_DIALS = 200;
 const DIALS_PER_SECOND = 1;
 /** What it sends may be nonsense: its lines must not fill a log file. */
-const BURST_NOTES = 200;
-const NOTES_PER_SECOND = 0.1;
+const BURST_LINES = 200;
+const LINES_PER_SECOND = 0.1;
 
 export class Link {
   readonly #address: RunAddress;
-  readonly #record: ToldRun;
+  readonly #record: ReportableRun;
   readonly #events: LinkEvents;
   readonly #log: Log;
   readonly #deadline = new Alarm(now, () => this.#tick());
@@ -67,11 +67,11 @@ export class Link {
   /** What the session asked for when it hung up. */
   #retry: 'yes' | 'later' | 'never' = 'later';
   #lastFailure: string | null = null;
-  #told = new Set<string>();
+  #warned = new Set<string>();
   readonly #inbound = new InboundBudget(now);
   readonly #dials = new TokenBucket(BURST_DIALS, DIALS_PER_SECOND, now);
-  readonly #notes = new TokenBucket(BURST_NOTES, NOTES_PER_SECOND, now);
-  #notesLeftOut = 0;
+  readonly #logLimit = new TokenBucket(BURST_LINES, LINES_PER_SECOND, now);
+  #suppressedLines = 0;
   /** How often the control plane has sent far too much. */
   #floods = 0;
   #progressAt: number | null = null;
@@ -80,7 +80,7 @@ export class Link {
   /** Told when a connection that was let go has ended. */
   #closed: () => void = () => {};
 
-  constructor(address: RunAddress, record: ToldRun, events: LinkEvents, log: Log) {
+  constructor(address: RunAddress, record: ReportableRun, events: LinkEvents, log: Log) {
     this.#address = address;
     this.#record = record;
     this.#events = events;
@@ -108,26 +108,26 @@ export class Link {
   }
 
   outputGrew(): void {
-    this.#talk((session) => session.outputGrew(now()));
+    this.#withSession((session) => session.outputGrew(now()));
   }
 
   /** What the log answered with `later` may be there now. */
   outputReadable(): void {
-    this.#talk((session) => session.outputReadable(now()));
+    this.#withSession((session) => session.outputReadable(now()));
   }
 
   killing(killing: Killing): void {
-    this.#talk((session) => session.killing(killing));
+    this.#withSession((session) => session.killing(killing));
   }
 
   /** The record's `left` has changed, or it is kept no longer. */
   leftChanged(): void {
-    this.#talk((session) => session.leftChanged(now()));
+    this.#withSession((session) => session.leftChanged(now()));
   }
 
   /** The record has its completion: tell it, and if we are between two attempts try at once. */
   completed(): void {
-    this.#talk((session) => session.completed(now()));
+    this.#withSession((session) => session.completed(now()));
     if (this.#connection !== null || (this.#state !== 'offline' && this.#state !== 'connecting')) return;
     this.#attempt = 0;
     this.#dial();
@@ -177,10 +177,10 @@ export class Link {
       opened: () => {
         if (this.#session !== session) return;
         this.#open = true;
-        this.#talk(() => session.opened(now()));
+        this.#withSession(() => session.opened(now()));
       },
       text: (frame) => {
-        if (this.#session === session) this.#talk(() => session.received(frame, now()));
+        if (this.#session === session) this.#withSession(() => session.received(frame, now()));
       },
       otherFrame: () => session.heard(now()),
       ended: (ending) => {
@@ -192,21 +192,21 @@ export class Link {
   }
 
   #tick(): void {
-    this.#talk((session) => session.tick(now()));
+    this.#withSession((session) => session.tick(now()));
   }
 
-  #talk(say: (session: Session) => SessionAction[]): void {
+  #withSession(say: (session: Session) => SessionAction[]): void {
     const session = this.#session;
     if (session === null || !this.#open) return;
     for (const action of say(session)) {
       // A kill may have ended the talk that it came with.
       if (this.#session !== session) return;
-      this.#act(action);
+      this.#perform(action);
     }
     if (this.#session === session) this.#deadline.set(session.deadline());
   }
 
-  #act(action: SessionAction): void {
+  #perform(action: SessionAction): void {
     switch (action.kind) {
       case 'send':
         this.#connection?.send(JSON.stringify(action.message));
@@ -222,9 +222,9 @@ export class Link {
         this.#unreachableSince = null;
         this.#capMs = action.reconnectCapMs;
         if (action.outputLimitBytes !== null) this.#events.outputLimit?.(action.outputLimitBytes);
-        this.#told.clear();
+        this.#warned.clear();
         this.#log.info('connected');
-        this.#enter('connected');
+        this.#setState('connected');
         return;
       case 'stored':
         this.#attempt = 0;
@@ -235,34 +235,34 @@ export class Link {
         this.#events.kill(action.kill);
         return;
       case 'settled':
-        this.#enter('settled');
+        this.#setState('settled');
         return;
       case 'hang_up':
         this.#retry = action.retry;
         this.#connection?.terminate(action.why);
         return;
       case 'note':
-        this.#note(action.text);
+        this.#logWithinLimit(action.text);
         return;
     }
   }
 
-  #note(text: string): void {
-    if (!this.#notes.take()) {
-      this.#notesLeftOut += 1;
+  #logWithinLimit(text: string): void {
+    if (!this.#logLimit.take()) {
+      this.#suppressedLines += 1;
       return;
     }
-    this.#log.info(this.#notesLeftOut === 0 ? text : `${text} (and ${this.#notesLeftOut} times the like)`);
-    this.#notesLeftOut = 0;
+    this.#log.info(this.#suppressedLines === 0 ? text : `${text} (and ${this.#suppressedLines} times the like)`);
+    this.#suppressedLines = 0;
   }
 
-  #enter(state: LinkState): void {
+  #setState(state: LinkState): void {
     this.#state = state;
     if (state === 'connected') this.#progressAt = now();
     this.#events.changed();
   }
 
-  #ended(ending: Ending): void {
+  #ended(ending: ConnectionEnd): void {
     const wasSettled = this.#state === 'settled';
     const session = this.#session;
     const acceptedAt = this.#acceptedAt;
@@ -277,23 +277,23 @@ export class Link {
     // Not since now: a link that has gone silent has long been of no use.
     this.#unreachableSince ??= session?.heardAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {
-      this.#tellOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
-      this.#enter('rejected');
+      this.#warnOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
+      this.#setState('rejected');
     } else if (ending.kind === 'refused') {
-      this.#tellOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command runs on`);
+      this.#warnOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command runs on`);
       this.#dialAfter(REFUSED_PAUSE_MS * (0.5 + Math.random() / 2));
-      this.#enter('refused');
+      this.#setState('refused');
     } else if (ending.kind === 'flooded') {
       this.#floods += 1;
       if (this.#floods === 1)
         this.#log.warn(`hung up: ${ending.why}; the command runs on, and the link is tried again`);
       // It has no say in how long that takes, and what it has stored meanwhile does not count.
       this.#dialAfter(pauseBeforeDialling(this.#floods, true, RECONNECT_CAP_MS, Math.random()));
-      this.#enter('offline');
+      this.#setState('offline');
     } else {
       if (acceptedAt !== null && now() - acceptedAt >= LASTING_MS) this.#attempt = 0;
       this.#dialAfter(this.#pause(acceptedAt !== null));
-      this.#enter(acceptedAt === null ? 'offline' : 'connecting');
+      this.#setState(acceptedAt === null ? 'offline' : 'connecting');
     }
   }
 
@@ -311,9 +311,9 @@ export class Link {
     this.#redial.set(now() + Math.max(pauseMs, this.#dials.waitMs));
   }
 
-  #tellOnce(line: string): void {
-    if (this.#told.has(line)) return;
-    this.#told.add(line);
+  #warnOnce(line: string): void {
+    if (this.#warned.has(line)) return;
+    this.#warned.add(line);
     this.#log.warn(line);
   }
 }

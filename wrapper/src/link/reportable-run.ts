@@ -1,7 +1,7 @@
 /** What the link must know of the run that it tells of, whoever keeps it: the wrapper, or a spool that one left behind. */
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { Complete, Killing, Start } from '#protocol/wrapper-link';
-import type { Piece } from '../buffer/output-buffer.ts';
+import type { OutputChunk } from '../buffer/output-buffer.ts';
 
 /** A run's unacked output. */
 export interface OutputSource {
@@ -20,17 +20,17 @@ export interface OutputSource {
    *
    * @returns null when `offset` is the end
    */
-  read(offset: number, maxBytes: number): Piece | { readonly kind: 'later' } | null;
+  read(offset: number, maxBytes: number): OutputChunk | { readonly kind: 'later' } | null;
 }
 
-export interface ToldRun {
-  readonly log: OutputSource;
+export interface ReportableRun {
+  readonly output: OutputSource;
   /** Null until the run has ended, and for ever in a run that was abandoned. */
   readonly completion: Complete | null;
   /** Steps of ending the run by ourselves that may not have been heard. */
-  readonly untoldSteps: readonly Killing[];
+  readonly unreportedSteps: readonly Killing[];
   /** These have been heard. */
-  stepsTold(steps: readonly Killing[]): void;
+  stepsReported(steps: readonly Killing[]): void;
   /** What the run's end has left running by now; null: as the completion says. A new list each time it changes. */
   readonly left: readonly LeftProcess[] | null;
   /** Whether the link stays open when all has been told. */

@@ -5,32 +5,32 @@ import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-li
 import type { OutputSource } from './reportable-run.ts';
 
 /** What never changes. */
-export type RunFacts = Pick<
+export type StartFacts = Pick<
   Start,
   'run' | 'run_key' | 'pid' | 'command_line' | 'version' | 'limits' | 'host' | 'successor'
 >;
 
 /** What a wrapper that is no longer there left to be told: its end and its last steps, or neither if it was killed. */
-export interface Legacy {
+export interface RecoveredEnd {
   /** Null: the wrapper died before the command's end was recorded. */
   readonly completion: Complete | null;
-  readonly untoldSteps: readonly Killing[];
+  readonly unreportedSteps: readonly Killing[];
 }
 
 /** The newest of a protocol list of at most 100. */
 const MAX_APPLIED_KILLS = 100;
 /** Someone may lean on Ctrl-C. */
-const MAX_UNTOLD_STEPS = 20;
+const MAX_UNREPORTED_STEPS = 20;
 
 export class RunRecord<Output extends OutputSource = OutputSource> {
-  readonly facts: RunFacts;
-  readonly log: Output;
+  readonly facts: StartFacts;
+  readonly output: Output;
   readonly #age: () => number;
   readonly #appliedKills: () => readonly AppliedKill[];
   /** Whether the wrapper died, so that no completion will ever follow. */
   readonly isAbandoned: boolean;
   /** How the command exited; null before that, and where nobody saw it. */
-  raw: RawExit | null = null;
+  exit: RawExit | null = null;
   /** What the run's end has left running by now, where that may have changed since; null: as the completion says. */
   left: readonly LeftProcess[] | null = null;
   /** What a kill has left alone, as last seen. */
@@ -38,26 +38,26 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   /** Whether the link stays open when all has been told: for kills of what is left running. */
   isKept = false;
   #completion: Complete | null;
-  #untoldSteps: readonly Killing[];
+  #unreportedSteps: readonly Killing[];
 
   /**
    * @param age the run's age in ms, whole
-   * @param legacy for a run whose wrapper is gone; null while it is supervised
+   * @param recovered for a run whose wrapper is gone; null while it is supervised
    */
   constructor(
-    facts: RunFacts,
+    facts: StartFacts,
     log: Output,
     age: () => number,
     appliedKills: () => readonly AppliedKill[],
-    legacy: Legacy | null = null,
+    recovered: RecoveredEnd | null = null,
   ) {
     this.facts = facts;
-    this.log = log;
+    this.output = log;
     this.#age = age;
     this.#appliedKills = appliedKills;
-    this.isAbandoned = legacy !== null && legacy.completion === null;
-    this.#completion = legacy?.completion ?? null;
-    this.#untoldSteps = legacy?.untoldSteps ?? [];
+    this.isAbandoned = recovered !== null && recovered.completion === null;
+    this.#completion = recovered?.completion ?? null;
+    this.#unreportedSteps = recovered?.unreportedSteps ?? [];
   }
 
   get completion(): Complete | null {
@@ -65,30 +65,30 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   }
 
   /** Steps of ending the run by ourselves that may not have been heard: `applied_kills` doesn't carry those. */
-  get untoldSteps(): readonly Killing[] {
-    return this.#untoldSteps;
+  get unreportedSteps(): readonly Killing[] {
+    return this.#unreportedSteps;
   }
 
-  noteKilling(killing: Killing): void {
-    this.related = killing.related ?? [];
+  recordKilling(killing: Killing): void {
+    this.marked = killing.marked ?? [];
     if (killing.kill !== null) return;
     // What is left alone is said with the newest: there may be much to say of it.
-    const before = this.#untoldSteps.map(({ related: _, ...step }) => step);
-    this.#untoldSteps = [...before, killing].slice(-MAX_UNTOLD_STEPS);
+    const before = this.#unreportedSteps.map(({ marked: _, ...step }) => step);
+    this.#unreportedSteps = [...before, killing].slice(-MAX_UNREPORTED_STEPS);
   }
 
   /** These have been heard. */
-  stepsTold(steps: readonly Killing[]): void {
-    this.#untoldSteps = this.#untoldSteps.filter((each) => !steps.includes(each));
+  stepsReported(steps: readonly Killing[]): void {
+    this.#unreportedSteps = this.#unreportedSteps.filter((each) => !steps.includes(each));
   }
 
-  noteCompletion(end: Omit<Complete, 'type' | 'final_offset' | 'applied_kills'>): Complete {
+  recordCompletion(end: Omit<Complete, 'type' | 'final_offset' | 'applied_kills'>): Complete {
     this.#completion = {
       type: 'complete',
       ...end,
-      final_offset: this.log.end,
+      final_offset: this.output.end,
       applied_kills: this.appliedKills(),
-      ...this.#leftAlone(),
+      ...this.#related(),
     };
     return this.#completion;
   }
@@ -100,14 +100,14 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
       ...this.facts,
       phase: this.#phase(),
       age_ms: this.#age(),
-      output: { from: this.log.start, to: this.log.end },
+      output: { from: this.output.start, to: this.output.end },
       applied_kills: this.appliedKills(),
-      ...this.#leftAlone(),
+      ...this.#related(),
     };
   }
 
-  #leftAlone(): Pick<Complete, 'related'> {
-    return this.related.length > 0 ? { related: [...this.related] } : {};
+  #related(): Pick<Complete, 'marked'> {
+    return this.marked.length > 0 ? { marked: [...this.marked] } : {};
   }
 
   appliedKills(): AppliedKill[] {

@@ -14,7 +14,7 @@ import {
   type WrapperMessage,
 } from '#protocol/wrapper-link';
 import { describeDuration } from '../format/duration.ts';
-import type { ToldRun } from './reportable-run.ts';
+import type { ReportableRun } from './reportable-run.ts';
 
 export type SessionAction =
   | { readonly kind: 'send'; readonly message: WrapperMessage }
@@ -54,13 +54,13 @@ const MAX_UNSTORED_MS = 60_000;
 /** A peer that asks again and again for the same offset will not be helped by one more rewind. */
 const MAX_REWINDS_WITHOUT_ACK = 8;
 
-interface Span {
+interface OffsetRange {
   readonly from: number;
   readonly to: number;
 }
 
 export class Session {
-  readonly #record: ToldRun;
+  readonly #record: ReportableRun;
   #phase: Start['phase'] = 'running';
   #accepted = false;
   #flow: FlowMode = 'lazy';
@@ -78,7 +78,7 @@ export class Session {
   /** The offset of which the log said `later`; a wait for another one than the next to send is over. */
   #awaited: number | null = null;
   /** Gaps told but not yet acked: they count as nothing in flight. */
-  #gaps: Span[] = [];
+  #gaps: OffsetRange[] = [];
   /** Where frames end that were sent but not yet acked. */
   #frameEnds: number[] = [];
   /** When what was sent last would have left at the greatest pace. */
@@ -89,12 +89,12 @@ export class Session {
   #completeSent = false;
   #completeAcked = false;
   /** What was told last of what the run's end has left running. */
-  #leftTold: ToldRun['left'] = null;
+  #leftReported: ReportableRun['left'] = null;
   /** Own steps sent on this connection and not known to have been heard. */
   #steps: Killing[] = [];
 
   /** @param now milliseconds on any monotonic clock, the same for all calls */
-  constructor(record: ToldRun, now: number) {
+  constructor(record: ReportableRun, now: number) {
     this.#record = record;
     this.#heardAt = now;
     this.#heartbeatAt = now + this.#heartbeatMs;
@@ -127,7 +127,7 @@ export class Session {
     const read = readObjectMessage(frame);
     switch (read.kind) {
       case 'message':
-        return this.#understood(read.message, now);
+        return this.#onMessage(read.message, now);
       case 'unknown_type':
         return [{ kind: 'note', text: `ignored a message of the unknown type ${read.type}` }];
       case 'malformed':
@@ -168,7 +168,7 @@ export class Session {
 
   /** The record's `left` has changed. */
   leftChanged(now: number): SessionAction[] {
-    return this.#completeAcked ? [...this.#tellLeft(now), ...this.#settled()] : [];
+    return this.#completeAcked ? [...this.#sendLeft(now), ...this.#ifSettled()] : [];
   }
 
   /** Call when `deadline()` is reached. */
@@ -198,7 +198,7 @@ export class Session {
     return Math.min(this.#heardAt + this.#silenceMs, this.#heartbeatAt, givenUpAt, this.#flushAt());
   }
 
-  #understood(message: Received, now: number): SessionAction[] {
+  #onMessage(message: Received, now: number): SessionAction[] {
     switch (message.type) {
       case 'ack':
         return this.#onAck(message, now);
@@ -217,7 +217,7 @@ export class Session {
   #onAck(ack: Ack, now: number): SessionAction[] {
     // Frames are worked through in order: what was sent before something that is acked now has been heard. (An ack that
     // was under way when a step was sent says nothing of it; then an event may be missing, never the end's reason.)
-    this.#record.stepsTold(this.#steps.splice(0));
+    this.#record.stepsReported(this.#steps.splice(0));
     switch (ack.of) {
       case 'start':
         return this.#onStartAck(ack, now);
@@ -226,14 +226,14 @@ export class Session {
       case 'complete':
         if (!this.#completeSent) return [{ kind: 'note', text: 'ignored an ack of a completion that was not sent' }];
         this.#completeAcked = true;
-        this.#noteStored(now);
-        return [{ kind: 'stored' }, ...this.#tellLeft(now), ...this.#settled()];
+        this.#updateOwed(now);
+        return [{ kind: 'stored' }, ...this.#sendLeft(now), ...this.#ifSettled()];
     }
   }
 
   #onStartAck(ack: Extract<Ack, { of: 'start' }>, now: number): SessionAction[] {
     if (this.#accepted) return [{ kind: 'note', text: 'ignored a second ack of the start' }];
-    const { log, untoldSteps } = this.#record;
+    const { output, unreportedSteps } = this.#record;
     this.#accepted = true;
     this.#flow = ack.flow;
     this.#heartbeatMs = Math.min(ack.heartbeat_ms, MAX_HEARTBEAT_MS);
@@ -243,16 +243,16 @@ export class Session {
     const actions: SessionAction[] = [
       { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null },
     ];
-    if (ack.offset > log.end) {
-      actions.push({ kind: 'note', text: `the object claims ${ack.offset} bytes of output; there are ${log.end}` });
+    if (ack.offset > output.end) {
+      actions.push({ kind: 'note', text: `the object claims ${ack.offset} bytes of output; there are ${output.end}` });
     }
-    log.free(ack.offset);
-    this.#acked = Math.min(ack.offset, log.end);
+    output.free(ack.offset);
+    this.#acked = Math.min(ack.offset, output.end);
     this.#sent = this.#acked;
     this.#highestSent = this.#acked;
-    for (const step of untoldSteps) actions.push({ kind: 'send', message: step });
-    this.#steps.push(...untoldSteps);
-    return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#settled()];
+    for (const step of unreportedSteps) actions.push({ kind: 'send', message: step });
+    this.#steps.push(...unreportedSteps);
+    return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#ifSettled()];
   }
 
   #onOutputAck(offset: number, now: number): SessionAction[] {
@@ -265,9 +265,9 @@ export class Session {
     this.#gaps = this.#gaps.filter((gap) => gap.to > offset);
     this.#frameEnds = this.#frameEnds.filter((end) => end > offset);
     this.#rewinds = 0;
-    this.#record.log.free(offset);
-    this.#noteStored(now);
-    return [{ kind: 'stored' }, ...this.#pump(now), ...this.#settled()];
+    this.#record.output.free(offset);
+    this.#updateOwed(now);
+    return [{ kind: 'stored' }, ...this.#pump(now), ...this.#ifSettled()];
   }
 
   #onError(error: Extract<Received, { type: 'error' }>, now: number): SessionAction[] {
@@ -306,10 +306,10 @@ export class Session {
   }
 
   /** Only once the object has the completion. That is said again after it: its ack says that this has been heard, too. */
-  #tellLeft(now: number): SessionAction[] {
+  #sendLeft(now: number): SessionAction[] {
     const { left, completion } = this.#record;
-    if (left === null || left === this.#leftTold || completion === null) return [];
-    this.#leftTold = left;
+    if (left === null || left === this.#leftReported || completion === null) return [];
+    this.#leftReported = left;
     this.#completeAcked = false;
     this.#owedSince ??= now;
     return [
@@ -318,10 +318,10 @@ export class Session {
     ];
   }
 
-  #settled(): SessionAction[] {
-    const { completion, log, isKept } = this.#record;
+  #ifSettled(): SessionAction[] {
+    const { completion, output, isKept } = this.#record;
     if (isKept) return [];
-    if (this.#phase === 'abandoned') return this.#acked < log.end ? [] : [{ kind: 'settled' }];
+    if (this.#phase === 'abandoned') return this.#acked < output.end ? [] : [{ kind: 'settled' }];
     if (!this.#completeAcked || completion === null || this.#acked < completion.final_offset) return [];
     return [{ kind: 'settled' }];
   }
@@ -329,27 +329,27 @@ export class Session {
   /** Sends what is due, as far as the window goes. */
   #pump(now: number): SessionAction[] {
     const actions: SessionAction[] = [];
-    this.#notePending(now);
+    this.#updatePending(now);
     if (!this.#accepted || now < this.#flushAt()) return actions;
     for (;;) {
       const room = this.#room();
       if (!this.#isEnough(room) || now < this.#pacedUntil - BURST_MS) break;
       this.#awaited = null;
-      const piece = this.#record.log.read(this.#sent, Math.min(MAX_OUTPUT_PAYLOAD_BYTES, room));
-      if (piece === null) break;
-      if (piece.kind === 'later') {
+      const chunk = this.#record.output.read(this.#sent, Math.min(MAX_OUTPUT_PAYLOAD_BYTES, room));
+      if (chunk === null) break;
+      if (chunk.kind === 'later') {
         this.#awaited = this.#sent;
         break;
       }
-      actions.push(piece.kind === 'gap' ? this.#sendGap(piece) : this.#sendOutput(piece, now));
+      actions.push(chunk.kind === 'gap' ? this.#sendGap(chunk) : this.#sendOutput(chunk, now));
       this.#highestSent = Math.max(this.#highestSent, this.#sent);
     }
-    if (this.#sent >= this.#record.log.end) this.#pendingSince = null;
+    if (this.#sent >= this.#record.output.end) this.#pendingSince = null;
     if (this.#sent > this.#acked) this.#owedSince ??= now;
     return actions;
   }
 
-  #sendGap({ from, to }: Span): SessionAction {
+  #sendGap({ from, to }: OffsetRange): SessionAction {
     this.#gaps.push({ from, to });
     this.#sent = to;
     return { kind: 'send', message: { type: 'gap', from, to } };
@@ -362,13 +362,13 @@ export class Session {
     return { kind: 'send_output', frame };
   }
 
-  #noteStored(now: number): void {
+  #updateOwed(now: number): void {
     const isOwed = this.#sent > this.#acked || this.#completeSent !== this.#completeAcked;
     this.#owedSince = isOwed ? now : null;
   }
 
-  #notePending(now: number): void {
-    if (this.#sent >= this.#record.log.end) this.#pendingSince = null;
+  #updatePending(now: number): void {
+    if (this.#sent >= this.#record.output.end) this.#pendingSince = null;
     else this.#pendingSince ??= now;
   }
 
@@ -381,12 +381,12 @@ export class Session {
 
   /** With a nearly full window every ack would let out one more tiny frame. */
   #isEnough(room: number): boolean {
-    return room >= Math.min(this.#record.log.end - this.#sent, FLUSH_AT_BYTES);
+    return room >= Math.min(this.#record.output.end - this.#sent, FLUSH_AT_BYTES);
   }
 
   /** When the output that waits is to be sent; infinite when there is none, no room for it, or it is being fetched. */
   #flushAt(): number {
-    const left = this.#record.log.end - this.#sent;
+    const left = this.#record.output.end - this.#sent;
     if (!this.#accepted || this.#pendingSince === null || left <= 0) return Number.POSITIVE_INFINITY;
     if (this.#awaited === this.#sent) return Number.POSITIVE_INFINITY;
     if (!this.#isEnough(this.#room())) return Number.POSITIVE_INFINITY;

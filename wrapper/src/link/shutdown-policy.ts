@@ -7,7 +7,7 @@
 import { MIB } from '#protocol/limits';
 import type { LinkState } from './link.ts';
 
-interface Patience {
+interface WaitLimits {
   /** While the control plane is out of reach. */
   readonly offlineMs: number;
   /** While the first attempt to reach it, or to reach it again, is under way. */
@@ -25,7 +25,7 @@ const RATE_KNOWN_MS = 1_000;
 const MUCH_BYTES = MIB;
 
 /** What is not told now is lost. */
-export const PATIENCE_UNSPOOLED: Patience = {
+export const LIMITS_UNSPOOLED: WaitLimits = {
   offlineMs: 3_000,
   connectingMs: 3_000,
   storingMs: 5_000,
@@ -33,9 +33,9 @@ export const PATIENCE_UNSPOOLED: Patience = {
 };
 
 /** What is not told now is in the spool, and told from there. */
-export const PATIENCE_SPOOLED: Patience = { offlineMs: 0, connectingMs: 3_000, storingMs: 2_000, longestMs: 5_000 };
+export const LIMITS_SPOOLED: WaitLimits = { offlineMs: 0, connectingMs: 3_000, storingMs: 2_000, longestMs: 5_000 };
 
-export interface Situation {
+export interface ShutdownSituation {
   readonly state: LinkState;
   readonly now: number;
   /** When the run ended. */
@@ -51,28 +51,28 @@ export interface Situation {
   readonly spooled: boolean;
 }
 
-export type Farewell =
-  | { readonly kind: 'leave'; readonly told: boolean }
+export type ShutdownDecision =
+  | { readonly kind: 'exit'; readonly isAllStored: boolean }
   | { readonly kind: 'wait'; readonly until: number };
 
-const LEAVE: Farewell = { kind: 'leave', told: false };
+const EXIT_NOW: ShutdownDecision = { kind: 'exit', isAllStored: false };
 
 /** Whether to go now. All moments are on one clock, in ms. */
-export function decideFarewell(situation: Situation): Farewell {
+export function decideShutdown(situation: ShutdownSituation): ShutdownDecision {
   const { state, now, endedAt, wallMs, progressAt, spooled } = situation;
-  const { offlineMs, connectingMs, storingMs, longestMs } = spooled ? PATIENCE_SPOOLED : PATIENCE_UNSPOOLED;
+  const { offlineMs, connectingMs, storingMs, longestMs } = spooled ? LIMITS_SPOOLED : LIMITS_UNSPOOLED;
   const since = Math.max(endedAt, progressAt ?? endedAt);
   const waitFor = (ms: number) => waitUntil(Math.min(since + ms, endedAt + longestMs), now);
-  if (state !== 'settled' && wallMs >= LONGEST_WALL_MS) return LEAVE;
+  if (state !== 'settled' && wallMs >= LONGEST_WALL_MS) return EXIT_NOW;
   switch (state) {
     case 'settled':
-      return { kind: 'leave', told: true };
+      return { kind: 'exit', isAllStored: true };
     case 'given_up':
     case 'refused':
     case 'rejected':
-      return LEAVE;
+      return EXIT_NOW;
     case 'connected':
-      return isHopeless(situation, longestMs) ? LEAVE : waitFor(storingMs);
+      return isHopeless(situation, longestMs) ? EXIT_NOW : waitFor(storingMs);
     case 'connecting':
       return waitFor(connectingMs);
     case 'offline':
@@ -81,13 +81,13 @@ export function decideFarewell(situation: Situation): Farewell {
 }
 
 /** Whether there is more than can be stored in the time that is left, at the rate so far: the spool is to be used anyway. */
-function isHopeless({ now, endedAt, spooled, unstored, unstoredAtEnd }: Situation, longestMs: number): boolean {
+function isHopeless({ now, endedAt, spooled, unstored, unstoredAtEnd }: ShutdownSituation, longestMs: number): boolean {
   const elapsedMs = now - endedAt;
   if (!spooled || unstored < MUCH_BYTES || elapsedMs < RATE_KNOWN_MS) return false;
   const bytesPerMs = (unstoredAtEnd - unstored) / elapsedMs;
   return unstored > bytesPerMs * (longestMs - elapsedMs);
 }
 
-function waitUntil(until: number, now: number): Farewell {
-  return now >= until ? LEAVE : { kind: 'wait', until };
+function waitUntil(until: number, now: number): ShutdownDecision {
+  return now >= until ? EXIT_NOW : { kind: 'wait', until };
 }

@@ -9,13 +9,13 @@ import { RunningClock } from '../clock/running-clock.ts';
 import { describeDuration } from '../format/duration.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { Link, LinkEvents, LinkState } from './link.ts';
-import { decideFarewell } from './shutdown-policy.ts';
+import { decideShutdown } from './shutdown-policy.ts';
 
 /** A run that nobody can see or stop says so, but not at each hiccup of the network. */
 const OUTAGE_MS = 60_000;
 
 /** Why not all of a run is stored at the control plane. */
-export interface Untold {
+export interface Unreported {
   readonly why: string;
   /**
    * Whether the control plane, or a fault of ours, has said no, and a line has told of it: a later attempt may succeed, or
@@ -37,11 +37,11 @@ export class Uplink {
   #unreachableAtFailure = 0;
   readonly #outage = new Alarm(
     () => performance.now(),
-    () => this.#tellOutage(),
+    () => this.#warnOfOutage(),
   );
-  #outageIsTold = false;
-  #isLeaving = false;
-  #hurried = false;
+  #hasWarnedOfOutage = false;
+  #isDraining = false;
+  #isDrainAborted = false;
   #wake: () => void = () => {};
 
   /** @param open loads the network code and starts to dial; called once, at once */
@@ -51,7 +51,7 @@ export class Uplink {
       (link) => {
         if (this.#failure !== null) return link.giveUp(this.#failure);
         this.#link = link;
-        this.#followReach();
+        this.#watchForOutage();
       },
       (error: unknown) => this.fail(error),
     );
@@ -95,9 +95,9 @@ export class Uplink {
     this.#wake();
   }
 
-  /** Someone wants us gone: the farewell is cut short. */
-  hurry(): void {
-    this.#hurried = true;
+  /** Someone wants us gone: the drain is cut short. */
+  abortDrain(): void {
+    this.#isDrainAborted = true;
     this.#wake();
   }
 
@@ -108,20 +108,20 @@ export class Uplink {
    * @param unstored how many bytes of output are not stored by now
    * @returns null when they are
    */
-  async farewell(spooled: Promise<boolean>, unstored: () => number): Promise<Untold | null> {
+  async drain(spooled: Promise<boolean>, unstored: () => number): Promise<Unreported | null> {
     const clock = new RunningClock();
-    const untold = await this.#farewell(spooled, unstored, clock);
+    const unreported = await this.#drain(spooled, unstored, clock);
     clock.stop();
-    return untold;
+    return unreported;
   }
 
-  async #farewell(spooled: Promise<boolean>, unstored: () => number, clock: RunningClock): Promise<Untold | null> {
+  async #drain(spooled: Promise<boolean>, unstored: () => number, clock: RunningClock): Promise<Unreported | null> {
     const endedAt = performance.now();
     const unstoredAtEnd = unstored();
     let progress = this.#link?.progressAt ?? null;
     let progressAt: number | null = null;
     clock.onTurn = () => this.#wake();
-    this.#isLeaving = true;
+    this.#isDraining = true;
     this.#outage.clear();
     let isSpooled = false;
     void spooled.then((known) => {
@@ -133,7 +133,7 @@ export class Uplink {
       const latest = this.#link?.progressAt ?? null;
       if (latest !== progress) progressAt = clock.now();
       progress = latest;
-      const decision = decideFarewell({
+      const decision = decideShutdown({
         state: this.#state,
         now: clock.now(),
         endedAt: 0,
@@ -143,11 +143,11 @@ export class Uplink {
         unstoredAtEnd,
         unstored: unstored(),
       });
-      if (decision.kind === 'leave' || this.#hurried) {
+      if (decision.kind === 'exit' || this.#isDrainAborted) {
         const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
         const refusal = refusalIn(this.#state);
         await this.#link?.close();
-        return decision.kind === 'leave' && decision.told ? null : { why, refusal };
+        return decision.kind === 'exit' && decision.isAllStored ? null : { why, refusal };
       }
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -161,24 +161,24 @@ export class Uplink {
   }
 
   #changed(): void {
-    this.#followReach();
+    this.#watchForOutage();
     this.#wake();
   }
 
-  #followReach(): void {
+  #watchForOutage(): void {
     const since = this.#unreachableSince;
     if (since === null) {
-      this.#outageIsTold = false;
+      this.#hasWarnedOfOutage = false;
       this.#outage.clear();
-    } else if (!this.#outageIsTold && !this.#isLeaving) {
+    } else if (!this.#hasWarnedOfOutage && !this.#isDraining) {
       this.#outage.set(since + OUTAGE_MS);
     }
   }
 
-  #tellOutage(): void {
+  #warnOfOutage(): void {
     // A refusal, and that it is not tried any more, have been told by the link.
     if (this.#state !== 'offline' && this.#state !== 'connecting') return;
-    this.#outageIsTold = true;
+    this.#hasWarnedOfOutage = true;
     const why = this.#link?.lastFailure ?? 'it does not answer';
     this.#log.warn(
       `the control plane has been out of reach for ${describeDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
@@ -196,7 +196,7 @@ export class Uplink {
   }
 }
 
-function refusalIn(state: LinkState): Untold['refusal'] {
+function refusalIn(state: LinkState): Unreported['refusal'] {
   if (state === 'rejected') return 'for_good';
   return state === 'refused' || state === 'given_up' ? 'for_now' : 'none';
 }

@@ -1,5 +1,5 @@
 /** Commands that lost their wrapper before their end was recorded, and run on. */
-import { type Means, rescue } from '../guardian/rescue.ts';
+import { rescue, type SuccessorSettings } from '../guardian/rescue.ts';
 import { EMPTY_CHECKPOINT } from '../journal/checkpoint.ts';
 import { saveCheckpointIn } from '../journal/run-journal.ts';
 import type { EndRequest } from '../kill/decide.ts';
@@ -83,7 +83,7 @@ export async function endAndTell(tree: ProcessTree, how: Omit<EndRequest, 'cause
 export async function endOrphan(
   { facts, tree }: Orphan,
   how: Omit<EndRequest, 'cause'>,
-  means: Means,
+  settings: SuccessorSettings,
   log: Log,
 ): Promise<Ended> {
   log.info(`ending run ${facts.run} of ${facts.job}`);
@@ -99,6 +99,6 @@ export async function endOrphan(
       },
     });
   }
-  rescue(facts, means, log);
+  rescue(facts, settings, log);
   return ended;
 }

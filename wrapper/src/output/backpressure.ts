@@ -12,7 +12,7 @@ const LONGEST_MS = 500;
 /** The command is not slowed below 64 MiB/s, at which what may be kept of it is on disk after some seconds. */
 const BYTES_PER_MS = (64 * MIB) / 1_000;
 
-export class Brake {
+export class Backpressure {
   /** Called when what waits may go on. */
   onRelease: () => void = () => {};
   readonly #output: UnackedOutput;
@@ -28,15 +28,15 @@ export class Brake {
     this.#longestMs = longestMs;
     this.#leftMs = longestMs;
     output.onRoom = () => {
-      if (this.#since !== null && !output.isCrowded) this.#release();
+      if (this.#since !== null && !output.isNearlyFull) this.#release();
     };
   }
 
   /** Whether who reads the command's output should stop for now; `onRelease` follows. */
-  isOn(): boolean {
+  isActive(): boolean {
     if (this.#since !== null) return true;
-    if (!this.#output.isCrowded) return false;
-    this.#earn();
+    if (!this.#output.isNearlyFull) return false;
+    this.#addCredit();
     if (this.#leftMs <= 0) return false;
     this.#since = performance.now();
     this.#wait();
@@ -46,7 +46,7 @@ export class Brake {
   #wait(): void {
     this.#timer = setTimeout(() => {
       this.#account();
-      if (this.#leftMs > 0 && this.#output.isCrowded) this.#wait();
+      if (this.#leftMs > 0 && this.#output.isNearlyFull) this.#wait();
       else this.#release();
     }, this.#leftMs);
   }
@@ -62,11 +62,11 @@ export class Brake {
     const now = performance.now();
     this.#leftMs -= now - (this.#since ?? now);
     this.#since = now;
-    this.#earn();
+    this.#addCredit();
   }
 
   /** What has left memory meanwhile gives time back. */
-  #earn(): void {
+  #addCredit(): void {
     const { heldFrom } = this.#output;
     this.#leftMs = Math.min(this.#longestMs, this.#leftMs + (heldFrom - this.#heldFrom) / BYTES_PER_MS);
     this.#heldFrom = heldFrom;

@@ -6,7 +6,7 @@ import { outputOnDisk } from '../spool/leftover-output.ts';
 import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
 import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../state/quota.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
-import { newOutput, type UnackedOutput } from './unacked-output.ts';
+import { createUnackedOutput, type UnackedOutput } from './unacked-output.ts';
 
 /** The disk gets so long for what was in the journal of a run that is over. */
 const FLUSH_MS = 10_000;
@@ -31,7 +31,7 @@ export async function inheritOutput(
   // What had gone to disk may still be in the journal.
   const memory = Math.max(onDisk.end, stretches[0]?.start ?? journalled?.end ?? 0);
   const start = Math.min(onDisk.segments.at(0)?.start ?? memory, memory);
-  const output = newOutput(log, { start, memory, isCertain: journalled !== null });
+  const output = createUnackedOutput(log, { start, memory, isCertain: journalled !== null });
   for (const { stream, start, bytes } of stretches) {
     const known = Math.max(0, output.end - start);
     if (known < bytes.length) output.append(stream, bytes.subarray(known));

@@ -12,10 +12,10 @@ export interface OwnOutput {
   /** For the command's output: ours, or nowhere. */
   readonly sinks: Readonly<Record<StreamName, Sink>>;
   /** For our own lines: always our stderr. */
-  readonly lines: Lines;
+  readonly lines: LineWriter;
 }
 
-export interface Lines {
+export interface LineWriter {
   write(line: Uint8Array): void;
   /** Resolves when all of them are written, or never will be. Never rejects. */
   drained(): Promise<void>;
@@ -30,7 +30,7 @@ export function openOwnOutput(quiet: boolean): OwnOutput {
 }
 
 /** How long the end of a run waits to know whether its output could be written. */
-const DAMAGE_MS = 1_000;
+const LAST_LOOK_MS = 1_000;
 
 /**
  * Whether something of the command's stdout is missing where it was passed on to, on a full disk for instance. (A reader
@@ -38,8 +38,8 @@ const DAMAGE_MS = 1_000;
  *
  * @returns why, or null
  */
-export async function damageTo({ sinks }: OwnOutput): Promise<string | null> {
-  const soon = new Promise<void>((resolve) => setTimeout(resolve, DAMAGE_MS).unref());
+export async function forwardingFailure({ sinks }: OwnOutput): Promise<string | null> {
+  const soon = new Promise<void>((resolve) => setTimeout(resolve, LAST_LOOK_MS).unref());
   await Promise.race([sinks.stdout.drained(), soon]);
   return sinks.stdout.failure;
 }
@@ -49,16 +49,16 @@ export async function damageTo({ sinks }: OwnOutput): Promise<string | null> {
  * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once. So
  * too our own lines: a command that has printed nothing would not have waited for anybody.
  */
-export async function passOnTheRest(
+export async function forwardRemaining(
   { sinks, lines }: OwnOutput,
   wasEnded: boolean,
   signals: LocalSignals,
   log: Log,
 ): Promise<void> {
-  const passedOn = Promise.all([sinks.stdout.passedOn(), sinks.stderr.passedOn()]);
-  const written = passedOn.then(() => Promise.race([lines.drained(), inLastWrite()]));
+  const forwarded = Promise.all([sinks.stdout.forwarded(), sinks.stderr.forwarded()]);
+  const written = forwarded.then(() => Promise.race([lines.drained(), inLastWrite()]));
   const noLonger = new Promise<void>((resolve) => {
-    signals.onEnding(resolve);
+    signals.onTerminate(resolve);
     if (wasEnded) void inLastWrite().then(resolve);
   });
   await Promise.race([written, noLonger]);

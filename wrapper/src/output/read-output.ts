@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { StreamName } from '#protocol/output-frame';
 import { LINGER_MS } from '../kill/decide.ts';
 import type { Log } from '../logging/log.ts';
-import type { Brake } from './backpressure.ts';
+import type { Backpressure } from './backpressure.ts';
 import type { CommandOutput, OutputPipe } from './output-pipe.ts';
 import type { Sink } from './sink.ts';
 
@@ -47,19 +47,19 @@ export function readOutput(
   sinks: Readonly<Record<StreamName, Sink>>,
   events: OutputEvents,
   log: Log,
-  brake: Brake | null = null,
+  backpressure: Backpressure | null = null,
 ): OutputReader {
-  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, events, log, brake)];
-  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, events, log, brake));
-  if (brake !== null) {
-    brake.onRelease = () => {
+  const pumps = [new Pump('stdout', output.stdout, sinks.stdout, events, log, backpressure)];
+  if (output.stderr !== null) pumps.push(new Pump('stderr', output.stderr, sinks.stderr, events, log, backpressure));
+  if (backpressure !== null) {
+    backpressure.onRelease = () => {
       for (const pump of pumps) pump.resumeUnlessHeldUp();
     };
   }
   let drainedAt: number | null = null;
   const drain = () => {
     drainedAt = performance.now();
-    for (const pump of pumps) pump.takeTheRest();
+    for (const pump of pumps) pump.readRemaining();
   };
   const ended = Promise.all(pumps.map((pump) => pump.pipe.ended)).then(() => {});
   return {
@@ -91,18 +91,25 @@ class Pump {
   hasEnded = false;
   readonly #sink: Sink;
   readonly #events: OutputEvents;
-  readonly #brake: Brake | null;
-  /** Bytes that are read even though the sink is congested. */
+  readonly #backpressure: Backpressure | null;
+  /** Bytes that are read even though the sink is backed up. */
   #allowance = 0;
 
-  constructor(name: StreamName, pipe: OutputPipe, sink: Sink, events: OutputEvents, log: Log, brake: Brake | null) {
+  constructor(
+    name: StreamName,
+    pipe: OutputPipe,
+    sink: Sink,
+    events: OutputEvents,
+    log: Log,
+    backpressure: Backpressure | null,
+  ) {
     this.name = name;
     this.pipe = pipe;
     this.#sink = sink;
     this.#events = events;
-    this.#brake = brake;
+    this.#backpressure = backpressure;
     sink.listen({
-      relieved: () => {
+      drained: () => {
         events.resumed();
         this.resumeUnlessHeldUp();
       },
@@ -119,10 +126,10 @@ class Pump {
     pipe.ended.then(() => {
       this.hasEnded = true;
     });
-    pipe.read((bytes) => this.#take(bytes));
+    pipe.read((bytes) => this.#forward(bytes));
   }
 
-  takeTheRest(): void {
+  readRemaining(): void {
     this.#allowance = REST_BYTES;
     this.pipe.resume();
   }
@@ -132,7 +139,7 @@ class Pump {
     if (!this.#isHeldUp()) this.pipe.resume();
   }
 
-  #take(bytes: Uint8Array): void {
+  #forward(bytes: Uint8Array): void {
     this.#events.output(this.name, bytes);
     this.#sink.write(bytes);
     this.#allowance -= Math.min(this.#allowance, bytes.length);
@@ -140,6 +147,6 @@ class Pump {
   }
 
   #isHeldUp(): boolean {
-    return this.#allowance === 0 && (this.#sink.congested || this.#brake?.isOn() === true);
+    return this.#allowance === 0 && (this.#sink.isBackedUp || this.#backpressure?.isActive() === true);
   }
 }

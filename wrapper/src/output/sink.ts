@@ -11,15 +11,15 @@ import { ByteQueue } from '../buffer/byte-queue.ts';
 import type { Writer, Written } from './descriptor.ts';
 
 /** From here on the command is made to wait. */
-const CONGESTED_BYTES = 1024 * 1024;
+const BACKED_UP_BYTES = 1024 * 1024;
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 100;
 /** A terminal that has taken nothing for so long is not being read. */
 const STALLED_MS = 2_000;
 
 export interface SinkEvents {
-  /** The command may be read again after `congested` was true. */
-  relieved(): void;
+  /** The command may be read again after `isBackedUp` was true. */
+  drained(): void;
   /** Nothing can be written any more. */
   broken(failure: Extract<Written, { kind: 'broken' }>): void;
 }
@@ -27,7 +27,7 @@ export interface SinkEvents {
 export class Sink {
   readonly #writer: Writer;
   readonly #queue = new ByteQueue();
-  #events: SinkEvents = { relieved() {}, broken() {} };
+  #events: SinkEvents = { drained() {}, broken() {} };
   #writing = false;
   #broken = false;
   #failure: string | null = null;
@@ -49,8 +49,8 @@ export class Sink {
   }
 
   /** Whether whoever produces output should pause. */
-  get congested(): boolean {
-    return this.#queue.length >= CONGESTED_BYTES && !this.#broken && !this.#stalled;
+  get isBackedUp(): boolean {
+    return this.#queue.length >= BACKED_UP_BYTES && !this.#broken && !this.#stalled;
   }
 
   /** Why nothing can be written any more; null while it can, and when it is only that the reader has gone. */
@@ -74,11 +74,11 @@ export class Sink {
     this.#owed = this.#queue.length;
   }
 
-  /** The same for what the command has not printed: `passedOn` is not about it. */
+  /** The same for what the command has not printed: `forwarded` does not wait for it. */
   writeAside(bytes: Uint8Array): void {
     if (this.#broken || bytes.length === 0) return;
     // Once something was left out, so is all that follows, until the line that says so has its place.
-    if (this.#stalled && (this.#omitted > 0 || this.#queue.length >= CONGESTED_BYTES)) {
+    if (this.#stalled && (this.#omitted > 0 || this.#queue.length >= BACKED_UP_BYTES)) {
       this.#omitted += bytes.length;
       return;
     }
@@ -92,14 +92,14 @@ export class Sink {
   }
 
   /** The same for all but what was written aside and stands last. */
-  passedOn(): Promise<void> {
+  forwarded(): Promise<void> {
     return this.#until(() => this.#owed === 0);
   }
 
   #until(isOver: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ isOver, resolve });
-      this.#settle();
+      this.#resolveWaiting();
     });
   }
 
@@ -152,13 +152,13 @@ export class Sink {
   }
 
   #taken(bytes: number): void {
-    const wasCongested = this.congested;
-    this.#queue.take(bytes);
+    const wasCongested = this.isBackedUp;
+    this.#queue.discard(bytes);
     this.#owed = Math.max(0, this.#owed - bytes);
     this.#stallTimer?.refresh();
     if (this.#queue.length === 0) this.#caughtUp();
-    if (wasCongested && !this.congested) this.#events.relieved();
-    this.#settle();
+    if (wasCongested && !this.isBackedUp) this.#events.drained();
+    this.#resolveWaiting();
   }
 
   #break(failure: Extract<Written, { kind: 'broken' }>): void {
@@ -168,15 +168,15 @@ export class Sink {
     this.#owed = 0;
     this.#stopStallTimer();
     this.#events.broken(failure);
-    this.#events.relieved();
-    this.#settle();
+    this.#events.drained();
+    this.#resolveWaiting();
   }
 
   #stall(): void {
     this.#stopStallTimer();
     this.#stalled = true;
-    this.#events.relieved();
-    this.#settle();
+    this.#events.drained();
+    this.#resolveWaiting();
   }
 
   #caughtUp(): void {
@@ -193,7 +193,7 @@ export class Sink {
     this.#stallTimer = null;
   }
 
-  #settle(): void {
+  #resolveWaiting(): void {
     for (const each of this.#waiting.splice(0)) {
       if (this.#stalled || each.isOver()) each.resolve();
       else this.#waiting.push(each);

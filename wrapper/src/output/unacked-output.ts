@@ -1,7 +1,7 @@
 /** A run's unacked output, wherever it is: the newest in memory, what is more or older on disk. */
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
-import { OutputLog, type Piece } from '../buffer/output-buffer.ts';
+import { OutputBuffer, type OutputChunk } from '../buffer/output-buffer.ts';
 import type { OutputJournal } from '../journal/output-journal.ts';
 import type { Log } from '../logging/log.ts';
 import type { RecordBlock } from '../spool/records.ts';
@@ -18,13 +18,13 @@ const SPILL_ABOVE = 1 / 8;
 const SPILL_AFTER_MS = 2_000;
 
 /** From here on what is printed is about to be left out, if the disk is not given a moment. */
-const CROWDED_ABOVE = 5 / 8;
+const NEARLY_FULL_ABOVE = 5 / 8;
 
 /** Whether all that was held is on disk to stay; if not, why not. */
 export type Flushed = { readonly kind: 'stored' } | { readonly kind: 'incomplete'; readonly why: string };
 
 /** Where a run's output begins. */
-export interface Beginning {
+export interface OutputOrigin {
   /** What comes before is stored at the control plane, or lost. */
   readonly start: number;
   /** What comes before is on disk, or lost. */
@@ -32,10 +32,10 @@ export interface Beginning {
   /** False where it is not known how much another process has told the control plane. */
   readonly isCertain: boolean;
 }
-const AT_ZERO: Beginning = { start: 0, memory: 0, isCertain: true };
+const AT_ZERO: OutputOrigin = { start: 0, memory: 0, isCertain: true };
 
 /** The output of a run, as far as it is not stored. */
-export function newOutput(log: Log, from?: Beginning): UnackedOutput {
+export function createUnackedOutput(log: Log, from?: OutputOrigin): UnackedOutput {
   return new UnackedOutput(
     MEMORY_BYTES,
     (why) => log.warn(`what can't be sent can't be kept on disk for now: ${why}`),
@@ -46,12 +46,12 @@ export function newOutput(log: Log, from?: Beginning): UnackedOutput {
 export class UnackedOutput {
   /** Called, never from within `read`, when what was `later` can be asked for again. */
   onReadable: () => void = () => {};
-  /** Called when `isCrowded` may have become false. */
+  /** Called when `isNearlyFull` may have become false. */
   onRoom: () => void = () => {};
-  #memory: OutputLog;
+  #memory: OutputBuffer;
   readonly #capacityBytes: number;
   readonly #spillAboveBytes: number;
-  readonly #crowdedAboveBytes: number;
+  readonly #nearlyFullAboveBytes: number;
   readonly #onTrouble: (why: string) => void;
   #spool: Spool | null = null;
   /** Whether there is a disk that takes what is due, or will be in a moment. */
@@ -71,14 +71,14 @@ export class UnackedOutput {
    * @param onTrouble told once, when the disk fails; output then stays in memory until the disk works again
    * @param from where it begins, for output that another process has begun
    */
-  constructor(capacityBytes: number, onTrouble: (why: string) => void, from: Beginning = AT_ZERO) {
-    this.#memory = new OutputLog(capacityBytes, from.memory);
+  constructor(capacityBytes: number, onTrouble: (why: string) => void, from: OutputOrigin = AT_ZERO) {
+    this.#memory = new OutputBuffer(capacityBytes, from.memory);
     this.#start = from.start;
     this.#capacityBytes = capacityBytes;
     this.#isCertain = from.isCertain;
     this.#ownFrom = from.memory;
     this.#spillAboveBytes = capacityBytes * SPILL_ABOVE;
-    this.#crowdedAboveBytes = capacityBytes * CROWDED_ABOVE;
+    this.#nearlyFullAboveBytes = capacityBytes * NEARLY_FULL_ABOVE;
     this.#onTrouble = onTrouble;
   }
 
@@ -111,17 +111,17 @@ export class UnackedOutput {
    * Whether memory is nearly full of what the disk would take. Not once something had to be dropped: more than may be
    * kept is more, however long one waits.
    */
-  get isCrowded(): boolean {
-    return this.#isSpooled && this.#memory.cost > this.#crowdedAboveBytes && this.dropped === 0;
+  get isNearlyFull(): boolean {
+    return this.#isSpooled && this.#memory.cost > this.#nearlyFullAboveBytes && this.dropped === 0;
   }
 
-  /** There will be a disk to go to; `useSpool` or `noSpool` follows. */
+  /** There will be a disk to go to; `useSpool` or `spoolUnavailable` follows. */
   expectSpool(): void {
     this.#isSpooled = true;
   }
 
   /** There is none after all, or for now. */
-  noSpool(): void {
+  spoolUnavailable(): void {
     this.#isSpooled = false;
     this.onRoom();
   }
@@ -137,7 +137,7 @@ export class UnackedOutput {
   }
 
   /** What is held in memory, as a journal takes it. */
-  held(): ReturnType<OutputLog['held']> {
+  held(): ReturnType<OutputBuffer['held']> {
     return this.#memory.held();
   }
 
@@ -156,7 +156,7 @@ export class UnackedOutput {
       },
       readable: () => this.onReadable(),
       trouble: (why) => {
-        this.noSpool();
+        this.spoolUnavailable();
         this.#onTrouble(why);
       },
     };
@@ -179,7 +179,7 @@ export class UnackedOutput {
 
   /** Forgets everything before `offset`. */
   free(offset: number): void {
-    if (!this.#isCertain && offset > this.#ownFrom) this.#goOnFrom(offset);
+    if (!this.#isCertain && offset > this.#ownFrom) this.#shiftTo(offset);
     this.#isCertain = true;
     const upTo = Math.min(offset, this.end);
     if (upTo <= this.#start) return;
@@ -196,7 +196,7 @@ export class UnackedOutput {
    *
    * @returns null when `offset` is the end; `later` when it has to be read from disk first: `onReadable` follows
    */
-  read(offset: number, maxBytes: number): Piece | Later | null {
+  read(offset: number, maxBytes: number): OutputChunk | Later | null {
     if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
     if (this.#spool === null || offset >= this.#memory.start) return this.#memory.read(offset, maxBytes);
     return maxBytes <= 0 ? null : this.#spool.read(offset, maxBytes, this.#memory.start);
@@ -218,11 +218,11 @@ export class UnackedOutput {
   }
 
   /** Others' bytes stand where ours are: ours have their place after them, as far as they are not on disk yet. */
-  #goOnFrom(offset: number): void {
+  #shiftTo(offset: number): void {
     const isMovable = this.#memory.start === this.#ownFrom && this.#spool?.isWriting !== true;
     if (!isMovable && offset <= this.end) return;
     const before = this.#memory;
-    this.#memory = new OutputLog(this.#capacityBytes, offset);
+    this.#memory = new OutputBuffer(this.#capacityBytes, offset);
     if (isMovable) for (const { stream, bytes } of before.held()) this.#memory.append(stream, bytes);
     this.#journal?.restart(offset, this.held());
   }
@@ -235,7 +235,7 @@ export class UnackedOutput {
 
   #spillIfDue(): void {
     if (this.#spool === null || this.#closed) return;
-    if (this.#isTooMuch || this.isCrowded) this.#spool.kick();
+    if (this.#isTooMuch || this.isNearlyFull) this.#spool.kick();
     if (this.#timer === null && this.#memory.end > this.#memory.start) this.#startTimer();
   }
 
@@ -262,17 +262,17 @@ export class UnackedOutput {
   #moveInto(block: RecordBlock): void {
     const { end } = this.#memory;
     // Many small pieces take up much more than their bytes.
-    const surplus = this.isCrowded ? end : this.#isTooMuch ? end - this.#spillAboveBytes / 2 : 0;
+    const surplus = this.isNearlyFull ? end : this.#isTooMuch ? end - this.#spillAboveBytes / 2 : 0;
     const target = Math.max(this.#dueTo, surplus);
-    for (let piece = this.#memory.oldest(); piece !== null; piece = this.#memory.oldest()) {
+    for (let chunk = this.#memory.oldest(); chunk !== null; chunk = this.#memory.oldest()) {
       if (this.#memory.start >= target) return;
-      if (piece.kind === 'gap') {
-        this.#memory.free(piece.to);
+      if (chunk.kind === 'gap') {
+        this.#memory.free(chunk.to);
         continue;
       }
-      const taken = block.append(piece.stream, piece.start, piece.bytes);
-      this.#memory.free(piece.start + taken);
-      if (taken < piece.bytes.length) return;
+      const taken = block.append(chunk.stream, chunk.start, chunk.bytes);
+      this.#memory.free(chunk.start + taken);
+      if (taken < chunk.bytes.length) return;
     }
   }
 }

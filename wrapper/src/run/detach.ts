@@ -9,14 +9,14 @@ import { type Environment, readConfigFile, withConfig } from '../config/config-f
 import { type Configuration, configure } from '../config/control-plane.ts';
 import { ownArguments } from '../host/own-arguments.ts';
 import { ownProgram } from '../host/own-program.ts';
-import { spawnApart } from '../host/spawn-detached.ts';
+import { spawnDetached } from '../host/spawn-detached.ts';
 import { hideFromNode } from '../launch/hidden-variables.ts';
 import type { LaunchState } from '../launch/launch-state.ts';
 import { spawnable } from '../launch/shim.ts';
 import { describeError, openLog, ownLine } from '../logging/log.ts';
 import { newRunId } from './identity.ts';
 import { chooseRules } from './redaction.ts';
-import type { RunArgs } from './run-args.ts';
+import type { RunOptions } from './run-args.ts';
 
 /**
  * By which the wrapper in the background is told what only the one in the foreground could know. An argument, which none
@@ -46,7 +46,7 @@ export type Detachment = v.InferOutput<typeof Detachment> & {
  *
  * @returns the exit code to leave with
  */
-export async function leaveInBackground(args: RunArgs, launch: LaunchState): Promise<number> {
+export async function startInBackground(args: RunOptions, launch: LaunchState): Promise<number> {
   const run = newRunId();
   for (const stream of [process.stdout, process.stderr]) {
     // EPIPE: the caller has hung up. The run is started all the same.
@@ -58,9 +58,9 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
     process.stderr.write(ownLine(line));
   }
   try {
-    await startAgain(run, launch);
+    await spawnSelf(run, launch);
     process.stdout.write(`${run}\n`);
-    await tryLog(args, settings, run);
+    await logHandover(args, settings, run);
     return 0;
   } catch (error) {
     // Too many processes, no memory: nothing has been started.
@@ -70,20 +70,20 @@ export async function leaveInBackground(args: RunArgs, launch: LaunchState): Pro
 }
 
 /** Lines for a person; none when all is well. The run is started in any case. */
-async function settingsProblems(args: RunArgs, settings: Environment): Promise<string[]> {
+async function settingsProblems(args: RunOptions, settings: Environment): Promise<string[]> {
   const { problem } = chooseRules(args.redaction, {}, null, settings);
-  return [problem, await aboutControlPlane(configure(args, settings))].filter((line) => line !== null);
+  return [problem, await controlPlaneProblem(configure(args, settings))].filter((line) => line !== null);
 }
 
 /** Of a log that can't be written nobody would ever hear, and it alone tells what becomes of the run. */
-async function tryLog({ job, logFile, verbose }: RunArgs, settings: Environment, run: string): Promise<void> {
+async function logHandover({ job, logFile, verbose }: RunOptions, settings: Environment, run: string): Promise<void> {
   const sink = { write: (line: Uint8Array) => void process.stderr.write(line) };
   const log = openLog({ sink, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: `${job} ${run}` });
   log.info('handed over to the background');
   await log.drained();
 }
 
-async function aboutControlPlane(configuration: Configuration): Promise<string | null> {
+async function controlPlaneProblem(configuration: Configuration): Promise<string | null> {
   if (configuration.kind === 'unsupervised')
     return `running unsupervised, nobody can see or stop this run: ${configuration.why}`;
   const { token } = configuration.controlPlane;
@@ -99,12 +99,12 @@ function whyUnreadable(path: string): Promise<string | null> {
   return within<string | null>(looked, TOKEN_WAIT_MS, `${path} does not answer`);
 }
 
-function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
+function spawnSelf(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
   const told: v.InferOutput<typeof Detachment> = { noFileSoft, stackSoft, ignoredSignals: [...ignoredSignals] };
   const [subcommand = '', ...rest] = ownArguments();
   const words = [...ownProgram(), subcommand, OPTION + JSON.stringify(told), ...rest] as const;
   const { program, args, env } = spawnable(words, { ...hideFromNode(environment), [RUN_VARIABLE]: run });
-  const child = spawnApart(program, args, {
+  const child = spawnDetached(program, args, {
     env,
     cwd: null,
     stdio: ['ignore', 'ignore', 'ignore'],
@@ -122,7 +122,7 @@ function startAgain(run: string, { noFileSoft, stackSoft, ignoredSignals, enviro
  *
  * @returns null for what no `leash run --detach` has written
  */
-export function takeDetachment(
+export function extractDetachment(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
 ): {

@@ -2,22 +2,22 @@
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
 import { describeDuration } from '../format/duration.ts';
-import type { EndingSignal, LocalSignal } from '../host/local-signals.ts';
+import type { LocalSignal, TerminatingSignal } from '../host/local-signals.ts';
 import type { Terminator } from '../kill/terminator.ts';
 import type { Log } from '../logging/log.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
 import type { LimitKind } from './limits.ts';
-import type { RunArgs } from './run-args.ts';
-import type { Birth } from './run-context.ts';
+import type { RunOptions } from './run-args.ts';
+import type { LaunchedRun } from './run-context.ts';
 
-export interface Ending {
-  readonly args: RunArgs;
+export interface EndContext {
+  readonly args: RunOptions;
   readonly terminator: Terminator;
   readonly tree: ProcessTree;
   readonly log: Log;
 }
 
-export function endByOperator({ args, terminator, tree, log }: Ending, kill: KillMessage): void {
+export function endByOperator({ args, terminator, tree, log }: EndContext, kill: KillMessage): void {
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
@@ -32,12 +32,12 @@ export function endByOperator({ args, terminator, tree, log }: Ending, kill: Kil
   });
 }
 
-export function endByLimit({ args, terminator, log }: Ending, limit: LimitKind): void {
+export function endByLimit({ args, terminator, log }: EndContext, limit: LimitKind): void {
   if (terminator.stage.kind === 'running') log.warn(`${describeLimit(limit, args)}: ending the command`);
   terminator.request({ cause: { kind: limit }, signal: args.signal, graceMs: args.graceMs });
 }
 
-function describeLimit(limit: LimitKind, args: RunArgs): string {
+function describeLimit(limit: LimitKind, args: RunOptions): string {
   switch (limit) {
     case 'timeout':
       return `the time limit of ${describeDuration(args.timeoutMs ?? 0)} is reached`;
@@ -49,7 +49,7 @@ function describeLimit(limit: LimitKind, args: RunArgs): string {
 }
 
 /** A signal to us is meant for the command. */
-export function obeyLocalSignal(ending: Ending & Pick<Birth, 'started'>, local: LocalSignal): void {
+export function handleLocalSignal(ending: EndContext & Pick<LaunchedRun, 'started'>, local: LocalSignal): void {
   const { tree, log } = ending;
   switch (local.kind) {
     case 'end':
@@ -70,7 +70,10 @@ export function obeyLocalSignal(ending: Ending & Pick<Birth, 'started'>, local: 
   }
 }
 
-function signalLeader({ started, tree }: Pick<Ending, 'tree'> & Pick<Birth, 'started'>, signal: NodeJS.Signals): void {
+function signalLeader(
+  { started, tree }: Pick<EndContext, 'tree'> & Pick<LaunchedRun, 'started'>,
+  signal: NodeJS.Signals,
+): void {
   if (started.kind === 'not_started' || tree.leaderHasExited()) return;
   try {
     process.kill(started.pid, signal);
@@ -79,7 +82,7 @@ function signalLeader({ started, tree }: Pick<Ending, 'tree'> & Pick<Birth, 'sta
   }
 }
 
-function endBySignal({ args, terminator, log }: Ending, signal: EndingSignal): void {
+function endBySignal({ args, terminator, log }: EndContext, signal: TerminatingSignal): void {
   const { kind } = terminator.stage;
   const when = args.graceMs === 0 ? 'at once' : `in ${describeDuration(args.graceMs)}`;
   if (kind === 'running') log.warn(`${signal}: passed on; SIGKILL follows ${when}`);
@@ -88,7 +91,10 @@ function endBySignal({ args, terminator, log }: Ending, signal: EndingSignal): v
 }
 
 /** Why the run has ended, once it has. */
-export function endReason({ args, terminator }: Pick<Ending, 'args' | 'terminator'>, raw: RawExit | null): EndReason {
+export function endReason(
+  { args, terminator }: Pick<EndContext, 'args' | 'terminator'>,
+  raw: RawExit | null,
+): EndReason {
   const { stage } = terminator;
   switch (stage.kind) {
     case 'gone':

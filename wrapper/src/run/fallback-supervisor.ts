@@ -8,8 +8,8 @@ import { describeError } from '../logging/log.ts';
 import type { OutputPipe } from '../output/output-pipe.ts';
 import type { Sink } from '../output/sink.ts';
 import { groupTree } from '../processes/group-tree.ts';
-import { endByLimit, endReason, obeyLocalSignal } from './end-command.ts';
-import type { Birth } from './run-context.ts';
+import { endByLimit, endReason, handleLocalSignal } from './end-command.ts';
+import type { LaunchedRun } from './run-context.ts';
 
 /**
  * Waits for the command and passes its output, local signals, its time limit and its exit code on.
@@ -17,17 +17,21 @@ import type { Birth } from './run-context.ts';
  * @param error what went wrong
  * @returns the exit code to leave with
  */
-export async function standBy(error: unknown, birth: Birth, signals: LocalSignals): Promise<number> {
-  const { args, own, log, started } = birth;
+export async function superviseWithLeast(
+  error: unknown,
+  launched: LaunchedRun,
+  signals: LocalSignals,
+): Promise<number> {
+  const { args, own, log, started } = launched;
   log.warn(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
   if (started.kind === 'not_started') return reportedEnd('start_failed', null).exitCode;
   // What had been put together before may fail later, too.
   process.on('uncaughtException', (another) => log.info(`the wrapper failed again: ${describeError(another)}`));
-  const age = () => Math.round(birth.age());
+  const age = () => Math.round(launched.age());
   const tree = groupTree(started.pid, null, started.exited);
   const terminator = new Terminator(tree, age, () => {}, log);
   const ending = { args, tree, terminator, started, log };
-  signals.handle((local) => obeyLocalSignal(ending, local));
+  signals.setHandler((local) => handleLocalSignal(ending, local));
   const limit = new Alarm(age, () => endByLimit(ending, 'timeout'));
   limit.set(args.timeoutMs);
   const output = Promise.all([
@@ -49,10 +53,10 @@ export async function standBy(error: unknown, birth: Birth, signals: LocalSignal
 
 /** Whoever read it before may be what has failed. Resolves when all of it has been read. */
 function passOn(pipe: OutputPipe, sink: Sink): Promise<void> {
-  sink.listen({ relieved: () => pipe.resume(), broken: () => pipe.close() });
+  sink.listen({ drained: () => pipe.resume(), broken: () => pipe.close() });
   pipe.read((bytes) => {
     sink.write(bytes);
-    if (sink.congested) pipe.pause();
+    if (sink.isBackedUp) pipe.pause();
   });
   pipe.resume();
   return pipe.ended;

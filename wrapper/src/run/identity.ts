@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
 import { defaultInstance } from '#protocol/names';
 import { hostName } from '../host/host-name.ts';
-import type { Birth } from './run-context.ts';
+import type { LaunchedRun } from './run-context.ts';
 
 /** A new run id. */
 export function newRunId(): string {
@@ -16,7 +16,7 @@ export function newRunKey(): string {
 }
 
 /** What the run is of, and where it is. */
-export function nameRun({ args, startedAt, settings }: Pick<Birth, 'args' | 'startedAt' | 'settings'>) {
+export function nameRun({ args, startedAt, settings }: Pick<LaunchedRun, 'args' | 'startedAt' | 'settings'>) {
   return {
     job: args.job,
     instance: args.instance ?? defaultInstance(args.job, startedAt),

@@ -12,7 +12,7 @@ import { namesIn } from '../state/files.ts';
 import { createRunDirectory, type RunDirectory, runsIn } from '../state/run-directory.ts';
 import type { RunEnd } from '../state/run-file.ts';
 import { openFallbackState, type State } from '../state/state.ts';
-import type { NewFacts } from './run-persistence.ts';
+import type { NewRunFacts } from './run-persistence.ts';
 
 /** What all runs that are kept so may use of the memory, together. */
 const MAX_BYTES = 64 * MIB;
@@ -20,7 +20,7 @@ const MAX_BYTES = 64 * MIB;
 const JOURNAL = 'journal';
 const WRITE_MS = 10_000;
 
-export interface KeptInMemory {
+export interface MemoryCopy {
   readonly state: State;
   readonly directory: RunDirectory;
   /** Bytes of output that are kept there, and on no disk. */
@@ -32,13 +32,13 @@ export interface KeptInMemory {
  * @param onDisk the run's directory there; null when it has none
  * @returns null where there is no memory for it. Never fails.
  */
-export async function keepInMemory(
-  facts: NewFacts,
+export async function persistInMemory(
+  facts: NewRunFacts,
   end: Omit<RunEnd, 'version'>,
   outputFrom: number,
   onDisk: string | null,
   settings: Environment,
-): Promise<KeptInMemory | null> {
+): Promise<MemoryCopy | null> {
   const state = await openFallbackState(settings);
   if (state === null) return null;
   const runs = runsIn(state.directory);
@@ -74,10 +74,10 @@ async function moveJournal(from: string, to: string, runs: string, outputFrom: n
 }
 
 /** Of the files in it, and in what is in it; what is linked takes up nothing. */
-async function bytesIn(place: string): Promise<number> {
-  const stat = await fs.lstat(place).catch(() => null);
+async function bytesIn(file: string): Promise<number> {
+  const stat = await fs.lstat(file).catch(() => null);
   if (stat === null || !stat.isDirectory()) return stat?.size ?? 0;
   let sum = 0;
-  for (const name of await namesIn(place)) sum += await bytesIn(path.join(place, name));
+  for (const name of await namesIn(file)) sum += await bytesIn(path.join(file, name));
   return sum;
 }

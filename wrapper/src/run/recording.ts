@@ -32,15 +32,15 @@ export class Recording {
 
   /** Goes on from what another one held back. */
   resume({ stdout, stderr }: HeldBytes): void {
-    if (stdout.length > 0) this.take('stdout', stdout);
-    if (stderr.length > 0) this.take('stderr', stderr);
+    if (stdout.length > 0) this.write('stdout', stdout);
+    if (stderr.length > 0) this.write('stderr', stderr);
   }
 
   /** @param bytes are read only during the call */
-  take(stream: StreamName, bytes: Uint8Array): void {
+  write(stream: StreamName, bytes: Uint8Array): void {
     this.#guarded(() => {
       this.#redactors[stream].write(bytes);
-      this.#tellHeld();
+      this.#reportHeld();
     });
   }
 
@@ -49,11 +49,11 @@ export class Recording {
     this.#guarded(() => {
       this.#redactors.stdout.end();
       this.#redactors.stderr.end();
-      this.#tellHeld();
+      this.#reportHeld();
     });
   }
 
-  #tellHeld(): void {
+  #reportHeld(): void {
     this.#onHeld({ stdout: this.#redactors.stdout.held, stderr: this.#redactors.stderr.held });
   }
 

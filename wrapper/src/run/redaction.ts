@@ -7,7 +7,7 @@ import { onTokenRead, readTokenFile } from '../config/token-file.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import { type RedactionRules, redactionRules } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
-import type { Redaction } from './run-args.ts';
+import type { RedactionOption } from './run-args.ts';
 
 /** Hides whole lines. */
 const EVERYTHING = /.+/g;
@@ -30,7 +30,7 @@ const TOKEN_WAIT_MS = 250;
  * @param settings for `LEASH_REDACT`. If that can't be read, every line is hidden: what was to stay home stays home
  */
 export function chooseRules(
-  redaction: Redaction,
+  redaction: RedactionOption,
   environment: Environment,
   token: TokenSource | null,
   settings: Environment,
@@ -67,7 +67,7 @@ function chosen(rules: RedactionRules): ChosenRules {
  */
 export async function hideTokenFile(
   { rules, ownRules }: ChosenRules,
-  redaction: Redaction,
+  redaction: RedactionOption,
   token: TokenSource | null,
 ): Promise<void> {
   if (redaction.kind === 'off' || token?.kind !== 'file') return;

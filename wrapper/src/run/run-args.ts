@@ -3,7 +3,7 @@
 /** What becomes of the command when the wrapper itself is killed. */
 export type WrapperDeath = 'keep' | 'kill';
 
-export interface RunArgs {
+export interface RunOptions {
   readonly job: string;
   readonly instance: string | null;
   readonly machine: string | null;
@@ -26,7 +26,7 @@ export interface RunArgs {
   /** The command's output is not passed on. */
   readonly quiet: boolean;
   readonly detach: boolean;
-  readonly redaction: Redaction;
+  readonly redaction: RedactionOption;
   /** Null: as much as the control plane keeps of a run. */
   readonly spoolLimitBytes: number | null;
   readonly url: string | null;
@@ -39,4 +39,4 @@ export interface RunArgs {
   readonly shellLine: string | null;
 }
 
-export type Redaction = { readonly kind: 'off' } | { readonly kind: 'on'; readonly patterns: readonly RegExp[] };
+export type RedactionOption = { readonly kind: 'off' } | { readonly kind: 'on'; readonly patterns: readonly RegExp[] };

@@ -5,8 +5,8 @@ import type { Environment } from '../config/config-file.ts';
 import type { Configuration } from '../config/control-plane.ts';
 import { commandLine, cutCommandLine } from '../format/command-line.ts';
 import { describeStep } from '../format/run-end.ts';
-import { Guardian, type GuardianWords } from '../guardian/guardian.ts';
-import { lastWill } from '../guardian/guardian-plan.ts';
+import { Guardian, type GuardianControl } from '../guardian/guardian.ts';
+import { createGuardianPlan } from '../guardian/guardian-plan.ts';
 import { hostFacts } from '../host/host-facts.ts';
 import { EMPTY_CHECKPOINT, type RunCheckpoint } from '../journal/checkpoint.ts';
 import { createJournal, type HeldBytes, NOTHING_HELD, type RunJournal } from '../journal/run-journal.ts';
@@ -15,12 +15,12 @@ import { cookieOf } from '../launch/command-environment.ts';
 import type { LaunchState } from '../launch/launch-state.ts';
 import type { NotStarted, RunningCommand } from '../launch/start-command.ts';
 import type { RunAddress } from '../link/dial.ts';
-import { RunRecord, type RunFacts as TimelessFacts } from '../link/run-record.ts';
+import { RunRecord, type StartFacts as TimelessFacts } from '../link/run-record.ts';
 import { Uplink } from '../link/uplink.ts';
 import { describeError, type Log, type OpenLog } from '../logging/log.ts';
 import type { OutputPipe } from '../output/output-pipe.ts';
 import type { OwnOutput } from '../output/own-output.ts';
-import { newOutput, type UnackedOutput } from '../output/unacked-output.ts';
+import { createUnackedOutput, type UnackedOutput } from '../output/unacked-output.ts';
 import type { Cgroup } from '../processes/cgroup.ts';
 import { findRelated, relatedText, withRelated } from '../processes/describe-processes.ts';
 import { groupTree } from '../processes/group-tree.ts';
@@ -30,11 +30,11 @@ import { emptyTree, openProcessTree, type ProcessTree, type ProcessTreeOrigin } 
 import type { RedactionRules } from '../redact/redactor.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
-import { type Ending, endByOperator } from './end-command.ts';
+import { type EndContext, endByOperator } from './end-command.ts';
 import { nameRun, newRunKey } from './identity.ts';
-import type { RunArgs } from './run-args.ts';
-import { newFacts } from './run-facts.ts';
-import { Estate, type NewFacts, type TakenPlace } from './run-persistence.ts';
+import type { RunOptions } from './run-args.ts';
+import { createRunFacts } from './run-facts.ts';
+import { type AdoptedStorage, type NewRunFacts, RunPersistence } from './run-persistence.ts';
 
 /** A command that runs, or did when somebody took it over who can't see how it exits: then that is null. */
 export interface SupervisedCommand extends Omit<RunningCommand, 'exited'> {
@@ -42,8 +42,8 @@ export interface SupervisedCommand extends Omit<RunningCommand, 'exited'> {
 }
 
 /** All that is known when the command has been started. */
-export interface Birth {
-  readonly args: RunArgs;
+export interface LaunchedRun {
+  readonly args: RunOptions;
   readonly version: string;
   readonly run: string;
   readonly startedAt: Date;
@@ -59,37 +59,37 @@ export interface Birth {
   readonly started: SupervisedCommand | NotStarted;
 }
 
-export interface Parts extends Birth {
+export interface RunContext extends LaunchedRun {
   readonly tree: ProcessTree;
-  readonly guardian: GuardianWords | null;
+  readonly guardian: GuardianControl | null;
   readonly output: UnackedOutput;
   readonly record: RunRecord;
   readonly terminator: Terminator;
   readonly uplink: Uplink | null;
-  readonly estate: Estate;
+  readonly persistence: RunPersistence;
   readonly journal: RunJournal | null;
   /** What a wrapper that was killed had read and not recorded, because it might become a secret. */
   readonly heldBack: HeldBytes;
 }
 
 /** What a successor has of the wrapper that was killed. */
-export interface Inheritance {
-  readonly timeless: TimelessFacts;
+export interface InheritedState {
+  readonly startFacts: TimelessFacts;
   readonly origin: ProcessTreeOrigin;
-  readonly guardian: GuardianWords;
+  readonly guardian: GuardianControl;
   readonly journal: RunJournal | null;
   readonly checkpoint: RunCheckpoint;
   readonly heldBack: HeldBytes;
   readonly output: UnackedOutput;
   /** What is noted of it, where it has no place on disk yet. */
-  readonly place: TakenPlace | NewFacts;
+  readonly storage: AdoptedStorage | NewRunFacts;
 }
 
 /** Puts together what supervises the command. It runs meanwhile. */
-export function assemble(birth: Birth): Parts {
-  const { args, version, run, rules, log, started } = birth;
-  const origin = treeOrigin(birth);
-  const timeless = {
+export function createRunContext(launched: LaunchedRun): RunContext {
+  const { args, version, run, rules, log, started } = launched;
+  const origin = treeOrigin(launched);
+  const startFacts = {
     run,
     run_key: newRunKey(),
     pid: started.kind === 'running' ? started.pid : null,
@@ -98,88 +98,92 @@ export function assemble(birth: Birth): Parts {
     limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs, signal: args.signal },
     host: hostFacts(args.user),
   };
-  const address = addressOf(birth);
-  const self = refOrNull(process.pid, log);
+  const address = addressOf(launched);
+  const self = tryRefOf(process.pid, log);
   const journal = origin === null || address === null ? null : createJournal(origin.leader, log);
-  const facts = newFacts(birth, address, origin, timeless, journal?.path ?? null);
+  const facts = createRunFacts(launched, address, origin, startFacts, journal?.path ?? null);
   const helpers: ProcessRef[] = [];
-  const guardian = startGuardian(birth, { ...facts, wrapper: self }, helpers);
-  const output = newOutput(log);
+  const guardian = startGuardian(launched, { ...facts, wrapper: self }, helpers);
+  const output = createUnackedOutput(log);
   if (journal !== null) output.useJournal(journal.output);
-  if (started.kind === 'running') log.info(`started as process ${started.pid}: ${timeless.command_line}`);
-  return connect(birth, address, {
-    timeless,
-    tree: treeOf(birth, origin, helpers),
+  if (started.kind === 'running') log.info(`started as process ${started.pid}: ${startFacts.command_line}`);
+  return connect(launched, address, {
+    startFacts,
+    tree: treeOf(launched, origin, helpers),
     guardian,
     journal,
     checkpoint: EMPTY_CHECKPOINT,
     heldBack: NOTHING_HELD,
     output,
-    place: withGuardian(facts, helpers),
+    storage: withGuardian(facts, helpers),
   });
 }
 
 /** The same for a command whose wrapper was killed. */
-export function assembleAgain(birth: Birth, inheritance: Inheritance): Parts {
-  return connect(birth, addressOf(birth), { ...inheritance, tree: openProcessTree(inheritance.origin) });
+export function createAdoptedRunContext(launched: LaunchedRun, inherited: InheritedState): RunContext {
+  return connect(launched, addressOf(launched), { ...inherited, tree: openProcessTree(inherited.origin) });
 }
 
-interface Ingredients extends Omit<Inheritance, 'origin' | 'guardian'> {
+interface ContextParts extends Omit<InheritedState, 'origin' | 'guardian'> {
   readonly tree: ProcessTree;
-  readonly guardian: GuardianWords | null;
+  readonly guardian: GuardianControl | null;
 }
 
 function connect(
-  birth: Birth,
+  launched: LaunchedRun,
   address: RunAddress | null,
-  { timeless, tree, guardian, journal, checkpoint, heldBack, output, place }: Ingredients,
-): Parts {
-  const { args, configuration, log } = birth;
-  const age = () => Math.round(birth.age());
-  const tell = killingTeller(log);
+  { startFacts, tree, guardian, journal, checkpoint, heldBack, output, storage }: ContextParts,
+): RunContext {
+  const { args, configuration, log } = launched;
+  const age = () => Math.round(launched.age());
+  const tell = killingLogger(log);
   const onKilling = (step: Killing) => {
-    const killing = withRelated(step, findRelated(tree, birth.rules, log));
-    record.noteKilling(killing);
+    const killing = withRelated(step, findRelated(tree, launched.rules, log));
+    record.recordKilling(killing);
     saveCheckpoint(journal, terminator, record);
     tell(killing);
     uplink?.killing(killing);
   };
   const terminator = new Terminator(tree, age, onKilling, log, checkpoint.termination);
-  const record = new RunRecord(timeless, output, age, () => terminator.appliedKills);
-  record.raw = checkpoint.raw;
-  for (const step of checkpoint.untold_steps) record.noteKilling(step);
+  const record = new RunRecord(startFacts, output, age, () => terminator.appliedKills);
+  record.exit = checkpoint.raw;
+  for (const step of checkpoint.untold_steps) record.recordKilling(step);
   if (configuration.kind === 'unsupervised') {
     log.warn(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
   } else if (configuration.warning !== null) {
     log.warn(configuration.warning);
   }
-  const uplink = address === null ? null : openUplink(address, record, birth, { args, terminator, tree, log });
+  const uplink = address === null ? null : openUplink(address, record, launched, { args, terminator, tree, log });
   output.onReadable = () => uplink?.outputReadable();
-  const estate = new Estate(birth, address, place, record, output);
-  if (uplink !== null) uplink.onOutputLimit = (bytes) => estate.useOutputLimit(bytes);
-  return { ...birth, tree, guardian, output, record, terminator, uplink, estate, journal, heldBack };
+  const persistence = new RunPersistence(launched, address, storage, record, output);
+  if (uplink !== null) uplink.onOutputLimit = (bytes) => persistence.useOutputLimit(bytes);
+  return { ...launched, tree, guardian, output, record, terminator, uplink, persistence, journal, heldBack };
 }
 
 /** How far the run is, for a successor. */
 export function saveCheckpoint(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
-  journal?.saveCheckpoint({ termination, raw: record.raw, untold_steps: record.untoldSteps });
+  journal?.saveCheckpoint({ termination, raw: record.exit, untold_steps: record.unreportedSteps });
 }
 
 /** A successor that is about to take the run over is not to be forestalled. */
-function withGuardian(facts: NewFacts, [guardian = null]: readonly (ProcessRef | null)[]): NewFacts {
+function withGuardian(facts: NewRunFacts, [guardian = null]: readonly (ProcessRef | null)[]): NewRunFacts {
   return facts.supervision === undefined ? facts : { ...facts, supervision: { ...facts.supervision, guardian } };
 }
 
-function treeOf({ started, cgroup }: Birth, origin: ProcessTreeOrigin | null, helpers: ProcessRef[]): ProcessTree {
+function treeOf(
+  { started, cgroup }: LaunchedRun,
+  origin: ProcessTreeOrigin | null,
+  helpers: ProcessRef[],
+): ProcessTree {
   if (started.kind === 'not_started') return emptyTree;
   return origin === null ? groupTree(started.pid, cgroup, started.exited) : openProcessTree(origin, helpers);
 }
 
 /** @returns null when there is no command, or nothing can be known of it */
-function treeOrigin({ run, started, cgroup, log }: Birth): ProcessTreeOrigin | null {
+function treeOrigin({ run, started, cgroup, log }: LaunchedRun): ProcessTreeOrigin | null {
   if (started.kind === 'not_started') return null;
   // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
-  const leader = refOrNull(started.pid, log);
+  const leader = tryRefOf(started.pid, log);
   if (leader === null) return null;
   const pipes = [started.output.stdout, started.output.stderr].flatMap((pipe) => nameOf(pipe) ?? []);
   return { leader, cookie: cookieOf(run), pipes, cgroup: cgroup?.path ?? null };
@@ -190,7 +194,7 @@ function nameOf(pipe: OutputPipe | null): string | null {
 }
 
 /** @returns null, and a note, when the process can't be looked at */
-function refOrNull(pid: number, log: Log): ProcessRef | null {
+function tryRefOf(pid: number, log: Log): ProcessRef | null {
   let why = 'there is no entry of it';
   try {
     const ref = refOf(pid);
@@ -203,24 +207,28 @@ function refOrNull(pid: number, log: Log): ProcessRef | null {
   return null;
 }
 
-function startGuardian(birth: Birth, facts: Parameters<typeof lastWill>[0], helpers: ProcessRef[]): Guardian | null {
-  const { args, started, log } = birth;
+function startGuardian(
+  launched: LaunchedRun,
+  facts: Parameters<typeof createGuardianPlan>[0],
+  helpers: ProcessRef[],
+): Guardian | null {
+  const { args, started, log } = launched;
   if (started.kind === 'not_started') return null;
   const { stdout, stderr } = started.output;
   const isSecret = ([name, value]: [string, string]) => secretValues({ [name]: value }).length > 0;
   const secrets = Object.fromEntries(Object.entries(args.env).filter(isSecret));
   const guardian = new Guardian(
-    lastWill(facts, started.pid, secrets),
+    createGuardianPlan(facts, started.pid, secrets),
     { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
     log,
   );
-  const itself = guardian.pid === null ? null : refOrNull(guardian.pid, log);
+  const itself = guardian.pid === null ? null : tryRefOf(guardian.pid, log);
   // In a nested run it looks like a part of the outer one, and is: but never of this.
   if (itself !== null) helpers.push(itself);
   return guardian;
 }
 
-function openUplink(address: RunAddress, record: RunRecord, { version }: Birth, ending: Ending): Uplink {
+function openUplink(address: RunAddress, record: RunRecord, { version }: LaunchedRun, ending: EndContext): Uplink {
   const { log } = ending;
   log.info(
     `leash ${version}: run ${address.run} of ${address.job}, instance ${address.instance}, machine ${address.machine}`,
@@ -236,18 +244,18 @@ function openUplink(address: RunAddress, record: RunRecord, { version }: Birth, 
   );
 }
 
-function addressOf(birth: Birth): RunAddress | null {
-  const { run, configuration } = birth;
+function addressOf(launched: LaunchedRun): RunAddress | null {
+  const { run, configuration } = launched;
   if (configuration.kind === 'unsupervised') return null;
   return {
     controlPlane: configuration.controlPlane,
     run,
-    ...nameRun(birth),
+    ...nameRun(launched),
   };
 }
 
 /** Everyone who asked for the end is told each step; a person reads each once. */
-function killingTeller(log: Log): (killing: Killing) => void {
+function killingLogger(log: Log): (killing: Killing) => void {
   let hasTold = false;
   return (step) => {
     const { phase, survivors, related = [] } = step;

@@ -2,32 +2,32 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { RunAddress } from '../link/dial.ts';
-import type { RunFacts as TimelessFacts } from '../link/run-record.ts';
+import type { StartFacts as TimelessFacts } from '../link/run-record.ts';
 import { bootId } from '../processes/process-ref.ts';
 import type { ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { Supervision } from '../state/run-file.ts';
 import { nameRun } from './identity.ts';
-import type { Birth } from './run-context.ts';
-import type { NewFacts } from './run-persistence.ts';
+import type { LaunchedRun } from './run-context.ts';
+import type { NewRunFacts } from './run-persistence.ts';
 
 /**
  * @param address null for an unsupervised run
  * @param origin how its processes are found; null when there are none
- * @param timeless what the control plane is told
+ * @param startFacts what the control plane is told
  * @param journal the directory of its journal, or null
  */
-export function newFacts(
-  birth: Birth,
+export function createRunFacts(
+  launched: LaunchedRun,
   address: RunAddress | null,
   origin: ProcessTreeOrigin | null,
-  timeless: TimelessFacts,
+  startFacts: TimelessFacts,
   journal: string | null,
-): NewFacts {
-  const { startedAt, age } = birth;
-  const { job, instance, machine, controlPlane } = address ?? { ...nameRun(birth), controlPlane: null };
+): NewRunFacts {
+  const { startedAt, age } = launched;
+  const { job, instance, machine, controlPlane } = address ?? { ...nameRun(launched), controlPlane: null };
   return {
-    run: timeless.run,
-    run_key: timeless.run_key,
+    run: startFacts.run,
+    run_key: startFacts.run_key,
     job,
     instance,
     machine,
@@ -39,19 +39,19 @@ export function newFacts(
             token_file: controlPlane.token.kind === 'file' ? absolute(controlPlane.token.path) : null,
             ca_file: controlPlane.caFile === null ? null : absolute(controlPlane.caFile),
           },
-    command_line: timeless.command_line,
-    leash_version: timeless.version,
-    host: timeless.host,
-    limits: timeless.limits,
+    command_line: startFacts.command_line,
+    leash_version: startFacts.version,
+    host: startFacts.host,
+    limits: startFacts.limits,
     started_at_ms: startedAt.getTime(),
     started_uptime_ms: Math.max(0, os.uptime() * 1_000 - age()),
     boot_id: bootId(),
     family: origin,
-    supervision: supervisionOf(birth, journal),
+    supervision: supervisionOf(launched, journal),
   };
 }
 
-function supervisionOf({ args, settings, rules }: Birth, journal: string | null): Supervision {
+function supervisionOf({ args, settings, rules }: LaunchedRun, journal: string | null): Supervision {
   const logFile = args.logFile ?? settings.LEASH_LOG ?? null;
   return {
     successor: 0,

@@ -5,19 +5,19 @@ import { configure } from '../config/control-plane.ts';
 import { LocalSignals } from '../host/local-signals.ts';
 import { keepMemorySmall } from '../host/v8-flags.ts';
 import { commandEnvironment } from '../launch/command-environment.ts';
-import { takeLaunchState } from '../launch/launch-state.ts';
+import { extractLaunchState } from '../launch/launch-state.ts';
 import { prepareOutput, startCommand } from '../launch/start-command.ts';
 import { openLog } from '../logging/log.ts';
-import { openOwnOutput, passOnTheRest } from '../output/own-output.ts';
+import { forwardRemaining, openOwnOutput } from '../output/own-output.ts';
 import { createCgroup } from '../processes/cgroup.ts';
 import { redactLine } from '../redact/redactor.ts';
-import { type Detachment, leaveInBackground } from './detach.ts';
-import { standBy } from './fallback-supervisor.ts';
+import { type Detachment, startInBackground } from './detach.ts';
+import { superviseWithLeast } from './fallback-supervisor.ts';
 import { newRunId } from './identity.ts';
 import { chooseRules, hideTokenFile } from './redaction.ts';
-import type { RunArgs } from './run-args.ts';
-import { assemble, type Birth } from './run-context.ts';
-import { superviseToItsEnd } from './supervise.ts';
+import type { RunOptions } from './run-args.ts';
+import { createRunContext, type LaunchedRun } from './run-context.ts';
+import { superviseRun } from './supervise.ts';
 
 /**
  * Runs the command and supervises it.
@@ -25,33 +25,38 @@ import { superviseToItsEnd } from './supervise.ts';
  * @param detachment what a `leash run --detach` that started this one left for it; null in the foreground
  * @returns the exit code to leave with; everything else has been done by then
  */
-export async function run(args: RunArgs, detachment: Detachment | null, version: string): Promise<number> {
-  const launch = { ...takeLaunchState(process.env), ...detachment };
-  if (args.detach && detachment === null) return leaveInBackground(args, launch);
+export async function run(args: RunOptions, detachment: Detachment | null, version: string): Promise<number> {
+  const launch = { ...extractLaunchState(process.env), ...detachment };
+  if (args.detach && detachment === null) return startInBackground(args, launch);
   const signals = new LocalSignals(launch.ignoredSignals);
   keepMemorySmall();
-  const birth = await start(args, version, detachment?.run ?? newRunId(), launch);
-  const { own, log } = birth;
+  const launched = await start(args, version, detachment?.run ?? newRunId(), launch);
+  const { own, log } = launched;
 
   let exitCode: number;
   let wasEnded = false;
   try {
-    const parts = assemble(birth);
-    const end = await superviseToItsEnd(parts, signals);
+    const context = createRunContext(launched);
+    const end = await superviseRun(context, signals);
     exitCode = end.exitCode;
     wasEnded = end.reason !== 'exited';
-    parts.guardian?.dismiss();
-    parts.journal?.remove();
+    context.guardian?.dismiss();
+    context.journal?.remove();
   } catch (error) {
-    exitCode = await standBy(error, birth, signals);
+    exitCode = await superviseWithLeast(error, launched, signals);
   }
-  await passOnTheRest(own, wasEnded, signals, log);
+  await forwardRemaining(own, wasEnded, signals, log);
   await log.drained();
   return exitCode;
 }
 
 /** Starts the command, before anything that it does not need. */
-async function start(args: RunArgs, version: string, run: string, launch: Birth['launch']): Promise<Birth> {
+async function start(
+  args: RunOptions,
+  version: string,
+  run: string,
+  launch: LaunchedRun['launch'],
+): Promise<LaunchedRun> {
   const pipes = prepareOutput(args.merge);
   const own = openOwnOutput(args.quiet);
   const config = readConfigFile(process.env);

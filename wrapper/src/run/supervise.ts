@@ -3,21 +3,21 @@ import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
 import { describeEnd } from '../format/run-end.ts';
-import type { GuardianWords } from '../guardian/guardian.ts';
+import type { GuardianControl } from '../guardian/guardian.ts';
 import type { LocalSignals } from '../host/local-signals.ts';
 import type { Stage } from '../kill/decide.ts';
 import { describeError, type Log, ownLine } from '../logging/log.ts';
-import { Brake } from '../output/backpressure.ts';
-import { damageTo } from '../output/own-output.ts';
+import { Backpressure } from '../output/backpressure.ts';
+import { forwardingFailure } from '../output/own-output.ts';
 import { type OutputEvents, type OutputReader, readOutput } from '../output/read-output.ts';
 import { findRelated, relatedAsLeft } from '../processes/describe-processes.ts';
 import { findLeftRunning } from '../processes/left-running.ts';
 import { watchTree } from '../processes/watch-tree.ts';
 import { redactLine } from '../redact/redactor.ts';
-import { endByLimit, endReason, obeyLocalSignal } from './end-command.ts';
+import { endByLimit, endReason, handleLocalSignal } from './end-command.ts';
 import { Limits } from './limits.ts';
 import { Recording } from './recording.ts';
-import { type Parts, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
+import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
 
 /** How the command ended, or that it never began. */
 interface End {
@@ -29,35 +29,35 @@ interface End {
 }
 
 /** Resolves when the run is over and all of it is told, or kept to be told later. */
-export async function superviseToItsEnd(
-  parts: Parts,
+export async function superviseRun(
+  context: RunContext,
   signals: LocalSignals,
 ): Promise<{ readonly reason: EndReason; readonly exitCode: number }> {
-  const { started } = parts;
-  process.on('uncaughtException', (error) => fail(parts, error));
-  signals.handle((signal) => obeyLocalSignal(parts, signal));
-  const end = started.kind === 'running' ? await supervise(started, parts) : notStarted(started.why, parts);
+  const { started } = context;
+  process.on('uncaughtException', (error) => fail(context, error));
+  signals.setHandler((signal) => handleLocalSignal(context, signal));
+  const end = started.kind === 'running' ? await supervise(started, context) : notStarted(started.why, context);
   const { exitCode } = reportedEnd(end.reason, end.raw);
-  signals.onEnding(() => parts.uplink?.hurry());
-  await tellEnd(parts, end, exitCode).catch((error: unknown) => fail(parts, error));
+  signals.onTerminate(() => context.uplink?.abortDrain());
+  await reportEnd(context, end, exitCode).catch((error: unknown) => fail(context, error));
   return { reason: end.reason, exitCode };
 }
 
-async function supervise(command: SupervisedCommand, parts: Parts): Promise<End> {
-  const { log, tree, guardian, terminator, uplink, record, journal } = parts;
+async function supervise(command: SupervisedCommand, context: RunContext): Promise<End> {
+  const { log, tree, guardian, terminator, uplink, record, journal } = context;
   if (command.remark !== null) log.info(command.remark);
-  const limits = startLimits(parts);
-  const recording = startRecording(parts);
-  const reader = startReading(command, parts, limits, recording);
+  const limits = startLimits(context);
+  const recording = startRecording(context);
+  const reader = startReading(command, context, limits, recording);
   // After Ctrl-Z or a SIGSTOP the command has been standing still, or we have not been looking.
   process.on('SIGCONT', () => limits.countSilenceFromNow());
   terminator.watchOutput(reader);
   void reader.ended.then(() => terminator.outputEnded());
-  letGoTogether(command, guardian);
+  closeGuardiansPipes(command, guardian);
   const unwatch = watchTree(tree, log);
 
   const exited = command.exited.then((exit) => {
-    record.raw = exit;
+    record.exit = exit;
     saveCheckpoint(journal, terminator, record);
     limits.clear();
     terminator.leaderExited();
@@ -68,43 +68,43 @@ async function supervise(command: SupervisedCommand, parts: Parts): Promise<End>
   unwatch();
   await terminator.over();
   const stillOpen = await reader.finished();
-  tellWhoIsLeft(terminator.stage, stillOpen, log);
+  warnOfOpenPipes(terminator.stage, stillOpen, log);
   if (stillOpen.length > 0) guardian?.drain();
   else guardian?.commandIsOver();
   reader.close();
   recording.end();
   // A look at all processes is not free: none where nobody would be told.
-  const left = uplink === null ? [] : await whatIsLeft(parts);
+  const left = uplink === null ? [] : await findWhatIsLeft(context);
   tree.release();
   const why = command.whyNotExecuted();
-  if (why !== null) return notStarted(why, parts);
-  return asPassedOn({ reason: endReason(parts, record.raw), raw: record.raw, left }, parts);
+  if (why !== null) return notStarted(why, context);
+  return checkForwarded({ reason: endReason(context, record.exit), raw: record.exit, left }, context);
 }
 
 /** Where the last look at all processes has shown that all is gone, only what was left alone may still run. */
-async function whatIsLeft({ terminator, tree, rules, log }: Parts): Promise<readonly LeftProcess[]> {
+async function findWhatIsLeft({ terminator, tree, rules, log }: RunContext): Promise<readonly LeftProcess[]> {
   const { stage } = terminator;
   const isAllGone = stage.kind === 'gone' && stage.survivors.length === 0;
   return isAllGone ? relatedAsLeft(findRelated(tree, rules, log)) : findLeftRunning(tree, rules, log);
 }
 
-function startLimits(parts: Parts): Limits {
-  const { args, age, own, uplink } = parts;
+function startLimits(context: RunContext): Limits {
+  const { args, age, own, uplink } = context;
   const limits = new Limits(args, {
     age,
     offlineSince: () => {
       const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
       return offlineForMs === null ? null : age() - offlineForMs;
     },
-    isHeldUp: () => own.sinks.stdout.congested || own.sinks.stderr.congested,
-    onReached: (limit) => endByLimit(parts, limit),
+    isHeldUp: () => own.sinks.stdout.isBackedUp || own.sinks.stderr.isBackedUp,
+    onReached: (limit) => endByLimit(context, limit),
   });
   // Of a run that was taken over nobody knows how long it has been silent.
   limits.countSilenceFromNow();
   return limits;
 }
 
-function startRecording({ log, output, rules, uplink, journal, heldBack }: Parts): Recording {
+function startRecording({ log, output, rules, uplink, journal, heldBack }: RunContext): Recording {
   const recording = new Recording(
     rules,
     (stream, bytes) => {
@@ -121,19 +121,24 @@ function startRecording({ log, output, rules, uplink, journal, heldBack }: Parts
   return recording;
 }
 
-function startReading(command: SupervisedCommand, parts: Parts, limits: Limits, recording: Recording): OutputReader {
+function startReading(
+  command: SupervisedCommand,
+  context: RunContext,
+  limits: Limits,
+  recording: Recording,
+): OutputReader {
   const events: OutputEvents = {
     output: (stream, bytes) => {
       limits.countSilenceFromNow();
-      recording.take(stream, bytes);
+      recording.write(stream, bytes);
     },
     resumed: () => limits.countSilenceFromNow(),
   };
-  return readOutput(command.output, parts.own.sinks, events, parts.log, new Brake(parts.output));
+  return readOutput(command.output, context.own.sinks, events, context.log, new Backpressure(context.output));
 }
 
 /** Somebody whom no look has shown, or who was handed the pipe: nothing is known but that it is not over. */
-function tellWhoIsLeft(stage: Stage, stillOpen: readonly StreamName[], log: Log): void {
+function warnOfOpenPipes(stage: Stage, stillOpen: readonly StreamName[], log: Log): void {
   if (stage.kind !== 'gone' || !stage.unnamedSurvivors || stillOpen.length === 0) return;
   const others = stage.survivors.length === 0 ? 'all that could be found was ended, but something' : 'something else';
   log.warn(
@@ -142,21 +147,21 @@ function tellWhoIsLeft(stage: Stage, stillOpen: readonly StreamName[], log: Log)
 }
 
 /** A pipe that we have given up must not be held open by the guardian: whoever prints into it is to get SIGPIPE. */
-function letGoTogether({ output }: SupervisedCommand, guardian: GuardianWords | null): void {
+function closeGuardiansPipes({ output }: SupervisedCommand, guardian: GuardianControl | null): void {
   void output.stdout.ended.then(() => guardian?.close('stdout'));
   void output.stderr?.ended.then(() => guardian?.close('stderr'));
 }
 
 /** A command whose output is missing where it should be has not succeeded, whatever it says: it could not know. */
-async function asPassedOn(end: End, { own, log }: Parts): Promise<End> {
+async function checkForwarded(end: End, { own, log }: RunContext): Promise<End> {
   if (end.raw?.kind !== 'exited' || end.raw.code !== 0 || end.reason !== 'exited') return end;
-  const why = await damageTo(own);
+  const why = await forwardingFailure(own);
   if (why === null) return end;
   log.warn(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
   return { ...end, reason: 'wrapper_failed' };
 }
 
-function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: Parts): End {
+function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: RunContext): End {
   const line = `cannot start ${args.command[0]}: ${why}`;
   own.lines.write(Buffer.from(ownLine(line)));
   // What is a secret is one as it was given, not as it is shown.
@@ -166,9 +171,9 @@ function notStarted(why: string, { args, own, output, rules, cgroup, terminator 
   return { reason: 'start_failed', raw: null, left: [] };
 }
 
-async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> {
-  const { record, age, output, uplink, estate, log } = parts;
-  record.noteCompletion({
+async function reportEnd(context: RunContext, end: End, exitCode: number): Promise<void> {
+  const { record, age, output, uplink, persistence, log } = context;
+  record.recordCompletion({
     exit_code: exitCode,
     command_exit_code: end.raw?.kind === 'exited' ? end.raw.code : null,
     signal: end.raw?.kind === 'signaled' ? end.raw.signal : null,
@@ -179,13 +184,14 @@ async function tellEnd(parts: Parts, end: End, exitCode: number): Promise<void> 
   if (end.left.length > 0)
     log.info(`left running: ${end.left.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`);
   log.info(describeEnd(end.reason, end.raw, exitCode));
-  estate.noteEndSoon();
-  const untold = uplink === null ? null : await uplink.farewell(estate.isUsable(), () => output.end - output.start);
-  await estate.settle(untold);
+  persistence.scheduleEndRecord();
+  const unreported =
+    uplink === null ? null : await uplink.drain(persistence.isUsable(), () => output.end - output.start);
+  await persistence.finish(unreported);
 }
 
 /** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */
-function fail({ uplink, log }: Parts, error: unknown): void {
+function fail({ uplink, log }: RunContext, error: unknown): void {
   if (error instanceof Error) log.info(`the wrapper failed: ${error.stack?.replaceAll(/\s*\n\s*/g, ' ')}`);
   if (uplink === null) log.warn(`the wrapper failed: ${describeError(error)}; the command runs on`);
   else uplink.fail(error);

@@ -1,6 +1,6 @@
 /** The output of a run whose wrapper is gone, as far as it reached the disk: read to be sent, deleted once it is stored. */
 import { stat, unlink } from 'node:fs/promises';
-import type { Piece } from '../buffer/output-buffer.ts';
+import type { OutputChunk } from '../buffer/output-buffer.ts';
 import { type OnDisk, type Segment, SegmentList } from './segment-list.ts';
 import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
 
@@ -52,7 +52,7 @@ export class LeftoverOutput {
    *
    * @returns null when `offset` is the end; `later` when it has to be read from disk first: `onReadable` follows
    */
-  read(offset: number, maxBytes: number): Piece | Later | null {
+  read(offset: number, maxBytes: number): OutputChunk | Later | null {
     if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
     if (offset >= this.end || maxBytes <= 0) return null;
     return this.#reader.read(offset, maxBytes, this.end);

@@ -15,7 +15,7 @@
 
 import type { StreamName } from '#protocol/output-frame';
 import { joined } from '../buffer/join.ts';
-import type { Piece } from '../buffer/output-buffer.ts';
+import type { OutputChunk } from '../buffer/output-buffer.ts';
 
 export const RECORD_HEADER_BYTES = 24;
 export const MAX_RECORD_BYTES = 64 * 1024;
@@ -34,7 +34,7 @@ interface Record {
 
 /** What a block holds at an offset. */
 export type Found =
-  | Piece
+  | OutputChunk
   /** Nothing at or after the offset: the records end at `position`, cleanly or in the middle of one. */
   | { readonly kind: 'end'; readonly position: number }
   /** What lies at `position` is no record, and there is none after it. */

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Piece } from '../buffer/output-buffer.ts';
+import type { OutputChunk } from '../buffer/output-buffer.ts';
 import { RecordBlock } from './records.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
@@ -47,14 +47,14 @@ export class SegmentReader {
    *
    * @param end where what is on disk ends: what is missing before it is a gap
    */
-  read(offset: number, maxBytes: number, end: number): Piece | Later {
+  read(offset: number, maxBytes: number, end: number): OutputChunk | Later {
     if (this.#loading) return LATER;
     for (;;) {
       const { segment, to } = this.#segments.find(offset, end);
       if (segment === null) return { kind: 'gap', from: offset, to };
       if (this.#window?.segment !== segment || offset < this.#window.from) return this.#load(segment, 0, segment.start);
-      const piece = this.#readWindow(this.#window, offset, maxBytes, to);
-      if (piece !== null) return piece;
+      const chunk = this.#readWindow(this.#window, offset, maxBytes, to);
+      if (chunk !== null) return chunk;
       // It holds nothing at all, so its name says nothing either: what was there before it may reach further.
       this.#segments.remove(segment);
     }
@@ -66,7 +66,7 @@ export class SegmentReader {
   }
 
   /** @returns null when there is not a single good record in the file */
-  #readWindow(window: Window, offset: number, maxBytes: number, to: number): Piece | Later | null {
+  #readWindow(window: Window, offset: number, maxBytes: number, to: number): OutputChunk | Later | null {
     const block = this.#loaded();
     const found = block.read(offset, Math.min(maxBytes, to - offset));
     switch (found.kind) {

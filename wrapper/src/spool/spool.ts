@@ -3,7 +3,7 @@
  * for nothing. While the disk is slow or fails, the output stays where it is.
  */
 import { performance } from 'node:perf_hooks';
-import type { Piece } from '../buffer/output-buffer.ts';
+import type { OutputChunk } from '../buffer/output-buffer.ts';
 import { describeError } from '../logging/log.ts';
 import { RecordBlock } from './records.ts';
 import type { OnDisk, SegmentList } from './segment-list.ts';
@@ -101,7 +101,7 @@ export class Spool {
   }
 
   /** What there is at `offset`, which lies before `end`, the oldest byte in memory. */
-  read(offset: number, maxBytes: number, end: number): Piece | Later {
+  read(offset: number, maxBytes: number, end: number): OutputChunk | Later {
     const inBlock = this.#block.start;
     if (inBlock === null || offset < inBlock) return this.#reader.read(offset, maxBytes, inBlock ?? end);
     const found = this.#block.read(offset, maxBytes);

@@ -298,7 +298,7 @@ sampledTest('thousands of runs that others have left delay neither the exit nor 
   expect(await told.exited()).toEqual({ code: 3, signal: null });
   expect(recordsIn(state)).toHaveLength(left);
   await plane.stop();
-  const untold = leashRun(['sh', '-c', 'echo kept; exit 4'], { plane, options: ['-v'], env });
-  expect(await untold.exited()).toEqual({ code: 4, signal: null });
-  expect(untold.stderr).toMatch(/started `leash flush` in the background\n.*to be sent in the background\n$/);
+  const unreported = leashRun(['sh', '-c', 'echo kept; exit 4'], { plane, options: ['-v'], env });
+  expect(await unreported.exited()).toEqual({ code: 4, signal: null });
+  expect(unreported.stderr).toMatch(/started `leash flush` in the background\n.*to be sent in the background\n$/);
 });

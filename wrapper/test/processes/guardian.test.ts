@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { startOrphansGuardian } from '../../src/guardian/guardian.ts';
+import { startGuardianOfOrphan } from '../../src/guardian/guardian.ts';
 import { isAnybodyAt, refOf } from '../../src/processes/process-ref.ts';
 import { gate } from '../support/gate.ts';
 import { marker, ofThisTest, stateDirectory } from '../support/leash.ts';
@@ -46,12 +46,12 @@ async function guardianOf({ pgid, startTime }: Group): Promise<void> {
     kind: 'kill' as const,
     run: RUN,
     group: { pgid, startTime },
-    end: ['sh', '-c', `echo failed >${has}; exit 1`],
-    succeed: ['true'],
+    killArguments: ['sh', '-c', `echo failed >${has}; exit 1`],
+    adoptArguments: ['true'],
     facts: null,
     secrets: {},
   };
-  startOrphansGuardian(plan, { stdout: null, stderr: null }, { ...process.env, ...ofThisTest(), OF_THIS: state });
+  startGuardianOfOrphan(plan, { stdout: null, stderr: null }, { ...process.env, ...ofThisTest(), OF_THIS: state });
   await waitFor('that it has failed', () => fs.existsSync(has));
   await waitFor('the end of the guardian', () => usersOf(`OF_THIS=${state}`).length === 0);
 }

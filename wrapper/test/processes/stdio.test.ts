@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { Brake } from '../../src/output/backpressure.ts';
+import { Backpressure } from '../../src/output/backpressure.ts';
 import type { Writer } from '../../src/output/descriptor.ts';
 import { type OutputEvents, readOutput } from '../../src/output/read-output.ts';
 import { Sink } from '../../src/output/sink.ts';
@@ -128,12 +128,12 @@ test('a disk of ours that is full does not end the command', async () => {
 
 test('what is printed in one go waits for a disk that takes it, and none of it is left out', async () => {
   const output = new UnackedOutput(400_000, () => {});
-  const brake = new Brake(output, 600_000);
+  const backpressure = new Backpressure(output, 600_000);
   output.expectSpool();
   const started = await start(['sh', '-c', 'head -c 2000000 /dev/zero; head -c 2000000 /dev/zero >&2']);
   const events: OutputEvents = { output: (stream, bytes) => output.append(stream, bytes), resumed() {} };
-  const reader = readOutput(started.output, sinks(), events, silent, brake);
-  await waitFor('the brake', () => brake.isOn());
+  const reader = readOutput(started.output, sinks(), events, silent, backpressure);
+  await waitFor('the brake', () => backpressure.isActive());
   const limit = 100_000_000;
   output.useSpool(temporaryDirectory(), { bytes: limit, again: async () => limit });
   expect(await started.exited).toEqual({ kind: 'exited', code: 0 });

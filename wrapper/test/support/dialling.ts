@@ -2,15 +2,15 @@
 import net, { type AddressInfo } from 'node:net';
 import { onTestFinished, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { OutputLog } from '../../src/buffer/output-buffer.ts';
-import { type Connection, dial, type Ending, type RunAddress } from '../../src/link/dial.ts';
+import { OutputBuffer } from '../../src/buffer/output-buffer.ts';
+import { type Connection, type ConnectionEnd, dial, type RunAddress } from '../../src/link/dial.ts';
 import { Link } from '../../src/link/link.ts';
 import { RunRecord } from '../../src/link/run-record.ts';
 
 export type To = Partial<RunAddress['controlPlane']> & { readonly baseUrl: string };
 
 export class Dialled {
-  ending: Ending | null = null;
+  ending: ConnectionEnd | null = null;
   opened = false;
   readonly frames: string[] = [];
   readonly connection: Connection;
@@ -30,7 +30,7 @@ export class Dialled {
     onTestFinished(() => this.connection.terminate('the test is over'));
   }
 
-  ended(): Promise<Ending> {
+  ended(): Promise<ConnectionEnd> {
     return waitFor('the end of the attempt', () => this.ending);
   }
 
@@ -50,7 +50,7 @@ const LONG_MS = 60_000;
  *
  * @param isStuck whether it has come as far as it will: until then no time passes for it
  */
-export async function timedOut(to: To, isStuck: () => boolean): Promise<Ending> {
+export async function timedOut(to: To, isStuck: () => boolean): Promise<ConnectionEnd> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   const dialled = new Dialled(to);
@@ -61,7 +61,7 @@ export async function timedOut(to: To, isStuck: () => boolean): Promise<Ending> 
 
 export interface Linked {
   readonly link: Link;
-  readonly output: OutputLog;
+  readonly output: OutputBuffer;
   /** The lines that an operator was told. */
   readonly told: string[];
   readonly kills: string[];
@@ -73,7 +73,7 @@ let runs = 0;
 export function linkTo(to: To): Linked {
   runs += 1;
   const run = `01J${String(runs).padStart(23, '0')}`;
-  const output = new OutputLog(100_000_000);
+  const output = new OutputBuffer(100_000_000);
   const record = new RunRecord(
     {
       run,

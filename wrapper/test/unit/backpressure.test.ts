@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { MIB } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
-import { Brake } from '../../src/output/backpressure.ts';
+import { Backpressure } from '../../src/output/backpressure.ts';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -14,39 +14,39 @@ function limited(bytes: number) {
   return { bytes, again: async () => bytes };
 }
 
-/** Prints as a command does that is read whenever the brake is not on. */
-async function print(output: UnackedOutput, brake: Brake, bytes: number): Promise<void> {
+/** Prints as a command does that is read whenever there is no backpressure. */
+async function print(output: UnackedOutput, backpressure: Backpressure, bytes: number): Promise<void> {
   for (let printed = 0; printed < bytes; printed += CHUNK.length) {
     output.append('stdout', CHUNK);
-    if (brake.isOn()) await released(brake);
+    if (backpressure.isActive()) await released(backpressure);
   }
 }
 
-function released(brake: Brake): Promise<void> {
+function released(backpressure: Backpressure): Promise<void> {
   return new Promise((resolve) => {
-    brake.onRelease = resolve;
+    backpressure.onRelease = resolve;
   });
 }
 
-test('what is printed in one go leaves no hole, even before there is a disk', async () => {
+test('what is printed in one go leaves no gap, even before there is a disk', async () => {
   const output = new UnackedOutput(MEMORY_BYTES, () => {});
-  const brake = new Brake(output, AGES_MS);
+  const backpressure = new Backpressure(output, AGES_MS);
   output.expectSpool();
-  const printed = print(output, brake, 20 * MEMORY_BYTES);
-  await waitFor('the brake', () => brake.isOn());
+  const printed = print(output, backpressure, 20 * MEMORY_BYTES);
+  await waitFor('backpressure', () => backpressure.isActive());
   output.useSpool(temporaryDirectory(), limited(100 * MEMORY_BYTES));
   await printed;
   expect([output.end, output.dropped]).toEqual([20 * MEMORY_BYTES, 0]);
   output.close();
 });
 
-test('many small pieces, which take up more than their bytes, leave none either', async () => {
+test('many small chunks, which take up more than their bytes, leave none either', async () => {
   const output = new UnackedOutput(MEMORY_BYTES, () => {});
-  const brake = new Brake(output, AGES_MS);
+  const backpressure = new Backpressure(output, AGES_MS);
   output.useSpool(temporaryDirectory(), limited(100 * MEMORY_BYTES));
   for (let each = 0; each < 5_000; each += 1) {
     output.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('.'));
-    if (brake.isOn()) await released(brake);
+    if (backpressure.isActive()) await released(backpressure);
   }
   expect(output.dropped).toBe(0);
   output.close();
@@ -54,10 +54,10 @@ test('many small pieces, which take up more than their bytes, leave none either'
 
 test('a disk that takes nothing holds a command up for a moment, once', async () => {
   const output = new UnackedOutput(MEMORY_BYTES, () => {});
-  const brake = new Brake(output, 20);
+  const backpressure = new Backpressure(output, 20);
   output.expectSpool();
-  await print(output, brake, 0.8 * MEMORY_BYTES);
-  expect([brake.isOn(), output.isCrowded]).toEqual([false, true]);
+  await print(output, backpressure, 0.8 * MEMORY_BYTES);
+  expect([backpressure.isActive(), output.isNearlyFull]).toEqual([false, true]);
 });
 
 test('a disk that takes output at a good pace is waited for, one that does not is not', () => {
@@ -66,45 +66,45 @@ test('a disk that takes output at a good pace is waited for, one that does not i
   let nowMs = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
   onTestFinished(() => clock.mockRestore());
-  /** How much of 256 MiB finds the brake on, on a disk that takes so much in a second. */
-  const braked = (diskBytesPerS: number) => {
-    const output = { isCrowded: true, heldFrom: 0, onRoom: () => {} };
-    const brake = new Brake(output as unknown as UnackedOutput);
+  /** How much of 256 MiB finds the backpressure active, on a disk that takes so much in a second. */
+  const heldUp = (diskBytesPerS: number) => {
+    const output = { isNearlyFull: true, heldFrom: 0, onRoom: () => {} };
+    const backpressure = new Backpressure(output as unknown as UnackedOutput);
     for (let written = 0; written < 256 * MIB; written += MIB) {
-      output.isCrowded = true;
-      if (!brake.isOn()) return written / MIB;
+      output.isNearlyFull = true;
+      if (!backpressure.isActive()) return written / MIB;
       nowMs += (MIB / diskBytesPerS) * 1_000;
       output.heldFrom += MIB;
-      output.isCrowded = false;
+      output.isNearlyFull = false;
       output.onRoom();
     }
     return 256;
   };
-  expect(braked(80 * MIB)).toBe(256);
+  expect(heldUp(80 * MIB)).toBe(256);
   // Each MiB takes 31 ms, and gives half of them back.
-  expect(braked(32 * MIB)).toBeLessThan(40);
+  expect(heldUp(32 * MIB)).toBeLessThan(40);
 });
 
 test('without a disk, and where more was printed than may be kept, nothing is held up', async () => {
   const none = new UnackedOutput(MEMORY_BYTES, () => {});
-  const never = new Brake(none, AGES_MS);
+  const never = new Backpressure(none, AGES_MS);
   await print(none, never, 2 * MEMORY_BYTES);
   expect(none.dropped).toBeGreaterThan(0);
 
   const failing = new UnackedOutput(MEMORY_BYTES, () => {});
-  const brake = new Brake(failing, AGES_MS);
+  const backpressure = new Backpressure(failing, AGES_MS);
   failing.expectSpool();
-  const printed = print(failing, brake, 2 * MEMORY_BYTES);
-  await waitFor('the brake', () => brake.isOn());
-  failing.noSpool();
+  const printed = print(failing, backpressure, 2 * MEMORY_BYTES);
+  await waitFor('backpressure', () => backpressure.isActive());
+  failing.spoolUnavailable();
   await printed;
-  expect(brake.isOn()).toBe(false);
+  expect(backpressure.isActive()).toBe(false);
 
   const small = new UnackedOutput(MEMORY_BYTES, () => {});
-  const spared = new Brake(small, AGES_MS);
+  const spared = new Backpressure(small, AGES_MS);
   small.useSpool(temporaryDirectory(), limited(MEMORY_BYTES));
   await print(small, spared, 10 * MEMORY_BYTES);
   for (let each = 0; each < 40; each += 1) small.append('stdout', CHUNK);
-  expect([small.dropped > 0, spared.isOn()]).toEqual([true, false]);
+  expect([small.dropped > 0, spared.isActive()]).toEqual([true, false]);
   small.close();
 });

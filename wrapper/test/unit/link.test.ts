@@ -1,7 +1,7 @@
 /** When a link dials, and when it does not, with the clock and the network in the test's hands. */
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ObjectMessage } from '#protocol/wrapper-link';
-import type { Ending, Handlers } from '../../src/link/dial.ts';
+import type { ConnectionEnd, Handlers } from '../../src/link/dial.ts';
 import { linkTo } from '../support/dialling.ts';
 
 /** The attempts, in order. */
@@ -32,7 +32,7 @@ afterEach(() => {
 });
 
 const BASE_URL = 'ws://127.0.0.1:1';
-const LOST: Ending = { kind: 'lost', why: 'cut' };
+const LOST: ConnectionEnd = { kind: 'lost', why: 'cut' };
 
 function last(): Handlers {
   const attempt = dialled.at(-1);

@@ -1,21 +1,21 @@
 import { expect, test } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
 import { IS_PROOF, SEED } from '#testing/seed';
-import { OutputLog, type Piece } from '../../src/buffer/output-buffer.ts';
+import { OutputBuffer, type OutputChunk } from '../../src/buffer/output-buffer.ts';
 
-function readAll(log: OutputLog, from: number, maxBytes = 1_000): Piece[] {
-  const pieces: Piece[] = [];
+function readAll(log: OutputBuffer, from: number, maxBytes = 1_000): OutputChunk[] {
+  const pieces: OutputChunk[] = [];
   for (let at = from; at < log.end; ) {
-    const piece = log.read(at, maxBytes);
-    if (piece === null) throw new Error(`nothing to read at ${at}`);
-    pieces.push(piece);
-    at = piece.kind === 'gap' ? piece.to : piece.start + piece.bytes.length;
+    const chunk = log.read(at, maxBytes);
+    if (chunk === null) throw new Error(`nothing to read at ${at}`);
+    pieces.push(chunk);
+    at = chunk.kind === 'gap' ? chunk.to : chunk.start + chunk.bytes.length;
   }
   return pieces;
 }
 
 test('what was added is read from any offset', () => {
-  const log = new OutputLog(1_000_000);
+  const log = new OutputBuffer(1_000_000);
   log.append('stdout', Buffer.from('hello '));
   log.append('stdout', Buffer.from('world'));
   log.append('stderr', Buffer.from('oh'));
@@ -26,24 +26,24 @@ test('what was added is read from any offset', () => {
 });
 
 test('large neighbours of one stream make one piece', () => {
-  const log = new OutputLog(1_000_000);
+  const log = new OutputBuffer(1_000_000);
   for (let each = 0; each < 4; each += 1) log.append('stdout', Buffer.alloc(30_000, each));
   expect(log.read(10, 100_000)).toMatchObject({ kind: 'bytes', start: 10 });
   expect(readAll(log, 10, 100_000).map(lengthOf)).toEqual([100_000, 19_990]);
 });
 
 test('the bytes given may be changed afterwards', () => {
-  const log = new OutputLog(1_000_000);
+  const log = new OutputBuffer(1_000_000);
   const reused = Buffer.alloc(70_000);
   for (let each = 0; each < 4; each += 1) {
     log.append('stdout', reused.fill(each));
   }
-  const all = readAll(log, 0, 1_000_000).map((piece) => (piece.kind === 'bytes' ? Buffer.from(piece.bytes) : null));
+  const all = readAll(log, 0, 1_000_000).map((chunk) => (chunk.kind === 'bytes' ? Buffer.from(chunk.bytes) : null));
   expect(all).toEqual([Buffer.concat([0, 1, 2, 3].map((each) => Buffer.alloc(70_000, each)))]);
 });
 
 test('the oldest stretch is what comes first, gaps included', () => {
-  const log = new OutputLog(100_000);
+  const log = new OutputBuffer(100_000);
   expect(log.oldest()).toBeNull();
   for (let each = 0; each < 100; each += 1) log.append('stderr', Buffer.alloc(20_000, each));
   log.free(7);
@@ -55,7 +55,7 @@ test('the oldest stretch is what comes first, gaps included', () => {
 });
 
 test('what was freed is a gap to whoever asks for it again', () => {
-  const log = new OutputLog(1_000_000);
+  const log = new OutputBuffer(1_000_000);
   log.append('stdout', Buffer.from('0123456789'));
   log.free(4);
   expect(log.start).toBe(4);
@@ -68,7 +68,7 @@ test('what was freed is a gap to whoever asks for it again', () => {
 });
 
 test('when it is full it keeps head and tail, and tells exactly what is missing', () => {
-  const log = new OutputLog(100_000);
+  const log = new OutputBuffer(100_000);
   for (let each = 0; each < 100; each += 1) log.append('stdout', Buffer.alloc(20_000, each));
   const pieces = readAll(log, 0, 20_000);
   const gaps = pieces.filter((each) => each.kind === 'gap');
@@ -82,7 +82,7 @@ test('when it is full it keeps head and tail, and tells exactly what is missing'
 });
 
 test('single bytes can not get past the bound', () => {
-  const log = new OutputLog(100_000);
+  const log = new OutputBuffer(100_000);
   // Alternating streams can't be gathered: each byte is a chunk of its own.
   for (let each = 0; each < 10_000; each += 1) log.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('x'));
   expect(log.end - log.dropped).toBeLessThan(500);
@@ -95,7 +95,7 @@ test('whatever is added, freed and dropped, what is read is what was written, or
     return seed % below;
   };
   for (let round = 0; round < (IS_PROOF ? 300 : 10); round += 1) {
-    const log = new OutputLog(50_000 + random(200_000));
+    const log = new OutputBuffer(50_000 + random(200_000));
     const original: Buffer[] = [];
     for (let step = 0; step < 300; step += 1) {
       const stream: StreamName = random(3) === 0 ? 'stderr' : 'stdout';
@@ -109,23 +109,23 @@ test('whatever is added, freed and dropped, what is read is what was written, or
 });
 
 /** Reads all that is held, and compares. */
-function check(log: OutputLog, original: Buffer): void {
+function check(log: OutputBuffer, original: Buffer): void {
   let at = log.start;
-  for (const piece of readAll(log, log.start, 5_000)) {
-    if (piece.kind === 'gap') {
-      expect(piece.from).toBe(at);
-      at = piece.to;
+  for (const chunk of readAll(log, log.start, 5_000)) {
+    if (chunk.kind === 'gap') {
+      expect(chunk.from).toBe(at);
+      at = chunk.to;
     } else {
-      expect(piece.start).toBe(at);
-      expect(original.subarray(at, at + piece.bytes.length).equals(piece.bytes)).toBe(true);
-      at += piece.bytes.length;
+      expect(chunk.start).toBe(at);
+      expect(original.subarray(at, at + chunk.bytes.length).equals(chunk.bytes)).toBe(true);
+      at += chunk.bytes.length;
     }
   }
   expect(at).toBe(original.length);
 }
 
-function lengthOf(piece: Piece): number {
-  return piece.kind === 'gap' ? 0 : piece.bytes.length;
+function lengthOf(chunk: OutputChunk): number {
+  return chunk.kind === 'gap' ? 0 : chunk.bytes.length;
 }
 
 /** Equal to any array of these bytes, whatever its class. */
@@ -134,7 +134,7 @@ function bytesOf(text: string) {
 }
 
 test('chunks of several sizes leave one gap, not many', () => {
-  const log = new OutputLog(400_000);
+  const log = new OutputBuffer(400_000);
   for (let each = 0; each < 300; each += 1) log.append('stdout', Buffer.alloc(each % 2 === 0 ? 60_000 : 17_000, each));
   expect(readAll(log, 0, 1_000_000).filter((each) => each.kind === 'gap')).toHaveLength(1);
 });

@@ -11,7 +11,7 @@ test('what is held back is told as long as it is, and not once the end has recor
     () => {},
     ({ stdout }) => held.push(Buffer.from(stdout).toString()),
   );
-  recording.take('stdout', Buffer.from('a sec'));
+  recording.write('stdout', Buffer.from('a sec'));
   expect(held).toEqual(['sec']);
   recording.end();
   expect(held).toEqual(['sec', '']);

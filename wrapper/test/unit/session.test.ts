@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { MAX_UNACKED_BYTES } from '#protocol/limits';
 import type { Complete, ObjectMessage } from '#protocol/wrapper-link';
-import { OutputLog } from '../../src/buffer/output-buffer.ts';
-import type { OutputSource, ToldRun } from '../../src/link/reportable-run.ts';
+import { OutputBuffer } from '../../src/buffer/output-buffer.ts';
+import type { OutputSource, ReportableRun } from '../../src/link/reportable-run.ts';
 import { RunRecord } from '../../src/link/run-record.ts';
 import { Session, type SessionAction } from '../../src/link/session.ts';
 
-function newRecord(capacity = 10_000_000): RunRecord<OutputLog> {
+function newRecord(capacity = 10_000_000): RunRecord<OutputBuffer> {
   const facts = {
     run: '01J00000000000000000000000',
     run_key: '0'.repeat(32),
@@ -17,14 +17,14 @@ function newRecord(capacity = 10_000_000): RunRecord<OutputLog> {
   };
   return new RunRecord(
     facts,
-    new OutputLog(capacity),
+    new OutputBuffer(capacity),
     () => 0,
     () => [],
   );
 }
 
 /** A session as it is after the start was acked at 0. */
-function accepted(record: ToldRun, ack: Partial<Extract<ObjectMessage, { of: 'start' }>> = {}) {
+function accepted(record: ReportableRun, ack: Partial<Extract<ObjectMessage, { of: 'start' }>> = {}) {
   const session = new Session(record, 0);
   session.opened(0);
   const actions = say(
@@ -78,8 +78,8 @@ const END: Omit<Complete, 'type' | 'final_offset' | 'applied_kills'> = {
 
 test('the first frame is the start, and nothing but control follows until it is acked', () => {
   const record = newRecord();
-  record.log.append('stdout', Buffer.alloc(100_000));
-  record.noteCompletion(END);
+  record.output.append('stdout', Buffer.alloc(100_000));
+  record.recordCompletion(END);
   const session = new Session(record, 0);
   expect(brief(session.opened(0))).toEqual(['start']);
   expect(session.outputGrew(5_000)).toEqual([]);
@@ -90,20 +90,20 @@ test('the first frame is the start, and nothing but control follows until it is 
 test('lazily, little output waits a second and much does not', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.from('a'));
+  record.output.append('stdout', Buffer.from('a'));
   expect(session.outputGrew(100)).toEqual([]);
-  record.log.append('stdout', Buffer.from('b'));
+  record.output.append('stdout', Buffer.from('b'));
   expect(session.outputGrew(600)).toEqual([]);
   expect(session.deadline()).toBe(1_100);
   expect(brief(session.tick(1_100))).toEqual(['stdout 0+2']);
-  record.log.append('stderr', Buffer.alloc(70_000));
+  record.output.append('stderr', Buffer.alloc(70_000));
   expect(brief(session.outputGrew(1_200))).toEqual(['stderr 2+70000']);
 });
 
 test('eagerly, output waits for 30 ms', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.from('a'));
+  record.output.append('stdout', Buffer.from('a'));
   session.outputGrew(100);
   say(session, { type: 'flow', mode: 'eager' }, 110);
   expect(session.deadline()).toBe(130);
@@ -113,19 +113,20 @@ test('eagerly, output waits for 30 ms', () => {
 test('no more than the window is in flight, and acks open it again', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.alloc(2 * MAX_UNACKED_BYTES));
+  record.output.append('stdout', Buffer.alloc(2 * MAX_UNACKED_BYTES));
   const sent = session.outputGrew(1).flatMap((action) => (action.kind === 'send_output' ? [action.frame] : []));
   expect(sent.reduce((sum, frame) => sum + frame.bytes.length, 0)).toBeLessThanOrEqual(MAX_UNACKED_BYTES);
   const upTo = sent.reduce((_, frame) => frame.start + frame.bytes.length, 0);
   expect(upTo).toBeGreaterThan(MAX_UNACKED_BYTES - 70_000);
   expect(session.tick(2_000)).toEqual([]);
   expect(brief(ackOutput(session, 100_000, 2_001))).toEqual(['stored', expect.stringMatching(`^stdout ${upTo}\\+`)]);
-  expect(record.log.start).toBe(100_000);
+  expect(record.output.start).toBe(100_000);
 });
 
 test('of small frames no more than a thousand are in flight, however little they hold', () => {
   const record = newRecord();
-  for (let each = 0; each < 2_500; each += 1) record.log.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('x'));
+  for (let each = 0; each < 2_500; each += 1)
+    record.output.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('x'));
   const { session, actions } = accepted(record, { flow: 'eager' });
   expect(actions.filter(({ kind }) => kind === 'send_output')).toEqual([]);
   const first = session.tick(30);
@@ -141,32 +142,32 @@ test('of small frames no more than a thousand are in flight, however little they
 
 test('it continues from the offset that the start’s ack names', () => {
   const record = newRecord();
-  record.log.append('stdout', Buffer.from('0123456789'));
+  record.output.append('stdout', Buffer.from('0123456789'));
   const { session } = accepted(record, { offset: 4 });
-  expect(record.log.start).toBe(4);
+  expect(record.output.start).toBe(4);
   expect(brief(session.tick(1_000))).toEqual(['stdout 4+6']);
 });
 
 test('an offset of which nothing is held any more is answered with a gap', () => {
   const record = newRecord();
-  record.log.append('stdout', Buffer.from('0123456789'));
-  record.log.free(7);
+  record.output.append('stdout', Buffer.from('0123456789'));
+  record.output.free(7);
   const { session } = accepted(record, { offset: 2 });
   expect(brief(session.tick(1_000))).toEqual(['gap 2-7', 'stdout 7+3']);
 });
 
 test('an object that claims more than there is does no harm', () => {
   const record = newRecord();
-  record.log.append('stdout', Buffer.from('0123456789'));
+  record.output.append('stdout', Buffer.from('0123456789'));
   const { session } = accepted(record, { offset: 1_000 });
-  record.log.append('stdout', Buffer.from('more'));
+  record.output.append('stdout', Buffer.from('more'));
   session.outputGrew(1);
   expect(brief(session.tick(1_001))).toEqual(['stdout 10+4']);
 });
 
 test('what was dropped in the middle is told as a gap, and does not fill the window', () => {
   const record = newRecord(200_000);
-  for (let each = 0; each < 100; each += 1) record.log.append('stdout', Buffer.alloc(20_000, each));
+  for (let each = 0; each < 100; each += 1) record.output.append('stdout', Buffer.alloc(20_000, each));
   const { actions } = accepted(record);
   const story = brief(actions);
   expect(story[0]).toBe('accepted');
@@ -179,7 +180,7 @@ test('what was dropped in the middle is told as a gap, and does not fill the win
 test('an error gap rewinds', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.alloc(70_000));
+  record.output.append('stdout', Buffer.alloc(70_000));
   session.outputGrew(1);
   ackOutput(session, 10, 2);
   const rewind = { type: 'error', code: 'gap', message: '', retry: null, expected: 20 } as const;
@@ -189,7 +190,7 @@ test('an error gap rewinds', () => {
 test('an object that asks for the same bytes for ever is hung up on', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.alloc(70_000));
+  record.output.append('stdout', Buffer.alloc(70_000));
   session.outputGrew(1);
   const rewind = JSON.stringify({ type: 'error', code: 'gap', message: '', retry: null, expected: 0 });
   const stories = Array.from({ length: 20 }, () => brief(session.received(rewind, 2)));
@@ -199,7 +200,7 @@ test('an object that asks for the same bytes for ever is hung up on', () => {
 test('output leaves no faster than at a pace that spares the command, but for a first window', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.alloc(15 * MAX_UNACKED_BYTES));
+  record.output.append('stdout', Buffer.alloc(15 * MAX_UNACKED_BYTES));
   let sent = 0;
   const take = (actions: SessionAction[]) => {
     for (const action of actions) if (action.kind === 'send_output') sent += action.frame.bytes.length;
@@ -218,15 +219,15 @@ test('output leaves no faster than at a pace that spares the command, but for a 
 test('the completion overtakes the output, and all is settled when both are stored', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.alloc(2 * MAX_UNACKED_BYTES));
+  record.output.append('stdout', Buffer.alloc(2 * MAX_UNACKED_BYTES));
   session.outputGrew(1);
-  record.noteCompletion(END);
+  record.recordCompletion(END);
   expect(brief(session.completed(2))).toEqual(['complete']);
   expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored']);
   const settled = [];
-  for (let offset = 60_000; ; offset = Math.min(offset + 60_000, record.log.end)) {
+  for (let offset = 60_000; ; offset = Math.min(offset + 60_000, record.output.end)) {
     settled.push(...brief(ackOutput(session, offset, offset / 50_000 + 3)).filter((each) => each === 'settled'));
-    if (offset >= record.log.end) break;
+    if (offset >= record.output.end) break;
   }
   expect(settled).toEqual(['settled']);
 });
@@ -235,7 +236,7 @@ test('a completion without output is settled by its own ack, and only when it wa
   const record = newRecord();
   const { session } = accepted(record);
   expect(brief(say(session, { type: 'ack', of: 'complete' }, 1))).toEqual(['note']);
-  record.noteCompletion(END);
+  record.recordCompletion(END);
   expect(brief(session.completed(2))).toEqual(['complete']);
   expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored', 'settled']);
 });
@@ -243,16 +244,16 @@ test('a completion without output is settled by its own ack, and only when it wa
 test('what is left when the run ends does not wait for the lazy second', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.from('bye'));
+  record.output.append('stdout', Buffer.from('bye'));
   session.outputGrew(1);
-  record.noteCompletion(END);
+  record.recordCompletion(END);
   expect(brief(session.completed(2))).toEqual(['complete', 'stdout 0+3']);
 });
 
 test('the wrapper’s own steps are told on every new connection until they have been heard', () => {
   const record = newRecord();
   for (const phase of ['term', 'kill'] as const) {
-    record.noteKilling({
+    record.recordKilling({
       type: 'killing',
       kill: null,
       reason: 'timeout',
@@ -266,7 +267,7 @@ test('the wrapper’s own steps are told on every new connection until they have
   expect(brief(accepted(record).actions)).toEqual(['accepted', 'killing', 'killing']);
   const { session, actions } = accepted(record);
   expect(brief(actions)).toEqual(['accepted', 'killing', 'killing']);
-  record.log.append('stdout', Buffer.alloc(70_000));
+  record.output.append('stdout', Buffer.alloc(70_000));
   session.outputGrew(1);
   ackOutput(session, 10, 2);
   expect(brief(accepted(record, { offset: 70_000 }).actions)).toEqual(['accepted']);
@@ -309,7 +310,7 @@ test.each([
   const record = newRecord();
   const { session } = accepted(record);
   expect(brief(session.received(frame, 1))).toEqual(['note']);
-  expect(record.log.start).toBe(0);
+  expect(record.output.start).toBe(0);
 });
 
 test('a peer that answers heartbeats and never accepts the run is hung up on', () => {
@@ -327,11 +328,11 @@ test.each(['output', 'completion'] as const)('a peer that never stores the %s is
   const record = newRecord();
   const { session } = accepted(record);
   if (owed === 'output') {
-    record.log.append('stdout', Buffer.alloc(70_000));
+    record.output.append('stdout', Buffer.alloc(70_000));
     session.outputGrew(1_000);
     ackOutput(session, 10, 2_000);
   } else {
-    record.noteCompletion(END);
+    record.recordCompletion(END);
     session.completed(2_000);
   }
   session.received('hb', 61_999);
@@ -343,7 +344,7 @@ test.each(['output', 'completion'] as const)('a peer that never stores the %s is
 test('a peer that owes nothing may be silent but for heartbeats for ever', () => {
   const record = newRecord();
   const { session } = accepted(record);
-  record.log.append('stdout', Buffer.alloc(70_000));
+  record.output.append('stdout', Buffer.alloc(70_000));
   session.outputGrew(1_000);
   ackOutput(session, 70_000, 2_000);
   session.received('hb', 999_000);
@@ -353,29 +354,29 @@ test('a peer that owes nothing may be silent but for heartbeats for ever', () =>
 /** A record whose output is on a slow disk: what was not fetched is for later. */
 function fetchedRecord(length: number) {
   const record = newRecord();
-  record.log.append('stdout', Buffer.alloc(length));
+  record.output.append('stdout', Buffer.alloc(length));
   const asked: number[] = [];
   const fetched = new Set<number>();
-  const log: OutputSource = {
+  const output: OutputSource = {
     get start() {
-      return record.log.start;
+      return record.output.start;
     },
     get end() {
-      return record.log.end;
+      return record.output.end;
     },
-    free: (offset) => record.log.free(offset),
+    free: (offset) => record.output.free(offset),
     read: (offset, maxBytes) => {
       asked.push(offset);
-      return fetched.has(offset) ? record.log.read(offset, Math.min(maxBytes, 100_000)) : { kind: 'later' };
+      return fetched.has(offset) ? record.output.read(offset, Math.min(maxBytes, 100_000)) : { kind: 'later' };
     },
   };
-  const run: ToldRun = {
-    log,
+  const run: ReportableRun = {
+    output,
     completion: null,
-    untoldSteps: [],
+    unreportedSteps: [],
     left: null,
     isKept: false,
-    stepsTold: () => {},
+    stepsReported: () => {},
     start: () => record.start(),
   };
   return { run, record, fetched, asked };
@@ -385,7 +386,7 @@ test('what must be fetched first is waited for without asking again, and sent wh
   const { run, record, fetched, asked } = fetchedRecord(150_000);
   const { session, actions } = accepted(run);
   expect(brief(actions)).toEqual(['accepted']);
-  record.log.append('stderr', Buffer.alloc(70_000));
+  record.output.append('stderr', Buffer.alloc(70_000));
   expect(session.outputGrew(10)).toEqual([]);
   expect(session.deadline()).toBe(5_000);
   expect(asked).toEqual([0]);
@@ -423,14 +424,14 @@ test('a rewind while something is being fetched goes back at once, and what was 
 
 test('of an abandoned run nothing but the output is owed', () => {
   const record = newRecord();
-  record.log.append('stdout', Buffer.from('left'));
-  const run: ToldRun = {
-    log: record.log,
+  record.output.append('stdout', Buffer.from('left'));
+  const run: ReportableRun = {
+    output: record.output,
     completion: null,
     left: null,
     isKept: false,
-    untoldSteps: [],
-    stepsTold: () => {},
+    unreportedSteps: [],
+    stepsReported: () => {},
     start: () => ({ ...record.start(), phase: 'abandoned' }),
   };
   const { session, actions } = accepted(run);

@@ -42,7 +42,7 @@ function reader({ writeNow = null, isTerminal = false }: Partial<Writer> = {}) {
 function listening(sink: Sink) {
   const events: string[] = [];
   sink.listen({
-    relieved: () => events.push('relieved'),
+    drained: () => events.push('drained'),
     broken: () => events.push('broken'),
   });
   return events;
@@ -73,10 +73,10 @@ test('a reader who is behind is waited for, until it has caught up', () => {
   const sink = new Sink(writer);
   const events = listening(sink);
   for (let each = 0; each < 20; each += 1) sink.write(Buffer.alloc(64 * 1024));
-  expect(sink.congested).toBe(true);
+  expect(sink.isBackedUp).toBe(true);
   for (let each = 0; each < 10; each += 1) take();
-  expect(sink.congested).toBe(false);
-  expect(events).toEqual(['relieved']);
+  expect(sink.isBackedUp).toBe(false);
+  expect(events).toEqual(['drained']);
 });
 
 test('a reader who has stopped reading is waited for, and gets every byte when it goes on', () => {
@@ -84,7 +84,7 @@ test('a reader who has stopped reading is waited for, and gets every byte when i
   const sink = new Sink(writer);
   for (let each = 0; each < 20; each += 1) sink.write(Buffer.alloc(64 * 1024));
   vi.advanceTimersByTime(3_600_000);
-  expect(sink.congested).toBe(true);
+  expect(sink.isBackedUp).toBe(true);
   while (waiting()) take();
   expect(taken().length).toBe(20 * 64 * 1024);
 });
@@ -98,7 +98,7 @@ test('a reader who has gone costs nothing', async () => {
   sink.write(Buffer.from('y'));
   await sink.drained();
   expect(asked()).toBe(1);
-  expect(events).toEqual(['broken', 'relieved']);
+  expect(events).toEqual(['broken', 'drained']);
 });
 
 test('drained means written', async () => {
@@ -155,9 +155,9 @@ test('a terminal that is not read does not hold the command up, and is told what
   const sink = new Sink(writer);
   const events = listening(sink);
   sink.write(Buffer.alloc(1024 * 1024, 'a'));
-  expect(sink.congested).toBe(true);
+  expect(sink.isBackedUp).toBe(true);
   vi.advanceTimersByTime(2_000);
-  expect({ congested: sink.congested, events }).toEqual({ congested: false, events: ['relieved'] });
+  expect({ isBackedUp: sink.isBackedUp, events }).toEqual({ isBackedUp: false, events: ['drained'] });
   sink.write(Buffer.from('lost'));
   // It reads a little, but is not yet told: what comes now is after the gap.
   take();
@@ -182,7 +182,7 @@ test('a terminal that is slow, but reads, is waited for', () => {
   for (let each = 0; each < 10; each += 1) {
     take(1000);
     vi.advanceTimersByTime(1_500);
-    expect(sink.congested).toBe(true);
+    expect(sink.isBackedUp).toBe(true);
   }
   while (waiting()) take();
   expect(taken().length).toBe(40 * 64 * 1024);
@@ -196,7 +196,7 @@ test('what was written aside last is not owed to the reader, what stands behind 
   sink.writeAside(Buffer.from('aside '));
   sink.write(Buffer.from('output '));
   sink.writeAside(Buffer.from('aside'));
-  void sink.passedOn().then(() => over.push('passed on'));
+  void sink.forwarded().then(() => over.push('passed on'));
   void sink.drained().then(() => over.push('drained'));
   take(7);
   await vi.advanceTimersByTimeAsync(0);

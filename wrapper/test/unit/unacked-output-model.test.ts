@@ -81,20 +81,20 @@ type Readable = Pick<UnackedOutput | LeftoverOutput, 'start' | 'end' | 'read' | 
 
 /** Reads once, and checks what comes. Returns where to go on; null when it comes later, or nothing does. */
 function readOnce(output: Readable, original: Original, at: number, maxBytes: number): number | null {
-  const piece = output.read(at, maxBytes);
-  expect(piece === null).toBe(at >= output.end);
-  if (piece === null || piece.kind === 'later') return null;
-  if (piece.kind === 'gap') {
-    expect(piece.from).toBe(at);
-    expect(piece.to).toBeGreaterThan(at);
-    expect(piece.to).toBeLessThanOrEqual(output.end);
-    return piece.to;
+  const chunk = output.read(at, maxBytes);
+  expect(chunk === null).toBe(at >= output.end);
+  if (chunk === null || chunk.kind === 'later') return null;
+  if (chunk.kind === 'gap') {
+    expect(chunk.from).toBe(at);
+    expect(chunk.to).toBeGreaterThan(at);
+    expect(chunk.to).toBeLessThanOrEqual(output.end);
+    return chunk.to;
   }
-  expect(piece.start).toBe(at);
-  expect(piece.bytes.length).toBeGreaterThan(0);
-  expect(piece.bytes.length).toBeLessThanOrEqual(maxBytes);
-  expect(original.has(piece.stream, at, piece.bytes)).toBe(true);
-  return at + piece.bytes.length;
+  expect(chunk.start).toBe(at);
+  expect(chunk.bytes.length).toBeGreaterThan(0);
+  expect(chunk.bytes.length).toBeLessThanOrEqual(maxBytes);
+  expect(original.has(chunk.stream, at, chunk.bytes)).toBe(true);
+  return at + chunk.bytes.length;
 }
 
 /** Reads from the start to the end. Returns how many bytes are missing. */

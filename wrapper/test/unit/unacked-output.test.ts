@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
-import type { Piece } from '../../src/buffer/output-buffer.ts';
+import type { OutputChunk } from '../../src/buffer/output-buffer.ts';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
 import { patternBytes } from '../support/pattern.ts';
@@ -45,37 +45,37 @@ async function fillDisk(output: UnackedOutput, count: number): Promise<void> {
 type Readable = UnackedOutput | LeftoverOutput;
 
 /** All pieces from `from` on; each byte is checked. */
-async function readAll(output: Readable, from = output.start, maxBytes = 100_000): Promise<Piece[]> {
-  const pieces: Piece[] = [];
+async function readAll(output: Readable, from = output.start, maxBytes = 100_000): Promise<OutputChunk[]> {
+  const pieces: OutputChunk[] = [];
   for (let at = from; at < output.end; ) {
-    const piece = output.read(at, maxBytes);
-    if (piece === null) throw new Error(`nothing to read at ${at}`);
-    if (piece.kind === 'later') {
+    const chunk = output.read(at, maxBytes);
+    if (chunk === null) throw new Error(`nothing to read at ${at}`);
+    if (chunk.kind === 'later') {
       await new Promise<void>((resolve) => {
         output.onReadable = resolve;
       });
       continue;
     }
-    if (piece.kind === 'gap') {
-      expect(piece.from).toBe(at);
-      expect(piece.to).toBeGreaterThan(at);
-      at = piece.to;
-      pieces.push(piece);
+    if (chunk.kind === 'gap') {
+      expect(chunk.from).toBe(at);
+      expect(chunk.to).toBeGreaterThan(at);
+      at = chunk.to;
+      pieces.push(chunk);
     } else {
-      expect(piece.start).toBe(at);
-      expect(patternBytes(at, piece.bytes.length).equals(piece.bytes)).toBe(true);
-      at += piece.bytes.length;
-      pieces.push({ ...piece, bytes: Buffer.from(piece.bytes) });
+      expect(chunk.start).toBe(at);
+      expect(patternBytes(at, chunk.bytes.length).equals(chunk.bytes)).toBe(true);
+      at += chunk.bytes.length;
+      pieces.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
     }
   }
   return pieces;
 }
 
-function gaps(pieces: readonly Piece[]): Piece[] {
+function gaps(pieces: readonly OutputChunk[]): OutputChunk[] {
   return pieces.filter((each) => each.kind === 'gap');
 }
 
-function missing(pieces: readonly Piece[]): number {
+function missing(pieces: readonly OutputChunk[]): number {
   return pieces.reduce((sum, each) => sum + (each.kind === 'gap' ? each.to - each.from : 0), 0);
 }
 
@@ -327,7 +327,7 @@ test.each([3, 8, 20])(
     expect(output).toMatchObject({ start: told, end: told + 8, dropped: 0 });
     output.append('stdout', Buffer.from('tes'));
     output.free(told + 4);
-    const piece = output.read(told + 4, 100);
-    expect(piece?.kind === 'bytes' && Buffer.from(piece.bytes).toString()).toBe('t bytes');
+    const chunk = output.read(told + 4, 100);
+    expect(chunk?.kind === 'bytes' && Buffer.from(chunk.bytes).toString()).toBe('t bytes');
   },
 );

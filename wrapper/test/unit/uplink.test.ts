@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Link, LinkEvents, LinkState } from '../../src/link/link.ts';
-import { type Untold, Uplink } from '../../src/link/uplink.ts';
+import { type Unreported, Uplink } from '../../src/link/uplink.ts';
 
 // The files of a worker share their modules: those that are mocked here are loaded for this file, and again for the next.
 vi.hoisted(() => vi.resetModules());
@@ -81,20 +81,20 @@ test('a refusal has been told by the link, and the end of the run tells of itsel
   const over = await uplink();
   over.enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(59_500);
-  const farewell = over.made.farewell(Promise.resolve(false), () => 0);
+  const drained = over.made.drain(Promise.resolve(false), () => 0);
   over.enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(60_000);
-  await farewell;
+  await drained;
   expect(over.told).toEqual([]);
 });
 
 test('a control plane that answers is not given up because this machine is so busy that we get no turn', async () => {
   const { made, enter } = await uplink();
-  let untold: Untold | null | undefined;
+  let unreported: Unreported | null | undefined;
   void made
-    .farewell(Promise.resolve(true), () => 5)
+    .drain(Promise.resolve(true), () => 5)
     .then((result) => {
-      untold = result;
+      unreported = result;
     });
   // Each turn comes a second late.
   const clock = performance.now.bind(performance);
@@ -105,11 +105,11 @@ test('a control plane that answers is not given up because this machine is so bu
     lateMs += 1_000;
     await vi.advanceTimersByTimeAsync(50);
   }
-  expect(untold).toBeUndefined();
+  expect(unreported).toBeUndefined();
   enter('connected');
   enter('settled');
   await vi.advanceTimersByTimeAsync(0);
-  expect(untold).toBeNull();
+  expect(unreported).toBeNull();
 });
 
 test('a fault of ours counts as out of reach from then on, not from the start', async () => {

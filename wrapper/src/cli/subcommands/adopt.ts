@@ -1,9 +1,9 @@
 /** `leash adopt`: what a guardian starts when the wrapper of its run has died. Nobody types it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { adopt, type Orphaned } from '../../adopt/adopt.ts';
+import { type AdoptableRun, adopt } from '../../adopt/adopt.ts';
 import { within } from '../../clock/within.ts';
 import { type Environment, readConfigFile, withConfig } from '../../config/config-file.ts';
-import { EXIT_STILL_PRINTING, takeTold } from '../../guardian/guardian.ts';
+import { EXIT_STILL_PRINTING, extractHandover } from '../../guardian/guardian.ts';
 import { hasCode } from '../../host/error-code.ts';
 import { isFree, type Processes, readOwner } from '../../state/owner.ts';
 import { claim, runDirectory } from '../../state/run-directory.ts';
@@ -18,7 +18,7 @@ const DISK_MS = 20_000;
 
 /** @returns the exit code to leave with: 0 when nothing is left to be done; 3, and the guardian drains the pipes */
 export async function adoptCommand(run: string, version: string): Promise<number> {
-  const { facts: told, secrets } = takeTold(process.env, run);
+  const { facts: told, secrets } = extractHandover(process.env, run);
   const settings = withConfig(process.env, readConfigFile(process.env).values);
   const found = await within(find(run, told, settings), DISK_MS, known(told, null));
   switch (found.kind) {
@@ -32,7 +32,7 @@ export async function adoptCommand(run: string, version: string): Promise<number
 }
 
 type Found =
-  | { readonly kind: 'orphaned'; readonly orphaned: Orphaned }
+  | { readonly kind: 'orphaned'; readonly orphaned: AdoptableRun }
   /** Somebody else has it. */
   | { readonly kind: 'taken' }
   /** Too little is known of it. */
@@ -60,8 +60,8 @@ async function isTaken(directory: string, processes: Processes): Promise<boolean
   }
 }
 
-function known(facts: RunFacts | null, place: Orphaned['place']): Found {
+function known(facts: RunFacts | null, storage: AdoptableRun['storage']): Found {
   const { family: origin = null, supervision } = facts ?? {};
   if (facts === null || origin === null || supervision === undefined) return { kind: 'unknown' };
-  return { kind: 'orphaned', orphaned: { facts, origin, supervision, place } };
+  return { kind: 'orphaned', orphaned: { facts, origin, supervision, storage } };
 }

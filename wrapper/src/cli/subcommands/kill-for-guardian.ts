@@ -1,6 +1,6 @@
 /** `leash adopt --kill`: what a guardian starts when the wrapper of a run has died that is to end with it. Nobody types it. */
 
-import { takeTold } from '../../guardian/guardian.ts';
+import { extractHandover } from '../../guardian/guardian.ts';
 import { endAndTell, removeSpent } from '../../orphans/orphans.ts';
 import { openProcessTree } from '../../processes/process-tree.ts';
 import { openLeftState } from '../../state/state.ts';
@@ -14,7 +14,7 @@ import { operate } from './subcommand.ts';
  * @returns the exit code to leave with
  */
 export function endForGuardian(run: string, kill: KillArgs): Promise<number> {
-  const origin = takeTold(process.env, run).facts?.family ?? null;
+  const origin = extractHandover(process.env, run).facts?.family ?? null;
   if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
   return operate({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
     const { survivors } = await endAndTell(openProcessTree(origin), kill, log);

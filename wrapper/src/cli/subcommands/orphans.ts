@@ -2,7 +2,7 @@
 import { EXIT_ERRORED } from '#protocol/run-state';
 import type { Environment } from '../../config/config-file.ts';
 import { configure } from '../../config/control-plane.ts';
-import { type Means, rescueOrphans } from '../../guardian/rescue.ts';
+import { rescueOrphans, type SuccessorSettings } from '../../guardian/rescue.ts';
 import { type Log, printable } from '../../logging/log.ts';
 import { type Ended, endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from '../../orphans/orphans.ts';
 import type { RunFacts } from '../../state/run-file.ts';
@@ -24,19 +24,19 @@ async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Oper
     log.warn(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;
   }
-  const means = meansFrom(settings);
+  const successor = successorSettings(settings);
   const found = await findOrphans(state);
   const chosen = runs.length === 0 ? found : found.filter(({ facts }) => runs.includes(facts.run));
   const unknown = runs.filter((run) => !chosen.some(({ facts }) => facts.run === run));
   for (const run of unknown) log.warn(await describeUnknown(run, state));
   if (chosen.length === 0 && unknown.length === 0) say('there are no orphans');
   const left =
-    kill === null ? await takeOver(chosen, state, means, log, say) : await end(chosen, kill, means, log, say);
+    kill === null ? await takeOver(chosen, state, successor, log, say) : await end(chosen, kill, successor, log, say);
   await removeSpent(state);
   return left === 0 && unknown.length === 0 ? 0 : EXIT_LEFT;
 }
 
-function meansFrom(settings: Environment): Means {
+function successorSettings(settings: Environment): SuccessorSettings {
   const configuration = configure({ url: null, tokenFile: null }, settings);
   return {
     environment: process.env,
@@ -48,12 +48,12 @@ function meansFrom(settings: Environment): Means {
 async function takeOver(
   found: readonly Orphan[],
   state: State,
-  means: Means,
+  successor: SuccessorSettings,
   log: Log,
   say: (line: string) => void,
 ): Promise<number> {
   show(found, say);
-  const rescued = new Set(await rescueOrphans(state, means, log));
+  const rescued = new Set(await rescueOrphans(state, successor, log));
   const left = found.filter(({ facts }) => !rescued.has(facts.run));
   if (rescued.size > 0)
     say(
@@ -75,13 +75,13 @@ function whyNot({ supervision, control_plane: target }: RunFacts): string {
 async function end(
   found: readonly Orphan[],
   how: KillArgs,
-  means: Means,
+  successor: SuccessorSettings,
   log: Log,
   say: (line: string) => void,
 ): Promise<number> {
   const survivors = await Promise.all(
     found.map(async (orphan) => {
-      const ended = await endOrphan(orphan, how, means, log);
+      const ended = await endOrphan(orphan, how, successor, log);
       say(outcome(orphan, ended));
       return ended.survivors;
     }),

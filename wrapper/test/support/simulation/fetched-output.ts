@@ -2,7 +2,7 @@
 
 import type { Random } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
-import type { OutputLog, Piece } from '../../../src/buffer/output-buffer.ts';
+import type { OutputBuffer, OutputChunk } from '../../../src/buffer/output-buffer.ts';
 import type { OutputSource } from '../../../src/link/reportable-run.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -10,7 +10,7 @@ export class FetchedOutput implements OutputSource {
   onReadable: () => void = () => {};
   /** What the source truly had to drop, as far as it was asked for. What was freed was not dropped. */
   readonly dropped: ByteRange[] = [];
-  readonly #log: OutputLog;
+  readonly #log: OutputBuffer;
   readonly #holes: readonly ByteRange[];
   readonly #time: VirtualTime;
   readonly #random: Random;
@@ -23,7 +23,7 @@ export class FetchedOutput implements OutputSource {
    * @param holes what is missing although `log` has it
    * @param laterPercent how often what is asked for must be fetched
    */
-  constructor(log: OutputLog, holes: readonly ByteRange[], time: VirtualTime, random: Random, laterPercent: number) {
+  constructor(log: OutputBuffer, holes: readonly ByteRange[], time: VirtualTime, random: Random, laterPercent: number) {
     this.#log = log;
     this.#holes = holes;
     this.#time = time;
@@ -43,13 +43,13 @@ export class FetchedOutput implements OutputSource {
     this.#log.free(offset);
   }
 
-  read(offset: number, maxBytes: number): Piece | { readonly kind: 'later' } | null {
-    const piece = this.#read(offset, maxBytes);
-    if (piece?.kind === 'gap') {
-      const dropped = { from: Math.max(piece.from, this.start), to: piece.to };
+  read(offset: number, maxBytes: number): OutputChunk | { readonly kind: 'later' } | null {
+    const chunk = this.#read(offset, maxBytes);
+    if (chunk?.kind === 'gap') {
+      const dropped = { from: Math.max(chunk.from, this.start), to: chunk.to };
       if (dropped.to > dropped.from) this.dropped.push(dropped);
     }
-    if (piece?.kind !== 'bytes' || this.#fetched === offset || !this.#random.percent(this.#laterPercent)) return piece;
+    if (chunk?.kind !== 'bytes' || this.#fetched === offset || !this.#random.percent(this.#laterPercent)) return chunk;
     this.#fetch(offset);
     return { kind: 'later' };
   }
@@ -65,7 +65,7 @@ export class FetchedOutput implements OutputSource {
     });
   }
 
-  #read(offset: number, maxBytes: number): Piece | null {
+  #read(offset: number, maxBytes: number): OutputChunk | null {
     if (offset < this.start) return this.#log.read(offset, maxBytes);
     const hole = this.#holes.find((each) => each.from <= offset && offset < each.to);
     if (hole !== undefined) return { kind: 'gap', from: offset, to: hole.to };

@@ -6,9 +6,9 @@ import type { StreamName } from '#protocol/output-frame';
 import type { AppliedKill, KillMessage } from '#protocol/wrapper-link';
 import { type Random, randomFrom } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
-import { OutputLog } from '../../../src/buffer/output-buffer.ts';
-import type { ToldRun } from '../../../src/link/reportable-run.ts';
-import { type Legacy, type RunFacts, RunRecord } from '../../../src/link/run-record.ts';
+import { OutputBuffer } from '../../../src/buffer/output-buffer.ts';
+import type { ReportableRun } from '../../../src/link/reportable-run.ts';
+import { type RecoveredEnd, RunRecord, type StartFacts } from '../../../src/link/run-record.ts';
 import { FetchedOutput } from './fetched-output.ts';
 import { JobObject } from './job-object.ts';
 import { Printed } from './printed.ts';
@@ -64,7 +64,7 @@ export interface Outcome {
   readonly tookMs: number;
 }
 
-const FACTS: RunFacts = {
+const FACTS: StartFacts = {
   run: '01J00000000000000000000000',
   run_key: '0'.repeat(32),
   pid: 1,
@@ -86,7 +86,7 @@ class Simulation {
   readonly #random: Random;
   readonly #printed = new Printed();
   readonly #object: JobObject;
-  readonly #log: OutputLog;
+  readonly #log: OutputBuffer;
   readonly #record: RunRecord;
   readonly #sources: FetchedOutput[] = [];
   readonly #wrappers: SimulatedWrapper[] = [];
@@ -103,7 +103,7 @@ class Simulation {
     this.#scenario = scenario;
     this.#random = randomFrom(scenario.seed);
     this.#object = new JobObject(this.#time, this.#random, this.#printed);
-    this.#log = new OutputLog(scenario.capacity);
+    this.#log = new OutputBuffer(scenario.capacity);
     this.#record = this.#newRecord(this.#log);
     this.#atCompletion = [...scenario.atCompletion];
   }
@@ -162,7 +162,7 @@ class Simulation {
     for (const { kill, phase } of this.#kills.values()) if (phase === 'term') this.#advance(wrapper, kill, 'gone');
     const isKilled = this.#kills.size > 0;
     const exitCode = isKilled ? 143 : 0;
-    this.#record.noteCompletion({
+    this.#record.recordCompletion({
       exit_code: exitCode,
       command_exit_code: exitCode,
       signal: null,
@@ -204,19 +204,19 @@ class Simulation {
     return wire;
   }
 
-  #speakFor(record: RunRecord, log: OutputLog, holes: readonly ByteRange[]): void {
+  #speakFor(record: RunRecord, log: OutputBuffer, holes: readonly ByteRange[]): void {
     const source = new FetchedOutput(log, holes, this.#time, this.#random, this.#scenario.laterPercent);
-    const run: ToldRun = {
-      log: source,
+    const run: ReportableRun = {
+      output: source,
       get completion() {
         return record.completion;
       },
-      get untoldSteps() {
-        return record.untoldSteps;
+      get unreportedSteps() {
+        return record.unreportedSteps;
       },
       left: null,
       isKept: false,
-      stepsTold: (steps) => record.stepsTold(steps),
+      stepsReported: (steps) => record.stepsReported(steps),
       start: () => record.start(),
     };
     const wrapper = new SimulatedWrapper(
@@ -231,13 +231,13 @@ class Simulation {
     this.#wrappers.push(wrapper);
   }
 
-  #newRecord(log: OutputLog, legacy: Legacy | null = null): RunRecord {
+  #newRecord(log: OutputBuffer, recovered: RecoveredEnd | null = null): RunRecord {
     return new RunRecord(
       FACTS,
       log,
       () => Math.round(this.#time.now),
       () => [...this.#kills.values()],
-      legacy,
+      recovered,
     );
   }
 
@@ -277,11 +277,11 @@ class Simulation {
 
   /** Another process speaks for the run, with what the spool holds: the log up to `end`, less `holes`. */
   #takeOver(start: number, end: number, holes: readonly ByteRange[]): void {
-    const log = new OutputLog(Number.POSITIVE_INFINITY);
+    const log = new OutputBuffer(Number.POSITIVE_INFINITY);
     for (const { stream, bytes } of this.#printed.upTo(end)) log.append(stream, bytes);
     log.free(start);
     const completion = this.#abandoned ? null : this.#record.completion;
-    this.#speakFor(this.#newRecord(log, { completion, untoldSteps: [] }), log, holes);
+    this.#speakFor(this.#newRecord(log, { completion, unreportedSteps: [] }), log, holes);
   }
 }
 

@@ -4,7 +4,7 @@ import { encodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { type Killing, type KillMessage, readObjectMessage } from '#protocol/wrapper-link';
 import type { Random } from '#testing/random';
 import { pauseBeforeDialling } from '../../../src/link/backoff.ts';
-import type { ToldRun } from '../../../src/link/reportable-run.ts';
+import type { ReportableRun } from '../../../src/link/reportable-run.ts';
 import { Session, type SessionAction } from '../../../src/link/session.ts';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Wire } from './wire.ts';
@@ -14,7 +14,7 @@ export class SimulatedWrapper {
   readonly faults: string[] = [];
   readonly #time: VirtualTime;
   readonly #random: Random;
-  readonly #run: ToldRun;
+  readonly #run: ReportableRun;
   readonly #connect: () => Wire;
   readonly #onKill: (kill: KillMessage) => void;
   #session: Session | null = null;
@@ -30,7 +30,7 @@ export class SimulatedWrapper {
   constructor(
     time: VirtualTime,
     random: Random,
-    run: ToldRun,
+    run: ReportableRun,
     connect: () => Wire,
     onKill: (kill: KillMessage) => void,
   ) {
@@ -167,7 +167,7 @@ export class SimulatedWrapper {
     const read = readObjectMessage(frame);
     if (read.kind !== 'message') return;
     const { message } = read;
-    if (message.type === 'ack' && message.of === 'start') this.#next ??= Math.min(message.offset, this.#run.log.end);
+    if (message.type === 'ack' && message.of === 'start') this.#next ??= Math.min(message.offset, this.#run.output.end);
     else if (message.type === 'ack' && message.of === 'output') this.#noteAcked(message.offset);
     else if (message.type === 'error' && message.expected !== undefined) this.#noteRefused(message.expected);
   }
