@@ -1,6 +1,6 @@
-import type { D1GatewayObject } from '../durable/d1-gateway/d1-gateway-object.ts';
-import type { FleetObject } from '../durable/fleet/fleet-object.ts';
-import type { JobObject } from '../durable/job/job-object.ts';
+import type { D1GatewayRpc } from './rpc/d1-gateway.ts';
+import type { FleetObjectRpc } from './rpc/fleet-object.ts';
+import type { JobObjectRpc } from './rpc/job-object.ts';
 import type { SettingVars } from './settings.ts';
 
 /** What wrangler.toml binds. */
@@ -8,9 +8,9 @@ export interface Env extends SettingVars {
   /** The page's files. */
   readonly ASSETS: Fetcher;
   readonly DB: D1Database;
-  readonly JOBS: DurableObjectNamespace<JobObject>;
-  readonly FLEET: DurableObjectNamespace<FleetObject>;
-  readonly D1_GATEWAY: DurableObjectNamespace<D1GatewayObject>;
+  readonly JOBS: DurableObjectNamespace<JobObjectRpc>;
+  readonly FLEET: DurableObjectNamespace<FleetObjectRpc>;
+  readonly D1_GATEWAY: DurableObjectNamespace<D1GatewayRpc>;
   readonly LEASH_ADMIN_TOKEN: string;
   readonly FAILED_SIGN_INS: RateLimit;
   readonly KILLS: RateLimit;

@@ -2,9 +2,9 @@
 
 import { FLEET, type StaleSockets, staleSockets } from '../shared/d1/open-sockets.ts';
 import type { Env } from '../shared/env.ts';
-import { callJob } from '../shared/job-client.ts';
 import { log } from '../shared/log.ts';
 import { mapAtMost } from '../shared/map-at-most.ts';
+import { callJob } from '../shared/rpc/job-object.ts';
 import { within } from '../shared/within.ts';
 import type { AppContext } from './http/context.ts';
 

@@ -3,7 +3,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { ulid } from 'ulid';
 import { describe, expect, test, vi } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { commitChanges } from '../shared/d1-gateway.ts';
+import { commitChanges } from '../shared/rpc/d1-gateway.ts';
 import { sweep } from '../src/sweep.ts';
 import { aKill, call, postKill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';

@@ -25,10 +25,11 @@ import { findTokensByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type News, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
+import type { Committed, D1GatewayRpc, QueuePosition } from '../../shared/rpc/d1-gateway.ts';
 import { within } from '../../shared/within.ts';
 import { Coalescer } from './coalescer.ts';
 import { latestChanges } from './latest-changes.ts';
-import { type NamesakeRun, namesakesOf, secondOnes, takenRuns } from './taken-runs.ts';
+import { namesakesOf, secondOnes, takenRuns } from './taken-runs.ts';
 
 /** Hashes in one query. */
 const MAX_HASHES = 500;
@@ -38,21 +39,7 @@ const MAX_REGISTRATIONS = 200;
 const MAX_JOBS = 100;
 const PUBLISH_LIMIT_MS = 5_000;
 
-/** What became of changes that D1 has. */
-export interface Committed {
-  /** Whether the watching pages were told as well. */
-  readonly published: boolean;
-  /** Runs of other jobs that have the id of one of these. */
-  readonly namesakes: readonly NamesakeRun[];
-}
-
-/** Where a job's object goes on reading the queue: after this kill. */
-export interface QueuePosition {
-  readonly job: string;
-  readonly after: string;
-}
-
-export class D1GatewayObject extends DurableObject<Env> {
+export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc {
   readonly #tokens = new Coalescer<string, TokenRecord | null>({
     name: 'the reading of tokens from D1',
     weigh: () => 1,
@@ -94,27 +81,22 @@ export class D1GatewayObject extends DurableObject<Env> {
     ask: (changes) => this.#commit(changes),
   });
 
-  /** The token with this hash, as it is in D1 after the call began. */
   token(hash: string): Promise<TokenRecord | null> {
     return this.#tokens.ask(hash);
   }
 
-  /** The hash of the token that a session was opened with; null when there is no such session, or no longer. */
   session(hash: string): Promise<string | null> {
     return this.#sessions.ask(hash);
   }
 
-  /** Registers an object for the sockets of a token, and tells what of it stands. */
   registerSockets(registration: Registration): Promise<Standing> {
     return this.#registrations.ask(registration);
   }
 
-  /** A page of what the queue holds for a job, oldest first, empty at the end. */
   queuedKills(position: QueuePosition): Promise<Kill[]> {
     return this.#queue.ask(position);
   }
 
-  /** Brings D1 up to date, and then the watching pages. Answers when D1 has it. */
   commit(changes: JobChanges): Promise<Committed> {
     return this.#changes.ask(changes);
   }

@@ -1,12 +1,7 @@
 /** What the index has made of the runs that it was told. */
 import type { Run } from '#protocol/api';
 import type { IndexedRun, RunIdConflict } from '../../shared/d1/run-id-conflicts.ts';
-
-/** A run of another job with the id of one of this job's. */
-export interface NamesakeRun {
-  readonly run: string;
-  readonly otherJob: string;
-}
+import type { NamesakeRun } from '../../shared/rpc/d1-gateway.ts';
 
 /** Those that the index has as they were told: what it has in a newer state is no news. */
 export function takenRuns(told: readonly Run[], rows: readonly IndexedRun[]): Run[] {

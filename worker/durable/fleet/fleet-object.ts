@@ -10,6 +10,7 @@ import { readCredential } from '../../shared/credential.ts';
 import { FLEET } from '../../shared/d1/open-sockets.ts';
 import type { Env } from '../../shared/env.ts';
 import type { News } from '../../shared/job-changes.ts';
+import type { FleetObjectRpc } from '../../shared/rpc/fleet-object.ts';
 import { DEADLINES_TABLE, DeadlineBook } from '../job/deadlines.ts';
 import { CREDENTIALS_TABLE, Credentials } from '../sockets/credentials.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
@@ -37,7 +38,7 @@ interface Viewer extends Attachment {
   readonly socket: WebSocket;
 }
 
-export class FleetObject extends DurableObject<Env> {
+export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   readonly #deadlines: DeadlineBook;
   readonly #credentials: Credentials;
   readonly #silence: ViewerSilence<Viewer>;
@@ -55,7 +56,6 @@ export class FleetObject extends DurableObject<Env> {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
 
-  /** Takes the upgrade of a viewer, whom the Worker has authorised to see the jobs that `?jobs=` names. */
   override fetch(request: Request): Response {
     const { searchParams } = new URL(request.url);
     const credential = readCredential(searchParams);
@@ -76,12 +76,10 @@ export class FleetObject extends DurableObject<Env> {
     ]);
   }
 
-  /** Nothing is left of a job, in D1 either. */
   publishForgotten(job: string): void {
     this.#tell([addressed(job, { type: 'job_forgotten', job })]);
   }
 
-  /** Something of a token has ended: closes the sockets that were opened with it. */
   checkCredentials(token: string): Promise<void> {
     return this.#credentials.check(token);
   }

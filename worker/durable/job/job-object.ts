@@ -12,6 +12,7 @@ import { type Credential, readCredential } from '../../shared/credential.ts';
 import { forgetJob } from '../../shared/d1/jobs.ts';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
+import type { JobObjectRpc, OutputExtent, OutputPage } from '../../shared/rpc/job-object.ts';
 import type { Credentials } from '../sockets/credentials.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
 import { fullBecause, fullResponse } from '../sockets/viewer-limits.ts';
@@ -24,7 +25,7 @@ import type { Liveness } from './liveness.ts';
 import type { Namesakes } from './namesakes.ts';
 import type { Outbox } from './outbox.ts';
 import type { OutputBounds } from './output-bounds.ts';
-import type { OutputLog, OutputPiece } from './output-log.ts';
+import type { OutputLog } from './output-log.ts';
 import type { QueueDrain } from './queue-drain.ts';
 import type { Retention } from './retention.ts';
 import { hasLeftProcesses, type RunStore, runResource } from './run-store.ts';
@@ -45,19 +46,7 @@ import type { WrapperMessages } from './wrapper-messages.ts';
 /** What fails in an alarm is tried again after this long. */
 const RETRY_MS = 5_000;
 
-/** A stretch of a run's output. */
-export interface OutputPage {
-  readonly pieces: readonly OutputPiece[];
-}
-
-export interface OutputExtent {
-  /** Output is stored up to here. */
-  readonly end: number;
-  /** What of it was lost on the machine. */
-  readonly lost: readonly { start: number; end: number }[];
-}
-
-export class JobObject extends DurableObject<Env> {
+export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   readonly #job: string;
   readonly #runs: RunStore;
   readonly #events: EventLog;
@@ -113,9 +102,8 @@ export class JobObject extends DurableObject<Env> {
     this.#retention.attend();
   }
 
-  // --- what the Worker calls ---
+  // --- what the Worker calls: see JobObjectRpc ---
 
-  /** Takes the upgrade of a wrapper or a viewer, whom the Worker has authorised, or of the Worker itself, which waits. */
   override fetch(request: Request): Response {
     this.#begin();
     const url = new URL(request.url);
@@ -136,11 +124,6 @@ export class JobObject extends DurableObject<Env> {
     }
   }
 
-  /**
-   * Takes kills that are stored in the queue; a repeat changes nothing. Sends them before anything else is awaited.
-   *
-   * @returns each as it stands then
-   */
   acceptKills(kills: readonly Kill[]): Kill[] {
     this.#begin();
     for (const kill of kills) {
@@ -155,7 +138,6 @@ export class JobObject extends DurableObject<Env> {
     return kills.map((kill) => this.#killController.get(kill.id) ?? kill);
   }
 
-  /** Whether a kill would be for any run that is known here, whatever the index says. Nothing is stored. */
   wouldFind(kill: Kill): boolean {
     return !this.#isBlank && this.#killController.wouldFind(kill);
   }
@@ -169,13 +151,11 @@ export class JobObject extends DurableObject<Env> {
     return run === null ? null : runResource(this.#job, run);
   }
 
-  /** Whether this run of the job is known; null: whether any is. */
   knows(run: string | null): boolean {
     if (this.#isBlank) return false;
     return run === null ? !this.#runs.isEmpty() : this.#runs.get(run) !== null;
   }
 
-  /** Another job has reported a run with this id. A repeat changes nothing. */
   noteNamesake(run: string, otherJob: string): void {
     if (!this.#isBlank) this.#namesakes.note(run, otherJob);
   }
@@ -184,26 +164,22 @@ export class JobObject extends DurableObject<Env> {
     return this.#isBlank ? [] : this.#events.list(run, after, limit);
   }
 
-  /** How much output of a run is stored, and what of it is missing. */
   outputExtent(run: string): OutputExtent {
     if (this.#isBlank) return { end: 0, lost: [] };
     const end = this.#runs.get(run)?.outputEnd ?? 0;
     return { end, lost: this.#output.lost(run) };
   }
 
-  /** The output in [from, to), as much of it as fits into about `maxBytes`. */
   outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage {
     return { pieces: this.#isBlank ? [] : this.#output.read(run, from, to, maxBytes) };
   }
 
-  /** Something of a token has ended: closes the sockets that were opened with it. */
   async checkCredentials(token: string): Promise<void> {
     this.#begin();
     await this.#credentials.check(token);
     await this.#clearIfUnused();
   }
 
-  /** The sweep: catches what a failed call or an alarm that never rang left behind. */
   async lookAfter(): Promise<void> {
     this.#begin();
     await this.#drain.run();

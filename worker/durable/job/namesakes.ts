@@ -3,8 +3,8 @@
  * whoever may report runs of one job can do so under the id of another's: each job keeps its own, and both are told.
  */
 import type { Env } from '../../shared/env.ts';
-import { callJob } from '../../shared/job-client.ts';
 import { log } from '../../shared/log.ts';
+import { callJob } from '../../shared/rpc/job-object.ts';
 import type { EventLog } from './event-log.ts';
 import type { Journal } from './journal.ts';
 import type { RunStore } from './run-store.ts';

@@ -6,12 +6,11 @@
  * jobs at once, and only after that tells the pages, so that a page which then fetches finds what it was told.
  */
 import type { Kill, Run } from '#protocol/api';
-import { commitChanges } from '../../shared/d1-gateway.ts';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
+import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
 import { spread } from '../../shared/spread.ts';
-import type { Committed } from '../d1-gateway/d1-gateway-object.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 type Kind = 'run' | 'kill';

@@ -1,12 +1,7 @@
 /** The bytes that this job's runs printed: one log a run, without holes. */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
+import type { OutputPiece } from '../../shared/rpc/job-object.ts';
 import { type LogRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from './output-trim.ts';
-
-/** A stretch of a run's log. `lost`: the machine had to drop these bytes, or they were trimmed here. */
-export type OutputPiece =
-  | { readonly kind: 'bytes'; readonly start: number; readonly stream: StreamName; readonly bytes: Uint8Array }
-  /** @property begin where the gap begins of which this is what follows the place that was asked for */
-  | { readonly kind: 'lost'; readonly start: number; readonly end: number; readonly begin: number };
 
 /**
  * What becomes of a stretch [start, end) that arrives for a log that is stored up to `stored`.

@@ -1,8 +1,8 @@
 /** Takes what the queue in D1 holds for this job: what a call that failed left behind. */
 import type { Kill } from '#protocol/api';
-import { queuedKills } from '../../shared/d1-gateway.ts';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
+import { queuedKills } from '../../shared/rpc/d1-gateway.ts';
 import { spread } from '../../shared/spread.ts';
 import type { DeadlineBook } from './deadlines.ts';
 

@@ -4,10 +4,11 @@ import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
 import { encodeOutputFrame } from '#protocol/output-frame';
 import type { ViewerMessage } from '#protocol/watch-link';
 import type { FlowMode } from '#protocol/wrapper-link';
+import type { OutputPiece } from '../../shared/rpc/job-object.ts';
 import { readUpTo, tooFarBehind } from '../sockets/viewer-backlog.ts';
 import { SILENT_VIEWER, VIEWER_BEHIND, ViewerSilence } from '../sockets/viewer-limits.ts';
 import type { DeadlineBook } from './deadlines.ts';
-import type { OutputLog, OutputPiece } from './output-log.ts';
+import type { OutputLog } from './output-log.ts';
 import type { RunStore } from './run-store.ts';
 import {
   attach,

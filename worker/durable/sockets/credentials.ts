@@ -9,10 +9,10 @@
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { ADMIN_TOKEN_ID, type Credential } from '../../shared/credential.ts';
 import { earlier, type Standing } from '../../shared/d1/open-sockets.ts';
-import { registerSockets } from '../../shared/d1-gateway.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
+import { registerSockets } from '../../shared/rpc/d1-gateway.ts';
 import { spread } from '../../shared/spread.ts';
 import type { DeadlineBook } from '../job/deadlines.ts';
 

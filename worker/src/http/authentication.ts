@@ -5,10 +5,10 @@ import { KIB, MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
 import { ADMIN_TOKEN_ID } from '../../shared/credential.ts';
 import { findSession } from '../../shared/d1/sessions.ts';
 import { findTokenByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
-import { sessionByHash, tokenByHash } from '../../shared/d1-gateway.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
+import { sessionByHash, tokenByHash } from '../../shared/rpc/d1-gateway.ts';
 import { ApiError } from './problem-response.ts';
 import { readSessionCookie } from './session-cookie.ts';
 

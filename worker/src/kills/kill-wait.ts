@@ -7,7 +7,7 @@
 import type { Kill } from '#protocol/api';
 import { readWatchMessage } from '#protocol/watch-link';
 import type { Env } from '../../shared/env.ts';
-import { callJob } from '../../shared/job-client.ts';
+import { callJob } from '../../shared/rpc/job-object.ts';
 
 /** After a deploy every waiting call comes back: not all in one moment. */
 const MAX_PAUSE_MS = 1_000;

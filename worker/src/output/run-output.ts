@@ -2,10 +2,8 @@
 import { GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, type Run } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
-import type { OutputExtent } from '../../durable/job/job-object.ts';
-import type { OutputPiece } from '../../durable/job/output-log.ts';
-import { callJob } from '../../shared/job-client.ts';
 import { log } from '../../shared/log.ts';
+import { callJob, type OutputExtent, type OutputPiece } from '../../shared/rpc/job-object.ts';
 import { type AskedRange, type Stretch, stretchOf, withoutGaps } from '../http/byte-range.ts';
 import type { AppContext } from '../http/context.ts';
 import { ApiError } from '../http/problem-response.ts';

@@ -11,9 +11,9 @@ import { batchKills, enqueueBatch, isBatchOpen } from '../../../shared/d1/kill-b
 import { type EarlierUse, earlierUse, type IdempotencyKey } from '../../../shared/d1/kills.ts';
 import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../../../shared/d1/runs.ts';
 import type { TokenRecord } from '../../../shared/d1/tokens.ts';
-import { callJob } from '../../../shared/job-client.ts';
 import { log } from '../../../shared/log.ts';
 import { mapAtMost } from '../../../shared/map-at-most.ts';
+import { callJob } from '../../../shared/rpc/job-object.ts';
 import { AmbiguousRun } from '../../kills/ambiguous-run.ts';
 import type { AppContext } from '../context.ts';
 import { json, operation } from '../operation.ts';

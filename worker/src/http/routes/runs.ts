@@ -15,7 +15,7 @@ import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { RunState } from '#protocol/run-state';
 import { listRuns } from '../../../shared/d1/run-lists.ts';
 import { findRuns } from '../../../shared/d1/runs.ts';
-import { callJob } from '../../../shared/job-client.ts';
+import { callJob } from '../../../shared/rpc/job-object.ts';
 import { AmbiguousRun } from '../../kills/ambiguous-run.ts';
 import { OUTPUT_TYPE, outputResponse, rangeResponse } from '../../output/run-output.ts';
 import type { Caller } from '../authentication.ts';

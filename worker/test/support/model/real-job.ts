@@ -9,13 +9,13 @@ import { vi } from 'vitest';
 import type { Kill, Run } from '#protocol/api';
 import { type ObjectMessage, readObjectMessage } from '#protocol/wrapper-link';
 import { waitFor } from '#testing/wait-for';
-import type { Committed, D1GatewayObject, QueuePosition } from '../../../durable/d1-gateway/d1-gateway-object.ts';
 import type { JobObject } from '../../../durable/job/job-object.ts';
 import { attachmentOf } from '../../../durable/job/sockets.ts';
 import { ADMIN_TOKEN_ID, credentialParameter } from '../../../shared/credential.ts';
 import type { Standing } from '../../../shared/d1/open-sockets.ts';
 import { sha256 } from '../../../shared/hash.ts';
 import type { JobChanges } from '../../../shared/job-changes.ts';
+import type { Committed, D1GatewayRpc, QueuePosition } from '../../../shared/rpc/d1-gateway.ts';
 import { env } from '../env.ts';
 import { jobObject, restart } from '../objects.ts';
 
@@ -147,7 +147,7 @@ export function standBeforeD1(): void {
 
 let writeDownNow = async () => {};
 
-async function writeDown(gateway: DurableObjectStub<D1GatewayObject>): Promise<void> {
+async function writeDown(gateway: DurableObjectStub<D1GatewayRpc>): Promise<void> {
   const { queue, changes } = d1;
   d1.queue = [];
   d1.changes = [];

@@ -1,0 +1,76 @@
+/** What the gateway to D1 can be called for. One object for each purpose, so that no purpose queues behind another. */
+import type { Kill } from '#protocol/api';
+import type { Registration, Standing } from '../d1/open-sockets.ts';
+import type { TokenRecord } from '../d1/tokens.ts';
+import type { Env } from '../env.ts';
+import type { JobChanges } from '../job-changes.ts';
+import { within } from '../within.ts';
+import { callObject } from './call-object.ts';
+
+export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
+  /** The token with this hash, as it is in D1 after the call began. */
+  token(hash: string): Promise<TokenRecord | null>;
+
+  /** The hash of the token that a session was opened with; null if there is no such session, or it has ended. */
+  session(hash: string): Promise<string | null>;
+
+  /** Registers an object for the sockets of a token. @returns which of its credentials are valid after the call began */
+  registerSockets(registration: Registration): Promise<Standing>;
+
+  /** A page of the kills in a job's queue, oldest first, empty at the end. */
+  queuedKills(position: QueuePosition): Promise<Kill[]>;
+
+  /** Writes changes to D1 and then publishes them to viewers. Returns when D1 has them. */
+  commit(changes: JobChanges): Promise<Committed>;
+}
+
+/** Where a job's object continues to read the queue: after this kill. */
+export interface QueuePosition {
+  readonly job: string;
+  readonly after: string;
+}
+
+/** What came of changes that D1 has. */
+export interface Committed {
+  /** Whether they were sent to the viewers, too. */
+  readonly published: boolean;
+  /** Runs of other jobs that have the id of one of these. */
+  readonly namesakes: readonly NamesakeRun[];
+}
+
+/** A run of another job with the id of one of this job's. */
+export interface NamesakeRun {
+  readonly run: string;
+  readonly otherJob: string;
+}
+
+/** Longer than the gateway waits for D1: for a call that is lost altogether. */
+const CALL_LIMIT_MS = 20_000;
+
+export function tokenByHash(env: Env, hash: string): Promise<TokenRecord | null> {
+  return call(env, 'sign-in', async (gateway) => await gateway.token(hash));
+}
+
+export function sessionByHash(env: Env, hash: string): Promise<string | null> {
+  return call(env, 'sign-in', async (gateway) => await gateway.session(hash));
+}
+
+export function registerSockets(env: Env, registration: Registration): Promise<Standing> {
+  return call(env, 'sockets', async (gateway) => await gateway.registerSockets(registration));
+}
+
+export function queuedKills(env: Env, job: string, after: string): Promise<Kill[]> {
+  return call(env, 'queue', async (gateway) => await gateway.queuedKills({ job, after }));
+}
+
+export function commitChanges(env: Env, changes: JobChanges): Promise<Committed> {
+  return call(env, 'changes', async (gateway) => await gateway.commit(changes));
+}
+
+function call<Result>(
+  env: Env,
+  purpose: 'sign-in' | 'sockets' | 'queue' | 'changes',
+  callGateway: (gateway: DurableObjectStub<D1GatewayRpc>) => Promise<Result>,
+): Promise<Result> {
+  return within(CALL_LIMIT_MS, `the D1 gateway for ${purpose}`, callObject(env.D1_GATEWAY, purpose, callGateway));
+}

@@ -1,0 +1,71 @@
+/** What a job's Durable Object can be called for. */
+import type { Kill, Run, RunEvent } from '#protocol/api';
+import type { StreamName } from '#protocol/output-frame';
+import type { Env } from '../env.ts';
+import { callObject } from './call-object.ts';
+
+/** Each call may be repeated: a second one changes nothing. */
+export interface JobObjectRpc extends Rpc.DurableObjectBranded {
+  /** Takes the upgrade of a wrapper or a viewer that the Worker has authorised, or of the Worker itself, which waits. */
+  fetch(request: Request): Response | Promise<Response>;
+
+  /**
+   * Accepts kills that are stored in the queue. Sends them before anything else is awaited.
+   *
+   * @returns the current state of each
+   */
+  acceptKills(kills: readonly Kill[]): Kill[];
+
+  /** Whether a kill would match a run that is known here, whatever the index has. Stores nothing. */
+  wouldFind(kill: Kill): boolean;
+
+  kill(id: string): Kill | null;
+
+  run(id: string): Run | null;
+
+  /** Whether this run of the job is known; null: whether any is. */
+  knows(run: string | null): boolean;
+
+  /** Records that another job has reported a run with this id. */
+  noteNamesake(run: string, otherJob: string): void;
+
+  events(run: string, after: number, limit: number): RunEvent[];
+
+  /** How much output of a run is stored, and which of it is missing. */
+  outputExtent(run: string): OutputExtent;
+
+  /** The output in [from, to), as much of it as fits into about `maxBytes`. */
+  outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage;
+
+  /** Closes the sockets that were opened with a part of the token that has ended. */
+  checkCredentials(token: string): Promise<void>;
+
+  /** The sweep: makes up for a failed call or an alarm that did not fire. */
+  lookAfter(): Promise<void>;
+}
+
+export interface OutputPage {
+  readonly pieces: readonly OutputPiece[];
+}
+
+/** `lost`: the machine had to drop these bytes, or they were trimmed. */
+export type OutputPiece =
+  | { readonly kind: 'bytes'; readonly start: number; readonly stream: StreamName; readonly bytes: Uint8Array }
+  /** @property begin where the gap begins; `start` is where the part of it that was asked for begins */
+  | { readonly kind: 'lost'; readonly start: number; readonly end: number; readonly begin: number };
+
+export interface OutputExtent {
+  /** Output is stored up to here. */
+  readonly end: number;
+  /** The gaps in it. */
+  readonly lost: readonly { start: number; end: number }[];
+}
+
+/** Calls a job's object, and again if it is evicted during the call. */
+export function callJob<Result>(
+  env: Env,
+  job: string,
+  call: (object: DurableObjectStub<JobObjectRpc>) => Promise<Result>,
+): Promise<Result> {
+  return callObject(env.JOBS, job, call);
+}
