@@ -56,7 +56,7 @@ export class LaterKills {
       cause: { kind: 'operator', kill },
       signal: signal ?? this.#defaults.signal,
       graceMs: grace_ms ?? this.#defaults.graceMs,
-      includeRelated: include === 'marked',
+      includeRelated: include === 'related',
     });
     // There is no leader any more whose exit could be waited for.
     this.#terminator.leaderExited();

@@ -70,10 +70,10 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   }
 
   recordKilling(killing: Killing): void {
-    this.marked = killing.marked ?? [];
+    this.related = killing.related ?? [];
     if (killing.kill !== null) return;
     // What is left alone is said with the newest: there may be much to say of it.
-    const before = this.#unreportedSteps.map(({ marked: _, ...step }) => step);
+    const before = this.#unreportedSteps.map(({ related: _, ...step }) => step);
     this.#unreportedSteps = [...before, killing].slice(-MAX_UNREPORTED_STEPS);
   }
 
@@ -106,8 +106,8 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
     };
   }
 
-  #related(): Pick<Complete, 'marked'> {
-    return this.marked.length > 0 ? { marked: [...this.marked] } : {};
+  #related(): Pick<Complete, 'related'> {
+    return this.related.length > 0 ? { related: [...this.related] } : {};
   }
 
   appliedKills(): AppliedKill[] {
