@@ -263,7 +263,7 @@ function killingLogger(log: Log): (killing: Killing) => void {
     if (phase !== 'gone' || hasTold) return;
     hasTold = true;
     const alone = related.map(relatedText);
-    if (alone.length > 0) log.warn(`not killed, but carries this run's mark: ${alone.join(', ')}`);
+    if (alone.length > 0) log.warn(`related, not killed: ${alone.join(', ')}`);
     if (survivors.length === 0) return;
     log.warn(
       `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,

@@ -56,10 +56,10 @@ describe('what is left running', () => {
     expect(own?.command_line).not.toContain(secret);
   });
 
-  test('is told with what carries the mark, whose child that is, and why it is left alone', async () => {
+  test('is told with what is related, whose child that is, and why it is left alone', async () => {
     const related = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
     const left = await findLeftRunning({ remaining: () => [], related: () => related }, NO_RULES, silent);
-    expect(left).toMatchObject([{ pid: process.pid, mark: { kept: true, parent: { pid: process.ppid } } }]);
+    expect(left).toMatchObject([{ pid: process.pid, relation: { kept: true, parent: { pid: process.ppid } } }]);
     expect(left[0]?.command_line).not.toBe('');
     expect(left[0]?.relation?.parent?.command_line).not.toBe('');
   });

@@ -657,7 +657,7 @@ test('a cgroup in which only something kept lives is one without members', () =>
   expect(run.related()).toEqual([{ pid: 600, ppid: INIT, isKept: true }]);
 });
 
-test('once what is related is included, all of it is the run’s', () => {
+test('once related processes are included, all of them are the run’s', () => {
   const { start, tree } = machine();
   startAtJob({ start });
   start(101, { ppid: LEADER, variables: [COOKIE, KEEP] });
