@@ -11,7 +11,7 @@ import { ROOT } from './local/paths.ts';
 const BUILD_INFO = join(ROOT, 'node_modules', '.cache', 'leash-types');
 
 /** Each has a tsconfig.json of its own; test/ has the one for scripts/, demo/ and bench/ too. */
-const TYPED_PARTS = ['protocol', 'worker', 'wrapper', 'dashboard', 'test'];
+const TYPED_PARTS = ['protocol', 'shared', 'worker', 'wrapper', 'dashboard', 'test'];
 
 /** Its output passes through a pipe, where biome would take its own guess. */
 const COLOURS = process.stderr.isTTY ? '--colors=force' : '--colors=off';

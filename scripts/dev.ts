@@ -16,8 +16,8 @@ const USAGE = 'usage: npm run dev -- [--port N] [--state DIR]';
 const HELP = `${USAGE}
 
 Starts the control plane on this machine, on 127.0.0.1 only, and the page in front of it. A change of the page shows in
-the browser at once; a change of the Worker, of protocol/, wrangler.toml or migrations/ restarts the control plane, with
-what it has stored; a change of the wrapper builds it again. Ctrl-C stops all of it.
+the browser at once; a change of the Worker, of protocol/, shared/, wrangler.toml or migrations/ restarts the control
+plane, with what it has stored; a change of the wrapper builds it again. Ctrl-C stops all of it.
 
   --port N     listen on this port (8787)
   --state DIR  keep tokens, runs and output there (.leash/state in the repository)

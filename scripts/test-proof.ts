@@ -95,7 +95,7 @@ async function playChaos(args: readonly string[]): Promise<number> {
 
 async function filesWithMoreToProve(): Promise<string[]> {
   const found: string[] = [];
-  for await (const file of glob('{protocol,worker,wrapper,dashboard,test}/**/*.test.ts', { cwd: ROOT })) {
+  for await (const file of glob('{protocol,shared,worker,wrapper,dashboard,test}/**/*.test.ts', { cwd: ROOT })) {
     if (file.includes('node_modules')) continue;
     if ((await readFile(join(ROOT, file), 'utf8')).includes("from '#testing/seed'")) found.push(file);
   }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { readObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
+import { backoffMs } from '#shared/backoff';
 import { completeMessage, killingMessage, newRunKey, startMessage } from '#testing/wrapper-messages';
 import type { CrowdNews, CrowdOrder, Wrapper } from './crowd-messages.ts';
 
@@ -22,7 +23,7 @@ async function keepConnected(url: string, token: string, wrapper: Wrapper): Prom
     const { ended, reason } = await connection(url, token, wrapper, key);
     if (ended) return;
     tell({ type: 'failed', run: wrapper.run, reason });
-    await sleep(Math.random() * Math.min(RECONNECT_CAP_MS, 1_000 * 2 ** attempt));
+    await sleep(backoffMs(attempt, 1_000, RECONNECT_CAP_MS));
   }
 }
 

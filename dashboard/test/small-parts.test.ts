@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { pauseBefore } from '../src/api/backoff.ts';
 import { Heart, SILENCE_MS } from '../src/api/heart.ts';
 import { roughlyAgoText } from '../src/format/quantity.ts';
 import { keyOf } from '../src/keyboard/key-of.ts';
@@ -8,13 +7,6 @@ import { type Freshness, freshnessWith } from '../src/state/freshness.ts';
 import { mergeKills, trimmedKills } from '../src/state/kills.ts';
 import { isKillable, mayKill } from '../src/state/rights.ts';
 import { KILL_ID, makeKill, makeRun } from './make.ts';
-
-describe('pauses between attempts', () => {
-  test('grow, are spread over their whole length, and have an end', () => {
-    expect([1, 2, 3, 50].map((attempt) => pauseBefore(attempt, () => 0.999999))).toEqual([999, 1999, 3999, 9999]);
-    expect(pauseBefore(50, () => 0)).toBe(0);
-  });
-});
 
 describe('the heart', () => {
   test('gives a silent link up', () => {

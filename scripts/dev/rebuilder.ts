@@ -10,12 +10,12 @@ type Part = 'worker' | 'wrapper' | 'settings';
 const SOURCES: readonly { readonly pattern: RegExp; readonly parts: readonly Part[] }[] = [
   { pattern: /^worker\/(?!test\/).*\.ts$/, parts: ['worker'] },
   { pattern: /^wrapper\/src\/.*\.ts$/, parts: ['wrapper'] },
-  { pattern: /^protocol\/(?!test\/).*\.ts$/, parts: ['worker', 'wrapper'] },
+  { pattern: /^(protocol|shared)\/(?!test\/).*\.ts$/, parts: ['worker', 'wrapper'] },
   { pattern: /^(wrangler\.toml|migrations\/.*\.sql)$/, parts: ['settings'] },
 ];
 
 /** Where these files are. */
-export const WATCHED = ['worker', 'wrapper/src', 'protocol', 'wrangler.toml', 'migrations'] as const;
+export const WATCHED = ['worker', 'wrapper/src', 'protocol', 'shared', 'wrangler.toml', 'migrations'] as const;
 
 /** An editor that saves several files does so at once. */
 const COLLECT_MS = 50;

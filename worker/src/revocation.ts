@@ -1,11 +1,11 @@
 /** Closing the sockets of what has ended: the objects that hold some are told to look. */
 
+import { mapConcurrent } from '#shared/map-concurrent';
+import { withTimeout } from '#shared/with-timeout';
 import { FLEET, type StaleSockets, staleSockets } from '../shared/d1/open-sockets.ts';
 import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
-import { mapAtMost } from '../shared/map-at-most.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
-import { within } from '../shared/within.ts';
 import type { AppContext } from './http/context.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
@@ -40,18 +40,18 @@ export async function closeLeftOverSockets(env: Env, limit: number): Promise<voi
 }
 
 async function callAll(env: Env, stale: readonly StaleSockets[]): Promise<void> {
-  await mapAtMost(CALLS_AT_ONCE, stale, (sockets) => callOne(env, sockets));
+  await mapConcurrent(stale, CALLS_AT_ONCE, (sockets) => callOne(env, sockets));
 }
 
 /** One object that fails must not keep the others from being called; it stays marked. */
 async function callOne(env: Env, { token, object }: StaleSockets): Promise<void> {
   try {
-    await within(
-      CALL_LIMIT_MS,
-      'the object',
+    await withTimeout(
       object === FLEET
         ? env.FLEET.getByName('fleet').checkCredentials(token)
         : callJob(env, object, (job) => job.checkCredentials(token)),
+      CALL_LIMIT_MS,
+      { what: 'the object' },
     );
   } catch (error) {
     log.error('sockets_not_closed', error, { token, object });

@@ -3,6 +3,7 @@
  * enough.
  */
 
+import { withTimeout } from '#shared/with-timeout';
 import { forgetAudit } from '../shared/d1/audit.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
 import { forgetIdempotencyKeys, forgetLeftOverKills, jobsWithUnacceptedKills } from '../shared/d1/kills.ts';
@@ -13,7 +14,6 @@ import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
 import { daysInMs, readSettings } from '../shared/settings.ts';
-import { within } from '../shared/within.ts';
 import { closeLeftOverSockets } from './revocation.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. */
@@ -82,10 +82,10 @@ async function inBatches(statement: D1PreparedStatement): Promise<void> {
 /** One object that fails must not keep the others from being called. @returns whether it was reached */
 async function lookAfter(env: Env, job: string): Promise<boolean> {
   try {
-    await within(
-      CALL_LIMIT_MS,
-      `the object of ${job}`,
+    await withTimeout(
       callJob(env, job, (object) => object.lookAfter()),
+      CALL_LIMIT_MS,
+      { what: `the object of ${job}` },
     );
     return true;
   } catch (error) {

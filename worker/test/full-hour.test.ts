@@ -1,10 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { TimeoutError } from '#shared/with-timeout';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { Coalescer } from '../durable/d1-gateway/coalescer.ts';
 import { latestChanges } from '../durable/d1-gateway/latest-changes.ts';
-import { TimedOut } from '../shared/within.ts';
 import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState } from './support/d1.ts';
@@ -223,7 +223,7 @@ describe('a coalescer', () => {
     const outcomes = Promise.allSettled([coalescer.ask(1), coalescer.ask(2)]);
     await vi.advanceTimersByTimeAsync(10_000);
     for (const outcome of await outcomes) {
-      expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TimedOut) });
+      expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TimeoutError) });
     }
     isAway = false;
     expect(await coalescer.ask(3)).toBe(3);

@@ -1,13 +1,14 @@
 /** A watch link that heals itself: it is dialled again, with growing pauses, for as long as anyone wants it. */
 
 import { CLOSE_CODES } from '#protocol/close-codes';
-import { HEARTBEAT } from '#protocol/limits';
+import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { readWatchMessage, type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
-import { pauseBefore } from './backoff.ts';
+import { backoffMs } from '#shared/backoff';
 import { BEAT_MS, Heart } from './heart.ts';
 import { showJson } from './shown-json.ts';
 
+export const FIRST_PAUSE_MS = 1_000;
 /** As many failed attempts make about the longest pause. */
 const SLOWED_DOWN = 5;
 
@@ -149,7 +150,7 @@ class Watch implements WatchSocket {
     this.#downSince ??= Date.now();
     this.#handlers.state({ kind: 'down', since: this.#downSince });
     this.#failures += 1;
-    this.#dialTimer = setTimeout(() => this.dial(), pauseBefore(this.#failures));
+    this.#dialTimer = setTimeout(() => this.dial(), backoffMs(this.#failures - 1, FIRST_PAUSE_MS, RECONNECT_CAP_MS));
   }
 
   /** Lets the socket go at once: a dead one may take its time to say that it is closed. */

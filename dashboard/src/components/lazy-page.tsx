@@ -2,7 +2,9 @@
 import { type Signal, signal, useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { pauseBefore } from '../api/backoff.ts';
+import { RECONNECT_CAP_MS } from '#protocol/limits';
+import { backoffMs } from '#shared/backoff';
+import { FIRST_PAUSE_MS } from '../api/watch-socket.ts';
 import { freshness, useFleet } from '../state/fleet.ts';
 import { mayRead } from '../state/rights.ts';
 import { session } from '../state/session.ts';
@@ -117,12 +119,13 @@ function CutOff({ ask }: { ask(): Promise<void> }) {
     isBusy.value = false;
   };
   useEffect(() => {
-    let attempts = 0;
+    let failures = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isOver = false;
     const wait = () => {
-      attempts += 1;
-      timer = setTimeout(() => void ask().then(() => isOver || wait()), pauseBefore(attempts));
+      const pauseMs = backoffMs(failures, FIRST_PAUSE_MS, RECONNECT_CAP_MS);
+      failures += 1;
+      timer = setTimeout(() => void ask().then(() => isOver || wait()), pauseMs);
     };
     const now = () => {
       if (document.visibilityState === 'visible') void ask();

@@ -5,7 +5,7 @@
  * For use inside of one Durable Object. In the stateless Worker a promise belongs to the request that made it: when that
  * one's client hangs up, whoever else waits for it waits for ever.
  */
-import { TimedOut, within } from '../../shared/within.ts';
+import { TimeoutError, withTimeout } from '#shared/with-timeout';
 
 interface Waiting<Question, Answer> {
   readonly question: Question;
@@ -66,14 +66,14 @@ export class Coalescer<Question, Answer> {
   async #askFor(batch: readonly Waiting<Question, Answer>[]): Promise<void> {
     try {
       const questions = batch.map(({ question }) => question);
-      const answers = await within(QUERY_LIMIT_MS, this.#query.name, this.#query.ask(questions));
+      const answers = await withTimeout(this.#query.ask(questions), QUERY_LIMIT_MS, { what: this.#query.name });
       batch.forEach((waiting, index) => {
         // The answers are in the order of the questions, one for each.
         waiting.resolve(answers[index] as Answer);
       });
     } catch (error) {
       // Who waits behind a D1 that doesn't answer would wait in vain, and comes again after a pause.
-      if (error instanceof TimedOut) reject([...batch, ...this.#waiting.splice(0)], error);
+      if (error instanceof TimeoutError) reject([...batch, ...this.#waiting.splice(0)], error);
       else if (batch.length === 1 || isD1Away(error)) reject(batch, error);
       else await this.#askForHalves(batch);
     }

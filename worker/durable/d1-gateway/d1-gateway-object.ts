@@ -9,6 +9,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { Kill } from '#protocol/api';
+import { withTimeout } from '#shared/with-timeout';
 import { forget } from '../../shared/d1/forget.ts';
 import { mirrorJobs } from '../../shared/d1/jobs.ts';
 import { mirrorKills, unacceptedKills } from '../../shared/d1/kills.ts';
@@ -26,7 +27,6 @@ import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type News, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import type { Committed, D1GatewayRpc, QueuePosition } from '../../shared/rpc/d1-gateway.ts';
-import { within } from '../../shared/within.ts';
 import { Coalescer } from './coalescer.ts';
 import { latestChanges } from './latest-changes.ts';
 import { namesakesOf, secondOnes, takenRuns } from './taken-runs.ts';
@@ -131,7 +131,8 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
   /** Tells the pages. They are no reason to doubt D1: that they could not be told is an answer, not a failure. */
   async #publish(news: News): Promise<boolean> {
     try {
-      await within(PUBLISH_LIMIT_MS, 'the fleet object', this.env.FLEET.getByName('fleet').publish(news));
+      const published = this.env.FLEET.getByName('fleet').publish(news);
+      await withTimeout(published, PUBLISH_LIMIT_MS, { what: 'the fleet object' });
       return true;
     } catch (error) {
       log.error('publish_failed', error);

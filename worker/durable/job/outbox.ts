@@ -6,11 +6,11 @@
  * jobs at once, and only after that tells the pages, so that a page which then fetches finds what it was told.
  */
 import type { Kill, Run } from '#protocol/api';
+import { withJitter } from '#shared/with-jitter';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
-import { spread } from '../../shared/spread.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 type Kind = 'run' | 'kill';
@@ -96,7 +96,7 @@ export class Outbox {
       this.#deadlines.cancel('outbox', '');
     } catch (error) {
       log.error('outbox_failed', error, { job: this.#job });
-      this.#deadlines.arm('outbox', '', Date.now() + spread(RETRY_MS));
+      this.#deadlines.arm('outbox', '', Date.now() + withJitter(RETRY_MS));
     } finally {
       this.#sending = false;
     }

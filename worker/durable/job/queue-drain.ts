@@ -1,9 +1,9 @@
 /** Takes what the queue in D1 holds for this job: what a call that failed left behind. */
 import type { Kill } from '#protocol/api';
+import { withJitter } from '#shared/with-jitter';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
 import { queuedKills } from '../../shared/rpc/d1-gateway.ts';
-import { spread } from '../../shared/spread.ts';
 import type { DeadlineBook } from './deadlines.ts';
 
 /** At most this often, however many wrappers connect. */
@@ -48,7 +48,7 @@ export class QueueDrain {
       }
     } catch (error) {
       log.error('drain_failed', error, { job: this.#job });
-      this.#deadlines.arm('drain', '', Date.now() + spread(INTERVAL_MS));
+      this.#deadlines.arm('drain', '', Date.now() + withJitter(INTERVAL_MS));
     } finally {
       this.#running -= 1;
     }

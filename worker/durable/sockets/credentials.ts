@@ -7,13 +7,13 @@
  * the object is told to look again.
  */
 import { CLOSE_CODES } from '#protocol/close-codes';
+import { withJitter } from '#shared/with-jitter';
 import { ADMIN_TOKEN_ID, type Credential } from '../../shared/credential.ts';
 import { earlier, type Standing } from '../../shared/d1/open-sockets.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
 import { registerSockets } from '../../shared/rpc/d1-gateway.ts';
-import { spread } from '../../shared/spread.ts';
 import type { DeadlineBook } from '../job/deadlines.ts';
 
 export const CREDENTIALS_TABLE = `
@@ -94,7 +94,7 @@ export class Credentials {
    * is tried again by alarm.
    */
   async check(token: string): Promise<void> {
-    this.#deadlines.arm('credential_check', token, Date.now() + spread(RETRY_MS));
+    this.#deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
     const asked = this.#select('WHERE token = ?', token);
     this.#checks += 1;
     try {
@@ -107,11 +107,11 @@ export class Credentials {
         if (isComplete) this.#deadlines.cancel('credential_check', token);
         // One that came meanwhile is asked about by a call of its own. Should that one have overtaken this, what it
         // registered is undone: then nobody else would ask again.
-        else this.#deadlines.arm('credential_check', token, Date.now() + spread(RETRY_MS));
+        else this.#deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
       });
     } catch (error) {
       log.error('credential_check_failed', error, { object: this.#object, token });
-      this.#deadlines.arm('credential_check', token, Date.now() + spread(RETRY_MS));
+      this.#deadlines.arm('credential_check', token, Date.now() + withJitter(RETRY_MS));
     } finally {
       this.#checks -= 1;
     }

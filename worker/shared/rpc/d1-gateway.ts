@@ -1,10 +1,10 @@
 /** What the gateway to D1 can be called for. One object for each purpose, so that no purpose queues behind another. */
 import type { Kill } from '#protocol/api';
+import { withTimeout } from '#shared/with-timeout';
 import type { Registration, Standing } from '../d1/open-sockets.ts';
 import type { TokenRecord } from '../d1/tokens.ts';
 import type { Env } from '../env.ts';
 import type { JobChanges } from '../job-changes.ts';
-import { within } from '../within.ts';
 import { callObject } from './call-object.ts';
 
 export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
@@ -72,5 +72,7 @@ function call<Result>(
   purpose: 'sign-in' | 'sockets' | 'queue' | 'changes',
   callGateway: (gateway: DurableObjectStub<D1GatewayRpc>) => Promise<Result>,
 ): Promise<Result> {
-  return within(CALL_LIMIT_MS, `the D1 gateway for ${purpose}`, callObject(env.D1_GATEWAY, purpose, callGateway));
+  return withTimeout(callObject(env.D1_GATEWAY, purpose, callGateway), CALL_LIMIT_MS, {
+    what: `the D1 gateway for ${purpose}`,
+  });
 }

@@ -3,7 +3,7 @@
  * lives there is a link for it, by which an operator can end them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { within } from '../clock/within.ts';
+import { withTimeout } from '#shared/with-timeout';
 import type { ControlPlane } from '../config/control-plane.ts';
 import { addressOf, forNobody, leftRecord } from '../flush/upload.ts';
 import { Link, type LinkState } from '../link/link.ts';
@@ -82,7 +82,7 @@ export async function keepReachable(
     };
     wake();
   });
-  await within(isHeard, TELL_MS, undefined);
+  await withTimeout(isHeard, TELL_MS, { fallback: undefined });
   const isToBeTold = !record.isKept && link.state !== 'settled' && !isRefused(link.state);
   const isTold = link.state === 'settled';
   await link.close();

@@ -1,9 +1,10 @@
 /** Sends all that runs on this machine have left for one control plane, again and again if need be. */
 import { performance } from 'node:perf_hooks';
+import { backoffMs } from '#shared/backoff';
+import { mapConcurrent } from '#shared/map-concurrent';
 import type { ControlPlane } from '../config/control-plane.ts';
 import { rescueOrphans, startKeeper } from '../guardian/rescue.ts';
 import { tidyMemory } from '../journal/run-journal.ts';
-import { pauseBeforeDialling } from '../link/backoff.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
 import { salvageOutput } from '../output/inherited-output.ts';
@@ -23,6 +24,7 @@ import { type Upload, upload } from './upload.ts';
 /** So many runs at a time: enough to fill a link, few enough to leave it to the runs of now. */
 const AT_ONCE = 4;
 const FIRST_PAUSE_MS = 1_000;
+const BACKOFF_MS = 250;
 const LONGEST_PAUSE_MS = 5 * 60_000;
 
 export interface Flushed {
@@ -102,7 +104,7 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
     // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
     if (isOver && !(await isMoreLeft(state, controlPlane, round.left)))
       return { sent, rejected, givenUp, left: round.left };
-    const pauseMs = FIRST_PAUSE_MS + pauseBeforeDialling(failures, false, LONGEST_PAUSE_MS, Math.random());
+    const pauseMs = FIRST_PAUSE_MS + backoffMs(failures, BACKOFF_MS, LONGEST_PAUSE_MS);
     if (patience.isOver(performance.now() + pauseMs)) return { sent, rejected, givenUp, left: round.left };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
@@ -157,22 +159,19 @@ async function sendAll(
   ];
   const round: Round = { sent: 0, rejected: [], givenUp: [], left: [], failed: hasFailed };
   let unreachable: string | null = null;
-  const worker = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      if (unreachable !== null) {
-        round.left.push({ run: next.run, why: unreachable, isRefused: false });
-        continue;
-      }
-      const sentBefore = round.sent;
-      const outcome = await sendOne(next, state, controlPlane, log);
-      if (outcome === null) continue;
-      const { result } = outcome;
-      addOutcome(round, next.run, outcome);
-      // Where others got through meanwhile, the trouble is this run's own.
-      if (result.kind === 'unreachable' && round.sent === sentBefore) unreachable = result.why;
+  await mapConcurrent(waiting, AT_ONCE, async (next) => {
+    if (unreachable !== null) {
+      round.left.push({ run: next.run, why: unreachable, isRefused: false });
+      return;
     }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    const sentBefore = round.sent;
+    const outcome = await sendOne(next, state, controlPlane, log);
+    if (outcome === null) return;
+    const { result } = outcome;
+    addOutcome(round, next.run, outcome);
+    // Where others got through meanwhile, the trouble is this run's own.
+    if (result.kind === 'unreachable' && round.sent === sentBefore) unreachable = result.why;
+  });
   return round;
 }
 

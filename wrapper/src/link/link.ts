@@ -2,10 +2,11 @@
 import { performance } from 'node:perf_hooks';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
+import { backoffMs } from '#shared/backoff';
+import { withJitter } from '#shared/with-jitter';
 import { Alarm } from '../clock/alarm.ts';
 import { TokenBucket } from '../clock/token-bucket.ts';
 import type { Log } from '../logging/log.ts';
-import { pauseBeforeDialling } from './backoff.ts';
 import { type Connection, type ConnectionEnd, describeWay, dial, type Handlers, type RunAddress } from './dial.ts';
 import { InboundBudget } from './inbound-budget.ts';
 import type { ReportableRun } from './reportable-run.ts';
@@ -37,6 +38,9 @@ export interface LinkEvents {
 
 /** A refusal is a person's mistake, and mended at a person's pace. */
 const REFUSED_PAUSE_MS = 60_000;
+const FIRST_PAUSE_MS = 250;
+/** After a loss the pauses begin as after this many failures: with a second, in which thousands can come back. */
+const LOSS_COUNTS_AS = 2;
 const CLOSE_WAIT_MS = 250;
 /** A connection that lasts as long, or on which something is stored, works; one that doesn't is a failed attempt more. */
 const LASTING_MS = 5_000;
@@ -281,14 +285,14 @@ export class Link {
       this.#setState('rejected');
     } else if (ending.kind === 'refused') {
       this.#warnOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command runs on`);
-      this.#dialAfter(REFUSED_PAUSE_MS * (0.5 + Math.random() / 2));
+      this.#dialAfter(withJitter(REFUSED_PAUSE_MS));
       this.#setState('refused');
     } else if (ending.kind === 'flooded') {
       this.#floods += 1;
       if (this.#floods === 1)
         this.#log.warn(`hung up: ${ending.why}; the command runs on, and the link is tried again`);
       // It has no say in how long that takes, and what it has stored meanwhile does not count.
-      this.#dialAfter(pauseBeforeDialling(this.#floods, true, RECONNECT_CAP_MS, Math.random()));
+      this.#dialAfter(backoffMs(Math.max(this.#floods, LOSS_COUNTS_AS), FIRST_PAUSE_MS, RECONNECT_CAP_MS));
       this.#setState('offline');
     } else {
       if (acceptedAt !== null && now() - acceptedAt >= LASTING_MS) this.#attempt = 0;
@@ -304,7 +308,7 @@ export class Link {
     // each time gets the usual pauses.
     const isUrgent = this.#retry === 'yes' || this.#record.completion !== null;
     if (isUrgent && attempt === 0) return 0;
-    return pauseBeforeDialling(attempt, wasConnected, this.#capMs, Math.random());
+    return backoffMs(wasConnected ? Math.max(attempt, LOSS_COUNTS_AS) : attempt, FIRST_PAUSE_MS, this.#capMs);
   }
 
   #dialAfter(pauseMs: number): void {

@@ -4,7 +4,7 @@ import fs from 'node:fs/promises';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
 import { EXIT_ERRORED } from '#protocol/run-state';
-import { within } from '../clock/within.ts';
+import { withTimeout } from '#shared/with-timeout';
 import { type Environment, readConfigFile, withConfig } from '../config/config-file.ts';
 import { type Configuration, configure } from '../config/control-plane.ts';
 import { ownArguments } from '../host/own-arguments.ts';
@@ -96,7 +96,7 @@ async function controlPlaneProblem(configuration: Configuration): Promise<string
 /** Only looks: what a FIFO holds is for the one in the background. */
 function whyUnreadable(path: string): Promise<string | null> {
   const looked = fs.access(path, constants.R_OK).then(() => null, describeError);
-  return within<string | null>(looked, TOKEN_WAIT_MS, `${path} does not answer`);
+  return withTimeout(looked, TOKEN_WAIT_MS, { fallback: `${path} does not answer` });
 }
 
 function spawnSelf(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {

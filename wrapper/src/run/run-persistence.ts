@@ -3,7 +3,7 @@
  * the wrapper is killed, and what could not be told, to be told later. Nothing here ever holds up or fails the run.
  */
 import { performance } from 'node:perf_hooks';
-import { within } from '../clock/within.ts';
+import { withTimeout } from '#shared/with-timeout';
 import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
 import { describeSize } from '../format/size.ts';
 import { rescueOrphans, type SuccessorSettings, startKeeper } from '../guardian/rescue.ts';
@@ -146,7 +146,7 @@ export class RunPersistence {
     if (kept === null) return this.#removeRecord();
     this.#output.close();
     this.#ending.abort();
-    await within(kept.directory.release(), CLEANUP_MS, undefined);
+    await withTimeout(kept.directory.release(), CLEANUP_MS, { fallback: undefined });
     startKeeper(kept.directory.facts, this.#successorSettings, this.#launched.log);
   }
 
@@ -169,8 +169,8 @@ export class RunPersistence {
       await this.#endWritten;
       return (await this.#storage)?.directory.remove() ?? null;
     };
-    const why = await within(removed(), CLEANUP_MS, SLOW);
-    await within(this.#search, SEARCH_MS, undefined);
+    const why = await withTimeout(removed(), CLEANUP_MS, { fallback: SLOW });
+    await withTimeout(this.#search, SEARCH_MS, { fallback: undefined });
     this.#ending.abort();
     if (why !== null) this.#launched.log.info(`cannot tidy up the record of this run: ${why}`);
   }
@@ -217,7 +217,8 @@ export class RunPersistence {
   }
 
   #storageInTime(): Promise<RunStorage | null> {
-    return within(this.#storage, Math.max(0, this.#since + STORAGE_MS - performance.now()), null);
+    const leftMs = Math.max(0, this.#since + STORAGE_MS - performance.now());
+    return withTimeout(this.#storage, leftMs, { fallback: null });
   }
 
   async #openStorage(given: NewRunFacts | AdoptedStorage): Promise<RunStorage | null> {
@@ -284,7 +285,7 @@ export class RunPersistence {
       await this.#ensureFlusher();
     };
     // A disk that does not even answer gets no more to do: whoever dies has given its directory back.
-    await within(passOn(), CLEANUP_MS, undefined);
+    await withTimeout(passOn(), CLEANUP_MS, { fallback: undefined });
     const where = inMemory === null ? '' : ' on disk';
     const failures = [
       ...(endLost === null ? [] : [`its end could not be kept${where}: ${endLost}`]),
@@ -308,7 +309,7 @@ export class RunPersistence {
       storage?.directory.path ?? null,
       this.#launched.settings,
     );
-    return within(kept, END_MS, null);
+    return withTimeout(kept, END_MS, { fallback: null });
   }
 
   async #ensureFlusher(): Promise<void> {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { within } from '../clock/within.ts';
+import { withTimeout } from '#shared/with-timeout';
 import { hasCode } from '../host/error-code.ts';
 import { describeError } from '../logging/log.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
@@ -92,5 +92,5 @@ export async function deleteAside(directory: string, maker: ProcessRef): Promise
 /** Null when `work` has been done in time, else why not. */
 export function doneWithin(timeLimitMs: number, work: Promise<void>): Promise<string | null> {
   const done = work.then(() => null, describeError);
-  return within<string | null>(done, timeLimitMs, `the disk took longer than ${timeLimitMs} ms`);
+  return withTimeout(done, timeLimitMs, { fallback: `the disk took longer than ${timeLimitMs} ms` });
 }

@@ -6,13 +6,13 @@ import { monotonicFactory, ulid } from 'ulid';
 import type * as v from 'valibot';
 import { type Kill, KillManyRequest, type KillRequest, KillsBody, type RunOfJob } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
+import { mapConcurrent } from '#shared/map-concurrent';
 import { jobNames } from '../../../shared/d1/jobs.ts';
 import { batchKills, enqueueBatch, isBatchOpen } from '../../../shared/d1/kill-batches.ts';
 import { type EarlierUse, earlierUse, type IdempotencyKey } from '../../../shared/d1/kills.ts';
 import { findRunNames, jobsWithOpenRuns, MAX_NAMESAKES } from '../../../shared/d1/runs.ts';
 import type { TokenRecord } from '../../../shared/d1/tokens.ts';
 import { log } from '../../../shared/log.ts';
-import { mapAtMost } from '../../../shared/map-at-most.ts';
 import { callJob } from '../../../shared/rpc/job-object.ts';
 import { AmbiguousRun } from '../../kills/ambiguous-run.ts';
 import type { AppContext } from '../context.ts';
@@ -127,7 +127,7 @@ async function jobsBesideIndex(c: AppContext, token: TokenRecord, { jobs, indexe
   const named = (jobs ?? []).filter((job) => !job.includes('*') && matchesGlob(token.jobs, job));
   const candidates = new Set([...named, ...(known.length > MAX_ASKED ? [] : known)]);
   for (const job of indexed) candidates.delete(job);
-  const found = await mapAtMost(PUSHES_AT_ONCE, [...candidates], async (job) => {
+  const found = await mapConcurrent([...candidates], PUSHES_AT_ONCE, async (job) => {
     try {
       return (await callJob(c.env, job, (object) => object.wouldFind(newKill(c, token, job, order)))) ? [job] : [];
     } catch (error) {
@@ -176,7 +176,7 @@ export async function pushSome(
   const byJob = new Map<string, Kill[]>();
   for (const kill of kills) byJob.set(kill.job, [...(byJob.get(kill.job) ?? []), kill]);
   const groups = [...byJob].slice(0, MAX_PUSHES);
-  const pushed = await mapAtMost(PUSHES_AT_ONCE, groups, ([job, ofJob]) => push(job, ofJob));
+  const pushed = await mapConcurrent(groups, PUSHES_AT_ONCE, ([job, ofJob]) => push(job, ofJob));
   const latest = new Map(pushed.flat().map((kill) => [kill.id, kill]));
   return kills.map((kill) => latest.get(kill.id) ?? kill);
 }

@@ -1,7 +1,7 @@
 /** `leash adopt`: what a guardian starts when the wrapper of its run has died. Nobody types it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withTimeout } from '#shared/with-timeout';
 import { type AdoptableRun, adopt } from '../../adopt/adopt.ts';
-import { within } from '../../clock/within.ts';
 import { type Environment, readConfigFile, withConfig } from '../../config/config-file.ts';
 import { EXIT_STILL_PRINTING, extractHandover } from '../../guardian/guardian.ts';
 import { hasCode } from '../../host/error-code.ts';
@@ -20,7 +20,7 @@ const DISK_MS = 20_000;
 export async function adoptCommand(run: string, version: string): Promise<number> {
   const { facts: told, secrets } = extractHandover(process.env, run);
   const settings = withConfig(process.env, readConfigFile(process.env).values);
-  const found = await within(find(run, told, settings), DISK_MS, known(told, null));
+  const found = await withTimeout(find(run, told, settings), DISK_MS, { fallback: known(told, null) });
   switch (found.kind) {
     case 'taken':
       return 0;

@@ -2,8 +2,8 @@
 import { HEARTBEAT, MAX_UNACKED_BYTES, RECONNECT_CAP_MS } from '#protocol/limits';
 import { encodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { type Killing, type KillMessage, readObjectMessage } from '#protocol/wrapper-link';
+import { backoffMs } from '#shared/backoff';
 import type { Random } from '#testing/random';
-import { pauseBeforeDialling } from '../../../src/link/backoff.ts';
 import type { ReportableRun } from '../../../src/link/reportable-run.ts';
 import { Session, type SessionAction } from '../../../src/link/session.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -91,7 +91,7 @@ export class SimulatedWrapper {
     this.#session = null;
     this.#cancelTick();
     if (this.settled) return;
-    const pauseMs = pauseBeforeDialling(this.#attempt, false, RECONNECT_CAP_MS, this.#random.next());
+    const pauseMs = backoffMs(this.#attempt, 250, RECONNECT_CAP_MS, this.#random.next());
     this.#attempt += 1;
     this.#time.after(pauseMs, () => this.#dial());
   }

@@ -1,7 +1,7 @@
-/** Maps the items with at most so many calls under way at once, in order of the items. */
-export async function mapAtMost<Item, Result>(
-  atOnce: number,
+/** Maps the items with at most `limit` calls in flight. The results are in the order of the items. */
+export async function mapConcurrent<Item, Result>(
   items: readonly Item[],
+  limit: number,
   call: (item: Item) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
@@ -9,6 +9,6 @@ export async function mapAtMost<Item, Result>(
   const work = async () => {
     for (const [index, item] of waiting) results[index] = await call(item);
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  await Promise.all(Array.from({ length: limit }, work));
   return results;
 }
