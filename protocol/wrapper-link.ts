@@ -71,6 +71,17 @@ export const Start = v.object({
   related: v.optional(RelatedProcesses),
 });
 
+const OutdatedStart = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ type: v.literal('start'), command: v.string(), command_line: v.optional(v.undefined()) }),
+);
+
+/** Whether a frame is the `start` of a wrapper from before `command` became `command_line`. */
+export function isOutdatedStart(frame: string): boolean {
+  return v.is(OutdatedStart, frame);
+}
+
 /** The bytes [from, to) had to be dropped on the machine. */
 export const Gap = v.object({ type: v.literal('gap'), from: Offset, to: Offset });
 
@@ -179,6 +190,7 @@ export const LINK_ERROR_CODES = [
   'bad_offset',
   'run_conflict',
   'run_mismatch',
+  'wrapper_outdated',
   'internal',
 ] as const;
 

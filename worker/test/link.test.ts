@@ -1,5 +1,6 @@
 import { ulid } from 'ulid';
 import { describe, expect, test } from 'vitest';
+import { startMessage } from '#testing/wrapper-messages';
 import { request } from './support/api.ts';
 import { env } from './support/env.ts';
 import { eventTypes, run } from './support/objects.ts';
@@ -49,6 +50,19 @@ describe('frames that no wrapper should send', () => {
     const wrapper = await TestWrapper.connect(who, null);
     wrapper.start({ age_ms: Number.MAX_SAFE_INTEGER });
     await wrapper.error('bad_frame');
+    expect(await run(who.job, who.run)).toBeNull();
+  });
+
+  test('the start of an outdated wrapper: it is told to update, and not to come back', async () => {
+    const who = newIdentity('outdated');
+    const wrapper = await TestWrapper.connect(who, null);
+    const { command_line, ...rest } = startMessage(who);
+    wrapper.raw(JSON.stringify({ ...rest, command: command_line }));
+    expect(await wrapper.error('wrapper_outdated')).toMatchObject({
+      retry: 'never',
+      message: expect.stringContaining('Update leash on this machine'),
+    });
+    expect((await wrapper.wasClosed()).code).toBe(4400);
     expect(await run(who.job, who.run)).toBeNull();
   });
 

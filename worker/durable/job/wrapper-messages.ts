@@ -1,9 +1,11 @@
 /** What the object does with each message of a wrapper. */
 import type { NewRunEvent } from '#protocol/api';
+import { CLOSE_CODES } from '#protocol/close-codes';
 import { decodeOutputFrame } from '#protocol/output-frame';
 import { reportedEnd } from '#protocol/run-state';
 import {
   type Complete,
+  isOutdatedStart,
   type LeftRunning,
   type LinkError,
   readWrapperMessage,
@@ -11,7 +13,7 @@ import {
   type WrapperMessage,
 } from '#protocol/wrapper-link';
 import { log } from '../../shared/log.ts';
-import type { Introductions } from './introductions.ts';
+import type { Introductions, Rejection } from './introductions.ts';
 import type { Journal } from './journal.ts';
 import type { KillController } from './kill-controller.ts';
 import type { Liveness } from './liveness.ts';
@@ -22,6 +24,16 @@ import { close, type Sockets, send, type WrapperAttachment } from './sockets.ts'
 
 /** What the protocol allows for an error's message. */
 const MAX_ERROR_CHARS = 1024;
+
+const WRAPPER_OUTDATED: Rejection = {
+  closeCode: CLOSE_CODES.protocol,
+  error: {
+    code: 'wrapper_outdated',
+    message:
+      'This version of leash is too old for this control plane. Update leash on this machine; the command keeps running.',
+    retry: 'never',
+  },
+};
 
 export class WrapperMessages {
   readonly #job: string;
@@ -74,7 +86,8 @@ export class WrapperMessages {
         });
         return;
       case 'malformed':
-        this.#refuse(socket, attachment, { code: read.code, message: read.message, retry: null });
+        if (isOutdatedStart(frame)) this.#reject(socket, attachment, WRAPPER_OUTDATED);
+        else this.#refuse(socket, attachment, { code: read.code, message: read.message, retry: null });
         return;
     }
   }
@@ -83,9 +96,7 @@ export class WrapperMessages {
     // Said on a socket that was given up meanwhile: a newer one may speak for the run.
     if (socket.readyState !== WebSocket.OPEN) return;
     const rejection = this.#introductions.introduce(socket, attachment, message);
-    if (rejection === null) return;
-    this.#refuse(socket, attachment, rejection.error);
-    close(socket, rejection.closeCode, rejection.error.code);
+    if (rejection !== null) this.#reject(socket, attachment, rejection);
   }
 
   #receiveMessage(
@@ -228,6 +239,11 @@ export class WrapperMessages {
     // Who told the end has stayed: what was not sent to it any more is sent now.
     this.#killController.runReturned(changed);
     this.#killController.runConnected(changed, new Set());
+  }
+
+  #reject(socket: WebSocket, attachment: WrapperAttachment, { closeCode, error }: Rejection): void {
+    this.#refuse(socket, attachment, error);
+    close(socket, closeCode, error.code);
   }
 
   #refuse(socket: WebSocket, attachment: WrapperAttachment, error: Omit<LinkError, 'type'>): void {
