@@ -1,32 +1,24 @@
 /**
  * A run's output that is neither stored at the control plane nor on disk yet, in a file in memory: what a wrapper holds
- * is lost when it is killed, what a file holds is not. It also says where the log ends, to the byte, so that a successor
- * goes on from there.
+ * is lost when it is killed, what a file holds is not. The file also says at which byte the output ends, so that a
+ * successor continues from there.
  *
- * Every byte is written before anything else is done with it, in one call that only copies. The file begins with a
- * header of three little-endian words of 8 bytes, and each record with one of two:
+ * Every byte is written before anything else is done with it, in a call that only copies. The file is a header of three
+ * little-endian words of 8 bytes and then records (spool/record.ts):
  *
- *     header   'LSJ1'; offset before which the file says nothing; offset at which the log ends if a write has failed, or 0
- *     record   stream (1 stdout, 2 stderr) * 2^32 + how many bytes; offset of the first of them
+ *     'LSJ2'; offset before which the file says nothing; offset at which the output ends if a write has failed, or 0
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { StreamName } from '#protocol/output-frame';
+import type { OutputFrame } from '#protocol/output-frame';
+import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, readRecord, writeRecord } from '../spool/record.ts';
 
-const MAGIC = 0x314a534cn;
+const MAGIC = 0x324a534cn;
 const HEADER_BYTES = 24;
-const RECORD_HEADER_BYTES = 16;
-/** A file so long is written anew with what is still needed: at most what a wrapper holds in memory, which is half of it. */
-export const LONGEST_BYTES = 8 * 1024 * 1024;
+/** A longer file is rewritten with what is still needed: at most what a wrapper holds in memory, which is half of this. */
+export const MAX_JOURNAL_BYTES = 8 * 1024 * 1024;
 
 const FILE = 'output';
-
-/** A stretch of output, by its offset. */
-export interface Stretch {
-  readonly stream: StreamName;
-  readonly start: number;
-  readonly bytes: Uint8Array;
-}
 
 export class OutputJournal {
   readonly #directory: string;
@@ -34,54 +26,54 @@ export class OutputJournal {
   #position = HEADER_BYTES;
   #hasFailed = false;
   readonly #header = Buffer.alloc(HEADER_BYTES);
-  readonly #recordHeader = Buffer.alloc(RECORD_HEADER_BYTES);
+  readonly #record = Buffer.alloc(RECORD_HEADER_BYTES + MAX_RECORD_BYTES);
 
   /**
-   * Begins a journal in the place of the one that may be there.
+   * Replaces the journal that may be in the directory.
    *
-   * @param base where the log begins, as far as this journal is concerned
-   * @param held what the log holds already, from `base` on
+   * @param base where the output begins, as far as this journal is concerned
+   * @param held the output that is there already, from `base` on
    * @throws what the file system says
    */
-  constructor(directory: string, base: number, held: Iterable<Stretch> = []) {
+  constructor(directory: string, base: number, held: Iterable<OutputFrame> = []) {
     this.#directory = directory;
-    this.#fd = this.#begin(base, held);
+    this.#fd = this.#create(base, held);
   }
 
-  /** Whether it is so long that `restart` should be called. */
+  /** Whether it is time to call `rewrite`. */
   get isLong(): boolean {
-    return this.#position > LONGEST_BYTES;
+    return this.#position > MAX_JOURNAL_BYTES;
   }
 
-  /** Adds what comes at the end of the log. Never throws: a journal that can't be written still says where the log ends. */
-  append(stretch: Stretch): void {
+  /** Adds what comes at the end. Never throws: a journal that can't be written still says where the output ends. */
+  append(output: OutputFrame): void {
     try {
-      if (!this.#hasFailed) this.#write(stretch);
+      if (!this.#hasFailed) this.#write(output);
     } catch {
       // ENOSPC: other files fill the memory.
       this.#hasFailed = true;
     }
-    if (this.#hasFailed) this.#noteEnd(stretch.start + stretch.bytes.length);
+    if (this.#hasFailed) this.#writeEnd(output.start + output.bytes.length);
   }
 
-  /** Nothing that lies before `end`, where the log ends, is needed any more. Never throws. */
+  /** Nothing before `end`, where the output ends, is needed any more. Never throws. */
   clear(end: number): void {
     try {
-      // In this order: what follows the header counts for nothing once that says so.
+      // In this order: what follows the header does not count once the header says so.
       this.#writeHeader(end, 0);
       if (this.#position > HEADER_BYTES) fs.ftruncateSync(this.#fd, HEADER_BYTES);
       this.#position = HEADER_BYTES;
       this.#hasFailed = false;
     } catch {
-      // The file stays long; what is in it is passed over.
+      // The file stays long; what is in it is skipped.
     }
   }
 
-  /** Writes it anew with what is still needed. Never throws: where that can't be done the old one goes on. */
-  restart(base: number, held: Iterable<Stretch>): void {
+  /** Rewrites it with what is still needed. Never throws: where that can't be done the old one stays in use. */
+  rewrite(base: number, held: Iterable<OutputFrame>): void {
     const before = { fd: this.#fd, position: this.#position };
     try {
-      this.#fd = this.#begin(base, held);
+      this.#fd = this.#create(base, held);
       this.#hasFailed = false;
       fs.closeSync(before.fd);
     } catch {
@@ -95,16 +87,16 @@ export class OutputJournal {
     fs.closeSync(this.#fd);
   }
 
-  #begin(base: number, held: Iterable<Stretch>): number {
+  #create(base: number, held: Iterable<OutputFrame>): number {
     const file = path.join(this.#directory, FILE);
-    const aside = `${file}.new`;
-    const fd = fs.openSync(aside, 'w', 0o600);
+    const temporary = `${file}.new`;
+    const fd = fs.openSync(temporary, 'w', 0o600);
     try {
       this.#fd = fd;
       this.#position = HEADER_BYTES;
       this.#writeHeader(base, 0);
-      for (const stretch of held) this.#write(stretch);
-      fs.renameSync(aside, file);
+      for (const output of held) this.#write(output);
+      fs.renameSync(temporary, file);
       return fd;
     } catch (error) {
       fs.closeSync(fd);
@@ -112,19 +104,20 @@ export class OutputJournal {
     }
   }
 
-  #write({ stream, start, bytes }: Stretch): void {
-    this.#recordHeader.writeUInt32LE(bytes.length, 0);
-    this.#recordHeader.writeUInt32LE(stream === 'stdout' ? 1 : 2, 4);
-    this.#recordHeader.writeBigUInt64LE(BigInt(start), 8);
-    const length = RECORD_HEADER_BYTES + bytes.length;
-    const written = fs.writevSync(this.#fd, [this.#recordHeader, bytes], this.#position);
-    if (written < length) throw new Error('only a part could be written');
-    this.#position += length;
+  #write({ stream, start, bytes }: OutputFrame): void {
+    for (let from = 0; from < bytes.length; from += MAX_RECORD_BYTES) {
+      const frame = { stream, start: start + from, bytes: bytes.subarray(from, from + MAX_RECORD_BYTES) };
+      const length = writeRecord(frame, this.#record);
+      const written = fs.writeSync(this.#fd, this.#record, 0, length, this.#position);
+      if (written < length) throw new Error('only a part could be written');
+      this.#position += length;
+    }
   }
 
-  #noteEnd(end: number): void {
+  #writeEnd(end: number): void {
     try {
-      fs.writeSync(this.#fd, littleEndian(end), 0, 8, 16);
+      this.#header.writeBigUInt64LE(BigInt(end), 16);
+      fs.writeSync(this.#fd, this.#header, 16, 8, 16);
     } catch {
       // Its page is there already: it can't fail for want of room, and nothing can be done about anything else.
     }
@@ -138,17 +131,11 @@ export class OutputJournal {
   }
 }
 
-function littleEndian(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
-  return bytes;
-}
-
 /** What a journal says. */
 export interface JournalledOutput {
   /** In order, without a gap between them. */
-  readonly stretches: readonly Stretch[];
-  /** Where the log ends. */
+  readonly frames: readonly OutputFrame[];
+  /** Where the output ends. */
   readonly end: number;
 }
 
@@ -160,29 +147,17 @@ export function readOutputJournal(directory: string): JournalledOutput | null {
   if (bytes.length < HEADER_BYTES || bytes.readBigUInt64LE(0) !== MAGIC) return null;
   const base = Number(bytes.readBigUInt64LE(8));
   const failedAt = Number(bytes.readBigUInt64LE(16));
-  let stretches: Stretch[] = [];
+  let frames: OutputFrame[] = [];
   let end = base;
-  for (const stretch of recordsOf(bytes)) {
-    if (stretch.start < base) continue;
-    // Only the newest is told in one piece; what comes before a gap can't be told from what was stored.
-    if (stretch.start !== end) stretches = [];
-    stretches.push(stretch);
-    end = stretch.start + stretch.bytes.length;
+  // The last record may be incomplete: the writer was killed in the middle of it.
+  let record = readRecord(bytes, HEADER_BYTES);
+  for (; record.kind === 'record'; record = readRecord(bytes, record.next)) {
+    const { frame } = record;
+    if (frame.start < base) continue;
+    // What comes before a gap may be stored already: only the newest contiguous part counts.
+    if (frame.start !== end) frames = [];
+    frames.push(frame);
+    end = frame.start + frame.bytes.length;
   }
-  return failedAt > end ? { stretches: [], end: failedAt } : { stretches, end };
-}
-
-function* recordsOf(bytes: Buffer): Generator<Stretch> {
-  for (let position = HEADER_BYTES; position + RECORD_HEADER_BYTES <= bytes.length; ) {
-    const length = bytes.readUInt32LE(position);
-    const from = position + RECORD_HEADER_BYTES;
-    // The writer was killed in the middle of it.
-    if (length === 0 || from + length > bytes.length) return;
-    yield {
-      stream: bytes.readUInt32LE(position + 4) === 1 ? 'stdout' : 'stderr',
-      start: Number(bytes.readBigUInt64LE(position + 8)),
-      bytes: bytes.subarray(from, from + length),
-    };
-    position = from + length;
-  }
+  return failedAt > end ? { frames: [], end: failedAt } : { frames, end };
 }

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
-import type { StreamName } from '#protocol/output-frame';
+import type { OutputFrame, StreamName } from '#protocol/output-frame';
 import { isMemoryFree, MEMORY } from '../host/memory-directory.ts';
 import { pathOwnersSync } from '../host/path-owners.ts';
 import { describeError, type Log } from '../logging/log.ts';
@@ -13,7 +13,7 @@ import type { ProcessRef } from '../processes/process-ref.ts';
 import type { Processes } from '../state/owner.ts';
 import { parseProcess, processName } from '../state/process-name.ts';
 import { EMPTY_CHECKPOINT, RunCheckpoint } from './checkpoint.ts';
-import { type JournalledOutput, OutputJournal, readOutputJournal, type Stretch } from './output-journal.ts';
+import { type JournalledOutput, OutputJournal, readOutputJournal } from './output-journal.ts';
 
 const PREFIX = 'leash-journal-';
 const CHECKPOINT_FILE = 'checkpoint.json';
@@ -36,7 +36,7 @@ export class RunJournal {
    * @param held the output that is there already, from `base` on
    * @throws what the file system says
    */
-  constructor(directory: string, base: number, held: Iterable<Stretch>, log: Log) {
+  constructor(directory: string, base: number, held: Iterable<OutputFrame>, log: Log) {
     this.path = directory;
     this.#log = log;
     this.#output = new OutputJournal(directory, base, held);

@@ -27,12 +27,12 @@ export async function inheritOutput(
   log: Log,
 ): Promise<InheritedOutput> {
   const onDisk = directory === null ? { segments: new SegmentList(), end: 0 } : await outputOnDisk(directory);
-  const stretches = journalled?.stretches ?? [];
+  const frames = journalled?.frames ?? [];
   // What had gone to disk may still be in the journal.
-  const memory = Math.max(onDisk.end, stretches[0]?.start ?? journalled?.end ?? 0);
+  const memory = Math.max(onDisk.end, frames[0]?.start ?? journalled?.end ?? 0);
   const start = Math.min(onDisk.segments.at(0)?.start ?? memory, memory);
   const output = createUnackedOutput(log, { start, memory, isCertain: journalled !== null });
-  for (const { stream, start, bytes } of stretches) {
+  for (const { stream, start, bytes } of frames) {
     const known = Math.max(0, output.end - start);
     if (known < bytes.length) output.append(stream, bytes.subarray(known));
   }

@@ -4,7 +4,7 @@ import type { StreamName } from '#protocol/output-frame';
 import { OutputBuffer, type OutputChunk } from '../buffer/output-buffer.ts';
 import type { OutputJournal } from '../journal/output-journal.ts';
 import type { Log } from '../logging/log.ts';
-import type { RecordBlock } from '../spool/records.ts';
+import type { RecordBlock } from '../spool/record-block.ts';
 import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
 import type { Later } from '../spool/segment-reader.ts';
 import { Spool, type SpoolLimit, type SpoolSource } from '../spool/spool.ts';
@@ -173,7 +173,7 @@ export class UnackedOutput {
   append(stream: StreamName, bytes: Uint8Array): void {
     this.#journal?.append({ stream, start: this.end, bytes });
     this.#memory.append(stream, bytes);
-    if (this.#journal?.isLong === true) this.#journal.restart(this.#memory.start, this.held());
+    if (this.#journal?.isLong === true) this.#journal.rewrite(this.#memory.start, this.held());
     this.#spillIfDue();
   }
 
@@ -224,7 +224,7 @@ export class UnackedOutput {
     const before = this.#memory;
     this.#memory = new OutputBuffer(this.#capacityBytes, offset);
     if (isMovable) for (const { stream, bytes } of before.held()) this.#memory.append(stream, bytes);
-    this.#journal?.restart(offset, this.held());
+    this.#journal?.rewrite(offset, this.held());
   }
 
   /** What is neither in memory nor on its way to the disk is stored, or was dropped. */

@@ -65,7 +65,7 @@ async function moveJournal(from: string, to: string, runs: string, outputFrom: n
     if (bytes + (await bytesIn(runs)) > MAX_BYTES) return 0;
     await fs.rename(from, to);
     const { output } = readJournal(to);
-    const first = output?.stretches[0]?.start ?? output?.end ?? 0;
+    const first = output?.frames[0]?.start ?? output?.end ?? 0;
     return Math.max(0, (output?.end ?? 0) - Math.max(first, outputFrom));
   } catch {
     // It has been removed.

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
-import { RecordBlock } from './records.ts';
+import { RecordBlock } from './record-block.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -108,7 +108,7 @@ export class SegmentReader {
       this.#segments.remove(segment);
       return;
     }
-    block.filled(bytes);
+    block.setUsed(bytes);
     this.#window = { segment, position, from, last: bytes < wanted };
   }
 }
@@ -118,7 +118,7 @@ export async function lastOffsetIn(segment: Segment): Promise<number | null> {
   const block = new RecordBlock(WINDOW_BYTES);
   const bytes = await readPatiently(segment.path, block.memory, WINDOW_BYTES, 0);
   if (bytes === null) return null;
-  block.filled(bytes);
+  block.setUsed(bytes);
   return block.lastOffset();
 }
 

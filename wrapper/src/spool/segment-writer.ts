@@ -3,7 +3,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../host/error-code.ts';
-import type { RecordBlock } from './records.ts';
+import type { RecordBlock } from './record-block.ts';
 import { type OnDisk, outputBytesFrom, type Segment, type SegmentList } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
@@ -19,8 +19,7 @@ const LEAST_LIMIT_BYTES = 4 * MIN_SEGMENT_BYTES;
 
 /** How large a segment may be: small enough that a bound is kept well by deleting whole ones. */
 export function segmentBytes(limitBytes: number): number {
-  const eighth = Math.floor(limitBytes / 8 / 4) * 4;
-  return Math.max(MIN_SEGMENT_BYTES, Math.min(MAX_SEGMENT_BYTES, eighth));
+  return Math.max(MIN_SEGMENT_BYTES, Math.min(MAX_SEGMENT_BYTES, Math.floor(limitBytes / 8)));
 }
 
 export class SegmentWriter {

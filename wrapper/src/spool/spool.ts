@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
 import { describeError } from '../logging/log.ts';
-import { RecordBlock } from './records.ts';
+import { RecordBlock } from './record-block.ts';
 import type { OnDisk, SegmentList } from './segment-list.ts';
 import { type Later, SegmentReader } from './segment-reader.ts';
 import { SegmentWriter, segmentBytes } from './segment-writer.ts';

@@ -1,5 +1,39 @@
+import zlib from 'node:zlib';
 import { expect, test } from 'vitest';
-import { MAX_RECORD_BYTES, RecordBlock } from '../../src/spool/records.ts';
+import { encodeOutputFrame } from '#protocol/output-frame';
+import { crc32, tableCrc32 } from '../../src/spool/crc32.ts';
+import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES } from '../../src/spool/record.ts';
+import { RecordBlock } from '../../src/spool/record-block.ts';
+import { patternBytes } from '../support/pattern.ts';
+
+/** Where the records of `sample` end. */
+const ENDS = [6, 11, 13].map((bytes, index) => bytes + (index + 1) * RECORD_HEADER_BYTES);
+const [FIRST_END = 0, SECOND_END = 0, THIRD_END = 0] = ENDS;
+
+test.each([
+  ['', 0],
+  ['123456789', 0xcbf43926],
+  ['The quick brown fox jumps over the lazy dog', 0x414fa339],
+])('the CRC-32 of %j is %i, with and without zlib', (text, expected) => {
+  const bytes = Buffer.from(text);
+  expect([crc32(bytes), tableCrc32(bytes)]).toEqual([expected, expected]);
+});
+
+test.runIf(typeof zlib.crc32 === 'function')('the CRC-32 of any bytes is what zlib says', () => {
+  const bytes = patternBytes(0, 3_000);
+  for (let from = 0; from < 2_000; from += 137) {
+    expect(tableCrc32(bytes.subarray(from))).toBe(zlib.crc32(bytes.subarray(from)));
+  }
+});
+
+test('a record is length, CRC-32 and the frame as on the wire', () => {
+  const bytes = Buffer.from('hello ');
+  const frame = Buffer.from(encodeOutputFrame({ stream: 'stdout', start: 1_000, bytes }));
+  const prefix = Buffer.alloc(8);
+  prefix.writeUInt32BE(frame.length, 0);
+  prefix.writeUInt32BE(crc32(frame), 4);
+  expect(Buffer.from(sample().memory.subarray(0, FIRST_END))).toEqual(Buffer.concat([prefix, frame]));
+});
 
 /** Three records: 'hello ' and 'world' on stdout at 1000, 'oh' on stderr at 2^40. */
 function sample(): RecordBlock {
@@ -14,7 +48,7 @@ function sample(): RecordBlock {
 function reread(bytes: Uint8Array): RecordBlock {
   const block = new RecordBlock(256);
   block.memory.set(bytes);
-  block.filled(bytes.length);
+  block.setUsed(bytes.length);
   return block;
 }
 
@@ -33,6 +67,7 @@ test('what was appended is read from any offset, in any order', () => {
   expect(block.read(1_011, 100)).toEqual({ kind: 'gap', from: 1_011, to: 2 ** 40 });
   expect(block.read(2 ** 40 + 2, 100)).toEqual({ kind: 'end', position: block.used });
   expect(block.lastOffset()).toBe(2 ** 40 + 2);
+  expect(block.used).toBe(THIRD_END);
 });
 
 test('a block takes no more than it has room for', () => {
@@ -49,7 +84,7 @@ test('cut off anywhere, it still holds the records that are whole', () => {
   const whole = sample();
   for (let length = 0; length < whole.used; length += 1) {
     const cut = reread(whole.memory.slice(0, length));
-    const expected = length < 32 ? 'end' : length < 64 ? 'hello ' : 'hello world';
+    const expected = length < FIRST_END ? 'end' : length < SECOND_END ? 'hello ' : 'hello world';
     expect([length, textAt(cut, 1_000)]).toEqual([length, expected]);
     expect(textAt(cut, 2 ** 40)).toBe('end');
   }
@@ -57,7 +92,7 @@ test('cut off anywhere, it still holds the records that are whole', () => {
 
 test('zeros at the end, as a loss of power leaves them, are no output', () => {
   const whole = sample();
-  for (let length = 0; length < whole.used; length += 4) {
+  for (let length = 0; length < whole.used; length += 1) {
     const bytes = new Uint8Array(256);
     bytes.set(whole.memory.subarray(0, length));
     const torn = reread(bytes);
@@ -80,9 +115,10 @@ test('whichever bit is changed, that record alone is missing, and no wrong byte 
     const damaged = reread(bytes);
     for (const [index, { start, text }] of records.entries()) {
       const found = textAt(damaged, start);
-      if (index === Math.floor(at / 32)) expect(index === 2 ? ['corrupt', 'end'] : ['gap']).toContain(found);
+      if (index === ENDS.findIndex((end) => at < end))
+        expect(index === 2 ? ['corrupt', 'end'] : ['gap']).toContain(found);
       else expect(found.startsWith(text)).toBe(true);
     }
-    expect(damaged.lastOffset()).toBe(at < 64 ? 2 ** 40 + 2 : 1_011);
+    expect(damaged.lastOffset()).toBe(at < SECOND_END ? 2 ** 40 + 2 : 1_011);
   }
 });
