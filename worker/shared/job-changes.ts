@@ -1,7 +1,7 @@
 /** What has changed in a job's object, on its way to D1 and the pages. */
 import type { Kill, Run } from '#protocol/api';
 import { KIB } from '#protocol/limits';
-import type { Gone } from './d1/forget.ts';
+import type { Gone } from './d1/tombstones.ts';
 
 export interface Changes {
   readonly runs: readonly Run[];

@@ -6,7 +6,6 @@ import { FLEET, type StaleSockets, staleSockets } from '../shared/d1/open-socket
 import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
-import type { AppContext } from './http/context.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
 const CALLS_PER_INVOCATION = 800;
@@ -23,14 +22,18 @@ const ANSWER_WITHIN_MS = 5_000;
  *
  * @param marked what `markStale` gave back
  */
-export async function closeSockets(c: AppContext, token: string, marked: D1Result | undefined): Promise<void> {
+export async function closeSockets(
+  { env, executionCtx }: { readonly env: Env; readonly executionCtx: Pick<ExecutionContext, 'waitUntil'> },
+  token: string,
+  marked: D1Result | undefined,
+): Promise<void> {
   const rows = (marked?.results ?? []) as { object: string }[];
   const objects = [...new Set(rows.map(({ object }) => object))];
   const calls = callAll(
-    c.env,
+    env,
     objects.slice(0, CALLS_PER_INVOCATION).map((object) => ({ token, object })),
   );
-  c.executionCtx.waitUntil(calls);
+  executionCtx.waitUntil(calls);
   await Promise.race([calls, scheduler.wait(ANSWER_WITHIN_MS)]);
 }
 

@@ -5,8 +5,10 @@
 
 import { withTimeout } from '#shared/with-timeout';
 import { forgetAudit } from '../shared/d1/audit.ts';
+import { forgetIdempotencyKeys } from '../shared/d1/idempotency.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
-import { forgetIdempotencyKeys, forgetLeftOverKills, jobsWithUnacceptedKills } from '../shared/d1/kills.ts';
+import { jobsWithUnacceptedKills } from '../shared/d1/kill-queue.ts';
+import { forgetLeftOverKills } from '../shared/d1/kills.ts';
 import { forgetLeftOverRuns } from '../shared/d1/runs.ts';
 import { forgetSessions } from '../shared/d1/sessions.ts';
 import { forgetSecrets } from '../shared/d1/tokens.ts';

@@ -3,7 +3,7 @@ import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Scope } from '#protocol/api';
 import { isSocket, type Operation } from '../src/http/operation.ts';
-import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/http/routes/operations.ts';
+import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/http/operations.ts';
 import { expiredToken, newToken, ORIGIN, request, signedIn } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRange, stretchOf, withoutGaps } from '../src/http/byte-range.ts';
+import { parseRange, stretchOf, withoutGaps } from '../src/http/output/byte-range.ts';
 
 test.each([
   ['bytes=0-0', { kind: 'from', start: 0, end: 1 }],

@@ -2,7 +2,7 @@
 import { ulid } from 'ulid';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Scope } from '#protocol/api';
-import { API_OPERATIONS } from '../src/http/routes/operations.ts';
+import { API_OPERATIONS } from '../src/http/operations.ts';
 import { call, newToken } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { TestViewer } from './support/viewer.ts';
@@ -78,7 +78,7 @@ test('whoever may see both is told where the run is', async () => {
   const response = await call('POST', `/jobs/${mine.job}/kill`, { body: { run: theirs.run } });
   expect([response.status, await response.json()]).toMatchObject([
     404,
-    { code: 'unknown_run', detail: expect.stringContaining(`of ${theirs.job}`) },
+    { code: 'unknown_run', detail: expect.stringContaining(`job ${theirs.job}`) },
   ]);
 });
 

@@ -262,7 +262,7 @@ describe('a kill of one job', () => {
       expect(response.status).toBe(404);
       expect(await response.json()).toMatchObject({
         code: 'unknown_run',
-        detail: expect.stringContaining('of owner-of-run'),
+        detail: expect.stringContaining('job owner-of-run'),
       });
     }
     expect(await count('kills', 'job = ?', 'namesake')).toBe(0);

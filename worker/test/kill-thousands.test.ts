@@ -3,7 +3,7 @@ import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Kill } from '#protocol/api';
 import { enqueueBatch, type KillBatch } from '../shared/d1/kill-batches.ts';
-import { pushSome } from '../src/http/routes/kill-many.ts';
+import { deliverAll } from '../src/kills/deliver.ts';
 import { call, postKill, refusal } from './support/api.ts';
 import { env } from './support/env.ts';
 
@@ -71,7 +71,7 @@ test('a batch that fails halfway stores nothing', async () => {
 test('as many are pushed as one call may, some at once, and none is left out of the answer', async () => {
   const kills = await newKills('push-', 1_000);
   let [now, atOnce, all] = [0, 0, 0];
-  const answered = await pushSome(kills, async (_job, ofJob) => {
+  const answered = await deliverAll(kills, async (_job, ofJob) => {
     all += 1;
     now += 1;
     atOnce = Math.max(atOnce, now);

@@ -10,9 +10,9 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Kill } from '#protocol/api';
 import { withTimeout } from '#shared/with-timeout';
-import { forget } from '../../shared/d1/forget.ts';
 import { mirrorJobs } from '../../shared/d1/jobs.ts';
-import { mirrorKills, unacceptedKills } from '../../shared/d1/kills.ts';
+import { unacceptedKills } from '../../shared/d1/kill-queue.ts';
+import { mirrorKills } from '../../shared/d1/kills.ts';
 import { type Registration, registerSockets, type Standing } from '../../shared/d1/open-sockets.ts';
 import {
   auditRunIdConflicts,
@@ -23,6 +23,7 @@ import {
 import { mirrorRuns } from '../../shared/d1/runs.ts';
 import { findSessions } from '../../shared/d1/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
+import { forget } from '../../shared/d1/tombstones.ts';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type News, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';

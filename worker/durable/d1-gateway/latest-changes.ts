@@ -1,4 +1,4 @@
-import type { Gone } from '../../shared/d1/forget.ts';
+import type { Gone } from '../../shared/d1/tombstones.ts';
 import type { JobChanges, News } from '../../shared/job-changes.ts';
 
 export interface LatestChanges extends News {

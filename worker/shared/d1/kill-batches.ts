@@ -1,7 +1,8 @@
 /** Kills that one call has made: one for each job, put into the queue together. */
 import type { Kill } from '#protocol/api';
 import { type AuditEntry, recordAudits } from './audit.ts';
-import { type EarlierUse, earlierUse, type IdempotencyKey, readKill } from './kills.ts';
+import { type EarlierUse, earlierUse, type IdempotencyKey } from './idempotency.ts';
+import { readKill } from './kills.ts';
 
 export interface KillBatch {
   readonly id: string;

@@ -6,13 +6,14 @@ import { REQUEST_ID_HEADER } from '#protocol/api';
 import { KIB } from '#protocol/limits';
 import { isSchemaError } from '../../shared/d1/schema-version.ts';
 import { log } from '../../shared/log.ts';
+import { ApiError, schemaMissing } from '../api-error.ts';
 import { browserPage } from './browser-page.ts';
 import type { AppContext, AppEnv } from './context.ts';
 import type { Operation } from './operation.ts';
-import { ApiError, problemResponse, schemaMissing } from './problem-response.ts';
+import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './operations.ts';
+import { problemResponse } from './problem-response.ts';
 import { slowedDown } from './rate-limit.ts';
 import { noteRefusal } from './refusals.ts';
-import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './routes/operations.ts';
 import { serve } from './serve.ts';
 
 const MAX_LOGGED_PATH_CHARS = 200;

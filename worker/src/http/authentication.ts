@@ -9,7 +9,7 @@ import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
 import { sessionByHash, tokenByHash } from '../../shared/rpc/d1-gateway.ts';
-import { ApiError } from './problem-response.ts';
+import { ApiError } from '../api-error.ts';
 import { readSessionCookie } from './session-cookie.ts';
 
 const MAX_AUTHORIZATION_CHARS = 512;

@@ -1,4 +1,5 @@
 /** Where a call came from. */
+import type { CallOrigin } from '../audit-entry.ts';
 import type { AppContext } from './context.ts';
 
 /** Set by Cloudflare, whatever the client sent; null where nothing has set it. */
@@ -19,4 +20,8 @@ export function network(address: string): string {
   ];
   const prefix = all.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
   return `${prefix.join(':')}::/64`;
+}
+
+export function callOrigin(c: AppContext): CallOrigin {
+  return { address: clientAddress(c), requestId: c.get('requestId') };
 }

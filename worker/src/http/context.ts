@@ -1,8 +1,8 @@
 import type { Context } from 'hono';
 import type { Env } from '../../shared/env.ts';
+import type { ApiError } from '../api-error.ts';
 import type { Caller } from './authentication.ts';
 import type { Operation } from './operation.ts';
-import type { ApiError } from './problem-response.ts';
 
 /** What every call finds in its context. */
 export interface AppEnv {

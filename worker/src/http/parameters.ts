@@ -40,8 +40,10 @@ export function cursor<Value extends v.GenericSchema<string, unknown>>(value: Va
   return v.optional(v.pipe(value, v.description('The `next_cursor` of the page before.')));
 }
 
-/** One of these words, or several, separated by commas. */
-export function words<const Words extends readonly [string, ...string[]]>(schema: v.PicklistSchema<Words, undefined>) {
+/** One or more of these values, separated by commas. */
+export function listOf<const Values extends readonly [string, ...string[]]>(
+  schema: v.PicklistSchema<Values, undefined>,
+) {
   return v.pipe(
     v.string(),
     v.transform((text) => text.split(',')),

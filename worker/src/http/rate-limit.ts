@@ -7,10 +7,10 @@
  * would come again within seconds.
  */
 import { log } from '../../shared/log.ts';
+import { ApiError } from '../api-error.ts';
 import { clientAddress, network } from './client-address.ts';
 import type { AppContext } from './context.ts';
 import { isSocket } from './operation.ts';
-import { ApiError } from './problem-response.ts';
 
 /** The period of the limits in wrangler.toml. */
 const RETRY = { 'Retry-After': '60' };

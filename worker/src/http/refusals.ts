@@ -7,10 +7,10 @@
 
 import { MANY, type Refusals, recordRefusals } from '../../shared/d1/audit.ts';
 import { log } from '../../shared/log.ts';
+import type { ApiError } from '../api-error.ts';
 import { presentsCredential } from './authentication.ts';
 import { clientAddress, network } from './client-address.ts';
 import type { AppContext } from './context.ts';
-import type { ApiError } from './problem-response.ts';
 
 const GATHER_MS = 1_000;
 const MAX_GATHERED = 25;

@@ -1,6 +1,7 @@
 /** Serving an operation: finds out who calls, whether they may, and what they bring; then does it. */
 import * as v from 'valibot';
 import { describeIssue } from '#protocol/text-frame';
+import { ApiError } from '../api-error.ts';
 import {
   authenticate,
   type Caller,
@@ -12,7 +13,6 @@ import {
 import type { AppContext } from './context.ts';
 import { noteLastUse } from './last-use.ts';
 import { isSocket, needsOwnOrigin, type Operation, type Parsed } from './operation.ts';
-import { ApiError } from './problem-response.ts';
 import { requireKillRate } from './rate-limit.ts';
 
 /** @throws ApiError */

@@ -2,9 +2,9 @@
 import * as v from 'valibot';
 import { hasSchema } from '../../../shared/d1/schema-version.ts';
 import { readSettings } from '../../../shared/settings.ts';
+import { ApiError, schemaMissing } from '../../api-error.ts';
 import type { AppContext } from '../context.ts';
 import { json, openOperation } from '../operation.ts';
-import { ApiError, schemaMissing } from '../problem-response.ts';
 
 const Health = v.object({ status: v.literal('ok') });
 

@@ -2,12 +2,12 @@
 import type * as v from 'valibot';
 import { type Job, JobBody, JobList } from '#protocol/api';
 import { JobName } from '#protocol/names';
+import { NO_ENDS, runsOfJobs } from '../../../shared/d1/job-runs.ts';
 import { findJob, type JobRow, listJobs } from '../../../shared/d1/jobs.ts';
-import { NO_ENDS, runsOfJobs } from '../../../shared/d1/runs-of-jobs.ts';
+import { ApiError } from '../../api-error.ts';
 import { pageOf } from '../list-page.ts';
 import { json, operation } from '../operation.ts';
 import { cursor, limit } from '../parameters.ts';
-import { ApiError } from '../problem-response.ts';
 
 export const jobOperations = [
   operation({

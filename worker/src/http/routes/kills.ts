@@ -1,34 +1,94 @@
-/** `GET /kills`, `GET /kills/{id}`: what was ordered, and how far it has come. */
+/** `POST /jobs/{job}/kill`, `POST /kills`, `GET /kills`, `GET /kills/{id}`: end runs, and follow what becomes of it. */
 import * as v from 'valibot';
-import { type Kill, KillBody, KillList } from '#protocol/api';
+import { KillBody, KillList, KillManyRequest, KillRequest, KillsBody } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { KillState } from '#protocol/kill';
 import { JobName, KillId } from '#protocol/names';
 import { findKill, listKills } from '../../../shared/d1/kills.ts';
-import { log } from '../../../shared/log.ts';
-import { waitForKill } from '../../kills/kill-wait.ts';
+import { ApiError } from '../../api-error.ts';
+import type { KillCall } from '../../kills/kill-call.ts';
+import { killJob } from '../../kills/kill-job.ts';
+import { killMany } from '../../kills/kill-many.ts';
+import { currentKill } from '../../kills/kill-wait.ts';
+import type { Caller } from '../authentication.ts';
+import { callOrigin } from '../client-address.ts';
 import type { AppContext } from '../context.ts';
 import { pageOf } from '../list-page.ts';
 import { json, operation } from '../operation.ts';
-import { cursor, limit, wait, words } from '../parameters.ts';
-import { ApiError } from '../problem-response.ts';
+import { cursor, limit, listOf, wait } from '../parameters.ts';
+
+const MAX_KEY_CHARS = 128;
+const IdempotencyKey = v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_KEY_CHARS));
+
+/** What both calls that kill have in common. */
+const killing = {
+  method: 'post',
+  access: { kind: 'scope', scopes: ['kill'] },
+  query: { wait },
+  isKill: true,
+  headers: {
+    'Idempotency-Key': `Any text of up to ${MAX_KEY_CHARS} characters. A repeated call with the same key returns the first call’s kills.`,
+  },
+} as const;
 
 export const killOperations = [
+  operation({
+    ...killing,
+    id: 'killJob',
+    path: '/jobs/{job}/kill',
+    summary: 'Kill the runs of a job',
+    description:
+      'The kill is stored before the response, and is retried until it is done. It matches runs that run now, and runs that started before it and connect before `expires_at`.',
+    params: { job: JobName },
+    body: KillRequest,
+    answers: {
+      200: json(KillBody, 'Settled: all targets have ended.'),
+      202: json(KillBody, 'Stored and in progress.'),
+    },
+    problems: ['unknown_job', 'unknown_run', 'idempotency_conflict'],
+    handle: async ({ c, caller, params, query, body }) => {
+      const kill = await killJob(readCall(c, caller), params.job, body, query.wait);
+      return c.json<v.InferOutput<typeof KillBody>>({ kill }, kill.state === 'settled' ? 200 : 202);
+    },
+  }),
+  operation({
+    ...killing,
+    id: 'killMany',
+    path: '/kills',
+    summary: 'Kill matching runs of any job',
+    description: `Creates one kill for each job that has a matching run which may still be alive, as \`POST /jobs/{job}/kill\` would
+with the same machines and instance. Jobs that the token may not kill are left out.
+With \`runs\`, creates one kill for each of these runs instead, as \`POST /jobs/{job}/kill\` would with that run.
+A run is named by its id; if several jobs have reported that id, by its job and id.
+Either all kills are stored before the response, or none is.`,
+    body: KillManyRequest,
+    answers: {
+      200: json(KillsBody, 'All are settled: all targets have ended. Empty if nothing matches.'),
+      202: json(KillsBody, 'Stored and in progress.'),
+    },
+    problems: ['unknown_run', 'run_ambiguous', 'idempotency_conflict'],
+    handle: async ({ c, caller, query, body }) => {
+      const kills = await killMany(readCall(c, caller), body, query.wait);
+      const isSettled = kills.every(({ state }) => state === 'settled');
+      return c.json<v.InferOutput<typeof KillsBody>>({ kills: [...kills] }, isSettled ? 200 : 202);
+    },
+  }),
   operation({
     id: 'listKills',
     method: 'get',
     path: '/kills',
-    summary: 'Kills, newest first',
-    description: 'A page ends early when its kills have very many targets.',
+    summary: 'List kills, newest first',
+    description:
+      'Read from the index, which may be a moment behind. A list page has fewer than `limit` kills if they have very many targets.',
     access: { kind: 'scope', scopes: ['read'] },
     query: {
       job: v.optional(JobName),
-      state: v.optional(v.pipe(words(KillState), v.description('One state, or several, separated by commas.'))),
-      batch: v.optional(v.pipe(KillId, v.description('Only those that one call has made.'))),
+      state: v.optional(v.pipe(listOf(KillState), v.description('One or more states, separated by commas.'))),
+      batch: v.optional(v.pipe(KillId, v.description('Only kills that this call created: their `batch`.'))),
       limit,
       cursor: cursor(KillId),
     },
-    answers: { 200: json(KillList, 'Kills as the index has them: it may be a moment behind.') },
+    answers: { 200: json(KillList, 'A page of kills.') },
     handle: async ({ c, caller, query }) => {
       const { job, state: states, batch, cursor: before } = query;
       const filter = { jobGlob: caller.token.jobs, job, states, batch, before };
@@ -42,29 +102,29 @@ export const killOperations = [
     id: 'getKill',
     method: 'get',
     path: '/kills/{id}',
-    summary: 'How far a kill has come',
+    summary: 'Get a kill',
     access: { kind: 'scope', scopes: ['read', 'kill'] },
     params: { id: KillId },
     query: { wait },
     answers: { 200: json(KillBody, 'The kill with its targets and their exit codes.') },
     problems: ['unknown_kill'],
     handle: async ({ c, caller, params, query }) => {
-      const kill = await findKill(c.env.DB, params.id);
-      // A kill of a job that the caller may not see is, to the caller, none.
-      if (kill === null || !matchesGlob(caller.token.jobs, kill.job)) {
-        throw new ApiError('unknown_kill', `There is no kill ${params.id}.`);
+      const indexed = await findKill(c.env.DB, params.id);
+      // A kill of a job that the caller may not see must not be told from none.
+      if (indexed === null || !matchesGlob(caller.token.jobs, indexed.job)) {
+        throw new ApiError('unknown_kill', `No kill has the id ${params.id}.`);
       }
-      return c.json<v.InferOutput<typeof KillBody>>({ kill: await killAfter(c, kill, query.wait) });
+      const kill = await currentKill({ env: c.env, ...callOrigin(c) }, indexed, query.wait);
+      return c.json<v.InferOutput<typeof KillBody>>({ kill });
     },
   }),
 ];
 
-/** What the job's object says of the kill, or D1 when the object doesn't know it yet or can't be reached. */
-export async function killAfter(c: AppContext, kill: Kill, waitSeconds: number): Promise<Kill> {
-  try {
-    return (await waitForKill(c.env, kill.job, kill.id, waitSeconds * 1000)) ?? kill;
-  } catch (error) {
-    log.error('kill_not_read', error, { request: c.get('requestId'), job: kill.job, kill: kill.id });
-    return kill;
+/** @throws ApiError `bad_request` when the idempotency key is too long */
+function readCall(c: AppContext, { token }: Caller): KillCall {
+  const idempotencyKey = c.req.header('Idempotency-Key') ?? null;
+  if (idempotencyKey !== null && !v.is(IdempotencyKey, idempotencyKey)) {
+    throw new ApiError('bad_request', `Idempotency-Key: must have 1 to ${MAX_KEY_CHARS} characters`);
   }
+  return { env: c.env, token, idempotencyKey, ...callOrigin(c) };
 }

@@ -16,15 +16,14 @@ import { RunState } from '#protocol/run-state';
 import { listRuns } from '../../../shared/d1/run-lists.ts';
 import { findRuns } from '../../../shared/d1/runs.ts';
 import { callJob } from '../../../shared/rpc/job-object.ts';
-import { AmbiguousRun } from '../../kills/ambiguous-run.ts';
-import { OUTPUT_TYPE, outputResponse, rangeResponse } from '../../output/run-output.ts';
+import { AmbiguousRun, ApiError } from '../../api-error.ts';
 import type { Caller } from '../authentication.ts';
-import { type AskedRange, parseRange } from '../byte-range.ts';
 import type { AppContext } from '../context.ts';
 import { pageOf } from '../list-page.ts';
 import { json, operation } from '../operation.ts';
-import { bytes, cursor, limit, wholeNumber, words } from '../parameters.ts';
-import { ApiError } from '../problem-response.ts';
+import { type AskedRange, parseRange } from '../output/byte-range.ts';
+import { OUTPUT_TYPE, outputResponse, rangeResponse } from '../output/output-response.ts';
+import { bytes, cursor, limit, listOf, wholeNumber } from '../parameters.ts';
 
 const Stream = v.picklist(['stdout', 'stderr']);
 
@@ -57,7 +56,7 @@ export const runOperations = [
       job: v.optional(JobName),
       machine: v.optional(MachineName),
       instance: v.optional(InstanceName),
-      state: v.optional(v.pipe(words(RunState), v.description('One state, or several, separated by commas.'))),
+      state: v.optional(v.pipe(listOf(RunState), v.description('One state, or several, separated by commas.'))),
       since: v.optional(v.pipe(GivenTime, v.description('Only runs that had not ended before.'))),
       until: v.optional(v.pipe(GivenTime, v.description('Only runs that had started before.'))),
       limit,

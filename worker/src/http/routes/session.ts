@@ -7,9 +7,10 @@ import { markStale } from '../../../shared/d1/open-sockets.ts';
 import { deleteSession, insertSession } from '../../../shared/d1/sessions.ts';
 import type { TokenRecord } from '../../../shared/d1/tokens.ts';
 import { sha256 } from '../../../shared/hash.ts';
+import { auditEntry } from '../../audit-entry.ts';
 import { closeSockets } from '../../revocation.ts';
-import { auditEntry } from '../audit-entry.ts';
 import { requireOwnOrigin, resolveToken } from '../authentication.ts';
+import { callOrigin } from '../client-address.ts';
 import { empty, json, openOperation, operation } from '../operation.ts';
 import { SESSION_SECONDS, sessionCookie } from '../session-cookie.ts';
 
@@ -34,7 +35,10 @@ export const sessionOperations = [
       );
       await c.env.DB.batch([
         insertSession(c.env.DB, sha256(value), token.hash, expiresAt),
-        recordAudit(c.env.DB, auditEntry(c, { at: now, actor: token, action: 'signed_in', subject: token.id })),
+        recordAudit(
+          c.env.DB,
+          auditEntry(callOrigin(c), { at: now, actor: token, action: 'signed_in', subject: token.id }),
+        ),
       ]);
       c.header('Set-Cookie', sessionCookie(c.req.raw, value));
       return c.json(sessionBody(token));
@@ -63,7 +67,7 @@ export const sessionOperations = [
       if (session !== null) {
         const [, , marked] = await c.env.DB.batch([
           deleteSession(c.env.DB, session),
-          recordAudit(c.env.DB, auditEntry(c, { actor: token, action: 'signed_out', subject: token.id })),
+          recordAudit(c.env.DB, auditEntry(callOrigin(c), { actor: token, action: 'signed_out', subject: token.id })),
           markStale(c.env.DB, token.id, session),
         ]);
         await closeSockets(c, token.id, marked);

@@ -6,9 +6,9 @@ import { InstanceName, JobName, MachineName, RunId } from '#protocol/names';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { credentialParameter } from '../../../shared/credential.ts';
+import { ApiError } from '../../api-error.ts';
 import type { Caller } from '../authentication.ts';
 import { operation, socket } from '../operation.ts';
-import { ApiError } from '../problem-response.ts';
 
 /** About when those that are silent are hung up on. */
 const RETRY = { 'Retry-After': '60' };

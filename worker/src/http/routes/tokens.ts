@@ -13,12 +13,13 @@ import {
   tokenResource,
 } from '../../../shared/d1/tokens.ts';
 import { sha256 } from '../../../shared/hash.ts';
+import { ApiError } from '../../api-error.ts';
+import { auditEntry } from '../../audit-entry.ts';
 import { closeSockets } from '../../revocation.ts';
-import { auditEntry } from '../audit-entry.ts';
+import { callOrigin } from '../client-address.ts';
 import { pageOf } from '../list-page.ts';
 import { empty, json, operation } from '../operation.ts';
 import { cursor, limit } from '../parameters.ts';
-import { ApiError } from '../problem-response.ts';
 import { newSecret } from '../secret.ts';
 
 const TokenId = v.pipe(v.string(), v.regex(/^[0-9A-Z]{26}$/, 'a token id is a ULID'));
@@ -55,7 +56,7 @@ export const tokenOperations = [
         ...insertToken(c.env.DB, id, sha256(secret), body, now),
         recordAudit(
           c.env.DB,
-          auditEntry(c, {
+          auditEntry(callOrigin(c), {
             actor: caller.token,
             action: 'token_created',
             subject: id,
@@ -86,10 +87,14 @@ export const tokenOperations = [
       const oldEndsAt = Date.now() + body.old_valid_seconds * 1000;
       const detail = { old_ends_at: new Date(oldEndsAt).toISOString() };
       const results = await c.env.DB.batch([
-        recordAudit(c.env.DB, auditEntry(c, { actor: caller.token, action: 'token_rotated', subject: id, detail }), {
-          table: 'tokens',
-          id,
-        }),
+        recordAudit(
+          c.env.DB,
+          auditEntry(callOrigin(c), { actor: caller.token, action: 'token_rotated', subject: id, detail }),
+          {
+            table: 'tokens',
+            id,
+          },
+        ),
         ...rotateSecret(c.env.DB, id, sha256(secret), oldEndsAt),
         markStale(c.env.DB, id),
       ]);
@@ -113,10 +118,14 @@ export const tokenOperations = [
       const { id } = params;
       // The entry first: it is written only while the token is there.
       const results = await c.env.DB.batch([
-        recordAudit(c.env.DB, auditEntry(c, { actor: caller.token, action: 'token_deleted', subject: id }), {
-          table: 'tokens',
-          id,
-        }),
+        recordAudit(
+          c.env.DB,
+          auditEntry(callOrigin(c), { actor: caller.token, action: 'token_deleted', subject: id }),
+          {
+            table: 'tokens',
+            id,
+          },
+        ),
         ...deleteToken(c.env.DB, id),
         markStale(c.env.DB, id),
       ]);

@@ -1,7 +1,7 @@
 /**
  * The full hour: every wrapper connects at the same moment, while an operator goes on killing.
  *
- *     npm run build && node bench/full-hour.ts [--wrappers 2000] [--jobs 1,200,2000] [--kill-every-ms 50]
+ *     npm run build && node bench/thundering-herd.ts [--wrappers 2000] [--jobs 1,200,2000] [--kill-every-ms 50]
  *
  * For each number of jobs it starts the built Worker on the local runtime with nothing stored, opens the wrappers'
  * connections from two processes at once, and posts one kill after the other for runs that have started. It prints when
@@ -21,8 +21,8 @@ import { parseArgs } from 'node:util';
 import { ulid } from 'ulid';
 import { spawnControlPlane } from '../scripts/local/control-plane-child.ts';
 import { ROOT } from '../scripts/local/paths.ts';
-import type { Wrapper } from './full-hour/crowd-messages.ts';
-import { FullHour } from './full-hour/hour.ts';
+import type { Wrapper } from './thundering-herd/crowd-messages.ts';
+import { FullHour } from './thundering-herd/hour.ts';
 
 const PROCESSES = 2;
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Job, Run } from '#protocol/api';
-import { forget } from '../shared/d1/forget.ts';
-import { runsOfJobs } from '../shared/d1/runs-of-jobs.ts';
+import { runsOfJobs } from '../shared/d1/job-runs.ts';
+import { forget } from '../shared/d1/tombstones.ts';
 import { call } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';

@@ -1,25 +1,21 @@
 /** All that the API can do. */
 import * as v from 'valibot';
-import { openApiDocument } from '../openapi.ts';
-import { json, type Operation, openOperation } from '../operation.ts';
-import { auditOperations } from './audit.ts';
-import { healthOperations } from './health.ts';
-import { jobOperations } from './jobs.ts';
-import { killJobOperations } from './kill-job.ts';
-import { killManyOperations } from './kill-many.ts';
-import { killOperations } from './kills.ts';
-import { metricsOperations } from './metrics.ts';
-import { runOperations } from './runs.ts';
-import { sessionOperations } from './session.ts';
-import { socketOperations } from './sockets.ts';
-import { tokenOperations } from './tokens.ts';
+import { openApiDocument } from './openapi.ts';
+import { json, type Operation, openOperation } from './operation.ts';
+import { auditOperations } from './routes/audit.ts';
+import { healthOperations } from './routes/health.ts';
+import { jobOperations } from './routes/jobs.ts';
+import { killOperations } from './routes/kills.ts';
+import { metricsOperations } from './routes/metrics.ts';
+import { runOperations } from './routes/runs.ts';
+import { sessionOperations } from './routes/session.ts';
+import { socketOperations } from './routes/sockets.ts';
+import { tokenOperations } from './routes/tokens.ts';
 
 export const BASE = '/api/v1';
 
 /** Below `BASE`. */
 export const API_OPERATIONS: readonly Operation[] = [
-  ...killJobOperations,
-  ...killManyOperations,
   ...killOperations,
   ...jobOperations,
   ...runOperations,

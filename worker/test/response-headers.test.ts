@@ -2,7 +2,7 @@
 import { ulid } from 'ulid';
 import { beforeAll, expect, test } from 'vitest';
 import { isSocket } from '../src/http/operation.ts';
-import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/http/routes/operations.ts';
+import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from '../src/http/operations.ts';
 import { request } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';

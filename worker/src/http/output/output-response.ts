@@ -2,11 +2,11 @@
 import { GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, type Run } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
-import { log } from '../../shared/log.ts';
-import { callJob, type OutputExtent, type OutputPiece } from '../../shared/rpc/job-object.ts';
-import { type AskedRange, type Stretch, stretchOf, withoutGaps } from '../http/byte-range.ts';
-import type { AppContext } from '../http/context.ts';
-import { ApiError } from '../http/problem-response.ts';
+import { log } from '../../../shared/log.ts';
+import { callJob, type OutputExtent, type OutputPiece } from '../../../shared/rpc/job-object.ts';
+import { ApiError } from '../../api-error.ts';
+import type { AppContext } from '../context.ts';
+import { type AskedRange, type Stretch, stretchOf, withoutGaps } from './byte-range.ts';
 
 /** Nothing is known of its encoding but that UTF-8 is the likeliest. */
 export const OUTPUT_TYPE = 'text/plain; charset=utf-8';
