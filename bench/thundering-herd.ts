@@ -1,5 +1,5 @@
 /**
- * The full hour: every wrapper connects at the same moment, while an operator goes on killing.
+ * A thundering herd: every wrapper connects at the same moment, while an operator keeps killing runs.
  *
  *     npm run build && node bench/thundering-herd.ts [--wrappers 2000] [--jobs 1,200,2000] [--kill-every-ms 50]
  *
@@ -22,7 +22,7 @@ import { ulid } from 'ulid';
 import { spawnControlPlane } from '../scripts/local/control-plane-child.ts';
 import { ROOT } from '../scripts/local/paths.ts';
 import type { Wrapper } from './thundering-herd/crowd-messages.ts';
-import { FullHour } from './thundering-herd/hour.ts';
+import { ThunderingHerd } from './thundering-herd/herd.ts';
 
 const PROCESSES = 2;
 
@@ -55,7 +55,7 @@ async function measure(wrapperCount: number, jobCount: number): Promise<void> {
   try {
     console.log(`\n${wrapperCount} wrappers of ${jobCount} job${jobCount === 1 ? '' : 's'}`);
     const killEveryMs = Number(options['kill-every-ms']);
-    await new FullHour(plane, crowd, wrappers(wrapperCount, jobCount), killEveryMs).play(adminToken);
+    await new ThunderingHerd(plane, crowd, wrappers(wrapperCount, jobCount), killEveryMs).play(adminToken);
     if (logged.problems > 0) console.log(`  the Worker logged ${logged.problems} warnings or errors: ${logged.first}`);
   } finally {
     process.off('SIGINT', abandon).off('SIGTERM', abandon);

@@ -13,7 +13,7 @@ const Time = v.pipe(
   v.check((text) => !Number.isNaN(Date.parse(text)), 'a time as in RFC 3339'),
 );
 /** A time that a caller gives. Of the 30th of February Date.parse makes one in March, and what was meant nobody knows. */
-export const GivenTime = v.pipe(
+export const InputTime = v.pipe(
   Time,
   v.check((text) => {
     const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
@@ -205,7 +205,7 @@ export const Kill = v.object({
 export type Kill = v.InferOutput<typeof Kill>;
 
 /** How a kill is to be done, and why. What is left out is each run's own, as it was started with. */
-const KillManner = {
+const KillOptions = {
   signal: v.optional(KillSignal),
   grace_seconds: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_GRACE_MS / 1000))),
   include: v.optional(KillInclude),
@@ -223,7 +223,7 @@ export const KillRequest = v.strictObject({
   run: v.optional(RunId),
   instance: v.optional(InstanceName),
   machine: v.optional(MachineSelector),
-  ...KillManner,
+  ...KillOptions,
 });
 export type KillRequest = v.InferOutput<typeof KillRequest>;
 
@@ -264,7 +264,7 @@ export const KillManyRequest = v.pipe(
     machines: v.optional(Globs),
     instance: v.optional(InstanceName),
     runs: v.optional(Runs),
-    ...KillManner,
+    ...KillOptions,
   }),
   v.check(
     ({ runs, ...selector }) => runs !== undefined || isSelector(selector),
@@ -323,7 +323,7 @@ export const NewToken = v.pipe(
     expires_at: v.optional(
       v.nullable(
         v.pipe(
-          GivenTime,
+          InputTime,
           v.check((text) => Date.parse(text) > Date.now(), 'a time to come'),
         ),
       ),

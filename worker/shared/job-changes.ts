@@ -1,7 +1,7 @@
 /** What has changed in a job's object, on its way to D1 and the pages. */
 import type { Kill, Run } from '#protocol/api';
 import { KIB } from '#protocol/limits';
-import type { Gone } from './d1/tombstones.ts';
+import type { Tombstone } from './d1/tombstones.ts';
 
 export interface Changes {
   readonly runs: readonly Run[];
@@ -10,17 +10,17 @@ export interface Changes {
 
 /** What the watching pages are told once D1 has it. */
 export interface News extends Changes {
-  readonly forgottenRuns: readonly Gone[];
+  readonly forgottenRuns: readonly Tombstone[];
 }
 
 /** A run or kill of the job that its object does not keep any more. */
-export type Forgotten = Omit<Gone, 'job'>;
+export type JobTombstone = Omit<Tombstone, 'job'>;
 
 /** The changes that one job's object has to tell. */
 export interface JobChanges extends Changes {
   readonly job: string;
-  readonly forgottenRuns: readonly Forgotten[];
-  readonly forgottenKills: readonly Forgotten[];
+  readonly forgottenRuns: readonly JobTombstone[];
+  readonly forgottenKills: readonly JobTombstone[];
 }
 
 /** What goes to D1 at once weighs at most this: less than a megabyte, and one value of D1 has at most two. */

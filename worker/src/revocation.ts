@@ -38,7 +38,7 @@ export async function closeSockets(
 }
 
 /** Calls those that were not reached before. */
-export async function closeLeftOverSockets(env: Env, limit: number): Promise<void> {
+export async function closeStaleSockets(env: Env, limit: number): Promise<void> {
   await callAll(env, await staleSockets(env.DB, limit));
 }
 

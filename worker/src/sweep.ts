@@ -4,19 +4,19 @@
  */
 
 import { withTimeout } from '#shared/with-timeout';
-import { forgetAudit } from '../shared/d1/audit.ts';
-import { forgetIdempotencyKeys } from '../shared/d1/idempotency.ts';
+import { purgeAudit } from '../shared/d1/audit.ts';
+import { purgeIdempotencyKeys } from '../shared/d1/idempotency.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
 import { jobsWithUnacceptedKills } from '../shared/d1/kill-queue.ts';
-import { forgetLeftOverKills } from '../shared/d1/kills.ts';
-import { forgetLeftOverRuns } from '../shared/d1/runs.ts';
-import { forgetSessions } from '../shared/d1/sessions.ts';
-import { forgetSecrets } from '../shared/d1/tokens.ts';
+import { purgeLeftOverKills } from '../shared/d1/kills.ts';
+import { purgeLeftOverRuns } from '../shared/d1/runs.ts';
+import { purgeSessions } from '../shared/d1/sessions.ts';
+import { purgeSecrets } from '../shared/d1/tokens.ts';
 import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
 import { daysInMs, readSettings } from '../shared/settings.ts';
-import { closeLeftOverSockets } from './revocation.ts';
+import { closeStaleSockets } from './revocation.ts';
 
 /** An object call is a subrequest, and one invocation has a thousand. */
 const JOBS_PER_SWEEP = 200;
@@ -43,7 +43,7 @@ export async function sweep(env: Env): Promise<void> {
   const since = { live: now - CHECK_INTERVAL_MS, idle: now - IDLE_CHECK_INTERVAL_MS };
   const unchecked = await uncheckedJobs(env.DB, since, JOBS_PER_SWEEP);
   const jobs = [...new Set([...waiting, ...unchecked])];
-  const reached = await Promise.all(jobs.map((job) => lookAfter(env, job)));
+  const reached = await Promise.all(jobs.map((job) => reconcileJob(env, job)));
   await env.DB.batch([
     markChecked(
       env.DB,
@@ -57,20 +57,20 @@ export async function sweep(env: Env): Promise<void> {
       now - CHECK_INTERVAL_MS,
     ),
   ]);
-  await closeLeftOverSockets(env, OBJECTS_TO_REVOKE_PER_SWEEP);
-  await forgetOld(env, now);
+  await closeStaleSockets(env, OBJECTS_TO_REVOKE_PER_SWEEP);
+  await purgeOld(env, now);
 }
 
-async function forgetOld(env: Env, now: number): Promise<void> {
+async function purgeOld(env: Env, now: number): Promise<void> {
   const { runDays, auditDays } = readSettings(env);
   const leftOver = now - daysInMs(runDays) - LEFT_OVER_MS;
   const db = env.DB;
-  await inBatches(forgetSessions(db, now, ROWS_PER_STATEMENT));
-  await inBatches(forgetSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
-  await inBatches(forgetIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
-  await inBatches(forgetAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
-  await inBatches(forgetLeftOverRuns(db, leftOver, ROWS_PER_STATEMENT));
-  await inBatches(forgetLeftOverKills(db, leftOver, ROWS_PER_STATEMENT));
+  await inBatches(purgeSessions(db, now, ROWS_PER_STATEMENT));
+  await inBatches(purgeSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
+  await inBatches(purgeIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
+  await inBatches(purgeAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
+  await inBatches(purgeLeftOverRuns(db, leftOver, ROWS_PER_STATEMENT));
+  await inBatches(purgeLeftOverKills(db, leftOver, ROWS_PER_STATEMENT));
 }
 
 /** What is left after so many statements is for the next sweep. */
@@ -82,7 +82,7 @@ async function inBatches(statement: D1PreparedStatement): Promise<void> {
 }
 
 /** One object that fails must not keep the others from being called. @returns whether it was reached */
-async function lookAfter(env: Env, job: string): Promise<boolean> {
+async function reconcileJob(env: Env, job: string): Promise<boolean> {
   try {
     await withTimeout(
       callJob(env, job, (object) => object.lookAfter()),

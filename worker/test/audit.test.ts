@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AuditEntry } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
-import { recordRefusals } from '../shared/d1/audit.ts';
+import { recordDeniedRequests } from '../shared/d1/audit.ts';
 import { network } from '../src/http/client-address.ts';
 import { call, expiredToken, newToken, postKill, refusal, request, signedIn } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
@@ -189,7 +189,7 @@ describe('refusals in the audit', () => {
     }));
     const before = await rows();
     for (let round = 0; round < 2; round++) {
-      await env.DB.batch(knocks.flatMap((knock) => recordRefusals(env.DB, knock)));
+      await env.DB.batch(knocks.flatMap((knock) => recordDeniedRequests(env.DB, knock)));
     }
     expect((await rows()) - before).toBe(201);
     const counts = await env.DB.prepare('SELECT sum(count) AS n FROM audit WHERE at = ?').bind(firstAt).first();

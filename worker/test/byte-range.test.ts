@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRange, stretchOf, withoutGaps } from '../src/http/output/byte-range.ts';
+import { parseRange, resolveRange, withoutGaps } from '../src/http/output/byte-range.ts';
 
 test.each([
   ['bytes=0-0', { kind: 'from', start: 0, end: 1 }],
@@ -20,13 +20,13 @@ test.each(['bytes=9-5', 'bytes=-', 'bytes=', 'bytes=0-1,5-6', 'lines=0-1', 'byte
 
 describe('a stretch', () => {
   test('ends with what is stored', () => {
-    expect(stretchOf({ kind: 'from', start: 2, end: 100 }, 10)).toEqual({ start: 2, end: 10 });
-    expect(stretchOf({ kind: 'suffix', bytes: 100 }, 10)).toEqual({ start: 0, end: 10 });
-    expect(stretchOf({ kind: 'suffix', bytes: 3 }, 10)).toEqual({ start: 7, end: 10 });
+    expect(resolveRange({ kind: 'from', start: 2, end: 100 }, 10)).toEqual({ start: 2, end: 10 });
+    expect(resolveRange({ kind: 'suffix', bytes: 100 }, 10)).toEqual({ start: 0, end: 10 });
+    expect(resolveRange({ kind: 'suffix', bytes: 3 }, 10)).toEqual({ start: 7, end: 10 });
   });
 
   test('beyond what is stored is empty', () => {
-    const { start, end } = stretchOf({ kind: 'from', start: 10, end: 20 }, 10);
+    const { start, end } = resolveRange({ kind: 'from', start: 10, end: 20 }, 10);
     expect(end - start).toBe(0);
   });
 

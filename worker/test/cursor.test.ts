@@ -2,8 +2,8 @@
 import { ulid } from 'ulid';
 import { expect, test } from 'vitest';
 import type { Run } from '#protocol/api';
-import { mirrorJobs } from '../shared/d1/jobs.ts';
-import { mirrorRuns } from '../shared/d1/runs.ts';
+import { upsertJobs } from '../shared/d1/jobs.ts';
+import { upsertRuns } from '../shared/d1/runs.ts';
 import { call, newToken, postKill } from './support/api.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -49,7 +49,7 @@ test('runs that start in the same millisecond are each seen once, while others c
   const started_at = '2026-02-03T04:05:06.789Z';
   const make = (changes: Partial<Run>): Run => ({ ...like, id: ulid(), job: 'cursor-runs', started_at, ...changes });
   const runs = Array.from({ length: 20 }, () => make({}));
-  await mirrorRuns(env.DB, runs).run();
+  await upsertRuns(env.DB, runs).run();
   const seen = await readAll('/runs?job=cursor-runs', 'runs', async (page) => {
     const changed = runs.map((run) => ({ ...run, state: 'failed' as const, seq: run.seq + page + 1 }));
     const others = [
@@ -57,7 +57,7 @@ test('runs that start in the same millisecond are each seen once, while others c
       make({ started_at: '2026-03-01T00:00:00.000Z' }),
       make({ started_at: '2026-01-01T00:00:00.000Z' }),
     ];
-    await mirrorRuns(env.DB, [...changed, ...others]).run();
+    await upsertRuns(env.DB, [...changed, ...others]).run();
   });
   const ids = runs.map(({ id }) => id).sort((a, b) => (a < b ? 1 : -1));
   expectSeen(
@@ -74,19 +74,19 @@ test('runs go on where the index has them, even where the resource says somethin
     job: 'cursor-moved',
     started_at: new Date(Date.UTC(2026, 0, 1 + index)).toISOString(),
   }));
-  await mirrorRuns(env.DB, runs).run();
+  await upsertRuns(env.DB, runs).run();
   // A start that is told otherwise later does not move the row.
   const moved = runs.map((run) => ({ ...run, started_at: '2025-01-01T00:00:00.000Z', seq: run.seq + 1 }));
-  await mirrorRuns(env.DB, moved).run();
+  await upsertRuns(env.DB, moved).run();
   const seen = await readAll('/runs?job=cursor-moved', 'runs', async () => {});
   expect(seen.map(({ id }) => id)).toEqual(runs.map(({ id }) => id).reverse());
 });
 
 test('jobs are each seen once, while others are seen for the first time', async () => {
   const names = Array.from({ length: 10 }, (_, index) => `cursor-job-${index}`);
-  await mirrorJobs(env.DB, names, Date.now()).run();
+  await upsertJobs(env.DB, names, Date.now()).run();
   const seen = await readAll('/jobs', 'jobs', (page) =>
-    mirrorJobs(env.DB, [`cursor-job-0${page}x`, `A-${page}`, `zzz-${page}`], Date.now()).run(),
+    upsertJobs(env.DB, [`cursor-job-0${page}x`, `A-${page}`, `zzz-${page}`], Date.now()).run(),
   );
   expectSeen(
     seen.map(({ name }) => name),

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Job, Run } from '#protocol/api';
-import { runsOfJobs } from '../shared/d1/job-runs.ts';
-import { forget } from '../shared/d1/tombstones.ts';
+import { jobRuns } from '../shared/d1/job-runs.ts';
+import { purgeTombstones } from '../shared/d1/tombstones.ts';
 import { call } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';
@@ -83,7 +83,7 @@ test('a page of jobs reads what it shows, whatever there has been', async () => 
   );
   await index(runs);
   const names = Array.from({ length: JOBS }, (_, number) => `page-${number}`);
-  const read = await rowsRead((db) => runsOfJobs(db, names));
+  const read = await rowsRead((db) => jobRuns(db, names));
   // 20 ends, a live run, the newest and the one machine of each.
   expect(read).toBeLessThan(JOBS * 48);
 });
@@ -133,7 +133,7 @@ describe('of the last ends on each machine a job shows', () => {
     const only = run(60, 'retired', failed);
     await index([only]);
     expect((await job('wide')).last_end_counts.failed).toBe(1);
-    await forget(env.DB, 'runs', [{ job: 'wide', id: only.id, seq: 9 }]).run();
+    await purgeTombstones(env.DB, 'runs', [{ job: 'wide', id: only.id, seq: 9 }]).run();
     expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 30, failed: 0 });
   });
 
@@ -158,7 +158,7 @@ test('a page of jobs on many machines reads little more for each machine', async
     ),
   );
   await index(runs);
-  const read = await rowsRead((db) => runsOfJobs(db, names));
+  const read = await rowsRead((db) => jobRuns(db, names));
   // How it ended last there, and once more to count it.
   expect(read).toBeLessThan(names.length * (48 + 2 * 30));
 });

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { AuditEntry, Kill, Run } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { auditRunIdConflicts } from '../shared/d1/run-id-conflicts.ts';
-import { findRuns, mirrorRuns } from '../shared/d1/runs.ts';
+import { findRuns, upsertRuns } from '../shared/d1/runs.ts';
 import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { env } from './support/env.ts';
 import { index, indexedRun, rowsRead } from './support/indexed-runs.ts';
@@ -193,7 +193,7 @@ test('a state that the index has refused is not told to the pages', async () => 
 test('two jobs that report an id at the same moment both have their run', async () => {
   const one = indexedRun(Date.now(), null, { job: 'same-moment-a' });
   const before = await counted();
-  await mirrorRuns(env.DB, [one, { ...one, job: 'same-moment-b' }]).run();
+  await upsertRuns(env.DB, [one, { ...one, job: 'same-moment-b' }]).run();
   const runs = await findRuns(env.DB, { id: one.id, jobGlob: '*', job: null });
   expect(runs.map(({ job }) => job)).toEqual(['same-moment-a', 'same-moment-b']);
   expect(await counted()).toBe(before + 1);
@@ -225,7 +225,7 @@ test('who makes many conflicts fills neither the audit nor the events of a run',
 
 test('a run costs D1 no more rows than before its job named it as well', async () => {
   const run = indexedRun(Date.now(), null, { job: 'rows-written' });
-  const rowsWritten = async (told: Run) => (await mirrorRuns(env.DB, [told]).run()).meta.rows_written;
+  const rowsWritten = async (told: Run) => (await upsertRuns(env.DB, [told]).run()).meta.rows_written;
   // The row, and an entry in its primary key, by start, by job, by span and among those that are open.
   expect(await rowsWritten(run)).toBe(6);
   expect(await rowsWritten(run)).toBe(0);

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { expect, test, vi } from 'vitest';
 import { WAIT } from '#testing/patience';
-import { closeLeftOverSockets } from '../src/revocation.ts';
+import { closeStaleSockets } from '../src/revocation.ts';
 import { sweep } from '../src/sweep.ts';
 import { indexed } from './support/d1.ts';
 import { env } from './support/env.ts';
@@ -50,7 +50,7 @@ test('an object that never answers when its sockets are to be closed does not ho
       return new Promise<void>(() => {});
     };
     const mute = { ...env, JOBS: { getByName: () => ({ checkCredentials }) } as unknown as typeof env.JOBS };
-    const swept = closeLeftOverSockets(mute, 10);
+    const swept = closeStaleSockets(mute, 10);
     await vi.waitUntil(() => called, WAIT);
     await vi.advanceTimersByTimeAsync(25_000);
     await swept;

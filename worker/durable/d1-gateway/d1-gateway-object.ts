@@ -10,20 +10,20 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Kill } from '#protocol/api';
 import { withTimeout } from '#shared/with-timeout';
-import { mirrorJobs } from '../../shared/d1/jobs.ts';
+import { upsertJobs } from '../../shared/d1/jobs.ts';
 import { unacceptedKills } from '../../shared/d1/kill-queue.ts';
-import { mirrorKills } from '../../shared/d1/kills.ts';
-import { type Registration, registerSockets, type Standing } from '../../shared/d1/open-sockets.ts';
+import { updateKills } from '../../shared/d1/kills.ts';
+import { type Registration, registerSockets, type ValidCredentials } from '../../shared/d1/open-sockets.ts';
 import {
   auditRunIdConflicts,
   type IndexedRun,
   indexedRuns,
   type RunIdConflict,
 } from '../../shared/d1/run-id-conflicts.ts';
-import { mirrorRuns } from '../../shared/d1/runs.ts';
+import { upsertRuns } from '../../shared/d1/runs.ts';
 import { findSessions } from '../../shared/d1/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
-import { forget } from '../../shared/d1/tombstones.ts';
+import { purgeTombstones } from '../../shared/d1/tombstones.ts';
 import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, type News, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
@@ -61,7 +61,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     },
   });
 
-  readonly #registrations = new Coalescer<Registration, Standing>({
+  readonly #registrations = new Coalescer<Registration, ValidCredentials>({
     name: 'the registering of sockets in D1',
     weigh: () => 1,
     maxWeight: MAX_REGISTRATIONS,
@@ -90,7 +90,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     return this.#sessions.ask(hash);
   }
 
-  registerSockets(registration: Registration): Promise<Standing> {
+  registerSockets(registration: Registration): Promise<ValidCredentials> {
     return this.#registrations.ask(registration);
   }
 
@@ -106,12 +106,12 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     const { jobs, runs, kills, forgottenRuns, forgottenKills } = latestChanges(all);
     const db = this.env.DB;
     const [, , indexed] = await db.batch<IndexedRun>([
-      mirrorJobs(db, jobs, Date.now()),
-      ...(runs.length === 0 ? [] : [mirrorRuns(db, runs), indexedRuns(db, runs)]),
-      ...(kills.length === 0 ? [] : [mirrorKills(db, kills)]),
+      upsertJobs(db, jobs, Date.now()),
+      ...(runs.length === 0 ? [] : [upsertRuns(db, runs), indexedRuns(db, runs)]),
+      ...(kills.length === 0 ? [] : [updateKills(db, kills)]),
       // Last: an older state that is told once more at the same time must not outlive them.
-      ...(forgottenRuns.length === 0 ? [] : [forget(db, 'runs', forgottenRuns)]),
-      ...(forgottenKills.length === 0 ? [] : [forget(db, 'kills', forgottenKills)]),
+      ...(forgottenRuns.length === 0 ? [] : [purgeTombstones(db, 'runs', forgottenRuns)]),
+      ...(forgottenKills.length === 0 ? [] : [purgeTombstones(db, 'kills', forgottenKills)]),
     ]);
     const rows = runs.length === 0 ? [] : (indexed?.results ?? []);
     await this.#audit(secondOnes(rows));

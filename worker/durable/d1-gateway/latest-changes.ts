@@ -1,10 +1,10 @@
-import type { Gone } from '../../shared/d1/tombstones.ts';
+import type { Tombstone } from '../../shared/d1/tombstones.ts';
 import type { JobChanges, News } from '../../shared/job-changes.ts';
 
 export interface LatestChanges extends News {
   /** Those with a run: a kill for a name that was never a job's does not make it one. */
   readonly jobs: readonly string[];
-  readonly forgottenKills: readonly Gone[];
+  readonly forgottenKills: readonly Tombstone[];
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Kill, Run, RunEvent } from '#protocol/api';
 import { WATCH_SUBPROTOCOL } from '#protocol/watch-link';
 import { WRAPPER_SUBPROTOCOL } from '#protocol/wrapper-link';
 import { type Credential, readCredential } from '../../shared/credential.ts';
-import { forgetJob } from '../../shared/d1/jobs.ts';
+import { purgeJob } from '../../shared/d1/jobs.ts';
 import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
 import type { JobObjectRpc, OutputExtent, OutputPage } from '../../shared/rpc/job-object.ts';
@@ -252,7 +252,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   async #clearIfUnused(): Promise<void> {
     if (this.#isInUse()) return;
     try {
-      await forgetJob(this.env.DB, this.#job);
+      await purgeJob(this.env.DB, this.#job);
       await this.env.FLEET.getByName('fleet').publishForgotten(this.#job);
       // Someone may have come meanwhile.
       if (this.#isInUse()) return;

@@ -9,7 +9,7 @@
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { withJitter } from '#shared/with-jitter';
 import { ADMIN_TOKEN_ID, type Credential } from '../../shared/credential.ts';
-import { earlier, type Standing } from '../../shared/d1/open-sockets.ts';
+import { earlier, type ValidCredentials } from '../../shared/d1/open-sockets.ts';
 import type { Env } from '../../shared/env.ts';
 import { equalDigests, sha256 } from '../../shared/hash.ts';
 import { log } from '../../shared/log.ts';
@@ -167,7 +167,7 @@ export class Credentials {
   }
 }
 
-function endOf({ token, secret, session }: Row, standing: Standing, env: Env): number | null | 'ended' {
+function endOf({ token, secret, session }: Row, standing: ValidCredentials, env: Env): number | null | 'ended' {
   const secretEnd = token === ADMIN_TOKEN_ID ? adminSecretEnd(secret, env) : standing.secrets.get(secret);
   if (secretEnd === undefined) return 'ended';
   if (session === '') return secretEnd;

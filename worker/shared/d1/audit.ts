@@ -49,7 +49,7 @@ export function recordAudit(
 }
 
 /** Refusals that are counted as one entry: of one caller, from one address, of one call, for one reason. */
-export interface Refusals {
+export interface DeniedRequests {
   readonly actor: Actor | null;
   /** The id of the operation. */
   readonly subject: string;
@@ -69,10 +69,10 @@ const MAX_REFUSAL_ENTRIES_PER_HOUR = 200;
 export const MANY = 'many';
 
 /** Adds refusals to their entry of this hour. */
-export function recordRefusals(db: D1Database, refusals: Refusals): D1PreparedStatement[] {
+export function recordDeniedRequests(db: D1Database, refusals: DeniedRequests): D1PreparedStatement[] {
   const hour = String(Math.floor(refusals.firstAt / HOUR_MS));
   const key = [hour, refusals.address, refusals.code, refusals.subject, refusals.actor?.id].join('|');
-  const insert = (row: Refusals, gathered: string, condition: string) =>
+  const insert = (row: DeniedRequests, gathered: string, condition: string) =>
     db
       .prepare(
         `INSERT INTO audit
@@ -168,7 +168,7 @@ function auditResource(row: Row): AuditResource {
 }
 
 /** Removes entries from before a time, oldest first. */
-export function forgetAudit(db: D1Database, before: number, limit: number): D1PreparedStatement {
+export function purgeAudit(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare('DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? ORDER BY id LIMIT ?)')
     .bind(firstUlid(before), limit);

@@ -32,7 +32,7 @@ export async function earlierUse(
 }
 
 /** Forgets the idempotency keys from before a time. */
-export function forgetIdempotencyKeys(db: D1Database, before: number, limit: number): D1PreparedStatement {
+export function purgeIdempotencyKeys(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM idempotency WHERE (actor, key) IN (

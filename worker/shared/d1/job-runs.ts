@@ -10,7 +10,7 @@ const SHOWN = 20;
 /** For each job the last ends on so many machines. */
 const SHOWN_MACHINES = 300;
 
-export interface RunsOfJob {
+export interface JobRuns {
   readonly last: Run | null;
   /** The newest that live. */
   readonly live: readonly Run[];
@@ -37,7 +37,7 @@ function lastEndsQuery(which: string): string {
 }
 
 /** One statement for each, whatever the number of jobs. Live runs are found among those that are open: few, and by job. */
-export const RUNS_OF_JOBS_QUERIES = {
+export const JOB_RUNS_QUERIES = {
   last: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.rowid =
     (SELECT rowid FROM runs WHERE job = name.value ORDER BY started_at DESC, id DESC LIMIT 1)`,
   live: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.rowid IN (
@@ -63,9 +63,9 @@ export const RUNS_OF_JOBS_QUERIES = {
     FROM json_each(?) AS name`,
 } as const;
 
-export async function runsOfJobs(db: D1Database, jobs: readonly string[]): Promise<ReadonlyMap<string, RunsOfJob>> {
+export async function jobRuns(db: D1Database, jobs: readonly string[]): Promise<ReadonlyMap<string, JobRuns>> {
   if (jobs.length === 0) return new Map();
-  const { last, live, liveCounts, ends, badLastEnds, lastEnds, lastEndCounts } = RUNS_OF_JOBS_QUERIES;
+  const { last, live, liveCounts, ends, badLastEnds, lastEnds, lastEndCounts } = JOB_RUNS_QUERIES;
   const names = JSON.stringify(jobs);
   const queries = [last, live, liveCounts, ends, badLastEnds, lastEnds, lastEndCounts];
   const results = await db.batch(queries.map((query) => db.prepare(query).bind(names)));

@@ -2,7 +2,7 @@
 import { matching, matchingOneOf } from './glob.ts';
 
 /** Notes that jobs exist. For their objects. */
-export function mirrorJobs(db: D1Database, names: readonly string[], now: number): D1PreparedStatement {
+export function upsertJobs(db: D1Database, names: readonly string[], now: number): D1PreparedStatement {
   return db
     .prepare(
       `INSERT INTO jobs (name, first_seen_at, checked_at) SELECT value, ?2, ?2 FROM json_each(?1) WHERE true
@@ -12,7 +12,7 @@ export function mirrorJobs(db: D1Database, names: readonly string[], now: number
 }
 
 /** Removes a job of which nothing is left, here either. For the job's object. */
-export async function forgetJob(db: D1Database, name: string): Promise<void> {
+export async function purgeJob(db: D1Database, name: string): Promise<void> {
   await db
     .prepare(
       `DELETE FROM jobs WHERE name = ?1

@@ -6,7 +6,7 @@ import { firstUlid } from './first-ulid.ts';
 import { matching } from './glob.ts';
 
 /** Brings kills up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
-export function mirrorKills(db: D1Database, kills: readonly Kill[]): D1PreparedStatement {
+export function updateKills(db: D1Database, kills: readonly Kill[]): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE kills SET accepted = 1, seq = latest.seq, resource = latest.resource
@@ -17,7 +17,7 @@ export function mirrorKills(db: D1Database, kills: readonly Kill[]): D1PreparedS
 }
 
 /** Removes kills from before a time that are over, oldest first: what no object has removed. */
-export function forgetLeftOverKills(db: D1Database, before: number, limit: number): D1PreparedStatement {
+export function purgeLeftOverKills(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       // Their ids begin with the time: the primary key finds the oldest.

@@ -13,7 +13,7 @@ import { ADMIN_TOKEN_ID } from '../credential.ts';
 export const FLEET = '';
 
 /** When each secret of a token, and each session, ends, by their hashes; null: no end is known. What is not there has ended. */
-export interface Standing {
+export interface ValidCredentials {
   readonly secrets: ReadonlyMap<string, number | null>;
   readonly sessions: ReadonlyMap<string, number>;
 }
@@ -39,7 +39,10 @@ interface SessionRow {
 }
 
 /** Registers objects, each in place of what it had registered before for the token, and tells each what stands. */
-export async function registerSockets(db: D1Database, registrations: readonly Registration[]): Promise<Standing[]> {
+export async function registerSockets(
+  db: D1Database,
+  registrations: readonly Registration[],
+): Promise<ValidCredentials[]> {
   const list = JSON.stringify(registrations);
   const tokens = "SELECT value ->> 'token' FROM json_each(?1)";
   const sessions = "SELECT session.value FROM json_each(?1) AS entry, json_each(entry.value -> 'sessions') AS session";

@@ -10,7 +10,7 @@ export interface RunName {
 }
 
 /** Brings runs up to date, each unless a newer state of it is here already. For the jobs' objects. */
-export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
+export function upsertRuns(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
   const rows = runs.map((run) => ({ started_at: Date.parse(run.started_at), run }));
   return db
     .prepare(
@@ -28,7 +28,7 @@ export function mirrorRuns(db: D1Database, runs: readonly Run[]): D1PreparedStat
  * Removes runs that ended before a time, oldest first: what no object has removed, as after D1 was restored to an older
  * state. Few rows are read: the runs that started before that time are those, and the few that took so long.
  */
-export function forgetLeftOverRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
+export function purgeLeftOverRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM runs WHERE rowid IN (

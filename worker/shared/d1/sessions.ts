@@ -31,7 +31,7 @@ export function deleteSession(db: D1Database, hash: string): D1PreparedStatement
   return db.prepare('DELETE FROM sessions WHERE hash = ?').bind(hash);
 }
 
-export function forgetSessions(db: D1Database, now: number, limit: number): D1PreparedStatement {
+export function purgeSessions(db: D1Database, now: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       'DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)',

@@ -100,14 +100,14 @@ export function deleteToken(db: D1Database, id: string): D1PreparedStatement[] {
 }
 
 /** Notes that a token was used, unless that was noted after `before`. */
-export function noteUse(db: D1Database, id: string, now: number, before: number): D1PreparedStatement {
+export function updateLastUse(db: D1Database, id: string, now: number, before: number): D1PreparedStatement {
   return db
     .prepare('UPDATE tokens SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) <= ?3')
     .bind(id, now, before);
 }
 
 /** Forgets the secrets that were replaced and ended before a time: who shows one is told no more than that it is unknown. */
-export function forgetSecrets(db: D1Database, before: number, limit: number): D1PreparedStatement {
+export function purgeSecrets(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare('DELETE FROM secrets WHERE hash IN (SELECT hash FROM secrets WHERE expires_at < ? LIMIT ?)')
     .bind(before, limit);

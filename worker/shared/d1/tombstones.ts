@@ -1,5 +1,5 @@
 /** A run or kill that its job's object does not keep any more. */
-export interface Gone {
+export interface Tombstone {
   readonly job: string;
   readonly id: string;
   /** Higher than any it had: what is newer than this is another one that took its place. */
@@ -7,7 +7,11 @@ export interface Gone {
 }
 
 /** Removes what the jobs' objects do not keep any more. For those objects. */
-export function forget(db: D1Database, table: 'runs' | 'kills', gone: readonly Gone[]): D1PreparedStatement {
+export function purgeTombstones(
+  db: D1Database,
+  table: 'runs' | 'kills',
+  gone: readonly Tombstone[],
+): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM ${table} WHERE EXISTS (SELECT 1 FROM json_each(?1) AS gone

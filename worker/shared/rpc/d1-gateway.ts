@@ -1,7 +1,7 @@
 /** What the gateway to D1 can be called for. One object for each purpose, so that no purpose queues behind another. */
 import type { Kill } from '#protocol/api';
 import { withTimeout } from '#shared/with-timeout';
-import type { Registration, Standing } from '../d1/open-sockets.ts';
+import type { Registration, ValidCredentials } from '../d1/open-sockets.ts';
 import type { TokenRecord } from '../d1/tokens.ts';
 import type { Env } from '../env.ts';
 import type { JobChanges } from '../job-changes.ts';
@@ -15,7 +15,7 @@ export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
   session(hash: string): Promise<string | null>;
 
   /** Registers an object for the sockets of a token. @returns which of its credentials are valid after the call began */
-  registerSockets(registration: Registration): Promise<Standing>;
+  registerSockets(registration: Registration): Promise<ValidCredentials>;
 
   /** A page of the kills in a job's queue, oldest first, empty at the end. */
   queuedKills(position: QueuePosition): Promise<Kill[]>;
@@ -55,7 +55,7 @@ export function sessionByHash(env: Env, hash: string): Promise<string | null> {
   return call(env, 'sign-in', async (gateway) => await gateway.session(hash));
 }
 
-export function registerSockets(env: Env, registration: Registration): Promise<Standing> {
+export function registerSockets(env: Env, registration: Registration): Promise<ValidCredentials> {
   return call(env, 'sockets', async (gateway) => await gateway.registerSockets(registration));
 }
 

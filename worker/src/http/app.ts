@@ -12,8 +12,8 @@ import type { AppContext, AppEnv } from './context.ts';
 import type { Operation } from './operation.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './operations.ts';
 import { problemResponse } from './problem-response.ts';
-import { slowedDown } from './rate-limit.ts';
-import { noteRefusal } from './refusals.ts';
+import { limitSignIn } from './rate-limit.ts';
+import { auditDenied } from './refusals.ts';
 import { serve } from './serve.ts';
 
 const MAX_LOGGED_PATH_CHARS = 200;
@@ -51,8 +51,8 @@ app.notFound(async (c) => {
 app.onError(async (error, c) => {
   const requestId = c.get('requestId');
   if (error instanceof ApiError) {
-    const refusal = await slowedDown(c, error);
-    noteRefusal(c, refusal);
+    const refusal = await limitSignIn(c, error);
+    auditDenied(c, refusal);
     c.set('refusal', refusal);
     return problemResponse(refusal, requestId);
   }

@@ -31,7 +31,7 @@ export interface Caller {
  * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
 export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
-  const credentials = isUpgrade(request) ? credentialsOfCrowd(env) : credentialsOfD1(env);
+  const credentials = isUpgrade(request) ? batchedCredentials(env) : directCredentials(env);
   const bearer = readBearer(request);
   if (bearer !== null) {
     return { token: await validToken(env, credentials, sha256(bearer), now), by: 'bearer', session: null };
@@ -58,7 +58,7 @@ export function presentsCredential(request: Request): boolean {
  * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
 export function resolveToken(env: Env, hash: string, now: number): Promise<TokenRecord> {
-  return validToken(env, credentialsOfD1(env), hash, now);
+  return validToken(env, directCredentials(env), hash, now);
 }
 
 /**
@@ -95,7 +95,7 @@ interface Credentials {
 }
 
 /** A call of its own for each: what few ask for, and a kill, must not wait in line with a crowd. */
-function credentialsOfD1({ DB }: Env): Credentials {
+function directCredentials({ DB }: Env): Credentials {
   return {
     token: (hash) => findTokenByHash(DB, hash),
     session: (hash, now) => findSession(DB, hash, now),
@@ -103,7 +103,7 @@ function credentialsOfD1({ DB }: Env): Credentials {
 }
 
 /** Those who connect come all at once, at the full hour and after a deploy: D1 is asked for all of them together. */
-function credentialsOfCrowd(env: Env): Credentials {
+function batchedCredentials(env: Env): Credentials {
   return {
     token: (hash) => orUnavailable(tokenByHash(env, hash)),
     session: (hash) => orUnavailable(sessionByHash(env, hash)),

@@ -1,6 +1,6 @@
 /** When a token was last used: known to some minutes, for one write in so many minutes and none in the answer's way. */
 
-import { noteUse, type TokenRecord } from '../../shared/d1/tokens.ts';
+import { type TokenRecord, updateLastUse } from '../../shared/d1/tokens.ts';
 import { log } from '../../shared/log.ts';
 import type { AppContext } from './context.ts';
 
@@ -8,24 +8,24 @@ const RESOLUTION_MS = 10 * 60 * 1000;
 const MAX_REMEMBERED = 10_000;
 
 /** What this isolate has noted: of a crowd with one token that arrives at once, one asks D1. */
-const noted = new Map<string, number>();
+const recorded = new Map<string, number>();
 
 /** The first admin token is in no table: the audit tells what it did. */
-export function noteLastUse(c: AppContext, token: TokenRecord): void {
+export function recordLastUse(c: AppContext, token: TokenRecord): void {
   const now = Date.now();
   const before = now - RESOLUTION_MS;
-  if (token.createdAt === 0 || (token.lastUsedAt ?? 0) > before || (noted.get(token.id) ?? 0) > before) return;
-  if (noted.size >= MAX_REMEMBERED) noted.clear();
-  noted.set(token.id, now);
+  if (token.createdAt === 0 || (token.lastUsedAt ?? 0) > before || (recorded.get(token.id) ?? 0) > before) return;
+  if (recorded.size >= MAX_REMEMBERED) recorded.clear();
+  recorded.set(token.id, now);
   c.executionCtx.waitUntil(write(c.env.DB, token.id, now, before));
 }
 
 async function write(db: D1Database, token: string, now: number, before: number): Promise<void> {
   try {
-    await noteUse(db, token, now, before).run();
+    await updateLastUse(db, token, now, before).run();
   } catch (error) {
     // The next use will tell.
-    noted.delete(token);
+    recorded.delete(token);
     log.error('use_not_noted', error, { token });
   }
 }

@@ -20,13 +20,20 @@ import {
 } from '#protocol/api';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
 import { KILL_FIELDS, RUN_FIELDS, TARGET_FIELDS } from './field-descriptions.ts';
-import { type Access, type Answer, type AnswerHeader, isSocket, needsOwnOrigin, type Operation } from './operation.ts';
+import {
+  type Access,
+  isSocket,
+  needsOwnOrigin,
+  type Operation,
+  type OperationResponse,
+  type ResponseHeader,
+} from './operation.ts';
 
 type Json = { readonly [key: string]: unknown };
 
 /** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
-const ANSWERED = { AuditEntry, Kill, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
-const SENT = { KillManyRequest, KillRequest, NewToken, RotateToken };
+const RESPONSE_SCHEMAS = { AuditEntry, Kill, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
+const REQUEST_SCHEMAS = { KillManyRequest, KillRequest, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
 
@@ -47,8 +54,8 @@ export function openApiDocument(atRoot: readonly Operation[], operations: readon
     paths,
     components: {
       schemas: {
-        ...withDescriptions(toJsonSchemaDefs(ANSWERED, { ...CONVERSION, typeMode: 'output' })),
-        ...toJsonSchemaDefs(SENT, { ...CONVERSION, typeMode: 'input' }),
+        ...withDescriptions(toJsonSchemaDefs(RESPONSE_SCHEMAS, { ...CONVERSION, typeMode: 'output' })),
+        ...toJsonSchemaDefs(REQUEST_SCHEMAS, { ...CONVERSION, typeMode: 'input' }),
       },
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', description: 'A token, as `POST /tokens` gives it.' },
@@ -93,8 +100,8 @@ function describeOperation(operation: Operation): Json {
     ...(operation.description !== undefined && { description: operation.description }),
     security: security(operation.access),
     parameters: [
-      ...entries(operation.params, 'path'),
-      ...entries(operation.query, 'query'),
+      ...describeParameters(operation.params, 'path'),
+      ...describeParameters(operation.query, 'query'),
       ...Object.entries(operation.headers ?? {}).map(([name, description]) => ({
         name,
         in: 'header',
@@ -106,8 +113,10 @@ function describeOperation(operation: Operation): Json {
       requestBody: { content: { 'application/json': { schema: schemaOf(operation.body, 'input') } } },
     }),
     responses: {
-      ...Object.fromEntries(Object.entries(operation.answers).map(([status, answer]) => [status, describe(answer)])),
-      ...problems(operation),
+      ...Object.fromEntries(
+        Object.entries(operation.responses).map(([status, answer]) => [status, describeResponse(answer)]),
+      ),
+      ...errorResponses(operation),
     },
   };
 }
@@ -126,7 +135,7 @@ function security(access: Access): Json[] {
   }
 }
 
-function entries(schemas: v.ObjectEntries, where: 'path' | 'query'): Json[] {
+function describeParameters(schemas: v.ObjectEntries, where: 'path' | 'query'): Json[] {
   return Object.entries(schemas).map(([name, schema]) => {
     const { description, default: fallback, ...described } = schemaOf(schema, 'output');
     return {
@@ -136,21 +145,21 @@ function entries(schemas: v.ObjectEntries, where: 'path' | 'query'): Json[] {
       ...(description !== undefined && { description }),
       // Several are separated by commas.
       ...(described.type === 'array' && { style: 'form', explode: false }),
-      schema: { ...described, ...(typeof fallback === 'string' && { default: asWritten(fallback, described) }) },
+      schema: { ...described, ...(typeof fallback === 'string' && { default: typedDefault(fallback, described) }) },
     };
   });
 }
 
 /** A parameter's default is a text, like every parameter; the document gives it the type of what it stands for. */
-function asWritten(fallback: string, { type }: Json): string | number {
+function typedDefault(fallback: string, { type }: Json): string | number {
   return type === 'integer' || type === 'number' ? Number(fallback) : fallback;
 }
 
-function describe({ description, content, headers }: Answer): Json {
+function describeResponse({ description, content, headers }: OperationResponse): Json {
   return {
     description,
     // An upgrade has the headers of a WebSocket's and no others.
-    ...(content.kind !== 'socket' && { headers: describeHeaders({ ...headers, ...EVERY_ANSWERS_HEADERS }) }),
+    ...(content.kind !== 'socket' && { headers: describeHeaders({ ...headers, ...COMMON_HEADERS }) }),
     ...(content.kind === 'json' && {
       content: { 'application/json': { schema: schemaOf(content.schema, 'output') } },
     }),
@@ -158,23 +167,23 @@ function describe({ description, content, headers }: Answer): Json {
   };
 }
 
-const EVERY_ANSWERS_HEADERS: Readonly<Record<string, AnswerHeader>> = {
-  [REQUEST_ID_HEADER]: { says: 'Names this call in the control plane’s logs.', always: true },
+const COMMON_HEADERS: Readonly<Record<string, ResponseHeader>> = {
+  [REQUEST_ID_HEADER]: { description: 'Names this call in the control plane’s logs.', always: true },
 };
 
-function describeHeaders(headers: Readonly<Record<string, AnswerHeader>>): Json {
+function describeHeaders(headers: Readonly<Record<string, ResponseHeader>>): Json {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, { says, always }]) => [
+    Object.entries(headers).map(([name, { description, always }]) => [
       name,
-      { description: says, required: always, schema: { type: 'string' } },
+      { description: description, required: always, schema: { type: 'string' } },
     ]),
   );
 }
 
 /** What can go wrong, by status: a status has one description, which names its codes. */
-function problems(operation: Operation): Json {
+function errorResponses(operation: Operation): Json {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of new Set([...commonProblems(operation), ...(operation.problems ?? [])])) {
+  for (const code of new Set([...commonErrors(operation), ...(operation.errors ?? [])])) {
     const status = problemStatus(code);
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
@@ -183,27 +192,27 @@ function problems(operation: Operation): Json {
       status,
       {
         description: codes.map((code) => `\`${code}\``).join(', '),
-        headers: describeHeaders(EVERY_ANSWERS_HEADERS),
-        content: { 'application/problem+json': { schema: problemOf(codes) } },
+        headers: describeHeaders(COMMON_HEADERS),
+        content: { 'application/problem+json': { schema: problemSchema(codes) } },
       },
     ]),
   );
 }
 
-function problemOf(codes: readonly ProblemCode[]): Json {
+function problemSchema(codes: readonly ProblemCode[]): Json {
   return { allOf: [{ $ref: reference('Problem') }, { properties: { code: { enum: codes } } }] };
 }
 
-const TOKEN_PROBLEMS = ['unauthenticated', 'token_expired', 'token_rotated'] as const;
+const TOKEN_ERRORS = ['unauthenticated', 'token_expired', 'token_rotated'] as const;
 
-function commonProblems(operation: Operation): ProblemCode[] {
+function commonErrors(operation: Operation): ProblemCode[] {
   const isAuthorised = operation.access.kind === 'scope' || operation.access.kind === 'full_admin';
   return [
     // Every call may have a query that is not understood.
     'bad_request',
     ...(operation.query.cursor === undefined ? [] : (['bad_cursor'] as const)),
     ...(operation.body === null ? [] : (['bad_json', 'unsupported_media_type', 'too_large'] as const)),
-    ...(operation.access.kind === 'anyone' ? [] : TOKEN_PROBLEMS),
+    ...(operation.access.kind === 'anyone' ? [] : TOKEN_ERRORS),
     // A wrapper or viewer that is refused is not slowed down by an answer: see `rate-limit.ts`.
     ...(operation.access.kind === 'anyone' || isSocket(operation) ? [] : (['rate_limited'] as const)),
     ...(isAuthorised ? (['forbidden'] as const) : []),
@@ -224,7 +233,7 @@ function schemaOf(schema: v.GenericSchema, typeMode: 'input' | 'output'): Json {
   const { $schema, $defs, ...described } = toJsonSchema(schema, {
     ...CONVERSION,
     typeMode,
-    definitions: typeMode === 'input' ? SENT : ANSWERED,
+    definitions: typeMode === 'input' ? REQUEST_SCHEMAS : RESPONSE_SCHEMAS,
   });
   return described;
 }

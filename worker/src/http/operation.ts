@@ -30,15 +30,15 @@ export type Content =
   | { readonly kind: 'socket'; readonly subprotocol: string }
   | { readonly kind: 'empty' };
 
-export interface Answer {
+export interface OperationResponse {
   readonly description: string;
   readonly content: Content;
   /** Headers that a client may want to read. */
-  readonly headers?: Readonly<Record<string, AnswerHeader>>;
+  readonly headers?: Readonly<Record<string, ResponseHeader>>;
 }
 
-export interface AnswerHeader {
-  readonly says: string;
+export interface ResponseHeader {
+  readonly description: string;
   /** Whether it is on every such answer. */
   readonly always: boolean;
 }
@@ -69,9 +69,9 @@ interface Declaration {
   /** It kills: so many a minute for each token, and no more. */
   readonly isKill?: true;
   /** By status. */
-  readonly answers: Readonly<Record<number, Answer>>;
+  readonly responses: Readonly<Record<number, OperationResponse>>;
   /** What else can go wrong, beside what every call of this kind has in common. */
-  readonly problems?: readonly ProblemCode[];
+  readonly errors?: readonly ProblemCode[];
 }
 
 /** An operation as the app serves it, whatever it takes. */
@@ -80,16 +80,16 @@ export interface Operation extends Declaration {
   readonly params: v.ObjectEntries;
   readonly query: v.ObjectEntries;
   readonly body: v.GenericSchema | null;
-  readonly handle: (call: Call<v.ObjectEntries, v.ObjectEntries, unknown>, caller: Caller | null) => Answered;
+  readonly handle: (call: Call<v.ObjectEntries, v.ObjectEntries, unknown>, caller: Caller | null) => Handled;
 }
 
-type Answered = Response | Promise<Response>;
+type Handled = Response | Promise<Response>;
 
 /** Declares a call that anyone may make. */
 export function openOperation<Schema extends v.GenericSchema = v.UnknownSchema>(
   declaration: Declaration & {
     readonly body?: Schema;
-    readonly handle: (call: Call<Record<never, never>, Record<never, never>, v.InferOutput<Schema>>) => Answered;
+    readonly handle: (call: Call<Record<never, never>, Record<never, never>, v.InferOutput<Schema>>) => Handled;
   },
 ): Operation {
   const { handle, body, ...rest } = declaration;
@@ -114,7 +114,7 @@ export function operation<
     readonly params?: Params;
     readonly query?: Query;
     readonly body?: Schema;
-    readonly handle: (call: Call<Params, Query, v.InferOutput<Schema>> & { readonly caller: Caller }) => Answered;
+    readonly handle: (call: Call<Params, Query, v.InferOutput<Schema>> & { readonly caller: Caller }) => Handled;
   },
 ): Operation {
   const { handle, params, query, body, ...rest } = declaration;
@@ -137,18 +137,18 @@ export function needsOwnOrigin(operation: Operation): boolean {
 }
 
 export function isSocket(operation: Operation): boolean {
-  return Object.values(operation.answers).some(({ content }) => content.kind === 'socket');
+  return Object.values(operation.responses).some(({ content }) => content.kind === 'socket');
 }
 
 /** An answer in JSON. */
-export function json(schema: v.GenericSchema, description: string): Answer {
+export function json(schema: v.GenericSchema, description: string): OperationResponse {
   return { description, content: { kind: 'json', schema } };
 }
 
-export function empty(description: string): Answer {
+export function empty(description: string): OperationResponse {
   return { description, content: { kind: 'empty' } };
 }
 
-export function socket(subprotocol: string, description: string): Answer {
+export function socket(subprotocol: string, description: string): OperationResponse {
   return { description, content: { kind: 'socket', subprotocol } };
 }

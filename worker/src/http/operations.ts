@@ -36,7 +36,7 @@ export const ROOT_OPERATIONS: readonly Operation[] = [
     method: 'get',
     path: '/openapi.json',
     summary: 'This document',
-    answers: { 200: json(v.looseObject({ openapi: v.string() }), 'The API, as OpenAPI describes it.') },
+    responses: { 200: json(v.looseObject({ openapi: v.string() }), 'The API, as OpenAPI describes it.') },
     handle: ({ c }) => {
       // Made once, when first asked for: anyone may ask, and a start must not wait for it.
       document ??= openApiDocument(ROOT_OPERATIONS, API_OPERATIONS, BASE);

@@ -16,7 +16,7 @@ import { isSocket } from './operation.ts';
 const RETRY = { 'Retry-After': '60' };
 
 /** The error that a refused sign-in is answered by: another one, if too many from there have failed. */
-export async function slowedDown(c: AppContext, error: ApiError): Promise<ApiError> {
+export async function limitSignIn(c: AppContext, error: ApiError): Promise<ApiError> {
   const address = clientAddress(c);
   if (!isFailedSignIn(c, error) || address === null) return error;
   if (await isAllowed(c.env.FAILED_SIGN_INS, network(address))) return error;

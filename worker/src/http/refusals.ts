@@ -5,33 +5,33 @@
  * What is gathered when the isolate ends is not written: it is a count of refusals, not something that anyone was promised.
  */
 
-import { MANY, type Refusals, recordRefusals } from '../../shared/d1/audit.ts';
+import { type DeniedRequests, MANY, recordDeniedRequests } from '../../shared/d1/audit.ts';
 import { log } from '../../shared/log.ts';
 import type { ApiError } from '../api-error.ts';
 import { presentsCredential } from './authentication.ts';
 import { clientAddress, network } from './client-address.ts';
 import type { AppContext } from './context.ts';
 
-const GATHER_MS = 1_000;
-const MAX_GATHERED = 25;
+const BATCH_MS = 1_000;
+const MAX_PENDING = 25;
 /** A request that was to write, and was cut off before: the next one takes its place. */
-const GIVEN_UP_MS = 10_000;
+const ABANDONED_MS = 10_000;
 
 // Plain data, which the requests of an isolate may share; its writing belongs to the request that began the gathering.
-let gathered = new Map<string, Refusals>();
+let pending = new Map<string, DeniedRequests>();
 /** When the one began that is under way. */
-let begunAt: number | null = null;
+let batchStartedAt: number | null = null;
 
 /**
  * Notes a refusal, if it is one of who called rather than of what was sent. Who shows nothing tries nothing: a page that
  * asks whether it is signed in, a monitor with a wrong address.
  */
-export function noteRefusal(c: AppContext, error: ApiError): void {
+export function auditDenied(c: AppContext, error: ApiError): void {
   if (!isOfCaller(error) || !hasTried(c)) return;
   const now = Date.now();
-  gather(refusalOf(c, error, now));
-  if (begunAt !== null && now - begunAt < GIVEN_UP_MS) return;
-  begunAt = now;
+  addPending(deniedRequest(c, error, now));
+  if (batchStartedAt !== null && now - batchStartedAt < ABANDONED_MS) return;
+  batchStartedAt = now;
   c.executionCtx.waitUntil(writeSoon(c.env.DB));
 }
 
@@ -55,7 +55,7 @@ function hasTried(c: AppContext): boolean {
   return c.get('operation')?.access.kind === 'anyone' || presentsCredential(c.req.raw);
 }
 
-function refusalOf(c: AppContext, error: ApiError, now: number): Refusals {
+function deniedRequest(c: AppContext, error: ApiError, now: number): DeniedRequests {
   const address = clientAddress(c);
   const actor = error.actor ?? c.get('caller')?.token ?? null;
   return {
@@ -70,24 +70,24 @@ function refusalOf(c: AppContext, error: ApiError, now: number): Refusals {
   };
 }
 
-function gather(refusal: Refusals): void {
-  const fits = gathered.size < MAX_GATHERED || gathered.has(keyOf(refusal));
+function addPending(refusal: DeniedRequests): void {
+  const fits = pending.size < MAX_PENDING || pending.has(keyOf(refusal));
   const row = fits ? refusal : { ...refusal, actor: null, address: null, subject: MANY, code: MANY };
-  const before = gathered.get(keyOf(row));
-  gathered.set(keyOf(row), before === undefined ? row : { ...before, count: before.count + 1, lastAt: row.lastAt });
+  const before = pending.get(keyOf(row));
+  pending.set(keyOf(row), before === undefined ? row : { ...before, count: before.count + 1, lastAt: row.lastAt });
 }
 
-function keyOf({ actor, subject, code, address }: Refusals): string {
+function keyOf({ actor, subject, code, address }: DeniedRequests): string {
   return JSON.stringify([actor?.id, subject, code, address]);
 }
 
 async function writeSoon(db: D1Database): Promise<void> {
-  await scheduler.wait(GATHER_MS);
-  const taken = gathered;
-  gathered = new Map();
-  begunAt = null;
+  await scheduler.wait(BATCH_MS);
+  const taken = pending;
+  pending = new Map();
+  batchStartedAt = null;
   try {
-    await db.batch([...taken.values()].flatMap((refusals) => recordRefusals(db, refusals)));
+    await db.batch([...taken.values()].flatMap((refusals) => recordDeniedRequests(db, refusals)));
   } catch (error) {
     log.error('refusals_not_recorded', error, { entries: taken.size });
   }

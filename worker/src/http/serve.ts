@@ -11,7 +11,7 @@ import {
   requireScope,
 } from './authentication.ts';
 import type { AppContext } from './context.ts';
-import { noteLastUse } from './last-use.ts';
+import { recordLastUse } from './last-use.ts';
 import { isSocket, needsOwnOrigin, type Operation, type Parsed } from './operation.ts';
 import { requireKillRate } from './rate-limit.ts';
 
@@ -31,7 +31,7 @@ export async function serve(c: AppContext, operation: Operation): Promise<Respon
 async function findCaller(c: AppContext): Promise<Caller> {
   const caller = await authenticate(c.req.raw, c.env, Date.now());
   c.set('caller', caller);
-  noteLastUse(c, caller.token);
+  recordLastUse(c, caller.token);
   return caller;
 }
 
@@ -130,7 +130,7 @@ function requireUpgrade(c: AppContext, operation: Operation): void {
     throw new ApiError('upgrade_required', 'This is a WebSocket: connect to it as one.');
   }
   const offered = (c.req.header('Sec-WebSocket-Protocol') ?? '').split(',').map((name) => name.trim());
-  const subprotocols = Object.values(operation.answers).flatMap(({ content }) =>
+  const subprotocols = Object.values(operation.responses).flatMap(({ content }) =>
     content.kind === 'socket' ? [content.subprotocol] : [],
   );
   if (!subprotocols.some((subprotocol) => offered.includes(subprotocol))) {

@@ -6,7 +6,7 @@ import { log } from '../../../shared/log.ts';
 import { callJob, type OutputExtent, type OutputPiece } from '../../../shared/rpc/job-object.ts';
 import { ApiError } from '../../api-error.ts';
 import type { AppContext } from '../context.ts';
-import { type AskedRange, type Stretch, stretchOf, withoutGaps } from './byte-range.ts';
+import { type ByteRange, type RangeRequest, resolveRange, withoutGaps } from './byte-range.ts';
 
 /** Nothing is known of its encoding but that UTF-8 is the likeliest. */
 export const OUTPUT_TYPE = 'text/plain; charset=utf-8';
@@ -26,15 +26,15 @@ export interface OutputRequest {
 const MAX_GAPS_IN_HEADER = 100;
 
 const NEWLINE = 0x0a;
-const NOTHING = new Uint8Array();
+const NO_BYTES = new Uint8Array();
 const encoder = new TextEncoder();
 
 /** A part of a run's log, to be sent. */
-interface Excerpt extends Stretch {
+interface OutputSlice extends ByteRange {
   /** Only what went to this stream. */
   readonly stream: StreamName | null;
   /** What of it is missing. */
-  readonly gaps: readonly Stretch[];
+  readonly gaps: readonly ByteRange[];
   readonly marksGaps: boolean;
 }
 
@@ -62,9 +62,9 @@ export async function outputResponse(c: AppContext, run: Run, request: OutputReq
  *
  * @throws ApiError `range_not_satisfiable` when nothing of the range is there
  */
-export async function rangeResponse(c: AppContext, run: Run, asked: AskedRange): Promise<Response> {
+export async function rangeResponse(c: AppContext, run: Run, asked: RangeRequest): Promise<Response> {
   const { end, lost } = await extentOf(c, run);
-  const stretch = stretchOf(asked, end);
+  const stretch = resolveRange(asked, end);
   const parts = withoutGaps(stretch, lost);
   const part = asked.kind === 'suffix' ? parts.at(-1) : parts[0];
   if (part === undefined) throw notSatisfiable(stretch, end);
@@ -77,7 +77,7 @@ export async function rangeResponse(c: AppContext, run: Run, asked: AskedRange):
   );
 }
 
-function notSatisfiable({ start, end }: Stretch, logEnd: number): ApiError {
+function notSatisfiable({ start, end }: ByteRange, logEnd: number): ApiError {
   const why =
     start < end
       ? `The bytes from ${start} to ${end - 1} are missing for ever.`
@@ -93,7 +93,7 @@ function respond(
   c: AppContext,
   run: Run,
   status: 200 | 206,
-  excerpt: Excerpt,
+  excerpt: OutputSlice,
   headers: Readonly<Record<string, string>>,
 ): Response {
   const missing = excerpt.gaps.reduce((sum, gap) => sum + gap.end - gap.start, 0);
@@ -114,7 +114,7 @@ function respond(
   });
 }
 
-function describeGaps(gaps: readonly Stretch[]): string {
+function describeGaps(gaps: readonly ByteRange[]): string {
   return gaps
     .slice(0, MAX_GAPS_IN_HEADER)
     .map((gap) => `${gap.start}-${gap.end}`)
@@ -125,7 +125,7 @@ function describeGaps(gaps: readonly Stretch[]): string {
  * The bytes, fetched as they are read. One that can't be brought to its end breaks off with an error, which the client
  * sees as a connection that failed: never as an output that just ended.
  */
-function outputStream(c: AppContext, run: Run, excerpt: Excerpt): ReadableStream<Uint8Array> {
+function outputStream(c: AppContext, run: Run, excerpt: OutputSlice): ReadableStream<Uint8Array> {
   let position = excerpt.start;
   let isAtLineStart = true;
   return new ReadableStream({
@@ -146,8 +146,8 @@ function outputStream(c: AppContext, run: Run, excerpt: Excerpt): ReadableStream
           );
           if (pieces.length === 0) throw new Error(`nothing is stored at ${from}`);
           for (const piece of pieces) {
-            give(bytesOf(piece, excerpt, isAtLineStart));
-            position = endOf(piece);
+            give(pieceBytes(piece, excerpt, isAtLineStart));
+            position = pieceEnd(piece);
           }
         }
       } catch (error) {
@@ -160,25 +160,25 @@ function outputStream(c: AppContext, run: Run, excerpt: Excerpt): ReadableStream
 }
 
 /** What of a piece is sent. */
-function bytesOf(piece: OutputPiece, { stream, gaps, marksGaps }: Excerpt, isAtLineStart: boolean): Uint8Array {
+function pieceBytes(piece: OutputPiece, { stream, gaps, marksGaps }: OutputSlice, isAtLineStart: boolean): Uint8Array {
   switch (piece.kind) {
     case 'bytes':
-      return stream === null || piece.stream === stream ? piece.bytes : NOTHING;
+      return stream === null || piece.stream === stream ? piece.bytes : NO_BYTES;
     case 'lost':
       // The headers have said what is missing, and are gone: this was removed meanwhile.
       if (withoutGaps(piece, gaps).length > 0) {
         throw new Error(`the bytes from ${piece.start} to ${piece.end} were removed while they were being read`);
       }
-      return marksGaps ? encoder.encode((isAtLineStart ? '' : '\n') + gapLine(piece)) : NOTHING;
+      return marksGaps ? encoder.encode((isAtLineStart ? '' : '\n') + gapLine(piece)) : NO_BYTES;
   }
 }
 
 /** Exact: whoever has the file alone can tell where each byte was. */
-function gapLine({ start, end }: Stretch): string {
+function gapLine({ start, end }: ByteRange): string {
   const [missing, are] = end - start === 1 ? ['1 byte', 'is'] : [`${end - start} bytes`, 'are'];
   return `[leash: ${missing} of the output ${are} missing here, from offset ${start} to ${end}]\n`;
 }
 
-function endOf(piece: OutputPiece): number {
+function pieceEnd(piece: OutputPiece): number {
   return piece.kind === 'bytes' ? piece.start + piece.bytes.length : piece.end;
 }

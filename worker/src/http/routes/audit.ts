@@ -24,7 +24,7 @@ export const auditOperations = [
       limit,
       cursor: cursor(wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER })),
     },
-    answers: { 200: json(AuditList, 'Entries.') },
+    responses: { 200: json(AuditList, 'Entries.') },
     handle: async ({ c, query }) => {
       const { actor, action, subject, cursor: before } = query;
       const rows = await listAudit(c.env.DB, { actor, action, subject, before }, query.limit + 1);

@@ -16,7 +16,7 @@ export const healthOperations = [
     summary: 'Whether the control plane answers',
     description:
       'Also whether its settings are right and its database has the schema: else 503, with what to do. That D1 has it is asked once by each isolate of the Worker, not with each call.',
-    answers: { 200: json(Health, 'It does.') },
+    responses: { 200: json(Health, 'It does.') },
     handle: async ({ c }) => {
       requireSettings(c);
       await requireSchema(c);

@@ -2,7 +2,7 @@
 import type * as v from 'valibot';
 import { type Job, JobBody, JobList } from '#protocol/api';
 import { JobName } from '#protocol/names';
-import { NO_ENDS, runsOfJobs } from '../../../shared/d1/job-runs.ts';
+import { jobRuns, NO_ENDS } from '../../../shared/d1/job-runs.ts';
 import { findJob, type JobRow, listJobs } from '../../../shared/d1/jobs.ts';
 import { ApiError } from '../../api-error.ts';
 import { pageOf } from '../list-page.ts';
@@ -17,7 +17,7 @@ export const jobOperations = [
     summary: 'The jobs that were ever seen, by name',
     access: { kind: 'scope', scopes: ['read'] },
     query: { limit, cursor: cursor(JobName) },
-    answers: { 200: json(JobList, 'Jobs, each with its last run, those that live and how the last ones ended.') },
+    responses: { 200: json(JobList, 'Jobs, each with its last run, those that live and how the last ones ended.') },
     handle: async ({ c, caller, query }) => {
       const rows = await listJobs(c.env.DB, caller.token.jobs, query.cursor ?? '', query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ name }) => name);
@@ -31,8 +31,8 @@ export const jobOperations = [
     summary: 'A job',
     access: { kind: 'scope', scopes: ['read'] },
     params: { job: JobName },
-    answers: { 200: json(JobBody, 'The job with its last run, those that live and how the last ones ended.') },
-    problems: ['unknown_job'],
+    responses: { 200: json(JobBody, 'The job with its last run, those that live and how the last ones ended.') },
+    errors: ['unknown_job'],
     handle: async ({ c, params }) => {
       const row = await findJob(c.env.DB, params.job);
       const [job] = row === null ? [] : await withRuns(c.env.DB, [row]);
@@ -44,7 +44,7 @@ export const jobOperations = [
 ];
 
 async function withRuns(db: D1Database, rows: readonly JobRow[]): Promise<Job[]> {
-  const runs = await runsOfJobs(
+  const runs = await jobRuns(
     db,
     rows.map(({ name }) => name),
   );

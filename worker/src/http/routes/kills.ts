@@ -41,11 +41,11 @@ export const killOperations = [
       'The kill is stored before the response, and is retried until it is done. It matches runs that run now, and runs that started before it and connect before `expires_at`.',
     params: { job: JobName },
     body: KillRequest,
-    answers: {
+    responses: {
       200: json(KillBody, 'Settled: all targets have ended.'),
       202: json(KillBody, 'Stored and in progress.'),
     },
-    problems: ['unknown_job', 'unknown_run', 'idempotency_conflict'],
+    errors: ['unknown_job', 'unknown_run', 'idempotency_conflict'],
     handle: async ({ c, caller, params, query, body }) => {
       const kill = await killJob(readCall(c, caller), params.job, body, query.wait);
       return c.json<v.InferOutput<typeof KillBody>>({ kill }, kill.state === 'settled' ? 200 : 202);
@@ -62,11 +62,11 @@ With \`runs\`, creates one kill for each of these runs instead, as \`POST /jobs/
 A run is named by its id; if several jobs have reported that id, by its job and id.
 Either all kills are stored before the response, or none is.`,
     body: KillManyRequest,
-    answers: {
+    responses: {
       200: json(KillsBody, 'All are settled: all targets have ended. Empty if nothing matches.'),
       202: json(KillsBody, 'Stored and in progress.'),
     },
-    problems: ['unknown_run', 'run_ambiguous', 'idempotency_conflict'],
+    errors: ['unknown_run', 'run_ambiguous', 'idempotency_conflict'],
     handle: async ({ c, caller, query, body }) => {
       const kills = await killMany(readCall(c, caller), body, query.wait);
       const isSettled = kills.every(({ state }) => state === 'settled');
@@ -88,7 +88,7 @@ Either all kills are stored before the response, or none is.`,
       limit,
       cursor: cursor(KillId),
     },
-    answers: { 200: json(KillList, 'A page of kills.') },
+    responses: { 200: json(KillList, 'A page of kills.') },
     handle: async ({ c, caller, query }) => {
       const { job, state: states, batch, cursor: before } = query;
       const filter = { jobGlob: caller.token.jobs, job, states, batch, before };
@@ -106,8 +106,8 @@ Either all kills are stored before the response, or none is.`,
     access: { kind: 'scope', scopes: ['read', 'kill'] },
     params: { id: KillId },
     query: { wait },
-    answers: { 200: json(KillBody, 'The kill with its targets and their exit codes.') },
-    problems: ['unknown_kill'],
+    responses: { 200: json(KillBody, 'The kill with its targets and their exit codes.') },
+    errors: ['unknown_kill'],
     handle: async ({ c, caller, params, query }) => {
       const indexed = await findKill(c.env.DB, params.id);
       // A kill of a job that the caller may not see must not be told from none.

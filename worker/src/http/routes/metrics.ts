@@ -14,7 +14,7 @@ export const metricsOperations = [
     description:
       'Read from the index: asking wakes nothing. They are about all jobs, so the token must be for all jobs.',
     access: { kind: 'scope', scopes: ['read'], ofAllJobs: true },
-    answers: {
+    responses: {
       200: { description: 'Prometheus’ text format.', content: { kind: 'text', type: PROMETHEUS_TYPE } },
     },
     handle: async ({ c }) => {

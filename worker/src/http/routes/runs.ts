@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import {
   EventList,
   GAPS_HEADER,
-  GivenTime,
+  InputTime,
   MISSING_BYTES_HEADER,
   NEXT_OFFSET_HEADER,
   OFFSET_HEADER,
@@ -21,7 +21,7 @@ import type { Caller } from '../authentication.ts';
 import type { AppContext } from '../context.ts';
 import { pageOf } from '../list-page.ts';
 import { json, operation } from '../operation.ts';
-import { type AskedRange, parseRange } from '../output/byte-range.ts';
+import { parseRange, type RangeRequest } from '../output/byte-range.ts';
 import { OUTPUT_TYPE, outputResponse, rangeResponse } from '../output/output-response.ts';
 import { bytes, cursor, limit, listOf, wholeNumber } from '../parameters.ts';
 
@@ -57,12 +57,12 @@ export const runOperations = [
       machine: v.optional(MachineName),
       instance: v.optional(InstanceName),
       state: v.optional(v.pipe(listOf(RunState), v.description('One state, or several, separated by commas.'))),
-      since: v.optional(v.pipe(GivenTime, v.description('Only runs that had not ended before.'))),
-      until: v.optional(v.pipe(GivenTime, v.description('Only runs that had started before.'))),
+      since: v.optional(v.pipe(InputTime, v.description('Only runs that had not ended before.'))),
+      until: v.optional(v.pipe(InputTime, v.description('Only runs that had started before.'))),
       limit,
       cursor: cursor(RunPosition),
     },
-    answers: { 200: json(RunList, 'Runs as of their last change of state.') },
+    responses: { 200: json(RunList, 'Runs as of their last change of state.') },
     handle: async ({ c, caller, query }) => {
       const { job, machine, instance, state: states, cursor: after } = query;
       const filter = { jobGlob: caller.token.jobs, job, machine, instance, states, ...readPeriod(query), after };
@@ -77,8 +77,8 @@ export const runOperations = [
     path: '/runs/{run}',
     summary: 'A run',
     query: ofJob,
-    answers: { 200: json(RunBody, 'The run as it is now.') },
-    problems: ['unknown_run', 'run_ambiguous'],
+    responses: { 200: json(RunBody, 'The run as it is now.') },
+    errors: ['unknown_run', 'run_ambiguous'],
     handle: async ({ c, caller, params, query }) => {
       const indexed = await requireRun(c, caller, params.run, query.job);
       // The index may lag: the truth is in the object.
@@ -92,8 +92,8 @@ export const runOperations = [
     path: '/runs/{run}/events',
     summary: 'Everything that happened to a run, in order',
     query: { ...ofJob, limit, cursor: cursor(wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER })) },
-    answers: { 200: json(EventList, 'Events, oldest first.') },
-    problems: ['unknown_run', 'run_ambiguous'],
+    responses: { 200: json(EventList, 'Events, oldest first.') },
+    errors: ['unknown_run', 'run_ambiguous'],
     handle: async ({ c, caller, params, query }) => {
       const run = await requireRun(c, caller, params.run, query.job);
       const rows = await callJob(c.env, run.job, (object) => object.events(run.id, query.cursor ?? 0, query.limit + 1));
@@ -124,18 +124,18 @@ export const runOperations = [
       Range:
         '`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`, by offsets in the merged log; beside no parameter but `job`. Ignored beside `If-Range`: there is no validator, and none is needed, for an offset never changes its byte.',
     },
-    answers: {
+    responses: {
       200: {
         description:
           'Output from the offset on. What is missing is left out, and told in the headers; with `gaps=marked` in the text as well.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
-          'Accept-Ranges': { says: '`bytes`, or `none` beside `stream`.', always: true },
-          [OFFSET_HEADER]: { says: 'The offset of the first byte asked for.', always: true },
-          [NEXT_OFFSET_HEADER]: { says: 'The offset that follows the last byte sent.', always: true },
-          [MISSING_BYTES_HEADER]: { says: 'How many of the bytes asked for are missing.', always: true },
+          'Accept-Ranges': { description: '`bytes`, or `none` beside `stream`.', always: true },
+          [OFFSET_HEADER]: { description: 'The offset of the first byte asked for.', always: true },
+          [NEXT_OFFSET_HEADER]: { description: 'The offset that follows the last byte sent.', always: true },
+          [MISSING_BYTES_HEADER]: { description: 'How many of the bytes asked for are missing.', always: true },
           [GAPS_HEADER]: {
-            says: 'Which, as `from-to` (`to` not included), separated by commas; the first hundred stretches.',
+            description: 'Which, as `from-to` (`to` not included), separated by commas; the first hundred stretches.',
             always: false,
           },
         },
@@ -145,15 +145,15 @@ export const runOperations = [
           'One stretch of what the `Range` asks for, without holes: up to the first gap, or of `bytes=-COUNT` after the last. `Content-Range` says which.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
-          'Accept-Ranges': { says: '`bytes`.', always: true },
-          'Content-Range': { says: 'Which bytes these are, and how many are stored so far.', always: true },
-          [OFFSET_HEADER]: { says: 'The offset of the first byte.', always: true },
-          [NEXT_OFFSET_HEADER]: { says: 'The offset that follows the last byte sent.', always: true },
-          [MISSING_BYTES_HEADER]: { says: 'Always 0.', always: true },
+          'Accept-Ranges': { description: '`bytes`.', always: true },
+          'Content-Range': { description: 'Which bytes these are, and how many are stored so far.', always: true },
+          [OFFSET_HEADER]: { description: 'The offset of the first byte.', always: true },
+          [NEXT_OFFSET_HEADER]: { description: 'The offset that follows the last byte sent.', always: true },
+          [MISSING_BYTES_HEADER]: { description: 'Always 0.', always: true },
         },
       },
     },
-    problems: ['unknown_run', 'run_ambiguous', 'range_not_satisfiable'],
+    errors: ['unknown_run', 'run_ambiguous', 'range_not_satisfiable'],
     handle: async ({ c, caller, params, query }) => {
       const range = readRange(c);
       if (query.tail !== undefined && c.req.query('offset') !== undefined) {
@@ -186,7 +186,7 @@ function readPeriod(query: { since?: string | undefined; until?: string | undefi
  *
  * @throws ApiError `bad_request` beside parameters, which say otherwise what is wanted
  */
-function readRange(c: AppContext): AskedRange | null {
+function readRange(c: AppContext): RangeRequest | null {
   const header = c.req.header('Range');
   // Defined for GET alone.
   if (header === undefined || c.req.raw.method !== 'GET' || c.req.header('If-Range') !== undefined) return null;

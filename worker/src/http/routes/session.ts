@@ -21,8 +21,8 @@ export const sessionOperations = [
     path: '/session',
     summary: 'Sign the page in with a token',
     body: SignIn,
-    answers: { 200: json(SessionBody, 'Signed in: the cookie is set.') },
-    problems: ['unauthenticated', 'token_expired', 'token_rotated', 'rate_limited'],
+    responses: { 200: json(SessionBody, 'Signed in: the cookie is set.') },
+    errors: ['unauthenticated', 'token_expired', 'token_rotated', 'rate_limited'],
     handle: async ({ c, body }) => {
       const now = Date.now();
       const token = await resolveToken(c.env, sha256(body.token.trim()), now);
@@ -50,7 +50,7 @@ export const sessionOperations = [
     path: '/session',
     summary: 'Who is signed in, and what they may do',
     access: { kind: 'signed_in' },
-    answers: { 200: json(SessionBody, 'The caller’s rights.') },
+    responses: { 200: json(SessionBody, 'The caller’s rights.') },
     handle: ({ c, caller }) => c.json(sessionBody(caller.token)),
   }),
   operation({
@@ -59,7 +59,7 @@ export const sessionOperations = [
     path: '/session',
     summary: 'Sign the page out',
     access: { kind: 'signed_in' },
-    answers: {
+    responses: {
       204: empty('Signed out: the cookie is worth nothing any more, and the sockets opened with it are closed.'),
     },
     handle: async ({ c, caller }) => {

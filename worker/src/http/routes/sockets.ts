@@ -22,7 +22,7 @@ export const socketOperations = [
     access: { kind: 'scope', scopes: ['run'] },
     params: { job: JobName },
     query: { run: RunId, instance: InstanceName, machine: MachineName },
-    answers: { 101: socket(WRAPPER_SUBPROTOCOL, 'The link, see docs/protocol.md.') },
+    responses: { 101: socket(WRAPPER_SUBPROTOCOL, 'The link, see docs/protocol.md.') },
     handle: ({ c, caller, params, query }) => {
       if (!matchesGlob(caller.token.machines, query.machine)) {
         throw new ApiError('forbidden', `This token may not be used for runs on ${query.machine}.`);
@@ -38,8 +38,8 @@ export const socketOperations = [
     summary: 'The state of a job as it changes, and the output of one of its runs as it comes',
     access: { kind: 'scope', scopes: ['read'] },
     params: { job: JobName },
-    answers: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
-    problems: ['too_many_viewers'],
+    responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
+    errors: ['too_many_viewers'],
     handle: ({ c, caller, params }) => asViewer(c.env.JOBS.getByName(params.job), objectRequest('/watch', caller, {})),
   }),
   operation({
@@ -48,8 +48,8 @@ export const socketOperations = [
     path: '/watch',
     summary: 'The state of all jobs that the caller may see, as it changes',
     access: { kind: 'scope', scopes: ['read'] },
-    answers: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
-    problems: ['too_many_viewers'],
+    responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
+    errors: ['too_many_viewers'],
     handle: ({ c, caller }) => {
       return asViewer(c.env.FLEET.getByName('fleet'), objectRequest('/watch', caller, { jobs: caller.token.jobs }));
     },

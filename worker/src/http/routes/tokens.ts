@@ -32,7 +32,7 @@ export const tokenOperations = [
     summary: 'All tokens, oldest first, without their secrets',
     access: { kind: 'full_admin' },
     query: { limit, cursor: cursor(TokenId) },
-    answers: { 200: json(TokenList, 'Tokens.') },
+    responses: { 200: json(TokenList, 'Tokens.') },
     handle: async ({ c, query }) => {
       const rows = await listTokens(c.env.DB, query.cursor ?? '', query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ id }) => id);
@@ -46,7 +46,7 @@ export const tokenOperations = [
     summary: 'Make a token',
     access: { kind: 'full_admin' },
     body: NewToken,
-    answers: { 201: json(TokenBody, 'The token with its secret, which is never shown again.') },
+    responses: { 201: json(TokenBody, 'The token with its secret, which is never shown again.') },
     handle: async ({ c, caller, body }) => {
       const now = Date.now();
       const id = ulid(now);
@@ -79,8 +79,8 @@ export const tokenOperations = [
     access: { kind: 'full_admin' },
     params: { id: TokenId },
     body: RotateToken,
-    answers: { 200: json(TokenBody, 'The token with its new secret, which is never shown again.') },
-    problems: ['unknown_token'],
+    responses: { 200: json(TokenBody, 'The token with its new secret, which is never shown again.') },
+    errors: ['unknown_token'],
     handle: async ({ c, caller, params, body }) => {
       const { id } = params;
       const secret = newSecret();
@@ -112,8 +112,8 @@ export const tokenOperations = [
     description: 'It is refused from now on, and what was opened with it is closed: links of wrappers, watching pages.',
     access: { kind: 'full_admin' },
     params: { id: TokenId },
-    answers: { 204: empty('It is worth nothing any more.') },
-    problems: ['unknown_token'],
+    responses: { 204: empty('It is worth nothing any more.') },
+    errors: ['unknown_token'],
     handle: async ({ c, caller, params }) => {
       const { id } = params;
       // The entry first: it is written only while the token is there.

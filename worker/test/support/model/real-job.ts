@@ -12,7 +12,7 @@ import { waitFor } from '#testing/wait-for';
 import type { JobObject } from '../../../durable/job/job-object.ts';
 import { attachmentOf } from '../../../durable/job/sockets.ts';
 import { ADMIN_TOKEN_ID, credentialParameter } from '../../../shared/credential.ts';
-import type { Standing } from '../../../shared/d1/open-sockets.ts';
+import type { ValidCredentials } from '../../../shared/d1/open-sockets.ts';
 import { sha256 } from '../../../shared/hash.ts';
 import type { JobChanges } from '../../../shared/job-changes.ts';
 import type { Committed, D1GatewayRpc, QueuePosition } from '../../../shared/rpc/d1-gateway.ts';
@@ -125,7 +125,7 @@ export function standBeforeD1(): void {
       d1.changes.push(changes);
       return { published: true, namesakes: [] };
     },
-    async registerSockets(): Promise<Standing> {
+    async registerSockets(): Promise<ValidCredentials> {
       return { secrets: new Map(), sessions: new Map() };
     },
     async queuedKills(position: QueuePosition): Promise<Kill[]> {

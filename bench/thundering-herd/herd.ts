@@ -1,4 +1,4 @@
-/** Plays one full hour against a control plane, and prints what it measured. */
+/** Plays one thundering herd against a control plane, and prints what it measured. */
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '#testing/wait-for';
@@ -23,7 +23,7 @@ interface Kill {
   settledAt: number | null;
 }
 
-export class FullHour {
+export class ThunderingHerd {
   readonly #plane: ControlPlaneChild;
   readonly #crowd: readonly ChildProcess[];
   readonly #wrappers: readonly Wrapper[];
