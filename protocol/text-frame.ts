@@ -14,7 +14,7 @@ type Schema = v.GenericSchema<unknown, { readonly type: string }>;
 /**
  * A reader for the messages that one side may send, given by their `type`.
  *
- * An unknown type is no error of form: old wrappers meet new control planes every day, and the other way round.
+ * An unknown type isn't malformed: wrapper and control plane may have different versions.
  */
 export function textFrameReader<const Schemas extends Record<string, Schema>>(schemas: Schemas) {
   type Message = v.InferOutput<Schemas[keyof Schemas]>;
@@ -25,7 +25,7 @@ export function textFrameReader<const Schemas extends Record<string, Schema>>(sc
       return {
         kind: 'malformed',
         code: 'frame_too_large',
-        message: `a text frame has at most ${MAX_TEXT_FRAME_CHARS} characters`,
+        message: `a text frame must not exceed ${MAX_TEXT_FRAME_CHARS} characters`,
       };
     }
     let json: unknown;
@@ -33,11 +33,11 @@ export function textFrameReader<const Schemas extends Record<string, Schema>>(sc
       json = JSON.parse(frame);
     } catch {
       // Only JSON.parse throws here: the text is not JSON.
-      return { kind: 'malformed', code: 'bad_frame', message: 'the frame is not JSON' };
+      return { kind: 'malformed', code: 'bad_frame', message: 'the frame must be JSON' };
     }
     const envelope = v.safeParse(Envelope, json);
     if (!envelope.success) {
-      return { kind: 'malformed', code: 'bad_frame', message: 'the frame is not an object with a `type`' };
+      return { kind: 'malformed', code: 'bad_frame', message: 'the frame must be an object with a `type`' };
     }
     const schema = byType.get(envelope.output.type);
     if (schema === undefined) return { kind: 'unknown_type', type: envelope.output.type };
@@ -57,21 +57,21 @@ export function textFrameReader<const Schemas extends Record<string, Schema>>(sc
 /** One line on what is wrong, with the path to it. */
 export function describeIssue(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue);
-  const what = sayWhatIsWrong(issue);
+  const what = describeProblem(issue);
   return path === null ? what : `${path}: ${what}`;
 }
 
-function sayWhatIsWrong({ type, expected, received, message }: v.BaseIssue<unknown>): string {
+function describeProblem({ type, expected, received, message }: v.BaseIssue<unknown>): string {
   const isMissing = received === 'undefined';
   switch (type) {
     case 'object':
     case 'strict_object':
-      if (expected === 'never') return 'there is no such field';
-      return isMissing || expected?.startsWith('"') === true ? 'it is missing' : message;
+      if (expected === 'never') return 'unknown field';
+      return isMissing || expected?.startsWith('"') === true ? 'is required' : message;
     case 'picklist':
       return isMissing
-        ? 'it is missing'
-        : `one of ${expected?.replace(/^\(|\)$/g, '').replaceAll(' | ', ', ')}, not ${received}`;
+        ? 'is required'
+        : `must be one of ${expected?.replace(/^\(|\)$/g, '').replaceAll(' | ', ', ')}, not ${received}`;
     default:
       return message;
   }

@@ -1,7 +1,7 @@
 import type { Problem, ProblemCode } from '#protocol/problem';
 import type { Actor } from '../shared/d1/audit.ts';
 
-/** An error of the API on its way to the client. Thrown by routes, turned into a response in one place. */
+/** An error of the API. Thrown anywhere, turned into a response in one place. */
 export class ApiError extends Error {
   readonly code: ProblemCode;
   readonly headers: Readonly<Record<string, string>>;
@@ -9,8 +9,8 @@ export class ApiError extends Error {
 
   /**
    * @param detail what failed and what to do, for the person who called
-   * @param headers that go with an answer of this status
-   * @param actor whose token it was, where the call comes to nothing because of the token itself
+   * @param headers of the response
+   * @param actor whose token it was, if the token itself is what was refused
    */
   constructor(
     code: ProblemCode,
@@ -25,7 +25,7 @@ export class ApiError extends Error {
     this.actor = actor;
   }
 
-  /** What this problem has beside what all have. */
+  /** What the problem details have besides the members that all have. */
   get members(): Pick<Problem, 'jobs'> {
     return {};
   }
@@ -42,7 +42,7 @@ export class AmbiguousRun extends ApiError {
   constructor(id: string, jobs: readonly string[], remedy: string) {
     const listed = jobs.slice(0, LISTED_JOBS).join(', ');
     const more = jobs.length > LISTED_JOBS ? ' and others' : '';
-    super('run_ambiguous', `Several jobs have reported a run ${id}: ${listed}${more}. ${remedy}`);
+    super('run_ambiguous', `Several jobs have a run ${id}: ${listed}${more}. ${remedy}`);
     this.#jobs = jobs;
   }
 
@@ -51,10 +51,10 @@ export class AmbiguousRun extends ApiError {
   }
 }
 
-/** A Worker was deployed before its database's schema. */
+/** The Worker was deployed before the database's schema. */
 export function schemaMissing(): ApiError {
   return new ApiError(
     'unavailable',
-    'The database lacks the schema of this version. Apply the migrations: `npm run deploy` does so, or `wrangler d1 migrations apply DB --remote`.',
+    'The database lacks the schema of this version. Apply the migrations with `npm run deploy` or `wrangler d1 migrations apply DB --remote`.',
   );
 }

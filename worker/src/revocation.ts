@@ -1,4 +1,4 @@
-/** Closing the sockets of what has ended: the objects that hold some are told to look. */
+/** Closing sockets of revoked tokens, replaced secrets and ended sessions: each object that has some is called. */
 
 import { mapConcurrent } from '#shared/map-concurrent';
 import { withTimeout } from '#shared/with-timeout';
@@ -7,20 +7,19 @@ import type { Env } from '../shared/env.ts';
 import { log } from '../shared/log.ts';
 import { callJob } from '../shared/rpc/job-object.ts';
 
-/** An object call is a subrequest, and one invocation has a thousand. What is over is for the sweep. */
+/** An object call is a subrequest, and one invocation has a thousand. The sweep calls the rest. */
 const CALLS_PER_INVOCATION = 800;
 const CALLS_AT_ONCE = 20;
-/** One that never answers must not hold up the others, nor the sweep. Longer than an object waits for the gateway. */
+/** An object that hangs must not delay the others, nor the sweep. Longer than an object waits for the gateway. */
 const CALL_LIMIT_MS = 25_000;
-/** Whoever revokes is answered after this long, in any case; the calls go on. */
+/** The response is sent after this long at the latest; the calls continue. */
 const ANSWER_WITHIN_MS = 5_000;
 
 /**
- * Has the objects close the sockets of a token that were opened with what has ended.
+ * Has the objects close the sockets of a token whose credentials have ended. They are marked in D1, so the sweep calls
+ * again those that can't be reached.
  *
- * They are marked in D1: one that can't be reached is called again by the sweep.
- *
- * @param marked what `markStale` gave back
+ * @param marked the result of `markStale`
  */
 export async function closeSockets(
   { env, executionCtx }: { readonly env: Env; readonly executionCtx: Pick<ExecutionContext, 'waitUntil'> },
@@ -37,7 +36,7 @@ export async function closeSockets(
   await Promise.race([calls, scheduler.wait(ANSWER_WITHIN_MS)]);
 }
 
-/** Calls those that were not reached before. */
+/** Calls objects that could not be reached before. */
 export async function closeStaleSockets(env: Env, limit: number): Promise<void> {
   await callAll(env, await staleSockets(env.DB, limit));
 }
@@ -46,7 +45,7 @@ async function callAll(env: Env, stale: readonly StaleSockets[]): Promise<void> 
   await mapConcurrent(stale, CALLS_AT_ONCE, (sockets) => callOne(env, sockets));
 }
 
-/** One object that fails must not keep the others from being called; it stays marked. */
+/** Never throws. An object that fails stays marked. */
 async function callOne(env: Env, { token, object }: StaleSockets): Promise<void> {
   try {
     await withTimeout(

@@ -1,7 +1,4 @@
-/**
- * The Cron Trigger: catches what a failed call or an alarm that never rang left behind, and removes what D1 has kept long
- * enough.
- */
+/** The Cron Trigger: makes up for failed calls and alarms that did not fire, and purges old rows of D1. */
 
 import { withTimeout } from '#shared/with-timeout';
 import { purgeAudit } from '../shared/d1/audit.ts';
@@ -21,19 +18,19 @@ import { closeStaleSockets } from './revocation.ts';
 /** An object call is a subrequest, and one invocation has a thousand. */
 const JOBS_PER_SWEEP = 200;
 const OBJECTS_TO_REVOKE_PER_SWEEP = 400;
-/** A job that should be running is looked after this often, so that waking its object costs next to nothing. */
+/** How often a job with live runs is reconciled. Waking its object costs next to nothing at this rate. */
 const CHECK_INTERVAL_MS = 15 * 60 * 1000;
-/** One that never answers must not hold up what the others have earned. */
+/** An object that hangs must not delay the others. */
 const CALL_LIMIT_MS = 60_000;
-/** Any other job, for the sake of what it has kept long enough. */
+/** How often any other job is reconciled, for its retention. */
 const IDLE_CHECK_INTERVAL_MS = daysInMs(7);
 const IDEMPOTENCY_MS = daysInMs(1);
-/** For so long whoever shows a secret that was replaced is told so. */
+/** How long a replaced secret is recognised, so that its use gets a specific error. */
 const REPLACED_SECRET_MS = daysInMs(30);
-/** The objects remove runs and kills from D1 as they remove their own. What D1 has this long after is left over. */
+/** The objects purge their own runs and kills from D1. Rows that are older than retention by this much are left over. */
 const LEFT_OVER_MS = daysInMs(7);
 
-/** One statement removes at most this many rows, so that D1, which does one thing at a time, is never busy for long. */
+/** A limit for each statement, because D1 executes one at a time. */
 const ROWS_PER_STATEMENT = 1_000;
 const STATEMENTS_PER_SWEEP = 10;
 
@@ -50,7 +47,7 @@ export async function sweep(env: Env): Promise<void> {
       jobs.filter((_job, index) => reached[index]),
       now,
     ),
-    // One that failed is due again at the next sweep, but after all that have waited for longer.
+    // Those that failed are due at the next sweep, after all that have waited for longer.
     markChecked(
       env.DB,
       jobs.filter((_job, index) => !reached[index]),
@@ -73,7 +70,7 @@ async function purgeOld(env: Env, now: number): Promise<void> {
   await inBatches(purgeLeftOverKills(db, leftOver, ROWS_PER_STATEMENT));
 }
 
-/** What is left after so many statements is for the next sweep. */
+/** The next sweep continues after `STATEMENTS_PER_SWEEP`. */
 async function inBatches(statement: D1PreparedStatement): Promise<void> {
   for (let count = 0; count < STATEMENTS_PER_SWEEP; count++) {
     const { meta } = await statement.run();
@@ -81,7 +78,7 @@ async function inBatches(statement: D1PreparedStatement): Promise<void> {
   }
 }
 
-/** One object that fails must not keep the others from being called. @returns whether it was reached */
+/** Never throws. @returns whether the object was reached */
 async function reconcileJob(env: Env, job: string): Promise<boolean> {
   try {
     await withTimeout(

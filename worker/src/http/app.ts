@@ -1,4 +1,4 @@
-/** The HTTPS API: what every request goes through, and what an error becomes. The calls themselves are in `routes/`. */
+/** The HTTPS API: what all requests have in common, and how errors become responses. */
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { ulid } from 'ulid';
@@ -7,13 +7,13 @@ import { KIB } from '#protocol/limits';
 import { isSchemaError } from '../../shared/d1/schema-version.ts';
 import { log } from '../../shared/log.ts';
 import { ApiError, schemaMissing } from '../api-error.ts';
-import { browserPage } from './browser-page.ts';
 import type { AppContext, AppEnv } from './context.ts';
+import { dashboardPage } from './dashboard-page.ts';
+import { auditDenied } from './denied-requests.ts';
 import type { Operation } from './operation.ts';
 import { API_OPERATIONS, BASE, ROOT_OPERATIONS } from './operations.ts';
 import { problemResponse } from './problem-response.ts';
 import { limitSignIn } from './rate-limit.ts';
-import { auditDenied } from './refusals.ts';
 import { serve } from './serve.ts';
 
 const MAX_LOGGED_PATH_CHARS = 200;
@@ -22,7 +22,7 @@ const MAX_BODY_BYTES = 64 * KIB;
 export const app = new Hono<AppEnv>()
   .use(async (c, next) => {
     const startedAt = Date.now();
-    // Never the client's: two calls must not share one, and what stands in the logs must be ours.
+    // Never the client's: ids must be unique, and logs must not contain a client's text.
     c.set('requestId', ulid(startedAt));
     await next();
     // The headers of an upgrade can't be changed: trying turns the 101 into a 500.
@@ -33,7 +33,7 @@ export const app = new Hono<AppEnv>()
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
       onError: () => {
-        throw new ApiError('too_large', `A body has at most ${MAX_BODY_BYTES} bytes.`);
+        throw new ApiError('too_large', `The body must not exceed ${MAX_BODY_BYTES} bytes.`);
       },
     }),
   );
@@ -42,27 +42,30 @@ addOperations('', ROOT_OPERATIONS);
 addOperations(BASE, API_OPERATIONS);
 
 app.notFound(async (c) => {
-  const page = c.req.path.startsWith(`${BASE}/`) ? null : await browserPage(c);
+  const page = c.req.path.startsWith(`${BASE}/`) ? null : await dashboardPage(c);
   if (page !== null) return page;
-  const error = new ApiError('not_found', `There is nothing at ${c.req.method} ${c.req.path}.`);
+  const error = new ApiError('not_found', `No route matches ${c.req.method} ${c.req.path}.`);
   return problemResponse(error, c.get('requestId'));
 });
 
 app.onError(async (error, c) => {
   const requestId = c.get('requestId');
   if (error instanceof ApiError) {
-    const refusal = await limitSignIn(c, error);
-    auditDenied(c, refusal);
-    c.set('refusal', refusal);
-    return problemResponse(refusal, requestId);
+    const apiError = await limitSignIn(c, error);
+    auditDenied(c, apiError);
+    c.set('error', apiError);
+    return problemResponse(apiError, requestId);
   }
   log.error('request_failed', error, { request: requestId });
   if (isSchemaError(error)) return problemResponse(schemaMissing(), requestId);
   if (isD1Error(error)) {
-    return problemResponse(new ApiError('unavailable', 'The database does not answer. Try again.'), requestId);
+    return problemResponse(new ApiError('unavailable', 'The database is unavailable. Try again.'), requestId);
   }
   return problemResponse(
-    new ApiError('internal', 'The control plane failed. Try again; its logs say more about this request id.'),
+    new ApiError(
+      'internal',
+      'Internal error. Try again. The logs of the control plane have details under this request id.',
+    ),
     requestId,
   );
 });
@@ -81,7 +84,7 @@ function addOperations(base: string, operations: readonly Operation[]): void {
     app.all(path, (c) => {
       const error = new ApiError(
         'method_not_allowed',
-        `${c.req.method} does not go here: use ${allowed.join(' or ')}.`,
+        `Method ${c.req.method} is not allowed; use ${allowed.join(' or ')}.`,
         { Allow: allowed.join(', ') },
       );
       return problemResponse(error, c.get('requestId'));
@@ -89,7 +92,7 @@ function addOperations(base: string, operations: readonly Operation[]): void {
   }
 }
 
-/** What is on every answer. Only the page's files say themselves how long they may be kept. */
+/** The headers of every response. Only the dashboard's files have a `Cache-Control` of their own. */
 function completeHeaders(c: AppContext): void {
   const { headers } = c.res;
   headers.set(REQUEST_ID_HEADER, c.get('requestId'));
@@ -97,26 +100,26 @@ function completeHeaders(c: AppContext): void {
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store');
 }
 
-/** One line for each call. A monitor's look at our health is no news as long as there is any. */
+/** One line for each call, except for health checks that succeed. */
 function logRequest(c: AppContext, ms: number): void {
   const route = c.get('route');
   if (route === '/healthz' && c.res.status === 200) return;
-  const refusal = c.get('refusal');
+  const error = c.get('error');
   const fields = {
     request: c.get('requestId'),
     method: c.req.method,
-    // A path that is none of ours is a stranger's text: bounded.
+    // A path without a route is any text that a client sent.
     path: route ?? c.req.path.slice(0, MAX_LOGGED_PATH_CHARS),
     status: c.res.status,
     ms,
     token: c.get('caller')?.token.id,
     ray: c.req.header('CF-Ray'),
   };
-  if (refusal === undefined) log.info('request', fields);
-  else log.warn('request', { ...fields, code: refusal.code, detail: refusal.message });
+  if (error === undefined) log.info('request', fields);
+  else log.warn('request', { ...fields, code: error.code, detail: error.message });
 }
 
-/** D1's failures have no class of their own: their message is what tells. */
+/** D1's errors have no class of their own. */
 function isD1Error(error: Error): boolean {
   return error.message.startsWith('D1_ERROR');
 }

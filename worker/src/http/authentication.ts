@@ -1,4 +1,4 @@
-/** Who calls, and what they may do. */
+/** Authentication and authorisation. */
 import type { Scope } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import { KIB, MIN_ADMIN_TOKEN_CHARS } from '#protocol/limits';
@@ -16,20 +16,16 @@ const MAX_AUTHORIZATION_CHARS = 512;
 /** Other programs at the same host may have cookies, too. */
 const MAX_COOKIE_CHARS = 8 * KIB;
 
-/** A caller who has shown a valid token, or the cookie of a page that has. */
+/** A caller with a valid token, or with the session cookie of the dashboard. */
 export interface Caller {
   readonly token: TokenRecord;
-  /** `cookie`: a browser sends it by itself, so changes must come from our own page. */
+  /** `cookie`: browsers send it by themselves, so changes must come from the dashboard's own origin. */
   readonly by: 'bearer' | 'cookie';
-  /** The hash by which the page's session is known; null with `bearer`. */
+  /** The hash of the session cookie; null with `bearer`. */
   readonly session: string | null;
 }
 
-/**
- * Finds out who calls.
- *
- * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
- */
+/** @throws ApiError `unauthenticated`, `token_expired` or `token_rotated` */
 export async function authenticate(request: Request, env: Env, now: number): Promise<Caller> {
   const credentials = isUpgrade(request) ? batchedCredentials(env) : directCredentials(env);
   const bearer = readBearer(request);
@@ -39,15 +35,18 @@ export async function authenticate(request: Request, env: Env, now: number): Pro
   readHeader(request, 'Cookie', MAX_COOKIE_CHARS);
   const cookie = readSessionCookie(request);
   if (cookie === null) {
-    throw new ApiError('unauthenticated', 'Send a token: `Authorization: Bearer …`, or sign in on the page.');
+    throw new ApiError(
+      'unauthenticated',
+      'Authentication required: send `Authorization: Bearer <token>`, or sign in to the dashboard.',
+    );
   }
   const session = sha256(cookie);
   const tokenHash = await credentials.session(session, now);
-  if (tokenHash === null) throw new ApiError('unauthenticated', 'This session has ended. Sign in again.');
+  if (tokenHash === null) throw new ApiError('unauthenticated', 'The session has ended. Sign in again.');
   return { token: await validToken(env, credentials, tokenHash, now), by: 'cookie', session };
 }
 
-/** Whether a request shows anything that could say who calls, right or wrong. */
+/** Whether a request has a token or a session cookie, valid or not. */
 export function presentsCredential(request: Request): boolean {
   return request.headers.has('Authorization') || readSessionCookie(request) !== null;
 }
@@ -62,7 +61,7 @@ export function resolveToken(env: Env, hash: string, now: number): Promise<Token
 }
 
 /**
- * The first admin token is a secret of the deployment and in no table: it is valid as long as the secret stands.
+ * The first admin token is a secret of the deployment, not a row of a table.
  *
  * @throws ApiError `unauthenticated`, `token_expired` or `token_rotated`
  */
@@ -73,14 +72,14 @@ async function validToken(env: Env, credentials: Credentials, hash: string, now:
     return adminToken(adminHash);
   }
   const token = await credentials.token(hash);
-  if (token === null) throw new ApiError('unauthenticated', 'This token is not known. Check it, or ask for a new one.');
+  if (token === null) throw new ApiError('unauthenticated', 'Unknown token. Check it, or ask for a new one.');
   if (token.expiresAt !== null && token.expiresAt <= now) {
-    throw new ApiError('token_expired', `This token expired at ${new Date(token.expiresAt).toISOString()}.`, {}, token);
+    throw new ApiError('token_expired', `The token expired at ${new Date(token.expiresAt).toISOString()}.`, {}, token);
   }
   if (token.secretExpiresAt !== null && token.secretExpiresAt <= now) {
     throw new ApiError(
       'token_rotated',
-      `This token was given a new secret, and this one ended at ${new Date(token.secretExpiresAt).toISOString()}.`,
+      `The secret of this token was rotated; this old secret expired at ${new Date(token.secretExpiresAt).toISOString()}.`,
       {},
       token,
     );
@@ -94,7 +93,7 @@ interface Credentials {
   session(hash: string, now: number): Promise<string | null>;
 }
 
-/** A call of its own for each: what few ask for, and a kill, must not wait in line with a crowd. */
+/** One query for each call: calls of people, and kills, must not wait behind a crowd of wrappers. */
 function directCredentials({ DB }: Env): Credentials {
   return {
     token: (hash) => findTokenByHash(DB, hash),
@@ -102,7 +101,7 @@ function directCredentials({ DB }: Env): Credentials {
   };
 }
 
-/** Those who connect come all at once, at the full hour and after a deploy: D1 is asked for all of them together. */
+/** Wrappers and viewers connect in crowds (cron at :00, after a deploy): the gateway batches their queries. */
 function batchedCredentials(env: Env): Credentials {
   return {
     token: (hash) => orUnavailable(tokenByHash(env, hash)),
@@ -110,13 +109,13 @@ function batchedCredentials(env: Env): Credentials {
   };
 }
 
-/** @throws ApiError `unavailable`: whoever connects comes again after a pause */
+/** @throws ApiError `unavailable`: who connects tries again after a pause */
 async function orUnavailable<Found>(found: Promise<Found>): Promise<Found> {
   try {
     return await found;
   } catch (error) {
     log.error('sign_in_failed', error);
-    throw new ApiError('unavailable', 'The database does not answer. Try again.');
+    throw new ApiError('unavailable', 'The database is unavailable. Try again.');
   }
 }
 
@@ -124,51 +123,49 @@ function isUpgrade(request: Request): boolean {
   return request.headers.get('Upgrade')?.toLowerCase() === 'websocket';
 }
 
-/** A person chose it, and whoever guesses is slowed down, not stopped. All other secrets are made here. */
+/** A person chose it, and rate limits only slow down guessing. All other secrets are generated. */
 function requireUnguessable(secret: string): void {
   if (secret.length >= MIN_ADMIN_TOKEN_CHARS) return;
   throw new ApiError(
     'unauthenticated',
-    `LEASH_ADMIN_TOKEN has fewer than ${MIN_ADMIN_TOKEN_CHARS} characters and is not accepted. Set a long random one.`,
+    `LEASH_ADMIN_TOKEN must have at least ${MIN_ADMIN_TOKEN_CHARS} characters. Set a long random one.`,
   );
 }
 
-/** Whether a token gives a right, for a job where one is concerned. `admin` includes the others. */
+/** Whether a token has a scope, for a job if one is given. `admin` includes the other scopes. */
 export function allows(token: TokenRecord, scope: Scope, job?: string): boolean {
   const inScope = token.scopes.includes(scope) || token.scopes.includes('admin');
   return inScope && (job === undefined || matchesGlob(token.jobs, job));
 }
 
-/** @throws ApiError `forbidden` when none of the scopes is given for the job */
+/** @throws ApiError `forbidden` if the token has none of the scopes for the job */
 export function requireScope(token: TokenRecord, scopes: readonly Scope[], job?: string): void {
   if (scopes.some((scope) => allows(token, scope, job))) return;
-  const needed = scopes.join(' or ');
+  const required = scopes.map((scope) => `\`${scope}\``).join(' or ');
   throw new ApiError(
     'forbidden',
-    job === undefined
-      ? `This needs a token with the scope ${needed}.`
-      : `This needs a token with the scope ${needed} for the job ${job}.`,
+    `This requires a token with the scope ${required}${job === undefined ? '' : ` for job ${job}`}.`,
   );
 }
 
-/** @throws ApiError `forbidden` when the token is for some jobs only, and what is asked for is about all */
+/** @throws ApiError `forbidden` if the token isn't for all jobs */
 export function requireAllJobs(token: TokenRecord): void {
-  if (token.jobs !== '*') throw new ApiError('forbidden', 'This is about all jobs, and your token is for some only.');
+  if (token.jobs !== '*') throw new ApiError('forbidden', 'This requires a token for all jobs.');
 }
 
 /**
- * To give rights one needs them all: an admin of some jobs only could make itself one of all.
+ * An admin of some jobs could otherwise create a token for all of them.
  *
  * @throws ApiError `forbidden`
  */
 export function requireFullAdmin(token: TokenRecord): void {
   requireScope(token, ['admin']);
-  if (token.jobs !== '*') throw new ApiError('forbidden', 'Only an admin of all jobs may look after tokens.');
+  if (token.jobs !== '*') throw new ApiError('forbidden', 'Managing tokens requires the `admin` scope for all jobs.');
 }
 
 /**
- * A browser sends its cookie along with any page's request: only our own page's counts. A bearer token is never sent by
- * itself.
+ * Browsers send cookies with requests from any site; only requests from the dashboard's own origin count. They never send a
+ * bearer token by themselves.
  *
  * @throws ApiError `wrong_origin`
  */
@@ -177,7 +174,7 @@ export function requireOwnOrigin(request: Request, caller: Pick<Caller, 'by'>): 
   if (request.headers.get('Origin') !== new URL(request.url).origin) {
     throw new ApiError(
       'wrong_origin',
-      'This is for the page itself. From elsewhere send a token: `Authorization: Bearer …`.',
+      'A session cookie is accepted only from the dashboard itself. Send `Authorization: Bearer <token>` instead.',
     );
   }
 }
@@ -187,10 +184,10 @@ function readBearer(request: Request): string | null {
   return match?.[1] ?? null;
 }
 
-/** @throws ApiError `bad_request` when it is longer than anything that we gave out */
+/** @throws ApiError `bad_request` if it is longer than any that is issued */
 function readHeader(request: Request, name: string, maxChars: number): string {
   const value = request.headers.get(name) ?? '';
-  if (value.length > maxChars) throw new ApiError('bad_request', `${name} has at most ${maxChars} characters.`);
+  if (value.length > maxChars) throw new ApiError('bad_request', `${name} must not exceed ${maxChars} characters.`);
   return value;
 }
 

@@ -2,12 +2,12 @@
 import type { CallOrigin } from '../audit-entry.ts';
 import type { AppContext } from './context.ts';
 
-/** Set by Cloudflare, whatever the client sent; null where nothing has set it. */
+/** Set by Cloudflare, whatever the client sent; null on the local runtime. */
 export function clientAddress(c: AppContext): string | null {
   return c.req.header('CF-Connecting-IP') ?? null;
 }
 
-/** The part of an address that one customer of a provider can't change at will: all of an IPv4 address, a /64 of IPv6. */
+/** The part of an address that a provider's customer can't choose: an IPv4 address, the /64 of an IPv6 address. */
 export function network(address: string): string {
   if (!address.includes(':')) return address;
   const [head = '', tail = ''] = address.toLowerCase().split('::');

@@ -4,20 +4,19 @@ import type { ApiError } from '../api-error.ts';
 import type { Caller } from './authentication.ts';
 import type { Operation } from './operation.ts';
 
-/** What every call finds in its context. */
 export interface AppEnv {
   Bindings: Env;
   Variables: {
-    /** Names this request in logs, answers and the audit. */
+    /** Identifies the request in logs, responses and the audit log. */
     requestId: string;
-    /** What is called; not set where nothing is there. */
+    /** Unset if no route matches. */
     operation?: Operation;
-    /** Who calls, once that is known. */
+    /** Unset until the caller is authenticated. */
     caller?: Caller;
-    /** The path of the operation that was called, parameters unfilled; unset when there is none. */
+    /** The path of the operation, with `{parameters}`; unset if no route matches. */
     route?: string;
-    /** Why the call was refused, if it was. */
-    refusal?: ApiError;
+    /** The error, if the call failed with one of the API's. */
+    error?: ApiError;
   };
 }
 

@@ -1,4 +1,4 @@
-/** When a token was last used: known to some minutes, for one write in so many minutes and none in the answer's way. */
+/** When a token was last used, to within ten minutes: one write in that time, and no response waits for it. */
 
 import { type TokenRecord, updateLastUse } from '../../shared/d1/tokens.ts';
 import { log } from '../../shared/log.ts';
@@ -7,10 +7,10 @@ import type { AppContext } from './context.ts';
 const RESOLUTION_MS = 10 * 60 * 1000;
 const MAX_REMEMBERED = 10_000;
 
-/** What this isolate has noted: of a crowd with one token that arrives at once, one asks D1. */
+/** What this isolate has written: many simultaneous calls with one token cause one write. */
 const recorded = new Map<string, number>();
 
-/** The first admin token is in no table: the audit tells what it did. */
+/** The first admin token is in no table. */
 export function recordLastUse(c: AppContext, token: TokenRecord): void {
   const now = Date.now();
   const before = now - RESOLUTION_MS;
@@ -24,8 +24,7 @@ async function write(db: D1Database, token: string, now: number, before: number)
   try {
     await updateLastUse(db, token, now, before).run();
   } catch (error) {
-    // The next use will tell.
     recorded.delete(token);
-    log.error('use_not_noted', error, { token });
+    log.error('last_use_not_recorded', error, { token });
   }
 }

@@ -1,6 +1,6 @@
-/** Lists that come in pages. */
+/** Lists are returned page by page. */
 
-/** @param rows one more than `limit`, if there are so many: that one tells that there is more */
+/** @param rows up to one more than `limit`, which shows whether there is a next page */
 export function pageOf<Row>(
   rows: readonly Row[],
   limit: number,

@@ -1,4 +1,4 @@
-/** The OpenAPI document, made from the operations that are served: what it says is what is checked. */
+/** The OpenAPI document, generated from the operations as they are served. */
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import {
@@ -31,16 +31,16 @@ import {
 
 type Json = { readonly [key: string]: unknown };
 
-/** Schemas with a name of their own in the document: of what is answered, and of what is sent. */
+/** Schemas with a name of their own in the document. */
 const RESPONSE_SCHEMAS = { AuditEntry, Kill, Job, LastEnd, Problem, Run, RunEnd, RunEvent, Session, Target, Token };
 const REQUEST_SCHEMAS = { KillManyRequest, KillRequest, NewToken, RotateToken };
 
 const DESCRIPTION = `See what runs on every machine, read its output live, and stop it.
 
-Times are RFC 3339, UTC. A list goes on with its \`next_cursor\` until that is null. Errors are problem details
-(RFC 9457) with a stable \`code\`; \`request_id\` names the call in the control plane's logs.`;
+Times are RFC 3339 in UTC. To read the next page of a list, pass its \`next_cursor\` as \`cursor\`, until it is null.
+Errors are problem details (RFC 9457) with a stable \`code\`; \`request_id\` identifies the call in the control plane's logs.`;
 
-/** @param base what stands before the paths of all operations that are not at the root */
+/** @param base the prefix of the paths of `operations` */
 export function openApiDocument(atRoot: readonly Operation[], operations: readonly Operation[], base: string): Json {
   const paths: Record<string, Json> = {};
   const add = (path: string, operation: Operation) => {
@@ -58,12 +58,13 @@ export function openApiDocument(atRoot: readonly Operation[], operations: readon
         ...toJsonSchemaDefs(REQUEST_SCHEMAS, { ...CONVERSION, typeMode: 'input' }),
       },
       securitySchemes: {
-        token: { type: 'http', scheme: 'bearer', description: 'A token, as `POST /tokens` gives it.' },
+        token: { type: 'http', scheme: 'bearer', description: 'A token’s secret, as returned by `POST /tokens`.' },
         session: {
           type: 'apiKey',
           in: 'cookie',
           name: '__Host-leash',
-          description: 'The session of the page. What changes something needs the page’s own `Origin`, too.',
+          description:
+            'A session of the dashboard. Calls that change something also require the dashboard’s own `Origin`.',
         },
       },
     },
@@ -122,7 +123,7 @@ function describeOperation(operation: Operation): Json {
 }
 
 function security(access: Access): Json[] {
-  const either = (rights: readonly string[]) => [{ token: rights }, { session: rights }];
+  const either = (scopes: readonly string[]) => [{ token: scopes }, { session: scopes }];
   switch (access.kind) {
     case 'anyone':
       return [];
@@ -143,14 +144,14 @@ function describeParameters(schemas: v.ObjectEntries, where: 'path' | 'query'): 
       in: where,
       required: schema.type !== 'optional',
       ...(description !== undefined && { description }),
-      // Several are separated by commas.
+      // Comma-separated.
       ...(described.type === 'array' && { style: 'form', explode: false }),
       schema: { ...described, ...(typeof fallback === 'string' && { default: typedDefault(fallback, described) }) },
     };
   });
 }
 
-/** A parameter's default is a text, like every parameter; the document gives it the type of what it stands for. */
+/** Query parameters are strings, and so are their defaults: the document has the default in the parameter's type. */
 function typedDefault(fallback: string, { type }: Json): string | number {
   return type === 'integer' || type === 'number' ? Number(fallback) : fallback;
 }
@@ -158,7 +159,7 @@ function typedDefault(fallback: string, { type }: Json): string | number {
 function describeResponse({ description, content, headers }: OperationResponse): Json {
   return {
     description,
-    // An upgrade has the headers of a WebSocket's and no others.
+    // The headers of an upgrade can't be extended.
     ...(content.kind !== 'socket' && { headers: describeHeaders({ ...headers, ...COMMON_HEADERS }) }),
     ...(content.kind === 'json' && {
       content: { 'application/json': { schema: schemaOf(content.schema, 'output') } },
@@ -168,7 +169,7 @@ function describeResponse({ description, content, headers }: OperationResponse):
 }
 
 const COMMON_HEADERS: Readonly<Record<string, ResponseHeader>> = {
-  [REQUEST_ID_HEADER]: { description: 'Names this call in the control plane’s logs.', always: true },
+  [REQUEST_ID_HEADER]: { description: 'Identifies this call in the control plane’s logs.', always: true },
 };
 
 function describeHeaders(headers: Readonly<Record<string, ResponseHeader>>): Json {
@@ -180,7 +181,7 @@ function describeHeaders(headers: Readonly<Record<string, ResponseHeader>>): Jso
   );
 }
 
-/** What can go wrong, by status: a status has one description, which names its codes. */
+/** Errors by status: a status has one description, which lists its codes. */
 function errorResponses(operation: Operation): Json {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of new Set([...commonErrors(operation), ...(operation.errors ?? [])])) {
@@ -208,12 +209,12 @@ const TOKEN_ERRORS = ['unauthenticated', 'token_expired', 'token_rotated'] as co
 function commonErrors(operation: Operation): ProblemCode[] {
   const isAuthorised = operation.access.kind === 'scope' || operation.access.kind === 'full_admin';
   return [
-    // Every call may have a query that is not understood.
+    // Any call may have an unknown query parameter.
     'bad_request',
     ...(operation.query.cursor === undefined ? [] : (['bad_cursor'] as const)),
     ...(operation.body === null ? [] : (['bad_json', 'unsupported_media_type', 'too_large'] as const)),
     ...(operation.access.kind === 'anyone' ? [] : TOKEN_ERRORS),
-    // A wrapper or viewer that is refused is not slowed down by an answer: see `rate-limit.ts`.
+    // Wrappers and viewers are exempt: see `rate-limit.ts`.
     ...(operation.access.kind === 'anyone' || isSocket(operation) ? [] : (['rate_limited'] as const)),
     ...(isAuthorised ? (['forbidden'] as const) : []),
     ...(needsOwnOrigin(operation) ? (['wrong_origin'] as const) : []),
@@ -224,7 +225,7 @@ function commonErrors(operation: Operation): ProblemCode[] {
 }
 
 const CONVERSION: ConversionConfig = {
-  // What JSON Schema can't say, such as a check across fields, is left to the descriptions.
+  // JSON Schema can't express some checks, such as those across fields.
   errorMode: 'ignore',
   overrideRef: ({ referenceId }) => reference(referenceId),
 };

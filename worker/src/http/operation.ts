@@ -1,6 +1,6 @@
 /**
- * One call of the API, declared in one place: where it is, who may make it, what it takes and answers, what it does. The
- * same declaration routes, authorises, validates and documents: none of these can forget what another knows.
+ * An operation of the API, declared once: its path, who may call it, its input, its responses and its handler. Routing,
+ * authorisation, validation and documentation all use this declaration, so they can't disagree.
  */
 import type * as v from 'valibot';
 import type { Scope } from '#protocol/api';
@@ -9,13 +9,12 @@ import type { Caller } from './authentication.ts';
 import type { AppContext } from './context.ts';
 
 /**
- * Who may make a call.
+ * Who may call an operation.
  *
- * - `anyone`: without a token
- * - `signed_in`: whoever has shown a valid token, or the cookie of a page that has
- * - `scope`: with one of these scopes; for the job, if the path names one; for all jobs, if what is answered is about all
- * - `full_admin`: with `admin` for all jobs. To give rights one needs them all: an admin of some jobs only could make itself
- *   one of all
+ * - `anyone`: no token is required
+ * - `signed_in`: any valid token or session
+ * - `scope`: one of these scopes; for the job in the path, if there is one; for all jobs with `ofAllJobs`
+ * - `full_admin`: `admin` for all jobs. An admin of some jobs could otherwise create a token for all of them
  */
 export type Access =
   | { readonly kind: 'anyone' }
@@ -23,7 +22,7 @@ export type Access =
   | { readonly kind: 'scope'; readonly scopes: readonly Scope[]; readonly ofAllJobs?: true }
   | { readonly kind: 'full_admin' };
 
-/** What an answer holds. `socket`: the connection becomes a WebSocket with this subprotocol. */
+/** What a response contains. `socket`: the connection becomes a WebSocket with this subprotocol. */
 export type Content =
   | { readonly kind: 'json'; readonly schema: v.GenericSchema }
   | { readonly kind: 'text'; readonly type: string }
@@ -33,20 +32,20 @@ export type Content =
 export interface OperationResponse {
   readonly description: string;
   readonly content: Content;
-  /** Headers that a client may want to read. */
+  /** Headers of this response, besides those of all responses. */
   readonly headers?: Readonly<Record<string, ResponseHeader>>;
 }
 
 export interface ResponseHeader {
   readonly description: string;
-  /** Whether it is on every such answer. */
+  /** Whether every such response has it. */
   readonly always: boolean;
 }
 
-/** What these schemas give, by name. */
+/** The output of these schemas, by name. */
 export type Parsed<Entries extends v.ObjectEntries> = v.InferOutput<v.ObjectSchema<Entries, undefined>>;
 
-/** What a call brings, parsed. */
+/** The parsed input of a call. */
 export interface Call<Params extends v.ObjectEntries, Query extends v.ObjectEntries, Body> {
   readonly c: AppContext;
   readonly params: Parsed<Params>;
@@ -57,24 +56,24 @@ export interface Call<Params extends v.ObjectEntries, Query extends v.ObjectEntr
 type Method = 'get' | 'post' | 'delete';
 
 interface Declaration {
-  /** Names the call in the OpenAPI document. */
+  /** The `operationId` in the OpenAPI document. */
   readonly id: string;
   readonly method: Method;
   /** With parameters as `{name}`. */
   readonly path: `/${string}`;
   readonly summary: string;
   readonly description?: string;
-  /** Request headers that mean something to this call, beside those of every call. */
+  /** Request headers of this operation, with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** It kills: so many a minute for each token, and no more. */
+  /** It kills, so a rate limit applies. */
   readonly isKill?: true;
   /** By status. */
   readonly responses: Readonly<Record<number, OperationResponse>>;
-  /** What else can go wrong, beside what every call of this kind has in common. */
+  /** Errors of this operation, besides those that all operations of its kind have. */
   readonly errors?: readonly ProblemCode[];
 }
 
-/** An operation as the app serves it, whatever it takes. */
+/** An operation as the app serves it, whatever its input. */
 export interface Operation extends Declaration {
   readonly access: Access;
   readonly params: v.ObjectEntries;
@@ -85,7 +84,7 @@ export interface Operation extends Declaration {
 
 type Handled = Response | Promise<Response>;
 
-/** Declares a call that anyone may make. */
+/** Declares an operation that needs no token. */
 export function openOperation<Schema extends v.GenericSchema = v.UnknownSchema>(
   declaration: Declaration & {
     readonly body?: Schema;
@@ -103,7 +102,7 @@ export function openOperation<Schema extends v.GenericSchema = v.UnknownSchema>(
   };
 }
 
-/** Declares a call that takes a token, or the page's cookie. */
+/** Declares an operation that requires a token or a session. */
 export function operation<
   const Params extends v.ObjectEntries = Record<never, never>,
   const Query extends v.ObjectEntries = Record<never, never>,
@@ -125,13 +124,13 @@ export function operation<
     body: body ?? null,
     handle: (call, caller) => {
       if (caller === null) throw new Error(`${declaration.id} was called without a caller`);
-      // What was parsed by these schemas is what they give.
+      // The input was parsed with these schemas.
       return handle({ ...(call as Call<Params, Query, v.InferOutput<Schema>>), caller });
     },
   };
 }
 
-/** Whether the call changes something, or opens a socket, which no CORS guards: a browser may do so only from our own page. */
+/** Whether it changes something, or opens a socket, which CORS doesn't guard: browsers may call it only from the dashboard. */
 export function needsOwnOrigin(operation: Operation): boolean {
   return operation.method !== 'get' || isSocket(operation);
 }
@@ -140,7 +139,6 @@ export function isSocket(operation: Operation): boolean {
   return Object.values(operation.responses).some(({ content }) => content.kind === 'socket');
 }
 
-/** An answer in JSON. */
 export function json(schema: v.GenericSchema, description: string): OperationResponse {
   return { description, content: { kind: 'json', schema } };
 }

@@ -1,4 +1,4 @@
-/** All that the API can do. */
+/** All operations of the API. */
 import * as v from 'valibot';
 import { openApiDocument } from './openapi.ts';
 import { json, type Operation, openOperation } from './operation.ts';
@@ -27,7 +27,7 @@ export const API_OPERATIONS: readonly Operation[] = [
 
 let document: ReturnType<typeof openApiDocument> | null = null;
 
-/** What monitors and tools expect at the root. */
+/** At the root, where monitors and tools expect them. */
 export const ROOT_OPERATIONS: readonly Operation[] = [
   ...healthOperations,
   ...metricsOperations,
@@ -35,10 +35,10 @@ export const ROOT_OPERATIONS: readonly Operation[] = [
     id: 'getOpenApi',
     method: 'get',
     path: '/openapi.json',
-    summary: 'This document',
-    responses: { 200: json(v.looseObject({ openapi: v.string() }), 'The API, as OpenAPI describes it.') },
+    summary: 'Get this document',
+    responses: { 200: json(v.looseObject({ openapi: v.string() }), 'The OpenAPI document.') },
     handle: ({ c }) => {
-      // Made once, when first asked for: anyone may ask, and a start must not wait for it.
+      // Made once, at the first call: a start of the Worker must not wait for it.
       document ??= openApiDocument(ROOT_OPERATIONS, API_OPERATIONS, BASE);
       return c.json(document);
     },

@@ -10,7 +10,7 @@ export interface Metric {
 }
 
 export interface Sample {
-  /** What follows the metric's name: `_bucket`, `_sum` or `_count` of a histogram. */
+  /** `_bucket`, `_sum` or `_count` of a histogram. */
   readonly suffix?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;

@@ -1,10 +1,9 @@
 /**
- * Brakes, not quotas: the runtime counts by location, and a little late. How much is allowed is in wrangler.toml.
+ * Rate limits. They are approximate: the runtime counts by location, with a small delay. wrangler.toml has the numbers.
  *
- * Only failing sign-ins count, and only they are refused: behind one address there may be a whole fleet, and one machine
- * with a bad token must not lock the others out. So it is no protection of a secret that can be guessed; secrets that
- * can't be guessed are (`MIN_ADMIN_TOKEN_CHARS`). Wrappers are left out: told 401, they ask once a minute; told 429 they
- * would come again within seconds.
+ * Only failed sign-ins count, and only they are refused: a whole fleet may share one address, and one machine with a bad
+ * token must not lock the others out. This doesn't protect a secret that can be guessed (see `MIN_ADMIN_TOKEN_CHARS`).
+ * Wrappers are exempt: after a 401 they retry once a minute, after a 429 within seconds.
  */
 import { log } from '../../shared/log.ts';
 import { ApiError } from '../api-error.ts';
@@ -15,14 +14,14 @@ import { isSocket } from './operation.ts';
 /** The period of the limits in wrangler.toml. */
 const RETRY = { 'Retry-After': '60' };
 
-/** The error that a refused sign-in is answered by: another one, if too many from there have failed. */
+/** @returns the error of a call, or `rate_limited` if it is a failed sign-in and too many from its address have failed */
 export async function limitSignIn(c: AppContext, error: ApiError): Promise<ApiError> {
   const address = clientAddress(c);
   if (!isFailedSignIn(c, error) || address === null) return error;
   if (await isAllowed(c.env.FAILED_SIGN_INS, network(address))) return error;
   return new ApiError(
     'rate_limited',
-    'Too many sign-ins from this address have failed. Check the token, and try again in a minute.',
+    'Too many failed sign-ins from this address. Check the token, and try again in a minute.',
     RETRY,
     error.actor,
   );
@@ -33,12 +32,12 @@ export async function requireKillRate(c: AppContext, token: string): Promise<voi
   if (await isAllowed(c.env.KILLS, token)) return;
   throw new ApiError(
     'rate_limited',
-    'This token has made too many kills within a minute. Wait a little, or stop more with one call.',
+    'Too many kills with this token. Try again in a minute, or kill more runs with one call.',
     RETRY,
   );
 }
 
-/** A page whose session is over, and one that has none yet, has tried nothing. */
+/** A dashboard without a session, or whose session has ended, has tried nothing. */
 function isFailedSignIn(c: AppContext, error: ApiError): boolean {
   const operation = c.get('operation');
   if (error.code !== 'unauthenticated' && error.code !== 'token_expired' && error.code !== 'token_rotated')
@@ -47,7 +46,7 @@ function isFailedSignIn(c: AppContext, error: ApiError): boolean {
   return operation.access.kind === 'anyone' || c.req.header('Authorization') !== undefined;
 }
 
-/** A brake that fails must not be what stops a kill. */
+/** A rate limiter that fails must not prevent a kill. */
 async function isAllowed(limit: RateLimit, key: string): Promise<boolean> {
   try {
     return (await limit.limit({ key })).success;

@@ -1,8 +1,8 @@
 /**
  * The secret of a token: `leash_`, 43 random characters (256 bits), and 6 of a checksum.
  *
- * The prefix lets secret scanners find one that leaked, the checksum lets them tell it from an example without asking
- * anybody. Letters and digits only, so that a double click selects all of it.
+ * The prefix lets secret scanners find one that leaked; the checksum lets them tell it from an example. Only letters and
+ * digits, so that a double click selects all of it.
  */
 import { randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';

@@ -1,4 +1,4 @@
-/** Serving an operation: finds out who calls, whether they may, and what they bring; then does it. */
+/** Serving an operation: authenticates and authorises the caller, parses the input, and calls the handler. */
 import * as v from 'valibot';
 import { describeIssue } from '#protocol/text-frame';
 import { ApiError } from '../api-error.ts';
@@ -58,11 +58,11 @@ function readParams(c: AppContext, operation: Operation): Values {
   return readEntries(v.object(operation.params), c.req.param());
 }
 
-/** Strict: a filter with a typing error would otherwise be none, and list or match everything. */
+/** Strict: a mistyped filter would otherwise be ignored, and the call would list or match everything. */
 function readQuery(c: AppContext, operation: Operation): Values {
   const given = Object.entries(c.req.queries());
   const repeated = given.find(([, values]) => values.length > 1);
-  if (repeated !== undefined) throw new ApiError('bad_request', `${repeated[0]}: give it once`);
+  if (repeated !== undefined) throw new ApiError('bad_request', `\`${repeated[0]}\` must not be repeated`);
   return readEntries(
     v.strictObject(operation.query),
     Object.fromEntries(given.map(([name, [value]]) => [name, value])),
@@ -75,9 +75,8 @@ function readEntries(schema: Entries, value: unknown): Values {
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  // A list says where it goes on, and nothing else does.
   const isCursor = v.getDotPath(issue) === 'cursor';
-  if (isCursor) throw new ApiError('bad_cursor', 'This cursor is not one that this list gave. Start again without it.');
+  if (isCursor) throw new ApiError('bad_cursor', 'Invalid cursor. Start again without one.');
   throw new ApiError(
     'bad_request',
     issue.expected === 'never' ? unknownParameter(issue, schema) : describeIssue(issue),
@@ -86,14 +85,14 @@ function readEntries(schema: Entries, value: unknown): Values {
 
 function unknownParameter(issue: v.BaseIssue<unknown>, { entries }: Entries): string {
   const known = Object.keys(entries);
-  const instead = known.length === 0 ? 'this call takes none' : `there are ${known.join(', ')}`;
-  return `${v.getDotPath(issue)}: there is no such parameter; ${instead}`;
+  const allowed = known.length === 0 ? '' : `; allowed: ${known.map((name) => `\`${name}\``).join(', ')}`;
+  return `Unknown query parameter \`${v.getDotPath(issue)}\`${allowed}`;
 }
 
 /**
  * The JSON body; an empty one counts as `{}`.
  *
- * JSON is required by its content type too: a form on a foreign page cannot send that.
+ * The content type must be JSON, too: a form on another site can't send that.
  */
 async function readBody(c: AppContext, schema: v.GenericSchema): Promise<unknown> {
   const type = c.req.header('Content-Type')?.split(';')[0]?.trim().toLowerCase();
@@ -102,10 +101,10 @@ async function readBody(c: AppContext, schema: v.GenericSchema): Promise<unknown
   const text = await c.req.text();
   if (text !== '' && !isJson) throw notJson();
   const json = text === '' ? {} : parseJson(text);
-  // To the schema library an array is an object without entries, and that may mean "everything". Of anything else its
-  // complaint would quote the whole, which may be a token.
+  // valibot takes an array for an object without entries, which may mean "everything". Its error for other types quotes the
+  // value, which may be a token.
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new ApiError('bad_request', 'body: send a JSON object.');
+    throw new ApiError('bad_request', 'The body must be a JSON object.');
   }
   const parsed = v.safeParse(schema, json);
   if (!parsed.success) throw new ApiError('bad_request', `body: ${describeIssue(parsed.issues[0])}`);
@@ -117,23 +116,23 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     // Only JSON.parse throws here.
-    throw new ApiError('bad_json', 'The body is not JSON.');
+    throw new ApiError('bad_json', 'The body must be valid JSON.');
   }
 }
 
 function notJson(): ApiError {
-  return new ApiError('unsupported_media_type', 'Send JSON, with `Content-Type: application/json`.');
+  return new ApiError('unsupported_media_type', '`Content-Type` must be `application/json`.');
 }
 
 function requireUpgrade(c: AppContext, operation: Operation): void {
   if (c.req.header('Upgrade')?.toLowerCase() !== 'websocket') {
-    throw new ApiError('upgrade_required', 'This is a WebSocket: connect to it as one.');
+    throw new ApiError('upgrade_required', 'This endpoint requires a WebSocket upgrade.');
   }
   const offered = (c.req.header('Sec-WebSocket-Protocol') ?? '').split(',').map((name) => name.trim());
   const subprotocols = Object.values(operation.responses).flatMap(({ content }) =>
     content.kind === 'socket' ? [content.subprotocol] : [],
   );
   if (!subprotocols.some((subprotocol) => offered.includes(subprotocol))) {
-    throw new ApiError('bad_request', `Offer the WebSocket subprotocol ${subprotocols.join(' or ')}.`);
+    throw new ApiError('bad_request', `\`Sec-WebSocket-Protocol\` must offer ${subprotocols.join(' or ')}.`);
   }
 }

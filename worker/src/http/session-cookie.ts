@@ -1,9 +1,9 @@
-/** The cookie that keeps a page signed in. Its value is random and stored as a hash; it says nothing by itself. */
+/** The cookie of a dashboard session. Its value is random and stored as a hash. */
 import { parse, serialize } from 'hono/utils/cookie';
 
 export const SESSION_SECONDS = 12 * 60 * 60;
 
-// The __Host- prefix needs Secure, and that needs HTTPS: on loopback, where `npm start` serves, there is none.
+// The __Host- prefix needs Secure, and that needs HTTPS, which `npm start` on loopback doesn't have.
 const SECURE_NAME = '__Host-leash';
 const LOOPBACK_NAME = 'leash';
 

@@ -1,4 +1,4 @@
-/** `Range` on a run's output: one stretch of the merged log, by its offsets. */
+/** The `Range` header on a run's output: one range of its offsets. */
 
 /** [start, end). */
 export interface ByteRange {
@@ -6,16 +6,12 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/**
- * What a `Range` header asks for. `suffix`: the last so many bytes.
- *
- * Null for all that RFC 9110 lets a server ignore, as if the header were not there: another unit, several ranges, or what
- * can't be read.
- */
+/** A parsed `Range` header. `suffix`: the last `bytes` bytes. */
 export type RangeRequest =
   | { readonly kind: 'from'; readonly start: number; readonly end: number }
   | { readonly kind: 'suffix'; readonly bytes: number };
 
+/** Null for what RFC 9110 lets a server ignore: another unit, several ranges, or an invalid header. */
 export function parseRange(header: string): RangeRequest | null {
   const match = /^bytes=[ \t]*(\d{0,15})-(\d{0,15})[ \t]*$/i.exec(header);
   if (match === null) return null;
@@ -26,13 +22,13 @@ export function parseRange(header: string): RangeRequest | null {
   return end <= start ? null : { kind: 'from', start, end };
 }
 
-/** What of the log the range asks for, within what is stored: empty when it lies beyond. */
-export function resolveRange(asked: RangeRequest, logEnd: number): ByteRange {
-  if (asked.kind === 'suffix') return { start: Math.max(0, logEnd - asked.bytes), end: logEnd };
-  return { start: Math.min(asked.start, logEnd), end: Math.min(asked.end, logEnd) };
+/** The part of a requested range that is stored: empty if it lies beyond the end. */
+export function resolveRange(request: RangeRequest, logEnd: number): ByteRange {
+  if (request.kind === 'suffix') return { start: Math.max(0, logEnd - request.bytes), end: logEnd };
+  return { start: Math.min(request.start, logEnd), end: Math.min(request.end, logEnd) };
 }
 
-/** The parts of a stretch that no gap has taken, in order. */
+/** The parts of a range outside of the gaps, in order. */
 export function withoutGaps({ start, end }: ByteRange, gaps: readonly ByteRange[]): ByteRange[] {
   const parts: ByteRange[] = [];
   let from = start;

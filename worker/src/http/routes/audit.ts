@@ -1,4 +1,4 @@
-/** `GET /audit`: who did what, from where, when; and what was refused to whom. */
+/** `GET /audit`: who did what, from where and when, and which requests were denied. */
 import * as v from 'valibot';
 import { AuditAction, AuditList } from '#protocol/api';
 import { listAudit } from '../../../shared/d1/audit.ts';
@@ -13,18 +13,18 @@ export const auditOperations = [
     id: 'listAudit',
     method: 'get',
     path: '/audit',
-    summary: 'Every kill, change of a token, sign-in and refusal, newest first',
+    summary: 'List the audit log, newest first',
     description:
-      'In the order in which they were stored: entries that are added while a list is read change nothing of it.',
+      'Kills, changes of tokens, sign-ins, sign-outs and denied requests. Entries are in the order in which they were stored, so paging is stable while entries are added.',
     access: { kind: 'full_admin' },
     query: {
-      actor: v.optional(v.pipe(Name, v.description('The id of a token.'))),
+      actor: v.optional(v.pipe(Name, v.description('A token’s id.'))),
       action: v.optional(AuditAction),
-      subject: v.optional(v.pipe(Name, v.description('A job, the id of a token, or an `operationId`.'))),
+      subject: v.optional(v.pipe(Name, v.description('A job, a token’s id, or an `operationId`.'))),
       limit,
       cursor: cursor(wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER })),
     },
-    responses: { 200: json(AuditList, 'Entries.') },
+    responses: { 200: json(AuditList, 'A page of entries.') },
     handle: async ({ c, query }) => {
       const { actor, action, subject, cursor: before } = query;
       const rows = await listAudit(c.env.DB, { actor, action, subject, before }, query.limit + 1);

@@ -1,4 +1,4 @@
-/** `GET /healthz`: whether the Worker answers, and could do what it is asked for. */
+/** `GET /healthz`: whether the control plane works. */
 import * as v from 'valibot';
 import { hasSchema } from '../../../shared/d1/schema-version.ts';
 import { readSettings } from '../../../shared/settings.ts';
@@ -13,10 +13,10 @@ export const healthOperations = [
     id: 'getHealth',
     method: 'get',
     path: '/healthz',
-    summary: 'Whether the control plane answers',
+    summary: 'Check the health of the control plane',
     description:
-      'Also whether its settings are right and its database has the schema: else 503, with what to do. That D1 has it is asked once by each isolate of the Worker, not with each call.',
-    responses: { 200: json(Health, 'It does.') },
+      'Also checks the settings and the schema of the database. If one is wrong, the status is 503 and `detail` says what to do. Each isolate of the Worker checks the schema once, not with each call.',
+    responses: { 200: json(Health, 'The control plane works.') },
     handle: async ({ c }) => {
       requireSettings(c);
       await requireSchema(c);
@@ -25,10 +25,10 @@ export const healthOperations = [
   }),
 ];
 
-/** Those that have said so. A schema that is there stays: migrations only add. */
+/** Databases that have the schema. Migrations only add to it. */
 const withSchema = new WeakSet<D1Database>();
 
-/** Monitors ask often: a database that has its schema is not asked again. @throws ApiError `unavailable` */
+/** Monitors call often: D1 is asked only until it has the schema. @throws ApiError `unavailable` */
 async function requireSchema(c: AppContext): Promise<void> {
   const { DB } = c.env;
   if (withSchema.has(DB)) return;
@@ -36,12 +36,11 @@ async function requireSchema(c: AppContext): Promise<void> {
   withSchema.add(DB);
 }
 
-/** Without them no object comes up: no wrapper could connect, and no kill be delivered. @throws ApiError `unavailable` */
+/** With wrong settings no object starts: no wrapper connects, and no kill is delivered. @throws ApiError `unavailable` */
 function requireSettings(c: AppContext): void {
   try {
     readSettings(c.env);
   } catch (error) {
-    // It says which settings are wrong.
     throw new ApiError('unavailable', error instanceof Error ? error.message : String(error));
   }
 }

@@ -1,4 +1,4 @@
-/** `GET /jobs`, `GET /jobs/{job}`: each job with its last run, those that live and how the last ones ended. */
+/** `GET /jobs`, `GET /jobs/{job}`: each job with its last run, its live runs and its last ends. */
 import type * as v from 'valibot';
 import { type Job, JobBody, JobList } from '#protocol/api';
 import { JobName } from '#protocol/names';
@@ -14,10 +14,10 @@ export const jobOperations = [
     id: 'listJobs',
     method: 'get',
     path: '/jobs',
-    summary: 'The jobs that were ever seen, by name',
+    summary: 'List jobs by name',
     access: { kind: 'scope', scopes: ['read'] },
     query: { limit, cursor: cursor(JobName) },
-    responses: { 200: json(JobList, 'Jobs, each with its last run, those that live and how the last ones ended.') },
+    responses: { 200: json(JobList, 'A page of jobs, each with its last run, its live runs and its last ends.') },
     handle: async ({ c, caller, query }) => {
       const rows = await listJobs(c.env.DB, caller.token.jobs, query.cursor ?? '', query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ name }) => name);
@@ -28,16 +28,15 @@ export const jobOperations = [
     id: 'getJob',
     method: 'get',
     path: '/jobs/{job}',
-    summary: 'A job',
+    summary: 'Get a job',
     access: { kind: 'scope', scopes: ['read'] },
     params: { job: JobName },
-    responses: { 200: json(JobBody, 'The job with its last run, those that live and how the last ones ended.') },
+    responses: { 200: json(JobBody, 'The job with its last run, its live runs and its last ends.') },
     errors: ['unknown_job'],
     handle: async ({ c, params }) => {
       const row = await findJob(c.env.DB, params.job);
       const [job] = row === null ? [] : await withRuns(c.env.DB, [row]);
-      if (job === undefined)
-        throw new ApiError('unknown_job', `No run of ${params.job} was ever seen. Check the name.`);
+      if (job === undefined) throw new ApiError('unknown_job', `Job ${params.job} has no runs. Check the name.`);
       return c.json<v.InferOutput<typeof JobBody>>({ job });
     },
   }),

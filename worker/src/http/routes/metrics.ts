@@ -1,4 +1,4 @@
-/** `GET /metrics`: the control plane as monitors see it. */
+/** `GET /metrics`: Prometheus metrics. */
 import { END_STATES } from '#protocol/run-state';
 import { version } from '../../../../package.json';
 import { type Metrics, readMetrics } from '../../../shared/d1/metrics.ts';
@@ -10,12 +10,12 @@ export const metricsOperations = [
     id: 'getMetrics',
     method: 'get',
     path: '/metrics',
-    summary: 'Figures for Prometheus',
+    summary: 'Get Prometheus metrics',
     description:
-      'Read from the index: asking wakes nothing. They are about all jobs, so the token must be for all jobs.',
+      'Read from the index, so scraping wakes no Durable Object. The metrics cover all jobs, so the token must be for all jobs.',
     access: { kind: 'scope', scopes: ['read'], ofAllJobs: true },
     responses: {
-      200: { description: 'Prometheus’ text format.', content: { kind: 'text', type: PROMETHEUS_TYPE } },
+      200: { description: 'Metrics in Prometheus’ text format.', content: { kind: 'text', type: PROMETHEUS_TYPE } },
     },
     handle: async ({ c }) => {
       const text = prometheusText(describe(await readMetrics(c.env.DB), Date.now()));
@@ -24,7 +24,7 @@ export const metricsOperations = [
   }),
 ];
 
-/** A run that may still be alive is in one of these: a lost one may come back, or go on without its wrapper. */
+/** The states of a run that may be alive: a lost run may reconnect, or run on without its wrapper. */
 const OPEN_STATES = ['running', 'killing', 'lost'] as const;
 
 function describe(metrics: Metrics, now: number): Metric[] {
@@ -32,37 +32,37 @@ function describe(metrics: Metrics, now: number): Metric[] {
   return [
     {
       name: 'leash_build_info',
-      help: 'The control plane that answers. Always 1.',
+      help: 'The version of the control plane. Always 1.',
       type: 'gauge',
       samples: [{ labels: { version }, value: 1 }],
     },
     {
       name: 'leash_runs',
-      help: 'Runs that may still be alive. lost: no sign of life, and no word of its end; one that is lost for good counts for a day.',
+      help: 'Runs that may be alive, by state. A lost run counts until its end is known, or for a day if its wrapper died.',
       type: 'gauge',
       samples: OPEN_STATES.map((state) => ({ labels: { state }, value: metrics.openRuns.get(state) ?? 0 })),
     },
     {
       name: 'leash_runs_ended_total',
-      help: 'Runs that ended. One that counted as lost and came back counts again with its true end.',
+      help: 'Runs that have ended, by state. A lost run that reconnects is counted again when it ends.',
       type: 'counter',
       samples: END_STATES.map((state) => ({ labels: { state }, value: metrics.runsEnded.get(state) ?? 0 })),
     },
     {
       name: 'leash_kills_total',
-      help: 'Kills that were stored.',
+      help: 'Kills that were requested.',
       type: 'counter',
       samples: [{ value: metrics.kills }],
     },
     {
       name: 'leash_run_id_conflicts_total',
-      help: 'Runs that were reported with the id of another job’s run. Both are kept; the audit names them.',
+      help: 'Runs that were reported with the id of another job’s run. The audit log lists them.',
       type: 'counter',
       samples: [{ value: metrics.runIdConflicts }],
     },
     {
       name: 'leash_kill_seconds',
-      help: 'From the order of a kill that stopped something until all its targets had ended, grace included.',
+      help: 'Time from the request of a kill until all its targets have ended, including grace. Only kills that ended something.',
       type: 'histogram',
       samples: [
         ...buckets.map(([le, value]) => ({ suffix: '_bucket', labels: { le }, value })),
@@ -72,7 +72,7 @@ function describe(metrics: Metrics, now: number): Metric[] {
     },
     {
       name: 'leash_oldest_kill_age_seconds',
-      help: 'Since when the oldest kill waits: to be taken by its object, or for its end. 0 when none does.',
+      help: 'Age of the oldest kill that waits for acceptance by its Durable Object, or for its end. 0 if there is none.',
       type: 'gauge',
       samples: [
         { labels: { waiting_for: 'acceptance' }, value: ageSeconds(metrics.oldestUnaccepted, now) },

@@ -1,4 +1,4 @@
-/** `GET /runs`, `GET /runs/{run}` and what belongs to one run: its events and its output. */
+/** `GET /runs`, `GET /runs/{run}`, and the events and the output of a run. */
 import * as v from 'valibot';
 import {
   EventList,
@@ -27,7 +27,7 @@ import { bytes, cursor, limit, listOf, wholeNumber } from '../parameters.ts';
 
 const Stream = v.picklist(['stdout', 'stderr']);
 
-/** The start, the id and the job of the last run of a page. */
+/** A cursor: start, id and job of the last run of a page. */
 const RunPosition = v.pipe(
   v.string(),
   v.regex(/^\d{1,15}-[0-9A-Z]{26}-[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
@@ -41,7 +41,7 @@ const ofOneRun = { method: 'get', access: { kind: 'scope', scopes: ['read'] }, p
 
 const ofJob = {
   job: v.optional(
-    v.pipe(JobName, v.description('Whose run it is: only needed where several jobs have reported the same run id.')),
+    v.pipe(JobName, v.description('The job of the run. Required if several jobs have reported this run id.')),
   ),
 };
 
@@ -50,19 +50,19 @@ export const runOperations = [
     id: 'listRuns',
     method: 'get',
     path: '/runs',
-    summary: 'Runs, newest first',
+    summary: 'List runs, newest first',
     access: { kind: 'scope', scopes: ['read'] },
     query: {
       job: v.optional(JobName),
       machine: v.optional(MachineName),
       instance: v.optional(InstanceName),
-      state: v.optional(v.pipe(listOf(RunState), v.description('One state, or several, separated by commas.'))),
-      since: v.optional(v.pipe(InputTime, v.description('Only runs that had not ended before.'))),
-      until: v.optional(v.pipe(InputTime, v.description('Only runs that had started before.'))),
+      state: v.optional(v.pipe(listOf(RunState), v.description('One or more states, separated by commas.'))),
+      since: v.optional(v.pipe(InputTime, v.description('Only runs that ended after this time or have not ended.'))),
+      until: v.optional(v.pipe(InputTime, v.description('Only runs that started before this time.'))),
       limit,
       cursor: cursor(RunPosition),
     },
-    responses: { 200: json(RunList, 'Runs as of their last change of state.') },
+    responses: { 200: json(RunList, 'A page of runs, as of their last change of state.') },
     handle: async ({ c, caller, query }) => {
       const { job, machine, instance, state: states, cursor: after } = query;
       const filter = { jobGlob: caller.token.jobs, job, machine, instance, states, ...readPeriod(query), after };
@@ -75,13 +75,13 @@ export const runOperations = [
     ...ofOneRun,
     id: 'getRun',
     path: '/runs/{run}',
-    summary: 'A run',
+    summary: 'Get a run',
     query: ofJob,
-    responses: { 200: json(RunBody, 'The run as it is now.') },
+    responses: { 200: json(RunBody, 'The current state of the run.') },
     errors: ['unknown_run', 'run_ambiguous'],
     handle: async ({ c, caller, params, query }) => {
       const indexed = await requireRun(c, caller, params.run, query.job);
-      // The index may lag: the truth is in the object.
+      // The index may be behind the object.
       const run = await callJob(c.env, indexed.job, (object) => object.run(indexed.id));
       return c.json<v.InferOutput<typeof RunBody>>({ run: run ?? indexed });
     },
@@ -90,9 +90,9 @@ export const runOperations = [
     ...ofOneRun,
     id: 'listRunEvents',
     path: '/runs/{run}/events',
-    summary: 'Everything that happened to a run, in order',
+    summary: 'List the events of a run, oldest first',
     query: { ...ofJob, limit, cursor: cursor(wholeNumber({ min: 0, max: Number.MAX_SAFE_INTEGER })) },
-    responses: { 200: json(EventList, 'Events, oldest first.') },
+    responses: { 200: json(EventList, 'A page of events.') },
     errors: ['unknown_run', 'run_ambiguous'],
     handle: async ({ c, caller, params, query }) => {
       const run = await requireRun(c, caller, params.run, query.job);
@@ -105,50 +105,52 @@ export const runOperations = [
     ...ofOneRun,
     id: 'getRunOutput',
     path: '/runs/{run}/output',
-    summary: 'What a run has printed so far, as bytes',
+    summary: 'Get the output of a run',
     query: {
       ...ofJob,
-      offset: v.optional(v.pipe(bytes, v.description('Where to start, in the merged log.')), '0'),
-      tail: v.optional(v.pipe(bytes, v.description('Start so many bytes before the end instead.'))),
-      stream: v.optional(v.pipe(Stream, v.description('Only what went to this stream.'))),
+      offset: v.optional(v.pipe(bytes, v.description('The offset to start at.')), '0'),
+      tail: v.optional(
+        v.pipe(bytes, v.description('Start this many bytes before the end. Mutually exclusive with `offset`.')),
+      ),
+      stream: v.optional(v.pipe(Stream, v.description('Only the output of this stream.'))),
       gaps: v.optional(
         v.pipe(
           v.picklist(['marked']),
           v.description(
-            'A line of its own where bytes are missing, as `[leash: 12 bytes of the output are missing here, from offset 100 to 112]`. Of a log of which nothing is missing the answer is the same.',
+            'Insert a line where bytes are missing, such as `[leash: 12 bytes of the output are missing here, from offset 100 to 112]`.',
           ),
         ),
       ),
     },
     headers: {
       Range:
-        '`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`, by offsets in the merged log; beside no parameter but `job`. Ignored beside `If-Range`: there is no validator, and none is needed, for an offset never changes its byte.',
+        '`bytes=FIRST-LAST`, `bytes=FIRST-` or `bytes=-COUNT`, in offsets. Cannot be combined with query parameters other than `job`. Ignored with `If-Range`: there is no validator, because the byte at an offset never changes.',
     },
     responses: {
       200: {
         description:
-          'Output from the offset on. What is missing is left out, and told in the headers; with `gaps=marked` in the text as well.',
+          'The output from the offset to its end so far. Missing bytes are left out and listed in the headers; with `gaps=marked` also in the text.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
-          'Accept-Ranges': { description: '`bytes`, or `none` beside `stream`.', always: true },
-          [OFFSET_HEADER]: { description: 'The offset of the first byte asked for.', always: true },
-          [NEXT_OFFSET_HEADER]: { description: 'The offset that follows the last byte sent.', always: true },
-          [MISSING_BYTES_HEADER]: { description: 'How many of the bytes asked for are missing.', always: true },
+          'Accept-Ranges': { description: '`bytes`; `none` with `stream`, or if bytes are missing.', always: true },
+          [OFFSET_HEADER]: { description: 'The offset of the first byte requested.', always: true },
+          [NEXT_OFFSET_HEADER]: { description: 'The offset after the last byte sent.', always: true },
+          [MISSING_BYTES_HEADER]: { description: 'How many of the requested bytes are missing.', always: true },
           [GAPS_HEADER]: {
-            description: 'Which, as `from-to` (`to` not included), separated by commas; the first hundred stretches.',
+            description: 'Which bytes are missing: comma-separated ranges `from-to` (`to` excluded), at most 100.',
             always: false,
           },
         },
       },
       206: {
         description:
-          'One stretch of what the `Range` asks for, without holes: up to the first gap, or of `bytes=-COUNT` after the last. `Content-Range` says which.',
+          'The requested range up to its first gap; for `bytes=-COUNT`, after its last gap. `Content-Range` says which bytes these are.',
         content: { kind: 'text', type: OUTPUT_TYPE },
         headers: {
           'Accept-Ranges': { description: '`bytes`.', always: true },
           'Content-Range': { description: 'Which bytes these are, and how many are stored so far.', always: true },
           [OFFSET_HEADER]: { description: 'The offset of the first byte.', always: true },
-          [NEXT_OFFSET_HEADER]: { description: 'The offset that follows the last byte sent.', always: true },
+          [NEXT_OFFSET_HEADER]: { description: 'The offset after the last byte sent.', always: true },
           [MISSING_BYTES_HEADER]: { description: 'Always 0.', always: true },
         },
       },
@@ -157,7 +159,7 @@ export const runOperations = [
     handle: async ({ c, caller, params, query }) => {
       const range = readRange(c);
       if (query.tail !== undefined && c.req.query('offset') !== undefined) {
-        throw new ApiError('bad_request', 'Give either offset or tail: each says where to start.');
+        throw new ApiError('bad_request', '`offset` and `tail` are mutually exclusive.');
       }
       const run = await requireRun(c, caller, params.run, query.job);
       if (range !== null) return rangeResponse(c, run, range);
@@ -171,46 +173,46 @@ export const runOperations = [
   }),
 ];
 
-/** @throws ApiError `bad_request` for one that is over before it begins */
+/** @throws ApiError `bad_request` if it ends before it begins */
 function readPeriod(query: { since?: string | undefined; until?: string | undefined }) {
   const since = query.since === undefined ? undefined : Date.parse(query.since);
   const until = query.until === undefined ? undefined : Date.parse(query.until);
   if (since !== undefined && until !== undefined && since >= until) {
-    throw new ApiError('bad_request', 'until: a time after since.');
+    throw new ApiError('bad_request', '`until` must be after `since`.');
   }
   return { since, until };
 }
 
 /**
- * The `Range` that counts; null for none.
+ * The `Range` header; null if there is none, or it is to be ignored.
  *
- * @throws ApiError `bad_request` beside parameters, which say otherwise what is wanted
+ * @throws ApiError `bad_request` with a parameter that also selects output
  */
 function readRange(c: AppContext): RangeRequest | null {
   const header = c.req.header('Range');
-  // Defined for GET alone.
+  // HTTP defines it for GET only.
   if (header === undefined || c.req.raw.method !== 'GET' || c.req.header('If-Range') !== undefined) return null;
   const range = parseRange(header);
   if (range !== null && Object.keys(c.req.queries()).some((name) => name !== 'job')) {
-    throw new ApiError('bad_request', 'Give either a Range or offset, tail, stream and gaps.');
+    throw new ApiError('bad_request', '`Range` cannot be combined with `offset`, `tail`, `stream` or `gaps`.');
   }
   return range;
 }
 
 /**
- * The run as D1 has it. One of a job that the caller may not see is, to the caller, none.
+ * The run as D1 has it. A run of a job that the caller may not see counts as unknown.
  *
- * @throws ApiError `unknown_run`; `run_ambiguous` where several jobs have one with this id and `job` does not say which
+ * @throws ApiError `unknown_run`; `run_ambiguous` if several jobs have a run with this id and `job` isn't given
  */
 async function requireRun(c: AppContext, caller: Caller, id: string, job: string | undefined): Promise<Run> {
   const runs = await findRuns(c.env.DB, { id, jobGlob: caller.token.jobs, job: job ?? null });
   const [run] = runs;
   if (run === undefined) {
-    throw new ApiError('unknown_run', job === undefined ? `There is no run ${id}.` : `${job} has no run ${id}.`);
+    throw new ApiError('unknown_run', job === undefined ? `No run has the id ${id}.` : `Job ${job} has no run ${id}.`);
   }
   if (runs.length > 1) {
     const jobs = runs.map((each) => each.job);
-    throw new AmbiguousRun(id, jobs, 'Say which one with ?job=.');
+    throw new AmbiguousRun(id, jobs, 'Add `?job=`.');
   }
   return run;
 }

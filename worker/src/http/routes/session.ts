@@ -1,4 +1,4 @@
-/** `/session`: the page signs in with a token, asks what it may do, and signs out. */
+/** `/session`: the dashboard signs in with a token, asks what it may do, and signs out. */
 import { randomBytes } from 'node:crypto';
 import type * as v from 'valibot';
 import { SessionBody, SignIn } from '#protocol/api';
@@ -19,9 +19,9 @@ export const sessionOperations = [
     id: 'signIn',
     method: 'post',
     path: '/session',
-    summary: 'Sign the page in with a token',
+    summary: 'Sign the dashboard in with a token',
     body: SignIn,
-    responses: { 200: json(SessionBody, 'Signed in: the cookie is set.') },
+    responses: { 200: json(SessionBody, 'Signed in. The cookie is set.') },
     errors: ['unauthenticated', 'token_expired', 'token_rotated', 'rate_limited'],
     handle: async ({ c, body }) => {
       const now = Date.now();
@@ -48,19 +48,19 @@ export const sessionOperations = [
     id: 'getSession',
     method: 'get',
     path: '/session',
-    summary: 'Who is signed in, and what they may do',
+    summary: 'Get the scopes of the caller',
     access: { kind: 'signed_in' },
-    responses: { 200: json(SessionBody, 'The caller’s rights.') },
+    responses: { 200: json(SessionBody, 'The caller’s token.') },
     handle: ({ c, caller }) => c.json(sessionBody(caller.token)),
   }),
   operation({
     id: 'signOut',
     method: 'delete',
     path: '/session',
-    summary: 'Sign the page out',
+    summary: 'Sign the dashboard out',
     access: { kind: 'signed_in' },
     responses: {
-      204: empty('Signed out: the cookie is worth nothing any more, and the sockets opened with it are closed.'),
+      204: empty('Signed out. The session has ended, and the sockets opened with it are closed.'),
     },
     handle: async ({ c, caller }) => {
       const { token, session } = caller;

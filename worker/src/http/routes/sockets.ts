@@ -1,4 +1,4 @@
-/** The upgrades: wrappers to their job's object, viewers to a job's object or to the fleet. */
+/** WebSocket upgrades: of wrappers to their job's object, of viewers to a job's object or to the fleet's. */
 
 import { matchesGlob } from '#protocol/glob';
 import { MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN } from '#protocol/limits';
@@ -10,7 +10,7 @@ import { ApiError } from '../../api-error.ts';
 import type { Caller } from '../authentication.ts';
 import { operation, socket } from '../operation.ts';
 
-/** About when those that are silent are hung up on. */
+/** By then silent viewers are disconnected. */
 const RETRY = { 'Retry-After': '60' };
 
 export const socketOperations = [
@@ -18,14 +18,14 @@ export const socketOperations = [
     id: 'connectWrapper',
     method: 'get',
     path: '/jobs/{job}/connect',
-    summary: 'The link of a wrapper',
+    summary: 'Connect a wrapper',
     access: { kind: 'scope', scopes: ['run'] },
     params: { job: JobName },
     query: { run: RunId, instance: InstanceName, machine: MachineName },
-    responses: { 101: socket(WRAPPER_SUBPROTOCOL, 'The link, see docs/protocol.md.') },
+    responses: { 101: socket(WRAPPER_SUBPROTOCOL, 'The link of a wrapper, see docs/protocol.md.') },
     handle: ({ c, caller, params, query }) => {
       if (!matchesGlob(caller.token.machines, query.machine)) {
-        throw new ApiError('forbidden', `This token may not be used for runs on ${query.machine}.`);
+        throw new ApiError('forbidden', `The token is not valid for runs on machine ${query.machine}.`);
       }
       const { run, instance, machine } = query;
       return c.env.JOBS.getByName(params.job).fetch(objectRequest('/connect', caller, { run, instance, machine }));
@@ -35,10 +35,10 @@ export const socketOperations = [
     id: 'watchJob',
     method: 'get',
     path: '/jobs/{job}/watch',
-    summary: 'The state of a job as it changes, and the output of one of its runs as it comes',
+    summary: 'Watch a job: its changes, and the output of one of its runs',
     access: { kind: 'scope', scopes: ['read'] },
     params: { job: JobName },
-    responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
+    responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages for viewers, see docs/protocol.md.') },
     errors: ['too_many_viewers'],
     handle: ({ c, caller, params }) => asViewer(c.env.JOBS.getByName(params.job), objectRequest('/watch', caller, {})),
   }),
@@ -46,9 +46,9 @@ export const socketOperations = [
     id: 'watchFleet',
     method: 'get',
     path: '/watch',
-    summary: 'The state of all jobs that the caller may see, as it changes',
+    summary: 'Watch the changes of all jobs that the token may read',
     access: { kind: 'scope', scopes: ['read'] },
-    responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages, see docs/protocol.md.') },
+    responses: { 101: socket(WATCH_SUBPROTOCOL, 'The messages for viewers, see docs/protocol.md.') },
     errors: ['too_many_viewers'],
     handle: ({ c, caller }) => {
       return asViewer(c.env.FLEET.getByName('fleet'), objectRequest('/watch', caller, { jobs: caller.token.jobs }));
@@ -64,13 +64,13 @@ async function asViewer(object: { fetch(request: Request): Promise<Response> }, 
   throw new ApiError(
     'too_many_viewers',
     isOfToken
-      ? `${MAX_VIEWERS_PER_TOKEN} viewers with this token watch here already. Close some, or use another token.`
-      : `${MAX_VIEWERS} viewers watch here already. Close some, and try again.`,
+      ? `${MAX_VIEWERS_PER_TOKEN} viewers with this token are already connected. Close some, or use another token.`
+      : `${MAX_VIEWERS} viewers are already connected. Close some, and try again.`,
     RETRY,
   );
 }
 
-/** A request of our own making: nothing that the client sent reaches the object but what was checked above. */
+/** A new request, so that only checked input of the client reaches the object. */
 function objectRequest(path: string, { token, session }: Caller, query: Record<string, string>): Request {
   const credential = credentialParameter({ token: token.id, secret: token.hash, session });
   const parameters = new URLSearchParams({ ...query, ...credential });

@@ -1,4 +1,4 @@
-/** `/tokens`: give rights narrowly, and take them back. */
+/** `/tokens`: create, rotate and revoke tokens. */
 import { ulid } from 'ulid';
 import * as v from 'valibot';
 import { NewToken, RotateToken, TokenBody, TokenList } from '#protocol/api';
@@ -22,17 +22,17 @@ import { empty, json, operation } from '../operation.ts';
 import { cursor, limit } from '../parameters.ts';
 import { newSecret } from '../secret.ts';
 
-const TokenId = v.pipe(v.string(), v.regex(/^[0-9A-Z]{26}$/, 'a token id is a ULID'));
+const TokenId = v.pipe(v.string(), v.regex(/^[0-9A-Z]{26}$/, 'must be a ULID'));
 
 export const tokenOperations = [
   operation({
     id: 'listTokens',
     method: 'get',
     path: '/tokens',
-    summary: 'All tokens, oldest first, without their secrets',
+    summary: 'List tokens, oldest first',
     access: { kind: 'full_admin' },
     query: { limit, cursor: cursor(TokenId) },
-    responses: { 200: json(TokenList, 'Tokens.') },
+    responses: { 200: json(TokenList, 'A page of tokens, without their secrets.') },
     handle: async ({ c, query }) => {
       const rows = await listTokens(c.env.DB, query.cursor ?? '', query.limit + 1);
       const { page, next } = pageOf(rows, query.limit, ({ id }) => id);
@@ -43,10 +43,10 @@ export const tokenOperations = [
     id: 'createToken',
     method: 'post',
     path: '/tokens',
-    summary: 'Make a token',
+    summary: 'Create a token',
     access: { kind: 'full_admin' },
     body: NewToken,
-    responses: { 201: json(TokenBody, 'The token with its secret, which is never shown again.') },
+    responses: { 201: json(TokenBody, 'The token with its secret, which is not shown again.') },
     handle: async ({ c, caller, body }) => {
       const now = Date.now();
       const id = ulid(now);
@@ -73,13 +73,13 @@ export const tokenOperations = [
     id: 'rotateToken',
     method: 'post',
     path: '/tokens/{id}/rotate',
-    summary: 'Give a token a new secret',
+    summary: 'Rotate the secret of a token',
     description:
-      'Name and rights stay. The secrets it had stay valid for `old_valid_seconds`, to put the new one in place; what was opened with them, sessions included, ends with them.',
+      'Name and scopes do not change. The old secrets remain valid for `old_valid_seconds`; sockets and sessions that were opened with them end with them.',
     access: { kind: 'full_admin' },
     params: { id: TokenId },
     body: RotateToken,
-    responses: { 200: json(TokenBody, 'The token with its new secret, which is never shown again.') },
+    responses: { 200: json(TokenBody, 'The token with its new secret, which is not shown again.') },
     errors: ['unknown_token'],
     handle: async ({ c, caller, params, body }) => {
       const { id } = params;
@@ -109,14 +109,15 @@ export const tokenOperations = [
     method: 'delete',
     path: '/tokens/{id}',
     summary: 'Revoke a token',
-    description: 'It is refused from now on, and what was opened with it is closed: links of wrappers, watching pages.',
+    description:
+      'The token is refused from now on. Sockets that were opened with it are closed: links of wrappers, viewers.',
     access: { kind: 'full_admin' },
     params: { id: TokenId },
-    responses: { 204: empty('It is worth nothing any more.') },
+    responses: { 204: empty('Revoked.') },
     errors: ['unknown_token'],
     handle: async ({ c, caller, params }) => {
       const { id } = params;
-      // The entry first: it is written only while the token is there.
+      // The audit entry first: it is written only if the token exists.
       const results = await c.env.DB.batch([
         recordAudit(
           c.env.DB,
@@ -137,5 +138,5 @@ export const tokenOperations = [
 ];
 
 function unknownToken(id: string): ApiError {
-  return new ApiError('unknown_token', `There is no token ${id}.`);
+  return new ApiError('unknown_token', `No token has the id ${id}.`);
 }

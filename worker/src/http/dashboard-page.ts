@@ -1,14 +1,14 @@
 /**
- * The page, where a browser asks for one.
+ * The dashboard, when a browser navigates.
  *
- * Files that exist are answered before the Worker, and without it. What gets here is none: one of the page's own addresses,
- * which only its script tells apart, or nothing.
+ * The runtime serves files without the Worker. Other paths get here: those of the dashboard's views, which its script tells
+ * apart, and unknown ones.
  */
 import { PAGE_PATHS, pageAt } from '#protocol/page-paths';
 import type { AppContext } from './context.ts';
 
-/** The page for one of its addresses; and, with 404, for a browser that asks for what is not there. Null for all others. */
-export async function browserPage(c: AppContext): Promise<Response | null> {
+/** The dashboard for the path of one of its views, and, with 404, for a browser at an unknown path. Null for others. */
+export async function dashboardPage(c: AppContext): Promise<Response | null> {
   const { method, headers } = c.req.raw;
   if (method !== 'GET' && method !== 'HEAD') return null;
   const address = pageAt(new URL(c.req.url).pathname);
@@ -22,10 +22,10 @@ export async function browserPage(c: AppContext): Promise<Response | null> {
   return new Response(found.body, { status: 404, headers: found.headers });
 }
 
-/** As it is at the root: with the headers of its own that `_headers` gives it. */
+/** The page at the root, with its headers from `_headers`. */
 async function page(c: AppContext, ifNoneMatch: string | null): Promise<Response> {
   const headers = new Headers(ifNoneMatch === null ? {} : { 'If-None-Match': ifNoneMatch });
   const found = await c.env.ASSETS.fetch(new Request(new URL('/', c.req.url), { method: c.req.raw.method, headers }));
-  // Its headers can't be changed, and each answer gets the name of its request.
+  // The headers of a fetched response are immutable, and each response gets a request id.
   return new Response(found.body, found);
 }

@@ -1,8 +1,8 @@
 /**
- * Refusals on their way to the audit. Gathered for a second, so that whoever knocks a thousand times a second costs D1 one
- * batch a second, and counted, so that it costs a few rows an hour.
+ * Writes denied requests to the audit log. They are batched for a second, so that a thousand a second cost D1 one batch a
+ * second, and counted, so that they cost a few rows an hour.
  *
- * What is gathered when the isolate ends is not written: it is a count of refusals, not something that anyone was promised.
+ * The last batch is lost when an isolate ends: it is only a count.
  */
 
 import { type DeniedRequests, MANY, recordDeniedRequests } from '../../shared/d1/audit.ts';
@@ -14,20 +14,19 @@ import type { AppContext } from './context.ts';
 
 const BATCH_MS = 1_000;
 const MAX_PENDING = 25;
-/** A request that was to write, and was cut off before: the next one takes its place. */
+/** After this long, the request that was to write the batch must have been cancelled: another takes its place. */
 const ABANDONED_MS = 10_000;
 
-// Plain data, which the requests of an isolate may share; its writing belongs to the request that began the gathering.
+// Plain data, which the requests of an isolate may share. The request that starts a batch writes it.
 let pending = new Map<string, DeniedRequests>();
-/** When the one began that is under way. */
 let batchStartedAt: number | null = null;
 
 /**
- * Notes a refusal, if it is one of who called rather than of what was sent. Who shows nothing tries nothing: a page that
- * asks whether it is signed in, a monitor with a wrong address.
+ * Records an error in the audit log if the caller was refused, not the input. Callers without credentials are skipped: a
+ * dashboard that asks whether it is signed in, a monitor with a wrong address.
  */
 export function auditDenied(c: AppContext, error: ApiError): void {
-  if (!isOfCaller(error) || !hasTried(c)) return;
+  if (!isDenial(error) || !presentsToken(c)) return;
   const now = Date.now();
   addPending(deniedRequest(c, error, now));
   if (batchStartedAt !== null && now - batchStartedAt < ABANDONED_MS) return;
@@ -35,7 +34,7 @@ export function auditDenied(c: AppContext, error: ApiError): void {
   c.executionCtx.waitUntil(writeSoon(c.env.DB));
 }
 
-function isOfCaller({ code }: ApiError): boolean {
+function isDenial({ code }: ApiError): boolean {
   switch (code) {
     case 'unauthenticated':
     case 'token_expired':
@@ -50,8 +49,8 @@ function isOfCaller({ code }: ApiError): boolean {
   }
 }
 
-/** Where anyone may call, what is shown is in the body. */
-function hasTried(c: AppContext): boolean {
+/** The operation that anyone may call has the credential in its body: sign-in. */
+function presentsToken(c: AppContext): boolean {
   return c.get('operation')?.access.kind === 'anyone' || presentsCredential(c.req.raw);
 }
 
@@ -83,12 +82,12 @@ function keyOf({ actor, subject, code, address }: DeniedRequests): string {
 
 async function writeSoon(db: D1Database): Promise<void> {
   await scheduler.wait(BATCH_MS);
-  const taken = pending;
+  const batch = pending;
   pending = new Map();
   batchStartedAt = null;
   try {
-    await db.batch([...taken.values()].flatMap((refusals) => recordDeniedRequests(db, refusals)));
+    await db.batch([...batch.values()].flatMap((refusals) => recordDeniedRequests(db, refusals)));
   } catch (error) {
-    log.error('refusals_not_recorded', error, { entries: taken.size });
+    log.error('denied_requests_not_recorded', error, { entries: batch.size });
   }
 }
