@@ -42,7 +42,7 @@ export const Problem = v.object({
   status: v.number(),
   code: v.string(),
   detail: v.string(),
-  /** Names the request in the control plane's logs. */
+  /** Identifies the call in the control plane's logs. */
   request_id: v.optional(v.string()),
   /** With `run_ambiguous`: the jobs that have a run with this id. */
   jobs: v.optional(v.array(v.string())),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
 import { app } from '../src/http/app.ts';
 import { call, openApi, refusal, request } from './support/api.ts';
 
@@ -10,18 +11,18 @@ test('every route is in the document, and nothing else', async () => {
   expect(documented.sort()).toEqual(served.sort());
 });
 
-test('every field of a run, a kill and a target is described', async () => {
+test('every field of a resource is described', async () => {
   const { components } = await openApi();
-  for (const name of ['Run', 'Kill', 'Target']) {
+  for (const name of Object.keys(FIELD_DESCRIPTIONS)) {
     const { properties } = components.schemas[name] as { properties: Record<string, { description?: string }> };
-    expect(Object.keys(properties).length).toBeGreaterThan(4);
+    expect(Object.keys(properties).length).toBeGreaterThan(3);
     for (const [field, { description }] of Object.entries(properties)) {
       expect([name, field, description?.endsWith('.')]).toEqual([name, field, true]);
     }
   }
 });
 
-test('a parameter of which several may be given says how', async () => {
+test('a list parameter is comma-separated', async () => {
   const { paths } = await openApi();
   const listRuns = paths['/api/v1/runs']?.get as unknown as { parameters: { name: string }[] } | undefined;
   expect(listRuns?.parameters.find(({ name }) => name === 'state')).toMatchObject({
@@ -31,28 +32,32 @@ test('a parameter of which several may be given says how', async () => {
   });
 });
 
-test('another method than those of a route is told which to use', async () => {
+test('a wrong method is refused with the allowed ones', async () => {
   const response = await request('/api/v1/runs', { method: 'POST' });
   expect(response.headers.get('Allow')).toBe('GET');
   expect(await refusal(response)).toBe('405 method_not_allowed');
 });
 
-test('a parameter that does not exist, or stands twice, is refused: it may have been meant to narrow a list', async () => {
+test('an unknown or repeated parameter is refused: it may have been meant as a filter', async () => {
   const headers = { Authorization: 'Bearer the-admin-token-of-the-tests' };
   expect(await refusal(request('/api/v1/runs?stat=running', { headers }))).toBe('400 bad_request');
   expect(await refusal(request('/api/v1/runs?state=running&state=lost', { headers }))).toBe('400 bad_request');
   const detail = await problemDetail(request('/api/v1/jobs?state=running', { headers }));
-  expect(detail).toBe('state: there is no such parameter; there are limit, cursor');
+  expect(detail).toBe('Unknown query parameter `state`; allowed: `limit`, `cursor`');
 });
 
 test.each([
-  ['/tokens', {}, 'body: name: it is missing'],
-  ['/tokens', { name: 'x', scopes: ['write'] }, 'body: scopes.0: one of "run", "read", "kill", "admin", not "write"'],
-  ['/tokens', { name: 'x', scopes: ['run'], job: '*' }, 'body: job: there is no such field'],
-  ['/tokens', { name: 'ops\u202Edaer', scopes: ['run'] }, /^body: name: no characters that cannot be seen/],
-  ['/tokens', { name: 'back\u200Bup', scopes: ['run'] }, /^body: name: no characters that cannot be seen/],
-  ['/jobs/any/kill', { signal: 'KILL' }, /^body: signal: one of "SIGTERM", .*, not "KILL"$/],
-])('a body that is wrong is told what is wrong with it: %s %o', async (path, body, detail) => {
+  ['/tokens', {}, 'body: name: is required'],
+  [
+    '/tokens',
+    { name: 'x', scopes: ['write'] },
+    'body: scopes.0: must be one of "run", "read", "kill", "admin", not "write"',
+  ],
+  ['/tokens', { name: 'x', scopes: ['run'], job: '*' }, 'body: job: unknown field'],
+  ['/tokens', { name: 'ops\u202Edaer', scopes: ['run'] }, /^body: name: must not contain invisible/],
+  ['/tokens', { name: 'back\u200Bup', scopes: ['run'] }, /^body: name: must not contain invisible/],
+  ['/jobs/any/kill', { signal: 'KILL' }, /^body: signal: must be one of "SIGTERM", .*, not "KILL"$/],
+])('an invalid body is refused with the reason: %s %o', async (path, body, detail) => {
   expect(await problemDetail(call('POST', path, { body }))).toMatch(detail);
 });
 

@@ -18,8 +18,8 @@ import {
   Target,
   Token,
 } from '#protocol/api';
+import { FIELD_DESCRIPTIONS } from '#protocol/field-descriptions';
 import { Problem, type ProblemCode, problemStatus } from '#protocol/problem';
-import { KILL_FIELDS, RUN_FIELDS, TARGET_FIELDS } from './field-descriptions.ts';
 import {
   type Access,
   isSocket,
@@ -71,16 +71,10 @@ export function openApiDocument(atRoot: readonly Operation[], operations: readon
   };
 }
 
-const FIELDS: Record<string, Readonly<Record<string, string>>> = {
-  Run: RUN_FIELDS,
-  Kill: KILL_FIELDS,
-  Target: TARGET_FIELDS,
-};
-
 function withDescriptions(schemas: Json): Json {
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => {
-      const fields = FIELDS[name];
+      const fields = FIELD_DESCRIPTIONS[name];
       return [name, fields === undefined ? schema : describeFields(schema as { properties: Json }, fields)];
     }),
   );

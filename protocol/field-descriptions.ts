@@ -1,0 +1,141 @@
+/** What the fields of resources mean: for readers of the OpenAPI document, and of `api.ts`. No bundle contains it but the Worker's. */
+import type { AuditEntry, Job, Kill, LastEnd, Run, Session, Target, Token } from './api.ts';
+
+const RUN: Record<keyof Run, string> = {
+  id: 'A ULID, made by the wrapper. Unique within the job.',
+  job: 'The name of what runs.',
+  instance: 'One firing of the job; several machines may share it.',
+  machine: 'Where it runs.',
+  state:
+    '`running`, or `killing` after the first signal was sent; then how it ended. The state of an ended run is final, except `lost` while `final` is false.',
+  final: 'Whether the state can no longer change. False while the run is live, and for `lost` until its end is known.',
+  connected: 'Whether its wrapper is connected. For a run that has ended: whether what it left running can be reached.',
+  out_of_touch_since: 'Since when a run that may be alive has been disconnected; null while its wrapper is connected.',
+  exit_code: 'The reported exit code, with which `leash run` exits; null while the run is live.',
+  command_exit_code: 'The exit code of the command; null if it is unknown, or if a signal ended the command.',
+  signal: 'The signal that ended the command, if one did.',
+  reason: 'Why it ended; null while the run is live.',
+  started_at: 'When the command was started.',
+  ended_at: 'When it ended; for a lost run, when it was declared lost. Null while the run is live.',
+  pid: 'The process id of the command; null if it was not started.',
+  command_line: 'The command line, truncated to 4 KiB, with secrets redacted.',
+  wrapper_version: 'The version of `leash` that runs it.',
+  successor: 'How many times a successor has taken the run over, because its wrapper was killed.',
+  user: 'The user that the command runs as: a name, or a number if the user has none; null if the wrapper did not report it.',
+  host: 'Whether root started the wrapper, the operating system, and the version of Node.js; null if the wrapper did not report it.',
+  timeout_ms: 'The time limit of the run; null for none.',
+  grace_ms: 'The time between the first signal and SIGKILL, unless a kill specifies it.',
+  kill_signal: 'The first signal that ends the run, unless a kill specifies it.',
+  left_running:
+    'Processes of the run that are still running after its end: at most 64, with command lines, secrets redacted. A kill that names the run ends them; related processes (those with a `relation`) only with `include: "related"`.',
+  output_bytes: 'How many bytes of output are stored; in lists as of the last change of state.',
+  output_total_bytes:
+    'How many bytes of output the run has in all, as its wrapper reported at its end; null until then. The rest has not arrived yet. If the wrapper died: as many as were saved by then.',
+  seq: 'Increases with every change: of two versions of a run, the one with the higher `seq` is newer.',
+};
+
+const KILL: Record<keyof Kill, string> = {
+  id: 'A ULID, made by the control plane: ids increase with time.',
+  job: 'The job whose runs it applies to.',
+  kind: 'Always `kill`.',
+  state:
+    '`queued`: no wrapper has acknowledged it yet. `delivered`: a wrapper has, and not all targets have ended. `settled`: all targets and their runs have ended. `expired`: no matching run connected in time.',
+  run: 'The run that it applies to; null for all that match.',
+  instance: 'The instance that it applies to; null for all.',
+  machine: 'The machines that it applies to: names or globs, separated by commas; null for all.',
+  signal: 'The first signal; null for the run’s own.',
+  grace_ms: 'The time between the first signal and SIGKILL; null for the run’s own.',
+  include:
+    '`related`: also ends related processes (outside the process tree, but carrying the run’s `LEASH_RUN_ID` or holding its output pipe) and those excluded by `LEASH_KEEP=1`. Null: ends neither.',
+  reason: 'The reason that the caller gave.',
+  requested_by: 'The name of the token that requested it.',
+  request_id:
+    'Identifies the call that requested it, in the logs of the control plane and the wrappers; null for kills of old versions.',
+  batch: 'Shared by all kills of one `POST /kills`, for `GET /kills?batch=`; null for other kills.',
+  requested_at: 'When it was requested.',
+  expires_at: 'Until when it matches runs that connect late.',
+  targets: 'The runs that it applies to, and its progress at each.',
+  found_nothing:
+    'Whether no live run matched when the control plane looked. A matching run that started before the kill and connects before `expires_at` still becomes a target, unless the kill names another run.',
+  seq: 'Increases with every change: of two versions of a kill, the one with the higher `seq` is newer.',
+};
+
+const TARGET: Record<keyof Target, string> = {
+  run: 'The id of the run.',
+  machine: 'Where it runs.',
+  state:
+    '`pending`: the wrapper is disconnected. `sent`: the kill was sent to the wrapper. `delivered`: the wrapper has acknowledged it. `term`: the first signal was sent. `kill`: SIGKILL was sent. `gone`: nothing is left but `survivors` and `unnamed_survivors`. `refused`: the run had already ended. `lost`: the run was declared lost.',
+  signal: 'The first signal at this run; null for targets of old versions.',
+  exit_code: 'The reported exit code of the run; null while it is live.',
+  survivors: 'Ids of processes that could not be ended.',
+  unnamed_survivors: 'Whether an unknown process survives: something still holds the output.',
+  related:
+    'Related processes and those excluded by `LEASH_KEEP=1` (`kept`), with their parents, which were not ended. A kill of many runs does not list all of them here; the events of the runs do.',
+  related_count: 'How many there are.',
+};
+
+const JOB: Record<keyof Job, string> = {
+  name: 'The name of the job.',
+  first_seen_at: 'When its first run was reported.',
+  last_run: 'The run that started last.',
+  running: 'The newest live runs.',
+  running_count: 'How many runs are live, including those that `running` has no room for.',
+  recent_ends: 'The last runs that have ended, newest start first.',
+  last_ends:
+    'How the job ended last on each machine, at most 300: first the ends that need attention, then the others, each newest first.',
+  last_end_counts:
+    'The number of machines by the state of their last end, including those that `last_ends` has no room for.',
+};
+
+const LAST_END: Record<keyof LastEnd, string> = {
+  machine: 'Where it ran.',
+  run: 'The id of the run.',
+  state: 'How it ended.',
+  exit_code: 'The reported exit code.',
+  ended_at: 'When it ended.',
+};
+
+const TOKEN: Record<keyof Token, string> = {
+  id: 'A ULID.',
+  name: 'The name that kills and the audit log show.',
+  scopes: 'What the token may do. `admin` includes the other scopes.',
+  jobs: 'A glob: the jobs that it is valid for.',
+  machines: 'A glob: the machines that runs may report from.',
+  created_at: 'When it was created.',
+  expires_at: 'When it expires; null for never.',
+  last_used_at: 'When it was last used, to within ten minutes; null if it has not been used.',
+};
+
+const SESSION: Record<keyof Session, string> = {
+  name: 'The name of the token.',
+  scopes: 'What the token may do.',
+  jobs: 'A glob: the jobs that it is valid for.',
+  expires_at: 'When the token expires; null for never.',
+};
+
+const AUDIT_ENTRY: Record<keyof AuditEntry, string> = {
+  id: 'A ULID.',
+  at: 'When it happened first.',
+  last_at: 'When it happened last.',
+  count:
+    'How often it happened. Denied requests of one caller, address, operation and reason share one entry per hour.',
+  actor: 'The token, with the name it had at the time; null if the caller is unknown.',
+  action: 'What was done.',
+  subject:
+    'A kill’s job; a token’s id; a denied request’s `operationId`; the job that reported a run with the id of another job’s run.',
+  detail: 'Depends on the action. Never contains a secret.',
+  address: 'The client’s IP address; of denied requests its /64, if it is IPv6. Null if it is unknown.',
+  request_id: 'Identifies the call in the control plane’s logs.',
+};
+
+/** By schema and field. */
+export const FIELD_DESCRIPTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  Run: RUN,
+  Kill: KILL,
+  Target: TARGET,
+  Job: JOB,
+  LastEnd: LAST_END,
+  Token: TOKEN,
+  Session: SESSION,
+  AuditEntry: AUDIT_ENTRY,
+};
