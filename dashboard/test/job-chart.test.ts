@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { durationAxis, durationMs, preciseText, summaryText, tickText } from '../src/pages/job/durations.ts';
+import { formatDuration } from '#shared/format-duration';
+import { durationAxis, durationMs, summaryText } from '../src/pages/job/durations.ts';
 import { nearest, pointsOf, timeRange, timeTexts } from '../src/pages/job/points.ts';
 import { at, makeRun, runId } from './make.ts';
 
@@ -12,18 +13,18 @@ const ended = (seconds: number, changes = {}) =>
 
 const axisText = (durations: number[]) => {
   const { kind, ticksMs } = durationAxis(durations);
-  return `${kind}: ${ticksMs.map(tickText).join(' ')}`;
+  return `${kind}: ${ticksMs.map(formatDuration).join(' ')}`;
 };
 
 describe('the axis of durations', () => {
   test.each([
-    [[], 'linear: 0 1ms'],
-    [[0, 0], 'linear: 0 1ms'],
-    [[320, 450], 'linear: 0 100ms 200ms 300ms 400ms 500ms'],
-    [[50 * S, 70 * S], 'linear: 0 20s 40s 1m 1m 20s'],
-    [[4 * H, 5 * H], 'linear: 0 1h 2h 3h 4h 5h'],
+    [[], 'linear: 0s 1ms'],
+    [[0, 0], 'linear: 0s 1ms'],
+    [[320, 450], 'linear: 0s 100ms 200ms 300ms 400ms 500ms'],
+    [[50 * S, 70 * S], 'linear: 0s 20s 40s 1m 1m 20s'],
+    [[4 * H, 5 * H], 'linear: 0s 1h 2h 3h 4h 5h'],
     // One that failed at once is no reason to give up the even scale.
-    [[10, 60 * S, 61 * S, 62 * S], 'linear: 0 20s 40s 1m 1m 20s'],
+    [[10, 60 * S, 61 * S, 62 * S], 'linear: 0s 20s 40s 1m 1m 20s'],
     // One that hung is.
     [[S, S, S, 30 * M], 'log: 1s 10s 1m 10m'],
     [[2 * S, 2 * S, 2 * S, 25 * S], 'log: 2s 5s 10s 20s 30s'],
@@ -49,18 +50,6 @@ describe('the axis of durations', () => {
   });
 });
 
-test.each([
-  [0, '0ms'],
-  [7, '7ms'],
-  [44, '40ms'],
-  [120, '0.1s'],
-  [2_340, '2.3s'],
-  [9_960, '10s'],
-  [75 * S, '1m 15s'],
-])('%d ms are %s', (ms, expected) => {
-  expect(preciseText(ms)).toBe(expected);
-});
-
 test('a run that goes on has taken the time until now', () => {
   expect(durationMs(makeRun({ started_at: at(0) }), Date.parse(at(90)))).toBe(90 * S);
   expect(durationMs(makeRun({ started_at: at(10) }), Date.parse(at(0)))).toBe(0);
@@ -70,12 +59,12 @@ describe('the chart in words', () => {
   test.each([
     [[], ''],
     [[makeRun()], '1 run: 1 running.'],
-    [[ended(3)], '1 run: 1 succeeded. The one that ended took 3.0s.'],
+    [[ended(3)], '1 run: 1 succeeded. The one that ended took 3s.'],
     [
       [makeRun({ state: 'killing' }), ended(2), ended(4), ended(7200, { state: 'failed' })],
-      '4 runs: 1 running, 2 succeeded, 1 failed. Half of those that ended took 4.0s or less, the longest 2h 00m.',
+      '4 runs: 1 running, 2 succeeded, 1 failed. Half of those that ended took 4s or less, the longest 2h.',
     ],
-    [[ended(2), ended(4)], '2 runs: 2 succeeded. Half of those that ended took 2.0s or less, the longest 4.0s.'],
+    [[ended(2), ended(4)], '2 runs: 2 succeeded. Half of those that ended took 2s or less, the longest 4s.'],
   ])('%#', (runs, expected) => {
     expect(summaryText(runs)).toBe(expected);
   });

@@ -354,7 +354,7 @@ describe('a place in the middle', () => {
     frame(place + MIB, TAIL_BYTES);
     const gap = feed.window.read(place);
     expect(gap).toMatchObject({ kind: 'gap', begin: place - 59 * MIB, end: place + MIB });
-    expect(gap === null ? null : new OutputText('both', true).read(gap)).toContain('… 60.0 MiB are missing here …');
+    expect(gap === null ? null : new OutputText('both', true).read(gap)).toContain('… 60 MiB are missing here …');
   });
 
   test('of which only what is missing is left says so', () => {

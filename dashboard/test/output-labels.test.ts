@@ -15,27 +15,27 @@ import { at, makeRun, RUN_ID, story } from './make.ts';
 
 test('which part of the log is loaded', () => {
   expect(loadedText(0, KIB, KIB)).toBe('All of it is loaded');
-  expect(loadedText(98.2 * MIB, 99 * MIB, 100 * MIB)).toBe('Loaded: 98.2 MiB to 99.0 MiB of 100 MiB');
-  expect(loadedText(98 * MIB, 100 * MIB, 100 * MIB)).toBe('Loaded: the last 2.0 MiB of 100 MiB');
-  expect(loadedText(0, KIB, 2 * KIB)).toBe('Loaded: 0 bytes to 1.0 KiB of 2.0 KiB');
+  expect(loadedText(98.2 * MIB, 99 * MIB, 100 * MIB)).toBe('Loaded: 98.2 MiB to 99 MiB of 100 MiB');
+  expect(loadedText(98 * MIB, 100 * MIB, 100 * MIB)).toBe('Loaded: the last 2 MiB of 100 MiB');
+  expect(loadedText(0, KIB, 2 * KIB)).toBe('Loaded: 0 bytes to 1 KiB of 2 KiB');
 });
 
 test('where the reader is about to be', () => {
-  expect(aimText(34 * MIB, 100 * MIB)).toBe('To 34.0 MiB of 100 MiB');
+  expect(aimText(34 * MIB, 100 * MIB)).toBe('To 34 MiB of 100 MiB');
   expect(aimText(100 * MIB, 100 * MIB)).toBe('To the end');
 });
 
 test('what is missing from the log is said where it is downloaded', () => {
   const gap = { at: at(1), type: 'output_gap', from: 0, to: MIB } as const;
   expect(missingText(story())).toBe(null);
-  expect(missingText(story(gap, gap))).toBe('2.0 MiB of it are missing, see the story');
+  expect(missingText(story(gap, gap))).toBe('2 MiB of it are missing, see the story');
   const trimmed = { at: at(2), type: 'output_trimmed', limit: 'run', from: MIB } as const;
   expect(missingText(story(gap, trimmed))).toBe('Not all of it was kept, see the story');
 });
 
 test('how much was copied', () => {
   expect(copiedText(0, KIB, KIB)).toBe('All of it is copied');
-  expect(copiedText(MIB - 64 * KIB, MIB, MIB)).toBe('Copied what is loaded: 64.0 KiB of 1.0 MiB');
+  expect(copiedText(MIB - 64 * KIB, MIB, MIB)).toBe('Copied what is loaded: 64 KiB of 1 MiB');
 });
 
 test('how much was found', () => {
@@ -83,7 +83,7 @@ describe('of a run without output is said', () => {
   test.each(END_REASONS)('after an end by %s that it is still to come, if it is', (reason) => {
     for (const connected of [true, false]) {
       expect(noOutputText(ended(reason, { connected, output_total_bytes: 2 * KIB }))).toBe(
-        'No output has arrived yet: 2.0 KiB are still on its machine.',
+        'No output has arrived yet: 2 KiB are still on its machine.',
       );
     }
   });
@@ -107,6 +107,6 @@ test('that all is loaded is not said of output that has yet to arrive', () => {
   const run = makeRun({ state: 'succeeded', final: true, output_total_bytes: KIB });
   expect(positionText(run, all, null, KIB)).toBe('All of it is loaded');
   expect(positionText({ ...run, output_total_bytes: 3 * KIB }, all, null, KIB)).toBe(
-    'Loaded: all 1.0 KiB that have arrived; 2.0 KiB more are still on its machine',
+    'Loaded: all 1 KiB that have arrived; 2 KiB more are still on its machine',
   );
 });

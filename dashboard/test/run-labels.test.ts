@@ -86,8 +86,8 @@ test('the wrapper’s own limit is told as such', () => {
 test('of an end that nobody saw nothing is claimed', () => {
   const end = { at: at(1), type: 'ended', state: 'lost', exit_code: 253, duration_ms: 60_000 } as const;
   expect(told({ ...end, reason: 'wrapper_died' }, { ...end, reason: 'offline_limit' })).toEqual([
-    ['bad', 'Lost for good, exit code 253', 'last known of after 1m 00s; whether the command ended nobody saw'],
-    ['bad', 'Ended: lost, exit code 253', 'after 1m 00s'],
+    ['bad', 'Lost for good, exit code 253', 'last known of after 1m; whether the command ended nobody saw'],
+    ['bad', 'Ended: lost, exit code 253', 'after 1m'],
   ]);
   expect(wasSeenToEnd('silence')).toBe(false);
   expect(orphanSentence({ machine: 'web-3', pid: 19144 })).toContain('still runs on web-3 (process 19144)');

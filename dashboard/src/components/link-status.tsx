@@ -1,6 +1,6 @@
 /** Whether what is shown is being kept up to date. */
 
-import { durationText } from '../format/quantity.ts';
+import { elapsedText } from '../format/quantity.ts';
 import { now } from '../state/clock.ts';
 import type { Freshness } from '../state/freshness.ts';
 import { Docked } from './dock.tsx';
@@ -53,7 +53,7 @@ function Outage({ since, isBack }: { readonly since: number; readonly isBack: bo
       ) : (
         <strong>
           {/* What ticks would be read aloud every second. */}
-          Not connected<span aria-hidden="true"> for {durationText(downMs)}</span>.
+          Not connected<span aria-hidden="true"> for {elapsedText(downMs)}</span>.
         </strong>
       )}{' '}
       What you see may be out of date. {isBack ? 'Fetching what happened meanwhile…' : 'Trying again…'}

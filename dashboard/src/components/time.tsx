@@ -1,6 +1,7 @@
 /** Times as people read them; the exact one is a hover away and in the markup. */
 
-import { agoText, durationText, roughlyAgoText } from '../format/quantity.ts';
+import { formatDuration } from '#shared/format-duration';
+import { agoText, elapsedText, roughlyAgoText } from '../format/quantity.ts';
 import { CLOCK, exactTimeText, timeFormat } from '../format/time-format.ts';
 import { now } from '../state/clock.ts';
 
@@ -42,8 +43,9 @@ function clockFormat(date: Date, today: Date): Intl.DateTimeFormat {
 
 /** How long from one time to another, or until now. */
 export function Duration({ from, to }: { readonly from: string; readonly to: string | null }) {
-  const end = to === null ? now.value : Date.parse(to);
-  return <span class="duration">{durationText(end - Date.parse(from))}</span>;
+  const start = Date.parse(from);
+  const text = to === null ? elapsedText(now.value - start) : formatDuration(Date.parse(to) - start);
+  return <span class="duration">{text}</span>;
 }
 
 function exactText(at: string): string {

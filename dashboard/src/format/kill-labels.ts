@@ -1,10 +1,12 @@
 /** Kills and what becomes of them, in words for somebody who was woken by one. Pure. */
+
 import type { Kill, Target } from '#protocol/api';
 import type { KillState, TargetState } from '#protocol/kill';
+import { formatDuration } from '#shared/format-duration';
 import { type Batch, jobCount, runCount } from '../state/batches.ts';
 import { relatedTexts } from '../state/related.ts';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';
-import { countText, durationText } from './quantity.ts';
+import { countText } from './quantity.ts';
 
 /** As much of a kill as says how it stands with it. */
 type Progressed = Pick<Kill, 'state' | 'targets' | 'found_nothing'>;
@@ -156,7 +158,7 @@ function signalsText(signal: Kill['signal'], graceMs: Kill['grace_ms']): string 
   if (graceMs === null) return `${first}, and SIGKILL after each run’s own grace`;
   return graceMs === 0
     ? `${first}, and SIGKILL right after it`
-    : `${first}, and SIGKILL after ${durationText(graceMs)}`;
+    : `${first}, and SIGKILL after ${formatDuration(graceMs)}`;
 }
 
 /** How it stands with it, for whoever only glances. */

@@ -1,8 +1,9 @@
 /** How the runs of a kill are to be ended: what is offered, and what it comes to, in words. Pure. */
+
 import type { Run } from '#protocol/api';
 import { KILL_SIGNALS, type KillSignal } from '#protocol/kill';
+import { formatDuration } from '#shared/format-duration';
 import type { KillManner, KillScope } from '../state/kill-orders.ts';
-import { durationText } from './quantity.ts';
 
 /** What is chosen. `own`: as each run was started with. */
 export interface MannerChoice {
@@ -53,7 +54,7 @@ export function graceOptions(own: OwnManner): { value: MannerChoice['graceSecond
 }
 
 function graceLabel(ms: number): string {
-  return ms === 0 ? 'none' : durationText(ms);
+  return ms === 0 ? 'none' : formatDuration(ms);
 }
 
 /** `SIGINT, then SIGKILL after 30s: as the job was started with.` */
@@ -71,7 +72,7 @@ export function choiceText(choice: MannerChoice, own: OwnManner): string {
 function graceText(graceSeconds: MannerChoice['graceSeconds'], ownMs: number | null): string {
   const ms = graceSeconds === 'own' ? ownMs : graceSeconds * 1000;
   if (ms === null) return 'after each run’s own grace';
-  return ms === 0 ? 'right after it' : `after ${durationText(ms)}`;
+  return ms === 0 ? 'right after it' : `after ${formatDuration(ms)}`;
 }
 
 /** With SIGKILL there is no grace to choose. */

@@ -6,8 +6,9 @@
  * through every wrap, overwriting and scroll of the terminal: blink (which xterm.js does not draw) says that a cell came
  * from stderr, overline that a line is the page's own.
  */
+
 import type { StreamName } from '#protocol/output-frame';
-import { bytesText } from '../format/quantity.ts';
+import { formatBytes } from '#shared/format-bytes';
 import type { Piece } from './output-window.ts';
 import { sgrCodes } from './sgr.ts';
 import { type Look, PLAIN_LOOK, TerminalText, type TerminalToken } from './terminal-text.ts';
@@ -118,7 +119,7 @@ export class OutputText {
     this.#readers = freshReaders();
     this.#cutOff = 'character';
     const begin = this.#isAtLineStart ? '' : '\n';
-    const words = `${this.#lookText(PLAIN_LOOK, OURS_CODE)}… ${bytesText(missing)} ${missing === 1 ? 'is' : 'are'} missing here …`;
+    const words = `${this.#lookText(PLAIN_LOOK, OURS_CODE)}… ${formatBytes(missing)} ${missing === 1 ? 'is' : 'are'} missing here …`;
     this.#isAtLineStart = true;
     return `${begin}${words}${this.#lookText(PLAIN_LOOK, '')}\n`;
   }

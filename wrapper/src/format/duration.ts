@@ -16,11 +16,3 @@ export function parseDuration(text: string): number | null {
   const ms = Math.ceil(Number(match[1]) * unitMs);
   return Number.isSafeInteger(ms) ? ms : null;
 }
-
-/** A duration for a person to read, e.g. `1.5 s`. */
-export function describeDuration(ms: number): string {
-  if (ms < 1_000) return `${ms} ms`;
-  if (ms < 120_000) return `${Math.round(ms / 100) / 10} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 6_000) / 10} min`;
-  return `${Math.round(ms / 360_000) / 10} h`;
-}

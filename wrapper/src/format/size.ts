@@ -16,9 +16,3 @@ export function parseSize(text: string): number | null {
   const bytes = Math.ceil(Number(match[1]) * unit);
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
-
-/** A size for a person to read, e.g. `64 MiB`. */
-export function describeSize(bytes: number): string {
-  if (bytes < MIB) return `${Math.round(bytes / KIB)} KiB`;
-  return `${Math.round((bytes / MIB) * 10) / 10} MiB`;
-}

@@ -2,6 +2,7 @@
  * One connection's conversation with the job's object, without the connection: frames and moments go in, what to do comes
  * out. A new connection gets a new session; what outlives it is in the run's record.
  */
+
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, KIB, MAX_UNACKED_BYTES, WRAPPER_SILENCE_MS } from '#protocol/limits';
 import { MAX_OUTPUT_PAYLOAD_BYTES, type OutputFrame } from '#protocol/output-frame';
 import {
@@ -13,7 +14,7 @@ import {
   type Start,
   type WrapperMessage,
 } from '#protocol/wrapper-link';
-import { describeDuration } from '../format/duration.ts';
+import { formatDuration } from '#shared/format-duration';
 import type { ReportableRun } from './reportable-run.ts';
 
 export type SessionAction =
@@ -174,13 +175,13 @@ export class Session {
   /** Call when `deadline()` is reached. */
   tick(now: number): SessionAction[] {
     if (now - this.#heardAt >= this.#silenceMs) {
-      return [{ kind: 'hang_up', why: `heard nothing for ${describeDuration(this.#silenceMs)}`, retry: 'later' }];
+      return [{ kind: 'hang_up', why: `heard nothing for ${formatDuration(this.#silenceMs)}`, retry: 'later' }];
     }
     if (!this.#accepted && now >= this.#acceptedBy) {
       return [{ kind: 'hang_up', why: 'the control plane did not accept the run in time', retry: 'later' }];
     }
     if (this.#owedSince !== null && now - this.#owedSince >= MAX_UNSTORED_MS) {
-      return [{ kind: 'hang_up', why: `nothing was stored for ${describeDuration(MAX_UNSTORED_MS)}`, retry: 'later' }];
+      return [{ kind: 'hang_up', why: `nothing was stored for ${formatDuration(MAX_UNSTORED_MS)}`, retry: 'later' }];
     }
     const actions: SessionAction[] = [];
     if (now >= this.#heartbeatAt) {

@@ -2,11 +2,12 @@
  * The link as the rest of the run sees it: it may not be there yet, it may never be, and nothing that goes wrong in it
  * comes back.
  */
+
 import { performance } from 'node:perf_hooks';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
+import { formatDuration } from '#shared/format-duration';
 import { Alarm } from '../clock/alarm.ts';
 import { RunningClock } from '../clock/running-clock.ts';
-import { describeDuration } from '../format/duration.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { Link, LinkEvents, LinkState } from './link.ts';
 import { decideShutdown } from './shutdown-policy.ts';
@@ -181,7 +182,7 @@ export class Uplink {
     this.#hasWarnedOfOutage = true;
     const why = this.#link?.lastFailure ?? 'it does not answer';
     this.#log.warn(
-      `the control plane has been out of reach for ${describeDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
+      `the control plane has been out of reach for ${formatDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
     );
   }
 

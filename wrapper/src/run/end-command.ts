@@ -1,7 +1,8 @@
 /** What ends a run before its command does by itself: all take one path, through the terminator. */
+
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
-import { describeDuration } from '../format/duration.ts';
+import { formatDuration } from '#shared/format-duration';
 import type { LocalSignal, TerminatingSignal } from '../host/local-signals.ts';
 import type { Terminator } from '../kill/terminator.ts';
 import type { Log } from '../logging/log.ts';
@@ -40,11 +41,11 @@ export function endByLimit({ args, terminator, log }: EndContext, limit: LimitKi
 function describeLimit(limit: LimitKind, args: RunOptions): string {
   switch (limit) {
     case 'timeout':
-      return `the time limit of ${describeDuration(args.timeoutMs ?? 0)} is reached`;
+      return `the time limit of ${formatDuration(args.timeoutMs ?? 0)} is reached`;
     case 'idle_timeout':
-      return `the command has printed nothing for ${describeDuration(args.idleTimeoutMs ?? 0)}`;
+      return `the command has printed nothing for ${formatDuration(args.idleTimeoutMs ?? 0)}`;
     case 'offline_limit':
-      return `the control plane has been out of reach for ${describeDuration(args.maxOfflineMs ?? 0)}`;
+      return `the control plane has been out of reach for ${formatDuration(args.maxOfflineMs ?? 0)}`;
   }
 }
 
@@ -84,7 +85,7 @@ function signalLeader(
 
 function endBySignal({ args, terminator, log }: EndContext, signal: TerminatingSignal): void {
   const { kind } = terminator.stage;
-  const when = args.graceMs === 0 ? 'at once' : `in ${describeDuration(args.graceMs)}`;
+  const when = args.graceMs === 0 ? 'at once' : `in ${formatDuration(args.graceMs)}`;
   if (kind === 'running') log.warn(`${signal}: passed on; SIGKILL follows ${when}`);
   else log.info(`got ${signal}`);
   terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });

@@ -2,10 +2,11 @@
  * What a run leaves behind on disk if it must: a record of it from its start, so that its processes can be found even if
  * the wrapper is killed, and what could not be told, to be told later. Nothing here ever holds up or fails the run.
  */
+
 import { performance } from 'node:perf_hooks';
+import { formatBytes } from '#shared/format-bytes';
 import { withTimeout } from '#shared/with-timeout';
 import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
-import { describeSize } from '../format/size.ts';
 import { rescueOrphans, type SuccessorSettings, startKeeper } from '../guardian/rescue.ts';
 import type { RunAddress } from '../link/dial.ts';
 import type { RunRecord } from '../link/run-record.ts';
@@ -245,7 +246,7 @@ export class RunPersistence {
     const bytes = await firstQuota(state.directory, this.#wantedBytes);
     const again = () => spoolQuota({ ...question, wantedBytes: this.#wantedBytes });
     this.#output.useSpool(directory.path, { bytes, again }, taken?.output);
-    log.info(`what can't be sent is kept in ${directory.path}, at most ${describeSize(bytes)}`);
+    log.info(`what can't be sent is kept in ${directory.path}, at most ${formatBytes(bytes)}`);
     this.#search = rescued.then(() => sendWhatIsLeft(state, controlPlane, launch.environment, log, signal));
     return storage;
   }

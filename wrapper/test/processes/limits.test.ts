@@ -35,7 +35,7 @@ test('silence for longer than the idle limit, counted from the last output, ends
   expect({ reason, exit_code }).toEqual({ reason: 'idle_timeout', exit_code: 124 });
   // All three steps of the clock: after the second it had been silent for 45 minutes.
   expect(duration_ms).toBeGreaterThan(2 * HOUR_MS);
-  expect(leash.stderr).toContain('leash: the command has printed nothing for 60 min: ending the command\n');
+  expect(leash.stderr).toContain('leash: the command has printed nothing for 1h: ending the command\n');
 });
 
 const OUT_OF_REACH = ['never there', 'not even configured', 'refusing us'];
@@ -51,7 +51,7 @@ test.each(sampleOf(OUT_OF_REACH))(
       options: ['--max-offline', '500ms'],
     });
     expect((await leash.exited()).code).toBe(253);
-    expect(leash.stderr).toContain('leash: the control plane has been out of reach for 500 ms: ending the command\n');
+    expect(leash.stderr).toContain('leash: the control plane has been out of reach for 500ms: ending the command\n');
   },
 );
 

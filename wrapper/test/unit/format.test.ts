@@ -4,9 +4,9 @@ import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
 import { KillId, MachineName, RunId, RunKey } from '#protocol/names';
 import { configure } from '../../src/config/control-plane.ts';
 import { commandLine, cutCommandLine } from '../../src/format/command-line.ts';
-import { describeDuration, parseDuration } from '../../src/format/duration.ts';
+import { parseDuration } from '../../src/format/duration.ts';
 import { describeEnd, describeStep } from '../../src/format/run-end.ts';
-import { describeSize, parseSize } from '../../src/format/size.ts';
+import { parseSize } from '../../src/format/size.ts';
 import { fullName } from '../../src/host/host-name.ts';
 import { commandEnvironment } from '../../src/launch/command-environment.ts';
 import { machineName, newRunId, newRunKey } from '../../src/run/identity.ts';
@@ -49,15 +49,6 @@ test('the end of a run for a person', () => {
   expect(describeStep({ ...gone, survivors: [], unnamed_survivors: true })).toBe(
     'all that could be found is gone, but something is left',
   );
-});
-
-test('a duration for a person', () => {
-  const said = [500, 1_500, 90_000, 300_000, 7_200_000, 129_600_000].map(describeDuration);
-  expect(said).toEqual(['500 ms', '1.5 s', '90 s', '5 min', '2 h', '36 h']);
-});
-
-test('a size for a person', () => {
-  expect([1_000, 65_536, 1_572_864, 67_108_864].map(describeSize)).toEqual(['1 KiB', '64 KiB', '1.5 MiB', '64 MiB']);
 });
 
 test.each([

@@ -3,6 +3,7 @@
  *
  * For those who don't see it, or have no mouse, it is a slider: the arrow keys go from run to run, and each is told.
  */
+import { formatDuration } from '#shared/format-duration';
 import 'uplot/dist/uPlot.min.css';
 import type { TargetedEvent, TargetedKeyboardEvent, TargetedPointerEvent } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
@@ -14,7 +15,7 @@ import { Clock } from '../../components/time.tsx';
 import { PROMINENCE, STATE_WORDS } from '../../format/run-state-labels.ts';
 import { exactTimeText } from '../../format/time-format.ts';
 import { navigate, runPath } from '../../router.tsx';
-import { type DurationAxis, durationAxis, preciseText, tickText } from './durations.ts';
+import { type DurationAxis, durationAxis } from './durations.ts';
 import { MarkSign, STATE_COLORS } from './marks.tsx';
 import { nearest, type Place, type Point, pointsOf, timeRange, timeTexts } from './points.ts';
 
@@ -113,7 +114,7 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
 }
 
 function pointText({ run, durationMs }: Point): string {
-  return `${run.machine}: ${STATE_WORDS[run.state]}, ${preciseText(durationMs)}, started ${exactTimeText(new Date(run.started_at))}`;
+  return `${run.machine}: ${STATE_WORDS[run.state]}, ${formatDuration(durationMs)}, started ${exactTimeText(new Date(run.started_at))}`;
 }
 
 interface TipProps {
@@ -135,7 +136,7 @@ function Tip({ point: { run, durationMs }, place, widthPx }: TipProps) {
         </strong>
         <span>{run.machine}</span>
         <span>
-          {preciseText(durationMs)}, started <Clock at={run.started_at} />
+          {formatDuration(durationMs)}, started <Clock at={run.started_at} />
         </span>
       </div>
     </div>
@@ -279,7 +280,7 @@ class Drawn {
           splits: () => [...this.#axis.ticksMs],
           // On a scale of powers the library shows the powers of ten alone.
           filter: (_, ticks) => ticks,
-          values: (_, ticks) => ticks.map(tickText),
+          values: (_, ticks) => ticks.map(formatDuration),
         },
       ],
       series: [{}, { points: { show: false }, paths: (plot) => this.#drawPoints(plot) }],

@@ -1,7 +1,9 @@
 /** How long runs took: in words, and as a scale to draw them on. Pure. */
+
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
-import { countText, durationText } from '../../format/quantity.ts';
+import { formatDuration } from '#shared/format-duration';
+import { countText } from '../../format/quantity.ts';
 import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import { choiceOf, STATE_CHOICES } from './filter.ts';
 
@@ -14,14 +16,6 @@ const DAY = 24 * HOUR;
 export function durationMs(run: Run, nowMs: number): number {
   const end = run.ended_at === null ? nowMs : Date.parse(run.ended_at);
   return Math.max(0, end - Date.parse(run.started_at));
-}
-
-/** Finer than elsewhere: half a second and a tenth are not the same for a job that runs every minute. */
-export function preciseText(ms: number): string {
-  const tenths = Math.round(ms / 100);
-  if (ms < 10) return `${Math.max(0, Math.round(ms))}ms`;
-  if (tenths < 1) return `${Math.round(ms / 10) * 10}ms`;
-  return tenths < 100 ? `${(tenths / 10).toFixed(1)}s` : durationText(tenths * 100);
 }
 
 /** The ends of the axis and the marks on it. */
@@ -87,20 +81,6 @@ function median(durations: readonly number[]): number {
   return durations.toSorted((a, b) => a - b)[Math.floor((durations.length - 1) / 2)] ?? 0;
 }
 
-/** A mark of the axis, as short as it can be said. */
-export function tickText(ms: number): string {
-  if (ms === 0) return '0';
-  if (ms < SECOND) return `${ms}ms`;
-  const [size, name] = UNITS.find(([unit]) => ms >= unit) ?? [SECOND, 's'];
-  return ms % size === 0 || size === SECOND ? `${ms / size}${name}` : durationText(ms);
-}
-
-const UNITS = [
-  [DAY, 'd'],
-  [HOUR, 'h'],
-  [MINUTE, 'm'],
-] as const;
-
 /**
  * The chart in words: `200 runs: 3 running, 180 succeeded, 17 failed. Half of those that ended took 2m 05s or less, the
  * longest 1h 02m.`
@@ -118,7 +98,7 @@ export function summaryText(runs: readonly Run[]): string {
     ended.length === 0
       ? ''
       : ended.length === 1
-        ? ` The one that ended took ${preciseText(longest)}.`
-        : ` Half of those that ended took ${preciseText(median(ended))} or less, the longest ${preciseText(longest)}.`;
+        ? ` The one that ended took ${formatDuration(longest)}.`
+        : ` Half of those that ended took ${formatDuration(median(ended))} or less, the longest ${formatDuration(longest)}.`;
   return `${countText(runs.length, 'run')}: ${told.join(', ')}.${took}`;
 }

@@ -1,13 +1,15 @@
 /** A run of the job: among those that run now, and in the history. */
+
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { formatDuration } from '#shared/format-duration';
 import { KillButton, Picker } from '../../components/pick-and-kill.tsx';
 import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
 import { Ago, Clock, Duration } from '../../components/time.tsx';
 import { Link, narrow, runPath } from '../../router.tsx';
 import type { KillScope } from '../../state/kill-orders.ts';
 import type { Selection } from '../../state/selection.ts';
-import { durationMs, preciseText } from './durations.ts';
+import { durationMs } from './durations.ts';
 
 interface RowProps {
   readonly run: Run;
@@ -84,7 +86,7 @@ export function PastRow({ run, selection, ask }: RowProps) {
 }
 
 function Took({ run }: { readonly run: Run }) {
-  return <span class="duration">{preciseText(durationMs(run, 0))}</span>;
+  return <span class="duration">{formatDuration(durationMs(run, 0))}</span>;
 }
 
 function InstanceButton({ instance }: { readonly instance: string }) {

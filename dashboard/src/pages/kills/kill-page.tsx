@@ -1,4 +1,5 @@
 /** One kill: what it is for, how far it has come at each run, and what to quote when something went wrong. */
+import { elapsedText } from '../../format/quantity.ts';
 import './kills.css';
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
@@ -21,7 +22,6 @@ import {
   TARGET_STATE_WORDS,
   targetMeaning,
 } from '../../format/kill-labels.ts';
-import { durationText } from '../../format/quantity.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { batchPath, jobPath, Link, narrow, query, runPath } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
@@ -249,7 +249,7 @@ function Expiry({ kill }: { readonly kill: Kill }) {
   if (kill.run !== null && kill.targets.length > 0) return <>no: it is for that one alone</>;
   return (
     <>
-      for {durationText(leftMs)} more
+      for {elapsedText(leftMs)} more
       <span class="aside"> that started before it and come back in touch</span>
     </>
   );

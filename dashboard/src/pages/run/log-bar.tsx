@@ -1,8 +1,9 @@
 /** The whole of a log as a bar: which part is loaded, what is missing, where the reader is, and the way to any place. */
+
 import type { Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { formatBytes } from '#shared/format-bytes';
 import type { Gap } from '../../api/calls.ts';
-import { bytesText } from '../../format/quantity.ts';
 import { keyStep } from './log-places.ts';
 
 /** A key that is held goes on; what lies on the way is not asked for. */
@@ -50,7 +51,7 @@ export function LogBar({ total, loaded, gaps, place, aim, go }: LogBarProps) {
       <input
         type="range"
         aria-label="Place in the log"
-        aria-valuetext={`${bytesText(value)} of ${bytesText(total)}`}
+        aria-valuetext={`${formatBytes(value)} of ${formatBytes(total)}`}
         min={0}
         max={total}
         step={1}

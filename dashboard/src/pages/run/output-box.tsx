@@ -1,6 +1,6 @@
 import type { RefObject } from 'preact';
 import { useRef } from 'preact/hooks';
-import { bytesText } from '../../format/quantity.ts';
+import { formatBytes } from '#shared/format-bytes';
 import type { OutputFeed } from '../../output/output-feed.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
@@ -47,7 +47,7 @@ function Follow({ feed, total, terminal, toEnd }: FollowProps) {
   };
   return (
     <button type="button" class="button to-end" onClick={go}>
-      ↓ Follow the end{news > 0 && ` · ${bytesText(news)} new`}
+      ↓ Follow the end{news > 0 && ` · ${formatBytes(news)} new`}
     </button>
   );
 }

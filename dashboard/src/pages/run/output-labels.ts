@@ -1,14 +1,15 @@
 /** What the output's pane says, in words. */
+
 import type { Run, RunEvent } from '#protocol/api';
 import { type EndReason, isLive } from '#protocol/run-state';
-import { bytesText } from '../../format/quantity.ts';
+import { formatBytes } from '#shared/format-bytes';
 import type { Matches } from '../../output/terminal-search.ts';
 
 /** Which part of the log is loaded; what of that can be seen depends on what was printed. */
 export function loadedText(start: number, end: number, total: number): string {
   if (start === 0 && end >= total) return 'All of it is loaded';
-  if (end >= total) return `Loaded: the last ${bytesText(total - start)} of ${bytesText(total)}`;
-  return `Loaded: ${bytesText(start)} to ${bytesText(end)} of ${bytesText(total)}`;
+  if (end >= total) return `Loaded: the last ${formatBytes(total - start)} of ${formatBytes(total)}`;
+  return `Loaded: ${formatBytes(start)} to ${formatBytes(end)} of ${formatBytes(total)}`;
 }
 
 /** Where the reader is about to be, if anywhere else; else what there is to see. */
@@ -24,14 +25,14 @@ export function positionText(
   if (owed === 0) return loadedText(loaded.start, loaded.next, total);
   const isAll = loaded.start === 0 && loaded.next >= total;
   const text = isAll
-    ? `Loaded: all ${bytesText(total)} that have arrived`
+    ? `Loaded: all ${formatBytes(total)} that have arrived`
     : loadedText(loaded.start, loaded.next, total);
-  return `${text}; ${bytesText(owed)} more ${owed === 1 ? 'is' : 'are'} still on its machine`;
+  return `${text}; ${formatBytes(owed)} more ${owed === 1 ? 'is' : 'are'} still on its machine`;
 }
 
 /** Where the reader is about to be. */
 export function aimText(offset: number, total: number): string {
-  return offset >= total ? 'To the end' : `To ${bytesText(offset)} of ${bytesText(total)}`;
+  return offset >= total ? 'To the end' : `To ${formatBytes(offset)} of ${formatBytes(total)}`;
 }
 
 /** What has been told of missing bytes. */
@@ -48,13 +49,13 @@ export function missingText(events: readonly RunEvent[]): string | null {
     else isTrimmed = true;
   }
   if (isTrimmed) return 'Not all of it was kept, see the story';
-  return bytes === 0 ? null : `${bytesText(bytes)} of it ${bytes === 1 ? 'is' : 'are'} missing, see the story`;
+  return bytes === 0 ? null : `${formatBytes(bytes)} of it ${bytes === 1 ? 'is' : 'are'} missing, see the story`;
 }
 
 /** What was copied, when nothing was selected. */
 export function copiedText(start: number, end: number, total: number): string {
   if (start === 0 && end >= total) return 'All of it is copied';
-  return `Copied what is loaded: ${bytesText(end - start)} of ${bytesText(total)}`;
+  return `Copied what is loaded: ${formatBytes(end - start)} of ${formatBytes(total)}`;
 }
 
 export function matchesText(matches: Matches | null): string {
@@ -80,7 +81,7 @@ function owedBytes(run: Run, total: number): number {
 export function noOutputText(run: Run): string {
   const owed = owedBytes(run, 0);
   if (owed > 0)
-    return `No output has arrived yet: ${bytesText(owed)} ${owed === 1 ? 'is' : 'are'} still on its machine.`;
+    return `No output has arrived yet: ${formatBytes(owed)} ${owed === 1 ? 'is' : 'are'} still on its machine.`;
   if (isLive(run.state)) return noOutputYetText(run);
   const sentence = NO_OUTPUT_SENTENCES[run.reason ?? 'silence'];
   if (sentence !== PRINTED_NOTHING) return sentence;

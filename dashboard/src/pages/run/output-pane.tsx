@@ -1,9 +1,9 @@
+import { formatBytes } from '#shared/format-bytes';
 import './output.css';
 import { useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { outputHref } from '../../api/calls.ts';
 import { Notice } from '../../components/notice.tsx';
-import { bytesText } from '../../format/quantity.ts';
 import type { OutputFeed } from '../../output/output-feed.ts';
 import type { RunFollower } from '../../state/follow-run.ts';
 import { FindBar } from './find-bar.tsx';
@@ -97,7 +97,7 @@ function OutputHead({ total }: { readonly total: number }) {
   return (
     <div class="output-head">
       <h2 id="output">Output</h2>
-      <span class="aside">{bytesText(total)}</span>
+      <span class="aside">{formatBytes(total)}</span>
     </div>
   );
 }

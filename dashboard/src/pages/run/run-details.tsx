@@ -1,9 +1,10 @@
 /** What there is to know of a run beside its state and its output. */
+
 import type { ComponentChildren } from 'preact';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import { formatDuration } from '#shared/format-duration';
 import { Ago, Clock } from '../../components/time.tsx';
-import { durationText } from '../../format/quantity.ts';
 import type { Freshness } from '../../state/freshness.ts';
 import { LeftRunning } from './left-running.tsx';
 import { RunCommand } from './run-command.tsx';
@@ -43,7 +44,7 @@ export function RunDetails({ run, freshness }: RunDetailsProps) {
         <Fact name="Wrapper">
           <Wrapper run={run} />
         </Fact>
-        {run.timeout_ms !== null && <Fact name="Time limit">{durationText(run.timeout_ms)}</Fact>}
+        {run.timeout_ms !== null && <Fact name="Time limit">{formatDuration(run.timeout_ms)}</Fact>}
         {run.exit_code !== null && (
           <Fact name="Exit code">
             {run.exit_code}

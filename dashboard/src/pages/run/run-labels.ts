@@ -1,7 +1,9 @@
 /** What happened, in words. */
+
 import type { Run, RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
-import { bytesText, durationText } from '../../format/quantity.ts';
+import { formatBytes } from '#shared/format-bytes';
+import { formatDuration } from '#shared/format-duration';
 import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import { relatedText, relatedTexts } from '../../state/related.ts';
 import { hasSurvivors, survivorsText } from '../../state/survivors.ts';
@@ -55,11 +57,11 @@ export function tell(event: RunEvent): Telling {
         ? warn('Disconnected')
         : warn('Disconnected', 'the control plane was away itself, and noticed when it was back');
     case 'suspected':
-      return warn('Asked for a sign of life', `nothing heard for ${durationText(event.silent_ms)}`);
+      return warn('Asked for a sign of life', `nothing heard for ${formatDuration(event.silent_ms)}`);
     case 'answered':
       return plain('Answered');
     case 'lost':
-      return { tone: 'bad', text: 'Declared lost', detail: `no sign of life for ${durationText(event.silent_ms)}` };
+      return { tone: 'bad', text: 'Declared lost', detail: `no sign of life for ${formatDuration(event.silent_ms)}` };
     case 'returned':
       return { tone: 'good', text: 'Came back alive', detail: null };
     case 'adopted':
@@ -78,7 +80,7 @@ export function tell(event: RunEvent): Telling {
     case 'kill_progress':
       return tellProgress(event);
     case 'output_gap':
-      return warn('Output is missing', bytesText(event.to - event.from));
+      return warn('Output is missing', formatBytes(event.to - event.from));
     case 'output_trimmed':
       return warn(
         'Older output is being removed',
@@ -93,13 +95,13 @@ export function tell(event: RunEvent): Telling {
       };
     case 'ended':
       if (!wasSeenToEnd(event.reason)) {
-        const detail = `last known of after ${durationText(event.duration_ms)}; whether the command ended nobody saw`;
+        const detail = `last known of after ${formatDuration(event.duration_ms)}; whether the command ended nobody saw`;
         return { tone: 'bad', text: `Lost for good, exit code ${event.exit_code}`, detail };
       }
       return {
         tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
         text: `Ended: ${STATE_WORDS[event.state]}, exit code ${event.exit_code}`,
-        detail: `after ${durationText(event.duration_ms)}`,
+        detail: `after ${formatDuration(event.duration_ms)}`,
       };
   }
 }
@@ -111,7 +113,7 @@ function tellLeft({ processes }: Extract<RunEvent, { type: 'left_running' }>): T
 }
 
 export function graceText(ms: number): string {
-  return ms === 0 ? 'no grace' : `${durationText(ms)} of grace`;
+  return ms === 0 ? 'no grace' : `${formatDuration(ms)} of grace`;
 }
 
 function requestDetail(event: Extract<RunEvent, { type: 'kill_requested' }>): string {

@@ -1,7 +1,7 @@
 import type { RunEvent } from '#protocol/api';
+import { formatBytes } from '#shared/format-bytes';
 import { Clock } from '../../components/time.tsx';
 import { CutNotice } from '../../components/truncated-notice.tsx';
-import { bytesText } from '../../format/quantity.ts';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { Countdown } from './countdown.tsx';
 import { type Chapter, chaptersOf } from './fold-events.ts';
@@ -70,7 +70,7 @@ function tellChapter(chapter: Chapter): Telling {
       return {
         tone: 'warn',
         text: `Output is missing in ${chapter.times} places`,
-        detail: `${bytesText(chapter.bytes)} in all`,
+        detail: `${formatBytes(chapter.bytes)} in all`,
       };
     case 'flapping':
       return { tone: 'warn', text: `Disconnected and connected again ${chapter.times} times`, detail: null };

@@ -1,7 +1,9 @@
 /** What a mark says to those who don't see it, and in its tooltip. Pure. */
+
 import type { Run } from '#protocol/api';
 import { isBadEnd, isLive, type RunState } from '#protocol/run-state';
-import { countText, durationText } from '../../format/quantity.ts';
+import { formatDuration } from '#shared/format-duration';
+import { countText } from '../../format/quantity.ts';
 import { STATE_WORDS } from '../../format/run-state-labels.ts';
 import type { Mark } from './lane-layout.ts';
 import { clockText, dayText, periodText } from './time-axis.ts';
@@ -22,7 +24,7 @@ function runText(run: Run): string {
   return [
     `${run.job} on ${run.machine}: ${stateText(run)}`,
     `started ${dayText(start)} ${clockText(start)}`,
-    ...(end === null ? [] : [`took ${tookText(end - start)}`]),
+    ...(end === null ? [] : [`took ${formatDuration(end - start)}`]),
     ...(run.exit_code === null ? [] : [`exit code ${run.exit_code}`]),
   ].join(', ');
 }
@@ -61,9 +63,4 @@ export function startsOf(runs: readonly Run[]): Period {
     to = Math.max(to, start);
   }
   return { from, to };
-}
-
-/** Short runs are why one looks closely. */
-export function tookText(ms: number): string {
-  return ms < 1000 ? `${Math.max(0, ms)} ms` : durationText(ms);
 }
