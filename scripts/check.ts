@@ -1,5 +1,5 @@
 /**
- * `npm run check`: format, lint and types of everything, side by side. `npm run typecheck` (--types-only): the types
+ * `npm run check`: format, lint, types and words of everything, side by side. `npm run typecheck` (--types-only): the types
  * alone. Prints what failed, whole; its exit status says whether any did.
  */
 import { spawn } from 'node:child_process';
@@ -34,8 +34,9 @@ const formatAndLint: Check = {
   program: 'biome',
   args: ['ci', '--error-on-warnings', COLOURS, '.'],
 };
+const words: Check = { name: 'words', program: 'node', args: [join(ROOT, 'scripts', 'check-words.ts')] };
 const checks: Check[] = [
-  ...(process.argv.includes('--types-only') ? [] : [formatAndLint]),
+  ...(process.argv.includes('--types-only') ? [] : [formatAndLint, words]),
   ...TYPED_PARTS.map((part) => ({
     name: `types of ${part}`,
     program: 'tsc',
@@ -64,7 +65,8 @@ process.exitCode = results.every((result) => result.status === 0) ? 0 : 1;
 function perform(check: Check): Promise<Result> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
-    const child = spawn(join(ROOT, 'node_modules', '.bin', check.program), check.args, {
+    const program = check.program === 'node' ? process.execPath : join(ROOT, 'node_modules', '.bin', check.program);
+    const child = spawn(program, check.args, {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
       // tsc is a Go program that ends in seconds, with less than 300 MB: collecting garbage is half a second of each.
