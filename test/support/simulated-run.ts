@@ -67,7 +67,7 @@ export class SimulatedRun {
       run_key: randomBytes(16).toString('hex'),
       phase: 'running',
       pid: run.pid,
-      command: 'sleep 600',
+      command_line: 'sleep 600',
       age_ms: run.#ageMs(),
       version: '0.0.0-test',
       limits: { timeout_ms: null, grace_ms: 5000 },
