@@ -40,7 +40,7 @@ export async function keepReachable(
   const tree = openProcessTree(origin);
   const { record, output } = await leftRecord(directory, () => kills.applied);
   const { limits, supervision } = directory.facts;
-  const ownWay = { signal: supervision?.signal ?? 'SIGTERM', graceMs: limits.grace_ms };
+  const ownWay = { signal: supervision.signal, graceMs: limits.grace_ms };
   const kills = new LaterKills(tree, ownWay, () => record.start().age_ms, log, {
     killing: (step) => {
       const told = withRelated(step, findRelated(tree, rules, log));

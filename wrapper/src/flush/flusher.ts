@@ -119,8 +119,8 @@ async function tidy(state: State): Promise<void> {
 async function tidyMemoryOf({ directory, processes }: State): Promise<void> {
   const wanted = new Set<string>();
   for await (const { facts } of eachUnfinishedRun(directory, processes)) {
-    const journal = facts.kind === 'read' ? facts.value.supervision?.journal : null;
-    if (typeof journal === 'string') wanted.add(journal);
+    const journal = facts.kind === 'read' ? facts.value.supervision.journal : null;
+    if (journal !== null) wanted.add(journal);
   }
   tidyMemory(processes, wanted);
 }
@@ -245,8 +245,8 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
 async function hasLeftRunning(directory: RunDirectory): Promise<boolean> {
   const end = await directory.readEnd().catch(() => null);
   const left = end?.complete.left_running ?? [];
-  const { family } = directory.facts;
-  return left.length > 0 && family !== null && isAnythingLeft(openProcessTree(family));
+  const { process_tree: origin } = directory.facts;
+  return left.length > 0 && origin !== null && isAnythingLeft(openProcessTree(origin));
 }
 
 /** The disk fails, or we do: no reason not to send the others. */
@@ -256,7 +256,7 @@ function failed(error: unknown): Upload {
 
 /** Nothing of it is to be sent any more. A command that still lives without its wrapper must stay findable. */
 async function putAway(directory: RunDirectory, state: State): Promise<void> {
-  const { family: origin } = directory.facts;
+  const { process_tree: origin } = directory.facts;
   const tree = origin === null ? emptyTree : openProcessTree(origin);
   if ((await directory.readEnd()) === null && tree.members().length > 0) {
     await directory.markUploaded();

@@ -27,8 +27,8 @@ export interface Foreign {
 export interface Unreadable {
   readonly run: string;
   readonly path: string;
-  /** A newer leash wrote it, and can send it. */
-  readonly isNewer: boolean;
+  /** `newer`, `older`: that version of leash wrote it, and can send it. */
+  readonly kind: Exclude<ListedRun['facts']['kind'], 'read'>;
 }
 
 /** Looks at all that is left. Never fails. */
@@ -57,5 +57,5 @@ function foreignIn(listed: readonly ListedRun[], { baseUrl }: ControlPlane): For
 
 /** While somebody has it, it may just be on its way out. */
 function unreadable({ run, path, free, facts }: ListedRun): Unreadable[] {
-  return free && facts.kind !== 'read' ? [{ run, path, isNewer: facts.kind === 'newer' }] : [];
+  return free && facts.kind !== 'read' ? [{ run, path, kind: facts.kind }] : [];
 }

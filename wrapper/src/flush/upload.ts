@@ -65,17 +65,17 @@ export async function leftRecord(
     {
       run: facts.run,
       run_key: facts.run_key,
-      pid: facts.family?.leader.pid ?? null,
+      pid: facts.process_tree?.leader.pid ?? null,
       command_line: facts.command_line,
       version: facts.leash_version,
       host: facts.host,
       limits: facts.limits,
-      successor: facts.supervision?.successor,
+      successor: facts.supervision.successor,
     },
     output,
     () => ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() }),
     () => [...(end?.complete.applied_kills ?? []), ...killsSince()],
-    { completion: end?.complete ?? null, unreportedSteps: end?.untold_steps ?? [] },
+    { completion: end?.complete ?? null, unreportedSteps: end?.unreported_steps ?? [] },
   );
   return { record, output };
 }

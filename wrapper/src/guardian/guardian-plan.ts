@@ -2,7 +2,7 @@
 import type { Environment } from '../config/config-file.ts';
 import { ownProgram } from '../host/own-program.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
-import type { RunFacts } from '../state/run-file.ts';
+import { FORMAT_VERSION, type RunFacts } from '../state/run-file.ts';
 import type { GuardianPlan } from './guardian.ts';
 
 /**
@@ -15,16 +15,15 @@ export function createGuardianPlan(
   pgid: number,
   secrets: Environment = {},
 ): GuardianPlan {
-  const { run, limits, supervision, family } = facts;
-  const signal = supervision?.signal ?? 'SIGTERM';
+  const { run, limits, supervision, process_tree: origin } = facts;
   const leash = ownProgram();
   return {
-    kind: supervision?.wrapper_death ?? 'keep',
+    kind: supervision.wrapper_death,
     run,
-    group: { pgid, startTime: family?.leader.startTime ?? null },
-    killArguments: [...leash, 'adopt', '--kill', '--signal', signal, '--grace', `${limits.grace_ms}ms`],
+    group: { pgid, startTime: origin?.leader.startTime ?? null },
+    killArguments: [...leash, 'adopt', '--kill', '--signal', supervision.signal, '--grace', `${limits.grace_ms}ms`],
     adoptArguments: [...leash, 'adopt'],
     secrets,
-    facts: family === null || wrapper === null ? null : { ...facts, version: 1, wrapper },
+    facts: origin === null || wrapper === null ? null : { ...facts, version: FORMAT_VERSION, wrapper },
   };
 }

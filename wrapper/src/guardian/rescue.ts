@@ -60,24 +60,24 @@ function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Suc
 
 /** Gives one run a guardian again, which starts a successor for it at once. Never fails. Returns whether it has one. */
 export function rescue(facts: RunFacts, settings: SuccessorSettings, log: Log): boolean {
-  const { family, run, job } = facts;
-  if (family === null || !canSupervise(facts, settings)) return false;
+  const { process_tree: origin, run, job } = facts;
+  if (origin === null || !canSupervise(facts, settings)) return false;
   log.info(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
-  const pipes = reopenPipes(family);
-  const isStarted = startGuardian(facts, createGuardianPlan(facts, family.leader.pid), pipes, settings, log);
+  const pipes = reopenPipes(origin);
+  const isStarted = startGuardian(facts, createGuardianPlan(facts, origin.leader.pid), pipes, settings, log);
   for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
   return isStarted;
 }
 
 /** Sees to it that what a run has left running stays in reach. Its end has been noted. Never fails. */
 export function startKeeper(facts: RunFacts, settings: SuccessorSettings, log: Log): void {
-  const { family, run, job } = facts;
-  if (family === null) return;
+  const { process_tree: origin, run, job } = facts;
+  if (origin === null) return;
   log.info(`what run ${run} of ${job} has left running is kept in reach`);
   // Who reads what they print has been seen to; and nobody ends them because we die.
   startGuardian(
     facts,
-    { ...createGuardianPlan(facts, family.leader.pid), kind: 'keep' },
+    { ...createGuardianPlan(facts, origin.leader.pid), kind: 'keep' },
     { stdout: null, stderr: null },
     settings,
     log,

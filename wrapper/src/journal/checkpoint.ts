@@ -39,12 +39,12 @@ export const RunCheckpoint = v.object({
   /** How the command exited; null while it runs. */
   raw: v.nullable(RawExit),
   /** Steps of ending the run by the wrapper itself that may not have been heard. */
-  untold_steps: listOf(Killing),
+  unreported_steps: listOf(Killing),
 });
 export type RunCheckpoint = v.InferOutput<typeof RunCheckpoint>;
 
 export const EMPTY_CHECKPOINT: RunCheckpoint = {
   termination: NOT_ENDING,
   raw: null,
-  untold_steps: [],
+  unreported_steps: [],
 };

@@ -26,10 +26,10 @@ export async function findOrphans(state: State): Promise<Orphan[]> {
   const listed = await listRunDirectories(state.directory, state.processes);
   return listed.flatMap(({ ended, facts }) => {
     // What a command leaves behind after its end has been recorded is no orphan: it may be meant to stay.
-    if (ended || facts.kind !== 'read' || facts.value.family === null) return [];
+    if (ended || facts.kind !== 'read' || facts.value.process_tree === null) return [];
     // Not whether the record is anyone's: it is a flusher's while that tries to send it.
     if (state.processes.isRunning(facts.value.wrapper)) return [];
-    const tree = openProcessTree(facts.value.family);
+    const tree = openProcessTree(facts.value.process_tree);
     const members = tree.members();
     return members.length === 0 ? [] : [{ facts: facts.value, tree, members }];
   });
@@ -40,7 +40,7 @@ export async function wrapperOf(run: string, state: State): Promise<number | nul
   for await (const { run: each, facts } of eachUnfinishedRun(state.directory, state.processes)) {
     if (each !== run || facts.kind !== 'read') continue;
     const { wrapper, supervision } = facts.value;
-    return (supervision?.successor ?? 0) > 0 && state.processes.isRunning(wrapper) ? wrapper.pid : null;
+    return supervision.successor > 0 && state.processes.isRunning(wrapper) ? wrapper.pid : null;
   }
   return null;
 }
@@ -50,7 +50,7 @@ export async function removeSpent(state: State): Promise<void> {
   for (const { path, free, uploaded, facts } of await listRunDirectories(state.directory, state.processes)) {
     if (!free || facts.kind !== 'read') continue;
     const isTold = uploaded || facts.value.control_plane === null;
-    const tree = facts.value.family === null ? emptyTree : openProcessTree(facts.value.family);
+    const tree = facts.value.process_tree === null ? emptyTree : openProcessTree(facts.value.process_tree);
     if (!isTold || tree.members().length > 0) continue;
     const directory = await claim(path, state.processes);
     if (directory === null) continue;
@@ -59,7 +59,7 @@ export async function removeSpent(state: State): Promise<void> {
   }
 }
 
-/** What has become of a family that was ended. */
+/** How ending a process tree went. */
 export interface Ended {
   /** Pids of those that could not be ended. */
   readonly survivors: readonly number[];
@@ -67,7 +67,7 @@ export interface Ended {
   readonly related: readonly string[];
 }
 
-/** Ends a family, and says who was left alone. Never rejects. */
+/** Ends a process tree, and logs which related processes were left alone. Never rejects. */
 export async function endAndTell(tree: ProcessTree, how: Omit<EndRequest, 'cause'>, log: Log): Promise<Ended> {
   const survivors = await killTree(tree, how, log);
   // Whole command lines may hold secrets, and nothing is known here of which.
@@ -89,7 +89,7 @@ export async function endOrphan(
   log.info(`ending run ${facts.run} of ${facts.job}`);
   const ended = await endAndTell(tree, how, log);
   const { survivors } = ended;
-  const journal = facts.supervision?.journal ?? null;
+  const { journal } = facts.supervision;
   if (journal !== null) {
     saveCheckpointIn(journal, {
       ...EMPTY_CHECKPOINT,

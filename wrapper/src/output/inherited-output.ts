@@ -41,7 +41,7 @@ export async function inheritOutput(
 
 /** Of a run that is over: all of it goes on disk, from where it is sent. Never fails: what the disk can't take is lost. */
 export async function putOnDisk({ output, onDisk }: InheritedOutput, directory: RunDirectory): Promise<void> {
-  const wanted = directory.facts.supervision?.spool_limit_bytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
+  const wanted = directory.facts.supervision.spool_limit_bytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
   const bytes = await firstQuota(directory.root, wanted);
   output.useSpool(directory.path, { bytes, again: async () => bytes }, onDisk);
   await output.flush(FLUSH_MS);
@@ -55,7 +55,7 @@ export async function putOnDisk({ output, onDisk }: InheritedOutput, directory: 
  * @throws what the file system says of a directory that can't be read
  */
 export async function salvageOutput(directory: RunDirectory, log: Log): Promise<void> {
-  const journal = directory.facts.supervision?.journal ?? null;
+  const { journal } = directory.facts.supervision;
   const left = journal === null ? null : readJournal(journal);
   if (journal === null || left === null || left.output === null) return;
   await putOnDisk(await inheritOutput(directory.path, left.output, log), directory);

@@ -43,9 +43,9 @@ export async function persistInMemory(
   if (state === null) return null;
   const runs = runsIn(state.directory);
   const { supervision } = facts;
-  const before = supervision?.journal ?? null;
+  const before = supervision.journal;
   const journal = before === null ? null : path.join(runs, facts.run, JOURNAL);
-  const kept = { ...facts, ...(supervision !== undefined && { supervision: { ...supervision, journal } }) };
+  const kept = { ...facts, supervision: { ...supervision, journal } };
   const created = await createRunDirectory(state.directory, kept, state.processes);
   if (created.kind === 'failed') return null;
   const { directory } = created;

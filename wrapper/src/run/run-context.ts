@@ -147,7 +147,7 @@ function connect(
   const terminator = new Terminator(tree, age, onKilling, log, checkpoint.termination);
   const record = new RunRecord(startFacts, output, age, () => terminator.appliedKills);
   record.exit = checkpoint.raw;
-  for (const step of checkpoint.untold_steps) record.recordKilling(step);
+  for (const step of checkpoint.unreported_steps) record.recordKilling(step);
   if (configuration.kind === 'unsupervised') {
     log.warn(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
   } else if (configuration.warning !== null) {
@@ -162,12 +162,12 @@ function connect(
 
 /** How far the run is, for a successor. */
 export function saveCheckpoint(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
-  journal?.saveCheckpoint({ termination, raw: record.exit, untold_steps: record.unreportedSteps });
+  journal?.saveCheckpoint({ termination, raw: record.exit, unreported_steps: record.unreportedSteps });
 }
 
 /** A successor that is about to take the run over is not to be forestalled. */
 function withGuardian(facts: NewRunFacts, [guardian = null]: readonly (ProcessRef | null)[]): NewRunFacts {
-  return facts.supervision === undefined ? facts : { ...facts, supervision: { ...facts.supervision, guardian } };
+  return { ...facts, supervision: { ...facts.supervision, guardian } };
 }
 
 function treeOf(

@@ -46,7 +46,7 @@ export function createRunFacts(
     started_at_ms: startedAt.getTime(),
     started_uptime_ms: Math.max(0, os.uptime() * 1_000 - age()),
     boot_id: bootId(),
-    family: origin,
+    process_tree: origin,
     supervision: supervisionOf(launched, journal),
   };
 }

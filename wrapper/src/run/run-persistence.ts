@@ -272,7 +272,7 @@ export class RunPersistence {
     const storage = await this.#storageInTime();
     const { completion, unreportedSteps } = this.#record;
     if (storage === null || completion === null) return null;
-    return storage.directory.writeEnd({ complete: completion, untold_steps: [...unreportedSteps] }, END_MS);
+    return storage.directory.writeEnd({ complete: completion, unreported_steps: [...unreportedSteps] }, END_MS);
   }
 
   /** Leaves all of it on disk, or in memory where the disk does not take the end. */
@@ -301,7 +301,7 @@ export class RunPersistence {
   #persistInMemory(storage: RunStorage | null): Promise<MemoryCopy | null> {
     const { completion, unreportedSteps } = this.#record;
     if (completion === null) return Promise.resolve(null);
-    const end = { complete: completion, untold_steps: [...unreportedSteps] };
+    const end = { complete: completion, unreported_steps: [...unreportedSteps] };
     const facts = storage?.directory.facts ?? this.#facts;
     const kept = persistInMemory(
       facts,

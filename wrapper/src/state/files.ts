@@ -48,7 +48,7 @@ async function makeOne(directory: string): Promise<void> {
 }
 
 /** Puts a file in place whole. A loss of power may still take it: see `syncPath`. Throws what the file system says. */
-export async function putFile(file: string, text: string): Promise<void> {
+export async function writeFileAtomically(file: string, text: string): Promise<void> {
   const aside = `${file}.${randomBytes(4).toString('hex')}`;
   await fs.writeFile(aside, text, { flag: 'wx', mode: 0o600 });
   await fs.rename(aside, file);

@@ -8,10 +8,10 @@ import type { ListedRun } from './run-listing.ts';
 /** Whether its command, or something that it has started, runs on without anybody, and can be supervised again. */
 export function isAdoptable({ free, ended, uploaded, facts }: ListedRun, processes: Processes): boolean {
   if (!free || ended || uploaded || facts.kind !== 'read') return false;
-  const { supervision, family } = facts.value;
+  const { process_tree: origin } = facts.value;
   // What runs in another PID namespace is for somebody there to take over.
-  if (supervision === undefined || family === null || !isInOurNamespace(family.leader)) return false;
-  return processes.isRunning(family.leader) || openProcessTree(family).remaining().length > 0;
+  if (origin === null || !isInOurNamespace(origin.leader)) return false;
+  return processes.isRunning(origin.leader) || openProcessTree(origin).remaining().length > 0;
 }
 
 /**

@@ -6,24 +6,23 @@ import { KIB } from '#protocol/limits';
 import { hasCode } from '../host/error-code.ts';
 import { describeError } from '../logging/log.ts';
 import { SegmentList } from '../spool/segment-list.ts';
-import { countAttempt, type Moment } from './attempts.ts';
 import { stateRoots } from './fallback-directory.ts';
 import {
   deleteAside,
   doneWithin,
   makeDirectory,
   namesIn,
-  putFile,
   readJson,
   syncPath,
   transientPath,
+  writeFileAtomically,
 } from './files.ts';
 import { hideLife } from './life-sign.ts';
 import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
 import {
+  FORMAT_VERSION,
   type RunEnd,
   type RunFacts,
-  readAttempts,
   readDropped,
   readEnd,
   readFacts,
@@ -37,10 +36,8 @@ export const UPLOADED_FILE = 'uploaded';
 const RESERVE_FILE = 'end.reserve';
 /** More than an end takes that has dozens of kills and of processes left running. */
 const RESERVE_BYTES = 16 * KIB;
-const ATTEMPTS_FILE = 'attempts.json';
 /** Where output ended that was given up. */
 const DROPPED_FILE = 'dropped.json';
-const COUNTED_MS = 60_000;
 /** A run that is over by then leaves nothing behind, and need not have waited for the disk. */
 const SYNC_AFTER_MS = 5_000;
 
@@ -72,7 +69,7 @@ export class RunDirectory {
   /** The run is supervised in another way from now on, and by this process. Throws what the file system says. */
   async takeOver(supervision: Supervision): Promise<void> {
     this.#facts = { ...this.#facts, wrapper: this.#processes.self, supervision };
-    await putFile(path.join(this.path, FACTS_FILE), JSON.stringify(this.#facts));
+    await writeFileAtomically(path.join(this.path, FACTS_FILE), JSON.stringify(this.#facts));
   }
 
   /** Makes sure, in the background, that the run is still known after a loss of power. */
@@ -107,7 +104,10 @@ export class RunDirectory {
    */
   async writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
     const file = path.join(this.path, END_FILE);
-    const why = await doneWithin(timeLimitMs, this.#putEnd(JSON.stringify({ version: 1, ...end } satisfies RunEnd)));
+    const why = await doneWithin(
+      timeLimitMs,
+      this.#putEnd(JSON.stringify({ version: FORMAT_VERSION, ...end } satisfies RunEnd)),
+    );
     // A busy disk may take seconds for this. What is written outlives us without.
     if (why === null)
       await doneWithin(
@@ -132,30 +132,15 @@ export class RunDirectory {
   }
 
   /**
-   * It was tried to send it, in vain.
-   *
-   * @returns for how long that has been tried by now
-   * @throws what the file system says
-   */
-  async noteAttempt(now: Moment): Promise<number> {
-    const file = path.join(this.path, ATTEMPTS_FILE);
-    const read = await readJson(file, readAttempts);
-    const before = read.kind === 'read' ? read.value : null;
-    const attempts = countAttempt(before, now);
-    // The first attempts follow each other by seconds.
-    const isWorthWriting = attempts.boot_id !== before?.boot_id || attempts.tried_ms - before.tried_ms >= COUNTED_MS;
-    if (!isWorthWriting) return before.tried_ms;
-    await putFile(file, JSON.stringify(attempts));
-    return attempts.tried_ms;
-  }
-
-  /**
    * The output is given up, and where it ended is kept, so that it can be told as missing.
    *
    * @throws what the file system says
    */
   async dropOutput(finalOffset: number): Promise<void> {
-    await putFile(path.join(this.path, DROPPED_FILE), JSON.stringify({ version: 1, final_offset: finalOffset }));
+    await writeFileAtomically(
+      path.join(this.path, DROPPED_FILE),
+      JSON.stringify({ version: FORMAT_VERSION, final_offset: finalOffset }),
+    );
     await this.#deleteSegments();
   }
 
@@ -196,10 +181,10 @@ export class RunDirectory {
       await overwrite(reserve, text);
       await fs.rename(reserve, file);
     } catch {
-      // ENOENT: an older leash has made this directory, or there was no room. ENOSPC: the end is longer, or the file system
+      // ENOENT: there was no room for it. ENOSPC: the end is longer, or the file system
       // writes elsewhere what it overwrites: then this makes room.
       await fs.rm(reserve, { force: true });
-      await putFile(file, text);
+      await writeFileAtomically(file, text);
     }
   }
 
@@ -261,7 +246,7 @@ export async function createRunDirectory(
   processes: Processes,
 ): Promise<Created> {
   const runs = runsIn(stateDirectory);
-  const whole: RunFacts = { ...facts, version: 1, wrapper: processes.self };
+  const whole: RunFacts = { ...facts, version: FORMAT_VERSION, wrapper: processes.self };
   const aside = transientPath(runs, processes.self);
   const directory = new RunDirectory(path.join(runs, facts.run), whole, processes);
   try {

@@ -4,9 +4,9 @@ import * as v from 'valibot';
 import { Host } from '#protocol/machine-facts';
 import { InstanceName, JobName, MachineName, RunId, RunKey } from '#protocol/names';
 import { Complete, Killing } from '#protocol/wrapper-link';
-import { Attempts } from './attempts.ts';
 
-const VERSION = 1;
+/** Of all that is in a run's directory, the spool included. What another version wrote is left alone, and reported by `leash flush`. */
+export const FORMAT_VERSION = 2;
 
 const Process = v.object({
   pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -14,7 +14,7 @@ const Process = v.object({
   bootId: v.string(),
   pidNamespace: v.optional(v.string()),
 });
-const Family = v.object({
+const ProcessTree = v.object({
   leader: Process,
   cookie: v.string(),
   pipes: v.optional(v.pipe(v.array(v.string()), v.readonly()), []),
@@ -44,7 +44,7 @@ const Supervision = v.object({
 export type Supervision = v.InferOutput<typeof Supervision>;
 
 export const RunFacts = v.object({
-  version: v.literal(VERSION),
+  version: v.literal(FORMAT_VERSION),
   run: RunId,
   run_key: RunKey,
   job: JobName,
@@ -72,23 +72,22 @@ export const RunFacts = v.object({
   /** Who supervises it. Once that is gone, whoever has the record only sends what is left. */
   wrapper: Process,
   /** How to find what the run has started; null when nothing was. */
-  family: v.nullable(Family),
-  /** Absent where an older leash wrote it: nobody can take that run over. */
-  supervision: v.optional(Supervision),
+  process_tree: v.nullable(ProcessTree),
+  supervision: Supervision,
 });
 export type RunFacts = v.InferOutput<typeof RunFacts>;
 
 export const RunEnd = v.object({
-  version: v.literal(VERSION),
+  version: v.literal(FORMAT_VERSION),
   complete: Complete,
-  /** Steps of ending the run by the wrapper itself that may not have been heard. */
-  untold_steps: v.array(Killing),
+  /** Steps of ending the run by the wrapper itself that may not have been reported. */
+  unreported_steps: v.array(Killing),
 });
 export type RunEnd = v.InferOutput<typeof RunEnd>;
 
 /** Output that was given up. */
 const Dropped = v.object({
-  version: v.literal(VERSION),
+  version: v.literal(FORMAT_VERSION),
   /** Where it ended. */
   final_offset: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
 });
@@ -96,27 +95,26 @@ const Dropped = v.object({
 /** What a file says. */
 export type Read<T> =
   | { readonly kind: 'read'; readonly value: T }
-  /** A newer leash wrote it: to be left alone. */
-  | { readonly kind: 'newer' }
+  /** Another version of leash wrote it: to be left alone. */
+  | { readonly kind: 'newer' | 'older' }
   | { readonly kind: 'unreadable' };
 
 export function readFacts(text: string): Read<RunFacts> {
-  return read(RunFacts, text);
+  return readVersioned(RunFacts, text);
 }
 
 export function readEnd(text: string): Read<RunEnd> {
-  return read(RunEnd, text);
-}
-
-export function readAttempts(text: string): Read<Attempts> {
-  return read(Attempts, text);
+  return readVersioned(RunEnd, text);
 }
 
 export function readDropped(text: string): Read<v.InferOutput<typeof Dropped>> {
-  return read(Dropped, text);
+  return readVersioned(Dropped, text);
 }
 
-function read<Schema extends v.GenericSchema>(schema: Schema, text: string): Read<v.InferOutput<Schema>> {
+export function readVersioned<Schema extends v.GenericSchema>(
+  schema: Schema,
+  text: string,
+): Read<v.InferOutput<Schema>> {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -124,10 +122,12 @@ function read<Schema extends v.GenericSchema>(schema: Schema, text: string): Rea
     // SyntaxError: cut short by a loss of power, or written by somebody else.
     return { kind: 'unreadable' };
   }
+  const versioned = v.safeParse(v.object({ version: v.number() }), json);
+  if (!versioned.success) return { kind: 'unreadable' };
+  const { version } = versioned.output;
+  if (version !== FORMAT_VERSION) return { kind: version > FORMAT_VERSION ? 'newer' : 'older' };
   const result = v.safeParse(schema, json);
-  if (result.success) return { kind: 'read', value: result.output };
-  const isNewer = v.is(v.object({ version: v.pipe(v.number(), v.minValue(VERSION + 1)) }), json);
-  return { kind: isNewer ? 'newer' : 'unreadable' };
+  return result.success ? { kind: 'read', value: result.output } : { kind: 'unreadable' };
 }
 
 /**

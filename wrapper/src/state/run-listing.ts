@@ -75,7 +75,7 @@ async function runDirectoriesOf(stateDirectory: string): Promise<string[]> {
 
 /** Whether somebody is about to take it over: for a moment it belongs to nobody who lives. */
 function isGuarded(facts: Read<RunFacts>, processes: Processes): boolean {
-  const guardian = facts.kind === 'read' ? facts.value.supervision?.guardian : null;
+  const guardian = facts.kind === 'read' ? facts.value.supervision.guardian : null;
   // One of another PID namespace can't be seen, and may be gone with it.
-  return guardian !== null && guardian !== undefined && isInOurNamespace(guardian) && processes.isRunning(guardian);
+  return guardian !== null && isInOurNamespace(guardian) && processes.isRunning(guardian);
 }

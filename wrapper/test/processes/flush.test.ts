@@ -6,8 +6,9 @@ import type { FakeControlPlane } from '#testing/fake-control-plane';
 import { sampledTest } from '#testing/sampled-test';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { momentNow } from '../../src/state/attempts.ts';
+import { momentNow } from '../../src/flush/give-up.ts';
 import { ownProcess, take } from '../../src/state/owner.ts';
+import { FORMAT_VERSION } from '../../src/state/run-file.ts';
 import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { controlPlaneOf, leaveFacts, leaveRun } from '../support/left-run.ts';
 import { flushers, killFlushers, leftIn, recordsIn } from '../support/state.ts';
@@ -115,11 +116,11 @@ test('a run that can never be sent does not keep others from being sent', async 
   expect(leftIn(state).sort()).toEqual(stuck);
 });
 
-test('what is right in a damaged spool is sent, what is not is told as gaps, and other runs do not suffer', async () => {
+test('the intact part of a damaged spool is sent, the rest is reported as gaps, and other runs are not affected', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
-  const [flipped, truncated, noFacts, noEnd, strange, whole] = await leave(6, plane, state);
+  const [flipped, truncated, noFacts, noEnd, strange, whole, old] = await leave(7, plane, state);
   const runs = path.join(state, 'runs');
   if (whole === undefined) throw new Error('there are fewer runs than there should be');
   const segmentOf = (run: string | undefined) => {
@@ -132,6 +133,8 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   fs.writeFileSync(segmentOf(flipped), bytes);
   fs.truncateSync(segmentOf(truncated), 70_000);
   fs.writeFileSync(path.join(runs, noFacts ?? '', 'run.json'), '{"run":');
+  fs.writeFileSync(path.join(runs, old ?? '', 'run.json'), JSON.stringify({ version: 1, run: old }));
+  const oldFiles = fs.readdirSync(path.join(runs, old ?? ''));
   fs.writeFileSync(path.join(runs, noEnd ?? '', 'end.json'), 'garbage');
   fs.writeFileSync(path.join(runs, strange ?? '', 'core'), 'not ours');
   fs.mkdirSync(path.join(runs, strange ?? '', 'lost+found'));
@@ -142,8 +145,12 @@ test('what is right in a damaged spool is sent, what is not is told as gaps, and
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toMatch(
-    new RegExp(`^5 sent, 0 left\n${noFacts}: can't be sent, its run.json is damaged; .* ${runs}/${noFacts}, .*\n$`),
+    new RegExp(
+      `^5 sent, 0 left\n${noFacts}: can't be sent because its run.json is damaged; .* ${runs}/${noFacts}, .*\n` +
+        `${old}: written by an older version of leash .* ${runs}/${old}\n$`,
+    ),
   );
+  expect(fs.readdirSync(path.join(runs, old ?? ''))).toEqual(oldFiles);
   const stored = (run: string | undefined) => plane.runs.get(run ?? '');
   for (const run of [flipped, truncated, strange, whole]) expect(stored(run)?.isComplete).toBe(true);
   expect(stored(whole)?.gaps).toEqual([]);
@@ -229,7 +236,12 @@ test('dates do not make a run old; what was tried for too long is given up, told
   for (const name of fs.readdirSync(directoryOf(old))) fs.utimesSync(path.join(directoryOf(old), name), 0, 0);
   // Half a day ago it had been tried for a month, but for some hours.
   const { bootId, monotonicMs } = momentNow();
-  const attempts = { version: 1, tried_ms: 29.6 * DAY_MS, boot_id: bootId, at_ms: monotonicMs - DAY_MS / 2 };
+  const attempts = {
+    version: FORMAT_VERSION,
+    tried_ms: 29.6 * DAY_MS,
+    boot_id: bootId,
+    at_ms: monotonicMs - DAY_MS / 2,
+  };
   for (const run of [tried, abandoned]) {
     fs.writeFileSync(path.join(directoryOf(run), 'attempts.json'), JSON.stringify(attempts));
   }

@@ -89,11 +89,11 @@ test('a machine that lost power: its runs are told as lost by the next run', asy
   // As it is after a restart: another boot, in which the pids are others'.
   const owner = fs.readdirSync(directory).find((name) => name.startsWith('owner@')) ?? '';
   fs.renameSync(path.join(directory, owner), path.join(directory, `owner@another-boot@${process.pid}@1`));
-  const facts: { boot_id: string; family: { leader: { bootId: string; pid: number } } } = JSON.parse(
+  const facts: { boot_id: string; process_tree: { leader: { bootId: string; pid: number } } } = JSON.parse(
     fs.readFileSync(path.join(directory, 'run.json'), 'utf8'),
   );
   facts.boot_id = 'another-boot';
-  Object.assign(facts.family.leader, { bootId: 'another-boot', pid: process.pid });
+  Object.assign(facts.process_tree.leader, { bootId: 'another-boot', pid: process.pid });
   fs.writeFileSync(path.join(directory, 'run.json'), JSON.stringify(facts));
 
   const orphans = leash(['orphans'], { env: { LEASH_STATE_DIR: state } });

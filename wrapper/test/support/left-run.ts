@@ -7,7 +7,7 @@ import { WAIT_LIMIT_MS } from '#testing/patience';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { ownProcess, type Processes } from '../../src/state/owner.ts';
 import { createRunDirectory } from '../../src/state/run-directory.ts';
-import type { RunFacts } from '../../src/state/run-file.ts';
+import { FORMAT_VERSION, type RunFacts } from '../../src/state/run-file.ts';
 import { someFacts } from './run-facts.ts';
 
 /** Where a run would have been told to, with a token from the environment. */
@@ -48,7 +48,7 @@ export async function leaveRun(
     applied_kills: [],
     ...rest,
   };
-  const notWritten = await directory.writeEnd({ complete, untold_steps: [] }, WAIT_LIMIT_MS);
+  const notWritten = await directory.writeEnd({ complete, unreported_steps: [] }, WAIT_LIMIT_MS);
   if (notWritten !== null) throw new Error(notWritten);
   await directory.release();
   return facts.run;
@@ -56,7 +56,7 @@ export async function leaveRun(
 
 /** A run of which there is nothing but the record: its wrapper died. Returns its id. */
 export function leaveFacts(state: string, changes: Parameters<typeof someFacts>[0]): string {
-  const facts = { version: 1, ...someFacts(changes) };
+  const facts = { version: FORMAT_VERSION, ...someFacts(changes) };
   const directory = path.join(state, 'runs', facts.run);
   fs.mkdirSync(directory, { recursive: true });
   fs.writeFileSync(path.join(directory, 'run.json'), JSON.stringify(facts));

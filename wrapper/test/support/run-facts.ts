@@ -19,7 +19,19 @@ export function someFacts(changes: Partial<RunFacts> = {}): Omit<RunFacts, 'vers
     started_uptime_ms: 1_000,
     boot_id: 'a-boot',
     wrapper: { pid: 10, startTime: '1', bootId: 'a-boot' },
-    family: null,
+    process_tree: null,
+    supervision: {
+      successor: 0,
+      guardian: null,
+      journal: null,
+      wrapper_death: 'keep',
+      signal: 'SIGTERM',
+      idle_timeout_ms: null,
+      max_offline_ms: null,
+      spool_limit_bytes: null,
+      log_file: null,
+      redact: null,
+    },
     ...changes,
   };
 }

@@ -1,11 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { countAttempt } from '../../src/flush/give-up.ts';
 import type { ProcessRef } from '../../src/processes/process-ref.ts';
 import type { Processes } from '../../src/state/owner.ts';
 import { tidyStateDirectory } from '../../src/state/remove-unfinished.ts';
 import { claim, createRunDirectory, type RunDirectory, runsIn } from '../../src/state/run-directory.ts';
-import { ageOf, type RunEnd } from '../../src/state/run-file.ts';
+import { ageOf, FORMAT_VERSION, type RunEnd } from '../../src/state/run-file.ts';
 import { listRunDirectories } from '../../src/state/run-listing.ts';
 import { someFacts } from '../support/run-facts.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -57,7 +58,7 @@ const end: Omit<RunEnd, 'version'> = {
     final_offset: 1_234,
     applied_kills: [],
   },
-  untold_steps: [
+  unreported_steps: [
     {
       type: 'killing',
       kill: null,
@@ -156,7 +157,7 @@ test('an end that is written is read by who comes next', async () => {
   machine.end(wrapper);
   const next = machine.process(11);
   expect(await listRunDirectories(state, next)).toMatchObject([{ ended: true }]);
-  expect(await (await claim(directory.path, next))?.readEnd()).toEqual({ version: 1, ...end });
+  expect(await (await claim(directory.path, next))?.readEnd()).toEqual({ version: FORMAT_VERSION, ...end });
 });
 
 test('what is uploaded keeps its facts and loses its output', async () => {
@@ -188,22 +189,26 @@ test('what can not be made is told, and leaves nothing behind', async () => {
   expect(created).toMatchObject({ kind: 'failed', why: expect.stringMatching(/EEXIST|ENOTDIR/) });
 });
 
-test('runs that can not be understood are left alone', async () => {
+test('runs that this version can not read are left alone', async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const wrapper = machine.process(10);
   const newer = await create(state, wrapper);
-  fs.writeFileSync(path.join(newer.path, 'run.json'), JSON.stringify({ version: 2, run: 'who knows' }));
+  fs.writeFileSync(
+    path.join(newer.path, 'run.json'),
+    JSON.stringify({ version: FORMAT_VERSION + 1, run: 'who knows' }),
+  );
+  const older = await create(state, wrapper);
+  fs.writeFileSync(path.join(older.path, 'run.json'), JSON.stringify({ version: FORMAT_VERSION - 1 }));
   const broken = await create(state, wrapper);
   fs.writeFileSync(path.join(broken.path, 'run.json'), '');
   machine.end(wrapper);
   const next = machine.process(11);
   const kinds = (await listRunDirectories(state, next)).map((each) => each.facts.kind);
-  expect(kinds).toEqual(['newer', 'unreadable']);
-  expect(await claim(newer.path, next)).toBeNull();
-  expect(await claim(broken.path, next)).toBeNull();
+  expect(kinds).toEqual(['newer', 'older', 'unreadable']);
+  for (const { path } of [newer, older, broken]) expect(await claim(path, next)).toBeNull();
   // Nor are they kept from who understands them.
-  expect((await listRunDirectories(state, next)).map((each) => each.free)).toEqual([true, true]);
+  expect((await listRunDirectories(state, next)).map((each) => each.free)).toEqual([true, true, true]);
 });
 
 test('what dead processes left half done is removed, and no run for the dates of its files', async () => {
@@ -232,7 +237,7 @@ test('what dead processes left half done is removed, and no run for the dates of
 
 test('what counts is the time in which the machine was up and somebody tried', async () => {
   const directory = await create(temporaryDirectory(), new Machine().process(10));
-  const after = (bootId: string, days: number) => directory.noteAttempt({ bootId, monotonicMs: days * DAY_MS });
+  const after = (bootId: string, days: number) => countAttempt(directory, { bootId, monotonicMs: days * DAY_MS });
   expect(await after('a', 100)).toBe(0);
   expect(await after('a', 100.5)).toBe(0.5 * DAY_MS);
   // Nobody tried for a while, or it was off: a clock of a boot begins anew.
@@ -244,7 +249,7 @@ test('what counts is the time in which the machine was up and somebody tried', a
 
 test('an age goes by the monotonic clock as long as the machine has not been restarted', () => {
   const facts = {
-    version: 1,
+    version: FORMAT_VERSION,
     ...someFacts({ started_at_ms: 1_000_000, started_uptime_ms: 5_000, boot_id: 'b' }),
   } as const;
   expect(ageOf(facts, { bootId: 'b', uptimeMs: 7_000.4, epochMs: 0 })).toBe(2_000);

@@ -61,7 +61,7 @@ async function isTaken(directory: string, processes: Processes): Promise<boolean
 }
 
 function known(facts: RunFacts | null, storage: AdoptableRun['storage']): Found {
-  const { family: origin = null, supervision } = facts ?? {};
-  if (facts === null || origin === null || supervision === undefined) return { kind: 'unknown' };
-  return { kind: 'orphaned', orphaned: { facts, origin, supervision, storage } };
+  const origin = facts?.process_tree ?? null;
+  if (facts === null || origin === null) return { kind: 'unknown' };
+  return { kind: 'orphaned', orphaned: { facts, origin, supervision: facts.supervision, storage } };
 }

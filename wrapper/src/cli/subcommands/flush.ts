@@ -77,8 +77,13 @@ function describeForeign({ count, url, tokenFile }: Foreign, { token }: ControlP
   return `${count} left for ${url}: ${tokenFile === null ? 'with its token in LEASH_TOKEN, ' : ''}${command}`;
 }
 
-function describeUnreadable({ run, path, isNewer }: Unreadable): string {
-  return isNewer
-    ? `${run}: left by a newer leash, which can send it`
-    : `${run}: can't be sent, its run.json is damaged; see what is of use in ${path}, then delete it`;
+function describeUnreadable({ run, path, kind }: Unreadable): string {
+  switch (kind) {
+    case 'newer':
+      return `${run}: written by a newer version of leash, which can send it`;
+    case 'older':
+      return `${run}: written by an older version of leash in another format; send it with that version, or delete ${path}`;
+    case 'unreadable':
+      return `${run}: can't be sent because its run.json is damaged; save what you need from ${path}, then delete it`;
+  }
 }

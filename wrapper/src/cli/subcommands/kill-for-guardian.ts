@@ -14,7 +14,7 @@ import { operate } from './subcommand.ts';
  * @returns the exit code to leave with
  */
 export function endForGuardian(run: string, kill: KillArgs): Promise<number> {
-  const origin = extractHandover(process.env, run).facts?.family ?? null;
+  const origin = extractHandover(process.env, run).facts?.process_tree ?? null;
   if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
   return operate({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
     const { survivors } = await endAndTell(openProcessTree(origin), kill, log);

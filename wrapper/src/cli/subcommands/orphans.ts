@@ -65,8 +65,7 @@ async function takeOver(
   return found.length;
 }
 
-function whyNot({ supervision, control_plane: target }: RunFacts): string {
-  if (supervision === undefined) return 'an older leash started it';
+function whyNot({ control_plane: target }: RunFacts): string {
   if (target?.token_file === null) return 'its token was in LEASH_TOKEN: set that, and LEASH_URL, as they were';
   return 'its end has been told, or there is no room for another process';
 }
@@ -112,7 +111,7 @@ function show(found: readonly Orphan[], say: (line: string) => void): void {
 
 function rowOf({ facts, members }: Orphan): string[] {
   const started = new Date(facts.started_at_ms).toISOString().replace(/\.\d+Z$/, 'Z');
-  const pid = String(facts.family?.leader.pid ?? '');
+  const pid = String(facts.process_tree?.leader.pid ?? '');
   return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command_line)];
 }
 
