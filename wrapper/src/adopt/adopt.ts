@@ -36,7 +36,7 @@ import { createAdoptedRunContext, type LaunchedRun } from '../run/run-context.ts
 import { superviseRun } from '../run/supervise.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import { ageOf, type RunFacts, type Supervision } from '../state/run-file.ts';
-import type { State } from '../state/state.ts';
+import type { State } from '../state/state-directory.ts';
 import { adoptedCommand } from './adopted-command.ts';
 import { keepReachable } from './keeper.ts';
 

@@ -11,9 +11,9 @@ import type { Log } from '../logging/log.ts';
 import { describeProcesses, findRelated, withRelated } from '../processes/describe-processes.ts';
 import { openProcessTree, type ProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { RedactionRules } from '../redact/redactor.ts';
-import { removeTold } from '../state/remove-delivered.ts';
+import { removeDelivered } from '../state/cleanup.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
-import type { State } from '../state/state.ts';
+import type { State } from '../state/state-directory.ts';
 import { LaterKills } from './later-kills.ts';
 
 /** Nobody waits for it, a kill looks far more often; and what lives for weeks must not cost a look at all processes so often. */
@@ -97,6 +97,6 @@ function isRefused(state: LinkState): boolean {
 
 async function releaseDirectory(directory: RunDirectory, tree: ProcessTree, toldIn: State | null): Promise<void> {
   tree.release();
-  if (toldIn !== null) await removeTold(directory, toldIn.directory, toldIn.processes);
+  if (toldIn !== null) await removeDelivered(directory, toldIn.directory, toldIn.processes);
   else await directory.release();
 }

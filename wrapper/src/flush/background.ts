@@ -5,10 +5,9 @@ import { ownProgram } from '../host/own-program.ts';
 import { spawnDetached } from '../host/spawn-detached.ts';
 import { environmentForOurselves } from '../launch/command-environment.ts';
 import { describeError, type Log } from '../logging/log.ts';
-import { isFlusherAtWork } from '../state/flusher-lock.ts';
-import { flusherKey, isToBeSent } from '../state/leftover.ts';
-import { eachRunDirectory } from '../state/run-listing.ts';
-import type { State } from '../state/state.ts';
+import { isToBeSent, iterateRuns } from '../state/run-listing.ts';
+import type { State } from '../state/state-directory.ts';
+import { flusherKey, isFlusherAtWork } from './flusher-lock.ts';
 
 /** How long it keeps trying to send a run; after that the next run starts it again. */
 const KEEPS_TRYING = '1d';
@@ -27,7 +26,7 @@ export async function sendWhatIsLeft(
 ): Promise<void> {
   // Asked first: where a lot is left, a flusher is at work as a rule, and to read all of it takes seconds.
   if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
-  for await (const each of eachRunDirectory(state.directory, state.processes)) {
+  for await (const each of iterateRuns(state.directory, state.processes)) {
     if (signal.aborted) return;
     if (isToBeSent(each, controlPlane, state.processes)) return ensureFlusher(state, controlPlane, environment, log);
   }

@@ -10,13 +10,11 @@ import { removeSpent } from '../orphans/orphans.ts';
 import { salvageOutput } from '../output/inherited-output.ts';
 import { isAnythingLeft } from '../processes/left-running.ts';
 import { emptyTree, openProcessTree } from '../processes/process-tree.ts';
-import { acquireFlusherLock } from '../state/flusher-lock.ts';
-import { flusherKey, isToBeSent } from '../state/leftover.ts';
-import { removeTold } from '../state/remove-delivered.ts';
-import { tidyStateDirectory } from '../state/remove-unfinished.ts';
+import { removeDelivered, removeUnfinished } from '../state/cleanup.ts';
 import { claim, type RunDirectory } from '../state/run-directory.ts';
-import { eachUnfinishedRun, type ListedRun, listRunDirectories } from '../state/run-listing.ts';
-import type { State } from '../state/state.ts';
+import { isToBeSent, iterateUnfinishedRuns, type ListedRun, listRuns } from '../state/run-listing.ts';
+import type { State } from '../state/state-directory.ts';
+import { acquireFlusherLock, flusherKey } from './flusher-lock.ts';
 import { type GivenUp, giveUpIfDue } from './give-up.ts';
 import { Patience } from './patience.ts';
 import { type Upload, upload } from './upload.ts';
@@ -112,13 +110,13 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
 
 async function tidy(state: State): Promise<void> {
   await tidyMemoryOf(state);
-  await tidyStateDirectory(state.directory, state.processes);
+  await removeUnfinished(state.directory, state.processes);
   await removeSpent(state);
 }
 
 async function tidyMemoryOf({ directory, processes }: State): Promise<void> {
   const wanted = new Set<string>();
-  for await (const { facts } of eachUnfinishedRun(directory, processes)) {
+  for await (const { facts } of iterateUnfinishedRuns(directory, processes)) {
     const journal = facts.kind === 'read' ? facts.value.supervision.journal : null;
     if (journal !== null) wanted.add(journal);
   }
@@ -126,7 +124,7 @@ async function tidyMemoryOf({ directory, processes }: State): Promise<void> {
 }
 
 async function leftToSend(state: State, controlPlane: ControlPlane): Promise<ListedRun[]> {
-  const listed = await listRunDirectories(state.directory, state.processes);
+  const listed = await listRuns(state.directory, state.processes);
   return listed.filter((each) => isToBeSent(each, controlPlane, state.processes));
 }
 
@@ -264,5 +262,5 @@ async function putAway(directory: RunDirectory, state: State): Promise<void> {
     return;
   }
   tree.release();
-  await removeTold(directory, state.directory, state.processes);
+  await removeDelivered(directory, state.directory, state.processes);
 }

@@ -1,9 +1,8 @@
 /** What is left on this machine once one has sent what one could, and who could send the rest. */
 import type { ControlPlane } from '../config/control-plane.ts';
-import { isBeingSent, isToBeSent } from '../state/leftover.ts';
 import type { ListedRun } from '../state/run-listing.ts';
-import { listRunDirectories } from '../state/run-listing.ts';
-import type { State } from '../state/state.ts';
+import { isBeingSent, isToBeSent, listRuns } from '../state/run-listing.ts';
+import type { State } from '../state/state-directory.ts';
 
 export interface Survey {
   /** Ids of runs that are ours to send, and that nobody has just now. */
@@ -33,7 +32,7 @@ export interface Unreadable {
 
 /** Looks at all that is left. Never fails. */
 export async function survey({ directory, processes }: State, controlPlane: ControlPlane): Promise<Survey> {
-  const listed = await listRunDirectories(directory, processes);
+  const listed = await listRuns(directory, processes);
   return {
     waiting: listed.filter((each) => isToBeSent(each, controlPlane, processes)).map(({ run }) => run),
     beingSent: listed.filter((each) => isBeingSent(each, processes)).length,

@@ -8,10 +8,9 @@ import type { ControlPlane } from '../config/control-plane.ts';
 import { environmentForOurselves } from '../launch/command-environment.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { openProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
-import { isAdoptable } from '../state/leftover.ts';
 import type { RunFacts } from '../state/run-file.ts';
-import { eachUnfinishedRun } from '../state/run-listing.ts';
-import type { State } from '../state/state.ts';
+import { isAdoptable, iterateUnfinishedRuns } from '../state/run-listing.ts';
+import type { State } from '../state/state-directory.ts';
 import { type GuardianPlan, isGuarded, type ReadEnds, startGuardianOfOrphan } from './guardian.ts';
 import { createGuardianPlan } from './guardian-plan.ts';
 
@@ -35,7 +34,7 @@ export async function rescueOrphans(
   signal?: AbortSignal,
 ): Promise<string[]> {
   const rescued: string[] = [];
-  for await (const each of eachUnfinishedRun(state.directory, state.processes)) {
+  for await (const each of iterateUnfinishedRuns(state.directory, state.processes)) {
     if (signal?.aborted === true) break;
     if (!isAdoptable(each, state.processes) || each.facts.kind !== 'read' || isTakenOver(each.run)) continue;
     if (rescue(each.facts.value, settings, log)) rescued.push(each.run);

@@ -10,8 +10,8 @@ import { isMemoryFree, MEMORY } from '../host/memory-directory.ts';
 import { pathOwnersSync } from '../host/path-owners.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
+import { formatProcessRef, parseProcessRef } from '../processes/process-ref.ts';
 import type { Processes } from '../state/owner.ts';
-import { parseProcess, processName } from '../state/process-name.ts';
 import { EMPTY_CHECKPOINT, RunCheckpoint } from './checkpoint.ts';
 import { type JournalledOutput, OutputJournal, readOutputJournal } from './output-journal.ts';
 
@@ -110,7 +110,7 @@ export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
   try {
     if (!isOurs(MEMORY)) throw new Error(`others could exchange what is in ${MEMORY}`);
     if (!isMemoryFree()) throw new Error(`there is too little room in ${MEMORY}`);
-    directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${processName(leader)}-`));
+    directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${formatProcessRef(leader)}-`));
     return new RunJournal(directory, 0, [], log);
   } catch (error) {
     // Read-only, full, not ours to write in.
@@ -177,7 +177,7 @@ function isLongAgo({ startTime }: ProcessRef, self: ProcessRef): boolean {
 
 function leaderOf(name: string): ProcessRef | null {
   // mkdtemp puts six characters after the last dash.
-  return name.startsWith(PREFIX) ? parseProcess(name.slice(PREFIX.length, name.lastIndexOf('-'))) : null;
+  return name.startsWith(PREFIX) ? parseProcessRef(name.slice(PREFIX.length, name.lastIndexOf('-'))) : null;
 }
 
 /** Never throws: what can't be removed is gone with the next restart. */

@@ -8,11 +8,11 @@ import type { Log } from '../logging/log.ts';
 import { findRelated, programOf, relatedText } from '../processes/describe-processes.ts';
 import { emptyTree, openProcessTree, type ProcessTree } from '../processes/process-tree.ts';
 import { redactionRules } from '../redact/redactor.ts';
-import { removeTold } from '../state/remove-delivered.ts';
+import { removeDelivered } from '../state/cleanup.ts';
 import { claim } from '../state/run-directory.ts';
 import type { RunFacts } from '../state/run-file.ts';
-import { eachUnfinishedRun, listRunDirectories } from '../state/run-listing.ts';
-import type { State } from '../state/state.ts';
+import { iterateUnfinishedRuns, listRuns } from '../state/run-listing.ts';
+import type { State } from '../state/state-directory.ts';
 
 export interface Orphan {
   readonly facts: RunFacts;
@@ -23,7 +23,7 @@ export interface Orphan {
 
 /** All of this user on this machine, oldest first. */
 export async function findOrphans(state: State): Promise<Orphan[]> {
-  const listed = await listRunDirectories(state.directory, state.processes);
+  const listed = await listRuns(state.directory, state.processes);
   return listed.flatMap(({ ended, facts }) => {
     // What a command leaves behind after its end has been recorded is no orphan: it may be meant to stay.
     if (ended || facts.kind !== 'read' || facts.value.process_tree === null) return [];
@@ -37,7 +37,7 @@ export async function findOrphans(state: State): Promise<Orphan[]> {
 
 /** The pid of the living process that has taken a run over; null when nobody has. */
 export async function wrapperOf(run: string, state: State): Promise<number | null> {
-  for await (const { run: each, facts } of eachUnfinishedRun(state.directory, state.processes)) {
+  for await (const { run: each, facts } of iterateUnfinishedRuns(state.directory, state.processes)) {
     if (each !== run || facts.kind !== 'read') continue;
     const { wrapper, supervision } = facts.value;
     return supervision.successor > 0 && state.processes.isRunning(wrapper) ? wrapper.pid : null;
@@ -47,7 +47,7 @@ export async function wrapperOf(run: string, state: State): Promise<number | nul
 
 /** Removes the records of runs of which nothing is left to find or to send. */
 export async function removeSpent(state: State): Promise<void> {
-  for (const { path, free, uploaded, facts } of await listRunDirectories(state.directory, state.processes)) {
+  for (const { path, free, uploaded, facts } of await listRuns(state.directory, state.processes)) {
     if (!free || facts.kind !== 'read') continue;
     const isTold = uploaded || facts.value.control_plane === null;
     const tree = facts.value.process_tree === null ? emptyTree : openProcessTree(facts.value.process_tree);
@@ -55,7 +55,7 @@ export async function removeSpent(state: State): Promise<void> {
     const directory = await claim(path, state.processes);
     if (directory === null) continue;
     tree.release();
-    await removeTold(directory, state.directory, state.processes);
+    await removeDelivered(directory, state.directory, state.processes);
   }
 }
 

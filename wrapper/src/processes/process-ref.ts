@@ -31,6 +31,25 @@ export function refOf(pid: number, table: ProcessTable = processTable): ProcessR
   };
 }
 
+/** A process as part of a file name: whoever finds the file can check whether the process lives. */
+export function formatProcessRef({ bootId, pid, startTime, pidNamespace }: ProcessRef): string {
+  const parts = [bootId, String(pid), startTime, ...(pidNamespace === undefined ? [] : [pidNamespace])];
+  return parts.map(encodeURIComponent).join('@');
+}
+
+/** The inverse; null when it is not such a name. */
+export function parseProcessRef(text: string): ProcessRef | null {
+  const [boot, pid, start, namespace, ...rest] = text.split('@');
+  if (boot === undefined || start === undefined || rest.length > 0 || !/^[1-9]\d*$/.test(pid ?? '')) return null;
+  try {
+    const known = namespace === undefined ? {} : { pidNamespace: decodeURIComponent(namespace) };
+    return { bootId: decodeURIComponent(boot), pid: Number(pid), startTime: decodeURIComponent(start), ...known };
+  } catch {
+    // URIError: not one of our names.
+    return null;
+  }
+}
+
 /** Whether the process lives. A zombie does not. One in another PID namespace can't be seen, and counts as alive. */
 export function isRunning(ref: ProcessRef, table: ProcessTable = processTable): boolean {
   if (ref.bootId !== bootId()) return false;

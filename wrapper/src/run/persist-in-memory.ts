@@ -8,10 +8,10 @@ import { MIB } from '#protocol/limits';
 import type { Environment } from '../config/config-file.ts';
 import { readJournal } from '../journal/run-journal.ts';
 import { linkSegments } from '../spool/segment-list.ts';
-import { namesIn } from '../state/files.ts';
+import { listNames } from '../state/files.ts';
 import { createRunDirectory, type RunDirectory, runsIn } from '../state/run-directory.ts';
 import type { RunEnd } from '../state/run-file.ts';
-import { openFallbackState, type State } from '../state/state.ts';
+import { openFallbackState, type State } from '../state/state-directory.ts';
 import type { NewRunFacts } from './run-persistence.ts';
 
 /** What all runs that are kept so may use of the memory, together. */
@@ -78,6 +78,6 @@ async function bytesIn(file: string): Promise<number> {
   const stat = await fs.lstat(file).catch(() => null);
   if (stat === null || !stat.isDirectory()) return stat?.size ?? 0;
   let sum = 0;
-  for (const name of await namesIn(file)) sum += await bytesIn(path.join(file, name));
+  for (const name of await listNames(file)) sum += await bytesIn(path.join(file, name));
   return sum;
 }

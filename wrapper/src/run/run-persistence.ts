@@ -24,7 +24,7 @@ import {
 } from '../state/quota.ts';
 import { createRunDirectory, type RunDirectory } from '../state/run-directory.ts';
 import type { RunFacts } from '../state/run-file.ts';
-import { openLeftState, openState, type State } from '../state/state.ts';
+import { openState, openStateOrFallback, type State } from '../state/state-directory.ts';
 import { type MemoryCopy, persistInMemory } from './persist-in-memory.ts';
 import type { LaunchedRun } from './run-context.ts';
 
@@ -255,7 +255,7 @@ export class RunPersistence {
   async #sendWhatIsInMemory(): Promise<void> {
     if (this.#address === null) return;
     const { settings, launch, log } = this.#launched;
-    const state = await openLeftState(settings);
+    const state = await openStateOrFallback(settings);
     if (state.kind === 'unusable' || (await fallbackDirectories(state.directory)).length === 0) return;
     await sendWhatIsLeft(state, this.#address.controlPlane, launch.environment, log, this.#ending.signal);
   }
@@ -316,7 +316,7 @@ export class RunPersistence {
   async #ensureFlusher(): Promise<void> {
     if (this.#address === null) return;
     const { launch, log, settings } = this.#launched;
-    const state = await openLeftState(settings);
+    const state = await openStateOrFallback(settings);
     if (state.kind === 'usable') await ensureFlusher(state, this.#address.controlPlane, launch.environment, log);
   }
 

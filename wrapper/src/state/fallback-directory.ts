@@ -8,7 +8,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { isMemoryFree, MEMORY } from '../host/memory-directory.ts';
 import { pathOwners } from '../host/path-owners.ts';
-import { namesIn } from './files.ts';
+import { listNames } from './files.ts';
 
 const PREFIX = 'leash-state-';
 /** What mkdtemp appends. */
@@ -18,7 +18,7 @@ const SUFFIX_LENGTH = 6;
 export async function fallbackDirectories(stateDirectory: string): Promise<string[]> {
   const prefix = fallbackPrefix(stateDirectory);
   const found: string[] = [];
-  for (const name of (await namesIn(MEMORY)).sort()) {
+  for (const name of (await listNames(MEMORY)).sort()) {
     if (!name.startsWith(prefix)) continue;
     const directory = path.join(MEMORY, name);
     const owners = await pathOwners(directory).catch(() => null);

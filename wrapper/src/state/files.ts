@@ -6,11 +6,11 @@ import { withTimeout } from '#shared/with-timeout';
 import { hasCode } from '../host/error-code.ts';
 import { describeError } from '../logging/log.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
-import { parseProcess, processName } from './process-name.ts';
+import { formatProcessRef, parseProcessRef } from '../processes/process-ref.ts';
 import type { Read } from './run-file.ts';
 
 /** The names in a directory; none when it can't be read. */
-export async function namesIn(directory: string): Promise<string[]> {
+export async function listNames(directory: string): Promise<string[]> {
   return fs.readdir(directory).catch(() => []);
 }
 
@@ -72,25 +72,25 @@ const TRANSIENT = '.transient~';
 
 /** A name for a directory that is being made or deleted: it tells whose work that is. */
 export function transientPath(parent: string, maker: ProcessRef): string {
-  return path.join(parent, `${TRANSIENT}${randomBytes(6).toString('hex')}~${processName(maker)}`);
+  return path.join(parent, `${TRANSIENT}${randomBytes(6).toString('hex')}~${formatProcessRef(maker)}`);
 }
 
 /** Whose work a directory of that name is; null when it is not such a name. */
-export function makerOf(name: string): ProcessRef | null {
+export function parseTransientName(name: string): ProcessRef | null {
   if (!name.startsWith(TRANSIENT)) return null;
   const rest = name.slice(TRANSIENT.length);
-  return parseProcess(rest.slice(rest.indexOf('~') + 1));
+  return parseProcessRef(rest.slice(rest.indexOf('~') + 1));
 }
 
 /** Deletes a directory, under another name first: nobody ever finds a half of it. Throws what the file system says. */
-export async function deleteAside(directory: string, maker: ProcessRef): Promise<void> {
+export async function deleteAtomically(directory: string, maker: ProcessRef): Promise<void> {
   const aside = transientPath(path.dirname(directory), maker);
   await fs.rename(directory, aside);
   await fs.rm(aside, { recursive: true, force: true });
 }
 
 /** Null when `work` has been done in time, else why not. */
-export function doneWithin(timeLimitMs: number, work: Promise<void>): Promise<string | null> {
+export function failureWithin(timeLimitMs: number, work: Promise<void>): Promise<string | null> {
   const done = work.then(() => null, describeError);
   return withTimeout(done, timeLimitMs, { fallback: `the disk took longer than ${timeLimitMs} ms` });
 }

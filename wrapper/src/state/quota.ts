@@ -2,7 +2,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { MIB } from '#protocol/limits';
-import { namesIn } from './files.ts';
+import { listNames } from './files.ts';
 import { runsIn } from './run-directory.ts';
 
 /** What all runs of a state directory may use together: eight times what one may by default. */
@@ -44,7 +44,7 @@ export async function firstQuota(stateDirectory: string, wantedBytes: number): P
 
 async function allRunsBytes(stateDirectory: string, signal: AbortSignal): Promise<number> {
   let sum = 0;
-  for (const name of await namesIn(runsIn(stateDirectory))) {
+  for (const name of await listNames(runsIn(stateDirectory))) {
     if (signal.aborted) break;
     sum += await usedBytes(path.join(runsIn(stateDirectory), name));
   }
@@ -53,7 +53,7 @@ async function allRunsBytes(stateDirectory: string, signal: AbortSignal): Promis
 
 async function usedBytes(directory: string): Promise<number> {
   let sum = 0;
-  for (const name of await namesIn(directory)) {
+  for (const name of await listNames(directory)) {
     // A file that is gone by now takes up nothing.
     sum += await fs.lstat(path.join(directory, name)).then(
       (stat) => stat.size,

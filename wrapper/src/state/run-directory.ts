@@ -8,17 +8,16 @@ import { describeError } from '../logging/log.ts';
 import { SegmentList } from '../spool/segment-list.ts';
 import { stateRoots } from './fallback-directory.ts';
 import {
-  deleteAside,
-  doneWithin,
+  deleteAtomically,
+  failureWithin,
+  listNames,
   makeDirectory,
-  namesIn,
   readJson,
   syncPath,
   transientPath,
   writeFileAtomically,
 } from './files.ts';
-import { hideLife } from './life-sign.ts';
-import { beginAsOwner, giveBack, type Processes, take } from './owner.ts';
+import { acquireOwnership, closeLifeSign, createOwned, type Processes, releaseOwnership } from './owner.ts';
 import {
   FORMAT_VERSION,
   type RunEnd,
@@ -104,13 +103,13 @@ export class RunDirectory {
    */
   async writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
     const file = path.join(this.path, END_FILE);
-    const why = await doneWithin(
+    const why = await failureWithin(
       timeLimitMs,
       this.#putEnd(JSON.stringify({ version: FORMAT_VERSION, ...end } satisfies RunEnd)),
     );
     // A busy disk may take seconds for this. What is written outlives us without.
     if (why === null)
-      await doneWithin(
+      await failureWithin(
         timeLimitMs,
         syncPath(file).then(() => syncPath(this.path)),
       );
@@ -159,15 +158,15 @@ export class RunDirectory {
   /** Leaves it to whoever comes next. */
   async release(): Promise<void> {
     this.#stopSync();
-    await giveBack(this.path, this.#processes);
+    await releaseOwnership(this.path, this.#processes);
   }
 
   /** Deletes it. */
   async remove(): Outcome {
     this.#stopSync();
     try {
-      await deleteAside(this.path, this.#processes.self);
-      await hideLife(this.path, this.#processes.self);
+      await deleteAtomically(this.path, this.#processes.self);
+      await closeLifeSign(this.path, this.#processes.self);
       return null;
     } catch (error) {
       return describeError(error);
@@ -230,7 +229,7 @@ export function runsIn(stateDirectory: string): string {
 export async function runDirectory(stateDirectory: string, run: string): Promise<string | null> {
   for (const root of await stateRoots(stateDirectory)) {
     const directory = path.join(runsIn(root), run);
-    if ((await namesIn(directory)).length > 0) return directory;
+    if ((await listNames(directory)).length > 0) return directory;
   }
   return null;
 }
@@ -253,12 +252,12 @@ export async function createRunDirectory(
     await makeDirectory(runs);
     await fs.mkdir(aside, { mode: 0o700 });
     await fs.writeFile(path.join(aside, FACTS_FILE), JSON.stringify(whole), { flag: 'wx', mode: 0o600 });
-    await beginAsOwner(aside, processes, directory.path);
+    await createOwned(aside, processes, directory.path);
     if (whole.control_plane !== null) await reserveEnd(aside);
     await fs.rename(aside, directory.path);
   } catch (error) {
     await fs.rm(aside, { recursive: true, force: true }).catch(() => {});
-    await hideLife(directory.path, processes.self);
+    await closeLifeSign(directory.path, processes.self);
     return { kind: 'failed', why: describeError(error) };
   }
   directory.syncSoon();
@@ -271,9 +270,9 @@ export async function createRunDirectory(
  * @returns null when it is not ours
  */
 export async function claim(directory: string, processes: Processes): Promise<RunDirectory | null> {
-  if (!(await take(directory, processes))) return null;
+  if (!(await acquireOwnership(directory, processes))) return null;
   const facts = await readJson(path.join(directory, FACTS_FILE), readFacts);
   if (facts.kind === 'read') return new RunDirectory(directory, facts.value, processes);
-  await giveBack(directory, processes);
+  await releaseOwnership(directory, processes);
   return null;
 }

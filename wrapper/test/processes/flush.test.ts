@@ -7,7 +7,8 @@ import { sampledTest } from '#testing/sampled-test';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { momentNow } from '../../src/flush/give-up.ts';
-import { ownProcess, take } from '../../src/state/owner.ts';
+import { ownProcess } from '../../src/state/owner.ts';
+import { acquireOwnership } from '../../src/state/owner.ts';
 import { FORMAT_VERSION } from '../../src/state/run-file.ts';
 import { controlPlane, leash, leashRun, stateDirectory } from '../support/leash.ts';
 import { controlPlaneOf, leaveFacts, leaveRun } from '../support/left-run.ts';
@@ -195,7 +196,7 @@ test('what another flusher has just now is not said to be stored', async () => {
   const env = { LEASH_STATE_DIR: state };
   const run = leaveFacts(state, { control_plane: controlPlaneOf(plane) });
   const other = ownProcess();
-  expect(other !== null && (await take(path.join(state, 'runs', run), other))).toBe(true);
+  expect(other !== null && (await acquireOwnership(path.join(state, 'runs', run), other))).toBe(true);
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(0);
   expect(flush.stdout.toString()).toBe('1 being sent in the background\n');

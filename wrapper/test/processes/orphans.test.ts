@@ -5,7 +5,8 @@ import { expect, test } from 'vitest';
 import { sampledTest } from '#testing/sampled-test';
 import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { ownProcess, take } from '../../src/state/owner.ts';
+import { ownProcess } from '../../src/state/owner.ts';
+import { acquireOwnership } from '../../src/state/owner.ts';
 import type { RunFacts } from '../../src/state/run-file.ts';
 import { gate } from '../support/gate.ts';
 import { controlPlane, type Leash, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
@@ -151,7 +152,7 @@ sampledTest('one is found and ended while a flusher has its record', async () =>
   const mark = marker();
   const id = await orphan(mark, state);
   const flusher = ownProcess();
-  expect(flusher !== null && (await take(path.join(state, 'runs', id), flusher))).toBe(true);
+  expect(flusher !== null && (await acquireOwnership(path.join(state, 'runs', id), flusher))).toBe(true);
   const list = leash(['orphans'], { env });
   expect((await list.exited()).code).toBe(1);
   expect(list.stdout.toString()).toContain(id);

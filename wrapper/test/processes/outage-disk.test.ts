@@ -7,7 +7,7 @@ import { newKillId } from '#testing/fake-control-plane';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { createRunDirectory } from '../../src/state/run-directory.ts';
-import { openState } from '../../src/state/state.ts';
+import { openState } from '../../src/state/state-directory.ts';
 import { gate } from '../support/gate.ts';
 import { controlPlane, leash, leashRun, marker, shell, stateDirectory } from '../support/leash.ts';
 import { living } from '../support/processes.ts';

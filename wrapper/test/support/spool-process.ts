@@ -10,7 +10,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
 import { ownProcess, type Processes } from '../../src/state/owner.ts';
 import { claim, createRunDirectory } from '../../src/state/run-directory.ts';
-import { listRunDirectories } from '../../src/state/run-listing.ts';
+import { listRuns } from '../../src/state/run-listing.ts';
 import { patternBytes } from './pattern.ts';
 import { someFacts } from './run-facts.ts';
 
@@ -40,7 +40,7 @@ async function claimAll(state: string, processes: Processes): Promise<never> {
   // All begin at the same moment.
   await new Promise((resolve) => process.stdin.once('data', resolve));
   for (;;) {
-    for (const { path, run } of await listRunDirectories(state, processes)) {
+    for (const { path, run } of await listRuns(state, processes)) {
       if ((await claim(path, processes)) !== null) process.stdout.write(`${run}\n`);
     }
     process.stdout.write('round\n');

@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { removeDelivered } from '../../src/state/cleanup.ts';
 import { fallbackDirectories, makeFallbackDirectory, stateRoots } from '../../src/state/fallback-directory.ts';
 import type { Processes } from '../../src/state/owner.ts';
-import { removeTold } from '../../src/state/remove-delivered.ts';
 import { claim, createRunDirectory } from '../../src/state/run-directory.ts';
-import { listRunDirectories } from '../../src/state/run-listing.ts';
+import { listRuns } from '../../src/state/run-listing.ts';
 import { someFacts } from '../support/run-facts.ts';
 
 const wrapper: Processes = { self: { pid: 7, startTime: '1', bootId: 'b' }, isRunning: ({ pid }) => pid === 7 };
@@ -50,18 +50,18 @@ test.skipIf(!hasMemory)(
     const inMemory = await createRunDirectory(fallback, facts, wrapper);
     if (onDisk.kind === 'failed' || inMemory.kind === 'failed') throw new Error('no directory');
     const place = inMemory.directory.path;
-    expect((await listRunDirectories(state, flusher)).map((each) => each.path)).toEqual([place]);
+    expect((await listRuns(state, flusher)).map((each) => each.path)).toEqual([place]);
 
     // The disk's is still somebody's, as one is that can't be written.
     const holder: Processes = { ...flusher, isRunning: () => true };
     await inMemory.directory.release();
     const first = await claim(place, holder);
-    expect(await removeTold(first ?? inMemory.directory, state, holder)).toContain("can't be removed");
-    expect(await listRunDirectories(state, flusher)).toMatchObject([{ path: place, uploaded: true, free: true }]);
+    expect(await removeDelivered(first ?? inMemory.directory, state, holder)).toContain("can't be removed");
+    expect(await listRuns(state, flusher)).toMatchObject([{ path: place, uploaded: true, free: true }]);
 
     const second = await claim(place, flusher);
-    expect(await removeTold(second ?? inMemory.directory, state, flusher)).toBeNull();
-    expect(await listRunDirectories(state, flusher)).toEqual([]);
+    expect(await removeDelivered(second ?? inMemory.directory, state, flusher)).toBeNull();
+    expect(await listRuns(state, flusher)).toEqual([]);
     expect(fs.readdirSync(path.join(state, 'runs'))).toEqual([]);
   },
 );

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
-import { bootId, isRunning, refOf } from '../../src/processes/process-ref.ts';
-import { parseProcess, processName } from '../../src/state/process-name.ts';
+import { bootId, formatProcessRef, isRunning, parseProcessRef, refOf } from '../../src/processes/process-ref.ts';
 
 test('a process is running until it has ended, also by a reference that was stored', async () => {
   const child = spawn('sleep', ['100']);
@@ -38,10 +37,10 @@ test('what is in another PID namespace can not be seen, and may run', () => {
 test('a name tells the namespace, and one of an older leash does not', () => {
   const ref = { pid: 7, startTime: '12', bootId: 'a boot' };
   for (const each of [ref, { ...ref, pidNamespace: '4026531836' }]) {
-    expect(parseProcess(processName(each))).toEqual(each);
+    expect(parseProcessRef(formatProcessRef(each))).toEqual(each);
   }
-  expect(parseProcess('b@7@12')).toEqual({ ...ref, bootId: 'b' });
-  expect(parseProcess('b@7@12@5@6')).toBeNull();
+  expect(parseProcessRef('b@7@12')).toEqual({ ...ref, bootId: 'b' });
+  expect(parseProcessRef('b@7@12@5@6')).toBeNull();
 });
 
 test('a child that has exited and is not collected yet can be referred to, and is not running', async () => {

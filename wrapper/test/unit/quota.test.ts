@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { acquireFlusherLock } from '../../src/state/flusher-lock.ts';
+import { acquireFlusherLock } from '../../src/flush/flusher-lock.ts';
 import type { Processes } from '../../src/state/owner.ts';
 import {
   DEFAULT_OUTPUT_LIMIT_BYTES,

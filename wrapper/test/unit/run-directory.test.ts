@@ -3,11 +3,11 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { countAttempt } from '../../src/flush/give-up.ts';
 import type { ProcessRef } from '../../src/processes/process-ref.ts';
+import { removeUnfinished } from '../../src/state/cleanup.ts';
 import type { Processes } from '../../src/state/owner.ts';
-import { tidyStateDirectory } from '../../src/state/remove-unfinished.ts';
 import { claim, createRunDirectory, type RunDirectory, runsIn } from '../../src/state/run-directory.ts';
 import { ageOf, FORMAT_VERSION, type RunEnd } from '../../src/state/run-file.ts';
-import { listRunDirectories } from '../../src/state/run-listing.ts';
+import { listRuns } from '../../src/state/run-listing.ts';
 import { someFacts } from '../support/run-facts.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -80,7 +80,7 @@ test('a run is on disk whole, for its owner alone to read', async () => {
   for (const name of fs.readdirSync(directory.path)) {
     expect(fs.statSync(path.join(directory.path, name)).mode & 0o777).toBe(0o600);
   }
-  const [listed, ...others] = await listRunDirectories(state, wrapper);
+  const [listed, ...others] = await listRuns(state, wrapper);
   expect(others).toEqual([]);
   expect(listed).toEqual({
     path: directory.path,
@@ -101,7 +101,7 @@ test('a run that lives is claimed by nobody, a dead one by the first', async () 
   expect(await claim(directory, wrapper)).toBeNull();
 
   machine.end(wrapper);
-  expect(await listRunDirectories(state, second)).toMatchObject([{ free: true }]);
+  expect(await listRuns(state, second)).toMatchObject([{ free: true }]);
   const claimed = await claim(directory, first);
   expect(claimed?.facts).toEqual(facts);
   expect(await claim(directory, second)).toBeNull();
@@ -156,7 +156,7 @@ test('an end that is written is read by who comes next', async () => {
   expect(await directory.writeEnd(end, 10_000)).toBeNull();
   machine.end(wrapper);
   const next = machine.process(11);
-  expect(await listRunDirectories(state, next)).toMatchObject([{ ended: true }]);
+  expect(await listRuns(state, next)).toMatchObject([{ ended: true }]);
   expect(await (await claim(directory.path, next))?.readEnd()).toEqual({ version: FORMAT_VERSION, ...end });
 });
 
@@ -166,7 +166,7 @@ test('what is uploaded keeps its facts and loses its output', async () => {
   const directory = await create(state, wrapper);
   fs.writeFileSync(path.join(directory.path, 'out-00000001-000000000000000'), 'output');
   expect(await directory.markUploaded()).toBeNull();
-  expect(await listRunDirectories(state, wrapper)).toMatchObject([{ uploaded: true, facts: { kind: 'read' } }]);
+  expect(await listRuns(state, wrapper)).toMatchObject([{ uploaded: true, facts: { kind: 'read' } }]);
   expect(fs.readdirSync(directory.path).filter((name) => name.startsWith('out-'))).toEqual([]);
 });
 
@@ -204,11 +204,11 @@ test('runs that this version can not read are left alone', async () => {
   fs.writeFileSync(path.join(broken.path, 'run.json'), '');
   machine.end(wrapper);
   const next = machine.process(11);
-  const kinds = (await listRunDirectories(state, next)).map((each) => each.facts.kind);
+  const kinds = (await listRuns(state, next)).map((each) => each.facts.kind);
   expect(kinds).toEqual(['newer', 'older', 'unreadable']);
   for (const { path } of [newer, older, broken]) expect(await claim(path, next)).toBeNull();
   // Nor are they kept from who understands them.
-  expect((await listRunDirectories(state, next)).map((each) => each.free)).toEqual([true, true, true]);
+  expect((await listRuns(state, next)).map((each) => each.free)).toEqual([true, true, true]);
 });
 
 test('what dead processes left half done is removed, and no run for the dates of its files', async () => {
@@ -226,7 +226,7 @@ test('what dead processes left half done is removed, and no run for the dates of
   machine.end(wrapper);
 
   const left = async () => {
-    await tidyStateDirectory(state, tidier);
+    await removeUnfinished(state, tidier);
     return fs.readdirSync(runsIn(state)).sort();
   };
   const all = [dead, broken].map((each) => path.basename(each.path));

@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { openStateDirectory, stateDirectoryPath, type Whereabouts } from '../../src/state/state-directory.ts';
+import { type LocalUser, openStateDirectory, stateDirectoryPath } from '../../src/state/state-directory.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const uid = process.getuid?.() ?? null;
-const someone: Whereabouts = { uid: 1_000, home: '/home/some', hostname: 'minion.example' };
-const me: Whereabouts = { ...someone, uid };
+const someone: LocalUser = { uid: 1_000, home: '/home/some', hostname: 'minion.example' };
+const me: LocalUser = { ...someone, uid };
 
 function open(directory: string, whereabouts = me) {
   return openStateDirectory({ LEASH_STATE_DIR: directory }, whereabouts);

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { tidyMemory } from '../../src/journal/run-journal.ts';
-import { processName } from '../../src/state/process-name.ts';
+import { formatProcessRef } from '../../src/processes/process-ref.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** In ticks of 10 ms since the machine's start. */
@@ -19,7 +19,7 @@ function inMemory(prefix: string, ageMs: number): string {
 }
 
 const journalOf = (pid: number, startTime = LONG_AGO) =>
-  `leash-journal-${processName({ pid, startTime, bootId: 'a-boot' })}-`;
+  `leash-journal-${formatProcessRef({ pid, startTime, bootId: 'a-boot' })}-`;
 
 test('what nobody will need is removed from memory after a day, and nothing else', () => {
   const wanted = inMemory(journalOf(1), 2 * DAY_MS);

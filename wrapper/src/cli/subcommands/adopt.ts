@@ -8,7 +8,7 @@ import { hasCode } from '../../host/error-code.ts';
 import { isFree, type Processes, readOwner } from '../../state/owner.ts';
 import { claim, runDirectory } from '../../state/run-directory.ts';
 import type { RunFacts } from '../../state/run-file.ts';
-import { openLeftState } from '../../state/state.ts';
+import { openStateOrFallback } from '../../state/state-directory.ts';
 
 /** Somebody may just be looking at it. One who has it for longer has taken it over. */
 const CLAIM_TRIES = 20;
@@ -39,7 +39,7 @@ type Found =
   | { readonly kind: 'unknown' };
 
 async function find(run: string, told: RunFacts | null, settings: Environment): Promise<Found> {
-  const state = await openLeftState(settings);
+  const state = await openStateOrFallback(settings);
   const looked = state.kind === 'unusable' ? null : await runDirectory(state.directory, run);
   if (state.kind === 'unusable' || looked === null) return known(told, null);
   for (let tries = 1; ; tries += 1) {

@@ -5,7 +5,7 @@ import { type Flushed, flushOnce, keepFlushing } from '../../flush/flusher.ts';
 import { type Foreign, survey, type Unreadable } from '../../flush/survey.ts';
 import { commandLine } from '../../format/command-line.ts';
 import { rescueOrphans } from '../../guardian/rescue.ts';
-import { openLeftState, type State } from '../../state/state.ts';
+import { openStateOrFallback, type State } from '../../state/state-directory.ts';
 import type { FlushArgs } from '../args.ts';
 import { type Operation, operate } from './subcommand.ts';
 
@@ -24,7 +24,7 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
     log.warn(configuration.why);
     return EXIT_ERRORED;
   }
-  const state = await openLeftState(settings);
+  const state = await openStateOrFallback(settings);
   if (state.kind === 'unusable') {
     log.warn(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;

@@ -3,7 +3,7 @@
 import { extractHandover } from '../../guardian/guardian.ts';
 import { endAndTell, removeSpent } from '../../orphans/orphans.ts';
 import { openProcessTree } from '../../processes/process-tree.ts';
-import { openLeftState } from '../../state/state.ts';
+import { openStateOrFallback } from '../../state/state-directory.ts';
 import type { KillArgs } from '../args.ts';
 import { EXIT_LEFT, orphansCommand } from './orphans.ts';
 import { operate } from './subcommand.ts';
@@ -18,7 +18,7 @@ export function endForGuardian(run: string, kill: KillArgs): Promise<number> {
   if (origin === null) return orphansCommand({ runs: [run], kill, verbose: false });
   return operate({ name: 'adopt', logFile: null, verbose: false }, async ({ settings, log }) => {
     const { survivors } = await endAndTell(openProcessTree(origin), kill, log);
-    const state = await openLeftState(settings);
+    const state = await openStateOrFallback(settings);
     if (state.kind === 'usable') await removeSpent(state);
     return survivors.length === 0 ? 0 : EXIT_LEFT;
   });

@@ -6,7 +6,7 @@ import { rescueOrphans, type SuccessorSettings } from '../../guardian/rescue.ts'
 import { type Log, printable } from '../../logging/log.ts';
 import { type Ended, endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from '../../orphans/orphans.ts';
 import type { RunFacts } from '../../state/run-file.ts';
-import { openLeftState, type State } from '../../state/state.ts';
+import { openStateOrFallback, type State } from '../../state/state-directory.ts';
 import type { KillArgs, OrphansArgs } from '../args.ts';
 import { type Operation, operate } from './subcommand.ts';
 
@@ -19,7 +19,7 @@ export function orphansCommand(args: OrphansArgs): Promise<number> {
 }
 
 async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
-  const state = await openLeftState(settings);
+  const state = await openStateOrFallback(settings);
   if (state.kind === 'unusable') {
     log.warn(`the state directory can't be used: ${state.why}`);
     return EXIT_ERRORED;

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { stateRoots } from './fallback-directory.ts';
-import { transientPath } from './files.ts';
-import { beginAsNobodys, giveBack, isFree, type Processes, readOwner, take } from './owner.ts';
+import type { ControlPlane } from '../config/control-plane.ts';
+import { stateRoots } from '../state/fallback-directory.ts';
+import { transientPath } from '../state/files.ts';
+import { acquireOwnership, createFree, isFree, type Processes, readOwner, releaseOwnership } from '../state/owner.ts';
 
 export interface FlusherLock {
   /** Gives it back; who dies has given it back too. */
@@ -24,8 +25,9 @@ export async function acquireFlusherLock(
   for (const root of (await stateRoots(stateDirectory)).reverse()) {
     const directory = lockPath(root, key);
     const taken =
-      (await take(directory, processes)) || ((await make(directory, processes)) && (await take(directory, processes)));
-    if (taken) return { release: () => giveBack(directory, processes) };
+      (await acquireOwnership(directory, processes)) ||
+      ((await make(directory, processes)) && (await acquireOwnership(directory, processes)));
+    if (taken) return { release: () => releaseOwnership(directory, processes) };
     if (await isAtWorkIn(root, key, processes)) return null;
   }
   return null;
@@ -57,7 +59,7 @@ async function make(directory: string, processes: Processes): Promise<boolean> {
   const aside = transientPath(path.dirname(directory), processes.self);
   try {
     await fs.mkdir(aside, { mode: 0o700 });
-    await beginAsNobodys(aside);
+    await createFree(aside);
     // Fails when it exists, since it is never empty.
     await fs.rename(aside, directory);
     return true;
@@ -66,4 +68,10 @@ async function make(directory: string, processes: Processes): Promise<boolean> {
     await fs.rm(aside, { recursive: true, force: true }).catch(() => {});
     return false;
   }
+}
+
+/** Who sends to the same place with the same credential is the same. */
+export function flusherKey({ baseUrl, token }: ControlPlane): string {
+  const credential = token.kind === 'file' ? `file ${token.path}` : `token ${token.token}`;
+  return `${baseUrl}\n${credential}`;
 }
