@@ -71,7 +71,7 @@ async function measure(browser: Browser, shape: Shape, slowdown: number): Promis
   await page.locator('main.timeline[aria-busy="false"] .lane .bar').first().waitFor();
   const loadMs = Math.round(performance.now() - startedAt);
   const tasks = await stopTrace();
-  console.log(`  all there after ${loadMs} ms; ${await page.locator('.lane .bar').count()} marks drawn; ${tasks}`);
+  console.log(`  all there after ${loadMs} ms; ${await page.locator('.lane .bar').count()} bars drawn; ${tasks}`);
   const plot = await page.locator('.lane .plot').first().boundingBox();
   if (plot === null) throw new Error('there is no lane');
   const [middle, y] = [plot.x + plot.width / 2, plot.y + 16];

@@ -64,8 +64,8 @@ test('the timeline is where it was, with the focus on the bar', async () => {
   }));
   await page.route(/\/api\/v1\/runs\?/, (route) => route.fulfill({ json: { runs, next_cursor: null } }));
   await signInAs(page, world.current, world.current.operatorToken, '/timeline?q=lane-kept-&window=1h');
-  const bar = page.locator('[data-row-key="lane-kept-60"] [data-mark]');
-  await page.locator('[data-row-key="lane-kept-00"] [data-mark]').waitFor();
+  const bar = page.locator('[data-row-key="lane-kept-60"] [data-bar]');
+  await page.locator('[data-row-key="lane-kept-00"] [data-bar]').waitFor();
   await waitFor('the lane', async () => {
     await page.evaluate(() => scrollTo(0, 60 * 37 - 300));
     return (await bar.count()) > 0;

@@ -27,7 +27,7 @@ const bar = (job: string) => browser.page.getByRole('link', { name: new RegExp(`
 const search = () => new URL(browser.page.url()).search;
 const shown = (name: string) => browser.page.getByRole('button', { name, exact: true, pressed: true });
 
-test('a lane a job, a bar a run, told by its name', async () => {
+test('there is a lane per job and a bar per run, with a label', async () => {
   await openTimeline();
   expect(await lane('stays').getByRole('link').count()).toBe(2);
   expect(await bar('stays').getAttribute('aria-label')).toMatch(/^stays on m1\.example\.com: running, started /);
@@ -36,7 +36,7 @@ test('a lane a job, a bar a run, told by its name', async () => {
   );
 });
 
-test('by machine, in the link', async () => {
+test('lanes are per machine if the link says so', async () => {
   await openTimeline();
   await browser.page.getByRole('button', { name: 'Machines' }).click();
   await lane('m2.example.com').waitFor();
@@ -46,7 +46,7 @@ test('by machine, in the link', async () => {
   expect(await lane('stays').count()).toBe(0);
 });
 
-test('the filter leaves what matches', async () => {
+test('the filter leaves the runs that match', async () => {
   await openTimeline();
   await browser.page.keyboard.press('/');
   await browser.page.keyboard.type('state:failed');
@@ -54,12 +54,12 @@ test('the filter leaves what matches', async () => {
   expect(await bar('breaks').count()).toBe(1);
   expect(search()).toBe('?q=state%3Afailed');
   await browser.page.keyboard.type('zzz');
-  await browser.page.getByText('Nothing that ran in this time matches').waitFor();
-  await browser.page.getByRole('button', { name: 'Show everything' }).click();
+  await browser.page.getByText('No runs in this period match this filter').waitFor();
+  await browser.page.getByRole('button', { name: 'Clear filter' }).click();
   await bar('stays').waitFor();
 });
 
-test('a run shows up when it starts, and shows its end when it ends', async () => {
+test('a run appears when it starts, and changes when it ends', async () => {
   await openTimeline();
   await browser.page.locator('[data-link="open"]').waitFor();
   await world.current.simulate('comes');
@@ -69,7 +69,7 @@ test('a run shows up when it starts, and shows its end when it ends', async () =
   await browser.page.locator('[data-lane="comes"] [data-run][data-state="killed"]').waitFor();
 });
 
-test('zooming changes the window, and the link with it', async () => {
+test('zooming changes the period, and the link with it', async () => {
   await openTimeline();
   await browser.page.keyboard.press('+');
   await shown('6 h').waitFor();
@@ -82,7 +82,7 @@ test('zooming changes the window, and the link with it', async () => {
   expect(search()).toBe('?window=7d');
   expect(await browser.page.getByRole('button', { name: 'Zoom out' }).isDisabled()).toBe(true);
 
-  // About the pointer: what is there stays there.
+  // About the pointer: the time below it stays there.
   const box = await lane('stays').locator('[data-plot]').boundingBox();
   if (box === null) throw new Error('the lane is not there');
   await browser.page.mouse.move(box.x + box.width / 4, box.y + box.height / 2);
@@ -90,23 +90,28 @@ test('zooming changes the window, and the link with it', async () => {
   await browser.page.mouse.wheel(0, -120);
   await browser.page.keyboard.up('Control');
   await waitFor('the link to follow', () => search().startsWith('?window=3d&to='));
-  await browser.page.getByText('Nothing ran in this time').waitFor();
+  await browser.page.getByText('No runs in this period').waitFor();
   await browser.page.getByRole('button', { name: 'Now', exact: true }).click();
   await bar('stays').waitFor();
   expect(search()).toBe('?window=3d');
 });
 
-test('dragging goes to another time, and a bar that is dragged does not open', async () => {
+test('dragging moves to another time, and a bar that is dragged does not open', async () => {
   await openTimeline('?window=6h');
   const box = await lane('stays').locator('[data-plot]').boundingBox();
   if (box === null) throw new Error('the lane is not there');
-  await browser.page.mouse.move(box.x + box.width - 20, box.y + 16);
-  await browser.page.mouse.down();
-  await browser.page.mouse.move(box.x + box.width - 120, box.y + 16, { steps: 4 });
-  await browser.page.mouse.move(box.x + box.width + 200, box.y + 16, { steps: 8 });
-  await browser.page.mouse.up();
+  const drag = async (fromPx: number, ...toPx: number[]) => {
+    await browser.page.mouse.move(box.x + box.width + fromPx, box.y + 16);
+    await browser.page.mouse.down();
+    for (const px of toPx) await browser.page.mouse.move(box.x + box.width + px, box.y + 16, { steps: 8 });
+    await browser.page.mouse.up();
+  };
+  // By the bar itself; there is no future to move to.
+  await drag(-14, -80);
+  expect(new URL(browser.page.url()).pathname + search()).toBe('/timeline?window=6h');
+  await browser.page.getByRole('heading', { name: 'Timeline' }).click();
+  await drag(-300, -400, 0);
   await waitFor('the link to follow', () => search().startsWith('?window=6h&to='));
-  expect(new URL(browser.page.url()).pathname).toBe('/timeline');
   await browser.page.keyboard.press('n');
   await waitFor('now', () => search() === '?window=6h');
   await browser.page.keyboard.press('ArrowLeft');
@@ -115,7 +120,7 @@ test('dragging goes to another time, and a bar that is dragged does not open', a
   await waitFor('now again', () => search() === '?window=6h');
 });
 
-test('pointing at a bar or giving it the focus tells of it', async () => {
+test('a bar that is pointed at or has the focus shows its tip', async () => {
   await openTimeline('?window=1h');
   await bar('breaks').hover();
   const tip = browser.page.locator('.tip');
@@ -151,22 +156,22 @@ test('the keyboard alone reaches a bar and opens its run', async () => {
   await shown('6 h').waitFor();
 });
 
-test('a finger is told first, and opens with a second touch', async () => {
+test('the first touch shows the tip, the second opens the run', async () => {
   await browser.reopen({ hasTouch: true, viewport: { width: 390, height: 800 } });
   await openTimeline('?window=1h');
   await bar('breaks').tap();
   await browser.page.locator('.tip').getByText('exit code 3').waitFor();
   expect(new URL(browser.page.url()).pathname).toBe('/timeline');
-  await browser.page.getByRole('button', { name: 'Open the run' }).tap();
+  await browser.page.getByRole('button', { name: 'Open run' }).tap();
   await waitFor("the run's page", () => new URL(browser.page.url()).pathname.startsWith('/runs/'));
 });
 
-test('short runs are one mark, which zooms in and at last lists them', async () => {
+test('short runs share a bar, which zooms in and at last lists them', async () => {
   for (let n = 0; n < 4; n += 1) await world.current.simulateEnded('short', 0, 'm1.example.com', 10);
   await openTimeline('?window=7d');
-  // Where one mark ends and the next begins depends on the time of day: there may be two, so close that one covers the
+  // Where one group ends and the next begins depends on the time of day: there may be two, so close that one covers the
   // other from the mouse.
-  const group = lane('short').locator('[data-mark^="group"]').first();
+  const group = lane('short').locator('[data-bar^="group"]').first();
   await group.press('Enter');
   await shown('1 h').waitFor();
   const [count] = (await group.getAttribute('aria-label'))?.split(' ') ?? [];
@@ -177,7 +182,7 @@ test('short runs are one mark, which zooms in and at last lists them', async () 
   await waitFor('the list to close', async () => (await dialog.count()) === 0);
 });
 
-test('what was missed while the link was lost is there when it is back', async () => {
+test('a run that was missed while the link was down is there when it is back', async () => {
   const proxy = await world.current.proxy();
   await openTimeline('', proxy.url);
   await browser.page.locator('[data-link="open"]').waitFor();
@@ -190,18 +195,18 @@ test('what was missed while the link was lost is there when it is back', async (
   await bar('missed').waitFor();
 });
 
-test('what cannot be loaded is said, and tried again', async () => {
+test('a failure to load is shown, and loading is retried', async () => {
   await browser.page.route('**/api/v1/runs?since=*', (route) => route.abort());
   await openTimeline();
-  await browser.page.getByText('What ran cannot be loaded').waitFor();
-  // What runs at present is known all the same.
+  await browser.page.getByText('Couldn’t load the timeline').waitFor();
+  // Live runs are known all the same.
   expect(await bar('breaks').count()).toBe(0);
   await browser.page.unroute('**/api/v1/runs?since=*');
   await bar('breaks').waitFor();
-  await waitFor('it to go', async () => (await browser.page.getByText('What ran cannot be loaded').count()) === 0);
+  await waitFor('it to go', async () => (await browser.page.getByText('Couldn’t load the timeline').count()) === 0);
 });
 
-test('where there is too much for one view, it is said what is not complete', async () => {
+test('where there are too many runs for one view, a notice says from when on it is complete', async () => {
   // A list that never comes to its end.
   await browser.page.route('**/api/v1/runs?since=*', async (route) => {
     const first = new URL(route.request().url());
@@ -210,10 +215,10 @@ test('where there is too much for one view, it is said what is not complete', as
     await route.fulfill({ response, json: { ...(await response.json()), next_cursor: 'more' } });
   });
   await openTimeline();
-  await browser.page.getByText('There is more than can be shown at once').waitFor();
+  await browser.page.getByText('the picture is incomplete').waitFor();
 });
 
-test('of a lane with more bars than a frame has time for all are drawn, in their order', async () => {
+test('all bars of a full lane are drawn, in their order', async () => {
   const STEP_MS = 90_000;
   const COUNT = 900;
   await browser.page.route('**/api/v1/runs?since=*', async (route) => {
@@ -235,7 +240,7 @@ test('of a lane with more bars than a frame has time for all are drawn, in their
   await waitFor('all bars', async () => (await bars.count()) === COUNT);
   const lefts = await bars.evaluateAll((all) => all.map((each) => each.getBoundingClientRect().left));
   expect(lefts).toEqual(lefts.toSorted((a, b) => a - b));
-  // Zoomed in and moved: what comes is drawn, and what is far away is taken away.
+  // Zoomed in and moved: new bars are drawn, and those far away are removed.
   await browser.page.getByRole('button', { name: '6 h' }).click();
   for (let step = 0; step < 5; step += 1) await browser.page.keyboard.press('ArrowLeft');
   const barHoursAgo = (hours: number) => {
@@ -246,7 +251,7 @@ test('of a lane with more bars than a frame has time for all are drawn, in their
   expect(await barHoursAgo(1).count()).toBe(0);
 });
 
-test('what is kept no longer goes, and its job when nothing of it is left', async () => {
+test('a deleted run goes, and its job with the last one', async () => {
   const { promise: socket, resolve } = Promise.withResolvers<WebSocketRoute>();
   await browser.page.routeWebSocket('**/api/v1/watch', (route) => {
     route.connectToServer();
@@ -255,11 +260,11 @@ test('what is kept no longer goes, and its job when nothing of it is left', asyn
   await openTimeline();
   await browser.page.locator('[data-link="open"]').waitFor();
   const run = (await bar('breaks').getAttribute('data-run')) ?? '';
-  // As retention would have it told, in ninety days.
+  // As retention would report it in ninety days.
   const { seq } = await world.current.operator.run(run);
-  const tell = async (message: WatchMessage) => (await socket).send(JSON.stringify(message));
-  await tell({ type: 'run_forgotten', job: 'breaks', run, seq: seq + 1 });
-  await tell({ type: 'job_forgotten', job: 'breaks' });
+  const push = async (message: WatchMessage) => (await socket).send(JSON.stringify(message));
+  await push({ type: 'run_forgotten', job: 'breaks', run, seq: seq + 1 });
+  await push({ type: 'job_forgotten', job: 'breaks' });
   await waitFor('the lane to go', async () => (await lane('breaks').count()) === 0);
   expect(await bar('stays').count()).toBe(1);
   // By a link, the page stays the same one.

@@ -123,7 +123,7 @@ function Page({ who }: { readonly who: Session }) {
     case 'run':
       return <RunPage key={`${current.job}/${current.id}`} id={current.id} job={current.job} />;
     case 'timeline':
-      return <TimelinePage who={who} />;
+      return <TimelinePage />;
     case 'job':
       return <JobPage key={current.name} name={current.name} who={who} />;
     case 'kills':

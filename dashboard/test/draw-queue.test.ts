@@ -1,115 +1,70 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { WAIT } from '#testing/patience';
-import { type Drawable, DrawQueue } from '../src/pages/timeline/draw-queue.ts';
+import { DrawQueue } from '../src/pages/timeline/draw-queue.ts';
 
 let frames: (() => void)[] = [];
+let nowMs = 0;
+let drawn: string[] = [];
 
 beforeEach(() => {
   frames = [];
+  drawn = [];
   vi.stubGlobal('requestAnimationFrame', (frame: () => void) => frames.push(frame));
-  vi.stubGlobal('cancelAnimationFrame', () => {
-    frames = [];
-  });
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 
 function passFrame(): void {
-  const due = frames;
-  frames = [];
-  for (const frame of due) frame();
+  for (const frame of frames.splice(0)) frame();
 }
 
-class Lane implements Drawable {
-  drawnSeen = 0;
-  drawnNear = 0;
-  readonly #seen: number;
-  readonly #near: number;
-
-  constructor(seen: number, near: number) {
-    this.#seen = seen;
-    this.#near = near;
-  }
-
-  get drawn(): number {
-    return this.drawnSeen + this.drawnNear;
-  }
-
-  get isComplete(): boolean {
-    return this.drawn === this.#seen + this.#near;
-  }
-
-  drawSome(most: number, which: 'seen' | 'all'): number {
-    const seen = Math.min(most, this.#seen - this.drawnSeen);
-    const near = which === 'seen' ? 0 : Math.min(most - seen, this.#near - this.drawnNear);
-    this.drawnSeen += seen;
-    this.drawnNear += near;
-    return seen + near;
-  }
+/** A lane of parts that take a while each. */
+function lane(tookMs: number, parts = 1) {
+  let left = parts;
+  return {
+    draw: (name: string, endMs: number) => {
+      while (left > 0 && nowMs <= endMs) {
+        nowMs += tookMs;
+        drawn.push(name);
+        left -= 1;
+      }
+      return left === 0;
+    },
+  };
 }
 
-function started(lanes: readonly Lane[]): DrawQueue {
-  const queue = new DrawQueue();
-  for (const lane of lanes) queue.add(lane);
+test('what takes little time is drawn at once', () => {
+  const queue = new DrawQueue<string>();
+  for (const name of ['a', 'b', 'c']) queue.add(lane(1), name);
   queue.start();
-  return queue;
-}
-
-test('what is little is there at once', () => {
-  const lanes = [new Lane(50, 20), new Lane(30, 0)];
-  const queue = started(lanes);
-  expect(lanes.map(({ isComplete }) => isComplete)).toEqual([true, true]);
-  expect(frames).toEqual([]);
-  queue.stop();
+  expect(drawn).toEqual(['a', 'b', 'c']);
+  expect([queue.isIdle, frames.length]).toEqual([true, 0]);
 });
 
-test('of what is much no frame draws all, and it goes on until nothing is missing', () => {
-  const lanes = [new Lane(5_000, 0), new Lane(5_000, 0)];
-  const queue = started(lanes);
-  const drawn = () => lanes.reduce((sum, lane) => sum + lane.drawn, 0);
-  let most = drawn();
-  for (let before = drawn(); frames.length > 0; before = drawn()) {
-    passFrame();
-    most = Math.max(most, drawn() - before);
-  }
-  expect(drawn()).toBe(10_000);
-  expect(most).toBeLessThanOrEqual(1_000);
-  queue.stop();
-});
-
-test('what is seen of all lanes comes before what is only near', () => {
-  const [first, second] = [new Lane(150, 400), new Lane(150, 400)];
-  const queue = started([first, second]);
-  while (frames.length > 0 && first.drawnNear + second.drawnNear === 0) passFrame();
-  expect([first.drawnSeen, second.drawnSeen]).toEqual([150, 150]);
-  queue.stop();
-});
-
-test('it is told after each frame that drew more, and what is taken away is not drawn', () => {
-  const [stays, goes] = [new Lane(600, 0), new Lane(600, 0)];
-  const queue = new DrawQueue();
-  queue.onDrawn = vi.fn();
-  for (const lane of [stays, goes]) queue.add(lane);
+test('what takes long is spread over frames, and each reports what it has drawn', () => {
+  const queue = new DrawQueue<string>();
+  const progress: string[] = [];
+  queue.onDrawn = () => progress.push(drawn.join(''));
+  queue.add(lane(50, 2), 'a');
+  queue.add(lane(50), 'b');
   queue.start();
+  // Not twice in a frame.
+  queue.start();
+  while (frames.length > 0) passFrame();
+  expect(progress).toEqual(['a', 'aa', 'aab']);
+});
+
+test('of a lane that waits, only the latest state is drawn, and none once it is removed', () => {
+  const queue = new DrawQueue<string>();
+  const [stays, goes] = [lane(1), lane(1)];
+  queue.add(lane(50, 2), 'first');
+  queue.start();
+  queue.add(stays, 'old');
+  queue.add(stays, 'new');
+  queue.add(goes, 'gone');
   queue.remove(goes);
   while (frames.length > 0) passFrame();
-  expect(queue.onDrawn).toHaveBeenCalled();
-  expect([stays.isComplete, goes.drawn]).toEqual([true, 0]);
-  queue.stop();
-});
-
-test('frames that take long get less to draw', async () => {
-  const lane = new Lane(100_000, 0);
-  const queue = started([lane]);
-  const perFrame = () => {
-    const before = lane.drawn;
-    passFrame();
-    return lane.drawn - before;
-  };
-  passFrame();
-  const first = perFrame();
-  let nowMs = performance.now();
-  vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 1_000));
-  await vi.waitFor(() => expect(perFrame()).toBeLessThan(first), WAIT);
-  vi.restoreAllMocks();
-  queue.stop();
+  expect(drawn).toEqual(['first', 'first', 'new']);
 });

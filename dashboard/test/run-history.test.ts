@@ -25,14 +25,33 @@ const two = makeRun({
 const PERIOD = { from: Date.parse(at(0)), to: Number.POSITIVE_INFINITY };
 
 let listed: readonly Run[];
+let cursor: string | null;
+/** The periods that were asked for, in seconds. */
+let asked: string[];
 
 beforeEach(() => {
   listed = [one, two];
-  vi.stubGlobal('fetch', async () => Response.json({ runs: listed, next_cursor: null }));
+  cursor = null;
+  asked = [];
+  vi.stubGlobal('fetch', async (path: string) => {
+    const { searchParams } = new URL(path, 'http://localhost');
+    const [since, until] = ['since', 'until'].map((name) => secondsOf(searchParams.get(name)));
+    asked.push(`${since}-${until}`);
+    return Response.json({ runs: listed, next_cursor: cursor });
+  });
 });
 afterEach(() => vi.unstubAllGlobals());
 
-const lanes = (history: RunHistory) => history.index.lanes.map(({ name }) => name);
+const lanes = (history: RunHistory) => history.lanes.map(({ name }) => name);
+
+function secondsOf(time: string | null): number | '' {
+  return time === null ? '' : (Date.parse(time) - Date.parse(at(0))) / 1000;
+}
+
+async function show(history: RunHistory, from: number, to: number | null): Promise<void> {
+  history.show({ from: Date.parse(at(from)), to: to === null ? Number.POSITIVE_INFINITY : Date.parse(at(to)) });
+  await vi.waitFor(() => expect(history.loading.value).toBe(false), WAIT);
+}
 
 async function loaded(): Promise<RunHistory> {
   const history = new RunHistory();
@@ -42,28 +61,28 @@ async function loaded(): Promise<RunHistory> {
   return history;
 }
 
-test('a run that is kept no longer goes, with its lane', async () => {
+test('a deleted run goes, with its lane', async () => {
   const history = await loaded();
   history.forget([{ job: 'a', id: one.id, seq: 5 }]);
   expect(lanes(history)).toEqual(['b']);
 });
 
-test('two runs with the same id, of two jobs, are two; what is told of one is not of the other', async () => {
+test('two runs with the same id, of two jobs, are two: each is deleted by its job', async () => {
   const history = await loaded();
-  history.put([{ ...one, job: 'evil', machine: one.machine, seq: 90 }]);
-  expect(lanes(history)).toEqual(['a', 'b', 'evil']);
-  history.forget([{ job: 'evil', id: one.id, seq: 99 }]);
+  history.put([{ ...one, job: 'other', machine: one.machine, seq: 90 }]);
+  expect(lanes(history)).toEqual(['a', 'b', 'other']);
+  history.forget([{ job: 'other', id: one.id, seq: 99 }]);
   expect(lanes(history)).toEqual(['a', 'b']);
 });
 
-test('one that came afresh with the same id stays', async () => {
+test('a newer run with the same id stays', async () => {
   const history = await loaded();
   history.put([{ ...one, seq: 6 }]);
   history.forget([{ job: 'a', id: one.id, seq: 5 }]);
   expect(lanes(history)).toEqual(['a', 'b']);
 });
 
-test('what went while nobody listened is found out when all is fetched again, and only that', async () => {
+test('a run that was deleted during an outage goes when all is loaded again, and no other', async () => {
   const history = await loaded();
   const before = makeRun({ ...one, id: runId(3), job: 'earlier', started_at: at(-50) });
   const since = makeRun({ ...one, id: runId(4), job: 'since', started_at: at(60) });
@@ -73,4 +92,42 @@ test('what went while nobody listened is found out when all is fetched again, an
   history.put([since]);
   await vi.waitFor(() => expect(history.loading.value).toBe(false), WAIT);
   expect(lanes(history)).toEqual(['b', 'earlier', 'since']);
+});
+
+test('only what is missing of a period is loaded; after a jump, all of it', async () => {
+  const history = new RunHistory();
+  await show(history, 0, null);
+  await show(history, 10, 20);
+  await show(history, -100, 50);
+  await show(history, -500, -300);
+  await show(history, -600, -200);
+  await show(history, 0, null);
+  expect(asked).toEqual(['0-', '-100-0', '-500--300', '-600--500', '-300--200', '0-']);
+});
+
+test('a period with too many runs is incomplete before the oldest that was loaded', async () => {
+  const history = new RunHistory();
+  cursor = 'more';
+  await show(history, 0, null);
+  expect(history.incompleteBefore.value).toBe(Date.parse(two.started_at));
+  // It is not counted as loaded.
+  cursor = null;
+  await show(history, 0, 100);
+  expect(asked).toEqual([...Array.from({ length: 20 }, () => '0-'), '0-100']);
+  expect(history.incompleteBefore.value).toBeNull();
+});
+
+test('when runs pile up, those out of view go first, then the oldest', async () => {
+  listed = [];
+  const history = new RunHistory();
+  await show(history, 0, null);
+  const many = (count: number, start: number, job: string) =>
+    Array.from({ length: count }, (_, nth) =>
+      makeRun({ ...one, id: runId(nth), job, started_at: at(start), ended_at: at(start + nth / count) }),
+    );
+  const live = makeRun({ id: runId(1), job: 'live', started_at: at(1), ended_at: null, state: 'running' });
+  history.put([live, ...many(6_000, -100, 'before'), ...many(15_000, 100, 'early'), ...many(9_500, 200, 'late')]);
+  const counts = () => history.lanes.map(({ name, runs }) => `${name} ${runs.length}`);
+  expect(counts()).toEqual(['early 10499', 'late 9500', 'live 1']);
+  expect(history.incompleteBefore.value).toBe(Date.parse(at(100)));
 });

@@ -46,7 +46,7 @@ describe('ticks', () => {
     ]);
   });
 
-  test('midnight is known as such', () => {
+  test('midnights are marked', () => {
     const midnights = ticksOf(ending('2026-03-10T12:00', 24), 8).filter(({ isMidnight }) => isMidnight);
     expect(midnights.map(({ at }) => at)).toEqual([new Date('2026-03-10T00:00').getTime()]);
   });

@@ -21,8 +21,8 @@ const Place = v.object({
   topPx: v.number(),
   /** The row that had the focus. */
   focus: v.nullable(v.string()),
-  /** What had it there, if that is not what `j` and `k` stop at. */
-  mark: v.nullable(v.string()),
+  /** The timeline's bar that had it there. */
+  bar: v.nullable(v.string()),
 });
 type Place = v.InferOutput<typeof Place>;
 
@@ -134,7 +134,7 @@ function placeWithin(list: HTMLElement | null): Place {
     row: scrollY === 0 ? null : (inView?.row.dataset.rowKey ?? null),
     topPx: inView?.topPx ?? 0,
     focus: focus?.dataset.rowKey ?? null,
-    mark: document.activeElement?.closest<HTMLElement>('[data-mark]')?.dataset.mark ?? null,
+    bar: document.activeElement?.closest<HTMLElement>('[data-bar]')?.dataset.bar ?? null,
   };
 }
 
@@ -143,9 +143,9 @@ function rowIn(list: HTMLElement | null, key: string | null): HTMLElement | null
 }
 
 /** Whether it could be given back. One that is elsewhere by now stays there. */
-function focusIn(list: HTMLElement | null, { focus, mark }: Place): boolean {
+function focusIn(list: HTMLElement | null, { focus, bar }: Place): boolean {
   if (document.activeElement !== null && document.activeElement !== document.body) return true;
-  const selector = mark === null ? '[data-cursor]' : `[data-mark="${CSS.escape(mark)}"]`;
+  const selector = bar === null ? '[data-cursor]' : `[data-bar="${CSS.escape(bar)}"]`;
   const target = rowIn(list, focus)?.querySelector<HTMLElement>(selector);
   target?.focus({ preventScroll: true });
   return target !== null && target !== undefined;

@@ -4,7 +4,7 @@ import { RunStateBadge } from '../../components/run-state.tsx';
 import { Clock, Duration } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
 import { refOf } from '../../state/run-ref.ts';
-import { isBad, startsOf } from './mark-words.ts';
+import { isBad, startsOf } from './bar-labels.ts';
 import { periodText } from './time-axis.ts';
 
 const MOST_LISTED = 200;
@@ -14,7 +14,7 @@ interface GroupDialogProps {
   close(): void;
 }
 
-/** Runs that no zoom tells apart, as a list. The bad ones first: a list that is cut must not hide them. */
+/** The runs of a group, the bad ones first: a list that is truncated must not hide them. */
 export function GroupDialog({ runs, close }: GroupDialogProps) {
   const listed = runs.toSorted((a, b) => Number(isBad(b)) - Number(isBad(a))).slice(0, MOST_LISTED);
   return (

@@ -2,66 +2,55 @@ import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { countText } from '../../format/quantity.ts';
 import { jobPath, Link } from '../../router.tsx';
 import type { DrawQueue } from './draw-queue.ts';
-import type { Lane, LaneKind } from './lane-index.ts';
-import { keyOf, type LaneLayout, marksWithin, rowsOf } from './lane-layout.ts';
-import { LaneMarks } from './lane-marks.ts';
-import type { Period } from './view.ts';
+import { type Drawing, LaneBars } from './lane-bars.tsx';
+import type { Lane, LaneKind } from './lanes.ts';
+import { type Bar, keyOf, rowsOf } from './layout.ts';
+import { overlaps, type Period } from './view.ts';
+
+/** Labels follow the left edge of the view by steps of this many pixels, not every second. */
+const LABEL_STEP_PX = 8;
 
 export interface LaneRowProps {
   readonly lane: Lane;
-  readonly layout: LaneLayout;
+  readonly bars: readonly Bar[];
   readonly kind: LaneKind;
-  /** What is seen at this moment, before a movement that is under way, and what is drawn, with what is near. */
+  /** What is in view at this moment; the same without a drag that isn't over; and what is drawn, with what is near. */
   readonly period: Period;
   readonly settled: Period;
   readonly drawn: Period;
-  /** What there is room for in the drawing. */
-  readonly field: Period;
-  readonly queue: DrawQueue;
+  readonly originMs: number;
   readonly msPerPx: number;
   readonly nowMs: number;
-  /** The mark that had the focus last, if it is in this lane. */
+  readonly queue: DrawQueue<Drawing>;
+  /** The bar that had the focus last, if it is in this lane. */
   readonly cursor: string | null;
 }
 
-/** A job or a machine, and its runs. While it is moved nothing is drawn anew: what is drawn is pushed aside. */
+/** A job or a machine, and its runs. A drag draws nothing again: it moves the box that the bars are in. */
 export function LaneRow(props: LaneRowProps) {
-  const { lane, layout, kind, period, settled, drawn, field, queue, msPerPx, nowMs, cursor } = props;
-  const seen = useMemo(() => marksWithin(layout.marks, settled), [layout, settled.from, settled.to]);
-  const tabbed = seen.find((mark) => keyOf(mark) === cursor) ?? seen.at(-1);
-  const tabbedKey = tabbed === undefined ? null : keyOf(tabbed);
-  // Only what is still going on grows, by a pixel at a time.
-  const isGrowing = seen.some(({ to }) => to === null);
-  const grownPx = isGrowing ? Math.floor(nowMs / msPerPx) : 0;
-  // Words begin where their bar comes into view: that is looked at again by steps, not every second.
-  const seenStep = Math.floor(settled.from / msPerPx / 8);
+  const { lane, bars, kind, period, settled, drawn, originMs, msPerPx, nowMs, queue, cursor } = props;
+  const seen = useMemo(() => bars.filter((bar) => overlaps(bar, settled)), [bars, settled.from, settled.to]);
+  const keys = useMemo(() => seen.map(keyOf), [seen]);
+  const tabStop = cursor !== null && keys.includes(cursor) ? cursor : (keys.at(-1) ?? null);
+  const growingPx = seen.some(({ to }) => to === null) ? Math.floor(nowMs / msPerPx) : 0;
+  const labelStep = Math.floor(settled.from / msPerPx / LABEL_STEP_PX);
   const box = useRef<HTMLDivElement | null>(null);
-  const marks = useRef<LaneMarks | null>(null);
+  const drawer = useRef<LaneBars | null>(null);
   useLayoutEffect(() => {
     if (box.current === null) return;
-    marks.current ??= new LaneMarks(box.current);
-    marks.current.show({
-      marks: layout.marks,
-      kind,
-      drawn,
-      seen: period,
-      seenFrom: settled.from,
-      field,
-      msPerPx,
-      nowMs,
-      tabbed: tabbedKey,
-    });
-    queue.add(marks.current);
-  }, [layout, kind, drawn.from, drawn.to, field.from, msPerPx, grownPx, seenStep, tabbedKey]);
+    drawer.current ??= new LaneBars(box.current);
+    const near = bars.filter((bar) => overlaps(bar, drawn));
+    queue.add(drawer.current, { bars: near, kind, originMs, msPerPx, nowMs, viewFrom: settled.from, tabStop });
+  }, [bars, kind, drawn.from, drawn.to, originMs, msPerPx, growingPx, labelStep, tabStop]);
   useLayoutEffect(
     () => () => {
-      if (marks.current !== null) queue.remove(marks.current);
+      if (drawer.current !== null) queue.remove(drawer.current);
     },
     [],
   );
-  const runs = useMemo(() => seen.reduce((sum, mark) => sum + (mark.kind === 'run' ? 1 : mark.runs.length), 0), [seen]);
-  // Whole: between two pixels words are blurred.
-  const asidePx = Math.round((field.from - period.from) / msPerPx);
+  const count = useMemo(() => seen.reduce((sum, { runs }) => sum + runs.length, 0), [seen]);
+  // A whole number: between two pixels text is blurred.
+  const asidePx = Math.round((originMs - period.from) / msPerPx);
   return (
     <article class="lane" data-lane={lane.name}>
       <h2 class="lane-head">
@@ -74,7 +63,7 @@ export function LaneRow(props: LaneRowProps) {
         class="plot"
         data-plot
         role="group"
-        aria-label={`${countText(runs, 'run')} ${kind === 'job' ? 'of' : 'on'} ${lane.name}`}
+        aria-label={`${countText(count, 'run')} ${kind === 'job' ? 'of' : 'on'} ${lane.name}`}
         style={{ height: `calc(${rowsOf(seen)} * var(--row) + var(--lane-gap))` }}
       >
         <div ref={box} class="moved" style={{ transform: `translateX(${asidePx}px)` }} />

@@ -1,11 +1,11 @@
 import { END_STATES } from '#protocol/run-state';
 import { STATE_WORDS } from '../../format/run-state-labels.ts';
 
-/** What the marks mean. Folded: what one points at tells as well. */
+/** Folded: the tip of each bar says the same. */
 export function Legend() {
   return (
     <details class="legend">
-      <summary>What the marks mean</summary>
+      <summary>Legend</summary>
       <ul>
         {(['running', 'killing', ...END_STATES] as const).map((state) => (
           <li key={state}>
@@ -15,13 +15,13 @@ export function Legend() {
         ))}
         <li>
           <span class="bar" data-state="running" data-narrow data-uncertain />
-          running, out of touch
+          running, unreachable
         </li>
         <li>
           <span class="bar group" data-state="failed" data-bad>
             <span>12</span>
           </span>
-          12 runs too short to be drawn apart, a bad one among them
+          12 short runs, at least one failed
         </li>
       </ul>
     </details>

@@ -1,9 +1,8 @@
-/** Where times are marked and how they are written, by the clock of whoever looks. Pure. */
+/** Where times are marked and how they are written, by the reader's clock. Pure. */
 import { timeFormat } from '../../format/time-format.ts';
 import type { Period } from './view.ts';
 
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MINUTES = 24 * 60;
 const STEPS_MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, DAY_MINUTES];
 
@@ -14,10 +13,8 @@ export interface Tick {
   readonly isMidnight: boolean;
 }
 
-/** A stretch of one day, from its midnight or the beginning of the period on. */
-export interface Day {
-  readonly from: number;
-  readonly to: number;
+/** What a period has of one day. */
+export interface Day extends Period {
   /** `Mon 23 Nov`. */
   readonly label: string;
   /** `Mon 23`. */
@@ -29,41 +26,42 @@ export interface Day {
 /** @param most as many as there is room for */
 export function ticksOf({ from, to }: Period, most: number): Tick[] {
   const stepMinutes = STEPS_MINUTES.find((minutes) => (to - from) / (minutes * MINUTE_MS) <= most) ?? DAY_MINUTES;
-  const ticks: Tick[] = [];
-  for (let day = midnightBefore(from); day < to; day = dayAfter(day)) {
-    for (const at of stepsOfDay(day, stepMinutes)) {
-      if (at >= from && at <= to) ticks.push({ at, label: minuteText(at), isMidnight: at === day });
-    }
-  }
-  return ticks;
+  return midnightsOf({ from, to }).flatMap((midnight) =>
+    stepsOfDay(midnight, stepMinutes)
+      .filter((at) => at >= from && at <= to)
+      .map((at) => ({ at, label: minuteText(at), isMidnight: at === midnight })),
+  );
 }
 
 export function daysOf({ from, to }: Period): Day[] {
-  const days: Day[] = [];
-  for (let day = midnightBefore(from); day < to; day = dayAfter(day)) {
-    days.push({
-      from: Math.max(from, day),
-      to: Math.min(to, dayAfter(day)),
-      label: dayText(day),
-      short: `${WEEKDAY.format(day)} ${new Date(day).getDate()}`,
-      date: String(new Date(day).getDate()),
-    });
-  }
-  return days;
+  return midnightsOf({ from, to }).map((midnight) => ({
+    from: Math.max(from, midnight),
+    to: Math.min(to, dayAfter(midnight)),
+    label: dayText(midnight),
+    short: `${WEEKDAY.format(midnight)} ${new Date(midnight).getDate()}`,
+    date: String(new Date(midnight).getDate()),
+  }));
 }
 
 /** On days on which clocks are changed some times come twice, and others never. */
-function* stepsOfDay(midnight: number, stepMinutes: number): Generator<number> {
+function stepsOfDay(midnight: number, stepMinutes: number): number[] {
   const next = dayAfter(midnight);
-  if (stepMinutes * MINUTE_MS <= HOUR_MS) {
-    for (let at = midnight; at < next; at += stepMinutes * MINUTE_MS) yield at;
-    return;
+  const times: number[] = [];
+  let last = -1;
+  for (let at = midnight; at < next; at += Math.min(stepMinutes, 30) * MINUTE_MS) {
+    const minutes = new Date(at).getHours() * 60 + new Date(at).getMinutes();
+    // An hour that comes twice is marked twice, unless the ticks are further apart than that.
+    if (minutes % stepMinutes !== 0 || (stepMinutes > 60 && minutes === last)) continue;
+    times.push(at);
+    last = minutes;
   }
-  const date = new Date(midnight);
-  for (let minutes = 0; minutes < DAY_MINUTES; minutes += stepMinutes) {
-    const local = new Date(date.getFullYear(), date.getMonth(), date.getDate(), 0, minutes);
-    if (local.getHours() * 60 === minutes) yield local.getTime();
-  }
+  return times;
+}
+
+function midnightsOf({ from, to }: Period): number[] {
+  const midnights: number[] = [];
+  for (let day = midnightBefore(from); day < to; day = dayAfter(day)) midnights.push(day);
+  return midnights;
 }
 
 function midnightBefore(at: number): number {
@@ -91,7 +89,7 @@ const DAY = timeFormat({ weekday: 'short', day: 'numeric', month: 'short' });
 
 const dayTexts = new Map<number, string>();
 
-/** Formatting takes its time, and there are thousands of marks but few days. */
+/** Cached: formatting is slow, and thousands of bars share few days. */
 export function dayText(at: number): string {
   const midnight = midnightBefore(at);
   const text = dayTexts.get(midnight) ?? DAY.format(at);
@@ -99,7 +97,7 @@ export function dayText(at: number): string {
   return text;
 }
 
-/** The second time with its day only when it is another one. */
+/** Names the second day only where it is another one. */
 export function periodText({ from, to }: Period, textOf: (at: number) => string = clockText): string {
   const [first, last] = [dayText(from), dayText(to)];
   return `${first} ${textOf(from)} to ${first === last ? '' : `${last} `}${textOf(to)}`;
