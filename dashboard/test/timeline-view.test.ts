@@ -1,14 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  framing,
-  nextZoom,
-  panned,
-  periodOf,
-  queryOf,
-  readView,
-  type View,
-  zoomed,
-} from '../src/pages/timeline/view.ts';
+import { nextZoom, panned, periodOf, queryOf, readView, type View, zoomed } from '../src/pages/timeline/view.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.parse('2026-03-10T12:00:00Z');
@@ -63,13 +54,6 @@ describe('zooming', () => {
     expect(nextZoom('24h', -1)).toBe('3d');
     expect(nextZoom('1h', 1)).toBe('1h');
     expect(nextZoom('7d', -1)).toBe('7d');
-  });
-
-  test('in on a period makes it a good part of the view', () => {
-    const week: View = { zoom: '7d', to: null };
-    expect(framing(week, { from: at(-52), to: at(-48) }, NOW)).toEqual({ zoom: '6h', to: at(-47) });
-    expect(framing(week, { from: at(-48), to: at(-48) }, NOW)).toEqual({ zoom: '1h', to: at(-47.5) });
-    expect(framing({ zoom: '1h', to: null }, { from: at(-0.5), to: at(-0.4) }, NOW)).toBeNull();
   });
 });
 

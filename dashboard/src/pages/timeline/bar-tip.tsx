@@ -1,5 +1,5 @@
 /** What is said about the bar that is pointed at, or that has the focus. */
-import { type ReadonlySignal, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { StateBadge } from '../../components/run-state.tsx';
 import { Clock, Duration } from '../../components/time.tsx';
@@ -24,18 +24,9 @@ interface TipPosition extends BarRef {
   readonly isByTouch: boolean;
 }
 
-export interface TipControl {
-  /** Null while no tip is shown. */
-  readonly shown: ReadonlySignal<TipPosition | null>;
-  isOf(ref: BarRef): boolean;
-  show(ref: BarRef, isByTouch?: boolean): void;
-  hide(): void;
-  /** Unless `keep` or `show` is called before. */
-  hideSoon(): void;
-  keep(): void;
-}
+export type TipControl = ReturnType<typeof useTip>;
 
-export function useTip({ chart, plot, elementAt }: ChartGeometry, { zoom, to }: View): TipControl {
+export function useTip({ chart, plot, elementAt }: ChartGeometry, { zoom, to }: View) {
   const shown = useSignal<TipPosition | null>(null);
   const hiding = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const keep = () => clearTimeout(hiding.current);
@@ -45,9 +36,10 @@ export function useTip({ chart, plot, elementAt }: ChartGeometry, { zoom, to }: 
   };
   useLayoutEffect(hide, [zoom, to]);
   return {
+    /** Null while no tip is shown. */
     shown,
-    isOf: ({ lane, bar }) => shown.peek()?.lane === lane && shown.peek()?.bar === bar,
-    show: (ref, isByTouch = false) => {
+    isOf: ({ lane, bar }: BarRef) => shown.peek()?.lane === lane && shown.peek()?.bar === bar,
+    show: (ref: BarRef, isByTouch = false) => {
       keep();
       const [bar, frame, track] = [elementAt(ref), chart.current, plot.current].map((e) => e?.getBoundingClientRect());
       if (bar === undefined || frame === undefined || track === undefined) return;
@@ -62,6 +54,7 @@ export function useTip({ chart, plot, elementAt }: ChartGeometry, { zoom, to }: 
       };
     },
     hide,
+    /** Unless `keep` or `show` is called before. */
     hideSoon: () => {
       keep();
       hiding.current = setTimeout(hide, HIDE_MS);
@@ -73,12 +66,11 @@ export function useTip({ chart, plot, elementAt }: ChartGeometry, { zoom, to }: 
 interface BarTipProps {
   readonly bar: Bar;
   readonly position: TipPosition;
-  /** What a press does. A finger presses it in here: its first touch of a bar only shows the tip. */
-  readonly action: string;
+  /** A finger presses the bar in here: its first touch only shows the tip. */
   press(): void;
 }
 
-export function BarTip({ bar: { runs }, position, action, press }: BarTipProps) {
+export function BarTip({ bar: { runs }, position, press }: BarTipProps) {
   const [run] = runs;
   return (
     <div
@@ -113,7 +105,7 @@ export function BarTip({ bar: { runs }, position, action, press }: BarTipProps) 
       )}
       {position.isByTouch && (
         <button type="button" class="button quiet tip-action" onClick={press}>
-          {action}
+          {runs.length === 1 ? 'Open run' : 'List runs'}
         </button>
       )}
     </div>

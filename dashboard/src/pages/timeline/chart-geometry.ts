@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Lane } from './lanes.ts';
 import { type Bar, keyOf, layOut } from './layout.ts';
 import type { ViewControl } from './use-view.ts';
-import { ZOOM_MS } from './view.ts';
+import { ZOOMS } from './view.ts';
 
 /** Live, the chart ends a little after now: running bars would touch the edge otherwise. */
 const AFTER_NOW_PX = 12;
@@ -15,47 +15,36 @@ export interface BarRef {
   readonly bar: string;
 }
 
-export interface ChartGeometry {
-  readonly chart: RefObject<HTMLElement | null>;
-  /** The axis' plot: at the same distance from the left, and as wide, as each lane's. */
-  readonly plot: RefObject<HTMLDivElement | null>;
-  /** Zero or less until it is measured. */
-  readonly widthPx: number;
-  readonly msPerPx: number;
-  /** In the order in which they are shown. */
-  readonly lanes: readonly Lane[];
-  laneNamed(name: string): Lane | undefined;
-  barsOf(lane: Lane): readonly Bar[];
-  barAt(ref: BarRef): Bar | null;
-  /** Null while it isn't drawn. */
-  elementAt(ref: BarRef): HTMLElement | null;
-  /** @param clientX from the left edge of the window */
-  msAt(clientX: number): number;
-}
+export type ChartGeometry = ReturnType<typeof useChartGeometry>;
 
-export function useChartGeometry({ view, period }: ViewControl, lanes: readonly Lane[]): ChartGeometry {
+export function useChartGeometry({ view, period }: ViewControl, lanes: readonly Lane[]) {
   const chart = useRef<HTMLElement | null>(null);
   const plot = useRef<HTMLDivElement | null>(null);
   const widthPx = useWidth(plot) - AFTER_NOW_PX;
-  const msPerPx = ZOOM_MS[view.value.zoom] / Math.max(1, widthPx);
+  const msPerPx = ZOOMS[view.value.zoom].ms / Math.max(1, widthPx);
   const barsOf = useLayouts(msPerPx);
   const laneNamed = (name: string) => lanes.find((lane) => lane.name === name);
   return {
     chart,
+    /** The axis' plot: at the same distance from the left, and as wide, as each lane's. */
     plot,
+    /** Zero or less until it is measured. */
     widthPx,
     msPerPx,
     lanes,
     laneNamed,
     barsOf,
-    barAt: (ref) => {
+    barAt: (ref: BarRef): Bar | null => {
       const lane = laneNamed(ref.lane);
       return (lane && barsOf(lane).find((bar) => keyOf(bar) === ref.bar)) ?? null;
     },
-    elementAt: ({ lane, bar }) =>
+    /** Null while it isn't drawn. */
+    elementAt: ({ lane, bar }: BarRef): HTMLElement | null =>
       chart.current?.querySelector<HTMLElement>(`[data-lane="${CSS.escape(lane)}"] [data-bar="${CSS.escape(bar)}"]`) ??
       null,
-    msAt: (clientX) => period.peek().from + (clientX - (plot.current?.getBoundingClientRect().left ?? 0)) * msPerPx,
+    /** @param clientX from the left edge of the window */
+    msAt: (clientX: number) =>
+      period.peek().from + (clientX - (plot.current?.getBoundingClientRect().left ?? 0)) * msPerPx,
   };
 }
 

@@ -53,7 +53,7 @@ export function Chart({ control, kind, lanes, isLoading }: ChartProps) {
     settle: control.settle,
     zoom: (direction, clientX) => control.zoom(direction, geometry.msAt(clientX)),
   });
-  const { press, actionOf, listed, closeList, onPointerMove, onClick } = useBarPress(control, geometry, tip, hasMoved);
+  const { press, listed, closeList, onPointerMove, onClick } = useBarPress(geometry, tip, hasMoved);
 
   const period = control.period.value;
   const nowMs = now.value;
@@ -98,7 +98,7 @@ export function Chart({ control, kind, lanes, isLoading }: ChartProps) {
         />
       </div>
       {position !== null && pointed !== null && (
-        <BarTip bar={pointed} position={position} action={actionOf(pointed)} press={() => press(pointed)} />
+        <BarTip bar={pointed} position={position} press={() => press(pointed)} />
       )}
       {listed.value !== null && <GroupDialog runs={listed.value} close={closeList} />}
     </section>

@@ -15,7 +15,7 @@ import { MOST_LOADED, type RunHistory } from './run-history.ts';
 import { dayText, minuteText, periodText } from './time-axis.ts';
 import { useRunHistory } from './use-run-history.ts';
 import { useView, type ViewControl } from './use-view.ts';
-import { nextZoom, overlaps, ZOOM_LABELS, ZOOMS } from './view.ts';
+import { nextZoom, overlaps, ZOOM_NAMES, ZOOMS } from './view.ts';
 
 export function TimelinePage() {
   usePageTitle('Timeline · Leash');
@@ -85,11 +85,11 @@ function Controls({ control, kind }: ControlsProps) {
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
       <div class="choice zooms" role="group" aria-label="Period">
         {zoomButton('Zoom in', '+', 1)}
-        {ZOOMS.map((each) => (
+        {ZOOM_NAMES.map((each) => (
           <button
             key={each}
             type="button"
-            title={ZOOM_LABELS[each]}
+            title={ZOOMS[each].label}
             aria-pressed={each === zoom}
             onClick={() => control.zoomTo(each, null)}
           >
@@ -118,7 +118,7 @@ function Summary({ control, history, kind, lanes }: SummaryProps) {
   return (
     <div class="summary">
       <p>
-        {to === null ? `The last ${ZOOM_LABELS[zoom].replace(/^1 /, '')}` : periodText(period, minuteText)}
+        {to === null ? `The last ${ZOOMS[zoom].label.replace(/^1 /, '')}` : periodText(period, minuteText)}
         {lanes > 0 && ` · ${countText(lanes, kind)}`}
         {history.loading.value && ' · loading…'}
       </p>
@@ -166,7 +166,7 @@ function NoRuns({ control, history }: NoRunsProps) {
     <p class="nothing" role="status">
       {isFiltered ? 'No runs in this period match this filter. ' : 'No runs in this period. '}
       {isFiltered && button('Clear filter', () => narrow({ q: null }))}{' '}
-      {wider !== view.zoom && button(`Show ${ZOOM_LABELS[wider]}`, () => control.zoomTo(wider, null))}{' '}
+      {wider !== view.zoom && button(`Show ${ZOOMS[wider].label}`, () => control.zoomTo(wider, null))}{' '}
       {view.to !== null && button('Go to now', () => control.show({ ...view, to: null }))}
     </p>
   );

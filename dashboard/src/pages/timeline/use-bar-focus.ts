@@ -1,5 +1,5 @@
 /** Which bar has the focus, and which is to get it: bars come, go and merge, and the focus stays where it was. */
-import { type ReadonlySignal, useSignal } from '@preact/signals';
+import { useSignal } from '@preact/signals';
 import type { TargetedFocusEvent } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TipControl } from './bar-tip.tsx';
@@ -17,23 +17,14 @@ export interface FocusTarget {
   readonly ms: number;
 }
 
-export interface BarFocus {
-  /** What has the focus, or had it last. */
-  readonly cursor: ReadonlySignal<FocusTarget | null>;
-  /** What has the focus now. */
-  focused(): FocusTarget | null;
-  /** Gives it the focus as soon as it is drawn. */
-  moveTo(target: FocusTarget): void;
-  onFocusIn(event: TargetedFocusEvent<HTMLElement>): void;
-  onFocusOut(event: TargetedFocusEvent<HTMLElement>): void;
-}
+export type BarFocus = ReturnType<typeof useBarFocus>;
 
 export function useBarFocus(
   { view, settledPeriod }: ViewControl,
   { laneNamed, barsOf, barAt, elementAt }: ChartGeometry,
   queue: DrawQueue<Drawing>,
   tip: TipControl,
-): BarFocus {
+) {
   const cursor = useSignal<FocusTarget | null>(null);
   const wanted = useSignal<FocusTarget | null>(null);
   const element = useRef<HTMLElement | null>(null);
@@ -72,12 +63,15 @@ export function useBarFocus(
   wanted.value;
 
   return {
+    /** What has the focus, or had it last. */
     cursor,
+    /** What has the focus now. */
     focused,
-    moveTo: (target) => {
+    /** Gives it the focus as soon as it is drawn. */
+    moveTo: (target: FocusTarget) => {
       wanted.value = target;
     },
-    onFocusIn: ({ target }) => {
+    onFocusIn: ({ target }: TargetedFocusEvent<HTMLElement>) => {
       const ref = barRefOf(target);
       const bar = ref === null ? null : barAt(ref);
       if (ref === null || bar === null || !(target instanceof HTMLElement)) return;
@@ -85,7 +79,7 @@ export function useBarFocus(
       cursor.value = { ...ref, ms: bar.from };
       if (target.matches(':focus-visible')) tip.show(ref);
     },
-    onFocusOut: ({ target }) => {
+    onFocusOut: ({ target }: TargetedFocusEvent<HTMLElement>) => {
       tip.hideSoon();
       // A bar that is removed loses the focus before it is disconnected.
       queueMicrotask(() => {

@@ -8,7 +8,7 @@ import type { Lane } from './lanes.ts';
 import { type Bar, keyOf } from './layout.ts';
 import type { BarFocus } from './use-bar-focus.ts';
 import type { ViewControl } from './use-view.ts';
-import { overlaps, ZOOM_MS } from './view.ts';
+import { overlaps, ZOOMS } from './view.ts';
 
 /** An arrow key moves by this share of the period. */
 const STEP_SHARE = 1 / 4;
@@ -28,7 +28,7 @@ export function useChartKeys({ control, geometry, focus, tip, revealLane }: Char
     control.drag(ms);
     control.settle();
   };
-  const panByStep = (direction: 1 | -1) => panBy(direction * ZOOM_MS[control.view.peek().zoom] * STEP_SHARE);
+  const panByStep = (direction: 1 | -1) => panBy(direction * ZOOMS[control.view.peek().zoom].ms * STEP_SHARE);
   /** About the bar that has the focus, if it is in view. */
   const zoom = (direction: 1 | -1) => {
     const { from, to } = control.period.peek();

@@ -1,27 +1,13 @@
 /** What the timeline shows: what the link says, and during a drag where the drag has got to. */
-import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { narrow, query } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
-import { nextZoom, type Period, panned, periodOf, queryOf, readView, type View, type Zoom, zoomed } from './view.ts';
+import { nextZoom, panned, periodOf, queryOf, readView, type View, type Zoom, zoomed } from './view.ts';
 
-export interface ViewControl {
-  /** What is drawn at this moment. */
-  readonly view: ReadonlySignal<View>;
-  readonly period: ReadonlySignal<Period>;
-  /** The same without a drag that isn't over: lanes come and go at its end, not during it. */
-  readonly settled: ReadonlySignal<View>;
-  readonly settledPeriod: ReadonlySignal<Period>;
-  show(view: View): void;
-  zoomTo(zoom: Zoom, around: number | null): void;
-  /** Zooms in (1) or out (-1) by a step. */
-  zoom(direction: 1 | -1, around: number | null): void;
-  drag(byMs: number): void;
-  /** Ends a drag: the link follows. */
-  settle(): void;
-}
+export type ViewControl = ReturnType<typeof useView>;
 
-export function useView(): ViewControl {
+export function useView() {
   const dragged = useSignal<View | null>(null);
   const settled = useComputed(() => readView(query.value, now.value));
   const view = useComputed(() => dragged.value ?? settled.value);
@@ -34,19 +20,23 @@ export function useView(): ViewControl {
     };
     const zoomTo = (zoom: Zoom, around: number | null) => show(zoomed(view.peek(), zoom, around, now.peek()));
     return {
+      /** What is drawn at this moment. */
       view,
       period,
+      /** The same without a drag that isn't over: lanes come and go at its end, not during it. */
       settled,
       settledPeriod,
       show,
       zoomTo,
-      zoom: (direction, around) => {
+      /** Zooms in (1) or out (-1) by a step. */
+      zoom: (direction: 1 | -1, around: number | null) => {
         const zoom = nextZoom(view.peek().zoom, direction);
         if (zoom !== view.peek().zoom) zoomTo(zoom, around);
       },
-      drag: (byMs) => {
+      drag: (byMs: number) => {
         dragged.value = panned(view.peek(), byMs, now.peek());
       },
+      /** Ends a drag: the link follows. */
       settle: () => {
         const last = dragged.peek();
         if (last !== null) show(last);

@@ -1,24 +1,17 @@
 /** Which period is shown, and what it becomes when it is moved and zoomed. Pure. */
 
-export const ZOOMS = ['1h', '6h', '24h', '3d', '7d'] as const;
-/** How long the period is. */
-export type Zoom = (typeof ZOOMS)[number];
-
 const HOUR_MS = 3_600_000;
-export const ZOOM_MS: Readonly<Record<Zoom, number>> = {
-  '1h': HOUR_MS,
-  '6h': 6 * HOUR_MS,
-  '24h': 24 * HOUR_MS,
-  '3d': 72 * HOUR_MS,
-  '7d': 168 * HOUR_MS,
-};
-export const ZOOM_LABELS: Readonly<Record<Zoom, string>> = {
-  '1h': '1 hour',
-  '6h': '6 hours',
-  '24h': '24 hours',
-  '3d': '3 days',
-  '7d': '7 days',
-};
+
+/** How long the period is, the shortest first. */
+export const ZOOMS = {
+  '1h': { ms: HOUR_MS, label: '1 hour' },
+  '6h': { ms: 6 * HOUR_MS, label: '6 hours' },
+  '24h': { ms: 24 * HOUR_MS, label: '24 hours' },
+  '3d': { ms: 72 * HOUR_MS, label: '3 days' },
+  '7d': { ms: 168 * HOUR_MS, label: '7 days' },
+} as const;
+export type Zoom = keyof typeof ZOOMS;
+export const ZOOM_NAMES = Object.keys(ZOOMS) as readonly Zoom[];
 const DEFAULT_ZOOM: Zoom = '24h';
 
 export interface View {
@@ -34,7 +27,7 @@ export interface Period {
 
 /** Reads a view from a link's query; what is invalid counts as missing. */
 export function readView(query: URLSearchParams, nowMs: number): View {
-  const zoom = ZOOMS.find((known) => known === query.get('window')) ?? DEFAULT_ZOOM;
+  const zoom = ZOOM_NAMES.find((known) => known === query.get('window')) ?? DEFAULT_ZOOM;
   const to = Date.parse(query.get('to') ?? '');
   return endingAt(zoom, Number.isNaN(to) ? nowMs : to, nowMs);
 }
@@ -49,7 +42,7 @@ export function queryOf({ zoom, to }: View): { readonly window: string | null; r
 
 export function periodOf({ zoom, to }: View, nowMs: number): Period {
   const end = to ?? nowMs;
-  return { from: end - ZOOM_MS[zoom], to: end };
+  return { from: end - ZOOMS[zoom].ms, to: end };
 }
 
 export function overlaps({ from, to }: { readonly from: number; readonly to: number | null }, period: Period): boolean {
@@ -62,7 +55,7 @@ const NEAR_NOW_SHARE = 0.01;
 /** Moves towards the past by negative amounts, and towards the future no further than now. */
 export function panned(view: View, byMs: number, nowMs: number): View {
   const to = (view.to ?? nowMs) + byMs;
-  const isNow = byMs > 0 && nowMs - to < ZOOM_MS[view.zoom] * NEAR_NOW_SHARE;
+  const isNow = byMs > 0 && nowMs - to < ZOOMS[view.zoom].ms * NEAR_NOW_SHARE;
   return endingAt(view.zoom, isNow ? nowMs : to, nowMs);
 }
 
@@ -72,21 +65,14 @@ export function zoomed(view: View, zoom: Zoom, around: number | null, nowMs: num
   const { from, to } = periodOf(view, nowMs);
   const fixed = around ?? (from + to) / 2;
   const share = (to - fixed) / (to - from);
-  return endingAt(zoom, fixed + share * ZOOM_MS[zoom], nowMs);
+  return endingAt(zoom, fixed + share * ZOOMS[zoom].ms, nowMs);
 }
 
 /** The next closer (1) or wider (-1) zoom; the same one at the end. */
 export function nextZoom(zoom: Zoom, direction: 1 | -1): Zoom {
-  return ZOOMS[ZOOMS.indexOf(zoom) - direction] ?? zoom;
-}
-
-/** Zooms in on a period until it takes a good part of the view. Null where no closer zoom is left. */
-export function framing(view: View, { from, to }: Period, nowMs: number): View | null {
-  const closer = ZOOMS.slice(0, ZOOMS.indexOf(view.zoom));
-  const zoom = closer.findLast((each) => ZOOM_MS[each] <= (to - from) * 4) ?? closer[0];
-  return zoom === undefined ? null : endingAt(zoom, (from + to) / 2 + ZOOM_MS[zoom] / 2, nowMs);
+  return ZOOM_NAMES[ZOOM_NAMES.indexOf(zoom) - direction] ?? zoom;
 }
 
 function endingAt(zoom: Zoom, to: number, nowMs: number): View {
-  return { zoom, to: to >= nowMs ? null : Math.max(to, ZOOM_MS[zoom]) };
+  return { zoom, to: to >= nowMs ? null : Math.max(to, ZOOMS[zoom].ms) };
 }
