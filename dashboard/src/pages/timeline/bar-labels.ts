@@ -1,7 +1,8 @@
 /** What a bar says: to a screen reader, and in its tip. Pure. */
 import type { Run } from '#protocol/api';
 import { isBadEnd, isLive, type RunState } from '#protocol/run-state';
-import { countText, durationText } from '../../format/quantity.ts';
+import { formatDuration } from '#shared/format-duration';
+import { countText } from '../../format/quantity.ts';
 import { PROMINENCE, STATE_WORDS } from '../../format/run-state-labels.ts';
 import type { Bar } from './layout.ts';
 import { clockText, dayText, periodText } from './time-axis.ts';
@@ -16,7 +17,7 @@ export function barLabel({ runs }: Bar): string {
   return [
     `${run.job} on ${run.machine}: ${stateText(run)}`,
     `started ${dayText(start)} ${clockText(start)}`,
-    ...(tookMs === null ? [] : [`took ${tookMs < 1000 ? `${Math.max(0, tookMs)} ms` : durationText(tookMs)}`]),
+    ...(tookMs === null ? [] : [`took ${tookMs < 1000 ? `${Math.max(0, tookMs)} ms` : formatDuration(tookMs)}`]),
     ...(run.exit_code === null ? [] : [`exit code ${run.exit_code}`]),
   ].join(', ');
 }
