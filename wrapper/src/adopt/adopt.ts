@@ -1,8 +1,7 @@
 /**
- * Taking over a run whose wrapper was killed: the command runs on, and so does all that was done for it. The run keeps
- * its id and its key, its output goes on where it stopped, a kill under way goes on, and its end is told. Only how the
- * command exits is not known, because that is told to nobody but the parent; unless its wrapper has noted it, or we end
- * the command ourselves.
+ * Takes over a run whose wrapper was killed while its command runs on. The run keeps its id and its key, its output
+ * continues where it stopped, a kill in progress continues, and its end is reported. Only how the command exits isn't known,
+ * because only its parent learns that; unless its wrapper has recorded it, or we end the command ourselves.
  */
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
@@ -31,22 +30,22 @@ import { openProcessTree, type ProcessTreeOrigin } from '../processes/process-tr
 import { patternOf } from '../redact/patterns.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { chooseRules, hideTokenFile } from '../run/redaction.ts';
-import type { RunOptions } from '../run/run-args.ts';
 import { createAdoptedRunContext, type LaunchedRun } from '../run/run-context.ts';
+import type { RunOptions } from '../run/run-options.ts';
+import type { RunStorage } from '../run/run-persistence.ts';
 import { superviseRun } from '../run/supervise.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import { ageOf, type RunFacts, type Supervision } from '../state/run-file.ts';
-import type { State } from '../state/state-directory.ts';
 import { adoptedCommand } from './adopted-command.ts';
 import { keepReachable } from './keeper.ts';
 
-/** A run that can be taken over, and is ours to. */
+/** A run that we can take over. */
 export interface AdoptableRun {
   readonly facts: RunFacts;
   readonly origin: ProcessTreeOrigin;
   readonly supervision: Supervision;
   /** Null when it has no record on disk. */
-  readonly storage: { readonly state: State; readonly directory: RunDirectory } | null;
+  readonly storage: RunStorage | null;
 }
 
 /**
@@ -97,7 +96,10 @@ export async function adopt(
     checkpoint,
     heldBack: left?.held ?? NOTHING_HELD,
     output: inherited.output,
-    storage: storage === null ? { ...facts, supervision: ours } : { ...storage, output: inherited.onDisk },
+    storage:
+      storage === null
+        ? { kind: 'new', facts: { ...facts, supervision: ours } }
+        : { kind: 'adopted', storage, output: inherited.onDisk },
   });
   await superviseRun(context, signals);
   context.journal?.remove();
@@ -109,19 +111,19 @@ async function recordTakeover(directory: RunDirectory, supervision: Supervision,
   try {
     await directory.takeOver(supervision);
   } catch (error) {
-    // The disk is full, say. Whoever follows us takes us for who was before us, and finds all that it needs.
+    // The disk is full, say. The next successor takes us for the wrapper before us, and finds all that it needs.
     log.info(`that the run has been taken over is not on disk: ${describeError(error)}`);
   }
 }
 
-/** Null when it has died meanwhile: our parent is another then, and would be taken for a guardian as long as it lives. */
+/** Null when it has died meanwhile: then our parent is another process, which must not be recorded as the guardian. */
 function parentGuardian(): ProcessRef | null {
   const guardian = refOf(process.ppid);
   // It leads the session, and the process group, in which it has started us.
   return processTable.entry(process.pid)?.pgid === guardian?.pid ? guardian : null;
 }
 
-/** The guardian is our parent, holds the pipes until we exit, and goes by our exit code. */
+/** The guardian as our parent: it holds the pipes until we exit, and then acts on our exit code. */
 class ParentGuardian implements GuardianControl {
   exitCode = 0;
 
@@ -134,7 +136,7 @@ class ParentGuardian implements GuardianControl {
   dismiss(): void {}
 }
 
-/** It goes on in the same place: what it says is in `inherited`. */
+/** Continues the journal in the same file: what it held is in `inherited`. */
 function continueJournal({ journal }: Supervision, { output }: InheritedOutput, log: Log): RunJournal | null {
   if (journal === null) return null;
   try {
@@ -148,7 +150,7 @@ function continueJournal({ journal }: Supervision, { output }: InheritedOutput, 
   }
 }
 
-/** What was known when the command was started, as far as it matters still. */
+/** What was known when the command was started, as far as it still matters. */
 async function launchedRunOf(
   { facts, origin, supervision }: AdoptableRun,
   secrets: Environment,
@@ -156,14 +158,14 @@ async function launchedRunOf(
   version: string,
   left: ReadJournal | null,
 ): Promise<LaunchedRun> {
-  const args = optionsOf(facts, supervision);
+  const options = optionsOf(facts, supervision);
   const configuration = configurationOf(facts, settings);
   const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
   // By now the command may have become one of another environment (`env -i`), or written over its own.
   const environment = { ...process.env, ...secrets, ...environmentOf(origin.leader.pid) };
-  const chosen = chooseRules(args.redaction, environment, token, settings);
+  const chosen = chooseRules(options.redaction, environment, token, settings);
   const { rules, ownRules } = chosen;
-  await hideTokenFile(chosen, args.redaction, token);
+  await hideTokenFile(chosen, options.redaction, token);
   const own = openOwnOutput(true);
   const log = openLog({
     sink: own.lines,
@@ -175,7 +177,7 @@ async function launchedRunOf(
   const since = performance.now();
   const ageThen = ageOf(facts, { bootId: bootId(), uptimeMs: os.uptime() * 1_000, epochMs: Date.now() });
   return {
-    args,
+    options,
     version,
     run: facts.run,
     startedAt: new Date(facts.started_at_ms),
@@ -193,7 +195,7 @@ async function launchedRunOf(
     cgroup: null,
     own,
     log,
-    started: adoptedCommand(origin, left?.checkpoint.raw ?? null, log),
+    started: adoptedCommand(origin, left?.checkpoint.exit ?? null, log),
   };
 }
 
@@ -234,12 +236,12 @@ function configurationOf({ control_plane: target }: RunFacts, settings: Environm
 }
 
 /**
- * Its end has been noted: what its wrapper could not put on disk any more goes there now, and all of it is sent. What it
- * has left running stays in reach.
+ * For a run whose end has been recorded: writes to disk what its wrapper could not write any more, and has all of it sent.
+ * What it has left running stays in reach.
  */
 async function finishEndedRun(
   { origin, supervision }: AdoptableRun,
-  { state, directory }: NonNullable<AdoptableRun['storage']>,
+  { state, directory }: RunStorage,
   inherited: InheritedOutput,
   { configuration, launch, rules, log }: LaunchedRun,
 ): Promise<void> {

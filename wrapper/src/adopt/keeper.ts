@@ -49,7 +49,7 @@ export async function keepReachable(
     },
     gone: () => look(),
   });
-  record.isKept = true;
+  record.keepsLinkOpen = true;
   const address = addressOf(directory.facts, controlPlane);
   let wake = (): void => {};
   const link = new Link(
@@ -67,11 +67,11 @@ export async function keepReachable(
     if (now === known) return;
     known = now;
     record.left = describeProcesses(pids, related, rules);
-    record.isKept = record.left.length > 0;
+    record.keepsLinkOpen = record.left.length > 0;
     link.leftChanged();
   };
   look();
-  for (let pauseMs = FIRST_PAUSE_MS; record.isKept && !isRefused(link.state); ) {
+  for (let pauseMs = FIRST_PAUSE_MS; record.keepsLinkOpen && !isRefused(link.state); ) {
     await sleep(pauseMs);
     pauseMs = Math.min(pauseMs * BACK_OFF, LONGEST_PAUSE_MS);
     look();
@@ -83,7 +83,7 @@ export async function keepReachable(
     wake();
   });
   await withTimeout(isHeard, TELL_MS, { fallback: undefined });
-  const isToBeTold = !record.isKept && link.state !== 'settled' && !isRefused(link.state);
+  const isToBeTold = !record.keepsLinkOpen && link.state !== 'settled' && !isRefused(link.state);
   const isTold = link.state === 'settled';
   await link.close();
   await output.close();

@@ -3,9 +3,9 @@ import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { RunId } from '#protocol/names';
 import { extractGuardedRun } from '../guardian/guardian.ts';
 import { type Detachment, extractDetachment } from '../run/detach.ts';
-import type { RunOptions } from '../run/run-args.ts';
+import type { RunOptions } from '../run/run-options.ts';
 import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
-import { parseRunArgs } from './run-args.ts';
+import { parseRunArgs } from './run-options.ts';
 
 export interface FlushArgs {
   /** How long to keep trying; null: each spool once. */

@@ -37,7 +37,7 @@ const RawExit = v.variant('kind', [
 export const RunCheckpoint = v.object({
   termination: Termination,
   /** How the command exited; null while it runs. */
-  raw: v.nullable(RawExit),
+  exit: v.nullable(RawExit),
   /** Steps of ending the run by the wrapper itself that may not have been heard. */
   unreported_steps: listOf(Killing),
 });
@@ -45,6 +45,6 @@ export type RunCheckpoint = v.InferOutput<typeof RunCheckpoint>;
 
 export const EMPTY_CHECKPOINT: RunCheckpoint = {
   termination: NOT_ENDING,
-  raw: null,
+  exit: null,
   unreported_steps: [],
 };

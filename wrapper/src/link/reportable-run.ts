@@ -34,7 +34,7 @@ export interface ReportableRun {
   /** What the run's end has left running by now; null: as the completion says. A new list each time it changes. */
   readonly left: readonly LeftProcess[] | null;
   /** Whether the link stays open when all has been told. */
-  readonly isKept: boolean;
+  readonly keepsLinkOpen: boolean;
   /** The first frame of a connection made now. In the phase `abandoned` nothing but output follows. */
   start(): Start;
 }

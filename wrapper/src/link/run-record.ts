@@ -36,7 +36,7 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   /** What a kill has left alone, as last seen. */
   related: readonly RelatedProcess[] = [];
   /** Whether the link stays open when all has been told: for kills of what is left running. */
-  isKept = false;
+  keepsLinkOpen = false;
   #completion: Complete | null;
   #unreportedSteps: readonly Killing[];
 

@@ -320,8 +320,8 @@ export class Session {
   }
 
   #ifSettled(): SessionAction[] {
-    const { completion, output, isKept } = this.#record;
-    if (isKept) return [];
+    const { completion, output, keepsLinkOpen } = this.#record;
+    if (keepsLinkOpen) return [];
     if (this.#phase === 'abandoned') return this.#acked < output.end ? [] : [{ kind: 'settled' }];
     if (!this.#completeAcked || completion === null || this.#acked < completion.final_offset) return [];
     return [{ kind: 'settled' }];

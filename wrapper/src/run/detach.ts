@@ -16,7 +16,7 @@ import { spawnable } from '../launch/shim.ts';
 import { describeError, openLog, ownLine } from '../logging/log.ts';
 import { newRunId } from './identity.ts';
 import { chooseRules } from './redaction.ts';
-import type { RunOptions } from './run-args.ts';
+import type { RunOptions } from './run-options.ts';
 
 /**
  * By which the wrapper in the background is told what only the one in the foreground could know. An argument, which none
@@ -46,7 +46,7 @@ export type Detachment = v.InferOutput<typeof Detachment> & {
  *
  * @returns the exit code to leave with
  */
-export async function startInBackground(args: RunOptions, launch: LaunchState): Promise<number> {
+export async function startInBackground(options: RunOptions, launch: LaunchState): Promise<number> {
   const run = newRunId();
   for (const stream of [process.stdout, process.stderr]) {
     // EPIPE: the caller has hung up. The run is started all the same.
@@ -54,13 +54,13 @@ export async function startInBackground(args: RunOptions, launch: LaunchState): 
   }
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
-  for (const line of [...config.problems, ...(await settingsProblems(args, settings))]) {
+  for (const line of [...config.problems, ...(await settingsProblems(options, settings))]) {
     process.stderr.write(ownLine(line));
   }
   try {
     await spawnSelf(run, launch);
     process.stdout.write(`${run}\n`);
-    await logHandover(args, settings, run);
+    await logHandover(options, settings, run);
     return 0;
   } catch (error) {
     // Too many processes, no memory: nothing has been started.
@@ -70,9 +70,9 @@ export async function startInBackground(args: RunOptions, launch: LaunchState): 
 }
 
 /** Lines for a person; none when all is well. The run is started in any case. */
-async function settingsProblems(args: RunOptions, settings: Environment): Promise<string[]> {
-  const { problem } = chooseRules(args.redaction, {}, null, settings);
-  return [problem, await controlPlaneProblem(configure(args, settings))].filter((line) => line !== null);
+async function settingsProblems(options: RunOptions, settings: Environment): Promise<string[]> {
+  const { problem } = chooseRules(options.redaction, {}, null, settings);
+  return [problem, await controlPlaneProblem(configure(options, settings))].filter((line) => line !== null);
 }
 
 /** Of a log that can't be written nobody would ever hear, and it alone tells what becomes of the run. */

@@ -8,17 +8,17 @@ import type { Terminator } from '../kill/terminator.ts';
 import type { Log } from '../logging/log.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
 import type { LimitKind } from './limits.ts';
-import type { RunOptions } from './run-args.ts';
 import type { LaunchedRun } from './run-context.ts';
+import type { RunOptions } from './run-options.ts';
 
 export interface EndContext {
-  readonly args: RunOptions;
+  readonly options: RunOptions;
   readonly terminator: Terminator;
   readonly tree: ProcessTree;
   readonly log: Log;
 }
 
-export function endByOperator({ args, terminator, tree, log }: EndContext, kill: KillMessage): void {
+export function endByOperator({ options, terminator, tree, log }: EndContext, kill: KillMessage): void {
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
@@ -27,25 +27,25 @@ export function endByOperator({ args, terminator, tree, log }: EndContext, kill:
   else if (!tree.leaderHasExited()) log.warn(`killed ${by}`);
   terminator.request({
     cause: { kind: 'operator', kill: kill.kill },
-    signal: kill.signal ?? args.signal,
-    graceMs: kill.grace_ms ?? args.graceMs,
+    signal: kill.signal ?? options.signal,
+    graceMs: kill.grace_ms ?? options.graceMs,
     includeRelated: kill.include === 'related',
   });
 }
 
-export function endByLimit({ args, terminator, log }: EndContext, limit: LimitKind): void {
-  if (terminator.stage.kind === 'running') log.warn(`${describeLimit(limit, args)}: ending the command`);
-  terminator.request({ cause: { kind: limit }, signal: args.signal, graceMs: args.graceMs });
+export function endByLimit({ options, terminator, log }: EndContext, limit: LimitKind): void {
+  if (terminator.stage.kind === 'running') log.warn(`${describeLimit(limit, options)}: ending the command`);
+  terminator.request({ cause: { kind: limit }, signal: options.signal, graceMs: options.graceMs });
 }
 
-function describeLimit(limit: LimitKind, args: RunOptions): string {
+function describeLimit(limit: LimitKind, options: RunOptions): string {
   switch (limit) {
     case 'timeout':
-      return `the time limit of ${formatDuration(args.timeoutMs ?? 0)} is reached`;
+      return `the time limit of ${formatDuration(options.timeoutMs ?? 0)} is reached`;
     case 'idle_timeout':
-      return `the command has printed nothing for ${formatDuration(args.idleTimeoutMs ?? 0)}`;
+      return `the command has printed nothing for ${formatDuration(options.idleTimeoutMs ?? 0)}`;
     case 'offline_limit':
-      return `the control plane has been out of reach for ${formatDuration(args.maxOfflineMs ?? 0)}`;
+      return `the control plane has been out of reach for ${formatDuration(options.maxOfflineMs ?? 0)}`;
   }
 }
 
@@ -83,17 +83,17 @@ function signalLeader(
   }
 }
 
-function endBySignal({ args, terminator, log }: EndContext, signal: TerminatingSignal): void {
+function endBySignal({ options, terminator, log }: EndContext, signal: TerminatingSignal): void {
   const { kind } = terminator.stage;
-  const when = args.graceMs === 0 ? 'at once' : `in ${formatDuration(args.graceMs)}`;
+  const when = options.graceMs === 0 ? 'at once' : `in ${formatDuration(options.graceMs)}`;
   if (kind === 'running') log.warn(`${signal}: passed on; SIGKILL follows ${when}`);
   else log.info(`got ${signal}`);
-  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: args.graceMs });
+  terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: options.graceMs });
 }
 
 /** Why the run has ended, once it has. */
 export function endReason(
-  { args, terminator }: Pick<EndContext, 'args' | 'terminator'>,
+  { options, terminator }: Pick<EndContext, 'options' | 'terminator'>,
   raw: RawExit | null,
 ): EndReason {
   const { stage } = terminator;
@@ -106,6 +106,6 @@ export function endReason(
     case 'exited':
       if (raw !== null) return raw.kind;
       // The guardian has ended it, or a successor saw it end.
-      return args.wrapperDeath === 'kill' ? 'wrapper_died' : 'exit_unknown';
+      return options.wrapperDeath === 'kill' ? 'wrapper_died' : 'exit_unknown';
   }
 }

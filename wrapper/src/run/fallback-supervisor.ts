@@ -22,7 +22,7 @@ export async function superviseWithLeast(
   launched: LaunchedRun,
   signals: LocalSignals,
 ): Promise<number> {
-  const { args, own, log, started } = launched;
+  const { options, own, log, started } = launched;
   log.warn(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
   if (started.kind === 'not_started') return reportedEnd('start_failed', null).exitCode;
   // What had been put together before may fail later, too.
@@ -30,10 +30,10 @@ export async function superviseWithLeast(
   const age = () => Math.round(launched.age());
   const tree = groupTree(started.pid, null, started.exited);
   const terminator = new Terminator(tree, age, () => {}, log);
-  const ending = { args, tree, terminator, started, log };
+  const ending = { options, tree, terminator, started, log };
   signals.setHandler((local) => handleLocalSignal(ending, local));
   const limit = new Alarm(age, () => endByLimit(ending, 'timeout'));
-  limit.set(args.timeoutMs);
+  limit.set(options.timeoutMs);
   const output = Promise.all([
     passOn(started.output.stdout, own.sinks.stdout),
     started.output.stderr === null ? null : passOn(started.output.stderr, own.sinks.stderr),

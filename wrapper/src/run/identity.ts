@@ -16,11 +16,11 @@ export function newRunKey(): string {
 }
 
 /** What the run is of, and where it is. */
-export function nameRun({ args, startedAt, settings }: Pick<LaunchedRun, 'args' | 'startedAt' | 'settings'>) {
+export function nameRun({ options, startedAt, settings }: Pick<LaunchedRun, 'options' | 'startedAt' | 'settings'>) {
   return {
-    job: args.job,
-    instance: args.instance ?? defaultInstance(args.job, startedAt),
-    machine: args.machine ?? machineName(settings.LEASH_MACHINE ?? hostName()),
+    job: options.job,
+    instance: options.instance ?? defaultInstance(options.job, startedAt),
+    machine: options.machine ?? machineName(settings.LEASH_MACHINE ?? hostName()),
   };
 }
 

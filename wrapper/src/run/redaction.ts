@@ -7,7 +7,7 @@ import { onTokenRead, readTokenFile } from '../config/token-file.ts';
 import { compilePattern } from '../redact/patterns.ts';
 import { type RedactionRules, redactionRules } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
-import type { RedactionOption } from './run-args.ts';
+import type { RedactionOption } from './run-options.ts';
 
 /** Hides whole lines. */
 const EVERYTHING = /.+/g;

@@ -1,4 +1,4 @@
-/** What a run consists of once its command has been started, or could not be. */
+/** What a run consists of once its command has been started, or could not be started. */
 import type { RawExit } from '#protocol/run-state';
 import type { Killing } from '#protocol/wrapper-link';
 import type { Environment } from '../config/config-file.ts';
@@ -15,7 +15,7 @@ import { cookieOf } from '../launch/command-environment.ts';
 import type { LaunchState } from '../launch/launch-state.ts';
 import type { NotStarted, RunningCommand } from '../launch/start-command.ts';
 import type { RunAddress } from '../link/dial.ts';
-import { RunRecord, type StartFacts as TimelessFacts } from '../link/run-record.ts';
+import { RunRecord, type StartFacts } from '../link/run-record.ts';
 import { Uplink } from '../link/uplink.ts';
 import { describeError, type Log, type OpenLog } from '../logging/log.ts';
 import type { OutputPipe } from '../output/output-pipe.ts';
@@ -32,18 +32,18 @@ import { redactLine } from '../redact/redactor.ts';
 import { secretValues } from '../redact/secrets.ts';
 import { type EndContext, endByOperator } from './end-command.ts';
 import { nameRun, newRunKey } from './identity.ts';
-import type { RunOptions } from './run-args.ts';
 import { createRunFacts } from './run-facts.ts';
-import { type AdoptedStorage, type NewRunFacts, RunPersistence } from './run-persistence.ts';
+import type { RunOptions } from './run-options.ts';
+import { type NewRunFacts, RunPersistence, type StorageSource } from './run-persistence.ts';
 
-/** A command that runs, or did when somebody took it over who can't see how it exits: then that is null. */
+/** A command that was started; `exited` resolves with null for a successor, which can't see how it exits. */
 export interface SupervisedCommand extends Omit<RunningCommand, 'exited'> {
   readonly exited: Promise<RawExit | null>;
 }
 
-/** All that is known when the command has been started. */
+/** What is known when the command has been started. */
 export interface LaunchedRun {
-  readonly args: RunOptions;
+  readonly options: RunOptions;
   readonly version: string;
   readonly run: string;
   readonly startedAt: Date;
@@ -68,35 +68,34 @@ export interface RunContext extends LaunchedRun {
   readonly uplink: Uplink | null;
   readonly persistence: RunPersistence;
   readonly journal: RunJournal | null;
-  /** What a wrapper that was killed had read and not recorded, because it might become a secret. */
+  /** What a killed wrapper had read and not recorded, because it might become a secret. */
   readonly heldBack: HeldBytes;
 }
 
-/** What a successor has of the wrapper that was killed. */
+/** What a successor has from the wrapper that was killed. */
 export interface InheritedState {
-  readonly startFacts: TimelessFacts;
+  readonly startFacts: StartFacts;
   readonly origin: ProcessTreeOrigin;
   readonly guardian: GuardianControl;
   readonly journal: RunJournal | null;
   readonly checkpoint: RunCheckpoint;
   readonly heldBack: HeldBytes;
   readonly output: UnackedOutput;
-  /** What is noted of it, where it has no place on disk yet. */
-  readonly storage: AdoptedStorage | NewRunFacts;
+  readonly storage: StorageSource;
 }
 
-/** Puts together what supervises the command. It runs meanwhile. */
+/** Creates what supervises the command, which already runs. */
 export function createRunContext(launched: LaunchedRun): RunContext {
-  const { args, version, run, rules, log, started } = launched;
+  const { options, version, run, rules, log, started } = launched;
   const origin = treeOrigin(launched);
   const startFacts = {
     run,
     run_key: newRunKey(),
     pid: started.kind === 'running' ? started.pid : null,
-    command_line: cutCommandLine(redactLine(rules, args.shellLine ?? commandLine(args.command))),
+    command_line: cutCommandLine(redactLine(rules, options.shellLine ?? commandLine(options.command))),
     version,
-    limits: { timeout_ms: args.timeoutMs, grace_ms: args.graceMs, signal: args.signal },
-    host: hostFacts(args.user),
+    limits: { timeout_ms: options.timeoutMs, grace_ms: options.graceMs, signal: options.signal },
+    host: hostFacts(options.user),
   };
   const address = addressOf(launched);
   const self = tryRefOf(process.pid, log);
@@ -107,7 +106,7 @@ export function createRunContext(launched: LaunchedRun): RunContext {
   const output = createUnackedOutput(log);
   if (journal !== null) output.useJournal(journal.output);
   if (started.kind === 'running') log.info(`started as process ${started.pid}: ${startFacts.command_line}`);
-  return connect(launched, address, {
+  return wireContext(launched, address, {
     startFacts,
     tree: treeOf(launched, origin, helpers),
     guardian,
@@ -115,13 +114,13 @@ export function createRunContext(launched: LaunchedRun): RunContext {
     checkpoint: EMPTY_CHECKPOINT,
     heldBack: NOTHING_HELD,
     output,
-    storage: withGuardian(facts, helpers),
+    storage: { kind: 'new', facts: withGuardian(facts, helpers) },
   });
 }
 
-/** The same for a command whose wrapper was killed. */
+/** The same for the successor of a killed wrapper. */
 export function createAdoptedRunContext(launched: LaunchedRun, inherited: InheritedState): RunContext {
-  return connect(launched, addressOf(launched), { ...inherited, tree: openProcessTree(inherited.origin) });
+  return wireContext(launched, addressOf(launched), { ...inherited, tree: openProcessTree(inherited.origin) });
 }
 
 interface ContextParts extends Omit<InheritedState, 'origin' | 'guardian'> {
@@ -129,43 +128,43 @@ interface ContextParts extends Omit<InheritedState, 'origin' | 'guardian'> {
   readonly guardian: GuardianControl | null;
 }
 
-function connect(
+function wireContext(
   launched: LaunchedRun,
   address: RunAddress | null,
   { startFacts, tree, guardian, journal, checkpoint, heldBack, output, storage }: ContextParts,
 ): RunContext {
-  const { args, configuration, log } = launched;
+  const { options, configuration, log } = launched;
   const age = () => Math.round(launched.age());
-  const tell = killingLogger(log);
+  const logKilling = killingLogger(log);
   const onKilling = (step: Killing) => {
     const killing = withRelated(step, findRelated(tree, launched.rules, log));
     record.recordKilling(killing);
     saveCheckpoint(journal, terminator, record);
-    tell(killing);
+    logKilling(killing);
     uplink?.killing(killing);
   };
   const terminator = new Terminator(tree, age, onKilling, log, checkpoint.termination);
   const record = new RunRecord(startFacts, output, age, () => terminator.appliedKills);
-  record.exit = checkpoint.raw;
+  record.exit = checkpoint.exit;
   for (const step of checkpoint.unreported_steps) record.recordKilling(step);
   if (configuration.kind === 'unsupervised') {
     log.warn(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
   } else if (configuration.warning !== null) {
     log.warn(configuration.warning);
   }
-  const uplink = address === null ? null : openUplink(address, record, launched, { args, terminator, tree, log });
+  const uplink = address === null ? null : openUplink(address, record, launched, { options, terminator, tree, log });
   output.onReadable = () => uplink?.outputReadable();
   const persistence = new RunPersistence(launched, address, storage, record, output);
   if (uplink !== null) uplink.onOutputLimit = (bytes) => persistence.useOutputLimit(bytes);
   return { ...launched, tree, guardian, output, record, terminator, uplink, persistence, journal, heldBack };
 }
 
-/** How far the run is, for a successor. */
+/** Saves how far the run is, for a successor. */
 export function saveCheckpoint(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
-  journal?.saveCheckpoint({ termination, raw: record.exit, unreported_steps: record.unreportedSteps });
+  journal?.saveCheckpoint({ termination, exit: record.exit, unreported_steps: record.unreportedSteps });
 }
 
-/** A successor that is about to take the run over is not to be forestalled. */
+/** Names the guardian, so that no other process takes the run over before its successor. */
 function withGuardian(facts: NewRunFacts, [guardian = null]: readonly (ProcessRef | null)[]): NewRunFacts {
   return { ...facts, supervision: { ...facts.supervision, guardian } };
 }
@@ -179,10 +178,10 @@ function treeOf(
   return origin === null ? groupTree(started.pid, cgroup, started.exited) : openProcessTree(origin, helpers);
 }
 
-/** @returns null when there is no command, or nothing can be known of it */
+/** @returns null when there is no command, or the process table can't be read */
 function treeOrigin({ run, started, cgroup, log }: LaunchedRun): ProcessTreeOrigin | null {
   if (started.kind === 'not_started') return null;
-  // It can't have been collected yet, so there is an entry, unless the process table can't be read at all.
+  // Its exit can't have been collected yet, so there is an entry, unless the process table can't be read at all.
   const leader = tryRefOf(started.pid, log);
   if (leader === null) return null;
   const pipes = [started.output.stdout, started.output.stderr].flatMap((pipe) => nameOf(pipe) ?? []);
@@ -193,7 +192,7 @@ function nameOf(pipe: OutputPipe | null): string | null {
   return pipe === null || pipe.readFd === null ? null : processTable.nameOfPipe(pipe.readFd);
 }
 
-/** @returns null, and a note, when the process can't be looked at */
+/** @returns null, and logs why, when the process can't be looked at */
 function tryRefOf(pid: number, log: Log): ProcessRef | null {
   let why = 'there is no entry of it';
   try {
@@ -212,18 +211,18 @@ function startGuardian(
   facts: Parameters<typeof createGuardianPlan>[0],
   helpers: ProcessRef[],
 ): Guardian | null {
-  const { args, started, log } = launched;
+  const { options, started, log } = launched;
   if (started.kind === 'not_started') return null;
   const { stdout, stderr } = started.output;
   const isSecret = ([name, value]: [string, string]) => secretValues({ [name]: value }).length > 0;
-  const secrets = Object.fromEntries(Object.entries(args.env).filter(isSecret));
+  const secrets = Object.fromEntries(Object.entries(options.env).filter(isSecret));
   const guardian = new Guardian(
     createGuardianPlan(facts, started.pid, secrets),
     { stdout: stdout.readFd, stderr: stderr?.readFd ?? null },
     log,
   );
   const itself = guardian.pid === null ? null : tryRefOf(guardian.pid, log);
-  // In a nested run it looks like a part of the outer one, and is: but never of this.
+  // In a nested run it looks like a part of the outer run, and is one; but it is never a part of this run.
   if (itself !== null) helpers.push(itself);
   return guardian;
 }
@@ -254,14 +253,14 @@ function addressOf(launched: LaunchedRun): RunAddress | null {
   };
 }
 
-/** Everyone who asked for the end is told each step; a person reads each once. */
+/** Each request gets each step; a person reads each step once. */
 function killingLogger(log: Log): (killing: Killing) => void {
-  let hasTold = false;
+  let hasWarned = false;
   return (step) => {
     const { phase, survivors, related = [] } = step;
     log.info(describeStep(step));
-    if (phase !== 'gone' || hasTold) return;
-    hasTold = true;
+    if (phase !== 'gone' || hasWarned) return;
+    hasWarned = true;
     const alone = related.map(relatedText);
     if (alone.length > 0) log.warn(`related, not killed: ${alone.join(', ')}`);
     if (survivors.length === 0) return;

@@ -51,20 +51,20 @@ export function createRunFacts(
   };
 }
 
-function supervisionOf({ args, settings, rules }: LaunchedRun, journal: string | null): Supervision {
-  const logFile = args.logFile ?? settings.LEASH_LOG ?? null;
+function supervisionOf({ options, settings, rules }: LaunchedRun, journal: string | null): Supervision {
+  const logFile = options.logFile ?? settings.LEASH_LOG ?? null;
   return {
     successor: 0,
     guardian: null,
     journal,
-    wrapper_death: args.wrapperDeath,
-    signal: args.signal,
-    idle_timeout_ms: args.idleTimeoutMs,
-    max_offline_ms: args.maxOfflineMs,
-    spool_limit_bytes: args.spoolLimitBytes,
+    wrapper_death: options.wrapperDeath,
+    signal: options.signal,
+    idle_timeout_ms: options.idleTimeoutMs,
+    max_offline_ms: options.maxOfflineMs,
+    spool_limit_bytes: options.spoolLimitBytes,
     log_file: logFile === null ? null : absolute(logFile),
     // LEASH_REDACT is among them: who takes the run over may have another one.
-    redact: args.redaction.kind === 'off' ? null : rules.patterns.map(({ source }) => source),
+    redact: options.redaction.kind === 'off' ? null : rules.patterns.map(({ source }) => source),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a run leaves behind on disk if it must: a record of it from its start, so that its processes can be found even if
- * the wrapper is killed, and what could not be told, to be told later. Nothing here ever holds up or fails the run.
+ * What a run writes to disk: from its start a record, so that its processes can be found even if the wrapper is killed; at
+ * its end what could not be reported, to be reported later. Nothing here delays or fails the run.
  */
 
 import { performance } from 'node:perf_hooks';
@@ -29,40 +29,41 @@ import { type MemoryCopy, persistInMemory } from './persist-in-memory.ts';
 import type { LaunchedRun } from './run-context.ts';
 
 /**
- * A disk that has not given the run a place in so long, from the run's start on, counts as none. On a machine that is
- * very busy it takes seconds; and a place that is there after all, without the run's end in it, makes the run look lost.
+ * A disk on which the run has no directory this long after its start counts as missing. On a very busy machine it takes
+ * seconds; and a directory that is created later, without the run's end in it, makes the run look lost.
  */
 const STORAGE_MS = 20_000;
-/** Told by then, as a rule: the disk need not be bothered. */
+/** By then the end is usually reported, and need not be written. */
 const WRITE_END_AFTER_MS = 200;
-/** The disk gets so long for the last of the output; what it can't take then is lost. */
+/** How long the disk may take for the last of the output; what it has not taken by then is lost. */
 const FLUSH_MS = 10_000;
 const END_MS = 10_000;
-/** What else is done at the end can be done by others later. */
+/** The rest can be done by another process later. */
 const CLEANUP_MS = 1_000;
-/** How long a run that is over goes on looking for what others have left. */
+/** How long a run that is over continues to look for what other runs have left. */
 const SEARCH_MS = 500;
 const SLOW = 'the disk does not answer';
 
-/** What has come of leaving all of it behind. */
+/** The result of writing everything that could not be reported. */
 interface PersistResult {
-  /** What could not be left on disk, and why; empty when all of it could. */
+  /** What could not be written to disk, and why; empty when everything was. */
   readonly failures: readonly string[];
   /** Where the end is instead. */
   readonly inMemory: MemoryCopy | null;
 }
 
-interface RunStorage {
+export interface RunStorage {
   readonly state: State;
   readonly directory: RunDirectory;
 }
 
-/** What a successor has taken over of what the run has on disk. */
-export interface AdoptedStorage extends RunStorage {
-  readonly output: OnDisk;
-}
-
 export type NewRunFacts = Omit<RunFacts, 'version' | 'wrapper'>;
+
+export type StorageSource =
+  /** The run has no directory yet; `facts` are to be written to it. */
+  | { readonly kind: 'new'; readonly facts: NewRunFacts }
+  /** A successor has taken over the directory, and the output in it. */
+  | { readonly kind: 'adopted'; readonly storage: RunStorage; readonly output: OnDisk };
 
 export class RunPersistence {
   readonly #launched: LaunchedRun;
@@ -70,24 +71,23 @@ export class RunPersistence {
   readonly #record: RunRecord;
   readonly #output: UnackedOutput;
   readonly #facts: NewRunFacts;
-  /** What the run may use of the disk, if there is enough for all. */
+  /** What the run may use of the disk, if there is enough for all runs. */
   #wantedBytes: number;
-  /** Null when there is none: why has been told. */
+  /** Null when there is none: the reason has been logged. */
   readonly #storage: Promise<RunStorage | null>;
   readonly #since = performance.now();
-  /** Ends what goes on in the background. Thousands of runs may have left something to look through. */
+  /** Ends the work in the background. Thousands of runs may have left something to look through. */
   readonly #ending = new AbortController();
-  /** For what others have left to be sent. */
+  /** The search for what other runs have left to be sent. */
   #search: Promise<unknown> = Promise.resolve();
   #endTimer: NodeJS.Timeout | undefined;
-  /** Resolves with why the end could not be noted, or null. */
+  /** Resolves with why the end could not be written, or null. */
   #endWritten: Promise<string | null> | null = null;
 
-  /** @param storage what is to be noted of a run that has no place yet, or what has been taken over */
   constructor(
     launched: LaunchedRun,
     address: RunAddress | null,
-    storage: NewRunFacts | AdoptedStorage,
+    source: StorageSource,
     record: RunRecord,
     output: UnackedOutput,
   ) {
@@ -95,27 +95,27 @@ export class RunPersistence {
     this.#address = address;
     this.#record = record;
     this.#output = output;
-    this.#facts = 'directory' in storage ? storage.directory.facts : storage;
-    this.#wantedBytes = launched.args.spoolLimitBytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
+    this.#facts = source.kind === 'new' ? source.facts : source.storage.directory.facts;
+    this.#wantedBytes = launched.options.spoolLimitBytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
     if (address !== null) output.expectSpool();
-    this.#storage = this.#openStorage(storage).catch((error: unknown) => {
+    this.#storage = this.#openStorage(source).catch((error: unknown) => {
       this.#reportUnusable(describeError(error));
       return null;
     });
   }
 
-  /** The control plane keeps so much of the run's output: nothing is gained by keeping more, and lost by keeping less. */
+  /** Sets how much of the run's output the control plane keeps: as much is kept here. */
   useOutputLimit(bytes: number): void {
-    this.#wantedBytes = this.#launched.args.spoolLimitBytes ?? spoolBytesFor(bytes);
+    this.#wantedBytes = this.#launched.options.spoolLimitBytes ?? spoolBytesFor(bytes);
     this.#output.spoolLimitChanged();
   }
 
-  /** Whether what can't be told now will be told later. Known within PLACE_MS from the start. */
+  /** Whether what can't be reported now can be reported later. Known within STORAGE_MS from the start. */
   async isUsable(): Promise<boolean> {
     return (await this.#storageInTime()) !== null;
   }
 
-  /** The record has its completion, which is kept on disk unless it is told within a moment. */
+  /** The record has its completion, which is written to disk unless it is reported within WRITE_END_AFTER_MS. */
   scheduleEndRecord(): void {
     this.#endTimer = setTimeout(() => {
       this.#endWritten = this.#writeEnd();
@@ -123,7 +123,7 @@ export class RunPersistence {
   }
 
   /**
-   * The run is over, and its end has been noted or been told.
+   * The run is over, and its end has been written or reported.
    *
    * @param unreported why not all of it is stored at the control plane; null when it is
    */
@@ -139,7 +139,7 @@ export class RunPersistence {
     return (this.#record.completion?.left_running ?? []).length > 0;
   }
 
-  /** All is told, and something of the run lives: it is to stay in reach. */
+  /** Everything is reported, and processes of the run live: a keeper keeps them in reach. */
   async #handOverToKeeper(): Promise<void> {
     const storage = await this.#storageInTime();
     const endLost = await (this.#endWritten ?? this.#writeEnd());
@@ -156,14 +156,14 @@ export class RunPersistence {
     return { environment, controlPlane: this.#address?.controlPlane ?? null };
   }
 
-  /** The control plane will never take it: what is kept would be sent again and again, and never be stored. */
+  /** The control plane will never accept it: what is kept would be sent again and again, and never be stored. */
   async #discard(why: string): Promise<void> {
     const { log, run } = this.#launched;
     log.warn(`the control plane will never have ${this.#describeUnstored()} of run ${run} (${why}): not kept`);
     await this.#removeRecord();
   }
 
-  /** Nothing is left to be told. A record that can't be removed now is found, and removed, by the next flusher. */
+  /** Nothing is left to be reported. A record that can't be removed now is removed by the next flusher. */
   async #removeRecord(): Promise<void> {
     this.#output.close();
     const removed = async () => {
@@ -178,7 +178,7 @@ export class RunPersistence {
 
   async #handOver({ why, refusal }: Unreported): Promise<void> {
     const isRefused = refusal !== 'none';
-    const { args, log, run } = this.#launched;
+    const { options, log, run } = this.#launched;
     const storage = await this.#storageInTime();
     const { failures, inMemory } = await this.#persistAll(storage);
     this.#ending.abort();
@@ -208,7 +208,7 @@ export class RunPersistence {
     }
     const kept = `the control plane does not have ${unstored} of run ${run} yet (${why}); kept in ${storage.state.directory}, ${how}`;
     // Nothing is lost, and cron mails each line: whoever asked for quiet, or knows already, is not told.
-    if (isRefused || args.quiet) log.info(kept);
+    if (isRefused || options.quiet) log.info(kept);
     else log.warn(kept);
   }
 
@@ -222,9 +222,8 @@ export class RunPersistence {
     return withTimeout(this.#storage, leftMs, { fallback: null });
   }
 
-  async #openStorage(given: NewRunFacts | AdoptedStorage): Promise<RunStorage | null> {
-    const taken = 'directory' in given ? given : null;
-    const storage = taken ?? ('directory' in given ? null : await this.#createStorage(given));
+  async #openStorage(source: StorageSource): Promise<RunStorage | null> {
+    const storage = source.kind === 'adopted' ? source.storage : await this.#createStorage(source.facts);
     if (storage === null) {
       this.#search = this.#sendWhatIsInMemory().catch(() => undefined);
       return null;
@@ -242,16 +241,16 @@ export class RunPersistence {
       totalBytes: DEFAULT_TOTAL_BYTES,
       signal,
     };
-    // The run has its place at once, however much others have left.
+    // The run has its quota at once, however much other runs have left.
     const bytes = await firstQuota(state.directory, this.#wantedBytes);
     const again = () => spoolQuota({ ...question, wantedBytes: this.#wantedBytes });
-    this.#output.useSpool(directory.path, { bytes, again }, taken?.output);
+    this.#output.useSpool(directory.path, { bytes, again }, source.kind === 'adopted' ? source.output : undefined);
     log.info(`what can't be sent is kept in ${directory.path}, at most ${formatBytes(bytes)}`);
     this.#search = rescued.then(() => sendWhatIsLeft(state, controlPlane, launch.environment, log, signal));
     return storage;
   }
 
-  /** On a disk that takes nothing, only that can be sent. */
+  /** On a disk that takes nothing, this is all that can be sent. */
   async #sendWhatIsInMemory(): Promise<void> {
     if (this.#address === null) return;
     const { settings, launch, log } = this.#launched;
@@ -275,7 +274,7 @@ export class RunPersistence {
     return storage.directory.writeEnd({ complete: completion, unreported_steps: [...unreportedSteps] }, END_MS);
   }
 
-  /** Leaves all of it on disk, or in memory where the disk does not take the end. */
+  /** Writes everything to disk, or to memory where the disk does not take the end. */
   async #persistAll(storage: RunStorage | null): Promise<PersistResult> {
     const endLost = storage === null ? 'there is no place for it' : await (this.#endWritten ?? this.#writeEnd());
     const flushed = storage === null ? null : await this.#output.flush(FLUSH_MS);
@@ -285,7 +284,7 @@ export class RunPersistence {
       await storage?.directory.release();
       await this.#ensureFlusher();
     };
-    // A disk that does not even answer gets no more to do: whoever dies has given its directory back.
+    // A disk that does not even answer gets no more to do: the directory of a process that exits is released anyway.
     await withTimeout(passOn(), CLEANUP_MS, { fallback: undefined });
     const where = inMemory === null ? '' : ' on disk';
     const failures = [

@@ -15,8 +15,8 @@ import { type Detachment, startInBackground } from './detach.ts';
 import { superviseWithLeast } from './fallback-supervisor.ts';
 import { newRunId } from './identity.ts';
 import { chooseRules, hideTokenFile } from './redaction.ts';
-import type { RunOptions } from './run-args.ts';
 import { createRunContext, type LaunchedRun } from './run-context.ts';
+import type { RunOptions } from './run-options.ts';
 import { superviseRun } from './supervise.ts';
 
 /**
@@ -25,12 +25,12 @@ import { superviseRun } from './supervise.ts';
  * @param detachment what a `leash run --detach` that started this one left for it; null in the foreground
  * @returns the exit code to leave with; everything else has been done by then
  */
-export async function run(args: RunOptions, detachment: Detachment | null, version: string): Promise<number> {
+export async function run(options: RunOptions, detachment: Detachment | null, version: string): Promise<number> {
   const launch = { ...extractLaunchState(process.env), ...detachment };
-  if (args.detach && detachment === null) return startInBackground(args, launch);
+  if (options.detach && detachment === null) return startInBackground(options, launch);
   const signals = new LocalSignals(launch.ignoredSignals);
   keepMemorySmall();
-  const launched = await start(args, version, detachment?.run ?? newRunId(), launch);
+  const launched = await launchCommand(options, version, detachment?.run ?? newRunId(), launch);
   const { own, log } = launched;
 
   let exitCode: number;
@@ -51,37 +51,37 @@ export async function run(args: RunOptions, detachment: Detachment | null, versi
 }
 
 /** Starts the command, before anything that it does not need. */
-async function start(
-  args: RunOptions,
+async function launchCommand(
+  options: RunOptions,
   version: string,
   run: string,
   launch: LaunchedRun['launch'],
 ): Promise<LaunchedRun> {
-  const pipes = prepareOutput(args.merge);
-  const own = openOwnOutput(args.quiet);
+  const pipes = prepareOutput(options.merge);
+  const own = openOwnOutput(options.quiet);
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
-  const configuration = configure(args, settings);
-  const env = commandEnvironment(launch.environment, run, args.env);
+  const configuration = configure(options, settings);
+  const env = commandEnvironment(launch.environment, run, options.env);
   const token = configuration.kind === 'supervised' ? configuration.controlPlane.token : null;
-  const chosen = chooseRules(args.redaction, env, token, settings);
+  const chosen = chooseRules(options.redaction, env, token, settings);
   const { rules, ownRules, problem } = chosen;
   const log = openLog({
     sink: own.lines,
-    verbose: args.verbose,
-    file: args.logFile ?? settings.LEASH_LOG ?? null,
-    label: `${args.job} ${run}`,
+    verbose: options.verbose,
+    file: options.logFile ?? settings.LEASH_LOG ?? null,
+    label: `${options.job} ${run}`,
     redact: (line) => redactLine(ownRules, line),
   });
   const cgroup = createCgroup();
   const startedAt = new Date();
   const since = performance.now();
   const age = () => performance.now() - since;
-  const { command, cwd, user, merge } = args;
+  const { command, cwd, user, merge } = options;
   const joinFile = cgroup?.joinFile ?? null;
   const started = await startCommand({ command, env, cwd, user, merge, joinFile, launch }, pipes);
-  await hideTokenFile(chosen, args.redaction, token);
+  await hideTokenFile(chosen, options.redaction, token);
   for (const line of config.problems) log.warn(line);
   if (problem !== null) log.warn(problem);
-  return { args, version, run, startedAt, age, launch, settings, configuration, rules, cgroup, own, log, started };
+  return { options, version, run, startedAt, age, launch, settings, configuration, rules, cgroup, own, log, started };
 }

@@ -23,7 +23,7 @@ import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-c
 interface End {
   readonly reason: EndReason;
   /** Null when it never began, or nobody saw how it ended. */
-  readonly raw: RawExit | null;
+  readonly exit: RawExit | null;
   /** What it has left running. */
   readonly left: readonly LeftProcess[];
 }
@@ -37,7 +37,7 @@ export async function superviseRun(
   process.on('uncaughtException', (error) => fail(context, error));
   signals.setHandler((signal) => handleLocalSignal(context, signal));
   const end = started.kind === 'running' ? await supervise(started, context) : notStarted(started.why, context);
-  const { exitCode } = reportedEnd(end.reason, end.raw);
+  const { exitCode } = reportedEnd(end.reason, end.exit);
   signals.onTerminate(() => context.uplink?.abortDrain());
   await reportEnd(context, end, exitCode).catch((error: unknown) => fail(context, error));
   return { reason: end.reason, exitCode };
@@ -78,7 +78,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   tree.release();
   const why = command.whyNotExecuted();
   if (why !== null) return notStarted(why, context);
-  return checkForwarded({ reason: endReason(context, record.exit), raw: record.exit, left }, context);
+  return checkForwarded({ reason: endReason(context, record.exit), exit: record.exit, left }, context);
 }
 
 /** Where the last look at all processes has shown that all is gone, only what was left alone may still run. */
@@ -89,8 +89,8 @@ async function findWhatIsLeft({ terminator, tree, rules, log }: RunContext): Pro
 }
 
 function startLimits(context: RunContext): Limits {
-  const { args, age, own, uplink } = context;
-  const limits = new Limits(args, {
+  const { options, age, own, uplink } = context;
+  const limits = new Limits(options, {
     age,
     offlineSince: () => {
       const offlineForMs = uplink === null ? age() : uplink.offlineForMs;
@@ -154,36 +154,36 @@ function closeGuardiansPipes({ output }: SupervisedCommand, guardian: GuardianCo
 
 /** A command whose output is missing where it should be has not succeeded, whatever it says: it could not know. */
 async function checkForwarded(end: End, { own, log }: RunContext): Promise<End> {
-  if (end.raw?.kind !== 'exited' || end.raw.code !== 0 || end.reason !== 'exited') return end;
+  if (end.exit?.kind !== 'exited' || end.exit.code !== 0 || end.reason !== 'exited') return end;
   const why = await forwardingFailure(own);
   if (why === null) return end;
   log.warn(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
   return { ...end, reason: 'wrapper_failed' };
 }
 
-function notStarted(why: string, { args, own, output, rules, cgroup, terminator }: RunContext): End {
-  const line = `cannot start ${args.command[0]}: ${why}`;
+function notStarted(why: string, { options, own, output, rules, cgroup, terminator }: RunContext): End {
+  const line = `cannot start ${options.command[0]}: ${why}`;
   own.lines.write(Buffer.from(ownLine(line)));
   // What is a secret is one as it was given, not as it is shown.
   output.append('stderr', Buffer.from(ownLine(redactLine(rules, line))));
   terminator.leaderExited();
   cgroup?.remove();
-  return { reason: 'start_failed', raw: null, left: [] };
+  return { reason: 'start_failed', exit: null, left: [] };
 }
 
 async function reportEnd(context: RunContext, end: End, exitCode: number): Promise<void> {
   const { record, age, output, uplink, persistence, log } = context;
   record.recordCompletion({
     exit_code: exitCode,
-    command_exit_code: end.raw?.kind === 'exited' ? end.raw.code : null,
-    signal: end.raw?.kind === 'signaled' ? end.raw.signal : null,
+    command_exit_code: end.exit?.kind === 'exited' ? end.exit.code : null,
+    signal: end.exit?.kind === 'signaled' ? end.exit.signal : null,
     reason: end.reason,
     duration_ms: Math.round(age()),
     ...(end.left.length > 0 && { left_running: [...end.left] }),
   });
   if (end.left.length > 0)
     log.info(`left running: ${end.left.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`);
-  log.info(describeEnd(end.reason, end.raw, exitCode));
+  log.info(describeEnd(end.reason, end.exit, exitCode));
   persistence.scheduleEndRecord();
   const unreported =
     uplink === null ? null : await uplink.drain(persistence.isUsable(), () => output.end - output.start);

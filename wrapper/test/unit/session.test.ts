@@ -375,7 +375,7 @@ function fetchedRecord(length: number) {
     completion: null,
     unreportedSteps: [],
     left: null,
-    isKept: false,
+    keepsLinkOpen: false,
     stepsReported: () => {},
     start: () => record.start(),
   };
@@ -429,7 +429,7 @@ test('of an abandoned run nothing but the output is owed', () => {
     output: record.output,
     completion: null,
     left: null,
-    isKept: false,
+    keepsLinkOpen: false,
     unreportedSteps: [],
     stepsReported: () => {},
     start: () => ({ ...record.start(), phase: 'abandoned' }),

@@ -215,7 +215,7 @@ class Simulation {
         return record.unreportedSteps;
       },
       left: null,
-      isKept: false,
+      keepsLinkOpen: false,
       stepsReported: (steps) => record.stepsReported(steps),
       start: () => record.start(),
     };

@@ -3,7 +3,7 @@ import { DEFAULT_GRACE_MS, KIB, MAX_GRACE_MS } from '#protocol/limits';
 import { InstanceName, JobName, MachineName } from '#protocol/names';
 import { shown } from '../host/undecodable-bytes.ts';
 import { compilePattern } from '../redact/patterns.ts';
-import type { RedactionOption, RunOptions } from '../run/run-args.ts';
+import type { RedactionOption, RunOptions } from '../run/run-options.ts';
 import { duration, name, readFlags, signalName, size, UsageError } from './flags.ts';
 
 const LEAST_SPOOL_LIMIT_BYTES = 64 * KIB;
