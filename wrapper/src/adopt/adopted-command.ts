@@ -1,4 +1,4 @@
-/** A command that another wrapper has started, as the one that takes it over has it. */
+/** A command that another wrapper has started, for the successor. */
 import fs from 'node:fs';
 import type { StreamName } from '#protocol/output-frame';
 import type { RawExit } from '#protocol/run-state';
@@ -9,10 +9,10 @@ import { processTable } from '../processes/process-table.ts';
 import { openProcessTree, type ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { SupervisedCommand } from '../run/run-context.ts';
 
-/** Whose parent we are not, we are not told the exit of. */
+/** How often to check whether the command has exited: only its parent is notified. */
 const LOOK_EVERY_MS = 250;
 
-/** @param knownExit how it has exited, if its wrapper lived to note it */
+/** @param knownExit how it has exited, if its wrapper could record that */
 export function adoptedCommand(origin: ProcessTreeOrigin, knownExit: RawExit | null, log: Log): SupervisedCommand {
   const isMerged = origin.pipes.length < 2;
   return {
@@ -28,14 +28,14 @@ export function adoptedCommand(origin: ProcessTreeOrigin, knownExit: RawExit | n
   };
 }
 
-/** Null when nobody holds it any more. */
+/** Null when the guardian doesn't hold it any more. */
 function pipeOf(stream: StreamName, { pipes }: ProcessTreeOrigin, log: Log): OutputPipe | null {
   const fd = INHERITED_FDS[stream];
   try {
     if (!fs.fstatSync(fd).isFIFO() || !pipes.includes(processTable.nameOfPipe(fd) ?? '')) return null;
     return inheritedPipe(fd);
   } catch (error) {
-    // EBADF: the guardian was told to close it, because nobody read what was printed there.
+    // EBADF: the guardian has closed it, because it was no longer read.
     log.info(`the command's ${stream} is not read: ${describeError(error)}`);
     return null;
   }

@@ -1,6 +1,6 @@
 /**
- * Keeping what a run has left running in reach: the run is over and told, its processes are not. As long as one of them
- * lives there is a link for it, by which an operator can end them.
+ * Keeps what a run has left running in reach: the run is over and reported, but processes of it live. As long as one of
+ * them does, an operator can kill them by this link.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withTimeout } from '#shared/with-timeout';
@@ -16,18 +16,18 @@ import type { RunDirectory } from '../state/run-directory.ts';
 import type { State } from '../state/state-directory.ts';
 import { LaterKills } from './later-kills.ts';
 
-/** Nobody waits for it, a kill looks far more often; and what lives for weeks must not cost a look at all processes so often. */
+/** Pauses between looks: nothing waits for their result, and a process that lives for weeks must not cost many of them. */
 const FIRST_PAUSE_MS = 3_000;
 const LONGEST_PAUSE_MS = 30_000;
 const BACK_OFF = 1.5;
-/** So long a process of its own tries to tell that nothing is left; in a longer outage a flusher does it for all runs. */
+/** How long a keeper tries to report that nothing is left; in a longer outage a flusher does so for all runs. */
 const TELL_MS = 60_000;
 
 /**
- * Resolves when nothing is left of the run and the control plane knows, or doesn't want to hear of it, or can't. Its
- * directory has been removed then, or given back.
+ * Resolves when nothing is left of the run and the control plane knows that, refuses it or can't be reached. Its directory
+ * has been removed by then, or released.
  *
- * @returns whether a flusher is to tell the rest
+ * @returns whether a flusher is to report the rest
  */
 export async function keepReachable(
   directory: RunDirectory,
@@ -40,8 +40,8 @@ export async function keepReachable(
   const tree = openProcessTree(origin);
   const { record, output } = await leftRecord(directory, () => kills.applied);
   const { limits, supervision } = directory.facts;
-  const ownWay = { signal: supervision.signal, graceMs: limits.grace_ms };
-  const kills = new LaterKills(tree, ownWay, () => record.start().age_ms, log, {
+  const defaults = { signal: supervision.signal, graceMs: limits.grace_ms };
+  const kills = new LaterKills(tree, defaults, () => record.start().age_ms, log, {
     killing: (step) => {
       const told = withRelated(step, findRelated(tree, rules, log));
       record.recordKilling(told);

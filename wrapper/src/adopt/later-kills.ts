@@ -1,4 +1,4 @@
-/** Kills of what a run has left running: each goes the way that a kill of the run would have gone. */
+/** Kills of what a run has left running, carried out like kills of the run. */
 import type { AppliedKill, Killing, KillMessage } from '#protocol/wrapper-link';
 import { leaderless } from '../kill/kill-tree.ts';
 import { Terminator } from '../kill/terminator.ts';
@@ -29,18 +29,18 @@ export class LaterKills {
   #terminator: Terminator | null = null;
 
   /**
-   * @param ownWay how the run is ended where a kill does not say
+   * @param defaults the signal and grace for kills that name none
    * @param age the run's age in ms, whole
    */
-  constructor(tree: ProcessTree, ownWay: KillDefaults, age: () => number, log: Log, events: LaterKillEvents) {
-    this.#defaults = ownWay;
+  constructor(tree: ProcessTree, defaults: KillDefaults, age: () => number, log: Log, events: LaterKillEvents) {
+    this.#defaults = defaults;
     this.#tree = tree;
     this.#age = age;
     this.#log = log;
     this.#events = events;
   }
 
-  /** How far each of them is. */
+  /** How far each kill is. */
   get applied(): readonly AppliedKill[] {
     return [...this.#finished, ...(this.#terminator?.appliedKills ?? [])];
   }
@@ -58,7 +58,7 @@ export class LaterKills {
       graceMs: grace_ms ?? this.#defaults.graceMs,
       includeRelated: include === 'related',
     });
-    // There is no leader any more whose exit could be waited for.
+    // The leader's exit isn't waited for.
     this.#terminator.leaderExited();
   }
 

@@ -1,4 +1,4 @@
-/** What the guardian of a run is told to do. */
+/** Creates the plan that a run's guardian follows. */
 import type { Environment } from '../config/config-file.ts';
 import { ownProgram } from '../host/own-program.ts';
 import type { ProcessRef } from '../processes/process-ref.ts';
@@ -6,7 +6,7 @@ import { FORMAT_VERSION, type RunFacts } from '../state/run-file.ts';
 import type { GuardianPlan } from './guardian.ts';
 
 /**
- * @param facts as far as they are known; without the wrapper where that can't be told from other processes
+ * @param facts `wrapper` is null where its process can't be identified
  * @param pgid the command's process group
  * @param secrets variables that the command alone was given
  */

@@ -1,12 +1,12 @@
 /**
- * A shell that outlives the wrapper by a moment, and does what must be done when the wrapper can't any more.
+ * A shell that outlives a killed wrapper and starts its successor, or ends the command.
  *
- * A wrapper that is killed takes the read ends of the command's pipes along: a command that was to be kept would die of
- * SIGPIPE at its next print. So the guardian holds them too, without reading. It hears of the wrapper's death by the end
- * of the pipe between them, which no way of dying can avoid. Then it starts a successor, which has the pipes from it and
- * goes on reading where the wrapper was stopped; or it ends the command.
+ * When a wrapper is killed, the read ends of the command's pipes are closed: the command would die of SIGPIPE at its next
+ * print. So the guardian holds them too, without reading. It notices the wrapper's death by the end of the pipe between
+ * them, which happens however the wrapper dies. The successor inherits the command's pipes, and continues to read where the
+ * wrapper stopped.
  *
- * It is a `sh`, not a Node, because one runs beside every command: it costs a megabyte and a millisecond.
+ * It is a `sh`, not a Node process, because one runs with every command: it costs a megabyte and a millisecond.
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Writable } from 'node:stream';
@@ -18,27 +18,27 @@ import { describeError, type Log } from '../logging/log.ts';
 import { processTable } from '../processes/process-table.ts';
 import { type RunFacts, readFacts } from '../state/run-file.ts';
 
-/** What the guardian does when the wrapper has died. */
+/** What the guardian does when the wrapper is dead. */
 export interface GuardianPlan {
   readonly kind: 'keep' | 'kill';
-  /** The run's id. In no argument: everyone on the machine can read those. */
+  /** The run's id. Not an argument: everyone on the machine can read arguments. */
   readonly run: string;
-  /** The command's process group: killed by the shell itself if `end` fails, and it is still the command's. */
+  /** The command's process group: the shell itself kills it if `killArguments` fails and it is still the command's. */
   readonly group: CommandGroup;
-  /** Ends all of the run; its success is relied on. For `kill`. */
+  /** A command that ends the whole run, for `kill`. */
   readonly killArguments: readonly string[];
-  /** Becomes the run's new wrapper. */
+  /** A command that becomes the run's new wrapper. */
   readonly adoptArguments: readonly string[];
-  /** What both are told of the run, because there may be no record of it; null when nothing is known. */
+  /** Passed to both commands, because there may be no record of the run; null when nothing is known. */
   readonly facts: RunFacts | null;
-  /** Variables with secrets that the command alone was given: to be hidden by a successor, and kept nowhere else. */
+  /** Variables with secrets that only the command was given: a successor hides them; they are stored nowhere else. */
   readonly secrets: Environment;
 }
 
-/** A process group's number is another's when nobody is left in it: by the rest it is known for certain. */
+/** A process group's number is reused when the group is empty: the start time identifies it for certain. */
 export interface CommandGroup {
   readonly pgid: number;
-  /** When its leader was started, as the process table tells it; null when that is not known. */
+  /** When its leader was started, by the process table; null when that isn't known. */
   readonly startTime: string | null;
 }
 
@@ -46,24 +46,24 @@ export interface CommandGroup {
 const RUN_VARIABLE = 'LEASH_GUARDED_RUN';
 /** The variable that holds the facts. */
 const FACTS_VARIABLE = 'LEASH_INHERITED';
-/** What the names of the variables begin with that hold the secrets. */
+/** The prefix of the variables that hold the secrets. */
 const SECRETS_PREFIX = 'LEASH_INHERITED_';
 
-/** What a guardian tells who it starts. */
+/** What a guardian passes to the process that it starts. */
 export interface GuardianHandover {
   /** Null when no guardian has started this process. */
   readonly facts: RunFacts | null;
   readonly secrets: Environment;
 }
 
-/** The run for which a guardian has started this process; undefined when none has. Taken out of `env`. */
+/** The run for which a guardian has started this process; undefined when none has. Removed from `env`. */
 export function extractGuardedRun(env: NodeJS.ProcessEnv): string | undefined {
   const run = env[RUN_VARIABLE];
   delete env[RUN_VARIABLE];
   return run;
 }
 
-/** Whether a guardian of the run lives, or who it has started: so it is known also where no record can tell any more. */
+/** Whether a guardian of the run, or its successor, lives. Works without a record of the run. */
 export function isGuarded(run: string): boolean {
   return processTable
     .list()
@@ -71,10 +71,10 @@ export function isGuarded(run: string): boolean {
 }
 
 /**
- * What a guardian has told this process of a run. Taken out of `env`. Only for what guardians start: in the environment of
- * what a person types, these variables are somebody else's.
+ * Extracts from `env` what a guardian has passed to this process. Only for what guardians start: when a person starts
+ * `leash`, these variables belong to another run.
  *
- * @param run whose guardian it is; what is told of another run counts for nothing
+ * @param run whose guardian it is; facts of another run are ignored
  */
 export function extractHandover(env: NodeJS.ProcessEnv, run: string): GuardianHandover {
   const read = readFacts(env[FACTS_VARIABLE] ?? '');
@@ -90,34 +90,34 @@ export function extractHandover(env: NodeJS.ProcessEnv, run: string): GuardianHa
 }
 
 /**
- * Descriptors of the read ends; null where there is none. They must block, which is a property of the open file: `cat`
- * would see EAGAIN, and end.
+ * Descriptors of the read ends; null where there is none. They must be in blocking mode, a property of the open file
+ * description: otherwise `cat` would fail with EAGAIN.
  */
 export type ReadEnds = Readonly<Record<StreamName, number | null>>;
 
 /** Where a successor finds the read ends. */
 export const INHERITED_FDS: Readonly<Record<StreamName, number>> = { stdout: 4, stderr: 5 };
 
-/** By this exit code a successor says that the run is over, but something it left behind still prints. */
+/** The exit code of a successor whose run is over, but some process of it still prints. */
 export const EXIT_STILL_PRINTING = 3;
 
-/** A successor that can't even start is tried again: the program or Node may just be being replaced. */
+/** How often a successor that can't start is tried again: the program or Node may just be being replaced. */
 const TRIES = 30;
 
-// Descriptors: 3 the words of the wrapper, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell, is
-// nobody's child, and guards nothing. A successor is the shell's child, so that another one follows when it is killed, too. While the command
-// is being ended there is one as well: for what it has to say, and for an operator who can't wait for its grace.
-// That may take hours, in which the number of the command's group may have become another's: it is signalled only if its
-// leader is the command's own process, or that is gone and somebody in the group has the run's cookie.
+// Descriptors: 3 the wrapper's instructions, 4 and 5 the command's stdout and stderr. A `cat` outlives the shell and guards
+// nothing. A successor is the shell's child, so that another one follows when it is killed, too. A successor also runs while
+// the command is being ended: it reads the output, and an operator's kill can shorten the grace.
+// A grace may take hours, in which the number of the command's group may be reused: the group is signalled only if its
+// leader is the command's own process, or if that is gone and a process in the group has the run's cookie.
 const SCRIPT = `
-will=$1 end=$2 succeed=$3 pgid=$4 started=$5 cookie=${cookieOf(`$${RUN_VARIABLE}`)}
+kind=$1 kill_command=$2 adopt_command=$3 pgid=$4 started=$5 cookie=${cookieOf(`$${RUN_VARIABLE}`)}
 word=
 while read -r word <&3; do
   case $word in
     done) exit 0 ;;
     close-stdout) exec 4<&- ;;
     close-stderr) exec 5<&- ;;
-    over) will=keep; exec 4<&- 5<&- ;;
+    over) kind=keep; exec 4<&- 5<&- ;;
     drain) break ;;
   esac
 done
@@ -152,37 +152,37 @@ is_ours() {
   done 2>/dev/null
   return 1
 }
-if [ "$will" = kill ]; then { eval "$end" || { is_ours && kill -s KILL -- "-$pgid"; }; } & fi
+if [ "$kind" = kill ]; then { eval "$kill_command" || { is_ours && kill -s KILL -- "-$pgid"; }; } & fi
 tries=0
-until eval "$succeed"; do
+until eval "$adopt_command"; do
   if [ $? -eq ${EXIT_STILL_PRINTING} ] || [ "$tries" -ge ${TRIES} ]; then drain; exit 0; fi
   tries=$((tries + 1))
   sleep 1
 done
 `;
 
-/** What a run tells its guardian. */
+/** What a run can tell its guardian to do. */
 export interface GuardianControl {
-  /** Nobody reads this stream any more, so that the command gets its SIGPIPE. */
+  /** Closes a stream that is no longer read, so that the command gets its SIGPIPE. */
   close(stream: StreamName): void;
   /**
-   * The command is over and nothing of it holds a pipe: if the wrapper dies now there is nobody to end, and its process
-   * group may be another's soon, but what happened is still to be told.
+   * The command is over and none of its processes holds a pipe: if the wrapper dies now there is nothing to end, and the
+   * number of its process group may be reused, but its end is still to be reported.
    */
   commandIsOver(): void;
-  /** Nothing is left to be done: the guardian is not needed. */
+  /** The guardian is no longer needed. */
   dismiss(): void;
-  /** The command is over, but something it left behind still prints: it is to go on as if someone read it. */
+  /** The command is over, but some process of it still prints: reads and discards that, so that it doesn't get SIGPIPE. */
   drain(): void;
 }
 
 export class Guardian implements GuardianControl {
-  /** Its pid, so that it is not taken for a part of the run; null when it could not be started. */
+  /** Its pid, so that it isn't taken for a part of the run; null when it could not be started. */
   readonly pid: number | null = null;
   readonly #control: Writable | null = null;
   #isDismissed = false;
 
-  /** Starts it; whatever goes wrong is told to `log` and leaves the run without a guardian. */
+  /** Starts it; on failure it logs why, and the run has no guardian. */
   constructor(plan: GuardianPlan, pipes: ReadEnds, log: Log) {
     const failed = (error: unknown) => log.info(`the guardian is not there: ${describeError(error)}`);
     try {
@@ -191,7 +191,7 @@ export class Guardian implements GuardianControl {
       this.pid = child.pid ?? null;
       const pipe = child.stdio[3] ?? null;
       this.#control = pipe !== null && 'write' in pipe ? pipe : null;
-      // EPIPE: it was killed. The run goes on without.
+      // EPIPE: it was killed. The run continues without a guardian.
       this.#control?.on('error', failed);
     } catch (error) {
       // Too many open files, say.
@@ -226,7 +226,7 @@ export class Guardian implements GuardianControl {
 }
 
 /**
- * Starts a guardian whose wrapper has died already: it starts a successor at once. For a run that has lost both.
+ * Starts a guardian for a run that has lost its wrapper and its guardian: it starts a successor at once.
  *
  * @throws what spawning throws
  */
@@ -258,7 +258,7 @@ function startShell(
   });
 }
 
-/** As a shell reads it back, word by word. */
+/** Quotes arguments for a shell. */
 function shellLine(words: readonly string[]): string {
   return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
 }

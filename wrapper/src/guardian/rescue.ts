@@ -1,6 +1,6 @@
 /**
- * Runs that have lost their wrapper and its guardian both: whoever of us comes along next gives them a guardian again,
- * and that a successor. Until then nobody holds their pipes, so a command that prints in between gets SIGPIPE.
+ * Runs that have lost both their wrapper and its guardian: the next `leash` process gives them a guardian again, which
+ * starts a successor. Until then no process holds the read ends of their pipes, so a command that prints gets SIGPIPE.
  */
 import fs from 'node:fs';
 import type { Environment } from '../config/config-file.ts';
@@ -14,10 +14,10 @@ import type { State } from '../state/state-directory.ts';
 import { type GuardianPlan, isGuarded, type ReadEnds, startGuardianOfOrphan } from './guardian.ts';
 import { createGuardianPlan } from './guardian-plan.ts';
 
-/** What a successor is to have of ours. */
+/** What a successor gets from us. */
 export interface SuccessorSettings {
   readonly environment: Environment;
-  /** Ours; null when we have none. Its token is shown to nobody else. */
+  /** Null when we have none. Its token is only for runs of the same control plane. */
   readonly controlPlane: ControlPlane | null;
 }
 
@@ -42,22 +42,22 @@ export async function rescueOrphans(
   return rescued;
 }
 
-/** On a disk that can't be written, the record still names the wrapper and the guardian that have died. */
+/** On a disk that can't be written, the record still names the dead wrapper and guardian. */
 function isTakenOver(run: string): boolean {
   try {
     return isGuarded(run);
   } catch {
-    // The process table can't be read: as the record says, then.
+    // The process table can't be read: the record decides.
     return false;
   }
 }
 
-/** Whether a successor would know how to tell of the run: with our token, where it needs one that is in no file. */
+/** Whether a successor could reach the run's control plane: where no file holds the token it needs ours. */
 function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: SuccessorSettings): boolean {
   return target === null || target.token_file !== null || target.url === controlPlane?.baseUrl;
 }
 
-/** Gives one run a guardian again, which starts a successor for it at once. Never fails. Returns whether it has one. */
+/** Gives one run a guardian, which starts a successor at once. Never fails. Returns whether it has one. */
 export function rescue(facts: RunFacts, settings: SuccessorSettings, log: Log): boolean {
   const { process_tree: origin, run, job } = facts;
   if (origin === null || !canSupervise(facts, settings)) return false;
@@ -68,12 +68,12 @@ export function rescue(facts: RunFacts, settings: SuccessorSettings, log: Log): 
   return isStarted;
 }
 
-/** Sees to it that what a run has left running stays in reach. Its end has been noted. Never fails. */
+/** Starts a keeper for what a run has left running. The run's end has been recorded. Never fails. */
 export function startKeeper(facts: RunFacts, settings: SuccessorSettings, log: Log): void {
   const { process_tree: origin, run, job } = facts;
   if (origin === null) return;
   log.info(`what run ${run} of ${job} has left running is kept in reach`);
-  // Who reads what they print has been seen to; and nobody ends them because we die.
+  // Their pipes need no reader any more, and our death must not end them.
   startGuardian(
     facts,
     { ...createGuardianPlan(facts, origin.leader.pid), kind: 'keep' },
@@ -94,7 +94,7 @@ function startGuardian(
     startGuardianOfOrphan(plan, pipes, environmentFor(facts, settings));
     return true;
   } catch (error) {
-    // Too many processes, too many open files: the next one tries again.
+    // Too many processes, too many open files: the next `leash` process tries again.
     log.info(`run ${facts.run} of ${facts.job} can't be taken over now: ${describeError(error)}`);
     return false;
   }
@@ -110,7 +110,7 @@ function environmentFor(
   return controlPlane.token.kind === 'value' ? { ...rest, LEASH_TOKEN: controlPlane.token.token } : rest;
 }
 
-/** Opens the read ends of the command's pipes anew, by way of a process that prints into them. */
+/** Opens the read ends of the command's pipes again, by way of a process that prints into them. */
 function reopenPipes(origin: ProcessTreeOrigin): ReadEnds {
   const pids = openProcessTree(origin).members();
   const [stdout = null, stderr = null] = origin.pipes.map((name) => openReadEnd(name, pids));
@@ -131,7 +131,7 @@ function openReadEnd(name: string, pids: readonly number[]): number | null {
   return null;
 }
 
-/** In blocking mode, without waiting for somebody who writes: by then the last one may have gone. */
+/** In blocking mode, without waiting for a writer: the last one may have exited by now. */
 function openBlocking(fifo: string): number {
   const both = fs.openSync(fifo, fs.constants.O_RDWR);
   try {

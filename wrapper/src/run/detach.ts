@@ -1,4 +1,4 @@
-/** `--detach`: the wrapper goes on by itself, and whoever called it has nothing to wait for. */
+/** `--detach`: the wrapper continues in the background, and its caller doesn't wait for it. */
 import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import * as v from 'valibot';
@@ -19,37 +19,37 @@ import { chooseRules } from './redaction.ts';
 import type { RunOptions } from './run-options.ts';
 
 /**
- * By which the wrapper in the background is told what only the one in the foreground could know. An argument, which none
- * but the one in the foreground gives; a variable may be anyone's.
+ * Passes what only the wrapper in the foreground can know to the one in the background. It is an argument, because only the
+ * wrapper in the foreground gives arguments; a variable may come from anyone.
  */
 const OPTION = '--detachment=';
-/** What goes with the option and is none: everyone on the machine can read arguments. */
+/** Goes with the option, but as a variable: everyone on the machine can read arguments. */
 const RUN_VARIABLE = 'LEASH_DETACHED_RUN';
-/** A token file on a network file system that hangs holds nobody up. */
+/** How long the check of a token file may take: it may be on a network file system that hangs. */
 const TOKEN_WAIT_MS = 2_000;
 
-/** What `leash run --detach` hands to the wrapper that it leaves in the background, beside the run's id. */
+/** What `leash run --detach` hands to the wrapper in the background, besides the run's id. */
 const Detachment = v.object({
   noFileSoft: v.nullable(v.union([v.number(), v.literal('unlimited')])),
   stackSoft: v.nullable(v.number()),
   ignoredSignals: v.array(v.number()),
 });
 export type Detachment = v.InferOutput<typeof Detachment> & {
-  /** The run's id, which the caller has been told. */
+  /** The run's id, which has been printed for the caller. */
   readonly run: string;
 };
 
 /**
- * Starts this `leash` once more, with the same arguments, in the background: in a session of its own, with nothing of
- * the caller's left open. Prints the run's id, and on stderr what is wrong with the settings: the one in the background
- * has nobody to tell it to.
+ * Starts this `leash` again with the same arguments in the background: in a session of its own, with none of the caller's
+ * descriptors. Prints the run's id, and on stderr what is wrong with the settings, because the wrapper in the background
+ * can't.
  *
  * @returns the exit code to leave with
  */
 export async function startInBackground(options: RunOptions, launch: LaunchState): Promise<number> {
   const run = newRunId();
   for (const stream of [process.stdout, process.stderr]) {
-    // EPIPE: the caller has hung up. The run is started all the same.
+    // EPIPE: the caller has hung up. The run is started anyway.
     stream.on('error', () => {});
   }
   const config = readConfigFile(process.env);
@@ -75,7 +75,7 @@ async function settingsProblems(options: RunOptions, settings: Environment): Pro
   return [problem, await controlPlaneProblem(configure(options, settings))].filter((line) => line !== null);
 }
 
-/** Of a log that can't be written nobody would ever hear, and it alone tells what becomes of the run. */
+/** Checks that the log file can be written: it is the only place where the wrapper in the background reports locally. */
 async function logHandover({ job, logFile, verbose }: RunOptions, settings: Environment, run: string): Promise<void> {
   const sink = { write: (line: Uint8Array) => void process.stderr.write(line) };
   const log = openLog({ sink, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: `${job} ${run}` });
@@ -87,13 +87,13 @@ async function controlPlaneProblem(configuration: Configuration): Promise<string
   if (configuration.kind === 'unsupervised')
     return `running unsupervised, nobody can see or stop this run: ${configuration.why}`;
   const { token } = configuration.controlPlane;
-  // Not there, or not ours to read: it may come, and is read again for each connection.
+  // Missing, or not readable for us: that may change, and it is read again for each connection.
   const why = token.kind === 'file' ? await whyUnreadable(token.path) : null;
   if (why !== null) return `not supervised: cannot read the token: ${why}; the command runs on`;
   return configuration.warning;
 }
 
-/** Only looks: what a FIFO holds is for the one in the background. */
+/** Doesn't read it: the content of a FIFO is for the wrapper in the background. */
 function whyUnreadable(path: string): Promise<string | null> {
   const looked = fs.access(path, constants.R_OK).then(() => null, describeError);
   return withTimeout(looked, TOKEN_WAIT_MS, { fallback: `${path} does not answer` });
@@ -117,10 +117,10 @@ function spawnSelf(run: string, { noFileSoft, stackSoft, ignoredSignals, environ
 }
 
 /**
- * What the `leash run --detach` that started this one left for it, and the rest of what follows `leash run`. Null in the
- * foreground.
+ * Extracts what the `leash run --detach` that started this process has handed over (null in the foreground) from the
+ * arguments that follow `leash run`, and from `env`.
  *
- * @returns null for what no `leash run --detach` has written
+ * @returns null for an option that no `leash run --detach` has written
  */
 export function extractDetachment(
   argv: readonly string[],

@@ -1,5 +1,4 @@
-/** What ends a run before its command does by itself: all take one path, through the terminator. */
-
+/** What ends a run before its command exits by itself: all causes take one path, through the terminator. */
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { KillMessage } from '#protocol/wrapper-link';
 import { formatDuration } from '#shared/format-duration';
@@ -23,7 +22,7 @@ export function endByOperator({ options, terminator, tree, log }: EndContext, ki
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
   if (terminator.stage.kind !== 'running') log.info(`a further kill ${by}`);
-  // Told before it is done, so that the log is in order.
+  // Logged before it is done, so that the log is in order.
   else if (!tree.leaderHasExited()) log.warn(`killed ${by}`);
   terminator.request({
     cause: { kind: 'operator', kill: kill.kill },
@@ -49,7 +48,7 @@ function describeLimit(limit: LimitKind, options: RunOptions): string {
   }
 }
 
-/** A signal to us is meant for the command. */
+/** Handles a signal to the wrapper, which is meant for the command. */
 export function handleLocalSignal(ending: EndContext & Pick<LaunchedRun, 'started'>, local: LocalSignal): void {
   const { tree, log } = ending;
   switch (local.kind) {
@@ -58,9 +57,9 @@ export function handleLocalSignal(ending: EndContext & Pick<LaunchedRun, 'starte
       return;
     case 'pass_on':
       log.info(`${local.signal}: passed on`);
-      // To the command's own process, as it would be without us: most others would die of it.
+      // To the command's own process, as without us: most others would die of it.
       if (local.signal !== 'SIGCONT') signalLeader(ending, local.signal);
-      // It may be that all were stopped.
+      // All of them may have been stopped.
       else tree.signal(local.signal);
       return;
     case 'stop':

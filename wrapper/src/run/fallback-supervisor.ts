@@ -1,4 +1,4 @@
-/** What is done for the command when the wrapper itself has failed: the least that can go wrong. */
+/** Supervises the command when the wrapper itself has failed, with as little code as possible. */
 import { type RawExit, reportedEnd } from '#protocol/run-state';
 import { Alarm } from '../clock/alarm.ts';
 import type { LocalSignals } from '../host/local-signals.ts';
@@ -12,7 +12,7 @@ import { endByLimit, endReason, handleLocalSignal } from './end-command.ts';
 import type { LaunchedRun } from './run-context.ts';
 
 /**
- * Waits for the command and passes its output, local signals, its time limit and its exit code on.
+ * Waits for the command: forwards its output and local signals, applies its time limit, and returns its exit code.
  *
  * @param error what went wrong
  * @returns the exit code to leave with
@@ -25,7 +25,7 @@ export async function superviseWithLeast(
   const { options, own, log, started } = launched;
   log.warn(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
   if (started.kind === 'not_started') return reportedEnd('start_failed', null).exitCode;
-  // What had been put together before may fail later, too.
+  // What was created before the failure may fail later, too.
   process.on('uncaughtException', (another) => log.info(`the wrapper failed again: ${describeError(another)}`));
   const age = () => Math.round(launched.age());
   const tree = groupTree(started.pid, null, started.exited);
@@ -51,7 +51,7 @@ export async function superviseWithLeast(
   return reportedEnd(endReason(ending, raw), raw).exitCode;
 }
 
-/** Whoever read it before may be what has failed. Resolves when all of it has been read. */
+/** Reads the pipe, whatever read it before: that may have failed. Resolves when all of it has been read. */
 function passOn(pipe: OutputPipe, sink: Sink): Promise<void> {
   sink.listen({ drained: () => pipe.resume(), broken: () => pipe.close() });
   pipe.read((bytes) => {

@@ -1,4 +1,4 @@
-/** The names a run gets when nobody gives it any, and the secrets it makes for itself. */
+/** A run's default names, and its id and key. */
 import { randomBytes } from 'node:crypto';
 import { ulid } from 'ulid';
 import { defaultInstance } from '#protocol/names';
@@ -10,12 +10,12 @@ export function newRunId(): string {
   return ulid(Date.now(), () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48);
 }
 
-/** 128 random bits by which the object knows that it is still the same wrapper that speaks for the run. */
+/** 128 random bits that prove to the job object that the same wrapper still speaks for the run. */
 export function newRunKey(): string {
   return randomBytes(16).toString('hex');
 }
 
-/** What the run is of, and where it is. */
+/** The run's job, instance and machine. */
 export function nameRun({ options, startedAt, settings }: Pick<LaunchedRun, 'options' | 'startedAt' | 'settings'>) {
   return {
     job: options.job,
@@ -24,7 +24,7 @@ export function nameRun({ options, startedAt, settings }: Pick<LaunchedRun, 'opt
   };
 }
 
-/** A host's name, as far as a machine name may hold it. */
+/** Makes a valid machine name of a host's name. */
 export function machineName(host: string): string {
   const cleaned = host.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
   return cleaned.slice(0, 128) || 'unknown';

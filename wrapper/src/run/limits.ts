@@ -1,4 +1,4 @@
-/** The limits a run sets itself: how long it may take, how long it may be silent, how long it may go unsupervised. */
+/** A run's own limits: how long it may take, how long it may be silent, how long it may be offline. */
 import { Alarm } from '../clock/alarm.ts';
 
 export type LimitKind = 'timeout' | 'idle_timeout' | 'offline_limit';
@@ -15,7 +15,7 @@ export interface LimitsContext {
   readonly age: () => number;
   /** Since which age the control plane has been out of reach; null while it is not. */
   readonly offlineSince: () => number | null;
-  /** Whether the command can't print because whoever reads our own output doesn't: that is no silence of its own. */
+  /** Whether the command can't print because the reader of our own output is behind: that isn't silence. */
   readonly isHeldUp: () => boolean;
   readonly onReached: (limit: LimitKind) => void;
 }
@@ -33,11 +33,11 @@ export class Limits {
       const due = () => (since() ?? age()) + (limitMs ?? Number.POSITIVE_INFINITY);
       const whenReached = (then: () => void) => {
         if (age() >= due()) then();
-        // What it counts from moves while it waits: it looks again when that would be over.
+        // The moment that it counts from moves while it waits: check again when the limit would be reached.
         else alarm.set(due());
       };
-      // Timers come before all else when we have been busy, or stopped: what says that the limit is not reached (output
-      // in the pipe, a link that is back) has then come, and not been looked at yet. It is in the turn that follows.
+      // Timers run first after we have been busy or stopped: what shows that the limit is not reached (output in the pipe,
+      // a link that is back) has arrived by then, but is handled later in the same turn of the event loop.
       const alarm: Alarm = new Alarm(age, () =>
         whenReached(() =>
           setImmediate(() => {

@@ -1,6 +1,6 @@
 /**
- * The end of a run that its state directory did not take, kept in memory: with what the journal has of its output, and
- * what the disk took before. What keeps and sends what is left on disk does so with this, too.
+ * Keeps the end of a run in memory when its state directory does not take it, with the output in the journal and what the
+ * disk took before. It is found and sent like what is left on disk.
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -14,16 +14,16 @@ import type { RunEnd } from '../state/run-file.ts';
 import { openFallbackState, type State } from '../state/state-directory.ts';
 import type { NewRunFacts } from './run-persistence.ts';
 
-/** What all runs that are kept so may use of the memory, together. */
+/** What all runs that are kept in memory may use together. */
 const MAX_BYTES = 64 * MIB;
-/** What a run takes is there for its output: its journal is moved here. */
+/** The run's journal is moved here. */
 const JOURNAL = 'journal';
 const WRITE_MS = 10_000;
 
 export interface MemoryCopy {
   readonly state: State;
   readonly directory: RunDirectory;
-  /** Bytes of output that are kept there, and on no disk. */
+  /** Bytes of output that are kept there, and not on disk. */
   readonly outputBytes: number;
 }
 
@@ -73,7 +73,7 @@ async function moveJournal(from: string, to: string, runs: string, outputFrom: n
   }
 }
 
-/** Of the files in it, and in what is in it; what is linked takes up nothing. */
+/** The size of the files below it; what is linked takes up nothing. */
 async function bytesIn(file: string): Promise<number> {
   const stat = await fs.lstat(file).catch(() => null);
   if (stat === null || !stat.isDirectory()) return stat?.size ?? 0;

@@ -1,11 +1,11 @@
-/** What the command prints, on its way to the record: without its secrets. */
+/** Redacts what the command prints on its way to the control plane. */
 import type { StreamName } from '#protocol/output-frame';
 import type { HeldBytes } from '../journal/run-journal.ts';
 import { type RedactionRules, Redactor } from '../redact/redactor.ts';
 
 /**
- * Takes the command's output and hands it on redacted. Never throws: a fault on the way ends the recording, because what
- * is not redacted must not leave, but not the reading, which the command waits for.
+ * Redacts the command's output and passes it on. Never throws: a fault ends the recording, because output that isn't
+ * redacted must not leave the machine, but not the reading, which the command waits for.
  */
 export class Recording {
   readonly #redactors: Readonly<Record<StreamName, Redactor>>;
@@ -16,7 +16,7 @@ export class Recording {
   /**
    * @param record is given bytes that are valid only during the call
    * @param onFault is called once at most
-   * @param onHeld is told what is held back, because it might become a secret: views, valid only during the call
+   * @param onHeld is given what is held back, because it might become a secret: views, valid only during the call
    */
   constructor(
     rules: RedactionRules,
@@ -30,7 +30,7 @@ export class Recording {
     this.#onHeld = onHeld;
   }
 
-  /** Goes on from what another one held back. */
+  /** Continues from what another recording held back. */
   resume({ stdout, stderr }: HeldBytes): void {
     if (stdout.length > 0) this.write('stdout', stdout);
     if (stderr.length > 0) this.write('stderr', stderr);
@@ -44,7 +44,7 @@ export class Recording {
     });
   }
 
-  /** Nothing more comes: what was held back, because it might have become a secret, goes on. */
+  /** No more output follows: passes on what was held back because it might have become a secret. */
   end(): void {
     this.#guarded(() => {
       this.#redactors.stdout.end();

@@ -1,4 +1,4 @@
-/** What of a run's output and command line is a secret. */
+/** Which parts of a run's output and command line are secrets. */
 
 import { withinRunning } from '../clock/running-clock.ts';
 import type { Environment } from '../config/config-file.ts';
@@ -15,19 +15,19 @@ const EVERYTHING = /.+/g;
 export interface ChosenRules {
   /** For the command's output and its command line. */
   readonly rules: RedactionRules;
-  /** For our own lines: a fault in a setting must not hide what is said of it. */
+  /** For our own lines: a faulty setting must not hide the line that reports it. */
   readonly ownRules: RedactionRules;
   /** A line for a person, or null. */
   readonly problem: string | null;
 }
 
-/** How long a command that runs already waits to be supervised until the token can be hidden. */
+/** How long the supervision of a running command waits until the token can be hidden. */
 const TOKEN_WAIT_MS = 250;
 
 /**
  * @param environment the command's
  * @param token our own, which the command may print if it can read it; for one in a file see `hideTokenFile`
- * @param settings for `LEASH_REDACT`. If that can't be read, every line is hidden: what was to stay home stays home
+ * @param settings for `LEASH_REDACT`. If that can't be parsed, every line is hidden
  */
 export function chooseRules(
   redaction: RedactionOption,
@@ -43,7 +43,7 @@ export function chooseRules(
   const compiled = compilePattern(everywhere);
   switch (compiled.kind) {
     case 'compiled':
-      // A successor has it from its wrapper already.
+      // A successor already has it from the run's record.
       if (redaction.patterns.some(({ source }) => source === compiled.pattern.source)) return chosen(named);
       return chosen(redactionRules(values, [...redaction.patterns, compiled.pattern]));
     case 'invalid':
@@ -60,10 +60,10 @@ function chosen(rules: RedactionRules): ChosenRules {
 }
 
 /**
- * Hides the token that is in a file, as soon as it has been read, and each that takes its place later.
+ * Hides the token that is in a file as soon as it has been read, and each token that replaces it later.
  *
- * @returns resolves soon: when the token is known, or the file can't be read, or does not answer. Then the command, which
- *   runs as we do, can't print it either
+ * @returns resolves when the token is known, or the file can't be read in TOKEN_WAIT_MS: then the command, which runs as the
+ *   same user, can't print it either
  */
 export async function hideTokenFile(
   { rules, ownRules }: ChosenRules,
@@ -77,7 +77,7 @@ export async function hideTokenFile(
   });
   const isRead = readTokenFile(token.path).then(
     () => {},
-    // The link reads it again, and says what is wrong.
+    // The link reads it again, and reports the error.
     () => {},
   );
   await withinRunning(isRead, TOKEN_WAIT_MS, undefined);

@@ -1,4 +1,4 @@
-/** What is noted of a run at its start, for whoever has to finish what its wrapper can't. */
+/** What is recorded of a run at its start, for a successor or a flusher. */
 import os from 'node:os';
 import path from 'node:path';
 import type { RunAddress } from '../link/dial.ts';
@@ -13,7 +13,7 @@ import type { NewRunFacts } from './run-persistence.ts';
 /**
  * @param address null for an unsupervised run
  * @param origin how its processes are found; null when there are none
- * @param startFacts what the control plane is told
+ * @param startFacts what is reported to the control plane
  * @param journal the directory of its journal, or null
  */
 export function createRunFacts(
@@ -63,17 +63,17 @@ function supervisionOf({ options, settings, rules }: LaunchedRun, journal: strin
     max_offline_ms: options.maxOfflineMs,
     spool_limit_bytes: options.spoolLimitBytes,
     log_file: logFile === null ? null : absolute(logFile),
-    // LEASH_REDACT is among them: who takes the run over may have another one.
+    // Includes LEASH_REDACT: a successor may have another value.
     redact: options.redaction.kind === 'off' ? null : rules.patterns.map(({ source }) => source),
   };
 }
 
-/** As a process finds it that is somewhere else. */
+/** For a process with another current directory. */
 function absolute(file: string): string {
   try {
     return path.resolve(file);
   } catch {
-    // ENOENT: our directory has been deleted, and what was named from there is not to be found again.
+    // ENOENT: our directory has been deleted, and a path relative to it can't be resolved.
     return file;
   }
 }

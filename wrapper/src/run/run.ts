@@ -1,4 +1,4 @@
-/** `leash run`: one command, from its start to the moment its end is told, or kept to be told later. */
+/** `leash run`: one command, from its start until its end is reported, or kept to be reported later. */
 import { performance } from 'node:perf_hooks';
 import { readConfigFile, withConfig } from '../config/config-file.ts';
 import { configure } from '../config/control-plane.ts';
@@ -22,8 +22,8 @@ import { superviseRun } from './supervise.ts';
 /**
  * Runs the command and supervises it.
  *
- * @param detachment what a `leash run --detach` that started this one left for it; null in the foreground
- * @returns the exit code to leave with; everything else has been done by then
+ * @param detachment what the `leash run --detach` that started this process has handed over; null in the foreground
+ * @returns the exit code; everything else has been done by then
  */
 export async function run(options: RunOptions, detachment: Detachment | null, version: string): Promise<number> {
   const launch = { ...extractLaunchState(process.env), ...detachment };
@@ -50,7 +50,7 @@ export async function run(options: RunOptions, detachment: Detachment | null, ve
   return exitCode;
 }
 
-/** Starts the command, before anything that it does not need. */
+/** Starts the command before anything that the start doesn't need. */
 async function launchCommand(
   options: RunOptions,
   version: string,

@@ -1,4 +1,4 @@
-/** Supervising a command that runs: its output, its limits, its end, and the telling of it. */
+/** Supervises a running command: its output, its limits, its end and the report of it. */
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { StreamName } from '#protocol/output-frame';
 import { type EndReason, type RawExit, reportedEnd } from '#protocol/run-state';
@@ -19,16 +19,16 @@ import { Limits } from './limits.ts';
 import { Recording } from './recording.ts';
 import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
 
-/** How the command ended, or that it never began. */
+/** How the command ended, or that it was never started. */
 interface End {
   readonly reason: EndReason;
-  /** Null when it never began, or nobody saw how it ended. */
+  /** Null when it was never started, or its exit isn't known. */
   readonly exit: RawExit | null;
   /** What it has left running. */
   readonly left: readonly LeftProcess[];
 }
 
-/** Resolves when the run is over and all of it is told, or kept to be told later. */
+/** Resolves when the run is over and all of it is reported, or kept to be reported later. */
 export async function superviseRun(
   context: RunContext,
   signals: LocalSignals,
@@ -49,7 +49,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   const limits = startLimits(context);
   const recording = startRecording(context);
   const reader = startReading(command, context, limits, recording);
-  // After Ctrl-Z or a SIGSTOP the command has been standing still, or we have not been looking.
+  // After Ctrl-Z or a SIGSTOP the command was stopped, or we were.
   process.on('SIGCONT', () => limits.countSilenceFromNow());
   terminator.watchOutput(reader);
   void reader.ended.then(() => terminator.outputEnded());
@@ -73,7 +73,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   else guardian?.commandIsOver();
   reader.close();
   recording.end();
-  // A look at all processes is not free: none where nobody would be told.
+  // A look at all processes costs time: it is skipped when there is no control plane to report to.
   const left = uplink === null ? [] : await findWhatIsLeft(context);
   tree.release();
   const why = command.whyNotExecuted();
@@ -81,7 +81,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
   return checkForwarded({ reason: endReason(context, record.exit), exit: record.exit, left }, context);
 }
 
-/** Where the last look at all processes has shown that all is gone, only what was left alone may still run. */
+/** When the last look at all processes has shown that the tree is gone, only related processes may still run. */
 async function findWhatIsLeft({ terminator, tree, rules, log }: RunContext): Promise<readonly LeftProcess[]> {
   const { stage } = terminator;
   const isAllGone = stage.kind === 'gone' && stage.survivors.length === 0;
@@ -99,7 +99,7 @@ function startLimits(context: RunContext): Limits {
     isHeldUp: () => own.sinks.stdout.isBackedUp || own.sinks.stderr.isBackedUp,
     onReached: (limit) => endByLimit(context, limit),
   });
-  // Of a run that was taken over nobody knows how long it has been silent.
+  // It isn't known how long a run that was taken over has been silent.
   limits.countSilenceFromNow();
   return limits;
 }
@@ -137,7 +137,7 @@ function startReading(
   return readOutput(command.output, context.own.sinks, events, context.log, new Backpressure(context.output));
 }
 
-/** Somebody whom no look has shown, or who was handed the pipe: nothing is known but that it is not over. */
+/** A process that no look has shown, or one that was handed the pipe, holds it: all that is known is that it isn't over. */
 function warnOfOpenPipes(stage: Stage, stillOpen: readonly StreamName[], log: Log): void {
   if (stage.kind !== 'gone' || !stage.unnamedSurvivors || stillOpen.length === 0) return;
   const others = stage.survivors.length === 0 ? 'all that could be found was ended, but something' : 'something else';
@@ -146,13 +146,13 @@ function warnOfOpenPipes(stage: Stage, stillOpen: readonly StreamName[], log: Lo
   );
 }
 
-/** A pipe that we have given up must not be held open by the guardian: whoever prints into it is to get SIGPIPE. */
+/** The guardian must not hold a pipe open that we have closed: a process that prints into it must get SIGPIPE. */
 function closeGuardiansPipes({ output }: SupervisedCommand, guardian: GuardianControl | null): void {
   void output.stdout.ended.then(() => guardian?.close('stdout'));
   void output.stderr?.ended.then(() => guardian?.close('stderr'));
 }
 
-/** A command whose output is missing where it should be has not succeeded, whatever it says: it could not know. */
+/** A command that exited 0, but whose output could not be forwarded, counts as failed: it could not know. */
 async function checkForwarded(end: End, { own, log }: RunContext): Promise<End> {
   if (end.exit?.kind !== 'exited' || end.exit.code !== 0 || end.reason !== 'exited') return end;
   const why = await forwardingFailure(own);
@@ -164,7 +164,7 @@ async function checkForwarded(end: End, { own, log }: RunContext): Promise<End> 
 function notStarted(why: string, { options, own, output, rules, cgroup, terminator }: RunContext): End {
   const line = `cannot start ${options.command[0]}: ${why}`;
   own.lines.write(Buffer.from(ownLine(line)));
-  // What is a secret is one as it was given, not as it is shown.
+  // Redacted before it is made printable: a secret is recognised as it was given.
   output.append('stderr', Buffer.from(ownLine(redactLine(rules, line))));
   terminator.leaderExited();
   cgroup?.remove();
