@@ -1,4 +1,4 @@
-/** One WebSocket to a job's object. */
+/** One WebSocket to the job object. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
@@ -20,13 +20,13 @@ import { isNotHttp, openTransport } from './transport.ts';
 
 /** How an attempt or a connection ended. */
 export type ConnectionEnd =
-  /** Nobody was reached, or the connection broke. */
+  /** The host could not be reached, or the connection broke. */
   | { readonly kind: 'lost'; readonly why: string }
-  /** Somebody answered, and said no: asking again soon is of no use. */
+  /** The peer answered with a refusal: asking again soon is useless. */
   | { readonly kind: 'refused'; readonly why: string }
-  /** The object said that this run must not come back. */
+  /** The job object said that this run must not reconnect. */
   | { readonly kind: 'rejected'; readonly why: string }
-  /** It sends more than a control plane has to say. */
+  /** The peer sends more than a control plane ever needs to. */
   | { readonly kind: 'flooded'; readonly why: string };
 
 export interface Handlers {
@@ -34,14 +34,14 @@ export interface Handlers {
   text(frame: string): void;
   /** A frame that carries nothing for a wrapper: binary, ping, pong. */
   otherFrame(): void;
-  /** Told once, last. */
+  /** Called once, last. */
   ended(ending: ConnectionEnd): void;
 }
 
 export interface Connection {
   send(frame: string): void;
   sendOutput(frame: OutputFrame): void;
-  /** Says goodbye; `ended` follows. */
+  /** Closes with a closing handshake; `ended` follows. */
   close(): void;
   /** Hangs up without waiting for the peer; `ended` follows at once. */
   terminate(why: string): void;
@@ -57,26 +57,26 @@ export interface RunAddress {
 
 /** For all of it: reading the token, finding the address, connecting, a proxy, TLS, the upgrade. */
 const DIAL_TIMEOUT_MS = 15_000;
-/** It gets as long again where we have had no turn for most of it: then it is not the network that is slow. */
+/** How often the timeout is extended when this process was not scheduled for most of it: then the network isn't slow. */
 const MAX_EXTENSIONS = 2;
-/** The read goes on, and the next attempt asks for what came of it: what ends meanwhile does not wait for it. */
+/** How long an attempt waits for the token file. The read continues, and the next attempt uses its result. */
 const TOKEN_LIMIT_MS = 2_000;
 /** More than the 64 Ki characters of a text frame, and no binary frame has a meaning. */
 const MAX_FRAME_BYTES = 256 * KIB;
-/** Each frame comes in one piece. Empty ones could come without end, and be told of by no event. */
+/** Valid frames aren't fragmented. Empty fragments could arrive endlessly without any event. */
 const MAX_FRAGMENTS = 64;
-/** Before the answer to the upgrade: there is nothing to say in between. */
+/** Before the response to the upgrade: there should be none. */
 const MAX_INTERIM_RESPONSES = 10;
 const MAX_PROBLEM_CHARS = 8_192;
 const MAX_DETAIL_CHARS = 300;
 /**
- * More than a window of output: a peer that reads nothing, and asks for answers or acks what it has not read, must not fill
- * our memory. (Of small frames, each takes many times its size.)
+ * More than a window of output: a peer that reads nothing, but asks for replies or acks what it has not read, must not fill
+ * our memory. (A small frame takes many times its size.)
  */
 const MAX_BUFFERED_BYTES = MIB;
 
 /**
- * Starts to connect. Never throws: whatever goes wrong is told by `ended`.
+ * Starts to connect. Never throws: every failure is reported by `ended`.
  *
  * @param budget what the control plane may send
  * @param timeoutMs until the WebSocket is open
@@ -146,7 +146,7 @@ export function dial(
       if (!isWritable(socket)) return;
       budget.outputSent();
       const { bytes, release } = frameMemory.encode(frame);
-      // Called once it has left for the network, or never will.
+      // `release` is called once the frame has been written to the network, or never will be.
       socket.send(bytes, release);
     },
     close: () => {
@@ -157,7 +157,7 @@ export function dial(
   };
 }
 
-/** One for all connections: on a network that comes and goes, each would leave a window's worth behind. */
+/** One for all connections: on an unstable network each connection would leave a window's worth of garbage. */
 const frameMemory = new FrameMemory();
 
 /** The proxy, unless it has been named already. */
@@ -166,7 +166,7 @@ function via(route: Route, said: string): string {
   return ` via ${describeProxy(route.proxy)}`;
 }
 
-/** The socket's own `error` and `close` tell of it. */
+/** The socket also emits `error` and `close`. */
 function ignoreSendError(): void {}
 
 const FLOODED: ConnectionEnd = { kind: 'flooded', why: 'the control plane sends more than it can have to say' };
@@ -185,7 +185,7 @@ function upgrade(
     createConnection: () => transport,
     maxPayload: MAX_FRAME_BYTES,
     maxFragments: MAX_FRAGMENTS,
-    // All frames of one read would be worked through before anything else gets its turn.
+    // Otherwise all frames of one read are handled before anything else.
     allowSynchronousEvents: false,
     finishRequest: (request) => {
       let interim = 0;
@@ -197,8 +197,8 @@ function upgrade(
     },
     perMessageDeflate: false,
     followRedirects: false,
-    // Masking keeps what scripts in a browser send from looking like HTTP to a proxy. Here nobody's script chooses the
-    // bytes of a frame, and a mask of zeros spares a copy of all output.
+    // Masking keeps frames from browser scripts from looking like HTTP to a proxy. Here no script chooses the bytes of a
+    // frame, and a mask of zeros saves a copy of all output.
     generateMask: (mask) => mask.fill(0),
   });
   let why = 'the connection was closed';
@@ -208,7 +208,7 @@ function upgrade(
   socket.on('upgrade', () => {
     upgraded = true;
   });
-  /** Whether a frame that has come may be looked at. */
+  /** Whether a received frame may be handled. */
   const isInBudget = () => {
     const isIn = budget.takeFrame();
     if (!isIn) end(FLOODED);
@@ -246,7 +246,7 @@ function upgrade(
   return socket;
 }
 
-/** Where a link leads, and which way, for a person. */
+/** The host that a link connects to, and the proxy, for a person. */
 export function describeWay({ baseUrl, proxy }: ControlPlane): string {
   const url = new URL(baseUrl);
   return `${authority(bareHost(url), portOf(url))}${via(routeTo(url, proxy), '')}`;
@@ -257,7 +257,7 @@ function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): 
   return new URL(`${controlPlane.baseUrl}/api/v1/jobs/${encodeURIComponent(job)}/connect?${query}`);
 }
 
-/** The `detail` of a problem document, or nothing. `done` is called once, soon, whatever the peer sends. */
+/** Reads the `detail` of a problem document, or null. `done` is called once, within a second, whatever the peer sends. */
 function readDetail(response: IncomingMessage, done: (detail: string | null) => void): void {
   let body = '';
   let told = false;
@@ -282,7 +282,7 @@ function detailOf(body: string): string | null {
     const problem = v.safeParse(Problem, JSON.parse(body));
     return problem.success ? problem.output.detail.slice(0, MAX_DETAIL_CHARS) : null;
   } catch {
-    // Not JSON: it came from something else on the way.
+    // Not JSON: it isn't from a control plane.
     return null;
   }
 }
@@ -309,7 +309,7 @@ function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: s
 
 async function readToken(source: TokenSource): Promise<string> {
   const text = source.kind === 'value' ? source.token : await tokenIn(source.path);
-  // What a header can't carry would be thrown by the HTTP client, with the token in the message.
+  // The HTTP client would throw on characters that a header can't hold, with the token in the message.
   if (!/^[\x21-\x7e]+$/.test(text)) throw new Refusal('the token is empty or holds characters that no token has');
   return text;
 }

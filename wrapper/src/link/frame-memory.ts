@@ -1,15 +1,15 @@
 /**
- * Memory for output frames on their way out, used again: V8 lets many times as much garbage of this kind pile up.
+ * Reusable memory for output frames that are being sent: V8 would let many times as much garbage of this kind pile up.
  *
- * Frames lie one behind the other in blocks. A frame may be a line or 256 KiB: with a block for each, a command that prints
- * to stdout and stderr in turns would take thousands of them.
+ * Frames follow each other in blocks. A frame may be a line or 256 KiB: with one block a frame, a command that prints
+ * to stdout and stderr in turns would take thousands of blocks.
  */
 import { MAX_OUTPUT_FRAME_BYTES } from '#protocol/limits';
 import { OUTPUT_HEADER_BYTES, type OutputFrame, writeOutputFrame } from '#protocol/output-frame';
 
 export interface EncodedFrame {
   readonly bytes: Uint8Array;
-  /** Call it once, when the bytes are not needed any more. */
+  /** Call it once, when the bytes are no longer needed. */
   release(): void;
 }
 
@@ -21,7 +21,7 @@ interface Block {
 }
 
 export class FrameMemory {
-  /** The one that is being filled; the others that are in use are known by their frames. */
+  /** The block that is being filled; other blocks in use are referenced by their frames. */
   #current: Block = newBlock();
   readonly #idle: Block[] = [];
 

@@ -1,21 +1,21 @@
 /**
- * What a control plane may send to one run, over all of its connections. Each frame takes this process some time, which it
- * lacks for the command's output, limits and signals: a control plane gone mad, or stolen, must not slow a command.
+ * How much a control plane may send to one run, over all of its connections. Each frame takes time that this process needs
+ * for the command's output, limits and signals: a faulty or stolen control plane must not slow a command.
  */
 import { performance } from 'node:perf_hooks';
 import { KIB, MIB } from '#protocol/limits';
 import { TokenBucket } from '../clock/token-bucket.ts';
 
 /**
- * A control plane acks output, answers a heartbeat each few seconds, and has else hardly anything to say. So many frames
- * take some 50 ms.
+ * A control plane acks output, answers a heartbeat every few seconds, and sends hardly anything else. This many frames take
+ * some 50 ms.
  */
 const BURST_FRAMES = 5_000;
 const FRAMES_PER_SECOND = 50;
-/** Acks are asked for by output: a command that prints to both streams in turns may get a thousand a second. */
+/** Output causes acks: a command that prints to both streams in turns may get a thousand a second. */
 const FRAMES_PER_OUTPUT_FRAME = 2;
 
-/** A kill is the largest that has a meaning: some KiB. */
+/** The largest valid message is a kill: some KiB. */
 const BURST_BYTES = MIB;
 const BYTES_PER_SECOND = 64 * KIB;
 const BYTES_PER_OUTPUT_FRAME = 512;
@@ -30,17 +30,17 @@ export class InboundBudget {
     this.#bytes = new TokenBucket(BURST_BYTES, BYTES_PER_SECOND, now);
   }
 
-  /** A frame has come; false: that was one too many. */
+  /** Counts a received frame; false: that was one too many. */
   takeFrame(): boolean {
     return this.#frames.take();
   }
 
-  /** So many bytes have come, of whatever; false: those were too many. */
+  /** Counts received bytes of any kind; false: those were too many. */
   takeBytes(count: number): boolean {
     return this.#bytes.take(count);
   }
 
-  /** A frame of output is sent, which is to be acked. */
+  /** Counts a sent frame of output, which will be acked. */
   outputSent(): void {
     this.#frames.add(FRAMES_PER_OUTPUT_FRAME);
     this.#bytes.add(BYTES_PER_OUTPUT_FRAME);

@@ -1,4 +1,4 @@
-/** The run's link to the control plane: dials, talks, and dials again. Nothing that happens here reaches the command. */
+/** The run's link to the control plane: connects, runs a session, and reconnects. Nothing here affects the command. */
 import { performance } from 'node:perf_hooks';
 import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
@@ -12,18 +12,18 @@ import { InboundBudget } from './inbound-budget.ts';
 import type { ReportableRun } from './reportable-run.ts';
 import { Session, type SessionAction } from './session.ts';
 
-/** How the link stands. */
+/** The state of the link. */
 export type LinkState =
-  /** An attempt is under way or about to be made, and none has failed since the start or since the last connection. */
+  /** An attempt is in progress or about to start, and none has failed since the start or since the last connection. */
   | 'connecting'
-  /** The last attempt failed; another one follows, or is under way. */
+  /** The last attempt failed; another one follows, or is in progress. */
   | 'offline'
   | 'connected'
-  /** The control plane answers, and does not want us; asked again from time to time. */
+  /** The control plane refuses the run; it is asked again from time to time. */
   | 'refused'
-  /** The control plane will never take this run: it is not asked again, by nobody. */
+  /** The control plane will never accept this run: no process asks again. */
   | 'rejected'
-  /** A fault of ours: this process does not try again. */
+  /** The wrapper failed: this process does not try again. */
   | 'given_up'
   /** Everything is stored there. */
   | 'settled';
@@ -32,26 +32,26 @@ export interface LinkEvents {
   kill(kill: KillMessage): void;
   /** The state has changed, or something was stored. */
   changed(): void;
-  /** The control plane keeps so much of a run's output. */
+  /** How much of a run's output the control plane keeps. */
   outputLimit?(bytes: number): void;
 }
 
-/** A refusal is a person's mistake, and mended at a person's pace. */
+/** A refusal is a person's mistake, and takes a person's time to fix. */
 const REFUSED_PAUSE_MS = 60_000;
 const FIRST_PAUSE_MS = 250;
 /** After a loss the pauses begin as after this many failures: with a second, in which thousands can come back. */
 const LOSS_COUNTS_AS = 2;
 const CLOSE_WAIT_MS = 250;
-/** A connection that lasts as long, or on which something is stored, works; one that doesn't is a failed attempt more. */
+/** A connection that lasts this long, or on which something is stored, works; any other counts as a failed attempt. */
 const LASTING_MS = 5_000;
 
 /**
- * Whatever the control plane does on each connection, and however short it says the pauses are to be: a network that
- * breaks again and again does so less often.
+ * Limits reconnects on a network that breaks again and again, whatever the control plane does on each connection, and
+ * however short the pauses are that it asks for.
  */
 const BURST_DIALS = 200;
 const DIALS_PER_SECOND = 1;
-/** What it sends may be nonsense: its lines must not fill a log file. */
+/** The control plane may send nonsense: log lines about that must not fill a log file. */
 const BURST_LINES = 200;
 const LINES_PER_SECOND = 0.1;
 
@@ -81,7 +81,7 @@ export class Link {
   #progressAt: number | null = null;
   #acceptedAt: number | null = null;
   #unreachableSince: number | null = now();
-  /** Told when a connection that was let go has ended. */
+  /** Called when a connection that was closed has ended. */
   #closed: () => void = () => {};
 
   constructor(address: RunAddress, record: ReportableRun, events: LinkEvents, log: Log) {
@@ -115,7 +115,7 @@ export class Link {
     this.#withSession((session) => session.outputGrew(now()));
   }
 
-  /** What the log answered with `later` may be there now. */
+  /** Output for which `read` returned `later` may be readable now. */
   outputReadable(): void {
     this.#withSession((session) => session.outputReadable(now()));
   }
@@ -124,12 +124,12 @@ export class Link {
     this.#withSession((session) => session.killing(killing));
   }
 
-  /** The record's `left` has changed, or it is kept no longer. */
+  /** The record's `left` or `keepsLinkOpen` has changed. */
   leftChanged(): void {
     this.#withSession((session) => session.leftChanged(now()));
   }
 
-  /** The record has its completion: tell it, and if we are between two attempts try at once. */
+  /** The record has its completion: sends it; between two attempts, connects at once. */
   completed(): void {
     this.#withSession((session) => session.completed(now()));
     if (this.#connection !== null || (this.#state !== 'offline' && this.#state !== 'connecting')) return;
@@ -137,7 +137,7 @@ export class Link {
     this.#dial();
   }
 
-  /** Ends the link for good, politely if it is open. Resolves within a fraction of a second. */
+  /** Ends the link permanently, with a closing handshake if it is open. Resolves within CLOSE_WAIT_MS. */
   async close(): Promise<void> {
     const connection = this.#connection;
     const wasOpen = this.#open;
@@ -203,7 +203,7 @@ export class Link {
     const session = this.#session;
     if (session === null || !this.#open) return;
     for (const action of say(session)) {
-      // A kill may have ended the talk that it came with.
+      // A kill may have ended the session that it came with.
       if (this.#session !== session) return;
       this.#perform(action);
     }
@@ -278,7 +278,7 @@ export class Link {
     this.#lastFailure = ending.why;
     this.#log.info(`not connected: ${ending.why}`);
     if (wasSettled) return;
-    // Not since now: a link that has gone silent has long been of no use.
+    // Not since now: a silent link has not worked since the last frame.
     this.#unreachableSince ??= session?.heardAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {
       this.#warnOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
@@ -291,7 +291,7 @@ export class Link {
       this.#floods += 1;
       if (this.#floods === 1)
         this.#log.warn(`hung up: ${ending.why}; the command runs on, and the link is tried again`);
-      // It has no say in how long that takes, and what it has stored meanwhile does not count.
+      // The control plane can't shorten the pause, and what it has stored meanwhile does not count.
       this.#dialAfter(backoffMs(Math.max(this.#floods, LOSS_COUNTS_AS), FIRST_PAUSE_MS, RECONNECT_CAP_MS));
       this.#setState('offline');
     } else {
@@ -304,8 +304,8 @@ export class Link {
   #pause(wasConnected: boolean): number {
     const attempt = this.#attempt;
     this.#attempt += 1;
-    // At once when asked to, and for a run that has ended and will not wait long; but only once: a peer that cuts us off
-    // each time gets the usual pauses.
+    // At once when asked to, and for a run that has ended and will not wait long; but only once: a peer that closes every
+    // connection gets the usual pauses.
     const isUrgent = this.#retry === 'yes' || this.#record.completion !== null;
     if (isUrgent && attempt === 0) return 0;
     return backoffMs(wasConnected ? Math.max(attempt, LOSS_COUNTS_AS) : attempt, FIRST_PAUSE_MS, this.#capMs);

@@ -1,9 +1,9 @@
 /**
- * Finding the control plane's address without the system's resolver, where that can be done.
+ * Finds the control plane's address without the system's resolver, where possible.
  *
  * getaddrinfo blocks a thread of the pool for as long as a dead name server takes, which is tens of seconds, and the
- * process can't exit before that thread is back: a cron line would hang because DNS does. So a name server is asked
- * directly first; the system's resolver, which knows more sources of names, only when there are signs that it is quick.
+ * process can't exit before that thread returns: a cron line would hang because DNS does. So a name server is asked
+ * directly first; the system's resolver, which knows more sources of names, only when it is likely to be quick.
  */
 import { promises as dns, type LookupAddress } from 'node:dns';
 import fs from 'node:fs/promises';
@@ -22,7 +22,7 @@ export interface NameSources {
 const QUERY_TIMEOUT_MS = 1_500;
 const QUERY_TRIES = 2;
 
-/** The addresses of `host`, at least one. Rejects when it has none or nobody answers. */
+/** The addresses of `host`, at least one. Rejects when it has none or no server answers. */
 export async function findAddresses(host: string, sources: NameSources): Promise<LookupAddress[]> {
   if (isLocal(host) || namesIn(await sources.hosts()).has(host.toLowerCase())) return sources.system(host);
   const answers = await Promise.allSettled([sources.query(host, 4), sources.query(host, 6)]);
@@ -33,7 +33,7 @@ export async function findAddresses(host: string, sources: NameSources): Promise
   if (answers.some((answer) => answer.status === 'rejected' && isTimeout(answer.reason))) {
     throw new Error(`no name server answered for ${host}`);
   }
-  // A name server is there and doesn't know the name: the system may, from a search domain or another source.
+  // A name server answers and doesn't know the name: the system may, from a search domain or another source.
   return sources.system(host);
 }
 

@@ -1,12 +1,12 @@
 /**
- * Which way leads to the control plane: straight, or through a proxy. By the environment variables that curl and others
- * go by, too: `https_proxy` for `wss:`, `http_proxy` for `ws:`, `all_proxy` for both, and `no_proxy`; each also in capitals.
- * Nothing but `no_proxy` makes an exception, not even for this machine itself.
+ * Chooses the route to the control plane: direct, or through a proxy. It follows the environment variables that curl uses,
+ * too: `https_proxy` for `wss:`, `http_proxy` for `ws:`, `all_proxy` for both, and `no_proxy`; each also in capitals. Only
+ * `no_proxy` makes exceptions, even for this machine itself.
  */
 import { BlockList, isIP } from 'node:net';
 
 export interface ProxyServer {
-  /** Whether the proxy itself is spoken to by TLS. */
+  /** Whether the connection to the proxy itself uses TLS. */
   readonly secure: boolean;
   readonly host: string;
   readonly port: number;
@@ -17,7 +17,7 @@ export interface ProxyServer {
 export type Route =
   | { readonly kind: 'direct' }
   | { readonly kind: 'proxy'; readonly proxy: ProxyServer }
-  /** A proxy is to be used that can't be. Going straight instead would be against the user's orders. */
+  /** The configured proxy can't be used. A direct connection would ignore the user's setting. */
   | { readonly kind: 'none'; readonly why: string };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -35,12 +35,12 @@ export function routeTo(target: URL, env: Environment): Route {
   return { kind: 'proxy', proxy };
 }
 
-/** The proxy as a person may see it: without the password. */
+/** The proxy for a person: without the password. */
 export function describeProxy({ secure, host, port }: ProxyServer): string {
   return `proxy ${secure ? 'https' : 'http'}://${authority(host, port)}`;
 }
 
-/** `host:port`, as it stands in a URL. */
+/** `host:port`, as in a URL. */
 export function authority(host: string, port: number): string {
   return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
@@ -57,7 +57,7 @@ export function portOf({ protocol, port }: URL): number {
 }
 
 function proxySetting(name: string, env: Environment): { name: string; value: string } | null {
-  // In a CGI program HTTP_PROXY is what a stranger sent as the header `Proxy`.
+  // In a CGI program HTTP_PROXY comes from the client's `Proxy` header.
   const upper = name === 'http_proxy' && env.REQUEST_METHOD !== undefined ? null : name.toUpperCase();
   for (const each of upper === null ? [name] : [name, upper]) {
     const value = env[each]?.trim();
@@ -75,7 +75,7 @@ function readProxy(text: string): ProxyServer | null {
   try {
     url = new URL(text.includes('://') ? text : `http://${text}`);
   } catch {
-    // No URL, whatever else it may be.
+    // Not a URL.
     return null;
   }
   if ((url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') return null;
@@ -92,7 +92,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A bare % in a password, meant as it stands.
+    // A literal % in a password.
     return text;
   }
 }
@@ -108,7 +108,7 @@ function isExempt(host: string, port: number, list: string): boolean {
 
 function matches(host: string, port: number, entry: string): boolean {
   const [, bracketed, plain, entryPort] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(entry) ?? [];
-  // What has several colons and no brackets is an IPv6 address or subnet.
+  // An entry with several colons and no brackets is an IPv6 address or subnet.
   const pattern = bracketed ?? plain ?? entry;
   if (pattern === '' || (entryPort !== undefined && Number(entryPort) !== port)) return false;
   if (isIP(host) !== 0) return isInSubnet(host, pattern);
@@ -126,7 +126,7 @@ function isInSubnet(address: string, pattern: string): boolean {
     if (bits === undefined) list.addAddress(base, type);
     else list.addSubnet(base, Number(bits), type);
   } catch {
-    // More bits than an address has: it matches nothing.
+    // More bits than an address has: matches nothing.
     return false;
   }
   return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');

@@ -1,2 +1,2 @@
-/** A reason why no connection comes about that only a person can mend: asking again soon is of no use. */
+/** An error that only a person can fix: trying again soon is useless. */
 export class Refusal extends Error {}

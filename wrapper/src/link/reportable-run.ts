@@ -1,4 +1,4 @@
-/** What the link must know of the run that it tells of, whoever keeps it: the wrapper, or a spool that one left behind. */
+/** What the link needs of the run that it reports, which a wrapper or a spool holds. */
 import type { LeftProcess } from '#protocol/machine-facts';
 import type { Complete, Killing, Start } from '#protocol/wrapper-link';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
@@ -9,14 +9,14 @@ export interface OutputSource {
   readonly start: number;
   /** The offset of the next byte. */
   readonly end: number;
-  /** Forgets everything before `offset`, which may lie beyond the end: the peer says so. */
+  /** Frees everything before `offset`, which may lie beyond the end: it comes from the peer. */
   free(offset: number): void;
   /**
-   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a whole gap.
+   * The output from `offset` on: at most `maxBytes` of one stream, or a whole gap.
    *
-   * `later`: it must be fetched first. Then the source says so, never during this call, and the same is asked again; how
-   * often it says so does no harm, as long as it does after its last `later`. There is one reader, who may go elsewhere
-   * meanwhile.
+   * `later`: it must be fetched first. When it is there the source says so, never during this call, and `read` is called
+   * again. The source may say so too often, but must do so after its last `later`. There is one reader, which may read
+   * elsewhere meanwhile.
    *
    * @returns null when `offset` is the end
    */
@@ -25,16 +25,16 @@ export interface OutputSource {
 
 export interface ReportableRun {
   readonly output: OutputSource;
-  /** Null until the run has ended, and for ever in a run that was abandoned. */
+  /** Null until the run has ended, and permanently in a run that was abandoned. */
   readonly completion: Complete | null;
-  /** Steps of ending the run by ourselves that may not have been heard. */
+  /** Steps of the run's own kill that the control plane may not have received. */
   readonly unreportedSteps: readonly Killing[];
-  /** These have been heard. */
+  /** The control plane has received these. */
   stepsReported(steps: readonly Killing[]): void;
   /** What the run's end has left running by now; null: as the completion says. A new list each time it changes. */
   readonly left: readonly LeftProcess[] | null;
-  /** Whether the link stays open when all has been told. */
+  /** Whether the link stays open when everything has been reported. */
   readonly keepsLinkOpen: boolean;
-  /** The first frame of a connection made now. In the phase `abandoned` nothing but output follows. */
+  /** The first frame of a new connection. In the phase `abandoned` only output follows. */
   start(): Start;
 }

@@ -1,4 +1,4 @@
-/** What there is to tell the control plane of a run, whether or not anyone is listening. */
+/** What is to be reported of a run to the control plane, with or without a link. */
 import type { LeftProcess, RelatedProcess } from '#protocol/machine-facts';
 import type { RawExit } from '#protocol/run-state';
 import type { AppliedKill, Complete, Killing, Start } from '#protocol/wrapper-link';
@@ -10,7 +10,7 @@ export type StartFacts = Pick<
   'run' | 'run_key' | 'pid' | 'command_line' | 'version' | 'limits' | 'host' | 'successor'
 >;
 
-/** What a wrapper that is no longer there left to be told: its end and its last steps, or neither if it was killed. */
+/** What a wrapper that is gone has left to be reported: the run's end and last steps, or neither if it was killed. */
 export interface RecoveredEnd {
   /** Null: the wrapper died before the command's end was recorded. */
   readonly completion: Complete | null;
@@ -19,7 +19,7 @@ export interface RecoveredEnd {
 
 /** The newest of a protocol list of at most 100. */
 const MAX_APPLIED_KILLS = 100;
-/** Someone may lean on Ctrl-C. */
+/** A person may hold Ctrl-C down. */
 const MAX_UNREPORTED_STEPS = 20;
 
 export class RunRecord<Output extends OutputSource = OutputSource> {
@@ -29,13 +29,13 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   readonly #appliedKills: () => readonly AppliedKill[];
   /** Whether the wrapper died, so that no completion will ever follow. */
   readonly isAbandoned: boolean;
-  /** How the command exited; null before that, and where nobody saw it. */
+  /** How the command exited; null before that, and where it isn't known. */
   exit: RawExit | null = null;
   /** What the run's end has left running by now, where that may have changed since; null: as the completion says. */
   left: readonly LeftProcess[] | null = null;
-  /** What a kill has left alone, as last seen. */
+  /** Related processes, as last seen by a kill. */
   related: readonly RelatedProcess[] = [];
-  /** Whether the link stays open when all has been told: for kills of what is left running. */
+  /** Whether the link stays open when everything has been reported: for kills of what is left running. */
   keepsLinkOpen = false;
   #completion: Complete | null;
   #unreportedSteps: readonly Killing[];
@@ -64,7 +64,7 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
     return this.#completion;
   }
 
-  /** Steps of ending the run by ourselves that may not have been heard: `applied_kills` doesn't carry those. */
+  /** Steps of the run's own kill that may not have been received: `applied_kills` doesn't contain them. */
   get unreportedSteps(): readonly Killing[] {
     return this.#unreportedSteps;
   }
@@ -72,12 +72,12 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
   recordKilling(killing: Killing): void {
     this.related = killing.related ?? [];
     if (killing.kill !== null) return;
-    // What is left alone is said with the newest: there may be much to say of it.
+    // Only the newest step lists related processes: the list may be long.
     const before = this.#unreportedSteps.map(({ related: _, ...step }) => step);
     this.#unreportedSteps = [...before, killing].slice(-MAX_UNREPORTED_STEPS);
   }
 
-  /** These have been heard. */
+  /** The control plane has received these. */
   stepsReported(steps: readonly Killing[]): void {
     this.#unreportedSteps = this.#unreportedSteps.filter((each) => !steps.includes(each));
   }
@@ -93,7 +93,7 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
     return this.#completion;
   }
 
-  /** The first frame of a connection made now. */
+  /** The first frame of a new connection. */
   start(): Start {
     return {
       type: 'start',

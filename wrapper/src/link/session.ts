@@ -1,6 +1,6 @@
 /**
- * One connection's conversation with the job's object, without the connection: frames and moments go in, what to do comes
- * out. A new connection gets a new session; what outlives it is in the run's record.
+ * The protocol of one connection to the job object, without the connection: frames and times go in, actions come out. Each
+ * connection has a new session; what outlives it is in the run's record.
  */
 
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, KIB, MAX_UNACKED_BYTES, WRAPPER_SILENCE_MS } from '#protocol/limits';
@@ -21,38 +21,37 @@ export type SessionAction =
   | { readonly kind: 'send'; readonly message: WrapperMessage }
   | { readonly kind: 'send_output'; readonly frame: OutputFrame }
   | { readonly kind: 'send_heartbeat' }
-  /** The start was acked: the link works. */
-  /** `outputLimitBytes`: so much of a run's output is kept; null: it was not said. */
+  /** The start was acked. `outputLimitBytes`: how much of a run's output is kept; null: not given. */
   | { readonly kind: 'accepted'; readonly reconnectCapMs: number; readonly outputLimitBytes: number | null }
   /** The object has stored something more. */
   | { readonly kind: 'stored' }
   | { readonly kind: 'kill'; readonly kill: KillMessage }
-  /** The completion, if there is to be one, and all output are stored: nothing more is owed. */
+  /** The completion, if any, and all output are stored: nothing is left to send. */
   | { readonly kind: 'settled' }
   | { readonly kind: 'hang_up'; readonly why: string; readonly retry: 'yes' | 'later' | 'never' }
   | { readonly kind: 'note'; readonly text: string };
 
-/** As it is read: a newer object may send error codes that this wrapper has no name for. */
+/** A parsed message: a newer job object may send error codes that this wrapper doesn't know. */
 type Received = Extract<ReturnType<typeof readObjectMessage>, { kind: 'message' }>['message'];
 
 const FLUSH_AT_BYTES = 64 * KIB;
 const FLUSH_AFTER_MS: Readonly<Record<FlowMode, number>> = { eager: 30, lazy: 1_000 };
 /**
- * No faster than this, however fast the network is: on a machine of few processors the sending would take from the
- * command what it needs. Faster than a job's object stores, and than the 50 MB/s that a command must not notice.
+ * The greatest pace, however fast the network is: on a machine with few processors the command needs them. It is faster
+ * than a job object stores, and than the 50 MB/s at which a command must not be slowed.
  */
 const MAX_BYTES_PER_MS = 64_000;
-/** A frame may hold a single byte, where a command prints to both streams in turns, and costs each side far more than that. */
+/** Where a command prints to both streams in turns a frame may hold a single byte, and it costs each side far more. */
 const MAX_UNACKED_FRAMES = 1_000;
-/** How far ahead of that pace it may be: a whole window. */
+/** How far ahead of that pace a burst may be: a whole window. */
 const BURST_MS = MAX_UNACKED_BYTES / MAX_BYTES_PER_MS;
-/** Whatever the object asks for, a dead link is noticed and dialled again within minutes. */
+/** Whatever the job object asks for, a dead link is noticed and replaced within minutes. */
 const MAX_HEARTBEAT_MS = 60_000;
 const MAX_SILENCE_MS = 5 * 60_000;
 const MAX_RECONNECT_CAP_MS = 5 * 60_000;
-/** A peer that answers heartbeats and stores nothing has forgotten us: on a new connection everything is said again. */
+/** A peer that answers heartbeats and stores nothing has lost our state: a new connection sends everything again. */
 const MAX_UNSTORED_MS = 60_000;
-/** A peer that asks again and again for the same offset will not be helped by one more rewind. */
+/** After this many rewinds to the same offset another one won't help. */
 const MAX_REWINDS_WITHOUT_ACK = 8;
 
 interface OffsetRange {
@@ -71,27 +70,27 @@ export class Session {
   #heartbeatAt: number;
   /** When the start must have been acked. */
   #acceptedBy: number;
-  /** Since when something has been owed to us: the last ack of anything, or the sending of what is unacked. */
+  /** Since when we have been waiting for an ack: since the last ack, or since unacked data was sent. */
   #owedSince: number | null = null;
   #acked = 0;
   #sent = 0;
   #highestSent = 0;
-  /** The offset of which the log said `later`; a wait for another one than the next to send is over. */
+  /** The offset for which `read` returned `later`; only relevant while it is the next to send. */
   #awaited: number | null = null;
-  /** Gaps told but not yet acked: they count as nothing in flight. */
+  /** Gaps sent but not yet acked: they don't count as bytes in flight. */
   #gaps: OffsetRange[] = [];
   /** Where frames end that were sent but not yet acked. */
   #frameEnds: number[] = [];
-  /** When what was sent last would have left at the greatest pace. */
+  /** When the last frame would have been sent at the greatest pace. */
   #pacedUntil = 0;
   /** Since when there has been output that was not sent; null when there is none. */
   #pendingSince: number | null = null;
   #rewinds = 0;
   #completeSent = false;
   #completeAcked = false;
-  /** What was told last of what the run's end has left running. */
+  /** What was last sent of `left`. */
   #leftReported: ReportableRun['left'] = null;
-  /** Own steps sent on this connection and not known to have been heard. */
+  /** Own steps sent on this connection and not known to have been received. */
   #steps: Killing[] = [];
 
   /** @param now milliseconds on any monotonic clock, the same for all calls */
@@ -107,7 +106,7 @@ export class Session {
     return this.#accepted;
   }
 
-  /** When the last sign of life came; before the first, when the session began. */
+  /** When the last frame came; before the first, when the session began. */
   get heardAt(): number {
     return this.#heardAt;
   }
@@ -121,7 +120,7 @@ export class Session {
     return [{ kind: 'send', message: start }];
   }
 
-  /** A text frame came. Nothing that it may hold throws. */
+  /** A text frame came. Never throws, whatever it holds. */
   received(frame: string, now: number): SessionAction[] {
     this.#heardAt = now;
     if (frame === HEARTBEAT) return [];
@@ -136,26 +135,26 @@ export class Session {
     }
   }
 
-  /** A frame of no interest came; it still is a sign of life. */
+  /** A frame came that means nothing except that the peer lives. */
   heard(now: number): void {
     this.#heardAt = now;
   }
 
-  /** The log has grown. */
+  /** There is more output. */
   outputGrew(now: number): SessionAction[] {
     return this.#pump(now);
   }
 
-  /** What the log answered with `later` may be there now. */
+  /** Output for which `read` returned `later` may be readable now. */
   outputReadable(now: number): SessionAction[] {
     this.#awaited = null;
     return this.#pump(now);
   }
 
-  /** The run is being ended, and this is how far it is. */
+  /** Reports a step of a kill. */
   killing(killing: Killing): SessionAction[] {
     if (killing.kill === null) {
-      // The ack of the start sends all that has not been heard.
+      // On the ack of the start everything that was not received is sent.
       if (!this.#accepted) return [];
       this.#steps.push(killing);
     }
@@ -216,8 +215,8 @@ export class Session {
   }
 
   #onAck(ack: Ack, now: number): SessionAction[] {
-    // Frames are worked through in order: what was sent before something that is acked now has been heard. (An ack that
-    // was under way when a step was sent says nothing of it; then an event may be missing, never the end's reason.)
+    // Frames are handled in order: what was sent before something that is acked now has been received. (An ack that was in
+    // flight when a step was sent doesn't cover it; then an event may be missing, but never the end's reason.)
     this.#record.stepsReported(this.#steps.splice(0));
     switch (ack.of) {
       case 'start':
@@ -289,7 +288,7 @@ export class Session {
       return [{ kind: 'hang_up', why: `asked ${this.#rewinds} times to rewind to ${expected}`, retry: 'later' }];
     }
     this.#sent = expected;
-    // What lies before was acked once, but the object has asked for it again: it is what counts as in flight.
+    // Earlier bytes were acked once, but the job object has asked for them again: they count as in flight.
     this.#acked = Math.min(this.#acked, expected);
     this.#gaps = this.#gaps
       .filter((gap) => gap.from < expected)
@@ -306,7 +305,7 @@ export class Session {
     return [{ kind: 'send', message: completion }];
   }
 
-  /** Only once the object has the completion. That is said again after it: its ack says that this has been heard, too. */
+  /** Only once the job object has the completion, which is sent again after the list: its ack covers both. */
   #sendLeft(now: number): SessionAction[] {
     const { left, completion } = this.#record;
     if (left === null || left === this.#leftReported || completion === null) return [];
@@ -327,7 +326,7 @@ export class Session {
     return [{ kind: 'settled' }];
   }
 
-  /** Sends what is due, as far as the window goes. */
+  /** Sends what is due, up to the window. */
   #pump(now: number): SessionAction[] {
     const actions: SessionAction[] = [];
     this.#updatePending(now);
@@ -380,12 +379,12 @@ export class Session {
     return MAX_UNACKED_BYTES - (this.#sent - this.#acked - gaps);
   }
 
-  /** With a nearly full window every ack would let out one more tiny frame. */
+  /** With a nearly full window every ack would release one more tiny frame. */
   #isEnough(room: number): boolean {
     return room >= Math.min(this.#record.output.end - this.#sent, FLUSH_AT_BYTES);
   }
 
-  /** When the output that waits is to be sent; infinite when there is none, no room for it, or it is being fetched. */
+  /** When pending output is to be sent; infinite when there is none, no room for it, or it is being fetched. */
   #flushAt(): number {
     const left = this.#record.output.end - this.#sent;
     if (!this.#accepted || this.#pendingSince === null || left <= 0) return Number.POSITIVE_INFINITY;

@@ -1,8 +1,8 @@
 /**
  * How long a run that has ended waits for the control plane: a cron line must not hang because that is slow.
  *
- * The time that counts is that in which we run (clock/running-clock.ts): on a machine that is very busy, a control plane
- * that answers must not look slow. By the clock on the wall there is a bound, too.
+ * Only the time in which this process runs counts (clock/running-clock.ts): on a very busy machine, a control plane that
+ * answers must not look slow. There is a bound in wall-clock time, too.
  */
 import { MIB } from '#protocol/limits';
 import type { LinkState } from './link.ts';
@@ -10,21 +10,21 @@ import type { LinkState } from './link.ts';
 interface WaitLimits {
   /** While the control plane is out of reach. */
   readonly offlineMs: number;
-  /** While the first attempt to reach it, or to reach it again, is under way. */
+  /** While the first attempt to connect, or to reconnect, is in progress. */
   readonly connectingMs: number;
   /** With a connection, since something was last stored. */
   readonly storingMs: number;
-  /** However well it goes. */
+  /** In any case. */
   readonly longestMs: number;
 }
 
-/** However little of it we run. */
+/** In any case, in wall-clock time. */
 export const LONGEST_WALL_MS = 30_000;
-/** By then it shows how fast output is being stored, where there is much of it. */
+/** By then the rate at which much output is stored is known. */
 const RATE_KNOWN_MS = 1_000;
 const MUCH_BYTES = MIB;
 
-/** What is not told now is lost. */
+/** Without a spool: what isn't reported now is lost. */
 export const LIMITS_UNSPOOLED: WaitLimits = {
   offlineMs: 3_000,
   connectingMs: 3_000,
@@ -32,7 +32,7 @@ export const LIMITS_UNSPOOLED: WaitLimits = {
   longestMs: 10_000,
 };
 
-/** What is not told now is in the spool, and told from there. */
+/** With a spool: what isn't reported now is reported from there. */
 export const LIMITS_SPOOLED: WaitLimits = { offlineMs: 0, connectingMs: 3_000, storingMs: 2_000, longestMs: 5_000 };
 
 export interface ShutdownSituation {
@@ -40,14 +40,14 @@ export interface ShutdownSituation {
   readonly now: number;
   /** When the run ended. */
   readonly endedAt: number;
-  /** How long ago that is by the clock on the wall. */
+  /** How long ago that is in wall-clock time. */
   readonly wallMs: number;
   /** Bytes of output that are not stored: at the run's end, and now. */
   readonly unstoredAtEnd: number;
   readonly unstored: number;
   /** When the control plane last accepted us or stored something; null: never. */
   readonly progressAt: number | null;
-  /** Whether what is left will be told from a spool. */
+  /** Whether the rest can be reported from a spool. */
   readonly spooled: boolean;
 }
 
@@ -57,7 +57,7 @@ export type ShutdownDecision =
 
 const EXIT_NOW: ShutdownDecision = { kind: 'exit', isAllStored: false };
 
-/** Whether to go now. All moments are on one clock, in ms. */
+/** Decides whether to exit now. All times are on one clock, in ms. */
 export function decideShutdown(situation: ShutdownSituation): ShutdownDecision {
   const { state, now, endedAt, wallMs, progressAt, spooled } = situation;
   const { offlineMs, connectingMs, storingMs, longestMs } = spooled ? LIMITS_SPOOLED : LIMITS_UNSPOOLED;
@@ -80,7 +80,7 @@ export function decideShutdown(situation: ShutdownSituation): ShutdownDecision {
   }
 }
 
-/** Whether there is more than can be stored in the time that is left, at the rate so far: the spool is to be used anyway. */
+/** Whether there is more than can be stored in the remaining time at the rate so far: then the spool is needed anyway. */
 function isHopeless({ now, endedAt, spooled, unstored, unstoredAtEnd }: ShutdownSituation, longestMs: number): boolean {
   const elapsedMs = now - endedAt;
   if (!spooled || unstored < MUCH_BYTES || elapsedMs < RATE_KNOWN_MS) return false;

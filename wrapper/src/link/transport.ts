@@ -1,5 +1,5 @@
 /**
- * A connection to the control plane's host that a WebSocket can be opened on: TCP, through a proxy or not, and TLS.
+ * Opens a connection to the control plane's host for a WebSocket: TCP, through a proxy or direct, and TLS.
  *
  * Node's `http` and `tls` are imported where they are needed: in the one file that is shipped, what is imported at the top
  * of a module is loaded before anything else, and the command would wait for it.
@@ -14,16 +14,16 @@ import { Refusal } from './refusal.ts';
 import { OLDEST_TLS, type Trust, trustedAuthorities } from './trust.ts';
 
 export interface Attempt {
-  /** Ends whatever is under way, and every connection that was made. */
+  /** Aborts what is in progress, and closes every connection that was opened. */
   readonly signal: AbortSignal;
-  /** Told what is being waited for. */
+  /** Called with what is being waited for. */
   waitingFor(what: string): void;
 }
 
 /**
  * Connects to the host of `target`, a `ws:` or `wss:` URL.
  *
- * Rejects with a Refusal when a person must mend something, else with the network's error; both say what to do or at least
+ * Rejects with a Refusal when a person must fix something, else with the network's error; both say what to do or at least
  * what was tried.
  */
 export async function openTransport(
@@ -46,7 +46,7 @@ export async function openTransport(
   }
 }
 
-/** Nobody who is trusted so far has issued the certificate. */
+/** None of the authorities that are trusted so far has issued the certificate. */
 class UnknownAuthority extends Refusal {}
 
 type OpenRoute = Exclude<Route, { kind: 'none' }>;
@@ -73,7 +73,7 @@ async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attemp
   const tls = await import('node:tls');
   const secureContext = await trustedAuthorities(trust);
   attempt.signal.throwIfAborted();
-  // The command's: without the launcher it is in our environment too, and Node would warn of it on our stderr.
+  // It is meant for the command: without the launcher it is in our environment too, and Node would print a warning.
   delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
   const socket = tls.connect({
     socket: plain,
@@ -92,8 +92,7 @@ async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attemp
 }
 
 /**
- * Asks a proxy for a connection to `target`, `host:port`. The name goes to the proxy as it is: it need not mean anything
- * on this side.
+ * Asks a proxy for a connection to `target`, `host:port`. The proxy resolves the name: it need not exist on this side.
  */
 async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt: Attempt): Promise<Duplex> {
   const plain = await connectTcp(proxy.host, proxy.port, attempt);
@@ -129,9 +128,9 @@ async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt:
   });
 }
 
-/** Whether the peer has said something, and it was no HTTP: another service's port, as a rule. */
+/** Whether the peer has sent something other than HTTP: usually another service's port. */
 export function isNotHttp(error: Error): boolean {
-  // Its parser's codes. That of an answer cut off in the middle says nothing about the peer.
+  // The parser's error codes, except that of a truncated response, which says nothing about the peer.
   return 'code' in error && /^HPE_(?!INVALID_EOF_STATE)/.test(String(error.code));
 }
 
@@ -147,21 +146,21 @@ function proxyRefusal(status: number, target: string): Error | null {
   return status >= 500 || status === 408 || status === 429 ? new Error(why) : new Refusal(why);
 }
 
-/** @param event what says that the socket can be used */
+/** @param event the event after which the socket can be used */
 function opened<Socket extends net.Socket>(socket: Socket, event: string, { signal }: Attempt): Promise<Socket> {
   const abort = () => socket.destroy();
   signal.addEventListener('abort', abort, { once: true });
   socket.once('close', () => signal.removeEventListener('abort', abort));
   return new Promise((resolve, reject) => {
     socket.once(event, () => resolve(socket));
-    // Also later: an error that nobody listens to would end the process.
+    // Also later: an `error` event without a listener would end the process.
     socket.on('error', reject);
     socket.once('close', () => reject(new Error('the connection was closed')));
     if (signal.aborted) abort();
   });
 }
 
-/** OpenSSL's names for what an authority that isn't known leads to. */
+/** OpenSSL's codes for an unknown authority. */
 const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -175,7 +174,7 @@ const SEE_TO_IT: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: 'is not valid yet: set this machine’s clock if that is wrong',
 };
 
-/** A TLS error as something that can be acted on; what is not about the certificate stays as it is. */
+/** Turns a TLS error about the certificate into one that says what to do; others stay as they are. */
 function tlsFailure(error: unknown, host: string): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   const code = String(error.code);
@@ -210,7 +209,7 @@ function namesOf(error: Error): string {
   return (cert?.subjectaltname ?? cert?.subject?.CN ?? 'it names none').slice(0, 200);
 }
 
-/** The same, and which way was taken. */
+/** Adds the proxy that was used. */
 function withRoute(error: unknown, route: Route): Error {
   const via = route.kind === 'proxy' ? ` (via ${describeProxy(route.proxy)})` : '';
   const why = `${describeError(error)}${via}`;

@@ -1,5 +1,5 @@
 /**
- * Whose certificates are accepted.
+ * Chooses which certificates are accepted.
  *
  * Node's own list of authorities, and those in the user's file, LEASH_CA_FILE. What adds to Node's list or replaces it
  * (NODE_EXTRA_CA_CERTS, SSL_CERT_FILE and the like) is meant for the command: the launcher hides it from Node, and where
@@ -17,13 +17,13 @@ import { describeError } from '../logging/log.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Trust {
-  /** The user's file of authorities, PEM; read anew each time, so that it can be exchanged while runs go on. */
+  /** The user's file of authorities, PEM; read for each connection, so that it can be replaced while runs continue. */
   readonly caFile: string | null;
   /** Whether to trust this machine's list as well. */
   readonly withSystem: boolean;
 }
 
-/** Debian and Alpine, Fedora and its kin (new and old), SUSE, BSD and macOS. */
+/** Debian and Alpine, Fedora and its relatives (new and old), SUSE, BSD and macOS. */
 const SYSTEM_FILES = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
@@ -35,7 +35,7 @@ const SYSTEM_FILES = [
 /** NODE_OPTIONS may ask for less, for the command. */
 export const OLDEST_TLS = 'TLSv1.2';
 
-/** The last that was made: it takes tens of milliseconds, and a link may be dialled thousands of times. */
+/** The last one, cached: creating one takes tens of milliseconds, and a link may connect thousands of times. */
 let made: { readonly from: string; readonly context: SecureContext } | null = null;
 
 /**
@@ -63,11 +63,11 @@ async function readAuthorities(path: string): Promise<string[]> {
   const certificates = certificatesIn(text);
   if (certificates.length === 0) throw new Refusal(`LEASH_CA_FILE: there is no certificate (PEM) in ${path}`);
   for (const [index, certificate] of certificates.entries()) {
-    // Node would leave out, without a word, what it can't read.
+    // Node would silently skip what it can't parse.
     try {
       new X509Certificate(certificate);
     } catch {
-      // OpenSSL's own words would help nobody.
+      // OpenSSL's own message would not help.
       throw new Refusal(`LEASH_CA_FILE: certificate ${index + 1} in ${path} is damaged`);
     }
   }
@@ -91,7 +91,7 @@ function isNodesListChanged(): boolean {
   return LIST_VARIABLES.some((name) => env[name]) || LIST_OPTION.test([env.NODE_OPTIONS, ...execArgv].join(' '));
 }
 
-/** What Node trusts when it is not told otherwise: a list that is given to it takes the place of all that. */
+/** What Node trusts by default: a list that is passed to it replaces all of it. */
 function nodesOwn(tls: typeof import('node:tls')): readonly string[] {
   // A distribution may have built its Node with another list than the bundled one. (Since Node 22.15.)
   if (typeof tls.getCACertificates === 'function' && !isNodesListChanged()) return tls.getCACertificates('default');
@@ -99,7 +99,7 @@ function nodesOwn(tls: typeof import('node:tls')): readonly string[] {
 }
 
 async function certificatesOf(path: string): Promise<string[]> {
-  // There may be no such file, or none for us to read: then it adds nothing.
+  // The file may be missing or not readable: then it adds nothing.
   return certificatesIn(await readPatiently(path).catch(() => ''));
 }
 

@@ -1,6 +1,5 @@
 /**
- * The link as the rest of the run sees it: it may not be there yet, it may never be, and nothing that goes wrong in it
- * comes back.
+ * The link for the rest of the run: it may not exist yet, or never, and no failure in it reaches the caller.
  */
 
 import { performance } from 'node:perf_hooks';
@@ -12,15 +11,15 @@ import { describeError, type Log } from '../logging/log.ts';
 import type { Link, LinkEvents, LinkState } from './link.ts';
 import { decideShutdown } from './shutdown-policy.ts';
 
-/** A run that nobody can see or stop says so, but not at each hiccup of the network. */
+/** How long an outage lasts before a line warns of it. */
 const OUTAGE_MS = 60_000;
 
 /** Why not all of a run is stored at the control plane. */
 export interface Unreported {
   readonly why: string;
   /**
-   * Whether the control plane, or a fault of ours, has said no, and a line has told of it: a later attempt may succeed, or
-   * none ever will.
+   * Whether the control plane has refused the run, or the wrapper failed, and that has been logged: a later attempt may
+   * succeed, or none ever will.
    */
   readonly refusal: 'none' | 'for_now' | 'for_good';
 }
@@ -28,7 +27,7 @@ export interface Unreported {
 export type OpenLink = (events: LinkEvents) => Promise<Link>;
 
 export class Uplink {
-  /** Told how much of a run's output the control plane keeps. */
+  /** Called with how much of a run's output the control plane keeps. */
   onOutputLimit: (bytes: number) => void = () => {};
   readonly #log: Log;
   #link: Link | null = null;
@@ -82,7 +81,7 @@ export class Uplink {
     this.#guarded((link) => link.killing(killing));
   }
 
-  /** Something in the wrapper failed: the run goes on without a link. */
+  /** Something in the wrapper failed: the run continues without a link. */
   fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#unreachableAtFailure = this.#unreachableSince ?? performance.now();
@@ -96,7 +95,7 @@ export class Uplink {
     this.#wake();
   }
 
-  /** Someone wants us gone: the drain is cut short. */
+  /** Cuts the drain short, because the wrapper is to exit. */
   abortDrain(): void {
     this.#isDrainAborted = true;
     this.#wake();
@@ -105,7 +104,7 @@ export class Uplink {
   /**
    * Call when the record has its completion: waits, for a bounded time, until that and all output are stored.
    *
-   * @param spooled whether what is left will be told from a spool; until that is known, it counts as no
+   * @param spooled whether the rest can be reported from a spool; until that is known, it counts as false
    * @param unstored how many bytes of output are not stored by now
    * @returns null when they are
    */
@@ -177,7 +176,7 @@ export class Uplink {
   }
 
   #warnOfOutage(): void {
-    // A refusal, and that it is not tried any more, have been told by the link.
+    // The link itself has logged a refusal, and that it has given up.
     if (this.#state !== 'offline' && this.#state !== 'connecting') return;
     this.#hasWarnedOfOutage = true;
     const why = this.#link?.lastFailure ?? 'it does not answer';
@@ -191,7 +190,7 @@ export class Uplink {
     try {
       use(this.#link);
     } catch (error) {
-      // Killing and reading go through here: a fault in the link must not stop them.
+      // Kills and reading call this: a failure in the link must not stop them.
       this.fail(error);
     }
   }
