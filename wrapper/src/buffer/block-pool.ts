@@ -1,6 +1,6 @@
 /**
- * Blocks of memory that are used again and again, so that a torrent of output leaves nothing to collect. There are never
- * more than were once in use at the same time, which is for who takes them to bound.
+ * Reusable blocks of memory, so that much output causes no garbage collection. There are never more than were once in use
+ * at the same time, which the caller bounds.
  */
 
 export const BLOCK_BYTES = 64 * 1024;
@@ -18,7 +18,7 @@ export class BlockPool {
     return this.#idle.pop() ?? Buffer.allocUnsafeSlow(this.blockBytes);
   }
 
-  /** Gives back what `take` gave, or lets any other array go. The giver holds no view of it any more. */
+  /** Takes back a block from `acquire`, or ignores any other array. The caller must hold no view of it. */
   release(block: Uint8Array): void {
     if (block.length === this.blockBytes) this.#idle.push(block);
   }

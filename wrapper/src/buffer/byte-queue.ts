@@ -1,4 +1,4 @@
-/** Bytes that wait, in order, copied into blocks that are used again: what passes leaves no garbage. */
+/** A queue of bytes, copied into reusable blocks, so that output leaves no garbage. */
 import { Deque } from './deque.ts';
 
 const BLOCK_BYTES = 64 * 1024;
@@ -33,13 +33,13 @@ export class ByteQueue {
     this.#length += bytes.length;
   }
 
-  /** The first of the bytes, as many as lie together; they stay as they are until they are taken. Empty when there are none. */
+  /** The first bytes, as many as are contiguous; they don't change until they are discarded. Empty when there are none. */
   peek(): Uint8Array {
     const first = this.#blocks.at(0);
     return first === undefined ? NOTHING : first.bytes.subarray(first.from, first.to);
   }
 
-  /** Removes the first `count` of what `peek` gave. */
+  /** Removes the first `count` bytes of what `peek` returned. */
   discard(count: number): void {
     const first = this.#blocks.at(0);
     if (first === undefined) return;

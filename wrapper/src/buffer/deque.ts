@@ -1,4 +1,4 @@
-/** A queue that is read by position as well as from its ends; taking from the front is cheap however long it is. */
+/** A queue with access by position; removing from the front is cheap however long it is. */
 export class Deque<Item> {
   #items: (Item | undefined)[] = [];
   #first = 0;
@@ -27,7 +27,7 @@ export class Deque<Item> {
   shift(): Item | undefined {
     if (this.length === 0) return undefined;
     const item = this.#items[this.#first];
-    // The slot is emptied so that what was taken can be collected before the array is compacted.
+    // The slot is emptied so that its value can be collected before the array is compacted.
     this.#items[this.#first] = undefined;
     this.#first += 1;
     if (this.#first > 1024 && this.#first * 2 > this.#items.length) {

@@ -1,4 +1,4 @@
-/** Joining stretches of bytes into one, in memory that is used again: V8 lets a great deal of such garbage pile up. */
+/** Joins byte arrays in reusable memory: V8 would let much garbage of this kind pile up. */
 import { MAX_UNACKED_BYTES } from '#protocol/limits';
 
 const RING_BYTES = 2 * MAX_UNACKED_BYTES;
@@ -6,8 +6,8 @@ let ring: Uint8Array | null = null;
 let position = 0;
 
 /**
- * The bytes of all `parts`, `size` together. They are good until as much again as may be in flight has been joined, and
- * not across an `await`.
+ * The bytes of all `parts`, `size` in total. They are valid until MAX_UNACKED_BYTES more have been joined, and not across an
+ * `await`.
  */
 export function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
   const [first] = parts;

@@ -1,11 +1,11 @@
-/** A run's output as one log of bytes, held until the control plane has stored it. */
+/** A run's output in memory, as one sequence of bytes, held until the control plane has stored it. */
 
 import type { StreamName } from '#protocol/output-frame';
 import { BLOCK_BYTES, BlockPool } from './block-pool.ts';
 import { Deque } from './deque.ts';
 import { joined } from './join.ts';
 
-/** What comes next in the log. */
+/** The next part of the output. */
 export type OutputChunk =
   | { readonly kind: 'bytes'; readonly stream: StreamName; readonly start: number; readonly bytes: Uint8Array }
   | { readonly kind: 'gap'; readonly from: number; readonly to: number };
@@ -27,12 +27,12 @@ interface BufferedGap {
 
 type Item = BufferedBytes | BufferedGap;
 
-/** What a chunk is charged beyond its bytes: a command that prints single bytes must not get past the bound. */
+/** What an item costs beyond its bytes: a command that prints single bytes must not exceed the bound. */
 const ITEM_COST = 256;
 
 /**
- * The unacked part of a run's output, bounded in memory. When more comes than it may hold, it keeps the oldest part (the
- * head) and the newest (the tail) and drops what is between; what was dropped is told as gaps with exact offsets.
+ * The unacked part of a run's output, bounded in memory. When there is more than it may hold, it keeps the oldest part (the
+ * head) and the newest (the tail) and drops what is between, which is reported as gaps with exact offsets.
  */
 export class OutputBuffer {
   readonly #capacity: number;
@@ -57,7 +57,7 @@ export class OutputBuffer {
     this.#start = start;
     this.#end = start;
     this.#headCapacity = Math.floor(capacity / 4);
-    // A small log needs small blocks, or a single one would be more than its head may hold.
+    // A small buffer needs small blocks, or a single one would be more than its head may hold.
     this.#pool = new BlockPool(Math.max(1, Math.min(BLOCK_BYTES, Math.floor(capacity / 20))));
   }
 
@@ -92,7 +92,7 @@ export class OutputBuffer {
     }
   }
 
-  /** Forgets everything before `offset`. */
+  /** Frees everything before `offset`. */
   free(offset: number): void {
     const upTo = Math.min(offset, this.#end);
     if (upTo <= this.#start) return;
@@ -111,8 +111,8 @@ export class OutputBuffer {
   }
 
   /**
-   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a whole gap. The bytes are a view: they
-   * are good until the next call of `append` or `free`.
+   * The output from `offset` on: at most `maxBytes` of one stream, or a whole gap. The bytes are a view: they are valid until
+   * the next call of `append` or `free`.
    *
    * @returns null when `offset` is the end
    */
@@ -126,7 +126,7 @@ export class OutputBuffer {
     return { kind: 'bytes', stream: item.stream, start: offset, bytes: this.#collect(index, item, offset, maxBytes) };
   }
 
-  /** The oldest that is held, as far as it lies in one stretch of memory; a view like that of `read`. */
+  /** The oldest item; a view like that of `read`. */
   oldest(): OutputChunk | null {
     const item = this.#itemAt(0);
     if (item === undefined) return null;
@@ -136,7 +136,7 @@ export class OutputBuffer {
     return { kind: 'bytes', stream: item.stream, start, bytes };
   }
 
-  /** All that is held, from `start` on, in stretches that are views like that of `read`. */
+  /** Everything that is held, from `start` on, as views like that of `read`. */
   *held(): Generator<Extract<OutputChunk, { kind: 'bytes' }>> {
     for (let index = 0; index < this.#head.length + this.#tail.length; index += 1) {
       const item = this.#itemAt(index);
@@ -147,7 +147,7 @@ export class OutputBuffer {
     }
   }
 
-  /** Where the first byte that is really held lies: a gap may follow what was freed. */
+  /** The offset of the first byte that is held: a gap may follow what was freed. */
   #heldFrom(): number {
     const first = this.#head.at(0);
     return first?.kind === 'hole' ? itemEnd(first) : this.#start;
@@ -170,7 +170,7 @@ export class OutputBuffer {
   }
 
   /**
-   * Adds to the last chunk, if that is of the same stream and has room.
+   * Adds to the last item, if that is of the same stream and has room.
    *
    * @returns how many bytes it took
    */
@@ -191,10 +191,10 @@ export class OutputBuffer {
     return taken;
   }
 
-  /** @returns how many bytes the new chunk took */
+  /** @returns how many bytes the new item took */
   #addItem(stream: StreamName, bytes: Uint8Array): number {
     const length = Math.min(bytes.length, this.#pool.blockBytes);
-    // After a full one of the same stream it will be filled too: no small buffer that has to grow.
+    // After a full item of the same stream this one will be filled too: a small buffer would have to grow.
     const goesOn = this.#tail.last()?.stream === stream;
     const buffer = this.#allocate(goesOn ? this.#pool.blockBytes : length);
     buffer.set(length === bytes.length ? bytes : bytes.subarray(0, length));
@@ -203,7 +203,7 @@ export class OutputBuffer {
     return length;
   }
 
-  /** At least so much; a whole block when it would be more than half of one. */
+  /** Allocates at least `length`; a whole block when that is more than half of one. */
   #allocate(length: number): Uint8Array {
     return length > this.#pool.blockBytes / 2 ? this.#pool.acquire() : new Uint8Array(length);
   }
@@ -212,7 +212,7 @@ export class OutputBuffer {
     if (item.kind === 'chunk') this.#pool.release(item.buffer);
   }
 
-  /** Lets the oldest of the tail become head, or be dropped when the head is full. */
+  /** Moves the oldest item of the tail to the head, or drops it when the head is full. */
   #makeRoom(): void {
     const oldest = this.#tail.shift();
     if (oldest === undefined) return;

@@ -1,19 +1,19 @@
 /**
- * A clock for how long others are waited for. Time in which this process works, or waits for its turn on a machine that is
- * busy, counts for nothing: in that time nobody has kept us waiting, and what we wait for may be there already. What is
- * left counts for less on such a machine, where much of what others do for us (a proxy, a resolver, the kernel) is as slow.
+ * A clock for waits. Time in which this process works, or waits to be scheduled on a busy machine, does not count: what we
+ * wait for may be there already. The rest counts for less on such a machine, where what others do for us (a proxy, a
+ * resolver, the kernel) is as slow.
  */
 import fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
 
-/** How often a turn is asked for. */
+/** How often a turn of the event loop is requested. */
 export const TURN_MS = 50;
-/** What a turn that comes late counts for: where we were stopped, or the system does not tell why it was late. */
+/** What a late turn counts for: when we were stopped, or the system does not tell why it was late. */
 const LATE_TURN_MS = 2 * TURN_MS;
-/** What a millisecond counts for at the least. */
+/** The least that a millisecond counts for. */
 const LEAST_WEIGHT = 1 / 4;
 
-/** What this process has had of the processor, and how long it had to wait for that. */
+/** How long this process has run, and how long it had to wait to be scheduled. */
 export interface Busy {
   readonly ranMs: number;
   readonly delayedMs: number;
@@ -30,7 +30,7 @@ export class RunningClock {
   #busyAt: Busy;
 
   /**
-   * Goes from 0 on, until it is stopped.
+   * Starts at 0, and runs until it is stopped.
    */
   constructor(now = () => performance.now(), busy = ownBusy) {
     this.#now = now;
@@ -66,7 +66,7 @@ function sumOf({ ranMs, delayedMs }: Busy): number {
   return ranMs + delayedMs;
 }
 
-/** For how long our main thread has worked, or waited for its turn. */
+/** For how long our main thread has run, or waited to be scheduled. */
 export function ownBusyMs(): number {
   return sumOf(ownBusy());
 }
@@ -85,7 +85,7 @@ function ownBusy(): Busy {
   return { ranMs: (user + system) / 1_000, delayedMs: 0 };
 }
 
-/** What `promise` resolves with, or `otherwise` when that takes longer than `ms` of waiting. Rejects as it does. */
+/** What `promise` resolves with, or `otherwise` when that takes longer than `ms` on this clock. Rejects as it does. */
 export async function withinRunning<Value>(promise: Promise<Value>, ms: number, otherwise: Value): Promise<Value> {
   const clock = new RunningClock();
   const late = new Promise<Value>((resolve) => {

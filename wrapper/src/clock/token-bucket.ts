@@ -1,4 +1,4 @@
-/** How much may happen: so much at once, and from then on so much a second. */
+/** A rate limit: a burst, and then a number a second. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #perMs: number;
@@ -7,7 +7,7 @@ export class TokenBucket {
   #filledAt: number;
 
   /**
-   * @param capacity what it holds at first, and at most
+   * @param capacity the number of tokens at first, and at most
    * @param now milliseconds on a clock that never goes back
    */
   constructor(capacity: number, perSecond: number, now: () => number) {
@@ -18,7 +18,7 @@ export class TokenBucket {
     this.#filledAt = now();
   }
 
-  /** Takes so many; false, and none, when there are fewer. */
+  /** Takes tokens; takes none and returns false when there are fewer. */
   take(count = 1): boolean {
     this.#fill();
     if (this.#level < count) return false;
@@ -26,13 +26,13 @@ export class TokenBucket {
     return true;
   }
 
-  /** Puts some back, or in. */
+  /** Adds tokens. */
   add(count: number): void {
     this.#fill();
     this.#level = Math.min(this.#capacity, this.#level + count);
   }
 
-  /** How long until there is one; 0: there is. */
+  /** How long until there is a token; 0 when there is one. */
   get waitMs(): number {
     this.#fill();
     return Math.max(0, (1 - this.#level) / this.#perMs);

@@ -5,7 +5,7 @@ import { hasUndecodable, shown } from '../host/undecodable-bytes.ts';
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 const CUT_MARK = '…';
 
-/** The words as one line, quoted where a shell would need it; what is not UTF-8 as bash's `$'caf\xe9'`. */
+/** The words as one line, quoted where a shell needs it; what is not UTF-8 as bash's `$'caf\xe9'`. */
 export function commandLine(command: readonly string[]): string {
   return command.map(quoted).join(' ');
 }
@@ -16,7 +16,7 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Cuts what is too long, between characters. Secrets must be gone before: half of one is not recognised. */
+/** Truncates a long line between characters. Redact it first: half of a secret is not recognised. */
 export function cutCommandLine(text: string, maxBytes = MAX_COMMAND_LINE_BYTES): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= maxBytes) return bytes.toString();

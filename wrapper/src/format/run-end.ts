@@ -1,10 +1,10 @@
-/** How a run comes to its end, in the words of the log. */
+/** The end of a run, for the log. */
 import type { EndReason, RawExit } from '#protocol/run-state';
 import type { Killing } from '#protocol/wrapper-link';
 
 type Step = Pick<Killing, 'phase' | 'signal' | 'survivors' | 'unnamed_survivors'>;
 
-/** One step of ending what belongs to a run. */
+/** One step of a kill. */
 export function describeStep({ phase, signal, survivors, unnamed_survivors }: Step): string {
   switch (phase) {
     case 'term':
@@ -25,7 +25,7 @@ function describeGone(survivors: readonly number[], areOthersLeft: boolean): str
   return areOthersLeft ? 'all that could be found is gone, but something is left' : 'all of it is gone';
 }
 
-/** Why a run ended, with which code, and what the command itself returned where that is another. */
+/** Why a run ended, with which exit code, and the command's own exit code where that differs. */
 export function describeEnd(reason: EndReason, raw: RawExit | null, exitCode: number): string {
   const own = raw?.kind === 'signaled' ? raw.signal : (raw?.code ?? exitCode);
   const other = own === exitCode ? '' : ` (the command’s own: ${own})`;

@@ -1,9 +1,9 @@
-/** A file that lines are appended to: shared with other runs, rotated under our feet, on a disk that may be full. */
+/** A log file: shared with other runs, rotated by others, on a disk that may be full. */
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { hasCode } from '../host/error-code.ts';
 
-/** How often it is looked whether the file has been moved away. */
+/** How often to check whether the file has been moved away. */
 const RECHECK_MS = 1_000;
 /** Lines that wait for a slow disk; more are dropped. */
 const MAX_WAITING = 1_000;
@@ -11,19 +11,19 @@ const MAX_WAITING = 1_000;
 const DRAIN_MS = 1_000;
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = fs.constants;
-// Non-blocking for what is no file: opening a FIFO that nobody reads fails then, instead of waiting for ever.
+// Non-blocking for other kinds of file: opening a FIFO without a reader then fails, instead of blocking permanently.
 const FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
 /** Inode numbers may be larger than a number holds exactly. */
 const BIG = { bigint: true } as const;
 
-// Bare descriptors: a FileHandle that is still open when nobody refers to it any more makes Node print warnings.
+// Bare descriptors: Node prints warnings when an open FileHandle is garbage-collected.
 const open = promisify(fs.open);
 const write = promisify(fs.write);
 const close = promisify(fs.close);
 const stat = promisify(fs.stat);
 const fstat = promisify(fs.fstat);
 
-/** As in syslog. */
+/** As in syslog: `warn` writes `notice`. */
 export type Level = 'notice' | 'info';
 
 /**
@@ -76,7 +76,7 @@ export class LogFile {
       try {
         await this.#write(line);
       } catch (error) {
-        // No such directory, no right to write, a full disk, …: none of it is the command's business.
+        // No such directory, no right to write, a full disk, …: none of it may affect the command.
         if (!this.#hasFailed) this.#onFailure(error);
         this.#hasFailed = true;
       }
@@ -121,7 +121,7 @@ export class LogFile {
   async #close(fd: number): Promise<void> {
     this.#fd = null;
     this.#isTorn = false;
-    // Nothing can be done about what a late failure lost, and the new file is what counts.
+    // Nothing can be done about a late failure, and the new file is what counts.
     await close(fd).catch(() => {});
   }
 
@@ -130,7 +130,7 @@ export class LogFile {
       const [ours, there] = await Promise.all([fstat(fd, BIG), stat(this.#path, BIG)]);
       return ours.ino !== there.ino || ours.dev !== there.dev;
     } catch (error) {
-      // Moved away and nothing there yet; anything else says nothing about the file that is open.
+      // Moved away, and no new file yet; other errors say nothing about the open file.
       return hasCode(error, 'ENOENT');
     }
   }

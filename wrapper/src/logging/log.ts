@@ -1,13 +1,13 @@
-/** The wrapper's own log: lines on stderr, told apart from the command's by their prefix, and in a file. */
+/** The wrapper's own log: lines on stderr, marked by a prefix, and in a file. */
 import { showInvisible } from '#protocol/invisible-characters';
 import { hasCode } from '../host/error-code.ts';
 import { shown } from '../host/undecodable-bytes.ts';
 import { type Level, LogFile } from './log-file.ts';
 
 export interface Log {
-  /** Something the operator must know. Cron mails such lines: nothing that is merely interesting belongs here. */
+  /** Something that the operator must know. Cron mails such lines. */
   warn(line: string): void;
-  /** The story, for `--verbose` and the log file. */
+  /** What happens, for `--verbose` and the log file. */
   info(line: string): void;
 }
 
@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly verbose: boolean;
   /** Where all of it goes, appended; null for no file. */
   readonly file: string | null;
-  /** Whose lines these are, for a file that several runs share: job and run id. */
+  /** Job and run id, for a file that several runs share. */
   readonly label: string;
   /** Takes secrets out of a line. */
   readonly redact?: (line: string) => string;
@@ -32,7 +32,7 @@ export interface LogOptions {
 /**
  * Opens the wrapper's log. A line of the file reads `2026-01-31T12:00:00.000Z notice [backup 01J…] killed by alice`.
  *
- * A file that can't be written is told of once, and otherwise changes nothing.
+ * A file that can't be written is reported once, and has no other effect.
  */
 export function openLog({ sink, verbose, file, label, redact = (line) => line }: LogOptions): OpenLog {
   const show = (line: string) => sink.write(Buffer.from(ownLine(line)));
@@ -54,7 +54,7 @@ export function openLog({ sink, verbose, file, label, redact = (line) => line }:
   };
 }
 
-/** What to say of a thrown value. */
+/** The message of a thrown value. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // A connection tried over several addresses fails with an AggregateError whose own message is empty.
@@ -63,8 +63,8 @@ export function describeError(error: unknown): string {
 }
 
 /**
- * Part of a line may come from elsewhere: no escape sequence gets from there to a terminal, no line of its own, and
- * nothing that makes another text of it to a reader.
+ * Makes a line safe that may hold text from elsewhere: escape sequences, line breaks and invisible characters are shown as
+ * text.
  */
 export function printable(line: string): string {
   return showInvisible(shown(line));

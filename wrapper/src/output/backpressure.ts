@@ -1,24 +1,24 @@
 /**
- * Lets the command wait a moment for the disk: what it prints in one go would otherwise leave a hole in the record, on a
- * disk that could have taken all of it. Only for a moment, and for as long as it takes to get rid of what was printed at a
- * good pace: no disk that is slow or hangs is to hold the command up.
+ * Makes the command wait a moment for the disk: a burst of output would otherwise leave a gap, on a disk that could have
+ * taken all of it. It waits only a moment, or as long as output leaves memory at a good pace: a disk that is slow or hangs
+ * must not block the command.
  */
 import { performance } from 'node:perf_hooks';
 import { MIB } from '#protocol/limits';
 import type { UnackedOutput } from './unacked-output.ts';
 
-/** How long a run's command may wait for a disk that takes nothing, all times together. */
+/** How long a run's command may wait in total for a disk that takes nothing. */
 const LONGEST_MS = 500;
-/** The command is not slowed below 64 MiB/s, at which what may be kept of it is on disk after some seconds. */
+/** The command is not slowed below 64 MiB/s, at which the spool's limit is reached after some seconds. */
 const BYTES_PER_MS = (64 * MIB) / 1_000;
 
 export class Backpressure {
-  /** Called when what waits may go on. */
+  /** Called when reading may continue. */
   onRelease: () => void = () => {};
   readonly #output: UnackedOutput;
   readonly #longestMs: number;
   #leftMs: number;
-  /** Until when, and up to which byte, what was waited and what has left memory is accounted for. */
+  /** The time and the byte up to which the wait and what has left memory are accounted for. */
   #since: number | null = null;
   #heldFrom = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -32,7 +32,7 @@ export class Backpressure {
     };
   }
 
-  /** Whether who reads the command's output should stop for now; `onRelease` follows. */
+  /** Whether reading the command's output should pause; `onRelease` follows. */
   isActive(): boolean {
     if (this.#since !== null) return true;
     if (!this.#output.isNearlyFull) return false;
@@ -65,7 +65,7 @@ export class Backpressure {
     this.#addCredit();
   }
 
-  /** What has left memory meanwhile gives time back. */
+  /** Adds time to wait for what has left memory. */
   #addCredit(): void {
     const { heldFrom } = this.#output;
     this.#leftMs = Math.min(this.#longestMs, this.#leftMs + (heldFrom - this.#heldFrom) / BYTES_PER_MS);

@@ -1,9 +1,9 @@
 /**
- * Writing to our own stdout and stderr without ever waiting for whoever reads them.
+ * Writes to our own stdout and stderr without ever waiting for their readers.
  *
- * A plain asynchronous `fs.write` on a pipe that nobody reads blocks a thread of the pool for ever, and `process.exit`
- * then waits for that thread. So pipes and terminals are opened a second time, non-blocking; that leaves the
- * description we share with others as it is.
+ * An asynchronous `fs.write` on a pipe without a reader blocks a thread of the pool permanently, and `process.exit` then
+ * waits for that thread. So pipes and terminals are opened a second time, non-blocking; the open file description that we
+ * share with others does not change.
  */
 import fs from 'node:fs';
 import net from 'node:net';
@@ -11,16 +11,16 @@ import tty from 'node:tty';
 
 export type Written =
   | { readonly kind: 'written'; readonly bytes: number }
-  /** Nobody has read what is there: try again in a while. */
+  /** The reader is behind: try again later. */
   | { readonly kind: 'full' }
-  /** `readerGone`: as after `| head`; else something is wrong, such as a full disk. */
+  /** `readerGone`: as after `| head`; otherwise an error, such as a full disk. */
   | { readonly kind: 'broken'; readonly readerGone: boolean; readonly why: string };
 
 /** Where output is written to. */
 export interface Writer {
-  /** Writes what can be written at once; null where even that could take long: in a file on a disk that hangs. */
+  /** Writes what can be written at once; null where that could block: in a file on a disk that hangs. */
   readonly writeNow: ((bytes: Uint8Array) => Written) | null;
-  /** Writes some of `bytes`; the answer comes later, or never when the reader has stopped reading. */
+  /** Writes some of `bytes`; calls `done` later, or never when the reader has stopped reading. */
   write(bytes: Uint8Array, done: (result: Written) => void): void;
   readonly isTerminal: boolean;
 }
@@ -34,7 +34,7 @@ export function openWriter(fd: number): Writer {
     if (kind.isCharacterDevice()) return deviceWriter(fd);
     return fileWriter(fd);
   } catch {
-    // The descriptor is closed (`>&-`) or of a kind that can't be written: there is nobody to write for.
+    // The descriptor is closed (`>&-`) or not writable.
     return nowhere;
   }
 }
@@ -76,10 +76,10 @@ function fileWriter(fd: number): Writer {
   };
 }
 
-/** A pipe or socket. The event loop tells when there is room again, and makes the descriptor non-blocking. */
+/** A pipe or socket. The event loop notices when it is writable, and makes the descriptor non-blocking. */
 function socketWriter(fd: number): Writer {
   const socket = new net.Socket({ fd, readable: false, writable: true });
-  // Each write is told of an error by its callback; without a listener the event would end the process.
+  // The callback of each write gets the error; an `error` event without a listener would end the process.
   socket.on('error', () => {});
   return {
     writeNow: (bytes) => writeAtOnce(fd, bytes),

@@ -8,7 +8,7 @@ import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../state/
 import type { RunDirectory } from '../state/run-directory.ts';
 import { createUnackedOutput, type UnackedOutput } from './unacked-output.ts';
 
-/** The disk gets so long for what was in the journal of a run that is over. */
+/** How long the disk may take for the journal of a run that is over. */
 const FLUSH_MS = 10_000;
 
 export interface InheritedOutput {
@@ -39,7 +39,7 @@ export async function inheritOutput(
   return { output, onDisk };
 }
 
-/** Of a run that is over: all of it goes on disk, from where it is sent. Never fails: what the disk can't take is lost. */
+/** Writes the output of a run that is over to disk, from where it is sent. Never fails: what the disk can't take is lost. */
 export async function putOnDisk({ output, onDisk }: InheritedOutput, directory: RunDirectory): Promise<void> {
   const wanted = directory.facts.supervision.spool_limit_bytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
   const bytes = await firstQuota(directory.root, wanted);
@@ -49,8 +49,8 @@ export async function putOnDisk({ output, onDisk }: InheritedOutput, directory: 
 }
 
 /**
- * The output of a run that is over, and whose wrapper died together with its guardian, as in a control group of which all
- * was killed: what was in its journal goes on disk.
+ * Writes to disk what is in the journal of a run that is over and whose wrapper died together with its guardian, as in a
+ * cgroup that was killed as a whole.
  *
  * @throws what the file system says of a directory that can't be read
  */

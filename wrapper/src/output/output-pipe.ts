@@ -11,20 +11,20 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 
-/** The reading end, in our hands. */
+/** Our read end of the pipe. */
 export interface OutputPipe {
   /**
-   * A second descriptor of the reading end, in blocking mode, to hand to another process when it is spawned; null when
-   * there is none. While anybody holds it open, the command gets no SIGPIPE. It is closed with the pipe.
+   * A second descriptor of the read end, in blocking mode, for another process when it is spawned; null when there is none.
+   * While a process holds it open, the command gets no SIGPIPE. It is closed with the pipe.
    */
   readonly readFd: number | null;
-  /** Starts reading, or changes who is told. `bytes` are valid only during the call. */
+  /** Starts reading, or changes the callback. `bytes` are valid only during the call. */
   read(onBytes: (bytes: Uint8Array) => void): void;
   pause(): void;
   resume(): void;
-  /** Gives up the reading end: whoever writes gets SIGPIPE. */
+  /** Closes the read end: a process that writes gets SIGPIPE. */
   close(): void;
-  /** Resolves at end-of-file (nobody holds the writing end any more), on an error, or when it is closed. Never rejects. */
+  /** Resolves at end-of-file (no process holds the write end any more), on an error, or when it is closed. Never rejects. */
   readonly ended: Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export interface CommandOutput {
 
 /** A FIFO that has been opened and unlinked. */
 export interface Fifo {
-  /** The writing end, in blocking mode, for the command. */
+  /** The write end, in blocking mode, for the command. */
   readonly writeFd: number;
   readonly pipe: OutputPipe;
 }
@@ -44,7 +44,7 @@ export interface Fifo {
 /** As much as a pipe holds by default. */
 const READ_BYTES = 64 * 1024;
 
-/** In memory first: no disk that hangs or is full holds up a start. */
+/** In memory first: a disk that hangs or is full must not delay a start. */
 export const DIRECTORIES = ['/dev/shm', os.tmpdir(), '/tmp', '/var/tmp'];
 
 export type MadeFifos =
@@ -79,8 +79,8 @@ async function makeFifosIn(directory: string, count: number): Promise<Fifo[]> {
     await mkfifo(files);
     return files.map((file) => {
       const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
-      // In this order none of them waits for the other end. Each is a description of its own: that ours never blocks
-      // must not become a property of the others.
+      // In this order no `open` waits for the other end. Each is an open file description of its own: only ours may be
+      // non-blocking.
       const readFd = open(file, O_RDONLY | O_NONBLOCK);
       const writeFd = open(file, O_WRONLY);
       return { writeFd, pipe: fdPipe(readFd, open(file, O_RDONLY)) };
@@ -101,7 +101,7 @@ function mkfifo(files: readonly string[]): Promise<void> {
   });
 }
 
-/** Reads a descriptor into one buffer that is used again and again: however much passes, memory does not grow. */
+/** Reads a descriptor into one reused buffer: memory does not grow, however much passes. */
 function fdPipe(fd: number, readFd: number): OutputPipe {
   let onBytes = (_bytes: Uint8Array): void => {};
   let socket: net.Socket | null = null;
@@ -150,18 +150,18 @@ function fdPipe(fd: number, readFd: number): OutputPipe {
 }
 
 /**
- * A pipe whose reading end we have from another process, which goes on holding it.
+ * A pipe whose read end we have from another process, which continues to hold it.
  *
  * @param fd in blocking mode, which it keeps; it is closed with the pipe
  * @throws what the file system says
  */
 export function inheritedPipe(fd: number): OutputPipe {
   const { O_RDONLY, O_NONBLOCK } = fs.constants;
-  // A description of our own: that ours never blocks must not become a property of the other's.
+  // An open file description of our own: only ours may be non-blocking.
   return fdPipe(fs.openSync(`/proc/self/fd/${fd}`, O_RDONLY | O_NONBLOCK), fd);
 }
 
-/** One that nobody reads any more. */
+/** A pipe that is no longer read. */
 export const closedPipe: OutputPipe = {
   readFd: null,
   read: () => {},
@@ -174,7 +174,7 @@ export const closedPipe: OutputPipe = {
 /** The same over one of Node's own streams, where no FIFO could be made. */
 export function streamPipe(stream: Readable): OutputPipe {
   let onBytes: ((bytes: Uint8Array) => void) | null = null;
-  // Node throws away, at a child's exit, what it printed and nobody listens for. By then we may not read yet.
+  // At a child's exit Node discards output that has no listener. By then we may not read yet.
   const holdBack = (): void => {};
   stream.on('readable', holdBack);
   const ended = new Promise<void>((resolve) => {
@@ -189,7 +189,7 @@ export function streamPipe(stream: Readable): OutputPipe {
       onBytes = handle;
       if (!isFirst) return;
       stream.on('data', (bytes: Buffer) => onBytes?.(bytes));
-      // In this order, it begins to flow.
+      // In this order, the stream begins to flow.
       stream.off('readable', holdBack);
     },
     pause: () => stream.pause(),

@@ -1,11 +1,11 @@
-/** Our own stdout and stderr: where the command's output is passed on to, and our own lines go. */
+/** Our own stdout and stderr, for the command's output and our own lines. */
 import type { StreamName } from '#protocol/output-frame';
 import type { LocalSignals } from '../host/local-signals.ts';
 import type { Log } from '../logging/log.ts';
 import { nowhere, openWriter } from './descriptor.ts';
 import { Sink } from './sink.ts';
 
-/** How long a reader who has stopped reading holds up a run that was to be ended. */
+/** How long a reader that has stopped reading delays the end of a run that was ended. */
 const LAST_WRITE_MS = 2_000;
 
 export interface OwnOutput {
@@ -21,7 +21,7 @@ export interface LineWriter {
   drained(): Promise<void>;
 }
 
-/** @param quiet whether the command's output is not passed on */
+/** @param quiet whether the command's output is discarded */
 export function openOwnOutput(quiet: boolean): OwnOutput {
   const stderr = new Sink(openWriter(2));
   const lines = { write: (line: Uint8Array) => stderr.writeAside(line), drained: () => stderr.drained() };
@@ -29,12 +29,12 @@ export function openOwnOutput(quiet: boolean): OwnOutput {
   return { sinks: { stdout: new Sink(openWriter(1)), stderr }, lines };
 }
 
-/** How long the end of a run waits to know whether its output could be written. */
+/** How long the end of a run waits to learn whether its output could be written. */
 const LAST_LOOK_MS = 1_000;
 
 /**
- * Whether something of the command's stdout is missing where it was passed on to, on a full disk for instance. (A reader
- * that is gone is no such damage: the command has had its SIGPIPE.)
+ * Whether a part of the command's stdout could not be forwarded, for instance because a disk was full. (A reader that is
+ * gone doesn't count: the command has had its SIGPIPE.)
  *
  * @returns why, or null
  */
@@ -45,9 +45,9 @@ export async function forwardingFailure({ sinks }: OwnOutput): Promise<string | 
 }
 
 /**
- * Waits until our own output is written. Of a command that ended by itself everything is passed on, however long its
- * reader takes, as in a plain pipe; of one that was to end now, and after a signal to us, only what is taken at once. So
- * too our own lines: a command that has printed nothing would not have waited for anybody.
+ * Waits until our own output is written. When a command exited by itself everything is forwarded, however long its reader
+ * takes, as in a plain pipe; when it was ended, and after a signal to us, only what is taken at once. The same goes for our
+ * own lines: a command that has printed nothing would not have waited for a reader.
  */
 export async function forwardRemaining(
   { sinks, lines }: OwnOutput,

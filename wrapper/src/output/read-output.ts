@@ -1,4 +1,4 @@
-/** Reading a command's stdout and stderr, and passing them on. */
+/** Reads a command's stdout and stderr, and forwards them. */
 import { performance } from 'node:perf_hooks';
 import type { StreamName } from '#protocol/output-frame';
 import { LINGER_MS } from '../kill/decide.ts';
@@ -8,15 +8,15 @@ import type { CommandOutput, OutputPipe } from './output-pipe.ts';
 import type { Sink } from './sink.ts';
 
 /**
- * What is taken after the exit however far behind our own reader is: as much as a pipe can hold for a user. Who prints
- * more than that is something left behind, and waits as before.
+ * How much is read after the exit however far behind our own reader is: as much as a pipe can hold. More than that comes
+ * from a process that is left running, and waits as before.
  */
 const REST_BYTES = 1024 * 1024;
 
 export interface OutputReader {
   /**
-   * Call it once the command has exited. Resolves when all output has been read, or after LINGER_MS; with the streams
-   * that somebody still holds open. Those go on being read until `close`.
+   * Call it once the command has exited. Resolves when all output has been read, or after LINGER_MS, with the streams that
+   * a process still holds open. Those are read until `close`.
    */
   finished(): Promise<readonly StreamName[]>;
   /** Whether something may still print. */
@@ -25,14 +25,14 @@ export interface OutputReader {
   drain(): void;
   /** Resolves when both have ended. Never rejects. */
   readonly ended: Promise<void>;
-  /** Gives the pipes up: whoever still writes gets SIGPIPE. */
+  /** Closes the pipes: a process that still writes gets SIGPIPE. */
   close(): void;
 }
 
 export interface OutputEvents {
   /** `bytes` are valid only during the call. */
   output(stream: StreamName, bytes: Uint8Array): void;
-  /** The command was made to wait for our own reader, and no longer is. */
+  /** The command no longer waits for our own reader. */
   resumed(): void;
 }
 
@@ -40,7 +40,7 @@ export interface OutputEvents {
  * Reads both streams to their end. `events` and the sinks get every byte. Merged output counts as stdout.
  *
  * Reading pauses while our own reader is behind, and ends when it is gone: the command waits, or gets its SIGPIPE, as
- * without us. It also pauses while `brake` is on.
+ * without us. It also pauses while there is `backpressure`.
  */
 export function readOutput(
   output: CommandOutput,
@@ -134,7 +134,7 @@ class Pump {
     this.pipe.resume();
   }
 
-  /** Reads on, unless something else is in the way. */
+  /** Resumes reading, unless something else holds it up. */
   resumeUnlessHeldUp(): void {
     if (!this.#isHeldUp()) this.pipe.resume();
   }

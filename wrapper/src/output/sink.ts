@@ -1,20 +1,20 @@
 /**
- * Passing output on to our own stdout or stderr, in order and whole, without ever holding anything but the command up.
+ * Forwards output to our own stdout or stderr, in order and complete, and blocks nothing except the command.
  *
- * A reader who is slow, or stops, makes the command wait, as in the pipe that would be there without us: bytes that are
- * left out would be a damaged backup with exit code 0. Kills, heartbeats and the network go on meanwhile.
+ * A reader that is slow, or stops, makes the command wait, as in a pipe without us: missing bytes would be a damaged backup
+ * with exit code 0. Kills, heartbeats and the network continue meanwhile.
  *
- * A terminal is different: one that is stopped (Ctrl-S, a window of `screen` nobody looks at) is no reason for a job to
- * stand still all night. What it doesn't take is left out, and it is told so when it reads again.
+ * A terminal is different: a job must not stop all night because a terminal is stopped (Ctrl-S, a detached `screen`). What
+ * it doesn't take is omitted, and a line says so when it reads again.
  */
 import { ByteQueue } from '../buffer/byte-queue.ts';
 import type { Writer, Written } from './descriptor.ts';
 
-/** From here on the command is made to wait. */
+/** With this many queued bytes the command must wait. */
 const BACKED_UP_BYTES = 1024 * 1024;
 const FIRST_RETRY_MS = 1;
 const LAST_RETRY_MS = 100;
-/** A terminal that has taken nothing for so long is not being read. */
+/** A terminal that has taken nothing for this long counts as not read. */
 const STALLED_MS = 2_000;
 
 export interface SinkEvents {
@@ -48,12 +48,12 @@ export class Sink {
     this.#events = events;
   }
 
-  /** Whether whoever produces output should pause. */
+  /** Whether reading more output should pause. */
   get isBackedUp(): boolean {
     return this.#queue.length >= BACKED_UP_BYTES && !this.#broken && !this.#stalled;
   }
 
-  /** Why nothing can be written any more; null while it can, and when it is only that the reader has gone. */
+  /** Why nothing can be written any more; null while it can, and when the reader has gone. */
   get failure(): string | null {
     return this.#failure;
   }
@@ -63,7 +63,7 @@ export class Sink {
     return this.#queue.length;
   }
 
-  /** Bytes that a terminal was not shown, and has not been told of. */
+  /** Bytes that a terminal was not shown, and that no line has mentioned yet. */
   get omitted(): number {
     return this.#omitted;
   }
@@ -77,7 +77,7 @@ export class Sink {
   /** The same for what the command has not printed: `forwarded` does not wait for it. */
   writeAside(bytes: Uint8Array): void {
     if (this.#broken || bytes.length === 0) return;
-    // Once something was left out, so is all that follows, until the line that says so has its place.
+    // Once something was omitted, everything is, until the line that says so has been queued.
     if (this.#stalled && (this.#omitted > 0 || this.#queue.length >= BACKED_UP_BYTES)) {
       this.#omitted += bytes.length;
       return;
@@ -91,7 +91,7 @@ export class Sink {
     return this.#until(() => this.queued === 0);
   }
 
-  /** The same for all but what was written aside and stands last. */
+  /** The same, except for what was written aside last. */
   forwarded(): Promise<void> {
     return this.#until(() => this.#owed === 0);
   }

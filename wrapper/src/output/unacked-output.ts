@@ -1,4 +1,4 @@
-/** A run's unacked output, wherever it is: the newest in memory, what is more or older on disk. */
+/** A run's unacked output: the newest in memory, the rest on disk. */
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
 import { OutputBuffer, type OutputChunk } from '../buffer/output-buffer.ts';
@@ -9,7 +9,7 @@ import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
 import type { Later } from '../spool/segment-reader.ts';
 import { Spool, type SpoolLimit, type SpoolSource } from '../spool/spool.ts';
 
-/** What may be held in memory of the output that is not stored yet. */
+/** How much unacked output is held in memory. */
 const MEMORY_BYTES = 4 * MIB;
 
 /** More than this part of the memory is too much to lose in a crash, and goes to disk. */
@@ -17,10 +17,10 @@ const SPILL_ABOVE = 1 / 8;
 /** So does what stays unacked for longer than this, and at most twice as long. */
 const SPILL_AFTER_MS = 2_000;
 
-/** From here on what is printed is about to be left out, if the disk is not given a moment. */
+/** Above this part of the memory output is about to be dropped, unless the disk gets a moment. */
 const NEARLY_FULL_ABOVE = 5 / 8;
 
-/** Whether all that was held is on disk to stay; if not, why not. */
+/** Whether everything is on disk; if not, why not. */
 export type Flushed = { readonly kind: 'stored' } | { readonly kind: 'incomplete'; readonly why: string };
 
 /** Where a run's output begins. */
@@ -29,12 +29,12 @@ export interface OutputOrigin {
   readonly start: number;
   /** What comes before is on disk, or lost. */
   readonly memory: number;
-  /** False where it is not known how much another process has told the control plane. */
+  /** False where it isn't known how much another process has sent to the control plane. */
   readonly isCertain: boolean;
 }
 const AT_ZERO: OutputOrigin = { start: 0, memory: 0, isCertain: true };
 
-/** The output of a run, as far as it is not stored. */
+/** Creates the unacked output of a run. */
 export function createUnackedOutput(log: Log, from?: OutputOrigin): UnackedOutput {
   return new UnackedOutput(
     MEMORY_BYTES,
@@ -54,7 +54,7 @@ export class UnackedOutput {
   readonly #nearlyFullAboveBytes: number;
   readonly #onTrouble: (why: string) => void;
   #spool: Spool | null = null;
-  /** Whether there is a disk that takes what is due, or will be in a moment. */
+  /** Whether there is a disk that takes output, or will be in a moment. */
   #isSpooled = false;
   #start = 0;
   /** What lies before it is due by its age, or because all is. */
@@ -68,7 +68,7 @@ export class UnackedOutput {
 
   /**
    * @param capacityBytes how much may be held in memory, bookkeeping included; beyond that the middle is dropped
-   * @param onTrouble told once, when the disk fails; output then stays in memory until the disk works again
+   * @param onTrouble called once, when the disk fails; output then stays in memory until the disk works again
    * @param from where it begins, for output that another process has begun
    */
   constructor(capacityBytes: number, onTrouble: (why: string) => void, from: OutputOrigin = AT_ZERO) {
@@ -108,30 +108,30 @@ export class UnackedOutput {
   }
 
   /**
-   * Whether memory is nearly full of what the disk would take. Not once something had to be dropped: more than may be
-   * kept is more, however long one waits.
+   * Whether memory is nearly full of what the disk would take. False once something had to be dropped: then waiting doesn't
+   * help.
    */
   get isNearlyFull(): boolean {
     return this.#isSpooled && this.#memory.cost > this.#nearlyFullAboveBytes && this.dropped === 0;
   }
 
-  /** There will be a disk to go to; `useSpool` or `spoolUnavailable` follows. */
+  /** There will be a spool; `useSpool` or `spoolUnavailable` follows. */
   expectSpool(): void {
     this.#isSpooled = true;
   }
 
-  /** There is none after all, or for now. */
+  /** There is no spool after all, or for now. */
   spoolUnavailable(): void {
     this.#isSpooled = false;
     this.onRoom();
   }
 
-  /** All that is in memory now, and comes later, is also in the journal while nowhere else. It has what is there now. */
+  /** From now on what is only in memory is also in the journal, which already holds what is there now. */
   useJournal(journal: OutputJournal): void {
     this.#journal = journal;
   }
 
-  /** What comes before this offset is not in memory any more. */
+  /** What comes before this offset is no longer in memory. */
   get memoryStart(): number {
     return this.#memory.start;
   }
@@ -142,7 +142,7 @@ export class UnackedOutput {
   }
 
   /**
-   * From now on there is a disk to go to. Call at most once.
+   * From now on output can be moved to disk. Call at most once.
    *
    * @param onDisk what is there already
    */
@@ -164,7 +164,7 @@ export class UnackedOutput {
     this.#spillIfDue();
   }
 
-  /** The spool's limit is another by now: it is asked for before more is written. */
+  /** The spool's limit has changed: it is read again before more is written. */
   spoolLimitChanged(): void {
     this.#spool?.limitChanged();
   }
@@ -177,7 +177,7 @@ export class UnackedOutput {
     this.#spillIfDue();
   }
 
-  /** Forgets everything before `offset`. */
+  /** Frees everything before `offset`. */
   free(offset: number): void {
     if (!this.#isCertain && offset > this.#ownFrom) this.#shiftTo(offset);
     this.#isCertain = true;
@@ -202,7 +202,7 @@ export class UnackedOutput {
     return maxBytes <= 0 ? null : this.#spool.read(offset, maxBytes, this.#memory.start);
   }
 
-  /** Puts everything on disk, so that another process can go on from there. Nothing may be appended meanwhile. */
+  /** Writes everything to disk, so that another process can continue from there. Nothing may be appended meanwhile. */
   async flush(timeLimitMs: number): Promise<Flushed> {
     if (this.#spool === null) return { kind: 'incomplete', why: 'there is no spool' };
     this.#dueTo = this.end;
@@ -217,7 +217,7 @@ export class UnackedOutput {
     this.#spool?.close();
   }
 
-  /** Others' bytes stand where ours are: ours have their place after them, as far as they are not on disk yet. */
+  /** Another process has sent output at our offsets: moves ours behind it, as far as it isn't on disk yet. */
   #shiftTo(offset: number): void {
     const isMovable = this.#memory.start === this.#ownFrom && this.#spool?.isWriting !== true;
     if (!isMovable && offset <= this.end) return;
@@ -261,7 +261,7 @@ export class UnackedOutput {
 
   #moveInto(block: RecordBlock): void {
     const { end } = this.#memory;
-    // Many small pieces take up much more than their bytes.
+    // Many small chunks take up much more than their bytes.
     const surplus = this.isNearlyFull ? end : this.#isTooMuch ? end - this.#spillAboveBytes / 2 : 0;
     const target = Math.max(this.#dueTo, surplus);
     for (let chunk = this.#memory.oldest(); chunk !== null; chunk = this.#memory.oldest()) {
