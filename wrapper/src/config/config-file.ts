@@ -6,7 +6,7 @@ import { pathOwnersSync } from '../host/path-owners.ts';
 export const DEFAULT_CONFIG_PATH = '/etc/leash.conf';
 const MAX_BYTES = 64 * 1024;
 
-/** What the file may set. Each is the environment variable of that name, for those who don't set it themselves. */
+/** What the file may set: defaults for the environment variables of these names. */
 const KEYS = [
   'LEASH_URL',
   'LEASH_TOKEN',
@@ -44,7 +44,7 @@ export function readConfigFile(env: Environment): ConfigFile {
       return { values: {}, problems: [`${path} is too large to be settings and counts for nothing`] };
     text = fs.readFileSync(path, 'utf8');
   } catch (error) {
-    // Not there, or not ours to read: the run goes on without it.
+    // Missing or not readable: the run continues without it.
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     if (code === 'ENOENT' && named === null) return NOTHING;
     return {
@@ -55,7 +55,7 @@ export function readConfigFile(env: Environment): ConfigFile {
   return parseConfig(text, path);
 }
 
-/** Whoever could exchange root's settings would say where root's runs are told, and which files are written. */
+/** Another user who could replace root's settings would choose where root's runs are reported, and which files are written. */
 function whyNotRoots(path: string): string | null {
   if (process.getuid?.() !== 0) return null;
   const owners = pathOwnersSync(resolve(path));
@@ -68,7 +68,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 };
 
-/** Reads `KEY=VALUE` lines; empty ones and those that begin with `#` say nothing, quotes around a value are taken off. */
+/** Reads `KEY=VALUE` lines; ignores empty ones and those that begin with `#`, and removes quotes around a value. */
 export function parseConfig(text: string, path: string): ConfigFile {
   const values: Record<string, string> = {};
   const problems: string[] = [];
@@ -95,9 +95,9 @@ function unquote(value: string): string {
 }
 
 /**
- * The environment with the file's settings beneath it. A setting that is empty is none, in either of them.
+ * The environment, with the file's settings as defaults. An empty setting counts as not set, in either of them.
  *
- * Settings that are alternatives count as one: a token file in the environment is not overruled by a token in the file.
+ * Alternative settings count as one: a token in the file does not override a token file in the environment.
  */
 export function withConfig(env: Environment, file: Environment): Environment {
   const settings: Record<string, string | undefined> = { ...env };

@@ -1,18 +1,18 @@
-/** Which control plane a run is to be told to, and with which token. */
+/** The control plane that a run is reported to, and the token for it. */
 import { DEFAULT_CONFIG_PATH } from './config-file.ts';
 
 export type TokenSource =
   | { readonly kind: 'value'; readonly token: string }
-  /** Read anew for each connection, so that a token can be exchanged while runs go on. */
+  /** Read for each connection, so that a token can be replaced while runs continue. */
   | { readonly kind: 'file'; readonly path: string };
 
 export interface ControlPlane {
   /** `ws:` or `wss:`, without a slash at the end. */
   readonly baseUrl: string;
   readonly token: TokenSource;
-  /** A file of authorities (PEM) to trust beside Node's own. */
+  /** A file of authorities (PEM) to trust in addition to Node's own. */
   readonly caFile: string | null;
-  /** Variables as in an environment, of which those that name proxies are used. */
+  /** Environment variables, of which those that name proxies are used. */
   readonly proxy: Environment;
 }
 
@@ -22,7 +22,7 @@ export type Configuration =
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads flags and environment. Whatever is wrong with them, the command is to run: then unsupervised. */
+/** Reads flags and environment. With invalid settings the command runs unsupervised. */
 export function configure(
   flags: { readonly url: string | null; readonly tokenFile: string | null },
   env: Environment,
@@ -57,7 +57,7 @@ function linkUrl(text: string): { baseUrl: string; warning: string | null } | nu
   try {
     url = new URL(text);
   } catch {
-    // No URL, whatever else it may be.
+    // Not a URL.
     return null;
   }
   const scheme = SCHEMES[url.protocol];

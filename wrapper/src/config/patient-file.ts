@@ -1,8 +1,8 @@
 /**
- * Reading a file that may not answer, such as a FIFO that nobody writes to or one on a network file system that hangs.
+ * Reads a file that may block, such as a FIFO without a writer, or a file on a network file system that hangs.
  *
- * A read that hangs occupies one of the four threads of Node's pool until the file system answers, and cannot be called
- * off. So each file is read once at a time: whoever asks meanwhile gets the answer to the read under way.
+ * A read that hangs occupies one of the four threads of Node's pool until the file system answers, and can't be aborted. So
+ * each file is read once at a time, and all callers share the read in progress.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -22,12 +22,12 @@ const FIFO_LIMIT_MS = 10_000;
 const KNOWN_FIFO_LIMIT_MS = 1_000;
 
 const reading = new Map<string, Promise<string>>();
-/** By path: what came out of FIFOs, which give it only once. */
+/** By path: what was read from FIFOs, which can be read only once. */
 const fromFifos = new Map<string, string>();
 
 /**
- * The text of a file. What can't be read now may be readable later: ask again then. Ask for no longer than you can wait:
- * this may never resolve.
+ * The text of a file. A file that can't be read now may be readable later: try again. This may never resolve: limit your
+ * wait.
  *
  * @throws what the file system says
  */
@@ -42,7 +42,7 @@ export function readPatiently(path: string): Promise<string> {
 async function readText(path: string): Promise<string> {
   const why = await whyNotRoots(path);
   if (why !== null) throw new Error(why);
-  // Without O_NONBLOCK, a FIFO that nobody writes to can't even be opened.
+  // Without O_NONBLOCK, opening a FIFO without a writer blocks.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const isFifo = (await file.stat()).isFIFO();
@@ -53,8 +53,8 @@ async function readText(path: string): Promise<string> {
 }
 
 /**
- * Whoever could exchange a token or an authority of root's would have root's runs told to them. (Another user may be meant
- * to share a file with others.)
+ * Another user who could replace a token or an authority of root's could have root's runs reported to them. (Users other
+ * than root may share such a file on purpose.)
  */
 async function whyNotRoots(path: string): Promise<string | null> {
   if (process.getuid?.() !== 0) return null;
@@ -69,7 +69,7 @@ async function readFifo(file: FileHandle, path: string): Promise<string> {
   const text = await readAll(async () => {
     for (const since = performance.now(); performance.now() - since < limitMs; await sleep(LOOK_EVERY_MS)) {
       const bytes = await readSome(file);
-      // No bytes mean the end, or that nobody has opened it for writing yet.
+      // No bytes mean the end, or that no process has opened it for writing yet.
       if (bytes !== null && (bytes.length > 0 || hasBegun)) {
         hasBegun = true;
         return bytes;

@@ -1,4 +1,4 @@
-/** The file that holds our token. */
+/** The file that holds the token. */
 import { readPatiently } from './patient-file.ts';
 
 type Listener = (token: string) => void;
@@ -6,7 +6,7 @@ type Listener = (token: string) => void;
 const listeners = new Map<string, Listener[]>();
 
 /**
- * Reads the token anew, so that it can be exchanged while runs go on.
+ * Reads the token; called for each connection, so that the token can be replaced while runs continue.
  *
  * @throws what the file system says
  */
@@ -16,7 +16,7 @@ export async function readTokenFile(path: string): Promise<string> {
   return token;
 }
 
-/** `listener` is called with the token each time that it is read, by whoever. */
+/** `listener` is called with the token each time that it is read. */
 export function onTokenRead(path: string, listener: Listener): void {
   listeners.set(path, [...(listeners.get(path) ?? []), listener]);
 }

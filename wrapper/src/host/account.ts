@@ -55,12 +55,12 @@ export function parsePasswdLine(line: string): Account | null {
   return { name, uid: Number(uid), gid: Number(gid), home: home || '/', shell: shell || '/bin/sh' };
 }
 
-/** The variables that say who one is, as a login would set them. */
+/** The variables that a login sets for the user. */
 export function accountEnvironment({ name, home, shell }: Account): Record<string, string> {
   return { HOME: home, USER: name, LOGNAME: name, SHELL: shell };
 }
 
-/** What to put in front of a command so that it runs as the account, with all its groups: spawn's own uid and gid would drop them. */
+/** The prefix that makes a command run as the account, with all its groups: spawn's own uid and gid options drop them. */
 export function becomeAccount({ uid, gid }: Account): string[] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--'];
 }
@@ -68,10 +68,10 @@ export function becomeAccount({ uid, gid }: Account): string[] {
 const NOT_EXECUTABLE = 126;
 
 /**
- * Tries the change of user on a harmless command, and whether that user may execute `program`: a failure later could
- * not be told from an exit of the command's own.
+ * Tries the change of user on a harmless command, and whether that user may execute `program`: later, a failure would look
+ * like an exit of the command.
  *
- * @returns what is in the way, or null
+ * @returns why it fails, or null
  */
 export function whyNotAs(account: Account, program: string): string | null {
   const [setpriv = '', ...args] = becomeAccount(account);

@@ -1,20 +1,20 @@
-/** The very last step. */
+/** Exits, even when a disk hangs. */
 import fs from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What is under way on a disk that works is over by then. */
+/** By then, what is in progress on a disk that works is over. */
 const PATIENCE_MS = 500;
 /** The same where the exit code is at stake, on a machine that is very busy. */
 const LONG_PATIENCE_MS = 30_000;
-/** What occupies a thread of Node's pool, as Node names it. */
+/** Node's names for what occupies a thread of its pool. */
 const POOLED = /^(FSReq|FileHandleCloseReq|GetAddrInfo|GetNameInfo)/i;
 
 /**
  * Ends this process with `exitCode`.
  *
- * `process.exit` waits for the threads of Node's pool, and so for ever when one of them waits for a disk that hangs. To
- * become another program waits for nobody: this one becomes one that only exits.
+ * `process.exit` waits for the threads of Node's pool, and never returns when one of them waits for a disk that hangs. exec
+ * does not wait: this process then becomes a shell that only exits.
  */
 export async function exitProcess(exitCode: number): Promise<never> {
   const until = performance.now() + (canExec() ? PATIENCE_MS : LONG_PATIENCE_MS);
@@ -24,14 +24,14 @@ export async function exitProcess(exitCode: number): Promise<never> {
   process.exit(exitCode);
 }
 
-/** Node 18 and 20 abort at their exit, and dump core, when a terminal that they were started with has gone since. */
+/** Node 18 and 20 abort at their exit, and dump core, when the terminal that they were started with is gone. */
 function closeTerminals(): void {
   for (const fd of [0, 1, 2]) {
     try {
-      // One that has gone is no `isatty` any more.
+      // Not `isatty`: that is false for a terminal that is gone.
       if (fs.fstatSync(fd).isCharacterDevice()) fs.closeSync(fd);
     } catch {
-      // EBADF: it is closed as it is.
+      // EBADF: it is closed already.
     }
   }
 }

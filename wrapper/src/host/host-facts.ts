@@ -1,4 +1,4 @@
-/** What a person who looks at a run wants to know of the host it is on. */
+/** Facts about the host of a run, for the person who looks at it. */
 import fs from 'node:fs';
 import os from 'node:os';
 import type { Host } from '#protocol/machine-facts';
@@ -7,7 +7,7 @@ import type { Host } from '#protocol/machine-facts';
 const MAX_USER_CHARS = 256;
 const MAX_OS_CHARS = 256;
 const MAX_NODE_CHARS = 64;
-/** Nobody's is longer, and what else is under that name is not read for hours. */
+/** Longer than any real file, and a bound for whatever else has that name. */
 const MAX_RELEASE_BYTES = 64 * 1024;
 
 /**

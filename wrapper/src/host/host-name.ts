@@ -1,10 +1,10 @@
-/** What this machine is called in full. */
+/** This machine's full name. */
 import fs from 'node:fs';
 import os from 'node:os';
 
 /**
- * The name with its domain, where that can be told without asking the network: it would answer late, or otherwise on
- * another day, and a machine that changes its name can't be found by it.
+ * The name with its domain, where that is known without asking the network: an answer could be late or change, and a
+ * machine that changes its name can't be found by it.
  */
 export function hostName(): string {
   const name = os.hostname();
@@ -12,7 +12,7 @@ export function hostName(): string {
   try {
     return fullName(name, fs.readFileSync('/etc/hosts', 'latin1')) ?? name;
   } catch {
-    // ENOENT, EACCES: nothing tells its domain.
+    // ENOENT, EACCES: its domain isn't known.
     return name;
   }
 }

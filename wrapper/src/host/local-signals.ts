@@ -1,13 +1,13 @@
-/** Signals to the wrapper itself, on its own machine: they are meant for the command. */
+/** Signals to the wrapper itself from its own machine, which are meant for the command. */
 import os from 'node:os';
 
 /**
- * These ask for the run's end: by default a process ends of each. The alarm of `perl -e 'alarm 15; exec @ARGV'` and the
- * SIGXCPU of a CPU limit would otherwise end the wrapper alone.
+ * These end the run: by default each terminates a process. The alarm of `perl -e 'alarm 15; exec @ARGV'` and the SIGXCPU of
+ * a CPU limit would otherwise end the wrapper alone.
  *
- * Not here is what the kernel raises at a fault of the process itself (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS):
- * to return from a handler may run into the same fault again, without end. Real-time signals have no names in Node.
- * SIGPIPE and SIGXFSZ are ignored by Node.
+ * Not included are the signals of a fault in the process itself (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS): after a
+ * handler the same fault may occur again, endlessly. Real-time signals have no names in Node. Node ignores SIGPIPE and
+ * SIGXFSZ.
  */
 const TERMINATING = [
   'SIGTERM',
@@ -23,7 +23,7 @@ const TERMINATING = [
   'SIGPWR',
   'SIGSTKFLT',
 ] as const;
-/** These are passed on and change nothing. Unhandled, Node opens its debugger at the first and dies of the second. */
+/** These are forwarded and change nothing. Without a handler, the first opens Node's debugger and the second ends it. */
 const FORWARDED = ['SIGUSR1', 'SIGUSR2', 'SIGCONT'] as const;
 
 export type TerminatingSignal = (typeof TERMINATING)[number];
@@ -32,12 +32,12 @@ export type ForwardedSignal = (typeof FORWARDED)[number];
 export type LocalSignal =
   | { readonly kind: 'end'; readonly signal: TerminatingSignal }
   | { readonly kind: 'pass_on'; readonly signal: ForwardedSignal }
-  /** Ctrl-Z: the command is to stop, and we with it, so that the shell is back. */
+  /** Ctrl-Z: stops the command, and us with it, so that the shell returns. */
   | { readonly kind: 'stop' };
 
 /**
- * Keeps the signals that would end the wrapper from doing so. Make one before the command is started, or a signal that
- * comes in between leaves the command unsupervised. What comes before there is a handler waits for it.
+ * Catches the signals that would end the wrapper. Create it before the command is started: a signal in between would leave
+ * the command unsupervised. Signals that arrive before there is a handler are queued for it.
  */
 export class LocalSignals {
   readonly #early: LocalSignal[] = [];
@@ -49,7 +49,7 @@ export class LocalSignals {
   constructor(ignored: readonly number[]) {
     const listen = (name: NodeJS.Signals, what: LocalSignal) => {
       const isIgnored = ignored.includes(os.constants.signals[name]);
-      // Node has reset them all: to ignore one means to listen and do nothing.
+      // Node has reset them all: a listener that does nothing ignores the signal again.
       process.on(name, isIgnored ? () => {} : () => this.#handle(what));
     };
     for (const signal of TERMINATING) {
@@ -60,13 +60,13 @@ export class LocalSignals {
     listen('SIGTSTP', { kind: 'stop' });
   }
 
-  /** From now on `handle` is told, in the place of who was told before. */
+  /** Replaces the handler. */
   setHandler(handle: (signal: LocalSignal) => void): void {
     this.#handle = handle;
     for (const signal of this.#early.splice(0)) handle(signal);
   }
 
-  /** The same once the command is over, when only an order to end means anything to us. */
+  /** The same once the command is over, when only a terminating signal has an effect. */
   onTerminate(end: () => void): void {
     this.setHandler((signal) => {
       if (signal.kind === 'end') end();

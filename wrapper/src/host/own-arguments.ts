@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { fromBytes, isLossy } from './undecodable-bytes.ts';
 
-/** With what is not UTF-8 in it (undecodable-bytes.ts), where the kernel shows it. */
+/** Includes what is not UTF-8 (undecodable-bytes.ts), where the kernel shows it. */
 export function ownArguments(): string[] {
   const words = process.argv.slice(2);
   if (!words.some(isLossy)) return words;

@@ -1,4 +1,4 @@
-/** Starting ourselves again. */
+/** How to start this program again. */
 
 /**
  * The program and first arguments by which this `leash` runs; what follows `leash` comes after them.

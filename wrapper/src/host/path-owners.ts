@@ -1,18 +1,18 @@
-/** Whether somebody else could put another file or directory in the place of ours. */
+/** Checks whether another user could replace a file or directory of ours. */
 import type { Stats } from 'node:fs';
 import fs from 'node:fs';
 import path from 'node:path';
 import { hasCode } from './error-code.ts';
 
 export type PathOwners =
-  /** Only we, and who owns the machine, can change where it leads or what it is. */
+  /** Only we and the machine's owner can change where it leads or what it is. */
   | { readonly kind: 'ours' }
-  /** So it is as far as it is there. */
+  /** The path doesn't exist; what exists of it is ours. */
   | { readonly kind: 'missing' }
-  /** For a person: who else can, and where. */
+  /** For a person: who else can change it, and where. */
   | { readonly kind: 'shared'; readonly why: string };
 
-/** What stands at a path; null: nothing does. */
+/** What exists at a path. */
 export type Look = Pick<Stats, 'uid' | 'gid' | 'mode'> & {
   /** Where it leads, if it is a symbolic link. */
   readonly target: string | null;
@@ -22,10 +22,10 @@ export type Look = Pick<Stats, 'uid' | 'gid' | 'mode'> & {
 const MAX_LINKS = 40;
 
 /**
- * Looks at each directory and symbolic link on the way: one that another user owns, or may write to, can be made to lead
- * elsewhere. In a sticky directory (/tmp) nobody can replace what belongs to others.
+ * Checks each directory and symbolic link on the way: another user who owns one, or may write to it, can make it lead
+ * elsewhere. In a sticky directory (/tmp) users can't replace what belongs to others.
  *
- * Never asks for what lies behind a link in /proc: no path leads there.
+ * Does not follow a link in /proc: its target has no path.
  *
  * @param absolute a path
  * @param uid ours; null where there are no users
@@ -39,7 +39,7 @@ export async function pathOwners(absolute: string, uid = ownUid()): Promise<Path
   }
 }
 
-/** The same, for what is read before the command is started. */
+/** The same, synchronous, for what is read before the command is started. */
 export function pathOwnersSync(absolute: string, uid = ownUid()): PathOwners {
   const walk = walkTo(absolute, uid);
   for (let step = walk.next(); ; ) {
@@ -52,11 +52,11 @@ function ownUid(): number | null {
   return process.getuid?.() ?? null;
 }
 
-/** Yields each path that it wants to know of, in order. */
+/** Yields each path to look at, in order. */
 export function* walkTo(absolute: string, uid: number | null): Generator<string, PathOwners, Look | null> {
   if (uid === null) return { kind: 'ours' };
   const root = yield '/';
-  // Who owns / can do as they like with all that is below it. (In a user namespace that is nobody's number.)
+  // The owner of / controls everything below it. (In a user namespace that is the number of `nobody`.)
   const trusted = [0, uid, root?.uid ?? 0];
   const rest = namesIn(absolute);
   let links = 0;
@@ -80,7 +80,7 @@ export function* walkTo(absolute: string, uid: number | null): Generator<string,
   return { kind: 'ours' };
 }
 
-/** Whoever may write to it or owns it could put something else in its place; null: nobody but us. */
+/** Why another user, who owns it or may write to it, could replace it; null when only we can. */
 function whyShared(place: string, look: Look, uid: number, trusted: readonly number[]): string | null {
   if (!trusted.includes(look.uid)) return `${place} belongs to another user (uid ${look.uid}), who could replace it`;
   // The mode of a symbolic link means nothing.
@@ -101,7 +101,7 @@ function isWritableByOthers({ mode, uid: owner, gid }: Look, uid: number): boole
   const type = mode & TYPE;
   // What is written to /dev/null is not what is read there.
   if (type === CHARACTER_DEVICE || (type === DIRECTORY && (mode & STICKY) !== 0)) return false;
-  // Where each user has a group of that number for themselves, their umask leaves directories that it may write to.
+  // Where each user has a private group of the same number, their umask makes directories group-writable.
   const isPrivateGroup = uid !== 0 && owner === uid && gid === uid;
   return (mode & (isPrivateGroup ? 0o002 : 0o022)) !== 0;
 }

@@ -1,4 +1,4 @@
-/** Starting what is to live on its own, beside the run or after it. */
+/** Starts a process that runs on its own, alongside the run or after it. */
 import { type ChildProcess, type IOType, spawn } from 'node:child_process';
 import fs from 'node:fs';
 
@@ -11,10 +11,10 @@ export interface SpawnDetachedOptions {
 }
 
 /**
- * Starts a program in a session of its own, with the descriptors that are named and no others.
+ * Starts a program in a session of its own, with the given descriptors and no others.
  *
- * Whoever called us may have left us more: the lock in `( flock 200; leash run … ) 200>lock`, or the pipe by which it
- * waits for our end. They are the command's. Held by what lives on, the lock would stay locked, and the caller wait.
+ * Our caller may have passed more to us: the lock in `( flock 200; leash run … ) 200>lock`, or a pipe by which it waits for
+ * our exit. They are for the command. In a process that continues to run, the lock would stay locked, and the caller wait.
  */
 export function spawnDetached(
   program: string,
@@ -28,7 +28,7 @@ export function spawnDetached(
   const nothing = fs.openSync('/dev/null', 'r+');
   try {
     const all = Array.from({ length: Math.max(...strays) + 1 }, (_, fd): IOType | number => {
-      // Beyond stderr 'ignore' means that a descriptor is left as it is.
+      // Beyond stderr 'ignore' leaves a descriptor as it is.
       return stdio[fd] ?? (strays.includes(fd) ? nothing : 'ignore');
     });
     return spawn(program, args, { env: { ...env }, ...where, detached: true, stdio: all });
@@ -37,7 +37,7 @@ export function spawnDetached(
   }
 }
 
-/** Our descriptors that stay open in a program that we become or start. Node's own are none of them. */
+/** Our descriptors that stay open in a program that we exec or start, without Node's own. */
 function inheritable(): number[] {
   try {
     return fs.readdirSync('/proc/self/fd').map(Number).filter(isInheritable);
@@ -55,7 +55,7 @@ function isInheritable(fd: number): boolean {
     const flags = Number.parseInt(/^flags:\s+(\d+)/m.exec(info)?.[1] ?? '0', 8);
     return (flags & O_CLOEXEC) === 0;
   } catch {
-    // It was closed while we looked: the one by which the directory was read.
+    // It is closed: it was the descriptor by which the directory was read.
     return false;
   }
 }

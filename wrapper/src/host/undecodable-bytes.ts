@@ -1,12 +1,12 @@
 /**
- * Names, arguments and variables are bytes to the kernel, and strings to us. What is not UTF-8 in them is kept in strings
- * as Python does it: a byte that can't be decoded is the lone surrogate U+DC00 + byte, which no UTF-8 text has. So such a
- * string can be searched, cut and joined like any other, and becomes the same bytes again.
+ * Names, arguments and variables are bytes to the kernel, and strings to us. Bytes that are not UTF-8 are kept in strings as
+ * Python does (surrogateescape): each is the lone surrogate U+DC00 + byte, which no UTF-8 text has. Such a string can be
+ * searched, cut and joined like any other, and encodes to the same bytes again.
  *
- * Node itself puts U+FFFD in the place of each such byte, and for each lone surrogate that it is given.
+ * Node itself replaces each such byte, and each lone surrogate, by U+FFFD.
  */
 const UNDECODABLE = /[\udc80-\udcff]/g;
-/** Not `g`: it would remember where it was. */
+/** Not `g`, which keeps state between calls. */
 const HAS_UNDECODABLE = /(?<![\ud800-\udbff])[\udc80-\udcff]/;
 const REPLACEMENT = '\ufffd';
 
@@ -21,7 +21,7 @@ export function fromBytes(bytes: Uint8Array): string {
   }
 }
 
-/** Each valid sequence as its character, each other byte by itself. */
+/** Decodes each valid sequence as its character, and each other byte by itself. */
 function decodeByParts(bytes: Uint8Array): string {
   let text = '';
   let valid = 0;
@@ -37,7 +37,7 @@ function decodeByParts(bytes: Uint8Array): string {
   return text + strict.decode(bytes.subarray(valid));
 }
 
-/** Of the valid UTF-8 sequence that begins here; 0 when there is none. */
+/** The length of the valid UTF-8 sequence that begins here; 0 when there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at] ?? 0;
   if (first < 0x80) return 1;
@@ -50,7 +50,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   }
 }
 
-/** The bytes that `fromBytes` made this string of. */
+/** The inverse of `fromBytes`. */
 export function toBytes(text: string): Buffer {
   if (!hasUndecodable(text)) return Buffer.from(text);
   const parts: Buffer[] = [];
@@ -63,7 +63,7 @@ export function toBytes(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Whether Node, given this string, would make other bytes of it. */
+/** Whether Node would encode this string as other bytes. */
 export function hasUndecodable(text: string): boolean {
   return HAS_UNDECODABLE.test(text);
 }

@@ -1,17 +1,17 @@
-/** Settings of V8, the engine that runs us, that are elsewhere given on Node's command line. */
+/** V8 flags that are set at run time, not on Node's command line. */
 import v8 from 'node:v8';
 
-/** A version that does not know a flag any more would say so on our stderr. */
+/** A version that no longer knows a flag would print a warning on our stderr. */
 const NEWEST_TRIED_NODE = 24;
 
-/** Memory for what is short-lived stays as small as it is at the start: output that passes would let it grow manyfold. */
+/** Keeps the memory for short-lived objects at its initial size: output would make it grow manyfold. */
 export function keepMemorySmall(): void {
   setFlag('--semi-space-growth-factor=1');
 }
 
 /**
- * A regular expression that is made from now on, and gets lost in backtracking, is matched in linear time instead. That
- * can't be done for some: with lookaround, backreferences or large counts.
+ * Matches regular expressions that are created from now on in linear time when they backtrack excessively. Not possible for
+ * those with lookaround, backreferences or large counts.
  */
 export function boundBacktracking(): void {
   setFlag('--enable-experimental-regexp-engine-on-excessive-backtracks');

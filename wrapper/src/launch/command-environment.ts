@@ -3,20 +3,20 @@ import type { Environment } from '../config/config-file.ts';
 import { KEEP_VARIABLE } from '../processes/kept-processes.ts';
 import { hideFromNode } from './hidden-variables.ts';
 
-/** What the names of all cookies begin with. */
+/** The prefix of all cookies. */
 export const COOKIE_PREFIX = 'LEASH_RUN_';
 
 /**
- * The variable by which everything that a run starts is recognised. The run's id is in the *name*, so that a nested run
- * adds its own beside it.
+ * The variable that identifies everything that a run starts. The run's id is in the *name*, so that a nested run can add
+ * its own.
  */
 export function cookieOf(run: string): string {
   return COOKIE_PREFIX + run;
 }
 
 /**
- * Ours without the control plane's credentials, with the run's cookie and what was asked for. Where we are to be kept by
- * the runs that we are a part of, the command is to be kept by them, too, but not by its own.
+ * Our environment without the control plane's credentials, with the run's cookie and the variables of `--env`. Where
+ * LEASH_KEEP excludes us from kills of outer runs, it excludes the command from those, too, but not from its own run's.
  */
 export function commandEnvironment(
   environment: Environment,
@@ -33,8 +33,8 @@ function withoutCookies(environment: Environment): Environment {
 }
 
 /**
- * For what we start of ourselves in the background: it is no part of a run that we are nested in, and what governs Node
- * is meant for the command.
+ * The environment for our own background processes: they aren't part of a run that we are nested in, and variables that
+ * configure Node are meant for the command.
  */
 export function environmentForOurselves(environment: Environment): Environment {
   return hideFromNode(

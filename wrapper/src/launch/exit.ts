@@ -2,7 +2,7 @@
 import os from 'node:os';
 import type { RawExit } from '#protocol/run-state';
 
-/** Reads what Node tells of a child's exit. */
+/** Converts Node's code and signal of a child's exit. */
 export function rawExit(code: number | null, signal: string | null): RawExit {
   if (code !== null) return { kind: 'exited', code };
   const name = signal ?? 'SIGKILL';

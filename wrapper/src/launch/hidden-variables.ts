@@ -1,12 +1,12 @@
 /**
- * The variables that govern Node, V8, libuv, OpenSSL, ICU and glibc's memory: they are meant for the command.
+ * The variables that configure Node, V8, libuv, OpenSSL, ICU and glibc's memory: they are meant for the command.
  *
  * The launcher starts Node without them (`--require ./instrument.js` would keep leash from starting, `--inspect` would
  * take the command's port). The command gets them: from the launcher's note of the environment or, where there is none,
  * from variables of these names with a prefix.
  */
 
-/** By itself it is a variable, too: the mark that they are hidden. */
+/** The prefix alone is also a variable: it says that variables are hidden. */
 export const HIDDEN_PREFIX = 'LEASH_HIDDEN_';
 
 /** As the documents of Node 18 to 26, OpenSSL 3, libuv and glibc list them. */
@@ -64,7 +64,7 @@ export const HIDDEN_VARIABLES: readonly string[] = [
   'MALLOC_TRIM_THRESHOLD_',
 ];
 
-/** What to start Node with, so that `restoreHidden` finds the environment again. */
+/** The environment to start Node with, from which `restoreHidden` restores the original. */
 export function hideFromNode(environment: Readonly<Record<string, string>>): Record<string, string> {
   const hidden = renamed(environment, (name) => (HIDDEN_VARIABLES.includes(name) ? HIDDEN_PREFIX + name : name));
   return Object.assign(hidden, { [HIDDEN_PREFIX]: '', MALLOC_ARENA_MAX: '1' });

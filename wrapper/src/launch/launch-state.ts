@@ -1,9 +1,9 @@
-/** What the process was started with, before Node changed it: what the command is to be started with again. */
+/** The process state before Node changed it, with which the command is to be started. */
 import fs from 'node:fs';
 import { fromBytes, isLossy, lossy } from '../host/undecodable-bytes.ts';
 import { HIDDEN_PREFIX, restoreHidden } from './hidden-variables.ts';
 
-/** The variable in which the launcher (launcher-header.ts) hands its notes over. */
+/** The variable in which the launcher (launcher-header.ts) passes its notes. */
 const LAUNCH_VARIABLE = 'LEASH_LAUNCH';
 
 export interface LaunchState {

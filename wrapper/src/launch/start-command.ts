@@ -1,4 +1,4 @@
-/** Starting the command as if the wrapper were not there. */
+/** Starts the command as if there were no wrapper. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -39,7 +39,7 @@ export interface RunningCommand {
    * ("cannot start NAME: " completed); null as a rule.
    */
   whyNotExecuted(): string | null;
-  /** What could not be made quite as it should be; null as a rule. */
+  /** What differs from a start without a wrapper; usually null. */
   readonly remark: string | null;
 }
 
@@ -58,7 +58,7 @@ interface Prepared {
   readonly account: Account | null;
 }
 
-/** Makes the pipes for a command, as a head start: it can be waited for while other things are got ready. */
+/** Starts to create the pipes for a command, so that other preparations run meanwhile. */
 export function prepareOutput(merge: boolean): Promise<MadeFifos> {
   return makeFifos(merge ? 1 : 2);
 }
@@ -83,7 +83,7 @@ export async function startCommand(spec: CommandSpec, output = prepareOutput(spe
     else if (stdout !== undefined) started = await startWith(prepared, { kind: 'fifos', stdout, stderr });
   } finally {
     for (const { writeFd, pipe } of made.fifos) {
-      // The command alone holds the writing ends: when it and its children are gone, that is the end.
+      // Only the command holds the write ends: when it and its children are gone, the pipe ends.
       fs.closeSync(writeFd);
       if (started.kind === 'not_started') pipe.close();
     }
@@ -111,15 +111,15 @@ function ownDirectory(): string {
     const directory = process.cwd();
     return isLossy(directory) ? fromBytes(fs.readlinkSync('/proc/self/cwd', 'buffer')) : directory;
   } catch {
-    // ENOENT: deleted under our feet. What stands in PATH can be run there all the same.
+    // ENOENT: deleted. Programs in PATH can be run there anyway.
     return DELETED;
   }
 }
 
-/** A way to it all the same. */
+/** Another path to it. */
 const DELETED = '/proc/self/cwd';
 
-/** Said here, because spawn's own error for a directory is the same as for a missing program. */
+/** Checked here, because spawn's error for a missing directory is the same as for a missing program. */
 function whyNotIn(directory: string): string | null {
   try {
     const file = toBytes(directory);
@@ -169,7 +169,7 @@ function spawnCommand(
       ...(spec.cwd === null || shellCwd !== null ? {} : { cwd: spec.cwd }),
     });
   } catch (error) {
-    // Some failures are thrown, not emitted: an argument list that is too long, a NUL in an argument.
+    // Some errors are thrown, not emitted: an argument list that is too long, a NUL in an argument.
     return error instanceof Error ? error : new Error(String(error));
   }
 }
