@@ -55,21 +55,21 @@ export interface AdoptableRun {
  * @returns the exit code to leave with, for the guardian
  */
 export async function adopt(
-  orphaned: AdoptableRun,
+  adoptable: AdoptableRun,
   secrets: Environment,
   settings: Environment,
   version: string,
 ): Promise<number> {
-  const { facts, origin, storage } = orphaned;
-  const { journal: noted } = orphaned.supervision;
-  const supervision = { ...orphaned.supervision, journal: noted !== null && isOurs(noted) ? noted : null };
+  const { facts, origin, storage } = adoptable;
+  const { journal: noted } = adoptable.supervision;
+  const supervision = { ...adoptable.supervision, journal: noted !== null && isOurs(noted) ? noted : null };
   const left = supervision.journal === null ? null : readJournal(supervision.journal);
   const checkpoint = left?.checkpoint ?? EMPTY_CHECKPOINT;
-  const launched = await launchedRunOf({ ...orphaned, supervision }, secrets, settings, version, left);
+  const launched = await launchedRunOf({ ...adoptable, supervision }, secrets, settings, version, left);
   const { log } = launched;
   const inherited = await inheritOutput(storage?.directory.path ?? null, left?.output ?? null, log);
   if (storage !== null && (await storage.directory.readEnd()) !== null) {
-    await finishEndedRun({ ...orphaned, supervision }, storage, inherited, launched);
+    await finishEndedRun({ ...adoptable, supervision }, storage, inherited, launched);
     return 0;
   }
   const journal = continueJournal(supervision, inherited, log);

@@ -21,7 +21,7 @@ const FIRST_PAUSE_MS = 3_000;
 const LONGEST_PAUSE_MS = 30_000;
 const BACK_OFF = 1.5;
 /** How long a keeper tries to report that nothing is left; in a longer outage a flusher does so for all runs. */
-const TELL_MS = 60_000;
+const REPORT_MS = 60_000;
 
 /**
  * Resolves when nothing is left of the run and the control plane knows that, refuses it or can't be reached. Its directory
@@ -43,9 +43,9 @@ export async function keepReachable(
   const defaults = { signal: supervision.signal, graceMs: limits.grace_ms };
   const kills = new LaterKills(tree, defaults, () => record.start().age_ms, log, {
     killing: (step) => {
-      const told = withRelated(step, findRelated(tree, rules, log));
-      record.recordKilling(told);
-      link.killing(told);
+      const reported = withRelated(step, findRelated(tree, rules, log));
+      record.recordKilling(reported);
+      link.killing(reported);
     },
     gone: () => look(),
   });
@@ -76,27 +76,27 @@ export async function keepReachable(
     pauseMs = Math.min(pauseMs * BACK_OFF, LONGEST_PAUSE_MS);
     look();
   }
-  const isHeard = new Promise<void>((resolve) => {
+  const isReported = new Promise<void>((resolve) => {
     wake = () => {
-      if (link.state === 'settled' || isRefused(link.state)) resolve();
+      if (link.state === 'all_stored' || isRefused(link.state)) resolve();
     };
     wake();
   });
-  await withTimeout(isHeard, TELL_MS, { fallback: undefined });
-  const isToBeTold = !record.keepsLinkOpen && link.state !== 'settled' && !isRefused(link.state);
-  const isTold = link.state === 'settled';
+  await withTimeout(isReported, REPORT_MS, { fallback: undefined });
+  const isToBeReported = !record.keepsLinkOpen && link.state !== 'all_stored' && !isRefused(link.state);
+  const isReportedInFull = link.state === 'all_stored';
   await link.close();
   await output.close();
-  await releaseDirectory(directory, tree, isTold ? state : null);
-  return isToBeTold;
+  await releaseDirectory(directory, tree, isReportedInFull ? state : null);
+  return isToBeReported;
 }
 
 function isRefused(state: LinkState): boolean {
   return state === 'rejected' || state === 'refused' || state === 'given_up';
 }
 
-async function releaseDirectory(directory: RunDirectory, tree: ProcessTree, toldIn: State | null): Promise<void> {
+async function releaseDirectory(directory: RunDirectory, tree: ProcessTree, reportedIn: State | null): Promise<void> {
   tree.release();
-  if (toldIn !== null) await removeDelivered(directory, toldIn.directory, toldIn.processes);
+  if (reportedIn !== null) await removeDelivered(directory, reportedIn.directory, reportedIn.processes);
   else await directory.release();
 }

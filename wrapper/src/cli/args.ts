@@ -7,7 +7,7 @@ import type { RunOptions } from '../run/run-options.ts';
 import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } from './flags.ts';
 import { parseRunArgs } from './run-options.ts';
 
-export interface FlushArgs {
+export interface FlushOptions {
   /** How long to keep trying; null: each spool once. */
   readonly forMs: number | null;
   readonly url: string | null;
@@ -17,17 +17,17 @@ export interface FlushArgs {
 }
 
 /** How what has lost its wrapper is ended. */
-export interface KillArgs {
+export interface KillOptions {
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;
   /** Whether related processes is to be ended, too. */
   readonly includeRelated: boolean;
 }
 
-export interface OrphansArgs {
+export interface OrphansOptions {
   /** Only these; empty: all. */
   readonly runs: readonly string[];
-  readonly kill: KillArgs | null;
+  readonly kill: KillOptions | null;
   readonly verbose: boolean;
 }
 
@@ -38,10 +38,10 @@ export type Invocation =
   | { readonly kind: 'help'; readonly topic: Topic }
   | { readonly kind: 'version' }
   | { readonly kind: 'run'; readonly args: RunOptions; readonly detachment: Detachment | null }
-  | { readonly kind: 'flush'; readonly args: FlushArgs }
-  | { readonly kind: 'orphans'; readonly args: OrphansArgs }
+  | { readonly kind: 'flush'; readonly args: FlushOptions }
+  | { readonly kind: 'orphans'; readonly args: OrphansOptions }
   /** Between leash and its guardians: in no help. `kill`: the run is to be ended instead. */
-  | { readonly kind: 'adopt'; readonly run: string; readonly kill: KillArgs | null }
+  | { readonly kind: 'adopt'; readonly run: string; readonly kill: KillOptions | null }
   | { readonly kind: 'usage_error'; readonly message: string; readonly topic: Topic };
 
 /** Reads the arguments that follow `leash`, and takes what leash itself has told this process out of `env`. */

@@ -137,7 +137,7 @@ async function follow(open: (events: LinkEvents) => Link, record: RunRecord<Left
 function resultOf({ state, lastFailure }: Link, bytes: number): Upload | null {
   const why = lastFailure ?? 'it did not say why';
   switch (state) {
-    case 'settled':
+    case 'all_stored':
       return { kind: 'stored', bytes };
     case 'rejected':
       return { kind: 'rejected', why };

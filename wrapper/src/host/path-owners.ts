@@ -13,7 +13,7 @@ export type PathOwners =
   | { readonly kind: 'shared'; readonly why: string };
 
 /** What exists at a path. */
-export type Look = Pick<Stats, 'uid' | 'gid' | 'mode'> & {
+export type PathEntry = Pick<Stats, 'uid' | 'gid' | 'mode'> & {
   /** Where it leads, if it is a symbolic link. */
   readonly target: string | null;
 };
@@ -35,7 +35,7 @@ export async function pathOwners(absolute: string, uid = ownUid()): Promise<Path
   const walk = walkTo(absolute, uid);
   for (let step = walk.next(); ; ) {
     if (step.done) return step.value;
-    step = walk.next(await lookAt(step.value));
+    step = walk.next(await readEntry(step.value));
   }
 }
 
@@ -44,7 +44,7 @@ export function pathOwnersSync(absolute: string, uid = ownUid()): PathOwners {
   const walk = walkTo(absolute, uid);
   for (let step = walk.next(); ; ) {
     if (step.done) return step.value;
-    step = walk.next(lookAtSync(step.value));
+    step = walk.next(readEntrySync(step.value));
   }
 }
 
@@ -53,7 +53,7 @@ function ownUid(): number | null {
 }
 
 /** Yields each path to look at, in order. */
-export function* walkTo(absolute: string, uid: number | null): Generator<string, PathOwners, Look | null> {
+export function* walkTo(absolute: string, uid: number | null): Generator<string, PathOwners, PathEntry | null> {
   if (uid === null) return { kind: 'ours' };
   const root = yield '/';
   // The owner of / controls everything below it. (In a user namespace that is the number of `nobody`.)
@@ -63,7 +63,7 @@ export function* walkTo(absolute: string, uid: number | null): Generator<string,
   let at = '/';
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     const next = path.join(at, name);
-    const look: Look | null = yield next;
+    const look: PathEntry | null = yield next;
     if (look === null) return { kind: 'missing' };
     const why = whyShared(next, look, uid, trusted);
     if (why !== null) return { kind: 'shared', why };
@@ -81,7 +81,7 @@ export function* walkTo(absolute: string, uid: number | null): Generator<string,
 }
 
 /** Why another user, who owns it or may write to it, could replace it; null when only we can. */
-function whyShared(place: string, look: Look, uid: number, trusted: readonly number[]): string | null {
+function whyShared(place: string, look: PathEntry, uid: number, trusted: readonly number[]): string | null {
   if (!trusted.includes(look.uid)) return `${place} belongs to another user (uid ${look.uid}), who could replace it`;
   // The mode of a symbolic link means nothing.
   if (look.target !== null || !isWritableByOthers(look, uid)) return null;
@@ -97,7 +97,7 @@ const CHARACTER_DEVICE = 0o020_000;
 const TYPE = 0o170_000;
 const STICKY = 0o1_000;
 
-function isWritableByOthers({ mode, uid: owner, gid }: Look, uid: number): boolean {
+function isWritableByOthers({ mode, uid: owner, gid }: PathEntry, uid: number): boolean {
   const type = mode & TYPE;
   // What is written to /dev/null is not what is read there.
   if (type === CHARACTER_DEVICE || (type === DIRECTORY && (mode & STICKY) !== 0)) return false;
@@ -106,25 +106,25 @@ function isWritableByOthers({ mode, uid: owner, gid }: Look, uid: number): boole
   return (mode & (isPrivateGroup ? 0o002 : 0o022)) !== 0;
 }
 
-async function lookAt(file: string): Promise<Look | null> {
+async function readEntry(file: string): Promise<PathEntry | null> {
   try {
     const stat = await fs.promises.lstat(file);
-    return asLook(stat, stat.isSymbolicLink() ? await fs.promises.readlink(file) : null);
+    return entryOf(stat, stat.isSymbolicLink() ? await fs.promises.readlink(file) : null);
   } catch (error) {
     return nothingThere(error);
   }
 }
 
-function lookAtSync(file: string): Look | null {
+function readEntrySync(file: string): PathEntry | null {
   try {
     const stat = fs.lstatSync(file);
-    return asLook(stat, stat.isSymbolicLink() ? fs.readlinkSync(file) : null);
+    return entryOf(stat, stat.isSymbolicLink() ? fs.readlinkSync(file) : null);
   } catch (error) {
     return nothingThere(error);
   }
 }
 
-function asLook({ uid, gid, mode }: Stats, target: string | null): Look {
+function entryOf({ uid, gid, mode }: Stats, target: string | null): PathEntry {
   return { uid, gid, mode, target };
 }
 

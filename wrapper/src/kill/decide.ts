@@ -139,7 +139,7 @@ function onRequest(state: Termination, request: EndRequest, now: number): Decisi
   if (known !== undefined) return { next: state, actions: [report(known)] };
   switch (state.stage.kind) {
     case 'running':
-      return including(state, request, (next) => begin(next, request, now));
+      return including(state, request, (next) => startKill(next, request, now));
     case 'term': {
       const { stage } = state;
       return including(state, request, (next, isNew) => shortenGrace(next, stage, request, isNew, now));
@@ -178,7 +178,7 @@ function including(
   return { next, actions: [{ kind: 'include_related' }, ...actions] };
 }
 
-function begin(state: Termination, request: EndRequest, now: number): Decision {
+function startKill(state: Termination, request: EndRequest, now: number): Decision {
   const reason = request.cause.kind;
   if (request.signal === 'SIGKILL') return escalate(addRequest(state, request, now), reason, now);
   const first = reportStep(
@@ -203,11 +203,11 @@ function shortenGrace(
   const killAt = request.signal === 'SIGKILL' ? now : Math.min(stage.killAt, now + request.graceMs);
   const moved: Termination = { ...added, stage: { ...stage, killAt } };
   if (request.signal === 'SIGKILL') return escalate(moved, stage.reason, now);
-  const told = reportStep(moved, request.cause, stepAt('term', request.signal, now));
+  const reported = reportStep(moved, request.cause, stepAt('term', request.signal, now));
   // A second Ctrl-C means something to many programs; a second SIGTERM from another operator is the same wish again.
   const resend = request.cause.kind === 'local_signal' || areOthersIncluded || !state.sent.includes(request.signal);
   return andThen(
-    { next: told.next, actions: [...(resend ? firstSignal(request.signal) : []), ...told.actions] },
+    { next: reported.next, actions: [...(resend ? firstSignal(request.signal) : []), ...reported.actions] },
     (next) => (killAt <= now ? escalate(next, stage.reason, now) : unchanged(next)),
   );
 }
@@ -249,11 +249,11 @@ function continueKill(state: Termination, members: readonly number[], now: numbe
 }
 
 function escalate(state: Termination, reason: CauseKind, now: number): Decision {
-  const told = reportStepToAll(
+  const reported = reportStepToAll(
     { ...state, stage: { kind: 'kill', reason, giveUpAt: now + SWEEP_MS } },
     stepAt('kill', 'SIGKILL', now),
   );
-  return { next: told.next, actions: [{ kind: 'signal', signal: 'SIGKILL' }, ...told.actions] };
+  return { next: reported.next, actions: [{ kind: 'signal', signal: 'SIGKILL' }, ...reported.actions] };
 }
 
 function finish(

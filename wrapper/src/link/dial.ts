@@ -117,7 +117,7 @@ export function dial(
   const waitingFor = (what: string) => {
     awaited = what;
   };
-  const begin = async () => {
+  const connect = async () => {
     const token = await readToken(address.controlPlane.token);
     const { caFile } = address.controlPlane;
     const transport = await openTransport(url, route, caFile, { signal: aborting.signal, waitingFor });
@@ -129,7 +129,7 @@ export function dial(
     };
     socket = upgrade(url, transport, token, { ...handlers, opened }, budget, end);
   };
-  begin().catch((error: unknown) => {
+  connect().catch((error: unknown) => {
     end({ kind: error instanceof Refusal ? 'refused' : 'lost', why: describeError(error) });
   });
   const isWritable = (open: WebSocket | null): open is WebSocket => {
@@ -260,21 +260,21 @@ function connectUrl({ controlPlane, job, run, instance, machine }: RunAddress): 
 /** Reads the `detail` of a problem document, or null. `done` is called once, within a second, whatever the peer sends. */
 function readDetail(response: IncomingMessage, done: (detail: string | null) => void): void {
   let body = '';
-  let told = false;
-  const tell = () => {
-    if (told) return;
-    told = true;
+  let isDone = false;
+  const finish = () => {
+    if (isDone) return;
+    isDone = true;
     clearTimeout(timer);
     done(detailOf(body));
   };
-  const timer = setTimeout(tell, 1_000);
+  const timer = setTimeout(finish, 1_000);
   response.setEncoding('utf8');
   response.on('data', (text: string) => {
     body += text;
-    if (body.length > MAX_PROBLEM_CHARS) tell();
+    if (body.length > MAX_PROBLEM_CHARS) finish();
   });
-  response.on('close', tell);
-  response.on('error', tell);
+  response.on('close', finish);
+  response.on('error', finish);
 }
 
 function detailOf(body: string): string | null {

@@ -26,7 +26,7 @@ export type LinkState =
   /** The wrapper failed: this process does not try again. */
   | 'given_up'
   /** Everything is stored there. */
-  | 'settled';
+  | 'all_stored';
 
 export interface LinkEvents {
   kill(kill: KillMessage): void;
@@ -141,7 +141,7 @@ export class Link {
   async close(): Promise<void> {
     const connection = this.#connection;
     const wasOpen = this.#open;
-    this.#stop(this.#state === 'settled' ? 'settled' : 'given_up');
+    this.#stop(this.#state === 'all_stored' ? 'all_stored' : 'given_up');
     if (connection === null) return;
     if (!wasOpen) return connection.terminate('the run is over');
     await new Promise<void>((resolve) => {
@@ -160,7 +160,7 @@ export class Link {
     this.#events.changed();
   }
 
-  #stop(state: 'settled' | 'given_up'): void {
+  #stop(state: 'all_stored' | 'given_up'): void {
     this.#redial.clear();
     this.#deadline.clear();
     this.#session = null;
@@ -186,7 +186,7 @@ export class Link {
       text: (frame) => {
         if (this.#session === session) this.#withSession(() => session.received(frame, now()));
       },
-      otherFrame: () => session.heard(now()),
+      otherFrame: () => session.onOtherFrame(now()),
       ended: (ending) => {
         if (this.#session === session) this.#ended(ending);
         else this.#closed();
@@ -199,10 +199,10 @@ export class Link {
     this.#withSession((session) => session.tick(now()));
   }
 
-  #withSession(say: (session: Session) => SessionAction[]): void {
+  #withSession(use: (session: Session) => SessionAction[]): void {
     const session = this.#session;
     if (session === null || !this.#open) return;
-    for (const action of say(session)) {
+    for (const action of use(session)) {
       // A kill may have ended the session that it came with.
       if (this.#session !== session) return;
       this.#perform(action);
@@ -238,8 +238,8 @@ export class Link {
       case 'kill':
         this.#events.kill(action.kill);
         return;
-      case 'settled':
-        this.#setState('settled');
+      case 'all_stored':
+        this.#setState('all_stored');
         return;
       case 'hang_up':
         this.#retry = action.retry;
@@ -267,7 +267,7 @@ export class Link {
   }
 
   #ended(ending: ConnectionEnd): void {
-    const wasSettled = this.#state === 'settled';
+    const wasAllStored = this.#state === 'all_stored';
     const session = this.#session;
     const acceptedAt = this.#acceptedAt;
     this.#session = null;
@@ -277,9 +277,9 @@ export class Link {
     this.#deadline.clear();
     this.#lastFailure = ending.why;
     this.#log.info(`not connected: ${ending.why}`);
-    if (wasSettled) return;
+    if (wasAllStored) return;
     // Not since now: a silent link has not worked since the last frame.
-    this.#unreachableSince ??= session?.heardAt ?? now();
+    this.#unreachableSince ??= session?.lastFrameAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {
       this.#warnOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
       this.#setState('rejected');

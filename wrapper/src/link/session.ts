@@ -27,7 +27,7 @@ export type SessionAction =
   | { readonly kind: 'stored' }
   | { readonly kind: 'kill'; readonly kill: KillMessage }
   /** The completion, if any, and all output are stored: nothing is left to send. */
-  | { readonly kind: 'settled' }
+  | { readonly kind: 'all_stored' }
   | { readonly kind: 'hang_up'; readonly why: string; readonly retry: 'yes' | 'later' | 'never' }
   | { readonly kind: 'note'; readonly text: string };
 
@@ -66,7 +66,7 @@ export class Session {
   #flow: FlowMode = 'lazy';
   #heartbeatMs = HEARTBEAT_INTERVAL_MS;
   #silenceMs = WRAPPER_SILENCE_MS;
-  #heardAt: number;
+  #lastFrameAt: number;
   #heartbeatAt: number;
   /** When the start must have been acked. */
   #acceptedBy: number;
@@ -96,7 +96,7 @@ export class Session {
   /** @param now milliseconds on any monotonic clock, the same for all calls */
   constructor(record: ReportableRun, now: number) {
     this.#record = record;
-    this.#heardAt = now;
+    this.#lastFrameAt = now;
     this.#heartbeatAt = now + this.#heartbeatMs;
     this.#acceptedBy = now + this.#silenceMs;
   }
@@ -107,13 +107,13 @@ export class Session {
   }
 
   /** When the last frame came; before the first, when the session began. */
-  get heardAt(): number {
-    return this.#heardAt;
+  get lastFrameAt(): number {
+    return this.#lastFrameAt;
   }
 
   /** The connection is open. */
   opened(now: number): SessionAction[] {
-    this.#heardAt = now;
+    this.#lastFrameAt = now;
     this.#acceptedBy = now + this.#silenceMs;
     const start = this.#record.start();
     this.#phase = start.phase;
@@ -122,7 +122,7 @@ export class Session {
 
   /** A text frame came. Never throws, whatever it holds. */
   received(frame: string, now: number): SessionAction[] {
-    this.#heardAt = now;
+    this.#lastFrameAt = now;
     if (frame === HEARTBEAT) return [];
     const read = readObjectMessage(frame);
     switch (read.kind) {
@@ -136,8 +136,8 @@ export class Session {
   }
 
   /** A frame came that means nothing except that the peer lives. */
-  heard(now: number): void {
-    this.#heardAt = now;
+  onOtherFrame(now: number): void {
+    this.#lastFrameAt = now;
   }
 
   /** There is more output. */
@@ -168,12 +168,12 @@ export class Session {
 
   /** The record's `left` has changed. */
   leftChanged(now: number): SessionAction[] {
-    return this.#completeAcked ? [...this.#sendLeft(now), ...this.#ifSettled()] : [];
+    return this.#completeAcked ? [...this.#sendLeft(now), ...this.#ifAllStored()] : [];
   }
 
   /** Call when `deadline()` is reached. */
   tick(now: number): SessionAction[] {
-    if (now - this.#heardAt >= this.#silenceMs) {
+    if (now - this.#lastFrameAt >= this.#silenceMs) {
       return [{ kind: 'hang_up', why: `heard nothing for ${formatDuration(this.#silenceMs)}`, retry: 'later' }];
     }
     if (!this.#accepted && now >= this.#acceptedBy) {
@@ -195,7 +195,7 @@ export class Session {
     const givenUpAt = this.#accepted
       ? (this.#owedSince ?? Number.POSITIVE_INFINITY) + MAX_UNSTORED_MS
       : this.#acceptedBy;
-    return Math.min(this.#heardAt + this.#silenceMs, this.#heartbeatAt, givenUpAt, this.#flushAt());
+    return Math.min(this.#lastFrameAt + this.#silenceMs, this.#heartbeatAt, givenUpAt, this.#flushAt());
   }
 
   #onMessage(message: Received, now: number): SessionAction[] {
@@ -227,7 +227,7 @@ export class Session {
         if (!this.#completeSent) return [{ kind: 'note', text: 'ignored an ack of a completion that was not sent' }];
         this.#completeAcked = true;
         this.#updateOwed(now);
-        return [{ kind: 'stored' }, ...this.#sendLeft(now), ...this.#ifSettled()];
+        return [{ kind: 'stored' }, ...this.#sendLeft(now), ...this.#ifAllStored()];
     }
   }
 
@@ -252,7 +252,7 @@ export class Session {
     this.#highestSent = this.#acked;
     for (const step of unreportedSteps) actions.push({ kind: 'send', message: step });
     this.#steps.push(...unreportedSteps);
-    return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#ifSettled()];
+    return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#ifAllStored()];
   }
 
   #onOutputAck(offset: number, now: number): SessionAction[] {
@@ -267,7 +267,7 @@ export class Session {
     this.#rewinds = 0;
     this.#record.output.free(offset);
     this.#updateOwed(now);
-    return [{ kind: 'stored' }, ...this.#pump(now), ...this.#ifSettled()];
+    return [{ kind: 'stored' }, ...this.#pump(now), ...this.#ifAllStored()];
   }
 
   #onError(error: Extract<Received, { type: 'error' }>, now: number): SessionAction[] {
@@ -318,12 +318,12 @@ export class Session {
     ];
   }
 
-  #ifSettled(): SessionAction[] {
+  #ifAllStored(): SessionAction[] {
     const { completion, output, keepsLinkOpen } = this.#record;
     if (keepsLinkOpen) return [];
-    if (this.#phase === 'abandoned') return this.#acked < output.end ? [] : [{ kind: 'settled' }];
+    if (this.#phase === 'abandoned') return this.#acked < output.end ? [] : [{ kind: 'all_stored' }];
     if (!this.#completeAcked || completion === null || this.#acked < completion.final_offset) return [];
-    return [{ kind: 'settled' }];
+    return [{ kind: 'all_stored' }];
   }
 
   /** Sends what is due, up to the window. */

@@ -63,9 +63,9 @@ export function decideShutdown(situation: ShutdownSituation): ShutdownDecision {
   const { offlineMs, connectingMs, storingMs, longestMs } = spooled ? LIMITS_SPOOLED : LIMITS_UNSPOOLED;
   const since = Math.max(endedAt, progressAt ?? endedAt);
   const waitFor = (ms: number) => waitUntil(Math.min(since + ms, endedAt + longestMs), now);
-  if (state !== 'settled' && wallMs >= LONGEST_WALL_MS) return EXIT_NOW;
+  if (state !== 'all_stored' && wallMs >= LONGEST_WALL_MS) return EXIT_NOW;
   switch (state) {
-    case 'settled':
+    case 'all_stored':
       return { kind: 'exit', isAllStored: true };
     case 'given_up':
     case 'refused':

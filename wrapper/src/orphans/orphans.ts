@@ -49,9 +49,9 @@ export async function wrapperOf(run: string, state: State): Promise<number | nul
 export async function removeSpent(state: State): Promise<void> {
   for (const { path, free, uploaded, facts } of await listRuns(state.directory, state.processes)) {
     if (!free || facts.kind !== 'read') continue;
-    const isTold = uploaded || facts.value.control_plane === null;
+    const isReported = uploaded || facts.value.control_plane === null;
     const tree = facts.value.process_tree === null ? emptyTree : openProcessTree(facts.value.process_tree);
-    if (!isTold || tree.members().length > 0) continue;
+    if (!isReported || tree.members().length > 0) continue;
     const directory = await claim(path, state.processes);
     if (directory === null) continue;
     tree.release();
@@ -59,16 +59,20 @@ export async function removeSpent(state: State): Promise<void> {
   }
 }
 
-/** How ending a process tree went. */
-export interface Ended {
+/** How killing a process tree went. */
+export interface KillOutcome {
   /** Pids of those that could not be ended. */
   readonly survivors: readonly number[];
   /** Those that were left alone, each with its name. */
   readonly related: readonly string[];
 }
 
-/** Ends a process tree, and logs which related processes were left alone. Never rejects. */
-export async function endAndTell(tree: ProcessTree, how: Omit<EndRequest, 'cause'>, log: Log): Promise<Ended> {
+/** Kills a process tree, and logs which related processes were left alone. Never rejects. */
+export async function killAndDescribe(
+  tree: ProcessTree,
+  how: Omit<EndRequest, 'cause'>,
+  log: Log,
+): Promise<KillOutcome> {
   const survivors = await killTree(tree, how, log);
   // Whole command lines may hold secrets, and nothing is known here of which.
   const related = findRelated(tree, redactionRules([]), log).map((each) =>
@@ -80,14 +84,14 @@ export async function endAndTell(tree: ProcessTree, how: Omit<EndRequest, 'cause
 }
 
 /** Ends it, and leaves it to a successor to tell of that. */
-export async function endOrphan(
+export async function killOrphan(
   { facts, tree }: Orphan,
   how: Omit<EndRequest, 'cause'>,
   settings: SuccessorSettings,
   log: Log,
-): Promise<Ended> {
+): Promise<KillOutcome> {
   log.info(`ending run ${facts.run} of ${facts.job}`);
-  const ended = await endAndTell(tree, how, log);
+  const ended = await killAndDescribe(tree, how, log);
   const { survivors } = ended;
   const { journal } = facts.supervision;
   if (journal !== null) {

@@ -95,15 +95,15 @@ async function controlPlaneProblem(configuration: Configuration): Promise<string
 
 /** Doesn't read it: the content of a FIFO is for the wrapper in the background. */
 function whyUnreadable(path: string): Promise<string | null> {
-  const looked = fs.access(path, constants.R_OK).then(() => null, describeError);
-  return withTimeout(looked, TOKEN_WAIT_MS, { fallback: `${path} does not answer` });
+  const access = fs.access(path, constants.R_OK).then(() => null, describeError);
+  return withTimeout(access, TOKEN_WAIT_MS, { fallback: `${path} does not answer` });
 }
 
 function spawnSelf(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {
-  const told: v.InferOutput<typeof Detachment> = { noFileSoft, stackSoft, ignoredSignals: [...ignoredSignals] };
+  const detachment: v.InferOutput<typeof Detachment> = { noFileSoft, stackSoft, ignoredSignals: [...ignoredSignals] };
   const [subcommand = '', ...rest] = ownArguments();
-  const words = [...ownProgram(), subcommand, OPTION + JSON.stringify(told), ...rest] as const;
-  const { program, args, env } = spawnable(words, { ...hideFromNode(environment), [RUN_VARIABLE]: run });
+  const command = [...ownProgram(), subcommand, OPTION + JSON.stringify(detachment), ...rest] as const;
+  const { program, args, env } = spawnable(command, { ...hideFromNode(environment), [RUN_VARIABLE]: run });
   const child = spawnDetached(program, args, {
     env,
     cwd: null,

@@ -3,22 +3,27 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { readConfigFile } from '../../src/config/config-file.ts';
 import { readTokenFile } from '../../src/config/token-file.ts';
-import { type Look, type PathOwners, pathOwners, walkTo } from '../../src/host/path-owners.ts';
+import { type PathEntry, type PathOwners, pathOwners, walkTo } from '../../src/host/path-owners.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const isRoot = process.getuid?.() === 0;
 const ME = 1_000;
 
-const directory = (uid: number, mode = 0o755, gid = uid): Look => ({ uid, gid, mode: 0o040_000 | mode, target: null });
-const link = (uid: number, target: string): Look => ({ uid, gid: uid, mode: 0o120_777, target });
+const directory = (uid: number, mode = 0o755, gid = uid): PathEntry => ({
+  uid,
+  gid,
+  mode: 0o040_000 | mode,
+  target: null,
+});
+const link = (uid: number, target: string): PathEntry => ({ uid, gid: uid, mode: 0o120_777, target });
 
 /** A machine with these beside what every machine has. */
-function walk(file: string, there: Readonly<Record<string, Look>>, uid = ME): PathOwners {
+function walk(file: string, there: Readonly<Record<string, PathEntry>>, uid = ME): PathOwners {
   const all = { '/': directory(0), '/tmp': directory(0, 0o1777), '/home': directory(0), ...there };
   const steps = walkTo(file, uid);
   for (let step = steps.next(); ; ) {
     if (step.done) return step.value;
-    step = steps.next(new Map(Object.entries<Look>(all)).get(step.value) ?? null);
+    step = steps.next(new Map(Object.entries<PathEntry>(all)).get(step.value) ?? null);
   }
 }
 
@@ -30,7 +35,7 @@ test('what root and we own, and nobody else may write to, is ours', () => {
   expect(walk('/tmp/mine', { '/tmp/mine': directory(ME) })).toEqual({ kind: 'ours' });
 });
 
-test.each<[string, string, Record<string, Look>]>([
+test.each<[string, string, Record<string, PathEntry>]>([
   ['an ancestor is another user’s', '/srv belongs to another user (uid 7)', { '/srv': directory(7) }],
   ['a group may write to it', 'others may write to /srv', { '/srv': directory(0, 0o775) }],
   ['everybody may write to it', 'others may write to /srv', { '/srv': directory(ME, 0o757) }],

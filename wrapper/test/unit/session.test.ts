@@ -216,7 +216,7 @@ test('output leaves no faster than at a pace that spares the command, but for a 
   expect(sent).toBeLessThanOrEqual(2 * MAX_UNACKED_BYTES + 100 * 64_000);
 });
 
-test('the completion overtakes the output, and all is settled when both are stored', () => {
+test('the completion overtakes the output, and all is stored when both are acked', () => {
   const record = newRecord();
   const { session } = accepted(record);
   record.output.append('stdout', Buffer.alloc(2 * MAX_UNACKED_BYTES));
@@ -224,21 +224,21 @@ test('the completion overtakes the output, and all is settled when both are stor
   record.recordCompletion(END);
   expect(brief(session.completed(2))).toEqual(['complete']);
   expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored']);
-  const settled = [];
+  const stored = [];
   for (let offset = 60_000; ; offset = Math.min(offset + 60_000, record.output.end)) {
-    settled.push(...brief(ackOutput(session, offset, offset / 50_000 + 3)).filter((each) => each === 'settled'));
+    stored.push(...brief(ackOutput(session, offset, offset / 50_000 + 3)).filter((each) => each === 'all_stored'));
     if (offset >= record.output.end) break;
   }
-  expect(settled).toEqual(['settled']);
+  expect(stored).toEqual(['all_stored']);
 });
 
-test('a completion without output is settled by its own ack, and only when it was sent', () => {
+test('a completion without output is stored by its own ack, and only when it was sent', () => {
   const record = newRecord();
   const { session } = accepted(record);
   expect(brief(say(session, { type: 'ack', of: 'complete' }, 1))).toEqual(['note']);
   record.recordCompletion(END);
   expect(brief(session.completed(2))).toEqual(['complete']);
-  expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored', 'settled']);
+  expect(brief(say(session, { type: 'ack', of: 'complete' }, 3))).toEqual(['stored', 'all_stored']);
 });
 
 test('what is left when the run ends does not wait for the lazy second', () => {
@@ -437,8 +437,8 @@ test('of an abandoned run nothing but the output is owed', () => {
   const { session, actions } = accepted(run);
   expect(brief(actions)).toEqual(['accepted']);
   expect(brief(session.tick(1_000))).toEqual(['stdout 0+4']);
-  expect(brief(ackOutput(session, 4, 1_001))).toEqual(['stored', 'settled']);
-  expect(brief(accepted(run, { offset: 4 }).actions)).toEqual(['accepted', 'settled']);
+  expect(brief(ackOutput(session, 4, 1_001))).toEqual(['stored', 'all_stored']);
+  expect(brief(accepted(run, { offset: 4 }).actions)).toEqual(['accepted', 'all_stored']);
 });
 
 test.each([

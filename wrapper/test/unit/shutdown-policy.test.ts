@@ -7,7 +7,7 @@ const exitNow = { kind: 'exit', isAllStored: false };
 
 describe.each([true, false])('with a spool: %s', (spooled) => {
   test('all is stored: exit, all stored', () => {
-    expect(decideShutdown({ ...ended, spooled, state: 'settled', now: 1_000 })).toEqual({
+    expect(decideShutdown({ ...ended, spooled, state: 'all_stored', now: 1_000 })).toEqual({
       kind: 'exit',
       isAllStored: true,
     });

@@ -107,7 +107,7 @@ test('a control plane that answers is not given up because this machine is so bu
   }
   expect(unreported).toBeUndefined();
   enter('connected');
-  enter('settled');
+  enter('all_stored');
   await vi.advanceTimersByTimeAsync(0);
   expect(unreported).toBeNull();
 });

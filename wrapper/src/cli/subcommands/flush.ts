@@ -6,19 +6,19 @@ import { type Foreign, survey, type Unreadable } from '../../flush/survey.ts';
 import { commandLine } from '../../format/command-line.ts';
 import { rescueOrphans } from '../../guardian/rescue.ts';
 import { openStateOrFallback, type State } from '../../state/state-directory.ts';
-import type { FlushArgs } from '../args.ts';
-import { type Operation, operate } from './subcommand.ts';
+import type { FlushOptions } from '../args.ts';
+import { runSubcommand, type SubcommandContext } from './subcommand.ts';
 
 const EXIT_LEFT = 1;
 
 /** @returns the exit code to leave with */
-export function flushCommand(args: FlushArgs): Promise<number> {
-  return operate({ name: 'flush', logFile: args.logFile, verbose: args.verbose }, (operation) =>
+export function flushCommand(args: FlushOptions): Promise<number> {
+  return runSubcommand({ name: 'flush', logFile: args.logFile, verbose: args.verbose }, (operation) =>
     flush(args, operation),
   );
 }
 
-async function flush(args: FlushArgs, { settings, log, say }: Operation): Promise<number> {
+async function flush(args: FlushOptions, { settings, log, print }: SubcommandContext): Promise<number> {
   const configuration = configure(args, settings);
   if (configuration.kind === 'unsupervised') {
     log.warn(configuration.why);
@@ -47,7 +47,7 @@ async function flush(args: FlushArgs, { settings, log, say }: Operation): Promis
   if (rescued.length > 0) lines.push(`${rescued.length} being taken over by a new wrapper: what they started runs on`);
   if (others.beingSent > 0 && flushed !== null) lines.push(`${others.beingSent} being sent in the background`);
   lines.push(...trouble);
-  for (const line of lines.length === 0 ? ['nothing is left to send'] : lines) say(line);
+  for (const line of lines.length === 0 ? ['nothing is left to send'] : lines) print(line);
   const lost = (flushed?.rejected.length ?? 0) + (flushed?.givenUp.length ?? 0);
   return trouble.length + untried.length + isTried.size + lost === 0 ? 0 : EXIT_LEFT;
 }

@@ -4,21 +4,30 @@ import type { Environment } from '../../config/config-file.ts';
 import { configure } from '../../config/control-plane.ts';
 import { rescueOrphans, type SuccessorSettings } from '../../guardian/rescue.ts';
 import { type Log, printable } from '../../logging/log.ts';
-import { type Ended, endOrphan, findOrphans, type Orphan, removeSpent, wrapperOf } from '../../orphans/orphans.ts';
+import {
+  findOrphans,
+  type KillOutcome,
+  killOrphan,
+  type Orphan,
+  removeSpent,
+  wrapperOf,
+} from '../../orphans/orphans.ts';
 import type { RunFacts } from '../../state/run-file.ts';
 import { openStateOrFallback, type State } from '../../state/state-directory.ts';
-import type { KillArgs, OrphansArgs } from '../args.ts';
-import { type Operation, operate } from './subcommand.ts';
+import type { KillOptions, OrphansOptions } from '../args.ts';
+import { runSubcommand, type SubcommandContext } from './subcommand.ts';
 
 /** Some are left, or one that was named is not known. */
 export const EXIT_LEFT = 1;
 
 /** @returns the exit code to leave with */
-export function orphansCommand(args: OrphansArgs): Promise<number> {
-  return operate({ name: 'orphans', logFile: null, verbose: args.verbose }, (operation) => orphans(args, operation));
+export function orphansCommand(args: OrphansOptions): Promise<number> {
+  return runSubcommand({ name: 'orphans', logFile: null, verbose: args.verbose }, (operation) =>
+    orphans(args, operation),
+  );
 }
 
-async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Operation): Promise<number> {
+async function orphans({ runs, kill }: OrphansOptions, { settings, log, print }: SubcommandContext): Promise<number> {
   const state = await openStateOrFallback(settings);
   if (state.kind === 'unusable') {
     log.warn(`the state directory can't be used: ${state.why}`);
@@ -29,9 +38,11 @@ async function orphans({ runs, kill }: OrphansArgs, { settings, log, say }: Oper
   const chosen = runs.length === 0 ? found : found.filter(({ facts }) => runs.includes(facts.run));
   const unknown = runs.filter((run) => !chosen.some(({ facts }) => facts.run === run));
   for (const run of unknown) log.warn(await describeUnknown(run, state));
-  if (chosen.length === 0 && unknown.length === 0) say('there are no orphans');
+  if (chosen.length === 0 && unknown.length === 0) print('there are no orphans');
   const left =
-    kill === null ? await takeOver(chosen, state, successor, log, say) : await end(chosen, kill, successor, log, say);
+    kill === null
+      ? await takeOver(chosen, state, successor, log, print)
+      : await end(chosen, kill, successor, log, print);
   await removeSpent(state);
   return left === 0 && unknown.length === 0 ? 0 : EXIT_LEFT;
 }
@@ -50,18 +61,18 @@ async function takeOver(
   state: State,
   successor: SuccessorSettings,
   log: Log,
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<number> {
-  show(found, say);
+  show(found, print);
   const rescued = new Set(await rescueOrphans(state, successor, log));
   const left = found.filter(({ facts }) => !rescued.has(facts.run));
   if (rescued.size > 0)
-    say(
+    print(
       `${left.length === 0 ? 'each' : rescued.size} of them is being taken over by a new wrapper, to be seen and stopped again`,
     );
   const [one] = left;
   if (one !== undefined)
-    say(`${left.length} can't be taken over: ${whyNot(one.facts)}; \`leash orphans --kill\` ends it`);
+    print(`${left.length} can't be taken over: ${whyNot(one.facts)}; \`leash orphans --kill\` ends it`);
   return found.length;
 }
 
@@ -73,15 +84,15 @@ function whyNot({ control_plane: target }: RunFacts): string {
 /** @returns how many processes could not be ended */
 async function end(
   found: readonly Orphan[],
-  how: KillArgs,
+  how: KillOptions,
   successor: SuccessorSettings,
   log: Log,
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<number> {
   const survivors = await Promise.all(
     found.map(async (orphan) => {
-      const ended = await endOrphan(orphan, how, successor, log);
-      say(outcome(orphan, ended));
+      const ended = await killOrphan(orphan, how, successor, log);
+      print(outcome(orphan, ended));
       return ended.survivors;
     }),
   );
@@ -96,12 +107,12 @@ async function describeUnknown(run: string, state: State): Promise<string> {
 
 const COLUMNS = ['RUN', 'JOB', 'PID', 'STARTED', 'PROCESSES', 'COMMAND'] as const;
 
-function show(found: readonly Orphan[], say: (line: string) => void): void {
+function show(found: readonly Orphan[], print: (line: string) => void): void {
   if (found.length === 0) return;
   const rows = [COLUMNS, ...found.map(rowOf)];
   const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   for (const row of rows)
-    say(
+    print(
       row
         .map((cell, column) => cell.padEnd(widths[column] ?? 0))
         .join('  ')
@@ -115,7 +126,7 @@ function rowOf({ facts, members }: Orphan): string[] {
   return [facts.run, facts.job, pid, started, String(members.length), printable(facts.command_line)];
 }
 
-function outcome({ facts, members }: Orphan, { survivors, related }: Ended): string {
+function outcome({ facts, members }: Orphan, { survivors, related }: KillOutcome): string {
   const end = survivors.length === 0 ? `ended, ${members.length} processes` : `could not end ${survivors.join(', ')}`;
   const alone = related.length === 0 ? '' : `; related, not killed: ${related.join(', ')}`;
   return `run ${facts.run} of ${facts.job}: ${end}${alone}`;

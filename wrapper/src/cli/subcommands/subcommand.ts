@@ -4,14 +4,14 @@ import { type Environment, readConfigFile, withConfig } from '../../config/confi
 import { describeError, type Log, openLog, printable } from '../../logging/log.ts';
 import { openOwnOutput } from '../../output/own-output.ts';
 
-export interface Operation {
+export interface SubcommandContext {
   readonly settings: Environment;
   readonly log: Log;
   /** Prints a line. */
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
-export interface OperationOptions {
+export interface SubcommandOptions {
   /** What it is called in the log. */
   readonly name: string;
   readonly logFile: string | null;
@@ -23,17 +23,17 @@ export interface OperationOptions {
  *
  * @returns the exit code that `work` returns; 255 when it fails
  */
-export async function operate(
-  { name, logFile, verbose }: OperationOptions,
-  work: (operation: Operation) => Promise<number>,
+export async function runSubcommand(
+  { name, logFile, verbose }: SubcommandOptions,
+  work: (operation: SubcommandContext) => Promise<number>,
 ): Promise<number> {
   const { sinks, lines } = openOwnOutput(false);
   const config = readConfigFile(process.env);
   const settings = withConfig(process.env, config.values);
   const log = openLog({ sink: lines, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: name });
   for (const line of config.problems) log.warn(line);
-  const say = (line: string) => sinks.stdout.write(Buffer.from(`${printable(line)}\n`));
-  const exitCode = await work({ settings, log, say }).catch((error: unknown) => {
+  const print = (line: string) => sinks.stdout.write(Buffer.from(`${printable(line)}\n`));
+  const exitCode = await work({ settings, log, print }).catch((error: unknown) => {
     log.warn(`leash ${name} failed: ${describeError(error)}`);
     return EXIT_ERRORED;
   });

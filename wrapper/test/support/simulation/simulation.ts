@@ -146,7 +146,7 @@ class Simulation {
   }
 
   #isOver(): boolean {
-    return this.#takenOver && this.#wrappers.at(-1)?.settled === true;
+    return this.#takenOver && this.#wrappers.at(-1)?.isAllStored === true;
   }
 
   #print(stream: StreamName, bytes: number): void {
@@ -261,7 +261,7 @@ class Simulation {
 
   #die({ onDisk, endOnDisk, takeoverAfterMs }: Death): void {
     const wrapper = this.#wrappers[0];
-    if (wrapper === undefined || wrapper.settled) return;
+    if (wrapper === undefined || wrapper.isAllStored) return;
     this.#dead = true;
     wrapper.die(this.#random.percent(50));
     const ended = this.#record.completion !== null && endOnDisk;

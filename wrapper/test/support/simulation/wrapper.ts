@@ -10,7 +10,7 @@ import type { VirtualTime } from './virtual-time.ts';
 import type { Wire } from './wire.ts';
 
 export class SimulatedWrapper {
-  settled = false;
+  isAllStored = false;
   readonly faults: string[] = [];
   readonly #time: VirtualTime;
   readonly #random: Random;
@@ -90,16 +90,16 @@ export class SimulatedWrapper {
   #lost(): void {
     this.#session = null;
     this.#cancelTick();
-    if (this.settled) return;
+    if (this.isAllStored) return;
     const pauseMs = backoffMs(this.#attempt, 250, RECONNECT_CAP_MS, this.#random.next());
     this.#attempt += 1;
     this.#time.after(pauseMs, () => this.#dial());
   }
 
-  #talk(say: (session: Session) => SessionAction[]): void {
+  #talk(use: (session: Session) => SessionAction[]): void {
     const session = this.#session;
     if (session === null) return;
-    for (const action of say(session)) {
+    for (const action of use(session)) {
       if (this.#session !== session) return;
       this.#act(action, session);
     }
@@ -132,8 +132,8 @@ export class SimulatedWrapper {
       case 'kill':
         this.#onKill(action.kill);
         return;
-      case 'settled':
-        this.settled = true;
+      case 'all_stored':
+        this.isAllStored = true;
         this.#wire?.cut([]);
         return;
       case 'hang_up':
