@@ -20,7 +20,7 @@ import {
   removeJournal,
 } from '../journal/run-journal.ts';
 import { describeError, type Log, openLog } from '../logging/log.ts';
-import { type InheritedOutput, inheritOutput, putOnDisk } from '../output/inherited-output.ts';
+import { type InheritedOutput, inheritOutput, writeToDisk } from '../output/inherited-output.ts';
 import { openOwnOutput } from '../output/own-output.ts';
 import { environmentOf } from '../processes/environment.ts';
 import { isAnythingLeft } from '../processes/left-running.ts';
@@ -140,7 +140,7 @@ class ParentGuardian implements GuardianControl {
 function continueJournal({ journal }: Supervision, { output }: InheritedOutput, log: Log): RunJournal | null {
   if (journal === null) return null;
   try {
-    const made = new RunJournal(journal, output.memoryStart, output.held(), log);
+    const made = new RunJournal(journal, output.heldFrom, output.held(), log);
     output.useJournal(made.output);
     return made;
   } catch (error) {
@@ -245,7 +245,7 @@ async function finishEndedRun(
   inherited: InheritedOutput,
   { configuration, launch, rules, log }: LaunchedRun,
 ): Promise<void> {
-  await putOnDisk(inherited, directory);
+  await writeToDisk(inherited, directory);
   if (supervision.journal !== null) removeJournal(supervision.journal);
   if (configuration.kind === 'unsupervised') return directory.release();
   const { controlPlane } = configuration;

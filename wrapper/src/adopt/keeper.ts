@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withTimeout } from '#shared/with-timeout';
 import type { ControlPlane } from '../config/control-plane.ts';
-import { addressOf, forNobody, leftRecord } from '../flush/upload.ts';
+import { addressOf, openLeftRecord, withoutWarnings } from '../flush/upload.ts';
 import { Link, type LinkState } from '../link/link.ts';
 import type { Log } from '../logging/log.ts';
 import { describeProcesses, findRelated, withRelated } from '../processes/describe-processes.ts';
@@ -38,7 +38,7 @@ export async function keepReachable(
   log: Log,
 ): Promise<boolean> {
   const tree = openProcessTree(origin);
-  const { record, output } = await leftRecord(directory, () => kills.applied);
+  const { record, output } = await openLeftRecord(directory, () => kills.applied);
   const { limits, supervision } = directory.facts;
   const defaults = { signal: supervision.signal, graceMs: limits.grace_ms };
   const kills = new LaterKills(tree, defaults, () => record.start().age_ms, log, {
@@ -56,7 +56,7 @@ export async function keepReachable(
     address,
     record,
     { kill: (kill) => kills.request(kill), changed: () => wake() },
-    forNobody(log),
+    withoutWarnings(log),
   );
   output.onReadable = () => link.outputReadable();
   let known = '';

@@ -9,7 +9,7 @@ let position = 0;
  * The bytes of all `parts`, `size` in total. They are valid until MAX_UNACKED_BYTES more have been joined, and not across an
  * `await`.
  */
-export function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
+export function joinBytes(parts: readonly Uint8Array[], size: number): Uint8Array {
   const [first] = parts;
   if (parts.length === 1 && first !== undefined) return first;
   if (size > MAX_UNACKED_BYTES) return Buffer.concat(parts, size);

@@ -3,7 +3,7 @@
 import type { StreamName } from '#protocol/output-frame';
 import { BLOCK_BYTES, BlockPool } from './block-pool.ts';
 import { Deque } from './deque.ts';
-import { joined } from './join.ts';
+import { joinBytes } from './join.ts';
 
 /** The next part of the output. */
 export type OutputChunk =
@@ -46,7 +46,7 @@ export class OutputBuffer {
   #tailCost = 0;
   #start = 0;
   #end = 0;
-  #dropped = 0;
+  #droppedBytes = 0;
 
   /**
    * @param capacity bytes that may be held, bookkeeping included; a quarter of it is for the head
@@ -77,8 +77,8 @@ export class OutputBuffer {
   }
 
   /** Bytes that had to be dropped so far. */
-  get dropped(): number {
-    return this.#dropped;
+  get droppedBytes(): number {
+    return this.#droppedBytes;
   }
 
   /** Adds bytes at the end. They are copied. */
@@ -166,7 +166,7 @@ export class OutputBuffer {
       at += 1;
       item = this.#itemAt(at);
     }
-    return joined(parts, size);
+    return joinBytes(parts, size);
   }
 
   /**
@@ -224,7 +224,7 @@ export class OutputBuffer {
     }
     this.#headFull = true;
     const from = Math.max(oldest.start, this.#start);
-    this.#dropped += itemEnd(oldest) - from;
+    this.#droppedBytes += itemEnd(oldest) - from;
     const last = this.#head.last();
     if (last?.kind === 'hole') last.length += oldest.length;
     else this.#head.push({ kind: 'hole', start: from, length: itemEnd(oldest) - from });

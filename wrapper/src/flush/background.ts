@@ -10,14 +10,14 @@ import type { State } from '../state/state-directory.ts';
 import { flusherKey, isFlusherAtWork } from './flusher-lock.ts';
 
 /** How long it keeps trying to send a run; after that the next run starts it again. */
-const KEEPS_TRYING = '1d';
+const FLUSHER_WINDOW = '1d';
 
 /**
  * Sees to it that what others have left is sent. Never fails.
  *
  * @param signal ends the search for it
  */
-export async function sendWhatIsLeft(
+export async function startFlusherIfNeeded(
   state: State,
   controlPlane: ControlPlane,
   environment: Environment,
@@ -44,16 +44,16 @@ export async function ensureFlusher(
 ): Promise<void> {
   // One that is just about to end looks once more after it has given up its lock.
   if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
-  start(controlPlane, environment, log);
+  spawnFlusher(controlPlane, environment, log);
 }
 
 /** The command line of it, and the only way that it may be started: several that are find out which is to stay. */
 export function flusherCommand({ baseUrl, token }: ControlPlane): [string, ...string[]] {
   const named = token.kind === 'file' ? ['--token-file', token.path] : [];
-  return [...ownProgram(), 'flush', '--for', KEEPS_TRYING, '--url', baseUrl, ...named];
+  return [...ownProgram(), 'flush', '--for', FLUSHER_WINDOW, '--url', baseUrl, ...named];
 }
 
-function start(controlPlane: ControlPlane, environment: Environment, log: Log): void {
+function spawnFlusher(controlPlane: ControlPlane, environment: Environment, log: Log): void {
   const [program, ...args] = flusherCommand(controlPlane);
   const failed = (error: unknown) => log.warn(`what is left can't be sent in the background: ${describeError(error)}`);
   try {

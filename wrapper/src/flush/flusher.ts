@@ -4,7 +4,7 @@ import { backoffMs } from '#shared/backoff';
 import { mapConcurrent } from '#shared/map-concurrent';
 import type { ControlPlane } from '../config/control-plane.ts';
 import { rescueOrphans, startKeeper } from '../guardian/rescue.ts';
-import { tidyMemory } from '../journal/run-journal.ts';
+import { cleanUpMemory } from '../journal/run-journal.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { removeSpent } from '../orphans/orphans.ts';
 import { salvageOutput } from '../output/inherited-output.ts';
@@ -16,14 +16,14 @@ import { isToBeSent, iterateUnfinishedRuns, type ListedRun, listRuns } from '../
 import type { State } from '../state/state-directory.ts';
 import { acquireFlusherLock, flusherKey } from './flusher-lock.ts';
 import { type GivenUp, giveUpIfDue } from './give-up.ts';
-import { Patience } from './patience.ts';
+import { RetryWindow } from './retry-window.ts';
 import { type Upload, upload } from './upload.ts';
 
 /** So many runs at a time: enough to fill a link, few enough to leave it to the runs of now. */
-const AT_ONCE = 4;
-const FIRST_PAUSE_MS = 1_000;
+const MAX_CONCURRENT = 4;
+const MIN_PAUSE_MS = 1_000;
 const BACKOFF_MS = 250;
-const LONGEST_PAUSE_MS = 5 * 60_000;
+const MAX_PAUSE_MS = 5 * 60_000;
 
 export interface Flushed {
   sent: number;
@@ -49,8 +49,8 @@ interface Left {
 
 /** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
 export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
-  await tidy(state);
-  return sendAll(await leftToSend(state, controlPlane), state, controlPlane, log, new Set());
+  await cleanUp(state);
+  return sendAll(await listUnsent(state, controlPlane), state, controlPlane, log, new Set());
 }
 
 /** Keeps trying, each run for `forMs`, unless another does so already: then null. */
@@ -60,7 +60,7 @@ export async function keepFlushing(
   forMs: number,
   log: Log,
 ): Promise<Flushed | null> {
-  const patience = new Patience(forMs, performance.now());
+  const patience = new RetryWindow(forMs, performance.now());
   let sent = 0;
   const rejected: Rejected[] = [];
   const givenUp: GivenUp[] = [];
@@ -76,22 +76,22 @@ export async function keepFlushing(
     rejected.push(...flushed.rejected);
     givenUp.push(...flushed.givenUp);
     // A run that ended after the last look found the lock taken, and relies on us.
-    if (!patience.note(idsOf(await leftToSend(state, controlPlane)), performance.now())) {
+    if (!patience.addRuns(runIds(await listUnsent(state, controlPlane)), performance.now())) {
       return { sent, rejected, givenUp, left: flushed.left };
     }
   }
 }
 
-async function flushUntil(patience: Patience, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
-  await tidy(state);
+async function flushUntil(patience: RetryWindow, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
+  await cleanUp(state);
   let sent = 0;
   const rejected: Rejected[] = [];
   const givenUp: GivenUp[] = [];
   const hasFailed = new Set<string>();
   for (let failures = 0; ; failures += 1) {
     await rescueOrphans(state, { environment: process.env, controlPlane }, log);
-    const listed = await leftToSend(state, controlPlane);
-    patience.note(idsOf(listed), performance.now());
+    const listed = await listUnsent(state, controlPlane);
+    patience.addRuns(runIds(listed), performance.now());
     const round = await sendAll(listed, state, controlPlane, log, hasFailed);
     sent += round.sent;
     rejected.push(...round.rejected);
@@ -102,40 +102,40 @@ async function flushUntil(patience: Patience, state: State, controlPlane: Contro
     // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
     if (isOver && !(await isMoreLeft(state, controlPlane, round.left)))
       return { sent, rejected, givenUp, left: round.left };
-    const pauseMs = FIRST_PAUSE_MS + backoffMs(failures, BACKOFF_MS, LONGEST_PAUSE_MS);
+    const pauseMs = MIN_PAUSE_MS + backoffMs(failures, BACKOFF_MS, MAX_PAUSE_MS);
     if (patience.isOver(performance.now() + pauseMs)) return { sent, rejected, givenUp, left: round.left };
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 
-async function tidy(state: State): Promise<void> {
-  await tidyMemoryOf(state);
+async function cleanUp(state: State): Promise<void> {
+  await cleanUpMemoryOf(state);
   await removeUnfinished(state.directory, state.processes);
   await removeSpent(state);
 }
 
-async function tidyMemoryOf({ directory, processes }: State): Promise<void> {
+async function cleanUpMemoryOf({ directory, processes }: State): Promise<void> {
   const wanted = new Set<string>();
   for await (const { facts } of iterateUnfinishedRuns(directory, processes)) {
     const journal = facts.kind === 'read' ? facts.value.supervision.journal : null;
     if (journal !== null) wanted.add(journal);
   }
-  tidyMemory(processes, wanted);
+  cleanUpMemory(processes, wanted);
 }
 
-async function leftToSend(state: State, controlPlane: ControlPlane): Promise<ListedRun[]> {
+async function listUnsent(state: State, controlPlane: ControlPlane): Promise<ListedRun[]> {
   const listed = await listRuns(state.directory, state.processes);
   return listed.filter((each) => isToBeSent(each, controlPlane, state.processes));
 }
 
-function idsOf(runs: readonly ListedRun[]): string[] {
+function runIds(runs: readonly ListedRun[]): string[] {
   return runs.map(({ run }) => run);
 }
 
 /** @param tried what has been refused, and is not to be tried again now */
 async function isMoreLeft(state: State, controlPlane: ControlPlane, tried: readonly Left[]): Promise<boolean> {
   const runs = new Set(tried.map(({ run }) => run));
-  return (await leftToSend(state, controlPlane)).some(({ run }) => !runs.has(run));
+  return (await listUnsent(state, controlPlane)).some(({ run }) => !runs.has(run));
 }
 
 /**
@@ -157,7 +157,7 @@ async function sendAll(
   ];
   const round: Round = { sent: 0, rejected: [], givenUp: [], left: [], failed: hasFailed };
   let unreachable: string | null = null;
-  await mapConcurrent(waiting, AT_ONCE, async (next) => {
+  await mapConcurrent(waiting, MAX_CONCURRENT, async (next) => {
     if (unreachable !== null) {
       round.left.push({ run: next.run, why: unreachable, isRefused: false });
       return;
@@ -218,18 +218,18 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
   }
   const result = await salvageOutput(directory, log)
     .then(() => upload(directory, controlPlane, log))
-    .catch(failed);
+    .catch(asFailedUpload);
   if (result.kind === 'stored') {
     log.info(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
-    await putAway(directory, state);
+    await removeUnlessAlive(directory, state);
   } else if (result.kind === 'rejected') {
     log.info(`run ${run} of ${job} will never be taken, and is given up: ${result.why}`);
-    await putAway(directory, state);
+    await removeUnlessAlive(directory, state);
   } else {
     const givenUp = await giveUpIfDue(directory, log);
     if (givenUp !== null) log.info(`run ${run} of ${job}: given up is ${givenUp.what} (${result.why})`);
     if (givenUp?.isAll === true) {
-      await putAway(directory, state);
+      await removeUnlessAlive(directory, state);
     } else {
       log.info(`run ${run} of ${job} is still to be sent: ${result.why}`);
       await directory.release();
@@ -248,12 +248,12 @@ async function hasLeftRunning(directory: RunDirectory): Promise<boolean> {
 }
 
 /** The disk fails, or we do: no reason not to send the others. */
-function failed(error: unknown): Upload {
+function asFailedUpload(error: unknown): Upload {
   return { kind: 'failed', why: describeError(error) };
 }
 
 /** Nothing of it is to be sent any more. A command that still lives without its wrapper must stay findable. */
-async function putAway(directory: RunDirectory, state: State): Promise<void> {
+async function removeUnlessAlive(directory: RunDirectory, state: State): Promise<void> {
   const { process_tree: origin } = directory.facts;
   const tree = origin === null ? emptyTree : openProcessTree(origin);
   if ((await directory.readEnd()) === null && tree.members().length > 0) {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { describeError, type Log } from '../logging/log.ts';
 import { bootId } from '../processes/process-ref.ts';
-import { LeftoverOutput } from '../spool/leftover-output.ts';
+import { SpooledOutput } from '../spool/spooled-output.ts';
 import { readJson, writeFileAtomically } from '../state/files.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import { FORMAT_VERSION, readVersioned } from '../state/run-file.ts';
@@ -92,7 +92,7 @@ export function momentNow(): Moment {
 
 /** @returns how many bytes of output there were */
 async function giveUpOutput(directory: RunDirectory): Promise<number> {
-  const output = await LeftoverOutput.open(directory.path, await directory.finalOffset());
+  const output = await SpooledOutput.open(directory.path, await directory.finalOffset());
   const bytes = output.end - output.start;
   await output.close();
   if (bytes > 0) await directory.dropOutput(output.end);

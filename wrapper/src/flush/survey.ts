@@ -9,12 +9,12 @@ export interface Survey {
   readonly waiting: readonly string[];
   /** How many another process is sending, to whichever control plane. */
   readonly beingSent: number;
-  readonly foreign: readonly Foreign[];
-  readonly unreadable: readonly Unreadable[];
+  readonly foreign: readonly ForeignRuns[];
+  readonly unreadable: readonly UnreadableRun[];
 }
 
 /** Runs that belong to another control plane. */
-export interface Foreign {
+export interface ForeignRuns {
   readonly count: number;
   /** As it is given to `--url`. */
   readonly url: string;
@@ -23,7 +23,7 @@ export interface Foreign {
 }
 
 /** A record that nobody here can make anything of. */
-export interface Unreadable {
+export interface UnreadableRun {
   readonly run: string;
   readonly path: string;
   /** `newer`, `older`: that version of leash wrote it, and can send it. */
@@ -36,13 +36,13 @@ export async function survey({ directory, processes }: State, controlPlane: Cont
   return {
     waiting: listed.filter((each) => isToBeSent(each, controlPlane, processes)).map(({ run }) => run),
     beingSent: listed.filter((each) => isBeingSent(each, processes)).length,
-    foreign: foreignIn(listed, controlPlane),
-    unreadable: listed.flatMap(unreadable),
+    foreign: foreignRunsIn(listed, controlPlane),
+    unreadable: listed.flatMap(unreadableRun),
   };
 }
 
-function foreignIn(listed: readonly ListedRun[], { baseUrl }: ControlPlane): Foreign[] {
-  const found = new Map<string, Foreign>();
+function foreignRunsIn(listed: readonly ListedRun[], { baseUrl }: ControlPlane): ForeignRuns[] {
+  const found = new Map<string, ForeignRuns>();
   for (const { facts, free, uploaded } of listed) {
     if (!free || uploaded || facts.kind !== 'read') continue;
     const { control_plane: target } = facts.value;
@@ -55,6 +55,6 @@ function foreignIn(listed: readonly ListedRun[], { baseUrl }: ControlPlane): For
 }
 
 /** While somebody has it, it may just be on its way out. */
-function unreadable({ run, path, free, facts }: ListedRun): Unreadable[] {
+function unreadableRun({ run, path, free, facts }: ListedRun): UnreadableRun[] {
   return free && facts.kind !== 'read' ? [{ run, path, kind: facts.kind }] : [];
 }

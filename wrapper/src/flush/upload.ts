@@ -9,7 +9,7 @@ import { Link, type LinkEvents } from '../link/link.ts';
 import { RunRecord } from '../link/run-record.ts';
 import type { Log } from '../logging/log.ts';
 import { bootId } from '../processes/process-ref.ts';
-import { LeftoverOutput } from '../spool/leftover-output.ts';
+import { SpooledOutput } from '../spool/spooled-output.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import { ageOf, type RunFacts } from '../state/run-file.ts';
 
@@ -33,13 +33,13 @@ const STALLED_MS = 20_000;
  * @throws what the file system says of what can't be read
  */
 export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
-  const { record, output } = await leftRecord(directory, () => []);
+  const { record, output } = await openLeftRecord(directory, () => []);
   // Its machine was restarted, say, before anybody could tell that what it had left running is gone.
   if (record.completion?.left_running !== undefined) record.left = [];
   const address = addressOf(directory.facts, controlPlane);
   try {
-    return await follow((events) => {
-      const link = new Link(address, record, events, forNobody(log));
+    return await waitForUpload((events) => {
+      const link = new Link(address, record, events, withoutWarnings(log));
       output.onReadable = () => link.outputReadable();
       return link;
     }, record);
@@ -54,13 +54,13 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
  * @param killsSince what has been applied since its end was noted
  * @throws what the file system says of what can't be read
  */
-export async function leftRecord(
+export async function openLeftRecord(
   directory: RunDirectory,
   killsSince: () => readonly AppliedKill[],
-): Promise<{ readonly record: RunRecord<LeftoverOutput>; readonly output: LeftoverOutput }> {
+): Promise<{ readonly record: RunRecord<SpooledOutput>; readonly output: SpooledOutput }> {
   const { facts } = directory;
   const end = await directory.readEnd();
-  const output = await LeftoverOutput.open(directory.path, await directory.finalOffset());
+  const output = await SpooledOutput.open(directory.path, await directory.finalOffset());
   const record = new RunRecord(
     {
       run: facts.run,
@@ -91,12 +91,12 @@ export function addressOf(facts: RunFacts, controlPlane: ControlPlane): RunAddre
 }
 
 /** What a link has to tell whoever waits for a command. No command runs here, and why there is no connection it notes, too. */
-export function forNobody(log: Log): Log {
+export function withoutWarnings(log: Log): Log {
   return { warn: () => {}, info: (line) => log.info(line) };
 }
 
 /** @param open opens the link; it dials by itself */
-async function follow(open: (events: LinkEvents) => Link, record: RunRecord<LeftoverOutput>): Promise<Upload> {
+async function waitForUpload(open: (events: LinkEvents) => Link, record: RunRecord<SpooledOutput>): Promise<Upload> {
   const { output } = record;
   const now = () => performance.now();
   const bytes = output.end - output.start;

@@ -78,7 +78,7 @@ export class RunJournal {
  * throws.
  */
 export function isOurs(directory: string): boolean {
-  return attempt(() => pathOwnersSync(directory))?.kind === 'ours';
+  return tryOrNull(() => pathOwnersSync(directory))?.kind === 'ours';
 }
 
 /** How far a run has come whose wrapper is gone. Never throws. */
@@ -129,10 +129,10 @@ export interface ReadJournal {
 
 /** Reads a journal. Whatever can't be read counts as not noted. */
 export function readJournal(directory: string): ReadJournal {
-  const held = read(directory, HELD_FILE, Held);
+  const held = readJsonFile(directory, HELD_FILE, Held);
   return {
-    output: attempt(() => readOutputJournal(directory)),
-    checkpoint: read(directory, CHECKPOINT_FILE, RunCheckpoint) ?? EMPTY_CHECKPOINT,
+    output: tryOrNull(() => readOutputJournal(directory)),
+    checkpoint: readJsonFile(directory, CHECKPOINT_FILE, RunCheckpoint) ?? EMPTY_CHECKPOINT,
     held: { stdout: fromBase64(held?.stdout), stderr: fromBase64(held?.stderr) },
   };
 }
@@ -143,7 +143,7 @@ const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1_000;
 const TICK_MS = 10;
 
 /** What is there for some milliseconds of each start (output-pipe.ts, start-failure.ts), unless that is cut off. */
-const OF_A_START = /^leash-[A-Za-z0-9]{6}$/;
+const START_DIRECTORY = /^leash-[A-Za-z0-9]{6}$/;
 
 /**
  * Removes from memory the journals of runs that nobody will take over, and what starts have left that were cut off. Never
@@ -152,19 +152,19 @@ const OF_A_START = /^leash-[A-Za-z0-9]{6}$/;
  * @param processes which of them live: their journals are not touched
  * @param wanted directories that a run's record names
  */
-export function tidyMemory(
+export function cleanUpMemory(
   { isRunning, self }: Pick<Processes, 'isRunning' | 'self'>,
   wanted: ReadonlySet<string>,
   nowMs = Date.now(),
 ): void {
-  for (const name of attempt(() => fs.readdirSync(MEMORY)) ?? []) {
+  for (const name of tryOrNull(() => fs.readdirSync(MEMORY)) ?? []) {
     const directory = path.join(MEMORY, name);
-    const leader = leaderOf(name);
-    const isNeeded = leader === null ? !OF_A_START.test(name) : wanted.has(directory) || isRunning(leader);
+    const leader = parseLeader(name);
+    const isNeeded = leader === null ? !START_DIRECTORY.test(name) : wanted.has(directory) || isRunning(leader);
     // A clock that was put right by a day makes every file look old.
     if (isNeeded || (leader !== null && !isLongAgo(leader, self))) continue;
-    const stat = attempt(() => fs.lstatSync(directory));
-    const file = attempt(() => fs.lstatSync(path.join(directory, 'output')));
+    const stat = tryOrNull(() => fs.lstatSync(directory));
+    const file = tryOrNull(() => fs.lstatSync(path.join(directory, 'output')));
     const changedAtMs = Math.max(stat?.mtimeMs ?? 0, file?.mtimeMs ?? 0);
     if (stat?.uid === process.getuid?.() && nowMs - changedAtMs > ABANDONED_AFTER_MS) removeJournal(directory);
   }
@@ -175,28 +175,28 @@ function isLongAgo({ startTime }: ProcessRef, self: ProcessRef): boolean {
   return (Number(self.startTime) - Number(startTime)) * TICK_MS > ABANDONED_AFTER_MS;
 }
 
-function leaderOf(name: string): ProcessRef | null {
+function parseLeader(name: string): ProcessRef | null {
   // mkdtemp puts six characters after the last dash.
   return name.startsWith(PREFIX) ? parseProcessRef(name.slice(PREFIX.length, name.lastIndexOf('-'))) : null;
 }
 
 /** Never throws: what can't be removed is gone with the next restart. */
 export function removeJournal(directory: string): void {
-  attempt(() => fs.rmSync(directory, { recursive: true, force: true }));
+  tryOrNull(() => fs.rmSync(directory, { recursive: true, force: true }));
 }
 
-function read<Schema extends v.GenericSchema>(
+function readJsonFile<Schema extends v.GenericSchema>(
   directory: string,
   name: string,
   schema: Schema,
 ): v.InferOutput<Schema> | null {
-  const json = attempt((): unknown => JSON.parse(fs.readFileSync(path.join(directory, name), 'utf8')));
+  const json = tryOrNull((): unknown => JSON.parse(fs.readFileSync(path.join(directory, name), 'utf8')));
   const parsed = v.safeParse(schema, json);
   return parsed.success ? parsed.output : null;
 }
 
 /** Null when it fails: the file is not there, is not ours, or says something else. */
-function attempt<Value>(work: () => Value): Value | null {
+function tryOrNull<Value>(work: () => Value): Value | null {
   try {
     return work();
   } catch {

@@ -2,9 +2,9 @@
 import type { JournalledOutput } from '../journal/output-journal.ts';
 import { readJournal, removeJournal } from '../journal/run-journal.ts';
 import type { Log } from '../logging/log.ts';
-import { outputOnDisk } from '../spool/leftover-output.ts';
-import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
-import { DEFAULT_OUTPUT_LIMIT_BYTES, firstQuota, spoolBytesFor } from '../state/quota.ts';
+import { SegmentList, type SpoolContents } from '../spool/segment-list.ts';
+import { scanSpool } from '../spool/spooled-output.ts';
+import { DEFAULT_OUTPUT_LIMIT_BYTES, initialQuota, spoolBytesFor } from '../state/quota.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import { createUnackedOutput, type UnackedOutput } from './unacked-output.ts';
 
@@ -13,7 +13,7 @@ const FLUSH_MS = 10_000;
 
 export interface InheritedOutput {
   readonly output: UnackedOutput;
-  readonly onDisk: OnDisk;
+  readonly onDisk: SpoolContents;
 }
 
 /**
@@ -26,7 +26,7 @@ export async function inheritOutput(
   journalled: JournalledOutput | null,
   log: Log,
 ): Promise<InheritedOutput> {
-  const onDisk = directory === null ? { segments: new SegmentList(), end: 0 } : await outputOnDisk(directory);
+  const onDisk = directory === null ? { segments: new SegmentList(), end: 0 } : await scanSpool(directory);
   const frames = journalled?.frames ?? [];
   // What had gone to disk may still be in the journal.
   const memory = Math.max(onDisk.end, frames[0]?.start ?? journalled?.end ?? 0);
@@ -40,10 +40,10 @@ export async function inheritOutput(
 }
 
 /** Writes the output of a run that is over to disk, from where it is sent. Never fails: what the disk can't take is lost. */
-export async function putOnDisk({ output, onDisk }: InheritedOutput, directory: RunDirectory): Promise<void> {
+export async function writeToDisk({ output, onDisk }: InheritedOutput, directory: RunDirectory): Promise<void> {
   const wanted = directory.facts.supervision.spool_limit_bytes ?? spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES);
-  const bytes = await firstQuota(directory.root, wanted);
-  output.useSpool(directory.path, { bytes, again: async () => bytes }, onDisk);
+  const bytes = await initialQuota(directory.root, wanted);
+  output.useSpool(directory.path, { bytes, recompute: async () => bytes }, onDisk);
   await output.flush(FLUSH_MS);
   output.close();
 }
@@ -58,6 +58,6 @@ export async function salvageOutput(directory: RunDirectory, log: Log): Promise<
   const { journal } = directory.facts.supervision;
   const left = journal === null ? null : readJournal(journal);
   if (journal === null || left === null || left.output === null) return;
-  await putOnDisk(await inheritOutput(directory.path, left.output, log), directory);
+  await writeToDisk(await inheritOutput(directory.path, left.output, log), directory);
   removeJournal(journal);
 }

@@ -5,7 +5,7 @@ import { OutputBuffer, type OutputChunk } from '../buffer/output-buffer.ts';
 import type { OutputJournal } from '../journal/output-journal.ts';
 import type { Log } from '../logging/log.ts';
 import type { RecordBlock } from '../spool/record-block.ts';
-import { type OnDisk, SegmentList } from '../spool/segment-list.ts';
+import { SegmentList, type SpoolContents } from '../spool/segment-list.ts';
 import type { Later } from '../spool/segment-reader.ts';
 import { Spool, type SpoolLimit, type SpoolSource } from '../spool/spool.ts';
 
@@ -98,13 +98,13 @@ export class UnackedOutput {
   }
 
   /** Bytes that are on disk and not stored at the control plane. */
-  get spooled(): number {
-    return this.#spool?.kept ?? 0;
+  get spooledBytes(): number {
+    return this.#spool?.storedBytes ?? 0;
   }
 
   /** Bytes that had to be dropped so far. */
-  get dropped(): number {
-    return this.#memory.dropped + (this.#spool?.dropped ?? 0);
+  get droppedBytes(): number {
+    return this.#memory.droppedBytes + (this.#spool?.droppedBytes ?? 0);
   }
 
   /**
@@ -112,7 +112,7 @@ export class UnackedOutput {
    * help.
    */
   get isNearlyFull(): boolean {
-    return this.#isSpooled && this.#memory.cost > this.#nearlyFullAboveBytes && this.dropped === 0;
+    return this.#isSpooled && this.#memory.cost > this.#nearlyFullAboveBytes && this.droppedBytes === 0;
   }
 
   /** There will be a spool; `useSpool` or `spoolUnavailable` follows. */
@@ -131,11 +131,6 @@ export class UnackedOutput {
     this.#journal = journal;
   }
 
-  /** What comes before this offset is no longer in memory. */
-  get memoryStart(): number {
-    return this.#memory.start;
-  }
-
   /** What is held in memory, as a journal takes it. */
   held(): ReturnType<OutputBuffer['held']> {
     return this.#memory.held();
@@ -146,7 +141,11 @@ export class UnackedOutput {
    *
    * @param onDisk what is there already
    */
-  useSpool(directory: string, limit: SpoolLimit, onDisk: OnDisk = { segments: new SegmentList(), end: 0 }): void {
+  useSpool(
+    directory: string,
+    limit: SpoolLimit,
+    onDisk: SpoolContents = { segments: new SegmentList(), end: 0 },
+  ): void {
     this.#isSpooled = true;
     const source: SpoolSource = {
       moveInto: (block) => {
@@ -154,8 +153,8 @@ export class UnackedOutput {
         this.#moveInto(block);
         this.onRoom();
       },
-      readable: () => this.onReadable(),
-      trouble: (why) => {
+      onReadable: () => this.onReadable(),
+      onFailure: (why) => {
         this.spoolUnavailable();
         this.#onTrouble(why);
       },
@@ -165,8 +164,8 @@ export class UnackedOutput {
   }
 
   /** The spool's limit has changed: it is read again before more is written. */
-  spoolLimitChanged(): void {
-    this.#spool?.limitChanged();
+  invalidateQuota(): void {
+    this.#spool?.invalidateQuota();
   }
 
   /** Adds bytes at the end. They are copied. */

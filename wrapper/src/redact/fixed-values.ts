@@ -4,7 +4,7 @@
  * Wu and Manber's search: look at the two bytes at which a window as long as the shortest value ends. If no value has
  * them there, the window moves on as far as it can; ordinary text is mostly skipped, not read.
  */
-import type { Span } from './span.ts';
+import type { ByteRange } from './byte-range.ts';
 
 /** The search looks at blocks of this size. */
 const BLOCK_BYTES = 2;
@@ -31,7 +31,7 @@ export class FixedValues {
     for (const value of usable) {
       byFirstByte[value[0] ?? 0]?.push(value);
       this.#beginnings[blockAt(value, 0)] = 1;
-      this.#enter(value);
+      this.#addValue(value);
     }
     this.#byFirstByte = byFirstByte;
   }
@@ -40,8 +40,8 @@ export class FixedValues {
     return this.#longestBytes === 0;
   }
 
-  /** Adds to `spans` every place in `data` from `from` on where a value stands, overlapping ones too. */
-  find(data: Uint8Array, from: number, spans: Span[]): void {
+  /** Adds to `ranges` every place in `data` from `from` on where a value stands, overlapping ones too. */
+  find(data: Uint8Array, from: number, ranges: ByteRange[]): void {
     const shifts = this.#shifts;
     const { length } = data;
     const last = this.#windowBytes - 1;
@@ -52,7 +52,7 @@ export class FixedValues {
       if (shift > 0) {
         at += shift;
       } else {
-        this.#verify(data, at - last, block, spans);
+        this.#verify(data, at - last, block, ranges);
         at += 1;
       }
     }
@@ -76,12 +76,12 @@ export class FixedValues {
   #mayGrow(data: Uint8Array, start: number): boolean {
     const length = data.length - start;
     for (const value of this.#byFirstByte[data[start] ?? 0] ?? []) {
-      if (value.length > length && agree(data, start, value, length)) return true;
+      if (value.length > length && matchesAt(data, start, value, length)) return true;
     }
     return false;
   }
 
-  #enter(value: Uint8Array): void {
+  #addValue(value: Uint8Array): void {
     for (let at = 1; at < this.#windowBytes; at += 1) {
       const block = blockAt(value, at - 1);
       this.#shifts[block] = Math.min(this.#shifts[block] ?? 0, this.#windowBytes - 1 - at);
@@ -92,13 +92,13 @@ export class FixedValues {
     }
   }
 
-  #verify(data: Uint8Array, start: number, block: number, spans: Span[]): void {
+  #verify(data: Uint8Array, start: number, block: number, ranges: ByteRange[]): void {
     let longest = 0;
     for (const value of this.#candidates.get(block) ?? []) {
       if (value.length <= longest || value.length > data.length - start) continue;
-      if (agree(data, start, value, value.length)) longest = value.length;
+      if (matchesAt(data, start, value, value.length)) longest = value.length;
     }
-    if (longest > 0) spans.push({ from: start, to: start + longest });
+    if (longest > 0) ranges.push({ from: start, to: start + longest });
   }
 }
 
@@ -107,7 +107,7 @@ function blockAt(data: Uint8Array, start: number): number {
 }
 
 /** Whether `data` from `start` on has the first `length` bytes of `value`. */
-function agree(data: Uint8Array, start: number, value: Uint8Array, length: number): boolean {
+function matchesAt(data: Uint8Array, start: number, value: Uint8Array, length: number): boolean {
   for (let at = 0; at < length; at += 1) {
     if (data[start + at] !== value[at]) return false;
   }

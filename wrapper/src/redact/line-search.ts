@@ -1,8 +1,8 @@
 /** Searching a stream for patterns, line by line. */
-import type { Span } from './span.ts';
+import type { ByteRange } from './byte-range.ts';
 
 /** A longer line is searched piece by piece, so that what must be held back has a bound. */
-export const MAX_PIECE_BYTES = 64 * 1024;
+export const MAX_WINDOW_BYTES = 64 * 1024;
 /** Pieces overlap by this: no shorter match is missed where two of them meet. */
 export const OVERLAP_BYTES = 4 * 1024;
 
@@ -22,7 +22,7 @@ export class LineSearch {
   /** What comes before has been searched. */
   #pending = 0;
   /** No line ends between `#pending` and here. */
-  #looked = 0;
+  #scannedTo = 0;
   /** Whether `#pending` lies within a line. */
   #midLine = false;
 
@@ -42,22 +42,22 @@ export class LineSearch {
     return this.#midLine ? Math.max(0, this.#pending - OVERLAP_BYTES) : this.#pending;
   }
 
-  /** Adds to `spans` the matches in all lines that are complete, and in the full pieces of the one that is not. */
-  find(data: Buffer, spans: Span[]): void {
+  /** Adds to `ranges` the matches in all lines that are complete, and in the full pieces of the one that is not. */
+  find(data: Buffer, ranges: ByteRange[]): void {
     const origin = this.neededFrom;
-    let lineEnd = endOfLine(data, this.#looked);
-    this.#looked = data.length;
+    let lineEnd = endOfLine(data, this.#scannedTo);
+    this.#scannedTo = data.length;
     if (lineEnd === data.length && !this.#overlong(lineEnd)) return;
     const text = data.toString('latin1', origin);
     for (;;) {
       while (this.#overlong(lineEnd)) {
-        const pieceEnd = this.#pending + MAX_PIECE_BYTES;
-        this.#search(text, origin, pieceEnd, pieceEnd - OVERLAP_BYTES, spans);
+        const pieceEnd = this.#pending + MAX_WINDOW_BYTES;
+        this.#search(text, origin, pieceEnd, pieceEnd - OVERLAP_BYTES, ranges);
         this.#pending = pieceEnd - OVERLAP_BYTES;
         this.#midLine = true;
       }
       if (lineEnd === data.length) return;
-      this.#search(text, origin, lineEnd, lineEnd, spans);
+      this.#search(text, origin, lineEnd, lineEnd, ranges);
       this.#pending = lineEnd + 1;
       this.#midLine = false;
       lineEnd = endOfLine(data, this.#pending);
@@ -65,25 +65,25 @@ export class LineSearch {
   }
 
   /** The same for the rest, once nothing more comes. Call `find` first. */
-  finish(data: Buffer, spans: Span[]): void {
+  finish(data: Buffer, ranges: ByteRange[]): void {
     const origin = this.neededFrom;
-    this.#search(data.toString('latin1', origin), origin, data.length, data.length, spans);
+    this.#search(data.toString('latin1', origin), origin, data.length, data.length, ranges);
     this.#pending = data.length;
   }
 
   /** The data handed in from now on starts `bytes` later: at most `neededFrom`. */
-  forget(bytes: number): void {
+  shiftOrigin(bytes: number): void {
     this.#pending -= bytes;
-    this.#looked -= bytes;
+    this.#scannedTo -= bytes;
     for (const [index, at] of this.#resume.entries()) this.#resume[index] = Math.max(0, at - bytes);
   }
 
   #overlong(end: number): boolean {
-    return end - this.#pending > MAX_PIECE_BYTES;
+    return end - this.#pending > MAX_WINDOW_BYTES;
   }
 
   /** Searches up to `end` for matches that start before `startsBefore`. `text` starts at `origin`. */
-  #search(text: string, origin: number, end: number, startsBefore: number, spans: Span[]): void {
+  #search(text: string, origin: number, end: number, startsBefore: number, ranges: ByteRange[]): void {
     // What comes before `#pending` within the line is there for `^` and whatever looks behind.
     const offset = this.#midLine ? Math.max(origin, this.#pending - OVERLAP_BYTES) : this.#pending;
     if (end <= this.#pending) return;
@@ -99,7 +99,7 @@ export class LineSearch {
         }
         const to = from + match[0].length;
         this.#resume[index] = to;
-        spans.push({ from, to });
+        ranges.push({ from, to });
       }
     }
   }

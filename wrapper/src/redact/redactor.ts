@@ -4,12 +4,13 @@
  * Every byte that any value or pattern covers is hidden, and each run of hidden bytes becomes one mark. So nothing is
  * left of secrets that overlap, and it makes no difference which of them is found first.
  */
+
+import type { ByteRange } from './byte-range.ts';
 import { FixedValues } from './fixed-values.ts';
 import { LineSearch } from './line-search.ts';
-import type { Span } from './span.ts';
 
-export const MARK = '[REDACTED]';
-const MARK_BYTES = Buffer.from(MARK);
+export const REDACTED = '[REDACTED]';
+const REDACTED_BYTES = Buffer.from(REDACTED);
 const NOTHING = Buffer.alloc(0);
 
 /** What to hide; one for all streams. */
@@ -73,15 +74,15 @@ export class Redactor {
   readonly #lines: LineSearch | null;
   /** What came last and is needed again, at the start of a buffer that may be larger. */
   #buffer = NOTHING;
-  #kept = 0;
+  #retained = 0;
   /** How much of what is kept has been passed on or hidden. */
-  #settled = 0;
+  #emitted = 0;
   /** Values that start before this have been found. */
   #valuesFrom = 0;
   /** Whether the last byte that was settled is a hidden one. */
   #hidden = false;
   /** Ranges to hide that are not settled. */
-  #spans: Span[] = [];
+  #ranges: ByteRange[] = [];
 
   /** @param emit is given bytes that are valid only during the call, and never none */
   constructor(rules: RedactionRules, emit: (bytes: Uint8Array) => void) {
@@ -93,7 +94,7 @@ export class Redactor {
 
   /** What came and has been neither passed on nor hidden; a view, good until the next call. */
   get held(): Uint8Array {
-    return this.#buffer.subarray(this.#settled, this.#kept);
+    return this.#buffer.subarray(this.#emitted, this.#retained);
   }
 
   /** @param bytes are read only during the call */
@@ -103,78 +104,78 @@ export class Redactor {
       this.#emit(bytes);
       return;
     }
-    const data = this.#kept === 0 ? bytes : this.#append(bytes);
+    const data = this.#retained === 0 ? bytes : this.#append(bytes);
     const { values } = this.#rules;
-    values.find(data, this.#valuesFrom, this.#spans);
+    values.find(data, this.#valuesFrom, this.#ranges);
     this.#valuesFrom = values.unfinishedFrom(data, this.#valuesFrom);
-    this.#lines?.find(view(data), this.#spans);
-    this.#settle(data, Math.min(this.#valuesFrom, this.#lines?.pendingFrom ?? data.length));
-    this.#keep(data, Math.min(this.#settled, this.#valuesFrom, this.#lines?.neededFrom ?? data.length));
+    this.#lines?.find(view(data), this.#ranges);
+    this.#emitUpTo(data, Math.min(this.#valuesFrom, this.#lines?.pendingFrom ?? data.length));
+    this.#retain(data, Math.min(this.#emitted, this.#valuesFrom, this.#lines?.neededFrom ?? data.length));
   }
 
   /** Nothing more comes: passes on what is held. */
   end(): void {
-    if (this.#kept === 0) return;
-    const data = this.#buffer.subarray(0, this.#kept);
-    this.#lines?.finish(data, this.#spans);
-    this.#settle(data, data.length);
-    this.#kept = 0;
+    if (this.#retained === 0) return;
+    const data = this.#buffer.subarray(0, this.#retained);
+    this.#lines?.finish(data, this.#ranges);
+    this.#emitUpTo(data, data.length);
+    this.#retained = 0;
   }
 
   /** Passes on what is known up to `upTo`, and hides what is hidden whatever comes next. */
-  #settle(data: Uint8Array, upTo: number): void {
-    if (this.#spans.length > 0) this.#settleSpans(data, upTo);
-    else if (upTo > this.#settled) this.#emit(this.#pass(data, upTo));
+  #emitUpTo(data: Uint8Array, upTo: number): void {
+    if (this.#ranges.length > 0) this.#emitRedacted(data, upTo);
+    else if (upTo > this.#emitted) this.#emit(this.#pass(data, upTo));
   }
 
-  #settleSpans(data: Uint8Array, upTo: number): void {
+  #emitRedacted(data: Uint8Array, upTo: number): void {
     const parts: Uint8Array[] = [];
-    this.#spans = union(this.#spans);
+    this.#ranges = union(this.#ranges);
     let done = 0;
-    for (const span of this.#spans) {
-      if (span.from > Math.max(upTo, this.#settled)) break;
+    for (const range of this.#ranges) {
+      if (range.from > Math.max(upTo, this.#emitted)) break;
       done += 1;
-      if (span.from > this.#settled) parts.push(this.#pass(data, span.from));
-      if (span.to <= this.#settled) continue;
-      if (!this.#hidden) parts.push(MARK_BYTES);
+      if (range.from > this.#emitted) parts.push(this.#pass(data, range.from));
+      if (range.to <= this.#emitted) continue;
+      if (!this.#hidden) parts.push(REDACTED_BYTES);
       this.#hidden = true;
-      this.#settled = span.to;
+      this.#emitted = range.to;
     }
-    this.#spans.splice(0, done);
-    if (upTo > this.#settled) parts.push(this.#pass(data, upTo));
+    this.#ranges.splice(0, done);
+    if (upTo > this.#emitted) parts.push(this.#pass(data, upTo));
     if (parts.length > 0) this.#emit(Buffer.concat(parts));
   }
 
   #pass(data: Uint8Array, upTo: number): Uint8Array {
-    const passed = this.#settled === 0 && upTo === data.length ? data : data.subarray(this.#settled, upTo);
-    this.#settled = upTo;
+    const passed = this.#emitted === 0 && upTo === data.length ? data : data.subarray(this.#emitted, upTo);
+    this.#emitted = upTo;
     this.#hidden = false;
     return passed;
   }
 
   /** Puts `bytes` after what is kept. */
   #append(bytes: Uint8Array): Uint8Array {
-    const length = this.#kept + bytes.length;
+    const length = this.#retained + bytes.length;
     if (length > this.#buffer.length) {
       const grown = Buffer.allocUnsafeSlow(length * 2);
-      this.#buffer.copy(grown, 0, 0, this.#kept);
+      this.#buffer.copy(grown, 0, 0, this.#retained);
       this.#buffer = grown;
     }
-    this.#buffer.set(bytes, this.#kept);
+    this.#buffer.set(bytes, this.#retained);
     return this.#buffer.subarray(0, length);
   }
 
   /** Keeps `data` from `from` on, and counts from there. */
-  #keep(data: Uint8Array, from: number): void {
-    this.#kept = data.length - from;
-    if (this.#kept > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(this.#kept * 2);
+  #retain(data: Uint8Array, from: number): void {
+    this.#retained = data.length - from;
+    if (this.#retained > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(this.#retained * 2);
     // May be the same memory, which `set` allows.
-    if (this.#kept > 0) this.#buffer.set(data.subarray(from));
-    this.#settled -= from;
+    if (this.#retained > 0) this.#buffer.set(data.subarray(from));
+    this.#emitted -= from;
     this.#valuesFrom -= from;
-    this.#lines?.forget(from);
-    if (this.#spans.length > 0)
-      this.#spans = this.#spans.map((span) => ({ from: span.from - from, to: span.to - from }));
+    this.#lines?.shiftOrigin(from);
+    if (this.#ranges.length > 0)
+      this.#ranges = this.#ranges.map((range) => ({ from: range.from - from, to: range.to - from }));
   }
 }
 
@@ -184,20 +185,20 @@ export function redactLine(rules: RedactionRules, line: string): string {
     return redactText(rules, line);
   } catch {
     // A fault in the redactor, which must not stop the telling of faults.
-    return MARK;
+    return REDACTED;
   }
 }
 
 /** The same ranges in order, each run of overlapping or adjoining ones as one. */
-function union(spans: Span[]): Span[] {
-  const result: Span[] = [];
-  let last: Span | undefined;
-  for (const span of spans.sort((a, b) => a.from - b.from)) {
-    if (last === undefined || span.from > last.to) {
-      last = span;
-      result.push(span);
-    } else if (span.to > last.to) {
-      last = { from: last.from, to: span.to };
+function union(ranges: ByteRange[]): ByteRange[] {
+  const result: ByteRange[] = [];
+  let last: ByteRange | undefined;
+  for (const range of ranges.sort((a, b) => a.from - b.from)) {
+    if (last === undefined || range.from > last.to) {
+      last = range;
+      result.push(range);
+    } else if (range.to > last.to) {
+      last = { from: last.from, to: range.to };
       result[result.length - 1] = last;
     }
   }

@@ -6,21 +6,21 @@
 import { performance } from 'node:perf_hooks';
 import { formatBytes } from '#shared/format-bytes';
 import { withTimeout } from '#shared/with-timeout';
-import { ensureFlusher, sendWhatIsLeft } from '../flush/background.ts';
+import { ensureFlusher, startFlusherIfNeeded } from '../flush/background.ts';
 import { rescueOrphans, type SuccessorSettings, startKeeper } from '../guardian/rescue.ts';
 import type { RunAddress } from '../link/dial.ts';
 import type { RunRecord } from '../link/run-record.ts';
 import type { Unreported } from '../link/uplink.ts';
 import { describeError } from '../logging/log.ts';
 import type { UnackedOutput } from '../output/unacked-output.ts';
-import type { OnDisk } from '../spool/segment-list.ts';
+import type { SpoolContents } from '../spool/segment-list.ts';
 import { fallbackDirectories } from '../state/fallback-directory.ts';
 import {
+  computeQuota,
   DEFAULT_OUTPUT_LIMIT_BYTES,
   DEFAULT_TOTAL_BYTES,
-  firstQuota,
+  initialQuota,
   spoolBytesFor,
-  spoolQuota,
 } from '../state/quota.ts';
 import { createRunDirectory, type RunDirectory } from '../state/run-directory.ts';
 import type { RunFacts } from '../state/run-file.ts';
@@ -63,7 +63,7 @@ export type StorageSource =
   /** The run has no directory yet; `facts` are to be written to it. */
   | { readonly kind: 'new'; readonly facts: NewRunFacts }
   /** A successor has taken over the directory, and the output in it. */
-  | { readonly kind: 'adopted'; readonly storage: RunStorage; readonly output: OnDisk };
+  | { readonly kind: 'adopted'; readonly storage: RunStorage; readonly output: SpoolContents };
 
 export class RunPersistence {
   readonly #launched: LaunchedRun;
@@ -107,7 +107,7 @@ export class RunPersistence {
   /** Sets how much of the run's output the control plane keeps: as much is kept here. */
   useOutputLimit(bytes: number): void {
     this.#wantedBytes = this.#launched.options.spoolLimitBytes ?? spoolBytesFor(bytes);
-    this.#output.spoolLimitChanged();
+    this.#output.invalidateQuota();
   }
 
   /** Whether what can't be reported now can be reported later. Known within STORAGE_MS from the start. */
@@ -182,12 +182,12 @@ export class RunPersistence {
     const storage = await this.#storageInTime();
     const { failures, inMemory } = await this.#persistAll(storage);
     this.#ending.abort();
-    const { start, end, spooled, dropped } = this.#output;
+    const { start, end, spooledBytes, droppedBytes } = this.#output;
     const unstored = this.#describeUnstored();
     this.#output.close();
     const how = isRefused ? 'the next run or `leash flush` tries again' : 'to be sent in the background';
     if (inMemory !== null) {
-      const lost = Math.max(0, end - start - spooled - inMemory.outputBytes);
+      const lost = Math.max(0, end - start - spooledBytes - inMemory.outputBytes);
       const missing = lost === 0 ? '' : `; ${lost} bytes of the output are lost`;
       log.warn(
         `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}; kept in ${inMemory.state.directory}, which a restart of this machine empties, ${how}${missing}`,
@@ -200,9 +200,9 @@ export class RunPersistence {
       );
       return;
     }
-    if (dropped > 0) {
+    if (droppedBytes > 0) {
       log.warn(
-        `the control plane does not have the end of run ${run} yet (${why}); of ${end} bytes of its output it has ${end - spooled - dropped}; ${spooled} are kept in ${storage.state.directory}, ${how}; ${dropped} are lost: more than could be kept`,
+        `the control plane does not have the end of run ${run} yet (${why}); of ${end} bytes of its output it has ${end - spooledBytes - droppedBytes}; ${spooledBytes} are kept in ${storage.state.directory}, ${how}; ${droppedBytes} are lost: more than could be kept`,
       );
       return;
     }
@@ -242,11 +242,12 @@ export class RunPersistence {
       signal,
     };
     // The run has its quota at once, however much other runs have left.
-    const bytes = await firstQuota(state.directory, this.#wantedBytes);
-    const again = () => spoolQuota({ ...question, wantedBytes: this.#wantedBytes });
-    this.#output.useSpool(directory.path, { bytes, again }, source.kind === 'adopted' ? source.output : undefined);
+    const bytes = await initialQuota(state.directory, this.#wantedBytes);
+    const recompute = () => computeQuota({ ...question, wantedBytes: this.#wantedBytes });
+    const taken = source.kind === 'adopted' ? source.output : undefined;
+    this.#output.useSpool(directory.path, { bytes, recompute }, taken);
     log.info(`what can't be sent is kept in ${directory.path}, at most ${formatBytes(bytes)}`);
-    this.#search = rescued.then(() => sendWhatIsLeft(state, controlPlane, launch.environment, log, signal));
+    this.#search = rescued.then(() => startFlusherIfNeeded(state, controlPlane, launch.environment, log, signal));
     return storage;
   }
 
@@ -256,7 +257,7 @@ export class RunPersistence {
     const { settings, launch, log } = this.#launched;
     const state = await openStateOrFallback(settings);
     if (state.kind === 'unusable' || (await fallbackDirectories(state.directory)).length === 0) return;
-    await sendWhatIsLeft(state, this.#address.controlPlane, launch.environment, log, this.#ending.signal);
+    await startFlusherIfNeeded(state, this.#address.controlPlane, launch.environment, log, this.#ending.signal);
   }
 
   async #createStorage(facts: NewRunFacts): Promise<RunStorage | null> {

@@ -5,7 +5,7 @@
  * record is skipped up to the next one: a bad spot costs what lies in it, not what follows.
  */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
-import { joined } from '../buffer/join.ts';
+import { joinBytes } from '../buffer/join.ts';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
 import { MAX_RECORD_BYTES, RECORD_HEADER_BYTES, readRecord, writeRecord } from './record.ts';
 
@@ -127,7 +127,7 @@ export class RecordBlock {
       if (next.frame.start > offset + size || endOf(next.frame) <= offset + size) break;
       record = next;
     }
-    return joined(parts, size);
+    return joinBytes(parts, size);
   }
 
   /** The record at `position`, else the first good one after it, else what there is instead. */

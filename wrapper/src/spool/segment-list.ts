@@ -15,14 +15,14 @@ export interface Segment {
 }
 
 /** A run's output that is on disk already when somebody begins to write more of it. */
-export interface OnDisk {
+export interface SpoolContents {
   readonly segments: SegmentList;
   /** Where the last of it ends. */
   readonly end: number;
 }
 
 /** A link leads to what is on a disk that took nothing any more, and may be gone by now. */
-function whereItLeads(link: string): Promise<string | null> {
+function resolveLink(link: string): Promise<string | null> {
   return realpath(link).catch(() => null);
 }
 
@@ -47,7 +47,7 @@ export class SegmentList {
       const match = NAME.exec(name);
       if (match === null) continue;
       const given = path.join(directory, name);
-      const file = entry.isSymbolicLink() ? await whereItLeads(given) : given;
+      const file = entry.isSymbolicLink() ? await resolveLink(given) : given;
       if (file === null) continue;
       const [, number, start] = match;
       list.#segments.push({

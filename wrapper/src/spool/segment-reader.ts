@@ -8,7 +8,7 @@ import type { Segment, SegmentList } from './segment-list.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
 /** This process may be short of something for a while; that says nothing about the file. */
-const PASSING_ERRORS = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']);
+const TRANSIENT_ERRORS = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']);
 const RETRY_MS = 1_000;
 
 /** The piece is being fetched: ask again when `onReadable` has been called. */
@@ -67,7 +67,7 @@ export class SegmentReader {
 
   /** @returns null when there is not a single good record in the file */
   #readWindow(window: Window, offset: number, maxBytes: number, to: number): OutputChunk | Later | null {
-    const block = this.#loaded();
+    const block = this.#allocatedBlock();
     const found = block.read(offset, Math.min(maxBytes, to - offset));
     switch (found.kind) {
       case 'bytes':
@@ -85,7 +85,7 @@ export class SegmentReader {
     }
   }
 
-  #loaded(): RecordBlock {
+  #allocatedBlock(): RecordBlock {
     this.#block ??= new RecordBlock(WINDOW_BYTES);
     return this.#block;
   }
@@ -101,9 +101,9 @@ export class SegmentReader {
   }
 
   async #fetch(segment: Segment, position: number, from: number): Promise<void> {
-    const block = this.#loaded();
+    const block = this.#allocatedBlock();
     const wanted = Math.min(WINDOW_BYTES, segment.size - position);
-    const bytes = await readPatiently(segment.path, block.memory, wanted, position);
+    const bytes = await readWithRetry(segment.path, block.memory, wanted, position);
     if (bytes === null) {
       this.#segments.remove(segment);
       return;
@@ -116,14 +116,14 @@ export class SegmentReader {
 /** The offset after the last good record of a file; null when there is none. Never fails. */
 export async function lastOffsetIn(segment: Segment): Promise<number | null> {
   const block = new RecordBlock(WINDOW_BYTES);
-  const bytes = await readPatiently(segment.path, block.memory, WINDOW_BYTES, 0);
+  const bytes = await readWithRetry(segment.path, block.memory, WINDOW_BYTES, 0);
   if (bytes === null) return null;
   block.setUsed(bytes);
   return block.lastOffset();
 }
 
 /** @returns how many bytes there were, at most `length`; null when the file can't be read */
-async function readPatiently(
+async function readWithRetry(
   path: string,
   memory: Uint8Array,
   length: number,
@@ -134,7 +134,7 @@ async function readPatiently(
       return await readAt(path, memory, length, position);
     } catch (error) {
       // Anything the file system may say: it was deleted, it is on a bad disk, we may not read it.
-      if (!isPassing(error)) return null;
+      if (!isTransient(error)) return null;
     }
     await sleep(RETRY_MS, undefined, { ref: false });
   }
@@ -156,6 +156,6 @@ async function readAt(path: string, memory: Uint8Array, length: number, position
   }
 }
 
-function isPassing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && PASSING_ERRORS.has(String(error.code));
+function isTransient(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && TRANSIENT_ERRORS.has(String(error.code));
 }

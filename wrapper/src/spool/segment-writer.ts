@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../host/error-code.ts';
 import type { RecordBlock } from './record-block.ts';
-import { type OnDisk, outputBytesFrom, type Segment, type SegmentList } from './segment-list.ts';
+import { outputBytesFrom, type Segment, type SegmentList, type SpoolContents } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
 /** Others fill the same disk. */
@@ -12,10 +12,10 @@ const QUOTA_EVERY_MS = 10_000;
 /** Where thousands of runs have left something the answer takes seconds: it counts when it comes, and output is written. */
 const QUOTA_WAIT_MS = 250;
 /** Files that are synced every now and then. */
-const SYNCED_AT_ONCE = 8;
+const FILES_PER_SYNC = 8;
 const MIN_SEGMENT_BYTES = 8 * 1024;
 /** Below this it is not worth it. */
-const LEAST_LIMIT_BYTES = 4 * MIN_SEGMENT_BYTES;
+const MIN_LIMIT_BYTES = 4 * MIN_SEGMENT_BYTES;
 
 /** How large a segment may be: small enough that a bound is kept well by deleting whole ones. */
 export function segmentBytes(limitBytes: number): number {
@@ -26,24 +26,24 @@ export class SegmentWriter {
   readonly #directory: string;
   readonly #quota: () => Promise<number>;
   #limitBytes: number;
-  #limitedAt = Number.NEGATIVE_INFINITY;
+  #quotaAt = Number.NEGATIVE_INFINITY;
   readonly #segments: SegmentList;
   #number = 0;
   #current: { readonly segment: Segment; readonly file: FileHandle } | null = null;
   /** Where the bytes of the last segment end. */
   #end = 0;
   readonly #unsynced = new Set<Segment>();
-  #dropped = 0;
+  #droppedBytes = 0;
   /** Output before this offset is no longer wanted. */
   #freed = 0;
-  #unwanted: Segment[] = [];
+  #obsolete: Segment[] = [];
 
   /**
    * @param limitBytes file bytes that may be used until `quota` is asked; of these the first quarter stays, whatever comes after
    * @param quota what may be used by now, asked while the files grow
    * @param onDisk what is there already; its segments are shared with who reads
    */
-  constructor(directory: string, limitBytes: number, quota: () => Promise<number>, { segments, end }: OnDisk) {
+  constructor(directory: string, limitBytes: number, quota: () => Promise<number>, { segments, end }: SpoolContents) {
     this.#directory = directory;
     this.#limitBytes = limitBytes;
     this.#quota = quota;
@@ -53,23 +53,23 @@ export class SegmentWriter {
   }
 
   /** Bytes of output that had to be deleted so far. */
-  get dropped(): number {
-    return this.#dropped;
+  get droppedBytes(): number {
+    return this.#droppedBytes;
   }
 
   /** Bytes of output that are on disk, and wanted. */
-  get kept(): number {
+  get storedBytes(): number {
     return [...this.#segments].reduce((sum, segment) => sum + outputBytesFrom(segment, this.#freed), 0);
   }
 
   /** Whether something was written that would not survive a loss of power. */
-  get unsynced(): boolean {
+  get hasUnsynced(): boolean {
     return this.#unsynced.size > 0;
   }
 
   /** Whether there are files to be deleted. */
-  get untidy(): boolean {
-    return this.#unwanted.length > 0;
+  get hasObsoleteFiles(): boolean {
+    return this.#obsolete.length > 0;
   }
 
   /**
@@ -78,7 +78,7 @@ export class SegmentWriter {
    * @throws whatever the file system says
    */
   async write(block: RecordBlock, start: number): Promise<void> {
-    while (this.untidy) await this.tidy();
+    while (this.hasObsoleteFiles) await this.deleteObsolete();
     const endBefore = this.#end;
     // From now on: what is freed meanwhile must not take along a file that these bytes are going to.
     this.#end = block.end;
@@ -94,17 +94,17 @@ export class SegmentWriter {
   /** Output before this offset is no longer wanted. */
   free(offset: number): void {
     this.#freed = offset;
-    for (const segment of this.#segments.removeBefore(offset, this.#end)) this.#unwanted.push(segment);
+    for (const segment of this.#segments.removeBefore(offset, this.#end)) this.#obsolete.push(segment);
   }
 
   /** The quota is asked for before more is written. */
-  limitChanged(): void {
-    this.#limitedAt = Number.NEGATIVE_INFINITY;
+  invalidateQuota(): void {
+    this.#quotaAt = Number.NEGATIVE_INFINITY;
   }
 
   /** Deletes what is no longer wanted. */
-  async tidy(): Promise<void> {
-    for (let segment = this.#unwanted.shift(); segment !== undefined; segment = this.#unwanted.shift()) {
+  async deleteObsolete(): Promise<void> {
+    for (let segment = this.#obsolete.shift(); segment !== undefined; segment = this.#obsolete.shift()) {
       if (segment === this.#current?.segment) await this.seal();
       this.#unsynced.delete(segment);
       await deleteFile(segment);
@@ -120,7 +120,7 @@ export class SegmentWriter {
   async sync(what: 'all' | 'newest'): Promise<void> {
     const segments = [...this.#unsynced];
     this.#unsynced.clear();
-    for (const segment of what === 'all' ? segments : segments.slice(-SYNCED_AT_ONCE)) await syncFile(segment.path);
+    for (const segment of what === 'all' ? segments : segments.slice(-FILES_PER_SYNC)) await syncFile(segment.path);
     await syncFile(this.#directory);
   }
 
@@ -133,9 +133,9 @@ export class SegmentWriter {
   }
 
   async #append(block: RecordBlock, start: number): Promise<void> {
-    const { segment, file } = await this.#fileFor(block.used, start);
+    const { segment, file } = await this.#openFile(block.used, start);
     try {
-      await writeWhole(file, block.memory, block.used, segment.size);
+      await writeAll(file, block.memory, block.used, segment.size);
     } catch (error) {
       // What was written in part only takes up room; if it can't be cut off, it lies behind `size`, where nobody looks.
       await file.truncate(segment.size).catch(() => {});
@@ -148,7 +148,7 @@ export class SegmentWriter {
     segment.outputBytes += block.outputBytes;
   }
 
-  async #fileFor(bytes: number, start: number): Promise<{ segment: Segment; file: FileHandle }> {
+  async #openFile(bytes: number, start: number): Promise<{ segment: Segment; file: FileHandle }> {
     const full = (this.#current?.segment.size ?? 0) + bytes > segmentBytes(this.#limitBytes);
     if (this.#current !== null && !full) return this.#current;
     await this.seal();
@@ -164,22 +164,22 @@ export class SegmentWriter {
   }
 
   async #makeRoom(bytes: number): Promise<void> {
-    await this.#askQuota(bytes);
-    if (this.#limitBytes < LEAST_LIMIT_BYTES) throw new Error('the disk is nearly full');
+    await this.#refreshQuota(bytes);
+    if (this.#limitBytes < MIN_LIMIT_BYTES) throw new Error('the disk is nearly full');
     while (this.#segments.totalSize() + bytes > this.#limitBytes) {
       const oldest = this.#segments.removeOldestAfterHead(this.#limitBytes / 4);
       if (oldest === null) return;
-      this.#dropped += outputBytesFrom(oldest, this.#freed);
+      this.#droppedBytes += outputBytesFrom(oldest, this.#freed);
       this.#unsynced.delete(oldest);
       await deleteFile(oldest);
     }
   }
 
-  async #askQuota(bytes: number): Promise<void> {
+  async #refreshQuota(bytes: number): Promise<void> {
     // What is small doesn't matter to others, unless it was too much already.
-    const matters = this.#segments.totalSize() + bytes > MAX_SEGMENT_BYTES || this.#limitBytes < LEAST_LIMIT_BYTES;
-    if (!matters || performance.now() - this.#limitedAt < QUOTA_EVERY_MS) return;
-    this.#limitedAt = performance.now();
+    const matters = this.#segments.totalSize() + bytes > MAX_SEGMENT_BYTES || this.#limitBytes < MIN_LIMIT_BYTES;
+    if (!matters || performance.now() - this.#quotaAt < QUOTA_EVERY_MS) return;
+    this.#quotaAt = performance.now();
     const answer = this.#quota().then((bytes) => {
       this.#limitBytes = bytes;
     });
@@ -188,11 +188,11 @@ export class SegmentWriter {
 
   #discard(segment: Segment): void {
     this.#segments.remove(segment);
-    this.#unwanted.push(segment);
+    this.#obsolete.push(segment);
   }
 }
 
-async function writeWhole(file: FileHandle, bytes: Uint8Array, length: number, position: number): Promise<void> {
+async function writeAll(file: FileHandle, bytes: Uint8Array, length: number, position: number): Promise<void> {
   for (let written = 0; written < length; ) {
     const result = await file.write(bytes, written, length - written, position + written);
     if (result.bytesWritten === 0) throw new Error('the disk takes no more');

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
 import { describeError } from '../logging/log.ts';
 import { RecordBlock } from './record-block.ts';
-import type { OnDisk, SegmentList } from './segment-list.ts';
+import type { SegmentList, SpoolContents } from './segment-list.ts';
 import { type Later, SegmentReader } from './segment-reader.ts';
 import { SegmentWriter, segmentBytes } from './segment-writer.ts';
 
@@ -15,22 +15,22 @@ export interface SpoolSource {
   /** Moves what is due, oldest first, into an empty block; nothing when nothing is due. */
   moveInto(block: RecordBlock): void;
   /** What was asked for and is on disk can be read now. */
-  readable(): void;
+  onReadable(): void;
   /** The disk has failed: said once a run. */
-  trouble(why: string): void;
+  onFailure(why: string): void;
 }
 
 /** How much of the disk a run may use. */
 export interface SpoolLimit {
   readonly bytes: number;
   /** How much it may use by now; asked while the spool grows. Never fails. */
-  readonly again: () => Promise<number>;
+  readonly recompute: () => Promise<number>;
 }
 
 /** What may be lost when the power fails, at most. */
 const SYNC_EVERY_MS = 5_000;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 60_000;
 
 export class Spool {
   readonly #source: SpoolSource;
@@ -43,28 +43,28 @@ export class Spool {
   #closed = false;
   #flushing = false;
   #syncedAt = performance.now();
-  #wake: NodeJS.Timeout | null = null;
-  #pauseMs = FIRST_PAUSE_MS;
+  #wakeTimer: NodeJS.Timeout | null = null;
+  #pauseMs = MIN_PAUSE_MS;
   #pausedUntil = 0;
   #failure: string | null = null;
-  #told = false;
+  #hasReported = false;
   #onIdle: () => void = () => {};
 
   /**
    * @param directory the run's own
    * @param onDisk what it holds already
    */
-  constructor(directory: string, limit: SpoolLimit, source: SpoolSource, onDisk: OnDisk) {
+  constructor(directory: string, limit: SpoolLimit, source: SpoolSource, onDisk: SpoolContents) {
     this.#source = source;
     this.#segments = onDisk.segments;
-    this.#writer = new SegmentWriter(directory, limit.bytes, limit.again, onDisk);
-    this.#reader = new SegmentReader(this.#segments, () => source.readable());
+    this.#writer = new SegmentWriter(directory, limit.bytes, limit.recompute, onDisk);
+    this.#reader = new SegmentReader(this.#segments, () => source.onReadable());
     this.#block = new RecordBlock(segmentBytes(limit.bytes));
   }
 
   /** Bytes of output that were deleted to stay within the limit. */
-  get dropped(): number {
-    return this.#writer.dropped;
+  get droppedBytes(): number {
+    return this.#writer.droppedBytes;
   }
 
   /** Whether it holds output that is not on disk yet. */
@@ -73,20 +73,20 @@ export class Spool {
   }
 
   /** Bytes of output that are on disk, and wanted. */
-  get kept(): number {
-    return this.#writer.kept;
+  get storedBytes(): number {
+    return this.#writer.storedBytes;
   }
 
   /** The limit is another by now. */
-  limitChanged(): void {
-    this.#writer.limitChanged();
+  invalidateQuota(): void {
+    this.#writer.invalidateQuota();
   }
 
   /** Call when output may be due. */
   kick(): void {
     if (this.#working || this.#closed) return;
     if (performance.now() < this.#pausedUntil && !this.#flushing) return;
-    this.#takeFromSource();
+    this.#fillBlock();
     if (!this.#hasWork()) {
       this.#onIdle();
       return;
@@ -114,7 +114,7 @@ export class Spool {
     this.#writer.free(offset);
     // While it is being written, the block is not ours to change.
     if (!this.#working && this.#block.end <= offset) this.#block.clear();
-    if (!this.#writer.untidy) return;
+    if (!this.#writer.hasObsoleteFiles) return;
     // There will be room.
     this.#pausedUntil = 0;
     this.kick();
@@ -138,13 +138,13 @@ export class Spool {
         resolve(result);
       };
       const limit = setTimeout(() => {
-        this.#takeFromSource();
+        this.#fillBlock();
         // Where only the sync is missing, all of it outlives us.
         finish(this.#block.start === null ? null : `the disk took longer than ${timeLimitMs} ms`);
       }, timeLimitMs);
       this.#onIdle = () => {
         if (this.#working) return;
-        this.#takeFromSource();
+        this.#fillBlock();
         if (this.#failure !== null) attempts -= 1;
         const { isOver, failure } = this.#flushState(attempts);
         if (isOver) {
@@ -169,21 +169,21 @@ export class Spool {
   close(): void {
     this.#closed = true;
     this.#reader.close();
-    if (this.#wake !== null) clearTimeout(this.#wake);
+    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
     if (!this.#working) void this.#writer.seal();
     this.#onIdle();
   }
 
-  #takeFromSource(): void {
+  #fillBlock(): void {
     if (this.#block.start === null) this.#source.moveInto(this.#block);
   }
 
   #hasWork(): boolean {
-    return this.#block.start !== null || this.#writer.untidy || this.#syncIsDue();
+    return this.#block.start !== null || this.#writer.hasObsoleteFiles || this.#syncIsDue();
   }
 
   #syncIsDue(): boolean {
-    if (!this.#writer.unsynced) return false;
+    if (!this.#writer.hasUnsynced) return false;
     // In a flush all is written before: what only a loss of power can take is no reason to lose what is not written.
     return this.#flushing ? this.#block.start === null : performance.now() - this.#syncedAt >= SYNC_EVERY_MS;
   }
@@ -191,14 +191,14 @@ export class Spool {
   async #work(): Promise<void> {
     try {
       while (!this.#closed && this.#hasWork()) {
-        if (this.#writer.untidy) await this.#writer.tidy();
+        if (this.#writer.hasObsoleteFiles) await this.#writer.deleteObsolete();
         if (this.#block.start !== null) await this.#writeBlock(this.#block.start);
-        this.#takeFromSource();
+        this.#fillBlock();
         if (this.#syncIsDue()) await this.#sync();
       }
     } catch (error) {
       // Whatever a file system may say: no room, no rights, a bad disk, the directory deleted.
-      this.#failed(error);
+      this.#onFailure(error);
     }
   }
 
@@ -207,7 +207,7 @@ export class Spool {
     this.#block.clear();
     // It may have become unwanted while it was being written.
     this.#writer.free(this.#freed);
-    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#pauseMs = MIN_PAUSE_MS;
   }
 
   async #sync(): Promise<void> {
@@ -215,25 +215,25 @@ export class Spool {
     await this.#writer.sync(this.#flushing ? 'all' : 'newest');
   }
 
-  #failed(error: unknown): void {
+  #onFailure(error: unknown): void {
     this.#failure = describeError(error);
     this.#pausedUntil = performance.now() + this.#pauseMs;
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
-    if (this.#told) return;
-    this.#told = true;
-    this.#source.trouble(this.#failure);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
+    if (this.#hasReported) return;
+    this.#hasReported = true;
+    this.#source.onFailure(this.#failure);
   }
 
   /** What is left to do although nothing may come any more: the next attempt after a failure, or a sync. */
   #scheduleNext(): void {
     const paused = this.#pausedUntil - performance.now();
     if (paused > 0) this.#wakeIn(paused);
-    else if (this.#writer.unsynced) this.#wakeIn(this.#syncedAt + SYNC_EVERY_MS - performance.now());
+    else if (this.#writer.hasUnsynced) this.#wakeIn(this.#syncedAt + SYNC_EVERY_MS - performance.now());
   }
 
   #wakeIn(ms: number): void {
-    if (this.#wake !== null) clearTimeout(this.#wake);
-    this.#wake = setTimeout(() => this.kick(), Math.max(1, Math.ceil(ms)));
-    this.#wake.unref();
+    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    this.#wakeTimer = setTimeout(() => this.kick(), Math.max(1, Math.ceil(ms)));
+    this.#wakeTimer.unref();
   }
 }

@@ -34,7 +34,7 @@ export async function stateRoots(stateDirectory: string): Promise<string[]> {
 }
 
 /** Makes one, unless there is one. Null where there is no memory for it. Never fails. */
-export async function makeFallbackDirectory(stateDirectory: string): Promise<string | null> {
+export async function createFallbackDirectory(stateDirectory: string): Promise<string | null> {
   try {
     if (!isMemoryFree() || (await pathOwners(MEMORY)).kind !== 'ours') return null;
     const [found] = await fallbackDirectories(stateDirectory);

@@ -31,15 +31,15 @@ export async function readJson<T>(file: string, read: (text: string) => Read<T>)
 export async function makeDirectory(directory: string): Promise<void> {
   const parent = path.dirname(directory);
   try {
-    await makeOne(directory);
+    await mkdirIfMissing(directory);
   } catch (error) {
     if (!hasCode(error, 'ENOENT') || parent === directory) throw error;
     await makeDirectory(parent);
-    await makeOne(directory);
+    await mkdirIfMissing(directory);
   }
 }
 
-async function makeOne(directory: string): Promise<void> {
+async function mkdirIfMissing(directory: string): Promise<void> {
   try {
     await fs.mkdir(directory, { mode: 0o700 });
   } catch (error) {

@@ -10,14 +10,14 @@ export const DEFAULT_TOTAL_BYTES = 2048 * MIB;
 /** What a control plane keeps of a run (`RUN_OUTPUT_MAX_BYTES`) unless it says otherwise. */
 export const DEFAULT_OUTPUT_LIMIT_BYTES = 256 * MIB;
 /** However much others have left behind, a run gets this much. */
-const LEAST_BYTES = MIB;
+const MIN_BYTES = MIB;
 
 /** File bytes that hold so much output: records have headers, and whole files are deleted. */
 export function spoolBytesFor(outputBytes: number): number {
-  return Math.max(LEAST_BYTES, Math.ceil(outputBytes + outputBytes / 32 + 2 * MIB));
+  return Math.max(MIN_BYTES, Math.ceil(outputBytes + outputBytes / 32 + 2 * MIB));
 }
 
-export interface QuotaQuestion {
+export interface QuotaRequest {
   readonly stateDirectory: string;
   readonly run: string;
   /** What the run may use at most. */
@@ -28,18 +28,18 @@ export interface QuotaQuestion {
 }
 
 /** File bytes that a run may use, those that it uses already included. Ask again as it grows. Never fails. */
-export async function spoolQuota(question: QuotaQuestion): Promise<number> {
+export async function computeQuota(question: QuotaRequest): Promise<number> {
   const { stateDirectory, run, wantedBytes, totalBytes, signal } = question;
   // One after the other: on a disk that hangs each would hold a thread of the pool, of which there are four.
   const ownBytes = await usedBytes(path.join(runsIn(stateDirectory), run));
   const allBytes = await allRunsBytes(stateDirectory, signal);
-  const leftByOthers = Math.max(LEAST_BYTES, totalBytes - (allBytes - ownBytes));
-  return Math.floor(Math.min(wantedBytes, leftByOthers, ((await freeOnDisk(stateDirectory)) + ownBytes) / 4));
+  const leftByOthers = Math.max(MIN_BYTES, totalBytes - (allBytes - ownBytes));
+  return Math.floor(Math.min(wantedBytes, leftByOthers, ((await freeBytes(stateDirectory)) + ownBytes) / 4));
 }
 
 /** What a run that has nothing on disk yet may use by what is free alone: known at once, whatever others have left. */
-export async function firstQuota(stateDirectory: string, wantedBytes: number): Promise<number> {
-  return Math.floor(Math.min(wantedBytes, (await freeOnDisk(stateDirectory)) / 4));
+export async function initialQuota(stateDirectory: string, wantedBytes: number): Promise<number> {
+  return Math.floor(Math.min(wantedBytes, (await freeBytes(stateDirectory)) / 4));
 }
 
 async function allRunsBytes(stateDirectory: string, signal: AbortSignal): Promise<number> {
@@ -63,7 +63,7 @@ async function usedBytes(directory: string): Promise<number> {
   return sum;
 }
 
-async function freeOnDisk(directory: string): Promise<number> {
+async function freeBytes(directory: string): Promise<number> {
   try {
     const { bavail, bsize } = await fs.statfs(directory);
     return bavail * bsize;

@@ -105,7 +105,7 @@ export class RunDirectory {
     const file = path.join(this.path, END_FILE);
     const why = await failureWithin(
       timeLimitMs,
-      this.#putEnd(JSON.stringify({ version: FORMAT_VERSION, ...end } satisfies RunEnd)),
+      this.#replaceEnd(JSON.stringify({ version: FORMAT_VERSION, ...end } satisfies RunEnd)),
     );
     // A busy disk may take seconds for this. What is written outlives us without.
     if (why === null)
@@ -173,7 +173,7 @@ export class RunDirectory {
     }
   }
 
-  async #putEnd(text: string): Promise<void> {
+  async #replaceEnd(text: string): Promise<void> {
     const file = path.join(this.path, END_FILE);
     const reserve = path.join(this.path, RESERVE_FILE);
     try {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Environment } from '../config/config-file.ts';
 import { pathOwners } from '../host/path-owners.ts';
 import { describeError } from '../logging/log.ts';
-import { fallbackDirectories, makeFallbackDirectory } from './fallback-directory.ts';
+import { createFallbackDirectory, fallbackDirectories } from './fallback-directory.ts';
 import { makeDirectory } from './files.ts';
 import { ownProcess, type Processes } from './owner.ts';
 
@@ -42,7 +42,7 @@ export async function openStateOrFallback(settings: Environment): Promise<State 
 export async function openFallbackState(settings: Environment): Promise<State | null> {
   const opened = await openState(settings);
   const stateDirectory = opened.kind === 'usable' ? opened.directory : await plannedPath(settings);
-  const directory = await makeFallbackDirectory(stateDirectory);
+  const directory = await createFallbackDirectory(stateDirectory);
   return directory === null ? null : stateIn(directory);
 }
 

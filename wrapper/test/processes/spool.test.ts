@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
-import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
+import { SpooledOutput } from '../../src/spool/spooled-output.ts';
 import { patternBytes } from '../support/pattern.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -51,7 +51,7 @@ class Child {
 }
 
 /** Reads all that is left in a directory; every byte is checked. Returns how many there are. */
-async function countRight(leftover: LeftoverOutput): Promise<number> {
+async function countRight(leftover: SpooledOutput): Promise<number> {
   let right = 0;
   for (let at = leftover.start; at < leftover.end; ) {
     const readable = new Promise<void>((resolve) => {
@@ -127,7 +127,7 @@ test('what a writer that was SIGKILLed had written is read, and nothing else', a
     await waitFor('something to be on disk', () => sizeOf(directory) > atLeastBytes);
     writer.process.kill('SIGKILL');
     await waitFor('the writer to be gone', () => writer.isGone);
-    const leftover = await LeftoverOutput.open(directory, null);
+    const leftover = await SpooledOutput.open(directory, null);
     // The last block may have been cut off.
     expect(await countRight(leftover)).toBeGreaterThan(atLeastBytes - 128 * 1024);
     await leftover.close();
@@ -153,18 +153,18 @@ test('on a full disk it keeps what fits and goes on when there is room', async (
   const troubles: string[] = [];
   const output = new UnackedOutput(512 * 1024, (why) => troubles.push(why));
   onTestFinished(() => output.close());
-  output.useSpool(directory, { bytes: 1024 ** 3, again: async () => 1024 ** 3 });
+  output.useSpool(directory, { bytes: 1024 ** 3, recompute: async () => 1024 ** 3 });
   for (let each = 0; each < 400; each += 1) {
     output.append('stdout', patternBytes(output.end, 10_000));
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await waitFor('the full disk to be told', () => troubles.length > 0);
   expect(troubles).toEqual([expect.stringContaining('ENOSPC')]);
-  expect(output.dropped).toBeGreaterThan(2_000_000);
+  expect(output.droppedBytes).toBeGreaterThan(2_000_000);
 
   fs.rmSync(filler);
   expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
-  const leftover = await LeftoverOutput.open(directory, output.end);
-  expect(await countRight(leftover)).toBe(output.end - output.dropped);
+  const leftover = await SpooledOutput.open(directory, output.end);
+  expect(await countRight(leftover)).toBe(output.end - output.droppedBytes);
   await leftover.close();
 });

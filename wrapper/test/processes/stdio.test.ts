@@ -135,10 +135,10 @@ test('what is printed in one go waits for a disk that takes it, and none of it i
   const reader = readOutput(started.output, sinks(), events, silent, backpressure);
   await waitFor('the brake', () => backpressure.isActive());
   const limit = 100_000_000;
-  output.useSpool(temporaryDirectory(), { bytes: limit, again: async () => limit });
+  output.useSpool(temporaryDirectory(), { bytes: limit, recompute: async () => limit });
   expect(await started.exited).toEqual({ kind: 'exited', code: 0 });
   expect(await reader.finished()).toEqual([]);
-  expect([output.end, output.dropped]).toEqual([4_000_000, 0]);
+  expect([output.end, output.droppedBytes]).toEqual([4_000_000, 0]);
   output.close();
 });
 

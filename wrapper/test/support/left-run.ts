@@ -32,7 +32,7 @@ export async function leaveRun(
   const output = new UnackedOutput(4 * MIB, (why) => {
     throw new Error(why);
   });
-  output.useSpool(directory.path, { bytes: 1024 * MIB, again: async () => 1024 * MIB });
+  output.useSpool(directory.path, { bytes: 1024 * MIB, recompute: async () => 1024 * MIB });
   output.append('stdout', stdout);
   const flushed = await output.flush(WAIT_LIMIT_MS);
   if (flushed.kind !== 'stored') throw new Error(flushed.why);

@@ -50,7 +50,7 @@ async function claimAll(state: string, processes: Processes): Promise<never> {
 
 async function writeForEver(directory: string): Promise<never> {
   const output = new UnackedOutput(512 * 1024, (why) => process.stderr.write(why));
-  output.useSpool(directory, { bytes: 1024 ** 3, again: async () => 1024 ** 3 });
+  output.useSpool(directory, { bytes: 1024 ** 3, recompute: async () => 1024 ** 3 });
   for (;;) {
     output.append('stdout', patternBytes(output.end, 10_000));
     await turn();

@@ -11,7 +11,7 @@ const CHUNK = Buffer.alloc(20_000, 'x');
 const AGES_MS = 600_000;
 
 function limited(bytes: number) {
-  return { bytes, again: async () => bytes };
+  return { bytes, recompute: async () => bytes };
 }
 
 /** Prints as a command does that is read whenever there is no backpressure. */
@@ -36,7 +36,7 @@ test('what is printed in one go leaves no gap, even before there is a disk', asy
   await waitFor('backpressure', () => backpressure.isActive());
   output.useSpool(temporaryDirectory(), limited(100 * MEMORY_BYTES));
   await printed;
-  expect([output.end, output.dropped]).toEqual([20 * MEMORY_BYTES, 0]);
+  expect([output.end, output.droppedBytes]).toEqual([20 * MEMORY_BYTES, 0]);
   output.close();
 });
 
@@ -48,7 +48,7 @@ test('many small chunks, which take up more than their bytes, leave none either'
     output.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('.'));
     if (backpressure.isActive()) await released(backpressure);
   }
-  expect(output.dropped).toBe(0);
+  expect(output.droppedBytes).toBe(0);
   output.close();
 });
 
@@ -89,7 +89,7 @@ test('without a disk, and where more was printed than may be kept, nothing is he
   const none = new UnackedOutput(MEMORY_BYTES, () => {});
   const never = new Backpressure(none, AGES_MS);
   await print(none, never, 2 * MEMORY_BYTES);
-  expect(none.dropped).toBeGreaterThan(0);
+  expect(none.droppedBytes).toBeGreaterThan(0);
 
   const failing = new UnackedOutput(MEMORY_BYTES, () => {});
   const backpressure = new Backpressure(failing, AGES_MS);
@@ -105,6 +105,6 @@ test('without a disk, and where more was printed than may be kept, nothing is he
   small.useSpool(temporaryDirectory(), limited(MEMORY_BYTES));
   await print(small, spared, 10 * MEMORY_BYTES);
   for (let each = 0; each < 40; each += 1) small.append('stdout', CHUNK);
-  expect([small.dropped > 0, spared.isActive()]).toEqual([true, false]);
+  expect([small.droppedBytes > 0, spared.isActive()]).toEqual([true, false]);
   small.close();
 });

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { removeDelivered } from '../../src/state/cleanup.ts';
-import { fallbackDirectories, makeFallbackDirectory, stateRoots } from '../../src/state/fallback-directory.ts';
+import { createFallbackDirectory, fallbackDirectories, stateRoots } from '../../src/state/fallback-directory.ts';
 import type { Processes } from '../../src/state/owner.ts';
 import { claim, createRunDirectory } from '../../src/state/run-directory.ts';
 import { listRuns } from '../../src/state/run-listing.ts';
@@ -17,7 +17,7 @@ function stateDirectory(): string {
 }
 
 async function fallbackOf(state: string): Promise<string> {
-  return removedLater((await makeFallbackDirectory(state)) ?? '');
+  return removedLater((await createFallbackDirectory(state)) ?? '');
 }
 
 function removedLater(directory: string): string {
@@ -30,14 +30,14 @@ const hasMemory = fs.existsSync('/dev/shm');
 test.skipIf(!hasMemory)('what others could change does not stand in for a state directory', async () => {
   const state = stateDirectory();
   const fallback = await fallbackOf(state);
-  expect(await makeFallbackDirectory(state)).toBe(fallback);
+  expect(await createFallbackDirectory(state)).toBe(fallback);
   expect(await stateRoots(state)).toEqual([fallback, state]);
   expect(await stateRoots(fallback)).toEqual([fallback]);
   expect(await fallbackDirectories(`${state}-other`)).toEqual([]);
 
   fs.chmodSync(fallback, 0o777);
   expect(await stateRoots(state)).toEqual([state]);
-  expect(removedLater((await makeFallbackDirectory(state)) ?? '')).not.toBe(fallback);
+  expect(removedLater((await createFallbackDirectory(state)) ?? '')).not.toBe(fallback);
 });
 
 test.skipIf(!hasMemory)(

@@ -51,7 +51,7 @@ test('the oldest stretch is what comes first, gaps included', () => {
   for (let oldest = log.oldest(); oldest?.kind === 'bytes'; oldest = log.oldest()) {
     log.free(oldest.start + oldest.bytes.length);
   }
-  expect(log.oldest()).toEqual({ kind: 'gap', from: log.start, to: log.start + log.dropped });
+  expect(log.oldest()).toEqual({ kind: 'gap', from: log.start, to: log.start + log.droppedBytes });
 });
 
 test('what was freed is a gap to whoever asks for it again', () => {
@@ -78,14 +78,14 @@ test('when it is full it keeps head and tail, and tells exactly what is missing'
   const held = pieces.reduce((sum, each) => sum + lengthOf(each), 0);
   expect(held).toBeGreaterThan(60_000);
   expect(held).toBeLessThanOrEqual(100_000);
-  expect(log.dropped).toBe(2_000_000 - held);
+  expect(log.droppedBytes).toBe(2_000_000 - held);
 });
 
 test('single bytes can not get past the bound', () => {
   const log = new OutputBuffer(100_000);
   // Alternating streams can't be gathered: each byte is a chunk of its own.
   for (let each = 0; each < 10_000; each += 1) log.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('x'));
-  expect(log.end - log.dropped).toBeLessThan(500);
+  expect(log.end - log.droppedBytes).toBeLessThan(500);
 });
 
 test('whatever is added, freed and dropped, what is read is what was written, or a told gap', () => {

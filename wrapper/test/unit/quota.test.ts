@@ -4,11 +4,11 @@ import { expect, test } from 'vitest';
 import { acquireFlusherLock } from '../../src/flush/flusher-lock.ts';
 import type { Processes } from '../../src/state/owner.ts';
 import {
+  computeQuota,
   DEFAULT_OUTPUT_LIMIT_BYTES,
   DEFAULT_TOTAL_BYTES,
-  firstQuota,
+  initialQuota,
   spoolBytesFor,
-  spoolQuota,
 } from '../../src/state/quota.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -27,7 +27,7 @@ function stateWith(runs: Record<string, number>): string {
 }
 
 function quota(stateDirectory: string, totalBytes: number, wantedBytes = 8 * MIB): Promise<number> {
-  return spoolQuota({ stateDirectory, run: 'own', wantedBytes, totalBytes, signal: new AbortController().signal });
+  return computeQuota({ stateDirectory, run: 'own', wantedBytes, totalBytes, signal: new AbortController().signal });
 }
 
 test('a run gets what it wants while there is enough', async () => {
@@ -59,9 +59,9 @@ test('a run may use what holds as much output as the control plane keeps, and se
 
 test('at its start it needs to look at nothing but the disk', async () => {
   const state = stateWith({ other: 200 * MIB });
-  expect(await firstQuota(state, 8 * MIB)).toBe(8 * MIB);
+  expect(await initialQuota(state, 8 * MIB)).toBe(8 * MIB);
   const { bavail, bsize } = fs.statfsSync(state);
-  const granted = await firstQuota(state, Number.MAX_SAFE_INTEGER);
+  const granted = await initialQuota(state, Number.MAX_SAFE_INTEGER);
   expect(granted / ((bavail * bsize) / 4)).toBeGreaterThan(0.5);
   expect(granted / ((bavail * bsize) / 4)).toBeLessThan(2);
 });

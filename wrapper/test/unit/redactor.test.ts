@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { trials } from '#testing/seed';
-import { MAX_PIECE_BYTES, OVERLAP_BYTES } from '../../src/redact/line-search.ts';
+import { MAX_WINDOW_BYTES, OVERLAP_BYTES } from '../../src/redact/line-search.ts';
 import { compilePattern } from '../../src/redact/patterns.ts';
-import { MARK, type RedactionRules, Redactor, redactionRules, redactText } from '../../src/redact/redactor.ts';
+import { REDACTED, type RedactionRules, Redactor, redactionRules, redactText } from '../../src/redact/redactor.ts';
 
 function pattern(source: string): RegExp {
   const compiled = compilePattern(source);
@@ -64,7 +64,7 @@ function render(text: string, hidden: readonly boolean[], upTo = text.length): s
   let result = '';
   for (let at = 0; at < upTo; at += 1) {
     if (!hidden[at]) result += text[at];
-    else if (at === 0 || !hidden[at - 1]) result += MARK;
+    else if (at === 0 || !hidden[at - 1]) result += REDACTED;
   }
   return result;
 }
@@ -159,7 +159,7 @@ test('every byte comes through as it is when nothing is hidden', () => {
 test('a secret cut anywhere, even in three, is hidden', () => {
   const values = ['s3cret-value', 'value-two', 'ret-va', 's3cret-value-two-longer'];
   const text = 'one s3cret-value-two three\ns3cret-value-two-longe, s3cret-s3cret-value-two-longer\n';
-  const expected = `one ${MARK} three\n${MARK}-longe, s3cret-${MARK}\n`;
+  const expected = `one ${REDACTED} three\n${REDACTED}-longe, s3cret-${REDACTED}\n`;
   const rules = rulesOf(values);
   for (let first = 0; first <= text.length; first += 1) {
     for (let second = first; second <= text.length; second += 1) {
@@ -170,36 +170,36 @@ test('a secret cut anywhere, even in three, is hidden', () => {
 });
 
 test.each([
-  ['side by side', ['abcdef', 'ghijkl'], '-abcdefghijkl-', `-${MARK}-`],
-  ['overlapping', ['abcdef', 'efghij'], '-abcdefghij-', `-${MARK}-`],
-  ['overlapping itself', ['ababab'], '-abababab-', `-${MARK}-`],
-  ['a prefix of another', ['abcdef', 'abcdefgh'], 'abcdef abcdefg abcdefgh', `${MARK} ${MARK}g ${MARK}`],
-  ['within another', ['cdefgh', 'abcdefghij'], 'abcdefghij abcdefghi', `${MARK} ab${MARK}i`],
-  ['the end of another', ['efghij', 'abcdefghij'], 'abcdefghij xefghij', `${MARK} x${MARK}`],
-  ['over several lines', ['abc\ndef'], 'xabc\ndefx abc\r\ndef', `x${MARK}x abc\r\ndef`],
-  ['like the mark', ['REDACTED]x'], `abc${MARK}x REDACTED]x`, `abc[${MARK} ${MARK}`],
+  ['side by side', ['abcdef', 'ghijkl'], '-abcdefghijkl-', `-${REDACTED}-`],
+  ['overlapping', ['abcdef', 'efghij'], '-abcdefghij-', `-${REDACTED}-`],
+  ['overlapping itself', ['ababab'], '-abababab-', `-${REDACTED}-`],
+  ['a prefix of another', ['abcdef', 'abcdefgh'], 'abcdef abcdefg abcdefgh', `${REDACTED} ${REDACTED}g ${REDACTED}`],
+  ['within another', ['cdefgh', 'abcdefghij'], 'abcdefghij abcdefghi', `${REDACTED} ab${REDACTED}i`],
+  ['the end of another', ['efghij', 'abcdefghij'], 'abcdefghij xefghij', `${REDACTED} x${REDACTED}`],
+  ['over several lines', ['abc\ndef'], 'xabc\ndefx abc\r\ndef', `x${REDACTED}x abc\r\ndef`],
+  ['like the mark', ['REDACTED]x'], `abc${REDACTED}x REDACTED]x`, `abc[${REDACTED} ${REDACTED}`],
 ])('secrets %s', (_, values, text, expected) => {
   expect(redactChunks(rulesOf(values), [text])).toBe(expected);
   expect(redactChunks(rulesOf(values), [...text])).toBe(expected);
 });
 
 test('what a mark and its surroundings form together is not looked at again', () => {
-  expect(redactChunks(rulesOf(['abcdef', `x${MARK}y`]), ['xabcdefy'])).toBe(`x${MARK}y`);
-  expect(redactChunks(rulesOf(['abcdef'], ['REDACTED', '\\[']), ['abcdef\n'])).toBe(`${MARK}\n`);
+  expect(redactChunks(rulesOf(['abcdef', `x${REDACTED}y`]), ['xabcdefy'])).toBe(`x${REDACTED}y`);
+  expect(redactChunks(rulesOf(['abcdef'], ['REDACTED', '\\[']), ['abcdef\n'])).toBe(`${REDACTED}\n`);
 });
 
 test('a pattern does not spare the rest of a secret that it cuts', () => {
-  expect(redactChunks(rulesOf(['abc123def'], ['\\d+d']), ['-abc123def-\n'])).toBe(`-${MARK}-\n`);
+  expect(redactChunks(rulesOf(['abc123def'], ['\\d+d']), ['-abc123def-\n'])).toBe(`-${REDACTED}-\n`);
 });
 
 test('a pending secret over lines does not hold what is decided before it', () => {
   const stream = redacting(rulesOf(['one\ntwo\nthree'], ['x+']));
   stream.write('axa one\ntwo\nth');
-  expect(stream.output()).toBe(`a${MARK}a `);
+  expect(stream.output()).toBe(`a${REDACTED}a `);
   stream.write('y');
-  expect(stream.output()).toBe(`a${MARK}a one\ntwo\n`);
+  expect(stream.output()).toBe(`a${REDACTED}a one\ntwo\n`);
   stream.end();
-  expect(stream.output()).toBe(`a${MARK}a one\ntwo\nthy`);
+  expect(stream.output()).toBe(`a${REDACTED}a one\ntwo\nthy`);
 });
 
 test('with a pattern, complete lines are passed on and the last one is held', () => {
@@ -207,10 +207,10 @@ test('with a pattern, complete lines are passed on and the last one is held', ()
   stream.write('one\n50%\rxx');
   expect(stream.output()).toBe('one\n50%\r');
   stream.write('y\n');
-  expect(stream.output()).toBe(`one\n50%\r${MARK}\n`);
+  expect(stream.output()).toBe(`one\n50%\r${REDACTED}\n`);
 });
 
-test.each([2_477, MAX_PIECE_BYTES + 1, 1_000_000])(
+test.each([2_477, MAX_WINDOW_BYTES + 1, 1_000_000])(
   'matches are found in a line of a megabyte that comes by %i bytes, of which little is held',
   (size) => {
     const secret = `<${'s'.repeat(OVERLAP_BYTES - 2)}>`;
@@ -219,33 +219,33 @@ test.each([2_477, MAX_PIECE_BYTES + 1, 1_000_000])(
     const stream = redacting(rulesOf(['value-in-a-long-line'], ['<s*>', '^\\.{5}']));
     for (let at = 0; at < line.length; at += size) {
       stream.write(line.slice(at, at + size));
-      const settled = Math.max(0, Math.min(line.length, at + size) - MAX_PIECE_BYTES);
-      const expected = line.slice(0, settled).replace(/<s*>?|^\.{5}/g, MARK).length;
+      const settled = Math.max(0, Math.min(line.length, at + size) - MAX_WINDOW_BYTES);
+      const expected = line.slice(0, settled).replace(/<s*>?|^\.{5}/g, REDACTED).length;
       expect(stream.output().length).toBeGreaterThanOrEqual(expected);
     }
     stream.write('\n.....!');
     stream.end();
-    expect(stream.output()).toBe(`${line}\n.....!`.replace(/<s*>|^\.{5}/gm, MARK));
+    expect(stream.output()).toBe(`${line}\n.....!`.replace(/<s*>|^\.{5}/gm, REDACTED));
   },
 );
 
 test('a match that looks behind is found where pieces of a long line meet', () => {
   for (const shift of [-2, -1, 0, 1, 2]) {
-    const before = '.'.repeat(MAX_PIECE_BYTES - OVERLAP_BYTES + shift);
-    const line = `${before}id=42${'.'.repeat(MAX_PIECE_BYTES)}`;
-    expect(redactChunks(rulesOf([], ['(?<=id=)\\d+', '^\\d+']), [line])).toBe(line.replace('42', MARK));
+    const before = '.'.repeat(MAX_WINDOW_BYTES - OVERLAP_BYTES + shift);
+    const line = `${before}id=42${'.'.repeat(MAX_WINDOW_BYTES)}`;
+    expect(redactChunks(rulesOf([], ['(?<=id=)\\d+', '^\\d+']), [line])).toBe(line.replace('42', REDACTED));
   }
 });
 
 test('a match that crosses where pieces of a long line meet is hidden whole, and none begins within it', () => {
   for (let shift = -3; shift <= 0; shift += 1) {
-    const before = '.'.repeat(MAX_PIECE_BYTES - OVERLAP_BYTES + shift);
-    const line = `${before}aaa${'.'.repeat(MAX_PIECE_BYTES)}`;
-    expect(redactChunks(rulesOf([], ['aa']), [line])).toBe(line.replace('aa', MARK));
+    const before = '.'.repeat(MAX_WINDOW_BYTES - OVERLAP_BYTES + shift);
+    const line = `${before}aaa${'.'.repeat(MAX_WINDOW_BYTES)}`;
+    expect(redactChunks(rulesOf([], ['aa']), [line])).toBe(line.replace('aa', REDACTED));
   }
-  const end = `${'.'.repeat(MAX_PIECE_BYTES - 7)}id=${'a'.repeat(OVERLAP_BYTES - 100)}`;
-  const line = `${end}${'.'.repeat(MAX_PIECE_BYTES)}`;
-  expect(redactChunks(rulesOf([], ['id=[a-z]+']), [line])).toBe(line.replace(/id=a+/, MARK));
+  const end = `${'.'.repeat(MAX_WINDOW_BYTES - 7)}id=${'a'.repeat(OVERLAP_BYTES - 100)}`;
+  const line = `${end}${'.'.repeat(MAX_WINDOW_BYTES)}`;
+  expect(redactChunks(rulesOf([], ['id=[a-z]+']), [line])).toBe(line.replace(/id=a+/, REDACTED));
 });
 
 test('without rules the very bytes are passed on', () => {
@@ -266,7 +266,7 @@ test('without rules the very bytes are passed on', () => {
 
 test('a text is redacted as a whole', () => {
   const rules = redactionRules([Buffer.from('pässwörd')], [pattern('--token=\\S+')]);
-  expect(redactText(rules, "curl --token=x -u 'me:pässwörd' ü")).toBe(`curl ${MARK} -u 'me:${MARK}' ü`);
+  expect(redactText(rules, "curl --token=x -u 'me:pässwörd' ü")).toBe(`curl ${REDACTED} -u 'me:${REDACTED}' ü`);
   expect(redactText(rules, 'pässwör')).toBe('pässwör');
   expect(redactText(redactionRules([]), 'as it is')).toBe('as it is');
 });

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
 import { trials } from '#testing/seed';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
-import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
+import { SpooledOutput } from '../../src/spool/spooled-output.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** What may happen to a run's output. Positions and sizes are shares of what there is. */
@@ -77,7 +77,7 @@ class Original {
   }
 }
 
-type Readable = Pick<UnackedOutput | LeftoverOutput, 'start' | 'end' | 'read' | 'onReadable'>;
+type Readable = Pick<UnackedOutput | SpooledOutput, 'start' | 'end' | 'read' | 'onReadable'>;
 
 /** Reads once, and checks what comes. Returns where to go on; null when it comes later, or nothing does. */
 function readOnce(output: Readable, original: Original, at: number, maxBytes: number): number | null {
@@ -125,7 +125,7 @@ class World {
   constructor(parent: string, capacityBytes: number, limitBytes: number) {
     this.directory = fs.mkdtempSync(path.join(parent, 'run-'));
     this.output = new UnackedOutput(capacityBytes, () => {});
-    this.output.useSpool(this.directory, { bytes: limitBytes, again: async () => limitBytes });
+    this.output.useSpool(this.directory, { bytes: limitBytes, recompute: async () => limitBytes });
   }
 
   async perform(step: Step): Promise<void> {
@@ -212,11 +212,11 @@ test('whatever happens, each byte that is read is right, and each that is missin
       // The wrapper goes, in order or not; somebody else goes on.
       const isInOrder = steps.length % 2 === 0 && (await output.flush(10_000)).kind === 'stored';
       const missingNow = isInOrder ? await readAll(output, original, 50_000) : null;
-      if (world.isWhole && !freed && missingNow !== null) expect(missingNow).toBe(output.dropped);
+      if (world.isWhole && !freed && missingNow !== null) expect(missingNow).toBe(output.droppedBytes);
       const { start, end } = output;
       output.close();
       await new Promise(setImmediate);
-      const unharmed = await LeftoverOutput.open(directory, isInOrder ? end : null);
+      const unharmed = await SpooledOutput.open(directory, isInOrder ? end : null);
       expect(unharmed.end).toBeLessThanOrEqual(end);
       unharmed.free(start);
       const missingThen = await readAll(unharmed, original, 50_000);
@@ -224,7 +224,7 @@ test('whatever happens, each byte that is read is right, and each that is missin
       await unharmed.close();
 
       for (const each of damages) inflict(each, directory);
-      const damaged = await LeftoverOutput.open(directory, null);
+      const damaged = await SpooledOutput.open(directory, null);
       await readAll(damaged, original, 50_000);
       await damaged.close();
       fs.rmSync(directory, { recursive: true, force: true, maxRetries: 3 });

@@ -5,8 +5,8 @@ import { WAIT_LIMIT_MS } from '#testing/patience';
 import { waitFor } from '#testing/wait-for';
 import type { OutputChunk } from '../../src/buffer/output-buffer.ts';
 import { UnackedOutput } from '../../src/output/unacked-output.ts';
-import { LeftoverOutput } from '../../src/spool/leftover-output.ts';
 import { RECORD_HEADER_BYTES } from '../../src/spool/record.ts';
+import { SpooledOutput } from '../../src/spool/spooled-output.ts';
 import { patternBytes } from '../support/pattern.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -22,7 +22,7 @@ function spooled({ capacityBytes = 256 * 1024, limitBytes = 64 * MIB } = {}): Fi
   const directory = temporaryDirectory();
   const troubles: string[] = [];
   const output = new UnackedOutput(capacityBytes, (why) => troubles.push(why));
-  output.useSpool(directory, { bytes: limitBytes, again: async () => limitBytes });
+  output.useSpool(directory, { bytes: limitBytes, recompute: async () => limitBytes });
   onTestFinished(() => output.close());
   return { output, directory, troubles };
 }
@@ -43,7 +43,7 @@ async function fillDisk(output: UnackedOutput, count: number): Promise<void> {
   }
 }
 
-type Readable = UnackedOutput | LeftoverOutput;
+type Readable = UnackedOutput | SpooledOutput;
 
 /** All pieces from `from` on; each byte is checked. */
 async function readAll(output: Readable, from = output.start, maxBytes = 100_000): Promise<OutputChunk[]> {
@@ -96,7 +96,7 @@ test('without a spool it is bounded memory', async () => {
   await fill(output, 50);
   const pieces = await readAll(output);
   expect(gaps(pieces)).toHaveLength(1);
-  expect(missing(pieces)).toBe(output.dropped);
+  expect(missing(pieces)).toBe(output.droppedBytes);
   expect(await output.flush(1_000)).toEqual({ kind: 'incomplete', why: 'there is no spool' });
 });
 
@@ -112,9 +112,9 @@ test('what is stored, what is on disk and what is lost add up to all that was pr
   await fillDisk(output, 100);
   output.free(150_000);
   await fillDisk(output, 100);
-  expect(output.dropped).toBeGreaterThan(0);
-  expect(150_000 + output.spooled + output.dropped).toBe(output.end);
-  expect(missing(await readAll(output))).toBe(output.dropped);
+  expect(output.droppedBytes).toBeGreaterThan(0);
+  expect(150_000 + output.spooledBytes + output.droppedBytes).toBe(output.end);
+  expect(missing(await readAll(output))).toBe(output.droppedBytes);
 });
 
 test('what is too much for memory is read back from disk, every byte of it', async () => {
@@ -124,7 +124,7 @@ test('what is too much for memory is read back from disk, every byte of it', asy
     const held = output.end - 100_000;
     await waitFor('the disk to keep up', () => held <= 0 || output.read(held, 1)?.kind === 'later');
   }
-  expect(output.dropped).toBe(0);
+  expect(output.droppedBytes).toBe(0);
   expect(gaps(await readAll(output))).toEqual([]);
   expect(output.read(10, 100)).toEqual({ kind: 'later' });
   // And not only from the beginning.
@@ -184,7 +184,7 @@ test('a full spool keeps head and tail, within its limit, and tells exactly what
   }
   const pieces = await readAll(output);
   expect(gaps(pieces)).toHaveLength(1);
-  expect(missing(pieces)).toBe(output.dropped);
+  expect(missing(pieces)).toBe(output.droppedBytes);
   expect(pieces[0]).toMatchObject({ kind: 'bytes', start: 0 });
   const [gap] = gaps(pieces);
   expect(gap).toMatchObject({
@@ -199,7 +199,7 @@ test('a flush leaves everything to who comes next', async () => {
   const before = await readAll(output);
   expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
   output.close();
-  const leftover = await LeftoverOutput.open(directory, output.end);
+  const leftover = await SpooledOutput.open(directory, output.end);
   expect(leftover).toMatchObject({ start: 0, end: output.end });
   expect(missing(await readAll(leftover))).toBe(missing(before));
   leftover.free(leftover.end);
@@ -231,7 +231,7 @@ test('when the disk fails it is told once, and memory does what it can', async (
   const flushed = await output.flush(WAIT_LIMIT_MS);
   expect(flushed).toMatchObject({ kind: 'incomplete', why: expect.stringContaining('ENOENT') });
   const pieces = await readAll(output);
-  expect(missing(pieces)).toBe(output.dropped);
+  expect(missing(pieces)).toBe(output.droppedBytes);
   expect(output.end - missing(pieces)).toBeGreaterThan(100_000);
   expect(troubles).toHaveLength(1);
 });
@@ -257,7 +257,7 @@ test('files that disappear or are damaged are gaps, and no wrong byte comes out'
   fs.rmSync(path.join(directory, deleted));
   fs.truncateSync(path.join(directory, truncated), 30_000);
   fs.writeFileSync(path.join(directory, zeroed), Buffer.alloc(50_000));
-  const leftover = await LeftoverOutput.open(directory, null);
+  const leftover = await SpooledOutput.open(directory, null);
   expect(leftover.end).toBe(output.end);
   const pieces = await readAll(leftover);
   expect(missing(pieces)).toBeGreaterThan(0);
@@ -275,7 +275,7 @@ test('what is no segment is left alone, and what only looks like one is no outpu
   fs.writeFileSync(path.join(directory, 'out-99999999-999999999999999'), Buffer.alloc(100, 'garbage'));
   fs.mkdirSync(path.join(directory, 'out-00000098-000000000000000'));
   fs.symlinkSync('/dev/zero', path.join(directory, 'out-00000097-000000000000500'));
-  const leftover = await LeftoverOutput.open(directory, null);
+  const leftover = await SpooledOutput.open(directory, null);
   expect(leftover).toMatchObject({ start: 0, end: output.end });
   expect(gaps(await readAll(leftover))).toEqual([]);
   await leftover.close();
@@ -285,7 +285,7 @@ test('output does not go beyond the end that is known', async () => {
   const { output, directory } = spooled();
   await fillDisk(output, 5);
   output.close();
-  const leftover = await LeftoverOutput.open(directory, 70_001);
+  const leftover = await SpooledOutput.open(directory, 70_001);
   const pieces = await readAll(leftover);
   expect(pieces.reduce((sum, each) => sum + (each.kind === 'bytes' ? each.bytes.length : 0), 0)).toBe(70_001);
   await leftover.close();
@@ -293,10 +293,10 @@ test('output does not go beyond the end that is known', async () => {
 
 test('a run that left no output, and one whose end alone is known', async () => {
   const directory = temporaryDirectory();
-  expect(await LeftoverOutput.open(directory, null)).toMatchObject({ start: 0, end: 0 });
+  expect(await SpooledOutput.open(directory, null)).toMatchObject({ start: 0, end: 0 });
   // What can't be looked at is not told as missing, which would be for good.
-  await expect(LeftoverOutput.open(path.join(directory, 'missing'), 500)).rejects.toThrow('ENOENT');
-  const known = await LeftoverOutput.open(directory, 500);
+  await expect(SpooledOutput.open(path.join(directory, 'missing'), 500)).rejects.toThrow('ENOENT');
+  const known = await SpooledOutput.open(directory, 500);
   expect(await readAll(known, 100)).toEqual([{ kind: 'gap', from: 100, to: 500 }]);
 });
 
@@ -304,7 +304,7 @@ test('what others have left counts before more than a little is on disk', async 
   const directory = temporaryDirectory();
   const output = new UnackedOutput(256 * 1024, () => {});
   onTestFinished(() => output.close());
-  output.useSpool(directory, { bytes: 64 * MIB, again: async () => 2 * MIB });
+  output.useSpool(directory, { bytes: 64 * MIB, recompute: async () => 2 * MIB });
   await fillDisk(output, 250);
   const bytes = fs.readdirSync(directory).map((name) => fs.statSync(path.join(directory, name)).size);
   expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * MIB);
@@ -314,7 +314,7 @@ test('output is written although it takes for ever to find out how much others h
   const directory = temporaryDirectory();
   const output = new UnackedOutput(256 * 1024, () => {});
   onTestFinished(() => output.close());
-  output.useSpool(directory, { bytes: 64 * MIB, again: () => new Promise(() => {}) });
+  output.useSpool(directory, { bytes: 64 * MIB, recompute: () => new Promise(() => {}) });
   await fillDisk(output, 200);
   expect(gaps(await readAll(output))).toEqual([]);
 });
@@ -325,7 +325,7 @@ test.each([3, 8, 20])(
     const output = new UnackedOutput(256 * 1024, () => {}, { start: 0, memory: 0, isCertain: false });
     output.append('stdout', Buffer.from('eight by'));
     output.free(told);
-    expect(output).toMatchObject({ start: told, end: told + 8, dropped: 0 });
+    expect(output).toMatchObject({ start: told, end: told + 8, droppedBytes: 0 });
     output.append('stdout', Buffer.from('tes'));
     output.free(told + 4);
     const chunk = output.read(told + 4, 100);

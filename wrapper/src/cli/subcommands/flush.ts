@@ -2,7 +2,7 @@
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type ControlPlane, configure } from '../../config/control-plane.ts';
 import { type Flushed, flushOnce, keepFlushing } from '../../flush/flusher.ts';
-import { type Foreign, survey, type Unreadable } from '../../flush/survey.ts';
+import { type ForeignRuns, survey, type UnreadableRun } from '../../flush/survey.ts';
 import { commandLine } from '../../format/command-line.ts';
 import { rescueOrphans } from '../../guardian/rescue.ts';
 import { openStateOrFallback, type State } from '../../state/state-directory.ts';
@@ -70,14 +70,14 @@ function describeFlushed(
 }
 
 /** With its own token: ours is not for another control plane to see. */
-function describeForeign({ count, url, tokenFile }: Foreign, { token }: ControlPlane): string {
+function describeForeign({ count, url, tokenFile }: ForeignRuns, { token }: ControlPlane): string {
   const isOurs = token.kind === 'file' && token.path === tokenFile;
   const flags = tokenFile === null || isOurs ? [] : ['--token-file', tokenFile];
   const command = commandLine(['leash', 'flush', '--url', url, ...flags]);
   return `${count} left for ${url}: ${tokenFile === null ? 'with its token in LEASH_TOKEN, ' : ''}${command}`;
 }
 
-function describeUnreadable({ run, path, kind }: Unreadable): string {
+function describeUnreadable({ run, path, kind }: UnreadableRun): string {
   switch (kind) {
     case 'newer':
       return `${run}: written by a newer version of leash, which can send it`;

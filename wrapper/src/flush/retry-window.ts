@@ -2,14 +2,14 @@
  * For how long it is tried to send what is left: each run for as long, from when it was first seen. A job of every night
  * would otherwise leave its end to a process that was started the night before, and is about to give up.
  */
-export class Patience {
-  readonly #forMs: number;
+export class RetryWindow {
+  readonly #windowMs: number;
   #until: number;
   #known: ReadonlySet<string> = new Set();
 
   /** @param now milliseconds on any monotonic clock, the same for all calls */
   constructor(forMs: number, now: number) {
-    this.#forMs = forMs;
+    this.#windowMs = forMs;
     this.#until = now + forMs;
   }
 
@@ -18,9 +18,9 @@ export class Patience {
    *
    * @returns whether one of them is new
    */
-  note(runs: readonly string[], now: number): boolean {
+  addRuns(runs: readonly string[], now: number): boolean {
     const isNew = runs.some((run) => !this.#known.has(run));
-    if (isNew) this.#until = now + this.#forMs;
+    if (isNew) this.#until = now + this.#windowMs;
     this.#known = new Set(runs);
     return isNew;
   }

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
-import { tidyMemory } from '../../src/journal/run-journal.ts';
+import { cleanUpMemory } from '../../src/journal/run-journal.ts';
 import { formatProcessRef } from '../../src/processes/process-ref.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -31,13 +31,13 @@ test('what nobody will need is removed from memory after a day, and nothing else
     inMemory('leash-other-', 2 * DAY_MS),
   ];
   const removed = [inMemory(journalOf(4), 2 * DAY_MS), inMemory('leash-', 2 * DAY_MS)];
-  tidyMemory({ isRunning: ({ pid }) => pid === 2, self: US }, new Set([wanted]));
+  cleanUpMemory({ isRunning: ({ pid }) => pid === 2, self: US }, new Set([wanted]));
   expect(kept.map((each) => fs.existsSync(each))).toEqual(kept.map(() => true));
   expect(removed.map((each) => fs.existsSync(each))).toEqual(removed.map(() => false));
 });
 
 test('a clock that jumps by days takes no journal away from a run of now', () => {
   const journal = inMemory(journalOf(5, A_MOMENT_AGO), 2 * DAY_MS);
-  tidyMemory({ isRunning: () => false, self: US }, new Set());
+  cleanUpMemory({ isRunning: () => false, self: US }, new Set());
   expect(fs.existsSync(journal)).toBe(true);
 });

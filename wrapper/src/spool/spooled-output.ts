@@ -1,10 +1,10 @@
 /** The output of a run whose wrapper is gone, as far as it reached the disk: read to be sent, deleted once it is stored. */
 import { stat, unlink } from 'node:fs/promises';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
-import { type OnDisk, type Segment, SegmentList } from './segment-list.ts';
+import { type Segment, SegmentList, type SpoolContents } from './segment-list.ts';
 import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
 
-export class LeftoverOutput {
+export class SpooledOutput {
   /** Called, never from within `read`, when what was `later` can be asked for again. */
   onReadable: () => void = () => {};
   readonly end: number;
@@ -27,9 +27,9 @@ export class LeftoverOutput {
    *   with the last byte on disk.
    * @throws what the file system says of a directory that can't be read: what it holds is not to be told as missing
    */
-  static async open(directory: string, finalOffset: number | null): Promise<LeftoverOutput> {
+  static async open(directory: string, finalOffset: number | null): Promise<SpooledOutput> {
     const segments = await SegmentList.ofDirectory(directory);
-    return new LeftoverOutput(segments, finalOffset ?? (await lastOffset(segments)));
+    return new SpooledOutput(segments, finalOffset ?? (await lastOffset(segments)));
   }
 
   /** Everything before this offset is stored at the control plane, or lost. */
@@ -66,7 +66,7 @@ export class LeftoverOutput {
 }
 
 /** What a run's directory holds, as one who goes on writing needs it. Throws what the file system says. */
-export async function outputOnDisk(directory: string): Promise<OnDisk> {
+export async function scanSpool(directory: string): Promise<SpoolContents> {
   const segments = await SegmentList.ofDirectory(directory);
   const end = await lastOffset(segments);
   for (const segment of segments) {
