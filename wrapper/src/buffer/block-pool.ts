@@ -13,7 +13,7 @@ export class BlockPool {
     this.blockBytes = blockBytes;
   }
 
-  /** A block with anything in it. */
+  /** A block with arbitrary content. */
   acquire(): Uint8Array {
     return this.#idle.pop() ?? Buffer.allocUnsafeSlow(this.blockBytes);
   }

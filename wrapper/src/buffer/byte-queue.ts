@@ -2,7 +2,7 @@
 import { Deque } from './deque.ts';
 
 const BLOCK_BYTES = 64 * 1024;
-/** Blocks kept for later; more than these are needed only while a reader is far behind. */
+/** Blocks kept for reuse; more are needed only while a reader is far behind. */
 const SPARE_BLOCKS = 16;
 
 interface Block {

@@ -19,7 +19,7 @@ export class Deque<Item> {
     this.#items.push(item);
   }
 
-  /** Puts another in the place of the first, if there is a first. */
+  /** Replaces the first item, if there is one. */
   replaceFirst(item: Item): void {
     if (this.length > 0) this.#items[this.#first] = item;
   }

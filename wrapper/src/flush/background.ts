@@ -1,4 +1,4 @@
-/** The one process in the background that sends what runs on this machine could not. */
+/** The flusher: one process in the background that sends what runs on this machine could not. */
 import type { Environment } from '../config/config-file.ts';
 import type { ControlPlane } from '../config/control-plane.ts';
 import { ownProgram } from '../host/own-program.ts';
@@ -9,13 +9,13 @@ import { isToBeSent, iterateRuns } from '../state/run-listing.ts';
 import type { State } from '../state/state-directory.ts';
 import { flusherKey, isFlusherAtWork } from './flusher-lock.ts';
 
-/** How long it keeps trying to send a run; after that the next run starts it again. */
+/** How long it tries to send a run; after that the next run starts it again. */
 const FLUSHER_WINDOW = '1d';
 
 /**
- * Sees to it that what others have left is sent. Never fails.
+ * Starts a flusher if other runs have left something to send. Never fails.
  *
- * @param signal ends the search for it
+ * @param signal ends the search for such runs
  */
 export async function startFlusherIfNeeded(
   state: State,
@@ -24,7 +24,7 @@ export async function startFlusherIfNeeded(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  // Asked first: where a lot is left, a flusher is at work as a rule, and to read all of it takes seconds.
+  // Checked first: where much is left, a flusher is usually running, and reading all of it takes seconds.
   if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
   for await (const each of iterateRuns(state.directory, state.processes)) {
     if (signal.aborted) return;
@@ -33,8 +33,8 @@ export async function startFlusherIfNeeded(
 }
 
 /**
- * Starts it unless it runs already; call when something has been left to it. It knows the same control plane by the same
- * token; where there are several tokens on a machine, there may be several of it. Never fails.
+ * Starts a flusher unless one is running for this control plane and token; call it when something has been left to send.
+ * Never fails.
  */
 export async function ensureFlusher(
   state: State,
@@ -42,12 +42,12 @@ export async function ensureFlusher(
   environment: Environment,
   log: Log,
 ): Promise<void> {
-  // One that is just about to end looks once more after it has given up its lock.
+  // One that is just about to end looks once more after it has released its lock.
   if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
   spawnFlusher(controlPlane, environment, log);
 }
 
-/** The command line of it, and the only way that it may be started: several that are find out which is to stay. */
+/** Every flusher must be started by this command line: of several, only one continues. */
 export function flusherCommand({ baseUrl, token }: ControlPlane): [string, ...string[]] {
   const named = token.kind === 'file' ? ['--token-file', token.path] : [];
   return [...ownProgram(), 'flush', '--for', FLUSHER_WINDOW, '--url', baseUrl, ...named];
@@ -55,7 +55,8 @@ export function flusherCommand({ baseUrl, token }: ControlPlane): [string, ...st
 
 function spawnFlusher(controlPlane: ControlPlane, environment: Environment, log: Log): void {
   const [program, ...args] = flusherCommand(controlPlane);
-  const failed = (error: unknown) => log.warn(`what is left can't be sent in the background: ${describeError(error)}`);
+  const failed = (error: unknown) =>
+    log.warn(`could not start the background flusher for unsent runs: ${describeError(error)}`);
   try {
     const child = spawnDetached(program, args, {
       env: environmentForOurselves(environment),

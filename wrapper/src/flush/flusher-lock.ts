@@ -1,4 +1,4 @@
-/** Lets one process at a time deliver what is left of runs, for each state directory and credential. */
+/** One flusher at a time, for each state directory and credential. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -8,20 +8,20 @@ import { transientPath } from '../state/files.ts';
 import { acquireOwnership, createFree, isFree, type Processes, readOwner, releaseOwnership } from '../state/owner.ts';
 
 export interface FlusherLock {
-  /** Gives it back; who dies has given it back too. */
+  /** A process that dies has released it, too. */
   release(): Promise<void>;
 }
 
 /**
- * @param key stands for the credential: two with the same key exclude each other. It is not kept.
- * @returns null when another process has the lock, or no directory for it can be used
+ * @param key stands for the credential: two with the same key exclude each other. It is not stored.
+ * @returns null when another process has the lock, or the lock can't be created
  */
 export async function acquireFlusherLock(
   stateDirectory: string,
   key: string,
   processes: Processes,
 ): Promise<FlusherLock | null> {
-  // On a disk that takes nothing there is none to be had: then it is in memory, where something may be left to be sent.
+  // Where the disk can't be written, the lock is in memory, and so may unsent runs be.
   for (const root of (await stateRoots(stateDirectory)).reverse()) {
     const directory = lockPath(root, key);
     const taken =
@@ -33,7 +33,7 @@ export async function acquireFlusherLock(
   return null;
 }
 
-/** Whether a process that lives has the lock. Only looks: who takes it to find out keeps others from it meanwhile. */
+/** Whether a running process has the lock. It only looks: acquiring the lock would keep others from it meanwhile. */
 export async function isFlusherAtWork(stateDirectory: string, key: string, processes: Processes): Promise<boolean> {
   for (const root of await stateRoots(stateDirectory)) if (await isAtWorkIn(root, key, processes)) return true;
   return false;
@@ -45,7 +45,7 @@ async function isAtWorkIn(root: string, key: string, processes: Processes): Prom
     const owner = await readOwner(directory);
     return owner.kind === 'process' && !(await isFree(directory, owner, processes));
   } catch {
-    // ENOENT: there has never been one.
+    // ENOENT: it was never created.
     return false;
   }
 }
@@ -64,13 +64,13 @@ async function make(directory: string, processes: Processes): Promise<boolean> {
     await fs.rename(aside, directory);
     return true;
   } catch {
-    // ENOTEMPTY or EEXIST: it exists. Anything else: there is no lock to be had.
+    // ENOTEMPTY or EEXIST: it exists. Anything else: it can't be created.
     await fs.rm(aside, { recursive: true, force: true }).catch(() => {});
     return false;
   }
 }
 
-/** Who sends to the same place with the same credential is the same. */
+/** The key of a flusher's lock: control plane and credential. */
 export function flusherKey({ baseUrl, token }: ControlPlane): string {
   const credential = token.kind === 'file' ? `file ${token.path}` : `token ${token.token}`;
   return `${baseUrl}\n${credential}`;

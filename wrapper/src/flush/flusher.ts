@@ -1,4 +1,4 @@
-/** Sends all that runs on this machine have left for one control plane, again and again if need be. */
+/** Sends everything that runs on this machine have left for one control plane, with retries. */
 import { performance } from 'node:perf_hooks';
 import { backoffMs } from '#shared/backoff';
 import { mapConcurrent } from '#shared/map-concurrent';
@@ -17,93 +17,87 @@ import type { State } from '../state/state-directory.ts';
 import { acquireFlusherLock, flusherKey } from './flusher-lock.ts';
 import { type GivenUp, giveUpIfDue } from './give-up.ts';
 import { RetryWindow } from './retry-window.ts';
-import { type Upload, upload } from './upload.ts';
+import { type Upload, uploadRun } from './upload.ts';
 
-/** So many runs at a time: enough to fill a link, few enough to leave it to the runs of now. */
+/** Enough to fill a connection, few enough to leave it to the runs in progress. */
 const MAX_CONCURRENT = 4;
 const MIN_PAUSE_MS = 1_000;
 const BACKOFF_MS = 250;
 const MAX_PAUSE_MS = 5 * 60_000;
 
-export interface Flushed {
+/** The results of all rounds; `left` is that of the last one. */
+export interface FlushResult {
   sent: number;
-  /** What the control plane will never take, and is not kept any longer. */
-  readonly rejected: readonly Rejected[];
-  /** What could not be sent for too long. */
-  readonly givenUp: readonly GivenUp[];
-  /** What is left that is for us to send. */
-  readonly left: readonly Left[];
+  /** Runs that the control plane will never accept; they are deleted. */
+  readonly rejected: { readonly run: string; readonly why: string }[];
+  readonly givenUp: GivenUp[];
+  left: UnsentRun[];
 }
 
-interface Rejected {
+/** A run that is ours to send. */
+interface UnsentRun {
   readonly run: string;
   readonly why: string;
-}
-
-interface Left {
-  readonly run: string;
-  readonly why: string;
-  /** The control plane does not want it from us: to try again soon is of no use. */
+  /** The control plane refused it: another attempt soon would not help. */
   readonly isRefused: boolean;
 }
 
-/** Tries each run once. Works beside a flusher in the background: each run is sent by one of them. */
-export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
-  await cleanUp(state);
-  return sendAll(await listUnsent(state, controlPlane), state, controlPlane, log, new Set());
+function emptyResult(): FlushResult {
+  return { sent: 0, rejected: [], givenUp: [], left: [] };
 }
 
-/** Keeps trying, each run for `forMs`, unless another does so already: then null. */
+/** Tries each run once. It may work at the same time as a flusher in the background: each run is sent by one of them. */
+export async function flushOnce(state: State, controlPlane: ControlPlane, log: Log): Promise<FlushResult> {
+  await cleanUp(state);
+  const result = emptyResult();
+  await sendAll(await listUnsent(state, controlPlane), state, controlPlane, log, new Set(), result);
+  return result;
+}
+
+/** Keeps trying, each run for `forMs`, unless another process does so already: then null. */
 export async function keepFlushing(
   state: State,
   controlPlane: ControlPlane,
   forMs: number,
   log: Log,
-): Promise<Flushed | null> {
-  const patience = new RetryWindow(forMs, performance.now());
-  let sent = 0;
-  const rejected: Rejected[] = [];
-  const givenUp: GivenUp[] = [];
+): Promise<FlushResult | null> {
+  const window = new RetryWindow(forMs, performance.now());
+  const result = emptyResult();
   for (;;) {
     const lock = await acquireFlusherLock(state.directory, flusherKey(controlPlane), state.processes);
     if (lock === null) {
-      const isEmpty = sent + rejected.length + givenUp.length === 0;
-      return isEmpty ? null : { sent, rejected, givenUp, left: [] };
+      const isEmpty = result.sent + result.rejected.length + result.givenUp.length === 0;
+      return isEmpty ? null : { ...result, left: [] };
     }
-    const flushed = await flushUntil(patience, state, controlPlane, log);
+    await flushUntil(window, state, controlPlane, log, result);
     await lock.release();
-    sent += flushed.sent;
-    rejected.push(...flushed.rejected);
-    givenUp.push(...flushed.givenUp);
-    // A run that ended after the last look found the lock taken, and relies on us.
-    if (!patience.addRuns(runIds(await listUnsent(state, controlPlane)), performance.now())) {
-      return { sent, rejected, givenUp, left: flushed.left };
-    }
+    // A run that ended after the last listing found the lock taken, and relies on us.
+    if (!window.update(runIds(await listUnsent(state, controlPlane)), performance.now())) return result;
   }
 }
 
-async function flushUntil(patience: RetryWindow, state: State, controlPlane: ControlPlane, log: Log): Promise<Flushed> {
+async function flushUntil(
+  window: RetryWindow,
+  state: State,
+  controlPlane: ControlPlane,
+  log: Log,
+  result: FlushResult,
+): Promise<void> {
   await cleanUp(state);
-  let sent = 0;
-  const rejected: Rejected[] = [];
-  const givenUp: GivenUp[] = [];
   const hasFailed = new Set<string>();
   for (let failures = 0; ; failures += 1) {
     await rescueOrphans(state, { environment: process.env, controlPlane }, log);
     const listed = await listUnsent(state, controlPlane);
-    patience.addRuns(runIds(listed), performance.now());
-    const round = await sendAll(listed, state, controlPlane, log, hasFailed);
-    sent += round.sent;
-    rejected.push(...round.rejected);
-    givenUp.push(...round.givenUp);
-    if (round.sent > 0) failures = 0;
-    // A refusal is a person's mistake, mended at a person's pace: the next run tries again.
-    const isOver = round.left.every(({ isRefused }) => isRefused);
-    // What is not even ours to try, as on a disk that can't be written, is no reason to try without a pause.
-    if (isOver && !(await isMoreLeft(state, controlPlane, round.left)))
-      return { sent, rejected, givenUp, left: round.left };
+    window.update(runIds(listed), performance.now());
+    const sentBefore = result.sent;
+    await sendAll(listed, state, controlPlane, log, hasFailed, result);
+    if (result.sent > sentBefore) failures = 0;
+    // A refusal must be corrected by a person, who takes longer than we should wait: the next run tries again.
+    const isOver = result.left.every(({ isRefused }) => isRefused);
+    // Runs that could not even be tried, as on a disk that can't be written, must not be retried without a pause.
+    if (isOver && !(await isMoreLeft(state, controlPlane, result.left))) return;
     const pauseMs = MIN_PAUSE_MS + backoffMs(failures, BACKOFF_MS, MAX_PAUSE_MS);
-    if (patience.isOver(performance.now() + pauseMs)) return { sent, rejected, givenUp, left: round.left };
+    if (window.isOver(performance.now() + pauseMs)) return;
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
@@ -132,17 +126,17 @@ function runIds(runs: readonly ListedRun[]): string[] {
   return runs.map(({ run }) => run);
 }
 
-/** @param tried what has been refused, and is not to be tried again now */
-async function isMoreLeft(state: State, controlPlane: ControlPlane, tried: readonly Left[]): Promise<boolean> {
+/** @param tried the runs that were refused, and should not be tried again now */
+async function isMoreLeft(state: State, controlPlane: ControlPlane, tried: readonly UnsentRun[]): Promise<boolean> {
   const runs = new Set(tried.map(({ run }) => run));
   return (await listUnsent(state, controlPlane)).some(({ run }) => !runs.has(run));
 }
 
 /**
- * One attempt for each run; when the control plane turns out to be out of reach, none for the rest.
+ * One attempt for each run; when the control plane turns out to be unreachable, none for the rest.
  *
- * @param hasFailed ids of runs that come last, and into which those go that fail now: what keeps one of them from being
- *   sent may be its own
+ * @param hasFailed ids of runs that are tried last, because the cause of their failure may be their own; runs that fail
+ *   now are added
  */
 async function sendAll(
   listed: readonly ListedRun[],
@@ -150,58 +144,50 @@ async function sendAll(
   controlPlane: ControlPlane,
   log: Log,
   hasFailed: Set<string>,
-): Promise<Flushed> {
+  result: FlushResult,
+): Promise<void> {
   const waiting = [
     ...listed.filter(({ run }) => !hasFailed.has(run)),
     ...listed.filter(({ run }) => hasFailed.has(run)),
   ];
-  const round: Round = { sent: 0, rejected: [], givenUp: [], left: [], failed: hasFailed };
+  result.left = [];
   let unreachable: string | null = null;
   await mapConcurrent(waiting, MAX_CONCURRENT, async (next) => {
     if (unreachable !== null) {
-      round.left.push({ run: next.run, why: unreachable, isRefused: false });
+      result.left.push({ run: next.run, why: unreachable, isRefused: false });
       return;
     }
-    const sentBefore = round.sent;
+    const sentBefore = result.sent;
     const outcome = await sendOne(next, state, controlPlane, log);
     if (outcome === null) return;
-    const { result } = outcome;
-    addOutcome(round, next.run, outcome);
-    // Where others got through meanwhile, the trouble is this run's own.
-    if (result.kind === 'unreachable' && round.sent === sentBefore) unreachable = result.why;
+    addOutcome(result, next.run, outcome, hasFailed);
+    const { upload } = outcome;
+    // Where other runs were sent meanwhile, the failure concerns this run alone.
+    if (upload.kind === 'unreachable' && result.sent === sentBefore) unreachable = upload.why;
   });
-  return round;
 }
 
-/** What has come of one attempt. */
+/** The result of one attempt. */
 interface Outcome {
-  readonly result: Upload;
+  readonly upload: Upload;
   readonly givenUp: GivenUp | null;
 }
 
-/** What has come of a round so far. */
-interface Round extends Flushed {
-  readonly rejected: Rejected[];
-  readonly givenUp: GivenUp[];
-  readonly left: Left[];
-  readonly failed: Set<string>;
-}
-
-function addOutcome(round: Round, run: string, { result, givenUp }: Outcome): void {
-  if (givenUp !== null) round.givenUp.push(givenUp);
+function addOutcome(result: FlushResult, run: string, { upload, givenUp }: Outcome, hasFailed: Set<string>): void {
+  if (givenUp !== null) result.givenUp.push(givenUp);
   if (givenUp?.isAll === true) return;
-  switch (result.kind) {
+  switch (upload.kind) {
     case 'stored':
-      round.sent += 1;
+      result.sent += 1;
       return;
     case 'rejected':
-      round.rejected.push({ run, why: result.why });
+      result.rejected.push({ run, why: upload.why });
       return;
     case 'refused':
     case 'unreachable':
     case 'failed':
-      round.failed.add(run);
-      round.left.push({ run, why: result.why, isRefused: result.kind === 'refused' });
+      hasFailed.add(run);
+      result.left.push({ run, why: upload.why, isRefused: upload.kind === 'refused' });
       return;
   }
 }
@@ -216,30 +202,31 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     startKeeper(directory.facts, { environment: process.env, controlPlane }, log);
     return null;
   }
-  const result = await salvageOutput(directory, log)
-    .then(() => upload(directory, controlPlane, log))
+  const upload = await salvageOutput(directory, log)
+    .then(() => uploadRun(directory, controlPlane, log))
     .catch(asFailedUpload);
-  if (result.kind === 'stored') {
-    log.info(`sent run ${run} of ${job}: ${result.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
+  if (upload.kind === 'stored') {
+    log.info(`sent run ${run} of ${job}: ${upload.bytes} bytes of output${listed.ended ? ' and its end' : ''}`);
     await removeUnlessAlive(directory, state);
-  } else if (result.kind === 'rejected') {
-    log.info(`run ${run} of ${job} will never be taken, and is given up: ${result.why}`);
+    return { upload, givenUp: null };
+  }
+  if (upload.kind === 'rejected') {
+    log.info(`run ${run} of ${job} is given up because the control plane will never accept it: ${upload.why}`);
+    await removeUnlessAlive(directory, state);
+    return { upload, givenUp: null };
+  }
+  const givenUp = await giveUpIfDue(directory, log);
+  if (givenUp !== null) log.info(`run ${run} of ${job}: gave up ${givenUp.what} (${upload.why})`);
+  if (givenUp?.isAll === true) {
     await removeUnlessAlive(directory, state);
   } else {
-    const givenUp = await giveUpIfDue(directory, log);
-    if (givenUp !== null) log.info(`run ${run} of ${job}: given up is ${givenUp.what} (${result.why})`);
-    if (givenUp?.isAll === true) {
-      await removeUnlessAlive(directory, state);
-    } else {
-      log.info(`run ${run} of ${job} is still to be sent: ${result.why}`);
-      await directory.release();
-    }
-    return { result, givenUp };
+    log.info(`run ${run} of ${job} is still unsent: ${upload.why}`);
+    await directory.release();
   }
-  return { result, givenUp: null };
+  return { upload, givenUp };
 }
 
-/** Whether its end says so, and it still seems to be so: then it is for a keeper to send. */
+/** Whether its end reports processes left running, and some still are: then a keeper sends it. */
 async function hasLeftRunning(directory: RunDirectory): Promise<boolean> {
   const end = await directory.readEnd().catch(() => null);
   const left = end?.complete.left_running ?? [];
@@ -247,12 +234,12 @@ async function hasLeftRunning(directory: RunDirectory): Promise<boolean> {
   return left.length > 0 && origin !== null && isAnythingLeft(openProcessTree(origin));
 }
 
-/** The disk fails, or we do: no reason not to send the others. */
+/** A failure of the disk or of our own must not keep the other runs from being sent. */
 function asFailedUpload(error: unknown): Upload {
   return { kind: 'failed', why: describeError(error) };
 }
 
-/** Nothing of it is to be sent any more. A command that still lives without its wrapper must stay findable. */
+/** Removes a run that needs no more sending. A command that is running without its wrapper must still be found. */
 async function removeUnlessAlive(directory: RunDirectory, state: State): Promise<void> {
   const { process_tree: origin } = directory.facts;
   const tree = origin === null ? emptyTree : openProcessTree(origin);

@@ -12,11 +12,11 @@ import type { RunDirectory } from '../state/run-directory.ts';
 import { FORMAT_VERSION, readVersioned } from '../state/run-file.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Then the output is deleted, which takes up room. That it is missing is reported together with the end. */
+/** Then the output is deleted, to free disk space. The end reports that it is missing. */
 const OUTPUT_KEPT_FOR_MS = 30 * DAY_MS;
 /** What is left is small, but must not pile up without bound. */
 const END_KEPT_FOR_MS = 365 * DAY_MS;
-/** Between two attempts that lie further apart, nobody tried. */
+/** Counts at most between two attempts: nothing tried in a longer interval. */
 const MAX_STEP_MS = DAY_MS;
 /** The first attempts are seconds apart: not each is worth a write. */
 const WRITE_EVERY_MS = 60_000;
@@ -49,11 +49,11 @@ export async function giveUpIfDue(directory: RunDirectory, log: Log): Promise<Gi
   try {
     const triedMs = await countAttempt(directory, momentNow());
     if (triedMs >= END_KEPT_FOR_MS) {
-      return { run, isAll: true, what: `what is left of it: it could not be sent in ${days(triedMs)} days of trying` };
+      return { run, isAll: true, what: `everything left of it, after ${days(triedMs)} days of failed attempts` };
     }
     const bytes = triedMs >= OUTPUT_KEPT_FOR_MS ? await giveUpOutput(directory) : 0;
     if (bytes === 0) return null;
-    const what = `${bytes} bytes of its output: they could not be sent in ${days(triedMs)} days of trying; its end is kept, and that they are missing`;
+    const what = `${bytes} bytes of output, after ${days(triedMs)} days of failed attempts; its end is kept and will report the gap`;
     return { run, isAll: false, what };
   } catch (error) {
     // A disk that can't be read or written.
@@ -66,7 +66,7 @@ export async function giveUpIfDue(directory: RunDirectory, log: Log): Promise<Gi
  * Counts a failed attempt.
  *
  * @returns how long sending has been tried
- * @throws what the file system says
+ * @throws file system errors
  */
 export async function countAttempt(directory: RunDirectory, now: Moment): Promise<number> {
   const file = path.join(directory.path, ATTEMPTS_FILE);

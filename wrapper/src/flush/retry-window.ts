@@ -1,6 +1,6 @@
 /**
- * For how long it is tried to send what is left: each run for as long, from when it was first seen. A job of every night
- * would otherwise leave its end to a process that was started the night before, and is about to give up.
+ * How long sending is tried: the window starts again whenever a new run is left. A nightly job would otherwise leave its
+ * end to a flusher that was started the night before, and is about to give up.
  */
 export class RetryWindow {
   readonly #windowMs: number;
@@ -8,17 +8,16 @@ export class RetryWindow {
   #known: ReadonlySet<string> = new Set();
 
   /** @param now milliseconds on any monotonic clock, the same for all calls */
-  constructor(forMs: number, now: number) {
-    this.#windowMs = forMs;
-    this.#until = now + forMs;
+  constructor(windowMs: number, now: number) {
+    this.#windowMs = windowMs;
+    this.#until = now + windowMs;
   }
 
   /**
-   * These runs are left now.
-   *
+   * @param runs all that are unsent now
    * @returns whether one of them is new
    */
-  addRuns(runs: readonly string[], now: number): boolean {
+  update(runs: readonly string[], now: number): boolean {
     const isNew = runs.some((run) => !this.#known.has(run));
     if (isNew) this.#until = now + this.#windowMs;
     this.#known = new Set(runs);

@@ -1,13 +1,13 @@
-/** What is left on this machine once one has sent what one could, and who could send the rest. */
+/** What is still unsent on this machine, and who could send it. */
 import type { ControlPlane } from '../config/control-plane.ts';
 import type { ListedRun } from '../state/run-listing.ts';
 import { isBeingSent, isToBeSent, listRuns } from '../state/run-listing.ts';
 import type { State } from '../state/state-directory.ts';
 
 export interface Survey {
-  /** Ids of runs that are ours to send, and that nobody has just now. */
+  /** Ids of runs that are ours to send, and that no process has at the moment. */
   readonly waiting: readonly string[];
-  /** How many another process is sending, to whichever control plane. */
+  /** How many runs another process is sending, to any control plane. */
   readonly beingSent: number;
   readonly foreign: readonly ForeignRuns[];
   readonly unreadable: readonly UnreadableRun[];
@@ -16,13 +16,13 @@ export interface Survey {
 /** Runs that belong to another control plane. */
 export interface ForeignRuns {
   readonly count: number;
-  /** As it is given to `--url`. */
+  /** For `--url`. */
   readonly url: string;
   /** Null when the token came from the environment. */
   readonly tokenFile: string | null;
 }
 
-/** A record that nobody here can make anything of. */
+/** A run whose record this version can't read. */
 export interface UnreadableRun {
   readonly run: string;
   readonly path: string;
@@ -30,7 +30,7 @@ export interface UnreadableRun {
   readonly kind: Exclude<ListedRun['facts']['kind'], 'read'>;
 }
 
-/** Looks at all that is left. Never fails. */
+/** Never fails. */
 export async function survey({ directory, processes }: State, controlPlane: ControlPlane): Promise<Survey> {
   const listed = await listRuns(directory, processes);
   return {
@@ -54,7 +54,7 @@ function foreignRunsIn(listed: readonly ListedRun[], { baseUrl }: ControlPlane):
   return [...found.values()];
 }
 
-/** While somebody has it, it may just be on its way out. */
+/** Not while a process owns it: it may be about to be removed. */
 function unreadableRun({ run, path, free, facts }: ListedRun): UnreadableRun[] {
   return free && facts.kind !== 'read' ? [{ run, path, kind: facts.kind }] : [];
 }

@@ -1,4 +1,4 @@
-/** Telling the control plane of one run whose wrapper is gone: its output, as far as it is on disk, and its end. */
+/** Sends one run whose wrapper is gone to the control plane: its output on disk, and its end. */
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { AppliedKill } from '#protocol/wrapper-link';
@@ -13,28 +13,27 @@ import { SpooledOutput } from '../spool/spooled-output.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import { ageOf, type RunFacts } from '../state/run-file.ts';
 
-/** What came of it. */
 export type Upload =
   | { readonly kind: 'stored'; readonly bytes: number }
-  /** The control plane answers, and does not take it from us. */
+  /** The control plane does not accept it from us. */
   | { readonly kind: 'refused'; readonly why: string }
-  /** The control plane will never take this run. */
+  /** The control plane will never accept this run. */
   | { readonly kind: 'rejected'; readonly why: string }
   | { readonly kind: 'unreachable'; readonly why: string }
-  /** The trouble is here, and this run's own: what it has left can't be read now. */
+  /** A local failure that concerns this run alone: its files can't be read now. */
   | { readonly kind: 'failed'; readonly why: string };
 
-/** When nothing more was stored for so long, the control plane counts as out of reach, however often it takes our call. */
+/** When nothing was stored for this long, the control plane counts as unreachable, even if it accepts connections. */
 const STALLED_MS = 20_000;
 
 /**
- * Sends what `directory` holds of a run of which nothing runs any more. Resolves when all of it is stored, or it is clear that now it won't be.
+ * Sends a run that has no processes any more. Resolves when everything is stored, or can't be for now.
  *
- * @throws what the file system says of what can't be read
+ * @throws file system errors
  */
-export async function upload(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
+export async function uploadRun(directory: RunDirectory, controlPlane: ControlPlane, log: Log): Promise<Upload> {
   const { record, output } = await openLeftRecord(directory, () => []);
-  // Its machine was restarted, say, before anybody could tell that what it had left running is gone.
+  // A restart of the machine, for example, has ended what the run had left running.
   if (record.completion?.left_running !== undefined) record.left = [];
   const address = addressOf(directory.facts, controlPlane);
   try {
@@ -49,10 +48,10 @@ export async function upload(directory: RunDirectory, controlPlane: ControlPlane
 }
 
 /**
- * A run as its directory tells of it.
+ * Reads a run's record and output from its directory.
  *
- * @param killsSince what has been applied since its end was noted
- * @throws what the file system says of what can't be read
+ * @param killsSince the kills that have been applied since its end was written
+ * @throws file system errors
  */
 export async function openLeftRecord(
   directory: RunDirectory,
@@ -90,12 +89,12 @@ export function addressOf(facts: RunFacts, controlPlane: ControlPlane): RunAddre
   };
 }
 
-/** What a link has to tell whoever waits for a command. No command runs here, and why there is no connection it notes, too. */
+/** The log for a link of a run that has ended: nothing it may warn of concerns a command. */
 export function withoutWarnings(log: Log): Log {
   return { warn: () => {}, info: (line) => log.info(line) };
 }
 
-/** @param open opens the link; it dials by itself */
+/** @param open opens the link, which dials by itself */
 async function waitForUpload(open: (events: LinkEvents) => Link, record: RunRecord<SpooledOutput>): Promise<Upload> {
   const { output } = record;
   const now = () => performance.now();
@@ -111,7 +110,7 @@ async function waitForUpload(open: (events: LinkEvents) => Link, record: RunReco
       link.close().then(() => resolve(result));
     };
     const link = open({
-      // The run is over: a kill comes too late, and whoever sent it is to know.
+      // The run has ended: the kill comes too late, and its sender should know.
       kill: ({ kill }) =>
         link.killing({
           type: 'killing',
@@ -135,7 +134,7 @@ async function waitForUpload(open: (events: LinkEvents) => Link, record: RunReco
 }
 
 function resultOf({ state, lastFailure }: Link, bytes: number): Upload | null {
-  const why = lastFailure ?? 'it did not say why';
+  const why = lastFailure ?? 'no reason given';
   switch (state) {
     case 'all_stored':
       return { kind: 'stored', bytes };

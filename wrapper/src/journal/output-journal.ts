@@ -33,7 +33,7 @@ export class OutputJournal {
    *
    * @param base where the output begins, as far as this journal is concerned
    * @param held the output that is there already, from `base` on
-   * @throws what the file system says
+   * @throws file system errors
    */
   constructor(directory: string, base: number, held: Iterable<OutputFrame> = []) {
     this.#directory = directory;
@@ -131,7 +131,7 @@ export class OutputJournal {
   }
 }
 
-/** What a journal says. */
+/** The content of a journal. */
 export interface JournalledOutput {
   /** In order, without a gap between them. */
   readonly frames: readonly OutputFrame[];
@@ -139,7 +139,7 @@ export interface JournalledOutput {
   readonly end: number;
 }
 
-/** Reads the journal in a directory; null when there is none. Throws what the file system says of one that can't be read. */
+/** Reads the journal in a directory; null when there is none. Throws file system errors. */
 export function readOutputJournal(directory: string): JournalledOutput | null {
   const file = path.join(directory, FILE);
   if (!fs.existsSync(file)) return null;

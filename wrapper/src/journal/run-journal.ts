@@ -1,6 +1,6 @@
 /**
- * What a successor needs of a run, kept where it outlives the wrapper: in files in memory, in a directory of the run's
- * own. The run's record on disk can't do that: a disk may be slow, and every byte would have to go there first.
+ * What a successor needs to know of a run, in files in memory, which outlive the wrapper. The run's directory on disk is
+ * no place for it: a disk may be slow, and every byte would have to be written there first.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -19,7 +19,7 @@ const PREFIX = 'leash-journal-';
 const CHECKPOINT_FILE = 'checkpoint.json';
 const HELD_FILE = 'held.json';
 
-/** Bytes of each stream that were read and not recorded yet, because they might become a secret. */
+/** Bytes of each stream that were read and are held back, because they may become a secret. */
 const Held = v.object({ stdout: v.string(), stderr: v.string() });
 export type HeldBytes = Readonly<Record<StreamName, Uint8Array>>;
 export const NOTHING_HELD: HeldBytes = { stdout: new Uint8Array(0), stderr: new Uint8Array(0) };
@@ -34,7 +34,7 @@ export class RunJournal {
   /**
    * @param base where the output begins, as far as this journal is concerned
    * @param held the output that is there already, from `base` on
-   * @throws what the file system says
+   * @throws file system errors
    */
   constructor(directory: string, base: number, held: Iterable<OutputFrame>, log: Log) {
     this.path = directory;
@@ -60,7 +60,7 @@ export class RunJournal {
     this.#logFirstFailure(writeJson(this.path, HELD_FILE, content));
   }
 
-  /** The run needs no successor any more. Never throws. */
+  /** Removes the journal of a run that needs no successor any more. Never throws. */
   remove(): void {
     this.#output.close();
     removeJournal(this.path);
@@ -74,7 +74,7 @@ export class RunJournal {
 }
 
 /**
- * Whether nobody else could have put a journal in this place: our own may have been removed, and its name is known. Never
+ * Whether no other user can have created this journal: ours may have been removed, and others can read its name. Never
  * throws.
  */
 export function isOurs(directory: string): boolean {
@@ -86,7 +86,7 @@ export function saveCheckpointIn(directory: string, progress: RunCheckpoint): vo
   if (isOurs(directory)) writeJson(directory, CHECKPOINT_FILE, progress);
 }
 
-/** @returns null, or why it could not be written: other files fill the memory, or the directory is gone */
+/** @returns null, or why it could not be written: the memory is full, or the directory is gone */
 function writeJson(directory: string, name: string, content: unknown): string | null {
   const file = path.join(directory, name);
   try {
@@ -99,10 +99,10 @@ function writeJson(directory: string, name: string, content: unknown): string | 
 }
 
 /**
- * Makes the journal of a new run; null where there is no memory for it. Never throws.
+ * Creates the journal of a new run; null where there is no memory for it. Never throws.
  *
- * @param leader the command, and not who supervises it: that changes, and where the journal is must not, since nobody
- *   could tell the next successor if the one that has moved it dies just then
+ * @param leader names the journal: the command, not the wrapper, because the path must not change with a successor. If
+ *   one moved the journal and died just then, the next could not find it.
  */
 export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
   if (!fs.existsSync(MEMORY)) return null;
@@ -113,21 +113,21 @@ export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
     directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${formatProcessRef(leader)}-`));
     return new RunJournal(directory, 0, [], log);
   } catch (error) {
-    // Read-only, full, not ours to write in.
-    log.info(`there is no journal of this run: ${describeError(error)}`);
+    // Read-only, full, or not writable for us.
+    log.info(`this run has no journal: ${describeError(error)}`);
     if (directory !== null) removeJournal(directory);
     return null;
   }
 }
 
-/** What the journal of a run says whose wrapper is gone. */
+/** The journal of a run whose wrapper is gone. */
 export interface ReadJournal {
   readonly output: JournalledOutput | null;
   readonly checkpoint: RunCheckpoint;
   readonly held: HeldBytes;
 }
 
-/** Reads a journal. Whatever can't be read counts as not noted. */
+/** Reads a journal. What can't be read counts as not written. */
 export function readJournal(directory: string): ReadJournal {
   const held = readJsonFile(directory, HELD_FILE, Held);
   return {
@@ -137,20 +137,20 @@ export function readJournal(directory: string): ReadJournal {
   };
 }
 
-/** By then whoever was to take a run over whose command is over has done so. */
+/** A run whose command has ended has been taken over by then, if it ever is. */
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1_000;
-/** Linux tells start times in these. */
+/** The unit of start times on Linux. */
 const TICK_MS = 10;
 
-/** What is there for some milliseconds of each start (output-pipe.ts, start-failure.ts), unless that is cut off. */
+/** Exists for some milliseconds of each start (output-pipe.ts, start-failure.ts), longer only if that is interrupted. */
 const START_DIRECTORY = /^leash-[A-Za-z0-9]{6}$/;
 
 /**
- * Removes from memory the journals of runs that nobody will take over, and what starts have left that were cut off. Never
+ * Removes journals of runs that no successor will take over, and what interrupted starts have left in memory. Never
  * throws.
  *
- * @param processes which of them live: their journals are not touched
- * @param wanted directories that a run's record names
+ * @param processes the journals of those that are running are not touched
+ * @param wanted journals that a run's record names
  */
 export function cleanUpMemory(
   { isRunning, self }: Pick<Processes, 'isRunning' | 'self'>,
@@ -161,7 +161,7 @@ export function cleanUpMemory(
     const directory = path.join(MEMORY, name);
     const leader = parseLeader(name);
     const isNeeded = leader === null ? !START_DIRECTORY.test(name) : wanted.has(directory) || isRunning(leader);
-    // A clock that was put right by a day makes every file look old.
+    // After the clock was corrected by a day, every file looks old.
     if (isNeeded || (leader !== null && !isLongAgo(leader, self))) continue;
     const stat = tryOrNull(() => fs.lstatSync(directory));
     const file = tryOrNull(() => fs.lstatSync(path.join(directory, 'output')));
@@ -170,7 +170,7 @@ export function cleanUpMemory(
   }
 }
 
-/** Whether it was started so long before us that what it has left is abandoned. */
+/** Whether it was started long enough before us to count as abandoned. */
 function isLongAgo({ startTime }: ProcessRef, self: ProcessRef): boolean {
   return (Number(self.startTime) - Number(startTime)) * TICK_MS > ABANDONED_AFTER_MS;
 }
@@ -180,7 +180,7 @@ function parseLeader(name: string): ProcessRef | null {
   return name.startsWith(PREFIX) ? parseProcessRef(name.slice(PREFIX.length, name.lastIndexOf('-'))) : null;
 }
 
-/** Never throws: what can't be removed is gone with the next restart. */
+/** Never throws: a restart of the machine removes the rest. */
 export function removeJournal(directory: string): void {
   tryOrNull(() => fs.rmSync(directory, { recursive: true, force: true }));
 }
@@ -195,12 +195,12 @@ function readJsonFile<Schema extends v.GenericSchema>(
   return parsed.success ? parsed.output : null;
 }
 
-/** Null when it fails: the file is not there, is not ours, or says something else. */
+/** Null when it fails: the file doesn't exist, can't be read or has other content. */
 function tryOrNull<Value>(work: () => Value): Value | null {
   try {
     return work();
   } catch {
-    // Whatever a file system or a parser may say.
+    // Any error of the file system or the parser.
     return null;
   }
 }

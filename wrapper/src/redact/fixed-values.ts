@@ -1,5 +1,5 @@
 /**
- * Finding many fixed byte strings at once, in one pass that is no slower for more of them.
+ * Finds many fixed byte strings at once, in one pass whose time does not depend on their number.
  *
  * Wu and Manber's search: look at the two bytes at which a window as long as the shortest value ends. If no value has
  * them there, the window moves on as far as it can; ordinary text is mostly skipped, not read.
@@ -40,7 +40,7 @@ export class FixedValues {
     return this.#longestBytes === 0;
   }
 
-  /** Adds to `ranges` every place in `data` from `from` on where a value stands, overlapping ones too. */
+  /** Adds to `ranges` every occurrence of a value in `data` from `from` on, overlapping ones too. */
   find(data: Uint8Array, from: number, ranges: ByteRange[]): void {
     const shifts = this.#shifts;
     const { length } = data;

@@ -1,19 +1,19 @@
-/** Searching a stream for patterns, line by line. */
+/** Searches a stream for patterns, line by line. */
 import type { ByteRange } from './byte-range.ts';
 
-/** A longer line is searched piece by piece, so that what must be held back has a bound. */
+/** A longer line is searched in windows, which limits what must be held back. */
 export const MAX_WINDOW_BYTES = 64 * 1024;
-/** Pieces overlap by this: no shorter match is missed where two of them meet. */
+/** Windows overlap by this: no shorter match is missed where two of them meet. */
 export const OVERLAP_BYTES = 4 * 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * Finds matches within lines; a line ends with LF or CR. Which pieces a long line is searched in depends on the line
- * alone, never on how it arrived.
+ * Finds matches within lines; a line ends with LF or CR. The windows of a long line depend on the line alone,
+ * never on how it arrived.
  *
- * Offsets are those of the data handed in, which starts at the same byte each time until `forget` moves that on.
+ * Offsets are those of the data handed in, which starts at the same byte each time until `shiftOrigin` moves that.
  */
 export class LineSearch {
   readonly #patterns: readonly RegExp[];
@@ -42,7 +42,7 @@ export class LineSearch {
     return this.#midLine ? Math.max(0, this.#pending - OVERLAP_BYTES) : this.#pending;
   }
 
-  /** Adds to `ranges` the matches in all lines that are complete, and in the full pieces of the one that is not. */
+  /** Adds to `ranges` the matches in all lines that are complete, and in the full windows of the one that isn't. */
   find(data: Buffer, ranges: ByteRange[]): void {
     const origin = this.neededFrom;
     let lineEnd = endOfLine(data, this.#scannedTo);
@@ -51,9 +51,9 @@ export class LineSearch {
     const text = data.toString('latin1', origin);
     for (;;) {
       while (this.#overlong(lineEnd)) {
-        const pieceEnd = this.#pending + MAX_WINDOW_BYTES;
-        this.#search(text, origin, pieceEnd, pieceEnd - OVERLAP_BYTES, ranges);
-        this.#pending = pieceEnd - OVERLAP_BYTES;
+        const windowEnd = this.#pending + MAX_WINDOW_BYTES;
+        this.#search(text, origin, windowEnd, windowEnd - OVERLAP_BYTES, ranges);
+        this.#pending = windowEnd - OVERLAP_BYTES;
         this.#midLine = true;
       }
       if (lineEnd === data.length) return;

@@ -2,13 +2,13 @@
  * The user's patterns: regular expressions that are matched against bytes.
  *
  * Output need not be UTF-8, and must come through untouched where nothing is hidden. So it is matched as if each byte
- * were a character (latin1), and what a pattern says about characters beyond ASCII is put in terms of their UTF-8 bytes.
+ * were a character (latin1), and characters beyond ASCII in a pattern are replaced by their UTF-8 bytes.
  */
 import { boundBacktracking } from '../host/v8-flags.ts';
 
 export type Compiled =
   | { readonly kind: 'compiled'; readonly pattern: RegExp }
-  /** What is wrong with it, for the person who wrote it. */
+  /** The error, for the person who wrote the pattern. */
   | { readonly kind: 'invalid'; readonly why: string };
 
 /**
@@ -16,7 +16,7 @@ export type Compiled =
  * Never throws.
  */
 export function compilePattern(source: string): Compiled {
-  const invalid = (why: string): Compiled => ({ kind: 'invalid', why: `the pattern ${source} can't be used: ${why}` });
+  const invalid = (why: string): Compiled => ({ kind: 'invalid', why: `invalid pattern ${source}: ${why}` });
   if (source === '') return invalid('it is empty');
   try {
     // As it was written, so that an error speaks of that.
@@ -72,10 +72,10 @@ function inBytes(source: string): InBytes {
 
 function readUnit([text, braced, plain, property]: RegExpExecArray): Unit | Invalid {
   if (property !== undefined)
-    return { kind: 'invalid', why: `\\${property}{…} knows characters, and it matches bytes` };
+    return { kind: 'invalid', why: `\\${property}{…} matches characters, but patterns match bytes` };
   const hex = braced ?? plain;
   const codePoint = hex === undefined ? characterOf(text) : Number.parseInt(hex, 16);
-  if (codePoint > 0x10ffff) return { kind: 'invalid', why: `${text} is no character` };
+  if (codePoint > 0x10ffff) return { kind: 'invalid', why: `${text} is not a character` };
   return { kind: 'unit', text, codePoint, isNumeric: hex !== undefined };
 }
 
@@ -86,7 +86,7 @@ function characterOf(text: string): number {
 
 function unitInBytes({ text, codePoint, isNumeric }: Unit, inClass: boolean): InBytes {
   if (codePoint >= 0x80 && inClass) {
-    return { kind: 'invalid', why: `${text} can't stand in […], which matches one byte: write (?:a|b)` };
+    return { kind: 'invalid', why: `${text} is not allowed in […], which matches one byte: write (?:a|b)` };
   }
   if (codePoint >= 0x80) return { kind: 'source', source: `(?:${utf8Escapes(codePoint)})` };
   if (isNumeric) return { kind: 'source', source: hexEscape(codePoint) };

@@ -1,7 +1,7 @@
 /**
- * Hiding secrets in a stream of bytes, however it is cut into chunks.
+ * Hides secrets in a stream of bytes, however it is cut into chunks.
  *
- * Every byte that any value or pattern covers is hidden, and each run of hidden bytes becomes one mark. So nothing is
+ * Every byte that any value or pattern covers is hidden, and each run of hidden bytes is replaced by one [REDACTED]. So nothing is
  * left of secrets that overlap, and it makes no difference which of them is found first.
  */
 
@@ -29,7 +29,7 @@ export class RedactionRules {
     return this.#values;
   }
 
-  /** Nothing is hidden for now: a redactor only passes on. */
+  /** Nothing is hidden for now. */
   get isEmpty(): boolean {
     return this.#values.isEmpty && this.patterns.length === 0;
   }
@@ -72,16 +72,16 @@ export class Redactor {
   readonly #rules: RedactionRules;
   readonly #emit: (bytes: Uint8Array) => void;
   readonly #lines: LineSearch | null;
-  /** What came last and is needed again, at the start of a buffer that may be larger. */
+  /** The last bytes, as far as they are needed again, at the start of a buffer that may be larger. */
   #buffer = NOTHING;
   #retained = 0;
-  /** How much of what is kept has been passed on or hidden. */
+  /** How much of what is retained has been emitted or hidden. */
   #emitted = 0;
   /** Values that start before this have been found. */
   #valuesFrom = 0;
-  /** Whether the last byte that was settled is a hidden one. */
+  /** Whether the last byte that was emitted is a hidden one. */
   #hidden = false;
-  /** Ranges to hide that are not settled. */
+  /** Ranges to hide that are not emitted. */
   #ranges: ByteRange[] = [];
 
   /** @param emit is given bytes that are valid only during the call, and never none */
@@ -92,7 +92,7 @@ export class Redactor {
     this.#lines = rules.patterns.length === 0 ? null : new LineSearch(rules.patterns.map((each) => new RegExp(each)));
   }
 
-  /** What came and has been neither passed on nor hidden; a view, good until the next call. */
+  /** What was written and has been neither emitted nor hidden; a view that is valid until the next call. */
   get held(): Uint8Array {
     return this.#buffer.subarray(this.#emitted, this.#retained);
   }
@@ -113,7 +113,7 @@ export class Redactor {
     this.#retain(data, Math.min(this.#emitted, this.#valuesFrom, this.#lines?.neededFrom ?? data.length));
   }
 
-  /** Nothing more comes: passes on what is held. */
+  /** The stream has ended: emits what is held. */
   end(): void {
     if (this.#retained === 0) return;
     const data = this.#buffer.subarray(0, this.#retained);
@@ -122,7 +122,7 @@ export class Redactor {
     this.#retained = 0;
   }
 
-  /** Passes on what is known up to `upTo`, and hides what is hidden whatever comes next. */
+  /** Emits what is known up to `upTo`, and hides what is hidden whatever comes next. */
   #emitUpTo(data: Uint8Array, upTo: number): void {
     if (this.#ranges.length > 0) this.#emitRedacted(data, upTo);
     else if (upTo > this.#emitted) this.#emit(this.#pass(data, upTo));
@@ -153,7 +153,7 @@ export class Redactor {
     return passed;
   }
 
-  /** Puts `bytes` after what is kept. */
+  /** Appends `bytes` to what is retained. */
   #append(bytes: Uint8Array): Uint8Array {
     const length = this.#retained + bytes.length;
     if (length > this.#buffer.length) {
@@ -165,7 +165,7 @@ export class Redactor {
     return this.#buffer.subarray(0, length);
   }
 
-  /** Keeps `data` from `from` on, and counts from there. */
+  /** Retains `data` from `from` on, and counts from there. */
   #retain(data: Uint8Array, from: number): void {
     this.#retained = data.length - from;
     if (this.#retained > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(this.#retained * 2);
@@ -179,12 +179,12 @@ export class Redactor {
   }
 }
 
-/** A line without its secrets; all of it is hidden when they can't be told from the rest. Never throws. */
+/** A line without its secrets; if redaction fails, all of it is hidden. Never throws. */
 export function redactLine(rules: RedactionRules, line: string): string {
   try {
     return redactText(rules, line);
   } catch {
-    // A fault in the redactor, which must not stop the telling of faults.
+    // A fault in the redactor must not stop faults from being logged.
     return REDACTED;
   }
 }

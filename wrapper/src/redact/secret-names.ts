@@ -6,7 +6,7 @@
  * and none of those after it says that the value is only about that secret.
  */
 
-/** These name a secret wherever they stand, also glued to something before them: `PGPASSWORD`. */
+/** These name a secret in any position, and also as the end of a word: `PGPASSWORD`. */
 const SECRET_NOUN =
   /(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|ACCESSKEY|SECRETKEY|PRIVATEKEY|AUTHKEY|MASTERKEY)S?$/;
 
@@ -24,7 +24,7 @@ const SECRET_ENDINGS = new Set(['PASS', 'PWD', 'PAT', 'JWT', 'COOKIE', 'AUTHORIZ
 /** Before `PWD` these mean a working directory. */
 const DIRECTORY_WORDS = new Set('OLD ORIG ORIGINAL INIT INITIAL START STARTING LAST PREV PREVIOUS CURRENT'.split(' '));
 
-/** After a secret's noun these say where it is, or something about it, instead of being it. */
+/** After a secret's noun: the value is where the secret is, or something about it, but not the secret. */
 const ABOUT_WORDS = new Set(
   (
     'FILE FILES FILENAME PATH PATHS DIR DIRECTORY FOLDER STORE FD SOCK SOCKET URL URLS URI ENDPOINT HOST PORT REGION ' +
@@ -34,7 +34,7 @@ const ABOUT_WORDS = new Set(
   ).split(' '),
 );
 
-/** Names of well-known programs that the words don't tell. */
+/** Names used by well-known programs that the rules don't cover. */
 const KNOWN_NAMES = new Set([
   'REDISCLI_AUTH',
   'SSHPASS',

@@ -43,7 +43,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * variables of any name, and `extra` values that are known to be secret. Each also in the forms in which programs print
  * it: quoted for a shell, in JSON, in a URL.
  *
- * @returns no value twice, longest first; a value within another one stands for itself
+ * @returns no value twice, longest first; a value within another one is listed by itself
  */
 export function secretValues(env: Environment, extra: readonly string[] = []): Uint8Array[] {
   const found = new Set<string>();

@@ -14,14 +14,14 @@ export interface Segment {
   outputBytes: number;
 }
 
-/** A run's output that is on disk already when somebody begins to write more of it. */
+/** A run's output that is on disk already before more of it is written. */
 export interface SpoolContents {
   readonly segments: SegmentList;
   /** Where the last of it ends. */
   readonly end: number;
 }
 
-/** A link leads to what is on a disk that took nothing any more, and may be gone by now. */
+/** The target is on a disk that could not be written any more, and may be gone by now. */
 function resolveLink(link: string): Promise<string | null> {
   return realpath(link).catch(() => null);
 }
@@ -39,7 +39,7 @@ export class SegmentList {
   /** How many of the first are the head; null while that is open. */
   #head: number | null = null;
 
-  /** What there is in a directory. Other files are none of ours; sizes are not looked up. Throws when it can't be read. */
+  /** The segments in a directory. Other files are ignored; sizes are not looked up. Throws when it can't be read. */
   static async ofDirectory(directory: string): Promise<SegmentList> {
     const list = new SegmentList();
     for (const entry of await readdir(directory, { withFileTypes: true })) {
@@ -90,7 +90,7 @@ export class SegmentList {
     if (this.#head !== null && index < this.#head) this.#head -= 1;
   }
 
-  /** Takes out those that hold nothing at or after `offset`, where `end` is the end of the last one. */
+  /** Removes the segments without output at or after `offset`, where `end` is the end of the last one. */
   removeBefore(offset: number, end: number): Segment[] {
     let count = 0;
     while (count < this.#segments.length && (this.#segments[count + 1]?.start ?? end) <= offset) count += 1;
@@ -99,9 +99,9 @@ export class SegmentList {
   }
 
   /**
-   * Takes out the oldest that does not belong to the head, nor is the last. The head is what fits into `headBytes`. Once
-   * something after it has been taken out, nothing that is small enough to fit joins it, or one gap would become many;
-   * not before half of the head is gone.
+   * Removes the oldest segment that neither belongs to the head nor is the last. The head is what fits into `headBytes`.
+   * Once something after the head has been removed, the head does not grow, or one gap would become many, until half of
+   * it is gone.
    */
   removeOldestAfterHead(headBytes: number): Segment | null {
     const stays = this.#head !== null && this.#sizeOfFirst(this.#head) >= headBytes / 2;
@@ -134,7 +134,7 @@ export class SegmentList {
   }
 }
 
-/** Has the segments of one directory be those of another, too, without a copy. Never fails: what can't be had is missing. */
+/** Links the segments of one directory into another. Never fails: what can't be linked is missing. */
 export async function linkSegments(from: string, to: string): Promise<void> {
   const segments = await SegmentList.ofDirectory(from).catch(() => new SegmentList());
   for (const { path: file } of segments) await symlink(file, path.join(to, path.basename(file))).catch(() => {});

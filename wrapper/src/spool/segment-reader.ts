@@ -1,4 +1,4 @@
-/** Reads segment files by offset, a window at a time. Whatever the files hold or have become, what can't be read is a gap. */
+/** Reads segment files by offset, a window at a time. What can't be read, for whatever reason, is a gap. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,11 +7,11 @@ import { RecordBlock } from './record-block.ts';
 import type { Segment, SegmentList } from './segment-list.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
-/** This process may be short of something for a while; that says nothing about the file. */
+/** This process lacks something for a while; the file may be fine. */
 const TRANSIENT_ERRORS = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']);
 const RETRY_MS = 1_000;
 
-/** The piece is being fetched: ask again when `onReadable` has been called. */
+/** The output is being read from disk: ask again when `onReadable` has been called. */
 export interface Later {
   readonly kind: 'later';
 }
@@ -36,7 +36,7 @@ export class SegmentReader {
   #loading = false;
   #closed = false;
 
-  /** @param onReadable called, never from within `read`, when what was `later` can be asked for again */
+  /** @param onReadable called, never from within `read`, when output that was `later` can be read */
   constructor(segments: SegmentList, onReadable: () => void) {
     this.#segments = segments;
     this.#onReadable = onReadable;
@@ -55,7 +55,7 @@ export class SegmentReader {
       if (this.#window?.segment !== segment || offset < this.#window.from) return this.#load(segment, 0, segment.start);
       const chunk = this.#readWindow(this.#window, offset, maxBytes, to);
       if (chunk !== null) return chunk;
-      // It holds nothing at all, so its name says nothing either: what was there before it may reach further.
+      // Without a single record its name means nothing either: the segment before it may reach further.
       this.#segments.remove(segment);
     }
   }
@@ -133,7 +133,7 @@ async function readWithRetry(
     try {
       return await readAt(path, memory, length, position);
     } catch (error) {
-      // Anything the file system may say: it was deleted, it is on a bad disk, we may not read it.
+      // Any file system error: it was deleted, the disk is bad, we may not read it.
       if (!isTransient(error)) return null;
     }
     await sleep(RETRY_MS, undefined, { ref: false });

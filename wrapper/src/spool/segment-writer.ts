@@ -1,4 +1,4 @@
-/** Writes a run's output to segment files, and keeps them within their bound. One call at a time. */
+/** Writes a run's output to segment files, within a quota. One call at a time. */
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,17 +7,17 @@ import type { RecordBlock } from './record-block.ts';
 import { outputBytesFrom, type Segment, type SegmentList, type SpoolContents } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
-/** Others fill the same disk. */
+/** Other runs fill the same disk. */
 const QUOTA_EVERY_MS = 10_000;
-/** Where thousands of runs have left something the answer takes seconds: it counts when it comes, and output is written. */
+/** With thousands of unsent runs the answer takes seconds; output is written meanwhile, and the answer counts when it comes. */
 const QUOTA_WAIT_MS = 250;
-/** Files that are synced every now and then. */
+/** At most this many files in one sync that is not part of a flush. */
 const FILES_PER_SYNC = 8;
 const MIN_SEGMENT_BYTES = 8 * 1024;
-/** Below this it is not worth it. */
+/** With less than this, nothing is written. */
 const MIN_LIMIT_BYTES = 4 * MIN_SEGMENT_BYTES;
 
-/** How large a segment may be: small enough that a bound is kept well by deleting whole ones. */
+/** How large a segment may be: small enough to stay close to the limit by deleting whole segments. */
 export function segmentBytes(limitBytes: number): number {
   return Math.max(MIN_SEGMENT_BYTES, Math.min(MAX_SEGMENT_BYTES, Math.floor(limitBytes / 8)));
 }
@@ -34,14 +34,14 @@ export class SegmentWriter {
   #end = 0;
   readonly #unsynced = new Set<Segment>();
   #droppedBytes = 0;
-  /** Output before this offset is no longer wanted. */
+  /** Output before this offset is obsolete. */
   #freed = 0;
   #obsolete: Segment[] = [];
 
   /**
-   * @param limitBytes file bytes that may be used until `quota` is asked; of these the first quarter stays, whatever comes after
-   * @param quota what may be used by now, asked while the files grow
-   * @param onDisk what is there already; its segments are shared with who reads
+   * @param limitBytes file bytes that may be used until `quota` is called; the first quarter stays, whatever comes after it
+   * @param quota what may be used by now, called while the files grow
+   * @param onDisk what is there already; its segments are shared with the reader
    */
   constructor(directory: string, limitBytes: number, quota: () => Promise<number>, { segments, end }: SpoolContents) {
     this.#directory = directory;
@@ -57,7 +57,7 @@ export class SegmentWriter {
     return this.#droppedBytes;
   }
 
-  /** Bytes of output that are on disk, and wanted. */
+  /** Bytes of output on disk that are not obsolete. */
   get storedBytes(): number {
     return [...this.#segments].reduce((sum, segment) => sum + outputBytesFrom(segment, this.#freed), 0);
   }
@@ -75,12 +75,12 @@ export class SegmentWriter {
   /**
    * Appends a block whole. When that fails, nothing of it counts as written, and the next call begins a new file.
    *
-   * @throws whatever the file system says
+   * @throws file system errors
    */
   async write(block: RecordBlock, start: number): Promise<void> {
     while (this.hasObsoleteFiles) await this.deleteObsolete();
     const endBefore = this.#end;
-    // From now on: what is freed meanwhile must not take along a file that these bytes are going to.
+    // Set before the write: what is freed meanwhile must not delete the file that these bytes are going to.
     this.#end = block.end;
     try {
       await this.#makeRoom(block.used);
@@ -91,18 +91,18 @@ export class SegmentWriter {
     }
   }
 
-  /** Output before this offset is no longer wanted. */
+  /** Output before this offset is obsolete. */
   free(offset: number): void {
     this.#freed = offset;
     for (const segment of this.#segments.removeBefore(offset, this.#end)) this.#obsolete.push(segment);
   }
 
-  /** The quota is asked for before more is written. */
+  /** `quota` is called before more is written. */
   invalidateQuota(): void {
     this.#quotaAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Deletes what is no longer wanted. */
+  /** Deletes obsolete files. */
   async deleteObsolete(): Promise<void> {
     for (let segment = this.#obsolete.shift(); segment !== undefined; segment = this.#obsolete.shift()) {
       if (segment === this.#current?.segment) await this.seal();
@@ -112,10 +112,10 @@ export class SegmentWriter {
   }
 
   /**
-   * Makes what was written survive a loss of power: all of it, or what the newest files hold, so that a torrent of output
-   * doesn't have to go through a slow disk at once.
+   * Makes what was written survive a loss of power: all of it, or the newest files, so that a torrent of output doesn't
+   * have to go through a slow disk at once.
    *
-   * @throws whatever the file system says
+   * @throws file system errors
    */
   async sync(what: 'all' | 'newest'): Promise<void> {
     const segments = [...this.#unsynced];
@@ -137,7 +137,7 @@ export class SegmentWriter {
     try {
       await writeAll(file, block.memory, block.used, segment.size);
     } catch (error) {
-      // What was written in part only takes up room; if it can't be cut off, it lies behind `size`, where nobody looks.
+      // A partial write only takes up room: if it can't be truncated, it lies behind `size`, which is not read.
       await file.truncate(segment.size).catch(() => {});
       await this.seal();
       if (segment.size === 0) this.#discard(segment);
@@ -176,7 +176,7 @@ export class SegmentWriter {
   }
 
   async #refreshQuota(bytes: number): Promise<void> {
-    // What is small doesn't matter to others, unless it was too much already.
+    // A small spool doesn't matter to others, unless it was too much already.
     const matters = this.#segments.totalSize() + bytes > MAX_SEGMENT_BYTES || this.#limitBytes < MIN_LIMIT_BYTES;
     if (!matters || performance.now() - this.#quotaAt < QUOTA_EVERY_MS) return;
     this.#quotaAt = performance.now();
@@ -195,12 +195,12 @@ export class SegmentWriter {
 async function writeAll(file: FileHandle, bytes: Uint8Array, length: number, position: number): Promise<void> {
   for (let written = 0; written < length; ) {
     const result = await file.write(bytes, written, length - written, position + written);
-    if (result.bytesWritten === 0) throw new Error('the disk takes no more');
+    if (result.bytesWritten === 0) throw new Error('the disk accepts no more data');
     written += result.bytesWritten;
   }
 }
 
-/** Of a file or directory. What is gone by now needs no sync. */
+/** Of a file or directory. A file that is gone by now needs no sync. */
 async function syncFile(path: string): Promise<void> {
   let file: FileHandle;
   try {
@@ -216,7 +216,7 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** One that can't be deleted now goes with the directory. */
+/** A file that can't be deleted now is deleted with the directory. */
 async function deleteFile(segment: Segment): Promise<void> {
   await unlink(segment.path).catch(() => {});
 }

@@ -1,6 +1,6 @@
 /**
- * A run's output on its way to the disk and back: takes it from memory a block at a time, one write at a time, and waits
- * for nothing. While the disk is slow or fails, the output stays where it is.
+ * Moves a run's output from memory to disk, a block at a time with one write at a time, and reads it back. Nothing waits
+ * for the disk: while it is slow or fails, the output stays in memory.
  */
 import { performance } from 'node:perf_hooks';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
@@ -10,24 +10,24 @@ import type { SegmentList, SpoolContents } from './segment-list.ts';
 import { type Later, SegmentReader } from './segment-reader.ts';
 import { SegmentWriter, segmentBytes } from './segment-writer.ts';
 
-/** What a spool asks of the memory it relieves. */
+/** The memory that a spool relieves. */
 export interface SpoolSource {
-  /** Moves what is due, oldest first, into an empty block; nothing when nothing is due. */
+  /** Moves the output that is due, oldest first, into an empty block; nothing when nothing is due. */
   moveInto(block: RecordBlock): void;
-  /** What was asked for and is on disk can be read now. */
+  /** Output that `read` answered with `later` can be read now. */
   onReadable(): void;
-  /** The disk has failed: said once a run. */
+  /** The disk has failed: called once a run. */
   onFailure(why: string): void;
 }
 
 /** How much of the disk a run may use. */
 export interface SpoolLimit {
   readonly bytes: number;
-  /** How much it may use by now; asked while the spool grows. Never fails. */
+  /** What it may use by now; called while the spool grows. Never fails. */
   readonly recompute: () => Promise<number>;
 }
 
-/** What may be lost when the power fails, at most. */
+/** A loss of power loses at most what was written in this time. */
 const SYNC_EVERY_MS = 5_000;
 const MIN_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
@@ -72,12 +72,12 @@ export class Spool {
     return this.#block.start !== null;
   }
 
-  /** Bytes of output that are on disk, and wanted. */
+  /** Bytes of output on disk that are not obsolete. */
   get storedBytes(): number {
     return this.#writer.storedBytes;
   }
 
-  /** The limit is another by now. */
+  /** The limit has changed. */
   invalidateQuota(): void {
     this.#writer.invalidateQuota();
   }
@@ -108,27 +108,27 @@ export class Spool {
     return found.kind === 'bytes' || found.kind === 'gap' ? found : { kind: 'gap', from: offset, to: end };
   }
 
-  /** Output before this offset is no longer wanted. */
+  /** Output before this offset is obsolete. */
   free(offset: number): void {
     this.#freed = offset;
     this.#writer.free(offset);
-    // While it is being written, the block is not ours to change.
+    // While the block is being written, it must not change.
     if (!this.#working && this.#block.end <= offset) this.#block.clear();
     if (!this.#writer.hasObsoleteFiles) return;
-    // There will be room.
+    // Deleting them makes room.
     this.#pausedUntil = 0;
     this.kick();
   }
 
   /**
-   * Writes all that the source says is due and, where the disk is quick enough, makes it survive a loss of power.
+   * Writes everything that is due and, where the disk is fast enough, makes it survive a loss of power.
    *
-   * @returns null when it is written, else why not
+   * @returns null when it is written, else the reason why it isn't
    */
   flush(timeLimitMs: number): Promise<string | null> {
     this.#flushing = true;
     this.#failure = null;
-    // A write that was under way may tell of a failure that is past.
+    // A write in progress may fail for a reason that no longer exists.
     let attempts = this.#working ? 2 : 1;
     return new Promise((resolve) => {
       const finish = (result: string | null): void => {
@@ -139,7 +139,7 @@ export class Spool {
       };
       const limit = setTimeout(() => {
         this.#fillBlock();
-        // Where only the sync is missing, all of it outlives us.
+        // Where only the sync is missing, everything written outlives this process.
         finish(this.#block.start === null ? null : `the disk took longer than ${timeLimitMs} ms`);
       }, timeLimitMs);
       this.#onIdle = () => {
@@ -165,7 +165,7 @@ export class Spool {
     return { isOver: !this.#hasWork(), failure: null };
   }
 
-  /** Nothing more is written or read; what is under way ends by itself. */
+  /** Nothing more is written or read; a write in progress ends by itself. */
   close(): void {
     this.#closed = true;
     this.#reader.close();
@@ -184,7 +184,7 @@ export class Spool {
 
   #syncIsDue(): boolean {
     if (!this.#writer.hasUnsynced) return false;
-    // In a flush all is written before: what only a loss of power can take is no reason to lose what is not written.
+    // A flush writes everything first: syncing must not cost the time that writing needs.
     return this.#flushing ? this.#block.start === null : performance.now() - this.#syncedAt >= SYNC_EVERY_MS;
   }
 
@@ -197,7 +197,7 @@ export class Spool {
         if (this.#syncIsDue()) await this.#sync();
       }
     } catch (error) {
-      // Whatever a file system may say: no room, no rights, a bad disk, the directory deleted.
+      // Any file system error: no room, no rights, a bad disk, the directory deleted.
       this.#onFailure(error);
     }
   }
@@ -205,7 +205,7 @@ export class Spool {
   async #writeBlock(start: number): Promise<void> {
     await this.#writer.write(this.#block, start);
     this.#block.clear();
-    // It may have become unwanted while it was being written.
+    // It may have become obsolete while it was being written.
     this.#writer.free(this.#freed);
     this.#pauseMs = MIN_PAUSE_MS;
   }
@@ -224,7 +224,7 @@ export class Spool {
     this.#source.onFailure(this.#failure);
   }
 
-  /** What is left to do although nothing may come any more: the next attempt after a failure, or a sync. */
+  /** Schedules the next attempt after a failure, or a sync: no more output may come to trigger it. */
   #scheduleNext(): void {
     const paused = this.#pausedUntil - performance.now();
     if (paused > 0) this.#wakeIn(paused);

@@ -1,11 +1,11 @@
-/** The output of a run whose wrapper is gone, as far as it reached the disk: read to be sent, deleted once it is stored. */
+/** The output on disk of a run whose wrapper is gone: read to be sent, deleted once it is stored. */
 import { stat, unlink } from 'node:fs/promises';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
 import { type Segment, SegmentList, type SpoolContents } from './segment-list.ts';
 import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
 
 export class SpooledOutput {
-  /** Called, never from within `read`, when what was `later` can be asked for again. */
+  /** Called, never from within `read`, when output that was `later` can be read. */
   onReadable: () => void = () => {};
   readonly end: number;
   readonly #segments: SegmentList;
@@ -21,11 +21,9 @@ export class SpooledOutput {
   }
 
   /**
-   * Looks at what a run's directory holds.
-   *
    * @param finalOffset where the output ended, if that is known: what is missing before it is a gap. Otherwise it ends
    *   with the last byte on disk.
-   * @throws what the file system says of a directory that can't be read: what it holds is not to be told as missing
+   * @throws file system errors when the directory can't be read: its output must not be reported as missing
    */
   static async open(directory: string, finalOffset: number | null): Promise<SpooledOutput> {
     const segments = await SegmentList.ofDirectory(directory);
@@ -37,7 +35,7 @@ export class SpooledOutput {
     return this.#start;
   }
 
-  /** Forgets everything before `offset`, and deletes the files that hold nothing else. */
+  /** Drops everything before `offset`, and deletes the files that hold nothing else. */
   free(offset: number): void {
     const upTo = Math.min(offset, this.end);
     if (upTo <= this.#start) return;
@@ -47,10 +45,10 @@ export class SpooledOutput {
   }
 
   /**
-   * What there is to send from `offset` on: at most `maxBytes` of one stream, or a gap. The bytes are a view: they are
-   * good until the next call of anything here, and not across an `await`.
+   * The output at `offset`: at most `maxBytes` of one stream, or a gap. The bytes are a view that is valid until the next
+   * call of any method, and not across an `await`.
    *
-   * @returns null when `offset` is the end; `later` when it has to be read from disk first: `onReadable` follows
+   * @returns null when `offset` is the end; `later` when it must be read from disk first: `onReadable` follows
    */
   read(offset: number, maxBytes: number): OutputChunk | Later | null {
     if (offset < this.#start) return { kind: 'gap', from: offset, to: this.#start };
@@ -58,26 +56,26 @@ export class SpooledOutput {
     return this.#reader.read(offset, maxBytes, this.end);
   }
 
-  /** Nothing is called back any more. Resolves when nothing is deleted any more either; the files that are left stay. */
+  /** Stops the callbacks. Resolves when pending deletions are done; other files stay. */
   async close(): Promise<void> {
     this.#reader.close();
     await this.#deleting;
   }
 }
 
-/** What a run's directory holds, as one who goes on writing needs it. Throws what the file system says. */
+/** The output in a run's directory, for a spool that continues it. Throws file system errors. */
 export async function scanSpool(directory: string): Promise<SpoolContents> {
   const segments = await SegmentList.ofDirectory(directory);
   const end = await lastOffset(segments);
   for (const segment of segments) {
     segment.size = (await stat(segment.path)).size;
-    // Nearly: the headers of the records are counted too.
+    // An estimate: it includes the headers of the records.
     segment.outputBytes = segment.size;
   }
   return { segments, end };
 }
 
-/** Where the output ends on disk. Files at the end that hold nothing readable are taken off the list. */
+/** Where the output on disk ends. Removes files without a readable record from the end of the list. */
 async function lastOffset(segments: SegmentList): Promise<number> {
   for (let last = segments.at(-1); last !== undefined; last = segments.at(-1)) {
     const end = await lastOffsetIn(last);
@@ -88,6 +86,6 @@ async function lastOffset(segments: SegmentList): Promise<number> {
 }
 
 async function deleteFiles(segments: readonly Segment[]): Promise<void> {
-  // One that can't be deleted now goes with the directory.
+  // A file that can't be deleted now is deleted with the directory.
   for (const segment of segments) await unlink(segment.path).catch(() => {});
 }

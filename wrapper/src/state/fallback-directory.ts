@@ -1,7 +1,7 @@
 /**
- * Where the end of a run is kept that its state directory does not take: a state directory in memory, whose runs a restart
- * of the machine loses. It belongs to the one that it stands in for. Once made it stays, nearly empty: were it removed,
- * another user could put one of the same name in its place while somebody is about to use it.
+ * A state directory in memory, for ends of runs that can't be written to the state directory. A restart of the machine
+ * loses it. It belongs to one state directory and is never removed: otherwise another user could create one of the same
+ * name just when a process is about to use it.
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs/promises';
@@ -14,7 +14,7 @@ const PREFIX = 'leash-state-';
 /** What mkdtemp appends. */
 const SUFFIX_LENGTH = 6;
 
-/** Those that stand in for a state directory, or for which one of them does: one, unless two runs have made it at once. */
+/** The fallback directories of a state directory, or of which it is one: at most one, unless two runs created it at once. */
 export async function fallbackDirectories(stateDirectory: string): Promise<string[]> {
   const prefix = fallbackPrefix(stateDirectory);
   const found: string[] = [];
@@ -27,13 +27,13 @@ export async function fallbackDirectories(stateDirectory: string): Promise<strin
   return found;
 }
 
-/** All places where runs of a state directory may have left something. The first that has a run counts for it. */
+/** All directories that may hold runs of a state directory. The first that has a run is the one that counts. */
 export async function stateRoots(stateDirectory: string): Promise<string[]> {
   const fallback = await fallbackDirectories(stateDirectory);
   return isFallback(stateDirectory) ? fallback : [...fallback, stateDirectory];
 }
 
-/** Makes one, unless there is one. Null where there is no memory for it. Never fails. */
+/** Creates one, unless it exists. Null where there is no memory for it. Never fails. */
 export async function createFallbackDirectory(stateDirectory: string): Promise<string | null> {
   try {
     if (!isMemoryFree() || (await pathOwners(MEMORY)).kind !== 'ours') return null;
@@ -49,7 +49,7 @@ export function isFallback(directory: string): boolean {
   return directory.startsWith(path.join(MEMORY, PREFIX));
 }
 
-/** What the names of those begin with that stand in for a state directory. */
+/** How the names of a state directory's fallback directories begin. */
 export function fallbackPrefix(stateDirectory: string): string {
   if (isFallback(stateDirectory)) return path.basename(stateDirectory).slice(0, -SUFFIX_LENGTH);
   const owner = `${process.getuid?.() ?? ''} ${stateDirectory}`;

@@ -1,4 +1,4 @@
-/** The few things that are done to files in a state directory. */
+/** File operations in a state directory. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -14,19 +14,19 @@ export async function listNames(directory: string): Promise<string[]> {
   return fs.readdir(directory).catch(() => []);
 }
 
-/** What a file says by `read`. Never fails. */
+/** Reads and parses a file. Never fails. */
 export async function readJson<T>(file: string, read: (text: string) => Read<T>): Promise<Read<T>> {
   try {
     return read(await fs.readFile(file, 'utf8'));
   } catch {
-    // ENOENT and all else that keeps it from being read.
+    // ENOENT, or anything else that prevents reading it.
     return { kind: 'unreadable' };
   }
 }
 
 /**
- * Makes a directory, and those above it. Node's own `recursive` goes round for ever where mkdir says ENOENT although the
- * parent is there (in /proc), and tells of a read-only disk as of a missing directory. Throws what the file system says.
+ * Creates a directory and its parents. Node's own `recursive` loops forever where mkdir fails with ENOENT although the
+ * parent exists (in /proc), and reports a read-only disk as a missing directory. Throws file system errors.
  */
 export async function makeDirectory(directory: string): Promise<void> {
   const parent = path.dirname(directory);
@@ -47,14 +47,14 @@ async function mkdirIfMissing(directory: string): Promise<void> {
   }
 }
 
-/** Puts a file in place whole. A loss of power may still take it: see `syncPath`. Throws what the file system says. */
+/** Writes a file whole or not at all. A loss of power may still lose it: see `syncPath`. Throws file system errors. */
 export async function writeFileAtomically(file: string, text: string): Promise<void> {
   const aside = `${file}.${randomBytes(4).toString('hex')}`;
   await fs.writeFile(aside, text, { flag: 'wx', mode: 0o600 });
   await fs.rename(aside, file);
 }
 
-/** Asks the disk to keep a file or directory as it is. Never fails: where that can't be done, nothing can be done. */
+/** Makes a file or directory survive a loss of power. Never fails: there is no remedy. */
 export async function syncPath(path: string): Promise<void> {
   try {
     const handle = await fs.open(path, 'r');
@@ -64,32 +64,32 @@ export async function syncPath(path: string): Promise<void> {
       await handle.close();
     }
   } catch {
-    // ENOENT: it is not needed any more. EINVAL: not on this file system.
+    // ENOENT: it is not needed any more. EINVAL: not supported by this file system.
   }
 }
 
 const TRANSIENT = '.transient~';
 
-/** A name for a directory that is being made or deleted: it tells whose work that is. */
+/** A path for a directory that `maker` is creating or deleting: the name contains the process. */
 export function transientPath(parent: string, maker: ProcessRef): string {
   return path.join(parent, `${TRANSIENT}${randomBytes(6).toString('hex')}~${formatProcessRef(maker)}`);
 }
 
-/** Whose work a directory of that name is; null when it is not such a name. */
+/** The process in such a name; null when the name isn't one. */
 export function parseTransientName(name: string): ProcessRef | null {
   if (!name.startsWith(TRANSIENT)) return null;
   const rest = name.slice(TRANSIENT.length);
   return parseProcessRef(rest.slice(rest.indexOf('~') + 1));
 }
 
-/** Deletes a directory, under another name first: nobody ever finds a half of it. Throws what the file system says. */
+/** Deletes a directory under another name, so that it never exists in part. Throws file system errors. */
 export async function deleteAtomically(directory: string, maker: ProcessRef): Promise<void> {
   const aside = transientPath(path.dirname(directory), maker);
   await fs.rename(directory, aside);
   await fs.rm(aside, { recursive: true, force: true });
 }
 
-/** Null when `work` has been done in time, else why not. */
+/** Null when `work` was done in time, else the reason why it wasn't. */
 export function failureWithin(timeLimitMs: number, work: Promise<void>): Promise<string | null> {
   const done = work.then(() => null, describeError);
   return withTimeout(done, timeLimitMs, { fallback: `the disk took longer than ${timeLimitMs} ms` });

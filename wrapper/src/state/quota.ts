@@ -1,18 +1,18 @@
-/** How much of the disk a run's output may use: what is left of all runs together stays within a bound. */
+/** How much of the disk a run's output may use, so that all runs together stay within a limit. */
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { MIB } from '#protocol/limits';
 import { listNames } from './files.ts';
 import { runsIn } from './run-directory.ts';
 
-/** What all runs of a state directory may use together: eight times what one may by default. */
+/** All runs of a state directory may use this together: eight times what one may by default. */
 export const DEFAULT_TOTAL_BYTES = 2048 * MIB;
-/** What a control plane keeps of a run (`RUN_OUTPUT_MAX_BYTES`) unless it says otherwise. */
+/** How much output of a run a control plane keeps by default (`RUN_OUTPUT_MAX_BYTES`). */
 export const DEFAULT_OUTPUT_LIMIT_BYTES = 256 * MIB;
-/** However much others have left behind, a run gets this much. */
+/** A run gets this much, however much other runs use. */
 const MIN_BYTES = MIB;
 
-/** File bytes that hold so much output: records have headers, and whole files are deleted. */
+/** File bytes needed for `outputBytes`: records have headers, and whole files are deleted. */
 export function spoolBytesFor(outputBytes: number): number {
   return Math.max(MIN_BYTES, Math.ceil(outputBytes + outputBytes / 32 + 2 * MIB));
 }
@@ -23,21 +23,21 @@ export interface QuotaRequest {
   /** What the run may use at most. */
   readonly wantedBytes: number;
   readonly totalBytes: number;
-  /** Aborted when nobody waits for the answer any more: what is under way on a disk keeps a program from leaving. */
+  /** Aborted when the answer isn't needed any more: a pending disk operation keeps a process from exiting. */
   readonly signal: AbortSignal;
 }
 
-/** File bytes that a run may use, those that it uses already included. Ask again as it grows. Never fails. */
+/** File bytes that a run may use in all. Call it again as the spool grows. Never fails. */
 export async function computeQuota(question: QuotaRequest): Promise<number> {
   const { stateDirectory, run, wantedBytes, totalBytes, signal } = question;
-  // One after the other: on a disk that hangs each would hold a thread of the pool, of which there are four.
+  // Sequentially: on a disk that hangs, each would block one of the four threads of the pool.
   const ownBytes = await usedBytes(path.join(runsIn(stateDirectory), run));
   const allBytes = await allRunsBytes(stateDirectory, signal);
   const leftByOthers = Math.max(MIN_BYTES, totalBytes - (allBytes - ownBytes));
   return Math.floor(Math.min(wantedBytes, leftByOthers, ((await freeBytes(stateDirectory)) + ownBytes) / 4));
 }
 
-/** What a run that has nothing on disk yet may use by what is free alone: known at once, whatever others have left. */
+/** The quota of a run that has nothing on disk yet, from free space alone: fast, however many runs there are. */
 export async function initialQuota(stateDirectory: string, wantedBytes: number): Promise<number> {
   return Math.floor(Math.min(wantedBytes, (await freeBytes(stateDirectory)) / 4));
 }
@@ -54,7 +54,7 @@ async function allRunsBytes(stateDirectory: string, signal: AbortSignal): Promis
 async function usedBytes(directory: string): Promise<number> {
   let sum = 0;
   for (const name of await listNames(directory)) {
-    // A file that is gone by now takes up nothing.
+    // A file that is gone by now uses no space.
     sum += await fs.lstat(path.join(directory, name)).then(
       (stat) => stat.size,
       () => 0,
@@ -68,7 +68,7 @@ async function freeBytes(directory: string): Promise<number> {
     const { bavail, bsize } = await fs.statfs(directory);
     return bavail * bsize;
   } catch {
-    // ENOSYS and the like: not every file system tells. Then the other bounds have to do.
+    // ENOSYS and the like: not every file system reports it. The other limits still apply.
     return Number.POSITIVE_INFINITY;
   }
 }

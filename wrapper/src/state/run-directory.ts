@@ -1,4 +1,4 @@
-/** A run's own directory: what it is, how it ended, its output, and whose it is. Only its owner holds a `RunDirectory`. */
+/** A run's directory: its facts, its end, its output and its owner. Only the owner has a `RunDirectory`. */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -31,16 +31,16 @@ import {
 export const FACTS_FILE = 'run.json';
 export const END_FILE = 'end.json';
 export const UPLOADED_FILE = 'uploaded';
-/** Becomes the end: room for it, while there is some. */
+/** Reserves room for the end, and becomes it. */
 const RESERVE_FILE = 'end.reserve';
-/** More than an end takes that has dozens of kills and of processes left running. */
+/** More than an end needs that has dozens of kills and of processes left running. */
 const RESERVE_BYTES = 16 * KIB;
-/** Where output ended that was given up. */
+/** Where the output ended, once it was given up. */
 const DROPPED_FILE = 'dropped.json';
-/** A run that is over by then leaves nothing behind, and need not have waited for the disk. */
+/** Most runs that end before this leave nothing on disk, and need no sync. */
 const SYNC_AFTER_MS = 5_000;
 
-/** Null when it was done, else why not. */
+/** Null on success, else the reason for the failure. */
 export type Outcome = Promise<string | null>;
 
 export class RunDirectory {
@@ -49,7 +49,7 @@ export class RunDirectory {
   #facts: RunFacts;
   #sync: NodeJS.Timeout | null = null;
 
-  /** Not to be called from elsewhere: `createRunDirectory` and `claim` make sure that it is ours. */
+  /** Only for `createRunDirectory` and `claim`, which make sure that the directory is ours. */
   constructor(directory: string, facts: RunFacts, processes: Processes) {
     this.path = directory;
     this.#facts = facts;
@@ -65,7 +65,7 @@ export class RunDirectory {
     return path.dirname(path.dirname(this.path));
   }
 
-  /** The run is supervised in another way from now on, and by this process. Throws what the file system says. */
+  /** Records that this process supervises the run from now on, and how. Throws file system errors. */
   async takeOver(supervision: Supervision): Promise<void> {
     this.#facts = { ...this.#facts, wrapper: this.#processes.self, supervision };
     await writeFileAtomically(path.join(this.path, FACTS_FILE), JSON.stringify(this.#facts));
@@ -84,9 +84,9 @@ export class RunDirectory {
   }
 
   /**
-   * How the run ended; null when nobody knows.
+   * How the run ended; null when that isn't known.
    *
-   * @throws what the file system says of an end that is there and can't be read now: the run is not to be told as lost
+   * @throws file system errors when the end exists but can't be read now: the run must not be reported as lost
    */
   async readEnd(): Promise<RunEnd | null> {
     const text = await fs.readFile(path.join(this.path, END_FILE), 'utf8').catch((error: unknown) => {
@@ -98,8 +98,8 @@ export class RunDirectory {
   }
 
   /**
-   * Keeps how the run ended, also on a disk that is full by now; where it is quick enough, to survive a loss of power as
-   * well. Takes no longer than twice `timeLimitMs`.
+   * Writes how the run ended, even on a disk that is full by now; where the disk is fast enough, also synced. Takes no
+   * longer than twice `timeLimitMs`.
    */
   async writeEnd(end: Omit<RunEnd, 'version'>, timeLimitMs: number): Outcome {
     const file = path.join(this.path, END_FILE);
@@ -107,7 +107,7 @@ export class RunDirectory {
       timeLimitMs,
       this.#replaceEnd(JSON.stringify({ version: FORMAT_VERSION, ...end } satisfies RunEnd)),
     );
-    // A busy disk may take seconds for this. What is written outlives us without.
+    // A busy disk may need seconds for this. The file outlives this process anyway.
     if (why === null)
       await failureWithin(
         timeLimitMs,
@@ -117,8 +117,8 @@ export class RunDirectory {
   }
 
   /**
-   * All of it is stored at the control plane, but the command still lives: the output goes, and what is needed to find
-   * the command stays.
+   * Everything is stored at the control plane, but the command is still running: deletes the output, and keeps what is
+   * needed to find the command.
    */
   async markUploaded(): Outcome {
     try {
@@ -131,9 +131,9 @@ export class RunDirectory {
   }
 
   /**
-   * The output is given up, and where it ended is kept, so that it can be told as missing.
+   * Deletes the output, and records where it ended, so that it can be reported as missing.
    *
-   * @throws what the file system says
+   * @throws file system errors
    */
   async dropOutput(finalOffset: number): Promise<void> {
     await writeFileAtomically(
@@ -144,9 +144,9 @@ export class RunDirectory {
   }
 
   /**
-   * Where the output ended; null when only what is on disk tells.
+   * Where the output ended; null when only the output on disk shows that.
    *
-   * @throws what the file system says of an end that can't be read now
+   * @throws file system errors when the end exists but can't be read now
    */
   async finalOffset(): Promise<number | null> {
     const end = await this.readEnd();
@@ -155,7 +155,7 @@ export class RunDirectory {
     return dropped.kind === 'read' ? dropped.value.final_offset : null;
   }
 
-  /** Leaves it to whoever comes next. */
+  /** Makes it free for another process to claim. */
   async release(): Promise<void> {
     this.#stopSync();
     await releaseOwnership(this.path, this.#processes);
@@ -209,23 +209,23 @@ async function overwrite(file: string, text: string): Promise<void> {
   }
 }
 
-/** Takes up room on the disk now, so that it is there at the end. Never fails. */
+/** Uses disk space now, so that there is room for the end. Never fails. */
 async function reserveEnd(directory: string): Promise<void> {
   const file = path.join(directory, RESERVE_FILE);
   try {
-    // Zeros may take up none.
+    // Zeros may use no space.
     await fs.writeFile(file, randomBytes(RESERVE_BYTES), { flag: 'wx', mode: 0o600 });
   } catch {
-    // ENOSPC: what has been written of it is as much as there is.
+    // ENOSPC: the part that was written is all there is room for.
   }
 }
 
-/** Where the runs are in a state directory. */
+/** The directory of all runs in a state directory. */
 export function runsIn(stateDirectory: string): string {
   return path.join(stateDirectory, 'runs');
 }
 
-/** The directory of a run, wherever its state directory keeps it; null when there is none. */
+/** The directory of a run, on disk or in memory; null when there is none. */
 export async function runDirectory(stateDirectory: string, run: string): Promise<string | null> {
   for (const root of await stateRoots(stateDirectory)) {
     const directory = path.join(runsIn(root), run);
@@ -238,7 +238,7 @@ export type Created =
   | { readonly kind: 'created'; readonly directory: RunDirectory }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** Makes the directory of a new run, ours from the beginning. Never fails. */
+/** Creates the directory of a new run, owned by this process from the beginning. Never fails. */
 export async function createRunDirectory(
   stateDirectory: string,
   facts: Omit<RunFacts, 'version' | 'wrapper'>,
@@ -265,9 +265,9 @@ export async function createRunDirectory(
 }
 
 /**
- * Makes a run's directory ours, unless it belongs to a process that lives. Of many that try exactly one gets it.
+ * Acquires a run's directory, unless its owner is alive. Of many processes that try, exactly one succeeds.
  *
- * @returns null when it is not ours
+ * @returns null when it isn't ours
  */
 export async function claim(directory: string, processes: Processes): Promise<RunDirectory | null> {
   if (!(await acquireOwnership(directory, processes))) return null;

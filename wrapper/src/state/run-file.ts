@@ -1,4 +1,4 @@
-/** What is kept of a run on disk, for whoever has to finish what its wrapper could not. */
+/** The files that describe a run on disk, for the process that finishes what the run's wrapper could not. */
 import os from 'node:os';
 import * as v from 'valibot';
 import { Host } from '#protocol/machine-facts';
@@ -22,16 +22,16 @@ const ProcessTree = v.object({
 });
 const Ms = v.pipe(v.number(), v.finite(), v.minValue(0));
 
-/** How the run is supervised: what a successor goes by. */
+/** How the run is supervised: what a successor needs to know. */
 const Supervision = v.object({
-  /** How many have taken the run over so far. */
+  /** How many successors the run has had so far. */
   successor: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   /** The shell that holds the command's pipes, and starts a successor when the wrapper dies; null when there is none. */
   guardian: v.nullable(Process),
   /** The directory of its journal; null when it has none. */
   journal: v.nullable(v.string()),
   wrapper_death: v.picklist(['keep', 'kill']),
-  /** Sent first when a limit ends the command. */
+  /** The first signal when a limit ends the command. */
   signal: v.custom<NodeJS.Signals>((value) => typeof value === 'string' && value in os.constants.signals),
   idle_timeout_ms: v.nullable(Ms),
   max_offline_ms: v.nullable(Ms),
@@ -54,12 +54,12 @@ export const RunFacts = v.object({
   control_plane: v.nullable(
     v.object({
       url: v.string(),
-      /** Null when it came from the environment: then only who has it there too can tell of this run. */
+      /** Null when it came from the environment: then only a process with the same environment can send this run. */
       token_file: v.nullable(v.string()),
       ca_file: v.nullable(v.string()),
     }),
   ),
-  /** The command line as it may be shown: redacted. */
+  /** Redacted. */
   command_line: v.string(),
   leash_version: v.string(),
   host: v.optional(Host),
@@ -69,7 +69,7 @@ export const RunFacts = v.object({
   /** By the machine's monotonic clock, since its boot. */
   started_uptime_ms: Ms,
   boot_id: v.string(),
-  /** Who supervises it. Once that is gone, whoever has the record only sends what is left. */
+  /** The supervising process. Once it is gone, the owner of the directory only sends what is left. */
   wrapper: Process,
   /** How to find what the run has started; null when nothing was. */
   process_tree: v.nullable(ProcessTree),
@@ -85,14 +85,14 @@ export const RunEnd = v.object({
 });
 export type RunEnd = v.InferOutput<typeof RunEnd>;
 
-/** Output that was given up. */
+/** See `RunDirectory.dropOutput`. */
 const Dropped = v.object({
   version: v.literal(FORMAT_VERSION),
   /** Where it ended. */
   final_offset: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
 });
 
-/** What a file says. */
+/** A parsed file. */
 export type Read<T> =
   | { readonly kind: 'read'; readonly value: T }
   /** Another version of leash wrote it: to be left alone. */
@@ -119,7 +119,7 @@ export function readVersioned<Schema extends v.GenericSchema>(
   try {
     json = JSON.parse(text);
   } catch {
-    // SyntaxError: cut short by a loss of power, or written by somebody else.
+    // SyntaxError: truncated by a loss of power, or not written by us.
     return { kind: 'unreadable' };
   }
   const versioned = v.safeParse(v.object({ version: v.number() }), json);

@@ -1,4 +1,4 @@
-/** What is left of runs in a state directory, as anybody may see it. */
+/** The runs in a state directory, without owning any of them. */
 import path from 'node:path';
 import * as v from 'valibot';
 import { RunId } from '#protocol/names';
@@ -15,27 +15,27 @@ export interface ListedRun {
   readonly path: string;
   readonly run: string;
   readonly facts: Read<RunFacts>;
-  /** Whether its wrapper told how it ended. */
+  /** Whether its wrapper has recorded how it ended. */
   readonly ended: boolean;
   /** See `markUploaded`. */
   readonly uploaded: boolean;
-  /** Whether it belongs to nobody who lives or has a guardian that does, so that it may be claimed. */
+  /** Whether neither its owner nor its guardian is alive, so that it may be claimed. */
   readonly free: boolean;
 }
 
-/** All runs of which something is left, oldest first. Never fails. */
+/** All runs, oldest first. Never fails. */
 export async function listRuns(stateDirectory: string, processes: Processes): Promise<ListedRun[]> {
   const runs: ListedRun[] = [];
   for await (const run of iterateRuns(stateDirectory, processes)) runs.push(run);
   return runs;
 }
 
-/** The same one by one, for who need not see all: there may be thousands. */
+/** The same one at a time, for callers that don't need all: there may be thousands. */
 export function iterateRuns(stateDirectory: string, processes: Processes): AsyncGenerator<ListedRun> {
   return iterateListed(stateDirectory, processes, () => true);
 }
 
-/** The same for those of which no end is known: few, however many have been left by an outage. */
+/** Only the runs of which no end is known: few, however many runs an outage has left. */
 export function iterateUnfinishedRuns(stateDirectory: string, processes: Processes): AsyncGenerator<ListedRun> {
   return iterateListed(
     stateDirectory,
@@ -44,7 +44,7 @@ export function iterateUnfinishedRuns(stateDirectory: string, processes: Process
   );
 }
 
-/** @param isWanted by the names in its directory, before any file is read */
+/** @param isWanted decides by the names in a run's directory, before any file is read */
 async function* iterateListed(
   stateDirectory: string,
   processes: Processes,
@@ -68,7 +68,7 @@ async function* iterateListed(
   }
 }
 
-/** Of all its roots, oldest first. What the disk has of a run whose end is kept in memory is no run of its own. */
+/** Of all roots, oldest first. The copy on disk of a run whose end is in memory isn't a run of its own. */
 async function runDirectoriesOf(stateDirectory: string): Promise<string[]> {
   const found = new Map<string, string>();
   for (const root of await stateRoots(stateDirectory)) {
@@ -79,34 +79,34 @@ async function runDirectoriesOf(stateDirectory: string): Promise<string[]> {
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, directory]) => directory);
 }
 
-/** Whether somebody is about to take it over: for a moment it belongs to nobody who lives. */
+/** Whether a guardian is about to start a successor: meanwhile the run has no living owner. */
 function isGuarded(facts: Read<RunFacts>, processes: Processes): boolean {
   const guardian = facts.kind === 'read' ? facts.value.supervision.guardian : null;
-  // One of another PID namespace can't be seen, and may be gone with it.
+  // A guardian in another PID namespace can't be seen, and may be gone with the namespace.
   return guardian !== null && isInOurNamespace(guardian) && processes.isRunning(guardian);
 }
 
-/** Whether its command, or something that it has started, runs on without anybody, and can be supervised again. */
+/** Whether processes of the run are still running without a wrapper, so that a successor can supervise them. */
 export function isAdoptable({ free, ended, uploaded, facts }: ListedRun, processes: Processes): boolean {
   if (!free || ended || uploaded || facts.kind !== 'read') return false;
   const { process_tree: origin } = facts.value;
-  // What runs in another PID namespace is for somebody there to take over.
+  // A run in another PID namespace can only be taken over from there.
   if (origin === null || !isInOurNamespace(origin.leader)) return false;
   return processes.isRunning(origin.leader) || openProcessTree(origin).remaining().length > 0;
 }
 
 /**
- * Whether this is for us to send: nobody else has it, its command is over, it is not sent yet, and it belongs to our
- * control plane.
+ * Whether this run is ours to send: it is free, its command has ended, it isn't sent yet, and it belongs to our control
+ * plane.
  */
 export function isToBeSent(listed: ListedRun, { baseUrl }: ControlPlane, processes: Processes): boolean {
   const { free, uploaded, facts } = listed;
   if (!free || uploaded || facts.kind !== 'read' || isAdoptable(listed, processes)) return false;
-  // A token is never shown to another control plane than the one that it is for.
+  // A token is never shown to another control plane than its own.
   return facts.value.control_plane?.url === baseUrl;
 }
 
-/** Whether a flusher has it just now, as far as that can be told: its wrapper is gone, and its owner is not. */
+/** Whether a flusher is probably sending it now: its wrapper is gone, and its owner is alive. */
 export function isBeingSent({ free, uploaded, facts }: ListedRun, processes: Processes): boolean {
   return !free && !uploaded && facts.kind === 'read' && !processes.isRunning(facts.value.wrapper);
 }

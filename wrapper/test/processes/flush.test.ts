@@ -250,10 +250,10 @@ test('dates do not make a run old; what was tried for too long is given up, told
   expect((await vain.exited()).code).toBe(1);
   for (const run of [tried, abandoned]) {
     expect(vain.stdout.toString()).toContain(
-      `${run}: given up is 200002 bytes of its output: they could not be sent in 30 days of trying; its end is kept, and that they are missing\n`,
+      `${run}: gave up 200002 bytes of output, after 30 days of failed attempts; its end is kept and will report the gap\n`,
     );
   }
-  expect(vain.stdout.toString()).not.toContain(`${old}: given up`);
+  expect(vain.stdout.toString()).not.toContain(`${old}: gave up`);
   await plane.listen();
   expect((await leash(['flush'], { plane, env }).exited()).code).toBe(0);
   expect(plane.runs.get(old)?.bytes('stdout').equals(printedBy(0))).toBe(true);
@@ -273,7 +273,7 @@ test('a run that the control plane will never take is given up, and said', async
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(1);
   expect(flush.stdout.toString()).toMatch(
-    /^\w+: given up, the control plane will never take it: .*run_conflict: another has this run\n$/,
+    /^\w+: gave up because the control plane will never accept it: .*run_conflict: another has this run\n$/,
   );
   expect(leftIn(env.LEASH_STATE_DIR)).toEqual([]);
   expect(plane.attempts).toBe(1);

@@ -1,7 +1,7 @@
 /** `leash flush`. */
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type ControlPlane, configure } from '../../config/control-plane.ts';
-import { type Flushed, flushOnce, keepFlushing } from '../../flush/flusher.ts';
+import { type FlushResult, flushOnce, keepFlushing } from '../../flush/flusher.ts';
 import { type ForeignRuns, survey, type UnreadableRun } from '../../flush/survey.ts';
 import { commandLine } from '../../format/command-line.ts';
 import { rescueOrphans } from '../../guardian/rescue.ts';
@@ -54,15 +54,15 @@ async function flush(args: FlushOptions, { settings, log, print }: SubcommandCon
 
 /** @param untried ids of runs that are left, though nothing kept them from being sent that we know of */
 function describeFlushed(
-  { sent, rejected, givenUp, left }: Flushed,
+  { sent, rejected, givenUp, left }: FlushResult,
   untried: readonly string[],
   { directory }: State,
 ): string[] {
   return [
     ...(left.length > 0 || sent > 0 ? [`${sent} sent, ${left.length} left`] : []),
     ...left.map(({ run, why }) => `  ${run}: ${why}`),
-    ...rejected.map(({ run, why }) => `${run}: given up, the control plane will never take it: ${why}`),
-    ...givenUp.map(({ run, what }) => `${run}: given up is ${what}`),
+    ...rejected.map(({ run, why }) => `${run}: gave up because the control plane will never accept it: ${why}`),
+    ...givenUp.map(({ run, what }) => `${run}: gave up ${what}`),
     ...(untried.length > 0
       ? [`${untried.length} not tried: they have just been left, or ${directory} can't be written to`]
       : []),
