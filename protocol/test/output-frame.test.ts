@@ -15,7 +15,7 @@ const frame = (format: number, stream: number, offset: number[], payload: number
   bytes(format, stream, ...offset, ...payload);
 
 describe('an output frame', () => {
-  test('has the layout that is written down', () => {
+  test('has the documented layout', () => {
     const encoded = encodeOutputFrame({ stream: 'stderr', start: 0x0102_0304_0506, bytes: bytes(0xff, 0x00) });
     expect([...encoded]).toEqual([1, 2, 1, 2, 3, 4, 5, 6, 0xff, 0x00]);
   });
@@ -26,12 +26,12 @@ describe('an output frame', () => {
     { stream: 'stdout', start: 2 ** 32, bytes: bytes(0xc3) },
     { stream: 'stdout', start: 2 ** 48 - 9, bytes: bytes(7) },
     { stream: 'stdout', start: 12, bytes: new Uint8Array(MAX_OUTPUT_PAYLOAD_BYTES).fill(97) },
-  ])('comes back as it went: $stream from $start', (original) => {
+  ])('is decoded as it was encoded: $stream from $start', (original) => {
     const decoded = decodeOutputFrame(encodeOutputFrame(original));
     expect(decoded).toEqual({ ok: true, frame: original });
   });
 
-  test('may lie anywhere in a larger buffer', () => {
+  test('may be anywhere in a larger buffer', () => {
     const buffer = new Uint8Array(64);
     buffer.set(encodeOutputFrame({ stream: 'stdout', start: 5, bytes: bytes(65, 66) }), 13);
     const decoded = decodeOutputFrame(buffer.subarray(13, 13 + OUTPUT_HEADER_BYTES + 2));

@@ -1,4 +1,4 @@
-/** How far a run has come, for a successor: what a kill under way has done, and how the command exited if it has. */
+/** A run's progress, for a successor: what a kill has done so far, and how the command exited, if it has. */
 import * as v from 'valibot';
 import { AppliedKill, Killing } from '#protocol/wrapper-link';
 import { NOT_ENDING } from '../kill/decide.ts';
@@ -25,7 +25,7 @@ const Termination = v.object({
   stage: Stage,
   sent: listOf(v.string()),
   heldUnseenSince: v.nullable(AgeMs),
-  includesRelated: v.optional(v.boolean(), false),
+  includesRelated: v.boolean(),
   progress: listOf(v.object({ cause: Cause, ...v.omit(AppliedKill, ['kill']).entries })),
 });
 

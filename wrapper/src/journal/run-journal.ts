@@ -46,12 +46,12 @@ export class RunJournal {
     return this.#output;
   }
 
-  /** How far the run has come by now. Never throws. */
-  saveCheckpoint(progress: RunCheckpoint): void {
-    this.#logFirstFailure(writeJson(this.path, CHECKPOINT_FILE, progress));
+  /** Never throws. */
+  saveCheckpoint(checkpoint: RunCheckpoint): void {
+    this.#logFirstFailure(writeJson(this.path, CHECKPOINT_FILE, checkpoint));
   }
 
-  /** What is held back by now. Never throws. */
+  /** Never throws. */
   saveHeld({ stdout, stderr }: HeldBytes): void {
     const holdsBack = stdout.length > 0 || stderr.length > 0;
     if (!holdsBack && !this.#holdsBack) return;
@@ -81,9 +81,9 @@ export function isOurs(directory: string): boolean {
   return tryOrNull(() => pathOwnersSync(directory))?.kind === 'ours';
 }
 
-/** How far a run has come whose wrapper is gone. Never throws. */
-export function saveCheckpointIn(directory: string, progress: RunCheckpoint): void {
-  if (isOurs(directory)) writeJson(directory, CHECKPOINT_FILE, progress);
+/** For a run whose wrapper is gone. Never throws. */
+export function saveCheckpointIn(directory: string, checkpoint: RunCheckpoint): void {
+  if (isOurs(directory)) writeJson(directory, CHECKPOINT_FILE, checkpoint);
 }
 
 /** @returns null, or why it could not be written: the memory is full, or the directory is gone */

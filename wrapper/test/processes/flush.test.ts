@@ -24,7 +24,7 @@ function leave(count: number, plane: FakeControlPlane, state: string): Promise<s
   return Promise.all(indexes.map((index) => leaveRun(state, plane, { stdout: printedBy(index), exitCode: index })));
 }
 
-sampledTest('however many start at once, each run is sent by one of them, once', async () => {
+sampledTest('however many flushers start at once, each run is sent once', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -50,7 +50,7 @@ sampledTest('however many start at once, each run is sent by one of them, once',
   }
 });
 
-sampledTest('what a run had left running and is gone by now is told as gone', async () => {
+sampledTest('processes that a run had left running and that have exited are reported as gone', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const left = [{ pid: 4711, command_line: 'a daemon' }];
@@ -92,7 +92,7 @@ sampledTest('there is one flusher for a credential, and another takes over from 
   expect([...plane.runs.values()].map(({ isComplete }) => isComplete)).toEqual([true, true]);
 });
 
-sampledTest('a flusher that was given a time ends after it, and says what is left', async () => {
+sampledTest('a flusher with `--for` ends in time, and lists what is unsent', async () => {
   const plane = await controlPlane();
   await plane.stop();
   const state = stateDirectory();
@@ -170,7 +170,7 @@ test('the intact part of a damaged spool is sent, the rest is reported as gaps, 
   expect(leftIn(state)).toContain(noFacts);
 });
 
-test('a run whose end is there and can not be read now is not told as lost, and the others are sent', async () => {
+test("a run whose end can't be read now is not reported as lost, and the others are sent", async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -189,7 +189,7 @@ test('a run whose end is there and can not be read now is not told as lost, and 
   expect(plane.runs.get(unreadable)).toMatchObject({ isComplete: true, isLost: false });
 });
 
-test('what another flusher has just now is not said to be stored', async () => {
+test('a run that another flusher is sending is not reported as stored', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -202,7 +202,7 @@ test('what another flusher has just now is not said to be stored', async () => {
   expect(plane.runs.get(run)).toBe(undefined);
 });
 
-test('what is left for other control planes is told, with what sends it, and keeps the exit code from being 0', async () => {
+test("runs of other control planes are listed with the command that sends them, and the exit code isn't 0", async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -219,13 +219,13 @@ test('what is left for other control planes is told, with what sends it, and kee
   );
 });
 
-test('where nothing is left it says so', async () => {
+test('`leash flush` says when nothing is left', async () => {
   const flush = leash(['flush'], { plane: await controlPlane(), env: { LEASH_STATE_DIR: stateDirectory() } });
   expect((await flush.exited()).code).toBe(0);
   expect(flush.stdout.toString()).toBe('nothing is left to send\n');
 });
 
-test('dates do not make a run old; what was tried for too long is given up, told, and told as missing', async () => {
+test("a run isn't old by its dates; output that could not be sent for too long is given up and reported as missing", async () => {
   const plane = await controlPlane();
   await plane.stop();
   const state = stateDirectory();
@@ -263,7 +263,7 @@ test('dates do not make a run old; what was tried for too long is given up, told
   expect(leftIn(state)).toEqual([]);
 });
 
-test('a run that the control plane will never take is given up, and said', async () => {
+test('a run that the control plane will never accept is given up and reported', async () => {
   const plane = await controlPlane();
   plane.script.ackStart = false;
   const error = { type: 'error', code: 'run_conflict', message: 'another has this run', retry: 'never' };
@@ -279,7 +279,7 @@ test('a run that the control plane will never take is given up, and said', async
   expect(plane.attempts).toBe(1);
 });
 
-test('a state directory that can not be used is told as that', async () => {
+test("a state directory that can't be used is reported", async () => {
   const state = stateDirectory();
   fs.chmodSync(state, 0o777);
   const flush = leash(['flush'], { plane: { url: 'http://127.0.0.1:1' }, env: { LEASH_STATE_DIR: state } });
@@ -289,7 +289,7 @@ test('a state directory that can not be used is told as that', async () => {
   );
 });
 
-test('a refusal is said without the control plane’s escape sequences, and without a word of a command that runs on', async () => {
+test('a refusal is printed without the control plane’s escape sequences, and without a word about a running command', async () => {
   const plane = await controlPlane();
   plane.script.refuse = 403;
   const env = { LEASH_STATE_DIR: stateDirectory() };
@@ -300,7 +300,7 @@ test('a refusal is said without the control plane’s escape sequences, and with
   expect(flush.stderr).toBe('');
 });
 
-sampledTest('thousands of runs that others have left delay neither the exit nor what is to be done there', async () => {
+sampledTest('thousands of other unsent runs delay neither the exit nor its work', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };

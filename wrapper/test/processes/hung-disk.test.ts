@@ -48,7 +48,7 @@ function runOnHangingDisk(from: number, plane: { readonly url: string }) {
 /** From its first call, and in the middle of what is to be kept. */
 const FROM = [1, 9];
 
-test('a token file on a disk that hangs takes one thread of the pool, and holds up neither start nor signals nor end', async () => {
+test('a token file on a hung disk blocks one thread of the pool, and delays neither start nor signals nor end', async () => {
   const state = stateDirectory();
   const fifo = path.join(state, 'hangs');
   spawnSync('mkfifo', [fifo]);
@@ -75,7 +75,7 @@ test('a token file on a disk that hangs takes one thread of the pool, and holds 
   expect(run.stderr.split('a read hangs')).toHaveLength(2);
 });
 
-test('a disk that hangs holds nothing up, whether or not there is a control plane', async () => {
+test('a hung disk delays nothing, with or without a control plane', async () => {
   const plane = await controlPlane();
   // Side by side: each waits for the disk as long as it ever does.
   const runs = FROM.flatMap((from) => [runOnHangingDisk(from, OFFLINE), runOnHangingDisk(from, plane)]);

@@ -109,15 +109,15 @@ async function whyUnusable(place: string): Promise<string | null> {
   return created.kind === 'failed' ? created.why : null;
 }
 
-test.each(Object.keys(PLACES))('no place for the state (%s)', async (what) => {
+test.each(Object.keys(PLACES))('no usable state directory (%s)', async (what) => {
   expect(await whyUnusable(PLACES[what]?.(stateDirectory()) ?? '')).not.toBeNull();
 });
 
-test.skipIf(!canMount).each(Object.keys(ROOT_PLACES))('no place for the state (%s)', async (what) => {
+test.skipIf(!canMount).each(Object.keys(ROOT_PLACES))('no usable state directory (%s)', async (what) => {
   expect(await whyUnusable(ROOT_PLACES[what]?.(stateDirectory()) ?? '')).not.toBeNull();
 });
 
-test('without a place for the state a run goes on all the same, and says what is lost', async () => {
+test('without a state directory a run continues, and reports what is lost', async () => {
   const state = stateDirectory();
   fs.writeFileSync(path.join(state, 'file'), '');
   const env = { LEASH_STATE_DIR: path.join(state, 'file'), LEASH_MARK: state };
@@ -168,7 +168,7 @@ test.skipIf(!canMount)(
   },
 );
 
-test('a state directory that is deleted in the middle of a run', async () => {
+test('a state directory that is deleted during a run', async () => {
   const state = stateDirectory();
   const place = path.join(state, 'place');
   const go = gate();
@@ -228,7 +228,7 @@ test.skipIf(!canMount).each(sampleOf(Object.keys(USELESS)))(
   },
 );
 
-test.skipIf(!canMount)('an end on a disk that became read-only is sent with the output that is there', async () => {
+test.skipIf(!canMount)('an end is sent with the output on a disk that became read-only', async () => {
   const state = stateDirectory();
   const disk = smallDisk(state, 'size=100m');
   const plane = await controlPlane();
@@ -263,24 +263,27 @@ test.skipIf(!canMount)('an end on a disk that became read-only is sent with the 
   expect(stored.starts.filter(({ phase }) => phase === 'abandoned')).toEqual([]);
 });
 
-test.skipIf(!canMount)('what a run leaves running stays in reach where only memory has a record of it', async () => {
-  const state = stateDirectory();
-  const disk = USELESS['is read-only']?.(state) ?? '';
-  const plane = await controlPlane();
-  const mark = marker();
-  const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
-  const command = shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark);
-  expect((await leashRun(command, { plane, env }).exited()).code).toBe(4);
-  const memory = (await inMemory(disk)) ?? '';
-  const stored = await plane.run();
-  await waitFor('what is left', () => stored.of('left_running').length > 0);
-  plane.kill(newKillId());
-  await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
-  expect(living(`${mark}-child`)).toEqual([]);
-  expect(stored.completions[0]?.exit_code).toBe(4);
-  await waitFor('nobody', () => usersOf(state).length === 0);
-  expect(leftIn(memory)).toEqual([]);
-});
+test.skipIf(!canMount)(
+  'processes that a run leaves running can be killed where only memory has a record of it',
+  async () => {
+    const state = stateDirectory();
+    const disk = USELESS['is read-only']?.(state) ?? '';
+    const plane = await controlPlane();
+    const mark = marker();
+    const env = { LEASH_STATE_DIR: disk, LEASH_MARK: state };
+    const command = shell(`sh -c '${gate().wait}' ${mark}-child >/dev/null 2>&1 & exit 4`, mark);
+    expect((await leashRun(command, { plane, env }).exited()).code).toBe(4);
+    const memory = (await inMemory(disk)) ?? '';
+    const stored = await plane.run();
+    await waitFor('what is left', () => stored.of('left_running').length > 0);
+    plane.kill(newKillId());
+    await waitFor('that nothing is left', () => stored.of('left_running').at(-1)?.processes.length === 0);
+    expect(living(`${mark}-child`)).toEqual([]);
+    expect(stored.completions[0]?.exit_code).toBe(4);
+    await waitFor('nobody', () => usersOf(state).length === 0);
+    expect(leftIn(memory)).toEqual([]);
+  },
+);
 
 test.runIf(canMount && IS_PROOF).each(Object.keys(USELESS))(
   'on a disk that %s one successor is enough for an end that no disk takes',

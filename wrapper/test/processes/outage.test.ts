@@ -74,7 +74,7 @@ test.each(sampleOf(['the flusher that the wrapper started', '`leash flush`', 'th
   },
 );
 
-test('the steps by which the wrapper ended a run itself, and the kills it carried out, are told from the spool', async () => {
+test('the spool reports the steps by which the wrapper ended a run, and the kills it carried out', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -140,7 +140,7 @@ test.each(sampleOf(['output', 'the end']))(
   },
 );
 
-test('more than memory holds, printed in an outage, arrives whole over a link that is cut again and again', async () => {
+test('output beyond memory that is printed in an outage arrives completely over a link that keeps failing', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const file = path.join(temporaryDirectory(), 'printed');
@@ -170,7 +170,7 @@ test('more than memory holds, printed in an outage, arrives whole over a link th
   expect(stored.bytes('stderr').equals(printed.subarray(toStdout * 2_000_000))).toBe(true);
 });
 
-test('of more than the spool may hold, head and tail arrive, and one gap between them', async () => {
+test("of output beyond the spool's limit, head and tail arrive, with one gap between them", async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const file = path.join(temporaryDirectory(), 'printed');
@@ -198,7 +198,7 @@ test('of more than the spool may hold, head and tail arrive, and one gap between
   expect(stored.bytes('stdout').equals(Buffer.concat([printed.subarray(0, from), printed.subarray(to)]))).toBe(true);
 });
 
-test('as much is kept for later as the control plane says that it would keep', async () => {
+test('the spool keeps as much as the control plane would store', async () => {
   const plane = await controlPlane();
   plane.script.ackOutput = false;
   plane.script.outputLimitBytes = 2 * MIB;
@@ -219,7 +219,7 @@ test('as much is kept for later as the control plane says that it would keep', a
   expect(Number(kept) + Number(lost)).toBe(16_000_006);
 });
 
-test.runIf(IS_PROOF)('nothing is lost of what the control plane would keep, while it stores nothing', async () => {
+test.runIf(IS_PROOF)('while the control plane stores nothing, nothing is lost of what it would store', async () => {
   const plane = await controlPlane({ keepsOutput: false });
   plane.script.ackOutput = false;
   const state = stateDirectory();
@@ -241,7 +241,7 @@ test.runIf(IS_PROOF)('nothing is lost of what the control plane would keep, whil
   expect(stored.gaps).toEqual([]);
 });
 
-test('a token that is revoked in the middle of a run: the job runs on, and a flusher with a good one sends it all', async () => {
+test('when a token is revoked during a run, the job continues, and a flusher with a valid one sends everything', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -274,7 +274,7 @@ test('a token that is revoked in the middle of a run: the job runs on, and a flu
   expect([...stored.tokens]).toEqual(['old', 'new']);
 });
 
-test('what belongs to another control plane is never sent', async () => {
+test('runs of another control plane are never sent', async () => {
   const ours = await controlPlane();
   const other = await controlPlane();
   const state = stateDirectory();

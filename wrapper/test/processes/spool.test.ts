@@ -73,7 +73,7 @@ function sizeOf(directory: string): number {
   return fs.readdirSync(directory).reduce((sum, name) => sum + fs.statSync(path.join(directory, name)).size, 0);
 }
 
-test.runIf(hasNamespaces)('a run of another PID namespace is taken when it is dead, and not before', async () => {
+test.runIf(hasNamespaces)('a run of another PID namespace is claimed when it is dead, and not before', async () => {
   const state = temporaryDirectory();
   const apart = (...args: string[]) => new Child(...IN_NAMESPACE, process.execPath, SCRIPT, ...args);
   const holder = apart('hold', state);
@@ -94,7 +94,7 @@ test.runIf(hasNamespaces)('a run of another PID namespace is taken when it is de
   expect(claimers.flatMap((each) => each.claims())).toEqual([run]);
 });
 
-test('of many processes that claim the runs of a dead one, each run gets one', async () => {
+test("of many processes that claim a dead process's runs, exactly one gets each run", async () => {
   const state = temporaryDirectory();
   const [runs, processes] = IS_PROOF ? [60, 8] : [40, 3];
   const creator = new Child('create', state, String(runs));
@@ -120,7 +120,7 @@ test('of many processes that claim the runs of a dead one, each run gets one', a
   expect(taken().sort()).toEqual(freed.sort());
 });
 
-test('what a writer that was SIGKILLed had written is read, and nothing else', async () => {
+test('exactly the output that a SIGKILLed writer had written is read', async () => {
   for (const atLeastBytes of IS_PROOF ? [400_000, 3_000_000] : [1_500_000]) {
     const directory = temporaryDirectory();
     const writer = new Child('write', directory);
@@ -143,7 +143,7 @@ function smallDisk(bytes: number): string | null {
   return directory;
 }
 
-test('on a full disk it keeps what fits and goes on when there is room', async (context) => {
+test('on a full disk the spool keeps what fits, and continues when there is room', async (context) => {
   const disk = smallDisk(1024 * 1024);
   if (disk === null) return context.skip('mounting a small file system takes root');
   const filler = path.join(disk, 'filler');

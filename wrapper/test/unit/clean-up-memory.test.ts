@@ -21,7 +21,7 @@ function inMemory(prefix: string, ageMs: number): string {
 const journalOf = (pid: number, startTime = LONG_AGO) =>
   `leash-journal-${formatProcessRef({ pid, startTime, bootId: 'a-boot' })}-`;
 
-test('what nobody will need is removed from memory after a day, and nothing else', () => {
+test('abandoned files are removed from memory after a day, and nothing else', () => {
   const wanted = inMemory(journalOf(1), 2 * DAY_MS);
   const kept = [
     wanted,
@@ -36,7 +36,7 @@ test('what nobody will need is removed from memory after a day, and nothing else
   expect(removed.map((each) => fs.existsSync(each))).toEqual(removed.map(() => false));
 });
 
-test('a clock that jumps by days takes no journal away from a run of now', () => {
+test('a clock that jumps by days does not remove the journal of a current run', () => {
   const journal = inMemory(journalOf(5, A_MOMENT_AGO), 2 * DAY_MS);
   cleanUpMemory({ isRunning: () => false, self: US }, new Set());
   expect(fs.existsSync(journal)).toBe(true);

@@ -27,7 +27,7 @@ function removedLater(directory: string): string {
 
 const hasMemory = fs.existsSync('/dev/shm');
 
-test.skipIf(!hasMemory)('what others could change does not stand in for a state directory', async () => {
+test.skipIf(!hasMemory)("a directory that others could change isn't used as a fallback", async () => {
   const state = stateDirectory();
   const fallback = await fallbackOf(state);
   expect(await createFallbackDirectory(state)).toBe(fallback);
@@ -40,28 +40,25 @@ test.skipIf(!hasMemory)('what others could change does not stand in for a state 
   expect(removedLater((await createFallbackDirectory(state)) ?? '')).not.toBe(fallback);
 });
 
-test.skipIf(!hasMemory)(
-  'what the disk has of a run that is in memory counts for nothing, and goes with it',
-  async () => {
-    const state = stateDirectory();
-    const fallback = await fallbackOf(state);
-    const facts = someFacts();
-    const onDisk = await createRunDirectory(state, facts, wrapper);
-    const inMemory = await createRunDirectory(fallback, facts, wrapper);
-    if (onDisk.kind === 'failed' || inMemory.kind === 'failed') throw new Error('no directory');
-    const place = inMemory.directory.path;
-    expect((await listRuns(state, flusher)).map((each) => each.path)).toEqual([place]);
+test.skipIf(!hasMemory)('the copy on disk of a run in memory does not count, and is removed with it', async () => {
+  const state = stateDirectory();
+  const fallback = await fallbackOf(state);
+  const facts = someFacts();
+  const onDisk = await createRunDirectory(state, facts, wrapper);
+  const inMemory = await createRunDirectory(fallback, facts, wrapper);
+  if (onDisk.kind === 'failed' || inMemory.kind === 'failed') throw new Error('no directory');
+  const place = inMemory.directory.path;
+  expect((await listRuns(state, flusher)).map((each) => each.path)).toEqual([place]);
 
-    // The disk's is still somebody's, as one is that can't be written.
-    const holder: Processes = { ...flusher, isRunning: () => true };
-    await inMemory.directory.release();
-    const first = await claim(place, holder);
-    expect(await removeDelivered(first ?? inMemory.directory, state, holder)).toContain("can't be removed");
-    expect(await listRuns(state, flusher)).toMatchObject([{ path: place, uploaded: true, free: true }]);
+  // The disk's is still somebody's, as one is that can't be written.
+  const holder: Processes = { ...flusher, isRunning: () => true };
+  await inMemory.directory.release();
+  const first = await claim(place, holder);
+  expect(await removeDelivered(first ?? inMemory.directory, state, holder)).toContain("can't be removed");
+  expect(await listRuns(state, flusher)).toMatchObject([{ path: place, uploaded: true, free: true }]);
 
-    const second = await claim(place, flusher);
-    expect(await removeDelivered(second ?? inMemory.directory, state, flusher)).toBeNull();
-    expect(await listRuns(state, flusher)).toEqual([]);
-    expect(fs.readdirSync(path.join(state, 'runs'))).toEqual([]);
-  },
-);
+  const second = await claim(place, flusher);
+  expect(await removeDelivered(second ?? inMemory.directory, state, flusher)).toBeNull();
+  expect(await listRuns(state, flusher)).toEqual([]);
+  expect(fs.readdirSync(path.join(state, 'runs'))).toEqual([]);
+});

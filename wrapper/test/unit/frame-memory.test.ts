@@ -17,7 +17,7 @@ function memoryOf(frames: readonly EncodedFrame[]): number {
   return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-test('thousands of small frames take little more memory than they are long, and each stays as it is', () => {
+test('thousands of small frames need little more memory than their length, and stay unchanged', () => {
   const memory = new FrameMemory();
   const frames = Array.from({ length: 5_000 }, (_, index) => frameOf(index, 1 + (index % 100)));
   const encoded = frames.map((frame) => ({ frame, encoded: memory.encode(frame) }));
@@ -25,7 +25,7 @@ test('thousands of small frames take little more memory than they are long, and 
   expect(memoryOf(encoded.map((each) => each.encoded))).toBeLessThanOrEqual(2 * MAX_OUTPUT_FRAME_BYTES);
 });
 
-test('memory is used again once all frames in it have been released, in whatever order', () => {
+test('memory is reused once all frames in it have been released, in any order', () => {
   const memory = new FrameMemory();
   const seen: EncodedFrame[] = [];
   for (let round = 0; round < 12; round += 1) {

@@ -14,7 +14,7 @@ function readAll(log: OutputBuffer, from: number, maxBytes = 1_000): OutputChunk
   return pieces;
 }
 
-test('what was added is read from any offset', () => {
+test('appended output can be read from any offset', () => {
   const log = new OutputBuffer(1_000_000);
   log.append('stdout', Buffer.from('hello '));
   log.append('stdout', Buffer.from('world'));
@@ -25,14 +25,14 @@ test('what was added is read from any offset', () => {
   expect(log.read(13, 100)).toBeNull();
 });
 
-test('large neighbours of one stream make one piece', () => {
+test('large neighbouring chunks of one stream are read as one', () => {
   const log = new OutputBuffer(1_000_000);
   for (let each = 0; each < 4; each += 1) log.append('stdout', Buffer.alloc(30_000, each));
   expect(log.read(10, 100_000)).toMatchObject({ kind: 'bytes', start: 10 });
   expect(readAll(log, 10, 100_000).map(lengthOf)).toEqual([100_000, 19_990]);
 });
 
-test('the bytes given may be changed afterwards', () => {
+test('the appended bytes may be changed afterwards', () => {
   const log = new OutputBuffer(1_000_000);
   const reused = Buffer.alloc(70_000);
   for (let each = 0; each < 4; each += 1) {
@@ -42,7 +42,7 @@ test('the bytes given may be changed afterwards', () => {
   expect(all).toEqual([Buffer.concat([0, 1, 2, 3].map((each) => Buffer.alloc(70_000, each)))]);
 });
 
-test('the oldest stretch is what comes first, gaps included', () => {
+test('the oldest output comes first, gaps included', () => {
   const log = new OutputBuffer(100_000);
   expect(log.oldest()).toBeNull();
   for (let each = 0; each < 100; each += 1) log.append('stderr', Buffer.alloc(20_000, each));
@@ -54,7 +54,7 @@ test('the oldest stretch is what comes first, gaps included', () => {
   expect(log.oldest()).toEqual({ kind: 'gap', from: log.start, to: log.start + log.droppedBytes });
 });
 
-test('what was freed is a gap to whoever asks for it again', () => {
+test('freed output is a gap when it is read again', () => {
   const log = new OutputBuffer(1_000_000);
   log.append('stdout', Buffer.from('0123456789'));
   log.free(4);
@@ -67,7 +67,7 @@ test('what was freed is a gap to whoever asks for it again', () => {
   expect(log.start).toBe(10);
 });
 
-test('when it is full it keeps head and tail, and tells exactly what is missing', () => {
+test('a full buffer keeps head and tail, and reports exactly what is missing', () => {
   const log = new OutputBuffer(100_000);
   for (let each = 0; each < 100; each += 1) log.append('stdout', Buffer.alloc(20_000, each));
   const pieces = readAll(log, 0, 20_000);
@@ -81,14 +81,14 @@ test('when it is full it keeps head and tail, and tells exactly what is missing'
   expect(log.droppedBytes).toBe(2_000_000 - held);
 });
 
-test('single bytes can not get past the bound', () => {
+test("single bytes can't exceed the limit", () => {
   const log = new OutputBuffer(100_000);
   // Alternating streams can't be gathered: each byte is a chunk of its own.
   for (let each = 0; each < 10_000; each += 1) log.append(each % 2 === 0 ? 'stdout' : 'stderr', Buffer.from('x'));
   expect(log.end - log.droppedBytes).toBeLessThan(500);
 });
 
-test('whatever is added, freed and dropped, what is read is what was written, or a told gap', () => {
+test('whatever is appended, freed and dropped, a read returns what was written, or a gap', () => {
   let seed = SEED;
   const random = (below: number) => {
     seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;

@@ -36,13 +36,13 @@ test('a run gets what it wants while there is enough', async () => {
   expect(await quota(path.join(temporaryDirectory(), 'missing'), 100 * MIB)).toBe(8 * MIB);
 });
 
-test('it gets what others have left of the total, and a little in any case', async () => {
+test('a run gets what others have left of the total, and a minimum in any case', async () => {
   expect(await quota(stateWith({ other: 60 * MIB, another: 35 * MIB }), 100 * MIB)).toBe(5 * MIB);
   expect(await quota(stateWith({ other: 60 * MIB, another: 35 * MIB, own: 8 * MIB }), 100 * MIB)).toBe(5 * MIB);
   expect(await quota(stateWith({ other: 200 * MIB }), 100 * MIB)).toBe(MIB);
 });
 
-test('it never gets more than a quarter of what is free', async () => {
+test('a run never gets more than a quarter of the free space', async () => {
   const state = temporaryDirectory();
   const { bavail, bsize } = fs.statfsSync(state);
   const granted = await quota(state, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
@@ -51,13 +51,13 @@ test('it never gets more than a quarter of what is free', async () => {
   expect(granted / ((bavail * bsize) / 4)).toBeLessThan(2);
 });
 
-test('a run may use what holds as much output as the control plane keeps, and several runs may', () => {
+test('the quota of a run holds as much output as the control plane keeps, and the total several such runs', () => {
   expect(spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES)).toBeGreaterThan(256 * MIB);
   expect(DEFAULT_TOTAL_BYTES / spoolBytesFor(DEFAULT_OUTPUT_LIMIT_BYTES)).toBeGreaterThan(7);
   expect(spoolBytesFor(0)).toBeGreaterThanOrEqual(MIB);
 });
 
-test('at its start it needs to look at nothing but the disk', async () => {
+test('the initial quota depends on free space alone', async () => {
   const state = stateWith({ other: 200 * MIB });
   expect(await initialQuota(state, 8 * MIB)).toBe(8 * MIB);
   const { bavail, bsize } = fs.statfsSync(state);
@@ -66,7 +66,7 @@ test('at its start it needs to look at nothing but the disk', async () => {
   expect(granted / ((bavail * bsize) / 4)).toBeLessThan(2);
 });
 
-test('one process at a time has the lock of a key', async () => {
+test('one process at a time holds the lock of a key', async () => {
   const state = temporaryDirectory();
   const living = new Set([1, 2]);
   const process = (pid: number): Processes => ({
@@ -88,7 +88,7 @@ test('one process at a time has the lock of a key', async () => {
   expect(await acquireFlusherLock(path.join(state, 'missing'), 'key', process(1))).toBeNull();
 });
 
-test('of many that make the lock at the same time one gets it', async () => {
+test('of many processes that create the lock at the same time, one gets it', async () => {
   for (let round = 0; round < 10; round += 1) {
     const state = temporaryDirectory();
     const all = await Promise.all(

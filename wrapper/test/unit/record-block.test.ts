@@ -19,7 +19,7 @@ test.each([
   expect([crc32(bytes), tableCrc32(bytes)]).toEqual([expected, expected]);
 });
 
-test.runIf(typeof zlib.crc32 === 'function')('the CRC-32 of any bytes is what zlib says', () => {
+test.runIf(typeof zlib.crc32 === 'function')("the table's CRC-32 equals that of zlib", () => {
   const bytes = patternBytes(0, 3_000);
   for (let from = 0; from < 2_000; from += 137) {
     expect(tableCrc32(bytes.subarray(from))).toBe(zlib.crc32(bytes.subarray(from)));
@@ -57,7 +57,7 @@ function textAt(block: RecordBlock, offset: number): string {
   return found.kind === 'bytes' ? Buffer.from(found.bytes).toString() : found.kind;
 }
 
-test('what was appended is read from any offset, in any order', () => {
+test('appended output can be read from any offset, in any order', () => {
   const block = reread(sample().memory.slice(0, sample().used));
   expect(textAt(block, 2 ** 40)).toBe('oh');
   expect(textAt(block, 1_000)).toBe('hello world');
@@ -70,7 +70,7 @@ test('what was appended is read from any offset, in any order', () => {
   expect(block.used).toBe(THIRD_END);
 });
 
-test('a block takes no more than it has room for', () => {
+test('a block accepts no more than it has room for', () => {
   const block = new RecordBlock(3 * MAX_RECORD_BYTES);
   const bytes = Buffer.alloc(4 * MAX_RECORD_BYTES, 'x');
   const taken = block.append('stdout', 0, bytes);
@@ -80,7 +80,7 @@ test('a block takes no more than it has room for', () => {
   expect(block).toMatchObject({ start: 0, end: taken, outputBytes: taken });
 });
 
-test('cut off anywhere, it still holds the records that are whole', () => {
+test('a truncated block still holds the complete records', () => {
   const whole = sample();
   for (let length = 0; length < whole.used; length += 1) {
     const cut = reread(whole.memory.slice(0, length));
@@ -90,7 +90,7 @@ test('cut off anywhere, it still holds the records that are whole', () => {
   }
 });
 
-test('zeros at the end, as a loss of power leaves them, are no output', () => {
+test('zeros at the end, as after a loss of power, are not output', () => {
   const whole = sample();
   for (let length = 0; length < whole.used; length += 1) {
     const bytes = new Uint8Array(256);
@@ -101,7 +101,7 @@ test('zeros at the end, as a loss of power leaves them, are no output', () => {
   }
 });
 
-test('whichever bit is changed, that record alone is missing, and no wrong byte comes out', () => {
+test('with any single bit flipped, only that record is missing, and no wrong byte is read', () => {
   const whole = sample();
   const records = [
     { start: 1_000, text: 'hello ' },

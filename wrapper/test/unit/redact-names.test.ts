@@ -110,7 +110,7 @@ test('values come once, longest first, without the white space around them', () 
   ).toEqual(['extra-token-3', 'longer-one-2', 'short-1']);
 });
 
-test('an unset variable is none', () => {
+test('an unset variable has no value to hide', () => {
   expect(strings({ A_TOKEN: undefined })).toEqual([]);
 });
 
@@ -134,7 +134,7 @@ test.each(['https://example.com:8443/a@b', 'git@github.com:a/b', 'ssh://git@gith
   },
 );
 
-test('a key of several lines is known as a whole and by its lines, but not by what every key has', () => {
+test('a key of several lines is hidden as a whole and by its lines, except for those that every key has', () => {
   const line = 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDAbCdEfGh1JkLm';
   const pem = `-----BEGIN PRIVATE KEY-----\n${line}\nshort=\n-----END PRIVATE KEY-----\n`;
   for (const value of [pem, pem.replaceAll('\n', '\r\n'), pem.replaceAll('\n', '\\n')]) {
@@ -146,12 +146,12 @@ test('a key of several lines is known as a whole and by its lines, but not by wh
   }
 });
 
-test('a value is known in the forms in which programs print it', () => {
+test('a value is hidden in the forms in which programs print it', () => {
   const found = strings({ A_SECRET: `it's "a/b"` });
   expect(found).toEqual(expect.arrayContaining([`it'\\''s "a/b"`, `it's \\"a/b\\"`, `it's%20%22a%2Fb%22`]));
 });
 
-test('an environment that is huge is read quickly', () => {
+test('a huge environment is read quickly', () => {
   // Would take minutes where the time grows with the square of the length.
   expect(strings({ A: 'a'.repeat(2_000_000), B: ':/'.repeat(1_000_000), C: 'p='.repeat(1_000_000) })).toEqual([]);
 });

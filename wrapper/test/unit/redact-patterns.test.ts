@@ -63,6 +63,6 @@ test('a match follows an empty one', () => {
   expect(redact(['x*'], 'axxb')).toBe('a[REDACTED]b');
 });
 
-test('what several patterns match is hidden as one', () => {
+test('overlapping matches of several patterns are hidden as one', () => {
   expect(redact(['abc', 'cde', 'fg'], '-abcdefg-')).toBe('-[REDACTED]-');
 });

@@ -106,7 +106,7 @@ const valuesAndChunks = someValues.chain((values) =>
 );
 const somePatterns = fc.subarray(['ab+', '^c', 'a$', '(?<=b)c.', '[^b]b', 'x*', '\\S\\s*a'], { minLength: 1 });
 
-test('in whatever chunks it comes, the output is that of the whole at once, and no secret is in it', () => {
+test('however the input is cut into chunks, the output is the same and contains no secret', () => {
   fc.assert(
     fc.property(valuesAndChunks, ([values, chunks]) => {
       const text = chunks.join('');
@@ -118,7 +118,7 @@ test('in whatever chunks it comes, the output is that of the whole at once, and 
   );
 });
 
-test('nothing is held back but what may grow into a secret, and that always', () => {
+test('exactly the bytes that may grow into a secret are held back', () => {
   fc.assert(
     fc.property(valuesAndChunks, ([values, chunks]) => {
       const stream = redacting(rulesOf(values));
@@ -143,7 +143,7 @@ test('values and patterns together hide what either of them hides', () => {
   );
 });
 
-test('every byte comes through as it is when nothing is hidden', () => {
+test('every byte is unchanged when nothing is hidden', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 300 })), fc.boolean(), (chunks, withPattern) => {
       const rules = rulesOf(['\xff\x00\xff\x00no such secret'], withPattern ? ['no such pattern'] : []);
@@ -183,16 +183,16 @@ test.each([
   expect(redactChunks(rulesOf(values), [...text])).toBe(expected);
 });
 
-test('what a mark and its surroundings form together is not looked at again', () => {
+test('a replacement and its surroundings are not searched again', () => {
   expect(redactChunks(rulesOf(['abcdef', `x${REDACTED}y`]), ['xabcdefy'])).toBe(`x${REDACTED}y`);
   expect(redactChunks(rulesOf(['abcdef'], ['REDACTED', '\\[']), ['abcdef\n'])).toBe(`${REDACTED}\n`);
 });
 
-test('a pattern does not spare the rest of a secret that it cuts', () => {
+test('the rest of a secret that a pattern match overlaps is hidden, too', () => {
   expect(redactChunks(rulesOf(['abc123def'], ['\\d+d']), ['-abc123def-\n'])).toBe(`-${REDACTED}-\n`);
 });
 
-test('a pending secret over lines does not hold what is decided before it', () => {
+test('a secret of several lines that is pending does not hold back what comes before it', () => {
   const stream = redacting(rulesOf(['one\ntwo\nthree'], ['x+']));
   stream.write('axa one\ntwo\nth');
   expect(stream.output()).toBe(`a${REDACTED}a `);
@@ -202,7 +202,7 @@ test('a pending secret over lines does not hold what is decided before it', () =
   expect(stream.output()).toBe(`a${REDACTED}a one\ntwo\nthy`);
 });
 
-test('with a pattern, complete lines are passed on and the last one is held', () => {
+test('with a pattern, complete lines are emitted and the last one is held', () => {
   const stream = redacting(rulesOf([], ['x+y']));
   stream.write('one\n50%\rxx');
   expect(stream.output()).toBe('one\n50%\r');
@@ -229,7 +229,7 @@ test.each([2_477, MAX_WINDOW_BYTES + 1, 1_000_000])(
   },
 );
 
-test('a match that looks behind is found where pieces of a long line meet', () => {
+test('a match with a lookbehind is found where windows of a long line meet', () => {
   for (const shift of [-2, -1, 0, 1, 2]) {
     const before = '.'.repeat(MAX_WINDOW_BYTES - OVERLAP_BYTES + shift);
     const line = `${before}id=42${'.'.repeat(MAX_WINDOW_BYTES)}`;
@@ -237,7 +237,7 @@ test('a match that looks behind is found where pieces of a long line meet', () =
   }
 });
 
-test('a match that crosses where pieces of a long line meet is hidden whole, and none begins within it', () => {
+test('a match that crosses the border of two windows is hidden whole, and no other begins within it', () => {
   for (let shift = -3; shift <= 0; shift += 1) {
     const before = '.'.repeat(MAX_WINDOW_BYTES - OVERLAP_BYTES + shift);
     const line = `${before}aaa${'.'.repeat(MAX_WINDOW_BYTES)}`;
@@ -248,7 +248,7 @@ test('a match that crosses where pieces of a long line meet is hidden whole, and
   expect(redactChunks(rulesOf([], ['id=[a-z]+']), [line])).toBe(line.replace(/id=a+/, REDACTED));
 });
 
-test('without rules the very bytes are passed on', () => {
+test('without rules the same bytes are emitted', () => {
   const rules = redactionRules([]);
   expect(rules.isEmpty).toBe(true);
   expect(rulesOf(['ab']).isEmpty).toBe(false);

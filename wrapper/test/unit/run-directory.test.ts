@@ -72,7 +72,7 @@ const end: Omit<RunEnd, 'version'> = {
   ],
 };
 
-test('a run is on disk whole, for its owner alone to read', async () => {
+test("a run's files are complete and readable for its owner alone", async () => {
   const state = temporaryDirectory();
   const wrapper = new Machine().process(10);
   const directory = await create(state, wrapper);
@@ -92,7 +92,7 @@ test('a run is on disk whole, for its owner alone to read', async () => {
   });
 });
 
-test('a run that lives is claimed by nobody, a dead one by the first', async () => {
+test("a running wrapper's run can't be claimed, a dead one's can be by the first process that tries", async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const [wrapper, first, second] = [machine.process(10), machine.process(11), machine.process(12)];
@@ -114,7 +114,7 @@ test('a run that lives is claimed by nobody, a dead one by the first', async () 
   expect(await claim(directory, machine.process(13))).not.toBeNull();
 });
 
-test('after a restart of the machine what lives has only the same number', async () => {
+test('after a restart of the machine, a process with the same pid is another process', async () => {
   const state = temporaryDirectory();
   const { path: directory } = await create(state, new Machine('the boot before').process(10));
   const after = new Machine('this boot');
@@ -122,7 +122,7 @@ test('after a restart of the machine what lives has only the same number', async
   expect(await claim(directory, after.process(11))).not.toBeNull();
 });
 
-test('who died and whose pid was given to another is dead', async () => {
+test('a dead process whose pid was reused is dead', async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const wrapper = machine.process(10);
@@ -135,7 +135,7 @@ test('who died and whose pid was given to another is dead', async () => {
   expect(await claim(directory, other)).not.toBeNull();
 });
 
-test('of claims at the same time one succeeds', async () => {
+test('of concurrent claims, exactly one succeeds', async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   for (let round = 0; round < 20; round += 1) {
@@ -147,7 +147,7 @@ test('of claims at the same time one succeeds', async () => {
   }
 });
 
-test('an end that is written is read by who comes next', async () => {
+test('the next owner reads the end that was written', async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const wrapper = machine.process(10);
@@ -160,7 +160,7 @@ test('an end that is written is read by who comes next', async () => {
   expect(await (await claim(directory.path, next))?.readEnd()).toEqual({ version: FORMAT_VERSION, ...end });
 });
 
-test('what is uploaded keeps its facts and loses its output', async () => {
+test('an uploaded run keeps its facts and loses its output', async () => {
   const state = temporaryDirectory();
   const wrapper = new Machine().process(10);
   const directory = await create(state, wrapper);
@@ -170,7 +170,7 @@ test('what is uploaded keeps its facts and loses its output', async () => {
   expect(fs.readdirSync(directory.path).filter((name) => name.startsWith('out-'))).toEqual([]);
 });
 
-test('what is removed is gone at once, also for who was about to claim it', async () => {
+test('a removed run is gone at once, also for a process that is about to claim it', async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const wrapper = machine.process(10);
@@ -182,14 +182,14 @@ test('what is removed is gone at once, also for who was about to claim it', asyn
   expect(await directory.remove()).toContain('ENOENT');
 });
 
-test('what can not be made is told, and leaves nothing behind', async () => {
+test("a directory that can't be created is reported, and nothing is left behind", async () => {
   const state = temporaryDirectory();
   fs.writeFileSync(runsIn(state), 'not a directory');
   const created = await createRunDirectory(state, someFacts(), new Machine().process(10));
   expect(created).toMatchObject({ kind: 'failed', why: expect.stringMatching(/EEXIST|ENOTDIR/) });
 });
 
-test('runs that this version can not read are left alone', async () => {
+test("runs that this version can't read are left alone", async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const wrapper = machine.process(10);
@@ -211,7 +211,7 @@ test('runs that this version can not read are left alone', async () => {
   expect((await listRuns(state, next)).map((each) => each.free)).toEqual([true, true, true]);
 });
 
-test('what dead processes left half done is removed, and no run for the dates of its files', async () => {
+test("unfinished directories of dead processes are removed, and no run because of its files' dates", async () => {
   const state = temporaryDirectory();
   const machine = new Machine();
   const [wrapper, tidier, maker] = [machine.process(10), machine.process(11), machine.process(12)];
@@ -235,7 +235,7 @@ test('what dead processes left half done is removed, and no run for the dates of
   expect(await left()).toEqual([...all, 'something else']);
 });
 
-test('what counts is the time in which the machine was up and somebody tried', async () => {
+test('only time in which the machine was up and attempts were made counts', async () => {
   const directory = await create(temporaryDirectory(), new Machine().process(10));
   const after = (bootId: string, days: number) => countAttempt(directory, { bootId, monotonicMs: days * DAY_MS });
   expect(await after('a', 100)).toBe(0);
@@ -247,7 +247,7 @@ test('what counts is the time in which the machine was up and somebody tried', a
   expect(await after('b', 0)).toBe(1.75 * DAY_MS);
 });
 
-test('an age goes by the monotonic clock as long as the machine has not been restarted', () => {
+test("a run's age follows the monotonic clock until the machine is restarted", () => {
   const facts = {
     version: FORMAT_VERSION,
     ...someFacts({ started_at_ms: 1_000_000, started_uptime_ms: 5_000, boot_id: 'b' }),

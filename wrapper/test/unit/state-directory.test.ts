@@ -12,7 +12,7 @@ function open(directory: string, whereabouts = me) {
   return openStateDirectory({ LEASH_STATE_DIR: directory }, whereabouts);
 }
 
-test('the directory is the one that is set, else root’s or the user’s own for this machine', () => {
+test('the directory is the configured one, else root’s, else the user’s own for this machine', () => {
   expect(stateDirectoryPath({ LEASH_STATE_DIR: '/x' }, { ...someone, uid: 0 })).toBe('/x');
   expect(stateDirectoryPath({ LEASH_STATE_DIR: '' }, { ...someone, uid: 0 })).toBe('/var/lib/leash');
   expect(stateDirectoryPath({}, someone)).toBe('/home/some/.local/state/leash/minion.example');
@@ -20,14 +20,14 @@ test('the directory is the one that is set, else root’s or the user’s own fo
   expect(stateDirectoryPath({}, { ...someone, home: null })).toBeNull();
 });
 
-test('it is made for its owner alone', async () => {
+test('it is created for its owner alone', async () => {
   const directory = path.join(temporaryDirectory(), 'a', 'b');
   expect(await open(directory)).toEqual({ kind: 'usable', path: fs.realpathSync(directory) });
   expect(fs.statSync(directory).mode & 0o777).toBe(0o700);
   expect(await open(directory)).toMatchObject({ kind: 'usable' });
 });
 
-test('what others can write to is refused', async () => {
+test('a directory that others can write to is refused', async () => {
   const directory = temporaryDirectory();
   for (const mode of [0o770, 0o702, 0o1777]) {
     fs.chmodSync(directory, mode);
@@ -38,7 +38,7 @@ test('what others can write to is refused', async () => {
   expect(await open(directory)).toMatchObject({ kind: 'usable' });
 });
 
-test('what others can exchange is refused', async () => {
+test('a directory that others can replace is refused', async () => {
   const above = temporaryDirectory();
   fs.chmodSync(above, 0o777);
   const refused = await open(path.join(above, 'state'));
@@ -66,7 +66,7 @@ test.skipIf(uid !== 0)('another user’s symbolic link is refused, the administr
   expect(await open(link)).toMatchObject({ kind: 'unusable', why: expect.stringContaining(`${link} belongs to`) });
 });
 
-test('what can not be a directory is refused with the reason', async () => {
+test("a path that can't be a directory is refused with the reason", async () => {
   const file = path.join(temporaryDirectory(), 'file');
   fs.writeFileSync(file, '');
   expect(await open(file)).toMatchObject({ kind: 'unusable' });

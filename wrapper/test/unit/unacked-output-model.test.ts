@@ -193,7 +193,7 @@ function inflict(damage: Damage, directory: string): void {
   }
 }
 
-test('whatever happens, each byte that is read is right, and each that is missing lies in a gap', async () => {
+test('whatever happens, each byte that is read is right, and each missing byte is in a gap', async () => {
   const parent = temporaryDirectory();
   const steps = fc.array(step, { minLength: 5, maxLength: 60 });
   const sizes = fc.record({

@@ -91,7 +91,7 @@ function sizeOf(directory: string): number {
   }, 0);
 }
 
-test('without a spool it is bounded memory', async () => {
+test('without a spool, memory is limited', async () => {
   const output = new UnackedOutput(256 * 1024, () => {});
   await fill(output, 50);
   const pieces = await readAll(output);
@@ -100,14 +100,14 @@ test('without a spool it is bounded memory', async () => {
   expect(await output.flush(1_000)).toEqual({ kind: 'incomplete', why: 'there is no spool' });
 });
 
-test('a little output that is acked in time never gets to disk', async () => {
+test('a little output that is acked in time is never written to disk', async () => {
   const { output, directory } = spooled();
   await fill(output, 100, 100);
   output.free(output.end);
   expect(files(directory)).toEqual([]);
 });
 
-test('what is stored, what is on disk and what is lost add up to all that was printed', async () => {
+test('stored, spooled and lost bytes add up to all output', async () => {
   const { output } = spooled({ limitBytes: MIB });
   await fillDisk(output, 100);
   output.free(150_000);
@@ -117,7 +117,7 @@ test('what is stored, what is on disk and what is lost add up to all that was pr
   expect(missing(await readAll(output))).toBe(output.droppedBytes);
 });
 
-test('what is too much for memory is read back from disk, every byte of it', async () => {
+test('output that exceeds memory is read back from disk completely', async () => {
   const { output } = spooled();
   for (let each = 0; each < 20; each += 1) {
     await fill(output, 5);
@@ -132,7 +132,7 @@ test('what is too much for memory is read back from disk, every byte of it', asy
   expect(gaps(await readAll(output, 123_456, 777))).toEqual([]);
 });
 
-test('what stays unacked for some seconds gets to disk, however little it is', async () => {
+test('output that stays unacked for some seconds is written to disk, however little it is', async () => {
   const { output, directory } = spooled();
   output.append('stdout', patternBytes(0, 10));
   await waitFor('it to be on disk', () => sizeOf(directory) > 10);
@@ -166,7 +166,7 @@ test('an ack up to one byte before the next file keeps that byte', async () => {
   }
 });
 
-test('what is acked while it is being written does not stay on disk', async () => {
+test('output that is acked while it is being written does not stay on disk', async () => {
   const { output, directory } = spooled();
   output.append('stdout', patternBytes(0, 10_000));
   const flushed = output.flush(WAIT_LIMIT_MS);
@@ -175,7 +175,7 @@ test('what is acked while it is being written does not stay on disk', async () =
   await waitFor('all files to be deleted', () => files(directory).length === 0);
 });
 
-test('a full spool keeps head and tail, within its limit, and tells exactly what is missing', async () => {
+test('a full spool keeps head and tail within its limit, and reports exactly what is missing', async () => {
   const limitBytes = 800_000;
   const { output, directory } = spooled({ limitBytes });
   for (let each = 0; each < 30; each += 1) {
@@ -193,7 +193,7 @@ test('a full spool keeps head and tail, within its limit, and tells exactly what
   expect(output.end - missing(pieces)).toBeGreaterThan(limitBytes * 0.7);
 });
 
-test('a flush leaves everything to who comes next', async () => {
+test('a flush leaves everything to the next process', async () => {
   const { output, directory } = spooled();
   await fill(output, 30);
   const before = await readAll(output);
@@ -207,7 +207,7 @@ test('a flush leaves everything to who comes next', async () => {
   await leftover.close();
 });
 
-test('a flush writes all of it before it waits for the disk to make it last', async () => {
+test('a flush writes everything before it syncs', async () => {
   const { output, directory } = spooled({ limitBytes: 800_000 });
   const file = await fs.promises.open(directory);
   const writtenBefore: number[] = [];
@@ -222,7 +222,7 @@ test('a flush writes all of it before it waits for the disk to make it last', as
   expect(writtenBefore[0]).toBeGreaterThan(230_000);
 });
 
-test('when the disk fails it is told once, and memory does what it can', async () => {
+test('a failing disk is reported once, and memory keeps what it can', async () => {
   const { output, directory, troubles } = spooled();
   fs.rmSync(directory, { recursive: true });
   await fill(output, 100);
@@ -236,7 +236,7 @@ test('when the disk fails it is told once, and memory does what it can', async (
   expect(troubles).toHaveLength(1);
 });
 
-test('when the disk works again, what waited goes there', async () => {
+test('when the disk works again, waiting output is written', async () => {
   const { output, directory, troubles } = spooled();
   fs.renameSync(directory, `${directory}.away`);
   await fill(output, 3);
@@ -247,7 +247,7 @@ test('when the disk works again, what waited goes there', async () => {
   expect(gaps(await readAll(output))).toEqual([]);
 });
 
-test('files that disappear or are damaged are gaps, and no wrong byte comes out', async () => {
+test('missing and damaged files are gaps, and no wrong byte is read', async () => {
   const { output, directory } = spooled({ limitBytes: 800_000 });
   await fillDisk(output, 30);
   output.close();
@@ -265,7 +265,7 @@ test('files that disappear or are damaged are gaps, and no wrong byte comes out'
   await leftover.close();
 });
 
-test('what is no segment is left alone, and what only looks like one is no output', async () => {
+test("other files are left alone, and one with a segment's name is not output", async () => {
   const { output, directory } = spooled({ limitBytes: 800_000 });
   await fillDisk(output, 20);
   output.close();
@@ -281,7 +281,7 @@ test('what is no segment is left alone, and what only looks like one is no outpu
   await leftover.close();
 });
 
-test('output does not go beyond the end that is known', async () => {
+test('output does not exceed the known end', async () => {
   const { output, directory } = spooled();
   await fillDisk(output, 5);
   output.close();
@@ -291,7 +291,7 @@ test('output does not go beyond the end that is known', async () => {
   await leftover.close();
 });
 
-test('a run that left no output, and one whose end alone is known', async () => {
+test('a run without output, and one of which only the end is known', async () => {
   const directory = temporaryDirectory();
   expect(await SpooledOutput.open(directory, null)).toMatchObject({ start: 0, end: 0 });
   // What can't be looked at is not told as missing, which would be for good.
@@ -300,7 +300,7 @@ test('a run that left no output, and one whose end alone is known', async () => 
   expect(await readAll(known, 100)).toEqual([{ kind: 'gap', from: 100, to: 500 }]);
 });
 
-test('what others have left counts before more than a little is on disk', async () => {
+test("other runs' disk usage counts before more than a little is written", async () => {
   const directory = temporaryDirectory();
   const output = new UnackedOutput(256 * 1024, () => {});
   onTestFinished(() => output.close());
@@ -310,7 +310,7 @@ test('what others have left counts before more than a little is on disk', async 
   expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * MIB);
 });
 
-test('output is written although it takes for ever to find out how much others have left', async () => {
+test('output is written even if computing the quota never finishes', async () => {
   const directory = temporaryDirectory();
   const output = new UnackedOutput(256 * 1024, () => {});
   onTestFinished(() => output.close());
@@ -320,7 +320,7 @@ test('output is written although it takes for ever to find out how much others h
 });
 
 test.each([3, 8, 20])(
-  'where nobody knows how much was told before, what is added comes after %i bytes of it',
+  'where it is not known how much was sent before, appended output comes after %i bytes of it',
   (told) => {
     const output = new UnackedOutput(256 * 1024, () => {}, { start: 0, memory: 0, isCertain: false });
     output.append('stdout', Buffer.from('eight by'));
