@@ -1,7 +1,8 @@
 /**
- * Binary frames: a run's output on its way to the object, and from the object to a viewer.
+ * Binary frames: a run's output on its way to the job's Durable Object, and from there to viewers. On disk, the wrapper
+ * keeps output in the same frames.
  *
- * A run's output is one log of bytes. A frame says at which offset of that log it starts.
+ * A run's output is one sequence of bytes. A frame contains the offset in it at which the frame's bytes start.
  *
  *     byte 0      format, always 1
  *     byte 1      stream: 1 stdout, 2 stderr
@@ -14,7 +15,7 @@ export type StreamName = 'stdout' | 'stderr';
 
 export interface OutputFrame {
   readonly stream: StreamName;
-  /** Offset in the run's log of the first byte. */
+  /** Offset of the first byte in the run's output. */
   readonly start: number;
   readonly bytes: Uint8Array;
 }

@@ -11,7 +11,7 @@ export type OutputChunk =
   | { readonly kind: 'gap'; readonly from: number; readonly to: number };
 
 interface BufferedBytes {
-  readonly kind: 'chunk';
+  readonly kind: 'bytes';
   readonly stream: StreamName;
   readonly start: number;
   /** May be larger than what is in it. */
@@ -20,7 +20,7 @@ interface BufferedBytes {
 }
 
 interface BufferedGap {
-  readonly kind: 'hole';
+  readonly kind: 'gap';
   readonly start: number;
   length: number;
 }
@@ -41,7 +41,7 @@ export class OutputBuffer {
   readonly #head = new Deque<Item>();
   readonly #tail = new Deque<BufferedBytes>();
   #headCost = 0;
-  /** Set when something did not fit, so that smaller chunks after it don't turn one gap into many. */
+  /** Set when a chunk did not fit, so that smaller ones after it don't turn one gap into many. */
   #headFull = false;
   #tailCost = 0;
   #start = 0;
@@ -122,7 +122,7 @@ export class OutputBuffer {
     const index = this.#find(offset);
     const item = this.#itemAt(index);
     if (item === undefined) return null;
-    if (item.kind === 'hole') return { kind: 'gap', from: offset, to: itemEnd(item) };
+    if (item.kind === 'gap') return { kind: 'gap', from: offset, to: itemEnd(item) };
     return { kind: 'bytes', stream: item.stream, start: offset, bytes: this.#collect(index, item, offset, maxBytes) };
   }
 
@@ -131,7 +131,7 @@ export class OutputBuffer {
     const item = this.#itemAt(0);
     if (item === undefined) return null;
     const start = Math.max(item.start, this.#start);
-    if (item.kind === 'hole') return { kind: 'gap', from: start, to: itemEnd(item) };
+    if (item.kind === 'gap') return { kind: 'gap', from: start, to: itemEnd(item) };
     const bytes = item.buffer.subarray(start - item.start, item.length);
     return { kind: 'bytes', stream: item.stream, start, bytes };
   }
@@ -140,7 +140,7 @@ export class OutputBuffer {
   *held(): Generator<Extract<OutputChunk, { kind: 'bytes' }>> {
     for (let index = 0; index < this.#head.length + this.#tail.length; index += 1) {
       const item = this.#itemAt(index);
-      if (item?.kind !== 'chunk') continue;
+      if (item?.kind !== 'bytes') continue;
       const start = Math.max(item.start, this.#start);
       const bytes = item.buffer.subarray(start - item.start, item.length);
       if (bytes.length > 0) yield { kind: 'bytes', stream: item.stream, start, bytes };
@@ -150,14 +150,14 @@ export class OutputBuffer {
   /** The offset of the first byte that is held: a gap may follow what was freed. */
   #heldFrom(): number {
     const first = this.#head.at(0);
-    return first?.kind === 'hole' ? itemEnd(first) : this.#start;
+    return first?.kind === 'gap' ? itemEnd(first) : this.#start;
   }
 
   #collect(index: number, first: BufferedBytes, offset: number, maxBytes: number): Uint8Array {
     const parts: Uint8Array[] = [];
     let size = 0;
     let at = index;
-    for (let item: Item | undefined = first; item?.kind === 'chunk' && item.stream === first.stream; ) {
+    for (let item: Item | undefined = first; item?.kind === 'bytes' && item.stream === first.stream; ) {
       const from = at === index ? offset - item.start : 0;
       const part = item.buffer.subarray(from, Math.min(item.length, from + maxBytes - size));
       parts.push(part);
@@ -172,7 +172,7 @@ export class OutputBuffer {
   /**
    * Adds to the last item, if that is of the same stream and has room.
    *
-   * @returns how many bytes it took
+   * @returns how many bytes were added
    */
   #fillLast(stream: StreamName, bytes: Uint8Array): number {
     const last = this.#tail.last();
@@ -198,7 +198,7 @@ export class OutputBuffer {
     const goesOn = this.#tail.last()?.stream === stream;
     const buffer = this.#allocate(goesOn ? this.#pool.blockBytes : length);
     buffer.set(length === bytes.length ? bytes : bytes.subarray(0, length));
-    this.#tail.push({ kind: 'chunk', stream, start: this.#end, buffer, length });
+    this.#tail.push({ kind: 'bytes', stream, start: this.#end, buffer, length });
     this.#tailCost += buffer.length + ITEM_COST;
     return length;
   }
@@ -209,7 +209,7 @@ export class OutputBuffer {
   }
 
   #recycle(item: Item): void {
-    if (item.kind === 'chunk') this.#pool.release(item.buffer);
+    if (item.kind === 'bytes') this.#pool.release(item.buffer);
   }
 
   /** Moves the oldest item of the tail to the head, or drops it when the head is full. */
@@ -226,8 +226,8 @@ export class OutputBuffer {
     const from = Math.max(oldest.start, this.#start);
     this.#droppedBytes += itemEnd(oldest) - from;
     const last = this.#head.last();
-    if (last?.kind === 'hole') last.length += oldest.length;
-    else this.#head.push({ kind: 'hole', start: from, length: itemEnd(oldest) - from });
+    if (last?.kind === 'gap') last.length += oldest.length;
+    else this.#head.push({ kind: 'gap', start: from, length: itemEnd(oldest) - from });
     this.#recycle(oldest);
   }
 
@@ -254,5 +254,5 @@ function itemEnd(item: Item): number {
 }
 
 function costOf(item: Item): number {
-  return item.kind === 'chunk' ? item.buffer.length + ITEM_COST : 0;
+  return item.kind === 'bytes' ? item.buffer.length + ITEM_COST : 0;
 }

@@ -7,7 +7,7 @@ import { environmentForOurselves } from '../launch/command-environment.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import { isToBeSent, iterateRuns } from '../state/run-listing.ts';
 import type { State } from '../state/state-directory.ts';
-import { flusherKey, isFlusherAtWork } from './flusher-lock.ts';
+import { flusherKey, isFlusherRunning } from './flusher-lock.ts';
 
 /** How long it tries to send a run; after that the next run starts it again. */
 const FLUSHER_WINDOW = '1d';
@@ -25,7 +25,7 @@ export async function startFlusherIfNeeded(
   signal: AbortSignal,
 ): Promise<void> {
   // Checked first: where much is left, a flusher is usually running, and reading all of it takes seconds.
-  if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
+  if (await isFlusherRunning(state.directory, flusherKey(controlPlane), state.processes)) return;
   for await (const each of iterateRuns(state.directory, state.processes)) {
     if (signal.aborted) return;
     if (isToBeSent(each, controlPlane, state.processes)) return ensureFlusher(state, controlPlane, environment, log);
@@ -43,7 +43,7 @@ export async function ensureFlusher(
   log: Log,
 ): Promise<void> {
   // One that is just about to end looks once more after it has released its lock.
-  if (await isFlusherAtWork(state.directory, flusherKey(controlPlane), state.processes)) return;
+  if (await isFlusherRunning(state.directory, flusherKey(controlPlane), state.processes)) return;
   spawnFlusher(controlPlane, environment, log);
 }
 

@@ -26,20 +26,20 @@ export async function acquireFlusherLock(
     const directory = lockPath(root, key);
     const taken =
       (await acquireOwnership(directory, processes)) ||
-      ((await make(directory, processes)) && (await acquireOwnership(directory, processes)));
+      ((await create(directory, processes)) && (await acquireOwnership(directory, processes)));
     if (taken) return { release: () => releaseOwnership(directory, processes) };
-    if (await isAtWorkIn(root, key, processes)) return null;
+    if (await isRunningIn(root, key, processes)) return null;
   }
   return null;
 }
 
 /** Whether a running process has the lock. It only looks: acquiring the lock would keep others from it meanwhile. */
-export async function isFlusherAtWork(stateDirectory: string, key: string, processes: Processes): Promise<boolean> {
-  for (const root of await stateRoots(stateDirectory)) if (await isAtWorkIn(root, key, processes)) return true;
+export async function isFlusherRunning(stateDirectory: string, key: string, processes: Processes): Promise<boolean> {
+  for (const root of await stateRoots(stateDirectory)) if (await isRunningIn(root, key, processes)) return true;
   return false;
 }
 
-async function isAtWorkIn(root: string, key: string, processes: Processes): Promise<boolean> {
+async function isRunningIn(root: string, key: string, processes: Processes): Promise<boolean> {
   try {
     const directory = lockPath(root, key);
     const owner = await readOwner(directory);
@@ -55,7 +55,7 @@ function lockPath(stateDirectory: string, key: string): string {
 }
 
 /** @returns whether it was not there before */
-async function make(directory: string, processes: Processes): Promise<boolean> {
+async function create(directory: string, processes: Processes): Promise<boolean> {
   const aside = transientPath(path.dirname(directory), processes.self);
   try {
     await fs.mkdir(aside, { mode: 0o700 });

@@ -1,5 +1,5 @@
-/** The files that a run's output lies in, in the order of their offsets. */
-import { readdir, realpath, symlink } from 'node:fs/promises';
+/** The files of a run's output, in the order of their offsets. */
+import { readdir, realpath, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
 
 export interface Segment {
@@ -75,7 +75,7 @@ export class SegmentList {
     return this.#sizeOfFirst(this.#segments.length);
   }
 
-  /** Adds a file that starts where all that is there ends, or at the same offset. */
+  /** Adds a file at the end; it starts where the output so far ends. */
   addLast(directory: string, number: number, start: number): Segment {
     const name = `out-${String(number).padStart(8, '0')}-${String(start).padStart(15, '0')}`;
     const segment = { path: path.join(directory, name), number, start, size: 0, outputBytes: 0 };
@@ -132,6 +132,11 @@ export class SegmentList {
     }
     return { segment: this.#segments[low - 1] ?? null, to: Math.min(this.#segments[low]?.start ?? end, end) };
   }
+}
+
+/** Never fails: a file that can't be deleted now is deleted with the directory. */
+export async function deleteSegment({ path: file }: Segment): Promise<void> {
+  await unlink(file).catch(() => {});
 }
 
 /** Links the segments of one directory into another. Never fails: what can't be linked is missing. */

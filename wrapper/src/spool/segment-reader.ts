@@ -43,7 +43,7 @@ export class SegmentReader {
   }
 
   /**
-   * What there is at `offset`, below `end`. The bytes are a view: they are good until the next read.
+   * What there is at `offset`, below `end`. The bytes are a view: valid until the next read.
    *
    * @param end where what is on disk ends: what is missing before it is a gap
    */
@@ -60,7 +60,7 @@ export class SegmentReader {
     }
   }
 
-  /** Stops; nothing is called back any more. */
+  /** Stops the callbacks. */
   close(): void {
     this.#closed = true;
   }

@@ -1,10 +1,10 @@
 /** Writes a run's output to segment files, within a quota. One call at a time. */
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../host/error-code.ts';
 import type { RecordBlock } from './record-block.ts';
-import { outputBytesFrom, type Segment, type SegmentList, type SpoolContents } from './segment-list.ts';
+import { deleteSegment, outputBytesFrom, type Segment, type SegmentList, type SpoolContents } from './segment-list.ts';
 
 const MAX_SEGMENT_BYTES = 1024 * 1024;
 /** Other runs fill the same disk. */
@@ -107,7 +107,7 @@ export class SegmentWriter {
     for (let segment = this.#obsolete.shift(); segment !== undefined; segment = this.#obsolete.shift()) {
       if (segment === this.#current?.segment) await this.seal();
       this.#unsynced.delete(segment);
-      await deleteFile(segment);
+      await deleteSegment(segment);
     }
   }
 
@@ -171,7 +171,7 @@ export class SegmentWriter {
       if (oldest === null) return;
       this.#droppedBytes += outputBytesFrom(oldest, this.#freed);
       this.#unsynced.delete(oldest);
-      await deleteFile(oldest);
+      await deleteSegment(oldest);
     }
   }
 
@@ -214,9 +214,4 @@ async function syncFile(path: string): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-/** A file that can't be deleted now is deleted with the directory. */
-async function deleteFile(segment: Segment): Promise<void> {
-  await unlink(segment.path).catch(() => {});
 }

@@ -1,7 +1,7 @@
 /** The output on disk of a run whose wrapper is gone: read to be sent, deleted once it is stored. */
-import { stat, unlink } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { OutputChunk } from '../buffer/output-buffer.ts';
-import { type Segment, SegmentList, type SpoolContents } from './segment-list.ts';
+import { deleteSegment, SegmentList, type SpoolContents } from './segment-list.ts';
 import { type Later, lastOffsetIn, SegmentReader } from './segment-reader.ts';
 
 export class SpooledOutput {
@@ -40,8 +40,10 @@ export class SpooledOutput {
     const upTo = Math.min(offset, this.end);
     if (upTo <= this.#start) return;
     this.#start = upTo;
-    const unwanted = this.#segments.removeBefore(upTo, this.end);
-    this.#deleting = this.#deleting.then(() => deleteFiles(unwanted));
+    const obsolete = this.#segments.removeBefore(upTo, this.end);
+    this.#deleting = this.#deleting.then(async () => {
+      for (const segment of obsolete) await deleteSegment(segment);
+    });
   }
 
   /**
@@ -83,9 +85,4 @@ async function lastOffset(segments: SegmentList): Promise<number> {
     segments.remove(last);
   }
   return 0;
-}
-
-async function deleteFiles(segments: readonly Segment[]): Promise<void> {
-  // A file that can't be deleted now is deleted with the directory.
-  for (const segment of segments) await unlink(segment.path).catch(() => {});
 }
