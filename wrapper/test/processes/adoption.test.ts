@@ -33,7 +33,7 @@ function successors({ starts }: FakeRun): unknown[] {
 function journalsOf(state: string): (string | null | undefined)[] {
   return recordsIn(state).map((id) => {
     const facts = JSON.parse(fs.readFileSync(path.join(state, 'runs', id, 'run.json'), 'utf8')) as RunFacts;
-    return facts.supervision?.journal;
+    return facts.supervision.journal;
   });
 }
 

@@ -99,7 +99,7 @@ sampledTest('listed, they are taken over', async () => {
   expect(rows).toEqual(['each of them is being taken over by a new wrapper, to be seen and stopped again']);
   const successor = await waitFor('that it has been taken over', () => {
     const { supervision, wrapper } = factsOf(id, state);
-    return supervision?.successor === 1 ? wrapper.pid : null;
+    return supervision.successor === 1 ? wrapper.pid : null;
   });
   const kill = leash(['orphans', '--kill', id], { env });
   expect((await kill.exited()).code).toBe(1);
@@ -119,19 +119,20 @@ sampledTest('the end of one that is ended by hand is told', async () => {
   expect(stored.completions[0]).toMatchObject({ reason: 'local_signal', exit_code: 255 });
 });
 
-sampledTest('one that nobody can take over is told as lost, and stays findable until it ends', async () => {
+sampledTest('an orphan that can not be taken over is reported as lost, and is listed until it ends', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
   const mark = marker();
   const id = await orphan(mark, state, ['--url', plane.url, '--token-file', tokenIn(state)]);
-  // As an older leash has left it.
+  // As if it had been started in another PID namespace.
   const file = path.join(state, 'runs', id, 'run.json');
-  const { supervision: _unknown, ...facts } = factsOf(id, state);
+  const facts = factsOf(id, state);
+  Object.assign(facts.process_tree?.leader ?? {}, { pidNamespace: '1' });
   fs.writeFileSync(file, JSON.stringify(facts));
   await leash(['flush', '--url', plane.url, '--token-file', tokenIn(state)], { env }).exited();
   const stored = await plane.run();
-  await waitFor('that it is told as lost', () => stored.isLost);
+  await waitFor('that it is reported as lost', () => stored.isLost);
   await waitFor('its record', () => fs.existsSync(path.join(state, 'runs', id, 'uploaded')));
   const list = leash(['orphans'], { env });
   expect((await list.exited()).code).toBe(1);

@@ -196,7 +196,7 @@ function journalsIn(directory: string | null): string[] {
     .filter((name) => name.endsWith('run.json'));
   return records.flatMap((name) => {
     const facts = readFacts(fs.readFileSync(path.join(directory, name), 'utf8'));
-    return facts.kind === 'read' ? (facts.value.supervision?.journal ?? []) : [];
+    return facts.kind === 'read' ? (facts.value.supervision.journal ?? []) : [];
   });
 }
 
