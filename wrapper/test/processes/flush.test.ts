@@ -1,4 +1,4 @@
-/** Many who would send what is left, and what is left in a bad state. */
+/** Many flushers at once, and runs in a bad state. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -69,7 +69,7 @@ sampledTest('there is one flusher for a credential, and another takes over from 
   const env = { LEASH_STATE_DIR: state };
   const quiet = leashRun(['true'], { plane, env, options: ['--quiet'] });
   expect((await quiet.exited()).code).toBe(0);
-  // Nothing is lost: whoever asked for quiet gets it.
+  // Nothing is lost, so there is nothing to warn of.
   expect(quiet.stderr).toBe('');
   const [first] = await waitFor('one flusher', () => (flushers(state).length === 1 ? flushers(state) : null));
   const second = leash(['flush', '--for', '1h'], { plane, env });
@@ -164,7 +164,7 @@ test('the intact part of a damaged spool is sent, the rest is reported as gaps, 
   }
   // A bad spot takes along what it lies in, and nothing that follows.
   expect(stored(flipped)?.bytes('stdout').length).toBeGreaterThan(200_000 - 64 * 1024);
-  // Its end is not known, so it is told as one whose wrapper died.
+  // Its end is not known: it is reported like a run whose wrapper died.
   expect(stored(noEnd)).toMatchObject({ isLost: true, end: 200_002, completions: [] });
   expect(stored(noFacts)).toBe(undefined);
   expect(leftIn(state)).toContain(noFacts);

@@ -8,7 +8,7 @@ import { controlPlane, leashRun, NODE, sabotage, stateDirectory } from '../suppo
 
 const OFFLINE = { url: 'http://127.0.0.1:1' };
 
-/** Every call to the file system that is not synchronous occupies a thread of the pool for ever from the n-th on. */
+/** Every call to the file system that is not synchronous blocks a thread of the pool forever from the n-th on. */
 const hangingDisk = (state: string, from: number) => {
   const fifo = path.join(state, 'hangs');
   spawnSync('mkfifo', [fifo]);

@@ -1,4 +1,4 @@
-/** Outages on a machine whose disk is no help: the command runs, its code passes through, and what is lost is said. */
+/** Outages with an unusable disk: the command runs, its exit code passes through, and losses are reported. */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -49,7 +49,7 @@ function outputIn(record: string): number {
   return files.reduce((sum, name) => sum + fs.statSync(path.join(record, name)).size, 0);
 }
 
-/** By another mount on top: one that somebody writes to can't become read-only. @returns what mends it */
+/** By another mount on top: a file system with open files can't become read-only. @returns the function that undoes it */
 function makeReadOnly(disk: string): () => void {
   const aside = `${disk}.read-only`;
   fs.mkdirSync(aside);
@@ -101,9 +101,9 @@ const ROOT_PLACES: Readonly<Record<string, (state: string) => string>> = {
   },
 };
 
-/** @returns why a run finds no place there, as `leash run` says it */
-async function whyUnusable(place: string): Promise<string | null> {
-  const state = await openState({ LEASH_STATE_DIR: place });
+/** @returns why a run can't use the directory, in the words of `leash run` */
+async function whyUnusable(directory: string): Promise<string | null> {
+  const state = await openState({ LEASH_STATE_DIR: directory });
   if (state.kind === 'unusable') return state.why;
   const created = await createRunDirectory(state.directory, someFacts(), state.processes);
   return created.kind === 'failed' ? created.why : null;
@@ -140,7 +140,7 @@ test('without a state directory a run continues, and reports what is lost', asyn
 });
 
 test.skipIf(!canMount)(
-  'a disk that fills up: what fits is sent later, the rest is told as a gap, and it is said',
+  'a disk that fills up: what fits is sent later, the rest is reported as a gap, and a warning says so',
   async () => {
     const state = stateDirectory();
     const disk = smallDisk(state, 'size=2m');
@@ -254,7 +254,7 @@ test.skipIf(!canMount)('an end is sent with the output on a disk that became rea
   expect(stored.bytes('stdout').length).toBe(10_000_005);
   expect(stored.gaps).toEqual([]);
   expect(stored.completions).toMatchObject([{ exit_code: 6 }]);
-  // As long as the disk's record can't be removed, it is known to be told.
+  // As long as the record on disk can't be removed, it is marked as uploaded.
   const memory = (await inMemory(disk)) ?? '';
   expect(recordsIn(memory)).toEqual([id]);
   mend();

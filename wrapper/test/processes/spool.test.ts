@@ -51,19 +51,19 @@ class Child {
 }
 
 /** Reads all that is left in a directory; every byte is checked. Returns how many there are. */
-async function countRight(leftover: SpooledOutput): Promise<number> {
+async function countIntactBytes(onDisk: SpooledOutput): Promise<number> {
   let right = 0;
-  for (let at = leftover.start; at < leftover.end; ) {
+  for (let at = onDisk.start; at < onDisk.end; ) {
     const readable = new Promise<void>((resolve) => {
-      leftover.onReadable = resolve;
+      onDisk.onReadable = resolve;
     });
-    const piece = leftover.read(at, 200_000);
-    if (piece?.kind === 'later') await readable;
-    else if (piece?.kind === 'gap') at = piece.to;
-    else if (piece?.kind === 'bytes') {
-      expect(patternBytes(at, piece.bytes.length).equals(piece.bytes)).toBe(true);
-      at += piece.bytes.length;
-      right += piece.bytes.length;
+    const chunk = onDisk.read(at, 200_000);
+    if (chunk?.kind === 'later') await readable;
+    else if (chunk?.kind === 'gap') at = chunk.to;
+    else if (chunk?.kind === 'bytes') {
+      expect(patternBytes(at, chunk.bytes.length).equals(chunk.bytes)).toBe(true);
+      at += chunk.bytes.length;
+      right += chunk.bytes.length;
     }
   }
   return right;
@@ -127,10 +127,10 @@ test('exactly the output that a SIGKILLed writer had written is read', async () 
     await waitFor('something to be on disk', () => sizeOf(directory) > atLeastBytes);
     writer.process.kill('SIGKILL');
     await waitFor('the writer to be gone', () => writer.isGone);
-    const leftover = await SpooledOutput.open(directory, null);
+    const onDisk = await SpooledOutput.open(directory, null);
     // The last block may have been cut off.
-    expect(await countRight(leftover)).toBeGreaterThan(atLeastBytes - 128 * 1024);
-    await leftover.close();
+    expect(await countIntactBytes(onDisk)).toBeGreaterThan(atLeastBytes - 128 * 1024);
+    await onDisk.close();
   }
 });
 
@@ -158,13 +158,13 @@ test('on a full disk the spool keeps what fits, and continues when there is room
     output.append('stdout', patternBytes(output.end, 10_000));
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  await waitFor('the full disk to be told', () => troubles.length > 0);
+  await waitFor('the full disk to be reported', () => troubles.length > 0);
   expect(troubles).toEqual([expect.stringContaining('ENOSPC')]);
   expect(output.droppedBytes).toBeGreaterThan(2_000_000);
 
   fs.rmSync(filler);
   expect(await output.flush(10_000)).toEqual({ kind: 'stored' });
-  const leftover = await SpooledOutput.open(directory, output.end);
-  expect(await countRight(leftover)).toBe(output.end - output.droppedBytes);
-  await leftover.close();
+  const onDisk = await SpooledOutput.open(directory, output.end);
+  expect(await countIntactBytes(onDisk)).toBe(output.end - output.droppedBytes);
+  await onDisk.close();
 });

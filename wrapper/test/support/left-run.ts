@@ -10,7 +10,7 @@ import { createRunDirectory } from '../../src/state/run-directory.ts';
 import { FORMAT_VERSION, type RunFacts } from '../../src/state/run-file.ts';
 import { someFacts } from './run-facts.ts';
 
-/** Where a run would have been told to, with a token from the environment. */
+/** A run's control plane, with a token from the environment. */
 export function controlPlaneOf({ url }: { readonly url: string }): RunFacts['control_plane'] {
   return { url: url.replace(/^http/, 'ws'), token_file: null, ca_file: null };
 }

@@ -1,4 +1,4 @@
-/** What there is on disk in a state directory, and who uses it. */
+/** The files in a state directory, and the processes that use it. */
 import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -28,7 +28,7 @@ export function guardians(stateDirectory: string): number[] {
   return usersOf(stateDirectory).filter((pid) => read(pid, 'cmdline').includes('leash-guardian'));
 }
 
-/** Kills a wrapper and its guardian, so that nobody takes its run over. */
+/** Kills a wrapper and its guardian, so that the run has no successor. */
 export async function killWithGuardian(wrapper: ChildProcess, stateDirectory: string): Promise<void> {
   const guardian = await waitFor('its guardian', () =>
     guardians(stateDirectory).find((pid) => procTable.entry(pid)?.ppid === wrapper.pid),

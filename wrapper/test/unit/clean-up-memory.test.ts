@@ -9,7 +9,7 @@ const LONG_AGO = '1';
 const A_MOMENT_AGO = String((2 * DAY_MS) / 10);
 const US = { pid: 9, startTime: String((2 * DAY_MS) / 10 + 100), bootId: 'a-boot' };
 
-/** A directory in memory that was changed last so long ago. */
+/** A directory in memory whose last change is `ageMs` ago. */
 function inMemory(prefix: string, ageMs: number): string {
   const directory = fs.mkdtempSync(`/dev/shm/${prefix}`);
   onTestFinished(() => fs.rmSync(directory, { recursive: true, force: true }));

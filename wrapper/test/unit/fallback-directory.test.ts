@@ -47,17 +47,17 @@ test.skipIf(!hasMemory)('the copy on disk of a run in memory does not count, and
   const onDisk = await createRunDirectory(state, facts, wrapper);
   const inMemory = await createRunDirectory(fallback, facts, wrapper);
   if (onDisk.kind === 'failed' || inMemory.kind === 'failed') throw new Error('no directory');
-  const place = inMemory.directory.path;
-  expect((await listRuns(state, flusher)).map((each) => each.path)).toEqual([place]);
+  const copyInMemory = inMemory.directory.path;
+  expect((await listRuns(state, flusher)).map((each) => each.path)).toEqual([copyInMemory]);
 
-  // The disk's is still somebody's, as one is that can't be written.
+  // The copy on disk still has an owner, as on a disk that can't be written.
   const holder: Processes = { ...flusher, isRunning: () => true };
   await inMemory.directory.release();
-  const first = await claim(place, holder);
+  const first = await claim(copyInMemory, holder);
   expect(await removeDelivered(first ?? inMemory.directory, state, holder)).toContain("can't be removed");
-  expect(await listRuns(state, flusher)).toMatchObject([{ path: place, uploaded: true, free: true }]);
+  expect(await listRuns(state, flusher)).toMatchObject([{ path: copyInMemory, uploaded: true, free: true }]);
 
-  const second = await claim(place, flusher);
+  const second = await claim(copyInMemory, flusher);
   expect(await removeDelivered(second ?? inMemory.directory, state, flusher)).toBeNull();
   expect(await listRuns(state, flusher)).toEqual([]);
   expect(fs.readdirSync(path.join(state, 'runs'))).toEqual([]);

@@ -4,14 +4,14 @@ import { IS_PROOF, SEED } from '#testing/seed';
 import { OutputBuffer, type OutputChunk } from '../../src/buffer/output-buffer.ts';
 
 function readAll(log: OutputBuffer, from: number, maxBytes = 1_000): OutputChunk[] {
-  const pieces: OutputChunk[] = [];
+  const chunks: OutputChunk[] = [];
   for (let at = from; at < log.end; ) {
     const chunk = log.read(at, maxBytes);
     if (chunk === null) throw new Error(`nothing to read at ${at}`);
-    pieces.push(chunk);
+    chunks.push(chunk);
     at = chunk.kind === 'gap' ? chunk.to : chunk.start + chunk.bytes.length;
   }
-  return pieces;
+  return chunks;
 }
 
 test('appended output can be read from any offset', () => {
@@ -70,12 +70,12 @@ test('freed output is a gap when it is read again', () => {
 test('a full buffer keeps head and tail, and reports exactly what is missing', () => {
   const log = new OutputBuffer(100_000);
   for (let each = 0; each < 100; each += 1) log.append('stdout', Buffer.alloc(20_000, each));
-  const pieces = readAll(log, 0, 20_000);
-  const gaps = pieces.filter((each) => each.kind === 'gap');
+  const chunks = readAll(log, 0, 20_000);
+  const gaps = chunks.filter((each) => each.kind === 'gap');
   expect(gaps).toHaveLength(1);
-  expect(pieces[0]).toMatchObject({ kind: 'bytes', start: 0 });
-  expect(pieces.at(-1)).toMatchObject({ kind: 'bytes' });
-  const held = pieces.reduce((sum, each) => sum + lengthOf(each), 0);
+  expect(chunks[0]).toMatchObject({ kind: 'bytes', start: 0 });
+  expect(chunks.at(-1)).toMatchObject({ kind: 'bytes' });
+  const held = chunks.reduce((sum, each) => sum + lengthOf(each), 0);
   expect(held).toBeGreaterThan(60_000);
   expect(held).toBeLessThanOrEqual(100_000);
   expect(log.droppedBytes).toBe(2_000_000 - held);

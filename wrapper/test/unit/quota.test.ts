@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const MIB = 1024 * 1024;
 
-/** A state directory in which runs have left so many bytes. */
+/** A state directory with runs that use the given bytes. */
 function stateWith(runs: Record<string, number>): string {
   const state = temporaryDirectory();
   for (const [run, bytes] of Object.entries(runs)) {

@@ -69,7 +69,7 @@ function render(text: string, hidden: readonly boolean[], upTo = text.length): s
   return result;
 }
 
-/** What may be passed on of a text that may go on. */
+/** What may be emitted of a text that may continue. */
 function renderSettled(text: string, values: readonly string[]): string {
   let upTo = 0;
   while (
@@ -87,7 +87,7 @@ function renderSettled(text: string, values: readonly string[]): string {
 const bytes = (most: number, least = 0) =>
   fc.string({ unit: fc.constantFrom('a', 'b', 'c', '\n', '\xe4'), minLength: least, maxLength: most });
 const someValues = fc.array(bytes(7, 2), { minLength: 1, maxLength: 5 });
-/** Texts of values, pieces of values and other bytes, in chunks of any size. */
+/** Texts of values, parts of values and other bytes, in chunks of any size. */
 const valuesAndChunks = someValues.chain((values) =>
   fc.tuple(
     fc.constant(values),
@@ -214,7 +214,7 @@ test.each([2_477, MAX_WINDOW_BYTES + 1, 1_000_000])(
   'matches are found in a line of a megabyte that comes by %i bytes, of which little is held',
   (size) => {
     const secret = `<${'s'.repeat(OVERLAP_BYTES - 2)}>`;
-    // So that a match begins at and around every place where two pieces may meet.
+    // A match begins at and around every border of two windows.
     const line = Array.from({ length: 150 }, (_, index) => `${'.'.repeat(2_000 + index * 31)}${secret}`).join('');
     const stream = redacting(rulesOf(['value-in-a-long-line'], ['<s*>', '^\\.{5}']));
     for (let at = 0; at < line.length; at += size) {

@@ -207,7 +207,7 @@ test("runs that this version can't read are left alone", async () => {
   const kinds = (await listRuns(state, next)).map((each) => each.facts.kind);
   expect(kinds).toEqual(['newer', 'older', 'unreadable']);
   for (const { path } of [newer, older, broken]) expect(await claim(path, next)).toBeNull();
-  // Nor are they kept from who understands them.
+  // Another version can still claim them.
   expect((await listRuns(state, next)).map((each) => each.free)).toEqual([true, true, true]);
 });
 
@@ -240,7 +240,7 @@ test('only time in which the machine was up and attempts were made counts', asyn
   const after = (bootId: string, days: number) => countAttempt(directory, { bootId, monotonicMs: days * DAY_MS });
   expect(await after('a', 100)).toBe(0);
   expect(await after('a', 100.5)).toBe(0.5 * DAY_MS);
-  // Nobody tried for a while, or it was off: a clock of a boot begins anew.
+  // A pause in the attempts, or the machine was off: each boot's clock starts again.
   expect(await after('a', 110.5)).toBe(1.5 * DAY_MS);
   expect(await after('b', 300)).toBe(1.5 * DAY_MS);
   expect(await after('b', 300.25)).toBe(1.75 * DAY_MS);

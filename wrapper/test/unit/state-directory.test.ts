@@ -82,7 +82,7 @@ test("a path that can't be a directory is refused with the reason", async () => 
 });
 
 test.runIf(fs.existsSync('/proc/self'))(
-  'a place where no directory can be made is told, and never tried for ever',
+  'a path where no directory can be created is reported, and not tried forever',
   async () => {
     expect(await open('/proc/nope/leash')).toMatchObject({ kind: 'unusable', why: expect.stringContaining('ENOENT') });
   },

@@ -79,7 +79,7 @@ class Original {
 
 type Readable = Pick<UnackedOutput | SpooledOutput, 'start' | 'end' | 'read' | 'onReadable'>;
 
-/** Reads once, and checks what comes. Returns where to go on; null when it comes later, or nothing does. */
+/** Reads once, and checks the result. Returns where to continue; null when there is nothing to read now. */
 function readOnce(output: Readable, original: Original, at: number, maxBytes: number): number | null {
   const chunk = output.read(at, maxBytes);
   expect(chunk === null).toBe(at >= output.end);
@@ -209,7 +209,7 @@ test('whatever happens, each byte that is read is right, and each missing byte i
       await world.perform({ kind: 'disk_works' });
       await readAll(output, original, 50_000);
 
-      // The wrapper goes, in order or not; somebody else goes on.
+      // The wrapper exits, properly or not; another process continues.
       const isInOrder = steps.length % 2 === 0 && (await output.flush(10_000)).kind === 'stored';
       const missingNow = isInOrder ? await readAll(output, original, 50_000) : null;
       if (world.isWhole && !freed && missingNow !== null) expect(missingNow).toBe(output.droppedBytes);

@@ -45,9 +45,9 @@ async function fillDisk(output: UnackedOutput, count: number): Promise<void> {
 
 type Readable = UnackedOutput | SpooledOutput;
 
-/** All pieces from `from` on; each byte is checked. */
+/** All chunks from `from` on; each byte is checked. */
 async function readAll(output: Readable, from = output.start, maxBytes = 100_000): Promise<OutputChunk[]> {
-  const pieces: OutputChunk[] = [];
+  const chunks: OutputChunk[] = [];
   for (let at = from; at < output.end; ) {
     const chunk = output.read(at, maxBytes);
     if (chunk === null) throw new Error(`nothing to read at ${at}`);
@@ -61,23 +61,23 @@ async function readAll(output: Readable, from = output.start, maxBytes = 100_000
       expect(chunk.from).toBe(at);
       expect(chunk.to).toBeGreaterThan(at);
       at = chunk.to;
-      pieces.push(chunk);
+      chunks.push(chunk);
     } else {
       expect(chunk.start).toBe(at);
       expect(patternBytes(at, chunk.bytes.length).equals(chunk.bytes)).toBe(true);
       at += chunk.bytes.length;
-      pieces.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
+      chunks.push({ ...chunk, bytes: Buffer.from(chunk.bytes) });
     }
   }
-  return pieces;
+  return chunks;
 }
 
-function gaps(pieces: readonly OutputChunk[]): OutputChunk[] {
-  return pieces.filter((each) => each.kind === 'gap');
+function gaps(chunks: readonly OutputChunk[]): OutputChunk[] {
+  return chunks.filter((each) => each.kind === 'gap');
 }
 
-function missing(pieces: readonly OutputChunk[]): number {
-  return pieces.reduce((sum, each) => sum + (each.kind === 'gap' ? each.to - each.from : 0), 0);
+function missing(chunks: readonly OutputChunk[]): number {
+  return chunks.reduce((sum, each) => sum + (each.kind === 'gap' ? each.to - each.from : 0), 0);
 }
 
 function files(directory: string): string[] {
@@ -94,9 +94,9 @@ function sizeOf(directory: string): number {
 test('without a spool, memory is limited', async () => {
   const output = new UnackedOutput(256 * 1024, () => {});
   await fill(output, 50);
-  const pieces = await readAll(output);
-  expect(gaps(pieces)).toHaveLength(1);
-  expect(missing(pieces)).toBe(output.droppedBytes);
+  const chunks = await readAll(output);
+  expect(gaps(chunks)).toHaveLength(1);
+  expect(missing(chunks)).toBe(output.droppedBytes);
   expect(await output.flush(1_000)).toEqual({ kind: 'incomplete', why: 'there is no spool' });
 });
 
@@ -182,15 +182,15 @@ test('a full spool keeps head and tail within its limit, and reports exactly wha
     await fillDisk(output, 5);
     expect(sizeOf(directory)).toBeLessThanOrEqual(limitBytes);
   }
-  const pieces = await readAll(output);
-  expect(gaps(pieces)).toHaveLength(1);
-  expect(missing(pieces)).toBe(output.droppedBytes);
-  expect(pieces[0]).toMatchObject({ kind: 'bytes', start: 0 });
-  const [gap] = gaps(pieces);
+  const chunks = await readAll(output);
+  expect(gaps(chunks)).toHaveLength(1);
+  expect(missing(chunks)).toBe(output.droppedBytes);
+  expect(chunks[0]).toMatchObject({ kind: 'bytes', start: 0 });
+  const [gap] = gaps(chunks);
   expect(gap).toMatchObject({
     from: expect.toSatisfy((from: number) => from > limitBytes / 8 && from <= limitBytes / 4),
   });
-  expect(output.end - missing(pieces)).toBeGreaterThan(limitBytes * 0.7);
+  expect(output.end - missing(chunks)).toBeGreaterThan(limitBytes * 0.7);
 });
 
 test('a flush leaves everything to the next process', async () => {
@@ -199,12 +199,12 @@ test('a flush leaves everything to the next process', async () => {
   const before = await readAll(output);
   expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
   output.close();
-  const leftover = await SpooledOutput.open(directory, output.end);
-  expect(leftover).toMatchObject({ start: 0, end: output.end });
-  expect(missing(await readAll(leftover))).toBe(missing(before));
-  leftover.free(leftover.end);
+  const onDisk = await SpooledOutput.open(directory, output.end);
+  expect(onDisk).toMatchObject({ start: 0, end: output.end });
+  expect(missing(await readAll(onDisk))).toBe(missing(before));
+  onDisk.free(onDisk.end);
   await waitFor('all files to be deleted', () => files(directory).length === 0);
-  await leftover.close();
+  await onDisk.close();
 });
 
 test('a flush writes everything before it syncs', async () => {
@@ -226,13 +226,13 @@ test('a failing disk is reported once, and memory keeps what it can', async () =
   const { output, directory, troubles } = spooled();
   fs.rmSync(directory, { recursive: true });
   await fill(output, 100);
-  await waitFor('the failure to be told', () => troubles.length > 0);
+  await waitFor('the failure to be reported', () => troubles.length > 0);
   expect(troubles[0]).toContain('ENOENT');
   const flushed = await output.flush(WAIT_LIMIT_MS);
   expect(flushed).toMatchObject({ kind: 'incomplete', why: expect.stringContaining('ENOENT') });
-  const pieces = await readAll(output);
-  expect(missing(pieces)).toBe(output.droppedBytes);
-  expect(output.end - missing(pieces)).toBeGreaterThan(100_000);
+  const chunks = await readAll(output);
+  expect(missing(chunks)).toBe(output.droppedBytes);
+  expect(output.end - missing(chunks)).toBeGreaterThan(100_000);
   expect(troubles).toHaveLength(1);
 });
 
@@ -240,7 +240,7 @@ test('when the disk works again, waiting output is written', async () => {
   const { output, directory, troubles } = spooled();
   fs.renameSync(directory, `${directory}.away`);
   await fill(output, 3);
-  await waitFor('the failure to be told', () => troubles.length > 0);
+  await waitFor('the failure to be reported', () => troubles.length > 0);
   fs.renameSync(`${directory}.away`, directory);
   await waitFor('another attempt to succeed', () => sizeOf(directory) > 0);
   expect(await output.flush(WAIT_LIMIT_MS)).toEqual({ kind: 'stored' });
@@ -257,12 +257,12 @@ test('missing and damaged files are gaps, and no wrong byte is read', async () =
   fs.rmSync(path.join(directory, deleted));
   fs.truncateSync(path.join(directory, truncated), 30_000);
   fs.writeFileSync(path.join(directory, zeroed), Buffer.alloc(50_000));
-  const leftover = await SpooledOutput.open(directory, null);
-  expect(leftover.end).toBe(output.end);
-  const pieces = await readAll(leftover);
-  expect(missing(pieces)).toBeGreaterThan(0);
-  expect(missing(pieces)).toBeLessThan(output.end / 2);
-  await leftover.close();
+  const onDisk = await SpooledOutput.open(directory, null);
+  expect(onDisk.end).toBe(output.end);
+  const chunks = await readAll(onDisk);
+  expect(missing(chunks)).toBeGreaterThan(0);
+  expect(missing(chunks)).toBeLessThan(output.end / 2);
+  await onDisk.close();
 });
 
 test("other files are left alone, and one with a segment's name is not output", async () => {
@@ -275,26 +275,26 @@ test("other files are left alone, and one with a segment's name is not output", 
   fs.writeFileSync(path.join(directory, 'out-99999999-999999999999999'), Buffer.alloc(100, 'garbage'));
   fs.mkdirSync(path.join(directory, 'out-00000098-000000000000000'));
   fs.symlinkSync('/dev/zero', path.join(directory, 'out-00000097-000000000000500'));
-  const leftover = await SpooledOutput.open(directory, null);
-  expect(leftover).toMatchObject({ start: 0, end: output.end });
-  expect(gaps(await readAll(leftover))).toEqual([]);
-  await leftover.close();
+  const onDisk = await SpooledOutput.open(directory, null);
+  expect(onDisk).toMatchObject({ start: 0, end: output.end });
+  expect(gaps(await readAll(onDisk))).toEqual([]);
+  await onDisk.close();
 });
 
 test('output does not exceed the known end', async () => {
   const { output, directory } = spooled();
   await fillDisk(output, 5);
   output.close();
-  const leftover = await SpooledOutput.open(directory, 70_001);
-  const pieces = await readAll(leftover);
-  expect(pieces.reduce((sum, each) => sum + (each.kind === 'bytes' ? each.bytes.length : 0), 0)).toBe(70_001);
-  await leftover.close();
+  const onDisk = await SpooledOutput.open(directory, 70_001);
+  const chunks = await readAll(onDisk);
+  expect(chunks.reduce((sum, each) => sum + (each.kind === 'bytes' ? each.bytes.length : 0), 0)).toBe(70_001);
+  await onDisk.close();
 });
 
 test('a run without output, and one of which only the end is known', async () => {
   const directory = temporaryDirectory();
   expect(await SpooledOutput.open(directory, null)).toMatchObject({ start: 0, end: 0 });
-  // What can't be looked at is not told as missing, which would be for good.
+  // A directory that can't be read is not reported as missing output, which would be final.
   await expect(SpooledOutput.open(path.join(directory, 'missing'), 500)).rejects.toThrow('ENOENT');
   const known = await SpooledOutput.open(directory, 500);
   expect(await readAll(known, 100)).toEqual([{ kind: 'gap', from: 100, to: 500 }]);
@@ -321,14 +321,14 @@ test('output is written even if computing the quota never finishes', async () =>
 
 test.each([3, 8, 20])(
   'where it is not known how much was sent before, appended output comes after %i bytes of it',
-  (told) => {
+  (sent) => {
     const output = new UnackedOutput(256 * 1024, () => {}, { start: 0, memory: 0, isCertain: false });
     output.append('stdout', Buffer.from('eight by'));
-    output.free(told);
-    expect(output).toMatchObject({ start: told, end: told + 8, droppedBytes: 0 });
+    output.free(sent);
+    expect(output).toMatchObject({ start: sent, end: sent + 8, droppedBytes: 0 });
     output.append('stdout', Buffer.from('tes'));
-    output.free(told + 4);
-    const chunk = output.read(told + 4, 100);
+    output.free(sent + 4);
+    const chunk = output.read(sent + 4, 100);
     expect(chunk?.kind === 'bytes' && Buffer.from(chunk.bytes).toString()).toBe('t bytes');
   },
 );
