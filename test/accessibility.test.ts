@@ -44,14 +44,14 @@ const VIEWS: Readonly<Record<string, View>> = {
   },
   'overview with nothing found': {
     path: () => '/?q=nowhere',
-    arrange: () => see().getByText('Nothing here matches.').waitFor(),
+    arrange: () => see().getByText('No runs match this filter.').waitFor(),
   },
   keys: {
     path: () => '/?q=axe-',
     arrange: async () => {
       await see().getByText('axe-goes-on').first().waitFor();
       await see().keyboard.press('?');
-      await see().getByRole('dialog', { name: 'Keys' }).waitFor();
+      await see().getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
     },
   },
   timeline: { path: () => '/timeline?q=axe-', arrange: () => see().getByText('axe-goes-on').first().waitFor() },
@@ -70,9 +70,9 @@ const VIEWS: Readonly<Record<string, View>> = {
   kill: { path: () => `/kills/${kill}`, arrange: () => see().getByText('axe-is-killed').first().waitFor() },
   tokens: { path: () => '/tokens', arrange: () => see().getByText('machines').first().waitFor() },
   audit: { path: () => '/audit', arrange: () => see().locator('[data-entry]').first().waitFor() },
-  'no such page': { path: () => '/nowhere', arrange: () => see().getByText('There is nothing here').waitFor() },
-  'no such job': { path: () => '/jobs/nothing', arrange: () => see().getByText('No such job').waitFor() },
-  'no such run': { path: () => `/runs/${'0'.repeat(26)}`, arrange: () => see().getByText('No such run').waitFor() },
+  'no such page': { path: () => '/nowhere', arrange: () => see().getByText('Page not found').waitFor() },
+  'no such job': { path: () => '/jobs/nothing', arrange: () => see().getByText('Job not found').waitFor() },
+  'no such run': { path: () => `/runs/${'0'.repeat(26)}`, arrange: () => see().getByText('Run not found').waitFor() },
 };
 
 /** Between them they show all that there is to see. */

@@ -38,30 +38,30 @@ async function shownSecret(): Promise<string> {
 }
 
 async function closeSecret(): Promise<void> {
-  await page.getByRole('checkbox', { name: 'I have put it where it belongs' }).check();
+  await page.getByRole('checkbox', { name: 'I’ve saved it' }).check();
   await page.getByRole('button', { name: 'Close' }).click();
   await page.locator('[data-secret]').waitFor({ state: 'detached' });
 }
 
 const tokenRow = (name: string) => page.locator('[data-token]').filter({ has: page.getByText(name, { exact: true }) });
 
-test('a token made here starts a run, gets a new secret, and is deleted; the audit tells all of it', async () => {
+test('a token created here starts a run, is rotated and deleted; the audit log lists it all', async () => {
   await visit('/tokens', world.current.adminToken);
-  await page.getByRole('button', { name: 'Make a token' }).click();
+  await page.getByRole('button', { name: 'Create token' }).click();
   await page.getByLabel('Name', { exact: true }).fill('web machines');
-  expect(await page.getByLabel('On machines').count()).toBe(0);
+  expect(await page.getByLabel('Machines', { exact: true }).count()).toBe(0);
   await page.getByRole('checkbox', { name: /^run/ }).check();
-  await page.getByLabel('On machines').fill('web-*');
-  await page.getByLabel('Ends').selectOption('7');
+  await page.getByLabel('Machines', { exact: true }).fill('web-*');
+  await page.getByLabel('Expires').selectOption('7');
   expect(await violations(page)).toEqual([]);
-  await page.getByRole('button', { name: 'Make the token' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Create token' }).click();
   const secret = await shownSecret();
   expect(await violations(page)).toEqual([]);
-  expect(await page.getByText('in front of the kill').count()).toBe(1);
+  expect(await page.getByText('in front of the command').count()).toBe(1);
   // Neither Escape nor a hasty click takes away what can't be seen again.
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Close' }).click();
-  await page.getByText('nobody can see it again').waitFor();
+  await page.getByText('it can’t be shown again').waitFor();
   expect(await shownSecret()).toBe(secret);
   await closeSecret();
   await tokenRow('web machines').getByText('on web-*').waitFor();
@@ -75,10 +75,10 @@ test('a token made here starts a run, gets a new secret, and is deleted; the aud
   await world.current.runOf('made-here', (run) => run.state === 'running');
   expect(wrapper.isRunning).toBe(true);
 
-  await page.getByRole('button', { name: 'New secret for web machines' }).click();
+  await page.getByRole('button', { name: 'Rotate web machines' }).click();
   await page.getByLabel('It leaked').check();
-  await page.getByRole('button', { name: 'End the old one' }).click();
-  await page.getByText('The new secret of “web machines”').waitFor();
+  await page.getByRole('button', { name: 'Revoke and rotate now' }).click();
+  await page.getByText('New secret for “web machines”').waitFor();
   const renewed = await shownSecret();
   expect(renewed).not.toBe(secret);
   expect(await statusOf(secret, '/session')).toBe(401);
@@ -86,21 +86,21 @@ test('a token made here starts a run, gets a new secret, and is deleted; the aud
   await closeSecret();
 
   await page.getByRole('button', { name: 'Delete web machines' }).click();
-  await page.getByRole('button', { name: 'Delete the token' }).click();
+  await page.getByRole('button', { name: 'Delete token' }).click();
   await tokenRow('web machines').waitFor({ state: 'detached' });
   expect(await statusOf(renewed, '/session')).toBe(401);
 
   await page.getByRole('link', { name: 'Audit' }).click();
   const entry = (text: string) => page.locator('[data-entry]').filter({ hasText: text }).first();
   await entry('admin deleted the token “web machines”').waitFor();
-  await entry('gave the token “web machines” a new secret and ended the old one at once').waitFor();
-  const made = entry('made the token “web machines”, which may run for all jobs on the machines web-*');
+  await entry('rotated the token “web machines”, revoked the old secret and ended its sessions').waitFor();
+  const made = entry('created the token “web machines” (run; all jobs; machines web-*)');
   await made.getByRole('button', { name: 'Details' }).click();
   await made.getByText('127.0.0.1').waitFor();
   // The refusals of the old secret are written about a second later.
   await waitFor('the refusal of the old secret to be told', async () => {
-    await page.getByRole('button', { name: 'Look again' }).click();
-    return (await page.getByText('the secret was replaced by a new one').count()) > 0;
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    return (await page.getByText('the secret was rotated').count()) > 0;
   });
   expect(await violations(page)).toEqual([]);
 });
@@ -122,13 +122,13 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
   await page.getByText(/^As of/).waitFor();
   await world.current.operator.kill('never-seen', { instance: 'never-seen_1', reason: 'told at once' });
   await page.getByText('1 newer kill').waitFor();
-  await page.getByRole('button', { name: 'Show newer ones' }).click();
+  await page.getByRole('button', { name: 'Load new entries' }).click();
   const told = page.locator('[data-action="kill"]').filter({ hasText: 'told at once' });
   await told.waitFor();
   expect(await page.getByText('1 newer kill').count()).toBe(0);
   await told.getByRole('link', { name: 'Kill' }).click();
   await page.getByRole('heading', { name: 'Kill of never-seen' }).waitFor();
-  await page.getByText('Nothing that it is for runs now').waitFor();
+  await page.getByText('No matching run right now').waitFor();
 });
 
 test('a kill is followed live from its page and in the list, to its end', async () => {
@@ -136,26 +136,26 @@ test('a kill is followed live from its page and in the list, to its end', async 
   const run = await world.current.runOf('killed');
   await world.current.output(run.id, 'ready');
   await visit('/kills?job=killed', world.current.operatorToken);
-  await page.getByText('No kill like that for killed').waitFor();
+  await page.getByText('No matching kills for killed').waitFor();
 
   const { kill } = await world.current.operator.kill('killed', { grace_seconds: 300, reason: 'holds a lock' });
   // It comes by itself.
   const row = page.locator(`[data-kill="${kill.id}"]`);
-  await row.getByText('signal sent, grace runs').waitFor();
+  await row.getByText('signal sent, in grace period').waitFor();
   await row.getByText('holds a lock').waitFor();
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await page.locator(`[data-target="${run.id}"][data-state="term"]`).waitFor();
-  await page.getByText('SIGTERM was sent to everything').waitFor();
+  await page.getByText('SIGTERM sent to all processes').waitFor();
   expect(await violations(page)).toEqual([]);
 
   await world.current.operator.kill('killed', { signal: 'SIGKILL', grace_seconds: 0 });
   await page.locator(`[data-target="${run.id}"] [data-exit-code="143"]`).waitFor();
   await page.locator('.kill-head[data-state="settled"]').waitFor();
-  await page.getByText('Everything that it is for has ended.').waitFor();
+  await page.getByText('Done: every targeted run has ended.').waitFor();
   expect((await wrapper.exit).code).toBe(143);
-  await page.getByRole('link', { name: 'The run on m1.example.com' }).click();
+  await page.getByRole('link', { name: 'Run on m1.example.com' }).click();
   await page.locator(`[data-run="${run.id}"]`).first().waitFor();
 });
 
@@ -165,22 +165,22 @@ test('what happened while the link was down is there when it is back', async () 
   const network = await world.current.proxy();
   await signInAs(page, network, world.current.operatorToken, '/kills?state=queued,delivered');
   const row = page.locator(`[data-kill="${kill.id}"]`);
-  await row.getByText('signal sent, grace runs').waitFor();
+  await row.getByText('signal sent, in grace period').waitFor();
   network.cut();
   await page.locator('[data-link="down"]').waitFor();
   await world.current.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 });
   expect((await run.exit).code).toBe(143);
   network.restore();
   await page.locator('[data-link="open"]').waitFor();
-  // It stays in the list, though the list was narrowed to what is under way.
+  // It stays in the list, although the list shows only kills in progress.
   await row.getByText('settled').waitFor();
 });
 
 test('an unknown kill leads back', async () => {
   await visit('/kills/01J00000000000000000000002', world.current.operatorToken);
-  await page.getByText('No such kill').waitFor();
+  await page.getByText('Kill not found').waitFor();
   expect(await violations(page)).toEqual([]);
-  await page.getByRole('link', { name: 'See all kills' }).click();
+  await page.getByRole('link', { name: 'View all kills' }).click();
   await page.getByRole('heading', { name: 'Kills' }).waitFor();
 });
 
@@ -202,9 +202,9 @@ test('a token that may only read sees nothing that it may not do', async () => {
   expect(await kills.count()).toBe(0);
   for (const path of ['/tokens', '/audit']) {
     await page.goto(world.current.url + path);
-    await page.getByText('Your token does not allow this').waitFor();
-    await page.getByText('has the scope admin for all jobs').waitFor();
-    expect(await page.getByRole('button', { name: 'Make a token' }).count()).toBe(0);
+    await page.getByText('You don’t have access').waitFor();
+    await page.getByText('needs the admin scope for all jobs').waitFor();
+    expect(await page.getByRole('button', { name: 'Create token' }).count()).toBe(0);
     expect(await violations(page)).toEqual([]);
   }
 });
@@ -212,16 +212,16 @@ test('a token that may only read sees nothing that it may not do', async () => {
 test('a token that may not read is told so, and may still see what became of its kill', async () => {
   const runner = await freshToken('a machine', ['run']);
   await visit('/', runner.secret);
-  await page.getByText('Your token does not allow this').waitFor();
-  await page.getByText('which may run').waitFor();
-  await page.getByRole('button', { name: 'Sign in with another token' }).click();
+  await page.getByText('You don’t have access').waitFor();
+  await page.getByText('scopes: run').waitFor();
+  await page.getByRole('button', { name: 'Switch token' }).click();
   await page.getByLabel('Token').waitFor();
 
   const killer = await freshToken('pipeline', ['kill']);
   const { kill } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
   await visit(`/kills/${kill.id}`, killer.secret);
-  await page.getByText('Nothing that it is for runs now').waitFor();
-  await page.getByRole('button', { name: 'Look again' }).waitFor();
+  await page.getByText('No matching run right now').waitFor();
+  await page.getByRole('button', { name: 'Refresh' }).waitFor();
 });
 
 test.each(sampleOf(['/', '/tokens', '/audit', '/kills']))(
@@ -242,11 +242,11 @@ test.each(sampleOf(['/', '/tokens', '/audit', '/kills']))(
 test('who ends the secret that they are signed in with is warned, signed out, and keeps the new one', async () => {
   const { secret } = await freshToken('ada', ['admin']);
   await visit('/tokens', secret);
-  await tokenRow('ada').getByText('you are signed in with it').waitFor();
-  await page.getByRole('button', { name: 'New secret for ada' }).click();
+  await tokenRow('ada').getByText('current session').waitFor();
+  await page.getByRole('button', { name: 'Rotate ada' }).click();
   await page.getByLabel('It leaked').check();
-  await page.getByText('This is the token that you are signed in with.').waitFor();
-  await page.getByRole('button', { name: 'End the old one' }).click();
+  await page.getByText('You are signed in with this token.').waitFor();
+  await page.getByRole('button', { name: 'Revoke and rotate now' }).click();
   // The session is over before the new secret was read: it stands over the sign-in.
   await page.locator('#sign-in-problem').waitFor();
   const renewed = await shownSecret();
@@ -256,23 +256,23 @@ test('who ends the secret that they are signed in with is warned, signed out, an
   await tokenRow('ada').waitFor();
 
   await page.getByRole('button', { name: 'Delete ada' }).click();
-  await page.getByText('This is the token that you are signed in with.').waitFor();
-  await page.getByRole('button', { name: 'Delete the token' }).click();
+  await page.getByText('You are signed in with this token.').waitFor();
+  await page.getByRole('button', { name: 'Delete token' }).click();
   await page.getByText('its token was deleted').waitFor();
 });
 
-test('a token is made and deleted by the keyboard alone', async () => {
+test('a token is created and deleted by keyboard alone', async () => {
   await visit('/tokens', world.current.adminToken);
   await page.locator('[data-token]').first().waitFor();
   await page.keyboard.press('n');
   await page.keyboard.type('by keys');
   await page.keyboard.press('Enter');
   // Not without a right: the focus is where the mending is.
-  await page.getByText('Choose what it may do.').waitFor();
+  await page.getByText('Select at least one scope.').waitFor();
   await page.keyboard.press('Space');
   await page.keyboard.press('Enter');
   await page.locator('[data-secret]').waitFor();
-  const stored = page.getByRole('checkbox', { name: 'I have put it where it belongs' });
+  const stored = page.getByRole('checkbox', { name: 'I’ve saved it' });
   await waitFor('the focus to come to the checkbox', async () => {
     await page.keyboard.press('Tab');
     return stored.evaluate((element) => element === document.activeElement);

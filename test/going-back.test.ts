@@ -25,7 +25,7 @@ test('the kills and the audit are read as far down as before, and what was open 
   const rowAt = (nth: number) => page.locator(`.rows > li[aria-posinset="${nth}"]`);
   const showOlder = async (to: number) => {
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
-    await page.getByRole('button', { name: 'Show older ones' }).click();
+    await page.getByRole('button', { name: 'Load older' }).click();
     await waitFor(`${to} rows`, async () => (await rows.first().getAttribute('aria-setsize')) === String(to));
   };
   await signInAs(page, world.current, world.current.adminToken, '/kills?state=queued,delivered');
@@ -73,7 +73,7 @@ test('the timeline is where it was, with the focus on the bar', async () => {
   await bar.focus();
   const top = (await bar.boundingBox())?.y ?? Number.NaN;
   await page.keyboard.press('Enter');
-  await page.getByRole('heading', { name: 'No such run' }).waitFor();
+  await page.getByRole('heading', { name: 'Run not found' }).waitFor();
   await page.goBack();
   await waitFor('the bar to be where it was', async () => {
     const isFocused = (await bar.count()) > 0 && (await bar.evaluate((element) => element === document.activeElement));

@@ -23,7 +23,7 @@ async function openJob(job: string, url = world.current.url, page = browser.page
 
 const openRows = () => browser.page.locator('.open-run');
 const pastRows = () => browser.page.locator('.past-run');
-const chart = () => browser.page.getByRole('slider', { name: /Runs by their start/ });
+const chart = () => browser.page.getByRole('slider', { name: /Run durations by start time/ });
 const states = () => pastRows().evaluateAll((rows) => rows.map((row) => row.getAttribute('data-state')).sort());
 
 /** Waits until the history shows exactly these states. */
@@ -64,8 +64,8 @@ test('history, chart and words agree; the history is narrowed by state and machi
   await openJob('nightly');
 
   await history('failed', 'succeeded', 'succeeded');
-  await browser.page.getByText('Nothing of it runs.').waitFor();
-  await browser.page.getByText(/^3 runs: 2 succeeded, 1 failed\. Half of those/).waitFor();
+  await browser.page.getByText('Not running').waitFor();
+  await browser.page.getByText(/^3 runs: 2 succeeded, 1 failed\. Median/).waitFor();
   await chart().waitFor();
   await waitFor('both in the chart', async () => (await coloured('--bad')) > 0 && (await coloured('--good')) > 0);
 
@@ -82,8 +82,8 @@ test('history, chart and words agree; the history is narrowed by state and machi
   await browser.page.getByRole('button', { name: 'failed', exact: true }).click();
   await browser.page.getByRole('button', { name: 'succeeded', exact: true }).click();
   await browser.page.getByRole('button', { name: 'killed', exact: true }).click();
-  await browser.page.getByText('No run of it matches.').waitFor();
-  await browser.page.getByRole('button', { name: 'Show all runs' }).click();
+  await browser.page.getByText('No runs match.').waitFor();
+  await browser.page.getByRole('button', { name: 'Clear filter' }).click();
   await history('failed', 'succeeded', 'succeeded');
 });
 
@@ -105,7 +105,7 @@ test('a run starts and ends before the reader’s eyes, in the list and in the c
   expect((await wrapper.exit).code).toBe(4);
   await history('failed', 'succeeded', 'succeeded');
   await waitFor('its end in the chart', async () => (await coloured('--bad')) > 0);
-  await browser.page.getByText('Nothing of it runs.').waitFor();
+  await browser.page.getByText('Not running').waitFor();
 });
 
 test('one run is killed, then all on several machines, and each exits 143', async () => {
@@ -118,7 +118,7 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
   expect((await runs[1]?.exit)?.code).toBe(143);
   await history('killed', 'running', 'running');
-  await browser.page.getByText('Last kills').click();
+  await browser.page.getByText('Recent kills').click();
   await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 gone' }).waitFor();
 
   await browser.page.getByRole('button', { name: 'Kill all 2…' }).click();
@@ -127,7 +127,7 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
   for (const run of runs) expect((await run.exit).code).toBe(143);
   await history('killed', 'killed', 'killed');
   await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '2 gone' }).waitFor();
-  await browser.page.getByText('Nothing of it runs.').waitFor();
+  await browser.page.getByText('Not running').waitFor();
   expect(await browser.page.getByRole('button', { name: /^Kill/ }).count()).toBe(0);
 });
 
@@ -225,17 +225,17 @@ test.runIf(IS_PROOF)('what happened while the link was down is there when it is 
   await world.current.kill('outage', { run: run.id });
   await ended('outage', 'm3.example.com', 9);
   expect((await run.exit).code).toBe(143);
-  await browser.page.getByText(/^Not connected for/).waitFor();
+  await browser.page.getByText(/^Offline for/).waitFor();
   expect(await states()).toEqual(['running', 'succeeded']);
   network.restore();
 
   await history('failed', 'killed', 'succeeded');
-  await browser.page.getByText('Nothing of it runs.').waitFor();
+  await browser.page.getByText('Not running').waitFor();
 });
 
 test('a job that was never seen is told so, and shows by itself when it starts', async () => {
   await browser.page.goto(`${world.current.url}/jobs/unheard-of#token=${world.current.operatorToken}`);
-  await browser.page.getByRole('heading', { name: 'No such job' }).waitFor();
+  await browser.page.getByRole('heading', { name: 'Job not found' }).waitFor();
   await browser.page.locator('[data-link="open"]').waitFor();
   const run = await world.current.simulate('unheard-of');
   await openRows().filter({ hasText: 'm1.example.com' }).waitFor();
@@ -318,7 +318,7 @@ test('a long history comes page by page as one goes down, and only what is in vi
   await openJob('long-history');
   await browser.page.getByText(/^200 runs: 200 succeeded\./).waitFor();
   expect(pages).toEqual(['0-200']);
-  const isOver = browser.page.getByText('That is all: 3000 runs.');
+  const isOver = browser.page.getByText('End of history · 3000 runs');
   await waitFor('the end of the history', async () => {
     await browser.page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
     return isOver.isVisible();
@@ -331,7 +331,7 @@ test('a long history comes page by page as one goes down, and only what is in vi
   await browser.page.evaluate(() => scrollTo(0, 60_000));
   const link = await waitFor('a row there', () => rowInView(browser.page));
   await browser.page.mouse.click(link.x, link.y);
-  await browser.page.getByRole('heading', { name: 'No such run' }).waitFor();
+  await browser.page.getByRole('heading', { name: 'Run not found' }).waitFor();
   await browser.page.goBack();
   await waitFor('the row to be where it was', async () => {
     const place = await placeOfRun(browser.page, link.run);

@@ -26,9 +26,9 @@ test.each(['ar-EG', 'fa-IR'])('a browser in %s shows English dates and digits on
   const views: readonly [path: string, shown: string][] = [
     [`/?q=${job}`, job],
     [`/timeline?q=${job}`, job],
-    [`/jobs/${job}`, 'That is all: 2 runs.'],
+    [`/jobs/${job}`, 'End of history · 2 runs'],
     [`/runs/${failed.id}`, 'Started'],
-    [`/kills/${kill.id}`, 'Ordered by'],
+    [`/kills/${kill.id}`, 'Requested by'],
     ['/kills', job],
     ['/audit', job],
     ['/tokens', 'machines'],

@@ -38,7 +38,7 @@ const box = () => browser.page.locator('[data-output]');
 const row = (text: string) =>
   browser.page.locator('.xterm:not(.output-still) .xterm-rows > div', { hasText: text }).last();
 const button = (name: string) => browser.page.getByRole('button', { name });
-const followButton = () => button('Follow the end');
+const followButton = () => button('Jump to latest');
 
 async function rowsUntil(holds: (rows: string[]) => boolean, what: string): Promise<string[]> {
   return waitFor(what, async () => {
@@ -56,7 +56,7 @@ function pressUntil(key: string, holds: () => Promise<boolean>, what: string): P
   return waitFor(what, press);
 }
 
-const bar = () => browser.page.getByRole('slider', { name: 'Place in the log' });
+const bar = () => browser.page.getByRole('slider', { name: 'Position in the output' });
 
 async function clickBar(share: number): Promise<void> {
   const place = await bar().boundingBox();
@@ -218,7 +218,7 @@ describe('a long log', () => {
     longRun = (await watch('long', `${MANY_LINES}done\n`)).id;
     await endsWith('done');
     // Not even a hundredth of it has been fetched.
-    await browser.page.getByText(/^Loaded: the last 64 KiB of 9\.5 MiB$/).waitFor();
+    await browser.page.getByText(/^Last 64 KiB of 9\.5 MiB$/).waitFor();
 
     await box().focus();
     await browser.page.keyboard.press('PageUp');
@@ -226,7 +226,7 @@ describe('a long log', () => {
     const before = await rowsUntil((rows) => !rows.includes('done'), 'a page further up');
     await button('Load earlier').click();
     await button('Load earlier').waitFor();
-    await browser.page.getByText(/^Loaded: the last 576 KiB of 9\.5 MiB$/).waitFor();
+    await browser.page.getByText(/^Last 576 KiB of 9\.5 MiB$/).waitFor();
     await browser.page.locator('.output-still').waitFor({ state: 'detached' });
     expect(await shownRows(browser.page)).toEqual(before);
 
@@ -236,9 +236,9 @@ describe('a long log', () => {
       await browser.page.locator('.output-still').waitFor({ state: 'detached' });
     };
     const firstNumber = async () => Number((await shownRows(browser.page))[0]?.match(/line (\d+)/)?.[1]);
-    await button('To the start').click();
+    await button('Top').click();
     await rowsUntil((rows) => rows[0] === 'line 1', 'the first line');
-    await browser.page.getByText(/^Loaded: 0 bytes to /).waitFor();
+    await browser.page.getByText(/^0 bytes to /).waitFor();
     await isLoaded();
     // And on from there: what is below comes when the bottom is reached.
     await box().focus();
@@ -261,11 +261,7 @@ describe('a long log', () => {
     const shown = browser.page.locator('.shown');
     await clickBar(0.25);
     await rowsUntil((rows) => rows[0]?.startsWith('line 2') === true, 'a quarter');
-    for (
-      let text = await shown.textContent();
-      !text?.startsWith('Loaded: 0 bytes to');
-      text = await shown.textContent()
-    ) {
+    for (let text = await shown.textContent(); !text?.startsWith('0 bytes to'); text = await shown.textContent()) {
       await button('Load earlier').click();
       await waitFor('more of it', async () => (await shown.textContent()) !== text);
     }
@@ -312,7 +308,7 @@ describe('a long log', () => {
       // The page's keys work on the bar as everywhere.
       await bar().focus();
       await browser.page.keyboard.press('/');
-      await browser.page.getByLabel('Find in the part that is loaded').waitFor();
+      await browser.page.getByLabel('Find in loaded output').waitFor();
     },
   );
 
@@ -350,7 +346,7 @@ describe('following', () => {
     await followButton().waitFor();
     const rows = await waitFor('the rows to stand still', async () => {
       const once = await shownRows(browser.page);
-      await browser.page.getByText(/Follow the end · .* new/).waitFor();
+      await browser.page.getByText(/Jump to latest · .* new/).waitFor();
       const twice = await shownRows(browser.page);
       return once.join() === twice.join() ? once : null;
     });
@@ -392,7 +388,7 @@ describe('tools', () => {
     await browser.page.getByLabel('Find in').fill('needle');
     await counts('1 of 1');
     await button('Match case').click();
-    await counts('No match');
+    await counts('No matches');
     await browser.page.keyboard.press('Escape');
     await count.waitFor({ state: 'detached' });
     expect(await browser.page.evaluate(() => document.activeElement?.hasAttribute('data-output'))).toBe(true);
@@ -436,12 +432,12 @@ describe('tools', () => {
       passed.push(await focused());
       await browser.page.keyboard.press('Tab');
     }
-    expect(passed).toContain('Output of the run');
-    expect(passed.at(-1)).not.toBe('Output of the run');
+    expect(passed).toContain('Run output');
+    expect(passed.at(-1)).not.toBe('Run output');
     // After a click, too.
     await row('A Needle').click({ force: true });
     await browser.page.keyboard.press('Tab');
-    expect(await focused()).not.toBe('Output of the run');
+    expect(await focused()).not.toBe('Run output');
     // The page's keys work there, too.
     await row('A Needle').click({ force: true });
     await browser.page.keyboard.press('K');
@@ -484,7 +480,7 @@ describe('tools', () => {
     const [top = ''] = await rowsUntil((rows) => !rows.includes('end'), 'rows further up');
 
     // What a finger can't select in a terminal it can in a text, which begins where the reader is.
-    await button('Select text').click();
+    await button('Text view').click();
     const text = browser.page.locator('[data-text]');
     expect(await text.textContent()).toMatch(/^row 1 of some\n[\s\S]*\nA Needle\nend\n$/);
     await text.dblclick({ position: { x: 20, y: 10 } });

@@ -44,13 +44,13 @@ test('what runs, what failed and what rests each stand in their place, and move 
     'place-runs',
     'a.example.com',
     'b.example.com',
-    'At rest 1',
+    'Idle 1',
     'place-rests',
   ]);
 
   await world.current.kill('place-runs');
   await section('Running').waitFor({ state: 'detached' });
-  expect(await section('At rest').textContent()).toBe('At rest 2');
+  expect(await section('Idle').textContent()).toBe('Idle 2');
 });
 
 test('a failure is not forgotten because other machines have ended since, and is over with a success there', async () => {
@@ -71,7 +71,7 @@ test('a failure is not forgotten because other machines have ended since, and is
   await browser.page.goto(`${world.current.url}/?q=job%3Aeverywhere`);
   await section('Needs attention').waitFor();
   await world.current.simulateEnded('everywhere', 0, 'first.example.com');
-  await section('At rest').waitFor();
+  await section('Idle').waitFor();
   expect(await section('Needs attention').count()).toBe(0);
   expect(await place.textContent()).toBe('22 machines');
 });
@@ -85,8 +85,8 @@ test('a link carries the filter and what is shown', async () => {
   await browser.page.getByLabel('Filter by job, machine or state').fill('linked right');
   await row('linked on right.example.com').waitFor();
   expect(new URL(browser.page.url()).searchParams.get('q')).toBe('linked right');
-  await browser.page.getByRole('button', { name: /^At rest/ }).click();
-  await browser.page.getByText('Nothing here matches.').waitFor();
+  await browser.page.getByRole('button', { name: /^Idle/ }).click();
+  await browser.page.getByText('No runs match this filter.').waitFor();
   expect(new URL(browser.page.url()).searchParams.get('show')).toBe('resting');
   await world.current.kill('linked');
 });
@@ -106,7 +106,7 @@ test('many are picked and killed with one question, which says exactly what is h
   expect(hit.sort()).toEqual(expected.sort());
   expect([...picked, ...single].every((run) => run.isRunning)).toBe(true);
 
-  await dialog.getByLabel('Reason, for the record').fill('too many');
+  await dialog.getByLabel('Reason (shown in the audit log)').fill('too many');
   await dialog.getByRole('button', { name: 'Kill 4 runs now' }).click();
   await browser.page.getByText('4 gone').waitFor();
   for (const run of [...picked, ...single]) expect((await run.exit).code).toBe(143);
@@ -125,11 +125,11 @@ test('many are picked and killed with one question, which says exactly what is h
   await browser.page.goto(`${world.current.url}/kills?job=many`);
   await order.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
   expect(await browser.page.locator('[data-kill]').count()).toBe(0);
-  await order.getByRole('button', { name: 'Show the 3 parts' }).click();
+  await order.getByRole('button', { name: 'Show 3 kills' }).click();
   expect(await browser.page.locator('.kill.part').count()).toBe(3);
   await browser.page.goto(`${world.current.url}/jobs/many`);
-  await browser.page.getByText('Last kills').click();
-  const kills = browser.page.getByRole('region', { name: 'Last kills' });
+  await browser.page.getByText('Recent kills').click();
+  const kills = browser.page.getByRole('region', { name: 'Recent kills' });
   await kills.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
   expect(await kills.getByRole('listitem').count()).toBe(1);
   await browser.page.goto(`${world.current.url}/?q=many`);
@@ -147,8 +147,8 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
     await world.current.output((await world.current.runOf('forced', undefined, machine)).id, 'ready');
   }
   await signIn('/?q=forced');
-  await browser.page.getByRole('button', { name: 'Kill what runs of forced' }).click();
-  await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
+  await browser.page.getByRole('button', { name: 'Kill all running forced' }).click();
+  await browser.page.getByLabel('Grace period before SIGKILL').selectOption('300');
   await browser.page.getByRole('button', { name: 'Kill 2 runs now' }).click();
   const force = browser.page.getByRole('button', { name: 'Force kill 2 runs now' });
   await force.waitFor();
@@ -156,19 +156,19 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   // What a list says of it may be older than what was shown before: nothing is shown until the job's object has told.
   const release = await holdBack('**/api/v1/kills/*');
   await browser.page.reload();
-  const order = browser.page.getByRole('region', { name: 'Kills ordered here' });
+  const order = browser.page.getByRole('region', { name: 'Your kills' });
   // The rows and what is under way are there, out of lists.
   await row('forced').first().waitFor();
-  await browser.page.locator('.order:not(:has(.danger))').getByText('Loading how far it has come…').waitFor();
+  await browser.page.locator('.order:not(:has(.danger))').getByText('Loading progress…').waitFor();
   release();
-  await order.getByText('2 signal sent, grace runs').waitFor();
+  await order.getByText('2 signal sent, in grace period').waitFor();
 
   const { id } = await world.current.runOf('forced', undefined, 'm-1');
   const releaseEvents = await holdBack('**/api/v1/runs/*/events?*');
   await browser.page.goto(`${world.current.url}/runs/${id}`);
   const panel = browser.page.getByRole('region', { name: 'Kill', exact: true });
   const bare = panel.filter({ hasNot: browser.page.locator('[data-step], button') });
-  await bare.getByText('Loading how far the kill has come…').waitFor();
+  await bare.getByText('Loading kill progress…').waitFor();
   releaseEvents();
   await panel.locator('[data-step="term"][data-step-state="done"]').waitFor();
 
@@ -218,7 +218,7 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
   expect(runs[1]?.isRunning).toBe(true);
 
   await keyboard.press('?');
-  const help = browser.page.getByRole('dialog', { name: 'Keys' });
+  const help = browser.page.getByRole('dialog', { name: 'Keyboard shortcuts' });
   await help.waitFor();
   for (const key of ['/', 'j', 'k', 'x', 'K', '?', 'Enter']) {
     expect(await help.locator('kbd').getByText(key, { exact: true }).count()).toBe(1);
@@ -270,7 +270,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await row('away-before on m-1').waitFor();
   network.cut();
   await browser.page.locator('[data-link="down"]').waitFor();
-  await browser.page.getByText('Not connected for').waitFor();
+  await browser.page.getByText('Offline for').waitFor();
   await running('away-after', ['m-2']);
   await world.current.kill('away-before');
   expect(await row('away-before on m-1').count()).toBe(1);
@@ -279,7 +279,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await browser.page.locator('[data-link="open"]').waitFor();
   await row('away-after on m-2').waitFor();
   await row('away-before on m-1').waitFor({ state: 'detached' });
-  expect(await section('At rest').count()).toBe(1);
+  expect(await section('Idle').count()).toBe(1);
   expect((await before?.exit)?.code).toBe(143);
   await world.current.kill('away-after');
 });
@@ -298,11 +298,11 @@ test('of a list that is too long for the page it is said that it goes on', async
     };
   });
   await signIn('/?q=job:cut-short');
-  await browser.page.getByText('There are more than 25000 runs').waitFor();
-  await browser.page.getByText('There are more than 25000 jobs').waitFor();
+  await browser.page.getByText('More than 25000 runs').waitFor();
+  await browser.page.getByText('More than 25000 jobs').waitFor();
   await row('cut-short').first().waitFor();
   await browser.page.goto(`${world.current.url}/jobs/cut-short`);
-  await browser.page.getByText('There are more than 25000 runs').waitFor();
+  await browser.page.getByText('More than 25000 runs').waitFor();
 });
 
 test('without the right to kill nothing offers to', async () => {
@@ -361,11 +361,11 @@ test('it is not called live before what was missed is there', async () => {
     await route.continue();
   });
   network.cut();
-  await browser.page.getByText('Not connected for').waitFor();
+  await browser.page.getByText('Offline for').waitFor();
   network.restore();
 
-  await browser.page.getByText('Connected again.').waitFor();
-  expect(await browser.page.locator('.link-status').textContent()).toBe('catching up…');
+  await browser.page.getByText('Back online.').waitFor();
+  expect(await browser.page.locator('.link-status').textContent()).toBe('syncing…');
   release();
   await browser.page.locator('[data-link="open"]').waitFor();
   await browser.page.locator('.banner').waitFor({ state: 'detached' });
@@ -442,7 +442,7 @@ test('back from a run leads to the row that it was opened from, as the list was 
     return place !== null && (await browser.page.evaluate(() => scrollY)) > 5000 ? place : null;
   });
   await browser.page.mouse.click(link.x, link.y);
-  await browser.page.getByRole('heading', { name: 'No such run' }).waitFor();
+  await browser.page.getByRole('heading', { name: 'Run not found' }).waitFor();
   await browser.page.goBack();
   await waitFor('the row to be where it was', async () => {
     const place = await placeOfRun(browser.page, link.run);

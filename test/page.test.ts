@@ -19,7 +19,7 @@ async function signIn(job: string): Promise<void> {
   await browser.page.goto(`${world.current.url}/?q=job:${job}`);
   await browser.page.getByLabel('Token').fill(world.current.operatorToken);
   await browser.page.getByRole('button', { name: 'Sign in' }).click();
-  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await browser.page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
 }
 
 /** The number of the last of the numbered lines on the screen. */
@@ -43,11 +43,11 @@ test('a wrong token is refused in words', async () => {
 
 test('a link with a token signs in, and the token leaves the address bar', async () => {
   await browser.page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
-  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await browser.page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
   expect(browser.page.url()).toBe(`${world.current.url}/`);
   // The session outlives the page's memory.
   await browser.page.reload();
-  await browser.page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await browser.page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
 });
 
 test('a run shows up, its output arrives live, and a kill is followed to its end', async () => {
@@ -61,7 +61,7 @@ test('a run shows up, its output arrives live, and a kill is followed to its end
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
   expect(wrapper.isRunning).toBe(true);
   // No machine is too slow for it: SIGTERM suffices.
-  await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
+  await browser.page.getByLabel('Grace period before SIGKILL').selectOption('300');
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
 
   await browser.page.locator('[data-step="gone"][data-step-state="done"]').waitFor();
@@ -83,7 +83,7 @@ test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', asy
   await world.current.output(run.id, 'ready');
   await browser.page.getByRole('link', { name: 'stubborn-page on m1.example.com' }).click();
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
-  await browser.page.getByLabel('Grace before SIGKILL').selectOption('300');
+  await browser.page.getByLabel('Grace period before SIGKILL').selectOption('300');
   await browser.page.getByRole('button', { name: 'Kill now' }).click();
   await browser.page.locator('[data-step="term"][data-step-state="done"]').waitFor();
   expect(wrapper.isRunning).toBe(true);
@@ -141,7 +141,7 @@ test('a run tells of its user and its host, and what it has left running can be 
   await browser.page.goto(`${world.current.url}/runs/${run}`);
   const details = browser.page.locator('.run-details');
   await details.locator('.root-mark').getByText('root').waitFor();
-  for (const fact of [os, 'Node v24.1.0', 'the one before it was killed']) await details.getByText(fact).waitFor();
+  for (const fact of [os, 'Node v24.1.0', 'took over from a killed wrapper']) await details.getByText(fact).waitFor();
   await browser.page.locator('[data-event="adopted"]').waitFor();
   const exited = { exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' } as const;
   const left = [{ pid: 4711, command_line: 'sleep 1000' }];
@@ -159,7 +159,7 @@ test('a run tells of its user and its host, and what it has left running can be 
   await browser.page.locator('[data-step="term"][data-step-state="done"]').waitFor();
   link.say(killingMessage(kill, 'gone', { reason: 'operator' }));
   link.say({ type: 'left_running', processes: [] });
-  await browser.page.getByText('Nothing of it is left running.').waitFor();
+  await browser.page.getByText('Nothing is left running.').waitFor();
   await details.locator('[data-left-running]').waitFor({ state: 'detached' });
   // How the run ended stays as it was.
   await browser.page.locator('.run-header[data-state="succeeded"] [data-exit-code="0"]').waitFor();

@@ -84,7 +84,7 @@ async function picture(
   for (const colorScheme of SCHEMES) {
     const page = await browser.newPage({ viewport, colorScheme, deviceScaleFactor: 2 });
     await page.goto(`${world.url}/#token=${world.operatorToken}`);
-    await page.getByRole('heading', { name: 'What runs' }).waitFor();
+    await page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
     await arrange(page);
     await page.screenshot({ path: join(IMAGES, `${name}-${colorScheme}.png`) });
     await page.close();

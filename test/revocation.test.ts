@@ -16,7 +16,7 @@ async function pageOf(secret: string): Promise<Page> {
   context.setDefaultTimeout(WAIT_LIMIT_MS);
   const page = await context.newPage();
   await page.goto(`${world.current.url}/#token=${secret}`);
-  await page.getByRole('heading', { name: 'What runs' }).waitFor();
+  await page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
   return page;
 }
 
@@ -44,7 +44,7 @@ test('a page whose token is revoked lands on its sign-in, and one of another tok
   const [theirs, ours] = [await pageOf(secret), await pageOf(world.current.operatorToken)];
   expect((await world.current.admin.request('DELETE', `/tokens/${token.id}`)).status).toBe(204);
   await theirs.getByRole('button', { name: 'Sign in' }).waitFor();
-  expect(await ours.getByRole('heading', { name: 'What runs' }).isVisible()).toBe(true);
+  expect(await ours.getByRole('heading', { name: 'Runs', exact: true }).isVisible()).toBe(true);
 });
 
 test('two pages of one token: signing out on one leaves the other', async () => {
@@ -53,5 +53,5 @@ test('two pages of one token: signing out on one leaves the other', async () => 
   await one.getByRole('button', { name: 'Sign out' }).click();
   await one.getByRole('button', { name: 'Sign in' }).waitFor();
   await other.reload();
-  await other.getByRole('heading', { name: 'What runs' }).waitFor();
+  await other.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
 });

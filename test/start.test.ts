@@ -93,10 +93,10 @@ test.runIf(IS_PROOF)(
 
     const { page } = browser;
     await signInAs(page, { url }, adminToken);
-    await page.getByRole('heading', { name: 'Nothing has run yet' }).waitFor();
+    await page.getByRole('heading', { name: 'No runs yet' }).waitFor();
     const line = page.locator('.first-job code').first();
     expect(await line.textContent()).toContain('LEASH_TOKEN=…');
-    await page.getByRole('button', { name: 'Make a token and put it in' }).click();
+    await page.getByRole('button', { name: 'Create token and insert it' }).click();
     await line.getByText(/LEASH_TOKEN=leash_\w+/).waitFor();
     const token = /LEASH_TOKEN=(\S+)/.exec((await line.textContent()) ?? '')?.[1] ?? '';
 

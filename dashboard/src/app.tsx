@@ -56,12 +56,7 @@ function Shown() {
         <>
           <TopBar />
           <main class="page">
-            <Notice
-              tone="bad"
-              title="The control plane did not answer"
-              isPage
-              action={{ label: 'Try again', run: loadSession }}
-            >
+            <Notice tone="bad" title="Can’t reach Leash" isPage action={{ label: 'Try again', run: loadSession }}>
               {state.failure.detail}
             </Notice>
           </main>
@@ -81,19 +76,19 @@ function SignedIn({ session: who }: { readonly session: Session }) {
   useShortcuts([
     {
       key: '?',
-      does: 'Show what keys do',
+      does: 'Keyboard shortcuts',
       run: () => {
         helping.value = true;
       },
     },
-    { key: 'o', does: 'Overview: what runs', run: () => navigate('/') },
-    { key: 't', does: 'Timeline', run: () => navigate('/timeline') },
-    { key: 'c', does: 'Kills', run: () => navigate('/kills') },
+    { key: 'r', does: 'Go to runs', run: () => navigate('/') },
+    { key: 't', does: 'Go to the timeline', run: () => navigate('/timeline') },
+    { key: 'i', does: 'Go to kills', run: () => navigate('/kills') },
   ]);
   return (
     <>
       <TopBar session={who} />
-      {/* Each visit begins anew, with what is remembered of it. */}
+      {/* A new visit mounts the page again, with the state kept for its history entry. */}
       <Page key={entry.value} who={who} />
       <KillBar />
       <Dock />
@@ -112,8 +107,8 @@ function Page({ who }: { readonly who: Session }) {
   const current = route.value;
   if (needsRead(current.page) && !mayRead(who)) {
     return (
-      <NotAllowed who={who} title="Nothing to see with this token">
-        What runs, its output and what was ordered is for tokens that may <code>read</code>.
+      <NotAllowed who={who} title="This token can’t view runs">
+        Viewing runs, output and kills needs the <code>read</code> scope.
       </NotAllowed>
     );
   }
@@ -133,12 +128,12 @@ function Page({ who }: { readonly who: Session }) {
     case 'tokens':
       return mayAdminister(who) ? <TokensPage who={who} /> : <NoAdmin who={who} title="Tokens" />;
     case 'audit':
-      return mayAdminister(who) ? <AuditPage /> : <NoAdmin who={who} title="Audit" />;
+      return mayAdminister(who) ? <AuditPage /> : <NoAdmin who={who} title="Audit log" />;
     case 'unknown':
       return (
         <main class="page">
-          <Notice tone="plain" title="There is nothing here" isPage>
-            No page has the address <code>{location.pathname}</code>. <Link to="/">See what runs</Link>
+          <Notice tone="plain" title="Page not found" isPage>
+            Nothing at <code>{location.pathname}</code>. <Link to="/">Go to runs</Link>
           </Notice>
         </main>
       );
@@ -148,8 +143,7 @@ function Page({ who }: { readonly who: Session }) {
 function NoAdmin({ who, title }: { readonly who: Session; readonly title: string }) {
   return (
     <NotAllowed who={who} title={title}>
-      Tokens and the audit are looked after with a token that has the scope <code>admin</code> for all jobs. If you need
-      a token, or want to know who did something, ask whoever has one.
+      Managing tokens and viewing the audit log needs the <code>admin</code> scope for all jobs. Ask an administrator.
     </NotAllowed>
   );
 }

@@ -41,7 +41,7 @@ const told = (changes: Partial<AuditEntry>) =>
 describe('sentences', () => {
   test('a kill, with what it is for, how and why, and where to go', () => {
     expect(told({ detail: KILL })).toEqual({
-      deed: 'ordered a kill of backup, on web-1 (SIGTERM, and SIGKILL after 5s): “fills the disk”',
+      deed: 'requested a kill of backup, on web-1 (SIGTERM, then SIGKILL after 5s): “fills the disk”',
       tone: 'plain',
       until: null,
       job: 'backup',
@@ -49,13 +49,13 @@ describe('sentences', () => {
       run: null,
     });
     expect(told({ detail: { ...KILL, machine: null, reason: null } }).deed).toBe(
-      'ordered a kill of backup, all of it, on all machines (SIGTERM, and SIGKILL after 5s)',
+      'requested a kill of backup, all runs, all machines (SIGTERM, then SIGKILL after 5s)',
     );
   });
 
   test('a kill of one run, by its machine where that is known', () => {
     const one = told({ detail: { ...KILL, run: runId(9), machine: null, reason: null } });
-    expect(one.deed).toBe('ordered a kill of backup, one run, on web-3 (SIGTERM, and SIGKILL after 5s)');
+    expect(one.deed).toBe('requested a kill of backup, one run on web-3 (SIGTERM, then SIGKILL after 5s)');
     expect(one.run).toBe(runId(9));
     expect(told({ detail: { ...KILL, run: runId(8), machine: null } }).deed).toContain(`one run, ${runId(8)} (`);
   });
@@ -66,49 +66,49 @@ describe('sentences', () => {
     expect(told({ ...refused, subject: 'signIn' }).tone).toBe('warn');
   });
 
-  test('a token is made', () => {
+  test('a token is created', () => {
     const detail = { name: 'web machines', scopes: ['run'], jobs: 'web-*', machines: 'web-*', expires_at: at(60) };
     const sentence = told({ action: 'token_created', subject: TOKEN, detail });
-    expect(sentence.deed).toBe('made the token “web machines”, which may run for the jobs web-* on the machines web-*');
-    expect(sentence.until).toEqual({ words: 'until', at: at(60) });
+    expect(sentence.deed).toBe('created the token “web machines” (run; jobs web-*; machines web-*),');
+    expect(sentence.until).toEqual({ words: 'valid until', at: at(60) });
     const forAll = { ...detail, scopes: ['read', 'kill'], jobs: '*', machines: '*', expires_at: null };
     expect(told({ action: 'token_created', subject: TOKEN, detail: forAll })).toMatchObject({
-      deed: 'made the token “web machines”, which may read, kill for all jobs',
+      deed: 'created the token “web machines” (read, kill; all jobs)',
       until: null,
     });
   });
 
-  test('a token is given a new secret, and the old one ends at once or later', () => {
+  test('a token is rotated, and the old secret is revoked now or later', () => {
     const rotated = { action: 'token_rotated', subject: TOKEN } as const;
     expect(told({ ...rotated, detail: { old_ends_at: at(3600) } })).toMatchObject({
-      deed: 'gave the token “web machines” a new secret',
-      until: { words: 'and left the old one valid until', at: at(3600) },
+      deed: 'rotated the token “web machines”,',
+      until: { words: 'old secret valid until', at: at(3600) },
     });
     expect(told({ ...rotated, detail: { old_ends_at: at(0) } })).toMatchObject({
-      deed: 'gave the token “web machines” a new secret and ended the old one at once, with all that was opened with it',
+      deed: 'rotated the token “web machines”, revoked the old secret and ended its sessions',
       until: null,
     });
   });
 
-  test('a token that nobody knows the name of any more', () => {
+  test('a token of unknown name', () => {
     expect(told({ action: 'token_deleted', subject: runId(9) }).deed).toBe(
-      `deleted the token ${runId(9)}, and ended all that was opened with it`,
+      `deleted the token ${runId(9)} and ended its sessions`,
     );
   });
 
-  test('a refusal says what was wanted and why it was not had', () => {
+  test('a denied request gives the call and the reason', () => {
     expect(told({ action: 'refused', subject: 'connectWrapper', detail: { code: 'token_rotated' } })).toMatchObject({
-      deed: 'was refused to connect a run: the secret was replaced by a new one',
+      deed: 'was denied: connect a run (the secret was rotated)',
       tone: 'warn',
     });
     expect(told({ action: 'refused', subject: 'brandNew', detail: { code: 'odd' } }).deed).toBe(
-      'was refused to call brandNew: odd',
+      'was denied: brandNew (odd)',
     );
   });
 
   test('details of another make are no reason to fail', () => {
-    expect(told({ detail: { kill: 7 } })).toMatchObject({ deed: 'ordered a kill of backup', kill: null });
-    expect(told({ action: 'token_rotated', subject: TOKEN }).deed).toBe('gave the token “web machines” a new secret');
+    expect(told({ detail: { kill: 7 } })).toMatchObject({ deed: 'requested a kill of backup', kill: null });
+    expect(told({ action: 'token_rotated', subject: TOKEN }).deed).toBe('rotated the token “web machines”');
   });
 });
 

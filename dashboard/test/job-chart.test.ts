@@ -59,12 +59,12 @@ describe('the chart in words', () => {
   test.each([
     [[], ''],
     [[makeRun()], '1 run: 1 running.'],
-    [[ended(3)], '1 run: 1 succeeded. The one that ended took 3s.'],
+    [[ended(3)], '1 run: 1 succeeded. Duration 3s.'],
     [
       [makeRun({ state: 'killing' }), ended(2), ended(4), ended(7200, { state: 'failed' })],
-      '4 runs: 1 running, 2 succeeded, 1 failed. Half of those that ended took 4s or less, the longest 2h.',
+      '4 runs: 1 running, 2 succeeded, 1 failed. Median 4s, max 2h.',
     ],
-    [[ended(2), ended(4)], '2 runs: 2 succeeded. Half of those that ended took 2s or less, the longest 4s.'],
+    [[ended(2), ended(4)], '2 runs: 2 succeeded. Median 2s, max 4s.'],
   ])('%#', (runs, expected) => {
     expect(summaryText(runs)).toBe(expected);
   });

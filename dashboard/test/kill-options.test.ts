@@ -18,23 +18,21 @@ const OWN: MannerChoice = { signal: 'own', graceSeconds: 'own', includeRelated: 
 describe('what is offered', () => {
   test('first what the run was started with, then any signal', () => {
     const own = ownManner({ kind: 'runs', runs: [careful] });
-    expect(signalOptions(own).map(({ label }) => label)).toEqual(['SIGINT: its own', ...KILL_SIGNALS]);
-    expect(graceOptions(own)[0]).toEqual({ value: 'own', label: '30s: its own' });
-    expect(choiceText(OWN, own)).toBe('SIGINT, then SIGKILL after 30s: as the job was started with.');
+    expect(signalOptions(own).map(({ label }) => label)).toEqual(['SIGINT (as configured)', ...KILL_SIGNALS]);
+    expect(graceOptions(own)[0]).toEqual({ value: 'own', label: '30s (as configured)' });
+    expect(choiceText(OWN, own)).toBe('SIGINT, then SIGKILL after 30s, as configured.');
   });
 
   test('for several, each run’s own, unless it is the same', () => {
     const different = ownManner({ kind: 'runs', runs: [careful, plain] });
-    expect(signalOptions(different)[0]?.label).toBe('each run’s own');
-    expect(choiceText(OWN, different)).toBe('Each run’s own signal and grace, as it was started with.');
+    expect(signalOptions(different)[0]?.label).toBe('as configured for each run');
+    expect(choiceText(OWN, different)).toBe('Each run’s own signal and grace period, as configured.');
     expect(choiceText({ ...OWN, signal: 'SIGHUP' }, different)).toBe(
-      'SIGHUP, then SIGKILL after each run’s own grace.',
+      'SIGHUP, then SIGKILL after each run’s own grace period.',
     );
-    expect(choiceText({ ...OWN, graceSeconds: 0 }, different)).toBe(
-      'Each run’s own signal, then SIGKILL right after it.',
-    );
+    expect(choiceText({ ...OWN, graceSeconds: 0 }, different)).toBe('Each run’s own signal, then SIGKILL immediately.');
     const same = ownManner({ kind: 'runs', runs: [careful, { ...careful, id: runId(3) }] });
-    expect(choiceText(OWN, same)).toBe('SIGINT, then SIGKILL after 30s: as the job was started with.');
+    expect(choiceText(OWN, same)).toBe('SIGINT, then SIGKILL after 30s, as configured.');
   });
 
   test('for a whole job nothing is said of runs that are not known here', () => {
@@ -59,5 +57,5 @@ test('with SIGKILL there is no grace', () => {
   const kill: MannerChoice = { signal: 'SIGKILL', graceSeconds: 300, includeRelated: false };
   expect(mannerOf(kill)).toEqual({ signal: 'SIGKILL', grace_seconds: 0 });
   expect([isSigkill(kill, own), isSigkill(OWN, own)]).toEqual([true, false]);
-  expect(choiceText(kill, own)).toBe('SIGKILL at once: nothing is asked to end by itself.');
+  expect(choiceText(kill, own)).toBe('SIGKILL immediately: processes can’t clean up.');
 });

@@ -64,7 +64,7 @@ test('the answer to the call is enough to say that it is requested', () => {
   expect(states(progress)).toEqual({ requested: 'done', delivered: 'next', term: 'open', kill: 'open', gone: 'open' });
 });
 
-test('what was sent is not delivered before the machine has answered', () => {
+test('what was sent is not delivered before confirmed by the machine', () => {
   const isUnanswered = (...events: Parameters<typeof story>) => {
     const progress = killProgress(killing, story(...events), []);
     return [progress?.isUnanswered, states(progress).delivered];
@@ -119,7 +119,7 @@ describe('ends', () => {
     expect(states(progress)).toMatchObject({ kill: 'skipped', gone: 'done' });
   });
 
-  test('SIGKILL at once is one step', () => {
+  test('SIGKILL immediately is one step', () => {
     const order = { ...requested, signal: 'SIGKILL', grace_ms: 0 } as const;
     for (const first of [phase('kill', 12), { ...phase('term', 12), signal: 'SIGKILL' }]) {
       const progress = killProgress(ended, story(order, delivered, first, phase('gone', 13)), []);

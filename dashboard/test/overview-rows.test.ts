@@ -78,7 +78,7 @@ describe('the filter', () => {
     ['machine:db', ['# attention 1', 'report: db-2 timed_out', '# running 1', 'backup db-1']],
     ['state:timed', ['# attention 1', 'report: db-2 timed_out']],
     ['job:web', []],
-    ['out of touch', ['# attention 1', 'sync edge-1']],
+    ['disconnected', ['# attention 1', 'sync edge-1']],
     ['job:', 'all'],
   ])('%s', (typed, expected) => {
     expect(shown(typed)).toEqual(expected === 'all' ? shown() : expected);

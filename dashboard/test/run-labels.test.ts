@@ -17,8 +17,8 @@ test('a kill is told with who, how and why', () => {
       { ...order, reason: null, signal: 'SIGKILL', grace_ms: 0, include: 'related' },
     ),
   ).toEqual([
-    ['kill', 'Kill requested by ops', 'SIGTERM, 30s of grace: “it runs away”'],
-    ['kill', 'Kill requested by ops', 'SIGKILL at once, with related processes'],
+    ['kill', 'Kill requested by ops', 'SIGTERM, 30s grace period: “it runs away”'],
+    ['kill', 'Kill requested by ops', 'SIGKILL immediately, including related processes'],
   ]);
 });
 
@@ -27,11 +27,11 @@ test('a kill that was sent is not told as delivered', () => {
     told({ at: at(1), type: 'kill_sent', kill: KILL_ID }, { at: at(2), type: 'kill_delivered', kill: KILL_ID }),
   ).toEqual([
     ['kill', 'Kill sent to the machine', null],
-    ['kill', 'Kill delivered', 'the machine has answered'],
+    ['kill', 'Kill delivered', 'confirmed by the machine'],
   ]);
 });
 
-test('what could not be ended is never called gone', () => {
+test('what processes survived is never called gone', () => {
   const gone = {
     at: at(1),
     type: 'kill_progress',
@@ -44,9 +44,9 @@ test('what could not be ended is never called gone', () => {
   expect(
     told({ ...gone, ...none, survivors: [7, 8] }, { ...gone, ...none, unnamed_survivors: true }, { ...gone, ...none }),
   ).toEqual([
-    ['bad', 'Not all of it is gone', 'could not be ended: 7, 8'],
-    ['bad', 'Not all of it is gone', 'could not be ended: something whose process id is not known'],
-    ['kill', 'Gone: nothing of it is left', null],
+    ['bad', 'Some processes survived', 'processes survived: 7, 8'],
+    ['bad', 'Some processes survived', 'processes survived: something whose process id is not known'],
+    ['kill', 'All processes ended', null],
   ]);
 });
 
@@ -65,33 +65,29 @@ test('what a kill has left alone is told by name, and it is gone all the same', 
   expect(
     told({ ...gone, survivors: [], unnamed_survivors: false, related: [{ ...tmux, ...relation }, other] }),
   ).toEqual([
-    [
-      'kill',
-      'Gone: nothing of it is left',
-      'not killed, but carries this run’s relation: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1), 4712',
-    ],
+    ['kill', 'All processes ended', 'related, not killed: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1), 4712'],
   ]);
   expect(told({ at: at(2), type: 'left_running', processes: [{ ...tmux, relation }] })).toEqual([
-    ['warn', 'Left running', 'only related: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1)'],
+    ['warn', 'Left running', 'related: 4711 tmux new (child of 1 systemd, LEASH_KEEP=1)'],
   ]);
 });
 
 test('the wrapper’s own limit is told as such', () => {
   const term = { at: at(1), type: 'kill_progress', kill: null, reason: 'timeout', phase: 'term' } as const;
   expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, related: [] })).toEqual([
-    ['kill', 'SIGTERM sent', 'its time limit was reached'],
+    ['kill', 'SIGTERM sent', 'timeout reached'],
   ]);
 });
 
 test('of an end that nobody saw nothing is claimed', () => {
   const end = { at: at(1), type: 'ended', state: 'lost', exit_code: 253, duration_ms: 60_000 } as const;
   expect(told({ ...end, reason: 'wrapper_died' }, { ...end, reason: 'offline_limit' })).toEqual([
-    ['bad', 'Lost for good, exit code 253', 'last known of after 1m; whether the command ended nobody saw'],
+    ['bad', 'Lost permanently, exit code 253', 'last seen after 1m; end not observed'],
     ['bad', 'Ended: lost, exit code 253', 'after 1m'],
   ]);
   expect(wasSeenToEnd('silence')).toBe(false);
-  expect(orphanSentence({ machine: 'web-3', pid: 19144 })).toContain('still runs on web-3 (process 19144)');
-  expect(orphanSentence({ machine: 'web-3', pid: null })).toContain('still runs on web-3, and');
+  expect(orphanSentence({ machine: 'web-3', pid: 19144 })).toContain('still be running on web-3 (PID 19144)');
+  expect(orphanSentence({ machine: 'web-3', pid: null })).toContain('still be running on web-3;');
 });
 
 test('addresses', () => {
@@ -118,12 +114,8 @@ test('a takeover and what is left running are told so that a person knows what t
       { ...left, processes: [] },
     ),
   ).toEqual([
-    [
-      'warn',
-      'The wrapper was killed; another one has taken the run over',
-      'it goes on, with its output, its limits and its kills',
-    ],
-    ['warn', 'Left running', 'pid 4711 sleep 1000, pid 4712'],
+    ['warn', 'The wrapper was killed; a successor took the run over', 'it continues with its output, limits and kills'],
+    ['warn', 'Left running', 'PID 4711 sleep 1000, PID 4712'],
     ['plain', 'Nothing is left running', null],
   ]);
 });

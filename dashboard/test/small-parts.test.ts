@@ -127,8 +127,8 @@ test('a time that is noted every ten minutes is told no more exactly than that',
   expect([0, 9, 12, 59, 60, 180].map(minutes)).toEqual([
     'in the last 10 minutes',
     'in the last 10 minutes',
-    'some 12m ago',
-    'some 59m ago',
+    'about 12m ago',
+    'about 59m ago',
     '1h ago',
     '3h ago',
   ]);

@@ -45,7 +45,7 @@ describe('the form', () => {
     expect(read.ok ? [] : Object.keys(read.problems).sort()).toEqual(['expiry', 'jobs', 'name', 'scopes']);
     expect(readForm(form({ expiry: { kind: 'date', date: '2020-01-01' } }), NOW)).toEqual({
       ok: false,
-      problems: { expiry: 'That day is over.' },
+      problems: { expiry: 'That date is in the past.' },
     });
     expect(readForm(form({ machines: 'a/b' }), NOW)).toMatchObject({
       ok: false,
@@ -60,11 +60,11 @@ describe('lines to paste', () => {
     usageLines({ scopes, jobs: '*' }, 'leash_x', ORIGIN, occasion).map(({ title }) => title);
 
   test('fit what the token may do', () => {
-    expect(titles(['run'])).toEqual(['Once on the machine, as root', 'Then in the crontab, in front of the command']);
-    expect(titles(['run'], 'rotated')).toEqual(['On each machine that has it, as root']);
-    expect(titles(['read'])).toEqual(['To see what runs by a call']);
-    expect(titles(['read', 'kill'])).toEqual(['To stop a job by a call']);
-    expect(titles(['admin'])).toEqual(['To stop a job by a call']);
+    expect(titles(['run'])).toEqual(['Install (as root)', 'Then in the crontab, in front of the command']);
+    expect(titles(['run'], 'rotated')).toEqual(['On each machine that uses it (as root)']);
+    expect(titles(['read'])).toEqual(['List runs via API']);
+    expect(titles(['read', 'kill'])).toEqual(['Kill a job via API']);
+    expect(titles(['admin'])).toEqual(['Kill a job via API']);
   });
 
   test('the crontab’s line names a job that the token is for, and never the secret', () => {

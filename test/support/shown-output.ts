@@ -16,6 +16,6 @@ export async function shownRows(page: Page): Promise<string[]> {
 
 /** All of the part that is loaded. The page's context must have been given the clipboard. */
 export async function copiedOutput(page: Page): Promise<string> {
-  await page.getByRole('button', { name: 'Copy the selection, or all that is loaded' }).click();
+  await page.getByRole('button', { name: 'Copy the selection or all loaded output' }).click();
   return page.evaluate(() => navigator.clipboard.readText());
 }

@@ -23,7 +23,7 @@ export function CopyButton({ text, label, told }: CopyButtonProps) {
   };
   return (
     <button type="button" class="button quiet copy" aria-label={label} onClick={() => void copy()}>
-      {done === null ? 'Copy' : done === 'copied' ? 'Copied' : 'Select it'}
+      {done === null ? 'Copy' : done === 'copied' ? 'Copied' : 'Copy failed'}
     </button>
   );
 }

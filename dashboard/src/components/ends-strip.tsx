@@ -59,13 +59,13 @@ const HEIGHTS: Readonly<Record<RunState, number>> = {
   lost: 16,
 };
 
-/** `Last 20 ends: 18 succeeded, 2 failed; the last one: failed`. */
+/** `Last 20 runs: 18 succeeded, 2 failed; most recent: failed`. */
 export function endsText(ends: readonly RunEnd[]): string {
   const counts = new Map<RunState, number>();
   for (const { state } of ends) counts.set(state, (counts.get(state) ?? 0) + 1);
   const told = [...counts].map(([state, count]) => `${count} ${STATE_WORDS[state]}`).join(', ');
   const [last] = ends;
   return ends.length === 1 || last === undefined
-    ? `One end so far: ${told}`
-    : `Last ${ends.length} ends: ${told}; the last one: ${STATE_WORDS[last.state]}`;
+    ? `1 run: ${told}`
+    : `Last ${ends.length} runs: ${told}; most recent: ${STATE_WORDS[last.state]}`;
 }

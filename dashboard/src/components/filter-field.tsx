@@ -13,7 +13,7 @@ export function FilterField() {
       class="filter"
       aria-label="Filter by job, machine or state"
       placeholder="Filter by job, machine or state"
-      title="Words narrow the list. job:, machine: or state: before a word says where to look for it."
+      title="Type to filter. Prefix with job:, machine: or state: to match one field."
       autocomplete="off"
       autocapitalize="off"
       spellcheck={false}

@@ -26,7 +26,7 @@ export function KillBar() {
   if (shown.length === 0) return null;
   return (
     <Docked>
-      <section class="kill-bar" aria-label="Kills ordered here">
+      <section class="kill-bar" aria-label="Your kills">
         <Follow />
         {shown.map((order) => (
           <OrderLine key={order.id} order={order} />
@@ -49,12 +49,12 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
     <div class="order" data-order={state.kind}>
       <strong class="order-what">{whatOf(order)}</strong>
       <span class="order-progress" role="status">
-        {state.kind === 'sending' && 'Asking…'}
+        {state.kind === 'sending' && 'Sending…'}
         {state.kind === 'failed' && <span class="problem">{failureText(state)}</span>}
         {state.kind === 'failed' && state.kills.length > 0 && (
           <>
             {' '}
-            Of those: <Progress order={order} ids={state.kills} known={kills.value} />
+            Progress: <Progress order={order} ids={state.kills} known={kills.value} />
           </>
         )}
         {state.kind === 'stored' && <Progress order={order} ids={state.kills} known={kills.value} />}
@@ -105,7 +105,7 @@ interface ProgressProps {
 }
 
 function Progress({ order, ids, known }: ProgressProps) {
-  if (isProgressLoading(order)) return <>Loading how far it has come…</>;
+  if (isProgressLoading(order)) return <>Loading progress…</>;
   const progress = orderProgress(ids.map((id) => known.get(id) ?? null));
   return (
     <>
@@ -113,7 +113,7 @@ function Progress({ order, ids, known }: ProgressProps) {
       {progress.survivors.map((left) => (
         <span key={left.machine} class="problem">
           {' '}
-          Could not be ended on {left.machine}: {survivorsText(left)}.
+          Processes survived on {left.machine}: {survivorsText(left)}.
         </span>
       ))}
     </>
@@ -121,7 +121,7 @@ function Progress({ order, ids, known }: ProgressProps) {
 }
 
 function whatOf({ scope }: KillOrder): string {
-  if (scope.kind === 'job') return `Kill all of ${scope.job}`;
+  if (scope.kind === 'job') return `Kill all runs of ${scope.job}`;
   const [first] = scope.runs;
   return scope.runs.length === 1 && first !== undefined
     ? `Kill ${first.job} on ${first.machine}`
@@ -132,23 +132,23 @@ export function forceText(runs: readonly unknown[]): string {
   return runs.length === 1 ? 'Force kill now' : `Force kill ${runs.length} runs now`;
 }
 
-/** `2 gone, 1 waiting for the machine`. */
+/** `2 ended, 1 waiting for machine`. */
 export function progressText({ counts, isOver }: OrderProgress): string {
   const parts = [
-    [counts.survived, 'not all of it gone'],
-    [counts.gone, 'gone'],
-    [counts.refused, 'had already ended'],
-    [counts.lost, 'lost (killed if it comes back)'],
+    [counts.survived, 'with surviving processes'],
+    [counts.gone, 'ended'],
+    [counts.refused, 'already ended'],
+    [counts.lost, 'lost (will be killed on reconnect)'],
     [counts.kill, 'SIGKILL sent'],
-    [counts.term, 'signal sent, grace runs'],
+    [counts.term, 'signal sent, in grace period'],
     [counts.delivered, 'delivered'],
-    [counts.sent, 'sent, not answered yet'],
-    [counts.pending, 'waiting for the machine'],
-    [counts.idle, 'of which nothing runs now'],
-    [counts.none, isOver ? 'never found' : 'stored'],
+    [counts.sent, 'sent, not confirmed yet'],
+    [counts.pending, 'waiting for machine'],
+    [counts.idle, 'with nothing running'],
+    [counts.none, isOver ? 'not found' : 'queued'],
   ] as const;
   const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  if (told.length === 0) return isOver ? 'nothing was there to be ended' : 'stored';
-  if (told.length === 1 && counts.idle > 0) return 'nothing of it runs now';
+  if (told.length === 0) return isOver ? 'nothing to kill' : 'queued';
+  if (told.length === 1 && counts.idle > 0) return 'nothing is running';
   return told.join(', ');
 }

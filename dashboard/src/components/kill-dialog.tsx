@@ -55,7 +55,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
           <Manner own={ownManner(scope)} choice={choice} choose={setChoice} />
           <IncludeRelated runs={scope.runs} choice={choice} choose={setChoice} />
           <label class="whole-row">
-            Reason, for the record
+            Reason (shown in the audit log)
             <input
               value={reason}
               maxLength={500}
@@ -106,7 +106,7 @@ function Manner({ own, choice, choose }: MannerProps) {
         </select>
       </label>
       <label>
-        Grace before SIGKILL
+        Grace period before SIGKILL
         <select
           value={choice.graceSeconds}
           disabled={isSigkill(choice, own)}
@@ -144,7 +144,7 @@ function IncludeRelated({ runs, choice, choose }: IncludeRelatedProps) {
       />
       <span>
         {related.length === 0
-          ? 'Also kill related processes, and those with LEASH_KEEP=1'
+          ? 'Also kill related processes and those with LEASH_KEEP=1'
           : `Also kill related processes: ${relatedTexts(related)}`}
       </span>
     </label>
@@ -159,7 +159,7 @@ function isNothingElseLeft({ runs }: KillScope): boolean {
 function titleOf(scope: KillScope): string {
   const [first] = scope.runs;
   const kill = isUnderWay(scope) ? 'Force kill' : 'Kill';
-  if (scope.kind === 'job') return `${kill} all of ${scope.job}?`;
+  if (scope.kind === 'job') return `${kill} all runs of ${scope.job}?`;
   if (scope.runs.length === 1 && first?.final) return `Kill what ${first.job} left running on ${first.machine}?`;
   return scope.runs.length === 1 && first !== undefined
     ? `${kill} ${first.job} on ${first.machine}?`
@@ -181,20 +181,19 @@ function What({ scope }: { readonly scope: KillScope }) {
   return (
     <>
       <p>
-        This ends {mayBeMore && 'at least '}
+        Kills {mayBeMore && 'at least '}
         <strong>{countText(scope.runs.length, 'run')}</strong>
         {scope.kind === 'job' ? (
           <>
-            , whatever runs of <strong>{scope.job}</strong>,
+            {' '}
+            of <strong>{scope.job}</strong>
           </>
         ) : (
           jobs > 1 && <> of {countText(jobs, 'job')}</>
         )}{' '}
-        on {countText(machines, 'machine')}, and everything they have started.
-        {scope.kind === 'job' &&
-          ' A run of it that started before now and is in touch again within ten minutes is ended, too.'}
-        {away > 0 && ` ${away === 1 ? '1 of them is' : `${away} of them are`} out of touch: `}
-        {away > 0 && 'there the kill waits, and is carried out when they come back.'}
+        on {countText(machines, 'machine')}, including all child processes.
+        {scope.kind === 'job' && ' Runs that started earlier and reconnect within 10 minutes will be killed too.'}
+        {away > 0 && ` ${away} ${away === 1 ? 'is' : 'are'} disconnected and will be killed on reconnecting.`}
       </p>
       <Hit runs={scope.runs} />
     </>
@@ -206,24 +205,27 @@ function UnderWay({ runs }: { readonly runs: readonly Run[] }) {
   if (killing === 0) return null;
   return (
     <p>
-      {killing === runs.length ? 'A kill is under way' : `For ${killing} of them a kill is under way`}: this can shorten
-      the grace that is left, not lengthen it.
+      {killing === runs.length ? 'Already' : `${killing} of them ${killing === 1 ? 'is' : 'are'} already`} being killed.
+      You can shorten the grace period, not extend it.
     </p>
   );
 }
+
+const KILLED_ON_RECONNECT = ' The machine is disconnected; the kill is carried out when it reconnects.';
 
 function WhatOne({ run }: { readonly run: Run }) {
   if (run.final) return <WhatIsLeft run={run} />;
   return (
     <p>
-      This ends <strong>{run.job}</strong> on <strong class="unbroken">{run.machine}</strong>
+      Kills <strong>{run.job}</strong> on <strong class="unbroken">{run.machine}</strong>
       {run.pid !== null && (
         <>
-          , process <strong>{run.pid}</strong>
+          {' '}
+          (PID <strong>{run.pid}</strong>)
         </>
-      )}
-      , and everything it has started.
-      {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
+      )}{' '}
+      and all its child processes.
+      {!run.connected && KILLED_ON_RECONNECT}
     </p>
   );
 }
@@ -233,14 +235,15 @@ function WhatIsLeft({ run }: { readonly run: Run }) {
   const { own } = sortLeft(run.left_running);
   return (
     <p>
-      This ends what <strong>{run.job}</strong> left running on <strong class="unbroken">{run.machine}</strong>
+      Kills what <strong>{run.job}</strong> left running on <strong class="unbroken">{run.machine}</strong>
       {own.length > 0 && (
         <>
-          , {own.length === 1 ? 'process' : 'processes'} <strong>{own.map(({ pid }) => pid).join(', ')}</strong>
+          {' '}
+          (PID <strong>{own.map(({ pid }) => pid).join(', ')}</strong>)
         </>
       )}
-      . How the run ended stays as it is.
-      {!run.connected && ' It is out of touch: the kill waits and is carried out when it comes back.'}
+      . The result of the run doesn’t change.
+      {!run.connected && KILLED_ON_RECONNECT}
     </p>
   );
 }
@@ -250,7 +253,7 @@ function Hit({ runs }: { readonly runs: readonly Run[] }) {
   const byJob = Map.groupBy(runs, ({ job }) => job);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
-    <section class="hit" aria-label="What will be ended" tabIndex={0}>
+    <section class="hit" aria-label="Runs to be killed" tabIndex={0}>
       {[...byJob].map(([job, ofJob]) => (
         <div key={job}>
           <strong>{job}</strong>
@@ -258,8 +261,8 @@ function Hit({ runs }: { readonly runs: readonly Run[] }) {
             {ofJob.map((run) => (
               <li key={run.id}>
                 {run.machine}
-                {run.pid !== null && <span class="aside"> process {run.pid}</span>}
-                {!run.connected && <span class="aside"> out of touch</span>}
+                {run.pid !== null && <span class="aside"> PID {run.pid}</span>}
+                {!run.connected && <span class="aside"> disconnected</span>}
               </li>
             ))}
           </ul>

@@ -69,14 +69,8 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
       case 'gone':
         return (
           <main class="page">
-            <Notice
-              tone="bad"
-              title="This page has to be loaded anew"
-              isPage
-              action={{ label: 'Reload the page', run: () => location.reload() }}
-            >
-              Leash has been updated since this page was opened, or the connection broke off while this part of it was
-              loaded. Leash answers: reloading will do.
+            <Notice tone="bad" title="Reload needed" isPage action={{ label: 'Reload', run: () => location.reload() }}>
+              Leash was updated, or part of this page failed to load. Reload to continue.
             </Notice>
             <Followed />
           </main>
@@ -144,12 +138,11 @@ function CutOff({ ask }: { ask(): Promise<void> }) {
     <main class="page">
       <Notice
         tone="warn"
-        title="This page is loaded as soon as Leash can be reached"
+        title="Waiting for connection"
         isPage
         action={{ label: isBusy.value ? 'Trying…' : 'Try again', run: again }}
       >
-        The control plane does not answer. It is tried again every few seconds; the pages that were open already go on
-        working.
+        Leash isn’t answering. Retrying every few seconds; pages you already opened still work.
       </Notice>
       <Followed />
     </main>

@@ -19,11 +19,11 @@ function linkText(freshness: Freshness): string {
     case 'connecting':
       return 'connecting…';
     case 'catching_up':
-      return 'catching up…';
+      return 'syncing…';
     case 'open':
       return 'live';
     case 'down':
-      return 'not connected';
+      return 'offline';
   }
 }
 
@@ -49,14 +49,14 @@ function Outage({ since, isBack }: { readonly since: number; readonly isBack: bo
   return (
     <div class="banner" role="alert">
       {isBack ? (
-        <strong>Connected again.</strong>
+        <strong>Back online.</strong>
       ) : (
         <strong>
           {/* What ticks would be read aloud every second. */}
-          Not connected<span aria-hidden="true"> for {elapsedText(downMs)}</span>.
+          Offline<span aria-hidden="true"> for {elapsedText(downMs)}</span>.
         </strong>
       )}{' '}
-      What you see may be out of date. {isBack ? 'Fetching what happened meanwhile…' : 'Trying again…'}
+      This data may be out of date. {isBack ? 'Syncing…' : 'Reconnecting…'}
     </div>
   );
 }

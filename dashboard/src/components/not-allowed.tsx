@@ -20,19 +20,14 @@ export function NotAllowed({ who, title, children }: NotAllowedProps) {
       <div class="page-head">
         <h1>{title}</h1>
       </div>
-      <Notice
-        tone="plain"
-        title="Your token does not allow this"
-        action={{ label: 'Sign in with another token', run: signOut }}
-      >
-        {children} You are signed in with the token “{who.name}”, which may <code>{who.scopes.join(', ')}</code>
+      <Notice tone="plain" title="You don’t have access" action={{ label: 'Switch token', run: signOut }}>
+        {children} You are signed in with the token “{who.name}” (scopes: <code>{who.scopes.join(', ')}</code>
         {who.jobs !== '*' && (
           <>
-            {' '}
-            for the jobs <code>{who.jobs}</code>
+            ; jobs: <code>{who.jobs}</code>
           </>
         )}
-        .
+        ).
       </Notice>
     </main>
   );

@@ -61,7 +61,7 @@ export function MoreButton<Item>({ lister }: { readonly lister: Lister<Item> }) 
   const { isBusy } = lister.state.value;
   return (
     <button type="button" class="button more" aria-disabled={isBusy} onClick={() => void lister.more()}>
-      {isBusy ? 'Loading…' : 'Show older ones'}
+      {isBusy ? 'Loading…' : 'Load older'}
     </button>
   );
 }

@@ -42,8 +42,8 @@ export function StateShape({ state, px }: { readonly state: RunState; readonly p
 
 /** What is not certain about the state, and whether a kill waits for it to become so. */
 function contactNote(run: Run): string | null {
-  const note = isLive(run.state) ? 'out of touch' : 'may come back';
+  const note = isLive(run.state) ? 'disconnected' : 'may reconnect';
   const isCertain = isLive(run.state) ? run.connected : run.state !== 'lost' || run.final;
   if (isCertain) return null;
-  return awaitedByKill.value.has(refOf(run)) ? `${note}, kill waits` : note;
+  return awaitedByKill.value.has(refOf(run)) ? `${note}, kill pending` : note;
 }

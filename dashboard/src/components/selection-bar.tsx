@@ -15,7 +15,7 @@ interface SelectionBarProps {
 /** What is picked, and what can be done with it. Over the list, so that nothing moves when it comes. */
 export function SelectionBar({ selection, shown, ask }: SelectionBarProps) {
   const { runs } = selection;
-  useShortcuts([{ key: 'A', does: 'Select all runs shown, or none', run: () => selection.toggle(shown) }]);
+  useShortcuts([{ key: 'A', does: 'Select all / none', run: () => selection.toggle(shown) }]);
   if (runs.length === 0) return null;
   const inSight = new Set(shown.map(({ id }) => id));
   const hidden = runs.filter(({ id }) => !inSight.has(id)).length;
@@ -24,7 +24,7 @@ export function SelectionBar({ selection, shown, ask }: SelectionBarProps) {
       <section class="selection-bar" aria-label="Selection">
         <p role="status">
           <strong>{countText(runs.length, 'run')} selected</strong>
-          {hidden > 0 && <>, {hidden} of them not shown here</>}
+          {hidden > 0 && <> ({hidden} not shown)</>}
         </p>
         <button type="button" class="button danger" onClick={() => ask({ kind: 'runs', runs })}>
           Kill {countText(runs.length, 'run')}…

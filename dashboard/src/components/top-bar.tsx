@@ -17,11 +17,11 @@ export function TopBar({ session }: { readonly session?: Session }) {
       {session !== undefined && <Places session={session} />}
       {session !== undefined && (
         <div class="who">
-          <span class="who-name" title={`May: ${session.scopes.join(', ')}`}>
+          <span class="who-name" title={`Scopes: ${session.scopes.join(', ')}`}>
             {session.name}
           </span>
           <button type="button" class="button quiet" onClick={() => void leave()}>
-            {failed ? 'Sign out (failed, try again)' : 'Sign out'}
+            {failed ? 'Couldn’t sign out – retry' : 'Sign out'}
           </button>
         </div>
       )}

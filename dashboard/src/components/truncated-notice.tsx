@@ -14,8 +14,8 @@ interface CutNoticeProps {
 /** Says of a list that was cut that it was. */
 export function CutNotice({ one, which, children }: CutNoticeProps) {
   return (
-    <Notice tone="warn" title={`There are more than ${countText(MOST_LISTED, one)}`}>
-      Only {which} {MOST_LISTED} are here. {children}
+    <Notice tone="warn" title={`More than ${countText(MOST_LISTED, one)}`}>
+      Showing {which} {MOST_LISTED}. {children}
     </Notice>
   );
 }

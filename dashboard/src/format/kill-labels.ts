@@ -1,5 +1,4 @@
-/** Kills and what becomes of them, in words for somebody who was woken by one. Pure. */
-
+/** The labels of kills and their targets. Pure. */
 import type { Kill, Target } from '#protocol/api';
 import type { KillState, TargetState } from '#protocol/kill';
 import { formatDuration } from '#shared/format-duration';
@@ -11,7 +10,7 @@ import { countText } from './quantity.ts';
 /** As much of a kill as says how it stands with it. */
 type Progressed = Pick<Kill, 'state' | 'targets' | 'found_nothing'>;
 
-const ENDED_BEFORE = 'Nothing that it is for was running any more: it had ended before.';
+const ENDED_BEFORE = 'Nothing to kill: everything had already ended.';
 
 /** Whether it was looked for runs, and nothing is there to be ended. */
 export function hasFoundNothing({ state, found_nothing }: Pick<Kill, 'state' | 'found_nothing'>): boolean {
@@ -24,35 +23,37 @@ export function meaningOf(kill: Progressed): string {
   switch (state) {
     case 'queued':
       if (hasFoundNothing(kill)) {
-        return 'Nothing that it is for runs now. Should a run that started before it come back in touch, it is ended then.';
+        return 'No matching run right now. Runs that started earlier and reconnect will be killed.';
       }
-      if (targets.length === 0) return 'Stored; no run was looked for yet.';
+      if (targets.length === 0) return 'Queued: not matched with runs yet.';
       return isSent({ state, targets })
-        ? 'Stored and sent; no machine has answered yet.'
-        : 'Stored; no machine has it yet: those it is for are out of touch, and get it when they are back.';
+        ? 'Sent: no machine has confirmed it yet.'
+        : 'Queued: the target machines are disconnected; it will be delivered when they reconnect.';
     case 'delivered':
-      return 'At least one machine has it, and not everything that it is for has ended.';
+      return 'In progress: delivered, and some runs are still ending.';
     case 'settled':
       return hasFoundNothing(kill) ? ENDED_BEFORE : settledMeaning(targets);
     case 'expired':
-      return 'Nobody came for it in time. It reaches nobody any more.';
+      return 'Expired: no matching run connected in time. It will not take effect.';
   }
 }
 
 function settledMeaning(targets: readonly Target[]): string {
   if (targets.some(hasSurvivors)) {
-    return 'It is over, but some processes could not be ended.';
+    return 'Done, but some processes survived.';
   }
   const lost = targets.filter(({ state }) => state === 'lost').length;
-  if (lost === 0) return 'Everything that it is for has ended.';
-  const others = lost === targets.length ? '' : ' Everything else that it is for has ended.';
-  return `Of ${countText(lost, 'run')} nobody knows the end: what comes back is killed then.${others}`;
+  if (lost === 0) return 'Done: every targeted run has ended.';
+  const others = lost === targets.length ? '' : ' Every other targeted run has ended.';
+  return lost === 1
+    ? `1 run is lost; it will be killed if it reconnects.${others}`
+    : `${lost} runs are lost; they will be killed if they reconnect.${others}`;
 }
 
 export const KILL_STATE_WORDS: Readonly<Record<KillState, string>> = {
   queued: 'queued',
-  delivered: 'under way',
-  settled: 'settled',
+  delivered: 'in progress',
+  settled: 'done',
   expired: 'expired',
 };
 
@@ -64,9 +65,9 @@ function isSent({ state, targets }: Pick<Kill, 'state' | 'targets'>): boolean {
 /** A kill's state in a word or two: one that is kept for lost runs is not over. */
 export function killText(kill: Progressed): string {
   const { state, targets } = kill;
-  if (hasFoundNothing(kill)) return state === 'settled' ? 'had ended' : 'nothing runs';
+  if (hasFoundNothing(kill)) return state === 'settled' ? 'nothing to kill' : 'nothing running';
   const isKept = state === 'settled' && targets.some((target) => target.state === 'lost');
-  if (isKept) return 'kept for what is lost';
+  if (isKept) return 'waiting for lost runs';
   return isSent({ state, targets }) ? 'sent' : KILL_STATE_WORDS[state];
 }
 
@@ -76,39 +77,39 @@ export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
   delivered: 'delivered',
   term: 'signal sent',
   kill: 'SIGKILL sent',
-  gone: 'gone',
-  refused: 'had already ended',
+  gone: 'ended',
+  refused: 'already ended',
   lost: 'lost',
 };
 
 export function targetMeaning(target: Target): string {
   switch (target.state) {
     case 'pending':
-      return 'The machine is out of touch; the kill goes out as soon as it is back.';
+      return 'Machine disconnected; will be delivered when it reconnects.';
     case 'sent':
-      return 'The kill was sent; the machine has not answered yet.';
+      return 'Sent; waiting for the machine to confirm.';
     case 'delivered':
-      return 'The machine has the kill.';
+      return 'Delivered to the machine.';
     case 'term':
-      return `${target.signal ?? 'The first signal'} was sent to everything that the command has started; the grace runs.`;
+      return `${target.signal ?? 'First signal'} sent to all processes; grace period running.`;
     case 'kill':
-      return 'SIGKILL was sent to what was left.';
+      return 'SIGKILL sent to the remaining processes.';
     case 'gone':
       return (
-        (hasSurvivors(target) ? `Could not be ended: ${survivorsText(target)}.` : 'Nothing of it is left.') +
+        (hasSurvivors(target) ? `Processes survived: ${survivorsText(target)}.` : 'All processes ended.') +
         relatedMeaning(target)
       );
     case 'refused':
-      return 'The run had ended before the kill came.';
+      return 'Already ended when the kill arrived.';
     case 'lost':
-      return 'No sign of life: nobody knows whether it still runs. If it comes back, it is killed.';
+      return 'Contact lost; it may still be running. It will be killed if it reconnects.';
   }
 }
 
 /** What was left alone; of very many runs not all of that is named in the kill. */
 function relatedMeaning({ related, related_count }: Target): string {
   if (related_count === 0) return '';
-  const what = related.length > 0 ? relatedTexts(related) : `${related_count} processes, named on the page of the run`;
+  const what = related.length > 0 ? relatedTexts(related) : `${related_count} processes, listed on the run’s page`;
   return ` Related, not killed: ${what}.`;
 }
 
@@ -117,14 +118,14 @@ export function matchText(kill: Pick<Kill, 'run' | 'instance' | 'machine' | 'tar
   const { run, instance, machine, targets } = kill;
   if (run !== null) {
     const where = targets.find((target) => target.run === run)?.machine;
-    return where === undefined ? `one run, ${run}` : `one run, on ${where}`;
+    return where === undefined ? `one run, ${run}` : `one run on ${where}`;
   }
   const parts = [
     instance === null ? null : `instance ${instance}`,
     machine === null ? null : `on ${machinesText(machine)}`,
   ];
   const told = parts.filter((part) => part !== null);
-  return told.length === 0 ? 'all of it, on all machines' : told.join(', ');
+  return told.length === 0 ? 'all runs, all machines' : told.join(', ');
 }
 
 /** What it has found, as short as it can be said: `web-1`, `5 runs`; before that what it is for. */
@@ -146,19 +147,19 @@ function machinesText(selector: string): string {
   return selector.split(',').join(', ');
 }
 
-/** `SIGTERM, and SIGKILL after 5s`. Null is each run’s own. */
+/** `SIGTERM, then SIGKILL after 5s`. Null is each run’s own. */
 export function mannerText(signal: Kill['signal'], graceMs: Kill['grace_ms'], include: Kill['include'] = null): string {
-  return include === null ? signalsText(signal, graceMs) : `${signalsText(signal, graceMs)}; also what is only related`;
+  return include === null
+    ? signalsText(signal, graceMs)
+    : `${signalsText(signal, graceMs)}, including related processes`;
 }
 
 function signalsText(signal: Kill['signal'], graceMs: Kill['grace_ms']): string {
-  if (signal === 'SIGKILL') return 'SIGKILL at once';
-  if (signal === null && graceMs === null) return 'each run’s own signal and grace';
+  if (signal === 'SIGKILL') return 'SIGKILL immediately';
+  if (signal === null && graceMs === null) return 'each run’s own signal and grace period';
   const first = signal ?? 'each run’s own signal';
-  if (graceMs === null) return `${first}, and SIGKILL after each run’s own grace`;
-  return graceMs === 0
-    ? `${first}, and SIGKILL right after it`
-    : `${first}, and SIGKILL after ${formatDuration(graceMs)}`;
+  if (graceMs === null) return `${first}, then SIGKILL after each run’s own grace period`;
+  return graceMs === 0 ? `${first}, then SIGKILL immediately` : `${first}, then SIGKILL after ${formatDuration(graceMs)}`;
 }
 
 /** How it stands with it, for whoever only glances. */

@@ -41,38 +41,41 @@ function onlyOne<Value>(values: readonly Value[]): Value | null {
 /** The runs' own first: who does not choose wants them. */
 export function signalOptions(own: OwnManner): { value: MannerChoice['signal']; label: string }[] {
   return [
-    { value: 'own', label: own.signal === null ? 'each run’s own' : `${own.signal}: its own` },
+    { value: 'own', label: own.signal === null ? 'as configured for each run' : `${own.signal} (as configured)` },
     ...KILL_SIGNALS.map((value) => ({ value, label: value })),
   ];
 }
 
 export function graceOptions(own: OwnManner): { value: MannerChoice['graceSeconds']; label: string }[] {
   return [
-    { value: 'own', label: own.graceMs === null ? 'each run’s own' : `${graceLabel(own.graceMs)}: its own` },
+    {
+      value: 'own',
+      label: own.graceMs === null ? 'as configured for each run' : `${graceLabel(own.graceMs)} (as configured)`,
+    },
     ...GRACE_SECONDS.map((seconds) => ({ value: seconds, label: graceLabel(seconds * 1000) })),
   ];
 }
 
 function graceLabel(ms: number): string {
-  return ms === 0 ? 'none' : formatDuration(ms);
+  return ms === 0 ? 'None – SIGKILL immediately' : formatDuration(ms);
 }
 
-/** `SIGINT, then SIGKILL after 30s: as the job was started with.` */
+/** `SIGINT, then SIGKILL after 30s, as configured.` */
 export function choiceText(choice: MannerChoice, own: OwnManner): string {
-  if (isSigkill(choice, own)) return 'SIGKILL at once: nothing is asked to end by itself.';
+  if (isSigkill(choice, own)) return 'SIGKILL immediately: processes can’t clean up.';
   const isOwn = choice.signal === 'own' && choice.graceSeconds === 'own';
   if (isOwn && (own.signal === null || own.graceMs === null)) {
-    return 'Each run’s own signal and grace, as it was started with.';
+    return 'Each run’s own signal and grace period, as configured.';
   }
   const signal = choice.signal === 'own' ? (own.signal ?? 'Each run’s own signal') : choice.signal;
-  const source = isOwn ? ': as the job was started with.' : '.';
+  const source = isOwn ? ', as configured.' : '.';
   return `${signal}, then SIGKILL ${graceText(choice.graceSeconds, own.graceMs)}${source}`;
 }
 
 function graceText(graceSeconds: MannerChoice['graceSeconds'], ownMs: number | null): string {
   const ms = graceSeconds === 'own' ? ownMs : graceSeconds * 1000;
-  if (ms === null) return 'after each run’s own grace';
-  return ms === 0 ? 'right after it' : `after ${formatDuration(ms)}`;
+  if (ms === null) return 'after each run’s own grace period';
+  return ms === 0 ? 'immediately' : `after ${formatDuration(ms)}`;
 }
 
 /** With SIGKILL there is no grace to choose. */

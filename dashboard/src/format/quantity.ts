@@ -25,7 +25,7 @@ export function agoText(ms: number): string {
 export function roughlyAgoText(ms: number, everyMs: number): string {
   const minutes = Math.round(everyMs / 60_000);
   if (ms < everyMs) return `in the last ${minutes} minutes`;
-  return ms < 60 * 60_000 ? `some ${agoText(ms)}` : agoText(ms);
+  return ms < 60 * 60_000 ? `about ${agoText(ms)}` : agoText(ms);
 }
 
 /** `1 run`, `12 runs`. */

@@ -2,7 +2,7 @@ import type { RunState } from '#protocol/run-state';
 
 export const STATE_WORDS: Readonly<Record<RunState, string>> = {
   running: 'running',
-  killing: 'being killed',
+  killing: 'stopping',
   succeeded: 'succeeded',
   failed: 'failed',
   killed: 'killed',

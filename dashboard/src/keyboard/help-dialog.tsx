@@ -3,7 +3,7 @@ import { shortcuts } from './shortcuts.ts';
 
 /** What no shortcut of ours is needed for. */
 const BROWSERS_OWN = [
-  ['Enter', 'Open what has the focus'],
+  ['Enter', 'Open the focused item'],
   ['Esc', 'Close a dialog, leave a field'],
 ] as const;
 
@@ -12,7 +12,7 @@ export function HelpDialog({ close }: { close(): void }) {
   // The last one that came says what a key does.
   const byKey = new Map([...shortcuts.value.map(({ key, does }) => [key, does] as const), ...BROWSERS_OWN]);
   return (
-    <ReadingDialog title="Keys" class="help-dialog" close={close}>
+    <ReadingDialog title="Keyboard shortcuts" class="help-dialog" close={close}>
       <dl class="keys">
         {[...byKey].map(([key, does]) => (
           <div key={key}>

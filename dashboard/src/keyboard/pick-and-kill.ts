@@ -19,7 +19,7 @@ export function usePickAndKill({ selection, runsHere, picks, ask }: PickAndKill)
     { key: 'x', does: `Select ${picks}`, run: () => selection.toggle(runsHere()) },
     {
       key: 'K',
-      does: 'Kill what is selected, or the run that has the focus',
+      does: 'Kill selection or focused run',
       run: () => {
         const runs = selection.runs.length > 0 ? selection.runs : runsHere().filter(selection.mayPick);
         if (runs.length > 0) ask({ kind: 'runs', runs });

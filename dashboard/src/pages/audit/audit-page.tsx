@@ -32,7 +32,7 @@ const KNOWN_KILLS = 200;
 
 export function AuditPage() {
   useFleet();
-  usePageTitle('Audit – Leash');
+  usePageTitle('Audit log – Leash');
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
   const narrowing = readNarrowing(query.value);
@@ -56,7 +56,7 @@ export function AuditPage() {
     <main class="page audit" aria-busy={readAt === null}>
       <div class="page-head">
         <h1 ref={heading} tabIndex={-1}>
-          Audit
+          Audit log
         </h1>
         <AsOf lister={lister} narrowing={narrowing} />
       </div>
@@ -64,7 +64,7 @@ export function AuditPage() {
       {failure !== null && (
         <Notice
           tone="bad"
-          title="The audit cannot be loaded"
+          title="Couldn’t load the audit log"
           action={{ label: 'Try again', run: () => void lister.reload() }}
         >
           {failure.detail}
@@ -154,7 +154,7 @@ function AsOf({ lister, narrowing }: AsOfProps) {
         aria-disabled={isBusy}
         onClick={() => void lister.reload()}
       >
-        {newer > 0 ? 'Show newer ones' : 'Look again'}
+        {newer > 0 ? 'Load new entries' : 'Refresh'}
       </button>
     </div>
   );
@@ -162,18 +162,18 @@ function AsOf({ lister, narrowing }: AsOfProps) {
 
 const ACTION_NAMES: Readonly<Record<AuditAction, string>> = {
   kill: 'Kills',
-  token_created: 'Tokens made',
-  token_rotated: 'Tokens given a new secret',
+  token_created: 'Tokens created',
+  token_rotated: 'Tokens rotated',
   token_deleted: 'Tokens deleted',
   signed_in: 'Sign-ins',
   signed_out: 'Sign-outs',
-  refused: 'Refusals',
-  run_conflict: 'Run ids used twice',
+  refused: 'Denied requests',
+  run_conflict: 'Run id conflicts',
 };
 
 /** Who acted, where no token is known. */
 const NOBODY_NAMES: Partial<Record<AuditAction, string>> = {
-  refused: 'Somebody not signed in',
+  refused: 'Anonymous',
   run_conflict: 'The control plane',
 };
 
@@ -189,13 +189,13 @@ function Narrow({ narrowing, names }: NarrowProps) {
   if (actor !== null && !known.has(actor)) known.set(actor, actor);
   return (
     <search class="narrowing">
-      <label for="audit-action">What</label>
+      <label for="audit-action">Action</label>
       <select
         id="audit-action"
         value={action ?? ''}
         onChange={(event) => narrow({ action: event.currentTarget.value })}
       >
-        <option value="">everything</option>
+        <option value="">All actions</option>
         {AUDIT_ACTIONS.map((name) => (
           <option key={name} value={name}>
             {ACTION_NAMES[name]}
@@ -204,7 +204,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
       </select>
       <label for="audit-actor">By</label>
       <select id="audit-actor" value={actor ?? ''} onChange={(event) => narrow({ actor: event.currentTarget.value })}>
-        <option value="">anyone</option>
+        <option value="">Anyone</option>
         {actorChoices(known).map(({ id, label }) => (
           <option key={id} value={id}>
             {label}
@@ -215,7 +215,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
         <button type="button" class="chip" aria-pressed={true} onClick={() => narrow({ subject: null })}>
           About {known.get(subject) ?? subject}
           <span aria-hidden="true">×</span>
-          <span class="unseen">: show all again</span>
+          <span class="unseen">: clear filter</span>
         </button>
       )}
       <DensityToggle />
@@ -227,17 +227,19 @@ function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly nar
   if (!isRead) {
     return (
       <p class="nothing" role="status">
-        Loading the audit…
+        Loading the audit log…
       </p>
     );
   }
   const isNarrowed = narrowing.actor !== null || narrowing.action !== null || narrowing.subject !== null;
   return (
     <p class="nothing" role="status">
-      {isNarrowed ? 'No entry like that.' : 'There is no entry yet: kills, tokens, sign-ins and refusals come here.'}{' '}
+      {isNarrowed
+        ? 'No matching entries.'
+        : 'No entries yet. Kills, token changes, sign-ins and denied requests appear here.'}{' '}
       {isNarrowed && (
         <button type="button" class="button quiet" onClick={() => narrow({ actor: null, action: null, subject: null })}>
-          Show all
+          Clear filter
         </button>
       )}
     </p>
@@ -265,12 +267,12 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
       <div class="audit-what">
         <p data-tone={tone}>
           {actor === null ? (
-            <strong>{NOBODY_NAMES[entry.action] ?? 'Somebody unknown'}</strong>
+            <strong>{NOBODY_NAMES[entry.action] ?? 'Unknown'}</strong>
           ) : (
             <button
               type="button"
               class="actor"
-              title={`Show only what ${actor.name} did`}
+              title={`Show only entries by ${actor.name}`}
               onClick={() => narrow({ actor: actor.id })}
             >
               {actor.name}
@@ -285,7 +287,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
           )}
           {entry.count > 1 && (
             <>
-              , {entry.count} times until <Clock at={entry.last_at} />
+              , {entry.count} times, last <Clock at={entry.last_at} />
             </>
           )}
         </p>
@@ -309,13 +311,13 @@ function Details({ entry }: { readonly entry: AuditEntry }) {
   const { address, request_id, subject, action, detail, at, last_at } = entry;
   return (
     <dl class="audit-details">
-      <Detail name="From">{address === null ? 'an unknown address' : <code>{address}</code>}</Detail>
+      <Detail name="From">{address === null ? 'unknown address' : <code>{address}</code>}</Detail>
       {request_id !== '' && (
-        <Detail name="Request">
-          <code>{request_id}</code> <CopyButton text={request_id} label="Copy the request’s id" />
+        <Detail name="Request ID">
+          <code>{request_id}</code> <CopyButton text={request_id} label="Copy the request ID" />
         </Detail>
       )}
-      <Detail name="At">
+      <Detail name="Time">
         <code>{at}</code>
         {last_at !== at && (
           <>
@@ -327,7 +329,7 @@ function Details({ entry }: { readonly entry: AuditEntry }) {
       <Detail name={SUBJECT_NAMES[action] ?? 'Token'}>
         <code>{subject}</code>{' '}
         <button type="button" class="button quiet" onClick={() => narrow({ subject })}>
-          All about it
+          Filter by this
         </button>
       </Detail>
       {Object.entries(detail)

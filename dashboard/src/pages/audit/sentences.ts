@@ -1,4 +1,4 @@
-/** Entries of the audit as sentences that begin with who did it. Pure. */
+/** Audit entries as sentences that start with the actor. Pure. */
 import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
 import { KillInclude, KillSignal } from '#protocol/kill';
@@ -9,7 +9,7 @@ export interface Sentence {
   /** What was done, after the actor's name. */
   readonly deed: string;
   readonly tone: 'plain' | 'warn';
-  /** A time that goes with it: since when the old secret is worth nothing, when a new token ends. */
+  /** A time at the end of the sentence: when the old secret or a new token expires. */
   readonly until: { readonly words: string; readonly at: string } | null;
   readonly job: string | null;
   readonly kill: string | null;
@@ -60,11 +60,11 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
     case 'token_rotated':
       return rotatedSentence(entry, token());
     case 'token_deleted':
-      return plain(`deleted ${token()}, and ended all that was opened with it`);
+      return plain(`deleted ${token()} and ended its sessions`);
     case 'signed_in':
-      return plain('signed in to the page');
+      return plain('signed in to the dashboard');
     case 'signed_out':
-      return plain('signed out of the page');
+      return plain('signed out of the dashboard');
     case 'refused':
       return refusedSentence(entry);
     case 'run_conflict':
@@ -74,42 +74,42 @@ export function sentenceOf(entry: AuditEntry, names: Names): Sentence {
 
 function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sentence {
   const read = v.safeParse(KillDetail, detail);
-  if (!read.success) return { ...plain(`ordered a kill of ${job}`), job };
+  if (!read.success) return { ...plain(`requested a kill of ${job}`), job };
   const { kill, run, signal, grace_ms, include, reason } = read.output;
   const machine = run === null ? null : names.machineOf({ id: run, job }, kill);
-  const what = machine === null ? matchText({ ...read.output, targets: [] }) : `one run, on ${machine}`;
+  const what = machine === null ? matchText({ ...read.output, targets: [] }) : `one run on ${machine}`;
   const why = reason === null ? '' : `: “${reason}”`;
-  const deed = `ordered a kill of ${job}, ${what} (${mannerText(signal, grace_ms, include)})${why}`;
+  const deed = `requested a kill of ${job}, ${what} (${mannerText(signal, grace_ms, include)})${why}`;
   return { ...plain(deed), job, kill, run };
 }
 
 function createdSentence({ detail }: AuditEntry): Sentence {
   const read = v.safeParse(CreatedDetail, detail);
-  if (!read.success) return plain('made a token');
+  if (!read.success) return plain('created a token');
   const { name, scopes, jobs, machines, expires_at } = read.output;
-  const where = machines === '*' ? '' : ` on the machines ${machines}`;
-  const deed = `made the token “${name}”, which may ${scopes.join(', ')} for ${jobs === '*' ? 'all jobs' : `the jobs ${jobs}`}${where}`;
-  return { ...plain(deed), until: expires_at === null ? null : { words: 'until', at: expires_at } };
+  const where = machines === '*' ? '' : `; machines ${machines}`;
+  const deed = `created the token “${name}” (${scopes.join(', ')}; ${jobs === '*' ? 'all jobs' : `jobs ${jobs}`}${where})`;
+  return expires_at === null ? plain(deed) : { ...plain(`${deed},`), until: { words: 'valid until', at: expires_at } };
 }
 
-/** An end this close to the rotation was meant to be at once. */
+/** An old secret that ends this soon after the rotation was revoked immediately. */
 const AT_ONCE_MS = 1_000;
 
 function rotatedSentence({ at, detail }: AuditEntry, token: string): Sentence {
   const read = v.safeParse(RotatedDetail, detail);
-  const deed = `gave ${token} a new secret`;
+  const deed = `rotated ${token}`;
   if (!read.success) return plain(deed);
   const { old_ends_at } = read.output;
   if (Date.parse(old_ends_at) - Date.parse(at) <= AT_ONCE_MS) {
-    return plain(`${deed} and ended the old one at once, with all that was opened with it`);
+    return plain(`${deed}, revoked the old secret and ended its sessions`);
   }
-  return { ...plain(deed), until: { words: 'and left the old one valid until', at: old_ends_at } };
+  return { ...plain(`${deed},`), until: { words: 'old secret valid until', at: old_ends_at } };
 }
 
 function refusedSentence({ subject, detail }: AuditEntry): Sentence {
   const read = v.safeParse(RefusedDetail, detail);
   const code = read.success ? read.output.code : 'many';
-  const deed = `was refused to ${CALLS[subject] ?? `call ${subject}`}: ${REASONS[code] ?? code}`;
+  const deed = `was denied: ${CALLS[subject] ?? subject} (${REASONS[code] ?? code})`;
   return { ...plain(deed), tone: isOfOpenPage(subject, code) ? 'plain' : 'warn' };
 }
 
@@ -117,15 +117,15 @@ function refusedSentence({ subject, detail }: AuditEntry): Sentence {
 function conflictSentence({ subject: job, detail }: AuditEntry): Sentence {
   const read = v.safeParse(ConflictDetail, detail);
   if (!read.success) {
-    const deed = 'saw more jobs report runs with the ids of other jobs’ runs: the metric counts them';
+    const deed = 'detected more run id conflicts between jobs; the metrics count them all';
     return { ...plain(deed), tone: 'warn' };
   }
   const { run, machine, first_job } = read.output;
-  const deed = `saw ${job} on ${machine} report a run whose id ${first_job} had reported before. Each keeps its own run`;
+  const deed = `detected a run id conflict: ${job} on ${machine} reported a run with an id that ${first_job} had already used. Each job keeps its own run`;
   return { ...plain(deed), tone: 'warn', job, run };
 }
 
-/** A page that was left open asks on when its token was deleted or its session has ended: nothing to be alarmed at. */
+/** A dashboard left open keeps polling after its session or token has ended: no reason for alarm. */
 function isOfOpenPage(operation: string, code: string): boolean {
   return code === 'unauthenticated' && OF_OPEN_PAGE.includes(operation);
 }
@@ -138,37 +138,37 @@ function plain(deed: string): Sentence {
 
 /** What a call is for, by its `operationId`. */
 const CALLS: Readonly<Record<string, string>> = {
-  many: 'do many different things',
-  signIn: 'sign in to the page',
+  many: 'many different calls',
+  signIn: 'sign in to the dashboard',
   signOut: 'sign out',
-  getSession: 'go on with a session of the page',
+  getSession: 'resume a session',
   connectWrapper: 'connect a run',
   watchJob: 'watch a job',
-  watchFleet: 'watch what runs',
+  watchFleet: 'watch runs',
   killJob: 'kill runs of a job',
   killMany: 'kill many runs at once',
-  listJobs: 'list the jobs',
+  listJobs: 'list jobs',
   getJob: 'read a job',
-  listRuns: 'list the runs',
+  listRuns: 'list runs',
   getRun: 'read a run',
-  listRunEvents: 'read what happened to a run',
-  getRunOutput: 'read the output of a run',
-  listKills: 'list the kills',
+  listRunEvents: 'read a run’s events',
+  getRunOutput: 'read a run’s output',
+  listKills: 'list kills',
   getKill: 'read a kill',
-  listTokens: 'list the tokens',
-  createToken: 'make a token',
-  rotateToken: 'give a token a new secret',
+  listTokens: 'list tokens',
+  createToken: 'create a token',
+  rotateToken: 'rotate a token',
   deleteToken: 'delete a token',
-  listAudit: 'read the audit',
-  getMetrics: 'read the metrics',
+  listAudit: 'read the audit log',
+  getMetrics: 'read metrics',
 };
 
 const REASONS: Readonly<Record<string, string>> = {
-  many: 'for various reasons',
-  unauthenticated: 'it showed no token or session that is valid, or one that no longer is',
+  many: 'various reasons',
+  unauthenticated: 'invalid or expired credentials',
   token_expired: 'the token has expired',
-  token_rotated: 'the secret was replaced by a new one',
-  forbidden: 'the token does not allow it',
-  wrong_origin: 'the call came from another page',
-  rate_limited: 'there were too many such calls',
+  token_rotated: 'the secret was rotated',
+  forbidden: 'not allowed for this token',
+  wrong_origin: 'called from another site',
+  rate_limited: 'too many calls',
 };

@@ -45,14 +45,14 @@ export function ChartPane({ runs, isAwaited }: ChartPaneProps) {
   const summary = useMemo(() => summaryText(runs), [runs]);
   const loading = chart.value;
   return (
-    <section class="chart-pane" aria-label="Chart of durations">
+    <section class="chart-pane" aria-label="Duration chart">
       <p id={SUMMARY_ID} class="chart-summary">
-        {isAwaited ? 'Loading the history…' : summary}
+        {isAwaited ? 'Loading history…' : summary}
       </p>
       <div class="chart-place" hidden={!isAwaited && runs.length < WORTH_DRAWING}>
         {loading === 'failed' && (
           <p class="nothing">
-            The chart could not be loaded. The list below says the same.{' '}
+            Chart failed to load.{' '}
             <button type="button" class="button quiet" onClick={ask}>
               Try again
             </button>

@@ -86,12 +86,12 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
       class="duration-chart"
       role="slider"
       tabIndex={0}
-      aria-label="Runs by their start, each with how long it took. Enter opens the run."
+      aria-label="Run durations by start time. Enter opens the run."
       aria-describedby={describedBy}
       aria-valuemin={1}
       aria-valuemax={Math.max(1, points.length)}
       aria-valuenow={at === -1 ? Math.max(1, points.length) : at + 1}
-      aria-valuetext={point === null ? 'no run chosen' : pointText(point)}
+      aria-valuetext={point === null ? 'no run selected' : pointText(point)}
       data-meant={point !== null}
       onKeyDown={onKeyDown}
       onBlur={() => setChosen(null)}

@@ -82,8 +82,7 @@ function median(durations: readonly number[]): number {
 }
 
 /**
- * The chart in words: `200 runs: 3 running, 180 succeeded, 17 failed. Half of those that ended took 2m 05s or less, the
- * longest 1h 02m.`
+ * The chart in words: `200 runs: 3 running, 180 succeeded, 17 failed. Median 2m 05s, max 1h 02m.`
  */
 export function summaryText(runs: readonly Run[]): string {
   if (runs.length === 0) return '';
@@ -98,7 +97,7 @@ export function summaryText(runs: readonly Run[]): string {
     ended.length === 0
       ? ''
       : ended.length === 1
-        ? ` The one that ended took ${formatDuration(longest)}.`
-        : ` Half of those that ended took ${formatDuration(median(ended))} or less, the longest ${formatDuration(longest)}.`;
+        ? ` Duration ${formatDuration(longest)}.`
+        : ` Median ${formatDuration(median(ended))}, max ${formatDuration(longest)}.`;
   return `${countText(runs.length, 'run')}: ${told.join(', ')}.${took}`;
 }

@@ -18,7 +18,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
   const choices =
     filter.machine === null || machines.includes(filter.machine) ? machines : [filter.machine, ...machines];
   return (
-    <search ref={place} class="job-filters" aria-label="Narrow the history">
+    <search ref={place} class="job-filters" aria-label="Filter the history">
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
       <div class="job-states" role="group" aria-label="States">
         <button type="button" class="chip" aria-pressed={chosen.size === 0} onClick={() => narrow({ state: null })}>
@@ -44,7 +44,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
         value={filter.machine ?? ''}
         onChange={(event) => narrow({ machine: event.currentTarget.value })}
       >
-        <option value="">{choices.length > 1 ? `All ${choices.length} machines seen here` : 'All machines'}</option>
+        <option value="">{choices.length > 1 ? `All ${choices.length} machines` : 'All machines'}</option>
         {choices.map((machine) => (
           <option key={machine} value={machine}>
             {machine}
@@ -55,7 +55,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
         <button
           type="button"
           class="chip job-instance"
-          aria-label={`Only the instance ${filter.instance}: show all instances again`}
+          aria-label={`Instance ${filter.instance}: clear filter`}
           onClick={() => narrow({ instance: null })}
         >
           instance {filter.instance} <span aria-hidden="true">×</span>
@@ -63,7 +63,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
       )}
       {isNarrowed(filter) && (
         <button type="button" class="button quiet" onClick={showAll}>
-          Show all
+          Clear filter
         </button>
       )}
       <DensityToggle />

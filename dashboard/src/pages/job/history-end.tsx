@@ -50,14 +50,14 @@ function EndText({ follower, more, history, filter, shown }: EndTextProps) {
   if (more.kind === 'failed') {
     return (
       <p class="nothing">
-        <span class="problem">The history cannot be loaded. {more.failure.detail}</span>{' '}
+        <span class="problem">Couldn’t load the history. {more.failure.detail}</span>{' '}
         <button type="button" class="button quiet" onClick={() => follower.loadMore()}>
           Try again
         </button>
       </p>
     );
   }
-  if (history.reach.kind === 'nowhere') return <p class="nothing">Loading the history…</p>;
+  if (history.reach.kind === 'nowhere') return <p class="nothing">Loading history…</p>;
   if (hasMoreToLoad(history)) {
     return (
       <button type="button" class="button quiet" disabled={more.kind === 'loading'} onClick={() => follower.loadMore()}>
@@ -66,19 +66,19 @@ function EndText({ follower, more, history, filter, shown }: EndTextProps) {
     );
   }
   if (history.reach.kind === 'to') {
-    return <p class="aside">These are the newest {countText(shown, 'run')}. Narrow the list to see older ones.</p>;
+    return <p class="aside">Newest {countText(shown, 'run')}. Filter to see older runs.</p>;
   }
   if (shown > 0) {
-    return <p class="aside">{shown === 1 ? 'That is the only run' : `That is all: ${countText(shown, 'run')}`}.</p>;
+    return <p class="aside">End of history · {countText(shown, 'run')}</p>;
   }
   if (!isNarrowed(filter)) {
-    return <p class="nothing">No run of it is kept any more. The next one shows here as it starts.</p>;
+    return <p class="nothing">No runs kept. The next one will appear here.</p>;
   }
   return (
     <p class="nothing">
-      No run of it matches.{' '}
+      No runs match.{' '}
       <button type="button" class="button quiet" onClick={showAll}>
-        Show all runs
+        Clear filter
       </button>
     </p>
   );

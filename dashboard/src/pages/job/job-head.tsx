@@ -36,10 +36,10 @@ export function Resting({ job }: { readonly job: FleetJob | null }) {
   const last = job?.ends[0];
   return (
     <div class="nothing job-resting">
-      <p>Nothing of it runs.</p>
+      <p>Not running</p>
       {job !== null && last !== undefined && (
         <p class="job-last">
-          <Link to={runPath({ id: last.run, job: job.name })}>The last run</Link> on {last.machine}{' '}
+          <Link to={runPath({ id: last.run, job: job.name })}>Last run</Link> on {last.machine}{' '}
           <StateBadge state={last.state} /> <Ago at={last.ended_at ?? last.started_at} />
         </p>
       )}

@@ -40,7 +40,7 @@ export function JobPage({ name, who }: JobPageProps) {
   const known = follower.known.value;
   return (
     <main class="page job" aria-busy={known === 'asking'}>
-      <nav class="page-head" aria-label="Where you are">
+      <nav class="page-head" aria-label="Breadcrumb">
         <span class="trail">
           <Link to="/">Runs</Link>
           {` / ${name}`}
@@ -50,13 +50,13 @@ export function JobPage({ name, who }: JobPageProps) {
       {known === 'yes' && <Loaded name={name} who={who} follower={follower} />}
       {known === 'asking' && follower.failure.value === null && (
         <p class="nothing" role="status">
-          Loading the job…
+          Loading job…
         </p>
       )}
       {known === 'no' && (
-        <Notice tone="plain" title="No such job" isPage>
-          No run of <strong>{name}</strong> was ever seen. Check the name, or see <Link to="/">what runs</Link>. Should
-          it run for the first time now, it shows here by itself.
+        <Notice tone="plain" title="Job not found" isPage>
+          No runs of <strong>{name}</strong>. Check the spelling; if it runs, it will appear here.{' '}
+          <Link to="/">Go to runs</Link>
         </Notice>
       )}
       <LinkBanner freshness={follower.freshness.value} />
@@ -69,9 +69,8 @@ function Trouble({ follower }: { readonly follower: JobFollower }) {
   const failure = follower.failure.value;
   if (failure === null) return null;
   return (
-    <Notice tone="bad" title="This job cannot be loaded" isPage={follower.known.value === 'asking'}>
-      {failure.detail}{' '}
-      {isTemporary(failure) ? 'It is tried again every few seconds.' : <Link to="/">See what runs</Link>}
+    <Notice tone="bad" title="Couldn’t load this job" isPage={follower.known.value === 'asking'}>
+      {failure.detail} {isTemporary(failure) ? 'Retrying every few seconds.' : <Link to="/">Go to runs</Link>}
     </Notice>
   );
 }

@@ -28,21 +28,17 @@ export function OpenRunsSection({ open, rows, job, isKnown, isCut, selection, as
       </h2>
       {isCut && (
         <CutNotice one="run" which="the newest">
-          Those that are not listed run as well, and “Kill all” ends them, too.
+          “Kill all” includes the runs not listed.
         </CutNotice>
       )}
       {open.all.length === 0 ? (
         isKnown && <Resting job={job} />
       ) : (
-        <RunList
-          rows={rows}
-          label="What runs now"
-          row={(run) => <OpenRow run={run} selection={selection} ask={ask} />}
-        />
+        <RunList rows={rows} label="Running now" row={(run) => <OpenRow run={run} selection={selection} ask={ask} />} />
       )}
       {open.isFoldable && (
         <button type="button" class="button quiet job-unfold" aria-expanded={!open.isFolded} onClick={open.toggleFold}>
-          {open.isFolded ? `Show all ${open.all.length}` : `Show only the first ${SHOWN_FOLDED}`}
+          {open.isFolded ? `Show all ${open.all.length}` : `Show first ${SHOWN_FOLDED}`}
         </button>
       )}
     </section>

@@ -29,10 +29,10 @@ export function RecentKills({ job, isKnown }: RecentKillsProps) {
   const parts = newest === undefined ? [] : isBatch(newest) ? newest.kills : [newest];
   const [first] = parts;
   return (
-    <section aria-label="Last kills">
+    <section aria-label="Recent kills">
       <details class="job-kills">
         <summary>
-          <strong>Last kills</strong>{' '}
+          <strong>Recent kills</strong>{' '}
           {newest === undefined || first === undefined ? (
             <span class="aside">{isKnown ? 'none' : 'loading…'}</span>
           ) : (

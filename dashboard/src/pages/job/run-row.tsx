@@ -94,8 +94,8 @@ function InstanceButton({ instance }: { readonly instance: string }) {
     <button
       type="button"
       class="instance"
-      title={`Show only the instance ${instance}`}
-      aria-label={`Show only the instance ${instance}`}
+      title={`Filter by instance ${instance}`}
+      aria-label={`Filter by instance ${instance}`}
       onClick={() => narrow({ instance })}
     >
       {instance}

@@ -50,7 +50,7 @@ export function KillPage({ id, who }: { readonly id: string; readonly who: Sessi
   usePageTitle(kill === null ? 'Leash' : `Kill of ${kill.job}: ${killText(kill)} – Leash`);
   return (
     <main class="page kill-page" aria-busy={kill === null && failure.value === null}>
-      <nav class="page-head" aria-label="Where you are">
+      <nav class="page-head" aria-label="Breadcrumb">
         {mayRead(who) ? <Link to="/kills">← Kills</Link> : <span />}
         {mayRead(who) ? <Followed read={read} /> : <ByHand read={read} />}
       </nav>
@@ -59,7 +59,7 @@ export function KillPage({ id, who }: { readonly id: string; readonly who: Sessi
       {kill !== null && <Loaded kill={kill} isLinked={mayRead(who)} mayForce={mayKill(who, kill.job)} />}
       {kill === null && failure.value === null && (
         <p class="nothing" role="status">
-          Loading the kill…
+          Loading kill…
         </p>
       )}
       <Announcer text={kill === null ? null : spoken(kill)} />
@@ -88,9 +88,9 @@ function ByHand({ read }: ReadProps) {
   useEffect(() => void read(), [read]);
   return (
     <p class="as-of">
-      As of when you last asked
+      Not live
       <button type="button" class="button quiet" onClick={() => void read()}>
-        Look again
+        Refresh
       </button>
     </p>
   );
@@ -100,18 +100,14 @@ function Trouble({ failure, read }: ReadProps & { readonly failure: Failure }) {
   // An id that can't be one is refused as bad input.
   if (failure.kind === 'problem' && (failure.status === 404 || failure.status === 400)) {
     return (
-      <Notice tone="plain" title="No such kill">
-        {failure.detail} It may have been forgotten with its runs, or belong to a job that your token may not see.{' '}
-        <Link to="/kills">See all kills</Link>
+      <Notice tone="plain" title="Kill not found">
+        {failure.detail} It may have been deleted with its runs, or your token can’t see that job.{' '}
+        <Link to="/kills">View all kills</Link>
       </Notice>
     );
   }
   return (
-    <Notice
-      tone="bad"
-      title="How far this kill is cannot be loaded"
-      action={{ label: 'Try again', run: () => void read() }}
-    >
+    <Notice tone="bad" title="Couldn’t load this kill" action={{ label: 'Try again', run: () => void read() }}>
       {failure.detail}
     </Notice>
   );
@@ -148,7 +144,7 @@ function Loaded({ kill, isLinked, mayForce }: HeadProps) {
               <SurvivorsOn key={left.machine} left={left} />
             ))}
             {survivors.length > TOLD_SURVIVORS && (
-              <li>… and on {survivors.length - TOLD_SURVIVORS} more: they are among the runs below.</li>
+              <li>… and on {survivors.length - TOLD_SURVIVORS} more machines, listed below.</li>
             )}
           </ul>
         )}
@@ -175,7 +171,7 @@ function Force({ kill }: { readonly kill: Kill }) {
       >
         {forceText(hit)}
       </button>{' '}
-      <span class="aside">SIGKILL, without waiting for the grace to end</span>
+      <span class="aside">skips the rest of the grace period</span>
     </p>
   );
 }
@@ -185,18 +181,18 @@ function SurvivorsOn({ left }: { readonly left: OrderProgress['survivors'][numbe
   return (
     <li>
       <strong>
-        Could not be ended on {left.machine}: {survivorsText(left)}.
+        Processes survived on {left.machine}: {survivorsText(left)}.
       </strong>
       {pids.length > 0 && (
         <>
           {' '}
-          Look at {pids.length === 1 ? 'it' : 'them'} there: <code>ps -fp {pids.join(',')}</code>
+          Check {pids.length === 1 ? 'it' : 'them'} there with <code>ps -fp {pids.join(',')}</code>
         </>
       )}
       {unnamed_survivors && (
         <>
           {' '}
-          What still holds the output is listed there, as root, by <code>{FIND_HOLDERS}</code>
+          To find what still holds the output, run this there as root: <code>{FIND_HOLDERS}</code>
         </>
       )}
     </li>
@@ -206,51 +202,51 @@ function SurvivorsOn({ left }: { readonly left: OrderProgress['survivors'][numbe
 function Facts({ kill }: { readonly kill: Kill }) {
   return (
     <dl class="kill-facts">
-      <Fact name="Is for">{matchText(kill)}</Fact>
-      <Fact name="How">{mannerText(kill.signal, kill.grace_ms, kill.include)}</Fact>
+      <Fact name="Target">{matchText(kill)}</Fact>
+      <Fact name="Signal">{mannerText(kill.signal, kill.grace_ms, kill.include)}</Fact>
       <Fact name="Reason">{kill.reason === null ? <span class="aside">none given</span> : kill.reason}</Fact>
-      <Fact name="Ordered by">{kill.requested_by}</Fact>
-      <Fact name="Ordered">
+      <Fact name="Requested by">{kill.requested_by}</Fact>
+      <Fact name="Requested">
         <Clock at={kill.requested_at} />{' '}
         <span class="aside">
           (<Ago at={kill.requested_at} />)
         </span>
       </Fact>
-      <Fact name="Finds new runs">
+      <Fact name="Matches new runs">
         <Expiry kill={kill} />
       </Fact>
-      <Fact name="Kill">
-        <code>{kill.id}</code> <CopyButton text={kill.id} label="Copy the kill’s id" />
+      <Fact name="Kill ID">
+        <code>{kill.id}</code> <CopyButton text={kill.id} label="Copy the kill ID" />
       </Fact>
       {kill.batch !== null && (
-        <Fact name="Order">
-          <Link to={batchPath(kill.batch)}>All that was ordered with it</Link>
+        <Fact name="Batch">
+          <Link to={batchPath(kill.batch)}>All kills in this batch</Link>
         </Fact>
       )}
       {kill.request_id !== null && (
-        <Fact name="Request, to look for in logs">
-          <code>{kill.request_id}</code> <CopyButton text={kill.request_id} label="Copy the request’s id" />
+        <Fact name="Request ID">
+          <code>{kill.request_id}</code> <CopyButton text={kill.request_id} label="Copy the request ID" />
         </Fact>
       )}
     </dl>
   );
 }
 
-/** A run that started before the order, and is back in touch before this, is hit as well. */
+/** A run that started before the kill and reconnects before this is killed as well. */
 function Expiry({ kill }: { readonly kill: Kill }) {
   const leftMs = Date.parse(kill.expires_at) - now.value;
   if (kill.state === 'expired' || leftMs <= 0) {
     return (
       <>
-        not since <Clock at={kill.expires_at} />
+        expired <Clock at={kill.expires_at} />
       </>
     );
   }
-  if (kill.run !== null && kill.targets.length > 0) return <>no: it is for that one alone</>;
+  if (kill.run !== null && kill.targets.length > 0) return <>no – this run only</>;
   return (
     <>
       for {elapsedText(leftMs)} more
-      <span class="aside"> that started before it and come back in touch</span>
+      <span class="aside"> (started earlier, reconnecting)</span>
     </>
   );
 }
@@ -272,11 +268,11 @@ function Targets({ kill, isLinked }: LoadedProps) {
     return (
       <section aria-labelledby="targets">
         <h2 id="targets" class="targets-head">
-          Runs it has found
+          Targeted runs
         </h2>
         <p class="nothing">
-          None{kill.state === 'expired' ? '. It ended nothing.' : ' so far.'}{' '}
-          {isLinked && <Link to={jobPath(kill.job)}>See what runs of {kill.job}</Link>}
+          None{kill.state === 'expired' ? '. Nothing was killed.' : ' so far.'}{' '}
+          {isLinked && <Link to={jobPath(kill.job)}>View job {kill.job}</Link>}
         </p>
       </section>
     );
@@ -284,7 +280,7 @@ function Targets({ kill, isLinked }: LoadedProps) {
   return (
     <section aria-labelledby="targets">
       <h2 id="targets" class="targets-head">
-        Runs it has found <span class="count">{kill.targets.length}</span>
+        Targeted runs <span class="count">{kill.targets.length}</span>
       </h2>
       {groups.length > 1 && (
         // biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more
@@ -295,7 +291,7 @@ function Targets({ kill, isLinked }: LoadedProps) {
           ))}
         </div>
       )}
-      <Rows items={shown} keyOf={({ run }) => run} estimatePx={ROW_PX} label="Runs that the kill is for">
+      <Rows items={shown} keyOf={({ run }) => run} estimatePx={ROW_PX} label="Targeted runs">
         {(target) => <TargetRow job={kill.job} target={target} isLinked={isLinked} />}
       </Rows>
     </section>
@@ -317,7 +313,7 @@ function Chip({ show, current, count }: ChipProps) {
       aria-pressed={show === current}
       onClick={() => narrow({ show })}
     >
-      {show === null ? 'All' : show === 'survivors' ? 'could not be ended' : TARGET_STATE_WORDS[show]}
+      {show === null ? 'All' : show === 'survivors' ? 'processes survived' : TARGET_STATE_WORDS[show]}
       <span class="count">{count}</span>
     </button>
   );
@@ -337,12 +333,7 @@ function TargetRow({ job, target, isLinked }: TargetRowProps) {
       </div>
       <div class="kill-what">
         {isLinked ? (
-          <Link
-            to={runPath({ id: target.run, job })}
-            class="list-row-link"
-            label={`The run on ${target.machine}`}
-            cursor
-          >
+          <Link to={runPath({ id: target.run, job })} class="list-row-link" label={`Run on ${target.machine}`} cursor>
             {target.machine}
           </Link>
         ) : (

@@ -11,7 +11,7 @@ export function KillStateBadge({ kill }: { readonly kill: Pick<Kill, 'state' | '
 export function TargetStateBadge({ target }: { readonly target: Target }) {
   const survived = hasSurvivors(target);
   return (
-    <Badge tone={toneOfTarget(target)} word={survived ? 'not all of it gone' : TARGET_STATE_WORDS[target.state]} />
+    <Badge tone={toneOfTarget(target)} word={survived ? 'processes survived' : TARGET_STATE_WORDS[target.state]} />
   );
 }
 

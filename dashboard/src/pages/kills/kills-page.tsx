@@ -63,11 +63,7 @@ export function KillsPage() {
       </div>
       <Narrow narrowing={narrowing} />
       {listing.failure !== null && (
-        <Notice
-          tone="bad"
-          title="The kills cannot be loaded"
-          action={{ label: 'Try again', run: () => void lister.reload() }}
-        >
+        <Notice tone="bad" title="Couldn’t load kills" action={{ label: 'Try again', run: () => void lister.reload() }}>
           {listing.failure.detail}
         </Notice>
       )}
@@ -104,8 +100,8 @@ function createKillList({ job, states, batch }: Narrowing, least: number) {
 
 const SHOWN = [
   { label: 'All', state: null },
-  { label: 'Under way', state: 'queued,delivered' },
-  { label: 'Settled', state: 'settled' },
+  { label: 'In progress', state: 'queued,delivered' },
+  { label: 'Done', state: 'settled' },
   { label: 'Expired', state: 'expired' },
 ] as const;
 
@@ -114,7 +110,7 @@ const OFFERED_JOBS = 500;
 
 function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
   const field = useRef<HTMLInputElement | null>(null);
-  useShortcuts([{ key: '/', does: 'Narrow to a job', run: () => field.current?.select() }]);
+  useShortcuts([{ key: '/', does: 'Filter by job', run: () => field.current?.select() }]);
   const state = narrowing.states.length === 0 ? null : narrowing.states.join(',');
   return (
     <search class="narrowing">
@@ -122,8 +118,8 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
         ref={field}
         type="search"
         list="jobs-known"
-        aria-label="Only kills for this job"
-        placeholder="Job: its whole name, then Enter"
+        aria-label="Filter by job"
+        placeholder="Filter by job: full name, then Enter"
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
@@ -150,7 +146,7 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
         ))}
         {narrowing.batch !== null && (
           <button type="button" class="chip" aria-pressed onClick={() => narrow({ batch: null })}>
-            One order
+            One batch
           </button>
         )}
       </div>
@@ -170,26 +166,25 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; read
   if (narrowing.job === null && narrowing.states.length === 0 && narrowing.batch === null) {
     return (
       <p class="nothing" role="status">
-        Nobody has ordered anything to stop yet. <Link to="/">See what runs</Link>: each run there has a Kill button, if
-        your token may kill.
+        No kills yet. <Link to="/">Go to runs</Link> to kill one, if your token has the <code>kill</code> scope.
       </p>
     );
   }
   return (
     <p class="nothing" role="status">
-      No kill like that{narrowing.job !== null && ` for ${narrowing.job}`}.{' '}
+      No matching kills{narrowing.job !== null && ` for ${narrowing.job}`}.{' '}
       <button type="button" class="button quiet" onClick={() => narrow({ job: null, state: null, batch: null })}>
-        Show all
+        Clear filter
       </button>
     </p>
   );
 }
 
 const WITHOUT_TARGETS: Readonly<Record<KillState, string>> = {
-  queued: 'no run looked for yet',
-  delivered: 'no run found for it yet',
-  settled: 'nothing was there to be ended',
-  expired: 'no run was found for it',
+  queued: 'not matched with runs yet',
+  delivered: 'no matching run yet',
+  settled: 'nothing to kill',
+  expired: 'no matching run',
 };
 
 function rowKey(row: KillListRow): string {
@@ -217,7 +212,7 @@ function BatchRow({ batch, isOpen, toggle }: BatchRowProps) {
           {what}
         </Link>
         <button type="button" class="button quiet" aria-expanded={isOpen} onClick={toggle}>
-          {isOpen ? 'Hide' : 'Show'} the {batch.kills.length} parts
+          {isOpen ? 'Hide' : 'Show'} {batch.kills.length} kills
         </button>
       </div>
       <Far progress={orderProgress(batch.kills)} />
@@ -263,7 +258,7 @@ function Far({ progress, text = null }: FarProps) {
       {text ?? progressText(progress)}
       {progress.survivors.map((left) => (
         <strong key={left.machine} class="problem">
-          Could not be ended on {left.machine}: {survivorsText(left)}
+          Processes survived on {left.machine}: {survivorsText(left)}
         </strong>
       ))}
     </div>

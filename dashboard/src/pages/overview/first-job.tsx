@@ -25,37 +25,36 @@ export function FirstJob({ who, origin }: FirstJobProps) {
   };
   return (
     <section class="card first-job" aria-labelledby="first-job">
-      <h2 id="first-job">Nothing has run yet</h2>
-      <p>Put a first job on the leash: paste this on any machine that has Node 18 or newer and can reach this page.</p>
+      <h2 id="first-job">No runs yet</h2>
+      <p>Connect your first job: run this on any machine with Node 18+ that can reach this address.</p>
       <div class="command-box">
         <code>{line}</code>
-        <CopyButton text={line} label="Copy the line" />
+        <CopyButton text={line} label="Copy the command" />
       </div>
       <p class="help">
-        It fetches one file and runs a job that says hello for a minute; it shows up here as soon as it starts. For a
-        job that you have, put the same in front of the command in its crontab.
+        Downloads one file and runs a one-minute test job. It appears here as soon as it starts. To supervise an
+        existing cron job, put the same, with its own <code>--job</code> name, in front of its command.
       </p>
       {token.value === null && mayAdminister(who) && (
         <p>
           <button type="button" class="button" onClick={() => void makeToken()}>
-            Make a token and put it in
+            Create token and insert it
           </button>
         </p>
       )}
       {token.value === null && !mayAdminister(who) && (
         <p class="help">
-          In place of the dots goes a token that may <code>run</code>. Whoever administers Leash can make one.
+          Replace … with a token that has the <code>run</code> scope. Ask your Leash admin for one.
         </p>
       )}
       {token.value !== null && (
         <p class="help" role="status">
-          The token is in the line. It may only start runs, and is shown this once; you find it among the tokens as
-          “first job”.
+          The command now contains a new token (“first job”, <code>run</code> scope only). It won’t be shown again.
         </p>
       )}
       {problem.value !== null && (
         <p class="problem" role="alert">
-          No token was made: {problem.value}
+          Couldn’t create a token: {problem.value}
         </p>
       )}
     </section>

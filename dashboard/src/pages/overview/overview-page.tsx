@@ -59,23 +59,23 @@ export function OverviewPage({ who }: { readonly who: Session }) {
     <main class="page overview" aria-busy={!loaded.value}>
       <div class="page-head">
         <h1 ref={heading} tabIndex={-1}>
-          What runs
+          Runs
         </h1>
         <LinkStatus freshness={freshness.value} />
       </div>
       {failure.value !== null && (
-        <Notice tone="bad" title="The list cannot be loaded">
-          {failure.value.detail} It is tried again every few seconds.
+        <Notice tone="bad" title="Couldn’t load runs">
+          {failure.value.detail} Retrying every few seconds.
         </Notice>
       )}
       {cut.value.runs && (
         <CutNotice one="run" which="the newest">
-          To see the others that live or may come back, open their job.
+          Open a job to see the rest.
         </CutNotice>
       )}
       {cut.value.jobs && (
         <CutNotice one="job" which="the first">
-          They go by their names. Of the others only what happens now shows here; each has its page all the same.
+          Sorted by name. Other jobs appear here only while they run; every job still has its own page.
         </CutNotice>
       )}
       {loaded.value && fleet.value.jobs.size === 0 ? (
@@ -142,15 +142,15 @@ function Nothing() {
   if (!loaded.value) {
     return failure.value === null ? (
       <p class="nothing" role="status">
-        Loading what runs…
+        Loading runs…
       </p>
     ) : null;
   }
   return (
     <p class="nothing" role="status">
-      Nothing here matches.{' '}
+      No runs match this filter.{' '}
       <button type="button" class="button quiet" onClick={() => narrow({ q: null, show: null })}>
-        Show everything
+        Clear filter
       </button>
     </p>
   );

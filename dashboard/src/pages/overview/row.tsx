@@ -78,8 +78,8 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
         </Link>
         <span class="command-line">
           {[
-            killing > 0 ? `${killing} being killed` : null,
-            away > 0 ? `${away} out of touch or lost` : null,
+            killing > 0 ? `${killing} stopping` : null,
+            away > 0 ? `${away} disconnected or lost` : null,
             runs[0]?.command_line,
           ]
             .filter((part) => part !== null)
@@ -92,7 +92,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
         <EndsStrip ends={job.ends} />
       </div>
       <div class="cell-kill">
-        <KillButton runs={runs} selection={selection} ask={ask} label={`Kill what runs of ${job.name}`} />
+        <KillButton runs={runs} selection={selection} ask={ask} label={`Kill all running ${job.name}`} />
       </div>
     </article>
   );
@@ -113,7 +113,7 @@ export function RestRow({ job, ends, count }: RowOfKind<'rest'>) {
           {job.name}
         </Link>
         <Link to={runPath({ id: last.run, job: job.name })} class="last-run">
-          last run<span class="unseen"> of {job.name}</span>
+          View last run<span class="unseen"> of {job.name}</span>
         </Link>
       </div>
       <div class="cell-machine" title={machinesTitle(ends, count)}>

@@ -16,7 +16,7 @@ export type Section = (typeof SECTIONS)[number];
 export const SECTION_NAMES: Readonly<Record<Section, string>> = {
   attention: 'Needs attention',
   running: 'Running',
-  resting: 'At rest',
+  resting: 'Idle',
 };
 
 export type Row =
@@ -127,7 +127,7 @@ function needsAttention(run: Run): boolean {
 }
 
 export function findable(run: Run) {
-  const state = isLive(run.state) && !run.connected ? `${STATE_WORDS[run.state]} out of touch` : STATE_WORDS[run.state];
+  const state = isLive(run.state) && !run.connected ? `${STATE_WORDS[run.state]} disconnected` : STATE_WORDS[run.state];
   return { job: run.job, machine: run.machine, state };
 }
 

@@ -53,7 +53,7 @@ export function RunList({ rows, fold, wish, selection, ask, toggle }: RunListPro
     return row === undefined ? [] : runsOf(row);
   };
 
-  usePickAndKill({ selection, runsHere, picks: 'the run, or all of the job', ask });
+  usePickAndKill({ selection, runsHere, picks: 'the run, or all runs of the job', ask });
 
   return (
     <ul ref={list} tabIndex={-1} class="run-list" aria-label="Runs and jobs" style={{ height: `${virtual.totalPx}px` }}>

@@ -38,7 +38,7 @@ function Summary({ run }: { readonly run: Run }) {
       <p class="last-good">
         {good === 'asking' && 'Looking for the last good run…'}
         {good === 'none' && `No earlier run on ${run.machine} succeeded.`}
-        {good === 'failed' && 'The last good run could not be looked up.'}
+        {good === 'failed' && 'Couldn’t look up the last good run.'}
         {typeof good === 'object' && (
           <>
             <Link to={runPath(good)}>Last good run</Link> <Ago at={good.ended_at ?? good.started_at} />, took{' '}
@@ -51,9 +51,9 @@ function Summary({ run }: { readonly run: Run }) {
 }
 
 const STDERR_WORDS = {
-  asking: 'Loading its last lines on stderr…',
-  none: 'It printed nothing on stderr at its end.',
-  failed: 'Its last lines on stderr could not be loaded; the output below has them.',
+  asking: 'Loading the last lines on stderr…',
+  none: 'Nothing on stderr.',
+  failed: 'Couldn’t load the last lines on stderr; see the output below.',
 } as const;
 
 /** Asked again when more of its output has come: the end of a run overtakes that. */

@@ -37,8 +37,8 @@ export function FindBar({ field, view, matches, isAllLoaded, plainTextHref, clos
       <input
         ref={field}
         type="text"
-        aria-label="Find in the part that is loaded"
-        placeholder="Find in the part that is loaded"
+        aria-label="Find in loaded output"
+        placeholder="Find in loaded output"
         autocomplete="off"
         spellcheck={false}
         value={text}
@@ -74,16 +74,16 @@ export function FindBar({ field, view, matches, isAllLoaded, plainTextHref, clos
       <button type="button" class="button quiet" aria-label="Next match" onClick={() => find({ direction: 'next' })}>
         ↓
       </button>
-      <button type="button" class="button quiet" aria-label="Close the search" onClick={close}>
+      <button type="button" class="button quiet" aria-label="Close search" onClick={close}>
         ×
       </button>
       {/* There before it says anything: what comes with its words is not read out. */}
       <p class="find-hint" role="status">
         {text !== '' && !isAllLoaded && (matches.value?.count ?? 0) === 0 && (
           <>
-            Only the part that is loaded was searched. Load more of it below, or search all of it as{' '}
+            Only the loaded part was searched. Search all output in the{' '}
             <a href={plainTextHref} target="_blank" rel="noreferrer">
-              plain text
+              raw view
             </a>
             .
           </>

@@ -35,7 +35,7 @@ export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanel
       <div class="kill-actions">
         {offer === 'kill' && (
           <button type="button" class="button danger" disabled={busy} onClick={() => ask(true)}>
-            {busy ? 'Asking…' : 'Kill'}
+            {busy ? 'Sending…' : 'Kill'}
           </button>
         )}
         {offer === 'force' && (
@@ -48,7 +48,7 @@ export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanel
               keepFocus();
             }}
           >
-            {busy ? 'Asking…' : 'Force kill now'}
+            {busy ? 'Sending…' : 'Force kill now'}
           </button>
         )}
       </div>
@@ -75,7 +75,7 @@ export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanel
 
 /** What a kill of a run that is over is for. */
 function leftText({ left_running: { length } }: Run): string {
-  return `Left running: ${length === 1 ? 'a process' : `${length} processes`}`;
+  return `Left running: ${length === 1 ? '1 process' : `${length} processes`}`;
 }
 
 /** What can be ordered now: `force` while a kill is under way that a SIGKILL would speed up. */

@@ -27,11 +27,11 @@ export function KillSteps({ run, progress }: KillStepsProps) {
       )}
       {hasSurvivors(progress.survivors) && (
         <p class="problem" role="alert">
-          Could not be ended: {survivorsText(progress.survivors)}. Look on {run.machine}
+          Processes survived: {survivorsText(progress.survivors)}. Check on {run.machine}
           {progress.survivors.unnamed_survivors && (
             <>
               {' '}
-              for what still holds its output, as root: <code>{FIND_HOLDERS}</code>
+              what still holds the output, as root: <code>{FIND_HOLDERS}</code>
             </>
           )}
           .
@@ -46,7 +46,7 @@ export function KillStepsToCome() {
   return (
     <div class="kill-progress" aria-busy="true">
       <p class="kill-summary" role="status">
-        Loading how far the kill has come…
+        Loading kill progress…
       </p>
       <div class="steps" />
     </div>
@@ -83,13 +83,13 @@ function stepName(step: Step, progress: KillProgress): string {
     case 'requested':
       return 'Requested';
     case 'delivered':
-      return progress.isUnanswered ? 'Sent, not answered yet' : 'Delivered';
+      return progress.isUnanswered ? 'Sent, not confirmed yet' : 'Delivered';
     case 'term':
       return done ? `${progress.firstSignal} sent` : progress.firstSignal;
     case 'kill':
       return done ? 'SIGKILL sent' : 'SIGKILL';
     case 'gone':
-      return done && hasSurvivors(progress.survivors) ? 'Not all of it gone' : 'Gone';
+      return done && hasSurvivors(progress.survivors) ? 'Some processes survived' : 'Ended';
   }
 }
 
@@ -98,23 +98,23 @@ function summaryOf(run: Run, progress: KillProgress): string {
   const who = first === undefined ? OWN_REASONS[progress.ownReason ?? 'timeout'] : `Kill requested by ${first.by}`;
   switch (progress.outcome) {
     case 'under_way':
-      return progress.waitingForMachine ? `${who}. Stored; it waits until the machine is back in touch.` : `${who}.`;
+      return progress.waitingForMachine ? `${who}. Queued until the machine reconnects.` : `${who}.`;
     case 'gone':
       return `${who}. ${endText(run, progress)}${tooLateText(run, progress)}`;
     case 'refused':
-      return progress.isAfterEnd ? `${who}. Nothing was running any more.` : `${who}. It had already ended by itself.`;
+      return progress.isAfterEnd ? `${who}. Nothing was running any more.` : `${who}. It had already ended.`;
     case 'lost':
       return run.final
-        ? `${who}. The run was lost before it was done.`
-        : `${who}. The run was lost before it was done; if it comes back, it is killed.`;
+        ? `${who}. Contact was lost before the kill finished.`
+        : `${who}. Contact was lost before the kill finished; the run will be killed if it reconnects.`;
   }
 }
 
 function endText({ exit_code }: Run, { survivors, related, isAfterEnd }: KillProgress): string {
-  const what = hasSurvivors(survivors) ? 'Not all of it is gone' : 'Gone';
+  const what = hasSurvivors(survivors) ? 'Some processes survived' : 'Ended';
   // How the run itself ended stands, and has nothing to do with this kill.
   if (isAfterEnd && hasSurvivors(survivors)) return `${what}.`;
-  if (isAfterEnd) return related.length > 0 ? 'Nothing else of it is left running.' : 'Nothing of it is left running.';
+  if (isAfterEnd) return related.length > 0 ? 'Nothing else is left running.' : 'Nothing is left running.';
   return exit_code === null ? `${what}.` : `${what}, exit code ${exit_code}.`;
 }
 
@@ -123,12 +123,12 @@ function tooLateText({ ended_at }: Run, { orders, isAfterEnd }: KillProgress): s
   const last = orders.at(-1);
   if (isAfterEnd || last === undefined || ended_at === null || orders.length === 1) return '';
   const isLate = Date.parse(last.requestedAt) > Date.parse(ended_at);
-  return isLate ? ` ${last.by} has ordered it again since: nothing was running any more.` : '';
+  return isLate ? ` ${last.by} requested another kill later: nothing was running any more.` : '';
 }
 
 const OWN_REASONS = {
-  timeout: 'Its time limit is reached',
-  idle_timeout: 'It printed nothing for too long',
-  offline_limit: 'It was out of reach for too long',
-  local_signal: 'Its wrapper was told to stop on its own machine',
+  timeout: 'Timeout reached',
+  idle_timeout: 'No output for too long',
+  offline_limit: 'Offline for too long',
+  local_signal: 'The wrapper received a signal on its machine',
 } as const;

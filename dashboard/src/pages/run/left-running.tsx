@@ -13,26 +13,25 @@ export function LeftRunning({ run }: { readonly run: Run }) {
       <p>
         {processes.length > 0 && (
           <>
-            Left running: {processes.length === 1 ? 'a process' : `${processes.length} processes`} that it started{' '}
-            {processes.length === 1 ? 'has' : 'have'} not ended with it.{' '}
+            Left running: {processes.length === 1 ? '1 process' : `${processes.length} processes`} started by this run.{' '}
           </>
         )}
         {related.length > 0 && (
           <>
             Related processes: {relatedTexts(related.slice(0, LISTED))}
-            {related.length > LISTED && ` and ${related.length - LISTED} more`}. A kill leaves that alone unless it
-            includes it.
+            {related.length > LISTED && ` and ${related.length - LISTED} more`}. A kill ends them only if it includes
+            them.
           </>
         )}
-        {!run.connected && ' Out of touch: a kill waits until the machine is back.'}
+        {!run.connected && ' Disconnected: a kill waits until the machine reconnects.'}
       </p>
       <ul>
         {processes.slice(0, LISTED).map(({ pid, command_line }) => (
           <li key={pid}>
-            pid {pid} <code>{command_line}</code>
+            PID {pid} <code>{command_line}</code>
           </li>
         ))}
-        {more > 0 && <li class="aside">and {more} more, named in the story</li>}
+        {more > 0 && <li class="aside">and {more} more, listed in the events</li>}
       </ul>
     </div>
   );

@@ -50,7 +50,7 @@ export function LogBar({ total, loaded, gaps, place, aim, go }: LogBarProps) {
       </div>
       <input
         type="range"
-        aria-label="Place in the log"
+        aria-label="Position in the output"
         aria-valuetext={`${formatBytes(value)} of ${formatBytes(total)}`}
         min={0}
         max={total}

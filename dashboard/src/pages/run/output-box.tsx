@@ -22,7 +22,7 @@ export function OutputBox({ box, ...follow }: OutputBoxProps) {
       <section
         ref={box}
         class="output-box"
-        aria-label="Output of the run"
+        aria-label="Run output"
         aria-describedby="output-hint"
         data-output
         // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard
@@ -47,7 +47,7 @@ function Follow({ feed, total, terminal, toEnd }: FollowProps) {
   };
   return (
     <button type="button" class="button to-end" onClick={go}>
-      ↓ Follow the end{news > 0 && ` · ${formatBytes(news)} new`}
+      ↓ Jump to latest{news > 0 && ` · ${formatBytes(news)} new`}
     </button>
   );
 }

@@ -7,9 +7,9 @@ import type { Matches } from '../../output/terminal-search.ts';
 
 /** Which part of the log is loaded; what of that can be seen depends on what was printed. */
 export function loadedText(start: number, end: number, total: number): string {
-  if (start === 0 && end >= total) return 'All of it is loaded';
-  if (end >= total) return `Loaded: the last ${formatBytes(total - start)} of ${formatBytes(total)}`;
-  return `Loaded: ${formatBytes(start)} to ${formatBytes(end)} of ${formatBytes(total)}`;
+  if (start === 0 && end >= total) return 'Complete output';
+  if (end >= total) return `Last ${formatBytes(total - start)} of ${formatBytes(total)}`;
+  return `${formatBytes(start)} to ${formatBytes(end)} of ${formatBytes(total)}`;
 }
 
 /** Where the reader is about to be, if anywhere else; else what there is to see. */
@@ -24,10 +24,8 @@ export function positionText(
   const owed = owedBytes(run, total);
   if (owed === 0) return loadedText(loaded.start, loaded.next, total);
   const isAll = loaded.start === 0 && loaded.next >= total;
-  const text = isAll
-    ? `Loaded: all ${formatBytes(total)} that have arrived`
-    : loadedText(loaded.start, loaded.next, total);
-  return `${text}; ${formatBytes(owed)} more ${owed === 1 ? 'is' : 'are'} still on its machine`;
+  const text = isAll ? `All ${formatBytes(total)} received so far` : loadedText(loaded.start, loaded.next, total);
+  return `${text}; ${formatBytes(owed)} more ${owed === 1 ? 'is' : 'are'} still on the machine`;
 }
 
 /** Where the reader is about to be. */
@@ -48,18 +46,18 @@ export function missingText(events: readonly RunEvent[]): string | null {
     if (event.type === 'output_gap') bytes += event.to - event.from;
     else isTrimmed = true;
   }
-  if (isTrimmed) return 'Not all of it was kept, see the story';
-  return bytes === 0 ? null : `${formatBytes(bytes)} of it ${bytes === 1 ? 'is' : 'are'} missing, see the story`;
+  if (isTrimmed) return 'Truncated – see events';
+  return bytes === 0 ? null : `${formatBytes(bytes)} missing – see events`;
 }
 
 /** What was copied, when nothing was selected. */
 export function copiedText(start: number, end: number, total: number): string {
-  if (start === 0 && end >= total) return 'All of it is copied';
-  return `Copied what is loaded: ${formatBytes(end - start)} of ${formatBytes(total)}`;
+  if (start === 0 && end >= total) return 'Copied all';
+  return `Copied the loaded part (${formatBytes(end - start)} of ${formatBytes(total)})`;
 }
 
 export function matchesText(matches: Matches | null): string {
-  if (matches === null || matches.count === 0) return 'No match';
+  if (matches === null || matches.count === 0) return 'No matches';
   const count = `${matches.count}${matches.isMore ? '+' : ''}`;
   return matches.current === 0 ? `${count} found` : `${matches.current} of ${count}`;
 }
@@ -80,24 +78,22 @@ function owedBytes(run: Run, total: number): number {
  */
 export function noOutputText(run: Run): string {
   const owed = owedBytes(run, 0);
-  if (owed > 0)
-    return `No output has arrived yet: ${formatBytes(owed)} ${owed === 1 ? 'is' : 'are'} still on its machine.`;
+  if (owed > 0) return `No output received yet: ${formatBytes(owed)} ${owed === 1 ? 'is' : 'are'} still on the machine.`;
   if (isLive(run.state)) return noOutputYetText(run);
   const sentence = NO_OUTPUT_SENTENCES[run.reason ?? 'silence'];
   if (sentence !== PRINTED_NOTHING) return sentence;
   if (run.successor > 0) return WRAPPER_KILLED;
-  return run.output_total_bytes === null ? 'No output has arrived.' : sentence;
+  return run.output_total_bytes === null ? 'No output received.' : sentence;
 }
 
 function noOutputYetText({ connected, successor }: Run): string {
-  if (!connected) return 'No output had arrived when it got out of touch; its wrapper keeps what it prints.';
-  const killed = successor === 0 ? '' : ' Its first wrapper was killed: what that one had not saved is lost.';
-  return `No output has arrived yet.${killed}`;
+  if (!connected) return 'No output received before it disconnected; output is buffered on the machine.';
+  const killed = successor === 0 ? '' : ' Its first wrapper was killed; output it had not saved is lost.';
+  return `No output yet.${killed}`;
 }
 
-const PRINTED_NOTHING = 'It printed nothing.';
-const WRAPPER_KILLED =
-  'No output has arrived. A wrapper of it was killed before it had saved any: whether the command printed something is not known.';
+const PRINTED_NOTHING = 'No output.';
+const WRAPPER_KILLED = 'No output was saved: a wrapper of this run was killed. The command may have printed something.';
 
 const NO_OUTPUT_SENTENCES: Readonly<Record<EndReason, string>> = {
   exited: PRINTED_NOTHING,
@@ -107,10 +103,9 @@ const NO_OUTPUT_SENTENCES: Readonly<Record<EndReason, string>> = {
   timeout: PRINTED_NOTHING,
   idle_timeout: PRINTED_NOTHING,
   offline_limit: PRINTED_NOTHING,
-  silence: 'No output had arrived when it was last heard of. Whether it printed something since is not known.',
-  wrapper_died:
-    'No output has arrived. Its wrapper died before it had saved any: whether the command printed something is not known.',
+  silence: 'No output received before contact was lost. It may have printed something since.',
+  wrapper_died: 'No output was saved before the wrapper died. The command may have printed something.',
   exit_unknown: WRAPPER_KILLED,
-  start_failed: 'The command did not start, so it printed nothing.',
-  wrapper_failed: 'No output has arrived. The wrapper failed: whether the command printed something is not known.',
+  start_failed: 'No output: the command did not start.',
+  wrapper_failed: 'No output was saved: the wrapper failed. The command may have printed something.',
 };

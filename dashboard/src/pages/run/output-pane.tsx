@@ -85,8 +85,8 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
         )}
       </div>
       <p id="output-hint" class="unseen">
-        Arrow keys, Page Up, Page Down, Home and End scroll, Escape leaves. It is drawn for the eye; “Select text” in
-        the toolbar has what is loaded as text, “Plain text” all of the log.
+        Arrow keys, Page Up, Page Down, Home and End scroll; Escape leaves. For screen readers use “Text view” (loaded
+        part) or “Raw” (all output).
       </p>
       {loaded.shown.value !== null && <TextDialog {...loaded.shown.value} close={loaded.close} />}
     </section>
@@ -104,11 +104,11 @@ function OutputHead({ total }: { readonly total: number }) {
 
 function Unloaded({ run, retry }: { readonly run: Run; readonly retry: () => void }) {
   return (
-    <Notice tone="bad" title="The output cannot be shown">
+    <Notice tone="bad" title="Couldn’t show the output">
       <p>
-        The part of the page that draws it could not be loaded.{' '}
+        The output viewer failed to load.{' '}
         <a href={outputHref(run)} target="_blank" rel="noreferrer">
-          Open it as plain text
+          Open raw output
         </a>{' '}
         or
       </p>

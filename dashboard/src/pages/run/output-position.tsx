@@ -51,7 +51,7 @@ function LoadEarlier({ feed, toStart }: LoadProps & { toStart(): void }) {
   return (
     <>
       <button type="button" class="button quiet" onClick={toStart}>
-        To the start
+        Top
       </button>
       <button type="button" class="button quiet" disabled={feed.loading !== null} onClick={() => feed.loadEarlier()}>
         {feed.loading === 'earlier' ? 'Loading…' : 'Load earlier'}

@@ -19,9 +19,9 @@ interface OutputToolbarProps {
 }
 
 const CHOICES: readonly { readonly choice: StreamChoice; readonly words: string }[] = [
-  { choice: 'both', words: 'Both streams' },
-  { choice: 'stdout', words: 'Only stdout' },
-  { choice: 'stderr', words: 'Only stderr' },
+  { choice: 'both', words: 'All output' },
+  { choice: 'stdout', words: 'stdout only' },
+  { choice: 'stderr', words: 'stderr only' },
 ];
 
 export function OutputToolbar({
@@ -62,15 +62,15 @@ export function OutputToolbar({
       >
         Wrap
       </button>
-      <CopyButton text={copyText} label="Copy the selection, or all that is loaded" told={toldCopied} />
+      <CopyButton text={copyText} label="Copy the selection or all loaded output" told={toldCopied} />
       <button type="button" class="button quiet" onClick={showText}>
-        Select text
+        Text view
       </button>
       <a class="button quiet" href={outputHref(run)} download={fileName(run)}>
         Download
       </a>
       <a class="button quiet" href={outputHref(run)} target="_blank" rel="noreferrer">
-        Plain text
+        Raw
       </a>
       {missing !== null && <span class="aside missing">{missing}</span>}
     </div>

@@ -20,7 +20,7 @@ export function RunCommand({ command }: { readonly command: string }) {
       </code>
       {isLong && (
         <button type="button" class="button quiet" aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)}>
-          {isOpen ? 'Show less of the command' : 'Show the whole command'}
+          {isOpen ? 'Show less of the command' : 'Show full command'}
         </button>
       )}
     </div>

@@ -33,7 +33,7 @@ export function RunDetails({ run, freshness }: RunDetailsProps) {
             <Clock at={run.ended_at} />
           </Fact>
         )}
-        <Fact name="Process">{run.pid ?? '–'}</Fact>
+        <Fact name="PID">{run.pid ?? '–'}</Fact>
         <Fact name="Instance">{run.instance}</Fact>
         {run.user !== null && (
           <Fact name="User">
@@ -44,7 +44,7 @@ export function RunDetails({ run, freshness }: RunDetailsProps) {
         <Fact name="Wrapper">
           <Wrapper run={run} />
         </Fact>
-        {run.timeout_ms !== null && <Fact name="Time limit">{formatDuration(run.timeout_ms)}</Fact>}
+        {run.timeout_ms !== null && <Fact name="Timeout">{formatDuration(run.timeout_ms)}</Fact>}
         {run.exit_code !== null && (
           <Fact name="Exit code">
             {run.exit_code}
@@ -71,7 +71,7 @@ function User({ run, user }: { readonly run: Run; readonly user: string }) {
   return (
     <>
       {user}
-      {run.host?.is_root === true && <span class="aside"> leash was started by root</span>}
+      {run.host?.is_root === true && <span class="aside"> (leash started by root)</span>}
     </>
   );
 }
@@ -81,15 +81,15 @@ function Wrapper({ run }: { readonly run: Run }) {
     <>
       {run.wrapper_version}
       {run.host !== null && <span class="aside"> on Node {run.host.node}</span>}
-      {run.successor > 0 && <span class="aside">; the one before it was killed</span>}
+      {run.successor > 0 && <span class="aside">; took over from a killed wrapper</span>}
     </>
   );
 }
 
 /** How the command itself ended, where that is not what is reported. */
 function OwnExit({ run: { exit_code, command_exit_code: own, signal } }: { readonly run: Run }) {
-  if (signal !== null) return <span class="aside"> the command itself: ended by {signal}</span>;
-  return own === null || own === exit_code ? null : <span class="aside"> the command itself: {own}</span>;
+  if (signal !== null) return <span class="aside"> command: {signal}</span>;
+  return own === null || own === exit_code ? null : <span class="aside"> command: {own}</span>;
 }
 
 /** What cannot be known of the run at present, or why it ended. */
@@ -99,20 +99,19 @@ function Contact({ run, freshness }: RunDetailsProps) {
 
 function LiveContact({ run, freshness }: RunDetailsProps) {
   if (freshness === 'connecting' || freshness === 'catching_up') return <p class="contact">Connecting…</p>;
-  if (freshness === 'down')
-    return <p class="contact warn">This page is not connected: nobody here knows how the run is doing.</p>;
+  if (freshness === 'down') return <p class="contact warn">You’re offline – this status may be out of date.</p>;
   // Said in any case: a line that comes and goes would move everything below it.
-  if (run.connected) return <p class="contact">In touch; output shows as it arrives.</p>;
+  if (run.connected) return <p class="contact">Connected; streaming output.</p>;
   return (
     <p class="contact warn">
-      Out of touch
+      Disconnected
       {run.out_of_touch_since !== null && (
         <>
           {' '}
           since <Clock at={run.out_of_touch_since} /> (<Ago at={run.out_of_touch_since} />)
         </>
       )}
-      . It may well go on running; its wrapper keeps what it prints until it is back.
+      . It is probably still running; output is buffered on the machine until it reconnects.
     </p>
   );
 }
@@ -125,8 +124,8 @@ function EndedContact({ run }: { readonly run: Run }) {
       {run.reason === 'wrapper_died' && (
         <>
           {' '}
-          {orphanSentence(run)} Look there: <code>leash orphans</code> finds it if it does, and{' '}
-          <code>leash orphans --kill</code> ends it.
+          {orphanSentence(run)} Run <code>leash orphans</code> there to find it and <code>leash orphans --kill</code> to
+          kill it.
         </>
       )}
       {run.state === 'lost' && !run.final && (
@@ -134,10 +133,10 @@ function EndedContact({ run }: { readonly run: Run }) {
           {run.out_of_touch_since !== null && (
             <>
               {' '}
-              Out of touch since <Clock at={run.out_of_touch_since} />.
+              Disconnected since <Clock at={run.out_of_touch_since} />.
             </>
           )}{' '}
-          This is not final: it may still be running, and if it comes back, this is put right.
+          Not final: it may still be running. The status will be corrected if it reconnects.
         </>
       )}
     </p>

@@ -17,7 +17,7 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
   return (
     <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
       <h1 title={`${run.job} on ${run.machine}`}>
-        <Link to={jobPath(run.job)} class="to-job" title="All runs of this job">
+        <Link to={jobPath(run.job)} class="to-job" title="View job">
           {run.job}
         </Link>{' '}
         <span class="run-machine">on {run.machine}</span>
@@ -56,7 +56,7 @@ function HowItEnded({ run }: { readonly run: Run }) {
         </span>
       )}
       <span>
-        {wasSeenToEnd(run.reason) ? 'took' : 'lost after'} <Duration from={run.started_at} to={run.ended_at} />
+        {wasSeenToEnd(run.reason) ? 'took' : 'last seen after'} <Duration from={run.started_at} to={run.ended_at} />
       </span>
       {run.ended_at !== null && <Ago at={run.ended_at} />}
     </>

@@ -9,24 +9,24 @@ import { relatedText, relatedTexts } from '../../state/related.ts';
 import { hasSurvivors, survivorsText } from '../../state/survivors.ts';
 
 export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
-  exited: 'The command exited by itself.',
-  signaled: 'A signal that nobody here sent ended it.',
-  local_signal: 'Ended from its own machine: the wrapper was told to stop there.',
-  operator: 'Ended by an operator’s kill.',
-  timeout: 'Ended by its time limit.',
-  idle_timeout: 'Ended because it printed nothing for longer than it may.',
-  offline_limit: 'Ended because it was out of reach for longer than it may run unsupervised.',
-  silence: 'No sign of life came within the deadline.',
-  wrapper_died: 'Its wrapper died; its output ends with what had been saved by then.',
-  exit_unknown: 'The command has ended, but nobody knows how: the wrapper that had started it was killed.',
+  exited: 'The command exited on its own.',
+  signaled: 'Terminated by a signal from outside Leash.',
+  local_signal: 'Stopped on the machine itself: the wrapper received a signal.',
+  operator: 'Killed by an operator.',
+  timeout: 'Reached its timeout.',
+  idle_timeout: 'Reached its idle timeout: no output for too long.',
+  offline_limit: 'Stopped itself: offline longer than --max-offline allows.',
+  silence: 'Contact lost: no heartbeat before the deadline.',
+  wrapper_died: 'The wrapper died. Output up to that point was saved.',
+  exit_unknown: 'The command ended with an unknown result: the wrapper that started it was killed.',
   start_failed: 'The command could not be started.',
   wrapper_failed: 'The wrapper itself failed.',
 };
 
 /** What became of the command when its wrapper died; it may have been ended with it, or go on by itself. */
 export function orphanSentence(run: Pick<Run, 'machine' | 'pid'>): string {
-  const where = run.pid === null ? run.machine : `${run.machine} (process ${run.pid})`;
-  return `Nothing here knows whether the kill still runs on ${where}, and it can’t be stopped from here.`;
+  const where = run.pid === null ? run.machine : `${run.machine} (PID ${run.pid})`;
+  return `The command may still be running on ${where}; Leash can’t stop it from here.`;
 }
 
 /** Whether somebody saw it end. Of the others it is known only when they were last heard of. */
@@ -36,8 +36,8 @@ export function wasSeenToEnd(reason: EndReason | null): boolean {
 
 /** A process, as a person would name it. */
 export function processText({ pid, command_line, relation }: Run['left_running'][number]): string {
-  if (relation !== undefined) return `only related: ${relatedText({ pid, command_line, ...relation })}`;
-  return command_line === '' ? `pid ${pid}` : `pid ${pid} ${command_line}`;
+  if (relation !== undefined) return `related: ${relatedText({ pid, command_line, ...relation })}`;
+  return command_line === '' ? `PID ${pid}` : `PID ${pid} ${command_line}`;
 }
 
 export interface Telling {
@@ -49,25 +49,25 @@ export interface Telling {
 export function tell(event: RunEvent): Telling {
   switch (event.type) {
     case 'started':
-      return plain('Started', event.pid === null ? `on ${event.machine}` : `on ${event.machine}, process ${event.pid}`);
+      return plain('Started', event.pid === null ? `on ${event.machine}` : `on ${event.machine}, PID ${event.pid}`);
     case 'connected':
       return plain('Connected');
     case 'disconnected':
       return event.cause === 'closed'
         ? warn('Disconnected')
-        : warn('Disconnected', 'the control plane was away itself, and noticed when it was back');
+        : warn('Disconnected', 'noticed after a control plane restart');
     case 'suspected':
-      return warn('Asked for a sign of life', `nothing heard for ${formatDuration(event.silent_ms)}`);
+      return warn('Sent a health check', `no heartbeat for ${formatDuration(event.silent_ms)}`);
     case 'answered':
-      return plain('Answered');
+      return plain('Health check answered');
     case 'lost':
-      return { tone: 'bad', text: 'Declared lost', detail: `no sign of life for ${formatDuration(event.silent_ms)}` };
+      return { tone: 'bad', text: 'Declared lost', detail: `no contact for ${formatDuration(event.silent_ms)}` };
     case 'returned':
-      return { tone: 'good', text: 'Came back alive', detail: null };
+      return { tone: 'good', text: 'Reconnected – still running', detail: null };
     case 'adopted':
       return warn(
-        'The wrapper was killed; another one has taken the run over',
-        'it goes on, with its output, its limits and its kills',
+        'The wrapper was killed; a successor took the run over',
+        'it continues with its output, limits and kills',
       );
     case 'left_running':
       return tellLeft(event);
@@ -76,27 +76,26 @@ export function tell(event: RunEvent): Telling {
     case 'kill_sent':
       return kill('Kill sent to the machine');
     case 'kill_delivered':
-      return kill('Kill delivered', 'the machine has answered');
+      return kill('Kill delivered', 'confirmed by the machine');
     case 'kill_progress':
       return tellProgress(event);
     case 'output_gap':
-      return warn('Output is missing', formatBytes(event.to - event.from));
+      return warn('Output gap', `${formatBytes(event.to - event.from)} missing`);
     case 'output_trimmed':
       return warn(
-        'Older output is being removed',
-        event.limit === 'run' ? 'the run printed more than is kept of one' : 'the job has more than is kept of one',
+        'Oldest output is being trimmed',
+        event.limit === 'run' ? 'the run exceeded its output limit' : 'the job exceeded its output limit',
       );
     case 'run_conflict':
       return {
         tone: 'bad',
         text: `Job ${event.job} has reported a run with the same id`,
-        detail:
-          'Each job keeps its own run. An id is used twice only on purpose: find out who has a token for that job.',
+        detail: 'Each job keeps its own run. Ids don’t repeat by accident: find out who has a token for that job.',
       };
     case 'ended':
       if (!wasSeenToEnd(event.reason)) {
-        const detail = `last known of after ${formatDuration(event.duration_ms)}; whether the command ended nobody saw`;
-        return { tone: 'bad', text: `Lost for good, exit code ${event.exit_code}`, detail };
+        const detail = `last seen after ${formatDuration(event.duration_ms)}; end not observed`;
+        return { tone: 'bad', text: `Lost permanently, exit code ${event.exit_code}`, detail };
       }
       return {
         tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
@@ -113,20 +112,20 @@ function tellLeft({ processes }: Extract<RunEvent, { type: 'left_running' }>): T
 }
 
 export function graceText(ms: number): string {
-  return ms === 0 ? 'no grace' : `${formatDuration(ms)} of grace`;
+  return ms === 0 ? 'no grace period' : `${formatDuration(ms)} grace period`;
 }
 
 function requestDetail(event: Extract<RunEvent, { type: 'kill_requested' }>): string {
-  const how = event.signal === 'SIGKILL' ? 'SIGKILL at once' : `${event.signal}, ${graceText(event.grace_ms)}`;
-  const what = event.include === null ? how : `${how}, with related processes`;
+  const how = event.signal === 'SIGKILL' ? 'SIGKILL immediately' : `${event.signal}, ${graceText(event.grace_ms)}`;
+  const what = event.include === null ? how : `${how}, including related processes`;
   return event.reason === null ? what : `${what}: “${event.reason}”`;
 }
 
 function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Telling {
   const cause = event.kill === null ? REASON_CAUSES[event.reason] : undefined;
-  const survivors = hasSurvivors(event) ? `could not be ended: ${survivorsText(event)}` : null;
+  const survivors = hasSurvivors(event) ? `processes survived: ${survivorsText(event)}` : null;
   const isTold = event.phase === 'gone' && event.related.length > 0;
-  const related = isTold ? `not killed, but carries this run’s relation: ${relatedTexts(event.related)}` : null;
+  const related = isTold ? `related, not killed: ${relatedTexts(event.related)}` : null;
   const detail = [cause, survivors, related].filter((part) => part !== undefined && part !== null).join('; ') || null;
   switch (event.phase) {
     case 'term':
@@ -135,18 +134,18 @@ function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Tell
       return kill('SIGKILL sent', detail);
     case 'gone':
       return survivors === null
-        ? kill('Gone: nothing of it is left', detail)
-        : { tone: 'bad', text: 'Not all of it is gone', detail };
+        ? kill('All processes ended', detail)
+        : { tone: 'bad', text: 'Some processes survived', detail };
     case 'refused':
-      return plain('Kill came too late: it had already ended', detail);
+      return plain('Kill arrived after it had ended', detail);
   }
 }
 
 const REASON_CAUSES: Partial<Record<EndReason, string>> = {
-  timeout: 'its time limit was reached',
-  idle_timeout: 'it printed nothing for too long',
-  offline_limit: 'it was out of reach for too long',
-  local_signal: 'its wrapper was told to stop on its own machine',
+  timeout: 'timeout reached',
+  idle_timeout: 'no output for too long',
+  offline_limit: 'offline for too long',
+  local_signal: 'the wrapper received a signal on its machine',
 };
 
 function plain(text: string, detail: string | null = null): Telling {

@@ -102,15 +102,14 @@ function Trouble({ id, follower }: { readonly id: string; readonly follower: Run
   if (failure.kind === 'problem' && failure.jobs !== undefined) return <WhichJob id={id} jobs={failure.jobs} />;
   if (failure.kind === 'problem' && failure.status === 404) {
     return (
-      <Notice tone="plain" title="No such run" isPage>
-        {failure.detail} It may have been removed: runs are kept for some time only. <Link to="/">See what runs</Link>
+      <Notice tone="plain" title="Run not found" isPage>
+        {failure.detail} It may have been deleted (runs are kept for a limited time). <Link to="/">Go to runs</Link>
       </Notice>
     );
   }
   return (
-    <Notice tone="bad" title="This run cannot be loaded">
-      {failure.detail}{' '}
-      {isTemporary(failure) ? 'It is tried again every few seconds.' : <Link to="/">See what runs</Link>}
+    <Notice tone="bad" title="Couldn’t load this run">
+      {failure.detail} {isTemporary(failure) ? 'Retrying every few seconds.' : <Link to="/">Go to runs</Link>}
     </Notice>
   );
 }
@@ -119,7 +118,7 @@ function Trouble({ id, follower }: { readonly id: string; readonly follower: Run
 function WhichJob({ id, jobs }: { readonly id: string; readonly jobs: readonly string[] }) {
   return (
     <Notice tone="bad" title="Several jobs have a run with this id" isPage>
-      An id is used twice only on purpose: somebody may want you to take one run for the other. Open the run of{' '}
+      Ids don’t repeat by accident: someone may want you to mistake one run for another. Open the run of{' '}
       {jobs.map((job, index) => (
         <Fragment key={job}>
           {index > 0 && (index === jobs.length - 1 ? ' or of ' : ', of ')}

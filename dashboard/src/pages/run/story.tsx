@@ -16,11 +16,11 @@ interface StoryProps {
 /** Everything that has happened to the run, in order, and what is bound to come next. */
 export function Story({ events, isCut, progress }: StoryProps) {
   return (
-    <section class="story" aria-labelledby="story">
-      <h2 id="story">Story</h2>
+    <section class="events" aria-labelledby="events">
+      <h2 id="events">Events</h2>
       {isCut && (
         <CutNotice one="event" which="the first">
-          What followed is missing, up to when this page was opened.
+          Later events are missing, up to when you opened this page.
         </CutNotice>
       )}
       <ol>
@@ -50,7 +50,7 @@ function Entry({ chapter }: { readonly chapter: Chapter }) {
       {detail !== null && <span class="entry-detail">{detail}</span>}
       {chapter.kind !== 'event' && (
         <span class="entry-detail">
-          the last time at <Clock at={chapter.last.at} />
+          last at <Clock at={chapter.last.at} />
         </span>
       )}
     </li>
@@ -69,10 +69,10 @@ function tellChapter(chapter: Chapter): Telling {
     case 'gaps':
       return {
         tone: 'warn',
-        text: `Output is missing in ${chapter.times} places`,
-        detail: `${formatBytes(chapter.bytes)} in all`,
+        text: `${chapter.times} output gaps`,
+        detail: `${formatBytes(chapter.bytes)} missing`,
       };
     case 'flapping':
-      return { tone: 'warn', text: `Disconnected and connected again ${chapter.times} times`, detail: null };
+      return { tone: 'warn', text: `Disconnected and reconnected ${chapter.times} times`, detail: null };
   }
 }

@@ -16,7 +16,7 @@ export function TextDialog({ text: [before, after], part, close }: TextDialogPro
   useLayoutEffect(() => place.current?.scrollIntoView({ block: 'start' }), []);
   return (
     <ReadingDialog title="Output as text" class="text-dialog" close={close}>
-      <p class="aside">{part}, as of now. What is printed from here on is not in it.</p>
+      <p class="aside">{part}. Snapshot – new output isn’t added.</p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
       <pre tabIndex={0} data-text>
         {before}

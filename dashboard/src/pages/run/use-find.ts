@@ -23,7 +23,7 @@ export function useFind({ view }: TerminalHandle): Find {
     field.current?.focus();
     field.current?.select();
   };
-  useShortcuts([{ key: '/', does: 'Find in the output', run: open }]);
+  useShortcuts([{ key: '/', does: 'Find in output', run: open }]);
   return {
     isOpen,
     field,

@@ -17,7 +17,7 @@ export function SignInPage({ notice }: { readonly notice: string | null }) {
     const token = input.current?.value.trim() ?? '';
     if (busy) return;
     if (token === '') {
-      setProblem('Paste a token first.');
+      setProblem('Enter a token.');
       return;
     }
     setBusy(true);
@@ -56,8 +56,8 @@ export function SignInPage({ notice }: { readonly notice: string | null }) {
           {problem}
         </p>
         <p id="sign-in-help" class="help">
-          Any token that may <code>read</code>. To stop jobs from here it also needs <code>kill</code>. The browser
-          keeps a session, never the token.
+          Use a token with the <code>read</code> scope (add <code>kill</code> to stop jobs). The token itself isn’t
+          stored in this browser.
         </p>
       </form>
     </main>

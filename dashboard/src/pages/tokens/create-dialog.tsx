@@ -22,14 +22,14 @@ export function CreateDialog({ close, made }: CreateDialogProps) {
   const isBusy = request.isBusy.value;
 
   return (
-    <Dialog title="Make a token" class="token-dialog" close={close}>
+    <Dialog title="Create token" class="token-dialog" close={close}>
       <form ref={element} class="token-form" noValidate onSubmit={submit}>
         <NameField input={first} value={name} problem={problem.name} change={(to) => change({ name: to })} />
         <ScopesField value={scopes} problem={problem.scopes} change={(to) => change({ scopes: to })} />
         <GlobField
           name="jobs"
-          label="For jobs"
-          help="* stands for anything: web-* is every job whose name begins with web-."
+          label="Jobs"
+          help="* matches anything: web-* is every job whose name starts with web-."
           value={jobs}
           problem={problem.jobs}
           change={(to) => change({ jobs: to })}
@@ -37,20 +37,20 @@ export function CreateDialog({ close, made }: CreateDialogProps) {
         {mayNameMachines(form.value) ? (
           <GlobField
             name="machines"
-            label="On machines"
-            help="From where it may be used: the name of one machine, or web-*."
+            label="Machines"
+            help="Machines it may be used from: a name or a pattern such as web-*."
             value={machines}
             problem={problem.machines}
             change={(to) => change({ machines: to })}
           />
         ) : (
-          <p class="help">A token that may run, and nothing else, can be narrowed to machines as well.</p>
+          <p class="help">Only run-only tokens can be limited to machines.</p>
         )}
         <ExpiryField value={expiry} problem={problem.expiry} change={(to) => change({ expiry: to })} />
-        <Refusal consequence="No token was made" request={request} />
+        <Refusal consequence="Couldn’t create the token" request={request} />
         <div class="dialog-actions">
           <button type="submit" class="button primary" aria-disabled={isBusy}>
-            {isBusy ? 'Making it…' : 'Make the token'}
+            {isBusy ? 'Creating…' : 'Create token'}
           </button>
           <button type="button" class="button" onClick={close}>
             Cancel

@@ -27,17 +27,17 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
   return (
     <Dialog title={`Delete “${token.name}”?`} class="token-dialog" close={close}>
       {isExpired(token, serverNow()) ? (
-        <p>It has expired: nothing is open with it any more.</p>
+        <p>It has already expired; nothing uses it.</p>
       ) : (
         <>
           <p>
-            It is worth nothing from then on, and can’t be brought back. <Usage known={token} />
+            It stops working immediately. This can’t be undone. <Usage known={token} />
           </p>
           <Ends token={token} />
           <OwnWarning own={own} ends="now" />
         </>
       )}
-      <Refusal consequence="It was not deleted" request={request} />
+      <Refusal consequence="Couldn’t delete the token" request={request} />
       <div class="dialog-actions">
         <button
           type="button"
@@ -45,7 +45,7 @@ export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) 
           aria-disabled={isBusy}
           onClick={() => void request.send(() => deleteIfThere(token), deleted)}
         >
-          {isBusy ? 'Deleting…' : 'Delete the token'}
+          {isBusy ? 'Deleting…' : 'Delete token'}
         </button>
         <button ref={no} type="button" class="button" onClick={close}>
           Cancel
@@ -78,12 +78,12 @@ function Usage({ known }: { readonly known: Token }) {
       use.value = token === undefined ? 'unknown' : { at: token.last_used_at };
     });
   }, [known.id]);
-  if (use.value === 'asking') return <>Looking up when it was last used…</>;
-  if (use.value === 'unknown') return <>When it was last used could not be looked up.</>;
-  if (use.value.at === null) return <>So far it was not used.</>;
+  if (use.value === 'asking') return <>Checking when it was last used…</>;
+  if (use.value === 'unknown') return <>Couldn’t check when it was last used.</>;
+  if (use.value.at === null) return <>Never used.</>;
   return (
     <>
-      It was last used <LastUse at={use.value.at} />.
+      Last used <LastUse at={use.value.at} />.
     </>
   );
 }

@@ -9,8 +9,8 @@ import type { Own } from './own-token.ts';
 import { Ends, OwnWarning } from './secret-end.tsx';
 
 const OLD_VALID = [
-  { seconds: 3_600, label: 'an hour' },
-  { seconds: 86_400, label: 'a day' },
+  { seconds: 3_600, label: '1 hour' },
+  { seconds: 86_400, label: '1 day' },
   { seconds: 7 * 86_400, label: '7 days' },
   { seconds: 30 * 86_400, label: '30 days' },
 ] as const;
@@ -31,20 +31,20 @@ export function RotateDialog({ token, own, close, rotated }: RotateDialogProps) 
     void request.send(() => rotateToken(token.id, leaked.value ? 0 : seconds.value), rotated);
   };
   return (
-    <Dialog title={`A new secret for “${token.name}”?`} class="token-dialog" close={close}>
+    <Dialog title={`Rotate “${token.name}”?`} class="token-dialog" close={close}>
       <form class="token-form" onSubmit={submit}>
-        <p>Its name and rights stay. You get a new secret, which is shown once.</p>
+        <p>You get a new secret, shown once. Name and scopes stay the same.</p>
         <OldSecretChoice leaked={leaked} seconds={seconds} />
         {leaked.value && <Ends token={token} />}
         <OwnWarning own={own} ends={leaked.value ? 'now' : 'later'} />
-        <Refusal consequence="There is no new secret" request={request} />
+        <Refusal consequence="Couldn’t rotate the token" request={request} />
         <div class="dialog-actions">
           <button
             type="submit"
             class={leaked.value ? 'button danger' : 'button primary'}
             aria-disabled={request.isBusy.value}
           >
-            {request.isBusy.value ? 'Asking…' : leaked.value ? 'End the old one, make a new one' : 'Make a new secret'}
+            {request.isBusy.value ? 'Rotating…' : leaked.value ? 'Revoke and rotate now' : 'Rotate secret'}
           </button>
           <button type="button" class="button" onClick={close}>
             Cancel
@@ -57,14 +57,14 @@ export function RotateDialog({ token, own, close, rotated }: RotateDialogProps) 
 
 interface OldSecretChoiceProps {
   readonly leaked: Signal<boolean>;
-  /** How long the old one goes on working, unless it leaked. */
+  /** How long the old secret stays valid, unless it leaked. */
   readonly seconds: Signal<number>;
 }
 
 function OldSecretChoice({ leaked, seconds }: OldSecretChoiceProps) {
   return (
     <fieldset class="scopes">
-      <legend>And the old one?</legend>
+      <legend>Old secret</legend>
       <label class="scope">
         <input
           type="radio"
@@ -74,7 +74,7 @@ function OldSecretChoice({ leaked, seconds }: OldSecretChoiceProps) {
             leaked.value = false;
           }}
         />
-        <span>It goes on working while the new one is put in place, and then ends</span>
+        <span>Keep it valid for a while, then revoke it</span>
       </label>
       {!leaked.value && <OldValidChoice seconds={seconds} />}
       <label class="scope">
@@ -87,7 +87,7 @@ function OldSecretChoice({ leaked, seconds }: OldSecretChoiceProps) {
           }}
         />
         <span>
-          <strong>It leaked:</strong> end it now, and everything opened with it
+          <strong>It leaked:</strong> revoke it now and end its sessions
         </span>
       </label>
     </fieldset>
@@ -99,7 +99,7 @@ function OldValidChoice({ seconds }: Pick<OldSecretChoiceProps, 'seconds'>) {
     <label class="old-valid">
       for{' '}
       <select
-        aria-label="How long the old secret goes on working"
+        aria-label="How long the old secret stays valid"
         value={seconds.value}
         onChange={(event) => {
           seconds.value = Number(event.currentTarget.value);

@@ -2,8 +2,8 @@ import type { Scope } from '#protocol/api';
 
 /** What each right allows. */
 export const SCOPE_MEANINGS: Readonly<Record<Scope, string>> = {
-  run: 'For machines: lets the wrapper report its runs. It can neither see nor stop anything.',
-  read: 'See runs, their output and kills. For people and monitors.',
-  kill: 'Stop runs. On this page it needs read, too.',
-  admin: 'All of that. For all jobs it also looks after tokens and reads the audit.',
+  run: 'For machines: report runs. Can’t view or stop anything.',
+  read: 'For people and monitoring: view runs, output and kills.',
+  kill: 'Stop runs (needs read to use this dashboard).',
+  admin: 'Everything above; with all jobs also tokens and the audit log.',
 };

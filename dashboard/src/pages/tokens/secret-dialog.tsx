@@ -39,12 +39,12 @@ function SecretDialog({ made: { token, secret }, occasion, close }: SecretDialog
   };
   return (
     <Dialog
-      title={occasion === 'made' ? `The token “${token.name}”` : `The new secret of “${token.name}”`}
+      title={occasion === 'made' ? `Token “${token.name}”` : `New secret for “${token.name}”`}
       class="token-dialog secret-dialog"
       close={leave}
     >
       <p>
-        <strong>This is the only time that it is shown.</strong> Put it where it belongs before you close this.
+        <strong>Copy it now – you won’t see it again.</strong>
       </p>
       <div class="command-box">
         <code data-secret>{secret}</code>
@@ -54,7 +54,7 @@ function SecretDialog({ made: { token, secret }, occasion, close }: SecretDialog
         <Usage key={line.title} line={line} />
       ))}
       {token.scopes.some((scope) => scope === 'read' || scope === 'admin') && (
-        <p class="help">To use this page with it, paste it where the page asks for a token.</p>
+        <p class="help">To use this dashboard with it, paste it on the sign-in page.</p>
       )}
       <div class="secret-end">
         <label class="stored">
@@ -66,10 +66,10 @@ function SecretDialog({ made: { token, secret }, occasion, close }: SecretDialog
               isWarned.value = false;
             }}
           />
-          I have put it where it belongs
+          I’ve saved it
         </label>
         <p class="problem" role="alert">
-          {isWarned.value && 'Once closed, nobody can see it again. Say first that you have it.'}
+          {isWarned.value && 'Confirm you’ve saved it; it can’t be shown again.'}
         </p>
         <div class="dialog-actions">
           <button type="button" class={isStored.value ? 'button primary' : 'button'} onClick={leave}>

@@ -8,14 +8,14 @@ export function Ends({ token }: { readonly token: Token }) {
   const maySee = token.scopes.some((scope) => scope !== 'run');
   return (
     <ul class="ends-with">
-      {maySee && <li>Sessions of this page that were opened with it end, wherever they are open.</li>}
+      {maySee && <li>Dashboard sessions opened with it end everywhere.</li>}
       {mayRun && (
         <li>
-          Wrappers lose their link. Their jobs run on, but count as lost, and can’t be stopped from here until a valid
-          token is on the machine.
+          Wrappers disconnect. Their jobs keep running but show as lost and can’t be stopped until a valid token is
+          installed.
         </li>
       )}
-      <li>Scripts and monitors that call with it are refused.</li>
+      <li>Scripts and monitoring that use it are denied.</li>
     </ul>
   );
 }
@@ -24,15 +24,11 @@ export function OwnWarning({ own, ends }: { readonly own: Own; readonly ends: 'n
   if (own === 'no') return null;
   return (
     <p class="own-warning">
-      <strong>
-        {own === 'yes'
-          ? 'This is the token that you are signed in with.'
-          : 'You may be signed in with this very token.'}
-      </strong>{' '}
+      <strong>{own === 'yes' ? 'You are signed in with this token.' : 'You may be signed in with this token.'}</strong>{' '}
       {own === 'yes' ? 'You' : 'If so, you'}{' '}
       {ends === 'now'
-        ? 'are signed out by this.'
-        : 'are signed out when the old secret ends: sign in with the new one before.'}
+        ? 'will be signed out.'
+        : 'will be signed out when the old secret expires: sign in with the new one before that.'}
     </p>
   );
 }

@@ -65,7 +65,7 @@ export function ScopesField({ value, problem, change }: InputProps<TokenForm['sc
   const toggle = (scope: Scope) => change(SCOPES.filter((known) => value.includes(known) !== (known === scope)));
   return (
     <fieldset class="scopes" aria-describedby="token-scopes-problem">
-      <legend>May</legend>
+      <legend>Scopes</legend>
       {SCOPES.map((scope, index) => (
         <label key={scope} class="scope">
           <input
@@ -113,18 +113,18 @@ export function GlobField({ name, label, help, value, problem, change }: GlobFie
 
 export function ExpiryField({ value, problem, change }: InputProps<Expiry>) {
   return (
-    <Field name="expiry" label="Ends" problem={problem}>
+    <Field name="expiry" label="Expires" problem={problem}>
       <ExpiryChoice expiry={value} change={change} />
     </Field>
   );
 }
 
 const PRESETS = [
-  { days: 1, label: 'in a day' },
-  { days: 7, label: 'in 7 days' },
-  { days: 30, label: 'in 30 days' },
-  { days: 90, label: 'in 90 days' },
-  { days: 365, label: 'in a year' },
+  { days: 1, label: 'In 1 day' },
+  { days: 7, label: 'In 7 days' },
+  { days: 30, label: 'In 30 days' },
+  { days: 90, label: 'In 90 days' },
+  { days: 365, label: 'In 1 year' },
 ] as const;
 
 function ExpiryChoice({ expiry, change }: { readonly expiry: Expiry; change(to: Expiry): void }) {
@@ -142,18 +142,18 @@ function ExpiryChoice({ expiry, change }: { readonly expiry: Expiry; change(to: 
         value={expiry.kind === 'days' ? String(expiry.days) : expiry.kind}
         onChange={(event) => choose(event.currentTarget.value)}
       >
-        <option value="never">never, until it is deleted</option>
+        <option value="never">Never</option>
         {PRESETS.map(({ days, label }) => (
           <option key={days} value={days}>
             {label}
           </option>
         ))}
-        <option value="date">at the end of a day…</option>
+        <option value="date">On a date…</option>
       </select>
       {expiry.kind === 'date' && (
         <input
           type="date"
-          aria-label="The last day"
+          aria-label="Last day"
           aria-describedby="token-expiry-problem"
           value={expiry.date}
           onInput={(event) => change({ kind: 'date', date: event.currentTarget.value })}

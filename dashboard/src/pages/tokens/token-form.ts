@@ -39,10 +39,10 @@ export function mayNameMachines({ scopes }: Pick<TokenForm, 'scopes'>): boolean 
 export function readForm(form: TokenForm, now: number): ReadForm {
   const expiresAt = expiryTime(form.expiry, now);
   const problems: Partial<Record<FormField, string>> = {};
-  if (form.name.trim() === '') problems.name = 'Give it a name by which you will know it, such as “web machines”.';
-  if (form.scopes.length === 0) problems.scopes = 'Choose what it may do.';
-  if (Number.isNaN(expiresAt)) problems.expiry = 'Choose the day.';
-  else if (expiresAt !== null && expiresAt <= now) problems.expiry = 'That day is over.';
+  if (form.name.trim() === '') problems.name = 'Enter a name, e.g. “web machines”.';
+  if (form.scopes.length === 0) problems.scopes = 'Select at least one scope.';
+  if (Number.isNaN(expiresAt)) problems.expiry = 'Choose a date.';
+  else if (expiresAt !== null && expiresAt <= now) problems.expiry = 'That date is in the past.';
   const parsed = v.safeParse(NewToken, {
     name: form.name.trim(),
     scopes: form.scopes,

@@ -58,7 +58,7 @@ export function TokensPage({ who }: { readonly who: Session }) {
   const create = () => {
     doing.value = { kind: 'create' };
   };
-  useShortcuts([{ key: 'n', does: 'Make a token', run: create }]);
+  useShortcuts([{ key: 'n', does: 'Create token', run: create }]);
   const done = () => {
     doing.value = null;
     void read();
@@ -70,11 +70,11 @@ export function TokensPage({ who }: { readonly who: Session }) {
           Tokens
         </h1>
         <button type="button" class="button primary" onClick={create}>
-          Make a token
+          Create token
         </button>
       </div>
       {failure.value !== null && (
-        <Notice tone="bad" title="The tokens cannot be loaded" action={{ label: 'Try again', run: read }}>
+        <Notice tone="bad" title="Couldn’t load tokens" action={{ label: 'Try again', run: read }}>
           {failure.value.detail}
         </Notice>
       )}
@@ -85,7 +85,7 @@ export function TokensPage({ who }: { readonly who: Session }) {
       )}
       {list.value?.isCut === true && (
         <CutNotice one="token" which="the oldest">
-          Delete those that nobody uses: the others show when there is room.
+          Delete unused tokens to see the rest.
         </CutNotice>
       )}
       {list.value !== null && (
@@ -169,8 +169,8 @@ function TokenList({ list: { tokens, at }, who, read, act }: TokenListProps) {
         <input
           ref={field}
           type="search"
-          aria-label="Filter by name, right, job or machine"
-          placeholder="Filter by name, right, job or machine"
+          aria-label="Filter by name, scope, job or machine"
+          placeholder="Filter by name, scope, job or machine"
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}
@@ -182,15 +182,14 @@ function TokenList({ list: { tokens, at }, who, read, act }: TokenListProps) {
             As of <Clock at={new Date(at).toISOString()} />
           </p>
           <button type="button" class="button quiet" onClick={() => void read()}>
-            Look again
+            Refresh
           </button>
         </div>
       </search>
       {isAdminSecret(who, tokens) && (
         <p class="help own-secret">
-          You are signed in with <code>LEASH_ADMIN_TOKEN</code>, the deployment’s own secret, which is in no list. For
-          daily work make a token of your own: that one can be given a new secret and deleted, and the audit tells who
-          it was.
+          You’re using <code>LEASH_ADMIN_TOKEN</code>, the deployment secret. Create a personal token for daily use: it
+          can be rotated, revoked and told apart in the audit log.
         </p>
       )}
       {shown.length > 0 && (
@@ -200,14 +199,14 @@ function TokenList({ list: { tokens, at }, who, read, act }: TokenListProps) {
       )}
       {tokens.length === 0 && (
         <p class="nothing" role="status">
-          There are no tokens yet. Give each machine and each person one of their own, for what they need and no more.
+          No tokens yet. Create one for each machine and each person, with only the scopes they need.
         </p>
       )}
       {tokens.length > 0 && shown.length === 0 && (
         <p class="nothing" role="status">
-          No token matches.{' '}
+          No tokens match.{' '}
           <button type="button" class="button quiet" onClick={() => narrow({ q: null })}>
-            Show all
+            Clear filter
           </button>
         </p>
       )}
@@ -235,7 +234,7 @@ function TokenRow({ token, isOwn, act }: TokenRowProps) {
     <article class="list-row token" data-token={token.id} data-expired={isOver}>
       <div class="token-name">
         <strong>{token.name}</strong>
-        {isOwn && <span class="aside">you are signed in with it</span>}
+        {isOwn && <span class="aside">current session</span>}
         {isOver && <span class="expired">expired</span>}
       </div>
       <div class="token-rights">
@@ -253,7 +252,7 @@ function TokenRow({ token, isOwn, act }: TokenRowProps) {
       </div>
       <dl class="token-times">
         <div>
-          <dt>Made</dt>
+          <dt>Created</dt>
           <dd>
             <Ago at={token.created_at} />
           </dd>
@@ -263,22 +262,22 @@ function TokenRow({ token, isOwn, act }: TokenRowProps) {
           <dd>{token.last_used_at === null ? 'never' : <LastUse at={token.last_used_at} />}</dd>
         </div>
         <div>
-          <dt>{isOver ? 'Ended' : 'Ends'}</dt>
+          <dt>{isOver ? 'Expired' : 'Expires'}</dt>
           <dd>{token.expires_at === null ? 'never' : <Clock at={token.expires_at} />}</dd>
         </div>
       </dl>
       <div class="token-actions">
-        <Link to={`/audit?actor=${token.id}`} label={`What it did: ${token.name}`} cursor>
-          What it did
+        <Link to={`/audit?actor=${token.id}`} label={`Activity of ${token.name}`} cursor>
+          Activity
         </Link>
         {!isOver && (
           <button
             type="button"
             class="button quiet"
-            aria-label={`New secret for ${token.name}`}
+            aria-label={`Rotate ${token.name}`}
             onClick={() => act({ kind: 'rotate', token })}
           >
-            New secret
+            Rotate
           </button>
         )}
         <button

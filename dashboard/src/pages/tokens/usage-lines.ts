@@ -21,14 +21,14 @@ export function usageLines(
     const store = `(umask 077; echo '${secret}' > /etc/leash.token)`;
     if (occasion === 'rotated') {
       lines.push({
-        title: 'On each machine that has it, as root',
+        title: 'On each machine that uses it (as root)',
         text: store,
-        help: 'Wrappers read the file again for each connection: those that run take the new secret by themselves.',
+        help: 'Running wrappers pick up the new secret on their next connection.',
       });
     } else {
       lines.push(
         {
-          title: 'Once on the machine, as root',
+          title: 'Install (as root)',
           text: [
             `curl -fsSLo /usr/local/bin/leash.new ${origin}/leash.cjs && chmod 755 /usr/local/bin/leash.new && mv /usr/local/bin/leash.new /usr/local/bin/leash`,
             `printf '%s\\n' 'LEASH_URL=${origin}' 'LEASH_TOKEN_FILE=/etc/leash.token' > /etc/leash.conf`,
@@ -39,14 +39,14 @@ export function usageLines(
         {
           title: 'Then in the crontab, in front of the command',
           text: `0 3 * * *  /usr/local/bin/leash run --job ${job} -- /path/to/command`,
-          help: 'The job’s name is what shows here; the command runs as before.',
+          help: 'The job appears here under this name; the command runs as before.',
         },
       );
     }
   }
   if (token.scopes.includes('kill') || isAdmin) {
     lines.push({
-      title: 'To stop a job by a call',
+      title: 'Kill a job via API',
       text: [
         `TOKEN='${secret}'`,
         `curl -X POST -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\`,
@@ -57,7 +57,7 @@ export function usageLines(
   }
   if (token.scopes.includes('read') && !token.scopes.includes('kill') && !isAdmin) {
     lines.push({
-      title: 'To see what runs by a call',
+      title: 'List runs via API',
       text: [`TOKEN='${secret}'`, `curl -H "Authorization: Bearer $TOKEN" "${origin}/api/v1/runs?state=running"`].join(
         '\n',
       ),
