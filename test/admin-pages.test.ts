@@ -117,7 +117,7 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
   // The button that was pressed is gone: the keyboard must not be back at the top of the page.
   expect(await page.evaluate(() => document.activeElement?.tagName)).not.toBe('BODY');
   await page.getByLabel('By', { exact: true }).selectOption('');
-  await page.getByLabel('What', { exact: true }).selectOption('kill');
+  await page.getByLabel('Action', { exact: true }).selectOption('kill');
   await waitFor('the address to follow', async () => new URL(page.url()).search === '?action=kill');
   await page.getByText(/^As of/).waitFor();
   await world.current.operator.kill('never-seen', { instance: 'never-seen_1', reason: 'told at once' });
