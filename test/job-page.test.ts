@@ -119,14 +119,14 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
   expect((await runs[1]?.exit)?.code).toBe(143);
   await history('killed', 'running', 'running');
   await browser.page.getByText('Recent kills').click();
-  await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 gone' }).waitFor();
+  await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '1 ended' }).waitFor();
 
   await browser.page.getByRole('button', { name: 'Kill all 2…' }).click();
   await browser.page.getByRole('dialog').getByText('m3.example.com').waitFor();
   await browser.page.getByRole('button', { name: 'Kill 2 runs now' }).click();
   for (const run of runs) expect((await run.exit).code).toBe(143);
   await history('killed', 'killed', 'killed');
-  await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '2 gone' }).waitFor();
+  await browser.page.locator('.job-kill[data-state="settled"]').filter({ hasText: '2 ended' }).waitFor();
   await browser.page.getByText('Not running').waitFor();
   expect(await browser.page.getByRole('button', { name: /^Kill/ }).count()).toBe(0);
 });

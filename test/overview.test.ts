@@ -102,7 +102,7 @@ test('many are picked and killed with one question, which says exactly what is h
 
   const dialog = browser.page.getByRole('dialog', { name: 'Kill 4 runs?' });
   const hit = await dialog.getByRole('listitem').allTextContents();
-  const expected = [...picked, ...single].map(({ machine, pid }) => `${machine} process ${pid}`);
+  const expected = [...picked, ...single].map(({ machine, pid }) => `${machine} PID ${pid}`);
   expect(hit.sort()).toEqual(expected.sort());
   expect([...picked, ...single].every((run) => run.isRunning)).toBe(true);
 
@@ -120,7 +120,7 @@ test('many are picked and killed with one question, which says exactly what is h
   await browser.page.getByRole('link', { name: 'Details' }).click();
   const order = browser.page.locator('[data-batch]');
   await order.getByRole('link', { name: 'Kill of 4 runs in 2 jobs' }).waitFor();
-  expect(await order.locator('.kill-far').textContent()).toBe('4 gone');
+  expect(await order.locator('.cell-progress').textContent()).toBe('4 ended');
   expect(await browser.page.locator('.kill.part').count()).toBe(4);
   await browser.page.goto(`${world.current.url}/kills?job=many`);
   await order.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
@@ -175,7 +175,7 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   await browser.page.goBack();
   await force.click();
   for (const wrapper of wrappers) expect((await wrapper.exit).code).toBe(143);
-  await waitFor('both orders to be over', async () => (await browser.page.getByText('2 gone').count()) === 2);
+  await waitFor('both orders to be over', async () => (await browser.page.getByText('2 ended').count()) === 2);
 });
 
 test('the keyboard alone finds a run, picks it, kills it, and opens another', async () => {

@@ -1,7 +1,6 @@
 import './style/tokens.css';
 import './style/base.css';
 import './style/components.css';
-import './style/rows.css';
 import { render } from 'preact';
 import { listenToCalls } from './api/http.ts';
 import { App } from './app.tsx';

@@ -2,6 +2,7 @@
  * What stands at the lower edge of the view, one above the other: what is selected, what is being killed, that the link
  * is down. It covers the end of the page only while there is more of the page below, and moves nothing when it comes.
  */
+import './dock.css';
 import { type ComponentChildren, render } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 

@@ -1,3 +1,4 @@
+import './ends-strip.css';
 import type { RunEnd } from '#protocol/api';
 import type { RunState } from '#protocol/run-state';
 import { STATE_WORDS } from '../format/run-state-labels.ts';

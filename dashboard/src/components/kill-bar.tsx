@@ -1,5 +1,5 @@
 /** What was ordered to stop from here, over every page, until it is over and has been seen. */
-
+import './kill-bar.css';
 import { countText } from '../format/quantity.ts';
 import { batchPath, killPath, Link, route } from '../router.tsx';
 import { useFleet } from '../state/fleet.ts';

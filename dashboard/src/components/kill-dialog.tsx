@@ -1,4 +1,5 @@
 /** The one question before a kill: it says exactly what will be hit. */
+import './kill-dialog.css';
 import type { TargetedKeyboardEvent, TargetedSubmitEvent } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';

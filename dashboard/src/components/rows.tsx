@@ -1,8 +1,8 @@
 import './rows.css';
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, RefObject } from 'preact';
 import { useRef } from 'preact/hooks';
 import { useKeptPlace } from '../hooks/scroll-restoration.ts';
-import { useVirtualRows } from '../hooks/virtual-rows.ts';
+import { useVirtualRows, type VirtualRows } from '../hooks/virtual-rows.ts';
 import { useRowCursor } from '../keyboard/row-cursor.ts';
 import type { Lister } from '../state/listing.ts';
 
@@ -33,25 +33,47 @@ export function Rows<Item>({ items, keyOf, estimatePx, label, children }: RowsPr
   });
   useRowCursor({ keys, within: list, reveal: (key) => virtual.reveal(keys.indexOf(key)) });
   return (
+    <RowList list={list} virtual={virtual} label={label} keys={keys}>
+      {(index) => {
+        const shown = items[index];
+        return shown === undefined ? null : children(shown);
+      }}
+    </RowList>
+  );
+}
+
+interface RowListProps {
+  readonly list: RefObject<HTMLUListElement | null>;
+  readonly virtual: VirtualRows;
+  readonly label: string;
+  /** One for each row, as `data-row-key`. */
+  readonly keys: readonly string[];
+  /** Whether a row is a heading, which interrupts the frame around the others. */
+  isHeading?(index: number): boolean;
+  readonly children: (index: number) => ComponentChildren;
+}
+
+/** The rows in view, in the list's element. */
+export function RowList({ list, virtual, label, keys, isHeading = () => false, children }: RowListProps) {
+  const isEdge = (index: number) => keys[index] === undefined || isHeading(index);
+  return (
     <ul ref={list} tabIndex={-1} class="rows" aria-label={label} style={{ height: `${virtual.totalPx}px` }}>
-      {virtual.rows.map((row) => {
-        const shown = items[row.index];
-        if (shown === undefined) return null;
-        return (
+      {virtual.rows
+        .filter(({ index }) => keys[index] !== undefined)
+        .map((row) => (
           <li
             key={row.key}
             ref={virtual.measure}
             data-index={row.index}
             data-row-key={keys[row.index]}
-            class={row.index === items.length - 1 ? 'last' : undefined}
-            aria-setsize={items.length}
+            class={`${isEdge(row.index - 1) ? 'first' : ''} ${isEdge(row.index + 1) ? 'last' : ''}`}
+            aria-setsize={keys.length}
             aria-posinset={row.index + 1}
             style={{ transform: `translateY(${virtual.topPx(row)}px)` }}
           >
-            {children(shown)}
+            {children(row.index)}
           </li>
-        );
-      })}
+        ))}
     </ul>
   );
 }

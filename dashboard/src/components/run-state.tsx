@@ -1,4 +1,5 @@
 /** A run's state by shape, word and colour: any one of them is enough. */
+import './run-state.css';
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
 import { STATE_WORDS } from '../format/run-state-labels.ts';

@@ -1,3 +1,4 @@
+import './selection-bar.css';
 import type { Run } from '#protocol/api';
 import { countText } from '../format/quantity.ts';
 import { useShortcuts } from '../keyboard/shortcuts.ts';

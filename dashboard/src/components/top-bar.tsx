@@ -1,3 +1,4 @@
+import './top-bar.css';
 import { useState } from 'preact/hooks';
 import type { Session } from '#protocol/api';
 import { Link, type Route, route } from '../router.tsx';

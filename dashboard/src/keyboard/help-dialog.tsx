@@ -1,3 +1,4 @@
+import './help-dialog.css';
 import { ReadingDialog } from '../components/dialog.tsx';
 import { shortcuts } from './shortcuts.ts';
 

@@ -188,7 +188,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
   if (!known.has(ADMIN_TOKEN_ID)) known.set(ADMIN_TOKEN_ID, 'admin');
   if (actor !== null && !known.has(actor)) known.set(actor, actor);
   return (
-    <search class="narrowing">
+    <search class="filters">
       <label for="audit-action">Action</label>
       <select
         id="audit-action"
@@ -260,7 +260,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
     machineOf,
   });
   return (
-    <article class="list-row audit-entry" data-entry={entry.id} data-action={entry.action}>
+    <article class="row text audit-entry" data-entry={entry.id} data-action={entry.action}>
       <div class="audit-when">
         <Clock at={entry.at} />
       </div>
@@ -345,7 +345,7 @@ function Details({ entry }: { readonly entry: AuditEntry }) {
 
 function Detail({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
   return (
-    <div class="audit-detail">
+    <div>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

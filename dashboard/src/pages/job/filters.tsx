@@ -18,9 +18,9 @@ export function Filters({ place, filter, machines }: FiltersProps) {
   const choices =
     filter.machine === null || machines.includes(filter.machine) ? machines : [filter.machine, ...machines];
   return (
-    <search ref={place} class="job-filters" aria-label="Filter the history">
+    <search ref={place} class="filters sticky" aria-label="Filter the history">
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
-      <div class="job-states" role="group" aria-label="States">
+      <div class="chips" role="group" aria-label="States">
         <button type="button" class="chip" aria-pressed={chosen.size === 0} onClick={() => narrow({ state: null })}>
           All
         </button>

@@ -35,7 +35,7 @@ export function JobHead({ name, firstSeenAt, job, children }: JobHeadProps) {
 export function Resting({ job }: { readonly job: FleetJob | null }) {
   const last = job?.ends[0];
   return (
-    <div class="nothing job-resting">
+    <div class="nothing job-idle">
       <p>Not running</p>
       {job !== null && last !== undefined && (
         <p class="job-last">

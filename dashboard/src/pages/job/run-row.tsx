@@ -22,10 +22,10 @@ export function OpenRow({ run, selection, ask }: RowProps) {
   return (
     <article class="row open-run" data-run={run.id} data-state={run.state}>
       <Picker runs={[run]} selection={selection} label={`Select ${what}`} />
-      <div class="in-state">
+      <div class="cell-state">
         <RunStateBadge run={run} />
       </div>
-      <div class="in-name">
+      <div class="cell-name">
         <Link to={runPath(run)} class="row-link" label={what} cursor>
           {run.machine}
         </Link>
@@ -33,16 +33,16 @@ export function OpenRow({ run, selection, ask }: RowProps) {
           {run.command_line}
         </span>
       </div>
-      <div class="in-instance">
+      <div class="cell-instance">
         <InstanceButton instance={run.instance} />
       </div>
-      <div class="in-time">
+      <div class="cell-time">
         <Duration from={run.started_at} to={run.ended_at} />
         <span class="since">
           since <Clock at={run.started_at} />
         </span>
       </div>
-      <div class="in-kill">
+      <div class="cell-kill">
         <KillButton runs={[run]} selection={selection} ask={ask} label={`Kill ${what}`} />
       </div>
     </article>
@@ -53,25 +53,27 @@ export function PastRow({ run, selection, ask }: RowProps) {
   const isOpen = isLive(run.state) || !run.final;
   return (
     <article class="row past-run" data-run={run.id} data-state={run.state}>
-      <div class="in-state">
+      <div class="cell-state">
         {isOpen ? <RunStateBadge run={run} /> : <StateBadge state={run.state} note={exitNote(run)} />}
       </div>
-      <div class="in-name">
+      <div class="cell-name">
         <Link to={runPath(run)} class="row-link" label={`Run on ${run.machine}, ${run.instance}`} cursor>
           {run.machine}
         </Link>
       </div>
-      <div class="in-instance">
+      <div class="cell-instance">
         <InstanceButton instance={run.instance} />
       </div>
-      <div class="in-start">
+      <div class="cell-start">
         <Clock at={run.started_at} />{' '}
         <span class="ago">
           <Ago at={run.started_at} />
         </span>
       </div>
-      <div class="in-time">{isLive(run.state) ? <Duration from={run.started_at} to={null} /> : <Took run={run} />}</div>
-      <div class="in-kill">
+      <div class="cell-time">
+        {isLive(run.state) ? <Duration from={run.started_at} to={null} /> : <Took run={run} />}
+      </div>
+      <div class="cell-kill">
         {isOpen && (
           <KillButton
             runs={[run]}

@@ -2,6 +2,7 @@
 import type { RefObject, VNode } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
+import { RowList } from '../../components/rows.tsx';
 import { useVirtualRows, type VirtualRows } from '../../hooks/virtual-rows.ts';
 
 export interface RunRows {
@@ -39,28 +40,13 @@ interface RunListProps {
   row(run: Run): VNode;
 }
 
-export function RunList({ rows: { runs, list, virtual, prefix }, label, row }: RunListProps) {
+export function RunList({ rows, label, row }: RunListProps) {
   return (
-    <ul ref={list} class="run-list" aria-label={label} style={{ height: `${virtual.totalPx}px` }}>
-      {virtual.rows.map((item) => {
-        const run = runs[item.index];
-        if (run === undefined) return null;
-        const place = `${item.index === 0 ? ' first' : ''}${item.index === runs.length - 1 ? ' last' : ''}`;
-        return (
-          <li
-            key={item.key}
-            ref={virtual.measure}
-            data-index={item.index}
-            data-row-key={keyOf({ prefix }, run)}
-            class={`row-place${place}`}
-            aria-setsize={runs.length}
-            aria-posinset={item.index + 1}
-            style={{ transform: `translateY(${virtual.topPx(item)}px)` }}
-          >
-            {row(run)}
-          </li>
-        );
-      })}
-    </ul>
+    <RowList list={rows.list} virtual={rows.virtual} label={label} keys={keysOf(rows)}>
+      {(index) => {
+        const run = rows.runs[index];
+        return run === undefined ? null : row(run);
+      }}
+    </RowList>
   );
 }

@@ -253,7 +253,7 @@ function Expiry({ kill }: { readonly kill: Kill }) {
 
 function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
   return (
-    <div class="kill-fact">
+    <div>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
@@ -284,7 +284,7 @@ function Targets({ kill, isLinked }: LoadedProps) {
       </h2>
       {groups.length > 1 && (
         // biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more
-        <div class="narrowing" role="group" aria-label="Show">
+        <div class="chips" role="group" aria-label="Show">
           <Chip show={null} current={show} count={kill.targets.length} />
           {groups.map((group) => (
             <Chip key={group.show} show={group.show} current={show} count={group.count} />
@@ -327,21 +327,21 @@ interface TargetRowProps {
 
 function TargetRow({ job, target, isLinked }: TargetRowProps) {
   return (
-    <article class="list-row target" data-target={target.run} data-state={target.state}>
-      <div>
+    <article class="row text target" data-target={target.run} data-state={target.state}>
+      <div class="cell-state">
         <TargetStateBadge target={target} />
       </div>
-      <div class="kill-what">
+      <div class="cell-name">
         {isLinked ? (
-          <Link to={runPath({ id: target.run, job })} class="list-row-link" label={`Run on ${target.machine}`} cursor>
+          <Link to={runPath({ id: target.run, job })} class="row-link" label={`Run on ${target.machine}`} cursor>
             {target.machine}
           </Link>
         ) : (
           <strong>{target.machine}</strong>
         )}
       </div>
-      <div class={hasSurvivors(target) ? 'problem' : 'aside'}>{targetMeaning(target)}</div>
-      <div class="target-code">
+      <div class={`cell-progress ${hasSurvivors(target) ? 'problem' : 'aside'}`}>{targetMeaning(target)}</div>
+      <div class="cell-code">
         {target.exit_code !== null && (
           <>
             exit code <strong data-exit-code={target.exit_code}>{target.exit_code}</strong>

@@ -113,7 +113,7 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
   useShortcuts([{ key: '/', does: 'Filter by job', run: () => field.current?.select() }]);
   const state = narrowing.states.length === 0 ? null : narrowing.states.join(',');
   return (
-    <search class="narrowing">
+    <search class="filters">
       <input
         ref={field}
         type="search"
@@ -203,12 +203,12 @@ function BatchRow({ batch, isOpen, toggle }: BatchRowProps) {
   if (first === undefined) return null;
   const what = batchText(batch);
   return (
-    <article class="list-row kill" data-batch={batch.id}>
-      <div class="kill-how">
+    <article class="row text kill" data-batch={batch.id}>
+      <div class="cell-state">
         <KillStateBadge kill={stateOfBatch(batch)} />
       </div>
-      <div class="kill-what">
-        <Link to={batchPath(batch.id)} class="list-row-link" label={`Kill of ${what}`} cursor>
+      <div class="cell-name">
+        <Link to={batchPath(batch.id)} class="row-link" label={`Kill of ${what}`} cursor>
           {what}
         </Link>
         <button type="button" class="button quiet" aria-expanded={isOpen} onClick={toggle}>
@@ -230,12 +230,12 @@ function KillRow({ kill, isPart }: KillRowProps) {
   const progress = orderProgress([kill]);
   const isFound = kill.targets.length > 0 || hasFoundNothing(kill);
   return (
-    <article class={isPart ? 'list-row kill part' : 'list-row kill'} data-kill={kill.id} data-state={kill.state}>
-      <div class="kill-how">
+    <article class={isPart ? 'row text kill part' : 'row text kill'} data-kill={kill.id} data-state={kill.state}>
+      <div class="cell-state">
         <KillStateBadge kill={kill} />
       </div>
-      <div class="kill-what">
-        <Link to={killPath(kill.id)} class="list-row-link" label={`Kill of ${kill.job}, ${matchText(kill)}`} cursor>
+      <div class="cell-name">
+        <Link to={killPath(kill.id)} class="row-link" label={`Kill of ${kill.job}, ${matchText(kill)}`} cursor>
           {kill.job}
         </Link>
         <span class="aside">{matchText(kill)}</span>
@@ -254,7 +254,7 @@ interface FarProps {
 
 function Far({ progress, text = null }: FarProps) {
   return (
-    <div class="kill-far">
+    <div class="cell-progress">
       {text ?? progressText(progress)}
       {progress.survivors.map((left) => (
         <strong key={left.machine} class="problem">
@@ -268,12 +268,12 @@ function Far({ progress, text = null }: FarProps) {
 function Who({ kill }: { readonly kill: Kill }) {
   return (
     <>
-      <div class="kill-who">
+      <div class="cell-by">
         {kill.requested_by}
         <span class="aside">{mannerText(kill.signal, kill.grace_ms, kill.include)}</span>
         {kill.reason !== null && <q class="aside">{kill.reason}</q>}
       </div>
-      <div class="kill-when">
+      <div class="cell-time">
         <Ago at={kill.requested_at} />
       </div>
     </>

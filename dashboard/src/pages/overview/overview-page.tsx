@@ -115,10 +115,10 @@ function onlySection(): Section | null {
 function Filters({ counts }: { readonly counts: Overview['counts'] }) {
   const only = onlySection();
   return (
-    <search class="filters">
+    <search class="filters sticky">
       <FilterField />
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
-      <div class="sections" role="group" aria-label="Show">
+      <div class="chips" role="group" aria-label="Show">
         {[null, ...SECTIONS].map((section) => (
           <button
             key={section ?? 'all'}

@@ -26,7 +26,7 @@ export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & Doing) {
       <div class="cell-state">
         <RunStateBadge run={run} />
       </div>
-      <div class="cell-job">
+      <div class="cell-name">
         <Link to={runPath(run)} class="row-link" label={what} cursor>
           {job === null ? run.machine : run.job}
         </Link>
@@ -72,7 +72,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
           <span class="unseen"> of {job.name}, listed below</span>
         </button>
       </div>
-      <div class="cell-job">
+      <div class="cell-name">
         <Link to={jobPath(job.name)} class="row-link" cursor>
           {job.name}
         </Link>
@@ -103,12 +103,12 @@ export function RestRow({ job, ends, count }: RowOfKind<'rest'>) {
   const [last] = ends;
   if (last === undefined) return null;
   return (
-    <article class="row rest" data-job={job.name} data-state={last.state}>
+    <article class="row idle" data-job={job.name} data-state={last.state}>
       <Unpickable />
       <div class="cell-state">
         <StateBadge state={last.state} note={exitNote(last)} />
       </div>
-      <div class="cell-job">
+      <div class="cell-name">
         <Link to={jobPath(job.name)} class="row-link" cursor>
           {job.name}
         </Link>

@@ -1,6 +1,7 @@
 /** The rows of the overview. Only those in view are drawn: ten thousand of them scroll like ten. */
 import { Component } from 'preact';
 import { useRef } from 'preact/hooks';
+import { RowList } from '../../components/rows.tsx';
 import { useSteadyRow } from '../../hooks/scroll-anchor.ts';
 import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
 import { useVirtualRows } from '../../hooks/virtual-rows.ts';
@@ -56,40 +57,27 @@ export function RunList({ rows, fold, wish, selection, ask, toggle }: RunListPro
   usePickAndKill({ selection, runsHere, picks: 'the run, or all runs of the job', ask });
 
   return (
-    <ul ref={list} tabIndex={-1} class="run-list" aria-label="Runs and jobs" style={{ height: `${virtual.totalPx}px` }}>
-      {virtual.rows.map((item) => {
-        const row = rows[item.index];
-        if (row === undefined) return null;
+    <RowList
+      list={list}
+      virtual={virtual}
+      label="Runs and jobs"
+      keys={allKeys}
+      isHeading={(index) => rows[index]?.kind === 'section'}
+    >
+      {(index) => {
+        const row = rows[index] as Row;
         return (
-          <li
-            key={item.key}
-            ref={virtual.measure}
-            data-index={item.index}
-            data-row-key={keyOf(row)}
-            class={placeClass(rows, item.index)}
-            aria-setsize={rows.length}
-            aria-posinset={item.index + 1}
-            style={{ transform: `translateY(${virtual.topPx(item)}px)` }}
-          >
-            <StillRow
-              row={row}
-              fold={row.kind === 'section' ? fold : null}
-              selection={selection}
-              ask={ask}
-              toggle={toggle}
-            />
-          </li>
+          <StillRow
+            row={row}
+            fold={row.kind === 'section' ? fold : null}
+            selection={selection}
+            ask={ask}
+            toggle={toggle}
+          />
         );
-      })}
-    </ul>
+      }}
+    </RowList>
   );
-}
-
-function placeClass(rows: readonly Row[], index: number): string {
-  const first = rows[index - 1]?.kind === 'section' ? ' first' : '';
-  const next = rows[index + 1];
-  const last = next === undefined || next.kind === 'section' ? ' last' : '';
-  return `row-place${first}${last}`;
 }
 
 interface SectionHeadProps extends Omit<Extract<Row, { kind: 'section' }>, 'kind'> {

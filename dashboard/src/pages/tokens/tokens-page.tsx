@@ -165,7 +165,7 @@ function TokenList({ list: { tokens, at }, who, read, act }: TokenListProps) {
   useShortcuts([{ key: '/', does: 'Filter', run: () => field.current?.select() }]);
   return (
     <>
-      <search class="narrowing">
+      <search class="filters">
         <input
           ref={field}
           type="search"
@@ -231,14 +231,14 @@ interface TokenRowProps {
 function TokenRow({ token, isOwn, act }: TokenRowProps) {
   const isOver = isExpired(token, now.value);
   return (
-    <article class="list-row token" data-token={token.id} data-expired={isOver}>
+    <article class="row text token" data-token={token.id} data-expired={isOver}>
       <div class="token-name">
         <strong>{token.name}</strong>
         {isOwn && <span class="aside">current session</span>}
         {isOver && <span class="expired">expired</span>}
       </div>
-      <div class="token-rights">
-        <span class="rights">
+      <div class="token-scopes">
+        <span class="scope-list">
           {token.scopes.map((scope) => (
             <code key={scope} title={SCOPE_MEANINGS[scope]}>
               {scope}
