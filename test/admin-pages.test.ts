@@ -132,7 +132,7 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
 });
 
 test('a kill is followed live from its page and in the list, to its end', async () => {
-  const wrapper = world.current.wrapper({ job: 'commanded', command: STUBBORN });
+  const wrapper = world.current.wrapper({ job: 'killed', command: STUBBORN });
   const run = await world.current.runOf('killed');
   await world.current.output(run.id, 'ready');
   await visit('/kills?job=killed', world.current.operatorToken);
@@ -173,7 +173,7 @@ test('what happened while the link was down is there when it is back', async () 
   network.restore();
   await page.locator('[data-link="open"]').waitFor();
   // It stays in the list, although the list shows only kills in progress.
-  await row.getByText('settled').waitFor();
+  await row.getByText('done').waitFor();
 });
 
 test('an unknown kill leads back', async () => {
@@ -192,7 +192,7 @@ test('a token that may only read sees nothing that it may not do', async () => {
   await page.getByRole('link', { name: 'looked-at on m1.example.com' }).waitFor();
   const places = page.getByRole('navigation', { name: 'Pages' }).getByRole('link');
   expect(await places.allTextContents()).toEqual(['Runs', 'Timeline', 'Kills']);
-  const kills = page.getByRole('button', { name: /kill/i });
+  const kills = page.getByRole('button', { name: /^(force )?kill/i });
   expect(await kills.count()).toBe(0);
   await page.goto(`${world.current.url}/runs/${run.id}`);
   await page.locator(`[data-run="${run.id}"][data-state="running"]`).waitFor();

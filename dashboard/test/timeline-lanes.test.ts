@@ -179,7 +179,7 @@ describe('the label of a bar', () => {
   });
   test('of a live run contains nothing that changes every second', () => {
     expect(labelOf(span(0, null, { connected: false }))).toMatch(
-      /^backup on web-1: running, unreachable, started [^,]+(, [^,]+)?$/,
+      /^backup on web-1: running, disconnected, started [^,]+(, [^,]+)?$/,
     );
   });
   test('of a group counts its states', () => {

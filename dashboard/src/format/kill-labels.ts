@@ -159,7 +159,9 @@ function signalsText(signal: Kill['signal'], graceMs: Kill['grace_ms']): string 
   if (signal === null && graceMs === null) return 'each run’s own signal and grace period';
   const first = signal ?? 'each run’s own signal';
   if (graceMs === null) return `${first}, then SIGKILL after each run’s own grace period`;
-  return graceMs === 0 ? `${first}, then SIGKILL immediately` : `${first}, then SIGKILL after ${formatDuration(graceMs)}`;
+  return graceMs === 0
+    ? `${first}, then SIGKILL immediately`
+    : `${first}, then SIGKILL after ${formatDuration(graceMs)}`;
 }
 
 /** How it stands with it, for whoever only glances. */

@@ -78,7 +78,8 @@ function owedBytes(run: Run, total: number): number {
  */
 export function noOutputText(run: Run): string {
   const owed = owedBytes(run, 0);
-  if (owed > 0) return `No output received yet: ${formatBytes(owed)} ${owed === 1 ? 'is' : 'are'} still on the machine.`;
+  if (owed > 0)
+    return `No output received yet: ${formatBytes(owed)} ${owed === 1 ? 'is' : 'are'} still on the machine.`;
   if (isLive(run.state)) return noOutputYetText(run);
   const sentence = NO_OUTPUT_SENTENCES[run.reason ?? 'silence'];
   if (sentence !== PRINTED_NOTHING) return sentence;

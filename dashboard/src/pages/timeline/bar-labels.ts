@@ -29,7 +29,7 @@ function stateText(run: Run): string {
 
 /** What isn't certain about the state of a run; null when it is certain. */
 export function uncertaintyText(run: Run): string | null {
-  if (isLive(run.state)) return run.connected ? null : 'unreachable';
+  if (isLive(run.state)) return run.connected ? null : 'disconnected';
   return run.state === 'lost' && !run.final ? 'may reconnect' : null;
 }
 

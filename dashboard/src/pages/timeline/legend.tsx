@@ -15,7 +15,7 @@ export function Legend() {
         ))}
         <li>
           <span class="bar" data-state="running" data-narrow data-uncertain />
-          running, unreachable
+          running, disconnected
         </li>
         <li>
           <span class="bar group" data-state="failed" data-bad>
