@@ -49,7 +49,7 @@ describe('the form', () => {
     });
     expect(readForm(form({ machines: 'a/b' }), NOW)).toMatchObject({
       ok: false,
-      problems: { machines: expect.stringContaining('Up to 128') },
+      problems: { machines: expect.stringContaining('at most 128') },
     });
   });
 });
