@@ -141,7 +141,7 @@ test('a kill is followed live from its page and in the list, to its end', async 
   const { kill } = await world.current.operator.kill('killed', { grace_seconds: 300, reason: 'holds a lock' });
   // It comes by itself.
   const row = page.locator(`[data-kill="${kill.id}"]`);
-  await row.getByText('signal sent, in grace period').waitFor();
+  await row.getByText('in grace period').waitFor();
   await row.getByText('holds a lock').waitFor();
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press('j');
@@ -165,7 +165,7 @@ test('what happened while the link was down is there when it is back', async () 
   const network = await world.current.proxy();
   await signInAs(page, network, world.current.operatorToken, '/kills?state=queued,delivered');
   const row = page.locator(`[data-kill="${kill.id}"]`);
-  await row.getByText('signal sent, in grace period').waitFor();
+  await row.getByText('in grace period').waitFor();
   network.cut();
   await page.locator('[data-link="down"]').waitFor();
   await world.current.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 });

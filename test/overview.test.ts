@@ -161,7 +161,7 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   await row('forced').first().waitFor();
   await browser.page.locator('.order:not(:has(.danger))').getByText('Loading progress…').waitFor();
   release();
-  await order.getByText('2 signal sent, in grace period').waitFor();
+  await order.getByText('2 in grace period').waitFor();
 
   const { id } = await world.current.runOf('forced', undefined, 'm-1');
   const releaseEvents = await holdBack('**/api/v1/runs/*/events?*');

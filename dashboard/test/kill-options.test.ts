@@ -25,7 +25,7 @@ describe('what is offered', () => {
 
   test('for several, each run’s own, unless it is the same', () => {
     const different = ownManner({ kind: 'runs', runs: [careful, plain] });
-    expect(signalOptions(different)[0]?.label).toBe('as configured for each run');
+    expect(signalOptions(different)[0]?.label).toBe('As configured for each run');
     expect(choiceText(OWN, different)).toBe('Each run’s own signal and grace period, as configured.');
     expect(choiceText({ ...OWN, signal: 'SIGHUP' }, different)).toBe(
       'SIGHUP, then SIGKILL after each run’s own grace period.',

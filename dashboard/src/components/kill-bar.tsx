@@ -140,7 +140,7 @@ export function progressText({ counts, isOver }: OrderProgress): string {
     [counts.refused, 'already ended'],
     [counts.lost, 'lost (will be killed on reconnect)'],
     [counts.kill, 'SIGKILL sent'],
-    [counts.term, 'signal sent, in grace period'],
+    [counts.term, 'in grace period'],
     [counts.delivered, 'delivered'],
     [counts.sent, 'sent, not confirmed yet'],
     [counts.pending, 'waiting for machine'],

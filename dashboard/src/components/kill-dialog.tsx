@@ -122,7 +122,7 @@ function Manner({ own, choice, choose }: MannerProps) {
           ))}
         </select>
       </label>
-      <p class="kill-manner" aria-live="polite">
+      <p class="whole-row" aria-live="polite">
         {choiceText(choice, own)}
       </p>
     </>
@@ -194,7 +194,8 @@ function What({ scope }: { readonly scope: KillScope }) {
         )}{' '}
         on {countText(machines, 'machine')}, including all child processes.
         {scope.kind === 'job' && ' Runs that started earlier and reconnect within 10 minutes will be killed too.'}
-        {away > 0 && ` ${away} ${away === 1 ? 'is' : 'are'} disconnected and will be killed on reconnecting.`}
+        {away === 1 && ' 1 of them is disconnected and will be killed when it reconnects.'}
+        {away > 1 && ` ${away} of them are disconnected and will be killed when they reconnect.`}
       </p>
       <Hit runs={scope.runs} />
     </>

@@ -41,7 +41,7 @@ function onlyOne<Value>(values: readonly Value[]): Value | null {
 /** The runs' own first: who does not choose wants them. */
 export function signalOptions(own: OwnManner): { value: MannerChoice['signal']; label: string }[] {
   return [
-    { value: 'own', label: own.signal === null ? 'as configured for each run' : `${own.signal} (as configured)` },
+    { value: 'own', label: own.signal === null ? 'As configured for each run' : `${own.signal} (as configured)` },
     ...KILL_SIGNALS.map((value) => ({ value, label: value })),
   ];
 }
@@ -50,7 +50,7 @@ export function graceOptions(own: OwnManner): { value: MannerChoice['graceSecond
   return [
     {
       value: 'own',
-      label: own.graceMs === null ? 'as configured for each run' : `${graceLabel(own.graceMs)} (as configured)`,
+      label: own.graceMs === null ? 'As configured for each run' : `${graceLabel(own.graceMs)} (as configured)`,
     },
     ...GRACE_SECONDS.map((seconds) => ({ value: seconds, label: graceLabel(seconds * 1000) })),
   ];
