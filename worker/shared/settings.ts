@@ -1,44 +1,92 @@
-/** Every deadline and bound that a deployment may set. */
-
+/** The settings of a deployment: the `[vars]` of wrangler.toml, which says what each is for. */
+import * as v from 'valibot';
 import { MIB } from '#protocol/limits';
 
-/** The `[vars]` of wrangler.toml; each is a whole number of what its name says. */
-export interface SettingVars {
-  readonly HEARTBEAT_MS: string;
-  readonly WRAPPER_SILENCE_MS: string;
-  readonly RECONNECT_CAP_MS: string;
-  readonly SILENCE_MS: string;
-  readonly PROBE_MS: string;
-  readonly DISCONNECT_MS: string;
-  readonly KILL_ANSWER_MS: string;
-  readonly KILL_TTL_MS: string;
-  readonly LOST_TARGET_MS: string;
-  readonly RUN_OUTPUT_MAX_BYTES: string;
-  readonly JOB_OUTPUT_MAX_BYTES: string;
-  readonly RUN_DAYS: string;
-  readonly EVENT_DAYS: string;
-  readonly AUDIT_DAYS: string;
-}
-
-export interface Settings {
-  readonly heartbeatMs: number;
-  readonly wrapperSilenceMs: number;
-  readonly reconnectCapMs: number;
-  readonly silenceMs: number;
-  readonly probeMs: number;
-  readonly disconnectMs: number;
-  readonly killAnswerMs: number;
-  readonly killTtlMs: number;
-  readonly lostTargetMs: number;
-  readonly runOutputMaxBytes: number;
-  readonly jobOutputMaxBytes: number;
-  readonly runDays: number;
-  readonly eventDays: number;
-  readonly auditDays: number;
-}
-
-/** An object's storage ends at 10 GB. What is beyond this stays free for runs, events and kills. */
+/** A Durable Object stores at most 10 GB. The rest is for runs, events and kills. */
 const MAX_JOB_OUTPUT_BYTES = 9_000_000_000;
+
+function amount(unit: 'milliseconds' | 'bytes' | 'days') {
+  const isAmount = (text: string) => Number.isSafeInteger(Number(text)) && Number(text) > 0;
+  const message = `must be a whole number of ${unit} above 0`;
+  return v.pipe(v.string(message), v.check(isAmount, message), v.transform(Number));
+}
+
+const Vars = v.object({
+  HEARTBEAT_MS: amount('milliseconds'),
+  WRAPPER_SILENCE_MS: amount('milliseconds'),
+  RECONNECT_CAP_MS: amount('milliseconds'),
+  SILENCE_MS: amount('milliseconds'),
+  PROBE_MS: amount('milliseconds'),
+  DISCONNECT_MS: amount('milliseconds'),
+  KILL_ANSWER_MS: amount('milliseconds'),
+  KILL_TTL_MS: amount('milliseconds'),
+  LOST_TARGET_MS: amount('milliseconds'),
+  // A frame is 256 KiB: a smaller limit would leave no room for the newest output after the oldest.
+  RUN_OUTPUT_MAX_BYTES: v.pipe(amount('bytes'), v.minValue(MIB, `must be at least ${MIB}`)),
+  JOB_OUTPUT_MAX_BYTES: v.pipe(
+    amount('bytes'),
+    v.maxValue(MAX_JOB_OUTPUT_BYTES, `must be at most ${MAX_JOB_OUTPUT_BYTES}`),
+  ),
+  RUN_DAYS: amount('days'),
+  EVENT_DAYS: amount('days'),
+  AUDIT_DAYS: amount('days'),
+});
+export type SettingVars = Readonly<v.InferInput<typeof Vars>>;
+
+const SettingsSchema = v.pipe(
+  Vars,
+  // Rules about two settings, checked if both are valid themselves.
+  v.forward(
+    v.partialCheck(
+      [['SILENCE_MS'], ['HEARTBEAT_MS']],
+      (vars) => vars.SILENCE_MS > vars.HEARTBEAT_MS,
+      'must be longer than HEARTBEAT_MS',
+    ),
+    ['SILENCE_MS'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['WRAPPER_SILENCE_MS'], ['HEARTBEAT_MS']],
+      (vars) => vars.WRAPPER_SILENCE_MS > vars.HEARTBEAT_MS,
+      'must be longer than HEARTBEAT_MS',
+    ),
+    ['WRAPPER_SILENCE_MS'],
+  ),
+  // A shorter deadline would declare runs lost whose wrappers are between two attempts.
+  v.forward(
+    v.partialCheck(
+      [['DISCONNECT_MS'], ['RECONNECT_CAP_MS']],
+      (vars) => vars.DISCONNECT_MS >= 2 * vars.RECONNECT_CAP_MS,
+      'must be at least twice RECONNECT_CAP_MS',
+    ),
+    ['DISCONNECT_MS'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['JOB_OUTPUT_MAX_BYTES'], ['RUN_OUTPUT_MAX_BYTES']],
+      (vars) => vars.JOB_OUTPUT_MAX_BYTES >= vars.RUN_OUTPUT_MAX_BYTES,
+      'must be at least RUN_OUTPUT_MAX_BYTES',
+    ),
+    ['JOB_OUTPUT_MAX_BYTES'],
+  ),
+  v.transform((vars) => ({
+    heartbeatMs: vars.HEARTBEAT_MS,
+    wrapperSilenceMs: vars.WRAPPER_SILENCE_MS,
+    reconnectCapMs: vars.RECONNECT_CAP_MS,
+    silenceMs: vars.SILENCE_MS,
+    probeMs: vars.PROBE_MS,
+    disconnectMs: vars.DISCONNECT_MS,
+    killAnswerMs: vars.KILL_ANSWER_MS,
+    killTtlMs: vars.KILL_TTL_MS,
+    lostTargetMs: vars.LOST_TARGET_MS,
+    runOutputMaxBytes: vars.RUN_OUTPUT_MAX_BYTES,
+    jobOutputMaxBytes: vars.JOB_OUTPUT_MAX_BYTES,
+    runDays: vars.RUN_DAYS,
+    eventDays: vars.EVENT_DAYS,
+    auditDays: vars.AUDIT_DAYS,
+  })),
+);
+export type Settings = Readonly<v.InferOutput<typeof SettingsSchema>>;
 
 export function daysInMs(days: number): number {
   return days * 24 * 60 * 60 * 1000;
@@ -47,53 +95,15 @@ export function daysInMs(days: number): number {
 /**
  * The settings as numbers.
  *
- * @throws when some are not positive whole numbers, or do not go together, with all that is wrong: a deployment that would
- *   judge by nonsense must not come up
+ * @throws with all invalid settings in its message: a deployment with wrong deadlines must not start
  */
 export function readSettings(vars: SettingVars): Settings {
-  const wrong: string[] = [];
-  const number = (name: keyof SettingVars) => {
-    const value = Number(vars[name]);
-    if (Number.isSafeInteger(value) && value > 0) return value;
-    const given = vars[name] === undefined ? 'missing' : JSON.stringify(vars[name]);
-    wrong.push(`${name} is ${given}; it must be a whole number above 0, in the unit that its name ends in`);
-    return Number.NaN;
-  };
-  const settings = {
-    heartbeatMs: number('HEARTBEAT_MS'),
-    wrapperSilenceMs: number('WRAPPER_SILENCE_MS'),
-    reconnectCapMs: number('RECONNECT_CAP_MS'),
-    silenceMs: number('SILENCE_MS'),
-    probeMs: number('PROBE_MS'),
-    disconnectMs: number('DISCONNECT_MS'),
-    killAnswerMs: number('KILL_ANSWER_MS'),
-    killTtlMs: number('KILL_TTL_MS'),
-    lostTargetMs: number('LOST_TARGET_MS'),
-    runOutputMaxBytes: number('RUN_OUTPUT_MAX_BYTES'),
-    jobOutputMaxBytes: number('JOB_OUTPUT_MAX_BYTES'),
-    runDays: number('RUN_DAYS'),
-    eventDays: number('EVENT_DAYS'),
-    auditDays: number('AUDIT_DAYS'),
-  };
-  const require = (holds: boolean, rule: string) => {
-    if (!holds) wrong.push(rule);
-  };
-  // What is no number has been told already, and is neither more nor less than another.
-  require(!(settings.silenceMs <= settings.heartbeatMs), 'SILENCE_MS must be longer than HEARTBEAT_MS');
-  require(!(settings.wrapperSilenceMs <= settings.heartbeatMs), 'WRAPPER_SILENCE_MS must be longer than HEARTBEAT_MS');
-  // Less would declare runs lost whose wrappers are still between two attempts.
-  require(!(
-    settings.disconnectMs <
-    2 * settings.reconnectCapMs
-  ), 'DISCONNECT_MS must be at least twice RECONNECT_CAP_MS');
-  // A frame is 256 KiB: less would leave no room for a tail beside the head.
-  require(!(settings.runOutputMaxBytes < MIB), `RUN_OUTPUT_MAX_BYTES must be at least ${MIB}`);
-  require(!(
-    settings.jobOutputMaxBytes < settings.runOutputMaxBytes
-  ), 'JOB_OUTPUT_MAX_BYTES must be at least RUN_OUTPUT_MAX_BYTES');
-  require(!(
-    settings.jobOutputMaxBytes > MAX_JOB_OUTPUT_BYTES
-  ), `JOB_OUTPUT_MAX_BYTES must be at most ${MAX_JOB_OUTPUT_BYTES}`);
-  if (wrong.length > 0) throw new Error(`[vars] in wrangler.toml: ${wrong.join('; ')}`);
-  return settings;
+  const parsed = v.safeParse(SettingsSchema, vars);
+  if (parsed.success) return parsed.output;
+  const wrong = parsed.issues.map((issue) => {
+    const name = String(issue.path?.[0].key);
+    const value: unknown = Reflect.get(vars, name);
+    return value === undefined ? `${name} is missing` : `${name} ${issue.message}, not ${JSON.stringify(value)}`;
+  });
+  throw new Error(`[vars] in wrangler.toml: ${wrong.join('; ')}`);
 }

@@ -4,7 +4,7 @@ import { app } from '../src/http/app.ts';
 import { env } from './support/env.ts';
 
 describe('settings', () => {
-  test('of wrangler.toml are good', () => {
+  test('of wrangler.toml are valid', () => {
     expect(readSettings(env)).toMatchObject({
       runOutputMaxBytes: 268_435_456,
       jobOutputMaxBytes: 8_000_000_000,
@@ -15,22 +15,27 @@ describe('settings', () => {
   test.each([
     [{ RUN_DAYS: '0' }, /RUN_DAYS/],
     [{ AUDIT_DAYS: '1.5' }, /AUDIT_DAYS/],
-    [{ EVENT_DAYS: 'for ever' }, /EVENT_DAYS/],
+    [{ EVENT_DAYS: 'forever' }, /EVENT_DAYS/],
     [{ RUN_OUTPUT_MAX_BYTES: '1000' }, /at least 1048576/],
     [{ JOB_OUTPUT_MAX_BYTES: '10000000000' }, /at most 9000000000/],
     [{ JOB_OUTPUT_MAX_BYTES: '1048576' }, /at least RUN_OUTPUT_MAX_BYTES/],
-  ])('that make no sense are refused: %o', (vars, reason) => {
+  ])('that are invalid are refused: %o', (vars, reason) => {
     expect(() => readSettings({ ...env, ...vars })).toThrow(reason);
   });
 
-  test('are all told of at once, and each once', () => {
+  test('are all named in one error, each once', () => {
     const vars = { ...env, RUN_DAYS: 'x', AUDIT_DAYS: '0', JOB_OUTPUT_MAX_BYTES: '1048576' };
     expect(() => readSettings(vars)).toThrow(
-      /^\[vars\] in wrangler.toml: RUN_DAYS is "x"; [^;]+; AUDIT_DAYS is "0"; [^;]+; JOB_OUTPUT_MAX_BYTES must be [^;]+$/,
+      /^\[vars\] in wrangler.toml: RUN_DAYS must be a whole number of days above 0, not "x"; AUDIT_DAYS must [^;]+, not "0"; JOB_OUTPUT_MAX_BYTES must be [^;]+$/,
     );
   });
 
-  test('that make no sense are no health', async () => {
+  test('that are missing are named', () => {
+    const { PROBE_MS, ...vars } = env;
+    expect(() => readSettings(vars as typeof env)).toThrow(/: PROBE_MS is missing$/);
+  });
+
+  test('that are invalid make the health check fail', async () => {
     const answer = await app.request('/healthz', {}, { ...env, RUN_DAYS: '0' });
     expect(answer.status).toBe(503);
     expect(await answer.text()).toContain('RUN_DAYS');
