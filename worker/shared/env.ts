@@ -5,7 +5,7 @@ import type { SettingVars } from './settings.ts';
 
 /** What wrangler.toml binds. */
 export interface Env extends SettingVars {
-  /** The page's files. */
+  /** The dashboard's files. */
   readonly ASSETS: Fetcher;
   readonly DB: D1Database;
   readonly JOBS: DurableObjectNamespace<JobObjectRpc>;

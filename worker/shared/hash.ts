@@ -3,8 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 /**
  * SHA-256 in hex. For secrets of at least 128 random bits, which need no salt and no slow hash.
  *
- * Node's `createHash` rather than `crypto.subtle`: synchronous, so that no other event comes between an object's check
- * and its write.
+ * `createHash`, not `crypto.subtle`: it is synchronous, so no other event comes between an object's check and its write.
  */
 export function sha256(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');

@@ -1,4 +1,4 @@
-/** What has changed in a job's object, on its way to D1 and the pages. */
+/** Changes of a job's object that go to D1 and then to viewers. */
 import type { Kill, Run } from '#protocol/api';
 import { KIB } from '#protocol/limits';
 import type { Tombstone } from './d1/tombstones.ts';
@@ -8,28 +8,28 @@ export interface Changes {
   readonly kills: readonly Kill[];
 }
 
-/** What the watching pages are told once D1 has it. */
+/** What viewers are sent after D1 has it. */
 export interface News extends Changes {
   readonly forgottenRuns: readonly Tombstone[];
 }
 
-/** A run or kill of the job that its object does not keep any more. */
+/** A run or kill of the job that its object has purged. */
 export type JobTombstone = Omit<Tombstone, 'job'>;
 
-/** The changes that one job's object has to tell. */
+/** The changes of one job. */
 export interface JobChanges extends Changes {
   readonly job: string;
   readonly forgottenRuns: readonly JobTombstone[];
   readonly forgottenKills: readonly JobTombstone[];
 }
 
-/** What goes to D1 at once weighs at most this: less than a megabyte, and one value of D1 has at most two. */
+/** The most that one batch to D1 may weigh: less than a megabyte, and a value of D1 has at most two. */
 export const MAX_BATCH_WEIGHT = 100;
 
-/** So much JSON of command lines is as much as the rest of a run: 4 KiB of control characters are 24 KiB of it. */
+/** This much JSON of command lines weighs as much as the rest of a run: 4 KiB of control characters are 24 KiB of JSON. */
 const COMMAND_LINE_CHARS_PER_WEIGHT = 8 * KIB;
 
-/** So many targets of a kill are as much JSON as a run. */
+/** This many targets of a kill weigh as much as a run. */
 const TARGETS_PER_WEIGHT = 25;
 
 function weighRun(run: Run): number {
@@ -43,7 +43,7 @@ function weighKill(kill: Kill): number {
   return 1 + kill.targets.length / TARGETS_PER_WEIGHT + Math.floor(chars / COMMAND_LINE_CHARS_PER_WEIGHT);
 }
 
-/** How much they add to a batch, with a run as the unit. */
+/** Their weight in a batch; a run weighs 1. */
 export function weighChanges({ runs, kills, forgottenRuns, forgottenKills }: Omit<JobChanges, 'job'>): number {
   const forgotten = forgottenRuns.length + forgottenKills.length;
   return forgotten + sum(runs.map(weighRun)) + sum(kills.map(weighKill));

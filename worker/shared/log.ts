@@ -10,7 +10,7 @@ export const log = {
     console.error(lineOf({ level: 'error', event, error: describeError(error), ...fields })),
 };
 
-/** Names and paths may be a stranger's: what JSON leaves as it is must not turn or hide the rest of the line. */
+/** Names and paths may come from anyone: their invisible characters must not hide or reverse the rest of the line. */
 function lineOf(entry: Fields): string {
   return showInvisible(JSON.stringify(entry));
 }

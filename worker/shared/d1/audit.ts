@@ -1,10 +1,10 @@
-/** Who did what, when. */
+/** The audit log. */
 import { ulid } from 'ulid';
 import * as v from 'valibot';
 import type { AuditAction, AuditEntry as AuditResource } from '#protocol/api';
 import { firstUlid } from './first-ulid.ts';
 
-/** Whose call it was: a token's id, and its name as it was then. */
+/** A token's id, and its name at the time. */
 export interface Actor {
   readonly id: string;
   readonly name: string;
@@ -22,7 +22,7 @@ export interface AuditEntry {
   readonly requestId: string;
 }
 
-/** @param onlyIf write the entry only if this row exists when its turn in the batch comes */
+/** @param onlyIf write the entry only if this row exists at this point of the batch */
 export function recordAudit(
   db: D1Database,
   entry: AuditEntry,
@@ -48,7 +48,7 @@ export function recordAudit(
     );
 }
 
-/** Refusals that are counted as one entry: of one caller, from one address, of one call, for one reason. */
+/** Denied requests that share an entry: of one caller, address, operation and reason. */
 export interface DeniedRequests {
   readonly actor: Actor | null;
   /** The id of the operation. */
@@ -63,15 +63,15 @@ export interface DeniedRequests {
 }
 
 const HOUR_MS = 60 * 60 * 1000;
-/** Whoever knocks from many addresses must not fill the database: what is over goes into one entry for all. */
-const MAX_REFUSAL_ENTRIES_PER_HOUR = 200;
-/** In place of the operation, where refusals of many kinds are counted together. */
+/** Denied requests from many addresses must not fill the database: the rest share one entry. */
+const MAX_DENIED_ENTRIES_PER_HOUR = 200;
+/** In place of the operation, in an entry for the rest. */
 export const MANY = 'many';
 
-/** Adds refusals to their entry of this hour. */
-export function recordDeniedRequests(db: D1Database, refusals: DeniedRequests): D1PreparedStatement[] {
-  const hour = String(Math.floor(refusals.firstAt / HOUR_MS));
-  const key = [hour, refusals.address, refusals.code, refusals.subject, refusals.actor?.id].join('|');
+/** Adds denied requests to their entry of this hour. */
+export function recordDeniedRequests(db: D1Database, denied: DeniedRequests): D1PreparedStatement[] {
+  const hour = String(Math.floor(denied.firstAt / HOUR_MS));
+  const key = [hour, denied.address, denied.code, denied.subject, denied.actor?.id].join('|');
   const insert = (row: DeniedRequests, gathered: string, condition: string) =>
     db
       .prepare(
@@ -96,17 +96,17 @@ export function recordDeniedRequests(db: D1Database, refusals: DeniedRequests): 
         ...(gathered === key ? [hour] : [key]),
       );
   const hasRoom = `EXISTS (SELECT 1 FROM audit WHERE gathered = ?11)
-    OR (SELECT count(*) FROM audit WHERE gathered > ?12 || '|' AND gathered < ?12 || '}') < ${MAX_REFUSAL_ENTRIES_PER_HOUR}`;
+    OR (SELECT count(*) FROM audit WHERE gathered > ?12 || '|' AND gathered < ?12 || '}') < ${MAX_DENIED_ENTRIES_PER_HOUR}`;
   const hadNoRoom = 'NOT EXISTS (SELECT 1 FROM audit WHERE gathered = ?12)';
-  const forAll = { ...refusals, actor: null, address: null, subject: MANY, code: MANY };
-  return [insert(refusals, key, hasRoom), insert(forAll, `${hour} over`, hadNoRoom)];
+  const forRest = { ...denied, actor: null, address: null, subject: MANY, code: MANY };
+  return [insert(denied, key, hasRoom), insert(forRest, `${hour} over`, hadNoRoom)];
 }
 
 export interface AuditFilter {
   readonly actor?: string | undefined;
   readonly action?: AuditAction | undefined;
   readonly subject?: string | undefined;
-  /** Go on after the entry with this number. */
+  /** Continue after the entry with this number. */
   readonly before?: number | undefined;
 }
 
@@ -127,7 +127,7 @@ interface Row {
 
 const Detail = v.record(v.string(), v.unknown());
 
-/** Entries, newest first, each with the number by which the list goes on. */
+/** Entries, newest first, each with its number for the cursor. */
 export async function listAudit(
   db: D1Database,
   filter: AuditFilter,
@@ -174,7 +174,7 @@ export function purgeAudit(db: D1Database, before: number, limit: number): D1Pre
     .bind(firstUlid(before), limit);
 }
 
-/** Writes an entry for each kill of a batch that is stored when its turn in the transaction comes. */
+/** Writes an entry for each kill of a batch, if the batch was stored earlier in the transaction. */
 export function recordAudits(db: D1Database, entries: readonly AuditEntry[], batch: string): D1PreparedStatement {
   const rows = entries.map((entry) => ({ id: ulid(entry.at), ...entry }));
   return db

@@ -1,6 +1,6 @@
 /**
- * Our globs in SQL. They know only `*`, which SQLite's GLOB reads the same way. D1 refuses a pattern of more than 50 bytes,
- * and a name may have 128: one without a `*` is compared.
+ * Our globs in SQL. Their only wildcard is `*`, as in SQLite's GLOB. D1 refuses patterns of more than 50 bytes, and names may
+ * have 128, so a glob without a `*` is compared.
  */
 
 /** The condition that a column matches a glob, with the value to bind. */

@@ -2,7 +2,7 @@
 import type { Kill } from '#protocol/api';
 import { readKill } from './kills.ts';
 
-/** The client's name for its call, and what it called. */
+/** The client's name for its call, and a hash of the request. */
 export interface IdempotencyKey {
   readonly actor: string;
   readonly key: string;
@@ -13,7 +13,7 @@ export type EarlierUse =
   | { readonly kind: 'repeated'; readonly batch: string; readonly kills: Kill[] }
   | { readonly kind: 'key_reused' };
 
-/** What a key was used for before, if it was. */
+/** What a key was used for before; null if it is new. */
 export async function earlierUse(
   db: D1Database,
   { actor, key, fingerprint }: IdempotencyKey,
@@ -31,7 +31,6 @@ export async function earlierUse(
   return { kind: 'repeated', batch: row.kill, kills: results.map(({ resource }) => readKill(resource)) };
 }
 
-/** Forgets the idempotency keys from before a time. */
 export function purgeIdempotencyKeys(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare(

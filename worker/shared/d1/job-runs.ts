@@ -1,24 +1,24 @@
-/** What is shown of the runs of jobs: the newest, those that live, how the last ones ended. */
+/** A job's runs as its summary shows them: the last, the live ones, the last ends. */
 
 import * as v from 'valibot';
 import { Job, LastEnd, type Run, RunEnd } from '#protocol/api';
 import { BAD_END_STATES, END_STATES, isBadEnd, LIVE_STATES } from '#protocol/run-state';
 import { readRun } from './runs.ts';
 
-/** For each job so many of its live runs are shown, and so many of its ends. */
+/** How many live runs, and how many ends, are shown of each job. */
 const SHOWN = 20;
-/** For each job the last ends on so many machines. */
+/** On how many machines the last end of each job is shown. */
 const SHOWN_MACHINES = 300;
 
 export interface JobRuns {
   readonly last: Run | null;
-  /** The newest that live. */
+  /** The newest live runs. */
   readonly live: readonly Run[];
-  /** How many live. */
+  /** How many are live. */
   readonly liveCount: number;
-  /** The last that have ended, newest start first. */
+  /** The last ends, newest start first. */
   readonly ends: readonly RunEnd[];
-  /** How it ended last on each machine: first those that need attention, each newest first. */
+  /** The last end on each machine: first those that need attention, each newest first. */
   readonly lastEnds: readonly LastEnd[];
   readonly lastEndCounts: Job['last_end_counts'];
 }
@@ -36,7 +36,7 @@ function lastEndsQuery(which: string): string {
     FROM json_each(?) AS name`;
 }
 
-/** One statement for each, whatever the number of jobs. Live runs are found among those that are open: few, and by job. */
+/** One statement each, for any number of jobs. Live runs are found in the index of open ones, which is small. */
 export const JOB_RUNS_QUERIES = {
   last: `SELECT name.value AS job, resource FROM json_each(?) AS name JOIN runs ON runs.rowid =
     (SELECT rowid FROM runs WHERE job = name.value ORDER BY started_at DESC, id DESC LIMIT 1)`,
@@ -53,9 +53,9 @@ export const JOB_RUNS_QUERIES = {
       FROM runs INDEXED BY runs_by_job WHERE job = name.value AND state NOT IN (${LIVE})
       ORDER BY started_at DESC, id DESC LIMIT ${SHOWN})) AS ends
     FROM json_each(?) AS name`,
-  // In the words of the index `last_ends_bad`, or it would not be used.
+  // Must match the WHERE clause of the partial index `last_ends_bad` exactly.
   badLastEnds: lastEndsQuery(`state IN (${listed(BAD_END_STATES)}) ORDER BY ended_at DESC`),
-  // In the order of the primary key: to sort what is not shown would read it all once more.
+  // In the order of the primary key: sorting would read rows that aren't shown.
   lastEnds: lastEndsQuery('true'),
   lastEndCounts: `SELECT name.value AS job,
       (SELECT json_object(${END_STATES.map((state) => `'${state}', count(*) FILTER (WHERE state = '${state}')`).join(', ')})

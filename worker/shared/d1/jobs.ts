@@ -1,7 +1,7 @@
-/** The jobs that were ever seen. */
+/** The index of jobs. */
 import { matching, matchingOneOf } from './glob.ts';
 
-/** Notes that jobs exist. For their objects. */
+/** Inserts jobs that are not there yet. For their objects. */
 export function upsertJobs(db: D1Database, names: readonly string[], now: number): D1PreparedStatement {
   return db
     .prepare(
@@ -11,7 +11,7 @@ export function upsertJobs(db: D1Database, names: readonly string[], now: number
     .bind(JSON.stringify(names), now);
 }
 
-/** Removes a job of which nothing is left, here either. For the job's object. */
+/** Removes a job without runs and queued kills. For the job's object. */
 export async function purgeJob(db: D1Database, name: string): Promise<void> {
   await db
     .prepare(
@@ -28,7 +28,7 @@ export interface JobRow {
   readonly firstSeenAt: number;
 }
 
-/** Jobs that match the glob, in the order of their names, after `after`. */
+/** Jobs that match the glob, sorted by name, after `after`. */
 export async function listJobs(db: D1Database, glob: string, after: string, limit: number): Promise<JobRow[]> {
   const [condition, value] = matching('name', glob);
   const { results } = await db
@@ -43,12 +43,12 @@ export async function listJobs(db: D1Database, glob: string, after: string, limi
 export interface JobFilter {
   /** The jobs that the caller may see. */
   readonly jobGlob: string;
-  /** What one of these globs matches; undefined matches everything. */
+  /** Globs, any of which must match; undefined matches everything. */
   readonly jobs: readonly string[] | undefined;
   readonly except: readonly string[];
 }
 
-/** The names of jobs that match, in their order. */
+/** The names of matching jobs, sorted. */
 export async function jobNames(db: D1Database, { jobGlob, jobs, except }: JobFilter, limit: number): Promise<string[]> {
   const conditions = [matching('name', jobGlob), ...(jobs === undefined ? [] : [matchingOneOf('name', jobs)])];
   const { results } = await db
@@ -68,15 +68,15 @@ export async function findJob(db: D1Database, name: string): Promise<JobRow | nu
     .first<{ name: string; firstSeenAt: number }>();
 }
 
-/** Since when nobody has looked after a job that is to be looked after now. */
+/** A job is due for a check if it was last checked before these times. */
 export interface UncheckedSince {
-  /** For jobs with runs that should be alive. */
+  /** For jobs with live runs. */
   readonly live: number;
   /** For all others. */
   readonly idle: number;
 }
 
-/** Jobs whose objects nobody has looked after for too long, longest waiting first. */
+/** Jobs that are due for a check, longest waiting first. */
 export async function uncheckedJobs(db: D1Database, since: UncheckedSince, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare(
@@ -89,7 +89,7 @@ export async function uncheckedJobs(db: D1Database, since: UncheckedSince, limit
   return results.map(({ name }) => name);
 }
 
-/** Notes when jobs were last looked after. */
+/** Records when jobs were last checked. */
 export function markChecked(db: D1Database, names: readonly string[], checkedAt: number): D1PreparedStatement {
   return db
     .prepare('UPDATE jobs SET checked_at = ? WHERE name IN (SELECT value FROM json_each(?))')

@@ -1,4 +1,4 @@
-/** Kills that one call has made: one for each job, put into the queue together. */
+/** The kills of one call. */
 import type { Kill } from '#protocol/api';
 import { type AuditEntry, recordAudits } from './audit.ts';
 import { type EarlierUse, earlierUse, type IdempotencyKey } from './idempotency.ts';
@@ -15,10 +15,9 @@ export interface KillBatch {
 const ROWS_PER_STATEMENT = 200;
 
 /**
- * Puts the kills of a call into the queue, with their audit entries and the call's idempotency key: all of it in one
- * transaction, or nothing.
+ * Stores the kills of a call, their audit entries and the call's idempotency key in one transaction.
  *
- * @returns null when that was done, or else what the key was used for before
+ * @returns null if they were stored, otherwise what the key was used for before
  */
 export async function enqueueBatch(
   db: D1Database,
@@ -57,7 +56,7 @@ export async function enqueueBatch(
   return isKeyTaken ? earlierUse(db, idempotency) : null;
 }
 
-/** The kills of a batch as D1 knows them. */
+/** The kills of a batch, as the index has them. */
 export async function batchKills(db: D1Database, batch: string): Promise<Kill[]> {
   const { results } = await db
     .prepare('SELECT resource FROM kills WHERE batch = ? ORDER BY id')
@@ -66,7 +65,7 @@ export async function batchKills(db: D1Database, batch: string): Promise<Kill[]>
   return results.map(({ resource }) => readKill(resource));
 }
 
-/** Whether some kill of a batch has neither been settled nor expired. */
+/** Whether a kill of the batch has neither settled nor expired. */
 export async function isBatchOpen(db: D1Database, batch: string): Promise<boolean> {
   const row = await db
     .prepare("SELECT 1 FROM kills WHERE batch = ? AND state IN ('queued', 'delivered') LIMIT 1")

@@ -6,10 +6,10 @@ import { earlierUse, type IdempotencyKey } from './idempotency.ts';
 import { readKill } from './kills.ts';
 import { findRuns } from './runs.ts';
 
-/** So much of the queue of each job is read at once: a few of them in one query must not be too much for D1. */
+/** How much of a job's queue is read at once: a query reads many queues. */
 const PAGE = 20;
 
-/** For each position, what the queue holds for the job after that kill, oldest first: a page of it, empty at the end. */
+/** For each position, a page of the job's queue after that kill, oldest first; empty at the end. */
 export async function unacceptedKills(
   db: D1Database,
   positions: readonly { readonly job: string; readonly after: string }[],
@@ -29,7 +29,7 @@ export async function unacceptedKills(
   return pages;
 }
 
-/** The jobs for which something is in the queue, longest waiting first. */
+/** The jobs with kills in the queue, longest waiting first. */
 export async function jobsWithUnacceptedKills(db: D1Database, limit: number): Promise<string[]> {
   const { results } = await db
     .prepare('SELECT job FROM kills WHERE accepted = 0 GROUP BY job ORDER BY min(requested_at) LIMIT ?')
@@ -40,26 +40,25 @@ export async function jobsWithUnacceptedKills(db: D1Database, limit: number): Pr
 
 export type Enqueued =
   | { readonly kind: 'stored' }
-  /** The same call was made before: this is its kill. */
+  /** The call repeats an earlier one: this is its kill. */
   | { readonly kind: 'repeated'; readonly kill: Kill }
-  /** The key was used before, for another call. */
+  /** The key was used before with another request. */
   | { readonly kind: 'key_reused' }
   | { readonly kind: 'unknown_job' }
-  /** The run that is named is none of this job's as the index knows it, but one of this other job's. */
+  /** In the index, the run that is named belongs to this other job. */
   | { readonly kind: 'foreign_run'; readonly job: string };
 
 export interface KillScope {
-  /** The jobs that the caller may see: a run of any other is, to the caller, none. */
+  /** The jobs that the caller may see. A run of another job counts as unknown. */
   readonly jobGlob: string;
-  /** Whether the job's object knows the job, or the run that is named: then it does not matter what the index says. */
+  /** Whether the job's object knows the job, or the run that is named: it overrides the index. */
   readonly isKnown: boolean;
 }
 
 /**
- * Puts a kill into the queue: kill, audit entry and idempotency key in one batch, which is one round trip and one
- * transaction.
+ * Stores a kill, its audit entry and its idempotency key in one batch: one round trip and one transaction.
  *
- * A job that was never seen will do when the run or instance is named.
+ * The job may be unknown if the run or instance is named.
  */
 export async function enqueueKill(
   db: D1Database,
@@ -116,7 +115,7 @@ export async function enqueueKill(
       ...(idempotency === null ? [] : [idempotency.actor, idempotency.key]),
     );
   const results = await db.batch([...claimKey, store, recordAudit(db, audit, { table: 'kills', id: kill.id })]);
-  // What triggers change may count, too: not one row, but any.
+  // `changes` may include what triggers change.
   if (results[claimKey.length]?.meta.changes !== 0) return { kind: 'stored' };
   const earlier = idempotency === null ? null : await earlierUse(db, idempotency);
   if (earlier?.kind === 'key_reused') return earlier;

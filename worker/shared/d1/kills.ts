@@ -5,7 +5,7 @@ import type { KillState } from '#protocol/kill';
 import { firstUlid } from './first-ulid.ts';
 import { matching } from './glob.ts';
 
-/** Brings kills up to date, and takes them out of the queue. For the jobs' objects. Each may be there once only. */
+/** Updates kills, and takes them out of the queue. For the jobs' objects. `kills` must not contain duplicates. */
 export function updateKills(db: D1Database, kills: readonly Kill[]): D1PreparedStatement {
   return db
     .prepare(
@@ -16,11 +16,11 @@ export function updateKills(db: D1Database, kills: readonly Kill[]): D1PreparedS
     .bind(JSON.stringify(kills));
 }
 
-/** Removes kills from before a time that are over, oldest first: what no object has removed. */
+/** Removes settled and expired kills from before a time that their objects have not removed, oldest first. */
 export function purgeLeftOverKills(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
-      // Their ids begin with the time: the primary key finds the oldest.
+      // Ids begin with the time, so the primary key finds the oldest.
       `DELETE FROM kills WHERE id IN (
          SELECT id FROM kills WHERE id < ? AND accepted = 1 AND resource ->> 'state' IN ('settled', 'expired')
          ORDER BY id LIMIT ?)`,
@@ -38,16 +38,16 @@ export interface KillFilter {
   readonly jobGlob: string;
   readonly job?: string | undefined;
   readonly states?: readonly KillState[] | undefined;
-  /** Those that one call has made. */
+  /** Only the kills of one call. */
   readonly batch?: string | undefined;
-  /** Go on after the kill with this id. */
+  /** Continue after the kill with this id. */
   readonly before?: string | undefined;
 }
 
-/** A kill may have thousands of targets, and a page of such would be more than fits into memory. */
+/** Kills may have thousands of targets, and a page of them would not fit into memory. */
 const MAX_PAGE_CHARS = 4_000_000;
 
-/** Where a kill stands in a list; `kill` is null for those that the page has no room for. */
+/** An entry of a list; `kill` is null if the page has no room for it. */
 export interface ListedKill {
   readonly id: string;
   readonly kill: Kill | null;
@@ -63,7 +63,7 @@ export async function listKills(db: D1Database, filter: KillFilter, limit: numbe
     ...(batch === undefined ? [] : [['batch = ?', batch] as const]),
     ...(before === undefined ? [] : [['id < ?', before] as const]),
   ];
-  // What is open is little, whatever there has been.
+  // Few kills are open, however many there have been.
   const isOpenOnly =
     batch === undefined &&
     job === undefined &&
@@ -80,11 +80,11 @@ export async function listKills(db: D1Database, filter: KillFilter, limit: numbe
   const where = all.length === 0 ? '' : `WHERE ${all.join(' AND ')}`;
   const { results } = await db
     .prepare(
-      `SELECT place.id, kills.resource FROM (
+      `SELECT position.id, kills.resource FROM (
          SELECT id, sum(length(resource)) OVER (ORDER BY id DESC) - length(resource) AS chars_before
-         FROM (SELECT id, resource FROM ${from} ${where} ORDER BY id DESC LIMIT ?)) AS place
-       LEFT JOIN kills ON kills.id = place.id AND chars_before < ${MAX_PAGE_CHARS}
-       ORDER BY place.id DESC`,
+         FROM (SELECT id, resource FROM ${from} ${where} ORDER BY id DESC LIMIT ?)) AS position
+       LEFT JOIN kills ON kills.id = position.id AND chars_before < ${MAX_PAGE_CHARS}
+       ORDER BY position.id DESC`,
     )
     .bind(...conditions.map(([, value]) => value), limit)
     .all<{ id: string; resource: string | null }>();

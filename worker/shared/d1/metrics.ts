@@ -1,30 +1,30 @@
-/** The figures that monitors ask for, read from the index: no object is woken for them. */
+/** Metrics, read from the index: no object is woken for them. */
 
 export interface Metrics {
-  /** Runs that may still be alive, by state; of those that are lost for good the ones that a person may not have seen yet. */
+  /** Runs that may be alive, by state; and for a day those whose wrapper died, which someone should look at. */
   readonly openRuns: ReadonlyMap<string, number>;
-  /** Since the counters are there, by end state: each change into one counts. */
+  /** Ends of runs, by state. */
   readonly runsEnded: ReadonlyMap<string, number>;
   readonly kills: number;
-  /** Runs that were reported with the id of another job's. */
+  /** Runs that were reported with the id of another job's run. */
   readonly runIdConflicts: number;
   readonly killSeconds: {
-    /** How many settled within at most so many seconds, by that bound, in its order. */
+    /** How many kills settled within `bound` seconds, sorted by bound. */
     readonly buckets: readonly (readonly [bound: string, count: number])[];
     readonly sum: number;
   };
-  /** When the oldest kill was given that its object has not taken from the queue yet. */
+  /** When the oldest kill in the queue was requested. */
   readonly oldestUnaccepted: number | null;
-  /** When the oldest kill was given that has neither been settled nor expired. */
+  /** When the oldest kill was requested that has neither settled nor expired. */
   readonly oldestOpen: number | null;
 }
 
-/** Each reads a table of a few rows, or an index that holds what is open and nothing else. */
+/** Each reads a small table, or an index of open rows only. */
 export const METRIC_QUERIES = {
   counters: 'SELECT name, label, value FROM counters',
   openRuns: 'SELECT state, count(*) AS count FROM runs WHERE final = 0 GROUP BY state',
-  // With its wrapper gone nobody will ever tell of such a run, and its command may go on: a person has to look. To count it
-  // until it is forgotten would leave an alarm on for months.
+  // Without its wrapper, such a run is never reported again, though its command may still run: someone has to look. Counting
+  // it until it is purged would leave an alert on for months.
   lostForGood: `SELECT count(*) AS count FROM runs WHERE state = 'lost' AND final = 1
     AND ended_at > (unixepoch() - 86400) * 1000 AND resource ->> '$.reason' = 'wrapper_died'`,
   oldestUnaccepted: 'SELECT min(requested_at) AS at FROM kills WHERE accepted = 0',

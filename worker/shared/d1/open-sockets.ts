@@ -1,28 +1,28 @@
 /**
- * Which objects hold sockets that were opened with a token, so that what ends with the token, its secret or a session can
- * be closed.
+ * Which objects have sockets that were opened with a token, so that they can be closed when the token, its secret or a session
+ * ends.
  *
  * An object registers when it accepts the first socket of a credential, and in the same transaction asks which of its
- * credentials still stand. Whoever ends one marks the registered objects as stale in the same transaction, and calls them.
- * So a connect that races a revocation has one outcome: either the object is registered before, and is called, or it asks
- * after, and is told.
+ * credentials are valid. A call that ends a credential marks the registered objects as stale in the same transaction, and
+ * calls them. So there is no race between connecting and revoking: either the object is registered before, and is called, or
+ * it asks after, and learns of the end.
  */
 import { ADMIN_TOKEN_ID } from '../credential.ts';
 
-/** The fleet's object among the jobs', which all have names. */
+/** The fleet's object; a job's has the job's name. */
 export const FLEET = '';
 
-/** When each secret of a token, and each session, ends, by their hashes; null: no end is known. What is not there has ended. */
+/** The ends of a token's secrets and sessions, by hash; null: none is set. What is missing has ended. */
 export interface ValidCredentials {
   readonly secrets: ReadonlyMap<string, number | null>;
   readonly sessions: ReadonlyMap<string, number>;
 }
 
-/** What an object holds sockets of. */
+/** The credentials of an object's sockets. */
 export interface Registration {
   readonly token: string;
   readonly object: string;
-  /** The empty one for those opened with the token itself. None: nothing is registered. */
+  /** `''` for sockets opened with the token itself. */
   readonly sessions: readonly string[];
 }
 
@@ -38,7 +38,7 @@ interface SessionRow {
   readonly endsAt: number;
 }
 
-/** Registers objects, each in place of what it had registered before for the token, and tells each what stands. */
+/** Registers objects, each in place of its earlier registration for the token. @returns the valid credentials of each */
 export async function registerSockets(
   db: D1Database,
   registrations: readonly Registration[],
@@ -70,7 +70,6 @@ export async function registerSockets(
       .bind(list),
     db.prepare(`SELECT hash, expires_at AS "endsAt" FROM sessions WHERE hash IN (${sessions})`).bind(list),
   ]);
-  // As the statements select them.
   const secrets = (secretRows?.results ?? []) as SecretRow[];
   const sessionEnds = new Map(((sessionRows?.results ?? []) as SessionRow[]).map(({ hash, endsAt }) => [hash, endsAt]));
   const secretsOf = new Map<string, Map<string, number | null>>();
@@ -89,7 +88,7 @@ export async function registerSockets(
   }));
 }
 
-/** Marks the objects that have to look, because a token, a secret of it or a session ended. Gives back which. */
+/** Marks the objects with sockets of a token, or of one of its sessions, as stale. Returns their names. */
 export function markStale(db: D1Database, token: string, session?: string): D1PreparedStatement {
   return session === undefined
     ? db.prepare('UPDATE open_sockets SET stale = 1 WHERE token = ? RETURNING object').bind(token)
@@ -98,13 +97,13 @@ export function markStale(db: D1Database, token: string, session?: string): D1Pr
         .bind(token, session);
 }
 
-/** An object that has to look after its sockets of a token. */
+/** An object that has to check its sockets of a token. */
 export interface StaleSockets {
   readonly token: string;
   readonly object: string;
 }
 
-/** Those that were not reached when something ended. */
+/** Objects that could not be reached when a credential ended. */
 export async function staleSockets(db: D1Database, limit: number): Promise<StaleSockets[]> {
   const { results } = await db
     .prepare('SELECT DISTINCT token, object FROM open_sockets WHERE stale = 1 LIMIT ?')
@@ -113,7 +112,7 @@ export async function staleSockets(db: D1Database, limit: number): Promise<Stale
   return results.map(({ token, object }) => ({ token, object }));
 }
 
-/** The earlier of two times, of which null is none. */
+/** The earlier of two times; null means never. */
 export function earlier(a: number | null, b: number | null): number | null {
   if (a === null) return b;
   return b === null ? a : Math.min(a, b);

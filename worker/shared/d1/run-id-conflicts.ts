@@ -1,46 +1,46 @@
-/** Run ids that several jobs have reported: a run is named by its job and its id, and an id alone says nothing of whose it is. */
+/** Run ids that several jobs have reported. */
 import { ulid } from 'ulid';
 import type { RunName } from './runs.ts';
 
-/** So many of the other jobs are told: whoever reports an id under a thousand names is no reason to read them all. */
+/** How many other jobs are read: a client may report an id under a thousand names. */
 const MAX_OTHERS = 10;
 const HOUR_MS = 60 * 60 * 1000;
-/** Whoever makes conflicts must not fill the audit: what is over goes into one entry for all. */
+/** Conflicts must not fill the audit log: the rest share one entry. */
 const MAX_ENTRIES_PER_HOUR = 20;
-/** In place of the job, where more conflicts are told of by one entry. */
+/** In place of the job, in an entry for the rest. */
 const MANY = 'many';
 
-/** How the index has a run, and another job's run with the same id if there is one. */
+/** A run in the index, and another job's run with the same id if there is one. */
 export interface IndexedRun extends RunName {
   readonly machine: string;
   readonly seq: number;
   readonly otherJob: string | null;
   readonly otherMachine: string | null;
-  /** 1: the other job's was there before. */
+  /** 1: the other job's run was reported first. */
   readonly isSecond: number;
 }
 
-/** Some runs as the index has them, each once for every other job that has its id; once where there is none. */
+/** Runs as the index has them: one row for each other job with the same run id, or one row if there is none. */
 export function indexedRuns(db: D1Database, runs: readonly RunName[]): D1PreparedStatement {
   return db
     .prepare(
-      // Of two rows the one with the lower rowid was there before.
+      // The row with the lower rowid was inserted first.
       `SELECT own.id, own.job, own.machine, own.seq, other.job AS "otherJob", other.machine AS "otherMachine",
          coalesce(other.rowid < own.rowid, 0) AS "isSecond"
-       FROM json_each(?) AS told JOIN runs AS own ON own.id = told.value ->> 'id' AND own.job = told.value ->> 'job'
+       FROM json_each(?) AS given JOIN runs AS own ON own.id = given.value ->> 'id' AND own.job = given.value ->> 'job'
        LEFT JOIN runs AS other ON other.rowid IN (
          SELECT rowid FROM runs WHERE id = own.id AND job <> own.job ORDER BY job LIMIT ${MAX_OTHERS})`,
     )
     .bind(JSON.stringify(runs.map(({ id, job }) => ({ id, job }))));
 }
 
-/** A run that was reported with an id that another job had reported before. */
+/** A run that was reported with the id of another job's earlier run. */
 export interface RunIdConflict extends RunName {
   readonly machine: string;
   readonly first: { readonly job: string; readonly machine: string };
 }
 
-/** Writes an entry for each conflict that has none. To be told of one again changes nothing. */
+/** Writes an audit entry for each conflict that has none. */
 export function auditRunIdConflicts(
   db: D1Database,
   conflicts: readonly RunIdConflict[],

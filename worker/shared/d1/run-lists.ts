@@ -1,13 +1,10 @@
-/**
- * Lists of runs, newest start first. What a list costs goes by what it shows, not by how much has ever run: each is read
- * from an index that leads there.
- */
+/** Lists of runs, newest start first. Each is read from an index, so its cost depends on what it shows, not on all runs. */
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
 import { matching } from './glob.ts';
 import { readRun } from './runs.ts';
 
-/** Where a list of runs goes on: after this one. */
+/** A list continues after this run. */
 export interface RunPosition {
   readonly startedAt: number;
   readonly id: string;
@@ -21,21 +18,20 @@ export interface RunFilter {
   readonly machine?: string | undefined;
   readonly instance?: string | undefined;
   readonly states?: readonly RunState[] | undefined;
-  /** Not those that had ended before this time. */
+  /** Only runs that ended after this time or have not ended. */
   readonly since?: number | undefined;
-  /** Only those that had started before this time. */
+  /** Only runs that started before this time. */
   readonly until?: number | undefined;
   readonly after?: RunPosition | undefined;
 }
 
-/** A run with its place in the list. */
 export type ListedRun = RunPosition & { readonly run: Run };
 
 export async function listRuns(db: D1Database, filter: RunFilter, limit: number): Promise<ListedRun[]> {
   const { since, after } = filter;
   if (filter.states?.every(isLive)) return liveRuns(db, filter, limit);
   if (since === undefined) return runsByStart(db, filter, limit);
-  // First those that started in the time asked for, then the older ones that were still alive: in the order of the list.
+  // The runs that started in the period come before the older ones that were still alive in it.
   const started = after !== undefined && after.startedAt < since ? [] : await runsByStart(db, filter, limit);
   if (started.length === limit) return started;
   return [...started, ...(await runsAliveAt(db, since, filter, limit - started.length))];
@@ -46,28 +42,28 @@ const NEWEST_FIRST = 'started_at DESC, id DESC, job DESC';
 /** A condition with the values to bind. */
 type Condition = readonly [condition: string, ...values: (string | number)[]];
 
-/** Runs that started in the time asked for. */
+/** Runs that started in the period. */
 function runsByStart(db: D1Database, filter: RunFilter, limit: number): Promise<ListedRun[]> {
   const since: Condition[] = filter.since === undefined ? [] : [['started_at >= ?', filter.since]];
   return select(db, 'runs', [...conditions(filter), ...since], limit);
 }
 
-/** Of one job they have an index together with those that may come back. */
+/** For one job there is an index of live and lost runs. */
 function liveRuns(db: D1Database, filter: RunFilter, limit: number): Promise<ListedRun[]> {
   return filter.job === undefined
     ? select(db, 'runs INDEXED BY runs_by_span', [['span = 0'], ...conditions(filter)], limit)
     : select(db, 'runs INDEXED BY runs_open', [['final = 0'], ...conditions(filter)], limit);
 }
 
-/** As schema.sql has them. The last has no bound. */
+/** As in schema.sql. The last is unbounded. */
 const LIVE_SPAN = 0;
 const ENDED_SPANS_MS = [...Array.from({ length: 9 }, (_, index) => 60_000 * 4 ** index), 1e15];
 
 /**
- * Runs that had started before a moment and ended after it, or have not ended.
+ * Runs that started before a moment and ended after it, or have not ended.
  *
- * No index finds what began before and ended after. But of those that took less than four minutes, only what started in
- * the four minutes before can be among them; and so on for longer ones.
+ * No index finds what began before a time and ended after it. But of runs that took less than four minutes, only those that
+ * started in the four minutes before can be among them; and so on for longer runs.
  */
 async function runsAliveAt(db: D1Database, moment: number, filter: RunFilter, limit: number): Promise<ListedRun[]> {
   const mayLive = filter.states === undefined || filter.states.some(isLive);
@@ -77,12 +73,12 @@ async function runsAliveAt(db: D1Database, moment: number, filter: RunFilter, li
   }));
   const all: Condition[] = [
     ['(ended_at IS NULL OR ended_at >= ?)', moment],
-    // Those that started later are in the list already.
+    // Runs that started later are in the list already.
     ...conditions({ ...filter, until: moment }),
   ];
   const { results } = await db
     .prepare(
-      // Newest first of each span, so that a page reads no more than so many of each.
+      // Newest first in each span, so that a page reads at most `limit` of each.
       `SELECT started_at AS "startedAt", runs.id, runs.job, resource FROM json_each(?) AS spans JOIN runs ON runs.rowid IN (
          SELECT rowid FROM runs INDEXED BY runs_by_span
          WHERE span = spans.value ->> 'span' AND started_at >= spans.value ->> 'from' AND ${conjunction(all)}
@@ -109,7 +105,7 @@ function conditions(filter: RunFilter): Condition[] {
   ];
 }
 
-/** One bound, where there are two to choose from: SQLite would begin at the first it sees, and read every page before. */
+/** A single bound: with two, SQLite would start at the first one, and read every previous page again. */
 function latestStart(until: number | undefined, after: RunPosition | undefined): Condition[] {
   const latest = Math.min(
     until === undefined ? Number.POSITIVE_INFINITY : until - 1,

@@ -1,15 +1,15 @@
-/** The index of runs that lists are read from. The truth is in the jobs' objects. */
+/** The index of runs. Their true state is in the jobs' objects. */
 import * as v from 'valibot';
 import { Run } from '#protocol/api';
 import { matching, matchingOneOf } from './glob.ts';
 
-/** What names a run: nothing keeps two jobs from reporting the same id. */
+/** A run is named by job and id, because two jobs may report the same id. */
 export interface RunName {
   readonly id: string;
   readonly job: string;
 }
 
-/** Brings runs up to date, each unless a newer state of it is here already. For the jobs' objects. */
+/** Inserts or updates runs, except those of which a newer state is stored. For the jobs' objects. */
 export function upsertRuns(db: D1Database, runs: readonly Run[]): D1PreparedStatement {
   const rows = runs.map((run) => ({ started_at: Date.parse(run.started_at), run }));
   return db
@@ -25,8 +25,8 @@ export function upsertRuns(db: D1Database, runs: readonly Run[]): D1PreparedStat
 }
 
 /**
- * Removes runs that ended before a time, oldest first: what no object has removed, as after D1 was restored to an older
- * state. Few rows are read: the runs that started before that time are those, and the few that took so long.
+ * Removes runs that ended before a time and that their objects have not removed, oldest first, for example after D1 was
+ * restored to an older state.
  */
 export function purgeLeftOverRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
   return db
@@ -39,7 +39,7 @@ export function purgeLeftOverRuns(db: D1Database, endedBefore: number, limit: nu
     .bind(endedBefore, new Date(endedBefore).toISOString(), limit);
 }
 
-/** So many runs with the same id are found: to name the jobs that have one. */
+/** How many runs with the same id are found. */
 export const MAX_NAMESAKES = 20;
 
 export interface RunQuery {
@@ -50,7 +50,7 @@ export interface RunQuery {
   readonly job: string | null;
 }
 
-/** The runs with an id: one, unless several jobs have reported the same. In the order of their jobs' names. */
+/** The runs with an id: several if several jobs have reported it. Sorted by job. */
 export async function findRuns(db: D1Database, { id, jobGlob, job }: RunQuery): Promise<Run[]> {
   const [isVisible, glob] = matching('job', jobGlob);
   const { results } = await db
@@ -64,15 +64,15 @@ export async function findRuns(db: D1Database, { id, jobGlob, job }: RunQuery): 
 }
 
 export interface OpenRunFilter {
-  /** The jobs that the caller may end. */
+  /** The jobs that the caller may kill. */
   readonly jobGlob: string;
-  /** Each matches what one of its globs matches; undefined matches everything. */
+  /** Globs, any of which must match; undefined matches everything. */
   readonly jobs: readonly string[] | undefined;
   readonly machines: readonly string[] | undefined;
   readonly instance: string | undefined;
 }
 
-/** The jobs of which a run that may still be alive matches, in the order of their names. */
+/** The jobs with a matching run that may be alive, sorted by name. */
 export async function jobsWithOpenRuns(db: D1Database, filter: OpenRunFilter, limit: number): Promise<string[]> {
   const conditions: [condition: string, ...values: string[]][] = [matching('job', filter.jobGlob)];
   if (filter.jobs !== undefined) conditions.push(matchingOneOf('job', filter.jobs));
@@ -92,7 +92,7 @@ export function readRun(resource: string): Run {
   return v.parse(Run, JSON.parse(resource));
 }
 
-/** The runs that there are with some ids, of all the jobs that the caller may see and that have reported them. */
+/** The runs with these ids, of all jobs that the caller may see. */
 export async function findRunNames(db: D1Database, ids: readonly string[], jobGlob: string): Promise<RunName[]> {
   const [isVisible, glob] = matching('job', jobGlob);
   const { results } = await db

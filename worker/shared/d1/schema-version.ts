@@ -1,9 +1,9 @@
-/** Whether the database has the schema that this Worker was written for. */
+/** Whether the database has this version's schema. */
 
-/** The last of migrations/. They are applied in order, each whole: who has this one has them all. */
+/** The last of migrations/. They are applied in order, so a database with this one has them all. */
 export const LAST_MIGRATION = '0001_schema.sql';
 
-/** Whether it is applied. Throws what D1 throws when it does not answer. */
+/** @throws D1's error if it is unavailable */
 export async function hasSchema(db: D1Database): Promise<boolean> {
   try {
     const applied = db.prepare('SELECT 1 FROM d1_migrations WHERE name = ?').bind(LAST_MIGRATION);
@@ -14,7 +14,7 @@ export async function hasSchema(db: D1Database): Promise<boolean> {
   }
 }
 
-/** Whether D1 says that it lacks something a statement names. */
+/** Whether an error of D1 is about a missing table or column. */
 export function isSchemaError(error: unknown): boolean {
   return error instanceof Error && /^D1_ERROR: (no such (table|column)|table \S+ has no column)/.test(error.message);
 }

@@ -1,4 +1,4 @@
-/** Signed-in pages. */
+/** Sessions of dashboards. */
 
 export function insertSession(db: D1Database, hash: string, tokenHash: string, expiresAt: number): D1PreparedStatement {
   return db
@@ -6,12 +6,12 @@ export function insertSession(db: D1Database, hash: string, tokenHash: string, e
     .bind(hash, tokenHash, expiresAt);
 }
 
-/** The hash of the token that a session was opened with; null when there is no such session, or no longer. */
+/** The hash of the token that a session was opened with; null if there is no such session, or it has ended. */
 export async function findSession(db: D1Database, hash: string, now: number): Promise<string | null> {
   return (await findSessions(db, [hash], now)).get(hash) ?? null;
 }
 
-/** For those of these sessions that have not ended: the hashes of their tokens. */
+/** The hashes of the tokens of these sessions, without those that have ended. */
 export async function findSessions(
   db: D1Database,
   hashes: readonly string[],

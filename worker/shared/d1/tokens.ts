@@ -2,11 +2,11 @@
 import * as v from 'valibot';
 import { type NewToken, Scope, type Token } from '#protocol/api';
 
-/** A token, as it was found by one of its secrets. */
+/** A token, found by one of its secrets. */
 export interface TokenRecord extends ListedToken {
-  /** Of the secret it was found by. What is opened with a secret ends with it. */
+  /** Of the secret by which it was found. Sockets and sessions end with the secret they were opened with. */
   readonly hash: string;
-  /** When that secret ends because another has taken its place. */
+  /** When that secret ends, if it was rotated. */
   readonly secretExpiresAt: number | null;
 }
 
@@ -18,7 +18,7 @@ export interface ListedToken {
   readonly machines: string;
   readonly createdAt: number;
   readonly expiresAt: number | null;
-  /** Give or take some minutes. */
+  /** To within ten minutes. */
   readonly lastUsedAt: number | null;
 }
 
@@ -32,8 +32,8 @@ const Scopes = v.array(Scope);
 /**
  * The token that a secret belongs to.
  *
- * Found by an index, which takes a little longer the more of the hash fits: of a hash that tells nothing. To come closer
- * one would have to choose secrets by their hashes.
+ * The time of an index lookup may reveal how much of the hash matches. That doesn't help: nobody can choose secrets by their
+ * hashes.
  */
 export async function findTokenByHash(db: D1Database, hash: string): Promise<TokenRecord | null> {
   return (await findTokensByHash(db, [hash])).get(hash) ?? null;
@@ -80,7 +80,7 @@ export function insertToken(
   ];
 }
 
-/** Gives a token a new secret; those it has end at that time, or earlier if that was settled before. */
+/** Gives a token a new secret. Its old ones end at `oldEndsAt`, or earlier if they were to end earlier. */
 export function rotateSecret(db: D1Database, id: string, hash: string, oldEndsAt: number): D1PreparedStatement[] {
   return [
     db
@@ -99,14 +99,14 @@ export function deleteToken(db: D1Database, id: string): D1PreparedStatement[] {
   ];
 }
 
-/** Notes that a token was used, unless that was noted after `before`. */
+/** Records that a token was used, unless a use after `before` is recorded. */
 export function updateLastUse(db: D1Database, id: string, now: number, before: number): D1PreparedStatement {
   return db
     .prepare('UPDATE tokens SET last_used_at = ?2 WHERE id = ?1 AND coalesce(last_used_at, 0) <= ?3')
     .bind(id, now, before);
 }
 
-/** Forgets the secrets that were replaced and ended before a time: who shows one is told no more than that it is unknown. */
+/** Removes secrets that were replaced and ended before a time: they are unknown from then on. */
 export function purgeSecrets(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare('DELETE FROM secrets WHERE hash IN (SELECT hash FROM secrets WHERE expires_at < ? LIMIT ?)')
@@ -117,7 +117,7 @@ function readToken<Found extends { scopes: string }>(row: Found): Omit<Found, 's
   return { ...row, scopes: v.parse(Scopes, JSON.parse(row.scopes)) };
 }
 
-/** The token as the API shows it: without anything one could use. */
+/** The token as the API shows it: without secrets. */
 export function tokenResource(token: ListedToken): Token {
   return {
     id: token.id,

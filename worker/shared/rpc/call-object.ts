@@ -1,9 +1,9 @@
 /** Calling a Durable Object. */
 
 /**
- * Calls an object by name, and once more when it went away under the call: only for methods that may be repeated.
+ * Calls an object by name, and once more if it was evicted during the call: only for methods that may be repeated.
  *
- * A stub is broken after an error, so the second call takes a new one.
+ * A stub is broken after an error, so the second call needs a new one.
  */
 export async function callObject<Class extends Rpc.DurableObjectBranded, Result>(
   namespace: DurableObjectNamespace<Class>,
@@ -18,7 +18,7 @@ export async function callObject<Class extends Rpc.DurableObjectBranded, Result>
   }
 }
 
-/** An overloaded object is only made worse by another call. */
+/** Another call would make an overloaded object worse. */
 function isWorthRepeating(error: unknown): boolean {
   const { retryable, overloaded } = error as { retryable?: boolean; overloaded?: boolean };
   return retryable === true && overloaded !== true;

@@ -38,7 +38,7 @@ export const killOperations = [
     path: '/jobs/{job}/kill',
     summary: 'Kill the runs of a job',
     description:
-      'The kill is stored before the response, and is retried until it is done. It matches runs that run now, and runs that started before it and connect before `expires_at`.',
+      'The kill is stored before the response is sent, and is retried until it takes effect. It matches live runs, and runs that started before it and connect before `expires_at`.',
     params: { job: JobName },
     body: KillRequest,
     responses: {
