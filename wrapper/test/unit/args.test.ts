@@ -16,7 +16,7 @@ test.each([
   [['run', '--job', 'a', '--'], 'the command is missing'],
   [['run', '--job', 'a', 'true'], 'the command goes after --'],
   [['run', '--job', '-a/b', '--', 'true'], '--job'],
-  [['run', '--job', 'a b', '--', 'true'], 'a job name'],
+  [['run', '--job', 'a b', '--', 'true'], 'must start with a letter or digit'],
   [['run', '--job', 'a', '--grace', '2d', '--', 'true'], 'at most a day'],
   [['run', '--job', 'a', '--token', 'x', '--', 'true'], '--token'],
   [['run', '--job', 'a', '--redact', 'x', '--no-redact', '--', 'true'], 'exclude each other'],
@@ -31,7 +31,7 @@ test.each([
   [['run', '--job', 'a', 'rsync', '-a', 'x'], 'the command goes after --'],
   [['flush', 'now'], 'takes no words'],
   [['flush', '--for', 'ever'], 'not a duration'],
-  [['orphans', 'backup'], 'a run id'],
+  [['orphans', 'backup'], 'must be a ULID'],
   [['orphans', '--grace', '1s'], 'go with --kill'],
   [['start'], 'there is no `leash start`'],
 ])('%j is wrong usage', (argv, message) => {
