@@ -1,15 +1,15 @@
-/** Why a WebSocket was closed by the object, beyond the standard codes. */
+/** Codes with which an object closes a WebSocket, besides the standard ones. */
 export const CLOSE_CODES = {
-  /** A newer socket speaks for this run. */
+  /** The run has a newer socket. */
   superseded: 4001,
-  /** Nothing was heard for too long, or a kill stayed unanswered: dial again. */
+  /** The peer was silent for too long, or a kill was not answered: reconnect. */
   unresponsive: 4002,
-  /** A viewer has left too much unread: dial again, and fetch. */
+  /** A viewer has left too much unread: reconnect and fetch. */
   behind: 4003,
-  /** The peer broke the protocol. */
+  /** The peer violated the protocol. */
   protocol: 4400,
-  /** The token or session it was opened with has ended: dialling again is answered by what became of that. */
+  /** The token or session has ended: the response to a new upgrade says why. */
   unauthorized: 4401,
-  /** The run id belongs to another key. Do not dial again. */
+  /** The run id belongs to another key: don't reconnect. */
   conflict: 4409,
 } as const;

@@ -1,7 +1,7 @@
 /**
- * Whether a name matches a glob, in which `*` stands for any characters and everything else for itself.
+ * Whether a name matches a glob, in which `*` matches any characters and everything else itself.
  *
- * Each literal part is taken at its first place, so that no glob costs more than the name is long.
+ * Each literal part is matched at its first position, so the cost grows only with the length of the name.
  */
 export function matchesGlob(glob: string, name: string): boolean {
   const [first = '', ...rest] = glob.split('*');

@@ -1,23 +1,18 @@
 /**
- * Characters that show nothing of themselves and change what one reads: controls, direction overrides ("Trojan Source"),
- * zero-width and other ignorable characters, tags, line and paragraph separators, halves of surrogate pairs. What a
- * person reads and decides by is shown through here; names that people give are refused with one.
+ * Characters that are invisible or change how text is shown: controls, direction overrides ("Trojan Source"), zero-width and
+ * other ignorable characters, tags, line and paragraph separators, lone surrogates. Text that people decide by is escaped;
+ * names that contain such a character are refused.
  */
 
-/** What makes an emoji of a character, or one of several, is part of it: after anything else it hides. */
+/** A variation selector or joiner is allowed within an emoji only. */
 const INVISIBLE =
   /(?!(?<=\p{Extended_Pictographic})\uFE0F|(?<=\p{Extended_Pictographic}\uFE0F?)\u200D(?=\p{Extended_Pictographic}))[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** Whether there is one in it. */
 export function hasInvisible(text: string): boolean {
   return text.search(INVISIBLE) >= 0;
 }
 
-/**
- * The text with a visible mark such as `<U+202E>` in place of each.
- *
- * @param kept characters that are left as they are, such as `'\n\t'`
- */
+/** Escapes each as `<U+202E>`. @param kept characters that are not escaped, such as `'\n\t'` */
 export function showInvisible(text: string, kept = ''): string {
   return text.replace(INVISIBLE, (character) => (kept.includes(character) ? character : markOf(character)));
 }

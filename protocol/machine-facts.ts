@@ -1,4 +1,4 @@
-/** What a wrapper reports of the machine it is on: the host, and what a command has left running there. */
+/** What a wrapper reports about its machine: the host, and processes. */
 import * as v from 'valibot';
 import {
   MAX_LEFT_COMMAND_BYTES,
@@ -8,9 +8,9 @@ import {
 } from './limits.ts';
 
 export const Host = v.object({
-  /** Whom the command runs as: the name, or the number of a user without one; null when that can't be told. */
+  /** The user that the command runs as: the name, or the number if it has none; null if unknown. */
   user: v.nullable(v.pipe(v.string(), v.maxLength(256))),
-  /** Whether the wrapper was started by root, whoever the command then runs as. */
+  /** Whether root started the wrapper, whatever user the command runs as. */
   is_root: v.boolean(),
   /** For example `Debian GNU/Linux 12 (bookworm), Linux 6.1.0 x86_64`. */
   os: v.pipe(v.string(), v.maxLength(256)),
@@ -22,16 +22,16 @@ export type Host = v.InferOutput<typeof Host>;
 const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const ShortCommandLine = v.pipe(v.string(), v.maxBytes(MAX_RELATED_COMMAND_BYTES));
 
-/** Why a process that has to do with a run is not killed with it, unless that is asked for. */
+/** Why a kill doesn't end a process without `include: "related"`. */
 const RELATION = {
-  /** Whose child it is; null when that can't be told. */
+  /** Its parent; null if unknown. */
   parent: v.nullable(v.object({ pid: Pid, command_line: ShortCommandLine })),
-  /** Whether `LEASH_KEEP=1` in its environment, or an ancestor's, leaves it out; else it is not proven to be the run's. */
+  /** Whether `LEASH_KEEP=1` in its environment, or in an ancestor's, excludes it. */
   kept: v.boolean(),
 };
 const Relation = v.object(RELATION);
 
-/** A process that are related to a run and not killed with it. Command lines are redacted and cut. */
+/** A related process that a kill doesn't end. Command lines are redacted and truncated. */
 export const RelatedProcess = v.object({ pid: Pid, command_line: ShortCommandLine, ...RELATION });
 export type RelatedProcess = v.InferOutput<typeof RelatedProcess>;
 
@@ -40,9 +40,9 @@ export const RelatedProcesses = v.pipe(v.array(RelatedProcess), v.maxLength(MAX_
 /** A process of a run that has ended. */
 export const LeftProcess = v.object({
   pid: Pid,
-  /** Its command line, redacted and cut; empty when it can't be read. */
+  /** Redacted and truncated; empty if it can't be read. */
   command_line: v.pipe(v.string(), v.maxBytes(MAX_LEFT_COMMAND_BYTES)),
-  /** Of one that a kill leaves alone unless it includes what is related. */
+  /** Only of a process that a kill doesn't end without `include: "related"`. */
   relation: v.optional(Relation),
 });
 export type LeftProcess = v.InferOutput<typeof LeftProcess>;

@@ -38,7 +38,7 @@ export function encodeOutputFrame(frame: OutputFrame): Uint8Array<ArrayBuffer> {
  * @returns its length
  */
 export function writeOutputFrame(frame: OutputFrame, into: Uint8Array): number {
-  if (frame.bytes.length > MAX_OUTPUT_PAYLOAD_BYTES) throw new RangeError('an output frame holds at most 256 KiB');
+  if (frame.bytes.length > MAX_OUTPUT_PAYLOAD_BYTES) throw new RangeError('an output frame must not exceed 256 KiB');
   const header = new DataView(into.buffer, into.byteOffset, OUTPUT_HEADER_BYTES);
   header.setUint8(0, FORMAT);
   header.setUint8(1, frame.stream === 'stdout' ? 1 : 2);
@@ -59,16 +59,20 @@ export function decodeOutputFrame(encoded: ArrayBuffer | Uint8Array): DecodedOut
     return {
       ok: false,
       code: 'frame_too_large',
-      message: `an output frame has at most ${MAX_OUTPUT_FRAME_BYTES} bytes`,
+      message: `an output frame must not exceed ${MAX_OUTPUT_FRAME_BYTES} bytes`,
     };
   }
   if (data.length <= OUTPUT_HEADER_BYTES) {
-    return { ok: false, code: 'bad_frame', message: 'an output frame has an 8-byte header and at least one byte' };
+    return {
+      ok: false,
+      code: 'bad_frame',
+      message: 'an output frame must have an 8-byte header and at least one byte',
+    };
   }
   const header = new DataView(data.buffer, data.byteOffset, OUTPUT_HEADER_BYTES);
   const streamByte = header.getUint8(1);
   if (header.getUint8(0) !== FORMAT || (streamByte !== 1 && streamByte !== 2)) {
-    return { ok: false, code: 'bad_frame', message: 'the frame is of an unknown format or stream' };
+    return { ok: false, code: 'bad_frame', message: 'the frame has an unknown format or stream' };
   }
   const start = header.getUint16(2) * 2 ** 32 + header.getUint32(4);
   if (start + data.length > MAX_OFFSET) {

@@ -1,6 +1,5 @@
-/** The addresses of the page, said once: the Worker answers them with the page, and the page shows what belongs there. */
+/** The paths of the dashboard's views: the Worker serves the dashboard there, and the dashboard shows the view. */
 
-/** With what is named there, if anything, as `{…}`. */
 export const PAGE_PATHS = {
   overview: '/',
   timeline: '/timeline',
@@ -16,7 +15,7 @@ export type PageName = keyof typeof PAGE_PATHS;
 
 export interface PageAddress {
   readonly page: PageName;
-  /** What the path names, as it stands there; null where it names nothing. */
+  /** The job, run or kill in the path, still encoded; null if the path has none. */
   readonly name: string | null;
 }
 
@@ -25,7 +24,7 @@ const PATTERNS = (Object.keys(PAGE_PATHS) as PageName[]).map((page) => ({
   pattern: new RegExp(`^${PAGE_PATHS[page].replace(/\{\w+\}/, '([^/]+)').replace(/\/$/, '')}/?$`),
 }));
 
-/** What is at a path, with or without a slash at its end; null when none of the page's addresses is. */
+/** The view at a path, with or without a slash at its end; null if there is none. */
 export function pageAt(path: string): PageAddress | null {
   for (const { page, pattern } of PATTERNS) {
     const match = pattern.exec(path);

@@ -1,4 +1,4 @@
-/** The life of a run: its states, its ends, and the exit code each end is reported with. */
+/** A run's states, its end reasons, and the exit code and state that each reason is reported with. */
 import * as v from 'valibot';
 
 export const LIVE_STATES = ['running', 'killing'] as const;
@@ -14,7 +14,7 @@ export function isLive(state: RunState): state is (typeof LIVE_STATES)[number] {
   return state === 'running' || state === 'killing';
 }
 
-/** Ends that nobody can have wanted: somebody should look. */
+/** Ends that need attention. */
 export const BAD_END_STATES = ['failed', 'timed_out', 'lost', 'errored'] as const satisfies readonly EndState[];
 
 export function isBadEnd(state: RunState): boolean {
@@ -30,14 +30,14 @@ export const EXIT_ERRORED = 255;
  * Why a run ended.
  *
  * - `exited`: the command exited by itself
- * - `signaled`: a signal that nobody here sent ended it
+ * - `signaled`: a signal from outside of Leash ended it
  * - `local_signal`: a signal to the wrapper on its own machine was passed on and ended it
  * - `operator`: an operator's kill ended it
  * - `timeout`, `idle_timeout`: the wrapper's own limit ended it
- * - `offline_limit`: the control plane was out of reach for longer than the run may go unsupervised
- * - `silence`: the object heard no sign of life within the deadline; not final
- * - `wrapper_died`: only a spool was left to tell of the run
- * - `exit_unknown`: the command ended after its wrapper had been killed: a successor saw that it ended, and nobody how
+ * - `offline_limit`: the control plane was unreachable for longer than the run may go unsupervised
+ * - `silence`: the run was silent for longer than its deadline; not final
+ * - `wrapper_died`: only the run's spool was left
+ * - `exit_unknown`: the command ended after its wrapper was killed, so its exit code is unknown
  * - `start_failed`: the command could not be started
  * - `wrapper_failed`: the wrapper itself failed
  */
@@ -58,21 +58,21 @@ export const END_REASONS = [
 export const EndReason = v.picklist(END_REASONS);
 export type EndReason = v.InferOutput<typeof EndReason>;
 
-/** How a command's process ended, as the operating system tells it. */
+/** How a command's process ended, according to the operating system. */
 export type RawExit =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: string; readonly signalNumber: number };
 
-/** A run's end as everyone is told it. */
+/** A run's end as it is reported. */
 export interface ReportedEnd {
   readonly state: EndState;
   readonly exitCode: number;
 }
 
 /**
- * The code and state a run is reported with, from why it ended and how its command exited.
+ * The reported exit code and state, from why the run ended and how its command exited.
  *
- * @param raw what the operating system said of the command; null when it never ran or nobody saw it end
+ * @param raw how the command exited; null if it never ran, or if its exit is unknown
  */
 export function reportedEnd(reason: EndReason, raw: RawExit | null): ReportedEnd {
   switch (reason) {
@@ -98,7 +98,7 @@ export function reportedEnd(reason: EndReason, raw: RawExit | null): ReportedEnd
   }
 }
 
-/** The state that goes with a reported end. */
+/** The state for a reason and a reported exit code. */
 export function stateOfEnd(reason: EndReason, exitCode: number): EndState {
   switch (reason) {
     case 'exited':
@@ -121,7 +121,7 @@ export function stateOfEnd(reason: EndReason, exitCode: number): EndState {
   }
 }
 
-/** The exit code as a shell tells it: a death by signal n is 128+n. */
+/** The exit code as a shell reports it: 128+n after signal n. */
 export function rawExitCode(raw: RawExit): number {
   return raw.kind === 'exited' ? raw.code : 128 + raw.signalNumber;
 }

@@ -110,7 +110,7 @@ Either all kills are stored before the response, or none is.`,
     errors: ['unknown_kill'],
     handle: async ({ c, caller, params, query }) => {
       const indexed = await findKill(c.env.DB, params.id);
-      // A kill of a job that the caller may not see must not be told from none.
+      // A kill of a job that the caller may not see counts as unknown.
       if (indexed === null || !matchesGlob(caller.token.jobs, indexed.job)) {
         throw new ApiError('unknown_kill', `No kill has the id ${params.id}.`);
       }
