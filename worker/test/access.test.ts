@@ -149,7 +149,7 @@ describe.each([
   ...API_OPERATIONS.map((operation) => ({ operation, at: BASE + operation.path, id: operation.id })),
   ...ROOT_OPERATIONS.map((operation) => ({ operation, at: operation.path as string, id: operation.id })),
 ])('$id', ({ operation, at }) => {
-  test('lets in whom it may, and tells the others why not', async () => {
+  test('lets allowed callers in and gives the others a reason', async () => {
     const found: Record<string, string> = {};
     const right: Record<string, string> = {};
     for (const [name, caller] of callers) {
@@ -162,7 +162,7 @@ describe.each([
   });
 });
 
-test('the table names no call that is not there', () => {
+test('the table lists only existing operations', () => {
   const served = [...API_OPERATIONS, ...ROOT_OPERATIONS].map(({ id }) => id);
   expect(Object.keys(NEEDS).sort()).toEqual(served.sort());
 });

@@ -14,7 +14,7 @@ describe('a token', () => {
     expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('401 token_expired');
   });
 
-  test('gives the rights of its scopes and no others', async () => {
+  test('allows what its scopes allow and nothing else', async () => {
     const [run, read, killing] = await Promise.all([
       newToken({ name: 'run', scopes: ['run'] }),
       newToken({ name: 'read', scopes: ['read'] }),
@@ -38,7 +38,7 @@ describe('a token', () => {
     expect((await call('GET', `/runs/${who.run}`, { token: read.secret })).status).toBe(200);
   });
 
-  test('may be for some jobs only: the others do not exist for it', async () => {
+  test('may be for some jobs only: other jobs count as unknown', async () => {
     const { secret } = await newToken({ name: 'web', scopes: ['read', 'kill'], jobs: 'web-*' });
     const [mine, theirs] = [newIdentity('web-backup'), newIdentity('db-backup')];
     await Promise.all([TestWrapper.connect(mine), TestWrapper.connect(theirs)]);
@@ -51,7 +51,7 @@ describe('a token', () => {
     expect(await refusal(call('POST', '/jobs/db-backup/kill', { token: secret, body: {} }))).toBe('403 forbidden');
   });
 
-  test('is stored as a hash, listed without its secret, and worth nothing once deleted', async () => {
+  test('is stored as a hash, listed without its secret, and refused after it is deleted', async () => {
     const { token, secret } = await newToken({ name: 'short-lived', scopes: ['read'] });
     expect(secret).toMatch(/^leash_[A-Za-z0-9]{49}$/);
     const row = await env.DB.prepare('SELECT * FROM tokens WHERE id = ?').bind(token.id).first();
@@ -63,13 +63,13 @@ describe('a token', () => {
     expect(await refusal(call('DELETE', `/tokens/${token.id}`))).toBe('404 unknown_token');
   });
 
-  test('is made only by an admin of all jobs: one of some could make itself one of all', async () => {
+  test('is created only by an admin of all jobs: an admin of some jobs could otherwise become one of all', async () => {
     const { secret } = await newToken({ name: 'web-admin', scopes: ['admin'], jobs: 'web-*' });
     const made = call('POST', '/tokens', { token: secret, body: { name: 'more', scopes: ['admin'], jobs: '*' } });
     expect(await refusal(made)).toBe('403 forbidden');
   });
 
-  test('is for some machines only when starting runs is all that it may do', async () => {
+  test('is limited to machines only if `run` is its single scope', async () => {
     const make = (scopes: string[]) =>
       call('POST', '/tokens', { body: { name: 'machines', scopes, machines: 'web*' } });
     for (const scope of ['read', 'kill', 'admin']) {
@@ -89,12 +89,12 @@ describe('a token', () => {
     expect(await env.DB.prepare("SELECT 1 FROM tokens WHERE name = 'no-time'").first()).toBeNull();
   });
 
-  test('may end on the 29th of February, where there is one', async () => {
+  test('may expire on the 29th of February of a leap year', async () => {
     const { token } = await newToken({ name: 'leap', scopes: ['read'], expires_at: '2096-02-29T23:59:59+01:00' });
     expect(token.expires_at).toBe('2096-02-29T22:59:59.000Z');
   });
 
-  test('that was not there to be deleted leaves no audit entry', async () => {
+  test('that is unknown leaves no audit entry when it is deleted', async () => {
     const id = '01M82PTB40WMEYKY30XERGEN0N';
     expect(await refusal(call('DELETE', `/tokens/${id}`))).toBe('404 unknown_token');
     expect(await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(id).first()).toBeNull();
@@ -130,7 +130,7 @@ describe('a token', () => {
     expect(await refusal(call('GET', '/jobs/db-a/watch', { token: secret, headers }))).toBe('403 forbidden');
   });
 
-  test('that cannot be looked up because D1 is away is not called wrong', async () => {
+  test('that cannot be looked up because D1 is unavailable is not called wrong', async () => {
     const { secret } = await newToken({ name: 'd1-away', scopes: ['read'] });
     await without(['tokens'], async () => {
       expect(await refusal(call('GET', '/jobs', { token: secret }))).toBe('503 unavailable');
@@ -146,7 +146,7 @@ describe('bad input', () => {
       body: text,
     });
 
-  test('has a stable code and says what is wrong', async () => {
+  test('gets a stable code and a reason', async () => {
     expect(await refusal(body('{"grace_seconds":'))).toBe('400 bad_json');
     expect(await refusal(body('signal=SIGKILL', 'application/x-www-form-urlencoded'))).toBe(
       '415 unsupported_media_type',
@@ -165,7 +165,7 @@ describe('bad input', () => {
     expect(await refusal(call('GET', '/nothing/here'))).toBe('404 not_found');
   });
 
-  test('is answered as a problem that names the field and the request', async () => {
+  test('gets problem details with the field and the request id', async () => {
     const response = await body('{"signal":"SIGFOO"}');
     expect(response.headers.get('Content-Type')).toBe('application/problem+json');
     expect(await response.json()).toMatchObject({
@@ -202,7 +202,7 @@ describe('lists', () => {
     expect(ended.runs).toEqual([]);
   });
 
-  test('of jobs carry the last run and those that live', async () => {
+  test('of jobs contain the last run and the live runs', async () => {
     const [older, newer] = [newIdentity('list-jobs'), newIdentity('list-jobs')];
     await TestWrapper.connect(older, { age_ms: 60_000 });
     const second = await TestWrapper.connect(newer);
@@ -217,7 +217,7 @@ describe('lists', () => {
     expect(job.running.map(({ id }) => id)).toEqual([older.run]);
   });
 
-  test('stand, whatever age a wrapper claims for its run', async () => {
+  test('are valid whatever age a wrapper reports for its run', async () => {
     const who = newIdentity('list-absurd');
     const wrapper = await TestWrapper.connect(who, null);
     wrapper.start({ age_ms: 1e14 });
@@ -253,6 +253,6 @@ describe('lists', () => {
   });
 });
 
-test('/healthz answers without a token', async () => {
+test('/healthz needs no token', async () => {
   expect(await (await request('/healthz')).json()).toEqual({ status: 'ok' });
 });

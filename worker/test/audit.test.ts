@@ -22,8 +22,8 @@ function refused(query: Record<string, string>, isIt: (entry: AuditEntry) => boo
 
 const from = (address: string) => ({ 'CF-Connecting-IP': address });
 
-describe('the audit', () => {
-  test('tells who killed, changed tokens and signed in, from where and when, by name also after the token is gone', async () => {
+describe('the audit log', () => {
+  test('lists who killed, changed tokens and signed in, from where and when, by name even after the token was deleted', async () => {
     const begunAt = Date.now();
     const { token, secret } = await newToken({ name: 'night shift', scopes: ['admin'] });
     await TestWrapper.connect(newIdentity('audited'));
@@ -63,7 +63,7 @@ describe('the audit', () => {
     expect(await refusal(call('GET', '/audit', { token: secret }))).toBe('403 forbidden');
   });
 
-  test('is narrowed by actor, action and subject', async () => {
+  test('is filtered by actor, action and subject', async () => {
     const { token } = await newToken({ name: 'filter', scopes: ['read'] });
     await call('POST', `/tokens/${token.id}/rotate`, { body: {} });
     expect((await audit({ subject: token.id })).map(({ action }) => action)).toEqual([
@@ -76,7 +76,7 @@ describe('the audit', () => {
     expect(await refusal(call('GET', '/audit?cursor=first'))).toBe('400 bad_cursor');
   });
 
-  test('goes on where it was, while entries are added, also in one millisecond and with older times', async () => {
+  test('is paged without repeats while entries are added, even in one millisecond or with older times', async () => {
     await TestWrapper.connect(newIdentity('paged'));
     const now = Date.now();
     vi.useFakeTimers({ toFake: ['Date'], now });
@@ -98,7 +98,7 @@ describe('the audit', () => {
     expect((await audit({ subject: 'paged' })).map(({ id }) => id).filter((id) => seen.includes(id))).toEqual(seen);
   });
 
-  test('never holds a secret, whatever was shown, and where', async () => {
+  test('never contains a secret, wherever it was presented', async () => {
     const { secret } = await newToken({ name: 'shown', scopes: ['read'] });
     const guess = 'leash_presented0presented0presented0presented0pre';
     await call('GET', `/tokens?cursor=${guess}`, { token: secret });
@@ -114,10 +114,10 @@ describe('the audit', () => {
   });
 });
 
-describe('refusals in the audit', () => {
+describe('denied requests in the audit log', () => {
   useFakeDate();
 
-  test('name the call, the reason and, where it is known, whose token it was', async () => {
+  test('have the operation, the reason and, if it is known, the token', async () => {
     const { token, secret } = await newToken({ name: 'reader', scopes: ['read'] });
     const as = { token: secret, headers: from('192.0.2.8') };
     await call('POST', '/jobs/refused/kill', { ...as, body: {} });
@@ -133,14 +133,14 @@ describe('refusals in the audit', () => {
     });
   });
 
-  test('of tokens that have expired or were rotated are those of their owners', async () => {
+  test('have the token if it has expired or was rotated', async () => {
     const expired = await expiredToken({ name: 'expired', scopes: ['read'] });
     await call('GET', '/jobs', { token: expired.secret });
     const entry = await refused({ actor: expired.token.id }, () => true);
     expect(entry).toMatchObject({ detail: { code: 'token_expired' }, actor: { name: 'expired' } });
   });
 
-  test('are of those who showed something: a page that asks whether it is signed in has tried nothing', async () => {
+  test('need a credential: a dashboard that asks whether it is signed in is not recorded', async () => {
     const at = from('192.0.2.10');
     const asked = request('/api/v1/session', { headers: at });
     expect(await refusal(asked)).toBe('401 unauthenticated');
@@ -158,7 +158,7 @@ describe('refusals in the audit', () => {
     expect(all).toEqual([entry]);
   });
 
-  test('are counted, and are one entry an hour', async () => {
+  test('are counted in one entry an hour', async () => {
     const knock = () => call('GET', '/runs', { token: 'leash_wrong', headers: from('192.0.2.9') });
     const ours = ({ address }: AuditEntry) => address === '192.0.2.9';
     // Not at the turn of an hour.
@@ -175,7 +175,7 @@ describe('refusals in the audit', () => {
     await refused({ subject: 'listRuns' }, (entry) => ours(entry) && entry.count === 1);
   });
 
-  test('do not fill the database, from however many addresses they come', async () => {
+  test('do not fill the database, however many addresses they come from', async () => {
     const firstAt = Date.now() + 10 * 3_600_000;
     const knocks = Array.from({ length: 500 }, (_, index) => ({
       actor: null,

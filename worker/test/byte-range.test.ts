@@ -18,19 +18,19 @@ test.each(['bytes=9-5', 'bytes=-', 'bytes=', 'bytes=0-1,5-6', 'lines=0-1', 'byte
   },
 );
 
-describe('a stretch', () => {
+describe('a range', () => {
   test('ends with what is stored', () => {
     expect(resolveRange({ kind: 'from', start: 2, end: 100 }, 10)).toEqual({ start: 2, end: 10 });
     expect(resolveRange({ kind: 'suffix', bytes: 100 }, 10)).toEqual({ start: 0, end: 10 });
     expect(resolveRange({ kind: 'suffix', bytes: 3 }, 10)).toEqual({ start: 7, end: 10 });
   });
 
-  test('beyond what is stored is empty', () => {
+  test('beyond the end is empty', () => {
     const { start, end } = resolveRange({ kind: 'from', start: 10, end: 20 }, 10);
     expect(end - start).toBe(0);
   });
 
-  test('is parted by its gaps, and by no others', () => {
+  test('is split by its gaps, and by no others', () => {
     const gaps = [
       { start: 0, end: 3 },
       { start: 5, end: 6 },

@@ -44,7 +44,7 @@ async function template(job: string): Promise<Run> {
   return run;
 }
 
-test('runs that start in the same millisecond are each seen once, while others come, go on and end', async () => {
+test('runs that start in the same millisecond are each listed once, while others start, continue and end', async () => {
   const like = await template('cursor-like');
   const started_at = '2026-02-03T04:05:06.789Z';
   const make = (changes: Partial<Run>): Run => ({ ...like, id: ulid(), job: 'cursor-runs', started_at, ...changes });
@@ -66,7 +66,7 @@ test('runs that start in the same millisecond are each seen once, while others c
   );
 });
 
-test('runs go on where the index has them, even where the resource says something else of their start', async () => {
+test('a list of runs continues by the index, even if a resource has another start', async () => {
   const like = await template('cursor-like-2');
   const runs = Array.from({ length: 7 }, (_, index) => ({
     ...like,
@@ -82,7 +82,7 @@ test('runs go on where the index has them, even where the resource says somethin
   expect(seen.map(({ id }) => id)).toEqual(runs.map(({ id }) => id).reverse());
 });
 
-test('jobs are each seen once, while others are seen for the first time', async () => {
+test('jobs are each listed once, while new ones are added', async () => {
   const names = Array.from({ length: 10 }, (_, index) => `cursor-job-${index}`);
   await upsertJobs(env.DB, names, Date.now()).run();
   const seen = await readAll('/jobs', 'jobs', (page) =>
@@ -94,7 +94,7 @@ test('jobs are each seen once, while others are seen for the first time', async 
   );
 });
 
-test('tokens are each seen once, while others are made and deleted', async () => {
+test('tokens are each listed once, while others are created and deleted', async () => {
   const ids: string[] = [];
   for (let index = 0; index < 8; index++) ids.push((await newToken({ name: 'cursor', scopes: ['read'] })).token.id);
   const seen = await readAll('/tokens', 'tokens', async () => {
@@ -108,7 +108,7 @@ test('tokens are each seen once, while others are made and deleted', async () =>
   );
 });
 
-test('events are each seen once and in order, while more happens', async () => {
+test('events are each listed once and in order, while new ones are added', async () => {
   const who = newIdentity('cursor-events');
   const wrapper = await TestWrapper.connect(who);
   await indexed(who.run);

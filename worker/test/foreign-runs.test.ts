@@ -54,7 +54,7 @@ describe.each(Object.entries(CALLS))('%s', (_operation, callFor) => {
   });
 });
 
-test('a kill of either is stored, and reaches nobody', async () => {
+test('a kill of either is stored, and reaches no run', async () => {
   const token = await tokenFor('kill');
   const answers = [];
   for (const run of [theirs.run, ulid()]) {
@@ -66,7 +66,7 @@ test('a kill of either is stored, and reaches nobody', async () => {
   expect(answers[0]).toBe(answers[1]);
 });
 
-test('who watches a job is told alike', async () => {
+test('viewers of a job get the same error', async () => {
   const viewer = await TestViewer.watch(`/jobs/${mine.job}/watch`, await tokenFor('read'));
   for (const run of [theirs.run, ulid()]) viewer.say({ type: 'subscribe', run, offset: 0 });
   const second = await viewer.next('error', (message) => message !== viewer.of('error')[0]);
@@ -74,7 +74,7 @@ test('who watches a job is told alike', async () => {
   expect(withoutIds(second.message)).toBe(withoutIds(viewer.of('error')[0]?.message));
 });
 
-test('whoever may see both is told where the run is', async () => {
+test('a caller who may see both jobs learns where the run is', async () => {
   const response = await call('POST', `/jobs/${mine.job}/kill`, { body: { run: theirs.run } });
   expect([response.status, await response.json()]).toMatchObject([
     404,

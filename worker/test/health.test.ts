@@ -18,11 +18,11 @@ async function health(): Promise<{ status: number; code?: string; detail?: strin
   return { ...(await response.json<{ code?: string; detail?: string }>()), status: response.status };
 }
 
-test('the last migration is the one that the Worker asks for', () => {
+test('the last migration is the one that the Worker checks for', () => {
   expect(env.TEST_MIGRATIONS.at(-1)?.name).toBe(LAST_MIGRATION);
 });
 
-test('it is 503, with what to do, until all of the schema is there; then it asks no more', async () => {
+test('the status is 503, with what to do, until the schema is complete; then D1 is not asked again', async () => {
   const missing = { status: 503, code: 'unavailable', detail: expect.stringContaining('npm run deploy') };
   await env.DB.prepare('DELETE FROM d1_migrations WHERE name = ?').bind(LAST_MIGRATION).run();
   expect(await health()).toMatchObject(missing);
@@ -36,7 +36,7 @@ test('it is 503, with what to do, until all of the schema is there; then it asks
   expect(await health()).toMatchObject({ status: 200 });
 });
 
-test('a call that meets a database without its tables is told what to do', async () => {
+test('the error of a database without tables says what to do', async () => {
   await env.DB.prepare('ALTER TABLE tokens RENAME TO elsewhere').run();
   const response = await call('GET', '/tokens');
   await env.DB.prepare('ALTER TABLE elsewhere RENAME TO tokens').run();

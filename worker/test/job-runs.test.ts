@@ -40,7 +40,7 @@ describe('a job shows', () => {
     await env.DB.exec("INSERT INTO jobs VALUES ('unseen', 0, 0)");
   });
 
-  test('how its last 20 runs ended, newest start first, and not those that live', async () => {
+  test('how its last 20 runs ended, newest start first, without live runs', async () => {
     const { recent_ends } = await job('shown');
     expect(recent_ends.map(({ run }) => run)).toEqual(idsOf(ended).reverse().slice(0, 20));
     expect(recent_ends[0]).toEqual({
@@ -55,26 +55,26 @@ describe('a job shows', () => {
     expect(recent_ends[1]).toMatchObject({ final: true, exit_code: 0, state: 'succeeded' });
   });
 
-  test('the newest 20 that live, and how many there are', async () => {
+  test('the newest 20 live runs, and how many there are', async () => {
     const { running, running_count, last_run } = await job('shown');
     expect(idsOf(running)).toEqual(idsOf(live).reverse().slice(0, 20));
     expect(running_count).toBe(30);
     expect(last_run?.id).toBe(ended[24]?.id);
   });
 
-  test('nothing that is not its own', async () => {
+  test('only its own runs', async () => {
     expect(await job('quiet')).toMatchObject({ running: [], running_count: 0, recent_ends: [{ state: 'succeeded' }] });
     expect(await job('unseen')).toMatchObject({ last_run: null, running: [], running_count: 0, recent_ends: [] });
   });
 
-  test('the same in the list of all jobs: what many runs of one take leaves the others theirs', async () => {
+  test('the same in the list of all jobs, even if another job has many runs', async () => {
     const { jobs } = await (await call('GET', '/jobs')).json<{ jobs: Job[] }>();
     const listed = jobs.filter(({ name }) => ['shown', 'quiet', 'unseen'].includes(name));
     expect(listed).toEqual([await job('quiet'), await job('shown'), await job('unseen')]);
   });
 });
 
-test('a page of jobs reads what it shows, whatever there has been', async () => {
+test('a page of jobs reads only what it shows', async () => {
   const JOBS = 50;
   const runs = Array.from({ length: 20_000 }, (_, number) =>
     indexedRun(START + number * MINUTE, number % 200 < JOBS && number > 19_800 ? null : MINUTE, {
@@ -111,7 +111,7 @@ describe('of the last ends on each machine a job shows', () => {
     });
   });
 
-  test('the end that was last, in whatever order they are told', async () => {
+  test('the last end, in whatever order ends are reported', async () => {
     const [older, newer] = [run(40, 'm1', failed), run(41, 'm1')];
     await index([newer]);
     await index([older]);
@@ -120,7 +120,7 @@ describe('of the last ends on each machine a job shows', () => {
     expect(last_end_counts).toMatchObject({ succeeded: 29, failed: 1 });
   });
 
-  test('not a lost run that may come back, but its true end', async () => {
+  test('not a lost run that may reconnect, but its true end', async () => {
     const lost = run(50, 'm0', { state: 'lost', final: false, exit_code: 253 });
     await index([lost]);
     expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 29, failed: 1, lost: 0 });
@@ -129,7 +129,7 @@ describe('of the last ends on each machine a job shows', () => {
     expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 30, failed: 0, lost: 0 });
   });
 
-  test('nothing of a machine of which no run is kept', async () => {
+  test('no machine whose runs were purged', async () => {
     const only = run(60, 'retired', failed);
     await index([only]);
     expect((await job('wide')).last_end_counts.failed).toBe(1);
@@ -137,7 +137,7 @@ describe('of the last ends on each machine a job shows', () => {
     expect((await job('wide')).last_end_counts).toMatchObject({ succeeded: 30, failed: 0 });
   });
 
-  test('of a thousand machines those that need attention, as many others as can be read, and how many there are', async () => {
+  test('of a thousand machines those that need attention, as many others as fit, and how many there are', async () => {
     const ends = Array.from({ length: 1_000 }, (_, n) => run(100 + n, `of-${n}`, { job: 'vast' }));
     const early = { state: 'killed', exit_code: 143, job: 'vast' } as const;
     await indexJobs([...ends, run(1, 'early', early), run(0, 'earlier', early)]);

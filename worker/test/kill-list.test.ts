@@ -61,7 +61,7 @@ describe('GET /kills', () => {
     return ids;
   };
 
-  test('lists them newest first, of one job or all, in one state or several, page by page', async () => {
+  test('lists kills newest first, of one job or all, in one state or several, page by page', async () => {
     expect(await all('')).toEqual(newestFirst(() => true));
     expect(await all('job=listed-a')).toEqual(newestFirst(({ job }) => job === 'listed-a'));
     expect(await all('state=expired')).toEqual(newestFirst(({ state }) => state === 'expired'));
@@ -91,7 +91,7 @@ describe('GET /kills', () => {
     expect(await refusal(call('GET', '/kills?cursor=1-2'))).toBe('400 bad_cursor');
   });
 
-  test('shows a kill that was given, with its targets', async () => {
+  test('shows a kill with its targets', async () => {
     const who = newIdentity('listed-kill');
     await TestWrapper.connect(who);
     const { id } = await postKill(who.job);
@@ -100,7 +100,7 @@ describe('GET /kills', () => {
   });
 });
 
-test('a page of very large kills ends early, and the list goes on behind it', async () => {
+test('a page of very large kills ends early, and the next one continues', async () => {
   // It is the size that counts, wherever it is.
   const large = Array.from({ length: 5 }, (_, number) => ({
     ...stored(number, 'large', 'settled'),
@@ -135,7 +135,7 @@ describe('of thousands of kills few are read', () => {
     expect(await rowsRead((db) => listKills(db, filter, 100))).toBeLessThan(atMost);
   });
 
-  test('for those that wait in the queue', async () => {
+  test('for kills in the queue', async () => {
     const waiting = aKill('few-7');
     await env.DB.prepare('INSERT INTO kills (id, job, requested_at, resource) VALUES (?, ?, 1, ?)')
       .bind(waiting.id, waiting.job, JSON.stringify(waiting))

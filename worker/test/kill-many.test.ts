@@ -34,7 +34,7 @@ async function count(table: 'kills' | 'audit', condition: string, ...bindings: s
   return row?.n ?? 0;
 }
 
-test('the kills of one call are told as one batch, by the objects too, and a list can be narrowed to it', async () => {
+test('the kills of one call share a batch, in the objects too, and lists can be filtered by it', async () => {
   const [one, two] = await Promise.all([connected('batch-a'), connected('batch-b')]);
   const { kills } = await order({ jobs: 'batch-*' });
   const [batch] = new Set(kills.map((kill) => kill.batch));
@@ -57,7 +57,7 @@ test('the kills of one call are told as one batch, by the objects too, and a lis
 });
 
 describe('a kill by selector', () => {
-  test('makes one kill for each job that matches, and reaches its runs', async () => {
+  test('creates one kill for each matching job, and reaches its runs', async () => {
     const [one, two, other] = await Promise.all([connected('sel-a'), connected('sel-b'), connected('unsel')]);
     const { status, kills } = await order({ jobs: 'sel-*', reason: 'maintenance', grace_seconds: 2 });
     expect(status).toBe(202);
@@ -83,7 +83,7 @@ describe('a kill by selector', () => {
     expect(other.of('kill')).toEqual([]);
   });
 
-  test('takes several globs, of jobs and of machines', async () => {
+  test('accepts several globs, of jobs and of machines', async () => {
     const wrappers = await Promise.all([
       connected('several-a', 'db1'),
       connected('several-a', 'web1'),
@@ -112,7 +112,7 @@ describe('a kill by selector', () => {
     expect(other.of('kill')).toEqual([]);
   });
 
-  test('that says nothing is refused: it must never mean everything', async () => {
+  test('without a selector is refused: it must never mean everything', async () => {
     for (const body of [{}, { reason: 'oops' }, { jobs: [] }, { machines: [] }, { job: 'a' }, { jobs: 'a b' }]) {
       expect(await refusal(call('POST', '/kills', { body }))).toBe('400 bad_request');
     }
@@ -131,14 +131,14 @@ describe('a kill by selector', () => {
     expect(await refusal(call('POST', '/kills', { token: reader, body: { jobs: '*' } }))).toBe('403 forbidden');
   });
 
-  test('leaves out jobs with nothing left to stop, and is settled when there is nothing at all', async () => {
+  test('leaves out jobs with nothing to kill, and is settled if there is nothing at all', async () => {
     const ended = await connected('over-1');
     await ended.completed();
     await waitFor('D1 to know the end', async () => (await indexedState(ended.identity.run)) === 'killed');
     expect(await order({ jobs: 'over-*' })).toEqual({ status: 200, kills: [] });
   });
 
-  test('includes a run that counts as lost: it may come back', async () => {
+  test('includes a lost run: it may reconnect', async () => {
     const wrapper = await connected('lost-sel');
     const { run } = wrapper.identity;
     await env.DB.prepare(
@@ -149,7 +149,7 @@ describe('a kill by selector', () => {
     expect((await order({ jobs: 'lost-sel' })).kills).toMatchObject([{ job: 'lost-sel', targets: [{ run }] }]);
   });
 
-  test('reaches what the index knows nothing of: in jobs named in full, and in those that match while they are few', async () => {
+  test('reaches runs that the index does not have: in jobs named in full, and in matching jobs if they are few', async () => {
     const forgotten = await connected('unindexed-a', 'web1');
     const unseen = await connected('unindexed-b', 'web1');
     await env.DB.prepare("DELETE FROM runs WHERE job GLOB 'unindexed-*'").run();
@@ -163,7 +163,7 @@ describe('a kill by selector', () => {
     expect((await order({ jobs: 'unindexed-*', machines: 'db*' })).kills).toEqual([]);
   });
 
-  test('reaches a run of such a job that connects later, if its machine fits', async () => {
+  test('reaches a run of such a job that connects later, if its machine matches', async () => {
     await connected('late-sel', 'web1');
     await order({ jobs: 'late-sel', machines: 'web*' });
     const fits = await TestWrapper.connect(newIdentity('late-sel', 'web2'), { age_ms: 60_000 });
@@ -173,7 +173,7 @@ describe('a kill by selector', () => {
     expect(other.of('kill')).toEqual([]);
   });
 
-  test('answers once all are settled when it is told to wait', async () => {
+  test('returns when all are settled, with `wait`', async () => {
     const wrappers = await Promise.all([connected('wait-a'), connected('wait-b')]);
     const waiting = order({ jobs: 'wait-*' }, { query: '?wait=20' });
     await Promise.all(
@@ -191,7 +191,7 @@ describe('a kill by selector', () => {
     ]);
   });
 
-  test('answers with what it has when the time is up', async () => {
+  test('returns the current state when the time is up', async () => {
     await connected('wait-long');
     const { status, kills } = await order({ jobs: 'wait-long' }, { query: '?wait=1' });
     expect([status, kills[0]?.state]).toEqual([202, 'queued']);
@@ -210,7 +210,7 @@ describe('a kill by selector', () => {
     expect(results.map(({ detail }) => JSON.parse(detail).kill)).toEqual(kills.map(({ id }) => id));
   });
 
-  test('twice under one key is the same kills, whatever runs by then', async () => {
+  test('repeated with its key returns the same kills, whatever runs by then', async () => {
     await connected('key-a');
     const first = await order({ jobs: 'key-*' }, { key: 'k1' });
     await connected('key-b');
@@ -227,7 +227,7 @@ describe('a kill by selector', () => {
     expect(await order({ jobs: 'key-nobody' }, { key: 'k2' })).toEqual(nothing);
   });
 
-  test('that cannot be pushed is in the queue all the same, and the sweep delivers it', async () => {
+  test('that cannot be delivered at once is in the queue, and the sweep delivers it', async () => {
     const wrapper = await connected('push-sel');
     await runInDurableObject(jobObject('push-sel'), (object) => {
       object.acceptKills = () => {
@@ -253,7 +253,7 @@ describe('a kill of one job', () => {
     expect(await refusal(bad)).toBe('400 bad_request');
   });
 
-  test('that names a run of another job is told so, under a key too', async () => {
+  test('that names a run of another job is refused with that job, with a key too', async () => {
     const wrapper = await connected('owner-of-run');
     await connected('namesake');
     const { run } = wrapper.identity;

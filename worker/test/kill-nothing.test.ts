@@ -19,8 +19,8 @@ async function killed(job: string, body: unknown = {}): Promise<{ status: number
   return { status: response.status, kill: answered };
 }
 
-describe('a kill of a job of which nothing runs', () => {
-  test('is told so at once, in the answer, in the queue and to who watches', async () => {
+describe('a kill of a job without live runs', () => {
+  test('says so at once, in the response, in the queue and to viewers', async () => {
     await ended('idle');
     const viewer = await TestViewer.watch('/jobs/idle/watch');
     const { status, kill: answered } = await killed('idle');
@@ -29,7 +29,7 @@ describe('a kill of a job of which nothing runs', () => {
     expect((await viewer.next('kill')).kill).toMatchObject({ id: answered.id, found_nothing: true });
   });
 
-  test('is one again that found something once a run that started before it connects', async () => {
+  test('has found something as soon as a run that started before it connects', async () => {
     await ended('idle-late');
     const { kill: answered } = await killed('idle-late');
     const late = await TestWrapper.connect(newIdentity('idle-late'), { age_ms: 60_000 });
@@ -38,7 +38,7 @@ describe('a kill of a job of which nothing runs', () => {
   });
 });
 
-test('a kill of a run that has ended is over at once, and has found nothing', async () => {
+test('a kill of a run that has ended is settled at once, and has found nothing', async () => {
   const { identity } = await ended('idle-run');
   const { status, kill: answered } = await killed('idle-run', { run: identity.run });
   expect([status, answered]).toMatchObject([
@@ -47,13 +47,13 @@ test('a kill of a run that has ended is over at once, and has found nothing', as
   ]);
 });
 
-test('a reason that hides or turns something is told so that one sees it', async () => {
+test('invisible characters in a reason are escaped', async () => {
   await ended('idle-reason');
   const { kill: answered } = await killed('idle-reason', { reason: 'disk\n full \u202Eeslaf\u001b[2K' });
   expect(answered.reason).toBe('disk  full <U+202E>eslaf<U+001B>[2K');
 });
 
-test('a kill of what runs has found it', async () => {
+test('a kill of a live run has found something', async () => {
   const wrapper = await TestWrapper.connect(newIdentity('not-idle'));
   const { kill: answered } = await killed('not-idle');
   expect(answered).toMatchObject({ found_nothing: false, targets: [{ run: wrapper.identity.run }] });

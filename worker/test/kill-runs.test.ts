@@ -55,7 +55,7 @@ async function stored(): Promise<number[]> {
 }
 
 describe('a kill of runs', () => {
-  test('makes one kill for each, in the order they are named, and reaches them and no others', async () => {
+  test('creates one kill for each, in order, and reaches them and no others', async () => {
     const [a1, a2, a3, b1] = await Promise.all([
       connected('runs-a', 'web1'),
       connected('runs-a', 'web2'),
@@ -106,7 +106,7 @@ describe('a kill of runs', () => {
     expect(await refusal(post(body))).toBe('400 bad_request');
   });
 
-  test('of which one is not there is refused with its name, and nothing is stored', async () => {
+  test('of which one is unknown is refused with its id, and nothing is stored', async () => {
     const wrapper = await connected('runs-unknown');
     const before = await stored();
     const missing = Array.from({ length: 7 }, () => ulid());
@@ -122,7 +122,7 @@ describe('a kill of runs', () => {
     expect(wrapper.of('kill')).toEqual([]);
   });
 
-  test('of a job that the token is not for is told that there is none, and nothing is stored', async () => {
+  test('of a job that the token is not for is refused as unknown, and nothing is stored', async () => {
     const [mine, theirs] = await Promise.all([connected('runs-mine'), connected('runs-theirs')]);
     const { secret } = await newToken({ name: 'mine', scopes: ['kill'], jobs: '*-mine' });
     const before = await stored();
@@ -149,7 +149,7 @@ describe('a kill of runs', () => {
     expect(await refusal(post({ runs: [runOf(wrapper)] }, { token: secret }))).toBe('403 forbidden');
   });
 
-  test('tells of those that had ended: refused, and settled at once', async () => {
+  test('refuses those that had ended, and is settled at once', async () => {
     const [live, over] = await Promise.all([connected('runs-over', 'web1'), connected('runs-over', 'web2')]);
     await over.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
     await waitFor('D1 to know the end', async () => (await indexedState(runOf(over))) === 'succeeded');
@@ -162,7 +162,7 @@ describe('a kill of runs', () => {
     expect((await order({ runs: [runOf(over)] })).status).toBe(200);
   });
 
-  test('answers once all are settled when it is told to wait', async () => {
+  test('returns when all are settled, with `wait`', async () => {
     const wrappers = await Promise.all([connected('runs-wait'), connected('runs-wait-too')]);
     const waiting = order({ runs: wrappers.map(runOf) }, { query: '?wait=20' });
     await Promise.all(
@@ -179,7 +179,7 @@ describe('a kill of runs', () => {
     );
   });
 
-  test('twice under one key is the same kills, in the same order, even when a run is gone by then', async () => {
+  test('repeated with its key returns the same kills in the same order, even if a run was purged by then', async () => {
     const wrappers = await Promise.all(Array.from({ length: 5 }, () => connected('runs-key')));
     const runs = wrappers.map(runOf);
     const first = await order({ runs }, { key: 'runs-1' });
@@ -223,7 +223,7 @@ describe('a kill of runs', () => {
     );
   });
 
-  test('reaches many runs of one job by one call of its object, before D1 is told anything more', async () => {
+  test('reaches many runs of one job by one call of its object, before D1 is written again', async () => {
     const COUNT = 40;
     const wrappers = await Promise.all(
       Array.from({ length: COUNT }, (_, number) => connected('runs-fan', `web${number}`)),
@@ -251,7 +251,7 @@ describe('a kill of runs', () => {
     await env.DB.exec('DROP TRIGGER no_news');
   });
 
-  test('that cannot be pushed is in the queue all the same, and the sweep delivers it', async () => {
+  test('that cannot be delivered at once is in the queue, and the sweep delivers it', async () => {
     const wrapper = await connected('runs-push');
     await runInDurableObject(jobObject('runs-push'), (object) => {
       object.acceptKills = () => {
@@ -264,7 +264,7 @@ describe('a kill of runs', () => {
     expect((await wrapper.kill()).kill).toBe(kills[0]?.id);
   });
 
-  test('of which one cannot be taken by the object reaches the others at once, and that one by the sweep', async () => {
+  test('of which the object rejects one reaches the others at once, and that one by the sweep', async () => {
     const [one, two, three] = await Promise.all([
       connected('runs-fault', 'web1'),
       connected('runs-fault', 'web2'),

@@ -9,7 +9,7 @@ import { newIdentity, TestWrapper } from './support/wrapper.ts';
 const error = (wrapper: TestWrapper, code: string) =>
   wrapper.next(`the error ${code}`, (message) => message.type === 'error' && message.code === code);
 
-describe('what a wrapper sends is refused, and harms nothing, when it is', () => {
+describe('input of a wrapper is refused without harm if it is', () => {
   test('a text frame that is too long', async () => {
     const who = newIdentity('limits-text');
     const wrapper = await TestWrapper.connect(who);
@@ -60,7 +60,7 @@ describe('what a wrapper sends is refused, and harms nothing, when it is', () =>
   });
 });
 
-describe('what a viewer sends is refused when it is', () => {
+describe('input of a viewer is refused if it is', () => {
   test.each([
     ['too long', JSON.stringify({ type: 'subscribe', padding: 'x'.repeat(MAX_TEXT_FRAME_CHARS) })],
     ['binary', new Uint8Array(1024)],
@@ -86,7 +86,7 @@ describe('a call is refused', () => {
     expect((await call('GET', `${path}?limit=500`)).status).toBe(200);
   });
 
-  test('to make a token with more scopes than there are, or with globs or a name without end', async () => {
+  test('to create a token with too many scopes, or with too long globs or a name', async () => {
     const make = (fields: object) =>
       refusal(call('POST', '/tokens', { body: { name: 'n', scopes: ['read'], ...fields } }));
     expect(await make({ scopes: Array.from({ length: 5 }, () => 'read') })).toBe('400 bad_request');

@@ -15,7 +15,7 @@ test('jobs and machines with the longest names are killed by selector', async ()
   expect(await none.json()).toEqual({ kills: [] });
 });
 
-test('a token for the longest name, or with the longest glob, lists its jobs and runs and no others', async () => {
+test('a token for the longest name, or with the longest glob, lists only its jobs and runs', async () => {
   const own = { ...newIdentity('long-listed-'.padEnd(128, 'j')), instance: 'i' };
   const other = newIdentity('long-listed-other');
   for (const who of [own, other]) {
@@ -36,7 +36,7 @@ test('a token for the longest name, or with the longest glob, lists its jobs and
   }
 });
 
-test('a pattern that D1 would not take is refused when it is given', async () => {
+test('a pattern that D1 would refuse is refused in the request', async () => {
   const jobs = `*${'j'.repeat(50)}`;
   expect(await refusal(call('POST', '/kills', { body: { jobs } }))).toBe('400 bad_request');
   expect(await refusal(call('POST', '/tokens', { body: { name: 'x', scopes: ['read'], jobs } }))).toBe(

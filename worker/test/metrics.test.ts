@@ -57,7 +57,7 @@ async function inState(who: { run: string }, state: string): Promise<void> {
 }
 
 describe('/metrics', () => {
-  test('is in the text format, whole from the first scrape on', async () => {
+  test('is in the text format, complete from the first scrape on', async () => {
     const response = await scrape();
     expect(response.headers.get('Content-Type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const all = parse(await response.text());
@@ -92,7 +92,7 @@ describe('/metrics', () => {
     expect(await listDurableObjectIds(env.FLEET)).toHaveLength(before.length === 0 ? 0 : 1);
   });
 
-  test('tells of runs that live, and counts each end once, however often it is told and though its row goes', async () => {
+  test('has the live runs, and counts each end once, even if it is reported again or its row is purged', async () => {
     const before = await samples();
     const who = newIdentity('metrics-ends');
     const wrapper = await TestWrapper.connect(who);
@@ -113,7 +113,7 @@ describe('/metrics', () => {
     );
   });
 
-  test('counts a run that is lost for good, whose command may go on, for a day', async () => {
+  test('counts a run whose wrapper died, and whose command may still run, for a day', async () => {
     const before = await samples();
     const rise = async (name: string) => ((await samples())[name] ?? 0) - (before[name] ?? 0);
     const who = newIdentity('metrics-lost');
@@ -136,7 +136,7 @@ describe('/metrics', () => {
     expect(await rise('leash_runs{state="lost"}')).toBe(0);
   });
 
-  test('counts an end that is the first thing D1 hears of a run', async () => {
+  test('counts an end that is the first report of a run to D1', async () => {
     const before = await samples();
     await env.DB.prepare(
       `INSERT INTO runs (id, job, machine, state, started_at, seq, resource)
@@ -171,7 +171,7 @@ describe('/metrics', () => {
     }
   });
 
-  test('does not count among the times of kills one that came too late', async () => {
+  test('leaves a kill that came too late out of the histogram', async () => {
     const who = newIdentity('metrics-late');
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed();
@@ -182,7 +182,7 @@ describe('/metrics', () => {
     expect((await samples()).leash_kill_seconds_count).toBe(before.leash_kill_seconds_count);
   });
 
-  test('tells how long the oldest kill waits for its object, and for its end', async () => {
+  test('has the age of the oldest kill that waits for its object, and for its end', async () => {
     const begunAt = Date.now();
     const insert = (id: string, accepted: number, ageMs: number, state: string) =>
       env.DB.prepare('INSERT INTO kills (id, job, requested_at, accepted, resource) VALUES (?, ?, ?, ?, ?)')
@@ -212,7 +212,7 @@ describe('/metrics', () => {
   });
 });
 
-test('texts in labels and helps are escaped', () => {
+test('labels and help texts are escaped', () => {
   const metric = {
     name: 'x',
     help: 'a\\b\nc',

@@ -55,7 +55,7 @@ async function part(wrapper: TestWrapper, range: string): Promise<[number, strin
 }
 
 describe('a range of output', () => {
-  test('is those bytes, and says which', async () => {
+  test('has these bytes, and says which', async () => {
     const wrapper = await printed('range-plain');
     expect(await part(wrapper, 'bytes=2-4')).toEqual([206, 'bytes 2-4/10', '234']);
     expect(await part(wrapper, 'bytes=3-6')).toEqual([206, 'bytes 3-6/10', '3456']);
@@ -68,7 +68,7 @@ describe('a range of output', () => {
     expect(headers.get('Leash-Next-Offset')).toBe('5');
   });
 
-  test('goes up to its first gap, and begins after one that it begins in: each byte is where its offset says', async () => {
+  test('ends at its first gap, or begins after a gap that it begins in: each byte has its offset', async () => {
     const wrapper = await printedWithGap('range-gap');
     // Where bytes are left out, to go on by the size of a file would be wrong.
     expect((await get(wrapper, null)).headers.get('Accept-Ranges')).toBe('none');
@@ -79,7 +79,7 @@ describe('a range of output', () => {
     expect(await part(wrapper, 'bytes=-9')).toEqual([206, 'bytes 7-9/10', 'xyz']);
   });
 
-  test('read on from each Content-Range gives all that is there', async () => {
+  test('continued from each Content-Range gives all stored bytes', async () => {
     const wrapper = await printedWithGap('range-read-on');
     let [text, offset] = ['', 0];
     while (offset < 10) {
@@ -90,7 +90,7 @@ describe('a range of output', () => {
     expect(text).toBe('abcxyz');
   });
 
-  test('of which nothing is there is refused, with what there is', async () => {
+  test('without stored bytes is refused, with how many are stored', async () => {
     const wrapper = await printedWithGap('range-none');
     for (const range of ['bytes=3-6', 'bytes=10-', 'bytes=99-100', 'bytes=-0']) {
       const response = await get(wrapper, range);
@@ -99,7 +99,7 @@ describe('a range of output', () => {
     }
   });
 
-  test('that cannot be understood, or comes with a condition, is ignored', async () => {
+  test('that is invalid or conditional is ignored', async () => {
     const wrapper = await printed('range-ignored');
     for (const range of ['bytes=0-1,4-5', 'lines=1-2', 'bytes=5-2']) {
       const response = await get(wrapper, range);
@@ -111,7 +111,7 @@ describe('a range of output', () => {
     expect([conditional.status, await conditional.text()]).toEqual([200, '0123456789']);
   });
 
-  test('is not asked for beside the parameters, which say otherwise what is wanted', async () => {
+  test('cannot be combined with parameters that also select output', async () => {
     const wrapper = await printed('range-and');
     for (const query of ['?stream=stdout', '?offset=3', '?tail=3']) {
       expect(await refusal(get(wrapper, 'bytes=0-1', query))).toBe('400 bad_request');
@@ -121,7 +121,7 @@ describe('a range of output', () => {
     expect(await refusal(get(wrapper, null, '?offset=1&tail=1'))).toBe('400 bad_request');
   });
 
-  test('is no matter for HEAD, which tells of the whole and fetches nothing', async () => {
+  test('is ignored for HEAD, which describes the whole output and fetches nothing', async () => {
     const wrapper = await printed('range-head');
     const pages = await countPages(wrapper);
     const response = await get(wrapper, 'bytes=0-1', '', 'HEAD');
@@ -159,14 +159,14 @@ async function countPages(wrapper: TestWrapper): Promise<{ asked: number }> {
 }
 
 describe('output that is being read', () => {
-  test('of one stream comes through, however much of the other lies before it', async () => {
+  test('of one stream arrives, however much of the other precedes it', async () => {
     const wrapper = await printedMuch('stream-behind', 12);
     wrapper.print(12 * MAX_OUTPUT_PAYLOAD_BYTES, 'at last', 'stderr');
     await wrapper.acked(12 * MAX_OUTPUT_PAYLOAD_BYTES + 7);
     expect(await (await get(wrapper, null, '?stream=stderr')).text()).toBe('at last');
   });
 
-  test('is fetched as it is read, not ahead: its size does not matter', async () => {
+  test('is fetched as it is read, not ahead', async () => {
     const wrapper = await printedMuch('stream-slow', 24);
     const pages = await countPages(wrapper);
     const reader = (await get(wrapper, null)).body?.getReader();
@@ -181,7 +181,7 @@ describe('output that is being read', () => {
     expect(pages.asked).toBeGreaterThanOrEqual((24 * MAX_OUTPUT_PAYLOAD_BYTES) / (2 * MIB));
   });
 
-  test('goes on when the object goes away under it and comes back', async () => {
+  test('continues when the object is evicted', async () => {
     const wrapper = await printedMuch('stream-again', 8);
     let failures = 0;
     await readPages(wrapper, (outputPage, ...args) => {

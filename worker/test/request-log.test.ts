@@ -20,7 +20,7 @@ function linesOf(response: Response): unknown[] {
   return lines.filter((line) => line.includes(id)).map((line) => JSON.parse(line));
 }
 
-test('a request has one line: the path without what was filled in, and who called', async () => {
+test('a request has one line, with the route and the token', async () => {
   const { token, secret } = await newToken({ name: 'logged', scopes: ['read'] });
   const response = await call('GET', '/jobs?limit=7', { token: secret });
   expect(linesOf(response)).toEqual([
@@ -38,14 +38,14 @@ test('a request has one line: the path without what was filled in, and who calle
   expect(lines.join()).not.toContain(secret);
 });
 
-test('a refusal is told with its code and reason, in the same one line', async () => {
+test('an error is logged with its code and reason, in the same line', async () => {
   const response = await call('GET', '/jobs/log-never-seen', { headers: { 'CF-Ray': '8f-FRA' } });
   expect(linesOf(response)).toMatchObject([
     { level: 'warn', event: 'request', path: '/api/v1/jobs/{job}', status: 404, code: 'unknown_job', ray: '8f-FRA' },
   ]);
 });
 
-test('a token that is wrong is not logged, and a path that is none of ours is cut', async () => {
+test('a wrong token is not logged, and an unknown path is truncated', async () => {
   await call('GET', '/jobs', { token: 'leash_a-secret-with-a-typing-error' });
   const response = await request(`/api/${'x'.repeat(1_000)}`);
   expect(lines.join()).not.toContain('typing-error');
@@ -53,13 +53,13 @@ test('a token that is wrong is not logged, and a path that is none of ours is cu
   expect(line?.path.length).toBe(200);
 });
 
-test('a look at the health is no news', async () => {
+test('a successful health check is not logged', async () => {
   const response = await request('/healthz');
   expect(response.headers.get('Leash-Request-Id')).toMatch(/^[0-9A-Z]{26}$/);
   expect(linesOf(response)).toEqual([]);
 });
 
-test('the id is ours, whatever the client sends, and a problem names the same one', async () => {
+test('the request id is ours, whatever the client sends, and problem details have the same one', async () => {
   const sent = '01M82PTB40WMEYKY30XERGEN0N';
   const headers = { 'Leash-Request-Id': sent, 'X-Request-Id': sent };
   const [first, second] = await Promise.all([
@@ -71,7 +71,7 @@ test('the id is ours, whatever the client sends, and a problem names the same on
   expect((await first.json<{ request_id: string }>()).request_id).toBe(ids[0]);
 });
 
-test('a token that is sent as the whole body of a sign-in is neither answered nor logged', async () => {
+test('a token that is sent as the whole body of a sign-in is neither returned nor logged', async () => {
   const secret = 'leash_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG000000';
   const response = await request('/api/v1/session', {
     method: 'POST',
@@ -84,7 +84,7 @@ test('a token that is sent as the whole body of a sign-in is neither answered no
   expect(lines.join()).not.toContain(secret);
 });
 
-test('what turns the direction of text is shown in a line, not obeyed', async () => {
+test('direction overrides are escaped in log lines', async () => {
   const response = await call('POST', '/jobs/any/kill', { body: { signal: 'SIG\u202EMRET' } });
   expect(response.status).toBe(400);
   expect(linesOf(response)[0]).toMatchObject({ detail: expect.stringContaining('SIG<U+202E>MRET') });

@@ -47,6 +47,6 @@ test.each([
   expect(cachingOf(response)).toEqual(['no-store', 'nosniff']);
 });
 
-test('an upgrade is left as it is', async () => {
+test('the headers of an upgrade are unchanged', async () => {
   expect((await request(`${BASE}/watch`, { headers: { ...ADMIN, ...WATCH } })).status).toBe(101);
 });

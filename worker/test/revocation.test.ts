@@ -60,8 +60,8 @@ function redial(who: Holder): Promise<string> {
   return refusal(call('GET', `/jobs/${job}/connect?${query}`, { token, headers }));
 }
 
-describe('to revoke a token', () => {
-  test('closes the links of its wrappers at once: their runs are out of touch, and they cannot dial again', async () => {
+describe('revoking a token', () => {
+  test('closes the links of its wrappers at once: their runs are disconnected, and they cannot reconnect', async () => {
     const { token, secret } = await newToken({ name: 'stolen', scopes: ['run'] });
     const who = { ...newIdentity('revoke-run'), token: secret };
     const [theirs, ours] = [await connectAs(who), await TestWrapper.connect(newIdentity('revoke-run'))];
@@ -77,7 +77,7 @@ describe('to revoke a token', () => {
     await registeredFor(token.id, 0);
   });
 
-  test('puts a run out of touch whose wrapper never answers', async () => {
+  test('disconnects a run whose wrapper does not reply', async () => {
     const { token, secret } = await newToken({ name: 'half-open', scopes: ['run'] });
     const who = { ...newIdentity('revoke-half-open'), token: secret };
     await TestWrapper.connectHalfOpen(who, {}, secret);
@@ -86,7 +86,7 @@ describe('to revoke a token', () => {
     await disconnected(who);
   });
 
-  test('is answered when its sockets are closed, wherever they are', async () => {
+  test('returns when its sockets are closed, wherever they are', async () => {
     const { token, secret } = await newToken({ name: 'everywhere', scopes: ['run', 'read'] });
     const jobs = Array.from({ length: 24 }, (_, index) => `revoke-many-${index}`);
     const sockets = [
@@ -103,7 +103,7 @@ describe('to revoke a token', () => {
     expect(bystander.closed).toBeNull();
   });
 
-  test('reaches an object that sleeps', async () => {
+  test('reaches an object that hibernates', async () => {
     const { token, secret } = await newToken({ name: 'asleep', scopes: ['run'] });
     const wrapper = await connectAs({ ...newIdentity('revoke-asleep'), token: secret });
     await registered(token.id, 'revoke-asleep');
@@ -112,7 +112,7 @@ describe('to revoke a token', () => {
     expect(await wrapper.wasClosed()).toEqual(REVOKED);
   });
 
-  test('outruns a connect that was let in just before: it is closed as soon as it is there', async () => {
+  test('closes a connection that was admitted just before, as soon as it is accepted', async () => {
     const { token, secret } = await newToken({ name: 'racing', scopes: ['run'] });
     const who = { ...newIdentity('revoke-race'), token: secret };
     const first = await connectAs(who);
@@ -133,7 +133,7 @@ describe('to revoke a token', () => {
     expect(await registrations(token.id)).toBe(0);
   });
 
-  test('is finished by the sweep where an object was not reached', async () => {
+  test('is completed by the sweep if an object was not reached', async () => {
     const { token, secret } = await newToken({ name: 'unreached', scopes: ['run'] });
     const wrapper = await connectAs({ ...newIdentity('revoke-sweep'), token: secret });
     await registered(token.id, 'revoke-sweep');
@@ -148,10 +148,10 @@ describe('to revoke a token', () => {
   });
 });
 
-describe('what a socket was opened with', () => {
+describe('the credential of a socket', () => {
   useFakeDate();
 
-  test('is asked about once, however many open theirs with it', async () => {
+  test('is checked once, however many sockets are opened with it', async () => {
     const { token, secret } = await newToken({ name: 'crowd', scopes: ['run'] });
     const connect = () => connectAs({ ...newIdentity('credential-crowd'), token: secret });
     await connect();
@@ -162,7 +162,7 @@ describe('what a socket was opened with', () => {
     expect(await deadlines('credential-crowd', 'credential_check')).toBe(0);
   });
 
-  test('is asked about together with what others were opened with', async () => {
+  test('is checked together with others', async () => {
     const { token, secret } = await newToken({ name: 'hour', scopes: ['run'] });
     const gateway = await ObservedGateway.observe('sockets', 'registerSockets');
     gateway.hold();
@@ -177,7 +177,7 @@ describe('what a socket was opened with', () => {
     expect(gateway.queries).toHaveLength(2);
   });
 
-  test('that was revoked while its object was told that it stands is asked about anew', async () => {
+  test('that was revoked while its object was told that it is valid is checked again', async () => {
     const { token, secret } = await newToken({ name: 'overtaken', scopes: ['run'] });
     const gateway = await ObservedGateway.observe('sockets', 'registerSockets');
     gateway.hold();
@@ -192,7 +192,7 @@ describe('what a socket was opened with', () => {
     await registeredFor(token.id, 0);
   });
 
-  test('is registered no longer by an object that has nothing left to keep', async () => {
+  test('is no longer registered by an object that is cleared', async () => {
     const { token, secret } = await newToken({ name: 'brief-look', scopes: ['read'] });
     const viewer = await TestViewer.watch('/jobs/credential-cleared/watch', secret);
     await registered(token.id, 'credential-cleared');
@@ -200,7 +200,7 @@ describe('what a socket was opened with', () => {
     await registeredFor(token.id, 0);
   });
 
-  test('is asked about again by alarm when D1 was away', async () => {
+  test('is checked again by alarm when D1 was unavailable', async () => {
     const { token, secret } = await newToken({ name: 'd1-away', scopes: ['run'] });
     const asked = vi.spyOn(D1GatewayObject.prototype, 'registerSockets').mockClear();
     let wrapper: TestWrapper | undefined;
@@ -234,10 +234,10 @@ describe('what a socket was opened with', () => {
   });
 });
 
-describe('to rotate a token', () => {
+describe('rotating a token', () => {
   useFakeDate();
 
-  test('gives it a new secret while the old one goes on working for a while', async () => {
+  test('gives it a new secret while the old one remains valid for a while', async () => {
     const { token, secret } = await newToken({ name: 'rotated', scopes: ['run'] });
     const who = { ...newIdentity('rotate-grace'), token: secret };
     const before = await connectAs(who);
@@ -259,7 +259,7 @@ describe('to rotate a token', () => {
     expect((await call('GET', '/session', { token: renewed })).status).toBe(200);
   });
 
-  test('at once ends what was opened with the old secret: links, pages and their sessions', async () => {
+  test('at once closes what was opened with the old secret: links, viewers and sessions', async () => {
     const { token, secret } = await newToken({ name: 'leaked', scopes: ['run', 'read'] });
     const who = { ...newIdentity('rotate-now'), token: secret };
     const wrapper = await connectAs(who);
@@ -276,7 +276,7 @@ describe('to rotate a token', () => {
     expect((await call('GET', '/jobs', { token: renewed })).status).toBe(200);
   });
 
-  test('again never gives an older secret more time', async () => {
+  test('again never extends an older secret', async () => {
     const { token, secret: first } = await newToken({ name: 'twice', scopes: ['read'] });
     const second = await rotate(token, 60);
     await rotate(token, 3600);
@@ -285,14 +285,14 @@ describe('to rotate a token', () => {
     expect((await call('GET', '/jobs', { token: second })).status).toBe(200);
   });
 
-  test('keeps its id, name and rights, and what it expires at', async () => {
+  test('keeps its id, name, scopes and expiry', async () => {
     const expiresAt = new Date(Date.now() + DAY_MS).toISOString();
     const { token } = await newToken({ name: 'same', scopes: ['run'], machines: 'web*', expires_at: expiresAt });
     const response = await call('POST', `/tokens/${token.id}/rotate`, { body: {} });
     expect(await response.json()).toEqual({ token, secret: expect.stringMatching(/^leash_/) });
   });
 
-  test('works for tokens that are there', async () => {
+  test('works only for existing tokens', async () => {
     const id = '01M82PTB40WMEYKY30XERGEN0N';
     expect(await refusal(call('POST', `/tokens/${id}/rotate`, { body: {} }))).toBe('404 unknown_token');
     expect(await env.DB.prepare('SELECT 1 FROM audit WHERE subject = ?').bind(id).first()).toBeNull();
@@ -314,7 +314,7 @@ describe('to rotate a token', () => {
   });
 });
 
-describe("the sockets of a page's session", () => {
+describe('the sockets of a dashboard session', () => {
   useFakeDate();
 
   test('are closed when it signs out, and those of another session of the same token are not', async () => {
@@ -335,7 +335,7 @@ describe("the sockets of a page's session", () => {
     await registeredFor(token.id, 2);
   });
 
-  test('are closed when the session is over, also those of the admin token', async () => {
+  test('are closed when the session expires, also those of the admin token', async () => {
     const page = await signedIn(env.LEASH_ADMIN_TOKEN);
     const viewer = await TestViewer.watchAs('/jobs/session-over/watch', page);
     await waitFor('the deadline', async () => (await deadlines('session-over', 'credential_end')) === 1);

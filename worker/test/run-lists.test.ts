@@ -72,7 +72,7 @@ describe('lists of runs, page by page', () => {
     await index(runs);
   });
 
-  test('are those that match, newest start first, whatever is asked for', async () => {
+  test('contain the matching runs, newest start first, for any filter', async () => {
     const below = numbers(2);
     const some = <Value>(values: readonly Value[]) => values.filter(() => below(2) === 0);
     const maybe = <Value>(value: Value): Value | undefined => (below(3) === 0 ? value : undefined);
@@ -167,13 +167,13 @@ describe('GET /runs', () => {
   const since = 'since=2026-06-01T12:00:00Z';
   const until = 'until=2026-06-01T15:00:00%2B02:00';
 
-  test('gives what was alive in a period: its end counts to it, what starts at its end does not', async () => {
+  test('has the runs that were alive in a period, which includes its beginning and excludes its end', async () => {
     expect(await list(`${since}&${until}`)).toEqual(['within', 'dying', 'until', 'through', 'living']);
     expect(await list(since)).toEqual(['after', 'within', 'dying', 'until', 'through', 'living']);
     expect(await list(until)).toEqual(['within', 'dying', 'until', 'before', 'through', 'living']);
   });
 
-  test('takes several states, and an instance', async () => {
+  test('accepts several states, and an instance', async () => {
     expect(await list('state=running')).toEqual(['living']);
     expect(await list('state=running,killing')).toEqual(['dying', 'living']);
     expect(await list('state=failed,killing')).toEqual(['dying', 'through']);
@@ -197,7 +197,7 @@ describe('GET /runs', () => {
     expect(await refusal(call('GET', `/runs?${query}`))).toBe('400 bad_request');
   });
 
-  test('shows a token only its jobs, in a period and among the living, too', async () => {
+  test('shows a token only its jobs, with a period or live states too', async () => {
     const { secret } = await newToken({ name: 'others', scopes: ['read'], jobs: 'other*' });
     for (const query of [
       `${since}&${until}`,

@@ -31,7 +31,7 @@ async function dropAll(): Promise<void> {
   await env.DB.batch(results.map(({ name }) => env.DB.prepare(`DROP TABLE ${name}`)));
 }
 
-test('schema.sql says what the migrations lead to', async () => {
+test('schema.sql equals the result of the migrations', async () => {
   await dropAll();
   await migrate();
   const migrated = await shape();

@@ -15,10 +15,10 @@ async function signIn(token: string): Promise<{ response: Response; cookie: stri
   return { response, cookie: response.headers.get('Set-Cookie')?.split(';')[0] ?? '' };
 }
 
-describe("the page's session", () => {
+describe('a dashboard session', () => {
   useFakeDate();
 
-  test('is a cookie that scripts cannot read, opened with a token and saying what it may do', async () => {
+  test('is a cookie that scripts cannot read, and its resource says what it may do', async () => {
     const { secret } = await newToken({ name: 'ops', scopes: ['read', 'kill'], jobs: 'web-*' });
     const { response, cookie } = await signIn(secret);
     expect(await response.json()).toEqual({
@@ -32,7 +32,7 @@ describe("the page's session", () => {
     expect(await refusal(request('/api/v1/tokens', { headers: { Cookie: cookie } }))).toBe('403 forbidden');
   });
 
-  test('does without Secure on loopback alone, where there is no HTTPS', async () => {
+  test('has a cookie without Secure only on loopback, which has no HTTPS', async () => {
     const { exports } = await import('cloudflare:workers');
     const origin = 'http://127.0.0.1:8787';
     const response = await exports.default.fetch(`${origin}/api/v1/session`, {
@@ -66,20 +66,20 @@ describe("the page's session", () => {
     expect(await refusal(request('/api/v1/session', { headers: { Cookie: cookie } }))).toBe('401 unauthenticated');
   });
 
-  test('ends with the token it was opened with', async () => {
+  test('ends with its token', async () => {
     const { secret, token } = await newToken({ name: 'gone-soon', scopes: ['read'] });
     const { cookie } = await signIn(secret);
     await env.DB.prepare('DELETE FROM tokens WHERE id = ?').bind(token.id).run();
     expect(await refusal(request('/api/v1/jobs', { headers: { Cookie: cookie } }))).toBe('401 unauthenticated');
   });
 
-  test('ends by itself', async () => {
+  test('expires', async () => {
     const { cookie } = await signIn(env.LEASH_ADMIN_TOKEN);
     vi.setSystemTime(Date.now() + 12 * 3_600_000 + 1);
     expect(await refusal(request('/api/v1/jobs', { headers: { Cookie: cookie } }))).toBe('401 unauthenticated');
   });
 
-  test('makes and deletes no token, and does not end, for another origin', async () => {
+  test('creates and deletes no token, and does not end, for another origin', async () => {
     const { cookie } = await signIn(env.LEASH_ADMIN_TOKEN);
     const headers = { Cookie: cookie, Origin: 'https://evil.test', 'Content-Type': 'application/json' };
     const { token } = await newToken({ name: 'stays', scopes: ['read'] });
@@ -90,7 +90,7 @@ describe("the page's session", () => {
     expect(await refusal(request('/api/v1/session', { method: 'DELETE', headers }))).toBe('403 wrong_origin');
   });
 
-  test('is not opened by a wrong token or from another origin', async () => {
+  test('is not opened with a wrong token or from another origin', async () => {
     expect(await refusal((await signIn('leash_wrong')).response)).toBe('401 unauthenticated');
     const foreign = request('/api/v1/session', {
       method: 'POST',

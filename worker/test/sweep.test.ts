@@ -15,7 +15,7 @@ async function checkedAt(job: string): Promise<number> {
   return row?.at ?? Number.NaN;
 }
 
-test('the sweep looks again at once after a job that it could not reach, behind those that wait for longer', async () => {
+test('the next sweep retries a job that could not be reached, after those that have waited longer', async () => {
   const [broken, healthy] = [newIdentity('sweep-unreached'), newIdentity('sweep-reached')];
   for (const who of [broken, healthy]) {
     await TestWrapper.connect(who);
@@ -39,7 +39,7 @@ test('the sweep looks again at once after a job that it could not reach, behind 
   expect(await checkedAt(broken.job)).toBeGreaterThanOrEqual(startedAt);
 });
 
-test('an object that never answers when its sockets are to be closed does not hold up the sweep for ever', async () => {
+test('an object that hangs when its sockets are to be closed does not delay the sweep forever', async () => {
   const rows = "INSERT INTO open_sockets (token, session, object, stale) VALUES ('mute', '', 'sweep-mute', 1)";
   await env.DB.exec(rows);
   vi.useFakeTimers();

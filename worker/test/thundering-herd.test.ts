@@ -35,7 +35,7 @@ async function stored(id: string): Promise<boolean> {
   return (await env.DB.prepare('SELECT 1 FROM kills WHERE id = ?').bind(id).first()) !== null;
 }
 
-describe('the full hour', () => {
+describe('a thundering herd', () => {
   test('costs D1 a few queries, however many connect at once, and a kill waits for none of them', async () => {
     const tokens = [await machineToken(), await machineToken()];
     const signIn = await ObservedGateway.observe('sign-in', 'token');

@@ -11,7 +11,7 @@ import { useFakeDate } from './support/clock.ts';
 import { env } from './support/env.ts';
 
 describe('a secret', () => {
-  test('can be told by its form and its checksum, as docs/security.md says', () => {
+  test('is recognised by its form and its checksum, as in docs/security.md', () => {
     const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
     for (let count = 0; count < 200; count++) {
       const secret = newSecret();
@@ -22,14 +22,14 @@ describe('a secret', () => {
     }
   });
 
-  test('of the deployment that could be guessed is not accepted', async () => {
+  test('of the deployment that is too short is not accepted', async () => {
     const resolve = (secret: string) => resolveToken({ ...env, LEASH_ADMIN_TOKEN: secret }, sha256(secret), Date.now());
     await expect(resolve('x'.repeat(23))).rejects.toMatchObject({ code: 'unauthenticated' });
     await expect(resolve('')).rejects.toMatchObject({ code: 'unauthenticated' });
     expect(await resolve('x'.repeat(24))).toMatchObject({ scopes: ['admin'] });
   });
 
-  test('that was replaced lives for a month at most, and not less than no time', async () => {
+  test('that was replaced is valid for at most a month', async () => {
     const { token } = await newToken({ name: 'bounds', scopes: ['read'] });
     for (const old_valid_seconds of [-1, 0.5, MAX_OLD_SECRET_SECONDS + 1, '1h']) {
       const rotation = call('POST', `/tokens/${token.id}/rotate`, { body: { old_valid_seconds } });
@@ -46,7 +46,7 @@ describe('the last use of a token', () => {
     return tokens.find((token) => token.id === id)?.last_used_at ?? null;
   };
 
-  test('is noted, by one write in ten minutes', async () => {
+  test('is recorded with one write in ten minutes', async () => {
     const { token, secret } = await newToken({ name: 'used', scopes: ['read'] });
     expect(await lastUse(token.id)).toBeNull();
     await call('GET', '/jobs', { token: secret });
@@ -62,7 +62,7 @@ describe('the last use of a token', () => {
     await waitFor('the later use to be noted', async () => (await lastUse(token.id)) !== first);
   });
 
-  test('is that of a page signed in with it, too', async () => {
+  test('includes its use by a dashboard session', async () => {
     const { token, secret } = await newToken({ name: 'page', scopes: ['read'] });
     await request('/api/v1/session', { headers: await signedIn(secret) });
     await waitFor('the use to be noted', () => lastUse(token.id));
@@ -91,7 +91,7 @@ describe('too many', () => {
     for (let count = 0; count < 70; count++) expect(await refusal(attempt())).toBe(usual);
   }
 
-  test('failed calls from one address are told to wait; who has a valid token there is not', async () => {
+  test('failed calls from one address are rate limited, but not a valid token from there', async () => {
     const headers = { 'CF-Connecting-IP': '203.0.113.1' };
     const wrong = () => call('GET', '/jobs', { token: 'leash_wrong', headers });
     await untilSlowed(30, '401 unauthenticated', wrong);
@@ -100,7 +100,7 @@ describe('too many', () => {
     expect(await refusal(call('GET', '/jobs', { token: 'leash_wrong' }))).toBe('401 unauthenticated');
   });
 
-  test('failed sign-ins of the page are told to wait, from wherever in a network they come', async () => {
+  test('failed sign-ins of the dashboard are rate limited per network', async () => {
     let host = 1;
     const signIn = () =>
       request('/api/v1/session', {
@@ -111,7 +111,7 @@ describe('too many', () => {
     await untilSlowed(30, '401 unauthenticated', signIn);
   });
 
-  test('pages without a session, and wrappers, are not: 401 is what lands them where they belong', async () => {
+  test('dashboards without a session, and wrappers, are not: they get 401', async () => {
     const headers = { 'CF-Connecting-IP': '203.0.113.2' };
     await neverSlowed('401 unauthenticated', () =>
       request('/api/v1/session', { headers: { ...headers, Cookie: '__Host-leash=over' } }),
@@ -121,7 +121,7 @@ describe('too many', () => {
     );
   });
 
-  test('kills within a minute with one token are told to wait, and others are not', async () => {
+  test('kills within a minute with one token are rate limited, and others are not', async () => {
     const [hasty, calm] = await Promise.all([
       newToken({ name: 'hasty', scopes: ['kill'] }),
       newToken({ name: 'calm', scopes: ['kill'] }),

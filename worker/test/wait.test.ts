@@ -28,7 +28,7 @@ async function settle(wrapper: TestWrapper, id: string): Promise<void> {
 const settled = (id: string) => ({ kill: { id, state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] } });
 
 describe('a call that waits for a kill', () => {
-  test('lets the object sleep meanwhile, and is answered all the same', async () => {
+  test('lets the object hibernate meanwhile, and still returns', async () => {
     const who = newIdentity('wait-asleep');
     const wrapper = await TestWrapper.connect(who);
     const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
@@ -41,7 +41,7 @@ describe('a call that waits for a kill', () => {
     expect(await response.json()).toMatchObject(settled(id));
   });
 
-  test('asks again when the object went away under it', async () => {
+  test('asks again when the object is evicted', async () => {
     const who = newIdentity('wait-restart');
     const wrapper = await TestWrapper.connect(who);
     const answer = call('POST', `/jobs/${who.job}/kill?wait=30`, { body: {} });
@@ -53,7 +53,7 @@ describe('a call that waits for a kill', () => {
     expect(await (await answer).json()).toMatchObject(settled(id));
   });
 
-  test('is answered at once when the kill is over already', async () => {
+  test('returns at once if the kill is already settled', async () => {
     const who = newIdentity('wait-over');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await postKill(who.job);
@@ -62,7 +62,7 @@ describe('a call that waits for a kill', () => {
     expect(await response.json()).toMatchObject(settled(id));
   });
 
-  test('for one that its object has not seen yet hears of its end', async () => {
+  test('for a kill that its object does not have yet returns at its end', async () => {
     const who = newIdentity('wait-queued');
     const wrapper = await TestWrapper.connect(who);
     await indexed(who.run);
@@ -91,7 +91,7 @@ describe('a call that waits for a kill', () => {
     await waitFor('the end of the wait', async () => (await waiters(who.job, kill.id)) === 0);
   });
 
-  test('is one of many: each of them is answered', async () => {
+  test('is one of many: each of them returns', async () => {
     const who = newIdentity('wait-many');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await postKill(who.job);
@@ -102,10 +102,10 @@ describe('a call that waits for a kill', () => {
   });
 });
 
-describe('a call that waits for a kill nobody comes for', () => {
+describe('a call that waits for a kill without matching runs', () => {
   useFakeDate();
 
-  test('is told that it has expired', async () => {
+  test('returns when the kill has expired', async () => {
     const who = newIdentity('wait-expires');
     const { id } = await postKill(who.job, { run: who.run });
     const answer = call('GET', `/kills/${id}?wait=30`);
