@@ -66,7 +66,7 @@ export function decodeOutputFrame(encoded: ArrayBuffer | Uint8Array): DecodedOut
     return {
       ok: false,
       code: 'bad_frame',
-      message: 'an output frame must have an 8-byte header and at least one byte',
+      message: 'an output frame needs an 8-byte header and at least one byte',
     };
   }
   const header = new DataView(data.buffer, data.byteOffset, OUTPUT_HEADER_BYTES);
