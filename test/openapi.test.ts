@@ -25,7 +25,7 @@ async function tableRows(heading: string): Promise<string[][]> {
   return rows.map((row) => row.split(' | ').map((cell) => cell.replaceAll(/^\| | \|$/g, '')));
 }
 
-test('the manual lists every call, and none that does not exist', async () => {
+test('the manual lists every operation, and no others', async () => {
   const response = await fetch(`${world.current.url}/openapi.json`);
   const { paths } = (await response.json()) as { paths: Record<string, Record<string, unknown>> };
   const calls = Object.entries(paths).flatMap(([path, methods]) =>
@@ -35,12 +35,12 @@ test('the manual lists every call, and none that does not exist', async () => {
   expect(listed.sort()).toEqual(calls.sort());
 });
 
-test('the manual lists every problem with its status', async () => {
-  const listed = (await tableRows('Problems')).map(([code, status]) => [code, status]);
+test('the manual lists every error code with its status', async () => {
+  const listed = (await tableRows('Errors')).map(([code, status]) => [code, status]);
   expect(listed.sort()).toEqual(PROBLEM_CODES.map((code) => [`\`${code}\``, String(problemStatus(code))]).sort());
 });
 
-test('figures for monitors come from the built control plane, too', async () => {
+test('the built control plane returns metrics, too', async () => {
   const headers = { authorization: `Bearer ${world.current.operatorToken}` };
   const response = await fetch(`${world.current.url}/metrics`, { headers });
   expect(await response.text()).toMatch(/^leash_build_info\{version="\d+\.\d+\.\d+"\} 1$/m);
