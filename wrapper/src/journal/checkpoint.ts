@@ -38,7 +38,7 @@ export const RunCheckpoint = v.object({
   termination: Termination,
   /** How the command exited; null while it runs. */
   exit: v.nullable(RawExit),
-  /** Steps of ending the run by the wrapper itself that may not have been heard. */
+  /** Steps of ending the run by the wrapper itself that may not have been reported. */
   unreported_steps: listOf(Killing),
 });
 export type RunCheckpoint = v.InferOutput<typeof RunCheckpoint>;
