@@ -215,10 +215,12 @@ test.skipIf(!canMount).each(sampleOf(Object.keys(USELESS)))(
     expect(recordsIn(memory)).toHaveLength(1);
     await killFlushers(state);
     await plane.listen();
-    // The next run sees to it.
-    const next = leashRun(['true'], { plane, env });
-    expect((await next.exited()).code).toBe(0);
+    // The next run starts a flusher, unless it ends before it has looked for unsent runs.
+    const { wait, open } = gate();
+    const next = leashRun(['sh', '-c', wait], { plane, env });
     await waitFor('all of it to be sent', () => leftIn(memory).length === 0);
+    open();
+    expect((await next.exited()).code).toBe(0);
     const stored = [...plane.runs.values()].find(({ completions }) =>
       completions.some(({ exit_code }) => exit_code === 6),
     );
