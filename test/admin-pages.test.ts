@@ -167,11 +167,11 @@ test('what happened while the link was down is there when it is back', async () 
   const row = page.locator(`[data-kill="${kill.id}"]`);
   await row.getByText('in grace period').waitFor();
   network.cut();
-  await page.locator('[data-link="down"]').waitFor();
+  await page.locator('[data-link="stale"]').waitFor();
   await world.current.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 });
   expect((await run.exit).code).toBe(143);
   network.restore();
-  await page.locator('[data-link="open"]').waitFor();
+  await page.locator('[data-link="live"]').waitFor();
   // It stays in the list, although the list shows only kills in progress.
   await row.getByText('done').waitFor();
 });

@@ -18,7 +18,7 @@ const sh = (script: string) => ['sh', '-c', script];
 async function openJob(job: string, url = world.current.url, page = browser.page): Promise<void> {
   await page.goto(`${url}/jobs/${job}#token=${world.current.operatorToken}`);
   await page.locator('.job-head').getByRole('heading', { name: job }).waitFor();
-  await page.locator('[data-link="open"]').waitFor();
+  await page.locator('[data-link="live"]').waitFor();
 }
 
 const openRows = () => browser.page.locator('.open-run');
@@ -221,7 +221,7 @@ test.runIf(IS_PROOF)('what happened while the link was down is there when it is 
   await history('running', 'succeeded');
 
   network.cut();
-  await browser.page.locator('[data-link="down"]').waitFor();
+  await browser.page.locator('[data-link="stale"]').waitFor();
   await world.current.kill('outage', { run: run.id });
   await ended('outage', 'm3.example.com', 9);
   expect((await run.exit).code).toBe(143);
@@ -236,7 +236,7 @@ test.runIf(IS_PROOF)('what happened while the link was down is there when it is 
 test('a job that was never seen is told so, and shows by itself when it starts', async () => {
   await browser.page.goto(`${world.current.url}/jobs/unheard-of#token=${world.current.operatorToken}`);
   await browser.page.getByRole('heading', { name: 'Job not found' }).waitFor();
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   const run = await world.current.simulate('unheard-of');
   await openRows().filter({ hasText: 'm1.example.com' }).waitFor();
   await world.current.kill('unheard-of');

@@ -71,7 +71,7 @@ test.each([...always, ...(IS_PROOF ? others : sampleOf(others, 3))])(
       );
     await signInAs(page, world.current, world.current.adminToken, path());
     await page.locator(isThere).first().waitFor();
-    await page.locator('[data-link="open"], [aria-busy="false"]').first().waitFor();
+    await page.locator('[data-link="live"], [aria-busy="false"]').first().waitFor();
     await waitFor('all that was asked for to be drawn', async () => {
       const before = turn;
       await before;

@@ -269,14 +269,14 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await signIn('/?q=away', network.url);
   await row('away-before on m-1').waitFor();
   network.cut();
-  await browser.page.locator('[data-link="down"]').waitFor();
+  await browser.page.locator('[data-link="stale"]').waitFor();
   await browser.page.getByText('Offline for').waitFor();
   await running('away-after', ['m-2']);
   await world.current.kill('away-before');
   expect(await row('away-before on m-1').count()).toBe(1);
 
   network.restore();
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   await row('away-after on m-2').waitFor();
   await row('away-before on m-1').waitFor({ state: 'detached' });
   expect(await section('Idle').count()).toBe(1);
@@ -351,7 +351,7 @@ test('it is not called live before what was missed is there', async () => {
   await running('fresh', ['m-1']);
   const network = await world.current.proxy();
   await signIn('/?q=fresh', network.url);
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -367,7 +367,7 @@ test('it is not called live before what was missed is there', async () => {
   await browser.page.getByText('Back online.').waitFor();
   expect(await browser.page.locator('.link-status').textContent()).toBe('syncing…');
   release();
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   await browser.page.locator('.banner').waitFor({ state: 'detached' });
   await world.current.kill('fresh');
 });
@@ -382,7 +382,7 @@ test('whoever signs in next, by a link or in another tab, sees nothing that only
   const isOnlyOurs = async (name: string) => {
     await browser.page.locator('.who-name').filter({ hasText: name }).waitFor();
     await row('ours on whose').waitFor();
-    await browser.page.locator('[data-link="open"]').waitFor();
+    await browser.page.locator('[data-link="live"]').waitFor();
     expect(await row('theirs on whose').count()).toBe(0);
   };
   // Beside what other files have left these rows might be out of view.

@@ -118,13 +118,13 @@ test.runIf(IS_PROOF)('a lost connection is told, and what was missed is there wh
   world.current.wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
   await browser.page.getByRole('link', { name: 'interrupted on m1.example.com' }).click();
   await lineIsShown(5);
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
 
   await world.current.crash();
-  await browser.page.locator('[data-link="down"]').waitFor();
+  await browser.page.locator('[data-link="stale"]').waitFor();
   await world.current.restart();
 
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   await lineIsShown(LINES);
   expect(await copiedOutput(browser.page)).toBe(expectedLines(LINES));
   await world.current.kill('interrupted');

@@ -49,7 +49,7 @@ test('the newest output and the kill are in view at every size, before, during a
   const run = await world.current.simulate('in-view', { ignoresSigterm: true });
   run.print(`${LINES.join('\n')}\n`);
   await signInAs(browser.page, world.current, world.current.operatorToken, `/runs/${run.id}`);
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   await expectInView('before it', () => browser.page.getByRole('button', { name: 'Kill', exact: true }));
 
   const reason = 'it holds a lock on all orders';

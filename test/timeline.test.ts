@@ -61,7 +61,7 @@ test('the filter leaves the runs that match', async () => {
 
 test('a run appears when it starts, and changes when it ends', async () => {
   await openTimeline();
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   await world.current.simulate('comes');
   await bar('comes').waitFor();
   expect(await bar('comes').getAttribute('data-state')).toBe('running');
@@ -183,13 +183,13 @@ test('short runs share a bar, which lists them', async () => {
 test('a run that was missed while the link was down is there when it is back', async () => {
   const proxy = await world.current.proxy();
   await openTimeline('', proxy.url);
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   proxy.cut();
-  await browser.page.locator('[data-link="down"]').waitFor();
+  await browser.page.locator('[data-link="stale"]').waitFor();
   await world.current.simulateEnded('missed', 0);
   expect(await bar('missed').count()).toBe(0);
   proxy.restore();
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   await bar('missed').waitFor();
 });
 
@@ -256,7 +256,7 @@ test('a deleted run goes, and its job with the last one', async () => {
     resolve(route);
   });
   await openTimeline();
-  await browser.page.locator('[data-link="open"]').waitFor();
+  await browser.page.locator('[data-link="live"]').waitFor();
   const run = (await bar('breaks').getAttribute('data-run')) ?? '';
   // As retention would report it in ninety days.
   const { seq } = await world.current.operator.run(run);

@@ -14,10 +14,9 @@ import { useShortcuts } from './keyboard/shortcuts.ts';
 import { OverviewPage } from './pages/overview/overview-page.tsx';
 import { SignInPage } from './pages/sign-in/sign-in-page.tsx';
 import { Link, navigate, type Route, route } from './router.tsx';
-import { forgetFleet } from './state/fleet.ts';
+import { clearFleet } from './state/fleet.ts';
 import { entry } from './state/history-entry.ts';
-import { forgetOrders, rememberOrders } from './state/kill-orders.ts';
-import { forgetKills } from './state/kills.ts';
+import { clearPendingKills, restorePendingKills } from './state/pending-kills.ts';
 import { mayAdminister, mayRead } from './state/rights.ts';
 import { loadSession, session } from './state/session.ts';
 
@@ -43,9 +42,8 @@ function Shown() {
   const signedOut = state.kind === 'signed_out';
   useEffect(() => {
     if (!signedOut) return;
-    forgetFleet();
-    forgetKills();
-    forgetOrders();
+    clearFleet();
+    clearPendingKills();
   }, [signedOut]);
 
   switch (state.kind) {
@@ -72,7 +70,7 @@ function Shown() {
 function SignedIn({ session: who }: { readonly session: Session }) {
   const helping = useSignal(false);
   useEffect(loadPagesWhenIdle, []);
-  useEffect(() => rememberOrders(who), []);
+  useEffect(() => restorePendingKills(who), []);
   useShortcuts([
     {
       key: '?',

@@ -8,11 +8,11 @@ import { startShortcuts } from './keyboard/shortcuts.ts';
 import { startRouter } from './router.tsx';
 import { clockAnswered, startClock } from './state/clock.ts';
 import { listenToOtherTabs } from './state/other-tabs.ts';
-import { doubtSession, loadSession, sessionEnded } from './state/session.ts';
+import { loadSession, recheckSession, sessionEnded } from './state/session.ts';
 import { signInByLink } from './state/sign-in-link.ts';
 
 listenToCalls({ answered: clockAnswered, signedOut: sessionEnded });
-listenToOtherTabs(() => void doubtSession());
+listenToOtherTabs(() => void recheckSession());
 startClock();
 startRouter();
 startShortcuts();

@@ -103,7 +103,7 @@ export function navigate(to: string): void {
  * Narrows the page otherwise: `null` takes a parameter away. The address follows, so that it can be passed on; the way
  * back doesn't lead through each letter that was typed.
  */
-export function narrow(changes: Readonly<Record<string, string | null>>): void {
+export function setFilter(changes: Readonly<Record<string, string | null>>): void {
   const next = new URLSearchParams(place.peek().search);
   for (const [name, value] of Object.entries(changes)) {
     if (value === null || value === '') next.delete(name);

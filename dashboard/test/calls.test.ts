@@ -54,12 +54,12 @@ function answerPages(count: number): void {
 test('a list is read to its end, and is whole then', async () => {
   answerPages(50);
   const answer = await fetchTokens();
-  expect(answer.ok && [answer.value.items.length, answer.value.isCut]).toEqual([50, false]);
+  expect(answer.ok && [answer.value.items.length, answer.value.isTruncated]).toEqual([50, false]);
 });
 
 test('of one that goes on so much is read as a page can hold, and it counts as cut', async () => {
   answerPages(51);
   const answer = await fetchTokens();
-  expect(answer.ok && [answer.value.items.length, answer.value.isCut]).toEqual([50, true]);
+  expect(answer.ok && [answer.value.items.length, answer.value.isTruncated]).toEqual([50, true]);
   expect(MOST_LISTED).toBe(25_000);
 });

@@ -1,23 +1,17 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Run } from '#protocol/api';
+import { WAIT } from '#testing/patience';
 import {
   EVERYTHING,
-  isNarrowed,
+  isFiltered,
   matchesRun,
   parseRunFilter,
   type RunFilter,
   toggledStates,
 } from '../src/pages/job/filter.ts';
-import {
-  firstSeen,
-  type History,
-  NO_HISTORY,
-  shownRuns,
-  trimmed,
-  withoutRun,
-  withPage,
-  withRuns,
-} from '../src/pages/job/history.ts';
+import { firstSeen, RunHistory } from '../src/pages/job/history.ts';
 import { refOf } from '../src/state/run-ref.ts';
+import { store } from '../src/state/store.ts';
 import { at, makeRun, runId } from './make.ts';
 
 /** The n-th run, started at second n; ended five seconds later. */
@@ -33,60 +27,155 @@ const run = (n: number, changes = {}) =>
     ...changes,
   });
 
-const shown = (history: History, filter: RunFilter = EVERYTHING) =>
-  shownRuns(history, filter).map(({ id }) => Number(id.slice(3)));
+/** The pages of the list, by cursor; and the queries that were made. */
+let pages: Record<string, { readonly runs: readonly Run[]; readonly next: string | null }>;
+let queries: URLSearchParams[];
+
+beforeEach(() => {
+  pages = { first: { runs: [run(30), run(20)], next: 'second' } };
+  queries = [];
+  vi.stubGlobal('fetch', async (path: string) => {
+    const query = new URL(path, 'http://localhost').searchParams;
+    queries.push(query);
+    const page = pages[query.get('cursor') ?? query.get('until') ?? 'first'];
+    return page === undefined
+      ? Response.json(
+          { type: 'about:blank', title: 'No', status: 500, code: 'internal', detail: 'No.' },
+          { status: 500 },
+        )
+      : Response.json({ runs: page.runs, next_cursor: page.next });
+  });
+});
+
+let histories: RunHistory[] = [];
+
+afterEach(() => {
+  for (const history of histories) history.close();
+  histories = [];
+  store.clear();
+  vi.unstubAllGlobals();
+});
+
+const shown = (history: RunHistory) => history.shown.value.map(({ id }) => Number(id.slice(3)));
+const isIdle = (history: RunHistory) => vi.waitFor(() => expect(history.listing.value.isBusy).toBe(false), WAIT);
+
+function emptyHistory(): RunHistory {
+  const history = new RunHistory('backup');
+  histories.push(history);
+  return history;
+}
+
+async function loaded(filter: RunFilter = EVERYTHING, least = 0): Promise<RunHistory> {
+  const history = emptyHistory();
+  history.setFilter(filter, least);
+  await isIdle(history);
+  return history;
+}
+
+async function loadMore(history: RunHistory): Promise<void> {
+  history.loadMore();
+  await isIdle(history);
+}
 
 describe('the history', () => {
-  const firstPage = withPage(NO_HISTORY, [run(30), run(20)], false);
-
-  test('is shown newest first', () => {
-    expect(shown(withPage(NO_HISTORY, [run(30), run(10), run(20)], true))).toEqual([30, 20, 10]);
+  test('is shown newest first', async () => {
+    pages = { first: { runs: [run(30), run(10), run(20)], next: null } };
+    expect(shown(await loaded())).toEqual([30, 20, 10]);
   });
 
-  test('takes what starts while it is shown', () => {
-    expect(shown(withRuns(firstPage, [run(40, { state: 'running', final: false })]))).toEqual([40, 30, 20]);
+  test('takes what starts while it is shown', async () => {
+    const history = await loaded();
+    store.apply({ runs: [run(40, { state: 'running', final: false })] });
+    expect(shown(history)).toEqual([40, 30, 20]);
   });
 
-  test('shows nothing below the pages that were loaded: between there are runs that are not known', () => {
-    const changed = withRuns(firstPage, [run(5)]);
-    expect(shown(changed)).toEqual([30, 20]);
-    expect(shown(withPage(changed, [run(10)], false))).toEqual([30, 20, 10]);
-    expect(shown(withPage(changed, [run(10)], true))).toEqual([30, 20, 10, 5]);
+  test('shows nothing below the pages that were loaded: between there are runs that are not known', async () => {
+    pages = { ...pages, second: { runs: [run(10)], next: 'third' }, third: { runs: [], next: null } };
+    const history = await loaded();
+    store.apply({ runs: [run(5)] });
+    expect(shown(history)).toEqual([30, 20]);
+    await loadMore(history);
+    expect(shown(history)).toEqual([30, 20, 10]);
+    await loadMore(history);
+    expect(shown(history)).toEqual([30, 20, 10, 5]);
   });
 
-  test('keeps the newer version, whichever comes first', () => {
+  test('keeps the newer version, whichever comes first', async () => {
     const ended = run(20, { state: 'failed', seq: 9 });
     const failures = { ...EVERYTHING, states: ['failed'] } as const;
-    expect(shown(withRuns(firstPage, [ended]), failures)).toEqual([20]);
-    expect(shown(withPage(withRuns(NO_HISTORY, [ended]), [run(30), run(20)], true), failures)).toEqual([20]);
+    const late = await loaded(failures);
+    store.apply({ runs: [ended] });
+    expect(shown(late)).toEqual([20]);
+    store.clear();
+    const early = emptyHistory();
+    store.apply({ runs: [ended] });
+    early.setFilter(failures);
+    await isIdle(early);
+    expect(shown(early)).toEqual([20]);
   });
 
-  test('is the very same when nothing is new', () => {
-    expect(withRuns(firstPage, [run(30), run(20, { seq: 4 })])).toBe(firstPage);
-    expect(withoutRun(firstPage, refOf(run(1)))).toBe(firstPage);
+  test('is the very same when nothing is new', async () => {
+    const history = await loaded();
+    const before = history.shown.value;
+    store.apply({ runs: [run(30), run(20, { seq: 4 })] });
+    store.remove(refOf(run(1)));
+    expect(history.shown.value).toBe(before);
   });
 
-  test('loses what is not kept any more', () => {
-    expect(shown(withoutRun(firstPage, refOf(run(20))))).toEqual([30]);
+  test('loses what is not kept any more', async () => {
+    const history = await loaded();
+    store.apply({ removedRuns: [{ job: 'backup', id: runId(20), seq: 6 }] });
+    expect(shown(history)).toEqual([30]);
   });
 
-  test('forgets the oldest when there is too much, and knows that they are to be loaded again', () => {
-    const all = withPage(
-      NO_HISTORY,
-      Array.from({ length: 21 }, (_, n) => run(100 - n)),
-      true,
-    );
-    expect(trimmed(all, 21)).toBe(all);
-    const cut = trimmed(all, 20);
-    expect(shown(cut)).toEqual(Array.from({ length: 19 }, (_, n) => 100 - n));
-    expect(cut.reach).toMatchObject({ kind: 'to', last: { id: runId(82) } });
-    // A late word of a forgotten one does not show it beside a hole.
-    expect(shown(withRuns(cut, [run(80)])).at(-1)).toBe(82);
+  test('has no runs of other jobs', async () => {
+    const history = await loaded();
+    store.apply({ runs: [run(40, { job: 'etl' }), run(41, { job: 'etl', state: 'running', final: false })] });
+    expect(shown(history)).toEqual([30, 20]);
   });
 
-  test('is not said to reach further than its pages by being cut', () => {
-    const far = withRuns(withPage(NO_HISTORY, [run(100), run(99)], false), [run(3), run(2), run(1)]);
-    expect(trimmed(far, 4).reach).toMatchObject({ kind: 'to', last: { id: runId(99) } });
+  test('is loaded as far down as the reader has seen it before', async () => {
+    pages = { ...pages, second: { runs: [run(10)], next: 'third' }, third: { runs: [run(1)], next: null } };
+    expect(shown(await loaded(EVERYTHING, 3))).toEqual([30, 20, 10]);
+  });
+
+  test('that could not be loaded is loaded from its top when it is retried', async () => {
+    const { first } = pages;
+    pages = {};
+    const history = await loaded();
+    expect(history.listing.value.failure?.detail).toBe('No.');
+    pages = { first: first ?? { runs: [], next: null } };
+    await loadMore(history);
+    expect(shown(history)).toEqual([30, 20]);
+  });
+
+  test('drops the oldest when there is too much, and loads them again from there', async () => {
+    const all = Array.from({ length: 21 }, (_, n) => run(100 - n));
+    pages = { first: { runs: all, next: null } };
+    const history = await loaded();
+    history.trim(21);
+    expect(shown(history)).toHaveLength(21);
+    history.trim(20);
+    expect(shown(history)).toEqual(Array.from({ length: 19 }, (_, n) => 100 - n));
+    expect(history.listing.value.hasMore).toBe(true);
+    // A late change of a dropped one isn't shown without its neighbours.
+    store.apply({ runs: [run(80, { seq: 6 })] });
+    expect(shown(history).at(-1)).toBe(82);
+
+    const until = new Date(Date.parse(at(82)) + 1).toISOString();
+    pages = { [until]: { runs: all.slice(18), next: null } };
+    await loadMore(history);
+    expect(queries.at(-1)?.get('until')).toBe(until);
+    expect(shown(history)).toEqual(Array.from({ length: 21 }, (_, n) => 100 - n));
+  });
+
+  test('does not claim to reach further than its pages by being trimmed', async () => {
+    pages = { first: { runs: [run(100), run(99)], next: 'second' } };
+    const history = await loaded();
+    store.apply({ runs: [run(3), run(2), run(1)] });
+    history.trim(4);
+    expect(history.runs.value).toHaveLength(4);
+    expect(shown(history)).toEqual([100, 99]);
   });
 });
 
@@ -100,7 +189,7 @@ describe('the filter', () => {
       machine: 'web-1',
       instance: 'backup_1',
     });
-    expect(isNarrowed(parse('state=nonsense&machine='))).toBe(false);
+    expect(isFiltered(parse('state=nonsense&machine='))).toBe(false);
   });
 
   test.each([

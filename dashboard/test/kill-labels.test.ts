@@ -11,7 +11,7 @@ import {
   targetMeaning,
   toneOf,
 } from '../src/format/kill-labels.ts';
-import { orderProgress } from '../src/state/order-progress.ts';
+import { batchProgress } from '../src/state/batch-progress.ts';
 import { makeKill, RUN_ID, runId } from './make.ts';
 
 const target = (changes: Partial<Target> = {}): Target => ({
@@ -87,9 +87,9 @@ describe('how it stands with it', () => {
     const late = makeKill({ state: 'settled', found_nothing: true, targets: [target({ state: 'refused' })] });
     expect([killText(late), meaningOf(late)]).toEqual(['nothing to kill', expect.stringMatching(/^Nothing to kill/)]);
     expect(killText(makeKill({ state: 'expired', found_nothing: true }))).toBe('expired');
-    expect(progressText(orderProgress([idle]))).toBe('nothing is running');
-    expect(progressText(orderProgress([idle, makeKill()]))).toBe('1 with nothing running, 1 queued');
-    expect(progressText(orderProgress([late]))).toBe('1 already ended');
+    expect(progressText(batchProgress([idle]))).toBe('nothing is running');
+    expect(progressText(batchProgress([idle, makeKill()]))).toBe('1 with nothing running, 1 queued');
+    expect(progressText(batchProgress([late]))).toBe('1 already ended');
   });
 
   test('a kill that processes survived is never shown as good', () => {

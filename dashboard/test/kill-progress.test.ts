@@ -181,7 +181,7 @@ describe('of what a run has left running', () => {
     const second = '01J00000000000000000000003';
     const again = makeKill({ id: second, requested_at: at(30), targets: [target('pending')] });
     const ordered = killProgress(run, story(...before), [makeKill({ requested_at: at(10) }), again]);
-    expect(ordered).toMatchObject({ outcome: 'under_way', isAfterEnd: true, orders: [{ id: second }] });
+    expect(ordered).toMatchObject({ outcome: 'under_way', isAfterEnd: true, kills: [{ id: second }] });
     expect(states(ordered)).toMatchObject({ requested: 'done', delivered: 'next', term: 'open' });
     const ofSecond = <Event extends object>(event: Event) => ({ ...event, kill: second });
     const events = [...before, ...[requested, delivered, phase('term', 32)].map(ofSecond)];

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Kill, Target } from '#protocol/api';
 import { batchText } from '../src/format/kill-labels.ts';
-import { listedIds, newestFirst, readNarrowing, rowsOf } from '../src/pages/kills/listed.ts';
+import { listedIds, newestFirst, parseKillFilter, rowsOf } from '../src/pages/kills/listed.ts';
 import { shownTargets, targetGroups } from '../src/pages/kills/targets.ts';
+import { batchProgress } from '../src/state/batch-progress.ts';
 import { byBatch, isBatch, stateOfBatch } from '../src/state/batches.ts';
-import { orderProgress } from '../src/state/order-progress.ts';
 import { makeKill, runId } from './make.ts';
 
 const kill = (n: number, changes: Partial<Kill> = {}) => makeKill({ id: runId(n), run: null, ...changes });
@@ -46,7 +46,7 @@ describe('the list of kills', () => {
   });
 
   test('the address', () => {
-    const narrowed = readNarrowing(new URLSearchParams('job=etl&state=queued,nonsense,settled'));
+    const narrowed = parseKillFilter(new URLSearchParams('job=etl&state=queued,nonsense,settled'));
     expect(narrowed).toEqual({ job: 'etl', states: ['queued', 'settled'], batch: null });
   });
 });
@@ -122,7 +122,7 @@ describe('one order for 30 runs in 12 jobs', () => {
     const batch = byBatch(listed).find(isBatch);
     expect(batch === undefined ? null : batchText(batch)).toBe('30 runs in 12 jobs');
     expect(batch === undefined ? null : stateOfBatch(batch).state).toBe('delivered');
-    const { counts, isOver } = orderProgress(batch?.kills ?? []);
+    const { counts, isOver } = batchProgress(batch?.kills ?? []);
     expect([counts.gone, counts.survived, counts.sent, isOver]).toEqual([28, 1, 1, false]);
     const ofOne = { id: 'x', kills: parts.slice(0, 2).map((part) => ({ ...part, job: 'etl', targets: [] })) };
     expect(batchText(ofOne)).toBe('2 runs of etl');

@@ -1,6 +1,8 @@
 /** Things to test with, each with nothing remarkable about it but what the test says. */
 import type { Job, Kill, LastEnd, NewRunEvent, Run, RunEnd, RunEvent } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
+import type { Fleet } from '../src/state/fleet.ts';
+import { Store, type Update } from '../src/state/store.ts';
 
 export const RUN_ID = '01J00000000000000000000001';
 export const KILL_ID = '01J00000000000000000000002';
@@ -117,4 +119,17 @@ export function makeKill(changes: Partial<Kill> = {}): Kill {
 /** Events with their numbers, in the order given. */
 export function story(...events: NewRunEvent[]): RunEvent[] {
   return events.map((event, index) => ({ ...event, id: index + 1 }) as RunEvent);
+}
+
+/** With updates that have arrived one after the other. */
+export function makeStore(...updates: Partial<Update>[]): Store {
+  const store = new Store();
+  for (const update of updates) store.apply(update);
+  return store;
+}
+
+/** What the overview shows of it. */
+export function makeFleet(...updates: Partial<Update>[]): Fleet {
+  const { open, jobs } = makeStore(...updates);
+  return { open: open.value, jobs: jobs.value };
 }

@@ -2,21 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { parseFilter } from '../src/pages/overview/filter.ts';
 import { machinesText } from '../src/pages/overview/row.tsx';
 import { keyOf, type OverviewWishes, overviewOf, type Row } from '../src/pages/overview/rows.ts';
-import { EMPTY_FLEET, type Fleet, withJobs, withRuns } from '../src/state/fleet-model.ts';
+import type { Fleet } from '../src/state/fleet.ts';
 import { machineCount, NO_LAST_ENDS } from '../src/state/last-ends.ts';
-import { at, makeEnd, makeJob, makeLastEnd, makeRun, runId } from './make.ts';
+import { at, makeEnd, makeFleet, makeJob, makeLastEnd, makeRun, runId } from './make.ts';
 
 let made = 0;
 const run = (job: string, machine: string, changes = {}) => makeRun({ id: runId(++made), job, machine, ...changes });
 
-const fleet: Fleet = withJobs(
-  withRuns(EMPTY_FLEET, [
-    run('etl', 'web-2'),
-    run('etl', 'web-1'),
-    run('backup', 'db-1'),
-    run('sync', 'edge-1', { connected: false }),
-  ]),
-  [
+const fleet: Fleet = makeFleet({
+  runs: [run('etl', 'web-2'), run('etl', 'web-1'), run('backup', 'db-1'), run('sync', 'edge-1', { connected: false })],
+  jobs: [
     makeJob({ name: 'report', recent_ends: [makeEnd({ run: runId(91), machine: 'db-2', state: 'timed_out' })] }),
     makeJob({ name: 'rotate', recent_ends: [makeEnd({ run: runId(92), machine: 'web-1' })] }),
     // It has failed on a machine on which it runs again by now.
@@ -30,7 +25,7 @@ const fleet: Fleet = withJobs(
       ],
     }),
   ],
-);
+});
 
 const wishes = (typed = '', changes: Partial<OverviewWishes> = {}): OverviewWishes => ({
   filter: parseFilter(typed),
@@ -93,16 +88,15 @@ describe('the filter', () => {
 
 test('two runs with the same id, of two jobs, are two rows', () => {
   const real = run('backup', 'web-1');
-  const { rows } = overviewOf(withRuns(EMPTY_FLEET, [real, { ...real, job: 'evil' }]), wishes());
+  const { rows } = overviewOf(makeFleet({ runs: [real, { ...real, job: 'evil' }] }), wishes());
   expect(rows.map(told)).toHaveLength(3);
   expect(new Set(rows.map(keyOf)).size).toBe(3);
 });
 
 describe('a job of many runs', () => {
-  const many = withRuns(
-    EMPTY_FLEET,
-    Array.from({ length: 50 }, (_, n) => run('wide', `m-${String(n).padStart(2, '0')}`)),
-  );
+  const many = makeFleet({
+    runs: Array.from({ length: 50 }, (_, n) => run('wide', `m-${String(n).padStart(2, '0')}`)),
+  });
 
   test('is folded until somebody unfolds it', () => {
     expect(overviewOf(many, wishes()).rows.map(told)).toEqual(['# running 50', 'wide x50']);
@@ -124,17 +118,15 @@ describe('of a job on thirty machines whose first failed and whose others succee
     }),
   );
   const all = makeJob({ recent_ends: ends });
-  const listed = withJobs(EMPTY_FLEET, [{ ...all, recent_ends: ends.slice(-20) }]);
-  const heard = withRuns(
-    EMPTY_FLEET,
-    ends.map(({ run: id, ...end }) => makeRun({ id, ...end, seq: 9 })),
-  );
+  const list = { jobs: [{ ...all, recent_ends: ends.slice(-20) }] };
+  const listed = makeFleet(list);
+  const reported = makeFleet({ runs: ends.map(({ run: id, ...end }) => makeRun({ id, ...end, seq: 9 })) });
   const rows = (fleet: Fleet, typed = '') =>
     overviewOf(fleet, wishes(typed)).rows.filter(({ kind }) => kind === 'rest');
 
   test.each([
     ['listed', listed],
-    ['heard of', heard],
+    ['reported', reported],
   ])('the first needs attention, as %s', (_, of) => {
     expect(overviewOf(of, wishes()).counts).toEqual({ attention: 1, running: 0, resting: 0 });
     expect(rows(of)).toMatchObject([{ section: 'attention', ends: [{ machine: 'm0', state: 'failed' }], count: 1 }]);
@@ -144,20 +136,20 @@ describe('of a job on thirty machines whose first failed and whose others succee
   });
 
   test('a later success there ends that, and all of them count', () => {
-    const fixed = withRuns(listed, [
-      makeRun({ id: runId(200), machine: 'm0', state: 'succeeded', final: true, ended_at: at(50) }),
-    ]);
+    const fixed = makeFleet(list, {
+      runs: [makeRun({ id: runId(200), machine: 'm0', state: 'succeeded', final: true, ended_at: at(50) })],
+    });
     expect(rows(fixed)).toMatchObject([{ section: 'resting', count: 30 }]);
   });
 
   test('while the first runs again it needs none, and the others rest no more', () => {
-    const again = withRuns(listed, [makeRun({ id: runId(201), machine: 'm0' })]);
+    const again = makeFleet(list, { runs: [makeRun({ id: runId(201), machine: 'm0' })] });
     expect(overviewOf(again, wishes()).counts).toEqual({ attention: 0, running: 1, resting: 0 });
   });
 
   test('those that a list only counts are counted', () => {
     const counts = { ...all.last_end_counts, failed: 2, succeeded: 998 };
-    const vast = withJobs(EMPTY_FLEET, [{ ...all, last_end_counts: counts }]);
+    const vast = makeFleet({ jobs: [{ ...all, last_end_counts: counts }] });
     expect(rows(vast)).toMatchObject([{ ends: [{ machine: 'm0' }], count: 2 }]);
     expect(machineCount(vast.jobs.get('backup')?.lastEnds ?? NO_LAST_ENDS)).toBe(1_000);
   });

@@ -3,10 +3,8 @@ import { Heart, SILENCE_MS } from '../src/api/heart.ts';
 import { roughlyAgoText } from '../src/format/quantity.ts';
 import { keyOf } from '../src/keyboard/key-of.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
-import { type Freshness, freshnessWith } from '../src/state/freshness.ts';
-import { mergeKills, trimmedKills } from '../src/state/kills.ts';
 import { isKillable, mayKill } from '../src/state/rights.ts';
-import { KILL_ID, makeKill, makeRun } from './make.ts';
+import { makeRun } from './make.ts';
 
 describe('the heart', () => {
   test('gives a silent link up', () => {
@@ -71,22 +69,6 @@ describe('rights', () => {
   });
 });
 
-describe('kills', () => {
-  test('the one with the higher seq counts, whichever way and in whatever order they come', () => {
-    const told = mergeKills(new Map(), [makeKill({ seq: 3, state: 'delivered' })]);
-    expect(mergeKills(told, [makeKill({ seq: 2 })])).toBe(told);
-    expect(mergeKills(told, [makeKill({ seq: 4, state: 'settled' })]).get(KILL_ID)?.state).toBe('settled');
-  });
-
-  test('of too many the oldest that are over are forgotten, and none that is under way', () => {
-    const known = new Map(
-      ['1', '2', '3', '4'].map((id) => [id, makeKill({ id, state: id === '1' ? 'queued' : 'settled' })]),
-    );
-    expect(trimmedKills(known, 4)).toBe(known);
-    expect([...trimmedKills(known, 3).keys()]).toEqual(['1', '3', '4']);
-  });
-});
-
 describe('keys', () => {
   const pressed = (key: string, shiftKey: boolean, isCapsLock: boolean) =>
     keyOf({ key, shiftKey, getModifierState: () => isCapsLock });
@@ -100,25 +82,6 @@ describe('keys', () => {
 
   test('without it they are taken as they come', () => {
     expect([pressed('K', true, false), pressed('k', false, false), pressed('?', true, false)]).toEqual(['K', 'k', '?']);
-  });
-});
-
-describe('how fresh what is shown is', () => {
-  const steps = (...links: Parameters<typeof freshnessWith>[1][]) =>
-    links.reduce<Freshness>(freshnessWith, { kind: 'connecting' });
-
-  test('an open link alone does not make it live', () => {
-    expect(steps({ kind: 'open' })).toEqual({ kind: 'catching_up', since: null });
-  });
-
-  test('it is old since the link was lost first, until all is fetched', () => {
-    const [first, second] = [
-      { kind: 'down', since: 5 },
-      { kind: 'down', since: 9 },
-    ] as const;
-    expect(steps(first, { kind: 'open' })).toEqual({ kind: 'catching_up', since: 5 });
-    expect(steps(first, { kind: 'open' }, second)).toEqual({ kind: 'down', since: 5 });
-    expect(freshnessWith({ kind: 'open' }, second)).toEqual(second);
   });
 });
 

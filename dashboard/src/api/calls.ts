@@ -65,14 +65,14 @@ export interface Page<Item> {
 export interface Whole<Item> {
   readonly items: readonly Item[];
   /** Whether it goes on: there was more than a page can hold. Whoever shows it has to say so. */
-  readonly isCut: boolean;
+  readonly isTruncated: boolean;
 }
 
 /** How a list is narrowed; what is not given, or empty, narrows nothing. */
-export type Narrowing = Readonly<Record<string, string | number | null | undefined>>;
+export type ListQuery = Readonly<Record<string, string | number | null | undefined>>;
 
 /** @param narrowing `job`, `machine`, `instance`, `state` (several: with commas), `since`, `until`, `limit`, `cursor` */
-export async function fetchRuns(narrowing: Narrowing): Promise<Result<Page<Run>>> {
+export async function fetchRuns(narrowing: ListQuery): Promise<Result<Page<Run>>> {
   return pick(await callFor(RunList, { path: withQuery('/runs', narrowing) }), (body) => ({
     items: body.runs,
     next: body.next_cursor,
@@ -80,7 +80,7 @@ export async function fetchRuns(narrowing: Narrowing): Promise<Result<Page<Run>>
 }
 
 /** @param narrowing `job`, `state` (several: with commas), `limit`, `cursor` */
-export async function fetchKills(narrowing: Narrowing): Promise<Result<Page<Kill>>> {
+export async function fetchKills(narrowing: ListQuery): Promise<Result<Page<Kill>>> {
   return pick(await callFor(KillList, { path: withQuery('/kills', narrowing) }), (body) => ({
     items: body.kills,
     next: body.next_cursor,
@@ -88,7 +88,7 @@ export async function fetchKills(narrowing: Narrowing): Promise<Result<Page<Kill
 }
 
 /** The same, and the rest of what one order has made where the page would end within it. */
-export async function fetchWholeBatches(narrowing: Narrowing): Promise<Result<Page<Kill>>> {
+export async function fetchWholeBatches(narrowing: ListQuery): Promise<Result<Page<Kill>>> {
   const page = await fetchKills(narrowing);
   const batch = page.ok && page.value.next !== null ? (page.value.items.at(-1)?.batch ?? null) : null;
   if (!page.ok || batch === null) return page;
@@ -103,7 +103,7 @@ export async function fetchKill(id: string): Promise<Result<Kill>> {
 }
 
 /** @param narrowing `actor`, `action`, `subject`, `limit`, `cursor` */
-export async function fetchAudit(narrowing: Narrowing): Promise<Result<Page<AuditEntry>>> {
+export async function fetchAudit(narrowing: ListQuery): Promise<Result<Page<AuditEntry>>> {
   return pick(await callFor(AuditList, { path: withQuery('/audit', narrowing) }), (body) => ({
     items: body.audit,
     next: body.next_cursor,
@@ -124,7 +124,7 @@ export function fetchOpenRuns(each: (runs: readonly Run[]) => void): Promise<Res
 }
 
 /** All runs that there are of what a list is narrowed to. @param each takes every page of the list as it comes */
-export function fetchAllRuns(narrowing: Narrowing, each?: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
+export function fetchAllRuns(narrowing: ListQuery, each?: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
   return everyPage((cursor) => fetchRuns({ ...narrowing, limit: PAGE_SIZE, cursor }), each);
 }
 
@@ -257,10 +257,10 @@ async function everyPage<Item>(
     cursor = page.value.next;
     if (cursor === null) break;
   }
-  return success({ items, isCut: cursor !== null });
+  return success({ items, isTruncated: cursor !== null });
 }
 
-function withQuery(path: string, narrowing: Narrowing): string {
+function withQuery(path: string, narrowing: ListQuery): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(narrowing)) {
     if (value !== null && value !== undefined && value !== '') query.set(name, String(value));

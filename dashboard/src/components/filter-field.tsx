@@ -1,6 +1,6 @@
 import { useRef } from 'preact/hooks';
 import { useShortcuts } from '../keyboard/shortcuts.ts';
-import { narrow, query } from '../router.tsx';
+import { query, setFilter } from '../router.tsx';
 
 /** What the page is narrowed to as one types; the address follows. `/` leads here. */
 export function FilterField() {
@@ -18,7 +18,7 @@ export function FilterField() {
       autocapitalize="off"
       spellcheck={false}
       value={query.value.get('q') ?? ''}
-      onInput={(event) => narrow({ q: event.currentTarget.value })}
+      onInput={(event) => setFilter({ q: event.currentTarget.value })}
     />
   );
 }

@@ -2,34 +2,35 @@
 import './kill-bar.css';
 import { countText } from '../format/quantity.ts';
 import { batchPath, killPath, Link, route } from '../router.tsx';
+import { type BatchProgress, batchProgress } from '../state/batch-progress.ts';
 import { useFleet } from '../state/fleet.ts';
+import { kills } from '../state/kills.ts';
 import {
-  dismissOrder,
+  dismissKill,
   failureText,
-  forceable,
-  isOnly,
+  forceableRuns,
+  isOnlyRun,
   isProgressLoading,
-  type KillOrder,
-  killOrders,
-  orderKill,
-  sendAgain,
-} from '../state/kill-orders.ts';
-import { type Kills, kills } from '../state/kills.ts';
-import { type OrderProgress, orderProgress } from '../state/order-progress.ts';
+  pendingKills,
+  requestKill,
+  retryKill,
+} from '../state/pending-kills.ts';
+import type { PendingKill } from '../state/saved-kills.ts';
+import type { Kills } from '../state/store.ts';
 import { survivorsText } from '../state/survivors.ts';
 import { Docked } from './dock.tsx';
 
 export function KillBar() {
   const here = route.value;
   // A run's own page tells the kill of that run step by step.
-  const shown = killOrders.value.filter(({ scope }) => here.page !== 'run' || !isOnly(scope, here));
+  const shown = pendingKills.value.filter(({ scope }) => here.page !== 'run' || !isOnlyRun(scope, here));
   if (shown.length === 0) return null;
   return (
     <Docked>
       <section class="kill-bar" aria-label="Your kills">
         <Follow />
-        {shown.map((order) => (
-          <OrderLine key={order.id} order={order} />
+        {shown.map((pending) => (
+          <PendingKillRow key={pending.id} pending={pending} />
         ))}
       </section>
     </Docked>
@@ -42,26 +43,26 @@ function Follow() {
   return null;
 }
 
-function OrderLine({ order }: { readonly order: KillOrder }) {
-  const { state } = order;
-  const unfinished = forceable(order);
+function PendingKillRow({ pending }: { readonly pending: PendingKill }) {
+  const { state } = pending;
+  const unfinished = forceableRuns(pending);
   return (
     <div class="order" data-order={state.kind}>
-      <strong class="order-what">{whatOf(order)}</strong>
+      <strong class="order-what">{whatOf(pending)}</strong>
       <span class="order-progress" role="status">
         {state.kind === 'sending' && 'Sending…'}
         {state.kind === 'failed' && <span class="problem">{failureText(state)}</span>}
         {state.kind === 'failed' && state.kills.length > 0 && (
           <>
             {' '}
-            Progress: <Progress order={order} ids={state.kills} known={kills.value} />
+            Progress: <Progress pending={pending} ids={state.kills} known={kills.value} />
           </>
         )}
-        {state.kind === 'stored' && <Progress order={order} ids={state.kills} known={kills.value} />}
+        {state.kind === 'stored' && <Progress pending={pending} ids={state.kills} known={kills.value} />}
       </span>
       <span class="order-actions">
         {state.kind === 'failed' && (
-          <button type="button" class="button quiet" onClick={() => sendAgain(order)}>
+          <button type="button" class="button quiet" onClick={() => retryKill(pending)}>
             Try again
           </button>
         )}
@@ -69,7 +70,7 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
           <button
             type="button"
             class="button danger"
-            onClick={() => orderKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
+            onClick={() => requestKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
           >
             {forceText(unfinished)}
           </button>
@@ -79,8 +80,8 @@ function OrderLine({ order }: { readonly order: KillOrder }) {
           <button
             type="button"
             class="button quiet"
-            aria-label={`Dismiss: ${whatOf(order)}`}
-            onClick={() => dismissOrder(order.id)}
+            aria-label={`Dismiss: ${whatOf(pending)}`}
+            onClick={() => dismissKill(pending.id)}
           >
             Dismiss
           </button>
@@ -99,14 +100,14 @@ function detailsPath(ids: readonly string[]): string {
 }
 
 interface ProgressProps {
-  readonly order: KillOrder;
+  readonly pending: PendingKill;
   readonly ids: readonly string[];
   readonly known: Kills;
 }
 
-function Progress({ order, ids, known }: ProgressProps) {
-  if (isProgressLoading(order)) return <>Loading progress…</>;
-  const progress = orderProgress(ids.map((id) => known.get(id) ?? null));
+function Progress({ pending, ids, known }: ProgressProps) {
+  if (isProgressLoading(pending)) return <>Loading progress…</>;
+  const progress = batchProgress(ids.map((id) => known.get(id) ?? null));
   return (
     <>
       {progressText(progress)}
@@ -120,7 +121,7 @@ function Progress({ order, ids, known }: ProgressProps) {
   );
 }
 
-function whatOf({ scope }: KillOrder): string {
+function whatOf({ scope }: PendingKill): string {
   if (scope.kind === 'job') return `Kill all runs of ${scope.job}`;
   const [first] = scope.runs;
   return scope.runs.length === 1 && first !== undefined
@@ -133,7 +134,7 @@ export function forceText(runs: readonly unknown[]): string {
 }
 
 /** `2 ended, 1 waiting for machine`. */
-export function progressText({ counts, isOver }: OrderProgress): string {
+export function progressText({ counts, isOver }: BatchProgress): string {
   const parts = [
     [counts.survived, 'with surviving processes'],
     [counts.gone, 'ended'],

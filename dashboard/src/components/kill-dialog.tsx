@@ -15,7 +15,7 @@ import {
   signalOptions,
 } from '../format/kill-options.ts';
 import { countText } from '../format/quantity.ts';
-import { type KillScope, orderKill } from '../state/kill-orders.ts';
+import { type KillScope, requestKill } from '../state/pending-kills.ts';
 import { relatedTexts, sortLeft } from '../state/related.ts';
 import { Dialog } from './dialog.tsx';
 
@@ -39,7 +39,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const why = reason.trim() === '' ? {} : { reason: reason.trim() };
-    orderKill(scope, { ...mannerOf(choice), ...why });
+    requestKill(scope, { ...mannerOf(choice), ...why });
     close(true);
   };
   const onKey = (event: TargetedKeyboardEvent<HTMLFormElement>) => {

@@ -5,7 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { RECONNECT_CAP_MS } from '#protocol/limits';
 import { backoffMs } from '#shared/backoff';
 import { FIRST_PAUSE_MS } from '../api/watch-socket.ts';
-import { freshness, useFleet } from '../state/fleet.ts';
+import { syncStatus, useFleet } from '../state/fleet.ts';
 import { mayRead } from '../state/rights.ts';
 import { session } from '../state/session.ts';
 import { LinkBanner } from './link-status.tsx';
@@ -157,5 +157,5 @@ function Followed() {
 
 function FollowedFleet() {
   useFleet();
-  return <LinkBanner freshness={freshness.value} />;
+  return <LinkBanner status={syncStatus.value} />;
 }

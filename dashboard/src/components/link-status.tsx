@@ -2,27 +2,27 @@
 
 import { elapsedText } from '../format/quantity.ts';
 import { now } from '../state/clock.ts';
-import type { Freshness } from '../state/freshness.ts';
+import type { SyncStatus } from '../state/sync.ts';
 import { Docked } from './dock.tsx';
 
-export function LinkStatus({ freshness }: { readonly freshness: Freshness }) {
+export function LinkStatus({ status }: { readonly status: SyncStatus }) {
   return (
-    <p class="link-status" data-link={freshness.kind} role="status">
+    <p class="link-status" data-link={status.kind} role="status">
       <span class="link-dot" aria-hidden="true" />
-      <span class="link-words">{linkText(freshness)}</span>
+      <span class="link-words">{linkText(status)}</span>
     </p>
   );
 }
 
-function linkText(freshness: Freshness): string {
-  switch (freshness.kind) {
+function linkText(status: SyncStatus): string {
+  switch (status.kind) {
     case 'connecting':
       return 'connecting…';
-    case 'catching_up':
+    case 'syncing':
       return 'syncing…';
-    case 'open':
+    case 'live':
       return 'live';
-    case 'down':
+    case 'stale':
       return 'offline';
   }
 }
@@ -31,12 +31,12 @@ function linkText(freshness: Freshness): string {
 const WORTH_TELLING_MS = 2_000;
 
 /** Told from the loss of the link until what was missed is there. */
-export function LinkBanner({ freshness }: { readonly freshness: Freshness }) {
-  if (freshness.kind !== 'down' && freshness.kind !== 'catching_up') return null;
-  if (freshness.since === null) return null;
+export function LinkBanner({ status }: { readonly status: SyncStatus }) {
+  if (status.kind !== 'stale' && status.kind !== 'syncing') return null;
+  if (status.since === null) return null;
   return (
     <Docked>
-      <Outage since={freshness.since} isBack={freshness.kind === 'catching_up'} />
+      <Outage since={status.since} isBack={status.kind === 'syncing'} />
     </Docked>
   );
 }

@@ -1,7 +1,7 @@
 /** What a row of a list offers to do with its runs: to pick them, and to kill them. */
 import type { ComponentChildren } from 'preact';
 import type { Run } from '#protocol/api';
-import type { KillScope } from '../state/kill-orders.ts';
+import type { KillScope } from '../state/pending-kills.ts';
 import { isKillable } from '../state/rights.ts';
 import type { Selection } from '../state/selection.ts';
 

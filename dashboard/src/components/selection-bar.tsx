@@ -2,7 +2,7 @@ import './selection-bar.css';
 import type { Run } from '#protocol/api';
 import { countText } from '../format/quantity.ts';
 import { useShortcuts } from '../keyboard/shortcuts.ts';
-import type { KillScope } from '../state/kill-orders.ts';
+import type { KillScope } from '../state/pending-kills.ts';
 import type { Selection } from '../state/selection.ts';
 import { Docked } from './dock.tsx';
 

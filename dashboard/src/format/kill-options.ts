@@ -3,7 +3,8 @@
 import type { Run } from '#protocol/api';
 import { KILL_SIGNALS, type KillSignal } from '#protocol/kill';
 import { formatDuration } from '#shared/format-duration';
-import type { KillManner, KillScope } from '../state/kill-orders.ts';
+import type { KillScope } from '../state/pending-kills.ts';
+import type { KillOptions } from '../state/saved-kills.ts';
 
 /** What is chosen. `own`: as each run was started with. */
 export interface MannerChoice {
@@ -84,8 +85,8 @@ export function isSigkill({ signal }: MannerChoice, own: OwnManner): boolean {
 }
 
 /** What is sent: nothing of what is the runs' own. */
-export function mannerOf({ signal, graceSeconds, includeRelated }: MannerChoice): KillManner {
-  const include: KillManner = includeRelated ? { include: 'related' } : {};
+export function mannerOf({ signal, graceSeconds, includeRelated }: MannerChoice): KillOptions {
+  const include: KillOptions = includeRelated ? { include: 'related' } : {};
   if (signal === 'SIGKILL') return { signal, grace_seconds: 0, ...include };
   return {
     ...(signal !== 'own' && { signal }),

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { remembered, tellOnLeaving } from '../state/history-entry.ts';
+import { remembered, saveOnLeaving } from '../state/history-entry.ts';
 
 const NAME = 'count';
 
@@ -14,7 +14,7 @@ export function useKeptCount(): KeptCount {
   const kept = useRef<number | null>(null);
   const noted = useRef(0);
   kept.current ??= numberOf(remembered(NAME));
-  useEffect(() => tellOnLeaving(NAME, () => noted.current), []);
+  useEffect(() => saveOnLeaving(NAME, () => noted.current), []);
   return {
     take: () => {
       const count = kept.current ?? 0;

@@ -5,7 +5,7 @@
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import * as v from 'valibot';
-import { remembered, tellOnLeaving } from '../state/history-entry.ts';
+import { remembered, saveOnLeaving } from '../state/history-entry.ts';
 
 const NAME = 'place';
 /** A row's height is known when it has been drawn: so often is looked whether it is where it was. */
@@ -44,7 +44,7 @@ export function useKeptPlace(options: KeptPlaceOptions): void {
   const { within } = options;
   const back = useRef<WayBack | null>(null);
   back.current ??= new WayBack(readPlace(remembered(NAME)));
-  useEffect(() => tellOnLeaving(NAME, () => back.current?.goal ?? placeWithin(within.current)), [within]);
+  useEffect(() => saveOnLeaving(NAME, () => back.current?.goal ?? placeWithin(within.current)), [within]);
   useLayoutEffect(() => back.current?.step(within.current, options));
   // Whoever goes elsewhere meanwhile is left there.
   useEffect(() => {

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { VNode } from 'preact';
 import { KillDialog } from '../components/kill-dialog.tsx';
-import type { KillScope } from '../state/kill-orders.ts';
+import type { KillScope } from '../state/pending-kills.ts';
 import type { Selection } from '../state/selection.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Run } from '#protocol/api';
-import type { KillScope } from '../state/kill-orders.ts';
+import type { KillScope } from '../state/pending-kills.ts';
 import type { Selection } from '../state/selection.ts';
 import { useShortcuts } from './shortcuts.ts';
 

@@ -1,13 +1,12 @@
-/** Kills by the order that has made them: one order for many runs or jobs is as many kills. Pure. */
+/** Kills by batch: one call for many runs or jobs makes a kill for each. Pure. */
 import type { Kill } from '#protocol/api';
 
-/** What one order has made, in the order of the list that it is out of. */
 export interface Batch {
   readonly id: string;
   readonly kills: readonly Kill[];
 }
 
-/** The list with all that one order has made in one place: where its first kill stands. */
+/** The list with each batch in one place: where its first kill was. */
 export function byBatch(kills: readonly Kill[]): (Kill | Batch)[] {
   const groups = Map.groupBy(kills, ({ id, batch }) => batch ?? id);
   return [...groups].map(([id, ofOne]) => {
@@ -20,7 +19,7 @@ export function isBatch(item: Kill | Batch): item is Batch {
   return 'kills' in item;
 }
 
-/** As much of it as says how it stands with all of it. */
+/** The batch as if it were one kill. */
 export function stateOfBatch({ kills }: Batch): Pick<Kill, 'state' | 'targets' | 'found_nothing'> {
   return {
     state: commonState(kills),
@@ -33,12 +32,12 @@ function commonState(kills: readonly Kill[]): Kill['state'] {
   const states = new Set(kills.map(({ state }) => state));
   const [only] = states;
   if (only !== undefined && states.size === 1) return only;
-  // Some are over and others are not, or none is and some machines have it.
+  // Some are settled and others not, or only some are delivered.
   if (states.has('queued') || states.has('delivered')) return 'delivered';
   return 'settled';
 }
 
-/** How many runs it is for: those that are named, and those that were found. */
+/** How many runs the batch is for: those that were found, and those that are named and not found yet. */
 export function runCount({ kills }: Batch): number {
   const named = kills.filter(({ run, targets }) => run !== null && targets.length === 0).length;
   return kills.reduce((sum, { targets }) => sum + targets.length, named);

@@ -1,143 +1,136 @@
-/** Everything the run page shows of one run, as it changes. */
-
-import { batch, type ReadonlySignal, signal } from '@preact/signals';
+/** One run with its events and its output, kept up to date. */
+import { batch, computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run, RunEvent } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchEvents, fetchRun } from '../api/calls.ts';
-import { type Failure, isTemporary } from '../api/failure.ts';
-import { openWatch, type WatchSocket } from '../api/watch-socket.ts';
+import type { Failure } from '../api/failure.ts';
 import { OutputFeed } from '../output/output-feed.ts';
-import { CatchUp } from './catch-up.ts';
-import { type Freshness, freshnessWith } from './freshness.ts';
-import { keepKills } from './kills.ts';
-import { newerOf } from './newest.ts';
-import { doubtSession } from './session.ts';
+import { upsertKills } from './kills.ts';
+import { type IsOutdated, Resync } from './resync.ts';
+import { type RunRef, refOf } from './run-ref.ts';
+import { store } from './store.ts';
+import { Sync, type SyncStatus } from './sync.ts';
 
-/** After a failure that may pass. */
-const RETRY_MS = 3_000;
-
-export interface RunFollower {
-  readonly run: ReadonlySignal<Run | null>;
-  readonly events: ReadonlySignal<readonly RunEvent[]>;
-  /** Whether those from before this page was loaded are among them: without them nobody can say how far a kill has come. */
-  readonly areEventsKnown: ReadonlySignal<boolean>;
-  /** Whether there are more of them, somewhere in the middle. */
-  readonly areEventsCut: ReadonlySignal<boolean>;
-  readonly freshness: ReadonlySignal<Freshness>;
-  /** Why nothing can be shown, or why what is shown may be old. */
-  readonly failure: ReadonlySignal<Failure | null>;
-  readonly feed: ReadonlySignal<OutputFeed | null>;
-  /** Goes up whenever the feed has something new to draw. */
-  readonly outputVersion: ReadonlySignal<number>;
-  stop(): void;
-}
-
-/** @param job null: of whichever job has a run with this id, if only one has */
+/** @param job null: the job of the only run with this id */
 export function followRun(id: string, job: string | null): RunFollower {
-  const follower = new Follower(id, job);
-  void follower.begin();
+  const follower = new RunFollower(id, job);
+  follower.start();
   return follower;
 }
 
-class Follower implements RunFollower {
-  readonly run = signal<Run | null>(null);
+export class RunFollower {
   readonly events = signal<readonly RunEvent[]>([]);
+  /** Whether the events from before this view are among them: without them nobody can say how far a kill has come. */
   readonly areEventsKnown = signal(false);
-  readonly areEventsCut = signal(false);
-  readonly freshness = signal<Freshness>({ kind: 'connecting' });
-  readonly failure = signal<Failure | null>(null);
+  /** Whether some are missing in the middle, because there are too many. */
+  readonly areEventsTruncated = signal(false);
   readonly feed = signal<OutputFeed | null>(null);
+  /** Goes up whenever the feed has something new to draw. */
   readonly outputVersion = signal(0);
+  readonly run: ReadonlySignal<Run | null>;
+  readonly syncStatus: ReadonlySignal<SyncStatus>;
+  /** Why nothing can be shown, or why what is shown may be outdated. */
+  readonly failure: ReadonlySignal<Failure | null>;
   readonly #id: string;
   /** Null until it is known. */
   #job: string | null;
-  readonly #catchUp = new CatchUp(
-    (isOutdated) => this.#askForMissed(isOutdated),
+  readonly #ref = signal<RunRef | null>(null);
+  readonly #sync = signal<Sync | null>(null);
+  readonly #loadFailure = signal<Failure | null>(null);
+  readonly #load = new Resync(
+    (isOutdated) => this.#fetchRun(isOutdated),
     (failure) => {
-      this.failure.value = failure;
-      if (failure === null && this.freshness.value.kind === 'catching_up') this.freshness.value = { kind: 'open' };
+      this.#loadFailure.value = failure;
     },
   );
-  #watch: WatchSocket | null = null;
-  #retry: ReturnType<typeof setTimeout> | undefined;
-  #stopped = false;
+  #release: () => void = () => undefined;
 
   constructor(id: string, job: string | null) {
     this.#id = id;
     this.#job = job;
+    let last: Run | null = null;
+    this.run = computed(() => {
+      // A run that is removed while it is shown stays in view.
+      if (this.#ref.value !== null) last = store.run(this.#ref.value) ?? last;
+      return last;
+    });
+    this.syncStatus = computed(() => this.#sync.value?.status.value ?? { kind: 'connecting' });
+    this.failure = computed(() => this.#sync.value?.failure.value ?? this.#loadFailure.value);
   }
 
-  /** The run has to be known before its job can be watched. */
-  async begin(): Promise<void> {
-    const answer = await fetchRun(this.#id, this.#job);
-    if (this.#stopped) return;
-    if (!answer.ok) {
-      this.failure.value = answer.failure;
-      if (isTemporary(answer.failure)) this.#retry = setTimeout(() => void this.begin(), RETRY_MS);
-      return;
-    }
-    const run = answer.value;
-    this.#job = run.job;
-    batch(() => {
-      this.failure.value = null;
-      this.run.value = newerOf(this.run.value, run);
-      this.feed.value = this.#openFeed(run);
-    });
-    this.#watch = openWatch(`/jobs/${encodeURIComponent(run.job)}/watch`, {
-      opened: () => this.feed.value?.opened(),
-      message: (message) => this.#received(message),
-      output: (frame) => this.feed.value?.frame(frame),
-      state: (state) => {
-        this.freshness.value = freshnessWith(this.freshness.value, state);
-      },
-      refused: () => void doubtSession(),
-    });
+  start(): void {
+    void this.#load.begin();
   }
 
   stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#retry);
-    this.#catchUp.stop();
-    this.#watch?.close();
+    this.#load.stop();
+    this.#sync.value?.stop();
+    this.#release();
+  }
+
+  /** The run has to be known before its job can be watched. */
+  async #fetchRun(isOutdated: IsOutdated): Promise<Failure | null> {
+    const answer = await fetchRun(this.#id, this.#job);
+    if (!answer.ok) return answer.failure;
+    if (isOutdated()) return null;
+    const run = answer.value;
+    const ref = refOf(run);
+    this.#job = run.job;
+    this.#release = store.retain((other) => refOf(other) === ref);
+    const sync = new Sync({
+      path: `/jobs/${encodeURIComponent(run.job)}/watch`,
+      // The subscription comes first, then the resync: nothing falls between.
+      opened: () => this.feed.value?.opened(),
+      resync: (isLate) => this.#resync(isLate),
+      message: (message) => this.#received(message),
+      output: (frame) => this.feed.value?.frame(frame),
+    });
+    batch(() => {
+      store.apply({ pastRuns: [run] });
+      this.#ref.value = ref;
+      this.feed.value = this.#openFeed(run, sync);
+      this.#sync.value = sync;
+    });
+    sync.start();
+    return null;
   }
 
   #received(message: WatchMessage): void {
+    if ('run' in message && (message.type === 'run' ? message.run.id : message.run) !== this.#id) return;
     switch (message.type) {
       case 'subscribed':
-        // From here on nothing is missed: now ask for what was before.
-        if (message.run !== this.#id) return;
         this.feed.value?.subscribed(message.offset);
-        void this.#catchUp.begin();
+        this.#sync.value?.resync();
         return;
       case 'run':
-        if (message.run.id === this.#id) this.run.value = newerOf(this.run.value, message.run);
+        store.apply({ runs: [message.run] });
         return;
       case 'kill':
-        keepKills([message.kill]);
+        upsertKills([message.kill]);
         return;
       case 'event':
-        if (message.run === this.#id) this.#addEvents([message.event]);
+        this.#addEvents([message.event]);
         return;
       case 'gap':
-        if (message.run === this.#id) this.feed.value?.gap(message.from, message.to, message.begin);
+        this.feed.value?.gap(message.from, message.to, message.begin);
         return;
       case 'behind':
-        if (message.run === this.#id) void this.feed.value?.behind();
+        void this.feed.value?.behind();
         return;
       case 'error':
         console.warn(`watch: ${message.code}: ${message.message}`);
     }
   }
 
-  async #askForMissed(isOutdated: () => boolean): Promise<Failure | null> {
+  async #resync(isOutdated: IsOutdated): Promise<Failure | null> {
     const [run, events] = await Promise.all([fetchRun(this.#id, this.#job), fetchEvents(this.#id, this.#job)]);
     if (isOutdated()) return null;
     batch(() => {
-      if (run.ok) this.run.value = newerOf(this.run.value, run.value);
+      if (run.ok) store.apply({ pastRuns: [run.value] });
       if (!events.ok) return;
       this.#addEvents(events.value.items);
       this.areEventsKnown.value = true;
-      this.areEventsCut.value = events.value.isCut;
+      this.areEventsTruncated.value = events.value.isTruncated;
     });
     if (!run.ok) return run.failure;
     return events.ok ? null : events.failure;
@@ -151,9 +144,9 @@ class Follower implements RunFollower {
     this.events.value = [...byId.values()].sort((a, b) => a.id - b.id);
   }
 
-  #openFeed(run: Run): OutputFeed {
+  #openFeed(run: Run, sync: Sync): OutputFeed {
     return new OutputFeed(this.#id, run.output_bytes, {
-      send: (message) => this.#watch?.send(message) ?? false,
+      send: (message) => sync.send(message),
       fetchTotal: async () => {
         const answer = await fetchRun(this.#id, this.#job);
         return answer.ok ? answer.value.output_bytes : null;

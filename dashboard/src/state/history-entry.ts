@@ -59,7 +59,7 @@ export function remembered(name: string): unknown {
 }
 
 /** @returns ends the telling */
-export function tellOnLeaving(name: string, tell: () => unknown): () => void {
+export function saveOnLeaving(name: string, tell: () => unknown): () => void {
   tellers.set(name, tell);
   return () => {
     if (tellers.get(name) === tell) tellers.delete(name);

@@ -1,8 +1,8 @@
 /**
- * How far a kill of one run has come, told from what is known to have happened.
+ * How far a kill of one run has come.
  *
- * Events and kills reach the page by different ways. Each of them is true when it arrives, so a step is done as soon
- * as either says so, and no step is shown as done before.
+ * Events and kills arrive independently, and each is true when it arrives: a step is done as soon as either says so, and
+ * never before.
  */
 import type { Kill, Run, RunEvent, Target } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
@@ -16,12 +16,12 @@ export interface Step {
   readonly name: StepName;
   /** - `skipped`: the run went without it */
   readonly state: 'done' | 'next' | 'open' | 'skipped';
-  /** When, if an event has told. */
+  /** Null if no event reports it. */
   readonly at: string | null;
 }
 
-/** An operator's order, as far as this run is concerned. */
-export interface Order {
+/** A kill, as far as this run is concerned. */
+export interface RequestedKill {
   readonly id: string;
   readonly by: string;
   readonly reason: string | null;
@@ -31,40 +31,40 @@ export interface Order {
 }
 
 export interface KillProgress {
-  /** The orders, the first one first; none when the wrapper ends the run for a reason of its own. */
-  readonly orders: readonly Order[];
+  /** The first one first; none when the wrapper ends the run for a reason of its own. */
+  readonly kills: readonly RequestedKill[];
   readonly ownReason: 'timeout' | 'idle_timeout' | 'offline_limit' | 'local_signal' | null;
   readonly steps: readonly Step[];
   readonly firstSignal: string;
   /** When SIGKILL follows; null when no grace runs. */
   readonly graceEndsAt: number | null;
-  /** Whether it was sent to the machine, which has not answered yet. */
+  /** Whether it was sent to the machine and isn't acknowledged yet. */
   readonly isUnanswered: boolean;
   readonly waitingForMachine: boolean;
   readonly survivors: Survivors;
-  /** Related processes that were not killed, as last told. */
+  /** Related processes that were not killed, as last reported. */
   readonly related: readonly Related[];
   readonly outcome: 'under_way' | 'gone' | 'refused' | 'lost';
-  /** Whether the run had ended: then it is for what it left running. */
+  /** Whether the run had ended before: the kill is for what it left running. */
   readonly isAfterEnd: boolean;
 }
 
 type Progress = Extract<RunEvent, { type: 'kill_progress' }>;
 type Delivered = Extract<RunEvent, { type: 'kill_delivered' }>;
 
-/** Of the kill that is under way, or was last: what a run has left running is ended by another one than the run. */
+/** Of the latest kill: one after the run's end is for what the run left running. Null if there was none. */
 export function killProgress(run: Run, events: readonly RunEvent[], all: readonly Kill[]): KillProgress | null {
   const kills = all.filter(({ job }) => job === run.job);
   const whole = () => progressOf(run, events, kills, false);
   if (!run.final || !events.some(({ type }) => type === 'left_running')) return whole();
   const sinceEnd = events.slice(events.findLastIndex(({ type }) => type === 'ended') + 1);
   const named = new Set(sinceEnd.flatMap((event) => ('kill' in event && event.kill !== null ? event.kill : [])));
-  const orderedSince = (kill: Kill) =>
+  const isRequestedSince = (kill: Kill) =>
     run.ended_at !== null && Date.parse(kill.requested_at) > Date.parse(run.ended_at);
-  const afterEnd = kills.filter((kill) => named.has(kill.id) || orderedSince(kill));
-  const orders = events.filter((event) => event.type === 'kill_requested' && named.has(event.kill));
-  const told = [...orders.filter((event) => !sinceEnd.includes(event)), ...sinceEnd];
-  return progressOf(run, told, afterEnd, true) ?? whole();
+  const afterEnd = kills.filter((kill) => named.has(kill.id) || isRequestedSince(kill));
+  const requests = events.filter((event) => event.type === 'kill_requested' && named.has(event.kill));
+  const relevant = [...requests.filter((event) => !sinceEnd.includes(event)), ...sinceEnd];
+  return progressOf(run, relevant, afterEnd, true) ?? whole();
 }
 
 function progressOf(
@@ -73,28 +73,28 @@ function progressOf(
   kills: readonly Kill[],
   isAfterEnd: boolean,
 ): KillProgress | null {
-  const orders = ordersOf(run, events, kills);
+  const requested = requestedKillsOf(run, events, kills);
   const progress = events.filter((event): event is Progress => event.type === 'kill_progress');
-  if (orders.length === 0 && progress.length === 0) return null;
+  if (requested.length === 0 && progress.length === 0) return null;
   const targets = kills.flatMap((kill) => kill.targets.filter((target) => target.run === run.id));
   const delivered = events.filter((event): event is Delivered => event.type === 'kill_delivered');
 
   const first = progress.find((event) => event.phase === 'term');
-  const firstSignal = first?.signal ?? orders[0]?.signal ?? 'SIGTERM';
-  const reached = reachedSteps(orders, delivered, progress, targets);
-  // An order to send SIGKILL at once is one step, not two.
+  const firstSignal = first?.signal ?? requested[0]?.signal ?? 'SIGTERM';
+  const reached = reachedSteps(requested, delivered, progress, targets);
+  // An immediate SIGKILL is one step, not two.
   if (firstSignal === 'SIGKILL' && reached.has('term')) {
     reached.set('kill', reached.get('kill') ?? reached.get('term') ?? null);
   }
   const outcome = outcomeOf(run, reached, progress, targets, isAfterEnd);
   return {
-    orders,
-    ownReason: orders.length > 0 ? null : ownReason(progress),
-    steps: stepsOf(reached, outcome, firstSignal === 'SIGKILL', orders.length > 0),
+    kills: requested,
+    ownReason: requested.length > 0 ? null : ownReason(progress),
+    steps: stepsOf(reached, outcome, firstSignal === 'SIGKILL', requested.length > 0),
     firstSignal,
-    graceEndsAt: outcome === 'under_way' ? graceEnd(run, orders, delivered, progress) : null,
+    graceEndsAt: outcome === 'under_way' ? graceEnd(run, requested, delivered, progress) : null,
     isUnanswered: outcome === 'under_way' && !reached.has('delivered') && isSent(events, targets),
-    waitingForMachine: outcome === 'under_way' && !reached.has('delivered') && orders.length > 0 && !run.connected,
+    waitingForMachine: outcome === 'under_way' && !reached.has('delivered') && requested.length > 0 && !run.connected,
     survivors: progress.at(-1) ?? targets.find(hasSurvivors) ?? NO_SURVIVORS,
     related: progress.at(-1)?.related ?? targets.find(({ related }) => related.length > 0)?.related ?? [],
     outcome,
@@ -102,26 +102,26 @@ function progressOf(
   };
 }
 
-function ordersOf(run: Run, events: readonly RunEvent[], kills: readonly Kill[]): Order[] {
-  const orders = new Map<string, Order>();
+function requestedKillsOf(run: Run, events: readonly RunEvent[], kills: readonly Kill[]): RequestedKill[] {
+  const requested = new Map<string, RequestedKill>();
   for (const event of events) {
     if (event.type !== 'kill_requested') continue;
     const { kill: id, requested_by: by, reason, signal, grace_ms: graceMs, at: requestedAt } = event;
-    orders.set(id, { id, by, reason, signal, graceMs, requestedAt });
+    requested.set(id, { id, by, reason, signal, graceMs, requestedAt });
   }
   for (const kill of kills) {
     const concerned = kill.run === run.id || kill.targets.some((target) => target.run === run.id);
-    if (!concerned || orders.has(kill.id)) continue;
+    if (!concerned || requested.has(kill.id)) continue;
     const { id, requested_by: by, reason, requested_at: requestedAt } = kill;
     const signal = kill.signal ?? run.kill_signal;
     const graceMs = kill.grace_ms ?? run.grace_ms;
-    orders.set(id, { id, by, reason, signal, graceMs, requestedAt });
+    requested.set(id, { id, by, reason, signal, graceMs, requestedAt });
   }
-  return [...orders.values()].sort((a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt));
+  return [...requested.values()].sort((a, b) => Date.parse(a.requestedAt) - Date.parse(b.requestedAt));
 }
 
 function reachedSteps(
-  orders: readonly Order[],
+  requested: readonly RequestedKill[],
   delivered: readonly Delivered[],
   progress: readonly Progress[],
   targets: readonly Target[],
@@ -130,7 +130,7 @@ function reachedSteps(
   const reach = (step: StepName, at: string | null) => {
     if (!reached.has(step)) reached.set(step, at);
   };
-  for (const order of orders) reach('requested', order.requestedAt);
+  for (const kill of requested) reach('requested', kill.requestedAt);
   for (const event of delivered) reach('delivered', event.at);
   for (const event of progress) {
     if (event.phase !== 'refused') reach(event.phase, event.at);
@@ -139,8 +139,8 @@ function reachedSteps(
     if (state === 'delivered' || state === 'term' || state === 'kill' || state === 'gone') reach('delivered', null);
     if (state === 'term' || state === 'kill' || state === 'gone') reach(state, null);
   }
-  // Whatever the machine has told of an order, it must have got it.
-  if (orders.length > 0 && (reached.has('term') || reached.has('kill') || reached.has('gone')))
+  // The machine can't report progress of a kill that it doesn't have.
+  if (requested.length > 0 && (reached.has('term') || reached.has('kill') || reached.has('gone')))
     reach('delivered', null);
   return reached;
 }
@@ -161,7 +161,7 @@ function outcomeOf(
   if (refused) return 'refused';
   if (isLive(run.state) || (isAfterEnd && run.left_running.length > 0)) return 'under_way';
   if (run.state === 'lost') return 'lost';
-  // The run has ended, and no signal of ours was told of: it ended by itself.
+  // The run has ended, and no signal of ours was reported: it ended by itself.
   return reached.has('term') || reached.has('kill') ? 'gone' : 'refused';
 }
 
@@ -169,10 +169,10 @@ function stepsOf(
   reached: ReadonlyMap<StepName, string | null>,
   outcome: KillProgress['outcome'],
   killOnly: boolean,
-  ordered: boolean,
+  isRequested: boolean,
 ): Step[] {
   const names = STEPS.filter(
-    (name) => !(killOnly && name === 'term') && (ordered || (name !== 'requested' && name !== 'delivered')),
+    (name) => !(killOnly && name === 'term') && (isRequested || (name !== 'requested' && name !== 'delivered')),
   );
   const next = names.find((name) => !reached.has(name));
   return names.map((name) => ({
@@ -182,7 +182,7 @@ function stepsOf(
   }));
 }
 
-/** How it is with a step of which nothing was told. */
+/** The state of a step that nothing has reported. */
 function missingState(name: StepName, outcome: KillProgress['outcome'], next: StepName | undefined): Step['state'] {
   switch (outcome) {
     case 'gone':
@@ -196,21 +196,21 @@ function missingState(name: StepName, outcome: KillProgress['outcome'], next: St
   }
 }
 
-/** A later order may shorten the grace that runs, and never starts it again. */
+/** A later kill may shorten the grace period, and never restarts it. */
 function graceEnd(
   run: Run,
-  orders: readonly Order[],
+  requested: readonly RequestedKill[],
   delivered: readonly Delivered[],
   progress: readonly Progress[],
 ): number | null {
   const term = progress.find((event) => event.phase === 'term');
   if (term === undefined || progress.some((event) => event.phase === 'kill' || event.phase === 'gone')) return null;
   const termAt = Date.parse(term.at);
-  const ends = orders.flatMap((order) => {
-    const arrival = delivered.find((event) => event.kill === order.id);
-    if (arrival === undefined && term.kill !== order.id) return [];
+  const ends = requested.flatMap((kill) => {
+    const arrival = delivered.find((event) => event.kill === kill.id);
+    if (arrival === undefined && term.kill !== kill.id) return [];
     const from = arrival === undefined ? termAt : Math.max(termAt, Date.parse(arrival.at));
-    return [from + (order.signal === 'SIGKILL' ? 0 : order.graceMs)];
+    return [from + (kill.signal === 'SIGKILL' ? 0 : kill.graceMs)];
   });
   if (term.kill === null) ends.push(termAt + run.grace_ms);
   return ends.length === 0 ? null : Math.min(...ends);

@@ -59,3 +59,8 @@ function oneLess(unlisted: LastEnds['unlisted']): LastEnds['unlisted'] {
 function isLater(a: LastEnd, b: LastEnd): boolean {
   return a.ended_at === b.ended_at ? a.run > b.run : a.ended_at > b.ended_at;
 }
+
+/** Whether the list of a job's last ends names only some of them. */
+export function isTruncated({ last_ends, last_end_counts }: Job): boolean {
+  return Object.values(last_end_counts).reduce((sum, count) => sum + count, 0) > last_ends.length;
+}

@@ -1,4 +1,4 @@
-/** A list that is read page by page, and again from its top when it may have changed. */
+/** A list that is loaded page by page, and again from its top when it may have changed. */
 import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Page } from '../api/calls.ts';
 import type { Failure, Result } from '../api/failure.ts';
@@ -6,7 +6,7 @@ import { serverNow } from './clock.ts';
 
 export interface Listing<Item> {
   readonly items: readonly Item[];
-  /** When its top was read; null before the first answer: what is not there then may still come. */
+  /** When its top was loaded; null before the first response: what is missing then may still come. */
   readonly readAt: number | null;
   readonly hasMore: boolean;
   readonly isBusy: boolean;
@@ -15,15 +15,17 @@ export interface Listing<Item> {
 
 export interface Lister<Item> {
   readonly state: ReadonlySignal<Listing<Item>>;
-  /** Reads it again, as far down as it was read before. */
+  /** Loads it again, as far down as it was loaded before. */
   reload(): Promise<void>;
-  /** Reads on. */
+  /** Loads the next page. */
   more(): Promise<void>;
+  /** Drops the end of what was loaded. @param cursor where it continues */
+  truncate(items: readonly Item[], cursor: string): void;
 }
 
 interface ListerOptions {
   readonly now?: () => number;
-  /** As many as the reader has seen before. */
+  /** As many items as the reader has seen before. */
   readonly least?: number;
 }
 
@@ -33,7 +35,7 @@ export function createLister<Item>(
 ): Lister<Item> {
   const state = signal<Listing<Item>>({ items: [], readAt: null, hasMore: false, isBusy: false, failure: null });
   let next: string | null = null;
-  // An answer to a question that was asked anew since counts no more.
+  // The response to an earlier request is ignored.
   let generation = 0;
 
   const begin = () => {
@@ -71,6 +73,11 @@ export function createLister<Item>(
       if (!page.ok) return end({ failure: page.failure });
       next = page.value.next;
       end({ items: [...state.peek().items, ...page.value.items], hasMore: next !== null });
+    },
+    truncate: (items, cursor) => {
+      generation += 1;
+      next = cursor;
+      end({ items, hasMore: true });
     },
   };
 }

@@ -1,9 +1,9 @@
 /** Runs that were picked to be killed together. One that ends leaves by itself. */
 import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals';
 import type { Run, Session } from '#protocol/api';
-import type { Runs } from './newest.ts';
 import { mayKill } from './rights.ts';
 import { type RunRef, refOf } from './run-ref.ts';
+import type { Runs } from './store.ts';
 
 export interface Selection {
   readonly runs: readonly Run[];

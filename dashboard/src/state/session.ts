@@ -6,7 +6,7 @@ import { signOut as deleteSession, fetchSession, signIn as postSession } from '.
 import type { Failure } from '../api/failure.ts';
 import { isSignedOut } from '../api/failure.ts';
 import { disownCalls } from '../api/http.ts';
-import { tellOtherTabs } from './other-tabs.ts';
+import { notifyOtherTabs } from './other-tabs.ts';
 
 export type SessionState =
   | { readonly kind: 'asking' }
@@ -29,7 +29,7 @@ export async function signIn(token: string): Promise<Failure | null> {
   if (!answer.ok) return answer.failure;
   if (session.value.kind === 'signed_in') startOver();
   else session.value = { kind: 'signed_in', session: answer.value };
-  tellOtherTabs();
+  notifyOtherTabs();
   return null;
 }
 
@@ -37,7 +37,7 @@ export async function signOut(): Promise<Failure | null> {
   const answer = await deleteSession();
   if (!answer.ok && !isSignedOut(answer.failure)) return answer.failure;
   leave(null);
-  tellOtherTabs();
+  notifyOtherTabs();
   return null;
 }
 
@@ -50,7 +50,7 @@ export function sessionEnded(): void {
 }
 
 /** A socket was refused, or another tab has signed in or out: asking tells who we are by now. */
-export async function doubtSession(): Promise<void> {
+export async function recheckSession(): Promise<void> {
   const before = session.value;
   if (before.kind === 'signed_out') return loadSession();
   if (before.kind !== 'signed_in') return;

@@ -15,14 +15,14 @@ import { useKeptCount } from '../../hooks/kept-count.ts';
 import { useKeptSet } from '../../hooks/kept-set.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
-import { jobPath, killPath, Link, narrow, query, runPath } from '../../router.tsx';
-import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
-import { useFresh } from '../../state/keep-fresh.ts';
-import { keepKills, kills } from '../../state/kills.ts';
+import { jobPath, killPath, Link, query, runPath, setFilter } from '../../router.tsx';
+import { openRuns, syncStatus, useFleet } from '../../state/fleet.ts';
+import { kills, upsertKills } from '../../state/kills.ts';
 import { createLister, type Lister } from '../../state/listing.ts';
 import { type RunName, refOf } from '../../state/run-ref.ts';
+import { useReload } from '../../state/use-reload.ts';
 import { ADMIN_TOKEN_ID, actorChoices, namesOf, unnamed } from './names.ts';
-import { type AuditNarrowing, newerKills } from './newer.ts';
+import { type AuditFilter, newerKills } from './newer.ts';
 import { sentenceOf } from './sentences.ts';
 
 const PAGE_SIZE = 50;
@@ -41,8 +41,8 @@ export function AuditPage() {
     () => createLister((cursor) => fetchAudit({ ...narrowing, limit: PAGE_SIZE, cursor }), { least: kept.take() }),
     [JSON.stringify(narrowing)],
   );
-  useFresh(lister.reload);
-  useFresh(readKills);
+  useReload(lister.reload);
+  useReload(readKills);
   const { items, readAt, hasMore, failure } = lister.state.value;
   kept.note(items.length);
   const names = useNames(items);
@@ -79,7 +79,7 @@ export function AuditPage() {
       )}
       {items.length === 0 && failure === null && <Nothing isRead={readAt !== null} narrowing={narrowing} />}
       {hasMore && <MoreButton lister={lister} />}
-      <LinkBanner freshness={freshness.value} />
+      <LinkBanner status={syncStatus.value} />
     </main>
   );
 }
@@ -88,7 +88,7 @@ export function AuditPage() {
 async function readKills(): Promise<void> {
   const answer = await fetchKills({ job: null, state: '', limit: KNOWN_KILLS, cursor: null });
   // Without them there are ids in place of some machines; the list itself tells of a failure.
-  if (answer.ok) keepKills(answer.value.items);
+  if (answer.ok) upsertKills(answer.value.items);
 }
 
 function machineOf(run: RunName, kill: string): string | null {
@@ -96,7 +96,7 @@ function machineOf(run: RunName, kill: string): string | null {
   return target?.machine ?? openRuns.value.get(refOf(run))?.machine ?? null;
 }
 
-function readNarrowing(from: URLSearchParams): AuditNarrowing {
+function readNarrowing(from: URLSearchParams): AuditFilter {
   const action = from.get('action');
   return {
     actor: from.get('actor'),
@@ -134,7 +134,7 @@ function useNames(entries: readonly AuditEntry[]): ReadonlyMap<string, string> {
 
 interface AsOfProps {
   readonly lister: Lister<AuditEntry>;
-  readonly narrowing: AuditNarrowing;
+  readonly narrowing: AuditFilter;
 }
 
 /** The list stands still while it is read; what is newer is offered. */
@@ -178,7 +178,7 @@ const NOBODY_NAMES: Partial<Record<AuditAction, string>> = {
 };
 
 interface NarrowProps {
-  readonly narrowing: AuditNarrowing;
+  readonly narrowing: AuditFilter;
   readonly names: ReadonlyMap<string, string>;
 }
 
@@ -193,7 +193,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
       <select
         id="audit-action"
         value={action ?? ''}
-        onChange={(event) => narrow({ action: event.currentTarget.value })}
+        onChange={(event) => setFilter({ action: event.currentTarget.value })}
       >
         <option value="">All actions</option>
         {AUDIT_ACTIONS.map((name) => (
@@ -203,7 +203,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
         ))}
       </select>
       <label for="audit-actor">By</label>
-      <select id="audit-actor" value={actor ?? ''} onChange={(event) => narrow({ actor: event.currentTarget.value })}>
+      <select id="audit-actor" value={actor ?? ''} onChange={(event) => setFilter({ actor: event.currentTarget.value })}>
         <option value="">Anyone</option>
         {actorChoices(known).map(({ id, label }) => (
           <option key={id} value={id}>
@@ -212,7 +212,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
         ))}
       </select>
       {subject !== null && (
-        <button type="button" class="chip" aria-pressed={true} onClick={() => narrow({ subject: null })}>
+        <button type="button" class="chip" aria-pressed={true} onClick={() => setFilter({ subject: null })}>
           About {known.get(subject) ?? subject}
           <span aria-hidden="true">×</span>
           <span class="unseen">: clear filter</span>
@@ -223,7 +223,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
   );
 }
 
-function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly narrowing: AuditNarrowing }) {
+function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly narrowing: AuditFilter }) {
   if (!isRead) {
     return (
       <p class="nothing" role="status">
@@ -238,7 +238,7 @@ function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly nar
         ? 'No matching entries.'
         : 'No entries yet. Kills, token changes, sign-ins and denied requests appear here.'}{' '}
       {isNarrowed && (
-        <button type="button" class="button quiet" onClick={() => narrow({ actor: null, action: null, subject: null })}>
+        <button type="button" class="button quiet" onClick={() => setFilter({ actor: null, action: null, subject: null })}>
           Clear filter
         </button>
       )}
@@ -273,7 +273,7 @@ function EntryRow({ entry, names, isOpen, toggle }: EntryRowProps) {
               type="button"
               class="actor"
               title={`Show only entries by ${actor.name}`}
-              onClick={() => narrow({ actor: actor.id })}
+              onClick={() => setFilter({ actor: actor.id })}
             >
               {actor.name}
             </button>
@@ -328,7 +328,7 @@ function Details({ entry }: { readonly entry: AuditEntry }) {
       </Detail>
       <Detail name={SUBJECT_NAMES[action] ?? 'Token'}>
         <code>{subject}</code>{' '}
-        <button type="button" class="button quiet" onClick={() => narrow({ subject })}>
+        <button type="button" class="button quiet" onClick={() => setFilter({ subject })}>
           Filter by this
         </button>
       </Detail>

@@ -1,8 +1,8 @@
 /** Whether there is more in the audit by now than was read. Pure. */
 import type { AuditEntry } from '#protocol/api';
-import type { Kills } from '../../state/kills.ts';
+import type { Kills } from '../../state/store.ts';
 
-export interface AuditNarrowing {
+export interface AuditFilter {
   readonly actor: string | null;
   readonly action: string | null;
   readonly subject: string | null;
@@ -16,7 +16,7 @@ export function newerKills(
   entries: readonly AuditEntry[],
   readAt: number,
   heard: Kills,
-  narrowing: AuditNarrowing,
+  narrowing: AuditFilter,
 ): number {
   if (narrowing.action !== null && narrowing.action !== 'kill') return 0;
   const listed = new Set(entries.map(({ detail }) => detail.kill));

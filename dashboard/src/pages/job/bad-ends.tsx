@@ -4,14 +4,14 @@ import { StateBadge } from '../../components/run-state.tsx';
 import { Ago } from '../../components/time.tsx';
 import { countText } from '../../format/quantity.ts';
 import { Link, runPath } from '../../router.tsx';
-import type { FleetJob } from '../../state/fleet-model.ts';
 import { machineCount } from '../../state/last-ends.ts';
+import type { JobSummary } from '../../state/store.ts';
 
 /** More machines than this are left to the history. */
 const TOLD = 5;
 
 interface BadEndsProps {
-  readonly job: FleetJob;
+  readonly job: JobSummary;
   /** Where something of it is open, how it ended before is history. */
   readonly open: readonly Run[];
 }

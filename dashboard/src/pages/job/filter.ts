@@ -45,6 +45,6 @@ export function matchesRun({ states, machine, instance }: RunFilter, run: Run): 
   );
 }
 
-export function isNarrowed({ states, machine, instance }: RunFilter): boolean {
+export function isFiltered({ states, machine, instance }: RunFilter): boolean {
   return states.length > 0 || machine !== null || instance !== null;
 }

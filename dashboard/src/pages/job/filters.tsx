@@ -2,8 +2,8 @@
 import type { RefObject } from 'preact';
 import { DensityToggle } from '../../components/density.tsx';
 import { STATE_WORDS } from '../../format/run-state-labels.ts';
-import { narrow } from '../../router.tsx';
-import { choiceOf, isNarrowed, type RunFilter, STATE_CHOICES, toggledStates } from './filter.ts';
+import { setFilter } from '../../router.tsx';
+import { choiceOf, isFiltered, type RunFilter, STATE_CHOICES, toggledStates } from './filter.ts';
 import { MarkSign } from './marks.tsx';
 
 interface FiltersProps {
@@ -21,7 +21,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
     <search ref={place} class="filters sticky" aria-label="Filter the history">
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame that says nothing more */}
       <div class="chips" role="group" aria-label="States">
-        <button type="button" class="chip" aria-pressed={chosen.size === 0} onClick={() => narrow({ state: null })}>
+        <button type="button" class="chip" aria-pressed={chosen.size === 0} onClick={() => setFilter({ state: null })}>
           All
         </button>
         {STATE_CHOICES.map((choice) => (
@@ -31,7 +31,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
             class="chip"
             data-choice={choice}
             aria-pressed={chosen.has(choice)}
-            onClick={() => narrow({ state: toggledStates(filter, choice) })}
+            onClick={() => setFilter({ state: toggledStates(filter, choice) })}
           >
             <MarkSign state={choice} />
             {STATE_WORDS[choice]}
@@ -42,7 +42,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
         class="job-machine"
         aria-label="Machine"
         value={filter.machine ?? ''}
-        onChange={(event) => narrow({ machine: event.currentTarget.value })}
+        onChange={(event) => setFilter({ machine: event.currentTarget.value })}
       >
         <option value="">{choices.length > 1 ? `All ${choices.length} machines` : 'All machines'}</option>
         {choices.map((machine) => (
@@ -56,12 +56,12 @@ export function Filters({ place, filter, machines }: FiltersProps) {
           type="button"
           class="chip job-instance"
           aria-label={`Instance ${filter.instance}: clear filter`}
-          onClick={() => narrow({ instance: null })}
+          onClick={() => setFilter({ instance: null })}
         >
           instance {filter.instance} <span aria-hidden="true">×</span>
         </button>
       )}
-      {isNarrowed(filter) && (
+      {isFiltered(filter) && (
         <button type="button" class="button quiet" onClick={showAll}>
           Clear filter
         </button>
@@ -72,5 +72,5 @@ export function Filters({ place, filter, machines }: FiltersProps) {
 }
 
 export function showAll(): void {
-  narrow({ state: null, machine: null, instance: null });
+  setFilter({ state: null, machine: null, instance: null });
 }

@@ -1,16 +1,16 @@
 import type { RefObject } from 'preact';
-import type { KillScope } from '../../state/kill-orders.ts';
+import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import { ChartPane } from './chart-pane.tsx';
 import type { RunFilter } from './filter.ts';
 import { Filters } from './filters.tsx';
-import type { JobFollower } from './follow-job.ts';
+import type { RunHistory } from './history.ts';
 import { HistoryEnd } from './history-end.tsx';
 import { PastRow } from './run-row.tsx';
 import { RunList, type RunRows } from './run-rows.tsx';
 
 interface HistorySectionProps {
-  readonly follower: JobFollower;
+  readonly history: RunHistory;
   readonly filter: RunFilter;
   /** Where the filters are: they stay in sight over the rows. */
   readonly filters: RefObject<HTMLElement | null>;
@@ -24,7 +24,7 @@ interface HistorySectionProps {
 
 /** The runs of a job as far as the filter lets them through, as a chart and as a list. */
 export function HistorySection(props: HistorySectionProps) {
-  const { follower, filter, filters, isAwaited, machines, rows, selection, ask } = props;
+  const { history, filter, filters, isAwaited, machines, rows, selection, ask } = props;
   return (
     <section class="job-history" aria-labelledby="job-history">
       <h2 id="job-history">History</h2>
@@ -35,7 +35,7 @@ export function HistorySection(props: HistorySectionProps) {
         label="History, newest first"
         row={(run) => <PastRow run={run} selection={selection} ask={ask} />}
       />
-      {!isAwaited && <HistoryEnd follower={follower} filter={filter} shown={rows.runs.length} />}
+      {!isAwaited && <HistoryEnd history={history} filter={filter} shown={rows.runs.length} />}
     </section>
   );
 }

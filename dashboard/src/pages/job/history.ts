@@ -1,94 +1,102 @@
 /**
- * A job's runs as far as they are known: out of pages of a list, which are narrowed, and of changes, which are not, in any
- * order. Pure.
+ * The ended and open runs of a job, newest start first: pages of a filtered list, and whatever the store learns of the job.
  *
- * Of each run the version with the higher `seq` counts. What is known need not be without holes: a run that was told of
- * because it has just changed may be much older than the pages that were loaded. So the history is shown down to where
- * the pages reach, and no further.
+ * The store may know runs far below the loaded pages, because they have just changed, and not the runs between. So the
+ * history is shown down to where the pages reach, and no further.
  */
+import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run } from '#protocol/api';
-import { type ForgottenRun, newerOf, type Runs } from '../../state/newest.ts';
-import { type RunRef, refOf, runRef } from '../../state/run-ref.ts';
-import { matchesRun, type RunFilter } from './filter.ts';
+import { fetchRuns } from '../../api/calls.ts';
+import { createLister, type Listing } from '../../state/listing.ts';
+import { store } from '../../state/store.ts';
+import { EVERYTHING, matchesRun, type RunFilter } from './filter.ts';
 
-/** Where a run stands in the list: newest start first. */
+/** The first page comes soon; the later ones are for those who want many. */
+const FIRST_PAGE = 200;
+const LATER_PAGE = 500;
+/** A view that stays open all day must not grow all day. */
+export const MOST_RUNS = 20_000;
+/** Some more are dropped at once, so that it's rarely done. */
+const ALMOST = 0.95;
+/** Begins a cursor of ours, in place of one of the API: a start time. */
+const UNTIL = 'until ';
+
+/** Where a run is in the list. */
 type Position = Pick<Run, 'started_at' | 'id'>;
 
-/** How far down the list everything is known. */
-export type Reach =
-  /** Nothing was loaded yet. */
-  { readonly kind: 'nowhere' } | { readonly kind: 'to'; readonly last: Position } | { readonly kind: 'end' };
+export class RunHistory {
+  readonly #job: string;
+  readonly #filter = signal(EVERYTHING);
+  readonly #lister = signal(createLister<Run>((cursor) => this.#fetchPage(EVERYTHING, cursor)));
+  readonly #release: () => void;
+  /** The runs of the job that are known, whatever the filter. */
+  readonly runs: ReadonlySignal<readonly Run[]>;
+  readonly listing: ReadonlySignal<Listing<Run>> = computed(() => this.#lister.value.state.value);
+  readonly shown: ReadonlySignal<readonly Run[]>;
+  /** Whether no more should be loaded: it would be dropped again. */
+  readonly isFull: ReadonlySignal<boolean>;
 
-export interface History {
-  readonly runs: Runs;
-  readonly reach: Reach;
-}
-
-export const NO_HISTORY: History = { runs: new Map(), reach: { kind: 'nowhere' } };
-
-/** A page that stays open all day must not grow all day. */
-export const KEPT_RUNS = 20_000;
-/** Forgotten are some more than needed, so that it is not done anew for each run that comes. */
-const ALMOST = 0.95;
-
-/** Whether more should not be loaded: it would be forgotten again. */
-export function isFull({ runs }: History): boolean {
-  return runs.size >= KEPT_RUNS * ALMOST;
-}
-
-/** Takes runs as they are by now. The same history if nothing of it was new. */
-export function withRuns(history: History, arrived: readonly Run[]): History {
-  let runs: Map<RunRef, Run> | null = null;
-  for (const run of arrived) {
-    const ref = refOf(run);
-    const known = (runs ?? history.runs).get(ref);
-    if (newerOf(known, run) === known) continue;
-    runs ??= new Map(history.runs);
-    runs.set(ref, run);
+  constructor(job: string) {
+    this.#job = job;
+    this.#release = store.retain((run) => run.job === job);
+    this.runs = computed(() =>
+      [...store.open.value.values(), ...store.ended.value.values()].filter((run) => run.job === job),
+    );
+    this.shown = computed(() => shownRuns(this.runs.value, this.listing.value, this.#filter.value));
+    this.isFull = computed(() => this.runs.value.length >= MOST_RUNS * ALMOST);
   }
-  return runs === null ? history : { ...history, runs };
+
+  /** @param least as many runs as the reader has seen before */
+  setFilter(filter: RunFilter, least = 0): void {
+    this.#filter.value = filter;
+    this.#lister.value = createLister((cursor) => this.#fetchPage(filter, cursor), { least });
+    void this.#lister.value.reload();
+  }
+
+  /** The next page, or the first one again after a failure. */
+  loadMore(): void {
+    const { readAt, isBusy } = this.listing.value;
+    if (isBusy || this.isFull.value) return;
+    void (readAt === null ? this.#lister.value.reload() : this.#lister.value.more());
+  }
+
+  /** Drops the oldest runs when there are too many: they can be loaded again. */
+  trim(most: number = MOST_RUNS): void {
+    const runs = this.runs.peek();
+    if (runs.length <= most) return;
+    const last = runs.toSorted(newestStartFirst)[Math.ceil(most * ALMOST) - 1];
+    if (last === undefined) return;
+    const isBelow = (run: Position) => newestStartFirst(run, last) > 0;
+    store.dropEnded((run) => run.job === this.#job && isBelow(run));
+    const { items, readAt, hasMore } = this.listing.peek();
+    const reachesFurther = readAt !== null && (!hasMore || items.some(isBelow));
+    if (!reachesFurther) return;
+    const until = new Date(Date.parse(last.started_at) + 1).toISOString();
+    this.#lister.value.truncate([...items.filter((run) => !isBelow(run)), last], UNTIL + until);
+  }
+
+  close(): void {
+    this.#release();
+  }
+
+  async #fetchPage({ states, machine, instance }: RunFilter, cursor: string | null) {
+    const from = cursor?.startsWith(UNTIL) ? { until: cursor.slice(UNTIL.length) } : { cursor };
+    const limit = cursor === null ? FIRST_PAGE : LATER_PAGE;
+    const answer = await fetchRuns({ job: this.#job, state: states.join(','), machine, instance, ...from, limit });
+    if (answer.ok) store.apply({ pastRuns: answer.value.items });
+    return answer;
+  }
 }
 
-/** Takes a page of the list, which reaches down to its last run, or, if there is no other page, to the end. */
-export function withPage(history: History, page: readonly Run[], isLast: boolean): History {
-  const last = page.at(-1);
-  const reach: Reach = isLast || last === undefined ? { kind: 'end' } : { kind: 'to', last };
-  return { ...withRuns(history, page), reach };
-}
-
-/** Takes a run away that the control plane no longer has. */
-export function withoutRun(history: History, ref: RunRef): History {
-  if (!history.runs.has(ref)) return history;
-  const runs = new Map(history.runs);
-  runs.delete(ref);
-  return { ...history, runs };
-}
-
-/** Takes runs away that are kept no longer. The same history if it has none of them. */
-export function withoutForgotten(history: History, forgotten: readonly ForgottenRun[]): History {
-  return forgotten.reduce((rest, { job, id, seq }) => {
-    const ref = runRef(job, id);
-    const known = rest.runs.get(ref);
-    return known === undefined || known.seq > seq ? rest : withoutRun(rest, ref);
-  }, history);
-}
-
-/** Forgets the oldest when there are too many: they can be loaded again. The same history if there are not. */
-export function trimmed(history: History, most: number = KEPT_RUNS): History {
-  if (history.runs.size <= most) return history;
-  const kept = [...history.runs.values()].sort(newestStartFirst).slice(0, Math.ceil(most * ALMOST));
-  const last = kept.at(-1);
-  const runs = new Map(kept.map((run) => [refOf(run), run]));
-  const { reach } = history;
-  if (last === undefined) return { runs, reach };
-  const reachesFurther = reach.kind === 'end' || (reach.kind === 'to' && newestStartFirst(last, reach.last) < 0);
-  return { runs, reach: reachesFurther ? { kind: 'to', last } : reach };
-}
-
-/** What is shown, newest start first. Before anything was loaded: what is known already. */
-export function shownRuns({ runs, reach }: History, filter: RunFilter): Run[] {
-  return [...runs.values()]
-    .filter((run) => matchesRun(filter, run) && (reach.kind !== 'to' || newestStartFirst(run, reach.last) <= 0))
+/** Before a page is loaded: the runs that are known already. */
+export function shownRuns(
+  runs: readonly Run[],
+  { items, hasMore }: Pick<Listing<Position>, 'items' | 'hasMore'>,
+  filter: RunFilter,
+): Run[] {
+  const last = hasMore ? items.at(-1) : undefined;
+  return runs
+    .filter((run) => matchesRun(filter, run) && (last === undefined || newestStartFirst(run, last) <= 0))
     .sort(newestStartFirst);
 }
 
@@ -97,8 +105,11 @@ function newestStartFirst(a: Position, b: Position): number {
   return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }
 
-/** A run is heard of only after it has started: the job is as old as its earliest run that is known. */
-export function firstSeen(toldAt: string | null, runs: readonly Pick<Run, 'started_at'>[]): string | null {
-  if (toldAt === null) return null;
-  return runs.reduce((first, run) => (Date.parse(run.started_at) < Date.parse(first) ? run.started_at : first), toldAt);
+/** A run is reported only after it has started: the job is as old as its earliest known run. */
+export function firstSeen(listedAt: string | null, runs: readonly Pick<Run, 'started_at'>[]): string | null {
+  if (listedAt === null) return null;
+  return runs.reduce(
+    (first, run) => (Date.parse(run.started_at) < Date.parse(first) ? run.started_at : first),
+    listedAt,
+  );
 }

@@ -3,13 +3,13 @@ import { EndsStrip } from '../../components/ends-strip.tsx';
 import { StateBadge } from '../../components/run-state.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import { Link, runPath } from '../../router.tsx';
-import type { FleetJob } from '../../state/fleet-model.ts';
+import type { JobSummary } from '../../state/store.ts';
 
 interface JobHeadProps {
   readonly name: string;
   /** Null for one that has shown up only just now. */
   readonly firstSeenAt: string | null;
-  readonly job: FleetJob | null;
+  readonly job: JobSummary | null;
   /** What can be done about all of it. */
   readonly children: ComponentChildren;
 }
@@ -32,7 +32,7 @@ export function JobHead({ name, firstSeenAt, job, children }: JobHeadProps) {
 }
 
 /** Nothing of it runs: how it ended last. */
-export function Resting({ job }: { readonly job: FleetJob | null }) {
+export function Resting({ job }: { readonly job: JobSummary | null }) {
   const last = job?.ends[0];
   return (
     <div class="nothing job-idle">

@@ -18,7 +18,7 @@ import { useSelection } from '../../state/selection.ts';
 import { BadEnds } from './bad-ends.tsx';
 import { parseRunFilter } from './filter.ts';
 import { followJob, type JobFollower } from './follow-job.ts';
-import { firstSeen, shownRuns } from './history.ts';
+import { firstSeen, type RunHistory } from './history.ts';
 import { HistorySection } from './history-section.tsx';
 import { JobHead } from './job-head.tsx';
 import { OpenRunsSection } from './open-runs-section.tsx';
@@ -35,7 +35,7 @@ interface JobPageProps {
 export function JobPage({ name, who }: JobPageProps) {
   const follower = useMemo(() => followJob(name), [name]);
   useEffect(() => () => follower.stop(), [follower]);
-  const open = follower.now.value.open.size;
+  const open = follower.open.value.size;
   usePageTitle(open === 0 ? `${name} – Leash` : `(${open}) ${name} – Leash`);
   const known = follower.known.value;
   return (
@@ -45,7 +45,7 @@ export function JobPage({ name, who }: JobPageProps) {
           <Link to="/">Runs</Link>
           {` / ${name}`}
         </span>
-        {known !== 'asking' && <LinkStatus freshness={follower.freshness.value} />}
+        {known !== 'asking' && <LinkStatus status={follower.syncStatus.value} />}
       </nav>
       {known === 'yes' && <Loaded name={name} who={who} follower={follower} />}
       {known === 'asking' && follower.failure.value === null && (
@@ -59,7 +59,7 @@ export function JobPage({ name, who }: JobPageProps) {
           <Link to="/">Go to runs</Link>
         </Notice>
       )}
-      <LinkBanner freshness={follower.freshness.value} />
+      <LinkBanner status={follower.syncStatus.value} />
       <Trouble follower={follower} />
     </main>
   );
@@ -79,6 +79,8 @@ interface LoadedProps extends JobPageProps {
   readonly follower: JobFollower;
 }
 
+const NO_RUNS: readonly Run[] = [];
+
 /** Rows are about so high. */
 const OPEN_ROW_PX = 60;
 const PAST_ROW_PX = 49;
@@ -87,17 +89,15 @@ function Loaded({ name, who, follower }: LoadedProps) {
   const asked = query.value;
   const filter = useMemo(() => parseRunFilter(asked), [asked]);
   const kept = useKeptCount();
-  useEffect(() => follower.narrow(filter, kept.take()), [follower, filter]);
-  const history = follower.history.value;
-  kept.note(history.runs.size);
+  const { history } = follower;
+  useEffect(() => history.setFilter(filter, kept.take()), [history, filter]);
+  const runs = history.runs.value;
+  kept.note(runs.length);
   const open = useOpenRuns(follower);
-  const isAwaited = useFirstPage(follower);
-  const shown = useMemo(() => (isAwaited ? [] : shownRuns(history, filter)), [history, filter, isAwaited]);
-  const job = follower.now.value.jobs.get(name) ?? null;
-  const machines = useMemo(
-    () => machinesOf([...open.all, ...history.runs.values(), ...(job?.lastEnds.byMachine.values() ?? [])]),
-    [open.all, history.runs, job],
-  );
+  const isAwaited = useFirstPage(history);
+  const shown = isAwaited ? NO_RUNS : history.shown.value;
+  const job = follower.job.value;
+  const machines = useMemo(() => machinesOf([...runs, ...(job?.lastEnds.byMachine.values() ?? [])]), [runs, job]);
   const selection = useSelection(who, open.byRef);
   const [ask, killDialog] = useKillDialog(selection);
   const place = useRef<HTMLDivElement | null>(null);
@@ -108,11 +108,7 @@ function Loaded({ name, who, follower }: LoadedProps) {
 
   return (
     <div ref={place} tabIndex={-1} class="job-parts">
-      <JobHead
-        name={name}
-        firstSeenAt={firstSeen(follower.firstSeenAt.value, [...open.all, ...history.runs.values()])}
-        job={job}
-      >
+      <JobHead name={name} firstSeenAt={firstSeen(job?.firstSeenAt ?? null, runs)} job={job}>
         {open.all.length > 0 && mayKill(who, name) && (
           <button type="button" class="button danger" onClick={() => ask({ kind: 'job', job: name, runs: open.all })}>
             {open.all.length === 1 ? 'Kill…' : `Kill all ${open.all.length}…`}
@@ -125,15 +121,15 @@ function Loaded({ name, who, follower }: LoadedProps) {
           open={open}
           rows={openRows}
           job={job}
-          isKnown={follower.freshness.value.kind === 'open' || follower.failure.value !== null}
-          isCut={follower.areOpenCut.value}
+          isKnown={follower.syncStatus.value.kind === 'live' || follower.failure.value !== null}
+          isCut={follower.areOpenTruncated.value}
           selection={selection}
           ask={ask}
         />
-        <RecentKills job={name} isKnown={follower.freshness.value.kind === 'open'} />
+        <RecentKills job={name} isKnown={follower.syncStatus.value.kind === 'live'} />
       </div>
       <HistorySection
-        follower={follower}
+        history={history}
         filter={filter}
         filters={filters}
         isAwaited={isAwaited}
@@ -150,9 +146,10 @@ function Loaded({ name, who, follower }: LoadedProps) {
 }
 
 /** Whether the first page of the history is still to come: what is known before would be pushed aside by it. */
-function useFirstPage(follower: JobFollower): boolean {
+function useFirstPage(history: RunHistory): boolean {
   const hasCome = useRef(false);
-  hasCome.current ||= follower.history.value.reach.kind !== 'nowhere' || follower.more.value.kind === 'failed';
+  const { readAt, failure } = history.listing.value;
+  hasCome.current ||= readAt !== null || failure !== null;
   return !hasCome.current;
 }
 

@@ -1,7 +1,7 @@
 import { CutNotice } from '../../components/truncated-notice.tsx';
-import type { FleetJob } from '../../state/fleet-model.ts';
-import type { KillScope } from '../../state/kill-orders.ts';
+import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
+import type { JobSummary } from '../../state/store.ts';
 import { Resting } from './job-head.tsx';
 import { OpenRow } from './run-row.tsx';
 import { RunList, type RunRows } from './run-rows.tsx';
@@ -10,7 +10,7 @@ import { type OpenRuns, SHOWN_FOLDED } from './use-open-runs.ts';
 interface OpenRunsSectionProps {
   readonly open: OpenRuns;
   readonly rows: RunRows;
-  readonly job: FleetJob | null;
+  readonly job: JobSummary | null;
   /** Whether those are known that are not running either: they may come back. */
   readonly isKnown: boolean;
   /** Whether there are more than are listed. */

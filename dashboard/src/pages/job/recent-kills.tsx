@@ -5,9 +5,9 @@ import { progressText } from '../../components/kill-bar.tsx';
 import { Ago } from '../../components/time.tsx';
 import { batchText, hitText } from '../../format/kill-labels.ts';
 import { batchPath, killPath, Link } from '../../router.tsx';
+import { batchProgress } from '../../state/batch-progress.ts';
 import { type Batch, byBatch, isBatch, stateOfBatch } from '../../state/batches.ts';
 import { kills } from '../../state/kills.ts';
-import { orderProgress } from '../../state/order-progress.ts';
 import { SHOWN_KILLS } from './follow-job.ts';
 
 interface RecentKillsProps {
@@ -38,7 +38,7 @@ export function RecentKills({ job, isKnown }: RecentKillsProps) {
           ) : (
             <span class="aside">
               <Ago at={first.requested_at} /> of {isBatch(newest) ? batchText(newest) : hitText(first)} by{' '}
-              {first.requested_by}: {progressText(orderProgress(parts))}
+              {first.requested_by}: {progressText(batchProgress(parts))}
             </span>
           )}
         </summary>
@@ -69,7 +69,7 @@ function LastKill({ kill }: { readonly kill: Kill | Batch }) {
         <Ago at={first.requested_at} />
       </span>
       <span class="aside job-kill-who">by {first.requested_by}</span>
-      <span class="job-kill-outcome">{progressText(orderProgress(kills))}</span>
+      <span class="job-kill-outcome">{progressText(batchProgress(kills))}</span>
       {first.reason !== null && <span class="aside job-kill-reason">“{first.reason}”</span>}
     </li>
   );

@@ -6,8 +6,8 @@ import { formatDuration } from '#shared/format-duration';
 import { KillButton, Picker } from '../../components/pick-and-kill.tsx';
 import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
 import { Ago, Clock, Duration } from '../../components/time.tsx';
-import { Link, narrow, runPath } from '../../router.tsx';
-import type { KillScope } from '../../state/kill-orders.ts';
+import { Link, runPath, setFilter } from '../../router.tsx';
+import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import { durationMs } from './durations.ts';
 
@@ -98,7 +98,7 @@ function InstanceButton({ instance }: { readonly instance: string }) {
       class="instance"
       title={`Filter by instance ${instance}`}
       aria-label={`Filter by instance ${instance}`}
-      onClick={() => narrow({ instance })}
+      onClick={() => setFilter({ instance })}
     >
       {instance}
     </button>

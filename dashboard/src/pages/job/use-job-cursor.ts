@@ -2,7 +2,7 @@ import type { RefObject } from 'preact';
 import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
-import type { KillScope } from '../../state/kill-orders.ts';
+import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import { keyOf, keysOf, type RunRows } from './run-rows.tsx';
 import type { OpenRuns } from './use-open-runs.ts';

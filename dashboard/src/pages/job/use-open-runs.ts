@@ -1,9 +1,9 @@
 /** The runs of a job that have not ended for good, folded at first when they are many. */
-import { type ReadonlySignal, useComputed } from '@preact/signals';
+import type { ReadonlySignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { useKeptSet } from '../../hooks/kept-set.ts';
-import type { Runs } from '../../state/newest.ts';
+import type { Runs } from '../../state/store.ts';
 import type { JobFollower } from './follow-job.ts';
 
 /** More runs than this are folded at first: the history would be far below them. */
@@ -22,7 +22,7 @@ export interface OpenRuns {
 }
 
 export function useOpenRuns(follower: JobFollower): OpenRuns {
-  const byRef = useComputed(() => follower.now.value.open);
+  const byRef = follower.open;
   const all = useMemo(() => inOrder([...byRef.value.values()]), [byRef.value]);
   const opened = useKeptSet('opened');
   const isFoldable = all.length > FOLDED_FROM;

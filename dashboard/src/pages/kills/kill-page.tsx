@@ -23,15 +23,15 @@ import {
   targetMeaning,
 } from '../../format/kill-labels.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
-import { batchPath, jobPath, Link, narrow, query, runPath } from '../../router.tsx';
+import { batchPath, jobPath, Link, query, runPath, setFilter } from '../../router.tsx';
+import { type BatchProgress, batchProgress } from '../../state/batch-progress.ts';
 import { now } from '../../state/clock.ts';
-import { freshness, openRuns, useFleet } from '../../state/fleet.ts';
-import { useFresh } from '../../state/keep-fresh.ts';
-import { inGrace, orderKill } from '../../state/kill-orders.ts';
-import { keepKills, kills } from '../../state/kills.ts';
-import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
+import { openRuns, syncStatus, useFleet } from '../../state/fleet.ts';
+import { kills, upsertKills } from '../../state/kills.ts';
+import { requestKill, runsInGrace } from '../../state/pending-kills.ts';
 import { mayKill, mayRead } from '../../state/rights.ts';
 import { FIND_HOLDERS, hasSurvivors, survivorsText } from '../../state/survivors.ts';
+import { useReload } from '../../state/use-reload.ts';
 import { KillStateBadge, TargetStateBadge } from './kill-state.tsx';
 import { shownTargets, type TargetShow, targetGroups } from './targets.ts';
 
@@ -43,7 +43,7 @@ export function KillPage({ id, who }: { readonly id: string; readonly who: Sessi
   const failure = useSignal<Failure | null>(null);
   const read = useCallback(async () => {
     const answer = await fetchKill(id);
-    if (answer.ok) keepKills([answer.value]);
+    if (answer.ok) upsertKills([answer.value]);
     failure.value = answer.ok ? null : answer.failure;
   }, [id]);
   const kill = kills.value.get(id) ?? null;
@@ -74,11 +74,11 @@ interface ReadProps {
 
 function Followed({ read }: ReadProps) {
   useFleet();
-  useFresh(read);
+  useReload(read);
   return (
     <>
-      <LinkStatus freshness={freshness.value} />
-      <LinkBanner freshness={freshness.value} />
+      <LinkStatus status={syncStatus.value} />
+      <LinkBanner status={syncStatus.value} />
     </>
   );
 }
@@ -124,7 +124,7 @@ interface HeadProps extends LoadedProps {
 }
 
 function Loaded({ kill, isLinked, mayForce }: HeadProps) {
-  const progress = orderProgress([kill]);
+  const progress = batchProgress([kill]);
   const { survivors } = progress;
   return (
     <>
@@ -157,8 +157,8 @@ function Loaded({ kill, isLinked, mayForce }: HeadProps) {
 
 /** Its place is kept from the first: which of the runs are open is known a moment later than the kill. */
 function Force({ kill }: { readonly kill: Kill }) {
-  const unfinished = inGrace([kill], [...openRuns.value.values()]);
-  const isAwaited = freshness.value.kind !== 'open' && unfinished.length === 0;
+  const unfinished = runsInGrace([kill], [...openRuns.value.values()]);
+  const isAwaited = syncStatus.value.kind !== 'live' && unfinished.length === 0;
   const hit = isAwaited ? kill.targets.filter(({ state }) => state === 'term') : unfinished;
   if (hit.length === 0) return null;
   return (
@@ -167,7 +167,7 @@ function Force({ kill }: { readonly kill: Kill }) {
         type="button"
         class="button danger"
         disabled={isAwaited}
-        onClick={() => orderKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
+        onClick={() => requestKill({ kind: 'runs', runs: unfinished }, { signal: 'SIGKILL', grace_seconds: 0 })}
       >
         {forceText(hit)}
       </button>{' '}
@@ -176,7 +176,7 @@ function Force({ kill }: { readonly kill: Kill }) {
   );
 }
 
-function SurvivorsOn({ left }: { readonly left: OrderProgress['survivors'][number] }) {
+function SurvivorsOn({ left }: { readonly left: BatchProgress['survivors'][number] }) {
   const { survivors: pids, unnamed_survivors } = left;
   return (
     <li>
@@ -311,7 +311,7 @@ function Chip({ show, current, count }: ChipProps) {
       class="chip"
       data-show={show}
       aria-pressed={show === current}
-      onClick={() => narrow({ show })}
+      onClick={() => setFilter({ show })}
     >
       {show === null ? 'All' : show === 'survivors' ? 'processes survived' : TARGET_STATE_WORDS[show]}
       <span class="count">{count}</span>
@@ -353,5 +353,5 @@ function TargetRow({ job, target, isLinked }: TargetRowProps) {
 }
 
 function spoken(kill: Kill): string {
-  return `${killText(kill)}: ${progressText(orderProgress([kill]))}`;
+  return `${killText(kill)}: ${progressText(batchProgress([kill]))}`;
 }

@@ -17,16 +17,16 @@ import { useKeptSet } from '../../hooks/kept-set.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
-import { batchPath, killPath, Link, narrow, query } from '../../router.tsx';
+import { batchPath, killPath, Link, query, setFilter } from '../../router.tsx';
+import { type BatchProgress, batchProgress } from '../../state/batch-progress.ts';
 import { type Batch, stateOfBatch } from '../../state/batches.ts';
-import { fleet, freshness, useFleet } from '../../state/fleet.ts';
-import { useFresh } from '../../state/keep-fresh.ts';
-import { keepKills, kills } from '../../state/kills.ts';
+import { fleet, syncStatus, useFleet } from '../../state/fleet.ts';
+import { kills, upsertKills } from '../../state/kills.ts';
 import { createLister, type Listing } from '../../state/listing.ts';
-import { type OrderProgress, orderProgress } from '../../state/order-progress.ts';
 import { survivorsText } from '../../state/survivors.ts';
+import { useReload } from '../../state/use-reload.ts';
 import { KillStateBadge } from './kill-state.tsx';
-import { type KillListRow, listedIds, type Narrowing, newestFirst, readNarrowing, rowsOf } from './listed.ts';
+import { type KillFilter, type KillListRow, listedIds, newestFirst, parseKillFilter, rowsOf } from './listed.ts';
 
 const PAGE_SIZE = 50;
 const ROW_PX = 84;
@@ -36,11 +36,11 @@ export function KillsPage() {
   usePageTitle('Kills – Leash');
   const heading = useRef<HTMLHeadingElement | null>(null);
   useFocusKept(heading);
-  const narrowing = readNarrowing(query.value);
+  const narrowing = parseKillFilter(query.value);
   const kept = useKeptCount();
   const list = useMemo(() => createKillList(narrowing, kept.take()), [JSON.stringify(narrowing)]);
   const { lister } = list;
-  useFresh(lister.reload);
+  useReload(lister.reload);
   const listing = lister.state.value;
   kept.note(listing.items.length);
   list.shown = listedIds(list.shown, listing, kills.value, narrowing);
@@ -59,7 +59,7 @@ export function KillsPage() {
         <h1 ref={heading} tabIndex={-1}>
           Kills
         </h1>
-        <LinkStatus freshness={freshness.value} />
+        <LinkStatus status={syncStatus.value} />
       </div>
       <Narrow narrowing={narrowing} />
       {listing.failure !== null && (
@@ -81,16 +81,16 @@ export function KillsPage() {
       {listed.length === 0 && listing.failure === null && <Nothing listing={listing} narrowing={narrowing} />}
       {listing.hasMore && <MoreButton lister={lister} />}
       <LatestChange key={JSON.stringify(narrowing)} listed={listed} />
-      <LinkBanner freshness={freshness.value} />
+      <LinkBanner status={syncStatus.value} />
     </main>
   );
 }
 
 /** One for each narrowing. */
-function createKillList({ job, states, batch }: Narrowing, least: number) {
+function createKillList({ job, states, batch }: KillFilter, least: number) {
   const fetchPage = async (cursor: string | null) => {
     const answer = await fetchWholeBatches({ job, state: states.join(','), batch, limit: PAGE_SIZE, cursor });
-    if (answer.ok) keepKills(answer.value.items);
+    if (answer.ok) upsertKills(answer.value.items);
     return answer;
   };
   const lister = createLister(fetchPage, { least });
@@ -108,7 +108,7 @@ const SHOWN = [
 /** A list of names to choose from is of no use when it is longer than this. */
 const OFFERED_JOBS = 500;
 
-function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
+function Narrow({ narrowing }: { readonly narrowing: KillFilter }) {
   const field = useRef<HTMLInputElement | null>(null);
   useShortcuts([{ key: '/', does: 'Filter by job', run: () => field.current?.select() }]);
   const state = narrowing.states.length === 0 ? null : narrowing.states.join(',');
@@ -124,7 +124,7 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
         autocapitalize="off"
         spellcheck={false}
         value={narrowing.job ?? ''}
-        onChange={(event) => narrow({ job: event.currentTarget.value.trim() })}
+        onChange={(event) => setFilter({ job: event.currentTarget.value.trim() })}
       />
       <datalist id="jobs-known">
         {[...fleet.value.jobs.keys()].slice(0, OFFERED_JOBS).map((name) => (
@@ -139,13 +139,13 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
             type="button"
             class="chip"
             aria-pressed={state === shown.state}
-            onClick={() => narrow({ state: shown.state })}
+            onClick={() => setFilter({ state: shown.state })}
           >
             {shown.label}
           </button>
         ))}
         {narrowing.batch !== null && (
-          <button type="button" class="chip" aria-pressed onClick={() => narrow({ batch: null })}>
+          <button type="button" class="chip" aria-pressed onClick={() => setFilter({ batch: null })}>
             One batch
           </button>
         )}
@@ -155,7 +155,7 @@ function Narrow({ narrowing }: { readonly narrowing: Narrowing }) {
   );
 }
 
-function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; readonly narrowing: Narrowing }) {
+function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; readonly narrowing: KillFilter }) {
   if (listing.readAt === null) {
     return (
       <p class="nothing" role="status">
@@ -173,7 +173,7 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; read
   return (
     <p class="nothing" role="status">
       No matching kills{narrowing.job !== null && ` for ${narrowing.job}`}.{' '}
-      <button type="button" class="button quiet" onClick={() => narrow({ job: null, state: null, batch: null })}>
+      <button type="button" class="button quiet" onClick={() => setFilter({ job: null, state: null, batch: null })}>
         Clear filter
       </button>
     </p>
@@ -215,7 +215,7 @@ function BatchRow({ batch, isOpen, toggle }: BatchRowProps) {
           {isOpen ? 'Hide' : 'Show'} {batch.kills.length} kills
         </button>
       </div>
-      <Far progress={orderProgress(batch.kills)} />
+      <Far progress={batchProgress(batch.kills)} />
       <Who kill={first} />
     </article>
   );
@@ -227,7 +227,7 @@ interface KillRowProps {
 }
 
 function KillRow({ kill, isPart }: KillRowProps) {
-  const progress = orderProgress([kill]);
+  const progress = batchProgress([kill]);
   const isFound = kill.targets.length > 0 || hasFoundNothing(kill);
   return (
     <article class={isPart ? 'row text kill part' : 'row text kill'} data-kill={kill.id} data-state={kill.state}>
@@ -247,7 +247,7 @@ function KillRow({ kill, isPart }: KillRowProps) {
 }
 
 interface FarProps {
-  readonly progress: OrderProgress;
+  readonly progress: BatchProgress;
   /** In place of the progress. */
   readonly text?: string | null;
 }

@@ -4,10 +4,10 @@ import * as v from 'valibot';
 import type { Kill } from '#protocol/api';
 import { KillState } from '#protocol/kill';
 import { type Batch, byBatch, isBatch } from '../../state/batches.ts';
-import type { Kills } from '../../state/kills.ts';
 import type { Listing } from '../../state/listing.ts';
+import type { Kills } from '../../state/store.ts';
 
-export interface Narrowing {
+export interface KillFilter {
   readonly job: string | null;
   /** Empty for all. */
   readonly states: readonly KillState[];
@@ -15,7 +15,7 @@ export interface Narrowing {
   readonly batch: string | null;
 }
 
-export function readNarrowing(query: URLSearchParams): Narrowing {
+export function parseKillFilter(query: URLSearchParams): KillFilter {
   const states = (query.get('state') ?? '').split(',').filter((word) => v.is(KillState, word));
   return { job: query.get('job'), states, batch: query.get('batch') };
 }
@@ -28,7 +28,7 @@ export function listedIds(
   shown: ReadonlySet<string>,
   { items, hasMore, readAt }: Pick<Listing<Kill>, 'items' | 'hasMore' | 'readAt'>,
   heard: Kills,
-  narrowing: Narrowing,
+  narrowing: KillFilter,
 ): ReadonlySet<string> {
   const ids = new Set(shown);
   for (const { id } of items) ids.add(id);
@@ -49,7 +49,7 @@ export function newestFirst(ids: ReadonlySet<string>, heard: Kills): Kill[] {
     .flatMap((id) => heard.get(id) ?? []);
 }
 
-function isAskedFor({ job, state, batch }: Kill, narrowing: Narrowing): boolean {
+function isAskedFor({ job, state, batch }: Kill, narrowing: KillFilter): boolean {
   if (narrowing.batch !== null && narrowing.batch !== batch) return false;
   if (narrowing.job !== null && narrowing.job !== job) return false;
   return narrowing.states.length === 0 || narrowing.states.includes(state);

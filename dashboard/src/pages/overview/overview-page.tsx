@@ -16,19 +16,10 @@ import { useKeptSet } from '../../hooks/kept-set.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useKillDialog } from '../../hooks/use-kill-dialog.tsx';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
-import { narrow, query } from '../../router.tsx';
-import {
-  changedRuns,
-  cut,
-  failure,
-  fleet,
-  freshness,
-  hasBegun,
-  loaded,
-  openRuns,
-  useFleet,
-} from '../../state/fleet.ts';
+import { query, setFilter } from '../../router.tsx';
+import { failure, fleet, hasBegun, loaded, openRuns, syncStatus, truncated, useFleet } from '../../state/fleet.ts';
 import { useSelection } from '../../state/selection.ts';
+import { store } from '../../state/store.ts';
 import { useAttentionFold } from './attention-fold.ts';
 import { parseFilter } from './filter.ts';
 import { FirstJob } from './first-job.tsx';
@@ -61,19 +52,19 @@ export function OverviewPage({ who }: { readonly who: Session }) {
         <h1 ref={heading} tabIndex={-1}>
           Runs
         </h1>
-        <LinkStatus freshness={freshness.value} />
+        <LinkStatus status={syncStatus.value} />
       </div>
       {failure.value !== null && (
         <Notice tone="bad" title="Couldn’t load runs">
           {failure.value.detail} Retrying every few seconds.
         </Notice>
       )}
-      {cut.value.runs && (
+      {truncated.value.runs && (
         <CutNotice one="run" which="the newest">
           Open a job to see the rest.
         </CutNotice>
       )}
-      {cut.value.jobs && (
+      {truncated.value.jobs && (
         <CutNotice one="job" which="the first">
           Sorted by name. Other jobs appear here only while they run; every job still has its own page.
         </CutNotice>
@@ -97,7 +88,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
       <SelectionBar selection={selection} shown={rows.flatMap(runsOf)} ask={ask} />
       {killDialog}
       <Announcer text={loaded.value ? latestEnd() : null} />
-      <LinkBanner freshness={freshness.value} />
+      <LinkBanner status={syncStatus.value} />
     </main>
   );
 }
@@ -126,7 +117,7 @@ function Filters({ counts }: { readonly counts: Overview['counts'] }) {
             class="chip"
             data-section={section !== null && counts[section] > 0 ? section : undefined}
             aria-pressed={only === section}
-            onClick={() => narrow({ show: section })}
+            onClick={() => setFilter({ show: section })}
           >
             {section === null ? 'All' : SECTION_NAMES[section]}
             {section !== null && <span class="count">{counts[section]}</span>}
@@ -149,7 +140,7 @@ function Nothing() {
   return (
     <p class="nothing" role="status">
       No runs match this filter.{' '}
-      <button type="button" class="button quiet" onClick={() => narrow({ q: null, show: null })}>
+      <button type="button" class="button quiet" onClick={() => setFilter({ q: null, show: null })}>
         Clear filter
       </button>
     </p>
@@ -164,7 +155,7 @@ function titleOf({ attention, running }: Overview['counts']): string {
 }
 
 function latestEnd(): string {
-  const run = changedRuns.value.findLast(({ state }) => !isLive(state));
+  const run = store.changed.value.findLast(({ state }) => !isLive(state));
   if (run === undefined) return '';
   return `${run.job} on ${run.machine}: ${STATE_WORDS[run.state]}${run.exit_code === null ? '' : `, exit code ${run.exit_code}`}`;
 }

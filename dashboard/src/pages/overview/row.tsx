@@ -5,8 +5,8 @@ import { RunStateBadge, StateBadge } from '../../components/run-state.tsx';
 import { Ago, Duration } from '../../components/time.tsx';
 import { countText } from '../../format/quantity.ts';
 import { jobPath, Link, runPath } from '../../router.tsx';
-import type { KillScope } from '../../state/kill-orders.ts';
 import { machineCount } from '../../state/last-ends.ts';
+import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import type { Row } from './rows.ts';
 

@@ -5,9 +5,10 @@
 import type { LastEnd, Run } from '#protocol/api';
 import { isBadEnd, isLive } from '#protocol/run-state';
 import { STATE_WORDS } from '../../format/run-state-labels.ts';
-import type { Fleet, FleetJob } from '../../state/fleet-model.ts';
+import type { Fleet } from '../../state/fleet.ts';
 import { NO_LAST_ENDS } from '../../state/last-ends.ts';
 import { refOf } from '../../state/run-ref.ts';
+import type { JobSummary } from '../../state/store.ts';
 import { type Filter, matches } from './filter.ts';
 
 export const SECTIONS = ['attention', 'running', 'resting'] as const;
@@ -22,16 +23,16 @@ export const SECTION_NAMES: Readonly<Record<Section, string>> = {
 export type Row =
   | { readonly kind: 'section'; readonly section: Section; readonly count: number }
   /** Several runs of one job, which follow it unless it is folded. */
-  | { readonly kind: 'job'; readonly job: FleetJob; readonly runs: readonly Run[]; readonly isOpen: boolean }
+  | { readonly kind: 'job'; readonly job: JobSummary; readonly runs: readonly Run[]; readonly isOpen: boolean }
   /** @property job for the only run of its job in this section */
-  | { readonly kind: 'run'; readonly run: Run; readonly job: FleetJob | null }
+  | { readonly kind: 'run'; readonly run: Run; readonly job: JobSummary | null }
   | RestRow;
 
 /** A job on machines where nothing of it runs. */
 export interface RestRow {
   readonly kind: 'rest';
   readonly section: Section;
-  readonly job: FleetJob;
+  readonly job: JobSummary;
   /** The last ones, one a machine, the newest first. */
   readonly ends: readonly LastEnd[];
   /** On how many machines it has ended so: more than there are ends when those of others are only counted. */
@@ -147,7 +148,7 @@ function busyMachines(fleet: Fleet): ReadonlyMap<string, ReadonlySet<string>> {
 }
 
 /** The last end on each machine where nothing of the job is open, newest first. */
-function lastEnds({ lastEnds }: FleetJob, busy: ReadonlySet<string> | undefined): LastEnd[] {
+function lastEnds({ lastEnds }: JobSummary, busy: ReadonlySet<string> | undefined): LastEnd[] {
   return [...lastEnds.byMachine.values()]
     .filter(({ machine }) => busy?.has(machine) !== true)
     .sort((a, b) => compare(b.ended_at, a.ended_at) || compare(a.machine, b.machine));
@@ -156,7 +157,7 @@ function lastEnds({ lastEnds }: FleetJob, busy: ReadonlySet<string> | undefined)
 function jobsOf(runs: readonly Run[], fleet: Fleet, toggled: ReadonlySet<string>): Row[] {
   const byJob = [...Map.groupBy(runs, ({ job }) => job)].sort(([a], [b]) => compare(a, b));
   return byJob.flatMap(([name, ofJob]): Row[] => {
-    const job = fleet.jobs.get(name) ?? { name, ends: [], lastEnds: NO_LAST_ENDS };
+    const job = fleet.jobs.get(name) ?? { name, firstSeenAt: null, ends: [], lastEnds: NO_LAST_ENDS };
     const [only] = ofJob;
     if (only !== undefined && ofJob.length === 1) return [{ kind: 'run', run: only, job }];
     const isOpen = toggled.has(name) !== ofJob.length < FOLDED_FROM;

@@ -8,7 +8,7 @@ import { useVirtualRows } from '../../hooks/virtual-rows.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
 import { loaded } from '../../state/fleet.ts';
-import type { KillScope } from '../../state/kill-orders.ts';
+import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import type { AttentionFold } from './attention-fold.ts';
 import { FoldSign, JobRow, RestRow, RunRow } from './row.tsx';

@@ -3,8 +3,8 @@
 import { useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { KillDialog } from '../../components/kill-dialog.tsx';
-import { failureText, orderFor, orderKill, sendAgain } from '../../state/kill-orders.ts';
 import type { KillProgress } from '../../state/kill-progress.ts';
+import { failureText, pendingKillOf, requestKill, retryKill } from '../../state/pending-kills.ts';
 import { hasWorkForKill, mayKill } from '../../state/rights.ts';
 import { session } from '../../state/session.ts';
 import { KillSteps, KillStepsToCome } from './kill-steps.tsx';
@@ -22,9 +22,9 @@ interface KillPanelProps {
 export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanelProps) {
   const panel = useRef<HTMLElement | null>(null);
   const offer = isLoading ? 'none' : killOffer(run, progress);
-  const order = orderFor(run);
-  const busy = order?.state.kind === 'sending';
-  if (progress === null && !isLoading && offer === 'none' && order === null) return null;
+  const pending = pendingKillOf(run);
+  const busy = pending?.state.kind === 'sending';
+  if (progress === null && !isLoading && offer === 'none' && pending === null) return null;
   // The button that was just used may be gone: without this the keyboard would be back at the top of the page.
   const keepFocus = () => panel.current?.focus();
   return (
@@ -44,7 +44,7 @@ export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanel
             class="button danger"
             disabled={busy}
             onClick={() => {
-              orderKill({ kind: 'runs', runs: [run] }, { signal: 'SIGKILL', grace_seconds: 0 });
+              requestKill({ kind: 'runs', runs: [run] }, { signal: 'SIGKILL', grace_seconds: 0 });
               keepFocus();
             }}
           >
@@ -61,10 +61,10 @@ export function KillPanel({ run, progress, isLoading, isAsking, ask }: KillPanel
           }}
         />
       )}
-      {order?.state.kind === 'failed' && hasWorkForKill(run) && (
+      {pending?.state.kind === 'failed' && hasWorkForKill(run) && (
         <p class="problem" role="alert">
-          {failureText(order.state)}{' '}
-          <button type="button" class="button quiet" onClick={() => sendAgain(order)}>
+          {failureText(pending.state)}{' '}
+          <button type="button" class="button quiet" onClick={() => retryKill(pending)}>
             Try again
           </button>
         </p>
@@ -85,12 +85,12 @@ export function killOffer(run: Run, progress: KillProgress | null): 'kill' | 'fo
   if (progress === null) return 'kill';
   if (progress.outcome === 'under_way') return canForce(progress) ? 'force' : 'none';
   // A kill that a run was lost under still stands: it is carried out when the run comes back.
-  return progress.outcome === 'lost' && progress.orders.length > 0 ? 'none' : 'kill';
+  return progress.outcome === 'lost' && progress.kills.length > 0 ? 'none' : 'kill';
 }
 
 /** While a grace runs, or while the first order has not got through, an order without grace changes something. */
 function canForce(progress: KillProgress): boolean {
   const killed = progress.steps.some((step) => step.name === 'kill' && step.state === 'done');
-  const forced = progress.orders.some((order) => order.signal === 'SIGKILL' || order.graceMs === 0);
+  const forced = progress.kills.some((kill) => kill.signal === 'SIGKILL' || kill.graceMs === 0);
   return !killed && !forced;
 }

@@ -94,7 +94,7 @@ function stepName(step: Step, progress: KillProgress): string {
 }
 
 function summaryOf(run: Run, progress: KillProgress): string {
-  const first = progress.orders[0];
+  const first = progress.kills[0];
   const who = first === undefined ? OWN_REASONS[progress.ownReason ?? 'timeout'] : `Kill requested by ${first.by}`;
   switch (progress.outcome) {
     case 'under_way':
@@ -119,9 +119,9 @@ function endText({ exit_code }: Run, { survivors, related, isAfterEnd }: KillPro
 }
 
 /** Of an order that came after the end: it must not look as if it had done anything. */
-function tooLateText({ ended_at }: Run, { orders, isAfterEnd }: KillProgress): string {
-  const last = orders.at(-1);
-  if (isAfterEnd || last === undefined || ended_at === null || orders.length === 1) return '';
+function tooLateText({ ended_at }: Run, { kills, isAfterEnd }: KillProgress): string {
+  const last = kills.at(-1);
+  if (isAfterEnd || last === undefined || ended_at === null || kills.length === 1) return '';
   const isLate = Date.parse(last.requestedAt) > Date.parse(ended_at);
   return isLate ? ` ${last.by} requested another kill later: nothing was running any more.` : '';
 }

@@ -5,7 +5,7 @@ import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
 import { Ago, Clock } from '../../components/time.tsx';
-import type { Freshness } from '../../state/freshness.ts';
+import type { SyncStatus } from '../../state/sync.ts';
 import { LeftRunning } from './left-running.tsx';
 import { RunCommand } from './run-command.tsx';
 import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './run-labels.ts';
@@ -13,14 +13,14 @@ import { orphanSentence, REASON_SENTENCES, wasSeenToEnd } from './run-labels.ts'
 interface RunDetailsProps {
   readonly run: Run;
   /** Whether what is shown is being kept up to date. */
-  readonly freshness: Freshness['kind'];
+  readonly syncStatus: SyncStatus['kind'];
 }
 
-export function RunDetails({ run, freshness }: RunDetailsProps) {
+export function RunDetails({ run, syncStatus }: RunDetailsProps) {
   return (
     <section class="run-details" aria-labelledby="details">
       <h2 id="details">Details</h2>
-      <Contact run={run} freshness={freshness} />
+      <Contact run={run} syncStatus={syncStatus} />
       {run.left_running.length > 0 && <LeftRunning run={run} />}
       <RunCommand command={run.command_line} />
       <dl class="facts">
@@ -93,13 +93,13 @@ function OwnExit({ run: { exit_code, command_exit_code: own, signal } }: { reado
 }
 
 /** What cannot be known of the run at present, or why it ended. */
-function Contact({ run, freshness }: RunDetailsProps) {
-  return isLive(run.state) ? <LiveContact run={run} freshness={freshness} /> : <EndedContact run={run} />;
+function Contact({ run, syncStatus }: RunDetailsProps) {
+  return isLive(run.state) ? <LiveContact run={run} syncStatus={syncStatus} /> : <EndedContact run={run} />;
 }
 
-function LiveContact({ run, freshness }: RunDetailsProps) {
-  if (freshness === 'connecting' || freshness === 'catching_up') return <p class="contact">Connecting…</p>;
-  if (freshness === 'down') return <p class="contact warn">You’re offline – this status may be out of date.</p>;
+function LiveContact({ run, syncStatus }: RunDetailsProps) {
+  if (syncStatus === 'connecting' || syncStatus === 'syncing') return <p class="contact">Connecting…</p>;
+  if (syncStatus === 'stale') return <p class="contact warn">You’re offline – this status may be out of date.</p>;
   // Said in any case: a line that comes and goes would move everything below it.
   if (run.connected) return <p class="contact">Connected; streaming output.</p>;
   return (

@@ -4,16 +4,16 @@ import { LinkStatus } from '../../components/link-status.tsx';
 import { RunStateBadge } from '../../components/run-state.tsx';
 import { Ago, Duration } from '../../components/time.tsx';
 import { jobPath, Link } from '../../router.tsx';
-import type { Freshness } from '../../state/freshness.ts';
+import type { SyncStatus } from '../../state/sync.ts';
 import { wasSeenToEnd } from './run-labels.ts';
 
 interface RunHeaderProps {
   readonly run: Run;
-  readonly freshness: Freshness;
+  readonly syncStatus: SyncStatus;
 }
 
 /** Which run this is, how it is with it and for how long: in view however far one scrolls. */
-export function RunHeader({ run, freshness }: RunHeaderProps) {
+export function RunHeader({ run, syncStatus }: RunHeaderProps) {
   return (
     <header class="run-header" data-run={run.id} data-state={run.state} data-connected={run.connected}>
       <h1 title={`${run.job} on ${run.machine}`}>
@@ -26,7 +26,7 @@ export function RunHeader({ run, freshness }: RunHeaderProps) {
         <RunStateBadge run={run} />
         {isLive(run.state) ? <Elapsed run={run} /> : <HowItEnded run={run} />}
       </p>
-      <LinkStatus freshness={freshness} />
+      <LinkStatus status={syncStatus} />
     </header>
   );
 }

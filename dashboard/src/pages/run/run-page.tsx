@@ -37,7 +37,7 @@ export function RunPage({ id, job }: RunPageProps) {
     <main class="page run" aria-busy={run === null}>
       <Trouble id={id} follower={follower} />
       {run !== null && <Loaded run={run} follower={follower} />}
-      <LinkBanner freshness={follower.freshness.value} />
+      <LinkBanner status={follower.syncStatus.value} />
     </main>
   );
 }
@@ -61,7 +61,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   ]);
   return (
     <>
-      <RunHeader run={run} freshness={follower.freshness.value} />
+      <RunHeader run={run} syncStatus={follower.syncStatus.value} />
       <KillPanel
         run={run}
         progress={progress}
@@ -78,8 +78,8 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
         </div>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
         <aside class="run-side" aria-label="Details and events" tabIndex={0}>
-          <RunDetails run={run} freshness={follower.freshness.value.kind} />
-          <Story events={events} isCut={follower.areEventsCut.value} progress={progress} />
+          <RunDetails run={run} syncStatus={follower.syncStatus.value.kind} />
+          <Story events={events} isCut={follower.areEventsTruncated.value} progress={progress} />
         </aside>
       </div>
       <Announcer text={spoken(run)} />
@@ -91,8 +91,8 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
 const WITH_PROGRESS: ReadonlySet<Run['state']> = new Set(['killing', 'killed', 'timed_out']);
 
 /** A kill of which the steps are about to be known. Without them it is shown as a run is. */
-function isKillLoading(run: Run, { areEventsKnown, failure, freshness }: RunFollower): boolean {
-  const isComing = failure.value === null && freshness.value.kind !== 'down';
+function isKillLoading(run: Run, { areEventsKnown, failure, syncStatus }: RunFollower): boolean {
+  const isComing = failure.value === null && syncStatus.value.kind !== 'stale';
   return WITH_PROGRESS.has(run.state) && !areEventsKnown.value && isComing;
 }
 

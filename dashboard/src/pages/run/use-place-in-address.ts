@@ -1,6 +1,6 @@
 /** The address follows to where the reader is in a log, and leads there again: an offset never changes its byte. */
 import { useEffect, useRef } from 'preact/hooks';
-import { narrow, query } from '../../router.tsx';
+import { query, setFilter } from '../../router.tsx';
 
 /** As long as the reader goes on, the address stays. */
 const REST_MS = 500;
@@ -25,7 +25,7 @@ export function usePlaceInAddress({ place, isThere, isReady, go }: Whereabouts):
   }, [isReady, go]);
   useEffect(() => {
     if (!isReady || !isThere) return;
-    const resting = setTimeout(() => narrow({ at: place === null ? null : String(place) }), REST_MS);
+    const resting = setTimeout(() => setFilter({ at: place === null ? null : String(place) }), REST_MS);
     return () => clearTimeout(resting);
   }, [place, isThere, isReady]);
 }

@@ -3,8 +3,8 @@ import { signal } from '@preact/signals';
 import type { Run } from '#protocol/api';
 import { fetchRuns } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
-import { type ForgottenRun, newerOf } from '../../state/newest.ts';
 import { type RunRef, refOf, runRef } from '../../state/run-ref.ts';
+import { newerOf, type RemovedRun } from '../../state/store.ts';
 import { type Lane, LaneIndex, type LaneKind, timed } from './lanes.ts';
 import { overlaps, type Period } from './view.ts';
 
@@ -60,7 +60,7 @@ export class RunHistory {
   }
 
   /** Removes what the control plane has deleted. */
-  forget(forgotten: readonly ForgottenRun[]): void {
+  forget(forgotten: readonly RemovedRun[]): void {
     const known = forgotten.map(({ job, id, seq }) => ({ run: this.#runs.get(runRef(job, id)), seq }));
     this.#remove(known.flatMap(({ run, seq }) => (run === undefined || run.seq > seq ? [] : [run])));
   }

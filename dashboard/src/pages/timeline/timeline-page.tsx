@@ -6,8 +6,8 @@ import { Notice } from '../../components/notice.tsx';
 import { countText } from '../../format/quantity.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
-import { Link, narrow, query } from '../../router.tsx';
-import { fleet, freshness, loaded, useFleet } from '../../state/fleet.ts';
+import { Link, query, setFilter } from '../../router.tsx';
+import { fleet, loaded, syncStatus, useFleet } from '../../state/fleet.ts';
 import { Chart } from './chart.tsx';
 import type { LaneKind } from './lanes.ts';
 import { Legend } from './legend.tsx';
@@ -32,7 +32,7 @@ export function TimelinePage() {
     <main class="page timeline" aria-busy={history.loading.value}>
       <div class="page-head">
         <h1>Timeline</h1>
-        <LinkStatus freshness={freshness.value} />
+        <LinkStatus status={syncStatus.value} />
       </div>
       <Controls control={control} kind={kind} />
       {failure !== null && (
@@ -43,7 +43,7 @@ export function TimelinePage() {
       <Summary control={control} history={history} kind={kind} lanes={lanes.length} />
       <Chart control={control} kind={kind} lanes={lanes} isLoading={history.loading.value} />
       {lanes.length === 0 && <NoRuns control={control} history={history} />}
-      <LinkBanner freshness={freshness.value} />
+      <LinkBanner status={syncStatus.value} />
     </main>
   );
 }
@@ -55,7 +55,7 @@ interface ControlsProps {
 
 function Controls({ control, kind }: ControlsProps) {
   const goToNow = () => control.show({ ...control.view.peek(), to: null });
-  const setKind = (wanted: LaneKind) => narrow({ by: wanted === 'machine' ? 'machine' : null });
+  const setKind = (wanted: LaneKind) => setFilter({ by: wanted === 'machine' ? 'machine' : null });
   useShortcuts([
     { key: 'n', does: 'Go to now', run: goToNow },
     { key: 'm', does: 'Lanes by job or by machine', run: () => setKind(kind === 'job' ? 'machine' : 'job') },
@@ -165,7 +165,7 @@ function NoRuns({ control, history }: NoRunsProps) {
   return (
     <p class="nothing" role="status">
       {isFiltered ? 'No runs in this period match this filter. ' : 'No runs in this period. '}
-      {isFiltered && button('Clear filter', () => narrow({ q: null }))}{' '}
+      {isFiltered && button('Clear filter', () => setFilter({ q: null }))}{' '}
       {wider !== view.zoom && button(`Show ${ZOOMS[wider].label}`, () => control.zoomTo(wider, null))}{' '}
       {view.to !== null && button('Go to now', () => control.show({ ...view, to: null }))}
     </p>

@@ -2,7 +2,8 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { query } from '../../router.tsx';
-import { changedRuns, forgottenRuns, link, openRuns } from '../../state/fleet.ts';
+import { syncStatus } from '../../state/fleet.ts';
+import { store } from '../../state/store.ts';
 import { matches, parseFilter } from '../overview/filter.ts';
 import { findable } from '../overview/rows.ts';
 import type { LaneKind } from './lanes.ts';
@@ -19,22 +20,22 @@ export function useRunHistory({ settled, settledPeriod }: ViewControl, kind: Lan
   }, [kind, typed]);
 
   const { zoom, to } = settled.value;
-  const { kind: linkKind } = link.value;
+  const { kind: syncKind } = syncStatus.value;
   // Changes between a fetch and the first pushes would be missed.
-  const isConnecting = linkKind === 'connecting';
+  const isConnecting = syncKind === 'connecting';
   useEffect(() => {
     if (isConnecting) return;
     history.show({ from: Math.floor(settledPeriod.peek().from), to: to ?? Number.POSITIVE_INFINITY });
   }, [zoom, to, isConnecting]);
-  const wasDown = useRef(false);
+  const wasStale = useRef(false);
   useEffect(() => {
-    if (linkKind === 'open' && wasDown.current) history.refresh();
-    wasDown.current = linkKind === 'down';
-  }, [linkKind]);
+    if (syncKind === 'syncing' && wasStale.current) history.refresh();
+    wasStale.current = syncKind === 'stale';
+  }, [syncKind]);
 
-  useSignalEffect(() => history.put(openRuns.value.values()));
-  useSignalEffect(() => history.put(changedRuns.value));
-  useSignalEffect(() => history.forget(forgottenRuns.value));
+  useSignalEffect(() => history.put(store.open.value.values()));
+  useSignalEffect(() => history.put(store.changed.value));
+  useSignalEffect(() => history.forget(store.removed.value));
   useEffect(() => () => history.close(), []);
   return history;
 }

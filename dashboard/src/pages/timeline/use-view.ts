@@ -1,7 +1,7 @@
 /** What the timeline shows: what the link says, and during a drag where the drag has got to. */
 import { useComputed, useSignal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import { narrow, query } from '../../router.tsx';
+import { query, setFilter } from '../../router.tsx';
 import { now } from '../../state/clock.ts';
 import { nextZoom, panned, periodOf, queryOf, readView, type View, type Zoom, zoomed } from './view.ts';
 
@@ -16,7 +16,7 @@ export function useView() {
   return useMemo(() => {
     const show = (next: View) => {
       dragged.value = null;
-      narrow(queryOf(next));
+      setFilter(queryOf(next));
     };
     const zoomTo = (zoom: Zoom, around: number | null) => show(zoomed(view.peek(), zoom, around, now.peek()));
     return {

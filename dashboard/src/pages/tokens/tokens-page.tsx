@@ -13,10 +13,10 @@ import { CutNotice } from '../../components/truncated-notice.tsx';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useFocusKept } from '../../keyboard/focus-kept.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
-import { Link, narrow, query } from '../../router.tsx';
+import { Link, query, setFilter } from '../../router.tsx';
 import { now, serverNow } from '../../state/clock.ts';
-import { freshness, useFleet } from '../../state/fleet.ts';
-import { useFresh } from '../../state/keep-fresh.ts';
+import { syncStatus, useFleet } from '../../state/fleet.ts';
+import { useReload } from '../../state/use-reload.ts';
 import { CreateDialog } from './create-dialog.tsx';
 import { DeleteDialog, LastUse } from './delete-dialog.tsx';
 import { isExpired } from './expiry.ts';
@@ -51,10 +51,10 @@ export function TokensPage({ who }: { readonly who: Session }) {
   const read = useCallback(async () => {
     const at = serverNow();
     const answer = await fetchTokens();
-    if (answer.ok) list.value = { tokens: [...answer.value.items].reverse(), isCut: answer.value.isCut, at };
+    if (answer.ok) list.value = { tokens: [...answer.value.items].reverse(), isCut: answer.value.isTruncated, at };
     failure.value = answer.ok ? null : answer.failure;
   }, []);
-  useFresh(read);
+  useReload(read);
   const create = () => {
     doing.value = { kind: 'create' };
   };
@@ -109,7 +109,7 @@ export function TokensPage({ who }: { readonly who: Session }) {
           done={done}
         />
       )}
-      <LinkBanner freshness={freshness.value} />
+      <LinkBanner status={syncStatus.value} />
     </main>
   );
 }
@@ -175,7 +175,7 @@ function TokenList({ list: { tokens, at }, who, read, act }: TokenListProps) {
           autocapitalize="off"
           spellcheck={false}
           value={typed}
-          onInput={(event) => narrow({ q: event.currentTarget.value })}
+          onInput={(event) => setFilter({ q: event.currentTarget.value })}
         />
         <div class="as-of">
           <p>
@@ -205,7 +205,7 @@ function TokenList({ list: { tokens, at }, who, read, act }: TokenListProps) {
       {tokens.length > 0 && shown.length === 0 && (
         <p class="nothing" role="status">
           No tokens match.{' '}
-          <button type="button" class="button quiet" onClick={() => narrow({ q: null })}>
+          <button type="button" class="button quiet" onClick={() => setFilter({ q: null })}>
             Clear filter
           </button>
         </p>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { orderProgress } from '../src/state/order-progress.ts';
+import { batchProgress } from '../src/state/batch-progress.ts';
 import { makeKill, runId } from './make.ts';
 
 const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number[] = []) => ({
@@ -17,23 +17,23 @@ const target = (n: number, state: 'term' | 'gone' | 'refused', survivors: number
 test('an order is over when all its kills are', () => {
   const settled = makeKill({ state: 'settled', targets: [target(1, 'gone'), target(2, 'refused')] });
   const open = makeKill({ state: 'delivered', targets: [target(3, 'term')] });
-  expect(orderProgress([settled]).isOver).toBe(true);
-  expect(orderProgress([settled, open])).toMatchObject({ isOver: false, counts: { gone: 1, refused: 1, term: 1 } });
+  expect(batchProgress([settled]).isOver).toBe(true);
+  expect(batchProgress([settled, open])).toMatchObject({ isOver: false, counts: { gone: 1, refused: 1, term: 1 } });
 });
 
 test('a kill that has found no run yet counts as stored, one that found none at all as over', () => {
-  expect(orderProgress([makeKill({ state: 'queued' })]).counts.none).toBe(1);
-  expect(orderProgress([makeKill({ state: 'settled' })])).toMatchObject({ isOver: true, counts: { none: 0 } });
+  expect(batchProgress([makeKill({ state: 'queued' })]).counts.none).toBe(1);
+  expect(batchProgress([makeKill({ state: 'settled' })])).toMatchObject({ isOver: true, counts: { none: 0 } });
 });
 
 test('what processes survived is told with its machine', () => {
   const kill = makeKill({ state: 'settled', targets: [target(1, 'gone', [77])] });
-  expect(orderProgress([kill]).survivors).toEqual([{ machine: 'm-1', survivors: [77], unnamed_survivors: false }]);
+  expect(batchProgress([kill]).survivors).toEqual([{ machine: 'm-1', survivors: [77], unnamed_survivors: false }]);
   const unnamed = makeKill({ state: 'settled', targets: [{ ...target(1, 'gone'), unnamed_survivors: true }] });
-  expect(orderProgress([unnamed]).survivors).toEqual([{ machine: 'm-1', survivors: [], unnamed_survivors: true }]);
-  expect(orderProgress([unnamed]).counts).toMatchObject({ survived: 1, gone: 0 });
+  expect(batchProgress([unnamed]).survivors).toEqual([{ machine: 'm-1', survivors: [], unnamed_survivors: true }]);
+  expect(batchProgress([unnamed]).counts).toMatchObject({ survived: 1, gone: 0 });
 });
 
 test('what there is no word of yet is stored, not over', () => {
-  expect(orderProgress([null])).toMatchObject({ isOver: false, counts: { none: 1 } });
+  expect(batchProgress([null])).toMatchObject({ isOver: false, counts: { none: 1 } });
 });

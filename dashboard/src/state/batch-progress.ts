@@ -1,25 +1,24 @@
-/** How far the kills of one order have come, told from what the control plane has said of its kills. Pure. */
+/** How far the kills of a batch have come, as the control plane reports them. Pure. */
 import type { Kill, Target } from '#protocol/api';
 import type { TargetState } from '#protocol/kill';
 import { hasSurvivors, type Survivors } from './survivors.ts';
 
 type SurvivorsOn = Survivors & Pick<Target, 'machine'>;
 
-export interface OrderProgress {
+export interface BatchProgress {
   /**
-   * By what has become of each run: a target's state, `survived` where that is `gone` and something could not be ended,
-   * `idle` for a kill for which nothing runs now, or `none` for one that has found no run yet.
+   * Runs by target state; `survived` is `gone` with survivors. Kills without targets count as `idle` if no matching run
+   * exists now, or as `none` if no run was looked for yet.
    */
   readonly counts: Readonly<Record<TargetState | 'survived' | 'idle' | 'none', number>>;
   readonly isOver: boolean;
-  /** Processes that could not be ended, each with its machine. */
   readonly survivors: readonly SurvivorsOn[];
 }
 
-const UNHEARD_OF = { state: 'queued', targets: [], found_nothing: false } as const;
+const NOT_LOADED = { state: 'queued', targets: [], found_nothing: false } as const;
 
-/** @param kills null: it was stored, and there is no word of it yet */
-export function orderProgress(kills: readonly (Kill | null)[]): OrderProgress {
+/** @param kills null for one that is stored and not loaded yet */
+export function batchProgress(kills: readonly (Kill | null)[]): BatchProgress {
   const counts = {
     none: 0,
     idle: 0,
@@ -35,8 +34,8 @@ export function orderProgress(kills: readonly (Kill | null)[]): OrderProgress {
   };
   const survivors: SurvivorsOn[] = [];
   for (const kill of kills) {
-    const { targets } = kill ?? UNHEARD_OF;
-    const without = countedWithoutTargets(kill ?? UNHEARD_OF);
+    const { targets } = kill ?? NOT_LOADED;
+    const without = countedWithoutTargets(kill ?? NOT_LOADED);
     if (without !== null) counts[without] += 1;
     for (const target of targets) {
       counts[target.state === 'gone' && hasSurvivors(target) ? 'survived' : target.state] += 1;
@@ -49,8 +48,8 @@ export function orderProgress(kills: readonly (Kill | null)[]): OrderProgress {
   return { counts, isOver, survivors };
 }
 
-/** As what a kill counts that has no targets; null for one that has, or is over. */
-function countedWithoutTargets({ state, targets, found_nothing }: typeof UNHEARD_OF | Kill): 'idle' | 'none' | null {
+/** Null for a kill that has targets or is settled. */
+function countedWithoutTargets({ state, targets, found_nothing }: typeof NOT_LOADED | Kill): 'idle' | 'none' | null {
   if (targets.length > 0 || state === 'settled') return null;
   return found_nothing && state === 'queued' ? 'idle' : 'none';
 }

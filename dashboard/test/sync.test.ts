@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Failure } from '../src/api/failure.ts';
-import { Burst } from '../src/state/burst.ts';
-import { askForEach, CatchUp } from '../src/state/catch-up.ts';
+import { fetchEach, Resync } from '../src/state/resync.ts';
+import { type SyncStatus, statusAfter, UpdateBatcher } from '../src/state/sync.ts';
 import { makeRun, runId } from './make.ts';
 
 const UNREACHABLE: Failure = { kind: 'unreachable', detail: 'nobody answered' };
@@ -13,13 +13,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('catching up', () => {
+describe('a resync', () => {
   /** Each asking waits until the test answers it. */
   function asked() {
     const answers: ((failure: Failure | null) => void)[] = [];
     const outdated: (() => boolean)[] = [];
     const done: (Failure | null)[] = [];
-    const catchUp = new CatchUp(
+    const resync = new Resync(
       (isOutdated) => {
         outdated.push(isOutdated);
         return new Promise((resolve) => answers.push(resolve));
@@ -30,12 +30,12 @@ describe('catching up', () => {
       answers[asking]?.(failure);
       await vi.advanceTimersByTimeAsync(0);
     };
-    return { catchUp, answers, outdated, done, answer };
+    return { resync, answers, outdated, done, answer };
   }
 
-  test('is tried again until it has all', async () => {
-    const { catchUp, answers, done, answer } = asked();
-    void catchUp.begin();
+  test('is retried until it has fetched all', async () => {
+    const { resync, answers, done, answer } = asked();
+    void resync.begin();
     await answer(0, UNREACHABLE);
     expect(done).toEqual([UNREACHABLE]);
     await vi.advanceTimersByTimeAsync(10_000);
@@ -46,32 +46,32 @@ describe('catching up', () => {
     expect(answers.length).toBe(2);
   });
 
-  test('begun anew, what the earlier asking brings counts for nothing', async () => {
-    const { catchUp, outdated, done, answer } = asked();
-    void catchUp.begin();
-    void catchUp.begin();
+  test('begun again, ignores what the earlier attempt fetches', async () => {
+    const { resync, outdated, done, answer } = asked();
+    void resync.begin();
+    void resync.begin();
     expect(outdated.map((is) => is())).toEqual([true, false]);
     await answer(1, null);
     await answer(0, UNREACHABLE);
     expect(done).toEqual([null]);
   });
 
-  test('stopped, it says nothing and asks no more', async () => {
-    const { catchUp, answers, done, answer } = asked();
-    void catchUp.begin();
+  test('stopped, reports nothing and retries no more', async () => {
+    const { resync, answers, done, answer } = asked();
+    void resync.begin();
     await answer(0, UNREACHABLE);
-    catchUp.stop();
+    resync.stop();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(answers.length).toBe(1);
-    void catchUp.begin();
-    catchUp.stop();
+    void resync.begin();
+    resync.stop();
     await answer(1, null);
     expect(done).toEqual([UNREACHABLE]);
   });
 });
 
-describe('asking for each', () => {
-  test('is done a few at a time, for all of them', async () => {
+describe('fetching each', () => {
+  test('fetches a few at a time, and all of them', async () => {
     const ids = Array.from({ length: 15 }, (_, index) => `run ${index}`);
     const seen: string[] = [];
     let open = 0;
@@ -83,7 +83,7 @@ describe('asking for each', () => {
       await Promise.resolve();
       open -= 1;
     };
-    await askForEach(ids, ask, () => false);
+    await fetchEach(ids, ask, () => false);
     expect(seen).toEqual(ids);
     expect(most).toBeLessThan(ids.length);
   });
@@ -93,7 +93,7 @@ describe('asking for each', () => {
     const ask = async () => {
       count += 1;
     };
-    await askForEach(new Array<string>(100).fill('run'), ask, () => count > 0);
+    await fetchEach(new Array<string>(100).fill('run'), ask, () => count > 0);
     expect(count).toBeLessThan(100);
   });
 });
@@ -101,24 +101,43 @@ describe('asking for each', () => {
 describe('a burst of changes', () => {
   const [one, two] = [makeRun({ id: runId(1) }), makeRun({ id: runId(2) })];
 
-  test('is told of together, once it is over', () => {
+  test('is applied as one update', () => {
     const told: string[][] = [];
-    const burst = new Burst(({ runs }) => told.push(runs.map(({ id }) => id)));
-    burst.take({ type: 'run', run: one });
-    burst.take({ type: 'run', run: two });
+    const batcher = new UpdateBatcher(({ runs }) => told.push(runs.map(({ id }) => id)));
+    batcher.add({ type: 'run', run: one });
+    batcher.add({ type: 'run', run: two });
     expect(told).toEqual([]);
     vi.advanceTimersByTime(1_000);
-    burst.take({ type: 'run', run: one });
+    batcher.add({ type: 'run', run: one });
     vi.advanceTimersByTime(1_000);
     expect(told).toEqual([[one.id, two.id], [one.id]]);
   });
 
   test('is dropped when it is stopped', () => {
     const told: unknown[] = [];
-    const burst = new Burst(({ runs }) => told.push(runs));
-    burst.take({ type: 'run', run: one });
-    burst.stop();
+    const batcher = new UpdateBatcher(({ runs }) => told.push(runs));
+    batcher.add({ type: 'run', run: one });
+    batcher.stop();
     vi.advanceTimersByTime(1_000);
     expect(told).toEqual([]);
+  });
+});
+
+describe('the sync status', () => {
+  const steps = (...links: Parameters<typeof statusAfter>[1][]) =>
+    links.reduce<SyncStatus>(statusAfter, { kind: 'connecting' });
+
+  test('is not live by an open connection alone', () => {
+    expect(steps({ kind: 'open' })).toEqual({ kind: 'syncing', since: null });
+  });
+
+  test('is stale since the connection was first lost, until all is fetched', () => {
+    const [first, second] = [
+      { kind: 'down', since: 5 },
+      { kind: 'down', since: 9 },
+    ] as const;
+    expect(steps(first, { kind: 'open' })).toEqual({ kind: 'syncing', since: 5 });
+    expect(steps(first, { kind: 'open' }, second)).toEqual({ kind: 'stale', since: 5 });
+    expect(statusAfter({ kind: 'live' }, second)).toEqual({ kind: 'stale', since: 9 });
   });
 });

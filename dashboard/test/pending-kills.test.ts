@@ -2,19 +2,20 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Session } from '#protocol/api';
 import { WAIT } from '#testing/patience';
 import { disownCalls } from '../src/api/http.ts';
+import { kills, resyncKills, upsertKills } from '../src/state/kills.ts';
 import {
+  clearPendingKills,
   failureText,
-  forgetOrders,
-  inGrace,
   isProgressLoading,
-  type KillOrder,
-  killOrders,
-  orderFor,
-  orderKill,
-  rememberOrders,
-  sendAgain,
-} from '../src/state/kill-orders.ts';
-import { catchUpOnKills, forgetKills, keepKills, kills } from '../src/state/kills.ts';
+  pendingKillOf,
+  pendingKills,
+  requestKill,
+  restorePendingKills,
+  retryKill,
+  runsInGrace,
+} from '../src/state/pending-kills.ts';
+import type { PendingKill } from '../src/state/saved-kills.ts';
+import { store } from '../src/state/store.ts';
 import { makeKill, makeRun, runId } from './make.ts';
 
 /** What a call is answered by: a response, or silence. */
@@ -35,15 +36,15 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  forgetOrders();
-  forgetKills();
+  clearPendingKills();
+  store.clear();
   vi.unstubAllGlobals();
 });
 
-const made: KillOrder = {
+const made: PendingKill = {
   id: 'one',
   scope: { kind: 'runs', runs: [{ id: runId(1), job: 'backup', machine: 'm1' }] },
-  manner: {},
+  options: {},
   state: { kind: 'stored', kills: [] },
 };
 const runs = (count: number) => Array.from({ length: count }, (_, n) => makeRun({ id: runId(n) }));
@@ -52,32 +53,32 @@ const stored = (ids: readonly string[]) =>
 const problem = (status: number) =>
   Response.json({ type: 'about:blank', title: 'No', status, code: 'forbidden', detail: 'No.' }, { status });
 
-async function stateOf(kind: KillOrder['state']['kind']): Promise<KillOrder> {
+async function stateOf(kind: PendingKill['state']['kind']): Promise<PendingKill> {
   return await vi.waitFor(() => {
-    const order = killOrders.value.find(({ state }) => state.kind === kind);
-    if (order === undefined) throw new Error(`no order is ${kind}`);
-    return order;
+    const pending = pendingKills.value.find(({ state }) => state.kind === kind);
+    if (pending === undefined) throw new Error(`no kill is ${kind}`);
+    return pending;
   }, WAIT);
 }
 
-function textOf({ state }: KillOrder): string {
+function textOf({ state }: PendingKill): string {
   return state.kind === 'failed' ? failureText(state) : '';
 }
 
-test('of an order that got through in part it is told which part, and that part is followed', async () => {
+test('a kill that was stored in part says which part, and that part is followed', async () => {
   const idsOf = (body: { runs?: { run: string }[] }) => (body.runs ?? []).map(({ run }) => run);
   answer = (_, body) => (idsOf(body).includes(runId(0)) ? stored(idsOf(body)) : problem(503));
-  orderKill({ kind: 'runs', runs: runs(600) }, {});
-  const order = await stateOf('failed');
-  expect(textOf(order)).toContain('first 500 were ordered');
+  requestKill({ kind: 'runs', runs: runs(600) }, {});
+  const pending = await stateOf('failed');
+  expect(textOf(pending)).toContain('first 500 were certainly stored');
   expect(kills.value.size).toBe(500);
 
   answer = (_, body) => stored(idsOf(body));
-  sendAgain(order);
+  retryKill(pending);
   expect((await stateOf('stored')).state).toMatchObject({ kills: { length: 600 } });
 });
 
-test('the runs that were picked are named with their jobs, and an order of the one is none of its namesake', async () => {
+test('picked runs are named with their jobs, and a kill of one run isn’t a kill of another with the same id', async () => {
   const real = makeRun({ id: runId(1), job: 'backup' });
   const evil = makeRun({ id: runId(1), job: 'evil' });
   const other = makeRun({ id: runId(2), job: 'backup' });
@@ -86,7 +87,7 @@ test('the runs that were picked are named with their jobs, and an order of the o
     named.push(body.runs);
     return stored([runId(1), runId(2)]);
   };
-  orderKill({ kind: 'runs', runs: [real, other] }, { signal: 'SIGTERM' });
+  requestKill({ kind: 'runs', runs: [real, other] }, { signal: 'SIGTERM' });
   await stateOf('stored');
   expect(named).toEqual([
     [
@@ -95,9 +96,9 @@ test('the runs that were picked are named with their jobs, and an order of the o
     ],
   ]);
 
-  killOrders.value = [{ ...made, scope: { kind: 'runs', runs: [real] } }];
-  expect(orderFor(real)).not.toBe(null);
-  expect(orderFor(evil)).toBe(null);
+  pendingKills.value = [{ ...made, scope: { kind: 'runs', runs: [real] } }];
+  expect(pendingKillOf(real)).not.toBe(null);
+  expect(pendingKillOf(evil)).toBe(null);
   const target = {
     run: runId(1),
     machine: 'm1',
@@ -108,25 +109,25 @@ test('the runs that were picked are named with their jobs, and an order of the o
     related: [],
     related_count: 0,
   };
-  const ordered = [makeKill({ job: 'backup', targets: [{ ...target, state: 'term' }] })];
-  expect(inGrace(ordered, [real, evil])).toEqual([real]);
+  const sent = [makeKill({ job: 'backup', targets: [{ ...target, state: 'term' }] })];
+  expect(runsInGrace(sent, [real, evil])).toEqual([real]);
 });
 
-test('that no answer came is not told as that nothing was killed', async () => {
+test('a missing response isn’t reported as “nothing was killed”', async () => {
   answer = () => Promise.reject(new TypeError('cut off'));
-  orderKill({ kind: 'runs', runs: runs(1) }, {});
-  const order = await stateOf('failed');
-  expect(textOf(order)).toContain('Nobody knows');
+  requestKill({ kind: 'runs', runs: runs(1) }, {});
+  const pending = await stateOf('failed');
+  expect(textOf(pending)).toContain('Outcome unknown.');
 
   answer = () => problem(403);
-  sendAgain(order);
-  await vi.waitFor(() => expect(textOf(killOrders.value[0] as KillOrder)).toBe('Not killed: No.'), WAIT);
+  retryKill(pending);
+  await vi.waitFor(() => expect(textOf(pendingKills.value[0] as PendingKill)).toBe('Not killed: No.'), WAIT);
 });
 
-test('what is answered after a sign-out is not kept for whoever comes next', async () => {
+test('a response after a sign-out is not kept for the next person', async () => {
   let respond: (response: Response) => void = () => undefined;
   answer = () => new Promise((resolve) => (respond = resolve));
-  orderKill({ kind: 'runs', runs: runs(2) }, {});
+  requestKill({ kind: 'runs', runs: runs(2) }, {});
   disownCalls();
   respond(stored([runId(0), runId(1)]));
   await stateOf('failed');
@@ -135,9 +136,9 @@ test('what is answered after a sign-out is not kept for whoever comes next', asy
 
 test('after a lost link all kills under way are caught up on, however many are newer', async () => {
   const ids = Array.from({ length: 7 }, (_, n) => runId(n)).reverse();
-  keepKills([makeKill({ id: runId(2), seq: 1, state: 'delivered' })]);
+  upsertKills([makeKill({ id: runId(2), seq: 1, state: 'delivered' })]);
   const asked: (string | null)[] = [];
-  const failure = await catchUpOnKills(async (cursor) => {
+  const failure = await resyncKills(async (cursor) => {
     asked.push(cursor);
     const from = cursor === null ? 0 : ids.indexOf(cursor) + 1;
     const page = ids.slice(from, from + 2);
@@ -149,16 +150,16 @@ test('after a lost link all kills under way are caught up on, however many are n
   expect(asked).toHaveLength(3);
 
   // What nobody waits for is not asked for.
-  await catchUpOnKills(() => Promise.reject(new Error('not to be asked')));
+  await resyncKills(() => Promise.reject(new Error('not to be asked')));
 });
 
 /** The page is loaded anew: of what it knew, only what the tab keeps is left. */
 function reload(): void {
-  killOrders.value = [];
-  forgetKills();
+  pendingKills.value = [];
+  store.clear();
 }
 
-test('a reload loses no order, and what was not answered yet is asked about, with its keys', async () => {
+test('a reload loses no pending kill, and one without a response can be retried with its key', async () => {
   const sent: (string | null)[] = [];
   vi.stubGlobal('fetch', (path: string, init: RequestInit) => {
     if (init.method === 'POST') sent.push(new Headers(init.headers).get('Idempotency-Key'));
@@ -167,52 +168,52 @@ test('a reload loses no order, and what was not answered yet is asked about, wit
       ? new Promise(() => {})
       : Promise.resolve(Response.json({ kill: makeKill({ id, state: 'settled' }) }));
   });
-  const end = rememberOrders(WHO);
-  orderKill({ kind: 'runs', runs: runs(2) }, { reason: 'too slow' });
-  killOrders.value = [...killOrders.value, { ...made, id: 'done', state: { kind: 'stored', kills: [runId(7)] } }];
+  const end = restorePendingKills(WHO);
+  requestKill({ kind: 'runs', runs: runs(2) }, { reason: 'too slow' });
+  pendingKills.value = [...pendingKills.value, { ...made, id: 'done', state: { kind: 'stored', kills: [runId(7)] } }];
   end();
   reload();
 
-  rememberOrders(WHO)();
-  const order = await stateOf('failed');
-  expect(order).toMatchObject({
+  restorePendingKills(WHO)();
+  const pending = await stateOf('failed');
+  expect(pending).toMatchObject({
     scope: { runs: [{ id: runId(0) }, { id: runId(1) }] },
-    manner: { reason: 'too slow' },
+    options: { reason: 'too slow' },
   });
-  expect(textOf(order)).toContain('Nobody knows whether this was ordered.');
-  const done = killOrders.value.find(({ id }) => id === 'done') ?? order;
+  expect(textOf(pending)).toContain('Outcome unknown.');
+  const done = pendingKills.value.find(({ id }) => id === 'done') ?? pending;
   // A list may know it, as it was some time ago.
-  keepKills([makeKill({ id: runId(7), state: 'queued', seq: -1 })]);
-  expect([isProgressLoading(done), isProgressLoading(order)]).toEqual([true, false]);
+  upsertKills([makeKill({ id: runId(7), state: 'queued', seq: -1 })]);
+  expect([isProgressLoading(done), isProgressLoading(pending)]).toEqual([true, false]);
   await vi.waitFor(() => expect(kills.value.get(runId(7))?.state).toBe('settled'), WAIT);
   expect(isProgressLoading(done)).toBe(false);
-  sendAgain(order);
+  retryKill(pending);
   await vi.waitFor(() => expect(sent.length).toBe(2), WAIT);
   expect(sent[1]).toBe(sent[0]);
 });
 
-test('what one person ordered is not shown to the next', () => {
-  const end = rememberOrders(WHO);
-  killOrders.value = [made];
+test('the kills of one person are not shown to the next', () => {
+  const end = restorePendingKills(WHO);
+  pendingKills.value = [made];
   end();
   reload();
-  rememberOrders({ ...WHO, name: 'another' })();
-  expect(killOrders.value).toEqual([]);
+  restorePendingKills({ ...WHO, name: 'another' })();
+  expect(pendingKills.value).toEqual([]);
 
   reload();
-  const endAgain = rememberOrders(WHO);
-  killOrders.value = [made];
+  const endAgain = restorePendingKills(WHO);
+  pendingKills.value = [made];
   endAgain();
-  forgetOrders();
-  rememberOrders(WHO)();
-  expect(killOrders.value).toEqual([]);
+  clearPendingKills();
+  restorePendingKills(WHO)();
+  expect(pendingKills.value).toEqual([]);
 });
 
-test.each([null, '', 'null', '{"owner":1}', '{"orders":[]}'])(
-  'what is kept and can’t be read (%s) is no order',
+test.each([null, '', 'null', '{"owner":1}', '{"kills":[]}'])(
+  'what was saved and can’t be read (%s) is ignored',
   (text) => {
-    if (text !== null) sessionStorage.setItem('leash.orders', text);
-    rememberOrders(WHO)();
-    expect(killOrders.value).toEqual([]);
+    if (text !== null) sessionStorage.setItem('leash.kills', text);
+    restorePendingKills(WHO)();
+    expect(pendingKills.value).toEqual([]);
   },
 );
