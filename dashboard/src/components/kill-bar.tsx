@@ -1,4 +1,4 @@
-/** What was ordered to stop from here, over every page, until it is over and has been seen. */
+/** The kills requested from this tab, above every view, until the reader dismisses them. */
 import './kill-bar.css';
 import { countText } from '../format/quantity.ts';
 import { batchPath, killPath, Link, route } from '../router.tsx';

@@ -203,7 +203,11 @@ function Narrow({ narrowing, names }: NarrowProps) {
         ))}
       </select>
       <label for="audit-actor">By</label>
-      <select id="audit-actor" value={actor ?? ''} onChange={(event) => setFilter({ actor: event.currentTarget.value })}>
+      <select
+        id="audit-actor"
+        value={actor ?? ''}
+        onChange={(event) => setFilter({ actor: event.currentTarget.value })}
+      >
         <option value="">Anyone</option>
         {actorChoices(known).map(({ id, label }) => (
           <option key={id} value={id}>
@@ -238,7 +242,11 @@ function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly nar
         ? 'No matching entries.'
         : 'No entries yet. Kills, token changes, sign-ins and denied requests appear here.'}{' '}
       {isNarrowed && (
-        <button type="button" class="button quiet" onClick={() => setFilter({ actor: null, action: null, subject: null })}>
+        <button
+          type="button"
+          class="button quiet"
+          onClick={() => setFilter({ actor: null, action: null, subject: null })}
+        >
           Clear filter
         </button>
       )}
