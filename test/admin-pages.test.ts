@@ -235,7 +235,7 @@ test.each(sampleOf(['/', '/tokens', '/audit', '/kills']))(
     await page.locator('main[aria-busy="true"]').waitFor({ state: 'detached' });
     expect((await world.current.admin.request('DELETE', `/tokens/${id}`)).status).toBe(204);
     await page.getByLabel('Token').waitFor();
-    await page.getByText('its token was deleted or given a new secret').waitFor();
+    await page.getByText('its token was revoked').waitFor();
   },
 );
 
@@ -258,7 +258,7 @@ test('who ends the secret that they are signed in with is warned, signed out, an
   await page.getByRole('button', { name: 'Delete ada' }).click();
   await page.getByText('You are signed in with this token.').waitFor();
   await page.getByRole('button', { name: 'Delete token' }).click();
-  await page.getByText('its token was deleted').waitFor();
+  await page.getByText('its token was revoked').waitFor();
 });
 
 test('a token is created and deleted by keyboard alone', async () => {

@@ -83,7 +83,7 @@ test('history, chart and words agree; the history is narrowed by state and machi
   await browser.page.getByRole('button', { name: 'succeeded', exact: true }).click();
   await browser.page.getByRole('button', { name: 'killed', exact: true }).click();
   await browser.page.getByText('No runs match.').waitFor();
-  await browser.page.getByRole('button', { name: 'Clear filter' }).click();
+  await browser.page.getByRole('button', { name: 'Show all runs' }).click();
   await history('failed', 'succeeded', 'succeeded');
 });
 

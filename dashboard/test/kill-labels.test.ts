@@ -104,11 +104,9 @@ describe('how it stands with it', () => {
       'All processes ended. Related, not killed: 7 tmux.',
     );
     expect(targetMeaning(target({ related_count: 3 }))).toContain('3 processes, listed on the run’s page');
-    expect(targetMeaning(target({ unnamed_survivors: true }))).toBe(
-      'Processes survived: something whose process id is not known.',
-    );
+    expect(targetMeaning(target({ unnamed_survivors: true }))).toBe('Processes survived: a process with unknown PID.');
     expect(targetMeaning(target({ survivors: [7], unnamed_survivors: true }))).toBe(
-      'Processes survived: 7 and something whose process id is not known.',
+      'Processes survived: 7 and a process with unknown PID.',
     );
   });
 

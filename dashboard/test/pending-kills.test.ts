@@ -70,7 +70,7 @@ test('a kill that was stored in part says which part, and that part is followed'
   answer = (_, body) => (idsOf(body).includes(runId(0)) ? stored(idsOf(body)) : problem(503));
   requestKill({ kind: 'runs', runs: runs(600) }, {});
   const pending = await stateOf('failed');
-  expect(textOf(pending)).toContain('first 500 were certainly stored');
+  expect(textOf(pending)).toContain('first 500 were confirmed');
   expect(kills.value.size).toBe(500);
 
   answer = (_, body) => stored(idsOf(body));
@@ -117,7 +117,7 @@ test('a missing response isn’t reported as “nothing was killed”', async ()
   answer = () => Promise.reject(new TypeError('cut off'));
   requestKill({ kind: 'runs', runs: runs(1) }, {});
   const pending = await stateOf('failed');
-  expect(textOf(pending)).toContain('Outcome unknown.');
+  expect(textOf(pending)).toContain('Couldn’t confirm this kill.');
 
   answer = () => problem(403);
   retryKill(pending);
@@ -180,7 +180,7 @@ test('a reload loses no pending kill, and one without a response can be retried 
     scope: { runs: [{ id: runId(0) }, { id: runId(1) }] },
     options: { reason: 'too slow' },
   });
-  expect(textOf(pending)).toContain('Outcome unknown.');
+  expect(textOf(pending)).toContain('Couldn’t confirm this kill.');
   const done = pendingKills.value.find(({ id }) => id === 'done') ?? pending;
   // A list may know it, as it was some time ago.
   upsertKills([makeKill({ id: runId(7), state: 'queued', seq: -1 })]);

@@ -45,7 +45,7 @@ test('what processes survived is never called gone', () => {
     told({ ...gone, ...none, survivors: [7, 8] }, { ...gone, ...none, unnamed_survivors: true }, { ...gone, ...none }),
   ).toEqual([
     ['bad', 'Some processes survived', 'processes survived: 7, 8'],
-    ['bad', 'Some processes survived', 'processes survived: something whose process id is not known'],
+    ['bad', 'Some processes survived', 'processes survived: a process with unknown PID'],
     ['kill', 'All processes ended', null],
   ]);
 });

@@ -188,7 +188,7 @@ async function readText(response: Response): Promise<Result<string>> {
   try {
     return success(await response.text());
   } catch {
-    return failed({ kind: 'unreachable', detail: 'The connection broke off while the output was loaded. Try again.' });
+    return failed({ kind: 'unreachable', detail: 'The connection dropped while loading output. Try again.' });
   }
 }
 

@@ -86,22 +86,22 @@ export async function callFor<Schema extends v.GenericSchema>(
 
 const JSON_BODY = { 'content-type': 'application/json' };
 
-const DISOWNED: Failure = { kind: 'unreachable', detail: 'You have signed out since this was asked.' };
+const DISOWNED: Failure = { kind: 'unreachable', detail: 'You signed out before Leash answered.' };
 
 function unreachable(error: unknown): Failure {
   const timedOut = error instanceof DOMException && error.name === 'TimeoutError';
   return {
     kind: 'unreachable',
     detail: timedOut
-      ? 'The control plane did not answer in time. Try again.'
-      : 'The control plane cannot be reached. Check the network, then try again.',
+      ? 'Leash didn’t answer in time. Try again.'
+      : 'Can’t reach Leash. Check your connection and try again.',
   };
 }
 
 function unreadable(why: string): Failure {
   return {
     kind: 'unreadable',
-    detail: `The control plane's answer cannot be read (${why}). Reload the page: it may be older than the control plane.`,
+    detail: `Leash sent an unreadable answer (${why}). Reload the page: it may be outdated.`,
   };
 }
 
@@ -120,6 +120,6 @@ async function readProblem(response: Response): Promise<Failure> {
     kind: 'problem',
     status: response.status,
     code: 'unknown',
-    detail: `The control plane answered with status ${response.status}.`,
+    detail: `Leash answered with status ${response.status}.`,
   };
 }

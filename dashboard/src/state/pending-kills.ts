@@ -71,7 +71,7 @@ export function restorePendingKills(who: Session): () => void {
 /** It isn't retried automatically: by now it might end other runs. */
 function afterReload(pending: PendingKill): PendingKill {
   if (pending.state.kind !== 'sending') return pending;
-  const failure: Failure = { kind: 'unreachable', detail: 'The page was reloaded before a response arrived.' };
+  const failure: Failure = { kind: 'unreachable', detail: 'The page was reloaded before Leash answered.' };
   return { ...pending, state: { kind: 'failed', failure, kills: [] } };
 }
 
@@ -102,11 +102,11 @@ export function isProgressLoading({ state }: PendingKill): boolean {
 
 /** A missing response doesn't mean that nothing was stored. */
 export function failureText({ failure, kills }: Extract<PendingKill['state'], { kind: 'failed' }>): string {
-  if (kills.length > 0) return `Only the first ${kills.length} were certainly stored. ${failure.detail}`;
+  if (kills.length > 0) return `Only the first ${kills.length} were confirmed. ${failure.detail}`;
   const isRefused = failure.kind === 'problem' && failure.status < 500;
   return isRefused
     ? `Not killed: ${failure.detail}`
-    : `Outcome unknown. ${failure.detail} Retrying is safe: the request is idempotent.`;
+    : `Couldn’t confirm this kill. ${failure.detail} Retrying is safe: it won’t be sent twice.`;
 }
 
 /** The last kill that was requested for this run alone. */

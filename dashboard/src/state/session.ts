@@ -44,9 +44,7 @@ export async function signOut(): Promise<Failure | null> {
 /** The control plane no longer knows us. */
 export function sessionEnded(): void {
   if (session.value.kind !== 'signed_in') return;
-  leave(
-    'Your session has ended: its time was up, it was signed out elsewhere, or its token was deleted or given a new secret. Sign in again to go on.',
-  );
+  leave('You’ve been signed out: the session expired, was ended elsewhere, or its token was revoked. Sign in again.');
 }
 
 /** A socket was refused, or another tab has signed in or out: asking tells who we are by now. */

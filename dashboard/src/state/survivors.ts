@@ -9,9 +9,9 @@ export function hasSurvivors({ survivors, unnamed_survivors }: Survivors): boole
   return survivors.length > 0 || unnamed_survivors;
 }
 
-/** `7, 8`; `7 and something whose process id is not known`. Empty when there are none. */
+/** `7, 8`; `7 and a process with unknown PID`. Empty when there are none. */
 export function survivorsText({ survivors, unnamed_survivors }: Survivors): string {
-  const unnamed = unnamed_survivors ? ['something whose process id is not known'] : [];
+  const unnamed = unnamed_survivors ? ['a process with unknown PID'] : [];
   const named = survivors.length > 0 ? [survivors.join(', ')] : [];
   return [...named, ...unnamed].join(' and ');
 }

@@ -73,7 +73,7 @@ function EndText({ history, filter, shown }: HistoryEndProps) {
     <p class="nothing">
       No runs match.{' '}
       <button type="button" class="button quiet" onClick={showAll}>
-        Clear filter
+        Show all runs
       </button>
     </p>
   );
