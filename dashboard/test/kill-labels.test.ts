@@ -5,9 +5,9 @@ import { progressText } from '../src/components/kill-bar.tsx';
 import {
   hitText,
   killText,
-  mannerText,
   matchText,
   meaningOf,
+  optionsText,
   targetMeaning,
   toneOf,
 } from '../src/format/kill-labels.ts';
@@ -47,13 +47,13 @@ describe('what a kill is for', () => {
   });
 
   test('how', () => {
-    expect(mannerText('SIGTERM', 5000)).toBe('SIGTERM, then SIGKILL after 5s');
-    expect(mannerText('SIGTERM', 5000, 'related')).toBe('SIGTERM, then SIGKILL after 5s, including related processes');
-    expect(mannerText('SIGINT', 0)).toBe('SIGINT, then SIGKILL immediately');
-    expect(mannerText('SIGKILL', 5000)).toBe('SIGKILL immediately');
-    expect(mannerText(null, null)).toBe('each run’s own signal and grace period');
-    expect(mannerText('SIGINT', null)).toBe('SIGINT, then SIGKILL after each run’s own grace period');
-    expect(mannerText(null, 5000)).toBe('each run’s own signal, then SIGKILL after 5s');
+    expect(optionsText('SIGTERM', 5000)).toBe('SIGTERM, then SIGKILL after 5s');
+    expect(optionsText('SIGTERM', 5000, 'related')).toBe('SIGTERM, then SIGKILL after 5s, including related processes');
+    expect(optionsText('SIGINT', 0)).toBe('SIGINT, then SIGKILL immediately');
+    expect(optionsText('SIGKILL', 5000)).toBe('SIGKILL immediately');
+    expect(optionsText(null, null)).toBe('each run’s own signal and grace period');
+    expect(optionsText('SIGINT', null)).toBe('SIGINT, then SIGKILL after each run’s own grace period');
+    expect(optionsText(null, 5000)).toBe('each run’s own signal, then SIGKILL after 5s');
   });
 });
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { orphanSentence, tell, wasSeenToEnd } from '../src/pages/run/run-labels.ts';
+import { eventText, orphanSentence, wasSeenToEnd } from '../src/pages/run/run-labels.ts';
 import { routeOf, runPath } from '../src/router.tsx';
 import { at, KILL_ID, RUN_ID, story } from './make.ts';
 
 const told = (...events: Parameters<typeof story>) =>
   story(...events).map((event) => {
-    const { tone, text, detail } = tell(event);
+    const { tone, text, detail } = eventText(event);
     return [tone, text, detail];
   });
 

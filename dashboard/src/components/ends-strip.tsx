@@ -1,7 +1,7 @@
 import './ends-strip.css';
 import type { RunEnd } from '#protocol/api';
 import type { RunState } from '#protocol/run-state';
-import { STATE_WORDS } from '../format/run-state-labels.ts';
+import { STATE_LABELS } from '../format/run-state-labels.ts';
 
 /** As many marks as there is room for, in units of the drawing. */
 const MARKS = 20;
@@ -64,9 +64,9 @@ const HEIGHTS: Readonly<Record<RunState, number>> = {
 export function endsText(ends: readonly RunEnd[]): string {
   const counts = new Map<RunState, number>();
   for (const { state } of ends) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const told = [...counts].map(([state, count]) => `${count} ${STATE_WORDS[state]}`).join(', ');
+  const told = [...counts].map(([state, count]) => `${count} ${STATE_LABELS[state]}`).join(', ');
   const [last] = ends;
   return ends.length === 1 || last === undefined
     ? `1 run: ${told}`
-    : `Last ${ends.length} runs: ${told}; most recent: ${STATE_WORDS[last.state]}`;
+    : `Last ${ends.length} runs: ${told}; most recent: ${STATE_LABELS[last.state]}`;
 }

@@ -8,10 +8,10 @@ import {
   choiceText,
   graceOptions,
   isSigkill,
-  type MannerChoice,
-  mannerOf,
-  type OwnManner,
-  ownManner,
+  type KillChoice,
+  type OwnOptions,
+  optionsOf,
+  ownOptions,
   signalOptions,
 } from '../format/kill-options.ts';
 import { countText } from '../format/quantity.ts';
@@ -27,7 +27,7 @@ interface KillDialogProps {
 
 export function KillDialog({ scope, close }: KillDialogProps) {
   // What is being killed already can only be hurried.
-  const [choice, setChoice] = useState<MannerChoice>({
+  const [choice, setChoice] = useState<KillChoice>({
     signal: isUnderWay(scope) ? 'SIGKILL' : 'own',
     graceSeconds: 'own',
     includeRelated: isNothingElseLeft(scope),
@@ -39,7 +39,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   const submit = (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     const why = reason.trim() === '' ? {} : { reason: reason.trim() };
-    requestKill(scope, { ...mannerOf(choice), ...why });
+    requestKill(scope, { ...optionsOf(choice), ...why });
     close(true);
   };
   const onKey = (event: TargetedKeyboardEvent<HTMLFormElement>) => {
@@ -53,7 +53,7 @@ export function KillDialog({ scope, close }: KillDialogProps) {
         <What scope={scope} />
         <UnderWay runs={scope.runs} />
         <div class="kill-options">
-          <Manner own={ownManner(scope)} choice={choice} choose={setChoice} />
+          <KillOptionFields own={ownOptions(scope)} choice={choice} choose={setChoice} />
           <IncludeRelated runs={scope.runs} choice={choice} choose={setChoice} />
           <label class="whole-row">
             Reason (shown in the audit log)
@@ -79,14 +79,14 @@ export function KillDialog({ scope, close }: KillDialogProps) {
   );
 }
 
-interface MannerProps {
-  readonly own: OwnManner;
-  readonly choice: MannerChoice;
-  choose(choice: MannerChoice): void;
+interface KillOptionProps {
+  readonly own: OwnOptions;
+  readonly choice: KillChoice;
+  choose(choice: KillChoice): void;
 }
 
 /** How they are ended: as they were started to be, or otherwise. */
-function Manner({ own, choice, choose }: MannerProps) {
+function KillOptionFields({ own, choice, choose }: KillOptionProps) {
   const signals = signalOptions(own);
   const graces = graceOptions(own);
   return (
@@ -129,7 +129,7 @@ function Manner({ own, choice, choose }: MannerProps) {
   );
 }
 
-interface IncludeRelatedProps extends Omit<MannerProps, 'own'> {
+interface IncludeRelatedProps extends Omit<KillOptionProps, 'own'> {
   readonly runs: readonly Run[];
 }
 

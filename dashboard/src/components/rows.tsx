@@ -1,7 +1,7 @@
 import './rows.css';
 import type { ComponentChildren, RefObject } from 'preact';
 import { useRef } from 'preact/hooks';
-import { useKeptPlace } from '../hooks/scroll-restoration.ts';
+import { useScrollRestoration } from '../hooks/scroll-restoration.ts';
 import { useVirtualRows, type VirtualRows } from '../hooks/virtual-rows.ts';
 import { useRowCursor } from '../keyboard/row-cursor.ts';
 import type { Lister } from '../state/listing.ts';
@@ -25,7 +25,7 @@ export function Rows<Item>({ items, keyOf, estimatePx, label, children }: RowsPr
     estimatePx: () => estimatePx,
     list,
   });
-  useKeptPlace({
+  useScrollRestoration({
     keys,
     within: list,
     startPx: (key) => virtual.startPx(keys.indexOf(key)),

@@ -2,7 +2,7 @@
 import './run-state.css';
 import type { Run } from '#protocol/api';
 import { isLive, type RunState } from '#protocol/run-state';
-import { STATE_WORDS } from '../format/run-state-labels.ts';
+import { STATE_LABELS } from '../format/run-state-labels.ts';
 import { awaitedByKill } from '../state/kills.ts';
 import { refOf } from '../state/run-ref.ts';
 import { STATE_SHAPES } from './state-shapes.ts';
@@ -23,7 +23,7 @@ export function StateBadge({ state, isConnected = true, note = null }: StateBadg
     <span class="state" data-state={state} data-connected={isConnected}>
       <StateShape state={state} px={16} />
       <span class="state-words">
-        <span class="state-word">{STATE_WORDS[state]}</span>
+        <span class="state-word">{STATE_LABELS[state]}</span>
         {note !== null && <span class="state-note">{note}</span>}
       </span>
     </span>

@@ -15,7 +15,7 @@ export function TopBar({ session }: { readonly session?: Session }) {
         <Mark />
         Leash
       </Link>
-      {session !== undefined && <Places session={session} />}
+      {session !== undefined && <Navigation session={session} />}
       {session !== undefined && (
         <div class="who">
           <span class="who-name" title={`Scopes: ${session.scopes.join(', ')}`}>
@@ -31,46 +31,46 @@ export function TopBar({ session }: { readonly session?: Session }) {
 }
 
 /** Where this session may go. */
-function Places({ session }: { readonly session: Session }) {
+function Navigation({ session }: { readonly session: Session }) {
   return (
-    <nav class="places" aria-label="Pages">
+    <nav class="nav-links" aria-label="Pages">
       {mayRead(session) && (
         <>
-          <Place to="/" of={['overview']}>
+          <NavigationLink to="/" of={['overview']}>
             Runs
-          </Place>
-          <Place to="/timeline" of={['timeline']}>
+          </NavigationLink>
+          <NavigationLink to="/timeline" of={['timeline']}>
             Timeline
-          </Place>
-          <Place to="/kills" of={['kills', 'kill']}>
+          </NavigationLink>
+          <NavigationLink to="/kills" of={['kills', 'kill']}>
             Kills
-          </Place>
+          </NavigationLink>
         </>
       )}
       {mayAdminister(session) && (
         <>
-          <Place to="/tokens" of={['tokens']}>
+          <NavigationLink to="/tokens" of={['tokens']}>
             Tokens
-          </Place>
-          <Place to="/audit" of={['audit']}>
+          </NavigationLink>
+          <NavigationLink to="/audit" of={['audit']}>
             Audit
-          </Place>
+          </NavigationLink>
         </>
       )}
     </nav>
   );
 }
 
-interface PlaceProps {
+interface NavigationLinkProps {
   readonly to: string;
   /** The pages that belong to it. */
   readonly of: readonly Route['page'][];
   readonly children: string;
 }
 
-function Place({ to, of, children }: PlaceProps) {
+function NavigationLink({ to, of, children }: NavigationLinkProps) {
   return (
-    <Link to={to} class="place" current={of.includes(route.value.page)}>
+    <Link to={to} class="nav-link" current={of.includes(route.value.page)}>
       {children}
     </Link>
   );

@@ -2,7 +2,7 @@ import { MOST_LISTED } from '../api/calls.ts';
 import { countText } from '../format/quantity.ts';
 import { Notice } from './notice.tsx';
 
-interface CutNoticeProps {
+interface TruncatedNoticeProps {
   /** The name of one of what is listed. */
   readonly one: string;
   /** Which of them are there, as `the newest`. */
@@ -12,7 +12,7 @@ interface CutNoticeProps {
 }
 
 /** Says of a list that was cut that it was. */
-export function CutNotice({ one, which, children }: CutNoticeProps) {
+export function TruncatedNotice({ one, which, children }: TruncatedNoticeProps) {
   return (
     <Notice tone="warn" title={`More than ${countText(MOST_LISTED, one)}`}>
       Showing {which} {MOST_LISTED}. {children}

@@ -50,7 +50,7 @@ function settledMeaning(targets: readonly Target[]): string {
     : `${lost} runs are lost; they will be killed if they reconnect.${others}`;
 }
 
-export const KILL_STATE_WORDS: Readonly<Record<KillState, string>> = {
+export const KILL_STATE_LABELS: Readonly<Record<KillState, string>> = {
   queued: 'queued',
   delivered: 'in progress',
   settled: 'done',
@@ -68,10 +68,10 @@ export function killText(kill: Progressed): string {
   if (hasFoundNothing(kill)) return state === 'settled' ? 'nothing to kill' : 'nothing running';
   const isKept = state === 'settled' && targets.some((target) => target.state === 'lost');
   if (isKept) return 'waiting for lost runs';
-  return isSent({ state, targets }) ? 'sent' : KILL_STATE_WORDS[state];
+  return isSent({ state, targets }) ? 'sent' : KILL_STATE_LABELS[state];
 }
 
-export const TARGET_STATE_WORDS: Readonly<Record<TargetState, string>> = {
+export const TARGET_STATE_LABELS: Readonly<Record<TargetState, string>> = {
   pending: 'waiting',
   sent: 'sent',
   delivered: 'delivered',
@@ -148,7 +148,11 @@ function machinesText(selector: string): string {
 }
 
 /** `SIGTERM, then SIGKILL after 5s`. Null is each run’s own. */
-export function mannerText(signal: Kill['signal'], graceMs: Kill['grace_ms'], include: Kill['include'] = null): string {
+export function optionsText(
+  signal: Kill['signal'],
+  graceMs: Kill['grace_ms'],
+  include: Kill['include'] = null,
+): string {
   return include === null
     ? signalsText(signal, graceMs)
     : `${signalsText(signal, graceMs)}, including related processes`;

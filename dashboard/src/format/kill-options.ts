@@ -7,7 +7,7 @@ import type { KillScope } from '../state/pending-kills.ts';
 import type { KillOptions } from '../state/saved-kills.ts';
 
 /** What is chosen. `own`: as each run was started with. */
-export interface MannerChoice {
+export interface KillChoice {
   readonly signal: KillSignal | 'own';
   readonly graceSeconds: number | 'own';
   /** Whether related processes are killed as well. */
@@ -15,7 +15,7 @@ export interface MannerChoice {
 }
 
 /** What the runs themselves say, where they all say the same; null where it differs, or is not known of all. */
-export interface OwnManner {
+export interface OwnOptions {
   readonly signal: string | null;
   readonly graceMs: number | null;
 }
@@ -23,10 +23,10 @@ export interface OwnManner {
 const GRACE_SECONDS = [0, 5, 30, 300, 3600];
 
 /** A kill of a whole job is for runs, too, that are not known here. */
-export function ownManner({
+export function ownOptions({
   kind,
   runs,
-}: KillScope<Pick<Run, 'id' | 'job' | 'machine' | 'kill_signal' | 'grace_ms'>>): OwnManner {
+}: KillScope<Pick<Run, 'id' | 'job' | 'machine' | 'kill_signal' | 'grace_ms'>>): OwnOptions {
   if (kind === 'job') return { signal: null, graceMs: null };
   return {
     signal: onlyOne(runs.map((run) => run.kill_signal)),
@@ -40,14 +40,14 @@ function onlyOne<Value>(values: readonly Value[]): Value | null {
 }
 
 /** The runs' own first: who does not choose wants them. */
-export function signalOptions(own: OwnManner): { value: MannerChoice['signal']; label: string }[] {
+export function signalOptions(own: OwnOptions): { value: KillChoice['signal']; label: string }[] {
   return [
     { value: 'own', label: own.signal === null ? 'As configured for each run' : `${own.signal} (as configured)` },
     ...KILL_SIGNALS.map((value) => ({ value, label: value })),
   ];
 }
 
-export function graceOptions(own: OwnManner): { value: MannerChoice['graceSeconds']; label: string }[] {
+export function graceOptions(own: OwnOptions): { value: KillChoice['graceSeconds']; label: string }[] {
   return [
     {
       value: 'own',
@@ -62,7 +62,7 @@ function graceLabel(ms: number): string {
 }
 
 /** `SIGINT, then SIGKILL after 30s, as configured.` */
-export function choiceText(choice: MannerChoice, own: OwnManner): string {
+export function choiceText(choice: KillChoice, own: OwnOptions): string {
   if (isSigkill(choice, own)) return 'SIGKILL immediately: processes can’t clean up.';
   const isOwn = choice.signal === 'own' && choice.graceSeconds === 'own';
   if (isOwn && (own.signal === null || own.graceMs === null)) {
@@ -73,19 +73,19 @@ export function choiceText(choice: MannerChoice, own: OwnManner): string {
   return `${signal}, then SIGKILL ${graceText(choice.graceSeconds, own.graceMs)}${source}`;
 }
 
-function graceText(graceSeconds: MannerChoice['graceSeconds'], ownMs: number | null): string {
+function graceText(graceSeconds: KillChoice['graceSeconds'], ownMs: number | null): string {
   const ms = graceSeconds === 'own' ? ownMs : graceSeconds * 1000;
   if (ms === null) return 'after each run’s own grace period';
   return ms === 0 ? 'immediately' : `after ${formatDuration(ms)}`;
 }
 
 /** With SIGKILL there is no grace to choose. */
-export function isSigkill({ signal }: MannerChoice, own: OwnManner): boolean {
+export function isSigkill({ signal }: KillChoice, own: OwnOptions): boolean {
   return (signal === 'own' ? own.signal : signal) === 'SIGKILL';
 }
 
 /** What is sent: nothing of what is the runs' own. */
-export function mannerOf({ signal, graceSeconds, includeRelated }: MannerChoice): KillOptions {
+export function optionsOf({ signal, graceSeconds, includeRelated }: KillChoice): KillOptions {
   const include: KillOptions = includeRelated ? { include: 'related' } : {};
   if (signal === 'SIGKILL') return { signal, grace_seconds: 0, ...include };
   return {

@@ -1,6 +1,6 @@
 import type { RunState } from '#protocol/run-state';
 
-export const STATE_WORDS: Readonly<Record<RunState, string>> = {
+export const STATE_LABELS: Readonly<Record<RunState, string>> = {
   running: 'running',
   killing: 'stopping',
   succeeded: 'succeeded',

@@ -5,7 +5,7 @@
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
-interface SteadyRowOptions {
+interface ScrollAnchorOptions {
   /** What the rows are in. Their elements carry what they are known by as `data-row-key`. */
   readonly list: RefObject<HTMLElement | null>;
   /** What the reader wants to see of them: when that changes, rows are meant to move. */
@@ -18,7 +18,7 @@ interface Held {
   readonly topPx: number;
 }
 
-export function useSteadyRow({ list, wish }: SteadyRowOptions): void {
+export function useScrollAnchor({ list, wish }: ScrollAnchorOptions): void {
   const hovered = useRef<string | null>(null);
   const held = useRef<Held | null>(null);
   const lastWish = useRef(wish);

@@ -14,7 +14,7 @@ const MOST_STEPS = 40;
 const CALM_FRAMES = 10;
 const GOING_ELSEWHERE = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
 
-const Place = v.object({
+const Position = v.object({
   scrollPx: v.number(),
   /** The first row in view, and how far from the top of the window it begins. */
   row: v.nullable(v.string()),
@@ -24,7 +24,7 @@ const Place = v.object({
   /** The timeline's bar that had it there. */
   bar: v.nullable(v.string()),
 });
-type Place = v.InferOutput<typeof Place>;
+type Position = v.InferOutput<typeof Position>;
 
 interface Rows {
   /** What the rows are known by, in their order. Their elements carry it as `data-row-key`. */
@@ -35,16 +35,16 @@ interface Rows {
   readonly isComplete: boolean;
 }
 
-interface KeptPlaceOptions extends Rows {
+interface ScrollRestorationOptions extends Rows {
   /** What all the rows are in. */
   readonly within: RefObject<HTMLElement | null>;
 }
 
-export function useKeptPlace(options: KeptPlaceOptions): void {
+export function useScrollRestoration(options: ScrollRestorationOptions): void {
   const { within } = options;
-  const back = useRef<WayBack | null>(null);
-  back.current ??= new WayBack(readPlace(remembered(NAME)));
-  useEffect(() => saveOnLeaving(NAME, () => back.current?.goal ?? placeWithin(within.current)), [within]);
+  const back = useRef<Restoration | null>(null);
+  back.current ??= new Restoration(readPosition(remembered(NAME)));
+  useEffect(() => saveOnLeaving(NAME, () => back.current?.goal ?? positionWithin(within.current)), [within]);
   useLayoutEffect(() => back.current?.step(within.current, options));
   // Whoever goes elsewhere meanwhile is left there.
   useEffect(() => {
@@ -57,13 +57,13 @@ export function useKeptPlace(options: KeptPlaceOptions): void {
 }
 
 /** The way back to a place, in steps, one with each drawing. */
-class WayBack {
+class Restoration {
   /** Null once the reader is there, or has gone elsewhere. */
-  goal: Place | null;
+  goal: Position | null;
   #steps = 0;
   #isCalm = false;
 
-  constructor(goal: Place | null) {
+  constructor(goal: Position | null) {
     this.goal = goal;
   }
 
@@ -80,7 +80,7 @@ class WayBack {
 
   #go(
     list: HTMLElement | null,
-    goal: Place,
+    goal: Position,
     start: { readonly key: string; readonly px: number | null } | null,
     keys: readonly string[],
   ): void {
@@ -111,7 +111,7 @@ function scrollToPx(px: number): boolean {
 }
 
 /** @returns whether the row is where it was already: while others are drawn and measured it may be moved again */
-function bringTo({ scrollPx, topPx }: Place, row: HTMLElement | null, startPx: number | null): boolean {
+function bringTo({ scrollPx, topPx }: Position, row: HTMLElement | null, startPx: number | null): boolean {
   if (row === null) {
     scrollTo(0, startPx === null ? scrollPx : startPx - topPx);
     return false;
@@ -122,7 +122,7 @@ function bringTo({ scrollPx, topPx }: Place, row: HTMLElement | null, startPx: n
   return false;
 }
 
-function placeWithin(list: HTMLElement | null): Place {
+function positionWithin(list: HTMLElement | null): Position {
   const rows = [...(list?.querySelectorAll<HTMLElement>('[data-row-key]') ?? [])];
   const inView = rows
     .map((row) => ({ row, topPx: row.getBoundingClientRect().top }))
@@ -143,7 +143,7 @@ function rowIn(list: HTMLElement | null, key: string | null): HTMLElement | null
 }
 
 /** Whether it could be given back. One that is elsewhere by now stays there. */
-function focusIn(list: HTMLElement | null, { focus, bar }: Place): boolean {
+function focusIn(list: HTMLElement | null, { focus, bar }: Position): boolean {
   if (document.activeElement !== null && document.activeElement !== document.body) return true;
   const selector = bar === null ? '[data-cursor]' : `[data-bar="${CSS.escape(bar)}"]`;
   const target = rowIn(list, focus)?.querySelector<HTMLElement>(selector);
@@ -151,7 +151,7 @@ function focusIn(list: HTMLElement | null, { focus, bar }: Place): boolean {
   return target !== null && target !== undefined;
 }
 
-function readPlace(kept: unknown): Place | null {
-  const parsed = v.safeParse(Place, kept);
+function readPosition(kept: unknown): Position | null {
+  const parsed = v.safeParse(Position, kept);
   return parsed.success ? parsed.output : null;
 }

@@ -1,7 +1,7 @@
 /** The cursor of lists of which only the rows in view are drawn; of several lists on a page, one after the other. */
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { useFocusKept } from './focus-kept.ts';
+import { useFocusFallback } from './focus-fallback.ts';
 import { useListCursor } from './list-cursor.ts';
 
 interface RowCursorOptions {
@@ -58,7 +58,7 @@ export function useRowCursor({ keys, within, reveal }: RowCursorOptions): RowCur
   // A row that is out of view is drawn first, and gets the focus then.
   useLayoutEffect(focusWanted);
   // To no other row: a key that is on its way to the one that has gone must not act on its neighbour.
-  useFocusKept(within);
+  useFocusFallback(within);
   useListCursor({
     count: keys.length,
     current: () => {

@@ -14,7 +14,7 @@ import { Clock } from '../../components/time.tsx';
 import { useKeptCount } from '../../hooks/kept-count.ts';
 import { useKeptSet } from '../../hooks/kept-set.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
-import { useFocusKept } from '../../keyboard/focus-kept.ts';
+import { useFocusFallback } from '../../keyboard/focus-fallback.ts';
 import { jobPath, killPath, Link, query, runPath, setFilter } from '../../router.tsx';
 import { openRuns, syncStatus, useFleet } from '../../state/fleet.ts';
 import { kills, upsertKills } from '../../state/kills.ts';
@@ -34,12 +34,12 @@ export function AuditPage() {
   useFleet();
   usePageTitle('Audit log – Leash');
   const heading = useRef<HTMLHeadingElement | null>(null);
-  useFocusKept(heading);
-  const narrowing = readNarrowing(query.value);
+  useFocusFallback(heading);
+  const filter = readFilter(query.value);
   const kept = useKeptCount();
   const lister = useMemo(
-    () => createLister((cursor) => fetchAudit({ ...narrowing, limit: PAGE_SIZE, cursor }), { least: kept.take() }),
-    [JSON.stringify(narrowing)],
+    () => createLister((cursor) => fetchAudit({ ...filter, limit: PAGE_SIZE, cursor }), { least: kept.take() }),
+    [JSON.stringify(filter)],
   );
   useReload(lister.reload);
   useReload(readKills);
@@ -58,9 +58,9 @@ export function AuditPage() {
         <h1 ref={heading} tabIndex={-1}>
           Audit log
         </h1>
-        <AsOf lister={lister} narrowing={narrowing} />
+        <AsOf lister={lister} filter={filter} />
       </div>
-      <Narrow narrowing={narrowing} names={names} />
+      <Filters filter={filter} names={names} />
       {failure !== null && (
         <Notice
           tone="bad"
@@ -77,7 +77,7 @@ export function AuditPage() {
           )}
         </Rows>
       )}
-      {items.length === 0 && failure === null && <Nothing isRead={readAt !== null} narrowing={narrowing} />}
+      {items.length === 0 && failure === null && <Nothing isRead={readAt !== null} filter={filter} />}
       {hasMore && <MoreButton lister={lister} />}
       <LinkBanner status={syncStatus.value} />
     </main>
@@ -96,7 +96,7 @@ function machineOf(run: RunName, kill: string): string | null {
   return target?.machine ?? openRuns.value.get(refOf(run))?.machine ?? null;
 }
 
-function readNarrowing(from: URLSearchParams): AuditFilter {
+function readFilter(from: URLSearchParams): AuditFilter {
   const action = from.get('action');
   return {
     actor: from.get('actor'),
@@ -134,14 +134,14 @@ function useNames(entries: readonly AuditEntry[]): ReadonlyMap<string, string> {
 
 interface AsOfProps {
   readonly lister: Lister<AuditEntry>;
-  readonly narrowing: AuditFilter;
+  readonly filter: AuditFilter;
 }
 
 /** The list stands still while it is read; what is newer is offered. */
-function AsOf({ lister, narrowing }: AsOfProps) {
+function AsOf({ lister, filter }: AsOfProps) {
   const { items, readAt, isBusy } = lister.state.value;
   if (readAt === null) return <p class="as-of" />;
-  const newer = newerKills(items, readAt, kills.value, narrowing);
+  const newer = newerKills(items, readAt, kills.value, filter);
   return (
     <div class="as-of">
       <p role="status">
@@ -177,13 +177,13 @@ const NOBODY_NAMES: Partial<Record<AuditAction, string>> = {
   run_conflict: 'The control plane',
 };
 
-interface NarrowProps {
-  readonly narrowing: AuditFilter;
+interface FiltersProps {
+  readonly filter: AuditFilter;
   readonly names: ReadonlyMap<string, string>;
 }
 
-function Narrow({ narrowing, names }: NarrowProps) {
-  const { actor, action, subject } = narrowing;
+function Filters({ filter, names }: FiltersProps) {
+  const { actor, action, subject } = filter;
   const known = new Map(names);
   if (!known.has(ADMIN_TOKEN_ID)) known.set(ADMIN_TOKEN_ID, 'admin');
   if (actor !== null && !known.has(actor)) known.set(actor, actor);
@@ -227,7 +227,7 @@ function Narrow({ narrowing, names }: NarrowProps) {
   );
 }
 
-function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly narrowing: AuditFilter }) {
+function Nothing({ isRead, filter }: { readonly isRead: boolean; readonly filter: AuditFilter }) {
   if (!isRead) {
     return (
       <p class="nothing" role="status">
@@ -235,13 +235,13 @@ function Nothing({ isRead, narrowing }: { readonly isRead: boolean; readonly nar
       </p>
     );
   }
-  const isNarrowed = narrowing.actor !== null || narrowing.action !== null || narrowing.subject !== null;
+  const isFiltered = filter.actor !== null || filter.action !== null || filter.subject !== null;
   return (
     <p class="nothing" role="status">
-      {isNarrowed
+      {isFiltered
         ? 'No matching entries.'
         : 'No entries yet. Kills, token changes, sign-ins and denied requests appear here.'}{' '}
-      {isNarrowed && (
+      {isFiltered && (
         <button
           type="button"
           class="button quiet"

@@ -12,20 +12,15 @@ export interface AuditFilter {
 const CLOCK_MS = 2_000;
 
 /** How many kills have been heard of since that the list would hold. Of other deeds nothing is pushed. */
-export function newerKills(
-  entries: readonly AuditEntry[],
-  readAt: number,
-  heard: Kills,
-  narrowing: AuditFilter,
-): number {
-  if (narrowing.action !== null && narrowing.action !== 'kill') return 0;
+export function newerKills(entries: readonly AuditEntry[], readAt: number, heard: Kills, filter: AuditFilter): number {
+  if (filter.action !== null && filter.action !== 'kill') return 0;
   const listed = new Set(entries.map(({ detail }) => detail.kill));
   return [...heard.values()].filter(
     ({ id, job, requested_at }) =>
       Date.parse(requested_at) > readAt - CLOCK_MS &&
       !listed.has(id) &&
-      (narrowing.subject === null || narrowing.subject === job) &&
+      (filter.subject === null || filter.subject === job) &&
       // By whom is told by name, and names are not unique.
-      narrowing.actor === null,
+      filter.actor === null,
   ).length;
 }

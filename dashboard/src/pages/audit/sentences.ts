@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { AuditEntry } from '#protocol/api';
 import { KillInclude, KillSignal } from '#protocol/kill';
-import { mannerText, matchText } from '../../format/kill-labels.ts';
+import { matchText, optionsText } from '../../format/kill-labels.ts';
 import type { RunName } from '../../state/run-ref.ts';
 
 export interface Sentence {
@@ -79,7 +79,7 @@ function killSentence({ subject: job, detail }: AuditEntry, names: Names): Sente
   const machine = run === null ? null : names.machineOf({ id: run, job }, kill);
   const what = machine === null ? matchText({ ...read.output, targets: [] }) : `one run on ${machine}`;
   const why = reason === null ? '' : `: “${reason}”`;
-  const deed = `requested a kill of ${job}, ${what} (${mannerText(signal, grace_ms, include)})${why}`;
+  const deed = `requested a kill of ${job}, ${what} (${optionsText(signal, grace_ms, include)})${why}`;
   return { ...plain(deed), job, kill, run };
 }
 

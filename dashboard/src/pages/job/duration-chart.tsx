@@ -12,12 +12,12 @@ import type { Run } from '#protocol/api';
 import { RUN_STATES, type RunState } from '#protocol/run-state';
 import { STATE_SHAPES } from '../../components/state-shapes.ts';
 import { Clock } from '../../components/time.tsx';
-import { PROMINENCE, STATE_WORDS } from '../../format/run-state-labels.ts';
+import { PROMINENCE, STATE_LABELS } from '../../format/run-state-labels.ts';
 import { exactTimeText } from '../../format/time-format.ts';
 import { navigate, runPath } from '../../router.tsx';
 import { type DurationAxis, durationAxis } from './durations.ts';
 import { MarkSign, STATE_COLORS } from './marks.tsx';
-import { nearest, type Place, type Point, pointsOf, timeRange, timeTexts } from './points.ts';
+import { nearest, type Pixel, type Point, pointsOf, timeRange, timeTexts } from './points.ts';
 
 const HEIGHT_PX = 220;
 const DURATION_AXIS_PX = 60;
@@ -114,12 +114,12 @@ export function DurationChart({ runs, nowMs, describedBy }: DurationChartProps) 
 }
 
 function pointText({ run, durationMs }: Point): string {
-  return `${run.machine}: ${STATE_WORDS[run.state]}, ${formatDuration(durationMs)}, started ${exactTimeText(new Date(run.started_at))}`;
+  return `${run.machine}: ${STATE_LABELS[run.state]}, ${formatDuration(durationMs)}, started ${exactTimeText(new Date(run.started_at))}`;
 }
 
 interface TipProps {
   readonly point: Point;
-  readonly place: Place;
+  readonly place: Pixel;
   readonly widthPx: number;
 }
 
@@ -131,7 +131,7 @@ function Tip({ point: { run, durationMs }, place, widthPx }: TipProps) {
       <div class="meant-ring" style={{ left: `${place.x}px`, top: `${place.y}px` }} />
       <div class="tip" style={{ ...side, top: `${Math.max(0, place.y - 40)}px` }}>
         <strong class="tip-state">
-          <MarkSign state={run.state} /> {STATE_WORDS[run.state]}
+          <MarkSign state={run.state} /> {STATE_LABELS[run.state]}
           {run.exit_code !== null && run.state !== 'succeeded' && `, exit code ${run.exit_code}`}
         </strong>
         <span>{run.machine}</span>
@@ -145,7 +145,7 @@ function Tip({ point: { run, durationMs }, place, widthPx }: TipProps) {
 
 /** What the drawing is asked for. */
 interface Plot {
-  placeOf(point: Point): Place;
+  placeOf(point: Point): Pixel;
   indexAt(event: { readonly clientX: number; readonly clientY: number }, reachPx: number): number | null;
   widthPx(): number;
 }
@@ -222,7 +222,7 @@ class Drawn {
   }
 
   /** Within the element, in CSS pixels. */
-  placeOf(point: Point): Place {
+  placeOf(point: Point): Pixel {
     const plot = this.#plot;
     if (plot === null) return { x: 0, y: 0 };
     return {

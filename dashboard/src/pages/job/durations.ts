@@ -4,7 +4,7 @@ import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
 import { countText } from '../../format/quantity.ts';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 import { choiceOf, STATE_CHOICES } from './filter.ts';
 
 const SECOND = 1_000;
@@ -89,7 +89,7 @@ export function summaryText(runs: readonly Run[]): string {
   const counts = Map.groupBy(runs, ({ state }) => choiceOf(state));
   const told = STATE_CHOICES.flatMap((choice) => {
     const count = counts.get(choice)?.length ?? 0;
-    return count === 0 ? [] : [`${count} ${STATE_WORDS[choice]}`];
+    return count === 0 ? [] : [`${count} ${STATE_LABELS[choice]}`];
   });
   const ended = runs.filter(({ state }) => !isLive(state)).map((run) => durationMs(run, 0));
   const [, longest = 0] = extremes(ended);

@@ -1,7 +1,7 @@
 /** What the history and the chart are narrowed to. The signs of the states are those of the chart. */
 import type { RefObject } from 'preact';
 import { DensityToggle } from '../../components/density.tsx';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 import { setFilter } from '../../router.tsx';
 import { choiceOf, isFiltered, type RunFilter, STATE_CHOICES, toggledStates } from './filter.ts';
 import { MarkSign } from './marks.tsx';
@@ -34,7 +34,7 @@ export function Filters({ place, filter, machines }: FiltersProps) {
             onClick={() => setFilter({ state: toggledStates(filter, choice) })}
           >
             <MarkSign state={choice} />
-            {STATE_WORDS[choice]}
+            {STATE_LABELS[choice]}
           </button>
         ))}
       </div>

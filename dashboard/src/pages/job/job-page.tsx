@@ -8,7 +8,7 @@ import { Announcer } from '../../components/announcer.tsx';
 import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { SelectionBar } from '../../components/selection-bar.tsx';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 import { useKeptCount } from '../../hooks/kept-count.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useKillDialog } from '../../hooks/use-kill-dialog.tsx';
@@ -161,5 +161,5 @@ function latestChange(changed: readonly Run[]): string {
   const run = changed.findLast(({ state }) => !isLive(state)) ?? changed.at(-1);
   if (run === undefined) return '';
   const code = run.exit_code === null ? '' : `, exit code ${run.exit_code}`;
-  return `${run.job} on ${run.machine}: ${STATE_WORDS[run.state]}${code}`;
+  return `${run.job} on ${run.machine}: ${STATE_LABELS[run.state]}${code}`;
 }

@@ -1,4 +1,4 @@
-import { CutNotice } from '../../components/truncated-notice.tsx';
+import { TruncatedNotice } from '../../components/truncated-notice.tsx';
 import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import type { JobSummary } from '../../state/store.ts';
@@ -27,9 +27,9 @@ export function OpenRunsSection({ open, rows, job, isKnown, isCut, selection, as
         Now <span class="count">{open.all.length}</span>
       </h2>
       {isCut && (
-        <CutNotice one="run" which="the newest">
+        <TruncatedNotice one="run" which="the newest">
           “Kill all” includes the runs not listed.
-        </CutNotice>
+        </TruncatedNotice>
       )}
       {open.all.length === 0 ? (
         isKnown && <Resting job={job} />

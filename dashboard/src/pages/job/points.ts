@@ -52,13 +52,13 @@ export function timeTexts(ticks: readonly number[], stepSeconds: number, timeZon
   });
 }
 
-export interface Place {
+export interface Pixel {
   readonly x: number;
   readonly y: number;
 }
 
 /** The point that is nearest to a place and no further away than `reach`; null if there is none. */
-export function nearest(places: readonly Place[], to: Place, reach: number): number | null {
+export function nearest(places: readonly Pixel[], to: Pixel, reach: number): number | null {
   let found: number | null = null;
   let least = reach * reach;
   for (const [index, { x, y }] of places.entries()) {

@@ -1,5 +1,5 @@
 import type { RefObject } from 'preact';
-import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
+import { useScrollRestoration } from '../../hooks/scroll-restoration.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
 import type { KillScope } from '../../state/pending-kills.ts';
@@ -24,7 +24,7 @@ export function useJobCursor(options: JobCursorOptions): void {
   const { within, openRows, pastRows, open, isComplete, selection, ask } = options;
   const keys = [...keysOf(openRows), ...keysOf(pastRows)];
   const rowsWith = (key: string) => (key.startsWith(openRows.prefix) ? openRows : pastRows);
-  useKeptPlace({
+  useScrollRestoration({
     keys,
     within,
     startPx: (key) => rowsWith(key).virtual.startPx(keysOf(rowsWith(key)).indexOf(key)),

@@ -16,10 +16,10 @@ import { Rows } from '../../components/rows.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
 import {
   killText,
-  mannerText,
   matchText,
   meaningOf,
-  TARGET_STATE_WORDS,
+  optionsText,
+  TARGET_STATE_LABELS,
   targetMeaning,
 } from '../../format/kill-labels.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
@@ -203,7 +203,7 @@ function Facts({ kill }: { readonly kill: Kill }) {
   return (
     <dl class="kill-facts">
       <Fact name="Target">{matchText(kill)}</Fact>
-      <Fact name="Signal">{mannerText(kill.signal, kill.grace_ms, kill.include)}</Fact>
+      <Fact name="Signal">{optionsText(kill.signal, kill.grace_ms, kill.include)}</Fact>
       <Fact name="Reason">{kill.reason === null ? <span class="aside">none given</span> : kill.reason}</Fact>
       <Fact name="Requested by">{kill.requested_by}</Fact>
       <Fact name="Requested">
@@ -313,7 +313,7 @@ function Chip({ show, current, count }: ChipProps) {
       aria-pressed={show === current}
       onClick={() => setFilter({ show })}
     >
-      {show === null ? 'All' : show === 'survivors' ? 'processes survived' : TARGET_STATE_WORDS[show]}
+      {show === null ? 'All' : show === 'survivors' ? 'processes survived' : TARGET_STATE_LABELS[show]}
       <span class="count">{count}</span>
     </button>
   );

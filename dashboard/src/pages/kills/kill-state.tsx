@@ -1,7 +1,7 @@
 /** A kill's state, and a target's, by shape, word and colour. */
 import type { JSX } from 'preact';
 import type { Kill, Target } from '#protocol/api';
-import { type KillTone, killText, TARGET_STATE_WORDS, toneOf } from '../../format/kill-labels.ts';
+import { type KillTone, killText, TARGET_STATE_LABELS, toneOf } from '../../format/kill-labels.ts';
 import { hasSurvivors } from '../../state/survivors.ts';
 
 export function KillStateBadge({ kill }: { readonly kill: Pick<Kill, 'state' | 'targets' | 'found_nothing'> }) {
@@ -11,7 +11,7 @@ export function KillStateBadge({ kill }: { readonly kill: Pick<Kill, 'state' | '
 export function TargetStateBadge({ target }: { readonly target: Target }) {
   const survived = hasSurvivors(target);
   return (
-    <Badge tone={toneOfTarget(target)} word={survived ? 'processes survived' : TARGET_STATE_WORDS[target.state]} />
+    <Badge tone={toneOfTarget(target)} word={survived ? 'processes survived' : TARGET_STATE_LABELS[target.state]} />
   );
 }
 

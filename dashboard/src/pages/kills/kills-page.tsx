@@ -11,11 +11,11 @@ import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { MoreButton, Rows } from '../../components/rows.tsx';
 import { Ago } from '../../components/time.tsx';
-import { batchText, hasFoundNothing, killText, mannerText, matchText } from '../../format/kill-labels.ts';
+import { batchText, hasFoundNothing, killText, matchText, optionsText } from '../../format/kill-labels.ts';
 import { useKeptCount } from '../../hooks/kept-count.ts';
 import { useKeptSet } from '../../hooks/kept-set.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
-import { useFocusKept } from '../../keyboard/focus-kept.ts';
+import { useFocusFallback } from '../../keyboard/focus-fallback.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { batchPath, killPath, Link, query, setFilter } from '../../router.tsx';
 import { type BatchProgress, batchProgress } from '../../state/batch-progress.ts';
@@ -35,19 +35,19 @@ export function KillsPage() {
   useFleet();
   usePageTitle('Kills – Leash');
   const heading = useRef<HTMLHeadingElement | null>(null);
-  useFocusKept(heading);
-  const narrowing = parseKillFilter(query.value);
+  useFocusFallback(heading);
+  const filter = parseKillFilter(query.value);
   const kept = useKeptCount();
-  const list = useMemo(() => createKillList(narrowing, kept.take()), [JSON.stringify(narrowing)]);
+  const list = useMemo(() => createKillList(filter, kept.take()), [JSON.stringify(filter)]);
   const { lister } = list;
   useReload(lister.reload);
   const listing = lister.state.value;
   kept.note(listing.items.length);
-  list.shown = listedIds(list.shown, listing, kills.value, narrowing);
+  list.shown = listedIds(list.shown, listing, kills.value, filter);
   const listed = newestFirst(list.shown, kills.value);
   // By the address, one order alone is shown with its parts.
   const toggled = useKeptSet('toggled');
-  const opened = narrowing.batch === null ? toggled.value : new Set([narrowing.batch]);
+  const opened = filter.batch === null ? toggled.value : new Set([filter.batch]);
   const toggle = (id: string) => {
     const next = new Set(toggled.value);
     if (!next.delete(id)) next.add(id);
@@ -61,7 +61,7 @@ export function KillsPage() {
         </h1>
         <LinkStatus status={syncStatus.value} />
       </div>
-      <Narrow narrowing={narrowing} />
+      <Filters filter={filter} />
       {listing.failure !== null && (
         <Notice tone="bad" title="Couldn’t load kills" action={{ label: 'Try again', run: () => void lister.reload() }}>
           {listing.failure.detail}
@@ -78,15 +78,15 @@ export function KillsPage() {
           }
         </Rows>
       )}
-      {listed.length === 0 && listing.failure === null && <Nothing listing={listing} narrowing={narrowing} />}
+      {listed.length === 0 && listing.failure === null && <NoKills listing={listing} filter={filter} />}
       {listing.hasMore && <MoreButton lister={lister} />}
-      <LatestChange key={JSON.stringify(narrowing)} listed={listed} />
+      <LatestChange key={JSON.stringify(filter)} listed={listed} />
       <LinkBanner status={syncStatus.value} />
     </main>
   );
 }
 
-/** One for each narrowing. */
+/** One for each filter. */
 function createKillList({ job, states, batch }: KillFilter, least: number) {
   const fetchPage = async (cursor: string | null) => {
     const answer = await fetchWholeBatches({ job, state: states.join(','), batch, limit: PAGE_SIZE, cursor });
@@ -108,10 +108,10 @@ const SHOWN = [
 /** A list of names to choose from is of no use when it is longer than this. */
 const OFFERED_JOBS = 500;
 
-function Narrow({ narrowing }: { readonly narrowing: KillFilter }) {
+function Filters({ filter }: { readonly filter: KillFilter }) {
   const field = useRef<HTMLInputElement | null>(null);
   useShortcuts([{ key: '/', does: 'Filter by job', run: () => field.current?.select() }]);
-  const state = narrowing.states.length === 0 ? null : narrowing.states.join(',');
+  const state = filter.states.length === 0 ? null : filter.states.join(',');
   return (
     <search class="filters">
       <input
@@ -123,7 +123,7 @@ function Narrow({ narrowing }: { readonly narrowing: KillFilter }) {
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
-        value={narrowing.job ?? ''}
+        value={filter.job ?? ''}
         onChange={(event) => setFilter({ job: event.currentTarget.value.trim() })}
       />
       <datalist id="jobs-known">
@@ -144,7 +144,7 @@ function Narrow({ narrowing }: { readonly narrowing: KillFilter }) {
             {shown.label}
           </button>
         ))}
-        {narrowing.batch !== null && (
+        {filter.batch !== null && (
           <button type="button" class="chip" aria-pressed onClick={() => setFilter({ batch: null })}>
             One batch
           </button>
@@ -155,7 +155,7 @@ function Narrow({ narrowing }: { readonly narrowing: KillFilter }) {
   );
 }
 
-function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; readonly narrowing: KillFilter }) {
+function NoKills({ listing, filter }: { readonly listing: Listing<Kill>; readonly filter: KillFilter }) {
   if (listing.readAt === null) {
     return (
       <p class="nothing" role="status">
@@ -163,7 +163,7 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; read
       </p>
     );
   }
-  if (narrowing.job === null && narrowing.states.length === 0 && narrowing.batch === null) {
+  if (filter.job === null && filter.states.length === 0 && filter.batch === null) {
     return (
       <p class="nothing" role="status">
         No kills yet. <Link to="/">Go to runs</Link> to kill one, if your token has the <code>kill</code> scope.
@@ -172,7 +172,7 @@ function Nothing({ listing, narrowing }: { readonly listing: Listing<Kill>; read
   }
   return (
     <p class="nothing" role="status">
-      No matching kills{narrowing.job !== null && ` for ${narrowing.job}`}.{' '}
+      No matching kills{filter.job !== null && ` for ${filter.job}`}.{' '}
       <button type="button" class="button quiet" onClick={() => setFilter({ job: null, state: null, batch: null })}>
         Clear filter
       </button>
@@ -215,8 +215,8 @@ function BatchRow({ batch, isOpen, toggle }: BatchRowProps) {
           {isOpen ? 'Hide' : 'Show'} {batch.kills.length} kills
         </button>
       </div>
-      <Far progress={batchProgress(batch.kills)} />
-      <Who kill={first} />
+      <ProgressCell progress={batchProgress(batch.kills)} />
+      <RequestCells kill={first} />
     </article>
   );
 }
@@ -240,8 +240,8 @@ function KillRow({ kill, isPart }: KillRowProps) {
         </Link>
         <span class="aside">{matchText(kill)}</span>
       </div>
-      <Far progress={progress} text={isFound ? null : WITHOUT_TARGETS[kill.state]} />
-      <Who kill={kill} />
+      <ProgressCell progress={progress} text={isFound ? null : WITHOUT_TARGETS[kill.state]} />
+      <RequestCells kill={kill} />
     </article>
   );
 }
@@ -252,7 +252,7 @@ interface FarProps {
   readonly text?: string | null;
 }
 
-function Far({ progress, text = null }: FarProps) {
+function ProgressCell({ progress, text = null }: FarProps) {
   return (
     <div class="cell-progress">
       {text ?? progressText(progress)}
@@ -265,12 +265,12 @@ function Far({ progress, text = null }: FarProps) {
   );
 }
 
-function Who({ kill }: { readonly kill: Kill }) {
+function RequestCells({ kill }: { readonly kill: Kill }) {
   return (
     <>
       <div class="cell-by">
         {kill.requested_by}
-        <span class="aside">{mannerText(kill.signal, kill.grace_ms, kill.include)}</span>
+        <span class="aside">{optionsText(kill.signal, kill.grace_ms, kill.include)}</span>
         {kill.reason !== null && <q class="aside">{kill.reason}</q>}
       </div>
       <div class="cell-time">

@@ -28,7 +28,7 @@ export function listedIds(
   shown: ReadonlySet<string>,
   { items, hasMore, readAt }: Pick<Listing<Kill>, 'items' | 'hasMore' | 'readAt'>,
   heard: Kills,
-  narrowing: KillFilter,
+  filter: KillFilter,
 ): ReadonlySet<string> {
   const ids = new Set(shown);
   for (const { id } of items) ids.add(id);
@@ -36,7 +36,7 @@ export function listedIds(
   // What is older than all that was read comes when that is read: shown now, it would stand next to a hole.
   const oldest = hasMore ? (items.at(-1)?.id ?? '') : '';
   for (const kill of heard.values()) {
-    if (kill.id > oldest && isAskedFor(kill, narrowing)) ids.add(kill.id);
+    if (kill.id > oldest && isAskedFor(kill, filter)) ids.add(kill.id);
   }
   return ids;
 }
@@ -49,10 +49,10 @@ export function newestFirst(ids: ReadonlySet<string>, heard: Kills): Kill[] {
     .flatMap((id) => heard.get(id) ?? []);
 }
 
-function isAskedFor({ job, state, batch }: Kill, narrowing: KillFilter): boolean {
-  if (narrowing.batch !== null && narrowing.batch !== batch) return false;
-  if (narrowing.job !== null && narrowing.job !== job) return false;
-  return narrowing.states.length === 0 || narrowing.states.includes(state);
+function isAskedFor({ job, state, batch }: Kill, filter: KillFilter): boolean {
+  if (filter.batch !== null && filter.batch !== batch) return false;
+  if (filter.job !== null && filter.job !== job) return false;
+  return filter.states.length === 0 || filter.states.includes(state);
 }
 
 export type KillListRow =

@@ -10,12 +10,12 @@ import { FilterField } from '../../components/filter-field.tsx';
 import { LinkBanner, LinkStatus } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { SelectionBar } from '../../components/selection-bar.tsx';
-import { CutNotice } from '../../components/truncated-notice.tsx';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { TruncatedNotice } from '../../components/truncated-notice.tsx';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 import { useKeptSet } from '../../hooks/kept-set.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useKillDialog } from '../../hooks/use-kill-dialog.tsx';
-import { useFocusKept } from '../../keyboard/focus-kept.ts';
+import { useFocusFallback } from '../../keyboard/focus-fallback.ts';
 import { query, setFilter } from '../../router.tsx';
 import { failure, fleet, hasBegun, loaded, openRuns, syncStatus, truncated, useFleet } from '../../state/fleet.ts';
 import { useSelection } from '../../state/selection.ts';
@@ -38,7 +38,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
   const selection = useSelection(who, openRuns);
   const [ask, killDialog] = useKillDialog(selection);
   const heading = useRef<HTMLHeadingElement | null>(null);
-  useFocusKept(heading);
+  useFocusFallback(heading);
   usePageTitle(titleOf(overview.counts));
 
   const toggle = (job: string) => {
@@ -60,14 +60,14 @@ export function OverviewPage({ who }: { readonly who: Session }) {
         </Notice>
       )}
       {truncated.value.runs && (
-        <CutNotice one="run" which="the newest">
+        <TruncatedNotice one="run" which="the newest">
           Open a job to see the rest.
-        </CutNotice>
+        </TruncatedNotice>
       )}
       {truncated.value.jobs && (
-        <CutNotice one="job" which="the first">
+        <TruncatedNotice one="job" which="the first">
           Sorted by name. Other jobs appear here only while they run; every job still has its own page.
-        </CutNotice>
+        </TruncatedNotice>
       )}
       {loaded.value && fleet.value.jobs.size === 0 ? (
         <FirstJob who={who} origin={location.origin} />
@@ -157,5 +157,5 @@ function titleOf({ attention, running }: Overview['counts']): string {
 function latestEnd(): string {
   const run = store.changed.value.findLast(({ state }) => !isLive(state));
   if (run === undefined) return '';
-  return `${run.job} on ${run.machine}: ${STATE_WORDS[run.state]}${run.exit_code === null ? '' : `, exit code ${run.exit_code}`}`;
+  return `${run.job} on ${run.machine}: ${STATE_LABELS[run.state]}${run.exit_code === null ? '' : `, exit code ${run.exit_code}`}`;
 }

@@ -4,7 +4,7 @@
  */
 import type { LastEnd, Run } from '#protocol/api';
 import { isBadEnd, isLive } from '#protocol/run-state';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 import type { Fleet } from '../../state/fleet.ts';
 import { NO_LAST_ENDS } from '../../state/last-ends.ts';
 import { refOf } from '../../state/run-ref.ts';
@@ -128,12 +128,13 @@ function needsAttention(run: Run): boolean {
 }
 
 export function findable(run: Run) {
-  const state = isLive(run.state) && !run.connected ? `${STATE_WORDS[run.state]} disconnected` : STATE_WORDS[run.state];
+  const state =
+    isLive(run.state) && !run.connected ? `${STATE_LABELS[run.state]} disconnected` : STATE_LABELS[run.state];
   return { job: run.job, machine: run.machine, state };
 }
 
 function shownOf({ machine, state }: LastEnd) {
-  return { machine, state: STATE_WORDS[state] };
+  return { machine, state: STATE_LABELS[state] };
 }
 
 /** On which machines something of each job is open. */

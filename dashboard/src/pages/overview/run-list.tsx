@@ -2,8 +2,8 @@
 import { Component } from 'preact';
 import { useRef } from 'preact/hooks';
 import { RowList } from '../../components/rows.tsx';
-import { useSteadyRow } from '../../hooks/scroll-anchor.ts';
-import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
+import { useScrollAnchor } from '../../hooks/scroll-anchor.ts';
+import { useScrollRestoration } from '../../hooks/scroll-restoration.ts';
 import { useVirtualRows } from '../../hooks/virtual-rows.ts';
 import { usePickAndKill } from '../../keyboard/pick-and-kill.ts';
 import { useRowCursor } from '../../keyboard/row-cursor.ts';
@@ -35,9 +35,9 @@ export function RunList({ rows, fold, wish, selection, ask, toggle }: RunListPro
     estimatePx: () => ESTIMATED_PX,
     list,
   });
-  useSteadyRow({ list, wish });
+  useScrollAnchor({ list, wish });
   const allKeys = rows.map(keyOf);
-  useKeptPlace({
+  useScrollRestoration({
     keys: allKeys,
     within: list,
     startPx: (key) => virtual.startPx(allKeys.indexOf(key)),

@@ -33,7 +33,7 @@ function Summary({ run }: { readonly run: Run }) {
       <h2>Last lines on stderr</h2>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
       <section ref={box} class="last-stderr" aria-label="Last lines on stderr" tabIndex={0}>
-        {typeof lines === 'object' ? <pre>{lines.join('\n')}</pre> : <p class="aside">{STDERR_WORDS[lines]}</p>}
+        {typeof lines === 'object' ? <pre>{lines.join('\n')}</pre> : <p class="aside">{STDERR_LABELS[lines]}</p>}
       </section>
       <p class="last-good">
         {good === 'asking' && 'Looking for the last good run…'}
@@ -50,15 +50,15 @@ function Summary({ run }: { readonly run: Run }) {
   );
 }
 
-const STDERR_WORDS = {
+const STDERR_LABELS = {
   asking: 'Loading the last lines on stderr…',
   none: 'Nothing on stderr.',
   failed: 'Couldn’t load the last lines on stderr; see the output below.',
 } as const;
 
 /** Asked again when more of its output has come: the end of a run overtakes that. */
-function useLastStderr(run: Run): readonly string[] | keyof typeof STDERR_WORDS {
-  const [lines, setLines] = useState<readonly string[] | keyof typeof STDERR_WORDS>('asking');
+function useLastStderr(run: Run): readonly string[] | keyof typeof STDERR_LABELS {
+  const [lines, setLines] = useState<readonly string[] | keyof typeof STDERR_LABELS>('asking');
   const { id, job } = run;
   useEffect(() => {
     let isGone = false;

@@ -18,7 +18,7 @@ interface OutputToolbarProps {
   toldCopied(isCopied: boolean): void;
 }
 
-const CHOICES: readonly { readonly choice: StreamChoice; readonly words: string }[] = [
+const STREAM_CHOICES: readonly { readonly choice: StreamChoice; readonly words: string }[] = [
   { choice: 'both', words: 'All output' },
   { choice: 'stdout', words: 'stdout only' },
   { choice: 'stderr', words: 'stderr only' },
@@ -41,11 +41,11 @@ export function OutputToolbar({
         aria-label="Streams"
         value={settings.choice}
         onChange={(event) => {
-          const chosen = CHOICES.find(({ choice }) => choice === event.currentTarget.value);
+          const chosen = STREAM_CHOICES.find(({ choice }) => choice === event.currentTarget.value);
           if (chosen !== undefined) change({ ...settings, choice: chosen.choice });
         }}
       >
-        {CHOICES.map(({ choice, words }) => (
+        {STREAM_CHOICES.map(({ choice, words }) => (
           <option key={choice} value={choice}>
             {words}
           </option>

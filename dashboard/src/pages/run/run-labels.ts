@@ -4,7 +4,7 @@ import type { Run, RunEvent } from '#protocol/api';
 import type { EndReason } from '#protocol/run-state';
 import { formatBytes } from '#shared/format-bytes';
 import { formatDuration } from '#shared/format-duration';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 import { relatedText, relatedTexts } from '../../state/related.ts';
 import { hasSurvivors, survivorsText } from '../../state/survivors.ts';
 
@@ -40,13 +40,13 @@ export function processText({ pid, command_line, relation }: Run['left_running']
   return command_line === '' ? `PID ${pid}` : `PID ${pid} ${command_line}`;
 }
 
-export interface Telling {
+export interface EventText {
   readonly text: string;
   readonly detail: string | null;
   readonly tone: 'plain' | 'good' | 'bad' | 'warn' | 'kill';
 }
 
-export function tell(event: RunEvent): Telling {
+export function eventText(event: RunEvent): EventText {
   switch (event.type) {
     case 'started':
       return plain('Started', event.pid === null ? `on ${event.machine}` : `on ${event.machine}, PID ${event.pid}`);
@@ -70,7 +70,7 @@ export function tell(event: RunEvent): Telling {
         'it continues with its output, limits and kills',
       );
     case 'left_running':
-      return tellLeft(event);
+      return leftRunningText(event);
     case 'kill_requested':
       return kill(`Kill requested by ${event.requested_by}`, requestDetail(event));
     case 'kill_sent':
@@ -78,7 +78,7 @@ export function tell(event: RunEvent): Telling {
     case 'kill_delivered':
       return kill('Kill delivered', 'confirmed by the machine');
     case 'kill_progress':
-      return tellProgress(event);
+      return progressText(event);
     case 'output_gap':
       return warn('Output gap', `${formatBytes(event.to - event.from)} missing`);
     case 'output_trimmed':
@@ -99,13 +99,13 @@ export function tell(event: RunEvent): Telling {
       }
       return {
         tone: event.state === 'succeeded' ? 'good' : event.state === 'killed' ? 'kill' : 'bad',
-        text: `Ended: ${STATE_WORDS[event.state]}, exit code ${event.exit_code}`,
+        text: `Ended: ${STATE_LABELS[event.state]}, exit code ${event.exit_code}`,
         detail: `after ${formatDuration(event.duration_ms)}`,
       };
   }
 }
 
-function tellLeft({ processes }: Extract<RunEvent, { type: 'left_running' }>): Telling {
+function leftRunningText({ processes }: Extract<RunEvent, { type: 'left_running' }>): EventText {
   return processes.length === 0
     ? plain('Nothing is left running')
     : warn('Left running', processes.map(processText).join(', '));
@@ -121,7 +121,7 @@ function requestDetail(event: Extract<RunEvent, { type: 'kill_requested' }>): st
   return event.reason === null ? what : `${what}: “${event.reason}”`;
 }
 
-function tellProgress(event: Extract<RunEvent, { type: 'kill_progress' }>): Telling {
+function progressText(event: Extract<RunEvent, { type: 'kill_progress' }>): EventText {
   const cause = event.kill === null ? REASON_CAUSES[event.reason] : undefined;
   const survivors = hasSurvivors(event) ? `processes survived: ${survivorsText(event)}` : null;
   const isTold = event.phase === 'gone' && event.related.length > 0;
@@ -148,14 +148,14 @@ const REASON_CAUSES: Partial<Record<EndReason, string>> = {
   local_signal: 'the wrapper received a signal on its machine',
 };
 
-function plain(text: string, detail: string | null = null): Telling {
+function plain(text: string, detail: string | null = null): EventText {
   return { tone: 'plain', text, detail };
 }
 
-function warn(text: string, detail: string | null = null): Telling {
+function warn(text: string, detail: string | null = null): EventText {
   return { tone: 'warn', text, detail };
 }
 
-function kill(text: string, detail: string | null = null): Telling {
+function kill(text: string, detail: string | null = null): EventText {
   return { tone: 'kill', text, detail };
 }

@@ -7,19 +7,19 @@ import { isTemporary } from '../../api/failure.ts';
 import { Announcer } from '../../components/announcer.tsx';
 import { LinkBanner } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 import { usePageTitle } from '../../hooks/page-title.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Link, runPath } from '../../router.tsx';
 import { followRun, type RunFollower } from '../../state/follow-run.ts';
 import { killProgress } from '../../state/kill-progress.ts';
 import { kills } from '../../state/kills.ts';
+import { EventTimeline } from './event-timeline.tsx';
 import { FailureSummary } from './failure-summary.tsx';
 import { KillPanel, killOffer } from './kill-panel.tsx';
 import { OutputPane } from './output-pane.tsx';
 import { RunDetails } from './run-details.tsx';
 import { RunHeader } from './run-header.tsx';
-import { Story } from './story.tsx';
 
 interface RunPageProps {
   readonly id: string;
@@ -31,7 +31,7 @@ export function RunPage({ id, job }: RunPageProps) {
   const follower = useMemo(() => followRun(id, job), [id, job]);
   useEffect(() => () => follower.stop(), [follower]);
   const run = follower.run.value;
-  usePageTitle(run === null ? 'Leash' : `${run.job}: ${STATE_WORDS[run.state]} – Leash`);
+  usePageTitle(run === null ? 'Leash' : `${run.job}: ${STATE_LABELS[run.state]} – Leash`);
 
   return (
     <main class="page run" aria-busy={run === null}>
@@ -79,7 +79,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and must do so by keyboard */}
         <aside class="run-side" aria-label="Details and events" tabIndex={0}>
           <RunDetails run={run} syncStatus={follower.syncStatus.value.kind} />
-          <Story events={events} isCut={follower.areEventsTruncated.value} progress={progress} />
+          <EventTimeline events={events} isCut={follower.areEventsTruncated.value} progress={progress} />
         </aside>
       </div>
       <Announcer text={spoken(run)} />
@@ -132,5 +132,5 @@ function WhichJob({ id, jobs }: { readonly id: string; readonly jobs: readonly s
 
 function spoken(run: Run): string {
   const code = run.exit_code === null ? '' : `, exit code ${run.exit_code}`;
-  return `${run.job} on ${run.machine} is now ${STATE_WORDS[run.state]}${code}`;
+  return `${run.job} on ${run.machine} is now ${STATE_LABELS[run.state]}${code}`;
 }

@@ -6,7 +6,7 @@ import { type OutputFeed, TAIL_BYTES } from '../../output/output-feed.ts';
 import type { RunName } from '../../state/run-ref.ts';
 import { beginningOf, openingFor } from './log-places.ts';
 import { useGaps } from './use-gaps.ts';
-import { usePlaceInAddress } from './use-place-in-address.ts';
+import { usePositionInAddress } from './use-position-in-address.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 export interface LogNavigationOptions {
@@ -48,7 +48,7 @@ export function useLogNavigation({ run, events, feed, total, terminal, toEnd }: 
   };
   const isAtEnd = terminal.following.value && feed.isLive;
   const seen = Math.min(Math.max(terminal.seen.value, window.start), window.next);
-  usePlaceInAddress({
+  usePositionInAddress({
     place: isAtEnd ? null : seen,
     isThere: feed.opening === null,
     isReady: terminal.status.value === 'ready' && (gaps !== null || !isLong.current),

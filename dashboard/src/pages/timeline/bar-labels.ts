@@ -3,7 +3,7 @@ import type { Run } from '#protocol/api';
 import { isBadEnd, isLive, type RunState } from '#protocol/run-state';
 import { formatDuration } from '#shared/format-duration';
 import { countText } from '../../format/quantity.ts';
-import { PROMINENCE, STATE_WORDS } from '../../format/run-state-labels.ts';
+import { PROMINENCE, STATE_LABELS } from '../../format/run-state-labels.ts';
 import type { Bar } from './layout.ts';
 import { clockText, dayText, periodText } from './time-axis.ts';
 import type { Period } from './view.ts';
@@ -24,7 +24,7 @@ export function barLabel({ runs }: Bar): string {
 
 function stateText(run: Run): string {
   const note = uncertaintyText(run);
-  return note === null ? STATE_WORDS[run.state] : `${STATE_WORDS[run.state]}, ${note}`;
+  return note === null ? STATE_LABELS[run.state] : `${STATE_LABELS[run.state]}, ${note}`;
 }
 
 /** What isn't certain about the state of a run; null when it is certain. */
@@ -37,7 +37,7 @@ export function uncertaintyText(run: Run): string | null {
 export function statesText(runs: readonly Run[]): string {
   return [...Map.groupBy(runs, ({ state }) => state)]
     .sort(([, a], [, b]) => b.length - a.length)
-    .map(([state, { length }]) => `${length} ${STATE_WORDS[state]}`)
+    .map(([state, { length }]) => `${length} ${STATE_LABELS[state]}`)
     .join(', ');
 }
 

@@ -1,7 +1,7 @@
 /** The lanes over time. Only those in view are drawn, and of each only what is near to the period in view. */
 import type { RefObject } from 'preact';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { useKeptPlace } from '../../hooks/scroll-restoration.ts';
+import { useScrollRestoration } from '../../hooks/scroll-restoration.ts';
 import { useVirtualRows, type VirtualRows } from '../../hooks/virtual-rows.ts';
 import { now } from '../../state/clock.ts';
 import { Axis, Grid } from './axis.tsx';
@@ -117,7 +117,7 @@ interface LaneListProps extends Omit<LaneRowProps, 'lane' | 'bars' | 'cursor'> {
 
 function LaneList({ list, lanes, barsOf, virtual, isMeasured, isLoading, cursor, ...shared }: LaneListProps) {
   const names = lanes.map(({ name }) => name);
-  useKeptPlace({
+  useScrollRestoration({
     keys: isMeasured ? names : [],
     within: list,
     startPx: (name) => virtual.startPx(names.indexOf(name)),

@@ -1,5 +1,5 @@
 import { END_STATES } from '#protocol/run-state';
-import { STATE_WORDS } from '../../format/run-state-labels.ts';
+import { STATE_LABELS } from '../../format/run-state-labels.ts';
 
 /** Folded: the tip of each bar says the same. */
 export function Legend() {
@@ -10,7 +10,7 @@ export function Legend() {
         {(['running', 'killing', ...END_STATES] as const).map((state) => (
           <li key={state}>
             <span class="bar" data-state={state} data-narrow data-uncertain={state === 'lost'} />
-            {STATE_WORDS[state]}
+            {STATE_LABELS[state]}
           </li>
         ))}
         <li>

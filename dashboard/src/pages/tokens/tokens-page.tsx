@@ -9,9 +9,9 @@ import { LinkBanner } from '../../components/link-status.tsx';
 import { Notice } from '../../components/notice.tsx';
 import { Rows } from '../../components/rows.tsx';
 import { Ago, Clock } from '../../components/time.tsx';
-import { CutNotice } from '../../components/truncated-notice.tsx';
+import { TruncatedNotice } from '../../components/truncated-notice.tsx';
 import { usePageTitle } from '../../hooks/page-title.ts';
-import { useFocusKept } from '../../keyboard/focus-kept.ts';
+import { useFocusFallback } from '../../keyboard/focus-fallback.ts';
 import { useShortcuts } from '../../keyboard/shortcuts.ts';
 import { Link, query, setFilter } from '../../router.tsx';
 import { now, serverNow } from '../../state/clock.ts';
@@ -47,7 +47,7 @@ export function TokensPage({ who }: { readonly who: Session }) {
   const failure = useSignal<Failure | null>(null);
   const doing = useSignal<Doing | null>(null);
   const heading = useRef<HTMLHeadingElement | null>(null);
-  useFocusKept(heading);
+  useFocusFallback(heading);
   const read = useCallback(async () => {
     const at = serverNow();
     const answer = await fetchTokens();
@@ -84,9 +84,9 @@ export function TokensPage({ who }: { readonly who: Session }) {
         </p>
       )}
       {list.value?.isCut === true && (
-        <CutNotice one="token" which="the oldest">
+        <TruncatedNotice one="token" which="the oldest">
           Delete unused tokens to see the rest.
-        </CutNotice>
+        </TruncatedNotice>
       )}
       {list.value !== null && (
         <TokenList

@@ -1,10 +1,10 @@
-/** A story that can be read: what happens over and over is told once, with how often. Pure. */
+/** Groups events that repeat, so that the list stays readable. Pure. */
 import type { RunEvent } from '#protocol/api';
 import { survivorsText } from '../../state/survivors.ts';
 
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 
-export type Chapter =
+export type EventGroup =
   | { readonly kind: 'event'; readonly event: RunEvent }
   /** Bytes that are missing in several places, from the first time they were missed to the last. */
   | {
@@ -17,35 +17,35 @@ export type Chapter =
   /** A link that broke and came back again and again. */
   | { readonly kind: 'flapping'; readonly first: RunEvent; readonly last: RunEvent; readonly times: number };
 
-/** A link that breaks so often is told as one that flaps. */
+/** From this many disconnects on, a link counts as flapping. */
 const FLAPS = 3;
 
-export function chaptersOf(all: readonly RunEvent[]): Chapter[] {
-  const events = withoutEchoes(all);
-  const chapters: Chapter[] = [];
+export function groupEvents(all: readonly RunEvent[]): EventGroup[] {
+  const events = withoutDuplicates(all);
+  const groups: EventGroup[] = [];
   for (let at = 0; at < events.length; ) {
-    const { chapter, length } = chapterAt(events, at);
-    if (chapter !== null) chapters.push(chapter);
+    const { group, length } = groupAt(events, at);
+    if (group !== null) groups.push(group);
     at += length;
   }
-  return chapters;
+  return groups;
 }
 
-function chapterAt(events: readonly RunEvent[], at: number): { chapter: Chapter | null; length: number } {
+function groupAt(events: readonly RunEvent[], at: number): { group: EventGroup | null; length: number } {
   const [first] = events.slice(at, at + 1);
-  if (first === undefined) return { chapter: null, length: 1 };
+  if (first === undefined) return { group: null, length: 1 };
   const gaps = takeGaps(events, at);
   if (gaps.length > 1) {
     const bytes = gaps.reduce((sum, { from, to }) => sum + to - from, 0);
     const last = gaps.at(-1) ?? first;
-    return { chapter: { kind: 'gaps', first, last, times: gaps.length, bytes }, length: gaps.length };
+    return { group: { kind: 'gaps', first, last, times: gaps.length, bytes }, length: gaps.length };
   }
   const flaps = takeFlaps(events, at);
   if (flaps.length >= 2 * FLAPS) {
     const last = flaps.at(-1) ?? first;
-    return { chapter: { kind: 'flapping', first, last, times: flaps.length / 2 }, length: flaps.length };
+    return { group: { kind: 'flapping', first, last, times: flaps.length / 2 }, length: flaps.length };
   }
-  return { chapter: { kind: 'event', event: first }, length: 1 };
+  return { group: { kind: 'event', event: first }, length: 1 };
 }
 
 function takeGaps(events: readonly RunEvent[], from: number): EventOf<'output_gap'>[] {
@@ -67,20 +67,20 @@ function takeFlaps(events: readonly RunEvent[], from: number): RunEvent[] {
   }
 }
 
-/** A machine tells each kill under way of a step, and each of them is stored: the step was taken once. */
-function withoutEchoes(events: readonly RunEvent[]): RunEvent[] {
-  let told: EventOf<'kill_progress'>[] = [];
+/** A wrapper reports a step once per kill in progress, and each report is an event: the step was taken once. */
+function withoutDuplicates(events: readonly RunEvent[]): RunEvent[] {
+  let seen: EventOf<'kill_progress'>[] = [];
   return events.filter((event) => {
-    // What is ordered once all of it was told is another ending, of what was left.
-    if (event.type === 'kill_requested' && told.some(({ phase }) => phase === 'gone')) told = [];
+    // A kill requested after the end is for what was left running.
+    if (event.type === 'kill_requested' && seen.some(({ phase }) => phase === 'gone')) seen = [];
     if (event.type !== 'kill_progress') return true;
-    if (told.some((earlier) => isEcho(event, earlier))) return false;
-    told.push(event);
+    if (seen.some((earlier) => isDuplicate(event, earlier))) return false;
+    seen.push(event);
     return true;
   });
 }
 
-function isEcho(event: EventOf<'kill_progress'>, earlier: EventOf<'kill_progress'>): boolean {
+function isDuplicate(event: EventOf<'kill_progress'>, earlier: EventOf<'kill_progress'>): boolean {
   return (
     event.phase !== 'refused' &&
     event.phase === earlier.phase &&

@@ -15,7 +15,7 @@ interface Whereabouts {
   go(offset: number): void;
 }
 
-export function usePlaceInAddress({ place, isThere, isReady, go }: Whereabouts): void {
+export function usePositionInAddress({ place, isThere, isReady, go }: Whereabouts): void {
   const isLed = useRef(false);
   useEffect(() => {
     if (!isReady || isLed.current) return;

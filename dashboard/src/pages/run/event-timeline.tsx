@@ -1,31 +1,31 @@
 import type { RunEvent } from '#protocol/api';
 import { formatBytes } from '#shared/format-bytes';
 import { Clock } from '../../components/time.tsx';
-import { CutNotice } from '../../components/truncated-notice.tsx';
+import { TruncatedNotice } from '../../components/truncated-notice.tsx';
 import type { KillProgress } from '../../state/kill-progress.ts';
 import { Countdown } from './countdown.tsx';
-import { type Chapter, chaptersOf } from './fold-events.ts';
-import { type Telling, tell } from './run-labels.ts';
+import { type EventGroup, groupEvents } from './group-events.ts';
+import { type EventText, eventText } from './run-labels.ts';
 
-interface StoryProps {
+interface EventTimelineProps {
   readonly events: readonly RunEvent[];
   readonly isCut: boolean;
   readonly progress: KillProgress | null;
 }
 
 /** Everything that has happened to the run, in order, and what is bound to come next. */
-export function Story({ events, isCut, progress }: StoryProps) {
+export function EventTimeline({ events, isCut, progress }: EventTimelineProps) {
   return (
     <section class="events" aria-labelledby="events">
       <h2 id="events">Events</h2>
       {isCut && (
-        <CutNotice one="event" which="the first">
+        <TruncatedNotice one="event" which="the first">
           Later events are missing, up to when you opened this page.
-        </CutNotice>
+        </TruncatedNotice>
       )}
       <ol>
-        {chaptersOf(events).map((chapter) => (
-          <Entry key={eventOf(chapter).id} chapter={chapter} />
+        {groupEvents(events).map((group) => (
+          <Entry key={firstEvent(group).id} group={group} />
         ))}
         {progress !== null && progress.graceEndsAt !== null && (
           <li class="entry upcoming" data-tone="kill">
@@ -39,18 +39,18 @@ export function Story({ events, isCut, progress }: StoryProps) {
   );
 }
 
-function Entry({ chapter }: { readonly chapter: Chapter }) {
-  const { text, detail, tone } = tellChapter(chapter);
+function Entry({ group }: { readonly group: EventGroup }) {
+  const { text, detail, tone } = groupText(group);
   return (
-    <li class="entry" data-event={eventOf(chapter).type} data-tone={tone}>
+    <li class="entry" data-event={firstEvent(group).type} data-tone={tone}>
       <span class="entry-text">{text}</span>
       <span class="entry-time">
-        <Clock at={eventOf(chapter).at} />
+        <Clock at={firstEvent(group).at} />
       </span>
       {detail !== null && <span class="entry-detail">{detail}</span>}
-      {chapter.kind !== 'event' && (
+      {group.kind !== 'event' && (
         <span class="entry-detail">
-          last at <Clock at={chapter.last.at} />
+          last at <Clock at={group.last.at} />
         </span>
       )}
     </li>
@@ -58,21 +58,21 @@ function Entry({ chapter }: { readonly chapter: Chapter }) {
 }
 
 /** The one that it begins with. */
-function eventOf(chapter: Chapter): RunEvent {
-  return chapter.kind === 'event' ? chapter.event : chapter.first;
+function firstEvent(group: EventGroup): RunEvent {
+  return group.kind === 'event' ? group.event : group.first;
 }
 
-function tellChapter(chapter: Chapter): Telling {
-  switch (chapter.kind) {
+function groupText(group: EventGroup): EventText {
+  switch (group.kind) {
     case 'event':
-      return tell(chapter.event);
+      return eventText(group.event);
     case 'gaps':
       return {
         tone: 'warn',
-        text: `${chapter.times} output gaps`,
-        detail: `${formatBytes(chapter.bytes)} missing`,
+        text: `${group.times} output gaps`,
+        detail: `${formatBytes(group.bytes)} missing`,
       };
     case 'flapping':
-      return { tone: 'warn', text: `Disconnected and reconnected ${chapter.times} times`, detail: null };
+      return { tone: 'warn', text: `Disconnected and reconnected ${group.times} times`, detail: null };
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { KillPhase } from '#protocol/kill';
-import { chaptersOf } from '../src/pages/run/fold-events.ts';
+import { groupEvents } from '../src/pages/run/group-events.ts';
 import type { Related } from '../src/state/related.ts';
 import { at, KILL_ID, story } from './make.ts';
 
@@ -31,10 +31,10 @@ const step = (n: number, kill: string | null, phase: KillPhase, survivors: numbe
     unnamed_survivors: false,
     related: [] as Related[],
   }) as const;
-const kinds = (...events: Parameters<typeof story>) => chaptersOf(story(...events)).map(({ kind }) => kind);
+const kinds = (...events: Parameters<typeof story>) => groupEvents(story(...events)).map(({ kind }) => kind);
 
 test('what is missing in several places is told once, with how much it is in all', () => {
-  expect(chaptersOf(story(back(0), gap(1), gap(2), gap(3), broken(4)))).toMatchObject([
+  expect(groupEvents(story(back(0), gap(1), gap(2), gap(3), broken(4)))).toMatchObject([
     { kind: 'event' },
     { kind: 'gaps', times: 3, bytes: 15, first: { at: at(1) }, last: { at: at(3) } },
     { kind: 'event' },
@@ -44,7 +44,7 @@ test('what is missing in several places is told once, with how much it is in all
 
 test('a link that flaps is told once, one that breaks now and then each time', () => {
   const flaps = [1, 2, 3, 4].flatMap((n) => [broken(n), back(n)]);
-  expect(chaptersOf(story(...flaps, broken(9)))).toMatchObject([
+  expect(groupEvents(story(...flaps, broken(9)))).toMatchObject([
     { kind: 'flapping', times: 4, last: { at: at(4) } },
     { kind: 'event', event: { type: 'disconnected' } },
   ]);
@@ -53,7 +53,7 @@ test('a link that flaps is told once, one that breaks now and then each time', (
 
 test('nothing else is left out or moved', () => {
   const events = story(broken(1), gap(2), back(3), gap(4), broken(5), back(6));
-  expect(chaptersOf(events)).toEqual(events.map((event) => ({ kind: 'event', event })));
+  expect(groupEvents(events)).toEqual(events.map((event) => ({ kind: 'event', event })));
 });
 
 test('a step that each of two kills is told of is told once', () => {
@@ -66,7 +66,7 @@ test('a step that each of two kills is told of is told once', () => {
     step(5, KILL_ID, 'gone'),
     step(5, FORCE_ID, 'gone'),
   ];
-  const told = chaptersOf(story(...steps)).flatMap((chapter) => (chapter.kind === 'event' ? chapter.event : []));
+  const told = groupEvents(story(...steps)).flatMap((group) => (group.kind === 'event' ? group.event : []));
   expect(told.map(({ id }) => id)).toEqual([1, 2, 3, 4, 6]);
 });
 
