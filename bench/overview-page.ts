@@ -22,6 +22,7 @@ const CHANGING_MS = 5_000;
 const CHANGE_EVERY_MS = 100;
 const SCROLL_STEPS = 200;
 const PAGE_SIZE = 500;
+const MACHINES_A_JOB = 30;
 
 const { values: options } = parseArgs({
   options: {
@@ -118,8 +119,6 @@ function run(number: number): Run {
     started_at: ago(number),
   });
 }
-
-const MACHINES_A_JOB = 30;
 
 function job(index: number): Job {
   const ends = Array.from({ length: 20 }, (_, nth): RunEnd => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Run } from '#protocol/api';
 import { WAIT } from '#testing/patience';
 import { RunHistory } from '../src/pages/timeline/run-history.ts';
+import { store } from '../src/state/store.ts';
 import { at, makeRun, runId } from './make.ts';
 
 const one = makeRun({
@@ -40,7 +41,20 @@ beforeEach(() => {
     return Response.json({ runs: listed, next_cursor: cursor });
   });
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  for (const history of open) history.close();
+  open = [];
+  store.clear();
+  vi.unstubAllGlobals();
+});
+
+let open: RunHistory[] = [];
+
+function openHistory(): RunHistory {
+  const history = new RunHistory();
+  open.push(history);
+  return history;
+}
 
 const lanes = (history: RunHistory) => history.lanes.map(({ name }) => name);
 
@@ -54,7 +68,7 @@ async function show(history: RunHistory, from: number, to: number | null): Promi
 }
 
 async function loaded(): Promise<RunHistory> {
-  const history = new RunHistory();
+  const history = openHistory();
   history.show(PERIOD);
   await vi.waitFor(() => expect(lanes(history)).toEqual(['a', 'b']), WAIT);
   await vi.waitFor(() => expect(history.loading.value).toBe(false), WAIT);
@@ -63,22 +77,22 @@ async function loaded(): Promise<RunHistory> {
 
 test('a deleted run goes, with its lane', async () => {
   const history = await loaded();
-  history.forget([{ job: 'a', id: one.id, seq: 5 }]);
+  store.apply({ removedRuns: [{ job: 'a', id: one.id, seq: 5 }] });
   expect(lanes(history)).toEqual(['b']);
 });
 
 test('two runs with the same id, of two jobs, are two: each is deleted by its job', async () => {
   const history = await loaded();
-  history.put([{ ...one, job: 'other', machine: one.machine, seq: 90 }]);
+  store.apply({ runs: [{ ...one, job: 'other', machine: one.machine, seq: 90 }] });
   expect(lanes(history)).toEqual(['a', 'b', 'other']);
-  history.forget([{ job: 'other', id: one.id, seq: 99 }]);
+  store.apply({ removedRuns: [{ job: 'other', id: one.id, seq: 99 }] });
   expect(lanes(history)).toEqual(['a', 'b']);
 });
 
 test('a newer run with the same id stays', async () => {
   const history = await loaded();
-  history.put([{ ...one, seq: 6 }]);
-  history.forget([{ job: 'a', id: one.id, seq: 5 }]);
+  store.apply({ runs: [{ ...one, seq: 6 }] });
+  store.apply({ removedRuns: [{ job: 'a', id: one.id, seq: 5 }] });
   expect(lanes(history)).toEqual(['a', 'b']);
 });
 
@@ -86,16 +100,16 @@ test('a run that was deleted during an outage goes when all is loaded again, and
   const history = await loaded();
   const before = makeRun({ ...one, id: runId(3), job: 'earlier', started_at: at(-50) });
   const since = makeRun({ ...one, id: runId(4), job: 'since', started_at: at(60) });
-  history.put([before]);
+  store.apply({ runs: [before] });
   listed = [two];
   history.refresh();
-  history.put([since]);
+  store.apply({ runs: [since] });
   await vi.waitFor(() => expect(history.loading.value).toBe(false), WAIT);
   expect(lanes(history)).toEqual(['b', 'earlier', 'since']);
 });
 
 test('only what is missing of a period is loaded; after a jump, all of it', async () => {
-  const history = new RunHistory();
+  const history = openHistory();
   await show(history, 0, null);
   await show(history, 10, 20);
   await show(history, -100, 50);
@@ -106,7 +120,7 @@ test('only what is missing of a period is loaded; after a jump, all of it', asyn
 });
 
 test('a period with too many runs is incomplete before the oldest that was loaded', async () => {
-  const history = new RunHistory();
+  const history = openHistory();
   cursor = 'more';
   await show(history, 0, null);
   expect(history.incompleteBefore.value).toBe(Date.parse(two.started_at));
@@ -119,14 +133,16 @@ test('a period with too many runs is incomplete before the oldest that was loade
 
 test('when runs pile up, those out of view go first, then the oldest', async () => {
   listed = [];
-  const history = new RunHistory();
+  const history = openHistory();
   await show(history, 0, null);
   const many = (count: number, start: number, job: string) =>
     Array.from({ length: count }, (_, nth) =>
       makeRun({ ...one, id: runId(nth), job, started_at: at(start), ended_at: at(start + nth / count) }),
     );
   const live = makeRun({ id: runId(1), job: 'live', started_at: at(1), ended_at: null, state: 'running' });
-  history.put([live, ...many(6_000, -100, 'before'), ...many(15_000, 100, 'early'), ...many(9_500, 200, 'late')]);
+  store.apply({
+    runs: [live, ...many(6_000, -100, 'before'), ...many(15_000, 100, 'early'), ...many(9_500, 200, 'late')],
+  });
   const counts = () => history.lanes.map(({ name, runs }) => `${name} ${runs.length}`);
   expect(counts()).toEqual(['early 10499', 'late 9500', 'live 1']);
   expect(history.incompleteBefore.value).toBe(Date.parse(at(100)));

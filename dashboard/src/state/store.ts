@@ -55,7 +55,6 @@ export class Store {
   readonly #tombstones = new Map<RunRef, number>();
   readonly #views = new Set<(run: Run) => boolean>();
   readonly #changed = signal<readonly Run[]>([]);
-  readonly #removed = signal<readonly RemovedRun[]>([]);
 
   /** Runs that are live, or lost and may come back. */
   readonly open: ReadonlySignal<Runs> = this.#open.published;
@@ -65,8 +64,6 @@ export class Store {
   readonly kills: ReadonlySignal<Kills> = this.#kills.published;
   /** The runs that a socket has just reported as changed. */
   readonly changed: ReadonlySignal<readonly Run[]> = this.#changed;
-  /** The runs that a socket has just reported as removed. */
-  readonly removed: ReadonlySignal<readonly RemovedRun[]> = this.#removed;
 
   run(ref: RunRef): Run | undefined {
     return this.open.value.get(ref) ?? this.ended.value.get(ref);
@@ -87,7 +84,6 @@ export class Store {
     batch(() => {
       this.apply(update);
       if (update.runs.length > 0) this.#changed.value = update.runs;
-      if (update.removedRuns.length > 0) this.#removed.value = update.removedRuns;
     });
   }
 
@@ -146,7 +142,6 @@ export class Store {
     batch(() => {
       this.#publish();
       this.#changed.value = [];
-      this.#removed.value = [];
     });
   }
 

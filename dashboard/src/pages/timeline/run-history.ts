@@ -1,10 +1,11 @@
-/** The runs of the period in view: loaded where they aren't known yet, then kept up to date by what is pushed. */
-import { signal } from '@preact/signals';
+/** The runs of the period in view: loaded where they aren't known yet, then as the store has them. */
+import { effect, signal } from '@preact/signals';
 import type { Run } from '#protocol/api';
 import { fetchRuns } from '../../api/calls.ts';
 import type { Failure } from '../../api/failure.ts';
-import { type RunRef, refOf, runRef } from '../../state/run-ref.ts';
-import { newerOf, type RemovedRun } from '../../state/store.ts';
+import { type IsOutdated, Resync } from '../../state/resync.ts';
+import { type RunRef, refOf } from '../../state/run-ref.ts';
+import { type Runs, store } from '../../state/store.ts';
 import { type Lane, LaneIndex, type LaneKind, timed } from './lanes.ts';
 import { overlaps, type Period } from './view.ts';
 
@@ -12,7 +13,6 @@ const PAGE_SIZE = 500;
 /** One view loads no more than this: the newest runs matter most, and a closer zoom shows all. */
 const MOST_PAGES = 20;
 export const MOST_LOADED = MOST_PAGES * PAGE_SIZE;
-const RETRY_MS = 3_000;
 /** On a timeline that is open all day runs pile up. */
 const MOST_KEPT = 30_000;
 const KEPT_WHEN_FULL = 20_000;
@@ -24,14 +24,21 @@ export class RunHistory {
   readonly failure = signal<Failure | null>(null);
   /** Of runs that started before this time some are missing, because there were too many; null when none are. */
   readonly incompleteBefore = signal<number | null>(null);
-  #grouping: readonly [LaneKind, (run: Run) => boolean] = ['job', () => true];
-  #index = new LaneIndex(...this.#grouping);
-  #runs = new Map<RunRef, Run>();
+  #index = new LaneIndex('job', () => true);
+  /** What the index has: the store's open runs, and its ended ones. */
+  #indexed: readonly Runs[] = [];
   #shown: Period | null = null;
   /** All runs of this period are there; one that reaches to the present ends at Infinity. */
   #loaded: Period | null = null;
-  #generation = 0;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  readonly #load = new Resync(
+    (isOutdated) => this.#loadMissing(isOutdated),
+    (failure) => {
+      this.failure.value = failure;
+      this.loading.value = false;
+    },
+  );
+  readonly #release = store.retain(() => true);
+  readonly #unsubscribe = effect(() => this.#update([store.open.value, store.ended.value]));
 
   /** By name. */
   get lanes(): readonly Lane[] {
@@ -39,98 +46,70 @@ export class RunHistory {
   }
 
   groupBy(kind: LaneKind, accepts: (run: Run) => boolean): void {
-    this.#grouping = [kind, accepts];
     this.#index = new LaneIndex(kind, accepts);
-    this.#index.put(this.#runs.values());
-  }
-
-  /** Adds runs, wherever they come from; of each the newest version stays. */
-  put(runs: Iterable<Run>): void {
-    const changed: Run[] = [];
-    for (const run of runs) {
-      const known = this.#runs.get(refOf(run));
-      if (newerOf(known, run) === known) continue;
-      this.#runs.set(refOf(run), run);
-      changed.push(run);
-    }
-    if (changed.length === 0) return;
-    this.#index.put(changed);
-    if (this.#runs.size > MOST_KEPT) this.#evict();
-    this.#announce();
-  }
-
-  /** Removes what the control plane has deleted. */
-  forget(forgotten: readonly RemovedRun[]): void {
-    const known = forgotten.map(({ job, id, seq }) => ({ run: this.#runs.get(runRef(job, id)), seq }));
-    this.#remove(known.flatMap(({ run, seq }) => (run === undefined || run.seq > seq ? [] : [run])));
+    for (const runs of this.#indexed) this.#index.put(runs.values());
   }
 
   /** Loads what is missing of a period. One that reaches to the present ends at Infinity. */
   show(period: Period): void {
     this.#shown = period;
     this.incompleteBefore.value = null;
-    void this.#load();
+    void this.#load.begin();
   }
 
-  /** Loads all again, after an outage of the pushes. */
+  /** Loads all again, after an outage. */
   refresh(): void {
     this.#loaded = null;
-    void this.#load();
+    if (this.#shown !== null) void this.#load.begin();
   }
 
   close(): void {
-    this.#generation += 1;
-    clearTimeout(this.#retry);
+    this.#load.stop();
+    this.#unsubscribe();
+    this.#release();
   }
 
-  #announce(): void {
-    // Without subscribing to it: effects call this.
+  #update(stored: readonly Runs[]): void {
+    const before = this.#indexed;
+    this.#indexed = stored;
+    const removed = stored.flatMap((runs, index) => missingRuns(before[index] ?? new Map(), runs));
+    const changed = stored.flatMap((runs, index) => changedRuns(before[index] ?? new Map(), runs));
+    if (removed.length === 0 && changed.length === 0) return;
+    // A run that ends is removed from the one table and added to the other.
+    this.#index.remove(removed);
+    this.#index.put(changed);
     this.version.value = this.version.peek() + 1;
+    if (stored.reduce((sum, { size }) => sum + size, 0) > MOST_KEPT) this.#evict();
   }
 
-  #remove(runs: readonly Run[]): void {
-    if (runs.length === 0) return;
-    for (const run of runs) this.#runs.delete(refOf(run));
-    this.#index.remove(runs);
-    this.#announce();
-  }
-
-  async #load(): Promise<void> {
-    this.#generation += 1;
-    const mine = this.#generation;
-    clearTimeout(this.#retry);
-    if (this.#shown === null) return;
-    const gaps = missing(this.#loaded, this.#shown);
+  async #loadMissing(isOutdated: IsOutdated): Promise<Failure | null> {
+    const gaps = this.#shown === null ? [] : missing(this.#loaded, this.#shown);
     this.loading.value = gaps.length > 0;
-    let failure: Failure | null = null;
     for (const gap of gaps) {
-      failure = await this.#loadGap(gap, () => mine !== this.#generation);
-      if (mine !== this.#generation) return;
-      if (failure !== null) break;
+      const failure = await this.#loadGap(gap, isOutdated);
+      if (failure !== null || isOutdated()) return failure;
     }
-    this.failure.value = failure;
-    this.loading.value = false;
-    if (failure !== null) this.#retry = setTimeout(() => void this.#load(), RETRY_MS);
+    return null;
   }
 
   /** Each page is shown as it comes. */
-  async #loadGap(gap: Period, isOutdated: () => boolean): Promise<Failure | null> {
+  async #loadGap(gap: Period, isOutdated: IsOutdated): Promise<Failure | null> {
     const since = new Date(gap.from).toISOString();
     const until = gap.to === Number.POSITIVE_INFINITY ? null : new Date(gap.to).toISOString();
-    const unlisted = this.#startedIn(gap);
+    const unlisted = endedRunsOf(gap);
     let cursor: string | null = null;
     for (let page = 0; page < MOST_PAGES; page += 1) {
       const answer = await fetchRuns({ since, until, limit: PAGE_SIZE, cursor });
       if (isOutdated()) return null;
       if (!answer.ok) return answer.failure;
       const { items, next } = answer.value;
-      this.put(items);
+      store.apply({ pastRuns: items });
       for (const run of items) unlisted.delete(refOf(run));
       cursor = next;
       if (cursor === null) {
         this.#loaded = joined(this.#loaded, gap);
-        // Deleted meanwhile, unless a push has brought it since.
-        this.#remove([...unlisted].flatMap(([ref, run]) => (this.#runs.get(ref) === run ? [run] : [])));
+        // Deleted meanwhile, unless a push has brought another version since.
+        store.dropEnded((run) => unlisted.get(refOf(run)) === run);
         return null;
       }
       if (page === MOST_PAGES - 1) this.#markIncomplete(items.at(-1));
@@ -138,31 +117,40 @@ export class RunHistory {
     return null;
   }
 
-  /** Those that a list of the period must have. */
-  #startedIn({ from, to }: Period): Map<RunRef, Run> {
-    const isIn = (start: number) => start >= from && start < to;
-    return new Map([...this.#runs].filter(([, run]) => isIn(Date.parse(run.started_at))));
-  }
-
   #markIncomplete(oldest: Run | undefined): void {
     if (oldest === undefined) return;
     this.incompleteBefore.value = Math.max(this.incompleteBefore.peek() ?? 0, Date.parse(oldest.started_at));
   }
 
-  /** Drops what is out of view; then the oldest of what has ended. */
+  /** Drops ended runs: first those out of view, then the oldest. */
   #evict(): void {
     const shown = this.#shown ?? { from: 0, to: Number.POSITIVE_INFINITY };
-    const inView = [...this.#runs.values()].filter((run) => overlaps(timed(run), shown)).sort(openThenNewestFirst);
-    const kept = inView.slice(0, KEPT_WHEN_FULL);
+    const [open = store.open.peek(), ended = store.ended.peek()] = this.#indexed;
+    const inView = [...ended.values()].filter((run) => overlaps(timed(run), shown)).sort(newestFirst);
+    const kept = inView.slice(0, Math.max(0, KEPT_WHEN_FULL - open.size));
     if (kept.length < inView.length) this.#markIncomplete(kept.at(-1));
     this.#loaded = null;
-    this.#runs = new Map(kept.map((run) => [refOf(run), run]));
-    this.groupBy(...this.#grouping);
+    const isKept = new Set(kept);
+    store.dropEnded((run) => !isKept.has(run));
   }
 }
 
-function openThenNewestFirst(a: Run, b: Run): number {
-  return Number(b.ended_at === null) - Number(a.ended_at === null) || (a.started_at < b.started_at ? 1 : -1);
+function missingRuns(before: Runs, now: Runs): Run[] {
+  return before === now ? [] : [...before].flatMap(([ref, run]) => (now.has(ref) ? [] : [run]));
+}
+
+function changedRuns(before: Runs, now: Runs): Run[] {
+  return before === now ? [] : [...now].flatMap(([ref, run]) => (before.get(ref) === run ? [] : [run]));
+}
+
+/** Those that a list of the period must have. */
+function endedRunsOf({ from, to }: Period): Map<RunRef, Run> {
+  const isIn = (start: number) => start >= from && start < to;
+  return new Map([...store.ended.peek()].filter(([, run]) => isIn(timed(run).from)));
+}
+
+function newestFirst(a: Run, b: Run): number {
+  return a.started_at < b.started_at ? 1 : -1;
 }
 
 function missing(loaded: Period | null, wanted: Period): Period[] {

@@ -1,9 +1,7 @@
-/** Keeps the history in step with the view, and with what is pushed. */
-import { useSignalEffect } from '@preact/signals';
+/** Keeps the history in step with the view, and with the connection. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { query } from '../../router.tsx';
 import { syncStatus } from '../../state/fleet.ts';
-import { store } from '../../state/store.ts';
 import { matches, parseFilter } from '../overview/filter.ts';
 import { findable } from '../overview/rows.ts';
 import type { LaneKind } from './lanes.ts';
@@ -33,9 +31,6 @@ export function useRunHistory({ settled, settledPeriod }: ViewControl, kind: Lan
     wasStale.current = syncKind === 'stale';
   }, [syncKind]);
 
-  useSignalEffect(() => history.put(store.open.value.values()));
-  useSignalEffect(() => history.put(store.changed.value));
-  useSignalEffect(() => history.forget(store.removed.value));
   useEffect(() => () => history.close(), []);
   return history;
 }
