@@ -37,7 +37,7 @@ export const Run = v.object({
   state: RunState,
   final: v.boolean(),
   connected: v.boolean(),
-  out_of_touch_since: v.nullable(Time),
+  disconnected_since: v.nullable(Time),
   exit_code: v.nullable(v.number()),
   command_exit_code: v.nullable(v.number()),
   signal: v.nullable(v.string()),

@@ -10,7 +10,7 @@ const RUN: Record<keyof Run, string> = {
     '`running`, or `killing` after the first signal was sent; then how it ended. The state of an ended run is final, except `lost` while `final` is false.',
   final: 'Whether the state can no longer change. False while the run is live, and for `lost` until its end is known.',
   connected: 'Whether its wrapper is connected. For a run that has ended: whether what it left running can be reached.',
-  out_of_touch_since: 'Since when a run that may be alive has been disconnected; null while its wrapper is connected.',
+  disconnected_since: 'Since when a run that may be alive has been disconnected; null while its wrapper is connected.',
   exit_code: 'The reported exit code, with which `leash run` exits; null while the run is live.',
   command_exit_code: 'The exit code of the command; null if it is unknown, or if a signal ended the command.',
   signal: 'The signal that ended the command, if one did.',

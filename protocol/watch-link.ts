@@ -51,14 +51,14 @@ const Subscribed = v.object({ type: v.literal('subscribed'), run: RunId, offset:
 const RunChanged = v.object({ type: v.literal('run'), run: Run });
 const KillChanged = v.object({ type: v.literal('kill'), kill: Kill });
 /** The run was purged. A run with a higher `seq` is another one with the same id. */
-const RunForgotten = v.object({
-  type: v.literal('run_forgotten'),
+const RunRemoved = v.object({
+  type: v.literal('run_removed'),
   job: JobName,
   run: RunId,
   seq: v.pipe(v.number(), v.safeInteger()),
 });
 /** Nothing is left of the job. Only on `/watch`. */
-const JobForgotten = v.object({ type: v.literal('job_forgotten'), job: JobName });
+const JobRemoved = v.object({ type: v.literal('job_removed'), job: JobName });
 const EventHappened = v.object({ type: v.literal('event'), run: RunId, event: RunEvent });
 /** The bytes [from, to) are permanently missing. `begin`: where the gap begins, if the subscription began within it. */
 const OutputGap = v.object({
@@ -78,8 +78,8 @@ export type WatchMessage =
   | v.InferOutput<typeof Subscribed>
   | v.InferOutput<typeof RunChanged>
   | v.InferOutput<typeof KillChanged>
-  | v.InferOutput<typeof RunForgotten>
-  | v.InferOutput<typeof JobForgotten>
+  | v.InferOutput<typeof RunRemoved>
+  | v.InferOutput<typeof JobRemoved>
   | v.InferOutput<typeof EventHappened>
   | v.InferOutput<typeof OutputGap>
   | v.InferOutput<typeof Behind>
@@ -89,8 +89,8 @@ export const readWatchMessage = textFrameReader({
   subscribed: Subscribed,
   run: RunChanged,
   kill: KillChanged,
-  run_forgotten: RunForgotten,
-  job_forgotten: JobForgotten,
+  run_removed: RunRemoved,
+  job_removed: JobRemoved,
   event: EventHappened,
   gap: OutputGap,
   behind: Behind,

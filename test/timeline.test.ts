@@ -261,8 +261,8 @@ test('a deleted run goes, and its job with the last one', async () => {
   // As retention would report it in ninety days.
   const { seq } = await world.current.operator.run(run);
   const push = async (message: WatchMessage) => (await socket).send(JSON.stringify(message));
-  await push({ type: 'run_forgotten', job: 'breaks', run, seq: seq + 1 });
-  await push({ type: 'job_forgotten', job: 'breaks' });
+  await push({ type: 'run_removed', job: 'breaks', run, seq: seq + 1 });
+  await push({ type: 'job_removed', job: 'breaks' });
   await waitFor('the lane to go', async () => (await lane('breaks').count()) === 0);
   expect(await bar('stays').count()).toBe(1);
   // By a link, the page stays the same one.

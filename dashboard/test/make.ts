@@ -26,7 +26,7 @@ export function makeRun(changes: Partial<Run> = {}): Run {
     state: 'running',
     final: false,
     connected: true,
-    out_of_touch_since: null,
+    disconnected_since: null,
     exit_code: null,
     command_exit_code: null,
     signal: null,

@@ -9,8 +9,8 @@ export interface Changes {
 }
 
 /** What viewers are sent after D1 has it. */
-export interface News extends Changes {
-  readonly forgottenRuns: readonly Tombstone[];
+export interface PublishedChanges extends Changes {
+  readonly removedRuns: readonly Tombstone[];
 }
 
 /** A run or kill of the job that its object has purged. */
@@ -19,8 +19,8 @@ export type JobTombstone = Omit<Tombstone, 'job'>;
 /** The changes of one job. */
 export interface JobChanges extends Changes {
   readonly job: string;
-  readonly forgottenRuns: readonly JobTombstone[];
-  readonly forgottenKills: readonly JobTombstone[];
+  readonly removedRuns: readonly JobTombstone[];
+  readonly removedKills: readonly JobTombstone[];
 }
 
 /** The most that one batch to D1 may weigh: less than a megabyte, and a value of D1 has at most two. */
@@ -44,8 +44,8 @@ function weighKill(kill: Kill): number {
 }
 
 /** Their weight in a batch; a run weighs 1. */
-export function weighChanges({ runs, kills, forgottenRuns, forgottenKills }: Omit<JobChanges, 'job'>): number {
-  const forgotten = forgottenRuns.length + forgottenKills.length;
+export function weighChanges({ runs, kills, removedRuns, forgottenKills }: Omit<JobChanges, 'job'>): number {
+  const forgotten = removedRuns.length + forgottenKills.length;
   return forgotten + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
 }
 

@@ -82,7 +82,7 @@ async function inBatches(statement: D1PreparedStatement): Promise<void> {
 async function reconcileJob(env: Env, job: string): Promise<boolean> {
   try {
     await withTimeout(
-      callJob(env, job, (object) => object.lookAfter()),
+      callJob(env, job, (object) => object.reconcile()),
       CALL_LIMIT_MS,
       { what: `the object of ${job}` },
     );

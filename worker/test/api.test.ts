@@ -224,7 +224,7 @@ describe('lists', () => {
     await wrapper.settled();
     await wrapper.next('an answer', ({ type }) => type === 'ack' || type === 'error');
     // Whatever the object took over from it is in D1 after this.
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     expect((await call('GET', '/runs')).status).toBe(200);
     expect((await call('GET', '/jobs')).status).toBe(200);
   });

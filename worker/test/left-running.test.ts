@@ -171,7 +171,7 @@ describe('a run that left something running', () => {
     await waitFor('the kill again', () => keeper.of('kill').length === 2);
     await pass(who.job, KILL_ANSWER_MS + 1);
     expect((await keeper.wasClosed()).code).toBe(4002);
-    expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: false, out_of_touch_since: null });
+    expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: false, disconnected_since: null });
     const next = await TestWrapper.connect(who, { phase: 'ended' });
     expect((await next.kill()).kill).toBe(id);
   });

@@ -259,7 +259,7 @@ describe('a run whose link was cut', () => {
       for (let round = 0; round < 6; round++) {
         await pass(who.job, 5_001);
         // Ends only when D1 has been asked.
-        await jobObject(who.job).lookAfter();
+        await jobObject(who.job).reconcile();
       }
       await pass(who.job, 5_001);
       expect(await run(who.job, who.run)).toMatchObject({ state: 'running', connected: false });

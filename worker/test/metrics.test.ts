@@ -104,7 +104,7 @@ describe('/metrics', () => {
     await env.DB.prepare('UPDATE runs SET seq = seq + 1 WHERE id = ?').bind(who.run).run();
     wrapper.print(0, 'late');
     await waitFor('the late output', async () => (await run(who.job, who.run))?.output_bytes === 4);
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     await env.DB.prepare('DELETE FROM runs WHERE id = ?').bind(who.run).run();
     const after = await samples();
     expect(after['leash_runs{state="running"}']).toBe(before['leash_runs{state="running"}']);

@@ -11,7 +11,7 @@ import { trials } from '#testing/seed';
 import { useFakeDate } from './support/clock.ts';
 import { standBeforeD1 } from './support/model/real-job.ts';
 import { steps } from './support/model/steps.ts';
-import { tryOut } from './support/model/trial.ts';
+import { runTrial } from './support/model/trial.ts';
 
 let sequence = 0;
 
@@ -29,7 +29,7 @@ test('a job does what the model says, whatever happens to it in whatever order',
   await fc.assert(
     fc.asyncProperty(steps, (sequenceOfSteps) => {
       sequence += 1;
-      return tryOut(`model-${sequence}`, sequenceOfSteps);
+      return runTrial(`model-${sequence}`, sequenceOfSteps);
     }),
     trials(30, 1_000),
   );

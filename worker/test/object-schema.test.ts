@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import { KILL_COLUMNS } from '../durable/job/kill-store.ts';
+import { RUN_COLUMNS } from '../durable/job/run-store.ts';
+import { columnName } from '../durable/job/table.ts';
 import { query } from './support/storage.ts';
 import { newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -12,4 +15,20 @@ test('the runs that make way first, and those that left something running, are f
   ).toContain('runs_by_end_to_trim');
   expect(await plan("SELECT * FROM runs WHERE left_running <> '[]'")).toContain('runs_with_left_processes');
   expect(await plan('SELECT * FROM runs WHERE ended_at < 1 ORDER BY ended_at LIMIT 20')).toMatch(/runs_by_end \(/);
+});
+
+test.each([
+  ['runs', RUN_COLUMNS],
+  ['kills', KILL_COLUMNS],
+])('the table %s has the columns of its definition', async (table, columns) => {
+  const who = newIdentity(`schema-${table}`);
+  await TestWrapper.connect(who);
+  const stored = await query(
+    who.job,
+    `SELECT name, type, "notnull" = 0 AND pk = 0 AS nullable FROM pragma_table_info('${table}') ORDER BY name`,
+  );
+  const defined = Object.entries(columns)
+    .map(([field, { type, isNullable }]) => ({ name: columnName(field), type, nullable: Number(isNullable) }))
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+  expect(stored).toEqual(defined);
 });

@@ -112,7 +112,7 @@ describe('the outbox', () => {
       for (let attempt = 0; attempt < 3; attempt++) {
         await pass(who.job, 5_001);
         // Ends only when D1 has been asked.
-        await jobObject(who.job).lookAfter();
+        await jobObject(who.job).reconcile();
       }
     });
     await pass(who.job, 5_001);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { type LogRow, planTrim, ROW_COST_BYTES } from '../durable/job/output-trim.ts';
+import { type OutputRow, planTrim, ROW_COST_BYTES } from '../durable/job/output-trim.ts';
 
-const bytes = (start: number, end: number): LogRow => ({ start, end, isGap: false });
-const gap = (start: number, end: number): LogRow => ({ start, end, isGap: true });
+const bytes = (start: number, end: number): OutputRow => ({ start, end, isGap: false });
+const gap = (start: number, end: number): OutputRow => ({ start, end, isGap: true });
 
 describe('what makes way in a log', () => {
   test('is as few whole rows as free what is needed', () => {

@@ -65,7 +65,7 @@ describe('the queue in D1', () => {
     const wrapper = await TestWrapper.connect(who);
     await wrapper.settled();
     const ids = await leaveManyInQueue(who.job, 150);
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     await waitFor('every kill', () => wrapper.of('kill').length === ids.length);
   });
 
@@ -129,7 +129,7 @@ describe('the sweep', () => {
     const { id } = await postKill(broken.job, { run: broken.run });
     await env.DB.prepare('UPDATE kills SET accepted = 0 WHERE id = ?').bind(id).run();
     await runInDurableObject(jobObject(broken.job), (object) => {
-      object.lookAfter = () => Promise.reject(new Error('down'));
+      object.reconcile = () => Promise.reject(new Error('down'));
     });
     await sweep(env);
     // Forgetting old sessions is what comes last.

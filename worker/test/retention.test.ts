@@ -10,7 +10,7 @@ import { pass, useFakeDate } from './support/clock.ts';
 import { indexed, indexedState, without } from './support/d1.ts';
 import { env } from './support/env.ts';
 import { deadlines, disconnected, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
-import { logOf, query, sums, tables } from './support/storage.ts';
+import { outputRows, query, sums, tables } from './support/storage.ts';
 import { sayAlive, TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -76,13 +76,13 @@ describe('a run that ended', () => {
     await ended(later);
     await passDays(who.job, 59);
     expect(await run(who.job, who.run)).toMatchObject({ state: 'succeeded' });
-    expect(await logOf(who.job, who.run)).toHaveLength(1);
+    expect(await outputRows(who.job, who.run)).toHaveLength(1);
 
     await hibernate(who.job);
     await passDays(who.job, 2);
     expect(await run(who.job, who.run)).toBeNull();
     expect(await run(who.job, later.run)).toMatchObject({ state: 'succeeded' });
-    expect(await logOf(who.job, who.run)).toEqual([]);
+    expect(await outputRows(who.job, who.run)).toEqual([]);
     for (const table of ['events', 'targets', 'output']) {
       expect(await query(who.job, `SELECT 1 FROM ${table} WHERE run = ?`, who.run)).toEqual([]);
     }
@@ -132,8 +132,8 @@ describe('a run that ended', () => {
       job: who.job,
       runs: [],
       kills: [],
-      forgottenRuns: [{ id: who.run, seq }],
-      forgottenKills: [],
+      removedRuns: [{ id: who.run, seq }],
+      removedKills: [],
     });
     await commitChanges(env, forgotten(999));
     expect(await indexedState(who.run)).toBe('succeeded');
@@ -251,7 +251,7 @@ describe('a run that has no end', () => {
     });
     await pass(who.job, 5_001);
     await waitFor('D1 to know that it runs', async () => (await indexedState(who.run)) === 'running');
-    expect(await logOf(who.job, who.run)).toEqual([
+    expect(await outputRows(who.job, who.run)).toEqual([
       { start: 0, end: 5, gap: 1 },
       { start: 5, end: 9, gap: 0 },
     ]);
@@ -269,13 +269,13 @@ describe('a job', () => {
     const page = await TestViewer.watch('/watch');
     await passDays(who.job, 91);
     await cleared(who.job);
-    const { seq } = await page.next('run_forgotten', ({ run }) => run === who.run);
+    const { seq } = await page.next('run_removed', ({ run }) => run === who.run);
     expect(seq).toBeGreaterThan(0);
     // In this order: a page takes a job away only when it knows nothing of it any more.
     const told = page.messages.flatMap(({ type, ...message }) =>
       'job' in message && message.job === who.job ? [type] : [],
     );
-    expect(told).toEqual(['run_forgotten', 'job_forgotten']);
+    expect(told).toEqual(['run_removed', 'job_removed']);
     page.close();
     expect(await runInDurableObject(jobObject(who.job), (_object, { storage }) => storage.getAlarm())).toBeNull();
     expect(await count('jobs', 'name = ?', who.job)).toBe(0);
@@ -301,9 +301,9 @@ describe('a job', () => {
     vi.setSystemTime(Date.now() + 91 * DAY_MS);
     await sayAlive(jobObject(who.job), viewer);
     await passDays(who.job, 0);
-    expect(await viewer.next('run_forgotten')).toMatchObject({ job: who.job, run: who.run });
+    expect(await viewer.next('run_removed')).toMatchObject({ job: who.job, run: who.run });
     await waitFor('the run to be gone', async () => (await indexedState(who.run)) === undefined);
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     expect(await tables(who.job)).toContain('runs');
     viewer.say({ type: 'subscribe', run: who.run, offset: 0 });
     expect(await viewer.next('error')).toMatchObject({ code: 'unknown_run' });
@@ -320,10 +320,10 @@ describe('a job', () => {
     await ended(who);
     await without(['runs', 'jobs'], async () => {
       await passDays(who.job, 91);
-      await jobObject(who.job).lookAfter();
+      await jobObject(who.job).reconcile();
       expect(await tables(who.job)).toContain('outbox');
     });
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     expect(await tables(who.job)).toEqual([]);
     expect(await indexedState(who.run)).toBeUndefined();
   });
@@ -337,7 +337,7 @@ describe('a job', () => {
     const [, wrapper] = await Promise.all([runDurableObjectAlarm(jobObject(who.job)), TestWrapper.connect(next)]);
     wrapper.print(0, 'here');
     await wrapper.acked(4);
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     expect(await run(who.job, next.run)).toMatchObject({ state: 'running' });
     await waitFor('D1 to know it', async () => (await indexedState(next.run)) === 'running');
     expect(await count('jobs', 'name = ?', who.job)).toBe(1);
@@ -355,7 +355,7 @@ describe('a job', () => {
         if (sql.startsWith('DELETE FROM jobs')) object.acceptKills([kill]);
         return prepare(sql);
       });
-      await object.lookAfter();
+      await object.reconcile();
       expect(spy.mock.calls.some(([sql]) => sql.startsWith('DELETE FROM jobs'))).toBe(true);
       spy.mockRestore();
     });
@@ -391,7 +391,7 @@ describe('a job', () => {
 
   test('that never was leaves nothing behind when it is asked about, killed or watched', async () => {
     expect(await refusal(call('POST', '/jobs/clear-typo/kill', { body: {} }))).toBe('404 unknown_job');
-    expect(await jobObject('clear-typo').knows(null)).toBe(false);
+    expect(await jobObject('clear-typo').hasRun(null)).toBe(false);
     expect(await jobObject('clear-typo').kill(ulid())).toBeNull();
     expect(await tables('clear-typo')).toEqual([]);
     const viewer = await TestViewer.watch('/jobs/clear-typo/watch');

@@ -212,7 +212,7 @@ test('who makes many conflicts fills neither the audit nor the events of a run',
   }));
   const flood = async () => {
     await env.DB.batch(auditRunIdConflicts(env.DB, conflicts, Date.now()));
-    for (const { job } of conflicts) await jobObject(who.job).noteNamesake(who.run, job);
+    for (const { job } of conflicts) await jobObject(who.job).recordRunIdConflict(who.run, job);
   };
   await flood();
   await flood();

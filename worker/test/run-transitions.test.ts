@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { isLive, RUN_STATES } from '#protocol/run-state';
-import { changeRun, type RunChange, type RunStanding } from '../durable/job/run-transitions.ts';
+import { changeRun, type RunChange, type RunStatus } from '../durable/job/run-transitions.ts';
 
-const STANDINGS: RunStanding[] = RUN_STATES.flatMap((state): RunStanding[] => {
+const STANDINGS: RunStatus[] = RUN_STATES.flatMap((state): RunStatus[] => {
   if (isLive(state)) return [{ state, final: false }];
   if (state === 'lost') return [false, true].map((final) => ({ state, final }));
   return [{ state, final: true }];
@@ -50,7 +50,7 @@ const EFFECTS: Record<string, string> = {
   'lost? + ended offline_limit 253': 'lost',
 };
 
-const nameOf = ({ state, final }: RunStanding) => (state === 'lost' && !final ? 'lost?' : state);
+const nameOf = ({ state, final }: RunStatus) => (state === 'lost' && !final ? 'lost?' : state);
 const nameOfChange = (change: RunChange) =>
   change.kind === 'ended' ? `ended ${change.reason} ${change.exitCode}` : change.kind;
 

@@ -23,7 +23,7 @@ test('the next sweep retries a job that could not be reached, after those that h
   }
   await env.DB.prepare('UPDATE jobs SET checked_at = 1').run();
   await runInDurableObject(jobObject(broken.job), (object) => {
-    object.lookAfter = () => Promise.reject(new Error('down'));
+    object.reconcile = () => Promise.reject(new Error('down'));
   });
   const startedAt = Date.now();
   await sweep(env);
@@ -33,7 +33,7 @@ test('the next sweep retries a job that could not be reached, after those that h
   expect(failedAt).toBeLessThan(startedAt);
 
   await runInDurableObject(jobObject(broken.job), (object) => {
-    Reflect.deleteProperty(object, 'lookAfter');
+    Reflect.deleteProperty(object, 'reconcile');
   });
   await sweep(env);
   expect(await checkedAt(broken.job)).toBeGreaterThanOrEqual(startedAt);

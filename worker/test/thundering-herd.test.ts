@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { TimeoutError } from '#shared/with-timeout';
 import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { Coalescer } from '../durable/d1-gateway/coalescer.ts';
+import { BatchLoader } from '../durable/d1-gateway/batch-loader.ts';
 import { latestChanges } from '../durable/d1-gateway/latest-changes.ts';
 import { call, newToken, postKill, refusal, request } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
@@ -172,7 +172,7 @@ describe('the outbox of many', () => {
     await runInDurableObject(fleet, (object) => {
       Reflect.deleteProperty(object, 'publish');
     });
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     await viewer.next('run', (message) => message.run.id === who.run);
   });
 
@@ -184,7 +184,7 @@ describe('the outbox of many', () => {
     const newer = await run(who.job, who.run);
     if (older === null || newer === null) throw new Error('the run is not known');
     const job = who.job;
-    const nothingElse = { kills: [], forgottenRuns: [], forgottenKills: [] };
+    const nothingElse = { kills: [], removedRuns: [], removedKills: [] };
     const changes = [newer, older].map((each) => ({ job, runs: [each], ...nothingElse }));
     expect(latestChanges(changes)).toEqual({ jobs: [job], runs: [newer], ...nothingElse });
   });
@@ -197,16 +197,16 @@ describe('a coalescer', () => {
 
   test('asks for no more at once than is heavy enough, but for one question that is too heavy alone', async () => {
     const asked: number[][] = [];
-    const coalescer = new Coalescer<number, number>({
+    const coalescer = new BatchLoader<number, number>({
       name: 'the test',
       maxWeight: 10,
       weigh: (question) => question,
-      ask: async (questions) => {
+      loadBatch: async (questions) => {
         asked.push([...questions]);
         return questions.map((question) => -question);
       },
     });
-    const answers = await Promise.all([1, 4, 6, 1, 20, 3].map((question) => coalescer.ask(question)));
+    const answers = await Promise.all([1, 4, 6, 1, 20, 3].map((question) => coalescer.load(question)));
     expect(answers).toEqual([-1, -4, -6, -1, -20, -3]);
     expect(asked).toEqual([[1], [4, 6], [1], [20], [3]]);
   });
@@ -214,44 +214,44 @@ describe('a coalescer', () => {
   test('gives up a query that is not answered, with all who wait behind it, and then asks again', async () => {
     vi.useFakeTimers();
     let isAway = true;
-    const coalescer = new Coalescer<number, number>({
+    const coalescer = new BatchLoader<number, number>({
       name: 'the test',
       maxWeight: 1,
       weigh: () => 1,
-      ask: (questions) => (isAway ? new Promise(() => {}) : Promise.resolve(questions)),
+      loadBatch: (questions) => (isAway ? new Promise(() => {}) : Promise.resolve(questions)),
     });
-    const outcomes = Promise.allSettled([coalescer.ask(1), coalescer.ask(2)]);
+    const outcomes = Promise.allSettled([coalescer.load(1), coalescer.load(2)]);
     await vi.advanceTimersByTimeAsync(10_000);
     for (const outcome of await outcomes) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TimeoutError) });
     }
     isAway = false;
-    expect(await coalescer.ask(3)).toBe(3);
+    expect(await coalescer.load(3)).toBe(3);
   });
 
   test('goes on for the others after a question that cannot be weighed, as one from an older deployment', async () => {
-    const coalescer = new Coalescer<number[], number>({
+    const coalescer = new BatchLoader<number[], number>({
       name: 'the test',
       maxWeight: 10,
       weigh: ({ length }) => length,
-      ask: async (questions) => questions.map(({ length }) => length),
+      loadBatch: async (questions) => questions.map(({ length }) => length),
     });
-    await expect(coalescer.ask(undefined as unknown as number[])).rejects.toThrow(TypeError);
-    expect(await coalescer.ask([1])).toBe(1);
+    await expect(coalescer.load(undefined as unknown as number[])).rejects.toThrow(TypeError);
+    expect(await coalescer.load([1])).toBe(1);
   });
 
   test('does not ask for each alone when D1 is away', async () => {
     let queries = 0;
-    const coalescer = new Coalescer<number, number>({
+    const coalescer = new BatchLoader<number, number>({
       name: 'the test',
       maxWeight: 10,
       weigh: () => 1,
-      ask: () => {
+      loadBatch: () => {
         queries += 1;
         return Promise.reject(new Error('D1_ERROR: D1 DB is overloaded. Requests queued for too long.'));
       },
     });
-    await Promise.allSettled([1, 2, 3, 4, 5].map((question) => coalescer.ask(question)));
+    await Promise.allSettled([1, 2, 3, 4, 5].map((question) => coalescer.load(question)));
     expect(queries).toBe(2);
   });
 });

@@ -75,7 +75,7 @@ describe('a call that waits for a kill', () => {
     expect(queued).toMatchObject({ state: 'queued', seq: 0 });
     const answer = call('GET', `/kills/${queued.id}?wait=30`);
     await waiting(who.job, queued.id);
-    await jobObject(who.job).lookAfter();
+    await jobObject(who.job).reconcile();
     expect((await wrapper.kill()).kill).toBe(queued.id);
     await settle(wrapper, queued.id);
     expect(await (await answer).json()).toMatchObject(settled(queued.id));

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { MAX_VIEWER_UNREAD_BYTES, MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN, VIEWER_PING_BYTES } from '#protocol/limits';
 import { waitFor } from '#testing/wait-for';
 import { type Backlog, unreadBytes } from '../durable/sockets/viewer-backlog.ts';
-import { fullBecause } from '../durable/sockets/viewer-limits.ts';
+import { exceededViewerLimit } from '../durable/sockets/viewer-limits.ts';
 import { call, newToken, postKill, refusal } from './support/api.ts';
 import { pass, useFakeDate } from './support/clock.ts';
 import { without } from './support/d1.ts';
@@ -295,7 +295,7 @@ describe('a viewer that does not read', () => {
     const bytes = JSON.stringify(many).length;
     let told = 0;
     while (deaf.closed === null || told < 2 * MAX_VIEWER_UNREAD_BYTES) {
-      await fleet.publish({ runs: many, kills: [], forgottenRuns: [] });
+      await fleet.publish({ runs: many, kills: [], removedRuns: [] });
       told += bytes;
       // It has answered for all but what came after it was asked.
       await waitFor('the reader to have read', async () => (await leastUnread(fleet)) <= bytes + VIEWER_PING_BYTES);
@@ -365,9 +365,9 @@ describe('a viewer too many', () => {
       ({
         getWebSockets: (tag: string) => Array.from({ length: tag === 'viewer' ? all : ofToken }),
       }) as unknown as DurableObjectState;
-    expect(fullBecause(counting(0, MAX_VIEWERS), 'one')).toBe('object');
-    expect(fullBecause(counting(MAX_VIEWERS_PER_TOKEN, 0), 'one')).toBe('token');
-    expect(fullBecause(counting(MAX_VIEWERS_PER_TOKEN - 1, MAX_VIEWERS - 1), 'one')).toBeNull();
+    expect(exceededViewerLimit(counting(0, MAX_VIEWERS), 'one')).toBe('object');
+    expect(exceededViewerLimit(counting(MAX_VIEWERS_PER_TOKEN, 0), 'one')).toBe('token');
+    expect(exceededViewerLimit(counting(MAX_VIEWERS_PER_TOKEN - 1, MAX_VIEWERS - 1), 'one')).toBeNull();
   });
 });
 
@@ -393,7 +393,7 @@ describe('watching the fleet', () => {
     await without(['runs'], async () => {
       await TestWrapper.connect(who);
       // Ends only when D1 has been asked.
-      await jobObject(who.job).lookAfter();
+      await jobObject(who.job).reconcile();
       expect(viewer.of('run').filter(({ run }) => run.id === who.run)).toEqual([]);
     });
     await pass(who.job, 5_001);

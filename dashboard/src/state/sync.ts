@@ -140,8 +140,8 @@ function updateOf(messages: readonly WatchMessage[]): Update {
     runs: messages.flatMap((message) => (message.type === 'run' ? [message.run] : [])),
     kills: messages.flatMap((message) => (message.type === 'kill' ? [message.kill] : [])),
     removedRuns: messages.flatMap((message) =>
-      message.type === 'run_forgotten' ? [{ job: message.job, id: message.run, seq: message.seq }] : [],
+      message.type === 'run_removed' ? [{ job: message.job, id: message.run, seq: message.seq }] : [],
     ),
-    removedJobs: messages.flatMap((message) => (message.type === 'job_forgotten' ? [message.job] : [])),
+    removedJobs: messages.flatMap((message) => (message.type === 'job_removed' ? [message.job] : [])),
   };
 }

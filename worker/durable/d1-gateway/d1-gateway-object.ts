@@ -1,11 +1,11 @@
 /**
- * Asks D1 on behalf of the many: of all wrappers that connect, and of all job objects with something to tell.
+ * Batches D1 queries: of all wrappers that connect, and of all job objects with changes to send.
  *
- * D1 is one thread. When cron fires everywhere at the full hour, or a deploy makes everyone reconnect, thousands of
- * small queries would be the queue in which a kill waits. Here they become a few large ones, one at a time for each
- * purpose, so that a kill, which goes to D1 by itself, never waits for more than one of each.
+ * D1 has one thread. When cron fires on all machines at the full hour, or a deploy makes all of them reconnect, a kill
+ * would queue behind thousands of small queries. This object makes few large ones of them, one at a time for each
+ * purpose, so that a kill, which goes to D1 by itself, waits for one of each at most.
  *
- * It keeps nothing: no answer outlives the query that brought it.
+ * It caches nothing.
  */
 import { DurableObject } from 'cloudflare:workers';
 import type { Kill } from '#protocol/api';
@@ -25,101 +25,101 @@ import { findSessions } from '../../shared/d1/sessions.ts';
 import { findTokensByHash, type TokenRecord } from '../../shared/d1/tokens.ts';
 import { purgeTombstones } from '../../shared/d1/tombstones.ts';
 import type { Env } from '../../shared/env.ts';
-import { type JobChanges, MAX_BATCH_WEIGHT, type News, weighChanges } from '../../shared/job-changes.ts';
+import { type JobChanges, MAX_BATCH_WEIGHT, type PublishedChanges, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import type { Committed, D1GatewayRpc, QueuePosition } from '../../shared/rpc/d1-gateway.ts';
-import { Coalescer } from './coalescer.ts';
+import { BatchLoader } from './batch-loader.ts';
+import { conflictsOf, conflictsToAudit, indexedAsSent } from './commit-results.ts';
 import { latestChanges } from './latest-changes.ts';
-import { namesakesOf, secondOnes, takenRuns } from './taken-runs.ts';
 
 /** Hashes in one query. */
 const MAX_HASHES = 500;
 /** Objects registered in one batch. */
 const MAX_REGISTRATIONS = 200;
-/** Jobs in one look into the queue. */
+/** Jobs in one read of the queue. */
 const MAX_JOBS = 100;
 const PUBLISH_LIMIT_MS = 5_000;
 
 export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc {
-  readonly #tokens = new Coalescer<string, TokenRecord | null>({
-    name: 'the reading of tokens from D1',
+  readonly #tokens = new BatchLoader<string, TokenRecord | null>({
+    name: 'the D1 query for tokens',
     weigh: () => 1,
     maxWeight: MAX_HASHES,
-    ask: async (hashes) => {
+    loadBatch: async (hashes) => {
       const tokens = await findTokensByHash(this.env.DB, [...new Set(hashes)]);
       return hashes.map((hash) => tokens.get(hash) ?? null);
     },
   });
 
-  readonly #sessions = new Coalescer<string, string | null>({
-    name: 'the reading of sessions from D1',
+  readonly #sessions = new BatchLoader<string, string | null>({
+    name: 'the D1 query for sessions',
     weigh: () => 1,
     maxWeight: MAX_HASHES,
-    ask: async (hashes) => {
+    loadBatch: async (hashes) => {
       const tokenHashes = await findSessions(this.env.DB, [...new Set(hashes)], Date.now());
       return hashes.map((hash) => tokenHashes.get(hash) ?? null);
     },
   });
 
-  readonly #registrations = new Coalescer<Registration, ValidCredentials>({
-    name: 'the registering of sockets in D1',
+  readonly #registrations = new BatchLoader<Registration, ValidCredentials>({
+    name: 'the D1 batch that registers sockets',
     weigh: () => 1,
     maxWeight: MAX_REGISTRATIONS,
-    ask: (registrations) => registerSockets(this.env.DB, registrations),
+    loadBatch: (registrations) => registerSockets(this.env.DB, registrations),
   });
 
-  readonly #queue = new Coalescer<QueuePosition, Kill[]>({
-    name: 'the reading of the queue in D1',
+  readonly #queue = new BatchLoader<QueuePosition, Kill[]>({
+    name: 'the D1 query for queued kills',
     weigh: () => 1,
     maxWeight: MAX_JOBS,
-    ask: (positions) => unacceptedKills(this.env.DB, positions),
+    loadBatch: (positions) => unacceptedKills(this.env.DB, positions),
   });
 
-  readonly #changes = new Coalescer<JobChanges, Committed>({
-    name: 'the writing of changes to D1',
+  readonly #changes = new BatchLoader<JobChanges, Committed>({
+    name: 'the D1 batch of changes',
     weigh: weighChanges,
     maxWeight: MAX_BATCH_WEIGHT,
-    ask: (changes) => this.#commit(changes),
+    loadBatch: (changes) => this.#commit(changes),
   });
 
   token(hash: string): Promise<TokenRecord | null> {
-    return this.#tokens.ask(hash);
+    return this.#tokens.load(hash);
   }
 
   session(hash: string): Promise<string | null> {
-    return this.#sessions.ask(hash);
+    return this.#sessions.load(hash);
   }
 
   registerSockets(registration: Registration): Promise<ValidCredentials> {
-    return this.#registrations.ask(registration);
+    return this.#registrations.load(registration);
   }
 
   queuedKills(position: QueuePosition): Promise<Kill[]> {
-    return this.#queue.ask(position);
+    return this.#queue.load(position);
   }
 
   commit(changes: JobChanges): Promise<Committed> {
-    return this.#changes.ask(changes);
+    return this.#changes.load(changes);
   }
 
   async #commit(all: readonly JobChanges[]): Promise<Committed[]> {
-    const { jobs, runs, kills, forgottenRuns, forgottenKills } = latestChanges(all);
+    const { jobs, runs, kills, removedRuns, removedKills } = latestChanges(all);
     const db = this.env.DB;
     const [, , indexed] = await db.batch<IndexedRun>([
       upsertJobs(db, jobs, Date.now()),
       ...(runs.length === 0 ? [] : [upsertRuns(db, runs), indexedRuns(db, runs)]),
       ...(kills.length === 0 ? [] : [updateKills(db, kills)]),
-      // Last: an older state that is told once more at the same time must not outlive them.
-      ...(forgottenRuns.length === 0 ? [] : [purgeTombstones(db, 'runs', forgottenRuns)]),
-      ...(forgottenKills.length === 0 ? [] : [purgeTombstones(db, 'kills', forgottenKills)]),
+      // Last: an older state that is sent again in the same batch must not survive them.
+      ...(removedRuns.length === 0 ? [] : [purgeTombstones(db, 'runs', removedRuns)]),
+      ...(removedKills.length === 0 ? [] : [purgeTombstones(db, 'kills', removedKills)]),
     ]);
     const rows = runs.length === 0 ? [] : (indexed?.results ?? []);
-    await this.#audit(secondOnes(rows));
-    const published = await this.#publish({ runs: takenRuns(runs, rows), kills, forgottenRuns });
-    return all.map(({ job }) => ({ published, namesakes: namesakesOf(job, rows) }));
+    await this.#audit(conflictsToAudit(rows));
+    const published = await this.#publish({ runs: indexedAsSent(runs, rows), kills, removedRuns });
+    return all.map(({ job }) => ({ published, namesakes: conflictsOf(job, rows) }));
   }
 
-  /** What could not be written is told once more with the next change of one of the runs. */
+  /** An entry that could not be written is sent again with the next change of one of the runs. */
   async #audit(conflicts: readonly RunIdConflict[]): Promise<void> {
     if (conflicts.length === 0) return;
     try {
@@ -129,8 +129,8 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     }
   }
 
-  /** Tells the pages. They are no reason to doubt D1: that they could not be told is an answer, not a failure. */
-  async #publish(news: News): Promise<boolean> {
+  /** Publishes to dashboards. A failure says nothing about D1, so it is returned and not thrown. */
+  async #publish(news: PublishedChanges): Promise<boolean> {
     try {
       const published = this.env.FLEET.getByName('fleet').publish(news);
       await withTimeout(published, PUBLISH_LIMIT_MS, { what: 'the fleet object' });

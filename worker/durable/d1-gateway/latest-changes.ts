@@ -1,23 +1,23 @@
 import type { Tombstone } from '../../shared/d1/tombstones.ts';
-import type { JobChanges, News } from '../../shared/job-changes.ts';
+import type { JobChanges, PublishedChanges } from '../../shared/job-changes.ts';
 
-export interface LatestChanges extends News {
-  /** Those with a run: a kill for a name that was never a job's does not make it one. */
+export interface LatestChanges extends PublishedChanges {
+  /** Those with a run: a kill for a name that was never a job's does not create the job. */
   readonly jobs: readonly string[];
-  readonly forgottenKills: readonly Tombstone[];
+  readonly removedKills: readonly Tombstone[];
 }
 
 /**
- * The changes of many jobs as one, each run and kill once, in its latest state: an object that was restarted may tell
- * the same again while its first call is still waiting, and one statement must not meet a row twice.
+ * The changes of many jobs as one, each run and kill once, in its latest state: an object that was restarted may send
+ * the same again while its first call is pending, and one statement must not meet a row twice.
  */
 export function latestChanges(all: readonly JobChanges[]): LatestChanges {
   return {
     jobs: [...new Set(all.filter(({ runs }) => runs.length > 0).map(({ job }) => job))],
     runs: latest(all.flatMap(({ runs }) => runs)),
     kills: latest(all.flatMap(({ kills }) => kills)),
-    forgottenRuns: all.flatMap(({ job, forgottenRuns }) => forgottenRuns.map((run) => ({ job, ...run }))),
-    forgottenKills: all.flatMap(({ job, forgottenKills }) => forgottenKills.map((kill) => ({ job, ...kill }))),
+    removedRuns: all.flatMap(({ job, removedRuns }) => removedRuns.map((run) => ({ job, ...run }))),
+    removedKills: all.flatMap(({ job, removedKills }) => removedKills.map((kill) => ({ job, ...kill }))),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The one object that tells overview pages of every change, after it is committed to D1. It keeps nothing but what its
- * sockets were opened with.
+ * The one object that sends every change to open dashboards, after it is committed to D1. It stores nothing but the
+ * credentials of its sockets.
  */
 import { DurableObject } from 'cloudflare:workers';
 import { matchesGlob } from '#protocol/glob';
@@ -9,27 +9,28 @@ import { readViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protoc
 import { readCredential } from '../../shared/credential.ts';
 import { FLEET } from '../../shared/d1/open-sockets.ts';
 import type { Env } from '../../shared/env.ts';
-import type { News } from '../../shared/job-changes.ts';
+import type { PublishedChanges } from '../../shared/job-changes.ts';
 import type { FleetObjectRpc } from '../../shared/rpc/fleet-object.ts';
-import { DEADLINES_TABLE, DeadlineBook } from '../job/deadlines.ts';
+import { AlarmScheduler, DEADLINES_TABLE } from '../job/alarm-scheduler.ts';
 import { CREDENTIALS_TABLE, Credentials } from '../sockets/credentials.ts';
 import { answerClose, upgrade } from '../sockets/upgrade.ts';
 import { type Backlog, NO_BACKLOG, readUpTo, sendCounted, tooFarBehind } from '../sockets/viewer-backlog.ts';
 import {
-  fullBecause,
-  fullResponse,
+  closeViewers,
+  exceededViewerLimit,
   SILENT_VIEWER,
+  tooManyViewers,
   VIEWER_BEHIND,
   VIEWER_TAG,
   ViewerSilence,
   viewerTags,
 } from '../sockets/viewer-limits.ts';
 
-/** Kept in a viewer's socket. */
+/** Stored with a viewer's socket. */
 interface Attachment {
-  /** The jobs that it may see. */
+  /** A glob of the jobs that it may see. */
   readonly jobs: string;
-  /** When it came, or last said anything but a heartbeat. */
+  /** When it connected, or last sent anything but a heartbeat. */
   readonly heardAt: number;
   readonly backlog: Backlog;
 }
@@ -39,15 +40,15 @@ interface Viewer extends Attachment {
 }
 
 export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
-  readonly #deadlines: DeadlineBook;
+  readonly #deadlines: AlarmScheduler;
   readonly #credentials: Credentials;
   readonly #silence: ViewerSilence<Viewer>;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     ctx.storage.sql.exec(DEADLINES_TABLE + CREDENTIALS_TABLE);
-    this.#deadlines = new DeadlineBook(ctx.storage);
-    this.#credentials = new Credentials(ctx, env, FLEET, this.#deadlines, () => {});
+    this.#deadlines = new AlarmScheduler(ctx.storage);
+    this.#credentials = new Credentials({ state: ctx, env, deadlines: this.#deadlines }, FLEET, () => {});
     this.#silence = new ViewerSilence(
       this.#deadlines,
       () => this.#viewers(),
@@ -59,8 +60,8 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   override fetch(request: Request): Response {
     const { searchParams } = new URL(request.url);
     const credential = readCredential(searchParams);
-    const reason = fullBecause(this.ctx, credential.token);
-    if (reason !== null) return fullResponse(reason);
+    const reason = exceededViewerLimit(this.ctx, credential.token);
+    if (reason !== null) return tooManyViewers(reason);
     return upgrade(WATCH_SUBPROTOCOL, (socket) => {
       this.ctx.acceptWebSocket(socket, [...viewerTags(credential.token), this.#credentials.tagFor(credential)]);
       attach(socket, { jobs: searchParams.get('jobs') ?? '', heardAt: Date.now(), backlog: NO_BACKLOG });
@@ -68,16 +69,16 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     });
   }
 
-  publish({ runs, kills, forgottenRuns }: News): void {
-    this.#tell([
+  publish({ runs, kills, removedRuns }: PublishedChanges): void {
+    this.#broadcast([
       ...runs.map((run) => addressed(run.job, { type: 'run', run })),
       ...kills.map((kill) => addressed(kill.job, { type: 'kill', kill })),
-      ...forgottenRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_forgotten', job, run: id, seq })),
+      ...removedRuns.map(({ job, id, seq }) => addressed(job, { type: 'run_removed', job, run: id, seq })),
     ]);
   }
 
-  publishForgotten(job: string): void {
-    this.#tell([addressed(job, { type: 'job_forgotten', job })]);
+  publishJobRemoved(job: string): void {
+    this.#broadcast([addressed(job, { type: 'job_removed', job })]);
   }
 
   checkCredentials(token: string): Promise<void> {
@@ -85,15 +86,15 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   }
 
   override alarm(): void {
-    for (const { kind, subject } of this.#deadlines.takeDue(Date.now())) {
+    for (const { kind, subject } of this.#deadlines.removeDue(Date.now())) {
       if (kind === 'credential_check') this.ctx.waitUntil(this.#credentials.check(subject));
       else if (kind === 'credential_end') this.#credentials.endDue();
-      else if (kind === 'viewers') hangUp(this.#silence.due(), SILENT_VIEWER);
+      else if (kind === 'viewers') closeViewers(this.#silence.due(), SILENT_VIEWER);
     }
-    this.#deadlines.ringNext();
+    this.#deadlines.setNextAlarm();
   }
 
-  /** Overview pages only listen: what they say besides heartbeats is how far they have read. */
+  /** Dashboards only listen: besides heartbeats they send how far they have read. */
   override webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): void {
     const read = typeof frame === 'string' ? readViewerMessage(frame) : null;
     if (read?.kind !== 'message' || read.message.type !== 'pong') return;
@@ -105,9 +106,9 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
     answerClose(socket, code);
   }
 
-  #tell(messages: readonly Addressed[]): void {
-    const told = this.#viewers().map((viewer) => tellOne(viewer, messages));
-    hangUp(tooFarBehind(told), VIEWER_BEHIND);
+  #broadcast(messages: readonly Addressed[]): void {
+    const viewers = this.#viewers().map((viewer) => sendVisible(viewer, messages));
+    closeViewers(tooFarBehind(viewers), VIEWER_BEHIND);
   }
 
   #viewers(): Viewer[] {
@@ -118,18 +119,14 @@ export class FleetObject extends DurableObject<Env> implements FleetObjectRpc {
   }
 }
 
-/** Sends a viewer what of it it may see. */
-function tellOne(viewer: Viewer, messages: readonly Addressed[]): Viewer {
+/** Sends a viewer the messages that it may see. */
+function sendVisible(viewer: Viewer, messages: readonly Addressed[]): Viewer {
   const { socket, ...attachment } = viewer;
   const seen = messages.filter(({ job }) => matchesGlob(attachment.jobs, job));
   if (seen.length === 0) return viewer;
   const backlog = seen.reduce((before, { text }) => sendCounted(socket, before, text), attachment.backlog);
   attach(socket, { ...attachment, backlog });
   return { ...viewer, backlog };
-}
-
-function hangUp(viewers: readonly Viewer[], [code, reason]: readonly [number, string]): void {
-  for (const { socket } of viewers) socket.close(code, reason);
 }
 
 function attachmentOf(socket: WebSocket): Attachment {

@@ -1,4 +1,4 @@
-/** The kills this object has accepted and their targets, as rows. */
+/** The kills that this object has accepted, and their targets. */
 import type { Kill } from '#protocol/api';
 import { matchesGlob } from '#protocol/glob';
 import {
@@ -13,33 +13,36 @@ import { KIB } from '#protocol/limits';
 import type { RelatedProcess } from '#protocol/machine-facts';
 import { LIVE_STATES, type RunState } from '#protocol/run-state';
 import { hasLeftProcesses, type RunRecord } from './run-store.ts';
+import { integer, nullable, type RecordOf, Table, text } from './table.ts';
 
-/** Times are milliseconds since 1970. */
-export interface KillRecord {
-  readonly id: string;
-  readonly state: KillState;
-  readonly run: string | null;
-  readonly instance: string | null;
-  readonly machine: string | null;
+/** The table `kills`. Times are milliseconds since 1970. */
+export const KILL_COLUMNS = {
+  id: text(),
+  state: text<KillState>(),
+  run: nullable(text()),
+  instance: nullable(text()),
+  machine: nullable(text()),
   /** Null: each run's own. */
-  readonly signal: KillSignal | null;
-  readonly graceMs: number | null;
-  /** What is ended beside each run's own processes; null for nothing. */
-  readonly include: KillInclude | null;
-  readonly reason: string | null;
-  readonly requestedBy: string;
-  readonly requestId: string | null;
-  /** The same for all that one call has made. */
-  readonly batch: string | null;
-  readonly requestedAt: number;
-  readonly expiresAt: number;
-  readonly seq: number;
-}
+  signal: nullable(text<KillSignal>()),
+  graceMs: nullable(integer()),
+  /** What is ended besides each run's own processes; null for nothing. */
+  include: nullable(text<KillInclude>()),
+  reason: nullable(text()),
+  requestedBy: text(),
+  requestId: nullable(text()),
+  /** The same for all kills of one call. */
+  batch: nullable(text()),
+  requestedAt: integer(),
+  expiresAt: integer(),
+  seq: integer(),
+};
 
-/** What was not ended at a run. */
+export type KillRecord = RecordOf<typeof KILL_COLUMNS>;
+
+/** The processes of a run that a kill did not end. */
 export interface Survivors {
   readonly survivors: readonly number[];
-  /** Whether there are others whose pids are not known. */
+  /** Whether there are others, whose pids are unknown. */
   readonly unnamedSurvivors: boolean;
   /** Related processes that were not killed. */
   readonly related: readonly RelatedProcess[];
@@ -47,31 +50,31 @@ export interface Survivors {
 
 export const NO_SURVIVORS: Survivors = { survivors: [], unnamedSurvivors: false, related: [] };
 
-/** One run that a kill is for. */
+/** One run that a kill applies to. */
 export interface TargetRecord extends Survivors {
   readonly kill: string;
   readonly run: string;
   readonly machine: string;
   readonly state: TargetState;
-  /** How often the kill went down the socket that it went down last; 0: it never went out. */
+  /** How often the kill was sent on the run's last socket; 0: never. */
   readonly sends: number;
-  /** What the run is sent first by a kill that names no signal. */
+  /** The first signal of a kill that names none. */
   readonly killSignal: string;
   readonly runState: RunState;
   readonly exitCode: number | null;
 }
 
-/** Two hosts' clocks may differ by this much: the one that stamped the kill and the one that saw the run start. */
+/** Clocks may differ by this much: that of the host that stamped the kill, and that of the run's. */
 const CLOCK_SKEW_MS = 1_000;
 
-/** Whether a machine is one of those that a kill names: names and globs, separated by commas. */
+/** Whether a kill's machines, names and globs separated by commas, include a machine. */
 function matchesMachines(machines: string, machine: string): boolean {
   return machines.split(',').some((glob) => matchesGlob(glob, machine));
 }
 
 /**
- * Whether a kill is meant for a run: its selector fits, and the run started before it was given. Of a run that has
- * ended something may still run: who names the run means that, and nobody else does.
+ * Whether a kill applies to a run: its selector matches, and the run started before the kill was requested. A run that
+ * has ended but left processes running matches only a kill that names it.
  */
 export function matchesRun(kill: KillRecord, run: RunRecord): boolean {
   return (
@@ -83,18 +86,18 @@ export function matchesRun(kill: KillRecord, run: RunRecord): boolean {
 }
 
 /**
- * Whether a kill that fits a run passes it over for now, because nobody has heard of the run for too long.
+ * Whether a kill skips a run that it matches, because the run has been lost for too long.
  *
- * A machine that was switched off for good leaves a run that never ends: as a target of every later kill of its job it
- * would only hide what matters. Who names the run or its instance means it; and should it return, it is found then.
+ * A machine that was switched off for good leaves a run that never ends, and that would be a target of every later kill
+ * of its job. A kill that names the run or its instance does not skip it; if the run reconnects, it is found then.
  */
-export function passesOver(kill: KillRecord, run: RunRecord, lostTargetMs: number): boolean {
+export function skipsLostRun(kill: KillRecord, run: RunRecord, lostTargetMs: number): boolean {
   return (
     kill.run === null &&
     kill.instance === null &&
     run.state === 'lost' &&
-    run.outOfTouchSince !== null &&
-    kill.requestedAt - run.outOfTouchSince > lostTargetMs
+    run.disconnectedSince !== null &&
+    kill.requestedAt - run.disconnectedSince > lostTargetMs
   );
 }
 
@@ -105,8 +108,6 @@ type TargetRow = Omit<TargetRecord, keyof Survivors> & {
 };
 type SqlRow<Row> = { [Field in keyof Row]: Row[Field] };
 
-const SELECT_KILL = `SELECT id, state, run, instance, machine, signal, grace_ms AS "graceMs", include, reason,
-  requested_by AS "requestedBy", request_id AS "requestId", batch, requested_at AS "requestedAt", expires_at AS "expiresAt", seq FROM kills`;
 const SELECT_TARGET = `SELECT targets.kill, targets.run, runs.machine, targets.state, targets.survivors,
   targets.unnamed_survivors AS "unnamedSurvivors", targets.related, targets.sends,
   runs.kill_signal AS "killSignal", runs.state AS "runState", runs.exit_code AS "exitCode"
@@ -115,51 +116,19 @@ const SELECT_TARGET = `SELECT targets.kill, targets.run, runs.machine, targets.s
 const ENDED = quoted(TARGET_STATES.filter(isTargetEnded));
 const LIVE = quoted(LIVE_STATES);
 
-export class KillStore {
-  readonly #sql: SqlStorage;
-
+export class KillStore extends Table<typeof KILL_COLUMNS> {
   constructor(sql: SqlStorage) {
-    this.#sql = sql;
-  }
-
-  get(id: string): KillRecord | null {
-    return this.#kills(`${SELECT_KILL} WHERE id = ?`, id)[0] ?? null;
+    super(sql, 'kills', KILL_COLUMNS);
   }
 
   /** The kills that still look for runs. */
   searching(now: number): KillRecord[] {
-    return this.#kills(`${SELECT_KILL} WHERE expires_at > ? ORDER BY requested_at, id`, now);
+    return this.select('WHERE expires_at > ? ORDER BY requested_at, id', now);
   }
 
-  insert(kill: KillRecord): void {
-    this.#sql.exec(
-      `INSERT INTO kills (id, state, run, instance, machine, signal, grace_ms, include, reason, requested_by, request_id, batch, requested_at, expires_at, seq)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      kill.id,
-      kill.state,
-      kill.run,
-      kill.instance,
-      kill.machine,
-      kill.signal,
-      kill.graceMs,
-      kill.include,
-      kill.reason,
-      kill.requestedBy,
-      kill.requestId,
-      kill.batch,
-      kill.requestedAt,
-      kill.expiresAt,
-      kill.seq,
-    );
-  }
-
-  setState(id: string, state: KillState, seq: number): void {
-    this.#sql.exec('UPDATE kills SET state = ?, seq = ? WHERE id = ?', state, seq, id);
-  }
-
-  /** @returns whether the run was not a target of the kill before */
+  /** @returns whether the run is a new target of the kill */
   addTarget(kill: string, run: string): boolean {
-    const inserted = this.#sql.exec(
+    const inserted = this.sql.exec(
       `INSERT INTO targets (kill, run, state, survivors) VALUES (?, ?, 'pending', '[]')
        ON CONFLICT DO NOTHING RETURNING 1`,
       kill,
@@ -169,7 +138,7 @@ export class KillStore {
   }
 
   setTarget(target: Pick<TargetRecord, 'kill' | 'run'>, state: TargetState, left: Survivors): void {
-    this.#sql.exec(
+    this.sql.exec(
       'UPDATE targets SET state = ?, survivors = ?, unnamed_survivors = ?, related = ? WHERE kill = ? AND run = ?',
       state,
       JSON.stringify(left.survivors),
@@ -181,12 +150,12 @@ export class KillStore {
   }
 
   countSends(target: Pick<TargetRecord, 'kill' | 'run'>, sends: number): void {
-    this.#sql.exec('UPDATE targets SET sends = ? WHERE kill = ? AND run = ?', sends, target.kill, target.run);
+    this.sql.exec('UPDATE targets SET sends = ? WHERE kill = ? AND run = ?', sends, target.kill, target.run);
   }
 
-  /** The wrapper has answered. @returns whether it had not before */
+  /** The wrapper has answered. @returns whether that is its first answer */
   acknowledge(target: Pick<TargetRecord, 'kill' | 'run'>): boolean {
-    const first = this.#sql.exec(
+    const first = this.sql.exec(
       'UPDATE targets SET acknowledged = 1 WHERE kill = ? AND run = ? AND acknowledged = 0 RETURNING 1',
       target.kill,
       target.run,
@@ -202,8 +171,8 @@ export class KillStore {
     return this.#targets(`${SELECT_TARGET} WHERE targets.kill = ? ORDER BY targets.run`, kill);
   }
 
-  /** The open targets of a kill whose runs have ended, and of whose left processes nobody is in touch. */
-  openAtUnlinkedEnds(kill: string): TargetRecord[] {
+  /** The open targets of a kill whose runs have ended, and are disconnected. */
+  openAtDisconnectedEnds(kill: string): TargetRecord[] {
     return this.#targets(
       `${SELECT_TARGET} WHERE targets.kill = ? AND targets.state NOT IN (${ENDED}) AND runs.final = 1 AND runs.connected = 0`,
       kill,
@@ -216,14 +185,12 @@ export class KillStore {
   }
 
   /**
-   * The state that follows from how far a kill's targets have come.
-   *
-   * Asked at every step of every target, so it looks no further than the first that is still open: a kill may have
-   * thousands of targets.
+   * The state of a kill, from those of its targets. It changes with each step of each target, and there may be
+   * thousands of them, so this reads no further than the first open one.
    */
   stateOf(kill: string, expired: boolean): KillState {
     if (!this.#exists('targets WHERE kill = ?', kill)) return expired ? 'expired' : 'queued';
-    // `gone` says that nothing is left of the command; only with the run's end is its exit code known.
+    // `gone` means that no process is left; only the end of the run brings its exit code.
     const ofLiveRuns = `targets JOIN runs ON runs.id = targets.run WHERE targets.kill = ? AND runs.state IN (${LIVE})`;
     const isOpen =
       this.#exists(`targets WHERE kill = ? AND state NOT IN (${ENDED})`, kill) || this.#exists(ofLiveRuns, kill);
@@ -232,11 +199,7 @@ export class KillStore {
   }
 
   #exists(rows: string, ...bindings: SqlStorageValue[]): boolean {
-    return this.#sql.exec(`SELECT 1 FROM ${rows} LIMIT 1`, ...bindings).toArray().length > 0;
-  }
-
-  isEmpty(): boolean {
-    return !this.#exists('kills');
+    return this.sql.exec(`SELECT 1 FROM ${rows} LIMIT 1`, ...bindings).toArray().length > 0;
   }
 
   hasTargets(kill: string): boolean {
@@ -245,32 +208,24 @@ export class KillStore {
 
   /** Kills that expired before a time and have no targets. */
   withoutTargets(expiredBefore: number, limit: number): string[] {
-    return this.#kills(
-      `${SELECT_KILL} WHERE expires_at < ?
-         AND NOT EXISTS (SELECT 1 FROM targets WHERE targets.kill = kills.id) ORDER BY expires_at LIMIT ?`,
+    const withoutTargets = 'NOT EXISTS (SELECT 1 FROM targets WHERE targets.kill = kills.id)';
+    return this.select(
+      `WHERE expires_at < ? AND ${withoutTargets} ORDER BY expires_at LIMIT ?`,
       expiredBefore,
       limit,
     ).map(({ id }) => id);
   }
 
-  /** Forgets that a run was a target. @returns the kills it was one of */
+  /** Removes a run from the targets of all kills. @returns those kills */
   removeTargetsAt(run: string): string[] {
-    return this.#sql
+    return this.sql
       .exec<{ kill: string }>('DELETE FROM targets WHERE run = ? RETURNING kill', run)
       .toArray()
       .map(({ kill }) => kill);
   }
 
-  remove(id: string): void {
-    this.#sql.exec('DELETE FROM kills WHERE id = ?', id);
-  }
-
-  #kills(query: string, ...bindings: SqlStorageValue[]): KillRecord[] {
-    return this.#sql.exec<SqlRow<KillRecord>>(query, ...bindings).toArray();
-  }
-
   #targets(query: string, ...bindings: SqlStorageValue[]): TargetRecord[] {
-    return this.#sql
+    return this.sql
       .exec<SqlRow<TargetRow>>(query, ...bindings)
       .toArray()
       .map((row) => ({
@@ -286,10 +241,13 @@ function quoted(words: readonly string[]): string {
   return words.map((word) => `'${word}'`).join(', ');
 }
 
-/** So much of what was left alone is named in one kill; of more only the number. D1 and the pages get all of it at once. */
+/**
+ * At most this much JSON of related processes per kill, beyond that only their number: D1 and dashboards get it all at
+ * once.
+ */
 const MAX_RELATED_CHARS = 64 * KIB;
 
-/** What each target has left alone, in order, until there is no more room. */
+/** The related processes of each target, in order, until the limit is reached. */
 function namedRelated(targets: readonly TargetRecord[]): RelatedProcess[][] {
   let room = MAX_RELATED_CHARS;
   return targets.map(({ related }) => {
@@ -299,7 +257,7 @@ function namedRelated(targets: readonly TargetRecord[]): RelatedProcess[][] {
   });
 }
 
-/** The kill as the API shows it. */
+/** A kill as the API returns it. */
 export function killResource(job: string, kill: KillRecord, targets: readonly TargetRecord[]): Kill {
   const related = namedRelated(targets);
   return {
@@ -335,7 +293,7 @@ export function killResource(job: string, kill: KillRecord, targets: readonly Ta
   };
 }
 
-/** The kill as the object keeps it, from what the API put into the queue. */
+/** A kill from the queue, as the object stores it. */
 export function killRecord(kill: Kill): KillRecord {
   return {
     id: kill.id,
@@ -345,7 +303,7 @@ export function killRecord(kill: Kill): KillRecord {
     machine: kill.machine,
     signal: kill.signal,
     graceMs: kill.grace_ms,
-    // One that an older Worker has put into the queue says nothing of it.
+    // A kill that an older Worker put into the queue lacks it.
     include: kill.include ?? null,
     reason: kill.reason,
     requestedBy: kill.requested_by,

@@ -1,102 +1,82 @@
 /**
- * What D1 and the watching pages have not been told yet.
+ * The changes that D1 does not have yet.
  *
- * No transaction spans this object and D1, so a change is noted here in the same write as the change itself, and sent
- * until D1 has it. What is sent is the latest state; D1 keeps the higher `seq`. The gateway commits the changes of many
- * jobs at once, and only after that tells the pages, so that a page which then fetches finds what it was told.
+ * No transaction spans this object and D1. So each change is added to the outbox in the transaction that makes it, and
+ * sent until D1 has it: always the latest state, of which D1 keeps that with the higher `seq`. The gateway commits the
+ * changes of many jobs at once, and publishes them to dashboards after that, so that a dashboard which then reads D1
+ * finds them there.
  */
-import type { Kill, Run } from '#protocol/api';
+
 import { withJitter } from '#shared/with-jitter';
-import type { Env } from '../../shared/env.ts';
 import { type JobChanges, MAX_BATCH_WEIGHT, weighChanges } from '../../shared/job-changes.ts';
 import { log } from '../../shared/log.ts';
 import { type Committed, commitChanges } from '../../shared/rpc/d1-gateway.ts';
-import type { DeadlineBook } from './deadlines.ts';
+import type { JobContext } from './job-context.ts';
+import { runResource } from './run-store.ts';
 
 type Kind = 'run' | 'kill';
 
-type Note = {
+type Entry = {
   readonly kind: Kind;
   readonly subject: string;
   readonly seq: number;
 };
 
-/** What is sent at once, and the notes that are done with when it has arrived. */
+/** What is sent at once, and the entries to remove once it has arrived. */
 interface Batch {
-  readonly notes: readonly Note[];
+  readonly entries: readonly Entry[];
   readonly changes: JobChanges;
-}
-
-/** Where the outbox finds the state to send; null for what is not kept any more. */
-export interface OutboxSource {
-  run(id: string): Run | null;
-  kill(id: string): Kill | null;
-  /** Another job has reported a run with the id of one of this job's. It may be told any number of times. */
-  namesake(run: string, otherJob: string): void;
 }
 
 const RETRY_MS = 5_000;
 
 export class Outbox {
-  readonly #ctx: DurableObjectState;
-  readonly #env: Env;
-  readonly #job: string;
-  readonly #deadlines: DeadlineBook;
-  readonly #source: OutboxSource;
+  readonly #job: JobContext;
   #sending = false;
-  #isD1Away = false;
+  #isD1Unavailable = false;
 
-  constructor(ctx: DurableObjectState, env: Env, job: string, deadlines: DeadlineBook, source: OutboxSource) {
-    this.#ctx = ctx;
-    this.#env = env;
+  constructor(job: JobContext) {
     this.#job = job;
-    this.#deadlines = deadlines;
-    this.#source = source;
   }
 
-  /** Whether D1 did not take what it was last sent. */
-  get isD1Away(): boolean {
-    return this.#isD1Away;
+  /** Whether D1 did not accept the last batch. */
+  get isD1Unavailable(): boolean {
+    return this.#isD1Unavailable;
   }
 
-  /** Notes that a run or kill has changed or is gone, and starts sending. */
-  note(kind: Kind, subject: string, seq: number): void {
-    this.#ctx.storage.sql.exec(
-      'INSERT OR REPLACE INTO outbox (kind, subject, seq) VALUES (?, ?, ?)',
-      kind,
-      subject,
-      seq,
-    );
-    // Should this object end before D1 has it, the alarm brings it back.
-    if (!this.#deadlines.has('outbox', '')) this.#deadlines.arm('outbox', '', Date.now() + RETRY_MS);
-    this.#ctx.waitUntil(this.send());
+  /** Adds a run or kill that was changed or removed, and starts sending. */
+  add(kind: Kind, subject: string, seq: number): void {
+    this.#job.sql.exec('INSERT OR REPLACE INTO outbox (kind, subject, seq) VALUES (?, ?, ?)', kind, subject, seq);
+    // If the object is evicted before D1 has it, the alarm starts it again.
+    this.#job.deadlines.armIfUnset('outbox', '', Date.now() + RETRY_MS);
+    this.#job.state.waitUntil(this.send());
   }
 
   get isEmpty(): boolean {
-    return this.#ctx.storage.sql.exec('SELECT 1 FROM outbox LIMIT 1').toArray().length === 0;
+    return this.#job.sql.exec('SELECT 1 FROM outbox LIMIT 1').toArray().length === 0;
   }
 
-  /** What D1 may not have yet, as it is now. */
+  /** The current state of what D1 may not have yet. */
   pending(): Pick<JobChanges, 'runs' | 'kills'> {
-    const notes = this.#ctx.storage.sql.exec<Note>('SELECT kind, subject, seq FROM outbox').toArray();
-    return joined(
-      this.#job,
-      notes.map((note) => this.#changesOf(note)),
+    const entries = this.#job.sql.exec<Entry>('SELECT kind, subject, seq FROM outbox').toArray();
+    return merged(
+      this.#job.name,
+      entries.map((entry) => this.#changesOf(entry)),
     );
   }
 
-  /** Sends until nothing is left. Never throws: what fails is tried again by alarm. */
+  /** Sends until the outbox is empty. Never throws: after a failure the alarm tries again. */
   async send(): Promise<void> {
     if (this.#sending) return;
     this.#sending = true;
     try {
-      // First let the event that made the note come to its end: one batch instead of many.
+      // Lets the current event finish: one batch instead of many.
       await Promise.resolve();
       for (let batch = this.#next(); batch !== null; batch = this.#next()) await this.#sendBatch(batch);
-      this.#deadlines.cancel('outbox', '');
+      this.#job.deadlines.cancel('outbox', '');
     } catch (error) {
-      log.error('outbox_failed', error, { job: this.#job });
-      this.#deadlines.arm('outbox', '', Date.now() + withJitter(RETRY_MS));
+      log.error('outbox_failed', error, { job: this.#job.name });
+      this.#job.deadlines.arm('outbox', '', Date.now() + withJitter(RETRY_MS));
     } finally {
       this.#sending = false;
     }
@@ -106,20 +86,20 @@ export class Outbox {
     try {
       await this.#sendTogether(batch);
     } catch (error) {
-      if (!isRefused(error) || batch.notes.length === 1) throw error;
-      await this.#sendEach(batch.notes);
+      if (!isRejectedByD1(error) || batch.entries.length === 1) throw error;
+      await this.#sendEach(batch.entries);
     }
   }
 
-  /** D1 refused one of them: the others must not wait for it, or nothing of this job would ever be known there again. */
-  async #sendEach(notes: readonly Note[]): Promise<void> {
+  /** D1 rejected an entry: sends them one by one, so that the others are not held up forever. */
+  async #sendEach(entries: readonly Entry[]): Promise<void> {
     let refusal: unknown = null;
-    for (const note of notes) {
+    for (const entry of entries) {
       try {
-        await this.#sendTogether({ notes: [note], changes: this.#changesOf(note) });
+        await this.#sendTogether({ entries: [entry], changes: this.#changesOf(entry) });
       } catch (error) {
-        if (!isRefused(error)) throw error;
-        log.error('change_refused', error, { job: this.#job, kind: note.kind, subject: note.subject });
+        if (!isRejectedByD1(error)) throw error;
+        log.error('change_refused', error, { job: this.#job.name, kind: entry.kind, subject: entry.subject });
         refusal = error;
       }
     }
@@ -129,69 +109,69 @@ export class Outbox {
   async #sendTogether(batch: Batch): Promise<void> {
     let committed: Committed;
     try {
-      committed = await commitChanges(this.#env, batch.changes);
-      this.#isD1Away = false;
+      committed = await commitChanges(this.#job.env, batch.changes);
+      this.#isD1Unavailable = false;
     } catch (error) {
-      this.#isD1Away = !isRefused(error);
+      this.#isD1Unavailable = !isRejectedByD1(error);
       throw error;
     }
-    for (const { run, otherJob } of committed.namesakes) this.#source.namesake(run, otherJob);
-    if (!committed.published) throw new Error('D1 has the changes, but the pages could not be told');
-    for (const { kind, subject, seq } of batch.notes) {
-      // Unless it has changed again meanwhile.
-      this.#ctx.storage.sql.exec('DELETE FROM outbox WHERE kind = ? AND subject = ? AND seq = ?', kind, subject, seq);
+    for (const { run, otherJob } of committed.namesakes) this.#job.runIdConflicts.recordInBoth(run, otherJob);
+    if (!committed.published) throw new Error('D1 has the changes, but they could not be published');
+    for (const { kind, subject, seq } of batch.entries) {
+      // Unless it has changed since.
+      this.#job.sql.exec('DELETE FROM outbox WHERE kind = ? AND subject = ? AND seq = ?', kind, subject, seq);
     }
   }
 
-  /** As many notes as go into one batch, with the state of what they name; null when nothing is left. */
+  /** As many entries as fit into one batch, with their current state; null if there are none. */
   #next(): Batch | null {
-    const waiting = this.#ctx.storage.sql
+    const waiting = this.#job.sql
       .exec<{ kind: Kind; subject: string; seq: number }>(
         'SELECT kind, subject, seq FROM outbox LIMIT ?',
         MAX_BATCH_WEIGHT,
       )
       .toArray();
-    const notes: Note[] = [];
+    const entries: Entry[] = [];
     const all: JobChanges[] = [];
     let weight = 0;
-    for (const note of waiting) {
-      const changes = this.#changesOf(note);
+    for (const entry of waiting) {
+      const changes = this.#changesOf(entry);
       weight += weighChanges(changes);
-      if (notes.length > 0 && weight > MAX_BATCH_WEIGHT) break;
-      notes.push(note);
+      if (entries.length > 0 && weight > MAX_BATCH_WEIGHT) break;
+      entries.push(entry);
       all.push(changes);
     }
-    return notes.length === 0 ? null : { notes, changes: joined(this.#job, all) };
+    return entries.length === 0 ? null : { entries, changes: merged(this.#job.name, all) };
   }
 
-  /** What one note is about, in its latest state. */
-  #changesOf({ kind, subject, seq }: Note): JobChanges {
-    const gone = [{ id: subject, seq }];
-    const none = { job: this.#job, runs: [], kills: [], forgottenRuns: [], forgottenKills: [] };
+  /** The current state of what an entry names. */
+  #changesOf({ kind, subject, seq }: Entry): JobChanges {
+    const removed = [{ id: subject, seq }];
+    const none = { job: this.#job.name, runs: [], kills: [], removedRuns: [], removedKills: [] };
     switch (kind) {
       case 'run': {
-        const run = this.#source.run(subject);
-        return run === null ? { ...none, forgottenRuns: gone } : { ...none, runs: [run] };
+        const run = this.#job.runs.get(subject);
+        return run === null ? { ...none, removedRuns: removed } : { ...none, runs: [runResource(this.#job.name, run)] };
       }
       case 'kill': {
-        const kill = this.#source.kill(subject);
-        return kill === null ? { ...none, forgottenKills: gone } : { ...none, kills: [kill] };
+        const kill = this.#job.killController.get(subject);
+        return kill === null ? { ...none, removedKills: removed } : { ...none, kills: [kill] };
       }
     }
   }
 }
 
-function joined(job: string, all: readonly JobChanges[]): JobChanges {
+function merged(job: string, all: readonly JobChanges[]): JobChanges {
   return {
     job,
     runs: all.flatMap(({ runs }) => runs),
     kills: all.flatMap(({ kills }) => kills),
-    forgottenRuns: all.flatMap(({ forgottenRuns }) => forgottenRuns),
-    forgottenKills: all.flatMap(({ forgottenKills }) => forgottenKills),
+    removedRuns: all.flatMap(({ removedRuns }) => removedRuns),
+    removedKills: all.flatMap(({ removedKills }) => removedKills),
   };
 }
 
-/** D1 is there, and what it was sent is at fault. Its failures have no class of their own. */
-function isRefused(error: unknown): boolean {
+/** D1 is available, but rejects the content. Its errors have no class of their own. */
+function isRejectedByD1(error: unknown): boolean {
   return error instanceof Error && /SQLITE_(CONSTRAINT|TOOBIG)/.test(error.message);
 }

@@ -1,45 +1,45 @@
-/** Which rows of a run's log make way when there is too much of it. Pure: `output-log.ts` carries it out. */
+/** Which rows of a run's output are removed when there is too much of it. Pure: `output-store.ts` removes them. */
 
 /**
- * What a row of the log takes beside its bytes, roughly. Without it, output that comes byte by byte would fill the storage
- * long before its bytes do.
+ * The storage that a row takes besides its bytes, roughly. Without it, output that arrives byte by byte would fill the
+ * storage long before its bytes do.
  */
 export const ROW_COST_BYTES = 64;
 
-/** A row of the log: bytes, or a gap. */
-export interface LogRow {
+/** Bytes, or a gap. */
+export interface OutputRow {
   readonly start: number;
   readonly end: number;
   readonly isGap: boolean;
 }
 
-/** What a row takes in storage. */
-export function rowCost(row: LogRow): number {
+/** The storage that a row takes. */
+export function rowCost(row: OutputRow): number {
   return ROW_COST_BYTES + (row.isGap ? 0 : row.end - row.start);
 }
 
-/** Put one gap row in place of the rows that start in [from, to). */
+/** Replace the rows that start in [from, to) by one gap. */
 export interface TrimPlan {
-  /** Where the gap starts: at an earlier gap that grows, or else where the rows do. */
+  /** Where the gap starts: at an earlier gap that grows, or at the first of the rows. */
   readonly gapStart: number;
   readonly from: number;
   readonly to: number;
-  /** How much less storage the log takes then. */
+  /** How much storage that frees. */
   readonly freed: number;
 }
 
 /**
  * The oldest rows, as few as free what is needed, become one gap.
  *
- * Two gaps are never left beside each other: one that lies before the rows grows, one that comes next is taken in.
+ * Two gaps are never left next to each other: one before the rows grows, one after them is merged.
  *
- * @param before the row that comes before them
- * @param rows the rows that may go, in order; of more than `maxRows` only a gap, which costs nothing to take in
- * @returns null when nothing would be freed
+ * @param before the row before them
+ * @param rows the rows that may be removed, in order; beyond `maxRows` only a gap is, which costs nothing to merge
+ * @returns null if nothing would be freed
  */
 export function planTrim(
-  before: LogRow | null,
-  rows: readonly LogRow[],
+  before: OutputRow | null,
+  rows: readonly OutputRow[],
   neededBytes: number,
   maxRows: number,
 ): TrimPlan | null {

@@ -1,54 +1,47 @@
-/** Takes what the queue in D1 holds for this job: what a call that failed left behind. */
-import type { Kill } from '#protocol/api';
+/** Accepts the kills that are still in this job's queue in D1: those whose push to this object failed. */
+
 import { withJitter } from '#shared/with-jitter';
-import type { Env } from '../../shared/env.ts';
 import { log } from '../../shared/log.ts';
 import { queuedKills } from '../../shared/rpc/d1-gateway.ts';
-import type { DeadlineBook } from './deadlines.ts';
+import type { JobContext } from './job-context.ts';
 
 /** At most this often, however many wrappers connect. */
 const INTERVAL_MS = 10_000;
 
 export class QueueDrain {
-  readonly #env: Env;
-  readonly #job: string;
-  readonly #deadlines: DeadlineBook;
-  readonly #accept: (kill: Kill) => void;
+  readonly #job: JobContext;
   #ranAt = 0;
-  /** How many look into the queue right now. */
+  /** How many drains are running. */
   #running = 0;
 
-  constructor(env: Env, job: string, deadlines: DeadlineBook, accept: (kill: Kill) => void) {
-    this.#env = env;
+  constructor(job: JobContext) {
     this.#job = job;
-    this.#deadlines = deadlines;
-    this.#accept = accept;
   }
 
-  get isUnderWay(): boolean {
+  get isRunning(): boolean {
     return this.#running > 0;
   }
 
-  /** Runs now, or by alarm when it ran a moment ago. */
+  /** Runs now, or by alarm if it ran a moment ago. */
   async runSoon(): Promise<void> {
     const waitMs = this.#ranAt + INTERVAL_MS - Date.now();
     if (waitMs <= 0) await this.run();
-    else if (!this.#deadlines.has('drain', '')) this.#deadlines.arm('drain', '', Date.now() + waitMs);
+    else this.#job.deadlines.armIfUnset('drain', '', Date.now() + waitMs);
   }
 
-  /** Never throws: what fails is tried again by alarm. */
+  /** Never throws: after a failure the alarm tries again. */
   async run(): Promise<void> {
     this.#ranAt = Date.now();
     this.#running += 1;
     try {
       for (let after: string | undefined = ''; after !== undefined; ) {
-        const kills = await queuedKills(this.#env, this.#job, after);
-        for (const kill of kills) this.#accept(kill);
+        const kills = await queuedKills(this.#job.env, this.#job.name, after);
+        for (const kill of kills) this.#job.killController.accept(kill);
         after = kills.at(-1)?.id;
       }
     } catch (error) {
-      log.error('drain_failed', error, { job: this.#job });
-      this.#deadlines.arm('drain', '', Date.now() + withJitter(INTERVAL_MS));
+      log.error('drain_failed', error, { job: this.#job.name });
+      this.#job.deadlines.arm('drain', '', Date.now() + withJitter(INTERVAL_MS));
     } finally {
       this.#running -= 1;
     }

@@ -1,95 +1,57 @@
 /**
  * How long runs, events and kills are kept: a daily deadline, in small steps.
  *
- * The object leads. What it has removed is noted in the outbox like any change, and D1 removes it, too: of a run that is
- * not here any more there is no state to send, so no old note can bring it back.
+ * The object decides. What it has removed is added to the outbox like any change, and D1 removes it as well. A removed
+ * run has no state that could be sent, so no old outbox entry can bring it back.
  */
 import { log } from '../../shared/log.ts';
-import { daysInMs, type Settings } from '../../shared/settings.ts';
-import type { DeadlineBook } from './deadlines.ts';
-import type { EventLog } from './event-log.ts';
-import type { KillStore } from './kill-store.ts';
-import type { Outbox } from './outbox.ts';
-import { BYTES_PER_STEP, type OutputBounds } from './output-bounds.ts';
-import type { OutputLog } from './output-log.ts';
-import type { RunRecord, RunStore } from './run-store.ts';
-import type { Sockets } from './sockets.ts';
-import type { Viewers } from './viewers.ts';
+import { daysInMs } from '../../shared/settings.ts';
+import type { JobContext } from './job-context.ts';
+import { BYTES_PER_STEP } from './output-quota.ts';
+import type { RunRecord } from './run-store.ts';
 
 const EVERY_MS = daysInMs(1);
-/** Between two steps, so that what has arrived meanwhile gets its turn. */
+/** Between two steps, so that what has arrived meanwhile is handled. */
 const PAUSE_MS = 50;
-/** When nothing is left but to tell D1, this is looked at again soon: then the storage can go, too. */
+/** Nothing is left but changes to send: soon the storage can be cleared. */
 const LEAVING_MS = 5_000;
 const RUNS_PER_STEP = 20;
 const KILLS_PER_STEP = 50;
 const EVENTS_PER_STEP = 500;
 
 export class Retention {
-  readonly #job: string;
-  readonly #settings: Settings;
-  readonly #runs: RunStore;
-  readonly #events: EventLog;
-  readonly #output: OutputLog;
-  readonly #bounds: OutputBounds;
-  readonly #kills: KillStore;
-  readonly #sockets: Sockets;
-  readonly #viewers: Viewers;
-  readonly #deadlines: DeadlineBook;
-  readonly #outbox: Outbox;
+  readonly #job: JobContext;
 
-  constructor(parts: {
-    job: string;
-    settings: Settings;
-    runs: RunStore;
-    events: EventLog;
-    output: OutputLog;
-    bounds: OutputBounds;
-    kills: KillStore;
-    sockets: Sockets;
-    viewers: Viewers;
-    deadlines: DeadlineBook;
-    outbox: Outbox;
-  }) {
-    this.#job = parts.job;
-    this.#settings = parts.settings;
-    this.#runs = parts.runs;
-    this.#events = parts.events;
-    this.#output = parts.output;
-    this.#bounds = parts.bounds;
-    this.#kills = parts.kills;
-    this.#sockets = parts.sockets;
-    this.#viewers = parts.viewers;
-    this.#deadlines = parts.deadlines;
-    this.#outbox = parts.outbox;
+  constructor(job: JobContext) {
+    this.#job = job;
   }
 
-  /** Sees to it that there is a next time. */
-  attend(): void {
-    if (!this.#deadlines.has('retain', '')) this.#deadlines.arm('retain', '', Date.now() + EVERY_MS);
+  /** Makes sure that the deadline is set. */
+  schedule(): void {
+    this.#job.deadlines.armIfUnset('retain', '', Date.now() + EVERY_MS);
   }
 
-  /** The `retain` deadline: one step, and the next is due soon if there is more to do, else in a day. */
+  /** The `retain` deadline: one step. The next is due soon if there is more to do, else in a day. */
   step(): void {
     const now = Date.now();
-    this.#bounds.checkJob();
+    this.#job.outputQuota.enforceJob();
     const more = [this.#removeEvents(now), this.#removeRuns(now), this.#removeKills(now)].includes(true);
-    this.#deadlines.arm('retain', '', now + (more ? PAUSE_MS : this.#isLeaving ? LEAVING_MS : EVERY_MS));
+    this.#job.deadlines.arm('retain', '', now + (more ? PAUSE_MS : this.#isLeaving ? LEAVING_MS : EVERY_MS));
   }
 
   get #isLeaving(): boolean {
-    return this.#runs.isEmpty() && this.#kills.isEmpty() && !this.#outbox.isEmpty;
+    return this.#job.runs.isEmpty() && this.#job.kills.isEmpty() && !this.#job.outbox.isEmpty;
   }
 
   #removeEvents(now: number): boolean {
-    const before = now - daysInMs(this.#settings.eventDays);
-    return this.#events.removeBefore(before, EVENTS_PER_STEP) === EVENTS_PER_STEP;
+    const before = now - daysInMs(this.#job.settings.eventDays);
+    return this.#job.events.removeBefore(before, EVENTS_PER_STEP) === EVENTS_PER_STEP;
   }
 
   #removeRuns(now: number): boolean {
-    const ended = this.#runs.endedBefore(now - daysInMs(this.#settings.runDays), RUNS_PER_STEP);
-    // Whoever is still sending output of such a run is let finish: the next day is early enough.
-    const silent = ended.filter((run) => this.#sockets.current(run) === null);
+    const ended = this.#job.runs.endedBefore(now - daysInMs(this.#job.settings.runDays), RUNS_PER_STEP);
+    // A wrapper that is still sending output of such a run may finish: the next day is early enough.
+    const silent = ended.filter((run) => this.#job.sockets.current(run) === null);
     let removed = 0;
     let bytes = 0;
     for (const run of silent) {
@@ -97,34 +59,34 @@ export class Retention {
       removed += 1;
       bytes += run.outputSize;
     }
-    if (removed > 0) log.info('runs_removed', { job: this.#job, runs: removed });
+    if (removed > 0) log.info('runs_removed', { job: this.#job.name, runs: removed });
     return ended.length === RUNS_PER_STEP && removed > 0;
   }
 
-  /** @returns whether all of it is gone: what is much goes in several steps */
+  /** @returns whether all of it is removed: a large run takes several steps */
   #removeRun(run: RunRecord, now: number): boolean {
-    if (this.#events.remove(run.id, EVENTS_PER_STEP) === EVENTS_PER_STEP) return false;
-    if (!this.#bounds.trimToNothing(run)) return false;
-    this.#output.remove(run.id);
-    for (const kill of this.#kills.removeTargetsAt(run.id)) this.#removeKillIfOver(kill, now);
-    this.#runs.remove(run.id);
-    this.#outbox.note('run', run.id, run.seq + 1);
-    this.#viewers.forgotten(this.#job, run.id, run.seq + 1);
+    if (this.#job.events.remove(run.id, EVENTS_PER_STEP) === EVENTS_PER_STEP) return false;
+    if (!this.#job.outputQuota.trimToNothing(run)) return false;
+    this.#job.output.remove(run.id);
+    for (const kill of this.#job.kills.removeTargetsAt(run.id)) this.#removeKillIfOver(kill, now);
+    this.#job.runs.remove(run.id);
+    this.#job.outbox.add('run', run.id, run.seq + 1);
+    this.#job.viewers.broadcast({ type: 'run_removed', job: this.#job.name, run: run.id, seq: run.seq + 1 });
     return true;
   }
 
-  /** Those that nobody came for: the others go with the last of their runs. */
+  /** The kills that found no run: the others are removed with the last of their runs. */
   #removeKills(now: number): boolean {
-    const before = now - daysInMs(this.#settings.runDays);
-    const forgotten = this.#kills.withoutTargets(before, KILLS_PER_STEP);
-    for (const kill of forgotten) this.#removeKillIfOver(kill, now);
-    return forgotten.length === KILLS_PER_STEP;
+    const before = now - daysInMs(this.#job.settings.runDays);
+    const removed = this.#job.kills.withoutTargets(before, KILLS_PER_STEP);
+    for (const kill of removed) this.#removeKillIfOver(kill, now);
+    return removed.length === KILLS_PER_STEP;
   }
 
   #removeKillIfOver(id: string, now: number): void {
-    const kill = this.#kills.get(id);
-    if (kill === null || kill.expiresAt > now || this.#kills.hasTargets(id)) return;
-    this.#kills.remove(id);
-    this.#outbox.note('kill', id, kill.seq + 1);
+    const kill = this.#job.kills.get(id);
+    if (kill === null || kill.expiresAt > now || this.#job.kills.hasTargets(id)) return;
+    this.#job.kills.remove(id);
+    this.#job.outbox.add('kill', id, kill.seq + 1);
   }
 }

@@ -1,29 +1,29 @@
 /** How a run's state may change. Pure: what follows from a change (timers, kills, messages) is elsewhere. */
 import { type EndReason, type EndState, isLive, type RunState, stateOfEnd } from '#protocol/run-state';
 
-export interface RunStanding {
+export interface RunStatus {
   readonly state: RunState;
-  /** Whether nothing can change the state any more. An end is final, except `lost` as the object declared it. */
+  /** Whether the state can no longer change. Every end is final, except `lost` as declared by the object. */
   readonly final: boolean;
 }
 
 export type RunChange =
-  /** The wrapper says that its command runs. */
+  /** The wrapper reports that its command is running. */
   | { readonly kind: 'alive' }
   /** A signal was sent to end the command. */
   | { readonly kind: 'signalled' }
-  /** No sign of life within the deadline. */
+  /** Nothing was heard of it within the deadline. */
   | { readonly kind: 'silent' }
   /** The wrapper reports the end. */
   | { readonly kind: 'ended'; readonly reason: EndReason; readonly exitCode: number }
-  /** The wrapper died; only its spool is left to speak. */
+  /** The wrapper died; only its spool is left. */
   | { readonly kind: 'abandoned' };
 
 /**
- * The standing after a change, or null when the change leaves everything as it is: messages after a final end are
- * acknowledged and change nothing.
+ * The status after a change, or null if the change has no effect: messages after a final end are acknowledged and
+ * change nothing.
  */
-export function changeRun(run: RunStanding, change: RunChange): RunStanding | null {
+export function changeRun(run: RunStatus, change: RunChange): RunStatus | null {
   if (run.final) return null;
   const live = isLive(run.state);
   switch (change.kind) {

@@ -1,6 +1,6 @@
 import { CREDENTIALS_TABLE } from '../sockets/credentials.ts';
 
-/** The SQLite schema of a job's object, as the migrations that lead to it. Add to the end; never change one that shipped. */
+/** The SQLite schema of a job object, as migrations. Append new ones; never change one that has shipped. */
 const MIGRATIONS = [
   `
   CREATE TABLE identity (job TEXT NOT NULL) STRICT;
@@ -13,10 +13,10 @@ const MIGRATIONS = [
     state TEXT NOT NULL,
     final INTEGER NOT NULL,
     connected INTEGER NOT NULL,
-    out_of_touch_since INTEGER,
-    -- Which of the run's sockets speaks for it: the newest that said \`start\`.
+    disconnected_since INTEGER,
+    -- Which of the run's sockets is current: the newest that sent \`start\`.
     generation INTEGER NOT NULL,
-    -- Set while the object doubts that the run lives: when it last heard of it.
+    -- Set while the object suspects that the run is dead: when it was last heard of.
     suspected_since INTEGER,
     exit_code INTEGER,
     command_exit_code INTEGER,
@@ -30,18 +30,18 @@ const MIGRATIONS = [
     successor INTEGER NOT NULL DEFAULT 0,
     -- JSON; null for a wrapper that did not report it.
     host TEXT,
-    -- JSON: what still runs of a run that has ended.
+    -- JSON: the processes that still run after the run's end.
     left_running TEXT NOT NULL DEFAULT '[]',
     timeout_ms INTEGER,
     grace_ms INTEGER NOT NULL,
     kill_signal TEXT NOT NULL DEFAULT 'SIGTERM',
     output_end INTEGER NOT NULL,
     final_offset INTEGER,
-    -- What the run's output takes in storage: its bytes, and ROW_COST_BYTES (64) for each row.
+    -- The storage that the run's output takes: its bytes, and ROW_COST_BYTES (64) for each row.
     output_size INTEGER NOT NULL DEFAULT 0,
     -- Where the head ends, which is kept as long as the job has room.
     head_end INTEGER,
-    -- The limit for which some of the output had to go; null while all is there.
+    -- The limit by which some of the output was removed; null while it is complete.
     trimmed_for TEXT,
     seq INTEGER NOT NULL
   ) STRICT;
@@ -80,7 +80,7 @@ const MIGRATIONS = [
     -- Null: each run's own.
     signal TEXT,
     grace_ms INTEGER,
-    -- What is ended beside each run's own processes; null for nothing.
+    -- What is ended besides each run's own processes; null for nothing.
     include TEXT,
     reason TEXT,
     requested_by TEXT NOT NULL,
@@ -97,11 +97,11 @@ const MIGRATIONS = [
     run TEXT NOT NULL,
     state TEXT NOT NULL,
     survivors TEXT NOT NULL,
-    -- Whether others than those in \`survivors\` are left.
+    -- Whether there are survivors besides those in \`survivors\`.
     unnamed_survivors INTEGER NOT NULL DEFAULT 0,
     -- JSON: related processes that were not killed.
     related TEXT NOT NULL DEFAULT '[]',
-    -- How often the kill went down the run's present socket.
+    -- How often the kill was sent on the run's last socket.
     sends INTEGER NOT NULL DEFAULT 0,
     -- Whether the wrapper has answered.
     acknowledged INTEGER NOT NULL DEFAULT 0,
@@ -118,7 +118,7 @@ const MIGRATIONS = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX deadlines_by_due ON deadlines (due_at);
 
-  -- What D1 does not have yet. The row names it; what is sent is its state at that moment.
+  -- What D1 does not have yet. A row names a run or kill; its state at the time of sending is sent.
   CREATE TABLE outbox (
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -130,11 +130,8 @@ const MIGRATIONS = [
   `,
 ];
 
-/**
- * Whether nothing was ever stored here, or nothing is any more. An object comes into being by being asked about, also
- * about a job that never was: until there is something to keep it has no tables, and leaves nothing behind.
- */
-export function isBlank(storage: DurableObjectStorage): boolean {
+/** Whether there are no tables. */
+export function isUninitialized(storage: DurableObjectStorage): boolean {
   return storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").toArray().length === 0;
 }
 
@@ -151,12 +148,13 @@ export function migrate(storage: DurableObjectStorage): void {
 }
 
 /**
- * The name of the job this object is for.
+ * The name of the job of this object.
  *
- * Kept, because on one older runtime an object that an alarm started did not know its name. A blank one has no alarm.
+ * It is stored because on an older runtime an object that an alarm started did not know its name. An uninitialized
+ * object has no alarm.
  */
 export function jobName(ctx: DurableObjectState): string {
-  const kept = isBlank(ctx.storage)
+  const kept = isUninitialized(ctx.storage)
     ? undefined
     : ctx.storage.sql.exec<{ job: string }>('SELECT job FROM identity').toArray()[0]?.job;
   const job = kept ?? ctx.id.name;
@@ -164,8 +162,8 @@ export function jobName(ctx: DurableObjectState): string {
   return job;
 }
 
-/** Makes the storage of a blank object. */
-export function begin(storage: DurableObjectStorage, job: string): void {
+/** Creates the tables. */
+export function initializeStorage(storage: DurableObjectStorage, job: string): void {
   migrate(storage);
   storage.sql.exec('INSERT INTO identity (job) VALUES (?)', job);
 }

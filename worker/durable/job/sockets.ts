@@ -1,8 +1,7 @@
 /**
- * The object's WebSockets. What belongs to a socket is in its attachment, so that it survives hibernation; nothing here
- * is kept in memory.
+ * The object's WebSockets. What belongs to a socket is in its attachment, so that it survives hibernation; nothing of
+ * it is in memory.
  */
-
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { HEARTBEAT } from '#protocol/limits';
 import type { WatchMessage } from '#protocol/watch-link';
@@ -18,17 +17,19 @@ export interface WrapperAttachment {
   readonly instance: string;
   readonly machine: string;
   readonly acceptedAt: number;
-  /** Which of its run's sockets this is; null until it said `start`. */
+  /** Which of its run's sockets this is; null until it sends `start`. */
   readonly generation: number | null;
-  /** Whether it said that its run had ended: then it stays for what is left running, and a wrapper that has just told its end leaves. */
-  readonly isKept: boolean;
-  /** When a frame other than a heartbeat last came, give or take HEARD_RESOLUTION_MS. */
+  /**
+   * Whether its `start` said that the run had ended: a keeper stays, whereas a wrapper that has just completed leaves.
+   */
+  readonly isKeeper: boolean;
+  /** When a frame other than a heartbeat last arrived, to HEARD_RESOLUTION_MS. */
   readonly heardAt: number;
 }
 
 export interface ViewerAttachment {
   readonly kind: 'viewer';
-  /** When a frame other than a heartbeat last came, give or take HEARD_RESOLUTION_MS. */
+  /** When a frame other than a heartbeat last arrived, to HEARD_RESOLUTION_MS. */
   readonly heardAt: number;
   readonly backlog: Backlog;
   readonly follows: Following | null;
@@ -40,17 +41,17 @@ export interface Viewer {
   readonly attachment: ViewerAttachment;
 }
 
-/** The run that a viewer follows, and how far it got with the run's output. */
+/** The run that a viewer follows, and how much of its output was sent. */
 export interface Following {
   readonly run: string;
   readonly window: ViewerWindow;
-  /** How many more bytes of it the viewer wants; null for all that come. */
+  /** How many more bytes the viewer wants; null for all. */
   readonly wantedBytes: number | null;
-  /** It was told to fetch: nothing is sent until it subscribes again. */
+  /** It was told that it is behind: nothing is sent until it subscribes again. */
   readonly behind: boolean;
 }
 
-/** A call of the Worker that waits for a kill's end. It only listens. */
+/** A call of the Worker that waits for a kill to be settled. It only listens. */
 export interface WaiterAttachment {
   readonly kind: 'waiter';
 }
@@ -60,7 +61,7 @@ export type Attachment = WrapperAttachment | ViewerAttachment | WaiterAttachment
 const runTag = (run: string) => `run:${run}`;
 const waiterTag = (kill: string) => `wait:${kill}`;
 
-/** How exactly the last sign of life is kept: to write an attachment for each frame of a flood would be waste. */
+/** How exactly `heardAt` is stored: an attachment is not written for each frame of a flood. */
 const HEARD_RESOLUTION_MS = 500;
 
 export class Sockets {
@@ -68,24 +69,24 @@ export class Sockets {
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx;
-    // Answered by the runtime: a heartbeat wakes nothing.
+    // The runtime answers: a heartbeat does not wake the object.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
 
-  /** @param tag of what it was opened with */
+  /** @param tag of its credential */
   acceptWrapper(socket: WebSocket, who: Pick<WrapperAttachment, 'run' | 'instance' | 'machine'>, tag: string): void {
     const now = Date.now();
     this.#ctx.acceptWebSocket(socket, [runTag(who.run), tag]);
-    attach(socket, { kind: 'wrapper', ...who, acceptedAt: now, generation: null, isKept: false, heardAt: now });
+    attach(socket, { kind: 'wrapper', ...who, acceptedAt: now, generation: null, isKeeper: false, heardAt: now });
   }
 
-  /** @param tag of what it was opened with */
+  /** @param tag of its credential */
   acceptViewer(socket: WebSocket, token: string, tag: string): void {
     this.#ctx.acceptWebSocket(socket, [...viewerTags(token), tag]);
     attach(socket, { kind: 'viewer', heardAt: Date.now(), backlog: NO_BACKLOG, follows: null });
   }
 
-  /** Takes a call that waits for a kill. Being a socket, it lets the object sleep meanwhile. */
+  /** Accepts a call that waits for a kill. As a socket, it lets the object hibernate. */
   acceptWaiter(socket: WebSocket, kill: string): void {
     this.#ctx.acceptWebSocket(socket, [waiterTag(kill)]);
     attach(socket, { kind: 'waiter' });
@@ -95,7 +96,7 @@ export class Sockets {
     return this.#open(waiterTag(kill));
   }
 
-  /** The socket that speaks for a run: the newest that said `start`, if it is open. */
+  /** The run's current socket: the newest that sent `start`, if it is open. */
   current(run: RunRecord): WebSocket | null {
     return this.#open(runTag(run.id)).find((socket) => this.speaksFor(socket, run)) ?? null;
   }
@@ -105,9 +106,9 @@ export class Sockets {
     return attachment.kind === 'wrapper' && attachment.run === run.id && attachment.generation === run.generation;
   }
 
-  /** Makes a socket the one that speaks for its run, and closes those that did before. */
-  promote(socket: WebSocket, attachment: WrapperAttachment, generation: number, isKept: boolean): void {
-    attach(socket, { ...attachment, generation, isKept, heardAt: Date.now() });
+  /** Makes a socket the current one of its run, and closes the others. */
+  promote(socket: WebSocket, attachment: WrapperAttachment, generation: number, isKeeper: boolean): void {
+    attach(socket, { ...attachment, generation, isKeeper, heardAt: Date.now() });
     for (const other of this.#open(runTag(attachment.run))) {
       const theirs = attachmentOf(other);
       if (other !== socket && theirs.kind === 'wrapper' && theirs.generation !== null) {
@@ -116,8 +117,8 @@ export class Sockets {
     }
   }
 
-  /** The sockets of wrappers that have not said `start` yet, and when each was accepted. */
-  unannounced(): { socket: WebSocket; acceptedAt: number }[] {
+  /** The sockets of wrappers that have not sent `start` yet, and when each was accepted. */
+  awaitingStart(): { socket: WebSocket; acceptedAt: number }[] {
     return this.#open().flatMap((socket) => {
       const attachment = attachmentOf(socket);
       const isUnannounced = attachment.kind === 'wrapper' && attachment.generation === null;
@@ -125,13 +126,13 @@ export class Sockets {
     });
   }
 
-  /** Notes that a frame came. */
+  /** Records that a frame arrived. */
   heard(socket: WebSocket, attachment: WrapperAttachment | ViewerAttachment): void {
     const now = Date.now();
     if (now - attachment.heardAt >= HEARD_RESOLUTION_MS) attach(socket, { ...attachment, heardAt: now });
   }
 
-  /** When anything last came over the socket of a wrapper or viewer, heartbeats included. */
+  /** When anything last arrived from a wrapper or viewer, heartbeats included. */
   lastHeard(socket: WebSocket): number {
     const attachment = attachmentOf(socket);
     const heardAt = attachment.kind === 'waiter' ? 0 : attachment.heardAt;
@@ -145,7 +146,7 @@ export class Sockets {
     });
   }
 
-  /** Whether anyone is connected, introduced or not. */
+  /** Whether any socket is open, with or without `start`. */
   get isAnyOpen(): boolean {
     return this.#open().length > 0;
   }
@@ -164,13 +165,13 @@ export function attach(socket: WebSocket, attachment: Attachment): void {
   socket.serializeAttachment(attachment);
 }
 
-/** Notes which run a viewer follows, and how far it got. */
+/** Stores which run a viewer follows, and how much of its output was sent. */
 export function attachFollowing(socket: WebSocket, follows: Following): void {
   const attachment = attachmentOf(socket);
   if (attachment.kind === 'viewer') attach(socket, { ...attachment, follows });
 }
 
-/** Sends a viewer a message, or nothing when the socket has closed meanwhile, and counts what it has to read. */
+/** Sends a viewer a message, unless its socket has closed meanwhile, and counts what it has to read. */
 export function sendToViewer(socket: WebSocket, message: WatchMessage | Uint8Array): void {
   const attachment = attachmentOf(socket);
   if (attachment.kind !== 'viewer' || socket.readyState !== WebSocket.OPEN) return;
@@ -178,7 +179,7 @@ export function sendToViewer(socket: WebSocket, message: WatchMessage | Uint8Arr
   attach(socket, { ...attachment, backlog: sendCounted(socket, attachment.backlog, frame) });
 }
 
-/** Sends a message, or nothing when the socket has closed meanwhile: its close event tells the rest. */
+/** Sends a message, unless the socket has closed meanwhile: its close event follows. */
 export function send(socket: WebSocket, message: ObjectMessage | WatchMessage | Uint8Array): void {
   if (socket.readyState !== WebSocket.OPEN) return;
   socket.send(message instanceof Uint8Array ? message : JSON.stringify(message));

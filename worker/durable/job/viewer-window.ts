@@ -1,4 +1,4 @@
-/** How much a viewer has been sent and not acked: bytes, not the gaps between them. Pure. */
+/** How much was sent to a viewer and not acked: bytes, not the gaps between them. Pure. */
 
 export interface ViewerWindow {
   /** Sent up to this offset. */
@@ -8,14 +8,14 @@ export interface ViewerWindow {
   readonly gaps: readonly (readonly [from: number, to: number])[];
 }
 
-/** They are kept in the socket's attachment, which holds 16 KiB. A gap beyond that counts as if it had been sent. */
+/** They are stored in the socket's attachment, which holds 16 KiB. A gap beyond that counts as if it had been sent. */
 const MAX_GAPS = 100;
 
 export function openWindow(offset: number): ViewerWindow {
   return { sent: offset, acked: offset, gaps: [] };
 }
 
-/** What is on its way, as far as we know. */
+/** What is in flight, as far as we know. */
 export function unackedBytes({ sent, acked, gaps }: ViewerWindow): number {
   return gaps.reduce((bytes, [from, to]) => bytes - (to - Math.max(from, acked)), sent - acked);
 }
@@ -29,7 +29,7 @@ export function sentGap(window: ViewerWindow, from: number, to: number): ViewerW
   return { ...window, sent: to, gaps };
 }
 
-/** An ack of more than was sent counts as one of all that was sent. */
+/** An ack of more than was sent counts as an ack of all that was sent. */
 export function ackedTo(window: ViewerWindow, offset: number): ViewerWindow {
   const acked = Math.min(offset, window.sent);
   return { ...window, acked, gaps: window.gaps.filter(([, to]) => to > acked) };

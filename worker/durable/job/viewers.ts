@@ -1,22 +1,27 @@
-/** Pages and terminals that watch this job: state to all of them, events and output to those that follow the run. */
-import type { Kill, Run, RunEvent } from '#protocol/api';
+/** The viewers of this job: all get its runs and kills; those that follow a run also get its events and output. */
+import type { RunEvent } from '#protocol/api';
 import { MAX_VIEWER_UNACKED_BYTES } from '#protocol/limits';
 import { encodeOutputFrame } from '#protocol/output-frame';
-import type { ViewerMessage } from '#protocol/watch-link';
+import { readViewerMessage, type ViewerMessage, type WatchMessage } from '#protocol/watch-link';
 import type { FlowMode } from '#protocol/wrapper-link';
+import type { Credential } from '../../shared/credential.ts';
+import { log } from '../../shared/log.ts';
 import type { OutputPiece } from '../../shared/rpc/job-object.ts';
 import { readUpTo, tooFarBehind } from '../sockets/viewer-backlog.ts';
-import { SILENT_VIEWER, VIEWER_BEHIND, ViewerSilence } from '../sockets/viewer-limits.ts';
-import type { DeadlineBook } from './deadlines.ts';
-import type { OutputLog } from './output-log.ts';
-import type { RunStore } from './run-store.ts';
+import {
+  type CloseReason,
+  closeViewers,
+  SILENT_VIEWER,
+  VIEWER_BEHIND,
+  ViewerSilence,
+} from '../sockets/viewer-limits.ts';
+import type { JobContext } from './job-context.ts';
 import {
   attach,
   attachFollowing,
   attachmentOf,
-  close,
   type Following,
-  type Sockets,
+  send,
   sendToViewer,
   type Viewer,
   type ViewerAttachment,
@@ -26,79 +31,87 @@ import { ackedTo, openWindow, sentBytes, sentGap, unackedBytes, type ViewerWindo
 type Subscribe = Extract<ViewerMessage, { type: 'subscribe' }>;
 
 export class Viewers {
-  readonly #sockets: Sockets;
-  readonly #runs: RunStore;
-  readonly #output: OutputLog;
+  readonly #job: JobContext;
   readonly #silence: ViewerSilence<Viewer>;
 
-  constructor(sockets: Sockets, runs: RunStore, output: OutputLog, deadlines: DeadlineBook) {
+  constructor(job: JobContext) {
+    this.#job = job;
     this.#silence = new ViewerSilence(
-      deadlines,
-      () => sockets.viewers(),
-      ({ socket }) => sockets.lastHeard(socket),
+      job.deadlines,
+      () => job.sockets.viewers(),
+      ({ socket }) => job.sockets.lastHeard(socket),
     );
-    this.#sockets = sockets;
-    this.#runs = runs;
-    this.#output = output;
   }
 
-  isAnyoneThere(): boolean {
-    return this.#sockets.viewers().length > 0;
+  /** Accepts a viewer, and sends it what D1 may not have yet: the lists that it reads next are D1's. */
+  accept(socket: WebSocket, credential: Credential): void {
+    this.#job.sockets.acceptViewer(socket, credential.token, this.#job.credentials.tagFor(credential));
+    this.#silence.watch();
+    const { runs, kills } = this.#job.outbox.pending();
+    for (const run of runs) sendToViewer(socket, { type: 'run', run });
+    for (const kill of kills) sendToViewer(socket, { type: 'kill', kill });
   }
 
-  run(run: Run): void {
-    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'run', run });
+  hasAny(): boolean {
+    return this.#job.sockets.viewers().length > 0;
   }
 
-  forgotten(job: string, run: string, seq: number): void {
-    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'run_forgotten', job, run, seq });
-  }
-
-  kill(kill: Kill): void {
-    for (const { socket } of this.#sockets.viewers()) sendToViewer(socket, { type: 'kill', kill });
+  broadcast(message: WatchMessage): void {
+    for (const { socket } of this.#job.sockets.viewers()) sendToViewer(socket, message);
   }
 
   event(run: string, event: RunEvent): void {
-    for (const { socket, attachment } of this.#sockets.viewers()) {
-      if (attachment.follows?.run === run) sendToViewer(socket, { type: 'event', run, event });
-    }
+    for (const { socket } of this.#followersOf(run)) sendToViewer(socket, { type: 'event', run, event });
   }
 
-  /** There is new output: sends it on to whoever follows the run. */
+  /** There is new output: sends it to the viewers that follow the run. */
   output(run: string): void {
-    for (const { socket, attachment } of this.#sockets.viewers()) {
-      if (attachment.follows?.run === run) this.#pump(socket, attachment.follows);
-    }
+    for (const { socket, follows } of this.#followersOf(run)) this.#pump(socket, follows);
   }
 
-  /** How eagerly a run's wrapper is to send: at once while someone follows it. */
+  /** How a run's wrapper is to send: at once while a viewer follows it. */
   flow(run: string, except?: WebSocket): FlowMode {
-    const watched = this.#sockets
-      .viewers()
-      .some(({ socket, attachment }) => socket !== except && attachment.follows?.run === run);
-    return watched ? 'eager' : 'lazy';
+    return this.#followersOf(run).some(({ socket }) => socket !== except) ? 'eager' : 'lazy';
   }
 
-  /** Somebody has come. */
-  opened(): void {
-    this.#silence.watch();
+  /**
+   * Sends a run's wrapper the flow mode.
+   *
+   * @param leaving a viewer that no longer counts
+   */
+  adjustFlow(id: string, leaving?: WebSocket): void {
+    const run = this.#job.runs.get(id);
+    const socket = run === null ? null : this.#job.sockets.current(run);
+    if (socket !== null) send(socket, { type: 'flow', mode: this.flow(id, leaving) });
   }
 
-  /** The `viewers` deadline: hangs up on the silent. @returns the runs that they followed */
-  dropSilent(): string[] {
-    return hangUp(this.#silence.due(), SILENT_VIEWER);
+  /** The `viewers` deadline. */
+  closeSilent(): void {
+    this.#close(this.#silence.due(), SILENT_VIEWER);
   }
 
-  /** Hangs up on viewers that leave too much unread. @returns the runs that they followed */
-  dropBehind(): string[] {
-    const viewers = this.#sockets.viewers().map((viewer) => ({ ...viewer, backlog: viewer.attachment.backlog }));
-    return hangUp(tooFarBehind(viewers), VIEWER_BEHIND);
+  /** Closes viewers that leave too much unread. To be called after anything was sent. */
+  closeBehind(): void {
+    const viewers = this.#job.sockets.viewers().map((viewer) => ({ ...viewer, backlog: viewer.attachment.backlog }));
+    this.#close(tooFarBehind(viewers), VIEWER_BEHIND);
   }
 
-  receive(socket: WebSocket, attachment: ViewerAttachment, message: ViewerMessage): void {
+  receive(socket: WebSocket, attachment: ViewerAttachment, frame: string | ArrayBuffer): void {
+    const read = typeof frame === 'string' ? readViewerMessage(frame) : null;
+    if (read?.kind !== 'message') {
+      const code = read?.kind === 'unknown_type' ? 'unknown_type' : 'bad_frame';
+      log.warn('viewer_refused', { job: this.#job.name, code });
+      sendToViewer(socket, { type: 'error', code, message: 'viewers may send `subscribe`, `ack` and `pong`' });
+      return;
+    }
+    const { message } = read;
     switch (message.type) {
       case 'subscribe':
         this.#subscribe(socket, message);
+        if (attachment.follows !== null && attachment.follows.run !== message.run) {
+          this.adjustFlow(attachment.follows.run);
+        }
+        this.adjustFlow(message.run);
         return;
       case 'ack':
         this.#acked(socket, attachment, message.run, message.offset);
@@ -109,13 +122,24 @@ export class Viewers {
     }
   }
 
+  #close(viewers: readonly Viewer[], reason: CloseReason): void {
+    closeViewers(viewers, reason);
+    for (const { attachment } of viewers) if (attachment.follows !== null) this.adjustFlow(attachment.follows.run);
+  }
+
+  #followersOf(run: string): { socket: WebSocket; follows: Following }[] {
+    return this.#job.sockets
+      .viewers()
+      .flatMap(({ socket, attachment: { follows } }) => (follows?.run === run ? [{ socket, follows }] : []));
+  }
+
   #subscribe(socket: WebSocket, { run: id, offset, bytes, tail }: Subscribe): void {
-    const run = this.#runs.get(id);
+    const run = this.#job.runs.get(id);
     if (run === null) {
       sendToViewer(socket, { type: 'error', code: 'unknown_run', message: `this job has no run ${id}` });
       return;
     }
-    const earliest = tail === undefined ? 0 : this.#output.tailStart(id, run.outputEnd, tail);
+    const earliest = tail === undefined ? 0 : this.#job.output.tailStart(id, run.outputEnd, tail);
     const from = Math.max(earliest, Math.min(offset, run.outputEnd));
     const follows: Following = { run: id, window: openWindow(from), wantedBytes: bytes ?? null, behind: false };
     attachFollowing(socket, follows);
@@ -135,10 +159,10 @@ export class Viewers {
     if (attachment.kind === 'viewer') attach(socket, { ...attachment, backlog: readUpTo(attachment.backlog, sent) });
   }
 
-  /** Sends what is stored and not sent yet, or tells a viewer that takes too little of it to fetch. */
+  /** Sends what is stored and not sent yet; a viewer that acks too little of it is told that it is behind. */
   #pump(socket: WebSocket, follows: Following): void {
     let { window, wantedBytes, behind } = follows;
-    const end = this.#runs.get(follows.run)?.outputEnd ?? window.sent;
+    const end = this.#job.runs.get(follows.run)?.outputEnd ?? window.sent;
     while (!behind && wantedBytes !== 0 && window.sent < end) {
       const room = MAX_VIEWER_UNACKED_BYTES - unackedBytes(window);
       if (room <= 0) {
@@ -146,11 +170,11 @@ export class Viewers {
         sendToViewer(socket, { type: 'behind', run: follows.run, offset: window.sent });
         break;
       }
-      const pieces = this.#output.read(follows.run, window.sent, end, Math.min(room, wantedBytes ?? room));
-      if (pieces.length === 0) throw new Error(`the log of run ${follows.run} has a hole at ${window.sent}`);
+      const pieces = this.#job.output.read(follows.run, window.sent, end, Math.min(room, wantedBytes ?? room));
+      if (pieces.length === 0) throw new Error(`the output of run ${follows.run} has a hole at ${window.sent}`);
       for (const piece of pieces) {
         window = sendPiece(socket, follows.run, window, piece);
-        // A gap is told whole, and is none of them.
+        // A gap is sent whole, and does not count.
         if (piece.kind === 'bytes' && wantedBytes !== null) wantedBytes = Math.max(0, wantedBytes - piece.bytes.length);
       }
     }
@@ -158,7 +182,7 @@ export class Viewers {
   }
 }
 
-/** @returns the window with the piece in it */
+/** @returns the window after that */
 function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: OutputPiece): ViewerWindow {
   switch (piece.kind) {
     case 'bytes':
@@ -174,10 +198,4 @@ function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: 
       });
       return sentGap(window, piece.start, piece.end);
   }
-}
-
-/** @returns the runs that they followed */
-function hangUp(viewers: readonly Viewer[], [code, reason]: readonly [number, string]): string[] {
-  for (const { socket } of viewers) close(socket, code, reason);
-  return viewers.flatMap(({ attachment }) => attachment.follows?.run ?? []);
 }

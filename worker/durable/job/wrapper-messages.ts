@@ -13,14 +13,12 @@ import {
   type WrapperMessage,
 } from '#protocol/wrapper-link';
 import { log } from '../../shared/log.ts';
-import type { Introductions, Rejection } from './introductions.ts';
-import type { Journal } from './journal.ts';
-import type { KillController } from './kill-controller.ts';
-import type { Liveness } from './liveness.ts';
-import type { Intake, OutputIntake } from './output-intake.ts';
-import type { RunRecord, RunStore } from './run-store.ts';
+import type { Rejection } from './handshake.ts';
+import type { JobContext } from './job-context.ts';
+import type { IngestResult } from './output-ingest.ts';
+import type { RunRecord } from './run-store.ts';
 import { changeRun } from './run-transitions.ts';
-import { close, type Sockets, send, type WrapperAttachment } from './sockets.ts';
+import { close, send, type WrapperAttachment } from './sockets.ts';
 
 /** What the protocol allows for an error's message. */
 const MAX_ERROR_CHARS = 1024;
@@ -36,37 +34,14 @@ const WRAPPER_OUTDATED: Rejection = {
 };
 
 export class WrapperMessages {
-  readonly #job: string;
-  readonly #runs: RunStore;
-  readonly #journal: Journal;
-  readonly #sockets: Sockets;
-  readonly #introductions: Introductions;
-  readonly #intake: OutputIntake;
-  readonly #killController: KillController;
-  readonly #liveness: Liveness;
+  readonly #job: JobContext;
 
-  constructor(parts: {
-    job: string;
-    runs: RunStore;
-    journal: Journal;
-    sockets: Sockets;
-    introductions: Introductions;
-    intake: OutputIntake;
-    killController: KillController;
-    liveness: Liveness;
-  }) {
-    this.#job = parts.job;
-    this.#runs = parts.runs;
-    this.#journal = parts.journal;
-    this.#sockets = parts.sockets;
-    this.#introductions = parts.introductions;
-    this.#intake = parts.intake;
-    this.#killController = parts.killController;
-    this.#liveness = parts.liveness;
+  constructor(job: JobContext) {
+    this.#job = job;
   }
 
   receive(socket: WebSocket, attachment: WrapperAttachment, frame: string | ArrayBuffer): void {
-    this.#sockets.heard(socket, attachment);
+    this.#job.sockets.heard(socket, attachment);
     if (typeof frame === 'string') this.#receiveText(socket, attachment, frame);
     else this.#receiveOutput(socket, attachment, frame);
   }
@@ -81,7 +56,7 @@ export class WrapperMessages {
       case 'unknown_type':
         this.#refuse(socket, attachment, {
           code: 'unknown_type',
-          message: `this control plane does not know messages of type ${JSON.stringify(read.type)}`,
+          message: `unknown message type ${JSON.stringify(read.type)}`,
           retry: null,
         });
         return;
@@ -93,9 +68,9 @@ export class WrapperMessages {
   }
 
   #start(socket: WebSocket, attachment: WrapperAttachment, message: Start): void {
-    // Said on a socket that was given up meanwhile: a newer one may speak for the run.
+    // It came over a socket that was closed meanwhile: a newer one may be the run's current one.
     if (socket.readyState !== WebSocket.OPEN) return;
-    const rejection = this.#introductions.introduce(socket, attachment, message);
+    const rejection = this.#job.handshake.accept(socket, attachment, message);
     if (rejection !== null) this.#reject(socket, attachment, rejection);
   }
 
@@ -104,14 +79,14 @@ export class WrapperMessages {
     attachment: WrapperAttachment,
     message: Exclude<WrapperMessage, { type: 'start' }>,
   ): void {
-    const run = this.#speaker(socket, attachment);
+    const run = this.#currentRun(socket, attachment);
     if (run === null) return;
     switch (message.type) {
       case 'gap':
-        this.#acknowledge(socket, attachment, this.#intake.takeGap(run, message));
+        this.#acknowledge(socket, attachment, this.#job.outputIngest.appendGap(run, message));
         return;
       case 'killing':
-        this.#killController.progress(run, message);
+        this.#job.killController.recordProgress(run, message);
         return;
       case 'complete':
         this.#complete(socket, attachment, run, message);
@@ -130,62 +105,62 @@ export class WrapperMessages {
       this.#refuse(socket, attachment, { code: decoded.code, message: decoded.message, retry: null });
       return;
     }
-    const run = this.#speaker(socket, attachment);
-    if (run !== null) this.#acknowledge(socket, attachment, this.#intake.take(run, decoded.frame));
+    const run = this.#currentRun(socket, attachment);
+    if (run !== null) this.#acknowledge(socket, attachment, this.#job.outputIngest.append(run, decoded.frame));
   }
 
-  #acknowledge(socket: WebSocket, attachment: WrapperAttachment, intake: Intake): void {
-    switch (intake.kind) {
+  #acknowledge(socket: WebSocket, attachment: WrapperAttachment, result: IngestResult): void {
+    switch (result.kind) {
       case 'stored':
-        send(socket, { type: 'ack', of: 'output', offset: intake.end });
+        send(socket, { type: 'ack', of: 'output', offset: result.end });
         return;
       case 'refused':
-        this.#refuse(socket, attachment, intake.error);
+        this.#refuse(socket, attachment, result.error);
         return;
     }
   }
 
-  /** The run this socket speaks for; null, and the wrapper told so, when it may not speak. */
-  #speaker(socket: WebSocket, attachment: WrapperAttachment): RunRecord | null {
-    const run = attachment.generation === null ? null : this.#runs.get(attachment.run);
+  /** The run whose current socket this is; null, with an error sent, if there is none. */
+  #currentRun(socket: WebSocket, attachment: WrapperAttachment): RunRecord | null {
+    const run = attachment.generation === null ? null : this.#job.runs.get(attachment.run);
     if (run === null) {
-      this.#refuse(socket, attachment, { code: 'start_expected', message: 'say `start` first', retry: null });
+      this.#refuse(socket, attachment, { code: 'start_expected', message: 'send `start` first', retry: null });
       return null;
     }
-    // Whatever still arrives from an older generation is ignored: a newer socket has repeated it.
-    if (!this.#sockets.speaksFor(socket, run)) return null;
-    return this.#liveness.heard(run);
+    // Frames of an older generation are ignored: a newer socket has repeated them.
+    if (!this.#job.sockets.speaksFor(socket, run)) return null;
+    return this.#job.liveness.heard(run);
   }
 
   #complete(socket: WebSocket, attachment: WrapperAttachment, run: RunRecord, message: Complete): void {
     if (!isConsistent(message)) {
       this.#refuse(socket, attachment, {
         code: 'bad_frame',
-        message: `complete: exit code ${message.exit_code} does not go with the reason ${message.reason}`,
+        message: `complete: exit code ${message.exit_code} does not match the reason ${message.reason}`,
         retry: null,
       });
       return;
     }
     let completing = run;
     for (const applied of message.applied_kills) {
-      completing = this.#killController.progress(completing, {
+      completing = this.#job.killController.recordProgress(completing, {
         ...applied,
         reason: 'operator',
         related: message.related,
       });
     }
     const change = { kind: 'ended', reason: message.reason, exitCode: message.exit_code } as const;
-    const standing = changeRun(completing, change);
-    if (standing !== null) {
+    const status = changeRun(completing, change);
+    if (status !== null) {
       const leftRunning = message.left_running ?? [];
       const endedAt = Math.min(Date.now(), completing.startedAt + message.duration_ms);
-      const ended = this.#journal.change(
+      const ended = this.#job.runUpdater.update(
         completing,
         {
-          ...standing,
+          ...status,
           leftRunning,
-          connected: leftRunning.length > 0 && attachment.isKept,
-          outOfTouchSince: null,
+          connected: leftRunning.length > 0 && attachment.isKeeper,
+          disconnectedSince: null,
           suspectedSince: null,
           exitCode: message.exit_code,
           commandExitCode: message.command_exit_code,
@@ -197,20 +172,20 @@ export class WrapperMessages {
         {
           type: 'ended',
           at: new Date(endedAt).toISOString(),
-          state: standing.state,
+          state: status.state,
           exit_code: message.exit_code,
           reason: message.reason,
           duration_ms: message.duration_ms,
         },
         ...(leftRunning.length > 0 ? [leftRunningEvent(leftRunning)] : []),
       );
-      log.info('run_ended', { job: this.#job, run: run.id, state: ended.state, exit_code: ended.exitCode });
-      this.#killController.runEnded(ended);
+      log.info('run_ended', { job: this.#job.name, run: run.id, state: ended.state, exit_code: ended.exitCode });
+      this.#job.killController.runEnded(ended);
     }
     send(socket, { type: 'ack', of: 'complete' });
   }
 
-  /** Of a run that has ended: its state and its exit code stand, whatever becomes of what it left running. */
+  /** The run has ended: its state and exit code are final, whatever happens to the processes that it left running. */
   #leftRunning(
     socket: WebSocket,
     attachment: WrapperAttachment,
@@ -220,7 +195,7 @@ export class WrapperMessages {
     if (!run.final) {
       this.#refuse(socket, attachment, {
         code: 'bad_frame',
-        message: 'left_running: the run has not ended, send `complete` first',
+        message: 'left_running: the run has not ended; send `complete` first',
         retry: null,
       });
       return;
@@ -229,16 +204,16 @@ export class WrapperMessages {
     const connected = leftRunning.length > 0;
     if (!isNews && connected === run.connected) return;
     const events = isNews ? [leftRunningEvent(leftRunning)] : [];
-    const changed = this.#journal.change(run, { leftRunning, connected }, ...events);
+    const changed = this.#job.runUpdater.update(run, { leftRunning, connected }, ...events);
     if (!connected) {
-      this.#killController.nothingLeft(changed);
+      this.#job.killController.allProcessesEnded(changed);
       return;
     }
-    this.#liveness.connected(changed);
+    this.#job.liveness.connected(changed);
     if (run.connected) return;
-    // Who told the end has stayed: what was not sent to it any more is sent now.
-    this.#killController.runReturned(changed);
-    this.#killController.runConnected(changed, new Set());
+    // The wrapper that completed the run has stayed: the kills that were not sent to it are sent now.
+    this.#job.killController.runReturned(changed);
+    this.#job.killController.runConnected(changed, new Set());
   }
 
   #reject(socket: WebSocket, attachment: WrapperAttachment, { closeCode, error }: Rejection): void {
@@ -248,13 +223,13 @@ export class WrapperMessages {
 
   #refuse(socket: WebSocket, attachment: WrapperAttachment, error: Omit<LinkError, 'type'>): void {
     log.warn('wrapper_refused', {
-      job: this.#job,
+      job: this.#job.name,
       run: attachment.run,
       machine: attachment.machine,
       code: error.code,
       message: error.message,
     });
-    // What is quoted may be long, and a message that breaks the protocol would tell nothing.
+    // It may quote a long text, and an error that exceeds the protocol's limit could not be read.
     send(socket, { type: 'error', ...error, message: error.message.slice(0, MAX_ERROR_CHARS) });
   }
 }
@@ -263,7 +238,7 @@ function leftRunningEvent(processes: LeftRunning['processes']): NewRunEvent {
   return { type: 'left_running', at: new Date().toISOString(), processes: [...processes] };
 }
 
-/** A reason that stands for one exit code must come with that one. */
+/** A reason that has one exit code must come with that code. */
 function isConsistent({ reason, exit_code }: Complete): boolean {
   switch (reason) {
     case 'exited':

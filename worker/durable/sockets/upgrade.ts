@@ -1,6 +1,6 @@
-/** What every object's WebSockets need, whatever they carry. */
+/** What every object's WebSockets need. */
 
-/** Answers an upgrade: `accept` gets the object's end. Accept it with the hibernation API, or the object never sleeps. */
+/** Responds to an upgrade. `accept` must use the hibernation API, or the object never hibernates. */
 export function upgrade(subprotocol: string, accept: (server: WebSocket) => void): Response {
   const { 0: client, 1: server } = new WebSocketPair();
   accept(server);
@@ -9,6 +9,6 @@ export function upgrade(subprotocol: string, accept: (server: WebSocket) => void
 
 /** Answers a peer's close. Without an answer a clean close hangs for ten seconds and ends as 1006. */
 export function answerClose(socket: WebSocket, code: number): void {
-  // Codes below 3000 belong to the protocol: some of them may not be sent at all, and none says more than 1000.
+  // Codes below 3000 belong to the protocol: some of them must not be sent, and the others say no more than 1000.
   socket.close(code >= 3000 && code < 5000 ? code : 1000);
 }

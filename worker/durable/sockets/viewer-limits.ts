@@ -1,16 +1,21 @@
-/** How many viewers an object takes, and for how long it bears their silence. */
+/** How many viewers an object accepts, and for how long they may be silent. */
 import { CLOSE_CODES } from '#protocol/close-codes';
 import { MAX_VIEWERS, MAX_VIEWERS_PER_TOKEN, VIEWER_SILENCE_MS } from '#protocol/limits';
-import type { DeadlineBook } from '../job/deadlines.ts';
+import type { AlarmScheduler } from '../job/alarm-scheduler.ts';
 
 export const VIEWER_TAG = 'viewer';
 const tokenTag = (token: string) => `viewer-of:${token}`;
 
-/** How viewers are hung up on: the code and the reason of the close. */
-export const SILENT_VIEWER = [CLOSE_CODES.unresponsive, 'no sign of life: dial again'] as const;
-export const VIEWER_BEHIND = [CLOSE_CODES.behind, 'too much was left unread: dial again'] as const;
+/** The code and reason that a viewer's socket is closed with. */
+export type CloseReason = readonly [code: number, reason: string];
+export const SILENT_VIEWER: CloseReason = [CLOSE_CODES.unresponsive, 'nothing was heard; reconnect'];
+export const VIEWER_BEHIND: CloseReason = [CLOSE_CODES.behind, 'too much was left unread; reconnect'];
 
-/** A page in the background says something once a minute: to look more often than this would find nothing. */
+export function closeViewers(viewers: readonly { readonly socket: WebSocket }[], [code, reason]: CloseReason): void {
+  for (const { socket } of viewers) socket.close(code, reason);
+}
+
+/** A dashboard in a background tab sends something once a minute: a more frequent check would find nothing. */
 const MIN_CHECK_MS = 30_000;
 
 /** The tags of a viewer's socket, by which it is counted. */
@@ -19,39 +24,39 @@ export function viewerTags(token: string): string[] {
 }
 
 /**
- * Why there is no room for one more; null when there is.
+ * Which limit of viewers is reached; null if one more is allowed.
  *
  * Sockets that are being closed count: what a viewer has not read stays in memory until its link is gone.
  */
-export function fullBecause(ctx: DurableObjectState, token: string): 'token' | 'object' | null {
+export function exceededViewerLimit(ctx: DurableObjectState, token: string): 'token' | 'object' | null {
   if (ctx.getWebSockets(tokenTag(token)).length >= MAX_VIEWERS_PER_TOKEN) return 'token';
   return ctx.getWebSockets(VIEWER_TAG).length >= MAX_VIEWERS ? 'object' : null;
 }
 
-/** What the Worker is answered in place of an upgrade. */
-export function fullResponse(reason: 'token' | 'object'): Response {
+/** The response in place of an upgrade. */
+export function tooManyViewers(reason: 'token' | 'object'): Response {
   return new Response(reason, { status: 429 });
 }
 
-/** Watches for silence by an alarm that rings only while somebody is connected. */
+/** Finds silent viewers by an alarm that fires only while one is connected. */
 export class ViewerSilence<Viewer extends { readonly socket: WebSocket }> {
-  readonly #deadlines: DeadlineBook;
+  readonly #deadlines: AlarmScheduler;
   readonly #viewers: () => Viewer[];
   readonly #lastHeard: (viewer: Viewer) => number;
 
-  /** @param lastHeard when anything last came from a viewer, heartbeats included */
-  constructor(deadlines: DeadlineBook, viewers: () => Viewer[], lastHeard: (viewer: Viewer) => number) {
+  /** @param lastHeard when anything last arrived from a viewer, heartbeats included */
+  constructor(deadlines: AlarmScheduler, viewers: () => Viewer[], lastHeard: (viewer: Viewer) => number) {
     this.#deadlines = deadlines;
     this.#viewers = viewers;
     this.#lastHeard = lastHeard;
   }
 
-  /** Somebody has come. */
+  /** A viewer has connected. */
   watch(): void {
-    if (!this.#deadlines.has('viewers', '')) this.#deadlines.arm('viewers', '', Date.now() + VIEWER_SILENCE_MS);
+    this.#deadlines.armIfUnset('viewers', '', Date.now() + VIEWER_SILENCE_MS);
   }
 
-  /** The `viewers` deadline. @returns those of whom nothing was heard for too long: half-open links never say that they are dead */
+  /** The `viewers` deadline. @returns those that were silent for too long: a half-open link never reports its end */
   due(): Viewer[] {
     const now = Date.now();
     const heard = this.#viewers().map((viewer) => ({ viewer, at: this.#lastHeard(viewer) }));

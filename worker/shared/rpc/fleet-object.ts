@@ -1,15 +1,15 @@
 /** What the fleet's Durable Object can be called for. */
-import type { News } from '../job-changes.ts';
+import type { PublishedChanges } from '../job-changes.ts';
 
 export interface FleetObjectRpc extends Rpc.DurableObjectBranded {
   /** Takes the upgrade of a viewer that the Worker has authorised to see the jobs in `?jobs=`. */
   fetch(request: Request): Response | Promise<Response>;
 
   /** Sends committed changes to the viewers that may see them. */
-  publish(news: News): void;
+  publish(news: PublishedChanges): void;
 
   /** Tells the viewers that nothing is left of a job, in D1 either. */
-  publishForgotten(job: string): void;
+  publishJobRemoved(job: string): void;
 
   /** Closes the sockets that were opened with a part of the token that has ended. */
   checkCredentials(token: string): Promise<void>;

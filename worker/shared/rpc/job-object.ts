@@ -17,17 +17,17 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
   acceptKills(kills: readonly Kill[]): Kill[];
 
   /** Whether a kill would match a run that is known here, whatever the index has. Stores nothing. */
-  wouldFind(kill: Kill): boolean;
+  matchesAnyRun(kill: Kill): boolean;
 
   kill(id: string): Kill | null;
 
   run(id: string): Run | null;
 
   /** Whether this run of the job is known; null: whether any is. */
-  knows(run: string | null): boolean;
+  hasRun(run: string | null): boolean;
 
   /** Records that another job has reported a run with this id. */
-  noteNamesake(run: string, otherJob: string): void;
+  recordRunIdConflict(run: string, otherJob: string): void;
 
   events(run: string, after: number, limit: number): RunEvent[];
 
@@ -41,7 +41,7 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
   checkCredentials(token: string): Promise<void>;
 
   /** The sweep: makes up for a failed call or an alarm that did not fire. */
-  lookAfter(): Promise<void>;
+  reconcile(): Promise<void>;
 }
 
 export interface OutputPage {

@@ -25,7 +25,7 @@ async function enqueue(call: KillCall, job: string, request: KillRequest): Promi
   const first = await store(false);
   if (first.kind !== 'unknown_job' && first.kind !== 'foreign_run') return enqueuedKill(first, kill);
   // The index learns of a new job or run a moment after the job's object: ask the object before refusing.
-  const isKnown = await callJob(env, job, (object) => object.knows(kill.run));
+  const isKnown = await callJob(env, job, (object) => object.hasRun(kill.run));
   return enqueuedKill(isKnown ? await store(true) : first, kill);
 }
 

@@ -106,7 +106,7 @@ async function unindexedJobs(call: KillCall, { jobs, indexed, ofJob }: Unindexed
   for (const job of indexed) candidates.delete(job);
   const found = await mapConcurrent([...candidates], MAX_ASKED, async (job) => {
     try {
-      return (await callJob(env, job, (object) => object.wouldFind(newKill(call, job, ofJob)))) ? [job] : [];
+      return (await callJob(env, job, (object) => object.matchesAnyRun(newKill(call, job, ofJob)))) ? [job] : [];
     } catch (error) {
       log.error('job_not_asked', error, { request: call.requestId, job });
       return [job];

@@ -18,7 +18,7 @@ export function indexedRun(startedAt: number, tookMs: number | null, fields: Par
     state,
     final: !isLive(state),
     connected: isLive(state),
-    out_of_touch_since: null,
+    disconnected_since: null,
     exit_code: isLive(state) ? null : 0,
     command_exit_code: isLive(state) ? null : 0,
     signal: null,

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import type { RunEvent } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
-import type { DeadlineKind } from '../../durable/job/deadlines.ts';
+import type { DeadlineKind } from '../../durable/job/alarm-scheduler.ts';
 import { env } from './env.ts';
 
 export function jobObject(job: string) {

@@ -20,7 +20,7 @@ export async function tables(job: string): Promise<string[]> {
 
 export type StoredRow = { start: number; end: number; gap: number };
 
-export function logOf(job: string, run: string): Promise<StoredRow[]> {
+export function outputRows(job: string, run: string): Promise<StoredRow[]> {
   return query(job, 'SELECT start, "end", stream IS NULL AS gap FROM output WHERE run = ? ORDER BY start', run);
 }
 

@@ -105,10 +105,10 @@ function LiveContact({ run, syncStatus }: RunDetailsProps) {
   return (
     <p class="contact warn">
       Disconnected
-      {run.out_of_touch_since !== null && (
+      {run.disconnected_since !== null && (
         <>
           {' '}
-          since <Clock at={run.out_of_touch_since} /> (<Ago at={run.out_of_touch_since} />)
+          since <Clock at={run.disconnected_since} /> (<Ago at={run.disconnected_since} />)
         </>
       )}
       . It is probably still running; output is buffered on the machine until it reconnects.
@@ -130,10 +130,10 @@ function EndedContact({ run }: { readonly run: Run }) {
       )}
       {run.state === 'lost' && !run.final && (
         <>
-          {run.out_of_touch_since !== null && (
+          {run.disconnected_since !== null && (
             <>
               {' '}
-              Disconnected since <Clock at={run.out_of_touch_since} />.
+              Disconnected since <Clock at={run.disconnected_since} />.
             </>
           )}{' '}
           Not final: it may still be running. The status will be corrected if it reconnects.

@@ -38,9 +38,9 @@ function Elapsed({ run }: { readonly run: Run }) {
         <span class="unseen">Running for </span>
         <Duration from={run.started_at} to={null} />
       </span>
-      {!run.connected && run.out_of_touch_since !== null && (
+      {!run.connected && run.disconnected_since !== null && (
         <span class="out-of-touch">
-          since <Ago at={run.out_of_touch_since} />
+          since <Ago at={run.disconnected_since} />
         </span>
       )}
     </>

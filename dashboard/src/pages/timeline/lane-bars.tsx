@@ -157,8 +157,8 @@ function writeRun(element: HTMLElement, bar: Bar, { widthPx, hiddenPx }: Box, { 
   element.dataset.run = run.id;
   element.dataset.uncertain = String(isUncertain);
   element.dataset.narrow = String(widthPx < SHAPE_PX);
-  if (isUncertain && run.out_of_touch_since !== null) {
-    const knownPx = Math.round((Date.parse(run.out_of_touch_since) - bar.from) / msPerPx);
+  if (isUncertain && run.disconnected_since !== null) {
+    const knownPx = Math.round((Date.parse(run.disconnected_since) - bar.from) / msPerPx);
     const certain = document.createElement('span');
     certain.className = 'certain';
     certain.style.width = `${Math.max(0, knownPx)}px`;

@@ -23,7 +23,7 @@ export interface ModelSocket {
   generation: number | null;
   open: boolean;
   /** Whether it was said on it that the run had ended. */
-  isKept: boolean;
+  isKeeper: boolean;
   acceptedAt: number;
   heardAt: number;
   /** What must have been sent down it, in order. */
@@ -43,7 +43,7 @@ export interface ModelRun {
   state: RunState;
   final: boolean;
   connected: boolean;
-  outOfTouchSince: number | null;
+  disconnectedSince: number | null;
   suspectedSince: number | null;
   exitCode: number | null;
   reason: EndReason | null;
@@ -110,7 +110,7 @@ export class Model {
       state: 'running',
       final: false,
       connected: false,
-      outOfTouchSince: null,
+      disconnectedSince: null,
       suspectedSince: null,
       exitCode: null,
       reason: null,
@@ -132,7 +132,7 @@ export class Model {
     const socket = {
       generation: null,
       open: true,
-      isKept: false,
+      isKeeper: false,
       acceptedAt: this.now,
       heardAt: this.now,
       expected: [],
@@ -147,7 +147,7 @@ export class Model {
     for (const other of run.sockets) if (other.open && other !== socket) this.#close(other, 4001);
     run.generation += 1;
     socket.generation = run.generation;
-    socket.isKept = phase === 'ended';
+    socket.isKeeper = phase === 'ended';
     if (isNew) {
       run.known = true;
       run.startedAt = this.now - ageMs;
@@ -162,7 +162,7 @@ export class Model {
       }
     } else {
       run.connected = true;
-      run.outOfTouchSince = null;
+      run.disconnectedSince = null;
       run.suspectedSince = null;
       run.events.push('connected');
       this.#adopt(run, phase, successor);
@@ -216,7 +216,7 @@ export class Model {
     this.#setEnd(run, 'lost', 253, 'wrapper_died');
     run.final = true;
     run.connected = false;
-    run.outOfTouchSince = null;
+    run.disconnectedSince = null;
     run.finalOffset = finalOffset;
     run.events.push('ended');
     this.#targetsLost(run);
@@ -271,17 +271,23 @@ export class Model {
     if (!run.final || run.left > 0) {
       for (const [kill, phase] of run.applied) this.#progress(run, kill, phase);
     }
-    if (!run.final) this.#end(run, reason, left, finalOffset, socket.isKept);
+    if (!run.final) this.#end(run, reason, left, finalOffset, socket.isKeeper);
     socket.expected.push('ack complete');
   }
 
-  #end(run: ModelRun, reason: StepOf<'complete'>['reason'], left: number, finalOffset: number, isKept: boolean): void {
+  #end(
+    run: ModelRun,
+    reason: StepOf<'complete'>['reason'],
+    left: number,
+    finalOffset: number,
+    isKeeper: boolean,
+  ): void {
     const { exitCode } = reportedEnd(reason, { kind: 'exited', code: 0 });
     this.#setEnd(run, stateOfEnd(reason, exitCode), exitCode, reason);
     run.final = true;
     run.left = left;
-    run.connected = left > 0 && isKept;
-    run.outOfTouchSince = null;
+    run.connected = left > 0 && isKeeper;
+    run.disconnectedSince = null;
     run.finalOffset = Math.max(finalOffset, run.outputEnd);
     run.events.push('ended');
     if (left > 0) run.events.push('left_running');
@@ -345,8 +351,8 @@ export class Model {
           kill.run === null &&
           kill.instance === null &&
           run.state === 'lost' &&
-          run.outOfTouchSince !== null &&
-          kill.requestedAt - run.outOfTouchSince > LOST_TARGET_MS;
+          run.disconnectedSince !== null &&
+          kill.requestedAt - run.disconnectedSince > LOST_TARGET_MS;
         if (!run.known || passedOver || !matches(kill, run)) continue;
         this.#bind(kill, run);
         const target = kill.targets.find((bound) => bound.run === run.id);
@@ -504,7 +510,7 @@ export class Model {
   #declareLost(run: ModelRun, since: number): void {
     this.#setEnd(run, 'lost', 253, 'silence');
     run.connected = false;
-    run.outOfTouchSince ??= since;
+    run.disconnectedSince ??= since;
     run.events.push('lost');
     this.#targetsLost(run);
   }
@@ -533,7 +539,7 @@ export class Model {
       this.#updateAt(run);
       return;
     }
-    run.outOfTouchSince = this.now;
+    run.disconnectedSince = this.now;
     run.suspectedSince = null;
     run.events.push('disconnected');
   }

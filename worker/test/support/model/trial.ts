@@ -22,7 +22,7 @@ const LEFT = [
 let ids = 0;
 
 /** Takes the steps, one after the other, and compares after each that did something. */
-export async function tryOut(name: string, steps: readonly Step[]): Promise<void> {
+export async function runTrial(name: string, steps: readonly Step[]): Promise<void> {
   const trial = new Trial(name);
   for (const step of steps) {
     const before = trial.calls;
@@ -211,7 +211,7 @@ class Trial {
     const socket = await this.#dial(run);
     this.#model.claimed(socket);
     await this.#job.deliver(run.id, null, startFrame(run, 'b'.repeat(32), 'running', 0, 0));
-    // Gone from the model: it never was one of the run's.
+    // Tombstone from the model: it never was one of the run's.
     await this.#compareSocket(socket, await this.#job.mark());
     run.sockets.splice(run.sockets.indexOf(socket), 1);
     this.#real(socket).close();
@@ -299,7 +299,7 @@ class Trial {
     if (d1.refused && !d1.away) return;
     this.#model.d1.refused = d1.refused;
     this.#model.sweep();
-    await this.#job.inside((object) => object.lookAfter());
+    await this.#job.inside((object) => object.reconcile());
     await this.#afterDrain();
   }
 
@@ -392,14 +392,14 @@ function expectedRun(run: ModelRun) {
     exit_code: run.exitCode,
     reason: run.reason,
     output_bytes: run.outputEnd,
-    out_of_touch_since: run.outOfTouchSince === null ? null : new Date(run.outOfTouchSince).toISOString(),
+    disconnected_since: run.disconnectedSince === null ? null : new Date(run.disconnectedSince).toISOString(),
     successor: run.successor,
     left_running: LEFT.slice(0, run.left),
   };
 }
 
 function pick<From extends ReturnType<typeof expectedRun>>(run: From) {
-  const { id, state, final, connected, exit_code, reason, output_bytes, out_of_touch_since, successor, left_running } =
+  const { id, state, final, connected, exit_code, reason, output_bytes, disconnected_since, successor, left_running } =
     run;
   return {
     id,
@@ -409,7 +409,7 @@ function pick<From extends ReturnType<typeof expectedRun>>(run: From) {
     exit_code,
     reason,
     output_bytes,
-    out_of_touch_since,
+    disconnected_since,
     successor,
     left_running,
   };

@@ -1,10 +1,10 @@
-/** Everything that happened to this job's runs, in order. */
+/** The events of this job's runs, in order. */
 import type { NewRunEvent, RunEvent } from '#protocol/api';
 
-/** What tells one step of ending a run from another. */
+/** What distinguishes one step of a kill from another. */
 export type KillStep = Pick<Extract<NewRunEvent, { type: 'kill_progress' }>, 'kill' | 'reason' | 'phase' | 'signal'>;
 
-export class EventLog {
+export class EventStore {
   readonly #sql: SqlStorage;
 
   constructor(sql: SqlStorage) {
@@ -18,7 +18,7 @@ export class EventLog {
     return { id, ...event };
   }
 
-  /** Whether a step was told before. Its time is left out: it may have been cut to the present when it was first told. */
+  /** Whether a step is stored. Its time is not compared: it may have been clamped to the present. */
   hasStep(run: string, { kill, reason, phase, signal }: KillStep): boolean {
     const query = `SELECT 1 FROM events WHERE run = ? AND event ->> 'type' = 'kill_progress' AND event ->> 'kill' IS ?
       AND event ->> 'reason' = ? AND event ->> 'phase' = ? AND event ->> 'signal' IS ? LIMIT 1`;
@@ -38,8 +38,8 @@ export class EventLog {
       .map(({ id, event }) => ({ id, ...(JSON.parse(event) as NewRunEvent) }));
   }
 
-  /** The jobs that have reported a run with the same id, as far as that was told. */
-  conflictsOf(run: string, limit: number): string[] {
+  /** The other jobs that have reported a run with the same id, according to its events. */
+  conflictingJobs(run: string, limit: number): string[] {
     return this.#sql
       .exec<{ job: string }>(
         "SELECT event ->> 'job' AS job FROM events WHERE run = ? AND event ->> 'type' = 'run_conflict' LIMIT ?",
@@ -61,7 +61,7 @@ export class EventLog {
       .toArray().length;
   }
 
-  /** Removes the oldest events of all runs, up to the first from after a time. @returns how many */
+  /** Removes the oldest events of all runs, up to the first that is newer than a time. @returns how many */
   removeBefore(time: number, limit: number): number {
     const oldest = this.#sql
       .exec<{ id: number; at: string }>(`SELECT id, event ->> 'at' AS at FROM events ORDER BY id LIMIT ?`, limit)

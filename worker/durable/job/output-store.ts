@@ -1,21 +1,21 @@
-/** The bytes that this job's runs printed: one log a run, without holes. */
+/** The output of this job's runs, as rows: of each run without holes. */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
 import type { OutputPiece } from '../../shared/rpc/job-object.ts';
-import { type LogRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from './output-trim.ts';
+import { type OutputRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from './output-trim.ts';
 
 /**
- * What becomes of a stretch [start, end) that arrives for a log that is stored up to `stored`.
+ * What to do with a range [start, end) that arrives when output is stored up to `stored`.
  *
  * - `duplicate`: all of it is stored; ack it again
- * - `gap`: what lies before it has not arrived
- * - `append`: new from `stored` on; what overlaps is trimmed
+ * - `gap`: output before it has not arrived
+ * - `append`: the part after `stored` is new
  */
-export function placeOutput(stored: number, start: number, end: number): 'duplicate' | 'gap' | 'append' {
+export function classifyRange(stored: number, start: number, end: number): 'duplicate' | 'gap' | 'append' {
   if (start > stored) return 'gap';
   return end <= stored ? 'duplicate' : 'append';
 }
 
-/** Output that comes byte by byte takes a row for each. */
+/** Output that arrives byte by byte takes a row for each. */
 const MAX_TAIL_ROWS = 10_000;
 
 type Row = {
@@ -25,19 +25,19 @@ type Row = {
   bytes: ArrayBuffer | null;
 };
 
-export class OutputLog {
+export class OutputStore {
   readonly #sql: SqlStorage;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
 
-  /** What the logs of all runs take. */
+  /** The storage that the output of all runs takes. */
   get total(): number {
     return this.#sql.exec<{ bytes: number }>('SELECT output_bytes AS bytes FROM usage').one().bytes;
   }
 
-  /** @returns what it takes in storage */
+  /** @returns the storage that it takes */
   append(run: string, frame: OutputFrame): number {
     this.#sql.exec(
       'INSERT INTO output (run, start, "end", stream, bytes) VALUES (?, ?, ?, ?, ?)',
@@ -45,13 +45,13 @@ export class OutputLog {
       frame.start,
       frame.start + frame.bytes.length,
       frame.stream,
-      // The frame is a view into the message it came in, and SQLite takes whole buffers.
+      // The frame is a view into the message that it came in, and SQLite takes whole buffers.
       frame.bytes.slice().buffer,
     );
     return this.#count(ROW_COST_BYTES + frame.bytes.length);
   }
 
-  /** @returns what it takes in storage */
+  /** @returns the storage that it takes */
   appendLost(run: string, start: number, end: number): number {
     const last = this.#rowBefore(run, start);
     if (last?.isGap) {
@@ -63,9 +63,10 @@ export class OutputLog {
   }
 
   /**
-   * Makes a gap of the oldest rows that start at or after `from`, until so much is freed or so many rows are gone.
+   * Replaces the oldest rows that start at or after `from` by a gap, until `neededBytes` are freed or `maxRows`
+   * removed.
    *
-   * @returns null when there was nothing to free
+   * @returns null if there was nothing to free
    */
   trim(run: string, from: number, neededBytes: number, maxRows: number): TrimPlan | null {
     const plan = planTrim(this.#rowBefore(run, from), this.#rowsFrom(run, from, maxRows + 1), neededBytes, maxRows);
@@ -77,21 +78,21 @@ export class OutputLog {
     return plan;
   }
 
-  /** Forgets a log of at most one gap: `trim` has made it so small. */
+  /** Removes the output of a run that `trim` has reduced to one gap at most. */
   remove(run: string): void {
     const rows = this.#rowsFrom(run, 0, 2);
-    if (rows.length > 1 || rows[0]?.isGap === false) throw new Error(`the log of run ${run} is not trimmed`);
+    if (rows.length > 1 || rows[0]?.isGap === false) throw new Error(`the output of run ${run} is not trimmed`);
     this.#sql.exec('DELETE FROM output WHERE run = ?', run);
     this.#count(-rows.reduce((sum, row) => sum + rowCost(row), 0));
   }
 
   /**
-   * The pieces of [from, to), in order, trimmed to it, until they hold `maxBytes`.
+   * The pieces of [from, to), in order, clipped to it, until they hold `maxBytes`.
    *
-   * A piece is at most a frame, so the sum passes `maxBytes` by less than that.
+   * A piece is at most a frame, so the sum exceeds `maxBytes` by less than that.
    */
   read(run: string, from: number, to: number, maxBytes: number): OutputPiece[] {
-    // The piece that `from` lies in starts at or before it: find that one by the primary key, not by a scan.
+    // The piece that contains `from` starts at or before it: found by the primary key, not by a scan.
     const rows = this.#sql.exec<Row>(
       `SELECT start, "end", stream, bytes FROM output
        WHERE run = ?1 AND start < ?3
@@ -119,7 +120,7 @@ export class OutputLog {
     return pieces;
   }
 
-  /** Where the last so many bytes of a log begin, as far as they are there: a gap is passed over whole. */
+  /** The offset at which the last `tailBytes` bytes begin, without counting gaps. */
   tailStart(run: string, end: number, tailBytes: number): number {
     const rows = this.#sql.exec<{ start: number; end: number; isGap: number }>(
       `SELECT start, "end", stream IS NULL AS "isGap" FROM output WHERE run = ? AND start < ?
@@ -137,7 +138,7 @@ export class OutputLog {
     return start;
   }
 
-  /** The stretches that were lost on the machine or trimmed here. */
+  /** The ranges that were lost on the machine or trimmed here. */
   lost(run: string): { start: number; end: number }[] {
     return this.#sql
       .exec<{ start: number; end: number }>(
@@ -146,15 +147,15 @@ export class OutputLog {
       )
       .toArray();
   }
-  #rowBefore(run: string, offset: number): LogRow | null {
+  #rowBefore(run: string, offset: number): OutputRow | null {
     return this.#rows('run = ? AND start < ? ORDER BY start DESC LIMIT 1', run, offset)[0] ?? null;
   }
 
-  #rowsFrom(run: string, offset: number, limit: number): LogRow[] {
+  #rowsFrom(run: string, offset: number, limit: number): OutputRow[] {
     return this.#rows('run = ? AND start >= ? ORDER BY start LIMIT ?', run, offset, limit);
   }
 
-  #rows(where: string, ...bindings: SqlStorageValue[]): LogRow[] {
+  #rows(where: string, ...bindings: SqlStorageValue[]): OutputRow[] {
     return this.#sql
       .exec<{ start: number; end: number; isGap: number }>(
         `SELECT start, "end", stream IS NULL AS "isGap" FROM output WHERE ${where}`,

@@ -1,18 +1,18 @@
-/** Everything that is to happen later: rows behind the object's one alarm. */
+/** Everything that has to happen later: deadlines, which are rows behind the object's one alarm. */
 
 /**
- * - `silence`: look which connected runs have gone quiet
- * - `viewers`: look which viewers have gone quiet
+ * - `silence`: check which connected runs are silent
+ * - `viewers`: check which viewers are silent
  * - `probe`: a suspected run has not answered
- * - `disconnect`: a run whose link was cut has not returned
+ * - `disconnect`: a disconnected run has not reconnected
  * - `kill_answer`: the wrapper has not answered a kill
- * - `expire`: a kill ends its search for runs
- * - `outbox`: tell D1 again
- * - `drain`: look into the queue in D1
- * - `trim`: remove some more output, of the run, or of all runs of the job
- * - `retain`: look for what has been kept long enough
- * - `credential_check`: ask D1 whether what sockets were opened with still stands
- * - `credential_end`: something that sockets were opened with ends
+ * - `expire`: a kill stops looking for runs
+ * - `outbox`: send changes to D1 again
+ * - `drain`: read the queue in D1
+ * - `trim`: remove more output, of the run, or of all runs of the job
+ * - `retain`: remove what is older than the retention period
+ * - `credential_check`: ask D1 which credentials of open sockets are still valid
+ * - `credential_end`: a credential of open sockets expires
  */
 export const DEADLINE_KINDS = [
   'silence',
@@ -30,7 +30,7 @@ export const DEADLINE_KINDS = [
 ] as const;
 export type DeadlineKind = (typeof DEADLINE_KINDS)[number];
 
-/** The table for an object that has no migrations. The job's object has it from its first one. */
+/** The table, for an object without migrations. The job object creates it in its first one. */
 export const DEADLINES_TABLE = `
   CREATE TABLE IF NOT EXISTS deadlines (
     kind TEXT NOT NULL,
@@ -44,22 +44,22 @@ export const DEADLINES_TABLE = `
 
 export interface Deadline {
   readonly kind: DeadlineKind;
-  /** The run, kill or token it concerns; empty when it concerns the object. */
+  /** The run, kill or token that it concerns; empty if it concerns the whole object. */
   readonly subject: string;
   readonly armedAt: number;
   readonly dueAt: number;
 }
 
-export class DeadlineBook {
+export class AlarmScheduler {
   readonly #storage: DurableObjectStorage;
-  /** When the alarm is set to ring; null: not known, as after a start. */
+  /** When the alarm will fire; null: unknown, as after a start. */
   #alarmAt: number | null = null;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
   }
 
-  /** Sets a deadline, in place of an earlier one of the same kind and subject. */
+  /** Sets a deadline; replaces an earlier one of the same kind and subject. */
   arm(kind: DeadlineKind, subject: string, dueAt: number): void {
     this.#storage.sql.exec(
       'INSERT OR REPLACE INTO deadlines (kind, subject, armed_at, due_at) VALUES (?, ?, ?, ?)',
@@ -68,11 +68,15 @@ export class DeadlineBook {
       Date.now(),
       dueAt,
     );
-    this.#ringBy(dueAt);
+    this.#ensureAlarmBy(dueAt);
+  }
+
+  armIfUnset(kind: DeadlineKind, subject: string, dueAt: number): void {
+    if (!this.has(kind, subject)) this.arm(kind, subject, dueAt);
   }
 
   cancel(kind: DeadlineKind, subject: string): void {
-    // The alarm stays as it is: one that rings for nothing costs less than a write for each cancellation.
+    // The alarm is not moved: one that finds nothing due costs less than a write for each cancellation.
     this.#storage.sql.exec('DELETE FROM deadlines WHERE kind = ? AND subject = ?', kind, subject);
   }
 
@@ -88,32 +92,32 @@ export class DeadlineBook {
     return this.#storage.sql.exec(query, ...kinds).toArray().length > 0;
   }
 
-  /** Takes out what is due, earliest first. */
-  takeDue(now: number): Deadline[] {
+  /** Removes the deadlines that are due. @returns them, earliest first */
+  removeDue(now: number): Deadline[] {
     const due = this.#select('WHERE due_at <= ? ORDER BY due_at', now);
     this.#storage.sql.exec('DELETE FROM deadlines WHERE due_at <= ?', now);
     return due;
   }
 
-  /** The storage was emptied, and the alarm with it. */
-  forgotten(): void {
+  /** The storage was cleared, and the alarm with it. */
+  storageCleared(): void {
     this.#alarmAt = null;
   }
 
-  /** After the alarm rang, it is not set any more: sets it to the earliest deadline that is left. */
-  ringNext(): void {
+  /** Sets the alarm to the earliest deadline. To be called when it has fired, which unsets it. */
+  setNextAlarm(): void {
     this.#alarmAt = null;
     const next = this.#select('ORDER BY due_at LIMIT 1')[0];
-    if (next !== undefined) this.#ringBy(next.dueAt);
+    if (next !== undefined) this.#ensureAlarmBy(next.dueAt);
   }
 
-  #ringBy(dueAt: number): void {
+  #ensureAlarmBy(dueAt: number): void {
     const now = Date.now();
-    // One that should have rung by now may have been lost: it counts as unknown.
+    // An alarm that should have fired by now may be lost: it counts as unknown.
     if (this.#alarmAt !== null && this.#alarmAt > now && this.#alarmAt <= dueAt) return;
-    // Where the alarm stands is not known: an earlier one may be set. The earliest row tells.
+    // An earlier alarm may be set that is not known here: the earliest row decides.
     const earliest = this.#select('ORDER BY due_at LIMIT 1')[0];
-    // An alarm set to now or to the past stalls.
+    // setAlarm() with a time at or before now may never fire.
     this.#alarmAt = Math.max(Math.min(dueAt, earliest?.dueAt ?? dueAt), now + 1);
     void this.#storage.setAlarm(this.#alarmAt);
   }

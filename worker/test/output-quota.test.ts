@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { trials } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
-import { OutputLog } from '../durable/job/output-log.ts';
+import { OutputStore } from '../durable/job/output-store.ts';
 import { ROW_COST_BYTES } from '../durable/job/output-trim.ts';
 import { aKill, call, getKill, postKill } from './support/api.ts';
 import { useFakeDate } from './support/clock.ts';
 import { indexed } from './support/d1.ts';
 import { deadlines, eventTypes, hibernate, jobObject, restart, run } from './support/objects.ts';
 import { useSettings } from './support/settings.ts';
-import { logOf, query, type StoredRow, sums } from './support/storage.ts';
+import { outputRows, query, type StoredRow, sums } from './support/storage.ts';
 import { TestViewer } from './support/viewer.ts';
 import { type Identity, newIdentity, TestWrapper } from './support/wrapper.ts';
 
@@ -65,7 +65,7 @@ describe("a run's output", () => {
     const wrapper = await TestWrapper.connect(who);
     const end = await print(wrapper, 0, 30, 100_000);
     await indexed(who.run);
-    const log = await logOf(who.job, who.run);
+    const log = await outputRows(who.job, who.run);
     // The head is complete with the row that passes a quarter of the limit.
     expect(log.map(({ gap }) => gap)).toEqual([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
     expect(log[3]).toEqual({ start: 300_000, end: end - 700_000, gap: 1 });
@@ -88,7 +88,7 @@ describe("a run's output", () => {
     await print(second, middle, 5, 100_000);
     await hibernate(who.job);
     const end = await print(second, middle + 500_000, 10, 100_000);
-    const log = await logOf(who.job, who.run);
+    const log = await outputRows(who.job, who.run);
     expect(log.filter(({ gap }) => gap === 1)).toEqual([{ start: 300_000, end: end - 700_000, gap: 1 }]);
     expect((await eventTypes(who.job, who.run)).filter((type) => type === 'output_trimmed')).toHaveLength(1);
   });
@@ -115,16 +115,16 @@ describe("a run's output", () => {
       }),
     );
     let rings = 0;
-    let rows = (await logOf(who.job, who.run)).length;
+    let rows = (await outputRows(who.job, who.run)).length;
     do {
       wrapper.print(end, 'live');
       end += 4;
       await wrapper.acked(end);
-      const afterMessage = (await logOf(who.job, who.run)).length;
+      const afterMessage = (await outputRows(who.job, who.run)).length;
       expect(rows - afterMessage).toBeLessThanOrEqual(32);
       vi.setSystemTime(Date.now() + 20);
       await runDurableObjectAlarm(jobObject(who.job));
-      rows = (await logOf(who.job, who.run)).length;
+      rows = (await outputRows(who.job, who.run)).length;
       expect(afterMessage - rows).toBeLessThanOrEqual(256);
       rings += 1;
     } while ((await deadlines(who.job, 'trim')) > 0);
@@ -184,7 +184,7 @@ describe("a run's output", () => {
           }
         }
         await trimmed(who.job);
-        expect(await logOf(who.job, who.run)).toEqual(model.rows);
+        expect(await outputRows(who.job, who.run)).toEqual(model.rows);
         const { kept, ofRuns, ofRows } = await sums(who.job);
         expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
         wrapper.close();
@@ -197,7 +197,7 @@ describe("a run's output", () => {
 test('a gap that lies just behind the last row a step may take is taken in, too', async () => {
   const log = await runInDurableObject(jobObject('bounds-join'), (object, { storage }) => {
     object.acceptKills([aKill('bounds-join')]);
-    const output = new OutputLog(storage.sql);
+    const output = new OutputStore(storage.sql);
     for (const start of [0, 10, 20]) output.append('r', { stream: 'stdout', start, bytes: new Uint8Array(10) });
     output.appendLost('r', 30, 40);
     output.append('r', { stream: 'stdout', start: 40, bytes: new Uint8Array(10) });
@@ -322,10 +322,10 @@ describe("a job's output", () => {
       vi.setSystemTime(Date.now() + 1_000);
     }
     expect(await trimmed(job)).toBeGreaterThan(0);
-    const logs = await Promise.all(runs.map(({ run: id }) => logOf(job, id)));
+    const logs = await Promise.all(runs.map(({ run: id }) => outputRows(job, id)));
     expect(logs[0]).toEqual([{ start: 0, end: 900_000, gap: 1 }]);
     expect(logs[3]?.every(({ gap }) => gap === 0)).toBe(true);
-    expect(bytesIn(await logOf(job, live.run))).toBe(500_000);
+    expect(bytesIn(await outputRows(job, live.run))).toBe(500_000);
     const { kept, ofRuns, ofRows } = await sums(job);
     expect([kept, ofRuns]).toEqual([ofRows, ofRows]);
     expect(kept).toBeLessThanOrEqual(JOB_MAX);
@@ -346,7 +346,7 @@ describe("a job's output", () => {
     vi.setSystemTime(Date.now() + 24 * 60 * 60 * 1000 + 1_000);
     await runDurableObjectAlarm(jobObject(job));
     await trimmed(job);
-    expect(bytesIn(await logOf(job, who.run))).toBeLessThan(500_000);
+    expect(bytesIn(await outputRows(job, who.run))).toBeLessThan(500_000);
   });
 
   test('makes way in the middle of the largest when all runs are alive, and then from their beginning', async () => {
@@ -356,7 +356,7 @@ describe("a job's output", () => {
     await trimmed(job);
     expect((await sums(job)).kept).toBeLessThanOrEqual(JOB_MAX);
     for (const { identity } of wrappers) {
-      const log = await logOf(job, identity.run);
+      const log = await outputRows(job, identity.run);
       expect(log[0]).toEqual({ start: 0, end: 100_000, gap: 0 });
       expect(log.at(-1)).toEqual({ start: 800_000, end: 900_000, gap: 0 });
     }
@@ -399,10 +399,10 @@ describe("a job's output", () => {
     let steps = 0;
     let end = 0;
     const ring = async () => {
-      const before = (await logOf(job, old.run)).length;
+      const before = (await outputRows(job, old.run)).length;
       vi.setSystemTime(Date.now() + 20);
       await runDurableObjectAlarm(jobObject(job));
-      expect(before - (await logOf(job, old.run)).length).toBeLessThanOrEqual(256);
+      expect(before - (await outputRows(job, old.run)).length).toBeLessThanOrEqual(256);
       steps += 1;
     };
     const printed = async () => {
@@ -426,7 +426,7 @@ describe("a job's output", () => {
     while ((await deadlines(job, 'trim')) > 0) await ring();
     expect(steps).toBeGreaterThanOrEqual(4);
     expect((await sums(job)).kept).toBeLessThanOrEqual(JOB_MAX);
-    expect(bytesIn(await logOf(job, live.run))).toBe(end);
+    expect(bytesIn(await outputRows(job, live.run))).toBe(end);
   });
 });
 
@@ -462,7 +462,7 @@ describe('storage that is full', () => {
       await wrapper.acked(18);
       // Each makes some room, as little as that is here.
       for (const { run: id } of [older, old])
-        expect(await logOf(who.job, id)).toEqual([{ start: 0, end: 2_000, gap: 1 }]);
+        expect(await outputRows(who.job, id)).toEqual([{ start: 0, end: 2_000, gap: 1 }]);
       const { id } = await postKill(who.job);
       await wrapper.kill();
       wrapper.killing(id, 'term');
@@ -471,7 +471,7 @@ describe('storage that is full', () => {
     });
     wrapper.print(18, 'after');
     await wrapper.acked(23);
-    expect(await logOf(who.job, who.run)).toEqual([
+    expect(await outputRows(who.job, who.run)).toEqual([
       { start: 0, end: 6, gap: 0 },
       { start: 6, end: 18, gap: 1 },
       { start: 18, end: 23, gap: 0 },
@@ -498,11 +498,11 @@ describe('storage that is full', () => {
     await wrapper.acked(7);
     vi.setSystemTime(Date.now() + 20);
     await runDurableObjectAlarm(jobObject(job));
-    expect(await logOf(job, old.run)).toEqual([{ start: 0, end: 500_000, gap: 1 }]);
+    expect(await outputRows(job, old.run)).toEqual([{ start: 0, end: 500_000, gap: 1 }]);
     await measured(null);
     wrapper.print(7, 'room');
     await wrapper.acked(11);
-    expect(await logOf(job, who.run)).toEqual([
+    expect(await outputRows(job, who.run)).toEqual([
       { start: 0, end: 7, gap: 1 },
       { start: 7, end: 11, gap: 0 },
     ]);
@@ -514,6 +514,6 @@ describe('storage that is full', () => {
     await query(who.job, "CREATE TRIGGER broken BEFORE INSERT ON output BEGIN SELECT RAISE(ABORT, 'broken'); END");
     wrapper.print(0, 'x');
     await wrapper.error('internal');
-    expect(await logOf(who.job, who.run)).toEqual([]);
+    expect(await outputRows(who.job, who.run)).toEqual([]);
   });
 });

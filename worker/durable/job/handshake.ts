@@ -1,0 +1,240 @@
+/** A wrapper sends `start`: decides which run it speaks for, updates that run, and sends what the wrapper missed. */
+import type { NewRunEvent } from '#protocol/api';
+import { CLOSE_CODES } from '#protocol/close-codes';
+import { DEFAULT_KILL_SIGNAL } from '#protocol/kill';
+import { EXIT_LOST } from '#protocol/run-state';
+import type { LinkError, Start } from '#protocol/wrapper-link';
+import { equalDigests, sha256 } from '../../shared/hash.ts';
+import { log } from '../../shared/log.ts';
+import { daysInMs } from '../../shared/settings.ts';
+import type { JobContext } from './job-context.ts';
+import { hasLeftProcesses, type RunRecord } from './run-store.ts';
+import { changeRun } from './run-transitions.ts';
+import { send, type WrapperAttachment } from './sockets.ts';
+
+/** The wrapper must not connect for this run again. */
+export interface Rejection {
+  readonly closeCode: number;
+  readonly error: Omit<LinkError, 'type'>;
+}
+
+export class Handshake {
+  readonly #job: JobContext;
+
+  constructor(job: JobContext) {
+    this.#job = job;
+  }
+
+  /** Makes the socket the run's current one, or returns why not. Idempotent. */
+  accept(socket: WebSocket, attachment: WrapperAttachment, message: Start): Rejection | null {
+    const keyHash = sha256(message.run_key);
+    const known = this.#job.runs.get(message.run);
+    const rejection = reject(attachment, message, known, keyHash);
+    if (rejection !== null) return rejection;
+    const repeated = known !== null && this.#job.sockets.speaksFor(socket, known);
+    const generation = repeated ? known.generation : (known?.generation ?? 0) + 1;
+    this.#job.sockets.promote(socket, attachment, generation, message.phase === 'ended');
+    const run =
+      known === null
+        ? this.#openRun(attachment, message, keyHash, generation)
+        : this.#resumeRun(known, message, generation);
+    send(socket, {
+      type: 'ack',
+      of: 'start',
+      offset: run.outputEnd,
+      flow: this.#job.viewers.flow(run.id),
+      heartbeat_ms: this.#job.settings.heartbeatMs,
+      silence_ms: this.#job.settings.wrapperSilenceMs,
+      reconnect_cap_ms: this.#job.settings.reconnectCapMs,
+      output_limit_bytes: this.#job.settings.runOutputMaxBytes,
+    });
+    this.#catchUp(run, message);
+    return null;
+  }
+
+  #openRun(attachment: WrapperAttachment, message: Start, keyHash: string, generation: number): RunRecord {
+    const now = Date.now();
+    const startedAt = now - message.age_ms;
+    const run: RunRecord = {
+      id: message.run,
+      keyHash,
+      instance: attachment.instance,
+      machine: attachment.machine,
+      state: 'running',
+      final: false,
+      connected: true,
+      disconnectedSince: null,
+      generation,
+      suspectedSince: null,
+      exitCode: null,
+      commandExitCode: null,
+      signal: null,
+      reason: null,
+      startedAt,
+      endedAt: null,
+      pid: message.pid,
+      commandLine: message.command_line,
+      wrapperVersion: message.version,
+      successor: message.successor ?? 0,
+      host: message.host ?? null,
+      leftRunning: [],
+      timeoutMs: message.limits.timeout_ms,
+      graceMs: message.limits.grace_ms,
+      killSignal: message.limits.signal ?? DEFAULT_KILL_SIGNAL,
+      outputEnd: 0,
+      finalOffset: null,
+      headEnd: null,
+      outputSize: 0,
+      trimmedFor: null,
+      seq: this.#firstSeq(message.age_ms, now),
+    };
+    return this.#job.runUpdater.insert(
+      run,
+      { type: 'started', at: new Date(startedAt).toISOString(), machine: run.machine, pid: run.pid },
+      { type: 'connected', at: new Date(now).toISOString() },
+      ...adoptedEvents({ successor: 0 }, message, new Date(now).toISOString()),
+    );
+  }
+
+  /**
+   * A run this old may have been stored before and removed by retention. D1 and dashboards keep the version with the
+   * higher `seq`, so that of the new record must exceed any it had: no run changes 1,000 times a second all its life.
+   */
+  #firstSeq(ageMs: number, now: number): number {
+    return ageMs >= daysInMs(this.#job.settings.runDays) ? now : 1;
+  }
+
+  /** A known run: the same socket again, a reconnect, or a lost run that returns. */
+  #resumeRun(known: RunRecord, message: Start, generation: number): RunRecord {
+    if (known.final) return this.#relinkEnded(known, message, generation);
+    const at = new Date().toISOString();
+    const status = message.phase === 'running' ? changeRun(known, { kind: 'alive' }) : null;
+    const adopted = adoptedEvents(known, message, at);
+    const link = {
+      generation,
+      connected: true,
+      disconnectedSince: null,
+      suspectedSince: null,
+      // An older version of this object may not have stored it.
+      killSignal: message.limits.signal ?? known.killSignal,
+      ...(adopted.length > 0 && wrapperFields(known, message)),
+    };
+    if (status === null) {
+      if (known.connected && known.generation === generation) return this.#job.liveness.heard(known);
+      return this.#job.runUpdater.update(known, link, { type: 'connected', at }, ...adopted);
+    }
+    const returned = this.#job.runUpdater.update(
+      known,
+      { ...link, ...status, exitCode: null, reason: null, endedAt: null },
+      { type: 'connected', at },
+      ...adopted,
+      { type: 'returned', at },
+    );
+    log.info('run_returned', { job: this.#job.name, run: known.id, machine: known.machine });
+    this.#job.killController.runReturned(returned);
+    return returned;
+  }
+
+  /** A run whose end is final counts as connected only as long as processes of it still run. */
+  #relinkEnded(known: RunRecord, message: Start, generation: number): RunRecord {
+    if (!isKeeper(known, message) || known.connected) {
+      this.#job.runs.patch(known.id, { generation });
+      return { ...known, generation };
+    }
+    const linked = this.#job.runUpdater.update(known, { generation, connected: true });
+    this.#job.killController.runReturned(linked);
+    return linked;
+  }
+
+  /** After the ack: applies what happened while the wrapper was disconnected, and sends the kills for it. */
+  #catchUp(run: RunRecord, message: Start): void {
+    if (run.final && !isKeeper(run, message)) return;
+    let caughtUp = run;
+    for (const applied of message.applied_kills) {
+      caughtUp = this.#job.killController.recordProgress(caughtUp, {
+        ...applied,
+        reason: 'operator',
+        related: message.related,
+      });
+    }
+    switch (message.phase) {
+      // A kill is sent even to a run that ended while it was disconnected: the wrapper answers `refused`.
+      case 'running':
+      case 'ended':
+        this.#job.liveness.connected(caughtUp);
+        this.#job.killController.runConnected(caughtUp, new Set(message.applied_kills.map(({ kill }) => kill)));
+        return;
+      case 'abandoned':
+        this.#abandon(caughtUp, Math.max(message.output.to, caughtUp.outputEnd));
+        return;
+    }
+  }
+
+  #abandon(run: RunRecord, finalOffset: number): void {
+    const status = changeRun(run, { kind: 'abandoned' });
+    if (status === null) return;
+    const now = Date.now();
+    const at = new Date(now).toISOString();
+    const lost = this.#job.runUpdater.update(
+      run,
+      {
+        ...status,
+        connected: false,
+        disconnectedSince: null,
+        exitCode: EXIT_LOST,
+        reason: 'wrapper_died',
+        endedAt: run.endedAt ?? now,
+        finalOffset,
+      },
+      {
+        type: 'ended',
+        at,
+        state: 'lost',
+        exit_code: EXIT_LOST,
+        reason: 'wrapper_died',
+        duration_ms: (run.endedAt ?? now) - run.startedAt,
+      },
+    );
+    this.#job.killController.runLost(lost);
+  }
+}
+
+/** Whether the wrapper that sends `start` is the keeper of an ended run: it stays for the processes that still run. */
+function isKeeper(run: RunRecord, { phase }: Start): boolean {
+  return run.final && phase === 'ended' && hasLeftProcesses(run);
+}
+
+/** The event of a takeover; none if the wrapper is the same, or only uploads the output of a dead one. */
+function adoptedEvents(
+  known: Pick<RunRecord, 'successor'>,
+  { successor = 0, phase }: Start,
+  at: string,
+): NewRunEvent[] {
+  return successor > known.successor && phase !== 'abandoned' ? [{ type: 'adopted', at, successor }] : [];
+}
+
+/** The fields of a run that belong to its wrapper: the successor may have another version. */
+function wrapperFields(known: RunRecord, { successor = 0, version, host }: Start) {
+  return { successor, wrapperVersion: version, host: host ?? known.host };
+}
+
+function reject(
+  attachment: WrapperAttachment,
+  message: Start,
+  known: RunRecord | null,
+  keyHash: string,
+): Rejection | null {
+  if (message.run !== attachment.run) {
+    return {
+      closeCode: CLOSE_CODES.protocol,
+      error: { code: 'run_mismatch', message: '`start` names another run than the URL', retry: 'never' },
+    };
+  }
+  if (known !== null && !equalDigests(known.keyHash, keyHash)) {
+    return {
+      closeCode: CLOSE_CODES.conflict,
+      error: { code: 'run_conflict', message: 'the run with this id has another key', retry: 'never' },
+    };
+  }
+  return null;
+}

@@ -1,0 +1,81 @@
+/**
+ * The object's storage as a whole. An object comes into being when it is asked about, even about a job that never
+ * existed: so it has no tables until there is something to store, and none again when nothing is left.
+ */
+import { purgeJob } from '../../shared/d1/jobs.ts';
+import { log } from '../../shared/log.ts';
+import type { JobContext } from './job-context.ts';
+import { initializeStorage, isUninitialized } from './schema.ts';
+
+export class JobStorage {
+  readonly #job: JobContext;
+  #isUninitialized: boolean;
+
+  constructor(job: JobContext) {
+    this.#job = job;
+    this.#isUninitialized = isUninitialized(job.state.storage);
+  }
+
+  /** Whether there are no tables. */
+  get isUninitialized(): boolean {
+    return this.#isUninitialized;
+  }
+
+  /** Creates the tables, before the first thing is stored. */
+  initialize(): void {
+    if (!this.#isUninitialized) return;
+    this.#job.state.storage.transactionSync(() => {
+      initializeStorage(this.#job.state.storage, this.#job.name);
+      this.#job.retention.schedule();
+    });
+    this.#isUninitialized = false;
+  }
+
+  /** Writes all or nothing. */
+  transaction(write: () => void): void {
+    try {
+      this.#job.state.storage.transactionSync(write);
+    } catch (error) {
+      // The rollback may have undone a setAlarm().
+      this.#job.deadlines.setNextAlarm();
+      throw error;
+    }
+  }
+
+  /** Removes everything, here and in D1, when nothing is left to keep. Never throws. */
+  async clearIfUnused(): Promise<void> {
+    if (this.#isInUse()) return;
+    const { env, name, state, credentials, deadlines } = this.#job;
+    try {
+      await purgeJob(env.DB, name);
+      await env.FLEET.getByName('fleet').publishJobRemoved(name);
+      // A wrapper or viewer may have connected meanwhile.
+      if (this.#isInUse()) return;
+      await credentials.unregisterAll();
+      if (this.#isInUse()) return;
+      await state.blockConcurrencyWhile(async () => {
+        this.#isUninitialized = true;
+        deadlines.storageCleared();
+        await state.storage.deleteAll();
+      });
+      log.info('job_cleared', { job: name });
+    } catch (error) {
+      // The next daily deadline or the next sweep tries again.
+      log.error('clear_failed', error, { job: name });
+    }
+  }
+
+  #isInUse(): boolean {
+    const { runs, kills, outbox, queueDrain, credentials, deadlines, sockets } = this.#job;
+    return (
+      this.#isUninitialized ||
+      !runs.isEmpty() ||
+      !kills.isEmpty() ||
+      !outbox.isEmpty ||
+      queueDrain.isRunning ||
+      credentials.isChecking ||
+      deadlines.has('drain', '') ||
+      sockets.isAnyOpen
+    );
+  }
+}
