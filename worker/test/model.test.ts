@@ -1,15 +1,15 @@
 /**
- * A proof by many trials: whatever happens to a job, in whatever order, its object does what a simple model says.
+ * Random trials: whatever happens to a job, in whatever order, its object behaves like a simple model.
  *
- * After every step the two are compared: each run, each kill with its targets, the events, and every message down
- * every socket; at the end of a sequence the output byte by byte, and what D1 has been told. On a failure fast-check
- * prints the seed and the shortest sequence it found.
+ * After every step the two are compared: each run, each kill with its targets, the events, and every message on every
+ * socket; at the end of a sequence the output byte by byte, and the contents of D1. On a failure fast-check prints the
+ * seed and the shortest sequence it found.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, test, vi } from 'vitest';
 import { trials } from '#testing/seed';
 import { useFakeDate } from './support/clock.ts';
-import { standBeforeD1 } from './support/model/real-job.ts';
+import { interceptD1 } from './support/model/real-job.ts';
 import { steps } from './support/model/steps.ts';
 import { runTrial } from './support/model/trial.ts';
 
@@ -17,15 +17,15 @@ let sequence = 0;
 
 useFakeDate();
 beforeAll(() => {
-  standBeforeD1();
-  // Thousands of sequences would fill the screen with what goes right.
+  interceptD1();
+  // Thousands of sequences would fill the screen.
   for (const method of ['log', 'warn', 'error'] as const) vi.spyOn(console, method).mockImplementation(() => {});
 });
 afterAll(() => {
   vi.restoreAllMocks();
 });
 
-test('a job does what the model says, whatever happens to it in whatever order', async () => {
+test('a job behaves like the model, whatever happens to it in whatever order', async () => {
   await fc.assert(
     fc.asyncProperty(steps, (sequenceOfSteps) => {
       sequence += 1;

@@ -1,8 +1,8 @@
 /**
- * What a job's object should do, in as few words as possible: plain data, no storage, no sockets, no waiting.
+ * What a job's object should do, as simply as possible: plain data, no storage, no sockets, no waiting.
  *
- * Written from what the documents promise. It knows the deadlines of wrangler.toml, and it says for each socket what
- * must have been sent down it.
+ * Written from the documents. It knows the deadlines of wrangler.toml, and lists for each socket what must have been sent
+ * on it.
  */
 import { isProgress, isTargetEnded, type KillPhase, type KillState, type TargetState } from '#protocol/kill';
 import { type EndReason, isLive, type RunState, reportedEnd, stateOfEnd } from '#protocol/run-state';
@@ -22,11 +22,11 @@ export interface ModelSocket {
   /** Which of the run's sockets; null before `start`. */
   generation: number | null;
   open: boolean;
-  /** Whether it was said on it that the run had ended. */
+  /** Whether its `start` said that the run had ended. */
   isKeeper: boolean;
   acceptedAt: number;
   heardAt: number;
-  /** What must have been sent down it, in order. */
+  /** What must have been sent on it, in order. */
   expected: string[];
 }
 
@@ -55,7 +55,7 @@ export interface ModelRun {
   left: number;
   sockets: ModelSocket[];
   events: string[];
-  toldSteps: Set<string>;
+  recordedSteps: Set<string>;
   lost: { start: number; end: number }[];
 }
 
@@ -90,13 +90,13 @@ interface Deadline {
 export class Model {
   readonly runs: ModelRun[];
   readonly kills: ModelKill[] = [];
-  readonly mutes: ModelSocket[] = [];
+  readonly silentSockets: ModelSocket[] = [];
   #deadlines = new Map<string, Deadline>();
   #drainedAt = 0;
-  /** A look into the queue that is under way: it ends after everything else of the step. */
+  /** A drain is running: it ends after everything else of the step. */
   #draining = false;
   now: number;
-  /** Whether D1 is away, and whether it refused what this incarnation of the object last sent. */
+  /** Whether D1 is unavailable, and whether it refused what this instance of the object last sent. */
   d1 = { away: false, refused: false };
 
   constructor(now: number, runs: readonly { id: string; instance: string; machine: string }[]) {
@@ -121,14 +121,14 @@ export class Model {
       left: 0,
       sockets: [],
       events: [],
-      toldSteps: new Set(),
+      recordedSteps: new Set(),
       lost: [],
     }));
   }
 
   // --- a wrapper ---
 
-  dial(run: ModelRun | null): ModelSocket {
+  connect(run: ModelRun | null): ModelSocket {
     const socket = {
       generation: null,
       open: true,
@@ -137,12 +137,12 @@ export class Model {
       heardAt: this.now,
       expected: [],
     };
-    (run === null ? this.mutes : run.sockets).push(socket);
+    (run === null ? this.silentSockets : run.sockets).push(socket);
     this.#watchSilence();
     return socket;
   }
 
-  start(run: ModelRun, socket: ModelSocket, { phase, ageMs, successor }: StepOf<'arrive'>, outputTo: number): void {
+  start(run: ModelRun, socket: ModelSocket, { phase, ageMs, successor }: StepOf<'connect'>, outputTo: number): void {
     const isNew = !run.known;
     for (const other of run.sockets) if (other.open && other !== socket) this.#close(other, 4001);
     run.generation += 1;
@@ -181,8 +181,8 @@ export class Model {
     this.#scheduleDrain();
   }
 
-  /** Another wrapper has taken the run over; one that only uploads has not. */
-  #adopt(run: ModelRun, phase: StepOf<'arrive'>['phase'], successor: number): void {
+  /** Another wrapper has taken the run over, unless it only uploads. */
+  #adopt(run: ModelRun, phase: StepOf<'connect'>['phase'], successor: number): void {
     if (phase === 'abandoned' || successor <= run.successor) return;
     run.successor = successor;
     run.events.push('adopted');
@@ -193,7 +193,7 @@ export class Model {
     this.#updateAt(run);
   }
 
-  /** @param applied the kills that it knows; null when it was connected before, so that nothing is to be sent */
+  /** @param applied the kills that it has applied; null if it was connected before, so that none is sent */
   #connected(run: ModelRun, applied: ReadonlySet<string> | null): void {
     this.#cancel('disconnect', run.id);
     this.#cancel('probe', run.id);
@@ -222,7 +222,7 @@ export class Model {
     this.#targetsLost(run);
   }
 
-  /** Any frame of the socket that speaks for the run. */
+  /** Any frame of the run's current socket. */
   #heard(run: ModelRun, socket: ModelSocket): void {
     socket.heardAt = this.now;
     if (run.suspectedSince === null) return;
@@ -235,7 +235,7 @@ export class Model {
     this.#heard(run, socket);
   }
 
-  /** Bytes, or the news that they are lost. @returns whether they were taken, and from where */
+  /** Bytes, or a gap. @returns where the new part starts, if any */
   output(run: ModelRun, socket: ModelSocket, start: number, end: number, lost: boolean): number | null {
     this.#heard(run, socket);
     if (run.finalOffset !== null && end > run.finalOffset) {
@@ -301,7 +301,7 @@ export class Model {
     this.#updateAt(run);
   }
 
-  left(run: ModelRun, socket: ModelSocket, count: number): void {
+  leftRunning(run: ModelRun, socket: ModelSocket, count: number): void {
     this.#heard(run, socket);
     if (!run.final) {
       socket.expected.push('error bad_frame');
@@ -324,13 +324,13 @@ export class Model {
     this.#updateAt(run);
   }
 
-  claimed(socket: ModelSocket): void {
+  wrongKey(socket: ModelSocket): void {
     socket.expected.push('error run_conflict');
     this.#close(socket, 4409);
   }
 
   /** The object saw the socket close. */
-  dropped(run: ModelRun, socket: ModelSocket): void {
+  disconnected(run: ModelRun, socket: ModelSocket): void {
     socket.open = false;
     if (run.connected && socket.generation === run.generation) this.#linkLost(run);
   }
@@ -386,20 +386,20 @@ export class Model {
     const kill = this.kills.find((one) => one.id === id) ?? null;
     const target = kill?.targets.find((one) => one.run === run.id);
     if (id !== null && target === undefined) return;
-    const isNews = target === undefined || isProgress(target.state, phase);
-    if (target !== undefined && isNews) {
+    const isNew = target === undefined || isProgress(target.state, phase);
+    if (target !== undefined && isNew) {
       target.state = phase;
       if (!target.acknowledged) run.events.push('kill_delivered');
       target.acknowledged = true;
       if (this.#targetsAt(run).every(({ state }) => state !== 'sent')) this.#cancel('kill_answer', run.id);
     }
     if (phase !== 'refused' && run.state === 'running') run.state = 'killing';
-    const told = `${id} ${phase}`;
-    if (isNews && !run.toldSteps.has(told)) {
-      run.toldSteps.add(told);
+    const recorded = `${id} ${phase}`;
+    if (isNew && !run.recordedSteps.has(recorded)) {
+      run.recordedSteps.add(recorded);
       run.events.push('kill_progress');
     }
-    if (kill !== null && isNews) this.#update(kill);
+    if (kill !== null && isNew) this.#update(kill);
   }
 
   #targetsLost(run: ModelRun): void {
@@ -421,16 +421,16 @@ export class Model {
 
   // --- time ---
 
-  /** The alarm rings. */
-  ring(): void {
+  /** The alarm fires. */
+  fireAlarm(): void {
     const due = [...this.#deadlines.values()]
       .filter(({ dueAt }) => dueAt <= this.now)
       .sort((a, b) => a.dueAt - b.dueAt || compare(a.kind, b.kind) || compare(a.subject, b.subject));
     for (const { kind, subject } of due) this.#cancel(kind, subject);
-    for (const deadline of due) this.#meet(deadline);
+    for (const deadline of due) this.#handle(deadline);
   }
 
-  #meet(deadline: Deadline): void {
+  #handle(deadline: Deadline): void {
     const isLate = this.now - deadline.dueAt > (deadline.dueAt - deadline.armedAt) / 2;
     switch (deadline.kind) {
       case 'silence':
@@ -476,7 +476,7 @@ export class Model {
 
   #checkSilence(): void {
     let next = Number.POSITIVE_INFINITY;
-    const unannounced = [...this.mutes, ...this.runs.flatMap(({ sockets }) => sockets)].filter(
+    const unannounced = [...this.silentSockets, ...this.runs.flatMap(({ sockets }) => sockets)].filter(
       ({ open, generation }) => open && generation === null,
     );
     for (const socket of unannounced) {
@@ -550,10 +550,10 @@ export class Model {
 
   // --- the object and D1 ---
 
-  /** The object is constructed anew. */
-  reincarnated(keepsSockets: boolean): void {
+  /** The object is constructed again. */
+  objectReplaced(keepsSockets: boolean): void {
     if (!keepsSockets) {
-      for (const socket of [...this.mutes, ...this.runs.flatMap(({ sockets }) => sockets)]) socket.open = false;
+      for (const socket of [...this.silentSockets, ...this.runs.flatMap(({ sockets }) => sockets)]) socket.open = false;
     }
     this.#drainedAt = 0;
     this.d1.refused = false;
@@ -567,7 +567,7 @@ export class Model {
   sweep(): void {
     this.#drain();
     this.finishDrain();
-    this.ring();
+    this.fireAlarm();
     this.finishDrain();
   }
 
@@ -639,7 +639,7 @@ export class Model {
 
 export const KILL_LIFE_MS = KILL_TTL_MS;
 
-/** The socket that speaks for the run, if it is open. */
+/** The run's current socket, if it is open. */
 export function current(run: ModelRun): ModelSocket | null {
   return (
     run.sockets.find(({ open, generation }) => open && generation !== null && generation === run.generation) ?? null

@@ -1,8 +1,8 @@
 /**
- * A real job's object with real sockets and a real D1, in the hands of the model-based test.
+ * A real job object with real sockets and a real D1, for the model-based test.
  *
- * Frames are handed to the object where the runtime would hand them over, so that a step is over when the call returns;
- * everything that the object says goes over the sockets.
+ * Frames are passed to the object where the runtime would pass them, so that a step is over when the call returns;
+ * everything that the object sends goes over the sockets.
  */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { vi } from 'vitest';
@@ -19,13 +19,13 @@ import type { Committed, D1GatewayRpc, QueuePosition } from '../../../shared/rpc
 import { env } from '../env.ts';
 import { jobObject, restart } from '../objects.ts';
 
-/** What the object's sockets carry for the test alone: all that was sent before has come when this has. */
+/** Sent on the object's sockets by the test: when it arrives, all that was sent before has arrived. */
 const MARKER = 'marker ';
 
-/** A wrapper's end of a socket. It never answers a close, as a peer whose network is half dead. */
+/** A wrapper's end of a socket. It never answers a close, like a peer with a half-dead network. */
 export class RealSocket {
   readonly run: string;
-  readonly said: string[] = [];
+  readonly received: string[] = [];
   readonly #socket: WebSocket;
   #marker = 0;
   #isOver = false;
@@ -36,21 +36,21 @@ export class RealSocket {
     this.#socket = socket;
     socket.addEventListener('message', ({ data }) => this.#take(String(data)));
     socket.addEventListener('close', ({ code }) => {
-      this.said.push(`close ${code}`);
+      this.received.push(`close ${code}`);
       this.#isOver = true;
       this.#heard();
     });
     socket.accept({ allowHalfOpen: true });
   }
 
-  /** Everything has come that the object sent before it sent this marker, or before it closed. */
-  async heard(marker: number): Promise<void> {
+  /** Everything has arrived that the object sent before this marker, or before it closed. */
+  async receivedUpTo(marker: number): Promise<void> {
     while (!this.#isOver && this.#marker < marker) await new Promise<void>((resolve) => (this.#heard = resolve));
   }
 
-  /** The object has closed, or this end has. */
+  /** The object or this end has closed. */
   ended(): Promise<void> {
-    return this.heard(Number.POSITIVE_INFINITY);
+    return this.receivedUpTo(Number.POSITIVE_INFINITY);
   }
 
   close(): void {
@@ -60,13 +60,13 @@ export class RealSocket {
 
   #take(frame: string): void {
     if (frame.startsWith(MARKER)) this.#marker = Number(frame.slice(MARKER.length));
-    else this.said.push(tell(frame));
+    else this.received.push(summarize(frame));
     this.#heard();
   }
 }
 
-/** A message in the model's words. What does not conform to the protocol is in nobody's. */
-function tell(frame: string): string {
+/** A message in the model's words. */
+function summarize(frame: string): string {
   const read = readObjectMessage(frame);
   return read.kind === 'message' ? describe(read.message as ObjectMessage) : `against the protocol: ${frame}`;
 }
@@ -86,40 +86,40 @@ function describe(message: ObjectMessage): string {
 }
 
 /**
- * D1 as the object finds it through the gateway: it can be away, and it writes down late. What it is told is kept, in
- * order, and goes to the real one before the next question to it: so thousands of sequences ask it a hundred times less.
+ * D1 as the object finds it through the gateway: it may be unavailable, and it writes late. Changes are kept in order, and
+ * written to the real D1 before the next query, so that thousands of sequences query it a hundred times less.
  */
 export const d1 = {
-  /** The job that is tried now: alarms of earlier ones may still ring. */
+  /** The job of the current trial: alarms of earlier ones may still fire. */
   job: '',
   away: false,
-  /** Whether this incarnation of the object has told it anything. */
-  told: false,
-  /** What the last changes that it was told met with. */
+  /** Whether this instance of the object has sent changes. */
+  wasCalled: false,
+  /** Whether the last changes were refused. */
   refused: false,
-  /** Questions that are not answered yet. */
+  /** Pending queries. */
   asked: 0,
   changes: [] as JobChanges[],
   queue: [] as D1PreparedStatement[],
-  /** Whether anything is in the queue that could be asked for. */
+  /** Whether the queue may hold kills. */
   holdsKills: false,
 };
 
-/** Every socket is opened with the first admin token, which stands as long as its secret does. */
+/** Every socket is opened with the first admin token, which is always valid. */
 const CREDENTIAL = credentialParameter({
   token: ADMIN_TOKEN_ID,
   secret: sha256(env.LEASH_ADMIN_TOKEN),
   session: null,
 });
 
-/** Stands between the objects and the gateway. */
-export function standBeforeD1(): void {
+/** Replaces the gateway for the objects. */
+export function interceptD1(): void {
   const gateways = env.D1_GATEWAY;
   const getByName = gateways.getByName.bind(gateways);
   const standIn = {
     async commit(changes: JobChanges): Promise<Committed> {
       if (changes.job !== d1.job) return { published: true, namesakes: [] };
-      d1.told = true;
+      d1.wasCalled = true;
       d1.refused = d1.away;
       refuseIfAway();
       d1.changes.push(changes);
@@ -134,7 +134,7 @@ export function standBeforeD1(): void {
       try {
         refuseIfAway();
         if (!d1.holdsKills) return [];
-        await writeDown(getByName('changes'));
+        await flushToD1(getByName('changes'));
         return await getByName('queue').queuedKills(position);
       } finally {
         d1.asked -= 1;
@@ -142,17 +142,17 @@ export function standBeforeD1(): void {
     },
   };
   vi.spyOn(gateways, 'getByName').mockImplementation(() => standIn as unknown as ReturnType<typeof getByName>);
-  writeDownNow = () => writeDown(getByName('changes'));
+  flushToD1Now = () => flushToD1(getByName('changes'));
 }
 
-let writeDownNow = async () => {};
+let flushToD1Now = async () => {};
 
-async function writeDown(gateway: DurableObjectStub<D1GatewayRpc>): Promise<void> {
+async function flushToD1(gateway: DurableObjectStub<D1GatewayRpc>): Promise<void> {
   const { queue, changes } = d1;
   d1.queue = [];
   d1.changes = [];
   if (queue.length > 0) await env.DB.batch(queue);
-  // In one call: what is committed together is.
+  // In one call, so that they are committed together.
   await Promise.all(changes.map((change) => gateway.commit(change)));
 }
 
@@ -164,7 +164,7 @@ export interface Snapshot {
   readonly runs: (Run | null)[];
   readonly kills: (Kill | null)[];
   readonly events: string[][];
-  /** Sent down every socket right after. */
+  /** Sent on every socket right after. */
   readonly marker: number;
 }
 
@@ -178,13 +178,13 @@ export class RealJob {
     this.name = name;
   }
 
-  /** Calls the object from within. */
-  inside<Result>(call: (object: JobObject, state: DurableObjectState) => Result): Promise<Awaited<Result>> {
+  /** Calls the object from inside its isolate. */
+  withObject<Result>(call: (object: JobObject, state: DurableObjectState) => Result): Promise<Awaited<Result>> {
     this.calls += 1;
     return runInDurableObject(jobObject(this.name), call) as Promise<Awaited<Result>>;
   }
 
-  async dial(run: string, instance: string, machine: string): Promise<RealSocket> {
+  async connect(run: string, instance: string, machine: string): Promise<RealSocket> {
     const query = new URLSearchParams({ run, instance, machine, ...CREDENTIAL });
     const upgrade = { headers: { Upgrade: 'websocket' } };
     const { webSocket } = await jobObject(this.name).fetch(`https://object/connect?${query}`, upgrade);
@@ -192,25 +192,25 @@ export class RealJob {
     return new RealSocket(run, webSocket);
   }
 
-  /** Hands the object a frame of the run's socket of that generation. @returns whether it has that socket */
+  /** Passes the object a frame of the run's socket of that generation. @returns whether it has that socket */
   deliver(run: string, generation: number | null, frame: string | ArrayBuffer): Promise<boolean> {
-    return this.inside((object, state) => {
+    return this.withObject((object, state) => {
       const socket = find(state, run, generation);
       if (socket !== undefined) object.webSocketMessage(socket, frame);
       return socket !== undefined;
     });
   }
 
-  /** The object has dealt with the end of a socket. */
-  async gone(run: string, generation: number | null): Promise<void> {
+  /** The object has handled the end of a socket. */
+  async socketClosed(run: string, generation: number | null): Promise<void> {
     await waitFor(`socket ${generation} of run ${run} to go away`, () =>
-      this.inside((_object, state) => find(state, run, generation) === undefined),
+      this.withObject((_object, state) => find(state, run, generation) === undefined),
     );
   }
 
-  /** Sends a marker down every socket that is open. */
-  mark(): Promise<number> {
-    return this.inside((_object, state) => this.#mark(state));
+  /** Sends a marker on every open socket. */
+  sendMarker(): Promise<number> {
+    return this.withObject((_object, state) => this.#mark(state));
   }
 
   #mark(state: DurableObjectState): number {
@@ -221,32 +221,34 @@ export class RealJob {
     return this.#markers;
   }
 
-  ring(): Promise<boolean> {
+  fireAlarm(): Promise<boolean> {
     this.calls += 1;
     return runDurableObjectAlarm(jobObject(this.name));
   }
 
   /** The object closes all of its sockets. */
-  async hangUp(): Promise<void> {
-    await this.inside((_object, state) => {
+  async closeSockets(): Promise<void> {
+    await this.withObject((_object, state) => {
       for (const socket of state.getWebSockets()) if (socket.readyState === WebSocket.OPEN) socket.close(1012);
     });
   }
 
-  /** No close is left unanswered: an eviction would wait for it. */
-  async closed(): Promise<void> {
+  /** No close is unanswered: an eviction would wait for it. */
+  async allSocketsClosed(): Promise<void> {
     await waitFor('every socket to close', () =>
-      this.inside((_object, state) => state.getWebSockets().every(({ readyState }) => readyState === WebSocket.OPEN)),
+      this.withObject((_object, state) =>
+        state.getWebSockets().every(({ readyState }) => readyState === WebSocket.OPEN),
+      ),
     );
   }
 
-  /** Memory is gone. After a crash the sockets are as well, and the runtime complains aloud. */
-  async reincarnate(how: 'evicted' | 'crashed'): Promise<void> {
+  /** Memory is lost. After a crash the sockets are as well, and the runtime logs an error. */
+  async replaceObject(how: 'evicted' | 'crashed'): Promise<void> {
     if (how === 'crashed') await restart(this.name);
     else await evictDurableObject(jobObject(this.name), { webSockets: 'hibernate' });
-    // What it was asking D1 died with it.
+    // Its pending queries are lost with it.
     d1.asked = 0;
-    d1.told = false;
+    d1.wasCalled = false;
     d1.refused = false;
   }
 
@@ -258,25 +260,25 @@ export class RealJob {
     d1.queue.push(env.DB.prepare(insert).bind(...values));
   }
 
-  /** No question to D1 is left open. */
-  async answered(): Promise<void> {
+  /** No query is pending. */
+  async d1Answered(): Promise<void> {
     while (d1.asked > 0) await scheduler.wait(0);
   }
 
-  /** What the object has to tell D1 was told, or can't be for now: it tells again by alarm what it told when it fell. */
+  /** The outbox is empty, or cannot be emptied for now: the alarm sends it again. */
   async outboxSettled(): Promise<void> {
     await waitFor('the outbox to be empty', async () => {
-      const isEmpty = await this.inside((_object, { storage }) => {
-        // One that keeps nothing has no tables.
+      const isEmpty = await this.withObject((_object, { storage }) => {
+        // An uninitialized object has no tables.
         const hasTables = storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").toArray().length > 0;
         return !hasTables || storage.sql.exec('SELECT 1 FROM outbox LIMIT 1').toArray().length === 0;
       });
-      return isEmpty || d1.refused || !d1.told;
+      return isEmpty || d1.refused || !d1.wasCalled;
     });
   }
 
   look(runs: readonly string[], kills: readonly string[]): Promise<Snapshot> {
-    return this.inside((object, state) => ({
+    return this.withObject((object, state) => ({
       runs: runs.map((run) => object.run(run)),
       kills: kills.map((kill) => object.kill(kill)),
       events: runs.map((run) => object.events(run, 0, 10_000).map(({ type }) => type)),
@@ -286,7 +288,7 @@ export class RealJob {
 
   /** What the object has of the runs' output, as text; `_` is a byte that was lost. */
   output(runs: readonly string[]): Promise<{ text: string; lost: { start: number; end: number }[] }[]> {
-    return this.inside((object) =>
+    return this.withObject((object) =>
       runs.map((run) => {
         const { pieces } = object.outputPage(run, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
         const texts = pieces.map((piece) =>
@@ -299,7 +301,7 @@ export class RealJob {
 
   /** What D1 has of this job. */
   async index(): Promise<{ runs: Run[]; kills: Kill[] }> {
-    await writeDownNow();
+    await flushToD1Now();
     const { results } = await env.DB.prepare(
       `SELECT 'run' AS kind, id, resource FROM runs WHERE job = ?1
        UNION ALL SELECT 'kill', id, resource FROM kills WHERE job = ?1 ORDER BY id`,

@@ -1,8 +1,8 @@
-/** What may happen to a job, as data: a sequence of these is what the model and the object are both put through. */
+/** What may happen to a job, as data: model and object both go through a sequence of these. */
 import fc from 'fast-check';
 import { KILL_PHASES } from '#protocol/kill';
 
-/** Which of the job's runs, by place. */
+/** Which of the job's runs, by index. */
 const run = fc.integer({ min: 0, max: 2 });
 const step = <const Kind extends string, Fields>(
   kind: Kind,
@@ -24,7 +24,7 @@ const passingMs = fc.constantFrom(
   90_000_000,
 );
 
-const arrive = step('arrive', {
+const connect = step('connect', {
   run,
   phase: fc.constantFrom(
     'running' as const,
@@ -33,9 +33,9 @@ const arrive = step('arrive', {
     'ended' as const,
     'abandoned' as const,
   ),
-  /** Before its first arrival it has been running for so long. */
+  /** Before it first connects it has been running for this long. */
   ageMs: fc.constantFrom(0, 500, 60_000),
-  /** Which wrapper it is: the first, or one that took the run over. */
+  /** Which wrapper it is: the first, or a successor. */
   successor: fc.constantFrom(0, 0, 0, 1, 2),
 });
 const kill = step('kill', {
@@ -49,7 +49,7 @@ const kill = step('kill', {
 });
 const output = step('output', {
   run,
-  /** Where it starts, counted from the end of what is stored. */
+  /** Where it starts, relative to the end of what is stored. */
   from: fc.constantFrom(0, 0, 0, -3, -100, 2),
   length: fc.integer({ min: 1, max: 9 }),
   /** Whether these bytes are lost on the machine. */
@@ -57,46 +57,49 @@ const output = step('output', {
 });
 const killing = step('killing', {
   run,
-  /** Which of the kills that it was sent, by place; one of its own when there is none. */
+  /** Which of the kills that it received, by index; one of its own if there is none. */
   which: fc.integer({ min: 0, max: 3 }),
   phase: fc.constantFrom(...KILL_PHASES),
-  /** Whether it is said, or goes into a dead socket. */
-  said: fc.constantFrom(true, true, false),
+  /** Whether it is sent, or lost in a dead socket. */
+  sent: fc.constantFrom(true, true, false),
 });
 const complete = step('complete', {
   run,
   reason: fc.constantFrom('exited' as const, 'operator' as const, 'timeout' as const),
-  /** Output that is still to come. */
+  /** Output that has yet to arrive. */
   owed: fc.constantFrom(0, 0, 5),
   /** How many processes it leaves running. */
   left: fc.constantFrom(0, 0, 2),
 });
 
 const STEPS = {
-  arrive,
+  connect,
   output,
   kill,
   killing,
   complete,
-  /** What of the run still runs after its end has changed: to so many processes. */
-  left: step('left', { run, count: fc.constantFrom(0, 1, 2) }),
-  /** The queue offers a kill again, as a drain does when D1 has not heard that it was taken. */
-  offer: step('offer', { which: fc.integer({ min: 0, max: 5 }) }),
+  /** The processes that still run after the run's end are now this many. */
+  leftRunning: step('leftRunning', { run, count: fc.constantFrom(0, 1, 2) }),
+  /** A kill is pushed again, as a drain does if D1 does not have it as accepted. */
+  push: step('push', { which: fc.integer({ min: 0, max: 5 }) }),
   alive: step('alive', { run }),
   /** The link breaks, and the object sees it. */
-  drop: step('drop', { run }),
-  /** A socket that was superseded goes on talking. */
-  straggle: step('straggle', { run, says: fc.constantFrom('output' as const, 'complete' as const, 'start' as const) }),
-  /** Somebody dials and never says start. */
-  mute: step('mute', {}),
-  /** Somebody claims a run with another key. */
-  claim: step('claim', { run }),
-  pass: step('pass', { ms: passingMs }),
-  /** Memory is gone, the sockets stay. */
+  disconnect: step('disconnect', { run }),
+  /** A superseded socket continues to send. */
+  lateFrame: step('lateFrame', {
+    run,
+    frame: fc.constantFrom('output' as const, 'complete' as const, 'start' as const),
+  }),
+  /** A socket that never sends `start`. */
+  connectSilently: step('connectSilently', {}),
+  /** A `start` for the run with another key. */
+  wrongKey: step('wrongKey', { run }),
+  passTime: step('passTime', { ms: passingMs }),
+  /** Memory is lost, the sockets stay. */
   hibernate: step('hibernate', {}),
-  /** Memory is gone, and so is every socket. */
+  /** Memory is lost, and so is every socket. */
   restart: step('restart', {
-    /** Whether by a crash, of which the runtime complains aloud: seldom. */
+    /** Whether by a crash, which the runtime logs: rarely. */
     crash: fc.nat({ max: 19 }).map((draw) => draw === 19),
   }),
   d1: step('d1', { away: fc.boolean() }),
@@ -108,19 +111,19 @@ export type Step = Generated<(typeof STEPS)[keyof typeof STEPS]>;
 export type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 
 const WEIGHTS: Record<keyof typeof STEPS, number> = {
-  arrive: 6,
+  connect: 6,
   output: 4,
   kill: 4,
   killing: 5,
   complete: 2,
-  left: 2,
-  offer: 1,
+  leftRunning: 2,
+  push: 1,
   alive: 1,
-  drop: 3,
-  straggle: 1,
-  mute: 1,
-  claim: 1,
-  pass: 6,
+  disconnect: 3,
+  lateFrame: 1,
+  connectSilently: 1,
+  wrongKey: 1,
+  passTime: 6,
   hibernate: 1,
   restart: 1,
   d1: 1,

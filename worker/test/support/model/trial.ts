@@ -1,4 +1,4 @@
-/** One sequence of steps, taken by a real job and by the model of it, and compared. */
+/** One sequence of steps, applied to a real job and to the model of it, and compared. */
 import { expect, vi } from 'vitest';
 import type { Kill } from '#protocol/api';
 import { KILL_PHASES } from '#protocol/kill';
@@ -21,18 +21,18 @@ const LEFT = [
 ];
 let ids = 0;
 
-/** Takes the steps, one after the other, and compares after each that did something. */
+/** Applies the steps, one after the other, and compares after each that had an effect. */
 export async function runTrial(name: string, steps: readonly Step[]): Promise<void> {
   const trial = new Trial(name);
   for (const step of steps) {
     const before = trial.calls;
-    await withTimeout(step.kind, trial.take(step));
+    await withTimeout(step.kind, trial.runStep(step));
     if (trial.calls > before) await withTimeout('the comparison', trial.compare());
   }
   await withTimeout('the end', trial.finish());
 }
 
-/** A step that hangs would hang the test without a word. */
+/** A step that hangs would hang the test without a message. */
 async function withTimeout(what: string, step: Promise<void>): Promise<void> {
   const isOver = new AbortController();
   const limit = scheduler.wait(WAIT_LIMIT_MS, { signal: isOver.signal }).then(
@@ -56,7 +56,7 @@ class Trial {
   constructor(name: string) {
     d1.job = name;
     d1.away = false;
-    d1.told = false;
+    d1.wasCalled = false;
     d1.refused = false;
     d1.changes = [];
     d1.queue = [];
@@ -74,40 +74,40 @@ class Trial {
     return this.#job.calls;
   }
 
-  async take(step: Step): Promise<void> {
+  async runStep(step: Step): Promise<void> {
     this.#model.d1 = { away: d1.away, refused: d1.refused };
     switch (step.kind) {
-      case 'arrive':
-        return this.#arrive(step);
+      case 'connect':
+        return this.#connect(step);
       case 'output':
         return this.#output(step);
       case 'alive':
-        return this.#say(this.#run(step.run), { type: 'alive' }, (run, socket) => this.#model.alive(run, socket));
+        return this.#send(this.#run(step.run), { type: 'alive' }, (run, socket) => this.#model.alive(run, socket));
       case 'killing':
         return this.#killing(step);
       case 'complete':
         return this.#complete(step);
-      case 'left':
-        return this.#left(step);
+      case 'leftRunning':
+        return this.#leftRunning(step);
       case 'kill':
         return this.#kill(step);
-      case 'offer':
-        return this.#offer(step);
-      case 'drop':
-        return this.#drop(step);
-      case 'straggle':
-        return this.#straggle(step);
-      case 'mute':
-        await this.#dial(null);
+      case 'push':
+        return this.#pushAgain(step);
+      case 'disconnect':
+        return this.#disconnect(step);
+      case 'lateFrame':
+        return this.#lateFrame(step);
+      case 'connectSilently':
+        await this.#connectSocket(null);
         return;
-      case 'claim':
-        return this.#claim(step);
-      case 'pass':
-        return this.#pass(step.ms);
+      case 'wrongKey':
+        return this.#wrongKey(step);
+      case 'passTime':
+        return this.#passTime(step.ms);
       case 'hibernate':
-        return this.#reincarnate('sleep');
+        return this.#replaceObject('sleep');
       case 'restart':
-        return this.#reincarnate(step.crash ? 'crash' : 'away');
+        return this.#replaceObject(step.crash ? 'crash' : 'away');
       case 'd1':
         return this.#d1(step.away);
       case 'sweep':
@@ -117,9 +117,9 @@ class Trial {
 
   // --- wrappers ---
 
-  async #arrive(step: StepOf<'arrive'>): Promise<void> {
+  async #connect(step: StepOf<'connect'>): Promise<void> {
     const run = this.#run(step.run);
-    const socket = await this.#dial(run);
+    const socket = await this.#connectSocket(run);
     const to = run.outputEnd + 3;
     this.#model.start(run, socket, step, to);
     await this.#job.deliver(run.id, null, startFrame(run, KEY, step.phase, step.ageMs, to, step.successor));
@@ -139,18 +139,20 @@ class Trial {
     await this.#job.deliver(run.id, socket.generation, frame);
   }
 
-  async #killing({ run: place, which, phase, said }: StepOf<'killing'>): Promise<void> {
+  async #killing({ run: place, which, phase, sent }: StepOf<'killing'>): Promise<void> {
     const run = this.#run(place);
     const kill = run.received[which] ?? null;
-    // What it tells is where it is, and that never goes back.
+    // A wrapper reports its current phase, and that never goes back.
     if (kill !== null) {
       const before = run.applied.get(kill);
-      if (before !== undefined && KILL_PHASES.indexOf(before) >= KILL_PHASES.indexOf(phase) && said) return;
+      if (before !== undefined && KILL_PHASES.indexOf(before) >= KILL_PHASES.indexOf(phase) && sent) return;
       if (before === undefined || KILL_PHASES.indexOf(before) < KILL_PHASES.indexOf(phase))
         run.applied.set(kill, phase);
     }
-    if (!said) return;
-    await this.#say(run, killingMessage(kill, phase), (told, socket) => this.#model.killing(told, socket, kill, phase));
+    if (!sent) return;
+    await this.#send(run, killingMessage(kill, phase), (known, socket) =>
+      this.#model.killing(known, socket, kill, phase),
+    );
   }
 
   async #complete(step: StepOf<'complete'>): Promise<void> {
@@ -166,31 +168,31 @@ class Trial {
       applied_kills: appliedKills(run),
       left_running: LEFT.slice(0, left),
     });
-    await this.#say(run, message, (told, socket) => this.#model.complete(told, socket, step, finalOffset));
+    await this.#send(run, message, (known, socket) => this.#model.complete(known, socket, step, finalOffset));
   }
 
-  async #left({ run, count }: StepOf<'left'>): Promise<void> {
+  async #leftRunning({ run, count }: StepOf<'leftRunning'>): Promise<void> {
     const message = { type: 'left_running', processes: LEFT.slice(0, count) };
-    await this.#say(this.#run(run), message, (told, socket) => this.#model.left(told, socket, count));
+    await this.#send(this.#run(run), message, (known, socket) => this.#model.leftRunning(known, socket, count));
   }
 
-  async #say(run: ModelRun, message: object, expect: (run: ModelRun, socket: ModelSocket) => void): Promise<void> {
+  async #send(run: ModelRun, message: object, expect: (run: ModelRun, socket: ModelSocket) => void): Promise<void> {
     const socket = current(run);
     if (socket === null) return;
     expect(run, socket);
     await this.#job.deliver(run.id, socket.generation, JSON.stringify(message));
   }
 
-  async #drop({ run: place }: StepOf<'drop'>): Promise<void> {
+  async #disconnect({ run: place }: StepOf<'disconnect'>): Promise<void> {
     const run = this.#run(place);
     const socket = current(run);
     if (socket === null) return;
     this.#real(socket).close();
-    await this.#job.gone(run.id, socket.generation ?? 0);
-    this.#model.dropped(run, socket);
+    await this.#job.socketClosed(run.id, socket.generation ?? 0);
+    this.#model.disconnected(run, socket);
   }
 
-  async #straggle({ run: place, says }: StepOf<'straggle'>): Promise<void> {
+  async #lateFrame({ run: place, frame }: StepOf<'lateFrame'>): Promise<void> {
     const run = this.#run(place);
     const socket = run.sockets.find(
       ({ open, generation }) => !open && generation !== null && generation < run.generation,
@@ -202,27 +204,27 @@ class Trial {
       complete: JSON.stringify(complete),
       start: startFrame(run, KEY, 'running', 0, 0),
     };
-    await this.#job.deliver(run.id, socket.generation, frames[says]);
+    await this.#job.deliver(run.id, socket.generation, frames[frame]);
   }
 
-  async #claim({ run: place }: StepOf<'claim'>): Promise<void> {
+  async #wrongKey({ run: place }: StepOf<'wrongKey'>): Promise<void> {
     const run = this.#run(place);
     if (!run.known) return;
-    const socket = await this.#dial(run);
-    this.#model.claimed(socket);
+    const socket = await this.#connectSocket(run);
+    this.#model.wrongKey(socket);
     await this.#job.deliver(run.id, null, startFrame(run, 'b'.repeat(32), 'running', 0, 0));
-    // Tombstone from the model: it never was one of the run's.
-    await this.#compareSocket(socket, await this.#job.mark());
+    // It was never one of the run's sockets.
+    await this.#compareSocket(socket, await this.#job.sendMarker());
     run.sockets.splice(run.sockets.indexOf(socket), 1);
     this.#real(socket).close();
-    await this.#job.gone(run.id, null);
+    await this.#job.socketClosed(run.id, null);
   }
 
-  async #dial(run: ModelRun | null): Promise<ModelSocket> {
+  async #connectSocket(run: ModelRun | null): Promise<ModelSocket> {
     const mute = { id: '00000000000000000000000000', instance: 'i1', machine: 'm1' };
     const { id, instance, machine } = run ?? mute;
-    const real = await this.#job.dial(id, instance, machine);
-    const socket = this.#model.dial(run);
+    const real = await this.#job.connect(id, instance, machine);
+    const socket = this.#model.connect(run);
     this.#sockets.set(socket, real);
     return socket;
   }
@@ -230,7 +232,7 @@ class Trial {
   // --- operators ---
 
   async #kill({ run, instance, machine, signal, pushed }: StepOf<'kill'>): Promise<void> {
-    // While D1 is away the call fails, and nothing was promised.
+    // While D1 is unavailable the call fails: nothing was promised.
     if (d1.away) return;
     const kill: ModelKill = {
       id: newId(),
@@ -249,42 +251,42 @@ class Trial {
     if (pushed) await this.#push(kill);
   }
 
-  async #offer({ which }: StepOf<'offer'>): Promise<void> {
+  async #pushAgain({ which }: StepOf<'push'>): Promise<void> {
     const kill = this.#model.kills[which];
     if (kill !== undefined) await this.#push(kill);
   }
 
   async #push(kill: ModelKill): Promise<void> {
     this.#model.accept(kill);
-    await this.#job.inside((object) => void object.acceptKills([queued(this.#job.name, kill)]));
+    await this.#job.withObject((object) => void object.acceptKills([queued(this.#job.name, kill)]));
   }
 
   // --- time, the object, and D1 ---
 
-  async #pass(ms: number): Promise<void> {
+  async #passTime(ms: number): Promise<void> {
     if (d1.away || d1.refused) await this.#job.outboxSettled();
     this.#model.d1.refused = d1.refused;
     vi.setSystemTime(Date.now() + ms);
     this.#model.now = Date.now();
-    this.#model.ring();
-    await this.#job.ring();
+    this.#model.fireAlarm();
+    await this.#job.fireAlarm();
     await this.#afterDrain();
   }
 
-  async #reincarnate(how: 'sleep' | 'away' | 'crash'): Promise<void> {
+  async #replaceObject(how: 'sleep' | 'away' | 'crash'): Promise<void> {
     await this.#job.outboxSettled();
     if (how !== 'crash') {
-      if (how === 'away') await this.#job.hangUp();
+      if (how === 'away') await this.#job.closeSockets();
       for (const [socket, real] of this.#sockets) {
         if (how === 'sleep' && socket.open) continue;
         await real.ended();
         real.close();
         this.#sockets.delete(socket);
       }
-      await this.#job.closed();
+      await this.#job.allSocketsClosed();
     }
-    await this.#job.reincarnate(how === 'crash' ? 'crashed' : 'evicted');
-    this.#model.reincarnated(how === 'sleep');
+    await this.#job.replaceObject(how === 'crash' ? 'crashed' : 'evicted');
+    this.#model.objectReplaced(how === 'sleep');
     if (how !== 'sleep') this.#sockets.clear();
   }
 
@@ -295,16 +297,16 @@ class Trial {
 
   async #sweep(): Promise<void> {
     await this.#job.outboxSettled();
-    // What it is told while it looks into the queue decides on what follows: either is right, and the model is simple.
+    // Whether a change is accepted during the drain decides what follows: either is correct, and the model is simple.
     if (d1.refused && !d1.away) return;
     this.#model.d1.refused = d1.refused;
     this.#model.sweep();
-    await this.#job.inside((object) => object.reconcile());
+    await this.#job.withObject((object) => object.reconcile());
     await this.#afterDrain();
   }
 
   async #afterDrain(): Promise<void> {
-    await this.#job.answered();
+    await this.#job.d1Answered();
     this.#model.finishDrain();
   }
 
@@ -326,12 +328,12 @@ class Trial {
 
   async #compareSocket(socket: ModelSocket, marker: number): Promise<void> {
     const real = this.#real(socket);
-    await real.heard(marker);
-    // Who closes first hears nothing more, or the echo of the close.
+    await real.receivedUpTo(marker);
+    // A peer that closes first receives nothing more, or the echo of the close.
     const said =
       socket.open || socket.expected.at(-1)?.startsWith('close')
-        ? real.said
-        : real.said.slice(0, socket.expected.length);
+        ? real.received
+        : real.received.slice(0, socket.expected.length);
     expect(said).toEqual(socket.expected);
   }
 
@@ -344,14 +346,14 @@ class Trial {
     return this.#model.runs.find(({ id }) => id === run)?.exitCode ?? null;
   }
 
-  /** When D1 is there and nothing else happens, it comes to know everything, and the object everything in the queue. */
+  /** When D1 is available and nothing else happens, it gets all changes, and the object gets all of the queue. */
   async finish(): Promise<void> {
     await this.#d1(false);
-    await this.take({ kind: 'pass', ms: 10_001 });
+    await this.runStep({ kind: 'passTime', ms: 10_001 });
     await this.#job.outboxSettled();
-    if (d1.refused) await this.take({ kind: 'pass', ms: 5_001 });
+    if (d1.refused) await this.runStep({ kind: 'passTime', ms: 5_001 });
     await this.#job.outboxSettled();
-    await this.take({ kind: 'sweep' });
+    await this.runStep({ kind: 'sweep' });
     await this.compare();
     await this.#job.outboxSettled();
     const { runs, kills } = this.#model;
@@ -419,7 +421,7 @@ function pickTarget({ run, state, exit_code }: Kill['targets'][number]) {
   return { run, state, exit_code };
 }
 
-/** Names in the order in which they were given: what is random can't be repeated. */
+/** Ids in a fixed order: random ones could not be reproduced. */
 function newId(): string {
   ids += 1;
   return String(ids).padStart(26, '0');
