@@ -1,11 +1,11 @@
 /**
- * `leash.v1`: what a wrapper and its job's object say to each other.
+ * `leash.v1`: the messages between a wrapper and its job's object.
  *
- * JSON text frames, told apart by `type`; output travels in binary frames (`output-frame.ts`); the bare text frame `hb`
+ * JSON text frames, distinguished by `type`; output travels in binary frames (`output-frame.ts`); the bare text frame `hb`
  * is the heartbeat. Unknown fields are ignored.
  *
  * Times that a wrapper reports are ages: milliseconds since its command started, by its monotonic clock. The object adds
- * them to the start as it knows it, so that a machine whose clock is wrong still tells a true story.
+ * them to the start as it knows it, so that a wrong clock on the machine does not falsify them.
  */
 import * as v from 'valibot';
 import { KillInclude, KillPhase, KillSignal } from './kill.ts';
@@ -19,7 +19,7 @@ export const WRAPPER_SUBPROTOCOL = 'leash.v1';
 
 const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const AgeMs = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-/** Ten years: what claims to be older is nonsense, and its start would be a date that nobody can read. */
+/** Ten years: an older start would not be a valid date. */
 const MAX_AGE_MS = 10 * 365 * 24 * 60 * 60 * 1000;
 const ExitCode = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
 const SignalName = v.pipe(v.string(), v.regex(/^SIG[A-Z0-9]{1,12}$/, 'a signal name such as SIGTERM'));
@@ -27,18 +27,18 @@ const Pid = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const Successor = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Text = v.pipe(v.string(), v.maxLength(1024));
 
-/** How far the wrapper is with one kill. `at_ms` is the run's age. */
+/** How far the wrapper has come with one kill. `at_ms` is the run's age. */
 const KillProgress = {
   phase: KillPhase,
   signal: v.nullable(SignalName),
   at_ms: AgeMs,
-  /** What could not be ended. */
+  /** The pids that could not be ended. */
   survivors: v.pipe(v.array(Pid), v.maxLength(64)),
-  /** Whether there are others whose pids are not known, or for which the list has no room. Old wrappers do not tell. */
+  /** Whether there are others, whose pids are unknown or exceed the list. */
   unnamed_survivors: v.optional(v.boolean(), false),
 };
 
-/** A kill this wrapper has applied, with its last progress: repeats what may have been sent into a dead socket. */
+/** A kill that this wrapper has applied, with its last step, which may have been sent on a dead socket. */
 export const AppliedKill = v.object({ kill: KillId, ...KillProgress });
 export type AppliedKill = v.InferOutput<typeof AppliedKill>;
 const AppliedKills = v.pipe(v.array(AppliedKill), v.maxLength(100));
@@ -50,24 +50,24 @@ export const Start = v.object({
   run_key: RunKey,
   /** `ended`: a completion follows. `abandoned`: the wrapper died and only its spool is left. */
   phase: v.picklist(['running', 'ended', 'abandoned']),
-  /** Which wrapper speaks: 0, or absent, the one that started the command; n the n-th that took the run over. */
+  /** Which wrapper sends this: 0, or absent, the one that started the command; n the n-th that took the run over. */
   successor: v.optional(Successor),
   pid: v.nullable(Pid),
   command_line: v.pipe(v.string(), v.maxBytes(MAX_COMMAND_LINE_BYTES)),
   age_ms: v.pipe(AgeMs, v.maxValue(MAX_AGE_MS)),
   version: v.pipe(v.string(), v.maxLength(64)),
-  /** Where it runs, and as whom. */
+  /** The machine and the user that it runs on and as. */
   host: v.optional(Host),
   limits: v.object({
     timeout_ms: v.nullable(AgeMs),
     grace_ms: v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS)),
-    /** What is sent first when the run is to end and nobody says how. Old wrappers do not tell. */
+    /** The first signal of a kill that names none. */
     signal: v.optional(SignalName),
   }),
-  /** The part of the log that this wrapper still holds: [from, to). */
+  /** The output that this wrapper still holds: [from, to). */
   output: v.object({ from: Offset, to: Offset }),
   applied_kills: AppliedKills,
-  /** What the kills leave alone, as last seen. */
+  /** The related processes, as last seen. */
   related: v.optional(RelatedProcesses),
 });
 
@@ -91,28 +91,28 @@ export const Killing = v.object({
   kill: v.nullable(KillId),
   reason: v.picklist(['operator', 'timeout', 'idle_timeout', 'offline_limit', 'local_signal']),
   ...KillProgress,
-  /** related processes, not killed. */
+  /** Related processes, which were not killed. */
   related: v.optional(RelatedProcesses),
 });
 
 export const Complete = v.object({
   type: v.literal('complete'),
-  /** The code the run is reported with. */
+  /** The reported exit code of the run. */
   exit_code: ExitCode,
-  /** What the command itself exited with; null when a signal ended it or it never ran. */
+  /** The exit code of the command itself; null if a signal ended it or it never ran. */
   command_exit_code: v.nullable(ExitCode),
   signal: v.nullable(SignalName),
   reason: EndReason,
   duration_ms: AgeMs,
   final_offset: Offset,
   applied_kills: AppliedKills,
-  /** What the kills have left alone, as last seen. */
+  /** The related processes, as last seen. */
   related: v.optional(RelatedProcesses),
-  /** What still runs of it now, as far as it could be found. */
+  /** The processes of the run that are still running, as far as they were found. */
   left_running: v.optional(LeftProcesses),
 });
 
-/** After the completion: what of the run still runs has changed. Empty: nothing does any more. */
+/** After the completion: the processes that are still running have changed. Empty: all have exited. */
 export const LeftRunning = v.object({ type: v.literal('left_running'), processes: LeftProcesses });
 
 /** The answer to `probe`. */
@@ -136,7 +136,7 @@ export const readWrapperMessage = textFrameReader({
 export const FlowMode = v.picklist(['eager', 'lazy']);
 export type FlowMode = v.InferOutput<typeof FlowMode>;
 
-/** Stored: the start, and how the wrapper is to behave on this link. */
+/** The start is stored. With the settings of this link. */
 export const StartAck = v.object({
   type: v.literal('ack'),
   of: v.literal('start'),
@@ -145,35 +145,35 @@ export const StartAck = v.object({
   flow: FlowMode,
   /** Send `hb` this often. */
   heartbeat_ms: v.pipe(v.number(), v.minValue(50)),
-  /** Hang up and dial again after so long without a frame. */
+  /** Reconnect after this time without a frame. */
   silence_ms: v.pipe(v.number(), v.minValue(100)),
   /** The longest pause between two attempts to connect. */
   reconnect_cap_ms: v.pipe(v.number(), v.minValue(50)),
-  /** So much of a run's output is kept: a wrapper need not keep more for later. */
+  /** This much of a run's output is kept: a wrapper need not spool more. */
   output_limit_bytes: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
 });
 
-/** Stored: output up to `offset`. */
+/** Output is stored up to `offset`. */
 const OutputAck = v.object({ type: v.literal('ack'), of: v.literal('output'), offset: Offset });
-/** Stored: the completion. Output up to its `final_offset` may still be owed. */
+/** The completion is stored. Output up to its `final_offset` may be missing. */
 const CompleteAck = v.object({ type: v.literal('ack'), of: v.literal('complete') });
 
-/** Stored, by what is acknowledged. */
+/** Something is stored: `of` says what. */
 export const Ack = v.variant('of', [StartAck, OutputAck, CompleteAck]);
 export type Ack = v.InferOutput<typeof Ack>;
 
 export const KillMessage = v.object({
   type: v.literal('kill'),
   kill: KillId,
-  /** Null: the run's own. Only for wrappers that have told their own in `start`: older ones must be named one. */
+  /** Null: the run's own, which its `start` named. */
   signal: v.optional(v.nullable(KillSignal), null),
   /** Null: the run's own. */
   grace_ms: v.optional(v.nullable(v.pipe(AgeMs, v.maxValue(MAX_GRACE_MS))), null),
-  /** What is ended beside the run's own processes. What a newer control plane may ask for beyond that must not void the kill. */
+  /** What is ended besides the run's own processes. A value that only a newer version knows must not void the kill. */
   include: v.fallback(v.optional(v.nullable(KillInclude), null), null),
   requested_by: Text,
   reason: v.nullable(Text),
-  /** Names the operator's call in the control plane's logs: for the wrapper's own. */
+  /** The id of the operator's request, for the wrapper's log. */
   request_id: v.optional(v.nullable(Text)),
 });
 export type KillMessage = v.InferOutput<typeof KillMessage>;
@@ -199,7 +199,7 @@ export const LinkError = v.object({
   /** One of LINK_ERROR_CODES; a newer control plane may know more. */
   code: v.pipe(v.string(), v.maxLength(64)),
   message: Text,
-  /** `yes`: at once; `later`: with the usual pause; `never`: give this run up. Null: nothing is wrong with the link. */
+  /** `yes`: at once; `later`: after the usual backoff; `never`: not for this run. Null: the link is fine. */
   retry: v.nullable(v.picklist(['yes', 'later', 'never'])),
   /** With `gap`: the offset to rewind to. */
   expected: v.optional(Offset),
