@@ -25,8 +25,8 @@ import { Sockets } from './sockets.ts';
 import { Viewers } from './viewers.ts';
 import { WrapperMessages } from './wrapper-messages.ts';
 
-/** What is given when the object is constructed. */
-class JobEnvironment {
+/** What the runtime gives, and the fields that follow from it. The parts below need them when they are constructed. */
+class JobBase {
   readonly state: DurableObjectState;
   readonly env: Env;
   readonly settings: Settings;
@@ -43,7 +43,7 @@ class JobEnvironment {
   }
 }
 
-export class JobContext extends JobEnvironment {
+export class JobContext extends JobBase {
   // What is stored.
   readonly storage = new JobStorage(this);
   readonly runs = new RunStore(this.sql);

@@ -125,12 +125,8 @@ export class Outbox {
 
   /** As many entries as fit into one batch, with their current state; null if there are none. */
   #next(): Batch | null {
-    const waiting = this.#job.sql
-      .exec<{ kind: Kind; subject: string; seq: number }>(
-        'SELECT kind, subject, seq FROM outbox LIMIT ?',
-        MAX_BATCH_WEIGHT,
-      )
-      .toArray();
+    const query = 'SELECT kind, subject, seq FROM outbox LIMIT ?';
+    const waiting = this.#job.sql.exec<Entry>(query, MAX_BATCH_WEIGHT).toArray();
     const entries: Entry[] = [];
     const all: JobChanges[] = [];
     let weight = 0;
