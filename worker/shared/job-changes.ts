@@ -44,8 +44,8 @@ function weighKill(kill: Kill): number {
 }
 
 /** Their weight in a batch; a run weighs 1. */
-export function weighChanges({ runs, kills, removedRuns, forgottenKills }: Omit<JobChanges, 'job'>): number {
-  const forgotten = removedRuns.length + forgottenKills.length;
+export function weighChanges({ runs, kills, removedRuns, removedKills }: Omit<JobChanges, 'job'>): number {
+  const forgotten = removedRuns.length + removedKills.length;
   return forgotten + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
 }
 
