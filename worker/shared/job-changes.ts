@@ -45,8 +45,8 @@ function weighKill(kill: Kill): number {
 
 /** Their weight in a batch; a run weighs 1. */
 export function weighChanges({ runs, kills, removedRuns, removedKills }: Omit<JobChanges, 'job'>): number {
-  const forgotten = removedRuns.length + removedKills.length;
-  return forgotten + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
+  const removed = removedRuns.length + removedKills.length;
+  return removed + sum(runs.map(weighRun)) + sum(kills.map(weighKill));
 }
 
 function sum(weights: readonly number[]): number {
