@@ -1,4 +1,4 @@
-/** Where the reader is, by the address bar: the page by its path, what it is narrowed to by its query. */
+/** The view and its filters, as in the address bar: the path is the view, the query its filters. */
 import { batch, computed, signal } from '@preact/signals';
 import type { ComponentChildren, TargetedMouseEvent } from 'preact';
 import { pageAt } from '#protocol/page-paths';
@@ -47,7 +47,7 @@ export function runPath({ id, job }: RunName): string {
   return `/runs/${id}?${new URLSearchParams({ job })}`;
 }
 
-/** All that one order has made. */
+/** All kills of one batch. */
 export function batchPath(batch: string): string {
   return `/kills?${new URLSearchParams({ batch })}`;
 }
@@ -66,7 +66,7 @@ const place = signal<Place>({ path: '/', search: '' });
 
 export const route = computed(() => routeOf(place.value.path, place.value.search));
 
-/** What the page is narrowed to. */
+/** The view's filters. */
 export const query = computed(() => new URLSearchParams(place.value.search));
 
 export function startRouter(): void {

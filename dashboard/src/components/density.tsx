@@ -1,4 +1,4 @@
-/** How close the rows of lists stand: as this reader last wanted it. Where there is no room for columns it changes nothing. */
+/** How high the rows of lists are, as last chosen in this browser. Cards on narrow screens ignore it. */
 import { effect, signal } from '@preact/signals';
 
 const KEY = 'leash.density';

@@ -11,7 +11,7 @@ const HEIGHT = 16;
 /** As the style has it. */
 const OUTLINE = 1.5;
 
-/** A job's last ends as small marks, the newest on the right. Height and shape tell as much as colour does. */
+/** A job's last runs as small marks, the newest on the right, by height and shape as well as by colour. */
 export function EndsStrip({ ends }: { readonly ends: readonly RunEnd[] }) {
   const shown = ends.slice(0, MARKS);
   if (shown.length === 0) return <span class="ends" />;

@@ -2,7 +2,7 @@ import { useRef } from 'preact/hooks';
 import { useShortcuts } from '../keyboard/shortcuts.ts';
 import { query, setFilter } from '../router.tsx';
 
-/** What the page is narrowed to as one types; the address follows. `/` leads here. */
+/** Filters the view while one types; the address follows. `/` focuses it. */
 export function FilterField() {
   const field = useRef<HTMLInputElement | null>(null);
   useShortcuts([{ key: '/', does: 'Filter', run: () => field.current?.select() }]);

@@ -22,7 +22,7 @@ import { Docked } from './dock.tsx';
 
 export function KillBar() {
   const here = route.value;
-  // A run's own page tells the kill of that run step by step.
+  // A run's own page shows the kill of that run step by step.
   const shown = pendingKills.value.filter(({ scope }) => here.page !== 'run' || !isOnlyRun(scope, here));
   if (shown.length === 0) return null;
   return (
@@ -37,7 +37,7 @@ export function KillBar() {
   );
 }
 
-/** Whatever page this stands over: how far the kills have come is pushed. */
+/** Keeps the progress of the kills live in every view. */
 function Follow() {
   useFleet();
   return null;

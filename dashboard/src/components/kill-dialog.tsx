@@ -21,8 +21,8 @@ import { Dialog } from './dialog.tsx';
 
 interface KillDialogProps {
   readonly scope: KillScope;
-  /** @param ordered whether it was answered with yes */
-  close(ordered: boolean): void;
+  /** @param isConfirmed whether the kill was requested */
+  close(isConfirmed: boolean): void;
 }
 
 export function KillDialog({ scope, close }: KillDialogProps) {

@@ -149,7 +149,7 @@ function CutOff({ ask }: { ask(): Promise<void> }) {
   );
 }
 
-/** Whether what is shown is up to date is told here as on every page. */
+/** Shows the sync status here as on every page. */
 function Followed() {
   const state = session.value;
   return state.kind === 'signed_in' && mayRead(state.session) ? <FollowedFleet /> : null;

@@ -27,7 +27,7 @@ function linkText(status: SyncStatus): string {
   }
 }
 
-/** Below this a gap is a blink, and telling of it only startles. */
+/** A shorter outage is not worth a banner. */
 const WORTH_TELLING_MS = 2_000;
 
 /** Told from the loss of the link until what was missed is there. */

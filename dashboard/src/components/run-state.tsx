@@ -30,7 +30,7 @@ export function StateBadge({ state, isConnected = true, note = null }: StateBadg
   );
 }
 
-/** The shape alone, where the word stands elsewhere. */
+/** The shape alone, next to a text that names the state. */
 export function StateShape({ state, px }: { readonly state: RunState; readonly px: number }) {
   const { fill, stroke, isDashed = false, pulses = false } = STATE_SHAPES[state];
   return (

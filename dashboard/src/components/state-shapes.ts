@@ -5,7 +5,7 @@ export interface StateShape {
   readonly fill?: string;
   readonly stroke?: string;
   readonly isDashed?: boolean;
-  /** What is filled moves a little: something goes on. */
+  /** The filled part pulses: the run is live. */
   readonly pulses?: boolean;
 }
 

@@ -17,7 +17,7 @@ export function Ago({ at }: { readonly at: string }) {
   );
 }
 
-/** For a time that is noted no more often than every so often. */
+/** For a time that is recorded at most once per `everyMs`. */
 export function RoughlyAgo({ at, everyMs }: { readonly at: string; readonly everyMs: number }) {
   return (
     <time dateTime={at} title={exactText(at)}>

@@ -7,7 +7,7 @@ import { relatedTexts } from '../state/related.ts';
 import { hasSurvivors, survivorsText } from '../state/survivors.ts';
 import { countText } from './quantity.ts';
 
-/** As much of a kill as says how it stands with it. */
+/** The parts of a kill that show its progress. */
 type Progressed = Pick<Kill, 'state' | 'targets' | 'found_nothing'>;
 
 const ENDED_BEFORE = 'Nothing to kill: everything had already ended.';
@@ -168,7 +168,7 @@ function signalsText(signal: Kill['signal'], graceMs: Kill['grace_ms']): string 
     : `${first}, then SIGKILL after ${formatDuration(graceMs)}`;
 }
 
-/** How it stands with it, for whoever only glances. */
+/** A kill's state at a glance, as a colour. */
 export type KillTone = 'waiting' | 'active' | 'good' | 'warn' | 'bad';
 
 export function toneOf({ state, targets }: Pick<Kill, 'state' | 'targets'>): KillTone {

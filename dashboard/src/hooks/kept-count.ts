@@ -4,7 +4,7 @@ import { remembered, saveOnLeaving } from '../state/history-entry.ts';
 const NAME = 'count';
 
 export interface KeptCount {
-  /** How much of the list was loaded when the reader left it: told once, to whoever loads it. 0 if they come first. */
+  /** How much of the list was loaded when the reader left it: returned once. 0 on a first visit. */
   take(): number;
   /** How much is loaded by now. */
   note(count: number): void;

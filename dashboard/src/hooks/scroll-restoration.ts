@@ -8,9 +8,9 @@ import * as v from 'valibot';
 import { remembered, saveOnLeaving } from '../state/history-entry.ts';
 
 const NAME = 'place';
-/** A row's height is known when it has been drawn: so often is looked whether it is where it was. */
+/** A row's height is known once it is drawn: the position is corrected at most this many times. */
 const MOST_STEPS = 40;
-/** For so many frames what is measured late may still move it. */
+/** For this many frames a late measurement may still move it. */
 const CALM_FRAMES = 10;
 const GOING_ELSEWHERE = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
 
@@ -27,7 +27,7 @@ const Position = v.object({
 type Position = v.InferOutput<typeof Position>;
 
 interface Rows {
-  /** What the rows are known by, in their order. Their elements carry it as `data-row-key`. */
+  /** The rows' keys, in their order. Their elements carry it as `data-row-key`. */
   readonly keys: readonly string[];
   /** How far down the page a row begins, as far as it is known. */
   startPx(key: string): number | null;

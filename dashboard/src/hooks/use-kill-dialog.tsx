@@ -5,7 +5,7 @@ import type { KillScope } from '../state/pending-kills.ts';
 import type { Selection } from '../state/selection.ts';
 
 /**
- * The question before a kill from a list. What was selected isn't any more once the kill was ordered.
+ * The dialog before a kill from a list. Confirming it clears the selection.
  *
  * @returns what asks it, and the dialog while it is asked
  */
@@ -14,8 +14,8 @@ export function useKillDialog(selection: Selection): [ask: (scope: KillScope) =>
   const ask = (asked: KillScope) => {
     scope.value = asked;
   };
-  const close = (ordered: boolean) => {
-    if (ordered) selection.clear();
+  const close = (isConfirmed: boolean) => {
+    if (isConfirmed) selection.clear();
     scope.value = null;
   };
   return [ask, scope.value === null ? null : <KillDialog scope={scope.value} close={close} />];

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 
-/** As in the styles: from here on down it is a phone, or as narrow as one. */
+/** As in the styles: a phone, or as narrow as one. */
 export const NARROW = '(max-width: 46rem)';
 
 /** Whether a media query holds, as the window changes. */

@@ -12,12 +12,12 @@ import { useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
 import { isCompact } from '../components/density.tsx';
 
 const USUAL_OVERSCAN = 8;
-/** Of the usual height, about so much is left of a compact row. */
+/** The height of a compact row, as a share of the usual one. */
 const COMPACT_SHARE = 0.6;
 
 interface VirtualRowsOptions {
   readonly count: number;
-  /** What tells rows apart as they come, go and move. */
+  /** Identifies a row while rows come, go and move. */
   keyOf(index: number): string;
   /** How high a row will be; measured once it is drawn. */
   estimatePx(index: number): number;
@@ -25,7 +25,7 @@ interface VirtualRowsOptions {
   readonly list: RefObject<HTMLElement | null>;
   /** Rows beyond the edges of the view that are drawn already; fewer where rows are high and full. */
   readonly overscan?: number;
-  /** What stands fixed over the top of the view and hides what scrolls under it. */
+  /** The height of what is sticky at the top of the view and covers rows. */
   readonly hiddenTopPx?: number;
 }
 
@@ -80,7 +80,7 @@ export function useVirtualRows({
   }, [current, isTight]);
   useEffect(() => current._didMount(), [current]);
   useLayoutEffect(() => current._willUpdate());
-  // What stands above the list may grow and shrink with any drawing.
+  // Anything above the list may change its height in any render.
   useLayoutEffect(() => {
     const top = list.current === null ? 0 : Math.round(list.current.getBoundingClientRect().top + scrollY);
     if (top === marginPx.current) return;

@@ -5,7 +5,7 @@ import { useFocusFallback } from './focus-fallback.ts';
 import { useListCursor } from './list-cursor.ts';
 
 interface RowCursorOptions {
-  /** What the rows that the cursor stops at are known by, in their order. Their elements carry it as `data-row-key`. */
+  /** The keys of the rows that the cursor stops at, in their order. Their elements carry it as `data-row-key`. */
   readonly keys: readonly string[];
   /** What all the rows are in. */
   readonly within: RefObject<HTMLElement | null>;
@@ -47,7 +47,7 @@ export function useRowCursor({ keys, within, reveal }: RowCursorOptions): RowCur
     target.focus({ preventScroll: true });
   };
 
-  // While it is drawn anew, a row that goes is still there.
+  // During a render, a row that is about to go is still in the document.
   last.current = focused() ?? last.current;
   if (last.current !== null) {
     const isThere = keys.includes(last.current);

@@ -45,7 +45,7 @@ export function startShortcuts(): void {
     if (isTaken(event)) return;
     const pressed = keyOf(event);
     const shortcut = active.peek().findLast(({ key }) => key === pressed);
-    // A key that is held must not order anything twice; moving on by it is what it is held for.
+    // A held key must not act twice, except to move.
     if (shortcut === undefined || (event.repeat && !MOVES.has(pressed))) return;
     event.preventDefault();
     shortcut.run();
@@ -54,7 +54,7 @@ export function startShortcuts(): void {
 
 /** Takes the focus from a field or the output. */
 function leave(target: EventTarget | null): boolean {
-  // Left to itself, the browser would empty a field for a search, while the list went on being narrowed by it.
+  // By default the browser clears a search field on Escape, without an event that would clear the filter.
   const isField = target instanceof HTMLInputElement && target.closest('dialog') === null;
   const isOutput = target instanceof HTMLElement && target.closest('[data-output]') !== null;
   if (!isField && !isOutput) return false;

@@ -84,10 +84,10 @@ export function AuditPage() {
   );
 }
 
-/** Entries of kills tell a run by its id alone; its machine is known by its kill, or while it is open. */
+/** Kill entries name a run only by its id; its machine comes from the kill, or from the open run. */
 async function readKills(): Promise<void> {
   const answer = await fetchKills({ job: null, state: '', limit: KNOWN_KILLS, cursor: null });
-  // Without them there are ids in place of some machines; the list itself tells of a failure.
+  // Without them there are ids in place of some machines; the list itself reports a failure.
   if (answer.ok) upsertKills(answer.value.items);
 }
 
@@ -105,7 +105,7 @@ function readFilter(from: URLSearchParams): AuditFilter {
   };
 }
 
-/** Names that neither the tokens nor the entries at hand tell are looked up where the token was made. */
+/** Names found neither in the tokens nor in these entries come from the entry that created the token. */
 function useNames(entries: readonly AuditEntry[]): ReadonlyMap<string, string> {
   const tokens = useSignal<readonly Token[]>([]);
   const isRead = useSignal(false);
@@ -113,7 +113,7 @@ function useNames(entries: readonly AuditEntry[]): ReadonlyMap<string, string> {
   const asked = useRef(new Set<string>());
   useEffect(() => {
     void fetchTokens().then((answer) => {
-      // Without them there are ids in place of some names; the list itself tells of a failure.
+      // Without them there are ids in place of some names; the list itself reports a failure.
       if (answer.ok) tokens.value = answer.value.items;
       isRead.value = true;
     });
@@ -137,7 +137,7 @@ interface AsOfProps {
   readonly filter: AuditFilter;
 }
 
-/** The list stands still while it is read; what is newer is offered. */
+/** The list doesn't change while it is read; newer entries are offered. */
 function AsOf({ lister, filter }: AsOfProps) {
   const { items, readAt, isBusy } = lister.state.value;
   if (readAt === null) return <p class="as-of" />;

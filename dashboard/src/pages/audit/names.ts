@@ -1,4 +1,4 @@
-/** The names of tokens by their ids: those that are there, and those that the entries tell of. Pure. */
+/** The names of tokens by their ids: from the list of tokens, and from entries. Pure. */
 import type { AuditEntry, Token } from '#protocol/api';
 
 /** The one that is a secret of the deployment, and in no list. */
@@ -14,7 +14,7 @@ export function namesOf(tokens: readonly Token[], entries: readonly AuditEntry[]
   return names;
 }
 
-/** Tokens that entries are about and that nothing tells the name of. */
+/** Tokens in entries whose name is unknown. */
 export function unnamed(entries: readonly AuditEntry[], names: ReadonlyMap<string, string>): string[] {
   const ids = entries
     .filter(({ action }) => action === 'token_deleted' || action === 'token_rotated')
@@ -22,7 +22,7 @@ export function unnamed(entries: readonly AuditEntry[], names: ReadonlyMap<strin
   return [...new Set(ids)].filter((id) => !names.has(id));
 }
 
-/** With the end of its id where the name alone does not tell which one it is. */
+/** With the end of its id where the name is ambiguous. */
 export function actorChoices(names: ReadonlyMap<string, string>): { readonly id: string; readonly label: string }[] {
   const times = new Map<string, number>();
   for (const name of names.values()) times.set(name, (times.get(name) ?? 0) + 1);

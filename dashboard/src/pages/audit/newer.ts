@@ -20,7 +20,7 @@ export function newerKills(entries: readonly AuditEntry[], readAt: number, heard
       Date.parse(requested_at) > readAt - CLOCK_MS &&
       !listed.has(id) &&
       (filter.subject === null || filter.subject === job) &&
-      // By whom is told by name, and names are not unique.
+      // A kill names its requester, and names are not unique.
       filter.actor === null,
   ).length;
 }

@@ -40,7 +40,7 @@ const RotatedDetail = v.object({ old_ends_at: v.string() });
 const ConflictDetail = v.object({ run: v.string(), machine: v.string(), first_job: v.string() });
 const RefusedDetail = v.object({ code: v.string() });
 
-/** What is known by id, and is to be told by name; null for what is not known. */
+/** Names for ids; null where unknown. */
 export interface Names {
   token(id: string): string | null;
   /** Where a run is. */

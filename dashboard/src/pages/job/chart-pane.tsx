@@ -26,7 +26,7 @@ function ask(): void {
   );
 }
 
-/** The points of runs that go on climb by so much at a time. */
+/** Points of running runs climb in steps of this size. */
 const STEP_MS = 5_000;
 /** Of a single run the words say all. */
 const WORTH_DRAWING = 2;

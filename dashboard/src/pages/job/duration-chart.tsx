@@ -22,7 +22,7 @@ import { nearest, type Pixel, type Point, pointsOf, timeRange, timeTexts } from 
 const HEIGHT_PX = 220;
 const DURATION_AXIS_PX = 60;
 const TIME_AXIS_PX = 42;
-/** The signs of the states, as large as here they can be told apart; what is as it should be is quiet. */
+/** The state symbols, large enough to differ; successes are subdued. */
 const SHAPE_SIZE = 16;
 const MARK_PX = 15;
 const QUIET_MARK_PX = 12;
@@ -170,7 +170,7 @@ function usePlot(place: { readonly current: HTMLElement | null }, points: readon
   };
 }
 
-/** The library's plot: made anew when its scale becomes another, otherwise given new data. */
+/** The library's plot: rebuilt when its scale changes, otherwise updated. */
 class Drawn {
   readonly #element: HTMLElement;
   readonly #resized: ResizeObserver;

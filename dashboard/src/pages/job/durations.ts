@@ -38,9 +38,9 @@ const COARSE_MS = [1, 10, 100, SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, HOUR, 6
 
 const MOST_STEPS = 5;
 const FEWEST_MARKS = 3;
-/** A run that took so many times the usual would press all others to the floor. */
+/** A run that took this many times the median would flatten all others. */
 const OUTLIER = 10;
-/** What is so much shorter than the usual is all the same: at once. */
+/** Durations shorter than this share of the median are drawn alike. */
 const SHORTEST_PART = 1_000;
 const SHORTEST_MS = 1;
 

@@ -1,4 +1,4 @@
-/** What a job's history is narrowed to, as the address says it: `?state=failed,killed&machine=…&instance=…`. Pure. */
+/** The filters of a job's history, as in the address: `?state=failed,killed&machine=…&instance=…`. Pure. */
 import type { Run } from '#protocol/api';
 import { isLive, RUN_STATES, type RunState } from '#protocol/run-state';
 

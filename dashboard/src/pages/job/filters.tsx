@@ -1,4 +1,4 @@
-/** What the history and the chart are narrowed to. The signs of the states are those of the chart. */
+/** The filters of history and chart. The state symbols are those of the chart. */
 import type { RefObject } from 'preact';
 import { DensityToggle } from '../../components/density.tsx';
 import { STATE_LABELS } from '../../format/run-state-labels.ts';

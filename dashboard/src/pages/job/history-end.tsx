@@ -20,7 +20,7 @@ export function HistoryEnd({ history, filter, shown }: HistoryEndProps) {
   const listing = history.listing.value;
   const { isBusy, failure } = listing;
   const hasMore = hasMoreToLoad(history);
-  // Observed anew with each page: one that is still in view after a page has come is not told of otherwise.
+  // Observed again after each page: an end that stays in view causes no further event.
   useEffect(() => {
     if (!hasMore || isBusy || failure !== null || end.current === null) return;
     const observer = new IntersectionObserver(

@@ -1,4 +1,4 @@
-/** The sign of a state beside its name, as it is in the chart: by shape as much as by colour. */
+/** The symbol of a state next to its name, as in the chart: by shape as well as by colour. */
 import type { RunState } from '#protocol/run-state';
 import { StateShape } from '../../components/run-state.tsx';
 

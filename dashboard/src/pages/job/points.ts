@@ -1,4 +1,4 @@
-/** Runs as points of the chart: where they are, which one is meant, and how the time below them is told. Pure. */
+/** Runs as points of the chart: positions, hit testing and the labels of the time axis. Pure. */
 import type { Run } from '#protocol/api';
 import { timeFormat } from '../../format/time-format.ts';
 import { durationMs } from './durations.ts';
@@ -21,7 +21,7 @@ export function pointsOf(runs: readonly Run[], nowMs: number): Point[] {
 }
 
 const MARGIN_PART = 0.02;
-/** Around a single point there is nothing to tell how wide the chart should be. */
+/** A single point doesn't determine the width of the chart. */
 const NARROWEST_SECONDS = 30;
 
 /** From where to where the time below the chart goes, in seconds. */

@@ -1,4 +1,4 @@
-/** The last kills of the job: who ordered them, when, and what has become of them. */
+/** The job's most recent kills: who requested them, when, and their progress. */
 import { useComputed } from '@preact/signals';
 import type { Kill } from '#protocol/api';
 import { progressText } from '../../components/kill-bar.tsx';
@@ -53,7 +53,7 @@ export function RecentKills({ job, isKnown }: RecentKillsProps) {
   );
 }
 
-/** One order is one row, whatever it was for. */
+/** A batch is one row. */
 function LastKill({ kill }: { readonly kill: Kill | Batch }) {
   const kills = isBatch(kill) ? kill.kills : [kill];
   const [first] = kills;

@@ -25,7 +25,7 @@ export function useRunRows(prefix: string, runs: readonly Run[], estimatePx: num
   return { runs, list, virtual, prefix };
 }
 
-/** What a run's row is known by. All runs are of one job: their ids tell them apart. */
+/** The key of a run's row. All runs are of one job, so their ids are unique. */
 export function keyOf({ prefix }: Pick<RunRows, 'prefix'>, { id }: Run): string {
   return prefix + id;
 }

@@ -19,7 +19,7 @@ interface JobCursorOptions {
   ask(scope: KillScope): void;
 }
 
-/** One cursor for both of the job's lists: from the last run of the upper one it goes on to the first of the lower. */
+/** One cursor for both of the job's lists: after the last run of the upper one comes the first of the lower. */
 export function useJobCursor(options: JobCursorOptions): void {
   const { within, openRows, pastRows, open, isComplete, selection, ask } = options;
   const keys = [...keysOf(openRows), ...keysOf(pastRows)];

@@ -40,7 +40,7 @@ export function useOpenRuns(follower: JobFollower): OpenRuns {
   };
 }
 
-/** What nobody hears of comes first, then what runs, by machine. */
+/** Disconnected runs first, then by machine. */
 function inOrder(runs: Run[]): Run[] {
   return runs.sort((a, b) => {
     if (a.connected !== b.connected) return a.connected ? 1 : -1;

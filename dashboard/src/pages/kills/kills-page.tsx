@@ -1,4 +1,4 @@
-/** What was ordered, newest first, and how far it has come: as it goes on. */
+/** All kills, newest first, with live progress. */
 import './kills.css';
 import { useMemo, useRef } from 'preact/hooks';
 import type { Kill } from '#protocol/api';
@@ -45,7 +45,7 @@ export function KillsPage() {
   kept.note(listing.items.length);
   list.shown = listedIds(list.shown, listing, kills.value, filter);
   const listed = newestFirst(list.shown, kills.value);
-  // By the address, one order alone is shown with its parts.
+  // An address that names a batch opens it.
   const toggled = useKeptSet('toggled');
   const opened = filter.batch === null ? toggled.value : new Set([filter.batch]);
   const toggle = (id: string) => {
@@ -197,7 +197,7 @@ interface BatchRowProps {
   toggle(): void;
 }
 
-/** All that one order has made. */
+/** The kills of one batch. */
 function BatchRow({ batch, isOpen, toggle }: BatchRowProps) {
   const [first] = batch.kills;
   if (first === undefined) return null;

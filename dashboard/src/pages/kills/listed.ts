@@ -11,7 +11,7 @@ export interface KillFilter {
   readonly job: string | null;
   /** Empty for all. */
   readonly states: readonly KillState[];
-  /** Only what one order has made. */
+  /** Only one batch. */
   readonly batch: string | null;
 }
 
@@ -33,7 +33,7 @@ export function listedIds(
   const ids = new Set(shown);
   for (const { id } of items) ids.add(id);
   if (readAt === null) return ids;
-  // What is older than all that was read comes when that is read: shown now, it would stand next to a hole.
+  // An older kill is shown once its page is loaded: before that, kills between would be missing.
   const oldest = hasMore ? (items.at(-1)?.id ?? '') : '';
   for (const kill of heard.values()) {
     if (kill.id > oldest && isAskedFor(kill, filter)) ids.add(kill.id);
@@ -57,10 +57,10 @@ function isAskedFor({ job, state, batch }: Kill, filter: KillFilter): boolean {
 
 export type KillListRow =
   | { readonly kind: 'batch'; readonly batch: Batch; readonly isOpen: boolean }
-  /** @property isPart whether it stands below the row of its order */
+  /** @property isPart whether it is listed under its batch */
   | { readonly kind: 'kill'; readonly kill: Kill; readonly isPart: boolean };
 
-/** One order is one row, and its parts follow it where it is open. @param opened orders that were opened */
+/** A batch is one row, followed by its kills when it is open. @param opened the open batches */
 export function rowsOf(listed: readonly Kill[], opened: ReadonlySet<string>): KillListRow[] {
   return byBatch(listed).flatMap((item): KillListRow[] => {
     if (!isBatch(item)) return [{ kind: 'kill', kill: item, isPart: false }];

@@ -6,7 +6,7 @@ import { hasSurvivors } from '../../state/survivors.ts';
 /** web-2 comes before web-10. */
 const BY_NAME = new Intl.Collator('en', { numeric: true });
 
-/** What the list of targets can be narrowed to. */
+/** The filters of the list of targets. */
 export type TargetShow = TargetState | 'survivors';
 
 export interface TargetGroup {
@@ -14,7 +14,7 @@ export interface TargetGroup {
   readonly count: number;
 }
 
-/** What needs somebody first, then what is under way, then what is over; only what there is. */
+/** Only groups that exist: first what needs attention, then what is in progress, then what is done. */
 export function targetGroups(targets: readonly Target[]): TargetGroup[] {
   const order: readonly TargetShow[] = ['survivors', 'lost', ...TARGET_STATES.filter((state) => state !== 'lost')];
   return order

@@ -1,4 +1,4 @@
-/** On a phone, what needs attention would hide what runs: where it is much it is one line, which opens. */
+/** On a phone, many rows under Needs attention would push running jobs out of view: they fold into one line. */
 import { useKeptSet } from '../../hooks/kept-set.ts';
 import { NARROW, useMedia } from '../../hooks/use-media.ts';
 import type { Overview, Row } from './rows.ts';
@@ -24,7 +24,7 @@ export function useAttentionFold({ rows, counts }: Overview): [rows: readonly Ro
   return [isOpen ? rows : withoutAttention(rows), { isOpen, toggle }];
 }
 
-/** How many rows there are of what needs attention, beside others. Pure. */
+/** How many rows need attention, if there are others as well. Pure. */
 export function attentionRows(rows: readonly Row[]): number {
   const others = endOfAttention(rows);
   return rows[0]?.kind === 'section' && rows[0].section === 'attention' && others < rows.length ? others - 1 : 0;

@@ -1,6 +1,6 @@
 /**
- * What the overview is narrowed to, as typed: words that must all be found in the job, the machine or the state.
- * `job:`, `machine:` and `state:` before a word narrow it to one of them. Pure.
+ * The overview's filter, as typed: each word must match the job, the machine or the state.
+ * A prefix `job:`, `machine:` or `state:` restricts a word to one field. Pure.
  */
 
 /** What can be looked for in a row. */

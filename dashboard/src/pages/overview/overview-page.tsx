@@ -1,4 +1,4 @@
-/** What needs somebody, what runs, what rests: as it changes, and how it is stopped. */
+/** The overview: what needs attention, what is running and what is idle, live, with kills. */
 import './overview.css';
 import { useComputed } from '@preact/signals';
 import { useRef } from 'preact/hooks';
@@ -93,7 +93,7 @@ export function OverviewPage({ who }: { readonly who: Session }) {
   );
 }
 
-/** What the reader has typed to narrow the list. */
+/** The filter as typed. */
 function typed(): string {
   return query.value.get('q') ?? '';
 }

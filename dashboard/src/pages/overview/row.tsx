@@ -98,7 +98,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
   );
 }
 
-/** A job on machines where nothing of it runs, by how it ended there last. */
+/** A job on machines where it isn't running, with its last result there. */
 export function RestRow({ job, ends, count }: RowOfKind<'rest'>) {
   const [last] = ends;
   if (last === undefined) return null;
@@ -136,7 +136,7 @@ export function machinesText(last: LastEnd, count: number, all: number): string 
   return count === 1 ? `${last.machine} (1 of ${all})` : `${count} of ${all} machines`;
 }
 
-/** More of them nobody reads in a hint. */
+/** More don't fit into a tooltip. */
 const NAMED_MACHINES = 20;
 
 function machinesTitle(ends: readonly LastEnd[], count: number): string {

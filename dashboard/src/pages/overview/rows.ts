@@ -1,6 +1,5 @@
 /**
- * What the overview shows, row by row: what needs attention on top, then what runs, then the jobs that rest. By name, so
- * that a row stays where the eye has found it. Pure.
+ * The rows of the overview: needs attention, running, idle. Sorted by name, so that a row stays in its place. Pure.
  */
 import type { LastEnd, Run } from '#protocol/api';
 import { isBadEnd, isLive } from '#protocol/run-state';
@@ -109,7 +108,7 @@ export function keyOf(row: Row): string {
   }
 }
 
-/** The runs that a row stands for, and that can be selected with it. */
+/** The runs of a row, which can be selected with it. */
 export function runsOf(row: Row): readonly Run[] {
   switch (row.kind) {
     case 'section':
@@ -122,7 +121,7 @@ export function runsOf(row: Row): readonly Run[] {
   }
 }
 
-/** How it is with a run can't be known, and somebody may have to look. */
+/** The run's state is uncertain. */
 function needsAttention(run: Run): boolean {
   return !isLive(run.state) || !run.connected;
 }

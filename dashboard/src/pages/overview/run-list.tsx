@@ -18,7 +18,7 @@ interface RunListProps {
   readonly rows: readonly Row[];
   /** How what needs attention is folded; null when it is not. */
   readonly fold: AttentionFold | null;
-  /** What the reader has narrowed, folded or unfolded. */
+  /** The filters and folds: when they change, rows are meant to move. */
   readonly wish: string;
   readonly selection: Selection;
   ask(scope: KillScope): void;

@@ -13,7 +13,7 @@ interface EventTimelineProps {
   readonly progress: KillProgress | null;
 }
 
-/** Everything that has happened to the run, in order, and what is bound to come next. */
+/** Everything that happened to the run, in order, and what comes next. */
 export function EventTimeline({ events, isCut, progress }: EventTimelineProps) {
   return (
     <section class="events" aria-labelledby="events">

@@ -1,4 +1,4 @@
-/** Of a run that ended badly: the last that it said on stderr, and the last one that went well. */
+/** For a run that ended badly: its last lines on stderr, and the last good run. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Run } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
@@ -8,7 +8,7 @@ import { Link, runPath } from '../../router.tsx';
 import { refOf } from '../../state/run-ref.ts';
 import { lastLines } from './last-lines.ts';
 
-/** What it said is looked for in so much of the end of its output. */
+/** How much of the end of the output is searched for stderr. */
 const SEARCHED_BYTES = 64 * 1024;
 /** More than there is room for: the last are seen first. */
 const SHOWN_LINES = 40;

@@ -1,4 +1,4 @@
-/** Ending a run: asked once, then told step by step. */
+/** Killing a run: one dialog, then progress step by step. */
 
 import { useRef } from 'preact/hooks';
 import type { Run } from '#protocol/api';
@@ -78,17 +78,17 @@ function leftText({ left_running: { length } }: Run): string {
   return `Left running: ${length === 1 ? '1 process' : `${length} processes`}`;
 }
 
-/** What can be ordered now: `force` while a kill is under way that a SIGKILL would speed up. */
+/** The available kill: `force` while a kill is in progress that SIGKILL would speed up. */
 export function killOffer(run: Run, progress: KillProgress | null): 'kill' | 'force' | 'none' {
   const who = session.value;
   if (who.kind !== 'signed_in' || !mayKill(who.session, run.job) || !hasWorkForKill(run)) return 'none';
   if (progress === null) return 'kill';
   if (progress.outcome === 'under_way') return canForce(progress) ? 'force' : 'none';
-  // A kill that a run was lost under still stands: it is carried out when the run comes back.
+  // A kill whose run was lost stays valid: it is carried out when the run reconnects.
   return progress.outcome === 'lost' && progress.kills.length > 0 ? 'none' : 'kill';
 }
 
-/** While a grace runs, or while the first order has not got through, an order without grace changes something. */
+/** During a grace period, or before the first kill was delivered, a kill without grace makes a difference. */
 function canForce(progress: KillProgress): boolean {
   const killed = progress.steps.some((step) => step.name === 'kill' && step.state === 'done');
   const forced = progress.kills.some((kill) => kill.signal === 'SIGKILL' || kill.graceMs === 0);

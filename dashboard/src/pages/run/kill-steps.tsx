@@ -112,13 +112,13 @@ function summaryOf(run: Run, progress: KillProgress): string {
 
 function endText({ exit_code }: Run, { survivors, related, isAfterEnd }: KillProgress): string {
   const what = hasSurvivors(survivors) ? 'Some processes survived' : 'Ended';
-  // How the run itself ended stands, and has nothing to do with this kill.
+  // The run's own result has nothing to do with this kill.
   if (isAfterEnd && hasSurvivors(survivors)) return `${what}.`;
   if (isAfterEnd) return related.length > 0 ? 'Nothing else is left running.' : 'Nothing is left running.';
   return exit_code === null ? `${what}.` : `${what}, exit code ${exit_code}.`;
 }
 
-/** Of an order that came after the end: it must not look as if it had done anything. */
+/** A kill requested after the end must not look as if it had done anything. */
 function tooLateText({ ended_at }: Run, { kills, isAfterEnd }: KillProgress): string {
   const last = kills.at(-1);
   if (isAfterEnd || last === undefined || ended_at === null || kills.length === 1) return '';

@@ -6,7 +6,7 @@ import { formatBytes } from '#shared/format-bytes';
 import type { Gap } from '../../api/calls.ts';
 import { keyStep } from './log-places.ts';
 
-/** A key that is held goes on; what lies on the way is not asked for. */
+/** A held key keeps moving; positions passed on the way are not loaded. */
 const REST_MS = 200;
 
 interface LogBarProps {

@@ -30,7 +30,7 @@ export function keyStep(
   return by > 0 ? (gaps.find((gap) => holds(gap, from) && holds(gap, to))?.end ?? to) : to;
 }
 
-/** Where to begin to see what is at the offset: where bytes are missing, at their first, so that all of them are told. */
+/** Where to begin to see what is at the offset: in a gap, at its start, so that the whole gap is shown. */
 export function beginningOf(offset: number, gaps: readonly Gap[]): number {
   return gaps.find((gap) => holds(gap, offset))?.start ?? offset;
 }

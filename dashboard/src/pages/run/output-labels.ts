@@ -33,12 +33,12 @@ export function aimText(offset: number, total: number): string {
   return offset >= total ? 'To the end' : `To ${formatBytes(offset)} of ${formatBytes(total)}`;
 }
 
-/** What has been told of missing bytes. */
+/** The events of missing bytes. */
 export function gapEvents(events: readonly RunEvent[]) {
   return events.filter((event) => event.type === 'output_gap' || event.type === 'output_trimmed');
 }
 
-/** What a reader of the whole log would look for in vain; null when nothing is known to be missing. */
+/** What the stored output lacks; null when nothing is known to be missing. */
 export function missingText(events: readonly RunEvent[]): string | null {
   let bytes = 0;
   let isTrimmed = false;

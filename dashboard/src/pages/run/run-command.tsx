@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
-/** What is run. Of a long one the first lines, which fade where they go on. */
+/** The command line. Of a long one the first lines, faded at the end. */
 export function RunCommand({ command }: { readonly command: string }) {
   const code = useRef<HTMLElement>(null);
   const [isLong, setIsLong] = useState(false);

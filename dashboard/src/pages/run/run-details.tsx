@@ -1,4 +1,4 @@
-/** What there is to know of a run beside its state and its output. */
+/** Facts about a run, apart from its state and its output. */
 
 import type { ComponentChildren } from 'preact';
 import type { Run } from '#protocol/api';

@@ -23,13 +23,13 @@ export const REASON_SENTENCES: Readonly<Record<EndReason, string>> = {
   wrapper_failed: 'The wrapper itself failed.',
 };
 
-/** What became of the command when its wrapper died; it may have been ended with it, or go on by itself. */
+/** The state of the command after its wrapper died: it may have ended, or still be running. */
 export function orphanSentence(run: Pick<Run, 'machine' | 'pid'>): string {
   const where = run.pid === null ? run.machine : `${run.machine} (PID ${run.pid})`;
   return `The command may still be running on ${where}; Leash can’t stop it from here.`;
 }
 
-/** Whether somebody saw it end. Of the others it is known only when they were last heard of. */
+/** Whether the end was observed. Otherwise only the time of last contact is known. */
 export function wasSeenToEnd(reason: EndReason | null): boolean {
   return reason !== 'silence' && reason !== 'wrapper_died';
 }

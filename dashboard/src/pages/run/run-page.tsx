@@ -87,7 +87,7 @@ function Loaded({ run, follower }: { readonly run: Run; readonly follower: RunFo
   );
 }
 
-/** In these a run is being killed, or has been: what there is to tell of that has its place before it is known. */
+/** States with a kill: its progress has its place before it is loaded. */
 const WITH_PROGRESS: ReadonlySet<Run['state']> = new Set(['killing', 'killed', 'timed_out']);
 
 /** A kill of which the steps are about to be known. Without them it is shown as a run is. */

@@ -10,7 +10,7 @@ export interface TextDialogProps {
   close(): void;
 }
 
-/** It stands still, whatever is printed meanwhile: what is selected must not move. */
+/** It doesn't follow new output: a selection must not move. */
 export function TextDialog({ text: [before, after], part, close }: TextDialogProps) {
   const place = useRef<HTMLSpanElement>(null);
   useLayoutEffect(() => place.current?.scrollIntoView({ block: 'start' }), []);

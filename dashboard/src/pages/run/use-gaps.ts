@@ -5,7 +5,7 @@ import { fetchGaps, type Gap } from '../../api/calls.ts';
 import type { RunName } from '../../state/run-ref.ts';
 import { gapEvents } from './output-labels.ts';
 
-/** Null until it is known. If it can't be: what is missing is told in the output all the same. */
+/** Null until loaded. If loading fails, the output marks its gaps all the same. */
 export function useGaps(run: RunName, events: readonly RunEvent[], isLong: boolean): readonly Gap[] | null {
   const [gaps, setGaps] = useState<readonly Gap[] | null>(null);
   const told = gapEvents(events).length;

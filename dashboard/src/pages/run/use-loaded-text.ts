@@ -10,7 +10,7 @@ type ShownText = Omit<TextDialogProps, 'close'>;
 export interface LoadedText {
   /** What is selected, or all that is loaded. */
   copy(): string;
-  /** As the copy button tells it: said for a moment. */
+  /** For the copy button: shown for a moment. */
   toldCopied(isCopied: boolean): void;
   /** Whether it is to be said that all that is loaded was copied. */
   readonly isAllCopied: ReadonlySignal<boolean>;

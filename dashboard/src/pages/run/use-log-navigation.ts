@@ -42,7 +42,7 @@ export function useLogNavigation({ run, events, feed, total, terminal, toEnd }: 
       terminal.view.current?.goTo(offset);
     } else {
       terminal.view.current?.leaveFor(offset);
-      // Near the end, what is there is shown with some lines before it, and goes on.
+      // Near the end, opens the tail instead, which follows new output.
       feed.openAt(Math.max(0, Math.min(openingFor(offset, gaps ?? []), total - TAIL_BYTES)));
     }
   };

@@ -1,8 +1,8 @@
-/** The address follows to where the reader is in a log, and leads there again: an offset never changes its byte. */
+/** Keeps the reader's position in the output in the address: an offset always means the same byte. */
 import { useEffect, useRef } from 'preact/hooks';
 import { query, setFilter } from '../../router.tsx';
 
-/** As long as the reader goes on, the address stays. */
+/** The address changes once the reader rests this long. */
 const REST_MS = 500;
 
 interface Whereabouts {

@@ -1,4 +1,4 @@
-/** The terminal of a run's output: loaded, kept fed, and what it tells as signals. */
+/** The terminal of a run's output: loads it, feeds it, and exposes its state as signals. */
 import { type ReadonlySignal, useSignal, useSignalEffect } from '@preact/signals';
 import type { RefObject } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';

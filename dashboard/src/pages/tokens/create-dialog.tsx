@@ -1,4 +1,4 @@
-/** A new token, as narrow as can be. */
+/** The dialog that creates a token. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TokenWithSecret } from '../../api/calls.ts';
 import { Dialog } from '../../components/dialog.tsx';

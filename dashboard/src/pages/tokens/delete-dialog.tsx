@@ -69,7 +69,7 @@ export function LastUse({ at }: { readonly at: string }) {
   return <RoughlyAgo at={at} everyMs={USE_NOTED_MS} />;
 }
 
-/** The list may be as old as the page: whether it is in use is asked anew. */
+/** The list may be old: the last use is loaded again. */
 function Usage({ known }: { readonly known: Token }) {
   const use = useSignal<'asking' | 'unknown' | { readonly at: string | null }>('asking');
   useEffect(() => {

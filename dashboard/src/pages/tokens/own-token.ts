@@ -12,7 +12,7 @@ export function ownToken(session: Session, tokens: readonly Token[], token: Toke
   return alike === 1 && !mayBeAdminSecret(session) ? 'yes' : 'maybe';
 }
 
-/** Opened with the secret of the deployment, as far as can be told: that one is in no list. */
+/** Probably opened with the deployment secret, which is not in the list of tokens. */
 export function isAdminSecret(session: Session, tokens: readonly Token[]): boolean {
   return mayBeAdminSecret(session) && !tokens.some((token) => fits(session, token));
 }

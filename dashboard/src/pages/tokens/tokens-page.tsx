@@ -189,7 +189,7 @@ function TokenList({ list: { tokens, at }, who, read, act }: TokenListProps) {
       {isAdminSecret(who, tokens) && (
         <p class="help own-secret">
           You’re using <code>LEASH_ADMIN_TOKEN</code>, the deployment secret. Create a personal token for daily use: it
-          can be rotated, revoked and told apart in the audit log.
+          can be rotated, revoked and identified in the audit log.
         </p>
       )}
       {shown.length > 0 && (
