@@ -87,7 +87,7 @@ test('a link carries the filter and what is shown', async () => {
   expect(new URL(browser.page.url()).searchParams.get('q')).toBe('linked right');
   await browser.page.getByRole('button', { name: /^Idle/ }).click();
   await browser.page.getByText('No runs match this filter.').waitFor();
-  expect(new URL(browser.page.url()).searchParams.get('show')).toBe('resting');
+  expect(new URL(browser.page.url()).searchParams.get('show')).toBe('idle');
   await world.current.kill('linked');
 });
 
@@ -159,7 +159,7 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   const order = browser.page.getByRole('region', { name: 'Your kills' });
   // The rows and what is under way are there, out of lists.
   await row('forced').first().waitFor();
-  await browser.page.locator('.order:not(:has(.danger))').getByText('Loading progress…').waitFor();
+  await browser.page.locator('.pending-kill:not(:has(.danger))').getByText('Loading progress…').waitFor();
   release();
   await order.getByText('2 in grace period').waitFor();
 

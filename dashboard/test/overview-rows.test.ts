@@ -42,7 +42,7 @@ function told(row: Row): string {
       return `${row.job.name} x${row.runs.length}`;
     case 'run':
       return `${row.job === null ? '  ' : ''}${row.run.job} ${row.run.machine}`;
-    case 'rest':
+    case 'idle':
       return `${row.job.name}: ${row.ends.map(({ machine, state }) => `${machine} ${state}`).join(', ')}`;
   }
 }
@@ -60,7 +60,7 @@ test('what needs attention comes first, then what runs, then what rests, each by
     'etl x2',
     '  etl web-1',
     '  etl web-2',
-    '# resting 2',
+    '# idle 2',
     'clean: web-1 succeeded',
     'rotate: web-1 succeeded',
   ]);
@@ -80,9 +80,9 @@ describe('the filter', () => {
   });
 
   test('counts all sections, whichever is shown', () => {
-    const { rows, counts } = overviewOf(fleet, wishes('', { only: 'resting' }));
-    expect(rows.map(told)[0]).toBe('# resting 2');
-    expect(counts).toEqual({ attention: 2, running: 3, resting: 2 });
+    const { rows, counts } = overviewOf(fleet, wishes('', { only: 'idle' }));
+    expect(rows.map(told)[0]).toBe('# idle 2');
+    expect(counts).toEqual({ attention: 2, running: 3, idle: 2 });
   });
 });
 
@@ -122,29 +122,29 @@ describe('of a job on thirty machines whose first failed and whose others succee
   const listed = makeFleet(list);
   const reported = makeFleet({ runs: ends.map(({ run: id, ...end }) => makeRun({ id, ...end, seq: 9 })) });
   const rows = (fleet: Fleet, typed = '') =>
-    overviewOf(fleet, wishes(typed)).rows.filter(({ kind }) => kind === 'rest');
+    overviewOf(fleet, wishes(typed)).rows.filter(({ kind }) => kind === 'idle');
 
   test.each([
     ['listed', listed],
     ['reported', reported],
   ])('the first needs attention, as %s', (_, of) => {
-    expect(overviewOf(of, wishes()).counts).toEqual({ attention: 1, running: 0, resting: 0 });
+    expect(overviewOf(of, wishes()).counts).toEqual({ attention: 1, running: 0, idle: 0 });
     expect(rows(of)).toMatchObject([{ section: 'attention', ends: [{ machine: 'm0', state: 'failed' }], count: 1 }]);
     expect(machineCount(of.jobs.get('backup')?.lastEnds ?? NO_LAST_ENDS)).toBe(30);
     expect(machinesText(makeLastEnd({ machine: 'm0' }), 1, 30)).toBe('m0 (1 of 30)');
-    expect(rows(of, 'machine:m17')).toMatchObject([{ section: 'resting', ends: [{ machine: 'm17' }] }]);
+    expect(rows(of, 'machine:m17')).toMatchObject([{ section: 'idle', ends: [{ machine: 'm17' }] }]);
   });
 
   test('a later success there ends that, and all of them count', () => {
     const fixed = makeFleet(list, {
       runs: [makeRun({ id: runId(200), machine: 'm0', state: 'succeeded', final: true, ended_at: at(50) })],
     });
-    expect(rows(fixed)).toMatchObject([{ section: 'resting', count: 30 }]);
+    expect(rows(fixed)).toMatchObject([{ section: 'idle', count: 30 }]);
   });
 
   test('while the first runs again it needs none, and the others rest no more', () => {
     const again = makeFleet(list, { runs: [makeRun({ id: runId(201), machine: 'm0' })] });
-    expect(overviewOf(again, wishes()).counts).toEqual({ attention: 0, running: 1, resting: 0 });
+    expect(overviewOf(again, wishes()).counts).toEqual({ attention: 0, running: 1, idle: 0 });
   });
 
   test('those that a list only counts are counted', () => {

@@ -47,9 +47,9 @@ function PendingKillRow({ pending }: { readonly pending: PendingKill }) {
   const { state } = pending;
   const unfinished = forceableRuns(pending);
   return (
-    <div class="order" data-order={state.kind}>
-      <strong class="order-what">{whatOf(pending)}</strong>
-      <span class="order-progress" role="status">
+    <div class="pending-kill" data-pending={state.kind}>
+      <strong class="pending-kill-what">{whatOf(pending)}</strong>
+      <span class="pending-kill-progress" role="status">
         {state.kind === 'sending' && 'Sending…'}
         {state.kind === 'failed' && <span class="problem">{failureText(state)}</span>}
         {state.kind === 'failed' && state.kills.length > 0 && (
@@ -60,7 +60,7 @@ function PendingKillRow({ pending }: { readonly pending: PendingKill }) {
         )}
         {state.kind === 'stored' && <Progress pending={pending} ids={state.kills} known={kills.value} />}
       </span>
-      <span class="order-actions">
+      <span class="pending-kill-actions">
         {state.kind === 'failed' && (
           <button type="button" class="button quiet" onClick={() => retryKill(pending)}>
             Try again

@@ -32,7 +32,7 @@ export function JobHead({ name, firstSeenAt, job, children }: JobHeadProps) {
 }
 
 /** Nothing of it runs: how it ended last. */
-export function Resting({ job }: { readonly job: JobSummary | null }) {
+export function Idle({ job }: { readonly job: JobSummary | null }) {
   const last = job?.ends[0];
   return (
     <div class="nothing job-idle">

@@ -2,7 +2,7 @@ import { TruncatedNotice } from '../../components/truncated-notice.tsx';
 import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import type { JobSummary } from '../../state/store.ts';
-import { Resting } from './job-head.tsx';
+import { Idle } from './job-head.tsx';
 import { OpenRow } from './run-row.tsx';
 import { RunList, type RunRows } from './run-rows.tsx';
 import { type OpenRuns, SHOWN_FOLDED } from './use-open-runs.ts';
@@ -32,7 +32,7 @@ export function OpenRunsSection({ open, rows, job, isKnown, isCut, selection, as
         </TruncatedNotice>
       )}
       {open.all.length === 0 ? (
-        isKnown && <Resting job={job} />
+        isKnown && <Idle job={job} />
       ) : (
         <RunList rows={rows} label="Running now" row={(run) => <OpenRow run={run} selection={selection} ask={ask} />} />
       )}

@@ -99,7 +99,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
 }
 
 /** A job on machines where it isn't running, with its last result there. */
-export function RestRow({ job, ends, count }: RowOfKind<'rest'>) {
+export function IdleRow({ job, ends, count }: RowOfKind<'idle'>) {
   const [last] = ends;
   if (last === undefined) return null;
   return (

@@ -10,13 +10,13 @@ import { refOf } from '../../state/run-ref.ts';
 import type { JobSummary } from '../../state/store.ts';
 import { type Filter, matches } from './filter.ts';
 
-export const SECTIONS = ['attention', 'running', 'resting'] as const;
+export const SECTIONS = ['attention', 'running', 'idle'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export const SECTION_NAMES: Readonly<Record<Section, string>> = {
   attention: 'Needs attention',
   running: 'Running',
-  resting: 'Idle',
+  idle: 'Idle',
 };
 
 export type Row =
@@ -25,11 +25,11 @@ export type Row =
   | { readonly kind: 'job'; readonly job: JobSummary; readonly runs: readonly Run[]; readonly isOpen: boolean }
   /** @property job for the only run of its job in this section */
   | { readonly kind: 'run'; readonly run: Run; readonly job: JobSummary | null }
-  | RestRow;
+  | IdleRow;
 
 /** A job on machines where nothing of it runs. */
-export interface RestRow {
-  readonly kind: 'rest';
+export interface IdleRow {
+  readonly kind: 'idle';
   readonly section: Section;
   readonly job: JobSummary;
   /** The last ones, one a machine, the newest first. */
@@ -62,8 +62,8 @@ export function overviewOf(fleet: Fleet, { filter, only, toggled }: OverviewWish
     if (!matches(filter, findable(run))) continue;
     (needsAttention(run) ? suspicious : running).push(run);
   }
-  const failed: RestRow[] = [];
-  const resting: RestRow[] = [];
+  const failed: IdleRow[] = [];
+  const idle: IdleRow[] = [];
   const busy = busyMachines(fleet);
   for (const job of fleet.jobs.values()) {
     const ends = lastEnds(job, busy.get(job.name)).filter((end) => matches(filter, { job: job.name, ...shownOf(end) }));
@@ -71,20 +71,20 @@ export function overviewOf(fleet: Fleet, { filter, only, toggled }: OverviewWish
     // Of those that are only counted it is not known whether they match.
     const unlisted = filter.length === 0 ? job.lastEnds.unlisted : NO_LAST_ENDS.unlisted;
     if (bad.length > 0) {
-      failed.push({ kind: 'rest', section: 'attention', job, ends: bad, count: bad.length + unlisted.bad });
+      failed.push({ kind: 'idle', section: 'attention', job, ends: bad, count: bad.length + unlisted.bad });
     } else if (ends.length > 0 && !busy.has(job.name)) {
-      resting.push({ kind: 'rest', section: 'resting', job, ends, count: ends.length + unlisted.good });
+      idle.push({ kind: 'idle', section: 'idle', job, ends, count: ends.length + unlisted.good });
     }
   }
   const counts = {
     attention: suspicious.length + failed.length,
     running: running.length,
-    resting: resting.length,
+    idle: idle.length,
   };
   const rowsOf: Record<Section, () => Row[]> = {
     attention: () => [...jobsOf(suspicious, fleet, toggled), ...failed.sort(latestEndFirst)],
     running: () => jobsOf(running, fleet, toggled),
-    resting: () => resting.sort((a, b) => compare(a.job.name, b.job.name)),
+    idle: () => idle.sort((a, b) => compare(a.job.name, b.job.name)),
   };
   const rows = SECTIONS.flatMap((section): Row[] =>
     counts[section] === 0 || (only !== null && only !== section)
@@ -103,7 +103,7 @@ export function keyOf(row: Row): string {
       return `job ${row.job.name} ${row.runs[0] !== undefined && needsAttention(row.runs[0])}`;
     case 'run':
       return refOf(row.run);
-    case 'rest':
+    case 'idle':
       return `${row.section} ${row.job.name}`;
   }
 }
@@ -112,7 +112,7 @@ export function keyOf(row: Row): string {
 export function runsOf(row: Row): readonly Run[] {
   switch (row.kind) {
     case 'section':
-    case 'rest':
+    case 'idle':
       return [];
     case 'job':
       return row.runs;
@@ -167,7 +167,7 @@ function jobsOf(runs: readonly Run[], fleet: Fleet, toggled: ReadonlySet<string>
   });
 }
 
-function latestEndFirst(a: RestRow, b: RestRow): number {
+function latestEndFirst(a: IdleRow, b: IdleRow): number {
   return compare(b.ends[0]?.ended_at ?? '', a.ends[0]?.ended_at ?? '') || compare(a.job.name, b.job.name);
 }
 

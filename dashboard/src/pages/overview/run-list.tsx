@@ -11,7 +11,7 @@ import { loaded } from '../../state/fleet.ts';
 import type { KillScope } from '../../state/pending-kills.ts';
 import type { Selection } from '../../state/selection.ts';
 import type { AttentionFold } from './attention-fold.ts';
-import { FoldSign, JobRow, RestRow, RunRow } from './row.tsx';
+import { FoldSign, IdleRow, JobRow, RunRow } from './row.tsx';
 import { keyOf, type Row, runsOf, SECTION_NAMES } from './rows.ts';
 
 interface RunListProps {
@@ -125,8 +125,8 @@ class StillRow extends Component<RowProps> {
         return <JobRow {...row} selection={selection} ask={ask} toggle={() => toggle(row.job.name)} />;
       case 'run':
         return <RunRow {...row} selection={selection} ask={ask} />;
-      case 'rest':
-        return <RestRow {...row} />;
+      case 'idle':
+        return <IdleRow {...row} />;
     }
   }
 }
