@@ -108,7 +108,7 @@ test('many are picked and killed with one question, which says exactly what is h
 
   await dialog.getByLabel('Reason (shown in the audit log)').fill('too many');
   await dialog.getByRole('button', { name: 'Kill 4 runs now' }).click();
-  await browser.page.getByText('4 gone').waitFor();
+  await browser.page.getByText('4 ended').waitFor();
   for (const run of [...picked, ...single]) expect((await run.exit).code).toBe(143);
   expect(spared[0]?.isRunning).toBe(true);
   const [told] = await world.current.operator
@@ -135,7 +135,7 @@ test('many are picked and killed with one question, which says exactly what is h
   await browser.page.goto(`${world.current.url}/?q=many`);
 
   await browser.page.getByRole('button', { name: 'Dismiss: Kill 4 runs' }).click();
-  await browser.page.getByText('4 gone').waitFor({ state: 'detached' });
+  await browser.page.getByText('4 ended').waitFor({ state: 'detached' });
   await world.current.kill('many-spared');
 });
 
