@@ -3,6 +3,7 @@
 import { elapsedText } from '../format/quantity.ts';
 import { now } from '../state/clock.ts';
 import type { SyncStatus } from '../state/sync.ts';
+import './link-status.css';
 import { Docked } from './dock.tsx';
 
 export function LinkStatus({ status }: { readonly status: SyncStatus }) {
