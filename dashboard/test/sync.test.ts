@@ -46,6 +46,15 @@ describe('a resync', () => {
     expect(answers.length).toBe(2);
   });
 
+  test('is not retried after a failure that does not pass by itself', async () => {
+    const { resync, answers, done, answer } = asked();
+    void resync.begin();
+    const refused: Failure = { kind: 'problem', status: 403, code: 'forbidden', detail: 'No.' };
+    await answer(0, refused);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([answers.length, done]).toEqual([1, [refused]]);
+  });
+
   test('begun again, ignores what the earlier attempt fetches', async () => {
     const { resync, outdated, done, answer } = asked();
     void resync.begin();

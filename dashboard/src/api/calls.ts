@@ -45,7 +45,7 @@ export async function signOut(): Promise<Result<null>> {
   return pick(await call({ method: 'DELETE', path: '/session' }), () => null);
 }
 
-/** @param job null: of whichever job has one with this id, if only one has */
+/** @param job null: the job of the only run with this id */
 export async function fetchRun(id: string, job: string | null): Promise<Result<Run>> {
   const path = withQuery(`/runs/${encodeURIComponent(id)}`, { job });
   return pick(await callFor(RunBody, { path }), (body) => body.run);
@@ -55,45 +55,48 @@ export async function fetchJob(name: string): Promise<Result<Job>> {
   return pick(await callFor(JobBody, { path: `/jobs/${encodeURIComponent(name)}` }), (body) => body.job);
 }
 
-/** One page of a list, and where it goes on. */
+/** One list page. */
 export interface Page<Item> {
   readonly items: readonly Item[];
+  /** The cursor of the next list page; null after the last one. */
   readonly next: string | null;
 }
 
 /** All pages of a list together. */
 export interface Whole<Item> {
   readonly items: readonly Item[];
-  /** Whether it goes on: there was more than a page can hold. Whoever shows it has to say so. */
+  /** Whether there are more items than the dashboard holds. The view that shows them has to say so. */
   readonly isTruncated: boolean;
 }
 
-/** How a list is narrowed; what is not given, or empty, narrows nothing. */
+/** A list's query parameters. Missing and empty ones are not sent. */
 export type ListQuery = Readonly<Record<string, string | number | null | undefined>>;
 
-/** @param narrowing `job`, `machine`, `instance`, `state` (several: with commas), `since`, `until`, `limit`, `cursor` */
-export async function fetchRuns(narrowing: ListQuery): Promise<Result<Page<Run>>> {
-  return pick(await callFor(RunList, { path: withQuery('/runs', narrowing) }), (body) => ({
-    items: body.runs,
-    next: body.next_cursor,
-  }));
+async function fetchPage<Schema extends v.GenericSchema<unknown, { next_cursor: string | null }>, Item>(
+  schema: Schema,
+  path: string,
+  itemsOf: (body: v.InferOutput<Schema>) => readonly Item[],
+): Promise<Result<Page<Item>>> {
+  return pick(await callFor(schema, { path }), (body) => ({ items: itemsOf(body), next: body.next_cursor }));
 }
 
-/** @param narrowing `job`, `state` (several: with commas), `limit`, `cursor` */
-export async function fetchKills(narrowing: ListQuery): Promise<Result<Page<Kill>>> {
-  return pick(await callFor(KillList, { path: withQuery('/kills', narrowing) }), (body) => ({
-    items: body.kills,
-    next: body.next_cursor,
-  }));
+/** @param query `job`, `machine`, `instance`, `state` (several: with commas), `since`, `until`, `limit`, `cursor` */
+export function fetchRuns(query: ListQuery): Promise<Result<Page<Run>>> {
+  return fetchPage(RunList, withQuery('/runs', query), ({ runs }) => runs);
 }
 
-/** The same, and the rest of what one order has made where the page would end within it. */
-export async function fetchWholeBatches(narrowing: ListQuery): Promise<Result<Page<Kill>>> {
-  const page = await fetchKills(narrowing);
+/** @param query `job`, `state` (several: with commas), `limit`, `cursor` */
+export function fetchKills(query: ListQuery): Promise<Result<Page<Kill>>> {
+  return fetchPage(KillList, withQuery('/kills', query), ({ kills }) => kills);
+}
+
+/** The same, with the rest of a batch where the page would end within it. */
+export async function fetchWholeBatches(query: ListQuery): Promise<Result<Page<Kill>>> {
+  const page = await fetchKills(query);
   const batch = page.ok && page.value.next !== null ? (page.value.items.at(-1)?.batch ?? null) : null;
   if (!page.ok || batch === null) return page;
   const rest = await everyPage((cursor) =>
-    fetchKills({ ...narrowing, batch, limit: PAGE_SIZE, cursor: cursor ?? page.value.next }),
+    fetchKills({ ...query, batch, limit: PAGE_SIZE, cursor: cursor ?? page.value.next }),
   );
   return pick(rest, ({ items }) => ({ items: [...page.value.items, ...items], next: page.value.next }));
 }
@@ -102,49 +105,35 @@ export async function fetchKill(id: string): Promise<Result<Kill>> {
   return pick(await callFor(KillBody, { path: `/kills/${encodeURIComponent(id)}` }), (body) => body.kill);
 }
 
-/** @param narrowing `actor`, `action`, `subject`, `limit`, `cursor` */
-export async function fetchAudit(narrowing: ListQuery): Promise<Result<Page<AuditEntry>>> {
-  return pick(await callFor(AuditList, { path: withQuery('/audit', narrowing) }), (body) => ({
-    items: body.audit,
-    next: body.next_cursor,
-  }));
+/** @param query `actor`, `action`, `subject`, `limit`, `cursor` */
+export function fetchAudit(query: ListQuery): Promise<Result<Page<AuditEntry>>> {
+  return fetchPage(AuditList, withQuery('/audit', query), ({ audit }) => audit);
 }
 
-/** All jobs. @param each takes every page of the list as it comes */
+/** All jobs. @param each gets every list page as it arrives */
 export function fetchJobs(each: (jobs: readonly Job[]) => void): Promise<Result<Whole<Job>>> {
-  return everyPage(async (cursor) => {
-    const answer = await callFor(JobList, { path: withQuery('/jobs', { limit: PAGE_SIZE, cursor }) });
-    return pick(answer, (body) => ({ items: body.jobs, next: body.next_cursor }));
-  }, each);
+  return everyPage(
+    (cursor) => fetchPage(JobList, withQuery('/jobs', { limit: PAGE_SIZE, cursor }), ({ jobs }) => jobs),
+    each,
+  );
 }
 
-/** All runs that live or may come back. @param each takes every page of the list as it comes */
-export function fetchOpenRuns(each: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
-  return fetchAllRuns({ state: 'running,killing,lost' }, each);
+/** All runs that match. @param each gets every list page as it arrives */
+export function fetchAllRuns(query: ListQuery, each?: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
+  return everyPage((cursor) => fetchRuns({ ...query, limit: PAGE_SIZE, cursor }), each);
 }
 
-/** All runs that there are of what a list is narrowed to. @param each takes every page of the list as it comes */
-export function fetchAllRuns(narrowing: ListQuery, each?: (runs: readonly Run[]) => void): Promise<Result<Whole<Run>>> {
-  return everyPage((cursor) => fetchRuns({ ...narrowing, limit: PAGE_SIZE, cursor }), each);
-}
-
-/** All that has happened to a run so far. @param job as for the run */
+/** All events of a run so far. @param job as for `fetchRun` */
 export function fetchEvents(run: string, job: string | null): Promise<Result<Whole<RunEvent>>> {
   const path = `/runs/${encodeURIComponent(run)}/events`;
-  return everyPage(async (cursor) =>
-    pick(await callFor(EventList, { path: withQuery(path, { job, limit: PAGE_SIZE, cursor }) }), (body) => ({
-      items: body.events,
-      next: body.next_cursor,
-    })),
+  return everyPage((cursor) =>
+    fetchPage(EventList, withQuery(path, { job, limit: PAGE_SIZE, cursor }), ({ events }) => events),
   );
 }
 
 export function fetchTokens(): Promise<Result<Whole<Token>>> {
-  return everyPage(async (cursor) =>
-    pick(await callFor(TokenList, { path: withQuery('/tokens', { limit: PAGE_SIZE, cursor }) }), (body) => ({
-      items: body.tokens,
-      next: body.next_cursor,
-    })),
+  return everyPage((cursor) =>
+    fetchPage(TokenList, withQuery('/tokens', { limit: PAGE_SIZE, cursor }), ({ tokens }) => tokens),
   );
 }
 
@@ -173,7 +162,7 @@ export function outputHref({ id, job }: RunName): string {
   return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'related' })}`;
 }
 
-/** What went to one stream, within the last so many bytes of a run's output. */
+/** What went to one stream, within the last `tailBytes` of a run's output. */
 export async function fetchOutputTail(
   { id, job }: RunName,
   stream: 'stdout' | 'stderr',
@@ -192,7 +181,7 @@ async function readText(response: Response): Promise<Result<string>> {
   }
 }
 
-/** Which bytes [start, end) of a run's output are missing for ever: the first hundred stretches. */
+/** The gaps in a run's output: bytes [start, end) that are permanently missing. At most the first hundred. */
 export async function fetchGaps({ id, job }: RunName): Promise<Result<readonly Gap[]>> {
   const answer = await call({ method: 'HEAD', path: withQuery(`/runs/${encodeURIComponent(id)}/output`, { job }) });
   return pick(answer, ({ headers }) =>
@@ -208,7 +197,7 @@ export interface Gap {
   readonly end: number;
 }
 
-/** @param key names this very order: asking again with the same key gives the same kill, not a second one */
+/** @param key the idempotency key: a retry with the same key returns the same kill */
 export async function postKill(job: string, request: Partial<KillRequest>, key: string): Promise<Result<Kill>> {
   const answer = await callFor(KillBody, {
     method: 'POST',
@@ -239,7 +228,7 @@ function pick<From, To>(result: Result<From>, of: (value: From) => To): Result<T
 
 /** The most that one answer holds. */
 const PAGE_SIZE = 500;
-/** What is more is cut off: so much is what a page can still hold and draw. */
+/** A longer list is truncated: more than this the dashboard can't hold and draw. */
 const MOST_PAGES = 50;
 export const MOST_LISTED = PAGE_SIZE * MOST_PAGES;
 
@@ -260,9 +249,9 @@ async function everyPage<Item>(
   return success({ items, isTruncated: cursor !== null });
 }
 
-function withQuery(path: string, narrowing: ListQuery): string {
+function withQuery(path: string, parameters: ListQuery): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(narrowing)) {
+  for (const [name, value] of Object.entries(parameters)) {
     if (value !== null && value !== undefined && value !== '') query.set(name, String(value));
   }
   return query.size === 0 ? path : `${path}?${query}`;

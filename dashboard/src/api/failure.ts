@@ -8,7 +8,7 @@ export type Failure =
       readonly detail: string;
       readonly jobs?: readonly string[];
     }
-  /** Nobody answered. */
+  /** No response arrived. */
   | { readonly kind: 'unreachable'; readonly detail: string }
   /** An answer came that this page cannot read. */
   | { readonly kind: 'unreadable'; readonly detail: string };
@@ -29,7 +29,7 @@ export function isSignedOut(failure: Failure): boolean {
   return failure.kind === 'problem' && failure.status === 401;
 }
 
-/** Whether asking the same again may help: a brake on too many calls passes by itself, as does what nobody answered. */
+/** Whether a retry may help: an exceeded rate limit passes by itself, and so does a missing response. */
 export function isTemporary(failure: Failure): boolean {
   return failure.kind !== 'problem' || failure.status >= 500 || failure.status === 429 || failure.status === 408;
 }

@@ -1,9 +1,9 @@
 /**
- * Notices a link that has died without a word.
+ * Detects a connection that has died silently.
  *
- * A page in the background gets its timers late, and a laptop that wakes finds hours gone by: time in which nobody could
- * have answered is not silence. But what was open then has as a rule not survived it, and somebody is looking: the next
- * beat has to be answered before the one after it.
+ * A tab in the background gets its timers late, and a laptop that wakes has skipped hours: in that time no reply could
+ * arrive, so it doesn't count as silence. But the old connection has rarely survived it, and the reader is waiting: the
+ * next heartbeat has to be answered before the one after it.
  */
 export const BEAT_MS = 5_000;
 export const SILENCE_MS = 15_000;

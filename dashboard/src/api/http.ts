@@ -1,4 +1,4 @@
-/** One HTTPS call: what is sent, how long it may take, and what becomes of an answer that is no success. */
+/** One HTTPS call: its request, its timeout, and its failures. */
 
 import * as v from 'valibot';
 import { Problem } from '#protocol/problem';
@@ -31,7 +31,7 @@ export function listenToCalls(to: Listeners): void {
 /** Who asks. Goes on to the next when a session ends. */
 let asker = 0;
 
-/** What was asked before is nobody's any more: its answers are not for whoever signs in next. */
+/** Requests from before are ignored: their responses are not for the person who signs in next. */
 export function disownCalls(): void {
   asker += 1;
 }

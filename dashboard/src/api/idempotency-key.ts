@@ -1,4 +1,4 @@
-/** A key for one order. Not `crypto.randomUUID`: that is missing where the page is served without TLS. */
+/** A key for one request. `crypto.randomUUID` is missing where the dashboard is served without TLS. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -116,7 +116,7 @@ class Watch implements WatchSocket {
     if (data === HEARTBEAT) return;
     if (typeof data === 'string') {
       const read = readWatchMessage(showJson(data));
-      // An unknown type is a newer control plane's; a malformed frame tells nothing that could be shown.
+      // A newer control plane may send unknown types: they are ignored.
       if (read.kind === 'message') this.#hear(read.message);
       else if (read.kind === 'malformed') console.warn(`watch: ${read.message}`);
     } else if (data instanceof ArrayBuffer) {

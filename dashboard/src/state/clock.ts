@@ -19,7 +19,7 @@ export function clockAnswered(sentAt: number, receivedAt: number, dateHeader: st
   offset = narrowOffset(offset, { sentAt, receivedAt, date });
 }
 
-/** Starts the ticking; stands still while nobody looks. */
+/** Starts the ticking, which pauses while the tab is hidden. */
 export function startClock(): void {
   const update = () => {
     if (document.visibilityState === 'visible') tick.value = serverNow();

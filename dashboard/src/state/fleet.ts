@@ -2,7 +2,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { fetchJobs, fetchKills } from '../api/calls.ts';
-import type { Failure } from '../api/failure.ts';
+import { type Failure, success } from '../api/failure.ts';
 import { resyncKills, upsertKills } from './kills.ts';
 import { type IsOutdated, resyncOpenRuns } from './resync.ts';
 import { type JobSummary, type Runs, store } from './store.ts';
@@ -25,7 +25,7 @@ export const hasBegun = signal(false);
 /** Which lists have more than was fetched. */
 export const truncated = signal({ jobs: false, runs: false });
 
-const sync = new Sync({ path: '/watch', resync });
+const sync = new Sync({ open: async () => success('/watch'), resync });
 export const { status: syncStatus, failure } = sync;
 
 /** Another person may sign in next. */

@@ -3,10 +3,10 @@ import { batch, computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run, RunEvent } from '#protocol/api';
 import type { WatchMessage } from '#protocol/watch-link';
 import { fetchEvents, fetchRun } from '../api/calls.ts';
-import type { Failure } from '../api/failure.ts';
+import { type Failure, type Result, success } from '../api/failure.ts';
 import { OutputFeed } from '../output/output-feed.ts';
 import { upsertKills } from './kills.ts';
-import { type IsOutdated, Resync } from './resync.ts';
+import type { IsOutdated } from './resync.ts';
 import { type RunRef, refOf } from './run-ref.ts';
 import { store } from './store.ts';
 import { Sync, type SyncStatus } from './sync.ts';
@@ -20,7 +20,7 @@ export function followRun(id: string, job: string | null): RunFollower {
 
 export class RunFollower {
   readonly events = signal<readonly RunEvent[]>([]);
-  /** Whether the events from before this view are among them: without them nobody can say how far a kill has come. */
+  /** Whether the events from before this view are among them: without them a kill's progress is unknown. */
   readonly areEventsKnown = signal(false);
   /** Whether some are missing in the middle, because there are too many. */
   readonly areEventsTruncated = signal(false);
@@ -35,14 +35,14 @@ export class RunFollower {
   /** Null until it is known. */
   #job: string | null;
   readonly #ref = signal<RunRef | null>(null);
-  readonly #sync = signal<Sync | null>(null);
-  readonly #loadFailure = signal<Failure | null>(null);
-  readonly #load = new Resync(
-    (isOutdated) => this.#fetchRun(isOutdated),
-    (failure) => {
-      this.#loadFailure.value = failure;
-    },
-  );
+  readonly #sync = new Sync({
+    open: (isOutdated) => this.#fetchRun(isOutdated),
+    // The subscription comes first, then the resync: nothing falls between.
+    opened: () => this.feed.value?.opened(),
+    resync: (isOutdated) => this.#resync(isOutdated),
+    message: (message) => this.#received(message),
+    output: (frame) => this.feed.value?.frame(frame),
+  });
   #release: () => void = () => undefined;
 
   constructor(id: string, job: string | null) {
@@ -54,45 +54,35 @@ export class RunFollower {
       if (this.#ref.value !== null) last = store.run(this.#ref.value) ?? last;
       return last;
     });
-    this.syncStatus = computed(() => this.#sync.value?.status.value ?? { kind: 'connecting' });
-    this.failure = computed(() => this.#sync.value?.failure.value ?? this.#loadFailure.value);
+    this.syncStatus = this.#sync.status;
+    this.failure = this.#sync.failure;
   }
 
   start(): void {
-    void this.#load.begin();
+    this.#sync.start();
   }
 
   stop(): void {
-    this.#load.stop();
-    this.#sync.value?.stop();
+    this.#sync.stop();
     this.#release();
   }
 
-  /** The run has to be known before its job can be watched. */
-  async #fetchRun(isOutdated: IsOutdated): Promise<Failure | null> {
+  /** @returns the path of its job's socket */
+  async #fetchRun(isOutdated: IsOutdated): Promise<Result<string>> {
     const answer = await fetchRun(this.#id, this.#job);
-    if (!answer.ok) return answer.failure;
-    if (isOutdated()) return null;
+    if (!answer.ok) return answer;
     const run = answer.value;
-    const ref = refOf(run);
-    this.#job = run.job;
-    this.#release = store.retain((other) => refOf(other) === ref);
-    const sync = new Sync({
-      path: `/jobs/${encodeURIComponent(run.job)}/watch`,
-      // The subscription comes first, then the resync: nothing falls between.
-      opened: () => this.feed.value?.opened(),
-      resync: (isLate) => this.#resync(isLate),
-      message: (message) => this.#received(message),
-      output: (frame) => this.feed.value?.frame(frame),
-    });
-    batch(() => {
-      store.apply({ pastRuns: [run] });
-      this.#ref.value = ref;
-      this.feed.value = this.#openFeed(run, sync);
-      this.#sync.value = sync;
-    });
-    sync.start();
-    return null;
+    if (!isOutdated()) {
+      const ref = refOf(run);
+      this.#job = run.job;
+      this.#release = store.retain((other) => refOf(other) === ref);
+      batch(() => {
+        store.apply({ pastRuns: [run] });
+        this.#ref.value = ref;
+        this.feed.value = this.#openFeed(run);
+      });
+    }
+    return success(`/jobs/${encodeURIComponent(run.job)}/watch`);
   }
 
   #received(message: WatchMessage): void {
@@ -100,7 +90,7 @@ export class RunFollower {
     switch (message.type) {
       case 'subscribed':
         this.feed.value?.subscribed(message.offset);
-        this.#sync.value?.resync();
+        this.#sync.resync();
         return;
       case 'run':
         store.apply({ runs: [message.run] });
@@ -144,9 +134,9 @@ export class RunFollower {
     this.events.value = [...byId.values()].sort((a, b) => a.id - b.id);
   }
 
-  #openFeed(run: Run, sync: Sync): OutputFeed {
+  #openFeed(run: Run): OutputFeed {
     return new OutputFeed(this.#id, run.output_bytes, {
-      send: (message) => sync.send(message),
+      send: (message) => this.#sync.send(message),
       fetchTotal: async () => {
         const answer = await fetchRun(this.#id, this.#job);
         return answer.ok ? answer.value.output_bytes : null;

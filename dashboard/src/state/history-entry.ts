@@ -15,8 +15,8 @@ type Memory = Readonly<Record<string, unknown>>;
 export const entry = signal('');
 
 const memories = new Map<string, Memory>();
-/** What is on the page tells where the reader is when they leave it. */
-const tellers = new Map<string, () => unknown>();
+/** What a view saves of itself when the reader leaves it. */
+const savers = new Map<string, () => unknown>();
 
 export function startEntries(): void {
   history.scrollRestoration = 'manual';
@@ -30,10 +30,10 @@ export function startEntries(): void {
 
 /** Before another one is shown. */
 export function rememberEntry(): void {
-  if (tellers.size === 0) return;
-  const told = Object.fromEntries([...tellers].map(([name, tell]) => [name, tell()]));
+  if (savers.size === 0) return;
+  const saved = Object.fromEntries([...savers].map(([name, save]) => [name, save()]));
   memories.delete(entry.peek());
-  memories.set(entry.peek(), told);
+  memories.set(entry.peek(), saved);
   for (const id of memories.keys()) {
     if (memories.size <= KEPT_ENTRIES) break;
     memories.delete(id);
@@ -53,16 +53,16 @@ function newEntry(): string {
   return id;
 }
 
-/** What was told under that name when the entry was left. */
+/** What was saved under that name when the reader left the entry. */
 export function remembered(name: string): unknown {
   return memories.get(entry.peek())?.[name];
 }
 
-/** @returns ends the telling */
-export function saveOnLeaving(name: string, tell: () => unknown): () => void {
-  tellers.set(name, tell);
+/** @returns ends the saving */
+export function saveOnLeaving(name: string, save: () => unknown): () => void {
+  savers.set(name, save);
   return () => {
-    if (tellers.get(name) === tell) tellers.delete(name);
+    if (savers.get(name) === save) savers.delete(name);
   };
 }
 

@@ -7,7 +7,7 @@ import { END_STATES, isBadEnd } from '#protocol/run-state';
 
 export interface LastEnds {
   readonly byMachine: ReadonlyMap<string, LastEnd>;
-  /** On how many machines more it has ended: a list holds only so many. */
+  /** On how many further machines it has ended, which the list only counts. */
   readonly unlisted: { readonly bad: number; readonly good: number };
 }
 

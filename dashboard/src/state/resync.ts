@@ -83,7 +83,7 @@ function openRunsOf(job: string | undefined): Runs {
   return job === undefined ? open : new Map([...open].filter(([, run]) => run.job === job));
 }
 
-/** Runs that a complete list doesn't have, and of which nothing was heard since it was requested. */
+/** Runs that a complete list doesn't have, and that haven't changed since it was requested. */
 export function unlistedRuns(before: Runs, now: Runs, listed: ReadonlySet<RunRef>): Run[] {
   return [...before].flatMap(([ref, run]) => (!listed.has(ref) && now.get(ref) === run ? [run] : []));
 }

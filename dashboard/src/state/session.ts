@@ -47,7 +47,7 @@ export function sessionEnded(): void {
   leave('You’ve been signed out: the session expired, was ended elsewhere, or its token was revoked. Sign in again.');
 }
 
-/** A socket was refused, or another tab has signed in or out: asking tells who we are by now. */
+/** A socket was refused, or another tab has signed in or out: the session is fetched again. */
 export async function recheckSession(): Promise<void> {
   const before = session.value;
   if (before.kind === 'signed_out') return loadSession();

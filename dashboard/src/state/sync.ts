@@ -5,7 +5,7 @@
 import { batch, type ReadonlySignal, signal } from '@preact/signals';
 import type { OutputFrame } from '#protocol/output-frame';
 import type { ViewerMessage, WatchMessage } from '#protocol/watch-link';
-import type { Failure } from '../api/failure.ts';
+import type { Failure, Result } from '../api/failure.ts';
 import { type LinkState, openWatch, type WatchSocket } from '../api/watch-socket.ts';
 import { type IsOutdated, Resync } from './resync.ts';
 import { recheckSession } from './session.ts';
@@ -33,7 +33,8 @@ export function statusAfter(before: SyncStatus, link: LinkState): SyncStatus {
 }
 
 interface SyncOptions {
-  readonly path: string;
+  /** Fetches what has to be known before the socket can be opened. @returns the socket's path */
+  open(isOutdated: IsOutdated): Promise<Result<string>>;
   /** Fetches what was missed into the store. @returns why it could not fetch all of it, or null */
   resync(isOutdated: IsOutdated): Promise<Failure | null>;
   /** In place of the start of a resync, which is up to the caller then. */
@@ -41,7 +42,7 @@ interface SyncOptions {
   /** In place of the store. */
   message?(message: WatchMessage): void;
   /** After the store has taken an update. */
-  received?(): void;
+  received?(update: Update): void;
   output?(frame: OutputFrame): void;
 }
 
@@ -51,17 +52,25 @@ export class Sync {
   readonly #options: SyncOptions;
   readonly #batcher = new UpdateBatcher((update) => {
     store.receive(update);
-    this.#options.received?.();
+    this.#options.received?.(update);
   });
+  readonly #open: Resync;
   readonly #resync: Resync;
   #socket: WatchSocket | null = null;
+  #path: string | null = null;
 
   readonly status: ReadonlySignal<SyncStatus> = this.#status;
-  /** Why the last resync failed: what is shown may be incomplete. */
+  /** Why the socket could not be opened, or the last resync failed: what is shown may be incomplete. */
   readonly failure: ReadonlySignal<Failure | null> = this.#failure;
 
   constructor(options: SyncOptions) {
     this.#options = options;
+    this.#open = new Resync(
+      (isOutdated) => this.#openSocket(isOutdated),
+      (failure) => {
+        if (failure !== null) this.#failure.value = failure;
+      },
+    );
     this.#resync = new Resync(options.resync, (failure) =>
       batch(() => {
         this.#failure.value = failure;
@@ -70,17 +79,9 @@ export class Sync {
     );
   }
 
+  /** Opens the socket, or another one if its path has changed. */
   start(): void {
-    const { path, opened, message, output } = this.#options;
-    this.#socket ??= openWatch(path, {
-      opened: opened ?? (() => this.resync()),
-      message: message ?? ((received) => this.#batcher.add(received)),
-      state: (link) => {
-        this.#status.value = statusAfter(this.#status.value, link);
-      },
-      refused: () => void recheckSession(),
-      ...(output === undefined ? {} : { output }),
-    });
+    void this.#open.begin();
   }
 
   /** @returns whether it was sent */
@@ -93,14 +94,36 @@ export class Sync {
   }
 
   stop(): void {
+    this.#open.stop();
     this.#resync.stop();
     this.#batcher.stop();
     this.#socket?.close();
     this.#socket = null;
+    this.#path = null;
     batch(() => {
       this.#status.value = { kind: 'connecting' };
       this.#failure.value = null;
     });
+  }
+
+  async #openSocket(isOutdated: IsOutdated): Promise<Failure | null> {
+    const path = await this.#options.open(isOutdated);
+    if (!path.ok) return path.failure;
+    if (isOutdated() || path.value === this.#path) return null;
+    const { opened, message, output } = this.#options;
+    this.#path = path.value;
+    this.#failure.value = null;
+    this.#socket?.close();
+    this.#socket = openWatch(path.value, {
+      opened: opened ?? (() => this.resync()),
+      message: message ?? ((received) => this.#batcher.add(received)),
+      state: (link) => {
+        this.#status.value = statusAfter(this.#status.value, link);
+      },
+      refused: () => void recheckSession(),
+      ...(output === undefined ? {} : { output }),
+    });
+    return null;
   }
 }
 

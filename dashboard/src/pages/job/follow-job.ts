@@ -2,11 +2,11 @@
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { Run } from '#protocol/api';
 import { fetchAllRuns, fetchJob, fetchWholeBatches } from '../../api/calls.ts';
-import type { Failure } from '../../api/failure.ts';
+import { type Failure, type Result, success } from '../../api/failure.ts';
 import { serverNow } from '../../state/clock.ts';
 import { upsertKills } from '../../state/kills.ts';
-import { type IsOutdated, isUnknown, Resync, resyncOpenRuns } from '../../state/resync.ts';
-import { type JobSummary, type Runs, store } from '../../state/store.ts';
+import { type IsOutdated, isUnknown, resyncOpenRuns } from '../../state/resync.ts';
+import { type JobSummary, type Runs, store, type Update } from '../../state/store.ts';
 import { Sync, type SyncStatus } from '../../state/sync.ts';
 import { RunHistory } from './history.ts';
 
@@ -36,14 +36,13 @@ export class JobFollower {
   /** Why nothing can be shown, or why what is shown may be outdated. */
   readonly failure: ReadonlySignal<Failure | null>;
   readonly #name: string;
-  readonly #sync = signal<Sync | null>(null);
-  readonly #loadFailure = signal<Failure | null>(null);
-  readonly #load = new Resync(
-    (isOutdated) => this.#fetchJob(isOutdated),
-    (failure) => {
-      this.#loadFailure.value = failure;
-    },
-  );
+  readonly #sync = new Sync({
+    open: (isOutdated) => this.#fetchJob(isOutdated),
+    resync: (isOutdated) => this.#resync(isOutdated),
+    received: (update) => this.#received(update),
+  });
+  /** Whether a run of the unknown job was reported: then it is fetched. */
+  #isReported = false;
   /** Up to when all changes are known. */
   #knownUntil = serverNow();
 
@@ -53,65 +52,51 @@ export class JobFollower {
     this.open = computed(() => new Map([...store.open.value].filter(([, run]) => run.job === name)));
     this.history = new RunHistory(name);
     this.changed = computed(() => store.changed.value.filter((run) => run.job === name));
-    this.syncStatus = computed(() => this.#sync.value?.status.value ?? { kind: 'connecting' });
-    this.failure = computed(() => this.#sync.value?.failure.value ?? this.#loadFailure.value);
+    this.syncStatus = this.#sync.status;
+    this.failure = this.#sync.failure;
   }
 
   start(): void {
-    void this.#load.begin();
+    this.#sync.start();
   }
 
   stop(): void {
-    this.#load.stop();
-    this.#sync.value?.stop();
+    this.#sync.stop();
     this.history.close();
   }
 
-  async #fetchJob(isOutdated: IsOutdated): Promise<Failure | null> {
+  /** @returns the socket's path: that of a job would create its Durable Object, for a name that may be mistyped */
+  async #fetchJob(isOutdated: IsOutdated): Promise<Result<string>> {
     const answer = await fetchJob(this.#name);
-    if (isOutdated()) return null;
-    if (!answer.ok && !isUnknown(answer.failure)) return answer.failure;
-    batch(() => {
-      this.known.value = answer.ok ? 'yes' : 'no';
-      if (answer.ok) store.apply({ jobs: [answer.value], runs: answer.value.running });
-      this.#sync.value?.stop();
-      this.#sync.value = answer.ok ? this.#syncJob() : this.#syncUnknownJob();
-    });
-    this.#sync.value?.start();
-    return null;
+    if (!answer.ok && !isUnknown(answer.failure)) return answer;
+    if (!isOutdated()) {
+      batch(() => {
+        if (answer.ok) store.apply({ jobs: [answer.value], runs: answer.value.running });
+        this.known.value = answer.ok ? 'yes' : 'no';
+      });
+      this.#isReported = false;
+    }
+    return success(answer.ok ? `/jobs/${encodeURIComponent(this.#name)}/watch` : '/watch');
   }
 
-  #syncJob(): Sync {
-    return new Sync({
-      path: `/jobs/${encodeURIComponent(this.#name)}/watch`,
-      resync: (isOutdated) => this.#resync(isOutdated),
-      received: () => {
-        // After an outage, a later time would skip what isn't fetched yet.
-        if (this.syncStatus.value.kind === 'live') this.#knownUntil = serverNow();
-        this.history.trim();
-      },
-    });
-  }
-
-  /** The socket of a job would create its Durable Object, for a name that may be mistyped. The fleet's reports its runs, too. */
-  #syncUnknownJob(): Sync {
-    let isReported = false;
-    return new Sync({
-      path: '/watch',
-      resync: async (isOutdated) => {
-        const answer = await fetchJob(this.#name);
-        if (!isOutdated() && answer.ok) this.start();
-        return answer.ok || isUnknown(answer.failure) ? null : answer.failure;
-      },
-      message: (message) => {
-        if (isReported || message.type !== 'run' || message.run.job !== this.#name) return;
-        isReported = true;
-        this.start();
-      },
-    });
+  #received({ runs }: Update): void {
+    if (this.known.value !== 'yes') {
+      if (this.#isReported || !runs.some(({ job }) => job === this.#name)) return;
+      this.#isReported = true;
+      this.#sync.start();
+      return;
+    }
+    // After an outage, a later time would skip what isn't fetched yet.
+    if (this.syncStatus.value.kind === 'live') this.#knownUntil = serverNow();
+    this.history.trim();
   }
 
   async #resync(isOutdated: IsOutdated): Promise<Failure | null> {
+    if (this.known.value !== 'yes') {
+      // It may have started before the socket was open.
+      this.#sync.start();
+      return null;
+    }
     const startedAt = serverNow();
     const since = new Date(this.#knownUntil - MARGIN_MS).toISOString();
     const [job, open, missed, kills] = await Promise.all([

@@ -13,7 +13,6 @@ const FOLD = 'now';
 
 export interface OpenRuns {
   readonly byRef: ReadonlySignal<Runs>;
-  /** In their order. */
   readonly all: readonly Run[];
   readonly shown: readonly Run[];
   readonly isFoldable: boolean;

@@ -1,4 +1,4 @@
-/** Which kills the list shows: those that were read, and those that have been heard of since. Pure. */
+/** Which kills the list shows: those that were read, and those that have been known of since. Pure. */
 
 import * as v from 'valibot';
 import type { Kill } from '#protocol/api';
@@ -27,7 +27,7 @@ export function parseKillFilter(query: URLSearchParams): KillFilter {
 export function listedIds(
   shown: ReadonlySet<string>,
   { items, hasMore, readAt }: Pick<Listing<Kill>, 'items' | 'hasMore' | 'readAt'>,
-  heard: Kills,
+  known: Kills,
   filter: KillFilter,
 ): ReadonlySet<string> {
   const ids = new Set(shown);
@@ -35,18 +35,18 @@ export function listedIds(
   if (readAt === null) return ids;
   // An older kill is shown once its page is loaded: before that, kills between would be missing.
   const oldest = hasMore ? (items.at(-1)?.id ?? '') : '';
-  for (const kill of heard.values()) {
+  for (const kill of known.values()) {
     if (kill.id > oldest && isAskedFor(kill, filter)) ids.add(kill.id);
   }
   return ids;
 }
 
 /** Newest first: ids begin with the time. */
-export function newestFirst(ids: ReadonlySet<string>, heard: Kills): Kill[] {
+export function newestFirst(ids: ReadonlySet<string>, known: Kills): Kill[] {
   return [...ids]
     .sort()
     .reverse()
-    .flatMap((id) => heard.get(id) ?? []);
+    .flatMap((id) => known.get(id) ?? []);
 }
 
 function isAskedFor({ job, state, batch }: Kill, filter: KillFilter): boolean {
