@@ -14,7 +14,7 @@ import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import type { Job, Run, RunEnd } from '#protocol/api';
 import { openBrowser } from '../test/support/browser.ts';
 import { firstScriptBytes } from '../test/support/first-script.ts';
-import { World } from '../test/support/world.ts';
+import { TestEnvironment } from '../test/support/test-environment.ts';
 import { jobName, machineName, madeUpRun, runId, timeOf, traceTasks, whileBusy } from './page-measure.ts';
 
 const CHANGES_A_SECOND = 500;
@@ -35,13 +35,13 @@ const RUNS = Number(options.runs);
 const JOBS = Number(options.jobs);
 
 console.log(`script of the first view: ${((await firstScriptBytes()) / 1024).toFixed(1)} KiB (gzip)`);
-const world = await World.create({});
+const environment = await TestEnvironment.create({});
 const { browser, close } = await openBrowser();
 try {
   for (const slowdown of options.slowdown.split(',').map(Number)) await measure(browser, slowdown);
 } finally {
   await close();
-  await world.dispose();
+  await environment.dispose();
 }
 
 async function measure(browser: Browser, slowdown: number): Promise<void> {
@@ -49,7 +49,7 @@ async function measure(browser: Browser, slowdown: number): Promise<void> {
     `\n${RUNS} runs of ${JOBS} jobs, processor ${slowdown === 1 ? 'as it is' : `slowed down ${slowdown} times`}`,
   );
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  await page.goto(`${world.url}/#token=${world.operatorToken}`);
+  await page.goto(`${environment.url}/#token=${environment.operatorToken}`);
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
   const { socket } = await answerWithMadeUpRuns(page);
   const devtools = await page.context().newCDPSession(page);

@@ -41,7 +41,7 @@ async function measure(wrapperCount: number, jobCount: number): Promise<void> {
   const adminToken = randomBytes(24).toString('base64url');
   const logged = { problems: 0, first: '' };
   const plane = await spawnControlPlane(
-    { port: 0, stateDir: directory, adminToken, entry: join(ROOT, 'bench', 'full-hour', 'counted-worker.mjs') },
+    { port: 0, stateDir: directory, adminToken, entry: join(ROOT, 'bench', 'thundering-herd', 'counted-worker.mjs') },
     (text) => {
       if (!/"level":"(warn|error)"/.test(text)) return;
       logged.problems += 1;
@@ -51,7 +51,7 @@ async function measure(wrapperCount: number, jobCount: number): Promise<void> {
   // A busy runtime takes its time to end in good order, and outlives this process meanwhile.
   const abandon = () => void plane.crash().then(() => process.exit(1));
   process.once('SIGINT', abandon).once('SIGTERM', abandon);
-  const crowd = Array.from({ length: PROCESSES }, () => fork(join(ROOT, 'bench', 'full-hour', 'crowd.ts')));
+  const crowd = Array.from({ length: PROCESSES }, () => fork(join(ROOT, 'bench', 'thundering-herd', 'crowd.ts')));
   try {
     console.log(`\n${wrapperCount} wrappers of ${jobCount} job${jobCount === 1 ? '' : 's'}`);
     const killEveryMs = Number(options['kill-every-ms']);

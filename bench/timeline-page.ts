@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import type { Job, Run } from '#protocol/api';
 import { openBrowser } from '../test/support/browser.ts';
-import { World } from '../test/support/world.ts';
+import { TestEnvironment } from '../test/support/test-environment.ts';
 import { jobName, machineName, madeUpRun, runId, timeOf, traceTasks, whileBusy } from './page-measure.ts';
 
 const PAGE_SIZE = 500;
@@ -42,7 +42,7 @@ const SHAPES: readonly Shape[] = [
   { jobs: 200, longEvery: 4 },
 ];
 
-const world = await World.create({});
+const environment = await TestEnvironment.create({});
 const { browser, close } = await openBrowser();
 try {
   for (const slowdown of options.slowdown.split(',').map(Number)) {
@@ -50,7 +50,7 @@ try {
   }
 } finally {
   await close();
-  await world.dispose();
+  await environment.dispose();
 }
 
 async function measure(browser: Browser, shape: Shape, slowdown: number): Promise<void> {
@@ -58,7 +58,7 @@ async function measure(browser: Browser, shape: Shape, slowdown: number): Promis
     `\n${RUNS} runs of ${shape.jobs} jobs, ${shape.longEvery === 1 ? 'all' : `one in ${shape.longEvery}`} long; processor ${slowdown === 1 ? 'as it is' : `slowed down ${slowdown} times`}`,
   );
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  await page.goto(`${world.url}/#token=${world.operatorToken}`);
+  await page.goto(`${environment.url}/#token=${environment.operatorToken}`);
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
   const runs = Array.from({ length: RUNS }, (_, number) => run(number, shape)).reverse();
   const { socket } = await answerWith(page, runs, shape.jobs);
@@ -67,7 +67,7 @@ async function measure(browser: Browser, shape: Shape, slowdown: number): Promis
 
   const stopTrace = await traceTasks(devtools);
   const startedAt = performance.now();
-  await page.goto(`${world.url}/timeline`);
+  await page.goto(`${environment.url}/timeline`);
   await page.locator('main.timeline[aria-busy="false"] .lane .bar').first().waitFor();
   const loadMs = Math.round(performance.now() - startedAt);
   const tasks = await stopTrace();

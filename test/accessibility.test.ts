@@ -2,16 +2,16 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { IS_PROOF, SEED, sampleOf } from '#testing/seed';
 import { violations } from './support/axe.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 
 let killed: string;
 let kill: string;
 
 beforeAll(async () => {
-  const { current } = world;
+  const current = environment();
   await current.simulateEnded('axe-fails', 3);
   await current.simulateEnded('axe-rests', 0);
   await current.simulate('axe-goes-on');
@@ -100,14 +100,14 @@ async function expectNothingWrong(nth: number): Promise<void> {
 
 describe('axe finds nothing on', () => {
   test('the sign-in page', async () => {
-    await browser.page.goto(world.current.url);
+    await browser.page.goto(environment().url);
     await browser.page.getByLabel('Token').waitFor();
     await expectNothingWrong(0);
   });
 
   const views = Object.entries(VIEWS).map(([name, view], index) => ({ ...view, name, nth: index + 1 }));
   test.each(sampleOf(views, 4))('$name', async ({ path, arrange, nth }) => {
-    await signInAs(browser.page, world.current, world.current.adminToken, path());
+    await signInAs(browser.page, environment(), environment().adminToken, path());
     await arrange();
     await expectNothingWrong(nth);
   });

@@ -1,9 +1,9 @@
 /** What is answered at which address: the page at its own, files where they are, and 404 everywhere else. */
 import { expect, test } from 'vitest';
 import { PAGE_PATHS } from '#protocol/page-paths';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 
 const BROWSER = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
@@ -11,7 +11,7 @@ const BROWSER = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 const GUARDS = ['content-security-policy', 'x-content-type-options', 'referrer-policy', 'x-frame-options'];
 
 function ask(path: string, init: RequestInit = {}): Promise<Response> {
-  return fetch(world.current.url + path, { redirect: 'manual', ...init });
+  return fetch(environment().url + path, { redirect: 'manual', ...init });
 }
 
 const addresses = Object.values(PAGE_PATHS).map((path) => path.replace(/\{\w+\}/, 'nightly.backup'));

@@ -7,9 +7,9 @@ import { ApiClient } from '../scripts/local/api-client.ts';
 import { violations } from './support/axe.ts';
 import { FOREVER, STUBBORN } from './support/commands.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 
 let page: Page;
@@ -19,17 +19,17 @@ beforeEach(() => {
 
 /** Signs in and goes to a page. */
 function visit(path: string, token: string): Promise<void> {
-  return signInAs(page, world.current, token, path);
+  return signInAs(page, environment(), token, path);
 }
 
 /** A token by which nobody else is signed in. */
 async function freshToken(name: string, scopes: Token['scopes']): Promise<{ id: string; secret: string }> {
-  const { token, secret } = await world.current.admin.createToken({ name, scopes });
+  const { token, secret } = await environment().admin.createToken({ name, scopes });
   return { id: token.id, secret };
 }
 
 async function statusOf(secret: string, path = '/runs'): Promise<number> {
-  return (await new ApiClient(world.current.url, secret).request('GET', path)).status;
+  return (await new ApiClient(environment().url, secret).request('GET', path)).status;
 }
 
 /** The secret in the dialog that shows it. */
@@ -46,7 +46,7 @@ async function closeSecret(): Promise<void> {
 const tokenRow = (name: string) => page.locator('[data-token]').filter({ has: page.getByText(name, { exact: true }) });
 
 test('a token created here starts a run, is rotated and deleted; the audit log lists it all', async () => {
-  await visit('/tokens', world.current.adminToken);
+  await visit('/tokens', environment().adminToken);
   await page.getByRole('button', { name: 'Create token' }).click();
   await page.getByLabel('Name', { exact: true }).fill('web machines');
   expect(await page.getByLabel('Machines', { exact: true }).count()).toBe(0);
@@ -66,13 +66,13 @@ test('a token created here starts a run, is rotated and deleted; the audit log l
   await closeSecret();
   await tokenRow('web machines').getByText('on web-*').waitFor();
 
-  const wrapper = world.current.wrapper({
+  const wrapper = environment().wrapper({
     job: 'made-here',
     machine: 'web-7.example.com',
     token: secret,
     command: FOREVER,
   });
-  await world.current.runOf('made-here', (run) => run.state === 'running');
+  await environment().runOf('made-here', (run) => run.state === 'running');
   expect(wrapper.isRunning).toBe(true);
 
   await page.getByRole('button', { name: 'Rotate web machines' }).click();
@@ -120,7 +120,7 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
   await page.getByLabel('Action', { exact: true }).selectOption('kill');
   await waitFor('the address to follow', async () => new URL(page.url()).search === '?action=kill');
   await page.getByText(/^As of/).waitFor();
-  await world.current.operator.kill('never-seen', { instance: 'never-seen_1', reason: 'told at once' });
+  await environment().operator.kill('never-seen', { instance: 'never-seen_1', reason: 'told at once' });
   await page.getByText('1 newer kill').waitFor();
   await page.getByRole('button', { name: 'Load new entries' }).click();
   const told = page.locator('[data-action="kill"]').filter({ hasText: 'told at once' });
@@ -132,13 +132,13 @@ test('the audit is narrowed to one who acts, and offers what is newer', async ()
 });
 
 test('a kill is followed live from its page and in the list, to its end', async () => {
-  const wrapper = world.current.wrapper({ job: 'killed', command: STUBBORN });
-  const run = await world.current.runOf('killed');
-  await world.current.output(run.id, 'ready');
-  await visit('/kills?job=killed', world.current.operatorToken);
+  const wrapper = environment().wrapper({ job: 'killed', command: STUBBORN });
+  const run = await environment().runOf('killed');
+  await environment().output(run.id, 'ready');
+  await visit('/kills?job=killed', environment().operatorToken);
   await page.getByText('No matching kills for killed').waitFor();
 
-  const { kill } = await world.current.operator.kill('killed', { grace_seconds: 300, reason: 'holds a lock' });
+  const { kill } = await environment().operator.kill('killed', { grace_seconds: 300, reason: 'holds a lock' });
   // It comes by itself.
   const row = page.locator(`[data-kill="${kill.id}"]`);
   await row.getByText('in grace period').waitFor();
@@ -150,7 +150,7 @@ test('a kill is followed live from its page and in the list, to its end', async 
   await page.getByText('SIGTERM sent to all processes').waitFor();
   expect(await violations(page)).toEqual([]);
 
-  await world.current.operator.kill('killed', { signal: 'SIGKILL', grace_seconds: 0 });
+  await environment().operator.kill('killed', { signal: 'SIGKILL', grace_seconds: 0 });
   await page.locator(`[data-target="${run.id}"] [data-exit-code="143"]`).waitFor();
   await page.locator('.kill-head[data-state="settled"]').waitFor();
   await page.getByText('Done: every targeted run has ended.').waitFor();
@@ -160,15 +160,15 @@ test('a kill is followed live from its page and in the list, to its end', async 
 });
 
 test('what happened while the link was down is there when it is back', async () => {
-  const run = await world.current.simulate('meanwhile', { ignoresSigterm: true });
-  const { kill } = await world.current.operator.kill('meanwhile', { grace_seconds: 300 });
-  const network = await world.current.proxy();
-  await signInAs(page, network, world.current.operatorToken, '/kills?state=queued,delivered');
+  const run = await environment().simulate('meanwhile', { ignoresSigterm: true });
+  const { kill } = await environment().operator.kill('meanwhile', { grace_seconds: 300 });
+  const network = await environment().proxy();
+  await signInAs(page, network, environment().operatorToken, '/kills?state=queued,delivered');
   const row = page.locator(`[data-kill="${kill.id}"]`);
   await row.getByText('in grace period').waitFor();
   network.cut();
   await page.locator('[data-link="stale"]').waitFor();
-  await world.current.kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 });
+  await environment().kill('meanwhile', { signal: 'SIGKILL', grace_seconds: 0 });
   expect((await run.exit).code).toBe(143);
   network.restore();
   await page.locator('[data-link="live"]').waitFor();
@@ -177,7 +177,7 @@ test('what happened while the link was down is there when it is back', async () 
 });
 
 test('an unknown kill leads back', async () => {
-  await visit('/kills/01J00000000000000000000002', world.current.operatorToken);
+  await visit('/kills/01J00000000000000000000002', environment().operatorToken);
   await page.getByText('Kill not found').waitFor();
   expect(await violations(page)).toEqual([]);
   await page.getByRole('link', { name: 'View all kills' }).click();
@@ -185,8 +185,8 @@ test('an unknown kill leads back', async () => {
 });
 
 test('a token that may only read sees nothing that it may not do', async () => {
-  const run = await world.current.simulate('looked-at');
-  const { kill } = await world.current.operator.kill('never-seen', { instance: 'never-seen_2' });
+  const run = await environment().simulate('looked-at');
+  const { kill } = await environment().operator.kill('never-seen', { instance: 'never-seen_2' });
   const { secret } = await freshToken('onlooker', ['read']);
   await visit('/?q=looked-at', secret);
   await page.getByRole('link', { name: 'looked-at on m1.example.com' }).waitFor();
@@ -194,14 +194,14 @@ test('a token that may only read sees nothing that it may not do', async () => {
   expect(await places.allTextContents()).toEqual(['Runs', 'Timeline', 'Kills']);
   const kills = page.getByRole('button', { name: /^(force )?kill/i });
   expect(await kills.count()).toBe(0);
-  await page.goto(`${world.current.url}/runs/${run.id}`);
+  await page.goto(`${environment().url}/runs/${run.id}`);
   await page.locator(`[data-run="${run.id}"][data-state="running"]`).waitFor();
   expect(await kills.count()).toBe(0);
-  await page.goto(`${world.current.url}/kills/${kill.id}`);
+  await page.goto(`${environment().url}/kills/${kill.id}`);
   await page.getByRole('heading', { name: 'Kill of never-seen' }).waitFor();
   expect(await kills.count()).toBe(0);
   for (const path of ['/tokens', '/audit']) {
-    await page.goto(world.current.url + path);
+    await page.goto(environment().url + path);
     await page.getByText('You don’t have access').waitFor();
     await page.getByText('needs the admin scope for all jobs').waitFor();
     expect(await page.getByRole('button', { name: 'Create token' }).count()).toBe(0);
@@ -218,7 +218,7 @@ test('a token that may not read is told so, and may still see what became of its
   await page.getByLabel('Token').waitFor();
 
   const killer = await freshToken('pipeline', ['kill']);
-  const { kill } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
+  const { kill } = await environment().operator.kill('never-seen', { instance: 'never-seen_3' });
   await visit(`/kills/${kill.id}`, killer.secret);
   await page.getByText('No matching run right now').waitFor();
   await page.getByRole('button', { name: 'Refresh' }).waitFor();
@@ -233,7 +233,7 @@ test.each(sampleOf(['/', '/tokens', '/audit', '/kills']))(
     // It is the end of the link that tells: it has to be up.
     await waitFor('the token to be good', async () => (await statusOf(secret)) === 200);
     await page.locator('main[aria-busy="true"]').waitFor({ state: 'detached' });
-    expect((await world.current.admin.request('DELETE', `/tokens/${id}`)).status).toBe(204);
+    expect((await environment().admin.request('DELETE', `/tokens/${id}`)).status).toBe(204);
     await page.getByLabel('Token').waitFor();
     await page.getByText('its token was revoked').waitFor();
   },
@@ -262,7 +262,7 @@ test('who ends the secret that they are signed in with is warned, signed out, an
 });
 
 test('a token is created and deleted by keyboard alone', async () => {
-  await visit('/tokens', world.current.adminToken);
+  await visit('/tokens', environment().adminToken);
   await page.locator('[data-token]').first().waitFor();
   await page.keyboard.press('n');
   await page.keyboard.type('by keys');

@@ -4,9 +4,9 @@ import { CLOSE_CODES } from '#protocol/close-codes';
 import { ApiClient } from '../scripts/local/api-client.ts';
 import { FOREVER } from './support/commands.ts';
 import { RawLink, refusedUpgrade } from './support/raw-link.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 
 interface Call {
   readonly method?: string;
@@ -18,8 +18,8 @@ interface Call {
 
 /** Makes a call, and returns the problem it is answered with. */
 async function problem({ method = 'POST', path, token, body, headers = {} }: Call): Promise<unknown> {
-  const bearer = token === undefined ? world.current.operatorToken : token;
-  const response = await fetch(`${world.current.url}/api/v1${path}`, {
+  const bearer = token === undefined ? environment().operatorToken : token;
+  const response = await fetch(`${environment().url}/api/v1${path}`, {
     method,
     headers: {
       ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
@@ -49,9 +49,9 @@ describe('a call is refused', () => {
   });
 
   test('with an expired token', async () => {
-    const { token, secret } = await world.current.admin.createToken({ name: 'short', scopes: ['read'] });
+    const { token, secret } = await environment().admin.createToken({ name: 'short', scopes: ['read'] });
     // One that is to end in a moment may be refused as ended by then.
-    await world.current.controlPlane.query('UPDATE tokens SET expires_at = ? WHERE id = ?', Date.now() - 1, token.id);
+    await environment().controlPlane.query('UPDATE tokens SET expires_at = ? WHERE id = ?', Date.now() - 1, token.id);
     expect(await problem({ method: 'GET', path: '/runs', token: secret })).toEqual({
       status: 401,
       code: 'token_expired',
@@ -59,13 +59,13 @@ describe('a call is refused', () => {
   });
 
   test('with a token that lacks the scope, or the job', async () => {
-    const { secret: reader } = await world.current.admin.createToken({ name: 'reader', scopes: ['read'] });
-    const { secret: narrow } = await world.current.admin.createToken({ name: 'n', scopes: ['kill'], jobs: 'web-*' });
+    const { secret: reader } = await environment().admin.createToken({ name: 'reader', scopes: ['read'] });
+    const { secret: narrow } = await environment().admin.createToken({ name: 'n', scopes: ['kill'], jobs: 'web-*' });
     const forbidden = { status: 403, code: 'forbidden' };
     expect(await problem({ path: '/jobs/backup/kill', token: reader })).toEqual(forbidden);
     expect(await problem({ path: '/jobs/backup/kill', token: narrow })).toEqual(forbidden);
-    expect(await problem({ path: '/jobs/backup/kill', token: world.current.machineToken })).toEqual(forbidden);
-    expect(await problem({ method: 'GET', path: '/runs', token: world.current.machineToken })).toEqual(forbidden);
+    expect(await problem({ path: '/jobs/backup/kill', token: environment().machineToken })).toEqual(forbidden);
+    expect(await problem({ method: 'GET', path: '/runs', token: environment().machineToken })).toEqual(forbidden);
     expect(await problem({ path: '/tokens', body: '{"name":"mine","scopes":["admin"]}' })).toEqual(forbidden);
   });
 
@@ -116,16 +116,16 @@ describe('a call is refused', () => {
 });
 
 describe("a wrapper's upgrade is refused", () => {
-  const target = () => ({ url: world.current.url, job: 'backup', run: ulid(), token: world.current.machineToken });
+  const target = () => ({ url: environment().url, job: 'backup', run: ulid(), token: environment().machineToken });
 
   test('without the right to run', async () => {
     expect(await refusedUpgrade({ ...target(), token: null })).toMatchObject({ status: 401 });
     expect(await refusedUpgrade({ ...target(), token: 'wrong' })).toMatchObject({ status: 401 });
-    expect(await refusedUpgrade({ ...target(), token: world.current.operatorToken })).toMatchObject({ status: 403 });
+    expect(await refusedUpgrade({ ...target(), token: environment().operatorToken })).toMatchObject({ status: 403 });
   });
 
   test('for a job or a machine that the token is not for', async () => {
-    const { secret } = await world.current.admin.createToken({
+    const { secret } = await environment().admin.createToken({
       name: 'narrow',
       scopes: ['run'],
       jobs: 'web-*',
@@ -145,7 +145,7 @@ describe("a wrapper's upgrade is refused", () => {
   });
 
   test('when it is none', async () => {
-    const call = { method: 'GET', token: world.current.machineToken };
+    const call = { method: 'GET', token: environment().machineToken };
     const query = `run=${ulid()}&instance=i&machine=m`;
     expect(await problem({ ...call, path: `/jobs/backup/connect?${query}` })).toEqual({
       status: 426,
@@ -158,7 +158,7 @@ describe("on a wrapper's link", () => {
   /** A link that speaks for a run of its own. */
   async function started(): Promise<{ link: RawLink; run: string }> {
     const run = ulid();
-    const link = await RawLink.open({ url: world.current.url, token: world.current.machineToken, job: 'raw', run });
+    const link = await RawLink.open({ url: environment().url, token: environment().machineToken, job: 'raw', run });
     link.start(run);
     await link.message('ack', (ack) => ack.of === 'start');
     return { link, run };
@@ -199,8 +199,8 @@ describe("on a wrapper's link", () => {
 
   test('output before the start is told to wait for it', async () => {
     const link = await RawLink.open({
-      url: world.current.url,
-      token: world.current.machineToken,
+      url: environment().url,
+      token: environment().machineToken,
       job: 'raw',
       run: ulid(),
     });
@@ -217,14 +217,14 @@ describe("on a wrapper's link", () => {
     expect(await link.message('error')).toMatchObject({ code: 'gap', expected: 5 });
     link.output(3, 'defgh');
     await link.message('ack', (ack) => ack.of === 'output' && ack.offset === 8);
-    expect((await world.current.operator.output(run)).text).toBe('abcdefgh');
+    expect((await environment().operator.output(run)).text).toBe('abcdefgh');
     link.close();
   });
 
   test('a start for another run than the one it connected as is refused', async () => {
     const link = await RawLink.open({
-      url: world.current.url,
-      token: world.current.machineToken,
+      url: environment().url,
+      token: environment().machineToken,
       job: 'raw',
       run: ulid(),
     });
@@ -235,13 +235,13 @@ describe("on a wrapper's link", () => {
 });
 
 test('a second wrapper that claims a run with another key is turned away, and the first goes on', async () => {
-  const wrapper = world.current.wrapper({ job: 'claimed', command: FOREVER });
-  const run = await world.current.runOf('claimed');
-  await world.current.output(run.id, 'ready');
+  const wrapper = environment().wrapper({ job: 'claimed', command: FOREVER });
+  const run = await environment().runOf('claimed');
+  await environment().output(run.id, 'ready');
 
   const thief = await RawLink.open({
-    url: world.current.url,
-    token: world.current.machineToken,
+    url: environment().url,
+    token: environment().machineToken,
     job: 'claimed',
     run: run.id,
     instance: run.instance,
@@ -251,17 +251,17 @@ test('a second wrapper that claims a run with another key is turned away, and th
   expect(await thief.message('error')).toMatchObject({ code: 'run_conflict', retry: 'never' });
   expect(await thief.closed()).toBe(CLOSE_CODES.conflict);
 
-  expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
-  const kill = await world.current.kill('claimed');
+  expect(await environment().operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
+  const kill = await environment().kill('claimed');
   expect(kill).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
   expect((await wrapper.exit).code).toBe(143);
-  expect(world.current.log).toContain('run_conflict');
+  expect(environment().log).toContain('run_conflict');
 });
 
 test('what was refused harms nobody: a run goes through it all', async () => {
-  const wrapper = world.current.wrapper({ job: 'bystander', command: ['sh', '-c', 'echo fine'] });
+  const wrapper = environment().wrapper({ job: 'bystander', command: ['sh', '-c', 'echo fine'] });
   expect((await wrapper.exit).code).toBe(0);
-  const run = await world.current.runOf('bystander', ({ final }) => final);
+  const run = await environment().runOf('bystander', ({ final }) => final);
   expect(run).toMatchObject({ state: 'succeeded', exit_code: 0 });
-  expect((await new ApiClient(world.current.url, world.current.operatorToken).output(run.id)).text).toBe('fine\n');
+  expect((await new ApiClient(environment().url, environment().operatorToken).output(run.id)).text).toBe('fine\n');
 });

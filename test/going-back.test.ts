@@ -2,16 +2,16 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 
 const TIME = '2026-11-01T00:00:00.000Z';
 
 test('the kills and the audit are read as far down as before, and what was open is open', async () => {
   const { page } = browser;
-  const { kill } = await world.current.operator.kill('never-seen', { instance: 'never-seen_3' });
+  const { kill } = await environment().operator.kill('never-seen', { instance: 'never-seen_3' });
   await page.route(/\/api\/v1\/kills\?/, async (route) => {
     const from = Number(new URL(route.request().url()).searchParams.get('cursor') ?? 0);
     const kills = Array.from({ length: 50 }, (_, nth) => ({
@@ -28,7 +28,7 @@ test('the kills and the audit are read as far down as before, and what was open 
     await page.getByRole('button', { name: 'Load older' }).click();
     await waitFor(`${to} rows`, async () => (await rows.first().getAttribute('aria-setsize')) === String(to));
   };
-  await signInAs(page, world.current, world.current.adminToken, '/kills?state=queued,delivered');
+  await signInAs(page, environment(), environment().adminToken, '/kills?state=queued,delivered');
   await rows.first().waitFor();
   await showOlder(100);
   await showOlder(150);
@@ -55,15 +55,15 @@ test('the kills and the audit are read as far down as before, and what was open 
 
 test('the timeline is where it was, with the focus on the bar', async () => {
   const { page } = browser;
-  const run = await world.current.simulate('lane-kept');
-  const template = await world.current.operator.run(run.id);
+  const run = await environment().simulate('lane-kept');
+  const template = await environment().operator.run(run.id);
   const runs = Array.from({ length: 80 }, (_, nth) => ({
     ...template,
     id: `01M${String(nth).padStart(23, '0')}`,
     job: `lane-kept-${String(nth).padStart(2, '0')}`,
   }));
   await page.route(/\/api\/v1\/runs\?/, (route) => route.fulfill({ json: { runs, next_cursor: null } }));
-  await signInAs(page, world.current, world.current.operatorToken, '/timeline?q=lane-kept-&window=1h');
+  await signInAs(page, environment(), environment().operatorToken, '/timeline?q=lane-kept-&window=1h');
   const bar = page.locator('[data-row-key="lane-kept-60"] [data-bar]');
   await page.locator('[data-row-key="lane-kept-00"] [data-bar]').waitFor();
   await waitFor('the lane', async () => {
@@ -79,5 +79,5 @@ test('the timeline is where it was, with the focus on the bar', async () => {
     const isFocused = (await bar.count()) > 0 && (await bar.evaluate((element) => element === document.activeElement));
     return isFocused && Math.abs(((await bar.boundingBox())?.y ?? Number.NaN) - top) < 8;
   });
-  await world.current.kill('lane-kept');
+  await environment().kill('lane-kept');
 });

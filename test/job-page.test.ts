@@ -9,14 +9,14 @@ import { violations } from './support/axe.ts';
 import { openBrowser } from './support/browser.ts';
 import { placeOfRun, rowInView } from './support/row-places.ts';
 import { useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 const sh = (script: string) => ['sh', '-c', script];
 
-async function openJob(job: string, url = world.current.url, page = browser.page): Promise<void> {
-  await page.goto(`${url}/jobs/${job}#token=${world.current.operatorToken}`);
+async function openJob(job: string, url = environment().url, page = browser.page): Promise<void> {
+  await page.goto(`${url}/jobs/${job}#token=${environment().operatorToken}`);
   await page.locator('.job-head').getByRole('heading', { name: job }).waitFor();
   await page.locator('[data-link="live"]').waitFor();
 }
@@ -35,7 +35,7 @@ function history(...expected: string[]): Promise<unknown> {
 }
 
 async function ended(job: string, machine: string, exitCode: number, durationMs?: number): Promise<void> {
-  await world.current.simulateEnded(job, exitCode, machine, durationMs);
+  await environment().simulateEnded(job, exitCode, machine, durationMs);
 }
 
 /** How many pixels of the chart have a given token's colour. */
@@ -95,9 +95,9 @@ test('a run starts and ends before the reader’s eyes, in the list and in the c
   await waitFor('the chart', async () => (await coloured('--good')) > 0);
   expect(await coloured('--run')).toBe(0);
 
-  const go = join(world.current.directory, 'go');
+  const go = join(environment().directory, 'go');
   const command = sh(`while [ ! -e "${go}" ]; do sleep 0.1; done; exit 4`);
-  const wrapper = world.current.wrapper({ job: 'live', machine: 'm2.example.com', command });
+  const wrapper = environment().wrapper({ job: 'live', machine: 'm2.example.com', command });
   await openRows().filter({ hasText: 'm2.example.com' }).waitFor();
   await history('running', 'succeeded', 'succeeded');
   await waitFor('the run in the chart', async () => (await coloured('--run')) > 0);
@@ -110,7 +110,7 @@ test('a run starts and ends before the reader’s eyes, in the list and in the c
 
 test('one run is killed, then all on several machines, and each exits 143', async () => {
   const machines = ['m1.example.com', 'm2.example.com', 'm3.example.com'];
-  const runs = await Promise.all(machines.map((machine) => world.current.simulate('wide', { machine })));
+  const runs = await Promise.all(machines.map((machine) => environment().simulate('wide', { machine })));
   await openJob('wide');
   await waitFor('three runs', async () => (await openRows().count()) === 3);
 
@@ -133,7 +133,7 @@ test('one run is killed, then all on several machines, and each exits 143', asyn
 
 test('the keyboard alone goes through the runs, picks two and kills them, and opens one from the chart', async () => {
   const machines = ['m1.example.com', 'm2.example.com'];
-  const runs = await Promise.all(machines.map((machine) => world.current.simulate('keyboard', { machine })));
+  const runs = await Promise.all(machines.map((machine) => environment().simulate('keyboard', { machine })));
   await openJob('keyboard');
   await waitFor('the runs', async () => (await openRows().count()) === 2 && (await pastRows().count()) === 2);
 
@@ -161,7 +161,7 @@ test('the keyboard alone goes through the runs, picks two and kills them, and op
 
 test('K kills the run in the history that has the focus, if it is still open', async () => {
   await ended('focus', 'm1.example.com', 0);
-  const run = await world.current.simulate('focus', { machine: 'm2.example.com' });
+  const run = await environment().simulate('focus', { machine: 'm2.example.com' });
   await openJob('focus');
   await history('running', 'succeeded');
   await pastRows().last().getByRole('link').focus();
@@ -202,7 +202,7 @@ test.runIf(IS_PROOF)('the chart is drawn again after the browser has lost its gr
   onTestFinished(own.close);
   const page = await own.browser.newPage();
   page.setDefaultTimeout(WAIT_LIMIT_MS);
-  await openJob('flicker', world.current.url, page);
+  await openJob('flicker', environment().url, page);
   await waitFor('the chart', async () => (await coloured('--good', page)) > 0);
   const canvas = page.locator('.duration-chart canvas');
   await canvas.evaluate((element) => element.addEventListener('contextlost', () => element.setAttribute('lost', '')));
@@ -214,15 +214,15 @@ test.runIf(IS_PROOF)('the chart is drawn again after the browser has lost its gr
 
 test.runIf(IS_PROOF)('what happened while the link was down is there when it is back', async () => {
   await ended('outage', 'm1.example.com', 0);
-  const run = await world.current.simulate('outage', { machine: 'm2.example.com' });
+  const run = await environment().simulate('outage', { machine: 'm2.example.com' });
   // The reader's network; the machines have another.
-  const network = await world.current.proxy();
+  const network = await environment().proxy();
   await openJob('outage', network.url);
   await history('running', 'succeeded');
 
   network.cut();
   await browser.page.locator('[data-link="stale"]').waitFor();
-  await world.current.kill('outage', { run: run.id });
+  await environment().kill('outage', { run: run.id });
   await ended('outage', 'm3.example.com', 9);
   expect((await run.exit).code).toBe(143);
   await browser.page.getByText(/^Offline for/).waitFor();
@@ -234,12 +234,12 @@ test.runIf(IS_PROOF)('what happened while the link was down is there when it is 
 });
 
 test('a job that was never seen is told so, and shows by itself when it starts', async () => {
-  await browser.page.goto(`${world.current.url}/jobs/unheard-of#token=${world.current.operatorToken}`);
+  await browser.page.goto(`${environment().url}/jobs/unheard-of#token=${environment().operatorToken}`);
   await browser.page.getByRole('heading', { name: 'Job not found' }).waitFor();
   await browser.page.locator('[data-link="live"]').waitFor();
-  const run = await world.current.simulate('unheard-of');
+  const run = await environment().simulate('unheard-of');
   await openRows().filter({ hasText: 'm1.example.com' }).waitFor();
-  await world.current.kill('unheard-of');
+  await environment().kill('unheard-of');
   expect((await run.exit).code).toBe(143);
   await history('killed');
 });
@@ -250,7 +250,7 @@ test.each(sampleOf(['light', 'dark'] as const))(
     await browser.page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' });
     await ended(`a11y-${colorScheme}`, 'm1.example.com', 0);
     await ended(`a11y-${colorScheme}`, 'm2.example.com', 3);
-    await world.current.simulate(`a11y-${colorScheme}`);
+    await environment().simulate(`a11y-${colorScheme}`);
     await openJob(`a11y-${colorScheme}`);
     await waitFor('the chart', async () => (await coloured('--bad')) > 0);
     await browser.page.emulateMedia({ colorScheme });
@@ -264,7 +264,7 @@ test.runIf(IS_PROOF)(
   'a job that runs on very many machines is folded, until somebody wants to see them all',
   async () => {
     await ended('crowd', 'm1.example.com', 0);
-    const runs = await world.current.operator.runs({ job: 'crowd' });
+    const runs = await environment().operator.runs({ job: 'crowd' });
     const crowd = Array.from({ length: 1_000 }, (_, n) => ({
       ...runs[0],
       id: `01K${String(n).padStart(23, '0')}`,
@@ -297,7 +297,7 @@ test.runIf(IS_PROOF)(
 
 test('a long history comes page by page as one goes down, and only what is in view is drawn', async () => {
   await ended('long-history', 'm1.example.com', 0);
-  const [template] = await world.current.operator.runs({ job: 'long-history' });
+  const [template] = await environment().operator.runs({ job: 'long-history' });
   if (template === undefined) throw new Error('there is a run');
   const newest = Date.parse(template.started_at);
   const all = Array.from({ length: 3_000 }, (_, n) => ({

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { groupMembers } from '../scripts/local/process-group.ts';
 import { FOREVER, STUBBORN } from './support/commands.ts';
-import { useWorld } from './support/use-world.ts';
-import { eventNames } from './support/world.ts';
+import { eventNames } from './support/test-environment.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 
 /** The process group of a run's kill. */
 function groupOf(run: { pid: number | null }): number {
@@ -19,14 +19,14 @@ describe('a kill over HTTPS', () => {
   test('is answered when it is settled: the run’s own signal sufficed', async () => {
     // A grace that no machine is too slow for.
     const flags = ['--signal', 'INT', '--grace', '10m'];
-    const wrapper = world.current.wrapper({ job: 'polite', command: FOREVER, flags });
-    const run = await world.current.runOf('polite');
-    await world.current.output(run.id, 'ready');
+    const wrapper = environment().wrapper({ job: 'polite', command: FOREVER, flags });
+    const run = await environment().runOf('polite');
+    await environment().output(run.id, 'ready');
 
-    const answer = await world.current.operator.kill('polite', { reason: 'test' }, 30);
+    const answer = await environment().operator.kill('polite', { reason: 'test' }, 30);
 
     expect(answer.status).toBe(answer.kill.state === 'settled' ? 200 : 202);
-    const kill = await world.current.settled(answer.kill.id);
+    const kill = await environment().settled(answer.kill.id);
     expect(kill).toMatchObject({
       job: 'polite',
       state: 'settled',
@@ -35,13 +35,13 @@ describe('a kill over HTTPS', () => {
     });
     expect(await wrapper.exit).toEqual({ code: 143, signal: null });
     expect(groupMembers(groupOf(run))).toEqual([]);
-    expect(await world.current.operator.run(run.id)).toMatchObject({
+    expect(await environment().operator.run(run.id)).toMatchObject({
       state: 'killed',
       exit_code: 143,
       reason: 'operator',
       final: true,
     });
-    const events = await world.current.operator.events(run.id);
+    const events = await environment().operator.events(run.id);
     expect(events.find(({ type }) => type === 'kill_requested')).toMatchObject({ signal: 'SIGINT', grace_ms: 600_000 });
     expect(events.find(({ type }) => type === 'kill_progress')).toMatchObject({ phase: 'term', signal: 'SIGINT' });
     const names = eventNames(events);
@@ -54,21 +54,21 @@ describe('a kill over HTTPS', () => {
       'gone',
       'ended',
     ]);
-    expect(await world.current.operator.getKill(kill.id)).toEqual(kill);
+    expect(await environment().operator.getKill(kill.id)).toEqual(kill);
   });
 
   test('goes on to SIGKILL for a command and a child that ignore SIGTERM', async () => {
-    const wrapper = world.current.wrapper({ job: 'stubborn', command: STUBBORN });
-    const run = await world.current.runOf('stubborn');
-    await world.current.output(run.id, 'ready');
+    const wrapper = environment().wrapper({ job: 'stubborn', command: STUBBORN });
+    const run = await environment().runOf('stubborn');
+    await environment().output(run.id, 'ready');
     expect(groupMembers(groupOf(run)).length).toBeGreaterThanOrEqual(2);
 
-    const kill = await world.current.kill('stubborn', { grace_seconds: 0.5 });
+    const kill = await environment().kill('stubborn', { grace_seconds: 0.5 });
 
     expect(kill.targets).toMatchObject([{ state: 'gone', exit_code: 143, survivors: [] }]);
     expect(groupMembers(groupOf(run))).toEqual([]);
     expect((await wrapper.exit).code).toBe(143);
-    const names = eventNames(await world.current.operator.events(run.id));
+    const names = eventNames(await environment().operator.events(run.id));
     expect(names.filter((name) => ['term', 'kill', 'gone', 'ended'].includes(name))).toEqual([
       'term',
       'kill',
@@ -78,59 +78,59 @@ describe('a kill over HTTPS', () => {
   });
 
   test('with SIGKILL skips the grace of a kill under way', async () => {
-    world.current.wrapper({ job: 'hurry', command: STUBBORN });
-    const run = await world.current.runOf('hurry');
-    await world.current.output(run.id, 'ready');
-    const first = await world.current.operator.kill('hurry', { grace_seconds: 3600 });
-    await world.current.event(run.id, (event) => event.type === 'kill_progress', 'SIGTERM to be sent');
+    environment().wrapper({ job: 'hurry', command: STUBBORN });
+    const run = await environment().runOf('hurry');
+    await environment().output(run.id, 'ready');
+    const first = await environment().operator.kill('hurry', { grace_seconds: 3600 });
+    await environment().event(run.id, (event) => event.type === 'kill_progress', 'SIGTERM to be sent');
 
-    const second = await world.current.kill('hurry', { signal: 'SIGKILL', grace_seconds: 0 });
+    const second = await environment().kill('hurry', { signal: 'SIGKILL', grace_seconds: 0 });
 
     expect(second).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
-    expect(await world.current.settled(first.kill.id)).toMatchObject({ state: 'settled' });
+    expect(await environment().settled(first.kill.id)).toMatchObject({ state: 'settled' });
     expect(groupMembers(groupOf(run))).toEqual([]);
   });
 
   test('hits one machine, and then what is left of the instance', async () => {
-    const one = world.current.wrapper({ job: 'twins', instance: 'both', machine: 'm1', command: FOREVER });
-    const two = world.current.wrapper({ job: 'twins', instance: 'both', machine: 'm2', command: FOREVER });
-    const other = world.current.wrapper({ job: 'twins', instance: 'other', machine: 'm2', command: FOREVER });
+    const one = environment().wrapper({ job: 'twins', instance: 'both', machine: 'm1', command: FOREVER });
+    const two = environment().wrapper({ job: 'twins', instance: 'both', machine: 'm2', command: FOREVER });
+    const other = environment().wrapper({ job: 'twins', instance: 'other', machine: 'm2', command: FOREVER });
     const runs = await waitFor('three runs', async () => {
-      const found = await world.current.operator.runs({ job: 'twins' });
+      const found = await environment().operator.runs({ job: 'twins' });
       return found.length === 3 ? found : null;
     });
 
-    const byMachine = await world.current.kill('twins', { machine: 'm1' });
+    const byMachine = await environment().kill('twins', { machine: 'm1' });
     expect(byMachine).toMatchObject({ state: 'settled', targets: [{ machine: 'm1', state: 'gone' }] });
     expect((await one.exit).code).toBe(143);
     expect([two.isRunning, other.isRunning]).toEqual([true, true]);
 
-    const byInstance = await world.current.kill('twins', { instance: 'both' });
+    const byInstance = await environment().kill('twins', { instance: 'both' });
     expect(byInstance).toMatchObject({ state: 'settled', targets: [{ machine: 'm2', state: 'gone' }] });
     expect((await two.exit).code).toBe(143);
     expect(other.isRunning).toBe(true);
 
     const stillThere = runs.find((run) => run.instance === 'other');
-    const byRun = await world.current.kill('twins', { run: stillThere?.id ?? '' });
+    const byRun = await environment().kill('twins', { run: stillThere?.id ?? '' });
     expect(byRun).toMatchObject({ state: 'settled', targets: [{ run: stillThere?.id, state: 'gone' }] });
     expect((await other.exit).code).toBe(143);
   });
 
   test('issued while the wrapper is cut off reaches it when it returns', async () => {
-    const network = await world.current.proxy();
-    const wrapper = world.current.wrapper({ job: 'cut-off', command: FOREVER, url: network.url });
-    const run = await world.current.runOf('cut-off');
-    await world.current.output(run.id, 'ready');
+    const network = await environment().proxy();
+    const wrapper = environment().wrapper({ job: 'cut-off', command: FOREVER, url: network.url });
+    const run = await environment().runOf('cut-off');
+    await environment().output(run.id, 'ready');
     network.cut();
-    await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
+    await environment().run(run.id, ({ connected }) => !connected, 'the run to be cut off');
 
-    const { status, kill } = await world.current.operator.kill('cut-off', { grace_seconds: 1 });
+    const { status, kill } = await environment().operator.kill('cut-off', { grace_seconds: 1 });
     expect(status).toBe(202);
-    expect(await world.current.operator.getKill(kill.id)).toMatchObject({ targets: [{ state: 'pending' }] });
+    expect(await environment().operator.getKill(kill.id)).toMatchObject({ targets: [{ state: 'pending' }] });
     expect(wrapper.isRunning).toBe(true);
 
     network.restore();
-    expect(await world.current.settled(kill.id)).toMatchObject({
+    expect(await environment().settled(kill.id)).toMatchObject({
       state: 'settled',
       targets: [{ state: 'gone', exit_code: 143 }],
     });
@@ -138,11 +138,11 @@ describe('a kill over HTTPS', () => {
   });
 
   test('can be followed by one request id from the answer through the control plane to the machine', async () => {
-    const logFile = join(world.current.directory, 'followed.log');
-    const wrapper = world.current.wrapper({ job: 'followed', command: FOREVER, flags: ['--log', logFile] });
-    await world.current.output((await world.current.runOf('followed')).id, 'ready');
+    const logFile = join(environment().directory, 'followed.log');
+    const wrapper = environment().wrapper({ job: 'followed', command: FOREVER, flags: ['--log', logFile] });
+    await environment().output((await environment().runOf('followed')).id, 'ready');
 
-    const response = await world.current.operator.request('POST', '/jobs/followed/kill?wait=30', {});
+    const response = await environment().operator.request('POST', '/jobs/followed/kill?wait=30', {});
 
     expect(response.ok).toBe(true);
     const request = response.headers.get('Leash-Request-Id') ?? '';
@@ -152,7 +152,9 @@ describe('a kill over HTTPS', () => {
     await wrapper.exit;
     expect(await readFile(logFile, 'utf8')).toContain(`killed by operator (request ${request})`);
     const story = await waitFor('the control plane to have logged the kill and its call', () => {
-      const lines = world.current.log.split('\n').filter((line) => line.includes(request));
+      const lines = environment()
+        .log.split('\n')
+        .filter((line) => line.includes(request));
       const events = lines.map((line) => (JSON.parse(line.slice(line.indexOf('{'))) as { event: string }).event);
       return events.includes('request') && events.includes('kill_settled') ? events : null;
     });
@@ -163,18 +165,18 @@ describe('a kill over HTTPS', () => {
       'kill_progress',
       'kill_settled',
     ]);
-    const entries = await world.current.controlPlane.query('SELECT detail FROM audit WHERE request_id = ?', request);
+    const entries = await environment().controlPlane.query('SELECT detail FROM audit WHERE request_id = ?', request);
     expect(JSON.stringify(entries)).toContain(kill.id);
   });
 
   test('sent twice under one key is one kill', async () => {
-    world.current.wrapper({ job: 'once', command: FOREVER });
-    await world.current.runOf('once');
+    environment().wrapper({ job: 'once', command: FOREVER });
+    await environment().runOf('once');
     const order = () =>
-      fetch(`${world.current.url}/api/v1/jobs/once/kill`, {
+      fetch(`${environment().url}/api/v1/jobs/once/kill`, {
         method: 'POST',
         headers: {
-          authorization: `Bearer ${world.current.operatorToken}`,
+          authorization: `Bearer ${environment().operatorToken}`,
           'content-type': 'application/json',
           'idempotency-key': 'the-same',
         },

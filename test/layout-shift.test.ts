@@ -3,9 +3,9 @@ import { beforeEach, expect, test } from 'vitest';
 import { IS_PROOF, sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 
 /** Of the score that browsers give a page for what moves on it by itself; 0.1 is called good. */
@@ -22,16 +22,16 @@ let kill = '';
 beforeEach(async () => {
   if (run !== '') return;
   for (let nth = 0; nth < 6; nth += 1)
-    await world.current.simulateEnded(JOB, nth % 3, `m${nth}.example.com`, 1000 * nth);
-  await world.current.simulateEnded(`${JOB}-failed`, 3);
+    await environment().simulateEnded(JOB, nth % 3, `m${nth}.example.com`, 1000 * nth);
+  await environment().simulateEnded(`${JOB}-failed`, 3);
   const runs = await Promise.all(
     ['a', 'b', 'c'].map((machine) =>
-      world.current.simulate(JOB, { machine: `${machine}.example.com`, ignoresSigterm: true }),
+      environment().simulate(JOB, { machine: `${machine}.example.com`, ignoresSigterm: true }),
     ),
   );
   run = runs[0]?.id ?? '';
   const machine = 'a.example.com';
-  kill = (await world.current.operator.kill(JOB, { machine, grace_seconds: 300, reason: 'in the way' })).kill.id;
+  kill = (await environment().operator.kill(JOB, { machine, grace_seconds: 300, reason: 'in the way' })).kill.id;
 });
 
 const PAGES = [
@@ -69,7 +69,7 @@ test.each([...always, ...(IS_PROOF ? others : sampleOf(others, 3))])(
       page.evaluate(
         () => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))),
       );
-    await signInAs(page, world.current, world.current.adminToken, path());
+    await signInAs(page, environment(), environment().adminToken, path());
     await page.locator(isThere).first().waitFor();
     await page.locator('[data-link="live"], [aria-busy="false"]').first().waitFor();
     await waitFor('all that was asked for to be drawn', async () => {

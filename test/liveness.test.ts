@@ -3,37 +3,37 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { IS_PROOF } from '#testing/seed';
 import { FOREVER } from './support/commands.ts';
-import { useOwnWorld } from './support/use-world.ts';
-import { eventNames, SHORT_DEADLINES } from './support/world.ts';
+import { eventNames, SHORT_DEADLINES } from './support/test-environment.ts';
+import { useOwnTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useOwnWorld(SHORT_DEADLINES);
+const environment = useOwnTestEnvironment(SHORT_DEADLINES);
 
 test('a run that falls silent is suspected, then lost; coming back, it runs again and gets its true end', async () => {
-  const network = await world.current.proxy();
-  const go = join(world.current.directory, 'go');
+  const network = await environment().proxy();
+  const go = join(environment().directory, 'go');
   const command = ['sh', '-c', 'echo ready; while [ ! -e "$GO" ]; do sleep 0.1; done; echo over; exit 5'];
-  const wrapper = world.current.wrapper({ job: 'silent', command, url: network.url, env: { GO: go } });
-  const run = await world.current.runOf('silent');
-  await world.current.output(run.id, 'ready');
+  const wrapper = environment().wrapper({ job: 'silent', command, url: network.url, env: { GO: go } });
+  const run = await environment().runOf('silent');
+  await environment().output(run.id, 'ready');
 
   // Half open: neither end hears of it.
   network.stall();
-  const lost = await world.current.run(run.id, ({ state }) => state === 'lost', 'the run to be lost');
+  const lost = await environment().run(run.id, ({ state }) => state === 'lost', 'the run to be lost');
   expect(lost).toMatchObject({ exit_code: 253, reason: 'silence', final: false });
-  const names = eventNames(await world.current.operator.events(run.id));
+  const names = eventNames(await environment().operator.events(run.id));
   expect(names.indexOf('suspected')).toBeGreaterThan(-1);
   expect(names.indexOf('suspected')).toBeLessThan(names.indexOf('lost'));
   expect(wrapper.isRunning).toBe(true);
 
   network.restore();
-  const back = await world.current.run(run.id, ({ state }) => state === 'running', 'the run to come back');
+  const back = await environment().run(run.id, ({ state }) => state === 'running', 'the run to come back');
   expect(back).toMatchObject({ exit_code: null, ended_at: null, connected: true });
 
   await writeFile(go, '');
-  const ended = await world.current.run(run.id, ({ final }) => final, 'its true end');
+  const ended = await environment().run(run.id, ({ final }) => final, 'its true end');
   expect(ended).toMatchObject({ state: 'failed', exit_code: 5, reason: 'exited' });
-  expect((await world.current.operator.output(run.id)).text).toBe('ready\nover\n');
-  const all = eventNames(await world.current.operator.events(run.id));
+  expect((await environment().operator.output(run.id)).text).toBe('ready\nover\n');
+  const all = eventNames(await environment().operator.events(run.id));
   expect(all.indexOf('returned')).toBeGreaterThan(all.indexOf('lost'));
   // A slow machine may have been lost, and have returned, once more.
   expect(all.lastIndexOf('returned')).toBeGreaterThan(all.lastIndexOf('lost'));
@@ -41,50 +41,50 @@ test('a run that falls silent is suspected, then lost; coming back, it runs agai
 });
 
 test.runIf(IS_PROOF)('a machine that is gone is lost, and stays so', async () => {
-  const wrapper = world.current.wrapper({ job: 'unplugged', command: FOREVER });
-  const run = await world.current.runOf('unplugged');
+  const wrapper = environment().wrapper({ job: 'unplugged', command: FOREVER });
+  const run = await environment().runOf('unplugged');
   if (run.pid !== null) wrapper.note(run.pid);
-  await world.current.output(run.id, 'ready');
+  await environment().output(run.id, 'ready');
 
   wrapper.losePower();
 
-  const lost = await world.current.run(run.id, ({ state }) => state === 'lost', 'the run to be lost');
+  const lost = await environment().run(run.id, ({ state }) => state === 'lost', 'the run to be lost');
   expect(lost).toMatchObject({ exit_code: 253, reason: 'silence', final: false, connected: false });
 });
 
 test.runIf(IS_PROOF)('a kill for a lost run gets it when it comes back', async () => {
-  const network = await world.current.proxy();
-  const wrapper = world.current.wrapper({ job: 'late', command: FOREVER, url: network.url });
-  const run = await world.current.runOf('late');
-  await world.current.output(run.id, 'ready');
+  const network = await environment().proxy();
+  const wrapper = environment().wrapper({ job: 'late', command: FOREVER, url: network.url });
+  const run = await environment().runOf('late');
+  await environment().output(run.id, 'ready');
   network.cut();
-  await world.current.run(run.id, ({ state }) => state === 'lost', 'the run to be lost');
-  const { kill } = await world.current.operator.kill('late', {});
+  await environment().run(run.id, ({ state }) => state === 'lost', 'the run to be lost');
+  const { kill } = await environment().operator.kill('late', {});
 
   network.restore();
 
-  await world.current.run(run.id, ({ state }) => state === 'killed', 'the run to be killed');
+  await environment().run(run.id, ({ state }) => state === 'killed', 'the run to be killed');
   expect((await wrapper.exit).code).toBe(143);
-  expect(await world.current.settled(kill.id)).toMatchObject({
+  expect(await environment().settled(kill.id)).toMatchObject({
     state: 'settled',
     targets: [{ state: 'gone', exit_code: 143 }],
   });
 });
 
 test('a kill sent into a link that is dead without a word is sent again', async () => {
-  const network = await world.current.proxy();
-  const wrapper = world.current.wrapper({ job: 'half-open', command: FOREVER, url: network.url });
-  const run = await world.current.runOf('half-open');
-  await world.current.output(run.id, 'ready');
+  const network = await environment().proxy();
+  const wrapper = environment().wrapper({ job: 'half-open', command: FOREVER, url: network.url });
+  const run = await environment().runOf('half-open');
+  await environment().output(run.id, 'ready');
   network.stall();
-  const { kill } = await world.current.operator.kill('half-open', { grace_seconds: 1 });
+  const { kill } = await environment().operator.kill('half-open', { grace_seconds: 1 });
   expect(wrapper.isRunning).toBe(true);
 
   network.restore();
-  expect(await world.current.settled(kill.id)).toMatchObject({
+  expect(await environment().settled(kill.id)).toMatchObject({
     state: 'settled',
     targets: [{ state: 'gone', exit_code: 143 }],
   });
   expect((await wrapper.exit).code).toBe(143);
-  expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'killed', exit_code: 143 });
+  expect(await environment().operator.run(run.id)).toMatchObject({ state: 'killed', exit_code: 143 });
 });

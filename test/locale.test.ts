@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 
 /** All that a reader is shown or read aloud, and whether it is written from left to right. */
@@ -15,7 +15,7 @@ function shownWords(): string {
 }
 
 test.each(['ar-EG', 'fa-IR'])('a browser in %s shows English dates and digits on every view', async (locale) => {
-  const { current } = world;
+  const current = environment();
   const job = `locale-${locale}`;
   const failed = await current.simulate(job);
   await failed.end(3, 0);

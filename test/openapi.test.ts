@@ -6,12 +6,12 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
 import { PROBLEM_CODES, problemStatus } from '#protocol/problem';
 import { ROOT } from '../scripts/local/paths.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 
 test('the document is OpenAPI', async () => {
-  const response = await fetch(`${world.current.url}/openapi.json`);
+  const response = await fetch(`${environment().url}/openapi.json`);
   const { valid, errors } = await new Validator().validate((await response.json()) as Record<string, unknown>);
   expect(errors).toBeUndefined();
   expect(valid).toBe(true);
@@ -26,7 +26,7 @@ async function tableRows(heading: string): Promise<string[][]> {
 }
 
 test('the manual lists every operation, and no others', async () => {
-  const response = await fetch(`${world.current.url}/openapi.json`);
+  const response = await fetch(`${environment().url}/openapi.json`);
   const { paths } = (await response.json()) as { paths: Record<string, Record<string, unknown>> };
   const calls = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace('/api/v1', '')}`),
@@ -41,7 +41,7 @@ test('the manual lists every error code with its status', async () => {
 });
 
 test('the built control plane returns metrics, too', async () => {
-  const headers = { authorization: `Bearer ${world.current.operatorToken}` };
-  const response = await fetch(`${world.current.url}/metrics`, { headers });
+  const headers = { authorization: `Bearer ${environment().operatorToken}` };
+  const response = await fetch(`${environment().url}/metrics`, { headers });
   expect(await response.text()).toMatch(/^leash_build_info\{version="\d+\.\d+\.\d+"\} 1$/m);
 });

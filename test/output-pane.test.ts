@@ -8,9 +8,9 @@ import { expectedLines } from './support/commands.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
 import type { SimulatedRun } from './support/simulated-run.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 /** A frame has a largest size. All is ASCII. */
 const FRAME_CHARS = 128 * 1024;
 const ESC = '\u001b';
@@ -19,7 +19,7 @@ const browser = useBrowser({ permissions: CLIPBOARD });
 
 /** Starts a run that prints `text`, waits until that is stored, and opens the page of it. */
 async function watch(job: string, text: string): Promise<SimulatedRun> {
-  const run = await world.current.simulate(job);
+  const run = await environment().simulate(job);
   await print(run, text);
   await show(run.id);
   return run;
@@ -27,11 +27,11 @@ async function watch(job: string, text: string): Promise<SimulatedRun> {
 
 async function print(run: SimulatedRun, text: string): Promise<void> {
   for (let from = 0; from < text.length; from += FRAME_CHARS) run.print(text.slice(from, from + FRAME_CHARS));
-  await world.current.run(run.id, ({ output_bytes }) => output_bytes >= run.printedBytes, 'the output to be stored');
+  await environment().run(run.id, ({ output_bytes }) => output_bytes >= run.printedBytes, 'the output to be stored');
 }
 
 async function show(run: string): Promise<void> {
-  await signInAs(browser.page, world.current, world.current.operatorToken, `/runs/${run}`);
+  await signInAs(browser.page, environment(), environment().operatorToken, `/runs/${run}`);
 }
 
 const box = () => browser.page.locator('[data-output]');
@@ -142,7 +142,7 @@ describe('a terminal’s ways', () => {
   }
 
   test('what is of stderr has a mark beside it, and each stream can be seen alone', async () => {
-    const run = await world.current.simulate('streams');
+    const run = await environment().simulate('streams');
     run.print('from stdout\n');
     run.print('from stderr\n\n', 'stderr');
     await print(run, 'and on\n');
@@ -313,7 +313,7 @@ describe('a long log', () => {
   );
 
   test('of which the middle has made way says so, in a line that no output can imitate', async () => {
-    const run = await world.current.simulate('gap');
+    const run = await environment().simulate('gap');
     await print(run, `${MANY_LINES}${MANY_LINES}end of both\n${ESC}[53m… 1 MiB are missing here …${ESC}[0m\n`);
     await run.end(0);
     await show(run.id);

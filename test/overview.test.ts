@@ -3,15 +3,15 @@ import { waitFor } from '#testing/wait-for';
 import { STUBBORN } from './support/commands.ts';
 import { placeOfRun, rowInView } from './support/row-places.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 
 const row = (name: string) => browser.page.locator('.row').filter({ has: browser.page.getByRole('link', { name }) });
 const section = (name: string) => browser.page.locator('.section-head').filter({ hasText: name });
-const signIn = (path = '/', url = world.current.url) =>
-  signInAs(browser.page, { url }, world.current.operatorToken, path);
+const signIn = (path = '/', url = environment().url) =>
+  signInAs(browser.page, { url }, environment().operatorToken, path);
 
 /** Answers calls of these addresses only once it is released. */
 async function holdBack(addresses: string): Promise<() => void> {
@@ -25,13 +25,13 @@ async function holdBack(addresses: string): Promise<() => void> {
 
 /** Runs on several machines. */
 function running(job: string, machines: readonly string[]) {
-  return Promise.all(machines.map((machine) => world.current.simulate(job, { machine })));
+  return Promise.all(machines.map((machine) => environment().simulate(job, { machine })));
 }
 
 test('what runs, what failed and what rests each stand in their place, and move by themselves', async () => {
   await signIn();
-  await world.current.simulateEnded('place-fails', 3);
-  await world.current.simulateEnded('place-rests', 0);
+  await environment().simulateEnded('place-fails', 3);
+  await environment().simulateEnded('place-rests', 0);
   await running('place-runs', ['a.example.com', 'b.example.com']);
 
   await browser.page.getByLabel('Filter by job, machine or state').fill('job:place');
@@ -48,29 +48,29 @@ test('what runs, what failed and what rests each stand in their place, and move 
     'place-rests',
   ]);
 
-  await world.current.kill('place-runs');
+  await environment().kill('place-runs');
   await section('Running').waitFor({ state: 'detached' });
   expect(await section('Idle').textContent()).toBe('Idle 2');
 });
 
 test('a failure is not forgotten because other machines have ended since, and is over with a success there', async () => {
   const machines = Array.from({ length: 21 }, (_, nth) => `w-${nth}.example.com`);
-  await world.current.simulateEnded('everywhere', 3, 'first.example.com');
-  await Promise.all(machines.map((machine) => world.current.simulateEnded('everywhere', 0, machine)));
+  await environment().simulateEnded('everywhere', 3, 'first.example.com');
+  await Promise.all(machines.map((machine) => environment().simulateEnded('everywhere', 0, machine)));
   await signIn('/?q=job%3Aeverywhere');
   const place = row('everywhere').locator('.cell-machine');
   await row('everywhere').waitFor();
   expect(await section('Needs attention').textContent()).toBe('Needs attention 1');
   expect(await place.textContent()).toBe('first.example.com (1 of 22)');
 
-  await browser.page.goto(`${world.current.url}/jobs/everywhere`);
+  await browser.page.goto(`${environment().url}/jobs/everywhere`);
   const attention = browser.page.getByRole('region', { name: 'Needs attention' });
   await attention.getByText('Needs attention on 1 of 22 machines').waitFor();
   await attention.getByRole('link', { name: 'first.example.com' }).waitFor();
 
-  await browser.page.goto(`${world.current.url}/?q=job%3Aeverywhere`);
+  await browser.page.goto(`${environment().url}/?q=job%3Aeverywhere`);
   await section('Needs attention').waitFor();
-  await world.current.simulateEnded('everywhere', 0, 'first.example.com');
+  await environment().simulateEnded('everywhere', 0, 'first.example.com');
   await section('Idle').waitFor();
   expect(await section('Needs attention').count()).toBe(0);
   expect(await place.textContent()).toBe('22 machines');
@@ -88,7 +88,7 @@ test('a link carries the filter and what is shown', async () => {
   await browser.page.getByRole('button', { name: /^Idle/ }).click();
   await browser.page.getByText('No runs match this filter.').waitFor();
   expect(new URL(browser.page.url()).searchParams.get('show')).toBe('idle');
-  await world.current.kill('linked');
+  await environment().kill('linked');
 });
 
 test('many are picked and killed with one question, which says exactly what is hit; the others go on', async () => {
@@ -111,8 +111,8 @@ test('many are picked and killed with one question, which says exactly what is h
   await browser.page.getByText('4 ended').waitFor();
   for (const run of [...picked, ...single]) expect((await run.exit).code).toBe(143);
   expect(spared[0]?.isRunning).toBe(true);
-  const [told] = await world.current.operator
-    .events(single[0]?.id ?? '')
+  const [told] = await environment()
+    .operator.events(single[0]?.id ?? '')
     .then((events) => events.filter((event) => event.type === 'kill_requested'));
   expect(told).toMatchObject({ reason: 'too many', requested_by: 'operator' });
 
@@ -122,29 +122,29 @@ test('many are picked and killed with one question, which says exactly what is h
   await order.getByRole('link', { name: 'Kill of 4 runs in 2 jobs' }).waitFor();
   expect(await order.locator('.cell-progress').textContent()).toBe('4 ended');
   expect(await browser.page.locator('.kill.part').count()).toBe(4);
-  await browser.page.goto(`${world.current.url}/kills?job=many`);
+  await browser.page.goto(`${environment().url}/kills?job=many`);
   await order.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
   expect(await browser.page.locator('[data-kill]').count()).toBe(0);
   await order.getByRole('button', { name: 'Show 3 kills' }).click();
   expect(await browser.page.locator('.kill.part').count()).toBe(3);
-  await browser.page.goto(`${world.current.url}/jobs/many`);
+  await browser.page.goto(`${environment().url}/jobs/many`);
   await browser.page.getByText('Recent kills').click();
   const kills = browser.page.getByRole('region', { name: 'Recent kills' });
   await kills.getByRole('link', { name: 'Kill of 3 runs of many' }).waitFor();
   expect(await kills.getByRole('listitem').count()).toBe(1);
-  await browser.page.goto(`${world.current.url}/?q=many`);
+  await browser.page.goto(`${environment().url}/?q=many`);
 
   await browser.page.getByRole('button', { name: 'Dismiss: Kill 4 runs' }).click();
   await browser.page.getByText('4 ended').waitFor({ state: 'detached' });
-  await world.current.kill('many-spared');
+  await environment().kill('many-spared');
 });
 
 test('a kill in its grace can be forced from where it was ordered, after a reload too', async () => {
   const wrappers = ['m-1', 'm-2'].map((machine) =>
-    world.current.wrapper({ job: 'forced', machine, command: STUBBORN }),
+    environment().wrapper({ job: 'forced', machine, command: STUBBORN }),
   );
   for (const machine of ['m-1', 'm-2']) {
-    await world.current.output((await world.current.runOf('forced', undefined, machine)).id, 'ready');
+    await environment().output((await environment().runOf('forced', undefined, machine)).id, 'ready');
   }
   await signIn('/?q=forced');
   await browser.page.getByRole('button', { name: 'Kill all running forced' }).click();
@@ -163,9 +163,9 @@ test('a kill in its grace can be forced from where it was ordered, after a reloa
   release();
   await order.getByText('2 in grace period').waitFor();
 
-  const { id } = await world.current.runOf('forced', undefined, 'm-1');
+  const { id } = await environment().runOf('forced', undefined, 'm-1');
   const releaseEvents = await holdBack('**/api/v1/runs/*/events?*');
-  await browser.page.goto(`${world.current.url}/runs/${id}`);
+  await browser.page.goto(`${environment().url}/runs/${id}`);
   const panel = browser.page.getByRole('region', { name: 'Kill', exact: true });
   const bare = panel.filter({ hasNot: browser.page.locator('[data-step], button') });
   await bare.getByText('Loading kill progress…').waitFor();
@@ -230,7 +230,7 @@ test('the keyboard alone finds a run, picks it, kills it, and opens another', as
   await keyboard.press('Enter');
   await browser.page.locator('.run-header').waitFor();
   expect(new URL(browser.page.url()).pathname).toMatch(/^\/runs\//);
-  await world.current.kill('keys');
+  await environment().kill('keys');
 });
 
 test('on a phone a job is found and killed in three taps', async () => {
@@ -260,19 +260,19 @@ test('a row stays under the pointer when trouble comes up above it', async () =>
   await breaking?.end(3);
   await section('Needs attention').waitFor({ state: 'attached' });
   expect((await held.boundingBox())?.y).toBe(before?.y);
-  await world.current.kill('steady');
+  await environment().kill('steady');
 });
 
 test('a lost connection is told; what started and ended meanwhile is there when it is back', async () => {
   const [before] = await running('away-before', ['m-1']);
-  const network = await world.current.proxy();
+  const network = await environment().proxy();
   await signIn('/?q=away', network.url);
   await row('away-before on m-1').waitFor();
   network.cut();
   await browser.page.locator('[data-link="stale"]').waitFor();
   await browser.page.getByText('Offline for').waitFor();
   await running('away-after', ['m-2']);
-  await world.current.kill('away-before');
+  await environment().kill('away-before');
   expect(await row('away-before on m-1').count()).toBe(1);
 
   network.restore();
@@ -281,7 +281,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await row('away-before on m-1').waitFor({ state: 'detached' });
   expect(await section('Idle').count()).toBe(1);
   expect((await before?.exit)?.code).toBe(143);
-  await world.current.kill('away-after');
+  await environment().kill('away-after');
 });
 
 test('of a list that is too long for the page it is said that it goes on', async () => {
@@ -301,21 +301,21 @@ test('of a list that is too long for the page it is said that it goes on', async
   await browser.page.getByText('More than 25000 runs').waitFor();
   await browser.page.getByText('More than 25000 jobs').waitFor();
   await row('cut-short').first().waitFor();
-  await browser.page.goto(`${world.current.url}/jobs/cut-short`);
+  await browser.page.goto(`${environment().url}/jobs/cut-short`);
   await browser.page.getByText('More than 25000 runs').waitFor();
 });
 
 test('without the right to kill nothing offers to', async () => {
-  const { secret } = await world.current.admin.createToken({ name: 'reader', scopes: ['read'] });
+  const { secret } = await environment().admin.createToken({ name: 'reader', scopes: ['read'] });
   await running('only-read', ['m-1']);
-  await signInAs(browser.page, world.current, secret, '/?q=only-read');
+  await signInAs(browser.page, environment(), secret, '/?q=only-read');
   await row('only-read on m-1').waitFor();
   expect(await browser.page.getByRole('button', { name: /kill/i }).count()).toBe(0);
   expect(await browser.page.getByRole('checkbox').count()).toBe(0);
   await row('only-read on m-1').getByRole('link').focus();
   await browser.page.keyboard.press('K');
   expect(await browser.page.getByRole('dialog').count()).toBe(0);
-  await world.current.kill('only-read');
+  await environment().kill('only-read');
 });
 
 test('a run that ends under the cursor takes it to no other run, and one goes on from its place', async () => {
@@ -328,7 +328,7 @@ test('a run that ends under the cursor takes it to no other run, and one goes on
   const focused = () => browser.page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
   expect(await focused()).toBe('under-b on m-1');
 
-  await world.current.kill('under-b');
+  await environment().kill('under-b');
   await row('under-b on m-1').waitFor({ state: 'detached' });
   expect(await focused()).toBe('Runs and jobs');
   await browser.page.keyboard.press('x');
@@ -343,13 +343,13 @@ test('a run that ends under the cursor takes it to no other run, and one goes on
   expect(await browser.page.locator('dialog').count()).toBe(1);
   await browser.page.keyboard.press('Escape');
   expect(await focused()).toBe('under-c on m-1');
-  await world.current.kill('under-a');
-  await world.current.kill('under-c');
+  await environment().kill('under-a');
+  await environment().kill('under-c');
 });
 
 test('it is not called live before what was missed is there', async () => {
   await running('fresh', ['m-1']);
-  const network = await world.current.proxy();
+  const network = await environment().proxy();
   await signIn('/?q=fresh', network.url);
   await browser.page.locator('[data-link="live"]').waitFor();
   let release: () => void = () => undefined;
@@ -369,7 +369,7 @@ test('it is not called live before what was missed is there', async () => {
   release();
   await browser.page.locator('[data-link="live"]').waitFor();
   await browser.page.locator('.banner').waitFor({ state: 'detached' });
-  await world.current.kill('fresh');
+  await environment().kill('fresh');
 });
 
 test('whoever signs in next, by a link or in another tab, sees nothing that only the one before may', async () => {
@@ -377,7 +377,7 @@ test('whoever signs in next, by a link or in another tab, sees nothing that only
   await running('ours', ['whose']);
   const narrow = { scopes: ['read'], jobs: 'ours' } as const;
   const [first, second] = await Promise.all(
-    ['first', 'second'].map((name) => world.current.admin.createToken({ ...narrow, name, scopes: [...narrow.scopes] })),
+    ['first', 'second'].map((name) => environment().admin.createToken({ ...narrow, name, scopes: [...narrow.scopes] })),
   );
   const isOnlyOurs = async (name: string) => {
     await browser.page.locator('.who-name').filter({ hasText: name }).waitFor();
@@ -394,17 +394,17 @@ test('whoever signs in next, by a link or in another tab, sees nothing that only
   await isOnlyOurs('first');
 
   const tab = await browser.context.newPage();
-  await signInAs(tab, world.current, second?.secret ?? '');
+  await signInAs(tab, environment(), second?.secret ?? '');
   await isOnlyOurs('second');
   await tab.getByRole('button', { name: 'Sign out' }).click();
   await browser.page.getByLabel('Token').waitFor();
-  await world.current.kill('theirs');
-  await world.current.kill('ours');
+  await environment().kill('theirs');
+  await environment().kill('ours');
 });
 
 test('a reload brings the reader back to the rows that they were at', async () => {
   const [run] = await running('place-kept', ['m-1']);
-  const template = await world.current.operator.run(run?.id ?? '');
+  const template = await environment().operator.run(run?.id ?? '');
   const many = Array.from({ length: 200 }, (_, nth) => ({
     ...template,
     id: `01J${String(nth).padStart(23, '0')}`,
@@ -417,18 +417,18 @@ test('a reload brings the reader back to the rows that they were at', async () =
   await row('place-kept-0 on m-1').waitFor({ state: 'detached' });
   await browser.page.reload();
   await waitFor('the place to be found again', () => browser.page.evaluate(() => scrollY > 4500));
-  await world.current.kill('place-kept');
+  await environment().kill('place-kept');
 });
 
 test('back from a run leads to the row that it was opened from, as the list was then', async () => {
   const runs = await running('back-to', ['m-1', 'm-2', 'm-3']);
-  const template = await world.current.operator.run(runs[0]?.id ?? '');
+  const template = await environment().operator.run(runs[0]?.id ?? '');
   const many = Array.from({ length: 200 }, (_, nth) => ({
     ...template,
     id: `01J${String(nth).padStart(23, '0')}`,
     job: `back-to-${nth}`,
   }));
-  const own = await Promise.all(runs.map(({ id }) => world.current.operator.run(id)));
+  const own = await Promise.all(runs.map(({ id }) => environment().operator.run(id)));
   await browser.page.route('**/api/v1/runs?*', (route) =>
     route.fulfill({ json: { runs: [...own, ...many], next_cursor: null } }),
   );
@@ -457,13 +457,13 @@ test('back from a run leads to the row that it was opened from, as the list was 
   await browser.page.getByRole('link', { name: 'Timeline' }).click();
   await browser.page.getByRole('heading', { name: 'Timeline' }).waitFor();
   expect(await browser.page.evaluate(() => scrollY)).toBe(0);
-  await world.current.kill('back-to');
+  await environment().kill('back-to');
 });
 
 test('on a phone, much that needs attention is one line, so that what runs is in view', async () => {
   const { page } = browser;
   await page.setViewportSize({ width: 390, height: 844 });
-  for (let nth = 0; nth < 5; nth += 1) await world.current.simulateEnded(`fold-fails-${nth}`, 2);
+  for (let nth = 0; nth < 5; nth += 1) await environment().simulateEnded(`fold-fails-${nth}`, 2);
   await running('fold-runs', ['m-1']);
   await signIn('/?q=fold-');
   const fold = page.getByRole('button', { name: '5 need attention' });
@@ -483,7 +483,7 @@ test('on a phone, much that needs attention is one line, so that what runs is in
   await row('fold-fails-0').waitFor({ state: 'detached' });
   await page.setViewportSize({ width: 1280, height: 844 });
   await row('fold-fails-0').waitFor();
-  await world.current.kill('fold-runs');
+  await environment().kill('fold-runs');
 });
 
 test('a compact list has lower rows, on every page and after a reload', async () => {
@@ -499,5 +499,5 @@ test('a compact list has lower rows, on every page and after a reload', async ()
   expect(await heightOf()).toBeLessThan(usual * 0.75);
   await browser.page.getByRole('link', { name: 'Kills' }).click();
   await browser.page.getByRole('button', { name: 'Compact', exact: true, pressed: true }).waitFor();
-  await world.current.kill('compact-rows');
+  await environment().kill('compact-rows');
 });

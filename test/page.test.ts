@@ -8,16 +8,16 @@ import { expectedLines, FOREVER, numberedLines, STUBBORN } from './support/comma
 import { RawLink } from './support/raw-link.ts';
 import { CLIPBOARD, copiedOutput, shownRows } from './support/shown-output.ts';
 import { useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 
 const browser = useBrowser({ permissions: CLIPBOARD });
 
 /** Signs in, and sees what there is of a job. */
 async function signIn(job: string): Promise<void> {
-  await browser.page.goto(`${world.current.url}/?q=job:${job}`);
-  await browser.page.getByLabel('Token').fill(world.current.operatorToken);
+  await browser.page.goto(`${environment().url}/?q=job:${job}`);
+  await browser.page.getByLabel('Token').fill(environment().operatorToken);
   await browser.page.getByRole('button', { name: 'Sign in' }).click();
   await browser.page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
 }
@@ -32,7 +32,7 @@ function lineIsShown(number: number): Promise<boolean> {
 }
 
 test('a wrong token is refused in words', async () => {
-  await browser.page.goto(world.current.url);
+  await browser.page.goto(environment().url);
   await browser.page.getByLabel('Token').fill('leash_wrong');
   await browser.page.getByRole('button', { name: 'Sign in' }).click();
   await waitFor(
@@ -42,9 +42,9 @@ test('a wrong token is refused in words', async () => {
 });
 
 test('a link with a token signs in, and the token leaves the address bar', async () => {
-  await browser.page.goto(`${world.current.url}/#token=${world.current.operatorToken}`);
+  await browser.page.goto(`${environment().url}/#token=${environment().operatorToken}`);
   await browser.page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
-  expect(browser.page.url()).toBe(`${world.current.url}/`);
+  expect(browser.page.url()).toBe(`${environment().url}/`);
   // The session outlives the page's memory.
   await browser.page.reload();
   await browser.page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
@@ -52,7 +52,7 @@ test('a link with a token signs in, and the token leaves the address bar', async
 
 test('a run shows up, its output arrives live, and a kill is followed to its end', async () => {
   await signIn('watched');
-  const wrapper = world.current.wrapper({ job: 'watched', command: numberedLines(2_000, 0.1) });
+  const wrapper = environment().wrapper({ job: 'watched', command: numberedLines(2_000, 0.1) });
   // Without a reload: the list is live.
   await browser.page.getByRole('link', { name: 'watched on m1.example.com' }).click();
   await lineIsShown(3);
@@ -78,9 +78,9 @@ test('a run shows up, its output arrives live, and a kill is followed to its end
 
 test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', async () => {
   await signIn('stubborn-page');
-  const wrapper = world.current.wrapper({ job: 'stubborn-page', command: STUBBORN });
-  const run = await world.current.runOf('stubborn-page');
-  await world.current.output(run.id, 'ready');
+  const wrapper = environment().wrapper({ job: 'stubborn-page', command: STUBBORN });
+  const run = await environment().runOf('stubborn-page');
+  await environment().output(run.id, 'ready');
   await browser.page.getByRole('link', { name: 'stubborn-page on m1.example.com' }).click();
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).click();
   await browser.page.getByLabel('Grace period before SIGKILL').selectOption('300');
@@ -98,8 +98,8 @@ test('a kill that SIGTERM does not settle shows SIGKILL, and can be forced', asy
 
 test('a key that is held opens the question and does not answer it; the keyboard alone can', async () => {
   await signIn('held-key');
-  const wrapper = world.current.wrapper({ job: 'held-key', command: FOREVER });
-  await world.current.runOf('held-key');
+  const wrapper = environment().wrapper({ job: 'held-key', command: FOREVER });
+  await environment().runOf('held-key');
   await browser.page.getByRole('link', { name: 'held-key on m1.example.com' }).click();
   await browser.page.getByRole('button', { name: 'Kill', exact: true }).focus();
   for (let repeat = 0; repeat < 5; repeat++) await browser.page.keyboard.down('Enter');
@@ -115,30 +115,30 @@ test('a key that is held opens the question and does not answer it; the keyboard
 test.runIf(IS_PROOF)('a lost connection is told, and what was missed is there when it is back', async () => {
   const LINES = 150;
   await signIn('interrupted');
-  world.current.wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
+  environment().wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
   await browser.page.getByRole('link', { name: 'interrupted on m1.example.com' }).click();
   await lineIsShown(5);
   await browser.page.locator('[data-link="live"]').waitFor();
 
-  await world.current.crash();
+  await environment().crash();
   await browser.page.locator('[data-link="stale"]').waitFor();
-  await world.current.restart();
+  await environment().restart();
 
   await browser.page.locator('[data-link="live"]').waitFor();
   await lineIsShown(LINES);
   expect(await copiedOutput(browser.page)).toBe(expectedLines(LINES));
-  await world.current.kill('interrupted');
+  await environment().kill('interrupted');
   await browser.page.locator('[data-exit-code="143"]').waitFor();
 });
 
 test('a run tells of its user and its host, and what it has left running can be killed', async () => {
   const [job, run] = ['left-page', ulid()];
-  const link = await RawLink.open({ url: world.current.url, token: world.current.machineToken, job, run });
+  const link = await RawLink.open({ url: environment().url, token: environment().machineToken, job, run });
   const os = 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0 x86_64';
   link.start(run, { successor: 1, host: { user: 'root', is_root: true, os, node: 'v24.1.0' } });
   await link.message('ack', (ack) => ack.of === 'start');
   await signIn(job);
-  await browser.page.goto(`${world.current.url}/runs/${run}`);
+  await browser.page.goto(`${environment().url}/runs/${run}`);
   const details = browser.page.locator('.run-details');
   await details.locator('.root-mark').getByText('root').waitFor();
   for (const fact of [os, 'Node v24.1.0', 'took over from a killed wrapper']) await details.getByText(fact).waitFor();
@@ -170,7 +170,7 @@ test('a run tells of its user and its host, and what it has left running can be 
 test('of two runs with the same id each is its own: opened, told of and killed by its job', async () => {
   const run = ulid();
   const open = async (job: string) => {
-    const link = await RawLink.open({ url: world.current.url, token: world.current.machineToken, job, run });
+    const link = await RawLink.open({ url: environment().url, token: environment().machineToken, job, run });
     link.start(run);
     await link.message('ack', (ack) => ack.of === 'start');
     return link;
@@ -188,7 +188,7 @@ test('of two runs with the same id each is its own: opened, told of and killed b
     .getByText('Job namesake-evil has reported a run with the same id')
     .waitFor();
 
-  await browser.page.goto(`${world.current.url}/runs/${run}`);
+  await browser.page.goto(`${environment().url}/runs/${run}`);
   await browser.page.getByText('Several jobs have a run with this id').waitFor();
   await browser.page.getByRole('link', { name: 'namesake-real' }).click();
   await job.waitFor();
@@ -200,7 +200,7 @@ test('of two runs with the same id each is its own: opened, told of and killed b
   real.say(killingMessage(kill, 'gone', { reason: 'operator' }));
   real.say(completeMessage());
   await browser.page.locator('.run-header[data-state="killed"]').waitFor();
-  const { runs } = await (await world.current.operator.request('GET', '/runs?job=namesake-evil')).json();
+  const { runs } = await (await environment().operator.request('GET', '/runs?job=namesake-evil')).json();
   expect(runs).toMatchObject([{ id: run, state: 'running' }]);
   evil.close();
   real.close();

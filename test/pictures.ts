@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import type { Run } from '#protocol/api';
 import { ROOT } from '../scripts/local/paths.ts';
 import { openBrowser } from './support/browser.ts';
-import { World } from './support/world.ts';
+import { TestEnvironment } from './support/test-environment.ts';
 
 const IMAGES = join(ROOT, 'docs', 'images');
 const SCHEMES = ['light', 'dark'] as const;
@@ -41,36 +41,39 @@ const HISTORY_MACHINES = ['edge-1.example.com', 'edge-2.example.com'];
 /** The first of them fails; what comes after is all good. */
 const FLEET = Array.from({ length: 30 }, (_, nth) => `web-${String(nth + 1).padStart(2, '0')}.example.com`);
 
-const world = await World.create({});
+const environment = await TestEnvironment.create({});
 const { browser, close } = await openBrowser();
 try {
   await mkdir(IMAGES, { recursive: true });
-  await Promise.all([...ENDED.map((settings) => world.wrapper(settings).exit), ...HISTORY_MACHINES.map(playHistory)]);
+  await Promise.all([
+    ...ENDED.map((settings) => environment.wrapper(settings).exit),
+    ...HISTORY_MACHINES.map(playHistory),
+  ]);
   for (const [nth, machine] of FLEET.entries())
-    await world.simulateEnded('renew-certificates', nth === 0 ? 1 : 0, machine);
+    await environment.simulateEnded('renew-certificates', nth === 0 ? 1 : 0, machine);
   for (const settings of RUNNING) {
-    world.wrapper(settings);
-    await world.runOf(settings.job, (run) => run.state === 'running', settings.machine);
+    environment.wrapper(settings);
+    await environment.runOf(settings.job, (run) => run.state === 'running', settings.machine);
   }
-  world.wrapper({ job: 'db-backup', machine: 'db-2.example.com', command: BACKUP });
-  const backup = await world.runOf('db-backup');
-  await world.output(backup.id, 'orders_030');
+  environment.wrapper({ job: 'db-backup', machine: 'db-2.example.com', command: BACKUP });
+  const backup = await environment.runOf('db-backup');
+  await environment.output(backup.id, 'orders_030');
   await picture(browser, 'overview', (page) => page.locator('.row[data-run]').nth(3).waitFor());
   await picture(browser, 'job', openJob);
-  await world.operator.kill('db-backup', { grace_seconds: 300, reason: 'holds a lock on orders' });
+  await environment.operator.kill('db-backup', { grace_seconds: 300, reason: 'holds a lock on orders' });
   await picture(browser, 'kill', (page) => openKill(page, backup));
   await picture(browser, 'kill-phone', (page) => openKill(page, backup), PHONE);
   await picture(browser, 'kill-zoomed', (page) => openKill(page, backup), ZOOMED);
 } finally {
   await close();
-  await world.dispose();
+  await environment.dispose();
 }
 
 /** One after the other, as on a schedule. */
 async function playHistory(machine: string): Promise<void> {
   for (const { seconds, exitCode } of HISTORY) {
     const command = sh(`sleep ${seconds}; exit ${exitCode}`);
-    await world.wrapper({ job: 'sync-edge', machine, command }).exit;
+    await environment.wrapper({ job: 'sync-edge', machine, command }).exit;
   }
 }
 
@@ -83,7 +86,7 @@ async function picture(
 ): Promise<void> {
   for (const colorScheme of SCHEMES) {
     const page = await browser.newPage({ viewport, colorScheme, deviceScaleFactor: 2 });
-    await page.goto(`${world.url}/#token=${world.operatorToken}`);
+    await page.goto(`${environment.url}/#token=${environment.operatorToken}`);
     await page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
     await arrange(page);
     await page.screenshot({ path: join(IMAGES, `${name}-${colorScheme}.png`) });
@@ -93,13 +96,13 @@ async function picture(
 }
 
 async function openJob(page: Page): Promise<void> {
-  await page.goto(`${world.url}/jobs/sync-edge`);
+  await page.goto(`${environment.url}/jobs/sync-edge`);
   await page.locator('.job canvas').first().waitFor();
   await page.locator('.row').nth(5).waitFor();
 }
 
 async function openKill(page: Page, run: Run): Promise<void> {
-  await page.goto(`${world.url}/runs/${run.id}?job=${run.job}`);
+  await page.goto(`${environment.url}/runs/${run.id}?job=${run.job}`);
   await page.locator('[data-step=term][data-step-state=done]').waitFor();
   await page.locator('[data-output]').getByText('SIGTERM: finishing').first().waitFor();
 }

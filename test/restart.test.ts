@@ -7,17 +7,17 @@ import { IS_PROOF } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { isAlive } from '../scripts/local/process-group.ts';
 import { expectedLines, FOREVER, numberedLines } from './support/commands.ts';
-import { useOwnWorld } from './support/use-world.ts';
-import { CALM, eventNames, SHORT_DEADLINES } from './support/world.ts';
+import { CALM, eventNames, SHORT_DEADLINES } from './support/test-environment.ts';
+import { useOwnTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useOwnWorld(SHORT_DEADLINES);
+const environment = useOwnTestEnvironment(SHORT_DEADLINES);
 
 /** Longer than any deadline an object may have set before it went down, all of them together. */
 const LONG_OUTAGE_MS =
   Number(SHORT_DEADLINES.SILENCE_MS) + Number(SHORT_DEADLINES.PROBE_MS) + Number(SHORT_DEADLINES.DISCONNECT_MS);
 
 async function sinceTheCrash(run: string): Promise<string[]> {
-  const events = await world.current.operator.events(run);
+  const events = await environment().operator.events(run);
   const crash = events.findIndex((event) => event.type === 'disconnected' && event.cause === 'control_plane_away');
   expect(crash).toBeGreaterThan(-1);
   return eventNames(events.slice(crash));
@@ -27,74 +27,74 @@ test.runIf(IS_PROOF)(
   'a crash in the middle of a run loses no line, doubles none, and declares nothing lost',
   async () => {
     const LINES = 400;
-    const wrapper = world.current.wrapper({ job: 'counter', command: numberedLines(LINES, 0.03) });
-    const quiet = world.current.wrapper({ job: 'quiet', command: FOREVER });
-    const run = await world.current.runOf('counter');
-    const quietRun = await world.current.runOf('quiet');
-    await world.current.output(run.id, 'line 50\n');
+    const wrapper = environment().wrapper({ job: 'counter', command: numberedLines(LINES, 0.03) });
+    const quiet = environment().wrapper({ job: 'quiet', command: FOREVER });
+    const run = await environment().runOf('counter');
+    const quietRun = await environment().runOf('quiet');
+    await environment().output(run.id, 'line 50\n');
 
-    await world.current.crash();
+    await environment().crash();
     await sleep(LONG_OUTAGE_MS);
     // From now on nobody can be too slow to return: whoever is lost was judged by a deadline of before.
-    await world.current.restart(CALM);
+    await environment().restart(CALM);
 
     // A kill right away, before anyone may be back: the aftermath is when it matters.
-    const kill = await world.current.kill('quiet');
+    const kill = await environment().kill('quiet');
     expect(kill).toMatchObject({
       state: 'settled',
       targets: [{ run: quietRun.id, state: 'gone', exit_code: 143 }],
     });
     expect((await quiet.exit).code).toBe(143);
 
-    const output = await world.current.output(run.id, `line ${LINES}\n`);
+    const output = await environment().output(run.id, `line ${LINES}\n`);
     expect(output).toBe(expectedLines(LINES));
     expect(await sinceTheCrash(run.id)).not.toContain('lost');
-    expect(await world.current.operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
+    expect(await environment().operator.run(run.id)).toMatchObject({ state: 'running', connected: true });
     expect(await sinceTheCrash(quietRun.id)).not.toContain('lost');
 
-    const end = await world.current.kill('counter');
+    const end = await environment().kill('counter');
     expect(end).toMatchObject({ state: 'settled', targets: [{ state: 'gone', exit_code: 143 }] });
     expect((await wrapper.exit).code).toBe(143);
-    expect((await world.current.operator.output(run.id)).text).toBe(expectedLines(LINES));
+    expect((await environment().operator.output(run.id)).text).toBe(expectedLines(LINES));
   },
 );
 
 test('a run that ends while the control plane is out of reach gets its true end afterwards', async () => {
-  const network = await world.current.proxy();
-  const go = join(world.current.directory, 'go');
+  const network = await environment().proxy();
+  const go = join(environment().directory, 'go');
   const command = ['sh', '-c', 'echo begun; while [ ! -e "$GO" ]; do sleep 0.1; done; echo finished; exit 7'];
-  const wrapper = world.current.wrapper({ job: 'ends-alone', command, env: { GO: go }, url: network.url });
-  const run = await world.current.runOf('ends-alone');
-  await world.current.output(run.id, 'begun');
+  const wrapper = environment().wrapper({ job: 'ends-alone', command, env: { GO: go }, url: network.url });
+  const run = await environment().runOf('ends-alone');
+  await environment().output(run.id, 'begun');
 
   network.cut();
-  await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
+  await environment().run(run.id, ({ connected }) => !connected, 'the run to be cut off');
   await writeFile(go, '');
   // It does not wait for a control plane that is out of reach: what is left is told by a process in the background.
   expect((await wrapper.exit).code).toBe(7);
   network.restore();
 
-  const ended = await world.current.run(run.id, ({ final }) => final, 'the true end');
+  const ended = await environment().run(run.id, ({ final }) => final, 'the true end');
   expect(ended).toMatchObject({ state: 'failed', exit_code: 7, reason: 'exited' });
-  expect(await world.current.output(run.id, 'finished')).toBe('begun\nfinished\n');
+  expect(await environment().output(run.id, 'finished')).toBe('begun\nfinished\n');
 });
 
 test('a run whose wrapper is killed is taken over: its output goes on, and a kill ends all of it', async () => {
-  const network = await world.current.proxy();
+  const network = await environment().proxy();
   const command = ['sh', '-c', 'echo begun; setsid sleep 1000 & while :; do sleep 0.2; echo more; done'];
-  const wrapper = world.current.wrapper({ job: 'adopted', command, url: network.url });
-  const run = await world.current.runOf('adopted');
-  const before = await world.current.output(run.id, 'begun');
+  const wrapper = environment().wrapper({ job: 'adopted', command, url: network.url });
+  const run = await environment().runOf('adopted');
+  const before = await environment().output(run.id, 'begun');
   const { pid } = run;
   if (pid === null) throw new Error('the run has no process');
 
   wrapper.signal('SIGKILL');
 
-  await waitFor('a successor', async () => eventNames(await world.current.operator.events(run.id)).includes('adopted'));
-  await world.current.output(run.id, `${before}${'more\n'.repeat(5)}`);
-  const kill = await world.current.kill('adopted');
+  await waitFor('a successor', async () => eventNames(await environment().operator.events(run.id)).includes('adopted'));
+  await environment().output(run.id, `${before}${'more\n'.repeat(5)}`);
+  const kill = await environment().kill('adopted');
   await killed(kill.id);
-  const ended = await world.current.run(run.id, ({ final }) => final, 'the end of it');
+  const ended = await environment().run(run.id, ({ final }) => final, 'the end of it');
   expect(ended).toMatchObject({ state: 'killed', exit_code: 143, successor: 1 });
   expect(isAlive(pid)).toBe(false);
   expect(await wrapper.leash('orphans')).toEqual({ code: 0, stdout: 'there are no orphans\n' });
@@ -103,25 +103,25 @@ test('a run whose wrapper is killed is taken over: its output goes on, and a kil
 /** A run that a slow machine is late with counts as lost for a while, and its kill as settled: both are opened again. */
 function killed(id: string): Promise<Kill> {
   return waitFor(`the kill ${id} to end what runs`, async () => {
-    const kill = await world.current.operator.getKill(id);
+    const kill = await environment().operator.getKill(id);
     return kill.targets.every(({ state }) => state === 'gone') ? kill : null;
   });
 }
 
 test('a kill that was stored and not yet delivered survives a crash', async () => {
-  const network = await world.current.proxy();
-  const wrapper = world.current.wrapper({ job: 'patient', command: FOREVER, url: network.url });
-  const run = await world.current.runOf('patient');
-  await world.current.output(run.id, 'ready');
+  const network = await environment().proxy();
+  const wrapper = environment().wrapper({ job: 'patient', command: FOREVER, url: network.url });
+  const run = await environment().runOf('patient');
+  await environment().output(run.id, 'ready');
   network.cut();
-  await world.current.run(run.id, ({ connected }) => !connected, 'the run to be cut off');
-  const { kill } = await world.current.operator.kill('patient', {});
+  await environment().run(run.id, ({ connected }) => !connected, 'the run to be cut off');
+  const { kill } = await environment().operator.kill('patient', {});
 
-  await world.current.crash();
-  await world.current.restart();
+  await environment().crash();
+  await environment().restart();
   network.restore();
 
   expect(await killed(kill.id)).toMatchObject({ targets: [{ state: 'gone' }] });
   expect((await wrapper.exit).code).toBe(143);
-  expect(await world.current.settled(kill.id)).toMatchObject({ targets: [{ exit_code: 143 }] });
+  expect(await environment().settled(kill.id)).toMatchObject({ targets: [{ exit_code: 143 }] });
 });

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { waitFor } from '#testing/wait-for';
 import { shownRows } from './support/shown-output.ts';
 import { signInAs, useBrowser } from './support/use-browser.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 const browser = useBrowser();
 
 const SIZES = [
@@ -46,19 +46,19 @@ async function expectInView(when: string, kill: () => Locator): Promise<void> {
 }
 
 test('the newest output and the kill are in view at every size, before, during and after a kill', async () => {
-  const run = await world.current.simulate('in-view', { ignoresSigterm: true });
+  const run = await environment().simulate('in-view', { ignoresSigterm: true });
   run.print(`${LINES.join('\n')}\n`);
-  await signInAs(browser.page, world.current, world.current.operatorToken, `/runs/${run.id}`);
+  await signInAs(browser.page, environment(), environment().operatorToken, `/runs/${run.id}`);
   await browser.page.locator('[data-link="live"]').waitFor();
   await expectInView('before it', () => browser.page.getByRole('button', { name: 'Kill', exact: true }));
 
   const reason = 'it holds a lock on all orders';
-  await world.current.operator.kill('in-view', { grace_seconds: 300, reason });
+  await environment().operator.kill('in-view', { grace_seconds: 300, reason });
   await browser.page.locator('[data-step="term"][data-step-state="done"]').waitFor();
   await expectInView('during it', () => browser.page.getByRole('button', { name: 'Force kill now' }));
   await expectInView('during it', () => browser.page.locator('[data-step="term"] .step-name'));
 
-  await world.current.kill('in-view', { signal: 'SIGKILL', grace_seconds: 0 });
+  await environment().kill('in-view', { signal: 'SIGKILL', grace_seconds: 0 });
   await browser.page.locator('.run-header[data-state="killed"]').waitFor();
   await browser.page.locator('[data-step="gone"][data-step-state="done"]').waitFor();
   await expectInView('after it', () => browser.page.locator('[data-step="gone"] .step-name'));
@@ -66,9 +66,9 @@ test('the newest output and the kill are in view at every size, before, during a
 
 test('on a phone the details are below the output, and the kill stays when one goes there', async () => {
   await browser.reopen({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
-  const run = await world.current.simulate('below');
+  const run = await environment().simulate('below');
   run.print(`${LINES.join('\n')}\n`);
-  await signInAs(browser.page, world.current, world.current.operatorToken, `/runs/${run.id}`);
+  await signInAs(browser.page, environment(), environment().operatorToken, `/runs/${run.id}`);
   await waitFor('the last line', async () => (await shownRows(browser.page)).at(-1) === 'row 200');
   await browser.page.getByText('Instance', { exact: true }).scrollIntoViewIfNeeded();
   expect(await isInView(browser.page.getByText(`below_${run.pid}`))).toBe(true);
@@ -81,14 +81,14 @@ test('a run that failed shows its last lines on stderr and the last good run; ot
   browser.page.on('request', (request) => {
     if (/stream=stderr|state=succeeded/.test(request.url())) asked.push(request.url());
   });
-  await world.current.simulateEnded('went-wrong', 0, 'm2.example.com');
-  const good = await world.current.simulate('went-wrong');
+  await environment().simulateEnded('went-wrong', 0, 'm2.example.com');
+  const good = await environment().simulate('went-wrong');
   await good.end(0);
-  const bad = await world.current.simulate('went-wrong');
+  const bad = await environment().simulate('went-wrong');
   bad.print('copying\n');
   bad.print('\u001b[31mno space left on device\u001b[0m\n', 'stderr');
   bad.print('cleaning up\n');
-  await signInAs(browser.page, world.current, world.current.operatorToken, `/runs/${bad.id}`);
+  await signInAs(browser.page, environment(), environment().operatorToken, `/runs/${bad.id}`);
   await browser.page.locator('.run-header[data-state="running"]').waitFor();
   await waitFor('its output', async () => (await shownRows(browser.page)).at(-1) === 'cleaning up');
   expect(asked).toEqual([]);

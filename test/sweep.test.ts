@@ -3,20 +3,20 @@ import { expect, test } from 'vitest';
 import type { Kill } from '#protocol/api';
 import { waitFor } from '#testing/wait-for';
 import { FOREVER } from './support/commands.ts';
-import { useWorld } from './support/use-world.ts';
+import { useTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useWorld();
+const environment = useTestEnvironment();
 
 test('the Cron sweep delivers a kill that was stored and whose call to the object was lost', async () => {
-  const wrapper = world.current.wrapper({ job: 'forgotten', command: FOREVER });
-  const run = await world.current.runOf('forgotten');
-  await world.current.output(run.id, 'ready');
+  const wrapper = environment().wrapper({ job: 'forgotten', command: FOREVER });
+  const run = await environment().runOf('forgotten');
+  await environment().output(run.id, 'ready');
   const id = await storeWithoutCalling('forgotten');
 
   // That of each minute may just have come before it: so nothing is said of the kill before.
-  await world.current.controlPlane.sweep();
+  await environment().controlPlane.sweep();
 
-  expect(await world.current.settled(id)).toMatchObject({
+  expect(await environment().settled(id)).toMatchObject({
     state: 'settled',
     targets: [{ run: run.id, state: 'gone', exit_code: 143 }],
   });
@@ -24,15 +24,15 @@ test('the Cron sweep delivers a kill that was stored and whose call to the objec
 });
 
 test('a wrapper that connects late gets what the queue holds for its job', async () => {
-  const network = await world.current.proxy();
+  const network = await environment().proxy();
   network.cut();
-  const wrapper = world.current.wrapper({ job: 'queued', command: FOREVER, url: network.url });
+  const wrapper = environment().wrapper({ job: 'queued', command: FOREVER, url: network.url });
   await waitFor('the command to run', () => wrapper.printed.includes('ready'));
   const id = await storeWithoutCalling('queued');
 
   network.restore();
 
-  expect(await world.current.settled(id)).toMatchObject({
+  expect(await environment().settled(id)).toMatchObject({
     state: 'settled',
     targets: [{ state: 'gone', exit_code: 143 }],
   });
@@ -63,7 +63,7 @@ async function storeWithoutCalling(job: string): Promise<string> {
     found_nothing: false,
     seq: 0,
   };
-  await world.current.controlPlane.query(
+  await environment().controlPlane.query(
     'INSERT INTO kills (id, job, requested_at, resource) VALUES (?, ?, ?, ?)',
     kill.id,
     job,

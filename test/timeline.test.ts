@@ -6,19 +6,19 @@ import { sampleOf } from '#testing/seed';
 import { waitFor } from '#testing/wait-for';
 import { violations } from './support/axe.ts';
 import { useBrowser } from './support/use-browser.ts';
-import { useOwnWorld } from './support/use-world.ts';
+import { useOwnTestEnvironment } from './support/use-test-environment.ts';
 
-const world = useOwnWorld();
+const environment = useOwnTestEnvironment();
 
 const browser = useBrowser();
 
 beforeAll(async () => {
-  await world.current.simulate('stays');
-  await world.current.simulateEnded('breaks', 3, 'm2.example.com', 100);
+  await environment().simulate('stays');
+  await environment().simulateEnded('breaks', 3, 'm2.example.com', 100);
 });
 
-async function openTimeline(search = '', url = world.current.url): Promise<void> {
-  await browser.page.goto(`${url}/timeline${search}#token=${world.current.operatorToken}`);
+async function openTimeline(search = '', url = environment().url): Promise<void> {
+  await browser.page.goto(`${url}/timeline${search}#token=${environment().operatorToken}`);
   await bar('stays').waitFor();
 }
 
@@ -62,10 +62,10 @@ test('the filter leaves the runs that match', async () => {
 test('a run appears when it starts, and changes when it ends', async () => {
   await openTimeline();
   await browser.page.locator('[data-link="live"]').waitFor();
-  await world.current.simulate('comes');
+  await environment().simulate('comes');
   await bar('comes').waitFor();
   expect(await bar('comes').getAttribute('data-state')).toBe('running');
-  await world.current.kill('comes');
+  await environment().kill('comes');
   await browser.page.locator('[data-lane="comes"] [data-run][data-state="killed"]').waitFor();
 });
 
@@ -167,7 +167,7 @@ test('the first touch shows the tip, the second opens the run', async () => {
 });
 
 test('short runs share a bar, which lists them', async () => {
-  for (let n = 0; n < 4; n += 1) await world.current.simulateEnded('short', 0, 'm1.example.com', 10);
+  for (let n = 0; n < 4; n += 1) await environment().simulateEnded('short', 0, 'm1.example.com', 10);
   await openTimeline('?window=7d');
   // Where one group ends and the next begins depends on the time of day: there may be two, so close that one covers the
   // other from the mouse.
@@ -181,12 +181,12 @@ test('short runs share a bar, which lists them', async () => {
 });
 
 test('a run that was missed while the link was down is there when it is back', async () => {
-  const proxy = await world.current.proxy();
+  const proxy = await environment().proxy();
   await openTimeline('', proxy.url);
   await browser.page.locator('[data-link="live"]').waitFor();
   proxy.cut();
   await browser.page.locator('[data-link="stale"]').waitFor();
-  await world.current.simulateEnded('missed', 0);
+  await environment().simulateEnded('missed', 0);
   expect(await bar('missed').count()).toBe(0);
   proxy.restore();
   await browser.page.locator('[data-link="live"]').waitFor();
@@ -259,7 +259,7 @@ test('a deleted run goes, and its job with the last one', async () => {
   await browser.page.locator('[data-link="live"]').waitFor();
   const run = (await bar('breaks').getAttribute('data-run')) ?? '';
   // As retention would report it in ninety days.
-  const { seq } = await world.current.operator.run(run);
+  const { seq } = await environment().operator.run(run);
   const push = async (message: WatchMessage) => (await socket).send(JSON.stringify(message));
   await push({ type: 'run_removed', job: 'breaks', run, seq: seq + 1 });
   await push({ type: 'job_removed', job: 'breaks' });

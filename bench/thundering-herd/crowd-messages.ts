@@ -1,4 +1,4 @@
-/** What the bench and the processes that play its wrappers say to each other. */
+/** What the bench and the processes that play its wrappers send each other. */
 
 export interface Wrapper {
   readonly job: string;
@@ -7,14 +7,14 @@ export interface Wrapper {
 }
 
 /** To a process: connect all of these at once. */
-export interface CrowdOrder {
+export interface ConnectRequest {
   readonly url: string;
   readonly tokens: readonly string[];
   readonly wrappers: readonly Wrapper[];
 }
 
 /** From a process. Times are `Date.now()`: it is one machine. */
-export type CrowdNews =
+export type WrapperReport =
   | { readonly type: 'started'; readonly run: string; readonly at: number }
   | { readonly type: 'kill'; readonly run: string; readonly kill: string; readonly at: number }
   /** The completion is acked: the object has the run's end, and the kill is settled. */

@@ -1,17 +1,17 @@
-/** A process full of wrappers: all connect at once, say `start`, dial again as wrappers do, and obey a kill at once. */
+/** Many wrappers in one process: all connect at once, say `start`, dial again as wrappers do, and end at once when killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { readObjectMessage, WRAPPER_SUBPROTOCOL, type WrapperMessage } from '#protocol/wrapper-link';
 import { backoffMs } from '#shared/backoff';
 import { completeMessage, killingMessage, newRunKey, startMessage } from '#testing/wrapper-messages';
-import type { CrowdNews, CrowdOrder, Wrapper } from './crowd-messages.ts';
+import type { ConnectRequest, Wrapper, WrapperReport } from './crowd-messages.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 const RECONNECT_CAP_MS = 10_000;
 
-process.once('message', (order: CrowdOrder) => {
-  order.wrappers.forEach((wrapper, index) => {
-    void keepConnected(order.url, order.tokens[index % order.tokens.length] ?? '', wrapper);
+process.once('message', (connect: ConnectRequest) => {
+  connect.wrappers.forEach((wrapper, index) => {
+    void keepConnected(connect.url, connect.tokens[index % connect.tokens.length] ?? '', wrapper);
   });
 });
 process.once('disconnect', () => process.exit(0));
@@ -22,7 +22,7 @@ async function keepConnected(url: string, token: string, wrapper: Wrapper): Prom
   for (let attempt = 0; ; attempt += 1) {
     const { ended, reason } = await connection(url, token, wrapper, key);
     if (ended) return;
-    tell({ type: 'failed', run: wrapper.run, reason });
+    report({ type: 'failed', run: wrapper.run, reason });
     await sleep(backoffMs(attempt, 1_000, RECONNECT_CAP_MS));
   }
 }
@@ -33,7 +33,7 @@ function connection(
   { job, run, machine }: Wrapper,
   key: string,
 ): Promise<{ ended: boolean; reason: string }> {
-  const query = new URLSearchParams({ run, instance: 'full-hour', machine });
+  const query = new URLSearchParams({ run, instance: 'thundering-herd', machine });
   const socket = new WebSocket(
     `${url.replace(/^http/, 'ws')}/api/v1/jobs/${job}/connect?${query}`,
     WRAPPER_SUBPROTOCOL,
@@ -51,13 +51,13 @@ function connection(
     const read = readObjectMessage(data.toString());
     if (read.kind !== 'message') return;
     const at = Date.now();
-    if (read.message.type === 'ack' && read.message.of === 'start') tell({ type: 'started', run, at });
+    if (read.message.type === 'ack' && read.message.of === 'start') report({ type: 'started', run, at });
     if (read.message.type === 'kill') {
-      tell({ type: 'kill', run, kill: read.message.kill, at });
-      for (const message of obedience(read.message.kill)) say(message);
+      report({ type: 'kill', run, kill: read.message.kill, at });
+      for (const message of killResponse(read.message.kill)) say(message);
     }
     if (read.message.type === 'ack' && read.message.of === 'complete') {
-      tell({ type: 'settled', run, at });
+      report({ type: 'settled', run, at });
       ended = true;
       socket.close(1000);
     }
@@ -75,10 +75,10 @@ function start(run: string, runKey: string): WrapperMessage {
   return startMessage({ run, runKey }, { command_line: commandLine, version: '0.0.0-bench' });
 }
 
-function obedience(kill: string): WrapperMessage[] {
+function killResponse(kill: string): WrapperMessage[] {
   return [killingMessage(kill, 'term'), killingMessage(kill, 'gone'), completeMessage()];
 }
 
-function tell(news: CrowdNews): void {
-  process.send?.(news);
+function report(message: WrapperReport): void {
+  process.send?.(message);
 }

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { waitFor } from '#testing/wait-for';
 import { ApiClient } from '../../scripts/local/api-client.ts';
 import type { ControlPlaneChild } from '../../scripts/local/control-plane-child.ts';
-import type { CrowdNews, CrowdOrder, Wrapper } from './crowd-messages.ts';
+import type { ConnectRequest, Wrapper, WrapperReport } from './crowd-messages.ts';
 import { type D1Counts, printD1 } from './d1-counts.ts';
 
 /** Machines share tokens, but not all of them one. */
 const TOKENS = 20;
 /** Each may make 120 kills a minute. */
 const OPERATORS = 20;
-/** However quickly all connect, kills are posted for at least so long. */
+/** However quickly all connect, kills are posted for at least this long. */
 const LEAST_KILLING_MS = 3_000;
 /** No part may take longer. */
 const LIMIT_MS = 120_000;
@@ -41,7 +41,7 @@ export class ThunderingHerd {
     this.#crowd = crowd;
     this.#wrappers = all;
     const byRun = new Map(all.map((wrapper) => [wrapper.run, wrapper]));
-    for (const process of crowd) process.on('message', (news: CrowdNews) => this.#take(news, byRun));
+    for (const process of crowd) process.on('message', (report: WrapperReport) => this.#receive(report, byRun));
   }
 
   async play(adminToken: string): Promise<void> {
@@ -59,8 +59,8 @@ export class ThunderingHerd {
     const beganAt = Date.now();
     this.#crowd.forEach((process, part) => {
       const wrappers = this.#wrappers.filter((_, index) => index % this.#crowd.length === part);
-      const order: CrowdOrder = { url: this.#plane.url, tokens: tokens.map(({ secret }) => secret), wrappers };
-      process.send(order);
+      const request: ConnectRequest = { url: this.#plane.url, tokens: tokens.map(({ secret }) => secret), wrappers };
+      process.send(request);
     });
     await this.#killUntilAllStarted(operators, beganAt);
     const all = [...this.#started.values()];
@@ -77,7 +77,7 @@ export class ThunderingHerd {
     if (new Set(this.#wrappers.map(({ job }) => job)).size === 1) await this.#killTheRest(admin);
   }
 
-  /** One command for all that still runs. */
+  /** One kill for all that still runs. */
   async #killTheRest(admin: ApiClient): Promise<void> {
     const before = await this.#d1();
     const beganAt = Date.now();
@@ -100,24 +100,24 @@ export class ThunderingHerd {
     await waitFor('every kill to settle', () => [...this.#kills.values()].every((kill) => kill.settledAt !== null));
   }
 
-  #take(news: CrowdNews, byRun: ReadonlyMap<string, Wrapper>): void {
-    const kill = this.#kills.get(news.run);
-    switch (news.type) {
+  #receive(report: WrapperReport, byRun: ReadonlyMap<string, Wrapper>): void {
+    const kill = this.#kills.get(report.run);
+    switch (report.type) {
       case 'started': {
-        const wrapper = byRun.get(news.run);
-        if (wrapper === undefined || this.#started.has(news.run)) return;
-        this.#started.set(news.run, news.at);
+        const wrapper = byRun.get(report.run);
+        if (wrapper === undefined || this.#started.has(report.run)) return;
+        this.#started.set(report.run, report.at);
         this.#killable.push(wrapper);
         return;
       }
       case 'kill':
-        if (kill !== undefined) kill.receivedAt ??= news.at;
+        if (kill !== undefined) kill.receivedAt ??= report.at;
         return;
       case 'settled':
-        if (kill !== undefined) kill.settledAt ??= news.at;
+        if (kill !== undefined) kill.settledAt ??= report.at;
         return;
       case 'failed':
-        this.#fail(`a connection: ${news.reason}`);
+        this.#fail(`a connection: ${report.reason}`);
         return;
     }
   }

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { withTimeout } from '#shared/with-timeout';
 import type { ControlPlaneOptions } from './control-plane.ts';
 import type { ControlPlaneAnswer, ControlPlaneRequest } from './control-plane-messages.ts';
 import { endGroup, signalGroup } from './process-group.ts';
@@ -76,9 +77,8 @@ export async function spawnControlPlane(
       query: async (sql, ...bindings) =>
         (await requests.send({ type: 'query', sql, bindings })) as Record<string, unknown>[],
       stop: async () => {
-        const deadline = new Promise<void>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS).unref());
         // A process that is gone already, or hangs, is ended below all the same.
-        await Promise.race([requests.send({ type: 'stop' }).catch(() => undefined), deadline]);
+        await withTimeout(requests.send({ type: 'stop' }), STOP_DEADLINE_MS, { fallback: null }).catch(() => null);
         await endGroup(group);
       },
       crash: () => endGroup(group),

@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { MEMORY } from '../../wrapper/src/host/memory-directory.ts';
 import { fallbackPrefix } from '../../wrapper/src/state/fallback-directory.ts';
-import type { TcpProxy, Weather } from '../support/tcp-proxy.ts';
-import type { World } from '../support/world.ts';
+import type { LinkCondition, TcpProxy } from '../support/tcp-proxy.ts';
+import type { TestEnvironment } from '../support/test-environment.ts';
 import { Clock } from './clock.ts';
 import { Disk } from './disk.ts';
 
@@ -22,11 +22,11 @@ export class Machine {
     this.clock = parts.clock;
   }
 
-  static async create(world: World, name: string, clockLibrary: string | null): Promise<Machine> {
-    const link = await world.proxy();
+  static async create(environment: TestEnvironment, name: string, clockLibrary: string | null): Promise<Machine> {
+    const link = await environment.proxy();
     // Where a wrapper of this machine keeps its state (WrapperProcess).
-    const disk = await Disk.create(join(world.directory, 'machines', name));
-    const clock = clockLibrary === null ? null : new Clock(clockLibrary, join(world.directory, `${name}.clock`));
+    const disk = await Disk.create(join(environment.directory, 'machines', name));
+    const clock = clockLibrary === null ? null : new Clock(clockLibrary, join(environment.directory, `${name}.clock`));
     return new Machine(name, { link, disk, clock });
   }
 
@@ -34,10 +34,10 @@ export class Machine {
     return this.clock?.environment ?? {};
   }
 
-  setWeather(weather: Weather): void {
-    if (weather === 'open') this.link.restore();
-    else if (weather === 'cut') this.link.cut();
-    else if (weather === 'stalled') this.link.stall();
+  setLinkCondition(condition: LinkCondition): void {
+    if (condition === 'open') this.link.restore();
+    else if (condition === 'cut') this.link.cut();
+    else if (condition === 'stalled') this.link.stall();
     else this.link.slow();
   }
 

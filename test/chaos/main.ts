@@ -1,33 +1,33 @@
 /**
  * `npm run test:proof -- chaos --seeds N --seed FIRST`: rounds of chaos, each made from a seed, against the built control
- * plane and the built wrapper. A round that fails prints its story, and the next one follows. Exit code 1 if one failed.
+ * plane and the built wrapper. A round that fails prints its log, and the next one follows. Exit code 1 if one failed.
  */
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { withTimeout } from '#shared/with-timeout';
 import { TEST_LIMIT_MS } from '#testing/patience';
 import { onStopRequest } from '../../scripts/local/stop-request.ts';
-import { World } from '../support/world.ts';
+import { TestEnvironment } from '../support/test-environment.ts';
 import { checkEnd, checkOwnExit } from './checks/end.ts';
 import { checkKills } from './checks/kills.ts';
 import { checkLeftBehind } from './checks/left-behind.ts';
 import { checkOutput } from './checks/output.ts';
 import { buildClockLibrary } from './clock.ts';
 import { ownMemory } from './disk.ts';
-import { gather, heal, indexAgrees } from './heal.ts';
 import { readChaosOptions } from './options.ts';
+import type { ReportedRun } from './reported-run.ts';
 import { type Counts, Round } from './round.ts';
 import { type Schedule, scheduleOf } from './schedule.ts';
 import { CHAOS } from './settings.ts';
-import type { ToldRun } from './told.ts';
+import { fetchReportedRuns, indexAgrees, windDown } from './wind-down.ts';
 
 /** Beyond every limit on waiting within it. */
 const ROUND_LIMIT_MS = 4 * TEST_LIMIT_MS;
 
 const NOTHING: Counts = { runs: 0, kills: 0, restarts: 0, cuts: 0 };
 
-/** What a world has stored slows it down in the end. */
-const ROUNDS_A_WORLD = 20;
+/** What an environment has stored slows it down in the end. */
+const ROUNDS_PER_ENVIRONMENT = 20;
 
 interface Result {
   readonly seed: number;
@@ -47,14 +47,14 @@ process.exit(summarize(results));
 
 async function playAll(): Promise<Result[]> {
   const all: Result[] = [];
-  let place: Place | null = null;
+  let setup: Setup | null = null;
   for (let index = 0; index < options.seeds && !isStopped; index += 1) {
     const schedule = scheduleOf(options.seed + index);
     const since = performance.now();
     let result: Result = { seed: schedule.seed, failed: true, counts: NOTHING, skipped: [] };
     try {
-      place ??= await createPlace();
-      result = await playOne(place, schedule);
+      setup ??= await createSetup();
+      result = await playOne(setup, schedule);
     } catch (error) {
       console.log(`seed ${schedule.seed} could not be played: ${describe(error)}`);
     }
@@ -63,70 +63,68 @@ async function playAll(): Promise<Result[]> {
     console.log(
       `seed ${schedule.seed}: ${result.failed ? 'FAILED' : 'passed'} after ${seconds} s, ${countsOf([result])}`,
     );
-    if (result.failed || all.length % ROUNDS_A_WORLD === 0) {
-      await leave(place);
-      place = null;
+    if (result.failed || all.length % ROUNDS_PER_ENVIRONMENT === 0) {
+      await dispose(setup);
+      setup = null;
     }
   }
-  await leave(place);
+  await dispose(setup);
   return all;
 }
 
 /** Where rounds are played. */
-interface Place {
-  readonly world: World;
+interface Setup {
+  readonly environment: TestEnvironment;
   readonly clockLibrary: string | null;
 }
 
-async function createPlace(): Promise<Place> {
-  const world = await World.create(CHAOS);
-  return { world, clockLibrary: await buildClockLibrary(world.directory) };
+async function createSetup(): Promise<Setup> {
+  const environment = await TestEnvironment.create(CHAOS);
+  return { environment, clockLibrary: await buildClockLibrary(environment.directory) };
 }
 
 /** A failed round may have left it in any state: the next ones are played all the same. */
-async function leave(place: Place | null): Promise<void> {
-  await place?.world.dispose().catch((error: unknown) => console.log(`not all could be removed: ${describe(error)}`));
+async function dispose(setup: Setup | null): Promise<void> {
+  await setup?.environment
+    .dispose()
+    .catch((error: unknown) => console.log(`not all could be removed: ${describe(error)}`));
 }
 
-async function playOne({ world, clockLibrary }: Place, schedule: Schedule): Promise<Result> {
-  const logStart = world.log.length;
-  const round = await Round.create(world, schedule, clockLibrary);
-  const { story } = round;
-  const told: ToldRun[] = [];
-  const hang = new AbortController();
-  const limit = sleep(ROUND_LIMIT_MS, 'hangs', { signal: hang.signal }).catch(() => 'over');
+async function playOne({ environment, clockLibrary }: Setup, schedule: Schedule): Promise<Result> {
+  const logStart = environment.log.length;
+  const round = await Round.create(environment, schedule, clockLibrary);
+  const { log } = round;
+  const reported: ReportedRun[] = [];
   try {
-    const result = await Promise.race([playAndCheck(round, told), limit]);
-    if (result === 'hangs') story.complain('something in this round never ends');
+    await withTimeout(playAndCheck(round, reported), ROUND_LIMIT_MS, { what: 'something in this round' });
   } catch (error) {
-    story.complain(describe(error));
+    log.fail(describe(error));
   }
-  hang.abort();
-  const failed = story.complaints.length > 0;
-  if (failed) await tellFailure(round, told, world.log.slice(logStart));
+  const failed = log.failures.length > 0;
+  if (failed) await reportFailure(round, reported, environment.log.slice(logStart));
   await round.end();
   return { seed: schedule.seed, failed, counts: round.counts, skipped: [...round.skipped] };
 }
 
-/** @param told gets what is told of the runs */
-async function playAndCheck(round: Round, told: ToldRun[]): Promise<void> {
+/** @param reported gets what is reported of the runs */
+async function playAndCheck(round: Round, reported: ReportedRun[]): Promise<void> {
   await round.play();
-  // What has not come to its end has left everything behind, and that is told already.
-  if (await heal(round)) checkLeftBehind(round.runs, round.machines, round.story);
-  told.push(...(await gather(round)));
-  await check(round, told);
+  // What has not ended has left everything behind, and that is noted already.
+  if (await windDown(round)) checkLeftBehind(round.runs, round.machines, round.log);
+  reported.push(...(await fetchReportedRuns(round)));
+  await check(round, reported);
 }
 
-async function check(round: Round, told: readonly ToldRun[]): Promise<void> {
-  const { story, operator } = round;
+async function check(round: Round, reported: readonly ReportedRun[]): Promise<void> {
+  const { log, operator } = round;
   await indexAgrees(round);
   const kills = await round.kills();
   round.counts.kills = kills.length;
-  checkKills(kills, operator, told, story);
-  for (const each of told) {
-    checkOutput(each, story);
-    checkEnd(each, story);
-    await checkOwnExit(each, story);
+  checkKills(kills, operator, reported, log);
+  for (const each of reported) {
+    checkOutput(each, log);
+    checkEnd(each, log);
+    await checkOwnExit(each, log);
   }
 }
 
@@ -134,34 +132,34 @@ function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** The whole story on the terminal, and beside it in a directory all that was logged. */
-async function tellFailure(round: Round, told: readonly ToldRun[], log: string): Promise<void> {
+/** The round's log on the terminal, and every log in a directory. */
+async function reportFailure(round: Round, reported: readonly ReportedRun[], controlPlaneLog: string): Promise<void> {
   const { seed } = round.schedule;
   const kept = join(options.keep, String(seed));
   await rm(kept, { recursive: true, force: true });
   await mkdir(kept, { recursive: true });
   await cp(round.directory, join(kept, 'runs'), { recursive: true });
-  await writeFile(join(kept, 'control-plane.log'), log);
+  await writeFile(join(kept, 'control-plane.log'), controlPlaneLog);
   await writeFile(join(kept, 'schedule.json'), JSON.stringify(round.schedule, null, 2));
-  const ends = told.map(({ run, now, events }) => ({ name: run.name, now, events, notes: run.notes }));
-  await writeFile(join(kept, 'told.json'), JSON.stringify(ends, null, 2));
+  const ends = reported.map(({ run, now, events }) => ({ name: run.name, now, events, notes: run.notes }));
+  await writeFile(join(kept, 'runs.json'), JSON.stringify(ends, null, 2));
   const text = [
     `Seed ${seed}, in order:`,
-    round.story.text,
+    round.log.text,
     '',
     `What became of the runs:`,
-    ...told.map(
+    ...reported.map(
       ({ run, now }) =>
         `  ${run.name}: ${now.id} ${now.state} (${now.exit_code}, ${now.reason}); ${JSON.stringify(run.notes)}`,
     ),
     '',
     'What is wrong:',
-    ...round.story.complaints.map((complaint) => `  - ${complaint}`),
+    ...round.log.failures.map((failure) => `  - ${failure}`),
     '',
-    `The schedule, the logs of wrappers and control plane, and all that was told: ${relative(process.cwd(), kept)}`,
+    `The schedule, the logs of wrappers and control plane, and all that was reported: ${relative(process.cwd(), kept)}`,
     `To repeat it: npm run test:proof -- chaos --seeds 1 --seed ${seed}`,
   ].join('\n');
-  await writeFile(join(kept, 'story.txt'), text);
+  await writeFile(join(kept, 'round.txt'), text);
   console.log(`\n${text}\n`);
 }
 

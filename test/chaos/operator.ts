@@ -4,9 +4,9 @@ import { Kill } from '#protocol/api';
 import { Problem } from '#protocol/problem';
 import { waitFor } from '#testing/wait-for';
 import type { ApiClient } from '../../scripts/local/api-client.ts';
+import type { RoundLog } from './round-log.ts';
 import type { ChaosRun } from './run.ts';
 import type { Action, KillScope } from './schedule.ts';
-import type { Story } from './story.ts';
 
 type KillAction = Extract<Action, { kind: 'kill' }>;
 
@@ -31,7 +31,7 @@ const HONEST_REFUSALS = ['unknown_job', 'unknown_run', 'unavailable'];
 export class Operator {
   readonly calls: KillCall[] = [];
   readonly #api: ApiClient;
-  readonly #story: Story;
+  readonly #log: RoundLog;
   readonly #runs: readonly ChaosRun[];
   readonly #jobs: readonly string[];
   readonly #machines: readonly string[];
@@ -39,11 +39,11 @@ export class Operator {
 
   constructor(
     api: ApiClient,
-    story: Story,
+    log: RoundLog,
     round: { runs: readonly ChaosRun[]; jobs: readonly string[]; machines: readonly string[] },
   ) {
     this.#api = api;
-    this.#story = story;
+    this.#log = log;
     this.#runs = round.runs;
     this.#jobs = round.jobs;
     this.#machines = round.machines;
@@ -53,7 +53,7 @@ export class Operator {
     const { signal, graceMs, manner } = action;
     const target = await this.#requestFor(action.scope);
     if (target === null) {
-      this.#story.tell('kill: its run never said who it is');
+      this.#log.write('kill: its run never said who it is');
       return;
     }
     const body = {
@@ -144,7 +144,7 @@ export class Operator {
     const what = `${request.path} ${JSON.stringify(request.body)}${key === null ? '' : ` (key ${key})`}`;
     const keep = (ids: readonly string[] | null, answer: string) => {
       this.calls.push({ request, key, ids });
-      this.#story.tell(`kill ${what}: ${answer}`);
+      this.#log.write(`kill ${what}: ${answer}`);
     };
     try {
       const headers = key === null ? {} : { 'Idempotency-Key': key };
@@ -160,7 +160,7 @@ export class Operator {
       const problem = v.safeParse(v.pipe(v.string(), v.parseJson(), Problem), text);
       keep(null, `${response.status} ${text.slice(0, 200)}`);
       if (!problem.success || !HONEST_REFUSALS.includes(problem.output.code))
-        this.#story.complain(`a kill was answered by ${response.status} ${text.slice(0, 200)}: ${what}`);
+        this.#log.fail(`a kill was answered by ${response.status} ${text.slice(0, 200)}: ${what}`);
     } catch (error) {
       // The control plane is away.
       keep(null, `no answer: ${error instanceof Error ? error.message : String(error)}`);

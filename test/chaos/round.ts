@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../scripts/local/api-client.ts';
 import { signalGroup } from '../../scripts/local/process-group.ts';
-import type { World } from '../support/world.ts';
+import type { TestEnvironment } from '../support/test-environment.ts';
 import { GoneCheck } from './checks/gone.ts';
 import { whyNot } from './disk.ts';
 import { Machine } from './machine.ts';
 import { Operator } from './operator.ts';
+import { listedKills } from './reported-run.ts';
+import { RoundLog } from './round-log.ts';
 import { ChaosRun } from './run.ts';
 import { type Action, JOBS, MACHINES, type Schedule } from './schedule.ts';
-import { Story } from './story.ts';
-import { listedKills } from './told.ts';
 
 /** How often it is looked whether a kill says `gone`. */
 const LOOK_EVERY_MS = 700;
@@ -26,8 +26,8 @@ export interface Counts {
 
 export class Round {
   readonly schedule: Schedule;
-  readonly world: World;
-  readonly story = new Story();
+  readonly environment: TestEnvironment;
+  readonly log = new RoundLog();
   readonly jobs: readonly string[];
   readonly machines: readonly Machine[];
   readonly runs: readonly ChaosRun[];
@@ -42,11 +42,11 @@ export class Round {
   #controlPlane = Promise.resolve();
 
   private constructor(
-    world: World,
+    environment: TestEnvironment,
     schedule: Schedule,
     parts: Pick<Round, 'jobs' | 'machines' | 'runs' | 'api' | 'directory'>,
   ) {
-    this.world = world;
+    this.environment = environment;
     this.schedule = schedule;
     this.jobs = parts.jobs;
     this.machines = parts.machines;
@@ -54,26 +54,32 @@ export class Round {
     this.api = parts.api;
     this.directory = parts.directory;
     const machines = this.machines.map(({ name }) => name);
-    this.operator = new Operator(this.api, this.story, { runs: this.runs, jobs: this.jobs, machines });
-    this.gone = new GoneCheck(this.runs, this.story);
+    this.operator = new Operator(this.api, this.log, { runs: this.runs, jobs: this.jobs, machines });
+    this.gone = new GoneCheck(this.runs, this.log);
   }
 
-  static async create(world: World, schedule: Schedule, clockLibrary: string | null): Promise<Round> {
+  static async create(environment: TestEnvironment, schedule: Schedule, clockLibrary: string | null): Promise<Round> {
     const { seed } = schedule;
-    const directory = join(world.directory, `round-${seed}`);
+    const directory = join(environment.directory, `round-${seed}`);
     await mkdir(directory);
     const jobs = Array.from({ length: JOBS }, (_, index) => `chaos-${seed}-${index}`);
     const machines: Machine[] = [];
     for (let index = 0; index < MACHINES; index += 1)
-      machines.push(await Machine.create(world, `m${index}-${seed}.example.com`, clockLibrary));
+      machines.push(await Machine.create(environment, `m${index}-${seed}.example.com`, clockLibrary));
     const runs = schedule.runs.map((plan) => {
       const [machine, job] = [machines[plan.machine], jobs[plan.job]];
       if (machine === undefined || job === undefined) throw new Error('a run has a machine and a job');
       return new ChaosRun(plan, machine, { job, instance: `run-${plan.index}`, directory });
     });
     // One of its own: kills are counted by token.
-    const { secret } = await world.admin.createToken({ name: `operator-${seed}`, scopes: ['read', 'kill'] });
-    return new Round(world, schedule, { jobs, machines, runs, api: new ApiClient(world.url, secret), directory });
+    const { secret } = await environment.admin.createToken({ name: `operator-${seed}`, scopes: ['read', 'kill'] });
+    return new Round(environment, schedule, {
+      jobs,
+      machines,
+      runs,
+      api: new ApiClient(environment.url, secret),
+      directory,
+    });
   }
 
   /** Starts the runs and does everything that is planned; each trouble ends by itself. */
@@ -82,9 +88,9 @@ export class Round {
     const until = (atMs: number) => sleep(Math.max(0, since + atMs - performance.now()));
     const starts = this.runs.map(async (run) => {
       await until(run.plan.atMs);
-      run.start(this.world);
+      run.start(this.environment);
       this.counts.runs += 1;
-      this.story.tell(`${run.name} starts: ${run.job} on ${run.machine.name}`);
+      this.log.write(`${run.name} starts: ${run.job} on ${run.machine.name}`);
     });
     const actions = this.schedule.actions.map(async (action) => {
       await until(action.atMs);
@@ -107,7 +113,7 @@ export class Round {
   }
 
   async end(): Promise<void> {
-    await this.world.clear();
+    await this.environment.clear();
     for (const { disk } of this.machines) await disk.remove();
   }
 
@@ -143,36 +149,36 @@ export class Round {
   /** One thing at a time happens to the control plane. */
   #crash(forMs: number): Promise<void> {
     this.#controlPlane = this.#controlPlane.then(async () => {
-      await this.world.crash();
-      this.story.tell('the control plane has crashed');
+      await this.environment.crash();
+      this.log.write('the control plane has crashed');
       await sleep(forMs);
-      await this.world.restart();
+      await this.environment.restart();
       this.counts.restarts += 1;
-      this.story.tell('the control plane is back');
+      this.log.write('the control plane is back');
     });
     return this.#controlPlane;
   }
 
   #freeze(forMs: number): Promise<void> {
     this.#controlPlane = this.#controlPlane.then(async () => {
-      const { group } = this.world.controlPlane;
+      const { group } = this.environment.controlPlane;
       signalGroup(group, 'SIGSTOP');
-      this.story.tell('the control plane is stopped');
+      this.log.write('the control plane is stopped');
       await sleep(forMs);
       signalGroup(group, 'SIGCONT');
-      this.story.tell('the control plane goes on');
+      this.log.write('the control plane goes on');
     });
     return this.#controlPlane;
   }
 
-  async #troubleLink({ machine: index, weather, forMs }: Extract<Action, { kind: 'link' }>): Promise<void> {
+  async #troubleLink({ machine: index, condition, forMs }: Extract<Action, { kind: 'link' }>): Promise<void> {
     const machine = this.#machine(index);
-    machine.setWeather(weather);
+    machine.setLinkCondition(condition);
     this.counts.cuts += 1;
-    this.story.tell(`the link of ${machine.name} is ${weather}`);
+    this.log.write(`the link of ${machine.name} is ${condition}`);
     await sleep(forMs);
-    machine.setWeather('open');
-    this.story.tell(`the link of ${machine.name} is open again`);
+    machine.setLinkCondition('open');
+    this.log.write(`the link of ${machine.name} is open again`);
   }
 
   async #troubleDisk({ machine: index, trouble, forMs }: Extract<Action, { kind: 'disk' }>): Promise<void> {
@@ -183,10 +189,10 @@ export class Round {
       return;
     }
     await disk.begin(trouble);
-    this.story.tell(`the disk of ${name} is ${trouble}`);
+    this.log.write(`the disk of ${name} is ${trouble}`);
     await sleep(forMs);
     await disk.mend();
-    this.story.tell(`the disk of ${name} is well again`);
+    this.log.write(`the disk of ${name} is well again`);
   }
 
   async #moveClock({ machine: index, byMs }: Extract<Action, { kind: 'clock' }>): Promise<void> {
@@ -196,20 +202,20 @@ export class Round {
       return;
     }
     clock.move(byMs);
-    this.story.tell(`the clock of ${name} jumps by ${byMs} ms`);
+    this.log.write(`the clock of ${name} jumps by ${byMs} ms`);
   }
 
   async #hit(action: Extract<Action, { kind: 'kill_wrapper' | 'stop_wrapper' | 'signal_command' }>): Promise<void> {
     const run = this.runs[action.run];
     if (run === undefined) throw new Error(`there is no run ${action.run}`);
     if (action.kind === 'kill_wrapper') {
-      if (await run.killWrapper()) this.story.tell(`the wrapper of ${run.name} gets SIGKILL`);
+      if (await run.killWrapper()) this.log.write(`the wrapper of ${run.name} gets SIGKILL`);
     } else if (action.kind === 'signal_command') {
-      if (await run.signalCommand(action.signal)) this.story.tell(`the command of ${run.name} gets ${action.signal}`);
+      if (await run.signalCommand(action.signal)) this.log.write(`the command of ${run.name} gets ${action.signal}`);
     } else if (await run.signalWrapper('SIGSTOP')) {
-      this.story.tell(`the wrapper of ${run.name} is stopped`);
+      this.log.write(`the wrapper of ${run.name} is stopped`);
       await sleep(action.forMs);
-      if (await run.signalWrapper('SIGCONT')) this.story.tell(`the wrapper of ${run.name} goes on`);
+      if (await run.signalWrapper('SIGCONT')) this.log.write(`the wrapper of ${run.name} goes on`);
     }
   }
 

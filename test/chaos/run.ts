@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { waitFor } from '#testing/wait-for';
 import { isAlive, processesWith, processTree, signalGroup } from '../../scripts/local/process-group.ts';
 import type { WrapperProcess } from '../../scripts/local/wrapper-process.ts';
-import type { World } from '../support/world.ts';
+import type { TestEnvironment } from '../support/test-environment.ts';
 import type { Machine } from './machine.ts';
 import type { RunPlan } from './schedule.ts';
 import { commandScript, type Notes, readNotes } from './workload.ts';
@@ -48,8 +48,8 @@ export class ChaosRun {
     return `run ${this.plan.index}`;
   }
 
-  start(world: World): void {
-    this.#wrapper = world.wrapper({
+  start(environment: TestEnvironment): void {
+    this.#wrapper = environment.wrapper({
       job: this.job,
       machine: this.machine.name,
       instance: this.instance,

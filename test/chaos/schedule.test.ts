@@ -67,7 +67,7 @@ test('a command prints what is expected of it, and writes down how far it has co
 function describeKind(action: Action): string {
   switch (action.kind) {
     case 'link':
-      return `link ${action.weather}`;
+      return `link ${action.condition}`;
     case 'disk':
       return `disk ${action.trouble}`;
     case 'kill':

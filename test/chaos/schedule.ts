@@ -66,7 +66,7 @@ export type Action =
       readonly atMs: number;
       readonly forMs: number;
       readonly machine: number;
-      readonly weather: 'cut' | 'stalled' | 'slow';
+      readonly condition: 'cut' | 'stalled' | 'slow';
     }
   | {
       readonly kind: 'disk';
@@ -167,8 +167,8 @@ function freeze(random: Random): Action {
 }
 
 function linkTrouble(random: Random): Action {
-  const weather = oneOf(random, ['cut', 'stalled', 'slow'] as const);
-  return { kind: 'link', atMs: moment(random), forMs: duration(random), machine: random.below(MACHINES), weather };
+  const condition = oneOf(random, ['cut', 'stalled', 'slow'] as const);
+  return { kind: 'link', atMs: moment(random), forMs: duration(random), machine: random.below(MACHINES), condition };
 }
 
 function diskTrouble(random: Random): Action {

@@ -1,4 +1,4 @@
-/** The control plane's settings in a world of chaos. */
+/** The control plane's settings for chaos. */
 import { MIB } from '#protocol/limits';
 
 /** So much is kept of a run's output: some print more. */

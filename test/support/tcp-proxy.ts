@@ -8,7 +8,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  *   in neither direction, not even the news that an end has hung up
  * - `slow`: what comes is passed on late, and a little at a time
  */
-export type Weather = 'open' | 'cut' | 'stalled' | 'slow';
+export type LinkCondition = 'open' | 'cut' | 'stalled' | 'slow';
 
 const SLOW_MS = 150;
 
@@ -30,7 +30,7 @@ export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #targetPort: number;
-  #weather: Weather = 'open';
+  #condition: LinkCondition = 'open';
 
   private constructor(server: Server, port: number, targetPort: number) {
     this.#server = server;
@@ -53,12 +53,12 @@ export class TcpProxy {
   }
 
   cut(): void {
-    this.#weather = 'cut';
+    this.#condition = 'cut';
     this.#resetAll();
   }
 
   stall(): void {
-    this.#weather = 'stalled';
+    this.#condition = 'stalled';
     for (const pair of this.#pairs) {
       pair.dead = true;
       pair.near.pause();
@@ -67,7 +67,7 @@ export class TcpProxy {
   }
 
   slow(): void {
-    this.#weather = 'slow';
+    this.#condition = 'slow';
   }
 
   /**
@@ -75,7 +75,7 @@ export class TcpProxy {
    * it are reset, as if their time was over.
    */
   restore(): void {
-    this.#weather = 'open';
+    this.#condition = 'open';
     for (const pair of this.#pairs) {
       if (!pair.triedInStall) continue;
       reset(pair);
@@ -90,12 +90,12 @@ export class TcpProxy {
 
   #accept(near: Socket): void {
     near.on('error', () => near.destroy());
-    if (this.#weather === 'cut') {
+    if (this.#condition === 'cut') {
       near.resetAndDestroy();
       return;
     }
     const far = connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true });
-    const stalled = this.#weather === 'stalled';
+    const stalled = this.#condition === 'stalled';
     const pair: Pair = { near, far, dead: stalled, triedInStall: stalled };
     this.#pairs.add(pair);
     this.#join(pair, near, far);
@@ -105,7 +105,7 @@ export class TcpProxy {
 
   #join(pair: Pair, from: Socket, to: Socket): void {
     from.on('data', (chunk) => {
-      if (this.#weather === 'slow') this.#passLate(pair, from, to, chunk);
+      if (this.#condition === 'slow') this.#passLate(pair, from, to, chunk);
       else if (!pair.dead) to.write(chunk);
     });
     from.on('end', () => {

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import { nameSources } from '../../scripts/local/source-maps.ts';
 import { sharedBrowser } from './shared-browser.ts';
-import type { World } from './world.ts';
+import type { TestEnvironment } from './test-environment.ts';
 
 export interface BrowserUse {
   readonly page: Page;
@@ -116,7 +116,12 @@ function tellWhatIsBlocked(): void {
 }
 
 /** Signs in by a link that carries the token, and waits until the page is there. */
-export async function signInAs(page: Page, world: Pick<World, 'url'>, token: string, path = '/'): Promise<void> {
-  await page.goto(`${world.url}${path}#token=${token}`);
+export async function signInAs(
+  page: Page,
+  environment: Pick<TestEnvironment, 'url'>,
+  token: string,
+  path = '/',
+): Promise<void> {
+  await page.goto(`${environment.url}${path}#token=${token}`);
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
 }

@@ -1,31 +1,31 @@
 /** One end each, and the true one: compared with what the command wrote down itself, and with what was done to it. */
 import { constants } from 'node:os';
 import { EXIT_ERRORED, EXIT_KILLED } from '#protocol/run-state';
-import type { Story } from '../story.ts';
-import type { ToldRun } from '../told.ts';
+import type { ReportedRun } from '../reported-run.ts';
+import type { RoundLog } from '../round-log.ts';
 
-export function checkEnd(told: ToldRun, story: Story): void {
-  const { run, now, events } = told;
-  const complain = (what: string) => story.complain(`${run.name}: ${what}`);
+export function checkEnd(reported: ReportedRun, log: RoundLog): void {
+  const { run, now, events } = reported;
+  const fail = (what: string) => log.fail(`${run.name}: ${what}`);
   const ends = events.filter(({ type }) => type === 'ended');
-  if (ends.length !== 1) complain(`it has ended ${ends.length} times: ${JSON.stringify(ends)}`);
+  if (ends.length !== 1) fail(`it has ended ${ends.length} times: ${JSON.stringify(ends)}`);
   for (const end of ends) {
     if (
       end.type === 'ended' &&
       (end.state !== now.state || end.exit_code !== now.exit_code || end.reason !== now.reason)
     )
-      complain(`its last end ${describe(now)} is not that of its story, ${describe(end)}`);
+      fail(`its last end ${describe(now)} is not that of its events, ${describe(end)}`);
   }
-  const why = whyUntrue(told);
-  if (why !== null) complain(`${describe(now)}: ${why}; it wrote down ${JSON.stringify(run.notes)}`);
+  const why = whyUntrue(reported);
+  if (why !== null) fail(`${describe(now)}: ${why}; it wrote down ${JSON.stringify(run.notes)}`);
 }
 
 /** What `leash run` itself has exited with, where nobody killed it. */
-export async function checkOwnExit({ run, now }: ToldRun, story: Story): Promise<void> {
+export async function checkOwnExit({ run, now }: ReportedRun, log: RoundLog): Promise<void> {
   if (run.wrapperWasKilled || run.couldNotBeKept) return;
   const { code, signal } = await run.wrapper.exit;
   if (code !== now.exit_code) {
-    story.complain(`${run.name}: leash run has exited with ${signal ?? code}, and the run is ${describe(now)}`);
+    log.fail(`${run.name}: leash run has exited with ${signal ?? code}, and the run is ${describe(now)}`);
   }
 }
 
@@ -42,7 +42,7 @@ function describe({
 }
 
 /** Null for an end that is true. */
-function whyUntrue({ run, now, events }: ToldRun): string | null {
+function whyUntrue({ run, now, events }: ReportedRun): string | null {
   const { exit, trapped, signal } = run.notes;
   switch (now.reason) {
     case 'exited':
@@ -50,27 +50,30 @@ function whyUntrue({ run, now, events }: ToldRun): string | null {
       return now.state === (exit === 0 ? 'succeeded' : 'failed') ? null : 'the state does not go with the code';
     case 'signaled': {
       if (now.signal === null || (now.signal !== signal && now.signal !== run.strayTo))
-        return `nobody sent ${now.signal}`;
+        return `${now.signal} was never sent`;
       return now.exit_code === 128 + signalNumber(now.signal) && now.state === 'failed'
         ? null
         : 'the code is not that of the signal';
     }
     case 'operator': {
-      // Of the steps of a link that broke only the last one is told afterwards; where the run counted as lost by then, none.
+      // After a link broke only the last step is reported; none if the run counted as lost by then.
       const wasSignalled = events.some(
         (event) =>
           event.type === 'lost' || (event.type === 'kill_progress' && event.kill !== null && event.phase !== 'refused'),
       );
       if (!wasSignalled) return 'no kill got to it';
-      if (now.exit_code !== EXIT_KILLED || now.state !== 'killed') return 'that is not how a killed run is told';
+      if (now.exit_code !== EXIT_KILLED || now.state !== 'killed')
+        return 'a killed run is reported with another state or code';
       const isOwnCode = now.command_exit_code === null || [exit, trapped].includes(now.command_exit_code);
       return isOwnCode ? null : `the command did not exit with ${now.command_exit_code}`;
     }
     case 'wrapper_died':
-      return run.couldNotBeKept ? null : 'its wrapper has told its end, or kept it';
+      return run.couldNotBeKept ? null : 'its wrapper has reported its end, or kept it';
     case 'exit_unknown':
       if (!run.wrapperWasKilled && !run.couldNotBeKept) return 'its wrapper was not killed';
-      return now.exit_code === EXIT_ERRORED && now.state === 'errored' ? null : 'that is not how it is told';
+      return now.exit_code === EXIT_ERRORED && now.state === 'errored'
+        ? null
+        : 'it is reported with another state or code';
     default:
       return 'nothing that was done to it explains that';
   }

@@ -1,16 +1,16 @@
-/** Whoever is told `gone` may rely on it: looks, all through a round, whether anything of such a run is alive. */
+/** `gone` must be true: looks all through a round whether a process of such a run is alive. */
 import type { Kill } from '#protocol/api';
+import type { RoundLog } from '../round-log.ts';
 import type { ChaosRun } from '../run.ts';
-import type { Story } from '../story.ts';
 
 export class GoneCheck {
   readonly #runs: readonly ChaosRun[];
-  readonly #story: Story;
+  readonly #log: RoundLog;
   readonly #seen = new Set<string>();
 
-  constructor(runs: readonly ChaosRun[], story: Story) {
+  constructor(runs: readonly ChaosRun[], log: RoundLog) {
     this.#runs = runs;
-    this.#story = story;
+    this.#log = log;
   }
 
   /** To be called with what has just been heard of kills. */
@@ -24,7 +24,7 @@ export class GoneCheck {
         const run = this.#runs.find(({ id }) => id === target.run);
         const alive = run?.processes() ?? [];
         if (alive.length > 0)
-          this.#story.complain(`the kill ${kill.id} says gone of ${run?.name}, and ${alive} (pids) are alive`);
+          this.#log.fail(`the kill ${kill.id} says gone of ${run?.name}, and ${alive} (pids) are alive`);
       }
   }
 }

@@ -3,27 +3,26 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { processesWith } from '../../../scripts/local/process-group.ts';
 import { cgroupDirectory } from '../../../wrapper/src/processes/cgroup.ts';
 import type { Machine } from '../machine.ts';
+import type { RoundLog } from '../round-log.ts';
 import type { ChaosRun } from '../run.ts';
-import type { Story } from '../story.ts';
 
-export function checkLeftBehind(runs: readonly ChaosRun[], machines: readonly Machine[], story: Story): void {
+export function checkLeftBehind(runs: readonly ChaosRun[], machines: readonly Machine[], log: RoundLog): void {
   for (const run of runs) {
     const alive = run.processes();
     if (alive.length > 0)
-      story.complain(`${run.name} is over, and of it are alive: ${alive.map(describeProcess).join('; ')}`);
+      log.fail(`${run.name} is over, and of it are alive: ${alive.map(describeProcess).join('; ')}`);
     const { cgroup, pid } = run.notes;
     // Without a record nobody comes back for it, but for later runs, after a minute.
     const directory = cgroup === null || run.couldNotBeKept ? null : cgroupOf(cgroup);
-    if (directory !== null && existsSync(directory)) story.complain(`${run.name} has left the cgroup ${directory}`);
+    if (directory !== null && existsSync(directory)) log.fail(`${run.name} has left the cgroup ${directory}`);
     const journals = pid === null ? [] : journalsOf(pid);
-    if (journals.length > 0) story.complain(`${run.name} has left ${journals.join(', ')} in /dev/shm`);
+    if (journals.length > 0) log.fail(`${run.name} has left ${journals.join(', ')} in /dev/shm`);
   }
   for (const machine of machines) {
     const left = machine.leftovers();
-    if (left.length > 0) story.complain(`on ${machine.name} is left ${left.join(', ')}`);
+    if (left.length > 0) log.fail(`on ${machine.name} is left ${left.join(', ')}`);
     const others = ownProcesses(machine);
-    if (others.length > 0)
-      story.complain(`on ${machine.name} there still run ${others.map(describeProcess).join('; ')}`);
+    if (others.length > 0) log.fail(`on ${machine.name} there still run ${others.map(describeProcess).join('; ')}`);
   }
 }
 

@@ -1,21 +1,21 @@
 /** Every byte once and in order in its stream, or a gap that says how many are missing. */
 import { KIB } from '#protocol/limits';
+import type { ReportedRun } from '../reported-run.ts';
+import type { RoundLog } from '../round-log.ts';
 import type { ChaosRun } from '../run.ts';
 import type { StreamName } from '../schedule.ts';
 import { KEPT_OUTPUT_BYTES } from '../settings.ts';
-import type { Story } from '../story.ts';
-import type { ToldRun } from '../told.ts';
 import { type Notes, printedAfter } from '../workload.ts';
 
 /**
  * What a wrapper reads at once (output-pipe.ts). One that gets SIGKILL between reading it and noting it in the run's journal
- * takes it along, and nobody can tell (operations.md, known limits).
+ * loses it, and no one can know (operations.md, known limits).
  */
 const READ_BYTES = 64 * KIB;
 
 const STREAMS: readonly StreamName[] = ['stdout', 'stderr'];
 
-export function checkOutput({ run, output }: ToldRun, story: Story): void {
+export function checkOutput({ run, output }: ReportedRun, log: RoundLog): void {
   const { workload } = run.plan;
   const [least, most] = stepsPrinted(run.notes, workload.steps.length);
   const inHand = run.wrapperWasKilled ? READ_BYTES : 0;
@@ -24,9 +24,7 @@ export function checkOutput({ run, output }: ToldRun, story: Story): void {
     const printed = printedAfter(workload, stream, most);
     const bytes = pieces[stream].reduce((sum, piece) => sum + piece.length, 0);
     if (!isInOrder(printed, pieces[stream], inHand))
-      story.complain(
-        `${run.name}: its ${stream} is not what was printed: ${describeDifference(printed, pieces[stream])}`,
-      );
+      log.fail(`${run.name}: its ${stream} is not what was printed: ${describeDifference(printed, pieces[stream])}`);
     return { bytes, least: printedAfter(workload, stream, least).length, most: printed.length };
   });
   const total = (of: 'bytes' | 'least' | 'most') => stored.reduce((sum, each) => sum + each[of], 0);
@@ -34,12 +32,12 @@ export function checkOutput({ run, output }: ToldRun, story: Story): void {
   const untold = run.couldNotBeKept ? Number.POSITIVE_INFINITY : STREAMS.length * inHand;
   if (known + untold < total('least') || known > total('most')) {
     const printed = least === most ? String(total('least')) : `${total('least')} to ${total('most')}`;
-    const what = `${total('bytes')} bytes are stored and ${output.missingBytes} told as missing`;
-    story.complain(`${run.name}: ${what}, and it printed ${printed} (${JSON.stringify(stored)})`);
+    const what = `${total('bytes')} bytes are stored and ${output.missingBytes} reported as missing`;
+    log.fail(`${run.name}: ${what}, and it printed ${printed} (${JSON.stringify(stored)})`);
   }
   if (output.missingBytes > 0 && !mayMiss(run, total('most')))
-    story.complain(`${run.name}: ${output.missingBytes} bytes are told as missing, and nothing was in their way`);
-  if (output.end !== known) story.complain(`${run.name}: its log ends at ${output.end} instead of ${known}`);
+    log.fail(`${run.name}: ${output.missingBytes} bytes are reported as missing, and nothing was in their way`);
+  if (output.end !== known) log.fail(`${run.name}: its log ends at ${output.end} instead of ${known}`);
 }
 
 /** Whether there is a reason to leave bytes out: a disk that takes nothing, or more than the control plane keeps. */
@@ -57,7 +55,7 @@ function stepsPrinted({ exit, signal, stepsDone }: Notes, steps: number): [numbe
 /**
  * Whether the first piece is the beginning of what was printed, and each of the others comes somewhere behind the one before.
  *
- * @param inHand how many bytes may be missing in one place without having been told
+ * @param inHand how many bytes may be missing in one place without having been reported
  */
 function isInOrder(printed: Buffer, pieces: readonly Buffer[], inHand: number): boolean {
   let from = 0;

@@ -115,7 +115,7 @@ async function readAll(output: Readable, original: Original, maxBytes: number): 
   return missing;
 }
 
-class World {
+class Trial {
   readonly original = new Original();
   readonly directory: string;
   readonly output: UnackedOutput;
@@ -202,17 +202,17 @@ test('whatever happens, each byte that is read is right, and each missing byte i
   });
   await fc.assert(
     fc.asyncProperty(steps, sizes, fc.array(damage, { maxLength: 4 }), async (steps, sizes, damages) => {
-      const world = new World(parent, sizes.capacityBytes, sizes.limitBytes);
-      const { output, original, directory } = world;
-      for (const each of steps) await world.perform(each);
+      const trial = new Trial(parent, sizes.capacityBytes, sizes.limitBytes);
+      const { output, original, directory } = trial;
+      for (const each of steps) await trial.perform(each);
       const freed = output.start > 0;
-      await world.perform({ kind: 'disk_works' });
+      await trial.perform({ kind: 'disk_works' });
       await readAll(output, original, 50_000);
 
       // The wrapper exits, properly or not; another process continues.
       const isInOrder = steps.length % 2 === 0 && (await output.flush(10_000)).kind === 'stored';
       const missingNow = isInOrder ? await readAll(output, original, 50_000) : null;
-      if (world.isWhole && !freed && missingNow !== null) expect(missingNow).toBe(output.droppedBytes);
+      if (trial.isWhole && !freed && missingNow !== null) expect(missingNow).toBe(output.droppedBytes);
       const { start, end } = output;
       output.close();
       await new Promise(setImmediate);
@@ -220,7 +220,7 @@ test('whatever happens, each byte that is read is right, and each missing byte i
       expect(unharmed.end).toBeLessThanOrEqual(end);
       unharmed.free(start);
       const missingThen = await readAll(unharmed, original, 50_000);
-      if (world.isWhole && missingNow !== null) expect(missingThen).toBe(missingNow);
+      if (trial.isWhole && missingNow !== null) expect(missingThen).toBe(missingNow);
       await unharmed.close();
 
       for (const each of damages) inflict(each, directory);

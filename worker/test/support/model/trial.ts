@@ -2,6 +2,7 @@
 import { expect, vi } from 'vitest';
 import type { Kill } from '#protocol/api';
 import { KILL_PHASES } from '#protocol/kill';
+import { withTimeout } from '#shared/with-timeout';
 import { WAIT_LIMIT_MS } from '#testing/patience';
 import {
   completeMessage,
@@ -26,24 +27,10 @@ export async function runTrial(name: string, steps: readonly Step[]): Promise<vo
   const trial = new Trial(name);
   for (const step of steps) {
     const before = trial.calls;
-    await withTimeout(step.kind, trial.runStep(step));
-    if (trial.calls > before) await withTimeout('the comparison', trial.compare());
+    await withTimeout(trial.runStep(step), WAIT_LIMIT_MS, { what: step.kind });
+    if (trial.calls > before) await withTimeout(trial.compare(), WAIT_LIMIT_MS, { what: 'the comparison' });
   }
-  await withTimeout('the end', trial.finish());
-}
-
-/** A step that hangs would hang the test without a message. */
-async function withTimeout(what: string, step: Promise<void>): Promise<void> {
-  const isOver = new AbortController();
-  const limit = scheduler.wait(WAIT_LIMIT_MS, { signal: isOver.signal }).then(
-    () => {
-      throw new Error(`hangs: ${what}`);
-    },
-    () => {
-      // Aborted: the step was over first. The runtime has room for 10,000 timers, so none is left to run out.
-    },
-  );
-  await Promise.race([step, limit]).finally(() => isOver.abort());
+  await withTimeout(trial.finish(), WAIT_LIMIT_MS, { what: 'the end' });
 }
 
 class Trial {

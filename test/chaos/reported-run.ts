@@ -7,7 +7,7 @@ import type { ApiClient } from '../../scripts/local/api-client.ts';
 import type { ChaosRun } from './run.ts';
 import type { StreamName } from './schedule.ts';
 
-export interface ToldOutput {
+export interface ReportedOutput {
   /** Of each stream what lies before, between and after the gaps. */
   readonly pieces: Readonly<Record<StreamName, readonly Buffer[]>>;
   readonly missingBytes: number;
@@ -15,12 +15,12 @@ export interface ToldOutput {
   readonly end: number;
 }
 
-export interface ToldRun {
+export interface ReportedRun {
   readonly run: ChaosRun;
   /** From its object. */
   readonly now: Run;
   readonly events: readonly RunEvent[];
-  readonly output: ToldOutput;
+  readonly output: ReportedOutput;
 }
 
 const LONGEST_PAGE = '100';
@@ -36,8 +36,8 @@ export async function listedKills(api: ApiClient, job: string): Promise<Kill[]> 
   return v.parse(KillList, await getJson(api, `/kills?${query}`)).kills;
 }
 
-export async function toldRun(api: ApiClient, run: ChaosRun, id: string): Promise<ToldRun> {
-  const [now, events, output] = await Promise.all([api.run(id), allEvents(api, id), toldOutput(api, id)]);
+export async function fetchRun(api: ApiClient, run: ChaosRun, id: string): Promise<ReportedRun> {
+  const [now, events, output] = await Promise.all([api.run(id), allEvents(api, id), fetchOutput(api, id)]);
   return { run, now, events, output };
 }
 
@@ -58,7 +58,7 @@ async function getJson(api: ApiClient, path: string): Promise<unknown> {
   return await response.json();
 }
 
-async function toldOutput(api: ApiClient, id: string): Promise<ToldOutput> {
+async function fetchOutput(api: ApiClient, id: string): Promise<ReportedOutput> {
   const whole = await api.request('GET', `/runs/${id}/output`);
   await whole.arrayBuffer();
   const gapEnds = (whole.headers.get(GAPS_HEADER) ?? '')

@@ -58,7 +58,7 @@ class Log {
 type WrapperSettings = Pick<WrapperOptions, 'job' | 'command'> &
   Partial<Pick<WrapperOptions, 'machine' | 'instance' | 'flags' | 'url' | 'token' | 'env'>>;
 
-export class World {
+export class TestEnvironment {
   controlPlane: ControlPlaneChild;
   readonly adminToken: string;
   readonly directory: string;
@@ -92,7 +92,7 @@ export class World {
     this.operator = new ApiClient(controlPlane.url, secrets.operator);
   }
 
-  static async create(vars: Record<string, string> = CALM): Promise<World> {
+  static async create(vars: Record<string, string> = CALM): Promise<TestEnvironment> {
     const directory = await mkdtemp(join(tmpdir(), 'leash-test-'));
     const adminToken = randomBytes(24).toString('base64url');
     const stateDir = join(directory, 'control-plane');
@@ -103,7 +103,7 @@ export class World {
       const machine = await admin.createToken({ name: 'machines', scopes: ['run'] });
       const operator = await admin.createToken({ name: 'operator', scopes: ['read', 'kill'] });
       const secrets = { admin: adminToken, machine: machine.secret, operator: operator.secret };
-      return new World(controlPlane, secrets, directory, vars, log);
+      return new TestEnvironment(controlPlane, secrets, directory, vars, log);
     } catch (error) {
       await controlPlane.stop();
       await rm(directory, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /**
  * After the troubles of a round: waits until all of it has come to its end, as it would by itself and with what an operator
- * and the machines' own `leash flush` do, and gathers what is told of it.
+ * and the machines' own `leash flush` do, and fetches what the control plane reports.
  */
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,25 +10,25 @@ import { isAlive } from '../../scripts/local/process-group.ts';
 import { differenceOfIndex } from './checks/index-agrees.ts';
 import { ownProcesses } from './checks/left-behind.ts';
 import type { Machine } from './machine.ts';
+import { fetchRun, listedRuns, type ReportedRun } from './reported-run.ts';
 import type { Round } from './round.ts';
 import type { ChaosRun } from './run.ts';
-import { listedRuns, type ToldRun, toldRun } from './told.ts';
 
 /** What the Cron Trigger does each minute, and a flusher in the background after longer and longer pauses. */
-const LOOK_AFTER_EVERY_MS = 1_000;
+const SWEEP_EVERY_MS = 1_000;
 
 /** @returns whether all of it has come to its end */
-export async function heal(round: Round): Promise<boolean> {
-  const { story, operator } = round;
-  story.tell('all troubles are over');
+export async function windDown(round: Round): Promise<boolean> {
+  const { log, operator } = round;
+  log.write('all troubles are over');
   await operator.repeatUnanswered();
   const over = new AbortController();
-  const looking = lookAfter(round, over.signal);
+  const looking = sweepAndFlush(round, over.signal);
   try {
-    await killsAreOver(round);
-    await endWhatWaits(round);
-    await runsAreOver(round);
-    await endWhatIsLeft(round);
+    await waitForKills(round);
+    await killWaitingRuns(round);
+    await waitForRuns(round);
+    await killLeftRunning(round);
     await waitFor('the records of runs to go', () =>
       round.machines.every((machine) => machine.leftovers().length === 0),
     );
@@ -37,7 +37,7 @@ export async function heal(round: Round): Promise<boolean> {
     );
     return true;
   } catch (error) {
-    story.complain(error instanceof Error ? error.message : String(error));
+    log.fail(error instanceof Error ? error.message : String(error));
     return false;
   } finally {
     over.abort();
@@ -46,49 +46,49 @@ export async function heal(round: Round): Promise<boolean> {
 }
 
 /** Waits until the index has caught up. */
-export async function indexAgrees({ world, api, jobs, story }: Round): Promise<void> {
+export async function indexAgrees({ environment, api, jobs, log }: Round): Promise<void> {
   await Promise.all(
     jobs.map(async (job) => {
       let difference: string | null = null;
       try {
         await waitFor(`the index of ${job} to agree`, async () => {
-          difference = await differenceOfIndex(world, api, job);
+          difference = await differenceOfIndex(environment, api, job);
           return difference === null;
         });
       } catch (error) {
-        story.complain(difference ?? String(error));
+        log.fail(difference ?? String(error));
       }
     }),
   );
 }
 
-/** What is told of each run that is known; says which are not, or are more than one. */
-export async function gather(round: Round): Promise<ToldRun[]> {
+/** What the control plane reports of each run; notes which are missing, or listed twice. */
+export async function fetchReportedRuns(round: Round): Promise<ReportedRun[]> {
   const listed = await allListed(round);
-  const told = await Promise.all(
+  const reported = await Promise.all(
     round.runs.map(async (run) => {
       const its = listed.filter((each) => isOf(run, each));
       const [only] = its;
-      if (only === undefined && isUntold(run)) return null;
+      if (only === undefined && isUnreported(run)) return null;
       if (only === undefined || its.length > 1) {
-        round.story.complain(`of ${run.name} there are ${its.length} in the index: ${JSON.stringify(its)}`);
+        round.log.fail(`of ${run.name} there are ${its.length} in the index: ${JSON.stringify(its)}`);
         return null;
       }
-      if (run.id !== null && run.id !== only.id) round.story.complain(`${run.name} is told under the id ${only.id}`);
-      return toldRun(round.api, run, only.id);
+      if (run.id !== null && run.id !== only.id) round.log.fail(`${run.name} has the id ${only.id}`);
+      return fetchRun(round.api, run, only.id);
     }),
   );
-  return told.filter((each) => each !== null);
+  return reported.filter((each) => each !== null);
 }
 
-async function killsAreOver(round: Round): Promise<void> {
+async function waitForKills(round: Round): Promise<void> {
   await waitFor('the kills to be settled or expired', async () =>
     (await round.kills()).every(({ state }) => state === 'settled' || state === 'expired'),
   );
 }
 
-/** Kills that go on until somebody ends them. */
-async function endWhatWaits(round: Round): Promise<void> {
+/** Commands that wait until they are killed. */
+async function killWaitingRuns(round: Round): Promise<void> {
   await Promise.all(
     round.runs.map(async (run) => {
       const { pid } = run.notes;
@@ -96,7 +96,7 @@ async function endWhatWaits(round: Round): Promise<void> {
       await killUntilThere(round, run, run.id);
     }),
   );
-  await killsAreOver(round);
+  await waitForKills(round);
 }
 
 /** A run whose job has never been heard of is there a moment later. */
@@ -105,42 +105,42 @@ async function killUntilThere(round: Round, run: ChaosRun, id: string): Promise<
   await round.operator.killRun(run, id);
 }
 
-async function runsAreOver(round: Round): Promise<void> {
+async function waitForRuns(round: Round): Promise<void> {
   await waitFor('all runs to be over for good', async () => {
     const listed = await allListed(round);
     return round.runs.every((run) => {
       const its = listed.find((each) => isOf(run, each));
-      return its === undefined ? isUntold(run) : its.final;
+      return its === undefined ? isUnreported(run) : its.final;
     });
   });
 }
 
 /**
- * What kills have left running: it must be told, and a kill that names the run must end it. One that expires before
- * anybody is in touch for the run is repeated, as an operator would.
+ * What kills have left running: it must be reported, and a kill that names the run must end it. One that expires before
+ * a wrapper connects for the run is repeated, as an operator would.
  */
-async function endWhatIsLeft(round: Round): Promise<void> {
+async function killLeftRunning(round: Round): Promise<void> {
   await Promise.all(
     round.runs.map((run) =>
       waitFor(`an end of what ${run.name} has left running`, async () => {
         const alive = run.processes();
         if (run.id === null || alive.length === 0) return true;
         if (!(await allListed(round)).some((each) => isOf(run, each))) {
-          // Nobody was ever told of it.
+          // It was never reported.
           run.endByHand();
           return false;
         }
         const { left_running } = await round.api.run(run.id);
         if (left_running.length === 0) {
           if (run.processes().length > 0)
-            round.story.complain(`${run.name} is over and says that nothing of it runs, but ${alive} (pids) do`);
+            round.log.fail(`${run.name} is over and says that nothing of it runs, but ${alive} (pids) do`);
           return true;
         }
         await round.operator.killRun(run, run.id);
-        await killsAreOver(round);
+        await waitForKills(round);
         if (!run.couldNotBeKept || run.processes().length === 0) return false;
-        // Where there is no place for a record nobody stays in touch for what is left.
-        round.story.tell(`what ${run.name} has left running is ended by hand`);
+        // Where there is no place for a record no wrapper stays for what is left.
+        round.log.write(`what ${run.name} has left running is ended by hand`);
         run.endByHand();
         return false;
       }),
@@ -148,24 +148,22 @@ async function endWhatIsLeft(round: Round): Promise<void> {
   );
 }
 
-/** Until told to stop: the sweep, and `leash flush` where something has been waiting to be sent for a while. */
-async function lookAfter({ world, machines, runs, story }: Round, signal: AbortSignal): Promise<void> {
+/** Until aborted: the sweep, and `leash flush` where something has been waiting to be sent for a while. */
+async function sweepAndFlush({ environment, machines, runs, log }: Round, signal: AbortSignal): Promise<void> {
   let before = new Set<string>();
   while (!signal.aborted) {
-    await world.controlPlane.sweep().catch((error: unknown) => story.complain(`the sweep failed: ${error}`));
+    await environment.controlPlane.sweep().catch((error: unknown) => log.fail(`the sweep failed: ${error}`));
     const abandoned = machines.map(abandonedRuns);
     await Promise.all(
       machines.map(async (machine, index) => {
         if (!abandoned[index]?.some((each) => before.has(each))) return;
         const wrapper = runs.find((run) => run.machine === machine)?.wrapper;
         const flushed = await wrapper?.leash('flush');
-        story.tell(
-          `leash flush on ${machine.name}: ${flushed?.code} ${flushed?.stdout.trim().replaceAll('\n', ' | ')}`,
-        );
+        log.write(`leash flush on ${machine.name}: ${flushed?.code} ${flushed?.stdout.trim().replaceAll('\n', ' | ')}`);
       }),
     );
     before = new Set(abandoned.flat());
-    await sleep(LOOK_AFTER_EVERY_MS);
+    await sleep(SWEEP_EVERY_MS);
   }
 }
 
@@ -187,8 +185,8 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** Whether nobody can ever be told of it, as its wrapper said: there was no place to keep it from its start to its end. */
-function isUntold(run: ChaosRun): boolean {
+/** Whether it can never be reported, as its wrapper logged: there was no room to keep it from its start to its end. */
+function isUnreported(run: ChaosRun): boolean {
   return run.couldNotBeKept && !run.wrapper.isRunning;
 }
 

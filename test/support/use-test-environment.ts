@@ -1,0 +1,50 @@
+import { afterAll, beforeAll } from 'vitest';
+import { TestEnvironment } from './test-environment.ts';
+import { atWorkerEnd } from './worker-end.ts';
+
+/** To be called inside of tests only. */
+type GetEnvironment = () => TestEnvironment;
+
+let shared: TestEnvironment | null = null;
+
+/**
+ * The environment that this worker's files take turns with. A job's name belongs to one file, and lists show what earlier
+ * files have left: a test finds its own by a filter.
+ */
+export function useTestEnvironment(): GetEnvironment {
+  return useEnvironment(
+    async () => {
+      if (shared?.isOver === true) await shared.dispose();
+      else if (shared !== null) return shared;
+      else atWorkerEnd(async () => shared?.dispose());
+      shared = await TestEnvironment.create();
+      return shared;
+    },
+    (environment) => environment.clear(),
+  );
+}
+
+/** One for this file alone: with settings of its own, or because nothing else may be in it. */
+export function useOwnTestEnvironment(vars?: Record<string, string>): GetEnvironment {
+  return useEnvironment(
+    () => TestEnvironment.create(vars),
+    (environment) => environment.dispose(),
+  );
+}
+
+function useEnvironment(
+  create: () => Promise<TestEnvironment>,
+  release: (environment: TestEnvironment) => Promise<void>,
+): GetEnvironment {
+  let environment: TestEnvironment | null = null;
+  beforeAll(async () => {
+    environment = await create();
+  });
+  afterAll(async () => {
+    if (environment !== null) await release(environment);
+  });
+  return () => {
+    if (environment === null) throw new Error('the test environment exists inside of tests only');
+    return environment;
+  };
+}
