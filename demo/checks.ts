@@ -1,20 +1,20 @@
 /** What the demo expects, counted: nothing that it says happened is taken on trust. */
-import type { Narrator } from './narrator.ts';
+import type { Reporter } from './reporter.ts';
 
 export class Checks {
-  readonly #narrator: Narrator;
+  readonly #reporter: Reporter;
   passed = 0;
   failed = 0;
 
-  constructor(narrator: Narrator) {
-    this.#narrator = narrator;
+  constructor(reporter: Reporter) {
+    this.#reporter = reporter;
   }
 
   /** @param detail what was found instead, shown when it does not hold */
   that(text: string, holds: boolean, detail: string | null = null): void {
     if (holds) this.passed += 1;
     else this.failed += 1;
-    this.#narrator.check(text, holds, detail);
+    this.#reporter.check(text, holds, detail);
   }
 
   equal(text: string, found: unknown, expected: unknown): void {

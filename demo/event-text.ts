@@ -1,51 +1,52 @@
-/** What an event of a run is in words. */
+/** Events of a run as text. */
 import type { RunEvent } from '#protocol/api';
-import type { Tone } from './narrator.ts';
+import { formatDuration } from '#shared/format-duration';
+import type { Tone } from './reporter.ts';
 
 export interface EventText {
   readonly text: string;
   readonly tone: Tone;
 }
 
-/** Null for what a newcomer need not hear. */
+/** Null for what a newcomer doesn't need to know. */
 export function describeEvent(event: RunEvent): EventText | null {
   switch (event.type) {
     case 'started':
       return {
-        text: event.pid === null ? 'never got to be a process' : `started, process ${event.pid}`,
+        text: event.pid === null ? 'could not be started' : `started, pid ${event.pid}`,
         tone: 'plain',
       };
     case 'connected':
       return null;
     case 'disconnected':
-      return { text: 'the link to the wrapper is cut', tone: 'signal' };
+      return { text: 'disconnected', tone: 'signal' };
     case 'suspected':
-      return { text: `silent for ${seconds(event.silent_ms)}: asked for a sign of life`, tone: 'signal' };
+      return { text: `silent for ${formatDuration(event.silent_ms)}: probed`, tone: 'signal' };
     case 'answered':
-      return { text: 'answered: it lives', tone: 'plain' };
+      return { text: 'answered the probe', tone: 'plain' };
     case 'lost':
-      return { text: `no sign of life for ${seconds(event.silent_ms)}: lost`, tone: 'signal' };
+      return { text: `silent for ${formatDuration(event.silent_ms)}: declared lost`, tone: 'signal' };
     case 'returned':
-      return { text: 'came back alive', tone: 'plain' };
+      return { text: 'reconnected: it was not lost', tone: 'plain' };
     case 'adopted':
-      return { text: 'its wrapper was killed: another one has taken it over', tone: 'signal' };
+      return { text: 'its wrapper was killed; a successor has taken the run over', tone: 'signal' };
     case 'left_running':
       return { text: describeLeft(event.processes), tone: 'signal' };
     case 'kill_requested':
       return {
-        text: `kill requested by ${event.requested_by}: ${event.signal}, after ${seconds(event.grace_ms)} SIGKILL`,
+        text: `kill requested by ${event.requested_by}: ${event.signal}, then SIGKILL after ${formatDuration(event.grace_ms)}`,
         tone: 'signal',
       };
     case 'kill_sent':
       return { text: 'kill sent to the wrapper', tone: 'signal' };
     case 'kill_delivered':
-      return { text: 'kill delivered: the wrapper has answered', tone: 'signal' };
+      return { text: 'kill delivered: the wrapper has acknowledged it', tone: 'signal' };
     case 'kill_progress':
       return { text: describePhase(event), tone: 'signal' };
     case 'output_gap':
       return { text: `output from ${event.from} to ${event.to} is missing`, tone: 'signal' };
     case 'output_trimmed':
-      return { text: `more output than is kept of one ${event.limit}: older output is removed`, tone: 'signal' };
+      return { text: `output limit of the ${event.limit} reached: older output was removed`, tone: 'signal' };
     case 'run_conflict':
       return { text: `the job ${event.job} has reported a run with the same id`, tone: 'signal' };
     case 'ended':
@@ -54,19 +55,19 @@ export function describeEvent(event: RunEvent): EventText | null {
 }
 
 function describeLeft(processes: readonly { pid: number; command_line: string }[]): string {
-  if (processes.length === 0) return 'nothing is left running';
+  if (processes.length === 0) return 'nothing was left running';
   return `left running: ${processes.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ')}`;
 }
 
 type KillProgress = Extract<RunEvent, { type: 'kill_progress' }>;
 
 function describePhase(event: KillProgress): string {
-  const why = event.reason === 'timeout' ? 'its time limit is over: ' : '';
+  const why = event.reason === 'timeout' ? 'time limit reached: ' : '';
   switch (event.phase) {
     case 'term':
-      return `${why}${event.signal ?? 'SIGTERM'} sent to everything it has started`;
+      return `${why}sent ${event.signal ?? 'SIGTERM'} to all its processes`;
     case 'kill':
-      return 'still there: SIGKILL sent to what is left';
+      return 'sent SIGKILL to the processes that are left';
     case 'gone':
       return describeGone(event);
     case 'refused':
@@ -75,12 +76,8 @@ function describePhase(event: KillProgress): string {
 }
 
 function describeGone({ survivors, unnamed_survivors, related }: KillProgress): string {
-  const names = [...survivors, ...(unnamed_survivors ? ['something without a known pid'] : [])];
-  const left = names.length === 0 ? 'nothing is left of it' : `still there: ${names.join(', ')}`;
+  const names = [...survivors, ...(unnamed_survivors ? ['others with unknown pids'] : [])];
+  const left = names.length === 0 ? 'all its processes have exited' : `still running: ${names.join(', ')}`;
   const alone = related.map(({ pid, command_line }) => `${pid} ${command_line}`).join(', ');
   return alone === '' ? left : `${left}; related, not killed: ${alone}`;
-}
-
-function seconds(ms: number): string {
-  return `${Number((ms / 1000).toFixed(1))} s`;
 }

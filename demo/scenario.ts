@@ -1,10 +1,10 @@
-/** One scene: a command on a machine, what happens to it, and what must be true afterwards. */
+/** One scenario: a command on a machine, what happens to it, and what must be true afterwards. */
 import type { Run, RunEvent } from '#protocol/api';
 import type { EndState } from '#protocol/run-state';
 import type { WrapperProcess } from '../scripts/local/wrapper-process.ts';
 import type { Checks } from './checks.ts';
-import type { Narrator } from './narrator.ts';
-import type { Stage } from './stage.ts';
+import type { DemoEnvironment } from './demo-environment.ts';
+import type { Reporter } from './reporter.ts';
 
 export interface Scenario {
   readonly title: string;
@@ -13,11 +13,11 @@ export interface Scenario {
   /** Flags of `leash run`. */
   readonly flags?: readonly string[];
   readonly command: readonly string[];
-  /** What someone does to it once it runs. */
-  readonly act?: (scene: Scene) => Promise<void>;
+  /** What happens to it once it runs. */
+  readonly act?: (context: ScenarioContext) => Promise<void>;
   readonly expect: Expectation;
-  /** What else must be true when all is over. */
-  readonly verify?: (scene: Scene, end: SceneEnd) => void;
+  /** What else must be true at the end. */
+  readonly verify?: (context: ScenarioContext, end: ScenarioResult) => void;
 }
 
 export interface Expectation {
@@ -25,16 +25,16 @@ export interface Expectation {
   readonly exitCode: number;
   /** What `leash run` exits with; null where the wrapper itself was killed. */
   readonly wrapperExit: number | null;
-  /** What happened to the run, in this order; other events may stand between. */
+  /** What happened to the run, in this order; others may be between them. */
   readonly events: readonly string[];
-  /** Lines that the control plane must have stored, in this order; other lines may stand between. */
+  /** Lines that the control plane must have stored, in this order; others may be between them. */
   readonly output: readonly string[];
 }
 
-/** A scene while it is played. */
-export interface Scene {
-  readonly stage: Stage;
-  readonly narrator: Narrator;
+/** What a scenario works with while it runs. */
+export interface ScenarioContext {
+  readonly environment: DemoEnvironment;
+  readonly reporter: Reporter;
   readonly checks: Checks;
   readonly wrapper: WrapperProcess;
   /** The run as last seen. */
@@ -43,7 +43,7 @@ export interface Scene {
   line(text: string): Promise<void>;
 }
 
-export interface SceneEnd {
+export interface ScenarioResult {
   readonly run: Run;
   readonly events: readonly RunEvent[];
   readonly output: string;

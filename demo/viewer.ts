@@ -1,19 +1,19 @@
-/** Someone who watches a job, and tells what they see as they see it. */
+/** Watches a job over its WebSocket, and reports what arrives as it arrives. */
 import type { Run, RunEvent } from '#protocol/api';
 import { isLive } from '#protocol/run-state';
 import { waitFor } from '#testing/wait-for';
 import { JobWatch } from '../scripts/local/job-watch.ts';
 import type { WrapperProcess } from '../scripts/local/wrapper-process.ts';
+import type { DemoEnvironment } from './demo-environment.ts';
 import { describeEvent } from './event-text.ts';
-import type { Narrator } from './narrator.ts';
-import type { SceneEnd } from './scenario.ts';
-import type { Stage } from './stage.ts';
+import type { Reporter } from './reporter.ts';
+import type { ScenarioResult } from './scenario.ts';
 
 export class Viewer {
   sawOutputWhileRunning = false;
   readonly #job: string;
-  readonly #stage: Stage;
-  readonly #narrator: Narrator;
+  readonly #environment: DemoEnvironment;
+  readonly #reporter: Reporter;
   readonly #runs: Run[] = [];
   readonly #lines: string[] = [];
   readonly #decoder = new TextDecoder();
@@ -21,20 +21,20 @@ export class Viewer {
   #partialLine = '';
   #sawEnd = false;
   #lastEvent = -1;
-  /** Done when everything from before the subscription has been told. */
+  /** Done when everything from before the subscription has been reported. */
   #caughtUp: Promise<void> = Promise.resolve();
 
-  private constructor(job: string, stage: Stage, narrator: Narrator) {
+  private constructor(job: string, environment: DemoEnvironment, reporter: Reporter) {
     this.#job = job;
-    this.#stage = stage;
-    this.#narrator = narrator;
+    this.#environment = environment;
+    this.#reporter = reporter;
   }
 
-  static async open(job: string, stage: Stage, narrator: Narrator): Promise<Viewer> {
-    const viewer = new Viewer(job, stage, narrator);
-    viewer.#watch = await JobWatch.open(stage.url, stage.operatorToken, job, {
+  static async open(job: string, environment: DemoEnvironment, reporter: Reporter): Promise<Viewer> {
+    const viewer = new Viewer(job, environment, reporter);
+    viewer.#watch = await JobWatch.open(environment.url, environment.operatorToken, job, {
       run: (run) => viewer.#seeRun(run),
-      event: (_run, event) => void viewer.#caughtUp.then(() => viewer.#tell(event)),
+      event: (_run, event) => void viewer.#caughtUp.then(() => viewer.#report(event)),
       output: ({ bytes }) => void viewer.#caughtUp.then(() => viewer.#seeOutput(bytes)),
     });
     return viewer;
@@ -49,9 +49,9 @@ export class Viewer {
     await waitFor(`the line ${JSON.stringify(text)}`, () => this.#lines.includes(text));
   }
 
-  /** The run with all that is stored of it, once it has ended and that has been told. */
-  async end(id: string): Promise<SceneEnd> {
-    const { operator } = this.#stage;
+  /** The run with all that is stored of it, once it has ended and that has been reported. */
+  async end(id: string): Promise<ScenarioResult> {
+    const { operator } = this.#environment;
     const run = await waitFor('the run to end', async () => {
       const current = await operator.run(id);
       return isLive(current.state) ? null : current;
@@ -70,8 +70,8 @@ export class Viewer {
     this.#runs.push(run);
     if (this.#runs.length > 1) return;
     this.#watch?.subscribe(run.id);
-    this.#caughtUp = this.#stage.operator.events(run.id).then((events) => {
-      for (const event of events) this.#tell(event);
+    this.#caughtUp = this.#environment.operator.events(run.id).then((events) => {
+      for (const event of events) this.#report(event);
     });
   }
 
@@ -80,17 +80,17 @@ export class Viewer {
     this.#partialLine = lines.pop() ?? '';
     for (const line of lines) {
       this.#lines.push(line);
-      this.#narrator.event(this.#job, `│ ${line}`, 'output');
+      this.#reporter.event(this.#job, `│ ${line}`, 'output');
     }
     if (!this.#sawEnd) this.sawOutputWhileRunning = true;
   }
 
-  #tell(event: RunEvent): void {
+  #report(event: RunEvent): void {
     // It may come twice: over the watch socket, and with what happened before that was opened.
     if (event.id <= this.#lastEvent) return;
     this.#lastEvent = event.id;
     if (event.type === 'ended') this.#sawEnd = true;
     const description = describeEvent(event);
-    if (description !== null) this.#narrator.event(this.#job, description.text, description.tone);
+    if (description !== null) this.#reporter.event(this.#job, description.text, description.tone);
   }
 }

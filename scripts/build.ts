@@ -64,7 +64,7 @@ async function takeOutMaps(): Promise<void> {
 async function buildWorker(): Promise<void> {
   const outdir = join(aside, 'worker');
   const { status, output } = await run('wrangler', ['deploy', '--dry-run', '--outdir', outdir]);
-  if (status !== 0) throw new Error(`the Worker does not build:\n${output}`);
+  if (status !== 0) throw new Error(`the Worker could not be built:\n${output}`);
 }
 
 async function moveIntoPlace(name: string): Promise<void> {

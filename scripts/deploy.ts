@@ -11,7 +11,7 @@ import { ROOT } from './local/paths.ts';
 const args = process.argv.slice(2);
 
 if (args.includes('--dry-run')) {
-  console.log('Dry run: migrations are not applied, nothing is uploaded.');
+  console.log('Dry run: no migrations are applied and nothing is uploaded.');
 } else {
   // By binding name, so that a deployment with a database name of its own works too.
   wrangler('d1', 'migrations', 'apply', 'DB', '--remote');
@@ -25,7 +25,7 @@ function wrangler(...wranglerArgs: string[]): void {
   });
   if (error !== undefined) throw error;
   if (status !== 0) {
-    console.error(`wrangler ${wranglerArgs.join(' ')} failed: see above. Nothing after it was done.`);
+    console.error(`wrangler ${wranglerArgs.join(' ')} failed: see above. The steps after it did not run.`);
     process.exit(status ?? 1);
   }
 }

@@ -21,10 +21,10 @@ plane, with what it has stored; a change of the wrapper builds it again. Ctrl-C 
 
   --port N     listen on this port (8787)
   --state DIR  keep tokens, runs and output there (.leash/state in the repository)
-  --help       this
+  --help       print this help
 
-LEASH_ADMIN_TOKEN in the environment is the first admin token; without it one is made and kept in the state
-directory. npm start uses the same tokens.`;
+LEASH_ADMIN_TOKEN sets the first admin token. Without it, one is created and saved in the state directory.
+npm start uses the same tokens.`;
 
 try {
   const settings = readStartSettings(process.argv.slice(2), USAGE);
@@ -64,8 +64,8 @@ async function develop({ port, stateDir }: StartSettings): Promise<void> {
 }
 
 function hints(controlPlane: DevControlPlane): string {
-  return `A debugger finds the Worker at 127.0.0.1:${controlPlane.inspectorPort} (chrome://inspect, or "attach" in an editor).
+  return `To debug the Worker, attach to 127.0.0.1:${controlPlane.inspectorPort} (chrome://inspect, or your editor).
 
-Ctrl-C stops all of it. Jobs that run go on, and come back by themselves.
+Ctrl-C stops everything. Running jobs keep running, and reconnect once the control plane is started again.
 `;
 }

@@ -16,13 +16,13 @@ const wanted = createHash('sha256')
   .digest('hex');
 
 if (installed() !== wanted) {
-  console.error('Installing the dependencies (once)…');
+  console.error('Installing dependencies (first run only)…');
   const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });
   if (result.status !== 0) {
-    console.error('The install failed: see above. Nothing else was started.');
+    console.error('Installation failed: see above. Nothing was started.');
     process.exit(result.status ?? 1);
   }
   writeFileSync(stampFile, wanted);

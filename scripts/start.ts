@@ -12,15 +12,15 @@ import { onStopRequest } from './local/stop-request.ts';
 const USAGE = 'usage: npm start -- [--port N] [--state DIR]';
 const HELP = `${USAGE}
 
-Starts the control plane on this machine, on 127.0.0.1 only, and prints the page's link and the line that puts a
-first job on the leash. Ctrl-C stops it.
+Starts the control plane on 127.0.0.1, and prints a link to the dashboard and a command line that runs a first job.
+Ctrl-C stops it.
 
   --port N     listen on this port (8787)
   --state DIR  keep tokens, runs and output there (.leash/state in the repository)
-  --help       this
+  --help       print this help
 
-LEASH_ADMIN_TOKEN in the environment is the first admin token; without it one is made and kept in the state
-directory. The API is described by /openapi.json, once it runs, and in docs/protocol.md.`;
+LEASH_ADMIN_TOKEN sets the first admin token. Without it, one is created and saved in the state directory.
+The API is described in docs/protocol.md and, while the control plane runs, at /openapi.json.`;
 
 try {
   const settings = readStartSettings(process.argv.slice(2), USAGE);
@@ -40,13 +40,13 @@ async function start({ port, stateDir }: StartSettings): Promise<void> {
   try {
     const runToken = await ensureRunToken(controlPlane.url, adminToken.secret, stateDir);
     console.log(greeting({ url: controlPlane.url, stateDir, adminToken, runToken }));
-    console.log('Ctrl-C stops the control plane. Jobs that run go on, and come back by themselves.\n');
+    console.log('Ctrl-C stops the control plane. Running jobs keep running, and reconnect once it is started again.\n');
   } catch (error) {
     await controlPlane.stop();
     throw error;
   }
   const why = await Promise.race([stopRequested, controlPlane.ended.then(() => 'ended' as const)]);
   await controlPlane.stop();
-  if (why === 'ended') throw new StartError('The control plane ended by itself: see above.');
+  if (why === 'ended') throw new StartError('The control plane ended unexpectedly: see above.');
   console.log('Stopped.');
 }

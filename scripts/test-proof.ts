@@ -22,11 +22,11 @@ import { onStopRequest } from './local/stop-request.ts';
 const USAGE = 'usage: npm run test:proof -- [--budget MINUTES] [--seed N]';
 
 type StepResult = 'passed' | 'failed' | 'interrupted' | 'spent';
-const CLOSING_WORDS = {
+const CLOSING_TEXT = {
   passed: 'passed',
   failed: 'failed: see above',
   interrupted: 'was interrupted',
-  spent: 'has spent its budget, and nothing failed',
+  spent: 'ran to the end of its budget without a failure',
 } as const;
 
 const EXIT_CODES = { passed: 0, failed: 1, interrupted: 130, spent: 0 } as const;
@@ -40,7 +40,7 @@ const stopped = Promise.race([
   sleep(budgetMs, 'spent' as const, { ref: false }),
 ]);
 const result = await prove();
-console.log(`\nThe proof ${CLOSING_WORDS[result]}.`);
+console.log(`\nThe proof ${CLOSING_TEXT[result]}.`);
 process.exit(EXIT_CODES[result]);
 
 async function prove(): Promise<StepResult> {
@@ -71,7 +71,7 @@ async function runTests(name: string, stepSeed: number, args: readonly string[])
   });
   const result = await Promise.race([ended, stopped]);
   if (result !== 'passed' && child.pid !== undefined) await endGroup(child.pid);
-  if (result === 'failed') console.log(`\nTo repeat it: npm run test:proof -- --seed ${stepSeed}`);
+  if (result === 'failed') console.log(`\nTo repeat this run: npm run test:proof -- --seed ${stepSeed}`);
   return result;
 }
 

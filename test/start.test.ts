@@ -114,7 +114,7 @@ test('a taken port is told in words, with a way out', async () => {
   try {
     const program = startControlPlane(port);
     expect(await program.exit).toBe(1);
-    expect(program.printed).toContain(`Port ${port} is taken`);
+    expect(program.printed).toContain(`Port ${port} is already in use`);
     expect(program.printed).toContain('npm start -- --port');
     expect(program.printed).not.toContain('    at ');
   } finally {

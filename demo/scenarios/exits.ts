@@ -1,4 +1,4 @@
-/** Ends that nobody forced: the command's own code passes through, and a command that isn't there is told apart. */
+/** Runs that end by themselves: the command's own exit code passes through; a missing command has an exit code of its own. */
 import type { Scenario } from '../scenario.ts';
 
 export const exits: readonly Scenario[] = [
@@ -37,7 +37,7 @@ export const exits: readonly Scenario[] = [
     },
   },
   {
-    title: 'A command that is not there: 255',
+    title: 'A command that does not exist: 255',
     job: 'typo',
     machine: 'web-1.example.com',
     command: ['/opt/tools/reindxe', '--all'],

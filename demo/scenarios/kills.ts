@@ -1,15 +1,15 @@
 /** An operator's kill over HTTPS: SIGTERM to everything the command has started, SIGKILL to whatever is left after the grace. */
 import { groupMembers } from '../../scripts/local/process-group.ts';
-import type { Scenario, Scene } from '../scenario.ts';
+import type { Scenario, ScenarioContext } from '../scenario.ts';
 
 const WAIT_SECONDS = 15;
 
 export const killByTerm: Scenario = {
-  title: 'A kill over HTTPS, and SIGTERM suffices: 143',
+  title: 'A kill over HTTPS, for which SIGTERM is enough: 143',
   job: 'etl',
   machine: 'db-2.example.com',
   command: ['sh', '-c', 'n=0; while :; do n=$((n + 1)); echo "row $n"; sleep 0.3; done'],
-  act: (scene) => killAfter(scene, 'row 3', { graceSeconds: 5 }),
+  act: (context) => killAfter(context, 'row 3', { graceSeconds: 5 }),
   expect: {
     state: 'killed',
     exitCode: 143,
@@ -27,11 +27,11 @@ export const killByTerm: Scenario = {
 const IGNORES_TERM = 'trap "" TERM; (while :; do sleep 1; done) & echo "ignoring SIGTERM"; while :; do sleep 1; done';
 
 export const killByKill: Scenario = {
-  title: 'A kill that the command and its child ignore: SIGKILL, 143',
+  title: 'A command that ignores SIGTERM, as does its child: SIGKILL, 143',
   job: 'stubborn',
   machine: 'db-2.example.com',
   command: ['sh', '-c', IGNORES_TERM],
-  act: (scene) => killAfter(scene, 'ignoring SIGTERM', { graceSeconds: 1 }),
+  act: (context) => killAfter(context, 'ignoring SIGTERM', { graceSeconds: 1 }),
   expect: {
     state: 'killed',
     exitCode: 143,
@@ -41,14 +41,14 @@ export const killByKill: Scenario = {
   },
 };
 
-async function killAfter(scene: Scene, line: string, grace: { graceSeconds: number }): Promise<void> {
-  await scene.line(line);
-  await killNow(scene, grace);
+async function killAfter(context: ScenarioContext, line: string, grace: { graceSeconds: number }): Promise<void> {
+  await context.line(line);
+  await killNow(context, grace);
 }
 
-/** Kills the run by its job, and checks the answer against the machine. */
+/** Kills the run by its job, and checks the response against the machine. */
 export async function killNow(
-  { stage, narrator, checks, run }: Scene,
+  { environment, reporter, checks, run }: ScenarioContext,
   { graceSeconds }: { graceSeconds: number },
 ): Promise<void> {
   const before = run.pid === null ? [] : groupMembers(run.pid);
@@ -57,18 +57,18 @@ export async function killNow(
     before.length >= 2,
     describe(before),
   );
-  narrator.event('operator', `POST /api/v1/jobs/${run.job}/kill?wait=${WAIT_SECONDS}`, 'command');
-  const { status, kill } = await stage.operator.kill(
+  reporter.event('operator', `POST /api/v1/jobs/${run.job}/kill?wait=${WAIT_SECONDS}`, 'command');
+  const { status, kill } = await environment.operator.kill(
     run.job,
     { grace_seconds: graceSeconds, reason: 'demo' },
     WAIT_SECONDS,
   );
   const [target] = kill.targets;
-  narrator.event('operator', `answer ${status}: ${kill.state}, ${target?.state}, exit code ${target?.exit_code}`);
-  checks.equal('the call was answered when the kill was settled', `${status} ${kill.state}`, '200 settled');
-  checks.equal('with the exit code', target?.exit_code, 143);
+  reporter.event('operator', `response ${status}: ${kill.state}, ${target?.state}, exit code ${target?.exit_code}`);
+  checks.equal('the response came once the kill was settled', `${status} ${kill.state}`, '200 settled');
+  checks.equal('it has the exit code', target?.exit_code, 143);
   const after = run.pid === null ? [] : groupMembers(run.pid);
-  checks.that('and nothing of the group is left on the machine', after.length === 0, describe(after));
+  checks.that('no process of the group is left on the machine', after.length === 0, describe(after));
 }
 
 function describe(pids: readonly number[]): string {

@@ -1,4 +1,4 @@
-/** A machine that is gone from one moment to the next: nobody is left to report, so the control plane must notice. */
+/** A machine that loses power: nothing is left to report it, so the control plane must notice. */
 import type { Scenario } from '../scenario.ts';
 
 export const powerCut: Scenario = {
@@ -6,9 +6,9 @@ export const powerCut: Scenario = {
   job: 'nightly',
   machine: 'edge-7.example.com',
   command: ['sh', '-c', 'n=0; while :; do n=$((n + 1)); echo "page $n"; sleep 0.3; done'],
-  act: async ({ narrator, wrapper, run, line }) => {
+  act: async ({ reporter, wrapper, run, line }) => {
     await line('page 2');
-    narrator.event(run.machine, 'loses power: the wrapper and its command are gone', 'signal');
+    reporter.event(run.machine, 'loses power: the wrapper and its command end at once', 'signal');
     wrapper.losePower();
   },
   expect: {
@@ -19,6 +19,6 @@ export const powerCut: Scenario = {
     output: ['page 1', 'page 2'],
   },
   verify: ({ checks }, { run }) => {
-    checks.that('it stays open whether it comes back', !run.final);
+    checks.that('the run is not final: it could still reconnect', !run.final);
   },
 };

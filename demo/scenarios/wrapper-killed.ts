@@ -1,19 +1,19 @@
-/** The wrapper itself is killed, by the OOM killer say: the command runs on, and it stays in reach. */
+/** The wrapper itself is killed, as by the OOM killer: the command keeps running, and can still be killed. */
 import { waitFor } from '#testing/wait-for';
-import { eventName, type Scenario, type Scene } from '../scenario.ts';
+import { eventName, type Scenario, type ScenarioContext } from '../scenario.ts';
 import { killNow } from './kills.ts';
 
 export const wrapperKilled: Scenario = {
-  title: 'The wrapper is killed with SIGKILL, and the run is stopped all the same: 143',
+  title: 'A wrapper that gets SIGKILL, and whose run can still be killed: 143',
   job: 'archive',
   machine: 'db-2.example.com',
   command: ['sh', '-c', 'n=0; while :; do n=$((n + 1)); echo "part $n"; sleep 0.3; done'],
-  act: async (scene) => {
-    await scene.line('part 2');
-    scene.narrator.event(scene.run.machine, 'the wrapper gets SIGKILL; the command does not', 'signal');
-    scene.wrapper.signal('SIGKILL');
-    await adopted(scene);
-    await killNow(scene, { graceSeconds: 5 });
+  act: async (context) => {
+    await context.line('part 2');
+    context.reporter.event(context.run.machine, 'the wrapper gets SIGKILL; the command does not', 'signal');
+    context.wrapper.signal('SIGKILL');
+    await adopted(context);
+    await killNow(context, { graceSeconds: 5 });
   },
   expect: {
     state: 'killed',
@@ -28,18 +28,18 @@ export const wrapperKilled: Scenario = {
   },
 };
 
-async function adopted({ stage, run, checks, line }: Scene): Promise<void> {
+async function adopted({ environment, run, checks, line }: ScenarioContext): Promise<void> {
   await waitFor('a successor', async () =>
-    (await stage.operator.events(run.id)).some((event) => eventName(event) === 'adopted'),
+    (await environment.operator.events(run.id)).some((event) => eventName(event) === 'adopted'),
   );
-  const { state } = await stage.operator.run(run.id);
+  const { state } = await environment.operator.run(run.id);
   checks.equal('the run is still running', state, 'running');
-  const lines = (await stage.operator.output(run.id)).text.split('\n').length;
+  const lines = (await environment.operator.output(run.id)).text.split('\n').length;
   await line(`part ${lines + 1}`);
-  checks.that('and its output goes on', true);
+  checks.that('its output continues', true);
 }
 
-/** Whether the lines are those of the command, each once. */
+/** Whether the output has each of the command's lines once. */
 function isCounted(output: string): boolean {
   const lines = output.trimEnd().split('\n');
   return lines.every((text, index) => text === `part ${index + 1}`);

@@ -74,7 +74,7 @@ export class DevControlPlane {
       // Neither stopped nor restarted: by itself.
       if (this.#child !== child) return;
       this.#child = null;
-      console.error('The control plane ended by itself: see above. It starts again after the next change.');
+      console.error('The control plane ended unexpectedly: see above. It restarts after the next change.');
     });
   }
 }

@@ -59,11 +59,11 @@ export class Rebuilder {
     console.log(`${file} changed.`);
     if (parts.has('wrapper')) {
       const built = await attempt(() => this.#build.buildWrapper(), 'The wrapper does not build.');
-      if (built) console.log('Built the wrapper. The line above fetches it.');
+      if (built) console.log('Built the wrapper. The command line above downloads it.');
     }
     if (!(await attempt(() => this.#buildControlPlane(parts), 'The control plane runs on as it was.'))) return;
     if (!this.#isOutdated) {
-      if (parts.has('worker')) console.log('The Worker is the same as before: nothing is restarted.');
+      if (parts.has('worker')) console.log('The Worker has not changed: nothing was restarted.');
       return;
     }
     const restarted = await attempt(
@@ -85,7 +85,7 @@ export class Rebuilder {
   }
 }
 
-/** @returns whether it worked; if not, it has been said */
+/** @returns whether it worked; if not, it has been reported */
 async function attempt(work: () => Promise<void>, failure: string): Promise<boolean> {
   try {
     await work();

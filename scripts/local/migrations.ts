@@ -28,7 +28,7 @@ export async function applyMigrations(db: D1Database, migrations: readonly Migra
   const unknown = results.find((row) => !migrations.some(({ name }) => name === row.name));
   if (unknown !== undefined) {
     throw new StartError(
-      `The state directory belongs to another version of Leash: its database has the migration ${unknown.name}. Use that version, or another state directory, or remove this one.`,
+      `The state directory belongs to another version of Leash: its database has the migration ${unknown.name}. Use that version or another state directory, or delete this one.`,
     );
   }
   const missing = migrations.filter(({ name }) => !applied.has(name));

@@ -1,4 +1,4 @@
-/** What `npm start` and `npm run dev` take on their command lines. */
+/** The flags of `npm start` and `npm run dev`. */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from './paths.ts';
@@ -28,7 +28,7 @@ export function readStartSettings(args: string[], usage: string): StartSettings 
   if (values.help) return 'help';
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new StartError(`--port takes a number from 1 to 65535, not ${values.port}\n${usage}`);
+    throw new StartError(`--port must be a number from 1 to 65535, not ${values.port}\n${usage}`);
   }
   // npm changes to the repository's root; a relative path means where it was typed.
   return { port, stateDir: resolve(process.env.INIT_CWD ?? process.cwd(), values.state) };

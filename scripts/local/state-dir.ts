@@ -13,7 +13,7 @@ export interface AdminToken {
   readonly origin: 'given' | 'made' | 'kept';
 }
 
-/** What the run token's file holds: its id, to see whether it still stands, and the token. */
+/** What the run token's file holds: its id, to see whether it is still valid, and the token. */
 const KeptToken = v.pipe(v.string(), v.parseJson(), v.object({ id: v.string(), secret: v.string() }));
 
 /** Makes the directory if it is not there yet, for its owner alone. */
@@ -23,9 +23,7 @@ export async function makeStateDir(stateDir: string): Promise<void> {
     // Whoever reads it reads every job's output.
     await chmod(stateDir, 0o700);
   } catch (error) {
-    throw new StartError(
-      `The state directory can't be used: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new StartError(`Cannot use the state directory: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -35,7 +33,7 @@ export async function chooseAdminToken(stateDir: string): Promise<AdminToken> {
   if (given !== undefined && given !== '') {
     if (given.length < MIN_ADMIN_TOKEN_CHARS) {
       throw new StartError(
-        `LEASH_ADMIN_TOKEN has fewer than ${MIN_ADMIN_TOKEN_CHARS} characters. Set a long random one.`,
+        `LEASH_ADMIN_TOKEN has fewer than ${MIN_ADMIN_TOKEN_CHARS} characters. Set a longer, random one.`,
       );
     }
     return { secret: given, origin: 'given' };
@@ -48,7 +46,7 @@ export async function chooseAdminToken(stateDir: string): Promise<AdminToken> {
   return { secret, origin: 'made' };
 }
 
-/** The token for wrappers: made once, kept, and made anew when someone has revoked it. */
+/** The token for wrappers: created once and saved, and created again after it was revoked. */
 export async function ensureRunToken(url: string, adminToken: string, stateDir: string): Promise<string> {
   const api = new ApiClient(url, adminToken);
   const file = join(stateDir, 'run-token.json');
@@ -64,6 +62,6 @@ async function readIfThere(file: string): Promise<string | null> {
     return await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new StartError(`${file} can't be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new StartError(`Cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -1,6 +1,6 @@
-/** Tells the story: one line an event, with the time since the beginning, who it is about, and what happened. */
+/** Prints what happens: a line for each event, with the time since the start, who it is about, and what happened. */
 
-/** What a line is, which decides how loud it is. */
+/** What a line is, which decides how it is highlighted. */
 export type Tone = 'plain' | 'command' | 'output' | 'signal' | 'end';
 
 const ACTOR_WIDTH = 18;
@@ -9,11 +9,11 @@ const DIM = '2';
 const GREEN = '32';
 const RED = '31';
 
-export class Narrator {
-  readonly #began = performance.now();
+export class Reporter {
+  readonly #startedAt = performance.now();
   readonly #colour: boolean;
   readonly #write: (text: string) => void;
-  #chapters = 0;
+  #scenarios = 0;
   #paused = false;
 
   constructor(write: (text: string) => void, colour: boolean) {
@@ -23,14 +23,14 @@ export class Narrator {
     this.#colour = colour;
   }
 
-  /** Seconds since the story began. */
+  /** Seconds since the start. */
   get seconds(): number {
-    return (performance.now() - this.#began) / 1000;
+    return (performance.now() - this.#startedAt) / 1000;
   }
 
-  chapter(title: string): void {
-    this.#chapters += 1;
-    this.#write(`\n${this.#paint('1', `${this.#chapters} · ${title}`)}\n`);
+  scenario(title: string): void {
+    this.#scenarios += 1;
+    this.#write(`\n${this.#paint('1', `${this.#scenarios} · ${title}`)}\n`);
   }
 
   event(actor: string, text: string, tone: Tone = 'plain'): void {
@@ -44,8 +44,8 @@ export class Narrator {
     else this.#write(`${indent}${this.#paint(RED, `✗ ${text}`)}${detail === null ? '' : `\n${indent}  ${detail}`}\n`);
   }
 
-  /** Lines outside of the story. */
-  say(text: string): void {
+  /** Lines that aren't an event. */
+  print(text: string): void {
     this.#write(`${text}\n`);
   }
 

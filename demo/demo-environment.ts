@@ -1,5 +1,5 @@
 /**
- * What the story is played on: a control plane with an empty database on a free port, a token for machines, one for the
+ * What the demo runs on: a control plane with an empty database on a free port, a token for machines, one for the
  * operator, and the wrappers. Everything it starts or writes is gone after `clear`.
  */
 import { randomBytes } from 'node:crypto';
@@ -11,8 +11,8 @@ import { type ControlPlaneChild, spawnControlPlane } from '../scripts/local/cont
 import { type WrapperOptions, WrapperProcess } from '../scripts/local/wrapper-process.ts';
 
 /**
- * Deadlines that a reader has the patience for. In production a machine has half a minute to come back; these keep the
- * same proportions. Nothing else differs from a deployment.
+ * Short deadlines, for a reader's patience. In production a machine has half a minute to reconnect; these keep the same
+ * proportions. Nothing else differs from a deployment.
  */
 const SHORT_DEADLINES = {
   HEARTBEAT_MS: '500',
@@ -26,7 +26,7 @@ const SHORT_DEADLINES = {
 
 export type Command = Pick<WrapperOptions, 'job' | 'machine' | 'command' | 'flags'>;
 
-export class Stage {
+export class DemoEnvironment {
   readonly url: string;
   /** May read and kill: what an operator holds. */
   readonly operatorToken: string;
@@ -57,7 +57,7 @@ export class Stage {
     this.#log = log;
   }
 
-  static async set(): Promise<Stage> {
+  static async create(): Promise<DemoEnvironment> {
     const directory = await mkdtemp(join(tmpdir(), 'leash-demo-'));
     const log: string[] = [];
     let controlPlane: ControlPlaneChild | null = null;
@@ -65,13 +65,13 @@ export class Stage {
       const adminToken = randomBytes(24).toString('base64url');
       controlPlane = await spawnControlPlane(
         { port: 0, stateDir: join(directory, 'control-plane'), adminToken, vars: SHORT_DEADLINES },
-        // No part of the story, but of the search when it goes wrong.
+        // Printed only when something fails.
         (text) => log.push(text),
       );
       const admin = new ApiClient(controlPlane.url, adminToken);
       const machine = await admin.createToken({ name: 'machines', scopes: ['run'] });
       const operator = await admin.createToken({ name: 'operator', scopes: ['read', 'kill'] });
-      return new Stage(controlPlane, directory, log, { machine: machine.secret, operator: operator.secret });
+      return new DemoEnvironment(controlPlane, directory, log, { machine: machine.secret, operator: operator.secret });
     } catch (error) {
       await controlPlane?.stop();
       await rm(directory, { recursive: true, force: true });

@@ -1,10 +1,10 @@
-/** Jobs that go on after the story, so that the page has something to watch and to kill. Cron starts each again. */
+/** Jobs that keep running after the scenarios, so that there is something to watch and to kill, as if cron started them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command, Stage } from './stage.ts';
+import type { Command, DemoEnvironment } from './demo-environment.ts';
 
 const PAUSE_MS = 5_000;
 
-const LIVING_JOBS: readonly Command[] = [
+const RECURRING_JOBS: readonly Command[] = [
   {
     job: 'sync-mirror',
     machine: 'web-1.example.com',
@@ -22,13 +22,13 @@ const LIVING_JOBS: readonly Command[] = [
 ];
 
 /** Keeps them running until `stopped` is aborted. */
-export function keepRunning(stage: Stage, stopped: AbortSignal): void {
-  for (const job of LIVING_JOBS) void repeat(job, stage, stopped);
+export function keepRunning(environment: DemoEnvironment, stopped: AbortSignal): void {
+  for (const job of RECURRING_JOBS) void repeat(job, environment, stopped);
 }
 
-async function repeat(job: Command, stage: Stage, stopped: AbortSignal): Promise<void> {
+async function repeat(job: Command, environment: DemoEnvironment, stopped: AbortSignal): Promise<void> {
   while (!stopped.aborted) {
-    await stage.run(job).exit;
+    await environment.run(job).exit;
     // The abort ends the pause; there is nothing else to do about it.
     await sleep(PAUSE_MS, undefined, { signal: stopped }).catch(() => undefined);
   }
