@@ -43,7 +43,7 @@ test.each(['/leash.cjs', '/favicon.svg', '/'])('%s is a file, and costs no call 
 });
 
 test.each(['/assets/gone.js', '/leash.mjs', '/jobs', '/jobs/a/b', '/audit/x', '/Timeline'])(
-  '%s is nothing: a browser is shown so on the page, a program is told',
+  '%s is unknown: a browser gets a page that says so, a program a problem',
   async (path) => {
     const shown = await ask(path, { headers: BROWSER });
     expect(shown.status).toBe(404);
@@ -63,7 +63,7 @@ test.each(['/assets/gone.js', '/leash.mjs', '/jobs', '/jobs/a/b', '/audit/x', '/
   },
 );
 
-test('what is not there of the API is told as a problem, to browsers too', async () => {
+test('an unknown path of the API answers with a problem, to browsers too', async () => {
   const response = await ask('/api/v1/jobz', { headers: BROWSER });
   expect(response.headers.get('content-type')).toBe('application/problem+json');
   expect(await response.json()).toMatchObject({ status: 404, code: 'not_found' });

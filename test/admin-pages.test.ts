@@ -209,7 +209,7 @@ test('a token that may only read sees nothing that it may not do', async () => {
   }
 });
 
-test('a token that may not read is told so, and may still see what became of its kill', async () => {
+test('a token without the scope `read` sees why, and may still see the outcome of its kill', async () => {
   const runner = await freshToken('a machine', ['run']);
   await visit('/', runner.secret);
   await page.getByText('You don’t have access').waitFor();
@@ -225,7 +225,7 @@ test('a token that may not read is told so, and may still see what became of its
 });
 
 test.each(sampleOf(['/', '/tokens', '/audit', '/kills']))(
-  'whose token is deleted meanwhile lands on the sign-in from %s, and is told why',
+  'someone whose token is deleted meanwhile is sent from %s to the sign-in, which says why',
   async (path) => {
     const { id, secret } = await freshToken('short-lived', ['read', 'admin']);
     await visit(path, secret);

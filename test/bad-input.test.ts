@@ -164,7 +164,7 @@ describe("on a wrapper's link", () => {
     return { link, run };
   }
 
-  test('a type of a newer version is told to be unknown, and harms nothing', async () => {
+  test('a type of a newer version is reported as unknown, and harms nothing', async () => {
     const { link } = await started();
     link.send('{"type":"dance"}');
     expect(await link.message('error')).toMatchObject({ code: 'unknown_type', retry: null });
@@ -176,28 +176,28 @@ describe("on a wrapper's link", () => {
   test.each([
     ['no JSON', 'nonsense'],
     ['a field of the wrong kind', '{"type":"gap","from":"0","to":1}'],
-  ])('%s is told to be a bad frame', async (_what, frame) => {
+  ])('%s is rejected as a bad frame', async (_what, frame) => {
     const { link } = await started();
     link.send(frame);
     expect(await link.message('error')).toMatchObject({ code: 'bad_frame' });
     link.close();
   });
 
-  test('a binary frame of an unknown format is told to be a bad frame', async () => {
+  test('a binary frame of an unknown format is rejected as a bad frame', async () => {
     const { link } = await started();
     link.send(Uint8Array.from([9, 9, 9, 9, 9, 9, 9, 9, 9]));
     expect(await link.message('error')).toMatchObject({ code: 'bad_frame' });
     link.close();
   });
 
-  test('a frame that is too large is told so', async () => {
+  test('a frame that is too large is rejected as such', async () => {
     const { link } = await started();
     link.send(new Uint8Array(300 * 1024).fill(1));
     expect(await link.message('error')).toMatchObject({ code: 'frame_too_large' });
     link.close();
   });
 
-  test('output before the start is told to wait for it', async () => {
+  test('output before the start is rejected until the start is acknowledged', async () => {
     const link = await RawLink.open({
       url: environment().url,
       token: environment().machineToken,
@@ -209,7 +209,7 @@ describe("on a wrapper's link", () => {
     link.close();
   });
 
-  test('output that leaves a gap is told where to go on; what overlaps is stored once', async () => {
+  test('output that leaves a gap is answered with where to continue; what overlaps is stored once', async () => {
     const { link, run } = await started();
     link.output(0, 'abcde');
     await link.message('ack', (ack) => ack.of === 'output' && ack.offset === 5);
@@ -234,7 +234,7 @@ describe("on a wrapper's link", () => {
   });
 });
 
-test('a second wrapper that claims a run with another key is turned away, and the first goes on', async () => {
+test('a second wrapper that claims a run with another key is turned away, and the first continues', async () => {
   const wrapper = environment().wrapper({ job: 'claimed', command: FOREVER });
   const run = await environment().runOf('claimed');
   await environment().output(run.id, 'ready');

@@ -175,7 +175,7 @@ test('K kills the run in the history that has the focus, if it is still open', a
   await history('killed', 'succeeded');
 });
 
-test('the mouse finds a point of the chart, which tells of its run and opens it', async () => {
+test('the mouse finds a point of the chart, which describes its run and opens it', async () => {
   // The longer one started earlier, so that it is the first of them however soon they follow each other.
   await ended('points', 'm1.example.com', 0, 400);
   await ended('points', 'm2.example.com', 7, 100);
@@ -233,7 +233,7 @@ test.runIf(IS_PROOF)('what happened while the link was down is there when it is 
   await browser.page.getByText('Not running').waitFor();
 });
 
-test('a job that was never seen is told so, and shows by itself when it starts', async () => {
+test('a job that was never seen is shown as such, and appears when it starts', async () => {
   await browser.page.goto(`${environment().url}/jobs/unheard-of#token=${environment().operatorToken}`);
   await browser.page.getByRole('heading', { name: 'Job not found' }).waitFor();
   await browser.page.locator('[data-link="live"]').waitFor();

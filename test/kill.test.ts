@@ -57,7 +57,7 @@ describe('a kill over HTTPS', () => {
     expect(await environment().operator.getKill(kill.id)).toEqual(kill);
   });
 
-  test('goes on to SIGKILL for a command and a child that ignore SIGTERM', async () => {
+  test('proceeds to SIGKILL for a command and a child that ignore SIGTERM', async () => {
     const wrapper = environment().wrapper({ job: 'stubborn', command: STUBBORN });
     const run = await environment().runOf('stubborn');
     await environment().output(run.id, 'ready');
@@ -77,7 +77,7 @@ describe('a kill over HTTPS', () => {
     ]);
   });
 
-  test('with SIGKILL skips the grace of a kill under way', async () => {
+  test('with SIGKILL skips the grace of a kill in progress', async () => {
     environment().wrapper({ job: 'hurry', command: STUBBORN });
     const run = await environment().runOf('hurry');
     await environment().output(run.id, 'ready');

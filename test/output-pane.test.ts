@@ -141,7 +141,7 @@ describe('a terminal’s ways', () => {
     });
   }
 
-  test('what is of stderr has a mark beside it, and each stream can be seen alone', async () => {
+  test('what is of stderr has a mark next to it, and each stream can be seen alone', async () => {
     const run = await environment().simulate('streams');
     run.print('from stdout\n');
     run.print('from stderr\n\n', 'stderr');
@@ -330,7 +330,7 @@ describe('a long log', () => {
 });
 
 describe('following', () => {
-  test('goes on while at the end, pauses when the reader goes up, and goes on again', async () => {
+  test('continues while at the end, pauses when the reader goes up, and continues again', async () => {
     const run = await watch('followed-output', expectedLines(40));
     let lines = 40;
     const printing = setInterval(() => run.print(`line ${++lines}\n`), 50);

@@ -91,7 +91,7 @@ test('a link carries the filter and what is shown', async () => {
   await environment().kill('linked');
 });
 
-test('many are picked and killed with one question, which says exactly what is hit; the others go on', async () => {
+test('many are picked and killed with one question, which says exactly what is hit; the others continue', async () => {
   const picked = await running('many', ['m-1', 'm-2', 'm-3']);
   const single = await running('many-single', ['m-4']);
   const spared = await running('many-spared', ['m-5']);
@@ -263,7 +263,7 @@ test('a row stays under the pointer when trouble comes up above it', async () =>
   await environment().kill('steady');
 });
 
-test('a lost connection is told; what started and ended meanwhile is there when it is back', async () => {
+test('a lost connection is shown; what started and ended meanwhile appears when it is back', async () => {
   const [before] = await running('away-before', ['m-1']);
   const network = await environment().proxy();
   await signIn('/?q=away', network.url);
@@ -284,7 +284,7 @@ test('a lost connection is told; what started and ended meanwhile is there when 
   await environment().kill('away-after');
 });
 
-test('of a list that is too long for the page it is said that it goes on', async () => {
+test('a list that is too long for the page says that it continues', async () => {
   await running('cut-short', ['a.example.com']);
   // In the page, because there are fifty pages of each.
   await browser.page.addInitScript(() => {
@@ -318,7 +318,7 @@ test('without the right to kill nothing offers to', async () => {
   await environment().kill('only-read');
 });
 
-test('a run that ends under the cursor takes it to no other run, and one goes on from its place', async () => {
+test('a run that ends under the cursor takes it to no other run, and one continues from its place', async () => {
   await running('under-a', ['m-1']);
   await running('under-b', ['m-1']);
   await running('under-c', ['m-1']);

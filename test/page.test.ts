@@ -112,7 +112,7 @@ test('a key that is held opens the question and does not answer it; the keyboard
   expect((await wrapper.exit).code).toBe(143);
 });
 
-test.runIf(IS_PROOF)('a lost connection is told, and what was missed is there when it is back', async () => {
+test.runIf(IS_PROOF)('a lost connection is shown, and what was missed appears when it is back', async () => {
   const LINES = 150;
   await signIn('interrupted');
   environment().wrapper({ job: 'interrupted', command: numberedLines(LINES, 0.1) });
@@ -131,7 +131,7 @@ test.runIf(IS_PROOF)('a lost connection is told, and what was missed is there wh
   await browser.page.locator('[data-exit-code="143"]').waitFor();
 });
 
-test('a run tells of its user and its host, and what it has left running can be killed', async () => {
+test('a run shows its user and its host, and what it has left running can be killed', async () => {
   const [job, run] = ['left-page', ulid()];
   const link = await RawLink.open({ url: environment().url, token: environment().machineToken, job, run });
   const os = 'Debian GNU/Linux 12 (bookworm), Linux 6.1.0 x86_64';
@@ -167,7 +167,7 @@ test('a run tells of its user and its host, and what it has left running can be 
   link.close();
 });
 
-test('of two runs with the same id each is its own: opened, told of and killed by its job', async () => {
+test('two runs with the same id are kept apart: each is opened, shown and killed by its job', async () => {
   const run = ulid();
   const open = async (job: string) => {
     const link = await RawLink.open({ url: environment().url, token: environment().machineToken, job, run });

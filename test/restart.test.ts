@@ -79,7 +79,7 @@ test('a run that ends while the control plane is out of reach gets its true end 
   expect(await environment().output(run.id, 'finished')).toBe('begun\nfinished\n');
 });
 
-test('a run whose wrapper is killed is taken over: its output goes on, and a kill ends all of it', async () => {
+test('a run whose wrapper is killed is taken over: its output continues, and a kill ends all of it', async () => {
   const network = await environment().proxy();
   const command = ['sh', '-c', 'echo begun; setsid sleep 1000 & while :; do sleep 0.2; echo more; done'];
   const wrapper = environment().wrapper({ job: 'adopted', command, url: network.url });

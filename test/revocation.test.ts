@@ -39,7 +39,7 @@ test('a wrapper whose token is revoked loses its link at once; its command runs 
   expect((await wrapper.exit).code).toBe(7);
 });
 
-test('a page whose token is revoked lands on its sign-in, and one of another token goes on', async () => {
+test('a page whose token is revoked lands on its sign-in, and one of another token continues', async () => {
   const { token, secret } = await environment().admin.createToken({ name: 'left', scopes: ['read'] });
   const [theirs, ours] = [await pageOf(secret), await pageOf(environment().operatorToken)];
   expect((await environment().admin.request('DELETE', `/tokens/${token.id}`)).status).toBe(204);

@@ -107,7 +107,7 @@ test.runIf(IS_PROOF)(
   },
 );
 
-test('a taken port is told in words, with a way out', async () => {
+test('a taken port is explained, with what to do', async () => {
   const port = await freePort();
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

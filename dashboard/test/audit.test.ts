@@ -60,7 +60,7 @@ describe('sentences', () => {
     expect(told({ detail: { ...KILL, run: runId(8), machine: null } }).deed).toContain(`one run, ${runId(8)} (`);
   });
 
-  test('a page left open with a token that was deleted is no alarm', () => {
+  test('a page left open with a token that was deleted is not an alarm', () => {
     const refused = { action: 'refused', actor: null, detail: { code: 'unauthenticated' } } as const;
     expect(told({ ...refused, subject: 'watchFleet' }).tone).toBe('plain');
     expect(told({ ...refused, subject: 'signIn' }).tone).toBe('warn');
@@ -125,7 +125,7 @@ describe('names', () => {
     expect(unnamed([created, deleted], names)).toEqual([runId(9)]);
   });
 
-  test('two of one name are told apart', () => {
+  test('two of one name are distinguished', () => {
     const names = new Map([
       ['A000001', 'web'],
       ['A000002', 'web'],

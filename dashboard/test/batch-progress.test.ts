@@ -26,7 +26,7 @@ test('a kill that has found no run yet counts as stored, one that found none at 
   expect(batchProgress([makeKill({ state: 'settled' })])).toMatchObject({ isOver: true, counts: { none: 0 } });
 });
 
-test('what processes survived is told with its machine', () => {
+test('what processes survived is reported with its machine', () => {
   const kill = makeKill({ state: 'settled', targets: [target(1, 'gone', [77])] });
   expect(batchProgress([kill]).survivors).toEqual([{ machine: 'm-1', survivors: [77], unnamed_survivors: false }]);
   const unnamed = makeKill({ state: 'settled', targets: [{ ...target(1, 'gone'), unnamed_survivors: true }] });

@@ -3,7 +3,7 @@ import { fetchEvents, fetchGaps, fetchRun, fetchTokens, MOST_LISTED, outputHref 
 
 afterEach(() => vi.unstubAllGlobals());
 
-test('a run is asked for with its job; of one whose id several jobs have, those are told', async () => {
+test('a run is fetched with its job; if several jobs have its id, these are listed', async () => {
   const asked: string[] = [];
   vi.stubGlobal('fetch', async (path: string) => {
     asked.push(path);
@@ -57,7 +57,7 @@ test('a list is read to its end, and is whole then', async () => {
   expect(answer.ok && [answer.value.items.length, answer.value.isTruncated]).toEqual([50, false]);
 });
 
-test('of one that goes on so much is read as a page can hold, and it counts as cut', async () => {
+test('a list that continues is read up to the limit, and counts as truncated', async () => {
   answerPages(51);
   const answer = await fetchTokens();
   expect(answer.ok && [answer.value.items.length, answer.value.isTruncated]).toEqual([50, true]);

@@ -33,7 +33,7 @@ const step = (n: number, kill: string | null, phase: KillPhase, survivors: numbe
   }) as const;
 const kinds = (...events: Parameters<typeof story>) => groupEvents(story(...events)).map(({ kind }) => kind);
 
-test('what is missing in several places is told once, with how much it is in all', () => {
+test('what is missing in several places is reported once, with how much it is in all', () => {
   expect(groupEvents(story(back(0), gap(1), gap(2), gap(3), broken(4)))).toMatchObject([
     { kind: 'event' },
     { kind: 'gaps', times: 3, bytes: 15, first: { at: at(1) }, last: { at: at(3) } },
@@ -42,7 +42,7 @@ test('what is missing in several places is told once, with how much it is in all
   expect(kinds(gap(1))).toEqual(['event']);
 });
 
-test('a link that flaps is told once, one that breaks now and then each time', () => {
+test('a link that flaps is reported once, one that breaks now and then each time', () => {
   const flaps = [1, 2, 3, 4].flatMap((n) => [broken(n), back(n)]);
   expect(groupEvents(story(...flaps, broken(9)))).toMatchObject([
     { kind: 'flapping', times: 4, last: { at: at(4) } },
@@ -56,7 +56,7 @@ test('nothing else is left out or moved', () => {
   expect(groupEvents(events)).toEqual(events.map((event) => ({ kind: 'event', event })));
 });
 
-test('a step that each of two kills is told of is told once', () => {
+test('a step that two kills share is reported once', () => {
   const steps = [
     ordered(1, KILL_ID),
     step(2, KILL_ID, 'term'),
@@ -70,7 +70,7 @@ test('a step that each of two kills is told of is told once', () => {
   expect(told.map(({ id }) => id)).toEqual([1, 2, 3, 4, 6]);
 });
 
-test('a step is told again of what was left, of other processes, and for each kill that came too late', () => {
+test('a step is reported again of what was left, of other processes, and for each kill that came too late', () => {
   const again = [step(1, KILL_ID, 'kill'), step(2, KILL_ID, 'gone', [7]), ordered(3, FORCE_ID)];
   expect(kinds(...again, step(4, FORCE_ID, 'kill'), step(5, FORCE_ID, 'gone', [7]))).toHaveLength(5);
   expect(kinds(step(1, KILL_ID, 'gone', [7]), step(1, FORCE_ID, 'gone'))).toHaveLength(2);

@@ -50,7 +50,7 @@ describe('the axis of durations', () => {
   });
 });
 
-test('a run that goes on has taken the time until now', () => {
+test('the duration of a live run is counted until now', () => {
   expect(durationMs(makeRun({ started_at: at(0) }), Date.parse(at(90)))).toBe(90 * S);
   expect(durationMs(makeRun({ started_at: at(10) }), Date.parse(at(0)))).toBe(0);
 });
@@ -100,7 +100,7 @@ describe('points', () => {
   });
 });
 
-test('the time below tells the day once a day', () => {
+test('the time below shows the day once a day', () => {
   const hour = Date.parse('2026-03-01T22:00:00Z') / S;
   const ticks = [0, 1, 2, 3].map((n) => hour + n * 3600);
   const texts = timeTexts(ticks, 3600, 'UTC');

@@ -28,7 +28,7 @@ const target = (changes: Partial<Target> = {}): Target => ({
 });
 
 describe('what a kill is for', () => {
-  test('one run is told by its machine as soon as that is known', () => {
+  test('one run is reported by its machine as soon as that is known', () => {
     expect(matchText(makeKill())).toBe(`one run, ${RUN_ID}`);
     expect(matchText(makeKill({ targets: [target()] }))).toBe('one run on web-1');
   });

@@ -77,7 +77,7 @@ test('what was sent is not delivered before confirmed by the machine', () => {
   expect([byTarget?.isUnanswered, states(byTarget).delivered]).toEqual([true, 'next']);
 });
 
-test('a kill’s target tells of a step whose event is still on its way', () => {
+test('a kill’s target reports a step whose event is still on its way', () => {
   const progress = killProgress(killing, story(requested), [makeKill({ targets: [target('term')] })]);
   expect(states(progress)).toMatchObject({ delivered: 'done', term: 'done', kill: 'next' });
 });
@@ -140,7 +140,7 @@ describe('ends', () => {
     expect(states(progress)).toMatchObject({ delivered: 'done', term: 'open', gone: 'open' });
   });
 
-  test('what survived is told', () => {
+  test('what survived is reported', () => {
     const gone = { ...phase('gone', 13), survivors: [77] };
     expect(killProgress(ended, story(requested, delivered, gone), [])?.survivors).toMatchObject({ survivors: [77] });
     const unnamed = { ...phase('gone', 13), unnamed_survivors: true };
@@ -176,7 +176,7 @@ describe('of what a run has left running', () => {
   const before = [requested, delivered, phase('term', 12), phase('gone', 13), ended, left] as const;
   const run = makeRun({ ...over, connected: true, left_running: LEFT });
 
-  test('the kill is one of its own, and the one before it told as long as there is none', () => {
+  test('a new kill is a separate one, and the one before is shown until it exists', () => {
     expect(killProgress(run, story(...before), [])).toMatchObject({ outcome: 'gone', isAfterEnd: false });
     const second = '01J00000000000000000000003';
     const again = makeKill({ id: second, requested_at: at(30), targets: [target('pending')] });
@@ -191,7 +191,7 @@ describe('of what a run has left running', () => {
     expect(killProgress(makeRun(over), whole, [again])).toMatchObject({ outcome: 'gone', isAfterEnd: true });
   });
 
-  test('a kill that came when nothing was left any more is told as too late', () => {
+  test('a kill that came when nothing was left is shown as too late', () => {
     const nothing = { at: at(25), type: 'left_running', processes: [] as typeof LEFT } as const;
     const late = makeKill({ requested_at: at(30), targets: [{ ...target('pending'), state: 'refused' }] });
     const events = story(ended, left, nothing);

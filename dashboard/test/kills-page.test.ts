@@ -33,7 +33,7 @@ describe('the list of kills', () => {
     expect(listedIds(new Set(), listing, heard(kill(1)), ALL).size).toBe(0);
   });
 
-  test('narrowed to a state, it takes in what is in that state, and keeps what goes on to another', () => {
+  test('narrowed to a state, it takes in what is in that state, and keeps what moves to another', () => {
     const narrowing = { job: 'backup', states: ['queued', 'delivered'] as const, batch: null };
     const first = listedIds(
       new Set(),
@@ -118,7 +118,7 @@ describe('one order for 30 runs in 12 jobs', () => {
     expect(kinds(['one-call'])).toEqual(['kill', 'batch', ...parts.map(() => 'part'), 'kill']);
   });
 
-  test('is told as a whole', () => {
+  test('is reported as a whole', () => {
     const batch = byBatch(listed).find(isBatch);
     expect(batch === undefined ? null : batchText(batch)).toBe('30 runs in 12 jobs');
     expect(batch === undefined ? null : stateOfBatch(batch).state).toBe('delivered');

@@ -16,7 +16,7 @@ const lastEnds = (store: Store) =>
     state,
   ]);
 
-test('of two ends on a machine the later one counts, whichever is told first', () => {
+test('of two ends on a machine the later one counts, whichever is reported first', () => {
   for (const ends of [
     [bad, good],
     [good, bad],
@@ -49,7 +49,7 @@ describe('a lost run', () => {
 describe('what the control plane has removed', () => {
   const known = () => makeStore({ jobs: [jobOf(bad)] });
 
-  test('is no last end', () => {
+  test('is not the last end', () => {
     const store = known();
     store.apply({ removedRuns: [{ job: 'backup', id: bad.run, seq: 9 }] });
     expect(lastEnds(store)).toEqual([]);

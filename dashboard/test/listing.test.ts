@@ -37,7 +37,7 @@ test('read again, it goes as far down as before', async () => {
   expect(lister.state.value).toMatchObject({ items: [7, 6, 5, 4], readAt: 7000, hasMore: true });
 });
 
-test('a failure is told and takes nothing away', async () => {
+test('a failure is reported and takes nothing away', async () => {
   const { source, lister } = numbers();
   await lister.reload();
   source.isDown = true;

@@ -134,7 +134,7 @@ describe('falling behind', () => {
     expect(sent.at(-1)).toEqual(TAIL);
   });
 
-  test('by a little goes on from there', async () => {
+  test('by a little continues from there', async () => {
     const { feed, sent, frame, open, draw } = feedOf(0, 100 * KIB);
     open();
     frame(0, 50 * KIB);
@@ -312,7 +312,7 @@ describe('a place in the middle', () => {
     expect(feed.window.start).toBe(2 * place);
   });
 
-  test('close to the end goes on with it', () => {
+  test('close to the end continues with it', () => {
     const { feed, open, answer } = feedOf(total);
     open();
     feed.openAt(total - 1000);
@@ -368,7 +368,7 @@ describe('a place in the middle', () => {
 });
 
 describe('a reader who is elsewhere', () => {
-  test('is told how much is new, of which nothing is taken', () => {
+  test('is notified how much is new, without being sent it', () => {
     const total = 20 * MIB;
     const { feed, sent, frame, open, confirm, answer, runTasks } = feedOf(total);
     open();
@@ -401,7 +401,7 @@ describe('a reader who is elsewhere', () => {
   });
 });
 
-test('what has left the screen is let go', () => {
+test('what has left the screen is released', () => {
   const { feed, frame, open } = feedOf(0);
   open();
   frame(0, 100 * KIB);

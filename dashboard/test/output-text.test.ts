@@ -113,13 +113,13 @@ describe('where it is cut off', () => {
 describe('missing bytes', () => {
   const gap = { kind: 'gap', start: 4, end: 2052, begin: 4 } as const;
 
-  test('are told in a line of the page’s own', () => {
+  test('are reported in a line of the page’s own', () => {
     const text = new OutputText('both', false);
     text.read({ kind: 'bytes', stream: 'stdout', start: 0, bytes: bytes('abc\n') });
     expect(text.read(gap)).toBe('\x1b[0;53m… 2 KiB are missing here …\x1b[0m\n');
   });
 
-  test('are told whole, also those before the window, and one as one', () => {
+  test('are reported whole, also those before the window, and one as one', () => {
     const text = new OutputText('both', false);
     expect(text.read({ ...gap, start: 2000 })).toContain('… 2 KiB are missing here …');
     expect(text.read({ ...gap, begin: 2051 })).toContain('… 1 byte is missing here …');

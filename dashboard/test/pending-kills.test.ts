@@ -134,7 +134,7 @@ test('a response after a sign-out is not kept for the next person', async () => 
   expect(kills.value.size).toBe(0);
 });
 
-test('after a lost link all kills under way are caught up on, however many are newer', async () => {
+test('after a lost link all kills in progress are fetched again, however many are newer', async () => {
   const ids = Array.from({ length: 7 }, (_, n) => runId(n)).reverse();
   upsertKills([makeKill({ id: runId(2), seq: 1, state: 'delivered' })]);
   const asked: (string | null)[] = [];

@@ -9,7 +9,7 @@ const told = (...events: Parameters<typeof story>) =>
     return [tone, text, detail];
   });
 
-test('a kill is told with who, how and why', () => {
+test('a kill is reported with who, how and why', () => {
   const order = { at: at(1), type: 'kill_requested', kill: KILL_ID, requested_by: 'ops' } as const;
   expect(
     told(
@@ -22,7 +22,7 @@ test('a kill is told with who, how and why', () => {
   ]);
 });
 
-test('a kill that was sent is not told as delivered', () => {
+test('a kill that was sent is not reported as delivered', () => {
   expect(
     told({ at: at(1), type: 'kill_sent', kill: KILL_ID }, { at: at(2), type: 'kill_delivered', kill: KILL_ID }),
   ).toEqual([
@@ -50,7 +50,7 @@ test('what processes survived is never called gone', () => {
   ]);
 });
 
-test('what a kill has left alone is told by name, and it is gone all the same', () => {
+test('what a kill has left alone is named, and the run counts as gone', () => {
   const relation = { parent: { pid: 1, command_line: 'systemd' }, kept: true };
   const tmux = { pid: 4711, command_line: 'tmux new' };
   const other = { pid: 4712, command_line: '', parent: null, kept: false };
@@ -72,7 +72,7 @@ test('what a kill has left alone is told by name, and it is gone all the same', 
   ]);
 });
 
-test('the wrapper’s own limit is told as such', () => {
+test('the wrapper’s own limit is reported as such', () => {
   const term = { at: at(1), type: 'kill_progress', kill: null, reason: 'timeout', phase: 'term' } as const;
   expect(told({ ...term, signal: 'SIGTERM', survivors: [], unnamed_survivors: false, related: [] })).toEqual([
     ['kill', 'SIGTERM sent', 'timeout reached'],
@@ -99,7 +99,7 @@ test('addresses', () => {
   expect(routeOf(pathname, `${search}&at=7`)).toEqual({ page: 'run', id: RUN_ID, job: 'db-backup' });
 });
 
-test('a takeover and what is left running are told so that a person knows what to do', () => {
+test('a takeover and what is left running are described with what to do about them', () => {
   const left = { at: at(2), type: 'left_running' } as const;
   expect(
     told(

@@ -85,7 +85,7 @@ describe('keys', () => {
   });
 });
 
-test('a time that is noted every ten minutes is told no more exactly than that', () => {
+test('a time that is recorded every ten minutes is shown no more exactly than that', () => {
   const minutes = (count: number) => roughlyAgoText(count * 60_000, 10 * 60_000);
   expect([0, 9, 12, 59, 60, 180].map(minutes)).toEqual([
     'in the last 10 minutes',

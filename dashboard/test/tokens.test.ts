@@ -82,13 +82,13 @@ describe('the token one is signed in with', () => {
     ...changes,
   });
 
-  test('is told when only one fits', () => {
+  test('is reported when only one fits', () => {
     const other = token(2, { expires_at: at(60) });
     expect(ownToken(session, [token(1), other], token(1))).toBe('yes');
     expect(ownToken(session, [token(1), other], other)).toBe('no');
   });
 
-  test('is not told when several fit, or when it may be the deployment’s secret', () => {
+  test('is not reported when several fit, or when it may be the deployment’s secret', () => {
     expect(ownToken(session, [token(1), token(2)], token(1))).toBe('maybe');
     const admin = { ...session, name: 'admin' };
     expect(ownToken(admin, [token(1, { name: 'admin' })], token(1, { name: 'admin' }))).toBe('maybe');

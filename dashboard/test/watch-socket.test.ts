@@ -49,7 +49,7 @@ function opened(): FakeSocket {
   return socket;
 }
 
-test('a ping is answered by how far was read, and told to nobody', () => {
+test('a ping is answered by how far was read, and not passed on', () => {
   const watch = openWatch('/watch', handlers);
   const socket = opened();
   socket.onmessage({ data: JSON.stringify({ type: 'ping', sent: 70_000 }) });

@@ -54,7 +54,7 @@ describe('a text frame', () => {
 });
 
 describe('what each side of the wrapper link may say', () => {
-  test('is told apart by side', () => {
+  test('is distinguished by side', () => {
     expect(readObjectMessage('{"type":"probe"}')).toMatchObject({ kind: 'message' });
     expect(readWrapperMessage('{"type":"probe"}')).toMatchObject({ kind: 'unknown_type' });
   });

@@ -14,7 +14,7 @@ function eventsOf(who: { job: string; run: string }) {
 }
 
 describe('a run whose wrapper was killed', () => {
-  test('goes on with the successor, which an event tells of, once', async () => {
+  test('continues with the successor, which an event reports, once', async () => {
     const who = newIdentity('adopted');
     const first = await TestWrapper.connect(who, { version: '0.1.0', host: HOST });
     first.print(0, 'hello');

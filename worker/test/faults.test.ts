@@ -12,7 +12,7 @@ import { newIdentity, TestWrapper } from './support/wrapper.ts';
 describe('a fault of ours', () => {
   useFakeDate();
 
-  test('is told to the wrapper, and the link dropped: what it repeats is taken', async () => {
+  test('is reported to the wrapper, and the link dropped: what it repeats is taken', async () => {
     const who = newIdentity('fault-told');
     const wrapper = await TestWrapper.connect(who);
     await withFault(who.job, 'INSERT ON output', async () => {

@@ -42,7 +42,7 @@ async function answerOf(response: Response): Promise<string> {
 }
 
 describe.each(Object.entries(CALLS))('%s', (_operation, callFor) => {
-  test.each([{}, { 'Idempotency-Key': 'the same' }])('tells the two alike, with %o', async (key) => {
+  test.each([{}, { 'Idempotency-Key': 'the same' }])('answers both alike, with %o', async (key) => {
     const token = await tokenFor('read', 'kill', 'run');
     const answers = [];
     for (const run of [theirs.run, ulid()]) {

@@ -36,7 +36,7 @@ test('what is to be included is stored, sent to the wrapper, and part of the cal
   expect(await many.json()).toMatchObject({ kills: [{ include: 'related' }] });
 });
 
-test('what was left alone is told with the kill, which is settled all the same', async () => {
+test('what was left alone is reported with the kill, which is settled all the same', async () => {
   const who = newIdentity('kill-related');
   const wrapper = await TestWrapper.connect(who);
   const { id } = await postKill(who.job);
@@ -52,7 +52,7 @@ test('what was left alone is told with the kill, which is settled all the same',
   expect(told).toMatchObject({ phase: 'gone', related: [TMUX] });
 });
 
-test('of a kill whose last word was lost it is told with the next start', async () => {
+test('what was left alone is reported with the next start if the kill’s last message was lost', async () => {
   const who = newIdentity('kill-related-later');
   const wrapper = await TestWrapper.connect(who);
   const { id } = await postKill(who.job);

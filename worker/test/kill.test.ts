@@ -174,7 +174,7 @@ describe('the kill path', () => {
     expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
   });
 
-  test('steps of a run that ends by its own limit are told once, however often they are repeated', async () => {
+  test('steps of a run that ends by its own limit are reported once, however often they are repeated', async () => {
     const who = newIdentity('kill-own-limit');
     const wrapper = await TestWrapper.connect(who);
     const step = { type: 'killing', kill: null, reason: 'timeout', signal: 'SIGTERM', at_ms: 50 } as const;
@@ -312,7 +312,7 @@ describe('the kill path', () => {
     ]);
   });
 
-  test('knows the signal of a run that was here before its wrapper told it', async () => {
+  test('knows the signal of a run that was here before its wrapper reported it', async () => {
     const who = newIdentity('kill-later-manner');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);
@@ -322,7 +322,7 @@ describe('the kill path', () => {
     expect(await wrapper.kill()).toMatchObject({ signal: 'SIGINT' });
   });
 
-  test('tells of survivors without a pid: in its target, in the events, and in the index', async () => {
+  test('reports survivors without a pid: in its target, in the events, and in the index', async () => {
     const who = newIdentity('kill-unnamed');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await postKill(who.job);
@@ -350,7 +350,7 @@ describe('the kill path', () => {
     expect((await getKill(id)).targets).toMatchObject([{ survivors: [99], unnamed_survivors: false }]);
   });
 
-  test('learns from the completion what no step has told', async () => {
+  test('learns from the completion what no step has reported', async () => {
     const who = newIdentity('kill-complete-applied');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await postKill(who.job);
@@ -370,7 +370,7 @@ describe('the kill path', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'killing' });
   });
 
-  test('tells nothing of a run after its end', async () => {
+  test('reports nothing of a run after its end', async () => {
     const who = newIdentity('kill-after-end');
     const wrapper = await TestWrapper.connect(who);
     await wrapper.completed({ reason: 'timeout', exit_code: 124 });
@@ -397,7 +397,7 @@ describe('the kill path', () => {
     });
   });
 
-  test('at many runs tells those who watch less often than once for each run', async () => {
+  test('at many runs updates viewers less often than once for each run', async () => {
     const job = 'kill-many';
     const count = 60;
     await Promise.all(
@@ -496,7 +496,7 @@ describe('a kill over time', () => {
     expect(back.of('kill')).toEqual([]);
   });
 
-  test('under way when its run is lost settles as lost, until the late end says how it went', async () => {
+  test('in progress when its run is lost settles as lost, until the late end says how it went', async () => {
     const ends = [
       { reason: 'operator', exit_code: 143, command_exit_code: null, state: 'gone' },
       { reason: 'exited', exit_code: 0, command_exit_code: 0, state: 'refused' },
@@ -644,7 +644,7 @@ describe('a run that was lost and never came back', () => {
     return who;
   }
 
-  test('is no target of later kills of its job after a day', async () => {
+  test('is not a target of later kills of its job after a day', async () => {
     const who = await lostFor('kill-lost-day', DAY_MS + 1);
     expect(await postKill(who.job)).toMatchObject({ state: 'queued', targets: [] });
     expect(await postKill(who.job, { machine: who.machine })).toMatchObject({ state: 'queued', targets: [] });
@@ -683,7 +683,7 @@ describe('what a returning run repeats', () => {
   test.each([
     ['term', 'SIGTERM'],
     ['gone', null],
-  ] as const)('is no second step, and its run is being killed as before (%s)', async (phase, signal) => {
+  ] as const)('is not a second step, and its run is being killed as before (%s)', async (phase, signal) => {
     const who = newIdentity(`kill-repeated-${phase}`);
     const wrapper = await TestWrapper.connect(who);
     const { id } = await postKill(who.job);
@@ -697,7 +697,7 @@ describe('what a returning run repeats', () => {
     expect((await eventTypes(who.job, who.run)).filter((type) => type === 'kill_progress')).toHaveLength(1);
   });
 
-  test('is no second step even when its time had to be cut to the present', async () => {
+  test('is not a second step even when its time had to be cut to the present', async () => {
     const who = newIdentity('kill-clamped');
     const wrapper = await TestWrapper.connect(who);
     const step = { type: 'killing', kill: null, reason: 'timeout', signal: 'SIGTERM', phase: 'term' } as const;

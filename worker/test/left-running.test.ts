@@ -71,7 +71,7 @@ describe('a run that left something running', () => {
     ]);
   });
 
-  test('must have ended: before that it is no news', async () => {
+  test('must have ended: before that it is not news', async () => {
     const who = newIdentity('left-early');
     const wrapper = await TestWrapper.connect(who);
     wrapper.say({ type: 'left_running', processes: LEFT });
@@ -120,7 +120,7 @@ describe('a run that left something running', () => {
     expect(next.of('kill')).toEqual([]);
   });
 
-  test('gets a kill that came while nobody was in touch, when somebody is', async () => {
+  test('gets a kill that came while no wrapper was connected, once one is', async () => {
     const who = newIdentity('left-pending');
     await leave(who);
     const { id } = await postKill(who.job, { run: who.run });
@@ -198,7 +198,7 @@ describe('a run that left something running', () => {
     expect(await run(who.job, who.run)).toMatchObject({ ...ENDED, connected: false, left_running: LEFT });
   });
 
-  test('holds a kill no longer open than kills are, and gets it all the same when somebody is in touch again', async () => {
+  test('holds a kill no longer open than kills are, and gets it all the same once a wrapper connects again', async () => {
     const who = newIdentity('left-expired');
     await leave(who);
     const { id } = await postKill(who.job, { run: who.run });

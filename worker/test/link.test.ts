@@ -19,7 +19,7 @@ describe('frames that no wrapper should send', () => {
     ['a gap that ends before it starts', '{"type":"gap","from":5,"to":5}', 'bad_offset'],
   ];
 
-  test.each(nonsense)('%s: a clear error, and the run goes on', async (name, frame, code) => {
+  test.each(nonsense)('%s: a clear error, and the run continues', async (name, frame, code) => {
     const who = newIdentity(`nonsense-${name.replaceAll(/[^a-z]+/gi, '-')}`);
     const wrapper = await TestWrapper.connect(who);
     wrapper.raw(frame);
@@ -53,7 +53,7 @@ describe('frames that no wrapper should send', () => {
     expect(await run(who.job, who.run)).toBeNull();
   });
 
-  test('the start of an outdated wrapper: it is told to update, and not to come back', async () => {
+  test('the start of an outdated wrapper: it is asked to update, and not to reconnect', async () => {
     const who = newIdentity('outdated');
     const wrapper = await TestWrapper.connect(who, null);
     const { command_line, ...rest } = startMessage(who);

@@ -94,7 +94,7 @@ describe('a run that falls silent on an open link', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
 
-  test('is suspected anew after it came back on another link, and lost when that is silent too', async () => {
+  test('is suspected again after it came back on another link, and lost when that is silent too', async () => {
     const who = newIdentity('suspected-returns');
     const first = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
@@ -106,7 +106,7 @@ describe('a run that falls silent on an open link', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
 
-  test('is suspected anew after it said start again on the same link, and lost when nothing follows', async () => {
+  test('is suspected again after it said start again on the same link, and lost when nothing follows', async () => {
     const who = newIdentity('suspected-restarts');
     const wrapper = await TestWrapper.connect(who);
     await pass(who.job, SILENCE_MS + 1);
@@ -143,7 +143,7 @@ describe('a run whose link was cut', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', exit_code: 253, final: false });
   });
 
-  test('goes on running when it returns in time', async () => {
+  test('keeps running when it returns in time', async () => {
     const who = newIdentity('cut-returns');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);
@@ -226,7 +226,7 @@ describe('a run whose link was cut', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost', connected: false });
   });
 
-  test('has neither exit code nor end while a step of its end is all that it told', async () => {
+  test('has neither exit code nor end while a step of its end is all that it reported', async () => {
     const who = newIdentity('lost-step');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);
@@ -303,7 +303,7 @@ describe('a socket that never says start', () => {
     expect(wrapper.closed).toBeNull();
   });
 
-  test('is no reason to doubt a run later than its deadline says', async () => {
+  test('is not a reason to doubt a run later than its deadline says', async () => {
     const who = newIdentity('start-late');
     const wrapper = await TestWrapper.connect(who, null);
     await pass(who.job, 20_000);
@@ -341,7 +341,7 @@ describe('an object that was itself away', () => {
     expect(await run(who.job, who.run)).toMatchObject({ state: 'lost' });
   });
 
-  test('grants the deadline anew after each of many restarts, however they fall', async () => {
+  test('grants the deadline again after each of many restarts, however they fall', async () => {
     const who = newIdentity('crash-loop');
     (await TestWrapper.connect(who)).close();
     await disconnected(who);

@@ -42,7 +42,7 @@ describe('the outbox', () => {
     await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'failed');
   });
 
-  test('tells D1 everything else when it refuses one change, and that one when it takes it', async () => {
+  test('writes everything else to D1 when it refuses one change, and that one once it accepts it', async () => {
     const [refused, other] = [newIdentity('outbox-refused'), newIdentity('outbox-refused')];
     await env.DB.exec(
       `CREATE TRIGGER refusal BEFORE INSERT ON runs WHEN new.id = '${refused.run}' BEGIN SELECT RAISE(ABORT, 'no'); END`,
@@ -104,7 +104,7 @@ describe('the outbox', () => {
     await waitFor('D1 to know the end', async () => (await indexedState(who.run)) === 'timed_out');
   });
 
-  test('tells D1 however often that did not answer', async () => {
+  test('retries D1 however often that did not answer', async () => {
     const who = newIdentity('outbox-again');
     await without(['runs'], async () => {
       const wrapper = await TestWrapper.connect(who);

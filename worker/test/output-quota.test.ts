@@ -78,7 +78,7 @@ describe("a run's output", () => {
     expect(events.filter(({ type }) => type === 'output_trimmed')).toMatchObject([{ limit: 'run', from: 300_000 }]);
   });
 
-  test('goes on being trimmed where it was after a restart and after hibernation', async () => {
+  test('keeps being trimmed where it was after a restart and after hibernation', async () => {
     const who = newIdentity('bounds-restart');
     const first = await TestWrapper.connect(who);
     const middle = await print(first, 0, 15, 100_000);
@@ -93,7 +93,7 @@ describe("a run's output", () => {
     expect((await eventTypes(who.job, who.run)).filter((type) => type === 'output_trimmed')).toHaveLength(1);
   });
 
-  test('that comes in many small rows makes way in many small steps, and what is live is acked in between', async () => {
+  test('that comes in many small rows is removed in many small steps, and what is live is acked in between', async () => {
     const who = newIdentity('bounds-small');
     const wrapper = await TestWrapper.connect(who);
     let end = await print(wrapper, 0, 3, 100_000);
@@ -252,7 +252,7 @@ class ModelLog {
 describe('a viewer', () => {
   useOwnAlarms();
 
-  test('in the middle of what was trimmed gets a gap and goes on', async () => {
+  test('in the middle of what was trimmed gets a gap and continues', async () => {
     const who = newIdentity('bounds-viewer');
     const wrapper = await TestWrapper.connect(who);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
@@ -296,7 +296,7 @@ describe('a viewer', () => {
 describe("a job's output", () => {
   useOwnAlarms();
 
-  test('that makes way is told once for each limit', async () => {
+  test('that is trimmed is reported once for each limit', async () => {
     const job = 'bounds-told';
     const wrappers = await Promise.all(Array.from({ length: 4 }, () => TestWrapper.connect(newIdentity(job))));
     const first = wrappers[0];
@@ -311,7 +311,7 @@ describe("a job's output", () => {
     expect(told).toEqual(['run', 'job']);
   });
 
-  test('makes way run by run, the one that ended first first, and live runs keep theirs', async () => {
+  test('is removed run by run, the one that ended first first, and live runs keep theirs', async () => {
     const job = 'bounds-job';
     const live = newIdentity(job);
     const wrapper = await TestWrapper.connect(live);
@@ -349,7 +349,7 @@ describe("a job's output", () => {
     expect(bytesIn(await outputRows(job, who.run))).toBeLessThan(500_000);
   });
 
-  test('makes way in the middle of the largest when all runs are alive, and then from their beginning', async () => {
+  test('is removed in the middle of the largest when all runs are alive, and then from their beginning', async () => {
     const job = 'bounds-alive';
     const wrappers = await Promise.all(Array.from({ length: 5 }, () => TestWrapper.connect(newIdentity(job))));
     for (const wrapper of wrappers) await print(wrapper, 0, 9, 100_000);
@@ -367,7 +367,7 @@ describe("a job's output", () => {
     expect((await sums(job)).kept).toBeLessThanOrEqual(JOB_MAX);
   });
 
-  test('that is far too much makes way in steps, and live output, kills and completions get through in between', async () => {
+  test('that is far too much is removed in steps, and live output, kills and completions get through in between', async () => {
     const job = 'bounds-backlog';
     const [old, live] = [newIdentity(job), newIdentity(job)];
     await ended(old, 1, 10);

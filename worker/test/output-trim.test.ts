@@ -4,7 +4,7 @@ import { type OutputRow, planTrim, ROW_COST_BYTES } from '../durable/job/output-
 const bytes = (start: number, end: number): OutputRow => ({ start, end, isGap: false });
 const gap = (start: number, end: number): OutputRow => ({ start, end, isGap: true });
 
-describe('what makes way in a log', () => {
+describe('what is removed from output', () => {
   test('is as few whole rows as free what is needed', () => {
     const rows = [bytes(10, 1_010), bytes(1_010, 2_010), bytes(2_010, 3_010)];
     expect(planTrim(bytes(0, 10), rows, 1_000, 32)).toEqual({ gapStart: 10, from: 10, to: 1_010, freed: 1_000 });

@@ -120,7 +120,7 @@ describe('output', () => {
     expect(flusher.of('error').map(({ code }) => code)).toEqual(['unknown_type']);
   });
 
-  test('is told apart by stream, read from an offset and from its tail', async () => {
+  test('can be read by stream, from an offset and from its tail', async () => {
     const who = newIdentity('out-read');
     const wrapper = await TestWrapper.connect(who);
     wrapper.print(0, 'out1\n');

@@ -110,7 +110,7 @@ describe('the queue in D1', () => {
     expect((await wrapper.kill()).kill).toBe(kill.id);
   });
 
-  test('is told again that a command was accepted, when it did not hear', async () => {
+  test('is sent again that a kill was accepted, when the first message was lost', async () => {
     const who = newIdentity('queue-retold');
     const wrapper = await TestWrapper.connect(who);
     const { id } = await postKill(who.job);

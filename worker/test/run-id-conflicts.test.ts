@@ -82,7 +82,7 @@ describe.each(['first', 'second'])('a run whose id another job reports, %s', (wh
     expect(job.running).toMatchObject([{ id: real.run, job: real.job }]);
   });
 
-  test('is found by its id and its job; by the id alone nobody is told of the wrong one', async () => {
+  test('is found by its id and its job; by the id alone the wrong one is never reported', async () => {
     for (const path of ['', '/events', '/output']) {
       expect(await refusal(call('GET', `/runs/${real.run}${path}`))).toBe('409 run_ambiguous');
       expect((await call('GET', `/runs/${real.run}${path}?job=${real.job}`)).status).toBe(200);
@@ -104,7 +104,7 @@ describe.each(['first', 'second'])('a run whose id another job reports, %s', (wh
     expect(await refusal(call('GET', `/runs/${real.run}?job=${evil.job}`, { token: secret }))).toBe('404 unknown_run');
   });
 
-  test('is told of to people: by an event at both, an entry in the audit, and a metric', async () => {
+  test('is reported to people: by an event at both, an entry in the audit, and a metric', async () => {
     await waitFor('both jobs to be told', async () => {
       const told = [...(await conflictsToldTo(real)), ...(await conflictsToldTo(evil))];
       return told.length === 2 && told;
@@ -177,7 +177,7 @@ test('a run that its job’s object knows and the index does not is killed there
   expect(named?.targets).toMatchObject([{ run: real.run, state: 'sent' }]);
 });
 
-test('a state that the index has refused is not told to the pages', async () => {
+test('a state that the index has refused is not sent to the pages', async () => {
   const who = newIdentity('refused-state');
   const wrapper = await connectIndexed(who);
   await env.DB.prepare('UPDATE runs SET seq = 1000 WHERE id = ?').bind(who.run).run();

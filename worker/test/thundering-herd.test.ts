@@ -157,7 +157,7 @@ describe('the outbox of many', () => {
     await indexed(broken.run);
   });
 
-  test('tells the pages again when they could not be told', async () => {
+  test('notifies the pages again when they could not be reached', async () => {
     const who = newIdentity('hour-pages');
     const viewer = await TestViewer.watch('/watch');
     const fleet = env.FLEET.getByName('fleet');
@@ -176,7 +176,7 @@ describe('the outbox of many', () => {
     await viewer.next('run', (message) => message.run.id === who.run);
   });
 
-  test('tells D1 each run once, in its latest state', async () => {
+  test('writes each run to D1 once, in its latest state', async () => {
     const who = newIdentity('hour-latest');
     await TestWrapper.connect(who);
     const older = await run(who.job, who.run);
@@ -229,7 +229,7 @@ describe('a coalescer', () => {
     expect(await coalescer.load(3)).toBe(3);
   });
 
-  test('goes on for the others after a question that cannot be weighed, as one from an older deployment', async () => {
+  test('continues for the others after a request without a weight, as from an older deployment', async () => {
     const coalescer = new BatchLoader<number[], number>({
       name: 'the test',
       maxWeight: 10,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ackedTo, openWindow, sentBytes, sentGap, unackedBytes } from '../durable/job/viewer-window.ts';
 
-test('a gap that was told counts as nothing sent, whatever of it was acked', () => {
+test('a gap that was reported counts as nothing sent, whatever of it was acked', () => {
   const told = sentBytes(sentGap(sentBytes(openWindow(50), 60), 60, 1_000_060), 1_000_070);
   expect(unackedBytes(told)).toBe(20);
   expect(unackedBytes(ackedTo(told, 55))).toBe(15);

@@ -68,7 +68,7 @@ describe('watching a run', () => {
     });
   });
 
-  test('goes on after the object hibernated', async () => {
+  test('continues after the object hibernated', async () => {
     const who = newIdentity('watch-asleep');
     const wrapper = await TestWrapper.connect(who);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
@@ -79,7 +79,7 @@ describe('watching a run', () => {
     await waitFor('the output', () => viewer.output === 'awake');
   });
 
-  test('tells a viewer that takes too little to fetch, and serves it again from where it says', async () => {
+  test('asks a viewer that falls behind to fetch, and serves it again from where it says', async () => {
     const who = newIdentity('watch-slow');
     const wrapper = await TestWrapper.connect(who);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
@@ -99,7 +99,7 @@ describe('watching a run', () => {
     await waitFor('the live output', () => viewer.output.endsWith('live again'));
   });
 
-  test('never waits for an ack while less than the window is unacked, and goes on with acks beyond it', async () => {
+  test('never waits for an ack while less than the window is unacked, and continues with acks beyond it', async () => {
     const who = newIdentity('watch-acks');
     const wrapper = await TestWrapper.connect(who);
     const viewer = await TestViewer.watch(`/jobs/${who.job}/watch`);
@@ -137,7 +137,7 @@ describe('watching a run', () => {
     expect(viewer.output).toBe('onetwothreefourfive');
   });
 
-  test('that wants a tail gets as much as there is of it, and the gap in it whole; within a gap it is told where that begins', async () => {
+  test('that wants a tail gets as much as there is of it, and the gap in it whole; within a gap it learns where that begins', async () => {
     const who = newIdentity('watch-tail');
     const wrapper = await TestWrapper.connect(who);
     wrapper.print(0, 'before');
@@ -338,7 +338,7 @@ function leastUnread(object: DurableObjectStub): Promise<number> {
 
 describe('a viewer too many', () => {
   test.each(['/watch', '/jobs/watch-crowd/watch'])(
-    'of %s is told so; those with another token get in',
+    'of %s is rejected as such; those with another token get in',
     async (path) => {
       const { secret } = await newToken({ name: 'crowd', scopes: ['read'] });
       const crowd = await Promise.all(

@@ -43,7 +43,7 @@ test('wrong usage is said on stderr: 255', async () => {
   expect(leash.stderr).toContain('--timeout soon');
 });
 
-test('a run whose wrapper is killed is taken over, and its output goes on without a gap', async () => {
+test('a run whose wrapper is killed is taken over, and its output continues without a gap', async () => {
   const plane = await controlPlane();
   const go = gate();
   const leash = leashRun(shell(`echo one; ${go.wait}; echo two`, marker()), { plane });

@@ -48,7 +48,7 @@ const READ_ONLY_TO_SUCCESSORS = sabotage(`
 `);
 
 test.each(sampleOf([{}, WITHOUT_CGROUP]))(
-  'it stays running, its output goes on without a gap, and a kill ends it; nobody else sees its id meanwhile (%#)',
+  'it stays running, its output continues without a gap, and a kill ends it; nobody else sees its id meanwhile (%#)',
   async (env) => {
     const plane = await controlPlane();
     const state = stateDirectory();
@@ -127,7 +127,7 @@ test('a command that ends by itself ends the run, with a reason that says that n
   await waitFor('nothing left', () => leftIn(state).length === 0);
 });
 
-sampledTest('a kill under way goes on, and is not begun again', async () => {
+sampledTest('a kill in progress continues, and is not begun again', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const mark = marker();
@@ -268,7 +268,7 @@ sampledTest(
   },
 );
 
-sampledTest('its limits go on counting from its start', async () => {
+sampledTest('its limits continue counting from its start', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const env = { LEASH_STATE_DIR: state };
@@ -290,30 +290,27 @@ sampledTest('its limits go on counting from its start', async () => {
   expect(living(mark)).toEqual([]);
 });
 
-sampledTest(
-  '`leash` is replaced while a run goes on: what takes it over is what stands in its place then',
-  async () => {
-    const plane = await controlPlane();
-    const state = stateDirectory();
-    const program = path.join(state, 'leash');
-    fs.copyFileSync(PROGRAM, program);
-    const run = leashRun(shell(`echo one; ${gate().wait}`, marker()), {
-      plane,
-      env: { LEASH_STATE_DIR: state },
-      program,
-    });
-    const stored = await plane.run();
-    await waitFor('the first line', () => stored.text('stdout') === 'one\n');
-    fs.rmSync(program);
-    run.kill('SIGKILL');
-    await run.exited();
-    fs.copyFileSync(PROGRAM, `${program}.new`);
-    fs.renameSync(`${program}.new`, program);
-    await waitFor('a successor', () => stored.starts.at(-1)?.successor === 1);
-    plane.kill(newKillId());
-    await waitFor('the end', () => stored.isComplete);
-  },
-);
+sampledTest('`leash` is replaced during a run: the new program takes the run over', async () => {
+  const plane = await controlPlane();
+  const state = stateDirectory();
+  const program = path.join(state, 'leash');
+  fs.copyFileSync(PROGRAM, program);
+  const run = leashRun(shell(`echo one; ${gate().wait}`, marker()), {
+    plane,
+    env: { LEASH_STATE_DIR: state },
+    program,
+  });
+  const stored = await plane.run();
+  await waitFor('the first line', () => stored.text('stdout') === 'one\n');
+  fs.rmSync(program);
+  run.kill('SIGKILL');
+  await run.exited();
+  fs.copyFileSync(PROGRAM, `${program}.new`);
+  fs.renameSync(`${program}.new`, program);
+  await waitFor('a successor', () => stored.starts.at(-1)?.successor === 1);
+  plane.kill(newKillId());
+  await waitFor('the end', () => stored.isComplete);
+});
 
 sampledTest('an unsupervised run is taken over as well, for its limits', async () => {
   const state = stateDirectory();

@@ -80,7 +80,7 @@ test('the command finds what it would have found in the foreground', async () =>
   expect(ignored).toMatch(/[1357bdf]$/);
 });
 
-test.runIf(IS_PROOF)('a command that can’t be started is told to the control plane', async () => {
+test.runIf(IS_PROOF)('a command that can’t be started is reported to the control plane', async () => {
   const store = await controlPlane();
   const run = leashRun(['/nonexistent/program'], {
     plane: store,
@@ -94,14 +94,14 @@ test.runIf(IS_PROOF)('a command that can’t be started is told to the control p
   expect(stored.text('stderr')).toContain('cannot start /nonexistent/program');
 });
 
-test.runIf(IS_PROOF)('a mistake on the command line is told in the foreground', async () => {
+test.runIf(IS_PROOF)('a mistake on the command line is reported in the foreground', async () => {
   const run = leash(['run', '--detach', '--job', 'test', '--grace', 'soon', '--', 'true']);
   expect((await run.exited()).code).toBe(255);
   expect(run.stdout.toString()).toBe('');
   expect(run.stderr).toContain('--grace');
 });
 
-test('what is wrong with the settings is told in the foreground, and the command runs all the same', async () => {
+test('what is wrong with the settings is reported in the foreground, and the command runs all the same', async () => {
   const directory = temporaryDirectory();
   const config = path.join(directory, 'leash.conf');
   fs.writeFileSync(config, 'LEASH_URI=https://leash.example\n');
@@ -161,7 +161,7 @@ test('a lock that the caller holds is free when the run is over, whatever the wr
   expect(spawnSync('flock', ['-n', lock, 'true']).status).toBe(0);
 });
 
-test('a nested run is a run of its own, and its flusher is no part of the outer one', async () => {
+test('a nested run is a run of its own, and its flusher is not part of the outer one', async () => {
   const store = await controlPlane();
   const state = stateDirectory();
   const mark = marker();

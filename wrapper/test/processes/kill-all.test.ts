@@ -118,7 +118,7 @@ describe.each(sampleOf(places))('$place a cgroup', ({ place, env }) => {
   });
 });
 
-test('what has hidden from every look is told of when it still holds the output', async () => {
+test('what has hidden from every look is reported when it still holds the output', async () => {
   const plane = await controlPlane();
   const mark = marker();
   // A pipe may be handed to anybody: to hold one is not enough to be killed.

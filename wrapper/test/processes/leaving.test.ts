@@ -71,7 +71,7 @@ test('a wrapper that is between two attempts when the command ends tries at once
   expect(plane.of('start').map((each) => each.phase)).toEqual(['running', 'ended']);
 });
 
-test('a refusal is told in one line, and the command runs on', async () => {
+test('a refusal is reported in one line, and the command runs on', async () => {
   const plane = await controlPlane();
   plane.script.refuse = 401;
   const end = gate();

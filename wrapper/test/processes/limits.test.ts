@@ -77,7 +77,7 @@ test('a run that is connected, and one that is connected again, is not unsupervi
   expect((await leash.exited()).code).toBe(6);
 });
 
-test('a limit sends the signal that it is told to send first', async () => {
+test('a limit sends the configured signal first', async () => {
   const plane = await controlPlane();
   // What ends it is the signal itself.
   const leash = leashRun(shell('exec sleep 1000', marker()), {
@@ -117,7 +117,7 @@ function becomeRoot(directory: string): string | null {
   return spawnSync(command, args, { encoding: 'utf8' }).stdout?.trim() === '0' ? program : null;
 }
 
-test.runIf(isRoot)('what may not be signalled is told as a survivor, with its pid', async (context) => {
+test.runIf(isRoot)('what may not be signalled is reported as a survivor, with its pid', async (context) => {
   const directory = temporaryDirectory();
   fs.chmodSync(directory, 0o777);
   const root = becomeRoot(directory);

@@ -136,7 +136,7 @@ test.each([
   expect(told).toEqual([]);
 });
 
-test('a flood of kills, probes and nonsense is worked through, and the link goes on', async () => {
+test('a flood of kills, probes and nonsense is worked through, and the link continues', async () => {
   const plane = await controlPlane();
   const { link, output, kills } = linkTo({ baseUrl: plane.url.replace('http', 'ws') });
   await waitFor('connected', () => link.state === 'connected' && plane.connected);

@@ -76,7 +76,7 @@ test('the command prints on while nobody is connected, and all of it arrives aft
   expect(plane.stored.equals(leash.stdout)).toBe(true);
 });
 
-test('of more output than can be held while nobody is connected, head and tail arrive, what is missing is told, and memory stays small', async () => {
+test('of more output than can be held while nobody is connected, head and tail arrive, what is missing is reported, and memory stays small', async () => {
   const plane = await controlPlane();
   await plane.stop();
   const [sizeBytes, spoolBytes] = IS_PROOF ? [48 * MIB, 8 * MIB] : [20 * MIB, 4 * MIB];

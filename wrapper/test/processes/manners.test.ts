@@ -226,7 +226,7 @@ test('SIGUSR1 and SIGUSR2 are passed on to the command alone, and mean nothing t
   expect(leash.stderr).toBe('');
 });
 
-test.runIf(isLinux)('Ctrl-Z stops the command and the wrapper, and SIGCONT lets both go on', async () => {
+test.runIf(isLinux)('Ctrl-Z stops the command and the wrapper, and SIGCONT lets both continue', async () => {
   const plane = await controlPlane();
   const mark = marker();
   const child = `sh -c 'echo ready; sleep 1000; :' ${mark}-child`;

@@ -71,7 +71,7 @@ test('they are ended by id, or all of them, with all that they started', async (
   expect(living(marks[2])).toEqual([]);
 });
 
-test('what a guardian tells of its run counts for nothing in what a person types', async () => {
+test('the guardian’s variables have no effect on what a person runs', async () => {
   const state = stateDirectory();
   const mark = marker();
   const { id } = await start(mark, state);
@@ -108,7 +108,7 @@ sampledTest('listed, they are taken over', async () => {
   await waitFor('the end of it', () => living(mark).length === 0);
 });
 
-sampledTest('the end of one that is ended by hand is told', async () => {
+sampledTest('the end of one that is ended by hand is reported', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   const id = await orphan(marker(), state, ['--url', plane.url, '--token-file', tokenIn(state)]);

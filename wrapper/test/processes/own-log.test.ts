@@ -26,7 +26,7 @@ function linesOf(log: string): { level: string; run: string; text: string }[] {
   );
 }
 
-test('the story of a run that was killed, and nothing of it on stderr but what must be known', async () => {
+test('the details of a run that was killed, and nothing of it on stderr but what must be known', async () => {
   const plane = await controlPlane();
   const log = path.join(temporaryDirectory(), 'log');
   const leash = leashRun(shell(`trap "" TERM; echo ready; ${WAIT}`, marker()), {
@@ -64,7 +64,7 @@ test('the story of a run that was killed, and nothing of it on stderr but what m
 
 const RUNS = IS_PROOF ? 4 : 2;
 
-test('several runs share a file that LEASH_LOG names, each line whole and told apart', async () => {
+test('several runs share a file that LEASH_LOG names, each line whole and attributed', async () => {
   const plane = await controlPlane();
   await plane.stop();
   const log = path.join(temporaryDirectory(), 'log');
@@ -77,7 +77,7 @@ test('several runs share a file that LEASH_LOG names, each line whole and told a
 });
 
 test.each(IS_PROOF ? ['/nowhere/log', '/dev/full', '/'] : ['/dev/full'])(
-  'a log that can not be written (%s) costs one line, and --verbose tells the same on stderr',
+  'a log that can not be written (%s) costs one line, and --verbose reports the same on stderr',
   async (log) => {
     const leash = leashRun(['sh', '-c', 'echo out; exit 5'], { options: ['--log', log, '--verbose'] });
     expect((await leash.exited()).code).toBe(5);

@@ -50,7 +50,7 @@ test('a stdout that nobody reads makes the command wait, and stops neither a kil
   expect((await leash.exited()).code).toBe(143);
 });
 
-test('a reader that stops for long and goes on gets every byte, and the command was not silent meanwhile', async () => {
+test('a reader that stops for long and continues gets every byte, and the command was not silent meanwhile', async () => {
   const plane = await controlPlane();
   const pipe = unreadPipe();
   const leash = leashRun(shell('yes | head -c 4000000; exit 6', marker()), {
@@ -83,7 +83,7 @@ test.each(IS_PROOF ? ['--quiet', '--verbose'] : ['--verbose'])(
   },
 );
 
-test('a reader that is gone ends a command that goes on printing, as it would without us', async () => {
+test('a reader that is gone ends a command that keeps printing, as it would without us', async () => {
   const plane = await controlPlane();
   const leash = leashRun(['yes'], { plane });
   leash.process.stdout?.once('data', () => leash.process.stdout?.destroy());
@@ -91,7 +91,7 @@ test('a reader that is gone ends a command that goes on printing, as it would wi
   await plane.completed();
 });
 
-test('when the command has ended, signals cost a slow reader nothing, and Ctrl-Z stops the wrapper until it is told to go on', async () => {
+test('when the command has ended, signals cost a slow reader nothing, and Ctrl-Z stops the wrapper until SIGCONT', async () => {
   const leash = leashRun(shell('head -c 900000 /dev/zero', marker()), {
     options: ['-v'],
     stdio: ['ignore', 'pipe', 'pipe'],

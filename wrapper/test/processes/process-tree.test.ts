@@ -140,7 +140,7 @@ test('a run inside a run ends with it, and does not end it', async () => {
   await end(run);
 });
 
-test('where there is no /proc, group and descendants are ended by what ps tells', async () => {
+test('where there is no /proc, group and descendants are ended by what ps prints', async () => {
   const run = shell('sh -c "$STUBBORN" & setsid sh -c "$STUBBORN" & eval "$STUBBORN"');
   const pids = await settled(run, 3);
   const leader = refOf(run.origin.leader.pid, psTable);
@@ -193,7 +193,7 @@ const nobodyCanRun =
     `import(${JSON.stringify(source('processes/process-tree.ts'))})`,
   ]).status === 0;
 
-test.runIf(nobodyCanRun)('what may not be signalled is told as a survivor, and the rest is ended', async () => {
+test.runIf(nobodyCanRun)('what may not be signalled is reported as a survivor, and the rest is ended', async () => {
   const run = shell(`setpriv ${AS_NOBODY.join(' ')} sh -c "$WAIT" & setsid sh -c "$WAIT" & eval "$WAIT"`);
   const pids = await settled(run, 3);
   const isNobodys = (pid: number) =>

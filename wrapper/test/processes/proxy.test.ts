@@ -28,7 +28,7 @@ test('a run goes through the proxy, and can be seen and killed there', async () 
   expect(leash.stderr).toContain(`connecting to leash.test:80 via proxy ${proxy.url()}\n`);
 });
 
-test('a proxy that refuses is told of in one line, without its password, and the command runs on', async () => {
+test('a proxy that refuses is reported in one line, without its password, and the command runs on', async () => {
   const plane = await controlPlane();
   const proxy = await proxyTo(plane.port);
   proxy.answer = 407;
@@ -90,7 +90,7 @@ test.each([
   expect(plane.attempts).toBe(0);
 });
 
-test('a proxy that never answers is given up in time, and let go', async () => {
+test('a proxy that never answers is given up in time, and its connection closed', async () => {
   const plane = await controlPlane();
   const proxy = await proxyTo(plane.port);
   proxy.answer = 'silence';

@@ -19,7 +19,7 @@ function write(name: string, text: string, mode = 0o600): string {
 }
 
 describe('settings', () => {
-  test('flags come before the environment, the environment before the file, and what is no setting is told', async () => {
+  test('flags come before the environment, the environment before the file, and what is not a setting is reported', async () => {
     const plane = await controlPlane();
     const token = write('token', 'by-flag\n');
     const config = write(
@@ -39,7 +39,7 @@ describe('settings', () => {
     expect(leash.stderr).not.toContain('oops');
   });
 
-  test.runIf(IS_PROOF)('a settings file that is named and not there is told, and the command runs', async () => {
+  test.runIf(IS_PROOF)('a settings file that is named and missing is reported, and the command runs', async () => {
     const leash = leashRun(['sh', '-c', 'exit 5'], { env: { LEASH_CONFIG: '/nowhere/leash.conf' } });
     expect((await leash.exited()).code).toBe(5);
     expect(leash.stderr).toContain('/nowhere/leash.conf');

@@ -42,7 +42,7 @@ test('umask and supplementary groups are ours', async () => {
   expect(stdout).toBe(execFileSync('/bin/sh', ['-c', 'umask; id -G'], { encoding: 'utf8' }));
 });
 
-test('the command leads a session of its own, under the pid that is told', async () => {
+test('the command leads a session of its own, under the pid that is reported', async () => {
   const { stdout, pid } = await ran(['sh', '-c', 'cut -d" " -f1,5,6 /proc/$$/stat'], { launch: limited });
   expect(stdout).toBe(`${pid} ${pid} ${pid}\n`);
 });
@@ -130,7 +130,7 @@ function entries(block: string): Record<string, string> {
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
-test('it writes its pid where it is told to, and runs if it can not', async () => {
+test('it writes its pid to the given file, and runs if it cannot', async () => {
   const joinFile = path.join(temporaryDirectory(), 'procs');
   const { pid } = await ran(['true'], { joinFile });
   expect(fs.readFileSync(joinFile, 'utf8')).toBe(`${pid}\n`);
@@ -152,7 +152,7 @@ test('descriptors that were open at the launch are passed on', async () => {
   expect(stdout).toBe(`none\n${file}\n`);
 });
 
-test('it runs in the directory it is told to', async () => {
+test('it runs in the given directory', async () => {
   const cwd = fs.realpathSync(temporaryDirectory());
   expect((await ran(['pwd'], { cwd })).stdout).toBe(`${cwd}\n`);
   fs.writeFileSync(path.join(cwd, 'here'), 'echo found\n', { mode: 0o755 });

@@ -85,7 +85,7 @@ test('without mkfifo nothing is lost that was printed before anybody read', asyn
   expect(counted().stdout).toBe('out\n'.length);
 });
 
-test('something left behind is told of, is not stopped, and gets SIGPIPE when its pipe is given up', async () => {
+test('something left behind is reported, is not stopped, and gets SIGPIPE when its pipe is given up', async () => {
   const file = path.join(temporaryDirectory(), 'ended');
   const script = `(trap '' PIPE; while echo tick 2>/dev/null; do sleep 0.02; done; echo gone >${file}) & echo done >&2`;
   const started = await start(['sh', '-c', script]);

@@ -16,7 +16,7 @@ test.each(['127.0.0.1', 'localhost'])('a private authority in a file is trusted,
   await dialled.isOpen();
 });
 
-test('a host that serves several names is told which one is meant', async () => {
+test('a host that serves several names gets the name (SNI)', async () => {
   const asked: string[] = [];
   const SNICallback = (name: string, done: (error: Error | null) => void) => {
     asked.push(name);
@@ -71,7 +71,7 @@ test.each([
   expect(await dialled.ended()).toMatchObject({ kind: 'refused', why: expect.stringContaining(why) });
 });
 
-test('the file is read anew for each attempt', async () => {
+test('the file is read again for each attempt', async () => {
   const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
   const caFile = authorityFile(SELF_SIGNED);
   expect(await new Dialled({ baseUrl: wss(plane), caFile }).ended()).toMatchObject({ kind: 'refused' });
@@ -82,7 +82,7 @@ test('the file is read anew for each attempt', async () => {
   expect(gone).toMatchObject({ kind: 'refused', why: expect.stringContaining('cannot read the authorities') });
 });
 
-test('a link that was refused tells so once, and counts as out of reach', async () => {
+test('a link that was refused reports so once, and counts as out of reach', async () => {
   const plane = await controlPlane({ tls: { key: KEY, cert: SELF_SIGNED } });
   const { link, told } = linkTo({ baseUrl: wss(plane) });
   await waitFor('refused', () => link.state === 'refused');

@@ -158,7 +158,7 @@ test.runIf(isRoot)('without Node --user is followed, and what can not become tha
   expect(machine.run([...RUN, '--user', 'nobody', '--', 'echo', 'ran'])).toMatchObject({ code: 255, stdout: '' });
 });
 
-sampledTest('without Node --detach returns at once, and the command goes on in a session of its own', async () => {
+sampledTest('without Node --detach returns at once, and the command continues in a session of its own', async () => {
   const machine = bareMachine();
   const file = path.join(temporaryDirectory(), 'session');
   const script = `cut -d' ' -f1,6 /proc/$$/stat >${file}.new; readlink /proc/self/fd/1 >>${file}.new; mv ${file}.new ${file}`;

@@ -20,7 +20,7 @@ const segments = (state: string): number =>
   }).length;
 
 test.each(sampleOf(['keep', 'kill']))(
-  'killed in an outage (%s): what it had read is told when that is over, and what became of the command',
+  'killed in an outage (%s): what it had read is reported when that is over, and what became of the command',
   async (what) => {
     const plane = await controlPlane();
     const state = stateDirectory();
@@ -51,7 +51,7 @@ test.each(sampleOf(['keep', 'kill']))(
 );
 
 test.each(sampleOf(['keep', 'kill']))(
-  'killed while the end is being told (%s): it is told all the same, at once',
+  'killed while the end is being reported (%s): it is reported all the same, at once',
   async (what) => {
     const plane = await controlPlane();
     plane.script.ackComplete = false;
@@ -72,7 +72,7 @@ test.each(sampleOf(['keep', 'kill']))(
   },
 );
 
-test('a machine that lost power: its runs are told as lost by the next run', async () => {
+test('a machine that lost power: its runs are reported as lost by the next run', async () => {
   const plane = await controlPlane();
   const state = stateDirectory();
   await plane.stop();
@@ -172,7 +172,7 @@ test.each(sampleOf(['no state directory', 'right after the start']))(
   },
 );
 
-test('killed while a grace is running, the wrapper takes its command along or leaves it, as it was told', async () => {
+test('killed while a grace is running, the wrapper takes its command along or leaves it, as requested', async () => {
   const state = stateDirectory();
   const [kept, killed] = [marker(), marker()];
   const script = "trap 'echo term' TERM; echo ready; while :; do sleep 0.2; done";
@@ -194,7 +194,7 @@ test('killed while a grace is running, the wrapper takes its command along or le
   expect(living(kept)).not.toEqual([]);
 });
 
-test('what a command left behind goes on printing after its end, for as long as it likes', async () => {
+test('what a command left behind keeps printing after its end, for as long as it likes', async () => {
   const state = stateDirectory();
   const go = gate();
   const printed = path.join(state, 'printed');

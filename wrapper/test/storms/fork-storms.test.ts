@@ -36,7 +36,7 @@ const CHAIN = `use POSIX; $SIG{TERM} = "IGNORE"; $| = 1; my $n = 0;
   while (-d $ARGV[0]) { exit 0 if fork; POSIX::setsid(); print "running\\n" if ++$n == 20; } print "ran out\\n";`;
 
 test.runIf(hasPerl)(
-  'a chain of forks and setsids is ended or told of, but never said to be gone while it goes on',
+  'a chain of forks and setsids is ended or reported, but never reported as gone while it runs',
   async () => {
     const run = new Run(['perl', '-e', CHAIN, temporaryDirectory()]);
     await waitFor('the chain', () => run.said.includes('running'));

@@ -12,6 +12,6 @@ test('a line of passwd is read', () => {
   expect(parsePasswdLine('bare:x:1:1:::')).toMatchObject({ home: '/', shell: '/bin/sh' });
 });
 
-test.each(['', 'x', 'a:x:-1:1:::', ':x:1:1:::', '+::::::'])('%j is no account', (line) => {
+test.each(['', 'x', 'a:x:-1:1:::', ':x:1:1:::', '+::::::'])('%j is not an account', (line) => {
   expect(parsePasswdLine(line)).toBeNull();
 });

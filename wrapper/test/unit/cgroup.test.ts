@@ -137,7 +137,7 @@ test.skipIf(probe === null)('making one removes those that others left behind', 
   expect(fs.existsSync(young?.joinFile ?? '')).toBe(true);
 });
 
-test.skipIf(probe === null)('each has a name of its own, which tells when it was made, and by whom', () => {
+test.skipIf(probe === null)('each has a name of its own, which shows when it was made, and by whom', () => {
   const [one, two] = [createCgroup(), createCgroup()];
   onTestFinished(() => [one, two].forEach((each) => void each?.remove()));
   const names = [one, two].map((each) => path.basename(each?.path ?? '').split('-'));

@@ -17,7 +17,7 @@ test('a line is a setting, an empty one or a comment', () => {
   expect(problems).toEqual([]);
 });
 
-test('what is no setting is told by its line, and the rest holds', () => {
+test('what is not a setting is reported by its line, and the rest holds', () => {
   const { values, problems } = parseConfig('LEASH_URI=x\nleash_secret\n=y\nLEASH_MACHINE=m\n', 'f');
   expect(values).toEqual({ LEASH_MACHINE: 'm' });
   expect(problems).toEqual([

@@ -18,7 +18,7 @@ function budgetAt(): { readonly budget: InboundBudget; readonly frames: () => nu
   };
 }
 
-test('a burst is taken, and then so many a second', () => {
+test('a burst is accepted, and then a fixed rate', () => {
   const { frames, pass } = budgetAt();
   expect(frames()).toBe(5_000);
   expect(frames()).toBe(0);

@@ -125,7 +125,7 @@ test('an empty group whose leader has not been collected is not gone yet', () =>
   expect(play([0, kill(KILL_1)], [30, looked([], false)]).end.stage.kind).toBe('term');
 });
 
-test('the sweep is bounded, and tells who survived', () => {
+test('the sweep is bounded, and reports who survived', () => {
   const { end, story } = play([0, kill(KILL_1, 0, 'SIGKILL')], [SWEEP_MS, looked([4, 5])]);
   expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [4, 5], unnamedSurvivors: false });
   expect(story).toEqual(['0 !SIGKILL', '0 1:kill', `${SWEEP_MS} 1:gone`]);
@@ -166,7 +166,7 @@ test.each(['timeout', 'idle_timeout', 'offline_limit', 'local_signal'] as const)
   },
 );
 
-test('at most 64 survivors are told of by their pids', () => {
+test('at most 64 survivors are reported by their pids', () => {
   const many = Array.from({ length: 100 }, (_, index) => index + 2);
   const { end } = play([0, kill(KILL_1, 0)], [SWEEP_MS, looked(many)]);
   expect(end.stage).toMatchObject({ survivors: many.slice(0, 64), unnamedSurvivors: true });
@@ -191,7 +191,7 @@ describe('while something that no look shows holds the output', () => {
     expect(end.stage).toMatchObject({ survivors: [], unnamedSurvivors: false });
   });
 
-  test('it is told as left once it has had its time, and then for good', () => {
+  test('it is reported as left once it has had its time, and then for good', () => {
     const { story, end } = play([0, kill(KILL_1, 100)], [30, lookedHeld([])], [30 + LINGER_MS, lookedHeld([])]);
     // The grace ends meanwhile: there is nobody to be sent SIGKILL.
     expect(story.slice(3)).toEqual(['30 drain', `${30 + LINGER_MS} 1:gone`]);
@@ -216,7 +216,7 @@ describe('while something that no look shows holds the output', () => {
     ]);
   });
 
-  test('it is told beside those that have a name', () => {
+  test('it is reported next to those that have a name', () => {
     const { end } = play([0, kill(KILL_1, 0)], [1, lookedHeld([4])], [SWEEP_MS, lookedHeld([4])]);
     expect(end.stage).toMatchObject({ survivors: [4], unnamedSurvivors: true });
     const letGo = play([0, kill(KILL_1, 0)], [1, lookedHeld([4])], [2, looked([4])], [SWEEP_MS, lookedHeld([4])]).end;
@@ -232,7 +232,7 @@ test.each<[string, TerminationEvent]>([
   expect(end.stage).toMatchObject({ kind: 'gone', survivors: [], unnamedSurvivors: true });
 });
 
-test('the leader’s exit during the grace is no end, and neither is that of all but one', () => {
+test('the leader’s exit during the grace is not an end, and neither is that of all but one', () => {
   const { end } = play(
     [0, own('idle_timeout', 1_000)],
     [10, { kind: 'leader_exited' }],
@@ -290,7 +290,7 @@ test('a repeated kill is answered with its last progress and does nothing else',
   expect(appliedKills(end)).toHaveLength(1);
 });
 
-test('a kill while SIGKILL is under way joins it; one after the end is refused, and stays so', () => {
+test('a kill while SIGKILL is in progress joins it; one after the end is refused, and stays so', () => {
   const { story, end } = play(
     [0, own('timeout', 0)],
     [10, kill(KILL_1)],

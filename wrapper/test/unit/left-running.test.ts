@@ -49,14 +49,14 @@ describe('what is left running', () => {
     expect(notes.join()).toContain('EMFILE');
   });
 
-  test.runIf(process.platform === 'linux')('is told without its secrets', () => {
+  test.runIf(process.platform === 'linux')('is reported without its secrets', () => {
     const secret = process.argv[0] ?? '';
     const [own] = describeProcesses([process.pid], [], redactionRules([Buffer.from(secret)]));
     expect(own?.pid).toBe(process.pid);
     expect(own?.command_line).not.toContain(secret);
   });
 
-  test('is told with what is related, whose child that is, and why it is left alone', async () => {
+  test('is reported with what is related, whose child that is, and why it is left alone', async () => {
     const related = [{ pid: process.pid, ppid: process.ppid, isKept: true }];
     const left = await findLeftRunning({ remaining: () => [], related: () => related }, NO_RULES, silent);
     expect(left).toMatchObject([{ pid: process.pid, relation: { kept: true, parent: { pid: process.ppid } } }]);

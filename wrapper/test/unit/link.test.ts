@@ -98,7 +98,7 @@ test('a connection that lasted is followed by a short pause again', async () => 
   expect(await pauseBeforeNext()).toBe(500);
 });
 
-test('a refusal is told once, and asked of again at a person’s pace', async () => {
+test('a refusal is reported once, and retried at a person’s pace', async () => {
   const { link, told } = linkTo({ baseUrl: BASE_URL });
   for (let refusal = 0; refusal < 3; refusal += 1) {
     last().ended({ kind: 'refused', why: 'the token is wrong (401)' });
@@ -127,7 +127,7 @@ test.each([
   expect(dialled).toHaveLength(1);
 });
 
-test('a first attempt, and one after a connection, is told from those that follow a failure', async () => {
+test('a first attempt, and one after a connection, differs from those that follow a failure', async () => {
   const { link } = linkTo({ baseUrl: BASE_URL });
   const begun = link.unreachableSince;
   expect(link.state).toBe('connecting');

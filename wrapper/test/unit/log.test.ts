@@ -21,7 +21,7 @@ function logging(options: Partial<LogOptions>) {
 const inNewDirectory = () => path.join(temporaryDirectory(), 'leash.log');
 const linesOf = (file: string) => fs.readFileSync(file, 'utf8').split('\n').slice(0, -1);
 
-test('without a file, what must be known goes to stderr, and the story with --verbose', async () => {
+test('without a file, what must be known goes to stderr, and the details with --verbose', async () => {
   const quiet = logging({});
   quiet.log.warn('told');
   quiet.log.info('noted');
@@ -100,7 +100,7 @@ test('secrets are taken out of the lines, on stderr and in the file', async () =
   expect(fs.readFileSync(file, 'utf8')).not.toContain('cret');
 });
 
-test('a missing directory is told once and not created', async () => {
+test('a missing directory is reported once and not created', async () => {
   const file = path.join(temporaryDirectory(), 'missing', 'leash.log');
   const { log, shown } = logging({ file });
   log.warn('one');
@@ -128,7 +128,7 @@ test('a file that could not be written is written as soon as it can be', async (
   expect(linesOf(file)).toEqual([expect.stringContaining('kept')]);
 });
 
-test.runIf(fs.existsSync('/dev/full'))('a full disk is told once', async () => {
+test.runIf(fs.existsSync('/dev/full'))('a full disk is reported once', async () => {
   const { log, shown } = logging({ file: '/dev/full' });
   for (let each = 0; each < 5; each += 1) log.info(`line ${each}`);
   await log.drained();
@@ -137,7 +137,7 @@ test.runIf(fs.existsSync('/dev/full'))('a full disk is told once', async () => {
   expect(shown()).toMatch(/^leash: the log file \/dev\/full can't be written.*ENOSPC.*\n$/);
 });
 
-test('a directory and a pipe that nobody reads are told and hold nothing up', async () => {
+test('a directory and a pipe that nobody reads are reported and hold nothing up', async () => {
   const directory = temporaryDirectory();
   const fifo = path.join(directory, 'fifo');
   execFileSync('mkfifo', [fifo]);

@@ -13,7 +13,7 @@ function fifo(): string {
   return file;
 }
 
-test('a file is read anew each time, and one that was not there is read once it is', async () => {
+test('a file is read again each time, and one that was not there is read once it is', async () => {
   const file = path.join(temporaryDirectory(), 'token');
   const read: string[] = [];
   onTokenRead(file, (token) => read.push(token));

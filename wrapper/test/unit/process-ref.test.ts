@@ -34,7 +34,7 @@ test('what is in another PID namespace can not be seen, and may run', () => {
   expect(isRunning({ ...there, bootId: 'another' })).toBe(false);
 });
 
-test('a name tells the namespace, and one of an older leash does not', () => {
+test('a name shows the namespace, and one of an older leash does not', () => {
   const ref = { pid: 7, startTime: '12', bootId: 'a boot' };
   for (const each of [ref, { ...ref, pidNamespace: '4026531836' }]) {
     expect(parseProcessRef(formatProcessRef(each))).toEqual(each);

@@ -20,17 +20,17 @@ test('a process name may hold anything', () => {
   expect(parseStat('12 (sh) S 1')).toBeNull();
 });
 
-test('the dead are told apart, and a process whose main thread alone has ended is not one of them', () => {
+test('zombies are recognized, and a process whose main thread alone has ended is not one', () => {
   expect(['R', 'S', 'D', 'T', 't', 'I'].map((state) => parseStat(stat('a', state))?.isAlive)).not.toContain(false);
   expect(['Z', 'X', 'x'].map((state) => parseStat(stat('a', state))?.isAlive)).not.toContain(true);
   expect(parseStat(stat('a', 'Z', 4194560, 2))?.isAlive).toBe(true);
 });
 
-test('threads of the kernel are told apart', () => {
+test('kernel threads are recognized', () => {
   expect(parseStat(stat('kthreadd', 'S', 2129984))?.isKernel).toBe(true);
 });
 
-test('what ps tells is read, whatever the width of its columns', () => {
+test('what ps prints is read, whatever the width of its columns', () => {
   const table = `    1     0     1 Ss   Sat Nov  2 09:05:01 2024
 12345     1 12340 Z+   Sun Nov 23 01:14:36 2025
 `;

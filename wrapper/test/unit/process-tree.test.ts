@@ -194,7 +194,7 @@ test('what is observed while its parent lives is a member afterwards', () => {
   expect(run.members()).toEqual([111]);
 });
 
-test('zombies are no members, but the children of one that has just ended are found by its group', () => {
+test('zombies are not members, but the children of one that has just ended are found by its group', () => {
   const { start, change, tree } = machine();
   start(101, { ppid: INIT, pgid: LEADER, sid: LEADER });
   change(LEADER, { isAlive: false });
@@ -205,7 +205,7 @@ test('zombies are no members, but the children of one that has just ended are fo
   expect(run.members()).toEqual([]);
 });
 
-test('a process that has got the pid of a dead member is a stranger', () => {
+test('a process that has got the pid of a dead member is not a member', () => {
   const { start, die, tree, signals } = machine();
   start(110, { ppid: LEADER });
   const run = tree();
@@ -217,7 +217,7 @@ test('a process that has got the pid of a dead member is a stranger', () => {
   expect(signals).toEqual([[-LEADER, 'SIGTERM']]);
 });
 
-test('a leader’s pid that was given to another makes its group and session a stranger’s', () => {
+test('a leader’s pid that was given to another makes its group and session another run’s', () => {
   const { start, die, tree, signals } = machine();
   const run = tree();
   expect(run.members()).toEqual([LEADER]);
@@ -539,7 +539,7 @@ test('a daemon is found whose parent is young, or who was given to the one who c
   expect(other.related().map(({ pid }) => pid)).toEqual([302]);
 });
 
-test('where a parent is hidden, its pid tells whether it was there before the run', () => {
+test('where a parent is hidden, its pid shows whether it was there before the run', () => {
   const { start, tree } = machine();
   start(301, { ppid: 30, variables: [COOKIE] });
   start(302, { ppid: 250, variables: [COOKIE] });

@@ -26,7 +26,7 @@ test.each([
   expect(via(env)).toBe(expected);
 });
 
-test('ws: goes by http_proxy, except by one that a stranger may have named in a CGI program', () => {
+test('ws: goes by http_proxy, except by one that a client may have set in a CGI program', () => {
   const target = new URL('ws://leash.example.com');
   expect(via({ HTTP_PROXY: 'http://proxy:1', HTTPS_PROXY: 'http://other:2' }, target)).toBe('proxy http://proxy:1');
   expect(via({ HTTP_PROXY: 'http://proxy:1', REQUEST_METHOD: 'GET' }, target)).toBe('direct');
@@ -81,7 +81,7 @@ test.each([
   );
 });
 
-test('this machine itself is no exception', () => {
+test('this machine itself is not an exception', () => {
   expect(via({ HTTP_PROXY: 'http://proxy:1' }, new URL('ws://127.0.0.1:8787'))).toBe('proxy http://proxy:1');
 });
 

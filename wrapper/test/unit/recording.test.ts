@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { redactionRules } from '../../src/redact/redactor.ts';
 import { Recording } from '../../src/run/recording.ts';
 
-test('what is held back is told as long as it is, and not once the end has recorded it', () => {
+test('what is held back is reported as long as it is, and not once the end has recorded it', () => {
   const recorded: string[] = [];
   const held: string[] = [];
   const recording = new Recording(

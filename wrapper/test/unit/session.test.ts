@@ -165,7 +165,7 @@ test('an object that claims more than there is does no harm', () => {
   expect(brief(session.tick(1_001))).toEqual(['stdout 10+4']);
 });
 
-test('what was dropped in the middle is told as a gap, and does not fill the window', () => {
+test('what was dropped in the middle is reported as a gap, and does not fill the window', () => {
   const record = newRecord(200_000);
   for (let each = 0; each < 100; each += 1) record.output.append('stdout', Buffer.alloc(20_000, each));
   const { actions } = accepted(record);
@@ -187,7 +187,7 @@ test('an error gap rewinds', () => {
   expect(brief(session.received(JSON.stringify(rewind), 3))).toEqual(['stdout 20+69980']);
 });
 
-test('an object that asks for the same bytes for ever is hung up on', () => {
+test('the link to an object that keeps asking for the same bytes is closed', () => {
   const record = newRecord();
   const { session } = accepted(record);
   record.output.append('stdout', Buffer.alloc(70_000));
@@ -250,7 +250,7 @@ test('what is left when the run ends does not wait for the lazy second', () => {
   expect(brief(session.completed(2))).toEqual(['complete', 'stdout 0+3']);
 });
 
-test('the wrapper’s own steps are told on every new connection until they have been heard', () => {
+test('the wrapper’s own steps are reported on every new connection until they have been heard', () => {
   const record = newRecord();
   for (const phase of ['term', 'kill'] as const) {
     record.recordKilling({
@@ -341,7 +341,7 @@ test.each(['output', 'completion'] as const)('a peer that never stores the %s is
   expect(brief(session.tick(62_000))).toEqual(['hang up, retry later']);
 });
 
-test('a peer that owes nothing may be silent but for heartbeats for ever', () => {
+test('a peer that owes nothing may send only heartbeats', () => {
   const record = newRecord();
   const { session } = accepted(record);
   record.output.append('stdout', Buffer.alloc(70_000));

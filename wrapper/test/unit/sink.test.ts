@@ -79,7 +79,7 @@ test('a reader who is behind is waited for, until it has caught up', () => {
   expect(events).toEqual(['drained']);
 });
 
-test('a reader who has stopped reading is waited for, and gets every byte when it goes on', () => {
+test('a reader who has stopped reading is waited for, and gets every byte when it continues', () => {
   const { writer, take, taken, waiting } = reader();
   const sink = new Sink(writer);
   for (let each = 0; each < 20; each += 1) sink.write(Buffer.alloc(64 * 1024));
@@ -150,7 +150,7 @@ test('bytes may be changed after they were handed over', () => {
   expect(taken().equals(Buffer.concat(expected))).toBe(true);
 });
 
-test('a terminal that is not read does not hold the command up, and is told what it missed', async () => {
+test('a terminal that is not read does not hold the command up, and says later what is missing', async () => {
   const { writer, take, taken, waiting } = reader({ isTerminal: true });
   const sink = new Sink(writer);
   const events = listening(sink);

@@ -85,7 +85,7 @@ test('it is over when nobody is left, and not before', async () => {
   expect(phases()).toEqual(['term', 'gone']);
 });
 
-test('what holds the output, and is none of those that are left, is told beside them', async () => {
+test('what holds the output without being a survivor is reported too', async () => {
   const { made, kill, steps } = terminator({ members: () => [7, 8], mayHoldOutput: (pid) => pid === 9 });
   made.watchOutput({ isOpen: () => true, drain: () => {} });
   kill('SIGTERM', 0);
@@ -150,7 +150,7 @@ test('a process tree without a wrapper is killed although its leader has long ex
   expect(signals).toEqual(['SIGTERM', 'SIGCONT', 'SIGKILL']);
 });
 
-test('of a process tree without a wrapper, too, survivors are told', async () => {
+test('of a process tree without a wrapper, too, survivors are reported', async () => {
   const tree = {
     members: () => [7, 8],
     leaderHasExited: () => true,
@@ -177,7 +177,7 @@ test('what is left alone may hold the output: that all is gone is said all the s
   expect(steps.at(-1)).toMatchObject({ phase: 'gone', survivors: [], unnamed_survivors: false });
 });
 
-test('a successor goes on to include what its predecessor was asked to', () => {
+test('a successor continues to include what its predecessor was asked to', () => {
   let isIncluded = false;
   const tree = {
     members: () => [7],

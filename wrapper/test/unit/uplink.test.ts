@@ -48,7 +48,7 @@ async function uplink() {
   return { made, enter, told };
 }
 
-test('an outage is told when it has lasted for a minute, once', async () => {
+test('an outage is reported when it has lasted for a minute, once', async () => {
   const { enter, told } = await uplink();
   enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(59_000);
@@ -73,7 +73,7 @@ test('each outage is one, and a hiccup is none', async () => {
   expect(told).toHaveLength(2);
 });
 
-test('a refusal has been told by the link, and the end of the run tells of itself', async () => {
+test('a refusal is reported by the link, and not again at the end of the run', async () => {
   const refused = await uplink();
   refused.enter('refused', 'unknown token');
   await vi.advanceTimersByTimeAsync(3_600_000);
