@@ -177,7 +177,7 @@ describe('the credential of a socket', () => {
     expect(gateway.queries).toHaveLength(2);
   });
 
-  test('that was revoked while its object was reported that it is valid is checked again', async () => {
+  test('that was revoked while its object was checking it is checked again', async () => {
     const { token, secret } = await newToken({ name: 'overtaken', scopes: ['run'] });
     const gateway = await ObservedGateway.observe('sockets', 'registerSockets');
     gateway.hold();
