@@ -13,6 +13,6 @@ export const CHAOS = {
   PROBE_MS: '700',
   DISCONNECT_MS: '1500',
   KILL_ANSWER_MS: '800',
-  COMMAND_TTL_MS: '4000',
+  KILL_TTL_MS: '4000',
   RUN_OUTPUT_MAX_BYTES: String(KEPT_OUTPUT_BYTES),
 } as const;
