@@ -1,4 +1,4 @@
-/** Which kills the list shows: those that were read, and those that have been known of since. Pure. */
+/** Which kills the list shows: those that were loaded, and those that were reported since. Pure. */
 
 import * as v from 'valibot';
 import type { Kill } from '#protocol/api';
