@@ -20,7 +20,7 @@ export type KillState = v.InferOutput<typeof KillState>;
  * - `delivered`: the wrapper has acknowledged it. It does so with its first phase, so this state is passed at once
  * - `term`: the first signal was sent to the process tree
  * - `kill`: SIGKILL was sent to what was left
- * - `gone`: nothing is left
+ * - `gone`: the kill is over; `survivors` lists what is left
  * - `refused`: the run had already ended
  * - `lost`: the run was declared lost
  */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseFilter } from '../src/pages/overview/filter.ts';
 import { machinesText } from '../src/pages/overview/row.tsx';
-import { keyOf, type OverviewWishes, overviewOf, type Row } from '../src/pages/overview/rows.ts';
+import { keyOf, type OverviewOptions, overviewOf, type Row } from '../src/pages/overview/rows.ts';
 import type { Fleet } from '../src/state/fleet.ts';
 import { machineCount, NO_LAST_ENDS } from '../src/state/last-ends.ts';
 import { at, makeEnd, makeFleet, makeJob, makeLastEnd, makeRun, runId } from './make.ts';
@@ -27,7 +27,7 @@ const fleet: Fleet = makeFleet({
   ],
 });
 
-const wishes = (typed = '', changes: Partial<OverviewWishes> = {}): OverviewWishes => ({
+const wishes = (typed = '', changes: Partial<OverviewOptions> = {}): OverviewOptions => ({
   filter: parseFilter(typed),
   only: null,
   toggled: new Set(),
@@ -47,7 +47,7 @@ function told(row: Row): string {
   }
 }
 
-const shown = (typed = '', changes: Partial<OverviewWishes> = {}) =>
+const shown = (typed = '', changes: Partial<OverviewOptions> = {}) =>
   overviewOf(fleet, wishes(typed, changes)).rows.map(told);
 
 test('what needs attention comes first, then what runs, then what rests, each by name', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Heart, SILENCE_MS } from '../src/api/heart.ts';
+import { Heartbeat, SILENCE_MS } from '../src/api/heartbeat.ts';
 import { roughlyAgoText } from '../src/format/quantity.ts';
 import { keyOf } from '../src/keyboard/key-of.ts';
 import { ANY_OFFSET, narrowOffset, offsetWithin } from '../src/state/clock-offset.ts';
@@ -8,12 +8,12 @@ import { makeRun } from './make.ts';
 
 describe('the heart', () => {
   test('gives a silent link up', () => {
-    const heart = new Heart(0);
+    const heart = new Heartbeat(0);
     expect([5000, 10_000, SILENCE_MS].map((now) => heart.beat(now))).toEqual(['send', 'send', 'dead']);
   });
 
   test('hears any answer', () => {
-    const heart = new Heart(0);
+    const heart = new Heartbeat(0);
     heart.beat(5000);
     heart.heard(5100);
     expect([10_000, 15_000, 20_000].map((now) => heart.beat(now))).toEqual(['send', 'send', 'send']);
@@ -21,14 +21,14 @@ describe('the heart', () => {
   });
 
   test('does not blame the link for time in which this machine slept', () => {
-    const heart = new Heart(0);
+    const heart = new Heartbeat(0);
     expect(heart.beat(3_600_000)).toBe('send');
     heart.heard(3_600_100);
     expect(heart.beat(3_605_000)).toBe('send');
   });
 
   test('wants its first beat after a sleep answered before the next: nobody waits long before a picture of yesterday', () => {
-    const heart = new Heart(0);
+    const heart = new Heartbeat(0);
     expect(heart.beat(3_600_000)).toBe('send');
     expect(heart.beat(3_605_000)).toBe('dead');
   });

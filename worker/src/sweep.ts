@@ -5,8 +5,8 @@ import { purgeAudit } from '../shared/d1/audit.ts';
 import { purgeIdempotencyKeys } from '../shared/d1/idempotency.ts';
 import { markChecked, uncheckedJobs } from '../shared/d1/jobs.ts';
 import { jobsWithUnacceptedKills } from '../shared/d1/kill-queue.ts';
-import { purgeLeftOverKills } from '../shared/d1/kills.ts';
-import { purgeLeftOverRuns } from '../shared/d1/runs.ts';
+import { purgeStaleKills } from '../shared/d1/kills.ts';
+import { purgeStaleRuns } from '../shared/d1/runs.ts';
 import { purgeSessions } from '../shared/d1/sessions.ts';
 import { purgeSecrets } from '../shared/d1/tokens.ts';
 import type { Env } from '../shared/env.ts';
@@ -60,14 +60,14 @@ export async function sweep(env: Env): Promise<void> {
 
 async function purgeOld(env: Env, now: number): Promise<void> {
   const { runDays, auditDays } = readSettings(env);
-  const leftOver = now - daysInMs(runDays) - LEFT_OVER_MS;
+  const stale = now - daysInMs(runDays) - LEFT_OVER_MS;
   const db = env.DB;
   await inBatches(purgeSessions(db, now, ROWS_PER_STATEMENT));
   await inBatches(purgeSecrets(db, now - REPLACED_SECRET_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeIdempotencyKeys(db, now - IDEMPOTENCY_MS, ROWS_PER_STATEMENT));
   await inBatches(purgeAudit(db, now - daysInMs(auditDays), ROWS_PER_STATEMENT));
-  await inBatches(purgeLeftOverRuns(db, leftOver, ROWS_PER_STATEMENT));
-  await inBatches(purgeLeftOverKills(db, leftOver, ROWS_PER_STATEMENT));
+  await inBatches(purgeStaleRuns(db, stale, ROWS_PER_STATEMENT));
+  await inBatches(purgeStaleKills(db, stale, ROWS_PER_STATEMENT));
 }
 
 /** The next sweep continues after `STATEMENTS_PER_SWEEP`. */

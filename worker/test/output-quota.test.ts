@@ -199,10 +199,10 @@ test('a gap that lies just behind the last row a step may take is taken in, too'
     object.acceptKills([aKill('bounds-join')]);
     const output = new OutputStore(storage.sql);
     for (const start of [0, 10, 20]) output.append('r', { stream: 'stdout', start, bytes: new Uint8Array(10) });
-    output.appendLost('r', 30, 40);
+    output.appendGap('r', 30, 40);
     output.append('r', { stream: 'stdout', start: 40, bytes: new Uint8Array(10) });
     output.trim('r', 0, 1_000_000, 3);
-    return output.lost('r');
+    return output.gaps('r');
   });
   expect(log).toEqual([{ start: 0, end: 40 }]);
 });

@@ -281,7 +281,7 @@ describe('a job', () => {
     expect(await count('jobs', 'name = ?', who.job)).toBe(0);
     expect(await jobObject(who.job).run(who.run)).toBeNull();
     expect(await jobObject(who.job).events(who.run, 0, 10)).toEqual([]);
-    expect(await jobObject(who.job).outputExtent(who.run)).toEqual({ end: 0, lost: [] });
+    expect(await jobObject(who.job).outputExtent(who.run)).toEqual({ end: 0, gaps: [] });
     expect(await jobObject(who.job).outputPage(who.run, 0, 10, 10)).toEqual({ pieces: [] });
     expect(await refusal(call('POST', `/jobs/${who.job}/kill`, { body: {} }))).toBe('404 unknown_job');
 

@@ -39,7 +39,7 @@ describe('a thundering herd', () => {
   test('costs D1 a few queries, however many connect at once, and a kill waits for none of them', async () => {
     const tokens = [await machineToken(), await machineToken()];
     const signIn = await ObservedGateway.observe('sign-in', 'token');
-    const queue = await ObservedGateway.observe('queue', 'queuedKills');
+    const queue = await ObservedGateway.observe('queue', 'unacceptedKills');
     const changes = await ObservedGateway.observe('changes', 'commit');
     for (const gateway of [signIn, queue, changes]) gateway.hold();
 

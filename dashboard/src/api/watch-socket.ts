@@ -5,7 +5,7 @@ import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import { decodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { readWatchMessage, type ViewerMessage, WATCH_SUBPROTOCOL, type WatchMessage } from '#protocol/watch-link';
 import { backoffMs } from '#shared/backoff';
-import { BEAT_MS, Heart } from './heart.ts';
+import { HEARTBEAT_MS, Heartbeat } from './heartbeat.ts';
 import { showJson } from './shown-json.ts';
 
 export const FIRST_PAUSE_MS = 1_000;
@@ -51,7 +51,7 @@ class Watch implements WatchSocket {
   readonly #handlers: WatchHandlers;
   readonly #wake = () => this.#onWake();
   #socket: WebSocket | null = null;
-  #heart = new Heart(0);
+  #heart = new Heartbeat(0);
   #failures = 0;
   #downSince: number | null = null;
   #beatTimer: ReturnType<typeof setInterval> | undefined;
@@ -71,7 +71,7 @@ class Watch implements WatchSocket {
     const socket = new WebSocket(this.#url, WATCH_SUBPROTOCOL);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
-    this.#heart = new Heart(Date.now());
+    this.#heart = new Heartbeat(Date.now());
     if (this.#downSince === null) this.#handlers.state({ kind: 'connecting' });
     let opened = false;
     socket.onopen = () => {
@@ -93,7 +93,7 @@ class Watch implements WatchSocket {
       this.#lost();
     };
     clearInterval(this.#beatTimer);
-    this.#beatTimer = setInterval(() => this.#beat(), BEAT_MS);
+    this.#beatTimer = setInterval(() => this.#beat(), HEARTBEAT_MS);
   }
 
   send(message: ViewerMessage): boolean {

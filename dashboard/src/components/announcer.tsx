@@ -9,7 +9,7 @@ export function Announcer({ text }: { readonly text: string | null }) {
     if (text !== null) before.current = text;
   }, [text]);
   return (
-    <p class="unseen" aria-live="polite">
+    <p class="visually-hidden" aria-live="polite">
       {said}
     </p>
   );

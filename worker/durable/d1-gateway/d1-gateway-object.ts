@@ -94,7 +94,7 @@ export class D1GatewayObject extends DurableObject<Env> implements D1GatewayRpc 
     return this.#registrations.load(registration);
   }
 
-  queuedKills(position: QueuePosition): Promise<Kill[]> {
+  unacceptedKills(position: QueuePosition): Promise<Kill[]> {
     return this.#queue.load(position);
   }
 

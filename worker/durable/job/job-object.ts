@@ -101,8 +101,8 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   }
 
   outputExtent(run: string): OutputExtent {
-    if (this.#isUninitialized) return { end: 0, lost: [] };
-    return { end: this.#job.runs.get(run)?.outputEnd ?? 0, lost: this.#job.output.lost(run) };
+    if (this.#isUninitialized) return { end: 0, gaps: [] };
+    return { end: this.#job.runs.get(run)?.outputEnd ?? 0, gaps: this.#job.output.gaps(run) };
   }
 
   outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage {

@@ -190,7 +190,7 @@ export class KillStore extends Table<typeof KILL_COLUMNS> {
    */
   stateOf(kill: string, expired: boolean): KillState {
     if (!this.#exists('targets WHERE kill = ?', kill)) return expired ? 'expired' : 'queued';
-    // `gone` means that no process is left; only the end of the run brings its exit code.
+    // `gone` means that the kill is over there; only the end of the run brings its exit code.
     const ofLiveRuns = `targets JOIN runs ON runs.id = targets.run WHERE targets.kill = ? AND runs.state IN (${LIVE})`;
     const isOpen =
       this.#exists(`targets WHERE kill = ? AND state NOT IN (${ENDED})`, kill) || this.#exists(ofLiveRuns, kill);

@@ -39,7 +39,7 @@ export class Liveness {
    */
   reconcile(): void {
     for (const run of this.#linkable()) {
-      if (run.connected && this.#job.sockets.current(run) === null) this.linkLost(run, 'control_plane_away');
+      if (run.connected && this.#job.sockets.current(run) === null) this.linkClosed(run, 'control_plane_away');
       else if (!run.connected && isLive(run.state)) this.#awaitReturn(run);
     }
   }
@@ -63,7 +63,7 @@ export class Liveness {
   }
 
   /** The run's current socket is closed. */
-  linkLost(run: RunRecord, cause: 'closed' | 'control_plane_away' = 'closed'): void {
+  linkClosed(run: RunRecord, cause: 'closed' | 'control_plane_away' = 'closed'): void {
     this.#job.deadlines.cancel('probe', run.id);
     this.#job.deadlines.cancel('kill_answer', run.id);
     if (run.final) {
@@ -85,7 +85,7 @@ export class Liveness {
   dropLink(run: RunRecord): void {
     const socket = this.#job.sockets.current(run);
     if (socket !== null) close(socket, CLOSE_CODES.unresponsive, 'no answer; reconnect');
-    this.linkLost(run);
+    this.linkClosed(run);
   }
 
   /** A frame arrived from the run's wrapper. */
@@ -107,7 +107,7 @@ export class Liveness {
       const socket = this.#job.sockets.current(run);
       if (socket === null) {
         // Closed by us, and the peer has not answered: its close event may never arrive.
-        this.linkLost(run);
+        this.linkClosed(run);
         continue;
       }
       const heardAt = this.#job.sockets.lastHeard(socket);

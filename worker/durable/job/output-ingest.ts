@@ -27,7 +27,7 @@ export class OutputIngest {
   appendGap(run: RunRecord, { from, to }: Gap): IngestResult {
     if (to <= from) return refused({ code: 'bad_offset', message: 'a gap must end after it starts' });
     return this.#ingest(run, from, to, () => {
-      const size = this.#job.output.appendLost(run.id, run.outputEnd, to);
+      const size = this.#job.output.appendGap(run.id, run.outputEnd, to);
       this.#job.runUpdater.addEvent(run, { type: 'output_gap', at: new Date().toISOString(), from: run.outputEnd, to });
       return size;
     });

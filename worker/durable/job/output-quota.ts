@@ -55,7 +55,7 @@ export class OutputQuota {
     }
     this.#recordTrimOnce(run.id, 'job', frame.start);
     this.#scheduleTrim('');
-    return this.#job.output.appendLost(run.id, frame.start, frame.start + frame.bytes.length);
+    return this.#job.output.appendGap(run.id, frame.start, frame.start + frame.bytes.length);
   }
 
   /** A run's output has grown: trims it to its limit. */

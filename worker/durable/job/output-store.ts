@@ -1,6 +1,6 @@
 /** The output of this job's runs, as rows: of each run without holes. */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
-import type { OutputPiece } from '../../shared/rpc/job-object.ts';
+import type { OutputPart } from '../../shared/rpc/job-object.ts';
 import { type OutputRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from './output-trim.ts';
 
 /**
@@ -52,7 +52,7 @@ export class OutputStore {
   }
 
   /** @returns the storage that it takes */
-  appendLost(run: string, start: number, end: number): number {
+  appendGap(run: string, start: number, end: number): number {
     const last = this.#rowBefore(run, start);
     if (last?.isGap) {
       this.#growGap(run, last.start, end);
@@ -91,7 +91,7 @@ export class OutputStore {
    *
    * A piece is at most a frame, so the sum exceeds `maxBytes` by less than that.
    */
-  read(run: string, from: number, to: number, maxBytes: number): OutputPiece[] {
+  read(run: string, from: number, to: number, maxBytes: number): OutputPart[] {
     // The piece that contains `from` starts at or before it: found by the primary key, not by a scan.
     const rows = this.#sql.exec<Row>(
       `SELECT start, "end", stream, bytes FROM output
@@ -102,14 +102,14 @@ export class OutputStore {
       from,
       to,
     );
-    const pieces: OutputPiece[] = [];
+    const pieces: OutputPart[] = [];
     let size = 0;
     for (const row of rows) {
       const start = Math.max(row.start, from);
       const end = Math.min(row.end, to);
       if (start >= end) continue;
       if (row.stream === null || row.bytes === null) {
-        pieces.push({ kind: 'lost', start, end, begin: row.start });
+        pieces.push({ kind: 'gap', start, end, begin: row.start });
       } else {
         const bytes = new Uint8Array(row.bytes).subarray(start - row.start, end - row.start);
         pieces.push({ kind: 'bytes', start, stream: row.stream, bytes });
@@ -139,7 +139,7 @@ export class OutputStore {
   }
 
   /** The ranges that were lost on the machine or trimmed here. */
-  lost(run: string): { start: number; end: number }[] {
+  gaps(run: string): { start: number; end: number }[] {
     return this.#sql
       .exec<{ start: number; end: number }>(
         'SELECT start, "end" FROM output WHERE run = ? AND stream IS NULL ORDER BY start',

@@ -2,7 +2,7 @@
 
 import { withJitter } from '#shared/with-jitter';
 import { log } from '../../shared/log.ts';
-import { queuedKills } from '../../shared/rpc/d1-gateway.ts';
+import { unacceptedKills } from '../../shared/rpc/d1-gateway.ts';
 import type { JobContext } from './job-context.ts';
 
 /** At most this often, however many wrappers connect. */
@@ -35,7 +35,7 @@ export class QueueDrain {
     this.#running += 1;
     try {
       for (let after: string | undefined = ''; after !== undefined; ) {
-        const kills = await queuedKills(this.#job.env, this.#job.name, after);
+        const kills = await unacceptedKills(this.#job.env, this.#job.name, after);
         for (const kill of kills) this.#job.killController.accept(kill);
         after = kills.at(-1)?.id;
       }

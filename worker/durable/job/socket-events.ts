@@ -31,7 +31,7 @@ export class SocketEvents {
     switch (attachment.kind) {
       case 'wrapper': {
         const run = this.#job.runs.get(attachment.run);
-        if (run?.connected && this.#job.sockets.speaksFor(socket, run)) this.#job.liveness.linkLost(run);
+        if (run?.connected && this.#job.sockets.speaksFor(socket, run)) this.#job.liveness.linkClosed(run);
         return;
       }
       case 'viewer':

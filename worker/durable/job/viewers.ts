@@ -6,7 +6,7 @@ import { readViewerMessage, type ViewerMessage, type WatchMessage } from '#proto
 import type { FlowMode } from '#protocol/wrapper-link';
 import type { Credential } from '../../shared/credential.ts';
 import { log } from '../../shared/log.ts';
-import type { OutputPiece } from '../../shared/rpc/job-object.ts';
+import type { OutputPart } from '../../shared/rpc/job-object.ts';
 import { readUpTo, tooFarBehind } from '../sockets/viewer-backlog.ts';
 import {
   type CloseReason,
@@ -183,12 +183,12 @@ export class Viewers {
 }
 
 /** @returns the window after that */
-function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: OutputPiece): ViewerWindow {
+function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: OutputPart): ViewerWindow {
   switch (piece.kind) {
     case 'bytes':
       sendToViewer(socket, encodeOutputFrame(piece));
       return sentBytes(window, piece.start + piece.bytes.length);
-    case 'lost':
+    case 'gap':
       sendToViewer(socket, {
         type: 'gap',
         run,

@@ -17,7 +17,7 @@ export function updateKills(db: D1Database, kills: readonly Kill[]): D1PreparedS
 }
 
 /** Removes settled and expired kills from before a time that their objects have not removed, oldest first. */
-export function purgeLeftOverKills(db: D1Database, before: number, limit: number): D1PreparedStatement {
+export function purgeStaleKills(db: D1Database, before: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       // Ids begin with the time, so the primary key finds the oldest.

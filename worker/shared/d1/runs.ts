@@ -28,7 +28,7 @@ export function upsertRuns(db: D1Database, runs: readonly Run[]): D1PreparedStat
  * Removes runs that ended before a time and that their objects have not removed, oldest first, for example after D1 was
  * restored to an older state.
  */
-export function purgeLeftOverRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
+export function purgeStaleRuns(db: D1Database, endedBefore: number, limit: number): D1PreparedStatement {
   return db
     .prepare(
       `DELETE FROM runs WHERE rowid IN (

@@ -18,7 +18,7 @@ export interface D1GatewayRpc extends Rpc.DurableObjectBranded {
   registerSockets(registration: Registration): Promise<ValidCredentials>;
 
   /** A page of the kills in a job's queue, oldest first, empty at the end. */
-  queuedKills(position: QueuePosition): Promise<Kill[]>;
+  unacceptedKills(position: QueuePosition): Promise<Kill[]>;
 
   /** Writes changes to D1 and then publishes them to viewers. Returns when D1 has them. */
   commit(changes: JobChanges): Promise<Committed>;
@@ -59,8 +59,8 @@ export function registerSockets(env: Env, registration: Registration): Promise<V
   return call(env, 'sockets', async (gateway) => await gateway.registerSockets(registration));
 }
 
-export function queuedKills(env: Env, job: string, after: string): Promise<Kill[]> {
-  return call(env, 'queue', async (gateway) => await gateway.queuedKills({ job, after }));
+export function unacceptedKills(env: Env, job: string, after: string): Promise<Kill[]> {
+  return call(env, 'queue', async (gateway) => await gateway.unacceptedKills({ job, after }));
 }
 
 export function commitChanges(env: Env, changes: JobChanges): Promise<Committed> {

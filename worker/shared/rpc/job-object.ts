@@ -45,20 +45,20 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
 }
 
 export interface OutputPage {
-  readonly pieces: readonly OutputPiece[];
+  readonly pieces: readonly OutputPart[];
 }
 
-/** `lost`: the machine had to drop these bytes, or they were trimmed. */
-export type OutputPiece =
+/** `gap`: the machine had to drop these bytes, or they were trimmed. */
+export type OutputPart =
   | { readonly kind: 'bytes'; readonly start: number; readonly stream: StreamName; readonly bytes: Uint8Array }
   /** @property begin where the gap begins; `start` is where the part of it that was asked for begins */
-  | { readonly kind: 'lost'; readonly start: number; readonly end: number; readonly begin: number };
+  | { readonly kind: 'gap'; readonly start: number; readonly end: number; readonly begin: number };
 
 export interface OutputExtent {
   /** Output is stored up to here. */
   readonly end: number;
   /** The gaps in it. */
-  readonly lost: readonly { start: number; end: number }[];
+  readonly gaps: readonly { start: number; end: number }[];
 }
 
 /** Calls a job's object, and again if it is evicted during the call. */

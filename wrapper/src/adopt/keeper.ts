@@ -14,7 +14,7 @@ import type { RedactionRules } from '../redact/redactor.ts';
 import { removeDelivered } from '../state/cleanup.ts';
 import type { RunDirectory } from '../state/run-directory.ts';
 import type { State } from '../state/state-directory.ts';
-import { LaterKills } from './later-kills.ts';
+import { KillsAfterEnd } from './kills-after-end.ts';
 
 /** Pauses between looks: nothing waits for their result, and a process that lives for weeks must not cost many of them. */
 const FIRST_PAUSE_MS = 3_000;
@@ -41,7 +41,7 @@ export async function keepReachable(
   const { record, output } = await openLeftRecord(directory, () => kills.applied);
   const { limits, supervision } = directory.facts;
   const defaults = { signal: supervision.signal, graceMs: limits.grace_ms };
-  const kills = new LaterKills(tree, defaults, () => record.start().age_ms, log, {
+  const kills = new KillsAfterEnd(tree, defaults, () => record.start().age_ms, log, {
     killing: (step) => {
       const reported = withRelated(step, findRelated(tree, rules, log));
       record.recordKilling(reported);

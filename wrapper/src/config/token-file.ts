@@ -1,5 +1,5 @@
 /** The file that holds the token. */
-import { readPatiently } from './patient-file.ts';
+import { readBlockingFile } from './blocking-file.ts';
 
 type Listener = (token: string) => void;
 
@@ -11,7 +11,7 @@ const listeners = new Map<string, Listener[]>();
  * @throws what the file system says
  */
 export async function readTokenFile(path: string): Promise<string> {
-  const token = (await readPatiently(path)).trim();
+  const token = (await readBlockingFile(path)).trim();
   for (const listener of listeners.get(path) ?? []) listener(token);
   return token;
 }

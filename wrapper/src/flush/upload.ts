@@ -2,11 +2,11 @@
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { AppliedKill } from '#protocol/wrapper-link';
-import { Alarm } from '../clock/alarm.ts';
+import { LongTimer } from '../clock/long-timer.ts';
 import type { ControlPlane } from '../config/control-plane.ts';
 import type { RunAddress } from '../link/dial.ts';
 import { Link, type LinkEvents } from '../link/link.ts';
-import { RunRecord } from '../link/run-record.ts';
+import { RunReport } from '../link/run-report.ts';
 import type { Log } from '../logging/log.ts';
 import { bootId } from '../processes/process-ref.ts';
 import { SpooledOutput } from '../spool/spooled-output.ts';
@@ -56,11 +56,11 @@ export async function uploadRun(directory: RunDirectory, controlPlane: ControlPl
 export async function openLeftRecord(
   directory: RunDirectory,
   killsSince: () => readonly AppliedKill[],
-): Promise<{ readonly record: RunRecord<SpooledOutput>; readonly output: SpooledOutput }> {
+): Promise<{ readonly record: RunReport<SpooledOutput>; readonly output: SpooledOutput }> {
   const { facts } = directory;
   const end = await directory.readEnd();
   const output = await SpooledOutput.open(directory.path, await directory.finalOffset());
-  const record = new RunRecord(
+  const record = new RunReport(
     {
       run: facts.run,
       run_key: facts.run_key,
@@ -95,14 +95,14 @@ export function withoutWarnings(log: Log): Log {
 }
 
 /** @param open opens the link, which dials by itself */
-async function waitForUpload(open: (events: LinkEvents) => Link, record: RunRecord<SpooledOutput>): Promise<Upload> {
+async function waitForUpload(open: (events: LinkEvents) => Link, record: RunReport<SpooledOutput>): Promise<Upload> {
   const { output } = record;
   const now = () => performance.now();
   const bytes = output.end - output.start;
   let storedTo = output.start;
   return new Promise((resolve) => {
     let isOver = false;
-    const stalled = new Alarm(now, () => finish({ kind: 'unreachable', why: 'the control plane does not answer' }));
+    const stalled = new LongTimer(now, () => finish({ kind: 'unreachable', why: 'the control plane does not answer' }));
     const finish = (result: Upload) => {
       if (isOver) return;
       isOver = true;

@@ -63,7 +63,7 @@ export function rescue(facts: RunFacts, settings: SuccessorSettings, log: Log): 
   if (origin === null || !canSupervise(facts, settings)) return false;
   log.info(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
   const pipes = reopenPipes(origin);
-  const isStarted = startGuardian(facts, createGuardianPlan(facts, origin.leader.pid), pipes, settings, log);
+  const isStarted = guardOrphan(facts, createGuardianPlan(facts, origin.leader.pid), pipes, settings, log);
   for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
   return isStarted;
 }
@@ -74,7 +74,7 @@ export function startKeeper(facts: RunFacts, settings: SuccessorSettings, log: L
   if (origin === null) return;
   log.info(`what run ${run} of ${job} has left running is kept in reach`);
   // Their pipes need no reader any more, and our death must not end them.
-  startGuardian(
+  guardOrphan(
     facts,
     { ...createGuardianPlan(facts, origin.leader.pid), kind: 'keep' },
     { stdout: null, stderr: null },
@@ -83,7 +83,7 @@ export function startKeeper(facts: RunFacts, settings: SuccessorSettings, log: L
   );
 }
 
-function startGuardian(
+function guardOrphan(
   facts: RunFacts,
   plan: GuardianPlan,
   pipes: ReadEnds,

@@ -94,7 +94,7 @@ export interface Look {
 }
 
 /** How long SIGKILL is repeated before survivors are reported. */
-export const SWEEP_MS = 5_000;
+export const SIGKILL_REPEAT_MS = 5_000;
 /** As many as a message may list. */
 export const MAX_SURVIVORS = 64;
 /** A control plane gone mad must not fill the memory; more kills than this are never under way at once. */
@@ -109,16 +109,16 @@ export const NOT_ENDING: Termination = {
 };
 
 /** The next state and what to do, in order. `now` is the run's age in ms. */
-export function decide(state: Termination, happening: TerminationEvent, now: number): Decision {
-  switch (happening.kind) {
+export function decide(state: Termination, event: TerminationEvent, now: number): Decision {
+  switch (event.kind) {
     case 'requested':
-      return onRequest(state, happening.request, now);
+      return onRequest(state, event.request, now);
     case 'leader_exited':
       return state.stage.kind === 'running' ? unchanged({ ...state, stage: { kind: 'exited' } }) : unchanged(state);
     case 'looked':
-      return isUnderWay(state.stage) ? onLook(state, state.stage.reason, happening, now) : unchanged(state);
+      return isUnderWay(state.stage) ? onLook(state, state.stage.reason, event, now) : unchanged(state);
     case 'not_looked':
-      return continueKill(state, happening.members, now, true);
+      return continueKill(state, event.members, now, true);
   }
 }
 
@@ -149,7 +149,7 @@ function onRequest(state: Termination, request: EndRequest, now: number): Decisi
       return including(state, request, (next, isNew) =>
         reportStep(
           // Whoever has just been included gets as much time as the others had.
-          isNew ? { ...next, stage: { ...stage, giveUpAt: now + SWEEP_MS } } : next,
+          isNew ? { ...next, stage: { ...stage, giveUpAt: now + SIGKILL_REPEAT_MS } } : next,
           request.cause,
           stepAt('kill', 'SIGKILL', now),
         ),
@@ -250,7 +250,7 @@ function continueKill(state: Termination, members: readonly number[], now: numbe
 
 function escalate(state: Termination, reason: CauseKind, now: number): Decision {
   const reported = reportStepToAll(
-    { ...state, stage: { kind: 'kill', reason, giveUpAt: now + SWEEP_MS } },
+    { ...state, stage: { kind: 'kill', reason, giveUpAt: now + SIGKILL_REPEAT_MS } },
     stepAt('kill', 'SIGKILL', now),
   );
   return { next: reported.next, actions: [{ kind: 'signal', signal: 'SIGKILL' }, ...reported.actions] };

@@ -1,6 +1,6 @@
 /** Carries out what `decide` decides: signals the process tree, looks at it, and reports each step. */
 import type { AppliedKill, Killing } from '#protocol/wrapper-link';
-import { Alarm } from '../clock/alarm.ts';
+import { LongTimer } from '../clock/long-timer.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
 import {
@@ -20,7 +20,7 @@ const LAST_LOOK_MS = 100;
 const BACK_OFF = 1.5;
 /**
  * A look at a machine with very many processes takes long: at most this share of the time goes into looking. A grace may
- * be hours; the sweep is seconds, and must keep up with what forks.
+ * be hours; the SIGKILL phase takes seconds, and must keep up with what forks.
  */
 const LOOK_SHARE = { term: 0.1, kill: 0.5 };
 
@@ -43,7 +43,7 @@ export class Terminator {
   readonly #age: () => number;
   readonly #onKilling: (killing: Killing) => void;
   readonly #log: Log;
-  readonly #alarm: Alarm;
+  readonly #alarm: LongTimer;
   #state: Termination;
   #leaderCollected = false;
   #lastSeen: readonly number[] = [];
@@ -72,7 +72,7 @@ export class Terminator {
     this.#age = age;
     this.#onKilling = onKilling;
     this.#log = log;
-    this.#alarm = new Alarm(age, () => this.#look());
+    this.#alarm = new LongTimer(age, () => this.#look());
     this.#lookLater(FIRST_LOOK_MS);
     if (state.includesRelated) tree.includeRelated();
     if (state.stage.kind === 'gone') this.#setGone();
@@ -119,7 +119,7 @@ export class Terminator {
     if (isUnderWay(this.stage)) this.#look();
   }
 
-  /** Resolves at once unless the run is being ended; then when nothing is left or the sweep has given up. */
+  /** Resolves at once unless the run is being ended; then when nothing is left or the SIGKILL phase is over. */
   over(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
@@ -127,8 +127,8 @@ export class Terminator {
     });
   }
 
-  /** Resolves when the sweep is over, and never unless the run is being ended. */
-  sweepOver(): Promise<void> {
+  /** Resolves when the SIGKILL phase is over, and never unless the run is being ended. */
+  sigkillPhaseOver(): Promise<void> {
     return this.#gone;
   }
 
@@ -151,7 +151,7 @@ export class Terminator {
       const leaderCollected = this.#leaderCollected;
       return { kind: 'looked', members, leaderCollected, isHeldUnseen: leaderCollected && this.#isHeldUnseen(members) };
     } catch (error) {
-      // Not knowing is no reason to stop: SIGKILL is still sent, and the sweep's end is bounded by time.
+      // Not knowing is no reason to stop: SIGKILL is still sent, and the end of the SIGKILL phase is bounded by time.
       this.#log.info(`cannot look at the command's processes: ${describeError(error)}`);
       return { kind: 'not_looked', members: this.#lastSeen };
     }
@@ -173,9 +173,9 @@ export class Terminator {
     else this.#alarm.set(Math.min(now + ms, killAt));
   }
 
-  #handle(happening: TerminationEvent): void {
+  #handle(event: TerminationEvent): void {
     const before = this.stage.kind;
-    const { next, actions } = decide(this.#state, happening, this.#age());
+    const { next, actions } = decide(this.#state, event, this.#age());
     this.#state = next;
     for (const action of actions) {
       switch (action.kind) {

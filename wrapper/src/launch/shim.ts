@@ -28,7 +28,7 @@ export interface ShimSpec {
   readonly failureFile: string | null;
 }
 
-/** Part of such a description. */
+/** Whether the command, its directory or its environment holds bytes that are not UTF-8. */
 export function hasOwnBytes({ command, env, cwd }: Pick<ShimSpec, 'command' | 'env' | 'cwd'>): boolean {
   return [...command, cwd ?? ''].some(hasUndecodable) || Object.entries(env).some(isUndecodable);
 }

@@ -4,13 +4,13 @@ import { HEARTBEAT, RECONNECT_CAP_MS } from '#protocol/limits';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
 import { backoffMs } from '#shared/backoff';
 import { withJitter } from '#shared/with-jitter';
-import { Alarm } from '../clock/alarm.ts';
+import { LongTimer } from '../clock/long-timer.ts';
 import { TokenBucket } from '../clock/token-bucket.ts';
 import type { Log } from '../logging/log.ts';
 import { type Connection, type ConnectionEnd, describeWay, dial, type Handlers, type RunAddress } from './dial.ts';
 import { InboundBudget } from './inbound-budget.ts';
+import { type LinkAction, LinkProtocol } from './link-protocol.ts';
 import type { ReportableRun } from './reportable-run.ts';
-import { Session, type SessionAction } from './session.ts';
 
 /** The state of the link. */
 export type LinkState =
@@ -60,11 +60,11 @@ export class Link {
   readonly #record: ReportableRun;
   readonly #events: LinkEvents;
   readonly #log: Log;
-  readonly #deadline = new Alarm(now, () => this.#tick());
-  readonly #redial = new Alarm(now, () => this.#dial());
+  readonly #deadline = new LongTimer(now, () => this.#tick());
+  readonly #redial = new LongTimer(now, () => this.#dial());
   #state: LinkState = 'connecting';
   #connection: Connection | null = null;
-  #session: Session | null = null;
+  #session: LinkProtocol | null = null;
   #open = false;
   #attempt = 0;
   #capMs = RECONNECT_CAP_MS;
@@ -171,7 +171,7 @@ export class Link {
 
   #dial(): void {
     this.#redial.clear();
-    const session = new Session(this.#record, now());
+    const session = new LinkProtocol(this.#record, now());
     this.#session = session;
     this.#open = false;
     this.#retry = 'later';
@@ -199,7 +199,7 @@ export class Link {
     this.#withSession((session) => session.tick(now()));
   }
 
-  #withSession(use: (session: Session) => SessionAction[]): void {
+  #withSession(use: (session: LinkProtocol) => LinkAction[]): void {
     const session = this.#session;
     if (session === null || !this.#open) return;
     for (const action of use(session)) {
@@ -210,7 +210,7 @@ export class Link {
     if (this.#session === session) this.#deadline.set(session.deadline());
   }
 
-  #perform(action: SessionAction): void {
+  #perform(action: LinkAction): void {
     switch (action.kind) {
       case 'send':
         this.#connection?.send(JSON.stringify(action.message));

@@ -12,7 +12,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
-import { readPatiently } from '../config/patient-file.ts';
+import { readBlockingFile } from '../config/blocking-file.ts';
 import { describeError } from '../logging/log.ts';
 import { Refusal } from './refusal.ts';
 
@@ -57,7 +57,7 @@ export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise
 }
 
 async function readAuthorities(path: string): Promise<string[]> {
-  const text = await readPatiently(path).catch((error: unknown) => {
+  const text = await readBlockingFile(path).catch((error: unknown) => {
     throw new Refusal(`cannot read the authorities in LEASH_CA_FILE: ${describeError(error)}`);
   });
   const certificates = certificatesIn(text);
@@ -100,7 +100,7 @@ function nodesOwn(tls: typeof import('node:tls')): readonly string[] {
 
 async function certificatesOf(path: string): Promise<string[]> {
   // The file may be missing or not readable: then it adds nothing.
-  return certificatesIn(await readPatiently(path).catch(() => ''));
+  return certificatesIn(await readBlockingFile(path).catch(() => ''));
 }
 
 function certificatesIn(text: string): string[] {

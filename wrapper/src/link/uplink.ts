@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Killing, KillMessage } from '#protocol/wrapper-link';
 import { formatDuration } from '#shared/format-duration';
-import { Alarm } from '../clock/alarm.ts';
+import { LongTimer } from '../clock/long-timer.ts';
 import { RunningClock } from '../clock/running-clock.ts';
 import { describeError, type Log } from '../logging/log.ts';
 import type { Link, LinkEvents, LinkState } from './link.ts';
@@ -35,7 +35,7 @@ export class Uplink {
   #failure: string | null = null;
   /** Since when (performance.now()) the control plane had been out of reach when we failed. */
   #unreachableAtFailure = 0;
-  readonly #outage = new Alarm(
+  readonly #outage = new LongTimer(
     () => performance.now(),
     () => this.#warnOfOutage(),
   );

@@ -1,7 +1,7 @@
 /**
  * Hides secrets in a stream of bytes, however it is cut into chunks.
  *
- * Every byte that any value or pattern covers is hidden, and each run of hidden bytes is replaced by one [REDACTED]. So nothing is
+ * Every byte that any value or pattern covers is hidden, and each contiguous range of hidden bytes becomes one [REDACTED]. So nothing is
  * left of secrets that overlap, and it makes no difference which of them is found first.
  */
 

@@ -1,6 +1,6 @@
 /** Supervises the command when the wrapper itself has failed, with as little code as possible. */
 import { type RawExit, reportedEnd } from '#protocol/run-state';
-import { Alarm } from '../clock/alarm.ts';
+import { LongTimer } from '../clock/long-timer.ts';
 import type { LocalSignals } from '../host/local-signals.ts';
 import { LINGER_MS } from '../kill/decide.ts';
 import { Terminator } from '../kill/terminator.ts';
@@ -32,7 +32,7 @@ export async function superviseWithLeast(
   const terminator = new Terminator(tree, age, () => {}, log);
   const ending = { options, tree, terminator, started, log };
   signals.setHandler((local) => handleLocalSignal(ending, local));
-  const limit = new Alarm(age, () => endByLimit(ending, 'timeout'));
+  const limit = new LongTimer(age, () => endByLimit(ending, 'timeout'));
   limit.set(options.timeoutMs);
   const output = Promise.all([
     passOn(started.output.stdout, own.sinks.stdout),
@@ -44,7 +44,7 @@ export async function superviseWithLeast(
     raw = exit;
     terminator.leaderExited();
   });
-  await Promise.race([exited, terminator.sweepOver()]);
+  await Promise.race([exited, terminator.sigkillPhaseOver()]);
   limit.clear();
   await terminator.over();
   await Promise.race([output, new Promise((resolve) => setTimeout(resolve, LINGER_MS))]);

@@ -1,5 +1,5 @@
 /** A run's own limits: how long it may take, how long it may be silent, how long it may be offline. */
-import { Alarm } from '../clock/alarm.ts';
+import { LongTimer } from '../clock/long-timer.ts';
 
 export type LimitKind = 'timeout' | 'idle_timeout' | 'offline_limit';
 
@@ -22,14 +22,14 @@ export interface LimitsContext {
 
 export class Limits {
   readonly #age: () => number;
-  readonly #alarms: readonly Alarm[];
+  readonly #alarms: readonly LongTimer[];
   #silentSince = 0;
   #isOver = false;
 
   constructor(limits: LimitsMs, { age, offlineSince, isHeldUp, onReached }: LimitsContext) {
     this.#age = age;
     /** @param since from which age on the limit counts; null: not now */
-    const recurring = (limitMs: number | null, kind: LimitKind, since: () => number | null): Alarm => {
+    const recurring = (limitMs: number | null, kind: LimitKind, since: () => number | null): LongTimer => {
       const due = () => (since() ?? age()) + (limitMs ?? Number.POSITIVE_INFINITY);
       const whenReached = (then: () => void) => {
         if (age() >= due()) then();
@@ -38,7 +38,7 @@ export class Limits {
       };
       // Timers run first after we have been busy or stopped: what shows that the limit is not reached (output in the pipe,
       // a link that is back) has arrived by then, but is handled later in the same turn of the event loop.
-      const alarm: Alarm = new Alarm(age, () =>
+      const alarm: LongTimer = new LongTimer(age, () =>
         whenReached(() =>
           setImmediate(() => {
             if (!this.#isOver) whenReached(() => onReached(kind));

@@ -15,7 +15,7 @@ import { cookieOf } from '../launch/command-environment.ts';
 import type { LaunchState } from '../launch/launch-state.ts';
 import type { NotStarted, RunningCommand } from '../launch/start-command.ts';
 import type { RunAddress } from '../link/dial.ts';
-import { RunRecord, type StartFacts } from '../link/run-record.ts';
+import { RunReport, type StartFacts } from '../link/run-report.ts';
 import { Uplink } from '../link/uplink.ts';
 import { describeError, type Log, type OpenLog } from '../logging/log.ts';
 import type { OutputPipe } from '../output/output-pipe.ts';
@@ -63,7 +63,7 @@ export interface RunContext extends LaunchedRun {
   readonly tree: ProcessTree;
   readonly guardian: GuardianControl | null;
   readonly output: UnackedOutput;
-  readonly record: RunRecord;
+  readonly record: RunReport;
   readonly terminator: Terminator;
   readonly uplink: Uplink | null;
   readonly persistence: RunPersistence;
@@ -102,7 +102,7 @@ export function createRunContext(launched: LaunchedRun): RunContext {
   const journal = origin === null || address === null ? null : createJournal(origin.leader, log);
   const facts = createRunFacts(launched, address, origin, startFacts, journal?.path ?? null);
   const helpers: ProcessRef[] = [];
-  const guardian = startGuardian(launched, { ...facts, wrapper: self }, helpers);
+  const guardian = startGuardianOfNewRun(launched, { ...facts, wrapper: self }, helpers);
   const output = createUnackedOutput(log);
   if (journal !== null) output.useJournal(journal.output);
   if (started.kind === 'running') log.info(`started as process ${started.pid}: ${startFacts.command_line}`);
@@ -144,7 +144,7 @@ function wireContext(
     uplink?.killing(killing);
   };
   const terminator = new Terminator(tree, age, onKilling, log, checkpoint.termination);
-  const record = new RunRecord(startFacts, output, age, () => terminator.appliedKills);
+  const record = new RunReport(startFacts, output, age, () => terminator.appliedKills);
   record.exit = checkpoint.exit;
   for (const step of checkpoint.unreported_steps) record.recordKilling(step);
   if (configuration.kind === 'unsupervised') {
@@ -160,7 +160,7 @@ function wireContext(
 }
 
 /** Saves how far the run is, for a successor. */
-export function saveCheckpoint(journal: RunJournal | null, { termination }: Terminator, record: RunRecord): void {
+export function saveCheckpoint(journal: RunJournal | null, { termination }: Terminator, record: RunReport): void {
   journal?.saveCheckpoint({ termination, exit: record.exit, unreported_steps: record.unreportedSteps });
 }
 
@@ -206,7 +206,7 @@ function tryRefOf(pid: number, log: Log): ProcessRef | null {
   return null;
 }
 
-function startGuardian(
+function startGuardianOfNewRun(
   launched: LaunchedRun,
   facts: Parameters<typeof createGuardianPlan>[0],
   helpers: ProcessRef[],
@@ -227,7 +227,7 @@ function startGuardian(
   return guardian;
 }
 
-function openUplink(address: RunAddress, record: RunRecord, { version }: LaunchedRun, ending: EndContext): Uplink {
+function openUplink(address: RunAddress, record: RunReport, { version }: LaunchedRun, ending: EndContext): Uplink {
   const { log } = ending;
   log.info(
     `leash ${version}: run ${address.run} of ${address.job}, instance ${address.instance}, machine ${address.machine}`,

@@ -2,7 +2,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { RunAddress } from '../link/dial.ts';
-import type { StartFacts as TimelessFacts } from '../link/run-record.ts';
+import type { StartFacts as TimelessFacts } from '../link/run-report.ts';
 import { bootId } from '../processes/process-ref.ts';
 import type { ProcessTreeOrigin } from '../processes/process-tree.ts';
 import type { Supervision } from '../state/run-file.ts';

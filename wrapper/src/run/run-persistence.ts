@@ -9,7 +9,7 @@ import { withTimeout } from '#shared/with-timeout';
 import { ensureFlusher, startFlusherIfNeeded } from '../flush/background.ts';
 import { rescueOrphans, type SuccessorSettings, startKeeper } from '../guardian/rescue.ts';
 import type { RunAddress } from '../link/dial.ts';
-import type { RunRecord } from '../link/run-record.ts';
+import type { RunReport } from '../link/run-report.ts';
 import type { Unreported } from '../link/uplink.ts';
 import { describeError } from '../logging/log.ts';
 import type { UnackedOutput } from '../output/unacked-output.ts';
@@ -25,7 +25,7 @@ import {
 import { createRunDirectory, type RunDirectory } from '../state/run-directory.ts';
 import type { RunFacts } from '../state/run-file.ts';
 import { openState, openStateOrFallback, type State } from '../state/state-directory.ts';
-import { type MemoryCopy, persistInMemory } from './persist-in-memory.ts';
+import { type MemoryCopy, saveToMemory } from './memory-fallback.ts';
 import type { LaunchedRun } from './run-context.ts';
 
 /**
@@ -68,7 +68,7 @@ export type StorageSource =
 export class RunPersistence {
   readonly #launched: LaunchedRun;
   readonly #address: RunAddress | null;
-  readonly #record: RunRecord;
+  readonly #record: RunReport;
   readonly #output: UnackedOutput;
   readonly #facts: NewRunFacts;
   /** What the run may use of the disk, if there is enough for all runs. */
@@ -88,7 +88,7 @@ export class RunPersistence {
     launched: LaunchedRun,
     address: RunAddress | null,
     source: StorageSource,
-    record: RunRecord,
+    record: RunReport,
     output: UnackedOutput,
   ) {
     this.#launched = launched;
@@ -303,13 +303,7 @@ export class RunPersistence {
     if (completion === null) return Promise.resolve(null);
     const end = { complete: completion, unreported_steps: [...unreportedSteps] };
     const facts = storage?.directory.facts ?? this.#facts;
-    const kept = persistInMemory(
-      facts,
-      end,
-      this.#output.start,
-      storage?.directory.path ?? null,
-      this.#launched.settings,
-    );
+    const kept = saveToMemory(facts, end, this.#output.start, storage?.directory.path ?? null, this.#launched.settings);
     return withTimeout(kept, END_MS, { fallback: null });
   }
 

@@ -16,7 +16,7 @@ import { watchTree } from '../processes/watch-tree.ts';
 import { redactLine } from '../redact/redactor.ts';
 import { endByLimit, endReason, handleLocalSignal } from './end-command.ts';
 import { Limits } from './limits.ts';
-import { Recording } from './recording.ts';
+import { RedactedOutput } from './redacted-output.ts';
 import { type RunContext, type SupervisedCommand, saveCheckpoint } from './run-context.ts';
 
 /** How the command ended, or that it was never started. */
@@ -63,7 +63,7 @@ async function supervise(command: SupervisedCommand, context: RunContext): Promi
     terminator.leaderExited();
   });
   // A process that even SIGKILL can't end never exits; then the sweep's end is the run's.
-  await Promise.race([exited, terminator.sweepOver()]);
+  await Promise.race([exited, terminator.sigkillPhaseOver()]);
   limits.clear();
   unwatch();
   await terminator.over();
@@ -104,8 +104,8 @@ function startLimits(context: RunContext): Limits {
   return limits;
 }
 
-function startRecording({ log, output, rules, uplink, journal, heldBack }: RunContext): Recording {
-  const recording = new Recording(
+function startRecording({ log, output, rules, uplink, journal, heldBack }: RunContext): RedactedOutput {
+  const recording = new RedactedOutput(
     rules,
     (stream, bytes) => {
       output.append(stream, bytes);
@@ -125,7 +125,7 @@ function startReading(
   command: SupervisedCommand,
   context: RunContext,
   limits: Limits,
-  recording: Recording,
+  recording: RedactedOutput,
 ): OutputReader {
   const events: OutputEvents = {
     output: (stream, bytes) => {

@@ -101,12 +101,12 @@ test('a TLS handshake that hangs is given up in time', async () => {
 /** The link on a machine whose own list of authorities is this, in modules of its own: files of tests share theirs. */
 async function onMachineWith(list: string): Promise<typeof import('../support/dialling.ts')> {
   vi.resetModules();
-  vi.doMock(import('../../src/config/patient-file.ts'), async (original) => {
-    const { readPatiently } = await original();
-    return { readPatiently: (file) => (file.startsWith('/etc/') ? Promise.resolve(list) : readPatiently(file)) };
+  vi.doMock(import('../../src/config/blocking-file.ts'), async (original) => {
+    const { readBlockingFile } = await original();
+    return { readBlockingFile: (file) => (file.startsWith('/etc/') ? Promise.resolve(list) : readBlockingFile(file)) };
   });
   onTestFinished(() => {
-    vi.doUnmock('../../src/config/patient-file.ts');
+    vi.doUnmock('../../src/config/blocking-file.ts');
     vi.resetModules();
   });
   return await import('../support/dialling.ts');

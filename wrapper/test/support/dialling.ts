@@ -5,7 +5,7 @@ import { waitFor } from '#testing/wait-for';
 import { OutputBuffer } from '../../src/buffer/output-buffer.ts';
 import { type Connection, type ConnectionEnd, dial, type RunAddress } from '../../src/link/dial.ts';
 import { Link } from '../../src/link/link.ts';
-import { RunRecord } from '../../src/link/run-record.ts';
+import { RunReport } from '../../src/link/run-report.ts';
 
 export type To = Partial<RunAddress['controlPlane']> & { readonly baseUrl: string };
 
@@ -74,7 +74,7 @@ export function linkTo(to: To): Linked {
   runs += 1;
   const run = `01J${String(runs).padStart(23, '0')}`;
   const output = new OutputBuffer(100_000_000);
-  const record = new RunRecord(
+  const record = new RunReport(
     {
       run,
       run_key: '0'.repeat(32),

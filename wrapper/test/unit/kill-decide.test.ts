@@ -5,7 +5,7 @@ import {
   type EndRequest,
   LINGER_MS,
   NOT_ENDING,
-  SWEEP_MS,
+  SIGKILL_REPEAT_MS,
   type Termination,
   type TerminationEvent,
 } from '../../src/kill/decide.ts';
@@ -80,15 +80,15 @@ test('a further kill that includes it sends the first signal to those that have 
 test('what is included while SIGKILL goes round gets as much time as the others', () => {
   const { story, end } = play(
     [10, kill(KILL_1, 0)],
-    [10 + SWEEP_MS - 1, including(kill(KILL_2, 0))],
-    [10 + SWEEP_MS + 1, looked([7])],
+    [10 + SIGKILL_REPEAT_MS - 1, including(kill(KILL_2, 0))],
+    [10 + SIGKILL_REPEAT_MS + 1, looked([7])],
   );
   expect(story.slice(-3)).toEqual([
-    `${9 + SWEEP_MS} include_related`,
-    `${9 + SWEEP_MS} 2:kill`,
-    `${11 + SWEEP_MS} !SIGKILL`,
+    `${9 + SIGKILL_REPEAT_MS} include_related`,
+    `${9 + SIGKILL_REPEAT_MS} 2:kill`,
+    `${11 + SIGKILL_REPEAT_MS} !SIGKILL`,
   ]);
-  expect(end.stage).toMatchObject({ kind: 'kill', giveUpAt: 9 + 2 * SWEEP_MS });
+  expect(end.stage).toMatchObject({ kind: 'kill', giveUpAt: 9 + 2 * SIGKILL_REPEAT_MS });
 });
 
 test('signal, grace, SIGKILL, and again until nothing is left', () => {
@@ -126,9 +126,9 @@ test('an empty group whose leader has not been collected is not gone yet', () =>
 });
 
 test('the sweep is bounded, and reports who survived', () => {
-  const { end, story } = play([0, kill(KILL_1, 0, 'SIGKILL')], [SWEEP_MS, looked([4, 5])]);
+  const { end, story } = play([0, kill(KILL_1, 0, 'SIGKILL')], [SIGKILL_REPEAT_MS, looked([4, 5])]);
   expect(end.stage).toEqual({ kind: 'gone', reason: 'operator', survivors: [4, 5], unnamedSurvivors: false });
-  expect(story).toEqual(['0 !SIGKILL', '0 1:kill', `${SWEEP_MS} 1:gone`]);
+  expect(story).toEqual(['0 !SIGKILL', '0 1:kill', `${SIGKILL_REPEAT_MS} 1:gone`]);
   expect(appliedKills(end)).toMatchObject([{ kill: KILL_1, phase: 'gone', survivors: [4, 5] }]);
 });
 
@@ -168,14 +168,20 @@ test.each(['timeout', 'idle_timeout', 'offline_limit', 'local_signal'] as const)
 
 test('at most 64 survivors are reported by their pids', () => {
   const many = Array.from({ length: 100 }, (_, index) => index + 2);
-  const { end } = play([0, kill(KILL_1, 0)], [SWEEP_MS, looked(many)]);
+  const { end } = play([0, kill(KILL_1, 0)], [SIGKILL_REPEAT_MS, looked(many)]);
   expect(end.stage).toMatchObject({ survivors: many.slice(0, 64), unnamedSurvivors: true });
 });
 
 test('while nothing can be seen, SIGKILL comes in time and is repeated, and nobody is said to be gone', () => {
   const blind: TerminationEvent = { kind: 'not_looked', members: [8] };
-  const { story, end } = play([0, kill(KILL_1, 100)], [50, blind], [100, blind], [110, blind], [100 + SWEEP_MS, blind]);
-  expect(story.slice(3)).toEqual(['100 !SIGKILL', '100 1:kill', '110 !SIGKILL', `${100 + SWEEP_MS} 1:gone`]);
+  const { story, end } = play(
+    [0, kill(KILL_1, 100)],
+    [50, blind],
+    [100, blind],
+    [110, blind],
+    [100 + SIGKILL_REPEAT_MS, blind],
+  );
+  expect(story.slice(3)).toEqual(['100 !SIGKILL', '100 1:kill', '110 !SIGKILL', `${100 + SIGKILL_REPEAT_MS} 1:gone`]);
   expect(end.stage).toMatchObject({ kind: 'gone', survivors: [8] });
 });
 
@@ -217,9 +223,14 @@ describe('while something that no look shows holds the output', () => {
   });
 
   test('it is reported next to those that have a name', () => {
-    const { end } = play([0, kill(KILL_1, 0)], [1, lookedHeld([4])], [SWEEP_MS, lookedHeld([4])]);
+    const { end } = play([0, kill(KILL_1, 0)], [1, lookedHeld([4])], [SIGKILL_REPEAT_MS, lookedHeld([4])]);
     expect(end.stage).toMatchObject({ survivors: [4], unnamedSurvivors: true });
-    const letGo = play([0, kill(KILL_1, 0)], [1, lookedHeld([4])], [2, looked([4])], [SWEEP_MS, lookedHeld([4])]).end;
+    const letGo = play(
+      [0, kill(KILL_1, 0)],
+      [1, lookedHeld([4])],
+      [2, looked([4])],
+      [SIGKILL_REPEAT_MS, lookedHeld([4])],
+    ).end;
     expect(letGo.stage).toMatchObject({ survivors: [4], unnamedSurvivors: false });
   });
 });
@@ -228,7 +239,7 @@ test.each<[string, TerminationEvent]>([
   ['the processes could never be looked at', { kind: 'not_looked', members: [] }],
   ['the command itself was never collected', looked([], false)],
 ])('that nothing is left is not said when %s', (_, happening) => {
-  const { end } = play([0, kill(KILL_1, 0)], [SWEEP_MS, happening]);
+  const { end } = play([0, kill(KILL_1, 0)], [SIGKILL_REPEAT_MS, happening]);
   expect(end.stage).toMatchObject({ kind: 'gone', survivors: [], unnamedSurvivors: true });
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Killing } from '#protocol/wrapper-link';
-import { NOT_ENDING, SWEEP_MS } from '../../src/kill/decide.ts';
+import { NOT_ENDING, SIGKILL_REPEAT_MS } from '../../src/kill/decide.ts';
 import { killTree } from '../../src/kill/kill-tree.ts';
 import { type KillableTree, Terminator } from '../../src/kill/terminator.ts';
 import { silent } from '../support/silent-log.ts';
@@ -90,7 +90,7 @@ test('what holds the output without being a survivor is reported too', async () 
   made.watchOutput({ isOpen: () => true, drain: () => {} });
   kill('SIGTERM', 0);
   made.leaderExited();
-  await vi.advanceTimersByTimeAsync(SWEEP_MS + 1_000);
+  await vi.advanceTimersByTimeAsync(SIGKILL_REPEAT_MS + 1_000);
   await made.over();
   expect(steps.at(-1)).toMatchObject({ phase: 'gone', survivors: [7, 8], unnamed_survivors: true });
 });
@@ -160,7 +160,7 @@ test('of a process tree without a wrapper, too, survivors are reported', async (
     signal: () => false,
   };
   const ended = killTree(tree, { signal: 'SIGTERM', graceMs: 0 }, silent);
-  await vi.advanceTimersByTimeAsync(SWEEP_MS + 1_000);
+  await vi.advanceTimersByTimeAsync(SIGKILL_REPEAT_MS + 1_000);
   expect(await ended).toEqual([7, 8]);
 });
 

@@ -219,7 +219,7 @@ function Filters({ filter, names }: FiltersProps) {
         <button type="button" class="chip" aria-pressed={true} onClick={() => setFilter({ subject: null })}>
           About {known.get(subject) ?? subject}
           <span aria-hidden="true">×</span>
-          <span class="unseen">: clear filter</span>
+          <span class="visually-hidden">: clear filter</span>
         </button>
       )}
       <DensityToggle />

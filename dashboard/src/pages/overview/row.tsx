@@ -12,13 +12,13 @@ import type { Row } from './rows.ts';
 
 type RowOfKind<Kind extends Row['kind']> = Omit<Extract<Row, { kind: Kind }>, 'kind'>;
 
-interface Doing {
+interface RowActions {
   readonly selection: Selection;
   ask(scope: KillScope): void;
 }
 
 /** @property job for the only run of its job: otherwise the job has a row of its own above */
-export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & Doing) {
+export function RunRow({ run, job, selection, ask }: RowOfKind<'run'> & RowActions) {
   const what = `${run.job} on ${run.machine}`;
   return (
     <article class={job === null ? 'row inner' : 'row'} data-run={run.id} data-state={run.state}>
@@ -58,7 +58,14 @@ export function FoldSign() {
 }
 
 /** Several runs of one job. */
-export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<'job'> & Doing & { toggle(): void }) {
+export function JobRow({
+  job,
+  runs,
+  isOpen,
+  selection,
+  ask,
+  toggle,
+}: RowOfKind<'job'> & RowActions & { toggle(): void }) {
   const killing = runs.filter(({ state }) => state === 'killing').length;
   const away = runs.filter(({ connected }) => !connected).length;
   const machines = new Set(runs.map(({ machine }) => machine)).size;
@@ -69,7 +76,7 @@ export function JobRow({ job, runs, isOpen, selection, ask, toggle }: RowOfKind<
         <button type="button" class="fold" aria-expanded={isOpen} onClick={toggle}>
           <FoldSign />
           {away === 0 ? `${runs.length} running` : countText(runs.length, 'run')}
-          <span class="unseen"> of {job.name}, listed below</span>
+          <span class="visually-hidden"> of {job.name}, listed below</span>
         </button>
       </div>
       <div class="cell-name">
@@ -113,7 +120,7 @@ export function IdleRow({ job, ends, count }: RowOfKind<'idle'>) {
           {job.name}
         </Link>
         <Link to={runPath({ id: last.run, job: job.name })} class="last-run">
-          View last run<span class="unseen"> of {job.name}</span>
+          View last run<span class="visually-hidden"> of {job.name}</span>
         </Link>
       </div>
       <div class="cell-machine" title={machinesTitle(ends, count)}>

@@ -44,7 +44,7 @@ export interface Overview {
   readonly counts: Readonly<Record<Section, number>>;
 }
 
-export interface OverviewWishes {
+export interface OverviewOptions {
   readonly filter: Filter;
   /** One section alone; null for all. */
   readonly only: Section | null;
@@ -55,7 +55,7 @@ export interface OverviewWishes {
 /** More runs of one job than this are folded at first: they would hide the other jobs. */
 const FOLDED_FROM = 20;
 
-export function overviewOf(fleet: Fleet, { filter, only, toggled }: OverviewWishes): Overview {
+export function overviewOf(fleet: Fleet, { filter, only, toggled }: OverviewOptions): Overview {
   const running: Run[] = [];
   const suspicious: Run[] = [];
   for (const run of fleet.open.values()) {

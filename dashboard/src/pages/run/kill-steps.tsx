@@ -59,7 +59,7 @@ function StepItem({ step, progress }: { readonly step: Step; readonly progress: 
       <span class="step-mark" aria-hidden="true" />
       <span class="step-name">
         {stepName(step, progress)}
-        <span class="unseen">
+        <span class="visually-hidden">
           {step.state === 'done' ? ', done' : step.state === 'skipped' ? ', not needed' : ', not yet'}
         </span>
       </span>

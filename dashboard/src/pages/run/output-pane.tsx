@@ -84,7 +84,7 @@ function Pane({ run, follower, feed }: OutputPaneProps & { readonly feed: Output
           <OutputBox box={box} feed={feed} total={total} terminal={terminal} toEnd={toEnd} />
         )}
       </div>
-      <p id="output-hint" class="unseen">
+      <p id="output-hint" class="visually-hidden">
         Arrow keys, Page Up, Page Down, Home and End scroll; Escape leaves. For screen readers use “Text view” (loaded
         part) or “Raw” (all output).
       </p>

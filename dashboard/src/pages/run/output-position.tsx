@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals';
 import type { Run, RunEvent } from '#protocol/api';
 import type { OutputFeed } from '../../output/output-feed.ts';
-import { LogBar } from './log-bar.tsx';
+import { OutputBar } from './output-bar.tsx';
 import { copiedText, positionText } from './output-labels.ts';
-import { useLogNavigation } from './use-log-navigation.ts';
+import { useOutputNavigation } from './use-output-navigation.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
 interface OutputPositionProps {
@@ -20,7 +20,7 @@ interface OutputPositionProps {
 /** Which part of the log is shown, and the ways to the others. */
 export function OutputPosition({ run, events, feed, total, terminal, isCopied, toEnd }: OutputPositionProps) {
   const { window } = feed;
-  const { isLong, gaps, place, go } = useLogNavigation({ run, events, feed, total, terminal, toEnd });
+  const { isLong, gaps, place, go } = useOutputNavigation({ run, events, feed, total, terminal, toEnd });
   /** Where the reader is about to go by the bar. */
   const aim = useSignal<number | null>(null);
   const toStart = () => {
@@ -38,7 +38,7 @@ export function OutputPosition({ run, events, feed, total, terminal, isCopied, t
       </span>
       {window.start > 0 && <LoadEarlier feed={feed} toStart={toStart} />}
       {!feed.isLive && window.next < total && <LoadLater feed={feed} />}
-      {isLong && <LogBar total={total} loaded={window} gaps={gaps} place={place} aim={aim} go={go} />}
+      {isLong && <OutputBar total={total} loaded={window} gaps={gaps} place={place} aim={aim} go={go} />}
     </div>
   );
 }

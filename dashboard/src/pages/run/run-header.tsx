@@ -35,7 +35,7 @@ function Elapsed({ run }: { readonly run: Run }) {
   return (
     <>
       <span>
-        <span class="unseen">Running for </span>
+        <span class="visually-hidden">Running for </span>
         <Duration from={run.started_at} to={null} />
       </span>
       {!run.connected && run.disconnected_since !== null && (

@@ -21,7 +21,7 @@ interface DeleteDialogProps {
 export function DeleteDialog({ token, own, close, deleted }: DeleteDialogProps) {
   const request = useDialogRequest();
   const no = useRef<HTMLButtonElement | null>(null);
-  // What can't be undone is not what Enter does unseen.
+  // What can't be undone is not what Enter does visually-hidden.
   useLayoutEffect(() => no.current?.focus(), []);
   const isBusy = request.isBusy.value;
   return (

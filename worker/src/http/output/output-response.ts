@@ -3,7 +3,7 @@ import { GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, t
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
 import { log } from '../../../shared/log.ts';
-import { callJob, type OutputExtent, type OutputPiece } from '../../../shared/rpc/job-object.ts';
+import { callJob, type OutputExtent, type OutputPart } from '../../../shared/rpc/job-object.ts';
 import { ApiError } from '../../api-error.ts';
 import type { AppContext } from '../context.ts';
 import { type ByteRange, type RangeRequest, resolveRange, withoutGaps } from './byte-range.ts';
@@ -40,9 +40,9 @@ interface OutputSlice extends ByteRange {
 /** The output from an offset, or the last `tail` bytes, to its end. */
 export async function outputResponse(c: AppContext, run: Run, request: OutputRequest): Promise<Response> {
   const { stream, marksGaps } = request;
-  const { end, lost } = await extentOf(c, run);
+  const { end, gaps: stored } = await extentOf(c, run);
   const start = request.tail === null ? Math.min(request.offset, end) : Math.max(0, end - request.tail);
-  const gaps = lost.map((gap) => ({ ...gap, start: Math.max(gap.start, start) })).filter((gap) => gap.end > start);
+  const gaps = stored.map((gap) => ({ ...gap, start: Math.max(gap.start, start) })).filter((gap) => gap.end > start);
   return respond(
     c,
     run,
@@ -62,9 +62,9 @@ export async function outputResponse(c: AppContext, run: Run, request: OutputReq
  * @throws ApiError `range_not_satisfiable` if no byte of the range is stored
  */
 export async function rangeResponse(c: AppContext, run: Run, request: RangeRequest): Promise<Response> {
-  const { end, lost } = await extentOf(c, run);
+  const { end, gaps: stored } = await extentOf(c, run);
   const requested = resolveRange(request, end);
-  const parts = withoutGaps(requested, lost);
+  const parts = withoutGaps(requested, stored);
   const part = request.kind === 'suffix' ? parts.at(-1) : parts[0];
   if (part === undefined) throw notSatisfiable(requested, end);
   return respond(
@@ -156,11 +156,11 @@ function outputStream(c: AppContext, run: Run, slice: OutputSlice): ReadableStre
   });
 }
 
-function pieceBytes(piece: OutputPiece, { stream, gaps, marksGaps }: OutputSlice, isAtLineStart: boolean): Uint8Array {
+function pieceBytes(piece: OutputPart, { stream, gaps, marksGaps }: OutputSlice, isAtLineStart: boolean): Uint8Array {
   switch (piece.kind) {
     case 'bytes':
       return stream === null || piece.stream === stream ? piece.bytes : NO_BYTES;
-    case 'lost':
+    case 'gap':
       // This was trimmed after the headers, which list the gaps, were sent.
       if (withoutGaps(piece, gaps).length > 0) {
         throw new Error(`the bytes from ${piece.start} to ${piece.end} were removed while they were being read`);
@@ -175,6 +175,6 @@ function gapLine({ start, end }: ByteRange): string {
   return `[leash: ${missing} of the output ${are} missing here, from offset ${start} to ${end}]\n`;
 }
 
-function pieceEnd(piece: OutputPiece): number {
+function pieceEnd(piece: OutputPart): number {
   return piece.kind === 'bytes' ? piece.start + piece.bytes.length : piece.end;
 }

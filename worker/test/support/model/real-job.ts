@@ -128,14 +128,14 @@ export function interceptD1(): void {
     async registerSockets(): Promise<ValidCredentials> {
       return { secrets: new Map(), sessions: new Map() };
     },
-    async queuedKills(position: QueuePosition): Promise<Kill[]> {
+    async unacceptedKills(position: QueuePosition): Promise<Kill[]> {
       if (position.job !== d1.job) return [];
       d1.asked += 1;
       try {
         refuseIfAway();
         if (!d1.holdsKills) return [];
         await flushToD1(getByName('changes'));
-        return await getByName('queue').queuedKills(position);
+        return await getByName('queue').unacceptedKills(position);
       } finally {
         d1.asked -= 1;
       }
@@ -294,7 +294,7 @@ export class RealJob {
         const texts = pieces.map((piece) =>
           piece.kind === 'bytes' ? new TextDecoder().decode(piece.bytes) : '_'.repeat(piece.end - piece.start),
         );
-        return { text: texts.join(''), lost: [...object.outputExtent(run).lost] };
+        return { text: texts.join(''), lost: [...object.outputExtent(run).gaps] };
       }),
     );
   }

@@ -2,7 +2,7 @@
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type ControlPlane, configure } from '../../config/control-plane.ts';
 import { type FlushResult, flushOnce, keepFlushing } from '../../flush/flusher.ts';
-import { type ForeignRuns, survey, type UnreadableRun } from '../../flush/survey.ts';
+import { type ForeignRuns, findUnsentRuns, type UnreadableRun } from '../../flush/unsent-runs.ts';
 import { commandLine } from '../../format/command-line.ts';
 import { rescueOrphans } from '../../guardian/rescue.ts';
 import { openStateOrFallback, type State } from '../../state/state-directory.ts';
@@ -35,7 +35,7 @@ async function flush(args: FlushOptions, { settings, log, print }: SubcommandCon
     args.forMs === null
       ? await flushOnce(state, controlPlane, log)
       : await keepFlushing(state, controlPlane, args.forMs, log);
-  const { waiting, ...others } = await survey(state, controlPlane);
+  const { waiting, ...others } = await findUnsentRuns(state, controlPlane);
   const isTried = new Set(flushed?.left.map(({ run }) => run));
   // What is for another flusher to send is no concern of ours.
   const untried = flushed === null ? [] : waiting.filter((run) => !isTried.has(run));

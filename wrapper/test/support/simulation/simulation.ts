@@ -8,7 +8,7 @@ import { type Random, randomFrom } from '#testing/random';
 import type { ByteRange } from '#testing/stored-run';
 import { OutputBuffer } from '../../../src/buffer/output-buffer.ts';
 import type { ReportableRun } from '../../../src/link/reportable-run.ts';
-import { type RecoveredEnd, RunRecord, type StartFacts } from '../../../src/link/run-record.ts';
+import { type RecoveredEnd, RunReport, type StartFacts } from '../../../src/link/run-report.ts';
 import { FetchedOutput } from './fetched-output.ts';
 import { JobObject } from './job-object.ts';
 import { Printed } from './printed.ts';
@@ -87,7 +87,7 @@ class Simulation {
   readonly #printed = new Printed();
   readonly #object: JobObject;
   readonly #log: OutputBuffer;
-  readonly #record: RunRecord;
+  readonly #record: RunReport;
   readonly #sources: FetchedOutput[] = [];
   readonly #wrappers: SimulatedWrapper[] = [];
   readonly #kills = new Map<string, AppliedKill>();
@@ -204,7 +204,7 @@ class Simulation {
     return wire;
   }
 
-  #speakFor(record: RunRecord, log: OutputBuffer, holes: readonly ByteRange[]): void {
+  #speakFor(record: RunReport, log: OutputBuffer, holes: readonly ByteRange[]): void {
     const source = new FetchedOutput(log, holes, this.#time, this.#random, this.#scenario.laterPercent);
     const run: ReportableRun = {
       output: source,
@@ -231,8 +231,8 @@ class Simulation {
     this.#wrappers.push(wrapper);
   }
 
-  #newRecord(log: OutputBuffer, recovered: RecoveredEnd | null = null): RunRecord {
-    return new RunRecord(
+  #newRecord(log: OutputBuffer, recovered: RecoveredEnd | null = null): RunReport {
+    return new RunReport(
       FACTS,
       log,
       () => Math.round(this.#time.now),

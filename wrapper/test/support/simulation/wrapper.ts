@@ -4,8 +4,8 @@ import { encodeOutputFrame, type OutputFrame } from '#protocol/output-frame';
 import { type Killing, type KillMessage, readObjectMessage } from '#protocol/wrapper-link';
 import { backoffMs } from '#shared/backoff';
 import type { Random } from '#testing/random';
+import { type LinkAction, LinkProtocol } from '../../../src/link/link-protocol.ts';
 import type { ReportableRun } from '../../../src/link/reportable-run.ts';
-import { Session, type SessionAction } from '../../../src/link/session.ts';
 import type { VirtualTime } from './virtual-time.ts';
 import type { Wire } from './wire.ts';
 
@@ -17,7 +17,7 @@ export class SimulatedWrapper {
   readonly #run: ReportableRun;
   readonly #connect: () => Wire;
   readonly #onKill: (kill: KillMessage) => void;
-  #session: Session | null = null;
+  #session: LinkProtocol | null = null;
   #wire: Wire | null = null;
   #attempt = 0;
   #gone = false;
@@ -69,7 +69,7 @@ export class SimulatedWrapper {
   #dial(): void {
     if (this.#gone) return;
     const wire = this.#connect();
-    const session = new Session(this.#run, this.#time.now);
+    const session = new LinkProtocol(this.#run, this.#time.now);
     this.#wire = wire;
     this.#session = session;
     this.#inFlight = [];
@@ -96,7 +96,7 @@ export class SimulatedWrapper {
     this.#time.after(pauseMs, () => this.#dial());
   }
 
-  #talk(use: (session: Session) => SessionAction[]): void {
+  #talk(use: (session: LinkProtocol) => LinkAction[]): void {
     const session = this.#session;
     if (session === null) return;
     for (const action of use(session)) {
@@ -109,7 +109,7 @@ export class SimulatedWrapper {
     this.#cancelTick = this.#time.after(wait, () => this.#talk(() => session.tick(this.#time.now)));
   }
 
-  #act(action: SessionAction, session: Session): void {
+  #act(action: LinkAction, session: LinkProtocol): void {
     switch (action.kind) {
       case 'send':
         if (action.message.type !== 'start' && action.message.type !== 'killing' && action.message.type !== 'alive') {
@@ -146,7 +146,7 @@ export class SimulatedWrapper {
     }
   }
 
-  #mustBeAccepted(session: Session, what: string): void {
+  #mustBeAccepted(session: LinkProtocol, what: string): void {
     if (!session.accepted) this.faults.push(`${what} before the start was acked`);
   }
 

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { RunningClock, TURN_MS } from '../../src/clock/running-clock.ts';
-import { readPatiently } from '../../src/config/patient-file.ts';
+import { readBlockingFile } from '../../src/config/blocking-file.ts';
 import { onTokenRead, readTokenFile } from '../../src/config/token-file.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -26,21 +26,21 @@ test('a file is read again each time, and one that was not there is read once it
 });
 
 test.each(['/dev/zero', '/proc/self'])('%s is no such file', async (file) => {
-  await expect(readPatiently(file)).rejects.toThrow();
+  await expect(readBlockingFile(file)).rejects.toThrow();
 });
 
 test('a FIFO is read when somebody writes to it, by one read at a time, and what came out of it is known from then on', async () => {
   const file = fifo();
-  const first = readPatiently(file);
+  const first = readBlockingFile(file);
   // A second that hangs would take a second thread of the pool.
-  expect(readPatiently(file)).toBe(first);
+  expect(readBlockingFile(file)).toBe(first);
   // The opening of the writer waits for a reader.
   const writer = await fs.promises.open(file, 'w');
   await writer.write('tok');
   await writer.write('en');
   await writer.close();
   expect(await first).toBe('token');
-  expect(await readPatiently(file)).toBe('token');
+  expect(await readBlockingFile(file)).toBe('token');
 });
 
 test('a FIFO that nobody writes to is given up', async () => {
@@ -51,7 +51,7 @@ test('a FIFO that nobody writes to is given up', async () => {
     return nowMs;
   });
   onTestFinished(() => clock.mockRestore());
-  await expect(readPatiently(file)).rejects.toThrow('nobody has written to the FIFO within 10 s');
+  await expect(readBlockingFile(file)).rejects.toThrow('nobody has written to the FIFO within 10 s');
 });
 
 test('time in which the process works or gets no turn counts for nothing, and what is left for less', () => {

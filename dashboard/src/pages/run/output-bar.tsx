@@ -4,12 +4,12 @@ import type { Signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { formatBytes } from '#shared/format-bytes';
 import type { Gap } from '../../api/calls.ts';
-import { keyStep } from './log-places.ts';
+import { keyStep } from './output-positions.ts';
 
 /** A held key keeps moving; positions passed on the way are not loaded. */
 const REST_MS = 200;
 
-interface LogBarProps {
+interface OutputBarProps {
   readonly total: number;
   readonly loaded: { readonly start: number; readonly next: number };
   readonly gaps: readonly Gap[];
@@ -20,7 +20,7 @@ interface LogBarProps {
   go(offset: number): void;
 }
 
-export function LogBar({ total, loaded, gaps, place, aim, go }: LogBarProps) {
+export function OutputBar({ total, loaded, gaps, place, aim, go }: OutputBarProps) {
   const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
   const value = Math.min(aim.value ?? place, total);
   const land = () => {

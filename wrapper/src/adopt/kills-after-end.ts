@@ -5,7 +5,7 @@ import { Terminator } from '../kill/terminator.ts';
 import type { Log } from '../logging/log.ts';
 import type { ProcessTree } from '../processes/process-tree.ts';
 
-export interface LaterKillEvents {
+export interface KillsAfterEndEvents {
   killing(step: Killing): void;
   /** A kill is over: something less may be left. */
   gone(): void;
@@ -19,12 +19,12 @@ export interface KillDefaults {
 /** A control plane gone mad must not fill the memory. */
 const MAX_REMEMBERED = 200;
 
-export class LaterKills {
+export class KillsAfterEnd {
   readonly #defaults: KillDefaults;
   readonly #tree: ProcessTree;
   readonly #age: () => number;
   readonly #log: Log;
-  readonly #events: LaterKillEvents;
+  readonly #events: KillsAfterEndEvents;
   #finished: readonly AppliedKill[] = [];
   #terminator: Terminator | null = null;
 
@@ -32,7 +32,7 @@ export class LaterKills {
    * @param defaults the signal and grace for kills that name none
    * @param age the run's age in ms, whole
    */
-  constructor(tree: ProcessTree, defaults: KillDefaults, age: () => number, log: Log, events: LaterKillEvents) {
+  constructor(tree: ProcessTree, defaults: KillDefaults, age: () => number, log: Log, events: KillsAfterEndEvents) {
     this.#defaults = defaults;
     this.#tree = tree;
     this.#age = age;
@@ -65,7 +65,7 @@ export class LaterKills {
   #startTerminator(): Terminator {
     const { killing, gone } = this.#events;
     const terminator = new Terminator(leaderless(this.#tree), this.#age, killing, this.#log);
-    void terminator.sweepOver().then(() => {
+    void terminator.sigkillPhaseOver().then(() => {
       // What it could not end may be tried again by another kill.
       this.#finished = [...this.#finished, ...terminator.appliedKills].slice(-MAX_REMEMBERED);
       this.#terminator = null;

@@ -31,7 +31,7 @@ const fromFifos = new Map<string, string>();
  *
  * @throws what the file system says
  */
-export function readPatiently(path: string): Promise<string> {
+export function readBlockingFile(path: string): Promise<string> {
   const known = reading.get(path);
   if (known !== undefined) return known;
   const text = readText(path).finally(() => reading.delete(path));

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { StreamName } from '#protocol/output-frame';
 import { linesBetween, offsetOfLine } from '../src/output/line-offsets.ts';
 import { OutputWindow } from '../src/output/output-window.ts';
-import { beginningOf, keyStep, openingFor } from '../src/pages/run/log-places.ts';
+import { beginningOf, keyStep, openingFor } from '../src/pages/run/output-positions.ts';
 
 const NO_MODIFIER = { ctrlKey: false, metaKey: false, altKey: false };
 const GAPS = [{ start: 100, end: 200 }];

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { MAX_UNACKED_BYTES } from '#protocol/limits';
 import type { Complete, ObjectMessage } from '#protocol/wrapper-link';
 import { OutputBuffer } from '../../src/buffer/output-buffer.ts';
+import { type LinkAction, LinkProtocol } from '../../src/link/link-protocol.ts';
 import type { OutputSource, ReportableRun } from '../../src/link/reportable-run.ts';
-import { RunRecord } from '../../src/link/run-record.ts';
-import { Session, type SessionAction } from '../../src/link/session.ts';
+import { RunReport } from '../../src/link/run-report.ts';
 
-function newRecord(capacity = 10_000_000): RunRecord<OutputBuffer> {
+function newRecord(capacity = 10_000_000): RunReport<OutputBuffer> {
   const facts = {
     run: '01J00000000000000000000000',
     run_key: '0'.repeat(32),
@@ -15,7 +15,7 @@ function newRecord(capacity = 10_000_000): RunRecord<OutputBuffer> {
     version: '0',
     limits: { timeout_ms: null, grace_ms: 0 },
   };
-  return new RunRecord(
+  return new RunReport(
     facts,
     new OutputBuffer(capacity),
     () => 0,
@@ -25,7 +25,7 @@ function newRecord(capacity = 10_000_000): RunRecord<OutputBuffer> {
 
 /** A session as it is after the start was acked at 0. */
 function accepted(record: ReportableRun, ack: Partial<Extract<ObjectMessage, { of: 'start' }>> = {}) {
-  const session = new Session(record, 0);
+  const session = new LinkProtocol(record, 0);
   session.opened(0);
   const actions = say(
     session,
@@ -44,16 +44,16 @@ function accepted(record: ReportableRun, ack: Partial<Extract<ObjectMessage, { o
   return { session, actions };
 }
 
-function say(session: Session, message: ObjectMessage, now: number): SessionAction[] {
+function say(session: LinkProtocol, message: ObjectMessage, now: number): LinkAction[] {
   return session.received(JSON.stringify(message), now);
 }
 
-function ackOutput(session: Session, offset: number, now: number): SessionAction[] {
+function ackOutput(session: LinkProtocol, offset: number, now: number): LinkAction[] {
   return say(session, { type: 'ack', of: 'output', offset }, now);
 }
 
 /** Actions in short. */
-function brief(actions: SessionAction[]): string[] {
+function brief(actions: LinkAction[]): string[] {
   return actions.map((action) => {
     switch (action.kind) {
       case 'send':
@@ -80,7 +80,7 @@ test('the first frame is the start, and nothing but control follows until it is 
   const record = newRecord();
   record.output.append('stdout', Buffer.alloc(100_000));
   record.recordCompletion(END);
-  const session = new Session(record, 0);
+  const session = new LinkProtocol(record, 0);
   expect(brief(session.opened(0))).toEqual(['start']);
   expect(session.outputGrew(5_000)).toEqual([]);
   expect(session.completed(5_000)).toEqual([]);
@@ -202,7 +202,7 @@ test('output leaves no faster than at a pace that spares the command, but for a 
   const { session } = accepted(record);
   record.output.append('stdout', Buffer.alloc(15 * MAX_UNACKED_BYTES));
   let sent = 0;
-  const take = (actions: SessionAction[]) => {
+  const take = (actions: LinkAction[]) => {
     for (const action of actions) if (action.kind === 'send_output') sent += action.frame.bytes.length;
   };
   take(session.outputGrew(1));
@@ -285,7 +285,7 @@ test('heartbeats are sent as often as the object asks, and silence ends the sess
 });
 
 test('a start that nobody acks is silence too', () => {
-  const session = new Session(newRecord(), 0);
+  const session = new LinkProtocol(newRecord(), 0);
   session.opened(0);
   expect(brief(session.tick(15_000))).toEqual(['hang up, retry later']);
 });
@@ -314,7 +314,7 @@ test.each([
 });
 
 test('a peer that answers heartbeats and never accepts the run is hung up on', () => {
-  const session = new Session(newRecord(), 0);
+  const session = new LinkProtocol(newRecord(), 0);
   session.opened(0);
   for (let now = 5_000; now < 15_000; now += 5_000) {
     expect(brief(session.tick(now))).toEqual(['send_heartbeat']);

@@ -32,7 +32,7 @@ export interface MemoryCopy {
  * @param onDisk the run's directory there; null when it has none
  * @returns null where there is no memory for it. Never fails.
  */
-export async function persistInMemory(
+export async function saveToMemory(
   facts: NewRunFacts,
   end: Omit<RunEnd, 'version'>,
   outputFrom: number,

@@ -4,7 +4,7 @@ import type { ListedRun } from '../state/run-listing.ts';
 import { isBeingSent, isToBeSent, listRuns } from '../state/run-listing.ts';
 import type { State } from '../state/state-directory.ts';
 
-export interface Survey {
+export interface UnsentRuns {
   /** Ids of runs that are ours to send, and that no process has at the moment. */
   readonly waiting: readonly string[];
   /** How many runs another process is sending, to any control plane. */
@@ -31,7 +31,7 @@ export interface UnreadableRun {
 }
 
 /** Never fails. */
-export async function survey({ directory, processes }: State, controlPlane: ControlPlane): Promise<Survey> {
+export async function findUnsentRuns({ directory, processes }: State, controlPlane: ControlPlane): Promise<UnsentRuns> {
   const listed = await listRuns(directory, processes);
   return {
     waiting: listed.filter((each) => isToBeSent(each, controlPlane, processes)).map(({ run }) => run),

@@ -2,7 +2,7 @@
 const LONGEST_TIMER_MS = 2 ** 30;
 
 /** A timer for any moment, however far off; setting it again replaces the previous moment. */
-export class Alarm {
+export class LongTimer {
   readonly #now: () => number;
   readonly #ring: () => void;
   #timer: NodeJS.Timeout | null = null;

@@ -7,7 +7,7 @@ import { type RedactionRules, Redactor } from '../redact/redactor.ts';
  * Redacts the command's output and passes it on. Never throws: a fault ends the recording, because output that isn't
  * redacted must not leave the machine, but not the reading, which the command waits for.
  */
-export class Recording {
+export class RedactedOutput {
   readonly #redactors: Readonly<Record<StreamName, Redactor>>;
   readonly #onFault: (error: unknown) => void;
   readonly #onHeld: (held: HeldBytes) => void;

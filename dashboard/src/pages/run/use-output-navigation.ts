@@ -4,12 +4,12 @@ import type { RunEvent } from '#protocol/api';
 import type { Gap } from '../../api/calls.ts';
 import { type OutputFeed, TAIL_BYTES } from '../../output/output-feed.ts';
 import type { RunName } from '../../state/run-ref.ts';
-import { beginningOf, openingFor } from './log-places.ts';
+import { beginningOf, openingFor } from './output-positions.ts';
 import { useGaps } from './use-gaps.ts';
 import { usePositionInAddress } from './use-position-in-address.ts';
 import type { TerminalHandle } from './use-terminal.ts';
 
-export interface LogNavigationOptions {
+export interface OutputNavigationOptions {
   readonly run: RunName;
   readonly events: readonly RunEvent[];
   readonly feed: OutputFeed;
@@ -18,7 +18,7 @@ export interface LogNavigationOptions {
   toEnd(): void;
 }
 
-export interface LogNavigation {
+export interface OutputNavigation {
   /** Whether there has been more of it than what is loaded. */
   readonly isLong: boolean;
   readonly gaps: readonly Gap[];
@@ -27,7 +27,14 @@ export interface LogNavigation {
   go(offset: number): void;
 }
 
-export function useLogNavigation({ run, events, feed, total, terminal, toEnd }: LogNavigationOptions): LogNavigation {
+export function useOutputNavigation({
+  run,
+  events,
+  feed,
+  total,
+  terminal,
+  toEnd,
+}: OutputNavigationOptions): OutputNavigation {
   const { window } = feed;
   const isLong = useRef(false);
   // Once there, the bar stays: what has the focus must not go because all is loaded now.

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { redactionRules } from '../../src/redact/redactor.ts';
-import { Recording } from '../../src/run/recording.ts';
+import { RedactedOutput } from '../../src/run/redacted-output.ts';
 
 test('what is held back is reported as long as it is, and not once the end has recorded it', () => {
   const recorded: string[] = [];
   const held: string[] = [];
-  const recording = new Recording(
+  const recording = new RedactedOutput(
     redactionRules([Buffer.from('secret')]),
     (_stream, bytes) => recorded.push(Buffer.from(bytes).toString()),
     () => {},

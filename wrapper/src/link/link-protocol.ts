@@ -17,7 +17,7 @@ import {
 import { formatDuration } from '#shared/format-duration';
 import type { ReportableRun } from './reportable-run.ts';
 
-export type SessionAction =
+export type LinkAction =
   | { readonly kind: 'send'; readonly message: WrapperMessage }
   | { readonly kind: 'send_output'; readonly frame: OutputFrame }
   | { readonly kind: 'send_heartbeat' }
@@ -59,7 +59,7 @@ interface OffsetRange {
   readonly to: number;
 }
 
-export class Session {
+export class LinkProtocol {
   readonly #record: ReportableRun;
   #phase: Start['phase'] = 'running';
   #accepted = false;
@@ -112,7 +112,7 @@ export class Session {
   }
 
   /** The connection is open. */
-  opened(now: number): SessionAction[] {
+  opened(now: number): LinkAction[] {
     this.#lastFrameAt = now;
     this.#acceptedBy = now + this.#silenceMs;
     const start = this.#record.start();
@@ -121,7 +121,7 @@ export class Session {
   }
 
   /** A text frame came. Never throws, whatever it holds. */
-  received(frame: string, now: number): SessionAction[] {
+  received(frame: string, now: number): LinkAction[] {
     this.#lastFrameAt = now;
     if (frame === HEARTBEAT) return [];
     const read = readObjectMessage(frame);
@@ -141,18 +141,18 @@ export class Session {
   }
 
   /** There is more output. */
-  outputGrew(now: number): SessionAction[] {
+  outputGrew(now: number): LinkAction[] {
     return this.#pump(now);
   }
 
   /** Output for which `read` returned `later` may be readable now. */
-  outputReadable(now: number): SessionAction[] {
+  outputReadable(now: number): LinkAction[] {
     this.#awaited = null;
     return this.#pump(now);
   }
 
   /** Reports a step of a kill. */
-  killing(killing: Killing): SessionAction[] {
+  killing(killing: Killing): LinkAction[] {
     if (killing.kill === null) {
       // On the ack of the start everything that was not received is sent.
       if (!this.#accepted) return [];
@@ -162,17 +162,17 @@ export class Session {
   }
 
   /** The record has got its completion. */
-  completed(now: number): SessionAction[] {
+  completed(now: number): LinkAction[] {
     return this.#accepted ? [...this.#sendCompletion(now), ...this.#pump(now)] : [];
   }
 
   /** The record's `left` has changed. */
-  leftChanged(now: number): SessionAction[] {
+  leftChanged(now: number): LinkAction[] {
     return this.#completeAcked ? [...this.#sendLeft(now), ...this.#ifAllStored()] : [];
   }
 
   /** Call when `deadline()` is reached. */
-  tick(now: number): SessionAction[] {
+  tick(now: number): LinkAction[] {
     if (now - this.#lastFrameAt >= this.#silenceMs) {
       return [{ kind: 'hang_up', why: `heard nothing for ${formatDuration(this.#silenceMs)}`, retry: 'later' }];
     }
@@ -182,7 +182,7 @@ export class Session {
     if (this.#owedSince !== null && now - this.#owedSince >= MAX_UNSTORED_MS) {
       return [{ kind: 'hang_up', why: `nothing was stored for ${formatDuration(MAX_UNSTORED_MS)}`, retry: 'later' }];
     }
-    const actions: SessionAction[] = [];
+    const actions: LinkAction[] = [];
     if (now >= this.#heartbeatAt) {
       actions.push({ kind: 'send_heartbeat' });
       this.#heartbeatAt = now + this.#heartbeatMs;
@@ -198,7 +198,7 @@ export class Session {
     return Math.min(this.#lastFrameAt + this.#silenceMs, this.#heartbeatAt, givenUpAt, this.#flushAt());
   }
 
-  #onMessage(message: Received, now: number): SessionAction[] {
+  #onMessage(message: Received, now: number): LinkAction[] {
     switch (message.type) {
       case 'ack':
         return this.#onAck(message, now);
@@ -214,7 +214,7 @@ export class Session {
     }
   }
 
-  #onAck(ack: Ack, now: number): SessionAction[] {
+  #onAck(ack: Ack, now: number): LinkAction[] {
     // Frames are handled in order: what was sent before something that is acked now has been received. (An ack that was in
     // flight when a step was sent doesn't cover it; then an event may be missing, but never the end's reason.)
     this.#record.stepsReported(this.#steps.splice(0));
@@ -231,7 +231,7 @@ export class Session {
     }
   }
 
-  #onStartAck(ack: Extract<Ack, { of: 'start' }>, now: number): SessionAction[] {
+  #onStartAck(ack: Extract<Ack, { of: 'start' }>, now: number): LinkAction[] {
     if (this.#accepted) return [{ kind: 'note', text: 'ignored a second ack of the start' }];
     const { output, unreportedSteps } = this.#record;
     this.#accepted = true;
@@ -240,7 +240,7 @@ export class Session {
     this.#silenceMs = Math.min(ack.silence_ms, MAX_SILENCE_MS);
     this.#heartbeatAt = now + this.#heartbeatMs;
     const reconnectCapMs = Math.min(ack.reconnect_cap_ms, MAX_RECONNECT_CAP_MS);
-    const actions: SessionAction[] = [
+    const actions: LinkAction[] = [
       { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null },
     ];
     if (ack.offset > output.end) {
@@ -255,7 +255,7 @@ export class Session {
     return [...actions, ...this.#sendCompletion(now), ...this.#pump(now), ...this.#ifAllStored()];
   }
 
-  #onOutputAck(offset: number, now: number): SessionAction[] {
+  #onOutputAck(offset: number, now: number): LinkAction[] {
     if (offset > this.#highestSent) {
       return [{ kind: 'note', text: `ignored an ack up to ${offset}: only ${this.#highestSent} was sent` }];
     }
@@ -270,7 +270,7 @@ export class Session {
     return [{ kind: 'stored' }, ...this.#pump(now), ...this.#ifAllStored()];
   }
 
-  #onError(error: Extract<Received, { type: 'error' }>, now: number): SessionAction[] {
+  #onError(error: Extract<Received, { type: 'error' }>, now: number): LinkAction[] {
     const text = `the control plane says ${error.code}: ${error.message}`;
     if (error.code === 'gap' && error.expected !== undefined && error.retry !== 'never') {
       return this.#rewind(error.expected, now);
@@ -279,7 +279,7 @@ export class Session {
     return [{ kind: 'note', text }];
   }
 
-  #rewind(expected: number, now: number): SessionAction[] {
+  #rewind(expected: number, now: number): LinkAction[] {
     if (!this.#accepted || expected > this.#highestSent) {
       return [{ kind: 'note', text: `ignored a request to rewind to ${expected}` }];
     }
@@ -297,7 +297,7 @@ export class Session {
     return this.#pump(now);
   }
 
-  #sendCompletion(now: number): SessionAction[] {
+  #sendCompletion(now: number): LinkAction[] {
     const { completion } = this.#record;
     if (completion === null || this.#completeSent) return [];
     this.#completeSent = true;
@@ -306,7 +306,7 @@ export class Session {
   }
 
   /** Only once the job object has the completion, which is sent again after the list: its ack covers both. */
-  #sendLeft(now: number): SessionAction[] {
+  #sendLeft(now: number): LinkAction[] {
     const { left, completion } = this.#record;
     if (left === null || left === this.#leftReported || completion === null) return [];
     this.#leftReported = left;
@@ -318,7 +318,7 @@ export class Session {
     ];
   }
 
-  #ifAllStored(): SessionAction[] {
+  #ifAllStored(): LinkAction[] {
     const { completion, output, keepsLinkOpen } = this.#record;
     if (keepsLinkOpen) return [];
     if (this.#phase === 'abandoned') return this.#acked < output.end ? [] : [{ kind: 'all_stored' }];
@@ -327,8 +327,8 @@ export class Session {
   }
 
   /** Sends what is due, up to the window. */
-  #pump(now: number): SessionAction[] {
-    const actions: SessionAction[] = [];
+  #pump(now: number): LinkAction[] {
+    const actions: LinkAction[] = [];
     this.#updatePending(now);
     if (!this.#accepted || now < this.#flushAt()) return actions;
     for (;;) {
@@ -349,13 +349,13 @@ export class Session {
     return actions;
   }
 
-  #sendGap({ from, to }: OffsetRange): SessionAction {
+  #sendGap({ from, to }: OffsetRange): LinkAction {
     this.#gaps.push({ from, to });
     this.#sent = to;
     return { kind: 'send', message: { type: 'gap', from, to } };
   }
 
-  #sendOutput(frame: OutputFrame, now: number): SessionAction {
+  #sendOutput(frame: OutputFrame, now: number): LinkAction {
     this.#sent = frame.start + frame.bytes.length;
     this.#frameEnds.push(this.#sent);
     this.#pacedUntil = Math.max(this.#pacedUntil, now) + frame.bytes.length / MAX_BYTES_PER_MS;

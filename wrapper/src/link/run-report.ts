@@ -22,7 +22,7 @@ const MAX_APPLIED_KILLS = 100;
 /** A person may hold Ctrl-C down. */
 const MAX_UNREPORTED_STEPS = 20;
 
-export class RunRecord<Output extends OutputSource = OutputSource> {
+export class RunReport<Output extends OutputSource = OutputSource> {
   readonly facts: StartFacts;
   readonly output: Output;
   readonly #age: () => number;
@@ -46,13 +46,13 @@ export class RunRecord<Output extends OutputSource = OutputSource> {
    */
   constructor(
     facts: StartFacts,
-    log: Output,
+    output: Output,
     age: () => number,
     appliedKills: () => readonly AppliedKill[],
     recovered: RecoveredEnd | null = null,
   ) {
     this.facts = facts;
-    this.output = log;
+    this.output = output;
     this.#age = age;
     this.#appliedKills = appliedKills;
     this.isAbandoned = recovered !== null && recovered.completion === null;
