@@ -97,7 +97,7 @@ test('a run whose wrapper is killed is taken over: its output continues, and a k
   const ended = await environment().run(run.id, ({ final }) => final, 'the end of it');
   expect(ended).toMatchObject({ state: 'killed', exit_code: 143, successor: 1 });
   expect(isAlive(pid)).toBe(false);
-  expect(await wrapper.leash('orphans')).toEqual({ code: 0, stdout: 'there are no orphans\n' });
+  expect(await wrapper.leash('orphans')).toEqual({ code: 0, stdout: 'no orphans found\n' });
 });
 
 /** A run that a slow machine is late with counts as lost for a while, and its kill as settled: both are opened again. */

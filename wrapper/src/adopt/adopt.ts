@@ -76,7 +76,7 @@ export async function adopt(
   const successor = supervision.successor + 1;
   const ours = { ...supervision, successor, guardian: parentGuardian(), journal: journal?.path ?? null };
   if (storage !== null) await recordTakeover(storage.directory, ours, log);
-  log.info(`taken over by process ${process.pid}: the wrapper before it is gone`);
+  log.info(`taken over by process ${process.pid}: the previous wrapper has died`);
   const guardian = new ParentGuardian();
   const signals = new LocalSignals([]);
   const context = createAdoptedRunContext(launched, {
@@ -112,7 +112,7 @@ async function recordTakeover(directory: RunDirectory, supervision: Supervision,
     await directory.takeOver(supervision);
   } catch (error) {
     // The disk is full, say. The next successor takes us for the wrapper before us, and finds all that it needs.
-    log.info(`that the run has been taken over is not on disk: ${describeError(error)}`);
+    log.info(`cannot record on disk that this run has been taken over: ${describeError(error)}`);
   }
 }
 
@@ -145,7 +145,7 @@ function continueJournal({ journal }: Supervision, { output }: InheritedOutput, 
     return made;
   } catch (error) {
     // It has been removed, or the memory is full.
-    log.info(`there is no journal of this run any more: ${describeError(error)}`);
+    log.info(`cannot continue the journal of this run: ${describeError(error)}`);
     return null;
   }
 }
@@ -230,7 +230,7 @@ function optionsOf(facts: RunFacts, supervision: Supervision): RunOptions {
 }
 
 function configurationOf({ control_plane: target }: RunFacts, settings: Environment): Configuration {
-  if (target === null) return { kind: 'unsupervised', why: 'it was started so' };
+  if (target === null) return { kind: 'unsupervised', why: 'it was started unsupervised' };
   const withAuthorities = target.ca_file === null ? settings : { ...settings, LEASH_CA_FILE: target.ca_file };
   return configure({ url: target.url, tokenFile: target.token_file }, withAuthorities);
 }

@@ -36,7 +36,7 @@ function pipeOf(stream: StreamName, { pipes }: ProcessTreeOrigin, log: Log): Out
     return inheritedPipe(fd);
   } catch (error) {
     // EBADF: the guardian has closed it, because it was no longer read.
-    log.info(`the command's ${stream} is not read: ${describeError(error)}`);
+    log.info(`cannot read the command's ${stream}: ${describeError(error)}`);
     return null;
   }
 }

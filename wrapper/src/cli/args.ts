@@ -1,4 +1,4 @@
-/** What the command line asks for. */
+/** Parses the command line. */
 import { DEFAULT_GRACE_MS } from '#protocol/limits';
 import { RunId } from '#protocol/names';
 import { extractGuardedRun } from '../guardian/guardian.ts';
@@ -8,7 +8,7 @@ import { duration, name, readFlags, readFlagsAndWords, signalName, UsageError } 
 import { parseRunArgs } from './run-options.ts';
 
 export interface FlushOptions {
-  /** How long to keep trying; null: each spool once. */
+  /** How long to keep trying; null tries each run once. */
   readonly forMs: number | null;
   readonly url: string | null;
   readonly tokenFile: string | null;
@@ -16,16 +16,16 @@ export interface FlushOptions {
   readonly verbose: boolean;
 }
 
-/** How what has lost its wrapper is ended. */
+/** How the processes of an orphan are ended. */
 export interface KillOptions {
   readonly signal: NodeJS.Signals;
   readonly graceMs: number;
-  /** Whether related processes is to be ended, too. */
+  /** Whether related processes are ended, too. */
   readonly includeRelated: boolean;
 }
 
 export interface OrphansOptions {
-  /** Only these; empty: all. */
+  /** Only these; all when empty. */
   readonly runs: readonly string[];
   readonly kill: KillOptions | null;
   readonly verbose: boolean;
@@ -40,11 +40,11 @@ export type Invocation =
   | { readonly kind: 'run'; readonly args: RunOptions; readonly detachment: Detachment | null }
   | { readonly kind: 'flush'; readonly args: FlushOptions }
   | { readonly kind: 'orphans'; readonly args: OrphansOptions }
-  /** Between leash and its guardians: in no help. `kill`: the run is to be ended instead. */
+  /** Internal, started by guardians. With `kill` the run is ended instead of taken over. */
   | { readonly kind: 'adopt'; readonly run: string; readonly kill: KillOptions | null }
   | { readonly kind: 'usage_error'; readonly message: string; readonly topic: Topic };
 
-/** Reads the arguments that follow `leash`, and takes what leash itself has told this process out of `env`. */
+/** Reads the arguments that follow `leash`, and removes leash's internal variables from `env`. */
 export function parseInvocation(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Invocation {
   const [first, ...rest] = argv;
   const topic = TOPICS.find((each) => each === first) ?? 'leash';
@@ -68,7 +68,7 @@ function parse(first: string | undefined, rest: readonly string[], env: NodeJS.P
       return { kind: 'version' };
     case 'run': {
       const taken = extractDetachment(rest, env);
-      if (taken === null) throw new UsageError('--detachment is only for leash itself to use');
+      if (taken === null) throw new UsageError('--detachment is for internal use only');
       const { detachment, rest: words } = taken;
       const args = parseRunArgs(words);
       return args === null ? { kind: 'help', topic: 'run' } : { kind: 'run', args, detachment };
@@ -80,12 +80,12 @@ function parse(first: string | undefined, rest: readonly string[], env: NodeJS.P
     case 'adopt': {
       const parsed = parseOrphans(rest);
       if (parsed.kind !== 'orphans') return parsed;
-      // Only a guardian of an older leash names it here.
+      // Only guardians of older versions pass the run as an argument.
       const [run = extractGuardedRun(env) ?? ''] = parsed.args.runs;
       return { kind: 'adopt', run: name('RUN', RunId, run), kill: parsed.args.kill };
     }
     default:
-      throw new UsageError(`there is no \`leash ${first}\``);
+      throw new UsageError(`unknown command: ${first}`);
   }
 }
 
@@ -103,7 +103,7 @@ function parseFlush(argv: readonly string[]): Invocation {
       verbose: { ...flag, short: 'v' },
       help: { ...flag, short: 'h' },
     },
-    'leash flush takes no words: it sends all there is',
+    'leash flush takes no arguments: it sends every unsent run',
   );
   if (flags.help) return { kind: 'help', topic: 'flush' };
   return {
@@ -129,7 +129,7 @@ function parseOrphans(argv: readonly string[]): Invocation {
   });
   if (flags.help) return { kind: 'help', topic: 'orphans' };
   const isManner = flags.signal !== undefined || flags.grace !== undefined || flags['include-related'] === true;
-  if (!flags.kill && isManner) throw new UsageError('--signal, --grace and --include-related go with --kill');
+  if (!flags.kill && isManner) throw new UsageError('--signal, --grace and --include-related require --kill');
   return {
     kind: 'orphans',
     args: {

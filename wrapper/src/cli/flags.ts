@@ -1,4 +1,4 @@
-/** Reading flags and their values. What can't be read is a `UsageError` that says what would be right. */
+/** Reads flags and their values. An invalid one throws a `UsageError` that says what is valid. */
 import os from 'node:os';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import * as v from 'valibot';
@@ -9,7 +9,7 @@ export class UsageError extends Error {}
 
 type Flags = NonNullable<ParseArgsConfig['options']>;
 
-/** @param onPositional what to say when a word stands where no word belongs */
+/** @param onPositional the error for an unexpected positional argument */
 export function readFlags<const Options extends Flags>(
   argv: readonly string[],
   options: Options,
@@ -18,7 +18,7 @@ export function readFlags<const Options extends Flags>(
   return parse({ args: [...argv], strict: true, allowPositionals: false, options }, onPositional).values;
 }
 
-/** The same with words between the flags. */
+/** The same, with positional arguments. */
 export function readFlagsAndWords<const Options extends Flags>(argv: readonly string[], options: Options) {
   return parse({ args: [...argv], strict: true, allowPositionals: true, options }, '');
 }
@@ -27,17 +27,17 @@ function parse<const Config extends ParseArgsConfig>(config: Config, onPositiona
   try {
     return parseArgs(config);
   } catch (error) {
-    // parseArgs throws for what it can't read, with a message that says what; of some only the first sentence helps.
+    // Of some messages of parseArgs only the first sentence helps.
     const message = error instanceof Error ? error.message : String(error);
     if (/positional/.test(message) && onPositional !== '') throw new UsageError(onPositional);
     throw new UsageError(aboutDash(message) ?? firstSentence(message));
   }
 }
 
-/** Of a value that looks like a flag. */
+/** For a value that looks like a flag. */
 function aboutDash(message: string): string | null {
   const option = /^Option '.*?(--[\w-]+)[^']*' argument is ambiguous/.exec(message)?.[1];
-  return option === undefined ? null : `${option} takes a value; one that begins with a dash is written ${option}=-…`;
+  return option === undefined ? null : `${option} requires a value; if it begins with a dash, write ${option}=-…`;
 }
 
 function firstSentence(message: string): string {
@@ -48,7 +48,7 @@ function firstSentence(message: string): string {
 export function duration(option: string, text: string | undefined): number | null {
   if (text === undefined) return null;
   const ms = parseDuration(text);
-  if (ms === null) throw new UsageError(`${option} ${text}: not a duration; write e.g. 90s, 5m, 2h or 500ms`);
+  if (ms === null) throw new UsageError(`${option} ${text}: not a duration; use e.g. 90s, 5m, 2h or 500ms`);
   return ms;
 }
 
@@ -56,7 +56,7 @@ export function duration(option: string, text: string | undefined): number | nul
 export function size(option: string, text: string | undefined): number | null {
   if (text === undefined) return null;
   const bytes = parseSize(text);
-  if (bytes === null) throw new UsageError(`${option} ${text}: not a size; write e.g. 64M, 512K or 1G`);
+  if (bytes === null) throw new UsageError(`${option} ${text}: not a size; use e.g. 64M, 512K or 1G`);
   return bytes;
 }
 
@@ -65,11 +65,11 @@ export function signalName(option: string, text: string): NodeJS.Signals {
   const upper = text.toUpperCase();
   const full = upper.startsWith('SIG') ? upper : `SIG${upper}`;
   const known = Object.keys(os.constants.signals).find((each): each is NodeJS.Signals => each === full);
-  if (known === undefined) throw new UsageError(`${option} ${text}: no such signal; write e.g. TERM, INT or HUP`);
+  if (known === undefined) throw new UsageError(`${option} ${text}: unknown signal; use e.g. TERM, INT or HUP`);
   return known;
 }
 
-/** A name that follows its rule. */
+/** A name that is valid by its schema. */
 export function name(option: string, schema: v.GenericSchema<string, string>, text: string): string {
   const parsed = v.safeParse(schema, text);
   if (!parsed.success) throw new UsageError(`${option} ${text}: ${parsed.issues[0].message}`);

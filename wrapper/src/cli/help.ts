@@ -1,4 +1,4 @@
-/** What `--help` says. At most 100 characters a line: it is read in terminals. */
+/** The texts of `--help`. At most 100 characters a line: they are read in terminals. */
 import type { Topic } from './args.ts';
 
 const LEASH = `leash: see what runs on your machines, read its output live, and stop it.

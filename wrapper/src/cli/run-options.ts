@@ -44,14 +44,14 @@ const FLAGS = {
  * Reads what follows `leash run`.
  *
  * @returns null when help is asked for
- * @throws {UsageError} for what it can't read
+ * @throws {UsageError} for invalid arguments
  */
 export function parseRunArgs(argv: readonly string[]): RunOptions | null {
   const split = argv.indexOf('--');
-  const flags = readFlags(split === -1 ? argv : argv.slice(0, split), FLAGS, 'the command goes after --');
+  const flags = readFlags(split === -1 ? argv : argv.slice(0, split), FLAGS, 'the command must come after --');
   if (flags.help) return null;
   const words = split === -1 ? [] : argv.slice(split + 1);
-  if (flags.job === undefined) throw new UsageError('--job is missing');
+  if (flags.job === undefined) throw new UsageError('--job is required');
   return {
     job: name('--job', JobName, flags.job),
     instance: optional(flags.instance, (value) => name('--instance', InstanceName, value)),
@@ -81,9 +81,9 @@ export function parseRunArgs(argv: readonly string[]): RunOptions | null {
 
 function command(words: readonly string[], isShell: boolean): Pick<RunOptions, 'command' | 'shellLine'> {
   const [program, ...rest] = words;
-  if (program === undefined || program === '') throw new UsageError('the command is missing: leash run … -- COMMAND');
+  if (program === undefined || program === '') throw new UsageError('a command is required: leash run … -- COMMAND');
   if (!isShell) return { command: [program, ...rest], shellLine: null };
-  if (rest.length > 0) throw new UsageError("with --shell the command line is one argument: -- 'first | second'");
+  if (rest.length > 0) throw new UsageError("with --shell the command line must be one argument: -- 'first | second'");
   return { command: ['/bin/sh', '-c', program], shellLine: shown(program) };
 }
 
@@ -91,14 +91,14 @@ function optional<Value>(text: string | undefined, read: (text: string) => Value
   return text === undefined ? null : read(text);
 }
 
-/** Nothing and 0 both mean: no limit. */
+/** No flag and 0 both mean no limit. */
 function limit(option: string, value: string | undefined): number | null {
   return duration(option, value) || null;
 }
 
 function grace(value: string | undefined): number {
   const ms = duration('--grace', value) ?? DEFAULT_GRACE_MS;
-  if (ms > MAX_GRACE_MS) throw new UsageError('--grace is at most a day');
+  if (ms > MAX_GRACE_MS) throw new UsageError('--grace must be at most 1d');
   return ms;
 }
 
@@ -109,7 +109,7 @@ function oneOf<const Word extends string>(
   value: string | undefined,
 ): Word {
   const chosen = words.find((word) => word === (value ?? words[0]));
-  if (chosen === undefined) throw new UsageError(`${option} ${value}: it is ${words.join(' or ')}`);
+  if (chosen === undefined) throw new UsageError(`${option} ${value}: must be ${words.join(' or ')}`);
   return chosen;
 }
 
@@ -118,7 +118,7 @@ function additions(pairs: readonly string[] = []): Record<string, string> {
     pairs.map((pair) => {
       const at = pair.indexOf('=');
       // The value is not repeated: it may be a secret.
-      if (at < 1) throw new UsageError('--env takes NAME=VALUE');
+      if (at < 1) throw new UsageError('--env must be NAME=VALUE');
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
@@ -126,7 +126,7 @@ function additions(pairs: readonly string[] = []): Record<string, string> {
 
 function redaction(isOff: boolean, patterns: readonly string[] = []): RedactionOption {
   if (!isOff) return { kind: 'on', patterns: patterns.map(pattern) };
-  if (patterns.length > 0) throw new UsageError('--redact and --no-redact exclude each other');
+  if (patterns.length > 0) throw new UsageError('--redact and --no-redact are mutually exclusive');
   return { kind: 'off' };
 }
 
@@ -138,6 +138,6 @@ function pattern(source: string): RegExp {
 
 function spoolLimit(value: string | undefined): number | null {
   const bytes = size('--spool-limit', value);
-  if (bytes !== null && bytes < LEAST_SPOOL_LIMIT_BYTES) throw new UsageError('--spool-limit is at least 64K');
+  if (bytes !== null && bytes < LEAST_SPOOL_LIMIT_BYTES) throw new UsageError('--spool-limit must be at least 64K');
   return bytes;
 }

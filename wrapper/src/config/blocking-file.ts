@@ -59,7 +59,7 @@ async function readText(path: string): Promise<string> {
 async function whyNotRoots(path: string): Promise<string | null> {
   if (process.getuid?.() !== 0) return null;
   const owners = await pathOwners(resolve(path));
-  return owners.kind === 'shared' ? `${owners.why} (root reads only what nobody else can exchange)` : null;
+  return owners.kind === 'shared' ? `${owners.why} (root only reads files that no other user can replace)` : null;
 }
 
 async function readFifo(file: FileHandle, path: string): Promise<string> {
@@ -75,7 +75,7 @@ async function readFifo(file: FileHandle, path: string): Promise<string> {
         return bytes;
       }
     }
-    if (known === undefined) throw new Error(`nobody has written to the FIFO within ${limitMs / 1_000} s`);
+    if (known === undefined) throw new Error(`no data was written to the FIFO within ${limitMs / 1_000} s`);
     return Buffer.alloc(0);
   });
   const result = hasBegun ? text : (known ?? text);
@@ -89,7 +89,7 @@ async function readAll(next: () => Promise<Uint8Array | null>): Promise<string> 
   let size = 0;
   for (;;) {
     const bytes = await next();
-    if (bytes === null) throw new Error('it has nothing to read for now');
+    if (bytes === null) throw new Error('it has no data yet');
     if (bytes.length === 0) return Buffer.concat(chunks).toString();
     chunks.push(bytes);
     size += bytes.length;

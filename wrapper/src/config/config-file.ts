@@ -39,9 +39,9 @@ export function readConfigFile(env: Environment): ConfigFile {
   let text: string;
   try {
     const why = whyNotRoots(path);
-    if (why !== null) return { values: {}, problems: [`the settings in ${path} count for nothing: ${why}`] };
+    if (why !== null) return { values: {}, problems: [`ignored the settings in ${path}: ${why}`] };
     if (fs.statSync(path).size > MAX_BYTES)
-      return { values: {}, problems: [`${path} is too large to be settings and counts for nothing`] };
+      return { values: {}, problems: [`ignored ${path}: it is too large for a settings file`] };
     text = fs.readFileSync(path, 'utf8');
   } catch (error) {
     // Missing or not readable: the run continues without it.
@@ -49,7 +49,7 @@ export function readConfigFile(env: Environment): ConfigFile {
     if (code === 'ENOENT' && named === null) return NOTHING;
     return {
       values: {},
-      problems: [`the settings in ${path} can't be read and count for nothing: ${REASONS[code] ?? code}`],
+      problems: [`cannot read the settings in ${path}: ${REASONS[code] ?? code}; they are ignored`],
     };
   }
   return parseConfig(text, path);
@@ -63,7 +63,7 @@ function whyNotRoots(path: string): string | null {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'it is not there',
+  ENOENT: 'file not found',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
 };

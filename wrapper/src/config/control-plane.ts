@@ -66,7 +66,7 @@ function linkUrl(text: string): { baseUrl: string; warning: string | null } | nu
   const plain = scheme === 'ws:' && !isLoopback(url.hostname);
   return {
     baseUrl: `${scheme}//${url.host}${path}`,
-    warning: plain ? `the token travels unencrypted to ${url.host}; use https` : null,
+    warning: plain ? `the token is sent unencrypted to ${url.host}; use https` : null,
   };
 }
 

@@ -211,7 +211,7 @@ async function sendOne(listed: ListedRun, state: State, controlPlane: ControlPla
     return { upload, givenUp: null };
   }
   if (upload.kind === 'rejected') {
-    log.info(`run ${run} of ${job} is given up because the control plane will never accept it: ${upload.why}`);
+    log.info(`run ${run} of ${job}: gave up because the control plane will never accept it: ${upload.why}`);
     await removeUnlessAlive(directory, state);
     return { upload, givenUp: null };
   }

@@ -57,7 +57,7 @@ export async function giveUpIfDue(directory: RunDirectory, log: Log): Promise<Gi
     return { run, isAll: false, what };
   } catch (error) {
     // A disk that can't be read or written.
-    log.info(`run ${run} can't be given up: ${describeError(error)}`);
+    log.info(`cannot give up run ${run}: ${describeError(error)}`);
     return null;
   }
 }

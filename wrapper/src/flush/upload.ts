@@ -102,7 +102,9 @@ async function waitForUpload(open: (events: LinkEvents) => Link, record: RunRepo
   let storedTo = output.start;
   return new Promise((resolve) => {
     let isOver = false;
-    const stalled = new LongTimer(now, () => finish({ kind: 'unreachable', why: 'the control plane does not answer' }));
+    const stalled = new LongTimer(now, () =>
+      finish({ kind: 'unreachable', why: 'the control plane does not respond' }),
+    );
     const finish = (result: Upload) => {
       if (isOver) return;
       isOver = true;

@@ -1,4 +1,4 @@
-/** A command line as it is reported: one string, cut to what the protocol carries. */
+/** A command line as it is reported: one string, truncated to the protocol's limit. */
 import { MAX_COMMAND_LINE_BYTES } from '#protocol/limits';
 import { hasUndecodable, shown } from '../host/undecodable-bytes.ts';
 

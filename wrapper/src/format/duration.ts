@@ -6,7 +6,7 @@ const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_0
 /**
  * Reads `90`, `90s`, `5m`, `2h`, `1d` or `500ms`; a bare number is seconds.
  *
- * @returns milliseconds, whole; null when `text` is no duration
+ * @returns milliseconds, whole; null when `text` isn't a duration
  */
 export function parseDuration(text: string): number | null {
   const match = FORM.exec(text);

@@ -8,21 +8,21 @@ type Step = Pick<Killing, 'phase' | 'signal' | 'survivors' | 'unnamed_survivors'
 export function describeStep({ phase, signal, survivors, unnamed_survivors }: Step): string {
   switch (phase) {
     case 'term':
-      return `${signal} sent to all of it`;
+      return `sent ${signal} to all processes`;
     case 'kill':
-      return `${signal} sent to all that is left`;
+      return `sent ${signal} to all remaining processes`;
     case 'gone':
       return describeGone(survivors, unnamed_survivors);
     case 'refused':
-      return 'there is nothing to end: the command had exited';
+      return 'nothing to end: the command had already exited';
   }
 }
 
 function describeGone(survivors: readonly number[], areOthersLeft: boolean): string {
   if (survivors.length > 0) {
-    return `all of it is gone but ${survivors.join(', ')} (pid)${areOthersLeft ? ' and others whose pids are not known' : ''}`;
+    return `all processes exited except pid ${survivors.join(', ')}${areOthersLeft ? ' and others with unknown pids' : ''}`;
   }
-  return areOthersLeft ? 'all that could be found is gone, but something is left' : 'all of it is gone';
+  return areOthersLeft ? 'all processes that could be found exited, but something still runs' : 'all processes exited';
 }
 
 /** Why a run ended, with which exit code, and the command's own exit code where that differs. */
@@ -34,15 +34,15 @@ export function describeEnd(reason: EndReason, raw: RawExit | null, exitCode: nu
 
 const WHY: Readonly<Record<EndReason, string>> = {
   exited: 'by itself',
-  signaled: 'by a signal that was not ours',
+  signaled: 'by a signal that leash did not send',
   local_signal: 'by a signal to leash',
   operator: 'by an operator',
   timeout: 'by --timeout',
   idle_timeout: 'by --idle-timeout',
   offline_limit: 'by --max-offline',
   silence: 'by silence',
-  start_failed: 'before it began',
-  wrapper_failed: 'by a fault',
+  start_failed: 'before it started',
+  wrapper_failed: 'by a wrapper failure',
   wrapper_died: 'with its wrapper',
-  exit_unknown: 'unseen, after its wrapper had been killed',
+  exit_unknown: 'in an unknown way, after its wrapper was killed',
 };

@@ -7,7 +7,7 @@ const UNIT_BYTES: Readonly<Record<string, number>> = { k: KIB, m: MIB, g: 1024 *
 /**
  * Reads `64M`, `64MiB`, `1.5g` or `65536`; a bare number is bytes, units are powers of 1024.
  *
- * @returns bytes, whole; null when `text` is no size
+ * @returns bytes, whole; null when `text` isn't a size
  */
 export function parseSize(text: string): number | null {
   const match = FORM.exec(text);

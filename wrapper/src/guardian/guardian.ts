@@ -184,7 +184,7 @@ export class Guardian implements GuardianControl {
 
   /** Starts it; on failure it logs why, and the run has no guardian. */
   constructor(plan: GuardianPlan, pipes: ReadEnds, log: Log) {
-    const failed = (error: unknown) => log.info(`the guardian is not there: ${describeError(error)}`);
+    const failed = (error: unknown) => log.info(`could not start the guardian process: ${describeError(error)}`);
     try {
       const child = startShell(plan, pipes, 'pipe', process.env);
       child.on('error', failed);

@@ -61,7 +61,7 @@ function canSupervise({ control_plane: target }: RunFacts, { controlPlane }: Suc
 export function rescue(facts: RunFacts, settings: SuccessorSettings, log: Log): boolean {
   const { process_tree: origin, run, job } = facts;
   if (origin === null || !canSupervise(facts, settings)) return false;
-  log.info(`run ${run} of ${job} had lost its wrapper: another one takes it over`);
+  log.info(`run ${run} of ${job} has lost its wrapper: starting a new one`);
   const pipes = reopenPipes(origin);
   const isStarted = guardOrphan(facts, createGuardianPlan(facts, origin.leader.pid), pipes, settings, log);
   for (const fd of [pipes.stdout, pipes.stderr]) if (fd !== null) fs.closeSync(fd);
@@ -72,7 +72,7 @@ export function rescue(facts: RunFacts, settings: SuccessorSettings, log: Log): 
 export function startKeeper(facts: RunFacts, settings: SuccessorSettings, log: Log): void {
   const { process_tree: origin, run, job } = facts;
   if (origin === null) return;
-  log.info(`what run ${run} of ${job} has left running is kept in reach`);
+  log.info(`run ${run} of ${job} has left processes running: starting a keeper for them`);
   // Their pipes need no reader any more, and our death must not end them.
   guardOrphan(
     facts,
@@ -95,7 +95,7 @@ function guardOrphan(
     return true;
   } catch (error) {
     // Too many processes, too many open files: the next `leash` process tries again.
-    log.info(`run ${facts.run} of ${facts.job} can't be taken over now: ${describeError(error)}`);
+    log.info(`cannot take over run ${facts.run} of ${facts.job} now: ${describeError(error)}`);
     return false;
   }
 }

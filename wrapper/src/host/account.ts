@@ -24,11 +24,11 @@ const LOOKUP_MS = 10_000;
  * @returns `unusable` when we may not become that user, or there is none
  */
 export function findAccount(user: string): FoundAccount {
-  if (process.geteuid?.() !== 0) return unusable(`only root may run it as another user (${user})`);
+  if (process.geteuid?.() !== 0) return unusable(`only root can run it as another user (${user})`);
   // A colon or a line end would match across the fields or lines of what is searched.
   const line = /[:\n]|^$/.test(user) ? null : passwdLine(user);
   const account = line === null ? null : parsePasswdLine(line);
-  return account === null ? unusable(`there is no user ${user} on this machine`) : { kind: 'account', account };
+  return account === null ? unusable(`unknown user ${user}`) : { kind: 'account', account };
 }
 
 function unusable(why: string): FoundAccount {
@@ -81,7 +81,7 @@ export function whyNotAs(account: Account, program: string): string | null {
     encoding: 'utf8',
     timeout: LOOKUP_MS,
   });
-  if (tried.error !== undefined) return 'running it as another user takes setpriv (util-linux), which is not found';
+  if (tried.error !== undefined) return '--user needs setpriv (util-linux), which was not found';
   if (tried.status === 0) return null;
   if (tried.status === NOT_EXECUTABLE) return `permission denied for user ${account.name}`;
   return `could not become user ${account.name}: ${tried.stderr.trim().split('\n')[0] ?? ''}`;

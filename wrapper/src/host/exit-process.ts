@@ -48,6 +48,6 @@ function canExec(): boolean {
 function exitAtOnce(exitCode: number): void {
   if (canExec()) process.execve?.('/bin/sh', ['sh', '-c', `exit ${exitCode}`], {});
   // The code is lost, which is better than a crontab line that never ends.
-  fs.writeSync(2, `leash: the disk does not answer: ending by SIGKILL instead of with the exit code ${exitCode}\n`);
+  fs.writeSync(2, `leash: the disk does not respond: exiting by SIGKILL instead of with the exit code ${exitCode}\n`);
   process.kill(process.pid, 'SIGKILL');
 }

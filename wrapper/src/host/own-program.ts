@@ -7,6 +7,6 @@
  */
 export function ownProgram(): [string, ...string[]] {
   const script = process.argv[1];
-  if (script === undefined) throw new Error('it is not known how this program was started');
+  if (script === undefined) throw new Error('cannot determine how this program was started');
   return [process.execPath, ...process.execArgv, script];
 }

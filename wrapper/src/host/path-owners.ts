@@ -73,7 +73,7 @@ export function* walkTo(absolute: string, uid: number | null): Generator<string,
     }
     if (next.startsWith('/proc/')) return { kind: 'ours' };
     links += 1;
-    if (links > MAX_LINKS) return { kind: 'shared', why: `${next} is one symbolic link too many` };
+    if (links > MAX_LINKS) return { kind: 'shared', why: `too many symbolic links at ${next}` };
     if (look.target.startsWith('/')) at = '/';
     rest.unshift(...namesIn(look.target));
   }
@@ -85,7 +85,7 @@ function whyShared(place: string, look: PathEntry, uid: number, trusted: readonl
   if (!trusted.includes(look.uid)) return `${place} belongs to another user (uid ${look.uid}), who could replace it`;
   // The mode of a symbolic link means nothing.
   if (look.target !== null || !isWritableByOthers(look, uid)) return null;
-  return `others may write to ${place}, and so replace what is there; chmod go-w it`;
+  return `other users can write to ${place} and so replace its content; run chmod go-w on it`;
 }
 
 function namesIn(text: string): string[] {

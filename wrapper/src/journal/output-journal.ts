@@ -109,7 +109,7 @@ export class OutputJournal {
       const frame = { stream, start: start + from, bytes: bytes.subarray(from, from + MAX_RECORD_BYTES) };
       const length = writeRecord(frame, this.#record);
       const written = fs.writeSync(this.#fd, this.#record, 0, length, this.#position);
-      if (written < length) throw new Error('only a part could be written');
+      if (written < length) throw new Error('only part of it could be written');
       this.#position += length;
     }
   }

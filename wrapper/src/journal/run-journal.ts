@@ -69,7 +69,7 @@ export class RunJournal {
   #logFirstFailure(why: string | null): void {
     if (why === null || this.#hasFailed) return;
     this.#hasFailed = true;
-    this.#log.info(`a successor would not know all of this run: ${why}`);
+    this.#log.info(`the journal of this run is incomplete: ${why}`);
   }
 }
 
@@ -108,13 +108,13 @@ export function createJournal(leader: ProcessRef, log: Log): RunJournal | null {
   if (!fs.existsSync(MEMORY)) return null;
   let directory: string | null = null;
   try {
-    if (!isOurs(MEMORY)) throw new Error(`others could exchange what is in ${MEMORY}`);
-    if (!isMemoryFree()) throw new Error(`there is too little room in ${MEMORY}`);
+    if (!isOurs(MEMORY)) throw new Error(`other users could replace files in ${MEMORY}`);
+    if (!isMemoryFree()) throw new Error(`${MEMORY} has too little free space`);
     directory = fs.mkdtempSync(path.join(MEMORY, `${PREFIX}${formatProcessRef(leader)}-`));
     return new RunJournal(directory, 0, [], log);
   } catch (error) {
     // Read-only, full, or not writable for us.
-    log.info(`this run has no journal: ${describeError(error)}`);
+    log.info(`cannot keep a journal of this run: ${describeError(error)}`);
     if (directory !== null) removeJournal(directory);
     return null;
   }

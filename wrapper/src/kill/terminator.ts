@@ -152,7 +152,7 @@ export class Terminator {
       return { kind: 'looked', members, leaderCollected, isHeldUnseen: leaderCollected && this.#isHeldUnseen(members) };
     } catch (error) {
       // Not knowing is no reason to stop: SIGKILL is still sent, and the end of the SIGKILL phase is bounded by time.
-      this.#log.info(`cannot look at the command's processes: ${describeError(error)}`);
+      this.#log.info(`cannot list the command's processes: ${describeError(error)}`);
       return { kind: 'not_looked', members: this.#lastSeen };
     }
   }

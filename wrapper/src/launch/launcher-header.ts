@@ -62,7 +62,7 @@ const SIZE_PLACEHOLDER = '@SIZE____@';
 /** What a program begins with; `seal` must be called on the whole. */
 export function launcherHeader(): string {
   const script = readScript();
-  if (script.includes('*/')) throw new Error('launcher.sh would end the comment that it is to JavaScript');
+  if (script.includes('*/')) throw new Error('launcher.sh must not contain the end of a JavaScript comment');
   return FIRST_LINES + script + LAST_LINES;
 }
 

@@ -1,20 +1,20 @@
-# The first lines of the program as it is shipped (launcher-header.ts puts them there, without these comments). To
-# JavaScript they are a comment, so they must not contain the two characters that end one. They are one compound command:
-# a shell runs none of it before it has read all of it, and a program that is cut off within it is a syntax error.
+# The first lines of the shipped program (launcher-header.ts inserts them, without these comments). To JavaScript they
+# are a comment, so they must not contain the two characters that end one. They are one compound command: a shell reads
+# all of it before it runs any of it, so a program truncated within it is a syntax error.
 #
-# Whatever keeps Node from running leash must not keep the command from running. What is checked here costs a usual
-# start no process and no file but one small one.
+# What prevents Node from running leash must not prevent the command from running. The checks cost a usual start no
+# process, and one small file at most.
 #
-# Without /dev/null there is still a job to run, hence 2>&-.
+# 2>&- instead of 2>/dev/null: the command must run without /dev/null, too.
 
 leash_size=@SIZE@
 
-# What governs Node, V8, libuv, OpenSSL, ICU and glibc's memory is the command's: leash itself runs without.
+# Variables that configure Node, V8, libuv, OpenSSL, ICU and glibc's memory are meant for the command, not for leash.
 leash_hidden='@HIDDEN@'
 
-# ---- Without Node: becomes the command itself, or refuses. Forks nothing unless it must: that may be what fails.
+# ---- Without Node: becomes the command itself, or refuses. Avoids forks: forking may be what fails.
 
-# Prints a line. Part of it may come from elsewhere: what is not plain ASCII could change how the line reads.
+# Prints a line. Parts of it may be untrusted, so only printable ASCII is shown.
 leash_say() {
   leash_rest="leash: $1" leash_line=
   while :; do
@@ -79,7 +79,7 @@ leash_without() {
     if [ $# -gt 1 ]; then leash_refuse 'nothing was started (--shell takes one argument)'; fi
     set -- /bin/sh -c "$1"
   fi
-  # What must never run without its control plane doesn't run without its wrapper either, unless that is asked for.
+  # A command that must not run without its control plane doesn't run without its wrapper, unless requested explicitly.
   case $leash_policy,$leash_lacks in
     refuse,* | ,*--max-offline*) leash_refuse 'nothing was started' ;;
   esac
@@ -91,9 +91,9 @@ leash_without() {
   fi
   if [ "$leash_cwd" ]; then
     case $leash_cwd in /*) ;; *) leash_cwd=./$leash_cwd ;; esac
-    CDPATH='' cd -- "$leash_cwd" 2>&- || leash_refuse "nothing was started (the working directory $leash_cwd can't be entered)"
+    CDPATH='' cd -- "$leash_cwd" 2>&- || leash_refuse "nothing was started (cannot enter the working directory $leash_cwd)"
   fi
-  leash_say "$leash_why: the command runs unsupervised, nobody can see or stop it${leash_lacks:+, and without its limits ($(echo $leash_lacks))}; $leash_remedy"
+  leash_say "$leash_why: the command runs unsupervised and can't be seen or stopped${leash_lacks:+, and its limits do not apply ($(echo $leash_lacks))}; $leash_remedy"
 
   if [ "$leash_detach" ]; then leash_detach "$@"; fi
   if [ "$leash_quiet" ]; then exec >/dev/null 2>&1; fi
@@ -101,7 +101,7 @@ leash_without() {
   leash_become_command "$@"
 }
 
-# As --user does it with Node. Whoever can't become that user runs nothing: least of all as root.
+# As --user does with Node. Without the switch to that user nothing runs: least of all as root.
 leash_become_user() {
   leash_entry=
   case $leash_user in
@@ -122,17 +122,17 @@ leash_become_user() {
   leash_home=${leash_line%%:*} leash_line=${leash_line#*:}
   leash_login=${leash_line%%:*}
   case $leash_uid,$leash_gid in
-    *[!0-9,]* | ,* | *,) leash_refuse "nothing was started (there is no user $leash_user on this machine)" ;;
+    *[!0-9,]* | ,* | *,) leash_refuse "nothing was started (unknown user $leash_user)" ;;
   esac
   leash_line=$(command -v setpriv)
-  if [ -z "$leash_line" ]; then leash_refuse 'nothing was started (--user takes setpriv, which is not found)'; fi
+  if [ -z "$leash_line" ]; then leash_refuse 'nothing was started (--user needs setpriv, which was not found)'; fi
   if ! setpriv "--reuid=$leash_uid" "--regid=$leash_gid" --init-groups -- true 2>&-; then
     leash_refuse "nothing was started (could not become user $leash_user)"
   fi
   leash_added="\"HOME=\${leash_home:-/}\" \"USER=\$leash_account\" \"LOGNAME=\$leash_account\" \"SHELL=\${leash_login:-/bin/sh}\" $leash_added"
 }
 
-# In a session of its own, with nothing of the caller's left open. It has no run's id to print.
+# In a session of its own, without the caller's open descriptors. There is no run id to print.
 leash_detach() {
   for leash_fd in 3 4 5 6 7 8 9; do eval "exec $leash_fd>&-"; done
   exec </dev/null >/dev/null 2>&1
@@ -141,7 +141,7 @@ leash_detach() {
   exit 0
 }
 
-# With the environment that we were given: shells drop what they can't name, and add their own.
+# With the original environment: shells drop variables whose names are not identifiers, and add their own.
 leash_become_command() {
   unset LEASH_TOKEN LEASH_TOKEN_FILE
   leash_kept=
@@ -167,7 +167,7 @@ leash_become_command() {
   for leash_name in ${leash_forks:+PWD OLDPWD SHLVL _}; do
     case " $leash_kept" in *" '$leash_name="*) ;; *) leash_kept="-u $leash_name $leash_kept" ;; esac
   done
-  # env would take such a name for a variable.
+  # env would treat such a command name as a variable.
   case $1 in *=*) set -- /bin/sh -c 'exec "$@"' sh "$@" ;; esac
   leash_env=env
   if [ -x /usr/bin/env ]; then leash_env=/usr/bin/env; fi
@@ -175,9 +175,9 @@ leash_become_command() {
   exit 126
 }
 
-# ---- Is there a Node that runs leash?
+# ---- Finds a Node that runs leash.
 
-# Whether this Node, unchanged, is known to have run this program: by a note with its modification time.
+# Whether this Node, unchanged, is known to have run this program: a note with its modification time says so.
 leash_is_known() {
   leash_inode=
   { { while read -r leash_key leash_flags; do
@@ -189,9 +189,9 @@ leash_is_known() {
   [ "$leash_seen" = "$leash_identity" ] && ! [ "$leash_note" -nt "$1" ] && ! [ "$leash_note" -ot "$1" ]
 }
 
-# Tries it. Where memory is limited, with less: a run takes more than a try.
+# Tries a Node. Where memory is limited, with less of it: a run needs more than a try.
 leash_try() {
-  # A shell says on its own stderr that what it waited for was ended by a signal.
+  # A shell reports on its own stderr that a child was ended by a signal.
   { leash_said=$(
     exec 2>&1
     ulimit -Sc 0
@@ -211,7 +211,7 @@ leash_try() {
       leash_line=${leash_said%%'
 '*}
       leash_why="Node.js ($1) does not start here: ${leash_line:-exit status $leash_status}"
-      leash_remedy="see what \`$1 --version\` says, and the limits (ulimit -a)" ;;
+      leash_remedy="check \`$1 --version\` and the limits (ulimit -a)" ;;
   esac
   return 1
 }
@@ -223,14 +223,14 @@ leash_remember() {
     mkdir -m 700 "$leash_own" 2>&- || return
     leash_note=$leash_own/leash-node
   fi
-  # Moved into place when it is whole. That it can't be kept costs the next start some time, and no more.
+  # Moved into place when complete. Without the note the next start only takes longer.
   { printf '%s\n' "$leash_identity" >"$leash_note.$$" && touch -r "$1" "$leash_note.$$" && mv -f "$leash_note.$$" "$leash_note"; } 2>&-
 }
 
-# Sets leash_node; to nothing when there is none.
+# Sets leash_node, to an empty string if none is found.
 leash_find_node() {
   leash_node='' leash_note='' leash_tried=:
-  # In memory, where no disk can hang, and ours alone to write to; /run is root's.
+  # In memory, where no disk can hang, in a directory that only this user can write to; /run is root's.
   leash_own=/dev/shm/leash-${LOGNAME:-${USER:-user}}
   for leash_dir in "${XDG_RUNTIME_DIR-}" /run "$leash_own"; do
     if [ "$leash_dir" ] && [ -d "$leash_dir" ] && [ -O "$leash_dir" ] && [ -w "$leash_dir" ] && ! [ -h "$leash_dir" ]; then
@@ -263,9 +263,9 @@ leash_find_node() {
   leash_remedy='install Node.js 18 or later, or add its directory to PATH where leash is started'
 }
 
-# ---- What Node would change is noted.
+# ---- Notes what Node would change.
 
-# As much room for arguments and environment as the kernel ever gives; the command gets the limit back.
+# Raises the stack limit to the kernel's maximum for arguments and environment; the command gets the old limit back.
 leash_make_room() {
   leash_stack=$(ulimit -Ss)
   case $leash_stack in
@@ -278,9 +278,9 @@ leash_make_room() {
 }
 
 leash_stack='' leash_arenas='' leash_forks='' leash_is_cramped='' leash_limited='' leash_memory=''
-leash_why='no process could be started' leash_remedy='see how many there are, and the limits (ulimit -a)'
-# A shell that can't fork, or can't become Node, ends: dash and busybox by way of this trap, which others follow when a
-# signal ends them, too. bash goes on after such an exec.
+leash_why='no process could be started' leash_remedy='check how many are running and the limits (ulimit -a)'
+# A shell that can't fork or exec Node exits: dash and busybox run this trap then; other shells would run it after a
+# signal, too. bash with execfail continues after a failed exec.
 case ${BASH_VERSION+bash}${KSH_VERSION+ksh}${ZSH_VERSION+zsh}${YASH_VERSION+yash} in
   bash) shopt -s execfail ;;
   '') trap 'leash_without "$@"' EXIT ;;
@@ -331,9 +331,9 @@ case ${leash_line%%'
 '}" ;; esac ;;
   *)
     LEASH_LAUNCH=${LEASH_LAUNCH%%environ=*}
-    # Without od it can't be told.
+    # Without od this can't be checked.
     if [ "$leash_status" -lt 126 ]; then
-      leash_why="the program $0 is incomplete: the disk was full when it was installed, most likely"
+      leash_why="the program $0 is incomplete, probably because the disk was full when it was installed"
       leash_remedy='install it again'
     fi ;;
 esac
@@ -352,8 +352,8 @@ leash_line=${LEASH_LAUNCH#*hard=}
 leash_line=${leash_line%%[!0-9a-z]*}
 case $leash_line in *[!0-9]* | '' | ????*) ;; *)
   if [ "$leash_line" -lt @FILES@ ]; then
-    leash_why="no more than $leash_line open files are allowed (ulimit -n), and leash needs @FILES@"
-    leash_remedy='allow more'
+    leash_why="only $leash_line open files are allowed (ulimit -n), and leash needs @FILES@"
+    leash_remedy='raise the limit'
     leash_without "$@"
   fi ;;
 esac
@@ -374,6 +374,6 @@ for leash_name in $leash_hidden; do
 done
 leash_arenas=yes
 export LEASH_LAUNCH LEASH_HIDDEN_= MALLOC_ARENA_MAX=1
-leash_why="Node.js ($leash_node) could not be started" leash_remedy="see what \`$leash_node --version\` says"
+leash_why="Node.js ($leash_node) could not be started" leash_remedy="check \`$leash_node --version\`"
 exec "$leash_node" "$0" "$@"
 leash_without "$@"

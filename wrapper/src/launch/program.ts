@@ -51,7 +51,7 @@ function search(name: string, searchPath: string, cwd: string): Look {
 const SHELL_SYNTAX = /[\s|&;<>()$`"'*?~]|^\w+=/;
 
 function whyMissing(name: string, searchPath: string): string {
-  if (SHELL_SYNTAX.test(name)) return 'not found; a command line for a shell takes --shell';
+  if (SHELL_SYNTAX.test(name)) return 'not found; use --shell for a shell command line';
   return name === '' || name.includes('/') ? 'not found' : `not found on PATH (${shown(searchPath)})`;
 }
 
@@ -90,7 +90,7 @@ function whyNotExecutable(file: string): string | null {
   }
   if (head.subarray(0, 2).toString('latin1') === '#!') return missingScriptInterpreter(head);
   if (isDamaged(head) && !hasOtherFormats()) {
-    return 'it is not an executable of this system: damaged, cut off, or built for another';
+    return 'it is not an executable for this system: damaged, truncated, or built for another';
   }
   const loader = elfInterpreter(head);
   if (loader === null || fs.existsSync(loader)) return null;

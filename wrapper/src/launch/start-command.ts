@@ -77,7 +77,7 @@ export async function startCommand(spec: CommandSpec, output = prepareOutput(spe
     return prepared.kind === 'not_started' ? prepared : startWith(prepared, { kind: 'streams', why: made.why });
   }
   const [stdout, stderr = null] = made.fifos;
-  let started: Started = notStarted('no pipe was made');
+  let started: Started = notStarted('no pipe could be created');
   try {
     if (prepared.kind === 'not_started') started = prepared;
     else if (stdout !== undefined) started = await startWith(prepared, { kind: 'fifos', stdout, stderr });
@@ -127,7 +127,7 @@ function whyNotIn(directory: string): string | null {
     fs.accessSync(file, fs.constants.X_OK);
     return null;
   } catch (error) {
-    return `the working directory ${shown(directory)} can't be entered: ${explain(error)}`;
+    return `cannot enter the working directory ${shown(directory)}: ${explain(error)}`;
   }
 }
 
@@ -214,11 +214,11 @@ function afterSpawn(
     });
   });
   const output = outputOf(child, pipes, merge);
-  if (output === null) return Promise.resolve(notStarted('no pipe was made'));
+  if (output === null) return Promise.resolve(notStarted('no pipe could be created'));
   const remark =
     pipes.kind === 'fifos'
       ? null
-      : `the command can't open /dev/stdout and /dev/stderr: no FIFO could be made: ${pipes.why}`;
+      : `the command can't open /dev/stdout and /dev/stderr: no FIFO could be created: ${pipes.why}`;
   return Promise.resolve({ kind: 'running', pid, output, exited, whyNotExecuted: () => why, remark });
 }
 
@@ -228,7 +228,7 @@ function whyRefused(command: CommandSpec['command'], env: CommandSpec['env'], { 
   const bytes = words.reduce((sum, word) => sum + toBytes(word).length + POINTER_BYTES + 1, 0);
   // What the kernel allows is a quarter of the stack; some of it is its own.
   if (stackSoft !== null && bytes > (stackSoft * 1024) / 4 - 16 * 1024) return explained('E2BIG');
-  return `the system refused to execute it: ${explained('ETXTBSY')}, damaged, or made for another machine`;
+  return `the kernel refused to execute it: ${explained('ETXTBSY')}, damaged, or built for another system`;
 }
 
 const POINTER_BYTES = 8;

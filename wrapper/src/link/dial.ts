@@ -91,7 +91,7 @@ export function dial(
   const route = routeTo(url, address.controlPlane.proxy);
   const aborting = new AbortController();
   let socket: WebSocket | null = null;
-  let awaited = 'the token';
+  let step = 'reading the token';
   let over = false;
   const end = (ending: ConnectionEnd) => {
     if (over) return;
@@ -111,18 +111,18 @@ export function dial(
       timer = setTimeout(expire, timeoutMs);
       return;
     }
-    end({ kind: 'lost', why: `waited ${timeoutMs / 1_000} s in vain for ${awaited}${via(route, awaited)}` });
+    end({ kind: 'lost', why: `timed out after ${timeoutMs / 1_000} s ${step}${via(route, step)}` });
   };
   let timer = setTimeout(expire, timeoutMs);
-  const waitingFor = (what: string) => {
-    awaited = what;
+  const onStep = (what: string) => {
+    step = what;
   };
   const connect = async () => {
     const token = await readToken(address.controlPlane.token);
     const { caFile } = address.controlPlane;
-    const transport = await openTransport(url, route, caFile, { signal: aborting.signal, waitingFor });
+    const transport = await openTransport(url, route, caFile, { signal: aborting.signal, onStep });
     if (over) return;
-    waitingFor(`${bareHost(url)} to accept the WebSocket`);
+    onStep(`opening the WebSocket to ${bareHost(url)}`);
     const opened = () => {
       clearTimeout(timer);
       handlers.opened();
@@ -135,7 +135,7 @@ export function dial(
   const isWritable = (open: WebSocket | null): open is WebSocket => {
     if (over || open?.readyState !== WebSocket.OPEN) return false;
     if (open.bufferedAmount <= MAX_BUFFERED_BYTES) return true;
-    end({ kind: 'lost', why: 'the control plane reads nothing' });
+    end({ kind: 'lost', why: 'the control plane does not read what it is sent' });
     return false;
   };
   return {
@@ -151,7 +151,7 @@ export function dial(
     },
     close: () => {
       if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
-      else end({ kind: 'lost', why: 'closed before it was open' });
+      else end({ kind: 'lost', why: 'the connection was closed before it was open' });
     },
     terminate: (why) => end({ kind: 'lost', why }),
   };
@@ -169,7 +169,7 @@ function via(route: Route, said: string): string {
 /** The socket also emits `error` and `close`. */
 function ignoreSendError(): void {}
 
-const FLOODED: ConnectionEnd = { kind: 'flooded', why: 'the control plane sends more than it can have to say' };
+const FLOODED: ConnectionEnd = { kind: 'flooded', why: 'the control plane sends too much data' };
 
 /** Opens a WebSocket on a connection. */
 function upgrade(
@@ -240,7 +240,7 @@ function upgrade(
   socket.on('close', (code, reason) => {
     if (code === CLOSE_CODES.conflict) end({ kind: 'rejected', why: 'the run id belongs to another wrapper' });
     else if (!open && (upgraded || isForeign))
-      end({ kind: 'refused', why: `what answers at ${url.host} is no control plane: ${why}` });
+      end({ kind: 'refused', why: `${url.host} does not look like a Leash control plane: ${why}` });
     else end({ kind: 'lost', why: code === 1006 ? why : `closed with ${code} ${reason.toString()}`.trim() });
   });
   return socket;
@@ -290,27 +290,27 @@ function detailOf(body: string): string | null {
 const REFUSALS: Readonly<Record<number, string>> = {
   401: 'the token is missing, wrong or expired (401)',
   403: 'the token may not run this job on this machine (403)',
-  404: 'there is no control plane at this URL (404)',
-  426: 'the control plane does not speak this version of the protocol (426)',
+  404: 'no control plane was found at this URL (404)',
+  426: 'the control plane does not support this version of the protocol (426)',
 };
 
 function refusal({ statusCode: status = 0, headers }: IncomingMessage, detail: string | null): ConnectionEnd {
   if (status >= 300 && status < 400) {
     const where = (headers.location ?? 'nowhere').slice(0, MAX_DETAIL_CHARS);
-    return { kind: 'refused', why: `redirected (${status}) to ${where}: set LEASH_URL to where the control plane is` };
+    return { kind: 'refused', why: `redirected (${status}) to ${where}: set LEASH_URL to the control plane's URL` };
   }
   if (status >= 200 && status < 300) {
-    return { kind: 'refused', why: `what answers at this URL is no control plane (${status})` };
+    return { kind: 'refused', why: `this URL does not look like a Leash control plane (${status})` };
   }
   const passing = status >= 500 || status === 408 || status === 425 || status === 429;
-  const said = REFUSALS[status] ?? `the control plane answered ${status}`;
+  const said = REFUSALS[status] ?? `the control plane responded with status ${status}`;
   return { kind: passing ? 'lost' : 'refused', why: detail === null ? said : `${said}: ${detail}` };
 }
 
 async function readToken(source: TokenSource): Promise<string> {
   const text = source.kind === 'value' ? source.token : await tokenIn(source.path);
   // The HTTP client would throw on characters that a header can't hold, with the token in the message.
-  if (!/^[\x21-\x7e]+$/.test(text)) throw new Refusal('the token is empty or holds characters that no token has');
+  if (!/^[\x21-\x7e]+$/.test(text)) throw new Refusal('the token is empty or contains invalid characters');
   return text;
 }
 
@@ -319,6 +319,6 @@ async function tokenIn(path: string): Promise<string> {
     throw new Refusal(`cannot read the token: ${describeError(error)}`);
   });
   const token = await withinRunning(read, TOKEN_LIMIT_MS, null);
-  if (token === null) throw new Error(`the token file ${path} does not answer`);
+  if (token === null) throw new Error(`the token file ${path} does not respond`);
   return token;
 }

@@ -174,7 +174,7 @@ export class LinkProtocol {
   /** Call when `deadline()` is reached. */
   tick(now: number): LinkAction[] {
     if (now - this.#lastFrameAt >= this.#silenceMs) {
-      return [{ kind: 'hang_up', why: `heard nothing for ${formatDuration(this.#silenceMs)}`, retry: 'later' }];
+      return [{ kind: 'hang_up', why: `received nothing for ${formatDuration(this.#silenceMs)}`, retry: 'later' }];
     }
     if (!this.#accepted && now >= this.#acceptedBy) {
       return [{ kind: 'hang_up', why: 'the control plane did not accept the run in time', retry: 'later' }];
@@ -244,7 +244,10 @@ export class LinkProtocol {
       { kind: 'accepted', reconnectCapMs, outputLimitBytes: ack.output_limit_bytes ?? null },
     ];
     if (ack.offset > output.end) {
-      actions.push({ kind: 'note', text: `the object claims ${ack.offset} bytes of output; there are ${output.end}` });
+      actions.push({
+        kind: 'note',
+        text: `the control plane claims ${ack.offset} bytes of output; there are ${output.end}`,
+      });
     }
     output.free(ack.offset);
     this.#acked = Math.min(ack.offset, output.end);

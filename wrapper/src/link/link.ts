@@ -256,7 +256,7 @@ export class Link {
       this.#suppressedLines += 1;
       return;
     }
-    this.#log.info(this.#suppressedLines === 0 ? text : `${text} (and ${this.#suppressedLines} times the like)`);
+    this.#log.info(this.#suppressedLines === 0 ? text : `${text} (and ${this.#suppressedLines} similar lines)`);
     this.#suppressedLines = 0;
   }
 
@@ -281,16 +281,16 @@ export class Link {
     // Not since now: a silent link has not worked since the last frame.
     this.#unreachableSince ??= session?.lastFrameAt ?? now();
     if (ending.kind === 'rejected' || this.#retry === 'never') {
-      this.#warnOnce(`${ending.why}; the command runs on, but this run can no longer be seen or stopped from there`);
+      this.#warnOnce(`${ending.why}; the command keeps running, but the control plane can no longer see or stop it`);
       this.#setState('rejected');
     } else if (ending.kind === 'refused') {
-      this.#warnOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command runs on`);
+      this.#warnOnce(`not supervised: ${ending.why.replace(/\.$/, '')}; the command keeps running`);
       this.#dialAfter(withJitter(REFUSED_PAUSE_MS));
       this.#setState('refused');
     } else if (ending.kind === 'flooded') {
       this.#floods += 1;
       if (this.#floods === 1)
-        this.#log.warn(`hung up: ${ending.why}; the command runs on, and the link is tried again`);
+        this.#log.warn(`disconnected: ${ending.why}; the command keeps running, and leash will reconnect`);
       // The control plane can't shorten the pause, and what it has stored meanwhile does not count.
       this.#dialAfter(backoffMs(Math.max(this.#floods, LOSS_COUNTS_AS), FIRST_PAUSE_MS, RECONNECT_CAP_MS));
       this.#setState('offline');

@@ -31,7 +31,7 @@ export async function findAddresses(host: string, sources: NameSources): Promise
   );
   if (addresses.length > 0) return addresses;
   if (answers.some((answer) => answer.status === 'rejected' && isTimeout(answer.reason))) {
-    throw new Error(`no name server answered for ${host}`);
+    throw new Error(`no name server responded for ${host}`);
   }
   // A name server answers and doesn't know the name: the system may, from a search domain or another source.
   return sources.system(host);

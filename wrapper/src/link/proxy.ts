@@ -31,7 +31,7 @@ export function routeTo(target: URL, env: Environment): Route {
   }
   const proxy = readProxy(setting.value);
   // The value may hold a password: it is not repeated.
-  if (proxy === null) return { kind: 'none', why: `${setting.name} is no proxy of the form http://host:port` };
+  if (proxy === null) return { kind: 'none', why: `${setting.name} is not a proxy URL of the form http://host:port` };
   return { kind: 'proxy', proxy };
 }
 

@@ -17,7 +17,7 @@ export interface Attempt {
   /** Aborts what is in progress, and closes every connection that was opened. */
   readonly signal: AbortSignal;
   /** Called with what is being waited for. */
-  waitingFor(what: string): void;
+  onStep(what: string): void;
 }
 
 /**
@@ -62,14 +62,14 @@ async function connect(target: URL, route: OpenRoute, trust: Trust, attempt: Att
 }
 
 async function connectTcp(host: string, port: number, attempt: Attempt): Promise<net.Socket> {
-  attempt.waitingFor(`a connection to ${authority(host, port)}`);
+  attempt.onStep(`connecting to ${authority(host, port)}`);
   // Left to itself, Node 18 tries only the first of several addresses.
   const socket = net.connect({ host, port, lookup, autoSelectFamily: true });
   return opened(socket, 'connect', attempt);
 }
 
 async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attempt): Promise<TLSSocket> {
-  attempt.waitingFor(`a TLS handshake with ${host}`);
+  attempt.onStep(`negotiating TLS with ${host}`);
   const tls = await import('node:tls');
   const secureContext = await trustedAuthorities(trust);
   attempt.signal.throwIfAborted();
@@ -97,7 +97,7 @@ async function secure(plain: Duplex, host: string, trust: Trust, attempt: Attemp
 async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt: Attempt): Promise<Duplex> {
   const plain = await connectTcp(proxy.host, proxy.port, attempt);
   const link = proxy.secure ? await secure(plain, proxy.host, trust, attempt) : plain;
-  attempt.waitingFor(`an answer of the ${describeProxy(proxy)}`);
+  attempt.onStep(`waiting for the ${describeProxy(proxy)}`);
   const http = await import('node:http');
   attempt.signal.throwIfAborted();
   return new Promise((resolve, reject) => {
@@ -121,9 +121,9 @@ async function tunnel(proxy: ProxyServer, target: string, trust: Trust, attempt:
       }
     });
     request.on('error', (error) => {
-      reject(isNotHttp(error) ? new Refusal(`what answers is no HTTP proxy (${error.message})`) : error);
+      reject(isNotHttp(error) ? new Refusal(`the proxy does not look like an HTTP proxy (${error.message})`) : error);
     });
-    request.on('close', () => reject(new Error('the proxy hung up')));
+    request.on('close', () => reject(new Error('the proxy closed the connection')));
     request.end();
   });
 }
@@ -137,12 +137,12 @@ export function isNotHttp(error: Error): boolean {
 function proxyRefusal(status: number, target: string): Error | null {
   if (status >= 200 && status < 300) return null;
   if (status === 407) {
-    return new Refusal('the proxy wants a user and password (407): set HTTPS_PROXY to http://user:password@host:port');
+    return new Refusal('the proxy requires authentication (407): set HTTPS_PROXY to http://user:password@host:port');
   }
   if (status === 403) {
-    return new Refusal(`the proxy does not allow connections to ${target} (403): have it allowed, or use NO_PROXY`);
+    return new Refusal(`the proxy does not allow connections to ${target} (403): allow them there, or set NO_PROXY`);
   }
-  const why = `the proxy could not connect to ${target}: it answered ${status}`;
+  const why = `the proxy could not connect to ${target}: it responded with status ${status}`;
   return status >= 500 || status === 408 || status === 429 ? new Error(why) : new Refusal(why);
 }
 
@@ -170,8 +170,8 @@ const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
 ]);
 
 const SEE_TO_IT: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'has expired: have it renewed, or set this machine’s clock if that is wrong',
-  CERT_NOT_YET_VALID: 'is not valid yet: set this machine’s clock if that is wrong',
+  CERT_HAS_EXPIRED: 'has expired: renew it, or correct this machine’s clock if that is wrong',
+  CERT_NOT_YET_VALID: 'is not valid yet: correct this machine’s clock if that is wrong',
 };
 
 /** Turns a TLS error about the certificate into one that says what to do; others stay as they are. */
@@ -180,7 +180,7 @@ function tlsFailure(error: unknown, host: string): unknown {
   const code = String(error.code);
   if (UNKNOWN_AUTHORITY.has(code)) {
     return new UnknownAuthority(
-      `the certificate of ${host} is from an authority that is not known here (${code}): ` +
+      `the certificate of ${host} is from an unknown authority (${code}): ` +
         'set LEASH_CA_FILE to a file with the authority’s certificate (PEM)',
       { cause: error },
     );

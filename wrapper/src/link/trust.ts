@@ -58,10 +58,10 @@ export async function trustedAuthorities({ caFile, withSystem }: Trust): Promise
 
 async function readAuthorities(path: string): Promise<string[]> {
   const text = await readBlockingFile(path).catch((error: unknown) => {
-    throw new Refusal(`cannot read the authorities in LEASH_CA_FILE: ${describeError(error)}`);
+    throw new Refusal(`cannot read the certificates in LEASH_CA_FILE: ${describeError(error)}`);
   });
   const certificates = certificatesIn(text);
-  if (certificates.length === 0) throw new Refusal(`LEASH_CA_FILE: there is no certificate (PEM) in ${path}`);
+  if (certificates.length === 0) throw new Refusal(`LEASH_CA_FILE: ${path} contains no certificate (PEM)`);
   for (const [index, certificate] of certificates.entries()) {
     // Node would silently skip what it can't parse.
     try {

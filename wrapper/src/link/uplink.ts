@@ -86,9 +86,7 @@ export class Uplink {
     if (this.#failure !== null) return;
     this.#unreachableAtFailure = this.#unreachableSince ?? performance.now();
     this.#failure = `the wrapper failed: ${describeError(error)}`;
-    this.#log.warn(
-      `${this.#failure}; the command runs on, but can no longer be seen or stopped from the control plane`,
-    );
+    this.#log.warn(`${this.#failure}; the command keeps running, but the control plane can no longer see or stop it`);
     const link = this.#link;
     this.#link = null;
     link?.giveUp(this.#failure);
@@ -144,7 +142,7 @@ export class Uplink {
         unstored: unstored(),
       });
       if (decision.kind === 'exit' || this.#isDrainAborted) {
-        const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not answer in time';
+        const why = this.#failure ?? this.#link?.lastFailure ?? 'it did not respond in time';
         const refusal = refusalIn(this.#state);
         await this.#link?.close();
         return decision.kind === 'exit' && decision.isAllStored ? null : { why, refusal };
@@ -179,9 +177,9 @@ export class Uplink {
     // The link itself has logged a refusal, and that it has given up.
     if (this.#state !== 'offline' && this.#state !== 'connecting') return;
     this.#hasWarnedOfOutage = true;
-    const why = this.#link?.lastFailure ?? 'it does not answer';
+    const why = this.#link?.lastFailure ?? 'it does not respond';
     this.#log.warn(
-      `the control plane has been out of reach for ${formatDuration(OUTAGE_MS)} (${why}); the command runs on, nobody can see or stop it until the link is back`,
+      `the control plane has been unreachable for ${formatDuration(OUTAGE_MS)} (${why}); the command keeps running, but can't be seen or stopped until leash reconnects`,
     );
   }
 

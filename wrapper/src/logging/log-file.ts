@@ -101,7 +101,7 @@ export class LogFile {
     const bytes = Buffer.from(`${this.#isTorn ? '\n' : ''}${line}\n`);
     const { bytesWritten } = await write(fd, bytes);
     this.#isTorn = bytesWritten < bytes.length;
-    if (this.#isTorn) throw new Error('a line could be written in part only: a full disk, or a limit');
+    if (this.#isTorn) throw new Error('only part of a line could be written: the disk is full, or a limit is reached');
   }
 
   /** The file that is at the path now: after a rotation it is another one. */

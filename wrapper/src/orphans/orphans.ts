@@ -78,7 +78,7 @@ export async function killAndDescribe(
   const related = findRelated(tree, redactionRules([]), log).map((each) =>
     relatedText({ ...each, command_line: programOf(each.command_line) }),
   );
-  if (related.length > 0) log.info(`left alone: ${related.join(', ')}`);
+  if (related.length > 0) log.info(`related, not killed: ${related.join(', ')}`);
   tree.release();
   return { survivors, related };
 }

@@ -63,7 +63,7 @@ export async function forwardRemaining(
   });
   await Promise.race([written, noLonger]);
   const { queued } = sinks.stdout;
-  if (queued > 0) log.warn(`${queued} bytes of the command's stdout were not passed on: nobody read them`);
+  if (queued > 0) log.warn(`${queued} bytes of the command's stdout were not passed on: its reader had stopped`);
 }
 
 function inLastWrite(): Promise<void> {

@@ -36,11 +36,7 @@ const AT_ZERO: OutputOrigin = { start: 0, memory: 0, isCertain: true };
 
 /** Creates the unacked output of a run. */
 export function createUnackedOutput(log: Log, from?: OutputOrigin): UnackedOutput {
-  return new UnackedOutput(
-    MEMORY_BYTES,
-    (why) => log.warn(`what can't be sent can't be kept on disk for now: ${why}`),
-    from,
-  );
+  return new UnackedOutput(MEMORY_BYTES, (why) => log.warn(`output cannot be spooled to disk for now: ${why}`), from);
 }
 
 export class UnackedOutput {
@@ -203,7 +199,7 @@ export class UnackedOutput {
 
   /** Writes everything to disk, so that another process can continue from there. Nothing may be appended meanwhile. */
   async flush(timeLimitMs: number): Promise<Flushed> {
-    if (this.#spool === null) return { kind: 'incomplete', why: 'there is no spool' };
+    if (this.#spool === null) return { kind: 'incomplete', why: 'output is not spooled' };
     this.#dueTo = this.end;
     const why = await this.#spool.flush(timeLimitMs);
     return why === null ? { kind: 'stored' } : { kind: 'incomplete', why };

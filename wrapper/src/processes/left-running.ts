@@ -27,7 +27,7 @@ export async function findLeftRunning(
     return describeProcesses(pids, tree.related(), rules);
   } catch (error) {
     // Out of file descriptors, most likely.
-    log.info(`cannot look for what the command has left running: ${describeError(error)}`);
+    log.info(`cannot look for processes that the command has left running: ${describeError(error)}`);
     return [];
   }
 }

@@ -30,7 +30,7 @@ export function watchTree(tree: Pick<ProcessTree, 'observe'>, log: Log): () => v
       found = tree.observe();
     } catch (error) {
       // Out of file descriptors, most likely; the next look may succeed.
-      log.info(`cannot look for the command's processes: ${describeError(error)}`);
+      log.info(`cannot list the command's processes: ${describeError(error)}`);
     }
     if (found === null) return;
     pauseMs = found > 0 ? SHORTEST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * BACK_OFF);

@@ -64,7 +64,7 @@ export async function startInBackground(options: RunOptions, launch: LaunchState
     return 0;
   } catch (error) {
     // Too many processes, no memory: nothing has been started.
-    process.stderr.write(ownLine(`cannot go into the background: ${describeError(error)}`));
+    process.stderr.write(ownLine(`could not start the background process: ${describeError(error)}`));
     return EXIT_ERRORED;
   }
 }
@@ -79,24 +79,24 @@ async function settingsProblems(options: RunOptions, settings: Environment): Pro
 async function logHandover({ job, logFile, verbose }: RunOptions, settings: Environment, run: string): Promise<void> {
   const sink = { write: (line: Uint8Array) => void process.stderr.write(line) };
   const log = openLog({ sink, verbose, file: logFile ?? settings.LEASH_LOG ?? null, label: `${job} ${run}` });
-  log.info('handed over to the background');
+  log.info('handed over to a background process');
   await log.drained();
 }
 
 async function controlPlaneProblem(configuration: Configuration): Promise<string | null> {
   if (configuration.kind === 'unsupervised')
-    return `running unsupervised, nobody can see or stop this run: ${configuration.why}`;
+    return `running unsupervised, this run can't be seen or stopped: ${configuration.why}`;
   const { token } = configuration.controlPlane;
   // Missing, or not readable for us: that may change, and it is read again for each connection.
   const why = token.kind === 'file' ? await whyUnreadable(token.path) : null;
-  if (why !== null) return `not supervised: cannot read the token: ${why}; the command runs on`;
+  if (why !== null) return `not supervised: cannot read the token: ${why}; the command keeps running`;
   return configuration.warning;
 }
 
 /** Doesn't read it: the content of a FIFO is for the wrapper in the background. */
 function whyUnreadable(path: string): Promise<string | null> {
   const access = fs.access(path, constants.R_OK).then(() => null, describeError);
-  return withTimeout(access, TOKEN_WAIT_MS, { fallback: `${path} does not answer` });
+  return withTimeout(access, TOKEN_WAIT_MS, { fallback: `${path} does not respond` });
 }
 
 function spawnSelf(run: string, { noFileSoft, stackSoft, ignoredSignals, environment }: LaunchState): Promise<void> {

@@ -21,7 +21,7 @@ export function endByOperator({ options, terminator, tree, log }: EndContext, ki
   // The request's id leads from this line to those of the control plane.
   const request = typeof kill.request_id === 'string' ? ` (request ${kill.request_id})` : '';
   const by = `by ${kill.requested_by}${kill.reason === null ? '' : `: ${kill.reason}`}${request}`;
-  if (terminator.stage.kind !== 'running') log.info(`a further kill ${by}`);
+  if (terminator.stage.kind !== 'running') log.info(`another kill ${by}`);
   // Logged before it is done, so that the log is in order.
   else if (!tree.leaderHasExited()) log.warn(`killed ${by}`);
   terminator.request({
@@ -40,11 +40,11 @@ export function endByLimit({ options, terminator, log }: EndContext, limit: Limi
 function describeLimit(limit: LimitKind, options: RunOptions): string {
   switch (limit) {
     case 'timeout':
-      return `the time limit of ${formatDuration(options.timeoutMs ?? 0)} is reached`;
+      return `the time limit of ${formatDuration(options.timeoutMs ?? 0)} was reached`;
     case 'idle_timeout':
       return `the command has printed nothing for ${formatDuration(options.idleTimeoutMs ?? 0)}`;
     case 'offline_limit':
-      return `the control plane has been out of reach for ${formatDuration(options.maxOfflineMs ?? 0)}`;
+      return `the control plane has been unreachable for ${formatDuration(options.maxOfflineMs ?? 0)}`;
   }
 }
 
@@ -56,7 +56,7 @@ export function handleLocalSignal(ending: EndContext & Pick<LaunchedRun, 'starte
       endBySignal(ending, local.signal);
       return;
     case 'pass_on':
-      log.info(`${local.signal}: passed on`);
+      log.info(`received ${local.signal}, passed it on`);
       // To the command's own process, as without us: most others would die of it.
       if (local.signal !== 'SIGCONT') signalLeader(ending, local.signal);
       // All of them may have been stopped.
@@ -85,8 +85,8 @@ function signalLeader(
 function endBySignal({ options, terminator, log }: EndContext, signal: TerminatingSignal): void {
   const { kind } = terminator.stage;
   const when = options.graceMs === 0 ? 'at once' : `in ${formatDuration(options.graceMs)}`;
-  if (kind === 'running') log.warn(`${signal}: passed on; SIGKILL follows ${when}`);
-  else log.info(`got ${signal}`);
+  if (kind === 'running') log.warn(`received ${signal}, passed it on; SIGKILL follows ${when}`);
+  else log.info(`received ${signal}`);
   terminator.request({ cause: { kind: 'local_signal' }, signal, graceMs: options.graceMs });
 }
 

@@ -23,7 +23,7 @@ export async function superviseWithLeast(
   signals: LocalSignals,
 ): Promise<number> {
   const { options, own, log, started } = launched;
-  log.warn(`the wrapper failed: ${describeError(error)}; the command runs on, and nobody can see or stop this run`);
+  log.warn(`the wrapper failed: ${describeError(error)}; the command keeps running, but can't be seen or stopped`);
   if (started.kind === 'not_started') return reportedEnd('start_failed', null).exitCode;
   // What was created before the failure may fail later, too.
   process.on('uncaughtException', (another) => log.info(`the wrapper failed again: ${describeError(another)}`));

@@ -50,7 +50,7 @@ export function chooseRules(
       return {
         rules: redactionRules(values, [EVERYTHING]),
         ownRules: named,
-        problem: `LEASH_REDACT: ${compiled.why}; until it is mended every line of the command is hidden on the page`,
+        problem: `LEASH_REDACT: ${compiled.why}; until it is corrected, every line of output is hidden on the dashboard`,
       };
   }
 }

@@ -148,7 +148,7 @@ function wireContext(
   record.exit = checkpoint.exit;
   for (const step of checkpoint.unreported_steps) record.recordKilling(step);
   if (configuration.kind === 'unsupervised') {
-    log.warn(`running unsupervised, nobody can see or stop this run: ${configuration.why}`);
+    log.warn(`running unsupervised, this run can't be seen or stopped: ${configuration.why}`);
   } else if (configuration.warning !== null) {
     log.warn(configuration.warning);
   }
@@ -194,7 +194,7 @@ function nameOf(pipe: OutputPipe | null): string | null {
 
 /** @returns null, and logs why, when the process can't be looked at */
 function tryRefOf(pid: number, log: Log): ProcessRef | null {
-  let why = 'there is no entry of it';
+  let why = 'it is not in the process table';
   try {
     const ref = refOf(pid);
     if (ref !== null) return ref;
@@ -202,7 +202,7 @@ function tryRefOf(pid: number, log: Log): ProcessRef | null {
     // Too many open files, most likely.
     why = describeError(error);
   }
-  log.info(`process ${pid} can't be looked at: ${why}`);
+  log.info(`cannot inspect process ${pid}: ${why}`);
   return null;
 }
 
@@ -265,7 +265,7 @@ function killingLogger(log: Log): (killing: Killing) => void {
     if (alone.length > 0) log.warn(`related, not killed: ${alone.join(', ')}`);
     if (survivors.length === 0) return;
     log.warn(
-      `could not end ${survivors.join(', ')} (pid): still there after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,
+      `could not end pid ${survivors.join(', ')}: still running after SIGKILL, so another user's or stuck in the kernel; see ps -o pid,user,stat,args -p ${survivors.join(',')}`,
     );
   };
 }

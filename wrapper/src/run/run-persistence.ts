@@ -42,7 +42,7 @@ const END_MS = 10_000;
 const CLEANUP_MS = 1_000;
 /** How long a run that is over continues to look for what other runs have left. */
 const SEARCH_MS = 500;
-const SLOW = 'the disk does not answer';
+const SLOW = 'the disk does not respond';
 
 /** The result of writing everything that could not be reported. */
 interface PersistResult {
@@ -159,7 +159,7 @@ export class RunPersistence {
   /** The control plane will never accept it: what is kept would be sent again and again, and never be stored. */
   async #discard(why: string): Promise<void> {
     const { log, run } = this.#launched;
-    log.warn(`the control plane will never have ${this.#describeUnstored()} of run ${run} (${why}): not kept`);
+    log.warn(`discarded ${this.#describeUnstored()} of run ${run}: the control plane will never accept it (${why})`);
     await this.#removeRecord();
   }
 
@@ -173,7 +173,7 @@ export class RunPersistence {
     const why = await withTimeout(removed(), CLEANUP_MS, { fallback: SLOW });
     await withTimeout(this.#search, SEARCH_MS, { fallback: undefined });
     this.#ending.abort();
-    if (why !== null) this.#launched.log.info(`cannot tidy up the record of this run: ${why}`);
+    if (why !== null) this.#launched.log.info(`cannot clean up the record of this run: ${why}`);
   }
 
   async #handOver({ why, refusal }: Unreported): Promise<void> {
@@ -190,7 +190,7 @@ export class RunPersistence {
       const lost = Math.max(0, end - start - spooledBytes - inMemory.outputBytes);
       const missing = lost === 0 ? '' : `; ${lost} bytes of the output are lost`;
       log.warn(
-        `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}; kept in ${inMemory.state.directory}, which a restart of this machine empties, ${how}${missing}`,
+        `the control plane does not have ${unstored} of run ${run} yet (${why}), and ${failures.join(', and ')}; kept in ${inMemory.state.directory}, which a reboot empties, ${how}${missing}`,
       );
       return;
     }
@@ -202,7 +202,7 @@ export class RunPersistence {
     }
     if (droppedBytes > 0) {
       log.warn(
-        `the control plane does not have the end of run ${run} yet (${why}); of ${end} bytes of its output it has ${end - spooledBytes - droppedBytes}; ${spooledBytes} are kept in ${storage.state.directory}, ${how}; ${droppedBytes} are lost: more than could be kept`,
+        `the control plane does not have the end of run ${run} yet (${why}); it has ${end - spooledBytes - droppedBytes} of ${end} bytes of output; ${spooledBytes} are kept in ${storage.state.directory}, ${how}; ${droppedBytes} are lost: there was no space to keep them`,
       );
       return;
     }
@@ -246,7 +246,7 @@ export class RunPersistence {
     const recompute = () => computeQuota({ ...question, wantedBytes: this.#wantedBytes });
     const taken = source.kind === 'adopted' ? source.output : undefined;
     this.#output.useSpool(directory.path, { bytes, recompute }, taken);
-    log.info(`what can't be sent is kept in ${directory.path}, at most ${formatBytes(bytes)}`);
+    log.info(`unsent output is spooled to ${directory.path}, at most ${formatBytes(bytes)}`);
     this.#search = rescued.then(() => startFlusherIfNeeded(state, controlPlane, launch.environment, log, signal));
     return storage;
   }
@@ -277,7 +277,7 @@ export class RunPersistence {
 
   /** Writes everything to disk, or to memory where the disk does not take the end. */
   async #persistAll(storage: RunStorage | null): Promise<PersistResult> {
-    const endLost = storage === null ? 'there is no place for it' : await (this.#endWritten ?? this.#writeEnd());
+    const endLost = storage === null ? 'no directory can be used' : await (this.#endWritten ?? this.#writeEnd());
     const flushed = storage === null ? null : await this.#output.flush(FLUSH_MS);
     const inMemory = endLost === null ? null : await this.#persistInMemory(storage);
     const passOn = async () => {
@@ -317,7 +317,7 @@ export class RunPersistence {
   #reportUnusable(why: string): null {
     const { log } = this.#launched;
     this.#output.spoolUnavailable();
-    const line = `what can't be sent can't be kept on disk, the command runs all the same: ${why}`;
+    const line = `output cannot be spooled to disk; unsent output may be lost (the command keeps running): ${why}`;
     if (this.#address === null) log.info(line);
     else log.warn(line);
     return null;

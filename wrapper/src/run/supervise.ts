@@ -113,7 +113,7 @@ function startRecording({ log, output, rules, uplink, journal, heldBack }: RunCo
     },
     (error) =>
       log.warn(
-        `the wrapper failed: ${describeError(error)}; the command runs on, what it prints is not shown any more`,
+        `the wrapper failed: ${describeError(error)}; the command keeps running, but its output is no longer shown`,
       ),
     (held) => journal?.saveHeld(held),
   );
@@ -140,9 +140,9 @@ function startReading(
 /** A process that no look has shown, or one that was handed the pipe, holds it: all that is known is that it isn't over. */
 function warnOfOpenPipes(stage: Stage, stillOpen: readonly StreamName[], log: Log): void {
   if (stage.kind !== 'gone' || !stage.unnamedSurvivors || stillOpen.length === 0) return;
-  const others = stage.survivors.length === 0 ? 'all that could be found was ended, but something' : 'something else';
+  const others = stage.survivors.length === 0 ? 'all processes found were ended, but something' : 'something else';
   log.warn(
-    `${others} still holds the command's ${stillOpen.join(' and ')}: another user's, or a server that it was handed to; as root, see lsof -nP +L1 | grep leash-`,
+    `${others} still holds the command's ${stillOpen.join(' and ')}: another user's process, or a server that was passed the pipe; as root, see lsof -nP +L1 | grep leash-`,
   );
 }
 
@@ -157,7 +157,7 @@ async function checkForwarded(end: End, { own, log }: RunContext): Promise<End> 
   if (end.exit?.kind !== 'exited' || end.exit.code !== 0 || end.reason !== 'exited') return end;
   const why = await forwardingFailure(own);
   if (why === null) return end;
-  log.warn(`the command exited 0, but not all that it printed could be passed on (${why}): the run counts as failed`);
+  log.warn(`the command exited 0, but not all of its output could be passed on (${why}): the run counts as failed`);
   return { ...end, reason: 'wrapper_failed' };
 }
 
@@ -193,6 +193,6 @@ async function reportEnd(context: RunContext, end: End, exitCode: number): Promi
 /** A fault of ours must not cost the command its supervision on this machine, nor its exit code. */
 function fail({ uplink, log }: RunContext, error: unknown): void {
   if (error instanceof Error) log.info(`the wrapper failed: ${error.stack?.replaceAll(/\s*\n\s*/g, ' ')}`);
-  if (uplink === null) log.warn(`the wrapper failed: ${describeError(error)}; the command runs on`);
+  if (uplink === null) log.warn(`the wrapper failed: ${describeError(error)}; the command keeps running`);
   else uplink.fail(error);
 }

@@ -24,7 +24,7 @@ interface Unusable {
 export async function openState(settings: Environment): Promise<State | Unusable> {
   const opened = await openStateDirectory(settings, localUser());
   if (opened.kind === 'unusable') return opened;
-  return stateIn(opened.path) ?? unusable('this process can not be distinguished from others');
+  return stateIn(opened.path) ?? unusable('this process cannot be distinguished from others');
 }
 
 /**
@@ -68,7 +68,7 @@ export async function openStateDirectory(
   user: LocalUser,
 ): Promise<{ readonly kind: 'usable'; readonly path: string } | Unusable> {
   const chosen = stateDirectoryPath(env, user);
-  if (chosen === null) return unusable('there is no home directory; set LEASH_STATE_DIR');
+  if (chosen === null) return unusable('this user has no home directory; set LEASH_STATE_DIR');
   if (!path.isAbsolute(chosen)) return unusable(`LEASH_STATE_DIR must be an absolute path, not ${chosen}`);
   try {
     const before = await pathOwners(chosen, user.uid);
@@ -98,7 +98,7 @@ async function checkDirectory(chosen: string, uid: number | null): ReturnType<ty
   if (!directory.isDirectory()) return unusable(`${chosen} is not a directory`);
   if (uid !== null && directory.uid !== uid)
     return unusable(`${chosen} belongs to another user (uid ${directory.uid})`);
-  if ((directory.mode & 0o022) !== 0) return unusable(`others may write to ${chosen}; chmod 700 it`);
+  if ((directory.mode & 0o022) !== 0) return unusable(`other users can write to ${chosen}; run chmod 700 on it`);
   return { kind: 'usable', path: real };
 }
 

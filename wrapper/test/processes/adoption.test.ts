@@ -388,7 +388,7 @@ sampledTest('when the command goes with wrapper and guardian, what it has starte
   const flush = leash(['flush'], { plane, env: { LEASH_STATE_DIR: state } });
   await flush.exited();
   // A line may follow: until the successor has recorded itself, the run looks like one that is being sent.
-  expect(flush.stdout.toString()).toMatch(/^1 being taken over by a new wrapper: what they started runs on\n/);
+  expect(flush.stdout.toString()).toMatch(/^1 taken over by a new wrapper: their processes keep running\n/);
   await waitFor('the end of the command', () => stored.isComplete);
   expect(stored.completions[0]).toMatchObject({ reason: 'exit_unknown', left_running: [{}] });
   await waitFor('who keeps the child in reach', () => stored.of('left_running').length > 0);

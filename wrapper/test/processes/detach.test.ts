@@ -122,7 +122,7 @@ test('what is wrong with the settings is reported in the foreground, and the com
   for (const [options, why] of [
     [['--url', 'leash.example'], /^leash: running unsupervised, .*: LEASH_URL is not an http/],
     [['--url', 'http://127.0.0.1:1', '--token-file', '/nonexistent'], /^leash: not supervised: cannot read the token/],
-    [['--url', 'http://leash.invalid', '--max-offline', '1s'], /^leash: the token travels unencrypted/],
+    [['--url', 'http://leash.invalid', '--max-offline', '1s'], /^leash: the token is sent unencrypted/],
     [['--url', 'http://127.0.0.1:1', '--log', '/nowhere/log'], /^leash: the log file \/nowhere\/log can't be written/],
   ] as const) {
     const other = leashRun(['true'], {

@@ -74,7 +74,7 @@ sampledTest('there is one flusher for a credential, and another takes over from 
   const [first] = await waitFor('one flusher', () => (flushers(state).length === 1 ? flushers(state) : null));
   const second = leash(['flush', '--for', '1h'], { plane, env });
   expect((await second.exited()).code).toBe(0);
-  expect(second.stdout.toString()).toBe('another `leash flush` is at it\n');
+  expect(second.stdout.toString()).toBe('another `leash flush` is running\n');
   expect(flushers(state)).toEqual([first]);
 
   // Another token may reach what this one doesn't.
@@ -285,7 +285,7 @@ test("a state directory that can't be used is reported", async () => {
   const flush = leash(['flush'], { plane: { url: 'http://127.0.0.1:1' }, env: { LEASH_STATE_DIR: state } });
   expect((await flush.exited()).code).toBe(255);
   expect(flush.stderr).toBe(
-    `leash: the state directory can't be used: others may write to ${state}, and so replace what is there; chmod go-w it\n`,
+    `leash: cannot use the state directory: other users can write to ${state} and so replace its content; run chmod go-w on it\n`,
   );
 });
 

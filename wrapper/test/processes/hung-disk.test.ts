@@ -69,7 +69,7 @@ test('a token file on a hung disk blocks one thread of the pool, and delays neit
     env: { ...hanging, LEASH_STATE_DIR: path.join(state, 'place'), LEASH_MARK: state, LEASH_TOKEN: '' },
   });
   await waitFor('the command', () => run.stdout.includes('ready'));
-  await waitFor('some attempts', () => run.stderr.split('the token file /hung/token does not answer').length > 2);
+  await waitFor('some attempts', () => run.stderr.split('the token file /hung/token does not respond').length > 2);
   run.kill('SIGTERM');
   expect(await run.exited()).toEqual(LEFT);
   expect(run.stderr.split('a read hangs')).toHaveLength(2);

@@ -133,5 +133,5 @@ test('what has hidden from every look is reported when it still holds the output
   const left = { kill, phase: 'gone', survivors: [], unnamed_survivors: true };
   expect(plane.of('killing').filter(({ phase }) => phase === 'gone')).toMatchObject([left]);
   expect((await plane.completed()).applied_kills).toMatchObject([left]);
-  expect(leash.stderr).toMatch(/^leash: all that could be found was ended, but something still holds .* stdout: /m);
+  expect(leash.stderr).toMatch(/^leash: all processes found were ended, but something still holds .* stdout: /m);
 });

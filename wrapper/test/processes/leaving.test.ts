@@ -83,7 +83,7 @@ test('a refusal is reported in one line, and the command runs on', async () => {
   expect((await leash.exited()).code).toBe(6);
   // What the control plane says of it is told, but its escape sequences do not reach a terminal.
   const [told, ...more] = leash.stderr.trimEnd().split('\n');
-  expect(told).toMatch(/^leash: not supervised: .*\(401\): no<U\+001B>\[31m, really; the command runs on$/);
+  expect(told).toMatch(/^leash: not supervised: .*\(401\): no<U\+001B>\[31m, really; the command keeps running$/);
   // That it is kept meanwhile needs no line of its own.
   expect(more).toEqual([]);
 });

@@ -51,7 +51,7 @@ test.each(sampleOf(OUT_OF_REACH))(
       options: ['--max-offline', '500ms'],
     });
     expect((await leash.exited()).code).toBe(253);
-    expect(leash.stderr).toContain('leash: the control plane has been out of reach for 500ms: ending the command\n');
+    expect(leash.stderr).toContain('leash: the control plane has been unreachable for 500ms: ending the command\n');
   },
 );
 
@@ -141,7 +141,9 @@ test.runIf(isRoot)('what may not be signalled is reported as a survivor, with it
   expect(gone).toMatchObject({ kill, phase: 'gone' });
   // The shell there, and its sleep.
   expect(gone?.survivors).toEqual(expect.arrayContaining(left));
-  expect(leash.stderr).toMatch(new RegExp(`^leash: could not end .*\\b${left[0]}\\b.*still there after SIGKILL`, 'm'));
+  expect(leash.stderr).toMatch(
+    new RegExp(`^leash: could not end .*\\b${left[0]}\\b.*still running after SIGKILL`, 'm'),
+  );
 });
 
 /** Becomes its arguments, where only root sees the processes of others. */

@@ -14,7 +14,7 @@ import { relayTo } from '../support/relay.ts';
 
 test('what answers nothing is given up in time, and it says what was waited for', async () => {
   const server = await tcpServer(() => {});
-  const why = 'waited 15 s in vain for 127.0.0.1 to accept the WebSocket';
+  const why = 'timed out after 15 s opening the WebSocket to 127.0.0.1';
   const ending = await timedOut({ baseUrl: `ws://127.0.0.1:${server.port}` }, () => server.receivedBytes() > 0);
   expect(ending).toEqual({ kind: 'lost', why });
   await waitFor('no open connection', () => server.open() === 0);
@@ -23,7 +23,7 @@ test('what answers nothing is given up in time, and it says what was waited for'
 test.skipIf(process.platform !== 'linux')('a SYN that nobody answers is given up in time', async () => {
   const hole = await blackHole();
   const inQueue = unansweredSyns(hole);
-  const why = `waited 15 s in vain for a connection to 127.0.0.1:${hole}`;
+  const why = `timed out after 15 s connecting to 127.0.0.1:${hole}`;
   const ending = await timedOut({ baseUrl: `ws://127.0.0.1:${hole}` }, () => unansweredSyns(hole) > inQueue);
   expect(ending).toEqual({ kind: 'lost', why });
 });
@@ -50,27 +50,42 @@ const UPGRADED = (key: string, protocol: string) =>
     .digest('base64')}\r\n${protocol}\r\n`;
 
 test.each([
-  ['a page', () => 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi', 'refused', 'is no control plane (200)'],
+  [
+    'a page',
+    () => 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi',
+    'refused',
+    'does not look like a Leash control plane (200)',
+  ],
   [
     'a redirect',
     () => 'HTTP/1.1 302 Found\r\nLocation: https://elsewhere.example.com/\r\nContent-Length: 0\r\n\r\n',
     'refused',
     'redirected (302) to https://elsewhere.example.com/: set LEASH_URL',
   ],
-  ['an upgrade without the subprotocol', (key: string) => UPGRADED(key, ''), 'refused', 'is no control plane'],
+  [
+    'an upgrade without the subprotocol',
+    (key: string) => UPGRADED(key, ''),
+    'refused',
+    'does not look like a Leash control plane',
+  ],
   [
     'an upgrade to another subprotocol',
     (key: string) => UPGRADED(key, 'Sec-WebSocket-Protocol: chat\r\n'),
     'refused',
-    'is no control plane',
+    'does not look like a Leash control plane',
   ],
-  ['an upgrade for somebody else', () => UPGRADED('other', ''), 'refused', 'is no control plane'],
-  ['no HTTP at all', () => 'SSH-2.0-OpenSSH_9.9\r\n', 'refused', 'is no control plane: Parse Error'],
+  ['an upgrade for somebody else', () => UPGRADED('other', ''), 'refused', 'does not look like a Leash control plane'],
+  [
+    'no HTTP at all',
+    () => 'SSH-2.0-OpenSSH_9.9\r\n',
+    'refused',
+    'does not look like a Leash control plane: Parse Error',
+  ],
   [
     'an overlong head',
     () => `HTTP/1.1 200 OK\r\n${'X-Fill: y\r\n'.repeat(20_000)}`,
     'refused',
-    'is no control plane: Parse Error',
+    'does not look like a Leash control plane: Parse Error',
   ],
   ['half an answer', () => 'HTTP/1.1 503 Gone fis', 'lost', 'socket hang up'],
 ] as const)('what answers with %s: %s', async (_what, answer, kind, why) => {
@@ -178,7 +193,7 @@ test.each(sampleOf(FLOODS, 2))(
     await waitFor('a link again', () => plane.of('start').length > 1 && link.state === 'connected');
     expect(plane.of('alive').length + kills.length).toBeLessThan(FLOOD);
     expect(told).toEqual([
-      'hung up: the control plane sends more than it can have to say; the command runs on, and the link is tried again',
+      'disconnected: the control plane sends too much data; the command keeps running, and leash will reconnect',
     ]);
     output.append('stdout', Buffer.from('still here'));
     link.outputGrew();
@@ -214,7 +229,7 @@ test('a peer that acks what it does not read does not fill our memory: it is hun
     }
     return link.lastFailure;
   });
-  expect(link.lastFailure).toBe('the control plane reads nothing');
+  expect(link.lastFailure).toBe('the control plane does not read what it is sent');
 });
 
 /** A port of this machine at which nothing answers a SYN: its owner is stopped, and the queue of connections is full. */

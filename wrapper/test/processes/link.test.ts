@@ -47,7 +47,7 @@ test('a control plane that floods a run is hung up on, and the command prints an
   expect(run.starts.length).toBeGreaterThan(1);
   // Those are answered in the order in which they come: before anything that was sent after them.
   expect(plane.of('alive').length).toBeLessThan(probes);
-  expect(leash.stderr).toContain('leash: hung up: the control plane sends more than it can have to say');
+  expect(leash.stderr).toContain('leash: disconnected: the control plane sends too much data');
 });
 
 test('at most 512 KiB are in flight while nothing is acked', async () => {
@@ -232,8 +232,10 @@ test('retry never: the run is given up, said in one line, and the command runs o
   await waitFor('the line', () => run.stderr.includes('run_conflict'));
   end.open();
   expect((await run.exited()).code).toBe(8);
-  expect(run.stderr.match(/runs on/g)).toHaveLength(1);
-  expect(run.stderr).toMatch(/will never have the end and the last 4 bytes of the output of run \w+ .*: not kept\n$/);
+  expect(run.stderr.match(/keeps running/g)).toHaveLength(1);
+  expect(run.stderr).toMatch(
+    /discarded the end and the last 4 bytes of the output of run \w+: the control plane will never accept it .*\n$/,
+  );
   // Nobody dials for it later, either.
   const flush = leash(['flush'], { plane, env });
   expect((await flush.exited()).code).toBe(0);

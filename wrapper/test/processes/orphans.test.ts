@@ -40,7 +40,7 @@ test('they are ended by id, or all of them, with all that they started', async (
   const env = { LEASH_STATE_DIR: state };
   const none = leash(['orphans'], { env });
   expect((await none.exited()).code).toBe(0);
-  expect(none.stdout.toString()).toBe('there are no orphans\n');
+  expect(none.stdout.toString()).toBe('no orphans found\n');
 
   const marks = [marker(), marker(), marker()] as const;
   const first = await start(marks[0], state, ['--job', 'night']);
@@ -79,7 +79,7 @@ test('the guardian’s variables have no effect on what a person runs', async ()
   const told = { LEASH_INHERITED: JSON.stringify(factsOf(id, state)) };
   const kill = leash(['orphans', '--kill', '--grace', '0'], { env: { ...told, LEASH_STATE_DIR: stateDirectory() } });
   expect((await kill.exited()).code).toBe(0);
-  expect(kill.stdout.toString()).toBe('there are no orphans\n');
+  expect(kill.stdout.toString()).toBe('no orphans found\n');
   // Nor does a run hand them on to its own guardian.
   const another = leashRun(['sh', '-c', 'exit 3'], { env: { ...told, LEASH_STATE_DIR: stateDirectory() } });
   expect((await another.exited()).code).toBe(3);
@@ -96,14 +96,14 @@ sampledTest('listed, they are taken over', async () => {
   const [header = '', row = '', ...rows] = list.stdout.toString().trimEnd().split('\n');
   expect(header).toMatch(/^RUN +JOB +PID +STARTED +PROCESSES +COMMAND$/);
   expect(row).toMatch(new RegExp(`^${id} +test +\\d+ +\\d{4}-\\S+Z +\\d +sh -c`));
-  expect(rows).toEqual(['each of them is being taken over by a new wrapper, to be seen and stopped again']);
+  expect(rows).toEqual(['all being taken over by new wrappers: they can be seen and stopped again']);
   const successor = await waitFor('that it has been taken over', () => {
     const { supervision, wrapper } = factsOf(id, state);
     return supervision.successor === 1 ? wrapper.pid : null;
   });
   const kill = leash(['orphans', '--kill', id], { env });
   expect((await kill.exited()).code).toBe(1);
-  expect(kill.stderr).toContain(`${id} is no orphan any more: it has been taken over by process ${successor}`);
+  expect(kill.stderr).toContain(`${id} is no longer an orphan: process ${successor} has taken it over`);
   process.kill(successor, 'SIGTERM');
   await waitFor('the end of it', () => living(mark).length === 0);
 });
@@ -141,7 +141,7 @@ sampledTest('an orphan that can not be taken over is reported as lost, and is li
   await waitFor('the end of it', () => living(mark).length === 0);
   const none = leash(['orphans'], { env });
   expect((await none.exited()).code).toBe(0);
-  expect(none.stdout.toString()).toBe('there are no orphans\n');
+  expect(none.stdout.toString()).toBe('no orphans found\n');
   expect(leftIn(state)).toEqual([]);
   expect(stored.starts.filter(({ phase }) => phase === 'abandoned')).toHaveLength(1);
 });

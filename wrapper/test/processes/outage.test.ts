@@ -193,7 +193,7 @@ test("of output beyond the spool's limit, head and tail arrive, with one gap bet
   expect(printed.length - to).toBeGreaterThan(300_000);
   expect(from + printed.length - to).toBeLessThanOrEqual(1024 * 1024);
   expect(run.stderr).toContain(
-    `; of ${sizeBytes} bytes of its output it has 0; ${from + sizeBytes - to} are kept in ${state}, to be sent in the background; ${to - from} are lost: more than could be kept\n`,
+    `; it has 0 of ${sizeBytes} bytes of output; ${from + sizeBytes - to} are kept in ${state}, to be sent in the background; ${to - from} are lost: there was no space to keep them\n`,
   );
   expect(stored.bytes('stdout').equals(Buffer.concat([printed.subarray(0, from), printed.subarray(to)]))).toBe(true);
 });

@@ -45,9 +45,9 @@ test('the details of a run that was killed, and nothing of it on stderr but what
     /^connecting to 127\.0\.0\.1:\d+$/,
     /^connected$/,
     /^killed by tester: out of<U\+001B>\[31m hand$/,
-    /^SIGTERM sent to all of it$/,
-    /^SIGKILL sent to all that is left$/,
-    /^all of it is gone$/,
+    /^sent SIGTERM to all processes$/,
+    /^sent SIGKILL to all remaining processes$/,
+    /^all processes exited$/,
     /^ended by an operator: exit code 143 \(the command’s own: SIGKILL\)$/,
   ];
   const places = parts.map((part) => story.findIndex((line) => part.test(line)));

@@ -75,7 +75,7 @@ test.each([
   [400, 'refused', 'could not connect to leash.test:8080'],
   [502, 'lost', 'could not connect to leash.test:8080'],
   [503, 'lost', '503'],
-  ['garbage', 'refused', 'what answers is no HTTP proxy (Parse Error'],
+  ['garbage', 'refused', 'the proxy does not look like an HTTP proxy (Parse Error'],
   ['hang_up', 'lost', ''],
 ] as const)('a proxy that answers %s: %s', async (answer, kind, why) => {
   const plane = await controlPlane();
@@ -96,7 +96,7 @@ test('a proxy that never answers is given up in time, and its connection closed'
   proxy.answer = 'silence';
   const to = { baseUrl: TARGET, proxy: { http_proxy: proxy.url() } };
   const ending = await timedOut(to, () => proxy.requests.length > 0);
-  const why = `waited 15 s in vain for an answer of the proxy ${proxy.url()}`;
+  const why = `timed out after 15 s waiting for the proxy ${proxy.url()}`;
   expect(ending).toEqual({ kind: 'lost', why });
   await waitFor('no open connection', () => proxy.open === 0);
 });
@@ -113,7 +113,7 @@ test('a proxy of another kind is not passed by', async () => {
     baseUrl: plane.url.replace('http', 'ws'),
     proxy: { ALL_PROXY: 'socks5://user:secret@proxy:1080' },
   });
-  const why = 'ALL_PROXY is no proxy of the form http://host:port';
+  const why = 'ALL_PROXY is not a proxy URL of the form http://host:port';
   expect(await dialled.ended()).toEqual({ kind: 'refused', why });
   expect(plane.attempts).toBe(0);
 });

@@ -116,7 +116,7 @@ test('a LEASH_REDACT that cannot be read hides all of it, and says so', async ()
   await plane.completed();
   expect(plane.stored.toString()).not.toMatch(/one|two/);
   expect(leash.stdout.toString()).toBe('one\n\n');
-  expect(leash.stderr).toMatch(/LEASH_REDACT: .*every line of the command is hidden/);
+  expect(leash.stderr).toMatch(/LEASH_REDACT: .*every line of output is hidden/);
 });
 
 test.runIf(IS_PROOF)('a --redact that cannot be read is wrong usage', async () => {

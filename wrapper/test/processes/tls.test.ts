@@ -39,7 +39,7 @@ test('without it the line says what to do, and nothing is sent', async () => {
   expect(await dialled.ended()).toEqual({
     kind: 'refused',
     why:
-      'the certificate of 127.0.0.1 is from an authority that is not known here (UNABLE_TO_VERIFY_LEAF_SIGNATURE): ' +
+      'the certificate of 127.0.0.1 is from an unknown authority (UNABLE_TO_VERIFY_LEAF_SIGNATURE): ' +
       'set LEASH_CA_FILE to a file with the authority’s certificate (PEM)',
   });
   expect(plane.requests).toEqual([]);
@@ -47,7 +47,7 @@ test('without it the line says what to do, and nothing is sent', async () => {
 
 test.each([
   ['self-signed', SELF_SIGNED, 'set LEASH_CA_FILE'],
-  ['expired', EXPIRED, 'has expired: have it renewed'],
+  ['expired', EXPIRED, 'has expired: renew it'],
   ['for another host', OTHER_NAME, 'is for other names: set LEASH_URL to one of them (DNS:other.test)'],
 ])('a certificate that is %s', async (_what, cert, why) => {
   const plane = await controlPlane({ tls: { key: KEY, cert } });
@@ -63,7 +63,7 @@ test('a host that does not speak TLS is said to', async () => {
 });
 
 test.each([
-  ['without a certificate', 'nothing here', 'there is no certificate (PEM) in'],
+  ['without a certificate', 'nothing here', 'contains no certificate (PEM)'],
   ['with a damaged one', AUTHORITY.replace(/\n(.{20}).{8}/, '\n$1AAAAAAAA'), 'certificate 1 in'],
 ])('a file %s is refused, and said why', async (_what, text, why) => {
   const plane = await controlPlane({ tls: { key: KEY, cert: GOOD } });
@@ -79,21 +79,21 @@ test('the file is read again for each attempt', async () => {
   await new Dialled({ baseUrl: wss(plane), caFile }).isOpen();
   fs.rmSync(caFile);
   const gone = await new Dialled({ baseUrl: wss(plane), caFile }).ended();
-  expect(gone).toMatchObject({ kind: 'refused', why: expect.stringContaining('cannot read the authorities') });
+  expect(gone).toMatchObject({ kind: 'refused', why: expect.stringContaining('cannot read the certificates') });
 });
 
 test('a link that was refused reports so once, and counts as out of reach', async () => {
   const plane = await controlPlane({ tls: { key: KEY, cert: SELF_SIGNED } });
   const { link, told } = linkTo({ baseUrl: wss(plane) });
   await waitFor('refused', () => link.state === 'refused');
-  expect(told).toEqual([expect.stringMatching(/^not supervised: .*LEASH_CA_FILE.*; the command runs on$/)]);
+  expect(told).toEqual([expect.stringMatching(/^not supervised: .*LEASH_CA_FILE.*; the command keeps running$/)]);
   expect(link.unreachableSince).not.toBeNull();
 });
 
 test('a TLS handshake that hangs is given up in time', async () => {
   const server = await tcpServer(() => {});
   const ending = await timedOut({ baseUrl: `wss://127.0.0.1:${server.port}` }, () => server.receivedBytes() > 0);
-  const why = 'waited 15 s in vain for a TLS handshake with 127.0.0.1';
+  const why = 'timed out after 15 s negotiating TLS with 127.0.0.1';
   expect(ending).toEqual({ kind: 'lost', why });
   await waitFor('no open connection', () => server.open() === 0);
 });

@@ -66,6 +66,6 @@ export function leaveFacts(state: string, changes: Parameters<typeof someFacts>[
 
 function self(): Processes {
   const processes = ownProcess();
-  if (processes === null) throw new Error('this process can not be distinguished from others');
+  if (processes === null) throw new Error('this process cannot be distinguished from others');
   return processes;
 }

@@ -16,7 +16,7 @@ import { someFacts } from './run-facts.ts';
 
 const [, , what = '', target = '', count = '0'] = process.argv;
 const processes = ownProcess();
-if (processes === null) throw new Error('this process can not be distinguished from others');
+if (processes === null) throw new Error('this process cannot be distinguished from others');
 switch (what) {
   case 'claim':
     await claimAll(target, processes);

@@ -51,7 +51,7 @@ test('a FIFO that nobody writes to is given up', async () => {
     return nowMs;
   });
   onTestFinished(() => clock.mockRestore());
-  await expect(readBlockingFile(file)).rejects.toThrow('nobody has written to the FIFO within 10 s');
+  await expect(readBlockingFile(file)).rejects.toThrow('no data was written to the FIFO within 10 s');
 });
 
 test('time in which the process works or gets no turn counts for nothing, and what is left for less', () => {

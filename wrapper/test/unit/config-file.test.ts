@@ -45,10 +45,10 @@ test('a file that is named must be there, and be a file', () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'leash.conf');
   expect(readConfigFile({ LEASH_CONFIG: path }).problems).toEqual([
-    `the settings in ${path} can't be read and count for nothing: it is not there`,
+    `cannot read the settings in ${path}: file not found; they are ignored`,
   ]);
   expect(readConfigFile({ LEASH_CONFIG: directory }).problems).toEqual([
-    `the settings in ${directory} can't be read and count for nothing: it is a directory`,
+    `cannot read the settings in ${directory}: it is a directory; they are ignored`,
   ]);
   fs.writeFileSync(path, 'LEASH_URL=u\n');
   expect(readConfigFile({ LEASH_CONFIG: path })).toEqual({ values: { LEASH_URL: 'u' }, problems: [] });

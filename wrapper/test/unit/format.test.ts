@@ -37,17 +37,17 @@ test('the end of a run for a person', () => {
     /^ended by --timeout: exit code 124 .*: 0\)$/,
   );
   expect(describeEnd('signaled', killed, 139)).toMatch(/: exit code 139 \(.*: SIGSEGV\)$/);
-  expect(describeEnd('start_failed', null, 255)).toBe('ended before it began: exit code 255');
+  expect(describeEnd('start_failed', null, 255)).toBe('ended before it started: exit code 255');
   const gone = { phase: 'gone', signal: null } as const;
-  expect(describeStep({ ...gone, survivors: [], unnamed_survivors: false })).toBe('all of it is gone');
+  expect(describeStep({ ...gone, survivors: [], unnamed_survivors: false })).toBe('all processes exited');
   expect(describeStep({ ...gone, survivors: [7, 8], unnamed_survivors: false })).toBe(
-    'all of it is gone but 7, 8 (pid)',
+    'all processes exited except pid 7, 8',
   );
   expect(describeStep({ ...gone, survivors: [7], unnamed_survivors: true })).toBe(
-    'all of it is gone but 7 (pid) and others whose pids are not known',
+    'all processes exited except pid 7 and others with unknown pids',
   );
   expect(describeStep({ ...gone, survivors: [], unnamed_survivors: true })).toBe(
-    'all that could be found is gone, but something is left',
+    'all processes that could be found exited, but something still runs',
   );
 });
 

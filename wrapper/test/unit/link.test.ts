@@ -107,7 +107,7 @@ test('a refusal is reported once, and retried at a person’s pace', async () =>
     expect(pause).toBeGreaterThanOrEqual(30_000);
     expect(pause).toBeLessThanOrEqual(60_001);
   }
-  expect(told).toEqual(['not supervised: the token is wrong (401); the command runs on']);
+  expect(told).toEqual(['not supervised: the token is wrong (401); the command keeps running']);
 });
 
 test.each([
@@ -121,7 +121,7 @@ test.each([
   last().opened();
   reject();
   expect(link.state).toBe('rejected');
-  expect(told).toEqual([expect.stringContaining('the command runs on')]);
+  expect(told).toEqual([expect.stringContaining('the command keeps running')]);
   link.completed();
   await vi.advanceTimersByTimeAsync(24 * 60 * 60 * 1_000);
   expect(dialled).toHaveLength(1);

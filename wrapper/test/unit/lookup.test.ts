@@ -29,7 +29,7 @@ test('a name server’s answer is used, without the system’s resolver', async 
 
 test('when no name server answers, the system’s resolver is not left to find that out too', async () => {
   const from = sources({ query: failing('ETIMEOUT') });
-  await expect(findAddresses('leash.example.com', from)).rejects.toThrow('no name server answered');
+  await expect(findAddresses('leash.example.com', from)).rejects.toThrow('no name server responded');
   expect(from.asked).toEqual([]);
 });
 

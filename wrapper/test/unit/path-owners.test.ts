@@ -37,8 +37,8 @@ test('what root and we own, and nobody else may write to, is ours', () => {
 
 test.each<[string, string, Record<string, PathEntry>]>([
   ['an ancestor is another user’s', '/srv belongs to another user (uid 7)', { '/srv': directory(7) }],
-  ['a group may write to it', 'others may write to /srv', { '/srv': directory(0, 0o775) }],
-  ['everybody may write to it', 'others may write to /srv', { '/srv': directory(ME, 0o757) }],
+  ['a group may write to it', 'other users can write to /srv', { '/srv': directory(0, 0o775) }],
+  ['everybody may write to it', 'other users can write to /srv', { '/srv': directory(ME, 0o757) }],
   [
     'it is another’s in a sticky directory',
     '/srv/a belongs to',
@@ -50,7 +50,7 @@ test.each<[string, string, Record<string, PathEntry>]>([
     '/home/x belongs to',
     { '/srv': link(0, 'home/x'), '/home/x': directory(7) },
   ],
-  ['a link leads back up', 'others may write to /b', { '/srv': link(0, '/home/../b'), '/b': directory(0, 0o777) }],
+  ['a link leads back up', 'other users can write to /b', { '/srv': link(0, '/home/../b'), '/b': directory(0, 0o777) }],
   ['links go round', 'too many', { '/srv': link(0, '/srv') }],
 ])('shared: %s', (_what, why, there) => {
   const inside = {
@@ -87,10 +87,10 @@ test.skipIf(!isRoot)('root takes no settings and no token from where others coul
   fs.writeFileSync(config, 'LEASH_URL=u\n');
   fs.writeFileSync(token, 'secret\n');
   fs.chmodSync(above, 0o775);
-  const why = `others may write to ${above}, and so replace what is there; chmod go-w it`;
+  const why = `other users can write to ${above} and so replace its content; run chmod go-w on it`;
   expect(readConfigFile({ LEASH_CONFIG: config })).toEqual({
     values: {},
-    problems: [`the settings in ${config} count for nothing: ${why}`],
+    problems: [`ignored the settings in ${config}: ${why}`],
   });
   await expect(readTokenFile(token)).rejects.toThrow(why);
   fs.chmodSync(above, 0o755);

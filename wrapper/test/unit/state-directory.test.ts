@@ -31,7 +31,7 @@ test('a directory that others can write to is refused', async () => {
   const directory = temporaryDirectory();
   for (const mode of [0o770, 0o702, 0o1777]) {
     fs.chmodSync(directory, mode);
-    const why = expect.stringMatching(/^others may write to .*; chmod (700|go-w) it$/);
+    const why = expect.stringMatching(/^other users can write to .*; run chmod (700|go-w) on it$/);
     expect(await open(directory)).toMatchObject({ kind: 'unusable', why });
   }
   fs.chmodSync(directory, 0o755);
@@ -42,7 +42,10 @@ test('a directory that others can replace is refused', async () => {
   const above = temporaryDirectory();
   fs.chmodSync(above, 0o777);
   const refused = await open(path.join(above, 'state'));
-  expect(refused).toMatchObject({ kind: 'unusable', why: expect.stringContaining(`others may write to ${above}`) });
+  expect(refused).toMatchObject({
+    kind: 'unusable',
+    why: expect.stringContaining(`other users can write to ${above}`),
+  });
   // Nothing is made where it would not be ours.
   expect(fs.existsSync(path.join(above, 'state'))).toBe(false);
   fs.chmodSync(above, 0o1777);

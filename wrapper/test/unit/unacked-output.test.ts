@@ -97,7 +97,7 @@ test('without a spool, memory is limited', async () => {
   const chunks = await readAll(output);
   expect(gaps(chunks)).toHaveLength(1);
   expect(missing(chunks)).toBe(output.droppedBytes);
-  expect(await output.flush(1_000)).toEqual({ kind: 'incomplete', why: 'there is no spool' });
+  expect(await output.flush(1_000)).toEqual({ kind: 'incomplete', why: 'output is not spooled' });
 });
 
 test('a little output that is acked in time is never written to disk', async () => {

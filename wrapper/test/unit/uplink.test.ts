@@ -56,7 +56,7 @@ test('an outage is reported when it has lasted for a minute, once', async () => 
   expect(told).toEqual([]);
   await vi.advanceTimersByTimeAsync(1_000);
   expect(told).toHaveLength(1);
-  expect(told[0]).toMatch(/out of reach for 1m \(connect ECONNREFUSED\); the command runs on/);
+  expect(told[0]).toMatch(/unreachable for 1m \(connect ECONNREFUSED\); the command keeps running/);
   enter('offline', 'connect ECONNREFUSED');
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(told).toHaveLength(1);

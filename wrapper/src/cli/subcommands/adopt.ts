@@ -1,14 +1,14 @@
-/** `leash adopt`: what a guardian starts when the wrapper of its run has died. Not for people. */
+/** `leash adopt`: a guardian starts it when the wrapper of its run has died. Not for users. */
 import { withTimeout } from '#shared/with-timeout';
 import { adopt } from '../../adopt/adopt.ts';
 import { findRun, fromFacts } from '../../adopt/find-run.ts';
 import { readConfigFile, withConfig } from '../../config/config-file.ts';
 import { EXIT_STILL_PRINTING, extractHandover } from '../../guardian/guardian.ts';
 
-/** A disk that has not answered by then is not used: meanwhile no process reads what the command prints. */
+/** A disk that takes longer is not used: until then no process reads the command's output. */
 const DISK_MS = 20_000;
 
-/** @returns the exit code: 0 when nothing is left to be done; 3, and the guardian drains the pipes */
+/** @returns the exit code: 0 when nothing is left to do; 3 makes the guardian drain the pipes */
 export async function adoptCommand(run: string, version: string): Promise<number> {
   const { facts, secrets } = extractHandover(process.env, run);
   const settings = withConfig(process.env, readConfigFile(process.env).values);

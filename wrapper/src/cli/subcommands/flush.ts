@@ -26,7 +26,7 @@ async function flush(args: FlushOptions, { settings, log, print }: SubcommandCon
   }
   const state = await openStateOrFallback(settings);
   if (state.kind === 'unusable') {
-    log.warn(`the state directory can't be used: ${state.why}`);
+    log.warn(`cannot use the state directory: ${state.why}`);
     return EXIT_ERRORED;
   }
   const { controlPlane } = configuration;
@@ -37,14 +37,14 @@ async function flush(args: FlushOptions, { settings, log, print }: SubcommandCon
       : await keepFlushing(state, controlPlane, args.forMs, log);
   const { waiting, ...others } = await findUnsentRuns(state, controlPlane);
   const isTried = new Set(flushed?.left.map(({ run }) => run));
-  // What is for another flusher to send is no concern of ours.
+  // Another flusher sends the rest.
   const untried = flushed === null ? [] : waiting.filter((run) => !isTried.has(run));
-  const lines = flushed === null ? ['another `leash flush` is at it'] : describeFlushed(flushed, untried, state);
+  const lines = flushed === null ? ['another `leash flush` is running'] : describeFlushed(flushed, untried, state);
   const trouble = [
     ...others.foreign.map((each) => describeForeign(each, controlPlane)),
     ...others.unreadable.map(describeUnreadable),
   ];
-  if (rescued.length > 0) lines.push(`${rescued.length} being taken over by a new wrapper: what they started runs on`);
+  if (rescued.length > 0) lines.push(`${rescued.length} taken over by a new wrapper: their processes keep running`);
   if (others.beingSent > 0 && flushed !== null) lines.push(`${others.beingSent} being sent in the background`);
   lines.push(...trouble);
   for (const line of lines.length === 0 ? ['nothing is left to send'] : lines) print(line);
@@ -52,7 +52,7 @@ async function flush(args: FlushOptions, { settings, log, print }: SubcommandCon
   return trouble.length + untried.length + isTried.size + lost === 0 ? 0 : EXIT_LEFT;
 }
 
-/** @param untried ids of runs that are left, though nothing kept them from being sent that we know of */
+/** @param untried ids of runs that are left for no known reason */
 function describeFlushed(
   { sent, rejected, givenUp, left }: FlushResult,
   untried: readonly string[],
@@ -64,12 +64,12 @@ function describeFlushed(
     ...rejected.map(({ run, why }) => `${run}: gave up because the control plane will never accept it: ${why}`),
     ...givenUp.map(({ run, what }) => `${run}: gave up ${what}`),
     ...(untried.length > 0
-      ? [`${untried.length} not tried: they have just been left, or ${directory} can't be written to`]
+      ? [`${untried.length} not tried: they have only just ended, or ${directory} is not writable`]
       : []),
   ];
 }
 
-/** With its own token: ours is not for another control plane to see. */
+/** With its own token: another control plane must not see ours. */
 function describeForeign({ count, url, tokenFile }: ForeignRuns, { token }: ControlPlane): string {
   const isOurs = token.kind === 'file' && token.path === tokenFile;
   const flags = tokenFile === null || isOurs ? [] : ['--token-file', tokenFile];

@@ -1,5 +1,4 @@
-/** `leash adopt --kill`: what a guardian starts when the wrapper of a run has died that is to end with it. Nobody types it. */
-
+/** `leash adopt --kill`: a guardian starts it when the wrapper of a `--wrapper-death kill` run has died. Not for users. */
 import { extractHandover } from '../../guardian/guardian.ts';
 import { killAndDescribe, removeSpent } from '../../orphans/orphans.ts';
 import { openProcessTree } from '../../processes/process-tree.ts';
@@ -9,7 +8,7 @@ import { EXIT_LEFT, orphansCommand } from './orphans.ts';
 import { runSubcommand } from './subcommand.ts';
 
 /**
- * By what the guardian knows of the run, which has a record only where there is a disk for it, and not at once.
+ * Uses what the guardian knows of the run: a record may not exist yet, or there is no disk for it.
  *
  * @returns the exit code to leave with
  */

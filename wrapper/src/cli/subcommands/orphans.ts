@@ -17,7 +17,7 @@ import { openStateOrFallback, type State } from '../../state/state-directory.ts'
 import type { KillOptions, OrphansOptions } from '../args.ts';
 import { runSubcommand, type SubcommandContext } from './subcommand.ts';
 
-/** Some are left, or one that was named is not known. */
+/** Some are left, or a named run is unknown. */
 export const EXIT_LEFT = 1;
 
 /** @returns the exit code to leave with */
@@ -30,7 +30,7 @@ export function orphansCommand(args: OrphansOptions): Promise<number> {
 async function orphans({ runs, kill }: OrphansOptions, { settings, log, print }: SubcommandContext): Promise<number> {
   const state = await openStateOrFallback(settings);
   if (state.kind === 'unusable') {
-    log.warn(`the state directory can't be used: ${state.why}`);
+    log.warn(`cannot use the state directory: ${state.why}`);
     return EXIT_ERRORED;
   }
   const successor = successorSettings(settings);
@@ -38,7 +38,7 @@ async function orphans({ runs, kill }: OrphansOptions, { settings, log, print }:
   const chosen = runs.length === 0 ? found : found.filter(({ facts }) => runs.includes(facts.run));
   const unknown = runs.filter((run) => !chosen.some(({ facts }) => facts.run === run));
   for (const run of unknown) log.warn(await describeUnknown(run, state));
-  if (chosen.length === 0 && unknown.length === 0) print('there are no orphans');
+  if (chosen.length === 0 && unknown.length === 0) print('no orphans found');
   const left =
     kill === null
       ? await takeOver(chosen, state, successor, log, print)
@@ -68,17 +68,17 @@ async function takeOver(
   const left = found.filter(({ facts }) => !rescued.has(facts.run));
   if (rescued.size > 0)
     print(
-      `${left.length === 0 ? 'each' : rescued.size} of them is being taken over by a new wrapper, to be seen and stopped again`,
+      `${left.length === 0 ? 'all' : rescued.size} being taken over by new wrappers: they can be seen and stopped again`,
     );
   const [one] = left;
   if (one !== undefined)
-    print(`${left.length} can't be taken over: ${whyNot(one.facts)}; \`leash orphans --kill\` ends it`);
+    print(`${left.length} can't be taken over: ${whyNot(one.facts)}; \`leash orphans --kill\` ends them`);
   return found.length;
 }
 
 function whyNot({ control_plane: target }: RunFacts): string {
-  if (target?.token_file === null) return 'its token was in LEASH_TOKEN: set that, and LEASH_URL, as they were';
-  return 'its end has been told, or there is no room for another process';
+  if (target?.token_file === null) return 'its token was in LEASH_TOKEN; set LEASH_TOKEN and LEASH_URL as they were';
+  return 'its end has been reported, or no process could be started';
 }
 
 /** @returns how many processes could not be ended */
@@ -102,7 +102,7 @@ async function end(
 async function describeUnknown(run: string, state: State): Promise<string> {
   const wrapper = await wrapperOf(run, state);
   if (wrapper === null) return `${run} is not an orphan of this user on this machine`;
-  return `${run} is no orphan any more: it has been taken over by process ${wrapper}; to end it, kill -TERM ${wrapper}`;
+  return `${run} is no longer an orphan: process ${wrapper} has taken it over; to end it, run kill -TERM ${wrapper}`;
 }
 
 const COLUMNS = ['RUN', 'JOB', 'PID', 'STARTED', 'PROCESSES', 'COMMAND'] as const;

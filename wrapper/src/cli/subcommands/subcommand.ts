@@ -1,4 +1,4 @@
-/** What every command of an operator does around its own work: settings, a log, an exit code, and no stack traces. */
+/** What the subcommands for operators share: settings, a log, an exit code, and no stack traces. */
 import { EXIT_ERRORED } from '#protocol/run-state';
 import { type Environment, readConfigFile, withConfig } from '../../config/config-file.ts';
 import { describeError, type Log, openLog, printable } from '../../logging/log.ts';
@@ -12,14 +12,14 @@ export interface SubcommandContext {
 }
 
 export interface SubcommandOptions {
-  /** What it is called in the log. */
+  /** Its name in the log. */
   readonly name: string;
   readonly logFile: string | null;
   readonly verbose: boolean;
 }
 
 /**
- * Does `work`, and waits until all it has said is written.
+ * Does `work`, and waits until all its output is written.
  *
  * @returns the exit code that `work` returns; 255 when it fails
  */
