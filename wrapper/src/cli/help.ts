@@ -5,9 +5,9 @@ const LEASH = `leash: see what runs on your machines, read its output live, and 
 
 Usage:
   leash run --job NAME [options] -- COMMAND ARG...   run a command under supervision
-  leash flush [options]                              send what earlier runs could not
-  leash orphans [--kill] [RUN...]                    find commands that nobody supervises
-  leash COMMAND --help
+  leash flush [options]                              send what earlier runs could not send
+  leash orphans [--kill] [RUN...]                    find commands that have lost their wrapper
+  leash SUBCOMMAND --help
   leash --version
 `;
 
@@ -17,131 +17,129 @@ Usage:
   leash run --job NAME [options] -- COMMAND ARG...
   leash run --job NAME [options] --shell -- 'COMMAND | COMMAND'
 
-Runs COMMAND as cron would, passes its output and exit code on, shows both to the control plane, and
-ends all that COMMAND has started when an operator asks for it. The command never waits for the
-network. What can't be sent is kept on disk and sent later.
+Runs COMMAND as cron would, passes its output and exit code on, reports both to the control plane,
+and ends COMMAND and everything it has started when an operator requests it. The command never
+waits for the network. Output that can't be sent is spooled to disk and sent later.
 
 Example, in a crontab:
   0 3 * * *  /usr/local/bin/leash run --job backup --timeout 2h -- /usr/local/bin/backup --all
 
-What it is:
-  --job NAME             the job this is a run of, e.g. backup (required)
-  --instance NAME        the firing it belongs to; default <job>_<epoch seconds>
-  --machine NAME         the machine it runs on; default $LEASH_MACHINE, then this host's full name
+Names:
+  --job NAME             the job that this run belongs to, e.g. backup (required)
+  --instance NAME        the firing that it belongs to; default <job>_<epoch seconds>
+  --machine NAME         this machine's name; default $LEASH_MACHINE, then the full host name
 
-When it ends:
-  --timeout DURATION       end it after so long
-  --idle-timeout DURATION  end it when it has printed nothing for so long
-  --max-offline DURATION   end it when the control plane has been out of reach for so long: for a
-                           job that must never run unsupervised
-  --signal SIGNAL          what a limit, or an operator who names no other, sends first; default
-                           TERM
-  --grace DURATION         from that, or from a signal to leash itself, to SIGKILL; default 5s;
-                           0: at once
-  --wrapper-death WHAT     when leash itself is killed: keep the command running (default), or
-                           kill it and all it has started
-  --without-wrapper WHAT   when leash can't run here (Node.js is missing, too old or can't start, or
+Limits and signals:
+  --timeout DURATION       end the command when it has run for DURATION
+  --idle-timeout DURATION  end it when it has printed nothing for DURATION
+  --max-offline DURATION   end it when the control plane has been unreachable for DURATION: for
+                           jobs that must never run unsupervised
+  --signal SIGNAL          first signal of a limit, or of a kill that names none; default TERM
+  --grace DURATION         time between the first signal and SIGKILL; default 5s; 0 sends SIGKILL
+                           at once. Also after a signal to leash itself
+  --wrapper-death ACTION   when leash itself is killed: keep the command running (default), or
+                           kill it and everything it has started
+  --without-wrapper ACTION when leash can't run here (Node.js is missing, too old or can't start, or
                            leash itself is damaged): run the command unsupervised (default, unless
                            --max-offline is given), or refuse, with exit code 255
 
-How it runs:
-  --shell                the command is one argument, a line for /bin/sh
-  --cwd DIR              run it there
-  --user USER            run it as this user, with that user's groups and home; needs root
-  --env NAME=VALUE       add to its environment; may be repeated
+How the command runs:
+  --shell                COMMAND is one argument, a command line for /bin/sh
+  --cwd DIR              run it in DIR
+  --user USER            run it as this user, with the user's groups and home; requires root
+  --env NAME=VALUE       add a variable to its environment; may be repeated
   --detach               return at once, print the run's id, and leave nothing attached: for callers
-                         that must not wait. What becomes of the run is told in --log alone
+                         that must not wait. Only --log reports how the run continues
 
-What it prints:
-  -q, --quiet            don't pass it on to our own stdout and stderr
+Output:
+  -q, --quiet            don't pass it on to the stdout and stderr of leash
   --merge                stdout and stderr through one pipe, in exact order
-  --redact REGEX         replace what matches, within a line, before it leaves this machine or
-                         reaches its disk; may be repeated; also $LEASH_REDACT
-  --no-redact            replace nothing. Otherwise the values of variables that are named like
-                         secrets (…_PASSWORD, …_TOKEN, …_API_KEY) are replaced as well
-  --spool-limit SIZE     keep at most so much on disk for later, head and tail; default: as much as
-                         the control plane keeps of a run (256M unless it says otherwise)
+  --redact REGEX         replace matches, within a line, before output is sent or written to disk;
+                         may be repeated; also $LEASH_REDACT
+  --no-redact            replace nothing; by default the values of variables with names of secrets
+                         (…_PASSWORD, …_TOKEN, …_API_KEY) are replaced as well
+  --spool-limit SIZE     maximum of spooled output; the beginning and the end are kept; default: as
+                         much as the control plane keeps of a run (256M unless configured)
 
-The control plane:
+Control plane:
   --url URL              default $LEASH_URL
-  --token-file FILE      a file that holds the token, read again for each connection; default
+  --token-file FILE      a file with the token, read again for each connection; default
                          $LEASH_TOKEN, then $LEASH_TOKEN_FILE
 
-What leash itself does:
-  --log FILE             append it to FILE, a line each; default $LEASH_LOG
-  -v, --verbose          tell it on stderr
-  -h, --help             this text
+Log and help:
+  --log FILE             append what leash does to FILE, one line each; default $LEASH_LOG
+  -v, --verbose          print it on stderr
+  -h, --help             print this text
 
-DURATION is a number with ms, s, m, h or d (90s, 5m, 500ms); a bare number is seconds; 0: no limit.
-SIZE is a number with K, M or G.
+DURATION is a number with ms, s, m, h or d (90s, 5m, 500ms); a number without a unit is in seconds;
+0 is no limit. SIZE is a number with K, M or G.
 
 Settings come from flags, then the environment, then /etc/leash.conf (KEY=VALUE lines; another file
-with $LEASH_CONFIG): LEASH_URL, LEASH_TOKEN, LEASH_TOKEN_FILE, LEASH_CA_FILE (certificates to trust
-besides the usual ones), LEASH_MACHINE, LEASH_STATE_DIR (what is kept for later; default
-/var/lib/leash, or ~/.local/state/leash), LEASH_LOG, LEASH_REDACT, HTTPS_PROXY, HTTP_PROXY,
-ALL_PROXY, NO_PROXY. The token is not passed on to the command. Without a URL or a token the command
-runs unsupervised, and a line on stderr says so.
+with $LEASH_CONFIG): LEASH_URL, LEASH_TOKEN, LEASH_TOKEN_FILE, LEASH_CA_FILE (additional
+certificates to trust), LEASH_MACHINE, LEASH_STATE_DIR (the spool; default /var/lib/leash, or
+~/.local/state/leash), LEASH_LOG, LEASH_REDACT, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. The
+token is not passed on to the command. Without a URL or a token the command runs unsupervised, and
+a line on stderr says so.
 
 SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU and others to leash end the command: the signal
-goes to all it has started, after the grace SIGKILL. SIGUSR1 and SIGUSR2 go to COMMAND alone; Ctrl-Z
-stops all of it.
+goes to everything it has started, and SIGKILL follows after the grace. SIGUSR1 and SIGUSR2 go to
+COMMAND only; Ctrl-Z stops everything.
 
 Exit code: the command's own (128+n when signal n ended it), except
   124  --timeout or --idle-timeout ended it
   143  an operator's kill ended it, whether or not SIGTERM sufficed
   253  --max-offline ended it
-  255  it could not be started, its output could not be written to our own stdout (a full disk), the
-       usage is wrong, or leash failed
+  255  it could not be started, its output could not be written to the stdout of leash (a full
+       disk), an argument is invalid, or leash failed
 `;
 
-const FLUSH = `leash flush: send what earlier runs on this machine could not.
+const FLUSH = `leash flush: send what earlier runs on this machine could not send.
 
 Usage:
   leash flush [options]
 
-A run that ends while the control plane is out of reach leaves its end and its output in the state
-directory; so does one whose wrapper was killed. A process in the background that keeps trying for
-a day sends them, and the next \`leash run\` starts it again. \`leash flush\` does so now, and says
-what came of it.
+A run that ends while the control plane is unreachable leaves its end and its output in the state
+directory, and so does a run whose wrapper was killed. A background process tries to send them for a
+day; the next \`leash run\` starts it again. \`leash flush\` sends them now and prints the result.
 
 Options:
-  --for DURATION         keep trying, each run for so long; default: each run once
+  --for DURATION         keep trying, for DURATION per run; default: try each run once
   --url URL, --token-file FILE
                          the control plane and the token, as for \`leash run\`
   --log FILE             append what happens to FILE
-  -v, --verbose          tell it on stderr
-  -h, --help             this text
+  -v, --verbose          print it on stderr
+  -h, --help             print this text
 
 Exit code:
-  0    nothing is left to send, or another \`leash flush\` is at it
+  0    nothing is left to send, or another \`leash flush\` is running
   1    something is left, also for another control plane, or was given up; it says what and why
-  255  the usage is wrong, or leash failed
+  255  an argument is invalid, or leash failed
 `;
 
-const ORPHANS = `leash orphans: find commands that nobody supervises, and take them over or end them.
+const ORPHANS = `leash orphans: find commands that have lost their wrapper, and take them over or end them.
 
 Usage:
   leash orphans [RUN...]
   leash orphans --kill [--signal SIGNAL] [--grace DURATION] [--include-related] [RUN...]
 
-When a wrapper is killed, another one takes its run over by itself. Where that one's starter was
-killed as well, the command runs on, and can't be stopped from the control plane. This lists such
-commands of this user on this machine (run, job, pid, when it started, how many processes), and has
-them taken over. With --kill they are ended, all that they have started included. What only carries
-the run's mark, and what LEASH_KEEP=1 leaves out, is named and lives on.
+When a wrapper is killed, its guardian starts a successor. If the guardian was killed as well, the
+command keeps running, but the control plane can't see or stop it. This lists such commands of this
+user on this machine (run, job, pid, start time, number of processes) and starts a wrapper for each.
+With --kill they are ended, with everything they have started. Related processes, and processes with
+LEASH_KEEP=1, are only listed.
 
 Options:
   --kill                 end them
-  --signal SIGNAL        what is sent first; default TERM
-  --grace DURATION       from that to SIGKILL; default 5s; 0: at once
-  --include-related       end related processes, and what LEASH_KEEP=1 leaves out, too
-  -v, --verbose          tell on stderr what is done
-  -h, --help             this text
+  --signal SIGNAL        first signal; default TERM
+  --grace DURATION       time until SIGKILL; default 5s; 0 sends SIGKILL at once
+  --include-related      also end related processes and those with LEASH_KEEP=1
+  -v, --verbose          print on stderr what is done
+  -h, --help             print this text
 
 Exit code:
-  0    there is none, or all of them have been ended
-  1    there are some, or some could not be ended
-  255  the usage is wrong, or leash failed
+  0    none were found, or all of them have ended
+  1    some were found, or some could not be ended
+  255  an argument is invalid, or leash failed
 `;
 
 export const HELP: Readonly<Record<Topic, string>> = { leash: LEASH, run: RUN, flush: FLUSH, orphans: ORPHANS };
