@@ -72,7 +72,7 @@ Log and help:
   -h, --help             print this text
 
 DURATION is a number with ms, s, m, h or d (90s, 5m, 500ms); a number without a unit is in seconds;
-0 is no limit. SIZE is a number with K, M or G.
+0 means no limit. SIZE is a number with K, M or G.
 
 Settings come from flags, then the environment, then /etc/leash.conf (KEY=VALUE lines; another file
 with $LEASH_CONFIG): LEASH_URL, LEASH_TOKEN, LEASH_TOKEN_FILE, LEASH_CA_FILE (additional
