@@ -41,7 +41,7 @@ export function extractLaunchState(env: NodeJS.ProcessEnv): LaunchState {
 }
 
 export interface LaunchRecord extends Omit<LaunchState, 'environment'> {
-  /** null when it was not noted: it was too large, or /proc is not there. */
+  /** null when it was not noted: it was too large, or there is no /proc. */
   readonly environment: Readonly<Record<string, string>> | null;
 }
 
@@ -56,7 +56,7 @@ const NOTHING_NOTED: LaunchRecord = {
 /**
  * Reads a launcher's notes. Whatever is missing or malformed counts as not noted.
  *
- * @param pid of this process: the launcher became it, so notes with another are a stranger's
+ * @param pid of this process: the launcher became it, so notes with another pid are not ours
  */
 export function parseLaunchRecord(text: string, pid: number): LaunchRecord {
   const [, notedPid = '', descriptors = ''] = /^pid=(\d+) fds=((?:\d+,)*) /.exec(text) ?? [];
@@ -88,7 +88,7 @@ function signalsOfMask(hex: string | undefined): number[] {
   return signals;
 }
 
-/** @param hex what `parseEnvironment` reads; null is returned for something else, or for none: then it could not be noted */
+/** @returns null for text that is not hexadecimal, or empty: then the environment could not be noted */
 function parseNotedEnvironment(hex: string): Record<string, string> | null {
   return hex === '' || !/^[0-9a-f]+$/.test(hex) ? null : parseEnvironment(Buffer.from(hex, 'hex'));
 }
@@ -107,18 +107,18 @@ function parseEnvironment(block: Buffer): Record<string, string> {
   return environment;
 }
 
-/** What Node shows of it or, where that is not all of its bytes, what the kernel does. */
+/** The environment from Node or, if that isn't complete, from the kernel. */
 function ownEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const environment: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(env)) {
     if (value !== undefined) environment[name] = value;
   }
-  // Node lists a name that is not UTF-8, and has nothing under it.
+  // Node lists a name that is not UTF-8, but without its value.
   const isComplete = !Object.getOwnPropertyNames(env).some((name) => isLossy(name) || isLossy(env[name] ?? ''));
   if (isComplete) return environment;
   try {
     const initial = parseEnvironment(fs.readFileSync('/proc/self/environ'));
-    // What we have taken out since stays out.
+    // Variables that we have removed stay removed.
     return Object.fromEntries(Object.entries(initial).filter(([name]) => isLossy(lossy(name)) || name in environment));
   } catch {
     // No /proc.

@@ -1,32 +1,33 @@
 /**
- * The first lines of the program as it is shipped, read by /bin/sh and by Node both, and its last.
+ * The first lines of the shipped program, read by both /bin/sh and Node, and its last line.
  *
  * Node raises the soft limit of open files and resets every ignored signal before any of our code runs, so what the
- * command is to get back must be noted before Node starts. A shell does that, then becomes Node (same process). It
- * notes the environment too, because some shells drop variables whose names are not identifiers, and add their own. And
- * it notes which descriptors are open: Node closes the first of them, to 15 and as far as they follow without a gap, for
- * what it starts. (What has O_CLOEXEC, 02000000, is the shell's own: the script that it reads.)
+ * command gets back must be noted before Node starts. A shell does that, then becomes Node (same process). It also notes
+ * the environment, because some shells drop variables whose names are not identifiers, and add their own, and the open
+ * descriptors: in its children Node closes those up to 15, and those that follow without a gap. (A descriptor with
+ * O_CLOEXEC, 02000000, is the shell's own: the script that it reads.)
  *
- * It also sees whether there is a Node that runs leash, and whether the program is whole; if not, it becomes the command
- * instead. The end of the program comes with the note of the environment: one `od` reads both.
+ * The shell also looks for a Node that runs leash and checks that the program is complete; otherwise it becomes the
+ * command. One `od` reads both the end of the program and the environment.
  *
- * glibc gives each of Node's threads memory of its own, of which a tenth of all that we hold is never used again. That
- * can only be set before the program starts.
- * launch-state.ts reads what is noted; scripts/bundle-wrapper.ts puts this around the bundle.
+ * glibc gives each of Node's threads its own memory arena, which wastes a tenth of our memory; that can only be changed
+ * before the program starts.
+ *
+ * launch-state.ts reads the notes; scripts/bundle-wrapper.ts puts these lines around the bundle.
  */
 import fs from 'node:fs';
 import { HIDDEN_VARIABLES } from './hidden-variables.ts';
 
-/** Longer than this would not fit into one environment variable; an environment of some 40 KB. */
+/** A longer record does not fit into one environment variable. It holds an environment of about 40 KB. */
 const MAX_RECORD_CHARS = 120_000;
 
-/** With fewer a run fails somewhere on its way. */
+/** With fewer, a run fails at some point. */
 const LEAST_OPEN_FILES = 64;
 
-/** As many bytes as `od` shows in a line: it is compared as such. */
+/** Exactly the bytes of one line of `od`, with which it is compared. */
 const END_MARK = '//end of leash.\n';
 
-/** Beside those that launcher.sh names by pattern. */
+/** In addition to those that launcher.sh matches by pattern. */
 const TOUCHED_BY_SHELLS = [
   'COMP_WORDBREAKS',
   'DIRSTACK',
@@ -45,9 +46,8 @@ const TOUCHED_BY_SHELLS = [
 ];
 
 /*
- * To JavaScript the script is a comment behind a string. To the shell the first line is a command that fails, and does
- * nothing else: all that is left of a program that was cut off right behind it. The script is gone (exec) before it
- * would reach the end of that comment.
+ * To JavaScript the script is a comment after a string. To the shell the first line is a command that only fails, so a
+ * program truncated right after it fails, too. The script execs before it reaches the end of the comment.
  */
 const FIRST_LINES = `#!/bin/sh
 "false" /*
@@ -59,7 +59,7 @@ exit 255
 
 const SIZE_PLACEHOLDER = '@SIZE____@';
 
-/** What a program begins with; `seal` must be called on the whole. */
+/** The beginning of a program; `seal` must be called on the whole. */
 export function launcherHeader(): string {
   const script = readScript();
   if (script.includes('*/')) throw new Error('launcher.sh must not contain the end of a JavaScript comment');
@@ -67,8 +67,8 @@ export function launcherHeader(): string {
 }
 
 /**
- * Makes a program that begins with the launcher's header recognisable as whole: the header says at which byte the end mark
- * is, and there it is.
+ * Makes a program that begins with the launcher's header recognisable as complete: adds the end mark, and its position to
+ * the header.
  */
 export function seal(program: string): string {
   const whole = `${program}\n`;

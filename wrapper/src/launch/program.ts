@@ -1,6 +1,6 @@
 /**
- * Finding the program that a command names, as execvp would, before it is started: a shell in between would turn
- * "not found" into an exit code of its own that can't be told from the command's.
+ * Finds the program that a command names, as execvp would, before it is started: a shell in between would turn "not found"
+ * into its own exit code, which can't be distinguished from the command's.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,13 +12,13 @@ export type Program =
   /** `why` completes "cannot start NAME: ". */
   | { readonly kind: 'unusable'; readonly why: string };
 
-/** Where execvp looks when there is no PATH. */
+/** Where execvp looks without a PATH. */
 const DEFAULT_PATH = '/bin:/usr/bin';
 
 /**
- * @param name what the command line says
+ * @param name the command's first word
  * @param searchPath the command's own PATH
- * @param cwd the directory it is to run in, which relative names and entries of PATH start from
+ * @param cwd the directory that it will run in; relative names and entries of PATH start there
  */
 export function findProgram(name: string, searchPath: string | undefined, cwd: string): Program {
   const found = name.includes('/') ? look(path.resolve(cwd, name)) : search(name, searchPath ?? DEFAULT_PATH, cwd);
@@ -33,7 +33,7 @@ export function findProgram(name: string, searchPath: string | undefined, cwd: s
   }
 }
 
-/** What there is at a path. */
+/** What was found at a path. */
 type Look = Program | { readonly kind: 'missing' } | { readonly kind: 'directory' };
 
 function search(name: string, searchPath: string, cwd: string): Look {
@@ -41,13 +41,13 @@ function search(name: string, searchPath: string, cwd: string): Look {
   for (const directory of name === '' ? [] : searchPath.split(':')) {
     const here = look(path.resolve(cwd, directory, name));
     if (here.kind === 'found') return here;
-    // One that may not be executed is remembered, and the search goes on. A directory is no program of that name.
+    // The search continues after a file that may not be executed, and after a directory.
     if (here.kind === 'unusable') best = here;
   }
   return best;
 }
 
-/** What a shell would have understood, and we take as part of a name. */
+/** What a shell would interpret, and we treat as part of a name. */
 const SHELL_SYNTAX = /[\s|&;<>()$`"'*?~]|^\w+=/;
 
 function whyMissing(name: string, searchPath: string): string {
@@ -77,15 +77,15 @@ function isDenied(error: unknown): boolean {
 }
 
 /**
- * What the kernel would not execute, or would execute in the file's place and can't: its error says "not found", and of a
- * damaged program nothing, for a shell takes what the kernel refuses for a script.
+ * Why the kernel can't execute this file. Its own error for a missing interpreter is "not found", and it hides that a
+ * program is damaged, because a shell runs what the kernel refuses as a script.
  */
 function whyNotExecutable(file: string): string | null {
   let head: Buffer;
   try {
     head = readHead(file);
   } catch {
-    // A program may be executable and yet not readable: then the kernel alone knows.
+    // A program may be executable without being readable: then only the kernel knows.
     return null;
   }
   if (head.subarray(0, 2).toString('latin1') === '#!') return missingScriptInterpreter(head);
@@ -105,13 +105,13 @@ function missingScriptInterpreter(head: Buffer): string | null {
     fs.accessSync(interpreter, fs.constants.X_OK);
     return null;
   } catch {
-    // Missing, or not executable: either way the kernel refuses the script.
+    // Missing or not executable: in both cases the kernel refuses the script.
     if (interpreter.endsWith('\r')) return `its first line ends in a carriage return: ${JSON.stringify(`#!${line}`)}`;
     return `its interpreter ${interpreter} is not found or not executable`;
   }
 }
 
-/** Enough for a first line and for the program headers of any usual ELF file. */
+/** Enough for a first line, and for the program headers of a usual ELF file. */
 const HEAD_BYTES = 4096;
 
 function readHead(file: string): Buffer {
@@ -135,10 +135,10 @@ const ELF_MACHINES: Readonly<Record<string, number>> = {
   loong64: 258,
 };
 
-/** Neither text nor an ELF file that the kernel takes. Of 32-bit files and other byte orders nothing is said. */
+/** Neither text nor an ELF file that the kernel accepts. 32-bit files and other byte orders are not checked. */
 function isDamaged(head: Buffer): boolean {
   const isElf = head.subarray(0, 4).toString('latin1') === '\x7fELF';
-  // As shells do it: a script has no NUL in its first line.
+  // As shells check it: a script has no NUL in its first line.
   if (!isElf) return head.toString('latin1').split('\n', 1)[0]?.includes('\0') === true;
   if (head.length < ELF_MAGIC.length) return true;
   if (!head.subarray(0, ELF_MAGIC.length).equals(ELF_MAGIC)) return false;
@@ -150,7 +150,7 @@ function isDamaged(head: Buffer): boolean {
   return (type !== 2 && type !== 3) || (machine !== undefined && head.readUInt16LE(18) !== machine) || isCutOff;
 }
 
-/** Whether this kernel has been told how to run files of other kinds (qemu, Wine, Java). */
+/** Whether other file formats are registered with this kernel (qemu, Wine, Java). */
 function hasOtherFormats(): boolean {
   try {
     return fs.readdirSync('/proc/sys/fs/binfmt_misc').some((name) => name !== 'register' && name !== 'status');
@@ -161,7 +161,7 @@ function hasOtherFormats(): boolean {
 }
 const PT_INTERP = 3;
 
-/** The loader that a 64-bit little-endian ELF file asks for; null when there is none, or it is another kind of file. */
+/** The loader that a 64-bit little-endian ELF file names; null without one, or for another kind of file. */
 function elfInterpreter(head: Buffer): string | null {
   if (!head.subarray(0, ELF_MAGIC.length).equals(ELF_MAGIC) || head.length < ELF_HEADER_BYTES) return null;
   const tableStart = Number(head.readBigUInt64LE(32));

@@ -1,9 +1,9 @@
 /**
- * The shell that stands between us and the command for a millisecond, to give back what Node has changed: it sets
- * limits, ignores signals, enters a cgroup, and becomes the command (exec, same pid).
+ * The shell that runs for a millisecond before the command and restores what Node has changed: it sets limits, ignores
+ * signals, enters a cgroup, and becomes the command (exec, same pid).
  *
- * A shell changes some variables of its own accord, each shell others; what the command gets must be its environment and
- * nothing else. So variables that a shell may touch are handed to it as arguments or, the rare ones, set by `env`.
+ * Each shell changes some variables by itself, but the command must get exactly its environment. So variables that a shell
+ * may change are passed to it as arguments or, the rare ones, set by `env`.
  */
 import fs from 'node:fs';
 import { type Account, becomeAccount } from '../host/account.ts';
@@ -17,14 +17,14 @@ export interface ShimSpec {
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly launch: Pick<LaunchState, 'noFileSoft' | 'stackSoft' | 'ignoredSignals'>;
-  /** A file to write its pid to; null for none. That it can't be written is no reason not to run. */
+  /** A file to write its pid to; null for none. If that fails, the command runs all the same. */
   readonly joinFile: string | null;
   readonly account: Account | null;
-  /** Whether stderr is to go where stdout goes. */
+  /** Whether stderr goes to stdout. */
   readonly merge: boolean;
-  /** The directory to go to; null to stay. */
+  /** The directory to change to; null to stay. */
   readonly cwd: string | null;
-  /** A file to write to when the shell could not become the command; null for none. */
+  /** A file to write to if the shell can't become the command; null for none. */
   readonly failureFile: string | null;
 }
 
@@ -33,7 +33,7 @@ export function hasOwnBytes({ command, env, cwd }: Pick<ShimSpec, 'command' | 'e
   return [...command, cwd ?? ''].some(hasUndecodable) || Object.entries(env).some(isUndecodable);
 }
 
-/** What to have Node start, so that it becomes `command` with this environment, whatever bytes are in them. */
+/** What Node must start to become `command` with this environment, whatever bytes they contain. */
 export function spawnable(
   command: ShimSpec['command'],
   env: ShimSpec['env'],
@@ -47,7 +47,7 @@ export function spawnable(
     : { program: SHELL, args: shim, env: spawnableEnvironment(env) };
 }
 
-/** What Node can be asked to start the shell with: the rest is in the arguments. */
+/** The variables that Node can pass to the shell: the others are in the arguments. */
 export function spawnableEnvironment(env: ShimSpec['env']): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(env).filter((each) => !isUndecodable(each)));
 }
@@ -56,7 +56,7 @@ function isUndecodable([name, value]: [string, string | undefined]): boolean {
   return hasUndecodable(name) || (value !== undefined && hasUndecodable(value));
 }
 
-/** The arguments for SHELL that end up as the command; null when nothing has to be done for it. */
+/** The arguments with which SHELL becomes the command; null if no shell is needed. */
 export function shimArguments(spec: ShimSpec): string[] | null {
   const { command, launch, joinFile, account, merge, cwd, failureFile } = spec;
   const withBytes = hasOwnBytes(spec);
@@ -66,7 +66,7 @@ export function shimArguments(spec: ShimSpec): string[] | null {
     joinFile === null ? null : '{ echo $$ >"$1"; } 2>/dev/null; shift',
     merge ? 'exec 2>&1' : null,
     cwd === null ? null : 'cd -P -- "$1" || exit 126; shift',
-    // The last: with less there may be no room for these arguments.
+    // Last: with a smaller stack there may be no space for these arguments.
     launch.stackSoft === null ? null : `ulimit -Ss ${launch.stackSoft}`,
   ].filter((step) => step !== null);
   if (steps.length === 0 && account === null && !withBytes) return null;
@@ -81,23 +81,23 @@ export function shimArguments(spec: ShimSpec): string[] | null {
   return withBytes ? asBytes(script, words) : ['-c', script, 'sh', ...words];
 }
 
-/** A shell that can't become the command exits with 126 or 127, as the command may: so it says that it was the shell. */
+/** A shell that can't become the command exits with 126 or 127, but so may the command: the file says which it was. */
 function reportFailure(file: string | null): string[] {
   if (file === null) return [];
-  // dash ends with the failed exec, bash goes on; a signal that ends bash runs this, too, and is no such failure.
+  // dash exits after the failed exec, bash continues. A signal that ends bash also runs this, but isn't such a failure.
   return ['[ "$BASH_VERSION" ] && shopt -s execfail', `trap '{ echo $?; } 2>&- >"${file}"' EXIT`];
 }
 
-/** The kernel takes no longer argument. */
+/** The kernel's limit for one argument. */
 const MAX_ARGUMENT_BYTES = 128 * 1024 - 1;
 
-/** The same for words that Node can't pass on: as a text of escapes, out of which the shell makes the script. */
+/** The same for words that Node can't pass on: as text with escapes, from which the shell creates the script. */
 function asBytes(script: string, words: readonly string[]): string[] {
   const text = `set -- ${words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')}\n${script}`;
   return ['-c', 'eval "$(printf %b "$@")"', 'sh', ...escapedPieces(text)];
 }
 
-/** No unit of a text becomes more than five bytes: `\0351`. */
+/** Each code unit becomes five bytes at most: `\0351`. */
 function escapedPieces(text: string): string[] {
   const most = Math.floor(MAX_ARGUMENT_BYTES / 5);
   const pieces: string[] = [];
@@ -111,7 +111,7 @@ function escapedPieces(text: string): string[] {
   return pieces;
 }
 
-/** What a shell sets anew, drops or resets, beside PWD, OLDPWD and SHLVL; found by trying dash and bash. */
+/** What a shell sets, drops or resets, in addition to PWD, OLDPWD and SHLVL; found by experiments with dash and bash. */
 const TOUCHED_BY_SHELLS =
   /^(BASH.*|COMP_WORDBREAKS|DIRSTACK|EPOCH(REAL)?(SECONDS|TIME)|FUNCNAME|GROUPS|E?UID|HISTCMD|IFS|LINENO|OPTERR|OPTIND|PIPESTATUS|POSIXLY_CORRECT|PPID|PS[124]|S?RANDOM|SECONDS|SHELLOPTS)$/;
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -119,13 +119,13 @@ const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 interface KeptEnvironment {
   /** Ends in `exec`. */
   readonly script: string;
-  /** What the script takes from the front of its arguments. */
+  /** The first arguments of the script, which it shifts. */
   readonly values: readonly string[];
-  /** What stands in front of the command. */
+  /** Words before the command. */
   readonly prefix: readonly string[];
 }
 
-/** @param mayUseEnv false when `env` would take the command's name for a variable */
+/** @param mayUseEnv false when `env` would treat the command's name as a variable */
 function keepEnvironment(env: ShimSpec['env'], mayUseEnv: boolean): KeptEnvironment {
   const withEnv = mayUseEnv && fs.existsSync(ENV);
   const values: string[] = [];
@@ -140,7 +140,7 @@ function keepEnvironment(env: ShimSpec['env'], mayUseEnv: boolean): KeptEnvironm
   return { script: [...lines, 'exec "$@"', 'exit 126'].join('\n'), values, prefix: withEnv ? setByEnv(env) : [] };
 }
 
-/** bash counts SHLVL up and, on exec, down again, but can't be rid of it; and it drops `_`, which others leave alone. */
+/** bash increments SHLVL and, on exec, decrements it, but can't unset it; and it drops `_`, which others keep. */
 function execFromBash(env: ShimSpec['env'], values: string[]): string {
   const options = env.SHLVL === undefined ? ' -u SHLVL' : '';
   if (env._ === undefined) return options === '' ? '' : `[ "$BASH_VERSION" ] && exec ${ENV}${options} "$@"`;

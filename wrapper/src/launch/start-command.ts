@@ -1,4 +1,4 @@
-/** Starts the command as if there were no wrapper. */
+/** Starts the command as it would start without the wrapper. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -14,15 +14,15 @@ import { openStartFailure, type StartFailure } from './start-failure.ts';
 
 export interface CommandSpec {
   readonly command: readonly [string, ...string[]];
-  /** All of the command's environment. */
+  /** The command's whole environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** null for our own. */
   readonly cwd: string | null;
-  /** The name or number of the user to run it as; null for ourselves. */
+  /** The name or number of the user to run it as; null for our own. */
   readonly user: string | null;
-  /** Whether stderr goes down the same pipe as stdout. */
+  /** Whether stderr goes to the same pipe as stdout. */
   readonly merge: boolean;
-  /** The `cgroup.procs` of the cgroup it is to enter; null for none. */
+  /** The `cgroup.procs` of the cgroup that it enters; null for none. */
   readonly joinFile: string | null;
   readonly launch: LaunchState;
 }
@@ -35,8 +35,8 @@ export interface RunningCommand {
   /** Resolves when the command itself has exited, whether or not its pipes are still held open. Never rejects. */
   readonly exited: Promise<RawExit>;
   /**
-   * Once `exited` has resolved: why it was the shell in between that exited, because it could not become the command
-   * ("cannot start NAME: " completed); null as a rule.
+   * Once `exited` has resolved: why the shell in between could not become the command, as the rest of
+   * "cannot start NAME: "; usually null.
    */
   whyNotExecuted(): string | null;
   /** What differs from a start without a wrapper; usually null. */
@@ -68,7 +68,7 @@ export function prepareOutput(merge: boolean): Promise<MadeFifos> {
  *
  * Resolves as soon as it is known whether the command could be started. Never rejects.
  *
- * @param output the result of `prepareOutput` with the same `merge`; it is used up, whatever comes of the start
+ * @param output the result of `prepareOutput` with the same `merge`; it is used up, even if the start fails
  */
 export async function startCommand(spec: CommandSpec, output = prepareOutput(spec.merge)): Promise<Started> {
   const prepared = prepare(spec);
@@ -83,7 +83,7 @@ export async function startCommand(spec: CommandSpec, output = prepareOutput(spe
     else if (stdout !== undefined) started = await startWith(prepared, { kind: 'fifos', stdout, stderr });
   } finally {
     for (const { writeFd, pipe } of made.fifos) {
-      // Only the command holds the write ends: when it and its children are gone, the pipe ends.
+      // Only the command holds the write ends: when it and its children have exited, the pipe ends.
       fs.closeSync(writeFd);
       if (started.kind === 'not_started') pipe.close();
     }
@@ -105,7 +105,7 @@ function prepare(spec: CommandSpec): Prepared | NotStarted {
   return { kind: 'prepared', spec: { ...spec, env }, account };
 }
 
-/** Where we are; where nothing is found if that has been deleted, as would happen to the command by itself. */
+/** Our working directory; if it was deleted, one in which nothing is found, as for the command without the wrapper. */
 function ownDirectory(): string {
   try {
     const directory = process.cwd();
@@ -116,7 +116,7 @@ function ownDirectory(): string {
   }
 }
 
-/** Another path to it. */
+/** The path to a deleted working directory. */
 const DELETED = '/proc/self/cwd';
 
 /** Checked here, because spawn's error for a missing directory is the same as for a missing program. */
@@ -138,7 +138,7 @@ type Pipes =
 
 async function startWith({ spec, account }: Prepared, pipes: Pipes): Promise<Started> {
   if (account !== null && pipes.kind === 'fifos') {
-    // Only their owner can open them by path.
+    // Only the owner of a FIFO can open it by path.
     for (const { writeFd } of [pipes.stdout, pipes.stderr ?? pipes.stdout]) fs.fchownSync(writeFd, account.uid, -1);
   }
   const failure = openStartFailure();
@@ -163,7 +163,7 @@ function spawnCommand(
   try {
     return spawn(withShim ? SHELL : program, withShim ? args : programArgs, {
       detached: true,
-      // Some of them have no prototype, some are of another kind: spawn reads own properties only.
+      // Some environments have no prototype: spawn reads own properties only.
       env: withShim ? shellEnvironment(spec) : { ...spec.env },
       stdio: stdioFor(pipes, merge, spec.launch.descriptors),
       ...(spec.cwd === null || shellCwd !== null ? {} : { cwd: spec.cwd }),
@@ -176,7 +176,7 @@ function spawnCommand(
 
 function shellEnvironment({ env, cwd }: CommandSpec): NodeJS.ProcessEnv {
   const spawnable = spawnableEnvironment(env);
-  // A shell that can't find out where it is says so, unless it is told. The command gets its own PWD all the same.
+  // A shell that can't determine its directory prints an error, unless PWD is set. The command gets its own PWD anyway.
   return cwd === null && ownDirectory() === DELETED ? { ...spawnable, PWD: DELETED } : spawnable;
 }
 
@@ -204,7 +204,7 @@ function afterSpawn(
     });
   }
   child.on('error', () => {
-    // Only a failed kill() or send() can come now; neither is used.
+    // Only a failed kill() or send() could follow; neither is used.
   });
   let why: string | null = null;
   const exited = new Promise<RawExit>((resolve) => {
@@ -222,11 +222,11 @@ function afterSpawn(
   return Promise.resolve({ kind: 'running', pid, output, exited, whyNotExecuted: () => why, remark });
 }
 
-/** After all checks, and a shell that says to stderr, not to us, which of them it is. */
+/** All checks have passed, and the shell reports the reason on stderr, not to us. */
 function whyRefused(command: CommandSpec['command'], env: CommandSpec['env'], { stackSoft }: LaunchState): string {
   const words = [...command, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
   const bytes = words.reduce((sum, word) => sum + toBytes(word).length + POINTER_BYTES + 1, 0);
-  // What the kernel allows is a quarter of the stack; some of it is its own.
+  // The kernel allows a quarter of the stack, and uses some of it itself.
   if (stackSoft !== null && bytes > (stackSoft * 1024) / 4 - 16 * 1024) return explained('E2BIG');
   return `the kernel refused to execute it: ${explained('ETXTBSY')}, damaged, or built for another system`;
 }

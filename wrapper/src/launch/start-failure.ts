@@ -1,6 +1,6 @@
 /**
- * A file by which the shell that is to become the command says that it could not (shim.ts): its exit codes for that, 126 and
- * 127, may be the command's own. The file has no name: the shell opens it by our descriptor.
+ * A file in which the shell reports that it could not become the command (shim.ts): its exit codes for that, 126 and 127,
+ * may be the command's own. The file is unlinked: the shell opens it by our descriptor.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,18 +8,18 @@ import { DIRECTORIES } from '../output/output-pipe.ts';
 
 export interface StartFailure {
   readonly file: string;
-  /** @returns whether something has been said in it; false when it is closed already */
+  /** @returns whether a failure was reported; false if it was closed before */
   close(): boolean;
 }
 
-/** @returns null when there is no way to say it */
+/** @returns null if such a file can't be created */
 export function openStartFailure(): StartFailure | null {
   if (!fs.existsSync('/proc/self/fd')) return null;
   for (const directory of DIRECTORIES) {
     try {
       return openIn(directory);
     } catch {
-      // No such directory, read-only, full: perhaps another will do.
+      // Missing, read-only or full: another directory may work.
     }
   }
   return null;

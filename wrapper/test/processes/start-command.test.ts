@@ -176,7 +176,7 @@ test.each([limited, plainLaunch])('what can not be started says why (%#)', async
   expect(await whyNot([script('#!/bin/sh\r\ntrue\r\n')], more)).toMatch(/carriage return/);
   expect(await whyNot(['true', 'x'.repeat(4 * 1024 * 1024)], more)).toBe('the argument list is too long');
   expect(await whyNot(['true', 'a\0b'], more)).toMatch(/null bytes/);
-  expect(await whyNot(['true'], { ...more, cwd: '/nonexistent' })).toMatch(/directory \/nonexistent .*not found/);
+  expect(await whyNot(['true'], { ...more, cwd: '/nonexistent' })).toMatch(/directory \/nonexistent: not found/);
   expect(await whyNot(['true'], { ...more, cwd: '/etc/passwd' })).toMatch(/\/etc\/passwd is not a directory/);
 });
 

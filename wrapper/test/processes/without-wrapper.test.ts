@@ -80,7 +80,7 @@ sampledTest(
     ];
     const ran = machine.run([...RUN, ...options, '--shell', '--', script], { env: { PWD: '/elsewhere' } });
     expect(ran.stdout).toBe(`${directory}\nx y|${directory}\nz\nerr\nout\n`);
-    expect(ran.stderr).toContain('without its limits (--timeout);');
+    expect(ran.stderr).toContain('its limits do not apply (--timeout);');
     expect(machine.run([...RUN, '-q', '--', 'sh', '-c', 'echo out; exit 3'])).toMatchObject({ code: 3, stdout: '' });
   },
 );
