@@ -1,7 +1,6 @@
 /**
  * Part of `npm run check`: finds in what users read (the dashboard, the program, the API, the scripts, wrangler.toml and
- * the docs) phrases that docs/glossary.md or plain English has a better word for. `node scripts/check-words.ts --all`
- * lists them in the areas that are only counted, too.
+ * the docs) phrases that docs/glossary.md or plain English has a better word for.
  *
  * Where such a phrase is right, a comment on its line or on the line before says why: `words: REASON`.
  */
@@ -13,17 +12,15 @@ import { ROOT } from './local/paths.ts';
 interface Area {
   readonly name: string;
   readonly files: readonly string[];
-  /** Whether a finding fails the check. */
-  readonly isStrict: boolean;
 }
 
 const AREAS: readonly Area[] = [
-  { name: 'dashboard', files: ['dashboard/src/**/*.{ts,tsx}', 'dashboard/index.html'], isStrict: true },
-  { name: 'wrapper', files: ['wrapper/src/**/*.{ts,sh}'], isStrict: false },
-  { name: 'API', files: ['worker/{src,durable,shared}/**/*.ts', 'protocol/*.ts'], isStrict: true },
-  { name: 'scripts', files: ['scripts/**/*.ts', 'demo/**/*.ts', 'shared/*.ts'], isStrict: true },
-  { name: 'settings', files: ['wrangler.toml'], isStrict: true },
-  { name: 'docs', files: ['*.md', 'docs/*.md', '.github/**/*.{md,yml}'], isStrict: false },
+  { name: 'dashboard', files: ['dashboard/src/**/*.{ts,tsx}', 'dashboard/index.html'] },
+  { name: 'wrapper', files: ['wrapper/src/**/*.{ts,sh}'] },
+  { name: 'API', files: ['worker/{src,durable,shared}/**/*.ts', 'protocol/*.ts'] },
+  { name: 'scripts', files: ['scripts/**/*.ts', 'demo/**/*.ts', 'shared/*.ts'] },
+  { name: 'settings', files: ['wrangler.toml'] },
+  { name: 'docs', files: ['*.md', 'docs/*.md', '.github/**/*.{md,yml}'] },
 ];
 
 /** They quote the words that they advise against. */
@@ -70,14 +67,12 @@ interface Passage {
 }
 
 let isClean = true;
-for (const { name, files, isStrict } of AREAS) {
+for (const { name, files } of AREAS) {
   const paths = globSync([...files], { cwd: ROOT }).filter((path) => !EXCLUDED.includes(path));
   const findings = paths.flatMap((path) => findingsIn(path).map((finding) => ({ path, ...finding })));
-  if (isStrict || process.argv.includes('--all')) {
-    for (const { path, line, phrase, better } of findings) console.log(`${path}:${line}: "${phrase}": ${better}`);
-  }
-  if (isStrict && findings.length > 0) isClean = false;
-  console.log(`${name}: ${findings.length}${isStrict || findings.length === 0 ? '' : ' (counted only)'}`);
+  for (const { path, line, phrase, better } of findings) console.log(`${path}:${line}: "${phrase}": ${better}`);
+  if (findings.length > 0) isClean = false;
+  console.log(`${name}: ${findings.length}`);
 }
 process.exitCode = isClean ? 0 : 1;
 
