@@ -15,9 +15,9 @@ const PATH = `${path.dirname(process.execPath)}:/usr/bin:/bin`;
 
 /** Says what it was launched with. */
 const BODY = `
-import { takeLaunchState } from '${LAUNCH_STATE}';
+import { extractLaunchState } from '${LAUNCH_STATE}';
 if (process.argv[2] === '--version') { console.log('leash 0.0.0'); process.exit(); }
-const state = takeLaunchState(process.env);
+const state = extractLaunchState(process.env);
 console.log(JSON.stringify({ ...state, argv: process.argv.slice(2), left: process.env.LEASH_LAUNCH ?? null, arenas: process.env.MALLOC_ARENA_MAX ?? null,
   governing: Object.keys(process.env).filter((name) => /^(NODE|UV|OPENSSL|MALLOC)_/.test(name)) }));
 `;
