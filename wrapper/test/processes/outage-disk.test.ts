@@ -125,7 +125,9 @@ test('without a state directory a run continues, and reports what is lost', asyn
   expect((await run.exited()).code).toBe(6);
   expect(run.stdout.toString()).toBe('out\n');
   const [first, last, ...more] = said(run.stderr);
-  expect(first).toMatch(/^leash: output cannot be spooled to disk; unsent output may be lost \(the command keeps running\): ./);
+  expect(first).toMatch(
+    /^leash: output cannot be spooled to disk; unsent output may be lost \(the command keeps running\): ./,
+  );
   expect(last).toMatch(
     /^leash: the control plane does not have the end and the last 4 bytes .* its end could not be kept on disk: .*; kept in \/dev\/shm\/leash-state-\S+, which a reboot empties, to be sent in the background$/,
   );
