@@ -78,5 +78,5 @@ export function ownLine(line: string): string {
 function cannotWrite(file: string, error: unknown): string {
   const isMissing = hasCode(error, 'ENOENT');
   const why = isMissing ? 'its directory does not exist; create it' : describeError(error);
-  return `the log file ${file} can't be written, the run continues without it: ${why}`;
+  return `the log file ${file} can't be written; the run continues without it: ${why}`;
 }

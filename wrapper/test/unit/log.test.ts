@@ -110,7 +110,7 @@ test('a missing directory is reported once and not created', async () => {
   await log.drained();
   expect(shown().split('\n').slice(0, -1).sort()).toEqual([
     'leash: one',
-    `leash: the log file ${file} can't be written, the run continues without it: its directory does not exist; create it`,
+    `leash: the log file ${file} can't be written; the run continues without it: its directory does not exist; create it`,
     'leash: two',
   ]);
   expect(fs.existsSync(path.dirname(file))).toBe(false);
