@@ -131,7 +131,7 @@ test('--help says what it takes, and starts nothing', async () => {
 
 test.each(
   sampleOf([
-    [['--port', 'x'], '--port takes a number'],
+    [['--port', 'x'], '--port must be a number'],
     [['--prot', '1'], '--prot'],
   ] as const),
 )('%j is told to be wrong', async (args, words) => {

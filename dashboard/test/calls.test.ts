@@ -29,7 +29,7 @@ test('a run is fetched with its job; if several jobs have its id, these are list
     '/events?job=a&limit=500',
     '/output?job=a',
   ]);
-  expect(outputHref(run)).toBe(`/api/v1/runs/${run.id}/output?job=a&gaps=related`);
+  expect(outputHref(run)).toBe(`/api/v1/runs/${run.id}/output?job=a&gaps=marked`);
 });
 
 /** As many pages as it is given, each with one token. */

@@ -159,7 +159,7 @@ export async function deleteToken(id: string): Promise<Result<null>> {
 
 /** Where a run's whole output is, for a link; byte for byte, with a line of its own where bytes are missing. */
 export function outputHref({ id, job }: RunName): string {
-  return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'related' })}`;
+  return `/api/v1${withQuery(`/runs/${encodeURIComponent(id)}/output`, { job, gaps: 'marked' })}`;
 }
 
 /** What went to one stream, within the last `tailBytes` of a run's output. */
