@@ -172,7 +172,7 @@ describe('a kill over HTTPS', () => {
   test('sent twice under one key is one kill', async () => {
     environment().wrapper({ job: 'once', command: FOREVER });
     await environment().runOf('once');
-    const order = () =>
+    const postKill = () =>
       fetch(`${environment().url}/api/v1/jobs/once/kill`, {
         method: 'POST',
         headers: {
@@ -183,7 +183,7 @@ describe('a kill over HTTPS', () => {
         body: '{}',
       }).then(async (response) => (await response.json()) as { kill: { id: string } });
 
-    const [first, second] = [await order(), await order()];
+    const [first, second] = [await postKill(), await postKill()];
 
     expect(second.kill.id).toBe(first.kill.id);
   });

@@ -16,7 +16,7 @@ async function connected(job: string, machine = 'web1'): Promise<TestWrapper> {
   return wrapper;
 }
 
-async function order(body: unknown, options: { token?: string; query?: string; key?: string } = {}) {
+async function postKills(body: unknown, options: { token?: string; query?: string; key?: string } = {}) {
   const { token, query = '', key } = options;
   const response = await call('POST', `/kills${query}`, {
     body,
@@ -36,7 +36,7 @@ async function count(table: 'kills' | 'audit', condition: string, ...bindings: s
 
 test('the kills of one call share a batch, in the objects too, and lists can be filtered by it', async () => {
   const [one, two] = await Promise.all([connected('batch-a'), connected('batch-b')]);
-  const { kills } = await order({ jobs: 'batch-*' });
+  const { kills } = await postKills({ jobs: 'batch-*' });
   const [batch] = new Set(kills.map((kill) => kill.batch));
   expect(kills.map((kill) => kill.batch)).toEqual([batch, batch]);
   expect(batch).toMatch(/^[0-9A-Z]{26}$/);
@@ -59,7 +59,7 @@ test('the kills of one call share a batch, in the objects too, and lists can be 
 describe('a kill by selector', () => {
   test('creates one kill for each matching job, and reaches its runs', async () => {
     const [one, two, other] = await Promise.all([connected('sel-a'), connected('sel-b'), connected('unsel')]);
-    const { status, kills } = await order({ jobs: 'sel-*', reason: 'maintenance', grace_seconds: 2 });
+    const { status, kills } = await postKills({ jobs: 'sel-*', reason: 'maintenance', grace_seconds: 2 });
     expect(status).toBe(202);
     expect(kills).toMatchObject([
       {
@@ -91,7 +91,7 @@ describe('a kill by selector', () => {
       connected('several-c', 'db1'),
       connected('several-d', 'mail'),
     ]);
-    const { kills } = await order({ jobs: ['several-a', 'several-b', '*-d'], machines: ['db*', 'mail'] });
+    const { kills } = await postKills({ jobs: ['several-a', 'several-b', '*-d'], machines: ['db*', 'mail'] });
     expect(kills.map(({ job, machine, targets }) => [job, machine, targets.map((target) => target.machine)])).toEqual([
       ['several-a', 'db*,mail', ['db1']],
       ['several-d', 'db*,mail', ['mail']],
@@ -105,7 +105,7 @@ describe('a kill by selector', () => {
     const wrapper = await TestWrapper.connect(who);
     const other = await connected('by-instance');
     await indexed(who.run);
-    const { kills } = await order({ instance: 'nightly-7' });
+    const { kills } = await postKills({ instance: 'nightly-7' });
     expect(kills).toMatchObject([{ job: 'by-instance', instance: 'nightly-7', targets: [{ run: who.run }] }]);
     await wrapper.kill();
     await other.settled();
@@ -122,7 +122,7 @@ describe('a kill by selector', () => {
   test('reaches only jobs that the token may kill', async () => {
     const [mine, theirs] = await Promise.all([connected('mine-1'), connected('theirs-1')]);
     const { secret } = await newToken({ name: 'mine', scopes: ['kill'], jobs: 'mine-*' });
-    const { kills } = await order({ jobs: ['mine-1', 'theirs-1'] }, { token: secret });
+    const { kills } = await postKills({ jobs: ['mine-1', 'theirs-1'] }, { token: secret });
     expect(kills.map(({ job }) => job)).toEqual(['mine-1']);
     await mine.kill();
     await theirs.settled();
@@ -135,7 +135,7 @@ describe('a kill by selector', () => {
     const ended = await connected('over-1');
     await ended.completed();
     await waitFor('D1 to know the end', async () => (await indexedState(ended.identity.run)) === 'killed');
-    expect(await order({ jobs: 'over-*' })).toEqual({ status: 200, kills: [] });
+    expect(await postKills({ jobs: 'over-*' })).toEqual({ status: 200, kills: [] });
   });
 
   test('includes a lost run: it may reconnect', async () => {
@@ -146,7 +146,7 @@ describe('a kill by selector', () => {
     )
       .bind(run)
       .run();
-    expect((await order({ jobs: 'lost-sel' })).kills).toMatchObject([{ job: 'lost-sel', targets: [{ run }] }]);
+    expect((await postKills({ jobs: 'lost-sel' })).kills).toMatchObject([{ job: 'lost-sel', targets: [{ run }] }]);
   });
 
   test('reaches runs that the index does not have: in jobs named in full, and in matching jobs if they are few', async () => {
@@ -154,18 +154,18 @@ describe('a kill by selector', () => {
     const unseen = await connected('unindexed-b', 'web1');
     await env.DB.prepare("DELETE FROM runs WHERE job GLOB 'unindexed-*'").run();
     await env.DB.prepare("DELETE FROM jobs WHERE name = 'unindexed-b'").run();
-    const named = await order({ jobs: ['unindexed-a', 'unindexed-b', 'unindexed-none'] });
+    const named = await postKills({ jobs: ['unindexed-a', 'unindexed-b', 'unindexed-none'] });
     expect(named.kills).toMatchObject([
       { job: 'unindexed-a', targets: [{ run: forgotten.identity.run }] },
       { job: 'unindexed-b', targets: [{ run: unseen.identity.run }] },
     ]);
-    expect((await order({ jobs: 'unindexed-*', machines: 'web*' })).kills).toMatchObject([{ job: 'unindexed-a' }]);
-    expect((await order({ jobs: 'unindexed-*', machines: 'db*' })).kills).toEqual([]);
+    expect((await postKills({ jobs: 'unindexed-*', machines: 'web*' })).kills).toMatchObject([{ job: 'unindexed-a' }]);
+    expect((await postKills({ jobs: 'unindexed-*', machines: 'db*' })).kills).toEqual([]);
   });
 
   test('reaches a run of such a job that connects later, if its machine matches', async () => {
     await connected('late-sel', 'web1');
-    await order({ jobs: 'late-sel', machines: 'web*' });
+    await postKills({ jobs: 'late-sel', machines: 'web*' });
     const fits = await TestWrapper.connect(newIdentity('late-sel', 'web2'), { age_ms: 60_000 });
     await fits.kill();
     const other = await TestWrapper.connect(newIdentity('late-sel', 'db2'), { age_ms: 60_000 });
@@ -175,7 +175,7 @@ describe('a kill by selector', () => {
 
   test('returns when all are settled, with `wait`', async () => {
     const wrappers = await Promise.all([connected('wait-a'), connected('wait-b')]);
-    const waiting = order({ jobs: 'wait-*' }, { query: '?wait=20' });
+    const waiting = postKills({ jobs: 'wait-*' }, { query: '?wait=20' });
     await Promise.all(
       wrappers.map(async (wrapper) => {
         const { kill } = await wrapper.kill();
@@ -193,13 +193,13 @@ describe('a kill by selector', () => {
 
   test('returns the current state when the time is up', async () => {
     await connected('wait-long');
-    const { status, kills } = await order({ jobs: 'wait-long' }, { query: '?wait=1' });
+    const { status, kills } = await postKills({ jobs: 'wait-long' }, { query: '?wait=1' });
     expect([status, kills[0]?.state]).toEqual([202, 'queued']);
   });
 
   test('has an audit entry for each kill, under the request of the call', async () => {
     await Promise.all([connected('audit-a'), connected('audit-b')]);
-    const { kills } = await order({ jobs: 'audit-*' });
+    const { kills } = await postKills({ jobs: 'audit-*' });
     const { results } = await env.DB.prepare(
       "SELECT subject, actor, action, detail, request_id FROM audit WHERE subject LIKE 'audit-_' ORDER BY subject",
     ).all<{ subject: string; detail: string; request_id: string }>();
@@ -212,9 +212,9 @@ describe('a kill by selector', () => {
 
   test('repeated with its key returns the same kills, whatever runs by then', async () => {
     await connected('key-a');
-    const first = await order({ jobs: 'key-*' }, { key: 'k1' });
+    const first = await postKills({ jobs: 'key-*' }, { key: 'k1' });
     await connected('key-b');
-    const again = await order({ jobs: 'key-*' }, { key: 'k1' });
+    const again = await postKills({ jobs: 'key-*' }, { key: 'k1' });
     expect(again.kills.map(({ id }) => id)).toEqual(first.kills.map(({ id }) => id));
     expect(await count('kills', "job LIKE 'key-_'")).toBe(1);
     expect(await count('audit', "subject LIKE 'key-_'")).toBe(1);
@@ -222,9 +222,9 @@ describe('a kill by selector', () => {
     expect(await refusal(other)).toBe('422 idempotency_conflict');
     const ofOneJob = call('POST', '/jobs/key-a/kill', { body: {}, headers: { 'Idempotency-Key': 'k1' } });
     expect(await refusal(ofOneJob)).toBe('422 idempotency_conflict');
-    const nothing = await order({ jobs: 'key-nobody' }, { key: 'k2' });
+    const nothing = await postKills({ jobs: 'key-nobody' }, { key: 'k2' });
     await connected('key-nobody');
-    expect(await order({ jobs: 'key-nobody' }, { key: 'k2' })).toEqual(nothing);
+    expect(await postKills({ jobs: 'key-nobody' }, { key: 'k2' })).toEqual(nothing);
   });
 
   test('that cannot be delivered at once is in the queue, and the sweep delivers it', async () => {
@@ -234,7 +234,7 @@ describe('a kill by selector', () => {
         throw new Error('down');
       };
     });
-    const { status, kills } = await order({ jobs: 'push-sel' });
+    const { status, kills } = await postKills({ jobs: 'push-sel' });
     expect([status, kills[0]?.state]).toEqual([202, 'queued']);
     await sweep(env);
     expect((await wrapper.kill()).kill).toBe(kills[0]?.id);

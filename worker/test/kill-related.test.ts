@@ -20,8 +20,8 @@ test('what is to be included is stored, sent to the wrapper, and part of the cal
   expect(plain.include).toBeNull();
   expect((await wrapper.kill()).include).toBeNull();
   const key = { 'Idempotency-Key': 'include' };
-  const order = (body: object) => call('POST', `/jobs/${who.job}/kill`, { body, headers: key });
-  const response = await order({ include: 'related' });
+  const postWithKey = (body: object) => call('POST', `/jobs/${who.job}/kill`, { body, headers: key });
+  const response = await postWithKey({ include: 'related' });
   const { kill: including } = (await response.json()) as { kill: { id: string } };
   expect(including).toMatchObject({ include: 'related' });
   const sent = await wrapper.next('the kill', (each) => each.type === 'kill' && each.kill === including.id);
@@ -30,7 +30,7 @@ test('what is to be included is stored, sent to the wrapper, and part of the cal
   const requested = (await runEvents(who.job, who.run)).filter(({ type }) => type === 'kill_requested');
   expect(requested).toMatchObject([{ include: null }, { include: 'related' }]);
   // Without it this is another call.
-  expect((await order({})).status).toBe(422);
+  expect((await postWithKey({})).status).toBe(422);
   expect((await call('POST', `/jobs/${who.job}/kill`, { body: { include: 'all' } })).status).toBe(400);
   const many = await call('POST', '/kills', { body: { runs: [who.run], include: 'related' } });
   expect(await many.json()).toMatchObject({ kills: [{ include: 'related' }] });

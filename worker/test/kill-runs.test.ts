@@ -39,7 +39,7 @@ function post(body: unknown, { token, query = '', key }: Options = {}): Promise<
   });
 }
 
-async function order(body: unknown, options: Options = {}): Promise<{ status: number; kills: Kill[] }> {
+async function postKills(body: unknown, options: Options = {}): Promise<{ status: number; kills: Kill[] }> {
   const response = await post(body, options);
   const { kills } = await response.json<{ kills: Kill[] }>();
   return { status: response.status, kills };
@@ -63,7 +63,7 @@ describe('a kill of runs', () => {
       connected('runs-b'),
     ]);
     const runs = [b1, a3, a1].map(runOf);
-    const { status, kills } = await order({ runs, reason: 'picked', signal: 'SIGINT', grace_seconds: 2 });
+    const { status, kills } = await postKills({ runs, reason: 'picked', signal: 'SIGINT', grace_seconds: 2 });
     expect(status).toBe(202);
     expect(kills).toMatchObject(
       runs.map((run) => ({
@@ -87,7 +87,7 @@ describe('a kill of runs', () => {
 
   test('does not match what its jobs run later', async () => {
     const one = await connected('runs-later');
-    await order({ runs: [runOf(one)] });
+    await postKills({ runs: [runOf(one)] });
     const late = await TestWrapper.connect(newIdentity('runs-later'), { age_ms: 60_000 });
     await late.settled();
     expect(late.of('kill')).toEqual([]);
@@ -137,7 +137,7 @@ describe('a kill of runs', () => {
     expect(withoutIds(detail)).toBe(withoutIds(other));
     expect(detail).not.toContain('runs-theirs');
     expect(await stored()).toEqual(before);
-    expect((await order({ runs: [runOf(mine)] }, { token: secret })).kills).toMatchObject([{ job: 'runs-mine' }]);
+    expect((await postKills({ runs: [runOf(mine)] }, { token: secret })).kills).toMatchObject([{ job: 'runs-mine' }]);
     await mine.kill();
     await theirs.settled();
     expect(theirs.of('kill')).toEqual([]);
@@ -153,18 +153,18 @@ describe('a kill of runs', () => {
     const [live, over] = await Promise.all([connected('runs-over', 'web1'), connected('runs-over', 'web2')]);
     await over.completed({ exit_code: 0, command_exit_code: 0, signal: null, reason: 'exited' });
     await waitFor('D1 to know the end', async () => (await indexedState(runOf(over))) === 'succeeded');
-    const { status, kills } = await order({ runs: [over, live].map(runOf) });
+    const { status, kills } = await postKills({ runs: [over, live].map(runOf) });
     expect(status).toBe(202);
     expect(kills).toMatchObject([
       { state: 'settled', targets: [{ state: 'refused', exit_code: 0 }] },
       { state: 'queued', targets: [{ state: 'sent' }] },
     ]);
-    expect((await order({ runs: [runOf(over)] })).status).toBe(200);
+    expect((await postKills({ runs: [runOf(over)] })).status).toBe(200);
   });
 
   test('returns when all are settled, with `wait`', async () => {
     const wrappers = await Promise.all([connected('runs-wait'), connected('runs-wait-too')]);
-    const waiting = order({ runs: wrappers.map(runOf) }, { query: '?wait=20' });
+    const waiting = postKills({ runs: wrappers.map(runOf) }, { query: '?wait=20' });
     await Promise.all(
       wrappers.map(async (wrapper) => {
         const { kill } = await wrapper.kill();
@@ -182,12 +182,12 @@ describe('a kill of runs', () => {
   test('repeated with its key returns the same kills in the same order, even if a run was purged by then', async () => {
     const wrappers = await Promise.all(Array.from({ length: 5 }, () => connected('runs-key')));
     const runs = wrappers.map(runOf);
-    const first = await order({ runs }, { key: 'runs-1' });
+    const first = await postKills({ runs }, { key: 'runs-1' });
     const before = await stored();
     const ids = first.kills.map(({ id }) => id);
-    expect((await order({ runs }, { key: 'runs-1' })).kills.map(({ id }) => id)).toEqual(ids);
+    expect((await postKills({ runs }, { key: 'runs-1' })).kills.map(({ id }) => id)).toEqual(ids);
     await env.DB.prepare('DELETE FROM runs WHERE id = ?').bind(runs[0]).run();
-    expect((await order({ runs }, { key: 'runs-1' })).kills.map(({ id }) => id)).toEqual(ids);
+    expect((await postKills({ runs }, { key: 'runs-1' })).kills.map(({ id }) => id)).toEqual(ids);
     expect(await stored()).toEqual(before);
     expect(await refusal(post({ runs: runs.slice(1) }, { key: 'runs-1' }))).toBe('422 idempotency_conflict');
     expect(await refusal(post({ runs: [ulid()] }, { key: 'runs-1' }))).toBe('422 idempotency_conflict');
@@ -210,7 +210,7 @@ describe('a kill of runs', () => {
     expect(await refusal(post(body, { key: 'atomic' }))).toBe('503 unavailable');
     expect(await stored()).toEqual(before);
     await env.DB.exec('DROP TRIGGER last_fails');
-    const { kills } = await order(body, { key: 'atomic' });
+    const { kills } = await postKills(body, { key: 'atomic' });
     expect(kills.map(({ run }) => run)).toEqual(body.runs);
     expect(await stored()).toEqual(before.map((count, index) => count + (index === 2 ? 1 : 250)));
     const { results } = await env.DB.prepare(
@@ -232,7 +232,7 @@ describe('a kill of runs', () => {
     await env.DB.exec(
       "CREATE TRIGGER no_news BEFORE UPDATE ON kills WHEN old.job = 'runs-fan' BEGIN SELECT RAISE(ABORT, 'no'); END",
     );
-    const { kills } = await order({ runs: wrappers.map(runOf) });
+    const { kills } = await postKills({ runs: wrappers.map(runOf) });
     expect(pushed).toHaveBeenCalledTimes(1);
     expect(kills.map(({ targets }) => targets[0]?.state)).toEqual(wrappers.map(() => 'sent'));
     for (const [number, wrapper] of wrappers.entries()) {
@@ -258,7 +258,7 @@ describe('a kill of runs', () => {
         throw new Error('down');
       };
     });
-    const { status, kills } = await order({ runs: [runOf(wrapper)] });
+    const { status, kills } = await postKills({ runs: [runOf(wrapper)] });
     expect([status, kills[0]?.state]).toEqual([202, 'queued']);
     await sweep(env);
     expect((await wrapper.kill()).kill).toBe(kills[0]?.id);
@@ -272,7 +272,7 @@ describe('a kill of runs', () => {
     ]);
     const fault = `INSERT ON targets WHEN new.run = '${runOf(two)}'`;
     await withFault('runs-fault', fault, async () => {
-      const { kills } = await order({ runs: [one, two, three].map(runOf) });
+      const { kills } = await postKills({ runs: [one, two, three].map(runOf) });
       expect(kills.map(({ targets }) => targets.map(({ state }) => state))).toEqual([['sent'], [], ['sent']]);
       await Promise.all([one.kill(), three.kill()]);
       await two.settled();
