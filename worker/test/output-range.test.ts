@@ -194,10 +194,10 @@ describe('output that is being read', () => {
 
   test.each([
     ['the object fails', () => Promise.reject(new Error('down'))],
-    ['nothing is stored there any more', () => ({ pieces: [] })],
+    ['nothing is stored there any more', () => ({ parts: [] })],
     [
       'a part of it was removed meanwhile',
-      (from: number, to: number) => ({ pieces: [{ kind: 'lost', start: from, end: to }] }),
+      (from: number, to: number) => ({ parts: [{ kind: 'lost', start: from, end: to }] }),
     ],
   ])('breaks off with an error when %s: it must not look as if it were complete', async (_why, page) => {
     const wrapper = await printedMuch(`stream-broken-${_why.length}`, 8);

@@ -282,7 +282,7 @@ describe('a job', () => {
     expect(await jobObject(who.job).run(who.run)).toBeNull();
     expect(await jobObject(who.job).events(who.run, 0, 10)).toEqual([]);
     expect(await jobObject(who.job).outputExtent(who.run)).toEqual({ end: 0, gaps: [] });
-    expect(await jobObject(who.job).outputPage(who.run, 0, 10, 10)).toEqual({ pieces: [] });
+    expect(await jobObject(who.job).outputPage(who.run, 0, 10, 10)).toEqual({ parts: [] });
     expect(await refusal(call('POST', `/jobs/${who.job}/kill`, { body: {} }))).toBe('404 unknown_job');
 
     const next = newIdentity(who.job);

@@ -106,7 +106,7 @@ export class JobObject extends DurableObject<Env> implements JobObjectRpc {
   }
 
   outputPage(run: string, from: number, to: number, maxBytes: number): OutputPage {
-    return { pieces: this.#isUninitialized ? [] : this.#job.output.read(run, from, to, maxBytes) };
+    return { parts: this.#isUninitialized ? [] : this.#job.output.read(run, from, to, maxBytes) };
   }
 
   async checkCredentials(token: string): Promise<void> {

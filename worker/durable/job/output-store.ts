@@ -1,4 +1,4 @@
-/** The output of this job's runs, as rows: of each run without holes. */
+/** The output of this job's runs as rows: those of a run are contiguous, because a gap is a row too. */
 import type { OutputFrame, StreamName } from '#protocol/output-frame';
 import type { OutputPart } from '../../shared/rpc/job-object.ts';
 import { type OutputRow, planTrim, ROW_COST_BYTES, rowCost, type TrimPlan } from './output-trim.ts';
@@ -15,7 +15,7 @@ export function classifyRange(stored: number, start: number, end: number): 'dupl
   return end <= stored ? 'duplicate' : 'append';
 }
 
-/** Output that arrives byte by byte takes a row for each. */
+/** Output that arrives byte by byte takes a row per byte. */
 const MAX_TAIL_ROWS = 10_000;
 
 type Row = {
@@ -32,12 +32,12 @@ export class OutputStore {
     this.#sql = sql;
   }
 
-  /** The storage that the output of all runs takes. */
+  /** The bytes of storage that the output of all runs takes. */
   get total(): number {
     return this.#sql.exec<{ bytes: number }>('SELECT output_bytes AS bytes FROM usage').one().bytes;
   }
 
-  /** @returns the storage that it takes */
+  /** @returns the bytes of storage that it takes */
   append(run: string, frame: OutputFrame): number {
     this.#sql.exec(
       'INSERT INTO output (run, start, "end", stream, bytes) VALUES (?, ?, ?, ?, ?)',
@@ -51,7 +51,7 @@ export class OutputStore {
     return this.#count(ROW_COST_BYTES + frame.bytes.length);
   }
 
-  /** @returns the storage that it takes */
+  /** @returns the bytes of storage that it takes */
   appendGap(run: string, start: number, end: number): number {
     const last = this.#rowBefore(run, start);
     if (last?.isGap) {
@@ -87,12 +87,12 @@ export class OutputStore {
   }
 
   /**
-   * The pieces of [from, to), in order, clipped to it, until they hold `maxBytes`.
+   * The parts of [from, to), in order, clipped to it, until they hold `maxBytes`.
    *
-   * A piece is at most a frame, so the sum exceeds `maxBytes` by less than that.
+   * A part is at most one frame, so the sum exceeds `maxBytes` by less than a frame.
    */
   read(run: string, from: number, to: number, maxBytes: number): OutputPart[] {
-    // The piece that contains `from` starts at or before it: found by the primary key, not by a scan.
+    // The part that contains `from` starts at or before it: found by the primary key, not by a scan.
     const rows = this.#sql.exec<Row>(
       `SELECT start, "end", stream, bytes FROM output
        WHERE run = ?1 AND start < ?3
@@ -102,22 +102,22 @@ export class OutputStore {
       from,
       to,
     );
-    const pieces: OutputPart[] = [];
+    const parts: OutputPart[] = [];
     let size = 0;
     for (const row of rows) {
       const start = Math.max(row.start, from);
       const end = Math.min(row.end, to);
       if (start >= end) continue;
       if (row.stream === null || row.bytes === null) {
-        pieces.push({ kind: 'gap', start, end, begin: row.start });
+        parts.push({ kind: 'gap', start, end, begin: row.start });
       } else {
         const bytes = new Uint8Array(row.bytes).subarray(start - row.start, end - row.start);
-        pieces.push({ kind: 'bytes', start, stream: row.stream, bytes });
+        parts.push({ kind: 'bytes', start, stream: row.stream, bytes });
         size += bytes.length;
       }
       if (size >= maxBytes) break;
     }
-    return pieces;
+    return parts;
   }
 
   /** The offset at which the last `tailBytes` bytes begin, without counting gaps. */
@@ -147,6 +147,7 @@ export class OutputStore {
       )
       .toArray();
   }
+
   #rowBefore(run: string, offset: number): OutputRow | null {
     return this.#rows('run = ? AND start < ? ORDER BY start DESC LIMIT 1', run, offset)[0] ?? null;
   }

@@ -1,4 +1,4 @@
-/** How much was sent to a viewer and not acked: bytes, not the gaps between them. Pure. */
+/** How many bytes were sent to a viewer and not acked, without the gaps between them. Pure. */
 
 export interface ViewerWindow {
   /** Sent up to this offset. */
@@ -8,14 +8,14 @@ export interface ViewerWindow {
   readonly gaps: readonly (readonly [from: number, to: number])[];
 }
 
-/** They are stored in the socket's attachment, which holds 16 KiB. A gap beyond that counts as if it had been sent. */
+/** Gaps are stored in the socket's attachment, which holds 16 KiB. A gap beyond these counts as sent bytes. */
 const MAX_GAPS = 100;
 
 export function openWindow(offset: number): ViewerWindow {
   return { sent: offset, acked: offset, gaps: [] };
 }
 
-/** What is in flight, as far as we know. */
+/** The bytes in flight, as far as we know. */
 export function unackedBytes({ sent, acked, gaps }: ViewerWindow): number {
   return gaps.reduce((bytes, [from, to]) => bytes - (to - Math.max(from, acked)), sent - acked);
 }

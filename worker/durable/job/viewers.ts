@@ -43,7 +43,7 @@ export class Viewers {
     );
   }
 
-  /** Accepts a viewer, and sends it what D1 may not have yet: the lists that it reads next are D1's. */
+  /** Accepts a viewer and sends it what D1 may not have yet, because the lists that it reads next come from D1. */
   accept(socket: WebSocket, credential: Credential): void {
     this.#job.sockets.acceptViewer(socket, credential.token, this.#job.credentials.tagFor(credential));
     this.#silence.watch();
@@ -64,12 +64,12 @@ export class Viewers {
     for (const { socket } of this.#followersOf(run)) sendToViewer(socket, { type: 'event', run, event });
   }
 
-  /** There is new output: sends it to the viewers that follow the run. */
+  /** Sends new output to the viewers that follow the run. */
   output(run: string): void {
     for (const { socket, follows } of this.#followersOf(run)) this.#pump(socket, follows);
   }
 
-  /** How a run's wrapper is to send: at once while a viewer follows it. */
+  /** How a run's wrapper should send: at once while a viewer follows the run. */
   flow(run: string, except?: WebSocket): FlowMode {
     return this.#followersOf(run).some(({ socket }) => socket !== except) ? 'eager' : 'lazy';
   }
@@ -90,7 +90,7 @@ export class Viewers {
     this.#close(this.#silence.due(), SILENT_VIEWER);
   }
 
-  /** Closes viewers that leave too much unread. To be called after anything was sent. */
+  /** Closes viewers that leave too much unread. Call it after each send. */
   closeBehind(): void {
     const viewers = this.#job.sockets.viewers().map((viewer) => ({ ...viewer, backlog: viewer.attachment.backlog }));
     this.#close(tooFarBehind(viewers), VIEWER_BEHIND);
@@ -149,7 +149,7 @@ export class Viewers {
 
   #acked(socket: WebSocket, attachment: ViewerAttachment, run: string, offset: number): void {
     const follows = attachment.follows;
-    // An ack may be for a run that was followed before: it is late, not wrong.
+    // A late ack may be for a run that was followed before.
     if (follows?.run !== run || offset <= follows.window.acked) return;
     this.#pump(socket, { ...follows, window: ackedTo(follows.window, offset) });
   }
@@ -159,7 +159,7 @@ export class Viewers {
     if (attachment.kind === 'viewer') attach(socket, { ...attachment, backlog: readUpTo(attachment.backlog, sent) });
   }
 
-  /** Sends what is stored and not sent yet; a viewer that acks too little of it is told that it is behind. */
+  /** Sends what is stored and not sent yet; a viewer that acks too little of it gets `behind`. */
   #pump(socket: WebSocket, follows: Following): void {
     let { window, wantedBytes, behind } = follows;
     const end = this.#job.runs.get(follows.run)?.outputEnd ?? window.sent;
@@ -170,32 +170,32 @@ export class Viewers {
         sendToViewer(socket, { type: 'behind', run: follows.run, offset: window.sent });
         break;
       }
-      const pieces = this.#job.output.read(follows.run, window.sent, end, Math.min(room, wantedBytes ?? room));
-      if (pieces.length === 0) throw new Error(`the output of run ${follows.run} has a hole at ${window.sent}`);
-      for (const piece of pieces) {
-        window = sendPiece(socket, follows.run, window, piece);
-        // A gap is sent whole, and does not count.
-        if (piece.kind === 'bytes' && wantedBytes !== null) wantedBytes = Math.max(0, wantedBytes - piece.bytes.length);
+      const parts = this.#job.output.read(follows.run, window.sent, end, Math.min(room, wantedBytes ?? room));
+      if (parts.length === 0) throw new Error(`the output of run ${follows.run} isn't contiguous at ${window.sent}`);
+      for (const part of parts) {
+        window = sendPart(socket, follows.run, window, part);
+        // A gap is sent whole and doesn't count.
+        if (part.kind === 'bytes' && wantedBytes !== null) wantedBytes = Math.max(0, wantedBytes - part.bytes.length);
       }
     }
     attachFollowing(socket, { ...follows, window, wantedBytes, behind });
   }
 }
 
-/** @returns the window after that */
-function sendPiece(socket: WebSocket, run: string, window: ViewerWindow, piece: OutputPart): ViewerWindow {
-  switch (piece.kind) {
+/** @returns the window after the part was sent */
+function sendPart(socket: WebSocket, run: string, window: ViewerWindow, part: OutputPart): ViewerWindow {
+  switch (part.kind) {
     case 'bytes':
-      sendToViewer(socket, encodeOutputFrame(piece));
-      return sentBytes(window, piece.start + piece.bytes.length);
+      sendToViewer(socket, encodeOutputFrame(part));
+      return sentBytes(window, part.start + part.bytes.length);
     case 'gap':
       sendToViewer(socket, {
         type: 'gap',
         run,
-        from: piece.start,
-        to: piece.end,
-        ...(piece.begin < piece.start && { begin: piece.begin }),
+        from: part.start,
+        to: part.end,
+        ...(part.begin < part.start && { begin: part.begin }),
       });
-      return sentGap(window, piece.start, piece.end);
+      return sentGap(window, part.start, part.end);
   }
 }

@@ -45,7 +45,7 @@ export interface JobObjectRpc extends Rpc.DurableObjectBranded {
 }
 
 export interface OutputPage {
-  readonly pieces: readonly OutputPart[];
+  readonly parts: readonly OutputPart[];
 }
 
 /** `gap`: the machine had to drop these bytes, or they were trimmed. */

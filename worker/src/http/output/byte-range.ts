@@ -23,9 +23,9 @@ export function parseRange(header: string): RangeRequest | null {
 }
 
 /** The part of a requested range that is stored: empty if it lies beyond the end. */
-export function resolveRange(request: RangeRequest, logEnd: number): ByteRange {
-  if (request.kind === 'suffix') return { start: Math.max(0, logEnd - request.bytes), end: logEnd };
-  return { start: Math.min(request.start, logEnd), end: Math.min(request.end, logEnd) };
+export function resolveRange(request: RangeRequest, outputEnd: number): ByteRange {
+  if (request.kind === 'suffix') return { start: Math.max(0, outputEnd - request.bytes), end: outputEnd };
+  return { start: Math.min(request.start, outputEnd), end: Math.min(request.end, outputEnd) };
 }
 
 /** The parts of a range outside of the gaps, in order. */

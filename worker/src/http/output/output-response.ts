@@ -1,4 +1,4 @@
-/** A run's output as a response: streamed from the object page by page, so its size doesn't matter. */
+/** A run's output as a response, streamed from the job's Durable Object page by page, so its size doesn't matter. */
 import { GAPS_HEADER, MISSING_BYTES_HEADER, NEXT_OFFSET_HEADER, OFFSET_HEADER, type Run } from '#protocol/api';
 import { MIB } from '#protocol/limits';
 import type { StreamName } from '#protocol/output-frame';
@@ -76,12 +76,12 @@ export async function rangeResponse(c: AppContext, run: Run, request: RangeReque
   );
 }
 
-function notSatisfiable({ start, end }: ByteRange, logEnd: number): ApiError {
+function notSatisfiable({ start, end }: ByteRange, outputEnd: number): ApiError {
   const why =
     start < end
       ? `Bytes ${start} to ${end - 1} are permanently missing.`
-      : `The range starts after the end of the output; ${logEnd} bytes are stored so far.`;
-  return new ApiError('range_not_satisfiable', why, { 'Content-Range': `bytes */${logEnd}` });
+      : `The range starts after the end of the output; ${outputEnd} bytes are stored so far.`;
+  return new ApiError('range_not_satisfiable', why, { 'Content-Range': `bytes */${outputEnd}` });
 }
 
 function extentOf(c: AppContext, run: Run): Promise<OutputExtent> {
@@ -102,7 +102,7 @@ function respond(
     status,
     headers: {
       'Content-Type': OUTPUT_TYPE,
-      // Output is never a page. A browser that takes it for one must not run anything in it.
+      // A browser that takes output for HTML must not run anything in it.
       'Content-Security-Policy': "sandbox; default-src 'none'",
       [OFFSET_HEADER]: String(slice.start),
       [NEXT_OFFSET_HEADER]: String(slice.end),
@@ -137,14 +137,14 @@ function outputStream(c: AppContext, run: Run, slice: OutputSlice): ReadableStre
           isAtLineStart = bytes.at(-1) === NEWLINE;
           controller.enqueue(bytes);
         };
-        // A stream isn't pulled again until it was given something.
+        // A stream isn't pulled again until something was enqueued.
         while (!hasEnqueued && position < slice.end) {
           const from = position;
-          const { pieces } = await callJob(c.env, run.job, (object) => object.outputPage(run.id, from, slice.end, MIB));
-          if (pieces.length === 0) throw new Error(`nothing is stored at ${from}`);
-          for (const piece of pieces) {
-            enqueue(pieceBytes(piece, slice, isAtLineStart));
-            position = pieceEnd(piece);
+          const { parts } = await callJob(c.env, run.job, (object) => object.outputPage(run.id, from, slice.end, MIB));
+          if (parts.length === 0) throw new Error(`nothing is stored at ${from}`);
+          for (const part of parts) {
+            enqueue(partBytes(part, slice, isAtLineStart));
+            position = partEnd(part);
           }
         }
       } catch (error) {
@@ -156,16 +156,16 @@ function outputStream(c: AppContext, run: Run, slice: OutputSlice): ReadableStre
   });
 }
 
-function pieceBytes(piece: OutputPart, { stream, gaps, marksGaps }: OutputSlice, isAtLineStart: boolean): Uint8Array {
-  switch (piece.kind) {
+function partBytes(part: OutputPart, { stream, gaps, marksGaps }: OutputSlice, isAtLineStart: boolean): Uint8Array {
+  switch (part.kind) {
     case 'bytes':
-      return stream === null || piece.stream === stream ? piece.bytes : NO_BYTES;
+      return stream === null || part.stream === stream ? part.bytes : NO_BYTES;
     case 'gap':
       // This was trimmed after the headers, which list the gaps, were sent.
-      if (withoutGaps(piece, gaps).length > 0) {
-        throw new Error(`the bytes from ${piece.start} to ${piece.end} were removed while they were being read`);
+      if (withoutGaps(part, gaps).length > 0) {
+        throw new Error(`the bytes from ${part.start} to ${part.end} were removed while they were being read`);
       }
-      return marksGaps ? encoder.encode((isAtLineStart ? '' : '\n') + gapLine(piece)) : NO_BYTES;
+      return marksGaps ? encoder.encode((isAtLineStart ? '' : '\n') + gapLine(part)) : NO_BYTES;
   }
 }
 
@@ -175,6 +175,6 @@ function gapLine({ start, end }: ByteRange): string {
   return `[leash: ${missing} of the output ${are} missing here, from offset ${start} to ${end}]\n`;
 }
 
-function pieceEnd(piece: OutputPart): number {
-  return piece.kind === 'bytes' ? piece.start + piece.bytes.length : piece.end;
+function partEnd(part: OutputPart): number {
+  return part.kind === 'bytes' ? part.start + part.bytes.length : part.end;
 }

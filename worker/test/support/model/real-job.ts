@@ -290,9 +290,9 @@ export class RealJob {
   output(runs: readonly string[]): Promise<{ text: string; lost: { start: number; end: number }[] }[]> {
     return this.withObject((object) =>
       runs.map((run) => {
-        const { pieces } = object.outputPage(run, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-        const texts = pieces.map((piece) =>
-          piece.kind === 'bytes' ? new TextDecoder().decode(piece.bytes) : '_'.repeat(piece.end - piece.start),
+        const { parts } = object.outputPage(run, 0, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+        const texts = parts.map((part) =>
+          part.kind === 'bytes' ? new TextDecoder().decode(part.bytes) : '_'.repeat(part.end - part.start),
         );
         return { text: texts.join(''), lost: [...object.outputExtent(run).gaps] };
       }),
